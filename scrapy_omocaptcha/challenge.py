@@ -30,6 +30,8 @@ class Form:
     """Encoding in which the fields are sent."""
     files: frozenset[str] = frozenset()
     """Names of file inputs; they are sent empty."""
+    place: int | None = None
+    """Which of ``fields`` takes the token; ``None``: the first pair that holds a place, else one more at the end."""
 
 
 @dataclass(frozen=True, slots=True)

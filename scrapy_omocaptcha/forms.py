@@ -1,0 +1,197 @@
+"""A form of a parsed page, read as a browser would send it.
+
+Pure: knows the elements of ``response.selector.root`` and the HTML standard, no settings and no network. A
+browser that solves captchas runs scripts, so what stands in ``noscript`` is no part of the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from urllib.parse import urljoin
+
+from lxml.html import HtmlElement  # type: ignore[import-untyped]
+from w3lib.encoding import resolve_encoding
+from w3lib.url import safe_url_string
+
+from scrapy_omocaptcha.challenge import TOKEN_FIELD, Form
+from scrapy_omocaptcha.controls import BUTTON_TYPES, SUBMIT_TYPES, direction, kind, values
+
+_CONTROLS = ("input", "button", "select", "textarea")
+_ENCTYPES = ("application/x-www-form-urlencoded", "multipart/form-data", "text/plain")
+_DEAD = frozenset({"noscript", "template", "datalist"})
+
+
+def find_form(element: HtmlElement) -> HtmlElement | None:
+    """The form that ``element`` belongs to: the one its attribute ``form`` names, else the nearest."""
+    if element.tag in _CONTROLS and element.get("form") is not None:
+        named = element.getroottree().xpath("//*[@id=$id][1]", id=element.get("form"))
+        return named[0] if named and named[0].tag == "form" else None
+    return next(element.iterancestors("form"), None)
+
+
+def read_form(
+    form: HtmlElement,
+    *,
+    page_url: str,
+    base_url: str,
+    encoding: str,
+    token_at: Sequence[HtmlElement],
+    pressed: bool,
+) -> Form:
+    """What a browser sends for ``form``, untouched but for the captcha.
+
+    :param page_url: address of the page, which an empty action stands for.
+    :param base_url: what a relative action is relative to: the page's ``base``, else its address.
+    :param encoding: the page's encoding.
+    :param token_at: the widgets' elements. Google's script puts its textarea at the end of a container, and
+        in front of a button that it is bound to.
+    :param pressed: the form is sent by its default button, not by a script that calls ``form.submit()``.
+    """
+    charset = _charset(form, encoding)
+    fields: list[tuple[str, str]] = []
+    files: set[str] = set()
+    places: list[int] = []
+    controls = list(_controls(form, token_at))
+    button = _default_button(controls) if pressed else None
+    last_radio = {c.get("name"): c for c in controls if _is_checked_radio(c)}
+    for control in controls:
+        name = control.get("name") or ""
+        if control is not button and (_is_button(control) or _is_disabled(control)):
+            continue
+        if control.tag == "input" and kind(control) == "image":
+            dot = f"{name}." if name else ""
+            fields += [(f"{dot}x", "0"), (f"{dot}y", "0")]
+            continue
+        if not name or (_is_checked_radio(control) and last_radio[name] is not control):
+            continue
+        if name == TOKEN_FIELD and control.tag == "textarea":
+            places.append(len(fields))
+            fields.append((TOKEN_FIELD, ""))
+            continue
+        if control.tag == "input" and kind(control) == "file":
+            files.add(name)
+        fields += [(name, value) for value in values(control, charset_name(charset))]
+        further = direction(control)
+        if further:
+            fields.append(further)
+    return Form(
+        method=_method(form, button),
+        url=_target(form, button, page_url, base_url, encoding),
+        fields=tuple(fields),
+        enctype=_enctype(form, button),
+        charset=charset,
+        files=frozenset(files),
+        place=places[0] if places else None,
+    )
+
+
+def charset_name(charset: str) -> str:
+    """The name that browsers have for an encoding that Python calls ``charset``."""
+    known = {
+        "utf-8": "UTF-8",
+        "cp949": "EUC-KR",
+        "cp932": "Shift_JIS",
+        "big5hkscs": "Big5",
+        "euc_jp": "EUC-JP",
+    }
+    if charset in known:
+        return known[charset]
+    if charset.startswith("cp125") or charset == "cp874":
+        return f"windows-{charset[2:]}"
+    if charset.startswith("iso8859-"):
+        return f"ISO-{charset[3:]}"
+    return charset.upper() if charset.startswith("koi8") else charset
+
+
+def _controls(form: HtmlElement, token_at: Sequence[HtmlElement]) -> Iterator[HtmlElement]:
+    """The live controls of ``form`` in tree order, and the textareas that Google's script adds."""
+    root = form.getroottree().getroot()
+    found = list(root.iter(*_CONTROLS, *{widget.tag for widget in token_at}))
+    has_textarea = any(_is_token_field(e) and find_form(e) is form for e in found)
+    added = []
+    for widget in () if has_textarea else token_at:
+        if next(widget.iterancestors("form"), None) is not form:
+            continue
+        textarea = root.makeelement("textarea", name=TOKEN_FIELD)
+        added.append(textarea)
+        before = widget.tag in _CONTROLS
+        neighbour = widget if before else list(widget.iter(*_CONTROLS, widget.tag))[-1]
+        found.insert(found.index(neighbour) + (not before), textarea)
+    for element in found:
+        if element in added or (
+            element.tag in _CONTROLS and find_form(element) is form and not _is_dead(element)
+        ):
+            yield element
+
+
+def _is_token_field(element: HtmlElement) -> bool:
+    return element.tag == "textarea" and element.get("name") == TOKEN_FIELD and not _is_dead(element)
+
+
+def _is_dead(element: HtmlElement) -> bool:
+    return any(ancestor.tag in _DEAD for ancestor in element.iterancestors())
+
+
+def _is_button(control: HtmlElement) -> bool:
+    return control.tag == "button" or (control.tag == "input" and kind(control) in BUTTON_TYPES)
+
+
+def _is_checked_radio(control: HtmlElement) -> bool:
+    return control.tag == "input" and kind(control) == "radio" and control.get("checked") is not None
+
+
+def _is_disabled(control: HtmlElement) -> bool:
+    """Disabled itself, or in a disabled ``fieldset`` and not in the first ``legend`` of that."""
+    if control.get("disabled") is not None:
+        return True
+    child = control
+    for ancestor in control.iterancestors():
+        if ancestor.tag == "fieldset" and ancestor.get("disabled") is not None:
+            legend = next(ancestor.iterchildren("legend"), None)
+            if legend is None or child is not legend:
+                return True
+        child = ancestor
+    return False
+
+
+def _default_button(controls: Sequence[HtmlElement]) -> HtmlElement | None:
+    """The first submit button.
+
+    One that is disabled counts, since a widget's callback often enables it; but not one without a name, with
+    which pages keep the Enter key from submitting.
+    """
+    buttons = [c for c in controls if c.tag in ("input", "button") and kind(c) in SUBMIT_TYPES]
+    return next((b for b in buttons if b.get("name") or not _is_disabled(b)), buttons[0] if buttons else None)
+
+
+def _attribute(form: HtmlElement, button: HtmlElement | None, name: str) -> str:
+    own = button.get(f"form{name}") if button is not None else None
+    return (own if own is not None else form.get(name)) or ""
+
+
+def _method(form: HtmlElement, button: HtmlElement | None) -> str:
+    word = _attribute(form, button, "method").upper()
+    return word if word in ("POST", "DIALOG") else "GET"
+
+
+def _enctype(form: HtmlElement, button: HtmlElement | None) -> str:
+    word = _attribute(form, button, "enctype").lower()
+    return word if word in _ENCTYPES else _ENCTYPES[0]
+
+
+def _target(
+    form: HtmlElement, button: HtmlElement | None, page_url: str, base_url: str, encoding: str
+) -> str:
+    action = _attribute(form, button, "action").strip("\t\n\f\r ")
+    if not action:
+        return page_url
+    for character in "\t\n\r":
+        action = action.replace(character, "")
+    path, mark, rest = action.partition("?")
+    return safe_url_string(urljoin(base_url, path.replace("\\", "/") + mark + rest), encoding)
+
+
+def _charset(form: HtmlElement, encoding: str) -> str:
+    labels = (form.get("accept-charset") or "").replace(",", " ").split()
+    charset = next(filter(None, map(resolve_encoding, labels)), None) or resolve_encoding(encoding) or "utf-8"
+    return "utf-8" if charset.startswith(("utf-16", "utf-32")) else charset

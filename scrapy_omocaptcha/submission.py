@@ -1,0 +1,152 @@
+"""The request that hands a token to the site.
+
+Pure: a challenge and its token go in, a request comes out. Whether it may be sent is the verdict's matter;
+sending it, and judging the answer, is the passage's.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote_plus, urlsplit
+
+from scrapy import Request
+
+from scrapy_omocaptcha.challenge import TOKEN_FIELD, Challenge, Form, Token
+from scrapy_omocaptcha.formdata import multipart, plain, urlencode, urlencoded
+from scrapy_omocaptcha.referrer import origin, provenance
+
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+    from scrapy.http import Response
+
+_SESSION_HEADERS = (
+    "User-Agent",
+    "Accept",
+    "Accept-Language",
+    "Accept-Encoding",
+    "DNT",
+    "Proxy-Authorization",
+)
+# What makes the session and the way to it; the rest of a request's meta is about that request alone.
+_SESSION_META = (
+    "cookiejar",
+    "dont_merge_cookies",
+    "proxy",
+    "_auth_proxy",
+    "_scheme_proxy",
+    "bindaddress",
+    "download_timeout",
+    "download_maxsize",
+    "download_warnsize",
+)
+# Neither repeated nor stored. A redirect's Referer is cut to the origin, since the address of a GET
+# submission holds the token.
+TOKEN_META = {"dont_retry": True, "dont_cache": True, "referrer_policy": "origin"}
+
+
+class Submission(Request):
+    """A request that carries a token and shows it to nobody.
+
+    Its representation masks the token, and it cannot be turned into a dictionary, so that no queue writes it
+    to a disk or to Redis. Its copies, such as redirects make, are the same.
+    """
+
+    __slots__ = ("_secret",)
+
+    def __init__(self, *args: Any, secret: str = "", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._secret = secret
+
+    def __repr__(self) -> str:
+        shown = super().__repr__()
+        for spelling in {self._secret, urlencode(self._secret), quote(self._secret, safe="")} - {""}:
+            shown = shown.replace(spelling, "***")
+        return shown
+
+    def replace(self, *args: Any, cls: type[Request] | None = None, **kwargs: Any) -> Any:
+        """As :meth:`scrapy.Request.replace`; another ``Submission`` keeps the mask."""
+        cls = cls or type(self)
+        if issubclass(cls, Submission):
+            kwargs.setdefault("secret", self._secret)
+        return super().replace(*args, cls=cls, **kwargs)
+
+    def to_dict(self, **kwargs: Any) -> NoReturn:
+        """Refuse: what is turned into a dictionary is about to be written down."""
+        raise ValueError("this request carries a token, which is used at once and never written down")
+
+
+def submit_token(response: Response, challenge: Challenge, token: Token | str) -> Request:
+    """The request that a browser would send for ``challenge.form`` with ``token`` in its place.
+
+    It belongs to the session of ``response.request`` (cookiejar, proxy, user agent), where there is one, and
+    has no callback: in a spider, ``submit_token(...).replace(callback=self.parse_page)``.
+
+    :raises ValueError: the challenge has no form, or its form is sent nowhere that HTTP reaches.
+    """
+    form = challenge.form
+    if form is None:
+        raise ValueError(f"no form holds the widget of {challenge.url}, so its token cannot be submitted")
+    if form.method not in ("GET", "POST"):
+        raise ValueError(f"the form of {challenge.url} has the method {form.method}, which sends nothing")
+    if urlsplit(form.url).scheme not in ("http", "https"):
+        raise ValueError(f"the form of {challenge.url} is sent to {form.url}, which is not http or https")
+    secret = token if isinstance(token, str) else token.value
+    fields = _filled(form, secret)
+    url, body = form.url.partition("#")[0], b""
+    headers: dict[str, Any] = {}
+    if form.method == "GET":
+        url = url.partition("?")[0] + "?" + urlencoded(fields, form.charset)
+    else:
+        body, headers["Content-Type"] = _body(form, fields)
+    headers.update(provenance(response, url, form.method))
+    meta: dict[str, Any] = {}
+    if response.request is not None:
+        _keep_session(response.request, url, headers, meta)
+    return Submission(
+        url,
+        method=form.method,
+        headers=headers,
+        body=body,
+        meta={**meta, **TOKEN_META},
+        dont_filter=True,
+        secret=secret,
+    )
+
+
+def without_token(url: str) -> str:
+    """``url`` without the parameter that a GET submission put there, and otherwise as it was."""
+    address, hash_, fragment = url.partition("#")
+    path, mark, query = address.partition("?")
+    pairs = query.split("&")
+    kept = [pair for pair in pairs if unquote_plus(pair.partition("=")[0]) != TOKEN_FIELD]
+    if len(kept) == len(pairs):
+        return url
+    return path + (mark if kept else "") + "&".join(kept) + hash_ + fragment
+
+
+def _filled(form: Form, secret: str) -> list[tuple[str, str]]:
+    fields = list(form.fields)
+    place = form.place
+    if place is None and (TOKEN_FIELD, "") in fields:
+        place = fields.index((TOKEN_FIELD, ""))
+    if place is None:
+        return [*fields, (TOKEN_FIELD, secret)]
+    fields[place] = (fields[place][0], secret)
+    return fields
+
+
+def _body(form: Form, fields: list[tuple[str, str]]) -> tuple[bytes, str]:
+    if form.enctype == "multipart/form-data":
+        body, boundary = multipart(fields, form.charset, form.files)
+        return body, f"{form.enctype}; boundary={boundary}"
+    if form.enctype == "text/plain":
+        return plain(fields, form.charset), form.enctype
+    return urlencoded(fields, form.charset).encode(), "application/x-www-form-urlencoded"
+
+
+def _keep_session(request: Request, url: str, headers: dict[str, Any], meta: dict[str, Any]) -> None:
+    same_origin = origin(request.url) == origin(url)
+    names = (*_SESSION_HEADERS, *(("Authorization",) if same_origin else ()))
+    headers.update({name: request.headers.getlist(name) for name in names if name in request.headers})
+    meta.update({key: request.meta[key] for key in _SESSION_META if key in request.meta})

@@ -1,0 +1,34 @@
+"""Test a spider against captchas without an account, a network or a captcha.
+
+:class:`OmoCaptchaService` is a complete OMOcaptcha that runs on loopback, :class:`WalledSite` a shop behind a wall that
+only the service's tokens open::
+
+    from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
+
+    with OmoCaptchaService() as service, WalledSite(service, "session") as site:
+        crawl(MySpider, start=f"{site.url}/catalogue/", settings=service.settings)
+        assert (site.challenges, site.accepted, len(service.jobs)) == (1, 1, 1)
+
+For pytest see :mod:`scrapy_omocaptcha.testing.pytest_plugin`; by hand, ``python -m scrapy_omocaptcha.testing``.
+"""
+
+from scrapy_omocaptcha.testing.account import Job, Outcome
+from scrapy_omocaptcha.testing.faults import Kind
+from scrapy_omocaptcha.testing.service import Call, OmoCaptchaService
+from scrapy_omocaptcha.testing.site import WalledSite
+from scrapy_omocaptcha.testing.version1 import Shape
+from scrapy_omocaptcha.testing.visit import Visit
+from scrapy_omocaptcha.testing.walls import WALLS, Wall
+
+__all__ = [
+    "WALLS",
+    "Call",
+    "Job",
+    "Kind",
+    "OmoCaptchaService",
+    "Outcome",
+    "Shape",
+    "Visit",
+    "Wall",
+    "WalledSite",
+]

@@ -1,0 +1,288 @@
+"""The offline service's books: jobs, tokens and money.
+
+Knows neither HTTP nor the words of an API version, so that every version speaks for the same account. The clock
+is the caller's, and every method may be called from any thread.
+"""
+
+from __future__ import annotations
+
+import random
+import secrets
+import threading
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
+from math import inf
+from typing import TYPE_CHECKING, Any, Literal, get_args
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    SolveSeconds = float | Sequence[float] | Callable[[int], float]
+
+TOKEN_SECONDS = 120.0
+"""How long Google honours a token."""
+
+FIRST_JOB_ID = 1_000_001
+
+Outcome = Literal["token", "fail", "never", "refused", "vanished", "rejected", "stale"]
+"""What becomes of a job:
+
+``token``
+    it is solved.
+``fail``
+    it ends without a token.
+``never``
+    it never ends.
+``refused``
+    the create call says no; no job is made, nothing is charged.
+``vanished``
+    it is made, and the service then no longer knows it.
+``rejected``
+    it is solved, with a token that no site accepts.
+``stale``
+    it is solved, with a token that is too old when it arrives.
+"""
+
+
+class RefusedError(Exception):
+    """The service says no to a call; the text is what it says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One job as the service knows it. Times are seconds of the service's clock."""
+
+    id: int
+    kind: str
+    """The kind of captcha that was ordered: version 1's ``type_job_id``."""
+    page: str
+    sitekey: str
+    invisible: bool
+    outcome: Outcome
+    created_at: float
+    ready_at: float
+    """When it is or was done; infinite for a job that never ends."""
+    cost: float
+    """US dollars."""
+    state: Literal["running", "solved", "failed"] = "running"
+    questions: int = 0
+    """How often its result was asked for."""
+    answered_at: float | None = None
+    """When its end was first told to the client."""
+    verdicts: tuple[str, ...] = ()
+    """What each ``siteverify`` of its token came to: ``"accepted"`` or an error code."""
+
+    @property
+    def used(self) -> bool:
+        """Its token was accepted by a site."""
+        return "accepted" in self.verdicts
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to become of a job that is yet to be made."""
+
+    outcome: Outcome = "token"
+    seconds: float | None = None
+    message: str = ""
+
+
+@dataclass(slots=True)
+class _Token:
+    sitekey: str
+    hostname: str
+    made_at: float
+    accepted: bool = True
+    """A site may accept it at all."""
+    used: bool = False
+    verdicts: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Job:
+    id: int
+    kind: str
+    page: str
+    sitekey: str
+    invisible: bool
+    outcome: Outcome
+    created_at: float
+    ready_at: float
+    cost: Decimal
+    questions: int = 0
+    answered_at: float | None = None
+    token: str = ""
+
+    def state(self, now: float) -> Literal["running", "solved", "failed"]:
+        if now < self.ready_at:
+            return "running"
+        return "failed" if self.outcome == "fail" else "solved"
+
+
+class Account:
+    """One customer of the service."""
+
+    def __init__(
+        self,
+        *,
+        balance: float,
+        price: float,
+        solve_seconds: SolveSeconds,
+        clock: Callable[[], float],
+    ) -> None:
+        self.price = Decimal(str(price))
+        self.clock = clock
+        self.balance = Decimal(str(balance))
+        self._solve_seconds = solve_seconds
+        self._jobs: dict[int, _Job] = {}
+        self._tokens: dict[str, _Token] = {}
+        self._plans: deque[Plan] = deque()
+        self._chance: tuple[random.Random, float, tuple[Outcome, ...]] | None = None
+        self._lock = threading.RLock()
+        # siteverify tells the hour; it runs along with the clock of the account.
+        self._epoch = datetime.now(timezone.utc) - timedelta(seconds=clock())
+
+    def plan(self, plans: Iterable[Plan]) -> None:
+        """Queue what becomes of the next jobs."""
+        with self._lock:
+            self._plans.extend(plans)
+
+    def plan_randomly(self, rate: float, seed: int, outcomes: Sequence[Outcome]) -> None:
+        """Let this share of all jobs without a plan end in one of ``outcomes``."""
+        with self._lock:
+            self._chance = (random.Random(seed), rate, tuple(outcomes))
+
+    def create(self, *, kind: str, page: str, sitekey: str, invisible: bool) -> int:
+        """Make a job, charge it, and return its id.
+
+        :raises RefusedError: the balance is too small, or a plan says so.
+        """
+        with self._lock:
+            if self.balance < self.price:
+                raise RefusedError("Your balance is not enough to create this job.")
+            plan = self._next_plan()
+            if plan.outcome == "refused":
+                raise RefusedError(plan.message or "The service is busy.")
+            number = len(self._jobs)
+            now = self.clock()
+            seconds = self._seconds(number) if plan.seconds is None else plan.seconds
+            job = _Job(
+                id=FIRST_JOB_ID + number,
+                kind=kind,
+                page=page,
+                sitekey=sitekey,
+                invisible=invisible,
+                outcome=plan.outcome,
+                created_at=now,
+                ready_at=inf if plan.outcome == "never" else now + seconds,
+                cost=self.price,
+            )
+            self.balance -= self.price
+            self._jobs[job.id] = job
+            return job.id
+
+    def ask(self, job_id: int) -> tuple[Literal["running", "solved", "failed"], str]:
+        """The state of a job and, once it is solved, its token.
+
+        :raises RefusedError: there is no such job.
+        """
+        with self._lock:
+            job = self._jobs.get(job_id)
+            if job is None or job.outcome == "vanished":
+                raise RefusedError("Job not found.")
+            job.questions += 1
+            now = self.clock()
+            state = job.state(now)
+            if state != "running" and job.answered_at is None:
+                job.answered_at = now
+            if state == "solved" and not job.token:
+                made_at = job.ready_at - (TOKEN_SECONDS + 1 if job.outcome == "stale" else 0.0)
+                job.token = self._mint(job.sitekey, job.page, made_at, accepted=job.outcome != "rejected")
+            return state, job.token
+
+    def mint(self, sitekey: str, page: str) -> str:
+        """A fresh token that no job was made for."""
+        with self._lock:
+            return self._mint(sitekey, page, self.clock(), accepted=True)
+
+    def verify(self, token: str, sitekey: str) -> dict[str, Any]:
+        """Answer as Google's ``siteverify`` does; a token that is accepted is thereby used up."""
+        with self._lock:
+            known = self._tokens.get(token)
+            error = self._fault_of(known, sitekey) if token else "missing-input-response"
+            if known is not None:
+                known.verdicts.append(error or "accepted")
+            if error or known is None:
+                return {"success": False, "error-codes": [error]}
+            known.used = True
+            made = self._epoch + timedelta(seconds=known.made_at)
+            return {
+                "success": True,
+                "challenge_ts": made.strftime("%Y-%m-%dT%H:%M:%SZ"),
+                "hostname": known.hostname,
+            }
+
+    @property
+    def jobs(self) -> tuple[Job, ...]:
+        """Every job so far, in the order in which they were made."""
+        with self._lock:
+            now = self.clock()
+            return tuple(self._snapshot(job, now) for job in self._jobs.values())
+
+    @property
+    def charged(self) -> float:
+        """US dollars taken for jobs so far."""
+        with self._lock:
+            return float(sum((job.cost for job in self._jobs.values()), Decimal(0)))
+
+    def _snapshot(self, job: _Job, now: float) -> Job:
+        token = self._tokens.get(job.token)
+        return Job(
+            id=job.id,
+            kind=job.kind,
+            page=job.page,
+            sitekey=job.sitekey,
+            invisible=job.invisible,
+            outcome=job.outcome,
+            created_at=job.created_at,
+            ready_at=job.ready_at,
+            cost=float(job.cost),
+            state=job.state(now),
+            questions=job.questions,
+            answered_at=job.answered_at,
+            verdicts=tuple(token.verdicts) if token else (),
+        )
+
+    def _next_plan(self) -> Plan:
+        if self._plans:
+            return self._plans.popleft()
+        if self._chance is not None:
+            dice, rate, outcomes = self._chance
+            if dice.random() < rate:
+                return Plan(dice.choice(outcomes))
+        return Plan()
+
+    def _seconds(self, number: int) -> float:
+        if callable(self._solve_seconds):
+            return self._solve_seconds(number)
+        if isinstance(self._solve_seconds, (int, float)):
+            return self._solve_seconds
+        return self._solve_seconds[number % len(self._solve_seconds)]
+
+    def _mint(self, sitekey: str, page: str, made_at: float, *, accepted: bool) -> str:
+        token = "03AFcWeA" + secrets.token_urlsafe(360)
+        self._tokens[token] = _Token(sitekey, urlsplit(page).hostname or "", made_at, accepted)
+        return token
+
+    def _fault_of(self, token: _Token | None, sitekey: str) -> str | None:
+        if token is None or token.sitekey != sitekey or not token.accepted:
+            return "invalid-input-response"
+        if token.used or self.clock() - token.made_at > TOKEN_SECONDS:
+            return "timeout-or-duplicate"
+        return None
+
+
+OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)

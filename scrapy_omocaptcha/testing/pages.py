@@ -1,0 +1,221 @@
+"""The HTML of a site: its ordinary pages and its challenge. Pure text; every value that comes in is escaped."""
+
+from __future__ import annotations
+
+import json
+from html import escape
+from typing import TYPE_CHECKING
+
+from scrapy_omocaptcha.testing.gate import BUTTON, CSRF_FIELD, NEXT_FIELD, PRESSED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from scrapy_omocaptcha.testing.walls import Wall
+
+API_SCRIPT = '<script src="https://www.google.com/recaptcha/api.js" async defer></script>'
+FOREIGN_TARGET = "http://verify.example/check"
+
+
+def document(title: str, body: str, head: str = "") -> str:
+    """A whole page; ``body`` and ``head`` are HTML, ``title`` is text."""
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f"<title>{escape(title)}</title>\n{head}\n</head>\n<body>\n{body}\n</body>\n</html>\n"
+    )
+
+
+def hidden(fields: Iterable[tuple[str, str]]) -> str:
+    """Hidden inputs."""
+    return "\n".join(
+        f'<input type="hidden" name="{escape(name)}" value="{escape(value)}">' for name, value in fields
+    )
+
+
+# The challenge
+
+
+def challenge(
+    wall: Wall,
+    *,
+    sitekey: str,
+    csrf: str,
+    target: str,
+    carried: Iterable[tuple[str, str]] = (),
+    problem: str = "",
+) -> str:
+    """The page that is shown in the place of ``target`` (its path and query).
+
+    :param carried: fields of a POST that the form is to repeat.
+    :param problem: why the last try was not good enough.
+    """
+    head, widget, script = _widget(wall, sitekey, target)
+    told = (
+        f'<p class="error">That did not work ({escape(problem)}). Please try again.</p>\n' if problem else ""
+    )
+    fields = (
+        [(CSRF_FIELD, csrf), (NEXT_FIELD, target)] if wall.form != "page" else [(CSRF_FIELD, csrf), *carried]
+    )
+    inner = f"{hidden(fields)}\n{widget}"
+    if wall.widget in PRESSED:
+        inner += f'\n<button type="submit" name="{BUTTON[0]}" value="{BUTTON[1]}">Continue</button>'
+    elif wall.widget == "invisible":
+        inner += '\n<button type="button" onclick="grecaptcha.execute()">Continue</button>'
+    if wall.form == "none":
+        inner = widget
+    else:
+        inner = f'<form id="challenge" {_destination(wall)}>\n{inner}\n</form>'
+    return document(
+        "Please confirm you are not a robot",
+        f"<h1>Please confirm you are not a robot</h1>\n{told}"
+        f"<p>The page you asked for is shown once you have ticked the box.</p>\n{inner}\n{script}",
+        head,
+    )
+
+
+def _destination(wall: Wall) -> str:
+    if wall.form == "page":
+        return 'method="post"'
+    if wall.form == "foreign":
+        return f'action="{FOREIGN_TARGET}" method="post"'
+    return f'action="{"/gate" if wall.redirect else "/verify"}" method="{wall.form}"'
+
+
+def _widget(wall: Wall, sitekey: str, target: str) -> tuple[str, str, str]:
+    """What the head, the form and the end of the body hold for the widget."""
+    submit = '<script>function passed(token) { document.getElementById("challenge").submit(); }</script>'
+    div = f'<div class="g-recaptcha" data-sitekey="{sitekey}"'
+    if wall.widget == "button":
+        button = (
+            f'<button class="g-recaptcha" data-sitekey="{sitekey}" data-callback="passed">Continue</button>'
+        )
+        return API_SCRIPT, button, submit
+    if wall.widget == "invisible":
+        return API_SCRIPT, f'{div} data-size="invisible" data-callback="passed"></div>', submit
+    if wall.widget == "explicit":
+        script = (
+            "<script>\nvar ready = function () {\n"
+            f'  grecaptcha.render("captcha", {{"sitekey": "{sitekey}", "theme": "light"}});\n}};\n</script>'
+        )
+        source = API_SCRIPT.replace("api.js", "api.js?onload=ready&amp;render=explicit")
+        return script + source, '<div id="captcha"></div>', ""
+    if wall.widget == "callback":
+        place = json.dumps(target).replace("<", "\\u003c")  # so that no address can end the script
+        script = (
+            "<script>\nfunction passed(token) {\n"
+            '  fetch("/verify", {method: "POST", headers: {"Content-Type": "application/json"},\n'
+            f"    body: JSON.stringify({{token: token}})}}).then(function () {{ location = {place}; }});\n"
+            "}\n</script>"
+        )
+        return API_SCRIPT, f'{div} data-callback="passed"></div>', script
+    if wall.widget == "no_key":
+        return API_SCRIPT + '<script src="/captcha.js"></script>', '<div class="g-recaptcha"></div>', ""
+    if wall.widget == "enterprise":
+        return API_SCRIPT.replace("api.js", "enterprise.js"), f"{div}></div>", ""
+    if wall.widget == "data_s":
+        return API_SCRIPT, f'{div} data-s="one-time-value-of-this-page"></div>', ""
+    return API_SCRIPT, f"{div}></div>", ""
+
+
+def csrf_failure() -> str:
+    """The refusal of a form that was made for another session."""
+    return document(
+        "Forbidden",
+        "<h1>Forbidden</h1>\n<p>CSRF verification failed: this form belongs to another session.</p>",
+    )
+
+
+def thanks(target: str) -> str:
+    """What a wall may say in the place of the page."""
+    return document("Thank you", f'<h1>Thank you</h1>\n<p><a href="{escape(target)}">Go on</a></p>')
+
+
+# Ordinary pages
+
+
+def home() -> str:
+    """The start of the site."""
+    return document(
+        "A small shop", '<h1>A small shop</h1>\n<p><a href="/catalogue/">Everything we have</a></p>'
+    )
+
+
+def catalogue(number: int, last: int, items: range) -> str:
+    """Page ``number`` of ``last``, with links to its items and to the next page."""
+    listed = "\n".join(
+        f'<li class="item"><a href="/item/{item}">Thing {item}</a> <span class="price">{item}.50</span></li>'
+        for item in items
+    )
+    following = f'<a class="next" rel="next" href="/page/{number + 1}">next</a>' if number < last else ""
+    return document(
+        f"Catalogue, page {number} of {last}",
+        f'<h1>Catalogue</h1>\n<ul class="items">\n{listed}\n</ul>\n<p>{following}</p>',
+    )
+
+
+def item(number: int) -> str:
+    """The page of one item."""
+    return document(
+        f"Thing {number}",
+        f'<h1>Thing {number}</h1>\n<p class="price">{number}.50</p>\n<p>Well made, and the only one of its kind.</p>',
+    )
+
+
+def search(method: str, fields: Iterable[tuple[str, str]]) -> str:
+    """What a search found; it says how it was asked, so that a test can see that the question arrived whole."""
+    told = "\n".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in fields)
+    return document("Search", f'<h1>Found</h1>\n<p class="asked">{escape(method)}</p>\n<dl>\n{told}\n</dl>')
+
+
+def free(number: int) -> str:
+    """A page that is never walled."""
+    return document(f"Free {number}", f"<h1>Free {number}</h1>\n<p>Anyone may read this.</p>")
+
+
+def contact(sitekey: str) -> str:
+    """A page with a content of its own, and a widget in its contact form: not a challenge."""
+    return document(
+        "How to reach us",
+        "<h1>How to reach us</h1>\n"
+        "<p>Our shop is at the old harbour, two minutes from the station, in the brick building with the green"
+        " door. We are there from Tuesday to Saturday, from nine in the morning until six in the evening.</p>\n"
+        "<p>By telephone we are reached on the same days until five. Letters take us a week; what is urgent is"
+        " better said in person. Parcels can be left with the bakery next door, who know us well.</p>\n"
+        "<h2>Opening hours</h2>\n<table><tr><th>Tuesday to Friday</th><td>9 to 18</td></tr>"
+        "<tr><th>Saturday</th><td>10 to 16</td></tr></table>\n"
+        "<h2>Write to us</h2>\n"
+        '<form action="/contact" method="post">\n<input name="name">\n<input name="email" type="email">\n'
+        f'<textarea name="message"></textarea>\n<div class="g-recaptcha" data-sitekey="{sitekey}"></div>\n'
+        '<button type="submit">Send</button>\n</form>',
+        API_SCRIPT,
+    )
+
+
+def version3(sitekey: str) -> str:
+    """A page that uses reCAPTCHA v3, which no job is for."""
+    return document(
+        "Newsletter",
+        '<h1>Newsletter</h1>\n<form action="/v3" method="post"><input name="email"></form>\n'
+        f'<script>grecaptcha.ready(function () {{ grecaptcha.execute("{sitekey}", {{action: "visit"}}); }});</script>',
+        f'<script src="https://www.google.com/recaptcha/api.js?render={sitekey}"></script>',
+    )
+
+
+def signup(sitekey: str, problem: str = "") -> str:
+    """An ordinary page whose form wants a token together with its fields."""
+    told = f'<p class="error">{escape(problem)}</p>\n' if problem else ""
+    return document(
+        "Sign up",
+        "<h1>Sign up for our letter</h1>\n"
+        "<p>Four times a year we write about what is new in the shop, who made it and how. The letter costs"
+        " nothing, goes to nobody else, and ends with one click. The last ones were about glass, about rope, and"
+        " about a boat that took eleven winters to build.</p>\n"
+        f'{told}<form action="/signup" method="post">\n<input name="name">\n<input name="email" type="email">\n'
+        f'<div class="g-recaptcha" data-sitekey="{sitekey}"></div>\n<button type="submit">Sign up</button>\n</form>',
+        API_SCRIPT,
+    )
+
+
+def welcome(name: str) -> str:
+    """The answer to a good sign-up."""
+    return document("Welcome", f'<h1>Welcome, <span class="name">{escape(name)}</span></h1>')

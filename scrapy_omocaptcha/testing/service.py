@@ -1,0 +1,286 @@
+"""A complete OMOcaptcha that runs offline: the API, the account behind it and Google's ``siteverify``.
+
+::
+
+    with OmoCaptchaService(solve_seconds=8) as service:
+        service.next_job("fail")
+        ...  # crawl with service.settings
+        assert len(service.jobs) == 2
+
+It sells tokens that only :class:`~scrapy_omocaptcha.testing.WalledSite` and ``siteverify`` of this service accept.
+Nothing in it solves a captcha, and it never connects to anything.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from scrapy_omocaptcha.testing.account import OUTCOMES, Account, Job, Outcome, Plan
+from scrapy_omocaptcha.testing.faults import KINDS, Fault, Faults, Kind, strike
+from scrapy_omocaptcha.testing.server import LoopbackServer
+from scrapy_omocaptcha.testing.version1 import CREDENTIAL, Shape, Version1
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from scrapy_omocaptcha.testing.account import SolveSeconds
+
+API_PATH = "/api/"
+SITEVERIFY_PATH = "/recaptcha/api/siteverify"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One HTTP request that reached the service, whatever became of it."""
+
+    at: float
+    """Seconds of the service's clock."""
+    name: str
+    """``"createJob"`` and so on; empty for a path that is no call of the API."""
+    method: str
+    path: str
+    body: Any
+    """The decoded JSON without its credential; None if it was not JSON."""
+    authorised: bool
+    """It carried the right API token."""
+    status: int
+    """Of the answer as it was meant, 0 where nothing was done for the request."""
+    answer: str
+    """The text of the answer as it was meant."""
+    fault: Kind | None
+    """What went wrong on the way."""
+
+
+class OmoCaptchaService(LoopbackServer):
+    """The service, on loopback, in a thread of its own.
+
+    :param port: 0 takes a free one.
+    :param api_token: the credential that calls have to carry.
+    :param balance: US dollars in the account.
+    :param price: US dollars a job.
+    :param solve_seconds: how long a job takes: one number, a sequence that is gone through again and again, or a
+        function of the job's number (the first is 0).
+    :param clock: the seconds by which jobs get done and tokens grow old; a test passes its own and turns it.
+    :param shape: which of the documented spellings the answers use; may be changed later.
+    :param on_event: gets a line of text for each call, in the server's thread. Never holds a token.
+    """
+
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        api_token: str = "offline-token",
+        balance: float = 10.0,
+        price: float = 0.00055,
+        solve_seconds: SolveSeconds = 0.0,
+        clock: Callable[[], float] = time.monotonic,
+        shape: Shape | None = None,
+        on_event: Callable[[str], None] | None = None,
+    ) -> None:
+        super().__init__([host], port)
+        self.api_token = api_token
+        self.clock = clock
+        self._account = Account(balance=balance, price=price, solve_seconds=solve_seconds, clock=clock)
+        self._version1 = Version1(self._account, api_token, shape or Shape())
+        self._faults = Faults()
+        self._calls: list[Call] = []
+        self._secrets: dict[str, str] = {}
+        self._lock = threading.Lock()
+        self._on_event = on_event or (lambda line: None)
+
+    # What a user needs to get at it
+
+    @property
+    def url(self) -> str:
+        """The base URL of the API, for ``OMOCAPTCHA_API_URL``."""
+        return f"{self.origin}{API_PATH}".rstrip("/")
+
+    @property
+    def siteverify_url(self) -> str:
+        """Where a site may check tokens over HTTP, in the place of Google's address."""
+        return f"{self.origin}{SITEVERIFY_PATH}"
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The settings that turn a Scrapy project to this service."""
+        return {"OMOCAPTCHA_API_URL": self.url, "OMOCAPTCHA_API_TOKEN": self.api_token}
+
+    # What happened
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        """Every request so far, in the order of arrival."""
+        with self._lock:
+            return tuple(self._calls)
+
+    @property
+    def jobs(self) -> tuple[Job, ...]:
+        """Every job so far, in the order in which they were made."""
+        return self._account.jobs
+
+    @property
+    def charged(self) -> float:
+        """US dollars taken for jobs so far."""
+        return self._account.charged
+
+    @property
+    def balance(self) -> float:
+        """US dollars left."""
+        return float(self._account.balance)
+
+    # What is to happen
+
+    @property
+    def shape(self) -> Shape:
+        """Which of the documented spellings the answers use."""
+        return self._version1.shape
+
+    @shape.setter
+    def shape(self, shape: Shape) -> None:
+        self._version1.shape = shape
+
+    def next_job(
+        self, outcome: Outcome = "token", *, times: int = 1, seconds: float | None = None, message: str = ""
+    ) -> None:
+        """Say what becomes of the next ``times`` jobs; several calls queue up.
+
+        :param outcome: see :data:`~scrapy_omocaptcha.testing.account.Outcome`.
+        :param seconds: how long these jobs take; None: as the service says.
+        :param message: what the service says of a refused job.
+        """
+        _check(outcome, OUTCOMES)
+        self._account.plan([Plan(outcome, seconds, message)] * times)
+
+    def random_jobs(self, rate: float, *, seed: int, outcomes: Sequence[Outcome] = OUTCOMES[1:]) -> None:
+        """Let this share of the jobs that :meth:`next_job` does not speak for end in one of ``outcomes``."""
+        for outcome in outcomes:
+            _check(outcome, OUTCOMES)
+        self._account.plan_randomly(rate, seed, outcomes)
+
+    def fault(
+        self, call: str, kind: Kind, *, times: int = 1, seconds: float = 1.0, location: str = "/elsewhere"
+    ) -> None:
+        """Let the next ``times`` calls of this name (``"*"``: of any) go wrong.
+
+        :param kind: see :data:`~scrapy_omocaptcha.testing.faults.Kind`, which also says what ``seconds`` and
+            ``location`` are for.
+        """
+        self._faults.book(call, Fault(kind, seconds, location), times)
+
+    def random_faults(
+        self,
+        rate: float,
+        *,
+        seed: int,
+        kinds: Sequence[Kind] = KINDS,
+        calls: Sequence[str] = (),
+        seconds: float = 1.0,
+    ) -> None:
+        """Let this share of all calls (or of those named) go wrong, the same ones for the same seed and order."""
+        for kind in kinds:
+            _check(kind, KINDS)
+        self._faults.by_chance(rate, seed, [Fault(kind, seconds) for kind in kinds], calls)
+
+    # What a site asks
+
+    def register_site(self, sitekey: str, secret: str) -> None:
+        """Let ``siteverify`` over HTTP know ``secret`` as that of ``sitekey``; a site key is its own secret else."""
+        with self._lock:
+            self._secrets[secret] = sitekey
+
+    def siteverify(self, token: str, sitekey: str) -> dict[str, Any]:
+        """Answer as Google's ``siteverify`` does. A token that is accepted is thereby used up.
+
+        ``{"success": True, "challenge_ts": …, "hostname": …}`` or ``{"success": False, "error-codes": [code]}`` with
+        ``timeout-or-duplicate`` (used, or older than two minutes) or ``invalid-input-response`` (unknown, or of
+        another site key).
+        """
+        return self._account.verify(token, sitekey)
+
+    def mint(self, sitekey: str, page: str = "http://127.0.0.1/") -> str:
+        """A fresh token that no job was made for, to try a site by hand."""
+        return self._account.mint(sitekey, page)
+
+    # HTTP
+
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
+        if request.path == SITEVERIFY_PATH and request.method == "POST":
+            return await self._handle_siteverify(request)
+        name = request.path.removeprefix(API_PATH) if request.path.startswith(API_PATH) else ""
+        if name not in self._version1.calls:
+            name = ""
+        try:
+            body = json.loads(await request.read())
+        except ValueError:
+            body = None
+        fault = self._faults.draw(name)
+        answer = None if fault and fault.nothing_done else self._answer(request.method, name, body)
+        self._record(request, name, body, answer, fault)
+        if fault is not None:
+            return await strike(fault, request, answer, self._pause)
+        assert answer is not None
+        return answer
+
+    def _answer(self, method: str, name: str, body: object) -> web.Response:
+        if not name:
+            return web.Response(status=404, text="Not found")
+        if method != "POST":
+            return web.Response(status=405, text="Method not allowed", headers={"Allow": "POST"})
+        return web.Response(text=self._version1.answer(name, body), content_type="application/json")
+
+    async def _handle_siteverify(self, request: web.Request) -> web.Response:
+        form = await request.post()
+        secret = str(form.get("secret", ""))
+        with self._lock:
+            sitekey = self._secrets.get(secret, secret)
+        if not sitekey:
+            return web.json_response({"success": False, "error-codes": ["missing-input-secret"]})
+        return web.json_response(self.siteverify(str(form.get("response", "")), sitekey))
+
+    def _record(
+        self, request: web.Request, name: str, body: object, answer: web.Response | None, fault: Fault | None
+    ) -> None:
+        authorised = False
+        if isinstance(body, dict):
+            authorised = body.pop(CREDENTIAL, None) == self.api_token
+        call = Call(
+            at=self.clock(),
+            name=name,
+            method=request.method,
+            path=request.path_qs,
+            body=body,
+            authorised=authorised,
+            status=answer.status if answer is not None else 0,
+            answer=(answer.text or "") if answer is not None else "",
+            fault=fault.kind if fault is not None else None,
+        )
+        with self._lock:
+            self._calls.append(call)
+        self._on_event(_line(call))
+
+
+def _check(value: str, valid: Sequence[str]) -> None:
+    if value not in valid:
+        raise ValueError(f"{value!r} is none of {', '.join(valid)}")
+
+
+def _line(call: Call) -> str:
+    """One line for a person; it holds no token."""
+    try:
+        answer = json.loads(call.answer)
+    except ValueError:
+        answer = {}
+    told = [f"{key}={answer[key]}" for key in ("job_id", "status", "message", "balance") if key in answer]
+    job = call.body.get("job_id") if isinstance(call.body, dict) else None
+    asked = f" job_id={job}" if job is not None else ""
+    went_wrong = f" [fault: {call.fault}]" if call.fault else ""
+    return (
+        f"service {call.name or call.path}{asked} -> {' '.join(told) or call.status or 'nothing'}{went_wrong}"
+    )

@@ -1,0 +1,137 @@
+"""Version 1 of the API (jobs) as the documents show it, contradictions included.
+
+Turns the body of a call into the text of its answer. Knows no HTTP.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from scrapy_omocaptcha.testing.account import Account, RefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+CREDENTIAL = "api_token"
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Which of the documented spellings the service uses in its answers."""
+
+    verdict: Literal["error", "text", "success", "contradiction"] = "error"
+    """``{"error": false}``; the text ``"true"`` for true; ``{"success": true}`` in its place; or a good answer that
+    says ``"error": false`` and ``"success": false`` at once."""
+    job_id: Literal["number", "text"] = "number"
+    running: Literal["running", "processing", "waiting"] = "processing"
+    result: Literal["object", "text", "broken"] = "object"
+    """``{"gRecaptchaResponse": TOKEN}``, the bare token, or the token in braces (which is not JSON)."""
+
+
+class Version1:
+    """The four calls of version 1 for one account."""
+
+    def __init__(self, account: Account, api_token: str, shape: Shape) -> None:
+        self.shape = shape
+        self._account = account
+        self._api_token = api_token
+        self.calls: dict[str, Callable[[Mapping[str, Any]], str]] = {
+            "createJob": self._create_job,
+            "getJobResult": self._get_job_result,
+            "getBalance": self._get_balance,
+            "getService": self._get_service,
+        }
+
+    def answer(self, call: str, body: object) -> str:
+        """The text that answers ``call``; ``body`` is the decoded JSON, or None where it was none."""
+        try:
+            if not isinstance(body, dict):
+                raise RefusedError("The body is not a JSON object.")
+            if body.get(CREDENTIAL) != self._api_token:
+                raise RefusedError("Invalid api token.")
+            return self.calls[call](body)
+        except RefusedError as refusal:
+            return self._error(str(refusal))
+
+    def _create_job(self, body: Mapping[str, Any]) -> str:
+        data = body.get("data")
+        if not isinstance(data, dict):
+            raise RefusedError("Missing field: data.")
+        invisible = data.get("isInvisible", False)
+        if not isinstance(invisible, bool):
+            raise RefusedError("Field isInvisible is not a boolean.")
+        job_id = self._account.create(
+            kind=_text(data, "type_job_id"),
+            page=_text(data, "websiteURL", "website_url"),
+            sitekey=_text(data, "websiteKey", "website_key"),
+            invisible=invisible,
+        )
+        spelled = job_id if self.shape.job_id == "number" else str(job_id)
+        return self._good(job_id=spelled, message="Create job success.")
+
+    def _get_job_result(self, body: Mapping[str, Any]) -> str:
+        job_id = body.get("job_id")
+        if isinstance(job_id, str) and job_id.isascii() and job_id.isdigit():
+            job_id = int(job_id)
+        if not isinstance(job_id, int) or isinstance(job_id, bool):
+            raise RefusedError("Missing field: job_id.")
+        state, token = self._account.ask(job_id)
+        if state == "running":
+            if self.shape.running == "processing":
+                return json.dumps({"errorId": 0, "status": "processing"})
+            return self._good(status=self.shape.running)
+        if state == "failed":
+            return self._good(status="fail", result=None)
+        if self.shape.result == "broken":
+            return self._good(status="success", result=[token]).replace("[", "{").replace("]", "}")
+        result = {"gRecaptchaResponse": token} if self.shape.result == "object" else token
+        return self._good(status="success", result=result)
+
+    def _get_balance(self, body: Mapping[str, Any]) -> str:
+        return self._good(balance=f"{self._account.balance:.5f}", message="Get balance success.")
+
+    def _get_service(self, body: Mapping[str, Any]) -> str:
+        service = {
+            "id": 1,
+            "name": "reCaptcha v2",
+            "price": f"{self._account.price:f}",
+            "avg_success": "98%",
+            "avg_time": "15s",
+            "is_active": 1,
+        }
+        return self._good(service=[service], message="Get service success.")
+
+    def _good(self, **fields: object) -> str:
+        verdict: dict[str, object]
+        if self.shape.verdict == "success":
+            verdict = {"success": True}
+        elif self.shape.verdict == "contradiction":
+            verdict = {"error": False, "success": False}
+        else:
+            verdict = {"error": False}
+        return json.dumps(verdict | fields)
+
+    def _error(self, message: str) -> str:
+        verdict: dict[str, object]
+        if self.shape.verdict == "success":
+            verdict = {"success": False}
+        elif self.shape.verdict == "text":
+            verdict = {"error": "true"}
+        else:
+            verdict = {"error": True}
+        return json.dumps(verdict | {"message": message})
+
+
+def _text(data: Mapping[str, Any], *spellings: str) -> str:
+    """The field that the documents spell in these ways; clients may send any of them, or all with one value."""
+    values = {spelling: data[spelling] for spelling in spellings if spelling in data}
+    for spelling, value in values.items():
+        if not isinstance(value, str) or not value:
+            raise RefusedError(f"Field {spelling} is not a text.")
+    if not values:
+        raise RefusedError(f"Missing field: {spellings[0]}.")
+    if len(set(values.values())) > 1:
+        raise RefusedError(f"Fields {' and '.join(values)} differ.")
+    return next(iter(values.values()))  # type: ignore[no-any-return]

@@ -1,0 +1,82 @@
+"""How a parsed page looks to a person: what there is to read, to follow and to fill in.
+
+Counts no further than is needed to tell a bare page from a full one, so that a long page costs no more than a
+short one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from lxml.etree import XPath
+from lxml.html import HtmlElement
+
+from scrapy_omocaptcha.candidates import DEAD, is_dead
+from scrapy_omocaptcha.challenge import TOKEN_FIELD
+
+ENOUGH = 20_000
+"""Length in characters of text after which a page is long enough to stop reading."""
+
+_LINKS = XPath("count(//a[@href][not(starts-with(@href, '#') or starts-with(@href, 'javascript:'))])")
+_TITLE = XPath("string(//title)")
+_UNREAD = frozenset((*DEAD, "head", "iframe", "select", "svg", "object"))
+_IDEOGRAPHS = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f]")
+_NOT_ASKED = frozenset(("hidden", "submit", "button", "image", "reset"))
+_HIDDEN_STYLE = re.compile(r"display\s?:\s?none", re.IGNORECASE)
+_NAMED_FIELDS = {
+    "email": "an e-mail address",
+    "password": "a password",
+    "tel": "a telephone number",
+    "file": "a file",
+    "search": "a search",
+}
+
+
+class Reading:
+    """What a person finds on the page below ``root``."""
+
+    def __init__(self, root: HtmlElement) -> None:
+        self.title = " ".join(str(_TITLE(root)).split())[:300]
+        self.text = " ".join(" ".join(_texts(root)).split())
+        """What there is to read, from its beginning, without scripts, options and the like."""
+        self.words = len(self.text.split()) + len(_IDEOGRAPHS.findall(self.text)) // 2
+        self.links = int(_LINKS(root))
+
+
+def asked(scope: HtmlElement) -> list[str]:
+    """What the visible fields in ``scope`` ask a person for, captcha aside, in words that end a sentence."""
+    found = []
+    for field in scope.iter("input", "textarea", "select"):
+        kind = (field.get("type") or "text").strip().lower() if field.tag == "input" else field.tag
+        if kind in _NOT_ASKED or field.get("name") == TOKEN_FIELD or field.get("hidden") is not None:
+            continue
+        if _HIDDEN_STYLE.search(field.get("style") or "") or is_dead(field):
+            continue
+        name = (field.get("name") or field.get("id") or "").strip()
+        if kind == "text" and "mail" in name.lower():
+            kind = "email"
+        found.append(_NAMED_FIELDS.get(kind) or (f"'{name[:40]}'" if name else "something"))
+        if len(found) == 20:
+            break
+    return found
+
+
+def _texts(root: HtmlElement) -> Iterator[str]:
+    length = 0
+    element: HtmlElement | None = root
+    # A walk in document order that steps over whole elements; lxml's iterators cannot.
+    while element is not None and length < ENOUGH:
+        inner = None
+        if isinstance(element.tag, str) and element.tag not in _UNREAD:
+            if element.text:
+                length += len(element.text)
+                yield element.text[:ENOUGH]
+            inner = next(iter(element), None)
+        while inner is None and element is not None and element is not root:
+            if element.tail:
+                length += len(element.tail)
+                yield element.tail[:ENOUGH]
+            inner = element.getnext()
+            element = element.getparent() if inner is None else element
+        element = inner

@@ -1,0 +1,247 @@
+"""The live reCAPTCHA v2 widgets of a parsed page.
+
+Three things speak of a widget: an element made for it (a container, a bound button), an iframe of a page that was
+saved rendered, and a script that renders one. What they say of the same widget is put together here. Markup that a
+browser would not show as such (``template``, ``noscript``, comments, text) and the elements of other products
+stay out. Reads elements and :class:`~scrapy_omocaptcha.renders.Inline`; judges no page and reads no form.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from cssselect import ExpressionError, SelectorError
+from lxml.html import HtmlElement
+from parsel import Selector
+
+from scrapy_omocaptcha.candidates import Candidates, is_dead
+from scrapy_omocaptcha.frames import container, read_frame
+from scrapy_omocaptcha.renders import Inline
+from scrapy_omocaptcha.scripts import Code, Span
+
+MAX_WIDGETS = 20
+"""How many widgets of one page are looked at; more are no page but an attack."""
+
+_SCORE = re.compile(r"v3\b|recaptcha-?3\b", re.IGNORECASE)
+_OTHER_KEY = re.compile(r"0x|[0-9a-f]{8}-[0-9a-f]{4}-", re.IGNORECASE)
+_OTHER = (
+    "h-captcha",
+    "hcaptcha",
+    "turnstile",
+    "frc-captcha",
+    "geetest",
+    "mtcaptcha",
+    "funcaptcha",
+    "smart-captcha",
+)
+_KEY = re.compile(r"6L[\w-]{30,60}")
+_KEY_ATTRIBUTES = ("data-sitekey", "sitekey", "site-key", "data-site-key", "data-key", "key")
+
+
+@dataclass(slots=True, eq=False)
+class Widget:
+    """A live widget, as far as the page tells."""
+
+    element: HtmlElement
+    """The container, or the bound button."""
+    sitekey: str | None = None
+    invisible: bool = False
+    enterprise: bool = False
+    data_s: str | None = None
+    callback: str | None = None
+    """The name in ``data-callback``."""
+    handler: tuple[Code, Span] | None = None
+    """The callback that an inline script passes to ``grecaptcha.render``."""
+
+
+def find_widgets(selector: Selector) -> tuple[list[Widget], Inline]:
+    """The live widgets of the page in document order, and what its inline scripts say."""
+    page = Candidates(selector.root)
+    widgets: dict[HtmlElement, Widget] = {}
+    for widget in _from_elements(page):
+        if len(widgets) < MAX_WIDGETS:
+            widgets.setdefault(widget.element, widget)
+    _add_renders(page, selector, widgets)
+    _add_frames(page, widgets)
+    _add_fallbacks(page, widgets)
+    if not widgets:
+        _add_plugin(page, widgets)
+    _complete(page, widgets.values())
+    found = [widget for widget in widgets.values() if _is_live(page, widget)]
+    return _in_order(selector.root, found), page.inline
+
+
+def _from_elements(page: Candidates) -> Iterator[Widget]:
+    """Elements that are made for a widget: by their class, or by a key that they carry."""
+    for element in page.elements:
+        words = (element.get("class") or "").lower().split()
+        own = "g-recaptcha" in words
+        key = next((k for k in (_key(element.get(a)) for a in _KEY_ATTRIBUTES) if k), None)
+        if not own and key is None:
+            continue
+        if not own and not (page.loaders or "captcha" in _words(element)):
+            continue
+        if is_dead(element) or _is_other(element) or _is_score(element):
+            continue
+        size = (element.get("data-size") or element.get("size") or "").strip().lower()
+        yield Widget(
+            element,
+            sitekey=key,
+            invisible=size == "invisible"
+            or element.get("data-invisible") in ("1", "true")
+            or _is_button(element),
+            enterprise=page.enterprise,
+            data_s=element.get("data-s") or None,
+            callback=(element.get("data-callback") or "").strip() or None,
+        )
+
+
+def _add_renders(page: Candidates, selector: Selector, widgets: dict[HtmlElement, Widget]) -> None:
+    for render in page.inline.renders:
+        targets = [e for s in render.selectors for e in _select(selector, s) if not is_dead(e)]
+        # Of several look-ups in a script, the widget's own is the innermost.
+        targets = [e for e in targets if not any(e in o.iterancestors() for o in targets)][:MAX_WIDGETS]
+        for target in targets:
+            inner = next((w for w in widgets if w is target or target in w.iterancestors()), target)
+            if inner not in widgets and len(widgets) >= MAX_WIDGETS:
+                return
+            widget = widgets.setdefault(inner, Widget(inner, invisible=_is_button(inner)))
+            widget.sitekey = widget.sitekey or render.sitekey
+            widget.invisible = widget.invisible or render.invisible
+            widget.enterprise = widget.enterprise or render.enterprise or page.enterprise
+            widget.handler = widget.handler or render.callback
+
+
+def _add_frames(page: Candidates, widgets: dict[HtmlElement, Widget]) -> None:
+    """What a browser had rendered when the page was saved."""
+    frames = [frame for frame in map(read_frame, page.frames) if frame and not is_dead(frame.element)]
+    asked = {frame.key for frame in frames if frame.kind == "bframe"}
+    known = {widget.sitekey for widget in widgets.values()}
+    for frame in frames:
+        if frame.kind != "anchor":
+            continue
+        ancestors = set(frame.element.iterancestors())
+        widget = next((w for w in widgets.values() if w.element in ancestors), None)
+        if widget is None and frame.invisible:
+            # A badge: of the widget that is known already, of an invisible one, or of v3, which never asks.
+            widget = next((w for w in widgets.values() if w.sitekey == frame.key), None)
+            if widget is None and (frame.key not in asked or frame.key in page.score_keys):
+                continue
+        if widget is None:
+            if frame.key in known and not frame.invisible and len(widgets) == 1:
+                widget = next(iter(widgets.values()))
+            elif len(widgets) < MAX_WIDGETS:
+                place = container(frame)
+                widget = widgets.setdefault(place, Widget(place, invisible=frame.invisible))
+            else:
+                continue
+        widget.sitekey = widget.sitekey or frame.key
+        widget.enterprise = widget.enterprise or frame.enterprise
+        widget.invisible = widget.invisible or frame.invisible
+        widget.data_s = widget.data_s or frame.data_s
+
+
+def _add_fallbacks(page: Candidates, widgets: dict[HtmlElement, Widget]) -> None:
+    """``noscript`` with Google's own form for browsers without scripts: it names the key of the widget beside it."""
+    for element in page.frames:
+        frame = read_frame(element)
+        noscript = next(element.iterancestors("noscript"), None)
+        if frame is None or frame.kind != "fallback" or noscript is None or frame.key in page.score_keys:
+            continue
+        if any(widget.sitekey == frame.key for widget in widgets.values()):
+            continue
+        keyless = next((widget for widget in widgets.values() if widget.sitekey is None), None)
+        if keyless is not None:
+            keyless.sitekey = frame.key
+        elif is_dead(noscript) or len(widgets) >= MAX_WIDGETS:
+            continue
+        else:
+            before = noscript.getprevious()
+            beside = before if before is not None and "captcha" in _words(before) else noscript.getparent()
+            if beside is not None:
+                widgets.setdefault(beside, Widget(beside, sitekey=frame.key, enterprise=page.enterprise))
+
+
+def _add_plugin(page: Candidates, widgets: dict[HtmlElement, Widget]) -> None:
+    """An empty element called a captcha, filled by a script that is not on the page from a key that is."""
+    keys = {key for _, key in page.inline.keys} - page.score_keys
+    if len(keys) != 1 or not page.loads_widgets or page.others:
+        return
+    for element in page.elements:
+        empty = len(element) == 0 and not (element.text or "").strip()
+        if empty and element.tag in ("div", "span", "p") and not (is_dead(element) or _is_other(element)):
+            if not _is_score(element):
+                size = (element.get("data-size") or "").strip().lower()
+                widgets[element] = Widget(element, invisible=size == "invisible", enterprise=page.enterprise)
+                return
+
+
+def _complete(page: Candidates, widgets: Iterable[Widget]) -> None:
+    """Keys for the widgets without one: the key of a script element, or the only one that the page names."""
+    keyless = [widget for widget in widgets if widget.sitekey is None]
+    if not keyless:
+        return
+    keys = set(page.script_keys) or {key for _, key in page.inline.keys} - page.score_keys
+    if len(keys) == 1:
+        key = keys.pop()
+        for widget in keyless:
+            widget.sitekey = key
+
+
+def _is_live(page: Candidates, widget: Widget) -> bool:
+    if widget.sitekey is not None:
+        return widget.sitekey not in page.score_keys
+    return widget.handler is not None or (page.loads_widgets and not page.others)
+
+
+def _in_order(root: HtmlElement, widgets: list[Widget]) -> list[Widget]:
+    if len(widgets) < 2:
+        return widgets
+    by_element = {widget.element: widget for widget in widgets}
+    tags = {widget.element.tag for widget in widgets}
+    return [by_element[element] for element in root.iter(*tags) if element in by_element]
+
+
+def _select(selector: Selector, css: str) -> list[HtmlElement]:
+    try:
+        return [found.root for found in selector.css(css)[:MAX_WIDGETS]]
+    except (ValueError, ExpressionError, SelectorError):  # jQuery knows selectors that CSS does not
+        return []
+
+
+def _key(value: str | None) -> str | None:
+    value = (value or "").strip().strip("'\"")
+    return value if _KEY.fullmatch(value) else None
+
+
+def _words(element: HtmlElement) -> str:
+    """Everything that the element says about itself, but for its keys."""
+    return " ".join((str(element.tag), *element.keys(), *element.values())).lower()
+
+
+def _is_button(element: HtmlElement) -> bool:
+    return element.tag in ("button", "input")
+
+
+def _is_other(element: HtmlElement) -> bool:
+    """The element belongs to another vendor's captcha."""
+    words = f"{element.get('class') or ''} {element.get('id') or ''}".lower()
+    return any(name in words for name in _OTHER) or bool(
+        _OTHER_KEY.match((element.get("data-sitekey") or "").strip())
+    )
+
+
+def _is_score(element: HtmlElement) -> bool:
+    """The element belongs to reCAPTCHA v3: it says so, it is a hidden field, or it names an action for its button."""
+    if element.tag == "input" and (element.get("type") or "").lower() == "hidden":
+        return True
+    kind = (element.get("data-type"), element.get("data-version"), element.get("data-recaptcha-version"))
+    if any(value and value.strip().lower() in ("3", "v3", "recaptcha_v3", "recaptchav3") for value in kind):
+        return True
+    if _SCORE.search(f"{element.get('class') or ''} {element.get('id') or ''}"):
+        return True
+    return bool(element.get("data-action")) and (
+        _is_button(element) or element.get("data-size") == "invisible"
+    )

@@ -10,8 +10,10 @@
     │   └── AccountError          the service says no to this account: bad token, empty balance
     ├── JobError                  a job that gave no token
     │   ├── JobFailed             the service reports that it could not solve it
+    │   ├── JobLost               the answer to the create call never arrived; the job counts as bought
     │   └── JobTimeout            no answer by OMOCAPTCHA_JOB_TIMEOUT
     ├── NotBought                 nothing was bought, for the reason that it names
+    ├── CrawlClosing              the crawl closes while something waits
     └── ChallengeNotSolved        what reaches a spider's errback (also an IgnoreRequest)
 """
 
@@ -82,6 +84,12 @@ class JobFailed(JobError):
     reason = "failed"
 
 
+class JobLost(JobError):
+    """The answer to the create call never arrived; the job may run, its id is unknown, and it counts as bought."""
+
+    reason = "lost"
+
+
 class JobTimeout(JobError):
     """The job had no answer by ``OMOCAPTCHA_JOB_TIMEOUT``."""
 
@@ -96,14 +104,20 @@ class NotBought(OmoCaptchaError):
         self.reason = reason
 
 
+class CrawlClosing(OmoCaptchaError):
+    """The crawl closes: whatever waited gives up at once."""
+
+    reason = "closing"
+
+
 class ChallengeNotSolved(OmoCaptchaError, IgnoreRequest):
     """The page stayed behind its challenge. This is what a request's errback gets.
 
     ``reason`` is the word under which it is counted, ``challenge`` the challenge, ``response`` the page that
-    carried it.
+    carried it, or None where a token was wanted before anything was sent.
     """
 
-    def __init__(self, reason: str, message: str, *, challenge: Challenge, response: Response) -> None:
+    def __init__(self, reason: str, message: str, *, challenge: Challenge, response: Response | None) -> None:
         super().__init__(message)
         self.reason = reason
         self.challenge = challenge

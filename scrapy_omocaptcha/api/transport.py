@@ -1,0 +1,145 @@
+"""One HTTP call to the service: POST a JSON body, get the text of the answer.
+
+Connections of its own, verified TLS, no redirect followed, one time-out over the whole call and a bound on the
+body. It neither repeats a call nor understands an answer, and no error of it shows what was sent.
+"""
+
+from __future__ import annotations
+
+import json
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from scrapy.utils.defer import maybe_deferred_to_future
+from treq.client import HTTPClient
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectError, DNSLookupError
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.web.client import Agent, HTTPConnectionPool, ResponseDone
+from twisted.web.http import PotentialDataLoss
+
+from scrapy_omocaptcha.errors import ApiBadAnswer, ApiError, ApiRefused, ApiUnreachable
+
+if TYPE_CHECKING:
+    from twisted.python.failure import Failure
+    from twisted.web.iweb import IResponse
+
+MAX_BODY = 1024 * 1024
+"""Bytes of an answer. The longest real one, the list of services, has some 10 KB."""
+
+
+class Transport:
+    """Calls below one base URL, over connections that are kept for the crawl.
+
+    :param base_url: the API's base URL, without a slash at its end.
+    :param timeout: seconds for a whole call, body included.
+    :param reactor: the Twisted reactor in use.
+    """
+
+    def __init__(self, base_url: str, *, timeout: float, reactor: Any) -> None:
+        self._base_url = base_url
+        self._timeout = timeout
+        self._reactor = reactor
+        self._pool = HTTPConnectionPool(reactor)
+        # Twisted repeats a request by itself when a kept connection breaks; a job would be bought twice.
+        self._pool.retryAutomatically = False
+        self._client = HTTPClient(Agent(reactor, pool=self._pool, connectTimeout=timeout))
+
+    async def post(self, path: str, body: dict[str, Any]) -> str:
+        """Send a call and return the text of its answer.
+
+        :raises ApiUnreachable: no answer, or an HTTP status that is not the API's (5xx, 429, a redirect).
+        :raises ApiRefused: another HTTP error without a JSON answer.
+        :raises ApiBadAnswer: a body that is too long or not text.
+        """
+        call: Deferred[bytes] = self._client.post(
+            self._base_url + path,
+            data=json.dumps(body).encode(),
+            headers={"Content-Type": "application/json", "Accept": "application/json"},
+            allow_redirects=False,
+            unbuffered=True,
+        )
+        call.addCallback(_read)
+        call.addTimeout(self._timeout, self._reactor)
+        try:
+            answer = await maybe_deferred_to_future(call)
+        except ApiError:
+            raise
+        except (ConnectError, DNSLookupError) as error:
+            raise ApiUnreachable(f"{path}: {_words(error)}", taken=False) from None
+        except Exception as error:
+            # Whatever the network stack raises: the call may have arrived.
+            raise ApiUnreachable(f"{path}: {_words(error)}") from None
+        try:
+            return answer.decode()
+        except UnicodeDecodeError:
+            raise ApiBadAnswer(f"{path}: the answer is not UTF-8") from None
+
+    async def close(self) -> None:
+        await maybe_deferred_to_future(self._pool.closeCachedConnections())
+
+
+def _words(error: Exception) -> str:
+    """What went wrong, by kind: the text of a lower error could repeat what was sent."""
+    return type(error).__name__
+
+
+def _read(response: IResponse) -> Deferred[bytes]:
+    status = response.code
+    refused = 400 <= status < 500 and status not in (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
+    if status == HTTPStatus.OK or (refused and _is_json(response)):
+        body = _Body()
+        response.deliverBody(body)
+        return body.done
+    # Business errors come with 200. All else was said by something before the service, so its text is not read.
+    response.deliverBody(_Body(limit=0))
+    if refused:
+        raise ApiRefused(f"HTTP status {status} without a JSON answer: is OMOCAPTCHA_API_URL right?")
+    raise ApiUnreachable(
+        f"HTTP status {status}",
+        taken=status != HTTPStatus.TOO_MANY_REQUESTS,
+        retry_after=_retry_after(response),
+    )
+
+
+def _is_json(response: IResponse) -> bool:
+    return any("json" in value.lower() for value in response.headers.getRawHeaders("Content-Type") or ())
+
+
+def _retry_after(response: IResponse) -> float | None:
+    values = response.headers.getRawHeaders("Retry-After") or [""]
+    return float(values[0]) if values[0].isdigit() else None
+
+
+class _Body(Protocol):
+    """Collects a body up to a limit, and drops the connection beyond it or when nobody waits any more."""
+
+    def __init__(self, limit: int = MAX_BODY) -> None:
+        self.done: Deferred[bytes] = Deferred(lambda _: self._drop())
+        self._limit = limit
+        self._parts: list[bytes] = []
+        self._length = 0
+
+    def connectionMade(self) -> None:
+        if not self._limit:
+            self._drop()
+
+    def dataReceived(self, data: bytes) -> None:
+        self._length += len(data)
+        if self._length <= self._limit:
+            self._parts.append(data)
+        elif not self.done.called:
+            self._drop()
+            self.done.errback(ApiBadAnswer(f"an answer of more than {self._limit} bytes"))
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        if self.done.called:
+            return
+        if reason.check(ResponseDone, PotentialDataLoss):
+            self.done.callback(b"".join(self._parts))
+        else:
+            self.done.errback(reason)
+
+    def _drop(self) -> None:
+        if self.transport is not None:
+            self.transport.loseConnection()

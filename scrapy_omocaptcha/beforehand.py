@@ -1,0 +1,134 @@
+"""Requests that want a token before they are sent: ``meta["omocaptcha"] = {"sitekey": …, "page": …, "put": …}``.
+
+The request with the token is sent at once, in this process; what the spider gets is the response to its own request.
+"""
+
+from __future__ import annotations
+
+import time
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from scrapy.downloadermiddlewares.httpcache import HttpCacheMiddleware
+from scrapy.http import Response
+from scrapy.http.request import NO_CALLBACK
+
+from scrapy_omocaptcha import asked
+from scrapy_omocaptcha.challenge import Challenge
+from scrapy_omocaptcha.errors import ApiError, ChallengeNotSolved, JobError, NotBought
+from scrapy_omocaptcha.put import check_put, put_token
+from scrapy_omocaptcha.signals import challenge_detected, challenge_failed, challenge_solved
+
+if TYPE_CHECKING:
+    from scrapy import Request
+    from scrapy.crawler import Crawler
+
+    from scrapy_omocaptcha.walls import Walls
+
+_KEYS = {"sitekey", "page", "invisible", "put"}
+
+
+class Beforehand:
+    """Sends a crawl's requests with the tokens that they want."""
+
+    def __init__(self, crawler: Crawler, walls: Walls) -> None:
+        self._crawler = crawler
+        self._walls = walls
+
+    async def send(self, request: Request, wish: dict[str, Any]) -> Response | None:
+        """The response to ``request``, sent with the token that it wants; None: it is to be sent as it is.
+
+        :raises ValueError: the wish is not understood.
+        :raises ChallengeNotSolved: no token could be had, or the site accepted none.
+        :raises CrawlClosing: the crawl closes.
+        """
+        challenge = _challenge(request, wish)
+        cached = self._cached(request)
+        if cached is not None:
+            return cached
+        walls = self._walls
+        walls.stats.inc("challenges")
+        refusal = walls.policy.refuse_beforehand(request, challenge)
+        verdict = "solve" if refusal is None else refusal.reason
+        walls.announce(challenge_detected, request, challenge, verdict=verdict)
+        if refusal is not None:
+            walls.stats.inc(f"skipped/{refusal.reason}")
+            walls.tell(refusal.reason, challenge.url, refusal.message)
+            if refusal.reason == "dry_run":
+                return None
+            raise self._not_solved(request, refusal.reason, refusal.message, challenge, None)
+        return await self._attempts(request, wish["put"], challenge)
+
+    async def _attempts(self, request: Request, put: str, challenge: Challenge) -> Response:
+        walls = self._walls
+        settings = walls.settings
+        since, cost = time.monotonic(), 0.0
+        host = urlsplit(request.url).netloc.lower()
+        answer: Response | None = None
+
+        def bought(usd: float) -> None:
+            nonlocal cost
+            cost += usd
+            asked.count_job(request)
+
+        while asked.jobs(request) < settings.max_attempts:
+            try:
+                token = await walls.solver.solve(challenge, host=host, bought=bought)
+            except JobError:
+                continue
+            except NotBought as error:
+                raise self._not_solved(request, error.reason, str(error), challenge, answer) from error
+            except ApiError as error:
+                message = f"the service took no job: {error}"
+                raise self._not_solved(request, "service", message, challenge, answer) from error
+            own = request.replace(meta=asked.own_meta(request), callback=NO_CALLBACK, errback=None)
+            answer = await walls.engine.send(asked.mark_own(put_token(own, put, token.value)))
+            if walls.policy.find(request, answer) is None:
+                if answer.status < HTTPStatus.BAD_REQUEST:
+                    walls.stats.inc("tokens/accepted")
+                    walls.limits.succeeded(host, token.sitekey)
+                walls.announce(
+                    challenge_solved, request, challenge, seconds=time.monotonic() - since, cost_usd=cost
+                )
+                return walls.deliver(request, answer)
+            walls.stats.inc("tokens/rejected")
+            walls.limits.failed(host, token.sitekey)
+        message = f"{asked.jobs(request)} jobs were of no use (OMOCAPTCHA_MAX_ATTEMPTS)"
+        raise self._not_solved(request, "attempts", message, challenge, answer)
+
+    def _cached(self, request: Request) -> Response | None:
+        """What HttpCache has, which would otherwise be asked only after the token was bought."""
+        cache = self._crawler.get_downloader_middleware(HttpCacheMiddleware)
+        answer = cache.process_request(request) if cache is not None else None
+        return answer if isinstance(answer, Response) else None
+
+    def _not_solved(
+        self, request: Request, reason: str, message: str, challenge: Challenge, answer: Response | None
+    ) -> ChallengeNotSolved:
+        self._walls.announce(challenge_failed, request, challenge, reason=reason)
+        self._walls.tell(reason, request.url, message)
+        return ChallengeNotSolved(reason, message, challenge=challenge, response=answer)
+
+
+def _challenge(request: Request, wish: dict[str, Any]) -> Challenge:
+    """What ``meta["omocaptcha"]`` asks for.
+
+    :raises ValueError: it names the request, what is wrong and what is valid.
+    """
+    where = f"meta['omocaptcha'] of {request}"
+    if unknown := set(wish) - _KEYS:
+        raise ValueError(f"{where} has {sorted(map(str, unknown))}; valid are {sorted(_KEYS)}")
+    for key in ("sitekey", "page", "put"):
+        if not isinstance(wish.get(key), str) or not wish[key]:
+            raise ValueError(f"{where} has {key}={wish.get(key)!r}; it must be a text")
+    if not isinstance(wish.get("invisible", False), bool):
+        raise ValueError(f"{where} has invisible={wish['invisible']!r}; it must be True or False")
+    check_put(wish["put"])
+    return Challenge(
+        url=wish["page"],
+        sitekey=wish["sitekey"],
+        invisible=wish.get("invisible", False),
+        blocking=True,
+        evidence=("the request asks for a token",),
+    )

@@ -1,0 +1,213 @@
+"""Who leads, who is held, what a session has won.
+
+Of several requests at one wall of one session, the leader solves; the followers are held and then ask again with the
+cookies that the leader won. This file decides and remembers; it neither sends nor waits for anything but its own
+signals. A token never comes here.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections import deque
+from enum import Enum
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urlsplit
+
+from scrapy.http.cookies import potential_domain_matches
+from twisted.internet.defer import Deferred
+
+from scrapy_omocaptcha import asked
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from http.cookiejar import Cookie
+
+    from scrapy import Request
+    from scrapy.http.cookies import CookieJar
+
+Key = tuple[str, object, object]
+
+
+class Role(Enum):
+    """What a challenged request does next."""
+
+    LEAD = "solve it for the session"
+    FOLLOW = "be held until the leader is through"
+    ASK_AGAIN = "ask again with what has been won since it was sent"
+    ALONE = "solve it for this page: the wall wants a token a page"
+
+
+class Stamp(NamedTuple):
+    """When a request was sent, in the count of requests and in its session's count of clearances."""
+
+    order: int
+    generation: int
+
+
+class Session:
+    """Host, cookiejar and proxy: what a clearance belongs to."""
+
+    def __init__(self, host: str) -> None:
+        self.host = host
+        """Host and port of what was asked for."""
+        self.hostname = urlsplit(f"//{host}").hostname or ""
+        self.leading: Stamp | None = None
+        """Stamp of the request that solves at the moment."""
+        self.generation = 0
+        """How many clearances have been won."""
+        self.proven = False
+        """A request without a token has been let through since the last clearance."""
+        self.per_page = False
+        self.answers = 0
+        """Responses of the session that others than the leader have had."""
+        self.cookies: list[Cookie] = []
+        """The cookies that prove the last clearance."""
+        self._walled_in_part = False
+        self._held: deque[tuple[Deferred[None], bool]] = deque()
+        self._let_go = 0
+        self._width: Callable[[], int] = lambda: 1
+
+    # -- before a request is sent ----------------------------------------------------------------------------------
+
+    @property
+    def closed(self) -> bool:
+        """New requests would only run into the wall."""
+        return self.leading is not None and not self._walled_in_part
+
+    def join(self, *, challenged: bool) -> Deferred[None]:
+        """Be held; fires when it is this request's turn to look again.
+
+        :param challenged: it has met the wall itself, rather than being held before it was sent.
+        """
+        turn: Deferred[None] = Deferred(lambda _: self._held.remove(entry) if entry in self._held else None)
+        entry = (turn, challenged)
+        self._held.append(entry)
+        return turn
+
+    # -- a challenge ---------------------------------------------------------------------------------------------
+
+    def role(self, stamp: Stamp) -> Role:
+        """What a request that was sent at ``stamp`` and met a challenge does next."""
+        if self.leading is not None:
+            return Role.FOLLOW
+        if stamp.generation < self.generation:
+            return Role.ASK_AGAIN
+        if self.generation and not self.proven:
+            # It carried the clearance, no other request has ever passed with it: the wall wants a token a page.
+            self.per_page = True
+            self._wake_challenged()
+        return Role.ALONE if self.per_page else Role.LEAD
+
+    def lead(self, stamp: Stamp) -> None:
+        self.leading = stamp
+        self._walled_in_part = False
+        self.answers = 0
+
+    def won(self, cookies: list[Cookie]) -> None:
+        """The leader's token was accepted."""
+        self.generation += 1
+        self.proven = False
+        self.cookies = cookies
+
+    def stop_leading(self, width: Callable[[], int]) -> None:
+        """The leader is through, or has given up and hands the lead on.
+
+        :param width: how many held requests may be under way at once.
+        """
+        won = self.leading is not None and self.leading.generation < self.generation
+        self.leading = None
+        self._width = width if won else lambda: 1
+        self._let_more_go()
+
+    # -- other answers -------------------------------------------------------------------------------------------
+
+    def unchallenged(self, stamp: Stamp) -> None:
+        """A page of this session came without a challenge, asked for at ``stamp`` without a token."""
+        if stamp.generation == self.generation:
+            self.proven = True
+            self.per_page = False
+        if self.leading is not None and stamp.order > self.leading.order:
+            # Sent after the challenge and let through: the wall is not around the whole session.
+            self._walled_in_part = True
+            while any(not challenged for _, challenged in self._held):
+                self._wake(next(entry for entry in self._held if not entry[1]))
+
+    def back(self) -> None:
+        """The response of a request that had been let go is back (or never will be)."""
+        self._let_go -= 1
+        self._let_more_go()
+
+    # -- letting go ----------------------------------------------------------------------------------------------
+
+    def _let_more_go(self) -> None:
+        while self._held and self.leading is None and self._let_go < self._width():
+            self._wake(self._held[0])
+
+    def _wake_challenged(self) -> None:
+        for entry in [entry for entry in self._held if entry[1]]:
+            self._wake(entry)
+
+    def _wake(self, entry: tuple[Deferred[None], bool]) -> None:
+        self._held.remove(entry)
+        self._let_go += 1
+        entry[0].callback(None)
+
+
+class Clearance:
+    """The sessions of a crawl that have met a wall, and what is under way in any."""
+
+    def __init__(self) -> None:
+        self._sessions: dict[Key, Session] = {}
+        self._under_way: weakref.WeakKeyDictionary[Request, tuple[Key, Stamp]] = weakref.WeakKeyDictionary()
+        self._sent = 0
+
+    def known(self, request: Request) -> Session | None:
+        """The session of ``request``, if it has met a wall before."""
+        return self._sessions.get(_key(request)) if self._sessions else None
+
+    def session(self, request: Request) -> Session:
+        key = _key(request)
+        if key not in self._sessions:
+            self._sessions[key] = Session(key[0])
+        return self._sessions[key]
+
+    def stamp(self, request: Request) -> Stamp:
+        """A stamp for a request that is sent now."""
+        self._sent += 1
+        session = self.known(request)
+        return Stamp(self._sent, session.generation if session else 0)
+
+    def sent(self, request: Request) -> None:
+        """``request`` goes to the site."""
+        self._under_way[request] = (_key(request), self.stamp(request))
+
+    def answered(self, request: Request) -> Stamp:
+        """``request`` is back, with a response or an error."""
+        _, stamp = self._under_way.pop(request, (None, Stamp(0, 0)))
+        session = self.known(request)
+        if session is not None:
+            session.answers += 1
+        return stamp
+
+    def others_under_way(self, request: Request) -> bool:
+        """Requests of the same session are at the site, whose answers may change its cookies."""
+        key = _key(request)
+        return any(other == key for other, _ in self._under_way.values())
+
+
+def _key(request: Request) -> Key:
+    # A proxy out of the environment is the same for all, and is in meta only after the request was sent.
+    proxy = None if "_scheme_proxy" in request.meta else request.meta.get("proxy")
+    return urlsplit(asked.url(request)).netloc.lower(), request.meta.get("cookiejar"), proxy
+
+
+def cookies_of(jar: CookieJar, host: str) -> list[Cookie]:
+    """The cookies that ``jar`` would send to ``host``, on whatever path."""
+    domains = {*potential_domain_matches(host), host, f"{host}.local", f".{host}"}
+    return [cookie for cookie in jar if cookie.domain in domains]
+
+
+def put_back(jar: CookieJar, cookies: list[Cookie]) -> None:
+    """Have ``jar`` hold ``cookies`` again, whatever a late answer has made of them."""
+    for cookie in cookies:
+        jar.set_cookie(cookie)

@@ -1,0 +1,227 @@
+"""The only file that knows Scrapy's insides: places for held requests, is it closing, send now.
+
+What Scrapy does not promise is used here alone, and each such name has a contract test. Where one is gone the crawl
+still works: held requests then take ordinary places, or a submission waits behind the queue of its site.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from scrapy import signals
+from scrapy.downloadermiddlewares.cookies import CookiesMiddleware
+from scrapy.downloadermiddlewares.offsite import OffsiteMiddleware
+from scrapy.downloadermiddlewares.robotstxt import RobotsTxtMiddleware
+from scrapy.exceptions import IgnoreRequest
+from scrapy.utils.asyncio import call_later, create_looping_call, sleep
+from scrapy.utils.defer import deferred_from_coro, maybe_deferred_to_future
+from scrapy.utils.httpobj import urlparse_cached
+from twisted.internet.defer import Deferred
+
+from scrapy_omocaptcha import asked
+from scrapy_omocaptcha.errors import CrawlClosing
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from scrapy import Request
+    from scrapy.crawler import Crawler
+    from scrapy.http import Response
+    from scrapy.http.cookies import CookieJar
+
+T = TypeVar("T")
+
+_LOOK_EVERY = 0.25
+"""Seconds between two looks whether the crawl is closing; no signal tells it early."""
+
+
+class Hold:
+    """One held request: it counts in its download slot, and takes no place of CONCURRENT_REQUESTS if there is room.
+
+    Counted in the slot's ``active``, it makes the scheduler turn to other hosts however many more requests of this one
+    are queued.
+    """
+
+    def __init__(self, engine: CrawlEngine, request: Request, *, extra_place: bool) -> None:
+        self._engine = engine
+        self._request = request
+        self._extra_place = extra_place
+        self._slot = engine.slot(request)
+        if self._slot is not None:
+            self._slot.active.add(request)
+        if extra_place:
+            engine.add_places(1)
+
+    def release(self) -> None:
+        """The request's response is back (or it never will be). May be called twice."""
+        self.leave_slot()
+        if self._extra_place:
+            self._extra_place = False
+            self._engine.add_places(-1)
+        self._engine.holds.discard(self)
+
+    def leave_slot(self) -> None:
+        """The request goes on to the downloader, which counts it in the slot from here on."""
+        if self._slot is not None:
+            self._slot.active.discard(self._request)
+            self._slot = None
+
+
+class CrawlEngine:
+    """Scrapy's engine, as the rest of this package needs it.
+
+    :param max_waiting: how many requests may be held without taking a place.
+    """
+
+    def __init__(self, crawler: Crawler, max_waiting: int) -> None:
+        self._crawler = crawler
+        self._max_waiting = max_waiting
+        self.holds: set[Hold] = set()
+        self._waiting: set[Deferred[Any]] = set()
+        self._look: Any = None
+        crawler.signals.connect(self._to_the_front, signals.request_reached_downloader)
+
+    # -- closing ------------------------------------------------------------------------------------------------
+
+    @property
+    def closing(self) -> bool:
+        """The spider is being closed, for whatever reason."""
+        engine = self._crawler.engine
+        slot = getattr(engine, "_slot", None)
+        return not self._crawler.crawling or not engine.running or getattr(slot, "closing", None) is not None
+
+    async def wait(self, awaitable: Awaitable[T]) -> T:
+        """Wait for a Deferred or a coroutine, but not beyond the crawl's end.
+
+        :raises CrawlClosing: the crawl closes; what was waited for is cancelled.
+        """
+        inner: Deferred[T] = deferred_from_coro(awaitable)
+        if self.closing:
+            _drop(inner)
+            raise CrawlClosing("the crawl is closing")
+        outer: Deferred[T] = Deferred()
+        inner.addCallbacks(
+            lambda value: None if outer.called else outer.callback(value),
+            lambda failure: None if outer.called else outer.errback(failure),
+        )
+        self._waiting.add(outer)
+        self._keep_looking()
+        try:
+            return await maybe_deferred_to_future(outer)
+        finally:
+            self._waiting.discard(outer)
+            _drop(inner)
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleep, but not beyond the crawl's end.
+
+        :raises CrawlClosing: the crawl closes.
+        """
+        await self.wait(sleep(seconds))
+
+    def _keep_looking(self) -> None:
+        if self._look is None:
+            self._look = create_looping_call(self._end_waits_when_closing)
+            self._look.start(_LOOK_EVERY, now=False)
+
+    def _end_waits_when_closing(self) -> None:
+        if self._waiting and self.closing:
+            for outer in list(self._waiting):
+                if not outer.called:
+                    outer.errback(CrawlClosing("the crawl is closing"))
+        if not self._waiting:
+            self._look.stop()
+            self._look = None
+
+    # -- places -------------------------------------------------------------------------------------------------
+
+    def hold(self, request: Request) -> Hold:
+        """Take note that ``request`` is held; call :meth:`Hold.release` when its response is back."""
+        hold = Hold(self, request, extra_place=len(self.holds) < self._max_waiting)
+        self.holds.add(hold)
+        return hold
+
+    def slot(self, request: Request) -> Any:
+        """The download slot of a request, or None where Scrapy does not show it."""
+        get_slot = getattr(self._crawler.engine.downloader, "_get_slot", None)
+        return None if get_slot is None else get_slot(request)[1]
+
+    def add_places(self, number: int) -> None:
+        """Let the crawl have more (or fewer) requests under way than CONCURRENT_REQUESTS says."""
+        downloader = self._crawler.engine.downloader
+        # 0 means "no limit", and has to go on meaning it.
+        if getattr(downloader, "total_concurrency", 0) > 0:
+            downloader.total_concurrency += number
+            if number > 0:
+                self._wake()
+
+    def _wake(self) -> None:
+        """Have the engine ask its scheduler now; it would sleep up to 5 s."""
+        with suppress(AttributeError):
+            self._crawler.engine._slot.nextcall.schedule()  # type: ignore[union-attr]
+
+    # -- sending ------------------------------------------------------------------------------------------------
+
+    async def send(self, request: Request) -> Response:
+        """Send a request at once: past the scheduler, at the head of its site's slot, in this process.
+
+        The site's delay and concurrency hold. It takes no place of its own, since the request that it is sent for has
+        one.
+
+        :raises Exception: whatever Scrapy's downloader and middlewares raise.
+        """
+        self.add_places(1)
+        try:
+            return await self._crawler.engine.download_async(request)
+        finally:
+            self.add_places(-1)
+
+    def width(self, request: Request) -> int:
+        """How many requests the site of ``request`` is sent at once."""
+        return max(1, getattr(self.slot(request), "concurrency", 1))
+
+    def jar(self, request: Request) -> CookieJar | None:
+        """The cookies of a request's session; None where Scrapy does not keep any for it."""
+        if request.meta.get("dont_merge_cookies"):
+            return None
+        middleware = self._crawler.get_downloader_middleware(CookiesMiddleware)
+        return None if middleware is None else middleware.jars[request.meta.get("cookiejar")]
+
+    async def forbids(self, target: Request, *, page: Request) -> str | None:
+        """Whether robots.txt or the spider's allowed_domains forbid a request that is sent for ``page``.
+
+        :returns: ``"robots"``, ``"offsite"`` or None.
+        """
+        offsite = self._crawler.get_downloader_middleware(OffsiteMiddleware)
+        spider = self._crawler.spider
+        if offsite is not None and spider is not None and not page.meta.get("allow_offsite"):
+            elsewhere = urlparse_cached(target).hostname != urlparse_cached(page).hostname
+            if elsewhere and not offsite.should_follow(target, spider):
+                return "offsite"
+        robots = self._crawler.get_downloader_middleware(RobotsTxtMiddleware)
+        if robots is not None:
+            try:
+                await robots.process_request(target)
+            except IgnoreRequest:
+                return "robots"
+        return None
+
+    def _to_the_front(self, request: Request) -> None:
+        if asked.is_own(request):
+            # The signal comes just before the request is queued.
+            call_later(0, self._move_to_the_front, request)
+
+    def _move_to_the_front(self, request: Request) -> None:
+        queue = getattr(self.slot(request), "queue", ())
+        for entry in queue:
+            if entry[0] is request:
+                queue.remove(entry)
+                queue.appendleft(entry)
+                return
+
+
+def _drop(deferred: Deferred[Any]) -> None:
+    """Cancel what nobody waits for any more; how it ends is of no interest."""
+    deferred.addErrback(lambda _: None)
+    deferred.cancel()

@@ -1,0 +1,142 @@
+"""The downloader middleware: the only file that speaks Scrapy's middleware protocol.
+
+It translates and decides nothing: what happens at a wall is in ``walls``.
+"""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from scrapy import signals
+from scrapy.exceptions import NotConfigured
+from scrapy.utils.httpobj import urlparse_cached
+from scrapy.utils.reactor import is_reactor_installed
+
+from scrapy_omocaptcha import asked
+from scrapy_omocaptcha.beforehand import Beforehand
+from scrapy_omocaptcha.errors import ChallengeNotSolved, CrawlClosing
+from scrapy_omocaptcha.passage import NoPassage
+from scrapy_omocaptcha.settings import Settings
+from scrapy_omocaptcha.walls import Walls
+
+if TYPE_CHECKING:
+    from scrapy import Request, Spider
+    from scrapy.crawler import Crawler
+    from scrapy.http import Response
+    from typing_extensions import Self
+
+    from scrapy_omocaptcha.challenge import Challenge, Token
+
+logger = logging.getLogger(__name__)
+
+
+class OmoCaptchaMiddleware:
+    """Takes the requests of a crawl through reCAPTCHA v2 walls. Its place is 585, which the add-on gives it."""
+
+    def __init__(self, crawler: Crawler, settings: Settings) -> None:
+        if not is_reactor_installed():
+            raise NotConfigured("the calls to OMOcaptcha need a Twisted reactor: set TWISTED_REACTOR_ENABLED = True")
+        # Not before: importing it installs one.
+        from twisted.internet import reactor
+
+        self._settings = settings
+        self.walls = Walls(crawler, settings, reactor)
+        self._beforehand = Beforehand(crawler, self.walls)
+        crawler.signals.connect(self._request_scheduled, signals.request_scheduled)
+        crawler.signals.connect(self._spider_opened, signals.spider_opened)
+        crawler.signals.connect(self.walls.solver.close, signals.spider_closed)
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> Self:
+        """:raises NotConfigured: switched off, or no API token. :raises ValueError: a setting that means nothing."""
+        return cls(crawler, Settings.from_settings(crawler.settings))
+
+    def _spider_opened(self, spider: Spider) -> None:
+        settings = self._settings
+        logger.info(
+            "OMOcaptcha is on: %s, at most %s for this crawl, %d jobs for a request%s",
+            urlsplit(settings.api_url).netloc,
+            f"{settings.max_cost:g} USD" if settings.max_cost else "any cost",
+            settings.max_attempts,
+            "; dry run, nothing is bought" if settings.dry_run else "",
+        )
+
+    def _request_scheduled(self, request: Request) -> None:
+        asked.remember(request, scheduled=True)
+
+    async def process_request(self, request: Request) -> Response | Request | None:
+        if asked.is_own(request):
+            return None
+        asked.remember(request)
+        wish = request.meta.get("omocaptcha")
+        if wish is False or _is_robots_txt(request):
+            return None
+        try:
+            if isinstance(wish, dict):
+                return await self._beforehand.send(request, wish)
+            await self.walls.before(request)
+        except CrawlClosing as error:
+            return _give_back(request, error)
+        return None
+
+    async def process_response(self, request: Request, response: Response) -> Response | Request:
+        wish = request.meta.get("omocaptcha")
+        if asked.is_own(request) or wish is False or isinstance(wish, dict) or _is_robots_txt(request):
+            return response
+        try:
+            return await self.walls.after(request, response)
+        except CrawlClosing as error:
+            return _give_back(request, error)
+        except NoPassage as error:
+            return self._left_alone(request, response, error)
+
+    def process_exception(self, request: Request, exception: Exception) -> None:
+        if not asked.is_own(request):
+            self.walls.gone(request)
+
+    def _left_alone(self, request: Request, response: Response, error: NoPassage) -> Response:
+        """The fate of a challenge that stays closed: on to the callback, or into the errback."""
+        page, refusal = error.page, error.refusal
+        untouched = response if page.response is response else self.walls.deliver(request, page.response)
+        if refusal.reason == "dry_run" or (response.status == HTTPStatus.OK and not error.jobs):
+            return untouched
+        if self._settings.on_failure == "response":
+            asked.add_meta(request, dont_retry=True, dont_redirect=True, handle_httpstatus_all=True)
+            return untouched
+        raise ChallengeNotSolved(
+            refusal.reason,
+            f"{page.challenge.url} stays behind its reCAPTCHA ({refusal.reason}): {refusal.message}",
+            challenge=page.challenge,
+            response=page.response,
+        ) from None
+
+
+def _is_robots_txt(request: Request) -> bool:
+    """robots.txt is neither held nor solved: everything else waits for it."""
+    return urlparse_cached(request).path == "/robots.txt"
+
+
+def _give_back(request: Request, error: CrawlClosing) -> Request:
+    """Back to the scheduler, so that a resumed crawl has it; whoever waits for the response itself gets ``error``."""
+    if asked.is_scheduled(request):
+        return asked.give_back(request)
+    raise error
+
+
+async def solve(challenge: Challenge, *, crawler: Crawler) -> Token:
+    """Buy a token for a challenge, under all limits of the crawl; to be awaited in a spider's callback.
+
+    The callback's response counts in Scrapy's scraper meanwhile, so that many callbacks waiting hold the crawl up.
+
+    :raises NotBought: a limit, or nothing that may be solved; ``.reason`` says which.
+    :raises JobError: a job was bought and gave no token.
+    :raises ApiError: the service took no job.
+    :raises RuntimeError: the add-on is not active in this crawl.
+    """
+    middleware = crawler.get_downloader_middleware(OmoCaptchaMiddleware)
+    if middleware is None:
+        raise RuntimeError("OMOcaptcha is not active in this crawl: see its line at the start of the log")
+    return await middleware.walls.buy(challenge)

@@ -1,0 +1,115 @@
+"""What the settings, the spider and the request say of a challenge: is it one, is it left alone, how is it submitted.
+
+The judgement itself is in ``detection`` and ``verdict``; here are the places at which a user can overrule it, and the
+questions that need the crawl: robots.txt, allowed_domains, the limits.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urlsplit
+
+from scrapy import Request
+
+from scrapy_omocaptcha import asked
+from scrapy_omocaptcha.detection import find_challenge
+from scrapy_omocaptcha.errors import NotBought
+from scrapy_omocaptcha.submission import Submission, submit_token
+from scrapy_omocaptcha.verdict import REASONS, same_site, unsolvable, unsubmittable, unsuitable_request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from scrapy.crawler import Crawler
+    from scrapy.http import Response
+
+    from scrapy_omocaptcha.challenge import Challenge, Token
+    from scrapy_omocaptcha.engine import CrawlEngine
+    from scrapy_omocaptcha.limits import Limits
+    from scrapy_omocaptcha.settings import Settings
+
+
+class Refusal(NamedTuple):
+    """Why a challenge is left alone: a word of a closed list, and the sentence for a person."""
+
+    reason: str
+    message: str
+
+
+class Policy:
+    """The user's word on each challenge of a crawl."""
+
+    def __init__(self, crawler: Crawler, settings: Settings, engine: CrawlEngine, limits: Limits) -> None:
+        self._crawler = crawler
+        self._settings = settings
+        self._engine = engine
+        self._limits = limits
+
+    def find(self, request: Request, response: Response) -> Challenge | None:
+        """The challenge that ``response`` is, in the judgement of the request, the spider, the settings, or ours."""
+        challenge = find_challenge(response)
+        if challenge is None or request.meta.get("omocaptcha") is True:
+            return challenge
+        for trigger in (self._hook("omocaptcha_trigger"), self._settings.trigger):
+            verdict = trigger(response, challenge) if trigger is not None else None
+            if verdict is not None:
+                return challenge if verdict else None
+        return challenge if challenge.blocking else None
+
+    async def refuse(self, request: Request, response: Response, challenge: Challenge) -> Refusal | None:
+        """Why a challenge is left alone, in the order in which the reasons are cheap to know."""
+        reason = unsuitable_request(request) or self._unsolvable(challenge)
+        if reason is None and self._hook("omocaptcha_submit") is None:
+            reason = unsubmittable(challenge, response, cookies=self._engine.jar(request) is not None)
+            if reason is None and challenge.form is not None:
+                # The user agent is what robots.txt is asked for; nothing of this request is ever sent.
+                target = Request(challenge.form.url, headers=request.headers, meta=asked.own_meta(request))
+                reason = await self._engine.forbids(target, page=request)
+        if reason is not None:
+            return Refusal(reason, REASONS[reason])
+        return self._unaffordable(challenge, urlsplit(asked.url(request)).netloc.lower())
+
+    def refuse_beforehand(self, request: Request, challenge: Challenge) -> Refusal | None:
+        """Why no token is bought for a request that wants one before it is sent."""
+        reason = unsuitable_request(request)
+        if reason is None and not same_site(challenge.url, request.url):
+            reason = "foreign_form"
+        return Refusal(reason, REASONS[reason]) if reason is not None else self.refuse_solving(challenge)
+
+    def refuse_solving(self, challenge: Challenge) -> Refusal | None:
+        """Why no token is bought, whatever it is wanted for."""
+        reason = self._unsolvable(challenge)
+        if reason is not None:
+            return Refusal(reason, REASONS[reason])
+        return self._unaffordable(challenge, urlsplit(challenge.url).netloc.lower())
+
+    def submit(self, response: Response, challenge: Challenge, token: Token) -> Request:
+        """The request that hands a token in: the spider's, or what a browser would send."""
+        hook = self._hook("omocaptcha_submit")
+        if hook is None:
+            return asked.mark_own(submit_token(response, challenge, token))
+        request = hook(response, challenge, token)
+        if not isinstance(request, Request):
+            raise TypeError(f"omocaptcha_submit must return a Request, not {type(request).__name__}")
+        if not same_site(challenge.url, request.url):
+            raise ValueError(f"omocaptcha_submit must return a request to the site of {challenge.url}")
+        # A token is in it, so that it must be neither logged nor written down, whatever class the spider chose.
+        fields = {name: getattr(request, name) for name in Request.attributes}
+        return asked.mark_own(Submission(**{**fields, "dont_filter": True}, secret=token.value))
+
+    def _unsolvable(self, challenge: Challenge) -> str | None:
+        domains = self._settings.allowed_domains
+        if domains is None:
+            domains = tuple(d.lower() for d in getattr(self._crawler.spider, "allowed_domains", None) or ())
+        return unsolvable(challenge, domains)
+
+    def _unaffordable(self, challenge: Challenge, host: str) -> Refusal | None:
+        try:
+            self._limits.check(host, challenge.sitekey or "")
+        except NotBought as error:
+            return Refusal(error.reason, str(error))
+        return Refusal("dry_run", REASONS["dry_run"]) if self._settings.dry_run else None
+
+    def _hook(self, name: str) -> Callable[..., object] | None:
+        hook: Callable[..., object] | None = getattr(self._crawler.spider, name, None)
+        return hook

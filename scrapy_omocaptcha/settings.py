@@ -1,0 +1,228 @@
+"""What the user has set, read once.
+
+The only file that spells ``OMOCAPTCHA_*``. Everything else gets the frozen :class:`Settings`. Nonsense raises
+``ValueError`` that names the setting, the value and what is valid; a missing credential raises ``NotConfigured``
+with the cure.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from scrapy.exceptions import NotConfigured
+from scrapy.utils.misc import load_object
+
+if TYPE_CHECKING:
+    from scrapy.http import Response
+    from scrapy.settings import BaseSettings
+
+    from scrapy_omocaptcha.challenge import Challenge
+
+Trigger = Callable[["Response", "Challenge"], "bool | None"]
+
+FALLBACK_PRICE = 0.00055
+"""USD a job, from the service's published list; used until that list has been asked."""
+
+_API_URL = "https://omocaptcha.com/api"
+
+
+class Secret:
+    """A credential that no representation shows."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret('***')"
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a credential cannot be pickled")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The ``OMOCAPTCHA_*`` settings of one crawl; times in seconds, money in USD, 0 means "no limit"."""
+
+    api_token: Secret
+    api_url: str
+    type_job_id: str
+    trigger: Trigger | None
+    """None: a page is a challenge when :attr:`Challenge.blocking` says so."""
+    allowed_domains: tuple[str, ...] | None
+    """None: the spider's ``allowed_domains``, or every host where it has none."""
+    max_cost: float
+    price: float | None
+    """None: ask the service's list before the first job."""
+    max_jobs: int
+    max_jobs_per_host: int
+    breaker_failures: int
+    breaker_pause: float
+    max_attempts: int
+    concurrent_jobs: int
+    max_waiting: int
+    job_timeout: float
+    api_timeout: float
+    poll_interval: float
+    token_max_age: float
+    on_failure: str
+    dry_run: bool
+
+    @classmethod
+    def from_settings(cls, settings: BaseSettings) -> Settings:
+        """Read all of them.
+
+        :raises NotConfigured: switched off, or no API token.
+        :raises ValueError: a value that means nothing.
+        """
+        if not _bool(settings, "OMOCAPTCHA_ENABLED", True):
+            raise NotConfigured("OMOCAPTCHA_ENABLED is False")
+        dry_run = _bool(settings, "OMOCAPTCHA_DRY_RUN", False)
+        return cls(
+            api_token=_api_token(settings, needed=not dry_run),
+            api_url=_api_url(settings),
+            type_job_id=str(settings.get("OMOCAPTCHA_TYPE_JOB_ID", "1")),
+            trigger=_trigger(settings),
+            allowed_domains=_domains(settings),
+            max_cost=_number(settings, "OMOCAPTCHA_MAX_COST", 1.0),
+            price=_price(settings),
+            max_jobs=_count(settings, "OMOCAPTCHA_MAX_JOBS", 0),
+            max_jobs_per_host=_count(settings, "OMOCAPTCHA_MAX_JOBS_PER_HOST", 0),
+            breaker_failures=_count(settings, "OMOCAPTCHA_BREAKER_FAILURES", 5, least=1),
+            breaker_pause=_number(settings, "OMOCAPTCHA_BREAKER_PAUSE", 300.0),
+            max_attempts=_count(settings, "OMOCAPTCHA_MAX_ATTEMPTS", 2, least=1),
+            concurrent_jobs=_count(settings, "OMOCAPTCHA_CONCURRENT_JOBS", 32, least=1),
+            max_waiting=_count(settings, "OMOCAPTCHA_MAX_WAITING", 256),
+            job_timeout=_number(settings, "OMOCAPTCHA_JOB_TIMEOUT", 180.0, least=1.0),
+            api_timeout=_number(settings, "OMOCAPTCHA_API_TIMEOUT", 20.0, least=0.1),
+            poll_interval=_number(settings, "OMOCAPTCHA_POLL_INTERVAL", 2.0, least=0.01),
+            token_max_age=_number(settings, "OMOCAPTCHA_TOKEN_MAX_AGE", 110.0, least=1.0, most=120.0),
+            on_failure=_choice(settings, "OMOCAPTCHA_ON_FAILURE", "errback", ("errback", "response")),
+            dry_run=dry_run,
+        )
+
+
+def _nonsense(name: str, value: object, valid: str) -> ValueError:
+    return ValueError(f"{name} is {value!r}; it must be {valid}")
+
+
+def _bool(settings: BaseSettings, name: str, default: bool) -> bool:
+    try:
+        return settings.getbool(name, default)
+    except ValueError:
+        raise _nonsense(name, settings.get(name), "True or False") from None
+
+
+def _number(
+    settings: BaseSettings, name: str, default: float, *, least: float = 0.0, most: float = math.inf
+) -> float:
+    value = settings.get(name, default)
+    valid = f"a number of at least {least:g}" + (f" and at most {most:g}" if most < math.inf else "")
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        number = float(value)
+    except (TypeError, ValueError):
+        raise _nonsense(name, value, valid) from None
+    if not math.isfinite(number) or not least <= number <= most:
+        raise _nonsense(name, value, valid)
+    return number
+
+
+def _count(settings: BaseSettings, name: str, default: int, *, least: int = 0) -> int:
+    number = _number(settings, name, default, least=least)
+    if number != int(number):
+        raise _nonsense(name, settings.get(name), f"a whole number of at least {least}")
+    return int(number)
+
+
+def _choice(settings: BaseSettings, name: str, default: str, valid: tuple[str, ...]) -> str:
+    value = settings.get(name, default)
+    if value not in valid:
+        raise _nonsense(name, value, " or ".join(repr(word) for word in valid))
+    return str(value)
+
+
+def _api_token(settings: BaseSettings, *, needed: bool) -> Secret:
+    name = "OMOCAPTCHA_API_TOKEN"
+    value = settings.get(name) or os.environ.get(name) or ""
+    if not isinstance(value, str) or any(c.isspace() or not c.isprintable() for c in value.strip()):
+        # The value itself must not be shown: it may be a credential with a slip in it.
+        raise ValueError(f"{name} must be a text without spaces inside; the one that is set is not")
+    if not value.strip() and needed:
+        raise NotConfigured(
+            f"no API token, so that no captcha can be solved: set {name} in the settings or in the environment"
+        )
+    return Secret(value.strip())
+
+
+def _api_url(settings: BaseSettings) -> str:
+    name = "OMOCAPTCHA_API_URL"
+    value = settings.get(name) or _API_URL
+    valid = "a URL such as 'https://…/api', without user, query or fragment; http only to a loopback address"
+    try:
+        parts = urlsplit(value)
+        # urlsplit reads the port only when asked
+        acceptable = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except (TypeError, ValueError, AttributeError):
+        raise _nonsense(name, value, valid) from None
+    if parts.username is not None or parts.password is not None:
+        # not echoed: what stands there is a credential
+        raise ValueError(f"{name} carries a user or a password; it must be {valid}")
+    secure = parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname or ""))
+    if not acceptable or not secure or parts.query or parts.fragment:
+        raise _nonsense(name, value, valid)
+    return str(value).rstrip("/")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _price(settings: BaseSettings) -> float | None:
+    name = "OMOCAPTCHA_PRICE"
+    if settings.get(name, "auto") == "auto":
+        return None
+    try:
+        return _number(settings, name, FALLBACK_PRICE)
+    except ValueError:
+        raise _nonsense(name, settings.get(name), "'auto' or the price of a job in USD") from None
+
+
+def _domains(settings: BaseSettings) -> tuple[str, ...] | None:
+    name = "OMOCAPTCHA_ALLOWED_DOMAINS"
+    if settings.get(name) is None:
+        return None
+    domains = settings.getlist(name)
+    for domain in domains:
+        if not isinstance(domain, str) or not domain.strip(". ") or "/" in domain or ":" in domain:
+            raise _nonsense(name, domain, "a list of host names such as 'example.com'")
+    return tuple(domain.strip(". ").lower() for domain in domains)
+
+
+def _trigger(settings: BaseSettings) -> Trigger | None:
+    name = "OMOCAPTCHA_TRIGGER"
+    value = settings.get(name, "challenge")
+    if value == "challenge":
+        return None
+    valid = "'challenge', or a function (response, challenge) -> bool | None or its import path"
+    try:
+        trigger: Trigger = load_object(value)
+    except (ImportError, NameError, TypeError, ValueError):
+        raise _nonsense(name, value, valid) from None
+    if not callable(trigger):
+        raise _nonsense(name, value, valid)
+    return trigger

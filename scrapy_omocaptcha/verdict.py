@@ -1,0 +1,143 @@
+"""Challenge → may and can we? The reasons to leave one alone before anything is paid.
+
+Pure: what is asked of robots.txt, of the limits and of the account comes later. The order is the order in which the
+reasons are cheap to know; in :data:`REASONS` each has the sentence that a user reads.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING
+from urllib.parse import SplitResult, urlsplit
+
+from tldextract import TLDExtract
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from scrapy import Request
+    from scrapy.http import Response
+
+    from scrapy_omocaptcha.challenge import Challenge
+
+REASONS = {
+    # of the request
+    "head": "a HEAD request has no page to submit",
+    "browser": "the response was made by a browser, whose session cannot be continued from here",
+    "host_not_allowed": "the host is not among OMOCAPTCHA_ALLOWED_DOMAINS (or the spider's allowed_domains)",
+    # of the widget
+    "no_sitekey": "the page does not show the site key",
+    "test_key": "the key is Google's public test key, which needs no solving",
+    "data_s": "the widget carries data-s, which the service cannot use",
+    "enterprise": "it is reCAPTCHA Enterprise, which the service does not solve",
+    # of the way in
+    "callback_only": "the token goes to a script of the page, not into a form: write omocaptcha_submit in the spider",
+    "no_form": "the widget is in no form: write omocaptcha_submit in the spider",
+    "foreign_form": "the form posts to another site, or from https to http",
+    "cookies": "cookies are switched off, so that the clearance would be lost",
+    "robots": "robots.txt forbids the address that the form posts to",
+    "offsite": "the form posts outside the spider's allowed_domains",
+    # of the purse; the message is the limit's own
+    "max_jobs": "",
+    "max_jobs_per_host": "",
+    "max_cost": "",
+    "breaker": "",
+    "refused": "",
+    "account": "",
+    # of the operator
+    "dry_run": "OMOCAPTCHA_DRY_RUN is on",
+    # of other vendors
+    "other_captcha": "",
+}
+"""Why a challenge is left alone; the closed list behind ``omocaptcha/skipped/{reason}``."""
+
+TEST_KEY = "6LeIxAcTAAAAAJcZVRqyHh71UMIEGNQ_MXjiZKhI"
+"""Google's public test key: any answer passes."""
+
+_BROWSER_META = ("playwright", "splash", "zyte_api", "zyte_api_automap", "puppeteer", "selenium")
+_PORTS = {"http": 80, "https": 443}
+
+# The list that ships with the library: no download, and github.io counts as a suffix.
+_registrable = TLDExtract(suffix_list_urls=(), include_psl_private_domains=True, cache_dir=None)
+
+
+def unsuitable_request(request: Request) -> str | None:
+    """Why a challenge in answer to this request cannot be worked on, or None."""
+    if request.method == "HEAD":
+        return "head"
+    if any(request.meta.get(key) for key in _BROWSER_META):
+        return "browser"
+    return None
+
+
+def unsolvable(challenge: Challenge, allowed_domains: Iterable[str]) -> str | None:
+    """Why no job should be bought for this widget, or None."""
+    if not is_allowed(urlsplit(challenge.url).hostname or "", allowed_domains):
+        return "host_not_allowed"
+    if challenge.sitekey == TEST_KEY:
+        return "test_key"
+    if challenge.data_s is not None:
+        return "data_s"
+    if challenge.enterprise:
+        return "enterprise"
+    if not challenge.sitekey:
+        return "no_sitekey"
+    return None
+
+
+def unsubmittable(challenge: Challenge, response: Response, *, cookies: bool) -> str | None:
+    """Why the token could not be handed in, or None.
+
+    :param cookies: the request's cookies are kept by Scrapy.
+    """
+    form = challenge.form
+    if challenge.scripted or (form is None and challenge.callback):
+        return "callback_only"
+    if form is None:
+        return "no_form"
+    if form.url.lower().startswith("javascript:"):
+        return "callback_only"
+    if not same_site(challenge.url, form.url):
+        return "foreign_form"
+    if not cookies and "Set-Cookie" in response.headers:
+        return "cookies"
+    return None
+
+
+def is_allowed(host: str, domains: Iterable[str]) -> bool:
+    """Whether a host is one of ``domains`` or below one; no domains means every host."""
+    domains = tuple(domains)
+    host = host.lower().rstrip(".")
+    return not domains or any(host == domain or host.endswith("." + domain) for domain in domains)
+
+
+def same_site(page: str, target: str) -> bool:
+    """Whether a token of ``page`` may go to ``target``.
+
+    The same registrable domain (private suffixes counted), or the same address for IPs and bare names; never from
+    https to http; the page's own port or the scheme's default.
+    """
+    try:
+        here, there = urlsplit(page), urlsplit(target)
+        ports = _port(here), _port(there)
+    except ValueError:
+        return False
+    if there.scheme not in _PORTS or not here.hostname or not there.hostname:
+        return False
+    if here.scheme == "https" and there.scheme == "http":
+        return False
+    if ports[1] not in (ports[0], _PORTS[there.scheme]):
+        return False
+    return _site(here.hostname) == _site(there.hostname)
+
+
+def _port(parts: SplitResult) -> int | None:
+    return parts.port or _PORTS.get(parts.scheme)
+
+
+def _site(host: str) -> str:
+    host = host.rstrip(".").lower()
+    try:
+        return ipaddress.ip_address(host).compressed
+    except ValueError:
+        return _registrable(host).top_domain_under_public_suffix or host

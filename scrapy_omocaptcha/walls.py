@@ -1,0 +1,254 @@
+"""What a crawl does at walls: hold what would run into one, see the rest through, hand the page over.
+
+Here the parts of a crawl are put together. Whether a page is a challenge is said by ``policy``, how one request gets
+through is in ``passage``, what Scrapy gets when it does not is in ``middleware``.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
+
+from scrapy.downloadermiddlewares.httpcache import HttpCacheMiddleware
+from scrapy.http import HtmlResponse
+
+from scrapy_omocaptcha import asked, signals
+from scrapy_omocaptcha.api.jobs import JobsApi
+from scrapy_omocaptcha.api.transport import Transport
+from scrapy_omocaptcha.clearance import Clearance, Session, Stamp, put_back
+from scrapy_omocaptcha.engine import CrawlEngine, Hold
+from scrapy_omocaptcha.errors import NotBought
+from scrapy_omocaptcha.limits import Limits
+from scrapy_omocaptcha.passage import Means, NoPassage, Page, Passage
+from scrapy_omocaptcha.policy import Policy
+from scrapy_omocaptcha.polling import Polling
+from scrapy_omocaptcha.settings import FALLBACK_PRICE, Settings
+from scrapy_omocaptcha.solver import Solver, public_address
+from scrapy_omocaptcha.stats import Stats
+from scrapy_omocaptcha.submission import without_token
+from scrapy_omocaptcha.vendors import find_other_captcha
+
+if TYPE_CHECKING:
+    from scrapy import Request
+    from scrapy.crawler import Crawler
+    from scrapy.http import Response
+
+    from scrapy_omocaptcha.challenge import Challenge, Token
+
+logger = logging.getLogger(__name__)
+
+_WALL_STATUSES = (HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
+
+
+class _Held(NamedTuple):
+    hold: Hold
+    session: Session
+    since: float
+
+
+class Walls:
+    """The walls of one crawl."""
+
+    def __init__(self, crawler: Crawler, settings: Settings, reactor: Any) -> None:
+        assert crawler.stats is not None
+        clock = time.monotonic
+        self._crawler = crawler
+        self.settings = settings
+        self.stats = Stats(crawler.stats)
+        self.engine = CrawlEngine(crawler, settings.max_waiting)
+        self.limits = Limits(settings, settings.price or FALLBACK_PRICE, clock)
+        self.solver = Solver(
+            JobsApi(
+                Transport(settings.api_url, timeout=settings.api_timeout, reactor=reactor),
+                settings.api_token,
+                settings.type_job_id,
+            ),
+            self.limits,
+            Polling(settings.poll_interval),
+            engine=self.engine,
+            settings=settings,
+            stats=self.stats,
+            clock=clock,
+        )
+        self.policy = Policy(crawler, settings, self.engine, self.limits)
+        self._clearance = Clearance()
+        self._means = Means(
+            settings=settings,
+            engine=self.engine,
+            solver=self.solver,
+            limits=self.limits,
+            clearance=self._clearance,
+            stats=self.stats,
+            policy=self.policy,
+            announce=self.announce,
+            clock=clock,
+        )
+        self._held: dict[Request, _Held] = {}
+        self._told: set[tuple[str, str]] = set()
+
+    # -- before a request is sent --------------------------------------------------------------------------------
+
+    async def before(self, request: Request) -> None:
+        """Hold a request while a wall of its session is being solved.
+
+        :raises CrawlClosing: the crawl closes.
+        """
+        session = self._clearance.known(request)
+        if session is not None and session.closed:
+            held = self._hold(request, session)
+            try:
+                while session.closed:
+                    await self.engine.wait(session.join(challenged=False))
+                    if session.closed:
+                        session.back()
+            except BaseException:
+                self._release(held)
+                raise
+            held.hold.leave_slot()
+            self._held[request] = held
+            won = {cookie.name for cookie in session.cookies}
+            request.cookies = _without(won, request.cookies)
+        self._clearance.sent(request)
+
+    def gone(self, request: Request) -> None:
+        """``request`` has no response."""
+        self._clearance.answered(request)
+        self._back(request)
+
+    def _hold(self, request: Request, session: Session) -> _Held:
+        self.stats.inc("held")
+        held = _Held(self.engine.hold(request), session, time.monotonic())
+        self.stats.max("held/max", len(self.engine.holds))
+        return held
+
+    def _release(self, held: _Held) -> None:
+        held.hold.release()
+        self.stats.inc("seconds/held", round(time.monotonic() - held.since, 3))
+
+    def _back(self, request: Request) -> None:
+        held = self._held.pop(request, None)
+        if held is not None:
+            self._release(held)
+            held.session.back()
+
+    # -- after a response ----------------------------------------------------------------------------------------
+
+    async def after(self, request: Request, response: Response) -> Response:
+        """The page that was asked for, or ``response`` untouched where it is no challenge.
+
+        :raises NoPassage: it is one, and it stays closed.
+        :raises CrawlClosing: the crawl closes.
+        """
+        stamp = self._clearance.answered(request)
+        session = self._clearance.known(request)
+        if session is not None and stamp.generation < session.generation:
+            # A late answer: what it has made of the session's cookies is undone.
+            jar = self.engine.jar(request)
+            if jar is not None:
+                put_back(jar, session.cookies)
+        challenge = self.policy.find(request, response)
+        if challenge is None:
+            self._pass_by(response, session, stamp)
+            self._back(request)
+            return response
+        let_go = self._held.pop(request, None)
+        held = let_go or self._hold(request, self._clearance.session(request))
+        try:
+            return await self._see_through(request, Page(response, challenge), stamp, let_go=let_go is not None)
+        finally:
+            self._release(held)
+
+    def _pass_by(self, response: Response, session: Session | None, stamp: Stamp) -> None:
+        if session is not None and response.status < HTTPStatus.BAD_REQUEST and isinstance(response, HtmlResponse):
+            session.unchallenged(stamp)
+        if response.status in _WALL_STATUSES:
+            vendor = find_other_captcha(response)
+            if vendor is not None:
+                self.stats.inc("skipped/other_captcha")
+                self.tell("other_captcha", response.url, f"its captcha is another product's: {vendor}")
+
+    async def _see_through(self, request: Request, page: Page, stamp: Stamp, *, let_go: bool) -> Response:
+        since = time.monotonic()
+        self.stats.inc("challenges")
+        passage = Passage(self._means, request, stamp)
+        try:
+            answer = await passage.run(page, let_go=let_go)
+        except NoPassage as error:
+            self._note(request, error)
+            raise
+        seconds = time.monotonic() - since
+        self.announce(signals.challenge_solved, request, page.challenge, seconds=seconds, cost_usd=passage.cost)
+        logger.info(
+            "Through the reCAPTCHA wall at %s in %.1f s; jobs bought by this request: %d (%.5f USD)",
+            public_address(asked.url(request)),
+            seconds,
+            passage.jobs,
+            passage.cost,
+        )
+        return self.deliver(request, answer)
+
+    def deliver(self, request: Request, answer: Response) -> Response:
+        """``answer`` as the response to the spider's own request, without the token in its address."""
+        # Own requests have been repeated as Retry sees fit; the outer one would run the passage again.
+        asked.add_meta(request, dont_retry=True)
+        url, flags = without_token(answer.url), [*answer.flags, "omocaptcha"]
+        response = answer.replace(url=url, flags=flags, request=request)
+        cache = self._crawler.get_downloader_middleware(HttpCacheMiddleware)
+        if cache is not None and "dont_cache" not in request.meta and cache.policy.should_cache_request(request):
+            if cache.policy.should_cache_response(response, request):
+                cache.storage.store_response(self._crawler.spider, request, response)
+        return response
+
+    async def buy(self, challenge: Challenge) -> Token:
+        """A token for a challenge that a spider has found itself.
+
+        :raises NotBought: a limit, or nothing that may be solved.
+        :raises JobError: a job was bought and gave no token.
+        :raises ApiError: the service took no job.
+        """
+        refusal = self.policy.refuse_solving(challenge)
+        if refusal is not None:
+            raise NotBought(refusal.reason, refusal.message)
+        host = urlsplit(challenge.url).netloc.lower()
+        return await self.solver.solve(challenge, host=host, bought=lambda _: None)
+
+    # -- telling -------------------------------------------------------------------------------------------------
+
+    def announce(self, signal: object, request: Request, challenge: Challenge, **values: Any) -> None:
+        """Send one of our signals."""
+        spider = self._crawler.spider
+        self._crawler.signals.send_catch_log(signal, spider=spider, request=request, challenge=challenge, **values)
+
+    def tell(self, reason: str, url: str, message: str) -> None:
+        """Say why a challenge is left alone: once for a host aloud, then in DEBUG."""
+        host = urlsplit(url).netloc
+        news = (reason, host) not in self._told
+        self._told.add((reason, host))
+        logger.log(
+            logging.WARNING if news else logging.DEBUG,
+            "The challenge at %s is left alone (%s): %s",
+            public_address(url),
+            reason,
+            message,
+        )
+
+    def _note(self, request: Request, error: NoPassage) -> None:
+        reason, message = error.refusal
+        challenge = error.page.challenge
+        if error.jobs:
+            self.stats.inc(f"skipped/{reason}")
+            logger.warning("No way through at %s (%s): %s", public_address(asked.url(request)), reason, message)
+        else:
+            self.stats.inc(f"skipped/{reason}")
+            self.tell(reason, challenge.url, message)
+        self.announce(signals.challenge_failed, request, challenge, reason=reason)
+
+
+def _without(names: set[str], cookies: Any) -> Any:
+    """The cookies of a request, less those that would overwrite a clearance."""
+    if isinstance(cookies, dict):
+        return {name: value for name, value in cookies.items() if name not in names}
+    return [cookie for cookie in cookies if cookie["name"] not in names]

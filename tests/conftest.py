@@ -1,0 +1,43 @@
+"""Fixtures for all tests."""
+
+from __future__ import annotations
+
+import pytest
+
+from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
+from tests.crawling import Crawls, Reactor
+
+
+@pytest.fixture(scope="session")
+def reactor():
+    reactor = Reactor()
+    yield reactor
+    reactor.stop()
+
+
+@pytest.fixture
+def crawl(reactor):
+    """``crawl(spider_class, settings, **spider_arguments)`` → what the crawl has left behind."""
+    return Crawls(reactor)
+
+
+@pytest.fixture
+def service():
+    with OmoCaptchaService() as service:
+        yield service
+
+
+@pytest.fixture
+def walled(service):
+    """``walled("session", status=429)`` → a site behind that wall, on loopback."""
+    sites = []
+
+    def start(wall="session", **options):
+        site = WalledSite(service, wall, **options)
+        site.__enter__()
+        sites.append(site)
+        return site
+
+    yield start
+    for site in sites:
+        site.__exit__(None, None, None)

@@ -1,0 +1,149 @@
+"""Whole crawls inside the test process: a real engine, a real reactor (in a thread of its own), real sockets."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass, field
+from typing import Any
+
+import scrapy
+from scrapy.crawler import CrawlerRunner
+from scrapy.utils.reactor import install_reactor
+from twisted.internet.threads import blockingCallFromThread
+
+REACTOR = "twisted.internet.asyncioreactor.AsyncioSelectorReactor"
+TIMEOUT = 60
+
+
+class Reactor:
+    """The reactor that all crawls of a test run share."""
+
+    def __init__(self) -> None:
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="reactor", daemon=True)
+        self._thread.start()
+        self._ready.wait()
+
+    def _run(self) -> None:
+        import asyncio
+
+        asyncio.set_event_loop(asyncio.new_event_loop())
+        install_reactor(REACTOR)
+        from twisted.internet import reactor
+
+        self.reactor = reactor
+        reactor.callWhenRunning(self._ready.set)
+        reactor.run(installSignalHandlers=False)
+
+    def call(self, function: Any, *args: Any, **kwargs: Any) -> Any:
+        """Call in the reactor's thread and wait for what comes of it."""
+        return blockingCallFromThread(self.reactor, function, *args, **kwargs)
+
+    def stop(self) -> None:
+        self.reactor.callFromThread(self.reactor.stop)
+        self._thread.join(TIMEOUT)
+
+
+class RecordingSpider(scrapy.Spider):
+    """Asks for ``urls`` and notes what comes back, as a spider that knows nothing of captchas would."""
+
+    name = "recording"
+    urls: tuple[str, ...] = ()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.pages: list[Any] = []
+        self.failures: list[Any] = []
+
+    async def start(self):
+        for request in self.requests():
+            yield request
+
+    def requests(self):
+        for url in self.urls:
+            yield scrapy.Request(url, callback=self.page, errback=self.failed, cb_kwargs={"asked": url})
+
+    def page(self, response, asked=None):
+        self.pages.append(response)
+
+    def failed(self, failure):
+        self.failures.append(failure.value)
+
+
+@dataclass
+class Crawl:
+    """What a crawl has left behind."""
+
+    spider: Any
+    stats: dict[str, Any]
+    log: list[logging.LogRecord] = field(default_factory=list)
+
+    @property
+    def pages(self):
+        return self.spider.pages
+
+    @property
+    def failures(self):
+        return self.spider.failures
+
+    def count(self, name: str) -> Any:
+        return self.stats.get(f"omocaptcha/{name}", 0)
+
+    def said(self, level: int = logging.WARNING) -> list[str]:
+        return [record.getMessage() for record in self.log if record.levelno >= level]
+
+    @property
+    def bugs(self) -> list[str]:
+        """Unhandled errors, of which there must be none."""
+        return [
+            record.getMessage() + str(record.exc_info or "")
+            for record in self.log
+            if record.exc_info or record.levelno >= logging.CRITICAL
+        ]
+
+
+class _Keep(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.records: list[logging.LogRecord] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.records.append(record)
+
+
+class Crawls:
+    """Runs spiders with the add-on on."""
+
+    def __init__(self, reactor: Reactor) -> None:
+        self._reactor = reactor
+
+    def __call__(self, spider: Any, settings: dict[str, Any] | None = None, **kwargs: Any) -> Crawl:
+        """Run ``spider`` to its end; raise when that does not come within a minute."""
+        keep = _Keep()
+        root = logging.getLogger()
+        level = root.level
+        root.addHandler(keep)
+        root.setLevel(logging.DEBUG)
+        try:
+            crawler = self._reactor.call(self._crawl, spider, settings or {}, kwargs)
+        finally:
+            root.removeHandler(keep)
+            root.setLevel(level)
+        return Crawl(crawler.spider, crawler.stats.get_stats(), keep.records)
+
+    def _crawl(self, spider: Any, settings: dict[str, Any], kwargs: dict[str, Any]) -> Any:
+        runner = CrawlerRunner(
+            {
+                "ADDONS": {"scrapy_omocaptcha.Addon": 500},
+                "TELNETCONSOLE_ENABLED": False,
+                "TWISTED_REACTOR": REACTOR,
+                "OMOCAPTCHA_PRICE": 0.00055,
+                "RETRY_TIMES": 2,
+                **settings,
+            }
+        )
+        crawler = runner.create_crawler(spider)
+        done = runner.crawl(crawler, **kwargs)
+        done.addTimeout(TIMEOUT, self._reactor.reactor)
+        return done.addCallback(lambda _: crawler)

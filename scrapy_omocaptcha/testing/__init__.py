@@ -1,7 +1,7 @@
 """Test a spider against captchas without an account, a network or a captcha.
 
-:class:`OmoCaptchaService` is a complete OMOcaptcha that runs on loopback, :class:`WalledSite` a shop behind a wall that
-only the service's tokens open::
+:class:`OmoCaptchaService` is a complete OMOcaptcha that runs on loopback, :class:`WalledSite` a shop behind a
+wall that only the service's tokens open::
 
     from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
 
@@ -9,12 +9,15 @@ only the service's tokens open::
         crawl(MySpider, start=f"{site.url}/catalogue/", settings=service.settings)
         assert (site.challenges, site.accepted, len(service.jobs)) == (1, 1, 1)
 
-For pytest see :mod:`scrapy_omocaptcha.testing.pytest_plugin`; by hand, ``python -m scrapy_omocaptcha.testing``.
+For pytest see :mod:`scrapy_omocaptcha.testing.pytest_plugin`. To look at it by hand::
+
+    python -m scrapy_omocaptcha.testing --wall redirect
 """
 
 from scrapy_omocaptcha.testing.account import Job, Outcome
+from scrapy_omocaptcha.testing.calls import Call
 from scrapy_omocaptcha.testing.faults import Kind
-from scrapy_omocaptcha.testing.service import Call, OmoCaptchaService
+from scrapy_omocaptcha.testing.service import OmoCaptchaService
 from scrapy_omocaptcha.testing.site import WalledSite
 from scrapy_omocaptcha.testing.version1 import Shape
 from scrapy_omocaptcha.testing.visit import Visit

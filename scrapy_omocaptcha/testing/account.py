@@ -1,7 +1,7 @@
 """The offline service's books: jobs, tokens and money.
 
-Knows neither HTTP nor the words of an API version, so that every version speaks for the same account. The clock
-is the caller's, and every method may be called from any thread.
+Knows neither HTTP nor the words of an API version, so that every version speaks for the same account. The
+clock is the caller's, and every method may be called from any thread.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import random
 import secrets
 import threading
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from math import inf
@@ -45,6 +45,8 @@ Outcome = Literal["token", "fail", "never", "refused", "vanished", "rejected", "
 ``stale``
     it is solved, with a token that is too old when it arrives.
 """
+
+OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
 
 class RefusedError(Exception):
@@ -95,31 +97,9 @@ class _Token:
     sitekey: str
     hostname: str
     made_at: float
-    accepted: bool = True
-    """A site may accept it at all."""
-    used: bool = False
+    good: bool
+    """False: no site is to accept it."""
     verdicts: list[str] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class _Job:
-    id: int
-    kind: str
-    page: str
-    sitekey: str
-    invisible: bool
-    outcome: Outcome
-    created_at: float
-    ready_at: float
-    cost: Decimal
-    questions: int = 0
-    answered_at: float | None = None
-    token: str = ""
-
-    def state(self, now: float) -> Literal["running", "solved", "failed"]:
-        if now < self.ready_at:
-            return "running"
-        return "failed" if self.outcome == "fail" else "solved"
 
 
 class Account:
@@ -137,7 +117,8 @@ class Account:
         self.clock = clock
         self.balance = Decimal(str(balance))
         self._solve_seconds = solve_seconds
-        self._jobs: dict[int, _Job] = {}
+        self._jobs: dict[int, Job] = {}
+        self._job_tokens: dict[int, str] = {}
         self._tokens: dict[str, _Token] = {}
         self._plans: deque[Plan] = deque()
         self._chance: tuple[random.Random, float, tuple[Outcome, ...]] | None = None
@@ -169,7 +150,7 @@ class Account:
             number = len(self._jobs)
             now = self.clock()
             seconds = self._seconds(number) if plan.seconds is None else plan.seconds
-            job = _Job(
+            job = Job(
                 id=FIRST_JOB_ID + number,
                 kind=kind,
                 page=page,
@@ -178,7 +159,7 @@ class Account:
                 outcome=plan.outcome,
                 created_at=now,
                 ready_at=inf if plan.outcome == "never" else now + seconds,
-                cost=self.price,
+                cost=float(self.price),
             )
             self.balance -= self.price
             self._jobs[job.id] = job
@@ -193,31 +174,30 @@ class Account:
             job = self._jobs.get(job_id)
             if job is None or job.outcome == "vanished":
                 raise RefusedError("Job not found.")
-            job.questions += 1
             now = self.clock()
-            state = job.state(now)
-            if state != "running" and job.answered_at is None:
-                job.answered_at = now
-            if state == "solved" and not job.token:
+            state = _state(job, now)
+            answered_at = now if job.answered_at is None and state != "running" else job.answered_at
+            self._jobs[job_id] = replace(job, questions=job.questions + 1, answered_at=answered_at)
+            if state == "solved" and job_id not in self._job_tokens:
                 made_at = job.ready_at - (TOKEN_SECONDS + 1 if job.outcome == "stale" else 0.0)
-                job.token = self._mint(job.sitekey, job.page, made_at, accepted=job.outcome != "rejected")
-            return state, job.token
+                good = job.outcome != "rejected"
+                self._job_tokens[job_id] = self._mint(job.sitekey, job.page, made_at, good=good)
+            return state, self._job_tokens.get(job_id, "")
 
     def mint(self, sitekey: str, page: str) -> str:
         """A fresh token that no job was made for."""
         with self._lock:
-            return self._mint(sitekey, page, self.clock(), accepted=True)
+            return self._mint(sitekey, page, self.clock(), good=True)
 
     def verify(self, token: str, sitekey: str) -> dict[str, Any]:
         """Answer as Google's ``siteverify`` does; a token that is accepted is thereby used up."""
         with self._lock:
             known = self._tokens.get(token)
-            error = self._fault_of(known, sitekey) if token else "missing-input-response"
+            error = self._what_is_wrong(known, sitekey) if token else "missing-input-response"
             if known is not None:
                 known.verdicts.append(error or "accepted")
             if error or known is None:
                 return {"success": False, "error-codes": [error]}
-            known.used = True
             made = self._epoch + timedelta(seconds=known.made_at)
             return {
                 "success": True,
@@ -236,25 +216,12 @@ class Account:
     def charged(self) -> float:
         """US dollars taken for jobs so far."""
         with self._lock:
-            return float(sum((job.cost for job in self._jobs.values()), Decimal(0)))
+            return float(self.price * len(self._jobs))
 
-    def _snapshot(self, job: _Job, now: float) -> Job:
-        token = self._tokens.get(job.token)
-        return Job(
-            id=job.id,
-            kind=job.kind,
-            page=job.page,
-            sitekey=job.sitekey,
-            invisible=job.invisible,
-            outcome=job.outcome,
-            created_at=job.created_at,
-            ready_at=job.ready_at,
-            cost=float(job.cost),
-            state=job.state(now),
-            questions=job.questions,
-            answered_at=job.answered_at,
-            verdicts=tuple(token.verdicts) if token else (),
-        )
+    def _snapshot(self, job: Job, now: float) -> Job:
+        token = self._tokens.get(self._job_tokens.get(job.id, ""))
+        verdicts = tuple(token.verdicts) if token is not None else ()
+        return replace(job, state=_state(job, now), verdicts=verdicts)
 
     def _next_plan(self) -> Plan:
         if self._plans:
@@ -272,17 +239,20 @@ class Account:
             return self._solve_seconds
         return self._solve_seconds[number % len(self._solve_seconds)]
 
-    def _mint(self, sitekey: str, page: str, made_at: float, *, accepted: bool) -> str:
+    def _mint(self, sitekey: str, page: str, made_at: float, *, good: bool) -> str:
         token = "03AFcWeA" + secrets.token_urlsafe(360)
-        self._tokens[token] = _Token(sitekey, urlsplit(page).hostname or "", made_at, accepted)
+        self._tokens[token] = _Token(sitekey, urlsplit(page).hostname or "", made_at, good)
         return token
 
-    def _fault_of(self, token: _Token | None, sitekey: str) -> str | None:
-        if token is None or token.sitekey != sitekey or not token.accepted:
+    def _what_is_wrong(self, token: _Token | None, sitekey: str) -> str | None:
+        if token is None or token.sitekey != sitekey or not token.good:
             return "invalid-input-response"
-        if token.used or self.clock() - token.made_at > TOKEN_SECONDS:
+        if "accepted" in token.verdicts or self.clock() - token.made_at > TOKEN_SECONDS:
             return "timeout-or-duplicate"
         return None
 
 
-OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
+def _state(job: Job, now: float) -> Literal["running", "solved", "failed"]:
+    if now < job.ready_at:
+        return "running"
+    return "failed" if job.outcome == "fail" else "solved"

@@ -1,12 +1,11 @@
 """What can go wrong with one answer, and when it does.
 
-Shared by the offline service (where a fault is booked for a call) and the sites (where it is booked for a path).
-A connection that is refused cannot be had for one call: stop the server for that, and start it again.
+Shared by the offline service (where a fault is booked for a call) and the sites (where it is booked for a
+path). A connection that is refused cannot be had for one call: stop the server for that, and start it again.
 """
 
 from __future__ import annotations
 
-import asyncio
 import random
 import threading
 from dataclasses import dataclass
@@ -73,9 +72,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 NOTHING_DONE: frozenset[Kind] = frozenset({"reset", "too_many", "server_error", "redirect"})
 """Faults that strike before anything was done for the request."""
 
-HTML = (
-    "<!DOCTYPE html><html><head><title>Error</title></head><body><h1>Something is broken</h1></body></html>"
-)
+HTML = "<!DOCTYPE html><html><head><title>Error</title></head><body><h1>It is broken</h1></body></html>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +83,13 @@ class Fault:
     seconds: float = 1.0
     location: str = "/elsewhere"
 
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"{self.kind!r} is no fault; there are {', '.join(KINDS)}")
+
     @property
     def nothing_done(self) -> bool:
+        """It strikes before anything was done for the request."""
         return self.kind in NOTHING_DONE
 
 
@@ -101,8 +103,6 @@ class Faults:
 
     def book(self, target: str, fault: Fault, times: int) -> None:
         """Let the next ``times`` requests for ``target`` (``"*"``: for anything) go wrong."""
-        if fault.kind not in KINDS:
-            raise ValueError(f"{fault.kind!r} is no fault; there are {', '.join(KINDS)}")
         with self._lock:
             self._booked.extend([(target, fault)] * times)
 
@@ -129,74 +129,81 @@ async def strike(
     fault: Fault,
     request: web.Request,
     answer: web.Response | None,
-    pause: Callable[[float | None], Awaitable[None]],
+    pause: Callable[[float | None], Awaitable[bool]],
 ) -> web.StreamResponse:
-    """Answer ``request`` as ``fault`` has it; ``answer`` is what would have been sent, None if nothing was done."""
-    body = answer.body if answer is not None and isinstance(answer.body, bytes) else b""
-    kind = fault.kind
-    if kind in ("reset", "reset_after"):
-        _break(request)
-        return web.Response()
-    if kind == "hang":
+    """Answer ``request`` as ``fault`` has it.
+
+    :param answer: what would have been sent; None if nothing was done for the request.
+    :param pause: lets seconds pass (None: all the time there is); True when the server is to stop.
+    """
+    if fault.kind == "hang":
         await pause(None)
+    if fault.kind in ("reset", "reset_after", "hang"):
         _break(request)
         return web.Response()
-    if kind == "too_many":
-        return web.Response(
-            status=429, headers={"Retry-After": f"{fault.seconds:g}"}, text="Too many requests"
-        )
-    if kind in ("server_error", "bad_gateway"):
-        return web.Response(
-            status=500 if kind == "server_error" else 502, text=HTML, content_type="text/html"
-        )
-    if kind == "redirect":
+    if answer is None:
+        return _refusal(fault)
+    if fault.kind in ("slow", "truncated", "endless"):
+        return await _piecemeal(fault, request, answer, pause)
+    return _spoilt(fault, answer)
+
+
+def _refusal(fault: Fault) -> web.Response:
+    """What a server says that did nothing."""
+    if fault.kind == "too_many":
+        return web.Response(status=429, headers={"Retry-After": f"{fault.seconds:g}"})
+    if fault.kind == "redirect":
         return web.Response(status=307, headers={"Location": fault.location})
-    if kind == "empty":
-        return web.Response(body=b"", content_type="application/json")
-    if kind == "html":
+    return web.Response(status=500, text=HTML, content_type="text/html")
+
+
+def _spoilt(fault: Fault, answer: web.Response) -> web.Response:
+    """A whole answer that is not what it should be."""
+    headers = {"Content-Type": answer.headers["Content-Type"]}
+    body = _body(answer)
+    if fault.kind == "bad_gateway":
+        return web.Response(status=502, text=HTML, content_type="text/html")
+    if fault.kind == "empty":
+        return web.Response(headers=headers)
+    if fault.kind == "html":
         return web.Response(text=HTML, content_type="text/html")
-    if kind == "wrong_type":
-        return web.Response(text='["unexpected"]', content_type="application/json")
-    if kind == "wrong_encoding":
-        utf16 = body.decode("utf-8").encode("utf-16")
-        return web.Response(body=utf16, headers={"Content-Type": "application/json; charset=utf-8"})
-    if kind == "wrong_gzip":
-        headers = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
-        return web.Response(body=body, headers=headers)
-    return await _piecemeal(fault, request, answer, body, pause)
+    if fault.kind == "wrong_type":
+        return web.json_response(["unexpected"])
+    if fault.kind == "wrong_encoding":
+        return web.Response(body=body.decode().encode("utf-16"), headers=headers)
+    return web.Response(body=body, headers={**headers, "Content-Encoding": "gzip"})
 
 
 async def _piecemeal(
     fault: Fault,
     request: web.Request,
-    answer: web.Response | None,
-    body: bytes,
-    pause: Callable[[float | None], Awaitable[None]],
+    answer: web.Response,
+    pause: Callable[[float | None], Awaitable[bool]],
 ) -> web.StreamResponse:
-    """The faults that write the body bit by bit: slow, truncated, endless."""
+    """An answer that comes bit by bit: slow, truncated, endless."""
+    body = _body(answer)
+    half = len(body) // 2
     response = web.StreamResponse(
-        status=answer.status if answer is not None else 200,
-        headers={"Content-Type": answer.headers.get("Content-Type", "text/plain")}
-        if answer is not None
-        else {},
+        status=answer.status, headers={"Content-Type": answer.headers["Content-Type"]}
     )
     if fault.kind != "endless":
-        response.content_length = len(body)
+        response.content_length = len(body) + (fault.kind == "truncated")
     await response.prepare(request)
-    half = len(body) // 2
     await response.write(body[:half])
-    if fault.kind == "truncated":
-        if request.transport is not None:
-            request.transport.close()
-        return response
     if fault.kind == "slow":
         await pause(fault.seconds)
         await response.write(body[half:])
         return response
-    while request.transport is not None and not request.transport.is_closing():
+    # The pause also lets others in while a client reads as fast as this writes.
+    while fault.kind == "endless" and not await pause(0):
         await response.write(b" " * 65536)
-        await asyncio.sleep(0)  # a client that reads as fast as we write must not keep others out
+    if request.transport is not None:
+        request.transport.close()
     return response
+
+
+def _body(answer: web.Response) -> bytes:
+    return answer.body if isinstance(answer.body, bytes) else b""
 
 
 def _break(request: web.Request) -> None:

@@ -26,7 +26,7 @@ BUTTON = ("action", "continue")
 """The submit button's name and value, which the site wants to have been sent where a person presses it."""
 
 PRESSED = frozenset({"checkbox", "explicit", "no_key", "enterprise", "data_s"})
-"""Widgets beside which a person presses the submit button; elsewhere a script submits, and no button is sent."""
+"""Widgets beside which a person presses the submit button; elsewhere a script submits, without it."""
 
 CSRF = "csrf"
 INCOMPLETE = "incomplete-form"
@@ -100,7 +100,7 @@ class Gate:
         return True
 
     def judge(self, fields: Mapping[str, str], session: Session) -> str | None:
-        """None for a submission that is good, else what is wrong with it. A token that is looked at is spent."""
+        """None for a good submission, else what is wrong with it. A token that gets looked at is spent."""
         if self.wall.form != "none" and not hmac.compare_digest(
             fields.get(CSRF_FIELD, "").encode(), session.csrf.encode()
         ):
@@ -118,7 +118,7 @@ class Gate:
         return None if verdict["hostname"] in self._hostnames else FOREIGN_HOST
 
     def clear(self, session: Session) -> str | None:
-        """Give the session its clearance: the value of a new clearance cookie, or None where there is none."""
+        """Give the session its clearance: the value of a new cookie, or None where that is not the way."""
         if self.wall.clearance == "none":
             return None
         if self.wall.clearance == "session":

@@ -1,4 +1,4 @@
-"""The HTML of a site: its ordinary pages and its challenge. Pure text; every value that comes in is escaped."""
+"""The HTML of a site: its ordinary pages and its challenge. Every value that comes in is escaped."""
 
 from __future__ import annotations
 
@@ -61,14 +61,11 @@ def challenge(
         inner += f'\n<button type="submit" name="{BUTTON[0]}" value="{BUTTON[1]}">Continue</button>'
     elif wall.widget == "invisible":
         inner += '\n<button type="button" onclick="grecaptcha.execute()">Continue</button>'
-    if wall.form == "none":
-        inner = widget
-    else:
-        inner = f'<form id="challenge" {_destination(wall)}>\n{inner}\n</form>'
+    form = f'<form id="challenge" {_destination(wall)}>\n{inner}\n</form>' if wall.form != "none" else widget
     return document(
         "Please confirm you are not a robot",
         f"<h1>Please confirm you are not a robot</h1>\n{told}"
-        f"<p>The page you asked for is shown once you have ticked the box.</p>\n{inner}\n{script}",
+        f"<p>The page you asked for is shown once you have ticked the box.</p>\n{form}\n{script}",
         head,
     )
 
@@ -157,12 +154,13 @@ def item(number: int) -> str:
     """The page of one item."""
     return document(
         f"Thing {number}",
-        f'<h1>Thing {number}</h1>\n<p class="price">{number}.50</p>\n<p>Well made, and the only one of its kind.</p>',
+        f'<h1>Thing {number}</h1>\n<p class="price">{number}.50</p>\n'
+        "<p>Well made, and the only one of its kind.</p>",
     )
 
 
 def search(method: str, fields: Iterable[tuple[str, str]]) -> str:
-    """What a search found; it says how it was asked, so that a test can see that the question arrived whole."""
+    """What a search found. It says how it was asked, so that a test sees that the question arrived whole."""
     told = "\n".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in fields)
     return document("Search", f'<h1>Found</h1>\n<p class="asked">{escape(method)}</p>\n<dl>\n{told}\n</dl>')
 
@@ -177,10 +175,10 @@ def contact(sitekey: str) -> str:
     return document(
         "How to reach us",
         "<h1>How to reach us</h1>\n"
-        "<p>Our shop is at the old harbour, two minutes from the station, in the brick building with the green"
-        " door. We are there from Tuesday to Saturday, from nine in the morning until six in the evening.</p>\n"
-        "<p>By telephone we are reached on the same days until five. Letters take us a week; what is urgent is"
-        " better said in person. Parcels can be left with the bakery next door, who know us well.</p>\n"
+        "<p>Our shop is at the old harbour, two minutes from the station, in the brick building with the"
+        " green door. We are there from Tuesday to Saturday, from nine in the morning until six.</p>\n"
+        "<p>By telephone we are reached on the same days until five. Letters take us a week; what is urgent"
+        " is better said in person. Parcels can be left with the bakery next door, who know us well.</p>\n"
         "<h2>Opening hours</h2>\n<table><tr><th>Tuesday to Friday</th><td>9 to 18</td></tr>"
         "<tr><th>Saturday</th><td>10 to 16</td></tr></table>\n"
         "<h2>Write to us</h2>\n"
@@ -196,7 +194,8 @@ def version3(sitekey: str) -> str:
     return document(
         "Newsletter",
         '<h1>Newsletter</h1>\n<form action="/v3" method="post"><input name="email"></form>\n'
-        f'<script>grecaptcha.ready(function () {{ grecaptcha.execute("{sitekey}", {{action: "visit"}}); }});</script>',
+        "<script>grecaptcha.ready(function () {"
+        f' grecaptcha.execute("{sitekey}", {{action: "visit"}}); }});</script>',
         f'<script src="https://www.google.com/recaptcha/api.js?render={sitekey}"></script>',
     )
 
@@ -208,10 +207,12 @@ def signup(sitekey: str, problem: str = "") -> str:
         "Sign up",
         "<h1>Sign up for our letter</h1>\n"
         "<p>Four times a year we write about what is new in the shop, who made it and how. The letter costs"
-        " nothing, goes to nobody else, and ends with one click. The last ones were about glass, about rope, and"
-        " about a boat that took eleven winters to build.</p>\n"
-        f'{told}<form action="/signup" method="post">\n<input name="name">\n<input name="email" type="email">\n'
-        f'<div class="g-recaptcha" data-sitekey="{sitekey}"></div>\n<button type="submit">Sign up</button>\n</form>',
+        " nothing, goes to nobody else, and ends with one click. The last ones were about glass, about rope,"
+        " and about a boat that took eleven winters to build.</p>\n"
+        f'{told}<form action="/signup" method="post">\n'
+        '<input name="name">\n<input name="email" type="email">\n'
+        f'<div class="g-recaptcha" data-sitekey="{sitekey}"></div>\n'
+        '<button type="submit">Sign up</button>\n</form>',
         API_SCRIPT,
     )
 

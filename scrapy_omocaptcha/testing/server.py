@@ -1,8 +1,8 @@
 """One HTTP server on loopback, in a thread with an event loop of its own.
 
-The thread is the point: the offline service and the sites are used from spiders under any reactor, from spiders in
-other processes and from plain tests, so they must not share an event loop with what they are used by. Nothing
-here knows what is served.
+The thread is the point: the offline service and the sites are used from spiders under any reactor, from
+spiders in other processes and from plain tests, so they must not share an event loop with what they are used
+by. Nothing here knows what is served.
 """
 
 from __future__ import annotations
@@ -94,15 +94,13 @@ class LoopbackServer(ABC):
     ) -> None:
         self.stop()
 
-    async def _pause(self, seconds: float | None) -> None:
-        """Let ``seconds`` pass (None: for ever), or less when the server stops."""
+    async def _pause(self, seconds: float | None) -> bool:
+        """Let ``seconds`` pass (None: for ever). True, and at once, when the server is to stop."""
         assert self._stopping is not None
-        with suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._stopping.wait(), seconds)
-
-    @property
-    def _is_stopping(self) -> bool:
-        return self._stopping is None or self._stopping.is_set()
+        try:
+            return await asyncio.wait_for(self._stopping.wait(), seconds)
+        except asyncio.TimeoutError:
+            return False
 
     async def _run(self, sockets: list[socket.socket], ready: threading.Event) -> None:
         self._loop = asyncio.get_running_loop()

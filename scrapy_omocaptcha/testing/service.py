@@ -7,8 +7,8 @@
         ...  # crawl with service.settings
         assert len(service.jobs) == 2
 
-It sells tokens that only :class:`~scrapy_omocaptcha.testing.WalledSite` and ``siteverify`` of this service accept.
-Nothing in it solves a captcha, and it never connects to anything.
+It sells tokens that only its own ``siteverify`` accepts, and so the sites of ``site.py``. Nothing in it
+solves a captcha, and it never connects to anything.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from __future__ import annotations
 import json
 import threading
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
 from scrapy_omocaptcha.testing.account import OUTCOMES, Account, Job, Outcome, Plan
+from scrapy_omocaptcha.testing.calls import Call, line_of
 from scrapy_omocaptcha.testing.faults import KINDS, Fault, Faults, Kind, strike
 from scrapy_omocaptcha.testing.server import LoopbackServer
 from scrapy_omocaptcha.testing.version1 import CREDENTIAL, Shape, Version1
@@ -35,28 +35,6 @@ API_PATH = "/api/"
 SITEVERIFY_PATH = "/recaptcha/api/siteverify"
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One HTTP request that reached the service, whatever became of it."""
-
-    at: float
-    """Seconds of the service's clock."""
-    name: str
-    """``"createJob"`` and so on; empty for a path that is no call of the API."""
-    method: str
-    path: str
-    body: Any
-    """The decoded JSON without its credential; None if it was not JSON."""
-    authorised: bool
-    """It carried the right API token."""
-    status: int
-    """Of the answer as it was meant, 0 where nothing was done for the request."""
-    answer: str
-    """The text of the answer as it was meant."""
-    fault: Kind | None
-    """What went wrong on the way."""
-
-
 class OmoCaptchaService(LoopbackServer):
     """The service, on loopback, in a thread of its own.
 
@@ -64,8 +42,8 @@ class OmoCaptchaService(LoopbackServer):
     :param api_token: the credential that calls have to carry.
     :param balance: US dollars in the account.
     :param price: US dollars a job.
-    :param solve_seconds: how long a job takes: one number, a sequence that is gone through again and again, or a
-        function of the job's number (the first is 0).
+    :param solve_seconds: how long a job takes: one number, a sequence that is gone through again and again,
+        or a function of the job's number (the first is 0).
     :param clock: the seconds by which jobs get done and tokens grow old; a test passes its own and turns it.
     :param shape: which of the documented spellings the answers use; may be changed later.
     :param on_event: gets a line of text for each call, in the server's thread. Never holds a token.
@@ -183,24 +161,23 @@ class OmoCaptchaService(LoopbackServer):
         calls: Sequence[str] = (),
         seconds: float = 1.0,
     ) -> None:
-        """Let this share of all calls (or of those named) go wrong, the same ones for the same seed and order."""
-        for kind in kinds:
-            _check(kind, KINDS)
+        """Let this share of all calls (or of those named) go wrong; the same ones for the same seed
+        and the same order of calls."""
         self._faults.by_chance(rate, seed, [Fault(kind, seconds) for kind in kinds], calls)
 
     # What a site asks
 
     def register_site(self, sitekey: str, secret: str) -> None:
-        """Let ``siteverify`` over HTTP know ``secret`` as that of ``sitekey``; a site key is its own secret else."""
+        """Let ``siteverify`` over HTTP know ``secret`` as that of ``sitekey``; else a key is its own."""
         with self._lock:
             self._secrets[secret] = sitekey
 
     def siteverify(self, token: str, sitekey: str) -> dict[str, Any]:
         """Answer as Google's ``siteverify`` does. A token that is accepted is thereby used up.
 
-        ``{"success": True, "challenge_ts": …, "hostname": …}`` or ``{"success": False, "error-codes": [code]}`` with
-        ``timeout-or-duplicate`` (used, or older than two minutes) or ``invalid-input-response`` (unknown, or of
-        another site key).
+        ``{"success": True, "challenge_ts": …, "hostname": …}`` or
+        ``{"success": False, "error-codes": […]}`` with ``timeout-or-duplicate`` (used, or older than two minutes) or ``invalid-input-response`` (unknown,
+        or of another site key).
         """
         return self._account.verify(token, sitekey)
 
@@ -220,7 +197,7 @@ class OmoCaptchaService(LoopbackServer):
             body = json.loads(await request.read())
         except ValueError:
             body = None
-        fault = self._faults.draw(name)
+        fault = self._faults.draw(name) if name else None
         answer = None if fault and fault.nothing_done else self._answer(request.method, name, body)
         self._record(request, name, body, answer, fault)
         if fault is not None:
@@ -263,24 +240,9 @@ class OmoCaptchaService(LoopbackServer):
         )
         with self._lock:
             self._calls.append(call)
-        self._on_event(_line(call))
+        self._on_event(line_of(call))
 
 
 def _check(value: str, valid: Sequence[str]) -> None:
     if value not in valid:
         raise ValueError(f"{value!r} is none of {', '.join(valid)}")
-
-
-def _line(call: Call) -> str:
-    """One line for a person; it holds no token."""
-    try:
-        answer = json.loads(call.answer)
-    except ValueError:
-        answer = {}
-    told = [f"{key}={answer[key]}" for key in ("job_id", "status", "message", "balance") if key in answer]
-    job = call.body.get("job_id") if isinstance(call.body, dict) else None
-    asked = f" job_id={job}" if job is not None else ""
-    went_wrong = f" [fault: {call.fault}]" if call.fault else ""
-    return (
-        f"service {call.name or call.path}{asked} -> {' '.join(told) or call.status or 'nothing'}{went_wrong}"
-    )

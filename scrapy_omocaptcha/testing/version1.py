@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
 
 from scrapy_omocaptcha.testing.account import Account, RefusedError
 
@@ -22,8 +23,8 @@ class Shape:
     """Which of the documented spellings the service uses in its answers."""
 
     verdict: Literal["error", "text", "success", "contradiction"] = "error"
-    """``{"error": false}``; the text ``"true"`` for true; ``{"success": true}`` in its place; or a good answer that
-    says ``"error": false`` and ``"success": false`` at once."""
+    """``{"error": false}``; the text ``"true"`` for true; ``{"success": true}`` in its place; or a good
+    answer that says ``"error": false`` and ``"success": false`` at once."""
     job_id: Literal["number", "text"] = "number"
     running: Literal["running", "processing", "waiting"] = "processing"
     result: Literal["object", "text", "broken"] = "object"
@@ -64,7 +65,7 @@ class Version1:
             raise RefusedError("Field isInvisible is not a boolean.")
         job_id = self._account.create(
             kind=_text(data, "type_job_id"),
-            page=_text(data, "websiteURL", "website_url"),
+            page=_address(_text(data, "websiteURL", "website_url")),
             sitekey=_text(data, "websiteKey", "website_key"),
             invisible=invisible,
         )
@@ -124,8 +125,19 @@ class Version1:
         return json.dumps(verdict | {"message": message})
 
 
+def _address(text: str) -> str:
+    """``text`` if it is the address of a page."""
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        parts = None
+    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
+        raise RefusedError("The address of the page is not one.")
+    return text
+
+
 def _text(data: Mapping[str, Any], *spellings: str) -> str:
-    """The field that the documents spell in these ways; clients may send any of them, or all with one value."""
+    """The field that the documents spell in these ways; a client may send any, or all with one value."""
     values = {spelling: data[spelling] for spelling in spellings if spelling in data}
     for spelling, value in values.items():
         if not isinstance(value, str) or not value:

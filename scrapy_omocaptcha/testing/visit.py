@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from aiohttp import web
 
 Shown = Literal["page", "challenge", "csrf", "sent on", "open", "missing"]
-"""What the visitor saw: a page of behind the wall, the challenge, the refusal of a CSRF field that is not the
-session's, a redirect or a word of thanks, something that is never walled, or nothing (404)."""
+"""What the visitor saw: a page from behind the wall, the challenge, the refusal of a CSRF field of another
+session, a redirect or a word of thanks, something that is never walled, or nothing (404)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Visit:
     """Of the answer; 0 where a fault let nothing be done."""
     shown: Shown | None = None
     token: str | None = None
-    """What a token that was handed in came to: ``"accepted"`` or why it was rejected; None: none was handed in."""
+    """What a token that was handed in came to: ``"accepted"`` or why it was not; None: there was none."""
     fault: str | None = None
     """What went wrong on the way."""
 
@@ -66,7 +66,7 @@ class Visit:
 
 
 async def read_visit(request: web.Request, at: float) -> Visit:
-    """Read a request to its end. Fields that are not in the encoding they claim come with replacement characters."""
+    """Read a request to its end. What is not in the encoding that it claims comes with question marks."""
     body = await request.read()
     return Visit(
         at=at,

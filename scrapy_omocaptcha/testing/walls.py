@@ -1,4 +1,4 @@
-"""The ways in which a site withholds its pages. Plain data; what a site does with it is in ``gate.py`` and ``site.py``.
+"""The ways in which a site withholds its pages, as plain data; ``gate.py`` and ``site.py`` act on it.
 
 A wall is made of choices that go together freely, and :data:`WALLS` names the usual ones::
 
@@ -41,15 +41,15 @@ class Wall:
     """What it is, in a sentence."""
     widget: Widget = "checkbox"
     form: Literal["post", "get", "page", "foreign", "none"] = "post"
-    """The form sends POST or GET to ``/verify``, or POST to the page itself (which answers with the page), or posts
-    to another site; or there is no form."""
+    """The form sends POST or GET to ``/verify``, or POST to the page itself (which answers with the page), or
+    posts to another site; or there is no form."""
     redirect: bool = False
     """The page answers 302 to ``/gate``, which carries the challenge."""
     after: Literal["back", "thanks", "home"] = "back"
-    """A good submission is answered by a redirect to the page, by a page that says thanks, or by a redirect to
-    ``/``. (A form that sends to the page itself is answered by the page.)"""
+    """A good submission is answered by a redirect to the page, by a page that says thanks, or by a redirect
+    to ``/``. (A form that sends to the page itself is answered by the page.)"""
     clearance: Literal["cookie", "session", "none"] = "cookie"
-    """A good submission wins a cookie of its own, or marks the session, or wins nothing: one token, one page."""
+    """A good submission wins a cookie of its own, or marks the session, or wins nothing: a token a page."""
     clearance_pages: int | None = None
     """Pages after which the clearance has run out."""
     clearance_seconds: float | None = None

@@ -1,0 +1,5 @@
+"""``python -m scrapy_omocaptcha.testing``: see ``simulate.py``."""
+
+from scrapy_omocaptcha.testing.simulate import main
+
+main()

@@ -1,0 +1,241 @@
+"""The shop behind the wall: which answer a visit gets.
+
+Pure: from :class:`~scrapy_omocaptcha.testing.visit.Visit` to :class:`Answer`, with the gate's memory between;
+the server around it is in ``site.py``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from scrapy_omocaptcha.challenge import TOKEN_FIELD
+from scrapy_omocaptcha.testing import pages
+from scrapy_omocaptcha.testing.gate import (
+    BUTTON,
+    CLEARANCE_COOKIE,
+    CSRF,
+    CSRF_FIELD,
+    NEXT_FIELD,
+    SESSION_COOKIE,
+)
+
+if TYPE_CHECKING:
+    from scrapy_omocaptcha.testing.gate import Gate, Session
+    from scrapy_omocaptcha.testing.visit import Shown, Visit
+
+
+@dataclass(slots=True)
+class Answer:
+    """What a visit is told, and what came of it."""
+
+    body: str
+    status: int = 200
+    shown: Shown = "open"
+    token: str | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    cookies: dict[str, str] = field(default_factory=dict)
+    content_type: str = "text/html"
+
+
+class Shop:
+    """Content, wall and the calls that want a token with them.
+
+    :param status: HTTP status of the challenge page.
+    """
+
+    def __init__(
+        self,
+        gate: Gate,
+        *,
+        sitekey: str,
+        status: int,
+        robots_walled: bool,
+        catalogue_pages: int,
+        items_per_page: int,
+    ) -> None:
+        self._gate = gate
+        self._wall = gate.wall
+        self._sitekey = sitekey
+        self._status = status
+        self._robots_walled = robots_walled
+        self._catalogue_pages = catalogue_pages
+        self._items_per_page = items_per_page
+
+    def answer(self, visit: Visit) -> Answer:
+        """The answer to a visit."""
+        unwalled = self._unwalled(visit)
+        if unwalled is not None:
+            return unwalled
+        if visit.path in ("/verify", "/gate"):
+            return self._checkpoint(visit)
+        page = self._page(visit)
+        if page is None:
+            return Answer(pages.document("Not found", "<h1>Not found</h1>"), 404, "missing")
+        return self._walled(visit, page)
+
+    def _unwalled(self, visit: Visit) -> Answer | None:
+        path = visit.path
+        if path == "/robots.txt" and not self._robots_walled:
+            return Answer("User-agent: *\nAllow: /\n", content_type="text/plain")
+        if path.startswith("/free/"):
+            number = _number(path, "/free/")
+            return Answer(pages.free(number)) if number else None
+        if path == "/contact":
+            return Answer(pages.contact(self._sitekey))
+        if path == "/v3":
+            return Answer(pages.version3(self._sitekey))
+        if path == "/captcha.js":
+            return Answer("/* The key would be in here. */", content_type="text/javascript")
+        if path == "/signup":
+            return self._signup(visit)
+        if path.startswith("/api/"):
+            return self._api(visit)
+        return None
+
+    def _page(self, visit: Visit) -> Answer | None:
+        """What is behind the wall at this path."""
+        path = visit.path
+        if path == "/":
+            return Answer(pages.home())
+        if path == "/robots.txt":
+            return Answer("User-agent: *\nAllow: /\n", content_type="text/plain")
+        if path == "/search":
+            asked = (*visit.query, *visit.form)
+            return Answer(pages.search(visit.method, [pair for pair in asked if pair[0] != TOKEN_FIELD]))
+        number = 1 if path == "/catalogue/" else _number(path, "/page/")
+        if number and number <= self._catalogue_pages:
+            first = (number - 1) * self._items_per_page + 1
+            items = range(first, first + self._items_per_page)
+            return Answer(pages.catalogue(number, self._catalogue_pages, items))
+        number = _number(path, "/item/")
+        if number and number <= self._catalogue_pages * self._items_per_page:
+            return Answer(pages.item(number))
+        return None
+
+    # The wall
+
+    def _walled(self, visit: Visit, page: Answer) -> Answer:
+        session = self._gate.session(visit)
+        page.shown = "page"
+        if self._gate.lets_in(visit, session):
+            return _known(page, session)
+        if self._wall.form == "page" and visit.method == "POST" and visit.submits:
+            problem = self._gate.judge(dict(visit.form), session)
+            if problem is not None:
+                return self._turned_down(visit, session, problem, visit.target)
+            page.token = "accepted"
+            return _known(page, session, self._gate.clear(session))
+        if self._wall.redirect:
+            where = f"/gate?{NEXT_FIELD}={quote(visit.target, safe='')}"
+            return _known(Answer("", 302, "sent on", headers={"Location": where}), session)
+        return self._challenge(visit, session, visit.target)
+
+    def _checkpoint(self, visit: Visit) -> Answer:
+        """``/verify`` takes submissions; ``/gate`` shows the challenge and takes submissions."""
+        session = self._gate.session(visit)
+        if self._wall.widget == "callback":
+            return self._checkpoint_json(visit, session)
+        by_query = self._wall.form == "get"
+        fields = dict(visit.query if by_query else visit.form)
+        target = _local(fields.get(NEXT_FIELD) or dict(visit.query).get(NEXT_FIELD, "/"))
+        if TOKEN_FIELD not in fields:
+            if visit.path == "/gate":
+                return self._challenge(visit, session, target)
+            return _known(Answer("", 302, "sent on", headers={"Location": "/"}), session)
+        problem = self._gate.judge(fields, session)
+        if problem is not None:
+            return self._turned_down(visit, session, problem, target)
+        if self._wall.after == "thanks":
+            answer = Answer(pages.thanks(target), shown="sent on")
+        else:
+            where = target if self._wall.after == "back" else "/"
+            answer = Answer("", 302, "sent on", headers={"Location": where})
+        answer.token = "accepted"
+        return _known(answer, session, self._gate.clear(session))
+
+    def _checkpoint_json(self, visit: Visit, session: Session) -> Answer:
+        problem = self._gate.judge({TOKEN_FIELD: _member(visit.json, "token")}, session)
+        if problem is not None:
+            return _known(_json({"ok": False, "error": problem}, self._status, problem), session)
+        return _known(_json({"ok": True}, 200, "accepted"), session, self._gate.clear(session))
+
+    def _challenge(
+        self, visit: Visit, session: Session, target: str, problem: str = "", token: str | None = None
+    ) -> Answer:
+        carried = [pair for pair in visit.form if pair[0] not in (TOKEN_FIELD, CSRF_FIELD, BUTTON[0])]
+        body = pages.challenge(
+            self._wall,
+            sitekey=self._sitekey,
+            csrf=session.csrf,
+            target=target,
+            carried=carried,
+            problem=problem,
+        )
+        return _known(Answer(body, self._status, "challenge", token), session)
+
+    def _turned_down(self, visit: Visit, session: Session, problem: str, target: str) -> Answer:
+        if problem == CSRF:
+            return _known(Answer(pages.csrf_failure(), 403, "csrf", problem), session)
+        return self._challenge(visit, session, target, problem, problem)
+
+    # Tokens wanted before a request is sent
+
+    def _signup(self, visit: Visit) -> Answer:
+        if visit.method != "POST":
+            return Answer(pages.signup(self._sitekey))
+        fields = dict(visit.form)
+        if not fields.get("name") or not fields.get("email"):
+            return Answer(pages.signup(self._sitekey, "Name and address are needed."), 400)
+        problem = self._gate.check_token(fields.get(TOKEN_FIELD, ""))
+        if problem is not None:
+            return Answer(pages.signup(self._sitekey, f"Not confirmed: {problem}."), 400, token=problem)
+        return Answer(pages.welcome(fields["name"]), token="accepted")
+
+    def _api(self, visit: Visit) -> Answer | None:
+        places: dict[str, Callable[[], str]] = {
+            "/api/search": lambda: _member(visit.json, "token"),
+            "/api/header": lambda: visit.headers.get("X-Captcha-Token", ""),
+            "/api/query": lambda: dict(visit.query).get("token", ""),
+            "/api/cookie": lambda: visit.cookies.get("captcha", ""),
+        }
+        if visit.path not in places:
+            return None
+        if visit.path == "/api/search" and visit.method != "POST":
+            return _json({"error": "POST only"}, 405, None)
+        problem = self._gate.check_token(places[visit.path]())
+        if problem is not None:
+            return _json({"error": problem}, 403, problem)
+        return _json({"items": ["Thing 1", "Thing 2"], "query": _member(visit.json, "q")}, 200, "accepted")
+
+
+def _known(answer: Answer, session: Session, clearance: str | None = None) -> Answer:
+    """Let the answer tell the visitor who they are, and what they have won."""
+    if session.is_new:
+        answer.cookies[SESSION_COOKIE] = session.id
+    if clearance is not None:
+        answer.cookies[CLEARANCE_COOKIE] = clearance
+    return answer
+
+
+def _json(value: object, status: int, token: str | None) -> Answer:
+    return Answer(json.dumps(value), status, "open", token, content_type="application/json")
+
+
+def _member(value: object, name: str) -> str:
+    member = value.get(name) if isinstance(value, Mapping) else None
+    return member if isinstance(member, str) else ""
+
+
+def _number(path: str, prefix: str) -> int:
+    """The positive number that follows ``prefix``, 0 if that is not the whole of the path."""
+    rest = path.removeprefix(prefix)
+    return int(rest) if rest != path and rest.isascii() and rest.isdigit() and len(rest) < 10 else 0
+
+
+def _local(target: str) -> str:
+    """A path of this site; anything else leads home, so that the wall sends nobody elsewhere."""
+    return target if target.startswith("/") and not target.startswith(("//", "/\\")) else "/"

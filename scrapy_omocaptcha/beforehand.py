@@ -64,7 +64,7 @@ class Beforehand:
         walls = self._walls
         settings = walls.settings
         since, cost = time.monotonic(), 0.0
-        host = urlsplit(request.url).netloc.lower()
+        host = urlsplit(request.url).hostname or ""
         answer: Response | None = None
 
         def bought(usd: float) -> None:

@@ -49,8 +49,6 @@ class Session:
 
     def __init__(self, host: str) -> None:
         self.host = host
-        """Host and port of what was asked for."""
-        self.hostname = urlsplit(f"//{host}").hostname or ""
         self.leading: Stamp | None = None
         """Stamp of the request that solves at the moment."""
         self.generation = 0
@@ -198,7 +196,8 @@ class Clearance:
 def _key(request: Request) -> Key:
     # A proxy out of the environment is the same for all, and is in meta only after the request was sent.
     proxy = None if "_scheme_proxy" in request.meta else request.meta.get("proxy")
-    return urlsplit(asked.url(request)).netloc.lower(), request.meta.get("cookiejar"), proxy
+    # Cookies know no ports, so neither does a session.
+    return urlsplit(asked.url(request)).hostname or "", request.meta.get("cookiejar"), proxy
 
 
 def cookies_of(jar: CookieJar, host: str) -> list[Cookie]:

@@ -291,7 +291,7 @@ class Passage:
 
     def _cookies(self) -> list[Cookie]:
         jar = self._engine.jar(self._request)
-        return [] if jar is None else cookies_of(jar, self._session.hostname)
+        return [] if jar is None else cookies_of(jar, self._session.host)
 
 
 def _values(cookies: list[Cookie]) -> set[tuple[str, str | None]]:

@@ -67,7 +67,7 @@ class Policy:
                 reason = await self._engine.forbids(target, page=request)
         if reason is not None:
             return Refusal(reason, REASONS[reason])
-        return self._unaffordable(challenge, urlsplit(asked.url(request)).netloc.lower())
+        return self._unaffordable(challenge, urlsplit(asked.url(request)).hostname or "")
 
     def refuse_beforehand(self, request: Request, challenge: Challenge) -> Refusal | None:
         """Why no token is bought for a request that wants one before it is sent."""
@@ -81,7 +81,7 @@ class Policy:
         reason = self._unsolvable(challenge)
         if reason is not None:
             return Refusal(reason, REASONS[reason])
-        return self._unaffordable(challenge, urlsplit(challenge.url).netloc.lower())
+        return self._unaffordable(challenge, urlsplit(challenge.url).hostname or "")
 
     def submit(self, response: Response, challenge: Challenge, token: Token) -> Request:
         """The request that hands a token in: the spider's, or what a browser would send."""

@@ -212,7 +212,7 @@ class Walls:
         refusal = self.policy.refuse_solving(challenge)
         if refusal is not None:
             raise NotBought(refusal.reason, refusal.message)
-        host = urlsplit(challenge.url).netloc.lower()
+        host = urlsplit(challenge.url).hostname or ""
         return await self.solver.solve(challenge, host=host, bought=lambda _: None)
 
     # -- telling -------------------------------------------------------------------------------------------------

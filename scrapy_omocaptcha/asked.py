@@ -99,6 +99,20 @@ def count_job(request: Request) -> None:
     request.meta[_KEY] = {**state, "jobs": state.get("jobs", 0) + 1}
 
 
+def is_redirected(request: Request) -> bool:
+    """The request is not what was asked for, but where that led to."""
+    return bool(request.meta.get("redirect_times"))
+
+
+def clearances(request: Request) -> int:
+    """How many clearances its session had won when what was asked was sent."""
+    return int(_state(request).get("clearances", 0))
+
+
+def count_clearances(request: Request, number: int) -> None:
+    request.meta[_KEY] = {**_state(request), "clearances": number}
+
+
 def add_meta(request: Request, **values: Any) -> None:
     """Set meta keys that the middlewares after us read; a request that copies the meta loses them again."""
     state = _state(request)

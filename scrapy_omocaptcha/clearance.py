@@ -177,7 +177,10 @@ class Clearance:
 
     def sent(self, request: Request) -> None:
         """``request`` goes to the site."""
-        self._under_way[request] = (_key(request), self.stamp(request))
+        stamp = self.stamp(request)
+        self._under_way[request] = (_key(request), stamp)
+        if stamp.generation:
+            asked.count_clearances(request, stamp.generation)
 
     def answered(self, request: Request) -> Stamp:
         """``request`` is back, with a response or an error."""

@@ -77,10 +77,9 @@ class OmoCaptchaMiddleware:
         try:
             if isinstance(wish, dict):
                 return await self._beforehand.send(request, wish)
-            await self.walls.before(request)
+            return await self.walls.before(request)
         except CrawlClosing as error:
             return _give_back(request, error)
-        return None
 
     async def process_response(self, request: Request, response: Response) -> Response | Request:
         wish = request.meta.get("omocaptcha")

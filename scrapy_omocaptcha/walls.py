@@ -91,27 +91,37 @@ class Walls:
 
     # -- before a request is sent --------------------------------------------------------------------------------
 
-    async def before(self, request: Request) -> None:
+    async def before(self, request: Request) -> Response | None:
         """Hold a request while a wall of its session is being solved.
 
+        :returns: None when the request is to be sent; the response where a redirect to a wall led it astray.
         :raises CrawlClosing: the crawl closes.
         """
         session = self._clearance.known(request)
-        if session is not None and session.closed:
-            held = self._hold(request, session)
-            try:
-                while session.closed:
-                    await self.engine.wait(session.join(challenged=False))
-                    if session.closed:
-                        session.back()
-            except BaseException:
-                self._release(held)
-                raise
-            held.hold.leave_slot()
-            self._held[request] = held
-            won = {cookie.name for cookie in session.cookies}
-            request.cookies = _without(won, request.cookies)
+        if session is not None and asked.is_redirected(request):
+            session.answers += 1
+            self._undo_late(request, session, asked.clearances(request))
+        if session is None or not session.closed:
+            self._clearance.sent(request)
+            return None
+        held = self._hold(request, session)
+        try:
+            while session.closed:
+                await self.engine.wait(session.join(challenged=False))
+                if session.closed:
+                    session.back()
+        except BaseException:
+            self._release(held)
+            raise
+        self._held[request] = held
         self._clearance.sent(request)
+        if asked.is_redirected(request):
+            # Where it was redirected to may be the wall itself, which has nothing to give any more.
+            return self.deliver(request, await self.engine.send(asked.again(request)))
+        held.hold.leave_slot()
+        won = {cookie.name for cookie in session.cookies}
+        request.cookies = _without(won, request.cookies)
+        return None
 
     def gone(self, request: Request) -> None:
         """``request`` has no response."""
@@ -144,11 +154,8 @@ class Walls:
         """
         stamp = self._clearance.answered(request)
         session = self._clearance.known(request)
-        if session is not None and stamp.generation < session.generation:
-            # A late answer: what it has made of the session's cookies is undone.
-            jar = self.engine.jar(request)
-            if jar is not None:
-                put_back(jar, session.cookies)
+        if session is not None:
+            self._undo_late(request, session, stamp.generation)
         challenge = self.policy.find(request, response)
         if challenge is None:
             self._pass_by(response, session, stamp)
@@ -160,6 +167,12 @@ class Walls:
             return await self._see_through(request, Page(response, challenge), stamp, let_go=let_go is not None)
         finally:
             self._release(held)
+
+    def _undo_late(self, request: Request, session: Session, clearances: int) -> None:
+        """Put back what a late answer, to a request sent before the clearance was won, has overwritten."""
+        jar = self.engine.jar(request)
+        if jar is not None and clearances < session.generation:
+            put_back(jar, session.cookies)
 
     def _pass_by(self, response: Response, session: Session | None, stamp: Stamp) -> None:
         if session is not None and response.status < HTTPStatus.BAD_REQUEST and isinstance(response, HtmlResponse):

@@ -183,7 +183,9 @@ def give_back(request: Request) -> Request:
     """The request as the spider made it, to be put back into the scheduler."""
     state = _state(request)
     original = again(request)
-    meta = {**original.meta, "omocaptcha": request.meta["omocaptcha"]} if "omocaptcha" in request.meta else original.meta
+    meta = (
+        {**original.meta, "omocaptcha": request.meta["omocaptcha"]} if "omocaptcha" in request.meta else original.meta
+    )
     meta.pop(_OWN_KEY)
     back = request.replace(
         url=original.url,

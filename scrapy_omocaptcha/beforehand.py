@@ -88,9 +88,7 @@ class Beforehand:
                 if answer.status < HTTPStatus.BAD_REQUEST:
                     walls.stats.inc("tokens/accepted")
                     walls.limits.succeeded(host, token.sitekey)
-                walls.announce(
-                    challenge_solved, request, challenge, seconds=time.monotonic() - since, cost_usd=cost
-                )
+                walls.announce(challenge_solved, request, challenge, seconds=time.monotonic() - since, cost_usd=cost)
                 return walls.deliver(request, answer)
             walls.stats.inc("tokens/rejected")
             walls.limits.failed(host, token.sitekey)

@@ -42,6 +42,11 @@ _WALL_WORDS = re.compile(
 )
 
 
+_DEMO = re.compile(
+    r"\b(?:demo|example|sample|test|tutorial|beispiel|ejemplo|exemple)\b|示[範范例]|サンプル", re.IGNORECASE
+)
+
+
 class Judgement(NamedTuple):
     """The verdict on a page, and why."""
 
@@ -81,6 +86,8 @@ def judge(*, status: int, url: str, root: HtmlElement, form: HtmlElement | None)
 
 
 def _weigh_words(scales: _Scales, reading: Reading) -> None:
+    if said := _DEMO.search(reading.title):
+        scales.put(-2, f"the title says '{said[0]}'")
     if said := WALL.search(reading.title):
         scales.put(2, f"the title says '{said[0]}'")
     if said := WALL.search(reading.text, 0, 4000):
@@ -94,9 +101,9 @@ def _weigh_amount(scales: _Scales, reading: Reading) -> None:
     if reading.words <= 300 and reading.links <= 15:
         scales.put(2, f"nothing else to read: {count}")
     elif reading.words > 800 or reading.links > 60:
-        scales.put(-4, f"much else to read: {count}")
+        scales.put(-4, f"much else to read or to follow: {count}")
     elif reading.words > 450 or reading.links > 30:
-        scales.put(-2, f"something else to read: {count}")
+        scales.put(-2, f"something else to read or to follow: {count}")
 
 
 def _weigh_fields(scales: _Scales, root: HtmlElement, form: HtmlElement | None) -> None:

@@ -68,9 +68,7 @@ def written(inline: Inline, code: Code, span: Span, depth: int = DEPTH) -> Deed:
     body, parameter = _body(code, span)
     if body is None:
         name = code.text[span.start : span.end][:200].strip().strip("\"'")
-        return (
-            named(inline, name, depth - 1) if depth and re.fullmatch(r"[\w$.]{1,100}", name) else Deed.UNSEEN
-        )
+        return named(inline, name, depth - 1) if depth and re.fullmatch(r"[\w$.]{1,100}", name) else Deed.UNSEEN
     bare, text = code.bare[body.start : body.end], code.text[body.start : body.end]
     trigger = _TRIGGERS.search(text)
     submits = _SUBMITS.search(bare) or (trigger and trigger[1] == "submit")

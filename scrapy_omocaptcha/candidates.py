@@ -87,9 +87,7 @@ class Candidates:
             return
         kind = element.get("type") or ""
         # Consent managers and lazy loaders park scripts under another type and say so in attributes.
-        runs = _RUNS.search(kind) or (
-            kind == "text/plain" and any(a.startswith("data-") for a in element.keys())
-        )
+        runs = _RUNS.search(kind) or (kind == "text/plain" and any(a.startswith("data-") for a in element.attrib))
         if not runs:
             if _HOLDS_DATA.search(kind) and "ld+json" not in kind:
                 data.append(element.text or "")

@@ -96,9 +96,7 @@ def _deed(widget: Widget, inline: Inline) -> Deed:
     return Deed.UNSEEN if widget.callback is None else callbacks.named(inline, widget.callback)
 
 
-def _form(
-    response: Response, root: HtmlElement, widget: Widget, widgets: list[Widget], deed: Deed
-) -> Form | None:
+def _form(response: Response, root: HtmlElement, widget: Widget, widgets: list[Widget], deed: Deed) -> Form | None:
     form = find_form(widget.element)
     if form is None:
         return None

@@ -213,7 +213,7 @@ class CrawlEngine:
             call_later(0, self._move_to_the_front, request)
 
     def _move_to_the_front(self, request: Request) -> None:
-        queue = getattr(self.slot(request), "queue", ())
+        queue: Any = getattr(self.slot(request), "queue", ())
         for entry in queue:
             if entry[0] is request:
                 queue.remove(entry)

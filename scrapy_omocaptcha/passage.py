@@ -16,7 +16,7 @@ from scrapy.http import Response
 
 from scrapy_omocaptcha import asked
 from scrapy_omocaptcha.clearance import Role, cookies_of
-from scrapy_omocaptcha.errors import ApiError, CrawlClosing, JobError, NotBought
+from scrapy_omocaptcha.errors import ApiError, JobError, NotBought
 from scrapy_omocaptcha.policy import Refusal
 from scrapy_omocaptcha.signals import challenge_detected
 from scrapy_omocaptcha.verdict import same_site
@@ -183,9 +183,7 @@ class Passage:
     async def _buy(self, page: Page) -> Token | None:
         """A token, or None when the job that was bought gave none."""
         try:
-            return await self._means.solver.solve(
-                page.challenge, host=self._session.host, bought=self._count_job
-            )
+            return await self._means.solver.solve(page.challenge, host=self._session.host, bought=self._count_job)
         except JobError as error:
             logger.info("%s", error)
             return None

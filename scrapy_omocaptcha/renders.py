@@ -22,14 +22,11 @@ MAX_CALLS = 100
 _G = r"(?<![\w$.])(?:window\s?\.\s?)?grecaptcha\s?\??\.\s?(?P<enterprise>enterprise\s?\??\.\s?)?"
 _RENDER = re.compile(_G + r"render\s?\(")
 _EXECUTE = re.compile(_G + r"execute\s?\(")
-_SCORE_SCRIPT = re.compile(
-    r"recaptcha\\?/(?:api|enterprise)\.js\?[^\"'`\s<>]{0,200}?\brender=(6L[\w-]{38})(?![\w-])"
-)
+_SCORE_SCRIPT = re.compile(r"recaptcha\\?/(?:api|enterprise)\.js\?[^\"'`\s<>]{0,200}?\brender=(6L[\w-]{38})(?![\w-])")
 _NAME = re.compile(r"[\w$]+")
+_FIRST_NAME = re.compile(r"\s*([\w$]+)")
 _NAME_BEFORE = re.compile(r"([\w$-]{1,60})\\?[\"'`]?\]?\s{0,5}[:=]\s{0,5}\\?[\"'`]\Z")
-_SAYS_SCORE = re.compile(
-    r"\\?[\"']?(?:version|type)\\?[\"']?\s?[:=]\s?\\?[\"']?(?:recaptcha_?)?v?_?3", re.IGNORECASE
-)
+_SAYS_SCORE = re.compile(r"\\?[\"']?(?:version|type)\\?[\"']?\s?[:=]\s?\\?[\"']?(?:recaptcha_?)?v?_?3", re.IGNORECASE)
 _LOOKUP = re.compile(
     r"(?:\b(getElementById|getElementsByClassName|querySelectorAll|querySelector)|(?<![\w.])(?:\$|jQuery))"
     r"\s?\(\s?([\"'`])((?:(?!\2)[^\\\n]){1,200})\2"
@@ -42,6 +39,8 @@ class Render:
 
     selectors: tuple[str, ...]
     """CSS selectors of the container; several where the script does not say which of them it is."""
+    created: bool
+    """The container is made by the script, so that the page as it was sent does not hold it."""
     sitekey: str | None
     invisible: bool
     enterprise: bool
@@ -74,6 +73,7 @@ class Inline:
                     found.append(
                         Render(
                             selectors=_selectors(code, arguments[0], call.start()),
+                            created=self._creates(code, arguments[0], call.start()),
                             sitekey=self._key(*options["sitekey"]) if "sitekey" in options else None,
                             invisible=size is not None and size[0].literal(size[1]) == "invisible",
                             enterprise=call["enterprise"] is not None,
@@ -112,6 +112,16 @@ class Inline:
                     return found
                 found.append(self._key(code, arguments[0]) if arguments else None)
         return found
+
+    def _creates(self, code: Code, target: Span, before: int) -> bool:
+        """The scripts make an element for ``target``: by ``createElement``, or as markup with its id."""
+        identity = code.literal(target)
+        if identity is None:
+            name = _FIRST_NAME.match(code.text, target.start, target.end)
+            made = _last_assignment(code, name[1], before) if name else None
+            return made is not None and "createElement" in code.bare[made.start : made.end]
+        mark = re.compile(rf"\bid\\?[\"']?\s?[=,:]\s?\\?[\"']{re.escape(identity[:100])}\\?[\"']")
+        return any(identity in c.source and mark.search(c.text) for c in self.running)
 
     def _options(self, code: Code, span: Span) -> dict[str, tuple[Code, Span]]:
         """The options object in ``span``, or in the variable that ``span`` names."""
@@ -153,9 +163,9 @@ def _selectors(code: Code, target: Span, before: int) -> tuple[str, ...]:
     looked_up = _lookups(code.text[target.start : target.end])
     if looked_up:
         return looked_up
-    name = code.text[target.start : target.end].strip()
-    if _NAME.fullmatch(name):
-        declared = _last_assignment(code, name, before)
+    name = _FIRST_NAME.match(code.text, target.start, target.end)
+    if name:
+        declared = _last_assignment(code, name[1], before)
         if declared:
             literal = code.literal(declared)
             if literal is not None:
@@ -163,18 +173,19 @@ def _selectors(code: Code, target: Span, before: int) -> tuple[str, ...]:
             looked_up = _lookups(code.text[declared.start : declared.end])
             if looked_up:
                 return looked_up
-    # An element of a loop or a function's parameter: what this script looks up and calls a captcha.
-    return tuple(selector for selector in _lookups(code.text) if "captcha" in selector.lower())[:20]
+    # An element of a loop or a function's parameter: what the script looks up and calls a captcha, else what it
+    # looked up last.
+    captchas = [selector for selector in _lookups(code.text) if "captcha" in selector.lower()]
+    return tuple(captchas[:20]) or _lookups(code.text[max(0, before - 400) : before])[-1:]
 
 
 def _last_assignment(code: Code, name: str, before: int) -> Span | None:
     """What was last assigned to ``name`` before that place, as far as the end of the statement's line or block."""
     assignment = re.compile(rf"(?<![\w$.]){re.escape(name)}\s?=(?![=>])")
-    last = None
-    for last in assignment.finditer(code.bare, 0, before):
-        pass
-    if last is None:
+    every = list(assignment.finditer(code.bare, 0, before))
+    if not every:
         return None
+    last = every[-1]
     opening = re.compile(r"\s*\{").match(code.bare, last.end())
     if opening:
         block = code.block(opening.end() - 1)

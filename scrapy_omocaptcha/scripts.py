@@ -30,9 +30,7 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 _BRACKET = re.compile(r"[()\[\]{},]")
-_PROPERTY = re.compile(
-    r"\s*(?:(?:async\s+)?(?P<quote>[\"'`]?)(?P<name>[\w$-]+)(?P=quote))\s*(?P<then>[:(]|\Z)"
-)
+_PROPERTY = re.compile(r"\s*(?:(?:async\s+)?(?P<quote>[\"'`]?)(?P<name>[\w$-]+)(?P=quote))\s*(?P<then>[:(]|\Z)")
 _STRING = re.compile(r"\s*([\"'`])((?:(?!\1)[^\\]|\\.)*)\1\s*\Z", re.DOTALL)
 _ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|(.))", re.DOTALL)
 
@@ -63,9 +61,7 @@ class Code:
                 bare.append(" " * (end - start))
             else:
                 text.append(source[start:end])
-                bare.append(
-                    source[start] + " " * (end - start - 2) + source[end - 1] if end - start > 1 else " "
-                )
+                bare.append(source[start] + " " * (end - start - 2) + source[end - 1] if end - start > 1 else " ")
             at = end
         return "".join((*text, source[at:])), "".join((*bare, source[at:]))
 
@@ -85,11 +81,7 @@ class Code:
 
     def properties(self, span: Span) -> dict[str, Span]:
         """The properties of the object literal in ``span``, by name; a method's value begins at its parameters."""
-        opening = (
-            span.start
-            + len(self.bare[span.start : span.end])
-            - len(self.bare[span.start : span.end].lstrip())
-        )
+        opening = span.start + len(self.bare[span.start : span.end]) - len(self.bare[span.start : span.end].lstrip())
         found: dict[str, Span] = {}
         if not self.bare.startswith("{", opening):
             return found

@@ -123,9 +123,7 @@ def _bool(settings: BaseSettings, name: str, default: bool) -> bool:
         raise _nonsense(name, settings.get(name), "True or False") from None
 
 
-def _number(
-    settings: BaseSettings, name: str, default: float, *, least: float = 0.0, most: float = math.inf
-) -> float:
+def _number(settings: BaseSettings, name: str, default: float, *, least: float = 0.0, most: float = math.inf) -> float:
     value = settings.get(name, default)
     valid = f"a number of at least {least:g}" + (f" and at most {most:g}" if most < math.inf else "")
     try:

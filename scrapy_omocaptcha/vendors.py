@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from lxml.etree import XPath
 from lxml.html import HtmlElement
 from scrapy.http import HtmlResponse, Response
 
@@ -34,7 +35,11 @@ _MARKS = (
     ("DDoS-Guard", rb"/\.well-known/ddos-guard/|\bddos-guard\.net\b"),
 )
 _MARK = re.compile(b"|".join(b"(" + mark + b")" for _, mark in _MARKS), re.IGNORECASE)
-_CLOUDFLARE_TITLE = re.compile(r"^(?:just a moment|checking your browser|ddos protection)", re.IGNORECASE)
+_ELEMENT = XPath(
+    "boolean(//*[contains(@class, 'h-captcha') or contains(@class, 'cf-turnstile') or contains(@id, 'px-captcha')"
+    " or starts-with(@id, 'jschl') or contains(@class, 'frc-captcha') or contains(@id, 'sec-if-cpt')"
+    " or self::iframe[contains(@src, 'captcha') or contains(@src, 'Incapsula')]])"
+)
 
 
 def find_other_captcha(response: Response) -> str | None:
@@ -53,8 +58,11 @@ def find_other_captcha(response: Response) -> str | None:
 
 
 def _is_bare(root: HtmlElement) -> bool:
-    """There is little to read, or it speaks of a check, and nothing is asked for."""
+    """There is little to read and it speaks of a check, or there is hardly anything but a captcha."""
     reading = Reading(root)
-    speaks = WALL.search(reading.title) or WALL.search(reading.text, 0, 4000)
-    bare = reading.words <= (450 if speaks else 150) and reading.links <= (30 if speaks else 10)
+    if WALL.search(reading.title) or WALL.search(reading.text, 0, 4000):
+        bare = reading.words <= 450 and reading.links <= 30
+    else:
+        # A script alone says nothing: many sites load one on every page.
+        bare = reading.words <= 60 and reading.links <= 5 and bool(_ELEMENT(root))
     return bare and not [field for field in asked(root) if field != "a search"]

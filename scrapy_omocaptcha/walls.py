@@ -209,11 +209,17 @@ class Walls:
         asked.add_meta(request, dont_retry=True)
         url, flags = without_token(answer.url), [*answer.flags, "omocaptcha"]
         response = answer.replace(url=url, flags=flags, request=request)
-        cache = self._crawler.get_downloader_middleware(HttpCacheMiddleware)
-        if cache is not None and "dont_cache" not in request.meta and cache.policy.should_cache_request(request):
-            if cache.policy.should_cache_response(response, request):
-                cache.storage.store_response(self._crawler.spider, request, response)
+        self._cache(request, response)
         return response
+
+    def _cache(self, request: Request, response: Response) -> None:
+        """Have HttpCache keep the page, in the place of the challenge that it has seen."""
+        cache = self._crawler.get_downloader_middleware(HttpCacheMiddleware)
+        if cache is None or request.meta.get("dont_cache"):
+            return
+        policy = cache.policy
+        if policy.should_cache_request(request) and policy.should_cache_response(response, request):
+            cache.storage.store_response(self._crawler.spider, request, response)
 
     async def buy(self, challenge: Challenge) -> Token:
         """A token for a challenge that a spider has found itself.

@@ -25,7 +25,7 @@ MAX_WIDGETS = 20
 """How many widgets of one page are looked at; more are no page but an attack."""
 
 _SCORE = re.compile(r"v3\b|recaptcha-?3\b", re.IGNORECASE)
-_OTHER_KEY = re.compile(r"0x|[0-9a-f]{8}-[0-9a-f]{4}-", re.IGNORECASE)
+_OTHER_KEY = re.compile(r"[0-3]x|[0-9a-f]{8}-[0-9a-f]{4}-", re.IGNORECASE)
 _OTHER = (
     "h-captcha",
     "hcaptcha",
@@ -37,7 +37,6 @@ _OTHER = (
     "smart-captcha",
 )
 _KEY = re.compile(r"6L[\w-]{30,60}")
-_KEY_ATTRIBUTES = ("data-sitekey", "sitekey", "site-key", "data-site-key", "data-key", "key")
 
 
 @dataclass(slots=True, eq=False)
@@ -78,7 +77,7 @@ def _from_elements(page: Candidates) -> Iterator[Widget]:
     for element in page.elements:
         words = (element.get("class") or "").lower().split()
         own = "g-recaptcha" in words
-        key = next((k for k in (_key(element.get(a)) for a in _KEY_ATTRIBUTES) if k), None)
+        key = next(filter(None, map(_key, (element.get("data-sitekey"), *element.values()))), None)
         if not own and key is None:
             continue
         if not own and not (page.loaders or "captcha" in _words(element)):
@@ -89,9 +88,7 @@ def _from_elements(page: Candidates) -> Iterator[Widget]:
         yield Widget(
             element,
             sitekey=key,
-            invisible=size == "invisible"
-            or element.get("data-invisible") in ("1", "true")
-            or _is_button(element),
+            invisible=size == "invisible" or element.get("data-invisible") in ("1", "true") or _is_button(element),
             enterprise=page.enterprise,
             data_s=element.get("data-s") or None,
             callback=(element.get("data-callback") or "").strip() or None,
@@ -103,6 +100,8 @@ def _add_renders(page: Candidates, selector: Selector, widgets: dict[HtmlElement
         targets = [e for s in render.selectors for e in _select(selector, s) if not is_dead(e)]
         # Of several look-ups in a script, the widget's own is the innermost.
         targets = [e for e in targets if not any(e in o.iterancestors() for o in targets)][:MAX_WIDGETS]
+        if not targets and render.created and render.sitekey:
+            targets = [selector.root]
         for target in targets:
             inner = next((w for w in widgets if w is target or target in w.iterancestors()), target)
             if inner not in widgets and len(widgets) >= MAX_WIDGETS:
@@ -171,11 +170,12 @@ def _add_plugin(page: Candidates, widgets: dict[HtmlElement, Widget]) -> None:
         return
     for element in page.elements:
         empty = len(element) == 0 and not (element.text or "").strip()
-        if empty and element.tag in ("div", "span", "p") and not (is_dead(element) or _is_other(element)):
-            if not _is_score(element):
-                size = (element.get("data-size") or "").strip().lower()
-                widgets[element] = Widget(element, invisible=size == "invisible", enterprise=page.enterprise)
-                return
+        if not empty or element.tag not in ("div", "span", "p"):
+            continue
+        if not (is_dead(element) or _is_other(element) or _is_score(element)):
+            size = (element.get("data-size") or "").strip().lower()
+            widgets[element] = Widget(element, invisible=size == "invisible", enterprise=page.enterprise)
+            return
 
 
 def _complete(page: Candidates, widgets: Iterable[Widget]) -> None:
@@ -228,9 +228,7 @@ def _is_button(element: HtmlElement) -> bool:
 def _is_other(element: HtmlElement) -> bool:
     """The element belongs to another vendor's captcha."""
     words = f"{element.get('class') or ''} {element.get('id') or ''}".lower()
-    return any(name in words for name in _OTHER) or bool(
-        _OTHER_KEY.match((element.get("data-sitekey") or "").strip())
-    )
+    return any(name in words for name in _OTHER) or bool(_OTHER_KEY.match((element.get("data-sitekey") or "").strip()))
 
 
 def _is_score(element: HtmlElement) -> bool:
@@ -242,6 +240,4 @@ def _is_score(element: HtmlElement) -> bool:
         return True
     if _SCORE.search(f"{element.get('class') or ''} {element.get('id') or ''}"):
         return True
-    return bool(element.get("data-action")) and (
-        _is_button(element) or element.get("data-size") == "invisible"
-    )
+    return bool(element.get("data-action")) and (_is_button(element) or element.get("data-size") == "invisible")

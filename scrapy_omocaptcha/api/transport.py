@@ -17,12 +17,14 @@ from twisted.internet.error import ConnectError, DNSLookupError
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.web.client import Agent, HTTPConnectionPool, ResponseDone
 from twisted.web.http import PotentialDataLoss
+from twisted.web.http_headers import Headers
 
 from scrapy_omocaptcha.errors import ApiBadAnswer, ApiError, ApiRefused, ApiUnreachable
 
 if TYPE_CHECKING:
+    from treq.response import _Response
     from twisted.python.failure import Failure
-    from twisted.web.iweb import IResponse
+    from twisted.web.iweb import IAgent
 
 MAX_BODY = 1024 * 1024
 """Bytes of an answer. The longest real one, the list of services, has some 10 KB."""
@@ -43,7 +45,8 @@ class Transport:
         self._pool = HTTPConnectionPool(reactor)
         # Twisted repeats a request by itself when a kept connection breaks; a job would be bought twice.
         self._pool.retryAutomatically = False
-        self._client = HTTPClient(Agent(reactor, pool=self._pool, connectTimeout=timeout))
+        agent: IAgent = Agent(reactor, pool=self._pool, connectTimeout=timeout)  # type: ignore[no-untyped-call,assignment]
+        self._client = HTTPClient(agent)
 
     async def post(self, path: str, body: dict[str, Any]) -> str:
         """Send a call and return the text of its answer.
@@ -52,14 +55,15 @@ class Transport:
         :raises ApiRefused: another HTTP error without a JSON answer.
         :raises ApiBadAnswer: a body that is too long or not text.
         """
-        call: Deferred[bytes] = self._client.post(
+        sent = self._client.post(
             self._base_url + path,
             data=json.dumps(body).encode(),
-            headers={"Content-Type": "application/json", "Accept": "application/json"},
+            headers=Headers({"Content-Type": ["application/json"], "Accept": ["application/json"]}),
             allow_redirects=False,
             unbuffered=True,
         )
-        call.addCallback(_read)
+        call: Deferred[bytes] = sent.addCallback(_read)
+        # On treq's own Deferred: on one of a coroutine it would raise asyncio's CancelledError, which is no Exception.
         call.addTimeout(self._timeout, self._reactor)
         try:
             answer = await maybe_deferred_to_future(call)
@@ -76,7 +80,8 @@ class Transport:
             raise ApiBadAnswer(f"{path}: the answer is not UTF-8") from None
 
     async def close(self) -> None:
-        await maybe_deferred_to_future(self._pool.closeCachedConnections())
+        closed: Deferred[None] = self._pool.closeCachedConnections()  # type: ignore[no-untyped-call]
+        await maybe_deferred_to_future(closed)
 
 
 def _words(error: Exception) -> str:
@@ -84,15 +89,15 @@ def _words(error: Exception) -> str:
     return type(error).__name__
 
 
-def _read(response: IResponse) -> Deferred[bytes]:
+def _read(response: _Response) -> Deferred[bytes]:
     status = response.code
     refused = 400 <= status < 500 and status not in (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
     if status == HTTPStatus.OK or (refused and _is_json(response)):
         body = _Body()
-        response.deliverBody(body)
+        response.original.deliverBody(body)  # type: ignore[no-untyped-call,call-arg]
         return body.done
     # Business errors come with 200. All else was said by something before the service, so its text is not read.
-    response.deliverBody(_Body(limit=0))
+    response.original.deliverBody(_Body(limit=0))  # type: ignore[no-untyped-call,call-arg]
     if refused:
         raise ApiRefused(f"HTTP status {status} without a JSON answer: is OMOCAPTCHA_API_URL right?")
     raise ApiUnreachable(
@@ -102,11 +107,11 @@ def _read(response: IResponse) -> Deferred[bytes]:
     )
 
 
-def _is_json(response: IResponse) -> bool:
+def _is_json(response: _Response) -> bool:
     return any("json" in value.lower() for value in response.headers.getRawHeaders("Content-Type") or ())
 
 
-def _retry_after(response: IResponse) -> float | None:
+def _retry_after(response: _Response) -> float | None:
     values = response.headers.getRawHeaders("Retry-After") or [""]
     return float(values[0]) if values[0].isdigit() else None
 
@@ -135,11 +140,11 @@ class _Body(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if self.done.called:
             return
-        if reason.check(ResponseDone, PotentialDataLoss):
+        if reason.check(ResponseDone, PotentialDataLoss):  # type: ignore[no-untyped-call]
             self.done.callback(b"".join(self._parts))
         else:
             self.done.errback(reason)
 
     def _drop(self) -> None:
         if self.transport is not None:
-            self.transport.loseConnection()
+            self.transport.loseConnection()  # type: ignore[misc]

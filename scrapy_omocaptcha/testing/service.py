@@ -175,9 +175,9 @@ class OmoCaptchaService(LoopbackServer):
     def siteverify(self, token: str, sitekey: str) -> dict[str, Any]:
         """Answer as Google's ``siteverify`` does. A token that is accepted is thereby used up.
 
-        ``{"success": True, "challenge_ts": …, "hostname": …}`` or
-        ``{"success": False, "error-codes": […]}`` with ``timeout-or-duplicate`` (used, or older than two minutes) or ``invalid-input-response`` (unknown,
-        or of another site key).
+        ``{"success": True, "challenge_ts": …, "hostname": …}`` or ``{"success": False, "error-codes": […]}`` with
+        ``timeout-or-duplicate`` (used, or older than two minutes) or ``invalid-input-response`` (unknown, or of
+        another site key).
         """
         return self._account.verify(token, sitekey)
 

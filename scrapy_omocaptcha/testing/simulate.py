@@ -9,6 +9,7 @@ import argparse
 import signal
 import threading
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from scrapy_omocaptcha.testing.service import OmoCaptchaService
@@ -69,7 +70,7 @@ def run(options: argparse.Namespace, say: Callable[[str], None]) -> None:
                 status=options.status,
                 gzip=options.gzip,
                 robots_walled=options.robots_walled,
-                on_event=lambda line, name=name: say(f"{name} {line}"),  # type: ignore[misc]
+                on_event=partial(_say_of, name, say),
             )
             sites.append(running.enter_context(site))
             say(f"{site.url}/catalogue/ is behind the wall {name!r}. {site.wall.about}")
@@ -91,6 +92,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     add_arguments(parser)
     run(parser.parse_args(arguments), lambda line: print(line, flush=True))
+
+
+def _say_of(name: str, say: Callable[[str], None], line: str) -> None:
+    say(f"{name} {line}")
 
 
 @contextmanager

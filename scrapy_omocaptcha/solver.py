@@ -139,7 +139,7 @@ class Solver:
 
     def _count(self, cost: float, bought: Callable[[float], None]) -> None:
         self._stats.inc("jobs/created")
-        self._stats.add_usd(cost)
+        self._stats.add("cost_usd", cost)
         bought(cost)
 
     async def _ask_price(self) -> None:

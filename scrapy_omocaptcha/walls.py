@@ -136,7 +136,7 @@ class Walls:
 
     def _release(self, held: _Held) -> None:
         held.hold.release()
-        self.stats.inc("seconds/held", round(time.monotonic() - held.since, 3))
+        self.stats.add("seconds/held", round(time.monotonic() - held.since, 3))
 
     def _back(self, request: Request) -> None:
         held = self._held.pop(request, None)

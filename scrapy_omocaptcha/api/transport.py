@@ -22,7 +22,6 @@ from twisted.web.http_headers import Headers
 from scrapy_omocaptcha.errors import ApiBadAnswer, ApiError, ApiRefused, ApiUnreachable
 
 if TYPE_CHECKING:
-    from treq.response import _Response
     from twisted.python.failure import Failure
     from twisted.web.iweb import IAgent
 
@@ -42,7 +41,7 @@ class Transport:
         self._base_url = base_url
         self._timeout = timeout
         self._reactor = reactor
-        self._pool = HTTPConnectionPool(reactor)
+        self._pool = HTTPConnectionPool(reactor)  # type: ignore[no-untyped-call]
         # Twisted repeats a request by itself when a kept connection breaks; a job would be bought twice.
         self._pool.retryAutomatically = False
         agent: IAgent = Agent(reactor, pool=self._pool, connectTimeout=timeout)  # type: ignore[no-untyped-call,assignment]
@@ -89,15 +88,15 @@ def _words(error: Exception) -> str:
     return type(error).__name__
 
 
-def _read(response: _Response) -> Deferred[bytes]:
+def _read(response: Any) -> Deferred[bytes]:
     status = response.code
     refused = 400 <= status < 500 and status not in (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
     if status == HTTPStatus.OK or (refused and _is_json(response)):
         body = _Body()
-        response.original.deliverBody(body)  # type: ignore[no-untyped-call,call-arg]
+        response.original.deliverBody(body)
         return body.done
     # Business errors come with 200. All else was said by something before the service, so its text is not read.
-    response.original.deliverBody(_Body(limit=0))  # type: ignore[no-untyped-call,call-arg]
+    response.original.deliverBody(_Body(limit=0))
     if refused:
         raise ApiRefused(f"HTTP status {status} without a JSON answer: is OMOCAPTCHA_API_URL right?")
     raise ApiUnreachable(
@@ -107,11 +106,11 @@ def _read(response: _Response) -> Deferred[bytes]:
     )
 
 
-def _is_json(response: _Response) -> bool:
+def _is_json(response: Any) -> bool:
     return any("json" in value.lower() for value in response.headers.getRawHeaders("Content-Type") or ())
 
 
-def _retry_after(response: _Response) -> float | None:
+def _retry_after(response: Any) -> float | None:
     values = response.headers.getRawHeaders("Retry-After") or [""]
     return float(values[0]) if values[0].isdigit() else None
 

@@ -42,6 +42,4 @@ def line_of(call: Call) -> str:
     job = call.body.get("job_id") if isinstance(call.body, dict) else None
     asked = f" job_id={job}" if job is not None else ""
     went_wrong = f" [fault: {call.fault}]" if call.fault else ""
-    return (
-        f"service {call.name or call.path}{asked} -> {' '.join(told) or call.status or 'nothing'}{went_wrong}"
-    )
+    return f"service {call.name or call.path}{asked} -> {' '.join(told) or call.status or 'nothing'}{went_wrong}"

@@ -27,9 +27,7 @@ def document(title: str, body: str, head: str = "") -> str:
 
 def hidden(fields: Iterable[tuple[str, str]]) -> str:
     """Hidden inputs."""
-    return "\n".join(
-        f'<input type="hidden" name="{escape(name)}" value="{escape(value)}">' for name, value in fields
-    )
+    return "\n".join(f'<input type="hidden" name="{escape(name)}" value="{escape(value)}">' for name, value in fields)
 
 
 # The challenge
@@ -50,12 +48,8 @@ def challenge(
     :param problem: why the last try was not good enough.
     """
     head, widget, script = _widget(wall, sitekey, target)
-    told = (
-        f'<p class="error">That did not work ({escape(problem)}). Please try again.</p>\n' if problem else ""
-    )
-    fields = (
-        [(CSRF_FIELD, csrf), (NEXT_FIELD, target)] if wall.form != "page" else [(CSRF_FIELD, csrf), *carried]
-    )
+    told = f'<p class="error">That did not work ({escape(problem)}). Please try again.</p>\n' if problem else ""
+    fields = [(CSRF_FIELD, csrf), (NEXT_FIELD, target)] if wall.form != "page" else [(CSRF_FIELD, csrf), *carried]
     inner = f"{hidden(fields)}\n{widget}"
     if wall.widget in PRESSED:
         inner += f'\n<button type="submit" name="{BUTTON[0]}" value="{BUTTON[1]}">Continue</button>'
@@ -83,9 +77,7 @@ def _widget(wall: Wall, sitekey: str, target: str) -> tuple[str, str, str]:
     submit = '<script>function passed(token) { document.getElementById("challenge").submit(); }</script>'
     div = f'<div class="g-recaptcha" data-sitekey="{sitekey}"'
     if wall.widget == "button":
-        button = (
-            f'<button class="g-recaptcha" data-sitekey="{sitekey}" data-callback="passed">Continue</button>'
-        )
+        button = f'<button class="g-recaptcha" data-sitekey="{sitekey}" data-callback="passed">Continue</button>'
         return API_SCRIPT, button, submit
     if wall.widget == "invisible":
         return API_SCRIPT, f'{div} data-size="invisible" data-callback="passed"></div>', submit
@@ -132,9 +124,7 @@ def thanks(target: str) -> str:
 
 def home() -> str:
     """The start of the site."""
-    return document(
-        "A small shop", '<h1>A small shop</h1>\n<p><a href="/catalogue/">Everything we have</a></p>'
-    )
+    return document("A small shop", '<h1>A small shop</h1>\n<p><a href="/catalogue/">Everything we have</a></p>')
 
 
 def catalogue(number: int, last: int, items: range) -> str:
@@ -154,8 +144,7 @@ def item(number: int) -> str:
     """The page of one item."""
     return document(
         f"Thing {number}",
-        f'<h1>Thing {number}</h1>\n<p class="price">{number}.50</p>\n'
-        "<p>Well made, and the only one of its kind.</p>",
+        f'<h1>Thing {number}</h1>\n<p class="price">{number}.50</p>\n<p>Well made, and the only one of its kind.</p>',
     )
 
 

@@ -31,9 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=0,
         help="port of the service; the sites take the following ones (default: any that are free)",
     )
-    parser.add_argument(
-        "--solve-seconds", type=float, default=5.0, help="how long a job takes (default: %(default)s)"
-    )
+    parser.add_argument("--solve-seconds", type=float, default=5.0, help="how long a job takes (default: %(default)s)")
     parser.add_argument("--balance", type=float, default=10.0, help="US dollars (default: %(default)s)")
     parser.add_argument(
         "--wall",
@@ -42,9 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="WALL",
         help=f"a site's wall, may be given more than once: {', '.join(WALLS)} (default: session)",
     )
-    parser.add_argument(
-        "--status", type=int, default=403, help="HTTP status of the challenge (default: %(default)s)"
-    )
+    parser.add_argument("--status", type=int, default=403, help="HTTP status of the challenge (default: %(default)s)")
     parser.add_argument("--gzip", action="store_true", help="the sites compress their answers")
     parser.add_argument("--robots-walled", action="store_true", help="robots.txt is behind the wall too")
 

@@ -71,6 +71,7 @@ class WalledSite(LoopbackServer):
         on_event: Callable[[str], None] | None = None,
     ) -> None:
         super().__init__(hosts, port)
+        self.service = service
         self.wall = wall_named(wall) if isinstance(wall, str) else wall
         self.sitekey = sitekey or f"6LtestOnly{secrets.token_hex(15)}"
         self._gzip = gzip

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import parse_qsl
 
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+
 from scrapy_omocaptcha.challenge import TOKEN_FIELD
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from aiohttp import web
 
 Shown = Literal["page", "challenge", "csrf", "sent on", "open", "missing"]
 """What the visitor saw: a page from behind the wall, the challenge, the refusal of a CSRF field of another
@@ -33,11 +34,12 @@ class Visit:
     """The whole address."""
     query: tuple[tuple[str, str], ...]
     form: tuple[tuple[str, str], ...]
-    """Fields of an urlencoded or multipart body, in the order in which they were sent."""
+    """Fields of an urlencoded or multipart body, in the order in which they were sent; of a file its name."""
     headers: Mapping[str, str] = field(repr=False)
     """Looked up without regard to case."""
     cookies: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
+    """As it came; empty for a multipart body."""
     status: int = 0
     """Of the answer; 0 where a fault let nothing be done."""
     shown: Shown | None = None
@@ -67,7 +69,11 @@ class Visit:
 
 async def read_visit(request: web.Request, at: float) -> Visit:
     """Read a request to its end. What is not in the encoding that it claims comes with question marks."""
-    body = await request.read()
+    if request.content_type == "multipart/form-data":
+        body, form = b"", await _multipart(request)
+    else:
+        body = await request.read()
+        form = _urlencoded(request, body)
     return Visit(
         at=at,
         method=request.method,
@@ -75,34 +81,34 @@ async def read_visit(request: web.Request, at: float) -> Visit:
         path=request.path,
         url=str(request.url),
         query=tuple(request.query.items()),
-        form=await _form(request, body),
+        form=form,
         headers=request.headers,
         cookies=dict(request.cookies),
         body=body,
     )
 
 
-async def _form(request: web.Request, body: bytes) -> tuple[tuple[str, str], ...]:
-    if request.content_type == "application/x-www-form-urlencoded":
-        text = body.decode("ascii", "replace")
-        try:
-            pairs = parse_qsl(
-                text, keep_blank_values=True, encoding=request.charset or "utf-8", errors="replace"
-            )
-        except LookupError:  # an encoding that does not exist
-            pairs = parse_qsl(text, keep_blank_values=True)
-        return tuple(pairs)
-    if request.content_type == "multipart/form-data":
-        try:
-            parts = await request.post()
-        except ValueError:
-            return ()
-        pairs = []
-        for name, value in parts.items():
-            if isinstance(value, (str, bytes, bytearray)):
-                pairs.append((name, value if isinstance(value, str) else value.decode("utf-8", "replace")))
-            else:
-                value.file.close()
-                pairs.append((name, value.filename))
-        return tuple(pairs)
-    return ()
+def _urlencoded(request: web.Request, body: bytes) -> tuple[tuple[str, str], ...]:
+    if request.content_type != "application/x-www-form-urlencoded":
+        return ()
+    text = body.decode("ascii", "replace")
+    try:
+        pairs = parse_qsl(text, keep_blank_values=True, encoding=request.charset or "utf-8", errors="replace")
+    except LookupError:  # an encoding that does not exist
+        pairs = parse_qsl(text, keep_blank_values=True)
+    return tuple(pairs)
+
+
+async def _multipart(request: web.Request) -> tuple[tuple[str, str], ...]:
+    try:
+        parts = await request.post()
+    except (ValueError, HttpProcessingError):
+        return ()
+    pairs = []
+    for name, value in parts.items():
+        if isinstance(value, web.FileField):
+            value.file.close()
+            pairs.append((name, value.filename))
+        else:
+            pairs.append((name, value if isinstance(value, str) else value.decode("utf-8", "replace")))
+    return tuple(pairs)

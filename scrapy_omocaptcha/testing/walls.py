@@ -61,17 +61,11 @@ class Wall:
 
 
 WALLS: dict[str, Wall] = {
-    "session": Wall(
-        "A form posted with a CSRF field of the session wins a clearance cookie for the whole site."
-    ),
-    "session_marked": Wall(
-        "The session's own cookie is the clearance; a late answer loses it.", clearance="session"
-    ),
+    "session": Wall("A form posted with a CSRF field of the session wins a clearance cookie for the whole site."),
+    "session_marked": Wall("The session's own cookie is the clearance; a late answer loses it.", clearance="session"),
     "get": Wall("The form sends its fields by GET, in the address.", form="get"),
     "same_url": Wall("The form posts to the page itself; page and clearance are the answer.", form="page"),
-    "redirect": Wall(
-        "Every page redirects to a captcha page, and that back to where one came from.", redirect=True
-    ),
+    "redirect": Wall("Every page redirects to a captcha page, and that back to where one came from.", redirect=True),
     "per_page": Wall("Each page wants a token of its own; nothing is won.", form="page", clearance="none"),
     "thanks": Wall("A good submission is answered by a page that says thanks.", after="thanks"),
     "home": Wall("A good submission is answered by a redirect to the home page.", after="home"),
@@ -82,9 +76,7 @@ WALLS: dict[str, Wall] = {
     "expiring": Wall("A clearance is good for three pages.", clearance_pages=3),
     "never": Wall("It never opens, whatever it is given.", opens=False),
     "foreign_form": Wall("The form posts to another site.", form="foreign", opens=False),
-    "callback_only": Wall(
-        "There is no form; a script sends the token as JSON.", widget="callback", form="none"
-    ),
+    "callback_only": Wall("There is no form; a script sends the token as JSON.", widget="callback", form="none"),
     "no_key": Wall("The page does not show the site key.", widget="no_key"),
     "enterprise": Wall("reCAPTCHA Enterprise, which no v2 token opens.", widget="enterprise", opens=False),
     "data_s": Wall("The widget carries a one-time value (data-s).", widget="data_s", opens=False),

@@ -1,0 +1,479 @@
+"""Each shipped wall withholds its pages from a plain HTTP client, and opens to the right submission alone."""
+
+from __future__ import annotations
+
+import gzip
+import http.client
+import json
+import re
+import urllib.parse
+from dataclasses import dataclass
+from html import unescape
+from typing import Any
+
+import pytest
+
+from scrapy_omocaptcha.testing import WALLS, OmoCaptchaService, Wall, WalledSite
+
+OPENS_BY_FORM = [name for name, wall in WALLS.items() if wall.opens and wall.form != "none" and wall.widget != "no_key"]
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: http.client.HTTPMessage
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        return self.body.decode()
+
+    @property
+    def title(self) -> str:
+        return unescape(re.search("<title>(.*?)</title>", self.text)[1])  # type: ignore[index]
+
+    @property
+    def location(self) -> str:
+        return self.headers["Location"]
+
+
+class Visitor:
+    """A client with cookies and nothing else: it follows no redirect and knows no captcha."""
+
+    def __init__(self, site: WalledSite, host: str = "127.0.0.1") -> None:
+        self.site = site
+        self.host = host
+        self.cookies: dict[str, str] = {}
+
+    def ask(self, path: str, fields: dict[str, str] | None = None, **headers: str) -> Answer:
+        body = None if fields is None else urllib.parse.urlencode(fields)
+        if body is not None:
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+        return self.send("GET" if fields is None else "POST", path, body, **headers)
+
+    def send(self, method: str, path: str, body: str | None = None, **headers: str) -> Answer:
+        if self.cookies:
+            headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        connection = http.client.HTTPConnection(self.host, self.site.port, timeout=20)
+        try:
+            connection.request(method, path, body, {k.replace("_", "-"): v for k, v in headers.items()})
+            response = connection.getresponse()
+            answer = Answer(response.status, response.headers, response.read())
+        finally:
+            connection.close()
+        for cookie in answer.headers.get_all("Set-Cookie", []):
+            name, _, value = cookie.partition(";")[0].partition("=")
+            self.cookies[name] = value
+        return answer
+
+    def form(self, challenge: Answer, token: str) -> dict[str, str]:
+        """The fields that a person sends who has ticked the box of ``challenge``."""
+        names = re.findall(r'<(?:input type="hidden"|button type="submit") name="(.*?)" value="(.*?)">', challenge.text)
+        return {unescape(name): unescape(value) for name, value in names} | {"g-recaptcha-response": token}
+
+    def submit(self, challenge: Answer, path: str, token: str | None = None) -> Answer:
+        """Send the form of the challenge that ``path`` showed, as its own action and method say."""
+        token = self.site_token() if token is None else token
+        action = re.search(r'<form id="challenge" (?:action="(.*?)" )?method="(.*?)">', challenge.text)
+        assert action is not None
+        fields = self.form(challenge, token)
+        if action[2] == "get":
+            return self.ask(f"{action[1]}?{urllib.parse.urlencode(fields)}")
+        return self.ask(action[1] or path, fields)
+
+    def site_token(self) -> str:
+        return self.site.service.mint(self.site.sitekey, f"http://{self.host}/")
+
+    def challenge(self, path: str) -> Answer:
+        """What ``path`` shows, be it by a redirect to the gate."""
+        answer = self.ask(path)
+        return self.ask(answer.location) if answer.status == 302 else answer
+
+
+@pytest.mark.parametrize("status", [200, 403, 429, 503])
+@pytest.mark.parametrize("wall", OPENS_BY_FORM)
+def test_a_wall_shows_its_challenge_and_opens_to_its_form(service: OmoCaptchaService, wall: str, status: int) -> None:
+    if WALLS[wall].free_pages:
+        pytest.skip("has a test of its own")
+    with WalledSite(service, wall, status=status) as site:
+        visitor = Visitor(site)
+        challenge = visitor.challenge("/page/2")
+        assert (challenge.status, challenge.title) == (status, "Please confirm you are not a robot")
+        assert site.sitekey in challenge.text
+        assert (site.pages, site.challenges) == (0, 1)
+        answer = visitor.submit(challenge, "/page/2")
+        if site.wall.form != "page":
+            assert site.pages == 0
+            answer = visitor.ask("/page/2")
+        assert (answer.status, answer.title) == (200, "Catalogue, page 2 of 5")
+        assert (site.pages, site.challenges, site.accepted, site.rejected) == (1, 1, 1, {})
+
+
+def test_the_walls_that_have_a_clearance_stay_open_and_that_without_asks_again(service: OmoCaptchaService) -> None:
+    for wall, opens in (("session", True), ("same_url", True), ("session_marked", True), ("per_page", False)):
+        with WalledSite(service, wall) as site:
+            visitor = Visitor(site)
+            visitor.submit(visitor.ask("/page/1"), "/page/1")
+            assert (visitor.ask("/page/1").status == 200) is opens, wall
+            assert Visitor(site).ask("/page/1").status == 403, wall
+
+
+def test_a_good_submission_is_answered_as_the_wall_says(service: OmoCaptchaService) -> None:
+    for wall, status, location in (
+        ("session", 302, "/page/1?sort=up&q=%C3%A4"),
+        ("get", 302, "/page/1?sort=up&q=%C3%A4"),
+        ("redirect", 302, "/page/1?sort=up&q=%C3%A4"),
+        ("home", 302, "/"),
+        ("thanks", 200, None),
+    ):
+        with WalledSite(service, wall) as site:
+            visitor = Visitor(site)
+            answer = visitor.submit(visitor.challenge("/page/1?sort=up&q=%C3%A4"), "/page/1")
+            assert (answer.status, answer.location) == (status, location), wall
+            assert "clearance" in visitor.cookies
+
+
+def test_the_way_on_stays_on_the_site(service: OmoCaptchaService) -> None:
+    with WalledSite(service) as site:
+        for elsewhere in ("//evil.example/", "http://evil.example/", "/\\evil.example"):
+            visitor = Visitor(site)
+            fields = visitor.form(visitor.ask("/page/1"), visitor.site_token())
+            assert visitor.ask("/verify", fields | {"next": elsewhere}).location == "/"
+
+
+def test_a_form_of_another_session_is_refused_with_a_page_about_csrf(service: OmoCaptchaService) -> None:
+    for wall in ("session", "same_url", "redirect", "get"):
+        with WalledSite(service, wall) as site:
+            visitor, other = Visitor(site), Visitor(site)
+            stale = visitor.challenge("/page/1")
+            other.challenge("/page/1")
+            visitor.cookies = other.cookies  # a late answer has overwritten the session
+            token = visitor.site_token()
+            answer = visitor.submit(stale, "/page/1", token)
+            assert (answer.status, "CSRF" in answer.text, "recaptcha" in answer.text) == (403, True, False), wall
+            assert (site.csrf_failures, site.accepted, site.pages) == (1, 0, 0)
+            assert service.siteverify(token, site.sitekey)["success"], "the token was not looked at"
+
+
+def test_each_visitor_without_a_cookie_gets_a_session_of_its_own(service: OmoCaptchaService) -> None:
+    with WalledSite(service) as site:
+        visitors = [Visitor(site) for _ in range(3)]
+        for visitor in visitors:
+            visitor.ask("/page/1")
+        assert len({visitor.cookies["session"] for visitor in visitors}) == 3
+        kept = visitors[0].cookies["session"]
+        assert visitors[0].ask("/page/2").headers["Set-Cookie"] is None
+        assert visitors[0].cookies["session"] == kept
+
+
+def test_bad_tokens_are_counted_by_what_is_wrong_with_them(service: OmoCaptchaService) -> None:
+    with WalledSite(service) as site, WalledSite(service) as other:
+        visitor = Visitor(site)
+        challenge = visitor.ask("/page/1")
+        used = visitor.site_token()
+        visitor.submit(challenge, "/page/1", used)
+        visitor.cookies.pop("clearance")
+        foreign_key = service.mint(other.sitekey)
+        foreign_host = service.mint(site.sitekey, "http://elsewhere.example/")
+        for token in (used, foreign_key, foreign_host, "made up", ""):
+            answer = visitor.submit(challenge, "/page/1", token)
+            assert (answer.status, answer.title) == (403, "Please confirm you are not a robot")
+        assert site.rejected == {
+            "timeout-or-duplicate": 1,
+            "invalid-input-response": 2,
+            "hostname-mismatch": 1,
+            "missing-input-response": 1,
+        }
+        fields = visitor.form(challenge, visitor.site_token())
+        del fields["action"]
+        visitor.ask("/verify", fields)
+        assert site.rejected["incomplete-form"] == 1
+        assert (site.accepted, site.pages, site.csrf_failures) == (1, 0, 0)
+
+
+def test_a_wall_that_never_opens_turns_down_good_tokens(service: OmoCaptchaService) -> None:
+    with WalledSite(service, "never") as site:
+        visitor = Visitor(site)
+        assert visitor.submit(visitor.ask("/page/1"), "/page/1").status == 403
+        assert site.rejected == {"not-good-enough": 1}
+        assert visitor.ask("/page/1").status == 403
+
+
+def test_the_redirecting_wall_sends_gets_and_posts_to_its_gate(service: OmoCaptchaService) -> None:
+    with WalledSite(service, "redirect", status=200) as site:
+        visitor = Visitor(site)
+        for answer in (visitor.ask("/search?q=rope"), visitor.ask("/search?q=rope", {"page": "2"})):
+            assert (answer.status, answer.location) == (302, "/gate?next=%2Fsearch%3Fq%3Drope")
+        back = visitor.submit(visitor.ask(answer.location), "/gate")
+        assert (back.status, back.location) == (302, "/search?q=rope")
+        found = visitor.ask(back.location, {"page": "2"})
+        assert "<dt>q</dt><dd>rope</dd>\n<dt>page</dt><dd>2</dd>" in found.text
+
+
+def test_a_form_on_the_page_itself_carries_what_was_posted(service: OmoCaptchaService) -> None:
+    for wall in ("same_url", "per_page"):
+        with WalledSite(service, wall) as site:
+            visitor = Visitor(site)
+            challenge = visitor.ask("/search?q=rope", {"page": '<"2">'})
+            found = visitor.submit(challenge, "/search?q=rope")
+            assert found.status == 200
+            assert "<dt>page</dt><dd>&lt;&quot;2&quot;&gt;</dd>" in found.text
+
+
+def test_the_rate_wall_goes_up_after_the_free_pages_of_a_session(service: OmoCaptchaService) -> None:
+    with WalledSite(service, "rate") as site:
+        visitor = Visitor(site)
+        assert [visitor.ask(f"/page/{number}").status for number in (1, 2, 3, 4)] == [200, 200, 200, 403]
+        visitor.submit(visitor.ask("/page/4"), "/page/4")
+        assert [visitor.ask(f"/page/{number}").status for number in (4, 5, 1, 2)] == [200] * 4
+        assert site.pages == 7
+
+
+def test_a_clearance_runs_out_by_pages_or_by_the_clock(clock: Any) -> None:
+    with OmoCaptchaService(clock=clock) as service:
+        with WalledSite(service, "expiring") as site:
+            visitor = Visitor(site)
+            visitor.submit(visitor.ask("/page/1"), "/page/1")
+            assert [visitor.ask("/page/1").status for _ in range(4)] == [200, 200, 200, 403]
+        with WalledSite(service, Wall(clearance_seconds=60)) as site:
+            visitor = Visitor(site)
+            visitor.submit(visitor.ask("/page/1"), "/page/1")
+            clock.now += 59
+            assert visitor.ask("/page/1").status == 200
+            clock.now += 1
+            assert visitor.ask("/page/1").status == 403
+
+
+def test_a_marked_session_is_lost_with_its_cookie(service: OmoCaptchaService) -> None:
+    with WalledSite(service, "session_marked") as site:
+        visitor = Visitor(site)
+        visitor.submit(visitor.ask("/page/1"), "/page/1")
+        assert set(visitor.cookies) == {"session"}
+        assert visitor.ask("/page/1").status == 200
+        visitor.cookies = {}
+        assert visitor.ask("/page/1").status == 403
+
+
+@pytest.mark.parametrize(
+    ("wall", "shows", "lacks"),
+    [
+        ("session", '<div class="g-recaptcha" data-sitekey="KEY"></div>', "enterprise"),
+        ("invisible", '<button class="g-recaptcha" data-sitekey="KEY" data-callback="passed">', 'name="action"'),
+        ("invisible_div", 'data-sitekey="KEY" data-size="invisible" data-callback="passed"></div>', 'name="action"'),
+        ("explicit", 'grecaptcha.render("captcha", {"sitekey": "KEY", "theme": "light"});', 'class="g-recaptcha"'),
+        ("foreign_form", 'action="http://verify.example/check" method="post"', 'action="/'),
+        ("callback_only", 'fetch("/verify", {method: "POST"', "<form"),
+        ("no_key", '<div class="g-recaptcha"></div>', "KEY"),
+        ("enterprise", "recaptcha/enterprise.js", "api.js"),
+        ("data_s", 'data-sitekey="KEY" data-s="one-time', "enterprise"),
+        ("get", 'action="/verify" method="get"', "post"),
+        ("same_url", '<form id="challenge" method="post">', "action="),
+    ],
+)
+def test_the_challenge_page_shows_what_its_wall_is_about(
+    service: OmoCaptchaService, wall: str, shows: str, lacks: str
+) -> None:
+    with WalledSite(service, wall) as site:
+        page = Visitor(site).ask("/page/1").text.replace(site.sitekey, "KEY")
+        assert shows in page
+        if wall != "same_url":
+            assert lacks not in page
+
+
+@pytest.mark.parametrize("wall", ["enterprise", "data_s"])
+def test_what_no_job_can_solve_opens_to_no_token(service: OmoCaptchaService, wall: str) -> None:
+    with WalledSite(service, wall) as site:
+        visitor = Visitor(site)
+        assert visitor.submit(visitor.ask("/page/1"), "/page/1").status == 403
+        assert site.accepted == 0
+
+
+def test_a_callback_sends_its_token_as_json(service: OmoCaptchaService) -> None:
+    with WalledSite(service, "callback_only") as site:
+        visitor = Visitor(site)
+        visitor.ask("/page/1")
+        json_type = {"Content_Type": "application/json"}
+        assert visitor.send("POST", "/verify", "[1]", **json_type).status == 403
+        answer = visitor.send("POST", "/verify", json.dumps({"token": visitor.site_token()}), **json_type)
+        assert (answer.status, json.loads(answer.body)) == (200, {"ok": True})
+        assert visitor.ask("/page/1").status == 200
+        assert (site.accepted, site.rejected) == (1, {"missing-input-response": 1})
+
+
+def test_an_address_that_would_end_an_attribute_or_a_script_is_escaped(service: OmoCaptchaService) -> None:
+    for wall in WALLS:
+        with WalledSite(service, wall) as site:
+            page = Visitor(site).challenge("/page/1?q=</script>\"'<b>".replace(" ", "%20")).text
+            assert "<b>" not in page
+            assert page.count("</script>") == page.count("<script")
+
+
+def test_answers_are_compressed_for_those_who_take_it(service: OmoCaptchaService) -> None:
+    with WalledSite(service, gzip=True) as site:
+        challenge = Visitor(site).ask("/page/1", Accept_Encoding="gzip")
+        assert challenge.headers["Content-Encoding"] == "gzip"
+        assert b"g-recaptcha" in gzip.decompress(challenge.body)
+        assert b"g-recaptcha" in Visitor(site).ask("/page/1").body
+
+
+def test_robots_txt_is_open_unless_it_is_to_be_walled(service: OmoCaptchaService) -> None:
+    with WalledSite(service) as site, WalledSite(service, robots_walled=True, status=429) as walled:
+        assert Visitor(site).ask("/robots.txt").text == "User-agent: *\nAllow: /\n"
+        assert Visitor(walled).ask("/robots.txt").status == 429
+        assert (site.challenges, walled.challenges) == (0, 1)
+
+
+def test_a_site_listens_on_several_hosts_with_one_port(service: OmoCaptchaService) -> None:
+    with WalledSite(service, hosts=["127.0.0.1", "127.0.0.2"]) as site:
+        for host in site.hosts:
+            visitor = Visitor(site, host)
+            assert visitor.submit(visitor.ask("/page/1"), "/page/1").status == 302
+        assert [visit.host for visit in site.requests] == ["127.0.0.1"] * 2 + ["127.0.0.2"] * 2
+        assert site.accepted == 2
+
+
+def test_pages_that_are_never_walled_are_open_to_all(service: OmoCaptchaService) -> None:
+    with WalledSite(service) as site:
+        visitor = Visitor(site)
+        titles = [visitor.ask(path).title for path in ("/free/7", "/contact", "/v3", "/signup")]
+        assert titles == ["Free 7", "How to reach us", "Newsletter", "Sign up"]
+        assert visitor.cookies == {}
+        assert (site.pages, site.challenges) == (0, 0)
+        for path in ("/free/0", "/free/x", "/page/6", "/page/", "/item/51", "/page/٣", "/nowhere"):
+            assert visitor.ask(urllib.parse.quote(path)).status == 404, path
+
+
+def test_the_catalogue_leads_from_page_to_page(service: OmoCaptchaService) -> None:
+    wall = Wall(free_pages=1000)
+    with WalledSite(service, wall, catalogue_pages=3, items_per_page=2) as site:
+        visitor = Visitor(site)
+        path, items, seen = "/catalogue/", [], 0
+        while path:
+            page = visitor.ask(path).text
+            seen += 1
+            items += re.findall(r'href="(/item/\d+)"', page)
+            following = re.search(r'rel="next" href="(.*?)"', page)
+            path = following[1] if following else ""
+        assert (seen, items) == (3, [f"/item/{number}" for number in range(1, 7)])
+        assert visitor.ask(items[-1]).title == "Thing 6"
+        assert visitor.ask("/").title == "A small shop"
+
+
+def test_a_form_that_wants_a_token_with_its_fields_gets_both_or_says_no(service: OmoCaptchaService) -> None:
+    with WalledSite(service) as site:
+        visitor = Visitor(site)
+        fields = {"name": "Zoë <3", "email": "zoe@shop.example"}
+        token = visitor.site_token()
+        assert visitor.ask("/signup", fields).status == 400
+        assert visitor.ask("/signup", {"name": "Zoë", "g-recaptcha-response": token}).status == 400
+        answer = visitor.ask("/signup", fields | {"g-recaptcha-response": token})
+        assert (answer.status, "Zoë &lt;3" in answer.text) == (200, True)
+        assert visitor.ask("/signup", fields | {"g-recaptcha-response": token}).status == 400
+        assert (site.accepted, site.rejected) == (1, {"missing-input-response": 1, "timeout-or-duplicate": 1})
+
+
+def test_an_api_takes_its_token_where_it_says(service: OmoCaptchaService) -> None:
+    with WalledSite(service) as site:
+
+        def ask(place: str, token: str) -> Answer:
+            visitor = Visitor(site)
+            if place == "json":
+                body = json.dumps({"token": token, "q": "rope"})
+                return visitor.send("POST", "/api/search", body, Content_Type="application/json")
+            if place == "header":
+                return visitor.ask("/api/header", X_Captcha_Token=token)
+            if place == "cookie":
+                visitor.cookies["captcha"] = token
+                return visitor.ask("/api/cookie")
+            return visitor.ask(f"/api/query?token={token}")
+
+        for place in ("json", "header", "query", "cookie"):
+            answer = ask(place, service.mint(site.sitekey))
+            assert (answer.status, json.loads(answer.body)["items"]) == (200, ["Thing 1", "Thing 2"]), place
+            assert ask(place, "wrong").status == 403, place
+        assert site.accepted == 4
+        assert Visitor(site).ask("/api/search").status == 405
+        assert Visitor(site).ask("/api/other").status == 404
+
+
+def test_a_visit_is_written_down_as_it_was_sent(service: OmoCaptchaService) -> None:
+    told: list[str] = []
+    with WalledSite(service, on_event=told.append) as site:
+        visitor = Visitor(site)
+        visitor.cookies["theme"] = "dark"
+        token = visitor.site_token()
+        visitor.send(
+            "POST",
+            "/search?a=1&a=2",
+            "b=%E4&a=&b=2",
+            Content_Type="application/x-www-form-urlencoded; charset=latin-1",
+            User_Agent="test",
+        )
+        (visit,) = site.requests
+        assert (visit.method, visit.path, visit.target) == ("POST", "/search", "/search?a=1&a=2")
+        assert (visit.query, visit.form) == ((("a", "1"), ("a", "2")), (("b", "ä"), ("a", ""), ("b", "2")))
+        assert (visit.cookies["theme"], visit.headers["user-agent"]) == ("dark", "test")
+        assert (visit.status, visit.shown, visit.token) == (403, "challenge", None)
+        visitor.submit(visitor.ask("/page/1"), "/page/1", token)
+        assert told[-1] == "site POST /verify -> 302 sent on, token: accepted"
+        assert token not in "".join(told)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "form"),
+    [
+        ("multipart/form-data; boundary=x", '--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n--x--\r\n', 1),
+        (
+            "multipart/form-data; boundary=x",
+            '--x\r\nContent-Disposition: form-data; name="a"; filename=""\r\n\r\n\r\n--x--\r\n',
+            1,
+        ),
+        ("multipart/form-data; boundary=x", "nonsense", 0),
+        ("multipart/form-data; boundary=x", "--x\r\nnonsense", 0),
+        ("multipart/form-data", "nonsense", 0),
+        ("application/x-www-form-urlencoded; charset=klingon", "a=1", 1),
+        ("application/x-www-form-urlencoded", "a=%FF", 1),
+        ("text/plain", "a=1", 0),
+    ],
+)
+def test_a_body_of_any_kind_is_read_without_a_failure(
+    service: OmoCaptchaService, content_type: str, body: str, form: int
+) -> None:
+    with WalledSite(service) as site:
+        assert Visitor(site).send("POST", "/search", body, Content_Type=content_type).status == 403
+        assert len(site.requests[0].form) == form
+
+
+def test_a_site_goes_wrong_where_it_is_told_to(service: OmoCaptchaService) -> None:
+    with WalledSite(service, Wall(free_pages=99)) as site:
+        visitor = Visitor(site)
+        site.fault("/page/2", "server_error")
+        site.fault("*", "truncated")
+        with pytest.raises(http.client.IncompleteRead):
+            visitor.ask("/page/1")
+        assert visitor.ask("/page/2").status == 500
+        assert visitor.ask("/page/2").status == 200
+        assert [visit.fault for visit in site.requests] == ["truncated", "server_error", None]
+        site.random_faults(1.0, seed=1, kinds=["too_many"], paths=["/page/3"])
+        assert [visitor.ask(path).status for path in ("/page/1", "/page/3")] == [200, 429]
+
+
+def test_a_wall_that_does_not_exist_is_named_with_those_there_are(service: OmoCaptchaService) -> None:
+    with pytest.raises(ValueError, match="'paper' is no wall; there are session, session_marked"):
+        WalledSite(service, "paper")
+
+
+def test_every_named_wall_says_what_it_is() -> None:
+    assert all(wall.about.endswith(".") for wall in WALLS.values())
+    assert len(set(WALLS.values())) == len(WALLS)
+
+
+@pytest.fixture
+def clock() -> Any:
+    class Clock:
+        now = 50.0
+
+        def __call__(self) -> float:
+            return self.now
+
+    return Clock()

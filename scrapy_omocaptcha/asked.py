@@ -8,6 +8,7 @@ shared by copies of a request; so it is replaced, never changed.
 from __future__ import annotations
 
 from typing import Any
+from zlib import crc32
 
 from scrapy import Request
 from scrapy.http.request import NO_CALLBACK
@@ -56,22 +57,18 @@ def remember(request: Request, *, scheduled: bool = False) -> None:
 
 
 def _where(request: Request) -> list[Any]:
-    return [request.url, request.method, request.meta.get("redirect_times", 0)]
+    return [request.url, request.meta.get("redirect_times", 0), request.method, crc32(request.body)]
 
 
 def _goes_on(request: Request, state: dict[str, Any], where: list[Any]) -> bool:
     """The same request (again), or the one that Scrapy made of it for a redirect."""
-    url, _, redirects = state["at"]
+    if "added" in state:
+        # It has been delivered: whoever carries this on has copied the meta of its response.
+        return False
+    url, redirects = state["at"][:2]
     if state["at"] == where:
         return True
-    return bool(where[2] == redirects + 1 and request.meta.get("redirect_urls", [None])[-1] == url)
-
-
-def forget(request: Request) -> None:
-    """The request is done: whoever copies its meta copies nothing of it."""
-    state = request.meta.get(_KEY)
-    if state is not None and not state.get("added"):
-        del request.meta[_KEY]
+    return bool(where[1] == redirects + 1 and request.meta.get("redirect_urls", [None])[-1] == url)
 
 
 def url(request: Request) -> str:
@@ -114,7 +111,7 @@ def count_clearances(request: Request, number: int) -> None:
 
 
 def add_meta(request: Request, **values: Any) -> None:
-    """Set meta keys that the middlewares after us read; a request that copies the meta loses them again."""
+    """Set meta keys for the components after us, on a request that is done; copies of its meta lose them again."""
     state = _state(request)
     added = [key for key in values if key not in request.meta]
     request.meta.update(values)
@@ -179,23 +176,31 @@ def is_own(request: Request) -> bool:
     return bool(request.meta.get(_OWN_KEY))
 
 
+def original(request: Request, **changes: Any) -> Request:
+    """The request as the spider made it, before any redirect and without a trace of ours."""
+    state = _state(request)
+    again_ = again(request)
+    meta = {**request.meta, **again_.meta}
+    for key in (*_TRACES, _KEY, _OWN_KEY, *state.get("added", ())):
+        meta.pop(key, None)
+    if "dont_cache" not in request.meta:
+        meta.pop("dont_cache", None)
+    fields = {
+        "url": again_.url,
+        "method": again_.method,
+        "body": again_.body,
+        "headers": again_.headers,
+        "cookies": state.get("cookies", {}),
+        "meta": meta,
+        **changes,
+    }
+    spiders_own: Request = request.replace(**fields)
+    return spiders_own
+
+
 def give_back(request: Request) -> Request:
     """The request as the spider made it, to be put back into the scheduler."""
-    state = _state(request)
-    original = again(request)
-    meta = (
-        {**original.meta, "omocaptcha": request.meta["omocaptcha"]} if "omocaptcha" in request.meta else original.meta
-    )
-    meta.pop(_OWN_KEY)
-    back = request.replace(
-        url=original.url,
-        method=original.method,
-        body=original.body,
-        headers=original.headers,
-        cookies=state.get("cookies", {}),
-        meta=meta,
-        dont_filter=True,
-    )
+    back = original(request, dont_filter=True)
     remember(back)
     back.meta[_KEY] = {**_state(back), "jobs": jobs(request)}
     return back

@@ -99,12 +99,10 @@ class OmoCaptchaMiddleware:
     def _left_alone(self, request: Request, response: Response, error: NoPassage) -> Response:
         """The fate of a challenge that stays closed: on to the callback, or into the errback."""
         page, refusal = error.page, error.refusal
-        untouched = response if page.response is response else self.walls.deliver(request, page.response)
-        if refusal.reason == "dry_run" or (response.status == HTTPStatus.OK and not error.jobs):
-            return untouched
+        if refusal.reason == "dry_run" or (page.response.status == HTTPStatus.OK and not error.jobs):
+            return response if page.response is response else self.walls.deliver(request, page.response, solved=False)
         if self._settings.on_failure == "response":
-            asked.add_meta(request, dont_retry=True, dont_redirect=True, handle_httpstatus_all=True)
-            return untouched
+            return self.walls.deliver(request, page.response, solved=False)
         raise ChallengeNotSolved(
             refusal.reason,
             f"{page.challenge.url} stays behind its reCAPTCHA ({refusal.reason}): {refusal.message}",

@@ -71,6 +71,7 @@ class Solver:
         self._stats = stats
         self._clock = clock
         self._jobs_at_once = DeferredSemaphore(settings.concurrent_jobs)
+        self._unit = min(1.0, settings.poll_interval / 2.0)
         self._price_asked = settings.price is not None
 
     async def solve(self, challenge: Challenge, *, host: str, bought: Callable[[float], None]) -> Token:
@@ -190,7 +191,7 @@ class Solver:
         deadline = created + self._settings.job_timeout
         asked = 0
         while True:
-            at = created + self._polling.next_question(last_question - created, asked)
+            at = created + self._unit * self._polling.next_question((last_question - created) / self._unit, asked)
             await self._engine.sleep(max(0.0, min(at, deadline) - self._clock()))
             last_question = self._clock()
             asked += 1
@@ -205,7 +206,7 @@ class Solver:
                 logger.debug("Job %s: %s; asking again", job_id, error)
             else:
                 if value is not None:
-                    self._polling.saw(not_ready - created, last_question - created)
+                    self._polling.saw((not_ready - created) / self._unit, (last_question - created) / self._unit)
                     self._stats.inc("jobs/solved")
                     return Token(value, sitekey=sitekey, made_at=not_ready, job=job_id)
                 not_ready = last_question

@@ -67,7 +67,7 @@ class Walls:
                 settings.type_job_id,
             ),
             self.limits,
-            Polling(settings.poll_interval),
+            Polling(max(2.0, settings.poll_interval)),
             engine=self.engine,
             settings=settings,
             stats=self.stats,
@@ -203,13 +203,20 @@ class Walls:
         )
         return self.deliver(request, answer)
 
-    def deliver(self, request: Request, answer: Response) -> Response:
-        """``answer`` as the response to the spider's own request, without the token in its address."""
-        # Own requests have been repeated as Retry sees fit; the outer one would run the passage again.
-        asked.add_meta(request, dont_retry=True)
-        url, flags = without_token(answer.url), [*answer.flags, "omocaptcha"]
-        response = answer.replace(url=url, flags=flags, request=request)
-        self._cache(request, response)
+    def deliver(self, request: Request, answer: Response, *, solved: bool = True) -> Response:
+        """``answer`` as the response to the request that the spider made, without the token in its address.
+
+        :param solved: False: a challenge, which is to reach the callback whatever its status.
+        """
+        # Our own requests have been repeated and redirected already; this one would run the passage again.
+        asked.add_meta(request, dont_retry=True, dont_redirect=True)
+        spiders_own = asked.original(request)
+        if not solved:
+            asked.add_meta(spiders_own, handle_httpstatus_all=True)
+        flags = [*answer.flags, "omocaptcha"] if solved else answer.flags
+        response = answer.replace(url=without_token(answer.url), flags=flags, request=spiders_own)
+        if solved:
+            self._cache(request, response)
         return response
 
     def _cache(self, request: Request, response: Response) -> None:

@@ -29,11 +29,12 @@ def service():
 
 @pytest.fixture
 def walled(service):
-    """``walled("session", status=429)`` → a site behind that wall, on loopback."""
+    """``walled("session", status=429)`` → a site behind that wall, on a loopback address of its own."""
     sites = []
 
     def start(wall="session", **options):
-        site = WalledSite(service, wall, **options)
+        # Cookies know no ports: two sites on one address would share a session.
+        site = WalledSite(service, wall, **{"hosts": (f"127.0.0.{len(sites) + 2}",), **options})
         site.__enter__()
         sites.append(site)
         return site

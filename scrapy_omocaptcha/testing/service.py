@@ -86,9 +86,13 @@ class OmoCaptchaService(LoopbackServer):
         return f"{self.origin}{SITEVERIFY_PATH}"
 
     @property
-    def settings(self) -> dict[str, str]:
+    def settings(self) -> dict[str, str | float]:
         """The settings that turn a Scrapy project to this service."""
-        return {"OMOCAPTCHA_API_URL": self.url, "OMOCAPTCHA_API_TOKEN": self.api_token}
+        return {
+            "OMOCAPTCHA_API_URL": self.url,
+            "OMOCAPTCHA_API_TOKEN": self.api_token,
+            "OMOCAPTCHA_POLL_INTERVAL": 0.05,
+        }
 
     # What happened
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from math import ceil, floor
 
-from lxml.html import HtmlElement  # type: ignore[import-untyped]
+from lxml.html import HtmlElement
 
 SUBMIT_TYPES = frozenset({"submit", "image"})
 BUTTON_TYPES = SUBMIT_TYPES | {"button", "reset"}

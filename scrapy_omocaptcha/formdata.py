@@ -42,9 +42,7 @@ def multipart(fields: Iterable[tuple[str, str]], charset: str, files: Collection
 
 def plain(fields: Iterable[tuple[str, str]], charset: str) -> bytes:
     """All pairs as ``text/plain``, one a line."""
-    return b"".join(
-        [_encode(name, charset) + b"=" + _encode(value, charset) + b"\r\n" for name, value in fields]
-    )
+    return b"".join([_encode(name, charset) + b"=" + _encode(value, charset) + b"\r\n" for name, value in fields])
 
 
 def _encode(text: str, charset: str) -> bytes:

@@ -7,9 +7,9 @@ browser that solves captchas runs scripts, so what stands in ``noscript`` is no 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
-from lxml.html import HtmlElement  # type: ignore[import-untyped]
+from lxml.html import HtmlElement
 from w3lib.encoding import resolve_encoding
 from w3lib.url import safe_url_string
 
@@ -18,7 +18,11 @@ from scrapy_omocaptcha.controls import BUTTON_TYPES, SUBMIT_TYPES, direction, ki
 
 _CONTROLS = ("input", "button", "select", "textarea")
 _ENCTYPES = ("application/x-www-form-urlencoded", "multipart/form-data", "text/plain")
-_DEAD = frozenset({"noscript", "template", "datalist"})
+_PORTS = {"http": ":80", "https": ":443"}
+# Browsers read more characters in this encoding than they write.
+_NARROWER = {"gb18030": "gbk"}
+_NAMES = {"cp949": "EUC-KR", "cp932": "Shift_JIS", "big5hkscs": "Big5", "euc_jp": "EUC-JP", "mac-roman": "macintosh"}
+_DEAD = ("noscript", "template")
 
 
 def find_form(element: HtmlElement) -> HtmlElement | None:
@@ -46,6 +50,7 @@ def read_form(
     :param token_at: the widgets' elements. Google's script puts its textarea at the end of a container, and
         in front of a button that it is bound to.
     :param pressed: the form is sent by its default button, not by a script that calls ``form.submit()``.
+    :raises ValueError: its action is no address at all.
     """
     charset = _charset(form, encoding)
     fields: list[tuple[str, str]] = []
@@ -87,20 +92,11 @@ def read_form(
 
 def charset_name(charset: str) -> str:
     """The name that browsers have for an encoding that Python calls ``charset``."""
-    known = {
-        "utf-8": "UTF-8",
-        "cp949": "EUC-KR",
-        "cp932": "Shift_JIS",
-        "big5hkscs": "Big5",
-        "euc_jp": "EUC-JP",
-    }
-    if charset in known:
-        return known[charset]
-    if charset.startswith("cp125") or charset == "cp874":
+    if charset in _NAMES:
+        return _NAMES[charset]
+    if charset.startswith("cp"):
         return f"windows-{charset[2:]}"
-    if charset.startswith("iso8859-"):
-        return f"ISO-{charset[3:]}"
-    return charset.upper() if charset.startswith("koi8") else charset
+    return charset.replace("iso8859", "iso-8859").upper()
 
 
 def _controls(form: HtmlElement, token_at: Sequence[HtmlElement]) -> Iterator[HtmlElement]:
@@ -118,9 +114,7 @@ def _controls(form: HtmlElement, token_at: Sequence[HtmlElement]) -> Iterator[Ht
         neighbour = widget if before else list(widget.iter(*_CONTROLS, widget.tag))[-1]
         found.insert(found.index(neighbour) + (not before), textarea)
     for element in found:
-        if element in added or (
-            element.tag in _CONTROLS and find_form(element) is form and not _is_dead(element)
-        ):
+        if element in added or (element.tag in _CONTROLS and find_form(element) is form and not _is_dead(element)):
             yield element
 
 
@@ -179,19 +173,20 @@ def _enctype(form: HtmlElement, button: HtmlElement | None) -> str:
     return word if word in _ENCTYPES else _ENCTYPES[0]
 
 
-def _target(
-    form: HtmlElement, button: HtmlElement | None, page_url: str, base_url: str, encoding: str
-) -> str:
+def _target(form: HtmlElement, button: HtmlElement | None, page_url: str, base_url: str, encoding: str) -> str:
     action = _attribute(form, button, "action").strip("\t\n\f\r ")
     if not action:
         return page_url
     for character in "\t\n\r":
         action = action.replace(character, "")
     path, mark, rest = action.partition("?")
-    return safe_url_string(urljoin(base_url, path.replace("\\", "/") + mark + rest), encoding)
+    url = urlsplit(safe_url_string(urljoin(base_url, path.replace("\\", "/") + mark + rest), encoding))
+    if url.scheme in _PORTS:
+        url = url._replace(netloc=url.netloc.removesuffix(_PORTS[url.scheme]), path=url.path or "/")
+    return url.geturl()
 
 
 def _charset(form: HtmlElement, encoding: str) -> str:
     labels = (form.get("accept-charset") or "").replace(",", " ").split()
     charset = next(filter(None, map(resolve_encoding, labels)), None) or resolve_encoding(encoding) or "utf-8"
-    return "utf-8" if charset.startswith(("utf-16", "utf-32")) else charset
+    return "utf-8" if charset.startswith(("utf-16", "utf-32")) else _NARROWER.get(charset, charset)

@@ -58,9 +58,7 @@ def provenance(response: Response, url: str, method: str) -> dict[str, str]:
 def _policy(response: Response) -> str:
     """The last policy that the page states, in its header or its markup, and that browsers know."""
     stated = [
-        word
-        for value in response.headers.getlist("Referrer-Policy")
-        for word in value.decode("latin-1").split(",")
+        word for value in response.headers.getlist("Referrer-Policy") for word in value.decode("latin-1").split(",")
     ]
     if isinstance(response, HtmlResponse):
         stated += response.selector.xpath("//meta[@name='referrer']/@content").getall()

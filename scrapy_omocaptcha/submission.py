@@ -59,10 +59,10 @@ class Submission(Request):
         self._secret = secret
 
     def __repr__(self) -> str:
-        shown = super().__repr__()
+        url = self.url
         for spelling in {self._secret, urlencode(self._secret), quote(self._secret, safe="")} - {""}:
-            shown = shown.replace(spelling, "***")
-        return shown
+            url = url.replace(spelling, "***")
+        return f"<{self.method} {url}>"
 
     def replace(self, *args: Any, cls: type[Request] | None = None, **kwargs: Any) -> Any:
         """As :meth:`scrapy.Request.replace`; another ``Submission`` keeps the mask."""

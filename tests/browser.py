@@ -1,0 +1,241 @@
+"""A real browser for tests: what headless Chromium sends when a form of a page is submitted.
+
+Every host name leads to a server on the loopback interface, so that pages keep their own addresses and
+nothing leaves the machine. That server hands out the page under test, with a policy that blocks its scripts
+and everything that it would load, and records what the browser sends next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import itertools
+import json
+import shutil
+import ssl
+import subprocess
+import tempfile
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import aiohttp
+from aiohttp import web
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+_T = TypeVar("_T")
+_FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    # Pages are served as they stand: over plain http, and over https with a certificate of our own.
+    "--disable-features=HttpsUpgrades,HttpsFirstBalancedModeAutoEnable",
+    "--ignore-certificate-errors",
+    "--no-proxy-server",
+    "--remote-debugging-port=0",
+)
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+_STEP = 20.0
+"""Seconds that one step of the browser may take before the test fails."""
+
+# Puts the token where Google's script puts its textarea, and submits by the form's button or as a script does.
+_SUBMIT = """
+(selector, index, token, pressed) => {
+  const widget = document.querySelectorAll(selector)[index];
+  const isButton = widget.matches('button, input');
+  const form = isButton ? widget.form : widget.closest('form');
+  const inForm = (elements) => [...elements].filter((element) => element.form === form);
+  let place = inForm(document.querySelectorAll('textarea[name="g-recaptcha-response"]'))[0];
+  if (!place) {
+    place = document.createElement('textarea');
+    place.name = 'g-recaptcha-response';
+    if (isButton) widget.before(place); else widget.append(place);
+  }
+  place.value = token;
+  form.removeAttribute('target');
+  form.setAttribute('novalidate', '');
+  if (pressed) {
+    const buttons = inForm(document.querySelectorAll('button, input'))
+      .filter((button) => ['submit', 'image'].includes(button.type));
+    const button = buttons.find((button) => button.name || !button.matches(':disabled')) || buttons[0];
+    if (button) {
+      button.disabled = false;
+      button.removeAttribute('formtarget');
+    }
+    HTMLFormElement.prototype.requestSubmit.call(form, button);
+  } else {
+    HTMLFormElement.prototype.submit.call(form);
+  }
+}
+"""
+
+
+@dataclass(frozen=True)
+class Page:
+    """What the server hands out."""
+
+    url: str
+    body: bytes
+    charset: str = "utf-8"
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A request as it came in."""
+
+    method: str
+    url: str
+    headers: dict[str, str]
+    body: bytes
+
+
+class Browser:
+    """One Chromium and its server, in an event loop that runs while a test waits for it."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._ids = itertools.count(1)
+        self._page: Page | None = None
+        self._next: asyncio.Future[Sent] | None = None
+        self._await(self._start())
+
+    def submit(self, page: Page, selector: str, *, index: int = 0, token: str, pressed: bool) -> Sent:
+        """What is sent when the form of a widget on ``page`` is submitted with ``token``."""
+        return self._await(self._submit(page, selector, index, token, pressed))
+
+    def close(self) -> None:
+        """End the browser and the server, and remove the profile."""
+        self._await(self._stop())
+        self._loop.close()
+
+    def _await(self, awaitable: Awaitable[_T]) -> _T:
+        return self._loop.run_until_complete(awaitable)
+
+    async def _start(self) -> None:
+        self._home = tempfile.TemporaryDirectory(prefix="omocaptcha-browser-", ignore_cleanup_errors=True)
+        app = web.Application(client_max_size=2**24)
+        app.router.add_route("*", "/{path:.*}", self._answer)
+        self._runner = web.AppRunner(app, access_log=None)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        await web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=_tls(Path(self._home.name))).start()
+        plain, tls = (address[1] for address in self._runner.addresses)
+        self._process = await asyncio.create_subprocess_exec(
+            str(CHROMIUM),
+            *_FLAGS,
+            f"--host-resolver-rules=MAP *:80 127.0.0.1:{plain},MAP *:443 127.0.0.1:{tls}",
+            f"--user-data-dir={self._home.name}/profile",
+            "about:blank",
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        listening: asyncio.Future[str] = self._loop.create_future()
+        self._log = self._loop.create_task(self._read_log(listening))
+        address = await asyncio.wait_for(listening, 3 * _STEP)
+        self._session = aiohttp.ClientSession()
+        self._socket = await self._session.ws_connect(address, max_msg_size=0)
+        targets = (await self._call("Target.getTargets"))["targetInfos"]
+        page = next(target["targetId"] for target in targets if target["type"] == "page")
+        self._tab = (await self._call("Target.attachToTarget", targetId=page, flatten=True))["sessionId"]
+
+    async def _stop(self) -> None:
+        await self._call("Browser.close")
+        await self._socket.close()
+        await self._session.close()
+        await self._process.wait()
+        await self._log
+        await self._runner.cleanup()
+        self._home.cleanup()
+
+    async def _read_log(self, listening: asyncio.Future[str]) -> None:
+        assert self._process.stderr is not None
+        async for line in self._process.stderr:
+            if line.startswith(b"DevTools listening on ") and not listening.done():
+                listening.set_result(line.split()[-1].decode())
+        if not listening.done():
+            listening.set_exception(RuntimeError("Chromium ended without saying where it listens"))
+
+    async def _call(self, method: str, tab: str | None = None, **params: Any) -> dict[str, Any]:
+        number = next(self._ids)
+        message = {"id": number, "method": method, "params": params}
+        await self._socket.send_json(message if tab is None else {**message, "sessionId": tab})
+        while True:
+            answer = await self._socket.receive_json(timeout=_STEP)
+            if answer.get("id") == number:
+                if "error" in answer:
+                    raise RuntimeError(f"{method}: {answer['error']}")
+                result: dict[str, Any] = answer["result"]
+                return result
+
+    async def _evaluate(self, expression: str) -> None:
+        result = await self._call("Runtime.evaluate", self._tab, expression=expression, awaitPromise=True)
+        if "exceptionDetails" in result:
+            raise RuntimeError(result["exceptionDetails"]["exception"].get("description"))
+
+    async def _submit(self, page: Page, selector: str, index: int, token: str, pressed: bool) -> Sent:
+        self._page, self._next = page, None
+        arrived = await self._call("Page.navigate", self._tab, url=page.url)
+        assert "errorText" not in arrived, arrived
+        await self._evaluate(
+            "document.readyState != 'loading' || new Promise(go => addEventListener('DOMContentLoaded', go))"
+        )
+        self._next = self._loop.create_future()
+        arguments = ", ".join(json.dumps(value) for value in (selector, index, token, pressed))
+        await self._evaluate(f"({_SUBMIT})({arguments})")
+        return await asyncio.wait_for(self._next, _STEP)
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        # Only navigations carry this header; what the browser asks for on its own account does not.
+        if request.headers.get("Upgrade-Insecure-Requests") == "1":
+            if self._page is not None:
+                page, self._page = self._page, None
+                return web.Response(
+                    body=page.body,
+                    headers={
+                        "Content-Type": f"text/html; charset={page.charset}",
+                        "Content-Security-Policy": _POLICY,
+                        **dict(page.headers),
+                    },
+                )
+            if self._next is not None and not self._next.done():
+                url = f"{request.scheme}://{request.host}{request.raw_path}"
+                self._next.set_result(Sent(request.method, url, dict(request.headers), await request.read()))
+        # No content: the browser stays where it is.
+        return web.Response(status=204)
+
+
+def _tls(folder: Path) -> ssl.SSLContext:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "loopback")])
+    now = datetime.datetime.now(datetime.timezone.utc)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    path = folder / "loopback.pem"
+    path.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        + certificate.public_bytes(serialization.Encoding.PEM)
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path)
+    return context

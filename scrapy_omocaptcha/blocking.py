@@ -15,10 +15,13 @@ from urllib.parse import urlsplit
 from lxml.html import HtmlElement
 
 from scrapy_omocaptcha.reading import Reading, asked
-from scrapy_omocaptcha.wordings import WALL
+from scrapy_omocaptcha.wordings import wall_phrase
 
 ENOUGH = 5
 """The weight from which a page is held to be the challenge."""
+
+MOST_FROM_READING = 6
+"""The most that the page's text can add to the weight."""
 
 REFUSING = frozenset((403, 429, 503))
 """Statuses with which walls are served."""
@@ -36,6 +39,7 @@ _WALL_FORMS = (
     ("Distil's captcha page", re.compile(r"distil_r_captcha|^distilCaptchaForm "), None),
     ("a hosting firewall's page", re.compile(""), frozenset(("origin_url",))),
 )
+_PERIMETERX = re.compile(r"px-captcha[\"'\s>]")
 _WALL_WORDS = re.compile(
     r"sucuri website firewall|cidram|incapsula incident|imunify360|bitninja|perimeterx|distil networks|shieldon",
     re.IGNORECASE,
@@ -64,9 +68,10 @@ class _Scales:
         self.evidence.append(phrase)
 
 
-def judge(*, status: int, url: str, root: HtmlElement, form: HtmlElement | None) -> Judgement:
+def judge(*, status: int, url: str, root: HtmlElement, markup: str, form: HtmlElement | None) -> Judgement:
     """Whether the page at ``url`` is the challenge.
 
+    :param markup: what ``root`` was parsed from.
     :param form: the form that holds the captcha, or None when it stands in none.
     """
     scales = _Scales()
@@ -77,46 +82,40 @@ def judge(*, status: int, url: str, root: HtmlElement, form: HtmlElement | None)
         scales.put(1, f"status {status}")
     if address := _ADDRESS.search(_path(url)):
         scales.put(2, f"the address says '{address[0]}'")
-    _weigh_words(scales, reading)
-    _weigh_amount(scales, reading)
-    _weigh_fields(scales, root, form)
-    if wall := _known_wall(root, form):
+    if said := _DEMO.search(reading.title):
+        scales.put(-2, f"the title says '{said[0]}'")
+    if phrase := wall_phrase(reading.title):
+        scales.put(2, f"the title says '{phrase}'")
+    if wall := "PerimeterX's captcha page" if _PERIMETERX.search(markup) else _known_wall(form):
         scales.put(5, f"it is {wall}")
+    where = "page" if form is None else "form"
+    if fields := asked(root if form is None else form):
+        scales.put(-4, f"the {where} also asks for {fields[0]}")
+    else:
+        scales.put(1, f"the {where} asks for nothing but the captcha")
+    if reading.links > 60:
+        scales.put(-4, f"much else to follow: {reading.links} links")
+    # Reading is what costs: it is left out where it could not turn the scales.
+    if scales.weight + MOST_FROM_READING >= ENOUGH:
+        _read(scales, reading)
     return Judgement(scales.weight >= ENOUGH, tuple(scales.evidence))
 
 
-def _weigh_words(scales: _Scales, reading: Reading) -> None:
-    if said := _DEMO.search(reading.title):
-        scales.put(-2, f"the title says '{said[0]}'")
-    if said := WALL.search(reading.title):
-        scales.put(2, f"the title says '{said[0]}'")
-    if said := WALL.search(reading.text, 0, 4000):
-        scales.put(2, f"the page says '{said[0]}'")
-    if said := _WALL_WORDS.search(f"{reading.title}\n{reading.text}"):
+def _read(scales: _Scales, reading: Reading) -> None:
+    if phrase := wall_phrase(reading.text[:4000]):
+        scales.put(2, f"the page says '{phrase}'")
+    if said := _WALL_WORDS.search(reading.text):
         scales.put(2, f"the page names '{said[0]}'")
-
-
-def _weigh_amount(scales: _Scales, reading: Reading) -> None:
     count = f"{_number(reading.words, 'word')}, {_number(reading.links, 'link')}"
     if reading.words <= 300 and reading.links <= 15:
         scales.put(2, f"nothing else to read: {count}")
-    elif reading.words > 800 or reading.links > 60:
-        scales.put(-4, f"much else to read or to follow: {count}")
+    elif reading.words > 800:
+        scales.put(-4, f"much else to read: {count}")
     elif reading.words > 450 or reading.links > 30:
-        scales.put(-2, f"something else to read or to follow: {count}")
+        scales.put(-2, f"something else to read: {count}")
 
 
-def _weigh_fields(scales: _Scales, root: HtmlElement, form: HtmlElement | None) -> None:
-    fields = asked(root if form is None else form)
-    if fields:
-        scales.put(-4, f"the {'page' if form is None else 'form'} also asks for {fields[0]}")
-    else:
-        scales.put(1, f"the {'page' if form is None else 'form'} asks for nothing but the captcha")
-
-
-def _known_wall(root: HtmlElement, form: HtmlElement | None) -> str | None:
-    if next(iter(root.xpath("//*[@id='px-captcha' or contains(@class, 'px-captcha')][1]")), None) is not None:
-        return "PerimeterX's captcha page"
+def _known_wall(form: HtmlElement | None) -> str | None:
     if form is None:
         return None
     marks = f"{form.get('id') or ''} {form.get('action') or ''}"

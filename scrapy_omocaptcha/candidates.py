@@ -7,6 +7,8 @@ Whether anything is a widget is not asked here.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from functools import cached_property
 
 from lxml.etree import XPath
 from lxml.html import HtmlElement
@@ -27,17 +29,41 @@ DEAD = (
 )
 """Elements whose content a browser with scripts does not show as elements."""
 
-_LOWER = "translate(@{}, 'CAPTH', 'capth')"
-_CANDIDATES = XPath(
-    "//*[@data-sitekey or self::iframe or self::script or contains(name(), 'captcha')"
-    f" or contains({_LOWER.format('class')}, 'captcha') or contains({_LOWER.format('id')}, 'captcha')]"
+MAX_FRAMES = 100
+MAX_SCRIPT = 1_000_000
+"""Length in characters up to which one script is read."""
+MAX_SCRIPTS = 4_000_000
+"""Length in characters up to which a page's scripts are read together."""
+
+# One pass each over an attribute is several times as fast as one that asks each element about all of them. The
+# costlier spellings are looked for only where the page's text shows that they occur.
+_PLAIN = (
+    "descendant::*/@class[contains(., 'aptcha')]/..",
+    "descendant::*/@id[contains(., 'aptcha')]/..",
+    "descendant::*/@data-sitekey/..",
 )
+_CAPITALS = ("descendant::*[contains(@class, 'APTCHA') or contains(@id, 'APTCHA')]",)
+_NAMES = ("descendant::*[contains(name(), 'captcha') or @*[contains(name(), 'captcha')]]",)
+_FINDERS = {
+    (capitals, names): XPath(" | ".join(_PLAIN + _CAPITALS * capitals + _NAMES * names))
+    for capitals in (False, True)
+    for names in (False, True)
+}
+_BEGINS_NAME = re.compile(r"[<\s][\w:.-]{0,30}captcha\Z")
+_IN_NAME = re.compile(
+    r"<[\w.:-]{0,30}captcha[\w.-]{0,30}[\s/>]|\s[\w.:-]{0,30}captcha[\w.:-]{0,30}[\s=>][^<>]{0,200}[\"'=]6L[\w-]{38}",
+    re.IGNORECASE,
+)
+_IN_CAPITALS = re.compile(r"\b(?:class|id)\s?=[^<>]{0,200}APTCHA", re.IGNORECASE)
 _GOOGLE = re.compile(r"(?:https?:)?/{2,3}(?:www\.)?(?:google\.com|recaptcha\.net)/recaptcha/", re.IGNORECASE)
 _LOADER = re.compile(r"/recaptcha/(?:api|enterprise)\.js\b", re.IGNORECASE)
 _RENDER_KEY = re.compile(r"[?&;]render=(6L[\w-]{38})(?![\w-])")
 _OTHER_LOADER = re.compile(r"hcaptcha\.com/|challenges\.cloudflare\.com/turnstile", re.IGNORECASE)
 _RUNS = re.compile(r"^$|script|module|rocket|babel", re.IGNORECASE)
 _HOLDS_DATA = re.compile(r"json|magento", re.IGNORECASE)
+
+
+_NO_WIDGET = frozenset(("form", "link", "meta", "body", "html", "script", "iframe", "style"))
 
 
 def is_dead(element: HtmlElement) -> bool:
@@ -48,25 +74,22 @@ def is_dead(element: HtmlElement) -> bool:
 class Candidates:
     """The candidates of a page, sorted by what they may be."""
 
-    def __init__(self, root: HtmlElement) -> None:
-        self.elements: list[HtmlElement] = []
+    def __init__(self, root: HtmlElement, text: str) -> None:
         self.frames: list[HtmlElement] = []
         self.loaders: list[str] = []
         self.script_keys: list[str] = []
         self.others = False
+        self.elements = [element for element in _finder(text)(root) if element.tag not in _NO_WIDGET]
         running: list[str] = []
         data: list[str] = []
-        for element in _CANDIDATES(root):
-            if element.tag == "iframe":
-                if _GOOGLE.match((element.get("src") or element.get("data-src") or "").strip()):
-                    self.frames.append(element)
-            elif element.tag == "script":
+        for element in root.iter("script", "iframe"):
+            if element.tag == "script":
                 self._read_script(element, running, data)
-            elif element.tag not in ("form", "link", "meta", "body", "html"):
-                self.elements.append(element)
-        self.inline = Inline(running, data)
+            elif len(self.frames) < MAX_FRAMES and _is_google(element):
+                self.frames.append(element)
+        self.inline = Inline(_within_bounds(running), _within_bounds(data))
 
-    @property
+    @cached_property
     def score_keys(self) -> frozenset[str]:
         """Keys of reCAPTCHA v3."""
         loaded = {key for source in self.loaders for key in _RENDER_KEY.findall(source)}
@@ -102,3 +125,40 @@ class Candidates:
             self.script_keys.append(key)
         if element.text:
             running.append(element.text)
+
+
+def _finder(text: str) -> XPath:
+    """What finds the candidates of a page whose markup is ``text``: a slower way where that holds rare spellings."""
+    capitals = any(_IN_CAPITALS.search(text, max(0, at - 200), at + 6) for at in _places(text, "APTCHA"))
+    names = any(
+        _BEGINS_NAME.search(text, max(0, at - 32), at + 7) and _IN_NAME.search(text, max(0, at - 32), at + 300)
+        for at in _places(text, "captcha")
+    )
+    return _FINDERS[capitals, names]
+
+
+def _places(text: str, word: str) -> list[int]:
+    """Where ``word`` stands in ``text``, the first thousand times."""
+    places: list[int] = []
+    at = text.find(word)
+    while at >= 0 and len(places) < 1000:
+        places.append(at)
+        at = text.find(word, at + 1)
+    return places
+
+
+def _is_google(frame: HtmlElement) -> bool:
+    return bool(_GOOGLE.match((frame.get("src") or frame.get("data-src") or "").strip()))
+
+
+def _within_bounds(scripts: Sequence[str]) -> list[str]:
+    """The scripts, if they are no more than a page can need; else the parts that may matter."""
+    if sum(map(len, scripts)) <= MAX_SCRIPTS:
+        return [script[:MAX_SCRIPT] for script in scripts]
+    chosen: list[str] = []
+    left = MAX_SCRIPTS
+    for script in scripts:
+        if "aptcha" in script and left > 0:
+            chosen.append(script[: min(MAX_SCRIPT, left)])
+            left -= len(chosen[-1])
+    return chosen

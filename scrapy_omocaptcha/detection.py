@@ -43,12 +43,15 @@ def find_challenge(response: Response) -> Challenge | None:
     selector = _page(response)
     if selector is None:
         return None
-    widgets, inline = find_widgets(selector)
+    text = response.text
+    widgets, inline = find_widgets(selector, text)
     if not widgets:
         return None
     root = selector.root
     first, *further = [_challenge(response, root, widget, widgets, inline) for widget in widgets]
-    judgement = judge(status=response.status, url=response.url, root=root, form=find_form(widgets[0].element))
+    judgement = judge(
+        status=response.status, url=response.url, root=root, markup=text, form=find_form(widgets[0].element)
+    )
     return replace(first, blocking=judgement.blocking, evidence=judgement.evidence, others=tuple(further))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cached_property
 
 from lxml.etree import XPath
 from lxml.html import HtmlElement
@@ -18,8 +19,11 @@ from scrapy_omocaptcha.challenge import TOKEN_FIELD
 ENOUGH = 20_000
 """Length in characters of text after which a page is long enough to stop reading."""
 
-_LINKS = XPath("count(//a[@href][not(starts-with(@href, '#') or starts-with(@href, 'javascript:'))])")
-_TITLE = XPath("string(//title)")
+MANY_ELEMENTS = 20_000
+"""Number of elements after which a page is large enough to stop reading."""
+
+_HREFS = XPath("descendant::a/@href", smart_strings=False)
+_TITLE = XPath("string(descendant::title)")
 _UNREAD = frozenset((*DEAD, "head", "iframe", "select", "svg", "object"))
 _IDEOGRAPHS = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f]")
 _NOT_ASKED = frozenset(("hidden", "submit", "button", "image", "reset"))
@@ -34,14 +38,30 @@ _NAMED_FIELDS = {
 
 
 class Reading:
-    """What a person finds on the page below ``root``."""
+    """What a person finds on the page below ``root``; each thing is looked at when it is asked for."""
 
     def __init__(self, root: HtmlElement) -> None:
-        self.title = " ".join(str(_TITLE(root)).split())[:300]
-        self.text = " ".join(" ".join(_texts(root)).split())
+        self._root = root
+
+    @cached_property
+    def title(self) -> str:
+        """The page's title, as one line."""
+        return " ".join(str(_TITLE(self._root))[:1000].split())[:300]
+
+    @cached_property
+    def links(self) -> int:
+        """How many links lead away from the page."""
+        return sum(not href.startswith(("#", "javascript:")) for href in _HREFS(self._root))
+
+    @cached_property
+    def text(self) -> str:
         """What there is to read, from its beginning, without scripts, options and the like."""
-        self.words = len(self.text.split()) + len(_IDEOGRAPHS.findall(self.text)) // 2
-        self.links = int(_LINKS(root))
+        return " ".join(" ".join(_texts(self._root)).split())
+
+    @cached_property
+    def words(self) -> int:
+        """How many words :attr:`text` has; two characters of a script without spaces count as one."""
+        return len(self.text.split()) + len(_IDEOGRAPHS.findall(self.text)) // 2
 
 
 def asked(scope: HtmlElement) -> list[str]:
@@ -63,10 +83,11 @@ def asked(scope: HtmlElement) -> list[str]:
 
 
 def _texts(root: HtmlElement) -> Iterator[str]:
-    length = 0
+    length = elements = 0
     element: HtmlElement | None = root
     # A walk in document order that steps over whole elements; lxml's iterators cannot.
-    while element is not None and length < ENOUGH:
+    while element is not None and length < ENOUGH and elements < MANY_ELEMENTS:
+        elements += 1
         inner = None
         if isinstance(element.tag, str) and element.tag not in _UNREAD:
             if element.text:

@@ -16,7 +16,7 @@ from scrapy_omocaptcha.scripts import Code, Span, calls
 KEY = re.compile(r"(?<![\w-])6L[\w-]{38}(?![\w-])")
 """A reCAPTCHA site key."""
 
-MAX_CALLS = 100
+MAX_CALLS = 30
 """How many calls of one kind are read."""
 
 _G = r"(?<![\w$.])(?:window\s?\.\s?)?grecaptcha\s?\??\.\s?(?P<enterprise>enterprise\s?\??\.\s?)?"
@@ -104,6 +104,14 @@ class Inline:
         return [pair for text in texts for pair in _named_keys(text)]
 
     @cached_property
+    def _values(self) -> dict[str, set[str]]:
+        """The site keys by the name that they are given."""
+        values: dict[str, set[str]] = {}
+        for name, key in self.keys:
+            values.setdefault(name, set()).add(key)
+        return values
+
+    @cached_property
     def _executed(self) -> list[str | None]:
         found: list[str | None] = []
         for code in self._relevant:
@@ -140,8 +148,8 @@ class Inline:
             literal = literal.strip()
             return literal if KEY.fullmatch(literal) else None
         name = next(iter(_NAME.findall(code.text[span.start : span.end][-200:])[-1:]), None)
-        values = {key for known, key in self.keys if known == name}
-        return values.pop() if len(values) == 1 else None
+        values = self._values.get(name or "", set())
+        return next(iter(values)) if len(values) == 1 else None
 
 
 def _named_keys(text: str) -> Iterator[tuple[str, str]]:
@@ -159,7 +167,7 @@ def _selectors(code: Code, target: Span, before: int) -> tuple[str, ...]:
     """CSS selectors of what ``target`` stands for: an id, a look-up, or a variable that was looked up."""
     literal = code.literal(target)
     if literal is not None:
-        return (f'[id="{literal}"]',) if '"' not in literal else ()
+        return _by_id(literal)
     looked_up = _lookups(code.text[target.start : target.end])
     if looked_up:
         return looked_up
@@ -169,7 +177,7 @@ def _selectors(code: Code, target: Span, before: int) -> tuple[str, ...]:
         if declared:
             literal = code.literal(declared)
             if literal is not None:
-                return (f'[id="{literal}"]',) if '"' not in literal else ()
+                return _by_id(literal)
             looked_up = _lookups(code.text[declared.start : declared.end])
             if looked_up:
                 return looked_up
@@ -177,6 +185,12 @@ def _selectors(code: Code, target: Span, before: int) -> tuple[str, ...]:
     # looked up last.
     captchas = [selector for selector in _lookups(code.text) if "captcha" in selector.lower()]
     return tuple(captchas[:20]) or _lookups(code.text[max(0, before - 400) : before])[-1:]
+
+
+def _by_id(identity: str) -> tuple[str, ...]:
+    if re.fullmatch(r"[\w-]+", identity):
+        return (f"#{identity}",)
+    return (f'[id="{identity}"]',) if '"' not in identity else ()
 
 
 def _last_assignment(code: Code, name: str, before: int) -> Span | None:
@@ -198,7 +212,7 @@ def _lookups(text: str) -> tuple[str, ...]:
     found = []
     for function, _, value in _LOOKUP.findall(text):
         if function == "getElementById":
-            found.append(f'[id="{value}"]')
+            found += _by_id(value)
         elif function == "getElementsByClassName":
             found.append("".join(f".{name}" for name in value.split()))
         elif not value.startswith("<"):

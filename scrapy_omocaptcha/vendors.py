@@ -13,7 +13,7 @@ from lxml.html import HtmlElement
 from scrapy.http import HtmlResponse, Response
 
 from scrapy_omocaptcha.reading import Reading, asked
-from scrapy_omocaptcha.wordings import WALL
+from scrapy_omocaptcha.wordings import wall_phrase
 
 _MARKS = (
     ("hCaptcha", rb"\bhcaptcha\.com/|class=[\"']?h-captcha\b"),
@@ -60,7 +60,7 @@ def find_other_captcha(response: Response) -> str | None:
 def _is_bare(root: HtmlElement) -> bool:
     """There is little to read and it speaks of a check, or there is hardly anything but a captcha."""
     reading = Reading(root)
-    if WALL.search(reading.title) or WALL.search(reading.text, 0, 4000):
+    if wall_phrase(reading.title) or wall_phrase(reading.text[:4000]):
         bare = reading.words <= 450 and reading.links <= 30
     else:
         # A script alone says nothing: many sites load one on every page.

@@ -11,8 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from cssselect import ExpressionError, SelectorError
+from lxml.etree import XPath
 from lxml.html import HtmlElement
 from parsel import Selector
 
@@ -21,10 +23,16 @@ from scrapy_omocaptcha.frames import container, read_frame
 from scrapy_omocaptcha.renders import Inline
 from scrapy_omocaptcha.scripts import Code, Span
 
+MAX_SELECTORS = 30
+"""How many selectors of a page's scripts are looked up."""
+
 MAX_WIDGETS = 20
 """How many widgets of one page are looked at; more are no page but an attack."""
 
 _SCORE = re.compile(r"v3\b|recaptcha-?3\b", re.IGNORECASE)
+_SIMPLE = re.compile(r"#([\w-]+)|\.([\w-]+)")
+_BY_ID = XPath("descendant::*/@id[. = $id]/..")
+_BY_CLASS = XPath("descendant::*/@class[contains(., $name)]/..")
 _OTHER_KEY = re.compile(r"[0-3]x|[0-9a-f]{8}-[0-9a-f]{4}-", re.IGNORECASE)
 _OTHER = (
     "h-captcha",
@@ -55,13 +63,13 @@ class Widget:
     """The callback that an inline script passes to ``grecaptcha.render``."""
 
 
-def find_widgets(selector: Selector) -> tuple[list[Widget], Inline]:
-    """The live widgets of the page in document order, and what its inline scripts say."""
-    page = Candidates(selector.root)
-    widgets: dict[HtmlElement, Widget] = {}
-    for widget in _from_elements(page):
-        if len(widgets) < MAX_WIDGETS:
-            widgets.setdefault(widget.element, widget)
+def find_widgets(selector: Selector, text: str) -> tuple[list[Widget], Inline]:
+    """The live widgets of the page in document order, and what its inline scripts say.
+
+    :param text: the markup that ``selector`` was made of.
+    """
+    page = Candidates(selector.root, text)
+    widgets = {widget.element: widget for widget in islice(_from_elements(page), MAX_WIDGETS)}
     _add_renders(page, selector, widgets)
     _add_frames(page, widgets)
     _add_fallbacks(page, widgets)
@@ -96,10 +104,15 @@ def _from_elements(page: Candidates) -> Iterator[Widget]:
 
 
 def _add_renders(page: Candidates, selector: Selector, widgets: dict[HtmlElement, Widget]) -> None:
+    selected: dict[str, list[HtmlElement]] = {}
     for render in page.inline.renders:
-        targets = [e for s in render.selectors for e in _select(selector, s) if not is_dead(e)]
+        for css in render.selectors:
+            if css not in selected and len(selected) < MAX_SELECTORS:
+                selected[css] = [e for e in _select(selector, css) if not is_dead(e)]
+        targets = [e for css in render.selectors for e in selected.get(css, ())][:MAX_WIDGETS]
         # Of several look-ups in a script, the widget's own is the innermost.
-        targets = [e for e in targets if not any(e in o.iterancestors() for o in targets)][:MAX_WIDGETS]
+        around = {ancestor for target in targets for ancestor in target.iterancestors()}
+        targets = [target for target in targets if target not in around]
         if not targets and render.created and render.sitekey:
             targets = [selector.root]
         for target in targets:
@@ -205,6 +218,11 @@ def _in_order(root: HtmlElement, widgets: list[Widget]) -> list[Widget]:
 
 
 def _select(selector: Selector, css: str) -> list[HtmlElement]:
+    simple = _SIMPLE.fullmatch(css)
+    if simple:  # what scripts mostly look up, without the way through XPath that is made for the occasion
+        identity, name = simple.groups()
+        elements = _BY_ID(selector.root, id=identity) if identity else _BY_CLASS(selector.root, name=name)
+        return [e for e in elements if identity or name in e.get("class").split()][:MAX_WIDGETS]
     try:
         return [found.root for found in selector.css(css)[:MAX_WIDGETS]]
     except (ValueError, ExpressionError, SelectorError):  # jQuery knows selectors that CSS does not

@@ -91,7 +91,7 @@ class Settings:
         return cls(
             api_token=_api_token(settings, needed=not dry_run),
             api_url=_api_url(settings),
-            type_job_id=str(settings.get("OMOCAPTCHA_TYPE_JOB_ID", "1")),
+            type_job_id=_word(settings, "OMOCAPTCHA_TYPE_JOB_ID", "1"),
             trigger=_trigger(settings),
             allowed_domains=_domains(settings),
             max_cost=_number(settings, "OMOCAPTCHA_MAX_COST", 1.0),
@@ -119,7 +119,7 @@ def _nonsense(name: str, value: object, valid: str) -> ValueError:
 def _bool(settings: BaseSettings, name: str, default: bool) -> bool:
     try:
         return settings.getbool(name, default)
-    except ValueError:
+    except (TypeError, ValueError):
         raise _nonsense(name, settings.get(name), "True or False") from None
 
 
@@ -130,7 +130,7 @@ def _number(settings: BaseSettings, name: str, default: float, *, least: float =
         if isinstance(value, bool):
             raise TypeError
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise _nonsense(name, value, valid) from None
     if not math.isfinite(number) or not least <= number <= most:
         raise _nonsense(name, value, valid)
@@ -142,6 +142,13 @@ def _count(settings: BaseSettings, name: str, default: int, *, least: int = 0) -
     if number != int(number):
         raise _nonsense(name, settings.get(name), f"a whole number of at least {least}")
     return int(number)
+
+
+def _word(settings: BaseSettings, name: str, default: str) -> str:
+    value = settings.get(name, default)
+    if isinstance(value, bool) or not isinstance(value, (int, str)) or not str(value).strip():
+        raise _nonsense(name, value, f"a text such as {default!r}")
+    return str(value).strip()
 
 
 def _choice(settings: BaseSettings, name: str, default: str, valid: tuple[str, ...]) -> str:
@@ -168,17 +175,19 @@ def _api_url(settings: BaseSettings) -> str:
     name = "OMOCAPTCHA_API_URL"
     value = settings.get(name) or _API_URL
     valid = "a URL such as 'https://…/api', without user, query or fragment; http only to a loopback address"
+    if "@" in str(value) or "?" in str(value):
+        # not echoed: what stands there may be a credential
+        raise ValueError(f"{name} carries a user, a password or a query; it must be {valid}")
     try:
         parts = urlsplit(value)
         # urlsplit reads the port only when asked
         acceptable = bool(parts.hostname) and (parts.port is None or parts.port > 0)
     except (TypeError, ValueError, AttributeError):
         raise _nonsense(name, value, valid) from None
-    if parts.username is not None or parts.password is not None:
-        # not echoed: what stands there is a credential
-        raise ValueError(f"{name} carries a user or a password; it must be {valid}")
     secure = parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname or ""))
-    if not acceptable or not secure or parts.query or parts.fragment:
+    # urlsplit overlooks white space and an empty fragment, programs read a backslash differently
+    odd = any(c in "\\#" or c.isspace() or not c.isprintable() for c in str(value))
+    if not acceptable or not secure or odd:
         raise _nonsense(name, value, valid)
     return str(value).rstrip("/")
 

@@ -1,0 +1,317 @@
+"""Settings: every one with good values, and each kind of nonsense refused by name without a credential in sight."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from scrapy.exceptions import NotConfigured
+from scrapy.settings import Settings as ScrapySettings
+
+from scrapy_omocaptcha.settings import Settings
+
+TOKEN = "omo-1234567890-credential"
+EXAMPLES = hypothesis_settings(derandomize=True, deadline=None, max_examples=80)
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch):
+    monkeypatch.delenv("OMOCAPTCHA_API_TOKEN", raising=False)
+
+
+def read(**values):
+    """The settings with these ``OMOCAPTCHA_*``, spelled without the prefix."""
+    named = {f"OMOCAPTCHA_{name}": value for name, value in {"API_TOKEN": TOKEN, **values}.items()}
+    return Settings.from_settings(ScrapySettings(named))
+
+
+def trigger(response, challenge):
+    return True
+
+
+def test_the_defaults_are_the_documented_ones():
+    settings = read()
+    told = {field.name: getattr(settings, field.name) for field in dataclasses.fields(settings)}
+    expected = {
+        "api_url": "https://omocaptcha.com/api",
+        "type_job_id": "1",
+        "trigger": None,
+        "allowed_domains": None,
+        "max_cost": 1.0,
+        "price": None,
+        "max_jobs": 0,
+        "max_jobs_per_host": 0,
+        "breaker_failures": 5,
+        "breaker_pause": 300,
+        "max_attempts": 2,
+        "concurrent_jobs": 32,
+        "max_waiting": 256,
+        "job_timeout": 180,
+        "api_timeout": 20,
+        "poll_interval": 2.0,
+        "token_max_age": 110,
+        "on_failure": "errback",
+        "dry_run": False,
+    }
+    assert {name: told[name] for name in expected} == expected
+    assert settings.api_token.reveal() == TOKEN
+
+
+GOOD = [
+    ("TYPE_JOB_ID", "2", 2),
+    ("TYPE_JOB_ID", 2, "2"),
+    ("TRIGGER", "challenge", None),
+    ("TRIGGER", trigger, trigger),
+    ("TRIGGER", f"{__name__}.trigger", trigger),
+    ("ALLOWED_DOMAINS", ["example.com"], ("example.com",)),
+    ("ALLOWED_DOMAINS", "example.com,.Example.ORG", ("example.com", "example.org")),
+    ("ALLOWED_DOMAINS", [], ()),
+    ("MAX_COST", 0, 0.0),
+    ("MAX_COST", "2.5", 2.5),
+    ("PRICE", "auto", None),
+    ("PRICE", "0.001", 0.001),
+    ("PRICE", 0.001, 0.001),
+    ("MAX_JOBS", "7", 7),
+    ("MAX_JOBS", 7.0, 7),
+    ("MAX_JOBS_PER_HOST", "3", 3),
+    ("BREAKER_FAILURES", "1", 1),
+    ("BREAKER_PAUSE", "0.5", 0.5),
+    ("MAX_ATTEMPTS", "1", 1),
+    ("CONCURRENT_JOBS", "1", 1),
+    ("MAX_WAITING", "0", 0),
+    ("JOB_TIMEOUT", "60", 60.0),
+    ("API_TIMEOUT", "0.1", 0.1),
+    ("POLL_INTERVAL", "5", 5.0),
+    ("TOKEN_MAX_AGE", "120", 120.0),
+    ("ON_FAILURE", "response", "response"),
+    ("DRY_RUN", "True", True),
+    ("DRY_RUN", "0", False),
+    ("DRY_RUN", 1, True),
+    ("API_URL", "https://api.example.com/v1/", "https://api.example.com/v1"),
+    ("API_URL", "https://api.example.com:8443/api", "https://api.example.com:8443/api"),
+]
+
+
+@pytest.mark.parametrize(("name", "given", "expected"), GOOD)
+def test_a_good_value_is_taken_also_as_the_text_that_a_command_line_gives(name, given, expected):
+    settings = read(**{name: given})
+    value = getattr(settings, name.lower())
+    assert str(value) == str(expected)
+    assert name == "TYPE_JOB_ID" or value == expected
+
+
+NUMBERS = [
+    "MAX_COST",
+    "PRICE",
+    "MAX_JOBS",
+    "MAX_JOBS_PER_HOST",
+    "BREAKER_FAILURES",
+    "BREAKER_PAUSE",
+    "MAX_ATTEMPTS",
+    "CONCURRENT_JOBS",
+    "MAX_WAITING",
+    "JOB_TIMEOUT",
+    "API_TIMEOUT",
+    "POLL_INTERVAL",
+    "TOKEN_MAX_AGE",
+]
+COUNTS = [
+    "MAX_JOBS",
+    "MAX_JOBS_PER_HOST",
+    "BREAKER_FAILURES",
+    "MAX_ATTEMPTS",
+    "CONCURRENT_JOBS",
+    "MAX_WAITING",
+]
+NONSENSE = [
+    *((name, value) for name in NUMBERS for value in ("many", "", -1, "-0.5", "nan", math.inf, True, [3], {}, 10**400)),
+    *((name, value) for name in COUNTS for value in (1.5, "2.5")),
+    *((name, 0) for name in ("BREAKER_FAILURES", "MAX_ATTEMPTS", "CONCURRENT_JOBS")),
+    *((name, 0) for name in ("JOB_TIMEOUT", "API_TIMEOUT", "POLL_INTERVAL", "TOKEN_MAX_AGE")),
+    ("TOKEN_MAX_AGE", 121),
+    *(("ON_FAILURE", value) for value in ("raise", "", "Errback", 1, ["errback"])),
+    *((name, value) for name in ("ENABLED", "DRY_RUN") for value in ("maybe", "", [], {}, "yes")),
+    *(("TYPE_JOB_ID", value) for value in ("", "  ", [], {}, True, 1.5)),
+    *(("TRIGGER", value) for value in ("no.such.thing", "nodots", "", 5, [], "os.path", "os.sep")),
+    *(("ALLOWED_DOMAINS", value) for value in (["https://example.com"], ["example.com:80"], [""], ["."], [5], "a,,b")),
+    *(
+        ("API_URL", value)
+        for value in (
+            "omocaptcha.com/api",
+            "ftp://omocaptcha.com/api",
+            "https://",
+            "https:///api",
+            "https://omocaptcha.com:99999/api",
+            "https://omocaptcha.com:0/api",
+            "https://[::1/api",
+            "https://omocaptcha.com/api#",
+            "https://omocaptcha.com/api#x",
+            " https://omocaptcha.com/api",
+            "https://omo\ncaptcha.com/api",
+            "https://omocaptcha.com/a pi",
+            "https://omocaptcha.com\\api",
+            5,
+            ["https://omocaptcha.com/api"],
+            b"https://omocaptcha.com/api",
+        )
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), NONSENSE, ids=lambda value: repr(value)[:40])
+def test_nonsense_raises_a_value_error_that_names_the_setting_the_value_and_what_is_valid(name, value):
+    with pytest.raises(ValueError, match=f"^OMOCAPTCHA_{name} is .*; it must be .+") as raised:
+        read(**{name: value})
+    # A list may be refused for the one entry in it.
+    shown = [repr(value)] + [repr(part) for part in (value.split(",") if isinstance(value, str) else [])]
+    if isinstance(value, list):
+        shown += [repr(part) for part in value]
+    assert any(text in str(raised.value) for text in shown)
+
+
+anything = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(max_size=30),
+    st.binary(max_size=10),
+    st.lists(st.one_of(st.text(max_size=5), st.integers()), max_size=3),
+    st.dictionaries(st.text(max_size=3), st.integers(), max_size=2),
+)
+
+
+@EXAMPLES
+@given(
+    name=st.sampled_from(sorted({name for name, _ in NONSENSE} | {"API_TOKEN", "ENABLED"})),
+    value=anything,
+)
+def test_whatever_a_setting_is_set_to_only_the_two_documented_errors_come_of_it(name, value):
+    try:
+        settings = read(**{name: value})
+    except ValueError as error:
+        assert f"OMOCAPTCHA_{name}" in str(error)
+    except NotConfigured as error:
+        assert name in ("ENABLED", "API_TOKEN"), error
+    else:
+        assert isinstance(settings, Settings)
+        assert math.isfinite(settings.max_cost + settings.job_timeout + settings.breaker_pause)
+
+
+# -- the credential -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", [None, "", "   ", "\t\n"])
+def test_without_an_api_token_nothing_is_configured_and_the_cure_is_named(value):
+    with pytest.raises(NotConfigured, match="set OMOCAPTCHA_API_TOKEN in the settings or in the environment"):
+        read(API_TOKEN=value)
+
+
+def test_the_environment_gives_the_api_token_where_the_settings_have_none(monkeypatch):
+    monkeypatch.setenv("OMOCAPTCHA_API_TOKEN", "from-the-environment")
+    assert read(API_TOKEN=None).api_token.reveal() == "from-the-environment"
+    assert read(API_TOKEN="").api_token.reveal() == "from-the-environment"
+    assert read().api_token.reveal() == TOKEN
+
+
+def test_spaces_around_the_api_token_are_not_part_of_it():
+    assert read(API_TOKEN=f" {TOKEN}\n").api_token.reveal() == TOKEN
+
+
+def test_a_dry_run_needs_no_api_token():
+    assert read(API_TOKEN=None, DRY_RUN=True).dry_run
+
+
+@pytest.mark.parametrize(
+    "value", ["two words", "line\nbreak-secret", "nul\0secret", 987654321, [TOKEN], TOKEN.encode()]
+)
+def test_an_api_token_that_is_none_is_refused_without_being_shown(value):
+    with pytest.raises(ValueError, match="OMOCAPTCHA_API_TOKEN must be") as raised:
+        read(API_TOKEN=value)
+    told = repr(raised.value)
+    for part in ("two", "secret", "987654321", TOKEN):
+        assert part not in told
+
+
+def test_switched_off_means_not_configured_and_asks_for_no_token():
+    with pytest.raises(NotConfigured, match="OMOCAPTCHA_ENABLED is False"):
+        read(ENABLED=False, API_TOKEN=None)
+
+
+def test_the_settings_show_their_api_token_to_nobody():
+    settings = read()
+    assert TOKEN not in repr(settings)
+    assert TOKEN not in f"{settings} {settings.api_token} {settings.api_token!r}"
+
+
+# -- the address ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://user:hunter2@omocaptcha.com/api",
+        "https://hunter2@omocaptcha.com/api",
+        "https://:hunter2@omocaptcha.com/api",
+        "https://user:hunter2@omocaptcha.com:99999/api",
+        "https://user:hunter2@[::1/api",
+        "http://user:hunter2@127.0.0.1/api",
+        "user:hunter2@omocaptcha.com/api",
+        "//user:hunter2@omocaptcha.com/api",
+        "https://user:hunter2@/api",
+        "https://omocaptcha.com/api?api_token=hunter2",
+        "https://omocaptcha.com/api?",
+    ],
+)
+def test_an_address_with_a_credential_in_it_is_refused_without_being_shown(url):
+    with pytest.raises(ValueError, match=r"OMOCAPTCHA_API_URL .*it must be") as raised:
+        read(API_URL=url)
+    assert "hunter2" not in repr(raised.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1/api",
+        "http://127.0.0.1:8080/api",
+        "http://127.255.255.254:1",
+        "http://localhost:8080",
+        "http://LOCALHOST:8080/api",
+        "http://[::1]:8080/api",
+    ],
+)
+def test_plain_http_goes_to_loopback(url):
+    assert read(API_URL=url).api_url == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://omocaptcha.com/api",
+        "http://127.0.0.1.example.com/",
+        "http://127.0.0.1.",
+        "http://localhost.example.com/",
+        "http://localhost@evil.example/",
+        "http://127.0.0.1@evil.example/",
+        "http://127.0.0.1:80@evil.example/",
+        "http://127.0.0.1\\@evil.example/",
+        "http://127.0.0.1\\.evil.example/",
+        "http://evil.example/127.0.0.1",
+        "http://evil.example#@127.0.0.1/",
+        "http://evil.example?@127.0.0.1/",
+        "http://0.0.0.0/api",
+        "http://128.0.0.1/api",
+        "http://[::]/api",
+        "http://127.1/api",
+        "http://2130706433/api",
+        "http://notlocalhost/",
+        "http://loc\talhost.evil.example/",
+    ],
+)
+def test_plain_http_goes_nowhere_else_not_even_to_what_looks_like_loopback(url):
+    with pytest.raises(ValueError, match="OMOCAPTCHA_API_URL"):
+        read(API_URL=url)

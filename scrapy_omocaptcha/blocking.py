@@ -39,7 +39,6 @@ _WALL_FORMS = (
     ("Distil's captcha page", re.compile(r"distil_r_captcha|^distilCaptchaForm "), None),
     ("a hosting firewall's page", re.compile(""), frozenset(("origin_url",))),
 )
-_PERIMETERX = re.compile(r"px-captcha[\"'\s>]")
 _WALL_WORDS = re.compile(
     r"sucuri website firewall|cidram|incapsula incident|imunify360|bitninja|perimeterx|distil networks|shieldon",
     re.IGNORECASE,
@@ -86,13 +85,13 @@ def judge(*, status: int, url: str, root: HtmlElement, markup: str, form: HtmlEl
         scales.put(-2, f"the title says '{said[0]}'")
     if phrase := wall_phrase(reading.title):
         scales.put(2, f"the title says '{phrase}'")
-    if wall := "PerimeterX's captcha page" if _PERIMETERX.search(markup) else _known_wall(form):
-        scales.put(5, f"it is {wall}")
     where = "page" if form is None else "form"
     if fields := asked(root if form is None else form):
         scales.put(-4, f"the {where} also asks for {fields[0]}")
     else:
         scales.put(1, f"the {where} asks for nothing but the captcha")
+        if wall := "PerimeterX's captcha page" if "px-captcha" in markup else _known_wall(form):
+            scales.put(5, f"it is {wall}")
     if reading.links > 60:
         scales.put(-4, f"much else to follow: {reading.links} links")
     # Reading is what costs: it is left out where it could not turn the scales.

@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import re
 from enum import Enum
+from itertools import islice
 
 from scrapy_omocaptcha.renders import Inline
 from scrapy_omocaptcha.scripts import Code, Span
 
 DEPTH = 2
 """How many calls deep a callback is followed into other functions of the page."""
+
+MAX_LOOKUPS = 50
+"""How many functions of a page are looked up."""
 
 _SUBMITS = re.compile(r"\.(?:submit\s?\(\s*\)|submit\s?\.\s?(?:call|apply)\b|requestSubmit\s?\()")
 _TRIGGERS = re.compile(r"\.trigger\s?\(\s?[\"'](submit|click)")
@@ -45,47 +49,58 @@ class Deed(Enum):
     """It does something with the token that no submission of the form does."""
 
 
-def named(inline: Inline, name: str, depth: int = DEPTH) -> Deed:
-    """What the page's function ``name`` does."""
-    name = name.rpartition(".")[2].strip()
-    if not re.fullmatch(r"[\w$]{1,100}", name):
-        return Deed.UNSEEN
-    word = re.escape(name)
-    definition = re.compile(
-        rf"(?<![\w$])(?:function\s+{word}\s?(?=\()|{word}[\"']?\s?[:=](?!=)\s?|(?<=[{{,\s]){word}\s?(?=\([\w$,\s]{{0,99}}\)\s?\{{))"
-    )
-    for code in inline.running:
-        if name in code.source:
-            for found in definition.finditer(code.bare):
-                deed = written(inline, code, Span(found.end(), len(code.bare)), depth)
-                if deed is not Deed.UNSEEN:
-                    return deed
-    return Deed.UNSEEN
+class Callbacks:
+    """The callbacks of one page, each looked up once."""
 
+    def __init__(self, inline: Inline) -> None:
+        self._inline = inline
+        self._known: dict[str, Deed] = {}
 
-def written(inline: Inline, code: Code, span: Span, depth: int = DEPTH) -> Deed:
-    """What the function does that is written, or named, at the beginning of ``span``."""
-    body, parameter = _body(code, span)
-    if body is None:
-        name = code.text[span.start : span.end][:200].strip().strip("\"'")
-        return named(inline, name, depth - 1) if depth and re.fullmatch(r"[\w$.]{1,100}", name) else Deed.UNSEEN
-    bare, text = code.bare[body.start : body.end], code.text[body.start : body.end]
-    trigger = _TRIGGERS.search(text)
-    submits = _SUBMITS.search(bare) or (trigger and trigger[1] == "submit")
-    if parameter and _copies(text, parameter):
-        return Deed.SCRIPTED
-    if submits:
-        return Deed.SUBMITS
-    if _PRESSES.search(bare) or trigger:
-        return Deed.PRESSES
-    if _SENDS.search(bare):
-        return Deed.SCRIPTED
-    if depth:
-        for name in list(dict.fromkeys(_CALLED.findall(bare)))[:10]:
-            deed = named(inline, name, depth - 1)
+    def named(self, name: str, depth: int = DEPTH) -> Deed:
+        """What the page's function ``name`` does."""
+        name = name.rpartition(".")[2].strip()
+        if name not in self._known:
+            if len(self._known) >= MAX_LOOKUPS or not re.fullmatch(r"[\w$]{1,100}", name):
+                return Deed.UNSEEN
+            self._known[name] = Deed.UNSEEN  # what a function that calls itself finds
+            self._known[name] = self._look_up(name, depth)
+        return self._known[name]
+
+    def written(self, code: Code, span: Span, depth: int = DEPTH) -> Deed:
+        """What the function does that is written, or named, at the beginning of ``span``."""
+        body, parameter = _body(code, span)
+        if body is None:
+            name = code.text[span.start : span.end][:200].strip().strip("\"'")
+            return self.named(name, depth - 1) if depth and re.fullmatch(r"[\w$.]{1,100}", name) else Deed.UNSEEN
+        bare, text = code.bare[body.start : body.end], code.text[body.start : body.end]
+        trigger = _TRIGGERS.search(text)
+        if parameter and _copies(text, parameter):
+            return Deed.SCRIPTED
+        if _SUBMITS.search(bare) or (trigger and trigger[1] == "submit"):
+            return Deed.SUBMITS
+        if _PRESSES.search(bare) or trigger:
+            return Deed.PRESSES
+        if _SENDS.search(bare):
+            return Deed.SCRIPTED
+        for name in list(dict.fromkeys(_CALLED.findall(bare)))[:10] if depth else ():
+            deed = self.named(name, depth - 1)
             if deed not in (Deed.UNSEEN, Deed.NOTHING):
                 return deed
-    return Deed.NOTHING
+        return Deed.NOTHING
+
+    def _look_up(self, name: str, depth: int) -> Deed:
+        word = re.escape(name)
+        definition = re.compile(
+            rf"(?<![\w$])(?:function\s+{word}\s?(?=\()|{word}[\"']?\s?[:=](?!=)\s?"
+            rf"|(?<=[{{,\s]){word}\s?(?=\([\w$,\s]{{0,99}}\)\s?\{{))"
+        )
+        for code in self._inline.running:
+            if name in code.source:
+                for found in islice(definition.finditer(code.bare), 20):
+                    deed = self.written(code, Span(found.end(), len(code.bare)), depth)
+                    if deed is not Deed.UNSEEN:
+                        return deed
+        return Deed.UNSEEN
 
 
 def _body(code: Code, span: Span) -> tuple[Span | None, str]:

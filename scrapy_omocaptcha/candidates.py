@@ -35,31 +35,22 @@ MAX_SCRIPT = 1_000_000
 MAX_SCRIPTS = 4_000_000
 """Length in characters up to which a page's scripts are read together."""
 
-# One pass each over an attribute is several times as fast as one that asks each element about all of them. The
-# costlier spellings are looked for only where the page's text shows that they occur.
-_PLAIN = (
-    "descendant::*/@class[contains(., 'aptcha')]/..",
-    "descendant::*/@id[contains(., 'aptcha')]/..",
-    "descendant::*/@data-sitekey/..",
+# One pass each over an attribute is several times as fast as one that asks each element about all of them.
+_PLAIN = XPath("descendant::*/@class[contains(., 'captcha')]/.. | descendant::*/@data-sitekey/..")
+_RARE = XPath(
+    "descendant::*/@class[contains(., 'aptcha') or contains(., 'APTCHA')]/.."
+    " | descendant::*/@id[contains(., 'aptcha') or contains(., 'APTCHA')]/.. | descendant::*/@data-sitekey/.."
 )
-_CAPITALS = ("descendant::*[contains(@class, 'APTCHA') or contains(@id, 'APTCHA')]",)
-_NAMES = ("descendant::*[contains(name(), 'captcha') or @*[contains(name(), 'captcha')]]",)
-_FINDERS = {
-    (capitals, names): XPath(" | ".join(_PLAIN + _CAPITALS * capitals + _NAMES * names))
-    for capitals in (False, True)
-    for names in (False, True)
-}
-_BEGINS_NAME = re.compile(r"[<\s][\w:.-]{0,30}captcha\Z")
+_RAREST = XPath(_RARE.path + " | descendant::*[contains(name(), 'captcha') or @*[contains(name(), 'captcha')]]")
 _IN_NAME = re.compile(
-    r"<[\w.:-]{0,30}captcha[\w.-]{0,30}[\s/>]|\s[\w.:-]{0,30}captcha[\w.:-]{0,30}[\s=>][^<>]{0,200}[\"'=]6L[\w-]{38}",
+    r"<[\w.:-]{0,30}captcha[\w.-]{0,30}[\s/>]|\s[\w.:-]{0,30}captcha[\w-]{0,30}[\s=>][^<>]{0,200}[\"'=]6L[\w-]{38}",
     re.IGNORECASE,
 )
-_IN_CAPITALS = re.compile(r"\b(?:class|id)\s?=[^<>]{0,200}APTCHA", re.IGNORECASE)
 _GOOGLE = re.compile(r"(?:https?:)?/{2,3}(?:www\.)?(?:google\.com|recaptcha\.net)/recaptcha/", re.IGNORECASE)
-_LOADER = re.compile(r"/recaptcha/(?:api|enterprise)\.js\b", re.IGNORECASE)
+_LOADER = re.compile(r"/recaptcha/(?:api|enterprise)\.js\b")
 _RENDER_KEY = re.compile(r"[?&;]render=(6L[\w-]{38})(?![\w-])")
-_OTHER_LOADER = re.compile(r"hcaptcha\.com/|challenges\.cloudflare\.com/turnstile", re.IGNORECASE)
-_RUNS = re.compile(r"^$|script|module|rocket|babel", re.IGNORECASE)
+_OTHER_LOADER = re.compile(r"hcaptcha\.com/|challenges\.cloudflare\.com/turnstile")
+_RUNS = re.compile(r"script|module|rocket|babel", re.IGNORECASE)
 _HOLDS_DATA = re.compile(r"json|magento", re.IGNORECASE)
 
 
@@ -74,12 +65,13 @@ def is_dead(element: HtmlElement) -> bool:
 class Candidates:
     """The candidates of a page, sorted by what they may be."""
 
-    def __init__(self, root: HtmlElement, text: str) -> None:
+    def __init__(self, root: HtmlElement) -> None:
+        self._root = root
         self.frames: list[HtmlElement] = []
         self.loaders: list[str] = []
         self.script_keys: list[str] = []
         self.others = False
-        self.elements = [element for element in _finder(text)(root) if element.tag not in _NO_WIDGET]
+        self.elements = [element for element in _PLAIN(root) if element.tag not in _NO_WIDGET]
         running: list[str] = []
         data: list[str] = []
         for element in root.iter("script", "iframe"):
@@ -88,6 +80,15 @@ class Candidates:
             elif len(self.frames) < MAX_FRAMES and _is_google(element):
                 self.frames.append(element)
         self.inline = Inline(_within_bounds(running), _within_bounds(data))
+
+    def look_closer(self, markup: str) -> None:
+        """Add the elements of rarer spellings: in capitals, by id, or in the names of tags and attributes."""
+        named = any(
+            _may_be_name(markup[max(0, at - 32) : at]) and _IN_NAME.search(markup, max(0, at - 32), at + 300)
+            for at in _places(markup, "captcha")
+        )
+        finder = _RAREST if named else _RARE
+        self.elements = [element for element in finder(self._root) if element.tag not in _NO_WIDGET]
 
     @cached_property
     def score_keys(self) -> frozenset[str]:
@@ -110,31 +111,30 @@ class Candidates:
             return
         kind = element.get("type") or ""
         # Consent managers and lazy loaders park scripts under another type and say so in attributes.
-        runs = _RUNS.search(kind) or (kind == "text/plain" and any(a.startswith("data-") for a in element.attrib))
+        runs = (
+            not kind
+            or _RUNS.search(kind)
+            or (kind == "text/plain" and any(a.startswith("data-") for a in element.attrib))
+        )
         if not runs:
             if _HOLDS_DATA.search(kind) and "ld+json" not in kind:
                 data.append(element.text or "")
             return
-        for value in element.values():
-            if _LOADER.search(value):
+        for name, value in element.items():
+            if name == "data-sitekey" and KEY.fullmatch(value.strip()):
+                self.script_keys.append(value.strip())
+            elif "/recaptcha/" in value and _LOADER.search(value):
                 self.loaders.append(value)
-            elif _OTHER_LOADER.search(value):
+            elif ("hcaptcha" in value or "turnstile" in value) and _OTHER_LOADER.search(value):
                 self.others = True
-        key = (element.get("data-sitekey") or "").strip()
-        if KEY.fullmatch(key):
-            self.script_keys.append(key)
         if element.text:
             running.append(element.text)
 
 
-def _finder(text: str) -> XPath:
-    """What finds the candidates of a page whose markup is ``text``: a slower way where that holds rare spellings."""
-    capitals = any(_IN_CAPITALS.search(text, max(0, at - 200), at + 6) for at in _places(text, "APTCHA"))
-    names = any(
-        _BEGINS_NAME.search(text, max(0, at - 32), at + 7) and _IN_NAME.search(text, max(0, at - 32), at + 300)
-        for at in _places(text, "captcha")
-    )
-    return _FINDERS[capitals, names]
+def _may_be_name(before: str) -> bool:
+    """A tag's or an attribute's name may begin at the end of ``before``: no quote and no slash stands there."""
+    word = "" if not before or before[-1].isspace() else before.split()[-1]
+    return not word.lstrip("<").replace("-", "") or word.lstrip("<").replace("-", "").isalnum()
 
 
 def _places(text: str, word: str) -> list[int]:

@@ -14,14 +14,12 @@ from urllib.parse import urljoin
 
 from lxml.html import HtmlElement
 from parsel import Selector
-from scrapy.http import HtmlResponse, Response, TextResponse, XmlResponse
+from scrapy.http import HtmlResponse, Response, XmlResponse
 
-from scrapy_omocaptcha import callbacks
 from scrapy_omocaptcha.blocking import judge
-from scrapy_omocaptcha.callbacks import Deed
+from scrapy_omocaptcha.callbacks import Callbacks, Deed
 from scrapy_omocaptcha.challenge import Challenge, Form
 from scrapy_omocaptcha.forms import find_form, read_form
-from scrapy_omocaptcha.renders import Inline
 from scrapy_omocaptcha.widgets import Widget, find_widgets
 
 _WORD = b"recaptcha"
@@ -38,21 +36,52 @@ def find_challenge(response: Response) -> Challenge | None:
     :returns: the first live widget in document order, with its form, whether the page is the challenge, and the
         page's further widgets; None when the page holds no live widget or is no HTML.
     """
-    if not _mentions_recaptcha(response):
+    if not _mentions_recaptcha(response) or not isinstance(response, (HtmlResponse, XmlResponse)):
         return None
-    selector = _page(response)
+    markup = response.text
+    selector = _page(response, markup)
     if selector is None:
         return None
-    text = response.text
-    widgets, inline = find_widgets(selector, text)
+    widgets, inline = find_widgets(selector, markup)
     if not widgets:
         return None
     root = selector.root
-    first, *further = [_challenge(response, root, widget, widgets, inline) for widget in widgets]
+    forms = _Forms(response, root, [widget.element for widget in widgets])
+    callbacks = Callbacks(inline)
+    first, *further = [_challenge(response.url, widget, callbacks, forms) for widget in widgets]
     judgement = judge(
-        status=response.status, url=response.url, root=root, markup=text, form=find_form(widgets[0].element)
+        status=response.status, url=response.url, root=root, markup=markup, form=find_form(widgets[0].element)
     )
     return replace(first, blocking=judgement.blocking, evidence=judgement.evidence, others=tuple(further))
+
+
+class _Forms:
+    """The forms around a page's widgets, each read once."""
+
+    def __init__(self, response: HtmlResponse | XmlResponse, root: HtmlElement, elements: list[HtmlElement]) -> None:
+        self._url, self._encoding = response.url, response.encoding
+        self._base_url = _base_url(response.url, root)
+        self._elements = elements
+        self._known: dict[tuple[HtmlElement, bool], Form | None] = {}
+
+    def read(self, element: HtmlElement, pressed: bool) -> Form | None:
+        """The form around ``element``, None when there is none or when its action is no address at all."""
+        form = find_form(element)
+        if form is None:
+            return None
+        if (form, pressed) not in self._known:
+            try:
+                self._known[form, pressed] = read_form(
+                    form,
+                    page_url=self._url,
+                    base_url=self._base_url,
+                    encoding=self._encoding,
+                    token_at=[widget for widget in self._elements if find_form(widget) is form],
+                    pressed=pressed,
+                )
+            except ValueError:
+                self._known[form, pressed] = None
+        return self._known[form, pressed]
 
 
 def _mentions_recaptcha(response: Response) -> bool:
@@ -65,62 +94,43 @@ def _mentions_recaptcha(response: Response) -> bool:
     return any(word in body for word in _WIDE_WORDS)
 
 
-def _page(response: Response) -> Selector | None:
-    """The parsed page, or None when the response is no page."""
+def _page(response: HtmlResponse | XmlResponse, markup: str) -> Selector | None:
+    """The parsed page, or None when the response is XML of another kind."""
     if isinstance(response, HtmlResponse):
         return response.selector
-    if isinstance(response, XmlResponse) and _XHTML.search(response.text[:2000]):
+    if _XHTML.search(markup, 0, 2000):
         # Scrapy's own selector of it is one for XML, in which neither a form nor a script is what it is in HTML.
-        return Selector(text=response.text, type="html")
+        return Selector(text=markup, type="html")
     return None
 
 
-def _challenge(
-    response: Response, root: HtmlElement, widget: Widget, widgets: list[Widget], inline: Inline
-) -> Challenge:
-    deed = _deed(widget, inline)
-    form = _form(response, root, widget, widgets, deed)
-    unseen = deed is Deed.UNSEEN and widget.invisible and form is None
+def _challenge(url: str, widget: Widget, callbacks: Callbacks, forms: _Forms) -> Challenge:
+    deed = _deed(widget, callbacks)
+    # A checkbox waits for the form's button, unless its callback submits; an invisible widget always submits by
+    # its callback, unless that presses a button.
+    pressed = deed is Deed.PRESSES or not (widget.invisible or deed is Deed.SUBMITS)
+    form = forms.read(widget.element, pressed)
     return Challenge(
-        url=response.url,
+        url=url,
         sitekey=widget.sitekey,
         invisible=widget.invisible,
         enterprise=widget.enterprise,
         data_s=widget.data_s,
         callback=widget.callback,
         form=form,
-        scripted=deed is Deed.SCRIPTED or unseen,
+        # An unseen callback most often submits its form; without a form there is nothing that it could submit.
+        scripted=deed is Deed.SCRIPTED or (deed is Deed.UNSEEN and widget.invisible and form is None),
     )
 
 
-def _deed(widget: Widget, inline: Inline) -> Deed:
+def _deed(widget: Widget, callbacks: Callbacks) -> Deed:
     if widget.handler is not None:
-        return callbacks.written(inline, *widget.handler)
-    return Deed.UNSEEN if widget.callback is None else callbacks.named(inline, widget.callback)
-
-
-def _form(response: Response, root: HtmlElement, widget: Widget, widgets: list[Widget], deed: Deed) -> Form | None:
-    form = find_form(widget.element)
-    if form is None:
-        return None
-    # A checkbox waits for the form's button, unless its callback submits; an invisible widget always submits by
-    # its callback, unless that presses a button.
-    pressed = deed is Deed.PRESSES or not (widget.invisible or deed is Deed.SUBMITS)
-    try:
-        return read_form(
-            form,
-            page_url=response.url,
-            base_url=_base_url(response.url, root),
-            encoding=response.encoding if isinstance(response, TextResponse) else "utf-8",
-            token_at=[w.element for w in widgets if find_form(w.element) is form],
-            pressed=pressed,
-        )
-    except ValueError:  # the action is no address at all
-        return None
+        return callbacks.written(*widget.handler)
+    return Deed.UNSEEN if widget.callback is None else callbacks.named(widget.callback)
 
 
 def _base_url(url: str, root: HtmlElement) -> str:
-    href = next(iter(root.xpath("(//base/@href)[1]")), None)
+    href = next((base.get("href") for base in root.iter("base") if base.get("href") is not None), None)
     try:
         return url if href is None else urljoin(url, href.strip())
     except ValueError:

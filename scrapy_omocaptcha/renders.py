@@ -209,7 +209,7 @@ def _last_assignment(code: Code, name: str, before: int) -> Span | None:
 
 
 def _lookups(text: str) -> tuple[str, ...]:
-    found = []
+    found: list[str] = []
     for function, _, value in _LOOKUP.findall(text):
         if function == "getElementById":
             found += _by_id(value)

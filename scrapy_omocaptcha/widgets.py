@@ -63,21 +63,27 @@ class Widget:
     """The callback that an inline script passes to ``grecaptcha.render``."""
 
 
-def find_widgets(selector: Selector, text: str) -> tuple[list[Widget], Inline]:
+def find_widgets(selector: Selector, markup: str) -> tuple[list[Widget], Inline]:
     """The live widgets of the page in document order, and what its inline scripts say.
 
-    :param text: the markup that ``selector`` was made of.
+    :param markup: what ``selector`` was parsed from.
     """
-    page = Candidates(selector.root, text)
+    page = Candidates(selector.root)
+    widgets = _widgets(page, selector)
+    if not widgets:
+        page.look_closer(markup)
+        widgets = _widgets(page, selector) or _plugin(page)
+    _complete(page, widgets.values())
+    found = [widget for widget in widgets.values() if _is_live(page, widget)]
+    return sorted(found, key=lambda widget: _position(widget.element)), page.inline
+
+
+def _widgets(page: Candidates, selector: Selector) -> dict[HtmlElement, Widget]:
     widgets = {widget.element: widget for widget in islice(_from_elements(page), MAX_WIDGETS)}
     _add_renders(page, selector, widgets)
     _add_frames(page, widgets)
     _add_fallbacks(page, widgets)
-    if not widgets:
-        _add_plugin(page, widgets)
-    _complete(page, widgets.values())
-    found = [widget for widget in widgets.values() if _is_live(page, widget)]
-    return _in_order(selector.root, found), page.inline
+    return widgets
 
 
 def _from_elements(page: Candidates) -> Iterator[Widget]:
@@ -176,19 +182,19 @@ def _add_fallbacks(page: Candidates, widgets: dict[HtmlElement, Widget]) -> None
                 widgets.setdefault(beside, Widget(beside, sitekey=frame.key, enterprise=page.enterprise))
 
 
-def _add_plugin(page: Candidates, widgets: dict[HtmlElement, Widget]) -> None:
+def _plugin(page: Candidates) -> dict[HtmlElement, Widget]:
     """An empty element called a captcha, filled by a script that is not on the page from a key that is."""
     keys = {key for _, key in page.inline.keys} - page.score_keys
     if len(keys) != 1 or not page.loads_widgets or page.others:
-        return
+        return {}
     for element in page.elements:
         empty = len(element) == 0 and not (element.text or "").strip()
         if not empty or element.tag not in ("div", "span", "p"):
             continue
         if not (is_dead(element) or _is_other(element) or _is_score(element)):
             size = (element.get("data-size") or "").strip().lower()
-            widgets[element] = Widget(element, invisible=size == "invisible", enterprise=page.enterprise)
-            return
+            return {element: Widget(element, invisible=size == "invisible", enterprise=page.enterprise)}
+    return {}
 
 
 def _complete(page: Candidates, widgets: Iterable[Widget]) -> None:
@@ -209,12 +215,14 @@ def _is_live(page: Candidates, widget: Widget) -> bool:
     return widget.handler is not None or (page.loads_widgets and not page.others)
 
 
-def _in_order(root: HtmlElement, widgets: list[Widget]) -> list[Widget]:
-    if len(widgets) < 2:
-        return widgets
-    by_element = {widget.element: widget for widget in widgets}
-    tags = {widget.element.tag for widget in widgets}
-    return [by_element[element] for element in root.iter(*tags) if element in by_element]
+def _position(element: HtmlElement) -> list[int]:
+    """Something that sorts elements into document order."""
+    position = []
+    parent = element.getparent()
+    while parent is not None:
+        position.append(parent.index(element))
+        element, parent = parent, parent.getparent()
+    return position[::-1]
 
 
 def _select(selector: Selector, css: str) -> list[HtmlElement]:

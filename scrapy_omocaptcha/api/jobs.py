@@ -7,6 +7,7 @@ never judges by ``success`` alone, and a state it does not know means "not ready
 from __future__ import annotations
 
 import json
+import math
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from scrapy_omocaptcha.settings import Secret
 
 _FAILED = {"fail", "failed"}
-_BAD_TOKEN = re.compile(r"\b(?:invalid|wrong|incorrect|unknown)\W+(?:api\W*)?(?:token|key)\b", re.IGNORECASE)
+_BAD_TOKEN = re.compile(r"\b(?:invalid|wrong|incorrect|unknown)\W+(?:api[\W_]*)?(?:token|key)\b", re.IGNORECASE)
 _EMPTY_ACCOUNT = re.compile(
     r"(?:not enough|insufficient|no|zero|low|out of)\W+(?:balance|money|funds?|credits?)"
     r"|(?:balance|money|funds?|credits?)\W+(?:is\W+|are\W+)?(?:not enough|insufficient|empty|too low|zero)"
@@ -27,7 +28,9 @@ _EMPTY_ACCOUNT = re.compile(
 )
 # One sample of a solved job has the token as a bare string inside braces, which is not JSON.
 _BARE_STRING = re.compile(r'\{\s*("[^"\\{}]*")\s*\}')
+_CONTENT = ("job_id", "status", "result", "balance", "service")
 _LONGEST_MESSAGE = 200
+_LONGEST_ID = 100
 _LONGEST_NUMBER = 19
 
 
@@ -53,25 +56,26 @@ class JobsApi:
             "isInvisible": job.invisible,
         }
         answer = await self._call("/createJob", data=data)
-        job_id = answer.get("job_id")
-        if isinstance(job_id, bool) or not isinstance(job_id, (int, str)) or not str(job_id).strip():
+        job_id = _scalar(answer.get("job_id")).strip()
+        # It reaches the log.
+        if not job_id or isinstance(answer["job_id"], (bool, float)) or not _is_short_line(job_id):
             raise ApiBadAnswer("/createJob: an answer without an error and without a job_id")
-        return str(job_id)
+        return job_id
 
     async def job_result(self, job_id: str) -> str | None:
         # The documents show the id as a number; a text that is one is sent back as one.
-        is_number = job_id.isascii() and job_id.isdigit() and len(job_id) < _LONGEST_NUMBER
+        is_number = len(job_id) < _LONGEST_NUMBER and job_id.isdecimal() and str(int(job_id)) == job_id
         answer = await self._call("/getJobResult", job_id=int(job_id) if is_number else job_id)
         if _status(answer) in _FAILED:
             raise JobFailed(self._message(answer) or "the service could not solve it")
-        token = _token(answer.get("result"))
+        token = _token(answer)
         if token is None and _status(answer) == "success":
             raise ApiBadAnswer("/getJobResult: success without a token")
         return token
 
     async def balance(self) -> float:
         answer = await self._call("/getBalance")
-        return _usd(answer.get("balance"), "/getBalance")
+        return _amount(answer.get("balance"), "/getBalance")
 
     async def price(self) -> float | None:
         answer = await self._call("/getService")
@@ -79,8 +83,11 @@ class JobsApi:
         if not isinstance(services, list):
             raise ApiBadAnswer("/getService: an answer without a list of services")
         for service in services:
-            if isinstance(service, dict) and str(service.get("id")) == self._type_job_id:
-                return _usd(service.get("price"), "/getService")
+            if isinstance(service, dict) and _scalar(service.get("id")) == self._type_job_id:
+                price = _amount(service.get("price"), "/getService")
+                if price < 0:
+                    raise ApiBadAnswer("/getService: a price below zero")
+                return price
         return None
 
     async def close(self) -> None:
@@ -90,7 +97,8 @@ class JobsApi:
         text = await self._transport.post(path, {"api_token": self._api_token.reveal(), **body})
         answer = _parse(text, path)
         # "fail" is a result of a job, whatever stands beside it.
-        if _is_error(answer) and _status(answer) not in _FAILED:
+        is_result = path == "/getJobResult" and _status(answer) in _FAILED
+        if _is_error(answer) and not is_result:
             message = self._message(answer)
             if _BAD_TOKEN.search(message) or _EMPTY_ACCOUNT.search(message):
                 raise AccountError(f"{path}: {message}")
@@ -99,8 +107,9 @@ class JobsApi:
 
     def _message(self, answer: dict[str, Any]) -> str:
         """The service's own words, on one line and not without end: they reach the log, the credential must not."""
-        message = answer.get("message") or answer.get("errorDescription") or ""
-        return " ".join(str(message).replace(self._api_token.reveal(), "***").split())[:_LONGEST_MESSAGE]
+        message = _scalar(answer.get("message")) or _scalar(answer.get("errorDescription"))
+        message = message.replace(self._api_token.reveal(), "***")
+        return " ".join("".join(c if c.isprintable() else " " for c in message).split())[:_LONGEST_MESSAGE]
 
 
 def _parse(text: str, path: str) -> dict[str, Any]:
@@ -117,17 +126,37 @@ def _parse(text: str, path: str) -> dict[str, Any]:
 
 
 def _is_error(answer: dict[str, Any]) -> bool:
-    """``error`` is true (also as text), or ``errorId`` is not zero; ``success`` contradicts both in one document."""
-    return str(answer.get("error", "")).lower() in {"true", "1"} or str(answer.get("errorId") or "0") != "0"
+    """``error`` is true (also as text), or ``errorId`` is not zero.
+
+    ``success`` contradicts both in one document; it is believed only in an answer that says nothing else.
+    """
+    if "error" in answer or "errorId" in answer:
+        error_id = answer.get("errorId")
+        return _scalar(answer.get("error")).lower() in {"true", "1"} or bool(error_id and error_id != "0")
+    empty = all(answer.get(key) is None for key in _CONTENT)
+    return empty and _scalar(answer.get("success")).lower() == "false"
+
+
+def _scalar(value: Any) -> str:
+    """``value`` as text; empty for what is no text, number or truth value."""
+    return str(value) if isinstance(value, (str, int, float)) else ""
 
 
 def _status(answer: dict[str, Any]) -> str:
-    return str(answer.get("status", "")).lower()
+    return _scalar(answer.get("status")).lower()
 
 
-def _token(result: Any) -> str | None:
-    """A token out of ``result``, which is an object or the bare token; None where there is none that could be one."""
-    value = result.get("gRecaptchaResponse") if isinstance(result, dict) else result
+def _is_short_line(text: str) -> bool:
+    return len(text) <= _LONGEST_ID and text.isprintable()
+
+
+def _token(answer: dict[str, Any]) -> str | None:
+    """A token out of ``result``: an object, or the bare token where the state does not say that there is none yet."""
+    value = answer.get("result")
+    if isinstance(value, dict):
+        value = value.get("gRecaptchaResponse")
+    elif _status(answer) not in {"success", ""}:
+        return None
     if not isinstance(value, str):
         return None
     value = value.strip()
@@ -135,11 +164,12 @@ def _token(result: Any) -> str | None:
     return value if value and usable else None
 
 
-def _usd(value: Any, path: str) -> float:
+def _amount(value: Any, path: str) -> float:
+    """An amount of money; a balance may be below zero."""
     try:
-        usd = float(value)
-    except (TypeError, ValueError):
-        raise ApiBadAnswer(f"{path}: an amount that is not a number") from None
-    if not 0 <= usd < float("inf"):
-        raise ApiBadAnswer(f"{path}: an amount below zero or without end")
-    return usd
+        amount = float(_scalar(value)) if not isinstance(value, bool) else math.nan
+    except ValueError:
+        amount = math.nan
+    if not math.isfinite(amount):
+        raise ApiBadAnswer(f"{path}: an amount that is not a number")
+    return amount

@@ -7,7 +7,8 @@ shared by copies of a request; so it is replaced, never changed.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
+from urllib.parse import urlsplit
 from zlib import crc32
 
 from scrapy import Request
@@ -131,37 +132,59 @@ def again(request: Request, **changes: Any) -> Request:
 
     The cookies of the first request are in the cookiejar by now; sent again they would overwrite a clearance.
     """
-    state = _state(request)
-    headers = request.headers.copy()
-    for name in _KEPT_HEADERS:
-        headers.pop(name, None)
-    headers.update(state.get("headers", {}))
-    fields: dict[str, Any] = {
-        "url": state.get("url", request.url),
-        "method": state.get("method", request.method),
-        "body": state.get("body", b"") if state else request.body,
-        "headers": headers,
+    fields = {
+        **_as_asked(request),
         "cookies": {},
         "meta": own_meta(request),
         "dont_filter": True,
         "priority": request.priority,
         "flags": list(request.flags),
         "callback": NO_CALLBACK,
-        **changes,
     }
-    again = Request(**fields)
-    if _host(again) != _host(request):
-        again.meta.pop("download_slot", None)
-    return again
+    return Request(**{**fields, **changes})
+
+
+def original(request: Request, **changes: Any) -> Request:
+    """The request as the spider made it, before any redirect and without a trace of ours."""
+    fields = {
+        **_as_asked(request),
+        "cookies": _state(request).get("cookies", {}),
+        "meta": _spiders_meta(request),
+    }
+    return cast("Request", request.replace(**{**fields, **changes}))
+
+
+def give_back(request: Request) -> Request:
+    """The request as the spider made it, to be put back into the scheduler."""
+    back = original(request, dont_filter=True)
+    remember(back)
+    back.meta[_KEY] = {**_state(back), "jobs": jobs(request)}
+    return back
+
+
+def _as_asked(request: Request) -> dict[str, Any]:
+    state = _state(request)
+    headers = request.headers.copy()
+    for name in _KEPT_HEADERS:
+        headers.pop(name, None)
+    headers.update(state.get("headers", {}))
+    return {"url": url(request), "method": method(request), "body": state.get("body", b""), "headers": headers}
 
 
 def own_meta(request: Request) -> dict[str, Any]:
     """The meta of a request of our own that is sent for ``request``: its session, none of its history."""
-    meta = {key: value for key, value in request.meta.items() if key not in _TRACES}
-    for key in (_KEY, "omocaptcha", *_state(request).get("added", ())):
-        meta.pop(key, None)
+    meta = _spiders_meta(request)
+    meta.pop("omocaptcha", None)
     # A challenge must not be cached; the page behind it is put into the cache when it is there.
     meta.update({_OWN_KEY: True, "dont_cache": True})
+    return meta
+
+
+def _spiders_meta(request: Request) -> dict[str, Any]:
+    ours = (*_TRACES, _KEY, *_state(request).get("added", ()))
+    meta = {key: value for key, value in request.meta.items() if key not in ours}
+    if urlsplit(url(request)).hostname != urlparse_cached(request).hostname:
+        meta.pop("download_slot", None)
     return meta
 
 
@@ -174,37 +197,3 @@ def mark_own(request: Request) -> Request:
 def is_own(request: Request) -> bool:
     """A request that this package sent for another one."""
     return bool(request.meta.get(_OWN_KEY))
-
-
-def original(request: Request, **changes: Any) -> Request:
-    """The request as the spider made it, before any redirect and without a trace of ours."""
-    state = _state(request)
-    again_ = again(request)
-    meta = {**request.meta, **again_.meta}
-    for key in (*_TRACES, _KEY, _OWN_KEY, *state.get("added", ())):
-        meta.pop(key, None)
-    if "dont_cache" not in request.meta:
-        meta.pop("dont_cache", None)
-    fields = {
-        "url": again_.url,
-        "method": again_.method,
-        "body": again_.body,
-        "headers": again_.headers,
-        "cookies": state.get("cookies", {}),
-        "meta": meta,
-        **changes,
-    }
-    spiders_own: Request = request.replace(**fields)
-    return spiders_own
-
-
-def give_back(request: Request) -> Request:
-    """The request as the spider made it, to be put back into the scheduler."""
-    back = original(request, dont_filter=True)
-    remember(back)
-    back.meta[_KEY] = {**_state(back), "jobs": jobs(request)}
-    return back
-
-
-def _host(request: Request) -> str | None:
-    return urlparse_cached(request).hostname

@@ -1,0 +1,105 @@
+"""Crawls that are closed while requests wait for a token: nothing is lost, nothing is crawled twice."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
+
+PAGES = 20
+ROOT = Path(__file__).parent.parent
+PATIENCE = 60
+
+
+class Crawl:
+    """A crawl with a JOBDIR, in a process of its own, that can be ended and resumed."""
+
+    def __init__(self, tmp_path, urls, settings):
+        self._out = tmp_path / "out"
+        self._out.touch()
+        self._told = {"urls": urls, "out": str(self._out), "settings": {"JOBDIR": str(tmp_path / "job"), **settings}}
+
+    def start(self, **settings):
+        told = {**self._told, "settings": {**self._told["settings"], **settings}}
+        command = [sys.executable, "-m", "tests.crawl_process", json.dumps(told)]
+        return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+
+    def resume(self, **settings):
+        return self.end(self.start(**settings))
+
+    def end(self, process):
+        """Wait for a process to end of itself, and return its log."""
+        try:
+            _, log = process.communicate(timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            _, log = process.communicate()
+            pytest.fail(f"the crawl did not end:\n{log}")
+        assert process.returncode == 0, log
+        return log
+
+    @property
+    def came_back(self):
+        return Counter(self._out.read_text().splitlines())
+
+
+class Until:
+    """Waits for a number of events that the service or a site tells of."""
+
+    def __init__(self, word, number):
+        self._word = word
+        self._left = number
+        self._reached = threading.Event()
+
+    def __call__(self, line):
+        if self._word in line:
+            self._left -= 1
+        if self._left <= 0:
+            self._reached.set()
+
+    def wait(self):
+        assert self._reached.wait(PATIENCE)
+
+
+ENDS = {
+    "SIGINT": (signal.SIGINT, {}),
+    "SIGTERM": (signal.SIGTERM, {}),
+    "CLOSESPIDER_TIMEOUT": (None, {"CLOSESPIDER_TIMEOUT": 3}),
+}
+
+
+@pytest.mark.parametrize("wall", ["session", "redirect", "per_page"])
+@pytest.mark.parametrize("end", ENDS)
+def test_a_crawl_that_is_closed_while_it_waits_loses_nothing_and_resumes(tmp_path, end, wall):
+    ending, settings = ENDS[end]
+    asked = Until("getJobResult", 1)
+    solve_seconds = [1e9]
+    with (
+        OmoCaptchaService(on_event=asked, solve_seconds=lambda _: solve_seconds[0]) as service,
+        WalledSite(service, wall, catalogue_pages=PAGES) as site,
+    ):
+        urls = [f"{site.url}/page/{number}" for number in range(1, PAGES + 1)]
+        crawl = Crawl(tmp_path, urls, service.settings)
+        process = crawl.start(**settings)
+        asked.wait()
+        if ending is not None:
+            process.send_signal(ending)
+        since = time.monotonic()
+        log = crawl.end(process)
+        # Generous: this is to tell "at once" from "after OMOCAPTCHA_JOB_TIMEOUT".
+        assert time.monotonic() - since < PATIENCE / 2
+        assert crawl.came_back == Counter(), log
+        assert "Traceback" not in log, log
+
+        solve_seconds[0] = 0.0
+        log = crawl.resume()
+    assert crawl.came_back == Counter(f"page {url}" for url in urls), log

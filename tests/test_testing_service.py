@@ -479,10 +479,8 @@ def test_a_port_that_is_taken_is_an_error_where_the_service_is_started() -> None
 def test_the_fixtures_give_a_running_service_and_its_sites(
     omocaptcha_service: OmoCaptchaService, omocaptcha_site: Any
 ) -> None:
-    assert omocaptcha_service.settings == {
-        "OMOCAPTCHA_API_URL": f"http://127.0.0.1:{omocaptcha_service.port}/api",
-        "OMOCAPTCHA_API_TOKEN": "offline-token",
-    }
+    assert omocaptcha_service.settings["OMOCAPTCHA_API_URL"] == omocaptcha_service.url
+    assert omocaptcha_service.settings["OMOCAPTCHA_API_TOKEN"] == "offline-token"
     token = omocaptcha_service.mint(omocaptcha_site("thanks", status=429).sitekey)
     connection = http.client.HTTPConnection("127.0.0.1", omocaptcha_site("redirect").port)
     connection.request("GET", "/page/1")
@@ -494,19 +492,23 @@ def test_the_fixtures_give_a_running_service_and_its_sites(
 def test_it_runs_by_hand_until_it_is_told_to_end() -> None:
     command = [sys.executable, "-m", "scrapy_omocaptcha.testing", "--wall", "get", "--wall", "never", "--status", "503"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        lines = [process.stdout.readline().strip() for _ in range(6)]
-        assert "is behind the wall 'get'" in lines[0]
-        assert "is behind the wall 'never'" in lines[1]
-        assert lines[3].startswith("OMOCAPTCHA_API_URL = ")
-        host, port = lines[1].split("/")[2].split(":")
-        connection = http.client.HTTPConnection(host, int(port))
-        connection.request("GET", "/page/1")
-        assert connection.getresponse().status == 503
-        connection.close()
-        assert process.stdout.readline().strip() == "never site GET /page/1 -> 503 challenge"
-        process.send_signal(signal.SIGTERM)
-        assert process.stdout.read().strip() == "0 jobs for 0.00000 USD, 0 pages shown."
-        assert process.wait() == 0
-        assert process.stderr.read() == ""
+        try:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            lines = [process.stdout.readline()]
+            while lines[-1] not in ("Ctrl-C ends it.\n", ""):
+                lines.append(process.stdout.readline())
+            assert "is behind the wall 'get'" in lines[0]
+            assert "is behind the wall 'never'" in lines[1]
+            assert "    OMOCAPTCHA_API_TOKEN = 'offline-token'\n" in lines
+            connection = http.client.HTTPConnection("127.0.0.1", urllib.parse.urlsplit(lines[1].split()[0]).port)
+            connection.request("GET", "/page/1")
+            assert connection.getresponse().status == 503
+            connection.close()
+            assert process.stdout.readline() == "never site GET /page/1 -> 503 challenge\n"
+            process.send_signal(signal.SIGTERM)
+            assert process.stdout.read() == "0 jobs for 0.00000 USD, 0 pages shown.\n"
+            assert process.wait() == 0
+            assert process.stderr.read() == ""
+        finally:
+            process.kill()

@@ -87,7 +87,7 @@ class OmoCaptchaService(LoopbackServer):
 
     @property
     def settings(self) -> dict[str, str | float]:
-        """The settings that turn a Scrapy project to this service."""
+        """The settings that turn a Scrapy project to this service, and let it ask as often as a test wants."""
         return {
             "OMOCAPTCHA_API_URL": self.url,
             "OMOCAPTCHA_API_TOKEN": self.api_token,

@@ -72,7 +72,7 @@ def run(options: argparse.Namespace, say: Callable[[str], None]) -> None:
             say(f"{site.url}/catalogue/ is behind the wall {name!r}. {site.wall.about}")
         say(f"{service.url} is the service. Settings of a project that uses it:")
         for setting, value in service.settings.items():
-            say(f'    {setting} = "{value}"')
+            say(f"    {setting} = {value!r}")
         say("Ctrl-C ends it.")
         while not end.wait(WAKE_UP_SECONDS):
             pass

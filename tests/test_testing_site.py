@@ -461,6 +461,16 @@ def test_a_site_goes_wrong_where_it_is_told_to(service: OmoCaptchaService) -> No
         assert [visitor.ask(path).status for path in ("/page/1", "/page/3")] == [200, 429]
 
 
+def test_a_slow_answer_is_the_whole_answer(service: OmoCaptchaService) -> None:
+    with WalledSite(service) as site:
+        visitor = Visitor(site)
+        site.fault("*", "slow", times=3, seconds=0.01)
+        answer = visitor.submit(visitor.ask("/page/1"), "/page/1")
+        assert (answer.status, answer.location) == (302, "/page/1")
+        assert visitor.ask("/page/1").title == "Catalogue, page 1 of 5"
+        assert [visit.fault for visit in site.requests] == ["slow"] * 3
+
+
 def test_an_empty_body_can_be_truncated_too(service: OmoCaptchaService) -> None:
     with WalledSite(service, "redirect") as site:
         site.fault("/page/1", "truncated")

@@ -183,7 +183,8 @@ async def _piecemeal(
     """An answer that comes bit by bit: slow, truncated, endless."""
     body = _body(answer)
     half = len(body) // 2
-    response = web.StreamResponse(status=answer.status, headers={"Content-Type": answer.headers["Content-Type"]})
+    response = web.StreamResponse(status=answer.status, headers=answer.headers)
+    response.cookies.update(answer.cookies)
     if fault.kind != "endless":
         response.content_length = len(body) + (fault.kind == "truncated")
     await response.prepare(request)

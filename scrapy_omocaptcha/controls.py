@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from math import ceil, floor
 
+from lxml.etree import XPath
 from lxml.html import HtmlElement
 
 SUBMIT_TYPES = frozenset({"submit", "image"})
@@ -34,6 +36,7 @@ _DATES = {
     "time": re.compile(_TIME),
     "datetime-local": re.compile(f"{_DATE}[T ]{_TIME}"),
 }
+_marked_options = XPath(".//option[@selected]")
 
 
 def kind(control: HtmlElement) -> str:
@@ -130,14 +133,11 @@ def _float(text: str | None, otherwise: float) -> float:
 
 
 def _selected(select: HtmlElement) -> Iterator[str]:
-    options = list(select.iter("option"))
-    chosen = [option for option in options if option.get("selected") is not None]
+    chosen = _marked_options(select)
     if select.get("multiple") is None:
+        chosen = chosen[-1:]
         if not chosen and _rows(select) == 1:
-            chosen = [option for option in options if not _disabled(option)]
-            chosen = chosen[:1]
-        else:
-            chosen = chosen[-1:]
+            chosen = list(islice((o for o in select.iter("option") if not _disabled(o)), 1))
     for option in chosen:
         if not _disabled(option):
             value = option.get("value")

@@ -6,9 +6,10 @@ browser that solves captchas runs scripts, so what stands in ``noscript`` is no 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from urllib.parse import urljoin, urlsplit
 
+from lxml.etree import XPath
 from lxml.html import HtmlElement
 from w3lib.encoding import resolve_encoding
 from w3lib.url import safe_url_string
@@ -22,13 +23,16 @@ _PORTS = {"http": ":80", "https": ":443"}
 # Browsers read more characters in this encoding than they write.
 _NARROWER = {"gb18030": "gbk"}
 _NAMES = {"cp949": "EUC-KR", "cp932": "Shift_JIS", "big5hkscs": "Big5", "euc_jp": "EUC-JP", "mac-roman": "macintosh"}
-_DEAD = ("noscript", "template")
+_named_element = XPath("(//*[@id = $id])[1]")
+_controls_before = XPath(
+    "count(preceding::input | preceding::button | preceding::select | preceding::textarea | ancestor::button)"
+)
 
 
 def find_form(element: HtmlElement) -> HtmlElement | None:
     """The form that ``element`` belongs to: the one its attribute ``form`` names, else the nearest."""
     if element.tag in _CONTROLS and element.get("form") is not None:
-        named = element.getroottree().xpath("//*[@id=$id][1]", id=element.get("form"))
+        named = _named_element(element, id=element.get("form"))
         return named[0] if named and named[0].tag == "form" else None
     return next(element.iterancestors("form"), None)
 
@@ -56,7 +60,7 @@ def read_form(
     fields: list[tuple[str, str]] = []
     files: set[str] = set()
     places: list[int] = []
-    controls = list(_controls(form, token_at))
+    controls = _controls(form, token_at)
     button = _default_button(controls) if pressed else None
     last_radio = {c.get("name"): c for c in controls if _is_checked_radio(c)}
     for control in controls:
@@ -99,31 +103,27 @@ def charset_name(charset: str) -> str:
     return charset.replace("iso8859", "iso-8859").upper()
 
 
-def _controls(form: HtmlElement, token_at: Sequence[HtmlElement]) -> Iterator[HtmlElement]:
+def _controls(form: HtmlElement, token_at: Sequence[HtmlElement]) -> list[HtmlElement]:
     """The live controls of ``form`` in tree order, and the textareas that Google's script adds."""
-    root = form.getroottree().getroot()
-    found = list(root.iter(*_CONTROLS, *{widget.tag for widget in token_at}))
-    has_textarea = any(_is_token_field(e) and find_form(e) is form for e in found)
-    added = []
-    for widget in () if has_textarea else token_at:
-        if next(widget.iterancestors("form"), None) is not form:
-            continue
-        textarea = root.makeelement("textarea", name=TOKEN_FIELD)
-        added.append(textarea)
-        before = widget.tag in _CONTROLS
-        neighbour = widget if before else list(widget.iter(*_CONTROLS, widget.tag))[-1]
-        found.insert(found.index(neighbour) + (not before), textarea)
-    for element in found:
-        if element in added or (element.tag in _CONTROLS and find_form(element) is form and not _is_dead(element)):
-            yield element
+    everywhere = list(form.getroottree().getroot().iter(*_CONTROLS))
+    owned = {e for e in everywhere if find_form(e) is form and _is_live(e)}
+    if not any(e.tag == "textarea" and e.get("name") == TOKEN_FIELD for e in owned):
+        widgets = [widget for widget in token_at if next(widget.iterancestors("form"), None) is form]
+        for place in sorted(map(_place, widgets), reverse=True):
+            textarea = form.makeelement("textarea", name=TOKEN_FIELD)
+            everywhere.insert(place, textarea)
+            owned.add(textarea)
+    return [element for element in everywhere if element in owned]
 
 
-def _is_token_field(element: HtmlElement) -> bool:
-    return element.tag == "textarea" and element.get("name") == TOKEN_FIELD and not _is_dead(element)
+def _place(widget: HtmlElement) -> int:
+    """How many controls of the page come before the textarea of ``widget``."""
+    inside = 0 if widget.tag in _CONTROLS else sum(1 for _ in widget.iter(*_CONTROLS))
+    return int(_controls_before(widget)) + inside
 
 
-def _is_dead(element: HtmlElement) -> bool:
-    return any(ancestor.tag in _DEAD for ancestor in element.iterancestors())
+def _is_live(element: HtmlElement) -> bool:
+    return next(element.iterancestors("noscript", "template"), None) is None
 
 
 def _is_button(control: HtmlElement) -> bool:
@@ -138,13 +138,11 @@ def _is_disabled(control: HtmlElement) -> bool:
     """Disabled itself, or in a disabled ``fieldset`` and not in the first ``legend`` of that."""
     if control.get("disabled") is not None:
         return True
-    child = control
-    for ancestor in control.iterancestors():
-        if ancestor.tag == "fieldset" and ancestor.get("disabled") is not None:
-            legend = next(ancestor.iterchildren("legend"), None)
-            if legend is None or child is not legend:
+    for fieldset in control.iterancestors("fieldset"):
+        if fieldset.get("disabled") is not None:
+            legend = next(fieldset.iterchildren("legend"), None)
+            if legend is None or legend not in control.iterancestors("legend"):
                 return True
-        child = ancestor
     return False
 
 

@@ -10,7 +10,9 @@ import json
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from OpenSSL import SSL
 from scrapy.utils.defer import maybe_deferred_to_future
+from service_identity import VerificationError
 from treq.client import HTTPClient
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectError, DNSLookupError
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 
 MAX_BODY = 1024 * 1024
 """Bytes of an answer. The longest real one, the list of services, has some 10 KB."""
+_LONGEST_PAUSE = 10
+"""Digits of a Retry-After that is believed."""
 
 
 class Transport:
@@ -68,11 +72,9 @@ class Transport:
             answer = await maybe_deferred_to_future(call)
         except ApiError:
             raise
-        except (ConnectError, DNSLookupError) as error:
-            raise ApiUnreachable(f"{path}: {_words(error)}", taken=False) from None
         except Exception as error:
-            # Whatever the network stack raises: the call may have arrived.
-            raise ApiUnreachable(f"{path}: {_words(error)}") from None
+            # Whatever the network stack raises: unless nothing was sent, the call may have arrived.
+            raise ApiUnreachable(f"{path}: {_words(error)}", taken=not _never_sent(error)) from None
         try:
             return answer.decode()
         except UnicodeDecodeError:
@@ -81,6 +83,18 @@ class Transport:
     async def close(self) -> None:
         closed: Deferred[None] = self._pool.closeCachedConnections()  # type: ignore[no-untyped-call]
         await maybe_deferred_to_future(closed)
+
+
+def _never_sent(error: Exception) -> bool:
+    """There was no connection, or it broke on the server's certificate, which is judged before anything is sent."""
+    if isinstance(error, (ConnectError, DNSLookupError)):
+        return True
+    reasons = (reason.value for reason in getattr(error, "reasons", ()))
+    return any(
+        isinstance(reason, VerificationError)
+        or (isinstance(reason, SSL.Error) and "certificate verify failed" in str(reason))
+        for reason in reasons
+    )
 
 
 def _words(error: Exception) -> str:
@@ -96,7 +110,9 @@ def _read(response: Any) -> Deferred[bytes]:
         response.original.deliverBody(body)
         return body.done
     # Business errors come with 200. All else was said by something before the service, so its text is not read.
-    response.original.deliverBody(_Body(limit=0))
+    dropped = _Body(limit=0)
+    dropped.done.addErrback(lambda _: None)
+    response.original.deliverBody(dropped)
     if refused:
         raise ApiRefused(f"HTTP status {status} without a JSON answer: is OMOCAPTCHA_API_URL right?")
     raise ApiUnreachable(
@@ -107,12 +123,12 @@ def _read(response: Any) -> Deferred[bytes]:
 
 
 def _is_json(response: Any) -> bool:
-    return any("json" in value.lower() for value in response.headers.getRawHeaders("Content-Type") or ())
+    return any(b"json" in value.lower() for value in response.headers.getRawHeaders(b"Content-Type", ()))
 
 
 def _retry_after(response: Any) -> float | None:
-    values = response.headers.getRawHeaders("Retry-After") or [""]
-    return float(values[0]) if values[0].isdigit() else None
+    value = response.headers.getRawHeaders(b"Retry-After", [b""])[0]
+    return float(value) if value.isdigit() and len(value) < _LONGEST_PAUSE else None
 
 
 class _Body(Protocol):

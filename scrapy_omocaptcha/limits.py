@@ -25,15 +25,17 @@ _ROUNDING = 1e-9
 class Reservation:
     """Room for one job in every limit, until it is bought (it stays) or certainly was not (it is given up)."""
 
-    def __init__(self, limits: Limits, host: str, cost: float) -> None:
+    def __init__(self, limits: Limits, host: str, cost: float, give_back_turn: Callable[[], None]) -> None:
         self._limits = limits
         self._host = host
+        self._give_back_turn = give_back_turn
         self.cost = cost
 
     def give_up(self) -> None:
         self._limits.jobs -= 1
         self._limits.jobs_of_host[self._host] -= 1
         self._limits.spent -= self.cost
+        self._give_back_turn()
 
 
 class Limits:
@@ -95,11 +97,22 @@ class Limits:
         self.check(host, sitekey)
         self.jobs += 1
         self.jobs_of_host[host] += 1
-        if (host, sitekey) in self._open_until:
-            # The pause is over and this is the one job that tries again; the next waits for its outcome.
-            self._open_until[host, sitekey] = self._clock() + self._settings.breaker_pause
         self.spent += self.price
-        return Reservation(self, host, self.price)
+        return Reservation(self, host, self.price, self._take_turn((host, sitekey)))
+
+    def _take_turn(self, key: tuple[str, str]) -> Callable[[], None]:
+        """After a breaker's pause one job tries again, and the next waits for its outcome; how to undo that."""
+        before = self._open_until.get(key)
+        if before is None:
+            return lambda: None
+        mine = self._open_until[key] = self._clock() + self._settings.breaker_pause
+
+        def give_back() -> None:
+            # A failure since then has begun a pause of its own, a success has ended it.
+            if self._open_until.get(key) == mine:
+                self._open_until[key] = before
+
+        return give_back
 
     def succeeded(self, host: str, sitekey: str) -> None:
         """The site has accepted a token."""

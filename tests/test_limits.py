@@ -355,9 +355,9 @@ class Purchases(RuleBasedStateMachine):
     def time_passes(self, seconds):
         self.clock.now += seconds
 
-    @rule(really=st.integers(0, 9))
+    @rule(really=st.integers(0, 19))
     def account_closes(self, really):
-        if really == 0:
+        if really == 19:
             self.limits.close_account("empty")
             self.closed = True
 

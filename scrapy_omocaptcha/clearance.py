@@ -57,7 +57,7 @@ class Session:
         """A request without a token has been let through since the last clearance."""
         self.per_page = False
         self.answers = 0
-        """Responses of the session that others than the leader have had."""
+        """Responses that the session has had; each may have replaced what an earlier page is tied to."""
         self.cookies: list[Cookie] = []
         """The cookies that prove the last clearance."""
         self._walled_in_part = False
@@ -99,7 +99,6 @@ class Session:
     def lead(self, stamp: Stamp) -> None:
         self.leading = stamp
         self._walled_in_part = False
-        self.answers = 0
 
     def won(self, cookies: list[Cookie]) -> None:
         """The leader's token was accepted."""

@@ -47,10 +47,13 @@ _MAX_REPEATS = 5
 
 
 class Page(NamedTuple):
-    """A response that carries a challenge."""
+    """A response that carries a challenge, and how its session stood when it came."""
 
     response: Response
     challenge: Challenge
+    answers: int
+    """How many answers the session had had."""
+    cookies: frozenset[tuple[str, str | None]]
 
 
 class NoPassage(Exception):
@@ -96,8 +99,8 @@ class Passage:
         self.cost = 0.0
         """What they cost, in USD."""
 
-    async def run(self, page: Page, *, let_go: bool) -> Response:
-        """Go through the wall.
+    async def run(self, response: Response, challenge: Challenge, *, let_go: bool) -> Response:
+        """Go through the wall that ``response`` has shown.
 
         :param let_go: this request was held before it was sent, and has been let go.
         :raises NoPassage: the wall stays closed to this request.
@@ -105,6 +108,7 @@ class Passage:
         :raises Exception: what Scrapy raises when what was asked is asked again.
         """
         session = self._session
+        page = self._page(response, challenge)
         try:
             if "cached" in page.response.flags:
                 # Not worth a job: whatever was stored, the site may be open now.
@@ -119,29 +123,29 @@ class Passage:
                 raise NoPassage(refusal, page, self.jobs)
             while True:
                 role = session.role(self._stamp)
-                if role is Role.FOLLOW:
-                    if let_go:
-                        let_go = False
-                        session.back()
-                    await self._engine.wait(session.join(challenged=True))
-                    let_go = True
-                elif role is Role.ASK_AGAIN:
+                if role is Role.ASK_AGAIN:
                     answer, found = await self._ask_again()
                     if found is None:
                         session.unchallenged(self._stamp)
                         return answer
                     page = await self._allowed(found)
-                elif role is Role.LEAD:
-                    return await self._lead(page)
-                else:
-                    return await self._solve(page, alone=True)
+                    continue
+                if role is Role.LEAD:
+                    session.lead(self._stamp)
+                # From here on it waits for a token, and others can be let go in its place.
+                if let_go:
+                    let_go = False
+                    session.back()
+                if role is not Role.FOLLOW:
+                    return await (self._lead(page) if role is Role.LEAD else self._solve(page, alone=True))
+                await self._engine.wait(session.join(challenged=True))
+                let_go = True
         finally:
             if let_go:
                 session.back()
 
     async def _lead(self, page: Page) -> Response:
         session = self._session
-        session.lead(self._stamp)
         try:
             answer = await self._solve(page, alone=False)
             session.won(self._cookies())
@@ -159,12 +163,11 @@ class Passage:
             if tried >= settings.max_attempts:
                 message = f"{tried} jobs were of no use (OMOCAPTCHA_MAX_ATTEMPTS)"
                 raise NoPassage(Refusal("attempts", message), page, self.jobs)
-            answers, cookies = session.answers, _values(self._cookies())
             token = await self._buy(page)
             if token is None:
                 continue
             # The form at hand may belong to a session that other answers have replaced since.
-            stale = _values(self._cookies()) != cookies if alone else session.answers != answers
+            stale = page.cookies != _values(self._cookies()) if alone else page.answers != session.answers
             if stale:
                 answer, found = await self._fetch_afresh()
                 if found is None:
@@ -232,7 +235,7 @@ class Passage:
         """The answer to the submission; None when none came, which leaves the token as spent."""
         submission = self._means.policy.submit(page.response, page.challenge, token)
         try:
-            answer = await self._engine.send(submission)
+            answer = await self._send_own(submission)
             for _ in range(_MAX_REPEATS):
                 location = answer.headers.get("Location")
                 if answer.status not in _REPEATING or location is None:
@@ -240,7 +243,7 @@ class Passage:
                 target = urljoin(answer.url, location.decode("latin-1"))
                 if not same_site(page.challenge.url, target):
                     break
-                answer = await self._engine.send(submission.replace(url=target))
+                answer = await self._send_own(submission.replace(url=target))
         except Exception as error:
             # Of whatever kind: the token may have been used all the same, which asking again will show.
             logger.info("The submission to %s broke off: %s", self._session.host, type(error).__name__)
@@ -270,12 +273,20 @@ class Passage:
     async def _ask_again(self) -> tuple[Response, Page | None]:
         """Ask for what was asked for; the answer, and the challenge that it is."""
         self._stamp = self._means.clearance.stamp(self._request)
-        answer = await self._engine.send(asked.again(self._request))
+        answer = await self._send_own(asked.again(self._request))
         return answer, self._find(answer)
+
+    async def _send_own(self, request: Request) -> Response:
+        answer = await self._engine.send(request)
+        self._session.answers += 1
+        return answer
 
     def _find(self, answer: Response) -> Page | None:
         challenge = self._means.policy.find(self._request, answer)
-        return None if challenge is None else Page(answer, challenge)
+        return None if challenge is None else self._page(answer, challenge)
+
+    def _page(self, response: Response, challenge: Challenge) -> Page:
+        return Page(response, challenge, self._session.answers, _values(self._cookies()))
 
     async def _refusal(self, page: Page) -> Refusal | None:
         return await self._means.policy.refuse(self._request, page.response, page.challenge)
@@ -292,5 +303,5 @@ class Passage:
         return [] if jar is None else cookies_of(jar, self._session.host)
 
 
-def _values(cookies: list[Cookie]) -> set[tuple[str, str | None]]:
-    return {(cookie.name, cookie.value) for cookie in cookies}
+def _values(cookies: list[Cookie]) -> frozenset[tuple[str, str | None]]:
+    return frozenset((cookie.name, cookie.value) for cookie in cookies)

@@ -22,7 +22,7 @@ from scrapy_omocaptcha.clearance import Clearance, Session, Stamp, put_back
 from scrapy_omocaptcha.engine import CrawlEngine, Hold
 from scrapy_omocaptcha.errors import NotBought
 from scrapy_omocaptcha.limits import Limits
-from scrapy_omocaptcha.passage import Means, NoPassage, Page, Passage
+from scrapy_omocaptcha.passage import Means, NoPassage, Passage
 from scrapy_omocaptcha.policy import Policy
 from scrapy_omocaptcha.polling import Polling
 from scrapy_omocaptcha.settings import FALLBACK_PRICE, Settings
@@ -164,7 +164,7 @@ class Walls:
         let_go = self._held.pop(request, None)
         held = let_go or self._hold(request, self._clearance.session(request))
         try:
-            return await self._see_through(request, Page(response, challenge), stamp, let_go=let_go is not None)
+            return await self._see_through(request, response, challenge, stamp, let_go=let_go is not None)
         finally:
             self._release(held)
 
@@ -183,17 +183,19 @@ class Walls:
                 self.stats.inc("skipped/other_captcha")
                 self.tell("other_captcha", response.url, f"its captcha is another product's: {vendor}")
 
-    async def _see_through(self, request: Request, page: Page, stamp: Stamp, *, let_go: bool) -> Response:
+    async def _see_through(
+        self, request: Request, response: Response, challenge: Challenge, stamp: Stamp, *, let_go: bool
+    ) -> Response:
         since = time.monotonic()
         self.stats.inc("challenges")
         passage = Passage(self._means, request, stamp)
         try:
-            answer = await passage.run(page, let_go=let_go)
+            answer = await passage.run(response, challenge, let_go=let_go)
         except NoPassage as error:
             self._note(request, error)
             raise
         seconds = time.monotonic() - since
-        self.announce(signals.challenge_solved, request, page.challenge, seconds=seconds, cost_usd=passage.cost)
+        self.announce(signals.challenge_solved, request, challenge, seconds=seconds, cost_usd=passage.cost)
         logger.info(
             "Through the reCAPTCHA wall at %s in %.1f s; jobs bought by this request: %d (%.5f USD)",
             public_address(asked.url(request)),

@@ -11,7 +11,6 @@ import os
 import subprocess
 import sys
 import time
-from math import nan
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -26,7 +25,7 @@ def main() -> int:
     """Exit status: 0 when every page and item has come."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--wall", choices=list(WALLS), default="session", help="how the shop shuts itself off")
-    parser.add_argument("--solve-seconds", type=float, default=6.0, help="how long a job takes the service")
+    parser.add_argument("--solve-seconds", type=float, default=10.0, help="how long a job takes the service")
     # What is not ours goes to scrapy, such as -s DOWNLOAD_DELAY=0.
     options, for_scrapy = parser.parse_known_args()
 
@@ -55,16 +54,18 @@ def main() -> int:
     say(f"  jobs bought    {len(service.jobs)}, tokens accepted by the shop: {site.accepted}")
     say(f"  cost           {service.charged:.5f} USD")
     say(f"  pages got      {len(pages)} of {CATALOGUE_PAGES}, with {len(got)} items")
-    say(f"  seconds        {seconds:.0f}, of which {_seconds_shut_out(site):.0f} in front of the wall")
+    say(f"  seconds        {seconds:.0f}{_of_which_shut_out(site)}")
     complete = status == 0 and len(pages) == CATALOGUE_PAGES and len(got) == CATALOGUE_PAGES * ITEMS_PER_PAGE
     say("\nEverything is there." if complete else "\nNot everything is there: the log above says why.")
     return 0 if complete else 1
 
 
-def _seconds_shut_out(site: WalledSite) -> float:
-    """From the first challenge to the first page."""
-    shown = {visit.shown: visit.at for visit in reversed(site.requests)}
-    return shown.get("page", nan) - shown.get("challenge", nan)
+def _of_which_shut_out(site: WalledSite) -> str:
+    """How long it was from the first challenge to the first page."""
+    first = {visit.shown: visit.at for visit in reversed(site.requests)}
+    if not {"challenge", "page"} <= first.keys():
+        return ""
+    return f", of which {first['page'] - first['challenge']:.0f} in front of the wall"
 
 
 def say(line: str, end: str = "\n") -> None:

@@ -19,6 +19,7 @@ from scrapy.http import HtmlResponse
 from scrapy.utils.response import get_base_url
 
 from scrapy_omocaptcha.challenge import Challenge
+from scrapy_omocaptcha.detection import find_challenge
 from scrapy_omocaptcha.forms import find_form, read_form
 from scrapy_omocaptcha.submission import submit_token
 from tests import browser as chromium
@@ -143,6 +144,17 @@ def test_a_real_page_is_submitted_as_the_browser_submits_it(
 ) -> None:
     body = (SHARED / file).read_bytes()
     _compare(browser, body, selector=SELECTORS.get(file, ".g-recaptcha"), pressed=pressed)
+
+
+@_SHARED
+@pytest.mark.parametrize("file", _labelled())
+def test_the_form_of_a_found_challenge_is_one_of_those_compared(file: str) -> None:
+    response = HtmlResponse(URL, body=(SHARED / file).read_bytes())
+    selector = SELECTORS.get(file, ".g-recaptcha")
+    compared = [_challenge(response, selector, pressed=pressed).form for pressed in (True, False)]
+    challenge = find_challenge(response)
+    assert challenge is not None
+    assert challenge.form in compared
 
 
 @_SHARED

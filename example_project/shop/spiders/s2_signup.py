@@ -1,7 +1,6 @@
 """A token that is wanted together with a form: the page may be read by all, its form is the thing that is guarded."""
 
 import scrapy
-
 from scrapy_omocaptcha import find_challenge
 
 

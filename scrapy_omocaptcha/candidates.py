@@ -133,8 +133,8 @@ class Candidates:
 
 def _may_be_name(before: str) -> bool:
     """A tag's or an attribute's name may begin at the end of ``before``: no quote and no slash stands there."""
-    word = "" if not before or before[-1].isspace() else before.split()[-1]
-    return not word.lstrip("<").replace("-", "") or word.lstrip("<").replace("-", "").isalnum()
+    word = "" if not before or before[-1].isspace() else before.split()[-1].rpartition("<")[2]
+    return not word or word.replace("-", "x").isalnum()
 
 
 def _places(text: str, word: str) -> list[int]:

@@ -13,20 +13,19 @@ from dataclasses import replace
 from urllib.parse import urljoin
 
 from lxml.html import HtmlElement
-from parsel import Selector
 from scrapy.http import HtmlResponse, Response, XmlResponse
 
 from scrapy_omocaptcha.blocking import judge
 from scrapy_omocaptcha.callbacks import Callbacks, Deed
 from scrapy_omocaptcha.challenge import Challenge, Form
 from scrapy_omocaptcha.forms import find_form, read_form
+from scrapy_omocaptcha.parsing import parsed_page
 from scrapy_omocaptcha.widgets import Widget, find_widgets
 
 _WORD = b"recaptcha"
 # As UTF-16 and as UTF-32 spell it, in either byte order.
 _WIDE_WORDS = (b"\0".join(bytes([c]) for c in _WORD), b"\0\0\0".join(bytes([c]) for c in _WORD))
 _WIDE_CHARSET = re.compile(rb"utf-?(?:16|32)|ucs-?[24]|unicode", re.IGNORECASE)
-_XHTML = re.compile(r"<(?:\w+:)?html[\s>]", re.IGNORECASE)
 
 
 def find_challenge(response: Response) -> Challenge | None:
@@ -38,10 +37,10 @@ def find_challenge(response: Response) -> Challenge | None:
     """
     if not _mentions_recaptcha(response) or not isinstance(response, (HtmlResponse, XmlResponse)):
         return None
-    markup = response.text
-    selector = _page(response, markup)
+    selector = parsed_page(response)
     if selector is None:
         return None
+    markup = response.text
     widgets, inline = find_widgets(selector, markup)
     if not widgets:
         return None
@@ -92,16 +91,6 @@ def _mentions_recaptcha(response: Response) -> bool:
     if not wide and not _WIDE_CHARSET.search(response.headers.get(b"Content-Type") or b""):
         return False
     return any(word in body for word in _WIDE_WORDS)
-
-
-def _page(response: HtmlResponse | XmlResponse, markup: str) -> Selector | None:
-    """The parsed page, or None when the response is XML of another kind."""
-    if isinstance(response, HtmlResponse):
-        return response.selector
-    if _XHTML.search(markup, 0, 2000):
-        # Scrapy's own selector of it is one for XML, in which neither a form nor a script is what it is in HTML.
-        return Selector(text=markup, type="html")
-    return None
 
 
 def _challenge(url: str, widget: Widget, callbacks: Callbacks, forms: _Forms) -> Challenge:

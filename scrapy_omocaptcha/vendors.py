@@ -10,8 +10,9 @@ import re
 
 from lxml.etree import XPath
 from lxml.html import HtmlElement
-from scrapy.http import HtmlResponse, Response
+from scrapy.http import Response
 
+from scrapy_omocaptcha.parsing import parsed_page
 from scrapy_omocaptcha.reading import Reading, asked
 from scrapy_omocaptcha.wordings import wall_phrase
 
@@ -47,10 +48,9 @@ def find_other_captcha(response: Response) -> str | None:
 
     :param response: a response that was refused; of a page that was served, the answer means nothing.
     """
-    if not isinstance(response, HtmlResponse):
-        return None
     marks = {mark.lastindex for mark in _MARK.finditer(response.body)}
-    if not marks or not _is_bare(response.selector.root):
+    selector = parsed_page(response) if marks else None
+    if selector is None or not _is_bare(selector.root):
         return None
     # A wall by Cloudflare holds Turnstile, one by PerimeterX somebody's captcha: the wall's own name says more.
     names = [name for number, (name, _) in enumerate(_MARKS, 1) if number in marks]

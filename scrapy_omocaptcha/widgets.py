@@ -59,6 +59,8 @@ class Widget:
     data_s: str | None = None
     callback: str | None = None
     """The name in ``data-callback``."""
+    rendered: bool = False
+    """An inline script renders it."""
     handler: tuple[Code, Span] | None = None
     """The callback that an inline script passes to ``grecaptcha.render``."""
 
@@ -69,12 +71,10 @@ def find_widgets(selector: Selector, markup: str) -> tuple[list[Widget], Inline]
     :param markup: what ``selector`` was parsed from.
     """
     page = Candidates(selector.root)
-    widgets = _widgets(page, selector)
-    if not widgets:
+    found = _live(page, _widgets(page, selector))
+    if not found:
         page.look_closer(markup)
-        widgets = _widgets(page, selector) or _plugin(page)
-    _complete(page, widgets.values())
-    found = [widget for widget in widgets.values() if _is_live(page, widget)]
+        found = _live(page, _widgets(page, selector) or _plugin(page))
     return sorted(found, key=lambda widget: _position(widget.element)), page.inline
 
 
@@ -125,7 +125,9 @@ def _add_renders(page: Candidates, selector: Selector, widgets: dict[HtmlElement
             inner = next((w for w in widgets if w is target or target in w.iterancestors()), target)
             if inner not in widgets and len(widgets) >= MAX_WIDGETS:
                 return
-            widget = widgets.setdefault(inner, Widget(inner, invisible=_is_button(inner)))
+            key = _key(inner.get("data-sitekey"))
+            widget = widgets.setdefault(inner, Widget(inner, sitekey=key, invisible=_is_button(inner)))
+            widget.rendered = True
             widget.sitekey = widget.sitekey or render.sitekey
             widget.invisible = widget.invisible or render.invisible
             widget.enterprise = widget.enterprise or render.enterprise or page.enterprise
@@ -209,10 +211,16 @@ def _complete(page: Candidates, widgets: Iterable[Widget]) -> None:
             widget.sitekey = key
 
 
+def _live(page: Candidates, widgets: dict[HtmlElement, Widget]) -> list[Widget]:
+    """The widgets that a browser would show, with their keys as far as they are to be had."""
+    _complete(page, widgets.values())
+    return [widget for widget in widgets.values() if _is_live(page, widget)]
+
+
 def _is_live(page: Candidates, widget: Widget) -> bool:
     if widget.sitekey is not None:
         return widget.sitekey not in page.score_keys
-    return widget.handler is not None or (page.loads_widgets and not page.others)
+    return widget.rendered or (page.loads_widgets and not page.others)
 
 
 def _position(element: HtmlElement) -> list[int]:

@@ -1,0 +1,164 @@
+"""Pages of our own, one for every spelling of a widget that we know of, and of what is none."""
+
+from __future__ import annotations
+
+from scrapy.http import HtmlResponse
+
+KEY = "6LcDtestAAAAAKtestAkeyAofAourAownA_-0001"
+OTHER_KEY = "6LcDtestAAAAAKtestAkeyAofAourAownA_-0002"
+WIDGET = f'class="g-recaptcha" data-sitekey="{KEY}"'
+LOADER = "https://www.google.com/recaptcha/api.js"
+API = f'<script src="{LOADER}" async defer></script>'
+EXPLICIT = f'<script src="{LOADER}?onload=go&render=explicit"></script>'
+FRAME = '<iframe src="https://www.google.com/recaptcha/api2/{}"></iframe>'
+BADGE = FRAME.format(f"anchor?k={KEY}&size=invisible")
+RESPONSE = '<textarea name="g-recaptcha-response" style="display: none"></textarea>'
+
+
+def page(body: str, head: str = "", url: str = "https://site.example/a/page", **options) -> HtmlResponse:
+    markup = f"<!DOCTYPE html><html><head><title>t</title>{head}</head><body>{body}</body></html>"
+    return HtmlResponse(url, body=markup.encode(), **{"encoding": "utf-8", **options})
+
+
+def in_form(widget: str, script: str = "") -> str:
+    return f"<form method=post action=/in><input name=mail>{widget}<input type=submit></form><script>{script}</script>"
+
+
+def rendered(options: str, target: str = "'box'", before: str = "") -> str:
+    return in_form("<div id=box></div>", f"{before} function go() {{ grecaptcha.render({target}, {options}); }}")
+
+
+CHECKBOXES = {
+    "a container": f"{API}<div {WIDGET}></div>",
+    "a container among other classes": f'{API}<div data-sitekey="{KEY}" class="a  g-recaptcha b"></div>',
+    "a key with spaces around it": f'{API}<div class="g-recaptcha" data-sitekey=" {KEY} "></div>',
+    "single quotes": f"{API}<div class='g-recaptcha' data-sitekey='{KEY}'></div>",
+    "no quotes": f"{API}<div class=g-recaptcha data-sitekey={KEY}></div>",
+    "capitals": f'<SCRIPT SRC="//google.com/recaptcha/api.js"></SCRIPT><DIV CLASS="G-RECAPTCHA" DATA-SITEKEY="{KEY}">',
+    "capitals, and the key elsewhere": f'{API}<DIV CLASS="G-RECAPTCHA"></DIV><script>var siteKey = "{KEY}"</script>',
+    "recaptcha.net": f"<script src=//recaptcha.net/recaptcha/api.js></script><p class=g-recaptcha data-sitekey={KEY}>",
+    "an id in the place of a class": f'{EXPLICIT}<div id="g-recaptcha" data-sitekey="{KEY}"></div>',
+    "Gravity Forms": f'{API}<div class="ginput_container ginput_recaptcha" data-sitekey="{KEY}" data-size=""></div>',
+    "Formidable Forms": f'{EXPLICIT}<div class="frm-g-recaptcha" data-sitekey="{KEY}" data-size="normal"></div>',
+    "Forminator": f'<div class="forminator-g-recaptcha" data-sitekey="{KEY}" data-badge="inline"></div>',
+    "Contact Form 7": f'{API}<span data-sitekey="{KEY}" class="wpcf7-form-control g-recaptcha wpcf7-recaptcha"></span>',
+    "Elementor, checkbox": f'<div class="elementor-g-recaptcha" data-sitekey="{KEY}" data-type="v2_checkbox"></div>',
+    "XenForo": f'<div data-xf-init="re-captcha" data-sitekey="{KEY}"></div><!-- recaptcha -->',
+    "a custom element": f'{API}<vue-recaptcha sitekey="{KEY}"></vue-recaptcha>',
+    "an AngularJS directive": f"""{API}<div vc-recaptcha key="'{KEY}'"></div>""",
+    "an attribute of its own": f'{API}<div data-recaptcha-key="{KEY}"></div>',
+    "another element with a key, beside Google's script": f'{API}<div id="check" data-sitekey="{KEY}"></div>',
+    "old Cloudflare": f'<script src="/x.js" data-sitekey="{KEY}"></script><div class="g-recaptcha"></div>'
+    f'<noscript><iframe src="https://www.google.com/recaptcha/api/fallback?k={KEY}"></iframe></noscript>',
+    "the plugin gglcptch": f'<div class="gglcptch"><div class="gglcptch_recaptcha"></div></div>{EXPLICIT}'
+    f'<script>var gglcptch = {{"options":{{"version":"v2","sitekey":"{KEY}"}}}};</script>',
+    "a container by id, filled from JSON": f'{EXPLICIT}<div id="captchaBox"></div>'
+    f'<script type="application/json">{{"recaptcha":{{"siteKey":"{KEY}"}}}}</script>',
+    "Google's form for browsers without scripts, alone": "<div class=captcha></div><noscript>"
+    f'<iframe src="https://www.google.com/recaptcha/api/fallback?k={KEY}"></iframe></noscript>',
+    "a saved rendering": f'<div id="x"><div style="width: 304px"><div>{FRAME.format(f"anchor?k={KEY}&size=normal")}'
+    f"</div>{RESPONSE}</div></div>",
+    "a saved rendering, without www and compact": "<div><iframe "
+    f'src="https://recaptcha.net/recaptcha/api2/anchor?ar=1&amp;k={KEY}&amp;size=compact"></iframe>{RESPONSE}</div>',
+    "a script that is held back until consent": f'<script type="text/plain" data-category="x" src="{LOADER}"></script>'
+    f"<div {WIDGET}></div>",
+}
+RENDERED = {
+    "quoted names": rendered(f"{{'sitekey' : '{KEY}'}}"),
+    "bare names, double quotes": rendered(f'{{theme: "dark", sitekey: "{KEY}"}}'),
+    "several lines and a trailing comma": rendered(f"{{\n  'theme': 'light',\n  'sitekey'\n:\n  '{KEY}',\n}}"),
+    "a template literal": rendered(f"{{sitekey: `{KEY}`}}"),
+    "a comment between": rendered(f"{{ /* sitekey: '{OTHER_KEY}', */ sitekey: '{KEY}' // '{OTHER_KEY}'\n}}"),
+    "a key in a variable": rendered("{sitekey: siteKey}", before=f"var siteKey = '{KEY}';"),
+    "a key in a constant of an object": rendered(
+        "{sitekey: conf.captcha.publicKey}", before=f'conf={{"publicKey":"{KEY}"}};'
+    ),
+    "the shorthand": rendered("{sitekey, theme}", before=f"const sitekey = '{KEY}', theme = 'dark';"),
+    "options in a variable": rendered("options", before=f"var options = {{sitekey: '{KEY}'}};"),
+    "an element by id": rendered(f"{{sitekey: '{KEY}'}}", target="document.getElementById('box')"),
+    "an element by selector": rendered(f"{{sitekey: '{KEY}'}}", target='document.querySelector("form #box")'),
+    "an element by jQuery": rendered(f"{{sitekey: '{KEY}'}}", target="$('#box')[0]"),
+    "an element in a variable": rendered(f"{{sitekey: '{KEY}'}}", "el", "var el = document.getElementById('box');"),
+    "an id in a variable": rendered(f"{{sitekey: '{KEY}'}}", "id", "var id = 'box';"),
+    "inside ready": in_form(
+        "<div id=box></div>", f"grecaptcha.ready(function() {{ grecaptcha.render('box', {{sitekey: '{KEY}'}}) }})"
+    ),
+    "through window": in_form("<div id=box></div>", f"window.grecaptcha.render('box', {{sitekey: '{KEY}'}})"),
+    "a loop over a class": in_form(
+        "<div class=captcha-here></div>",
+        "document.querySelectorAll('.captcha-here').forEach(function (e) {"
+        f"  grecaptcha.render(e, {{sitekey: '{KEY}'}}) }})",
+    ),
+    "a jQuery loop": in_form(
+        "<div class=box></div>", f"$('.box').each(function () {{ grecaptcha.render(this, {{sitekey: '{KEY}'}}) }})"
+    ),
+    "a key that the container carries": in_form(
+        f"<div id=box data-sitekey={KEY}></div>", "grecaptcha.render('box', {sitekey: $('#box').data('sitekey')})"
+    ),
+    "a script that Rocket Loader runs": f"<form action=/in method=post><input name=mail><b id=box></b></form>"
+    f'<script type="0a1b-text/javascript">grecaptcha.render("box", {{sitekey: "{KEY}"}})</script>',
+    "strings that look like comments before it": rendered(f"{{sitekey: '{KEY}'}}", before="var u = 'http://x/*';"),
+    "a regular expression with a quote before it": rendered(
+        f"{{sitekey: '{KEY}'}}", before="s = s.replace(/\"/g, '');"
+    ),
+}
+INVISIBLE = {
+    "a container of size invisible": f'{API}<div {WIDGET} data-size="invisible"></div>',
+    "a bound button": f'{API}<button {WIDGET} data-callback="s">Send</button>',
+    "a bound input": f'{API}<input type="submit" {WIDGET} data-callback="s">',
+    "an option of the script": rendered(f"{{sitekey: '{KEY}', size: 'invisible', badge: 'inline'}}"),
+    "a script bound to a button": in_form(
+        "<button id=go>Go</button>", f"grecaptcha.render('go', {{sitekey: '{KEY}'}})"
+    ),
+    "a saved rendering with its pictures": f'<div class="grecaptcha-badge">{BADGE}'
+    f"{RESPONSE}</div><div>{FRAME.format(f'bframe?v=1&k={KEY}')}</div>",
+    "XenForo": f'<div data-xf-init="re-captcha" data-sitekey="{KEY}" data-invisible="1"></div><!-- recaptcha -->',
+}
+ENTERPRISE = {
+    "its script": '<script src="https://www.google.com/recaptcha/enterprise.js"></script>'
+    f'<div {WIDGET} data-action="login"></div>',
+    "its call": in_form("<div id=box></div>", f"grecaptcha.enterprise.render('box', {{'sitekey': '{KEY}'}});"),
+    "its iframe": f'<div><iframe src="https://www.google.com/recaptcha/enterprise/anchor?k={KEY}&size=normal"></iframe>'
+    f"{RESPONSE}</div>",
+}
+NONE = {
+    "a plain page": "<p>Nothing about it</p>",
+    "a page that speaks of it": "<p>How to use recaptcha</p>",
+    "Google's script without a widget": API,
+    "a container in a comment": f"{API}<!-- <div {WIDGET}></div> -->",
+    "escaped code": f"{API}<pre>&lt;div {WIDGET}&gt;</pre>",
+    "a template": f"{API}<template><div {WIDGET}></div></template>",
+    "a template in a script": f'<script type="text/ng-template"><div {WIDGET}></script>',
+    "code in a textarea": f"{API}<textarea><div {WIDGET}></div></textarea>",
+    "a container for browsers without scripts": f"<noscript><p {WIDGET}></p></noscript>",
+    "a call in a comment": in_form("<div id=box></div>", f"// grecaptcha.render('box', {{sitekey: '{KEY}'}});"),
+    "a call in a long comment": in_form(
+        "<div id=box></div>", f"/*\n grecaptcha.render('box', {{sitekey: '{KEY}'}}) */"
+    ),
+    "a call in a string": in_form("<div id=box></div>", f"""x = "grecaptcha.render('box', {{sitekey: '{KEY}'}})";"""),
+    "a call for a container that is not there": f"{API}<script>grecaptcha.render('box', {{sitekey: '{KEY}'}})</script>",
+    "a loop over containers that are not there": f"{API}<script>for (e of document.querySelectorAll('.g-recaptcha'))"
+    f"{{ grecaptcha.render(e, {{'sitekey': '{KEY}'}}) }}</script>",
+    "a key in JSON and no widget": f'{API}<script>var settings = {{"recaptcha_site_key": "{KEY}"}};</script>',
+    "v3 by its script": f'<script src="{LOADER}?render={KEY}"></script><p id=recaptcha></p>'
+    f"<script>grecaptcha.execute('{KEY}', {{action: 'x'}})</script>",
+    "v3 with a container's markup": f'<script src="{LOADER}?hl=en&amp;render={KEY}"></script>'
+    f'<div {WIDGET} data-size="invisible"></div>',
+    "v3 by its call": f'{API}<div {WIDGET} data-size="invisible"></div>'
+    f"<script>grecaptcha.ready(() => grecaptcha.execute('{KEY}', {{action: 'x'}}))</script>",
+    "v3 bound to a button": f'{API}<button {WIDGET} data-action="submit"></button>',
+    "v3 in a hidden field": f'{API}<input type="hidden" {WIDGET} name="token">',
+    "v3 by Elementor": f'<div class="elementor-g-recaptcha" data-sitekey="{KEY}" data-type="v3"></div>',
+    "v3 by Gravity Forms": f'<div class="ginput_container ginput_recaptchav3" data-sitekey="{KEY}"></div>',
+    "v3, saved rendered": f'<div class="grecaptcha-badge">{BADGE}{RESPONSE}</div>',
+    "v3 by a plugin's JSON": f'{EXPLICIT}<div class="gglcptch_recaptcha"></div>'
+    f'<script>var gglcptch = {{"options":{{"version":"v3","sitekey":"{KEY}"}}}};</script>',
+    "v1": f'<div id="recaptcha_widget"><script src="http://www.google.com/recaptcha/api/challenge?k={KEY}"></script>'
+    f'<noscript><iframe src="http://www.google.com/recaptcha/api/noscript?k={KEY}"></iframe></noscript></div>',
+    "hCaptcha": '<div class="h-captcha" data-sitekey="257f7ae7-9363-4e50-a197-b39700783255"></div><!-- recaptcha -->',
+    "hCaptcha under the other's class": '<script src="https://js.hcaptcha.com/1/api.js?recaptchacompat=on"></script>'
+    '<div class="g-recaptcha" data-sitekey="257f7ae7-9363-4e50-a197-b39700783255"></div>',
+    "Turnstile under the other's class": '<script src="https://challenges.cloudflare.com/turnstile/v0/api.js?compat=recaptcha">'
+    '</script><div class="g-recaptcha" data-sitekey="0x4AAAAAAAtestAtestAtest"></div>',
+    "Turnstile": '<div class="cf-turnstile" data-sitekey="0x4AAAAAAAtest"></div><i class="no-recaptcha"></i>',
+}

@@ -11,7 +11,7 @@ import logging
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
-from twisted.internet.defer import DeferredSemaphore
+from twisted.internet.defer import DeferredLock, DeferredSemaphore
 
 from scrapy_omocaptcha.api.protocol import JobRequest
 from scrapy_omocaptcha.challenge import Token
@@ -73,6 +73,7 @@ class Solver:
         self._jobs_at_once = DeferredSemaphore(settings.concurrent_jobs)
         self._unit = min(1.0, settings.poll_interval / 2.0)
         self._price_asked = settings.price is not None
+        self._asking_price = DeferredLock()
 
     async def solve(self, challenge: Challenge, *, host: str, bought: Callable[[float], None]) -> Token:
         """Buy a job for ``challenge`` and wait for its token.
@@ -89,8 +90,8 @@ class Solver:
         await self._engine.wait(self._jobs_at_once.acquire())
         try:
             await self._ask_price()
-            job_id = await self._create(challenge, host, bought)
-            return await self._result(job_id, sitekey)
+            job_id, sent = await self._create(challenge, host, bought)
+            return await self._result(job_id, sitekey, sent)
         except JobError as error:
             self._stats.inc(f"jobs/failed/{error.reason}")
             if isinstance(error, JobFailed):
@@ -101,12 +102,14 @@ class Solver:
 
     # -- buying --------------------------------------------------------------------------------------------------
 
-    async def _create(self, challenge: Challenge, host: str, bought: Callable[[float], None]) -> str:
+    async def _create(self, challenge: Challenge, host: str, bought: Callable[[float], None]) -> tuple[str, float]:
+        """The id of a new job, and when it was asked for."""
         sitekey = challenge.sitekey or ""
         job = JobRequest(page=public_address(challenge.url), sitekey=sitekey, invisible=challenge.invisible)
         pause = _FIRST_PAUSE
         for last in (False,) * (_CREATE_TRIES - 1) + (True,):
             reservation = self._limits.reserve(host, sitekey)
+            sent = self._clock()
             try:
                 job_id = await self._call(self._api.create_job(job))
             except ApiRefused as error:
@@ -121,9 +124,10 @@ class Solver:
                     self._count(reservation.cost, bought)
                     raise JobLost(f"the answer to a create call was lost, its job counts as bought: {error}") from None
                 reservation.give_up()
-                if last:
+                pause = max(pause, error.retry_after or 0.0)
+                if last or pause > self._settings.job_timeout:
                     raise
-                await self._engine.sleep(max(pause, error.retry_after or 0.0))
+                await self._engine.sleep(pause)
                 pause *= 2
             except ApiBadAnswer as error:
                 self._count(reservation.cost, bought)
@@ -135,7 +139,7 @@ class Solver:
             else:
                 self._count(reservation.cost, bought)
                 self._limits.taken()
-                return job_id
+                return job_id, sent
         raise AssertionError("unreachable")
 
     def _count(self, cost: float, bought: Callable[[float], None]) -> None:
@@ -144,9 +148,18 @@ class Solver:
         bought(cost)
 
     async def _ask_price(self) -> None:
+        """Know the price before the first job is bought, however many are wanted at once."""
         if self._price_asked:
             return
-        self._price_asked = True
+        await self._engine.wait(self._asking_price.acquire())
+        try:
+            if not self._price_asked:
+                await self._learn_price()
+        finally:
+            self._price_asked = True
+            self._asking_price.release()
+
+    async def _learn_price(self) -> None:
         try:
             price = await self._call(self._api.price())
         except ApiError as error:
@@ -186,7 +199,9 @@ class Solver:
 
     # -- waiting -------------------------------------------------------------------------------------------------
 
-    async def _result(self, job_id: str, sitekey: str) -> Token:
+    async def _result(self, job_id: str, sitekey: str, sent: float) -> Token:
+        """Wait for a job that was asked for at ``sent``."""
+        made_after = sent
         created = last_question = not_ready = self._clock()
         deadline = created + self._settings.job_timeout
         asked = 0
@@ -208,9 +223,9 @@ class Solver:
                 if value is not None:
                     self._polling.saw((not_ready - created) / self._unit, (last_question - created) / self._unit)
                     self._stats.inc("jobs/solved")
-                    return Token(value, sitekey=sitekey, made_at=not_ready, job=job_id)
-                not_ready = last_question
-            if self._clock() >= deadline:
+                    return Token(value, sitekey=sitekey, made_at=made_after, job=job_id)
+                not_ready = made_after = last_question
+            if last_question >= deadline:
                 raise JobTimeout(
                     f"job {job_id} had no answer within {self._settings.job_timeout:g} s (OMOCAPTCHA_JOB_TIMEOUT)"
                 )

@@ -189,6 +189,18 @@ class Clearance:
             session.answers += 1
         return stamp
 
+    def redirected(self, request: Request) -> None:
+        """``request`` is where a redirect leads to, an answer that nobody else has shown us."""
+        session = self.known(request)
+        if session is not None:
+            session.answers += 1
+        before = request.meta.get("redirect_urls", [None])[-1]
+        key = _key(request)
+        for other, (others_key, _) in list(self._under_way.items()):
+            if other.url == before and others_key == key:
+                del self._under_way[other]
+                return
+
     def others_under_way(self, request: Request) -> bool:
         """Requests of the same session are at the site, whose answers may change its cookies."""
         key = _key(request)

@@ -98,9 +98,10 @@ class Walls:
         :raises CrawlClosing: the crawl closes.
         """
         session = self._clearance.known(request)
-        if session is not None and asked.is_redirected(request):
-            session.answers += 1
-            self._undo_late(request, session, asked.clearances(request))
+        if asked.is_redirected(request):
+            self._clearance.redirected(request)
+            if session is not None:
+                self._undo_late(request, session, asked.clearances(request))
         if session is None or not session.closed:
             self._clearance.sent(request)
             return None

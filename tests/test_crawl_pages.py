@@ -10,9 +10,9 @@ from aiohttp import web
 
 from scrapy_omocaptcha.testing.server import LoopbackServer
 from tests.crawling import RecordingSpider
-from tests.pages import needs_corpus, page_bytes
+from tests.pages import FOLDER, needs_pages
 
-pytestmark = needs_corpus
+pytestmark = needs_pages
 
 
 class Site(LoopbackServer):
@@ -59,7 +59,7 @@ def visiting(site):
 
 @pytest.mark.parametrize(("file", "status"), PASSED, ids=lambda value: str(value)[:3])
 def test_a_real_challenge_is_passed_with_exactly_the_fields_of_its_form(crawl, service, file, status):
-    with Site(page_bytes(file), status) as site:
+    with Site((FOLDER / file).read_bytes(), status) as site:
         crawled = crawl(visiting(site), service.settings)
     method, path, names = PASSED[file, status]
     ((sent_method, sent_path, fields),) = site.submissions
@@ -73,7 +73,7 @@ def test_a_real_challenge_is_passed_with_exactly_the_fields_of_its_form(crawl, s
 
 @pytest.mark.parametrize(("file", "status"), REFUSED, ids=lambda value: str(value)[:3])
 def test_a_real_challenge_that_cannot_be_solved_is_refused_with_its_reason(crawl, service, file, status):
-    with Site(page_bytes(file), status) as site:
+    with Site((FOLDER / file).read_bytes(), status) as site:
         crawled = crawl(visiting(site), {**service.settings, "RETRY_ENABLED": False})
     assert crawled.count(f"skipped/{REFUSED[file, status]}") == 1
     assert site.submissions == []

@@ -1,0 +1,227 @@
+"""Whole crawls beside Scrapy's other components: each goes on doing what it is there for."""
+
+from __future__ import annotations
+
+import pytest
+import scrapy
+from scrapy.pipelines.files import FilesPipeline
+
+from tests.crawling import RecordingSpider
+
+
+def spider(*urls, **attributes):
+    return type("Spider", (RecordingSpider,), {"urls": urls, **attributes})
+
+
+# -- Retry ------------------------------------------------------------------------------------------------------
+
+
+def test_a_broken_connection_after_the_submission_costs_no_second_job(crawl, service, walled):
+    site = walled("session")
+    site.fault("/verify", "reset_after")
+    crawled = crawl(spider(f"{site.url}/page/1"), service.settings)
+    # The token was taken, its answer lost, and with it the cookie: one more job, never the same token twice.
+    assert [page.status for page in crawled.pages] == [200]
+    tokens = [dict(visit.form)["g-recaptcha-response"] for visit in site.requests if visit.submits]
+    assert len(tokens) == len(set(tokens)) == len(service.jobs)
+
+
+def test_a_submission_that_is_answered_with_5xx_is_not_repeated(crawl, service, walled):
+    site = walled("session")
+    site.fault("/verify", "server_error")
+    crawled = crawl(spider(f"{site.url}/page/1"), service.settings)
+    assert [page.status for page in crawled.pages] == [200]
+    tokens = [dict(visit.form)["g-recaptcha-response"] for visit in site.requests if visit.submits]
+    assert len(tokens) == len(set(tokens)) == 2
+    assert "retry/count" not in crawled.stats
+
+
+def test_a_page_behind_the_wall_that_answers_503_is_retried_but_solved_once(crawl, service, walled):
+    site = walled("session")
+    seen = []
+
+    class Fragile(spider(f"{site.url}/page/1")):
+        @classmethod
+        def from_crawler(cls, crawler, *args, **kwargs):
+            from scrapy_omocaptcha.signals import challenge_detected
+
+            one = super().from_crawler(crawler, *args, **kwargs)
+            crawler.signals.connect(one.detected, challenge_detected)
+            return one
+
+        def detected(self, verdict):
+            # From here on the page itself is broken for good.
+            seen.append(verdict)
+            site.fault("/page/1", "server_error", times=20)
+
+    crawled = crawl(Fragile, service.settings)
+    assert seen == ["solve"]
+    assert len(service.jobs) == 1
+    assert [type(error).__name__ for error in crawled.failures] == ["HttpError"]
+    assert crawled.stats["retry/count"] == 2
+
+
+# -- HttpCache --------------------------------------------------------------------------------------------------
+
+
+def test_a_cached_challenge_is_fetched_afresh_and_the_solved_page_is_cached(crawl, service, walled, tmp_path):
+    site = walled("session")
+    settings = {**service.settings, "HTTPCACHE_ENABLED": True, "HTTPCACHE_DIR": str(tmp_path)}
+
+    # A crawl without us caches the challenge.
+    crawl(spider(f"{site.url}/page/1"), {**settings, "OMOCAPTCHA_ENABLED": False})
+    assert site.challenges == 1
+
+    crawled = crawl(spider(f"{site.url}/page/1"), settings)
+    assert [page.status for page in crawled.pages] == [200]
+    assert len(service.jobs) == 1
+    assert site.challenges == 2
+
+    visits = len(site.requests)
+    crawled = crawl(spider(f"{site.url}/page/1"), settings)
+    assert ["cached" in page.flags for page in crawled.pages] == [True]
+    assert len(site.requests) == visits
+    assert len(service.jobs) == 1
+
+
+def test_a_token_is_not_bought_for_a_request_whose_answer_is_cached(crawl, service, walled, tmp_path):
+    site = walled("session")
+
+    class Asks(RecordingSpider):
+        def requests(self):
+            wish = {"sitekey": site.sitekey, "page": f"{site.url}/signup", "put": "header:X-Captcha-Token"}
+            yield scrapy.Request(f"{site.url}/api/header", meta={"omocaptcha": wish}, callback=self.page)
+
+    settings = {**service.settings, "HTTPCACHE_ENABLED": True, "HTTPCACHE_DIR": str(tmp_path)}
+    assert [page.status for page in crawl(Asks, settings).pages] == [200]
+    assert [page.status for page in crawl(Asks, settings).pages] == [200]
+    assert len(service.jobs) == 1
+
+
+# -- Cookies, proxies, AutoThrottle, robots.txt --------------------------------------------------------------------
+
+
+def test_the_cookies_that_a_spider_sends_at_first_do_not_overwrite_the_clearance(crawl, service, walled):
+    site = walled("session_marked", catalogue_pages=20)
+
+    class Cookies(RecordingSpider):
+        def requests(self):
+            for number in range(1, 21):
+                yield scrapy.Request(
+                    f"{site.url}/page/{number}",
+                    cookies={"session": "stale", "lang": "en"},
+                    callback=self.page,
+                    errback=self.failed,
+                )
+
+    crawled = crawl(Cookies, service.settings)
+    assert len(crawled.pages) == 20
+    assert len(service.jobs) == 1
+    assert {visit.cookies.get("lang") for visit in site.requests if visit.shown == "page"} == {"en"}
+
+
+def test_cookies_switched_off_at_a_wall_that_needs_them_is_refused_without_a_job(crawl, service, walled):
+    site = walled("session")
+    crawled = crawl(spider(f"{site.url}/page/1"), {**service.settings, "COOKIES_ENABLED": False})
+    assert [error.reason for error in crawled.failures] == ["cookies"]
+    assert service.calls == ()
+
+
+def test_autothrottle_goes_on_adjusting(crawl, service, walled):
+    site = walled("session", catalogue_pages=5)
+    settings = {"AUTOTHROTTLE_ENABLED": True, "AUTOTHROTTLE_START_DELAY": 0.01}
+    crawled = crawl(
+        spider(*(f"{site.url}/page/{number}" for number in range(1, 6))), {**service.settings, **settings}
+    )
+    assert len(crawled.pages) == 5
+    assert len(service.jobs) == 1
+
+
+def test_a_form_that_posts_where_robots_txt_forbids_is_refused_without_a_job(crawl, service, walled):
+    site = walled("session")
+
+    class Forbids(RecordingSpider):
+        urls = (f"{site.url}/page/1",)
+
+        @classmethod
+        def from_crawler(cls, crawler, *args, **kwargs):
+            from scrapy import signals
+
+            one = super().from_crawler(crawler, *args, **kwargs)
+            crawler.signals.connect(one.parsed, signals.robots_parsed)
+            return one
+
+        def parsed(self, robotparser):
+            # The shop's robots.txt allows all; this one is read instead.
+            from protego import Protego
+
+            robotparser.rp = Protego.parse("User-agent: *\nDisallow: /verify\n")
+
+    crawled = crawl(Forbids, {**service.settings, "ROBOTSTXT_OBEY": True})
+    assert [error.reason for error in crawled.failures] == ["robots"]
+    assert service.calls == ()
+
+
+# -- media, redirects -------------------------------------------------------------------------------------------
+
+
+def test_a_file_behind_the_wall_reaches_the_media_pipeline(crawl, service, walled, tmp_path):
+    site = walled("session")
+    items = []
+
+    class Keeps(FilesPipeline):
+        def item_completed(self, results, item, info):
+            items.extend(ok for ok, _ in results)
+            return super().item_completed(results, item, info)
+
+    class Downloads(RecordingSpider):
+        urls = (f"{site.url}/free/1",)
+
+        def page(self, response, asked=None):
+            yield {"file_urls": [f"{site.url}/item/1", f"{site.url}/item/2"]}
+
+    settings = {"ITEM_PIPELINES": {Keeps: 1}, "FILES_STORE": str(tmp_path)}
+    crawl(Downloads, {**service.settings, **settings})
+    assert items == [True, True]
+    assert len(service.jobs) == 1
+
+
+@pytest.mark.parametrize("wall", ["session", "redirect"])
+def test_depth_meta_and_arguments_of_the_callback_are_the_spiders_own(crawl, service, walled, wall):
+    site = walled(wall)
+
+    class Deep(RecordingSpider):
+        urls = (f"{site.url}/free/1",)
+
+        def page(self, response, asked=None):
+            yield scrapy.Request(
+                f"{site.url}/page/1", callback=self.deep, cb_kwargs={"a": 1}, meta={"mine": [1]}, priority=3
+            )
+
+        def deep(self, response, a):
+            self.pages.append((response, a))
+
+    crawled = crawl(Deep, service.settings)
+    ((response, argument),) = crawled.pages
+    assert argument == 1
+    assert (response.meta["mine"], response.meta["depth"]) == ([1], 1)
+    ours = [key for key in response.meta if key.startswith("_omocaptcha") or key == "dont_retry"]
+    assert ours == []
+
+
+def test_a_spider_that_passes_meta_on_through_walls_asks_for_the_right_pages(crawl, service, walled):
+    site = walled("redirect", catalogue_pages=4)
+
+    class Follows(RecordingSpider):
+        urls = (f"{site.url}/page/1",)
+
+        def page(self, response, asked=None):
+            self.pages.append(response)
+            if len(self.pages) < 4:
+                yield scrapy.Request(
+                    f"{site.url}/page/{len(self.pages) + 1}", callback=self.page, meta=response.meta, errback=self.failed
+                )
+
+    crawled = crawl(Follows, service.settings)
+    assert [page.url for page in crawled.pages] == [f"{site.url}/page/{number}" for number in range(1, 5)]
+    assert len(service.jobs) == 1

@@ -7,6 +7,7 @@ reasons are cheap to know; in :data:`REASONS` each has the sentence that a user 
 from __future__ import annotations
 
 import ipaddress
+from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
@@ -95,7 +96,8 @@ def unsubmittable(challenge: Challenge, response: Response, *, cookies: bool) ->
         return "callback_only"
     if form is None:
         return "no_form"
-    if form.url.lower().startswith("javascript:"):
+    if form.method == "DIALOG" or form.url.lower().startswith("javascript:"):
+        # Submitting it sends nothing.
         return "callback_only"
     if not same_site(challenge.url, form.url):
         return "foreign_form"
@@ -122,6 +124,9 @@ def same_site(page: str, target: str) -> bool:
         ports = _port(here), _port(there)
     except ValueError:
         return False
+    if "\\" in there.netloc:
+        # Programs do not agree where it leads.
+        return False
     if there.scheme not in _PORTS or not here.hostname or not there.hostname:
         return False
     if here.scheme == "https" and there.scheme == "http":
@@ -137,6 +142,9 @@ def _port(parts: SplitResult) -> int | None:
 
 def _site(host: str) -> str:
     host = host.rstrip(".").lower()
+    with suppress(UnicodeError):
+        # As Scrapy spells it when it sends the request.
+        host = host.encode("idna").decode()
     try:
         return ipaddress.ip_address(host).compressed
     except ValueError:

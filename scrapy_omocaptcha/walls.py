@@ -162,6 +162,8 @@ class Walls:
             self._pass_by(response, session, stamp)
             self._back(request)
             return response
+        # Scrapy ties them only after the middlewares; a submission takes its session from there.
+        response.request = response.request or request
         let_go = self._held.pop(request, None)
         held = let_go or self._hold(request, self._clearance.session(request))
         try:

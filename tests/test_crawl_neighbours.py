@@ -120,6 +120,49 @@ def test_the_cookies_that_a_spider_sends_at_first_do_not_overwrite_the_clearance
     assert {visit.cookies.get("lang") for visit in site.requests if visit.shown == "page"} == {"en"}
 
 
+def test_a_submission_belongs_to_the_session_of_the_request(crawl, service, walled):
+    site = walled("session", catalogue_pages=2)
+
+    class Sessions(RecordingSpider):
+        def requests(self):
+            for jar in (1, 2):
+                yield scrapy.Request(
+                    f"{site.url}/page/{jar}",
+                    meta={"cookiejar": jar},
+                    headers={"User-Agent": f"browser {jar}", "Accept-Language": "sk"},
+                    callback=self.page,
+                    errback=self.failed,
+                )
+
+    crawled = crawl(Sessions, service.settings)
+    assert len(crawled.pages) == 2
+    assert len(service.jobs) == 2
+    for visit in site.requests:
+        if visit.submits:
+            assert visit.headers["User-Agent"] in ("browser 1", "browser 2")
+            assert visit.headers["Accept-Language"] == "sk"
+            assert visit.headers["Origin"] == site.url
+            assert visit.headers["Referer"].startswith(f"{site.url}/page/")
+    sessions = {visit.headers["User-Agent"]: visit.cookies["session"] for visit in site.requests if visit.submits}
+    assert len(set(sessions.values())) == 2
+
+
+def test_a_submission_goes_through_the_proxy_of_the_request(crawl, service, walled):
+    site = walled("session")
+
+    class Proxied(RecordingSpider):
+        def requests(self):
+            # The site stands in for a proxy too: it is handed whole addresses, and answers for the host it knows.
+            yield scrapy.Request(
+                f"{site.url}/page/1", meta={"proxy": site.url}, callback=self.page, errback=self.failed
+            )
+
+    crawled = crawl(Proxied, service.settings)
+    assert [page.status for page in crawled.pages] == [200]
+    assert len(service.jobs) == 1
+    assert crawled.pages[0].request.meta["proxy"] == site.url
+
+
 def test_cookies_switched_off_at_a_wall_that_needs_them_is_refused_without_a_job(crawl, service, walled):
     site = walled("session")
     crawled = crawl(spider(f"{site.url}/page/1"), {**service.settings, "COOKIES_ENABLED": False})

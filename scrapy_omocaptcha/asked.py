@@ -29,7 +29,9 @@ _TRACES = (
     "cached_response",
     "_dont_cache",
 )
-_KEPT_HEADERS = ("Content-Type", "Referer")
+# Headers that a redirect takes away, and those of them that it may bring in another form.
+_KEPT_HEADERS = ("Content-Type", "Referer", "Authorization", "Cookie")
+_REPLACED_HEADERS = ("Content-Type", "Referer")
 
 
 def remember(request: Request, *, scheduled: bool = False) -> None:
@@ -165,7 +167,7 @@ def give_back(request: Request) -> Request:
 def _as_asked(request: Request) -> dict[str, Any]:
     state = _state(request)
     headers = request.headers.copy()
-    for name in _KEPT_HEADERS:
+    for name in _REPLACED_HEADERS:
         headers.pop(name, None)
     headers.update(state.get("headers", {}))
     return {"url": url(request), "method": method(request), "body": state.get("body", b""), "headers": headers}

@@ -27,11 +27,11 @@ MEMORY = 40
 """Solves that a guess remembers, about."""
 CHANGEABLE = 0.05
 """How readily belief goes over from one guess to another."""
-SURPRISE = 3.0
+SURPRISE = 3.5
 """Log odds against all that was learnt, upon which it is forgotten: the service's speed has changed."""
 PATIENCE = 300.0
 """After so many seconds of not asking, one question is asked early, lest a service grown faster go unnoticed."""
-INDIFFERENT = 0.01
+INDIFFERENT = 0.005
 """Expected seconds that do not matter: jitter is a choice among the times that are as good but for these."""
 
 
@@ -43,7 +43,7 @@ def _lognormal(median: float, sigma: float) -> list[float]:
 
 # OMOcaptcha advertised an average of 15 s in 2024 and of 60 s in 2026; a little for everything else.
 _PRIOR = [
-    0.45 * fast + 0.45 * slow + 0.1 / CELLS
+    0.53 * fast + 0.4 * slow + 0.07 / CELLS
     for fast, slow in zip(_lognormal(14, 0.4), _lognormal(56, 0.4), strict=True)
 ]
 
@@ -66,7 +66,8 @@ class _Guess:
             kept, start, mark = self.density, *self._bump(cells, share, likely)
         else:  # takes all solves to need the same time: what is left is what no solve has ruled out
             kept, weight, start, mark = _PRIOR, 0.999, cells[0][0], share
-        self.density = [(1 - weight) * old for old in kept]
+        trace = 1e-9  # of the prior: a guess rules nothing out for good, however many solves it has seen
+        self.density = [(1 - weight) * old + trace * p for old, p in zip(kept, _PRIOR, strict=True)]
         scale = weight / sum(mark)
         for i, new in enumerate(mark, start):
             self.density[i] += scale * new

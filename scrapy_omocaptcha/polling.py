@@ -15,7 +15,7 @@ from itertools import accumulate, pairwise
 QUESTION = 0.2
 """What one question costs, in seconds of waiting."""
 STEP = 0.25
-"""Solve times are guessed in cells of so many seconds."""
+"""Solve times are guessed in cells of so many seconds; a power of two, so that an interval is never cut short."""
 CELLS = 960
 """The last cell, which ends after four minutes, also stands for everything later."""
 LATE = 10.0
@@ -114,7 +114,7 @@ class Polling:
         when = (self._choice(now, soonest) + self._random.uniform(0, 0.5)) * STEP
         if not asked and self._random.random() < when / PATIENCE:
             return when * self._random.uniform(0.2, 1)
-        return max(when, waited + self._interval) if asked else when
+        return when
 
     def saw(self, not_ready: float, ready: float) -> None:
         """Learn from a solve: last seen unfinished at ``not_ready`` (0 if never asked before), done at ``ready``.

@@ -58,6 +58,14 @@ def test_whatever_it_saw_the_interval_is_kept(seen, waits, interval):
     assert 0 < polling.next_question(0.0, 0) < 250
 
 
+def test_questions_are_no_closer_than_the_interval_even_where_closer_would_be_cheaper():
+    polling = Polling(8.0, random=random.Random(1))
+    for _ in range(30):
+        polling.saw(14.0, 16.0)
+        polling.saw(17.0, 19.0)
+    assert all(polling.next_question(waited, 1) >= waited + 8.0 for waited in (7.3, 13.1, 16.0, 16.7))
+
+
 def test_the_same_seed_asks_at_the_same_times():
     one, other = (Polling(random=random.Random(7)) for _ in range(2))
     for _ in range(20):

@@ -8,10 +8,11 @@ signals. A token never comes here.
 from __future__ import annotations
 
 import weakref
+from base64 import b64encode
 from collections import deque
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from scrapy.http.cookies import potential_domain_matches
 from twisted.internet.defer import Deferred
@@ -208,10 +209,23 @@ class Clearance:
 
 
 def _key(request: Request) -> Key:
-    # A proxy out of the environment is the same for all, and is in meta only after the request was sent.
-    proxy = None if "_scheme_proxy" in request.meta else request.meta.get("proxy")
     # Cookies know no ports, so neither does a session.
-    return urlsplit(asked.url(request)).hostname or "", request.meta.get("cookiejar"), proxy
+    return urlsplit(asked.url(request)).hostname or "", request.meta.get("cookiejar"), _proxy(request)
+
+
+def _proxy(request: Request) -> object:
+    """Address and user of a proxy, the same before and after HttpProxyMiddleware has moved the user into a header."""
+    proxy = request.meta.get("proxy")
+    # One out of the environment is the same for all, and is in meta only after the request was sent.
+    if not proxy or "_scheme_proxy" in request.meta:
+        return None
+    user, _, address = (proxy.partition("//")[2] or proxy).rpartition("@")
+    header = request.headers.get("Proxy-Authorization")
+    if user:
+        name, _, password = user.partition(":")
+        header = b"Basic " + b64encode(f"{unquote(name)}:{unquote(password)}".encode("latin-1", "replace"))
+    # Hashed: it is a password.
+    return address.rstrip("/"), hash(header)
 
 
 def cookies_of(jar: CookieJar, host: str) -> list[Cookie]:

@@ -1,0 +1,544 @@
+"""Who leads, who is held, who is let go when: by the state machine alone, with nothing sent."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from itertools import count
+
+import pytest
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from scrapy import Request
+from scrapy.downloadermiddlewares.httpproxy import HttpProxyMiddleware
+from scrapy.http import Response
+from scrapy.http.cookies import CookieJar
+
+from scrapy_omocaptcha import asked
+from scrapy_omocaptcha.clearance import Clearance, Role, Session, Stamp, cookies_of, put_back
+
+
+class Wall:
+    """A session, and stamps for it in the order in which a test asks for them."""
+
+    def __init__(self):
+        self.session = Session("shop.example")
+        self._order = count(1)
+        self.gone_on = []
+
+    def stamp(self):
+        return Stamp(next(self._order), self.session.generation)
+
+    def lead(self):
+        stamp = self.stamp()
+        assert self.session.role(stamp) is Role.LEAD
+        self.session.lead(stamp)
+
+    def hold(self, name, *, challenged=True):
+        turn = self.session.join(challenged=challenged)
+        turn.addCallbacks(lambda _: self.gone_on.append(name), lambda _: None)
+        return turn
+
+    def win(self, width=1):
+        self.session.won([])
+        self.session.stop_leading(lambda: width)
+
+    def give_up(self):
+        self.session.stop_leading(lambda: 8)
+
+
+@pytest.fixture
+def wall():
+    return Wall()
+
+
+# -- who leads ------------------------------------------------------------------------------------------------------
+
+
+def test_the_first_at_a_wall_leads_and_the_others_follow(wall):
+    first, second = wall.stamp(), wall.stamp()
+    assert wall.session.role(first) is Role.LEAD
+    wall.session.lead(first)
+    assert wall.session.role(second) is Role.FOLLOW
+    assert wall.session.closed
+
+
+def test_a_follower_asks_again_with_what_the_leader_has_won(wall):
+    late = wall.stamp()
+    wall.lead()
+    wall.win()
+    assert wall.session.role(late) is Role.ASK_AGAIN
+    assert not wall.session.closed
+
+
+def test_a_leader_that_gives_up_hands_the_lead_to_one_follower_at_a_time(wall):
+    waiting = [wall.stamp() for _ in range(3)]
+    wall.lead()
+    for number in range(3):
+        wall.hold(number)
+    wall.give_up()
+    assert wall.gone_on == [0]
+    assert wall.session.role(waiting[0]) is Role.LEAD
+    wall.session.lead(waiting[0])
+    wall.session.back()
+    assert wall.gone_on == [0], "held until the new leader is through"
+    wall.win(width=5)
+    assert wall.gone_on == [0, 1, 2]
+
+
+def test_a_clearance_that_has_served_and_then_runs_out_makes_the_next_one_lead(wall):
+    wall.lead()
+    wall.win()
+    wall.session.unchallenged(wall.stamp())
+    assert wall.session.role(wall.stamp()) is Role.LEAD
+
+
+# -- a token a page -------------------------------------------------------------------------------------------------
+
+
+def test_a_wall_wants_a_token_a_page_when_a_request_with_the_clearance_meets_it_before_any_has_passed(wall):
+    wall.lead()
+    wall.win()
+    assert wall.session.role(wall.stamp()) is Role.ALONE
+    assert wall.session.per_page
+    assert wall.session.role(wall.stamp()) is Role.ALONE
+
+
+def test_a_late_request_without_the_clearance_does_not_make_a_wall_one_of_a_token_a_page(wall):
+    late = [wall.stamp() for _ in range(5)]
+    wall.lead()
+    wall.win()
+    assert [wall.session.role(stamp) for stamp in late] == [Role.ASK_AGAIN] * 5
+    assert not wall.session.per_page
+
+
+def test_a_wall_that_nobody_has_opened_yet_is_not_one_of_a_token_a_page(wall):
+    for _ in range(3):
+        wall.lead()
+        wall.give_up()
+    assert not wall.session.per_page
+
+
+def test_one_page_that_comes_without_a_token_shows_that_the_clearance_holds_after_all(wall):
+    wall.lead()
+    wall.win()
+    wall.session.role(wall.stamp())
+    wall.session.unchallenged(wall.stamp())
+    assert not wall.session.per_page
+    assert wall.session.role(wall.stamp()) is Role.LEAD
+
+
+def test_a_late_page_of_before_the_clearance_shows_nothing(wall):
+    late = wall.stamp()
+    wall.lead()
+    wall.win()
+    wall.session.unchallenged(late)
+    assert wall.session.role(wall.stamp()) is Role.ALONE
+
+
+def test_those_who_met_a_wall_of_a_token_a_page_are_all_let_go_at_once(wall):
+    first = wall.stamp()
+    wall.lead()
+    for number in range(4):
+        wall.hold(number)
+    wall.win(width=1)
+    assert wall.gone_on == [0]
+    assert wall.session.role(first) is Role.ASK_AGAIN
+    assert wall.session.role(wall.stamp()) is Role.ALONE
+    assert wall.gone_on == [0, 1, 2, 3]
+
+
+# -- letting go -----------------------------------------------------------------------------------------------------
+
+
+def test_the_held_are_let_go_in_their_order_and_no_more_at_once_than_the_site_is_sent(wall):
+    wall.lead()
+    for number in range(5):
+        wall.hold(number, challenged=bool(number % 2))
+    assert wall.gone_on == []
+    wall.win(width=2)
+    assert wall.gone_on == [0, 1]
+    wall.session.back()
+    assert wall.gone_on == [0, 1, 2]
+    wall.session.back()
+    wall.session.back()
+    assert wall.gone_on == [0, 1, 2, 3, 4]
+
+
+def test_a_site_that_is_sent_more_at_once_meanwhile_lets_more_go(wall):
+    width = [1]
+    wall.lead()
+    for number in range(5):
+        wall.hold(number)
+    wall.session.won([])
+    wall.session.stop_leading(lambda: width[0])
+    width[0] = 3
+    wall.session.back()
+    assert wall.gone_on == [0, 1, 2, 3]
+
+
+def test_who_gives_up_waiting_is_forgotten_and_takes_no_turn(wall):
+    wall.lead()
+    turns = [wall.hold(number) for number in range(3)]
+    turns[0].cancel()
+    wall.win(width=1)
+    assert wall.gone_on == [1]
+    turns[1].cancel()
+    wall.session.back()
+    assert wall.gone_on == [1, 2]
+
+
+def test_a_page_sent_after_the_challenge_that_comes_without_one_releases_those_held_before_they_were_sent(wall):
+    wall.lead()
+    after = wall.stamp()
+    wall.hold("met it")
+    wall.hold("not yet sent", challenged=False)
+    wall.hold("not yet sent either", challenged=False)
+    wall.session.unchallenged(after)
+    assert wall.gone_on == ["not yet sent", "not yet sent either"]
+    assert not wall.session.closed, "nobody else is held before being sent"
+    wall.win(width=9)
+    assert wall.gone_on == ["not yet sent", "not yet sent either", "met it"]
+
+
+def test_a_page_sent_before_the_challenge_releases_nobody(wall):
+    before = wall.stamp()
+    wall.lead()
+    wall.hold("not yet sent", challenged=False)
+    wall.session.unchallenged(before)
+    assert wall.gone_on == []
+    assert wall.session.closed
+
+
+def test_the_next_leader_closes_the_session_again(wall):
+    wall.lead()
+    wall.session.unchallenged(wall.stamp())
+    wall.give_up()
+    wall.lead()
+    assert wall.session.closed
+
+
+# -- whatever the order ---------------------------------------------------------------------------------------------
+
+
+class Passenger:
+    """A request of the model, and whether it counts among those let go."""
+
+    def __init__(self, stamp=None):
+        self.stamp = stamp
+        self.let_go = False
+        self.turn = None
+
+
+class Crowd(RuleBasedStateMachine):
+    """Requests at one wall in any order, behaving as the passage does."""
+
+    def __init__(self):
+        super().__init__()
+        self.wall = Wall()
+        self.session = self.wall.session
+        self.under_way = []
+        self.held = []
+        self.woken = []
+        self.leader = None
+
+    def join(self, passenger, *, challenged):
+        passenger.turn = self.session.join(challenged=challenged)
+        self.held.append(passenger)
+
+        def wake(_):
+            self.held.remove(passenger)
+            self.woken.append((passenger, challenged))
+            passenger.let_go = True
+
+        passenger.turn.addCallbacks(wake, lambda _: self.held.remove(passenger))
+
+    def end(self, passenger):
+        if passenger.let_go:
+            passenger.let_go = False
+            self.session.back()
+
+    def send(self, passenger):
+        passenger.stamp = self.wall.stamp()
+        self.under_way.append(passenger)
+
+    def look(self, passenger):
+        """A challenge, met by a request."""
+        was_per_page = self.session.per_page
+        role = self.session.role(passenger.stamp)
+        if self.session.per_page and not was_per_page:
+            assert 0 < passenger.stamp.generation == self.session.generation, "it carried the clearance"
+        assert (role is Role.FOLLOW) == (self.leader is not None)
+        if role is Role.ASK_AGAIN:
+            self.send(passenger)
+            return
+        if role is Role.LEAD:
+            self.session.lead(passenger.stamp)
+            self.leader = passenger
+        self.end(passenger)
+        if role is Role.FOLLOW:
+            self.join(passenger, challenged=True)
+
+    @rule()
+    def a_new_request(self):
+        passenger = Passenger()
+        if self.session.closed:
+            self.join(passenger, challenged=False)
+        else:
+            self.send(passenger)
+
+    @precondition(lambda self: self.under_way)
+    @rule(data=st.data())
+    def one_meets_the_wall(self, data):
+        self.look(self.take(data, self.under_way))
+
+    @precondition(lambda self: self.under_way)
+    @rule(data=st.data())
+    def one_comes_through(self, data):
+        passenger = self.take(data, self.under_way)
+        self.session.unchallenged(passenger.stamp)
+        self.end(passenger)
+
+    @precondition(lambda self: self.under_way)
+    @rule(data=st.data())
+    def one_is_lost(self, data):
+        self.end(self.take(data, self.under_way))
+
+    @precondition(lambda self: self.held)
+    @rule(data=st.data())
+    def one_gives_up_waiting(self, data):
+        data.draw(st.sampled_from(self.held)).turn.cancel()
+
+    @precondition(lambda self: self.woken)
+    @rule(data=st.data())
+    def a_woken_one_goes_on(self, data):
+        passenger, challenged = self.take(data, self.woken)
+        if challenged:
+            self.look(passenger)
+        elif self.session.closed:
+            self.end(passenger)
+            self.join(passenger, challenged=False)
+        else:
+            self.send(passenger)
+
+    @precondition(lambda self: self.leader)
+    @rule(width=st.integers(1, 3))
+    def the_leader_wins(self, width):
+        self.leader = None
+        self.wall.win(width)
+
+    @precondition(lambda self: self.leader)
+    @rule()
+    def the_leader_gives_up(self):
+        self.leader = None
+        self.wall.give_up()
+
+    def take(self, data, some):
+        return some.pop(data.draw(st.integers(0, len(some) - 1)))
+
+    @invariant()
+    def nobody_stays_held_when_nobody_leads_and_all_that_were_let_go_came_back(self):
+        let_go = [passenger for passenger in self.under_way if passenger.let_go] + self.woken
+        if self.leader is None and not let_go:
+            assert not self.held
+
+    @invariant()
+    def the_session_knows_whether_somebody_leads(self):
+        assert (self.session.leading is None) == (self.leader is None)
+
+    def teardown(self):
+        """Everything ends, and nobody is left behind."""
+        for _ in range(1000):
+            if self.leader is not None:
+                self.the_leader_gives_up()
+            elif self.woken:
+                passenger, _ = self.woken.pop()
+                self.end(passenger)
+            elif self.under_way:
+                self.end(self.under_way.pop())
+        assert not self.held
+
+
+TestCrowd = Crowd.TestCase
+TestCrowd.settings = hypothesis_settings(derandomize=True, deadline=None, max_examples=80, stateful_step_count=40)
+
+
+# -- sessions -------------------------------------------------------------------------------------------------------
+
+
+def sent(request):
+    asked.remember(request)
+    return request
+
+
+def through_the_proxy_middleware(request):
+    """As Scrapy's own component leaves a request, after ours has seen it."""
+    HttpProxyMiddleware().process_request(request)
+    return request
+
+
+SAME_SESSION = [
+    ({"url": "https://shop.example/a"}, {"url": "https://shop.example/b?c"}),
+    ({"url": "https://shop.example/a"}, {"url": "http://SHOP.example:8080/a"}),
+    ({"meta": {"cookiejar": 1}}, {"meta": {"cookiejar": 1, "x": 2}}),
+    ({"meta": {"proxy": "http://p:1"}}, {"meta": {"proxy": "http://p:1"}}),
+    ({}, {"meta": {"proxy": None}}),
+]
+OTHER_SESSION = [
+    ({"url": "https://shop.example/"}, {"url": "https://www.shop.example/"}),
+    ({"meta": {"cookiejar": 1}}, {"meta": {"cookiejar": 2}}),
+    ({"meta": {"cookiejar": 1}}, {}),
+    ({"meta": {"proxy": "http://p:1"}}, {"meta": {"proxy": "http://p:2"}}),
+    ({"meta": {"proxy": "http://p:1"}}, {}),
+    ({"meta": {"proxy": "http://one:x@p:1"}}, {"meta": {"proxy": "http://two:x@p:1"}}),
+]
+
+
+def request(values):
+    return sent(Request(**{"url": "https://shop.example/", **values}))
+
+
+@pytest.mark.parametrize(("one", "other"), SAME_SESSION)
+def test_host_cookiejar_and_proxy_make_a_session(one, other):
+    clearance = Clearance()
+    assert clearance.session(request(one)) is clearance.session(request(other)) is clearance.known(request(one))
+
+
+@pytest.mark.parametrize(("one", "other"), OTHER_SESSION)
+def test_another_host_cookiejar_or_proxy_is_another_session(one, other):
+    clearance = Clearance()
+    clearance.session(request(one))
+    assert clearance.known(request(other)) is None
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        "http://proxy.example:3128",
+        "http://proxy.example:3128/",
+        "proxy.example:3128",
+        "http://user:secret@proxy.example:3128",
+        "http://us%40er:se%3Acret@proxy.example:3128/",
+    ],
+)
+def test_a_request_is_of_one_session_before_and_after_scrapy_has_rewritten_its_proxy(proxy):
+    clearance = Clearance()
+    walled = through_the_proxy_middleware(request({"meta": {"proxy": proxy}}))
+    session = clearance.session(walled)
+    assert clearance.known(request({"meta": {"proxy": proxy}})) is session
+    assert clearance.known(walled) is session
+    told = repr(clearance.__dict__)
+    assert "secret" not in told
+    assert b64encode(b"user:secret").decode() not in told
+
+
+def test_two_users_of_one_proxy_are_two_sessions_also_after_scrapy_has_rewritten_it():
+    clearance = Clearance()
+    one, two = (request({"meta": {"proxy": f"http://{user}:x@proxy.example:3128"}}) for user in ("one", "two"))
+    clearance.session(through_the_proxy_middleware(one))
+    assert clearance.known(through_the_proxy_middleware(two)) is None
+
+
+def test_a_proxy_out_of_the_environment_is_the_same_for_all(monkeypatch):
+    monkeypatch.setenv("https_proxy", "http://user:x@proxy.example:3128")
+    clearance = Clearance()
+    walled = through_the_proxy_middleware(request({}))
+    assert walled.meta["proxy"]
+    assert clearance.session(walled) is clearance.session(request({}))
+
+
+def test_a_redirected_request_belongs_to_the_session_of_what_was_asked():
+    clearance = Clearance()
+    first = request({})
+    meta = {**first.meta, "redirect_times": 1, "redirect_urls": [first.url]}
+    redirected = sent(first.replace(url="https://wall.example/gate", meta=meta))
+    assert clearance.session(redirected) is clearance.session(first)
+
+
+def test_a_stamp_tells_the_order_of_sending_and_the_clearances_of_that_moment():
+    clearance = Clearance()
+    early, late = request({}), request({"url": "https://shop.example/late"})
+    clearance.sent(early)
+    session = clearance.session(early)
+    session.lead(clearance.stamp(early))
+    session.won([])
+    session.stop_leading(lambda: 1)
+    clearance.sent(late)
+    one, two = clearance.answered(early), clearance.answered(late)
+    assert one.order < two.order
+    assert (one.generation, two.generation) == (0, 1)
+    assert [session.role(one), session.role(two)] == [Role.ASK_AGAIN, Role.ALONE]
+    assert asked.clearances(late) == 1
+
+
+def test_others_under_way_are_those_of_the_session_that_have_not_come_back():
+    clearance = Clearance()
+    mine, other, elsewhere = request({}), request({}), request({"url": "https://other.example/"})
+    assert not clearance.others_under_way(mine)
+    clearance.sent(other)
+    clearance.sent(elsewhere)
+    assert clearance.others_under_way(mine)
+    clearance.answered(other)
+    assert not clearance.others_under_way(mine)
+
+
+def test_a_request_that_was_redirected_is_not_under_way_twice():
+    clearance = Clearance()
+    first = request({})
+    clearance.session(first)
+    clearance.sent(first)
+    meta = {**first.meta, "redirect_times": 1, "redirect_urls": [first.url]}
+    redirected = sent(first.replace(url="https://shop.example/gate", meta=meta))
+    clearance.redirected(redirected)
+    clearance.sent(redirected)
+    clearance.answered(redirected)
+    assert not clearance.others_under_way(first)
+
+
+def test_a_request_that_nobody_waits_for_any_more_is_not_under_way():
+    clearance = Clearance()
+    lost = request({})
+    clearance.sent(lost)
+    del lost
+    assert not clearance.others_under_way(request({}))
+
+
+# -- cookies --------------------------------------------------------------------------------------------------------
+
+
+def jar_of(*responses):
+    jar = CookieJar()
+    for url, cookie in responses:
+        asking = Request(url)
+        jar.extract_cookies(Response(url, headers={"Set-Cookie": cookie}), asking)
+    return jar
+
+
+def names(cookies):
+    return {cookie.name for cookie in cookies}
+
+
+def test_the_cookies_of_a_host_are_its_own_and_its_domains_on_whatever_path():
+    jar = jar_of(
+        ("https://www.shop.example/a", "own=1; Path=/a"),
+        ("https://www.shop.example/", "wide=1; Domain=shop.example"),
+        ("https://api.shop.example/", "api=1"),
+        ("https://other.example/", "other=1"),
+    )
+    assert names(cookies_of(jar, "www.shop.example")) == {"own", "wide"}
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "intranet"])
+def test_the_cookies_of_an_address_or_a_bare_name_are_found(host):
+    jar = jar_of((f"http://{host}:8000/", "s=1"))
+    assert names(cookies_of(jar, host)) == {"s"}
+
+
+def test_what_a_late_answer_has_overwritten_is_put_back():
+    jar = jar_of(("https://shop.example/", "clearance=won"))
+    won = cookies_of(jar, "shop.example")
+    jar.extract_cookies(
+        Response("https://shop.example/", headers={"Set-Cookie": "clearance=none"}), Request("https://shop.example/")
+    )
+    put_back(jar, won)
+    assert [cookie.value for cookie in cookies_of(jar, "shop.example")] == ["won"]

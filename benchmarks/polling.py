@@ -197,9 +197,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--short", action="store_true", help="fewer crawls: seconds instead of a minute")
     short = parser.parse_args(arguments).short
     crawls, points = (2, 30) if short else (16, 100)
-    print(
-        "Seconds from solved to token in hand, plus 0.2 a question; in brackets the ratio to the best possible.\n"
-    )
+    print("Seconds from solved to token in hand, plus 0.2 a question; in brackets the ratio to the best possible.\n")
     for times in CASES:
         sample, best = times.sample(points), best_cost(times)
         ours = our_costs(times, crawls, sample)

@@ -53,9 +53,8 @@ class Beforehand:
         verdict = "solve" if refusal is None else refusal.reason
         walls.announce(challenge_detected, request, challenge, verdict=verdict)
         if refusal is not None:
-            walls.stats.inc(f"skipped/{refusal.reason}")
-            walls.tell(refusal.reason, challenge.url, refusal.message)
             if refusal.reason == "dry_run":
+                self._note(request, "dry_run", refusal.message)
                 return None
             raise self._not_solved(request, refusal.reason, refusal.message, challenge, None)
         return await self._attempts(request, wish["put"], challenge)
@@ -105,8 +104,12 @@ class Beforehand:
         self, request: Request, reason: str, message: str, challenge: Challenge, answer: Response | None
     ) -> ChallengeNotSolved:
         self._walls.announce(challenge_failed, request, challenge, reason=reason)
-        self._walls.tell(reason, request.url, message)
+        self._note(request, reason, message)
         return ChallengeNotSolved(reason, message, challenge=challenge, response=answer)
+
+    def _note(self, request: Request, reason: str, message: str) -> None:
+        self._walls.stats.inc(f"skipped/{reason}")
+        self._walls.tell(reason, request.url, message)
 
 
 def _challenge(request: Request, wish: dict[str, Any]) -> Challenge:

@@ -50,7 +50,8 @@ REASONS = {
     # of other vendors
     "other_captcha": "",
 }
-"""Why a challenge is left alone; the closed list behind ``omocaptcha/skipped/{reason}``."""
+"""Why a challenge is left alone without a job; the closed list behind ``omocaptcha/skipped/{reason}``, where ``attempts``
+(jobs were of no use) and ``service`` (it took no job) join them for those that stayed closed all the same."""
 
 TEST_KEY = "6LeIxAcTAAAAAJcZVRqyHh71UMIEGNQ_MXjiZKhI"
 """Google's public test key: any answer passes."""

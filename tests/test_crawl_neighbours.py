@@ -173,9 +173,7 @@ def test_cookies_switched_off_at_a_wall_that_needs_them_is_refused_without_a_job
 def test_autothrottle_goes_on_adjusting(crawl, service, walled):
     site = walled("session", catalogue_pages=5)
     settings = {"AUTOTHROTTLE_ENABLED": True, "AUTOTHROTTLE_START_DELAY": 0.01}
-    crawled = crawl(
-        spider(*(f"{site.url}/page/{number}" for number in range(1, 6))), {**service.settings, **settings}
-    )
+    crawled = crawl(spider(*(f"{site.url}/page/{number}" for number in range(1, 6))), {**service.settings, **settings})
     assert len(crawled.pages) == 5
     assert len(service.jobs) == 1
 
@@ -261,9 +259,8 @@ def test_a_spider_that_passes_meta_on_through_walls_asks_for_the_right_pages(cra
         def page(self, response, asked=None):
             self.pages.append(response)
             if len(self.pages) < 4:
-                yield scrapy.Request(
-                    f"{site.url}/page/{len(self.pages) + 1}", callback=self.page, meta=response.meta, errback=self.failed
-                )
+                url = f"{site.url}/page/{len(self.pages) + 1}"
+                yield scrapy.Request(url, callback=self.page, meta=response.meta, errback=self.failed)
 
     crawled = crawl(Follows, service.settings)
     assert [page.url for page in crawled.pages] == [f"{site.url}/page/{number}" for number in range(1, 5)]

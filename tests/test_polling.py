@@ -97,9 +97,7 @@ def test_it_learns_from_the_whole_interval_and_not_from_its_end():
     for _ in range(20):
         sharp.saw(58.0, 60.0)
         vague.saw(0.0, 60.0)
-    assert min(sharp.next_question(0.0, 0) for _ in range(9)) > min(
-        vague.next_question(0.0, 0) for _ in range(9)
-    )
+    assert min(sharp.next_question(0.0, 0) for _ in range(9)) > min(vague.next_question(0.0, 0) for _ in range(9))
 
 
 # -- costs --------------------------------------------------------------------------------------------------------

@@ -27,9 +27,13 @@ REFUSING = frozenset((403, 429, 503))
 """Statuses with which walls are served."""
 
 _ADDRESS = re.compile(
-    r"/(?:sorry|[\w.-]*(?<!re)captcha[\w.-]*|challenge|(?:are[_-]?you[_-]?)?(?:a[_-]?)?(?:human|robot)[\w-]*"
-    r"|bot[_-]?check|verify[_-]?(?:human|visitor|browser|you)?|blocked|unblock|access[_-]?denied|security[_-]?check)"
-    r"(?=[/.?]|$)",
+    r"/(?:sorry|challenge|blocked|unblock"
+    r"|(?:show|get|check|verify|solve|visit|distil)?[_-]?captcha(?:[_-]?(?:check|page|verify|challenge|required))?"
+    r"|are[_-]?you[_-]?(?:a[_-]?)?(?:human|robot)"
+    r"|verify[_-]?(?:human|visitor|browser|you)"
+    r"|(?:human|robot|bot)[_-]?(?:check|verification)"
+    r"|access[_-]?denied|security[_-]?check)"
+    r"(?:\.\w{2,5})?(?=[/?]|$)",
     re.IGNORECASE,
 )
 _WALL_FORMS = (

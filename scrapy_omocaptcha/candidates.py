@@ -35,13 +35,15 @@ MAX_SCRIPT = 1_000_000
 MAX_SCRIPTS = 4_000_000
 """Length in characters up to which a page's scripts are read together."""
 
-# One pass each over an attribute is several times as fast as one that asks each element about all of them.
-_PLAIN = XPath("descendant::*/@class[contains(., 'captcha')]/.. | descendant::*/@data-sitekey/..")
-_RARE = XPath(
-    "descendant::*/@class[contains(., 'aptcha') or contains(., 'APTCHA')]/.."
-    " | descendant::*/@id[contains(., 'aptcha') or contains(., 'APTCHA')]/.. | descendant::*/@data-sitekey/.."
+# One pass each over an attribute is several times as fast as one that asks each element about all of them, and takes
+# the attributes as they are: libxml2 needs time in the square of their number to join sets, or to step to the parents.
+_PLAIN = (XPath("descendant::*/@class[contains(., 'captcha')]"), XPath("descendant::*/@data-sitekey"))
+_RARE = (
+    XPath("descendant::*/@class[contains(., 'aptcha') or contains(., 'APTCHA')]"),
+    XPath("descendant::*/@id[contains(., 'aptcha') or contains(., 'APTCHA')]"),
+    XPath("descendant::*/@data-sitekey"),
 )
-_RAREST = XPath(_RARE.path + " | descendant::*[contains(name(), 'captcha') or @*[contains(name(), 'captcha')]]")
+_NAMED = XPath("descendant::*[contains(name(), 'captcha') or @*[contains(name(), 'captcha')]]")
 _IN_NAME = re.compile(
     r"<[\w.:-]{0,30}captcha[\w.-]{0,30}[\s/>]|\s[\w.:-]{0,30}captcha[\w-]{0,30}[\s=>][^<>]{0,200}[\"'=]6L[\w-]{38}",
     re.IGNORECASE,
@@ -71,7 +73,7 @@ class Candidates:
         self.loaders: list[str] = []
         self.script_keys: list[str] = []
         self.others = False
-        self.elements = [element for element in _PLAIN(root) if element.tag not in _NO_WIDGET]
+        self.elements = _owners(root, _PLAIN)
         running: list[str] = []
         data: list[str] = []
         for element in root.iter("script", "iframe"):
@@ -87,8 +89,9 @@ class Candidates:
             _may_be_name(markup[max(0, at - 32) : at]) and _IN_NAME.search(markup, max(0, at - 32), at + 300)
             for at in _places(markup, "captcha")
         )
-        finder = _RAREST if named else _RARE
-        self.elements = [element for element in finder(self._root) if element.tag not in _NO_WIDGET]
+        self.elements = _owners(self._root, _RARE)
+        if named:
+            self.elements += [element for element in _NAMED(self._root) if element.tag not in _NO_WIDGET]
 
     @cached_property
     def score_keys(self) -> frozenset[str]:
@@ -129,6 +132,12 @@ class Candidates:
                 self.others = True
         if element.text:
             running.append(element.text)
+
+
+def _owners(root: HtmlElement, attributes: tuple[XPath, ...]) -> list[HtmlElement]:
+    """The elements that carry one of ``attributes``, each once."""
+    owners = dict.fromkeys(attribute.getparent() for find in attributes for attribute in find(root))
+    return [element for element in owners if element.tag not in _NO_WIDGET]
 
 
 def _may_be_name(before: str) -> bool:

@@ -11,13 +11,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from scrapy_omocaptcha.scripts import Code, Span, calls
+from scrapy_omocaptcha.scripts import MAX_CALLS, Code, Span, calls
 
 KEY = re.compile(r"(?<![\w-])6L[\w-]{38}(?![\w-])")
 """A reCAPTCHA site key."""
 
-MAX_CALLS = 30
-"""How many calls of one kind are read."""
 
 _G = r"(?<![\w$.])(?:window\s?\.\s?)?grecaptcha\s?\??\.\s?(?P<enterprise>enterprise\s?\??\.\s?)?"
 _RENDER = re.compile(_G + r"render\s?\(")

@@ -13,7 +13,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import cached_property
+from itertools import islice
 from typing import NamedTuple
+
+MAX_CALLS = 30
+"""How many calls of one kind are read in a script."""
 
 MAX_ARGUMENTS = 20_000
 """Length in characters up to which the arguments of one call, or one function's body, are read."""
@@ -135,8 +139,8 @@ class Code:
 
 
 def calls(code: Code, callee: re.Pattern[str]) -> Iterator[tuple[re.Match[str], list[Span]]]:
-    """Each call in ``code`` whose callee, opening parenthesis included, ``callee`` matches, with its arguments."""
-    for call in callee.finditer(code.bare):
+    """The calls in ``code`` whose callee, opening parenthesis included, ``callee`` matches, with their arguments."""
+    for call in islice(callee.finditer(code.bare), MAX_CALLS):
         yield call, code.arguments(call.end() - 1)
 
 

@@ -6,8 +6,6 @@ mark.
 
 from __future__ import annotations
 
-import re
-
 from lxml.etree import XPath
 from lxml.html import HtmlElement
 from scrapy.http import Response
@@ -16,26 +14,26 @@ from scrapy_omocaptcha.parsing import parsed_page
 from scrapy_omocaptcha.reading import Reading, asked
 from scrapy_omocaptcha.wordings import wall_phrase
 
-_MARKS = (
-    ("hCaptcha", rb"\bhcaptcha\.com/|class=[\"']?h-captcha\b"),
-    ("Turnstile", rb"challenges\.cloudflare\.com/turnstile|\bcf-turnstile\b"),
-    ("PerimeterX", rb"\b_pxAppId\b|\bpx-captcha\b"),
-    ("Cloudflare JavaScript challenge", rb"\bjschl[-_]answer\b|\b_cf_chl_opt\b|\bcf-browser-verification\b"),
-    ("FunCaptcha", rb"\bfuncaptcha\.com/|\barkoselabs\.com/"),
-    ("DataDome", rb"\bcaptcha-delivery\.com\b"),
-    ("GeeTest", rb"\bgeetest\.com/|\binitGeetest\w*\("),
-    ("AWS WAF", rb"\bawswaf\.com/|\bAwsWafIntegration\b"),
-    ("Incapsula", rb"/_Incapsula_Resource\b"),
-    ("Kasada", rb"/ips\.js\?|\bKPSDK\b"),
-    ("Akamai", rb"\bsec-if-cpt-container\b|\bsec-cpt-if\b"),
-    ("Yandex SmartCaptcha", rb"\bsmartcaptcha\.yandexcloud\.net\b|\bCheckboxCaptcha-Form\b"),
-    ("Tencent captcha", rb"\bcaptcha\.qq\.com/|\bturing\.captcha\."),
-    ("Friendly Captcha", rb"\bfrc-captcha\b"),
-    ("Amazon's picture captcha", rb"/errors/validateCaptcha\b"),
-    ("Sucuri JavaScript challenge", rb"\bsucuri_cloudproxy_js\b"),
-    ("DDoS-Guard", rb"/\.well-known/ddos-guard/|\bddos-guard\.net\b"),
-)
-_MARK = re.compile(b"|".join(b"(" + mark + b")" for _, mark in _MARKS), re.IGNORECASE)
+_MARKS = {
+    # A wall's own name says more than that of the captcha it holds, so walls stand first.
+    "PerimeterX": (b"_pxAppId", b"px-captcha"),
+    "DataDome": (b"captcha-delivery.com",),
+    "Cloudflare JavaScript challenge": (b"jschl_answer", b"jschl-answer", b"cf-browser-verification", b"_cf_chl_opt"),
+    "Incapsula": (b"/_Incapsula_Resource",),
+    "AWS WAF": (b"awswaf.com/", b"AwsWafIntegration"),
+    "Akamai": (b"sec-if-cpt-container", b"sec-cpt-if"),
+    "Kasada": (b"KPSDK",),
+    "Sucuri JavaScript challenge": (b"sucuri_cloudproxy_js",),
+    "DDoS-Guard": (b"/.well-known/ddos-guard/", b"ddos-guard.net"),
+    "hCaptcha": (b"hcaptcha.com/", b"h-captcha"),
+    "Turnstile": (b"challenges.cloudflare.com/turnstile", b"cf-turnstile"),
+    "FunCaptcha": (b"funcaptcha.com/", b"arkoselabs.com/"),
+    "GeeTest": (b"geetest.com/", b"initGeetest"),
+    "Yandex SmartCaptcha": (b"smartcaptcha.yandexcloud.net", b"CheckboxCaptcha-Form"),
+    "Tencent captcha": (b"captcha.qq.com/",),
+    "Friendly Captcha": (b"frc-captcha",),
+    "Amazon's picture captcha": (b"/errors/validateCaptcha",),
+}
 _ELEMENT = XPath(
     "boolean(//*[contains(@class, 'h-captcha') or contains(@class, 'cf-turnstile') or contains(@id, 'px-captcha')"
     " or starts-with(@id, 'jschl') or contains(@class, 'frc-captcha') or contains(@id, 'sec-if-cpt')"
@@ -48,21 +46,18 @@ def find_other_captcha(response: Response) -> str | None:
 
     :param response: a response that was refused; of a page that was served, the answer means nothing.
     """
-    marks = {mark.lastindex for mark in _MARK.finditer(response.body)}
-    selector = parsed_page(response) if marks else None
-    if selector is None or not _is_bare(selector.root):
-        return None
-    # A wall by Cloudflare holds Turnstile, one by PerimeterX somebody's captcha: the wall's own name says more.
-    names = [name for number, (name, _) in enumerate(_MARKS, 1) if number in marks]
-    return next((name for name in ("PerimeterX", "DataDome") if name in names), names[0])
+    body = response.body
+    name = next((name for name, marks in _MARKS.items() if any(mark in body for mark in marks)), None)
+    selector = parsed_page(response) if name else None
+    return name if selector is not None and _is_bare(selector.root) else None
 
 
 def _is_bare(root: HtmlElement) -> bool:
-    """There is little to read and it speaks of a check, or there is hardly anything but a captcha."""
+    """There is little to read and it speaks of a check, or there is hardly anything, or nothing but a captcha."""
     reading = Reading(root)
     if wall_phrase(reading.title) or wall_phrase(reading.text[:4000]):
         bare = reading.words <= 450 and reading.links <= 30
     else:
         # A script alone says nothing: many sites load one on every page.
-        bare = reading.words <= 60 and reading.links <= 5 and bool(_ELEMENT(root))
+        bare = reading.words <= 60 and reading.links <= 5 and (reading.words == 0 or bool(_ELEMENT(root)))
     return bare and not [field for field in asked(root) if field != "a search"]

@@ -31,8 +31,8 @@ MAX_WIDGETS = 20
 
 _SCORE = re.compile(r"v3\b|recaptcha-?3\b", re.IGNORECASE)
 _SIMPLE = re.compile(r"#([\w-]+)|\.([\w-]+)")
-_BY_ID = XPath("descendant::*/@id[. = $id]/..")
-_BY_CLASS = XPath("descendant::*/@class[contains(., $name)]/..")
+_BY_ID = XPath("descendant::*/@id[. = $id]")
+_BY_CLASS = XPath("descendant::*/@class[contains(., $name)]")
 _OTHER_KEY = re.compile(r"[0-3]x|[0-9a-f]{8}-[0-9a-f]{4}-", re.IGNORECASE)
 _OTHER = (
     "h-captcha",
@@ -237,8 +237,8 @@ def _select(selector: Selector, css: str) -> list[HtmlElement]:
     simple = _SIMPLE.fullmatch(css)
     if simple:  # what scripts mostly look up, without the way through XPath that is made for the occasion
         identity, name = simple.groups()
-        elements = _BY_ID(selector.root, id=identity) if identity else _BY_CLASS(selector.root, name=name)
-        return [e for e in elements if identity or name in e.get("class").split()][:MAX_WIDGETS]
+        found = _BY_ID(selector.root, id=identity) if identity else _BY_CLASS(selector.root, name=name)
+        return [a.getparent() for a in found if identity or name in a.split()][:MAX_WIDGETS]
     try:
         return [found.root for found in selector.css(css)[:MAX_WIDGETS]]
     except (ValueError, ExpressionError, SelectorError):  # jQuery knows selectors that CSS does not

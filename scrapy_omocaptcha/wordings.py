@@ -27,6 +27,8 @@ _PHRASES = {
     "one ": r"\bone (?:more|last) (?:step|thing|check)",
     "you": r"(?:confirm|make sure|check|ensure) (?:that |if |whether )?(?:you're|you are|it's (?:really )?you)\b",
     "browser": r"checking your browser",
+    "moment": r"\bjust a moment\b",
+    "enable js": r"enable js and disable",
     "too many": r"too many requests",
     "pardon": r"pardon our interruption",
     "captcha": r"(?:complete|solve|enter|pass|fill (?:in|out)) (?:the|this|a) (?:re)?captcha"

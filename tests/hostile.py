@@ -1,0 +1,81 @@
+"""Pages that are built against one step of the detection, and the program that reads them one after another."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+from scrapy.http import HtmlResponse
+
+from scrapy_omocaptcha import find_challenge
+from scrapy_omocaptcha.vendors import find_other_captcha
+from tests.widgetpages import API, KEY
+
+CALL = f"grecaptcha.render(x, {{sitekey: '{KEY}'}});"
+MARKUP = {
+    "open divs": "<div class=g-recaptcha>",
+    "containers": f"<div class=g-recaptcha data-sitekey={KEY}></div>",
+    "containers in a template": f"<template><div class=g-recaptcha data-sitekey={KEY}></div></template>",
+    "attributes": f"<p a=captcha id=recaptcha class='recaptcha x' data-sitekey={KEY}>",
+    "custom elements": "<re-captcha a b>",
+    "words": " captcha ",
+    "names that go on": " recaptcha" + "a" * 25,
+    "iframes": f"<iframe src=https://www.google.com/recaptcha/api2/anchor?k={KEY}&size=normal></iframe>",
+    "forms": f"<form><input name=a><b class=g-recaptcha data-sitekey={KEY}></b></form>",
+    "fields of one form": "<input name=a>",
+    "links": "<a href=x>y</a>",
+    "text": "word <b>word</b> ",
+    "bases": "<base target=x>",
+    "scripts": "<script>grecaptcha</script>",
+    "entities": "&amp;",
+    "angles": "<",
+}
+SCRIPTS = {
+    "quotes": "'",
+    "back quotes": "`",
+    "backslashes in a string": "'\\\\",
+    "comments that do not end": "/*",
+    "stars": "/***",
+    "slashes": "=/",
+    "regular expressions that do not end": "=/[a",
+    "regular expressions with classes": "=/[a]",
+    "calls": CALL,
+    "calls that do not end": "grecaptcha.render(x,{",
+    "look-ups": f"document.querySelector('.captcha-{{}}'); {CALL}",
+    "assignments": "x = document.getElementById('captcha');\n",
+    "assignments and calls": f"x = {{a: 1}};\n{CALL}",
+    "functions that call each other": "function done(t) { done2(t) } function done2(t) { done(t) }\n",
+    "callbacks": f"grecaptcha.render('f', {{sitekey: '{KEY}', callback: done}});done = 1;",
+    "parameters": "done = function (",
+    "spaces": "grecaptcha" + " " * 40,
+    "keys": f"'{KEY}',",
+    "names of keys": f"a: '{KEY}', ",
+    "executions": "grecaptcha.execute(a, {action: 1});",
+    "render in addresses": "recaptcha/api.js?render=",
+    "copies": "a.value=",
+    "braces": "grecaptcha.render({",
+}
+
+
+def pages(size: int) -> Iterator[tuple[str, str]]:
+    """Every hostile page with its name, each about ``size`` characters long."""
+    widget = f'{API}<form id=f action=/f><div class="g-recaptcha" data-sitekey="{KEY}"></div><i class="h-captcha"></i>'
+    button = f'<form id=f><button class="g-recaptcha" data-sitekey="{KEY}" data-callback="done"></button></form>'
+    for name, piece in MARKUP.items():
+        yield name, f"<html><body>{widget}{piece * (size // len(piece))}"
+    for name, piece in SCRIPTS.items():
+        script = f"{CALL}\n{piece * (size // len(piece))}"
+        yield name, f"<html><body>{API}{button}<div id=captcha></div><script>{script}</script>"
+
+
+def main(size: int) -> None:
+    for name, markup in pages(size):
+        print(name, flush=True)
+        response = HtmlResponse("https://site.example/", body=markup.encode(), encoding="utf-8", status=403)
+        find_challenge(response)
+        find_other_captcha(response)
+    print("done", flush=True)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

@@ -1,0 +1,47 @@
+"""Walls of other vendors are named, and only walls."""
+
+from __future__ import annotations
+
+import pytest
+from scrapy.http import HtmlResponse, Response, TextResponse
+
+from scrapy_omocaptcha.vendors import find_other_captcha
+
+H_CAPTCHA = '<script src="https://js.hcaptcha.com/1/api.js"></script><div class="h-captcha" data-sitekey="x"></div>'
+TURNSTILE = '<script src="https://challenges.cloudflare.com/turnstile/v0/api.js"></script><p class="cf-turnstile"></p>'
+ARTICLE = "<p>" + "A long story about the sea. " * 100 + "</p>"
+WALLS = {
+    "hCaptcha": f"<title>Are you a robot?</title><form method=post>{H_CAPTCHA}</form>",
+    "Turnstile": f"<h1>One last step</h1>{TURNSTILE}<form action=/search><input type=search name=q></form>",
+    "PerimeterX": "<title>Access to this page has been denied</title><div id=px-captcha></div>"
+    f"<script>window._pxAppId = 'PX0'</script>{H_CAPTCHA}",
+    "DataDome": "<p>Please enable JS and disable any ad blocker</p><script src=//c.captcha-delivery.com/c.js></script>",
+    "Cloudflare JavaScript challenge": "<title>Just a moment...</title><script>window._cf_chl_opt = {}</script>",
+    "Incapsula": "<iframe src='/_Incapsula_Resource?a=1'>Request unsuccessful.</iframe>",
+    "Kasada": "<script>window.KPSDK = {}</script>",
+    "Akamai": "<div id=sec-if-cpt-container></div>",
+    "GeeTest": "<h2>Security verification</h2><script src=https://static.geetest.com/v4/gt4.js></script>",
+}
+NO_WALLS = {
+    "an article with a comment form": f"{ARTICLE}<form><input name=name>{H_CAPTCHA}</form>",
+    "a login page": f"<h1>Log in</h1><form><input name=user><input type=password name=pass>{TURNSTILE}</form>",
+    "a page that loads a script": "<h1>Cake</h1><p>A recipe</p><script src=https://js.hcaptcha.com/1/api.js></script>",
+    "a plain refusal": "<title>Access denied</title><h1>Access denied</h1>",
+    "an article about robots": f"<title>Are you a robot?</title>{ARTICLE * 5}{TURNSTILE}",
+}
+
+
+@pytest.mark.parametrize("vendor", WALLS)
+def test_a_wall_is_named(vendor):
+    response = HtmlResponse("https://site.example/", body=WALLS[vendor].encode(), status=403)
+    assert find_other_captcha(response) == vendor
+
+
+@pytest.mark.parametrize("body", NO_WALLS.values(), ids=NO_WALLS)
+def test_what_is_no_wall_is_not_named(body):
+    assert find_other_captcha(HtmlResponse("https://site.example/", body=body.encode(), status=403)) is None
+
+
+@pytest.mark.parametrize("kind", [Response, TextResponse])
+def test_what_is_no_page_is_not_named(kind):
+    assert find_other_captcha(kind("https://site.example/", body=WALLS["hCaptcha"].encode(), status=403)) is None

@@ -6,6 +6,7 @@ still works: held requests then take ordinary places, or a submission waits behi
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -96,10 +97,14 @@ class CrawlEngine:
 
         :raises CrawlClosing: the crawl closes; what was waited for is cancelled.
         """
-        inner: Deferred[T] = deferred_from_coro(awaitable)
         if self.closing:
-            _drop(inner)
+            if isinstance(awaitable, Coroutine):
+                # Not begun at all: a call to the service must not go out now.
+                awaitable.close()
+            else:
+                _drop(deferred_from_coro(awaitable))
             raise CrawlClosing("the crawl is closing")
+        inner: Deferred[T] = deferred_from_coro(awaitable)
         outer: Deferred[T] = Deferred()
         inner.addCallbacks(
             lambda value: None if outer.called else outer.callback(value),

@@ -165,7 +165,8 @@ class Solver:
         except ApiError as error:
             logger.debug("The price of a job could not be asked (%s); reckoning with %s USD", error, FALLBACK_PRICE)
             return
-        if price is None:
+        if not price:
+            # Not in the list; or for nothing, which would switch OMOCAPTCHA_MAX_COST off on the service's word alone.
             return
         if price > FALLBACK_PRICE:
             logger.warning(

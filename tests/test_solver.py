@@ -475,7 +475,7 @@ def test_no_job_is_bought_before_the_price_is_known_however_many_want_one():
     assert sum(not isinstance(end[0], Token) for end in ended) == 8
 
 
-@pytest.mark.parametrize("answer", [LOST, ApiRefused("?"), ApiBadAnswer("?"), AccountError("?"), None])
+@pytest.mark.parametrize("answer", [LOST, ApiRefused("?"), ApiBadAnswer("?"), AccountError("?"), None, 0.0])
 def test_a_price_that_cannot_be_had_is_the_published_one(answer):
     bench = Bench(price=[answer], settings={"PRICE": "auto"})
     bench.solve()

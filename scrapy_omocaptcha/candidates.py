@@ -37,11 +37,10 @@ MAX_SCRIPTS = 4_000_000
 
 # One pass each over an attribute is several times as fast as one that asks each element about all of them, and takes
 # the attributes as they are: libxml2 needs time in the square of their number to join sets, or to step to the parents.
-_PLAIN = (XPath("descendant::*/@class[contains(., 'captcha')]"), XPath("descendant::*/@data-sitekey"))
-_RARE = (
+_KEYED = (XPath("descendant::*/@data-sitekey"),)
+_CALLED = (
     XPath("descendant::*/@class[contains(., 'aptcha') or contains(., 'APTCHA')]"),
     XPath("descendant::*/@id[contains(., 'aptcha') or contains(., 'APTCHA')]"),
-    XPath("descendant::*/@data-sitekey"),
 )
 _NAMED = XPath("descendant::*[contains(name(), 'captcha') or @*[contains(name(), 'captcha')]]")
 _IN_NAME = re.compile(
@@ -54,8 +53,7 @@ _RENDER_KEY = re.compile(r"[?&;]render=(6L[\w-]{38})(?![\w-])")
 _OTHER_LOADER = re.compile(r"hcaptcha\.com/|challenges\.cloudflare\.com/turnstile")
 _RUNS = re.compile(r"script|module|rocket|babel", re.IGNORECASE)
 _HOLDS_DATA = re.compile(r"json|magento", re.IGNORECASE)
-
-
+_NO_CONTAINER = ("<script", "<link", "<iframe", "<meta", "<img", "<a ", "</", "<!")
 _NO_WIDGET = frozenset(("form", "link", "meta", "body", "html", "script", "iframe", "style"))
 
 
@@ -65,7 +63,7 @@ def is_dead(element: HtmlElement) -> bool:
 
 
 class Candidates:
-    """The candidates of a page, sorted by what they may be."""
+    """The candidates of a page, sorted by what they may be: at first the elements with a key, for they cost least."""
 
     def __init__(self, root: HtmlElement) -> None:
         self._root = root
@@ -73,7 +71,7 @@ class Candidates:
         self.loaders: list[str] = []
         self.script_keys: list[str] = []
         self.others = False
-        self.elements = _owners(root, _PLAIN)
+        self.elements = _owners(root, _KEYED)
         running: list[str] = []
         data: list[str] = []
         for element in root.iter("script", "iframe"):
@@ -84,14 +82,13 @@ class Candidates:
         self.inline = Inline(_within_bounds(running), _within_bounds(data))
 
     def look_closer(self, markup: str) -> None:
-        """Add the elements of rarer spellings: in capitals, by id, or in the names of tags and attributes."""
-        named = any(
-            _may_be_name(markup[max(0, at - 32) : at]) and _IN_NAME.search(markup, max(0, at - 32), at + 300)
-            for at in _places(markup, "captcha")
-        )
-        self.elements = _owners(self._root, _RARE)
-        if named:
-            self.elements += [element for element in _NAMED(self._root) if element.tag not in _NO_WIDGET]
+        """Add the elements that are called a captcha: by class or id, or by a tag's or an attribute's name."""
+        inside = [at for word in ("aptcha", "APTCHA") for at in _places(markup, word) if _is_in_tag(markup, at)]
+        if inside:
+            found = _owners(self._root, _CALLED)
+            if any(_IN_NAME.search(markup, max(0, at - 32), at + 300) for at in inside):
+                found += [element for element in _NAMED(self._root) if element.tag not in _NO_WIDGET]
+            self.elements = list(dict.fromkeys(self.elements + found))
 
     @cached_property
     def score_keys(self) -> frozenset[str]:
@@ -110,28 +107,25 @@ class Candidates:
         return bool(self.loaders) and all("enterprise.js" in source.lower() for source in self.loaders)
 
     def _read_script(self, element: HtmlElement, running: list[str], data: list[str]) -> None:
-        if is_dead(element):
-            return
-        kind = element.get("type") or ""
-        # Consent managers and lazy loaders park scripts under another type and say so in attributes.
-        runs = (
-            not kind
-            or _RUNS.search(kind)
-            or (kind == "text/plain" and any(a.startswith("data-") for a in element.attrib))
-        )
-        if not runs:
-            if _HOLDS_DATA.search(kind) and "ld+json" not in kind:
-                data.append(element.text or "")
+        kind, text = element.get("type"), element.text or ""
+        if kind and not _RUNS.search(kind):
+            # Consent managers park scripts under another type and say so in attributes.
+            parked = kind == "text/plain" and any(name.startswith("data-") for name in element.attrib)
+            if not parked:
+                if _HOLDS_DATA.search(kind) and "ld+json" not in kind:
+                    data.append(text)
+                return
+        if "aptcha" in text and is_dead(element):
             return
         for name, value in element.items():
             if name == "data-sitekey" and KEY.fullmatch(value.strip()):
                 self.script_keys.append(value.strip())
-            elif "/recaptcha/" in value and _LOADER.search(value):
+            elif "/recaptcha/" in value and _LOADER.search(value) and not is_dead(element):
                 self.loaders.append(value)
             elif ("hcaptcha" in value or "turnstile" in value) and _OTHER_LOADER.search(value):
                 self.others = True
-        if element.text:
-            running.append(element.text)
+        if text:
+            running.append(text)
 
 
 def _owners(root: HtmlElement, attributes: tuple[XPath, ...]) -> list[HtmlElement]:
@@ -140,10 +134,10 @@ def _owners(root: HtmlElement, attributes: tuple[XPath, ...]) -> list[HtmlElemen
     return [element for element in owners if element.tag not in _NO_WIDGET]
 
 
-def _may_be_name(before: str) -> bool:
-    """A tag's or an attribute's name may begin at the end of ``before``: no quote and no slash stands there."""
-    word = "" if not before or before[-1].isspace() else before.split()[-1].rpartition("<")[2]
-    return not word or word.replace("-", "x").isalnum()
+def _is_in_tag(markup: str, at: int) -> bool:
+    """What stands there may be part of a tag, and of one that may be a container."""
+    opening = markup.rfind("<", max(0, at - 1000), at)
+    return opening > markup.rfind(">", max(0, at - 1000), at) and not markup.startswith(_NO_CONTAINER, opening)
 
 
 def _places(text: str, word: str) -> list[int]:

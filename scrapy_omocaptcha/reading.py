@@ -23,7 +23,6 @@ MANY_ELEMENTS = 20_000
 """Number of elements after which a page is large enough to stop reading."""
 
 _LINKS = XPath("count(descendant::a/@href)")
-_TITLE = XPath("string(descendant::title)")
 _UNREAD = frozenset((*DEAD, "head", "iframe", "select", "svg", "object"))
 _IDEOGRAPHS = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f]")
 _NOT_ASKED = frozenset(("hidden", "submit", "button", "image", "reset"))
@@ -46,7 +45,8 @@ class Reading:
     @cached_property
     def title(self) -> str:
         """The page's title, as one line."""
-        return " ".join(str(_TITLE(self._root))[:1000].split())[:300]
+        element = next(self._root.iter("title"), None)
+        return "" if element is None else " ".join((element.text or "")[:1000].split())[:300]
 
     @cached_property
     def links(self) -> int:

@@ -71,10 +71,13 @@ def find_widgets(selector: Selector, markup: str) -> tuple[list[Widget], Inline]
     :param markup: what ``selector`` was parsed from.
     """
     page = Candidates(selector.root)
-    found = _live(page, _widgets(page, selector))
-    if not found:
+    widgets = _widgets(page, selector)
+    found = _live(page, widgets)
+    if not found or any(widget.sitekey is None for widget in found):
         page.look_closer(markup)
-        found = _live(page, _widgets(page, selector) or _plugin(page))
+        widgets = _widgets(page, selector)
+        _add_fallbacks(page, widgets)
+        found = _live(page, widgets or _plugin(page))
     return sorted(found, key=lambda widget: _position(widget.element)), page.inline
 
 
@@ -82,7 +85,6 @@ def _widgets(page: Candidates, selector: Selector) -> dict[HtmlElement, Widget]:
     widgets = {widget.element: widget for widget in islice(_from_elements(page), MAX_WIDGETS)}
     _add_renders(page, selector, widgets)
     _add_frames(page, widgets)
-    _add_fallbacks(page, widgets)
     return widgets
 
 

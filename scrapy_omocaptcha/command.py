@@ -158,9 +158,9 @@ def _page(subject: str, opts: argparse.Namespace) -> Page | Finding:
             return Page(subject, Request(subject, meta=meta, dont_filter=True))
         return Page(subject, Request(opts.url), Path(subject).read_bytes(), opts.status)
     except OSError as error:
-        return Finding(subject, error=f"not read: {error.strerror} (an address begins with http:// or https://)")
+        return Finding(subject, error=f"{error.strerror} (an address begins with http:// or https://)")
     except ValueError as error:
-        return Finding(subject, error=f"not fetched: {error}")
+        return Finding(subject, error=str(error))
 
 
 def _is_address(subject: str) -> bool:
@@ -205,9 +205,11 @@ def _onlooking(
             for page in pages:
                 try:
                     finding = await _look(page, self.crawler, onlooker)
-                except Exception as error:  # of a trigger: the next page is looked at all the same
-                    self.logger.error("%s cannot be judged", page.subject, exc_info=True)
-                    finding = Finding(page.subject, error=f"not judged: {type(error).__name__}: {error}")
+                except (
+                    Exception
+                ) as error:  # of Scrapy's downloader, of a trigger: the next page is looked at all the same
+                    self.logger.debug("%s cannot be judged", page.subject, exc_info=True)
+                    finding = Finding(page.subject, error=f"{type(error).__name__}: {error}")
                 tell(replace(finding, subject=page.subject, spider=name, is_on=self.on))
             # At once: a spider may have ways of its own to find work when it has none.
             raise CloseSpider("finished")
@@ -219,14 +221,9 @@ def _onlooking(
 async def _look(page: Page, crawler: Crawler, onlooker: Onlooker) -> Finding:
     from scrapy.http import HtmlResponse
 
-    from scrapy_omocaptcha.explain import Finding
-
     if page.content is not None:
         saved = HtmlResponse(page.request.url, status=page.status, body=page.content)
         return await onlooker.explain(page.request, saved)
-    try:
-        response = await crawler.engine.download_async(page.request)
-    except Exception as error:  # whatever Scrapy's downloader and middlewares raise
-        return Finding(page.subject, error=f"not fetched: {str(error) or type(error).__name__}")
+    response = await crawler.engine.download_async(page.request)
     assert response.request is not None
     return await onlooker.explain(response.request, response)

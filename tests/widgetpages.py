@@ -160,5 +160,7 @@ NONE = {
     '<div class="g-recaptcha" data-sitekey="257f7ae7-9363-4e50-a197-b39700783255"></div>',
     "Turnstile under the other's class": '<script src="https://challenges.cloudflare.com/turnstile/v0/api.js?compat=recaptcha">'
     '</script><div class="g-recaptcha" data-sitekey="0x4AAAAAAAtestAtestAtest"></div>',
+    "other keys beside Google's script": f'{API}<div class="g-recaptcha" data-sitekey="0x4AAAAAAAtest"></div>'
+    '<div class="g-recaptcha h-captcha"></div>',
     "Turnstile": '<div class="cf-turnstile" data-sitekey="0x4AAAAAAAtest"></div><i class="no-recaptcha"></i>',
 }

@@ -7,7 +7,7 @@ buys anything.
 from __future__ import annotations
 
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import replace
 from io import TextIOWrapper
 from pathlib import Path
@@ -99,23 +99,24 @@ class OmoCaptchaCommand(ScrapyCommand):
         """Exit status: 0 when all were judged, 1 when something could not be fetched or read."""
         from scrapy_omocaptcha.explain import Finding, as_json, as_text
 
-        judged = []
+        findings: list[Finding] = []
         say = as_json if opts.json else as_text
-
         if isinstance(sys.stdout, TextIOWrapper):
             sys.stdout.reconfigure(errors="replace")  # pages hold any letters, a terminal may not know them all
 
         def tell(finding: Finding) -> None:
             print(say(finding), flush=True)
-            judged.append(finding.error is None)
+            findings.append(finding)
 
         given = [_page(subject, opts) for subject in opts.subjects]
         for unread in given:
             if isinstance(unread, Finding):
                 tell(unread)
         self._crawl([page for page in given if isinstance(page, Page)], opts.spider, tell)
-        # A crawl that ends early, by Ctrl-C or by an error of a spider, has told less.
-        self.exitcode = 0 if sum(judged) == len(given) else 1
+        for missing in Counter(opts.subjects) - Counter(finding.subject for finding in findings):
+            # By Ctrl-C, or by a spider that cannot be made without arguments.
+            tell(Finding(missing, error="the crawl ended before this was looked at (-L ERROR shows why)"))
+        self.exitcode = int(any(finding.error is not None for finding in findings))
 
     def _crawl(self, pages: Sequence[Page], name: str | None, tell: Callable[[Finding], None]) -> None:
         """Look at ``pages``, in one crawl for each spider; files in one of their own, which fetches nothing."""
@@ -205,9 +206,8 @@ def _onlooking(
             for page in pages:
                 try:
                     finding = await _look(page, self.crawler, onlooker)
-                except (
-                    Exception
-                ) as error:  # of Scrapy's downloader, of a trigger: the next page is looked at all the same
+                except Exception as error:
+                    # Scrapy's downloader or a trigger of the user's; the next page is looked at all the same.
                     self.logger.debug("%s cannot be judged", page.subject, exc_info=True)
                     finding = Finding(page.subject, error=f"{type(error).__name__}: {error}")
                 tell(replace(finding, subject=page.subject, spider=name, is_on=self.on))

@@ -158,6 +158,17 @@ def test_a_person_reads_the_verdict_first(scrapy, walled):
     assert "blocking  no: the form also asks for 'name'\n" in contact
 
 
+def test_the_readme_shows_what_is_printed(scrapy, walled):
+    readme = (ROOT / "README.rst").read_text(encoding="utf-8")
+    shown = re.search(r"^   \$ scrapy omocaptcha detect \S+\n((?:   .+\n)+)", readme, re.MULTILINE)
+    site = walled("session")
+    printed = scrapy("detect", f"{site.url}/catalogue/").stdout
+    printed = printed.replace(site.url, "https://shop.example").replace(site.sitekey, "6L…")
+    lines = [line[3:] for line in shown[1].splitlines()]
+    for line, shown_line in zip(printed.splitlines(), lines, strict=True):
+        assert line.startswith(shown_line.removesuffix("…"))
+
+
 def test_no_page_leads_a_terminal_astray(scrapy, tmp_path):
     body = (
         '<form><input name="\x1b[2J&#x9b;2J">'
@@ -243,7 +254,9 @@ def test_the_spider_of_a_domain_has_its_say(detect, spider, walled):
         "    def parse(self, response):\n"
         "        raise AssertionError('never asked')\n"
     )
-    left, solved, elsewhere = detect(f"{site.url}/item/1", f"{site.url}/item/2", f"{other.url}/item/3").values()
+    pages = [f"{site.url}/item/1", f"{site.url}/item/2", f"{other.url}/item/3"]
+    found = detect(*pages)
+    left, solved, elsewhere = (found[page] for page in pages)
     assert (left["spider"], solved["spider"], elsewhere["spider"]) == ("theirs", "theirs", None)
     assert (left["verdict"], left["message"]) == ("pass", "a trigger says that it is no challenge")
     assert solved["verdict"] == "solve"
@@ -264,6 +277,14 @@ def test_a_trigger_that_fails_fails_for_its_page_alone(detect, spider, walled):
     assert failed["error"] == "KeyError: '/1'"
     assert judged["verdict"] == "solve"
     assert judged["message"] == "a trigger says that it is a challenge"
+
+
+def test_a_spider_that_cannot_be_made_is_not_passed_over_in_silence(scrapy, spider, wall_file):
+    spider("    def __init__(self, site):\n        super().__init__()\n")
+    done = scrapy("detect", "--spider", "theirs", wall_file, "-L", "ERROR")
+    assert done.returncode == 1
+    assert "failed    the crawl ended before this was looked at (-L ERROR shows why)" in done.stdout
+    assert "missing 1 required positional argument: 'site'" in done.stdout
 
 
 def test_limits_and_dry_run_are_those_of_the_project(detect, wall_file):

@@ -326,7 +326,7 @@ PAGES = {
     "/refreshing": (
         403,
         "text/html",
-        "<title>Are you a robot?</title><noscript><meta http-equiv=refresh content='0; url=/elsewhere'></noscript>"
+        "<title>Are you a robot?</title><meta http-equiv=refresh content='0; url=/elsewhere'>"
         f"<form action=/verify method=post><div class=g-recaptcha data-sitekey={KEY}></div></form>"
         "<script src=https://www.google.com/recaptcha/api.js></script>",
     ),

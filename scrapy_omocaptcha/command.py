@@ -191,9 +191,9 @@ def _onlooking(
             super().update_settings(settings)
             try:
                 read_settings(settings)
+                cls.on = is_on(settings)
             except ValueError as error:
                 raise UsageError(str(error), print_help=False) from None
-            cls.on = is_on(settings)
             for setting, value in _APART.items():
                 settings.set(setting, value, "cmdline")
             if not fetch:

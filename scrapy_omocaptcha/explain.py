@@ -16,13 +16,12 @@ from scrapy.utils.misc import load_object
 
 from scrapy_omocaptcha.addon import PLACE, Addon
 from scrapy_omocaptcha.challenge import Challenge, Form
-from scrapy_omocaptcha.detection import find_challenge
+from scrapy_omocaptcha.detection import find_challenge, find_other_captcha
 from scrapy_omocaptcha.engine import CrawlEngine
 from scrapy_omocaptcha.limits import Limits
 from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware
 from scrapy_omocaptcha.policy import Policy
 from scrapy_omocaptcha.settings import FALLBACK_PRICE, Settings
-from scrapy_omocaptcha.vendors import find_other_captcha
 
 if TYPE_CHECKING:
     from scrapy import Request

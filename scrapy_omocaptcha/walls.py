@@ -19,6 +19,7 @@ from scrapy_omocaptcha import asked, signals
 from scrapy_omocaptcha.api.jobs import JobsApi
 from scrapy_omocaptcha.api.transport import Transport
 from scrapy_omocaptcha.clearance import Clearance, Session, Stamp, put_back
+from scrapy_omocaptcha.detection import find_other_captcha
 from scrapy_omocaptcha.engine import CrawlEngine, Hold
 from scrapy_omocaptcha.errors import NotBought
 from scrapy_omocaptcha.limits import Limits
@@ -29,7 +30,6 @@ from scrapy_omocaptcha.settings import FALLBACK_PRICE, Settings
 from scrapy_omocaptcha.solver import Solver, public_address
 from scrapy_omocaptcha.stats import Stats
 from scrapy_omocaptcha.submission import without_token
-from scrapy_omocaptcha.vendors import find_other_captcha
 
 if TYPE_CHECKING:
     from scrapy import Request

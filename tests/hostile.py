@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from scrapy.http import HtmlResponse
 
 from scrapy_omocaptcha import find_challenge
-from scrapy_omocaptcha.vendors import find_other_captcha
+from scrapy_omocaptcha.detection import find_other_captcha
 from tests.widgetpages import API, KEY
 
 CALL = f"grecaptcha.render(x, {{sitekey: '{KEY}'}});"

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from scrapy.http import HtmlResponse
 
 from scrapy_omocaptcha import Challenge, find_challenge
-from scrapy_omocaptcha.vendors import find_other_captcha
+from scrapy_omocaptcha.detection import find_other_captcha
 from tests.pages import labels, saved
 from tests.widgetpages import CHECKBOXES, ENTERPRISE, INVISIBLE, KEY, NONE, RENDERED, in_form
 

@@ -8,7 +8,7 @@ import pytest
 from w3lib.url import safe_url_string
 
 from scrapy_omocaptcha import find_challenge
-from scrapy_omocaptcha.vendors import find_other_captcha
+from scrapy_omocaptcha.detection import find_other_captcha
 from tests.pages import labels, needs_pages, saved
 
 pytestmark = needs_pages

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from scrapy_omocaptcha.scripts import Code, calls
+from scrapy_omocaptcha.detection.scripts import Code, calls
 
 CALL = re.compile(r"f\(")
 

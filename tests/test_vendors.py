@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from scrapy.http import HtmlResponse, Response, TextResponse
 
-from scrapy_omocaptcha.vendors import find_other_captcha
+from scrapy_omocaptcha.detection import find_other_captcha
 
 H_CAPTCHA = '<script src="https://js.hcaptcha.com/1/api.js"></script><div class="h-captcha" data-sitekey="x"></div>'
 TURNSTILE = '<script src="https://challenges.cloudflare.com/turnstile/v0/api.js"></script><p class="cf-turnstile"></p>'

@@ -1,6 +1,6 @@
 """What a page's inline scripts say about reCAPTCHA: which widgets they render where, and which keys they name.
 
-Reads :class:`~scrapy_omocaptcha.scripts.Code`; knows no elements. A key that cannot be told is None, never a guess
+Reads :class:`~scrapy_omocaptcha.detection.scripts.Code`; knows no elements. A key that cannot be told is None, never a guess
 among several.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from scrapy_omocaptcha.scripts import MAX_CALLS, Code, Span, calls
+from scrapy_omocaptcha.detection.scripts import MAX_CALLS, Code, Span, calls
 
 KEY = re.compile(r"(?<![\w-])6L[\w-]{38}(?![\w-])")
 """A reCAPTCHA site key."""

@@ -13,8 +13,8 @@ from functools import cached_property
 from lxml.etree import XPath
 from lxml.html import HtmlElement
 
-from scrapy_omocaptcha.candidates import DEAD, is_dead
 from scrapy_omocaptcha.challenge import TOKEN_FIELD
+from scrapy_omocaptcha.detection.candidates import DEAD, is_dead
 
 ENOUGH = 20_000
 """Length in characters of text after which a page is long enough to stop reading."""

@@ -13,7 +13,7 @@ from functools import cached_property
 from lxml.etree import XPath
 from lxml.html import HtmlElement
 
-from scrapy_omocaptcha.renders import KEY, Inline
+from scrapy_omocaptcha.detection.renders import KEY, Inline
 
 DEAD = (
     "template",

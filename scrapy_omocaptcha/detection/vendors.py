@@ -10,9 +10,9 @@ from lxml.etree import XPath
 from lxml.html import HtmlElement
 from scrapy.http import Response
 
-from scrapy_omocaptcha.parsing import parsed_page
-from scrapy_omocaptcha.reading import Reading, asked
-from scrapy_omocaptcha.wordings import wall_phrase
+from scrapy_omocaptcha.detection.parsing import parsed_page
+from scrapy_omocaptcha.detection.reading import Reading, asked
+from scrapy_omocaptcha.detection.wordings import wall_phrase
 
 _MARKS = {
     # A wall's own name says more than that of the captcha it holds, so walls stand first.

@@ -23,17 +23,14 @@ _PORTS = {"http": ":80", "https": ":443"}
 # Browsers read more characters in this encoding than they write.
 _NARROWER = {"gb18030": "gbk"}
 _NAMES = {"cp949": "EUC-KR", "cp932": "Shift_JIS", "big5hkscs": "Big5", "euc_jp": "EUC-JP", "mac-roman": "macintosh"}
-_named_element = XPath("(//*[@id = $id])[1]")
-_controls_before = XPath(
-    "count(preceding::input | preceding::button | preceding::select | preceding::textarea | ancestor::button)"
-)
+_ids = XPath("descendant-or-self::*/@id[. = $id]")
 
 
 def find_form(element: HtmlElement) -> HtmlElement | None:
     """The form that ``element`` belongs to: the one its attribute ``form`` names, else the nearest."""
     if element.tag in _CONTROLS and element.get("form") is not None:
-        named = _named_element(element, id=element.get("form"))
-        return named[0] if named and named[0].tag == "form" else None
+        named = _find_by_id(element.getroottree().getroot(), element.get("form"))
+        return named if named is not None and named.tag == "form" else None
     return next(element.iterancestors("form"), None)
 
 
@@ -105,21 +102,46 @@ def charset_name(charset: str) -> str:
 
 def _controls(form: HtmlElement, token_at: Sequence[HtmlElement]) -> list[HtmlElement]:
     """The live controls of ``form`` in tree order, and the textareas that Google's script adds."""
-    everywhere = list(form.getroottree().getroot().iter(*_CONTROLS))
-    owned = {e for e in everywhere if find_form(e) is form and _is_live(e)}
+    widgets = [widget for widget in token_at if next(widget.iterancestors("form"), None) is form]
+    name = _name(form)
+    # Only a control that names its form stands outside of it.
+    scope = form if name is None else form.getroottree().getroot()
+    tags = {*_CONTROLS, *(widget.tag for widget in widgets)}
+    found = list(scope.iter(*tags))
+    owned = {e for e in found if e.tag in _CONTROLS and _belongs(e, form, name) and _is_live(e)}
     if not any(e.tag == "textarea" and e.get("name") == TOKEN_FIELD for e in owned):
-        widgets = [widget for widget in token_at if next(widget.iterancestors("form"), None) is form]
-        for place in sorted(map(_place, widgets), reverse=True):
+        for place in sorted((_place(widget, found, tags) for widget in widgets), reverse=True):
             textarea = form.makeelement("textarea", name=TOKEN_FIELD)
-            everywhere.insert(place, textarea)
+            found.insert(place, textarea)
             owned.add(textarea)
-    return [element for element in everywhere if element in owned]
+    return [element for element in found if element in owned]
 
 
-def _place(widget: HtmlElement) -> int:
-    """How many controls of the page come before the textarea of ``widget``."""
-    inside = 0 if widget.tag in _CONTROLS else sum(1 for _ in widget.iter(*_CONTROLS))
-    return int(_controls_before(widget)) + inside
+def _name(form: HtmlElement) -> str | None:
+    """The id by which controls name ``form``, None where none does."""
+    name, page = form.get("id"), form.getroottree().getroot()
+    if not name or not any(control.get("form") == name for control in page.iter(*_CONTROLS)):
+        return None
+    return name if _find_by_id(page, name) is form else None
+
+
+def _belongs(control: HtmlElement, form: HtmlElement, name: str | None) -> bool:
+    """What :func:`find_form` says of ``control``, without going through the page for each control that names a form."""
+    if control.get("form") is not None:
+        return bool(control.get("form") == name)
+    return next(control.iterancestors("form"), None) is form
+
+
+def _find_by_id(page: HtmlElement, name: str) -> HtmlElement | None:
+    """The first element of that id; an empty one is none."""
+    found = _ids(page, id=name) if name else ()
+    return found[0].getparent() if found else None
+
+
+def _place(widget: HtmlElement, found: list[HtmlElement], tags: set[str]) -> int:
+    """Where in ``found``, all elements of ``tags``, comes the textarea: before a control, at a container's end."""
+    inside = 0 if widget.tag in _CONTROLS else sum(1 for _ in widget.iter(*tags))
+    return found.index(widget) + inside
 
 
 def _is_live(element: HtmlElement) -> bool:

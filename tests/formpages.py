@@ -77,6 +77,9 @@ OWN = {
     "button with an empty target": form_page(
         "<button name=go formaction='' formenctype=multipart/form-data>go</button>"
     ),
+    "control that names nothing": form_page("<input form='' name=a value=1>", "id='' method=post action=/send"),
+    "control that names a form of the second place": "<p id=f></p>"
+    + form_page("<input form=f name=a value=1>", "id=f method=post action=/send"),
     "button elsewhere": "<button form=f name=go value=1></button>"
     + form_page("", "id=f method=post")
     + "<input form=f name=z>",

@@ -60,12 +60,13 @@ class _Forms:
     def __init__(self, response: HtmlResponse | XmlResponse, root: HtmlElement, elements: list[HtmlElement]) -> None:
         self._url, self._encoding = response.url, response.encoding
         self._base_url = _base_url(response.url, root)
-        self._elements = elements
+        # Asked once: a button that names its form has the whole page looked through.
+        self._owners = {element: find_form(element) for element in elements}
         self._known: dict[tuple[HtmlElement, bool], Form | None] = {}
 
     def read(self, element: HtmlElement, pressed: bool) -> Form | None:
-        """The form around ``element``, None when there is none or when its action is no address at all."""
-        form = find_form(element)
+        """The form of a widget, None when it has none or when its action is no address at all."""
+        form = self._owners[element]
         if form is None:
             return None
         if (form, pressed) not in self._known:
@@ -75,7 +76,7 @@ class _Forms:
                     page_url=self._url,
                     base_url=self._base_url,
                     encoding=self._encoding,
-                    token_at=[widget for widget in self._elements if find_form(widget) is form],
+                    token_at=[widget for widget, owner in self._owners.items() if owner is form],
                     pressed=pressed,
                 )
             except ValueError:

@@ -113,6 +113,17 @@ def count_clearances(request: Request, number: int) -> None:
     request.meta[_KEY] = {**_state(request), "clearances": number}
 
 
+def uncount_job(request: Request) -> None:
+    """A job that the crawl's end has cut off was not of no use."""
+    state = _state(request)
+    request.meta[_KEY] = {**state, "jobs": max(0, state.get("jobs", 0) - 1)}
+
+
+def forget(request: Request) -> None:
+    """The request is done with: a spider that asks again from its errback asks anew."""
+    request.meta.pop(_KEY, None)
+
+
 def add_meta(request: Request, **values: Any) -> None:
     """Set meta keys for the components after us, on a request that is done; copies of its meta lose them again."""
     state = _state(request)
@@ -129,21 +140,20 @@ def _state(request: Request) -> dict[str, Any]:
 # -- asking again -----------------------------------------------------------------------------------------------
 
 
-def again(request: Request, **changes: Any) -> Request:
+def again(request: Request) -> Request:
     """A request of our own that asks what ``request`` asked for, in its session and without its cookies.
 
     The cookies of the first request are in the cookiejar by now; sent again they would overwrite a clearance.
     """
-    fields = {
+    return Request(
         **_as_asked(request),
-        "cookies": {},
-        "meta": own_meta(request),
-        "dont_filter": True,
-        "priority": request.priority,
-        "flags": list(request.flags),
-        "callback": NO_CALLBACK,
-    }
-    return Request(**{**fields, **changes})
+        cookies={},
+        meta=own_meta(request),
+        dont_filter=True,
+        priority=request.priority,
+        flags=list(request.flags),
+        callback=NO_CALLBACK,
+    )
 
 
 def original(request: Request, **changes: Any) -> Request:
@@ -191,8 +201,8 @@ def _spiders_meta(request: Request) -> dict[str, Any]:
 
 
 def mark_own(request: Request) -> Request:
-    """Have a request that hands a token in known as our own; it is neither repeated nor cached."""
-    request.meta.update({_OWN_KEY: True, "dont_retry": True, "dont_cache": True})
+    """Have a request that hands a token in known as our own; it is neither repeated, redirected nor cached."""
+    request.meta.update({_OWN_KEY: True, "dont_retry": True, "dont_redirect": True, "dont_cache": True})
     return request
 
 

@@ -16,7 +16,8 @@ from scrapy.http.request import NO_CALLBACK
 
 from scrapy_omocaptcha import asked
 from scrapy_omocaptcha.challenge import Challenge
-from scrapy_omocaptcha.errors import ApiError, ChallengeNotSolved, JobError, NotBought
+from scrapy_omocaptcha.errors import ApiError, ChallengeNotSolved, HandoverBroke, JobError, NotBought
+from scrapy_omocaptcha.handover import hand_over
 from scrapy_omocaptcha.put import check_put, put_token
 from scrapy_omocaptcha.signals import challenge_detected, challenge_failed, challenge_solved
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from scrapy import Request
     from scrapy.crawler import Crawler
 
+    from scrapy_omocaptcha.submission import Submission
     from scrapy_omocaptcha.walls import Walls
 
 _KEYS = {"sitekey", "page", "invisible", "put"}
@@ -57,7 +59,13 @@ class Beforehand:
                 self._note(request, "dry_run", refusal.message)
                 return None
             raise self._not_solved(request, refusal.reason, refusal.message, challenge, None)
-        return await self._attempts(request, wish["put"], challenge)
+        # Whether the request has such a place at all is known only from trying; better before than after paying.
+        _own(request, wish["put"], "-")
+        hold = walls.engine.hold(request)
+        try:
+            return await self._attempts(request, wish["put"], challenge)
+        finally:
+            hold.release()
 
     async def _attempts(self, request: Request, put: str, challenge: Challenge) -> Response:
         walls = self._walls
@@ -81,8 +89,10 @@ class Beforehand:
             except ApiError as error:
                 message = f"the service took no job: {error}"
                 raise self._not_solved(request, "service", message, challenge, answer) from error
-            own = request.replace(meta=asked.own_meta(request), callback=NO_CALLBACK, errback=None)
-            answer = await walls.engine.send(asked.mark_own(put_token(own, put, token.value)))
+            try:
+                answer = await hand_over(walls.engine, _own(request, put, token.value))
+            except HandoverBroke as error:
+                raise self._not_solved(request, "broke", str(error), challenge, answer) from error
             if walls.policy.find(request, answer) is None:
                 if answer.status < HTTPStatus.BAD_REQUEST:
                     walls.stats.inc("tokens/accepted")
@@ -110,6 +120,12 @@ class Beforehand:
     def _note(self, request: Request, reason: str, message: str) -> None:
         self._walls.stats.inc(f"skipped/{reason}")
         self._walls.tell(reason, request.url, message)
+
+
+def _own(request: Request, put: str, token: str) -> Submission:
+    """:raises ValueError: the request has no such place for a token."""
+    own = request.replace(meta=asked.own_meta(request), callback=NO_CALLBACK, errback=None)
+    return put_token(own, put, token)
 
 
 def _challenge(request: Request, wish: dict[str, Any]) -> Challenge:

@@ -43,6 +43,8 @@ class Stamp(NamedTuple):
 
     order: int
     generation: int
+    re_ask: bool = False
+    """It asked again, with what a leader had just won."""
 
 
 class Session:
@@ -59,6 +61,8 @@ class Session:
         self.per_page = False
         self.answers = 0
         """Responses that the session has had; each may have replaced what an earlier page is tied to."""
+        self.said: int | None = None
+        """A sum over the last answer to a submission that was neither the page nor a challenge."""
         self.cookies: list[Cookie] = []
         """The cookies that prove the last clearance."""
         self._walled_in_part = False
@@ -91,8 +95,8 @@ class Session:
             return Role.FOLLOW
         if stamp.generation < self.generation:
             return Role.ASK_AGAIN
-        if self.generation and not self.proven:
-            # It carried the clearance, no other request has ever passed with it: the wall wants a token a page.
+        if stamp.re_ask and not self.proven:
+            # It carried a fresh clearance, with which no request has ever passed: the wall wants a token a page.
             self.per_page = True
             self._wake_challenged()
         return Role.ALONE if self.per_page else Role.LEAD
@@ -101,10 +105,13 @@ class Session:
         self.leading = stamp
         self._walled_in_part = False
 
-    def won(self, cookies: list[Cookie]) -> None:
-        """The leader's token was accepted."""
+    def won(self, cookies: list[Cookie], *, proven: bool) -> None:
+        """The leader is through.
+
+        :param proven: its page came in answer to a request without a token.
+        """
         self.generation += 1
-        self.proven = False
+        self.proven = proven
         self.cookies = cookies
 
     def stop_leading(self, width: Callable[[], int]) -> None:
@@ -156,7 +163,8 @@ class Clearance:
 
     def __init__(self) -> None:
         self._sessions: dict[Key, Session] = {}
-        self._under_way: weakref.WeakKeyDictionary[Request, tuple[Key, Stamp]] = weakref.WeakKeyDictionary()
+        self._under_way: weakref.WeakKeyDictionary[Request, Key] = weakref.WeakKeyDictionary()
+        self._stamps: weakref.WeakKeyDictionary[Request, Stamp] = weakref.WeakKeyDictionary()
         self._sent = 0
 
     def known(self, request: Request) -> Session | None:
@@ -169,43 +177,34 @@ class Clearance:
             self._sessions[key] = Session(key[0])
         return self._sessions[key]
 
-    def stamp(self, request: Request) -> Stamp:
+    def stamp(self, request: Request, *, re_ask: bool = False) -> Stamp:
         """A stamp for a request that is sent now."""
         self._sent += 1
         session = self.known(request)
-        return Stamp(self._sent, session.generation if session else 0)
+        return Stamp(self._sent, session.generation if session else 0, re_ask)
 
     def sent(self, request: Request) -> None:
         """``request`` goes to the site."""
-        stamp = self.stamp(request)
-        self._under_way[request] = (_key(request), stamp)
+        stamp = self._stamps[request] = self.stamp(request)
+        self._under_way[request] = _key(request)
         if stamp.generation:
             asked.count_clearances(request, stamp.generation)
 
-    def answered(self, request: Request) -> Stamp:
-        """``request`` is back, with a response or an error."""
-        _, stamp = self._under_way.pop(request, (None, Stamp(0, 0)))
-        session = self.known(request)
-        if session is not None:
-            session.answers += 1
-        return stamp
+    def left(self, request: Request) -> None:
+        """The site has answered ``request``, which says nothing of what becomes of the answer."""
+        key = self._under_way.pop(request, None)
+        if key in self._sessions:
+            self._sessions[key].answers += 1
 
-    def redirected(self, request: Request) -> None:
-        """``request`` is where a redirect leads to, an answer that nobody else has shown us."""
-        session = self.known(request)
-        if session is not None:
-            session.answers += 1
-        before = request.meta.get("redirect_urls", [None])[-1]
-        key = _key(request)
-        for other, (others_key, _) in list(self._under_way.items()):
-            if other.url == before and others_key == key:
-                del self._under_way[other]
-                return
+    def stamp_of(self, request: Request) -> Stamp:
+        """When ``request``, which is back, was sent."""
+        self.left(request)
+        return self._stamps.pop(request, Stamp(0, 0))
 
     def others_under_way(self, request: Request) -> bool:
         """Requests of the same session are at the site, whose answers may change its cookies."""
         key = _key(request)
-        return any(other == key for other, _ in self._under_way.values())
+        return key in self._under_way.values()
 
 
 def _key(request: Request) -> Key:

@@ -6,6 +6,7 @@ still works: held requests then take ordinary places, or a submission waits behi
 
 from __future__ import annotations
 
+import time
 from collections.abc import Coroutine
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -46,7 +47,7 @@ class Hold:
 
     def __init__(self, engine: CrawlEngine, request: Request, *, extra_place: bool) -> None:
         self._engine = engine
-        self._request = request
+        self._request: Request | None = request
         self._extra_place = extra_place
         self._slot = engine.slot(request)
         if self._slot is not None:
@@ -66,7 +67,8 @@ class Hold:
         """The request goes on to the downloader, which counts it in the slot from here on."""
         if self._slot is not None:
             self._slot.active.discard(self._request)
-            self._slot = None
+        # Not to keep the request alive from here on, however long this is kept.
+        self._slot = self._request = None
 
 
 class CrawlEngine:
@@ -89,8 +91,8 @@ class CrawlEngine:
     def closing(self) -> bool:
         """The spider is being closed, for whatever reason."""
         engine = self._crawler.engine
-        slot = getattr(engine, "_slot", None)
-        return not self._crawler.crawling or not engine.running or getattr(slot, "closing", None) is not None
+        # Not crawler.crawling, which is False in the shell all the time.
+        return not engine.running or getattr(getattr(engine, "_slot", None), "closing", None) is not None
 
     async def wait(self, awaitable: Awaitable[T]) -> T:
         """Wait for a Deferred or a coroutine, but not beyond the crawl's end.
@@ -185,6 +187,12 @@ class CrawlEngine:
     def width(self, request: Request) -> int:
         """How many requests the site of ``request`` is sent at once."""
         return max(1, getattr(self.slot(request), "concurrency", 1))
+
+    def delay_ahead(self, request: Request) -> float:
+        """Seconds of its site's delay that a request which is sent now has to wait for, at the most."""
+        slot = self.slot(request)
+        delay = getattr(slot, "delay", 0.0) * (1 + getattr(slot, "jitter", 0.0))
+        return max(0.0, float(getattr(slot, "lastseen", 0.0) + delay - time.monotonic()))
 
     def jar(self, request: Request) -> CookieJar | None:
         """The cookies of a request's session; None where Scrapy does not keep any for it."""

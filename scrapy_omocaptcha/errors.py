@@ -13,6 +13,8 @@
     │   ├── JobLost               the answer to the create call never arrived; the job counts as bought
     │   └── JobTimeout            no answer by OMOCAPTCHA_JOB_TIMEOUT
     ├── NotBought                 nothing was bought, for the reason that it names
+    ├── HookFailed                the spider's omocaptcha_submit gave no request to the site
+    ├── HandoverBroke             no answer came to a request that carried a token
     ├── CrawlClosing              the crawl closes while something waits
     └── ChallengeNotSolved        what reaches a spider's errback (also an IgnoreRequest)
 """
@@ -102,6 +104,18 @@ class NotBought(OmoCaptchaError):
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
         self.reason = reason
+
+
+class HookFailed(OmoCaptchaError):
+    """The spider's ``omocaptcha_submit`` raised, or returned no request to the site of the challenge."""
+
+    reason = "hook"
+
+
+class HandoverBroke(OmoCaptchaError):
+    """No answer came to a request that carried a token; the token may have been used all the same."""
+
+    reason = "broke"
 
 
 class CrawlClosing(OmoCaptchaError):

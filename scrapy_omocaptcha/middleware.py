@@ -72,6 +72,8 @@ class OmoCaptchaMiddleware:
             return None
         asked.remember(request)
         wish = request.meta.get("omocaptcha")
+        if not (wish is None or isinstance(wish, (bool, dict))):
+            raise ValueError(f"meta['omocaptcha'] of {request} is {wish!r}; it must be True, False or a dictionary")
         if wish is False or _is_robots_txt(request):
             return None
         try:
@@ -103,6 +105,7 @@ class OmoCaptchaMiddleware:
             return response if page.response is response else self.walls.deliver(request, page.response, solved=False)
         if self._settings.on_failure == "response":
             return self.walls.deliver(request, page.response, solved=False)
+        asked.forget(request)
         raise ChallengeNotSolved(
             refusal.reason,
             f"{page.challenge.url} stays behind its reCAPTCHA ({refusal.reason}): {refusal.message}",
@@ -131,6 +134,7 @@ async def solve(challenge: Challenge, *, crawler: Crawler) -> Token:
     :raises NotBought: a limit, or nothing that may be solved; ``.reason`` says which.
     :raises JobError: a job was bought and gave no token.
     :raises ApiError: the service took no job.
+    :raises CrawlClosing: the crawl closes.
     :raises RuntimeError: the add-on is not active in this crawl.
     """
     middleware = crawler.get_downloader_middleware(OmoCaptchaMiddleware)

@@ -10,16 +10,18 @@ import logging
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import urldefrag, urljoin
+from urllib.parse import urldefrag
+from zlib import crc32
 
 from scrapy.http import Response
 
 from scrapy_omocaptcha import asked
 from scrapy_omocaptcha.clearance import Role, cookies_of
-from scrapy_omocaptcha.errors import ApiError, JobError, NotBought
+from scrapy_omocaptcha.errors import ApiError, CrawlClosing, HandoverBroke, HookFailed, JobError, NotBought
+from scrapy_omocaptcha.handover import hand_over
 from scrapy_omocaptcha.policy import Refusal
 from scrapy_omocaptcha.signals import challenge_detected
-from scrapy_omocaptcha.verdict import same_site
+from scrapy_omocaptcha.submission import Submission
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,9 +43,6 @@ logger = logging.getLogger(__name__)
 _QUIET_TIME = 15.0
 """Seconds to wait at most for other answers of the session, before the challenge is fetched afresh."""
 _LOOK_EVERY = 0.1
-_REPEATING = (HTTPStatus.TEMPORARY_REDIRECT, HTTPStatus.PERMANENT_REDIRECT)
-"""Redirects that repeat the body of a request."""
-_MAX_REPEATS = 5
 
 
 class Page(NamedTuple):
@@ -99,56 +98,52 @@ class Passage:
         self.cost = 0.0
         """What they cost, in USD."""
 
-    async def run(self, response: Response, challenge: Challenge, *, let_go: bool) -> Response:
+    async def run(self, response: Response, challenge: Challenge) -> Response:
         """Go through the wall that ``response`` has shown.
 
-        :param let_go: this request was held before it was sent, and has been let go.
         :raises NoPassage: the wall stays closed to this request.
         :raises CrawlClosing: the crawl closes.
         :raises Exception: what Scrapy raises when what was asked is asked again.
         """
         session = self._session
         page = self._page(response, challenge)
-        try:
-            if "cached" in page.response.flags:
-                # Not worth a job: whatever was stored, the site may be open now.
-                answer, found = await self._ask_again()
-                if found is None:
-                    return answer
-                page = found
-            refusal = await self._refusal(page)
-            verdict = "solve" if refusal is None else refusal.reason
-            self._means.announce(challenge_detected, self._request, page.challenge, verdict=verdict)
-            if refusal is not None:
-                raise NoPassage(refusal, page, self.jobs)
-            while True:
-                role = session.role(self._stamp)
-                if role is Role.ASK_AGAIN:
-                    answer, found = await self._ask_again()
+        if "cached" in response.flags:
+            # Not worth a job: whatever was stored, the site may be open now.
+            answer, found = await self._ask_again()
+            if found is None:
+                return answer
+            page = found
+        refusal = await self._refusal(page)
+        verdict = "solve" if refusal is None else refusal.reason
+        self._means.announce(challenge_detected, self._request, page.challenge, verdict=verdict)
+        if refusal is not None:
+            raise NoPassage(refusal, page, self.jobs)
+        while True:
+            role = session.role(self._stamp)
+            if role is Role.LEAD:
+                return await self._lead(page)
+            if role is Role.ALONE:
+                return await self._solve(page, alone=True)
+            if role is Role.FOLLOW:
+                await self._engine.wait(session.join(challenged=True))
+            try:
+                if session.role(self._stamp) is Role.ASK_AGAIN:
+                    answer, found = await self._ask_again(re_ask=True)
                     if found is None:
                         session.unchallenged(self._stamp)
                         return answer
                     page = await self._allowed(found)
-                    continue
-                if role is Role.LEAD:
-                    session.lead(self._stamp)
-                # From here on it waits for a token, and others can be let go in its place.
-                if let_go:
-                    let_go = False
+            finally:
+                if role is Role.FOLLOW:
                     session.back()
-                if role is not Role.FOLLOW:
-                    return await (self._lead(page) if role is Role.LEAD else self._solve(page, alone=True))
-                await self._engine.wait(session.join(challenged=True))
-                let_go = True
-        finally:
-            if let_go:
-                session.back()
 
     async def _lead(self, page: Page) -> Response:
         session = self._session
+        session.lead(self._stamp)
         try:
             answer = await self._solve(page, alone=False)
-            session.won(self._cookies())
+            # The answer to a submission itself shows nothing of what its cookies are worth.
+            session.won(self._cookies(), proven=not isinstance(answer.request, Submission))
             return answer
         finally:
             session.stop_leading(lambda: self._engine.width(self._request))
@@ -172,9 +167,11 @@ class Passage:
                 answer, found = await self._fetch_afresh()
                 if found is None:
                     self._means.stats.inc("tokens/expired")
+                    session.unchallenged(self._stamp)
                     return answer
                 page = await self._allowed(found)
-            too_old = self._means.clock() - token.made_at > settings.token_max_age
+            age = self._means.clock() - token.made_at + self._engine.delay_ahead(self._request)
+            too_old = age > settings.token_max_age
             if too_old or page.challenge.sitekey != token.sitekey:
                 self._means.stats.inc("tokens/expired")
                 continue
@@ -185,8 +182,13 @@ class Passage:
 
     async def _buy(self, page: Page) -> Token | None:
         """A token, or None when the job that was bought gave none."""
+        tried = asked.jobs(self._request)
         try:
             return await self._means.solver.solve(page.challenge, host=self._session.host, bought=self._count_job)
+        except CrawlClosing:
+            if asked.jobs(self._request) > tried:
+                asked.uncount_job(self._request)
+            raise
         except JobError as error:
             logger.info("%s", error)
             return None
@@ -216,70 +218,65 @@ class Passage:
 
     async def _hand_in(self, page: Page, token: Token) -> Response | Page:
         """Submit, and judge the answer: what was asked for, or the challenge that is there instead."""
-        answer = await self._send(page, token)
+        answer = await self._submit(page, token)
         if answer is not None:
             found = self._find(answer)
             if found is not None:
-                return self._rejected(found)
+                return self._rejected(found, token)
             if self._is_what_was_asked(answer):
                 return self._accepted(answer, token)
         again, found = await self._ask_again()
         if found is None:
             return self._accepted(again, token)
-        if answer is not None and answer.status < HTTPStatus.BAD_REQUEST:
+        if answer is not None and answer.status < HTTPStatus.BAD_REQUEST and self._is_news(answer):
             # The wall opens for the submission alone: its own answer is all there is.
             return self._accepted(answer, token)
-        return self._rejected(found)
+        return self._rejected(found, token)
 
-    async def _send(self, page: Page, token: Token) -> Response | None:
+    async def _submit(self, page: Page, token: Token) -> Response | None:
         """The answer to the submission; None when none came, which leaves the token as spent."""
-        submission = self._means.policy.submit(page.response, page.challenge, token)
         try:
-            answer = await self._send_own(submission)
-            for _ in range(_MAX_REPEATS):
-                location = answer.headers.get("Location")
-                if answer.status not in _REPEATING or location is None:
-                    break
-                target = urljoin(answer.url, location.decode("latin-1"))
-                if not same_site(page.challenge.url, target):
-                    break
-                answer = await self._send_own(submission.replace(url=target))
-        except Exception as error:
-            # Of whatever kind: the token may have been used all the same, which asking again will show.
-            logger.info("The submission to %s broke off: %s", self._session.host, type(error).__name__)
+            submission = self._means.policy.submit(page.response, page.challenge, token)
+        except HookFailed as error:
+            raise NoPassage(Refusal("hook", str(error)), page, self.jobs) from error
+        try:
+            answer = await hand_over(self._engine, submission)
+        except HandoverBroke as error:
+            logger.info("%s: %s", self._session.host, error)
             return None
+        self._session.answers += 1
         return answer
+
+    def _is_news(self, answer: Response) -> bool:
+        """Not the same page as for the token before: a wall that takes tokens for nothing says the same each time."""
+        said, self._session.said = self._session.said, crc32(answer.body)
+        return said != self._session.said
 
     def _accepted(self, answer: Response, token: Token) -> Response:
         self._means.stats.inc("tokens/accepted")
         self._means.limits.succeeded(self._session.host, token.sitekey)
         return answer
 
-    def _rejected(self, page: Page) -> Page:
+    def _rejected(self, page: Page, token: Token) -> Page:
         self._means.stats.inc("tokens/rejected")
-        self._means.limits.failed(self._session.host, page.challenge.sitekey or "")
+        self._means.limits.failed(self._session.host, token.sitekey)
         return page
 
     def _is_what_was_asked(self, answer: Response) -> bool:
-        """Below 400, and at the address that was asked for or where that redirects."""
+        """Below 300, and at the address that was asked for or where that redirects."""
         if answer.status >= HTTPStatus.MULTIPLE_CHOICES or asked.method(self._request) != "GET":
             return False
         redirects = answer.request.meta.get("redirect_urls", []) if answer.request is not None else []
-        # The first is the submission itself, which may share the address of the page.
-        return urldefrag(asked.url(self._request)).url in {urldefrag(url).url for url in [answer.url, *redirects[1:]]}
+        return urldefrag(asked.url(self._request)).url in {urldefrag(url).url for url in [answer.url, *redirects]}
 
     # -- asking --------------------------------------------------------------------------------------------------
 
-    async def _ask_again(self) -> tuple[Response, Page | None]:
+    async def _ask_again(self, *, re_ask: bool = False) -> tuple[Response, Page | None]:
         """Ask for what was asked for; the answer, and the challenge that it is."""
-        self._stamp = self._means.clearance.stamp(self._request)
-        answer = await self._send_own(asked.again(self._request))
-        return answer, self._find(answer)
-
-    async def _send_own(self, request: Request) -> Response:
-        answer = await self._engine.send(request)
+        self._stamp = self._means.clearance.stamp(self._request, re_ask=re_ask)
+        answer = await self._engine.send(asked.again(self._request))
         self._session.answers += 1
-        return answer
+        return answer, self._find(answer)
 
     def _find(self, answer: Response) -> Page | None:
         challenge = self._means.policy.find(self._request, answer)

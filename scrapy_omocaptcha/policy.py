@@ -6,6 +6,8 @@ questions that need the crawl: robots.txt, allowed_domains, the limits.
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
@@ -13,8 +15,8 @@ from scrapy import Request
 
 from scrapy_omocaptcha import asked
 from scrapy_omocaptcha.detection import find_challenge
-from scrapy_omocaptcha.errors import NotBought
-from scrapy_omocaptcha.submission import Submission, submit_token
+from scrapy_omocaptcha.errors import HookFailed, NotBought
+from scrapy_omocaptcha.submission import TOKEN_META, Submission, submit_token
 from scrapy_omocaptcha.verdict import REASONS, same_site, unsolvable, unsubmittable, unsuitable_request
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from scrapy_omocaptcha.engine import CrawlEngine
     from scrapy_omocaptcha.limits import Limits
     from scrapy_omocaptcha.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 
 class Refusal(NamedTuple):
@@ -44,6 +48,7 @@ class Policy:
         self._settings = settings
         self._engine = engine
         self._limits = limits
+        self._hook_failure: str | None = None
 
     def find(self, request: Request, response: Response) -> Challenge | None:
         """The challenge that ``response`` is, in the judgement of the request, the spider, the settings, or ours."""
@@ -52,6 +57,10 @@ class Policy:
             return challenge
         for trigger in (self._hook("omocaptcha_trigger"), self._settings.trigger):
             verdict = trigger(response, challenge) if trigger is not None else None
+            if isinstance(verdict, Coroutine):
+                verdict.close()
+            if verdict is not None and not isinstance(verdict, bool):
+                raise TypeError(f"a trigger must return True, False or None, not {type(verdict).__name__}")
             if verdict is not None:
                 return challenge if verdict else None
         return challenge if challenge.blocking else None
@@ -59,6 +68,8 @@ class Policy:
     async def refuse(self, request: Request, response: Response, challenge: Challenge) -> Refusal | None:
         """Why a challenge is left alone, in the order in which the reasons are cheap to know."""
         reason = unsuitable_request(request) or self._unsolvable(challenge)
+        if reason is None and self._hook_failure is not None:
+            return Refusal("hook", self._hook_failure)
         if reason is None and self._hook("omocaptcha_submit") is None:
             reason = unsubmittable(challenge, response, cookies=self._engine.jar(request) is not None)
             if reason is None and challenge.form is not None:
@@ -83,24 +94,35 @@ class Policy:
             return Refusal(reason, REASONS[reason])
         return self._unaffordable(challenge, urlsplit(challenge.url).hostname or "")
 
-    def submit(self, response: Response, challenge: Challenge, token: Token) -> Request:
-        """The request that hands a token in: the spider's, or what a browser would send."""
+    def submit(self, response: Response, challenge: Challenge, token: Token) -> Submission:
+        """The request that hands a token in: the spider's, or what a browser would send.
+
+        :raises HookFailed: the spider's is none; nothing more is bought in this crawl for that hook to fail on.
+        """
         hook = self._hook("omocaptcha_submit")
         if hook is None:
-            return asked.mark_own(submit_token(response, challenge, token))
-        request = hook(response, challenge, token)
-        if not isinstance(request, Request):
-            raise TypeError(f"omocaptcha_submit must return a Request, not {type(request).__name__}")
-        if not same_site(challenge.url, request.url):
-            raise ValueError(f"omocaptcha_submit must return a request to the site of {challenge.url}")
+            return submit_token(response, challenge, token)
+        try:
+            request = hook(response, challenge, token)
+            if isinstance(request, Coroutine):
+                request.close()
+            if not isinstance(request, Request):
+                raise TypeError(f"it must return a Request, not {type(request).__name__}")
+            if not same_site(challenge.url, request.url):
+                raise ValueError("it must return a request to the site of the challenge")
+        except Exception as error:
+            words = str(error).replace(token.value, "***")
+            self._hook_failure = f"omocaptcha_submit failed ({type(error).__name__}: {words}): mend it in the spider"
+            logger.error("%s", self._hook_failure)
+            raise HookFailed(self._hook_failure) from error
         # A token is in it, so that it must be neither logged nor written down, whatever class the spider chose.
         fields = {name: getattr(request, name) for name in Request.attributes}
-        return asked.mark_own(Submission(**{**fields, "dont_filter": True}, secret=token.value))
+        return Submission(**{**fields, "meta": {**request.meta, **TOKEN_META}, "dont_filter": True}, secret=token.value)
 
     def _unsolvable(self, challenge: Challenge) -> str | None:
         domains = self._settings.allowed_domains
         if domains is None:
-            domains = tuple(d.lower() for d in getattr(self._crawler.spider, "allowed_domains", None) or ())
+            domains = tuple(d.lower() for d in getattr(self._crawler.spider, "allowed_domains", None) or () if d)
         return unsolvable(challenge, domains)
 
     def _unaffordable(self, challenge: Challenge, host: str) -> Refusal | None:

@@ -31,7 +31,7 @@ def check_put(put: str) -> None:
     _parse(put)
 
 
-def put_token(request: Request, put: str, token: str) -> Request:
+def put_token(request: Request, put: str, token: str) -> Submission:
     """``request`` with ``token`` at the place that ``put`` names; all else, its callback included, as it was.
 
     :raises ValueError: ``put`` is not understood, or the request has no such place.

@@ -45,6 +45,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _CREATE_TRIES = 4
+LEAST_REAL_INTERVAL = 0.5
 _FIRST_PAUSE = 1.0
 """Seconds before a create call that certainly did not arrive is repeated; doubled each time."""
 
@@ -71,7 +72,8 @@ class Solver:
         self._stats = stats
         self._clock = clock
         self._jobs_at_once = DeferredSemaphore(settings.concurrent_jobs)
-        self._unit = min(1.0, settings.poll_interval / 2.0)
+        # An interval that no real service would like is one for the offline service, whose jobs take as little.
+        self._unit = 1.0 if settings.poll_interval >= LEAST_REAL_INTERVAL else settings.poll_interval / 2.0
         self._price_asked = settings.price is not None
         self._asking_price = DeferredLock()
 
@@ -92,6 +94,12 @@ class Solver:
             await self._ask_price()
             job_id, sent = await self._create(challenge, host, bought)
             return await self._result(job_id, sitekey, sent)
+        except JobLost as error:
+            # It may be running; until its deadline it is not bought a second time.
+            logger.info("%s; waiting it out", error)
+            self._stats.inc("jobs/failed/lost")
+            await self._engine.sleep(self._settings.job_timeout)
+            raise
         except JobError as error:
             self._stats.inc(f"jobs/failed/{error.reason}")
             if isinstance(error, JobFailed):

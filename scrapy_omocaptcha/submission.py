@@ -36,6 +36,7 @@ _SESSION_META = (
     "_auth_proxy",
     "_scheme_proxy",
     "bindaddress",
+    "download_slot",
     "download_timeout",
     "download_maxsize",
     "download_warnsize",
@@ -52,15 +53,15 @@ class Submission(Request):
     to a disk or to Redis. Its copies, such as redirects make, are the same.
     """
 
-    __slots__ = ("_secret",)
+    __slots__ = ("secret",)
 
     def __init__(self, *args: Any, secret: str = "", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._secret = secret
+        self.secret = secret
 
     def __repr__(self) -> str:
         url = self.url
-        for spelling in {self._secret, urlencode(self._secret), quote(self._secret, safe="")} - {""}:
+        for spelling in {self.secret, urlencode(self.secret), quote(self.secret, safe="")} - {""}:
             url = url.replace(spelling, "***")
         return f"<{self.method} {url}>"
 
@@ -68,7 +69,7 @@ class Submission(Request):
         """As :meth:`scrapy.Request.replace`; another ``Submission`` keeps the mask."""
         cls = cls or type(self)
         if issubclass(cls, Submission):
-            kwargs.setdefault("secret", self._secret)
+            kwargs.setdefault("secret", self.secret)
         return super().replace(*args, cls=cls, **kwargs)
 
     def to_dict(self, **kwargs: Any) -> NoReturn:
@@ -76,7 +77,7 @@ class Submission(Request):
         raise ValueError("this request carries a token, which is used at once and never written down")
 
 
-def submit_token(response: Response, challenge: Challenge, token: Token | str) -> Request:
+def submit_token(response: Response, challenge: Challenge, token: Token | str) -> Submission:
     """The request that a browser would send for ``challenge.form`` with ``token`` in its place.
 
     It belongs to the session of ``response.request`` (cookiejar, proxy, user agent), where there is one, and
@@ -114,12 +115,12 @@ def submit_token(response: Response, challenge: Challenge, token: Token | str) -
     )
 
 
-def without_token(url: str) -> str:
-    """``url`` without the parameter that a GET submission put there, and otherwise as it was."""
+def without_token(url: str, secret: str) -> str:
+    """``url`` without the parameters that hold the token ``secret``, and otherwise as it was."""
     address, hash_, fragment = url.partition("#")
     path, mark, query = address.partition("?")
     pairs = query.split("&")
-    kept = [pair for pair in pairs if unquote_plus(pair.partition("=")[0]) != TOKEN_FIELD]
+    kept = [pair for pair in pairs if secret not in map(unquote_plus, pair.split("=", 1))]
     if len(kept) == len(pairs):
         return url
     return path + (mark if kept else "") + "&".join(kept) + hash_ + fragment
@@ -147,6 +148,9 @@ def _body(form: Form, fields: list[tuple[str, str]]) -> tuple[bytes, str]:
 
 def _keep_session(request: Request, url: str, headers: dict[str, Any], meta: dict[str, Any]) -> None:
     same_origin = origin(request.url) == origin(url)
-    names = (*_SESSION_HEADERS, *(("Authorization",) if same_origin else ()))
+    # A Cookie header made by hand; one of Scrapy's cookies is made anew from the cookiejar.
+    names = (*_SESSION_HEADERS, *(("Authorization", "Cookie") if same_origin else ()))
     headers.update({name: request.headers.getlist(name) for name in names if name in request.headers})
     meta.update({key: request.meta[key] for key in _SESSION_META if key in request.meta})
+    if urlsplit(request.url).hostname != urlsplit(url).hostname:
+        meta.pop("download_slot", None)

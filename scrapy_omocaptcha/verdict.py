@@ -36,6 +36,7 @@ REASONS = {
     "no_form": "the widget is in no form: write omocaptcha_submit in the spider",
     "foreign_form": "the form posts to another site, or from https to http",
     "cookies": "cookies are switched off, so that the clearance would be lost",
+    "hook": "omocaptcha_submit of the spider failed before",
     "robots": "robots.txt forbids the address that the form posts to",
     "offsite": "the form posts outside the spider's allowed_domains",
     # of the purse; the message is the limit's own
@@ -50,8 +51,9 @@ REASONS = {
     # of other vendors
     "other_captcha": "",
 }
-"""Why a challenge is left alone without a job; the closed list behind ``omocaptcha/skipped/{reason}``, where ``attempts``
-(jobs were of no use) and ``service`` (it took no job) join them for those that stayed closed all the same."""
+"""Why a challenge is left alone without a job; the closed list behind ``omocaptcha/skipped/{reason}``, which those join
+that stayed closed all the same: ``attempts`` (jobs were of no use), ``service`` (it took no job), ``broke`` (a request
+with a token had no answer)."""
 
 TEST_KEY = "6LeIxAcTAAAAAJcZVRqyHh71UMIEGNQ_MXjiZKhI"
 """Google's public test key: any answer passes."""

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import logging
 import time
+import weakref
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from scrapy.downloadermiddlewares.httpcache import HttpCacheMiddleware
-from scrapy.http import HtmlResponse
+from scrapy.signals import request_left_downloader
 
 from scrapy_omocaptcha import asked, signals
 from scrapy_omocaptcha.api.jobs import JobsApi
 from scrapy_omocaptcha.api.transport import Transport
+from scrapy_omocaptcha.astray import Astray
 from scrapy_omocaptcha.clearance import Clearance, Session, Stamp, put_back
 from scrapy_omocaptcha.detection import find_other_captcha
 from scrapy_omocaptcha.engine import CrawlEngine, Hold
@@ -27,11 +29,12 @@ from scrapy_omocaptcha.passage import Means, NoPassage, Passage
 from scrapy_omocaptcha.policy import Policy
 from scrapy_omocaptcha.polling import Polling
 from scrapy_omocaptcha.settings import FALLBACK_PRICE, Settings
-from scrapy_omocaptcha.solver import Solver, public_address
+from scrapy_omocaptcha.solver import LEAST_REAL_INTERVAL, Solver, public_address
 from scrapy_omocaptcha.stats import Stats
-from scrapy_omocaptcha.submission import without_token
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from scrapy import Request
     from scrapy.crawler import Crawler
     from scrapy.http import Response
@@ -43,10 +46,27 @@ logger = logging.getLogger(__name__)
 _WALL_STATUSES = (HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
-class _Held(NamedTuple):
-    hold: Hold
-    session: Session
-    since: float
+class _Held:
+    """A request that is kept waiting, or has been: what it takes up meanwhile, given back once."""
+
+    def __init__(self, hold: Hold, stats: Stats, clock: Callable[[], float]) -> None:
+        self.hold = hold
+        self.session: Session | None = None
+        """The session in which it has been let go, and has a turn to give back."""
+        self._stats = stats
+        self._clock = clock
+        self._since = clock()
+        self._ended = False
+
+    def end(self) -> None:
+        """Its response is back, or it never will be."""
+        if self._ended:
+            return
+        self._ended = True
+        self.hold.release()
+        self._stats.add("seconds/held", round(self._clock() - self._since, 3))
+        if self.session is not None:
+            self.session.back()
 
 
 class Walls:
@@ -67,7 +87,7 @@ class Walls:
                 settings.type_job_id,
             ),
             self.limits,
-            Polling(max(2.0, settings.poll_interval)),
+            Polling(settings.poll_interval if settings.poll_interval >= LEAST_REAL_INTERVAL else 2.0),
             engine=self.engine,
             settings=settings,
             stats=self.stats,
@@ -86,7 +106,9 @@ class Walls:
             announce=self.announce,
             clock=clock,
         )
-        self._held: dict[Request, _Held] = {}
+        self._let_go: weakref.WeakKeyDictionary[Request, _Held] = weakref.WeakKeyDictionary()
+        self._astray = Astray(crawler)
+        crawler.signals.connect(self.left, request_left_downloader)
         self._told: set[tuple[str, str]] = set()
 
     # -- before a request is sent --------------------------------------------------------------------------------
@@ -98,52 +120,48 @@ class Walls:
         :raises CrawlClosing: the crawl closes.
         """
         session = self._clearance.known(request)
-        if asked.is_redirected(request):
-            self._clearance.redirected(request)
-            if session is not None:
-                self._undo_late(request, session, asked.clearances(request))
+        if session is not None and asked.is_redirected(request):
+            self._undo_late(request, session, asked.clearances(request))
         if session is None or not session.closed:
             self._clearance.sent(request)
             return None
-        held = self._hold(request, session)
+        held = self._hold(request)
         try:
             while session.closed:
                 await self.engine.wait(session.join(challenged=False))
                 if session.closed:
                     session.back()
+            held.session = session
+            if asked.is_redirected(request):
+                # Where it was redirected to may be the wall itself, which has nothing to give any more.
+                self._clearance.sent(request)
+                answer = await self.engine.send(asked.again(request))
+                held.end()
+                return answer if self.policy.find(request, answer) else self.deliver(request, answer)
         except BaseException:
-            self._release(held)
+            held.end()
             raise
-        self._held[request] = held
-        self._clearance.sent(request)
-        if asked.is_redirected(request):
-            # Where it was redirected to may be the wall itself, which has nothing to give any more.
-            return self.deliver(request, await self.engine.send(asked.again(request)))
         held.hold.leave_slot()
+        self._let_go[request] = held
+        # Should the request be dropped where nobody tells us, its place must not be lost with it.
+        weakref.finalize(request, held.end).atexit = False
         won = {cookie.name for cookie in session.cookies}
         request.cookies = _without(won, request.cookies)
+        self._clearance.sent(request)
         return None
 
-    def gone(self, request: Request) -> None:
-        """``request`` has no response."""
-        self._clearance.answered(request)
-        self._back(request)
+    def left(self, request: Request) -> None:
+        """The site has answered ``request``, whatever becomes of the answer."""
+        self._clearance.left(request)
+        held = self._let_go.pop(request, None)
+        if held is not None:
+            held.end()
 
-    def _hold(self, request: Request, session: Session) -> _Held:
+    def _hold(self, request: Request) -> _Held:
         self.stats.inc("held")
-        held = _Held(self.engine.hold(request), session, time.monotonic())
+        held = _Held(self.engine.hold(request), self.stats, time.monotonic)
         self.stats.max("held/max", len(self.engine.holds))
         return held
-
-    def _release(self, held: _Held) -> None:
-        held.hold.release()
-        self.stats.add("seconds/held", round(time.monotonic() - held.since, 3))
-
-    def _back(self, request: Request) -> None:
-        held = self._held.pop(request, None)
-        if held is not None:
-            self._release(held)
-            held.session.back()
 
     # -- after a response ----------------------------------------------------------------------------------------
 
@@ -153,23 +171,31 @@ class Walls:
         :raises NoPassage: it is one, and it stays closed.
         :raises CrawlClosing: the crawl closes.
         """
-        stamp = self._clearance.answered(request)
+        self.left(request)
+        stamp = self._clearance.stamp_of(request)
         session = self._clearance.known(request)
         if session is not None:
             self._undo_late(request, session, stamp.generation)
         challenge = self.policy.find(request, response)
+        if asked.is_redirected(request):
+            self._astray.judged(request, is_wall=challenge is not None)
         if challenge is None:
             self._pass_by(response, session, stamp)
-            self._back(request)
             return response
         # Scrapy ties them only after the middlewares; a submission takes its session from there.
         response.request = response.request or request
-        let_go = self._held.pop(request, None)
-        held = let_go or self._hold(request, self._clearance.session(request))
+        self._clearance.session(request)
+        held = self._hold(request)
         try:
-            return await self._see_through(request, response, challenge, stamp, let_go=let_go is not None)
+            return await self._see_through(request, response, challenge, stamp)
         finally:
-            self._release(held)
+            held.end()
+
+    def gone(self, request: Request) -> None:
+        """``request`` has no response."""
+        self.left(request)
+        if asked.is_redirected(request):
+            self._astray.judged(request, is_wall=False)
 
     def _undo_late(self, request: Request, session: Session, clearances: int) -> None:
         """Put back what a late answer, to a request sent before the clearance was won, has overwritten."""
@@ -178,7 +204,7 @@ class Walls:
             put_back(jar, session.cookies)
 
     def _pass_by(self, response: Response, session: Session | None, stamp: Stamp) -> None:
-        if session is not None and response.status < HTTPStatus.BAD_REQUEST and isinstance(response, HtmlResponse):
+        if session is not None and response.status < HTTPStatus.BAD_REQUEST:
             session.unchallenged(stamp)
         if response.status in _WALL_STATUSES:
             vendor = find_other_captcha(response)
@@ -186,14 +212,12 @@ class Walls:
                 self.stats.inc("skipped/other_captcha")
                 self.tell("other_captcha", response.url, f"its captcha is another product's: {vendor}")
 
-    async def _see_through(
-        self, request: Request, response: Response, challenge: Challenge, stamp: Stamp, *, let_go: bool
-    ) -> Response:
+    async def _see_through(self, request: Request, response: Response, challenge: Challenge, stamp: Stamp) -> Response:
         since = time.monotonic()
         self.stats.inc("challenges")
         passage = Passage(self._means, request, stamp)
         try:
-            answer = await passage.run(response, challenge, let_go=let_go)
+            answer = await passage.run(response, challenge)
         except NoPassage as error:
             self._note(request, error)
             raise
@@ -219,7 +243,7 @@ class Walls:
         if not solved:
             asked.add_meta(spiders_own, handle_httpstatus_all=True)
         flags = [*answer.flags, "omocaptcha"] if solved else answer.flags
-        response = answer.replace(url=without_token(answer.url), flags=flags, request=spiders_own)
+        response = answer.replace(flags=flags, request=spiders_own)
         if solved:
             self._cache(request, response)
         return response
@@ -237,6 +261,7 @@ class Walls:
         """A token for a challenge that a spider has found itself.
 
         :raises NotBought: a limit, or nothing that may be solved.
+        :raises CrawlClosing: the crawl closes.
         :raises JobError: a job was bought and gave no token.
         :raises ApiError: the service took no job.
         """
@@ -268,14 +293,12 @@ class Walls:
 
     def _note(self, request: Request, error: NoPassage) -> None:
         reason, message = error.refusal
-        challenge = error.page.challenge
+        self.stats.inc(f"skipped/{reason}")
         if error.jobs:
-            self.stats.inc(f"skipped/{reason}")
             logger.warning("No way through at %s (%s): %s", public_address(asked.url(request)), reason, message)
         else:
-            self.stats.inc(f"skipped/{reason}")
-            self.tell(reason, challenge.url, message)
-        self.announce(signals.challenge_failed, request, challenge, reason=reason)
+            self.tell(reason, error.page.challenge.url, message)
+        self.announce(signals.challenge_failed, request, error.page.challenge, reason=reason)
 
 
 def _without(names: set[str], cookies: Any) -> Any:

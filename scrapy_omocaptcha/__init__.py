@@ -1,11 +1,18 @@
 """Scrapy crawls through reCAPTCHA v2 walls, solved by OMOcaptcha. The public names, and nothing else."""
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from scrapy_omocaptcha import errors, signals
-from scrapy_omocaptcha.addon import Addon
 from scrapy_omocaptcha.challenge import Challenge, Form, Token
-from scrapy_omocaptcha.detection import find_challenge
-from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware, solve
-from scrapy_omocaptcha.submission import submit_token
+
+if TYPE_CHECKING:
+    from scrapy_omocaptcha.addon import Addon
+    from scrapy_omocaptcha.detection import find_challenge
+    from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware, solve
+    from scrapy_omocaptcha.submission import submit_token
 
 __all__ = [
     "Addon",
@@ -19,3 +26,26 @@ __all__ = [
     "solve",
     "submit_token",
 ]
+
+# Imported when they are first asked for: every call of ``scrapy``, in any project, imports this package for the sake
+# of its command, and should not wait for an HTTP client that it does not use.
+_HOMES = {
+    "Addon": "addon",
+    "OmoCaptchaMiddleware": "middleware",
+    "find_challenge": "detection",
+    "solve": "middleware",
+    "submit_token": "submission",
+}
+
+
+if not TYPE_CHECKING:  # a type checker would take it as a promise of any name at all
+
+    def __getattr__(name: str) -> object:
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = globals()[name] = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

@@ -1,7 +1,7 @@
 """What a page's inline scripts say about reCAPTCHA: which widgets they render where, and which keys they name.
 
-Reads :class:`~scrapy_omocaptcha.detection.scripts.Code`; knows no elements. A key that cannot be told is None, never a guess
-among several.
+Reads :class:`~scrapy_omocaptcha.detection.scripts.Code`; knows no elements. A key that cannot be told is None, never a
+guess among several.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ class Challenge:
     data_s: str | None = None
     """Value of ``data-s``, which Google's own pages carry; ``None`` elsewhere."""
     callback: str | None = None
-    """Name of the page's function that is handed the token, or ``None``."""
+    """The name in ``data-callback``, of the page's function that is handed the token; ``None`` without one."""
     form: Form | None = None
     """The form that holds the widget, or ``None``."""
     blocking: bool = False

@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 UNKNOWN_URL = "https://page.invalid/"
 """What a file is judged as where nobody says; the name is reserved for no site at all."""
 
-_REFUSED = (403, 429, 503)
-"""Statuses of a page that another vendor's wall may have refused."""
 _LONGEST = 200
 """Characters of a page's own words on one line."""
 
@@ -116,7 +114,7 @@ class Onlooker:
         finding = Finding(response.url, response.url, response.status, challenge=find_challenge(response))
         challenge = self._policy.find(request, response)
         if challenge is None:
-            other = find_other_captcha(response) if response.status in _REFUSED else None
+            other = find_other_captcha(response)
             if other is None:
                 return replace(finding, verdict="pass", message=_why_pass(finding.challenge, response))
             message = f"its captcha is another product's: {other}"

@@ -43,8 +43,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_WALL_STATUSES = (HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
-
 
 class _Held:
     """A request that is kept waiting, or has been: what it takes up meanwhile, given back once."""
@@ -206,11 +204,10 @@ class Walls:
     def _pass_by(self, response: Response, session: Session | None, stamp: Stamp) -> None:
         if session is not None and response.status < HTTPStatus.BAD_REQUEST:
             session.unchallenged(stamp)
-        if response.status in _WALL_STATUSES:
-            vendor = find_other_captcha(response)
-            if vendor is not None:
-                self.stats.inc("skipped/other_captcha")
-                self.tell("other_captcha", response.url, f"its captcha is another product's: {vendor}")
+        vendor = find_other_captcha(response)
+        if vendor is not None:
+            self.stats.inc("skipped/other_captcha")
+            self.tell("other_captcha", response.url, f"its captcha is another product's: {vendor}")
 
     async def _see_through(self, request: Request, response: Response, challenge: Challenge, stamp: Stamp) -> Response:
         since = time.monotonic()

@@ -45,3 +45,9 @@ def test_what_is_no_wall_is_not_named(body):
 @pytest.mark.parametrize("kind", [Response, TextResponse])
 def test_what_is_no_page_is_not_named(kind):
     assert find_other_captcha(kind("https://site.example/", body=WALLS["hCaptcha"].encode(), status=403)) is None
+
+
+@pytest.mark.parametrize("status", [200, 404, 500])
+def test_a_page_that_was_not_refused_is_no_wall(status):
+    response = HtmlResponse("https://site.example/", body=WALLS["hCaptcha"].encode(), status=status)
+    assert find_other_captcha(response) is None

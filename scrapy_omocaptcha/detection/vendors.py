@@ -1,7 +1,7 @@
 """Walls of other vendors: named, so that a crawl that stands before one is told which, and never solved.
 
-Pure, like detection; it is asked about refused pages only (403, 429, 503), and parses those that carry a vendor's
-mark.
+Pure, like the rest of detection. Only a refused page (403, 429, 503) is looked at, and only one that carries a vendor's
+mark is parsed.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from lxml.etree import XPath
 from lxml.html import HtmlElement
 from scrapy.http import Response
 
+from scrapy_omocaptcha.detection.blocking import REFUSING
 from scrapy_omocaptcha.detection.parsing import parsed_page
 from scrapy_omocaptcha.detection.reading import Reading, asked
 from scrapy_omocaptcha.detection.wordings import wall_phrase
@@ -44,8 +45,12 @@ _ELEMENT = XPath(
 def find_other_captcha(response: Response) -> str | None:
     """The vendor whose wall the page is, for a person to read (``"hCaptcha"``); None when it is no such wall.
 
-    :param response: a response that was refused; of a page that was served, the answer means nothing.
+    A page that was not refused is none, whatever it carries: many sites load such a product beside their content.
+
+    :param response: any response of Scrapy's.
     """
+    if response.status not in REFUSING:
+        return None
     body = response.body
     name = next((name for name, marks in _MARKS.items() if any(mark in body for mark in marks)), None)
     selector = parsed_page(response) if name else None

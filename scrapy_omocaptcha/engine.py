@@ -39,29 +39,24 @@ _LOOK_EVERY = 0.25
 
 
 class Hold:
-    """One held request: it counts in its download slot, and takes no place of CONCURRENT_REQUESTS if there is room.
+    """One held request: it counts in its download slot.
 
     Counted in the slot's ``active``, it makes the scheduler turn to other hosts however many more requests of this one
     are queued.
     """
 
-    def __init__(self, engine: CrawlEngine, request: Request, *, extra_place: bool) -> None:
+    def __init__(self, engine: CrawlEngine, request: Request) -> None:
         self._engine = engine
         self._request: Request | None = request
-        self._extra_place = extra_place
         self._slot = engine.slot(request)
         if self._slot is not None:
             self._slot.active.add(request)
-        if extra_place:
-            engine.add_places(1)
 
     def release(self) -> None:
         """The request's response is back (or it never will be). May be called twice."""
         self.leave_slot()
-        if self._extra_place:
-            self._extra_place = False
-            self._engine.add_places(-1)
         self._engine.holds.discard(self)
+        self._engine.match_places()
 
     def leave_slot(self) -> None:
         """The request goes on to the downloader, which counts it in the slot from here on."""
@@ -81,6 +76,7 @@ class CrawlEngine:
         self._crawler = crawler
         self._max_waiting = max_waiting
         self.holds: set[Hold] = set()
+        self._extra_places = 0
         self._waiting: set[Deferred[Any]] = set()
         self._look: Any = None
         crawler.signals.connect(self._to_the_front, signals.request_reached_downloader)
@@ -145,9 +141,19 @@ class CrawlEngine:
 
     def hold(self, request: Request) -> Hold:
         """Take note that ``request`` is held; call :meth:`Hold.release` when its response is back."""
-        hold = Hold(self, request, extra_place=len(self.holds) < self._max_waiting)
+        hold = Hold(self, request)
         self.holds.add(hold)
+        self.match_places()
         return hold
+
+    def match_places(self) -> None:
+        """Have an extra place for each held request, up to ``max_waiting``; which has one and which has not is all one.
+
+        Were a place tied to its request, those held beyond ``max_waiting`` would go without until they are through.
+        """
+        wanted = min(len(self.holds), self._max_waiting)
+        self.add_places(wanted - self._extra_places)
+        self._extra_places = wanted
 
     def slot(self, request: Request) -> Any:
         """The download slot of a request, or None where Scrapy does not show it."""

@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_QUIET_TIME = 15.0
-"""Seconds to wait at most for other answers of the session, before the challenge is fetched afresh."""
+_QUIET_TIME = 10.0
+"""Seconds to wait at most for other answers of the session, before a token is handed in."""
 _LOOK_EVERY = 0.1
 
 
@@ -158,13 +158,16 @@ class Passage:
             if tried >= settings.max_attempts:
                 message = f"{tried} jobs were of no use (OMOCAPTCHA_MAX_ATTEMPTS)"
                 raise NoPassage(Refusal("attempts", message), page, self.jobs)
-            token = await self._buy(page)
+            # Much may have been learnt since the page came, from the passages of others.
+            token = await self._buy(await self._allowed(page))
             if token is None:
                 continue
+            if not alone:
+                await self._quiet()
             # The form at hand may belong to a session that other answers have replaced since.
             stale = page.cookies != _values(self._cookies()) if alone else page.answers != session.answers
             if stale:
-                answer, found = await self._fetch_afresh()
+                answer, found = await self._ask_again()
                 if found is None:
                     self._means.stats.inc("tokens/expired")
                     session.unchallenged(self._stamp)
@@ -203,16 +206,13 @@ class Passage:
         self.cost += cost
         asked.count_job(self._request)
 
-    async def _fetch_afresh(self) -> tuple[Response, Page | None]:
-        """The challenge as the session has it now, fetched while nothing else of the session is under way."""
+    async def _quiet(self) -> None:
+        """Let nothing else of the session be under way, whose answer would replace what the form at hand is tied to."""
         until = self._means.clock() + _QUIET_TIME
-        while (
-            self._session.closed
-            and self._means.clearance.others_under_way(self._request)
-            and self._means.clock() < until
-        ):
+        others_under_way = self._means.clearance.others_under_way
+        while self._session.closed and others_under_way(self._request) and self._means.clock() < until:
+            # A beat longer than the last answer takes from the site to the cookiejar.
             await self._engine.sleep(_LOOK_EVERY)
-        return await self._ask_again()
 
     # -- handing in ----------------------------------------------------------------------------------------------
 

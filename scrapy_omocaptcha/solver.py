@@ -97,7 +97,7 @@ class Solver:
         except JobLost as error:
             # It may be running; until its deadline it is not bought a second time.
             logger.info("%s; waiting it out", error)
-            self._stats.inc("jobs/failed/lost")
+            self._stats.inc(f"jobs/failed/{error.reason}")
             await self._engine.sleep(self._settings.job_timeout)
             raise
         except JobError as error:

@@ -26,8 +26,8 @@ class Wall:
         self._order = count(1)
         self.gone_on = []
 
-    def stamp(self):
-        return Stamp(next(self._order), self.session.generation)
+    def stamp(self, *, re_ask=False):
+        return Stamp(next(self._order), self.session.generation, re_ask)
 
     def lead(self):
         stamp = self.stamp()
@@ -39,8 +39,8 @@ class Wall:
         turn.addCallbacks(lambda _: self.gone_on.append(name), lambda _: None)
         return turn
 
-    def win(self, width=1):
-        self.session.won([])
+    def win(self, width=1, *, proven=False):
+        self.session.won([], proven=proven)
         self.session.stop_leading(lambda: width)
 
     def give_up(self):
@@ -91,17 +91,59 @@ def test_a_clearance_that_has_served_and_then_runs_out_makes_the_next_one_lead(w
     wall.win()
     wall.session.unchallenged(wall.stamp())
     assert wall.session.role(wall.stamp()) is Role.LEAD
+    assert wall.session.role(wall.stamp(re_ask=True)) is Role.LEAD
+    assert not wall.session.per_page
 
 
 # -- a token a page -------------------------------------------------------------------------------------------------
 
 
-def test_a_wall_wants_a_token_a_page_when_a_request_with_the_clearance_meets_it_before_any_has_passed(wall):
+def test_a_wall_wants_a_token_a_page_when_a_re_ask_with_the_clearance_meets_it_before_any_has_passed(wall):
     wall.lead()
     wall.win()
-    assert wall.session.role(wall.stamp()) is Role.ALONE
+    assert wall.session.role(wall.stamp(re_ask=True)) is Role.ALONE
     assert wall.session.per_page
-    assert wall.session.role(wall.stamp()) is Role.ALONE
+    assert wall.session.role(wall.stamp()) is Role.ALONE, "from now on that holds for first asks as well"
+
+
+def test_a_first_ask_that_carried_an_unproven_clearance_leads_once_more(wall):
+    wall.lead()
+    wall.win()
+    first_asks = [wall.stamp(), wall.stamp()]
+    assert wall.session.role(first_asks[0]) is Role.LEAD, "the clearance may have run out since it was won"
+    assert not wall.session.per_page
+    wall.session.lead(first_asks[0])
+    assert wall.session.role(first_asks[1]) is Role.FOLLOW
+    wall.win()
+    assert wall.session.role(first_asks[1]) is Role.ASK_AGAIN
+    assert wall.session.role(wall.stamp(re_ask=True)) is Role.ALONE
+
+
+def test_a_re_ask_with_a_clearance_that_the_leader_has_proven_concludes_nothing(wall):
+    wall.lead()
+    wall.win(proven=True)
+    assert wall.session.role(wall.stamp(re_ask=True)) is Role.LEAD
+    assert not wall.session.per_page
+
+
+def test_the_proof_of_one_clearance_is_none_of_the_next(wall):
+    wall.lead()
+    wall.win(proven=True)
+    wall.session.unchallenged(wall.stamp())
+    wall.lead()
+    wall.win(proven=False)
+    assert wall.session.role(wall.stamp(re_ask=True)) is Role.ALONE
+
+
+def test_a_re_ask_that_another_clearance_has_overtaken_asks_again_and_concludes_nothing(wall):
+    wall.lead()
+    wall.win()
+    overtaken = wall.stamp(re_ask=True)
+    wall.lead()
+    assert wall.session.role(overtaken) is Role.FOLLOW
+    wall.win()
+    assert wall.session.role(overtaken) is Role.ASK_AGAIN
+    assert not wall.session.per_page
 
 
 def test_a_late_request_without_the_clearance_does_not_make_a_wall_one_of_a_token_a_page(wall):
@@ -122,10 +164,12 @@ def test_a_wall_that_nobody_has_opened_yet_is_not_one_of_a_token_a_page(wall):
 def test_one_page_that_comes_without_a_token_shows_that_the_clearance_holds_after_all(wall):
     wall.lead()
     wall.win()
-    wall.session.role(wall.stamp())
+    wall.session.role(wall.stamp(re_ask=True))
+    assert wall.session.per_page
     wall.session.unchallenged(wall.stamp())
     assert not wall.session.per_page
     assert wall.session.role(wall.stamp()) is Role.LEAD
+    assert wall.session.role(wall.stamp(re_ask=True)) is Role.LEAD
 
 
 def test_a_late_page_of_before_the_clearance_shows_nothing(wall):
@@ -133,7 +177,9 @@ def test_a_late_page_of_before_the_clearance_shows_nothing(wall):
     wall.lead()
     wall.win()
     wall.session.unchallenged(late)
-    assert wall.session.role(wall.stamp()) is Role.ALONE
+    assert wall.session.role(wall.stamp(re_ask=True)) is Role.ALONE
+    wall.session.unchallenged(late)
+    assert wall.session.per_page
 
 
 def test_those_who_met_a_wall_of_a_token_a_page_are_all_let_go_at_once(wall):
@@ -144,7 +190,7 @@ def test_those_who_met_a_wall_of_a_token_a_page_are_all_let_go_at_once(wall):
     wall.win(width=1)
     assert wall.gone_on == [0]
     assert wall.session.role(first) is Role.ASK_AGAIN
-    assert wall.session.role(wall.stamp()) is Role.ALONE
+    assert wall.session.role(wall.stamp(re_ask=True)) is Role.ALONE
     assert wall.gone_on == [0, 1, 2, 3]
 
 
@@ -170,7 +216,7 @@ def test_a_site_that_is_sent_more_at_once_meanwhile_lets_more_go(wall):
     wall.lead()
     for number in range(5):
         wall.hold(number)
-    wall.session.won([])
+    wall.session.won([], proven=False)
     wall.session.stop_leading(lambda: width[0])
     width[0] = 3
     wall.session.back()
@@ -241,6 +287,7 @@ class Crowd(RuleBasedStateMachine):
         self.held = []
         self.woken = []
         self.leader = None
+        self.proven = False
 
     def join(self, passenger, *, challenged):
         passenger.turn = self.session.join(challenged=challenged)
@@ -258,25 +305,32 @@ class Crowd(RuleBasedStateMachine):
             passenger.let_go = False
             self.session.back()
 
-    def send(self, passenger):
-        passenger.stamp = self.wall.stamp()
+    def send(self, passenger, *, re_ask=False):
+        passenger.stamp = self.wall.stamp(re_ask=re_ask)
         self.under_way.append(passenger)
 
-    def look(self, passenger):
-        """A challenge, met by a request."""
-        was_per_page = self.session.per_page
-        role = self.session.role(passenger.stamp)
-        if self.session.per_page and not was_per_page:
-            assert 0 < passenger.stamp.generation == self.session.generation, "it carried the clearance"
+    def role(self, passenger):
+        """What the session says, held against what it may say."""
+        stamp, was_per_page = passenger.stamp, self.session.per_page
+        carried_the_clearance = stamp.generation == self.session.generation
+        concludes = self.leader is None and stamp.re_ask and carried_the_clearance and not self.proven
+        role = self.session.role(stamp)
+        assert self.session.per_page == (was_per_page or concludes)
         assert (role is Role.FOLLOW) == (self.leader is not None)
+        if self.leader is None:
+            assert (role is Role.ASK_AGAIN) == (not carried_the_clearance)
+            assert (role is Role.ALONE) == (carried_the_clearance and self.session.per_page)
+        return role
+
+    def look(self, passenger):
+        """A challenge, met by a request that has no turn (any more)."""
+        role = self.role(passenger)
         if role is Role.ASK_AGAIN:
-            self.send(passenger)
-            return
-        if role is Role.LEAD:
+            self.send(passenger, re_ask=True)
+        elif role is Role.LEAD:
             self.session.lead(passenger.stamp)
             self.leader = passenger
-        self.end(passenger)
-        if role is Role.FOLLOW:
+        elif role is Role.FOLLOW:
             self.join(passenger, challenged=True)
 
     @rule()
@@ -290,14 +344,22 @@ class Crowd(RuleBasedStateMachine):
     @precondition(lambda self: self.under_way)
     @rule(data=st.data())
     def one_meets_the_wall(self, data):
-        self.look(self.take(data, self.under_way))
+        passenger = self.take(data, self.under_way)
+        self.end(passenger)
+        self.look(passenger)
 
     @precondition(lambda self: self.under_way)
     @rule(data=st.data())
     def one_comes_through(self, data):
         passenger = self.take(data, self.under_way)
-        self.session.unchallenged(passenger.stamp)
-        self.end(passenger)
+        self.proven = self.proven or passenger.stamp.generation == self.session.generation
+        if passenger.stamp.re_ask:
+            self.session.unchallenged(passenger.stamp)
+            self.end(passenger)
+        else:
+            # The site's answer gives the turn back before anybody has looked at it.
+            self.end(passenger)
+            self.session.unchallenged(passenger.stamp)
 
     @precondition(lambda self: self.under_way)
     @rule(data=st.data())
@@ -314,7 +376,11 @@ class Crowd(RuleBasedStateMachine):
     def a_woken_one_goes_on(self, data):
         passenger, challenged = self.take(data, self.woken)
         if challenged:
-            self.look(passenger)
+            if self.role(passenger) is Role.ASK_AGAIN:
+                self.send(passenger, re_ask=True)
+            else:
+                self.end(passenger)
+                self.look(passenger)
         elif self.session.closed:
             self.end(passenger)
             self.join(passenger, challenged=False)
@@ -322,10 +388,11 @@ class Crowd(RuleBasedStateMachine):
             self.send(passenger)
 
     @precondition(lambda self: self.leader)
-    @rule(width=st.integers(1, 3))
-    def the_leader_wins(self, width):
+    @rule(width=st.integers(1, 3), proven=st.booleans())
+    def the_leader_wins(self, width, proven):
         self.leader = None
-        self.wall.win(width)
+        self.proven = proven
+        self.wall.win(width, proven=proven)
 
     @precondition(lambda self: self.leader)
     @rule()
@@ -341,6 +408,10 @@ class Crowd(RuleBasedStateMachine):
         let_go = [passenger for passenger in self.under_way if passenger.let_go] + self.woken
         if self.leader is None and not let_go:
             assert not self.held
+
+    @invariant()
+    def a_clearance_is_proven_by_a_page_that_came_with_it_and_by_nothing_else(self):
+        assert self.session.proven == self.proven
 
     @invariant()
     def the_session_knows_whether_somebody_leads(self):
@@ -461,14 +532,46 @@ def test_a_stamp_tells_the_order_of_sending_and_the_clearances_of_that_moment():
     clearance.sent(early)
     session = clearance.session(early)
     session.lead(clearance.stamp(early))
-    session.won([])
+    session.won([], proven=False)
     session.stop_leading(lambda: 1)
     clearance.sent(late)
-    one, two = clearance.answered(early), clearance.answered(late)
-    assert one.order < two.order
-    assert (one.generation, two.generation) == (0, 1)
-    assert [session.role(one), session.role(two)] == [Role.ASK_AGAIN, Role.ALONE]
-    assert asked.clearances(late) == 1
+    one, two, three = clearance.stamp_of(early), clearance.stamp_of(late), clearance.stamp(early, re_ask=True)
+    assert one.order < two.order < three.order
+    assert [stamp.generation for stamp in (one, two, three)] == [0, 1, 1]
+    assert [stamp.re_ask for stamp in (one, two, three)] == [False, False, True]
+    assert [session.role(stamp) for stamp in (one, two, three)] == [Role.ASK_AGAIN, Role.LEAD, Role.ALONE]
+    assert (asked.clearances(early), asked.clearances(late)) == (0, 1)
+
+
+def test_the_stamp_of_a_request_is_had_after_its_answer_has_left_the_site():
+    clearance = Clearance()
+    walled = request({})
+    clearance.sent(walled)
+    clearance.session(walled)
+    clearance.left(walled)
+    assert clearance.stamp_of(walled).order == 1
+
+
+def test_an_answer_to_a_request_that_was_never_sent_is_of_before_every_clearance():
+    clearance = Clearance()
+    cached = request({})
+    session = clearance.session(cached)
+    assert clearance.stamp_of(cached).order < clearance.stamp(cached).order
+    session.won([], proven=True)
+    assert session.role(clearance.stamp_of(cached)) is Role.ASK_AGAIN
+
+
+def test_an_answer_counts_once_and_in_a_session_that_has_met_a_wall():
+    clearance = Clearance()
+    walled, elsewhere = request({}), request({"url": "https://other.example/"})
+    session = clearance.session(walled)
+    for one in (walled, elsewhere):
+        clearance.sent(one)
+        clearance.left(one)
+        clearance.left(one)
+        clearance.stamp_of(one)
+    assert session.answers == 1
+    assert clearance.known(elsewhere) is None
 
 
 def test_others_under_way_are_those_of_the_session_that_have_not_come_back():
@@ -478,21 +581,33 @@ def test_others_under_way_are_those_of_the_session_that_have_not_come_back():
     clearance.sent(other)
     clearance.sent(elsewhere)
     assert clearance.others_under_way(mine)
-    clearance.answered(other)
+    clearance.left(other)
     assert not clearance.others_under_way(mine)
 
 
-def test_a_request_that_was_redirected_is_not_under_way_twice():
+def test_a_request_that_never_left_the_site_is_not_under_way_once_it_is_back():
+    clearance = Clearance()
+    mine, failed = request({}), request({})
+    clearance.sent(failed)
+    clearance.stamp_of(failed)
+    assert not clearance.others_under_way(mine)
+
+
+def test_a_request_that_was_redirected_is_not_under_way_twice_and_each_of_its_answers_counts():
     clearance = Clearance()
     first = request({})
-    clearance.session(first)
+    session = clearance.session(first)
     clearance.sent(first)
+    clearance.left(first)
+    assert not clearance.others_under_way(first), "the redirect is on its way through the middlewares"
     meta = {**first.meta, "redirect_times": 1, "redirect_urls": [first.url]}
     redirected = sent(first.replace(url="https://shop.example/gate", meta=meta))
-    clearance.redirected(redirected)
     clearance.sent(redirected)
-    clearance.answered(redirected)
+    assert clearance.others_under_way(first)
+    clearance.left(redirected)
     assert not clearance.others_under_way(first)
+    assert clearance.stamp_of(redirected).order == 2
+    assert session.answers == 2
 
 
 def test_a_request_that_nobody_waits_for_any_more_is_not_under_way():

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scrapy import Request, Spider
 from scrapy.core.scheduler import Scheduler
+from scrapy.downloadermiddlewares.cookies import CookiesMiddleware
 from scrapy.http import HtmlResponse, Response
 from scrapy.utils.test import get_crawler
 
@@ -30,7 +31,7 @@ def _response(request: Request | None = None, **kwargs: Any) -> Response:
     return HtmlResponse(PAGE, request=request, body=b"<p>wall</p>", **kwargs)
 
 
-def _submit(form: Form = FORM, response: Response | None = None, token: Token | str = TOKEN) -> Request:
+def _submit(form: Form = FORM, response: Response | None = None, token: Token | str = TOKEN) -> Submission:
     return submit_token(response or _response(), Challenge(PAGE, "key", form=form), token)
 
 
@@ -103,22 +104,58 @@ def test_the_session_of_the_page_goes_on() -> None:
             "X-Own": "1",
             "Authorization": "Basic eA==",
         },
-        meta={"cookiejar": 3, "proxy": "http://proxy.example:1", "depth": 2, "handle_httpstatus_list": [403]},
+        meta={
+            "cookiejar": 3,
+            "proxy": "http://proxy.example:1",
+            "download_slot": "slow",
+            "depth": 2,
+            "handle_httpstatus_list": [403],
+        },
     )
     request = _submit(response=_response(asked))
     assert request.headers["User-Agent"] == b"spider"
     assert request.headers["Accept-Language"] == b"de"
     assert request.headers["Authorization"] == b"Basic eA=="
-    assert not {b"Cookie", b"X-Own"} & set(request.headers)
+    assert request.headers.getlist("Cookie") == [b"a=1"]
+    assert b"X-Own" not in request.headers
     assert request.meta["cookiejar"] == 3
     assert request.meta["proxy"] == "http://proxy.example:1"
+    assert request.meta["download_slot"] == "slow"
     assert not {"depth", "handle_httpstatus_list"} & set(request.meta)
 
 
-def test_credentials_of_the_page_do_not_go_to_another_origin() -> None:
-    asked = Request("https://site.example/wanted", headers={"Authorization": "Basic eA=="})
-    form = dataclasses.replace(FORM, url="https://login.site.example/check")
-    assert "Authorization" not in _submit(form, _response(asked)).headers
+@pytest.mark.parametrize("origin", ["https://login.site.example", "http://site.example", "https://site.example:8443"])
+def test_credentials_of_the_page_do_not_go_to_another_origin(origin: str) -> None:
+    asked = Request("https://site.example/wanted", headers={"Authorization": "Basic eA==", "Cookie": "a=1"})
+    form = dataclasses.replace(FORM, url=f"{origin}/check")
+    assert not {b"Authorization", b"Cookie"} & set(_submit(form, _response(asked)).headers)
+
+
+@pytest.mark.parametrize(
+    ("origin", "slot"),
+    [
+        ("https://site.example", "slow"),
+        ("http://site.example", "slow"),
+        ("https://SITE.example:8443", "slow"),
+        ("https://login.site.example", None),
+    ],
+)
+def test_the_slot_of_a_host_is_not_the_slot_of_another(origin: str, slot: str | None) -> None:
+    asked = Request("https://site.example/wanted", meta={"download_slot": "slow"})
+    form = dataclasses.replace(FORM, url=f"{origin}/check")
+    assert _submit(form, _response(asked)).meta.get("download_slot") == slot
+
+
+def test_a_cookie_that_scrapy_keeps_goes_as_the_wall_has_left_it() -> None:
+    cookies = CookiesMiddleware()
+    asked = Request("https://site.example/wanted", cookies={"visit": "before"})
+    cookies.process_request(asked)
+    assert asked.headers["Cookie"] == b"visit=before"
+    wall = _response(asked, headers={"Set-Cookie": "visit=after; Path=/"})
+    cookies.process_response(asked, wall)
+    request = _submit(response=wall)
+    cookies.process_request(request)
+    assert request.headers.getlist("Cookie") == [b"visit=after"]
 
 
 def test_a_response_of_no_request_has_no_session_to_go_on_with() -> None:
@@ -138,6 +175,7 @@ def test_the_token_is_masked_wherever_a_request_is_shown(token: str) -> None:
     for shown in (repr(request), str(request), repr(request.copy()), f"{again}"):
         assert "g-recaptcha-response=***&go=1" in shown
     assert isinstance(again, Submission)
+    assert again.secret == request.copy().secret == request.secret == token
     assert again.url == request.url + "&again=1"
 
 
@@ -182,15 +220,39 @@ def test_a_dictionary_of_a_submission_cannot_be_had() -> None:
 @pytest.mark.parametrize(
     ("url", "cleaned"),
     [
-        ("https://a.example/x?a=%2F&g-recaptcha-response=t&b=+#f", "https://a.example/x?a=%2F&b=+#f"),
-        ("https://a.example/x?g-recaptcha-response=t", "https://a.example/x"),
-        ("https://a.example/x?g%2Drecaptcha%2Dresponse=t&&a", "https://a.example/x?&a"),
-        ("https://a.example/x?a=1&&b#g-recaptcha-response=t", "https://a.example/x?a=1&&b#g-recaptcha-response=t"),
+        ("https://a.example/x?a=%2F&g-recaptcha-response=t%2B/t&b=+#f", "https://a.example/x?a=%2F&b=+#f"),
+        ("https://a.example/x?g-recaptcha-response=t%2B/t", "https://a.example/x"),
+        ("https://a.example/x?g%2Drecaptcha%2Dresponse=t%2b%2ft&&a", "https://a.example/x?&a"),
+        # A site's own name for it, and a place without a name.
+        ("https://a.example/x?captcha=t%2B/t&a=1&token=%74%2B/t", "https://a.example/x?a=1"),
+        ("https://a.example/x?a=1&t%2B/t&t%2B/t=b", "https://a.example/x?a=1"),
+        # The field of another token, a value of which the token is only a part, one that a space makes another.
+        ("https://a.example/x?g-recaptcha-response=u&a", "https://a.example/x?g-recaptcha-response=u&a"),
+        ("https://a.example/x?a=t%2B/tt&b=1=t%2B/t", "https://a.example/x?a=t%2B/tt&b=1=t%2B/t"),
+        ("https://a.example/x?a=t+/t", "https://a.example/x?a=t+/t"),
+        ("https://a.example/x?a=1&&b#captcha=t%2B/t", "https://a.example/x?a=1&&b#captcha=t%2B/t"),
         ("https://a.example/x?", "https://a.example/x?"),
+        ("https://a.example/x?a=&=b&&", "https://a.example/x?a=&=b&&"),
     ],
 )
 def test_an_address_is_cleaned_of_the_token_and_nothing_else(url: str, cleaned: str) -> None:
-    assert without_token(url) == cleaned
+    assert without_token(url, "t+/t") == cleaned
+
+
+@deterministic
+@given(pairs, st.integers(0, 6), texts.filter(bool), st.text(st.characters(codec="ascii"), min_size=30, max_size=40))
+def test_what_a_get_form_says_is_all_that_its_cleaned_address_says(
+    fields: list[tuple[str, str]], place: int, name: str, token: str
+) -> None:
+    token = token.replace("\r", "-").replace("\n", "-")
+    place = min(place, len(fields))
+    form = dataclasses.replace(
+        FORM, method="GET", fields=(*fields[:place], (name, ""), *fields[place:]), place=place, charset="utf-8"
+    )
+    request = _submit(form, token=token)
+    coded = urlsplit(without_token(request.url, request.secret)).query
+    expected = [(_newlines(name), _newlines(value)) for name, value in fields]
+    assert parse_qsl(coded, keep_blank_values=True) == expected
 
 
 @deterministic

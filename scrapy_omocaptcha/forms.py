@@ -58,11 +58,12 @@ def read_form(
     files: set[str] = set()
     places: list[int] = []
     controls = _controls(form, token_at)
-    button = _default_button(controls) if pressed else None
+    disabled = _disabled(controls)
+    button = _default_button(controls, disabled) if pressed else None
     last_radio = {c.get("name"): c for c in controls if _is_checked_radio(c)}
     for control in controls:
         name = control.get("name") or ""
-        if control is not button and (_is_button(control) or _is_disabled(control)):
+        if control is not button and (_is_button(control) or control in disabled):
             continue
         if control.tag == "input" and kind(control) == "image":
             dot = f"{name}." if name else ""
@@ -156,26 +157,29 @@ def _is_checked_radio(control: HtmlElement) -> bool:
     return control.tag == "input" and kind(control) == "radio" and control.get("checked") is not None
 
 
-def _is_disabled(control: HtmlElement) -> bool:
-    """Disabled itself, or in a disabled ``fieldset`` and not in the first ``legend`` of that."""
-    if control.get("disabled") is not None:
-        return True
-    for fieldset in control.iterancestors("fieldset"):
-        if fieldset.get("disabled") is not None:
-            legend = next(fieldset.iterchildren("legend"), None)
-            if legend is None or legend not in control.iterancestors("legend"):
-                return True
-    return False
+def _disabled(controls: Sequence[HtmlElement]) -> set[HtmlElement]:
+    """Those that are disabled themselves, or in a disabled ``fieldset`` and not in the first ``legend`` of that."""
+    disabled = {control for control in controls if control.get("disabled") is not None}
+    # By fieldset: looked for once, since a fieldset may be as long as the page.
+    legends: dict[HtmlElement, HtmlElement | None] = {}
+    for control in controls:
+        fieldsets = [f for f in control.iterancestors("fieldset") if f.get("disabled") is not None]
+        for fieldset in fieldsets:
+            if fieldset not in legends:
+                legends[fieldset] = next(fieldset.iterchildren("legend"), None)
+        if fieldsets and not {legends[f] for f in fieldsets} <= set(control.iterancestors("legend")):
+            disabled.add(control)
+    return disabled
 
 
-def _default_button(controls: Sequence[HtmlElement]) -> HtmlElement | None:
+def _default_button(controls: Sequence[HtmlElement], disabled: set[HtmlElement]) -> HtmlElement | None:
     """The first submit button.
 
     One that is disabled counts, since a widget's callback often enables it; but not one without a name, with
     which pages keep the Enter key from submitting.
     """
     buttons = [c for c in controls if c.tag in ("input", "button") and kind(c) in SUBMIT_TYPES]
-    return next((b for b in buttons if b.get("name") or not _is_disabled(b)), buttons[0] if buttons else None)
+    return next((b for b in buttons if b.get("name") or b not in disabled), buttons[0] if buttons else None)
 
 
 def _attribute(form: HtmlElement, button: HtmlElement | None, name: str) -> str:

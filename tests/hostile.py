@@ -33,6 +33,10 @@ MARKUP = {
     "entities": "&amp;",
     "angles": "<",
 }
+WITHIN = {
+    "fields of a disabled fieldset": ("<fieldset disabled>", "<input name=a>"),
+    "fields of the legend of a disabled fieldset": ("<fieldset disabled><legend>", "<input name=a>"),
+}
 SCRIPTS = {
     "quotes": "'",
     "back quotes": "`",
@@ -66,6 +70,8 @@ def pages(size: int) -> Iterator[tuple[str, str]]:
     button = f'<form id=f><button class="g-recaptcha" data-sitekey="{KEY}" data-callback="done"></button></form>'
     for name, piece in MARKUP.items():
         yield name, f"<html><body>{widget}{piece * (size // len(piece))}"
+    for name, (start, piece) in WITHIN.items():
+        yield name, f"<html><body>{widget}{start}{piece * (size // len(piece))}"
     for name, piece in SCRIPTS.items():
         script = f"{CALL}\n{piece * (size // len(piece))}"
         yield name, f"<html><body>{API}{button}<div id=captcha></div><script>{script}</script>"

@@ -192,13 +192,14 @@ class Clearance:
 
     def left(self, request: Request) -> None:
         """The site has answered ``request``, which says nothing of what becomes of the answer."""
-        key = self._under_way.pop(request, None)
-        if key in self._sessions:
-            self._sessions[key].answers += 1
+        self._under_way.pop(request, None)
 
     def stamp_of(self, request: Request) -> Stamp:
-        """When ``request``, which is back, was sent."""
+        """When ``request`` was sent, which is back with an answer for its session."""
         self.left(request)
+        session = self.known(request)
+        if session is not None:
+            session.answers += 1
         return self._stamps.pop(request, Stamp(0, 0))
 
     def others_under_way(self, request: Request) -> bool:

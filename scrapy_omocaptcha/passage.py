@@ -130,7 +130,7 @@ class Passage:
                 if session.role(self._stamp) is Role.ASK_AGAIN:
                     answer, found = await self._ask_again(re_ask=True)
                     if found is None:
-                        session.unchallenged(self._stamp)
+                        self._let_through(answer)
                         return answer
                     page = await self._allowed(found)
             finally:
@@ -143,7 +143,8 @@ class Passage:
         try:
             answer = await self._solve(page, alone=False)
             # The answer to a submission itself shows nothing of what its cookies are worth.
-            session.won(self._cookies(), proven=not isinstance(answer.request, Submission))
+            proven = answer.status < HTTPStatus.BAD_REQUEST and not isinstance(answer.request, Submission)
+            session.won(self._cookies(), proven=proven)
             return answer
         finally:
             session.stop_leading(lambda: self._engine.width(self._request))
@@ -170,7 +171,7 @@ class Passage:
                 answer, found = await self._ask_again()
                 if found is None:
                     self._means.stats.inc("tokens/expired")
-                    session.unchallenged(self._stamp)
+                    self._let_through(answer)
                     return answer
                 page = await self._allowed(found)
             age = self._means.clock() - token.made_at + self._engine.delay_ahead(self._request)
@@ -277,6 +278,10 @@ class Passage:
         answer = await self._engine.send(asked.again(self._request))
         self._session.answers += 1
         return answer, self._find(answer)
+
+    def _let_through(self, answer: Response) -> None:
+        if answer.status < HTTPStatus.BAD_REQUEST:
+            self._session.unchallenged(self._stamp)
 
     def _find(self, answer: Response) -> Page | None:
         challenge = self._means.policy.find(self._request, answer)

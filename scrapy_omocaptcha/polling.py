@@ -43,8 +43,7 @@ def _lognormal(median: float, sigma: float) -> list[float]:
 
 # OMOcaptcha advertised an average of 15 s in 2024 and of 60 s in 2026; a little for everything else.
 _PRIOR = [
-    0.53 * fast + 0.4 * slow + 0.07 / CELLS
-    for fast, slow in zip(_lognormal(14, 0.4), _lognormal(56, 0.4), strict=True)
+    0.53 * fast + 0.4 * slow + 0.07 / CELLS for fast, slow in zip(_lognormal(14, 0.4), _lognormal(56, 0.4), strict=True)
 ]
 
 _Cells = list[tuple[int, float]]
@@ -76,9 +75,7 @@ class _Guess:
     def _bump(self, cells: _Cells, share: list[float], total: float) -> tuple[int, list[float]]:
         """A normal curve over where the guess itself would place the solve between the two questions."""
         mean = sum((i + 0.5) * part for (i, _), part in zip(cells, share, strict=True)) / total
-        variance = (
-            sum((i + 0.5 - mean) ** 2 * part for (i, _), part in zip(cells, share, strict=True)) / total
-        )
+        variance = sum((i + 0.5 - mean) ** 2 * part for (i, _), part in zip(cells, share, strict=True)) / total
         sigma = math.sqrt(variance + (self.width * mean) ** 2)
         start, stop = max(0, int(mean - 3 * sigma)), min(CELLS, int(mean + 3 * sigma) + 1)
         return start, [math.exp(-(((i + 0.5 - mean) / sigma) ** 2) / 2) for i in range(start, stop)]
@@ -141,10 +138,7 @@ class Polling:
     def _learn(self, cells: _Cells) -> float:
         self._seen += 1
         weight = 1 / min(self._seen + 1, MEMORY)
-        told = [
-            belief * guess.saw(cells, weight)
-            for belief, guess in zip(self._beliefs, self._guesses, strict=True)
-        ]
+        told = [belief * guess.saw(cells, weight) for belief, guess in zip(self._beliefs, self._guesses, strict=True)]
         likely = sum(told)
         self._beliefs = [(1 - CHANGEABLE) * t / likely + CHANGEABLE / len(told) for t in told]
         return likely
@@ -168,9 +162,7 @@ class Polling:
         hull: deque[tuple[int, float]] = deque()
         for now in range(CELLS - gap, -1, -1):
             x, y = now + gap, area[now + gap] + cost[now + gap]
-            while len(hull) > 1 and (hull[-1][1] - y) * (hull[-2][0] - x) >= (hull[-2][1] - y) * (
-                hull[-1][0] - x
-            ):
+            while len(hull) > 1 and (hull[-1][1] - y) * (hull[-2][0] - x) >= (hull[-2][1] - y) * (hull[-1][0] - x):
                 hull.pop()
             hull.append((x, y))
             slope = done[now] * STEP

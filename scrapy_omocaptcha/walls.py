@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from scrapy.downloadermiddlewares.httpcache import HttpCacheMiddleware
 from scrapy.signals import request_left_downloader
+from scrapy.utils.asyncio import call_later
 
 from scrapy_omocaptcha import asked, signals
 from scrapy_omocaptcha.api.jobs import JobsApi
@@ -42,6 +43,9 @@ if TYPE_CHECKING:
     from scrapy_omocaptcha.challenge import Challenge, Token
 
 logger = logging.getLogger(__name__)
+
+_TO_THE_COOKIEJAR = 0.1
+"""Seconds, of which the middlewares before us need a few thousandths."""
 
 
 class _Held:
@@ -106,7 +110,7 @@ class Walls:
         )
         self._let_go: weakref.WeakKeyDictionary[Request, _Held] = weakref.WeakKeyDictionary()
         self._astray = Astray(crawler)
-        crawler.signals.connect(self.left, request_left_downloader)
+        crawler.signals.connect(self._site_has_answered, request_left_downloader)
         self._told: set[tuple[str, str]] = set()
 
     # -- before a request is sent --------------------------------------------------------------------------------
@@ -119,6 +123,8 @@ class Walls:
         """
         session = self._clearance.known(request)
         if session is not None and asked.is_redirected(request):
+            # A redirect is an answer too, which nobody else has shown us.
+            session.answers += 1
             self._undo_late(request, session, asked.clearances(request))
         if session is None or not session.closed:
             self._clearance.sent(request)
@@ -148,9 +154,15 @@ class Walls:
         self._clearance.sent(request)
         return None
 
-    def left(self, request: Request) -> None:
-        """The site has answered ``request``, whatever becomes of the answer."""
-        self._clearance.left(request)
+    def _site_has_answered(self, request: Request) -> None:
+        """Whatever becomes of the answer, which takes a moment from here to the cookiejar."""
+        self._end_turn(request)
+        if self._clearance.known(request) is None:
+            self._clearance.left(request)
+        else:
+            call_later(_TO_THE_COOKIEJAR, self._clearance.left, request)
+
+    def _end_turn(self, request: Request) -> None:
         held = self._let_go.pop(request, None)
         if held is not None:
             held.end()
@@ -169,7 +181,7 @@ class Walls:
         :raises NoPassage: it is one, and it stays closed.
         :raises CrawlClosing: the crawl closes.
         """
-        self.left(request)
+        self._end_turn(request)
         stamp = self._clearance.stamp_of(request)
         session = self._clearance.known(request)
         if session is not None:
@@ -191,7 +203,8 @@ class Walls:
 
     def gone(self, request: Request) -> None:
         """``request`` has no response."""
-        self.left(request)
+        self._end_turn(request)
+        self._clearance.left(request)
         if asked.is_redirected(request):
             self._astray.judged(request, is_wall=False)
 

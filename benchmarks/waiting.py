@@ -28,38 +28,56 @@ PLAIN = {"ADDONS": {}, "DOWNLOADER_MIDDLEWARES": {AwaitingMiddleware: 585}}
 
 @dataclass(frozen=True)
 class Scale:
-    """How much is measured."""
+    """How much is measured; what is here is the short form."""
 
-    repeats: int
-    window: float
+    repeats: int = 1
+    window: float = 0.5
     """Seconds in which pages are counted."""
-    settle: float
+    settle: float = 0.3
     """Seconds before that."""
-    queued: int
-    delays: tuple[float, ...]
-    crowd: int
-    in_flight: tuple[int, ...]
-    slots: tuple[tuple[float, int, int], ...]
+    stages: tuple[int, ...] = (0, 32)
+    queued: int = 300
+    delays: tuple[float, ...] = (1,)
+    walls: tuple[str, ...] = ("session", "per_page")
+    crowd: int = 40
+    in_flight: tuple[int, ...] = (40,)
+    solve_seconds: float = 0.3
+    slots: tuple[tuple[float, int, int], ...] = ((0.1, 4, 8),)
     """DOWNLOAD_DELAY, requests behind the wall, requests of the same host before it."""
-    crowds: tuple[int, ...]
-    interrupted: int
+    waiting: tuple[int, ...] = (50,)
+    idle: float = 0.5
+    interrupted: int = 20
 
 
-SLOTS = ((0, 1, 0), (0, 1, 200), (0, 40, 200), (1, 1, 0), (1, 1, 40), (1, 16, 0))
-LONG = Scale(3, 5.0, 1.5, 5000, (0, 1), 200, (16, 200), SLOTS, (100, 1000, 10000), 100)
-SHORT = Scale(1, 0.5, 0.3, 500, (1,), 40, (40,), ((0.1, 4, 8),), (50,), 20)
+SHORT = Scale()
+LONG = Scale(
+    repeats=3,
+    window=5.0,
+    settle=1.5,
+    stages=(0, 16, 64, 256),
+    queued=5000,
+    delays=(0, 1),
+    walls=("session", "session_marked", "redirect", "per_page"),
+    crowd=200,
+    in_flight=(16, 200),
+    solve_seconds=5.0,
+    slots=((0, 1, 0), (0, 1, 200), (0, 40, 200), (1, 1, 0), (1, 1, 40), (1, 16, 0)),
+    waiting=(100, 1000, 10000),
+    idle=5.0,
+    interrupted=100,
+)
 
 
 # -- another host's pages a second ---------------------------------------------------------------------------------
 
 
 def neighbours(scale: Scale) -> None:
-    stages = (0, 16, 64, 256)
     print("Pages/s of an unchallenged host while requests of a walled host wait, CONCURRENT_REQUESTS=16")
     for name, settings in (("ours", {}), ("a plain awaiting middleware", PLAIN)):
-        runs = [_rates(Neighbour, "session", scale, len(stages), settings, stages=stages) for _ in range(scale.repeats)]
+        told = {"stages": scale.stages}
+        runs = [_rates(Neighbour, "session", scale, len(scale.stages), settings, **told) for _ in range(scale.repeats)]
         print(f"  {name}")
-        for number, stage in enumerate(stages):
+        for number, stage in enumerate(scale.stages):
             ratio = median(run[number][0] / run[0][0] for run in runs)
             free, _, waiting = _medians(run[number] for run in runs)
             print(f"    {stage:4} waiting  {free:6.1f}  ratio {ratio:.2f}  (held or under way: {waiting:.0f})")
@@ -110,14 +128,14 @@ def _rates(
 def jobs(scale: Scale) -> None:
     count = scale.crowd
     print(f"\n{count} requests at once, behind one wall")
-    for wall in ("session", "session_marked", "redirect", "per_page"):
+    for wall in scale.walls:
         for at_once in scale.in_flight:
             concurrent = {
                 "CONCURRENT_REQUESTS": at_once,
                 "CONCURRENT_REQUESTS_PER_DOMAIN": at_once,
                 "OMOCAPTCHA_CONCURRENT_JOBS": count,
             }
-            with World(wall, solve_seconds=0.3 if scale is SHORT else 5.0) as world:
+            with World(wall, solve_seconds=scale.solve_seconds) as world:
                 times = _catalogue(world, concurrent, count=count)
                 facts = world.facts()
             in_hand = [_callback(times, path, token) - token for path, token in facts.token_times.items()]
@@ -130,11 +148,11 @@ def jobs(scale: Scale) -> None:
 
 
 def hands(scale: Scale) -> None:
-    print("\nSeconds from token in hand to the first callback, solved in 3 s, and what the slot of the host has queued")
+    print("\nSeconds from token in hand to the first callback, and what the slot of the host has queued")
     for delay, walled, ordinary in scale.slots:
         found = []
         for _ in range(scale.repeats):
-            with World("session", solve_seconds=3.0) as world:
+            with World("session", solve_seconds=scale.solve_seconds) as world:
                 times = _catalogue(world, {"DOWNLOAD_DELAY": delay}, count=walled, ordinary_pages=ordinary)
                 found += [_callback(times, path, token) - token for path, token in world.facts().token_times.items()]
         print(
@@ -160,8 +178,8 @@ def _catalogue(world: World, settings: dict[str, Any], **told: Any) -> dict[str,
 
 def crowds(scale: Scale) -> None:
     print("\nWhat a waiting request costs")
-    for count in scale.crowds:
-        told = {"count": count, "idle": 1.0 if scale is SHORT else 5.0}
+    for count in scale.waiting:
+        told = {"count": count, "idle": scale.idle}
         held, idle, let_go = _medians(_crowd(Crowd, "session", **told) for _ in range(scale.repeats))
         memory, _, _ = _crowd(Crowd, "session", memory=True, **told)
         ordinary = median(_crowd(Ordinary, NO_WALL, count=count) for _ in range(scale.repeats))

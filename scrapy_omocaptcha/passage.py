@@ -93,6 +93,7 @@ class Passage:
         self._request = request
         self._stamp = stamp
         self._session = means.clearance.session(request)
+        self._opened = True
         self.jobs = 0
         """Jobs bought so far."""
         self.cost = 0.0
@@ -144,7 +145,8 @@ class Passage:
             answer = await self._solve(page, alone=False)
             # The answer to a submission itself shows nothing of what its cookies are worth.
             proven = answer.status < HTTPStatus.BAD_REQUEST and not isinstance(answer.request, Submission)
-            session.won(self._cookies(), proven=proven)
+            if self._opened:
+                session.won(self._cookies(), proven=proven)
             return answer
         finally:
             session.stop_leading(lambda: self._engine.width(self._request))
@@ -230,8 +232,10 @@ class Passage:
         if found is None:
             return self._accepted(again, token)
         if answer is not None and answer.status < HTTPStatus.BAD_REQUEST and self._is_news(answer):
-            # The wall opens for the submission alone: its own answer is all there is.
-            return self._accepted(answer, token)
+            # Its own answer is all there is. Whether it is worth anything nobody knows, so that nothing is won by it.
+            self._opened = False
+            self._means.stats.inc("tokens/accepted")
+            return answer
         return self._rejected(found, token)
 
     async def _submit(self, page: Page, token: Token) -> Response | None:

@@ -202,10 +202,10 @@ class Clearance:
             session.answers += 1
         return self._stamps.pop(request, Stamp(0, 0))
 
-    def others_under_way(self, request: Request) -> bool:
-        """Requests of the same session are at the site, whose answers may change its cookies."""
+    def under_way(self, request: Request) -> list[Request]:
+        """The requests of the same session that Scrapy's downloader has; their answers may change its cookies."""
         key = _key(request)
-        return key in self._under_way.values()
+        return [other for other, others_key in self._under_way.items() if others_key == key]
 
 
 def _key(request: Request) -> Key:

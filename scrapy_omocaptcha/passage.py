@@ -209,11 +209,14 @@ class Passage:
         self.cost += cost
         asked.count_job(self._request)
 
+    def _others_at_site(self) -> bool:
+        # Not those that wait for the delay of the site: the submission goes ahead of them.
+        return any(self._engine.is_at_site(other) for other in self._means.clearance.under_way(self._request))
+
     async def _quiet(self) -> None:
         """Let nothing else of the session be under way, whose answer would replace what the form at hand is tied to."""
         until = self._means.clock() + _QUIET_TIME
-        others_under_way = self._means.clearance.others_under_way
-        while self._session.closed and others_under_way(self._request) and self._means.clock() < until:
+        while self._session.closed and self._others_at_site() and self._means.clock() < until:
             # A beat longer than the last answer takes from the site to the cookiejar.
             await self._engine.sleep(_LOOK_EVERY)
 

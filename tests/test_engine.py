@@ -200,6 +200,25 @@ def test_requests_that_wait_for_the_delay_stand_in_the_slots_queue_first_come_fi
     assert [visit.path for visit in site.requests] == ["/free/1", "/free/4", "/free/2", "/free/3"]
 
 
+def test_a_slot_tells_which_of_its_requests_are_at_the_site(during, walled):
+    site = walled(free_delay=0.2)
+
+    async def probe(spider):
+        first, second = (scrapy.Request(f"{site.url}/free/{number}") for number in (1, 2))
+        slot = ours(spider).slot(first)
+        pages = [begin(spider.crawler.engine.download_async(first))]
+        await until(lambda: slot.transferring)
+        pages.append(begin(spider.crawler.engine.download_async(second)))
+        await until(lambda: slot.queue)
+        assert slot.transferring == {first}
+        assert slot.active == {first, second}
+        for page in pages:
+            await maybe_deferred_to_future(page)
+        return slot.transferring
+
+    assert during(probe, {"CONCURRENT_REQUESTS_PER_DOMAIN": 1}) == set()
+
+
 def test_a_slot_tells_how_many_requests_its_site_is_sent_at_once(during):
     async def probe(spider):
         hosts = ("127.0.0.2", "127.0.0.3")
@@ -461,6 +480,16 @@ def test_a_request_of_our_own_is_sent_before_all_that_wait_for_the_delay_of_its_
     # Next, and no sooner than the delay lets it: it varies by half.
     assert [visit.path for visit in visits] == ["/free/1", "/free/99", "/free/2", "/free/3", "/free/4"]
     assert visits[1].at - visits[0].at > 0.1
+
+
+def test_a_token_is_handed_in_before_the_requests_of_its_wall_that_wait_for_the_delay(crawl, service, walled):
+    site = walled("session", catalogue_pages=8)
+    spider = type("Spider", (RecordingSpider,), {"urls": tuple(f"{site.url}/page/{n}" for n in range(1, 9))})
+    crawled = crawl(spider, {**service.settings, "DOWNLOAD_DELAY": 0.4})
+    assert len(crawled.pages) == 8
+    before = [visit.shown for visit in site.requests][: [visit.token for visit in site.requests].index("accepted")]
+    # The leader's own, perhaps once more afresh, and what was at the site meanwhile: not all eight.
+    assert len(before) < 5
 
 
 def test_sending_takes_no_place_from_the_crawl(during, walled):

@@ -177,21 +177,21 @@ class Crowd(_Reporting):
     memory = False
 
     async def start(self) -> AsyncIterator[Request]:
-        # What a crawl needs once is there afterwards.
-        yield scrapy.Request(f"{self.other}/free/1", callback=self.ordinary)
+        # One waits already, in a session of its own: what a crawl needs once is there afterwards.
+        yield self.behind_the_wall(self.count + 1).replace(meta={"cookiejar": "first"})
         await sleep(1)
         if self.memory:
             tracemalloc.start()
         before = self.spent()
         for request in self.requests():
             yield request
-        while self.waiting() < self.count:
+        while self.waiting() <= self.count:
             await sleep(LOOK)
         held = self.spent()
         await sleep(self.idle)
         idle = self.spent()
         self.solving.set()
-        while self.pages < self.count:
+        while self.pages <= self.count:
             await sleep(LOOK)
         self.report((held - before, (idle - held) / self.idle, self.spent() - idle))
 
@@ -205,9 +205,6 @@ class Crowd(_Reporting):
             return time.process_time()
         gc.collect()
         return tracemalloc.get_traced_memory()[0]
-
-    def ordinary(self, response: Response) -> None:
-        pass
 
 
 class Ordinary(_Reporting):

@@ -192,7 +192,7 @@ def crowds(scale: Scale) -> None:
 
 def _crowd(spider: Any, wall: Any, **told: Any) -> Any:
     with World(wall) as world:
-        crawl = Crawl(spider, world, {"OMOCAPTCHA_MAX_WAITING": told["count"]}, **told)
+        crawl = Crawl(spider, world, {"OMOCAPTCHA_MAX_WAITING": told["count"] + 1}, **told)
         report = crawl.reported()
         crawl.end()
         return report

@@ -194,10 +194,13 @@ class CrawlEngine:
         """How many requests the site of ``request`` is sent at once."""
         return max(1, getattr(self.slot(request), "concurrency", 1))
 
-    def is_at_site(self, request: Request) -> bool:
-        """A request that the downloader has is being answered, rather than waiting in its slot to be sent."""
-        transferring = getattr(self.slot(request), "transferring", None)
-        return transferring is None or request in transferring
+    def is_queued(self, request: Request) -> bool:
+        """A request waits in its slot to be sent.
+
+        Asked of the queue, not of what is being transferred: a request leaves that before its cookies are kept.
+        """
+        queue: Any = getattr(self.slot(request), "queue", ())
+        return any(entry[0] is request for entry in queue)
 
     def delay_ahead(self, request: Request) -> float:
         """Seconds of its site's delay that a request which is sent now has to wait for, at the most."""

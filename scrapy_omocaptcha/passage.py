@@ -210,8 +210,8 @@ class Passage:
         asked.count_job(self._request)
 
     def _others_at_site(self) -> bool:
-        # Not those that wait for the delay of the site: the submission goes ahead of them.
-        return any(self._engine.is_at_site(other) for other in self._means.clearance.under_way(self._request))
+        # Not those that wait to be sent: the submission goes ahead of them.
+        return not all(self._engine.is_queued(other) for other in self._means.clearance.under_way(self._request))
 
     async def _quiet(self) -> None:
         """Let nothing else of the session be under way, whose answer would replace what the form at hand is tied to."""

@@ -577,12 +577,12 @@ def test_an_answer_counts_once_and_in_a_session_that_has_met_a_wall():
 def test_others_under_way_are_those_of_the_session_that_have_not_come_back():
     clearance = Clearance()
     mine, other, elsewhere = request({}), request({}), request({"url": "https://other.example/"})
-    assert not clearance.others_under_way(mine)
+    assert not clearance.under_way(mine)
     clearance.sent(other)
     clearance.sent(elsewhere)
-    assert clearance.others_under_way(mine)
+    assert clearance.under_way(mine)
     clearance.left(other)
-    assert not clearance.others_under_way(mine)
+    assert not clearance.under_way(mine)
 
 
 def test_a_request_that_never_left_the_site_is_not_under_way_once_it_is_back():
@@ -590,7 +590,7 @@ def test_a_request_that_never_left_the_site_is_not_under_way_once_it_is_back():
     mine, failed = request({}), request({})
     clearance.sent(failed)
     clearance.stamp_of(failed)
-    assert not clearance.others_under_way(mine)
+    assert not clearance.under_way(mine)
 
 
 def test_a_request_that_was_redirected_is_not_under_way_twice():
@@ -599,13 +599,13 @@ def test_a_request_that_was_redirected_is_not_under_way_twice():
     session = clearance.session(first)
     clearance.sent(first)
     clearance.left(first)
-    assert not clearance.others_under_way(first), "the redirect is on its way through the middlewares"
+    assert not clearance.under_way(first), "the redirect is on its way through the middlewares"
     meta = {**first.meta, "redirect_times": 1, "redirect_urls": [first.url]}
     redirected = sent(first.replace(url="https://shop.example/gate", meta=meta))
     clearance.sent(redirected)
-    assert clearance.others_under_way(first)
+    assert clearance.under_way(first)
     clearance.left(redirected)
-    assert not clearance.others_under_way(first)
+    assert not clearance.under_way(first)
     assert clearance.stamp_of(redirected).order == 2
     assert session.answers == 1
 
@@ -615,7 +615,7 @@ def test_a_request_that_nobody_waits_for_any_more_is_not_under_way():
     lost = request({})
     clearance.sent(lost)
     del lost
-    assert not clearance.others_under_way(request({}))
+    assert not clearance.under_way(request({}))
 
 
 # -- cookies --------------------------------------------------------------------------------------------------------

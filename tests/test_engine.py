@@ -200,23 +200,30 @@ def test_requests_that_wait_for_the_delay_stand_in_the_slots_queue_first_come_fi
     assert [visit.path for visit in site.requests] == ["/free/1", "/free/4", "/free/2", "/free/3"]
 
 
-def test_a_slot_tells_which_of_its_requests_are_at_the_site(during, walled):
+def test_a_slot_tells_which_of_its_requests_wait_to_be_sent(during, walled):
     site = walled(free_delay=0.2)
+    left = []
 
     async def probe(spider):
         first, second = (scrapy.Request(f"{site.url}/free/{number}") for number in (1, 2))
-        slot = ours(spider).slot(first)
+        slot, engine = ours(spider).slot(first), ours(spider)
+
+        def leaves(request):
+            # No longer transferred, its cookies not yet kept: it must not look as if it were still to be sent.
+            left.append((request in slot.transferring, engine.is_queued(request)))
+
+        spider.crawler.signals.connect(leaves, signals.request_left_downloader)
         pages = [begin(spider.crawler.engine.download_async(first))]
         await until(lambda: slot.transferring)
         pages.append(begin(spider.crawler.engine.download_async(second)))
         await until(lambda: slot.queue)
-        assert slot.transferring == {first}
+        assert (engine.is_queued(first), engine.is_queued(second)) == (False, True)
         assert slot.active == {first, second}
         for page in pages:
             await maybe_deferred_to_future(page)
-        return slot.transferring
 
-    assert during(probe, {"CONCURRENT_REQUESTS_PER_DOMAIN": 1}) == set()
+    during(probe, {"CONCURRENT_REQUESTS_PER_DOMAIN": 1})
+    assert left == [(False, False)] * 2
 
 
 def test_a_slot_tells_how_many_requests_its_site_is_sent_at_once(during):

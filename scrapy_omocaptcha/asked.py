@@ -90,7 +90,7 @@ def is_scheduled(request: Request) -> bool:
 
 
 def jobs(request: Request) -> int:
-    """How many jobs have been bought for what was asked."""
+    """How many jobs have been bought for what was asked, and come to an end."""
     return int(_state(request).get("jobs", 0))
 
 
@@ -111,12 +111,6 @@ def clearances(request: Request) -> int:
 
 def count_clearances(request: Request, number: int) -> None:
     request.meta[_KEY] = {**_state(request), "clearances": number}
-
-
-def uncount_job(request: Request) -> None:
-    """A job that the crawl's end has cut off was not of no use."""
-    state = _state(request)
-    request.meta[_KEY] = {**state, "jobs": max(0, state.get("jobs", 0) - 1)}
 
 
 def forget(request: Request) -> None:

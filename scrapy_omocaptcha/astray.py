@@ -44,11 +44,11 @@ class Astray:
                 self._crawler.engine.crawl(asked.give_back(other))
 
     def _scheduled(self, request: Request) -> None:
-        if asked.is_redirected(request):
+        if _concerns_us(request):
             self._under_way[request.url] += 1
 
     def _was_dropped(self, request: Request) -> None:
-        if not asked.is_redirected(request):
+        if not _concerns_us(request):
             return
         url = request.url
         self._done(url)
@@ -61,3 +61,8 @@ class Astray:
         self._under_way[url] -= 1
         if self._under_way[url] <= 0:
             del self._under_way[url]
+
+
+def _concerns_us(request: Request) -> bool:
+    """One that is left alone is never judged, so that nothing is to be kept for it."""
+    return asked.is_redirected(request) and request.meta.get("omocaptcha") is not False

@@ -77,18 +77,19 @@ class Beforehand:
         def bought(usd: float) -> None:
             nonlocal cost
             cost += usd
-            asked.count_job(request)
 
         while asked.jobs(request) < settings.max_attempts:
             try:
                 token = await walls.solver.solve(challenge, host=host, bought=bought)
             except JobError:
+                asked.count_job(request)
                 continue
             except NotBought as error:
                 raise self._not_solved(request, error.reason, str(error), challenge, answer) from error
             except ApiError as error:
                 message = f"the service took no job: {error}"
                 raise self._not_solved(request, "service", message, challenge, answer) from error
+            asked.count_job(request)
             try:
                 answer = await hand_over(walls.engine, _own(request, put, token.value))
             except HandoverBroke as error:

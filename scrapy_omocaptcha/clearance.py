@@ -194,7 +194,7 @@ class Clearance:
         """The site has answered ``request``, which says nothing of what becomes of the answer."""
         self._under_way.pop(request, None)
 
-    def stamp_of(self, request: Request) -> Stamp:
+    def answered(self, request: Request) -> Stamp:
         """When ``request`` was sent, which is back with an answer for its session."""
         self.left(request)
         session = self.known(request)

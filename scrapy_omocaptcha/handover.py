@@ -46,7 +46,8 @@ async def hand_over(engine: CrawlEngine, request: Submission) -> Response:
                 break
             target = urljoin(answer.url, location.decode("latin-1"))
             if answer.status in _TO_GET:
-                # From here on it is a page like any other.
+                # From here on it is a page like any other, but for a site that repeats the spent token in its address.
+                target = without_token(target, request.secret)
                 answer = await engine.send(_follow(request, target, dont_filter=same_site(site, target)))
                 break
             if answer.status not in _REPEATED or not same_site(site, target):

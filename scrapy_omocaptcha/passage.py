@@ -17,7 +17,7 @@ from scrapy.http import Response
 
 from scrapy_omocaptcha import asked
 from scrapy_omocaptcha.clearance import Role, cookies_of
-from scrapy_omocaptcha.errors import ApiError, CrawlClosing, HandoverBroke, HookFailed, JobError, NotBought
+from scrapy_omocaptcha.errors import ApiError, HandoverBroke, HookFailed, JobError, NotBought
 from scrapy_omocaptcha.handover import hand_over
 from scrapy_omocaptcha.policy import Refusal
 from scrapy_omocaptcha.signals import challenge_detected
@@ -188,26 +188,23 @@ class Passage:
 
     async def _buy(self, page: Page) -> Token | None:
         """A token, or None when the job that was bought gave none."""
-        tried = asked.jobs(self._request)
+        token = None
         try:
-            return await self._means.solver.solve(page.challenge, host=self._session.host, bought=self._count_job)
-        except CrawlClosing:
-            if asked.jobs(self._request) > tried:
-                asked.uncount_job(self._request)
-            raise
+            token = await self._means.solver.solve(page.challenge, host=self._session.host, bought=self._bought)
         except JobError as error:
             logger.info("%s", error)
-            return None
         except NotBought as error:
             raise NoPassage(Refusal(error.reason, str(error)), page, self.jobs) from error
         except ApiError as error:
             refusal = Refusal("service", f"the service took no job: {error}")
             raise NoPassage(refusal, page, self.jobs) from error
+        # Not when it is bought: one that the end of the crawl cuts off was not of no use.
+        asked.count_job(self._request)
+        return token
 
-    def _count_job(self, cost: float) -> None:
+    def _bought(self, cost: float) -> None:
         self.jobs += 1
         self.cost += cost
-        asked.count_job(self._request)
 
     def _others_at_site(self) -> bool:
         # Not those that wait to be sent: the submission goes ahead of them.

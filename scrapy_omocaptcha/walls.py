@@ -182,7 +182,7 @@ class Walls:
         :raises CrawlClosing: the crawl closes.
         """
         self._end_turn(request)
-        stamp = self._clearance.stamp_of(request)
+        stamp = self._clearance.answered(request)
         session = self._clearance.known(request)
         if session is not None:
             self._undo_late(request, session, stamp.generation)
@@ -243,7 +243,7 @@ class Walls:
         return self.deliver(request, answer)
 
     def deliver(self, request: Request, answer: Response, *, solved: bool = True) -> Response:
-        """``answer`` as the response to the request that the spider made, without the token in its address.
+        """``answer`` as the response to the request that the spider made.
 
         :param solved: False: a challenge, which is to reach the callback whatever its status.
         """

@@ -1,6 +1,7 @@
 """A crawl in a process of its own, for what ends or kills a process: ``python -m tests.crawl_process JSON``.
 
-The JSON object holds ``urls``, ``settings`` and ``out``, a file to which each callback and errback adds a line.
+The JSON object holds ``urls``, ``settings``, ``wish`` (for ``meta["omocaptcha"]``, or null) and ``out``, a file to
+which each callback and errback adds a line.
 """
 
 from __future__ import annotations
@@ -15,14 +16,15 @@ from scrapy.crawler import CrawlerProcess
 class WritingSpider(scrapy.Spider):
     name = "writing"
 
-    def __init__(self, urls, out, **kwargs):
+    def __init__(self, urls, out, wish, **kwargs):
         super().__init__(**kwargs)
         self._urls = urls
         self._out = out
+        self._meta = {} if wish is None else {"omocaptcha": wish}
 
     async def start(self):
         for url in self._urls:
-            yield scrapy.Request(url, callback=self.page, errback=self.failed)
+            yield scrapy.Request(url, meta=self._meta, callback=self.page, errback=self.failed)
 
     def page(self, response):
         self._write("page", response.request.url)
@@ -44,7 +46,7 @@ def main(told):
             **told["settings"],
         }
     )
-    process.crawl(WritingSpider, urls=told["urls"], out=told["out"])
+    process.crawl(WritingSpider, urls=told["urls"], out=told["out"], wish=told["wish"])
     process.start()
 
 

@@ -535,7 +535,7 @@ def test_a_stamp_tells_the_order_of_sending_and_the_clearances_of_that_moment():
     session.won([], proven=False)
     session.stop_leading(lambda: 1)
     clearance.sent(late)
-    one, two, three = clearance.stamp_of(early), clearance.stamp_of(late), clearance.stamp(early, re_ask=True)
+    one, two, three = clearance.answered(early), clearance.answered(late), clearance.stamp(early, re_ask=True)
     assert one.order < two.order < three.order
     assert [stamp.generation for stamp in (one, two, three)] == [0, 1, 1]
     assert [stamp.re_ask for stamp in (one, two, three)] == [False, False, True]
@@ -543,22 +543,22 @@ def test_a_stamp_tells_the_order_of_sending_and_the_clearances_of_that_moment():
     assert (asked.clearances(early), asked.clearances(late)) == (0, 1)
 
 
-def test_the_stamp_of_a_request_is_had_after_its_answer_has_left_the_site():
+def test_the_answered_a_request_is_had_after_its_answer_has_left_the_site():
     clearance = Clearance()
     walled = request({})
     clearance.sent(walled)
     clearance.session(walled)
     clearance.left(walled)
-    assert clearance.stamp_of(walled).order == 1
+    assert clearance.answered(walled).order == 1
 
 
 def test_an_answer_to_a_request_that_was_never_sent_is_of_before_every_clearance():
     clearance = Clearance()
     cached = request({})
     session = clearance.session(cached)
-    assert clearance.stamp_of(cached).order < clearance.stamp(cached).order
+    assert clearance.answered(cached).order < clearance.stamp(cached).order
     session.won([], proven=True)
-    assert session.role(clearance.stamp_of(cached)) is Role.ASK_AGAIN
+    assert session.role(clearance.answered(cached)) is Role.ASK_AGAIN
 
 
 def test_an_answer_counts_once_and_in_a_session_that_has_met_a_wall():
@@ -569,7 +569,7 @@ def test_an_answer_counts_once_and_in_a_session_that_has_met_a_wall():
         clearance.sent(one)
         clearance.left(one)
         clearance.left(one)
-        clearance.stamp_of(one)
+        clearance.answered(one)
     assert session.answers == 1
     assert clearance.known(elsewhere) is None
 
@@ -589,7 +589,7 @@ def test_a_request_that_never_left_the_site_is_not_under_way_once_it_is_back():
     clearance = Clearance()
     mine, failed = request({}), request({})
     clearance.sent(failed)
-    clearance.stamp_of(failed)
+    clearance.answered(failed)
     assert not clearance.under_way(mine)
 
 
@@ -606,7 +606,7 @@ def test_a_request_that_was_redirected_is_not_under_way_twice():
     assert clearance.under_way(first)
     clearance.left(redirected)
     assert not clearance.under_way(first)
-    assert clearance.stamp_of(redirected).order == 2
+    assert clearance.answered(redirected).order == 2
     assert session.answers == 1
 
 

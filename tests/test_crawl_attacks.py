@@ -334,3 +334,20 @@ def test_a_redirect_wall_whose_clearance_runs_out_is_passed_again_and_again(craw
     assert len({one.url for one in crawled.pages}) == len(crawled.pages)
     assert len(crawled.pages) + len(crawled.failures) == 30
     assert len(crawled.pages) >= 25
+
+
+def test_a_redirect_that_repeats_the_token_in_its_address_does_not_put_it_into_the_log(crawl, service):
+    tokens = []
+
+    def answer(request, form):
+        if request.method == "POST":
+            tokens.append(form["g-recaptcha-response"])
+            return won(f"/page?g-recaptcha-response={tokens[0]}&a=1")
+        return page() if cleared(request) else challenge()
+
+    with Site(answer) as site:
+        crawled = crawl(spider(f"{site.origin}/page"), service.settings)
+    assert [one.status for one in crawled.pages] == [200]
+    assert len(tokens) == 1
+    assert not [record for record in crawled.log if tokens[0] in record.getMessage()]
+    assert tokens[0] not in crawled.pages[0].url

@@ -23,10 +23,11 @@ PATIENCE = 60
 class Crawl:
     """A crawl with a JOBDIR, in a process of its own, that can be ended and resumed."""
 
-    def __init__(self, tmp_path, urls, settings):
+    def __init__(self, tmp_path, urls, settings, wish=None):
         self._out = tmp_path / "out"
         self._out.touch()
-        self._told = {"urls": urls, "out": str(self._out), "settings": {"JOBDIR": str(tmp_path / "job"), **settings}}
+        settings = {"JOBDIR": str(tmp_path / "job"), **settings}
+        self._told = {"urls": urls, "out": str(self._out), "settings": settings, "wish": wish}
 
     def start(self, **settings):
         told = {**self._told, "settings": {**self._told["settings"], **settings}}
@@ -103,3 +104,23 @@ def test_a_crawl_that_is_closed_while_it_waits_loses_nothing_and_resumes(tmp_pat
         solve_seconds[0] = 0.0
         log = crawl.resume()
     assert crawl.came_back == Counter(f"page {url}" for url in urls), log
+
+
+@pytest.mark.parametrize("beforehand", [False, True], ids=["walled", "wanted beforehand"])
+def test_a_job_that_the_end_of_the_crawl_has_cut_off_does_not_count_as_an_attempt(tmp_path, beforehand):
+    asked = Until("getJobResult", 1)
+    solve_seconds = [1e9]
+    with (
+        OmoCaptchaService(on_event=asked, solve_seconds=lambda _: solve_seconds[0]) as service,
+        WalledSite(service) as site,
+    ):
+        url = f"{site.url}/api/header" if beforehand else f"{site.url}/page/1"
+        wish = {"sitekey": site.sitekey, "page": f"{site.url}/signup", "put": "header:X-Captcha-Token"}
+        crawl = Crawl(tmp_path, [url], {**service.settings, "OMOCAPTCHA_MAX_ATTEMPTS": 1}, wish if beforehand else None)
+        process = crawl.start()
+        asked.wait()
+        process.send_signal(signal.SIGINT)
+        crawl.end(process)
+        solve_seconds[0] = 0.0
+        log = crawl.resume()
+    assert crawl.came_back == Counter([f"page {url}"]), log

@@ -20,7 +20,7 @@ from scrapy.http import HtmlResponse
 
 from scrapy_omocaptcha import Challenge, find_challenge
 from scrapy_omocaptcha.detection import find_other_captcha
-from tests.pages import labels, saved
+from tests.pages import labels, needs_pages, saved
 from tests.widgetpages import CHECKBOXES, ENTERPRISE, INVISIBLE, KEY, NONE, RENDERED, in_form
 
 SIZE = int(os.environ.get("OMOCAPTCHA_HOSTILE_BYTES", "500000"))
@@ -105,7 +105,7 @@ def test_no_mutated_page_of_our_own_breaks_the_detection(markup, encoding):
     check(markup.encode(encoding, "replace"))
 
 
-@pytest.mark.skipif(not labels(), reason="the saved pages (../shared/pages) are not part of a clone")
+@needs_pages
 @fuzzed
 @given(st.data())
 def test_no_mutated_real_page_breaks_the_detection(data):

@@ -19,7 +19,6 @@ from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.errors import ApiError, ChallengeNotSolved, HandoverBroke, JobError, NotBought
 from scrapy_omocaptcha.handover import hand_over
 from scrapy_omocaptcha.put import check_put, put_token
-from scrapy_omocaptcha.signals import challenge_detected, challenge_failed, challenge_solved
 
 if TYPE_CHECKING:
     from scrapy import Request
@@ -53,12 +52,12 @@ class Beforehand:
         walls.stats.inc("challenges")
         refusal = walls.policy.refuse_beforehand(request, challenge)
         verdict = "solve" if refusal is None else refusal.reason
-        walls.announce(challenge_detected, request, challenge, verdict=verdict)
+        walls.told.detected(request, challenge, verdict)
         if refusal is not None:
             if refusal.reason == "dry_run":
-                self._note(request, "dry_run", refusal.message)
+                walls.told.left_alone("dry_run", challenge.url, refusal.message)
                 return None
-            raise self._not_solved(request, refusal.reason, refusal.message, challenge, None)
+            raise self._not_solved(request, refusal.reason, refusal.message, challenge)
         # Whether the request has such a place at all is known only from trying; better before than after paying.
         _own(request, wish["put"], "-")
         hold = walls.engine.hold(request)
@@ -98,7 +97,7 @@ class Beforehand:
                 if answer.status < HTTPStatus.BAD_REQUEST:
                     walls.stats.inc("tokens/accepted")
                     walls.limits.succeeded(host, token.sitekey)
-                walls.announce(challenge_solved, request, challenge, seconds=time.monotonic() - since, cost_usd=cost)
+                walls.told.solved(request, challenge, time.monotonic() - since, asked.jobs(request), cost)
                 return walls.deliver(request, answer)
             walls.stats.inc("tokens/rejected")
             walls.limits.failed(host, token.sitekey)
@@ -112,15 +111,10 @@ class Beforehand:
         return answer if isinstance(answer, Response) else None
 
     def _not_solved(
-        self, request: Request, reason: str, message: str, challenge: Challenge, answer: Response | None
+        self, request: Request, reason: str, message: str, challenge: Challenge, answer: Response | None = None
     ) -> ChallengeNotSolved:
-        self._walls.announce(challenge_failed, request, challenge, reason=reason)
-        self._note(request, reason, message)
+        self._walls.told.failed(request, challenge, reason, message, jobs=asked.jobs(request))
         return ChallengeNotSolved(reason, message, challenge=challenge, response=answer)
-
-    def _note(self, request: Request, reason: str, message: str) -> None:
-        self._walls.stats.inc(f"skipped/{reason}")
-        self._walls.tell(reason, request.url, message)
 
 
 def _own(request: Request, put: str, token: str) -> Submission:

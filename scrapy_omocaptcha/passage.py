@@ -20,7 +20,6 @@ from scrapy_omocaptcha.clearance import Role, cookies_of
 from scrapy_omocaptcha.errors import ApiError, HandoverBroke, HookFailed, JobError, NotBought
 from scrapy_omocaptcha.handover import hand_over
 from scrapy_omocaptcha.policy import Refusal
-from scrapy_omocaptcha.signals import challenge_detected
 from scrapy_omocaptcha.submission import Submission
 
 if TYPE_CHECKING:
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from scrapy_omocaptcha.settings import Settings
     from scrapy_omocaptcha.solver import Solver
     from scrapy_omocaptcha.stats import Stats
+    from scrapy_omocaptcha.telling import Telling
 
 logger = logging.getLogger(__name__)
 
@@ -76,8 +76,7 @@ class Means:
     clearance: Clearance
     stats: Stats
     policy: Policy
-    announce: Callable[..., None]
-    """Send one of our signals."""
+    told: Telling
     clock: Callable[[], float]
 
 
@@ -116,7 +115,7 @@ class Passage:
             page = found
         refusal = await self._refusal(page)
         verdict = "solve" if refusal is None else refusal.reason
-        self._means.announce(challenge_detected, self._request, page.challenge, verdict=verdict)
+        self._means.told.detected(self._request, page.challenge, verdict)
         if refusal is not None:
             raise NoPassage(refusal, page, self.jobs)
         while True:

@@ -18,6 +18,8 @@ STEP = 0.25
 """Solve times are guessed in cells of so many seconds; a power of two, so that an interval is never cut short."""
 CELLS = 960
 """The last cell, which ends after four minutes, also stands for everything later."""
+LEAST_REAL_INTERVAL = 0.5
+"""Seconds between two questions, below which they are not for a service on the internet."""
 LATE = 10.0
 """Seconds between questions after the last cell."""
 
@@ -85,7 +87,10 @@ class Polling:
     """Says when to ask; one for the crawl, told of every solve. ``interval`` seconds are kept between questions."""
 
     def __init__(self, interval: float = 2.0, *, random: _random.Random | None = None) -> None:
-        self._interval = interval
+        # An interval that no real service would like is one for the offline service, whose jobs take as little: all of
+        # time is scaled with it.
+        self._second = 1.0 if interval >= LEAST_REAL_INTERVAL else interval / 2.0
+        self._interval = interval / self._second
         self._random = random or _random.Random()
         self._forget()
 
@@ -102,6 +107,11 @@ class Polling:
         ``waited`` are those at which its last question was asked, ``asked`` the number of questions so far; both are
         0 at first.
         """
+        at = self._second * self._question_after(waited / self._second, asked)
+        # Scaled, it may fall short by a rounding.
+        return max(at, waited + self._second * self._interval) if asked else at
+
+    def _question_after(self, waited: float, asked: int) -> float:
         if self._seen >= self._plan_until:
             self._plan()
         now = int(waited / STEP)
@@ -118,7 +128,8 @@ class Polling:
 
         Jobs that failed or were given up tell nothing of solve times; they are not for this.
         """
-        first, last = min(not_ready / STEP, CELLS - 1), min(ready / STEP, CELLS)
+        step = STEP * self._second
+        first, last = min(not_ready / step, CELLS - 1), min(ready / step, CELLS)
         if last <= first:
             return
         cells = [(i, min(i + 1, last) - max(i, first)) for i in range(int(first), math.ceil(last))]

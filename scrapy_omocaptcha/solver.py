@@ -45,7 +45,6 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _CREATE_TRIES = 4
-LEAST_REAL_INTERVAL = 0.5
 _FIRST_PAUSE = 1.0
 """Seconds before a create call that certainly did not arrive is repeated; doubled each time."""
 
@@ -72,8 +71,6 @@ class Solver:
         self._stats = stats
         self._clock = clock
         self._jobs_at_once = DeferredSemaphore(settings.concurrent_jobs)
-        # An interval that no real service would like is one for the offline service, whose jobs take as little.
-        self._unit = 1.0 if settings.poll_interval >= LEAST_REAL_INTERVAL else settings.poll_interval / 2.0
         self._price_asked = settings.price is not None
         self._asking_price = DeferredLock()
 
@@ -215,7 +212,7 @@ class Solver:
         deadline = created + self._settings.job_timeout
         asked = 0
         while True:
-            at = created + self._unit * self._polling.next_question((last_question - created) / self._unit, asked)
+            at = created + self._polling.next_question(last_question - created, asked)
             await self._engine.sleep(max(0.0, min(at, deadline) - self._clock()))
             last_question = self._clock()
             asked += 1
@@ -230,7 +227,7 @@ class Solver:
                 logger.debug("Job %s: %s; asking again", job_id, error)
             else:
                 if value is not None:
-                    self._polling.saw((not_ready - created) / self._unit, (last_question - created) / self._unit)
+                    self._polling.saw(not_ready - created, last_question - created)
                     self._stats.inc("jobs/solved")
                     return Token(value, sitekey=sitekey, made_at=made_after, job=job_id)
                 not_ready = made_after = last_question

@@ -6,7 +6,6 @@ through is in ``passage``, what Scrapy gets when it does not is in ``middleware`
 
 from __future__ import annotations
 
-import logging
 import time
 import weakref
 from http import HTTPStatus
@@ -17,7 +16,7 @@ from scrapy.downloadermiddlewares.httpcache import HttpCacheMiddleware
 from scrapy.signals import request_left_downloader
 from scrapy.utils.asyncio import call_later
 
-from scrapy_omocaptcha import asked, signals
+from scrapy_omocaptcha import asked
 from scrapy_omocaptcha.api.jobs import JobsApi
 from scrapy_omocaptcha.api.transport import Transport
 from scrapy_omocaptcha.astray import Astray
@@ -30,8 +29,9 @@ from scrapy_omocaptcha.passage import Means, NoPassage, Passage
 from scrapy_omocaptcha.policy import Policy
 from scrapy_omocaptcha.polling import Polling
 from scrapy_omocaptcha.settings import FALLBACK_PRICE, Settings
-from scrapy_omocaptcha.solver import LEAST_REAL_INTERVAL, Solver, public_address
+from scrapy_omocaptcha.solver import Solver
 from scrapy_omocaptcha.stats import Stats
+from scrapy_omocaptcha.telling import Telling
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,8 +41,6 @@ if TYPE_CHECKING:
     from scrapy.http import Response
 
     from scrapy_omocaptcha.challenge import Challenge, Token
-
-logger = logging.getLogger(__name__)
 
 _TO_THE_COOKIEJAR = 0.1
 """Seconds, of which the middlewares before us need a few thousandths."""
@@ -80,6 +78,7 @@ class Walls:
         self._crawler = crawler
         self.settings = settings
         self.stats = Stats(crawler.stats)
+        self.told = Telling(crawler, self.stats)
         self.engine = CrawlEngine(crawler, settings.max_waiting)
         self.limits = Limits(settings, settings.price or FALLBACK_PRICE, clock)
         self.solver = Solver(
@@ -89,7 +88,7 @@ class Walls:
                 settings.type_job_id,
             ),
             self.limits,
-            Polling(settings.poll_interval if settings.poll_interval >= LEAST_REAL_INTERVAL else 2.0),
+            Polling(settings.poll_interval),
             engine=self.engine,
             settings=settings,
             stats=self.stats,
@@ -105,13 +104,12 @@ class Walls:
             clearance=self._clearance,
             stats=self.stats,
             policy=self.policy,
-            announce=self.announce,
+            told=self.told,
             clock=clock,
         )
         self._let_go: weakref.WeakKeyDictionary[Request, _Held] = weakref.WeakKeyDictionary()
         self._astray = Astray(crawler)
         crawler.signals.connect(self._site_has_answered, request_left_downloader)
-        self._told: set[tuple[str, str]] = set()
 
     # -- before a request is sent --------------------------------------------------------------------------------
 
@@ -219,8 +217,7 @@ class Walls:
             session.unchallenged(stamp)
         vendor = find_other_captcha(response)
         if vendor is not None:
-            self.stats.inc("skipped/other_captcha")
-            self.tell("other_captcha", response.url, f"its captcha is another product's: {vendor}")
+            self.told.left_alone("other_captcha", response.url, f"its captcha is another product's: {vendor}")
 
     async def _see_through(self, request: Request, response: Response, challenge: Challenge, stamp: Stamp) -> Response:
         since = time.monotonic()
@@ -229,17 +226,9 @@ class Walls:
         try:
             answer = await passage.run(response, challenge)
         except NoPassage as error:
-            self._note(request, error)
+            self.told.failed(request, error.page.challenge, *error.refusal, jobs=error.jobs)
             raise
-        seconds = time.monotonic() - since
-        self.announce(signals.challenge_solved, request, challenge, seconds=seconds, cost_usd=passage.cost)
-        logger.info(
-            "Through the reCAPTCHA wall at %s in %.1f s; jobs bought by this request: %d (%.5f USD)",
-            public_address(asked.url(request)),
-            seconds,
-            passage.jobs,
-            passage.cost,
-        )
+        self.told.solved(request, challenge, time.monotonic() - since, passage.jobs, passage.cost)
         return self.deliver(request, answer)
 
     def deliver(self, request: Request, answer: Response, *, solved: bool = True) -> Response:
@@ -280,35 +269,6 @@ class Walls:
             raise NotBought(refusal.reason, refusal.message)
         host = urlsplit(challenge.url).hostname or ""
         return await self.solver.solve(challenge, host=host, bought=lambda _: None)
-
-    # -- telling -------------------------------------------------------------------------------------------------
-
-    def announce(self, signal: object, request: Request, challenge: Challenge, **values: Any) -> None:
-        """Send one of our signals."""
-        spider = self._crawler.spider
-        self._crawler.signals.send_catch_log(signal, spider=spider, request=request, challenge=challenge, **values)
-
-    def tell(self, reason: str, url: str, message: str) -> None:
-        """Say why a challenge is left alone: once for a host aloud, then in DEBUG."""
-        host = urlsplit(url).netloc
-        news = (reason, host) not in self._told
-        self._told.add((reason, host))
-        logger.log(
-            logging.WARNING if news else logging.DEBUG,
-            "The challenge at %s is left alone (%s): %s",
-            public_address(url),
-            reason,
-            message,
-        )
-
-    def _note(self, request: Request, error: NoPassage) -> None:
-        reason, message = error.refusal
-        self.stats.inc(f"skipped/{reason}")
-        if error.jobs:
-            logger.warning("No way through at %s (%s): %s", public_address(asked.url(request)), reason, message)
-        else:
-            self.tell(reason, error.page.challenge.url, message)
-        self.announce(signals.challenge_failed, request, error.page.challenge, reason=reason)
 
 
 def _without(names: set[str], cookies: Any) -> Any:

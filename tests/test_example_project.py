@@ -49,7 +49,7 @@ def test_the_catalogue_comes_whole_for_one_job(run, walled, service):
     items, log = run("catalogue", "-a", f"site={site.url}")
     assert [item["name"] for item in items] == [f"Thing {number}" for number in range(1, 51)]
     assert (len(service.jobs), site.accepted, site.pages) == (1, 1, 5)
-    assert "Through the reCAPTCHA wall at" in log
+    assert "Through the reCAPTCHA at" in log
     assert service.api_token not in log
 
 

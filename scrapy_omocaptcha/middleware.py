@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 
 from scrapy import signals
 from scrapy.exceptions import NotConfigured
-from scrapy.utils.httpobj import urlparse_cached
 from scrapy.utils.reactor import is_reactor_installed
 
 from scrapy_omocaptcha import asked
@@ -115,8 +114,8 @@ class OmoCaptchaMiddleware:
 
 
 def _is_robots_txt(request: Request) -> bool:
-    """robots.txt is neither held nor solved: everything else waits for it."""
-    return urlparse_cached(request).path == "/robots.txt"
+    """robots.txt is neither held nor solved, wherever a redirect leads it: everything else waits for it."""
+    return urlsplit(asked.url(request)).path == "/robots.txt"
 
 
 def _give_back(request: Request, error: CrawlClosing) -> Request:

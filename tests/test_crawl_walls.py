@@ -86,11 +86,13 @@ def test_a_post_that_is_redirected_to_a_wall_is_sent_again_as_a_post(crawl, serv
     assert len(service.jobs) == 1
 
 
-def test_robots_txt_behind_the_wall_does_not_lock_the_crawl_up(crawl, service, walled):
-    site = walled("session", robots_walled=True)
+@pytest.mark.parametrize("wall", OPENING)
+def test_robots_txt_behind_the_wall_does_not_lock_the_crawl_up(crawl, service, walled, wall):
+    site = walled(wall, robots_walled=True)
     crawled = crawl(spider(f"{site.url}/page/1", f"{site.url}/page/2"), {**service.settings, **STARTPROJECT})
     assert sorted(page.url for page in crawled.pages) == [f"{site.url}/page/1", f"{site.url}/page/2"]
-    assert len(service.jobs) == 1
+    assert len(service.jobs) == (2 if wall == "per_page" else 1)
+    assert not [visit for visit in site.requests if visit.submits and "robots.txt" in str(visit.form)]
 
 
 @pytest.mark.parametrize("path", ["/contact", "/v3", "/free/1"])

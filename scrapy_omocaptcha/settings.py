@@ -213,10 +213,14 @@ def _domains(settings: BaseSettings) -> tuple[str, ...] | None:
     name = "OMOCAPTCHA_ALLOWED_DOMAINS"
     if settings.get(name) is None:
         return None
-    domains = settings.getlist(name)
+    valid = "a list of host names such as 'example.com'"
+    try:
+        domains = settings.getlist(name)
+    except TypeError:
+        raise _nonsense(name, settings.get(name), valid) from None
     for domain in domains:
         if not isinstance(domain, str) or not domain.strip(". ") or "/" in domain or ":" in domain:
-            raise _nonsense(name, domain, "a list of host names such as 'example.com'")
+            raise _nonsense(name, domain, valid)
     return tuple(domain.strip(". ").lower() for domain in domains)
 
 

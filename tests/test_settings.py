@@ -137,7 +137,10 @@ NONSENSE = [
     *((name, value) for name in ("ENABLED", "DRY_RUN") for value in ("maybe", "", [], {}, "yes")),
     *(("TYPE_JOB_ID", value) for value in ("", "  ", [], {}, True, 1.5)),
     *(("TRIGGER", value) for value in ("no.such.thing", "nodots", "", 5, [], "os.path", "os.sep")),
-    *(("ALLOWED_DOMAINS", value) for value in (["https://example.com"], ["example.com:80"], [""], ["."], [5], "a,,b")),
+    *(
+        ("ALLOWED_DOMAINS", value)
+        for value in (["https://example.com"], ["example.com:80"], [""], ["."], [5], "a,,b", True, 7, 1.5)
+    ),
     *(
         ("API_URL", value)
         for value in (

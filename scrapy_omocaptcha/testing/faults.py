@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -187,15 +188,17 @@ async def _piecemeal(
     response.cookies.update(answer.cookies)
     if fault.kind != "endless":
         response.content_length = len(body) + (fault.kind == "truncated")
-    await response.prepare(request)
-    await response.write(body[:half])
-    if fault.kind == "slow":
-        await pause(fault.seconds)
-        await response.write(body[half:])
-        return response
-    # The pause also lets others in while a client reads as fast as this writes.
-    while fault.kind == "endless" and not await pause(0):
-        await response.write(b" " * 65536)
+    # Such an answer may well end with its client: either this is cancelled, or the next write tells.
+    with suppress(ConnectionResetError):
+        await response.prepare(request)
+        await response.write(body[:half])
+        if fault.kind == "slow":
+            await pause(fault.seconds)
+            await response.write(body[half:])
+            return response
+        # The pause also lets others in while a client reads as fast as this writes.
+        while fault.kind == "endless" and not await pause(0):
+            await response.write(b" " * 65536)
     if request.transport is not None:
         request.transport.close()
     return response

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from scrapy import Request
     from scrapy.crawler import Crawler
 
+    from scrapy_omocaptcha.means import Means
     from scrapy_omocaptcha.submission import Submission
     from scrapy_omocaptcha.walls import Walls
 
@@ -33,8 +34,9 @@ _KEYS = {"sitekey", "page", "invisible", "put"}
 class Beforehand:
     """Sends a crawl's requests with the tokens that they want."""
 
-    def __init__(self, crawler: Crawler, walls: Walls) -> None:
+    def __init__(self, crawler: Crawler, means: Means, walls: Walls) -> None:
         self._crawler = crawler
+        self._means = means
         self._walls = walls
 
     async def send(self, request: Request, wish: dict[str, Any]) -> Response | None:
@@ -48,27 +50,26 @@ class Beforehand:
         cached = self._cached(request)
         if cached is not None:
             return cached
-        walls = self._walls
-        walls.stats.inc("challenges")
-        refusal = walls.policy.refuse_beforehand(request, challenge)
+        means = self._means
+        means.stats.inc("challenges")
+        refusal = means.policy.refuse_beforehand(request, challenge)
         verdict = "solve" if refusal is None else refusal.reason
-        walls.told.detected(request, challenge, verdict)
+        means.told.detected(request, challenge, verdict)
         if refusal is not None:
             if refusal.reason == "dry_run":
-                walls.told.left_alone("dry_run", challenge.url, refusal.message)
+                means.told.left_alone("dry_run", challenge.url, refusal.message)
                 return None
             raise self._not_solved(request, refusal.reason, refusal.message, challenge)
         # Whether the request has such a place at all is known only from trying; better before than after paying.
         _own(request, wish["put"], "-")
-        hold = walls.engine.hold(request)
+        hold = means.engine.hold(request)
         try:
             return await self._attempts(request, wish["put"], challenge)
         finally:
             hold.release()
 
     async def _attempts(self, request: Request, put: str, challenge: Challenge) -> Response:
-        walls = self._walls
-        settings = walls.settings
+        means = self._means
         since, cost = time.monotonic(), 0.0
         host = urlsplit(request.url).hostname or ""
         answer: Response | None = None
@@ -77,9 +78,9 @@ class Beforehand:
             nonlocal cost
             cost += usd
 
-        while asked.jobs(request) < settings.max_attempts:
+        while asked.jobs(request) < means.settings.max_attempts:
             try:
-                token = await walls.solver.solve(challenge, host=host, bought=bought)
+                token = await means.solver.solve(challenge, host=host, bought=bought)
             except JobError:
                 asked.count_job(request)
                 continue
@@ -90,17 +91,18 @@ class Beforehand:
                 raise self._not_solved(request, "service", message, challenge, answer) from error
             asked.count_job(request)
             try:
-                answer = await hand_over(walls.engine, _own(request, put, token.value))
+                answer = await hand_over(means.engine, _own(request, put, token.value))
             except HandoverBroke as error:
+                means.solver.left(token, "broke")
                 raise self._not_solved(request, "broke", str(error), challenge, answer) from error
-            if walls.policy.find(request, answer) is None:
+            if means.policy.find(request, answer) is None:
                 if answer.status < HTTPStatus.BAD_REQUEST:
-                    walls.stats.inc("tokens/accepted")
-                    walls.limits.succeeded(host, token.sitekey)
-                walls.told.solved(request, challenge, time.monotonic() - since, asked.jobs(request), cost)
-                return walls.deliver(request, answer)
-            walls.stats.inc("tokens/rejected")
-            walls.limits.failed(host, token.sitekey)
+                    means.solver.accepted(token)
+                else:
+                    means.solver.left(token, "http_error")
+                means.told.solved(request, challenge, time.monotonic() - since, asked.jobs(request), cost)
+                return self._walls.deliver(request, answer)
+            means.solver.rejected(token)
         message = f"{asked.jobs(request)} jobs were of no use (OMOCAPTCHA_MAX_ATTEMPTS)"
         raise self._not_solved(request, "attempts", message, challenge, answer)
 
@@ -113,7 +115,7 @@ class Beforehand:
     def _not_solved(
         self, request: Request, reason: str, message: str, challenge: Challenge, answer: Response | None = None
     ) -> ChallengeNotSolved:
-        self._walls.told.failed(request, challenge, reason, message, jobs=asked.jobs(request))
+        self._means.told.failed(request, challenge, reason, message, jobs=asked.jobs(request))
         return ChallengeNotSolved(reason, message, challenge=challenge, response=answer)
 
 

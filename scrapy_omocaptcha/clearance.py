@@ -44,7 +44,7 @@ class Stamp(NamedTuple):
     order: int
     generation: int
     re_ask: bool = False
-    """It asked again, with what a leader had just won."""
+    """It was sent with what a leader had just won: asked again, or held until then."""
 
 
 class Session:
@@ -183,9 +183,9 @@ class Clearance:
         session = self.known(request)
         return Stamp(self._sent, session.generation if session else 0, re_ask)
 
-    def sent(self, request: Request) -> None:
-        """``request`` goes to the site."""
-        stamp = self._stamps[request] = self.stamp(request)
+    def sent(self, request: Request, *, fresh: bool = False) -> None:
+        """``request`` goes to the site; ``fresh``: it was held until a clearance was won."""
+        stamp = self._stamps[request] = self.stamp(request, re_ask=fresh)
         self._under_way[request] = _key(request)
         if stamp.generation:
             asked.count_clearances(request, stamp.generation)

@@ -90,6 +90,11 @@ class CrawlEngine:
         # Not crawler.crawling, which is False in the shell all the time.
         return not engine.running or getattr(getattr(engine, "_slot", None), "closing", None) is not None
 
+    def close(self, reason: str) -> None:
+        """Have the spider closed, unless it is being closed already."""
+        if not self.closing:
+            deferred_from_coro(self._crawler.engine.close_spider_async(reason=reason))
+
     async def wait(self, awaitable: Awaitable[T]) -> T:
         """Wait for a Deferred or a coroutine, but not beyond the crawl's end.
 

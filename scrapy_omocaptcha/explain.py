@@ -96,7 +96,7 @@ class Onlooker:
 
     def __init__(self, crawler: Crawler) -> None:
         self._settings = settings = read_settings(crawler.settings)
-        limits = Limits(settings, settings.price or FALLBACK_PRICE, time.monotonic)
+        limits = Limits(settings, settings.price or FALLBACK_PRICE, time.monotonic, spent_in_a_day=lambda _: 0.0)
         self._policy = Policy(crawler, settings, CrawlEngine(crawler, settings.max_waiting), limits)
 
     @classmethod

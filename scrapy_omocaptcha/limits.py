@@ -6,14 +6,17 @@ a limit between them. It neither calls the service nor logs.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from scrapy_omocaptcha.breaker import Breaker
 from scrapy_omocaptcha.errors import NotBought
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
+    from scrapy_omocaptcha.journal import Record
     from scrapy_omocaptcha.settings import Settings
 
 _REFUSALS_IN_A_ROW = 5
@@ -42,20 +45,37 @@ class Limits:
     """Jobs and USD of a crawl, the breaker of each host and key, and whether the account can buy at all.
 
     :param price: USD a job, as known at the moment.
+    :param spent_in_a_day: USD that all crawls that share ``OMOCAPTCHA_MAX_COST_PER_DAY`` have spent; it need not be
+        exact below its argument, and raises ``OSError`` where it cannot be known.
     """
 
-    def __init__(self, settings: Settings, price: float, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        price: float,
+        clock: Callable[[], float],
+        *,
+        spent_in_a_day: Callable[[float], float],
+    ) -> None:
         self._settings = settings
         self._clock = clock
+        self._spent_in_a_day = spent_in_a_day
         self.price = price
         self.jobs = 0
         self.spent = 0.0
         self.jobs_of_host: Counter[str] = Counter()
+        self.breaker = Breaker(settings.breaker_failures, settings.breaker_pause, clock)
+        self._spendable = math.inf
         self._account: str | None = None
         self._refusals = 0
         self._paused_until = 0.0
-        self._failures: Counter[tuple[str, str]] = Counter()
-        self._open_until: dict[tuple[str, str], float] = {}
+
+    def go_on(self, records: Iterable[Record]) -> None:
+        """Count what earlier runs of the same crawl have bought."""
+        for record in records:
+            self.jobs += 1
+            self.jobs_of_host[record.host] += 1
+            self.spent += record.cost_usd
 
     def check(self, host: str, sitekey: str) -> None:
         """Whether a job may be bought now.
@@ -73,21 +93,47 @@ class Limits:
                 f"{self.jobs_of_host[host]} jobs have been bought for {host}: "
                 "raise OMOCAPTCHA_MAX_JOBS_PER_HOST to go on",
             )
-        if settings.max_cost and self.spent + self.price > settings.max_cost + _ROUNDING:
-            raise NotBought(
-                "max_cost",
-                f"{self.spent:.5f} USD have been spent, a job costs {self.price:.5f}: "
-                "raise OMOCAPTCHA_MAX_COST to go on",
-            )
-        now = self._clock()
-        if now < self._paused_until:
+        self._check_costs()
+        if self._clock() < self._paused_until:
             raise NotBought("refused", "the service has refused several jobs in a row; buying pauses for a while")
-        if now < self._open_until.get((host, sitekey), 0.0):
+        if self.breaker.is_open(host, sitekey):
             raise NotBought(
                 "breaker",
                 f"{settings.breaker_failures} jobs in a row were of no use on {host}; it is left alone for "
                 f"{settings.breaker_pause:g} s (OMOCAPTCHA_BREAKER_FAILURES, OMOCAPTCHA_BREAKER_PAUSE)",
             )
+
+    def _check_costs(self) -> None:
+        settings = self._settings
+        after = self.spent + self.price
+        if settings.max_cost and after > settings.max_cost + _ROUNDING:
+            raise NotBought(
+                "max_cost",
+                f"{self.spent:.5f} USD have been spent, a job costs {self.price:.5f}: "
+                "raise OMOCAPTCHA_MAX_COST to go on",
+            )
+        if after > self._spendable + _ROUNDING:
+            raise NotBought(
+                "min_balance",
+                f"the balance at the start and the {self.spent:.5f} USD spent since leave no room for a job above "
+                f"{settings.min_balance:g} USD: top the account up, or lower OMOCAPTCHA_MIN_BALANCE",
+            )
+        if settings.max_cost_per_day:
+            room = settings.max_cost_per_day + _ROUNDING - self.price
+            try:
+                spent = self._spent_in_a_day(room)
+            except OSError as error:
+                raise NotBought(
+                    "max_cost_per_day",
+                    f"what other crawls have spent is not known ({error}), and OMOCAPTCHA_MAX_COST_PER_DAY must hold "
+                    "for all: mend OMOCAPTCHA_JOURNAL",
+                ) from None
+            if spent > room:
+                raise NotBought(
+                    "max_cost_per_day",
+                    f"{spent:.5f} USD have been spent within 24 hours, a job costs {self.price:.5f}: "
+                    "raise OMOCAPTCHA_MAX_COST_PER_DAY to go on sooner",
+                )
 
     def reserve(self, host: str, sitekey: str) -> Reservation:
         """Room for one job.
@@ -98,32 +144,13 @@ class Limits:
         self.jobs += 1
         self.jobs_of_host[host] += 1
         self.spent += self.price
-        return Reservation(self, host, self.price, self._take_turn((host, sitekey)))
+        return Reservation(self, host, self.price, self.breaker.take_turn(host, sitekey))
 
-    def _take_turn(self, key: tuple[str, str]) -> Callable[[], None]:
-        """After a breaker's pause one job tries again, and the next waits for its outcome; how to undo that."""
-        before = self._open_until.get(key)
-        if before is None:
-            return lambda: None
-        mine = self._open_until[key] = self._clock() + self._settings.breaker_pause
+    # -- the account -------------------------------------------------------------------------------------------------
 
-        def give_back() -> None:
-            # A failure since then has begun a pause of its own, a success has ended it.
-            if self._open_until.get(key) == mine:
-                self._open_until[key] = before
-
-        return give_back
-
-    def succeeded(self, host: str, sitekey: str) -> None:
-        """The site has accepted a token."""
-        self._failures.pop((host, sitekey), None)
-        self._open_until.pop((host, sitekey), None)
-
-    def failed(self, host: str, sitekey: str) -> None:
-        """A job failed, or the site rejected its token. Lost calls do not count."""
-        self._failures[host, sitekey] += 1
-        if self._failures[host, sitekey] >= self._settings.breaker_failures:
-            self._open_until[host, sitekey] = self._clock() + self._settings.breaker_pause
+    def holds(self, balance: float) -> None:
+        """The account holds ``balance`` USD, of which ``OMOCAPTCHA_MIN_BALANCE`` is to be left."""
+        self._spendable = self.spent + balance - self._settings.min_balance
 
     def refused(self) -> None:
         """The service refused a create call."""

@@ -5,7 +5,6 @@ It translates and decides nothing: what happens at a wall is in ``walls``.
 
 from __future__ import annotations
 
-import logging
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -16,20 +15,26 @@ from scrapy.utils.reactor import is_reactor_installed
 
 from scrapy_omocaptcha import asked
 from scrapy_omocaptcha.beforehand import Beforehand
-from scrapy_omocaptcha.errors import ChallengeNotSolved, CrawlClosing
+from scrapy_omocaptcha.errors import ChallengeNotSolved, CrawlClosing, NotBought
+from scrapy_omocaptcha.means import Means
 from scrapy_omocaptcha.passage import NoPassage
+from scrapy_omocaptcha.progress import Progress
 from scrapy_omocaptcha.settings import Settings
 from scrapy_omocaptcha.walls import Walls
 
 if TYPE_CHECKING:
-    from scrapy import Request, Spider
+    from scrapy import Request
     from scrapy.crawler import Crawler
     from scrapy.http import Response
     from typing_extensions import Self
 
     from scrapy_omocaptcha.challenge import Challenge, Token
 
-logger = logging.getLogger(__name__)
+_ENDS = {
+    **dict.fromkeys(("max_cost", "max_cost_per_day", "max_jobs"), "omocaptcha_limit"),
+    **dict.fromkeys(("account", "min_balance"), "omocaptcha_account"),
+}
+"""Why OMOCAPTCHA_CLOSE_ON_LIMIT closes the spider, and under which name."""
 
 
 class OmoCaptchaMiddleware:
@@ -42,26 +47,16 @@ class OmoCaptchaMiddleware:
         from twisted.internet import reactor
 
         self._settings = settings
-        self.walls = Walls(crawler, settings, reactor)
-        self._beforehand = Beforehand(crawler, self.walls)
+        self._means = Means.of(crawler, settings, reactor)
+        self.walls = Walls(crawler, self._means)
+        self._beforehand = Beforehand(crawler, self._means, self.walls)
+        self._progress = Progress(crawler, self._means)
         crawler.signals.connect(self._request_scheduled, signals.request_scheduled)
-        crawler.signals.connect(self._spider_opened, signals.spider_opened)
-        crawler.signals.connect(self.walls.solver.close, signals.spider_closed)
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
         """:raises NotConfigured: switched off, or no API token. :raises ValueError: a setting that means nothing."""
         return cls(crawler, Settings.from_settings(crawler.settings))
-
-    def _spider_opened(self, spider: Spider) -> None:
-        settings = self._settings
-        logger.info(
-            "OMOcaptcha is on: %s, at most %s for this crawl, %d jobs for a request%s",
-            urlsplit(settings.api_url).netloc,
-            f"{settings.max_cost:g} USD" if settings.max_cost else "any cost",
-            settings.max_attempts,
-            "; dry run, nothing is bought" if settings.dry_run else "",
-        )
 
     def _request_scheduled(self, request: Request) -> None:
         asked.remember(request, scheduled=True)
@@ -81,6 +76,10 @@ class OmoCaptchaMiddleware:
             return await self.walls.before(request)
         except CrawlClosing as error:
             return _give_back(request, error)
+        except ChallengeNotSolved as error:
+            if self.ends_crawl(error.reason):
+                return _give_back(request, CrawlClosing(str(error)))
+            raise
 
     async def process_response(self, request: Request, response: Response) -> Response | Request:
         wish = request.meta.get("omocaptcha")
@@ -91,11 +90,20 @@ class OmoCaptchaMiddleware:
         except CrawlClosing as error:
             return _give_back(request, error)
         except NoPassage as error:
+            if self.ends_crawl(error.refusal.reason):
+                return _give_back(request, CrawlClosing(str(error)))
             return self._left_alone(request, response, error)
 
     def process_exception(self, request: Request, exception: Exception) -> None:
         if not asked.is_own(request):
             self.walls.gone(request)
+
+    def ends_crawl(self, reason: str) -> bool:
+        """Whether a challenge that is left alone for ``reason`` ends the crawl, which is then closed."""
+        if not self._settings.close_on_limit or reason not in _ENDS:
+            return False
+        self._means.engine.close(_ENDS[reason])
+        return True
 
     def _left_alone(self, request: Request, response: Response, error: NoPassage) -> Response:
         """The fate of a challenge that stays closed: on to the callback, or into the errback."""
@@ -139,4 +147,8 @@ async def solve(challenge: Challenge, *, crawler: Crawler) -> Token:
     middleware = crawler.get_downloader_middleware(OmoCaptchaMiddleware)
     if middleware is None:
         raise RuntimeError("OMOcaptcha is not active in this crawl: see its line at the start of the log")
-    return await middleware.walls.buy(challenge)
+    try:
+        return await middleware.walls.buy(challenge)
+    except NotBought as error:
+        middleware.ends_crawl(error.reason)
+        raise

@@ -7,7 +7,6 @@ job may be bought, by ``limits``; who of several requests solves, by ``clearance
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urldefrag
@@ -23,20 +22,13 @@ from scrapy_omocaptcha.policy import Refusal
 from scrapy_omocaptcha.submission import Submission
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from http.cookiejar import Cookie
 
     from scrapy import Request
 
     from scrapy_omocaptcha.challenge import Challenge, Token
-    from scrapy_omocaptcha.clearance import Clearance, Stamp
-    from scrapy_omocaptcha.engine import CrawlEngine
-    from scrapy_omocaptcha.limits import Limits
-    from scrapy_omocaptcha.policy import Policy
-    from scrapy_omocaptcha.settings import Settings
-    from scrapy_omocaptcha.solver import Solver
-    from scrapy_omocaptcha.stats import Stats
-    from scrapy_omocaptcha.telling import Telling
+    from scrapy_omocaptcha.clearance import Stamp
+    from scrapy_omocaptcha.means import Means
 
 logger = logging.getLogger(__name__)
 
@@ -63,21 +55,6 @@ class NoPassage(Exception):
         self.refusal = refusal
         self.page = page
         self.jobs = jobs
-
-
-@dataclass(frozen=True)
-class Means:
-    """What every passage of a crawl works with."""
-
-    settings: Settings
-    engine: CrawlEngine
-    solver: Solver
-    limits: Limits
-    clearance: Clearance
-    stats: Stats
-    policy: Policy
-    told: Telling
-    clock: Callable[[], float]
 
 
 class Passage:
@@ -171,14 +148,14 @@ class Passage:
             if stale:
                 answer, found = await self._ask_again()
                 if found is None:
-                    self._means.stats.inc("tokens/expired")
+                    self._means.solver.expired(token, "not_needed")
                     self._let_through(answer)
                     return answer
                 page = await self._allowed(found)
             age = self._means.clock() - token.made_at + self._engine.delay_ahead(self._request)
             too_old = age > settings.token_max_age
             if too_old or page.challenge.sitekey != token.sitekey:
-                self._means.stats.inc("tokens/expired")
+                self._means.solver.expired(token, "too_old" if too_old else "other_key")
                 continue
             outcome = await self._hand_in(page, token)
             if isinstance(outcome, Response):
@@ -233,7 +210,7 @@ class Passage:
         if answer is not None and answer.status < HTTPStatus.BAD_REQUEST and self._is_news(answer):
             # Its own answer is all there is. Whether it is worth anything nobody knows, so that nothing is won by it.
             self._opened = False
-            self._means.stats.inc("tokens/accepted")
+            self._means.solver.accepted(token, opened=False)
             return answer
         return self._rejected(found, token)
 
@@ -257,13 +234,11 @@ class Passage:
         return said != self._session.said
 
     def _accepted(self, answer: Response, token: Token) -> Response:
-        self._means.stats.inc("tokens/accepted")
-        self._means.limits.succeeded(self._session.host, token.sitekey)
+        self._means.solver.accepted(token)
         return answer
 
     def _rejected(self, page: Page, token: Token) -> Page:
-        self._means.stats.inc("tokens/rejected")
-        self._means.limits.failed(self._session.host, token.sitekey)
+        self._means.solver.rejected(token)
         return page
 
     def _is_what_was_asked(self, answer: Response) -> bool:

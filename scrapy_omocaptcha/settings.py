@@ -62,10 +62,13 @@ class Settings:
     allowed_domains: tuple[str, ...] | None
     """None: the spider's ``allowed_domains``, or every host where it has none."""
     max_cost: float
+    max_cost_per_day: float
     price: float | None
     """None: ask the service's list before the first job."""
     max_jobs: int
     max_jobs_per_host: int
+    close_on_limit: bool
+    min_balance: float
     breaker_failures: int
     breaker_pause: float
     max_attempts: int
@@ -77,6 +80,8 @@ class Settings:
     token_max_age: float
     on_failure: str
     dry_run: bool
+    journal: str | None
+    """Path of the journal."""
 
     @classmethod
     def from_settings(cls, settings: BaseSettings) -> Settings:
@@ -88,6 +93,7 @@ class Settings:
         if not _bool(settings, "OMOCAPTCHA_ENABLED", True):
             raise NotConfigured("OMOCAPTCHA_ENABLED is False")
         dry_run = _bool(settings, "OMOCAPTCHA_DRY_RUN", False)
+        journal = _path(settings, "OMOCAPTCHA_JOURNAL")
         return cls(
             api_token=_api_token(settings, needed=not dry_run),
             api_url=_api_url(settings),
@@ -95,9 +101,12 @@ class Settings:
             trigger=_trigger(settings),
             allowed_domains=_domains(settings),
             max_cost=_number(settings, "OMOCAPTCHA_MAX_COST", 1.0),
+            max_cost_per_day=_per_day(settings, journal),
             price=_price(settings),
             max_jobs=_count(settings, "OMOCAPTCHA_MAX_JOBS", 0),
             max_jobs_per_host=_count(settings, "OMOCAPTCHA_MAX_JOBS_PER_HOST", 0),
+            close_on_limit=_bool(settings, "OMOCAPTCHA_CLOSE_ON_LIMIT", False),
+            min_balance=_number(settings, "OMOCAPTCHA_MIN_BALANCE", 0.0),
             breaker_failures=_count(settings, "OMOCAPTCHA_BREAKER_FAILURES", 5, least=1),
             breaker_pause=_number(settings, "OMOCAPTCHA_BREAKER_PAUSE", 300.0),
             max_attempts=_count(settings, "OMOCAPTCHA_MAX_ATTEMPTS", 2, least=1),
@@ -109,6 +118,7 @@ class Settings:
             token_max_age=_number(settings, "OMOCAPTCHA_TOKEN_MAX_AGE", 110.0, least=1.0, most=120.0),
             on_failure=_choice(settings, "OMOCAPTCHA_ON_FAILURE", "errback", ("errback", "response")),
             dry_run=dry_run,
+            journal=journal,
         )
 
 
@@ -156,6 +166,23 @@ def _choice(settings: BaseSettings, name: str, default: str, valid: tuple[str, .
     if value not in valid:
         raise _nonsense(name, value, " or ".join(repr(word) for word in valid))
     return str(value)
+
+
+def _path(settings: BaseSettings, name: str) -> str | None:
+    value = settings.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, (str, os.PathLike)) or not os.fspath(value):
+        raise _nonsense(name, value, "the path of a file, or None")
+    return str(os.fspath(value))
+
+
+def _per_day(settings: BaseSettings, journal: str | None) -> float:
+    name = "OMOCAPTCHA_MAX_COST_PER_DAY"
+    most = _number(settings, name, 0.0)
+    if most and journal is None:
+        raise ValueError(f"{name} needs OMOCAPTCHA_JOURNAL, in which the crawls of a day say what they have spent")
+    return most
 
 
 def _api_token(settings: BaseSettings, *, needed: bool) -> Secret:

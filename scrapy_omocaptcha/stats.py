@@ -26,3 +26,7 @@ class Stats:
 
     def max(self, name: str, value: float) -> None:
         self._collector.max_value(_PREFIX + name, value)
+
+    def get(self, name: str) -> float:
+        value: float = self._collector.get_value(_PREFIX + name, 0)
+        return value

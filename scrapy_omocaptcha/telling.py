@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_OF_THE_CRAWL = {"max_jobs", "max_cost", "max_cost_per_day", "min_balance", "account", "refused"}
+"""Reasons that are the same on all hosts: said once for the crawl."""
+
 
 class Telling:
     """Tells the user of a crawl."""
@@ -55,9 +58,9 @@ class Telling:
         logger.warning("No way through at %s (%s): %s", public_address(asked.url(request)), reason, message)
 
     def left_alone(self, reason: str, url: str, message: str) -> None:
-        """A challenge is left alone: said once for a host aloud, then in DEBUG."""
+        """A challenge is left alone: said aloud once for its host (or the crawl), then in DEBUG."""
         self._stats.inc(f"skipped/{reason}")
-        host = urlsplit(url).netloc
+        host = "" if reason in _OF_THE_CRAWL else urlsplit(url).netloc
         news = (reason, host) not in self._told
         self._told.add((reason, host))
         logger.log(

@@ -43,6 +43,8 @@ REASONS = {
     "max_jobs": "",
     "max_jobs_per_host": "",
     "max_cost": "",
+    "max_cost_per_day": "",
+    "min_balance": "",
     "breaker": "",
     "refused": "",
     "account": "",

@@ -17,21 +17,12 @@ from scrapy.signals import request_left_downloader
 from scrapy.utils.asyncio import call_later
 
 from scrapy_omocaptcha import asked
-from scrapy_omocaptcha.api.jobs import JobsApi
-from scrapy_omocaptcha.api.transport import Transport
 from scrapy_omocaptcha.astray import Astray
-from scrapy_omocaptcha.clearance import Clearance, Session, Stamp, put_back
+from scrapy_omocaptcha.clearance import put_back
 from scrapy_omocaptcha.detection import find_other_captcha
-from scrapy_omocaptcha.engine import CrawlEngine, Hold
+from scrapy_omocaptcha.engine import Hold
 from scrapy_omocaptcha.errors import NotBought
-from scrapy_omocaptcha.limits import Limits
-from scrapy_omocaptcha.passage import Means, NoPassage, Passage
-from scrapy_omocaptcha.policy import Policy
-from scrapy_omocaptcha.polling import Polling
-from scrapy_omocaptcha.settings import FALLBACK_PRICE, Settings
-from scrapy_omocaptcha.solver import Solver
-from scrapy_omocaptcha.stats import Stats
-from scrapy_omocaptcha.telling import Telling
+from scrapy_omocaptcha.passage import NoPassage, Passage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,6 +32,9 @@ if TYPE_CHECKING:
     from scrapy.http import Response
 
     from scrapy_omocaptcha.challenge import Challenge, Token
+    from scrapy_omocaptcha.clearance import Session, Stamp
+    from scrapy_omocaptcha.means import Means
+    from scrapy_omocaptcha.stats import Stats
 
 _TO_THE_COOKIEJAR = 0.1
 """Seconds, of which the middlewares before us need a few thousandths."""
@@ -72,41 +66,11 @@ class _Held:
 class Walls:
     """The walls of one crawl."""
 
-    def __init__(self, crawler: Crawler, settings: Settings, reactor: Any) -> None:
-        assert crawler.stats is not None
-        clock = time.monotonic
+    def __init__(self, crawler: Crawler, means: Means) -> None:
         self._crawler = crawler
-        self.settings = settings
-        self.stats = Stats(crawler.stats)
-        self.told = Telling(crawler, self.stats)
-        self.engine = CrawlEngine(crawler, settings.max_waiting)
-        self.limits = Limits(settings, settings.price or FALLBACK_PRICE, clock)
-        self.solver = Solver(
-            JobsApi(
-                Transport(settings.api_url, timeout=settings.api_timeout, reactor=reactor),
-                settings.api_token,
-                settings.type_job_id,
-            ),
-            self.limits,
-            Polling(settings.poll_interval),
-            engine=self.engine,
-            settings=settings,
-            stats=self.stats,
-            clock=clock,
-        )
-        self.policy = Policy(crawler, settings, self.engine, self.limits)
-        self._clearance = Clearance()
-        self._means = Means(
-            settings=settings,
-            engine=self.engine,
-            solver=self.solver,
-            limits=self.limits,
-            clearance=self._clearance,
-            stats=self.stats,
-            policy=self.policy,
-            told=self.told,
-            clock=clock,
-        )
+        self._means = means
+        self._engine = means.engine
+        self._clearance = means.clearance
         self._let_go: weakref.WeakKeyDictionary[Request, _Held] = weakref.WeakKeyDictionary()
         self._astray = Astray(crawler)
         crawler.signals.connect(self._site_has_answered, request_left_downloader)
@@ -128,18 +92,19 @@ class Walls:
             self._clearance.sent(request)
             return None
         held = self._hold(request)
+        generation = session.generation
         try:
             while session.closed:
-                await self.engine.wait(session.join(challenged=False))
+                await self._engine.wait(session.join(challenged=False))
                 if session.closed:
                     session.back()
             held.session = session
             if asked.is_redirected(request):
                 # Where it was redirected to may be the wall itself, which has nothing to give any more.
                 self._clearance.sent(request)
-                answer = await self.engine.send(asked.again(request))
+                answer = await self._engine.send(asked.again(request))
                 held.end()
-                return answer if self.policy.find(request, answer) else self.deliver(request, answer)
+                return answer if self._means.policy.find(request, answer) else self.deliver(request, answer)
         except BaseException:
             held.end()
             raise
@@ -149,7 +114,7 @@ class Walls:
         weakref.finalize(request, held.end).atexit = False
         won = {cookie.name for cookie in session.cookies}
         request.cookies = _without(won, request.cookies)
-        self._clearance.sent(request)
+        self._clearance.sent(request, fresh=session.generation > generation)
         return None
 
     def _site_has_answered(self, request: Request) -> None:
@@ -166,9 +131,9 @@ class Walls:
             held.end()
 
     def _hold(self, request: Request) -> _Held:
-        self.stats.inc("held")
-        held = _Held(self.engine.hold(request), self.stats, time.monotonic)
-        self.stats.max("held/max", len(self.engine.holds))
+        self._means.stats.inc("held")
+        held = _Held(self._engine.hold(request), self._means.stats, self._means.clock)
+        self._means.stats.max("held/max", len(self._engine.holds))
         return held
 
     # -- after a response ----------------------------------------------------------------------------------------
@@ -184,7 +149,7 @@ class Walls:
         session = self._clearance.known(request)
         if session is not None:
             self._undo_late(request, session, stamp.generation)
-        challenge = self.policy.find(request, response)
+        challenge = self._means.policy.find(request, response)
         if asked.is_redirected(request):
             self._astray.judged(request, is_wall=challenge is not None)
         if challenge is None:
@@ -208,7 +173,7 @@ class Walls:
 
     def _undo_late(self, request: Request, session: Session, clearances: int) -> None:
         """Put back what a late answer, to a request sent before the clearance was won, has overwritten."""
-        jar = self.engine.jar(request)
+        jar = self._engine.jar(request)
         if jar is not None and clearances < session.generation:
             put_back(jar, session.cookies)
 
@@ -217,18 +182,18 @@ class Walls:
             session.unchallenged(stamp)
         vendor = find_other_captcha(response)
         if vendor is not None:
-            self.told.left_alone("other_captcha", response.url, f"its captcha is another product's: {vendor}")
+            self._means.told.left_alone("other_captcha", response.url, f"its captcha is another product's: {vendor}")
 
     async def _see_through(self, request: Request, response: Response, challenge: Challenge, stamp: Stamp) -> Response:
         since = time.monotonic()
-        self.stats.inc("challenges")
+        self._means.stats.inc("challenges")
         passage = Passage(self._means, request, stamp)
         try:
             answer = await passage.run(response, challenge)
         except NoPassage as error:
-            self.told.failed(request, error.page.challenge, *error.refusal, jobs=error.jobs)
+            self._means.told.failed(request, error.page.challenge, *error.refusal, jobs=error.jobs)
             raise
-        self.told.solved(request, challenge, time.monotonic() - since, passage.jobs, passage.cost)
+        self._means.told.solved(request, challenge, time.monotonic() - since, passage.jobs, passage.cost)
         return self.deliver(request, answer)
 
     def deliver(self, request: Request, answer: Response, *, solved: bool = True) -> Response:
@@ -264,11 +229,13 @@ class Walls:
         :raises JobError: a job was bought and gave no token.
         :raises ApiError: the service took no job.
         """
-        refusal = self.policy.refuse_solving(challenge)
+        refusal = self._means.policy.refuse_solving(challenge)
         if refusal is not None:
             raise NotBought(refusal.reason, refusal.message)
         host = urlsplit(challenge.url).hostname or ""
-        return await self.solver.solve(challenge, host=host, bought=lambda _: None)
+        token = await self._means.solver.solve(challenge, host=host, bought=lambda _: None)
+        self._means.solver.left(token, "by_hand")
+        return token
 
 
 def _without(names: set[str], cookies: Any) -> Any:

@@ -9,6 +9,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 from scrapy.settings import Settings as ScrapySettings
 
 from scrapy_omocaptcha.errors import NotBought
+from scrapy_omocaptcha.journal import Record
 from scrapy_omocaptcha.limits import Limits
 from scrapy_omocaptcha.settings import Settings
 
@@ -24,9 +25,9 @@ class Clock:
         return self.now
 
 
-def limits(price=0.001, clock=None, **values):
+def limits(price=0.001, clock=None, spent_in_a_day=None, **values):
     named = {f"OMOCAPTCHA_{name.upper()}": value for name, value in {"api_token": "x", **values}.items()}
-    return Limits(Settings.from_settings(ScrapySettings(named)), price, clock or Clock())
+    return Limits(Settings.from_settings(ScrapySettings(named)), price, clock or Clock(), spent_in_a_day=spent_in_a_day)
 
 
 def reason(limits, host=HOST, key=KEY):
@@ -92,6 +93,51 @@ def test_what_was_certainly_not_bought_makes_room_again():
     assert reason(few) == "max_jobs"
 
 
+# -- the day and the balance ----------------------------------------------------------------------------------------
+
+JOURNAL = {"max_cost": 0, "max_cost_per_day": 1.0, "journal": "jobs.jsonl"}
+
+
+def test_what_other_crawls_have_spent_within_a_day_leaves_less_for_this_one():
+    spent = [0.89]
+    day = limits(price=0.1, spent_in_a_day=lambda enough: spent[0], **JOURNAL)
+    assert reason(day) is None
+    spent[0] = 0.91
+    assert reason(day) == "max_cost_per_day"
+    with pytest.raises(NotBought, match="raise OMOCAPTCHA_MAX_COST_PER_DAY"):
+        day.reserve(HOST, KEY)
+    spent[0] = 0.5
+    assert reason(day) is None, "a day has passed for some of it"
+
+
+def test_where_what_others_have_spent_is_not_known_nothing_is_bought():
+    def broken(enough):
+        raise OSError("disk on fire")
+
+    with pytest.raises(NotBought, match=r"disk on fire.*mend OMOCAPTCHA_JOURNAL") as raised:
+        limits(spent_in_a_day=broken, **JOURNAL).check(HOST, KEY)
+    assert raised.value.reason == "max_cost_per_day"
+
+
+def test_a_balance_is_spent_down_to_its_floor_and_no_further():
+    floor = limits(price=0.1, max_cost=0, min_balance=2.0)
+    buy(floor, 3)
+    floor.holds(2.25)
+    buy(floor, 2)
+    assert reason(floor) == "min_balance"
+
+
+def test_what_earlier_runs_of_the_crawl_have_bought_counts():
+    record = Record("2026-11-24T00:00:00Z", "shop", "1", HOST, f"https://{HOST}/", "checkbox", cost_usd=0.4)
+    going_on = limits(price=0.1, max_cost=1.0, max_jobs=3, max_jobs_per_host=2)
+    going_on.go_on([record])
+    assert (going_on.jobs, going_on.jobs_of_host[HOST], going_on.spent) == (1, 1, 0.4)
+    buy(going_on, 1)
+    assert (reason(going_on), reason(going_on, "other.example")) == ("max_jobs_per_host", None)
+    buy(going_on, 1, "other.example")
+    assert reason(going_on, "other.example") == "max_jobs"
+
+
 # -- the breaker ----------------------------------------------------------------------------------------------------
 
 
@@ -100,7 +146,7 @@ def opened(clock, failures=3):
     for _ in range(failures):
         assert reason(broken) is None
         broken.reserve(HOST, KEY)
-        broken.failed(HOST, KEY)
+        broken.breaker.failed(HOST, KEY)
     assert reason(broken) == "breaker"
     return broken
 
@@ -111,11 +157,27 @@ def test_failures_in_a_row_open_the_breaker_of_that_host_and_key_alone():
     assert reason(broken, key="another key") is None
 
 
+def test_a_host_whose_key_changes_with_each_failure_is_left_alone_as_a_whole():
+    clock = Clock()
+    broken = limits(clock=clock, breaker_failures=3, breaker_pause=60)
+    for key in ("k1", "k2", "k3"):
+        assert reason(broken, key=key) is None
+        broken.reserve(HOST, key)
+        broken.breaker.failed(HOST, key)
+    assert reason(broken, key="k4") == "breaker"
+    assert reason(broken, "other.example", "k4") is None
+    clock.now += 60
+    broken.reserve(HOST, "k5")
+    assert reason(broken, key="k6") == "breaker", "one job at a time, whatever the key"
+    broken.breaker.succeeded(HOST, "k5")
+    assert reason(broken, key="k6") is None
+
+
 def test_a_success_in_between_starts_the_row_anew():
     whole = limits(breaker_failures=2)
     for _ in range(5):
-        whole.failed(HOST, KEY)
-        whole.succeeded(HOST, KEY)
+        whole.breaker.failed(HOST, KEY)
+        whole.breaker.succeeded(HOST, KEY)
     assert reason(whole) is None
 
 
@@ -136,9 +198,9 @@ def test_the_one_job_closes_the_breaker_when_it_succeeds():
     broken = opened(clock)
     clock.now += 60
     broken.reserve(HOST, KEY)
-    broken.succeeded(HOST, KEY)
+    broken.breaker.succeeded(HOST, KEY)
     buy(broken, 5)
-    broken.failed(HOST, KEY)
+    broken.breaker.failed(HOST, KEY)
     assert reason(broken) is None, "the row starts anew"
 
 
@@ -148,7 +210,7 @@ def test_the_one_job_opens_the_breaker_for_a_whole_pause_when_it_fails():
     clock.now += 60
     broken.reserve(HOST, KEY)
     clock.now += 30
-    broken.failed(HOST, KEY)
+    broken.breaker.failed(HOST, KEY)
     clock.now += 59
     assert reason(broken) == "breaker"
     clock.now += 1
@@ -170,7 +232,7 @@ def test_a_turn_that_is_given_back_does_not_shorten_a_pause_that_a_late_failure_
     clock.now += 60
     turn = broken.reserve(HOST, KEY)
     clock.now += 1
-    broken.failed(HOST, KEY)
+    broken.breaker.failed(HOST, KEY)
     turn.give_up()
     assert reason(broken) == "breaker"
 
@@ -217,7 +279,7 @@ def test_a_closed_account_stays_closed_and_keeps_its_first_reason():
     assert not closed.close_account("the balance is empty"), "no news"
     reservation.give_up()
     closed.taken()
-    closed.succeeded(HOST, KEY)
+    closed.breaker.succeeded(HOST, KEY)
     clock.now += 1e9
     with pytest.raises(NotBought, match="the token is wrong") as raised:
         closed.reserve(HOST, KEY)
@@ -260,6 +322,7 @@ class Purchases(RuleBasedStateMachine):
         )
         self.bought = []
         self.row = {}
+        self.keys = {}
         self.quiet_until = {}
         self.refusals = 0
         self.paused_until = 0.0
@@ -268,6 +331,7 @@ class Purchases(RuleBasedStateMachine):
     @rule(target=under_way, host=HOSTS, key=KEYS)
     def reserve(self, host, key):
         mine = (host, key)
+        both = (mine, (host, None))
         try:
             reservation = self.limits.reserve(host, key)
         except NotBought as error:
@@ -275,12 +339,14 @@ class Purchases(RuleBasedStateMachine):
             return None
         assert not self.closed
         assert self.clock.now >= self.paused_until
-        assert self.clock.now >= self.quiet_until.get(mine, 0), "no job while the breaker is open"
-        before = self.quiet_until.get(mine)
-        if before is not None:
-            self.quiet_until[mine] = self.clock.now + 60
+        assert not self.is_quiet(mine), "no job while the breaker is open"
+        before = {circuit: self.quiet_until[circuit] for circuit in both if circuit in self.quiet_until}
+        self.quiet_until.update(dict.fromkeys(before, self.clock.now + 60))
         self.bought.append((host, reservation))
-        return (mine, reservation, before, self.quiet_until.get(mine))
+        return (mine, reservation, before, self.clock.now + 60)
+
+    def is_quiet(self, mine):
+        return any(self.clock.now < self.quiet_until.get(circuit, 0) for circuit in (mine, (mine[0], None)))
 
     def explain(self, reason, mine):
         """A refusal has its cause: nothing is refused that might be bought."""
@@ -291,7 +357,7 @@ class Purchases(RuleBasedStateMachine):
             "max_jobs_per_host": self.max_jobs_per_host and self.of_host(mine[0]) >= self.max_jobs_per_host,
             "max_cost": self.max_cost and spent + self.limits.price > self.max_cost - 1e-6,
             "refused": self.clock.now < self.paused_until,
-            "breaker": self.clock.now < self.quiet_until.get(mine, 0),
+            "breaker": self.is_quiet(mine),
         }
         assert causes[reason], reason
 
@@ -305,8 +371,9 @@ class Purchases(RuleBasedStateMachine):
         mine, reservation, before, since = job
         reservation.give_up()
         self.bought.remove((mine[0], reservation))
-        if before is not None and self.quiet_until.get(mine) == since:
-            self.quiet_until[mine] = before
+        for circuit, until in before.items():
+            if self.quiet_until.get(circuit) == since:
+                self.quiet_until[circuit] = until
 
     @rule(job=consumes(under_way))
     def failed(self, job):
@@ -315,10 +382,14 @@ class Purchases(RuleBasedStateMachine):
         self.fail(job[0])
 
     def fail(self, mine):
-        self.limits.failed(*mine)
+        self.limits.breaker.failed(*mine)
         self.row[mine] = self.row.get(mine, 0) + 1
         if self.row[mine] >= self.threshold:
             self.quiet_until[mine] = self.clock.now + 60
+        keys = self.keys.setdefault(mine[0], set())
+        keys.add(mine[1])
+        if len(keys) >= self.threshold:
+            self.quiet_until[mine[0], None] = self.clock.now + 60
 
     @rule(host=HOSTS, key=KEYS)
     def the_breaker_opens_and_its_pause_passes(self, host, key):
@@ -330,9 +401,12 @@ class Purchases(RuleBasedStateMachine):
     def succeeded(self, job):
         if job is None:
             return
-        self.limits.succeeded(*job[0])
+        self.limits.breaker.succeeded(*job[0])
+        host, _ = job[0]
         self.row.pop(job[0], None)
-        self.quiet_until.pop(job[0], None)
+        self.keys.pop(host, None)
+        for circuit in (job[0], (host, None)):
+            self.quiet_until.pop(circuit, None)
 
     @rule()
     def refused(self):

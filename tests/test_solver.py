@@ -10,6 +10,7 @@ from scrapy.statscollectors import MemoryStatsCollector
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.task import Clock, deferLater
 
+from scrapy_omocaptcha.account import Account
 from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.errors import (
     AccountError,
@@ -22,6 +23,7 @@ from scrapy_omocaptcha.errors import (
     JobTimeout,
     NotBought,
 )
+from scrapy_omocaptcha.ledger import Ledger
 from scrapy_omocaptcha.limits import Limits
 from scrapy_omocaptcha.settings import Settings
 from scrapy_omocaptcha.solver import Solver, public_address
@@ -113,9 +115,6 @@ class ScriptedApi:
     async def price(self):
         return await self._answer("price")
 
-    async def close(self):
-        await self._answer("close")
-
 
 class EveryTwoSeconds:
     def __init__(self):
@@ -139,18 +138,24 @@ class Bench:
         self.settings = Settings.from_settings(
             ScrapySettings({f"OMOCAPTCHA_{name}": value for name, value in values.items()})
         )
-        self.limits = Limits(self.settings, self.settings.price or 0.00055, self.clock.seconds)
+        price = self.settings.price or 0.00055
+        self.limits = Limits(self.settings, price, self.clock.seconds, spent_in_a_day=lambda enough: 0.0)
         self.engine = Engine(self.clock)
         self.polling = EveryTwoSeconds()
         collector = MemoryStatsCollector(SimpleNamespace(settings=ScrapySettings()))
         self._stats = collector
+        self.ledger = Ledger(spider="shop", stats=Stats(collector))
+        self.account = Account(
+            self.api, self.limits, engine=self.engine, settings=self.settings, stats=Stats(collector)
+        )
         self.solver = Solver(
             self.api,
             self.limits,
+            self.ledger,
+            self.account,
             self.polling,
             engine=self.engine,
             settings=self.settings,
-            stats=Stats(collector),
             clock=self.clock.seconds,
         )
         self.bought = []
@@ -238,12 +243,6 @@ def test_the_service_learns_neither_query_nor_user_of_the_page():
 )
 def test_a_public_address_is_scheme_host_and_path(url, told):
     assert public_address(url) == told
-
-
-def test_closing_the_solver_closes_the_api():
-    bench = Bench(close=[None])
-    ensureDeferred(bench.solver.close())
-    assert [name for name, *_ in bench.api.calls] == ["close"]
 
 
 # -- while the job runs ---------------------------------------------------------------------------------------------

@@ -1,0 +1,89 @@
+"""What everything at a wall works with, put together once for a crawl. Nothing is decided here."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from scrapy.utils.job import job_dir
+
+from scrapy_omocaptcha.account import Account
+from scrapy_omocaptcha.api.jobs import JobsApi
+from scrapy_omocaptcha.api.transport import Transport
+from scrapy_omocaptcha.clearance import Clearance
+from scrapy_omocaptcha.engine import CrawlEngine
+from scrapy_omocaptcha.ledger import Ledger
+from scrapy_omocaptcha.limits import Limits
+from scrapy_omocaptcha.policy import Policy
+from scrapy_omocaptcha.polling import Polling
+from scrapy_omocaptcha.settings import FALLBACK_PRICE
+from scrapy_omocaptcha.solver import Solver
+from scrapy_omocaptcha.stats import Stats
+from scrapy_omocaptcha.telling import Telling
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from scrapy.crawler import Crawler
+
+    from scrapy_omocaptcha.api.protocol import Api
+    from scrapy_omocaptcha.settings import Settings
+
+
+@dataclass(frozen=True)
+class Means:
+    """The parts of a crawl."""
+
+    settings: Settings
+    engine: CrawlEngine
+    api: Api
+    account: Account
+    limits: Limits
+    ledger: Ledger
+    solver: Solver
+    clearance: Clearance
+    stats: Stats
+    policy: Policy
+    told: Telling
+    clock: Callable[[], float]
+
+    @classmethod
+    def of(cls, crawler: Crawler, settings: Settings, reactor: Any) -> Means:
+        assert crawler.stats is not None
+        clock = time.monotonic
+        stats = Stats(crawler.stats)
+        engine = CrawlEngine(crawler, settings.max_waiting)
+        api = JobsApi(
+            Transport(settings.api_url, timeout=settings.api_timeout, reactor=reactor),
+            settings.api_token,
+            settings.type_job_id,
+        )
+        ledger = Ledger(
+            spider=crawler.spider.name if crawler.spider is not None else "",
+            stats=stats,
+            journal=settings.journal,
+            per_day=settings.max_cost_per_day > 0,
+            jobdir=job_dir(crawler.settings),
+        )
+        price = settings.price or FALLBACK_PRICE
+        limits = Limits(settings, price, clock, spent_in_a_day=ledger.spent_in_a_day)
+        limits.go_on(ledger.earlier)
+        account = Account(api, limits, engine=engine, settings=settings, stats=stats)
+        solver = Solver(
+            api, limits, ledger, account, Polling(settings.poll_interval), engine=engine, settings=settings, clock=clock
+        )
+        return cls(
+            settings=settings,
+            engine=engine,
+            api=api,
+            account=account,
+            limits=limits,
+            ledger=ledger,
+            solver=solver,
+            clearance=Clearance(),
+            stats=stats,
+            policy=Policy(crawler, settings, engine, limits),
+            told=Telling(crawler, stats),
+            clock=clock,
+        )

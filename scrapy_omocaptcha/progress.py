@@ -1,0 +1,79 @@
+"""What a user is told of a crawl as a whole: what is on, how far it is, and the bill.
+
+Single challenges are told of in ``telling``. Nothing is decided here.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from scrapy import signals
+from scrapy.utils.asyncio import create_looping_call
+from scrapy.utils.defer import deferred_from_coro
+
+from scrapy_omocaptcha.errors import ApiError, CrawlClosing, NotBought
+
+if TYPE_CHECKING:
+    from scrapy import Spider
+    from scrapy.crawler import Crawler
+
+    from scrapy_omocaptcha.means import Means
+
+logger = logging.getLogger(__name__)
+
+
+class Progress:
+    """Speaks when the spider opens, now and then, and when it has closed."""
+
+    def __init__(self, crawler: Crawler, means: Means) -> None:
+        self._crawler = crawler
+        self._means = means
+        self._interval = crawler.settings.getfloat("LOGSTATS_INTERVAL")
+        self._line: Any = None
+        self._said = ""
+        crawler.signals.connect(self._opened, signals.spider_opened)
+        crawler.signals.connect(self._closed, signals.spider_closed)
+
+    def _opened(self, spider: Spider) -> None:
+        settings = self._means.settings
+        logger.info(
+            "OMOcaptcha is on: %s, at most %s for this crawl%s, %d jobs for a request%s",
+            urlsplit(settings.api_url).netloc,
+            f"{settings.max_cost:g} USD" if settings.max_cost else "any cost",
+            f" and {settings.max_cost_per_day:g} USD in 24 hours" if settings.max_cost_per_day else "",
+            settings.max_attempts,
+            "; dry run, nothing is bought" if settings.dry_run else "",
+        )
+        if settings.min_balance and not settings.dry_run:
+            deferred_from_coro(self._look_at_balance())
+        if self._interval:
+            self._line = create_looping_call(self._say)
+            self._line.start(self._interval, now=False)
+
+    async def _look_at_balance(self) -> None:
+        try:
+            await self._means.account.ready()
+        except ApiError as error:
+            logger.warning("The balance is not known yet, and nothing is bought before it is: %s", error)
+        except (NotBought, CrawlClosing):
+            # Said by the account itself; or of no interest any more.
+            return
+
+    def _say(self) -> None:
+        stats = self._means.stats
+        line = (
+            f"{len(self._means.engine.holds)} requests wait, {stats.get('jobs/solved'):g} of "
+            f"{stats.get('jobs/created'):g} jobs are solved, {stats.get('cost_usd'):.5f} USD so far"
+        )
+        if line != self._said and stats.get("challenges"):
+            logger.info("OMOcaptcha: %s", line)
+            self._said = line
+
+    async def _closed(self, spider: Spider) -> None:
+        if self._line is not None and self._line.running:
+            self._line.stop()
+        await self._means.account.last_balance()
+        self._means.ledger.close()
+        await self._means.api.close()

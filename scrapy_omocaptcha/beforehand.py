@@ -57,6 +57,8 @@ class Beforehand:
         means.told.detected(request, challenge, verdict)
         if refusal is not None:
             if refusal.reason == "dry_run":
+                # A token of its own for each request.
+                means.estimate.challenge(urlsplit(request.url).hostname or "", object())
                 means.told.left_alone("dry_run", challenge.url, refusal.message)
                 return None
             raise self._not_solved(request, refusal.reason, refusal.message, challenge)

@@ -87,8 +87,9 @@ class CrawlEngine:
     def closing(self) -> bool:
         """The spider is being closed, for whatever reason."""
         engine = self._crawler.engine
-        # Not crawler.crawling, which is False in the shell all the time.
-        return not engine.running or getattr(getattr(engine, "_slot", None), "closing", None) is not None
+        # Not crawler.crawling, which is False in the shell all the time, nor engine.running, which is not yet True when
+        # the engine says that it has started.
+        return not getattr(engine, "_starting", engine.running) or getattr(getattr(engine, "_slot", None), "closing", None) is not None
 
     def close(self, reason: str) -> None:
         """Have the spider closed, unless it is being closed already."""

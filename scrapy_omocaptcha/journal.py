@@ -7,6 +7,7 @@ its place. The file is locked for each write. Nothing here decides anything, and
 from __future__ import annotations
 
 import json
+import logging
 import math
 import os
 from contextlib import suppress
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from contextlib import AbstractContextManager
     from typing import BinaryIO
+
+# It has a line for each lock that is taken and given back, four for each time that a job is written.
+logging.getLogger("filelock").setLevel(logging.INFO)
 
 Outcome = Literal["accepted", "rejected", "failed", "expired", "abandoned"]
 """What became of a job: its token opened a page, or did not; there was no token; it was not used; nobody waited for

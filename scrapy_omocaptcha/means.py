@@ -13,6 +13,7 @@ from scrapy_omocaptcha.api.jobs import JobsApi
 from scrapy_omocaptcha.api.transport import Transport
 from scrapy_omocaptcha.clearance import Clearance
 from scrapy_omocaptcha.engine import CrawlEngine
+from scrapy_omocaptcha.estimate import Estimate
 from scrapy_omocaptcha.ledger import Ledger
 from scrapy_omocaptcha.limits import Limits
 from scrapy_omocaptcha.policy import Policy
@@ -46,6 +47,7 @@ class Means:
     stats: Stats
     policy: Policy
     told: Telling
+    estimate: Estimate
     clock: Callable[[], float]
 
     @classmethod
@@ -85,5 +87,6 @@ class Means:
             stats=stats,
             policy=Policy(crawler, settings, engine, limits),
             told=Telling(crawler, stats),
+            estimate=Estimate(),
             clock=clock,
         )

@@ -35,6 +35,7 @@ _ENDS = {
     **dict.fromkeys(("account", "min_balance"), "omocaptcha_account"),
 }
 """Why OMOCAPTCHA_CLOSE_ON_LIMIT closes the spider, and under which name."""
+_LOOK_EVERY = 0.25
 
 
 class OmoCaptchaMiddleware:
@@ -77,9 +78,9 @@ class OmoCaptchaMiddleware:
         except CrawlClosing as error:
             return _give_back(request, error)
         except ChallengeNotSolved as error:
-            if self.ends_crawl(error.reason):
-                return _give_back(request, CrawlClosing(str(error)))
-            raise
+            if not self._ends_crawl(error.reason):
+                raise
+            return await self._end_crawl(request, error.reason)
 
     async def process_response(self, request: Request, response: Response) -> Response | Request:
         wish = request.meta.get("omocaptcha")
@@ -90,20 +91,35 @@ class OmoCaptchaMiddleware:
         except CrawlClosing as error:
             return _give_back(request, error)
         except NoPassage as error:
-            if self.ends_crawl(error.refusal.reason):
-                return _give_back(request, CrawlClosing(str(error)))
+            if self._ends_crawl(error.refusal.reason):
+                return await self._end_crawl(request, error.refusal.reason)
             return self._left_alone(request, response, error)
 
     def process_exception(self, request: Request, exception: Exception) -> None:
         if not asked.is_own(request):
             self.walls.gone(request)
 
-    def ends_crawl(self, reason: str) -> bool:
-        """Whether a challenge that is left alone for ``reason`` ends the crawl, which is then closed."""
-        if not self._settings.close_on_limit or reason not in _ENDS:
-            return False
-        self._means.engine.close(_ENDS[reason])
-        return True
+    def _ends_crawl(self, reason: str) -> bool:
+        return self._settings.close_on_limit and reason in _ENDS
+
+    async def _end_crawl(self, request: Request, reason: str) -> Request:
+        """Close the spider, and have the request ready for a resume."""
+        try:
+            # What has been paid for is used before that.
+            while self._means.engine.holds:
+                await self._means.engine.sleep(_LOOK_EVERY)
+            self._means.engine.close(_ENDS[reason])
+            raise CrawlClosing(f"{reason} is reached, and OMOCAPTCHA_CLOSE_ON_LIMIT closes the spider")
+        except CrawlClosing as error:
+            return _give_back(request, error)
+
+    async def buy(self, challenge: Challenge) -> Token:
+        try:
+            return await self.walls.buy(challenge)
+        except NotBought as error:
+            if self._ends_crawl(error.reason):
+                self._means.engine.close(_ENDS[error.reason])
+            raise
 
     def _left_alone(self, request: Request, response: Response, error: NoPassage) -> Response:
         """The fate of a challenge that stays closed: on to the callback, or into the errback."""
@@ -147,8 +163,4 @@ async def solve(challenge: Challenge, *, crawler: Crawler) -> Token:
     middleware = crawler.get_downloader_middleware(OmoCaptchaMiddleware)
     if middleware is None:
         raise RuntimeError("OMOcaptcha is not active in this crawl: see its line at the start of the log")
-    try:
-        return await middleware.walls.buy(challenge)
-    except NotBought as error:
-        middleware.ends_crawl(error.reason)
-        raise
+    return await middleware.buy(challenge)

@@ -90,7 +90,7 @@ class Passage:
             if found is None:
                 return answer
             page = found
-        refusal = await self._refusal(page)
+        refusal = await self._refusal(page, paid=self._others_pay())
         verdict = "solve" if refusal is None else refusal.reason
         self._means.told.detected(self._request, page.challenge, verdict)
         if refusal is not None:
@@ -109,10 +109,14 @@ class Passage:
                     if found is None:
                         self._let_through(answer)
                         return answer
-                    page = await self._allowed(found)
+                    page = await self._allowed(found, paid=True)
             finally:
                 if role is Role.FOLLOW:
                     session.back()
+
+    def _others_pay(self) -> bool:
+        """Another request has opened the wall since this one was sent, or is about to."""
+        return self._session.leading is not None or self._stamp.generation < self._session.generation
 
     async def _lead(self, page: Page) -> Response:
         session = self._session
@@ -151,7 +155,7 @@ class Passage:
                     self._means.solver.expired(token, "not_needed")
                     self._let_through(answer)
                     return answer
-                page = await self._allowed(found)
+                page = await self._allowed(found, paid=True)
             age = self._means.clock() - token.made_at + self._engine.delay_ahead(self._request)
             too_old = age > settings.token_max_age
             if too_old or page.challenge.sitekey != token.sitekey:
@@ -160,7 +164,7 @@ class Passage:
             outcome = await self._hand_in(page, token)
             if isinstance(outcome, Response):
                 return outcome
-            page = await self._allowed(outcome)
+            page = outcome
 
     async def _buy(self, page: Page) -> Token | None:
         """A token, or None when the job that was bought gave none."""
@@ -268,12 +272,15 @@ class Passage:
     def _page(self, response: Response, challenge: Challenge) -> Page:
         return Page(response, challenge, self._session.answers, _values(self._cookies()))
 
-    async def _refusal(self, page: Page) -> Refusal | None:
-        return await self._means.policy.refuse(self._request, page.response, page.challenge)
+    async def _refusal(self, page: Page, *, paid: bool = False) -> Refusal | None:
+        return await self._means.policy.refuse(self._request, page.response, page.challenge, paid=paid)
 
-    async def _allowed(self, page: Page) -> Page:
-        """A page met on the way, unless it may not be solved."""
-        refusal = await self._refusal(page)
+    async def _allowed(self, page: Page, *, paid: bool = False) -> Page:
+        """A page met on the way, unless it may not be solved.
+
+        :param paid: it need not be bought now, so that nothing is asked of the purse.
+        """
+        refusal = await self._refusal(page, paid=paid)
         if refusal is not None:
             raise NoPassage(refusal, page, self.jobs)
         return page

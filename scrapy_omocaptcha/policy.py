@@ -65,8 +65,13 @@ class Policy:
                 return challenge if verdict else None
         return challenge if challenge.blocking else None
 
-    async def refuse(self, request: Request, response: Response, challenge: Challenge) -> Refusal | None:
-        """Why a challenge is left alone, in the order in which the reasons are cheap to know."""
+    async def refuse(
+        self, request: Request, response: Response, challenge: Challenge, *, paid: bool = False
+    ) -> Refusal | None:
+        """Why a challenge is left alone, in the order in which the reasons are cheap to know.
+
+        :param paid: it need not be bought now, so that nothing is asked of the purse.
+        """
         reason = unsuitable_request(request) or self._unsolvable(challenge)
         if reason is None and self._hook_failure is not None:
             return Refusal("hook", self._hook_failure)
@@ -78,7 +83,7 @@ class Policy:
                 reason = await self._engine.forbids(target, page=request)
         if reason is not None:
             return Refusal(reason, REASONS[reason])
-        return self._unaffordable(challenge, urlsplit(asked.url(request)).hostname or "")
+        return None if paid else self._unaffordable(challenge, urlsplit(asked.url(request)).hostname or "")
 
     def refuse_beforehand(self, request: Request, challenge: Challenge) -> Refusal | None:
         """Why no token is bought for a request that wants one before it is sent."""

@@ -34,6 +34,7 @@ class Progress:
         self._line: Any = None
         self._said = ""
         crawler.signals.connect(self._opened, signals.spider_opened)
+        crawler.signals.connect(self._started, signals.engine_started)
         crawler.signals.connect(self._closed, signals.spider_closed)
 
     def _opened(self, spider: Spider) -> None:
@@ -46,11 +47,14 @@ class Progress:
             settings.max_attempts,
             "; dry run, nothing is bought" if settings.dry_run else "",
         )
-        if settings.min_balance and not settings.dry_run:
-            deferred_from_coro(self._look_at_balance())
         if self._interval:
             self._line = create_looping_call(self._say)
             self._line.start(self._interval, now=False)
+
+    def _started(self) -> None:
+        # Not when the spider is opened: the engine does not run yet then, as when it is closing.
+        if self._means.settings.min_balance and not self._means.settings.dry_run:
+            deferred_from_coro(self._look_at_balance())
 
     async def _look_at_balance(self) -> None:
         try:

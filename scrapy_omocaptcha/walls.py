@@ -191,6 +191,9 @@ class Walls:
         try:
             answer = await passage.run(response, challenge)
         except NoPassage as error:
+            if error.refusal.reason == "dry_run":
+                session = self._clearance.session(request)
+                self._means.estimate.challenge(session.host, session)
             self._means.told.failed(request, error.page.challenge, *error.refusal, jobs=error.jobs)
             raise
         self._means.told.solved(request, challenge, time.monotonic() - since, passage.jobs, passage.cost)

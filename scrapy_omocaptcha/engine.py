@@ -89,7 +89,10 @@ class CrawlEngine:
         engine = self._crawler.engine
         # Not crawler.crawling, which is False in the shell all the time, nor engine.running, which is not yet True when
         # the engine says that it has started.
-        return not getattr(engine, "_starting", engine.running) or getattr(getattr(engine, "_slot", None), "closing", None) is not None
+        return (
+            not getattr(engine, "_starting", engine.running)
+            or getattr(getattr(engine, "_slot", None), "closing", None) is not None
+        )
 
     def close(self, reason: str) -> None:
         """Have the spider closed, unless it is being closed already."""

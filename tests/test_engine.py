@@ -48,7 +48,7 @@ def during(crawl, service):
 
 
 def ours(spider):
-    return spider.crawler.get_downloader_middleware(OmoCaptchaMiddleware).walls.engine
+    return spider.crawler.get_downloader_middleware(OmoCaptchaMiddleware)._means.engine
 
 
 def downloader(spider):
@@ -89,6 +89,24 @@ def test_the_engines_slot_is_closing_as_soon_as_the_spider_is_to_be_closed(durin
     before, after = during(probe)
     assert before is None
     assert after is not None
+
+
+def test_the_engine_is_starting_before_it_says_that_it_has_started_and_no_longer_when_it_is_stopped(crawl):
+    seen = []
+
+    class Watching(RecordingSpider):
+        @classmethod
+        def from_crawler(cls, crawler, *args, **kwargs):
+            spider = super().from_crawler(crawler, *args, **kwargs)
+            crawler.signals.connect(spider.started, signals.engine_started)
+            return spider
+
+        def started(self):
+            seen.append((self.crawler.engine._starting, self.crawler.engine.running))
+
+    crawled = crawl(Watching)
+    assert seen == [(True, False)]
+    assert not crawled.spider.crawler.engine._starting
 
 
 def test_nextcall_has_the_engine_ask_its_scheduler_at_once(during, walled):

@@ -104,7 +104,7 @@ class Account:
         self.balance = balance
         if balance - self._limits.price < self._min_balance:
             logger.warning(
-                "The balance is %.5f USD, of which OMOCAPTCHA_MIN_BALANCE (%g) is to be left, so that nothing is bought: "
+                "The balance is %.5f USD, of which OMOCAPTCHA_MIN_BALANCE (%g) is to be left: nothing is bought; "
                 "top the account up, or lower it",
                 balance,
                 self._min_balance,

@@ -22,6 +22,7 @@ from scrapy_omocaptcha.limits import Limits
 from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware
 from scrapy_omocaptcha.policy import Policy
 from scrapy_omocaptcha.settings import FALLBACK_PRICE, Settings
+from scrapy_omocaptcha.terminal import harmless
 
 if TYPE_CHECKING:
     from scrapy import Request
@@ -148,7 +149,7 @@ def as_text(finding: Finding) -> str:
         lines.append(_line("failed", finding.error))
     else:
         lines += _told(finding)
-    return "\n".join(_harmless(line) for line in lines)
+    return "\n".join(harmless(line) for line in lines)
 
 
 def _told(finding: Finding) -> list[str]:
@@ -217,7 +218,3 @@ def _cost(cost: Cost | None) -> str:
 
 def _short(words: str) -> str:
     return words if len(words) <= _LONGEST else words[: _LONGEST - 1] + "…"
-
-
-def _harmless(line: str) -> str:
-    return "".join(c if c.isprintable() else "?" for c in line)

@@ -17,15 +17,17 @@ ROOT = Path(__file__).parent.parent
 TIMEOUT = 120
 
 
-def python(*arguments: str | Path, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """``python ARGUMENTS``, with the package as these tests have it; stderr is in stdout."""
+def python(
+    *arguments: str | Path, cwd: Path, stderr: int = subprocess.STDOUT, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """``python ARGUMENTS``, with the package as these tests have it; stderr is in stdout, unless it is a PIPE."""
     package = str(Path(scrapy_omocaptcha.__file__).parent.parent)
     return subprocess.run(
         [sys.executable, *map(str, arguments)],
         cwd=cwd,
         env={**os.environ, "PYTHONPATH": package, **environment},
         stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        stderr=stderr,
         encoding="utf-8",
         timeout=TIMEOUT,
         check=False,

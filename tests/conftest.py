@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+from configparser import ConfigParser
+
 import pytest
 
 from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
+from tests import browser as chromium
+from tests.commands import ROOT, python
 from tests.crawling import Crawls, Reactor
 
 
@@ -42,3 +48,54 @@ def walled(service):
     yield start
     for site in sites:
         site.__exit__(None, None, None)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    if chromium.CHROMIUM is None:
+        if os.environ.get("CI"):
+            pytest.fail("Chromium is not installed, and CI must not leave these tests out")
+        pytest.skip("Chromium is not installed (Debian package chromium)")
+    started = chromium.Browser()
+    yield started
+    started.close()
+
+
+# -- the command, as an installation has it -------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory):
+    """PYTHONPATH of the package and of the entry points in setup.cfg, as an installation has them."""
+    setup = ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    folder = tmp_path_factory.mktemp("site")
+    info = folder / "scrapy_omocaptcha-0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: scrapy-omocaptcha\nVersion: 0\n")
+    (info / "entry_points.txt").write_text(
+        "".join(f"[{group}]\n{lines.strip()}\n" for group, lines in setup["options.entry_points"].items())
+    )
+    return os.pathsep.join([str(folder), str(ROOT)])
+
+
+@pytest.fixture(scope="session")
+def fresh(installed, tmp_path_factory):
+    """What ``scrapy startproject`` makes, the add-on's line, and nothing else."""
+    project = tmp_path_factory.mktemp("project")
+    made = python("-m", "scrapy", "startproject", "fresh", ".", cwd=project)
+    assert made.returncode == 0, made.stdout
+    with (project / "fresh/settings.py").open("a", encoding="utf-8") as settings:
+        settings.write('ADDONS = {"scrapy_omocaptcha.Addon": 500}\nDOWNLOAD_DELAY = 0\n')
+    return project
+
+
+@pytest.fixture
+def scrapy(installed, fresh):
+    """``scrapy("detect", URL)`` → the finished ``scrapy omocaptcha detect URL``; stderr is in its stdout."""
+
+    def scrapy(*arguments, cwd=fresh, stderr=subprocess.STDOUT, **environment):
+        environment = {"PYTHONPATH": installed, "OMOCAPTCHA_API_TOKEN": "", **environment}
+        return python("-m", "scrapy", "omocaptcha", *arguments, cwd=cwd, stderr=stderr, **environment)
+
+    return scrapy

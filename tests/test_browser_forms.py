@@ -7,9 +7,7 @@ HTML standard that decides what is sent.
 from __future__ import annotations
 
 import json
-import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -55,17 +53,6 @@ POLICIES = (
     "unsafe-url, nonsense",
     "nonsense",
 )
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[chromium.Browser]:
-    if chromium.CHROMIUM is None:
-        if os.environ.get("CI"):
-            pytest.fail("Chromium is not installed, and CI must not leave these tests out")
-        pytest.skip("Chromium is not installed (Debian package chromium)")
-    started = chromium.Browser()
-    yield started
-    started.close()
 
 
 def _labelled() -> list[str]:

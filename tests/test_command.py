@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import threading
-from configparser import ConfigParser
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -20,42 +19,6 @@ from tests.commands import ROOT, python
 
 KEY = "6LcSavedPage" + 28 * "x"
 FORM_FIELDS = ["csrf", "next", "g-recaptcha-response", "action"]
-
-
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory):
-    """PYTHONPATH of the package and of the entry points in setup.cfg, as an installation has them."""
-    setup = ConfigParser()
-    setup.read(ROOT / "setup.cfg")
-    folder = tmp_path_factory.mktemp("site")
-    info = folder / "scrapy_omocaptcha-0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: scrapy-omocaptcha\nVersion: 0\n")
-    (info / "entry_points.txt").write_text(
-        "".join(f"[{group}]\n{lines.strip()}\n" for group, lines in setup["options.entry_points"].items())
-    )
-    return os.pathsep.join([str(folder), str(ROOT)])
-
-
-@pytest.fixture(scope="module")
-def fresh(installed, tmp_path_factory):
-    """What ``scrapy startproject`` makes, the add-on's line, and nothing else."""
-    project = tmp_path_factory.mktemp("project")
-    made = python("-m", "scrapy", "startproject", "fresh", ".", cwd=project)
-    assert made.returncode == 0, made.stdout
-    with (project / "fresh/settings.py").open("a", encoding="utf-8") as settings:
-        settings.write('ADDONS = {"scrapy_omocaptcha.Addon": 500}\nDOWNLOAD_DELAY = 0\n')
-    return project
-
-
-@pytest.fixture
-def scrapy(installed, fresh):
-    """``scrapy("detect", URL)`` → the finished ``scrapy omocaptcha detect URL``; stderr is in its stdout."""
-
-    def scrapy(*arguments, cwd=fresh):
-        return python("-m", "scrapy", "omocaptcha", *arguments, cwd=cwd, PYTHONPATH=installed, OMOCAPTCHA_API_TOKEN="")
-
-    return scrapy
 
 
 @pytest.fixture

@@ -1,0 +1,32 @@
+"""``scrapy omocaptcha balance``: what the account holds."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from scrapy_omocaptcha.errors import ApiError
+from scrapy_omocaptcha.verbs import asking
+
+if TYPE_CHECKING:
+    import argparse
+
+    from scrapy.commands import ScrapyCommand
+
+USAGE = "[options]"
+ABOUT = "Say what the account at the service holds."
+
+add_options = asking.add_options
+
+
+def run(command: ScrapyCommand, opts: argparse.Namespace) -> int:
+    """Exit status: 0 when the balance is known; 1 when the service cannot be reached or refuses; 2 when a setting is
+    missing or wrong."""
+    assert command.settings is not None
+    ours = asking.read_settings(command.settings)
+    try:
+        balance = asking.ask(command.settings, ours, lambda api: api.balance())
+    except ApiError as error:
+        return asking.fail(error, "balance", ours, as_json=opts.json)
+    print(json.dumps({"balance_usd": balance}) if opts.json else f"{balance:.5f} USD")
+    return 0

@@ -1,4 +1,4 @@
-"""A real browser for tests: what headless Chromium sends when a form of a page is submitted.
+"""A real browser for tests: what headless Chromium sends when a form of a page is submitted, and how a page looks.
 
 Every host name leads to a server on the loopback interface, so that pages keep their own addresses and
 nothing leaves the machine. That server hands out the page under test, with a policy that blocks its scripts
@@ -102,6 +102,18 @@ class Sent:
     body: bytes
 
 
+@dataclass(frozen=True)
+class Seen:
+    """How a page came out."""
+
+    value: Any
+    """Of the expression that was evaluated in it."""
+    requests: tuple[str, ...]
+    """Every address that was asked for, the page's own among them."""
+    complaints: tuple[str, ...]
+    """What the browser or a script said on the console."""
+
+
 class Browser:
     """One Chromium and its server, in an event loop that runs while a test waits for it."""
 
@@ -110,11 +122,16 @@ class Browser:
         self._ids = itertools.count(1)
         self._page: Page | None = None
         self._next: asyncio.Future[Sent] | None = None
+        self._events: list[dict[str, Any]] = []
         self._await(self._start())
 
     def submit(self, page: Page, selector: str, *, index: int = 0, token: str, pressed: bool) -> Sent:
         """What is sent when the form of a widget on ``page`` is submitted with ``token``."""
         return self._await(self._submit(page, selector, index, token, pressed))
+
+    def look(self, url: str, expression: str, *, width: int = 1200, dark: bool = False) -> Seen:
+        """Open ``url`` in a window of that width, and evaluate ``expression`` once all is loaded."""
+        return self._await(self._look(url, expression, width, dark))
 
     def close(self) -> None:
         """End the browser and the server, and remove the profile."""
@@ -179,11 +196,45 @@ class Browser:
                     raise RuntimeError(f"{method}: {answer['error']}")
                 result: dict[str, Any] = answer["result"]
                 return result
+            self._events.append(answer)
 
-    async def _evaluate(self, expression: str) -> None:
-        result = await self._call("Runtime.evaluate", self._tab, expression=expression, awaitPromise=True)
+    async def _evaluate(self, expression: str) -> Any:
+        result = await self._call(
+            "Runtime.evaluate", self._tab, expression=expression, awaitPromise=True, returnByValue=True
+        )
         if "exceptionDetails" in result:
             raise RuntimeError(result["exceptionDetails"]["exception"].get("description"))
+        return result["result"].get("value")
+
+    async def _look(self, url: str, expression: str, width: int, dark: bool) -> Seen:
+        domains = ("Log", "Network", "Runtime")
+        for domain in domains:
+            await self._call(f"{domain}.enable", self._tab)
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        window = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
+        await self._call("Emulation.setDeviceMetricsOverride", self._tab, **window)
+        await self._call("Emulation.setEmulatedMedia", self._tab, features=[scheme])
+        self._events.clear()
+        arrived = await self._call("Page.navigate", self._tab, url=url)
+        assert "errorText" not in arrived, arrived
+        await self._evaluate(
+            "document.readyState == 'complete' || new Promise(go => addEventListener('load', () => go()))"
+        )
+        value = await self._evaluate(expression)
+        for domain in domains:
+            # Its answer comes after all that the domain had to say.
+            await self._call(f"{domain}.disable", self._tab)
+        await self._call("Emulation.clearDeviceMetricsOverride", self._tab)
+        said = [(event["method"], event["params"]) for event in self._events]
+        return Seen(
+            value,
+            tuple(params["request"]["url"] for method, params in said if method == "Network.requestWillBeSent"),
+            tuple(
+                json.dumps(params)
+                for method, params in said
+                if method in ("Log.entryAdded", "Runtime.consoleAPICalled", "Runtime.exceptionThrown")
+            ),
+        )
 
     async def _submit(self, page: Page, selector: str, index: int, token: str, pressed: bool) -> Sent:
         self._page, self._next = page, None

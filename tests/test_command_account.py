@@ -59,6 +59,17 @@ def test_machines_get_json(ask):
     )
 
 
+def test_a_balance_below_the_floor_is_told_and_is_status_1(ask):
+    assert ask("balance", "-s", "OMOCAPTCHA_MIN_BALANCE=7.5") == (0, "7.50000 USD\n")
+    status, said = ask("balance", "-s", "OMOCAPTCHA_MIN_BALANCE=8")
+    assert status == 1
+    assert said.startswith(
+        "7.50000 USD\nthat is below OMOCAPTCHA_MIN_BALANCE (8.00000 USD), so that crawls buy nothing"
+    )
+    status, said = ask("balance", "--json", "-s", "OMOCAPTCHA_MIN_BALANCE=8")
+    assert (status, json.loads(said)["balance_usd"], json.loads(said)["reason"]) == (1, 7.5, "min_balance")
+
+
 @pytest.mark.parametrize("switch", ["OMOCAPTCHA_ENABLED=False", "OMOCAPTCHA_DRY_RUN=True"])
 def test_in_a_project_its_settings_hold_though_its_crawls_are_switched_off(ask, fresh, switch):
     assert ask("balance", "-s", switch, cwd=fresh) == (0, "7.50000 USD\n")
@@ -156,4 +167,4 @@ def test_a_missing_or_wrong_setting_is_status_2_and_says_the_cure(ask, service):
 
 def test_the_help_says_what_the_exit_status_means(scrapy):
     said = " ".join(scrapy("balance", "--help").stdout.split())
-    assert "Exit status: 0 when the balance is known; 1 when the service cannot be reached or refuses; 2 when" in said
+    assert "Exit status: 0 when the balance is known; 1 when the service cannot be reached or refuses, or" in said

@@ -114,7 +114,7 @@ def grouped(records: Sequence[Record], by: str) -> list[Sums]:
 
 def moment(record: Record) -> datetime:
     """When the job was bought, in UTC."""
-    since = datetime.fromisoformat(record.time.replace("Z", "+00:00")) - _EPOCH
+    since = record.at - _EPOCH
     try:
         return _EPOCH + since
     except OverflowError:

@@ -20,13 +20,22 @@ add_options = asking.add_options
 
 
 def run(command: ScrapyCommand, opts: argparse.Namespace) -> int:
-    """Exit status: 0 when the balance is known; 1 when the service cannot be reached or refuses; 2 when a setting is
-    missing or wrong."""
+    """Exit status: 0 when the balance is known; 1 when the service cannot be reached or refuses, or the balance is
+    below OMOCAPTCHA_MIN_BALANCE; 2 when a setting is missing or wrong."""
     assert command.settings is not None
     ours = asking.read_settings(command.settings)
     try:
         balance = asking.ask(command.settings, ours, lambda api: api.balance())
     except ApiError as error:
         return asking.fail(error, "balance", ours, as_json=opts.json)
-    print(json.dumps({"balance_usd": balance}) if opts.json else f"{balance:.5f} USD")
+    if not opts.json:
+        print(f"{balance:.5f} USD", flush=True)
+    if balance < ours.min_balance:
+        sentence = (
+            f"that is below OMOCAPTCHA_MIN_BALANCE ({ours.min_balance:.5f} USD), so that crawls buy nothing: "
+            "top the account up, or lower it"
+        )
+        return asking.refuse(sentence, as_json=opts.json, balance_usd=balance, error=sentence, reason="min_balance")
+    if opts.json:
+        print(json.dumps({"balance_usd": balance}))
     return 0

@@ -84,11 +84,11 @@ def test_it_is_asked_under_whatever_reactor_the_project_has(ask, reactor):
 
 
 def test_a_price_of_ones_own_is_told_beside_the_lists(ask):
-    status, said = ask("price", "-s", "OMOCAPTCHA_PRICE=0.002", "-s", "OMOCAPTCHA_MAX_COST=0.5")
+    status, said = ask("price", "-s", "OMOCAPTCHA_PRICE=0.1", "-s", "OMOCAPTCHA_MAX_COST=0.3")
     assert status == 0
     assert said.splitlines()[1:] == [
-        "0.00200 USD is what a crawl reckons with (OMOCAPTCHA_PRICE)",
-        "OMOCAPTCHA_MAX_COST, 0.50000 USD a crawl, buys 250 jobs",
+        "0.10000 USD is what a crawl reckons with (OMOCAPTCHA_PRICE)",
+        "OMOCAPTCHA_MAX_COST, 0.30000 USD a crawl, buys 3 jobs",
     ]
 
 

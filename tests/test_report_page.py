@@ -54,7 +54,7 @@ JOURNALS = {
     "failures alone": [line(outcome="failed", reason="lost", seconds=None)] * 3,
     "sixty hosts": business(3000, hosts=60, days=0.2),
     "years": business(300, days=2000),
-    "free": [line(cost_usd=0)] * 5,
+    "for nothing": [line(cost_usd=0, seconds=0)] * 5,
     "hostile": HOSTILE,
 }
 
@@ -111,6 +111,12 @@ def test_many_hosts_are_the_dearest_and_the_others(look):
     assert "15 others" in seen["text"]
 
 
+def test_one_host_more_is_no_other(look):
+    names = look(business(300, hosts=10))["words"][-1]
+    assert "shop09.example" in names
+    assert not any("others" in name for name in names)
+
+
 def test_what_a_journal_holds_is_text(look):
     seen = look(HOSTILE)
     hosts = seen["words"][-1]
@@ -144,6 +150,6 @@ def test_lines_that_could_not_be_read_are_told():
 def test_the_users_own_settings_of_matplotlib_neither_change_the_plots_nor_are_changed(tmp_path):
     records, _ = read_journal(write(tmp_path / "jobs.jsonl", *business(30)))
     plain = web_page(records, sources=["a"])
-    with matplotlib.rc_context({"axes.facecolor": "red", "svg.fonttype": "path", "font.size": 30}):
+    with matplotlib.rc_context({"path.sketch": (1, 100, 2), "svg.fonttype": "path", "grid.linestyle": ":"}):
         assert web_page(records, sources=["a"]) == plain
         assert matplotlib.rcParams["svg.fonttype"] == "path"

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scrapy_omocaptcha.terminal import harmless
+
 if TYPE_CHECKING:
     import argparse
 
@@ -65,7 +67,6 @@ def _read(sources: list[str]) -> tuple[list[Record], int]:
     :raises OSError: one cannot be read.
     """
     from scrapy_omocaptcha.journal import read_journal
-    from scrapy_omocaptcha.terminal import harmless
 
     records: list[Record] = []
     unreadable = 0
@@ -81,5 +82,5 @@ def _read(sources: list[str]) -> tuple[list[Record], int]:
 
 
 def _fail(why: str) -> int:
-    print(f"scrapy omocaptcha report: {why}", file=sys.stderr)
+    print(harmless(f"scrapy omocaptcha report: {why}"), file=sys.stderr)
     return 1

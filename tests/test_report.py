@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from scrapy_omocaptcha.estimate import Jobs
 from scrapy_omocaptcha.journal import Record
 from scrapy_omocaptcha.report.figures import by_number, seconds, share, short, usd
 from scrapy_omocaptcha.report.sums import Sums, grouped
@@ -70,14 +71,19 @@ def test_a_balance_known_at_one_end_alone_says_nothing():
 
 
 def test_a_dry_run_tells_what_it_would_have_cost_and_where():
-    hosts = {f"shop{number}.example": 10 - number for number in range(8)}
-    said = crawl_report([], walls=52, pages=90, stayed_closed={"dry_run": 52}, would_buy=hosts, price=0.00055)
+    hosts = {f"shop{number}.example": Jobs(min(2, 8 - number), 8 - number) for number in range(8)}
+    said = crawl_report([], walls=36, pages=90, stayed_closed={"dry_run": 36}, would_buy=hosts, price=0.00055)
     assert said == (
-        "OMOcaptcha: 52 walls met in 90 pages, nothing bought\n"
-        "  stayed closed  52: dry_run 52\n"
-        "  dry run        52 jobs for 0.02860 USD were to be bought: shop0.example 10, shop1.example 9, "
-        "shop2.example 8, shop3.example 7, shop4.example 6, 3 others 12"
+        "OMOcaptcha: 36 walls met in 90 pages, nothing bought\n"
+        "  stayed closed  36: dry_run 36\n"
+        "  dry run        15 to 36 jobs for 0.00825 to 0.01980 USD were not bought: shop0.example 2 to 8, "
+        "shop1.example 2 to 7, shop2.example 2 to 6, shop3.example 2 to 5, shop4.example 2 to 4, 3 others"
     )
+
+
+def test_a_dry_run_that_knows_says_one_number():
+    said = crawl_report([], walls=3, pages=9, stayed_closed={}, would_buy={"shop.example": Jobs(3, 3)}, price=0.00055)
+    assert said.endswith("dry run  3 jobs for 0.00165 USD were not bought: shop.example 3")
 
 
 # -- journals -------------------------------------------------------------------------------------------------------

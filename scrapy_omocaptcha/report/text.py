@@ -15,11 +15,13 @@ from scrapy_omocaptcha.terminal import harmless
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from scrapy_omocaptcha.estimate import Jobs
     from scrapy_omocaptcha.journal import Record
 
 _HALF_A_PLACE = 0.000005
 """USD: what is less is not seen in five places."""
 _LONGEST_NAME = 60
+_HOSTS = 5
 _BASIS = "each job at its price when it was bought, failed ones too"
 
 
@@ -31,7 +33,7 @@ def crawl_report(
     stayed_closed: Mapping[str, int],
     opening_balance: float | None = None,
     closing_balance: float | None = None,
-    would_buy: Mapping[str, int] | None = None,
+    would_buy: Mapping[str, Jobs] | None = None,
     price: float = 0.0,
 ) -> str:
     """The block at the end of a crawl.
@@ -42,7 +44,7 @@ def crawl_report(
     :param stayed_closed: how many challenges were left alone or stayed closed, by reason.
     :param opening_balance: USD in the account when the spider opened; None: not asked.
     :param closing_balance: the same when it closed.
-    :param would_buy: of a dry run: jobs that would have been bought, by host.
+    :param would_buy: of a dry run: the estimate, by host.
     :param price: USD that each of those would have cost.
     """
     sums = Sums(records)
@@ -57,10 +59,7 @@ def crawl_report(
     if closed:
         rows.append(("stayed closed", f"{closed:,}: {by_number(stayed_closed, most=10)}"))
     if would_buy:
-        jobs = sum(would_buy.values())
-        rows.append(
-            ("dry run", f"{counted(jobs, 'job')} for {usd(jobs * price)} USD were to be bought: {by_number(would_buy)}")
-        )
+        rows.append(("dry run", _would_buy(would_buy, price)))
     if sums.jobs:
         rows.append(("sums", f"of this crawl's own books: {_BASIS}"))
     met = f"{counted(walls, 'wall') if walls else 'no wall'} met in {counted(pages, 'page')}"
@@ -112,6 +111,20 @@ def _balance(opening: float, closing: float, cost: float) -> str:
         f"{words}: {change}, though {usd(cost)} were reckoned "
         "(others may use the account; whether failed jobs are charged is the service's word)"
     )
+
+
+def _would_buy(by_host: Mapping[str, Jobs], price: float) -> str:
+    least, most = (sum(numbers) for numbers in zip(*by_host.values(), strict=True))
+    hosts = sorted(by_host.items(), key=lambda item: (-item[1].most, item[0]))
+    named = [f"{short(host, _LONGEST_NAME)} {_range(*jobs)}" for host, jobs in hosts[:_HOSTS]]
+    if len(hosts) > _HOSTS:
+        named.append(f"{len(hosts) - _HOSTS:,} others")
+    cost = usd(most * price) if least == most else f"{usd(least * price, most * price)} to {usd(most * price)}"
+    return f"{_range(least, most)} {'job' if most == 1 else 'jobs'} for {cost} USD were not bought: {', '.join(named)}"
+
+
+def _range(least: int, most: int) -> str:
+    return f"{most:,}" if least == most else f"{least:,} to {most:,}"
 
 
 def _solve_time(sums: Sums) -> list[tuple[str, str]]:

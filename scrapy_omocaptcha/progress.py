@@ -6,6 +6,7 @@ Single challenges are told of in ``telling``. Nothing is decided here.
 from __future__ import annotations
 
 import logging
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -13,11 +14,14 @@ from scrapy import signals
 from scrapy.utils.asyncio import create_looping_call
 from scrapy.utils.defer import deferred_from_coro
 
+from scrapy_omocaptcha import asked
 from scrapy_omocaptcha.errors import ApiError, CrawlClosing, NotBought
+from scrapy_omocaptcha.report.text import crawl_report
 
 if TYPE_CHECKING:
-    from scrapy import Spider
+    from scrapy import Request, Spider
     from scrapy.crawler import Crawler
+    from scrapy.http import Response
 
     from scrapy_omocaptcha.means import Means
 
@@ -33,8 +37,11 @@ class Progress:
         self._interval = crawler.settings.getfloat("LOGSTATS_INTERVAL")
         self._line: Any = None
         self._said = ""
+        self._pages = 0
+        """Those that the crawl got."""
         crawler.signals.connect(self._opened, signals.spider_opened)
         crawler.signals.connect(self._started, signals.engine_started)
+        crawler.signals.connect(self._received, signals.response_received)
         crawler.signals.connect(self._closed, signals.spider_closed)
 
     def _opened(self, spider: Spider) -> None:
@@ -65,6 +72,10 @@ class Progress:
             # Said by the account itself; or of no interest any more.
             return
 
+    def _received(self, response: Response, request: Request) -> None:
+        if response.status < HTTPStatus.BAD_REQUEST and not asked.is_own(request):
+            self._pages += 1
+
     def _say(self) -> None:
         stats = self._means.stats
         line = (
@@ -78,6 +89,18 @@ class Progress:
     async def _closed(self, spider: Spider) -> None:
         if self._line is not None and self._line.running:
             self._line.stop()
-        await self._means.account.last_balance()
-        self._means.ledger.close()
-        await self._means.api.close()
+        means = self._means
+        closing_balance = await means.account.last_balance()
+        report = crawl_report(
+            [entry.record for entry in means.ledger.entries],
+            challenges=int(means.stats.get("challenges")),
+            pages=self._pages,
+            stayed_closed=means.told.stayed_closed,
+            opening_balance=means.account.balance,
+            closing_balance=closing_balance,
+            would_buy=means.estimate.jobs,
+            price=means.limits.price,
+        )
+        logger.info("%s", report)
+        means.ledger.close()
+        await means.api.close()

@@ -6,6 +6,7 @@ It decides nothing. An address is told without its query, and no line holds a to
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -32,6 +33,8 @@ class Telling:
         self._crawler = crawler
         self._stats = stats
         self._told: set[tuple[str, str]] = set()
+        self.stayed_closed: Counter[str] = Counter()
+        """By reason."""
 
     def detected(self, request: Request, challenge: Challenge, verdict: str) -> None:
         """A challenge was met; ``verdict`` is ``"solve"``, or the reason why it is left alone."""
@@ -54,12 +57,12 @@ class Telling:
         if not jobs:
             self.left_alone(reason, challenge.url, message)
             return
-        self._stats.inc(f"skipped/{reason}")
+        self._count(reason)
         logger.warning("No way through at %s (%s): %s", public_address(asked.url(request)), reason, message)
 
     def left_alone(self, reason: str, url: str, message: str) -> None:
         """A challenge is left alone: said aloud once for its host (or the crawl), then in DEBUG."""
-        self._stats.inc(f"skipped/{reason}")
+        self._count(reason)
         host = "" if reason in _OF_THE_CRAWL else urlsplit(url).netloc
         news = (reason, host) not in self._told
         self._told.add((reason, host))
@@ -70,6 +73,10 @@ class Telling:
             reason,
             message,
         )
+
+    def _count(self, reason: str) -> None:
+        self.stayed_closed[reason] += 1
+        self._stats.inc(f"skipped/{reason}")
 
     def _send(self, signal: object, request: Request, challenge: Challenge, **values: Any) -> None:
         spider = self._crawler.spider

@@ -226,6 +226,25 @@ def test_a_dry_run_makes_no_call_at_all_and_every_page_goes_on_untouched(crawl, 
     assert service.calls == ()
     assert len(crawled.pages) == crawled.count("skipped/dry_run") == 10
     assert read_journal(journal) == ([], [])
+    (report,) = [line for line in crawled.said(logging.INFO) if "were not bought" in line]
+    assert "1 to 10 jobs for 0.00055 to 0.00550 USD were not bought: 127.0.0.2 1 to 10" in report
+
+
+def test_the_bill_is_in_the_log_at_the_end_with_the_balance_beside_it_if_that_was_asked(crawl, service, walled):
+    site = walled("per_page", catalogue_pages=4)
+    crawled = crawl(crawling(site, 4), {**service.settings, "OMOCAPTCHA_MIN_BALANCE": 1})
+    (report,) = [line for line in crawled.said(logging.INFO) if "accepted  " in line]
+    lines = report.splitlines()
+    assert lines[0] == "OMOcaptcha: 4 challenges met in 4 pages, 4 jobs for 0.00220 USD"
+    assert any("10.00000 USD before" in line and "as reckoned" in line for line in lines)
+
+
+def test_a_line_tells_now_and_then_how_far_the_crawl_is(crawl, walled):
+    with OmoCaptchaService(solve_seconds=0.6) as service, WalledSite(service, "session") as site:
+        crawled = crawl(crawling(site, 3), {**service.settings, "LOGSTATS_INTERVAL": 0.2})
+    lines = [line for line in crawled.said(logging.INFO) if "so far" in line]
+    assert "OMOcaptcha: 3 requests wait, 0 of 1 jobs are solved, 0.00055 USD so far" in lines
+    assert len(lines) == len(set(lines)), "nothing is said twice"
 
 
 # -- the journal -----------------------------------------------------------------------------------------------------

@@ -31,14 +31,14 @@ SOME = [
 def test_the_end_of_a_crawl_is_read_in_ten_seconds():
     said = crawl_report(
         SOME,
-        walls=7,
+        challenges=7,
         pages=1250,
         stayed_closed={"robots": 2, "enterprise": 5},
         opening_balance=10.0,
         closing_balance=9.99725,
     )
     assert said == (
-        "OMOcaptcha: 7 walls met in 1,250 pages, 5 jobs for 0.00275 USD\n"
+        "OMOcaptcha: 7 challenges met in 1,250 pages, 5 jobs for 0.00275 USD\n"
         "  accepted       2   40.0 %\n"
         "  rejected       1   20.0 %   the challenge again 1\n"
         "  failed         2   40.0 %   failed 1, lost 1\n"
@@ -50,15 +50,17 @@ def test_the_end_of_a_crawl_is_read_in_ten_seconds():
     )
 
 
-def test_a_crawl_without_walls_has_one_line():
-    assert crawl_report([], walls=0, pages=12, stayed_closed={}) == (
-        "OMOcaptcha: no wall met in 12 pages, nothing bought"
+def test_a_crawl_without_challenges_has_one_line():
+    assert crawl_report([], challenges=0, pages=12, stayed_closed={}) == (
+        "OMOcaptcha: no challenge met in 12 pages, nothing bought"
     )
 
 
 def test_a_balance_that_fell_by_something_else_is_said_to_have_done_so():
     def said(closing):
-        report = crawl_report(SOME, walls=1, pages=1, stayed_closed={}, opening_balance=10.0, closing_balance=closing)
+        report = crawl_report(
+            SOME, challenges=1, pages=1, stayed_closed={}, opening_balance=10.0, closing_balance=closing
+        )
         return next(line for line in report.splitlines() if "balance" in line)
 
     assert "9.99780 after: 0.00220 less, though 0.00275 were reckoned (" in said(9.9978)
@@ -67,14 +69,14 @@ def test_a_balance_that_fell_by_something_else_is_said_to_have_done_so():
 
 
 def test_a_balance_known_at_one_end_alone_says_nothing():
-    assert "balance" not in crawl_report(SOME, walls=1, pages=1, stayed_closed={}, opening_balance=10.0)
+    assert "balance" not in crawl_report(SOME, challenges=1, pages=1, stayed_closed={}, opening_balance=10.0)
 
 
 def test_a_dry_run_tells_what_it_would_have_cost_and_where():
     hosts = {f"shop{number}.example": Jobs(min(2, 8 - number), 8 - number) for number in range(8)}
-    said = crawl_report([], walls=36, pages=90, stayed_closed={"dry_run": 36}, would_buy=hosts, price=0.00055)
+    said = crawl_report([], challenges=36, pages=90, stayed_closed={"dry_run": 36}, would_buy=hosts, price=0.00055)
     assert said == (
-        "OMOcaptcha: 36 walls met in 90 pages, nothing bought\n"
+        "OMOcaptcha: 36 challenges met in 90 pages, nothing bought\n"
         "  stayed closed  36: dry_run 36\n"
         "  dry run        15 to 36 jobs for 0.00825 to 0.01980 USD were not bought: shop0.example 2 to 8, "
         "shop1.example 2 to 7, shop2.example 2 to 6, shop3.example 2 to 5, shop4.example 2 to 4, 3 others"
@@ -82,7 +84,9 @@ def test_a_dry_run_tells_what_it_would_have_cost_and_where():
 
 
 def test_a_dry_run_that_knows_says_one_number():
-    said = crawl_report([], walls=3, pages=9, stayed_closed={}, would_buy={"shop.example": Jobs(3, 3)}, price=0.00055)
+    said = crawl_report(
+        [], challenges=3, pages=9, stayed_closed={}, would_buy={"shop.example": Jobs(3, 3)}, price=0.00055
+    )
     assert said.endswith("dry run  3 jobs for 0.00165 USD were not bought: shop.example 3")
 
 

@@ -28,7 +28,7 @@ _BASIS = "each job at its price when it was bought, failed ones too"
 def crawl_report(
     records: Sequence[Record],
     *,
-    walls: int,
+    challenges: int,
     pages: int,
     stayed_closed: Mapping[str, int],
     opening_balance: float | None = None,
@@ -39,7 +39,7 @@ def crawl_report(
     """The block at the end of a crawl.
 
     :param records: its jobs.
-    :param walls: challenges met.
+    :param challenges: those that were met.
     :param pages: pages that the crawl got.
     :param stayed_closed: how many challenges were left alone or stayed closed, by reason.
     :param opening_balance: USD in the account when the spider opened; None: not asked.
@@ -62,7 +62,7 @@ def crawl_report(
         rows.append(("dry run", _would_buy(would_buy, price)))
     if sums.jobs:
         rows.append(("sums", f"of this crawl's own books: {_BASIS}"))
-    met = f"{counted(walls, 'wall') if walls else 'no wall'} met in {counted(pages, 'page')}"
+    met = f"{counted(challenges, 'challenge') if challenges else 'no challenge'} met in {counted(pages, 'page')}"
     bought = f"{counted(sums.jobs, 'job')} for {usd(sums.cost)} USD" if sums.jobs else "nothing bought"
     return _block(f"OMOcaptcha: {met}, {bought}", rows)
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from scrapy.utils.job import job_dir
 
 from scrapy_omocaptcha.account import Account
-from scrapy_omocaptcha.api.jobs import JobsApi
 from scrapy_omocaptcha.api.transport import Transport
+from scrapy_omocaptcha.api.versions import speak
 from scrapy_omocaptcha.clearance import Clearance
 from scrapy_omocaptcha.engine import CrawlEngine
 from scrapy_omocaptcha.ledger import Ledger
@@ -54,11 +54,7 @@ class Means:
         clock = time.monotonic
         stats = Stats(crawler.stats)
         engine = CrawlEngine(crawler, settings.max_waiting)
-        api = JobsApi(
-            Transport(settings.api_url, timeout=settings.api_timeout, reactor=reactor),
-            settings.api_token,
-            settings.type_job_id,
-        )
+        api = speak(settings, Transport(settings.api_url, timeout=settings.api_timeout, reactor=reactor))
         ledger = Ledger(
             spider=crawler.spider.name if crawler.spider is not None else "",
             stats=stats,

@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test check clean
+.PHONY: demo test check foreign-clients clean
 
 demo: .venv/test   ## crawl the example project's catalogue, offline, and say what happened
 	$(BIN)/python example_project/demo.py $(ARGS)
@@ -18,13 +18,22 @@ check: .venv/dev   ## what CI runs: lint, types, tests
 	$(BIN)/mypy
 	$(BIN)/python -m pytest $(ARGS)
 
+# They pin what we use too, so they live apart.
+foreign-clients: .venv-foreign/installed   ## clients that other people wrote solve jobs at our offline service
+	.venv-foreign/bin/python -m pytest tests/test_foreign_clients.py $(ARGS)
+
 clean:
-	rm -rf .venv
+	rm -rf .venv .venv-foreign
 
 .venv/test: setup.cfg pyproject.toml
 	@echo "Setting up .venv; this takes a minute."
 	@$(PYTHON) -m venv .venv
 	@$(PIP) --editable '.[test]'
+	@touch $@
+
+.venv-foreign/installed: setup.cfg pyproject.toml
+	@$(PYTHON) -m venv .venv-foreign
+	@.venv-foreign/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[test,foreign-clients]'
 	@touch $@
 
 .venv/dev: .venv/test

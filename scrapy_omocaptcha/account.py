@@ -111,11 +111,13 @@ class Account:
             )
 
     async def settle(self, refusal: ApiRefused) -> None:
-        """Version 1 has no error codes: whether words that we do not know are about the account, the balance tells.
+        """Whether words that we do not know are about the account, the balance tells; an error code needs no telling.
 
         :raises NotBought: they are.
         """
         self._limits.refused()
+        if not refusal.unclear:
+            return
         try:
             balance = await self.call(self._api.balance())
         except AccountError as error:

@@ -4,7 +4,7 @@
 
     OmoCaptchaError
     ├── ApiError                  the service, or the way to it
-    │   ├── ApiUnreachable        no answer: refused, reset, timed out, TLS, DNS
+    │   ├── ApiUnreachable        no answer: refused, reset, timed out, TLS, DNS, service down
     │   ├── ApiBadAnswer          an answer that is none of the documented shapes
     │   ├── ApiRefused            the service says no to this call
     │   └── AccountError          the service says no to this account: bad token, empty balance
@@ -42,7 +42,8 @@ class ApiError(OmoCaptchaError):
 
 
 class ApiUnreachable(ApiError):
-    """No answer arrived: connection refused or reset, time-out, TLS or name resolution failed, or an HTTP 5xx.
+    """No answer arrived: connection refused or reset, time-out, TLS or name resolution failed, an HTTP 5xx, or the
+    service's word that it cannot serve just now.
 
     ``taken`` is False only where the service cannot have seen the call, so that a repetition costs nothing;
     ``retry_after`` is the pause in seconds that the service asked for, or None.
@@ -63,9 +64,16 @@ class ApiBadAnswer(ApiError):
 
 
 class ApiRefused(ApiError):
-    """The service answered that it will not do this; its own words are in the message."""
+    """The service answered that it will not do this; its own words are in the message.
+
+    ``unclear`` is False where an error code says that it is not about the account; mere words leave that open.
+    """
 
     reason = "refused"
+
+    def __init__(self, message: str, *, unclear: bool = True) -> None:
+        super().__init__(message)
+        self.unclear = unclear
 
 
 class AccountError(ApiError):

@@ -29,7 +29,8 @@ Trigger = Callable[["Response", "Challenge"], "bool | None"]
 FALLBACK_PRICE = 0.00055
 """USD a job, from the service's published list; used until that list has been asked."""
 
-_API_URL = "https://omocaptcha.com/api"
+_API_URLS = {1: "https://omocaptcha.com/api", 2: "https://api.omocaptcha.com/v2"}
+"""The service's own base URL, by version of its API."""
 
 
 class Secret:
@@ -55,8 +56,13 @@ class Settings:
     """The ``OMOCAPTCHA_*`` settings of one crawl; times in seconds, money in USD, 0 means "no limit"."""
 
     api_token: Secret
+    api_version: int
+    """1: jobs; 2: tasks, as many other services speak it."""
     api_url: str
     type_job_id: str
+    """The kind of job in version 1."""
+    task_type: str
+    """The kind of job in version 2."""
     trigger: Trigger | None
     """None: a page is a challenge when :attr:`Challenge.blocking` says so."""
     allowed_domains: tuple[str, ...] | None
@@ -94,10 +100,13 @@ class Settings:
             raise NotConfigured("OMOCAPTCHA_ENABLED is False")
         dry_run = _bool(settings, "OMOCAPTCHA_DRY_RUN", False)
         journal = _path(settings, "OMOCAPTCHA_JOURNAL")
+        api_version = _api_version(settings)
         return cls(
             api_token=_api_token(settings, needed=not dry_run),
-            api_url=_api_url(settings),
+            api_version=api_version,
+            api_url=_api_url(settings, _API_URLS[api_version]),
             type_job_id=_word(settings, "OMOCAPTCHA_TYPE_JOB_ID", "1"),
+            task_type=_word(settings, "OMOCAPTCHA_TASK_TYPE", "RecaptchaV2TokenTask"),
             trigger=_trigger(settings),
             allowed_domains=_domains(settings),
             max_cost=_number(settings, "OMOCAPTCHA_MAX_COST", 1.0),
@@ -198,9 +207,18 @@ def _api_token(settings: BaseSettings, *, needed: bool) -> Secret:
     return Secret(value.strip())
 
 
-def _api_url(settings: BaseSettings) -> str:
+def _api_version(settings: BaseSettings) -> int:
+    name = "OMOCAPTCHA_API_VERSION"
+    for version in _API_URLS:
+        # as a text where it comes from the command line
+        if str(settings.get(name, 1)).strip() == str(version):
+            return version
+    raise _nonsense(name, settings.get(name), "1 (jobs) or 2 (tasks)")
+
+
+def _api_url(settings: BaseSettings, default: str) -> str:
     name = "OMOCAPTCHA_API_URL"
-    value = settings.get(name) or _API_URL
+    value = settings.get(name) or default
     valid = "a URL such as 'https://…/api', without user, query or fragment; http only to a loopback address"
     if "@" in str(value) or "?" in str(value):
         # not echoed: what stands there may be a credential

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from scrapy_omocaptcha.account import Account
-    from scrapy_omocaptcha.api.protocol import Api
+    from scrapy_omocaptcha.api.protocol import Api, JobId
     from scrapy_omocaptcha.challenge import Challenge
     from scrapy_omocaptcha.engine import CrawlEngine
     from scrapy_omocaptcha.ledger import Entry, Ledger
@@ -87,8 +87,8 @@ class Solver:
         await self._engine.wait(self._jobs_at_once.acquire())
         try:
             await self._account.ready()
-            entry, sent = await self._create(challenge, host, bought)
-            return await self._result(entry, challenge.sitekey or "", sent)
+            entry, job_id, sent = await self._create(challenge, host, bought)
+            return await self._result(entry, job_id, challenge.sitekey or "", sent)
         finally:
             self._jobs_at_once.release()
 
@@ -120,8 +120,10 @@ class Solver:
 
     # -- buying --------------------------------------------------------------------------------------------------
 
-    async def _create(self, challenge: Challenge, host: str, bought: Callable[[float], None]) -> tuple[Entry, float]:
-        """A new job, and when it was asked for."""
+    async def _create(
+        self, challenge: Challenge, host: str, bought: Callable[[float], None]
+    ) -> tuple[Entry, JobId, float]:
+        """A new job, its id, and when it was asked for."""
         job = JobRequest(public_address(challenge.url), challenge.sitekey or "", challenge.invisible)
         pause = _FIRST_PAUSE
         for last in (False,) * (_CREATE_TRIES - 1) + (True,):
@@ -151,9 +153,9 @@ class Solver:
                 self._buy(entry, None, bought)
                 raise
             else:
-                self._buy(entry, job_id, bought)
+                self._buy(entry, str(job_id), bought)
                 self._limits.taken()
-                return entry, sent
+                return entry, job_id, sent
         raise AssertionError("unreachable")
 
     def _reserve(self, job: JobRequest, host: str) -> tuple[Reservation, Entry]:
@@ -184,9 +186,8 @@ class Solver:
 
     # -- waiting -------------------------------------------------------------------------------------------------
 
-    async def _result(self, entry: Entry, sitekey: str, sent: float) -> Token:
+    async def _result(self, entry: Entry, job_id: JobId, sitekey: str, sent: float) -> Token:
         """Wait for a job that was asked for at ``sent``."""
-        job_id = entry.record.job or ""
         made_after = sent
         created = last_question = not_ready = self._clock()
         deadline = created + self._settings.job_timeout
@@ -213,7 +214,7 @@ class Solver:
                 if value is not None:
                     self._polling.saw(not_ready - created, last_question - created)
                     entry.solved(self._clock() - sent, asked)
-                    token = Token(value, sitekey=sitekey, made_at=made_after, job=job_id)
+                    token = Token(value, sitekey=sitekey, made_at=made_after, job=str(job_id))
                     self._unjudged[token] = entry
                     return token
                 not_ready = made_after = last_question

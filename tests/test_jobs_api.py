@@ -1,62 +1,21 @@
-"""Version 1 of the API: every documented shape of an answer is read, and no junk raises anything but our own errors."""
+"""Version 1 of the API: what is sent, and every shape of an answer that a document or a client of it shows."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-import logging
+from dataclasses import replace
 
 import pytest
-from hypothesis import example, given
-from hypothesis import settings as hypothesis_settings
-from hypothesis import strategies as st
 
-from scrapy_omocaptcha.api.jobs import JobsApi
-from scrapy_omocaptcha.api.protocol import JobRequest
-from scrapy_omocaptcha.errors import AccountError, ApiBadAnswer, ApiRefused, JobFailed, OmoCaptchaError
-from scrapy_omocaptcha.settings import Secret
-
-API_TOKEN = "omo-Secret-4711"
-JOB = JobRequest(page="https://shop.example/gate", sitekey="6LcSiteKey", invisible=True)
-TOKEN = "03AHJ_abc-DEF_123"
-EXAMPLES = hypothesis_settings(derandomize=True, deadline=None, max_examples=150)
-
-
-class RecordingTransport:
-    """Answers every call with one text, and writes down what was sent."""
-
-    def __init__(self, answer):
-        self.answer = answer if isinstance(answer, str) else json.dumps(answer)
-        self.sent = []
-        self.closed = False
-
-    async def post(self, path, body):
-        self.sent.append((path, body))
-        return self.answer
-
-    async def close(self):
-        self.closed = True
-
-
-def call(name, answer, *arguments, type_job_id="1"):
-    transport = RecordingTransport(answer)
-    api = JobsApi(transport, Secret(API_TOKEN), type_job_id)
-    return asyncio.run(getattr(api, name)(*arguments)), transport.sent
-
-
-def outcome(name, answer, *arguments):
-    """What comes of a call: its value, or the class of the error it raises."""
-    try:
-        return call(name, answer, *arguments)[0]
-    except OmoCaptchaError as error:
-        return type(error)
-
+from scrapy_omocaptcha.errors import AccountError, ApiBadAnswer, ApiRefused, JobFailed
+from tests.apis import API_TOKEN, JOB, TOKEN, RecordingTransport, call, jobs, outcome
 
 # -- what is sent ---------------------------------------------------------------------------------------------------
 
 
-def test_a_job_is_created_with_both_spellings_of_its_fields():
-    _, sent = call("create_job", {"error": False, "job_id": 1}, JOB)
+@pytest.mark.parametrize("invisible", [True, False])
+def test_a_job_is_created_with_both_spellings_of_its_fields(invisible):
+    _, sent = call(jobs, "create_job", {"error": False, "job_id": 1}, replace(JOB, invisible=invisible))
     assert sent == [
         (
             "/createJob",
@@ -68,7 +27,7 @@ def test_a_job_is_created_with_both_spellings_of_its_fields():
                     "website_url": JOB.page,
                     "websiteKey": JOB.sitekey,
                     "website_key": JOB.sitekey,
-                    "isInvisible": True,
+                    "isInvisible": invisible,
                 },
             },
         )
@@ -76,8 +35,9 @@ def test_a_job_is_created_with_both_spellings_of_its_fields():
 
 
 @pytest.mark.parametrize(
-    ("job_id", "sent_as"),
+    ("given", "sent_as"),
     [
+        (123456, 123456),
         ("123456", 123456),
         ("0", 0),
         ("49f9f60a-1", "49f9f60a-1"),
@@ -87,37 +47,38 @@ def test_a_job_is_created_with_both_spellings_of_its_fields():
         ("٣", "٣"),
     ],
 )
-def test_a_number_goes_back_as_a_number_and_any_other_id_as_the_text_it_came_as(job_id, sent_as):
-    _, sent = call("job_result", {"error": False, "status": "running"}, job_id)
+def test_an_id_that_is_a_number_goes_back_as_a_number_and_any_other_as_the_text_it_came_as(given, sent_as):
+    job_id, _ = call(jobs, "create_job", {"error": False, "job_id": given}, JOB)
+    _, sent = call(jobs, "job_result", {"error": False, "status": "running"}, job_id)
     assert sent == [("/getJobResult", {"api_token": API_TOKEN, "job_id": sent_as})]
     assert type(sent[0][1]["job_id"]) is type(sent_as)
 
 
 def test_balance_and_price_send_the_credential_alone():
-    assert call("balance", {"balance": 1})[1] == [("/getBalance", {"api_token": API_TOKEN})]
-    assert call("price", {"service": []})[1] == [("/getService", {"api_token": API_TOKEN})]
+    assert call(jobs, "balance", {"balance": 1})[1] == [("/getBalance", {"api_token": API_TOKEN})]
+    assert call(jobs, "price", {"service": []})[1] == [("/getService", {"api_token": API_TOKEN})]
 
 
 def test_closing_the_api_closes_its_connections():
-    transport = RecordingTransport("")
-    asyncio.run(JobsApi(transport, Secret(API_TOKEN), "1").close())
+    transport = RecordingTransport()
+    asyncio.run(jobs(transport).close())
     assert transport.closed
 
 
 # -- the documented shapes ------------------------------------------------------------------------------------------
 
 CREATED = {
-    "as documented": ({"error": False, "job_id": 123456, "message": "Create job success."}, "123456"),
-    "the id as a text": ({"error": False, "job_id": "123456"}, "123456"),
+    "as documented": ({"error": False, "job_id": 123456, "message": "Create job success."}, 123456),
+    "the id as a text": ({"error": False, "job_id": "123456"}, 123456),
     "a text id with white space around it": ({"error": False, "job_id": " 49f9 \n"}, "49f9"),
-    "success in the place of error": ({"success": True, "job_id": 5}, "5"),
-    "success false beside a job_id": ({"success": False, "job_id": 5}, "5"),
-    "success contradicts error": ({"error": False, "success": False, "job_id": 5}, "5"),
-    "neither": ({"job_id": 5}, "5"),
-    "error as the text false": ({"error": "false", "job_id": 5}, "5"),
-    "error null": ({"error": None, "job_id": 5}, "5"),
-    "errorId 0": ({"errorId": 0, "job_id": 5}, "5"),
-    "errorId as text": ({"errorId": "0", "job_id": 5}, "5"),
+    "success in the place of error": ({"success": True, "job_id": 5}, 5),
+    "success false beside a job_id": ({"success": False, "job_id": 5}, 5),
+    "success contradicts error": ({"error": False, "success": False, "job_id": 5}, 5),
+    "neither": ({"job_id": 5}, 5),
+    "error as the text false": ({"error": "false", "job_id": 5}, 5),
+    "error null": ({"error": None, "job_id": 5}, 5),
+    "errorId 0": ({"errorId": 0, "job_id": 5}, 5),
+    "errorId as text": ({"errorId": "0", "job_id": 5}, 5),
     "error": ({"error": True, "message": "Busy."}, ApiRefused),
     "error as text": ({"error": "true", "message": "Busy."}, ApiRefused),
     "error as text with a capital": ({"error": "True", "message": "Busy."}, ApiRefused),
@@ -133,6 +94,7 @@ CREATED = {
     "bad token, other words": ({"error": True, "message": "Wrong API_TOKEN"}, AccountError),
     "bad token, success in the place of error": ({"success": False, "message": "Invalid api token."}, AccountError),
     "bad token, errorId": ({"errorId": 1, "errorDescription": "Invalid api key"}, AccountError),
+    "the wrong key of a page": ({"error": True, "message": "Invalid key type"}, ApiRefused),
     "bad token and a status": ({"error": True, "status": "fail", "message": "Invalid api token."}, AccountError),
     "empty account": ({"error": True, "message": "Your balance is not enough."}, AccountError),
     "empty account, other words": ({"error": True, "message": "Insufficient funds"}, AccountError),
@@ -151,7 +113,7 @@ CREATED = {
 @pytest.mark.parametrize("case", CREATED)
 def test_the_answer_to_create_job(case):
     answer, expected = CREATED[case]
-    assert outcome("create_job", answer, JOB) == expected
+    assert outcome(jobs, "create_job", answer, JOB) == expected
 
 
 RESULTS = {
@@ -201,7 +163,7 @@ RESULTS = {
 @pytest.mark.parametrize("case", RESULTS)
 def test_the_answer_to_get_job_result(case):
     answer, expected = RESULTS[case]
-    assert outcome("job_result", answer, "7") == expected
+    assert outcome(jobs, "job_result", answer, "7") == expected
 
 
 BALANCES = {
@@ -235,7 +197,7 @@ BALANCES = {
 @pytest.mark.parametrize("case", BALANCES)
 def test_the_answer_to_get_balance(case):
     answer, expected = BALANCES[case]
-    assert outcome("balance", answer) == expected
+    assert outcome(jobs, "balance", answer) == expected
 
 
 def listed(**service):
@@ -260,150 +222,9 @@ PRICES = {
 @pytest.mark.parametrize("case", PRICES)
 def test_the_answer_to_get_service(case):
     answer, expected = PRICES[case]
-    assert outcome("price", answer) == expected
+    assert outcome(jobs, "price", answer) == expected
 
 
 def test_the_price_of_another_kind_of_job_is_found_by_its_number():
     answer = {"service": [{"id": 1, "price": "0.1"}, {"id": 2, "price": "0.2"}]}
-    assert call("price", answer, type_job_id="2")[0] == 0.2
-
-
-# -- junk -----------------------------------------------------------------------------------------------------------
-
-CALLS = {"create_job": (JOB,), "job_result": ("7",), "balance": (), "price": ()}
-
-
-def deep(levels, key=None):
-    nested = "[" * levels + "]" * levels
-    return nested if key is None else f'{{"{key}": {nested}}}'
-
-
-JUNK = {
-    "nothing": "",
-    "white space": " \n",
-    "HTML": "<!DOCTYPE html><title>502</title>",
-    "half an object": '{"error": false, "job_id": 12',
-    "a list": "[]",
-    "a number": "5",
-    "null": "null",
-    "true": "true",
-    "a text": '"Create job success."',
-    "NaN": "NaN",
-    "nesting": deep(200),
-    "nesting without end": deep(100_000),
-    "a mark before the object": "\ufeff{}",
-    "braces and a text": '{"03AHJ"}',
-    "nothing but braces": "{" * 5000,
-    "an unpaired surrogate": '{"error": true, "message": "\\ud800"}',
-}
-
-
-@pytest.mark.parametrize("name", CALLS)
-@pytest.mark.parametrize("junk", JUNK)
-def test_what_is_no_answer_at_all_is_a_bad_answer_or_a_refusal(name, junk):
-    assert outcome(name, JUNK[junk], *CALLS[name]) in (ApiBadAnswer, ApiRefused)
-
-
-FIELDS = (
-    "error",
-    "errorId",
-    "success",
-    "job_id",
-    "status",
-    "result",
-    "message",
-    "errorDescription",
-    "balance",
-    "service",
-)
-
-
-@pytest.mark.parametrize("name", CALLS)
-@pytest.mark.parametrize("key", FIELDS)
-@pytest.mark.parametrize("levels", [300, 450, 600, 800, 950])
-def test_a_field_nested_beyond_measure_raises_nothing_but_our_own_errors(name, key, levels):
-    outcome(name, deep(levels, key), *CALLS[name])
-    nested = deep(levels)
-    both = f'{{"error": true, "message": {nested}, "service": [{{"id": {nested}}}]}}'
-    assert outcome(name, both, *CALLS[name]) in (ApiRefused, ApiBadAnswer)
-
-
-scalars = st.one_of(
-    st.none(),
-    st.booleans(),
-    st.integers(),
-    st.sampled_from(
-        [10**400, -(10**400), float("nan"), float("inf"), "1e999", "true", "fail", "success", "", API_TOKEN]
-    ),
-    st.floats(),
-    st.text(max_size=20),
-)
-values = st.recursive(
-    scalars,
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["id", "price", "x"]), inner, max_size=3)
-    ),
-    max_leaves=6,
-)
-answers = st.dictionaries(st.sampled_from(FIELDS), values, max_size=6)
-
-
-@EXAMPLES
-@given(name=st.sampled_from(sorted(CALLS)), answer=answers | values)
-@example(name="balance", answer={"balance": 10**400})
-def test_whatever_json_comes_back_a_call_gives_its_own_kind_of_value_or_one_of_our_errors(name, answer):
-    value = outcome(name, json.dumps(answer), *CALLS[name])
-    if isinstance(value, type):
-        assert issubclass(value, OmoCaptchaError)
-    elif name == "create_job":
-        assert isinstance(value, str)
-        assert value.strip() == value != ""
-    elif name == "job_result":
-        assert value is None or (isinstance(value, str) and value.isascii() and not set(value) & set(" \r\n\t"))
-    else:
-        assert value is None or isinstance(value, float)
-        assert value is None or value - value == 0, "neither NaN nor infinite"
-
-
-@EXAMPLES
-@given(name=st.sampled_from(sorted(CALLS)), text=st.text(max_size=60))
-@example(name="price", text='{"service":[{"id":1,"price":1' + "0" * 400 + "}]}")
-def test_whatever_text_comes_back_only_our_own_errors_are_raised(name, text):
-    outcome(name, text, *CALLS[name])
-
-
-# -- what an error shows --------------------------------------------------------------------------------------------
-
-ECHOES = {
-    "in the message": {"error": True, "message": f"Invalid api token. You sent {API_TOKEN}!"},
-    "in the middle of the message": {"error": True, "message": f"no{API_TOKEN}thing"},
-    "twice": {"error": True, "message": f"{API_TOKEN}{API_TOKEN}"},
-    "where the message is cut": {"error": True, "message": "x" * 190 + API_TOKEN},
-    "in an object for a message": {"error": True, "message": {"api_token": API_TOKEN}},
-    "in the description": {"errorId": 1, "errorDescription": f"key {API_TOKEN} unknown"},
-    "in a failed job": {"status": "fail", "message": API_TOKEN},
-    "as an amount": {"status": "success", "balance": API_TOKEN, "service": [{"id": 1, "price": API_TOKEN}]},
-    "as a result": {"status": "success", "result": {API_TOKEN: API_TOKEN}},
-    "as no JSON": f"<html>{API_TOKEN}</html>",
-    "as a list": [API_TOKEN],
-}
-
-
-@pytest.mark.parametrize("name", CALLS)
-@pytest.mark.parametrize("case", ECHOES)
-def test_no_error_shows_the_api_token_even_when_the_service_echoes_it(name, case):
-    with pytest.raises(OmoCaptchaError) as raised:
-        call(name, ECHOES[case], *CALLS[name])
-    logged = logging.Formatter().formatException((raised.type, raised.value, raised.value.__traceback__))
-    shown = f"{raised.value} {raised.value!r} {raised.value.args} {logged}"
-    assert all(API_TOKEN[:size] not in shown for size in range(len(API_TOKEN), 6, -1))
-
-
-def test_a_message_reaches_the_log_on_one_line_without_controls_and_not_without_end():
-    message = "line\r\nFAKE LOG LINE\x1b[31m red \ud800 " + "x" * 1000
-    with pytest.raises(ApiRefused) as raised:
-        call("balance", {"error": True, "message": message})
-    told = str(raised.value)
-    assert told.startswith("/getBalance: line FAKE LOG LINE")
-    assert told.isprintable()
-    assert len(told) < 300
+    assert call(jobs, "price", answer, type_job_id="2")[0] == 0.2

@@ -37,8 +37,10 @@ def test_the_defaults_are_the_documented_ones():
     settings = read()
     told = {field.name: getattr(settings, field.name) for field in dataclasses.fields(settings)}
     expected = {
+        "api_version": 1,
         "api_url": "https://omocaptcha.com/api",
         "type_job_id": "1",
+        "task_type": "RecaptchaV2TokenTask",
         "trigger": None,
         "allowed_domains": None,
         "max_cost": 1.0,
@@ -61,7 +63,16 @@ def test_the_defaults_are_the_documented_ones():
     assert settings.api_token.reveal() == TOKEN
 
 
+def test_each_version_of_the_api_has_an_address_of_its_own_unless_one_is_set():
+    assert read(API_VERSION=2).api_url == "https://api.omocaptcha.com/v2"
+    assert read(API_VERSION=2, API_URL="").api_url == "https://api.omocaptcha.com/v2"
+    assert read(API_VERSION=2, API_URL="https://api.example.com").api_url == "https://api.example.com"
+
+
 GOOD = [
+    ("API_VERSION", 2, 2),
+    ("API_VERSION", "1", 1),
+    ("TASK_TYPE", " NoCaptchaTaskProxyless ", "NoCaptchaTaskProxyless"),
     ("TYPE_JOB_ID", "2", 2),
     ("TYPE_JOB_ID", 2, "2"),
     ("TRIGGER", "challenge", None),
@@ -135,7 +146,8 @@ NONSENSE = [
     ("TOKEN_MAX_AGE", 121),
     *(("ON_FAILURE", value) for value in ("raise", "", "Errback", 1, ["errback"])),
     *((name, value) for name in ("ENABLED", "DRY_RUN") for value in ("maybe", "", [], {}, "yes")),
-    *(("TYPE_JOB_ID", value) for value in ("", "  ", [], {}, True, 1.5)),
+    *((name, value) for name in ("TYPE_JOB_ID", "TASK_TYPE") for value in ("", "  ", [], {}, True, 1.5)),
+    *(("API_VERSION", value) for value in (0, 3, "v2", "", True, 1.5, [1])),
     *(("TRIGGER", value) for value in ("no.such.thing", "nodots", "", 5, [], "os.path", "os.sep")),
     *(
         ("ALLOWED_DOMAINS", value)

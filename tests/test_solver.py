@@ -397,6 +397,14 @@ def test_an_unknown_refusal_is_settled_by_one_balance_call_and_a_full_account_go
     assert (bench.bought, bench.limits.jobs) == ([0.001], 1)
 
 
+def test_a_refusal_whose_code_leaves_no_doubt_needs_no_balance_call_and_counts_as_one():
+    bench = Bench(create_job=[ApiRefused("ERROR_TASK_ABSENT", unclear=False)])
+    for _ in range(5):
+        bench.fails(ApiRefused, 1)
+    assert bench.fails(NotBought, 1).reason == "refused"
+    assert bench.api.times("balance") == []
+
+
 @pytest.mark.parametrize("balance", [0.0, 0.0005, -3.0, AccountError("Invalid api token.")])
 def test_an_unknown_refusal_of_an_account_that_cannot_pay_closes_it(balance):
     bench = Bench(create_job=[ApiRefused("Hệ thống bận"), "7"], balance=[balance])

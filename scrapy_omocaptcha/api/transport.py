@@ -1,4 +1,4 @@
-"""One HTTP call to the service: POST a JSON body, get the text of the answer.
+"""One HTTP call to the service: POST a JSON body, or GET a public list; the text of the answer.
 
 Connections of its own, verified TLS, no redirect followed, one time-out over the whole call and a bound on the
 body. It neither repeats a call nor understands an answer, and no error of it shows what was sent.
@@ -65,6 +65,18 @@ class Transport:
             allow_redirects=False,
             unbuffered=True,
         )
+        return await self._answer(path, sent)
+
+    async def get(self, url: str) -> str:
+        """Ask a public address and return the text of its answer. Raises as :meth:`post` does.
+
+        :param url: the whole address, which need not be below the base URL; no credential goes there.
+        """
+        accept = Headers({"Accept": ["application/json"]})
+        sent = self._client.get(url, headers=accept, allow_redirects=False, unbuffered=True)
+        return await self._answer(url, sent)
+
+    async def _answer(self, name: str, sent: Deferred[Any]) -> str:
         call: Deferred[bytes] = sent.addCallback(_read)
         # On treq's own Deferred: on one of a coroutine it would raise asyncio's CancelledError, which is no Exception.
         call.addTimeout(self._timeout, self._reactor)
@@ -74,11 +86,11 @@ class Transport:
             raise
         except Exception as error:
             # Whatever the network stack raises: unless nothing was sent, the call may have arrived.
-            raise ApiUnreachable(f"{path}: {_words(error)}", taken=not _never_sent(error)) from None
+            raise ApiUnreachable(f"{name}: {_words(error)}", taken=not _never_sent(error)) from None
         try:
             return answer.decode()
         except UnicodeDecodeError:
-            raise ApiBadAnswer(f"{path}: the answer is not UTF-8") from None
+            raise ApiBadAnswer(f"{name}: the answer is not UTF-8") from None
 
     async def close(self) -> None:
         closed: Deferred[None] = self._pool.closeCachedConnections()  # type: ignore[no-untyped-call]

@@ -1,17 +1,38 @@
-"""Which version of the API is spoken, by the settings."""
+"""Which version of the API a crawl speaks, by its settings."""
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from scrapy_omocaptcha.api.jobs import JobsApi
+from scrapy_omocaptcha.api.tasks import TasksApi
+from scrapy_omocaptcha.settings import FALLBACK_PRICE
 
 if TYPE_CHECKING:
     from scrapy_omocaptcha.api.protocol import Api
     from scrapy_omocaptcha.api.transport import Transport
     from scrapy_omocaptcha.settings import Settings
 
+logger = logging.getLogger(__name__)
+
+_OMOCAPTCHA = "omocaptcha.com"
+_PRICE_LIST = f"https://{_OMOCAPTCHA}/api/getServicePrice?type=service"
+"""Version 2's list of prices. It is public, and on another host than version 2's calls."""
+
 
 def speak(settings: Settings, transport: Transport) -> Api:
-    """The API in the version of ``settings``."""
-    return JobsApi(transport, settings.api_token, settings.type_job_id)
+    """The API in the version of ``settings``. Other services of version 2's protocol have no list of prices."""
+    if settings.api_version == 1:
+        return JobsApi(transport, settings.api_token, settings.type_job_id)
+    host = urlsplit(settings.api_url).hostname or ""
+    is_omocaptcha = host == _OMOCAPTCHA or host.endswith(f".{_OMOCAPTCHA}")
+    if not is_omocaptcha and settings.price is None and not settings.dry_run:
+        logger.warning(
+            "What a job costs at %s cannot be asked, so each is reckoned at %s USD: "
+            "set OMOCAPTCHA_PRICE to the right price, or OMOCAPTCHA_MAX_COST will not hold",
+            host,
+            FALLBACK_PRICE,
+        )
+    return TasksApi(transport, settings.api_token, settings.task_type, _PRICE_LIST if is_omocaptcha else None)

@@ -46,11 +46,18 @@ Outcome = Literal["token", "fail", "never", "refused", "vanished", "rejected", "
     it is solved, with a token that is too old when it arrives.
 """
 
+INVALID = "ERROR_INVALID_TASK_DATA"
+"""Version 2's error code for a job that is not taken."""
+
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
 
 class RefusedError(Exception):
-    """The service says no to a call; the text is what it says."""
+    """The service says no to a call. The text is what it says, ``code`` what version 2 calls that."""
+
+    def __init__(self, message: str, code: str = INVALID) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +66,7 @@ class Job:
 
     id: int
     kind: str
-    """The kind of captcha that was ordered: version 1's ``type_job_id``."""
+    """The kind of captcha that was ordered: version 1's ``type_job_id``, version 2's task type."""
     page: str
     sitekey: str
     invisible: bool
@@ -90,6 +97,7 @@ class Plan:
     outcome: Outcome = "token"
     seconds: float | None = None
     message: str = ""
+    code: str = ""
 
 
 @dataclass(slots=True)
@@ -143,10 +151,10 @@ class Account:
         """
         with self._lock:
             if self.balance < self.price:
-                raise RefusedError("Your balance is not enough to create this job.")
+                raise RefusedError("Your balance is not enough to create this job.", "ERROR_ZERO_BALANCE")
             plan = self._next_plan()
             if plan.outcome == "refused":
-                raise RefusedError(plan.message or "The service is busy.")
+                raise RefusedError(plan.message or "The service does not take this job.", plan.code or INVALID)
             number = len(self._jobs)
             now = self.clock()
             seconds = self._seconds(number) if plan.seconds is None else plan.seconds
@@ -173,7 +181,7 @@ class Account:
         with self._lock:
             job = self._jobs.get(job_id)
             if job is None or job.outcome == "vanished":
-                raise RefusedError("Job not found.")
+                raise RefusedError("Job not found.", "ERROR_TASK_NOT_FOUND")
             now = self.clock()
             state = _state(job, now)
             answered_at = now if job.answered_at is None and state != "running" else job.answered_at

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from scrapy_omocaptcha.testing.faults import Kind
 
+_TOLD = ("job_id", "taskId", "status", "message", "errorCode", "balance")
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -17,7 +19,7 @@ class Call:
     at: float
     """Seconds of the service's clock."""
     name: str
-    """``"createJob"`` and so on; empty for a path that is no call of the API."""
+    """``"createJob"``, ``"createTask"`` and so on; empty for a path that is no call of the API."""
     method: str
     path: str
     body: Any
@@ -38,8 +40,8 @@ def line_of(call: Call) -> str:
         answer = json.loads(call.answer)
     except ValueError:
         answer = {}
-    told = [f"{key}={answer[key]}" for key in ("job_id", "status", "message", "balance") if key in answer]
-    job = call.body.get("job_id") if isinstance(call.body, dict) else None
-    asked = f" job_id={job}" if job is not None else ""
+    told = [f"{key}={answer[key]}" for key in _TOLD if key in answer]
+    sent = call.body if isinstance(call.body, dict) else {}
+    asked = "".join(f" {key}={sent[key]}" for key in ("job_id", "taskId") if key in sent)
     went_wrong = f" [fault: {call.fault}]" if call.fault else ""
     return f"service {call.name or call.path}{asked} -> {' '.join(told) or call.status or 'nothing'}{went_wrong}"

@@ -1,4 +1,4 @@
-"""A complete OMOcaptcha that runs offline: the API, the account behind it and Google's ``siteverify``.
+"""A complete OMOcaptcha that runs offline: both versions of the API, the account behind them and ``siteverify``.
 
 ::
 
@@ -16,36 +16,42 @@ from __future__ import annotations
 import json
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from aiohttp import web
 
 from scrapy_omocaptcha.testing.account import OUTCOMES, Account, Job, Outcome, Plan
 from scrapy_omocaptcha.testing.calls import Call, line_of
 from scrapy_omocaptcha.testing.faults import KINDS, Fault, Faults, Kind, strike
+from scrapy_omocaptcha.testing.routes import BASE_PATHS, CREDENTIALS, PRICE_LIST_PATH, Routes
 from scrapy_omocaptcha.testing.server import LoopbackServer
-from scrapy_omocaptcha.testing.version1 import CREDENTIAL, Shape, Version1
+from scrapy_omocaptcha.testing.version1 import Shape, Version1
+from scrapy_omocaptcha.testing.version2 import TaskShape, Version2
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from scrapy_omocaptcha.testing.account import SolveSeconds
 
-API_PATH = "/api/"
 SITEVERIFY_PATH = "/recaptcha/api/siteverify"
 
 
 class OmoCaptchaService(LoopbackServer):
     """The service, on loopback, in a thread of its own.
 
+    It speaks both versions of its API at once, for one account. Version 2 is served at the root of the host too, where
+    the other services of that protocol have it: :attr:`origin` is a base URL as theirs.
+
     :param port: 0 takes a free one.
+    :param api_version: the one that :attr:`url` and :attr:`settings` lead to: 1 (jobs) or 2 (tasks).
     :param api_token: the credential that calls have to carry.
     :param balance: US dollars in the account.
     :param price: US dollars a job.
     :param solve_seconds: how long a job takes: one number, a sequence that is gone through again and again,
         or a function of the job's number (the first is 0).
     :param clock: the seconds by which jobs get done and tokens grow old; a test passes its own and turns it.
-    :param shape: which of the documented spellings the answers use; may be changed later.
+    :param shape: which of the documented spellings the answers of version 1 use; may be changed later.
+    :param task_shape: the same for version 2, and for the other services that speak it.
     :param on_event: gets a line of text for each call, in the server's thread. Never holds a token.
     """
 
@@ -54,19 +60,25 @@ class OmoCaptchaService(LoopbackServer):
         host: str = "127.0.0.1",
         port: int = 0,
         *,
+        api_version: Literal[1, 2] = 1,
         api_token: str = "offline-token",
         balance: float = 10.0,
         price: float = 0.00055,
         solve_seconds: SolveSeconds = 0.0,
         clock: Callable[[], float] = time.monotonic,
         shape: Shape | None = None,
+        task_shape: TaskShape | None = None,
         on_event: Callable[[str], None] | None = None,
     ) -> None:
         super().__init__([host], port)
+        _check(api_version, tuple(BASE_PATHS))
+        self.api_version = api_version
         self.api_token = api_token
         self.clock = clock
         self._account = Account(balance=balance, price=price, solve_seconds=solve_seconds, clock=clock)
         self._version1 = Version1(self._account, api_token, shape or Shape())
+        self._version2 = Version2(self._account, api_token, task_shape or TaskShape())
+        self._routes = Routes(self._version1, self._version2)
         self._faults = Faults()
         self._calls: list[Call] = []
         self._secrets: dict[str, str] = {}
@@ -78,7 +90,12 @@ class OmoCaptchaService(LoopbackServer):
     @property
     def url(self) -> str:
         """The base URL of the API, for ``OMOCAPTCHA_API_URL``."""
-        return f"{self.origin}{API_PATH}".rstrip("/")
+        return f"{self.origin}{BASE_PATHS[self.api_version]}"
+
+    @property
+    def price_list_url(self) -> str:
+        """Version 2's list of prices, in the place of OMOcaptcha's public address."""
+        return f"{self.origin}{PRICE_LIST_PATH}?type=service"
 
     @property
     def siteverify_url(self) -> str:
@@ -88,11 +105,15 @@ class OmoCaptchaService(LoopbackServer):
     @property
     def settings(self) -> dict[str, str | float]:
         """The settings that turn a Scrapy project to this service, and let it ask as often as a test wants."""
-        return {
+        settings: dict[str, str | float] = {
             "OMOCAPTCHA_API_URL": self.url,
             "OMOCAPTCHA_API_TOKEN": self.api_token,
             "OMOCAPTCHA_POLL_INTERVAL": 0.05,
         }
+        if self.api_version == 1:
+            return settings
+        # Version 2's list of prices is asked of OMOcaptcha alone.
+        return {**settings, "OMOCAPTCHA_API_VERSION": 2, "OMOCAPTCHA_PRICE": float(self._account.price)}
 
     # What happened
 
@@ -121,24 +142,40 @@ class OmoCaptchaService(LoopbackServer):
 
     @property
     def shape(self) -> Shape:
-        """Which of the documented spellings the answers use."""
+        """Which of the documented spellings the answers of version 1 use."""
         return self._version1.shape
 
     @shape.setter
     def shape(self, shape: Shape) -> None:
         self._version1.shape = shape
 
+    @property
+    def task_shape(self) -> TaskShape:
+        """Which of the ways that there are the answers of version 2 take."""
+        return self._version2.shape
+
+    @task_shape.setter
+    def task_shape(self, shape: TaskShape) -> None:
+        self._version2.shape = shape
+
     def next_job(
-        self, outcome: Outcome = "token", *, times: int = 1, seconds: float | None = None, message: str = ""
+        self,
+        outcome: Outcome = "token",
+        *,
+        times: int = 1,
+        seconds: float | None = None,
+        message: str = "",
+        code: str = "",
     ) -> None:
         """Say what becomes of the next ``times`` jobs; several calls queue up.
 
         :param outcome: see :data:`~scrapy_omocaptcha.testing.account.Outcome`.
         :param seconds: how long these jobs take; None: as the service says.
         :param message: what the service says of a refused job.
+        :param code: version 2's error code for it.
         """
         _check(outcome, OUTCOMES)
-        self._account.plan([Plan(outcome, seconds, message)] * times)
+        self._account.plan([Plan(outcome, seconds, message, code)] * times)
 
     def random_jobs(self, rate: float, *, seed: int, outcomes: Sequence[Outcome] = OUTCOMES[1:]) -> None:
         """Let this share of the jobs that :meth:`next_job` does not speak for end in one of ``outcomes``."""
@@ -194,27 +231,18 @@ class OmoCaptchaService(LoopbackServer):
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         if request.path == SITEVERIFY_PATH and request.method == "POST":
             return await self._handle_siteverify(request)
-        name = request.path.removeprefix(API_PATH) if request.path.startswith(API_PATH) else ""
-        if name not in self._version1.calls:
-            name = ""
+        route = self._routes.find(request.path)
         try:
             body = json.loads(await request.read())
         except ValueError:
             body = None
-        fault = self._faults.draw(name) if name else None
-        answer = None if fault and fault.nothing_done else self._answer(request.method, name, body)
-        self._record(request, name, body, answer, fault)
+        fault = self._faults.draw(route.name) if route.name else None
+        answer = None if fault and fault.nothing_done else route.respond(request.method, body)
+        self._record(request, route.name, body, answer, fault)
         if fault is not None:
             return await strike(fault, request, answer, self._pause)
         assert answer is not None
         return answer
-
-    def _answer(self, method: str, name: str, body: object) -> web.Response:
-        if not name:
-            return web.Response(status=404, text="Not found")
-        if method != "POST":
-            return web.Response(status=405, text="Method not allowed", headers={"Allow": "POST"})
-        return web.Response(text=self._version1.answer(name, body), content_type="application/json")
 
     async def _handle_siteverify(self, request: web.Request) -> web.Response:
         form = await request.post()
@@ -230,7 +258,7 @@ class OmoCaptchaService(LoopbackServer):
     ) -> None:
         authorised = False
         if isinstance(body, dict):
-            authorised = body.pop(CREDENTIAL, None) == self.api_token
+            authorised = self.api_token in [body.pop(credential, None) for credential in CREDENTIALS]
         call = Call(
             at=self.clock(),
             name=name,
@@ -247,6 +275,6 @@ class OmoCaptchaService(LoopbackServer):
         self._on_event(line_of(call))
 
 
-def _check(value: str, valid: Sequence[str]) -> None:
+def _check(value: object, valid: Sequence[object]) -> None:
     if value not in valid:
-        raise ValueError(f"{value!r} is none of {', '.join(valid)}")
+        raise ValueError(f"{value!r} is none of {', '.join(map(str, valid))}")

@@ -31,6 +31,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=0,
         help="port of the service; the sites take the following ones (default: any that are free)",
     )
+    parser.add_argument(
+        "--api-version",
+        type=int,
+        choices=(1, 2),
+        default=1,
+        help="which version of the API the printed settings lead to (default: %(default)s); both are served",
+    )
     parser.add_argument("--solve-seconds", type=float, default=5.0, help="how long a job takes (default: %(default)s)")
     parser.add_argument("--balance", type=float, default=10.0, help="US dollars (default: %(default)s)")
     parser.add_argument(
@@ -52,6 +59,7 @@ def run(options: argparse.Namespace, say: Callable[[str], None]) -> None:
         service = running.enter_context(
             OmoCaptchaService(
                 port=options.port,
+                api_version=options.api_version,
                 balance=options.balance,
                 solve_seconds=options.solve_seconds,
                 on_event=say,

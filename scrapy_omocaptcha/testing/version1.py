@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import urlsplit
 
+from scrapy_omocaptcha.testing import fields
 from scrapy_omocaptcha.testing.account import Account, RefusedError
 
 if TYPE_CHECKING:
@@ -48,11 +48,7 @@ class Version1:
     def answer(self, call: str, body: object) -> str:
         """The text that answers ``call``; ``body`` is the decoded JSON, or None where it was none."""
         try:
-            if not isinstance(body, dict):
-                raise RefusedError("The body is not a JSON object.")
-            if body.get(CREDENTIAL) != self._api_token:
-                raise RefusedError("Invalid api token.")
-            return self.calls[call](body)
+            return self.calls[call](fields.checked(body, CREDENTIAL, self._api_token))
         except RefusedError as refusal:
             return self._error(str(refusal))
 
@@ -60,14 +56,11 @@ class Version1:
         data = body.get("data")
         if not isinstance(data, dict):
             raise RefusedError("Missing field: data.")
-        invisible = data.get("isInvisible", False)
-        if not isinstance(invisible, bool):
-            raise RefusedError("Field isInvisible is not a boolean.")
         job_id = self._account.create(
-            kind=_text(data, "type_job_id"),
-            page=_address(_text(data, "websiteURL", "website_url")),
-            sitekey=_text(data, "websiteKey", "website_key"),
-            invisible=invisible,
+            kind=fields.text(data, "type_job_id"),
+            page=fields.address(data, "websiteURL", "website_url"),
+            sitekey=fields.text(data, "websiteKey", "website_key"),
+            invisible=fields.flag(data, "isInvisible"),
         )
         spelled = job_id if self.shape.job_id == "number" else str(job_id)
         return self._good(job_id=spelled, message="Create job success.")
@@ -123,27 +116,3 @@ class Version1:
         else:
             verdict = {"error": True}
         return json.dumps(verdict | {"message": message})
-
-
-def _address(text: str) -> str:
-    """``text`` if it is the address of a page."""
-    try:
-        parts = urlsplit(text)
-    except ValueError:
-        parts = None
-    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
-        raise RefusedError("The address of the page is not one.")
-    return text
-
-
-def _text(data: Mapping[str, Any], *spellings: str) -> str:
-    """The field that the documents spell in these ways; a client may send any, or all with one value."""
-    values = {spelling: data[spelling] for spelling in spellings if spelling in data}
-    for spelling, value in values.items():
-        if not isinstance(value, str) or not value:
-            raise RefusedError(f"Field {spelling} is not a text.")
-    if not values:
-        raise RefusedError(f"Missing field: {spellings[0]}.")
-    if len(set(values.values())) > 1:
-        raise RefusedError(f"Fields {' and '.join(values)} differ.")
-    return next(iter(values.values()))  # type: ignore[no-any-return]

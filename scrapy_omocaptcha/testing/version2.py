@@ -1,0 +1,121 @@
+"""Version 2 of the API (tasks) as the documents show it, and as other services of the same protocol speak it.
+
+Turns the body of a call into the text of its answer. Knows no HTTP.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from scrapy_omocaptcha.testing import fields
+from scrapy_omocaptcha.testing.account import Account, RefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+CREDENTIAL = "clientKey"
+
+_UUID = "49f9f60a-07c2-4a5d-9d3e-{:012d}"
+
+
+@dataclass(frozen=True, slots=True)
+class TaskShape:
+    """Which of the ways that services of this protocol have the answers take. The defaults are OMOcaptcha's."""
+
+    task_id: Literal["uuid", "number", "digits"] = "uuid"
+    """A UUID, a number, or a text of digits; a task is then known by that alone."""
+    created: Literal["plain", "idle"] = "plain"
+    """The answer to createTask has the id alone, or says ``"status": "idle"`` too."""
+    running: Literal["processing", "idle"] = "processing"
+    failed: Literal["fail", "code", "status"] = "fail"
+    """``ERROR_JOB_STATUS`` with ``"status": "fail"``; ``ERROR_CAPTCHA_UNSOLVABLE`` without a status; or no error,
+    but ``"status": "failed"``."""
+    solution: Literal["gRecaptchaResponse", "token", "both"] = "gRecaptchaResponse"
+    """The names under which the token stands."""
+
+
+class Version2:
+    """The calls of version 2 for one account."""
+
+    def __init__(self, account: Account, client_key: str, shape: TaskShape) -> None:
+        self.shape = shape
+        self._account = account
+        self._client_key = client_key
+        self.calls: dict[str, Callable[[Mapping[str, Any]], str]] = {
+            "createTask": self._create_task,
+            "getTaskResult": self._get_task_result,
+            "getBalance": self._get_balance,
+        }
+
+    def answer(self, call: str, body: object) -> str:
+        """The text that answers ``call``; ``body`` is the decoded JSON, or None where it was none."""
+        try:
+            return self.calls[call](fields.checked(body, CREDENTIAL, self._client_key))
+        except RefusedError as refusal:
+            return _error(1, refusal.code, str(refusal))
+
+    def price_list(self) -> str:
+        """The public list of services, which is no call of an account."""
+        listed = {
+            "name": "reCAPTCHA v2",
+            "price": f"{self._account.price:f}",
+            "avg_success": "98%",
+            "avg_time": "60s",
+            "type": "RecaptchaV2TokenTask",
+        }
+        return json.dumps({"error": False, "typeJob": [listed]})
+
+    def _create_task(self, body: Mapping[str, Any]) -> str:
+        task = body.get("task")
+        if not isinstance(task, dict):
+            raise RefusedError("Missing field: task.")
+        job_id = self._account.create(
+            kind=fields.text(task, "type"),
+            page=fields.address(task, "websiteURL"),
+            sitekey=fields.text(task, "websiteKey"),
+            invisible=fields.flag(task, "isInvisible"),
+        )
+        state = {} if self.shape.created == "plain" else {"status": self.shape.created}
+        return _good(**state, taskId=self._spell(job_id))
+
+    def _get_task_result(self, body: Mapping[str, Any]) -> str:
+        state, token = self._account.ask(self._read(body.get("taskId")))
+        if state == "running":
+            return _good(status=self.shape.running)
+        if state == "failed":
+            return self._failed()
+        names = ("gRecaptchaResponse", "token") if self.shape.solution == "both" else (self.shape.solution,)
+        return _good(status="ready", solution=dict.fromkeys(names, token))
+
+    def _get_balance(self, body: Mapping[str, Any]) -> str:
+        return _good(balance=float(self._account.balance), quantity=0, voucher_balance=0.0)
+
+    def _failed(self) -> str:
+        if self.shape.failed == "code":
+            return _error(12, "ERROR_CAPTCHA_UNSOLVABLE", "The captcha could not be solved.")
+        if self.shape.failed == "status":
+            return _good(status="failed", solution={})
+        return _error(1, "ERROR_JOB_STATUS", "Job failed", status="fail", solution={})
+
+    def _spell(self, job_id: int) -> str | int:
+        if self.shape.task_id == "number":
+            return job_id
+        return str(job_id) if self.shape.task_id == "digits" else _UUID.format(job_id)
+
+    def _read(self, task_id: object) -> int:
+        """The job of a task; it has to come as what it was given out as."""
+        found = re.search(r"\d{1,12}\Z", str(task_id))
+        if found is None or self._spell(int(found[0])) != task_id:
+            raise RefusedError("Task not found.", "ERROR_TASK_NOT_FOUND")
+        return int(found[0])
+
+
+def _good(**values: object) -> str:
+    return json.dumps({"errorId": 0, **values})
+
+
+def _error(number: int, code: str, description: str, **values: object) -> str:
+    return json.dumps({"errorId": number, "errorCode": code, "errorDescription": description, **values})

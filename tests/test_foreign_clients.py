@@ -1,0 +1,183 @@
+"""Clients that other people wrote solve jobs at the offline service unchanged, which shows that it is faithful.
+
+They pin versions of what we use too, so they live in an environment of their own: ``make foreign-clients``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from scrapy_omocaptcha.testing import OmoCaptchaService, TaskShape
+
+pytest.importorskip(
+    "anticaptchaofficial", reason="the clients of other authors are not installed here: run `make foreign-clients`"
+)
+# What they do on the way is none of our business.
+pytestmark = pytest.mark.filterwarnings("default")
+
+KEY = "key-of-a-foreign-client"
+SITEKEY = "6LtestOnly" + "a" * 30
+PAGE = "http://shop.example/gate"
+OMOCAPTCHA = TaskShape()
+ANTI_CAPTCHA = TaskShape(task_id="number", failed="code")
+CAPSOLVER = TaskShape(created="idle", running="idle", failed="status", solution="both")
+
+
+@dataclass
+class Solved:
+    """What a client made of a job: a token, or an error in its own words."""
+
+    token: str = ""
+    error: str = ""
+
+
+class AntiCaptchaOfficial:
+    """anticaptchaofficial; its address is written into its code, so requests itself is told where that is."""
+
+    shapes = (OMOCAPTCHA, ANTI_CAPTCHA)
+    kind = "RecaptchaV2TaskProxyless"
+
+    def __init__(self, service: OmoCaptchaService, monkeypatch: pytest.MonkeyPatch) -> None:
+        from anticaptchaofficial import antinetworking
+        from requests.adapters import HTTPAdapter
+
+        address = "https://api.anti-captcha.com"
+
+        class Elsewhere(HTTPAdapter):
+            def send(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+                request.url = request.url.replace(address, service.origin)
+                return super().send(request, *args, **kwargs)
+
+        antinetworking.session.mount(address, Elsewhere())
+
+    def _client(self, key: str) -> Any:
+        from anticaptchaofficial.recaptchav2proxyless import recaptchaV2Proxyless
+
+        client = recaptchaV2Proxyless()
+        client.set_key(key)
+        client.set_website_url(PAGE)
+        client.set_website_key(SITEKEY)
+        client.set_is_invisible(1)
+        return client
+
+    def solve(self, key: str = KEY) -> Solved:
+        client = self._client(key)
+        token = client.solve_and_return_solution()
+        return Solved(token or "", client.err_string)
+
+    def balance(self) -> float:
+        return float(self._client(KEY).get_balance())
+
+
+class CapMonster:
+    """capmonstercloudclient; its address is an option."""
+
+    shapes = (OMOCAPTCHA, ANTI_CAPTCHA)
+    kind = "RecaptchaV2Task"
+
+    def __init__(self, service: OmoCaptchaService, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._url = service.origin
+
+    def _client(self, key: str) -> Any:
+        from capmonstercloudclient import CapMonsterClient, ClientOptions
+
+        return CapMonsterClient(ClientOptions(api_key=key, service_url=self._url))
+
+    def solve(self, key: str = KEY) -> Solved:
+        from capmonstercloudclient.exceptions import BaseError
+        from capmonstercloudclient.requests import RecaptchaV2Request
+
+        request = RecaptchaV2Request(websiteUrl=PAGE, websiteKey=SITEKEY, isInvisible=True)
+        try:
+            return Solved(asyncio.run(self._client(key).solve_captcha(request))["gRecaptchaResponse"])
+        except BaseError as error:
+            return Solved(error=str(error))
+
+    def balance(self) -> float:
+        return float(asyncio.run(self._client(KEY).get_balance())["balance"])
+
+
+class CapSolver:
+    """capsolver; its address is an attribute. It wants a state in the answer to createTask."""
+
+    shapes = (CAPSOLVER,)
+    kind = "ReCaptchaV2TaskProxyLess"
+
+    def __init__(self, service: OmoCaptchaService, monkeypatch: pytest.MonkeyPatch) -> None:
+        import capsolver
+
+        monkeypatch.setattr(capsolver, "api_base", service.origin)
+        self._capsolver = capsolver
+
+    def solve(self, key: str = KEY) -> Solved:
+        self._capsolver.api_key = key
+        task = {"type": self.kind, "websiteURL": PAGE, "websiteKey": SITEKEY, "isInvisible": True}
+        try:
+            return Solved(self._capsolver.solve(task).get("gRecaptchaResponse", ""))
+        except self._capsolver.error.CapsolverError as error:
+            return Solved(error=str(error))
+
+    def balance(self) -> float:
+        self._capsolver.api_key = KEY
+        return float(self._capsolver.balance()["balance"])
+
+
+class Python3AntiCaptcha:
+    """python3-anticaptcha; its address is a constant."""
+
+    shapes = (OMOCAPTCHA, ANTI_CAPTCHA)
+    kind = "RecaptchaV2TaskProxyless"
+
+    def __init__(self, service: OmoCaptchaService, monkeypatch: pytest.MonkeyPatch) -> None:
+        from python3_anticaptcha.core import aio_captcha_instrument
+
+        monkeypatch.setattr(aio_captcha_instrument, "BASE_REQUEST_URL", f"{service.origin}/")
+
+    def solve(self, key: str = KEY) -> Solved:
+        from python3_anticaptcha.recaptcha_v2 import ReCaptchaV2
+
+        client = ReCaptchaV2(
+            api_key=key, captcha_type=self.kind, websiteURL=PAGE, websiteKey=SITEKEY, isInvisible=True, sleep_time=0
+        )
+        answer = asyncio.run(client.aio_captcha_handler())
+        return Solved((answer.get("solution") or {}).get("gRecaptchaResponse", ""), answer.get("errorCode") or "")
+
+    def balance(self) -> float:
+        from python3_anticaptcha.control import Control
+
+        return float(asyncio.run(Control(api_key=KEY).aio_get_balance())["balance"])
+
+
+CLIENTS = [AntiCaptchaOfficial, CapMonster, CapSolver, Python3AntiCaptcha]
+
+
+@pytest.fixture(params=[(client, shape) for client in CLIENTS for shape in client.shapes], ids=lambda p: p[0].__name__)
+def foreign(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A client, and the service that it has been pointed at."""
+    client, shape = request.param
+    with OmoCaptchaService(api_version=2, api_token=KEY, task_shape=shape) as service:
+        yield client(service, monkeypatch), service
+
+
+def test_it_solves_a_job(foreign: Any) -> None:
+    client, service = foreign
+    solved = client.solve()
+    assert service.siteverify(solved.token, SITEKEY)["success"], solved.error
+    (job,) = service.jobs
+    assert (job.kind, job.page, job.invisible, job.used) == (client.kind, PAGE, True, True)
+    assert all(call.authorised for call in service.calls)
+
+
+def test_it_understands_that_a_job_failed_that_the_key_is_wrong_and_what_is_left(foreign: Any) -> None:
+    client, service = foreign
+    assert client.solve("a-wrong-key").error
+    assert service.jobs == ()
+    service.next_job("fail")
+    failed = client.solve()
+    assert not failed.token
+    assert [job.state for job in service.jobs] == ["failed"]
+    assert client.balance() == pytest.approx(9.99945)

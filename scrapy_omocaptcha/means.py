@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from scrapy.utils.job import job_dir
 
 from scrapy_omocaptcha.account import Account
 from scrapy_omocaptcha.api.jobs import JobsApi
-from scrapy_omocaptcha.api.transport import Transport
+from scrapy_omocaptcha.api.transports import transport_for
 from scrapy_omocaptcha.clearance import Clearance
 from scrapy_omocaptcha.engine import CrawlEngine
 from scrapy_omocaptcha.ledger import Ledger
@@ -49,13 +49,13 @@ class Means:
     clock: Callable[[], float]
 
     @classmethod
-    def of(cls, crawler: Crawler, settings: Settings, reactor: Any) -> Means:
+    def of(cls, crawler: Crawler, settings: Settings) -> Means:
         assert crawler.stats is not None
         clock = time.monotonic
         stats = Stats(crawler.stats)
         engine = CrawlEngine(crawler, settings.max_waiting)
         api = JobsApi(
-            Transport(settings.api_url, timeout=settings.api_timeout, reactor=reactor),
+            transport_for(settings.api_url, timeout=settings.api_timeout),
             settings.api_token,
             settings.type_job_id,
         )

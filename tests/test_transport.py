@@ -41,6 +41,9 @@ class Client:
     def post(self, path="/getBalance", body=BODY):
         return self._call(lambda: deferred_from_coro(self.transport.post(path, body)))
 
+    def get(self, url):
+        return self._call(lambda: deferred_from_coro(self.transport.get(url)))
+
     def close(self):
         self._call(lambda: deferred_from_coro(self.transport.close()))
 
@@ -118,7 +121,7 @@ class PlainServer:
             if not data:
                 return
             # Head and body of a call may come in two pieces.
-            if self.received.endswith(b"}"):
+            if self.received.endswith(b"}") or self.received.startswith(b"GET "):
                 connection.sendall(self.answer)
                 if not self._keep_open:
                     return
@@ -157,6 +160,24 @@ def failure(client, url, timeout=10.0):
 def test_an_answer_is_its_text_and_the_call_is_json(client, service):
     assert '"balance": "10.00000"' in client(service.url).post(body={"api_token": service.api_token})
     assert [(call.method, call.name, call.authorised) for call in service.calls] == [("POST", "getBalance", True)]
+
+
+def test_a_public_list_may_be_elsewhere_and_is_sent_nothing(client):
+    with serving(answered(body=b"[]")) as server:
+        once = client("https://omocaptcha.invalid/api")
+        assert once.get(f"http://127.0.0.1:{server.port}/list?type=service") == "[]"
+    assert server.received.startswith(b"GET /list?type=service HTTP/1.1\r\n")
+    assert server.received.endswith(b"\r\n\r\n")
+
+
+def test_a_public_list_that_is_not_there_raises_as_a_call_does(client, service):
+    with serving(answered("302 Found", b"", f"Location: {service.url}/getBalance")) as server:
+        once = client(f"http://127.0.0.1:{server.port}")
+        with pytest.raises(ApiUnreachable, match="302"):
+            once.get(f"http://127.0.0.1:{server.port}/list")
+    with pytest.raises(ApiUnreachable):
+        once.get("https://omocaptcha.invalid/list")
+    assert service.calls == ()
 
 
 def test_a_refusal_with_an_http_error_is_read_when_it_is_json(client):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import ClientSession, ClientTimeout, TCPConnector, TraceConfig
 
-from scrapy_omocaptcha.api.transport import HEADERS, MAX_BODY, Call, Transport, judge, too_long
+from scrapy_omocaptcha.api.transport import MAX_BODY, Call, Transport, judge, too_long
 
 if TYPE_CHECKING:
     from types import SimpleNamespace
@@ -20,11 +20,18 @@ class AiohttpTransport(Transport):
         super().__init__(base_url, timeout=timeout)
         self._session: ClientSession | None = None
 
-    async def _exchange(self, url: str, call: Call) -> bytes:
+    async def _exchange(self, call: Call) -> bytes:
         if self._session is None:
             self._session = _session(self._timeout)
         # aiohttp repeats no POST when a kept connection breaks: a job would be bought twice.
-        sent = self._session.post(url, data=call.body, allow_redirects=False, trace_request_ctx=call)
+        sent = self._session.request(
+            call.method,
+            call.url,
+            data=call.body,
+            headers=call.headers,
+            allow_redirects=False,
+            trace_request_ctx=call,
+        )
         async with sent as response:
             headers = response.headers
             refusal = judge(response.status, headers.get("Content-Type", ""), headers.get("Retry-After", ""))
@@ -51,7 +58,7 @@ def _session(timeout: float) -> ClientSession:
         connector=TCPConnector(ssl=ssl.create_default_context(), limit=0),
         timeout=ClientTimeout(total=timeout),
         # aiohttp would ask for whatever the libraries that happen to be installed can unpack.
-        headers={**HEADERS, "Accept-Encoding": "gzip"},
+        headers={"Accept-Encoding": "gzip"},
         # Neither the proxies nor the netrc of the environment.
         trust_env=False,
         trace_configs=[trace],

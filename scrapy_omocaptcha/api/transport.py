@@ -1,4 +1,4 @@
-"""One HTTP call to the service: POST a JSON body, get the text of the answer.
+"""One HTTP call to the service: POST a JSON body, or GET a public list; the text of the answer.
 
 What any transport promises, whichever HTTP client it is built on: connections of its own, verified TLS, no proxy and
 no credential of the environment, no redirect followed, one time-out over the whole call and a bound on the body. It
@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
 from scrapy_omocaptcha.errors import ApiBadAnswer, ApiError, ApiRefused, ApiUnreachable
 
-HEADERS = {"Content-Type": "application/json", "Accept": "application/json"}
 MAX_BODY = 1024 * 1024
 """Bytes of an answer. The longest real one, the list of services, has some 10 KB."""
 _LONGEST_PAUSE = 10
@@ -26,8 +25,15 @@ _LONGEST_PAUSE = 10
 class Call:
     """What is sent, and whether any of it may have left this machine."""
 
-    body: bytes
+    method: str
+    url: str
+    body: bytes | None = field(default=None, repr=False)
     sent: bool = False
+
+    @property
+    def headers(self) -> dict[str, str]:
+        accept = {"Accept": "application/json"}
+        return accept if self.body is None else {**accept, "Content-Type": "application/json"}
 
 
 class Transport(ABC):
@@ -48,25 +54,35 @@ class Transport(ABC):
         :raises ApiRefused: another HTTP error without a JSON answer.
         :raises ApiBadAnswer: a body that is too long or not text.
         """
-        call = Call(json.dumps(body).encode())
+        return await self._answer(path, Call("POST", self._base_url + path, json.dumps(body).encode()))
+
+    async def get(self, url: str) -> str:
+        """Ask a public address and return the text of its answer. Raises as :meth:`post` does.
+
+        :param url: the whole address, which need not be below the base URL; no credential goes there.
+        """
+        # Asking costs nothing: whether it arrived is not looked into.
+        return await self._answer(url, Call("GET", url, sent=True))
+
+    async def _answer(self, name: str, call: Call) -> str:
         try:
-            answer = await self._exchange(self._base_url + path, call)
+            answer = await self._exchange(call)
         except ApiError:
             raise
         except Exception as error:
             # Whatever the network stack raises. Its kind alone is told: its text could repeat what was sent.
-            raise ApiUnreachable(f"{path}: {type(error).__name__}", taken=call.sent) from None
+            raise ApiUnreachable(f"{name}: {type(error).__name__}", taken=call.sent) from None
         try:
             return answer.decode()
         except UnicodeDecodeError:
-            raise ApiBadAnswer(f"{path}: the answer is not UTF-8") from None
+            raise ApiBadAnswer(f"{name}: the answer is not UTF-8") from None
 
     @abstractmethod
-    async def _exchange(self, url: str, call: Call) -> bytes:
-        """POST ``call.body`` once, with :data:`HEADERS`; the answer's body, of at most :data:`MAX_BODY` bytes.
+    async def _exchange(self, call: Call) -> bytes:
+        """Send ``call`` once; the answer's body, of at most :data:`MAX_BODY` bytes.
 
-        ``call.sent`` is True from just before the first byte is sent. Where :func:`judge` finds something, that is
-        raised and the body is not read; whatever else goes wrong is raised as it comes.
+        ``call.sent`` is True from just before the first byte of a POST is sent. Where :func:`judge` finds something,
+        that is raised and the body is not read; whatever else goes wrong is raised as it comes.
         """
 
     @abstractmethod

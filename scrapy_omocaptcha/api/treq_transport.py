@@ -15,7 +15,7 @@ from twisted.web.client import Agent, FileBodyProducer, HTTPConnectionPool, Resp
 from twisted.web.http import PotentialDataLoss
 from twisted.web.http_headers import Headers
 
-from scrapy_omocaptcha.api.transport import HEADERS, MAX_BODY, Call, Transport, judge, too_long
+from scrapy_omocaptcha.api.transport import MAX_BODY, Call, Transport, judge, too_long
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IConsumer
@@ -35,11 +35,12 @@ class TreqTransport(Transport):
         agent: IAgent = Agent(reactor, pool=self._pool, connectTimeout=timeout)  # type: ignore[no-untyped-call,assignment]
         self._client = HTTPClient(agent)
 
-    async def _exchange(self, url: str, call: Call) -> bytes:
-        sent = self._client.post(
-            url,
-            data=_Producer(call),  # type: ignore[arg-type]  # mypy does not see zope's interfaces
-            headers=Headers({name: [value] for name, value in HEADERS.items()}),
+    async def _exchange(self, call: Call) -> bytes:
+        sent = self._client.request(
+            call.method,
+            call.url,
+            data=None if call.body is None else _Producer(call, call.body),  # type: ignore[arg-type]  # zope's interfaces
+            headers=Headers({name: [value] for name, value in call.headers.items()}),
             allow_redirects=False,
             unbuffered=True,
         )
@@ -88,8 +89,8 @@ def _header(response: Any, name: bytes) -> str:
 class _Producer(FileBodyProducer):
     """Hands the body to the connection, and notes that it does: the head has just been written."""
 
-    def __init__(self, call: Call) -> None:
-        super().__init__(BytesIO(call.body))  # type: ignore[no-untyped-call]
+    def __init__(self, call: Call, body: bytes) -> None:
+        super().__init__(BytesIO(body))  # type: ignore[no-untyped-call]
         self._call = call
 
     def startProducing(self, consumer: IConsumer) -> Deferred[None]:

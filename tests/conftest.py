@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import pytest
+from tldextract import TLDExtract
 
 from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
 from tests.crawling import Crawls, Reactor
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _public_suffixes():
+    """Scrapy has tldextract fetch a list and keep it. Without a network that logs a traceback once: here, not in a test."""
+    TLDExtract(include_psl_private_domains=True)("site.example")
 
 
 @pytest.fixture(scope="session")

@@ -436,11 +436,11 @@ def certificate_for(folder, *names):
     return path
 
 
-def tls_server(path, version=ssl.TLSVersion.TLSv1_3):
+def tls_server(path, version=ssl.TLSVersion.TLSv1_3, *, keep_open=False):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = context.maximum_version = version
     context.load_cert_chain(path)
-    return serving(answered(), tls=context)
+    return serving(answered(), keep_open=keep_open, tls=context)
 
 
 def assert_never_sent(client, server):
@@ -464,8 +464,11 @@ def test_a_server_with_the_certificate_of_another_name_never_sees_the_call(clien
         assert_never_sent(client, server)
 
 
-def test_a_server_with_a_trusted_certificate_of_its_name_is_called(client, tmp_path, monkeypatch):
+def test_a_server_with_a_trusted_certificate_of_its_name_is_called_and_left_again(client, tmp_path, monkeypatch):
     path = certificate_for(tmp_path, "localhost")
     monkeypatch.setenv("SSL_CERT_FILE", str(path))
-    with tls_server(path) as server:
-        assert client(f"https://localhost:{server.port}").post() == "{}"
+    with tls_server(path, keep_open=True) as server:
+        once = client(f"https://localhost:{server.port}")
+        assert once.post() == "{}"
+        once.close()
+        assert server.ended.acquire(timeout=10), "the server saw the connection end"

@@ -11,7 +11,7 @@ from tests.crawling import Crawls, Reactor
 
 @pytest.fixture(scope="session", autouse=True)
 def _public_suffixes():
-    """Scrapy has tldextract fetch a list and keep it. Without a network that logs a traceback, once: here, in no crawl."""
+    """Scrapy has tldextract fetch a list and keep it. Without a network that logs a traceback once: not in a crawl."""
     TLDExtract(include_psl_private_domains=True)("site.example")
 
 

@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test check foreign-clients clean
+.PHONY: demo test check minimum-versions foreign-clients clean
 
 demo: .venv/test   ## crawl the example project's catalogue, offline, and say what happened
 	$(BIN)/python example_project/demo.py $(ARGS)
@@ -22,8 +22,11 @@ check: .venv/dev   ## what CI runs: lint, types, tests
 foreign-clients: .venv-foreign/installed   ## clients that other people wrote solve jobs at our offline service
 	.venv-foreign/bin/python -m pytest tests/test_foreign_clients.py $(ARGS)
 
+minimum-versions: .venv-minimum/test   ## pass the tests with the oldest versions that setup.cfg allows
+	.venv-minimum/bin/python -m pytest $(ARGS)
+
 clean:
-	rm -rf .venv .venv-foreign
+	rm -rf .venv .venv-foreign .venv-minimum
 
 .venv/test: setup.cfg pyproject.toml
 	@echo "Setting up .venv; this takes a minute."
@@ -38,4 +41,12 @@ clean:
 
 .venv/dev: .venv/test
 	@$(PIP) --editable '.[test,dev]'
+	@touch $@
+
+# Scrapy 2.18 crawls without a Twisted reactor with httpx, which it does not bring.
+.venv-minimum/test: setup.cfg pyproject.toml .ci/minimum-versions.txt
+	@echo "Setting up .venv-minimum; this takes a minute."
+	@$(PYTHON) -m venv .venv-minimum
+	@.venv-minimum/bin/python -m pip install --quiet --disable-pip-version-check \
+		--constraint .ci/minimum-versions.txt --editable '.[test]' 'scrapy[httpx]'
 	@touch $@

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from scrapy.utils.job import job_dir
 
 from scrapy_omocaptcha.account import Account
-from scrapy_omocaptcha.api.transport import Transport
+from scrapy_omocaptcha.api.transports import transport_for
 from scrapy_omocaptcha.api.versions import speak
 from scrapy_omocaptcha.clearance import Clearance
 from scrapy_omocaptcha.engine import CrawlEngine
@@ -51,12 +51,12 @@ class Means:
     clock: Callable[[], float]
 
     @classmethod
-    def of(cls, crawler: Crawler, settings: Settings, reactor: Any) -> Means:
+    def of(cls, crawler: Crawler, settings: Settings) -> Means:
         assert crawler.stats is not None
         clock = time.monotonic
         stats = Stats(crawler.stats)
         engine = CrawlEngine(crawler, settings.max_waiting)
-        api = speak(settings, Transport(settings.api_url, timeout=settings.api_timeout, reactor=reactor))
+        api = speak(settings, transport_for(settings.api_url, timeout=settings.api_timeout))
         ledger = Ledger(
             spider=crawler.spider.name if crawler.spider is not None else "",
             stats=stats,

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from scrapy import signals
-from scrapy.exceptions import NotConfigured
-from scrapy.utils.reactor import is_reactor_installed
 
 from scrapy_omocaptcha import asked
 from scrapy_omocaptcha.beforehand import Beforehand
@@ -42,13 +40,8 @@ class OmoCaptchaMiddleware:
     """Takes the requests of a crawl through reCAPTCHA v2 walls. Its place is 585, which the add-on gives it."""
 
     def __init__(self, crawler: Crawler, settings: Settings) -> None:
-        if not is_reactor_installed():
-            raise NotConfigured("the calls to OMOcaptcha need a Twisted reactor: set TWISTED_REACTOR_ENABLED = True")
-        # Not before: importing it installs one.
-        from twisted.internet import reactor
-
         self._settings = settings
-        self._means = Means.of(crawler, settings, reactor)
+        self._means = Means.of(crawler, settings)
         self.walls = Walls(crawler, self._means)
         self._beforehand = Beforehand(crawler, self._means, self.walls)
         self._progress = Progress(crawler, self._means)

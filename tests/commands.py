@@ -15,17 +15,22 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent
 TIMEOUT = 120
+STRICT = {"PYTHONWARNINGS": "error"}
+"""For the environment of a process: what pytest does with warnings in its own."""
 
 
 def python(
     *arguments: str | Path, cwd: Path, stderr: int = subprocess.STDOUT, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    """``python ARGUMENTS``, with the package as these tests have it; stderr is in stdout, unless it is a PIPE."""
+    """``python ARGUMENTS``, with the package as these tests have it; a warning is an error.
+
+    :param stderr: is in stdout, unless it is a PIPE.
+    """
     package = str(Path(scrapy_omocaptcha.__file__).parent.parent)
     return subprocess.run(
         [sys.executable, *map(str, arguments)],
         cwd=cwd,
-        env={**os.environ, "PYTHONPATH": package, **environment},
+        env={**os.environ, "PYTHONPATH": package, **STRICT, **environment},
         stdout=subprocess.PIPE,
         stderr=stderr,
         encoding="utf-8",

@@ -7,11 +7,18 @@ import subprocess
 from configparser import ConfigParser
 
 import pytest
+from tldextract import TLDExtract
 
 from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
 from tests import browser as chromium
 from tests.commands import ROOT, python
 from tests.crawling import Crawls, Reactor
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _public_suffixes():
+    """Scrapy has tldextract fetch a list and keep it. Without a network that logs a traceback once: not in a crawl."""
+    TLDExtract(include_psl_private_domains=True)("site.example")
 
 
 @pytest.fixture(scope="session")

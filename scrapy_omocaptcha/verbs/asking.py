@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,8 +15,6 @@ from scrapy_omocaptcha.errors import AccountError, ApiError, ApiUnreachable
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Awaitable, Callable
-
-    from twisted.python.failure import Failure
 
     from scrapy_omocaptcha.api.protocol import Api
     from scrapy_omocaptcha.settings import Settings
@@ -42,44 +41,26 @@ def read_settings(settings: BaseSettings) -> Settings:
         raise UsageError(str(error), print_help=False) from None
 
 
-def ask(project: BaseSettings, ours: Settings, question: Callable[[Api], Awaitable[T]]) -> T:
+def ask(ours: Settings, question: Callable[[Api], Awaitable[T]]) -> T:
     """What the service answers.
 
     :raises ApiError: nothing that could be used.
     """
-    from scrapy.utils.defer import deferred_from_coro
-    from scrapy.utils.reactor import install_reactor
-
-    if project["TWISTED_REACTOR"]:
-        install_reactor(project["TWISTED_REACTOR"], project["ASYNCIO_EVENT_LOOP"])
-    from twisted.internet import reactor
-
-    from scrapy_omocaptcha.api.transport import Transport
+    from scrapy_omocaptcha.api.aiohttp_transport import AiohttpTransport
     from scrapy_omocaptcha.api.versions import speak
 
-    answers: list[T] = []
-    failures: list[Failure] = []
-
-    async def call() -> None:
-        api = speak(ours, Transport(ours.api_url, timeout=ours.api_timeout, reactor=reactor))
+    async def call() -> T:
+        api = speak(ours, AiohttpTransport(ours.api_url, timeout=ours.api_timeout))
         try:
-            answers.append(await question(api))
+            return await question(api)
         finally:
             await api.close()
 
-    def start() -> None:
-        called = deferred_from_coro(call())
-        called.addErrback(failures.append)
-        called.addCallback(lambda _: running.stop())
-
-    running: Any = reactor
-    running.callWhenRunning(start)
-    running.run()
-    for failure in failures:
-        failure.raiseException()
-    if not answers:
-        raise ApiUnreachable("interrupted")
-    return answers[0]
+    try:
+        # No crawl, so no reactor either.
+        return asyncio.run(call())
+    except KeyboardInterrupt:
+        raise ApiUnreachable("interrupted") from None
 
 
 def fail(error: ApiError, what: str, ours: Settings, *, as_json: bool) -> int:

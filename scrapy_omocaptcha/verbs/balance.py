@@ -25,7 +25,7 @@ def run(command: ScrapyCommand, opts: argparse.Namespace) -> int:
     assert command.settings is not None
     ours = asking.read_settings(command.settings)
     try:
-        balance = asking.ask(command.settings, ours, lambda api: api.balance())
+        balance = asking.ask(ours, lambda api: api.balance())
     except ApiError as error:
         return asking.fail(error, "balance", ours, as_json=opts.json)
     if not opts.json:

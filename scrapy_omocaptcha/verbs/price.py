@@ -31,7 +31,7 @@ def run(command: ScrapyCommand, opts: argparse.Namespace) -> int:
     assert command.settings is not None
     ours = asking.read_settings(command.settings)
     try:
-        listed = asking.ask(command.settings, ours, lambda api: api.price())
+        listed = asking.ask(ours, lambda api: api.price())
     except ApiError as error:
         return asking.fail(error, "price", ours, as_json=opts.json)
     # A list that asks for nothing is not believed; nor does a crawl.

@@ -51,12 +51,21 @@ class _Held:
         self._clock = clock
         self._since = clock()
         self._ended = False
+        self._dropped: weakref.finalize[[], Request] | None = None
+
+    def end_with(self, request: Request) -> None:
+        """Should the request be dropped where nobody tells us, its place must not be lost with it."""
+        self._dropped = weakref.finalize(request, self.end)
+        self._dropped.atexit = False
 
     def end(self) -> None:
         """Its response is back, or it never will be."""
         if self._ended:
             return
         self._ended = True
+        if self._dropped is not None:
+            # It keeps us, our session and so its last leader: where that is the request itself, for ever.
+            self._dropped.detach()
         self.hold.release()
         self._stats.add("seconds/held", round(self._clock() - self._since, 3))
         if self.session is not None:
@@ -110,8 +119,7 @@ class Walls:
             raise
         held.hold.leave_slot()
         self._let_go[request] = held
-        # Should the request be dropped where nobody tells us, its place must not be lost with it.
-        weakref.finalize(request, held.end).atexit = False
+        held.end_with(request)
         won = {cookie.name for cookie in session.cookies}
         request.cookies = _without(won, request.cookies)
         self._clearance.sent(request, fresh=session.generation > generation)

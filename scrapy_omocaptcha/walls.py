@@ -223,7 +223,8 @@ class Walls:
         flags = [*answer.flags, "omocaptcha"] if solved else answer.flags
         response = answer.replace(flags=flags, request=spiders_own)
         if solved:
-            self._cache(request, response)
+            # Not under the address it was redirected to, which may be that of every challenge of the site.
+            self._cache(spiders_own, response)
         return response
 
     def _cache(self, request: Request, response: Response) -> None:

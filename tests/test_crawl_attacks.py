@@ -75,6 +75,23 @@ def test_a_wall_whose_redirects_all_lead_to_one_address_loses_no_request(crawl, 
     assert len(service.jobs) == 3
 
 
+def test_httpcache_never_gives_a_page_for_another_that_was_redirected_to_the_same_wall(crawl, service, tmp_path):
+    def answer(request, form):
+        if request.path == "/verify":
+            return won("/")
+        if request.path == "/gate":
+            return challenge()
+        return page(request.path) if cleared(request) else web.Response(status=302, headers={"Location": "/gate"})
+
+    settings = {**service.settings, "HTTPCACHE_ENABLED": True, "HTTPCACHE_DIR": str(tmp_path)}
+    with Site(answer) as site:
+        urls = [f"{site.origin}/page/{number}" for number in range(20)]
+        for _ in range(2):
+            crawled = crawl(spider(*urls), settings)
+            assert sorted(one.text for one in crawled.pages) == sorted(f"/page/{number}" for number in range(20))
+        assert all("cached" in one.flags for one in crawled.pages)
+
+
 def test_redirects_to_one_ordinary_page_are_duplicates_as_ever(crawl, service):
     def answer(request, form):
         return page() if request.path == "/home" else web.Response(status=302, headers={"Location": "/home"})

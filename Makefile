@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test check clean
+.PHONY: demo test check chaos kills clean
 
 demo: .venv/test   ## crawl the example project's catalogue, offline, and say what happened
 	$(BIN)/python example_project/demo.py $(ARGS)
@@ -17,6 +17,12 @@ check: .venv/dev   ## what CI runs: lint, types, tests
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/python -m pytest $(ARGS)
+
+chaos: .venv/test   ## five minutes of crawls in which everything goes wrong; ARGS="--seed 7 --requests 20000"
+	$(BIN)/python -m tests.chaos $(ARGS)
+
+kills: .venv/test   ## five minutes of crawls that are ended and killed in the middle; ARGS="--seed 7 --crawls 20"
+	$(BIN)/python -m tests.chaos.kills $(ARGS)
 
 clean:
 	rm -rf .venv

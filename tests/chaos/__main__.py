@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections import Counter
 
 from tests.chaos.run import Run
 from tests.crawling import Reactor
@@ -26,8 +25,8 @@ def main() -> int:
             print(run.crawl(f"{options.seed}:{number}", options.crawl), flush=True)
     finally:
         reactor.stop()
-    print(run.summary)
-    return 1 if run.wrong else 0
+    print(run.sums.lines())
+    return 0 if run.sums.good else 1
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Whether the books of a crawl balance: requests, jobs, tokens, money, and nobody left waiting.
 
-Each check returns sentences that say what is wrong; none means that all is well.
+Each check yields sentences that say what is wrong; none means that all is well.
 """
 
 from __future__ import annotations
@@ -15,10 +15,13 @@ from typing import TYPE_CHECKING, Any
 from scrapy.utils.trackref import live_refs
 
 from scrapy_omocaptcha import OmoCaptchaMiddleware
+from scrapy_omocaptcha.journal import read_journal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
+    from scrapy_omocaptcha.journal import Record
     from scrapy_omocaptcha.testing import OmoCaptchaService
     from scrapy_omocaptcha.testing.calls import Call
     from tests.chaos.plan import Plan, World
@@ -29,11 +32,11 @@ _PRICE = 0.00055
 def requests(sent: Counter[int], came: Counter[int]) -> Iterator[str]:
     """Each request came back, and once."""
     for number in sent:
-        if came[number] != sent[number]:
-            yield f"request {number}: {sent[number]} in, {came[number]} out"
+        if came[number] < sent[number]:
+            yield f"lost: request {number}, {sent[number]} in, {came[number]} out"
     for number in came:
-        if number not in sent:
-            yield f"request {number}: never sent, {came[number]} out"
+        if came[number] > sent[number]:
+            yield f"twice: request {number}, {sent[number]} in, {came[number]} out"
 
 
 def jobs(service: OmoCaptchaService, stats: dict[str, Any], *, all_ended: bool = True) -> Iterator[str]:
@@ -65,36 +68,67 @@ def _may_be_a_job(call: Call) -> bool:
     return "job_id" not in call.answer
 
 
-def limits(plan: Plan, world: World, stats: dict[str, Any]) -> Iterator[str]:
-    """No limit was overrun, at the service or in the stats."""
-    settings, service = plan.settings, world.service
-    led_to = Counter(
-        world.sites[number - 1].url
-        for number, site in enumerate(world.sites)
-        for visit in site.requests
-        if visit.fault == "redirect"
-    )
+def journal(path: Path, service: OmoCaptchaService, stats: dict[str, Any]) -> Iterator[str]:
+    """The journal tells of each job, and of the same fates as the stats."""
+    records, complaints = read_journal(path)
+    yield from complaints
+    created = stats.get("omocaptcha/jobs/created", 0)
+    if len(records) != created:
+        yield f"{created} jobs counted, {len(records)} in the journal"
+    yield from _missing(records, service)
+    ends = Counter(record.outcome for record in records)
+    for outcome in ("accepted", "rejected", "expired"):
+        counted = stats.get(f"omocaptcha/tokens/{outcome}", 0)
+        if ends[outcome] != counted:
+            yield f"{counted} tokens counted as {outcome}, {ends[outcome]} in the journal"
+
+
+def _missing(records: list[Record], service: OmoCaptchaService) -> Iterator[str]:
+    """The jobs whose id the client knew, as its questions tell, and has not written down."""
+    known = {record.job for record in records}
+    asked = {str(call.body["job_id"]) for call in service.calls if call.name == "getJobResult"}
+    for job in asked - known:
+        yield f"job {job} is not in the journal"
+
+
+def bill(path: Path, service: OmoCaptchaService) -> Iterator[str]:
+    """After SIGKILL, whatever else is lost, the journal has each job that the service saw."""
+    records, complaints = read_journal(path)
+    if len(complaints) > 1:
+        yield f"more than the last line is torn: {complaints}"
+    if len(records) + len(complaints) < len(service.jobs):
+        yield f"{len(service.jobs)} jobs at the service, {len(records)} in the journal"
+    yield from _missing(records, service)
+
+
+def limits(
+    settings: dict[str, Any], service: OmoCaptchaService, stats: dict[str, Any], path: Path, *, cut_off: int = 0
+) -> Iterator[str]:
+    """No limit was overrun, at the service, in the stats or in the journal.
+
+    :param cut_off: how often a crawl was ended: a job that is cut off thereby is no attempt.
+    """
+    records, _ = read_journal(path)
     made, created = service.jobs, stats.get("omocaptcha/jobs/created", 0)
     most = settings.get("OMOCAPTCHA_MAX_JOBS")
     if most and max(len(made), created) > most:
-        yield f"OMOCAPTCHA_MAX_JOBS is {most}; {len(made)} jobs at the service, {created} counted"
-    cost = settings.get("OMOCAPTCHA_MAX_COST", 1.0)
-    if cost and max(service.charged, created * _PRICE) > cost + 1e-6:
-        yield f"OMOCAPTCHA_MAX_COST is {cost}; {service.charged} charged, {created} jobs counted"
+        yield f"overrun: OMOCAPTCHA_MAX_JOBS is {most}; {len(made)} jobs at the service, {created} counted"
+    for name, default in (("OMOCAPTCHA_MAX_COST", 1.0), ("OMOCAPTCHA_MAX_COST_PER_DAY", 0.0)):
+        cost = settings.get(name, default)
+        if cost and max(service.charged, created * _PRICE) > cost + 1e-6:
+            yield f"overrun: {name} is {cost}; {service.charged} charged, {created} jobs counted"
     most = settings.get("OMOCAPTCHA_MAX_JOBS_PER_HOST")
-    for site in world.sites if most else ():
-        of_site = sum(job.sitekey == site.sitekey for job in made)
-        # A job is counted for the host that was asked; a fault may have led from there to here.
-        if of_site - led_to[site.url] > most:
-            yield f"OMOCAPTCHA_MAX_JOBS_PER_HOST is {most}; {of_site} jobs for {site.url}"
+    by_host = Counter(record.host for record in records)
+    if most and by_host and max(by_host.values()) > most:
+        yield f"overrun: OMOCAPTCHA_MAX_JOBS_PER_HOST is {most}; {by_host}"
     at_once = _most_at_once(service)
     if at_once > settings["OMOCAPTCHA_CONCURRENT_JOBS"]:
-        yield f"OMOCAPTCHA_CONCURRENT_JOBS is {settings['OMOCAPTCHA_CONCURRENT_JOBS']}; {at_once} at once"
+        yield f"overrun: OMOCAPTCHA_CONCURRENT_JOBS is {settings['OMOCAPTCHA_CONCURRENT_JOBS']}; {at_once} at once"
     # These pages are of one request each; /gate and /search are of many.
     attempts = Counter(job.page for job in made if "/page/" in job.page or "/item/" in job.page)
     for page, number in attempts.items():
-        if number > settings["OMOCAPTCHA_MAX_ATTEMPTS"]:
-            yield f"OMOCAPTCHA_MAX_ATTEMPTS is {settings['OMOCAPTCHA_MAX_ATTEMPTS']}; {number} jobs for {page}"
+        if number > settings["OMOCAPTCHA_MAX_ATTEMPTS"] + cut_off:
+            yield f"overrun: OMOCAPTCHA_MAX_ATTEMPTS is {settings['OMOCAPTCHA_MAX_ATTEMPTS']}; {number} jobs for {page}"
 
 
 def _most_at_once(service: OmoCaptchaService) -> int:
@@ -142,29 +176,30 @@ def waiting(crawler: Any) -> Iterator[str]:
         "in slots": sum(len(s.active) + len(s.queue) + len(s.transferring) for s in downloader.slots.values()),
     }
     if middleware is not None:
-        walls = middleware.walls
-        sessions = walls._clearance._sessions.values()
+        means, walls = middleware._means, middleware.walls
+        sessions = means.clearance._sessions.values()
         left |= {
-            "held": len(walls.engine.holds),
-            "waits": len(walls.engine._waiting),
+            "held": len(means.engine.holds),
+            "waits": len(means.engine._waiting),
             "let go": len(walls._let_go),
             "leaders": sum(session.leading is not None for session in sessions),
             "held in sessions": sum(len(session._held) for session in sessions),
             "turns": sum(session._let_go for session in sessions),
-            "jobs under way": walls.settings.concurrent_jobs - walls.solver._jobs_at_once.tokens,
+            "jobs under way": means.settings.concurrent_jobs - means.solver._jobs_at_once.tokens,
         }
     for what, number in left.items():
         if number:
             yield f"{what}: {number} after the end"
 
 
-def check(plan: Plan, world: World, crawl: Any, came: Counter[int]) -> list[str]:
+def check(plan: Plan, world: World, crawl: Any, came: Counter[int], path: Path) -> list[str]:
     """All that is wrong with a crawl that has ended."""
     return [
         *requests(crawl.spider.sent, came),
         *crawl.spider.wrong,
         *jobs(world.service, crawl.stats),
-        *limits(plan, world, crawl.stats),
+        *journal(path, world.service, crawl.stats),
+        *limits(plan.settings, world.service, crawl.stats, path),
         *tokens(world),
         *waiting(crawl.spider.crawler),
         *_errors(crawl),

@@ -40,7 +40,13 @@ SETTINGS = {
     "AUTOTHROTTLE_ENABLED": False,
 }
 
-LIMITS = ("OMOCAPTCHA_MAX_COST", "OMOCAPTCHA_MAX_JOBS", "OMOCAPTCHA_MAX_JOBS_PER_HOST")
+LIMITS = {
+    "OMOCAPTCHA_MAX_COST": 0.00055,
+    "OMOCAPTCHA_MAX_COST_PER_DAY": 0.00055,
+    "OMOCAPTCHA_MAX_JOBS": 1,
+    "OMOCAPTCHA_MAX_JOBS_PER_HOST": 1,
+}
+"""Settings that bound what is bought, and what they count for a job."""
 
 ASKED = ("page", "item", "search", "free", "contact", "nested", "bought", "header", "signup")
 WEIGHTS = (20, 35, 8, 20, 5, 4, 3, 3, 2)
@@ -113,8 +119,8 @@ def plan(seed: str, requests: int) -> Plan:
     }
     few = max(5, requests // 20)
     if dice.random() < 0.3:
-        limit = dice.choice(LIMITS)
-        settings[limit] = few * 0.00055 if limit == "OMOCAPTCHA_MAX_COST" else few
+        limit = dice.choice(sorted(LIMITS))
+        settings[limit] = few * LIMITS[limit]
     return Plan(
         seed=seed,
         sites=sites,

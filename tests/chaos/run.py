@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,9 @@ from twisted.internet.task import deferLater
 from twisted.logger import LogLevel, globalLogPublisher
 
 from tests.chaos import books
-from tests.chaos.plan import Plan, plan, running
+from tests.chaos.plan import Plan, World, plan, running
 from tests.chaos.spider import ChaosSpider
+from tests.chaos.sums import Sums
 from tests.crawling import Crawls
 
 if TYPE_CHECKING:
@@ -28,24 +30,20 @@ class Run:
     def __init__(self, reactor: Reactor) -> None:
         self._reactor = reactor
         self._crawls = Crawls(reactor, patience=PATIENCE)
-        self.requests = 0
-        self.jobs = 0
-        self.faults: Counter[str] = Counter()
-        self.wrong: list[str] = []
+        self.sums = Sums()
 
     def crawl(self, seed: str, requests: int) -> str:
-        """One crawl; a line that tells of it. What is wrong with it is added to :attr:`wrong`."""
+        """One crawl; the lines that tell of it."""
         planned = plan(seed, requests)
         before = self._reactor.call(books.alive)
         since = time.monotonic()
-        told, wrong = self._crawl(planned)
-        left = self._left(before)
-        wrong += [f"{number} {name} are left in memory" for name, number in left.items()]
-        self.wrong += [f"{planned}: {sentence}" for sentence in wrong]
-        told = f"{seed}: {told}, {time.monotonic() - since:.1f} s"
-        return "\n".join([told, *(f"    WRONG {sentence}" for sentence in wrong[:20]), *([f"    {planned}"] if wrong else [])])
+        world, sent, told, wrong = self._crawl(planned)
+        told += f", {time.monotonic() - since:.1f} s"
+        wrong += [f"{number} {name} are left in memory" for name, number in self._left(before).items()]
+        return self.sums.add(planned, world, sent, told, wrong)
 
-    def _crawl(self, planned: Plan) -> tuple[str, list[str]]:
+    def _crawl(self, planned: Plan) -> tuple[World, int, str, list[str]]:
+        """The world as it was, the number of requests sent, what came, and what is wrong."""
         came: Counter[int] = Counter()
         how: Counter[str] = Counter()
         unhandled: list[str] = []
@@ -61,26 +59,24 @@ class Run:
         globalLogPublisher.addObserver(observe)
         try:
             with TemporaryDirectory() as folder, running(planned) as world:
+                journal = Path(folder, "journal")
                 crawl = self._crawls(
                     ChaosSpider,
-                    {**planned.settings, **world.service.settings, "HTTPCACHE_DIR": folder},
+                    {
+                        **planned.settings,
+                        **world.service.settings,
+                        "HTTPCACHE_DIR": folder,
+                        "OMOCAPTCHA_JOURNAL": str(journal),
+                    },
                     wanted=planned.wanted,
                     targets=[(site.url, site.sitekey) for site in world.sites],
                     note=note,
                 )
-                wrong = books.check(planned, world, crawl, came)
+                wrong = books.check(planned, world, crawl, came, journal)
         finally:
             globalLogPublisher.removeObserver(observe)
-        faults = books.faults(world)
-        self.faults += faults
-        self.requests += sum(crawl.spider.sent.values())
-        self.jobs += len(world.service.jobs)
-        told = (
-            f"{sum(crawl.spider.sent.values())} requests, {sum(how.values())} back {dict(how)}, "
-            f"{len(world.service.jobs)} jobs ({crawl.count('tokens/accepted')} accepted), "
-            f"{faults.total()} faults"
-        )
-        return told, wrong + [f"unhandled: {error}" for error in unhandled]
+        wrong += [f"unhandled: {error}" for error in unhandled]
+        return world, crawl.spider.sent.total(), f"{came.total()} back ({_words(how)})", wrong
 
     def _left(self, before: Counter[str]) -> Counter[str]:
         """What is left in memory once the crawl's last delayed calls, which are short, are through."""
@@ -89,15 +85,6 @@ class Run:
             self._reactor.call(lambda: deferLater(self._reactor.reactor, 0.1))
         return left
 
-    @property
-    def summary(self) -> str:
-        """The figures of all crawls."""
-        return "\n".join(
-            [
-                f"requests driven: {self.requests}",
-                f"jobs bought: {self.jobs}",
-                f"faults met: {self.faults.total()}",
-                *(f"    {kind}: {number}" for kind, number in self.faults.most_common()),
-                f"wrong: {len(self.wrong)}",
-            ]
-        )
+
+def _words(how: Counter[str]) -> str:
+    return ", ".join(f"{number} {what}" for what, number in how.most_common())

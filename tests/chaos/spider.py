@@ -97,6 +97,7 @@ class ChaosSpider(scrapy.Spider):
             await self._bought(site, number)
         for child in range(number + 1, number + 1 + children):
             yield self._request(child, ("item", "free")[child % 2], site, cookiejar)
+        yield {"number": number}
         if self._close_after is not None:
             self._close_after -= 1
             if self._close_after == 0:

@@ -28,7 +28,15 @@ from tests.chaos.sums import Sums
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 120
-ENDS = ("SIGINT", "SIGTERM", "CloseSpider", "CLOSESPIDER_TIMEOUT", "CLOSESPIDER_PAGECOUNT", "CLOSESPIDER_ITEMCOUNT")
+ENDS = (
+    "SIGINT",
+    "SIGTERM",
+    "CloseSpider",
+    "CLOSESPIDER_TIMEOUT",
+    "CLOSESPIDER_PAGECOUNT",
+    "CLOSESPIDER_ITEMCOUNT",
+    "OMOCAPTCHA_CLOSE_ON_LIMIT",
+)
 # Scrapy drops a redirect to where a crawl has been before, unless it is told not to filter, as a resume needs it to.
 SITE_FAULTS = tuple(kind for kind in KINDS if kind != "redirect")
 
@@ -101,6 +109,7 @@ class Crawl:
         lines = [json.loads(line) for line in self.out.read_text().splitlines()]
         came = Counter(line[0] for line in lines if isinstance(line[0], int))
         pages = {number for number, what in lines if what == "page"}
+        closed = [number for number, what in lines if what == "CrawlClosing"]
         stats: Counter[str] = Counter()
         for name, value in lines:
             if name == "stats":
@@ -114,6 +123,7 @@ class Crawl:
         wrong = [
             *self.wrong,
             *(value for name, value in lines if name == "wrong"),
+            *(f"lost: request {number} went to its errback as the crawl closed" for number in closed),
             *books.requests(sent, came),
             *books.jobs(service, stats, all_ended=False),
             *books.tokens(self.world),
@@ -185,6 +195,8 @@ class Kills:
             settings[end] = dice.uniform(0.2, 2)
         elif end.startswith("CLOSESPIDER"):
             settings[end] = dice.randint(1, 40)
+        elif end == "OMOCAPTCHA_CLOSE_ON_LIMIT":
+            settings |= {end: True, "OMOCAPTCHA_MAX_JOBS": len(crawl.world.service.jobs) + dice.randint(1, 8)}
         elif end == "CloseSpider":
             close_after = dice.randint(1, 40)
         countdown.start(dice.randint(1, 150))

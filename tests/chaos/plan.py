@@ -36,7 +36,6 @@ SETTINGS = {
     "OMOCAPTCHA_BREAKER_PAUSE": 0.5,
     "DOWNLOAD_TIMEOUT": 0.5,
     "DOWNLOAD_MAXSIZE": 200_000,
-    "DOWNLOAD_DELAY": 0,
     "AUTOTHROTTLE_ENABLED": False,
 }
 
@@ -48,8 +47,19 @@ LIMITS = {
 }
 """Settings that bound what is bought, and what they count for a job."""
 
-ASKED = ("page", "item", "search", "free", "contact", "nested", "bought", "header", "signup")
-WEIGHTS = (20, 35, 8, 20, 5, 4, 3, 3, 2)
+ASKED = {
+    "page": 20,
+    "item": 35,
+    "search": 8,
+    "free": 20,
+    "contact": 5,
+    "nested": 4,
+    "bought": 3,
+    "header": 3,
+    "signup": 2,
+    "alone": 2,
+}
+"""What requests ask for, see ``spider``, and how often."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +116,7 @@ def plan(seed: str, requests: int) -> Plan:
         **SETTINGS,
         "CONCURRENT_REQUESTS": dice.choice((8, 16, 32)),
         "CONCURRENT_REQUESTS_PER_DOMAIN": dice.choice((2, 8)),
+        "DOWNLOAD_DELAY": dice.choice((0, 0, 0.01)),
         "RETRY_TIMES": dice.choice((1, 2)),
         "ROBOTSTXT_OBEY": dice.random() < 0.3,
         "COOKIES_ENABLED": dice.random() < 0.9,
@@ -138,7 +149,7 @@ def _wanted(dice: random.Random, requests: int, sites: int) -> tuple[Wanted, ...
     number = 0
     while number < requests:
         children = min(dice.choice((0, 0, 0, 1, 2)), requests - number - 1)
-        kind = dice.choices(ASKED, WEIGHTS)[0]
+        kind = dice.choices(list(ASKED), ASKED.values())[0]
         cookiejar = dice.choice((None, None, None, 1, 2))
         wanted.append(Wanted(number, kind, dice.randrange(sites), cookiejar, children))
         number += 1 + children

@@ -62,6 +62,8 @@ class ChaosSpider(scrapy.Spider):
         if kind in ("header", "signup"):
             put = "header:X-Captcha-Token" if kind == "header" else "form:g-recaptcha-response"
             meta["omocaptcha"] = {"sitekey": sitekey, "page": f"{address}/signup/{number}", "put": put}
+        if kind == "alone":
+            meta["omocaptcha"] = False
         path = {
             "page": f"/page/{number + 1}",
             "item": f"/item/{number + 1}",
@@ -72,6 +74,7 @@ class ChaosSpider(scrapy.Spider):
             "bought": f"/free/{number + 1}",
             "header": f"/api/header?n={number}",
             "signup": f"/signup?n={number}",
+            "alone": f"/page/{number + 1}",
         }[kind]
         form = {"search": "q=rope&q=glass", "signup": "name=a&email=b&g-recaptcha-response="}.get(kind)
         return scrapy.Request(

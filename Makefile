@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test check minimum-versions foreign-clients clean
+.PHONY: demo test check minimum-versions foreign-clients chaos kills clean
 
 demo: .venv/test   ## crawl the example project's catalogue, offline, and say what happened
 	$(BIN)/python example_project/demo.py $(ARGS)
@@ -24,6 +24,12 @@ foreign-clients: .venv-foreign/installed   ## clients that other people wrote so
 
 minimum-versions: .venv-minimum/test   ## pass the tests with the oldest versions that setup.cfg allows
 	.venv-minimum/bin/python -m pytest $(ARGS)
+
+chaos: .venv/test   ## five minutes of crawls in which everything goes wrong; ARGS="--seed 7 --requests 20000"
+	$(BIN)/python -m tests.chaos $(ARGS)
+
+kills: .venv/test   ## five minutes of crawls that are ended and killed in the middle; ARGS="--seed 7 --crawls 20"
+	$(BIN)/python -m tests.chaos.kills $(ARGS)
 
 clean:
 	rm -rf .venv .venv-foreign .venv-minimum

@@ -8,6 +8,7 @@ this file's business.
 from __future__ import annotations
 
 import logging
+import random as _random
 from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import urlsplit
 
@@ -44,6 +45,8 @@ logger = logging.getLogger(__name__)
 _CREATE_TRIES = 4
 _FIRST_PAUSE = 1.0
 """Seconds before a create call that certainly did not arrive is repeated; doubled each time."""
+_JITTER = 0.5
+"""By how much of a pause it is made longer at random: else all that failed together would come again together."""
 
 
 class Solver:
@@ -60,6 +63,7 @@ class Solver:
         engine: CrawlEngine,
         settings: Settings,
         clock: Callable[[], float],
+        random: _random.Random | None = None,
     ) -> None:
         self._api = api
         self._limits = limits
@@ -69,6 +73,7 @@ class Solver:
         self._engine = engine
         self._settings = settings
         self._clock = clock
+        self._random = random or _random.Random()
         self._jobs_at_once = DeferredSemaphore(settings.concurrent_jobs)
         self._unjudged: dict[Token, Entry] = {}
         """Those whose token is out. By token, since ids are the service's word."""
@@ -144,7 +149,7 @@ class Solver:
                 pause = max(pause, error.retry_after or 0.0)
                 if last or pause > self._settings.job_timeout:
                     raise
-                await self._engine.sleep(pause)
+                await self._engine.sleep(pause * self._random.uniform(1, 1 + _JITTER))
                 pause *= 2
             except ApiBadAnswer as error:
                 await self._wait_out(entry, bought, f"a create call was answered with nonsense ({error})")

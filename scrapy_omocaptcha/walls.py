@@ -51,12 +51,21 @@ class _Held:
         self._clock = clock
         self._since = clock()
         self._ended = False
+        self._dropped: weakref.finalize[[], Request] | None = None
+
+    def end_with(self, request: Request) -> None:
+        """Should the request be dropped where nobody tells us, its place must not be lost with it."""
+        self._dropped = weakref.finalize(request, self.end)
+        self._dropped.atexit = False
 
     def end(self) -> None:
         """Its response is back, or it never will be."""
         if self._ended:
             return
         self._ended = True
+        if self._dropped is not None:
+            # It keeps us, our session and so its last leader: where that is the request itself, for ever.
+            self._dropped.detach()
         self.hold.release()
         self._stats.add("seconds/held", round(self._clock() - self._since, 3))
         if self.session is not None:
@@ -104,14 +113,16 @@ class Walls:
                 self._clearance.sent(request)
                 answer = await self._engine.send(asked.again(request))
                 held.end()
-                return answer if self._means.policy.find(request, answer) else self.deliver(request, answer)
+                if self._means.policy.find(request, answer) is None:
+                    return self.deliver(request, answer)
+                # Should it be left alone after all, it goes to the callback as it is.
+                return answer.replace(request=asked.original(request))
         except BaseException:
             held.end()
             raise
         held.hold.leave_slot()
         self._let_go[request] = held
-        # Should the request be dropped where nobody tells us, its place must not be lost with it.
-        weakref.finalize(request, held.end).atexit = False
+        held.end_with(request)
         won = {cookie.name for cookie in session.cookies}
         request.cookies = _without(won, request.cookies)
         self._clearance.sent(request, fresh=session.generation > generation)
@@ -212,7 +223,8 @@ class Walls:
         flags = [*answer.flags, "omocaptcha"] if solved else answer.flags
         response = answer.replace(flags=flags, request=spiders_own)
         if solved:
-            self._cache(request, response)
+            # Not under the address it was redirected to, which may be that of every challenge of the site.
+            self._cache(spiders_own, response)
         return response
 
     def _cache(self, request: Request, response: Response) -> None:

@@ -113,13 +113,17 @@ class _Keep(logging.Handler):
 
 
 class Crawls:
-    """Runs spiders with the add-on on."""
+    """Runs spiders with the add-on on.
 
-    def __init__(self, reactor: Reactor) -> None:
+    :param patience: seconds within which a crawl must end.
+    """
+
+    def __init__(self, reactor: Reactor, patience: float = TIMEOUT) -> None:
         self._reactor = reactor
+        self._patience = patience
 
     def __call__(self, spider: Any, settings: dict[str, Any] | None = None, **kwargs: Any) -> Crawl:
-        """Run ``spider`` to its end; raise when that does not come within a minute."""
+        """Run ``spider`` to its end; raise when that does not come in time."""
         keep = _Keep()
         root = logging.getLogger()
         level = root.level
@@ -145,5 +149,5 @@ class Crawls:
         )
         crawler = runner.create_crawler(spider)
         done = runner.crawl(crawler, **kwargs)
-        done.addTimeout(TIMEOUT, self._reactor.reactor)
+        done.addTimeout(self._patience, self._reactor.reactor)
         return done.addCallback(lambda _: crawler)

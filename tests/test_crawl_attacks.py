@@ -75,6 +75,23 @@ def test_a_wall_whose_redirects_all_lead_to_one_address_loses_no_request(crawl, 
     assert len(service.jobs) == 3
 
 
+def test_httpcache_never_gives_a_page_for_another_that_was_redirected_to_the_same_wall(crawl, service, tmp_path):
+    def answer(request, form):
+        if request.path == "/verify":
+            return won("/")
+        if request.path == "/gate":
+            return challenge()
+        return page(request.path) if cleared(request) else web.Response(status=302, headers={"Location": "/gate"})
+
+    settings = {**service.settings, "HTTPCACHE_ENABLED": True, "HTTPCACHE_DIR": str(tmp_path)}
+    with Site(answer) as site:
+        urls = [f"{site.origin}/page/{number}" for number in range(20)]
+        for _ in range(2):
+            crawled = crawl(spider(*urls), settings)
+            assert sorted(one.text for one in crawled.pages) == sorted(f"/page/{number}" for number in range(20))
+        assert all("cached" in one.flags for one in crawled.pages)
+
+
 def test_redirects_to_one_ordinary_page_are_duplicates_as_ever(crawl, service):
     def answer(request, form):
         return page() if request.path == "/home" else web.Response(status=302, headers={"Location": "/home"})
@@ -351,3 +368,22 @@ def test_a_redirect_that_repeats_the_token_in_its_address_does_not_put_it_into_t
     assert len(tokens) == 1
     assert not [record for record in crawled.log if tokens[0] in record.getMessage()]
     assert tokens[0] not in crawled.pages[0].url
+
+
+def test_a_redirected_request_that_is_held_and_then_refused_comes_back_to_its_own_callback(crawl, service, walled):
+    site = walled("session", status=200)
+    # It goes round until the other request has met the wall, and is held from then on.
+    site.fault("/page/2", "redirect")
+    site.fault("/elsewhere", "redirect", times=15)
+    service.next_job("fail", seconds=0.3)
+    limits = {"OMOCAPTCHA_MAX_JOBS": 1, "OMOCAPTCHA_MAX_ATTEMPTS": 1}
+
+    class Spider(RecordingSpider):
+        def requests(self):
+            for number in (1, 2):
+                yield scrapy.Request(f"{site.url}/page/{number}", self.page, errback=self.failed, dont_filter=True)
+
+    crawled = crawl(Spider, {**service.settings, **limits})
+    assert [page.request.url for page in crawled.pages] == [f"{site.url}/page/2"]
+    assert [error.reason for error in crawled.failures] == ["attempts"]
+    assert crawled.bugs == []

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import gc
+import logging
+import weakref
+
 import pytest
 import scrapy
 from scrapy import signals
+from twisted.internet.task import deferLater
 
 from scrapy_omocaptcha.testing import OmoCaptchaService, Wall, WalledSite
 from tests.crawling import RecordingSpider
@@ -134,6 +139,30 @@ def test_the_crawl_has_its_places_back_at_the_end(crawl, service, walled):
     assert len(crawled.pages) == 30
     assert seen == {"places": 16, "active": [0]}
     assert crawled.count("held") >= 16
+
+
+def test_a_crawl_that_has_ended_leaves_nothing_in_memory(reactor, crawl, service, walled):
+    # Each clearance runs out after three pages, so that requests that were held solve the next wall themselves.
+    site = walled("expiring", catalogue_pages=12)
+    logging.disable(logging.CRITICAL)  # pytest keeps what is logged, and that names the spider
+    try:
+        crawled = crawl(crawling(site, 12), service.settings)
+    finally:
+        logging.disable(logging.NOTSET)
+    assert len(crawled.pages) == 12
+    left = weakref.ref(crawled.spider.crawler)
+    del crawled
+
+    def is_gone():
+        gc.collect()
+        return left() is None
+
+    # The last delayed calls of a crawl are short.
+    for _ in range(100):
+        if reactor.call(is_gone):
+            break
+        reactor.call(lambda: deferLater(reactor.reactor, 0.05))
+    assert reactor.call(is_gone)
 
 
 def test_other_hosts_go_on_while_a_thousand_requests_of_a_walled_host_are_queued(crawl):

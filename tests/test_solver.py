@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from types import SimpleNamespace
 
 import pytest
@@ -127,10 +128,17 @@ class EveryTwoSeconds:
         self.seen.append((not_ready, ready))
 
 
+class Least(random.Random):
+    """Chance that always gives the least."""
+
+    def uniform(self, least, most):
+        return least
+
+
 class Bench:
     """A solver with everything around it."""
 
-    def __init__(self, *, settings=(), **scripts):
+    def __init__(self, *, settings=(), chance=None, **scripts):
         self.clock = Clock()
         self.clock.advance(1000)
         self.api = ScriptedApi(self.clock, **scripts)
@@ -157,6 +165,7 @@ class Bench:
             engine=self.engine,
             settings=self.settings,
             clock=self.clock.seconds,
+            random=chance or Least(),
         )
         self.bought = []
 
@@ -324,6 +333,17 @@ def test_a_create_call_that_certainly_did_not_arrive_is_repeated_with_growing_pa
     assert bench.api.times("create_job") == [1000.0, 1001.0, 1003.0, 1007.0]
     assert bench.bought == [0.001]
     assert bench.limits.jobs == 1
+
+
+def test_create_calls_that_failed_together_are_not_repeated_together_and_none_before_its_pause():
+    bench = Bench(create_job=[*[NEVER_ARRIVED] * 20, "7"], chance=random.Random(7))
+    for _ in range(20):
+        bench.start()
+    bench.run(1.5, step=0.01)
+    again = bench.api.times("create_job")[20:]
+    assert min(again) >= 1001.0
+    assert len(again) == 20
+    assert len({round(at, 1) for at in again}) > 3
 
 
 def test_a_create_call_that_never_arrives_is_given_up_and_costs_nothing():

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from scrapy_omocaptcha.testing import OmoCaptchaService, Shape
+from scrapy_omocaptcha.testing import OmoCaptchaService, Shape, WalledSite
 from scrapy_omocaptcha.testing.faults import KINDS, NOTHING_DONE
 
 pytest_plugins = ["scrapy_omocaptcha.testing.pytest_plugin"]
@@ -440,6 +440,17 @@ def test_random_faults_are_the_same_for_the_same_seed() -> None:
     assert set(first) == {None, "empty", "too_many"}
     assert faults(1) == first
     assert faults(2) != first
+
+
+def test_a_random_redirect_leads_where_it_is_told_to() -> None:
+    with OmoCaptchaService() as service, WalledSite(service) as site:
+        for server in (service, site):
+            server.random_faults(1.0, seed=1, kinds=["redirect"], location="http://127.0.0.9:1/trap")
+        assert Client(service).raw("getBalance")[0].headers["Location"] == "http://127.0.0.9:1/trap"
+        connection = http.client.HTTPConnection("127.0.0.1", site.port)
+        connection.request("GET", "/free/1")
+        assert connection.getresponse().headers["Location"] == "http://127.0.0.9:1/trap"
+        connection.close()
 
 
 def test_an_unknown_fault_is_named_with_those_there_are() -> None:

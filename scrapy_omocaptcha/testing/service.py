@@ -201,10 +201,11 @@ class OmoCaptchaService(LoopbackServer):
         kinds: Sequence[Kind] = KINDS,
         calls: Sequence[str] = (),
         seconds: float = 1.0,
+        location: str = "/elsewhere",
     ) -> None:
         """Let this share of all calls (or of those named) go wrong; the same ones for the same seed
         and the same order of calls."""
-        self._faults.by_chance(rate, seed, [Fault(kind, seconds) for kind in kinds], calls)
+        self._faults.by_chance(rate, seed, [Fault(kind, seconds, location) for kind in kinds], calls)
 
     # What a site asks
 

@@ -150,9 +150,10 @@ class WalledSite(LoopbackServer):
         kinds: Sequence[Kind] = KINDS,
         paths: Sequence[str] = (),
         seconds: float = 1.0,
+        location: str = "/elsewhere",
     ) -> None:
         """Let this share of all requests (or of those for ``paths``) go wrong; see the service's method."""
-        self._faults.by_chance(rate, seed, [Fault(kind, seconds) for kind in kinds], paths)
+        self._faults.by_chance(rate, seed, [Fault(kind, seconds, location) for kind in kinds], paths)
 
     # HTTP
 

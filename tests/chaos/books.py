@@ -1,0 +1,237 @@
+"""Whether the books of a crawl balance: requests, jobs, tokens, money, and nobody left waiting.
+
+Each check yields sentences that say what is wrong; none means that all is well.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import logging
+import traceback
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from scrapy.utils.trackref import live_refs
+
+from scrapy_omocaptcha import OmoCaptchaMiddleware
+from scrapy_omocaptcha.journal import read_journal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from scrapy_omocaptcha.journal import Record
+    from scrapy_omocaptcha.testing import OmoCaptchaService
+    from scrapy_omocaptcha.testing.calls import Call
+    from tests.chaos.plan import Plan, World
+
+_PRICE = 0.00055
+
+
+def requests(sent: Counter[int], came: Counter[int]) -> Iterator[str]:
+    """Each request came back, and once."""
+    for number in sent:
+        if came[number] < sent[number]:
+            yield f"lost: request {number}, {sent[number]} in, {came[number]} out"
+    for number in came:
+        if came[number] > sent[number]:
+            yield f"twice: request {number}, {sent[number]} in, {came[number]} out"
+
+
+def jobs(service: OmoCaptchaService, stats: dict[str, Any], *, all_ended: bool = True) -> Iterator[str]:
+    """What was counted as bought is what the service has made, and the calls whose fate nobody can know.
+
+    :param all_ended: False: some jobs were cut off by the end of a crawl.
+    """
+    created = stats.get("omocaptcha/jobs/created", 0)
+    made = len(service.jobs)
+    unknown = sum(_may_be_a_job(call) for call in service.calls)
+    # A call may break off before the service has read it.
+    unseen = stats.get("omocaptcha/api/calls", 0) - len(service.calls)
+    if not made <= created <= made + unknown + unseen:
+        yield f"{created} jobs counted; {made} at the service, {unknown} calls of unknown fate, {unseen} never seen"
+    spent = stats.get("omocaptcha/cost_usd", 0.0)
+    if abs(spent - created * _PRICE) > 1e-6:
+        yield f"{created} jobs counted and {spent} USD"
+    ended = stats.get("omocaptcha/jobs/solved", 0) + sum(
+        value for name, value in stats.items() if name.startswith("omocaptcha/jobs/failed/")
+    )
+    if ended > created or (all_ended and ended < created):
+        yield f"{created} jobs counted, {ended} came to an end"
+
+
+def _may_be_a_job(call: Call) -> bool:
+    """A create call that made no job, which its client cannot know."""
+    if call.name != "createJob" or call.fault in (None, "too_many"):
+        return False
+    return "job_id" not in call.answer
+
+
+def journal(path: Path, service: OmoCaptchaService, stats: dict[str, Any]) -> Iterator[str]:
+    """The journal tells of each job, and of the same fates as the stats."""
+    records, complaints = read_journal(path)
+    yield from complaints
+    created = stats.get("omocaptcha/jobs/created", 0)
+    if len(records) != created:
+        yield f"{created} jobs counted, {len(records)} in the journal"
+    yield from _missing(records, service)
+    ends = Counter(record.outcome for record in records)
+    for outcome in ("accepted", "rejected", "expired"):
+        counted = stats.get(f"omocaptcha/tokens/{outcome}", 0)
+        if ends[outcome] != counted:
+            yield f"{counted} tokens counted as {outcome}, {ends[outcome]} in the journal"
+
+
+def _missing(records: list[Record], service: OmoCaptchaService) -> Iterator[str]:
+    """The jobs whose id the client knew, as its questions tell, and has not written down."""
+    known = {record.job for record in records}
+    asked = {str(call.body["job_id"]) for call in service.calls if call.name == "getJobResult"}
+    for job in asked - known:
+        yield f"job {job} is not in the journal"
+
+
+def bill(path: Path, service: OmoCaptchaService) -> Iterator[str]:
+    """After SIGKILL, whatever else is lost, the journal has each job that the service saw."""
+    records, complaints = read_journal(path)
+    if len(complaints) > 1:
+        yield f"more than the last line is torn: {complaints}"
+    if len(records) + len(complaints) < len(service.jobs):
+        yield f"{len(service.jobs)} jobs at the service, {len(records)} in the journal"
+    yield from _missing(records, service)
+
+
+def limits(
+    settings: dict[str, Any], service: OmoCaptchaService, stats: dict[str, Any], path: Path, *, cut_off: int = 0
+) -> Iterator[str]:
+    """No limit was overrun, at the service, in the stats or in the journal.
+
+    :param cut_off: how often a crawl was ended: a job that is cut off thereby is no attempt.
+    """
+    records, _ = read_journal(path)
+    made, created = service.jobs, stats.get("omocaptcha/jobs/created", 0)
+    most = settings.get("OMOCAPTCHA_MAX_JOBS")
+    if most and max(len(made), created) > most:
+        yield f"overrun: OMOCAPTCHA_MAX_JOBS is {most}; {len(made)} jobs at the service, {created} counted"
+    for name, default in (("OMOCAPTCHA_MAX_COST", 1.0), ("OMOCAPTCHA_MAX_COST_PER_DAY", 0.0)):
+        cost = settings.get(name, default)
+        if cost and max(service.charged, created * _PRICE) > cost + 1e-6:
+            yield f"overrun: {name} is {cost}; {service.charged} charged, {created} jobs counted"
+    most = settings.get("OMOCAPTCHA_MAX_JOBS_PER_HOST")
+    by_host = Counter(record.host for record in records)
+    if most and by_host and max(by_host.values()) > most:
+        yield f"overrun: OMOCAPTCHA_MAX_JOBS_PER_HOST is {most}; {by_host}"
+    at_once = _most_at_once(service)
+    if at_once > settings["OMOCAPTCHA_CONCURRENT_JOBS"]:
+        yield f"overrun: OMOCAPTCHA_CONCURRENT_JOBS is {settings['OMOCAPTCHA_CONCURRENT_JOBS']}; {at_once} at once"
+    # These pages are of one request each; /gate and /search are of many.
+    attempts = Counter(job.page for job in made if "/page/" in job.page or "/item/" in job.page)
+    for page, number in attempts.items():
+        if number > settings["OMOCAPTCHA_MAX_ATTEMPTS"] + cut_off:
+            yield f"overrun: OMOCAPTCHA_MAX_ATTEMPTS is {settings['OMOCAPTCHA_MAX_ATTEMPTS']}; {number} jobs for {page}"
+
+
+def _most_at_once(service: OmoCaptchaService) -> int:
+    """How many jobs the client followed at one time, as its calls tell."""
+    first: dict[Any, float] = {}
+    last: dict[Any, float] = {}
+    for call in service.calls:
+        if call.name == "createJob" and call.fault is None and "job_id" in call.answer:
+            job = json.loads(call.answer)["job_id"]
+            first[job] = last[job] = call.at
+        elif call.name == "getJobResult" and call.body.get("job_id") in first:
+            last[call.body["job_id"]] = call.at
+    steps = [(at, 1) for at in first.values()] + [(at, -1) for at in last.values()]
+    now = most = 0
+    for _, step in sorted(steps):
+        now += step
+        most = max(most, now)
+    return most
+
+
+def tokens(world: World) -> Iterator[str]:
+    """No token was used twice, at another site, or too late."""
+    bad = {"rejected": "invalid-input-response", "stale": "timeout-or-duplicate"}
+    # What Scrapy sends by GET over a kept connection that breaks is repeated by Twisted's pool, and by any browser.
+    broken = sum(
+        visit.token == "accepted" and visit.method == "GET" and visit.fault == "reset_after"
+        for site in world.sites
+        for visit in site.requests
+    )
+    for job in world.service.jobs:
+        expected = bad.get(job.outcome, "accepted")
+        if job.verdicts == ("accepted", "timeout-or-duplicate") and broken:
+            broken -= 1
+        elif job.verdicts not in ((), (expected,)):
+            yield f"the token of job {job.id} ({job.outcome}, for {job.page}) was judged {job.verdicts}"
+
+
+def waiting(crawler: Any) -> Iterator[str]:
+    """After a crawl nobody waits, and every place is given back."""
+    downloader = crawler.engine.downloader
+    middleware = crawler.get_downloader_middleware(OmoCaptchaMiddleware)
+    left = {
+        "places": downloader.total_concurrency - crawler.settings.getint("CONCURRENT_REQUESTS"),
+        "active": len(downloader.active),
+        "in slots": sum(len(s.active) + len(s.queue) + len(s.transferring) for s in downloader.slots.values()),
+    }
+    if middleware is not None:
+        means, walls = middleware._means, middleware.walls
+        sessions = means.clearance._sessions.values()
+        left |= {
+            "held": len(means.engine.holds),
+            "waits": len(means.engine._waiting),
+            "let go": len(walls._let_go),
+            "leaders": sum(session.leading is not None for session in sessions),
+            "held in sessions": sum(len(session._held) for session in sessions),
+            "turns": sum(session._let_go for session in sessions),
+            "jobs under way": means.settings.concurrent_jobs - means.solver._jobs_at_once.tokens,
+        }
+    for what, number in left.items():
+        if number:
+            yield f"{what}: {number} after the end"
+
+
+def check(plan: Plan, world: World, crawl: Any, came: Counter[int], path: Path) -> list[str]:
+    """All that is wrong with a crawl that has ended."""
+    return [
+        *requests(crawl.spider.sent, came),
+        *crawl.spider.wrong,
+        *jobs(world.service, crawl.stats),
+        *journal(path, world.service, crawl.stats),
+        *limits(plan.settings, world.service, crawl.stats, path),
+        *tokens(world),
+        *waiting(crawl.spider.crawler),
+        *_errors(crawl),
+    ]
+
+
+def _errors(crawl: Any) -> Iterator[str]:
+    """What was logged as nobody's error. Scrapy logs a robots.txt that cannot be had with a trace, and goes on."""
+    for record in crawl.log:
+        if (record.exc_info or record.levelno >= logging.CRITICAL) and not record.name.endswith(".robotstxt"):
+            trace = "".join(traceback.format_exception(*record.exc_info)) if record.exc_info else ""
+            yield f"{record.name}: {record.getMessage()}\n{trace}"
+
+
+def faults(world: World) -> Counter[str]:
+    """What went wrong, by kind."""
+    calls = Counter(f"api {call.fault}" for call in world.service.calls if call.fault)
+    visits = Counter(f"site {visit.fault}" for site in world.sites for visit in site.requests if visit.fault)
+    fates = Counter(f"job {job.outcome}" for job in world.service.jobs if job.outcome != "token")
+    return calls + visits + fates
+
+
+def alive() -> Counter[str]:
+    """Objects that a crawl makes and that its end must free, by class."""
+    gc.collect()
+    found = Counter(str(type(thing).__qualname__) for thing in gc.get_objects() if _is_ours(type(thing)))
+    for cls, things in live_refs.items():
+        found[cls.__name__] = len(things)
+    return +found
+
+
+def _is_ours(kind: type) -> bool:
+    # A type may have a property of that name.
+    home = str(kind.__module__)
+    return home.startswith("scrapy_omocaptcha.") and not home.startswith("scrapy_omocaptcha.testing")

@@ -1,0 +1,248 @@
+"""Crawls with a JOBDIR that are ended again and again in the middle of everything, and resumed.
+
+``python -m tests.chaos.kills --seed 7 --crawls 20``; its exit status is the verdict. Faults and walls are those of the
+chaos runs. A page that was delivered must not be delivered again, all else must come after a resume, and the limits go
+on counting. Every second crawl is ended by SIGKILL: whatever is lost then, the journal has its bill.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from scrapy_omocaptcha.testing.faults import KINDS
+from tests.chaos import books
+from tests.chaos.plan import Plan, World, plan, running
+from tests.chaos.sums import Sums
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 120
+ENDS = (
+    "SIGINT",
+    "SIGTERM",
+    "CloseSpider",
+    "CLOSESPIDER_TIMEOUT",
+    "CLOSESPIDER_PAGECOUNT",
+    "CLOSESPIDER_ITEMCOUNT",
+    "OMOCAPTCHA_CLOSE_ON_LIMIT",
+)
+# Scrapy drops a redirect to where a crawl has been before, unless it is told not to filter, as a resume needs it to.
+SITE_FAULTS = tuple(kind for kind in KINDS if kind != "redirect")
+
+
+class Countdown:
+    """Fires after a number of requests to the service and the sites."""
+
+    def __init__(self) -> None:
+        self.reached = threading.Event()
+        self._left = 0
+        self._lock = threading.Lock()
+
+    def start(self, number: int) -> None:
+        self.reached.clear()
+        self._left = number
+
+    def __call__(self, line: str) -> None:
+        with self._lock:
+            self._left -= 1
+            if self._left == 0:
+                self.reached.set()
+
+
+class Crawl:
+    """The crawl of a plan: its JOBDIR, and what has come of it in all its processes."""
+
+    def __init__(self, planned: Plan, world: World, folder: Path, requests: int) -> None:
+        self.planned = planned
+        self.world = world
+        self.journal = folder / "journal"
+        self.out = folder / "out"
+        self.out.touch()
+        self._told = {
+            "seed": planned.seed,
+            "requests": requests,
+            "targets": [(site.url, site.sitekey) for site in world.sites],
+            "out": str(self.out),
+        }
+        self._settings = {
+            **planned.settings,
+            **world.service.settings,
+            "LOG_LEVEL": "INFO",
+            "JOBDIR": str(folder / "job"),
+            "HTTPCACHE_DIR": str(folder / "cache"),
+            "OMOCAPTCHA_JOURNAL": str(self.journal),
+        }
+        self.wrong: list[str] = []
+
+    def start(self, settings: dict[str, Any], close_after: int | None = None) -> subprocess.Popen[str]:
+        """Begin, or go on where the last process has ended."""
+        told = {**self._told, "settings": {**self._settings, **settings}, "close_after": close_after}
+        command = [sys.executable, "-m", "tests.chaos.process", json.dumps(told)]
+        return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+
+    def finish(self, process: subprocess.Popen[str]) -> None:
+        """Wait for a process to end of itself, and read its log."""
+        try:
+            _, log = process.communicate(timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            _, log = process.communicate()
+            self.wrong.append(f"a crawl did not end:\n{log[-5000:]}")
+            return
+        # Scrapy logs, with a trace, a robots.txt that it does without.
+        if process.returncode or ("Traceback" in log and "downloadermiddlewares.robotstxt" not in log):
+            self.wrong.append(f"exit status {process.returncode}:\n{log[-5000:]}")
+
+    def check(self, times: int) -> list[str]:
+        """What is wrong, after so many ends and a last process that has gone on to the end."""
+        lines = [json.loads(line) for line in self.out.read_text().splitlines()]
+        came = Counter(line[0] for line in lines if isinstance(line[0], int))
+        pages = {number for number, what in lines if what == "page"}
+        closed = [number for number, what in lines if what == "CrawlClosing"]
+        stats: Counter[str] = Counter()
+        for name, value in lines:
+            if name == "stats":
+                stats.update({key: number for key, number in value.items() if isinstance(number, (int, float))})
+        sent = Counter(
+            number
+            for wanted in self.planned.wanted
+            for number in range(wanted.number, wanted.number + 1 + (wanted.children if wanted.number in pages else 0))
+        )
+        service = self.world.service
+        wrong = [
+            *self.wrong,
+            *(value for name, value in lines if name == "wrong"),
+            *(f"lost: request {number} went to its errback as the crawl closed" for number in closed),
+            *books.requests(sent, came),
+            *books.jobs(service, stats, all_ended=False),
+            *books.tokens(self.world),
+            *books.journal(self.journal, service, stats),
+            *books.limits(self.planned.settings, service, stats, self.journal, cut_off=times),
+        ]
+        if stats["scheduler/unserializable"]:
+            wrong.append(f"{stats['scheduler/unserializable']} requests could not be written to the JOBDIR")
+        return wrong
+
+    @property
+    def interrupted(self) -> int:
+        """How many of its processes have ended before the crawl was through."""
+        ends = [json.loads(line) for line in self.out.read_text().splitlines()]
+        return sum(name == "stats" and value["finish_reason"] != "finished" for name, value in ends)
+
+
+class Kills:
+    """Crawls one after another, each ended several times."""
+
+    def __init__(self) -> None:
+        self.sums = Sums()
+        self._interrupted = 0
+        self._how: Counter[str] = Counter()
+        self._slowest_end = 0.0
+
+    def crawl(self, seed: str, requests: int, times: int, *, kill: bool = False) -> str:
+        """One crawl, ended so many times and then seen to its end, or killed each time; a line that tells of it."""
+        planned = plan(seed, requests)
+        dice = random.Random(seed)
+        # So that at any moment somebody waits.
+        planned = replace(planned, solve_seconds=tuple(dice.uniform(0.1, 0.9) for _ in range(50)))
+        countdown = Countdown()
+        with tempfile.TemporaryDirectory() as folder, running(planned, SITE_FAULTS, countdown) as world:
+            crawl = Crawl(planned, world, Path(folder), requests)
+            if kill:
+                for _ in range(times):
+                    self._kill(crawl, dice, countdown)
+                # Nobody knows how many attempts a request has had: Scrapy itself forgets.
+                wrong = [
+                    *books.bill(crawl.journal, world.service),
+                    *books.limits(planned.settings, world.service, {}, crawl.journal, cut_off=len(world.service.jobs)),
+                ]
+                self._interrupted += times
+            else:
+                for _ in range(times):
+                    self._end(crawl, dice, countdown)
+                crawl.finish(crawl.start({}))
+                wrong = crawl.check(times)
+                self._interrupted += crawl.interrupted
+            back = len(crawl.out.read_text().splitlines())
+        return self.sums.add(planned, world, back, f"{back} back, {'killed' if kill else 'ended'} {times} times", wrong)
+
+    def _kill(self, crawl: Crawl, dice: random.Random, countdown: Countdown) -> None:
+        countdown.start(dice.randint(1, 150))
+        process = crawl.start({})
+        _wait(process, countdown)
+        process.kill()
+        process.communicate()
+        self._how["SIGKILL"] += 1
+
+    def _end(self, crawl: Crawl, dice: random.Random, countdown: Countdown) -> None:
+        """Start the crawl, or go on with it, until it is ended."""
+        end = dice.choice(ENDS)
+        self._how[end] += 1
+        settings: dict[str, Any] = {}
+        close_after = None
+        if end == "CLOSESPIDER_TIMEOUT":
+            settings[end] = dice.uniform(0.2, 2)
+        elif end.startswith("CLOSESPIDER"):
+            settings[end] = dice.randint(1, 40)
+        elif end == "OMOCAPTCHA_CLOSE_ON_LIMIT":
+            settings |= {end: True, "OMOCAPTCHA_MAX_JOBS": len(crawl.world.service.jobs) + dice.randint(1, 8)}
+        elif end == "CloseSpider":
+            close_after = dice.randint(1, 40)
+        countdown.start(dice.randint(1, 150))
+        process = crawl.start(settings, close_after)
+        if not end.startswith("SIG"):
+            crawl.finish(process)
+            return
+        _wait(process, countdown)
+        since = time.monotonic()
+        if process.poll() is None:
+            process.send_signal(getattr(signal, end))
+        crawl.finish(process)
+        self._slowest_end = max(self._slowest_end, time.monotonic() - since)
+
+    @property
+    def summary(self) -> str:
+        """The figures of all crawls."""
+        ways = ", ".join(f"{end} {times}" for end, times in sorted(self._how.items()))
+        return self.sums.lines(
+            f"ends: {self._how.total()}, {self._interrupted} of them in the middle ({ways})",
+            f"slowest end upon a signal: {self._slowest_end:.1f} s",
+        )
+
+
+def _wait(process: subprocess.Popen[str], countdown: Countdown) -> None:
+    """Until the countdown has fired, or the process has ended before."""
+    while process.poll() is None and not countdown.reached.wait(0.05):
+        pass
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos.kills", description=__doc__)
+    parser.add_argument("--seed", default=str(time.time_ns() % 1_000_000), help="any word (default: a random one)")
+    parser.add_argument("--crawls", type=int, default=20, help="default: %(default)s")
+    parser.add_argument("--requests", type=int, default=300, help="of one crawl (default: %(default)s)")
+    parser.add_argument("--times", type=int, default=4, help="that a crawl is ended (default: %(default)s)")
+    parser.add_argument("--only", type=int, help="only the crawl of this number")
+    options = parser.parse_args()
+    print(f"seed {options.seed}", flush=True)
+    kills = Kills()
+    for number in range(options.crawls) if options.only is None else [options.only]:
+        told = kills.crawl(f"{options.seed}:{number}", options.requests, options.times, kill=number % 2 == 1)
+        print(told, flush=True)
+    print(kills.summary)
+    return 0 if kills.sums.good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

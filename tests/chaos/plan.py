@@ -1,0 +1,217 @@
+"""What one crawl of a chaos run is made of: which walls, which settings, which requests, which faults.
+
+All of it follows from a seed, so that what failed can be tried again; only the order in which things happen is the
+machine's. The pauses that real life counts in minutes are made short by settings.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from scrapy_omocaptcha.testing import WALLS, OmoCaptchaService, WalledSite
+from scrapy_omocaptcha.testing.faults import KINDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from scrapy_omocaptcha.testing.faults import Kind
+
+RATE = 0.2
+"""Share of all calls, of all requests to the sites and of all jobs that go wrong."""
+
+_OUTAGE = 0.5
+"""Seconds."""
+
+SETTINGS = {
+    "ADDONS": {"scrapy_omocaptcha.Addon": 500},
+    "TELNETCONSOLE_ENABLED": False,
+    "OMOCAPTCHA_PRICE": 0.00055,
+    "OMOCAPTCHA_API_TIMEOUT": 0.5,
+    "OMOCAPTCHA_JOB_TIMEOUT": 1,
+    "OMOCAPTCHA_BREAKER_PAUSE": 0.5,
+    "DOWNLOAD_TIMEOUT": 0.5,
+    "DOWNLOAD_MAXSIZE": 200_000,
+    "AUTOTHROTTLE_ENABLED": False,
+}
+
+LIMITS = {
+    "OMOCAPTCHA_MAX_COST": 0.00055,
+    "OMOCAPTCHA_MAX_COST_PER_DAY": 0.00055,
+    "OMOCAPTCHA_MAX_JOBS": 1,
+    "OMOCAPTCHA_MAX_JOBS_PER_HOST": 1,
+}
+"""Settings that bound what is bought, and what they count for a job."""
+
+ASKED = {
+    "page": 20,
+    "item": 35,
+    "search": 8,
+    "free": 20,
+    "contact": 5,
+    "nested": 4,
+    "bought": 3,
+    "header": 3,
+    "signup": 2,
+    "alone": 2,
+}
+"""What requests ask for, see ``spider``, and how often."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """One site of a plan."""
+
+    wall: str
+    status: int
+    gzip: bool
+    robots_walled: bool
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One request; ``number`` is its name in the books."""
+
+    number: int
+    kind: str
+    site: int
+    cookiejar: int | None
+    children: int = 0
+    """How many further requests its callback sends."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What follows from a seed."""
+
+    seed: str
+    sites: tuple[Site, ...]
+    settings: dict[str, Any]
+    wanted: tuple[Wanted, ...]
+    rate: float = RATE
+    balance: float = 100.0
+    solve_seconds: tuple[float, ...] = (0.0,)
+    faults_seed: int = 0
+    outage: float | None = None
+    """Seconds from the start after which the service refuses connections for a while."""
+
+    def __str__(self) -> str:
+        walls = ", ".join(site.wall for site in self.sites)
+        changed = {name: value for name, value in self.settings.items() if SETTINGS.get(name) != value}
+        return f"seed {self.seed}: {len(self.wanted)} requests to {walls}; {changed}; {self.balance} USD"
+
+
+def plan(seed: str, requests: int) -> Plan:
+    """The plan of a crawl of so many requests."""
+    dice = random.Random(seed)
+    sites = tuple(
+        Site(wall, dice.choice((200, 403, 429, 503)), dice.random() < 0.3, dice.random() < 0.3)
+        for wall in dice.sample(sorted(WALLS), 7)
+    )
+    settings = {
+        **SETTINGS,
+        "CONCURRENT_REQUESTS": dice.choice((8, 16, 32)),
+        "CONCURRENT_REQUESTS_PER_DOMAIN": dice.choice((2, 8)),
+        "DOWNLOAD_DELAY": dice.choice((0, 0, 0.01)),
+        "RETRY_TIMES": dice.choice((1, 2)),
+        "ROBOTSTXT_OBEY": dice.random() < 0.3,
+        "COOKIES_ENABLED": dice.random() < 0.9,
+        "OMOCAPTCHA_MAX_ATTEMPTS": dice.choice((1, 2, 3)),
+        "OMOCAPTCHA_CONCURRENT_JOBS": dice.choice((4, 32)),
+        "OMOCAPTCHA_MAX_WAITING": dice.choice((0, 4, 256)),
+        "OMOCAPTCHA_ON_FAILURE": dice.choice(("errback", "response")),
+        "OMOCAPTCHA_TOKEN_MAX_AGE": dice.choice((1, 110)),
+        "HTTPCACHE_ENABLED": dice.random() < 0.2,
+        "METAREFRESH_ENABLED": dice.random() < 0.5,
+    }
+    few = max(5, requests // 20)
+    if dice.random() < 0.3:
+        limit = dice.choice(sorted(LIMITS))
+        settings[limit] = few * LIMITS[limit]
+    return Plan(
+        seed=seed,
+        sites=sites,
+        settings=settings,
+        wanted=_wanted(dice, requests, len(sites)),
+        balance=few * 0.00055 if dice.random() < 0.1 else 100.0,
+        solve_seconds=tuple(dice.uniform(0, 0.4) for _ in range(50)),
+        faults_seed=dice.randrange(2**32),
+        outage=dice.choice((None, dice.uniform(0.3, 6))),
+    )
+
+
+def _wanted(dice: random.Random, requests: int, sites: int) -> tuple[Wanted, ...]:
+    wanted: list[Wanted] = []
+    number = 0
+    while number < requests:
+        children = min(dice.choice((0, 0, 0, 1, 2)), requests - number - 1)
+        kind = dice.choices(list(ASKED), ASKED.values())[0]
+        cookiejar = dice.choice((None, None, None, 1, 2))
+        wanted.append(Wanted(number, kind, dice.randrange(sites), cookiejar, children))
+        number += 1 + children
+    return tuple(wanted)
+
+
+class World:
+    """The service and the sites of a plan, as they run."""
+
+    def __init__(self, service: OmoCaptchaService, sites: list[WalledSite]) -> None:
+        self.service = service
+        self.sites = sites
+
+
+@contextmanager
+def running(
+    plan: Plan, kinds: Sequence[Kind] = KINDS, on_event: Callable[[str], None] | None = None
+) -> Iterator[World]:
+    """The :class:`World` of a plan, which goes wrong as the plan has it.
+
+    :param kinds: faults of the sites.
+    :param on_event: gets a line for each request to the service or a site, in the server's thread.
+    """
+    with ExitStack() as stack:
+        service = stack.enter_context(
+            OmoCaptchaService(balance=plan.balance, solve_seconds=plan.solve_seconds, on_event=on_event)
+        )
+        sites = [
+            stack.enter_context(
+                WalledSite(
+                    service,
+                    site.wall,
+                    status=site.status,
+                    gzip=site.gzip,
+                    robots_walled=site.robots_walled,
+                    # Cookies know no ports: each needs an address of its own.
+                    hosts=(f"127.0.1.{number}",),
+                    catalogue_pages=100_000,
+                    items_per_page=1,
+                    on_event=on_event,
+                )
+            )
+            for number, site in enumerate(plan.sites, start=1)
+        ]
+        if plan.rate:
+            service.random_jobs(plan.rate, seed=plan.faults_seed)
+            service.random_faults(plan.rate, seed=plan.faults_seed, seconds=0.05)
+            for number, site in enumerate(sites):
+                elsewhere = f"{sites[number - 1].url}/search" if number % 2 else "/elsewhere"
+                site.random_faults(
+                    plan.rate, seed=plan.faults_seed + number, kinds=kinds, seconds=0.05, location=elsewhere
+                )
+        if plan.outage is not None:
+            outage = threading.Timer(plan.outage, _be_down, [service])
+            outage.start()
+            stack.callback(outage.join)
+            stack.callback(outage.cancel)
+        yield World(service, sites)
+
+
+def _be_down(service: OmoCaptchaService) -> None:
+    """Refuse connections for a moment."""
+    service.stop()
+    time.sleep(_OUTAGE)
+    service.start()

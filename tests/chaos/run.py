@@ -1,0 +1,90 @@
+"""Crawl after crawl through chaos, with the sums over all of them."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from twisted.internet.task import deferLater
+from twisted.logger import LogLevel, globalLogPublisher
+
+from tests.chaos import books
+from tests.chaos.plan import Plan, World, plan, running
+from tests.chaos.spider import ChaosSpider
+from tests.chaos.sums import Sums
+from tests.crawling import Crawls
+
+if TYPE_CHECKING:
+    from tests.crawling import Reactor
+
+PATIENCE = 300
+_LAST_CALLS = 5.0
+
+
+class Run:
+    """Crawls of one process, one after another."""
+
+    def __init__(self, reactor: Reactor) -> None:
+        self._reactor = reactor
+        self._crawls = Crawls(reactor, patience=PATIENCE)
+        self.sums = Sums()
+
+    def crawl(self, seed: str, requests: int) -> str:
+        """One crawl; the lines that tell of it."""
+        planned = plan(seed, requests)
+        before = self._reactor.call(books.alive)
+        since = time.monotonic()
+        world, sent, told, wrong = self._crawl(planned)
+        told += f", {time.monotonic() - since:.1f} s"
+        wrong += [f"{number} {name} are left in memory" for name, number in self._left(before).items()]
+        return self.sums.add(planned, world, sent, told, wrong)
+
+    def _crawl(self, planned: Plan) -> tuple[World, int, str, list[str]]:
+        """The world as it was, the number of requests sent, what came, and what is wrong."""
+        came: Counter[int] = Counter()
+        how: Counter[str] = Counter()
+        unhandled: list[str] = []
+
+        def note(number: int, what: str) -> None:
+            came[number] += 1
+            how[what] += 1
+
+        def observe(event):
+            if event["log_level"] >= LogLevel.error:
+                unhandled.append(str(event.get("log_failure") or event.get("log_format")))
+
+        globalLogPublisher.addObserver(observe)
+        try:
+            with TemporaryDirectory() as folder, running(planned) as world:
+                journal = Path(folder, "journal")
+                crawl = self._crawls(
+                    ChaosSpider,
+                    {
+                        **planned.settings,
+                        **world.service.settings,
+                        "HTTPCACHE_DIR": folder,
+                        "OMOCAPTCHA_JOURNAL": str(journal),
+                    },
+                    wanted=planned.wanted,
+                    targets=[(site.url, site.sitekey) for site in world.sites],
+                    note=note,
+                )
+                wrong = books.check(planned, world, crawl, came, journal)
+        finally:
+            globalLogPublisher.removeObserver(observe)
+        wrong += [f"unhandled: {error}" for error in unhandled]
+        return world, crawl.spider.sent.total(), f"{came.total()} back ({_words(how)})", wrong
+
+    def _left(self, before: Counter[str]) -> Counter[str]:
+        """What is left in memory once the crawl's last delayed calls, which are short, are through."""
+        until = time.monotonic() + _LAST_CALLS
+        while (left := self._reactor.call(books.alive) - before) and time.monotonic() < until:
+            self._reactor.call(lambda: deferLater(self._reactor.reactor, 0.1))
+        return left
+
+
+def _words(how: Counter[str]) -> str:
+    return ", ".join(f"{number} {what}" for what, number in how.most_common())

@@ -1,0 +1,140 @@
+"""The spider of a chaos run: asks for what is planned and writes down what came back to whom."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import scrapy
+from scrapy.exceptions import CloseSpider
+from scrapy.http.request import NO_CALLBACK
+
+from scrapy_omocaptcha import Challenge, OmoCaptchaMiddleware, find_challenge, solve
+from scrapy_omocaptcha.errors import OmoCaptchaError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.chaos.plan import Wanted
+
+_THING = re.compile(r"<h1>Thing (\d+)</h1>")
+
+
+class ChaosSpider(scrapy.Spider):
+    """Asks as ordinary spiders do; each request is known by its number.
+
+    :param targets: address and site key of each site.
+    :param note: is told each ``(number, what came)``, ``what`` being ``"page"`` or the name of an error.
+    :param resumed: the crawl has a JOBDIR, in which Scrapy's filter remembers what was asked before.
+    :param close_after: pages after which the spider closes itself.
+    """
+
+    name = "chaos"
+
+    def __init__(
+        self,
+        wanted: tuple[Wanted, ...],
+        targets: list[tuple[str, str]],
+        note: Callable[[int, str], None],
+        resumed: bool = False,
+        close_after: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self._wanted = wanted
+        self._targets = targets
+        self._note = note
+        self._resumed = resumed
+        self._close_after = close_after
+        self.sent: Counter[int] = Counter()
+        self.wrong: list[str] = []
+        """What came to a callback that must not."""
+
+    async def start(self):
+        for wanted in self._wanted:
+            yield self._request(wanted.number, wanted.kind, wanted.site, wanted.cookiejar, wanted.children)
+
+    def _request(self, number: int, kind: str, site: int, cookiejar: int | None, children: int = 0) -> scrapy.Request:
+        self.sent[number] += 1
+        address, sitekey = self._targets[site]
+        meta: dict[str, Any] = {} if cookiejar is None else {"cookiejar": cookiejar}
+        if kind in ("header", "signup"):
+            put = "header:X-Captcha-Token" if kind == "header" else "form:g-recaptcha-response"
+            meta["omocaptcha"] = {"sitekey": sitekey, "page": f"{address}/signup/{number}", "put": put}
+        if kind == "alone":
+            meta["omocaptcha"] = False
+        path = {
+            "page": f"/page/{number + 1}",
+            "item": f"/item/{number + 1}",
+            "search": f"/search?n={number}",
+            "free": f"/free/{number + 1}",
+            "contact": f"/contact?n={number}",
+            "nested": f"/free/{number + 1}",
+            "bought": f"/free/{number + 1}",
+            "header": f"/api/header?n={number}",
+            "signup": f"/signup?n={number}",
+            "alone": f"/page/{number + 1}",
+        }[kind]
+        form = {"search": "q=rope&q=glass", "signup": "name=a&email=b&g-recaptcha-response="}.get(kind)
+        return scrapy.Request(
+            address + path,
+            method="POST" if form else "GET",
+            body=form,
+            headers={"Content-Type": "application/x-www-form-urlencoded"} if form else None,
+            meta=meta,
+            callback=self.page,
+            errback=self.failed,
+            # A redirect's target would be filtered, and the request be gone: that is Scrapy's own.
+            dont_filter=not self._resumed,
+            cb_kwargs={"number": number, "kind": kind, "site": site, "children": children},
+        )
+
+    async def page(self, response, number, kind, site, children):
+        self._judge(response, number, kind)
+        self._note(number, "page")
+        cookiejar = response.meta.get("cookiejar")
+        if kind == "nested":
+            await self._nested(f"{self._targets[site][0]}/item/{number + 1}")
+        if kind == "bought":
+            await self._bought(site, number)
+        for child in range(number + 1, number + 1 + children):
+            yield self._request(child, ("item", "free")[child % 2], site, cookiejar)
+        yield {"number": number}
+        if self._close_after is not None:
+            self._close_after -= 1
+            if self._close_after == 0:
+                raise CloseSpider("had enough")
+
+    def failed(self, failure):
+        self._note(failure.request.cb_kwargs["number"], type(failure.value).__name__)
+
+    async def _nested(self, url: str) -> None:
+        """As media pipelines ask: past the scheduler, waiting for the response."""
+        try:
+            await self.crawler.engine.download_async(scrapy.Request(url, callback=NO_CALLBACK))
+        except Exception as error:
+            self.logger.debug("nested: %s", type(error).__name__)
+
+    async def _bought(self, site: int, number: int) -> None:
+        """As spiders do that find their challenges themselves."""
+        if self.crawler.get_downloader_middleware(OmoCaptchaMiddleware) is None:
+            return
+        address, sitekey = self._targets[site]
+        try:
+            await solve(Challenge(f"{address}/bought/{number}", sitekey), crawler=self.crawler)
+        except OmoCaptchaError as error:
+            self.logger.debug("bought: %s", error.reason)
+
+    def _judge(self, response: Any, number: int, kind: str) -> None:
+        """The callback of a request gets that request's own page."""
+        if response.request.cb_kwargs["number"] != number:
+            self.wrong.append(f"request {number} has the response of {response.request.cb_kwargs}")
+        if "omocaptcha" not in response.flags:
+            return
+        things = _THING.findall(response.body.decode("utf-8", "replace"))
+        if kind == "item" and things and things != [str(number + 1)]:
+            self.wrong.append(f"request {number} has the page of thing {things}")
+        challenge = find_challenge(response)
+        if challenge is not None and challenge.blocking:
+            self.wrong.append(f"request {number} has a challenge for a solved page")

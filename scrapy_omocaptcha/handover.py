@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 from typing import TYPE_CHECKING
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 from scrapy import Request
 from scrapy.http.request import NO_CALLBACK
@@ -45,6 +45,9 @@ async def hand_over(engine: CrawlEngine, request: Submission) -> Response:
             if location is None or not 300 <= answer.status < 400:
                 break
             target = urljoin(answer.url, location.decode("latin-1"))
+            if urlsplit(target).scheme not in ("http", "https"):
+                # A browser would not go there either; Scrapy would read a file of this machine.
+                break
             if answer.status in _TO_GET:
                 # From here on it is a page like any other, but for a site that repeats the spent token in its address.
                 target = without_token(target, request.secret)

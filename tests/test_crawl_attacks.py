@@ -351,3 +351,17 @@ def test_a_redirect_that_repeats_the_token_in_its_address_does_not_put_it_into_t
     assert len(tokens) == 1
     assert not [record for record in crawled.log if tokens[0] in record.getMessage()]
     assert tokens[0] not in crawled.pages[0].url
+
+
+@pytest.mark.parametrize("location", ["file:///etc/hostname", "data:text/html,stolen", "ftp://127.0.0.1/x", "//["])
+def test_a_redirect_to_what_is_not_http_is_not_followed(crawl, service, location):
+    def answer(request, form):
+        if request.path == "/verify":
+            return web.Response(status=302, headers={"Location": location})
+        return challenge()
+
+    with Site(answer) as site:
+        crawled = crawl(spider(f"{site.origin}/page"), service.settings)
+    assert crawled.pages == []
+    assert [error.reason for error in crawled.failures] == ["attempts"]
+    assert {path for _, path, *_ in site.requests} == {"/page", "/verify"}

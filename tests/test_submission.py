@@ -75,6 +75,12 @@ def test_the_referer_is_the_page_without_user_and_fragment() -> None:
     assert _submit().headers["Referer"] == b"https://site.example/gate?next=%2F"
 
 
+def test_a_page_whose_base_is_no_address_still_states_its_policy() -> None:
+    body = b"<base href='http://['><meta name=referrer content=origin>"
+    request = _submit(response=HtmlResponse(PAGE, body=body))
+    assert request.headers["Referer"] == b"https://site.example/"
+
+
 def test_a_form_on_plain_http_learns_nothing_of_a_page_on_https() -> None:
     request = _submit(dataclasses.replace(FORM, url="http://site.example/check"))
     assert "Referer" not in request.headers

@@ -31,7 +31,7 @@ class RecordingTransport:
         self.closed = False
 
     async def post(self, path, body):
-        self.sent.append((path, body))
+        self.sent.append((path, json.loads(json.dumps(body, default=Secret.reveal))))
         return self.answer
 
     async def close(self):
@@ -143,6 +143,7 @@ CREATED = {
     "id empty": ({"error": False, "job_id": "  "}, ApiBadAnswer),
     "id with a fraction": ({"error": False, "job_id": 1.5}, ApiBadAnswer),
     "id an object": ({"error": False, "job_id": {"id": 1}}, ApiBadAnswer),
+    "id that holds the credential": ({"error": False, "job_id": f"1-{API_TOKEN}"}, ApiBadAnswer),
     "id with a line break": ({"error": False, "job_id": "1\n2"}, ApiBadAnswer),
     "id without end": ({"error": False, "job_id": "x" * 10000}, ApiBadAnswer),
 }

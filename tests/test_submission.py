@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import pickle
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -218,9 +219,11 @@ def test_a_submission_waits_in_memory_never_on_the_disk(tmp_path: Any) -> None:
         scheduler.close("finished")
 
 
-def test_a_dictionary_of_a_submission_cannot_be_had() -> None:
+def test_neither_a_dictionary_nor_a_pickle_of_a_submission_can_be_had() -> None:
     with pytest.raises(ValueError, match="carries a token"):
         _submit().to_dict()
+    with pytest.raises(TypeError, match="carries a token"):
+        pickle.dumps(_submit())
 
 
 @pytest.mark.parametrize(

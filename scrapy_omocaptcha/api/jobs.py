@@ -12,6 +12,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from scrapy_omocaptcha.errors import AccountError, ApiBadAnswer, ApiRefused, JobFailed
+from scrapy_omocaptcha.masking import masked
 
 if TYPE_CHECKING:
     from scrapy_omocaptcha.api.protocol import JobRequest
@@ -94,7 +95,9 @@ class JobsApi:
         await self._transport.close()
 
     async def _call(self, path: str, **body: Any) -> dict[str, Any]:
-        text = await self._transport.post(path, {"api_token": self._api_token.reveal(), **body})
+        text = await self._transport.post(path, {"api_token": self._api_token, **body})
+        # Whatever is read from it may be shown, and an error's traceback shows what it was read from.
+        text = masked(text, self._api_token.reveal())
         answer = _parse(text, path)
         # "fail" is a result of a job, whatever stands beside it.
         is_result = path == "/getJobResult" and _status(answer) in _FAILED
@@ -106,9 +109,10 @@ class JobsApi:
         return answer
 
     def _message(self, answer: dict[str, Any]) -> str:
-        """The service's own words, on one line and not without end: they reach the log, the credential must not."""
+        """The service's own words, on one line and not without end: they reach the log."""
         message = _scalar(answer.get("message")) or _scalar(answer.get("errorDescription"))
-        message = message.replace(self._api_token.reveal(), "***")
+        # Once more: JSON may have written it in another way.
+        message = masked(message, self._api_token.reveal())
         return " ".join("".join(c if c.isprintable() else " " for c in message).split())[:_LONGEST_MESSAGE]
 
 
@@ -147,7 +151,7 @@ def _status(answer: dict[str, Any]) -> str:
 
 
 def _is_short_line(text: str) -> bool:
-    return len(text) <= _LONGEST_ID and text.isprintable()
+    return len(text) <= _LONGEST_ID and text.isprintable() and "***" not in text
 
 
 def _token(answer: dict[str, Any]) -> str | None:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from twisted.python.failure import Failure
     from twisted.web.iweb import IAgent
 
+    from scrapy_omocaptcha.settings import Secret
+
 MAX_BODY = 1024 * 1024
 """Bytes of an answer. The longest real one, the list of services, has some 10 KB."""
 _LONGEST_PAUSE = 10
@@ -54,13 +56,15 @@ class Transport:
     async def post(self, path: str, body: dict[str, Any]) -> str:
         """Send a call and return the text of its answer.
 
+        :param body: what JSON can say; a :class:`~.settings.Secret` is revealed only where it is written, so that the
+            traceback of an error, shown with its variables, does not show it.
         :raises ApiUnreachable: no answer, or an HTTP status that is not the API's (5xx, 429, a redirect).
         :raises ApiRefused: another HTTP error without a JSON answer.
         :raises ApiBadAnswer: a body that is too long or not text.
         """
         sent = self._client.post(
             self._base_url + path,
-            data=json.dumps(body).encode(),
+            data=json.dumps(body, default=_reveal).encode(),
             headers=Headers({"Content-Type": ["application/json"], "Accept": ["application/json"]}),
             allow_redirects=False,
             unbuffered=True,
@@ -83,6 +87,10 @@ class Transport:
     async def close(self) -> None:
         closed: Deferred[None] = self._pool.closeCachedConnections()  # type: ignore[no-untyped-call]
         await maybe_deferred_to_future(closed)
+
+
+def _reveal(secret: Secret) -> str:
+    return secret.reveal()
 
 
 def _never_sent(error: Exception) -> bool:

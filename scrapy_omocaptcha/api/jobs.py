@@ -96,8 +96,6 @@ class JobsApi:
 
     async def _call(self, path: str, **body: Any) -> dict[str, Any]:
         text = await self._transport.post(path, {"api_token": self._api_token, **body})
-        # Whatever is read from it may be shown, and an error's traceback shows what it was read from.
-        text = masked(text, self._api_token.reveal())
         answer = _parse(text, path)
         # "fail" is a result of a job, whatever stands beside it.
         is_result = path == "/getJobResult" and _status(answer) in _FAILED
@@ -109,9 +107,8 @@ class JobsApi:
         return answer
 
     def _message(self, answer: dict[str, Any]) -> str:
-        """The service's own words, on one line and not without end: they reach the log."""
+        """The service's own words, on one line and not without end: they reach the log, the credential must not."""
         message = _scalar(answer.get("message")) or _scalar(answer.get("errorDescription"))
-        # Once more: JSON may have written it in another way.
         message = masked(message, self._api_token.reveal())
         return " ".join("".join(c if c.isprintable() else " " for c in message).split())[:_LONGEST_MESSAGE]
 
@@ -151,7 +148,7 @@ def _status(answer: dict[str, Any]) -> str:
 
 
 def _is_short_line(text: str) -> bool:
-    return len(text) <= _LONGEST_ID and text.isprintable() and "***" not in text
+    return len(text) <= _LONGEST_ID and text.isprintable()
 
 
 def _token(answer: dict[str, Any]) -> str | None:

@@ -22,12 +22,12 @@ from twisted.web.http import PotentialDataLoss
 from twisted.web.http_headers import Headers
 
 from scrapy_omocaptcha.errors import ApiBadAnswer, ApiError, ApiRefused, ApiUnreachable
+from scrapy_omocaptcha.masking import masked
+from scrapy_omocaptcha.settings import Secret
 
 if TYPE_CHECKING:
     from twisted.python.failure import Failure
     from twisted.web.iweb import IAgent
-
-    from scrapy_omocaptcha.settings import Secret
 
 MAX_BODY = 1024 * 1024
 """Bytes of an answer. The longest real one, the list of services, has some 10 KB."""
@@ -56,8 +56,9 @@ class Transport:
     async def post(self, path: str, body: dict[str, Any]) -> str:
         """Send a call and return the text of its answer.
 
-        :param body: what JSON can say; a :class:`~.settings.Secret` is revealed only where it is written, so that the
-            traceback of an error, shown with its variables, does not show it.
+        :param body: what JSON can say. A :class:`~.settings.Secret` in it is revealed only where it is written, and
+            masked in an answer that repeats it, so that the traceback of an error, shown with its variables, does not
+            show it.
         :raises ApiUnreachable: no answer, or an HTTP status that is not the API's (5xx, 429, a redirect).
         :raises ApiRefused: another HTTP error without a JSON answer.
         :raises ApiBadAnswer: a body that is too long or not text.
@@ -80,9 +81,13 @@ class Transport:
             # Whatever the network stack raises: unless nothing was sent, the call may have arrived.
             raise ApiUnreachable(f"{path}: {_words(error)}", taken=not _never_sent(error)) from None
         try:
-            return answer.decode()
+            text = answer.decode()
         except UnicodeDecodeError:
             raise ApiBadAnswer(f"{path}: the answer is not UTF-8") from None
+        for value in body.values():
+            if isinstance(value, Secret):
+                text = masked(text, value.reveal())
+        return text
 
     async def close(self) -> None:
         closed: Deferred[None] = self._pool.closeCachedConnections()  # type: ignore[no-untyped-call]

@@ -88,7 +88,7 @@ tokens = st.sampled_from([TOKEN, f" {TOKEN}\n", f"{TOKEN}\r\nX: y", f"{TOKEN} {T
     max_size=9
 )
 shaped = st.fixed_dictionaries(
-    {"error": st.sampled_from([False, True, "true", None])},
+    {"error": st.sampled_from([False, False, False, True, "true", None])},
     optional={
         "status": st.sampled_from(["success", "ready", "SUCCESS", "running", "fail", "?"]),
         "result": tokens | st.fixed_dictionaries({"gRecaptchaResponse": tokens}),
@@ -100,18 +100,18 @@ shaped = st.fixed_dictionaries(
         "service": st.lists(st.fixed_dictionaries({"id": st.sampled_from([1, "1", 2]), "price": scalars}), max_size=2),
     },
 )
-answers = shaped | st.dictionaries(st.sampled_from(FIELDS), things, max_size=7)
+answers = st.dictionaries(st.sampled_from(FIELDS), things, max_size=7)
 
 
 @st.composite
 def texts(draw):
     """JSON, JSON that was cut, doubled or had something put in, and text that was never any."""
-    text = json.dumps(draw(answers | things), ensure_ascii=draw(st.booleans()))
-    for _ in range(draw(st.sampled_from([0, 0, 0, 1, 2]))):
+    text = json.dumps(draw(shaped | answers | things), ensure_ascii=draw(st.booleans()))
+    for _ in range(draw(st.sampled_from([0, 0, 0, 0, 0, 1, 2]))):
         at = draw(st.integers(0, len(text)))
         piece = draw(st.sampled_from(["", "{", "}", '"', ",", "\\", "[" * 2000, "\0", "9" * 5000, API_TOKEN]))
         text = draw(st.sampled_from([text[:at] + piece, text[:at] + piece + text[at:], text[at:] + piece]))
-    return draw(st.sampled_from([text, text, text, f"<html>{text}</html>"])) if text else draw(st.text(max_size=40))
+    return text or draw(st.text(max_size=40))
 
 
 class Answers:
@@ -129,7 +129,7 @@ class Answers:
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("call", CALLS)
-@fuzzed(60)
+@fuzzed(120)
 @given(text=texts())
 @counted
 def test_no_answer_breaks_the_reading_of_it(version, call, text):

@@ -100,13 +100,20 @@ shaped = st.fixed_dictionaries(
         "service": st.lists(st.fixed_dictionaries({"id": st.sampled_from([1, "1", 2]), "price": scalars}), max_size=2),
     },
 )
+repeated = st.sampled_from([API_TOKEN, f"No job for {API_TOKEN}!", f"{API_TOKEN[3:15]}…", "a\r\nb" * 200]) | st.text(
+    max_size=9
+)
+refused = st.fixed_dictionaries(
+    {"error": st.just(True), "errorId": st.sampled_from([1, "1"])},
+    optional={"message": repeated, "errorDescription": repeated, "errorCode": st.sampled_from(WORDS)},
+)
 answers = st.dictionaries(st.sampled_from(FIELDS), things, max_size=7)
 
 
 @st.composite
 def texts(draw):
     """JSON, JSON that was cut, doubled or had something put in, and text that was never any."""
-    text = json.dumps(draw(shaped | answers | things), ensure_ascii=draw(st.booleans()))
+    text = json.dumps(draw(shaped | refused | answers | things), ensure_ascii=draw(st.booleans()))
     for _ in range(draw(st.sampled_from([0, 0, 0, 0, 0, 1, 2]))):
         at = draw(st.integers(0, len(text)))
         piece = draw(st.sampled_from(["", "{", "}", '"', ",", "\\", "[" * 2000, "\0", "9" * 5000, API_TOKEN]))
@@ -236,6 +243,10 @@ attributes = st.dictionaries(
     max_size=3,
 ).map(lambda pairs: "".join(f' {name}="{value}"' for name, value in pairs.items()))
 
+limits = st.lists(
+    st.sampled_from([f" {name}={value}" for name in ("min", "max", "step") for value in VALUES[6:11]]), max_size=3
+).map("".join)
+
 
 @st.composite
 def controls(draw):
@@ -244,6 +255,7 @@ def controls(draw):
         st.sampled_from(
             [
                 f'<input type="{draw(st.sampled_from(KINDS))}" name="{name}" value="{value}"{more}>',
+                f'<input type=range name="{name}" value="{value}"{draw(limits)}>',
                 f'<textarea name="{name}"{more}>{value}</textarea>',
                 f'<select name="{name}"{more}><option>{value}<option selected>{name}</select>',
                 f'<button name="{name}" value="{value}"{more}>x</button>',

@@ -118,7 +118,9 @@ class Beforehand:
         self, request: Request, reason: str, message: str, challenge: Challenge, answer: Response | None = None
     ) -> ChallengeNotSolved:
         self._means.told.failed(request, challenge, reason, message, jobs=asked.jobs(request))
-        return ChallengeNotSolved(reason, message, challenge=challenge, response=answer)
+        # What it answers is a request of our own, which holds a token that is spent.
+        shown = answer and answer.replace(request=asked.original(request))
+        return ChallengeNotSolved(reason, message, challenge=challenge, response=shown)
 
 
 def _own(request: Request, put: str, token: str) -> Submission:

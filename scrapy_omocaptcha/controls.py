@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import islice
-from math import ceil, floor
+from contextlib import suppress
+from math import ceil, floor, isfinite
 
-from lxml.etree import XPath
+from lxml.etree import iterwalk
 from lxml.html import HtmlElement
 
 SUBMIT_TYPES = frozenset({"submit", "image"})
@@ -36,7 +36,6 @@ _DATES = {
     "time": re.compile(_TIME),
     "datetime-local": re.compile(f"{_DATE}[T ]{_TIME}"),
 }
-_marked_options = XPath(".//option[@selected]")
 
 
 def kind(control: HtmlElement) -> str:
@@ -64,18 +63,23 @@ def values(control: HtmlElement, charset: str) -> Iterator[str]:
         yield from _input_values(control, charset)
 
 
-def direction(control: HtmlElement) -> tuple[str, str] | None:
-    """The further pair that an attribute ``dirname`` adds (its name, and ``"ltr"`` or ``"rtl"``), or None."""
+def direction(control: HtmlElement, around: str) -> tuple[str, str] | None:
+    """The further pair that an attribute ``dirname`` adds (its name, and ``"ltr"`` or ``"rtl"``), or None.
+
+    ``around`` is the direction of what stands around ``control``.
+    """
     name = control.get("dirname")
     if not name or not (control.tag == "textarea" or (control.tag == "input" and kind(control) in _DIRECTED)):
         return None
     if control.get("dir") is None and control.tag == "input" and kind(control) == "tel":
         return name, "ltr"
-    for element in (control, *control.iterancestors()):
-        word = (element.get("dir") or "").lower()
-        if word in ("ltr", "rtl"):
-            return name, word
-    return name, "ltr"
+    return name, stated_direction(control) or around
+
+
+def stated_direction(element: HtmlElement) -> str | None:
+    """``"ltr"`` or ``"rtl"`` where the attribute ``dir`` of ``element`` says so."""
+    word = (element.get("dir") or "").lower()
+    return word if word in ("ltr", "rtl") else None
 
 
 def _input_values(control: HtmlElement, charset: str) -> Iterator[str]:
@@ -120,28 +124,48 @@ def _in_range(value: str, control: HtmlElement) -> str:
     number = max(low, min(number, high))
     if step > 0 and (control.get("step") or "").lower() != "any":
         base = _float(control.get("min"), _float(control.get("value"), 0.0))
-        number = base + floor((number - base) / step + 0.5) * step
-        if number > high >= low:
-            number = base + floor((high - base) / step) * step
-        if number < low:
-            number = base + ceil((low - base) / step) * step
+        # More steps than there are numbers are as good as none.
+        with suppress(OverflowError):
+            number = _on_step(number, low, high, base, step)
     return f"{number:.12g}"
 
 
+def _on_step(number: float, low: float, high: float, base: float, step: float) -> float:
+    """:raises OverflowError: steps so small, or limits so far away, that floating point does not count them."""
+    number = base + floor((number - base) / step + 0.5) * step
+    if number > high >= low:
+        number = base + floor((high - base) / step) * step
+    if number < low:
+        number = base + ceil((low - base) / step) * step
+    return number
+
+
 def _float(text: str | None, otherwise: float) -> float:
-    return float(text) if text and _NUMBER.fullmatch(text) else otherwise
+    number = float(text) if text and _NUMBER.fullmatch(text) else otherwise
+    return number if isfinite(number) else otherwise
 
 
 def _selected(select: HtmlElement) -> Iterator[str]:
-    chosen = _marked_options(select)
+    options = list(_options(select))
+    chosen = [option for option in options if option.get("selected") is not None]
     if select.get("multiple") is None:
         chosen = chosen[-1:]
         if not chosen and _rows(select) == 1:
-            chosen = list(islice((o for o in select.iter("option") if not _disabled(o)), 1))
+            chosen = [option for option in options if not _disabled(option)][:1]
     for option in chosen:
         if not _disabled(option):
             value = option.get("value")
             yield value if value is not None else _option_text(option)
+
+
+def _options(select: HtmlElement) -> Iterator[HtmlElement]:
+    """The options of ``select``; not those of a select in it, which a browser would not have let stand there."""
+    walk = iterwalk(select, events=("start",), tag=("option", "select"))
+    for _, element in walk:
+        if element.tag == "option":
+            yield element
+        elif element is not select:
+            walk.skip_subtree()
 
 
 def _rows(select: HtmlElement) -> int:
@@ -157,7 +181,17 @@ def _disabled(option: HtmlElement) -> bool:
 
 
 def _option_text(option: HtmlElement) -> str:
-    texts = option.xpath(".//text()[not(ancestor::script)]")
+    texts = [option.text or ""]
+    walk = iterwalk(option, events=("start", "end", "comment", "pi"))
+    for event, element in walk:
+        if element is option:
+            continue
+        if event != "start":
+            texts.append(element.tail or "")
+        elif element.tag in ("script", "option", "select"):
+            walk.skip_subtree()
+        else:
+            texts.append(element.text or "")
     return " ".join(re.split(f"[{_WHITESPACE}]+", "".join(texts).strip(_WHITESPACE)))
 
 

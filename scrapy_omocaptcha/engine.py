@@ -23,6 +23,7 @@ from twisted.internet.defer import Deferred
 
 from scrapy_omocaptcha import asked
 from scrapy_omocaptcha.errors import CrawlClosing
+from scrapy_omocaptcha.submission import Submission, without_token
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -79,7 +80,8 @@ class CrawlEngine:
         self._extra_places = 0
         self._waiting: set[Deferred[Any]] = set()
         self._look: Any = None
-        crawler.signals.connect(self._to_the_front, signals.request_reached_downloader)
+        crawler.signals.connect(self._about_to_send, signals.request_reached_downloader)
+        crawler.signals.connect(self._downloaded, signals.response_downloaded)
 
     # -- closing ------------------------------------------------------------------------------------------------
 
@@ -243,10 +245,19 @@ class CrawlEngine:
                 return "robots"
         return None
 
-    def _to_the_front(self, request: Request) -> None:
+    def _about_to_send(self, request: Request) -> None:
+        if isinstance(request, Submission):
+            # No middleware sees the request from here on.
+            request.add_cookie()
         if asked.is_own(request):
             # The signal comes just before the request is queued.
             call_later(0, self._move_to_the_front, request)
+
+    def _downloaded(self, request: Request, response: Response) -> None:
+        """Take the token out of the address of an answer, before any middleware can log it."""
+        if isinstance(request, Submission):
+            with suppress(AttributeError):
+                response._set_url(without_token(response.url, request.secret))
 
     def _move_to_the_front(self, request: Request) -> None:
         queue: Any = getattr(self.slot(request), "queue", ())

@@ -7,6 +7,8 @@ browser that solves captchas runs scripts, so what stands in ``noscript`` is no 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from string import printable
+from typing import NamedTuple
 from urllib.parse import urljoin, urlsplit
 
 from lxml.etree import XPath
@@ -14,16 +16,37 @@ from lxml.html import HtmlElement
 from w3lib.encoding import resolve_encoding
 from w3lib.url import safe_url_string
 
+from scrapy_omocaptcha.around import Around
 from scrapy_omocaptcha.challenge import TOKEN_FIELD, Form
-from scrapy_omocaptcha.controls import BUTTON_TYPES, SUBMIT_TYPES, direction, kind, values
+from scrapy_omocaptcha.controls import BUTTON_TYPES, SUBMIT_TYPES, direction, kind, stated_direction, values
 
 _CONTROLS = ("input", "button", "select", "textarea")
 _ENCTYPES = ("application/x-www-form-urlencoded", "multipart/form-data", "text/plain")
+MAX_LENGTH = 16_000_000
+"""Length in characters of all names and values up to which a form is read. A page of any length can ask for more: each
+chosen option of a list repeats the list's name."""
+
 _PORTS = {"http": ":80", "https": ":443"}
 # Browsers read more characters in this encoding than they write.
 _NARROWER = {"gb18030": "gbk"}
 _NAMES = {"cp949": "EUC-KR", "cp932": "Shift_JIS", "big5hkscs": "Big5", "euc_jp": "EUC-JP", "mac-roman": "macintosh"}
 _ids = XPath("descendant-or-self::*/@id[. = $id]")
+
+
+class _Surroundings(NamedTuple):
+    """What holds for the controls that stand in an element."""
+
+    form: HtmlElement | None = None
+    """The nearest form."""
+    is_live: bool = True
+    """A browser that runs scripts shows them as elements of the page."""
+    disabled: bool = False
+    """By a ``fieldset`` around them."""
+    spared: HtmlElement | None = None
+    """Where the element is a disabled ``fieldset``: its first ``legend``, which it does not disable …"""
+    disabled_in_spared: bool = False
+    """… though another around both may."""
+    direction: str = "ltr"
 
 
 def find_form(element: HtmlElement) -> HtmlElement | None:
@@ -51,14 +74,16 @@ def read_form(
     :param token_at: the widgets' elements. Google's script puts its textarea at the end of a container, and
         in front of a button that it is bound to.
     :param pressed: the form is sent by its default button, not by a script that calls ``form.submit()``.
-    :raises ValueError: its action is no address at all.
+    :raises ValueError: its action is no address at all, or it is longer than :data:`MAX_LENGTH`.
     """
     charset = _charset(form, encoding)
     fields: list[tuple[str, str]] = []
     files: set[str] = set()
     places: list[int] = []
-    controls = _controls(form, token_at)
-    disabled = _disabled(controls)
+    length = 0
+    around = Around(_Surroundings(), _inside)
+    controls = _controls(form, token_at, around)
+    disabled = {control for control in controls if control.get("disabled") is not None or around(control).disabled}
     button = _default_button(controls, disabled) if pressed else None
     last_radio = {c.get("name"): c for c in controls if _is_checked_radio(c)}
     for control in controls:
@@ -77,8 +102,12 @@ def read_form(
             continue
         if control.tag == "input" and kind(control) == "file":
             files.add(name)
-        fields += [(name, value) for value in values(control, charset_name(charset))]
-        further = direction(control)
+        for value in values(control, charset_name(charset)):
+            length += len(name) + len(value)
+            if length > MAX_LENGTH:
+                raise ValueError(f"the form has more than {MAX_LENGTH} characters to send")
+            fields.append((name, value))
+        further = direction(control, around(control).direction)
         if further:
             fields.append(further)
     return Form(
@@ -101,7 +130,22 @@ def charset_name(charset: str) -> str:
     return charset.replace("iso8859", "iso-8859").upper()
 
 
-def _controls(form: HtmlElement, token_at: Sequence[HtmlElement]) -> list[HtmlElement]:
+def _inside(element: HtmlElement, around: _Surroundings) -> _Surroundings:
+    """What holds in ``element``, told from what holds where it stands."""
+    here = around._replace(spared=None, direction=stated_direction(element) or around.direction)
+    if element.tag == "form":
+        return here._replace(form=element)
+    if element.tag in ("noscript", "template"):
+        return here._replace(is_live=False)
+    if element.tag == "fieldset" and element.get("disabled") is not None:
+        first = next(element.iterchildren("legend"), None)
+        return here._replace(disabled=True, spared=first, disabled_in_spared=around.disabled)
+    if element is around.spared:
+        return here._replace(disabled=around.disabled_in_spared)
+    return here
+
+
+def _controls(form: HtmlElement, token_at: Sequence[HtmlElement], around: Around[_Surroundings]) -> list[HtmlElement]:
     """The live controls of ``form`` in tree order, and the textareas that Google's script adds."""
     widgets = [widget for widget in token_at if next(widget.iterancestors("form"), None) is form]
     name = _name(form)
@@ -109,7 +153,7 @@ def _controls(form: HtmlElement, token_at: Sequence[HtmlElement]) -> list[HtmlEl
     scope = form if name is None else form.getroottree().getroot()
     tags = {*_CONTROLS, *(widget.tag for widget in widgets)}
     found = list(scope.iter(*tags))
-    owned = {e for e in found if e.tag in _CONTROLS and _belongs(e, form, name) and _is_live(e)}
+    owned = {e for e in found if e.tag in _CONTROLS and _belongs(e, form, name, around) and around(e).is_live}
     if not any(e.tag == "textarea" and e.get("name") == TOKEN_FIELD for e in owned):
         for place in sorted((_place(widget, found, tags) for widget in widgets), reverse=True):
             textarea = form.makeelement("textarea", name=TOKEN_FIELD)
@@ -126,11 +170,11 @@ def _name(form: HtmlElement) -> str | None:
     return name if _find_by_id(page, name) is form else None
 
 
-def _belongs(control: HtmlElement, form: HtmlElement, name: str | None) -> bool:
+def _belongs(control: HtmlElement, form: HtmlElement, name: str | None, around: Around[_Surroundings]) -> bool:
     """What :func:`find_form` says of ``control``, without going through the page for each control that names a form."""
     if control.get("form") is not None:
         return bool(control.get("form") == name)
-    return next(control.iterancestors("form"), None) is form
+    return around(control).form is form
 
 
 def _find_by_id(page: HtmlElement, name: str) -> HtmlElement | None:
@@ -145,31 +189,12 @@ def _place(widget: HtmlElement, found: list[HtmlElement], tags: set[str]) -> int
     return found.index(widget) + inside
 
 
-def _is_live(element: HtmlElement) -> bool:
-    return next(element.iterancestors("noscript", "template"), None) is None
-
-
 def _is_button(control: HtmlElement) -> bool:
     return control.tag == "button" or (control.tag == "input" and kind(control) in BUTTON_TYPES)
 
 
 def _is_checked_radio(control: HtmlElement) -> bool:
     return control.tag == "input" and kind(control) == "radio" and control.get("checked") is not None
-
-
-def _disabled(controls: Sequence[HtmlElement]) -> set[HtmlElement]:
-    """Those that are disabled themselves, or in a disabled ``fieldset`` and not in the first ``legend`` of that."""
-    disabled = {control for control in controls if control.get("disabled") is not None}
-    # By fieldset: looked for once, since a fieldset may be as long as the page.
-    legends: dict[HtmlElement, HtmlElement | None] = {}
-    for control in controls:
-        fieldsets = [f for f in control.iterancestors("fieldset") if f.get("disabled") is not None]
-        for fieldset in fieldsets:
-            if fieldset not in legends:
-                legends[fieldset] = next(fieldset.iterchildren("legend"), None)
-        if fieldsets and not {legends[f] for f in fieldsets} <= set(control.iterancestors("legend")):
-            disabled.add(control)
-    return disabled
 
 
 def _default_button(controls: Sequence[HtmlElement], disabled: set[HtmlElement]) -> HtmlElement | None:
@@ -212,5 +237,17 @@ def _target(form: HtmlElement, button: HtmlElement | None, page_url: str, base_u
 
 def _charset(form: HtmlElement, encoding: str) -> str:
     labels = (form.get("accept-charset") or "").replace(",", " ").split()
-    charset = next(filter(None, map(resolve_encoding, labels)), None) or resolve_encoding(encoding) or "utf-8"
-    return "utf-8" if charset.startswith(("utf-16", "utf-32")) else _NARROWER.get(charset, charset)
+    for charset in filter(None, map(resolve_encoding, (*labels, encoding))):
+        if charset.startswith(("utf-16", "utf-32")):
+            return "utf-8"
+        if _writes_ascii(charset):
+            return _NARROWER.get(charset, charset)
+    return "utf-8"
+
+
+def _writes_ascii(charset: str) -> bool:
+    """Python has codecs by the names of which no browser knows an encoding: hex, idna, EBCDIC."""
+    try:
+        return printable.encode(charset) == printable.encode("ascii")
+    except (LookupError, UnicodeError):
+        return False

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 from typing import TYPE_CHECKING
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 from scrapy import Request
 from scrapy.http.request import NO_CALLBACK
@@ -36,26 +36,35 @@ async def hand_over(engine: CrawlEngine, request: Submission) -> Response:
 
     :raises HandoverBroke: none came; the token may have been used all the same. Its text does not name the address.
     """
-    site = request.url
     asked.mark_own(request)
     try:
-        for _ in range(_MOST_REDIRECTS):
-            answer = await engine.send(request)
-            location = answer.headers.get("Location")
-            if location is None or not 300 <= answer.status < 400:
-                break
-            target = urljoin(answer.url, location.decode("latin-1"))
-            if answer.status in _TO_GET:
-                # From here on it is a page like any other, but for a site that repeats the spent token in its address.
-                target = without_token(target, request.secret)
-                answer = await engine.send(_follow(request, target, dont_filter=same_site(site, target)))
-                break
-            if answer.status not in _REPEATED or not same_site(site, target):
-                break
-            request = request.replace(url=target)
+        return await _answer(engine, request)
     except Exception as error:
-        # Whatever Scrapy raises, its words may name the address, and a GET's address holds the token.
-        raise HandoverBroke(f"the request with the token broke off ({type(error).__name__})") from None
+        kind = type(error).__name__
+    # Neither from the error nor while it is handled, and from a frame that does not know the address: whatever Scrapy
+    # raises names it, or has it among the variables of its traceback, and a GET's address holds the token.
+    raise HandoverBroke(f"the request with the token broke off ({kind})")
+
+
+async def _answer(engine: CrawlEngine, request: Submission) -> Response:
+    site = request.url
+    for _ in range(_MOST_REDIRECTS):
+        answer = await engine.send(request)
+        location = answer.headers.get("Location")
+        if location is None or not 300 <= answer.status < 400:
+            break
+        target = urljoin(answer.url, location.decode("latin-1"))
+        if urlsplit(target).scheme not in ("http", "https"):
+            # A browser would not go there either; Scrapy would read a file of this machine.
+            break
+        if answer.status in _TO_GET:
+            # From here on it is a page like any other, but for a site that repeats the spent token in its address.
+            target = without_token(target, request.secret)
+            answer = await engine.send(_follow(request, target, dont_filter=same_site(site, target)))
+            break
+        if answer.status not in _REPEATED or not same_site(site, target):
+            break
+        request = request.replace(url=target)
     return answer.replace(url=without_token(answer.url, request.secret))
 
 

@@ -121,12 +121,16 @@ class OmoCaptchaMiddleware:
             return response if page.response is response else self.walls.deliver(request, page.response, solved=False)
         if self._settings.on_failure == "response":
             return self.walls.deliver(request, page.response, solved=False)
+        shown = page.response
+        if shown is not response:
+            # The request that it answers is one of our own, and holds a token that is spent.
+            shown = shown.replace(request=asked.original(request))
         asked.forget(request)
         raise ChallengeNotSolved(
             refusal.reason,
             f"{page.challenge.url} stays behind its reCAPTCHA ({refusal.reason}): {refusal.message}",
             challenge=page.challenge,
-            response=page.response,
+            response=shown,
         ) from None
 
 

@@ -211,7 +211,7 @@ class Passage:
         again, found = await self._ask_again()
         if found is None:
             return self._accepted(again, token)
-        if answer is not None and answer.status < HTTPStatus.BAD_REQUEST and self._is_news(answer):
+        if answer is not None and answer.status < HTTPStatus.MULTIPLE_CHOICES and self._is_news(answer):
             # Its own answer is all there is. Whether it is worth anything nobody knows, so that nothing is won by it.
             self._opened = False
             self._means.solver.accepted(token, opened=False)

@@ -16,6 +16,7 @@ from scrapy import Request
 from scrapy_omocaptcha import asked
 from scrapy_omocaptcha.detection import find_challenge
 from scrapy_omocaptcha.errors import HookFailed, NotBought
+from scrapy_omocaptcha.masking import masked
 from scrapy_omocaptcha.submission import TOKEN_META, Submission, submit_token
 from scrapy_omocaptcha.verdict import REASONS, same_site, unsolvable, unsubmittable, unsuitable_request
 
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from scrapy_omocaptcha.settings import Settings
 
 logger = logging.getLogger(__name__)
+
+_LONGEST_WORDS = 1000
+"""Characters of the error of a spider's hook that are told."""
 
 
 class Refusal(NamedTuple):
@@ -108,21 +112,13 @@ class Policy:
         if hook is None:
             return submit_token(response, challenge, token)
         try:
-            request = hook(response, challenge, token)
-            if isinstance(request, Coroutine):
-                request.close()
-            if not isinstance(request, Request):
-                raise TypeError(f"it must return a Request, not {type(request).__name__}")
-            if not same_site(challenge.url, request.url):
-                raise ValueError("it must return a request to the site of the challenge")
+            return _submitted_by(hook, response, challenge, token)
         except Exception as error:
-            words = str(error).replace(token.value, "***")
-            self._hook_failure = f"omocaptcha_submit failed ({type(error).__name__}: {words}): mend it in the spider"
-            logger.error("%s", self._hook_failure)
-            raise HookFailed(self._hook_failure) from error
-        # A token is in it, so that it must be neither logged nor written down, whatever class the spider chose.
-        fields = {name: getattr(request, name) for name in Request.attributes}
-        return Submission(**{**fields, "meta": {**request.meta, **TOKEN_META}, "dont_filter": True}, secret=token.value)
+            words = f"{type(error).__name__}: {masked(str(error)[:_LONGEST_WORDS], token.value)}"
+        self._hook_failure = f"omocaptcha_submit failed ({words}): mend it in the spider"
+        logger.error("%s", self._hook_failure)
+        # Not from the hook's error, whose words and frames may hold the token.
+        raise HookFailed(self._hook_failure)
 
     def _unsolvable(self, challenge: Challenge) -> str | None:
         domains = self._settings.allowed_domains
@@ -140,3 +136,17 @@ class Policy:
     def _hook(self, name: str) -> Callable[..., object] | None:
         hook: Callable[..., object] | None = getattr(self._crawler.spider, name, None)
         return hook
+
+
+def _submitted_by(hook: Callable[..., object], response: Response, challenge: Challenge, token: Token) -> Submission:
+    """:raises Exception: whatever the hook raises, or what is wrong with what it returns."""
+    request = hook(response, challenge, token)
+    if isinstance(request, Coroutine):
+        request.close()
+    if not isinstance(request, Request):
+        raise TypeError(f"it must return a Request, not {type(request).__name__}")
+    if not same_site(challenge.url, request.url):
+        raise ValueError("it must return a request to the site of the challenge")
+    # A token is in it, so that it must be neither logged nor written down, whatever class the spider chose.
+    fields = {name: getattr(request, name) for name in Request.attributes}
+    return Submission(**{**fields, "meta": {**request.meta, **TOKEN_META}, "dont_filter": True}, secret=token.value)

@@ -120,11 +120,7 @@ def _into_header(request: Request, name: str, token: str, changes: Changes) -> N
 
 
 def _into_cookie(request: Request, name: str, token: str, changes: Changes) -> None:
-    if isinstance(request.cookies, dict):
-        changes["cookies"] = {**request.cookies, name: token}
-        return
-    others = [cookie for cookie in request.cookies or () if cookie["name"] not in (name, name.encode())]
-    changes["cookies"] = [*others, {"name": name, "value": token}]
+    changes["cookie"] = name
 
 
 _PLACES: dict[str, Callable[[Request, str, str, Changes], None]] = {

@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 
 from scrapy.http import HtmlResponse
 
+from scrapy_omocaptcha.detection.parsing import parsed_page
+
 if TYPE_CHECKING:
     from scrapy.http import Response
 
@@ -60,7 +62,8 @@ def _policy(response: Response) -> str:
     stated = [
         word for value in response.headers.getlist("Referrer-Policy") for word in value.decode("latin-1").split(",")
     ]
-    if isinstance(response, HtmlResponse):
-        stated += response.selector.xpath("//meta[@name='referrer']/@content").getall()
+    page = parsed_page(response) if isinstance(response, HtmlResponse) else None
+    if page is not None:
+        stated += page.xpath("//meta[@name='referrer']/@content").getall()
     known = [word for word in (text.strip().lower() for text in stated) if word in _POLICIES]
     return known[-1] if known else _DEFAULT

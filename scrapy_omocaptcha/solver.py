@@ -75,8 +75,8 @@ class Solver:
         self._clock = clock
         self._random = random or _random.Random()
         self._jobs_at_once = DeferredSemaphore(settings.concurrent_jobs)
-        self._unjudged: dict[Token, Entry] = {}
-        """Those whose token is out. By token, since ids are the service's word."""
+        self._unjudged: dict[tuple[str, float], Entry] = {}
+        """Those whose token is out, by its job and age: ids are the service's word, and no token is kept here."""
 
     async def solve(self, challenge: Challenge, *, host: str, bought: Callable[[float], None]) -> Token:
         """Buy a job for ``challenge`` and wait for its token, whose fate is to be told in the end.
@@ -104,24 +104,24 @@ class Solver:
 
         :param opened: it is known to have been worth something.
         """
-        entry = self._unjudged.pop(token)
+        entry = self._unjudged.pop(_key(token))
         entry.judged("accepted")
         if opened:
             self._limits.breaker.succeeded(entry.record.host, token.sitekey)
 
     def rejected(self, token: Token) -> None:
         """The site has not."""
-        entry = self._unjudged.pop(token)
+        entry = self._unjudged.pop(_key(token))
         entry.judged("rejected")
         self._limits.breaker.failed(entry.record.host, token.sitekey)
 
     def expired(self, token: Token, reason: str) -> None:
         """It was not handed in."""
-        self._unjudged.pop(token).judged("expired", reason)
+        self._unjudged.pop(_key(token)).judged("expired", reason)
 
     def left(self, token: Token, reason: str) -> None:
         """What the site thinks of it will not be known."""
-        self._unjudged.pop(token).left(reason)
+        self._unjudged.pop(_key(token)).left(reason)
 
     # -- buying --------------------------------------------------------------------------------------------------
 
@@ -220,7 +220,7 @@ class Solver:
                     self._polling.saw(not_ready - created, last_question - created)
                     entry.solved(self._clock() - sent, asked)
                     token = Token(value, sitekey=sitekey, made_at=made_after, job=str(job_id))
-                    self._unjudged[token] = entry
+                    self._unjudged[_key(token)] = entry
                     return token
                 not_ready = made_after = last_question
             if last_question >= deadline:
@@ -228,6 +228,10 @@ class Solver:
                 raise JobTimeout(
                     f"job {job_id} had no answer within {self._settings.job_timeout:g} s (OMOCAPTCHA_JOB_TIMEOUT)"
                 )
+
+
+def _key(token: Token) -> tuple[str, float]:
+    return token.job, token.made_at
 
 
 def public_address(url: str) -> str:

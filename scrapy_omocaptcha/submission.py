@@ -49,15 +49,19 @@ TOKEN_META = {"dont_retry": True, "dont_cache": True, "referrer_policy": "origin
 class Submission(Request):
     """A request that carries a token and shows it to nobody.
 
-    Its representation masks the token, and it cannot be turned into a dictionary, so that no queue writes it
-    to a disk or to Redis. Its copies, such as redirects make, are the same.
+    Its representation masks the token, and it can neither be turned into a dictionary nor be pickled, so that no
+    queue writes it to a disk or to Redis. Its copies, such as redirects make, are the same.
+
+    :param secret: the token.
+    :param cookie: the name of the cookie in which the token travels, if it does.
     """
 
-    __slots__ = ("secret",)
+    __slots__ = ("cookie", "secret")
 
-    def __init__(self, *args: Any, secret: str = "", **kwargs: Any) -> None:
+    def __init__(self, *args: Any, secret: str = "", cookie: str = "", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.secret = secret
+        self.cookie = cookie
 
     def __repr__(self) -> str:
         url = self.url
@@ -70,11 +74,26 @@ class Submission(Request):
         cls = cls or type(self)
         if issubclass(cls, Submission):
             kwargs.setdefault("secret", self.secret)
+            kwargs.setdefault("cookie", self.cookie)
         return super().replace(*args, cls=cls, **kwargs)
+
+    def add_cookie(self) -> None:
+        """Write the cookie with the token, where one is wanted, when the request is about to go out.
+
+        Scrapy's cookiejar would send it again with every later request, and COOKIES_DEBUG show it in the log.
+        """
+        if self.cookie:
+            name = self.cookie.encode() + b"="
+            pairs = b"; ".join(self.headers.getlist("Cookie")).split(b"; ")
+            others = [pair for pair in pairs if pair and not pair.startswith(name)]
+            self.headers["Cookie"] = b"; ".join([*others, name + self.secret.encode()])
 
     def to_dict(self, **kwargs: Any) -> NoReturn:
         """Refuse: what is turned into a dictionary is about to be written down."""
         raise ValueError("this request carries a token, which is used at once and never written down")
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("this request carries a token, which is used at once; it cannot be pickled")
 
 
 def submit_token(response: Response, challenge: Challenge, token: Token | str) -> Submission:

@@ -35,7 +35,7 @@ class RecordingTransport:
         self.closed = False
 
     async def post(self, path, body):
-        self.sent.append((path, body))
+        self.sent.append((path, json.loads(json.dumps(body, default=Secret.reveal))))
         return self.answer
 
     async def get(self, url):

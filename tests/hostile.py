@@ -33,9 +33,19 @@ MARKUP = {
     "entities": "&amp;",
     "angles": "<",
 }
+# As deep as the parser goes; what follows stands at the bottom.
+DEEP = 2000
 WITHIN = {
     "fields of a disabled fieldset": ("<fieldset disabled>", "<input name=a>"),
     "fields of the legend of a disabled fieldset": ("<fieldset disabled><legend>", "<input name=a>"),
+    "fields deep in the page": ("<div>" * DEEP, "<input name=a>"),
+    "fields with a direction deep in the page": ("<div>" * DEEP, "<input name=a dirname=b>"),
+    "fields deep in fieldsets": ("<fieldset>" * DEEP, "<input name=a>"),
+    "fields deep in disabled fieldsets": ("<fieldset disabled>" * DEEP, "<input name=a>"),
+    "fields deep in templates": ("<template>" * DEEP, "<input name=a>"),
+    "scripts deep in templates": ("<template>" * DEEP, "<script>aptcha</script>"),
+    "options deep in lists": ("<select name=a><option>" * (DEEP // 2), "<option selected>b"),
+    "text deep in options": ("<select name=a><option selected>" * (DEEP // 2), "word <b>word</b> "),
 }
 SCRIPTS = {
     "quotes": "'",

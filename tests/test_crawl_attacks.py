@@ -2,60 +2,14 @@
 
 from __future__ import annotations
 
-import threading
-
 import pytest
 import scrapy
 from aiohttp import web
 
 from scrapy_omocaptcha import errors
 from scrapy_omocaptcha.testing import Wall, WalledSite
-from scrapy_omocaptcha.testing.server import LoopbackServer
 from tests.crawling import RecordingSpider
-
-
-class Site(LoopbackServer):
-    """Answers with what ``answer(request, site)`` says, and keeps every request."""
-
-    def __init__(self, answer, host="127.0.0.9"):
-        super().__init__([host], 0)
-        self._answer = answer
-        self._lock = threading.Lock()
-        self.requests = []
-
-    async def _handle(self, request):
-        form = dict(await request.post())
-        with self._lock:
-            self.requests.append((request.method, request.path_qs, form, dict(request.headers)))
-        return self._answer(request, form)
-
-
-KEY = "6LtestOnly" + "a" * 30
-CHALLENGE = f"""<title>Are you a robot?</title><form method=post action=/verify>
-<div class=g-recaptcha data-sitekey={KEY}></div><button>Go on</button></form>
-<script src=https://www.google.com/recaptcha/api.js></script>"""
-
-
-def challenge(**options):
-    return web.Response(text=CHALLENGE, status=403, content_type="text/html", **options)
-
-
-def page(text="<title>the page</title>"):
-    return web.Response(text=text, content_type="text/html")
-
-
-def cleared(request):
-    return request.cookies.get("clearance") == "yes"
-
-
-def won(location):
-    response = web.Response(status=302, headers={"Location": location})
-    response.set_cookie("clearance", "yes", path="/")
-    return response
-
-
-def spider(*urls, **attributes):
-    return type("Spider", (RecordingSpider,), {"urls": urls, **attributes})
+from tests.sites import KEY, Site, challenge, cleared, page, spider, won
 
 
 def test_a_wall_whose_redirects_all_lead_to_one_address_loses_no_request(crawl, service):
@@ -387,3 +341,17 @@ def test_a_redirected_request_that_is_held_and_then_refused_comes_back_to_its_ow
     assert [page.request.url for page in crawled.pages] == [f"{site.url}/page/2"]
     assert [error.reason for error in crawled.failures] == ["attempts"]
     assert crawled.bugs == []
+
+
+@pytest.mark.parametrize("location", ["file:///etc/hostname", "data:text/html,stolen", "ftp://127.0.0.1/x", "//["])
+def test_a_redirect_to_what_is_not_http_is_not_followed(crawl, service, location):
+    def answer(request, form):
+        if request.path == "/verify":
+            return web.Response(status=302, headers={"Location": location})
+        return challenge()
+
+    with Site(answer) as site:
+        crawled = crawl(spider(f"{site.origin}/page"), service.settings)
+    assert crawled.pages == []
+    assert [error.reason for error in crawled.failures] == ["attempts"]
+    assert {path for _, path, *_ in site.requests} == {"/page", "/verify"}

@@ -38,6 +38,18 @@ def test_hostile_pages_are_read_in_bounded_time():
     assert done.stdout.endswith("done\n")
 
 
+@pytest.mark.parametrize("charset", ["hex", "base64", "rot13", "idna", "punycode", "undefined"])
+def test_a_page_in_what_is_an_encoding_to_python_alone_has_no_text_and_no_challenge(charset):
+    response = HtmlResponse(
+        "https://site.example/",
+        body=in_form(CHECKBOXES["a container"]).encode(),
+        headers={"Content-Type": f"text/html; charset={charset}"},
+        status=403,
+    )
+    assert find_challenge(response) is None
+    assert find_other_captcha(response) is None
+
+
 OWN = [in_form(body) for table in (CHECKBOXES, RENDERED, INVISIBLE, ENTERPRISE, NONE) for body in table.values()]
 CHUNKS = [
     "<",

@@ -291,6 +291,33 @@ def test_the_cookies_middleware_keeps_a_jar_for_each_cookiejar_and_sends_what_is
     assert [visit.cookies for visit in site.requests] == [{}, {"session": session}]
 
 
+def test_a_request_reaches_the_downloader_behind_all_middlewares_and_its_answer_is_told_before_any(during, walled):
+    site = walled()
+
+    async def probe(spider):
+        told = []
+
+        def reached(request):
+            told.append(request.headers.get("Cookie"))
+            request.headers["Cookie"] = "a=1; b=2"
+
+        def downloaded(response):
+            told.append("Set-Cookie" in response.headers and list(jars[None]))
+            response._set_url(response.url.replace("q=1", "q=2"))
+
+        jars = spider.crawler.get_downloader_middleware(CookiesMiddleware).jars
+        spider.crawler.signals.connect(reached, signals.request_reached_downloader)
+        spider.crawler.signals.connect(downloaded, signals.response_downloaded)
+        request = scrapy.Request(f"{site.url}/page/1?q=1", cookies={"a": "1"}, meta={"omocaptcha": False})
+        response = await spider.crawler.engine.download_async(request)
+        return told, response.url
+
+    told, url = during(probe)
+    assert [told[0], [cookie.name for cookie in told[1]]] == [b"a=1", ["a"]]
+    assert site.requests[0].cookies == {"a": "1", "b": "2"}
+    assert url == f"{site.url}/page/1?q=2"
+
+
 # -- a crawl in which such names are gone --------------------------------------------------------------------------
 
 

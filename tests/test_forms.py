@@ -5,11 +5,12 @@ The rules themselves are compared with a browser in ``test_browser_forms``; here
 
 from __future__ import annotations
 
+import pytest
 from lxml.html import HtmlElement
 from scrapy.http import HtmlResponse
 
 from scrapy_omocaptcha.challenge import Form
-from scrapy_omocaptcha.forms import charset_name, find_form, read_form
+from scrapy_omocaptcha.forms import MAX_LENGTH, charset_name, find_form, read_form
 from tests.formpages import WIDGET, form_page
 
 URL = "https://page.example/dir/page.html?q=1"
@@ -87,3 +88,39 @@ def test_encodings_have_the_names_that_browsers_give_them() -> None:
 def test_a_form_of_ten_thousand_fields_is_read_whole() -> None:
     fields = "".join(f"<input name=n{number}>" for number in range(10_000))
     assert len(_read(form_page(fields)).fields) == 10_002
+
+
+@pytest.mark.parametrize(
+    "label", ["hex", "rot13", "base64", "idna", "punycode", "undefined", "cp037", "unicode_escape"]
+)
+def test_what_is_an_encoding_to_python_alone_is_no_charset_of_a_form(label: str) -> None:
+    assert _read(form_page("", f"accept-charset={label}"), encoding="cp1252").charset == "cp1252"
+
+
+def test_each_option_is_sent_by_the_list_that_it_stands_in_and_by_no_list_around_that() -> None:
+    form = _read(form_page("<select name=a><option selected>1 <b>2</b> 3<select name=b><option selected>4</select>"))
+    assert form.fields[:2] == (("a", "1 2 3"), ("b", "4"))
+
+
+def test_lists_within_lists_do_not_multiply_what_they_hold() -> None:
+    page = form_page("<select name=a><option selected>" * 900 + "word " * 10_000)
+    assert sum(len(name) + len(value) for name, value in _read(page).fields) < len(page)
+
+
+def test_a_form_that_multiplies_a_long_name_by_its_options_is_not_sent() -> None:
+    options = "<option selected value=x>" * 2000
+    with pytest.raises(ValueError, match=str(MAX_LENGTH)):
+        _read(form_page(f"<select multiple name={'n' * 10_000}>{options}</select>"))
+
+
+@pytest.mark.parametrize(
+    ("attributes", "value"),
+    [
+        (f"value={'9' * 400}", "50"),
+        ("value=1e300 max=1e300 step=1e-300", "1e+300"),
+        ("min=-1e308 max=1e308 value=1e308", "1e+308"),
+        (f"step=1e-320 max={'9' * 400} value=5", "5"),
+    ],
+)
+def test_a_slider_that_no_arithmetic_counts_has_the_value_that_its_limits_leave(attributes: str, value: str) -> None:
+    assert _read(form_page(f"<input type=range name=a {attributes}>")).fields[0] == ("a", value)

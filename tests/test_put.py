@@ -79,14 +79,21 @@ def test_a_query_parameter_leaves_the_rest_of_the_address_alone() -> None:
     assert put_token(Request("http://site.example/"), "query:a", TOKEN).url == "http://site.example/?a=tok%2Fen%2B1"
 
 
-def test_a_cookie_joins_those_of_the_request() -> None:
-    assert put_token(Request(URL, cookies={"a": "1"}), "cookie:t", TOKEN).cookies == {"a": "1", "t": TOKEN}
-    listed = Request(URL, cookies=[{"name": "t", "value": "old"}, {"name": "a", "value": "1", "path": "/x"}])
-    assert put_token(listed, "cookie:t", TOKEN).cookies == [
-        {"name": "a", "value": "1", "path": "/x"},
-        {"name": "t", "value": TOKEN},
-    ]
-    assert put_token(Request(URL), "cookie:t", TOKEN).cookies == {"t": TOKEN}
+@pytest.mark.parametrize(
+    ("merged", "sent"),
+    [
+        (None, b"t=tok/en+1"),
+        ("a=1", b"a=1; t=tok/en+1"),
+        ("t=old; a=1; t=older; tt=2", b"a=1; tt=2; t=tok/en+1"),
+    ],
+)
+def test_a_cookie_joins_those_of_the_session_when_the_request_goes_out(merged: str | None, sent: bytes) -> None:
+    request = put_token(Request(URL, cookies={"a": "1"}, headers={"Cookie": merged}), "cookie:t", TOKEN)
+    assert TOKEN not in str(request.cookies)
+    for copy in (request, request.replace(url=URL + "2")):
+        copy.add_cookie()
+        copy.add_cookie()
+        assert copy.headers.getlist("Cookie") == [sent]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import pickle
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -73,6 +74,12 @@ def test_a_form_without_a_place_gets_the_token_at_its_end() -> None:
 
 def test_the_referer_is_the_page_without_user_and_fragment() -> None:
     assert _submit().headers["Referer"] == b"https://site.example/gate?next=%2F"
+
+
+def test_a_page_whose_base_is_no_address_still_states_its_policy() -> None:
+    body = b"<base href='http://['><meta name=referrer content=origin>"
+    request = _submit(response=HtmlResponse(PAGE, body=body))
+    assert request.headers["Referer"] == b"https://site.example/"
 
 
 def test_a_form_on_plain_http_learns_nothing_of_a_page_on_https() -> None:
@@ -212,9 +219,11 @@ def test_a_submission_waits_in_memory_never_on_the_disk(tmp_path: Any) -> None:
         scheduler.close("finished")
 
 
-def test_a_dictionary_of_a_submission_cannot_be_had() -> None:
+def test_neither_a_dictionary_nor_a_pickle_of_a_submission_can_be_had() -> None:
     with pytest.raises(ValueError, match="carries a token"):
         _submit().to_dict()
+    with pytest.raises(TypeError, match="carries a token"):
+        pickle.dumps(_submit())
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from scrapy_omocaptcha.errors import ApiBadAnswer
+from scrapy_omocaptcha.masking import masked
 
 if TYPE_CHECKING:
     from scrapy_omocaptcha.api.protocol import JobId
@@ -113,7 +114,7 @@ def listed_price(services: Any, field: str, kind: str, call: str) -> float | Non
 
 def words(text: str, secret: Secret) -> str:
     """What the service says, on one line and not without end: it reaches the log, the credential must not."""
-    text = text.replace(secret.reveal(), "***")
+    text = masked(text, secret.reveal())
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:_LONGEST_MESSAGE]
 
 

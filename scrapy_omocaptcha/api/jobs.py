@@ -69,7 +69,7 @@ class JobsApi:
         await self._transport.close()
 
     async def _call(self, path: str, **body: Any) -> dict[str, Any]:
-        text = await self._transport.post(path, {"api_token": self._api_token.reveal(), **body})
+        text = await self._transport.post(path, {"api_token": self._api_token, **body})
         answer = _parse(text, path)
         # "fail" is a result of a job, whatever stands beside it.
         is_result = path == "/getJobResult" and answers.status(answer) in _FAILED

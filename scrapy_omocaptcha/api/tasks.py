@@ -114,7 +114,7 @@ class TasksApi:
         await self._transport.close()
 
     async def _call(self, path: str, **body: Any) -> dict[str, Any]:
-        answer = answers.parse(await self._transport.post(path, {"clientKey": self._client_key.reveal(), **body}), path)
+        answer = answers.parse(await self._transport.post(path, {"clientKey": self._client_key, **body}), path)
         if answers.says_error(answer) or ("errorId" not in answer and _code(answer)):
             raise self._error(path, answer)
         return answer

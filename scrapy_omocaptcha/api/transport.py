@@ -14,6 +14,8 @@ from http import HTTPStatus
 from typing import Any
 
 from scrapy_omocaptcha.errors import ApiBadAnswer, ApiError, ApiRefused, ApiUnreachable
+from scrapy_omocaptcha.masking import masked
+from scrapy_omocaptcha.settings import Secret
 
 MAX_BODY = 1024 * 1024
 """Bytes of an answer. The longest real one, the list of services, has some 10 KB."""
@@ -50,11 +52,18 @@ class Transport(ABC):
     async def post(self, path: str, body: dict[str, Any]) -> str:
         """Send a call and return the text of its answer.
 
+        :param body: what JSON can say. A :class:`~.settings.Secret` in it is revealed only where it is written, and
+            masked in the answer.
         :raises ApiUnreachable: no answer, or an HTTP status that is not the API's (5xx, 429, a redirect).
         :raises ApiRefused: another HTTP error without a JSON answer.
         :raises ApiBadAnswer: a body that is too long or not text.
         """
-        return await self._answer(path, Call("POST", self._base_url + path, json.dumps(body).encode()))
+        call = Call("POST", self._base_url + path, json.dumps(body, default=Secret.reveal).encode())
+        text = await self._answer(path, call)
+        for value in body.values():
+            if isinstance(value, Secret):
+                text = masked(text, value.reveal())
+        return text
 
     async def get(self, url: str) -> str:
         """Ask a public address and return the text of its answer. Raises as :meth:`post` does.

@@ -13,6 +13,7 @@ from functools import cached_property
 from lxml.etree import XPath
 from lxml.html import HtmlElement
 
+from scrapy_omocaptcha.around import Around
 from scrapy_omocaptcha.detection.renders import KEY, Inline
 
 DEAD = (
@@ -57,9 +58,9 @@ _NO_CONTAINER = ("<script", "<link", "<iframe", "<meta", "<img", "<a ", "</", "<
 _NO_WIDGET = frozenset(("form", "link", "meta", "body", "html", "script", "iframe", "style"))
 
 
-def is_dead(element: HtmlElement) -> bool:
-    """A browser with scripts does not show ``element`` as an element of the page."""
-    return next(element.iterancestors(*DEAD), None) is not None
+def dead() -> Around[bool]:
+    """For the elements of one page: a browser with scripts does not show them as elements of the page."""
+    return Around(False, lambda element, is_dead: is_dead or element.tag in DEAD)
 
 
 class Candidates:
@@ -67,6 +68,7 @@ class Candidates:
 
     def __init__(self, root: HtmlElement) -> None:
         self._root = root
+        self.is_dead = dead()
         self.frames: list[HtmlElement] = []
         self.loaders: list[str] = []
         self.script_keys: list[str] = []
@@ -115,12 +117,12 @@ class Candidates:
                 if _HOLDS_DATA.search(kind) and "ld+json" not in kind:
                     data.append(text)
                 return
-        if "aptcha" in text and is_dead(element):
+        if "aptcha" in text and self.is_dead(element):
             return
         for name, value in element.items():
             if name == "data-sitekey" and KEY.fullmatch(value.strip()):
                 self.script_keys.append(value.strip())
-            elif "/recaptcha/" in value and _LOADER.search(value) and not is_dead(element):
+            elif "/recaptcha/" in value and _LOADER.search(value) and not self.is_dead(element):
                 self.loaders.append(value)
             elif ("hcaptcha" in value or "turnstile" in value) and _OTHER_LOADER.search(value):
                 self.others = True

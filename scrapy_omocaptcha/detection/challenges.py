@@ -65,7 +65,7 @@ class _Forms:
         self._known: dict[tuple[HtmlElement, bool], Form | None] = {}
 
     def read(self, element: HtmlElement, pressed: bool) -> Form | None:
-        """The form of a widget, None when it has none or when its action is no address at all."""
+        """The form of a widget, None when it has none or one that cannot be sent."""
         form = self._owners[element]
         if form is None:
             return None

@@ -14,7 +14,7 @@ from lxml.etree import XPath
 from lxml.html import HtmlElement
 
 from scrapy_omocaptcha.challenge import TOKEN_FIELD
-from scrapy_omocaptcha.detection.candidates import DEAD, is_dead
+from scrapy_omocaptcha.detection.candidates import DEAD, dead
 
 ENOUGH = 20_000
 """Length in characters of text after which a page is long enough to stop reading."""
@@ -67,6 +67,7 @@ class Reading:
 def asked(scope: HtmlElement) -> list[str]:
     """What the visible fields in ``scope`` ask a person for, captcha aside, in words that end a sentence."""
     found = []
+    is_dead = dead()
     for field in scope.iter("input", "textarea", "select"):
         kind = (field.get("type") or "text").strip().lower() if field.tag == "input" else field.tag
         if kind in _NOT_ASKED or field.get("name") == TOKEN_FIELD or field.get("hidden") is not None:

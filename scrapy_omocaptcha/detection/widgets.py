@@ -18,7 +18,7 @@ from lxml.etree import XPath
 from lxml.html import HtmlElement
 from parsel import Selector
 
-from scrapy_omocaptcha.detection.candidates import Candidates, is_dead
+from scrapy_omocaptcha.detection.candidates import Candidates
 from scrapy_omocaptcha.detection.frames import container, read_frame
 from scrapy_omocaptcha.detection.renders import Inline
 from scrapy_omocaptcha.detection.scripts import Code, Span
@@ -98,7 +98,7 @@ def _from_elements(page: Candidates) -> Iterator[Widget]:
             continue
         if not own and not (page.loaders or "captcha" in _words(element)):
             continue
-        if is_dead(element) or _is_other(element) or _is_score(element):
+        if page.is_dead(element) or _is_other(element) or _is_score(element):
             continue
         size = (element.get("data-size") or element.get("size") or "").strip().lower()
         yield Widget(
@@ -116,7 +116,7 @@ def _add_renders(page: Candidates, selector: Selector, widgets: dict[HtmlElement
     for render in page.inline.renders:
         for css in render.selectors:
             if css not in selected and len(selected) < MAX_SELECTORS:
-                selected[css] = [e for e in _select(selector, css) if not is_dead(e)]
+                selected[css] = [e for e in _select(selector, css) if not page.is_dead(e)]
         targets = [e for css in render.selectors for e in selected.get(css, ())][:MAX_WIDGETS]
         # Of several look-ups in a script, the widget's own is the innermost.
         around = {ancestor for target in targets for ancestor in target.iterancestors()}
@@ -138,7 +138,7 @@ def _add_renders(page: Candidates, selector: Selector, widgets: dict[HtmlElement
 
 def _add_frames(page: Candidates, widgets: dict[HtmlElement, Widget]) -> None:
     """What a browser had rendered when the page was saved."""
-    frames = [frame for frame in map(read_frame, page.frames) if frame and not is_dead(frame.element)]
+    frames = [frame for frame in map(read_frame, page.frames) if frame and not page.is_dead(frame.element)]
     asked = {frame.key for frame in frames if frame.kind == "bframe"}
     known = {widget.sitekey for widget in widgets.values()}
     for frame in frames:
@@ -177,7 +177,7 @@ def _add_fallbacks(page: Candidates, widgets: dict[HtmlElement, Widget]) -> None
         keyless = next((widget for widget in widgets.values() if widget.sitekey is None), None)
         if keyless is not None:
             keyless.sitekey = frame.key
-        elif is_dead(noscript) or len(widgets) >= MAX_WIDGETS:
+        elif page.is_dead(noscript) or len(widgets) >= MAX_WIDGETS:
             continue
         else:
             before = noscript.getprevious()
@@ -195,7 +195,7 @@ def _plugin(page: Candidates) -> dict[HtmlElement, Widget]:
         empty = len(element) == 0 and not (element.text or "").strip()
         if not empty or element.tag not in ("div", "span", "p"):
             continue
-        if not (is_dead(element) or _is_other(element) or _is_score(element)):
+        if not (page.is_dead(element) or _is_other(element) or _is_score(element)):
             size = (element.get("data-size") or "").strip().lower()
             return {element: Widget(element, invisible=size == "invisible", enterprise=page.enterprise)}
     return {}

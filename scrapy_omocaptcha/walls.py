@@ -100,6 +100,9 @@ class Walls:
         if session is None or not session.closed:
             self._clearance.sent(request)
             return None
+        if self._is_cached(request):
+            # The site never hears of it; and if what is stored is a redirect, nobody tells us that it is through.
+            return None
         held = self._hold(request)
         generation = session.generation
         try:
@@ -127,6 +130,14 @@ class Walls:
         request.cookies = _without(won, request.cookies)
         self._clearance.sent(request, fresh=session.generation > generation)
         return None
+
+    def _is_cached(self, request: Request) -> bool:
+        """HttpCache is going to answer ``request``."""
+        cache = self._crawler.get_downloader_middleware(HttpCacheMiddleware)
+        if cache is None or request.meta.get("dont_cache") or not cache.policy.should_cache_request(request):
+            return False
+        stored = cache.storage.retrieve_response(self._crawler.spider, request)
+        return stored is not None and bool(cache.policy.is_cached_response_fresh(stored, request))
 
     def _site_has_answered(self, request: Request) -> None:
         """Whatever becomes of the answer, which takes a moment from here to the cookiejar."""

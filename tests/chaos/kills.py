@@ -28,6 +28,7 @@ from tests.chaos.sums import Sums
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 120
+_MOST = "OMOCAPTCHA_MAX_JOBS"
 ENDS = (
     "SIGINT",
     "SIGTERM",
@@ -196,7 +197,8 @@ class Kills:
         elif end.startswith("CLOSESPIDER"):
             settings[end] = dice.randint(1, 40)
         elif end == "OMOCAPTCHA_CLOSE_ON_LIMIT":
-            settings |= {end: True, "OMOCAPTCHA_MAX_JOBS": len(crawl.world.service.jobs) + dice.randint(1, 8)}
+            most = len(crawl.world.service.jobs) + dice.randint(1, 8)
+            settings |= {end: True, _MOST: min(most, crawl.planned.settings.get(_MOST, most))}
         elif end == "CloseSpider":
             close_after = dice.randint(1, 40)
         countdown.start(dice.randint(1, 150))

@@ -12,6 +12,7 @@ import socket
 import ssl
 import threading
 from contextlib import ExitStack, contextmanager, suppress
+from email.utils import format_datetime
 
 import pytest
 from cryptography import x509
@@ -342,7 +343,9 @@ RETRY_AFTER = {
     "²": None,
     "٣": None,
     "": None,
-    "Fri, 31 Dec 2027 23:59:59 GMT": None,
+    "Fri, 31 Dec 1999 23:59:59 GMT": 0.0,
+    "Fri, 31 Dec 1999 23:59:59 -0000": None,
+    "Fri, 99 Dec 2027 23:59:59 GMT": None,
     "9" * 400: None,
     b"\xff7": None,
 }
@@ -358,6 +361,14 @@ def test_the_pause_that_the_service_asks_for_is_read_and_nonsense_is_none(client
     assert type(error) is ApiUnreachable
     assert error.retry_after == RETRY_AFTER[value]
     assert error.taken is (status == 503)
+
+
+def test_a_pause_may_be_told_by_its_end(client):
+    end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=1)
+    told = f"Retry-After: {format_datetime(end.replace(microsecond=0), usegmt=True)}"
+    with serving(answered("429 Later", b"", told)) as server:
+        error = failure(client, f"http://127.0.0.1:{server.port}")
+    assert 3000 < error.retry_after <= 3600
 
 
 @pytest.mark.parametrize("status", ["204 No Content", "302 Found", "408 Request Timeout", "500 X", "599 X"])

@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -123,5 +125,12 @@ def too_long() -> ApiBadAnswer:
 
 
 def _seconds(value: str) -> float | None:
-    believed = value.isascii() and value.isdigit() and len(value) < _LONGEST_PAUSE
-    return float(value) if believed else None
+    """A Retry-After: seconds, or the date at which they are over."""
+    if value.isascii() and value.isdigit() and len(value) < _LONGEST_PAUSE:
+        return float(value)
+    try:
+        date = parsedate_to_datetime(value)
+        return max(0.0, (date - datetime.now(timezone.utc)).total_seconds())
+    except (TypeError, ValueError, OverflowError):
+        # Neither; a date without a zone included.
+        return None

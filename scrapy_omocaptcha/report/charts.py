@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from io import BytesIO
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,11 +18,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from scrapy_omocaptcha.report.figures import seconds, share, short, usd
+from scrapy_omocaptcha.report.scales import MONDAY, MOST_BARS, date, period_of_a_bar, round_up
 from scrapy_omocaptcha.report.sums import moment
 from scrapy_omocaptcha.terminal import harmless
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from matplotlib.axes import Axes
 
@@ -37,24 +38,8 @@ _WIDTH = 420
 _HEIGHT = 230
 _ROW = 36
 _LONGEST_LABEL = 44
-_MOST_BARS = 40
 _FEWEST_BARS = 10
 """Room is left for as many, lest a single job fill the plot."""
-
-_MINUTE, _HOUR, _DAY = 60, 3600, 86400
-_PERIODS = {
-    "minute": _MINUTE,
-    "5 minutes": 5 * _MINUTE,
-    "15 minutes": 15 * _MINUTE,
-    "hour": _HOUR,
-    "3 hours": 3 * _HOUR,
-    "6 hours": 6 * _HOUR,
-    "day": _DAY,
-    "week": 7 * _DAY,
-    "4 weeks": 28 * _DAY,
-    "52 weeks": 364 * _DAY,
-}
-_MONDAY = datetime(1970, 1, 5, tzinfo=timezone.utc)
 
 
 class Chart(NamedTuple):
@@ -89,10 +74,10 @@ def charts(sums: Sums, hosts: Sequence[Sums]) -> list[Chart]:
 
 def _spending(sums: Sums) -> Chart:
     """USD over time, in periods that fit the time between the first and the last job."""
-    name, length = _period(sums)
+    name, length = period_of_a_bar(sums)
     costs: dict[int, float] = {}
     for record in sums.records:
-        period = (moment(record) - _MONDAY) // timedelta(seconds=length)
+        period = (moment(record) - MONDAY) // timedelta(seconds=length)
         costs[period] = costs.get(period, 0.0) + record.cost_usd
     first, last = min(costs), max(costs)
     figure, axes = _plot()
@@ -103,7 +88,7 @@ def _spending(sums: Sums) -> Chart:
     axes.yaxis.set_major_formatter(FuncFormatter(_tick))
     every = max(1, math.ceil((last - first + 1) / 4))
     ticks = range(first, last + 1, every)
-    axes.set_xticks(list(ticks), [_date(period, length, last - first) for period in ticks])
+    axes.set_xticks(list(ticks), [date(period, length, last - first) for period in ticks])
     return Chart("spending", f"Spending by {name}, USD", _svg(figure, "spending"))
 
 
@@ -122,7 +107,7 @@ def _solve_times(sums: Sums) -> Chart:
     """How many jobs took how long; those far out are in the last bar."""
     values = [record.seconds for record in sums.solved if record.seconds is not None]
     longest = min(values[-1], 3 * (sums.within(0.99) or 0.0)) or 1.0
-    width = _round(longest / min(_MOST_BARS, max(_FEWEST_BARS, math.sqrt(len(values)))))
+    width = round_up(longest / min(MOST_BARS, max(_FEWEST_BARS, math.sqrt(len(values)))))
     last = int(longest / width)
     counts = [0] * (last + 1)
     for value in values:
@@ -240,42 +225,3 @@ def _of_the_page(attribute: str, value: str, name: str) -> str:
     for colour, code in _COLOURS.items():
         value = value.replace(code, f"var(--{colour})")
     return value
-
-
-# -- scales ----------------------------------------------------------------------------------------------------------
-
-
-def _period(sums: Sums) -> tuple[str, int]:
-    """What a bar is to stand for, and its seconds."""
-    assert sums.first is not None
-    assert sums.last is not None
-    span = (sums.last - sums.first).total_seconds()
-    for name, length in _periods():
-        if span / length < _MOST_BARS - 1:
-            return name, length
-    raise AssertionError("unreachable")
-
-
-def _periods() -> Iterator[tuple[str, int]]:
-    yield from _PERIODS.items()
-    years = 1
-    while True:
-        years *= 2
-        yield f"{years * 52:,} weeks", years * _PERIODS["52 weeks"]
-
-
-def _date(period: int, length: int, periods: int) -> str:
-    since = timedelta(seconds=length) * period
-    # The first period of all begins before the first year.
-    start = _MONDAY + max(since, datetime(1, 1, 1, tzinfo=timezone.utc) - _MONDAY)
-    if periods * length > 20 * 365 * _DAY:
-        return f"{start.year}"
-    if periods * length > 300 * _DAY:
-        return f"{start:%b} {start.year}"
-    return f"{start.day} {start:%b}" + (f" {start:%H:%M}" if length < _DAY else "")
-
-
-def _round(value: float) -> float:
-    """The next round number of at least ``value``."""
-    power = 10.0 ** math.floor(math.log10(value))
-    return next((step * power for step in (1, 2, 2.5, 5) if step * power >= value), 10 * power)

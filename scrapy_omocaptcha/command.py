@@ -60,6 +60,10 @@ class OmoCaptchaCommand(ScrapyCommand):
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, TextIOWrapper):
                 stream.reconfigure(errors="replace")  # pages hold any letters, a terminal may not know them all
+        if not self.requires_crawler_process:
+            from scrapy.utils.log import configure_logging
+
+            configure_logging(self.settings)  # as a crawler process does
         self.exitcode = _verb(opts.verb).run(self, opts)
 
 

@@ -49,6 +49,17 @@ def test_the_price_is_told_and_what_the_limit_buys(ask, service):
     assert [call.name for call in service.calls] == ["getService"]
 
 
+def test_version_2_is_asked_if_the_settings_say_so(ask, service):
+    at = {"url": service.url.replace("/api", "/v2")}
+    version = ("-s", "OMOCAPTCHA_API_VERSION=2")
+    assert ask("balance", *version, **at) == (0, "7.50000 USD\n")
+    assert [call.path for call in service.calls] == ["/v2/getBalance"]
+    status, said = ask("price", *version, **at)
+    assert status == 1
+    assert "has no price for this kind of job; a crawl reckons with 0.00055 USD" in said
+    assert said.count("\n") == 1
+
+
 def test_machines_get_json(ask):
     status, said = ask("balance", "--json")
     assert (status, json.loads(said)) == (0, {"balance_usd": 7.5})
@@ -146,7 +157,7 @@ def test_who_interrupts_it_has_no_answer_and_status_1(installed, tmp_path):
         with subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True) as process:
             try:
                 assert called.wait(60)
-                process.send_signal(signal.SIGTERM)
+                process.send_signal(signal.SIGINT)
                 _, said = process.communicate()
             finally:
                 process.kill()

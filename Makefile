@@ -2,15 +2,20 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+EXAMPLES ?= 5000
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test check minimum-versions foreign-clients chaos kills clean
+.PHONY: demo test check minimum-versions foreign-clients chaos kills fuzz clean
 
 demo: .venv/test   ## crawl the example project's catalogue, offline, and say what happened
 	$(BIN)/python example_project/demo.py $(ARGS)
 
 test: .venv/test   ## pass the tests; ARGS="-k settings" and the like go to pytest
 	$(BIN)/python -m pytest $(ARGS)
+
+fuzz: .venv/test   ## try many new inputs on all that reads what others have written; EXAMPLES=5000 for each property
+	OMOCAPTCHA_FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -k "not bounded_time" $(ARGS) \
+	  tests/test_fuzz.py tests/test_detection_hostile.py
 
 check: .venv/dev   ## what CI runs: lint, types, tests
 	$(BIN)/ruff check

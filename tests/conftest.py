@@ -11,6 +11,7 @@ from tldextract import TLDExtract
 
 from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
 from tests import browser as chromium
+from tests import fuzzing
 from tests.commands import ROOT, python
 from tests.crawling import Crawls, Reactor
 
@@ -19,6 +20,16 @@ from tests.crawling import Crawls, Reactor
 def _public_suffixes():
     """Scrapy has tldextract fetch a list and keep it. Without a network that logs a traceback once: not in a crawl."""
     TLDExtract(include_psl_private_domains=True)("site.example")
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say how much was fuzzed, where that was the point of the run."""
+    if fuzzing.EXAMPLES:
+        failed = {report.nodeid for report in terminalreporter.stats.get("failed", ())}
+        terminalreporter.section("fuzzing")
+        for name, number in sorted(fuzzing.tried.items()):
+            terminalreporter.line(f"{number:9,}  {name}")
+        terminalreporter.line(f"{fuzzing.tried.total():9,}  inputs tried, failures: {len(failed)}")
 
 
 @pytest.fixture(scope="session")

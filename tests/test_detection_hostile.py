@@ -2,7 +2,7 @@
 
 Work is bounded in proportion to the size of a page. That is checked in a process of its own, with a limit so wide that
 only a step which is more than linear can reach it. ``OMOCAPTCHA_HOSTILE_BYTES=10000000`` makes the pages as large as
-pages get, ``OMOCAPTCHA_FUZZ_EXAMPLES=5000`` the fuzzing long.
+pages get, ``make fuzz`` the fuzzing long.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scrapy.http import HtmlResponse
 
 from scrapy_omocaptcha import Challenge, find_challenge
 from scrapy_omocaptcha.detection import find_other_captcha
+from tests.fuzzing import counted, fuzzed
 from tests.pages import labels, needs_pages, saved
 from tests.widgetpages import CHECKBOXES, ENTERPRISE, INVISIBLE, KEY, NONE, RENDERED, in_form
 
 SIZE = int(os.environ.get("OMOCAPTCHA_HOSTILE_BYTES", "500000"))
 SECONDS = 120 + SIZE // 5_000
-EXAMPLES = int(os.environ.get("OMOCAPTCHA_FUZZ_EXAMPLES", "60"))
 
 
 def test_hostile_pages_are_read_in_bounded_time():
@@ -106,27 +106,25 @@ def check(body: bytes) -> None:
     assert find_other_captcha(response) is None or find_other_captcha(response)
 
 
-fuzzed = settings(
-    max_examples=EXAMPLES, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
-)
-
-
-@fuzzed
+@fuzzed(60)
 @given(mutated(st.sampled_from(OWN)), st.sampled_from(["utf-8", "utf-16", "latin-1", "shift_jis"]))
+@counted
 def test_no_mutated_page_of_our_own_breaks_the_detection(markup, encoding):
     check(markup.encode(encoding, "replace"))
 
 
 @needs_pages
-@fuzzed
+@fuzzed(60)
 @given(st.data())
+@counted
 def test_no_mutated_real_page_breaks_the_detection(data):
     label = data.draw(st.sampled_from([label for label in labels() if label["is_v2"]]), label="page")
     markup = saved(label).body.decode("utf-8", "replace")
     check(data.draw(mutated(st.just(markup))).encode("utf-8", "surrogatepass"))
 
 
-@fuzzed
+@fuzzed(60)
 @given(st.binary(max_size=200))
+@counted
 def test_no_bytes_break_the_detection(body):
     check(body + b"recaptcha" + body)

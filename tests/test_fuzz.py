@@ -280,7 +280,7 @@ def pages(draw):
         f'{base}<title>Are you a robot?</title>{API}{draw(st.sampled_from(SCRIPTS))}<form action="'
         f'{draw(st.sampled_from(PLACES))}" {form}>{draw(st.sampled_from(WIDGETS))}{"".join(inside)}'
     )
-    charset = draw(st.sampled_from(["utf-8", "utf-8", *CHARSETS]))
+    charset = draw(st.sampled_from(["utf-8"] * 12 + CHARSETS))
     return HtmlResponse(
         PAGE,
         body=body.encode(),

@@ -161,13 +161,12 @@ def test_no_wall_and_no_fault_lets_a_secret_out(crawls, walled, tmp_path, fault)
     sites = [walled(name, catalogue_pages=8) for name in names[fault]]
     if fault == "endings":
         service.random_jobs(0.5, seed=1)
-    for number, site in enumerate(sites):
-        if fault == "site":
-            site.random_faults(0.3, seed=number, seconds=0.1)
-        for kind in KINDS if fault == "calls" else ():
-            service.fault("*", kind, seconds=0.1)
-        pages = range(1, 9 if fault == "calls" else 4)
-        crawls(asks(*[scrapy.Request(f"{site.url}/page/{number}?a=1") for number in pages]))
+    for kind in KINDS if fault == "calls" else ():
+        service.fault("*", kind, seconds=0.1)
+    for number, site in enumerate(sites if fault == "site" else ()):
+        site.random_faults(0.3, seed=number, seconds=0.1)
+    pages = range(1, 9 if fault == "calls" else 4)
+    crawls(asks(*[scrapy.Request(f"{site.url}/page/{number}?a=1") for site in sites for number in pages]))
     check(crawls, tmp_path, *sites)
 
 

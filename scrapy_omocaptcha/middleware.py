@@ -44,7 +44,7 @@ class OmoCaptchaMiddleware:
         self._means = Means.of(crawler, settings)
         self.walls = Walls(crawler, self._means)
         self._beforehand = Beforehand(crawler, self._means, self.walls)
-        self._progress = Progress(crawler, self._means)
+        self._progress = Progress(crawler, self._means, type(self))
         crawler.signals.connect(self._request_scheduled, signals.request_scheduled)
 
     @classmethod

@@ -121,10 +121,7 @@ class Policy:
         raise HookFailed(self._hook_failure)
 
     def _unsolvable(self, challenge: Challenge) -> str | None:
-        domains = self._settings.allowed_domains
-        if domains is None:
-            domains = tuple(d.lower() for d in getattr(self._crawler.spider, "allowed_domains", None) or () if d)
-        return unsolvable(challenge, domains)
+        return unsolvable(challenge, self._settings.domains(self._crawler.spider))
 
     def _unaffordable(self, challenge: Challenge, host: str) -> Refusal | None:
         try:

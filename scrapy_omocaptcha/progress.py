@@ -15,6 +15,7 @@ from scrapy.utils.asyncio import create_looping_call
 from scrapy.utils.defer import deferred_from_coro
 
 from scrapy_omocaptcha import asked
+from scrapy_omocaptcha.checkup import complaints
 from scrapy_omocaptcha.errors import ApiError, CrawlClosing, NotBought
 from scrapy_omocaptcha.report.text import crawl_report
 
@@ -29,11 +30,15 @@ logger = logging.getLogger(__name__)
 
 
 class Progress:
-    """Speaks when the spider opens, now and then, and when it has closed."""
+    """Speaks when the spider opens, now and then, and when it has closed.
 
-    def __init__(self, crawler: Crawler, means: Means) -> None:
+    :param ours: the class of our middleware.
+    """
+
+    def __init__(self, crawler: Crawler, means: Means, ours: type) -> None:
         self._crawler = crawler
         self._means = means
+        self._ours = ours
         self._interval = crawler.settings.getfloat("LOGSTATS_INTERVAL")
         self._line: Any = None
         self._said = ""
@@ -54,6 +59,8 @@ class Progress:
             settings.max_attempts,
             "; dry run, nothing is bought" if settings.dry_run else "",
         )
+        for complaint in complaints(settings, self._crawler.settings, spider, self._ours):
+            logger.warning("OMOcaptcha: %s", complaint)
         if self._interval:
             self._line = create_looping_call(self._say)
             self._line.start(self._interval, now=False)

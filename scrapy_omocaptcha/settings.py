@@ -19,6 +19,7 @@ from scrapy.exceptions import NotConfigured
 from scrapy.utils.misc import load_object
 
 if TYPE_CHECKING:
+    from scrapy import Spider
     from scrapy.http import Response
     from scrapy.settings import BaseSettings
 
@@ -88,6 +89,12 @@ class Settings:
     dry_run: bool
     journal: str | None
     """Path of the journal."""
+
+    def domains(self, spider: Spider | None) -> tuple[str, ...]:
+        """Hosts for which ``spider`` may have jobs bought, those below them included; none: every host."""
+        if self.allowed_domains is not None:
+            return self.allowed_domains
+        return tuple(domain.lower() for domain in getattr(spider, "allowed_domains", None) or () if domain)
 
     @classmethod
     def from_settings(cls, settings: BaseSettings) -> Settings:

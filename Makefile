@@ -5,7 +5,7 @@ BIN := .venv/bin
 EXAMPLES ?= 5000
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test check minimum-versions foreign-clients chaos kills fuzz clean
+.PHONY: demo test check minimum-versions foreign-clients chaos kills fuzz docs clean
 
 demo: .venv/test   ## crawl the example project's catalogue, offline, and say what happened
 	$(BIN)/python example_project/demo.py $(ARGS)
@@ -36,6 +36,9 @@ chaos: .venv/test   ## five minutes of crawls in which everything goes wrong; AR
 kills: .venv/test   ## five minutes of crawls that are ended and killed in the middle; ARGS="--seed 7 --crawls 20"
 	$(BIN)/python -m tests.chaos.kills $(ARGS)
 
+docs: .venv/docs   ## build the pages of docs/ into build/docs, a warning being an error
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs build/docs
+
 clean:
 	rm -rf .venv .venv-foreign .venv-minimum
 
@@ -48,6 +51,10 @@ clean:
 .venv-foreign/installed: setup.cfg pyproject.toml
 	@$(PYTHON) -m venv .venv-foreign
 	@.venv-foreign/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[test,foreign-clients]'
+	@touch $@
+
+.venv/docs: .venv/test
+	@$(PIP) --editable '.[docs]'
 	@touch $@
 
 .venv/dev: .venv/test

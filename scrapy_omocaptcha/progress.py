@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from scrapy import signals
+from scrapy.http.request import NO_CALLBACK
 from scrapy.utils.asyncio import create_looping_call
 from scrapy.utils.defer import deferred_from_coro
 
-from scrapy_omocaptcha import asked
 from scrapy_omocaptcha.checkup import complaints
+from scrapy_omocaptcha import asked
 from scrapy_omocaptcha.errors import ApiError, CrawlClosing, NotBought
 from scrapy_omocaptcha.report.text import crawl_report
 
@@ -80,7 +81,9 @@ class Progress:
             return
 
     def _received(self, response: Response, request: Request) -> None:
-        if response.status < HTTPStatus.BAD_REQUEST and not asked.is_own(request):
+        # What components of Scrapy ask for, and we, is no page to the spider: robots.txt, media, submissions.
+        for_spider = request.callback is not NO_CALLBACK and not asked.is_own(request)
+        if for_spider and response.status < HTTPStatus.BAD_REQUEST:
             self._pages += 1
 
     def _say(self) -> None:

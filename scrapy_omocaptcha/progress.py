@@ -15,8 +15,8 @@ from scrapy.http.request import NO_CALLBACK
 from scrapy.utils.asyncio import create_looping_call
 from scrapy.utils.defer import deferred_from_coro
 
-from scrapy_omocaptcha.checkup import complaints
 from scrapy_omocaptcha import asked
+from scrapy_omocaptcha.checkup import complaints
 from scrapy_omocaptcha.errors import ApiError, CrawlClosing, NotBought
 from scrapy_omocaptcha.report.text import crawl_report
 

@@ -1,70 +1,83 @@
 # All set-up is done here: what is needed is Python 3.10 or later, with venv, and make.
 
 PYTHON ?= python3
-BIN := .venv/bin
+VENV ?= .venv
 EXAMPLES ?= 5000
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+BIN := $(VENV)/bin
+INSTALL := python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test check minimum-versions foreign-clients chaos kills fuzz docs clean
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint types check coverage docs package fuzz chaos kills minimum-versions newest-versions \
+	foreign-clients hooks clean
 
-demo: .venv/test   ## crawl the example project's catalogue, offline, and say what happened
+help:   ## say what there is
+	@sed -n 's/^\([a-z-]*\):.*   ## /\1 /p' Makefile | while read -r name text; do printf '%-18s%s\n' "$$name" "$$text"; done
+
+demo: $(VENV)/test   ## crawl the example project's catalogue, offline, and say what happened
 	$(BIN)/python example_project/demo.py $(ARGS)
 
-test: .venv/test   ## pass the tests; ARGS="-k settings" and the like go to pytest
+test: $(VENV)/test   ## pass the tests; ARGS="-k settings" and the like go to pytest
 	$(BIN)/python -m pytest $(ARGS)
 
-fuzz: .venv/test   ## try many new inputs on all that reads what others have written; EXAMPLES=5000 for each property
+lint: $(VENV)/dev   ## ruff and codespell
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/codespell
+
+types: $(VENV)/dev   ## mypy, strict
+	$(BIN)/mypy
+
+check: lint types test   ## what CI runs
+
+coverage: $(VENV)/dev   ## the tests, and which lines and branches they leave out; fails below the floor in pyproject.toml
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest $(ARGS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+docs: $(VENV)/docs   ## the documentation, in docs/_build; a warning is an error
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs docs/_build
+
+package: $(VENV)/dev   ## wheel and source distribution, in dist/; pass the tests with the wheel, away from this checkout
+	rm -rf build dist .venv-package
+	$(BIN)/python -m build
+	$(BIN)/twine check --strict dist/*
+	$(PYTHON) -m venv .venv-package
+	.venv-package/bin/$(INSTALL) "$$(echo dist/*.whl)[test]"
+	mkdir -p build/away && tar -xzf dist/*.tar.gz -C build/away --strip-components=1
+	rm -r build/away/scrapy_omocaptcha
+	cd build/away && ../../.venv-package/bin/python -m pytest $(ARGS)
+
+fuzz: $(VENV)/test   ## try many new inputs on all that reads what others have written; EXAMPLES=5000 for each property
 	OMOCAPTCHA_FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -k "not bounded_time" $(ARGS) \
 	  tests/test_fuzz.py tests/test_detection_hostile.py
 
-check: .venv/dev   ## what CI runs: lint, types, tests
-	$(BIN)/ruff check
-	$(BIN)/ruff format --check
-	$(BIN)/mypy
-	$(BIN)/python -m pytest $(ARGS)
-
-# They pin what we use too, so they live apart.
-foreign-clients: .venv-foreign/installed   ## clients that other people wrote solve jobs at our offline service
-	.venv-foreign/bin/python -m pytest tests/test_foreign_clients.py $(ARGS)
-
-minimum-versions: .venv-minimum/test   ## pass the tests with the oldest versions that setup.cfg allows
-	.venv-minimum/bin/python -m pytest $(ARGS)
-
-chaos: .venv/test   ## five minutes of crawls in which everything goes wrong; ARGS="--seed 7 --requests 20000"
+chaos: $(VENV)/test   ## five minutes of crawls in which everything goes wrong; ARGS="--seed 7 --requests 20000"
 	$(BIN)/python -m tests.chaos $(ARGS)
 
-kills: .venv/test   ## five minutes of crawls that are ended and killed in the middle; ARGS="--seed 7 --crawls 20"
+kills: $(VENV)/test   ## five minutes of crawls that are ended and killed in the middle; ARGS="--seed 7 --crawls 20"
 	$(BIN)/python -m tests.chaos.kills $(ARGS)
 
-docs: .venv/docs   ## build the pages of docs/ into build/docs, a warning being an error
-	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs build/docs
+minimum-versions:   ## pass the tests with the oldest versions that setup.cfg allows
+	@# Scrapy 2.18 crawls without a Twisted reactor with httpx, which it does not bring.
+	$(MAKE) test VENV=.venv-minimum EXTRA="--constraint .ci/minimum-versions.txt scrapy[httpx]"
 
-clean:
-	rm -rf .venv .venv-foreign .venv-minimum
+newest-versions:   ## pass the tests with the newest versions of everything, installed anew
+	rm -rf .venv-newest
+	$(MAKE) test VENV=.venv-newest
 
-.venv/test: setup.cfg pyproject.toml
-	@echo "Setting up .venv; this takes a minute."
-	@$(PYTHON) -m venv .venv
-	@$(PIP) --editable '.[test]'
-	@touch $@
+foreign-clients: .venv-foreign/foreign-clients   ## clients that other people wrote solve jobs at our offline service
+	.venv-foreign/bin/python -m pytest tests/test_foreign_clients.py $(ARGS)
 
-.venv-foreign/installed: setup.cfg pyproject.toml
-	@$(PYTHON) -m venv .venv-foreign
-	@.venv-foreign/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[test,foreign-clients]'
-	@touch $@
+hooks: $(VENV)/dev   ## have git run the quick checks before each commit
+	$(BIN)/pre-commit install
 
-.venv/docs: .venv/test
-	@$(PIP) --editable '.[docs]'
-	@touch $@
+clean:   ## remove what all these have made
+	rm -rf .venv .venv-* build dist docs/_build *.egg-info .coverage* .*_cache
 
-.venv/dev: .venv/test
-	@$(PIP) --editable '.[test,dev]'
-	@touch $@
-
-# Scrapy 2.18 crawls without a Twisted reactor with httpx, which it does not bring.
-.venv-minimum/test: setup.cfg pyproject.toml .ci/minimum-versions.txt
-	@echo "Setting up .venv-minimum; this takes a minute."
-	@$(PYTHON) -m venv .venv-minimum
-	@.venv-minimum/bin/python -m pip install --quiet --disable-pip-version-check \
-		--constraint .ci/minimum-versions.txt --editable '.[test]' 'scrapy[httpx]'
+# A file for each of the extras in setup.cfg that is installed; foreign-clients pin what we use too, so they live apart.
+$(VENV)/test $(VENV)/dev $(VENV)/docs .venv-foreign/foreign-clients: setup.cfg pyproject.toml .ci/minimum-versions.txt
+	@echo "Setting up $(@D) for $(@F); this takes a minute."
+	@$(PYTHON) -m venv $(@D)
+	@$(@D)/bin/$(INSTALL) --editable '.[test,$(@F)]' $(EXTRA)
 	@touch $@

@@ -92,7 +92,11 @@ def _no_room(settings: Settings, project: BaseSettings) -> Iterator[str]:
 
 def _nothing_allowed(settings: Settings, spider: Spider) -> Iterator[str]:
     domains = settings.domains(spider)
-    source = "OMOCAPTCHA_ALLOWED_DOMAINS" if settings.allowed_domains is not None else "the spider's allowed_domains"
+    source = (
+        "the setting OMOCAPTCHA_ALLOWED_DOMAINS"
+        if settings.allowed_domains is not None
+        else "the spider's allowed_domains"
+    )
     hosts = {urlsplit(url).hostname or "" for url in getattr(spider, "start_urls", None) or ()}
     closed = sorted(host for host in hosts if not is_allowed(host, domains))
     if closed:

@@ -113,14 +113,14 @@ def test_too_little_room_to_hold_anything_is_said(crawl, service):
         (
             {"OMOCAPTCHA_ALLOWED_DOMAINS": ["shop.example"]},
             {"start_urls": ["https://a.test/", "https://b.test/"]},
-            "no job may be bought for a.test, b.test, where the spider starts, since it is not in "
-            "OMOCAPTCHA_ALLOWED_DOMAINS (shop.example): name it there",
+            "no job may be bought for a.test, b.test, where the spider starts, since it is not in the "
+            "setting OMOCAPTCHA_ALLOWED_DOMAINS (shop.example): name it there",
         ),
         (
             {"OMOCAPTCHA_ALLOWED_DOMAINS": ["shop.example"]},
             {"allowed_domains": ["shop.test"]},
-            "OMOCAPTCHA_ALLOWED_DOMAINS (shop.example) and the spider's allowed_domains (shop.test) have no host in "
-            "common, so that no job is ever bought: name the spider's hosts there",
+            "the setting OMOCAPTCHA_ALLOWED_DOMAINS (shop.example) and the spider's allowed_domains (shop.test) have "
+            "no host in common, so that no job is ever bought: name the spider's hosts there",
         ),
     ],
 )

@@ -121,9 +121,9 @@ def test_a_person_reads_the_verdict_first(scrapy, walled):
     assert "blocking  no: the form also asks for 'name'\n" in contact
 
 
-def test_the_readme_shows_what_is_printed(scrapy, walled):
-    readme = (ROOT / "README.rst").read_text(encoding="utf-8")
-    shown = re.search(r"^   \$ scrapy omocaptcha detect \S+\n((?:   .+\n)+)", readme, re.MULTILINE)
+def test_the_documentation_shows_what_is_printed(scrapy, walled):
+    page = (ROOT / "docs/challenges.rst").read_text(encoding="utf-8")
+    shown = re.search(r"^   \$ scrapy omocaptcha detect \S+\n((?:   .+\n)+)", page, re.MULTILINE)
     site = walled("session")
     printed = scrapy("detect", f"{site.url}/catalogue/").stdout
     printed = printed.replace(site.url, "https://shop.example").replace(site.sitekey, "6L…")
@@ -373,7 +373,10 @@ def test_what_cannot_be_fetched_or_read_is_told_beside_the_rest(detect, wall_fil
         (["detect", "page.html", "--status", "none"], "--status: invalid int value"),
         (["detect", str(ROOT / "setup.cfg"), "--spider", "nobody"], "no spider here is called 'nobody'"),
         (["detect", str(ROOT / "setup.cfg"), "-s", "OMOCAPTCHA_MAX_COST=-1"], "OMOCAPTCHA_MAX_COST is '-1'"),
-        (["detect", str(ROOT / "setup.cfg"), "-s", "OMOCAPTCHA_ENABLED=perhaps"], "values for boolean settings are"),
+        (
+            ["detect", str(ROOT / "setup.cfg"), "-s", "OMOCAPTCHA_ENABLED=perhaps"],
+            "OMOCAPTCHA_ENABLED is 'perhaps'; it must be True or False",
+        ),
     ],
 )
 def test_wrong_usage_is_status_2_and_says_what_is_wrong(scrapy, arguments, said):

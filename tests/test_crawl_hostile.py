@@ -231,7 +231,6 @@ def test_a_challenge_on_every_page_for_ever_is_bounded_by_the_limits(crawl, serv
     assert len(posts) <= len(service.jobs)
 
 
-@pytest.mark.xfail(strict=True, reason="the breaker is per host and key; the host as a whole is to have one too")
 def test_a_key_that_changes_each_time_trips_the_breaker_all_the_same(crawl, service):
     numbers = count()
     with Site(endless(lambda: f"6L{next(numbers):038}")) as site:

@@ -22,6 +22,7 @@ from scrapy.http import HtmlResponse, Request
 from scrapy_omocaptcha import Challenge, find_challenge, submit_token
 from scrapy_omocaptcha.api.jobs import JobsApi
 from scrapy_omocaptcha.api.protocol import JobRequest
+from scrapy_omocaptcha.api.tasks import TasksApi
 from scrapy_omocaptcha.errors import ApiError, JobFailed
 from scrapy_omocaptcha.masking import PIECE
 from scrapy_omocaptcha.settings import Secret
@@ -34,8 +35,10 @@ from tests.widgetpages import API, KEY
 API_TOKEN = "omo-4f1c9a7e2b6d8053"
 PIECES = [API_TOKEN[at : at + PIECE] for at in range(len(API_TOKEN) - PIECE + 1)]
 TOKEN = "03AFcWeA-fuzzed_token"
-# A further version is one more line.
-VERSIONS = {"jobs": lambda transport: JobsApi(transport, Secret(API_TOKEN), "1")}
+VERSIONS = {
+    "jobs": lambda transport: JobsApi(transport, Secret(API_TOKEN), "1"),
+    "tasks": lambda transport: TasksApi(transport, Secret(API_TOKEN), "RecaptchaV2TokenTask", "https://list.example/"),
+}
 CALLS = {
     "create_job": lambda api: api.create_job(JobRequest("https://shop.example/gate", KEY, False)),
     "job_result": lambda api: api.job_result("7"),
@@ -98,6 +101,10 @@ shaped = st.fixed_dictionaries(
         "taskId": scalars,
         "balance": scalars,
         "service": st.lists(st.fixed_dictionaries({"id": st.sampled_from([1, "1", 2]), "price": scalars}), max_size=2),
+        "typeJob": st.lists(
+            st.fixed_dictionaries({"type": st.sampled_from(["RecaptchaV2TokenTask", "x"]), "price": scalars}),
+            max_size=2,
+        ),
     },
 )
 repeated = st.sampled_from([API_TOKEN, f"No job for {API_TOKEN}!", f"{API_TOKEN[3:15]}…", "a\r\nb" * 200]) | st.text(
@@ -105,7 +112,7 @@ repeated = st.sampled_from([API_TOKEN, f"No job for {API_TOKEN}!", f"{API_TOKEN[
 )
 refused = st.fixed_dictionaries(
     {"error": st.just(True), "errorId": st.sampled_from([1, "1"])},
-    optional={"message": repeated, "errorDescription": repeated, "errorCode": st.sampled_from(WORDS)},
+    optional={"message": repeated, "errorDescription": repeated, "errorCode": repeated | st.sampled_from(WORDS)},
 )
 answers = st.dictionaries(st.sampled_from(FIELDS), things, max_size=7)
 

@@ -79,14 +79,15 @@ class Crawls:
     @property
     def tokens(self):
         """Every token that the service has sold, as its answers name it."""
-        answers = [call.answer for call in self.service.calls if call.name == "getJobResult"]
-        results = [json.loads(answer).get("result") for answer in answers if answer]
+        answers = [json.loads(call.answer) for call in self.service.calls if "Result" in call.name and call.answer]
+        results = [answer.get("result") or answer.get("solution") for answer in answers]
         return {result["gRecaptchaResponse"] for result in results if result}
 
 
 @pytest.fixture
-def service():
-    with OmoCaptchaService(api_token=API_TOKEN, balance=100) as service:
+def service(request):
+    version = getattr(request, "param", 1)
+    with OmoCaptchaService(api_token=API_TOKEN, balance=100, api_version=version) as service:
         yield service
 
 
@@ -246,7 +247,8 @@ def test_no_hook_that_fails_lets_a_token_out(crawls, walled, tmp_path):
     check(crawls, tmp_path, site)
 
 
-def test_the_verbs_used_by_hand_let_nothing_out(crawls, walled, tmp_path):
+@pytest.mark.parametrize(("service", "create"), [(1, "createJob"), (2, "createTask")], indirect=["service"])
+def test_the_verbs_used_by_hand_let_nothing_out(crawls, walled, tmp_path, create):
     site = walled("get")
 
     class ByHand(Careless):
@@ -257,11 +259,12 @@ def test_the_verbs_used_by_hand_let_nothing_out(crawls, walled, tmp_path):
 
         async def found(self, response):
             challenge = find_challenge(response)
-            for _ in range(3):
+            for _ in range(6):
                 try:
                     token = await solve(challenge, crawler=self.crawler)
                 except errors.OmoCaptchaError as error:
                     KEPT.exception("%r", error)
+                    self.failures.append(error)
                     continue
                 request = submit_token(response, challenge, token)
                 KEPT.info("%s %r %s %s", token, request, pickled(token), pickled(request))
@@ -270,12 +273,16 @@ def test_the_verbs_used_by_hand_let_nothing_out(crawls, walled, tmp_path):
         def came(self, response):
             self.pages.append(response.status)
 
+    crawls.service.next_job("token", times=3)
     crawls.service.next_job("fail")
     crawls.service.next_job("refused", message=f"No job for {API_TOKEN}!")
-    crawls(ByHand)
+    for kind in ("bad_gateway", "html", "hang"):
+        crawls.service.fault(create, kind)
+    assert len(crawls(ByHand).failures) == 5
     check(crawls, tmp_path, site)
 
 
+@pytest.mark.parametrize("service", [1, 2], indirect=True)
 @pytest.mark.parametrize("words", ["Invalid api token {}.", "No money on {}", "What is {}?", "Key {:.20} is wrong"])
 def test_a_service_that_repeats_the_credential_is_not_quoted(crawls, walled, tmp_path, words):
     site = walled("session")

@@ -61,7 +61,11 @@ class Transport(ABC):
         :raises ApiBadAnswer: a body that is too long or not text.
         """
         call = Call("POST", self._base_url + path, json.dumps(body, default=Secret.reveal).encode())
-        text = await self._answer(path, call)
+        try:
+            text = await self._answer(path, call)
+        finally:
+            # The traceback of an error keeps the call for as long as somebody keeps the error.
+            call.body = None
         for value in body.values():
             if isinstance(value, Secret):
                 text = masked(text, value.reveal())

@@ -8,7 +8,6 @@ release = version = version_of("scrapy-omocaptcha")
 
 extensions = ["sphinx.ext.autodoc"]
 exclude_patterns = ["_build"]
-nitpicky = False
 default_role = "literal"
 
 autodoc_member_order = "bysource"
@@ -22,5 +21,4 @@ html_theme = "furo"
 html_title = "scrapy-omocaptcha"
 html_copy_source = False
 html_show_sphinx = False
-# Nothing is fetched from elsewhere when a page is read.
-html_theme_options = {"navigation_with_keys": False}
+html_show_copyright = False

@@ -32,12 +32,11 @@ def main() -> None:
         journal = write(Path(folder, "omocaptcha.jsonl"), *business(1800))
         page = Path(folder, "report.html")
         page.write_text(web_page(read_journal(journal)[0], sources=[journal.name]), encoding="utf-8")
-        _picture(page, IMAGES / "report.png", 1100, 1180)
+        _picture(page, IMAGES / "report.png", 1100, 1030)
         demo = Path(folder, "demo.html")
-        text = _run(sys.executable, str(ROOT / "example_project" / "demo.py")).strip()
-        text = re.sub(r"\S+/(items\.jsonl)", r"\1", text)
+        text = _told(_run(sys.executable, str(ROOT / "example_project" / "demo.py")))
         demo.write_text(TERMINAL.format(text=html.escape(text)), encoding="utf-8")
-        _picture(demo, IMAGES / "demo.png", 1000, 21 * (len(text.splitlines()) + 3))
+        _picture(demo, IMAGES / "demo.png", 1000, 21 * (len(text.splitlines()) + 4))
 
 
 def _picture(page: Path, picture: Path, width: int, height: int) -> None:
@@ -49,8 +48,21 @@ def _picture(page: Path, picture: Path, width: int, height: int) -> None:
     )
 
 
+def _told(output: str) -> str:
+    """What the demo says and, of the crawl's log, what we say."""
+    output = re.sub(r"\S+/(items\.jsonl)", r"\1", output).strip()
+    # A record of the log goes on until the next one, or until the demo has its say again.
+    records = re.split(r"^(?=\d{4}-\d\d-\d\d \d\d:|What happened$)", output, flags=re.MULTILINE)
+    kept = [r for r in records if not r[:4].isdigit() or "[scrapy_omocaptcha" in r.partition("\n")[0]]
+    text = re.sub(r"^\S+ \S+ \[scrapy_omocaptcha\S*\] ", "", "".join(kept), flags=re.MULTILINE)
+    return text.replace("\nWhat happened", "\n\nWhat happened")
+
+
 def _run(*command: str) -> str:
-    return subprocess.run(command, capture_output=True, check=True, text=True, cwd=ROOT).stdout
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=True, encoding="utf-8", cwd=ROOT
+    )
+    return done.stdout
 
 
 if __name__ == "__main__":

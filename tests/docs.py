@@ -30,7 +30,7 @@ class _Silent(Directive):
     optional_arguments = 1
     final_argument_whitespace = True
     option_spec: ClassVar[dict[str, Any]] = dict.fromkeys(
-        ("caption", "maxdepth", "members", "no-members", "no-value", "exclude-members", "no-index"),
+        ("caption", "maxdepth", "members", "no-members", "undoc-members", "no-value", "exclude-members", "no-index"),
         directives.unchanged,
     )
 
@@ -80,7 +80,7 @@ def page(name: str | Path) -> nodes.document:
 
 
 def pages() -> list[Path]:
-    return sorted(path for path in DOCS.rglob("*.rst") if "_build" not in path.parts)
+    return sorted(DOCS.rglob("*.rst"))
 
 
 def tables(tree: nodes.document, heading: str) -> list[list[list[nodes.entry]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 
 import pytest
@@ -38,6 +39,14 @@ def run(crawl, service, tmp_path):
     return run
 
 
+def test_the_quick_starts_spider_gets_its_pages_and_buys_one_job(run, walled, service):
+    site = walled("session")
+    items, crawled = run("quickstart", "quickstart-spider", site, changed={"http://127.0.0.1:6081": site.url})
+    assert len(items) == 50
+    assert len(service.jobs) == 1
+    assert "OMOcaptcha: 1 challenge met in 5 pages, 1 job for 0.00055 USD" in "\n".join(crawled.said(logging.INFO))
+
+
 def test_a_form_is_sent_with_a_token(run, walled, service):
     items, _ = run("recipes/form", "form", walled("session"))
     assert items == [{"welcome": "Ada"}]
@@ -54,9 +63,9 @@ def test_a_login_buys_one_job(run, walled, service, monkeypatch):
     monkeypatch.setenv("SHOP_USER", "Ada")
     monkeypatch.setenv("SHOP_PASSWORD", "ada@shop.example")
     # The shop's only form of its own that wants a token.
-    here = {"/login": "/signup", '"user":': '"name":', '"password":': '"email":', "/orders": "/free/1"}
+    here = {"/login": "/signup", '["user"]': '["name"]', '["password"]': '["email"]', "/orders": "/free/1"}
     items, _ = run("recipes/login", "login", walled("session"), changed=here)
-    assert items[0] == {"name": "Ada"}
+    assert items[0] == {"user": "Ada"}
     assert len(items) == 2
     assert [job.used for job in service.jobs] == [True]
 

@@ -11,7 +11,6 @@ import time
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
-from scrapy.settings import BaseSettings
 from scrapy.utils.misc import load_object
 
 from scrapy_omocaptcha.addon import PLACE, Addon
@@ -21,13 +20,14 @@ from scrapy_omocaptcha.engine import CrawlEngine
 from scrapy_omocaptcha.limits import Limits
 from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware
 from scrapy_omocaptcha.policy import Policy
-from scrapy_omocaptcha.settings import FALLBACK_PRICE, Settings
+from scrapy_omocaptcha.settings import FALLBACK_PRICE, Settings, is_switched_on
 from scrapy_omocaptcha.terminal import harmless
 
 if TYPE_CHECKING:
     from scrapy import Request
     from scrapy.crawler import Crawler
     from scrapy.http import Response
+    from scrapy.settings import BaseSettings
     from typing_extensions import Self
 
 UNKNOWN_URL = "https://page.invalid/"
@@ -74,29 +74,19 @@ class Finding:
     """Why there is no page."""
 
 
-def read_settings(settings: BaseSettings) -> Settings:
-    """Our settings whether or not they are switched on, without the credential, which is not needed here.
-
-    :raises ValueError: a value that means nothing.
-    """
-    return Settings.from_settings(
-        BaseSettings({**settings, "OMOCAPTCHA_ENABLED": True, "OMOCAPTCHA_API_TOKEN": "not-needed"})
-    )
-
-
 def is_on(settings: BaseSettings) -> bool:
     """Whether the add-on is on: it, or the middleware itself, is in the settings and not switched off."""
     places = {load_object(path): place for path, place in settings.getdict("DOWNLOADER_MIDDLEWARES").items()}
     addons = {load_object(path) for path, order in settings.getdict("ADDONS").items() if order is not None}
     place = places.get(OmoCaptchaMiddleware, PLACE if Addon in addons else None)
-    return place is not None and settings.getbool("OMOCAPTCHA_ENABLED", True)
+    return place is not None and is_switched_on(settings)
 
 
 class Onlooker:
     """Stands where the middleware would in a crawl that only looks: it judges, and does nothing about it."""
 
     def __init__(self, crawler: Crawler) -> None:
-        self._settings = settings = read_settings(crawler.settings)
+        self._settings = settings = Settings.for_looking(crawler.settings)
         limits = Limits(settings, settings.price or FALLBACK_PRICE, time.monotonic, spent_in_a_day=lambda _: 0.0)
         self._policy = Policy(crawler, settings, CrawlEngine(crawler, settings.max_waiting), limits)
 

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from scrapy.exceptions import NotConfigured
+from scrapy.settings import BaseSettings
 from scrapy.utils.misc import load_object
 
 if TYPE_CHECKING:
     from scrapy.http import Response
-    from scrapy.settings import BaseSettings
 
     from scrapy_omocaptcha.challenge import Challenge
 
@@ -96,7 +96,7 @@ class Settings:
         :raises NotConfigured: switched off, or no API token.
         :raises ValueError: a value that means nothing.
         """
-        if not _bool(settings, "OMOCAPTCHA_ENABLED", True):
+        if not is_switched_on(settings):
             raise NotConfigured("OMOCAPTCHA_ENABLED is False")
         dry_run = _bool(settings, "OMOCAPTCHA_DRY_RUN", False)
         journal = _path(settings, "OMOCAPTCHA_JOURNAL")
@@ -129,6 +129,30 @@ class Settings:
             dry_run=dry_run,
             journal=journal,
         )
+
+    @classmethod
+    def for_looking(cls, settings: BaseSettings) -> Settings:
+        """Read them for a look at pages: whether or not they are switched on, and without the credential.
+
+        :raises ValueError: a value that means nothing.
+        """
+        return cls.from_settings(
+            BaseSettings({**settings, "OMOCAPTCHA_ENABLED": True, "OMOCAPTCHA_API_TOKEN": "not-needed"})
+        )
+
+    @classmethod
+    def for_asking(cls, settings: BaseSettings) -> Settings:
+        """Read them for a question to the service by hand: whether or not crawls are switched off or dry.
+
+        :raises NotConfigured: no API token.
+        :raises ValueError: a value that means nothing.
+        """
+        return cls.from_settings(BaseSettings({**settings, "OMOCAPTCHA_ENABLED": True, "OMOCAPTCHA_DRY_RUN": False}))
+
+
+def is_switched_on(settings: BaseSettings) -> bool:
+    """:raises ValueError: neither True nor False."""
+    return _bool(settings, "OMOCAPTCHA_ENABLED", True)
 
 
 def _nonsense(name: str, value: object, valid: str) -> ValueError:

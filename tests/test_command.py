@@ -373,7 +373,7 @@ def test_what_cannot_be_fetched_or_read_is_told_beside_the_rest(detect, wall_fil
         (["detect", "page.html", "--status", "none"], "--status: invalid int value"),
         (["detect", str(ROOT / "setup.cfg"), "--spider", "nobody"], "no spider here is called 'nobody'"),
         (["detect", str(ROOT / "setup.cfg"), "-s", "OMOCAPTCHA_MAX_COST=-1"], "OMOCAPTCHA_MAX_COST is '-1'"),
-        (["detect", str(ROOT / "setup.cfg"), "-s", "OMOCAPTCHA_ENABLED=perhaps"], "values for boolean settings are"),
+        (["detect", str(ROOT / "setup.cfg"), "-s", "OMOCAPTCHA_ENABLED=perhaps"], "it must be True or False"),
     ],
 )
 def test_wrong_usage_is_status_2_and_says_what_is_wrong(scrapy, arguments, said):

@@ -25,7 +25,9 @@ from packaging.utils import canonicalize_name
 from tests.commands import ROOT, STRICT, TIMEOUT
 
 PACKAGE = ROOT / "scrapy_omocaptcha"
-pytestmark = pytest.mark.skipif(not PACKAGE.exists(), reason="no checkout here: these tests are with an installed wheel")
+pytestmark = pytest.mark.skipif(
+    not PACKAGE.exists(), reason="no checkout here: these tests are with an installed wheel"
+)
 
 IMPORT_ALL = """
 import pkgutil
@@ -148,14 +150,14 @@ class _Imports(ast.NodeVisitor):
     def __init__(self):
         self.found = set()
 
-    def visit_If(self, node):  # noqa: N802
+    def visit_If(self, node):
         if not (isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"):
             self.generic_visit(node)
 
-    def visit_Import(self, node):  # noqa: N802
+    def visit_Import(self, node):
         self.found |= {alias.name.partition(".")[0] for alias in node.names}
 
-    def visit_ImportFrom(self, node):  # noqa: N802
+    def visit_ImportFrom(self, node):
         self.found.add(node.module.partition(".")[0])
 
 

@@ -8,13 +8,14 @@ import sys
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from scrapy.exceptions import NotConfigured, UsageError
-from scrapy.settings import BaseSettings
 
 from scrapy_omocaptcha.errors import AccountError, ApiError, ApiUnreachable
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Awaitable, Callable
+
+    from scrapy.settings import BaseSettings
 
     from scrapy_omocaptcha.api.protocol import Api
     from scrapy_omocaptcha.settings import Settings
@@ -34,9 +35,7 @@ def read_settings(settings: BaseSettings) -> Settings:
     from scrapy_omocaptcha.settings import Settings
 
     try:
-        return Settings.from_settings(
-            BaseSettings({**settings, "OMOCAPTCHA_ENABLED": True, "OMOCAPTCHA_DRY_RUN": False})
-        )
+        return Settings.for_asking(settings)
     except (NotConfigured, ValueError) as error:
         raise UsageError(str(error), print_help=False) from None
 

@@ -129,8 +129,9 @@ def _onlooking(
     from scrapy.utils.spider import DefaultSpider
 
     from scrapy_omocaptcha.addon import PLACE
-    from scrapy_omocaptcha.explain import Finding, Onlooker, is_on, read_settings
+    from scrapy_omocaptcha.explain import Finding, Onlooker, is_on
     from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware
+    from scrapy_omocaptcha.settings import Settings
 
     name = None if theirs is DefaultSpider else theirs.name
 
@@ -141,7 +142,7 @@ def _onlooking(
         def update_settings(cls, settings: BaseSettings) -> None:
             super().update_settings(settings)
             try:
-                read_settings(settings)
+                Settings.for_looking(settings)
                 cls.on = is_on(settings)
             except ValueError as error:
                 raise UsageError(str(error), print_help=False) from None

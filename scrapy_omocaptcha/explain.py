@@ -11,7 +11,6 @@ import time
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
-from scrapy.settings import BaseSettings
 from scrapy.utils.misc import load_object
 
 from scrapy_omocaptcha.addon import PLACE, Addon
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from scrapy import Request
     from scrapy.crawler import Crawler
     from scrapy.http import Response
+    from scrapy.settings import BaseSettings
     from typing_extensions import Self
 
 UNKNOWN_URL = "https://page.invalid/"

@@ -34,3 +34,7 @@ def test_the_benchmark_of_polling_runs():
 def test_the_benchmark_of_detection_runs():
     # It has no short form but this.
     assert run("-c", "from benchmarks import detection; detection.ROUNDS = 1; detection.main()")
+
+
+def test_the_benchmark_of_importing_runs():
+    assert len(run("-m", "benchmarks.importing", "--short")) == 5

@@ -55,9 +55,10 @@ def test_a_wall_that_wants_a_token_a_page_gets_one_each_and_they_are_solved_side
     assert len(set(urls(crawled))) == len(crawled.pages) == 40
     assert (len(service.jobs), site.accepted) == (40, 40)
     assert max(_at_once(service.jobs)) > 10
-    # Each page is asked for and handed its token; what the first were asked for again is paid with requests, not jobs.
+    # Each page is asked for and handed its token. The first are asked for again once the wall is thought to be open for
+    # all, and some once more, since each of their answers began a session: paid with requests, not with jobs.
     in_flight = 8
-    assert len(site.requests) <= 40 + 40 + in_flight
+    assert len(site.requests) <= 40 + 40 + 3 * in_flight
 
 
 def _at_once(jobs):

@@ -6,6 +6,7 @@ its place. The file is locked for each write. Nothing here decides anything, and
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import math
@@ -227,7 +228,9 @@ class Journal:
 
     def _write(self, offset: int, line: bytes) -> Place:
         self._file.seek(offset)
-        self._file.write(line)
+        if self._file.write(line) != len(line):
+            # As on a disk that is full.
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return Place(offset, len(line), crc32(line))
 
 

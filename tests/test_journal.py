@@ -200,3 +200,19 @@ def test_whatever_a_record_holds_it_is_one_line_and_comes_back_the_same(tmp_path
     journal.close()
     assert read_journal(path) == ([given], [])
     assert path.read_bytes().count(b"\n") == 1
+
+
+def test_a_record_that_is_written_in_part_alone_is_an_error(journal, monkeypatch):
+    class AlmostFull:
+        def __init__(self, file):
+            self._file = file
+
+        def __getattr__(self, name):
+            return getattr(self._file, name)
+
+        def write(self, line):
+            return self._file.write(line[:10])
+
+    monkeypatch.setattr(journal, "_file", AlmostFull(journal._file))
+    with pytest.raises(OSError, match="No space left"):
+        journal.append(record())

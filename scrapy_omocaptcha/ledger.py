@@ -10,7 +10,7 @@ import logging
 import os
 import uuid
 from collections import deque
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -105,8 +105,11 @@ class Ledger:
         self._day = _Day(shared) if per_day and shared is not None else None
         if jobdir is not None:
             path = Path(jobdir, JOBDIR_JOURNAL)
-            if self._open(path) is not None:
+            with suppress(OSError):
+                # Also where it can no longer be written: what has been spent is spent.
                 self.earlier, _ = read_journal(path)
+            if shared is None or not _same_file(path, shared.path):
+                self._open(path)
         given = next(filter(None, map(os.environ.get, _JOB_IDS)), None)
         self.crawl = given or (self.earlier[-1].crawl if self.earlier else uuid.uuid4().hex)
 
@@ -137,6 +140,10 @@ class Ledger:
         if self._day is None or self._day.journal not in self._journals:
             raise OSError("the journal cannot be written")
         return self._day.spent(enough)
+
+    def is_shared(self, entry: Entry) -> bool:
+        """Other crawls see ``entry`` in what a day has cost, if that is asked for."""
+        return self._day is None or self._day.journal in entry.places
 
     def locked(self) -> AbstractContextManager[Any]:
         """No other crawl of the journal buys meanwhile, if what all of them spend in a day is asked for."""
@@ -170,6 +177,7 @@ def _done(how: Callable[[Journal], object], journal: Journal) -> bool:
         how(journal)
     except OSError as error:
         _complain(journal.path, error)
+        journal.close()
         return False
     return True
 
@@ -180,6 +188,10 @@ def _complain(path: Path, error: OSError) -> None:
         path,
         error.strerror or error,
     )
+
+
+def _same_file(path: Path, other: Path) -> bool:
+    return path.exists() and path.samefile(other)
 
 
 class _Day:

@@ -170,7 +170,12 @@ class Solver:
         with self._ledger.locked():
             reservation = self._limits.reserve(host, job.sitekey)
             kind = "invisible" if job.invisible else "checkbox"
-            return reservation, self._ledger.enter(host=host, page=job.page, kind=kind, cost=reservation.cost)
+            entry = self._ledger.enter(host=host, page=job.page, kind=kind, cost=reservation.cost)
+            if not self._ledger.is_shared(entry):
+                self._give_up(reservation, entry)
+                # The limit of the day cannot hold for all any more: says so.
+                self._limits.check(host, job.sitekey)
+            return reservation, entry
 
     def _give_up(self, reservation: Reservation, entry: Entry) -> None:
         reservation.give_up()

@@ -9,12 +9,14 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 import scrapy
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from scrapy.utils.asyncio import sleep
 
 from scrapy_omocaptcha import solve
 from scrapy_omocaptcha.challenge import Challenge
@@ -268,6 +270,42 @@ def test_with_a_limit_for_the_day_and_a_journal_that_cannot_be_written_nothing_i
     crawled = crawl(crawling(site, 3), {**service.settings, **settings})
     assert (len(service.jobs), crawled.count("skipped/max_cost_per_day")) == (0, 3)
     assert any("mend OMOCAPTCHA_JOURNAL" in line for line in crawled.said())
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no disk that is always full")
+def test_with_a_limit_for_the_day_and_a_full_disk_nothing_is_bought(crawl, service, walled, journal):
+    journal.symlink_to("/dev/full")
+    site = walled("session", catalogue_pages=3)
+    settings = {"OMOCAPTCHA_JOURNAL": journal, "OMOCAPTCHA_MAX_COST_PER_DAY": 1}
+    crawled = crawl(crawling(site, 3), {**service.settings, **settings})
+    assert (len(service.jobs), len(crawled.failures)) == (0, 3)
+    assert any("mend OMOCAPTCHA_JOURNAL" in line for line in crawled.said())
+
+
+def test_the_journal_may_be_the_one_in_the_jobdir_and_has_each_job_once(crawl, service, walled, tmp_path):
+    site = walled("per_page", catalogue_pages=4)
+    journal = tmp_path / "job" / "omocaptcha.jsonl"
+    journal.parent.mkdir()
+    settings = {"JOBDIR": str(journal.parent), "OMOCAPTCHA_JOURNAL": journal, "OMOCAPTCHA_MAX_COST_PER_DAY": 1}
+    crawled = crawl(crawling(site, 2), {**service.settings, **settings})
+    assert crawled.said(logging.ERROR) == []
+    balanced(crawled, service, journal)
+
+
+def test_what_was_spent_counts_though_the_jobdirs_journal_can_no_longer_be_written(
+    crawl, service, walled, tmp_path, monkeypatch
+):
+    site = walled("per_page", catalogue_pages=4)
+    settings = {**service.settings, "JOBDIR": str(tmp_path / "job"), "OMOCAPTCHA_MAX_JOBS": 2}
+    crawl(crawling(site, 2), settings)
+
+    def read_only(self):
+        raise PermissionError("read-only")
+
+    # What a test that runs as root cannot bring about.
+    monkeypatch.setattr(Path, "touch", read_only)
+    assert len(crawl(crawling(site, 4), settings).failures) == 4 - 2
+    assert len(service.jobs) == 2
 
 
 def test_the_journal_of_a_killed_crawl_accounts_for_every_job_of_the_service(tmp_path, journal):

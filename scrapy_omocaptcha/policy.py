@@ -124,11 +124,14 @@ class Policy:
         return unsolvable(challenge, self._settings.domains(self._crawler.spider))
 
     def _unaffordable(self, challenge: Challenge, host: str) -> Refusal | None:
+        if self._settings.dry_run:
+            # Before the limits: what a real crawl has spent leaves the pages of this one untouched all the same.
+            return Refusal("dry_run", REASONS["dry_run"])
         try:
             self._limits.check(host, challenge.sitekey or "")
         except NotBought as error:
             return Refusal(error.reason, str(error))
-        return Refusal("dry_run", REASONS["dry_run"]) if self._settings.dry_run else None
+        return None
 
     def _hook(self, name: str) -> Callable[..., object] | None:
         hook: Callable[..., object] | None = getattr(self._crawler.spider, name, None)

@@ -232,6 +232,16 @@ def test_a_dry_run_makes_no_call_at_all_and_every_page_goes_on_untouched(crawl, 
     assert "1 to 10 jobs for 0.00055 to 0.00550 USD were not bought: 127.0.0.2 1 to 10" in report
 
 
+def test_a_dry_run_leaves_pages_untouched_whatever_real_runs_have_spent(crawl, service, walled, tmp_path):
+    site = walled("per_page", catalogue_pages=4)
+    settings = {**service.settings, "JOBDIR": str(tmp_path / "job"), "OMOCAPTCHA_MAX_JOBS": 1}
+    crawl(crawling(site, 1), settings)
+    dry = {"OMOCAPTCHA_DRY_RUN": True, "OMOCAPTCHA_CLOSE_ON_LIMIT": True}
+    urls = (f"{site.url}/page/2", f"{site.url}/page/3")
+    crawled = crawl(type("Dry", (RecordingSpider,), {"urls": urls}), {**settings, **dry})
+    assert (crawled.stats["finish_reason"], crawled.count("skipped/dry_run")) == ("finished", 2)
+
+
 def test_the_bill_is_in_the_log_at_the_end_with_the_balance_beside_it_if_that_was_asked(crawl, service, walled):
     site = walled("per_page", catalogue_pages=4)
     crawled = crawl(crawling(site, 4), {**service.settings, "OMOCAPTCHA_MIN_BALANCE": 1})

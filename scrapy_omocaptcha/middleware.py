@@ -5,6 +5,7 @@ It translates and decides nothing: what happens at a wall is in ``walls``.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -97,21 +98,23 @@ class OmoCaptchaMiddleware:
 
     async def _end_crawl(self, request: Request, reason: str) -> Request:
         """Close the spider, and have the request ready for a resume."""
-        try:
-            # What has been paid for is used before that.
+        await self._close(reason)
+        error = CrawlClosing(f"{reason} is reached, and OMOCAPTCHA_CLOSE_ON_LIMIT closes the spider")
+        return _give_back(request, error)
+
+    async def _close(self, reason: str) -> None:
+        """Close the spider, once what has been paid for is used."""
+        with suppress(CrawlClosing):
             while self._means.engine.holds:
                 await self._means.engine.sleep(_LOOK_EVERY)
-            self._means.engine.close(_ENDS[reason])
-            raise CrawlClosing(f"{reason} is reached, and OMOCAPTCHA_CLOSE_ON_LIMIT closes the spider")
-        except CrawlClosing as error:
-            return _give_back(request, error)
+        self._means.engine.close(_ENDS[reason])
 
     async def buy(self, challenge: Challenge) -> Token:
         try:
             return await self.walls.buy(challenge)
         except NotBought as error:
             if self._ends_crawl(error.reason):
-                self._means.engine.close(_ENDS[error.reason])
+                await self._close(error.reason)
             raise
 
     def _left_alone(self, request: Request, response: Response, error: NoPassage) -> Response:

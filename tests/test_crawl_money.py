@@ -380,3 +380,21 @@ def test_a_token_that_a_spider_bought_by_hand_is_in_the_books_and_so_is_a_limit(
     assert crawled.stats["finish_reason"] == "omocaptcha_limit"
     (record,) = read_journal(journal)[0]
     assert (record.job, record.outcome, record.reason) == (crawled.pages[0].job, "abandoned", "by_hand")
+
+
+def test_a_limit_met_by_hand_closes_the_spider_only_when_what_has_been_paid_for_is_used(crawl, walled):
+    class ByHand(RecordingSpider):
+        async def start(self):
+            yield scrapy.Request(f"{site.url}/page/1", self.page, errback=self.failed)
+            yield scrapy.Request("data:,", self.buy)
+
+        async def buy(self, response):
+            while not service.jobs:
+                await sleep(0.02)
+            with pytest.raises(NotBought):
+                await solve(Challenge("http://127.0.0.1/", "6Lc" + "x" * 37), crawler=self.crawler)
+
+    with OmoCaptchaService(solve_seconds=1) as service, WalledSite(service, "session") as site:
+        crawled = crawl(ByHand, {**service.settings, "OMOCAPTCHA_MAX_JOBS": 1, "OMOCAPTCHA_CLOSE_ON_LIMIT": True})
+    assert crawled.stats["finish_reason"] == "omocaptcha_limit"
+    assert (len(crawled.pages), crawled.count("tokens/accepted")) == (1, 1)

@@ -6,6 +6,7 @@ The request with the token is sent at once, in this process; what the spider get
 from __future__ import annotations
 
 import time
+from collections import Counter
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from scrapy_omocaptcha.submission import Submission
     from scrapy_omocaptcha.walls import Walls
 
+_LOOK_EVERY = 0.1
 _KEYS = {"sitekey", "page", "invisible", "put"}
 
 
@@ -38,6 +40,8 @@ class Beforehand:
         self._crawler = crawler
         self._means = means
         self._walls = walls
+        self._under_way: Counter[str] = Counter()
+        """By host: requests whose token is being bought or handed in."""
 
     async def send(self, request: Request, wish: dict[str, Any]) -> Response | None:
         """The response to ``request``, sent with the token that it wants; None: it is to be sent as it is.
@@ -47,6 +51,7 @@ class Beforehand:
         :raises CrawlClosing: the crawl closes.
         """
         challenge = _challenge(request, wish)
+        host = urlsplit(request.url).hostname or ""
         cached = self._cached(request)
         if cached is not None:
             return cached
@@ -58,7 +63,7 @@ class Beforehand:
         if refusal is not None:
             if refusal.reason == "dry_run":
                 # A token of its own for each request.
-                means.estimate.challenge(urlsplit(request.url).hostname or "", object())
+                means.estimate.challenge(host, object())
                 means.told.left_alone("dry_run", challenge.url, refusal.message)
                 return None
             raise self._not_solved(request, refusal.reason, refusal.message, challenge)
@@ -66,9 +71,23 @@ class Beforehand:
         _own(request, wish["put"], "-")
         hold = means.engine.hold(request)
         try:
-            return await self._attempts(request, wish["put"], challenge)
+            await self._room(request, host)
+            self._under_way[host] += 1
+            try:
+                return await self._attempts(request, wish["put"], challenge)
+            finally:
+                self._under_way[host] -= 1
         finally:
             hold.release()
+
+    async def _room(self, request: Request, host: str) -> None:
+        """Not more tokens at once than the site's delay lets be handed in while they are young.
+
+        :raises CrawlClosing: the crawl closes.
+        """
+        engine, young = self._means.engine, self._means.settings.token_max_age / 2
+        while self._under_way[host] and (self._under_way[host] + 1) * engine.delay(request) > young:
+            await engine.sleep(_LOOK_EVERY)
 
     async def _attempts(self, request: Request, put: str, challenge: Challenge) -> Response:
         means = self._means
@@ -92,6 +111,10 @@ class Beforehand:
                 message = f"the service took no job: {error}"
                 raise self._not_solved(request, "service", message, challenge, answer) from error
             asked.count_job(request)
+            age = means.clock() - token.made_at + means.engine.delay_ahead(request)
+            if age > means.settings.token_max_age:
+                means.solver.expired(token, "too_old")
+                continue
             try:
                 answer = await hand_over(means.engine, _own(request, put, token.value))
             except HandoverBroke as error:

@@ -214,10 +214,16 @@ class CrawlEngine:
         return any(entry[0] is request for entry in queue)
 
     def delay_ahead(self, request: Request) -> float:
-        """Seconds of its site's delay that a request which is sent now has to wait for, at the most."""
+        """Seconds of its site's delay that a submission which is sent now has to wait for, at the most."""
         slot = self.slot(request)
-        delay = getattr(slot, "delay", 0.0) * (1 + getattr(slot, "jitter", 0.0))
-        return max(0.0, float(getattr(slot, "lastseen", 0.0) + delay - time.monotonic()))
+        delay = self.delay(request)
+        ahead = sum(isinstance(entry[0], Submission) for entry in getattr(slot, "queue", ()))
+        return max(0.0, float(getattr(slot, "lastseen", 0.0) + delay - time.monotonic())) + ahead * delay
+
+    def delay(self, request: Request) -> float:
+        """Seconds between two requests to the site of ``request``, at the most."""
+        slot = self.slot(request)
+        return float(getattr(slot, "delay", 0.0) * (1 + getattr(slot, "jitter", 0.0)))
 
     def jar(self, request: Request) -> CookieJar | None:
         """The cookies of a request's session; None where Scrapy does not keep any for it."""
@@ -264,8 +270,13 @@ class CrawlEngine:
         for entry in queue:
             if entry[0] is request:
                 queue.remove(entry)
-                queue.appendleft(entry)
+                queue.insert(_behind_submissions(queue) if isinstance(request, Submission) else 0, entry)
                 return
+
+
+def _behind_submissions(queue: Any) -> int:
+    """Tokens are handed in in the order in which they came: the last one first would leave the first to grow old."""
+    return max((place for place, entry in enumerate(queue, 1) if isinstance(entry[0], Submission)), default=0)
 
 
 def _drop(deferred: Deferred[Any]) -> None:

@@ -6,6 +6,7 @@ import pytest
 import scrapy
 
 from scrapy_omocaptcha import Token, errors, find_challenge, signals, solve, submit_token
+from tests import sites
 from tests.crawling import RecordingSpider
 
 
@@ -235,3 +236,44 @@ def test_the_signals_tell_what_happens(crawl, service, walled):
             ("failed", f"{closed.url}/page/1", closed.sitekey, "data_s"),
         ]
     )
+
+
+def test_not_more_tokens_are_bought_than_the_sites_delay_lets_be_handed_in_while_they_are_young(crawl, service):
+    bought = []
+
+    def answer(request, form):
+        bought.append(len(service.jobs))
+        return sites.page()
+
+    with sites.Site(answer) as site:
+        put = {"sitekey": sites.KEY, "page": f"{site.origin}/", "put": "header:X-Token"}
+
+        class Asks(RecordingSpider):
+            def requests(self):
+                for number in range(5):
+                    yield scrapy.Request(
+                        f"{site.origin}/{number}", self.page, errback=self.failed, meta={"omocaptcha": put}
+                    )
+
+        slow = {"DOWNLOAD_DELAY": 0.5, "OMOCAPTCHA_TOKEN_MAX_AGE": 2, "OMOCAPTCHA_POLL_INTERVAL": 0.05}
+        crawled = crawl(Asks, {**service.settings, **slow})
+    assert (len(crawled.pages), crawled.count("tokens/accepted")) == (5, 5)
+    assert bought == [1, 2, 3, 4, 5]
+
+
+def test_a_token_that_would_be_too_old_at_the_site_is_not_handed_in(crawl, service):
+    with sites.Site(lambda request, form: sites.page()) as site:
+        put = {"sitekey": sites.KEY, "page": f"{site.origin}/", "put": "header:X-Token"}
+
+        class Asks(RecordingSpider):
+            def requests(self):
+                yield scrapy.Request(f"{site.origin}/first", self.then)
+
+            def then(self, response):
+                yield scrapy.Request(f"{site.origin}/a", self.page, errback=self.failed, meta={"omocaptcha": put})
+
+        slow = {"DOWNLOAD_DELAY": 5, "OMOCAPTCHA_TOKEN_MAX_AGE": 1, "OMOCAPTCHA_MAX_ATTEMPTS": 1}
+        crawled = crawl(Asks, {**service.settings, **slow})
+    assert [error.reason for error in crawled.failures] == ["attempts"]
+    assert (len(service.jobs), crawled.count("tokens/expired")) == (1, 1)
+    assert [visit[1] for visit in site.requests if visit[1] != "/robots.txt"] == ["/first"]

@@ -223,7 +223,8 @@ class CrawlEngine:
     def delay(self, request: Request) -> float:
         """Seconds between two requests to the site of ``request``, at the most."""
         slot = self.slot(request)
-        return float(getattr(slot, "delay", 0.0) * (1 + getattr(slot, "jitter", 0.0)))
+        # Where the slot does not tell, as before Scrapy 2.19, its delay varies by half or not at all.
+        return float(getattr(slot, "delay", 0.0) * (1 + getattr(slot, "jitter", 0.5)))
 
     def jar(self, request: Request) -> CookieJar | None:
         """The cookies of a request's session; None where Scrapy does not keep any for it."""

@@ -17,6 +17,8 @@ ROOT = Path(__file__).parent.parent
 TIMEOUT = 120
 STRICT = {"PYTHONWARNINGS": "error"}
 """For the environment of a process: what pytest does with warnings in its own."""
+NO_CONSOLE = {"TELNETCONSOLE_ENABLED": "False"}
+"""For the settings of a crawl: where another process has the port, the oldest Twisted warns of what it leaves open."""
 
 
 def python(
@@ -43,7 +45,7 @@ def scrapy_crawl(
     project: Path, spider: str, *arguments: str, service: OmoCaptchaService
 ) -> subprocess.CompletedProcess[str]:
     """``scrapy crawl SPIDER ARGUMENTS`` at that service, faster than one request a second."""
-    settings = {**service.settings, "DOWNLOAD_DELAY": "0.01"}
+    settings = {**service.settings, **NO_CONSOLE, "DOWNLOAD_DELAY": "0.01"}
     token = settings.pop("OMOCAPTCHA_API_TOKEN")
     given = [word for name, value in settings.items() for word in ("-s", f"{name}={value}")]
     return python(*("-m", "scrapy", "crawl", spider, *given, *arguments), cwd=project, OMOCAPTCHA_API_TOKEN=token)

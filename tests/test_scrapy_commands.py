@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from tests.commands import python
+from tests.commands import NO_CONSOLE, python
 
 SPIDER = """
 import scrapy
@@ -61,6 +61,7 @@ def test_a_walled_page_comes_through_by_hand_too(service, walled, project, comma
     url = f"{site.url}/page/1"
     settings = {
         **service.settings,
+        **NO_CONSOLE,
         "ADDONS": json.dumps({"scrapy_omocaptcha.Addon": 500}),
         "OMOCAPTCHA_PRICE": "0.00055",
         "TWISTED_REACTOR_ENABLED": reactor_enabled,

@@ -23,12 +23,14 @@ if TYPE_CHECKING:
 USAGE = "[options] URL|FILE…"
 ABOUT = "Say what a page is and what a crawl would do; buys nothing."
 
-# Nothing of the project's own crawls is touched: not their queues, not what they remember, not their feeds.
+# Nothing of the project's own crawls is touched: not their queues, not what they remember, not their feeds, not the
+# ports of their consoles.
 _APART: dict[str, Any] = {
     "JOBDIR": None,
     "FEEDS": {},
     "SCHEDULER": "scrapy.core.scheduler.Scheduler",
     "DUPEFILTER_CLASS": "scrapy.dupefilters.BaseDupeFilter",
+    "TELNETCONSOLE_ENABLED": False,
 }
 
 

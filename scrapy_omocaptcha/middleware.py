@@ -153,6 +153,7 @@ async def solve(challenge: Challenge, *, crawler: Crawler) -> Token:
     """Buy a token for a challenge, under all limits of the crawl; to be awaited in a spider's callback.
 
     The callback's response counts in Scrapy's scraper meanwhile, so that many callbacks waiting hold the crawl up.
+    Where a limit is to close the spider, it is raised only when what others have paid for is used.
 
     :raises NotBought: a limit, or nothing that may be solved; ``.reason`` says which.
     :raises JobError: a job was bought and gave no token.

@@ -8,7 +8,7 @@ INSTALL := python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint types check coverage docs package fuzz chaos kills minimum-versions newest-versions \
-	foreign-clients hooks clean
+	foreign-clients bench hooks clean
 
 help:   ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*   ## /\1 /p' Makefile | while read -r name text; do printf '%-18s%s\n' "$$name" "$$text"; done
@@ -69,6 +69,10 @@ newest-versions:   ## pass the tests with the newest versions of everything, ins
 foreign-clients: .venv-foreign/foreign-clients   ## clients that other people wrote solve jobs at our offline service
 	.venv-foreign/bin/python -m pytest tests/test_foreign_clients.py $(ARGS)
 
+bench: .venv-bench/others   ## the same work side by side with what others use, 25 minutes; ARGS="walls" for a part of it
+	.venv-bench/bin/python -m benchmarks $(ARGS) --json docs/benchmarks.json
+	.venv-bench/bin/python -m benchmarks.page docs/benchmarks.json docs/benchmarks.rst
+
 hooks: $(VENV)/dev   ## have git run the quick checks before each commit
 	$(BIN)/pre-commit install
 
@@ -80,4 +84,13 @@ $(VENV)/test $(VENV)/dev $(VENV)/docs .venv-foreign/foreign-clients: setup.cfg p
 	@echo "Setting up $(@D) for $(@F); this takes a minute."
 	@$(PYTHON) -m venv $(@D)
 	@$(@D)/bin/$(INSTALL) --editable '.[test,$(@F)]' $(EXTRA)
+	@touch $@
+
+# What is measured beside this project. Of npm, and of pages to look for captchas on, it goes without what cannot be had.
+.venv-bench/others: setup.cfg pyproject.toml benchmarks/peers.txt
+	$(MAKE) .venv-bench/test VENV=.venv-bench EXTRA="--requirement benchmarks/peers.txt"
+	npm install --silent --no-save --prefix .venv-bench is-antibot@2.5.15 || true
+	.venv-bench/bin/python -m pip download --quiet --disable-pip-version-check --no-deps --no-binary :all: \
+	  --dest .venv-bench/formasaurus formasaurus==0.10.0 && \
+	  tar -xzf .venv-bench/formasaurus/*.tar.gz -C .venv-bench/formasaurus --strip-components 1 || true
 	@touch $@

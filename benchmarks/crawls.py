@@ -17,6 +17,7 @@ from scrapy.crawler import CrawlerProcess
 from scrapy_omocaptcha.testing import OmoCaptchaService, Wall, WalledSite
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from multiprocessing.connection import Connection
     from multiprocessing.synchronize import Event
 
@@ -46,7 +47,38 @@ class Facts:
     pages: int
 
 
-class World:
+class Aside:
+    """Something that is served in a process of its own, by ``serve(link, *args)``.
+
+    It sends what a spider is told and the settings of a crawl there, and then its facts whenever it is sent anything.
+    """
+
+    def __init__(self, serve: Callable[..., None], *args: Any) -> None:
+        self._link, theirs = START.Pipe()
+        self._process = START.Process(target=serve, args=(theirs, *args), daemon=True)
+
+    def __enter__(self) -> Self:
+        self._process.start()
+        self.told: dict[str, Any]
+        self.settings: dict[str, Any]
+        self.told, self.settings = self._answer()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.join()
+
+    def facts(self) -> Any:
+        self._link.send("facts, please")
+        return self._answer()
+
+    def _answer(self) -> Any:
+        if not self._link.poll(PATIENCE):
+            raise TimeoutError("the sites do not answer")
+        return self._link.recv()
+
+
+class World(Aside):
     """The service, a walled site and another host. No job is solved before ``solving`` is set; then all are at once.
 
     :param solve_seconds: how long a job takes; None: until ``solving`` is set.
@@ -54,27 +86,18 @@ class World:
 
     def __init__(self, wall: Wall | str, *, solve_seconds: float | None = None) -> None:
         self.solving: Event = START.Event()
-        self._link, theirs = START.Pipe()
-        self._process = START.Process(target=_serve, args=(theirs, self.solving, wall, solve_seconds), daemon=True)
+        super().__init__(_serve, self.solving, wall, solve_seconds)
 
     def __enter__(self) -> Self:
-        self._process.start()
-        self.walled, self.other, self.settings = self._answer()
+        super().__enter__()
+        self.told["solving"] = self.solving
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        self._process.join()
-
-    def facts(self) -> Facts:
-        self._link.send("facts, please")
-        facts: Facts = self._answer()
-        return facts
-
-    def _answer(self) -> Any:
-        if not self._link.poll(PATIENCE):
-            raise TimeoutError("the sites do not answer")
-        return self._link.recv()
+    @property
+    def walled(self) -> str:
+        """The address of the walled site."""
+        address: str = self.told["walled"]
+        return address
 
 
 def _serve(link: Connection, solving: Event, wall: Wall | str, solve_seconds: float | None) -> None:
@@ -91,7 +114,8 @@ def _serve(link: Connection, solving: Event, wall: Wall | str, solve_seconds: fl
         WalledSite(service, wall, hosts=[WALLED], catalogue_pages=10**6) as walled,
         WalledSite(service, hosts=[OTHER], free_delay=FREE_PAGE) as other,
     ):
-        link.send((walled.url, other.url, {**service.settings, "OMOCAPTCHA_POLL_INTERVAL": 0.2}))
+        told = {"walled": walled.url, "other": other.url}
+        link.send((told, {**service.settings, "OMOCAPTCHA_POLL_INTERVAL": 0.2}))
         while True:
             link.recv()
             jobs = service.jobs
@@ -115,9 +139,9 @@ def _at_once(job: Any, jobs: tuple[Any, ...]) -> int:
 class Crawl:
     """One crawl in a process of its own; its spider reports with ``self.report(value)``."""
 
-    def __init__(self, spider: type[Spider], world: World, settings: dict[str, Any], **told: Any) -> None:
+    def __init__(self, spider: type[Spider], world: Aside, settings: dict[str, Any], **told: Any) -> None:
         self._link, theirs = START.Pipe()
-        told = {"walled": world.walled, "other": world.other, "solving": world.solving, **told}
+        told = {**world.told, **told}
         settings = {**SETTINGS, **world.settings, **settings}
         self.process = START.Process(target=_crawl, args=(theirs, spider, settings, told), daemon=True)
         self.process.start()

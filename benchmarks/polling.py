@@ -38,6 +38,10 @@ class Times:
         (_, mean, sigma) = rng.choices(self.humps, [share for share, _, _ in self.humps])[0]
         return _quantile(rng.random(), mean, sigma)
 
+    def draw_many(self, size: int) -> list[float]:
+        rng = random.Random(size)
+        return [self.draw(rng) for _ in range(size)]
+
     def sample(self, size: int) -> list[float]:
         """About ``size`` evenly spread quantiles of each hump together."""
         return [
@@ -100,18 +104,21 @@ PEERS = {
 """Seconds to the first question, seconds to the next, growth of these, and their most."""
 
 
-def peer_cost(schedule: Sequence[float], sample: Sequence[float]) -> float:
+def peer_asks(schedule: Sequence[float], solved: float) -> tuple[float, int]:
+    """Seconds from solved to asked, and the number of questions, for one job."""
     first, gap, growth, most = (*schedule, 1.0, math.inf)[:4]
+    now, delay = first, gap
+    for asked in count(1):
+        if now >= solved:
+            return now - solved, asked
+        now, delay = now + delay, min(delay * growth, most)
+    raise AssertionError
 
-    def cost(solved: float) -> float:
-        now, delay = first, gap
-        for asked in count(1):
-            if now >= solved:
-                return now - solved + QUESTION * asked
-            now, delay = now + delay, min(delay * growth, most)
-        raise AssertionError
 
-    return sum(map(cost, sample)) / len(sample)
+def peer_cost(schedule: Sequence[float], sample: Sequence[float]) -> float:
+    return sum(late + QUESTION * asked for late, asked in (peer_asks(schedule, solved) for solved in sample)) / len(
+        sample
+    )
 
 
 def best_cost(times: Times, step: float = 0.25, horizon: float = 400.0) -> float:

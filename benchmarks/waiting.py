@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.crawls import NO_WALL, WALLED, Crawl, World
 from benchmarks.spiders import AwaitingMiddleware, Catalogue, Crowd, Interrupted, Neighbour, Ordinary, Queue
+from benchmarks.tables import medians
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
 PLAIN = {"ADDONS": {}, "DOWNLOADER_MIDDLEWARES": {AwaitingMiddleware: 585}}
 
@@ -79,7 +80,7 @@ def neighbours(scale: Scale) -> None:
         print(f"  {name}")
         for number, stage in enumerate(scale.stages):
             ratio = median(run[number][0] / run[0][0] for run in runs)
-            free, _, waiting = _medians(run[number] for run in runs)
+            free, _, waiting = medians(run[number] for run in runs)
             print(f"    {stage:4} waiting  {free:6.1f}  ratio {ratio:.2f}  (held or under way: {waiting:.0f})")
 
 
@@ -96,7 +97,7 @@ def queues(scale: Scale) -> None:
         print(f"  DOWNLOAD_DELAY={delay} at the walled host")
         undisturbed = median(free for free, _, _ in seen[ALONE])
         for name, runs in seen.items():
-            free, walled, waiting = _medians(runs)
+            free, walled, waiting = medians(runs)
             print(
                 f"    {name:28} {free:6.1f}  ratio {free / undisturbed:.2f}"
                 f"  (walled host: {walled:.1f} pages/s, held or under way {waiting:.0f})"
@@ -180,7 +181,7 @@ def crowds(scale: Scale) -> None:
     print("\nWhat a waiting request costs")
     for count in scale.waiting:
         told = {"count": count, "idle": scale.idle}
-        held, idle, let_go = _medians(_crowd(Crowd, "session", **told) for _ in range(scale.repeats))
+        held, idle, let_go = medians(_crowd(Crowd, "session", **told) for _ in range(scale.repeats))
         memory, _, _ = _crowd(Crowd, "session", memory=True, **told)
         ordinary = median(_crowd(Ordinary, NO_WALL, count=count) for _ in range(scale.repeats))
         print(
@@ -198,17 +199,13 @@ def _crowd(spider: Any, wall: Any, **told: Any) -> Any:
         return report
 
 
-def _medians(runs: Iterable[Sequence[float]]) -> list[float]:
-    return [median(column) for column in zip(*runs, strict=True)]
-
-
 # -- the end -------------------------------------------------------------------------------------------------------
 
 
 def ends(scale: Scale) -> None:
     print("\nSIGINT while requests wait, then a resume with the JOBDIR")
     for count in (0, scale.interrupted):
-        seconds, lost, twice = _medians(_interrupt(count) for _ in range(scale.repeats))
+        seconds, lost, twice = medians(_interrupt(count) for _ in range(scale.repeats))
         print(f"  {count:4} waiting: {seconds:.2f} s to the end of the process, lost {lost:.0f}, twice {twice:.0f}")
 
 

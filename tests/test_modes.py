@@ -41,8 +41,8 @@ def test_two_crawlers_go_through_one_wall_side_by_side_each_with_its_own_session
         "out": str(out),
         "wish": None,
         "run": run,
-        # Each needs one job. Were they counted together, the limit would be reached; in one session one would do.
-        "settings": {**service.settings, **settings, "OMOCAPTCHA_MAX_JOBS": 2},
+        # One job each: were they counted together, or the session shared, there would not be two.
+        "settings": {**service.settings, **settings, "OMOCAPTCHA_MAX_JOBS": 1},
     }
     done = python("-m", "tests.crawl_process", json.dumps(told), cwd=ROOT)
     assert done.returncode == 0, done.stdout

@@ -5,17 +5,16 @@ The request with the token is sent at once, in this process; what the spider get
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from scrapy.downloadermiddlewares.httpcache import HttpCacheMiddleware
 from scrapy.http import Response
 from scrapy.http.request import NO_CALLBACK
 
 from scrapy_omocaptcha import asked
+from scrapy_omocaptcha.addresses import host_of
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.errors import ApiError, ChallengeNotSolved, HandoverBroke, JobError, NotBought
 from scrapy_omocaptcha.handover import hand_over
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from scrapy_omocaptcha.submission import Submission
     from scrapy_omocaptcha.walls import Walls
 
-_LOOK_EVERY = 0.1
 _KEYS = {"sitekey", "page", "invisible", "put"}
 
 
@@ -51,7 +49,7 @@ class Beforehand:
         :raises CrawlClosing: the crawl closes.
         """
         challenge = _challenge(request, wish)
-        host = urlsplit(request.url).hostname or ""
+        host = host_of(request.url)
         cached = self._cached(request)
         if cached is not None:
             return cached
@@ -86,13 +84,17 @@ class Beforehand:
         :raises CrawlClosing: the crawl closes.
         """
         engine, young = self._means.engine, self._means.settings.token_max_age / 2
-        while self._under_way[host] and (self._under_way[host] + 1) * engine.delay(request) > young:
-            await engine.sleep(_LOOK_EVERY)
+
+        def is_room() -> bool:
+            under_way = self._under_way[host]
+            return not under_way or (under_way + 1) * engine.delay(request) <= young
+
+        await engine.until(is_room)
 
     async def _attempts(self, request: Request, put: str, challenge: Challenge) -> Response:
         means = self._means
-        since, cost = time.monotonic(), 0.0
-        host = urlsplit(request.url).hostname or ""
+        since, cost = means.clock(), 0.0
+        host = host_of(request.url)
         answer: Response | None = None
 
         def bought(usd: float) -> None:
@@ -125,7 +127,7 @@ class Beforehand:
                     means.solver.accepted(token)
                 else:
                     means.solver.left(token, "http_error")
-                means.told.solved(request, challenge, time.monotonic() - since, asked.jobs(request), cost)
+                means.told.solved(request, challenge, means.clock() - since, asked.jobs(request), cost)
                 return self._walls.deliver(request, answer)
             means.solver.rejected(token)
         message = f"{asked.jobs(request)} jobs were of no use (OMOCAPTCHA_MAX_ATTEMPTS)"

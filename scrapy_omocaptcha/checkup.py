@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from scrapy.downloadermiddlewares.cookies import CookiesMiddleware
 from scrapy.downloadermiddlewares.httpcompression import HttpCompressionMiddleware
@@ -19,6 +18,7 @@ from scrapy.downloadermiddlewares.retry import RetryMiddleware
 from scrapy.utils.conf import build_component_list
 from scrapy.utils.misc import load_object
 
+from scrapy_omocaptcha.addresses import host_of
 from scrapy_omocaptcha.settings import Settings
 from scrapy_omocaptcha.verdict import is_allowed
 
@@ -97,7 +97,7 @@ def _nothing_allowed(settings: Settings, spider: Spider) -> Iterator[str]:
         if settings.allowed_domains is not None
         else "the spider's allowed_domains"
     )
-    hosts = {urlsplit(url).hostname or "" for url in getattr(spider, "start_urls", None) or ()}
+    hosts = {host_of(url) for url in getattr(spider, "start_urls", None) or ()}
     closed = sorted(host for host in hosts if not is_allowed(host, domains))
     if closed:
         yield (

@@ -12,12 +12,13 @@ from base64 import b64encode
 from collections import deque
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from scrapy.http.cookies import potential_domain_matches
 from twisted.internet.defer import Deferred
 
 from scrapy_omocaptcha import asked
+from scrapy_omocaptcha.addresses import host_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -210,7 +211,7 @@ class Clearance:
 
 def _key(request: Request) -> Key:
     # Cookies know no ports, so neither does a session.
-    return urlsplit(asked.url(request)).hostname or "", request.meta.get("cookiejar"), _proxy(request)
+    return host_of(asked.url(request)), request.meta.get("cookiejar"), _proxy(request)
 
 
 def _proxy(request: Request) -> object:

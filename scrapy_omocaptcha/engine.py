@@ -12,13 +12,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from scrapy import signals
-from scrapy.downloadermiddlewares.cookies import CookiesMiddleware
-from scrapy.downloadermiddlewares.offsite import OffsiteMiddleware
-from scrapy.downloadermiddlewares.robotstxt import RobotsTxtMiddleware
-from scrapy.exceptions import IgnoreRequest
 from scrapy.utils.asyncio import call_later, create_looping_call, sleep
 from scrapy.utils.defer import deferred_from_coro, maybe_deferred_to_future
-from scrapy.utils.httpobj import urlparse_cached
 from twisted.internet.defer import Deferred
 
 from scrapy_omocaptcha import asked
@@ -26,17 +21,18 @@ from scrapy_omocaptcha.errors import CrawlClosing
 from scrapy_omocaptcha.submission import Submission, without_token
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Callable
 
     from scrapy import Request
     from scrapy.crawler import Crawler
     from scrapy.http import Response
-    from scrapy.http.cookies import CookieJar
 
 T = TypeVar("T")
 
 _LOOK_EVERY = 0.25
 """Seconds between two looks whether the crawl is closing; no signal tells it early."""
+_A_MOMENT = 0.1
+"""Seconds: a beat longer than an answer takes from the site to the cookiejar."""
 
 
 class Hold:
@@ -134,6 +130,14 @@ class CrawlEngine:
         """
         await self.wait(sleep(seconds))
 
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until ``condition`` holds; it is looked at now and then.
+
+        :raises CrawlClosing: the crawl closes.
+        """
+        while not condition():
+            await self.sleep(_A_MOMENT)
+
     def _keep_looking(self) -> None:
         if self._look is None:
             self._look = create_looping_call(self._end_waits_when_closing)
@@ -225,32 +229,6 @@ class CrawlEngine:
         slot = self.slot(request)
         # Where the slot does not tell, as before Scrapy 2.19, its delay varies by half or not at all.
         return float(getattr(slot, "delay", 0.0) * (1 + getattr(slot, "jitter", 0.5)))
-
-    def jar(self, request: Request) -> CookieJar | None:
-        """The cookies of a request's session; None where Scrapy does not keep any for it."""
-        if request.meta.get("dont_merge_cookies"):
-            return None
-        middleware = self._crawler.get_downloader_middleware(CookiesMiddleware)
-        return None if middleware is None else middleware.jars[request.meta.get("cookiejar")]
-
-    async def forbids(self, target: Request, *, page: Request) -> str | None:
-        """Whether robots.txt or the spider's allowed_domains forbid a request that is sent for ``page``.
-
-        :returns: ``"robots"``, ``"offsite"`` or None.
-        """
-        offsite = self._crawler.get_downloader_middleware(OffsiteMiddleware)
-        spider = self._crawler.spider
-        if offsite is not None and spider is not None and not page.meta.get("allow_offsite"):
-            elsewhere = urlparse_cached(target).hostname != urlparse_cached(page).hostname
-            if elsewhere and not offsite.should_follow(target, spider):
-                return "offsite"
-        robots = self._crawler.get_downloader_middleware(RobotsTxtMiddleware)
-        if robots is not None:
-            try:
-                await robots.process_request(target)
-            except IgnoreRequest:
-                return "robots"
-        return None
 
     def _about_to_send(self, request: Request) -> None:
         if isinstance(request, Submission):

@@ -16,9 +16,9 @@ from scrapy.utils.misc import load_object
 from scrapy_omocaptcha.addon import PLACE, Addon
 from scrapy_omocaptcha.challenge import Challenge, Form
 from scrapy_omocaptcha.detection import find_challenge, find_other_captcha
-from scrapy_omocaptcha.engine import CrawlEngine
 from scrapy_omocaptcha.limits import Limits
 from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware
+from scrapy_omocaptcha.neighbours import Neighbours
 from scrapy_omocaptcha.policy import Policy
 from scrapy_omocaptcha.settings import FALLBACK_PRICE, Settings, is_switched_on
 from scrapy_omocaptcha.terminal import harmless
@@ -88,7 +88,7 @@ class Onlooker:
     def __init__(self, crawler: Crawler) -> None:
         self._settings = settings = Settings.for_looking(crawler.settings)
         limits = Limits(settings, settings.price or FALLBACK_PRICE, time.monotonic, spent_in_a_day=lambda _: 0.0)
-        self._policy = Policy(crawler, settings, CrawlEngine(crawler, settings.max_waiting), limits)
+        self._policy = Policy(crawler, settings, Neighbours(crawler), limits)
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:

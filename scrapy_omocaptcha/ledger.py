@@ -118,11 +118,18 @@ class Ledger:
         time = time_of(datetime.now(timezone.utc))
         entry = Entry(self, Record(time, self._spider, self.crawl, host, page, kind, reason="under_way", cost_usd=cost))
         self.entries.append(entry)
-        self._write(lambda journal: entry.places.update({journal: journal.append(entry.record)}))
+
+        def append(journal: Journal) -> None:
+            entry.places[journal] = journal.append(entry.record)
+
+        self._write(append)
         return entry
 
     def update(self, entry: Entry) -> None:
-        self._write(lambda journal: entry.places.update({journal: journal.update(entry.places[journal], entry.record)}))
+        def bring_up_to_date(journal: Journal) -> None:
+            entry.places[journal] = journal.update(entry.places[journal], entry.record)
+
+        self._write(bring_up_to_date)
 
     def withdraw(self, entry: Entry) -> None:
         self.entries.remove(entry)

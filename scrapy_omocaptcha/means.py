@@ -16,6 +16,7 @@ from scrapy_omocaptcha.engine import CrawlEngine
 from scrapy_omocaptcha.estimate import Estimate
 from scrapy_omocaptcha.ledger import Ledger
 from scrapy_omocaptcha.limits import Limits
+from scrapy_omocaptcha.neighbours import Neighbours
 from scrapy_omocaptcha.policy import Policy
 from scrapy_omocaptcha.polling import Polling
 from scrapy_omocaptcha.settings import FALLBACK_PRICE
@@ -38,6 +39,7 @@ class Means:
 
     settings: Settings
     engine: CrawlEngine
+    neighbours: Neighbours
     api: Api
     account: Account
     limits: Limits
@@ -56,6 +58,7 @@ class Means:
         clock = time.monotonic
         stats = Stats(crawler.stats)
         engine = CrawlEngine(crawler, settings.max_waiting)
+        neighbours = Neighbours(crawler)
         api = speak(settings, transport_for(settings.api_url, timeout=settings.api_timeout))
         ledger = Ledger(
             spider=crawler.spider.name if crawler.spider is not None else "",
@@ -74,6 +77,7 @@ class Means:
         return cls(
             settings=settings,
             engine=engine,
+            neighbours=neighbours,
             api=api,
             account=account,
             limits=limits,
@@ -81,7 +85,7 @@ class Means:
             solver=solver,
             clearance=Clearance(),
             stats=stats,
-            policy=Policy(crawler, settings, engine, limits),
+            policy=Policy(crawler, settings, neighbours, limits),
             told=Telling(crawler, stats),
             estimate=Estimate(),
             clock=clock,

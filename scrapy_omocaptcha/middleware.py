@@ -5,7 +5,6 @@ It translates and decides nothing: what happens at a wall is in ``walls``.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -14,6 +13,7 @@ from scrapy import signals
 
 from scrapy_omocaptcha import asked
 from scrapy_omocaptcha.beforehand import Beforehand
+from scrapy_omocaptcha.ending import Ending
 from scrapy_omocaptcha.errors import ChallengeNotSolved, CrawlClosing, NotBought
 from scrapy_omocaptcha.means import Means
 from scrapy_omocaptcha.passage import NoPassage
@@ -29,13 +29,6 @@ if TYPE_CHECKING:
 
     from scrapy_omocaptcha.challenge import Challenge, Token
 
-_ENDS = {
-    **dict.fromkeys(("max_cost", "max_cost_per_day", "max_jobs"), "omocaptcha_limit"),
-    **dict.fromkeys(("account", "min_balance"), "omocaptcha_account"),
-}
-"""Why OMOCAPTCHA_CLOSE_ON_LIMIT closes the spider, and under which name."""
-_LOOK_EVERY = 0.25
-
 
 class OmoCaptchaMiddleware:
     """Takes the requests of a crawl through reCAPTCHA v2 walls. Its place is 585, which the add-on gives it."""
@@ -45,6 +38,7 @@ class OmoCaptchaMiddleware:
         self._means = Means.of(crawler, settings)
         self.walls = Walls(crawler, self._means)
         self._beforehand = Beforehand(crawler, self._means, self.walls)
+        self._ending = Ending(self._means)
         self._progress = Progress(crawler, self._means, type(self))
         crawler.signals.connect(self._request_scheduled, signals.request_scheduled)
 
@@ -72,9 +66,9 @@ class OmoCaptchaMiddleware:
         except CrawlClosing as error:
             return _give_back(request, error)
         except ChallengeNotSolved as error:
-            if not self._ends_crawl(error.reason):
+            if not self._ending.ends(error.reason):
                 raise
-            return await self._end_crawl(request, error.reason)
+            return _give_back(request, await self._ending.end(error.reason))
 
     async def process_response(self, request: Request, response: Response) -> Response | Request:
         wish = request.meta.get("omocaptcha")
@@ -85,36 +79,20 @@ class OmoCaptchaMiddleware:
         except CrawlClosing as error:
             return _give_back(request, error)
         except NoPassage as error:
-            if self._ends_crawl(error.refusal.reason):
-                return await self._end_crawl(request, error.refusal.reason)
+            if self._ending.ends(error.refusal.reason):
+                return _give_back(request, await self._ending.end(error.refusal.reason))
             return self._left_alone(request, response, error)
 
     def process_exception(self, request: Request, exception: Exception) -> None:
         if not asked.is_own(request):
             self.walls.gone(request)
 
-    def _ends_crawl(self, reason: str) -> bool:
-        return self._settings.close_on_limit and reason in _ENDS
-
-    async def _end_crawl(self, request: Request, reason: str) -> Request:
-        """Close the spider, and have the request ready for a resume."""
-        await self._close(reason)
-        error = CrawlClosing(f"{reason} is reached, and OMOCAPTCHA_CLOSE_ON_LIMIT closes the spider")
-        return _give_back(request, error)
-
-    async def _close(self, reason: str) -> None:
-        """Close the spider, once what has been paid for is used."""
-        with suppress(CrawlClosing):
-            while self._means.engine.holds:
-                await self._means.engine.sleep(_LOOK_EVERY)
-        self._means.engine.close(_ENDS[reason])
-
     async def buy(self, challenge: Challenge) -> Token:
         try:
             return await self.walls.buy(challenge)
         except NotBought as error:
-            if self._ends_crawl(error.reason):
-                await self._close(error.reason)
+            if self._ending.ends(error.reason):
+                await self._ending.end(error.reason)
             raise
 
     def _left_alone(self, request: Request, response: Response, error: NoPassage) -> Response:

@@ -8,43 +8,31 @@ from __future__ import annotations
 
 import logging
 from http import HTTPStatus
-from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import urldefrag
+from typing import TYPE_CHECKING
 from zlib import crc32
 
 from scrapy.http import Response
 
 from scrapy_omocaptcha import asked
-from scrapy_omocaptcha.clearance import Role, cookies_of
+from scrapy_omocaptcha.clearance import Role
 from scrapy_omocaptcha.errors import ApiError, HandoverBroke, HookFailed, JobError, NotBought
 from scrapy_omocaptcha.handover import hand_over
+from scrapy_omocaptcha.look import Look
 from scrapy_omocaptcha.policy import Refusal
 from scrapy_omocaptcha.submission import Submission
 
 if TYPE_CHECKING:
-    from http.cookiejar import Cookie
-
     from scrapy import Request
 
     from scrapy_omocaptcha.challenge import Challenge, Token
     from scrapy_omocaptcha.clearance import Stamp
+    from scrapy_omocaptcha.look import Page
     from scrapy_omocaptcha.means import Means
 
 logger = logging.getLogger(__name__)
 
 _QUIET_TIME = 10.0
 """Seconds to wait at most for other answers of the session, before a token is handed in."""
-_LOOK_EVERY = 0.1
-
-
-class Page(NamedTuple):
-    """A response that carries a challenge, and how its session stood when it came."""
-
-    response: Response
-    challenge: Challenge
-    answers: int
-    """How many answers the session had had."""
-    cookies: frozenset[tuple[str, str | None]]
 
 
 class NoPassage(Exception):
@@ -69,6 +57,7 @@ class Passage:
         self._request = request
         self._stamp = stamp
         self._session = means.clearance.session(request)
+        self._look = Look(means, request)
         self._opened = True
         self.jobs = 0
         """Jobs bought so far."""
@@ -83,14 +72,14 @@ class Passage:
         :raises Exception: what Scrapy raises when what was asked is asked again.
         """
         session = self._session
-        page = self._page(response, challenge)
+        page = self._look.page(response, challenge)
         if "cached" in response.flags:
             # Not worth a job: whatever was stored, the site may be open now.
             answer, found = await self._ask_again()
             if found is None:
                 return answer
             page = found
-        refusal = await self._refusal(page, paid=self._others_pay())
+        refusal = await self._look.refusal(page, paid=self._others_pay())
         verdict = "solve" if refusal is None else refusal.reason
         self._means.told.detected(self._request, page.challenge, verdict)
         if refusal is not None:
@@ -126,7 +115,7 @@ class Passage:
             # The answer to a submission itself shows nothing of what its cookies are worth.
             proven = answer.status < HTTPStatus.BAD_REQUEST and not isinstance(answer.request, Submission)
             if self._opened:
-                session.won(self._cookies(), proven=proven)
+                session.won(self._look.cookies(), proven=proven)
             return answer
         finally:
             session.stop_leading(lambda: self._engine.width(self._request))
@@ -135,7 +124,7 @@ class Passage:
 
     async def _solve(self, page: Page, *, alone: bool) -> Response:
         """Buy a token and hand it in, as often as that may be tried."""
-        session, settings = self._session, self._means.settings
+        settings = self._means.settings
         while True:
             tried = asked.jobs(self._request)
             if tried >= settings.max_attempts:
@@ -147,9 +136,7 @@ class Passage:
                 continue
             if not alone:
                 await self._quiet()
-            # The form at hand may belong to a session that other answers have replaced since.
-            stale = page.cookies != _values(self._cookies()) if alone else page.answers != session.answers
-            if stale:
+            if self._look.is_stale(page, alone=alone):
                 answer, found = await self._ask_again()
                 if found is None:
                     self._means.solver.expired(token, "not_needed")
@@ -193,9 +180,9 @@ class Passage:
     async def _quiet(self) -> None:
         """Let nothing else of the session be under way, whose answer would replace what the form at hand is tied to."""
         until = self._means.clock() + _QUIET_TIME
-        while self._session.closed and self._others_at_site() and self._means.clock() < until:
-            # A beat longer than the last answer takes from the site to the cookiejar.
-            await self._engine.sleep(_LOOK_EVERY)
+        await self._engine.until(
+            lambda: not (self._session.closed and self._others_at_site()) or self._means.clock() >= until
+        )
 
     # -- handing in ----------------------------------------------------------------------------------------------
 
@@ -203,10 +190,10 @@ class Passage:
         """Submit, and judge the answer: what was asked for, or the challenge that is there instead."""
         answer = await self._submit(page, token)
         if answer is not None:
-            found = self._find(answer)
+            found = self._look.find(answer)
             if found is not None:
                 return self._rejected(found, token)
-            if self._is_what_was_asked(answer):
+            if self._look.is_what_was_asked(answer):
                 return self._accepted(answer, token)
         again, found = await self._ask_again()
         if found is None:
@@ -245,50 +232,20 @@ class Passage:
         self._means.solver.rejected(token)
         return page
 
-    def _is_what_was_asked(self, answer: Response) -> bool:
-        """Below 300, and at the address that was asked for or where that redirects."""
-        if answer.status >= HTTPStatus.MULTIPLE_CHOICES or asked.method(self._request) != "GET":
-            return False
-        redirects = answer.request.meta.get("redirect_urls", []) if answer.request is not None else []
-        return urldefrag(asked.url(self._request)).url in {urldefrag(url).url for url in [answer.url, *redirects]}
-
     # -- asking --------------------------------------------------------------------------------------------------
 
     async def _ask_again(self, *, re_ask: bool = False) -> tuple[Response, Page | None]:
         """Ask for what was asked for; the answer, and the challenge that it is."""
         self._stamp = self._means.clearance.stamp(self._request, re_ask=re_ask)
-        answer = await self._engine.send(asked.again(self._request))
-        self._session.answers += 1
-        return answer, self._find(answer)
+        return await self._look.again()
 
     def _let_through(self, answer: Response) -> None:
         if answer.status < HTTPStatus.BAD_REQUEST:
             self._session.unchallenged(self._stamp)
 
-    def _find(self, answer: Response) -> Page | None:
-        challenge = self._means.policy.find(self._request, answer)
-        return None if challenge is None else self._page(answer, challenge)
-
-    def _page(self, response: Response, challenge: Challenge) -> Page:
-        return Page(response, challenge, self._session.answers, _values(self._cookies()))
-
-    async def _refusal(self, page: Page, *, paid: bool = False) -> Refusal | None:
-        return await self._means.policy.refuse(self._request, page.response, page.challenge, paid=paid)
-
     async def _allowed(self, page: Page, *, paid: bool = False) -> Page:
-        """A page met on the way, unless it may not be solved.
-
-        :param paid: it need not be bought now, so that nothing is asked of the purse.
-        """
-        refusal = await self._refusal(page, paid=paid)
+        """A page met on the way, unless it may not be solved."""
+        refusal = await self._look.refusal(page, paid=paid)
         if refusal is not None:
             raise NoPassage(refusal, page, self.jobs)
         return page
-
-    def _cookies(self) -> list[Cookie]:
-        jar = self._engine.jar(self._request)
-        return [] if jar is None else cookies_of(jar, self._session.host)
-
-
-def _values(cookies: list[Cookie]) -> frozenset[tuple[str, str | None]]:
-    return frozenset((cookie.name, cookie.value) for cookie in cookies)

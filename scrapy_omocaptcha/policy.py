@@ -9,11 +9,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import urlsplit
 
 from scrapy import Request
 
 from scrapy_omocaptcha import asked
+from scrapy_omocaptcha.addresses import host_of
 from scrapy_omocaptcha.detection import find_challenge
 from scrapy_omocaptcha.errors import HookFailed, NotBought
 from scrapy_omocaptcha.masking import masked
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from scrapy.http import Response
 
     from scrapy_omocaptcha.challenge import Challenge, Token
-    from scrapy_omocaptcha.engine import CrawlEngine
     from scrapy_omocaptcha.limits import Limits
+    from scrapy_omocaptcha.neighbours import Neighbours
     from scrapy_omocaptcha.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -47,10 +47,10 @@ class Refusal(NamedTuple):
 class Policy:
     """The user's word on each challenge of a crawl."""
 
-    def __init__(self, crawler: Crawler, settings: Settings, engine: CrawlEngine, limits: Limits) -> None:
+    def __init__(self, crawler: Crawler, settings: Settings, neighbours: Neighbours, limits: Limits) -> None:
         self._crawler = crawler
         self._settings = settings
-        self._engine = engine
+        self._neighbours = neighbours
         self._limits = limits
         self._hook_failure: str | None = None
 
@@ -80,14 +80,14 @@ class Policy:
         if reason is None and self._hook_failure is not None:
             return Refusal("hook", self._hook_failure)
         if reason is None and self._hook("omocaptcha_submit") is None:
-            reason = unsubmittable(challenge, response, cookies=self._engine.jar(request) is not None)
+            reason = unsubmittable(challenge, response, cookies=self._neighbours.jar(request) is not None)
             if reason is None and challenge.form is not None:
                 # The user agent is what robots.txt is asked for; nothing of this request is ever sent.
                 target = Request(challenge.form.url, headers=request.headers, meta=asked.own_meta(request))
-                reason = await self._engine.forbids(target, page=request)
+                reason = await self._neighbours.forbids(target, page=request)
         if reason is not None:
             return Refusal(reason, REASONS[reason])
-        return None if paid else self._unaffordable(challenge, urlsplit(asked.url(request)).hostname or "")
+        return None if paid else self._unaffordable(challenge, host_of(asked.url(request)))
 
     def refuse_beforehand(self, request: Request, challenge: Challenge) -> Refusal | None:
         """Why no token is bought for a request that wants one before it is sent."""
@@ -101,7 +101,7 @@ class Policy:
         reason = self._unsolvable(challenge)
         if reason is not None:
             return Refusal(reason, REASONS[reason])
-        return self._unaffordable(challenge, urlsplit(challenge.url).hostname or "")
+        return self._unaffordable(challenge, host_of(challenge.url))
 
     def submit(self, response: Response, challenge: Challenge, token: Token) -> Submission:
         """The request that hands a token in: the spider's, or what a browser would send.

@@ -8,16 +8,26 @@ with the cure.
 from __future__ import annotations
 
 import ipaddress
-import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from scrapy.exceptions import NotConfigured
 from scrapy.settings import BaseSettings
 from scrapy.utils.misc import load_object
+
+from scrapy_omocaptcha.secret import Secret
+from scrapy_omocaptcha.setting_values import (
+    nonsense,
+    read_bool,
+    read_choice,
+    read_count,
+    read_number,
+    read_path,
+    read_word,
+)
 
 if TYPE_CHECKING:
     from scrapy import Spider
@@ -32,24 +42,6 @@ FALLBACK_PRICE = 0.00055
 
 _API_URLS = {1: "https://omocaptcha.com/api", 2: "https://api.omocaptcha.com/v2"}
 """The service's own base URL, by version of its API."""
-
-
-class Secret:
-    """A credential that no representation shows."""
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: str) -> None:
-        self._value = value
-
-    def reveal(self) -> str:
-        return self._value
-
-    def __repr__(self) -> str:
-        return "Secret('***')"
-
-    def __reduce__(self) -> Any:
-        raise TypeError("a credential cannot be pickled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,34 +97,34 @@ class Settings:
         """
         if not is_switched_on(settings):
             raise NotConfigured("OMOCAPTCHA_ENABLED is False")
-        dry_run = _bool(settings, "OMOCAPTCHA_DRY_RUN", False)
-        journal = _path(settings, "OMOCAPTCHA_JOURNAL")
+        dry_run = read_bool(settings, "OMOCAPTCHA_DRY_RUN", False)
+        journal = read_path(settings, "OMOCAPTCHA_JOURNAL")
         api_version = _api_version(settings)
         return cls(
             api_token=_api_token(settings, needed=not dry_run),
             api_version=api_version,
             api_url=_api_url(settings, _API_URLS[api_version]),
-            type_job_id=_word(settings, "OMOCAPTCHA_TYPE_JOB_ID", "1"),
-            task_type=_word(settings, "OMOCAPTCHA_TASK_TYPE", "RecaptchaV2TokenTask"),
+            type_job_id=read_word(settings, "OMOCAPTCHA_TYPE_JOB_ID", "1"),
+            task_type=read_word(settings, "OMOCAPTCHA_TASK_TYPE", "RecaptchaV2TokenTask"),
             trigger=_trigger(settings),
             allowed_domains=_domains(settings),
-            max_cost=_number(settings, "OMOCAPTCHA_MAX_COST", 1.0),
+            max_cost=read_number(settings, "OMOCAPTCHA_MAX_COST", 1.0),
             max_cost_per_day=_per_day(settings, journal),
             price=_price(settings),
-            max_jobs=_count(settings, "OMOCAPTCHA_MAX_JOBS", 0),
-            max_jobs_per_host=_count(settings, "OMOCAPTCHA_MAX_JOBS_PER_HOST", 0),
-            close_on_limit=_bool(settings, "OMOCAPTCHA_CLOSE_ON_LIMIT", False),
-            min_balance=_number(settings, "OMOCAPTCHA_MIN_BALANCE", 0.0),
-            breaker_failures=_count(settings, "OMOCAPTCHA_BREAKER_FAILURES", 5, least=1),
-            breaker_pause=_number(settings, "OMOCAPTCHA_BREAKER_PAUSE", 300.0),
-            max_attempts=_count(settings, "OMOCAPTCHA_MAX_ATTEMPTS", 2, least=1),
-            concurrent_jobs=_count(settings, "OMOCAPTCHA_CONCURRENT_JOBS", 32, least=1),
-            max_waiting=_count(settings, "OMOCAPTCHA_MAX_WAITING", 256),
-            job_timeout=_number(settings, "OMOCAPTCHA_JOB_TIMEOUT", 180.0, least=1.0),
-            api_timeout=_number(settings, "OMOCAPTCHA_API_TIMEOUT", 20.0, least=0.1),
-            poll_interval=_number(settings, "OMOCAPTCHA_POLL_INTERVAL", 2.0, least=0.01),
-            token_max_age=_number(settings, "OMOCAPTCHA_TOKEN_MAX_AGE", 110.0, least=1.0, most=120.0),
-            on_failure=_choice(settings, "OMOCAPTCHA_ON_FAILURE", "errback", ("errback", "response")),
+            max_jobs=read_count(settings, "OMOCAPTCHA_MAX_JOBS", 0),
+            max_jobs_per_host=read_count(settings, "OMOCAPTCHA_MAX_JOBS_PER_HOST", 0),
+            close_on_limit=read_bool(settings, "OMOCAPTCHA_CLOSE_ON_LIMIT", False),
+            min_balance=read_number(settings, "OMOCAPTCHA_MIN_BALANCE", 0.0),
+            breaker_failures=read_count(settings, "OMOCAPTCHA_BREAKER_FAILURES", 5, least=1),
+            breaker_pause=read_number(settings, "OMOCAPTCHA_BREAKER_PAUSE", 300.0),
+            max_attempts=read_count(settings, "OMOCAPTCHA_MAX_ATTEMPTS", 2, least=1),
+            concurrent_jobs=read_count(settings, "OMOCAPTCHA_CONCURRENT_JOBS", 32, least=1),
+            max_waiting=read_count(settings, "OMOCAPTCHA_MAX_WAITING", 256),
+            job_timeout=read_number(settings, "OMOCAPTCHA_JOB_TIMEOUT", 180.0, least=1.0),
+            api_timeout=read_number(settings, "OMOCAPTCHA_API_TIMEOUT", 20.0, least=0.1),
+            poll_interval=read_number(settings, "OMOCAPTCHA_POLL_INTERVAL", 2.0, least=0.01),
+            token_max_age=read_number(settings, "OMOCAPTCHA_TOKEN_MAX_AGE", 110.0, least=1.0, most=120.0),
+            on_failure=read_choice(settings, "OMOCAPTCHA_ON_FAILURE", "errback", ("errback", "response")),
             dry_run=dry_run,
             journal=journal,
         )
@@ -159,67 +151,12 @@ class Settings:
 
 def is_switched_on(settings: BaseSettings) -> bool:
     """:raises ValueError: neither True nor False."""
-    return _bool(settings, "OMOCAPTCHA_ENABLED", True)
-
-
-def _nonsense(name: str, value: object, valid: str) -> ValueError:
-    return ValueError(f"{name} is {value!r}; it must be {valid}")
-
-
-def _bool(settings: BaseSettings, name: str, default: bool) -> bool:
-    try:
-        return settings.getbool(name, default)
-    except (TypeError, ValueError):
-        raise _nonsense(name, settings.get(name), "True or False") from None
-
-
-def _number(settings: BaseSettings, name: str, default: float, *, least: float = 0.0, most: float = math.inf) -> float:
-    value = settings.get(name, default)
-    valid = f"a number of at least {least:g}" + (f" and at most {most:g}" if most < math.inf else "")
-    try:
-        if isinstance(value, bool):
-            raise TypeError
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        raise _nonsense(name, value, valid) from None
-    if not math.isfinite(number) or not least <= number <= most:
-        raise _nonsense(name, value, valid)
-    return number
-
-
-def _count(settings: BaseSettings, name: str, default: int, *, least: int = 0) -> int:
-    number = _number(settings, name, default, least=least)
-    if number != int(number):
-        raise _nonsense(name, settings.get(name), f"a whole number of at least {least}")
-    return int(number)
-
-
-def _word(settings: BaseSettings, name: str, default: str) -> str:
-    value = settings.get(name, default)
-    if isinstance(value, bool) or not isinstance(value, (int, str)) or not str(value).strip():
-        raise _nonsense(name, value, f"a text such as {default!r}")
-    return str(value).strip()
-
-
-def _choice(settings: BaseSettings, name: str, default: str, valid: tuple[str, ...]) -> str:
-    value = settings.get(name, default)
-    if value not in valid:
-        raise _nonsense(name, value, " or ".join(repr(word) for word in valid))
-    return str(value)
-
-
-def _path(settings: BaseSettings, name: str) -> str | None:
-    value = settings.get(name)
-    if value is None:
-        return None
-    if not isinstance(value, (str, os.PathLike)) or not os.fspath(value):
-        raise _nonsense(name, value, "the path of a file, or None")
-    return str(os.fspath(value))
+    return read_bool(settings, "OMOCAPTCHA_ENABLED", True)
 
 
 def _per_day(settings: BaseSettings, journal: str | None) -> float:
     name = "OMOCAPTCHA_MAX_COST_PER_DAY"
-    most = _number(settings, name, 0.0)
+    most = read_number(settings, name, 0.0)
     if most and journal is None:
         raise ValueError(f"{name} needs OMOCAPTCHA_JOURNAL, in which the crawls of a day say what they have spent")
     return most
@@ -244,7 +181,7 @@ def _api_version(settings: BaseSettings) -> int:
         # as a text where it comes from the command line
         if str(settings.get(name, 1)).strip() == str(version):
             return version
-    raise _nonsense(name, settings.get(name), "1 (jobs) or 2 (tasks)")
+    raise nonsense(name, settings.get(name), "1 (jobs) or 2 (tasks)")
 
 
 def _api_url(settings: BaseSettings, default: str) -> str:
@@ -259,12 +196,12 @@ def _api_url(settings: BaseSettings, default: str) -> str:
         # urlsplit reads the port only when asked
         acceptable = bool(parts.hostname) and (parts.port is None or parts.port > 0)
     except (TypeError, ValueError, AttributeError):
-        raise _nonsense(name, value, valid) from None
+        raise nonsense(name, value, valid) from None
     secure = parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname or ""))
     # urlsplit overlooks white space and an empty fragment, programs read a backslash differently
     odd = any(c in "\\#" or c.isspace() or not c.isprintable() for c in str(value))
     if not acceptable or not secure or odd:
-        raise _nonsense(name, value, valid)
+        raise nonsense(name, value, valid)
     return str(value).rstrip("/")
 
 
@@ -280,9 +217,9 @@ def _price(settings: BaseSettings) -> float | None:
     if settings.get(name, "auto") == "auto":
         return None
     try:
-        return _number(settings, name, FALLBACK_PRICE)
+        return read_number(settings, name, FALLBACK_PRICE)
     except ValueError:
-        raise _nonsense(name, settings.get(name), "'auto' or the price of a job in USD") from None
+        raise nonsense(name, settings.get(name), "'auto' or the price of a job in USD") from None
 
 
 def _domains(settings: BaseSettings) -> tuple[str, ...] | None:
@@ -293,10 +230,10 @@ def _domains(settings: BaseSettings) -> tuple[str, ...] | None:
     try:
         domains = settings.getlist(name)
     except TypeError:
-        raise _nonsense(name, settings.get(name), valid) from None
+        raise nonsense(name, settings.get(name), valid) from None
     for domain in domains:
         if not isinstance(domain, str) or not domain.strip(". ") or "/" in domain or ":" in domain:
-            raise _nonsense(name, domain, valid)
+            raise nonsense(name, domain, valid)
     return tuple(domain.strip(". ").lower() for domain in domains)
 
 
@@ -309,7 +246,7 @@ def _trigger(settings: BaseSettings) -> Trigger | None:
     try:
         trigger: Trigger = load_object(value)
     except (ImportError, NameError, TypeError, ValueError):
-        raise _nonsense(name, value, valid) from None
+        raise nonsense(name, value, valid) from None
     if not callable(trigger):
-        raise _nonsense(name, value, valid)
+        raise nonsense(name, value, valid)
     return trigger

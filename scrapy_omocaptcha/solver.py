@@ -10,10 +10,10 @@ from __future__ import annotations
 import logging
 import random as _random
 from typing import TYPE_CHECKING, NoReturn
-from urllib.parse import urlsplit
 
 from twisted.internet.defer import DeferredSemaphore
 
+from scrapy_omocaptcha.addresses import public_address
 from scrapy_omocaptcha.api.protocol import JobRequest
 from scrapy_omocaptcha.challenge import Token
 from scrapy_omocaptcha.errors import (
@@ -237,9 +237,3 @@ class Solver:
 
 def _key(token: Token) -> tuple[str, float]:
     return token.job, token.made_at
-
-
-def public_address(url: str) -> str:
-    """Scheme, host and path of an address: what others may know of it, without its query, fragment or user."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from scrapy_omocaptcha import asked, signals
-from scrapy_omocaptcha.solver import public_address
+from scrapy_omocaptcha.addresses import public_address
 
 if TYPE_CHECKING:
     from scrapy import Request

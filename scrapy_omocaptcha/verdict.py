@@ -13,13 +13,15 @@ from urllib.parse import SplitResult, urlsplit
 
 from tldextract import TLDExtract
 
+from scrapy_omocaptcha.addresses import host_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from scrapy import Request
     from scrapy.http import Response
 
-    from scrapy_omocaptcha.challenge import Challenge
+from scrapy_omocaptcha.challenge import Challenge
 
 REASONS = {
     # of the request
@@ -78,7 +80,7 @@ def unsuitable_request(request: Request) -> str | None:
 
 def unsolvable(challenge: Challenge, allowed_domains: Iterable[str]) -> str | None:
     """Why no job should be bought for this widget, or None."""
-    if not is_allowed(urlsplit(challenge.url).hostname or "", allowed_domains):
+    if not is_allowed(host_of(challenge.url), allowed_domains):
         return "host_not_allowed"
     if challenge.sitekey == TEST_KEY:
         return "test_key"

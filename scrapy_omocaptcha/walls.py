@@ -1,32 +1,29 @@
 """What a crawl does at walls: hold what would run into one, see the rest through, hand the page over.
 
-Here the parts of a crawl are put together. Whether a page is a challenge is said by ``policy``, how one request gets
-through is in ``passage``, what Scrapy gets when it does not is in ``middleware``.
+Whether a page is a challenge is said by ``policy``, how one request gets through is in ``passage``, what Scrapy gets
+when it does not is in ``middleware``.
 """
 
 from __future__ import annotations
 
-import time
 import weakref
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from scrapy.downloadermiddlewares.httpcache import HttpCacheMiddleware
 from scrapy.signals import request_left_downloader
 from scrapy.utils.asyncio import call_later
 
 from scrapy_omocaptcha import asked
+from scrapy_omocaptcha.addresses import host_of
 from scrapy_omocaptcha.astray import Astray
 from scrapy_omocaptcha.clearance import put_back
 from scrapy_omocaptcha.detection import find_other_captcha
-from scrapy_omocaptcha.engine import Hold
 from scrapy_omocaptcha.errors import NotBought
+from scrapy_omocaptcha.held import Held
 from scrapy_omocaptcha.passage import NoPassage, Passage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from scrapy import Request
     from scrapy.crawler import Crawler
     from scrapy.http import Response
@@ -34,42 +31,9 @@ if TYPE_CHECKING:
     from scrapy_omocaptcha.challenge import Challenge, Token
     from scrapy_omocaptcha.clearance import Session, Stamp
     from scrapy_omocaptcha.means import Means
-    from scrapy_omocaptcha.stats import Stats
 
 _TO_THE_COOKIEJAR = 0.1
 """Seconds, of which the middlewares before us need a few thousandths."""
-
-
-class _Held:
-    """A request that is kept waiting, or has been: what it takes up meanwhile, given back once."""
-
-    def __init__(self, hold: Hold, stats: Stats, clock: Callable[[], float]) -> None:
-        self.hold = hold
-        self.session: Session | None = None
-        """The session in which it has been let go, and has a turn to give back."""
-        self._stats = stats
-        self._clock = clock
-        self._since = clock()
-        self._ended = False
-        self._dropped: weakref.finalize[[], Request] | None = None
-
-    def end_with(self, request: Request) -> None:
-        """Should the request be dropped where nobody tells us, its place must not be lost with it."""
-        self._dropped = weakref.finalize(request, self.end)
-        self._dropped.atexit = False
-
-    def end(self) -> None:
-        """Its response is back, or it never will be."""
-        if self._ended:
-            return
-        self._ended = True
-        if self._dropped is not None:
-            # It keeps us, our session and so its last leader: where that is the request itself, for ever.
-            self._dropped.detach()
-        self.hold.release()
-        self._stats.add("seconds/held", round(self._clock() - self._since, 3))
-        if self.session is not None:
-            self.session.back()
 
 
 class Walls:
@@ -80,7 +44,7 @@ class Walls:
         self._means = means
         self._engine = means.engine
         self._clearance = means.clearance
-        self._let_go: weakref.WeakKeyDictionary[Request, _Held] = weakref.WeakKeyDictionary()
+        self._let_go: weakref.WeakKeyDictionary[Request, Held] = weakref.WeakKeyDictionary()
         self._astray = Astray(crawler)
         crawler.signals.connect(self._site_has_answered, request_left_downloader)
 
@@ -152,9 +116,9 @@ class Walls:
         if held is not None:
             held.end()
 
-    def _hold(self, request: Request) -> _Held:
+    def _hold(self, request: Request) -> Held:
         self._means.stats.inc("held")
-        held = _Held(self._engine.hold(request), self._means.stats, self._means.clock)
+        held = Held(self._engine.hold(request), self._means.stats, self._means.clock)
         self._means.stats.max("held/max", len(self._engine.holds))
         return held
 
@@ -195,7 +159,7 @@ class Walls:
 
     def _undo_late(self, request: Request, session: Session, clearances: int) -> None:
         """Put back what a late answer, to a request sent before the clearance was won, has overwritten."""
-        jar = self._engine.jar(request)
+        jar = self._means.neighbours.jar(request)
         if jar is not None and clearances < session.generation:
             put_back(jar, session.cookies)
 
@@ -207,7 +171,7 @@ class Walls:
             self._means.told.left_alone("other_captcha", response.url, f"its captcha is another product's: {vendor}")
 
     async def _see_through(self, request: Request, response: Response, challenge: Challenge, stamp: Stamp) -> Response:
-        since = time.monotonic()
+        since = self._means.clock()
         self._means.stats.inc("challenges")
         passage = Passage(self._means, request, stamp)
         try:
@@ -218,7 +182,7 @@ class Walls:
                 self._means.estimate.challenge(session.host, session)
             self._means.told.failed(request, error.page.challenge, *error.refusal, jobs=error.jobs)
             raise
-        self._means.told.solved(request, challenge, time.monotonic() - since, passage.jobs, passage.cost)
+        self._means.told.solved(request, challenge, self._means.clock() - since, passage.jobs, passage.cost)
         return self.deliver(request, answer)
 
     def deliver(self, request: Request, answer: Response, *, solved: bool = True) -> Response:
@@ -258,8 +222,7 @@ class Walls:
         refusal = self._means.policy.refuse_solving(challenge)
         if refusal is not None:
             raise NotBought(refusal.reason, refusal.message)
-        host = urlsplit(challenge.url).hostname or ""
-        token = await self._means.solver.solve(challenge, host=host, bought=lambda _: None)
+        token = await self._means.solver.solve(challenge, host=host_of(challenge.url), bought=lambda _: None)
         self._means.solver.left(token, "by_hand")
         return token
 

@@ -9,7 +9,7 @@ from scrapy_omocaptcha.api.jobs import JobsApi
 from scrapy_omocaptcha.api.protocol import JobRequest
 from scrapy_omocaptcha.api.tasks import TasksApi
 from scrapy_omocaptcha.errors import OmoCaptchaError
-from scrapy_omocaptcha.settings import Secret
+from scrapy_omocaptcha.secret import Secret
 
 API_TOKEN = "omo-Secret-4711"
 JOB = JobRequest(page="https://shop.example/gate", sitekey="6LcSiteKey", invisible=False)

@@ -13,7 +13,7 @@ from scrapy_omocaptcha.api.protocol import JobRequest
 from scrapy_omocaptcha.api.tasks import TasksApi
 from scrapy_omocaptcha.api.treq_transport import TreqTransport
 from scrapy_omocaptcha.errors import AccountError, ApiBadAnswer, ApiRefused, ApiUnreachable, JobFailed, OmoCaptchaError
-from scrapy_omocaptcha.settings import Secret
+from scrapy_omocaptcha.secret import Secret
 from scrapy_omocaptcha.testing import OmoCaptchaService, Shape, TaskShape
 from scrapy_omocaptcha.testing.faults import KINDS
 

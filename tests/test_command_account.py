@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from functools import partial
 
 import pytest
 
@@ -154,7 +155,10 @@ def test_who_interrupts_it_has_no_answer_and_status_1(installed, tmp_path):
         service.fault("getBalance", "hang", seconds=60)
         command = [sys.executable, "-m", "scrapy", "omocaptcha", "balance", "-s", f"OMOCAPTCHA_API_URL={service.url}"]
         environment = {**os.environ, "PYTHONPATH": installed, "OMOCAPTCHA_API_TOKEN": TOKEN}
-        with subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        # A job in the background of a shell has SIGINT ignored, and so would what it starts.
+        heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+        piped = {"stderr": subprocess.PIPE, "text": True}
+        with subprocess.Popen(command, cwd=tmp_path, env=environment, preexec_fn=heard, **piped) as process:
             try:
                 assert called.wait(60)
                 process.send_signal(signal.SIGINT)

@@ -25,7 +25,7 @@ from scrapy_omocaptcha.api.protocol import JobRequest
 from scrapy_omocaptcha.api.tasks import TasksApi
 from scrapy_omocaptcha.errors import ApiError, JobFailed
 from scrapy_omocaptcha.masking import PIECE
-from scrapy_omocaptcha.settings import Secret
+from scrapy_omocaptcha.secret import Secret
 from scrapy_omocaptcha.verdict import same_site, unsubmittable
 from tests.fuzzing import counted, fuzzed
 from tests.widgetpages import API, KEY

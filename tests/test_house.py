@@ -20,9 +20,10 @@ ORDER = """
     explain
     addon
     middleware
-    beforehand progress
+    beforehand ending progress
     walls
-    passage
+    held passage
+    look
     means
     handover policy telling
     solver
@@ -32,7 +33,8 @@ ORDER = """
     referrer
     api.* checkup detection.* limits
     astray clearance errors forms ledger report.* settings testing.* verdict
-    around asked breaker challenge controls estimate formdata journal masking polling signals stats terminal
+    addresses around asked breaker challenge controls estimate formdata journal masking neighbours polling
+    secret setting_values signals stats terminal
 """
 """Who imports whom: a module those of the lines below its own, no others. ``api.*`` is a package, whose modules import
 each other as they like, but not in a circle. A new module goes as far down as it can."""

@@ -21,7 +21,7 @@ from scrapy.http import FormRequest, JsonRequest
 from twisted.python.failure import Failure
 
 from scrapy_omocaptcha import Token, errors, find_challenge, solve, submit_token
-from scrapy_omocaptcha.settings import Secret
+from scrapy_omocaptcha.secret import Secret
 from scrapy_omocaptcha.submission import Submission
 from scrapy_omocaptcha.testing import WALLS, OmoCaptchaService
 from scrapy_omocaptcha.testing.faults import KINDS

@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.task import Clock, deferLater
 
 from scrapy_omocaptcha.account import Account
+from scrapy_omocaptcha.addresses import public_address
 from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.errors import (
     AccountError,
@@ -27,7 +28,7 @@ from scrapy_omocaptcha.errors import (
 from scrapy_omocaptcha.ledger import Ledger
 from scrapy_omocaptcha.limits import Limits
 from scrapy_omocaptcha.settings import Settings
-from scrapy_omocaptcha.solver import Solver, public_address
+from scrapy_omocaptcha.solver import Solver
 from scrapy_omocaptcha.stats import Stats
 
 HOST = "shop.example"

@@ -11,7 +11,7 @@ import pytest
 
 from scrapy_omocaptcha.challenge import Challenge, Form, Token
 from scrapy_omocaptcha.errors import ChallengeNotSolved
-from scrapy_omocaptcha.settings import Secret
+from scrapy_omocaptcha.secret import Secret
 
 VALUE = "03AHJ_the-token-itself"
 CHALLENGE = Challenge(

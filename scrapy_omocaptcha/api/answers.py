@@ -16,7 +16,7 @@ from scrapy_omocaptcha.masking import masked
 
 if TYPE_CHECKING:
     from scrapy_omocaptcha.api.protocol import JobId
-    from scrapy_omocaptcha.settings import Secret
+    from scrapy_omocaptcha.secret import Secret
 
 _BAD_TOKEN = re.compile(
     r"\b(?:invalid|wrong|incorrect|unknown)\W+(?:api[\W_]*)?(?:token|key)\b(?!\W+type)", re.IGNORECASE

@@ -15,7 +15,7 @@ from scrapy_omocaptcha.errors import AccountError, ApiBadAnswer, ApiRefused, Job
 if TYPE_CHECKING:
     from scrapy_omocaptcha.api.protocol import JobId, JobRequest
     from scrapy_omocaptcha.api.transport import Transport
-    from scrapy_omocaptcha.settings import Secret
+    from scrapy_omocaptcha.secret import Secret
 
 _FAILED = {"fail", "failed"}
 # One sample of a solved job has the token as a bare string inside braces, which is not JSON.

@@ -17,7 +17,7 @@ from typing import Any
 
 from scrapy_omocaptcha.errors import ApiBadAnswer, ApiError, ApiRefused, ApiUnreachable
 from scrapy_omocaptcha.masking import masked
-from scrapy_omocaptcha.settings import Secret
+from scrapy_omocaptcha.secret import Secret
 
 MAX_BODY = 1024 * 1024
 """Bytes of an answer. The longest real one, the list of services, has some 10 KB."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
+from scrapy_omocaptcha.addresses import host_of
 from scrapy_omocaptcha.api.jobs import JobsApi
 from scrapy_omocaptcha.api.tasks import TasksApi
 from scrapy_omocaptcha.settings import FALLBACK_PRICE
@@ -26,7 +26,7 @@ def speak(settings: Settings, transport: Transport) -> Api:
     """The API in the version of ``settings``. Other services of version 2's protocol have no list of prices."""
     if settings.api_version == 1:
         return JobsApi(transport, settings.api_token, settings.type_job_id)
-    host = urlsplit(settings.api_url).hostname or ""
+    host = host_of(settings.api_url)
     is_omocaptcha = host == _OMOCAPTCHA or host.endswith(f".{_OMOCAPTCHA}")
     if not is_omocaptcha and settings.price is None and not settings.dry_run:
         logger.warning(

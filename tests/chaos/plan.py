@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import random
 import threading
-import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -203,15 +202,17 @@ def running(
                     plan.rate, seed=plan.faults_seed + number, kinds=kinds, seconds=0.05, location=elsewhere
                 )
         if plan.outage is not None:
-            outage = threading.Timer(plan.outage, _be_down, [service])
+            over = threading.Event()
+            outage = threading.Timer(plan.outage, _be_down, [service, over])
             outage.start()
             stack.callback(outage.join)
             stack.callback(outage.cancel)
+            stack.callback(over.set)
         yield World(service, sites)
 
 
-def _be_down(service: OmoCaptchaService) -> None:
-    """Refuse connections for a moment."""
+def _be_down(service: OmoCaptchaService, over: threading.Event) -> None:
+    """Refuse connections for a moment, or until the crawl is over."""
     service.stop()
-    time.sleep(_OUTAGE)
+    over.wait(_OUTAGE)
     service.start()

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 Trigger = Callable[["Response", "Challenge"], "bool | None"]
 
+OWN_LIMITS = "own_limits"
 FALLBACK_PRICE = 0.00055
 """USD a job, from the service's published list; used until that list has been asked."""
 
@@ -81,12 +82,21 @@ class Settings:
     dry_run: bool
     journal: str | None
     """Path of the journal."""
+    redis_url: Secret | None
+    """Where the workers of a fleet share their limits; it may hold a password."""
+    fleet: str | None
+    """Name of the fleet; None: the spider's."""
+    on_redis_failure: str
 
     def domains(self, spider: Spider | None) -> tuple[str, ...]:
         """Hosts for which ``spider`` may have jobs bought, those below them included; none: every host."""
         if self.allowed_domains is not None:
             return self.allowed_domains
         return tuple(domain.lower() for domain in getattr(spider, "allowed_domains", None) or () if domain)
+
+    def fleet_of(self, spider: str) -> str:
+        """The name of the fleet, given that of the spider."""
+        return self.fleet or spider
 
     @classmethod
     def from_settings(cls, settings: BaseSettings) -> Settings:
@@ -99,6 +109,8 @@ class Settings:
             raise NotConfigured("OMOCAPTCHA_ENABLED is False")
         dry_run = read_bool(settings, "OMOCAPTCHA_DRY_RUN", False)
         journal = read_path(settings, "OMOCAPTCHA_JOURNAL")
+        redis_url = _redis_url(settings)
+        on_redis_failure = read_choice(settings, "OMOCAPTCHA_ON_REDIS_FAILURE", "stop", ("stop", OWN_LIMITS))
         api_version = _api_version(settings)
         return cls(
             api_token=_api_token(settings, needed=not dry_run),
@@ -109,7 +121,9 @@ class Settings:
             trigger=_trigger(settings),
             allowed_domains=_domains(settings),
             max_cost=read_number(settings, "OMOCAPTCHA_MAX_COST", 1.0),
-            max_cost_per_day=_per_day(settings, journal),
+            max_cost_per_day=_per_day(
+                settings, journal, shared=redis_url is not None, own_limits=on_redis_failure == OWN_LIMITS
+            ),
             price=_price(settings),
             max_jobs=read_count(settings, "OMOCAPTCHA_MAX_JOBS", 0),
             max_jobs_per_host=read_count(settings, "OMOCAPTCHA_MAX_JOBS_PER_HOST", 0),
@@ -119,7 +133,7 @@ class Settings:
             breaker_pause=read_number(settings, "OMOCAPTCHA_BREAKER_PAUSE", 300.0),
             max_attempts=read_count(settings, "OMOCAPTCHA_MAX_ATTEMPTS", 2, least=1),
             concurrent_jobs=read_count(settings, "OMOCAPTCHA_CONCURRENT_JOBS", 32, least=1),
-            max_waiting=read_count(settings, "OMOCAPTCHA_MAX_WAITING", 256),
+            max_waiting=read_count(settings, "OMOCAPTCHA_MAX_WAITING", 32 if queue_is_shared(settings) else 256),
             job_timeout=read_number(settings, "OMOCAPTCHA_JOB_TIMEOUT", 180.0, least=1.0),
             api_timeout=read_number(settings, "OMOCAPTCHA_API_TIMEOUT", 20.0, least=0.1),
             poll_interval=read_number(settings, "OMOCAPTCHA_POLL_INTERVAL", 2.0, least=0.01),
@@ -127,6 +141,9 @@ class Settings:
             on_failure=read_choice(settings, "OMOCAPTCHA_ON_FAILURE", "errback", ("errback", "response")),
             dry_run=dry_run,
             journal=journal,
+            redis_url=redis_url,
+            fleet=None if settings.get("OMOCAPTCHA_FLEET") is None else read_word(settings, "OMOCAPTCHA_FLEET", "shop"),
+            on_redis_failure=on_redis_failure,
         )
 
     @classmethod
@@ -154,12 +171,42 @@ def is_switched_on(settings: BaseSettings) -> bool:
     return read_bool(settings, "OMOCAPTCHA_ENABLED", True)
 
 
-def _per_day(settings: BaseSettings, journal: str | None) -> float:
+def queue_is_shared(settings: BaseSettings) -> bool:
+    """Requests are queued by scrapy-redis, for several processes; who is killed loses what it has taken from there."""
+    try:
+        scheduler = load_object(settings.get("SCHEDULER", ""))
+    except (ImportError, NameError, TypeError, ValueError):
+        # Scrapy says so itself.
+        return False
+    return any(each.__module__.partition(".")[0] == "scrapy_redis" for each in getattr(scheduler, "__mro__", ()))
+
+
+def _per_day(settings: BaseSettings, journal: str | None, *, shared: bool, own_limits: bool) -> float:
     name = "OMOCAPTCHA_MAX_COST_PER_DAY"
     most = read_number(settings, name, 0.0)
-    if most and journal is None:
-        raise ValueError(f"{name} needs OMOCAPTCHA_JOURNAL, in which the crawls of a day say what they have spent")
+    if most and journal is None and not shared:
+        raise ValueError(
+            f"{name} needs OMOCAPTCHA_JOURNAL, in which the crawls of a day say what they have spent, or "
+            "OMOCAPTCHA_REDIS_URL"
+        )
+    if most and shared and own_limits:
+        raise ValueError(
+            f"{name} is a limit of all that share OMOCAPTCHA_REDIS_URL, which no worker can hold by itself: set "
+            "OMOCAPTCHA_ON_REDIS_FAILURE to 'stop'"
+        )
     return most
+
+
+def _redis_url(settings: BaseSettings) -> Secret | None:
+    name = "OMOCAPTCHA_REDIS_URL"
+    value = settings.get(name)
+    if value is None:
+        return None
+    scheme, _, place = value.partition("://") if isinstance(value, str) else ("", "", "")
+    if scheme not in ("redis", "rediss", "unix") or not place.strip() or any(c.isspace() for c in value):
+        # The value itself must not be shown: it may hold a password.
+        raise ValueError(f"{name} must be a URL such as 'redis://127.0.0.1:6379/0' (or rediss://, unix://), or None")
+    return Secret(value)
 
 
 def _api_token(settings: BaseSettings, *, needed: bool) -> Secret:

@@ -107,13 +107,13 @@ class Solver:
         entry = self._unjudged.pop(_key(token))
         entry.judged("accepted")
         if opened:
-            self._limits.breaker.succeeded(entry.record.host, token.sitekey)
+            self._limits.succeeded(entry.record.host, token.sitekey)
 
     def rejected(self, token: Token) -> None:
         """The site has not."""
         entry = self._unjudged.pop(_key(token))
         entry.judged("rejected")
-        self._limits.breaker.failed(entry.record.host, token.sitekey)
+        self._limits.failed(entry.record.host, token.sitekey)
 
     def expired(self, token: Token, reason: str) -> None:
         """It was not handed in."""
@@ -132,7 +132,7 @@ class Solver:
         job = JobRequest(public_address(challenge.url), challenge.sitekey or "", challenge.invisible)
         pause = _FIRST_PAUSE
         for last in (False,) * (_CREATE_TRIES - 1) + (True,):
-            reservation, entry = self._reserve(job, host)
+            reservation, entry = await self._reserve(job, host)
             sent = self._clock()
             try:
                 job_id = await self._account.call(self._api.create_job(job))
@@ -163,12 +163,12 @@ class Solver:
                 return entry, job_id, sent
         raise AssertionError("unreachable")
 
-    def _reserve(self, job: JobRequest, host: str) -> tuple[Reservation, Entry]:
+    async def _reserve(self, job: JobRequest, host: str) -> tuple[Reservation, Entry]:
         """Room in the limits, and a line in the books."""
         if self._engine.closing:
             raise CrawlClosing("the crawl is closing")
         with self._ledger.locked():
-            reservation = self._limits.reserve(host, job.sitekey)
+            reservation = await self._limits.book(host, job.sitekey)
             kind = "invisible" if job.invisible else "checkbox"
             entry = self._ledger.enter(host=host, page=job.page, kind=kind, cost=reservation.cost)
             if not self._ledger.is_shared(entry):
@@ -218,7 +218,7 @@ class Solver:
                 logger.debug("Job %s: %s; asking again", job_id, error)
             except JobFailed as error:
                 entry.failed(error.reason, self._clock() - sent, asked)
-                self._limits.breaker.failed(entry.record.host, sitekey)
+                self._limits.failed(entry.record.host, sitekey)
                 raise
             else:
                 if value is not None:

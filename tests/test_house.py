@@ -27,12 +27,12 @@ ORDER = """
     means
     handover policy telling
     solver
-    account
+    account fleet
     engine put
     submission
     referrer
-    api.* checkup detection.* limits
-    astray clearance errors forms ledger report.* settings testing.* verdict
+    api.* checkup detection.* fleet_link limits
+    astray clearance errors forms ledger redis_script report.* settings testing.* verdict
     addresses around asked breaker challenge controls estimate formdata journal masking neighbours polling
     secret setting_values signals stats terminal
 """

@@ -129,6 +129,10 @@ function asked.reserve()
     if reason then
         return {reason, type(detail) == 'number' and whole(detail) or detail}
     end
+    if redis.call('HEXISTS', crawl, 'account') == 1 then
+        -- This one tries whether the account is well again; the next waits for what comes of it.
+        redis.call('HSET', crawl, 'account_until', whole(now + given.pause))
+    end
     local job = new_job()
     count(job, 1)
     take_turn(job)
@@ -186,7 +190,7 @@ function asked.refused()
 end
 
 function asked.taken()
-    redis.call('HDEL', crawl, 'refusals')
+    redis.call('HDEL', crawl, 'refusals', 'account', 'account_until')
 end
 
 function asked.close_account()

@@ -36,6 +36,7 @@ class RedisScript:
     """:param url: ``redis://``, ``rediss://`` or ``unix://``, with a password if there is one.
 
     :raises NotConfigured: redis-py is not installed.
+    :raises ValueError: the URL means nothing to it.
     """
 
     def __init__(self, url: Secret, lua: str) -> None:
@@ -49,14 +50,23 @@ class RedisScript:
         self._password = unquote(urlsplit(url.reveal()).password or "")
         self._asynchronous = is_asyncio_available()
         client_class: Any = redis.asyncio.Redis if self._asynchronous else redis.Redis
-        self._client = client_class.from_url(
-            url.reveal(),
-            socket_timeout=_TIMEOUT,
-            socket_connect_timeout=_TIMEOUT,
-            # A call that is repeated behind our back may count twice.
-            retry=Retry(NoBackoff(), 0),
-            decode_responses=True,
-        )
+        try:
+            self._client = client_class.from_url(
+                url.reveal(),
+                socket_timeout=_TIMEOUT,
+                socket_connect_timeout=_TIMEOUT,
+                # A call that is repeated behind our back may count twice.
+                retry=Retry(NoBackoff(), 0),
+                decode_responses=True,
+            )
+            # The options of a URL are read only when it connects, at the first challenge.
+            self._client.connection_pool.make_connection()
+        except (TypeError, ValueError) as error:
+            # Its words may repeat the URL, which may hold a password.
+            raise ValueError(
+                f"OMOCAPTCHA_REDIS_URL is nothing that redis-py understands ({type(error).__name__}): it must be a URL "
+                "such as 'redis://127.0.0.1:6379/0', with options that redis-py knows"
+            ) from None
         self._script = self._client.register_script(lua)
         self._broken = (redis.exceptions.RedisError, OSError)
         self._threads = DeferredSemaphore(_THREADS)

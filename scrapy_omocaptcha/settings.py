@@ -7,12 +7,10 @@ with the cure.
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from scrapy.exceptions import NotConfigured
 from scrapy.settings import BaseSettings
@@ -21,11 +19,14 @@ from scrapy.utils.misc import load_object
 from scrapy_omocaptcha.secret import Secret
 from scrapy_omocaptcha.setting_values import (
     nonsense,
+    read_base_url,
     read_bool,
     read_choice,
     read_count,
+    read_domains,
     read_number,
     read_path,
+    read_redis_url,
     read_word,
 )
 
@@ -109,17 +110,17 @@ class Settings:
             raise NotConfigured("OMOCAPTCHA_ENABLED is False")
         dry_run = read_bool(settings, "OMOCAPTCHA_DRY_RUN", False)
         journal = read_path(settings, "OMOCAPTCHA_JOURNAL")
-        redis_url = _redis_url(settings)
+        redis_url = read_redis_url(settings, "OMOCAPTCHA_REDIS_URL")
         on_redis_failure = read_choice(settings, "OMOCAPTCHA_ON_REDIS_FAILURE", "stop", ("stop", OWN_LIMITS))
         api_version = _api_version(settings)
         return cls(
             api_token=_api_token(settings, needed=not dry_run),
             api_version=api_version,
-            api_url=_api_url(settings, _API_URLS[api_version]),
+            api_url=read_base_url(settings, "OMOCAPTCHA_API_URL", _API_URLS[api_version]),
             type_job_id=read_word(settings, "OMOCAPTCHA_TYPE_JOB_ID", "1"),
             task_type=read_word(settings, "OMOCAPTCHA_TASK_TYPE", "RecaptchaV2TokenTask"),
             trigger=_trigger(settings),
-            allowed_domains=_domains(settings),
+            allowed_domains=read_domains(settings, "OMOCAPTCHA_ALLOWED_DOMAINS"),
             max_cost=read_number(settings, "OMOCAPTCHA_MAX_COST", 1.0),
             max_cost_per_day=_per_day(
                 settings, journal, shared=redis_url is not None, own_limits=on_redis_failure == OWN_LIMITS
@@ -141,8 +142,8 @@ class Settings:
             on_failure=read_choice(settings, "OMOCAPTCHA_ON_FAILURE", "errback", ("errback", "response")),
             dry_run=dry_run,
             journal=journal,
-            redis_url=redis_url,
-            fleet=None if settings.get("OMOCAPTCHA_FLEET") is None else read_word(settings, "OMOCAPTCHA_FLEET", "shop"),
+            redis_url=None if redis_url is None else Secret(redis_url),
+            fleet=read_word(settings, "OMOCAPTCHA_FLEET", None),
             on_redis_failure=on_redis_failure,
         )
 
@@ -197,18 +198,6 @@ def _per_day(settings: BaseSettings, journal: str | None, *, shared: bool, own_l
     return most
 
 
-def _redis_url(settings: BaseSettings) -> Secret | None:
-    name = "OMOCAPTCHA_REDIS_URL"
-    value = settings.get(name)
-    if value is None:
-        return None
-    scheme, _, place = value.partition("://") if isinstance(value, str) else ("", "", "")
-    if scheme not in ("redis", "rediss", "unix") or not place.strip() or any(c.isspace() for c in value):
-        # The value itself must not be shown: it may hold a password.
-        raise ValueError(f"{name} must be a URL such as 'redis://127.0.0.1:6379/0' (or rediss://, unix://), or None")
-    return Secret(value)
-
-
 def _api_token(settings: BaseSettings, *, needed: bool) -> Secret:
     name = "OMOCAPTCHA_API_TOKEN"
     value = settings.get(name) or os.environ.get(name) or ""
@@ -231,34 +220,6 @@ def _api_version(settings: BaseSettings) -> int:
     raise nonsense(name, settings.get(name), "1 (jobs) or 2 (tasks)")
 
 
-def _api_url(settings: BaseSettings, default: str) -> str:
-    name = "OMOCAPTCHA_API_URL"
-    value = settings.get(name) or default
-    valid = "a URL such as 'https://…/api', without user, query or fragment; http only to a loopback address"
-    if "@" in str(value) or "?" in str(value):
-        # not echoed: what stands there may be a credential
-        raise ValueError(f"{name} carries a user, a password or a query; it must be {valid}")
-    try:
-        parts = urlsplit(value)
-        # urlsplit reads the port only when asked
-        acceptable = bool(parts.hostname) and (parts.port is None or parts.port > 0)
-    except (TypeError, ValueError, AttributeError):
-        raise nonsense(name, value, valid) from None
-    secure = parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname or ""))
-    # urlsplit overlooks white space and an empty fragment, programs read a backslash differently
-    odd = any(c in "\\#" or c.isspace() or not c.isprintable() for c in str(value))
-    if not acceptable or not secure or odd:
-        raise nonsense(name, value, valid)
-    return str(value).rstrip("/")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 def _price(settings: BaseSettings) -> float | None:
     name = "OMOCAPTCHA_PRICE"
     if settings.get(name, "auto") == "auto":
@@ -267,21 +228,6 @@ def _price(settings: BaseSettings) -> float | None:
         return read_number(settings, name, FALLBACK_PRICE)
     except ValueError:
         raise nonsense(name, settings.get(name), "'auto' or the price of a job in USD") from None
-
-
-def _domains(settings: BaseSettings) -> tuple[str, ...] | None:
-    name = "OMOCAPTCHA_ALLOWED_DOMAINS"
-    if settings.get(name) is None:
-        return None
-    valid = "a list of host names such as 'example.com'"
-    try:
-        domains = settings.getlist(name)
-    except TypeError:
-        raise nonsense(name, settings.get(name), valid) from None
-    for domain in domains:
-        if not isinstance(domain, str) or not domain.strip(". ") or "/" in domain or ":" in domain:
-            raise nonsense(name, domain, valid)
-    return tuple(domain.strip(". ").lower() for domain in domains)
 
 
 def _trigger(settings: BaseSettings) -> Trigger | None:

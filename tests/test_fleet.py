@@ -299,6 +299,18 @@ def test_the_password_of_redis_is_said_nowhere(crawl, service, walled, fault):
     assert not [error for error in crawled.failures if "s3cret" in repr(error)]
 
 
+@pytest.mark.parametrize("url", ["redis://:s3cret-word@h:port/0", "redis://:s3cret-word@h/0?no_such_option=1"])
+@pytest.mark.parametrize("way", [ASYNCIO, SELECT], ids=["asyncio", "select"])
+def test_an_address_that_the_client_does_not_understand_is_said_when_the_crawl_begins(service, tmp_path, url, way):
+    settings = {**service.settings, **way, "OMOCAPTCHA_REDIS_URL": url}
+    told = {"urls": [f"{service.origin}/"], "out": str(tmp_path / "out"), "wish": None, "settings": settings}
+    done = python("-m", "tests.crawl_process", json.dumps(told), cwd=ROOT)
+    assert "ValueError: OMOCAPTCHA_REDIS_URL is nothing that redis-py understands" in done.stdout
+    ours = [line for line in done.stdout.splitlines() if "s3cret" in line and "Overridden" not in line]
+    assert not ours or all("OMOCAPTCHA_REDIS_URL': " in line for line in ours), "Scrapy alone shows the settings"
+    assert not (tmp_path / "out").exists()
+
+
 def test_where_the_client_is_missing_the_log_says_what_to_install(crawl, service, walled, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "redis", None)
     crawled = crawl(crawling(walled("session", status=200), 1), {**service.settings, "OMOCAPTCHA_REDIS_URL": NOWHERE})

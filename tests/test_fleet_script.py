@@ -230,6 +230,10 @@ def test_an_account_that_is_refused_to_one_is_left_alone_by_all_until_the_pause_
     assert worker("reserve", job="1") == ["account", "the balance is empty"]
     worker("close_account", why="the balance is empty", pause=0)
     assert worker.reserve(1) is None
+    assert worker.reserve(2) == "account", "one tries whether it is well again"
+    worker("taken")
+    assert worker.reserve(2) is None
+    assert worker.reserve(3) is None
 
 
 # -- whatever the order ---------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@
 -- the clock of this Redis. A job is counted when it is reserved; one that was never sent is taken off the counts again,
 -- one that may have been sent never is.
 
-local crawl, open, jobs, hosts, breaker, keys, day = unpack(KEYS)
+local crawl, open, jobs, hosts, breaker, keys, left, day = unpack(KEYS)
 local given = cjson.decode(ARGV[2])
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
@@ -120,10 +120,28 @@ end
 
 local asked = {}
 
+-- A job that a worker had under way when it stopped, as it told it; it is told once. Times in there become ages.
+local function take_over()
+    while true do
+        local job = redis.call('LPOP', left)
+        if not job then
+            return
+        end
+        job = cjson.decode(job)
+        if now < job.good_until then
+            return cjson.encode({id = job.id, created = now - job.created, not_ready = now - job.not_ready})
+        end
+    end
+end
+
 -- Room for a job, which is held for given.lease; granted twice, it is counted once.
 function asked.reserve()
     if redis.call('HEXISTS', jobs, given.job) == 1 then
         return
+    end
+    local running = take_over()
+    if running then
+        return {'running', running}
     end
     local reason, detail = refusal()
     if reason then
@@ -152,6 +170,15 @@ end
 
 function asked.give_up()
     give_up(given.job)
+end
+
+-- The worker stops, and this is what it knows of a job that it leaves under way: its id, and how long ago it was created
+-- and known not to be ready.
+function asked.hand_on()
+    local job = {id = given.id, good_until = now + given.good_for}
+    job.created, job.not_ready = now - given.created, now - given.not_ready
+    redis.call('RPUSH', left, cjson.encode(job))
+    redis.call('PEXPIRE', left, given.good_for)
 end
 
 -- A job that was bought while this Redis was away.

@@ -7,13 +7,15 @@ goes there: hosts, site keys and sums do.
 
 from __future__ import annotations
 
+import json
 import logging
 import uuid
 from typing import TYPE_CHECKING, Any
 
+from scrapy_omocaptcha.addresses import host_of
 from scrapy_omocaptcha.errors import CrawlClosing, NotBought
 from scrapy_omocaptcha.fleet_link import TRY_EVERY, FleetLink
-from scrapy_omocaptcha.limits import Limits, Reservation
+from scrapy_omocaptcha.limits import Limits, Reservation, Running
 from scrapy_omocaptcha.redis_script import RedisAway
 from scrapy_omocaptcha.settings import OWN_LIMITS
 
@@ -62,40 +64,52 @@ class Fleet(Limits):
 
     # -- a job -------------------------------------------------------------------------------------------------------
 
-    async def book(self, host: str, sitekey: str) -> Reservation:
+    async def book(self, host: str, sitekey: str, page: str) -> Reservation:
         """Room for one job in the limits of this worker and of the fleet.
 
         :raises NotBought: a limit is reached, or Redis is away and the jobs of others are not known.
         :raises CrawlClosing: the crawl closes.
         """
         self.check(host, sitekey)
-        job = self._job(host, sitekey)
+        job = self._job(host, sitekey, page)
+
+        def withdraw() -> None:
+            self._link.tell("give_up", job)
+
         try:
-            refusal = await self._engine.wait(self._book(job))
-            if self._engine.closing:
-                raise CrawlClosing("the crawl is closing")
-            own = self.reserve(host, sitekey) if refusal is None else None
+            running = await self._engine.wait(self._book(job))
+        except NotBought:
+            raise
         except BaseException:
             # It may be reserved already, or even count.
-            self._link.tell("give_up", job)
+            withdraw()
             raise
-        if own is None:
-            assert refusal is not None
-            raise refusal
+        if running is not None:
+            return Reservation(0.0, lambda: None, running)
+        try:
+            if self._engine.closing:
+                raise CrawlClosing("the crawl is closing")
+            own = self.reserve(host, sitekey)
+        except (CrawlClosing, NotBought):
+            withdraw()
+            raise
 
         def give_up() -> None:
             own.give_up()
-            self._link.tell("give_up", job)
+            withdraw()
 
         return Reservation(own.cost, give_up)
 
-    async def _book(self, job: dict[str, Any]) -> NotBought | None:
-        """Have a job counted; or why it is not, which may be that nobody knows."""
+    async def _book(self, job: dict[str, Any]) -> Running | None:
+        """Have a job counted; or the one that need not be bought.
+
+        :raises NotBought: it is not counted.
+        """
         while True:
             try:
-                refusal = await self._link.ask("reserve", job)
-                if refusal is not None:
-                    return self._refused(job["host"], *refusal)
+                answer = await self._link.ask("reserve", job)
+                if answer is not None:
+                    return self._running_or_refused(job["host"], *answer)
                 if await self._link.ask("send", job):
                     return None
             except RedisAway as error:
@@ -105,18 +119,30 @@ class Fleet(Limits):
                 if self._link.away_for >= self._settings.job_timeout:
                     # It may have heard of the job, and not we of that.
                     self._link.tell("give_up", job)
-                    return NotBought(
+                    raise NotBought(
                         "redis",
                         f"the Redis of OMOCAPTCHA_REDIS_URL does not answer ({error}), so that what the fleet has "
                         "bought is not known: bring it back, or set OMOCAPTCHA_ON_REDIS_FAILURE to 'own_limits'",
-                    )
+                    ) from None
             await self._engine.sleep(TRY_EVERY)
 
-    def _job(self, host: str, sitekey: str) -> dict[str, Any]:
+    def _running_or_refused(self, host: str, word: str, detail: str) -> Running:
+        """:raises NotBought: ``word`` is the reason why."""
+        fleet = f"the fleet {self._name!r}"
+        if word == "running":
+            told, now = json.loads(detail), self._clock()
+            return Running(told["id"], now - told["created"] / 1000, now - told["not_ready"] / 1000)
+        if word == "account":
+            raise NotBought("account", f"another worker of {fleet} says: {detail}")
+        so_far = float(detail) * (1 if word.startswith("max_jobs") else _UNIT)
+        raise self.reached(word, so_far, host, f" by {fleet}")
+
+    def _job(self, host: str, sitekey: str, page: str) -> dict[str, Any]:
         settings = self._settings
         return {
             "job": uuid.uuid4().hex,
             **self._circuit(host, sitekey),
+            "at": host_of(page),
             "cost": _units(self.price),
             "lease": _milliseconds(_LEASE),
             # What was sent within it may not be charged yet when a balance that is told now was asked for.
@@ -127,15 +153,19 @@ class Fleet(Limits):
             "max_cost_per_day": _units(settings.max_cost_per_day),
         }
 
+    def hand_on(self, job: Running, sitekey: str, page: str) -> bool:
+        now = self._clock()
+        # Its token may have been made right after it was last asked for.
+        good_for = job.not_ready + self._settings.token_max_age - now
+        if good_for <= 0:
+            return False
+        ages = {"created": now - job.created, "not_ready": now - job.not_ready, "good_for": good_for}
+        told = {name: _milliseconds(seconds) for name, seconds in ages.items()}
+        self._link.tell("hand_on", {"at": host_of(page), "key": sitekey, "id": job.id, **told})
+        return True
+
     def _circuit(self, host: str, sitekey: str) -> dict[str, Any]:
         return {"host": host, "key": sitekey, "most": self._settings.breaker_failures, "pause": self._pause}
-
-    def _refused(self, host: str, reason: str, detail: str) -> NotBought:
-        whose = f" by the fleet {self._name!r}"
-        if reason == "account":
-            return NotBought("account", f"another worker of the fleet {self._name!r} says: {detail}")
-        so_far = float(detail) * (1 if reason.startswith("max_jobs") else _UNIT)
-        return self.reached(reason, so_far, host, whose if so_far else "")
 
     # -- what is learnt ------------------------------------------------------------------------------------------
 

@@ -96,7 +96,7 @@ class FleetLink:
         if now < self._try_again_at:
             raise RedisAway("it did not a moment ago")
         try:
-            answer = await self._script(self._keys(given.get("host", "")), [name, json.dumps(given)])
+            answer = await self._script(self._keys(given), [name, json.dumps(given)])
         except RedisAway as error:
             self._try_again_at = self._clock() + TRY_EVERY
             if self._away_since is None:
@@ -112,14 +112,7 @@ class FleetLink:
             self._away_since = None
         return answer
 
-    def _keys(self, host: str) -> list[str]:
-        own = f"{_PREFIX}:{self._fleet}"
-        return [
-            own,
-            f"{own}:open",
-            f"{own}:jobs",
-            f"{own}:hosts",
-            f"{own}:breaker:{host}",
-            f"{own}:keys:{host}",
-            f"{_PREFIX}:day",
-        ]
+    def _keys(self, given: dict[str, Any]) -> list[str]:
+        own, host, of_key = f"{_PREFIX}:{self._fleet}", given.get("host"), f"{given.get('at')}:{given.get('key')}"
+        parts = ("", ":open", ":jobs", ":hosts", f":breaker:{host}", f":keys:{host}", f":left:{of_key}")
+        return [*(own + part for part in parts), f"{_PREFIX}:day"]

@@ -17,6 +17,7 @@ from scrapy_omocaptcha.errors import NotBought
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from scrapy_omocaptcha.api.protocol import JobId
     from scrapy_omocaptcha.journal import Record
     from scrapy_omocaptcha.settings import Settings
 
@@ -26,6 +27,17 @@ _ROUNDING = 1e-9
 """USD: sums of floats are never exact."""
 
 
+@dataclass
+class Running:
+    """A job that is under way at the service."""
+
+    id: JobId
+    created: float
+    """When it was created, by the clock of this process."""
+    not_ready: float
+    """When it was last known to have no token yet."""
+
+
 @dataclass(frozen=True)
 class Reservation:
     """Room for one job in every limit, until it is bought (it stays) or certainly was not (it is given up)."""
@@ -33,6 +45,8 @@ class Reservation:
     cost: float
     """USD."""
     give_up: Callable[[], None]
+    running: Running | None = None
+    """A job that has been bought already, by somebody who has left it; nothing is to be bought."""
 
 
 class Limits:
@@ -159,13 +173,18 @@ class Limits:
 
         return Reservation(cost, give_up)
 
-    async def book(self, host: str, sitekey: str) -> Reservation:
+    async def book(self, host: str, sitekey: str, page: str) -> Reservation:
         """Room for one job with whoever shares these limits; in one process that is known at once, without a wait.
 
+        :param page: the address of the page with the widget.
         :raises NotBought: a limit is reached.
         :raises CrawlClosing: the crawl closes.
         """
         return self.reserve(host, sitekey)
+
+    def hand_on(self, job: Running, sitekey: str, page: str) -> bool:
+        """The crawl ends while a job is under way: leave it to others, if there are any."""
+        return False
 
     def succeeded(self, host: str, sitekey: str) -> None:
         """The site has accepted a token."""

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import logging
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 import scrapy
 from scrapy.exceptions import CloseSpider
 
+from scrapy_omocaptcha.journal import read_journal
+from scrapy_omocaptcha.report.sums import one_a_job
 from scrapy_omocaptcha.testing import OmoCaptchaService
 from tests.commands import ROOT, python
 from tests.crawling import RecordingSpider
@@ -148,6 +151,39 @@ def test_an_account_that_is_refused_to_one_worker_is_tried_by_no_other(crawl, wa
         assert len(poor.calls) == calls
         assert counts(redis, "recording") == (0, 0.0), "what was refused is not counted"
     assert any("another worker of the fleet 'recording' says" in line for line in second.said())
+
+
+def test_a_job_that_one_worker_leaves_another_takes_over_and_it_is_paid_once(
+    crawl, service, walled, redis, shared, tmp_path
+):
+    site, other = walled("per_page", catalogue_pages=10), walled("never")
+    service.next_job(seconds=1.5)
+
+    class Closing(crawling(site, 1)):
+        def requests(self):
+            yield from super().requests()
+            yield scrapy.Request(f"{other.url}/free/1", callback=self.look)
+
+        def look(self, response):
+            if any(call.name == "getJobResult" for call in service.calls):
+                raise CloseSpider("enough")
+            return response.request.replace(dont_filter=True)
+
+    journals = [tmp_path / "first", tmp_path / "second"]
+    first = crawl(Closing, {**shared, "OMOCAPTCHA_JOURNAL": journals[0]})
+    assert (first.pages, first.failures) == ([], [])
+    second = crawl(crawling(site, 1), {**shared, "OMOCAPTCHA_JOURNAL": journals[1]})
+    assert (len(second.pages), len(service.jobs), counts(redis)[0]) == (1, 1, 1)
+    assert (second.count("jobs/taken_over"), second.count("jobs/created"), second.count("cost_usd")) == (1, 0, 0)
+    (left,), (taken,) = (read_journal(journal)[0] for journal in journals)
+    assert (left.outcome, left.reason, left.cost_usd) == ("abandoned", "handed_on", PRICE)
+    assert (taken.outcome, taken.job, taken.cost_usd) == ("accepted", left.job, 0)
+    assert taken.seconds > 1, "from its creation"
+    again = replace(left, cost_usd=0.0)
+    for order in ([taken, again, left], [left, taken, again], [again, left, taken]):
+        (one,) = one_a_job(order)
+        assert (one.outcome, one.time, one.cost_usd) == ("accepted", left.time, PRICE)
+    assert one_a_job([left]) == [left], "nobody has taken it over"
 
 
 def test_no_secret_and_no_page_reaches_redis(crawl, service, walled, redis, shared):

@@ -33,7 +33,7 @@ class Worker:
         self._fleet = fleet
 
     def __call__(self, name, host="a.example", **given):
-        parts = ["", ":open", ":jobs", ":hosts", f":breaker:{host}", f":keys:{host}"]
+        parts = ["", ":open", ":jobs", ":hosts", f":breaker:{host}", f":keys:{host}", f":left:{host}"]
         keys = [f"omocaptcha:{self._fleet}{part}" for part in parts] + ["omocaptcha:day"]
         none = dict.fromkeys(("max_jobs", "max_jobs_per_host", "max_cost", "max_cost_per_day"), 0)
         given = {
@@ -158,6 +158,28 @@ def test_what_was_bought_while_redis_was_away_counts_even_beyond_a_limit(worker)
     worker.buy(1, max_jobs=1)
     worker("add", job="2", max_jobs=1)
     assert (worker.figure("jobs"), worker.figure("spent")) == (2, 2 * COST)
+
+
+def test_a_job_that_a_worker_has_left_is_taken_over_once_and_before_any_limit(worker, redis):
+    worker.buy(1, max_jobs=1)
+    worker("hand_on", id="task-1", created=5000, not_ready=3000, good_for=HOUR)
+    worker("hand_on", id=77, created=5000, not_ready=3000, good_for=HOUR)
+    word, told = worker("reserve", job="2", max_jobs=1)
+    assert (word, json.loads(told)["id"]) == ("running", "task-1")
+    assert 5000 <= json.loads(told)["created"] < 6000
+    assert 3000 <= json.loads(told)["not_ready"] < 4000
+    assert worker.reserve(3, host="b.example") is None, "it is for its own site"
+    assert json.loads(worker("reserve", job="4", max_jobs=1)[1])["id"] == 77
+    assert worker.reserve(5, max_jobs=1) == "max_jobs"
+    assert worker.figure("jobs") == 2
+
+
+def test_a_job_whose_token_would_be_too_old_is_not_taken_over(worker, redis):
+    worker("hand_on", id=1, created=0, not_ready=0, good_for=HOUR)
+    (left,) = redis.client.lrange("omocaptcha:shop:left:a.example", 0, -1)
+    redis.client.lset("omocaptcha:shop:left:a.example", 0, json.dumps({**json.loads(left), "good_until": 1}))
+    assert worker.reserve(1) is None
+    assert redis.client.keys("*left*") == []
 
 
 # -- the breaker, the service, the account ----------------------------------------------------------------------------

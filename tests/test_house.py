@@ -30,8 +30,8 @@ ORDER = """
     account fleet
     engine put
     submission
-    referrer
-    api.* checkup detection.* fleet_link limits
+    limits referrer
+    api.* checkup detection.* fleet_link
     astray clearance errors forms ledger redis_script report.* settings testing.* verdict
     addresses around asked breaker challenge controls estimate formdata journal masking neighbours polling
     secret setting_values signals stats terminal

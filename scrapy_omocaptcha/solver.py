@@ -150,7 +150,7 @@ class Solver:
                     await self._wait_out(entry, bought, f"the answer to a create call was lost ({error})")
                 self._give_up(reservation, entry)
                 pause = max(pause, error.retry_after or 0.0)
-                if last or pause > self._settings.job_timeout:
+                if (last or pause > self._settings.job_timeout) and not self._engine.closing:
                     raise
                 await self._engine.sleep(pause * self._random.uniform(1, 1 + _JITTER))
                 pause *= 2

@@ -49,15 +49,16 @@ class Account:
         self.balance: float | None = None
         """USD when the crawl began; None: nobody has asked."""
 
-    async def call(self, call: Coroutine[Any, Any, T], *, ahead: bool = False) -> T:
+    async def call(self, call: Coroutine[Any, Any, T], *, buys: bool = False) -> T:
         """Have a call answered when its turn comes, counted, and dropped when the crawl closes.
 
-        :param ahead: it does not wait for those calls that have come before it without this.
+        :param buys: it goes ahead of those that do not; when the crawl closes, its answer is awaited for a moment, so
+            that what was bought is known.
         :raises ApiError: as the call does.
         :raises ApiUnreachable: the crawl closes before the call has begun.
         :raises CrawlClosing: the crawl closes, and the call was on its way.
         """
-        with self._turns.turn(ahead=ahead) as come:
+        with self._turns.turn(ahead=buys) as come:
             with suppress(CrawlClosing):
                 await self._engine.wait(come)
             if self._engine.closing:
@@ -65,7 +66,7 @@ class Account:
                 raise ApiUnreachable("the crawl is closing, and the call has not begun", taken=False)
             self._stats.inc("api/calls")
             try:
-                return await self._engine.wait(call)
+                return await self._engine.wait(call, looks=2 if buys else 1)
             except ApiError as error:
                 self._stats.inc(f"api/errors/{error.reason}")
                 raise

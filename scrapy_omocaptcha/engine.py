@@ -74,7 +74,8 @@ class CrawlEngine:
         self._max_waiting = max_waiting
         self.holds: set[Hold] = set()
         self._extra_places = 0
-        self._waiting: set[Deferred[Any]] = set()
+        self._waiting: dict[Deferred[Any], int] = {}
+        """By what is waited for: at how many more looks the crawl may be closing."""
         self._look: Any = None
         crawler.signals.connect(self._about_to_send, signals.request_reached_downloader)
         crawler.signals.connect(self._downloaded, signals.response_downloaded)
@@ -97,9 +98,10 @@ class CrawlEngine:
         if not self.closing:
             deferred_from_coro(self._crawler.engine.close_spider_async(reason=reason))
 
-    async def wait(self, awaitable: Awaitable[T]) -> T:
+    async def wait(self, awaitable: Awaitable[T], *, looks: int = 1) -> T:
         """Wait for a Deferred or a coroutine, but not beyond the crawl's end.
 
+        :param looks: at which look that finds the crawl closing the wait ends; there is one each quarter of a second.
         :raises CrawlClosing: the crawl closes; what was waited for is cancelled.
         """
         if self.closing:
@@ -115,12 +117,12 @@ class CrawlEngine:
             lambda value: None if outer.called else outer.callback(value),
             lambda failure: None if outer.called else outer.errback(failure),
         )
-        self._waiting.add(outer)
+        self._waiting[outer] = looks
         self._keep_looking()
         try:
             return await maybe_deferred_to_future(outer)
         finally:
-            self._waiting.discard(outer)
+            del self._waiting[outer]
             _drop(inner)
 
     async def sleep(self, seconds: float) -> None:
@@ -150,7 +152,8 @@ class CrawlEngine:
     def _end_waits_when_closing(self) -> None:
         if self._waiting and self.closing:
             for outer in list(self._waiting):
-                if not outer.called:
+                self._waiting[outer] -= 1
+                if not (self._waiting[outer] or outer.called):
                     outer.errback(CrawlClosing("the crawl is closing"))
         if not self._waiting:
             self._look.stop()

@@ -138,7 +138,7 @@ class Solver:
                 return entry, reservation.running
             sent = self._clock()
             try:
-                job_id = await self._account.call(self._api.create_job(job), ahead=True)
+                job_id = await self._account.call(self._api.create_job(job), buys=True)
             except (ApiRefused, AccountError) as error:
                 self._give_up(reservation, entry)
                 if isinstance(error, AccountError):

@@ -405,6 +405,28 @@ def test_waiting_ends_when_the_spider_is_closed_and_cancels_what_it_waited_for(d
     assert left == set()
 
 
+def test_what_is_worth_a_moment_longer_may_still_come_when_all_else_has_ended(during):
+    async def probe(spider):
+        spider.crawler.engine._slot.add_request(request := scrapy.Request("http://127.0.0.1/"))
+        patient, hopeless = Deferred(), Deferred()
+        others = begin(ours(spider).wait(Deferred()))
+        first, second = (begin(ours(spider).wait(each, looks=2)) for each in (patient, hopeless))
+        await until(lambda: len(ours(spider)._waiting) == 3)
+        begin(spider.crawler.engine.close_spider_async(reason="enough"))
+        try:
+            with pytest.raises(CrawlClosing):
+                await maybe_deferred_to_future(others)
+            patient.callback("it has come")
+            value = await maybe_deferred_to_future(first)
+            with pytest.raises(CrawlClosing):
+                await maybe_deferred_to_future(second)
+            return value, ours(spider)._waiting
+        finally:
+            spider.crawler.engine._slot.remove_request(request)
+
+    assert during(probe) == ("it has come", {})
+
+
 def test_sleeping_ends_when_the_spider_is_closed(during):
     _, error, left = during(closing_probe(lambda engine, never: engine.sleep(3600)))
     assert isinstance(error, CrawlClosing)
@@ -509,7 +531,7 @@ def test_nothing_is_held_and_all_places_are_back_when_a_crawl_ends(crawl, servic
 
     crawled = crawl(Spider, {**service.settings, **settings})
     assert len(crawled.pages) + len(crawled.failures) == 12
-    assert left == {"holds": set(), "waiting": set(), "places": 16, "active": [set()]}
+    assert left == {"holds": set(), "waiting": {}, "places": 16, "active": [set()]}
 
 
 # -- sending -------------------------------------------------------------------------------------------------------

@@ -46,7 +46,7 @@ class Engine:
         self.closing = False
         self.slept = []
 
-    async def wait(self, awaitable):
+    async def wait(self, awaitable, *, looks=1):
         inner, outer = ensureDeferred(awaitable), Deferred()
         if self.closing:
             inner.addErrback(lambda _: None)

@@ -518,7 +518,7 @@ def test_it_runs_by_hand_until_it_is_told_to_end() -> None:
             connection.close()
             assert process.stdout.readline() == "never site GET /page/1 -> 503 challenge\n"
             process.send_signal(signal.SIGTERM)
-            assert process.stdout.read() == "0 jobs for 0.00000 USD, 0 pages shown.\n"
+            assert process.stdout.read() == "Jobs: 0 for 0.00000 USD. Pages shown: 0.\n"
             assert process.wait() == 0
             assert process.stderr.read() == ""
         finally:

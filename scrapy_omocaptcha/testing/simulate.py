@@ -85,7 +85,7 @@ def run(options: argparse.Namespace, say: Callable[[str], None]) -> None:
         while not end.wait(WAKE_UP_SECONDS):
             pass
         pages = sum(site.pages for site in sites)
-        say(f"{len(service.jobs)} jobs for {service.charged:.5f} USD, {pages} pages shown.")
+        say(f"Jobs: {len(service.jobs)} for {service.charged:.5f} USD. Pages shown: {pages}.")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -144,6 +144,7 @@ NONSENSE = [
     *((name, 0) for name in ("BREAKER_FAILURES", "MAX_ATTEMPTS", "CONCURRENT_JOBS")),
     *((name, 0) for name in ("JOB_TIMEOUT", "API_TIMEOUT", "POLL_INTERVAL", "TOKEN_MAX_AGE")),
     ("TOKEN_MAX_AGE", 121),
+    *(("JOURNAL", value) for value in ("", 5, True, [], ["omocaptcha.jsonl"])),
     *(("ON_FAILURE", value) for value in ("raise", "", "Errback", 1, ["errback"])),
     *((name, value) for name in ("ENABLED", "DRY_RUN") for value in ("maybe", "", [], {}, "yes")),
     *((name, value) for name in ("TYPE_JOB_ID", "TASK_TYPE") for value in ("", "  ", [], {}, True, 1.5)),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 
 import pytest
 
@@ -42,3 +44,15 @@ def test_a_workflow_runs_targets_may_only_read_and_pins_what_it_uses(path):
     used = re.findall(r"uses: (.+)", text)
     assert used
     assert all(re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action) for action in used), used
+
+
+@pytest.mark.skipif(not (ROOT / ".gitignore").exists(), reason="a source distribution has none")
+def test_clean_leaves_nothing_behind_that_git_ignores(tmp_path):
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    made = {line.strip("/").replace("*", "x") for line in read(".gitignore").splitlines()} - {"__pycache__"}
+    for name in made:
+        (tmp_path / name).mkdir(parents=True)
+    done = subprocess.run(["make", "clean"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    left = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")} - {"Makefile", "docs"}
+    assert left == set()

@@ -13,6 +13,8 @@ from tests.commands import ROOT
 TARGETS = set(re.findall(r"^([a-z-]+):.*   ## ", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
 # A source distribution has none.
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+ON_THE_IMAGE = {"chromium", "make", "python3-venv"}
+"""What a hosted runner has of what .ci/run installs."""
 
 
 def read(name):
@@ -44,6 +46,16 @@ def test_a_workflow_runs_targets_may_only_read_and_pins_what_it_uses(path):
     used = re.findall(r"uses: (.+)", text)
     assert used
     assert all(re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action) for action in used), used
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_a_workflow_installs_what_the_tests_cannot_do_without_in_ci(path):
+    wanted = set(re.findall(r"missing\+=\(([\w-]+)\)", read(".ci/run"))) - ON_THE_IMAGE
+    jobs = re.findall(r"^    steps:\n((?:^      .*\n|\n)+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+    testing = [job for job in jobs if re.search("make (check|minimum|[$])", job)]
+    assert testing
+    for job in testing:
+        assert wanted <= set(" ".join(re.findall("apt-get install (.+)", job)).split())
 
 
 @pytest.mark.skipif(not (ROOT / ".gitignore").exists(), reason="a source distribution has none")

@@ -41,6 +41,7 @@ class Account:
         self._asking = DeferredLock()
         self.balance: float | None = None
         """USD when the crawl began; None: nobody has asked."""
+        self._refused: str | None = None
 
     async def call(self, call: Awaitable[T]) -> T:
         """Have a call answered, counted, and dropped when the crawl closes.
@@ -66,6 +67,9 @@ class Account:
             return
         await self._engine.wait(self._asking.acquire())
         try:
+            if self._refused is not None:
+                # Said to somebody else, while this one waited.
+                raise NotBought("account", self._refused)
             if not self._price_asked:
                 await self._ask_price()
                 self._price_asked = True
@@ -133,6 +137,7 @@ class Account:
         """The service refuses the account: nothing is bought any more."""
         cure = "check OMOCAPTCHA_API_TOKEN and the balance of the account"
         message = f"the service refuses this account ({error}); nothing is bought any more: {cure}"
+        self._refused = self._refused or message
         if self._limits.close_account(message):
             logger.error("OMOcaptcha: %s", message)
         return NotBought("account", message)

@@ -203,14 +203,26 @@ def test_while_the_balance_is_not_known_nothing_is_bought_and_afterwards_the_cra
     assert len(service.jobs) == 1
 
 
-def test_an_account_that_is_refused_is_told_when_the_spider_opens_and_asked_nothing_more(crawl, service, walled):
-    site = walled("session", catalogue_pages=2)
+def test_an_account_that_is_refused_when_the_spider_opens_is_asked_once_however_many_wait_for_the_answer(
+    crawl, service, walled
+):
+    site = walled("session")
+    # The answer comes when all of the requests want it.
+    service.fault("getBalance", "slow", seconds=0.5)
+
+    class Wishing(RecordingSpider):
+        def requests(self):
+            wish = {"sitekey": site.sitekey, "page": f"{site.url}/signup", "put": "query:token"}
+            for number in range(5):
+                url = f"{site.url}/api/query?q={number}"
+                yield scrapy.Request(url, self.page, errback=self.failed, meta={"omocaptcha": wish})
+
     wrong = {"OMOCAPTCHA_API_TOKEN": "wrong", "OMOCAPTCHA_MIN_BALANCE": 1}
-    crawled = crawl(crawling(site, 2), {**service.settings, **wrong})
-    assert crawled.count("skipped/account") == len(crawled.failures) == 2
+    crawled = crawl(Wishing, {**service.settings, **wrong})
+    assert [error.reason for error in crawled.failures] == ["account"] * 5
     (line,) = crawled.said(logging.ERROR)
     assert "check OMOCAPTCHA_API_TOKEN" in line
-    assert len(service.calls) == 1
+    assert [call.name for call in service.calls] == ["getBalance"]
 
 
 def test_a_balance_that_cannot_be_asked_at_the_end_is_left_out_of_the_bill(crawl, service, walled):

@@ -7,15 +7,18 @@ out goes to ``limits``, which decides.
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from twisted.internet.defer import DeferredLock
 
-from scrapy_omocaptcha.errors import AccountError, ApiError, NotBought
+from scrapy_omocaptcha.errors import AccountError, ApiError, ApiUnreachable, CrawlClosing, NotBought
 from scrapy_omocaptcha.settings import FALLBACK_PRICE
+from scrapy_omocaptcha.turns import Turns
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Coroutine
+    from typing import Any
 
     from scrapy_omocaptcha.api.protocol import Api
     from scrapy_omocaptcha.engine import CrawlEngine
@@ -26,6 +29,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
+
+CALLS_AT_ONCE = 256
+"""Each has a connection of its own. More would not be answered sooner, and a process may open 1,024 files as a rule."""
 
 
 class Account:
@@ -39,22 +45,31 @@ class Account:
         self._min_balance = settings.min_balance
         self._price_asked = settings.price is not None
         self._asking = DeferredLock()
+        self._turns = Turns(CALLS_AT_ONCE)
         self.balance: float | None = None
         """USD when the crawl began; None: nobody has asked."""
         self._refused: str | None = None
 
-    async def call(self, call: Awaitable[T]) -> T:
-        """Have a call answered, counted, and dropped when the crawl closes.
+    async def call(self, call: Coroutine[Any, Any, T], *, ahead: bool = False) -> T:
+        """Have a call answered when its turn comes, counted, and dropped when the crawl closes.
 
+        :param ahead: it does not wait for those calls that have come before it without this.
         :raises ApiError: as the call does.
-        :raises CrawlClosing: the crawl closes.
+        :raises ApiUnreachable: the crawl closes before the call has begun.
+        :raises CrawlClosing: the crawl closes, and the call was on its way.
         """
-        self._stats.inc("api/calls")
-        try:
-            return await self._engine.wait(call)
-        except ApiError as error:
-            self._stats.inc(f"api/errors/{error.reason}")
-            raise
+        with self._turns.turn(ahead=ahead) as come:
+            with suppress(CrawlClosing):
+                await self._engine.wait(come)
+            if self._engine.closing:
+                call.close()
+                raise ApiUnreachable("the crawl is closing, and the call has not begun", taken=False)
+            self._stats.inc("api/calls")
+            try:
+                return await self._engine.wait(call)
+            except ApiError as error:
+                self._stats.inc(f"api/errors/{error.reason}")
+                raise
 
     async def ready(self) -> None:
         """Know price and balance before the first job is bought, however many are wanted at once.

@@ -19,7 +19,7 @@ from scrapy.utils.conf import build_component_list
 from scrapy.utils.misc import load_object
 
 from scrapy_omocaptcha.addresses import host_of
-from scrapy_omocaptcha.settings import Settings
+from scrapy_omocaptcha.settings import Settings, queue_is_shared
 from scrapy_omocaptcha.verdict import is_allowed
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ def complaints(settings: Settings, project: BaseSettings, spider: Spider, ours: 
         )
     yield from _no_room(settings, project)
     yield from _nothing_allowed(settings, spider)
+    yield from _not_shared(settings, project)
 
 
 def _misspelt(project: BaseSettings) -> Iterator[str]:
@@ -110,4 +111,19 @@ def _nothing_allowed(settings: Settings, spider: Spider) -> Iterator[str]:
         yield (
             f"{source} ({', '.join(domains)}) and the spider's allowed_domains ({', '.join(theirs)}) have no host in "
             "common, so that no job is ever bought: name the spider's hosts there"
+        )
+
+
+def _not_shared(settings: Settings, project: BaseSettings) -> Iterator[str]:
+    if not queue_is_shared(project):
+        return
+    if settings.redis_url is None and not settings.dry_run:
+        yield (
+            "scrapy-redis shares the queue, but each worker has limits of its own, so that ten of them may spend ten "
+            "times as much: set OMOCAPTCHA_REDIS_URL to the same Redis"
+        )
+    if not project.getbool("SCHEDULER_PERSIST"):
+        yield (
+            "SCHEDULER_PERSIST is False, so that the first worker that ends empties the queue of all, with what it has "
+            "put back: set it to True"
         )

@@ -14,6 +14,7 @@ from scrapy_omocaptcha.api.versions import speak
 from scrapy_omocaptcha.clearance import Clearance
 from scrapy_omocaptcha.engine import CrawlEngine
 from scrapy_omocaptcha.estimate import Estimate
+from scrapy_omocaptcha.fleet import Fleet
 from scrapy_omocaptcha.ledger import Ledger
 from scrapy_omocaptcha.limits import Limits
 from scrapy_omocaptcha.neighbours import Neighbours
@@ -56,19 +57,24 @@ class Means:
     def of(cls, crawler: Crawler, settings: Settings) -> Means:
         assert crawler.stats is not None
         clock = time.monotonic
+        spider = crawler.spider.name if crawler.spider is not None else ""
         stats = Stats(crawler.stats)
         engine = CrawlEngine(crawler, settings.max_waiting)
         neighbours = Neighbours(crawler)
         api = speak(settings, transport_for(settings.api_url, timeout=settings.api_timeout))
         ledger = Ledger(
-            spider=crawler.spider.name if crawler.spider is not None else "",
+            spider=spider,
             stats=stats,
             journal=settings.journal,
-            per_day=settings.max_cost_per_day > 0,
+            per_day=settings.max_cost_per_day > 0 and settings.redis_url is None,
             jobdir=job_dir(crawler.settings),
         )
         price = settings.price or FALLBACK_PRICE
-        limits = Limits(settings, price, clock, spent_in_a_day=ledger.spent_in_a_day)
+        limits = (
+            Limits(settings, price, clock, spent_in_a_day=ledger.spent_in_a_day)
+            if settings.redis_url is None
+            else Fleet(settings, price, clock, engine=engine, name=settings.fleet_of(spider))
+        )
         limits.go_on(ledger.earlier)
         account = Account(api, limits, engine=engine, settings=settings, stats=stats)
         solver = Solver(

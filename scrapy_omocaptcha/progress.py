@@ -53,9 +53,10 @@ class Progress:
     def _opened(self, spider: Spider) -> None:
         settings = self._means.settings
         logger.info(
-            "OMOcaptcha is on: %s, at most %s for this crawl%s, %d jobs for a request%s",
+            "OMOcaptcha is on: %s, at most %s for %s%s, %d jobs for a request%s",
             urlsplit(settings.api_url).netloc,
             f"{settings.max_cost:g} USD" if settings.max_cost else "any cost",
+            "this crawl" if settings.redis_url is None else f"the fleet {settings.fleet_of(spider.name)!r}",
             f" and {settings.max_cost_per_day:g} USD in 24 hours" if settings.max_cost_per_day else "",
             settings.max_attempts,
             "; dry run, nothing is bought" if settings.dry_run else "",
@@ -113,4 +114,5 @@ class Progress:
         )
         logger.info("%s", report)
         means.ledger.close()
+        await means.limits.close()
         await means.api.close()

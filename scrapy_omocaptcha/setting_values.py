@@ -6,9 +6,11 @@ and what is valid.
 
 from __future__ import annotations
 
+import ipaddress
 import math
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from scrapy.settings import BaseSettings
@@ -49,10 +51,20 @@ def read_count(settings: BaseSettings, name: str, default: int, *, least: int = 
     return int(number)
 
 
-def read_word(settings: BaseSettings, name: str, default: str) -> str:
+@overload
+def read_word(settings: BaseSettings, name: str, default: str) -> str: ...
+
+
+@overload
+def read_word(settings: BaseSettings, name: str, default: None) -> str | None: ...
+
+
+def read_word(settings: BaseSettings, name: str, default: str | None) -> str | None:
     value = settings.get(name, default)
+    if value is None and default is None:
+        return None
     if isinstance(value, bool) or not isinstance(value, (int, str)) or not str(value).strip():
-        raise nonsense(name, value, f"a text such as {default!r}")
+        raise nonsense(name, value, "a text" if default is None else f"a text such as {default!r}")
     return str(value).strip()
 
 
@@ -70,3 +82,56 @@ def read_path(settings: BaseSettings, name: str) -> str | None:
     if not isinstance(value, (str, os.PathLike)) or not os.fspath(value):
         raise nonsense(name, value, "the path of a file, or None")
     return str(os.fspath(value))
+
+
+def read_domains(settings: BaseSettings, name: str) -> tuple[str, ...] | None:
+    if settings.get(name) is None:
+        return None
+    valid = "a list of host names such as 'example.com'"
+    try:
+        domains = settings.getlist(name)
+    except TypeError:
+        raise nonsense(name, settings.get(name), valid) from None
+    for domain in domains:
+        if not isinstance(domain, str) or not domain.strip(". ") or "/" in domain or ":" in domain:
+            raise nonsense(name, domain, valid)
+    return tuple(domain.strip(". ").lower() for domain in domains)
+
+
+def read_base_url(settings: BaseSettings, name: str, default: str) -> str:
+    """An address below which calls with a credential go."""
+    value = settings.get(name) or default
+    valid = "a URL such as 'https://…/api', without user, query or fragment; http only to a loopback address"
+    if "@" in str(value) or "?" in str(value):
+        # not echoed: what stands there may be a credential
+        raise ValueError(f"{name} carries a user, a password or a query; it must be {valid}")
+    try:
+        parts = urlsplit(value)
+        # urlsplit reads the port only when asked
+        acceptable = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except (TypeError, ValueError, AttributeError):
+        raise nonsense(name, value, valid) from None
+    secure = parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname or ""))
+    # urlsplit overlooks white space and an empty fragment, programs read a backslash differently
+    odd = any(c in "\\#" or c.isspace() or not c.isprintable() for c in str(value))
+    if not acceptable or not secure or odd:
+        raise nonsense(name, value, valid)
+    return str(value).rstrip("/")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def read_redis_url(settings: BaseSettings, name: str) -> str | None:
+    value = settings.get(name)
+    if value is None:
+        return None
+    scheme, _, place = value.partition("://") if isinstance(value, str) else ("", "", "")
+    if scheme not in ("redis", "rediss", "unix") or not place or any(c.isspace() or not c.isprintable() for c in value):
+        # not echoed: it may hold a password
+        raise ValueError(f"{name} must be a URL such as 'redis://127.0.0.1:6379/0' (or rediss://, unix://), or None")
+    return str(value)

@@ -7,12 +7,10 @@ with the cure.
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from scrapy.exceptions import NotConfigured
 from scrapy.settings import BaseSettings
@@ -21,11 +19,14 @@ from scrapy.utils.misc import load_object
 from scrapy_omocaptcha.secret import Secret
 from scrapy_omocaptcha.setting_values import (
     nonsense,
+    read_base_url,
     read_bool,
     read_choice,
     read_count,
+    read_domains,
     read_number,
     read_path,
+    read_redis_url,
     read_word,
 )
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 Trigger = Callable[["Response", "Challenge"], "bool | None"]
 
+OWN_LIMITS = "own_limits"
 FALLBACK_PRICE = 0.00055
 """USD a job, from the service's published list; used until that list has been asked."""
 
@@ -81,12 +83,21 @@ class Settings:
     dry_run: bool
     journal: str | None
     """Path of the journal."""
+    redis_url: Secret | None
+    """Where the workers of a fleet share their limits; it may hold a password."""
+    fleet: str | None
+    """Name of the fleet; None: the spider's."""
+    on_redis_failure: str
 
     def domains(self, spider: Spider | None) -> tuple[str, ...]:
         """Hosts for which ``spider`` may have jobs bought, those below them included; none: every host."""
         if self.allowed_domains is not None:
             return self.allowed_domains
         return tuple(domain.lower() for domain in getattr(spider, "allowed_domains", None) or () if domain)
+
+    def fleet_of(self, spider: str) -> str:
+        """The name of the fleet, given that of the spider."""
+        return self.fleet or spider
 
     @classmethod
     def from_settings(cls, settings: BaseSettings) -> Settings:
@@ -99,17 +110,21 @@ class Settings:
             raise NotConfigured("OMOCAPTCHA_ENABLED is False")
         dry_run = read_bool(settings, "OMOCAPTCHA_DRY_RUN", False)
         journal = read_path(settings, "OMOCAPTCHA_JOURNAL")
+        redis_url = read_redis_url(settings, "OMOCAPTCHA_REDIS_URL")
+        on_redis_failure = read_choice(settings, "OMOCAPTCHA_ON_REDIS_FAILURE", "stop", ("stop", OWN_LIMITS))
         api_version = _api_version(settings)
         return cls(
             api_token=_api_token(settings, needed=not dry_run),
             api_version=api_version,
-            api_url=_api_url(settings, _API_URLS[api_version]),
+            api_url=read_base_url(settings, "OMOCAPTCHA_API_URL", _API_URLS[api_version]),
             type_job_id=read_word(settings, "OMOCAPTCHA_TYPE_JOB_ID", "1"),
             task_type=read_word(settings, "OMOCAPTCHA_TASK_TYPE", "RecaptchaV2TokenTask"),
             trigger=_trigger(settings),
-            allowed_domains=_domains(settings),
+            allowed_domains=read_domains(settings, "OMOCAPTCHA_ALLOWED_DOMAINS"),
             max_cost=read_number(settings, "OMOCAPTCHA_MAX_COST", 1.0),
-            max_cost_per_day=_per_day(settings, journal),
+            max_cost_per_day=_per_day(
+                settings, journal, shared=redis_url is not None, own_limits=on_redis_failure == OWN_LIMITS
+            ),
             price=_price(settings),
             max_jobs=read_count(settings, "OMOCAPTCHA_MAX_JOBS", 0),
             max_jobs_per_host=read_count(settings, "OMOCAPTCHA_MAX_JOBS_PER_HOST", 0),
@@ -119,7 +134,7 @@ class Settings:
             breaker_pause=read_number(settings, "OMOCAPTCHA_BREAKER_PAUSE", 300.0),
             max_attempts=read_count(settings, "OMOCAPTCHA_MAX_ATTEMPTS", 2, least=1),
             concurrent_jobs=read_count(settings, "OMOCAPTCHA_CONCURRENT_JOBS", 32, least=1),
-            max_waiting=read_count(settings, "OMOCAPTCHA_MAX_WAITING", 256),
+            max_waiting=read_count(settings, "OMOCAPTCHA_MAX_WAITING", 32 if queue_is_shared(settings) else 256),
             job_timeout=read_number(settings, "OMOCAPTCHA_JOB_TIMEOUT", 180.0, least=1.0),
             api_timeout=read_number(settings, "OMOCAPTCHA_API_TIMEOUT", 20.0, least=0.1),
             poll_interval=read_number(settings, "OMOCAPTCHA_POLL_INTERVAL", 2.0, least=0.01),
@@ -127,6 +142,9 @@ class Settings:
             on_failure=read_choice(settings, "OMOCAPTCHA_ON_FAILURE", "errback", ("errback", "response")),
             dry_run=dry_run,
             journal=journal,
+            redis_url=None if redis_url is None else Secret(redis_url),
+            fleet=read_word(settings, "OMOCAPTCHA_FLEET", None),
+            on_redis_failure=on_redis_failure,
         )
 
     @classmethod
@@ -154,11 +172,29 @@ def is_switched_on(settings: BaseSettings) -> bool:
     return read_bool(settings, "OMOCAPTCHA_ENABLED", True)
 
 
-def _per_day(settings: BaseSettings, journal: str | None) -> float:
+def queue_is_shared(settings: BaseSettings) -> bool:
+    """Requests are queued by scrapy-redis, for several processes; who is killed loses what it has taken from there."""
+    try:
+        scheduler = load_object(settings.get("SCHEDULER", ""))
+    except (ImportError, NameError, TypeError, ValueError):
+        # Scrapy says so itself.
+        return False
+    return any(each.__module__.partition(".")[0] == "scrapy_redis" for each in getattr(scheduler, "__mro__", ()))
+
+
+def _per_day(settings: BaseSettings, journal: str | None, *, shared: bool, own_limits: bool) -> float:
     name = "OMOCAPTCHA_MAX_COST_PER_DAY"
     most = read_number(settings, name, 0.0)
-    if most and journal is None:
-        raise ValueError(f"{name} needs OMOCAPTCHA_JOURNAL, in which the crawls of a day say what they have spent")
+    if most and journal is None and not shared:
+        raise ValueError(
+            f"{name} needs OMOCAPTCHA_JOURNAL, in which the crawls of a day say what they have spent, or "
+            "OMOCAPTCHA_REDIS_URL"
+        )
+    if most and shared and own_limits:
+        raise ValueError(
+            f"{name} is a limit of all that share OMOCAPTCHA_REDIS_URL, which no worker can hold by itself: set "
+            "OMOCAPTCHA_ON_REDIS_FAILURE to 'stop'"
+        )
     return most
 
 
@@ -184,34 +220,6 @@ def _api_version(settings: BaseSettings) -> int:
     raise nonsense(name, settings.get(name), "1 (jobs) or 2 (tasks)")
 
 
-def _api_url(settings: BaseSettings, default: str) -> str:
-    name = "OMOCAPTCHA_API_URL"
-    value = settings.get(name) or default
-    valid = "a URL such as 'https://…/api', without user, query or fragment; http only to a loopback address"
-    if "@" in str(value) or "?" in str(value):
-        # not echoed: what stands there may be a credential
-        raise ValueError(f"{name} carries a user, a password or a query; it must be {valid}")
-    try:
-        parts = urlsplit(value)
-        # urlsplit reads the port only when asked
-        acceptable = bool(parts.hostname) and (parts.port is None or parts.port > 0)
-    except (TypeError, ValueError, AttributeError):
-        raise nonsense(name, value, valid) from None
-    secure = parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname or ""))
-    # urlsplit overlooks white space and an empty fragment, programs read a backslash differently
-    odd = any(c in "\\#" or c.isspace() or not c.isprintable() for c in str(value))
-    if not acceptable or not secure or odd:
-        raise nonsense(name, value, valid)
-    return str(value).rstrip("/")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 def _price(settings: BaseSettings) -> float | None:
     name = "OMOCAPTCHA_PRICE"
     if settings.get(name, "auto") == "auto":
@@ -220,21 +228,6 @@ def _price(settings: BaseSettings) -> float | None:
         return read_number(settings, name, FALLBACK_PRICE)
     except ValueError:
         raise nonsense(name, settings.get(name), "'auto' or the price of a job in USD") from None
-
-
-def _domains(settings: BaseSettings) -> tuple[str, ...] | None:
-    name = "OMOCAPTCHA_ALLOWED_DOMAINS"
-    if settings.get(name) is None:
-        return None
-    valid = "a list of host names such as 'example.com'"
-    try:
-        domains = settings.getlist(name)
-    except TypeError:
-        raise nonsense(name, settings.get(name), valid) from None
-    for domain in domains:
-        if not isinstance(domain, str) or not domain.strip(". ") or "/" in domain or ":" in domain:
-            raise nonsense(name, domain, valid)
-    return tuple(domain.strip(". ").lower() for domain in domains)
 
 
 def _trigger(settings: BaseSettings) -> Trigger | None:

@@ -27,12 +27,14 @@ from scrapy_omocaptcha.errors import (
     JobLost,
     JobTimeout,
 )
+from scrapy_omocaptcha.journal import HANDED_ON
+from scrapy_omocaptcha.limits import Running
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from scrapy_omocaptcha.account import Account
-    from scrapy_omocaptcha.api.protocol import Api, JobId
+    from scrapy_omocaptcha.api.protocol import Api
     from scrapy_omocaptcha.challenge import Challenge
     from scrapy_omocaptcha.engine import CrawlEngine
     from scrapy_omocaptcha.ledger import Entry, Ledger
@@ -92,8 +94,9 @@ class Solver:
         await self._engine.wait(self._jobs_at_once.acquire())
         try:
             await self._account.ready()
-            entry, job_id, sent = await self._create(challenge, host, bought)
-            return await self._result(entry, job_id, challenge.sitekey or "", sent)
+            job = JobRequest(public_address(challenge.url), challenge.sitekey or "", challenge.invisible)
+            entry, running = await self._create(job, host, bought)
+            return await self._result(entry, running, job)
         finally:
             self._jobs_at_once.release()
 
@@ -107,13 +110,13 @@ class Solver:
         entry = self._unjudged.pop(_key(token))
         entry.judged("accepted")
         if opened:
-            self._limits.breaker.succeeded(entry.record.host, token.sitekey)
+            self._limits.succeeded(entry.record.host, token.sitekey)
 
     def rejected(self, token: Token) -> None:
         """The site has not."""
         entry = self._unjudged.pop(_key(token))
         entry.judged("rejected")
-        self._limits.breaker.failed(entry.record.host, token.sitekey)
+        self._limits.failed(entry.record.host, token.sitekey)
 
     def expired(self, token: Token, reason: str) -> None:
         """It was not handed in."""
@@ -125,17 +128,17 @@ class Solver:
 
     # -- buying --------------------------------------------------------------------------------------------------
 
-    async def _create(
-        self, challenge: Challenge, host: str, bought: Callable[[float], None]
-    ) -> tuple[Entry, JobId, float]:
-        """A new job, its id, and when it was asked for."""
-        job = JobRequest(public_address(challenge.url), challenge.sitekey or "", challenge.invisible)
+    async def _create(self, job: JobRequest, host: str, bought: Callable[[float], None]) -> tuple[Entry, Running]:
+        """A new job; or one that others have left under way."""
         pause = _FIRST_PAUSE
         for last in (False,) * (_CREATE_TRIES - 1) + (True,):
-            reservation, entry = self._reserve(job, host)
+            reservation, entry = await self._reserve(job, host)
+            if reservation.running is not None:
+                entry.taken_over(str(reservation.running.id))
+                return entry, reservation.running
             sent = self._clock()
             try:
-                job_id = await self._account.call(self._api.create_job(job))
+                job_id = await self._account.call(self._api.create_job(job), ahead=True)
             except (ApiRefused, AccountError) as error:
                 self._give_up(reservation, entry)
                 if isinstance(error, AccountError):
@@ -147,7 +150,7 @@ class Solver:
                     await self._wait_out(entry, bought, f"the answer to a create call was lost ({error})")
                 self._give_up(reservation, entry)
                 pause = max(pause, error.retry_after or 0.0)
-                if last or pause > self._settings.job_timeout:
+                if (last or pause > self._settings.job_timeout) and not self._engine.closing:
                     raise
                 await self._engine.sleep(pause * self._random.uniform(1, 1 + _JITTER))
                 pause *= 2
@@ -160,15 +163,16 @@ class Solver:
             else:
                 self._buy(entry, str(job_id), bought)
                 self._limits.taken()
-                return entry, job_id, sent
+                # It may be ready from the moment at which it was asked for.
+                return entry, Running(job_id, created=self._clock(), not_ready=sent)
         raise AssertionError("unreachable")
 
-    def _reserve(self, job: JobRequest, host: str) -> tuple[Reservation, Entry]:
+    async def _reserve(self, job: JobRequest, host: str) -> tuple[Reservation, Entry]:
         """Room in the limits, and a line in the books."""
         if self._engine.closing:
             raise CrawlClosing("the crawl is closing")
         with self._ledger.locked():
-            reservation = self._limits.reserve(host, job.sitekey)
+            reservation = await self._limits.book(host, job.sitekey, job.page)
             kind = "invisible" if job.invisible else "checkbox"
             entry = self._ledger.enter(host=host, page=job.page, kind=kind, cost=reservation.cost)
             if not self._ledger.is_shared(entry):
@@ -196,42 +200,50 @@ class Solver:
 
     # -- waiting -------------------------------------------------------------------------------------------------
 
-    async def _result(self, entry: Entry, job_id: JobId, sitekey: str, sent: float) -> Token:
-        """Wait for a job that was asked for at ``sent``."""
-        made_after = sent
-        created = last_question = not_ready = self._clock()
-        deadline = created + self._settings.job_timeout
+    async def _result(self, entry: Entry, running: Running, job: JobRequest) -> Token:
+        """Wait for a job's token; when the crawl closes before it is there, leave the job to others."""
+        try:
+            return await self._token(entry, running, job)
+        except CrawlClosing:
+            if self._limits.hand_on(running, job.sitekey, job.page):
+                entry.left(HANDED_ON)
+            raise
+
+    async def _token(self, entry: Entry, running: Running, job: JobRequest) -> Token:
+        began, last_question = sorted((running.created, running.not_ready))
+        deadline = running.created + self._settings.job_timeout
         asked = 0
         while True:
-            at = created + self._polling.next_question(last_question - created, asked)
+            at = running.created + self._polling.next_question(last_question - running.created, asked)
             await self._engine.sleep(max(0.0, min(at, deadline) - self._clock()))
             last_question = self._clock()
             asked += 1
             try:
-                value = await self._account.call(self._api.job_result(job_id))
+                value = await self._account.call(self._api.job_result(running.id))
             except AccountError as error:
                 self._account.close(error)
             except ApiUnreachable as error:
                 if error.retry_after is not None:
                     await self._engine.sleep(min(error.retry_after, max(0.0, deadline - self._clock())))
             except ApiError as error:
-                logger.debug("Job %s: %s; asking again", job_id, error)
+                logger.debug("Job %s: %s; asking again", running.id, error)
             except JobFailed as error:
-                entry.failed(error.reason, self._clock() - sent, asked)
-                self._limits.breaker.failed(entry.record.host, sitekey)
+                entry.failed(error.reason, self._clock() - began, asked)
+                self._limits.failed(entry.record.host, job.sitekey)
                 raise
             else:
                 if value is not None:
-                    self._polling.saw(not_ready - created, last_question - created)
-                    entry.solved(self._clock() - sent, asked)
-                    token = Token(value, sitekey=sitekey, made_at=made_after, job=str(job_id))
+                    not_ready = max(0.0, running.not_ready - running.created)
+                    self._polling.saw(not_ready, last_question - running.created)
+                    entry.solved(self._clock() - began, asked)
+                    token = Token(value, sitekey=job.sitekey, made_at=running.not_ready, job=str(running.id))
                     self._unjudged[_key(token)] = entry
                     return token
-                not_ready = made_after = last_question
+                running.not_ready = last_question
             if last_question >= deadline:
-                entry.failed(JobTimeout.reason, self._clock() - sent, asked)
+                entry.failed(JobTimeout.reason, self._clock() - began, asked)
                 raise JobTimeout(
-                    f"job {job_id} had no answer within {self._settings.job_timeout:g} s (OMOCAPTCHA_JOB_TIMEOUT)"
+                    f"job {running.id} had no answer within {self._settings.job_timeout:g} s (OMOCAPTCHA_JOB_TIMEOUT)"
                 )
 
 

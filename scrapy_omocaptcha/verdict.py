@@ -49,6 +49,7 @@ REASONS = {
     "min_balance": "",
     "breaker": "",
     "refused": "",
+    "redis": "",
     "account": "",
     # of the operator
     "dry_run": "OMOCAPTCHA_DRY_RUN is on",

@@ -11,7 +11,7 @@ from tldextract import TLDExtract
 
 from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
 from tests import browser as chromium
-from tests import fuzzing
+from tests import fuzzing, redis_server
 from tests.commands import ROOT, python
 from tests.crawling import Crawls, Reactor
 
@@ -66,6 +66,17 @@ def walled(service):
     yield start
     for site in sites:
         site.__exit__(None, None, None)
+
+
+@pytest.fixture
+def redis(tmp_path_factory):
+    if redis_server.PROGRAM is None:
+        if os.environ.get("CI"):
+            pytest.fail("redis-server is not installed, and CI must not leave these tests out")
+        pytest.skip("redis-server is not installed (Debian package redis-server)")
+    server = redis_server.RedisServer(tmp_path_factory.mktemp("redis"))
+    yield server
+    server.close()
 
 
 @pytest.fixture(scope="session")

@@ -150,4 +150,10 @@ class Crawls:
         crawler = runner.create_crawler(spider)
         done = runner.crawl(crawler, **kwargs)
         done.addTimeout(self._patience, self._reactor.reactor)
-        return done.addCallback(lambda _: crawler)
+        return done.addCallback(lambda _: self._ended(crawler))
+
+    def _ended(self, crawler: Any) -> Any:
+        # Cancelled for want of time, a crawl comes back as if it had ended.
+        if crawler.stats.get_value("finish_reason") is None:
+            raise TimeoutError(f"the crawl has not ended within {self._patience} s")
+        return crawler

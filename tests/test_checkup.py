@@ -129,6 +129,23 @@ def test_domains_that_shut_the_spiders_own_host_out_are_said(crawl, service, set
     assert opened(crawl, service, settings, **attributes) == [f"OMOcaptcha: {said}"]
 
 
+SHARED = {
+    "SCHEDULER": "scrapy_redis.scheduler.Scheduler",
+    "DUPEFILTER_CLASS": "scrapy_redis.dupefilter.RFPDupeFilter",
+    "SCHEDULER_PERSIST": True,
+}
+
+
+def test_a_queue_that_is_shared_without_its_limits_or_that_ends_with_one_worker_is_said(crawl, service, redis):
+    shared = {**SHARED, "REDIS_URL": redis.url, "OMOCAPTCHA_REDIS_URL": redis.url}
+    assert opened(crawl, service, shared) == []
+    (said,) = opened(crawl, service, {**shared, "OMOCAPTCHA_REDIS_URL": None})
+    assert "each worker has limits of its own" in said
+    assert opened(crawl, service, {**shared, "OMOCAPTCHA_REDIS_URL": None, "OMOCAPTCHA_DRY_RUN": True}) == []
+    (said,) = opened(crawl, service, {**shared, "SCHEDULER_PERSIST": False})
+    assert "SCHEDULER_PERSIST is False" in said
+
+
 @pytest.mark.parametrize(
     ("name", "meant"),
     [

@@ -57,7 +57,11 @@ def test_every_setting_has_an_entry_and_no_other_has():
 
 def test_the_defaults_that_are_told_are_those_of_the_code():
     literal = {name: told.strip("`") for name, told in settings_told().items() if told.startswith("``")}
-    assert set(settings_told()) - set(literal) == {"OMOCAPTCHA_API_TOKEN", "OMOCAPTCHA_ALLOWED_DOMAINS"}
+    assert set(settings_told()) - set(literal) == {
+        "OMOCAPTCHA_API_TOKEN",
+        "OMOCAPTCHA_ALLOWED_DOMAINS",
+        "OMOCAPTCHA_FLEET",
+    }
     assert read({name: ast.literal_eval(default) for name, default in literal.items()}) == read({})
 
 

@@ -27,14 +27,14 @@ ORDER = """
     means
     handover policy telling
     solver
-    account
+    account fleet
     engine put
     submission
-    referrer
-    api.* checkup detection.* limits
-    astray clearance errors forms ledger report.* settings testing.* verdict
+    limits referrer
+    api.* checkup detection.* fleet_link
+    astray clearance errors forms ledger redis_script report.* settings testing.* verdict
     addresses around asked breaker challenge controls estimate formdata journal masking neighbours polling
-    secret setting_values signals stats terminal
+    secret setting_values signals stats terminal turns
 """
 """Who imports whom: a module those of the lines below its own, no others. ``api.*`` is a package, whose modules import
 each other as they like, but not in a circle. A new module goes as far down as it can."""

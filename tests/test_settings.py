@@ -11,6 +11,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from scrapy.exceptions import NotConfigured
 from scrapy.settings import Settings as ScrapySettings
+from scrapy_redis.scheduler import Scheduler
 
 from scrapy_omocaptcha.settings import Settings
 
@@ -99,6 +100,8 @@ GOOD = [
     ("POLL_INTERVAL", "5", 5.0),
     ("TOKEN_MAX_AGE", "120", 120.0),
     ("ON_FAILURE", "response", "response"),
+    ("ON_REDIS_FAILURE", "own_limits", "own_limits"),
+    ("FLEET", "shop", "shop"),
     ("DRY_RUN", "True", True),
     ("DRY_RUN", "0", False),
     ("DRY_RUN", 1, True),
@@ -146,6 +149,8 @@ NONSENSE = [
     ("TOKEN_MAX_AGE", 121),
     *(("JOURNAL", value) for value in ("", 5, True, [], ["omocaptcha.jsonl"])),
     *(("ON_FAILURE", value) for value in ("raise", "", "Errback", 1, ["errback"])),
+    *(("ON_REDIS_FAILURE", value) for value in ("go_on", "", True)),
+    *(("FLEET", value) for value in ("", " ", True, [])),
     *((name, value) for name in ("ENABLED", "DRY_RUN") for value in ("maybe", "", [], {}, "yes")),
     *((name, value) for name in ("TYPE_JOB_ID", "TASK_TYPE") for value in ("", "  ", [], {}, True, 1.5)),
     *(("API_VERSION", value) for value in (0, 3, "v2", "", True, 1.5, [1])),
@@ -328,3 +333,49 @@ def test_plain_http_goes_to_loopback(url):
 def test_plain_http_goes_nowhere_else_not_even_to_what_looks_like_loopback(url):
     with pytest.raises(ValueError, match="OMOCAPTCHA_API_URL"):
         read(API_URL=url)
+
+
+# -- a fleet --------------------------------------------------------------------------------------------------------
+
+
+class OwnScheduler(Scheduler):
+    """As projects have one of their own."""
+
+
+@pytest.mark.parametrize("scheduler", ["scrapy_redis.scheduler.Scheduler", Scheduler, OwnScheduler])
+def test_a_worker_whose_queue_is_shared_holds_less_since_it_loses_that_if_it_is_killed(scheduler):
+    named = {"OMOCAPTCHA_API_TOKEN": TOKEN, "SCHEDULER": scheduler}
+    assert Settings.from_settings(ScrapySettings(named)).max_waiting == 32
+    assert Settings.from_settings(ScrapySettings({**named, "OMOCAPTCHA_MAX_WAITING": 7})).max_waiting == 7
+
+
+@pytest.mark.parametrize("scheduler", ["no.such.Scheduler", "", None, 5])
+def test_a_scheduler_that_there_is_not_is_for_scrapy_to_complain_of(scheduler):
+    named = {"OMOCAPTCHA_API_TOKEN": TOKEN, "SCHEDULER": scheduler}
+    assert Settings.from_settings(ScrapySettings(named)).max_waiting == 256
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://h:6379/0", "rediss://u:s3cret@h/1?ssl_cert_reqs=none", "unix:///run/redis.sock"]
+)
+def test_the_address_of_a_redis_is_taken_and_not_shown(url):
+    settings = read(REDIS_URL=url)
+    assert settings.redis_url.reveal() == url
+    assert "s3cret" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    "url", ["", "s3cret@h:6379", "http://s3cret@h/", "redis://", "redis://s3cret @h", 6379, b"redis://h"]
+)
+def test_what_is_no_address_of_a_redis_is_refused_without_showing_it(url):
+    with pytest.raises(ValueError, match=r"^OMOCAPTCHA_REDIS_URL must be a URL such as") as raised:
+        read(REDIS_URL=url)
+    assert "s3cret" not in str(raised.value)
+
+
+def test_the_limit_of_a_day_needs_a_journal_or_a_redis_and_holds_only_while_that_is_asked():
+    assert read(MAX_COST_PER_DAY=1, REDIS_URL="redis://h").max_cost_per_day == 1
+    with pytest.raises(ValueError, match=r"OMOCAPTCHA_JOURNAL.* or OMOCAPTCHA_REDIS_URL"):
+        read(MAX_COST_PER_DAY=1)
+    with pytest.raises(ValueError, match="set OMOCAPTCHA_ON_REDIS_FAILURE to 'stop'"):
+        read(MAX_COST_PER_DAY=1, REDIS_URL="redis://h", ON_REDIS_FAILURE="own_limits", JOURNAL="jobs.jsonl")

@@ -377,6 +377,18 @@ def test_a_create_call_under_way_when_the_crawl_closes_counts_as_bought():
     assert bench.bought == [0.001]
 
 
+def test_a_last_create_call_that_does_not_arrive_since_the_crawl_closes_is_no_fault_of_the_service():
+    last = Deferred()
+    bench = Bench(create_job=[NEVER_ARRIVED, NEVER_ARRIVED, NEVER_ARRIVED, last])
+    ended = bench.start()
+    bench.run(20)
+    assert len(bench.api.times("create_job")) == 4
+    bench.engine.closing = True
+    last.errback(NEVER_ARRIVED)
+    assert ended[0].check(CrawlClosing)
+    assert (bench.bought, bench.limits.jobs) == ([], 0)
+
+
 def test_a_crawl_that_closes_while_a_job_runs_ends_the_wait_at_once():
     bench = Bench(job_result=[None])
     ended = bench.start()

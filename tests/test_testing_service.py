@@ -11,7 +11,7 @@ import sys
 import threading
 import urllib.parse
 import urllib.request
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -413,6 +413,26 @@ def test_a_hanging_answer_ends_with_the_service(caplog: pytest.LogCaptureFixture
         connection.getresponse()
     connection.close()
     assert caplog.records == []
+
+
+def test_a_crowd_that_connects_while_the_service_is_busy_is_let_in() -> None:
+    busy, go_on = threading.Event(), threading.Event()
+
+    def on_event(line: str) -> None:
+        busy.set()
+        go_on.wait(60)
+
+    with OmoCaptchaService(on_event=on_event) as service, ExitStack() as opened:
+        opened.callback(go_on.set)
+        asking = threading.Thread(target=Client(service), args=("getBalance",))
+        asking.start()
+        assert busy.wait(60)
+        for _ in range(500):
+            # One that the system does not let in hangs.
+            opened.enter_context(socket.create_connection(("127.0.0.1", service.port), timeout=10))
+        go_on.set()
+        Client(service)("getBalance")  # answered when all of the crowd have been let in
+    asking.join(60)
 
 
 def test_a_redirect_that_is_followed_shows_in_the_calls() -> None:

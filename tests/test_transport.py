@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from scrapy.utils.defer import deferred_from_coro
+from twisted.internet.defer import gatherResults
 from twisted.logger import LogLevel, globalLogPublisher
 
 from scrapy_omocaptcha.api.aiohttp_transport import AiohttpTransport
@@ -27,6 +28,7 @@ from scrapy_omocaptcha.api.transport import MAX_BODY
 from scrapy_omocaptcha.api.treq_transport import TreqTransport
 from scrapy_omocaptcha.errors import ApiBadAnswer, ApiError, ApiRefused, ApiUnreachable
 from scrapy_omocaptcha.testing import OmoCaptchaService
+from tests.crowded import Crowded
 
 SECRET = "omo-Secret-4711"
 BODY = {"api_token": SECRET}
@@ -42,6 +44,11 @@ class Client:
     def post(self, path="/getBalance", body=BODY):
         return self._call(lambda: deferred_from_coro(self.transport.post(path, body)))
 
+    def posts(self, number):
+        """So many calls at once."""
+        calls = (deferred_from_coro(self.transport.post("/getBalance", BODY)) for _ in range(number))
+        return self._call(lambda: gatherResults(calls))
+
     def get(self, url):
         return self._call(lambda: deferred_from_coro(self.transport.get(url)))
 
@@ -53,11 +60,11 @@ class Client:
 def client(request, reactor):
     clients = []
 
-    def start(url, timeout=10.0):
+    def start(url, timeout=10.0, **options):
         if request.param == "treq":
-            transport = TreqTransport(url, timeout=timeout, reactor=reactor.reactor)
+            transport = TreqTransport(url, timeout=timeout, reactor=reactor.reactor, **options)
         else:
-            transport = AiohttpTransport(url, timeout=timeout)
+            transport = AiohttpTransport(url, timeout=timeout, **options)
         clients.append(Client(reactor, transport))
         return clients[-1]
 
@@ -198,6 +205,23 @@ def test_calls_share_a_connection_and_closing_closes_it(client):
         assert server.connections == 1
         once.close()
         assert server.ended.acquire(timeout=10), "the server saw the connection end"
+
+
+def test_as_many_connections_are_kept_as_there_were_calls_at_once(client):
+    with Crowded(5) as service:
+        once = client(service.url)
+        for _ in range(2):
+            assert len(once.posts(5)) == 5
+        assert len(service.connections) == 5
+
+
+def test_a_connection_that_nobody_uses_is_closed_before_the_server_would(client):
+    with serving(answered(), keep_open=True) as server:
+        once = client(f"http://127.0.0.1:{server.port}", idle=0.1)
+        once.post()
+        assert server.ended.acquire(timeout=10), "the server saw the connection end"
+        once.post()
+        assert server.connections == 2
 
 
 def test_a_kept_connection_that_broke_is_not_silently_used_for_the_same_call_twice(client):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import ClientSession, ClientTimeout, TCPConnector, TraceConfig
 
-from scrapy_omocaptcha.api.transport import MAX_BODY, Call, Transport, judge, too_long
+from scrapy_omocaptcha.api.transport import IDLE_SECONDS, MAX_BODY, Call, Transport, judge, too_long
 
 if TYPE_CHECKING:
     from types import SimpleNamespace
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 class AiohttpTransport(Transport):
     """Opens its connections in the event loop of the first call."""
 
-    def __init__(self, base_url: str, *, timeout: float) -> None:
-        super().__init__(base_url, timeout=timeout)
+    def __init__(self, base_url: str, *, timeout: float, idle: float = IDLE_SECONDS) -> None:
+        super().__init__(base_url, timeout=timeout, idle=idle)
         self._session: ClientSession | None = None
 
     async def _exchange(self, call: Call) -> bytes:
         if self._session is None:
-            self._session = _session(self._timeout)
+            self._session = _session(self._timeout, self._idle)
         # aiohttp repeats no POST when a kept connection breaks: a job would be bought twice.
         sent = self._session.request(
             call.method,
@@ -50,12 +50,11 @@ class AiohttpTransport(Transport):
             await self._session.close()
 
 
-def _session(timeout: float) -> ClientSession:
+def _session(timeout: float, idle: float) -> ClientSession:
     trace = TraceConfig()
     trace.on_request_headers_sent.append(_note_sent)
     return ClientSession(
-        # How many calls there are at once is not decided here.
-        connector=TCPConnector(ssl=ssl.create_default_context(), limit=0),
+        connector=TCPConnector(ssl=ssl.create_default_context(), limit=0, keepalive_timeout=idle),
         timeout=ClientTimeout(total=timeout),
         # aiohttp would ask for whatever the libraries that happen to be installed can unpack.
         headers={"Accept-Encoding": "gzip"},

@@ -21,6 +21,9 @@ from scrapy_omocaptcha.secret import Secret
 
 MAX_BODY = 1024 * 1024
 """Bytes of an answer. The longest real one, the list of services, has some 10 KB."""
+IDLE_SECONDS = 4.0
+"""For how long an unused connection is kept: less than servers do, some of which close it after five. A call that is
+sent at the very moment at which the server closes is lost, and may have bought a job."""
 _LONGEST_PAUSE = 10
 """Digits of a Retry-After that is believed."""
 
@@ -41,15 +44,17 @@ class Call:
 
 
 class Transport(ABC):
-    """Calls below one base URL, over connections that are kept for the crawl.
+    """Calls below one base URL, over as many connections as there are calls at once. How many is decided elsewhere.
 
     :param base_url: the API's base URL, without a slash at its end.
     :param timeout: seconds for a whole call, body included.
+    :param idle: seconds for which a connection is kept for the next call.
     """
 
-    def __init__(self, base_url: str, *, timeout: float) -> None:
+    def __init__(self, base_url: str, *, timeout: float, idle: float = IDLE_SECONDS) -> None:
         self._base_url = base_url
         self._timeout = timeout
+        self._idle = idle
 
     async def post(self, path: str, body: dict[str, Any]) -> str:
         """Send a call and return the text of its answer.

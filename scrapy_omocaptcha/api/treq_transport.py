@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from twisted.web.client import Agent, FileBodyProducer, HTTPConnectionPool, Resp
 from twisted.web.http import PotentialDataLoss
 from twisted.web.http_headers import Headers
 
-from scrapy_omocaptcha.api.transport import MAX_BODY, Call, Transport, judge, too_long
+from scrapy_omocaptcha.api.transport import IDLE_SECONDS, MAX_BODY, Call, Transport, judge, too_long
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IConsumer
@@ -26,12 +27,15 @@ if TYPE_CHECKING:
 class TreqTransport(Transport):
     """:param reactor: the Twisted reactor in use."""
 
-    def __init__(self, base_url: str, *, timeout: float, reactor: Any) -> None:
-        super().__init__(base_url, timeout=timeout)
+    def __init__(self, base_url: str, *, timeout: float, reactor: Any, idle: float = IDLE_SECONDS) -> None:
+        super().__init__(base_url, timeout=timeout, idle=idle)
         self._reactor = reactor
         self._pool = HTTPConnectionPool(reactor)  # type: ignore[no-untyped-call]
         # Twisted repeats a request by itself when a kept connection breaks; a job would be bought twice.
         self._pool.retryAutomatically = False
+        # It would keep two, and so have a crowd of jobs open a connection for nearly every call.
+        self._pool.maxPersistentPerHost = sys.maxsize
+        self._pool.cachedConnectionTimeout = idle  # type: ignore[assignment]
         agent: IAgent = Agent(reactor, pool=self._pool, connectTimeout=timeout)  # type: ignore[no-untyped-call,assignment]
         self._client = HTTPClient(agent)
 

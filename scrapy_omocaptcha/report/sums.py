@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import statistics
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from scrapy_omocaptcha.journal import OUTCOMES
+from scrapy_omocaptcha.journal import HANDED_ON, OUTCOMES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -101,6 +101,27 @@ class Sums:
             "first": None if self.first is None else self.first.isoformat(),
             "last": None if self.last is None else self.last.isoformat(),
         }
+
+
+def one_a_job(records: Sequence[Record]) -> list[Record]:
+    """The records, with those of a job that one worker of a fleet has handed on to another made one.
+
+    Whoever bought it has its time and cost in the books; whoever took it over, what became of it.
+    """
+    handed_on = {record.job for record in records if record.reason == HANDED_ON}
+    of_job: defaultdict[str | None, list[Record]] = defaultdict(list)
+    for record in records:
+        if record.job in handed_on:
+            of_job[record.job].append(record)
+    whole = [
+        replace(
+            next((record for record in group if record.reason != HANDED_ON), group[0]),
+            time=min(record.time for record in group),
+            cost_usd=sum(record.cost_usd for record in group),
+        )
+        for group in of_job.values()
+    ]
+    return [*(record for record in records if record.job not in handed_on), *whole]
 
 
 def grouped(records: Sequence[Record], by: str) -> list[Sums]:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 LARGEST_BODY = 16 * 2**20
 """Bytes of a request that are read; hostile forms are a few MB."""
 
+CROWD = 1024
+"""Connections that may come at once; the system lets each that is beyond wait for a second or more."""
+
 PORT_TRIES = 20
 """How often a free port is looked for that is free on every one of several addresses."""
 
@@ -112,7 +115,7 @@ class LoopbackServer(ABC):
         try:
             await runner.setup()
             for listening in sockets:
-                await web.SockSite(runner, listening).start()
+                await web.SockSite(runner, listening, backlog=CROWD).start()
             ready.set()
             await self._stopping.wait()
         finally:

@@ -67,6 +67,7 @@ def _read(sources: list[str]) -> tuple[list[Record], int]:
     :raises OSError: one cannot be read.
     """
     from scrapy_omocaptcha.journal import read_journal
+    from scrapy_omocaptcha.report.sums import one_a_job
 
     records: list[Record] = []
     unreadable = 0
@@ -78,7 +79,7 @@ def _read(sources: list[str]) -> tuple[list[Record], int]:
             print(harmless(complaint), file=sys.stderr)
         if len(complaints) > _COMPLAINTS:
             print(harmless(f"{len(complaints) - _COMPLAINTS} more lines of {source} are left out"), file=sys.stderr)
-    return records, unreadable
+    return one_a_job(records), unreadable
 
 
 def _fail(why: str) -> int:

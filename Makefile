@@ -77,7 +77,7 @@ hooks: $(VENV)/dev   ## have git run the quick checks before each commit
 	$(BIN)/pre-commit install
 
 clean:   ## remove what all these have made
-	rm -rf .venv .venv-* build dist docs/_build *.egg-info .coverage* .*_cache
+	rm -rf .venv* .tox build dist docs/_build *.egg-info .coverage* .*_cache .hypothesis .scrapy
 
 # A file for each of the extras in setup.cfg that is installed; foreign-clients pin what we use too, so they live apart.
 $(VENV)/test $(VENV)/dev $(VENV)/docs .venv-foreign/foreign-clients: setup.cfg pyproject.toml .ci/minimum-versions.txt

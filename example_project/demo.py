@@ -7,6 +7,7 @@ from the items and from the books of the shop and of the service, not from what 
 
 import argparse
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from scrapy_omocaptcha.testing import WALLS, OmoCaptchaService, WalledSite
+from tldextract import TLDExtract
 
 PROJECT = Path(__file__).parent
 CATALOGUE_PAGES = 5
@@ -29,6 +31,7 @@ def main() -> int:
     # What is not ours goes to scrapy, such as -s DOWNLOAD_DELAY=0.
     options, for_scrapy = parser.parse_known_args()
 
+    fetch_suffixes()
     service = OmoCaptchaService(solve_seconds=options.solve_seconds)
     site = WalledSite(service, options.wall, catalogue_pages=CATALOGUE_PAGES, items_per_page=ITEMS_PER_PAGE)
     with service, site, TemporaryDirectory() as directory:
@@ -46,8 +49,9 @@ def main() -> int:
             check=False,
         ).returncode
         seconds = time.monotonic() - since
-        got = [json.loads(line) for line in items.open(encoding="utf-8")] if items.exists() else []
+        lines = items.read_text(encoding="utf-8").splitlines() if items.exists() else []
 
+    got = [json.loads(line) for line in lines]
     pages = {item["page"] for item in got}
     say("\nWhat happened")
     say(f"  walls met      {site.challenges}")
@@ -58,6 +62,15 @@ def main() -> int:
     complete = status == 0 and len(pages) == CATALOGUE_PAGES and len(got) == CATALOGUE_PAGES * ITEMS_PER_PAGE
     say("\nEverything is there." if complete else "\nNot everything is there: the log above says why.")
     return 0 if complete else 1
+
+
+def fetch_suffixes() -> None:
+    """The list that Scrapy's cookies component fetches at its first cookie, and keeps for later crawls.
+
+    Without a network it goes on with the one that it has, and fills pages of the log: not of this one.
+    """
+    logging.getLogger("tldextract").setLevel(logging.CRITICAL)
+    TLDExtract(include_psl_private_domains=True)("shop.example")
 
 
 def _of_which_shut_out(site: WalledSite) -> str:

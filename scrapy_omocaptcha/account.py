@@ -48,6 +48,7 @@ class Account:
         self._turns = Turns(CALLS_AT_ONCE)
         self.balance: float | None = None
         """USD when the crawl began; None: nobody has asked."""
+        self._refused: str | None = None
 
     async def call(self, call: Coroutine[Any, Any, T], *, buys: bool = False) -> T:
         """Have a call answered when its turn comes, counted, and dropped when the crawl closes.
@@ -82,6 +83,9 @@ class Account:
             return
         await self._engine.wait(self._asking.acquire())
         try:
+            if self._refused is not None:
+                # Said to somebody else, while this one waited.
+                raise NotBought("account", self._refused)
             if not self._price_asked:
                 await self._ask_price()
                 self._price_asked = True
@@ -149,6 +153,7 @@ class Account:
         """The service refuses the account: nothing is bought any more."""
         cure = "check OMOCAPTCHA_API_TOKEN and the balance of the account"
         message = f"the service refuses this account ({error}); nothing is bought any more: {cure}"
+        self._refused = self._refused or message
         if self._limits.close_account(message):
             logger.error("OMOcaptcha: %s", message)
         return NotBought("account", message)

@@ -17,10 +17,13 @@ from docutils import nodes
 from docutils.core import publish_doctree
 from docutils.parsers.rst import Directive, directives, roles
 
+import scrapy_omocaptcha
+
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 README = ROOT / "README.rst"
-PACKAGE = ROOT / "scrapy_omocaptcha"
+# Of the wheel, where that is what is tested.
+PACKAGE = Path(scrapy_omocaptcha.__file__).parent
 
 
 class _Silent(Directive):

@@ -400,7 +400,7 @@ def test_simulate_runs_the_service_and_its_walls_until_it_is_told_to_end(install
                 lines.append(process.stdout.readline())
             assert WALLS["data_s"].about in lines[0]
             process.send_signal(signal.SIGTERM)
-            assert process.stdout.read() == "0 jobs for 0.00000 USD, 0 pages shown.\n"
+            assert process.stdout.read() == "Jobs: 0 for 0.00000 USD. Pages shown: 0.\n"
             assert process.wait() == 0
         finally:
             process.kill()

@@ -203,6 +203,46 @@ def test_while_the_balance_is_not_known_nothing_is_bought_and_afterwards_the_cra
     assert len(service.jobs) == 1
 
 
+def test_an_account_that_is_refused_when_the_spider_opens_is_asked_once_however_many_wait_for_the_answer(
+    crawl, service, walled
+):
+    site = walled("session")
+    # The answer comes when all of the requests want it.
+    service.fault("getBalance", "slow", seconds=0.5)
+
+    class Wishing(RecordingSpider):
+        def requests(self):
+            wish = {"sitekey": site.sitekey, "page": f"{site.url}/signup", "put": "query:token"}
+            for number in range(5):
+                url = f"{site.url}/api/query?q={number}"
+                yield scrapy.Request(url, self.page, errback=self.failed, meta={"omocaptcha": wish})
+
+    wrong = {"OMOCAPTCHA_API_TOKEN": "wrong", "OMOCAPTCHA_MIN_BALANCE": 1}
+    crawled = crawl(Wishing, {**service.settings, **wrong})
+    assert [error.reason for error in crawled.failures] == ["account"] * 5
+    (line,) = crawled.said(logging.ERROR)
+    assert "check OMOCAPTCHA_API_TOKEN" in line
+    assert [call.name for call in service.calls] == ["getBalance"]
+
+
+def test_a_balance_that_cannot_be_asked_at_the_end_is_left_out_of_the_bill(crawl, service, walled):
+    site = walled("session")
+
+    class Cut(RecordingSpider):
+        urls = (f"{site.url}/page/1",)
+
+        def page(self, response, asked=None):
+            super().page(response)
+            service.fault("getBalance", "server_error", times=99)
+
+    crawled = crawl(Cut, {**service.settings, "OMOCAPTCHA_MIN_BALANCE": 1})
+    assert (crawled.stats["finish_reason"], crawled.bugs) == ("finished", [])
+    (report,) = [line for line in crawled.said(logging.INFO) if "accepted  " in line]
+    assert "1 job for 0.00055 USD" in report
+    assert "10.00000 USD before" not in report
+    assert [call.fault for call in service.calls if call.name == "getBalance"] == [None, "server_error"]
+
+
 # -- dry run ---------------------------------------------------------------------------------------------------------
 
 
@@ -228,8 +268,27 @@ def test_a_dry_run_makes_no_call_at_all_and_every_page_goes_on_untouched(crawl, 
     assert service.calls == ()
     assert len(crawled.pages) == crawled.count("skipped/dry_run") == 10
     assert read_journal(journal) == ([], [])
-    (report,) = [line for line in crawled.said(logging.INFO) if "were not bought" in line]
-    assert "1 to 10 jobs for 0.00055 to 0.00550 USD were not bought: 127.0.0.2 1 to 10" in report
+    (report,) = [line for line in crawled.said(logging.INFO) if "not bought" in line]
+    assert "1 to 10 jobs for 0.00055 to 0.00550 USD not bought: 127.0.0.2 1 to 10" in report
+
+
+def test_a_dry_run_sends_what_wants_a_token_without_one_and_counts_what_it_would_have_bought(crawl, service, walled):
+    site = walled("session")
+
+    class Dry(RecordingSpider):
+        handle_httpstatus_list = (403,)
+
+        def requests(self):
+            wish = {"sitekey": site.sitekey, "page": f"{site.url}/signup", "put": "query:token"}
+            for number in range(3):
+                url = f"{site.url}/api/query?q={number}"
+                yield scrapy.Request(url, self.page, errback=self.failed, meta={"omocaptcha": wish})
+
+    crawled = crawl(Dry, {**service.settings, "OMOCAPTCHA_DRY_RUN": True})
+    assert service.calls == ()
+    assert [visit.token for visit in site.requests] == ["missing-input-response"] * 3
+    assert (len(crawled.pages), crawled.count("skipped/dry_run"), crawled.failures) == (3, 3, [])
+    assert any("3 jobs for 0.00165 USD not bought: 127.0.0.2 3" in line for line in crawled.said(logging.INFO))
 
 
 def test_a_dry_run_leaves_pages_untouched_whatever_real_runs_have_spent(crawl, service, walled, tmp_path):

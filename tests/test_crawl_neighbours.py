@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 import scrapy
+from aiohttp import web
 from scrapy.pipelines.files import FilesPipeline
 
+from tests import sites
 from tests.crawling import RecordingSpider
 
 
@@ -200,6 +202,51 @@ def test_a_form_that_posts_where_robots_txt_forbids_is_refused_without_a_job(cra
 
     crawled = crawl(Forbids, {**service.settings, "ROBOTSTXT_OBEY": True})
     assert [error.reason for error in crawled.failures] == ["robots"]
+    assert service.calls == ()
+
+
+def shop_with_its_captcha_elsewhere(request, form):
+    """Whatever name it is asked for, as a proxy is: www.example.com, whose form posts to captcha.example.com."""
+    if request.method == "POST":
+        response = web.Response(status=302, headers={"Location": "http://www.example.com/"})
+        response.set_cookie("clearance", "yes", domain="example.com")
+        return response
+    if sites.cleared(request):
+        return sites.page()
+    shown = sites.CHALLENGE.replace("/verify", "http://captcha.example.com/verify")
+    return web.Response(text=shown, status=403, content_type="text/html")
+
+
+@pytest.mark.parametrize(("meta", "jobs"), [({}, 0), ({"allow_offsite": True}, 1)])
+def test_a_form_that_posts_outside_of_allowed_domains_is_refused_without_a_job_unless_the_request_may(
+    crawl, service, meta, jobs
+):
+    with sites.Site(shop_with_its_captcha_elsewhere) as site:
+
+        class Shopping(RecordingSpider):
+            allowed_domains = ("www.example.com",)
+
+            def requests(self):
+                yield scrapy.Request(
+                    "http://www.example.com/", self.page, errback=self.failed, meta={"proxy": site.origin, **meta}
+                )
+
+        crawled = crawl(Shopping, service.settings)
+    assert [error.reason for error in crawled.failures] == ["offsite"] * (1 - jobs)
+    assert len(crawled.pages) == len(service.jobs) == jobs
+    assert bool(service.calls) is bool(jobs)
+
+
+def test_a_wall_that_opens_by_a_cookie_is_left_alone_where_a_request_keeps_none(crawl, service, walled):
+    site = walled("session")
+
+    class Forgetful(RecordingSpider):
+        def requests(self):
+            meta = {"dont_merge_cookies": True}
+            yield scrapy.Request(f"{site.url}/page/1", self.page, errback=self.failed, meta=meta)
+
+    crawled = crawl(Forgetful, service.settings)
+    assert [error.reason for error in crawled.failures] == ["cookies"]
     assert service.calls == ()
 
 

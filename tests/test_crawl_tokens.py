@@ -6,6 +6,7 @@ import pytest
 import scrapy
 
 from scrapy_omocaptcha import Token, errors, find_challenge, signals, solve, submit_token
+from scrapy_omocaptcha.journal import read_journal
 from tests import sites
 from tests.crawling import RecordingSpider
 
@@ -106,6 +107,31 @@ def test_a_request_that_is_answered_with_503_is_not_sent_twice_with_its_token(cr
     assert len(service.jobs) == 1
 
 
+def test_a_token_that_was_handed_in_for_a_page_that_there_is_not_is_no_rejected_one(crawl, service, walled, tmp_path):
+    site = walled("session")
+
+    def request(site):
+        return scrapy.Request(f"{site.url}/nowhere", meta={"omocaptcha": wish(site, "query:token")})
+
+    journal = tmp_path / "jobs.jsonl"
+    crawled = crawl(asking(request, site), {**service.settings, "OMOCAPTCHA_JOURNAL": journal})
+    (error,) = crawled.failures
+    assert error.response.status == 404
+    ((record,), _) = read_journal(journal)
+    assert (record.outcome, record.reason) == ("abandoned", "http_error")
+    assert crawled.count("tokens/rejected") == 0
+
+
+def test_a_service_that_takes_no_job_is_the_reason_why_a_request_with_a_wish_fails(crawl, service, walled):
+    site = walled("session")
+    service.next_job("refused", times=9)
+    crawled = crawl(asking(WISHES["json"], site), service.settings)
+    (error,) = crawled.failures
+    assert (type(error), error.reason) == (errors.ChallengeNotSolved, "service")
+    assert service.jobs == ()
+    assert site.requests == ()
+
+
 def test_the_three_verbs_can_be_used_alone(crawl, service, walled):
     site = walled("session")
     seen = []
@@ -150,6 +176,23 @@ def test_solve_refuses_what_the_crawl_may_not_buy(crawl, service, walled):
     crawl(ByHand, {**service.settings, "OMOCAPTCHA_ALLOWED_DOMAINS": ["example.com"]})
     assert refused == ["host_not_allowed"]
     assert service.calls == ()
+
+
+def test_solve_says_so_where_the_add_on_is_off(crawl, service, walled):
+    site = walled("session")
+    said = []
+
+    class ByHand(RecordingSpider):
+        def requests(self):
+            yield scrapy.Request(f"{site.url}/contact", callback=self.contact)
+
+        async def contact(self, response):
+            with pytest.raises(RuntimeError, match="not active in this crawl") as raised:
+                await solve(find_challenge(response), crawler=self.crawler)
+            said.append(raised)
+
+    crawled = crawl(ByHand, {**service.settings, "OMOCAPTCHA_ENABLED": False})
+    assert (len(said), crawled.bugs, service.calls) == (1, [], ())
 
 
 def test_a_spider_can_submit_the_token_its_own_way(crawl, service, walled):

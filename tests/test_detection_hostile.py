@@ -50,6 +50,13 @@ def test_a_page_in_what_is_an_encoding_to_python_alone_has_no_text_and_no_challe
     assert find_other_captcha(response) is None
 
 
+def test_what_a_script_renders_is_found_among_megabytes_of_others():
+    rendered = RENDERED["quoted names"]
+    others = "<script>var shop = 1;</script>" + f"<script>{'shop();' * 150_000}</script>" * 5
+    response = HtmlResponse("https://site.example/", body=(others + rendered).encode(), status=403)
+    assert find_challenge(response).sitekey == KEY
+
+
 OWN = [in_form(body) for table in (CHECKBOXES, RENDERED, INVISIBLE, ENTERPRISE, NONE) for body in table.values()]
 CHUNKS = [
     "<",

@@ -107,6 +107,15 @@ def test_the_demo_tells_a_person_what_happened():
     assert "Everything is there." in report
 
 
+def test_the_first_demo_of_a_machine_without_a_network_shows_no_trouble(tmp_path):
+    unheard = {"TLDEXTRACT_CACHE": str(tmp_path), "https_proxy": "http://127.0.0.1:1"}
+    done = python("demo.py", *QUICKLY, cwd=PROJECT, **unheard)
+    assert done.returncode == 0, done.stdout
+    assert "Everything is there." in done.stdout
+    assert "Public Suffix List" not in done.stdout
+    assert "Traceback" not in done.stdout
+
+
 def test_the_demo_fails_when_pages_are_missing():
     done = python("demo.py", "--wall", "never", *QUICKLY, cwd=PROJECT)
     assert done.returncode == 1, done.stdout

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 
 import pytest
 
@@ -11,6 +13,8 @@ from tests.commands import ROOT
 TARGETS = set(re.findall(r"^([a-z-]+):.*   ## ", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
 # A source distribution has none.
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+ON_THE_IMAGE = {"chromium", "make", "python3-venv"}
+"""What a hosted runner has of what .ci/run installs."""
 
 
 def read(name):
@@ -42,3 +46,25 @@ def test_a_workflow_runs_targets_may_only_read_and_pins_what_it_uses(path):
     used = re.findall(r"uses: (.+)", text)
     assert used
     assert all(re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action) for action in used), used
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_a_workflow_installs_what_the_tests_cannot_do_without_in_ci(path):
+    wanted = set(re.findall(r"missing\+=\(([\w-]+)\)", read(".ci/run"))) - ON_THE_IMAGE
+    jobs = re.findall(r"^    steps:\n((?:^      .*\n|\n)+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+    testing = [job for job in jobs if re.search("make (check|minimum|[$])", job)]
+    assert testing
+    for job in testing:
+        assert wanted <= set(" ".join(re.findall("apt-get install (.+)", job)).split())
+
+
+@pytest.mark.skipif(not (ROOT / ".gitignore").exists(), reason="a source distribution has none")
+def test_clean_leaves_nothing_behind_that_git_ignores(tmp_path):
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    made = {line.strip("/").replace("*", "x") for line in read(".gitignore").splitlines()} - {"__pycache__"}
+    for name in made:
+        (tmp_path / name).mkdir(parents=True)
+    done = subprocess.run(["make", "clean"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    left = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")} - {"Makefile", "docs"}
+    assert left == set()

@@ -78,7 +78,7 @@ def test_a_dry_run_tells_what_it_would_have_cost_and_where():
     assert said == (
         "OMOcaptcha: 36 challenges met in 90 pages, nothing bought\n"
         "  stayed closed  36: dry_run 36\n"
-        "  dry run        15 to 36 jobs for 0.00825 to 0.01980 USD were not bought: shop0.example 2 to 8, "
+        "  dry run        15 to 36 jobs for 0.00825 to 0.01980 USD not bought: shop0.example 2 to 8, "
         "shop1.example 2 to 7, shop2.example 2 to 6, shop3.example 2 to 5, shop4.example 2 to 4, 3 others"
     )
 
@@ -87,7 +87,7 @@ def test_a_dry_run_that_knows_says_one_number():
     said = crawl_report(
         [], challenges=3, pages=9, stayed_closed={}, would_buy={"shop.example": Jobs(3, 3)}, price=0.00055
     )
-    assert said.endswith("dry run  3 jobs for 0.00165 USD were not bought: shop.example 3")
+    assert said.endswith("dry run  3 jobs for 0.00165 USD not bought: shop.example 3")
 
 
 # -- journals -------------------------------------------------------------------------------------------------------

@@ -147,6 +147,7 @@ NONSENSE = [
     *((name, 0) for name in ("BREAKER_FAILURES", "MAX_ATTEMPTS", "CONCURRENT_JOBS")),
     *((name, 0) for name in ("JOB_TIMEOUT", "API_TIMEOUT", "POLL_INTERVAL", "TOKEN_MAX_AGE")),
     ("TOKEN_MAX_AGE", 121),
+    *(("JOURNAL", value) for value in ("", 5, True, [], ["omocaptcha.jsonl"])),
     *(("ON_FAILURE", value) for value in ("raise", "", "Errback", 1, ["errback"])),
     *(("ON_REDIS_FAILURE", value) for value in ("go_on", "", True)),
     *(("FLEET", value) for value in ("", " ", True, [])),

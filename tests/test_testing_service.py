@@ -12,12 +12,14 @@ import threading
 import urllib.parse
 import urllib.request
 from contextlib import ExitStack, suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from scrapy_omocaptcha.testing import OmoCaptchaService, Shape, WalledSite
 from scrapy_omocaptcha.testing.faults import KINDS, NOTHING_DONE
+from tests.commands import python
 
 pytest_plugins = ["scrapy_omocaptcha.testing.pytest_plugin"]
 
@@ -520,6 +522,26 @@ def test_the_fixtures_give_a_running_service_and_its_sites(
     assert token
 
 
+@pytest.mark.parametrize("command", [["scrapy_omocaptcha.testing"], ["scrapy", "omocaptcha", "simulate"]])
+def test_by_hand_a_port_that_is_taken_or_that_there_is_not_is_told_in_a_line(
+    command: list[str], installed: str, tmp_path: Path
+) -> None:
+    def run(port: str) -> subprocess.CompletedProcess[str]:
+        return python(*("-m", *command, "--port", port), cwd=tmp_path, stderr=subprocess.PIPE, PYTHONPATH=installed)
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = run(port)
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = done.stderr.splitlines()
+    assert "already in use" in line
+    assert port in line
+    assert "--port" in line
+    done = run("70000")
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (1, "", 1)
+    assert "--port" in done.stderr
+
+
 def test_it_runs_by_hand_until_it_is_told_to_end() -> None:
     command = [sys.executable, "-m", "scrapy_omocaptcha.testing", "--wall", "get", "--wall", "never", "--status", "503"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
@@ -538,7 +560,7 @@ def test_it_runs_by_hand_until_it_is_told_to_end() -> None:
             connection.close()
             assert process.stdout.readline() == "never site GET /page/1 -> 503 challenge\n"
             process.send_signal(signal.SIGTERM)
-            assert process.stdout.read() == "0 jobs for 0.00000 USD, 0 pages shown.\n"
+            assert process.stdout.read() == "Jobs: 0 for 0.00000 USD. Pages shown: 0.\n"
             assert process.wait() == 0
             assert process.stderr.read() == ""
         finally:

@@ -120,7 +120,7 @@ def _would_buy(by_host: Mapping[str, Jobs], price: float) -> str:
     if len(hosts) > _HOSTS:
         named.append(f"{len(hosts) - _HOSTS:,} others")
     cost = usd(most * price) if least == most else f"{usd(least * price, most * price)} to {usd(most * price)}"
-    return f"{_range(least, most)} {'job' if most == 1 else 'jobs'} for {cost} USD were not bought: {', '.join(named)}"
+    return f"{_range(least, most)} {'job' if most == 1 else 'jobs'} for {cost} USD not bought: {', '.join(named)}"
 
 
 def _range(least: int, most: int) -> str:

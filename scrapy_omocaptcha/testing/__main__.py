@@ -1,5 +1,7 @@
 """``python -m scrapy_omocaptcha.testing``: see ``simulate.py``."""
 
+import sys
+
 from scrapy_omocaptcha.testing.simulate import main
 
-main()
+sys.exit(main())

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import signal
+import sys
 import threading
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -19,6 +20,7 @@ from scrapy_omocaptcha.testing.walls import WALLS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+LAST_PORT = 65535
 WAKE_UP_SECONDS = 0.5
 """Windows does not interrupt an endless wait for Ctrl-C."""
 
@@ -52,31 +54,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--robots-walled", action="store_true", help="robots.txt is behind the wall too")
 
 
-def run(options: argparse.Namespace, say: Callable[[str], None]) -> None:
-    """Run until the process is told to end; ``say`` gets the lines, from any thread."""
+def run(options: argparse.Namespace, say: Callable[[str], None]) -> int:
+    """Run until the process is told to end; ``say`` gets the lines, from any thread.
+
+    :returns: the exit status: 1 when a port cannot be had, else 0.
+    """
     with ExitStack() as running:
         end = running.enter_context(_end_of_process())
-        service = running.enter_context(
-            OmoCaptchaService(
-                port=options.port,
-                api_version=options.api_version,
-                balance=options.balance,
-                solve_seconds=options.solve_seconds,
-                on_event=say,
-            )
-        )
-        sites = []
-        for number, name in enumerate(dict.fromkeys(options.wall or ["session"]), start=1):
-            site = WalledSite(
-                service,
-                name,
-                port=options.port and options.port + number,
-                status=options.status,
-                gzip=options.gzip,
-                robots_walled=options.robots_walled,
-                on_event=partial(_say_of, name, say),
-            )
-            sites.append(running.enter_context(site))
+        try:
+            service, sites = _start(options, say, running)
+        except OSError as error:
+            print(f"{error}: --port takes the number of a free port, with free ones after it", file=sys.stderr)
+            return 1
+        for name, site in sites.items():
             say(f"{site.url}/catalogue/ is behind the wall {name!r}. {site.wall.about}")
         say(f"{service.url} is the service. Settings of a project that uses it:")
         for setting, value in service.settings.items():
@@ -84,18 +74,49 @@ def run(options: argparse.Namespace, say: Callable[[str], None]) -> None:
         say("Ctrl-C ends it.")
         while not end.wait(WAKE_UP_SECONDS):
             pass
-        pages = sum(site.pages for site in sites)
-        say(f"{len(service.jobs)} jobs for {service.charged:.5f} USD, {pages} pages shown.")
+        pages = sum(site.pages for site in sites.values())
+        say(f"Jobs: {len(service.jobs)} for {service.charged:.5f} USD. Pages shown: {pages}.")
+    return 0
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main(arguments: Sequence[str] | None = None) -> int:
     """``python -m scrapy_omocaptcha.testing``."""
     parser = argparse.ArgumentParser(
         prog="python -m scrapy_omocaptcha.testing",
         description="An offline OMOcaptcha and walled sites, to try a spider on.",
     )
     add_arguments(parser)
-    run(parser.parse_args(arguments), lambda line: print(line, flush=True))
+    return run(parser.parse_args(arguments), lambda line: print(line, flush=True))
+
+
+def _start(
+    options: argparse.Namespace, say: Callable[[str], None], running: ExitStack
+) -> tuple[OmoCaptchaService, dict[str, WalledSite]]:
+    walls = list(dict.fromkeys(options.wall or ["session"]))
+    if not 0 <= options.port <= LAST_PORT - len(walls):
+        raise OSError(f"{options.port} is no port, or leaves too few after it")
+    service = running.enter_context(
+        OmoCaptchaService(
+            port=options.port,
+            api_version=options.api_version,
+            balance=options.balance,
+            solve_seconds=options.solve_seconds,
+            on_event=say,
+        )
+    )
+    sites = {}
+    for number, name in enumerate(walls, start=1):
+        site = WalledSite(
+            service,
+            name,
+            port=options.port and options.port + number,
+            status=options.status,
+            gzip=options.gzip,
+            robots_walled=options.robots_walled,
+            on_event=partial(_say_of, name, say),
+        )
+        sites[name] = running.enter_context(site)
+    return service, sites
 
 
 def _say_of(name: str, say: Callable[[str], None], line: str) -> None:

@@ -18,6 +18,5 @@ add_options = simulate.add_arguments
 
 
 def run(command: ScrapyCommand, opts: argparse.Namespace) -> int:
-    """Exit status: 0."""
-    simulate.run(opts, lambda line: print(line, flush=True))
-    return 0
+    """Exit status: 0; 1 when a port cannot be had."""
+    return simulate.run(opts, lambda line: print(line, flush=True))

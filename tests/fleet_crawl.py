@@ -24,7 +24,7 @@ from tests.commands import ROOT
 from tests.fleet_shops import Shops
 from tests.redis_server import RedisServer
 
-PATIENCE = 600
+PATIENCE = 240
 """Seconds for all workers to come to their end."""
 CONCURRENT_REQUESTS = 16
 MAX_WAITING = 32
@@ -108,8 +108,12 @@ class FleetCrawl:
         return new
 
     def wait(self) -> None:
-        for worker in self.workers:
-            worker.process.wait(PATIENCE)
+        """Until all have ended; AssertionError when one does not come to its end."""
+        for number, worker in enumerate(self.workers, 1):
+            try:
+                worker.process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                raise AssertionError(f"worker {number} does not end: {worker.log.read_text()[-3000:]}") from None
 
     def end(self) -> None:
         for worker in self.workers:

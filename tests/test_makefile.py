@@ -39,6 +39,9 @@ def test_a_workflow_runs_targets_may_only_read_and_pins_what_it_uses(path):
     assert re.findall(r"^ +[a-z-]+: write\b", text, re.MULTILINE) == (
         ["      id-token: write"] if path.stem == "release" else []
     )
+    # With CI set, a test that cannot have its Redis fails.
+    for step in re.findall(r"(?:.*\n){2}      - run: make (?!docs).*", text):
+        assert "apt-get install --yes redis-server" in step
     used = re.findall(r"uses: (.+)", text)
     assert used
     assert all(re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action) for action in used), used

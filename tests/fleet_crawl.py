@@ -51,6 +51,13 @@ class Worker:
                 [sys.executable, "-m", "tests.fleet_worker", json.dumps(told)], cwd=ROOT, stderr=log, stdout=log
             )
 
+    def wait(self) -> None:
+        """:raises AssertionError: it does not come to its end."""
+        try:
+            self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"a worker does not end: {self.log.read_text()[-3000:]}") from None
+
     def stop(self) -> None:
         """Ask it to end, and give back what it has not dealt with."""
         self.fate = "was stopped"
@@ -108,12 +115,8 @@ class FleetCrawl:
         return new
 
     def wait(self) -> None:
-        """Until all have ended; AssertionError when one does not come to its end."""
-        for number, worker in enumerate(self.workers, 1):
-            try:
-                worker.process.wait(PATIENCE)
-            except subprocess.TimeoutExpired:
-                raise AssertionError(f"worker {number} does not end: {worker.log.read_text()[-3000:]}") from None
+        for worker in self.workers:
+            worker.wait()
 
     def end(self) -> None:
         for worker in self.workers:

@@ -7,14 +7,17 @@ BIN := $(VENV)/bin
 INSTALL := python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types check coverage docs package fuzz chaos kills minimum-versions newest-versions \
-	foreign-clients bench hooks clean
+.PHONY: help demo demo-fleet test lint types check coverage docs package fuzz chaos kills fleet minimum-versions \
+	newest-versions foreign-clients bench hooks clean
 
 help:   ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*   ## /\1 /p' Makefile | while read -r name text; do printf '%-18s%s\n' "$$name" "$$text"; done
 
 demo: $(VENV)/test   ## crawl the example project's catalogue, offline, and say what happened
 	$(BIN)/python example_project/demo.py $(ARGS)
+
+demo-fleet: $(VENV)/test   ## four workers crawl two shops with one queue and one limit, offline; it takes redis-server
+	$(BIN)/python example_project/fleet.py $(ARGS)
 
 test: $(VENV)/test   ## pass the tests; ARGS="-k settings" and the like go to pytest
 	$(BIN)/python -m pytest $(ARGS)
@@ -57,6 +60,9 @@ chaos: $(VENV)/test   ## five minutes of crawls in which everything goes wrong; 
 
 kills: $(VENV)/test   ## five minutes of crawls that are ended and killed in the middle; ARGS="--seed 7 --crawls 20"
 	$(BIN)/python -m tests.chaos.kills $(ARGS)
+
+fleet: $(VENV)/test   ## a minute of fleets whose workers are stopped and killed, and whose Redis is restarted, in the middle
+	$(BIN)/python -m tests.fleet_crawl $(ARGS)
 
 minimum-versions:   ## pass the tests with the oldest versions that setup.cfg allows
 	@# Scrapy 2.18 crawls without a Twisted reactor with httpx, which it does not bring.

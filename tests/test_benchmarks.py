@@ -44,6 +44,16 @@ def test_the_benchmark_of_importing_runs():
     assert len(run("-m", "benchmarks.importing", "--short")) == 5
 
 
+@pytest.mark.usefixtures("redis")
+def test_the_benchmark_of_fleets_measures():
+    lines = run("-m", "benchmarks.fleet", "--short")
+    jobs = [line.split()[3] for line in lines if line.startswith(("  1 worker ", "  2 workers "))]
+    # Of the two at the wall of a session, each needs a job if it gets there before the other is through.
+    assert jobs[0] == "1"
+    assert jobs[1] in ("1", "2")
+    assert jobs[2:4] == ["10", "10"]
+
+
 @pytest.mark.parametrize("part", PARTS)
 def test_the_comparison_with_others_runs_and_makes_a_page(part, tmp_path):
     kept = tmp_path / "benchmarks.json"

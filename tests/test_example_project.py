@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 
 import pytest
@@ -121,3 +122,49 @@ def test_the_demo_fails_when_pages_are_missing():
     assert done.returncode == 1, done.stdout
     assert "pages got      0 of 5, with 0 items\n" in done.stdout
     assert "Not everything is there" in done.stdout
+
+
+# scrapy-redis calls what Scrapy deprecates.
+LENIENT = {"PYTHONWARNINGS": ""}
+FLEET = ("fleet.py", *QUICKLY, "-s", "TELNETCONSOLE_ENABLED=False", "--pages", "8", "--workers", "2")
+
+
+@pytest.mark.usefixtures("redis")
+def test_the_fleets_demo_tells_who_did_what():
+    done = python(*FLEET, cwd=PROJECT, **LENIENT)
+    assert done.returncode == 0, done.stdout
+    told = done.stdout.partition("Who did what")[2]
+    # What a worker did, and in the last line all of them.
+    rows = re.findall(r"^  (?:worker +\d+|all) +(\d+) +(\d+) +(\d\.\d{5})$", told, re.MULTILINE)
+    assert len(rows) == 3
+    for column in zip(*rows, strict=True):
+        *each, of_all = map(float, column)
+        assert sum(each) == pytest.approx(of_all)
+    pages, jobs, cost = rows[-1]
+    assert int(pages) == 16
+    # One for each page of the second shop, and one for each session at the first.
+    assert 9 <= int(jobs) <= 10
+    assert "pages got      16 of 16, more than once: 0\n" in told
+    assert f"jobs bought    {jobs}, counted by Redis: {jobs}, limit of all together: 30\n" in told
+    assert "Everything is there, once." in told
+    assert f"{jobs} jobs for {cost} USD" in told.partition("scrapy omocaptcha report")[2]
+
+
+@pytest.mark.usefixtures("redis")
+def test_the_fleets_demo_keeps_the_limit_and_fails_when_pages_are_missing():
+    done = python(*FLEET, "--max-jobs", "3", cwd=PROJECT, **LENIENT)
+    assert done.returncode == 1, done.stdout
+    assert "jobs bought    3, counted by Redis: 3, limit of all together: 3\n" in done.stdout
+    assert "Not everything is there" in done.stdout
+    assert "raise OMOCAPTCHA_MAX_JOBS to go on" in done.stdout
+
+
+def test_the_fleets_demo_says_what_to_install(tmp_path):
+    done = python(PROJECT / "fleet.py", cwd=tmp_path, PATH=str(tmp_path))
+    assert (done.returncode, "apt install redis-server" in done.stdout) == (2, True), done.stdout
+    # A scrapy-redis that cannot be had, before the one that is installed.
+    (tmp_path / "scrapy_redis.py").write_text("raise ImportError")
+    (tmp_path / "redis-server").touch(mode=0o755)
+    path = os.pathsep.join([str(tmp_path), str(ROOT)])
+    done = python(PROJECT / "fleet.py", cwd=tmp_path, PATH=str(tmp_path), PYTHONPATH=path)
+    assert (done.returncode, "pip install scrapy-redis" in done.stdout) == (2, True), done.stdout

@@ -160,8 +160,8 @@ def tables(scale: Scale) -> Iterator[Table]:
         title="A fleet: what its limits ask of Redis",
         about=(
             "At the wall that wants a token for each page. Calls are those of the workers, the commands those that our "
-            "script gives in them; bytes are those that Redis is sent; CPU is that of its whole process, idling and its "
-            "file included, the script's own time that of a call alone."
+            "script gives in them; bytes are those that Redis is sent; CPU is that of its whole process, idling and "
+            "its file included, the script's own time that of a call alone."
         ),
         columns=(
             Column("calls a job", ".2f"),
@@ -180,8 +180,8 @@ def _pages(wall: str, found: dict[int, Crawled], scale: Scale) -> Table:
         title=f"A fleet: {wall}",
         about=(
             f"A job takes {scale.solve_seconds:g} s, CONCURRENT_REQUESTS=16. Workers, shop and service share one "
-            "machine, so that many workers compete with the shop for its CPU; time is from the first request to the last "
-            "page."
+            "machine, so that many workers compete with the shop for its CPU; time is from the first request to the "
+            "last page."
         ),
         columns=(Column("pages", ".0f"), Column("jobs", ".0f"), Column("seconds"), Column("pages/s", ".0f")),
         rows=[

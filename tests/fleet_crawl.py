@@ -40,7 +40,8 @@ _TRACEBACK = r"^Traceback.*?(?=^\d{4}-|\Z)"
 class Worker:
     """A process, the file that it writes its pages to, its journal and its log."""
 
-    fate = "ran to its end"
+    fate: str | None = None
+    """What was done to it."""
 
     def __init__(self, folder: Path, number: int, urls: list[str], settings: dict[str, object]) -> None:
         self.out, self.journal, self.log = (folder / f"{name}{number}" for name in ("out", "journal", "log"))
@@ -87,7 +88,10 @@ class Worker:
         pages = told.pop("page", 0)
         else_told = "".join(f", {number} {reason}" for reason, number in sorted(told.items()))
         jobs = f"{len(self.records)} jobs" + (f" ({self.abandoned} in vain)" if self.abandoned else "")
-        return f"{self.fate:14}  {pages:5} pages  {jobs}{else_told}"
+        # Scrapy shuts a crawl down whose start requests cannot be queued.
+        went_down = "'finish_reason': 'shutdown'" in self.log.read_text()
+        fate = self.fate or ("went down with Redis" if went_down else "ran to its end")
+        return f"{fate:20}  {pages:5} pages  {jobs}{else_told}"
 
 
 class FleetCrawl:

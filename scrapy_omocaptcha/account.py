@@ -117,10 +117,11 @@ class Account:
 
     async def _ask_balance(self) -> None:
         try:
+            charged = await self._limits.charged()
             balance = await self.call(self._api.balance())
         except AccountError as error:
             raise self.close(error) from None
-        self._limits.holds(balance)
+        self._limits.holds(balance, charged)
         self.balance = balance
         if balance - self._limits.price < self._min_balance:
             logger.warning(

@@ -81,8 +81,10 @@ class Limits:
     def go_on(self, records: Iterable[Record]) -> None:
         """Count what earlier runs of the same crawl have bought."""
         for record in records:
-            self.jobs += 1
-            self.jobs_of_host[record.host] += 1
+            # One that costs nothing where others do was taken over: whoever bought it has counted it.
+            bought = record.cost_usd > 0 or not self.price
+            self.jobs += bought
+            self.jobs_of_host[record.host] += bought
             self.spent += record.cost_usd
 
     def check(self, host: str, sitekey: str) -> None:
@@ -104,6 +106,9 @@ class Limits:
             raise self.reached("min_balance", self.spent)
         if settings.max_cost_per_day:
             self._check_day(settings.max_cost_per_day + _ROUNDING - self.price)
+        self._check_pauses(host, sitekey)
+
+    def _check_pauses(self, host: str, sitekey: str) -> None:
         if self._clock() < self._paused_until:
             raise self.reached("refused")
         if self.breaker.is_open(host, sitekey):
@@ -196,9 +201,16 @@ class Limits:
 
     # -- the account -------------------------------------------------------------------------------------------------
 
-    def holds(self, balance: float) -> None:
-        """The account holds ``balance`` USD, of which ``OMOCAPTCHA_MIN_BALANCE`` is to be left."""
-        self._spendable = self.spent + balance - self._settings.min_balance
+    async def charged(self) -> float | None:
+        """USD of which the account has certainly been charged: for who is about to ask for the balance."""
+        return self.spent
+
+    def holds(self, balance: float, charged: float | None) -> None:
+        """The account holds ``balance`` USD, of which ``OMOCAPTCHA_MIN_BALANCE`` is to be left.
+
+        :param charged: what had been spent before that was asked; None: not known.
+        """
+        self._spendable = (charged or 0.0) + balance - self._settings.min_balance
 
     def refused(self) -> None:
         """The service refused a create call."""

@@ -1,18 +1,16 @@
 """A Lua script that runs in a Redis, called without holding up the crawl.
 
 With an asyncio loop the client is redis-py's asynchronous one; with another reactor its blocking one, in threads. It
-neither repeats a call nor knows what the script does.
+neither repeats a call whose answer is lost nor knows what the script does.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
 
 from scrapy.exceptions import NotConfigured
 from scrapy.utils.asyncio import is_asyncio_available
 from scrapy.utils.defer import maybe_deferred_to_future
-from twisted.internet.defer import DeferredSemaphore
 from twisted.internet.threads import deferToThread
 
 from scrapy_omocaptcha.masking import masked
@@ -24,12 +22,15 @@ if TYPE_CHECKING:
 
 _TIMEOUT = 2.0
 """Seconds to connect, and for an answer; Redis needs a thousandth."""
-_THREADS = 4
-"""How many of the reactor's ten may wait for Redis at once: names are resolved in them, too."""
 
 
 class RedisAway(Exception):
-    """Redis does not answer, or not with what was asked; whether it has run the script is not known."""
+    """Redis does not answer, or not with what was asked: down, slow, full, a wrong password. Whether it has run the
+    script is not known."""
+
+
+class ScriptFailed(RedisAway):
+    """Redis is there, and the script has run into an error: what was asked will not do, now or later."""
 
 
 class RedisScript:
@@ -47,7 +48,6 @@ class RedisScript:
             from redis.retry import Retry
         except ImportError:
             raise NotConfigured("OMOCAPTCHA_REDIS_URL needs redis-py: pip install 'scrapy-omocaptcha[redis]'") from None
-        self._password = unquote(urlsplit(url.reveal()).password or "")
         self._asynchronous = is_asyncio_available()
         client_class: Any = redis.asyncio.Redis if self._asynchronous else redis.Redis
         try:
@@ -55,7 +55,7 @@ class RedisScript:
                 url.reveal(),
                 socket_timeout=_TIMEOUT,
                 socket_connect_timeout=_TIMEOUT,
-                # A call that is repeated behind our back may count twice.
+                # What is asked again behind our back could be asked after what was asked later.
                 retry=Retry(NoBackoff(), 0),
                 decode_responses=True,
             )
@@ -69,21 +69,23 @@ class RedisScript:
             ) from None
         self._script = self._client.register_script(lua)
         self._broken = (redis.exceptions.RedisError, OSError)
-        self._threads = DeferredSemaphore(_THREADS)
+        self._script_error = redis.exceptions.ResponseError
 
     async def __call__(self, keys: Sequence[str], arguments: Sequence[str]) -> Any:
         """What the script returns.
 
-        :raises RedisAway: it does not answer.
+        :raises ScriptFailed: the script runs into an error.
+        :raises RedisAway: Redis does not answer.
         """
         try:
             if self._asynchronous:
                 return await self._script(keys, arguments)
-            return await maybe_deferred_to_future(
-                self._threads.run(deferToThread, self._script, keys, arguments),
-            )
+            return await maybe_deferred_to_future(deferToThread(self._script, keys, arguments))
         except self._broken as error:
-            raise RedisAway(f"{type(error).__name__}: {masked(str(error), self._password)}") from None
+            # Full, read-only and forbidden have classes of their own.
+            kind = ScriptFailed if type(error) is self._script_error else RedisAway
+            password = self._client.connection_pool.connection_kwargs.get("password") or ""
+            raise kind(f"{type(error).__name__}: {masked(str(error), password)}") from None
 
     async def close(self) -> None:
         if self._asynchronous:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_OF_THE_CRAWL = {"max_jobs", "max_cost", "max_cost_per_day", "min_balance", "account", "refused"}
+_OF_THE_CRAWL = {"max_jobs", "max_cost", "max_cost_per_day", "min_balance", "account", "refused", "redis"}
 """Reasons that are the same on all hosts: said once for the crawl."""
 
 

@@ -149,7 +149,7 @@ class FleetCrawl:
     @property
     def counted(self) -> int:
         """Jobs, as Redis has them."""
-        return int(self._redis.client.hget("omocaptcha:fleet", "jobs"))
+        return int(self._redis.client.hget("omocaptcha:fleet:fleet", "jobs"))
 
     @property
     def tracebacks(self) -> list[str]:

@@ -18,6 +18,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from scrapy_omocaptcha.fleet_link import keys_of
+
 LUA = files("scrapy_omocaptcha").joinpath("fleet.lua").read_text(encoding="utf-8")
 HOUR = 3_600_000
 COST = 550_000
@@ -33,21 +35,24 @@ class Worker:
         self._fleet = fleet
 
     def __call__(self, name, host="a.example", **given):
-        parts = ["", ":open", ":jobs", ":hosts", f":breaker:{host}", f":keys:{host}", f":left:{host}"]
-        keys = [f"omocaptcha:{self._fleet}{part}" for part in parts] + ["omocaptcha:day"]
         none = dict.fromkeys(("max_jobs", "max_jobs_per_host", "max_cost", "max_cost_per_day"), 0)
         given = {
             "host": host,
+            "at": host,
             "key": "k1",
             "cost": COST,
             "lease": HOUR,
             "window": HOUR,
             "pause": HOUR,
             "most": 3,
+            "floor": True,
             **none,
             **given,
         }
-        return self._script(keys, [name, json.dumps(given)])
+        return self._script(keys_of(self._fleet, "worker", given), [name, json.dumps(given)])
+
+    def key(self, name):
+        return f"omocaptcha:fleet:{self._fleet}{name}"
 
     def reserve(self, job, **given):
         """Why there is no room, or None."""
@@ -59,10 +64,10 @@ class Worker:
         assert self("send", job=str(job), **given) == 1
 
     def figure(self, name):
-        return int(self._client.hget(f"omocaptcha:{self._fleet}", name) or 0)
+        return int(self._client.hget(self.key(""), name) or 0)
 
     def of_host(self, host):
-        return int(self._client.hget(f"omocaptcha:{self._fleet}:hosts", host) or 0)
+        return int(self._client.hget(self.key(":hosts"), host) or 0)
 
 
 @pytest.fixture
@@ -110,14 +115,21 @@ def test_a_day_is_counted_over_all_fleets_of_a_redis_and_what_is_older_counts_no
     assert len(redis.client.hgetall("omocaptcha:day")) == 1, "what is older is not kept"
 
 
-def test_a_balance_is_spent_down_to_its_floor_and_what_may_not_be_charged_yet_is_not_spent_twice(worker):
+def test_what_has_been_charged_is_what_was_sent_long_enough_ago(worker):
     worker.buy(1, window=0)
     worker.buy(2)
     worker.reserve(3)
-    worker("holds", left=3 * COST)
-    # It may be that neither 2 nor 3 had been charged when the balance was asked for.
-    assert worker.reserve(4) is None
-    assert worker.reserve(5) == "min_balance"
+    assert worker("charged", uncertain=HOUR) == str(COST), "neither 2 nor 3 need have been charged"
+    assert worker("charged", uncertain=-1) == str(2 * COST), "3 has not been sent"
+
+
+def test_a_balance_is_spent_down_to_its_floor_by_who_wants_one(worker):
+    worker.buy(1)
+    worker("holds", spendable=3 * COST)
+    worker.buy(2)
+    worker.buy(3)
+    assert worker.reserve(4) == "min_balance"
+    assert worker.reserve(4, floor=False) is None
 
 
 # -- what becomes of a reservation ----------------------------------------------------------------------------------
@@ -133,8 +145,8 @@ def test_what_was_reserved_but_never_sent_counts_no_more_once_its_lease_is_over(
 def test_what_was_sent_counts_for_ever_and_nothing_is_kept_of_it_but_the_sums(worker, redis):
     worker.buy(1, max_jobs=1, window=0)
     assert worker.reserve(2, max_jobs=1) == "max_jobs"
-    assert (worker.figure("jobs"), redis.client.exists("omocaptcha:shop:jobs", "omocaptcha:shop:open")) == (1, 0)
-    assert redis.client.ttl("omocaptcha:shop") == -1
+    assert (worker.figure("jobs"), redis.client.exists(worker.key(":jobs"), worker.key(":open"))) == (1, 0)
+    assert redis.client.ttl(worker.key("")) == -1
 
 
 def test_what_was_certainly_not_bought_makes_room_again_and_only_once(worker):
@@ -160,26 +172,80 @@ def test_what_was_bought_while_redis_was_away_counts_even_beyond_a_limit(worker)
     assert (worker.figure("jobs"), worker.figure("spent")) == (2, 2 * COST)
 
 
+def running(answer):
+    word, told, _ = answer
+    assert word == "running"
+    return json.loads(told)
+
+
 def test_a_job_that_a_worker_has_left_is_taken_over_once_and_before_any_limit(worker, redis):
     worker.buy(1, max_jobs=1)
-    worker("hand_on", id="task-1", created=5000, not_ready=3000, good_for=HOUR)
-    worker("hand_on", id=77, created=5000, not_ready=3000, good_for=HOUR)
-    word, told = worker("reserve", job="2", max_jobs=1)
-    assert (word, json.loads(told)["id"]) == ("running", "task-1")
-    assert 5000 <= json.loads(told)["created"] < 6000
-    assert 3000 <= json.loads(told)["not_ready"] < 4000
+    (now, _) = redis.client.time()
+    worker("hand_on", id='"task-1"', created=5000, not_ready=3000, good_for=HOUR)
+    worker("hand_on", id="123456789012345678", created=5000, not_ready=3000, good_for=2 * HOUR)
+    job = running(worker("reserve", job="2", max_jobs=1))
+    assert job["id"] == '"task-1"', "the one first that is too old first"
+    assert running(worker("reserve", job="2", max_jobs=1)) == job, "the answer was lost"
+    assert worker("send", job="2") == 1
+    assert -6 < job["created"] / 1000 - now < -4
+    assert -4 < job["not_ready"] / 1000 - now < -2
     assert worker.reserve(3, host="b.example") is None, "it is for its own site"
-    assert json.loads(worker("reserve", job="4", max_jobs=1)[1])["id"] == 77
-    assert worker.reserve(5, max_jobs=1) == "max_jobs"
-    assert worker.figure("jobs") == 2
+    assert worker.reserve(4, key="k2") is None, "and its own key"
+    assert running(worker("reserve", job="5", max_jobs=1))["id"] == "123456789012345678"
+    assert worker.reserve(6, max_jobs=1) == "max_jobs"
+    assert worker.figure("jobs") == 3
 
 
-def test_a_job_whose_token_would_be_too_old_is_not_taken_over(worker, redis):
-    worker("hand_on", id=1, created=0, not_ready=0, good_for=HOUR)
-    (left,) = redis.client.lrange("omocaptcha:shop:left:a.example", 0, -1)
-    redis.client.lset("omocaptcha:shop:left:a.example", 0, json.dumps({**json.loads(left), "good_until": 1}))
-    assert worker.reserve(1) is None
-    assert redis.client.keys("*left*") == []
+@pytest.mark.parametrize("how", ["given up", "never sent"])
+def test_a_job_that_is_taken_over_by_somebody_who_ends_is_there_again_for_others(worker, how):
+    worker("hand_on", id="7", created=0, not_ready=0, good_for=HOUR)
+    running(worker("reserve", job="1", lease=HOUR if how == "given up" else 0))
+    if how == "given up":
+        worker("give_up", job="1")
+    assert running(worker("reserve", job="2"))["id"] == "7"
+    assert worker("send", job="2", window=0) == 1
+    assert worker.reserve(3) is None
+    assert worker.figure("jobs") == 1
+
+
+def test_a_job_whose_token_would_be_too_old_is_not_taken_over_and_the_others_live_as_long_as_theirs(worker, redis):
+    worker("hand_on", id="1", created=0, not_ready=0, good_for=HOUR)
+    worker("hand_on", id="2", created=0, not_ready=0, good_for=1)
+    (left,) = redis.client.keys("*left*")
+    assert redis.client.pttl(left) > HOUR / 2
+    redis.client.zadd(left, {redis.client.zrange(left, 0, 0)[0]: 1})
+    assert running(worker("reserve", job="1"))["id"] == "1"
+    assert worker.reserve(2) is None
+
+
+def test_what_is_told_again_since_its_answer_was_lost_is_heard_once(worker, redis):
+    for number in (1, 1, 2, 2, 1):
+        worker("refused", number=number)
+    assert worker.figure("refusals") == 2
+    (heard,) = redis.client.keys("*heard*")
+    assert redis.client.pttl(heard) > 0
+
+
+def test_counts_that_somebody_has_deleted_do_not_fall_below_nothing(worker, redis):
+    worker.buy(1)
+    worker.reserve(2, lease=0)
+    worker.reserve(3)
+    redis.client.delete(worker.key(""))
+    worker("give_up", job="1")
+    assert worker.figure("jobs") == 0
+    redis.client.delete(worker.key(":jobs"))
+    assert worker.reserve(4) is None
+    assert worker.figure("jobs") == 1
+
+
+@pytest.mark.parametrize("name", ["day", "shop:jobs", "shop%3Ajobs", "Bücher", "{x}"])
+def test_no_name_of_a_fleet_gets_in_the_way_of_another(worker, redis, name):
+    other = Worker(redis.client, name)
+    worker.buy(1)
+    other.buy(2, max_cost_per_day=2 * COST)
+    keys = [set(keys_of(fleet, "w", {})) - {"omocaptcha:day"} for fleet in ("shop", name)]
+    assert not keys[0] & keys[1]
+    assert worker.reserve(3, max_cost_per_day=2 * COST) == "max_cost_per_day"
 
 
 # -- the breaker, the service, the account ----------------------------------------------------------------------------
@@ -195,11 +261,26 @@ def test_failures_of_several_workers_in_a_row_leave_the_host_alone_for_all(worke
 
 
 def test_a_success_in_between_starts_the_row_anew(worker):
-    for _ in range(5):
+    for number in range(5):
         worker("failed")
-        worker("failed")
+        worker("failed", key=f"k{number + 2}")
         worker("succeeded")
     assert worker.reserve(1) is None
+
+
+def test_a_success_ends_the_pause_of_a_whole_host(worker):
+    for number in range(3):
+        worker("failed", key=f"k{number}")
+    assert worker.reserve(1, key="k7") == "breaker"
+    worker("succeeded")
+    assert worker.reserve(1, key="k7") is None
+
+
+def test_what_is_known_of_a_host_is_forgotten_a_day_after_its_last_failure(worker, redis):
+    worker("failed")
+    found = redis.client.keys("*a.example")
+    assert len(found) == 2
+    assert all(0 < redis.client.pttl(key) <= 25 * HOUR for key in found)
 
 
 def test_a_host_whose_key_changes_with_each_failure_is_left_alone_as_a_whole(worker):
@@ -243,7 +324,11 @@ def test_five_refusals_in_a_row_pause_buying_on_all_hosts(worker):
     for _ in range(4):
         worker("refused")
     assert worker.reserve(1) is None
-    worker("refused")
+    worker("refused", pause=0)
+    assert worker.reserve(1) is None, "the pause is over"
+    assert worker.figure("refusals") == 0, "and the row starts anew"
+    for _ in range(5):
+        worker("refused")
     assert worker.reserve(2) == worker.reserve(3, host="b.example") == "refused"
 
 

@@ -122,7 +122,7 @@ def test_where_what_others_have_spent_is_not_known_nothing_is_bought():
 def test_a_balance_is_spent_down_to_its_floor_and_no_further():
     floor = limits(price=0.1, max_cost=0, min_balance=2.0)
     buy(floor, 3)
-    floor.holds(2.25)
+    floor.holds(2.25, floor.spent)
     buy(floor, 2)
     assert reason(floor) == "min_balance"
 

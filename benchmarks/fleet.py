@@ -179,8 +179,9 @@ def _pages(wall: str, found: dict[int, Crawled], scale: Scale) -> Table:
     return Table(
         title=f"A fleet: {wall}",
         about=(
-            f"A job takes {scale.solve_seconds:g} s, CONCURRENT_REQUESTS=16. Workers, shop and service share one machine, "
-            "so that many workers compete with the shop for its CPU; time is from the first request to the last page."
+            f"A job takes {scale.solve_seconds:g} s, CONCURRENT_REQUESTS=16. Workers, shop and service share one "
+            "machine, so that many workers compete with the shop for its CPU; time is from the first request to the "
+            "last page."
         ),
         columns=(Column("pages", ".0f"), Column("jobs", ".0f"), Column("seconds"), Column("pages/s", ".0f")),
         rows=[

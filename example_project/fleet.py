@@ -153,7 +153,8 @@ def redis_server(directory: str) -> Iterator[str]:
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
         try:
             url = f"redis://127.0.0.1:{port}"
-            patient = Retry(ConstantBackoff(0.05), 600)
+            # An old client lets an OSError pass by itself.
+            patient = Retry(ConstantBackoff(0.05), 600, supported_errors=(redis.ConnectionError, OSError))
             with redis.Redis.from_url(url, retry=patient) as client:
                 client.ping()
             yield url

@@ -25,7 +25,9 @@ class RedisServer:
         self._folder = folder
         self._socket = folder / "redis.sock"
         self.url = f"unix://{self._socket}"
-        patient = Retry(ConstantBackoff(0.05), int(_PATIENCE / 0.05))
+        # Old clients let errors of the operating system pass: a socket that is not there yet is one.
+        errors = (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError)
+        patient = Retry(ConstantBackoff(0.05), int(_PATIENCE / 0.05), supported_errors=errors)
         self.client = redis.Redis.from_url(self.url, decode_responses=True, retry=patient)
         self.start()
 

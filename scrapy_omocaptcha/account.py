@@ -10,8 +10,6 @@ import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
-from twisted.internet.defer import DeferredLock
-
 from scrapy_omocaptcha.errors import AccountError, ApiError, ApiUnreachable, CrawlClosing, NotBought
 from scrapy_omocaptcha.settings import FALLBACK_PRICE
 from scrapy_omocaptcha.turns import Turns
@@ -44,7 +42,7 @@ class Account:
         self._stats = stats
         self._min_balance = settings.min_balance
         self._price_asked = settings.price is not None
-        self._asking = DeferredLock()
+        self._asking = Turns(1)
         self._turns = Turns(CALLS_AT_ONCE)
         self.balance: float | None = None
         """USD when the crawl began; None: nobody has asked."""
@@ -81,8 +79,8 @@ class Account:
         """
         if self._is_known():
             return
-        await self._engine.wait(self._asking.acquire())
-        try:
+        with self._asking.turn() as come:
+            await self._engine.wait(come)
             if self._refused is not None:
                 # Said to somebody else, while this one waited.
                 raise NotBought("account", self._refused)
@@ -91,8 +89,6 @@ class Account:
                 self._price_asked = True
             if not self._is_known():
                 await self._ask_balance()
-        finally:
-            self._asking.release()
 
     def _is_known(self) -> bool:
         return self._price_asked and (self.balance is not None or not self._min_balance)

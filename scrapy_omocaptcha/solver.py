@@ -11,8 +11,6 @@ import logging
 import random as _random
 from typing import TYPE_CHECKING, NoReturn
 
-from twisted.internet.defer import DeferredSemaphore
-
 from scrapy_omocaptcha.addresses import public_address
 from scrapy_omocaptcha.api.protocol import JobRequest
 from scrapy_omocaptcha.challenge import Token
@@ -29,6 +27,7 @@ from scrapy_omocaptcha.errors import (
 )
 from scrapy_omocaptcha.journal import HANDED_ON
 from scrapy_omocaptcha.limits import Running
+from scrapy_omocaptcha.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,7 +75,7 @@ class Solver:
         self._settings = settings
         self._clock = clock
         self._random = random or _random.Random()
-        self._jobs_at_once = DeferredSemaphore(settings.concurrent_jobs)
+        self._jobs_at_once = Turns(settings.concurrent_jobs)
         self._unjudged: dict[tuple[str, float], Entry] = {}
         """Those whose token is out, by its job and age: ids are the service's word, and no token is kept here."""
 
@@ -91,14 +90,12 @@ class Solver:
         :raises CrawlClosing: the crawl closes.
         """
         self._limits.check(host, challenge.sitekey or "")
-        await self._engine.wait(self._jobs_at_once.acquire())
-        try:
+        with self._jobs_at_once.turn() as come:
+            await self._engine.wait(come)
             await self._account.ready()
             job = JobRequest(public_address(challenge.url), challenge.sitekey or "", challenge.invisible)
             entry, running = await self._create(job, host, bought)
             return await self._result(entry, running, job)
-        finally:
-            self._jobs_at_once.release()
 
     # -- what becomes of a token -------------------------------------------------------------------------------------
 

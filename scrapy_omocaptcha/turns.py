@@ -1,4 +1,4 @@
-"""Calls to the service take turns, so that a crowd of jobs opens a bounded number of connections.
+"""Whoever may not all go at once takes turns: calls to the service, jobs, questions about the account.
 
 Who waits has not begun: no time-out of a call runs meanwhile, and nothing of it has left this machine.
 """

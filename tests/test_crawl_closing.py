@@ -119,6 +119,25 @@ def test_a_crawl_that_is_closed_while_it_waits_loses_nothing_and_resumes(tmp_pat
     assert crawl.came_back == Counter(f"page {url}" for url in urls), log
 
 
+def test_hundreds_that_wait_for_their_turn_end_one_after_the_other_and_not_one_within_the_other(tmp_path):
+    many = 300
+    solved = Until("getJobResult", 60)
+    with (
+        OmoCaptchaService(on_event=solved, solve_seconds=0.3) as service,
+        WalledSite(service, "per_page", catalogue_pages=many) as site,
+    ):
+        urls = [f"{site.url}/page/{number}" for number in range(1, many + 1)]
+        # With asyncio each would be resumed by the loop.
+        select = {"TWISTED_REACTOR": "twisted.internet.selectreactor.SelectReactor"}
+        crawl = Crawl(tmp_path, urls, {**service.settings, **select, "CONCURRENT_REQUESTS_PER_DOMAIN": 16})
+        process = crawl.start()
+        solved.wait()
+        process.send_signal(signal.SIGINT)
+        crawl.end(process)
+        log = crawl.resume()
+    assert crawl.came_back == Counter(f"page {url}" for url in urls), log
+
+
 @pytest.mark.parametrize("beforehand", [False, True], ids=["walled", "wanted beforehand"])
 def test_a_job_that_the_end_of_the_crawl_has_cut_off_does_not_count_as_an_attempt(tmp_path, beforehand):
     asked = Until("getJobResult", 1)

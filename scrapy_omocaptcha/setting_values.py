@@ -127,11 +127,18 @@ def _is_loopback(host: str) -> bool:
 
 
 def read_redis_url(settings: BaseSettings, name: str) -> str | None:
+    """The address of a Redis, which may hold a password; it may also be in the environment."""
     value = settings.get(name)
+    if value is None:
+        value = os.environ.get(name) or None
     if value is None:
         return None
     scheme, _, place = value.partition("://") if isinstance(value, str) else ("", "", "")
-    if scheme not in ("redis", "rediss", "unix") or not place or any(c.isspace() or not c.isprintable() for c in value):
+    odd = any(c == "#" or c.isspace() or not c.isprintable() for c in place)
+    if scheme not in ("redis", "rediss", "unix") or not place or odd:
         # not echoed: it may hold a password
-        raise ValueError(f"{name} must be a URL such as 'redis://127.0.0.1:6379/0' (or rediss://, unix://), or None")
+        raise ValueError(
+            f"{name} must be a URL such as 'redis://127.0.0.1:6379/0' (or rediss://, unix://) in which '#' is written "
+            "'%23', or None"
+        )
     return str(value)

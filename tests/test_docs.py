@@ -61,6 +61,7 @@ def test_the_defaults_that_are_told_are_those_of_the_code():
         "OMOCAPTCHA_API_TOKEN",
         "OMOCAPTCHA_ALLOWED_DOMAINS",
         "OMOCAPTCHA_FLEET",
+        "OMOCAPTCHA_REDIS_URL",
     }
     assert read({name: ast.literal_eval(default) for name, default in literal.items()}) == read({})
 

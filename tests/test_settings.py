@@ -22,6 +22,7 @@ EXAMPLES = hypothesis_settings(derandomize=True, deadline=None, max_examples=80)
 @pytest.fixture(autouse=True)
 def _no_environment(monkeypatch):
     monkeypatch.delenv("OMOCAPTCHA_API_TOKEN", raising=False)
+    monkeypatch.delenv("OMOCAPTCHA_REDIS_URL", raising=False)
 
 
 def read(**values):
@@ -365,12 +366,30 @@ def test_the_address_of_a_redis_is_taken_and_not_shown(url):
 
 
 @pytest.mark.parametrize(
-    "url", ["", "s3cret@h:6379", "http://s3cret@h/", "redis://", "redis://s3cret @h", 6379, b"redis://h"]
+    "url",
+    [
+        "",
+        "s3cret@h:6379",
+        "http://s3cret@h/",
+        "redis://",
+        "redis://s3cret @h",
+        "redis://:12#s3cret@h/0",
+        6379,
+        b"redis://h",
+    ],
 )
 def test_what_is_no_address_of_a_redis_is_refused_without_showing_it(url):
     with pytest.raises(ValueError, match=r"^OMOCAPTCHA_REDIS_URL must be a URL such as") as raised:
         read(REDIS_URL=url)
     assert "s3cret" not in str(raised.value)
+
+
+def test_the_address_of_a_redis_may_be_in_the_environment_where_scrapy_does_not_show_it(monkeypatch):
+    monkeypatch.setenv("OMOCAPTCHA_REDIS_URL", "redis://:s3cret@h")
+    assert read().redis_url.reveal() == "redis://:s3cret@h"
+    assert read(REDIS_URL="redis://other").redis_url.reveal() == "redis://other"
+    monkeypatch.setenv("OMOCAPTCHA_REDIS_URL", "")
+    assert read().redis_url is None
 
 
 def test_the_limit_of_a_day_needs_a_journal_or_a_redis_and_holds_only_while_that_is_asked():

@@ -11,6 +11,7 @@ import pytest
 import scrapy
 from scrapy.exceptions import CloseSpider
 
+from scrapy_omocaptcha import OmoCaptchaMiddleware
 from scrapy_omocaptcha.journal import read_journal
 from scrapy_omocaptcha.report.sums import one_a_job
 from scrapy_omocaptcha.testing import OmoCaptchaService
@@ -293,26 +294,64 @@ def test_own_limits_hold_by_themselves(crawl, service, walled):
     assert crawled.bugs == []
 
 
+@pytest.mark.parametrize(("goes", "comes"), [("stop", "start"), ("freeze", "thaw")])
 def test_a_crawl_that_ends_while_it_waits_for_redis_gives_its_requests_back(
-    crawl, service, walled, redis, shared, when_away, tmp_path
+    crawl, service, walled, redis, shared, when_away, tmp_path, goes, comes
 ):
     site, other = walled("per_page", catalogue_pages=10), walled("never")
+    away = []
+    when_away(lambda: away.append(True))
 
     class Closing(crawling(site, 10)):
         def requests(self):
             yield from super().requests()
-            yield scrapy.Request(f"{other.url}/free/1", callback=self.close_it, priority=-1)
+            yield scrapy.Request(f"{other.url}/free/1", callback=self.look)
 
-        def close_it(self, response):
-            raise CloseSpider("enough")
+        def look(self, response):
+            if away:
+                raise CloseSpider("enough")
+            return response.request.replace(dont_filter=True)
 
     shared["JOBDIR"] = str(tmp_path / "job")
-    redis.stop()
+    getattr(redis, goes)()
     first = crawl(Closing, shared)
-    assert (first.pages, first.failures, service.jobs) == ([], [], ())
-    redis.start()
+    assert (first.pages, first.failures, service.jobs, first.bugs) == ([], [], (), [])
+    getattr(redis, comes)()
     second = crawl(crawling(site, 0), shared)
     assert (len(second.pages), second.failures, len(service.jobs)) == (10, [], 10)
+
+
+def test_a_redis_that_is_full_is_as_good_as_away_and_is_said_once(crawl, service, walled, redis, shared):
+    site = walled("per_page", catalogue_pages=10)
+    redis.client.config_set("maxmemory", "1")
+    crawled = crawl(crawling(site, 10), {**shared, "OMOCAPTCHA_JOB_TIMEOUT": 1})
+    assert (crawled.pages, reasons(crawled), service.jobs) == ([], {"redis": 10}, ())
+    assert len([line for line in crawled.said() if AWAY in line and line.startswith("OMOcaptcha")]) == 1
+    assert len([line for line in crawled.said() if "is left alone (redis)" in line]) == 1
+    assert crawled.bugs == []
+
+
+def test_a_breaker_that_one_worker_alone_has_opened_is_not_the_fleets(crawl, service, walled, shared):
+    """In a row means: of all workers."""
+    never = walled("never", catalogue_pages=10)
+    shared |= {"OMOCAPTCHA_BREAKER_FAILURES": 2, "OMOCAPTCHA_MAX_ATTEMPTS": 1}
+
+    class Both(RecordingSpider):
+        def requests(self):
+            yield scrapy.Request(f"{never.url}/page/1", callback=self.page, errback=self.another)
+
+        def another(self, failure):
+            self.failed(failure)
+            # What another worker would tell of the same host and key.
+            fleet = self.crawler.get_downloader_middleware(OmoCaptchaMiddleware)._means.limits
+            fleet._tell("succeeded", fleet._circuit("127.0.0.2", never.sitekey))
+            if len(self.failures) < 4:
+                yield scrapy.Request(
+                    f"{never.url}/page/{len(self.failures) + 1}", callback=self.page, errback=self.another
+                )
+
+    crawled = crawl(Both, shared)
+    assert reasons(crawled) == {"attempts": 4}
 
 
 def test_a_dry_run_asks_nothing_of_redis(crawl, service, walled):

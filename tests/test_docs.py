@@ -221,9 +221,14 @@ def test_every_line_that_is_logged_aloud_is_in_troubleshooting():
 
 
 def test_the_settings_of_the_pages_are_valid(tmp_path):
-    told = module(code(page("money"), "money-settings"), tmp_path)
-    names = {name: value for name, value in told.items() if name.isupper()}
-    assert read(names)["max_cost_per_day"] == 2.0
+    told = [
+        module(code(page(name), label), tmp_path)
+        for name, label in (("money", "money-settings"), ("fleets", "fleet-settings"))
+    ]
+    money, fleet = ({name: value for name, value in each.items() if name.isupper()} for each in told)
+    assert read(money)["max_cost_per_day"] == 2.0
+    assert read(fleet)["redis_url"].reveal() == fleet["REDIS_URL"]
+    assert read(fleet)["max_waiting"] == 32
 
 
 def test_the_signals_reach_the_extension_of_the_page(crawl, service, walled, tmp_path):

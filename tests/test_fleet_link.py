@@ -20,7 +20,7 @@ REFUSED = {"pause": 1000}
 
 @pytest.fixture
 def during(reactor, redis):
-    """``during(probe)`` → what ``await probe(link)`` returns (``found``), and what is left ``untold`` when it is closed."""
+    """``during(probe)`` → what ``await probe(link)`` returns (``found``), and what is ``untold`` when it is closed."""
 
     def run(probe):
         async def whole():

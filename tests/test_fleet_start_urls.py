@@ -6,36 +6,17 @@ import json
 from urllib.parse import urlsplit
 
 import pytest
-from scrapy import signals
 from scrapy.exceptions import CloseSpider
-from scrapy.utils.asyncio import create_looping_call
 from scrapy_redis.spiders import RedisSpider
 
 from scrapy_omocaptcha.testing import OmoCaptchaService
+from tests.docs import code, module, page
 
 # It calls what Scrapy deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore::scrapy.exceptions.ScrapyDeprecationWarning")
 
 SOLVE_SECONDS = 60.0
 FIRST, WALLED, LATE = "/free/1", "/page/1", "/contact"
-
-
-class ReadingOn(RedisSpider):
-    """Reads new start URLs every few seconds; a RedisSpider does when it has nothing to do, not even to wait."""
-
-    name = "shop"
-    read_every = 5.0
-
-    @classmethod
-    def from_crawler(cls, crawler, *args, **kwargs):
-        spider = super().from_crawler(crawler, *args, **kwargs)
-        spider.reading = create_looping_call(spider.schedule_next_requests)
-        crawler.signals.connect(spider.begin_to_read, signals.spider_opened)
-        crawler.signals.connect(spider.reading.stop, signals.spider_closed)
-        return spider
-
-    def begin_to_read(self):
-        self.reading.start(self.read_every)
 
 
 class Solving:
@@ -119,14 +100,17 @@ class Plain(RedisSpider):
     name = "shop"
 
 
-class Soon(ReadingOn):
-    read_every = 0.05
+@pytest.fixture
+def reading_on(tmp_path):
+    """The spider of the page on fleets, which reads new start URLs every few seconds; here it does more often."""
+    spider = module(code(page("fleets"), "reading-on"), tmp_path)["ReadingOn"]
+    return type("Soon", (spider,), {"read_every": 0.05})
 
 
 def test_a_redis_spider_reads_no_start_urls_while_a_token_is_waited_for(came):
     assert came(Plain, "question") == [WALLED, LATE]
 
 
-def test_a_redis_spider_that_reads_on_by_itself_gets_them_meanwhile(came):
+def test_a_redis_spider_that_reads_on_by_itself_gets_them_meanwhile(came, reading_on):
     # Were they not read, the job would never be done.
-    assert came(Soon, LATE) == [LATE, WALLED]
+    assert came(reading_on, LATE) == [LATE, WALLED]

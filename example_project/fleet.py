@@ -129,7 +129,7 @@ def tell(
     got = Counter(page for worker in workers for page in worker.pages)
     wanted = {f"{site.url}/page/{number}" for site in sites for number in range(1, pages + 1)}
     with redis.Redis.from_url(redis_url, decode_responses=True) as client:
-        counted = int(client.hget("omocaptcha:fleet", "jobs") or 0)
+        counted = int(client.hget("omocaptcha:fleet:fleet", "jobs") or 0)
     bought = len(service.jobs)
     say(f"  all       {len(got):7} {bought:6} {service.charged:11.5f}", end="\n\n")
     say(f"  pages got      {len(wanted & got.keys())} of {len(wanted)}, more than once: {got.total() - len(got)}")

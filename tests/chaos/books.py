@@ -185,7 +185,7 @@ def waiting(crawler: Any) -> Iterator[str]:
             "leaders": sum(session.leading is not None for session in sessions),
             "held in sessions": sum(len(session._held) for session in sessions),
             "turns": sum(session._let_go for session in sessions),
-            "jobs under way": means.settings.concurrent_jobs - means.solver._jobs_at_once.tokens,
+            "jobs under way": means.settings.concurrent_jobs - means.solver._jobs_at_once._free,
         }
     for what, number in left.items():
         if number:

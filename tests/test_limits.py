@@ -138,6 +138,16 @@ def test_what_earlier_runs_of_the_crawl_have_bought_counts():
     assert reason(going_on, "other.example") == "max_jobs"
 
 
+def test_a_job_that_was_taken_over_is_counted_where_it_was_bought():
+    record = Record("2026-11-24T00:00:00Z", "shop", "1", HOST, f"https://{HOST}/", "checkbox", cost_usd=0.0)
+    going_on = limits(price=0.1, max_jobs=1)
+    going_on.go_on([record])
+    assert (going_on.jobs, going_on.jobs_of_host[HOST]) == (0, 0)
+    free = limits(price=0.0, max_jobs=1)
+    free.go_on([record])
+    assert free.jobs == 1, "where no job costs anything, it was bought"
+
+
 # -- the breaker ----------------------------------------------------------------------------------------------------
 
 

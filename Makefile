@@ -53,7 +53,7 @@ package: $(VENV)/dev   ## wheel and source distribution, in dist/; pass the test
 
 fuzz: $(VENV)/test   ## try many new inputs on all that reads what others have written; EXAMPLES=5000 for each property
 	OMOCAPTCHA_FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -k "not bounded_time" $(ARGS) \
-	  tests/test_fuzz.py tests/test_detection_hostile.py
+	  tests/unit/test_fuzz.py tests/unit/detection/test_hostile_pages.py
 
 chaos: $(VENV)/test   ## five minutes of crawls in which everything goes wrong; ARGS="--seed 7 --requests 20000"
 	$(BIN)/python -m tests.chaos $(ARGS)
@@ -62,7 +62,7 @@ kills: $(VENV)/test   ## five minutes of crawls that are ended and killed in the
 	$(BIN)/python -m tests.chaos.kills $(ARGS)
 
 fleet: $(VENV)/test   ## a minute of fleets whose workers are stopped and killed, and whose Redis is restarted, in the middle
-	$(BIN)/python -m tests.fleet_crawl $(ARGS)
+	$(BIN)/python -m tests.helpers.fleet_crawl $(ARGS)
 
 minimum-versions:   ## pass the tests with the oldest versions that setup.cfg allows
 	@# Scrapy 2.18 crawls without a Twisted reactor with httpx, which it does not bring.
@@ -73,7 +73,7 @@ newest-versions:   ## pass the tests with the newest versions of everything, ins
 	$(MAKE) test VENV=.venv-newest
 
 foreign-clients: .venv-foreign/foreign-clients   ## clients that other people wrote solve jobs at our offline service
-	.venv-foreign/bin/python -m pytest tests/test_foreign_clients.py $(ARGS)
+	.venv-foreign/bin/python -m pytest tests/service/test_foreign_clients.py $(ARGS)
 
 bench: .venv-bench/others   ## the same work side by side with what others use, 25 minutes; ARGS="walls" for a part of it
 	.venv-bench/bin/python -m benchmarks $(ARGS) --json docs/benchmarks.json

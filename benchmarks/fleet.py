@@ -19,7 +19,7 @@ import scrapy
 from benchmarks.crawls import Aside, Crawl
 from benchmarks.tables import Column, Table
 from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
-from tests.redis_server import RedisServer
+from tests.helpers.redis_server import RedisServer
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection

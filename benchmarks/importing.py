@@ -18,7 +18,7 @@ ROUNDS = 25
 SCRAPY = "import scrapy.cmdline, scrapy.commands"
 # "this" stands between what is Scrapy's and what comes then: nothing else imports it.
 WAYS = {
-    "the command, at every call of scrapy": "import scrapy_omocaptcha.command",
+    "the command, at every call of scrapy": "import scrapy_omocaptcha.commands.omocaptcha",
     "the values, errors and signals": "import scrapy_omocaptcha",
     "the add-on and the middleware, for a crawl": "import scrapy_omocaptcha.addon",
     "the offline service": "import scrapy_omocaptcha.testing",

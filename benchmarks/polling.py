@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import count
 from statistics import NormalDist
 
-from scrapy_omocaptcha.polling import Polling
+from scrapy_omocaptcha.buying.polling import Polling
 
 QUESTION = 0.2
 INTERVAL = 2.0

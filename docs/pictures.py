@@ -23,9 +23,9 @@ pre {{ margin: 0; padding: 18px 22px; color: #e4e7ec; font: 14px/1.5 ui-monospac
 
 def main() -> None:
     sys.path.insert(0, str(ROOT))
-    from scrapy_omocaptcha.journal import read_journal
-    from scrapy_omocaptcha.report.page import web_page
-    from tests.journals import business, write
+    from scrapy_omocaptcha.buying.journal import read_journal
+    from scrapy_omocaptcha.reporting.html import web_page
+    from tests.helpers.journals import business, write
 
     IMAGES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:

@@ -11,8 +11,8 @@ from scrapy_omocaptcha.challenge import Challenge, Form, Token
 if TYPE_CHECKING:
     from scrapy_omocaptcha.addon import Addon
     from scrapy_omocaptcha.detection import find_challenge
+    from scrapy_omocaptcha.forms.submission import submit_token
     from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware, solve
-    from scrapy_omocaptcha.submission import submit_token
 
 __all__ = [
     "Addon",
@@ -34,7 +34,7 @@ _HOMES = {
     "OmoCaptchaMiddleware": "middleware",
     "find_challenge": "detection",
     "solve": "middleware",
-    "submit_token": "submission",
+    "submit_token": "forms.submission",
 }
 
 

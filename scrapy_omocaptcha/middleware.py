@@ -11,15 +11,15 @@ from urllib.parse import urlsplit
 
 from scrapy import signals
 
-from scrapy_omocaptcha import asked
-from scrapy_omocaptcha.beforehand import Beforehand
-from scrapy_omocaptcha.ending import Ending
+from scrapy_omocaptcha.buying.buyer import Means
+from scrapy_omocaptcha.engine import request_state
 from scrapy_omocaptcha.errors import ChallengeNotSolved, CrawlClosing, NotBought
-from scrapy_omocaptcha.means import Means
-from scrapy_omocaptcha.passage import NoPassage
-from scrapy_omocaptcha.progress import Progress
+from scrapy_omocaptcha.reporting.progress import Progress
 from scrapy_omocaptcha.settings import Settings
-from scrapy_omocaptcha.walls import Walls
+from scrapy_omocaptcha.walls.ending import Ending
+from scrapy_omocaptcha.walls.handler import Walls
+from scrapy_omocaptcha.walls.passage import NoPassage
+from scrapy_omocaptcha.walls.upfront import Beforehand
 
 if TYPE_CHECKING:
     from scrapy import Request
@@ -48,12 +48,12 @@ class OmoCaptchaMiddleware:
         return cls(crawler, Settings.from_settings(crawler.settings))
 
     def _request_scheduled(self, request: Request) -> None:
-        asked.remember(request, scheduled=True)
+        request_state.remember(request, scheduled=True)
 
     async def process_request(self, request: Request) -> Response | Request | None:
-        if asked.is_own(request):
+        if request_state.is_own(request):
             return None
-        asked.remember(request)
+        request_state.remember(request)
         wish = request.meta.get("omocaptcha")
         if not (wish is None or isinstance(wish, (bool, dict))):
             raise ValueError(f"meta['omocaptcha'] of {request} is {wish!r}; it must be True, False or a dictionary")
@@ -72,7 +72,7 @@ class OmoCaptchaMiddleware:
 
     async def process_response(self, request: Request, response: Response) -> Response | Request:
         wish = request.meta.get("omocaptcha")
-        if asked.is_own(request) or wish is False or isinstance(wish, dict) or _is_robots_txt(request):
+        if request_state.is_own(request) or wish is False or isinstance(wish, dict) or _is_robots_txt(request):
             return response
         try:
             return await self.walls.after(request, response)
@@ -84,7 +84,7 @@ class OmoCaptchaMiddleware:
             return self._left_alone(request, response, error)
 
     def process_exception(self, request: Request, exception: Exception) -> None:
-        if not asked.is_own(request):
+        if not request_state.is_own(request):
             self.walls.gone(request)
 
     async def buy(self, challenge: Challenge) -> Token:
@@ -105,8 +105,8 @@ class OmoCaptchaMiddleware:
         shown = page.response
         if shown is not response:
             # The request that it answers is one of our own, and holds a token that is spent.
-            shown = shown.replace(request=asked.original(request))
-        asked.forget(request)
+            shown = shown.replace(request=request_state.original(request))
+        request_state.forget(request)
         raise ChallengeNotSolved(
             refusal.reason,
             f"{page.challenge.url} stays behind its reCAPTCHA ({refusal.reason}): {refusal.message}",
@@ -117,13 +117,13 @@ class OmoCaptchaMiddleware:
 
 def _is_robots_txt(request: Request) -> bool:
     """robots.txt is neither held nor solved, wherever a redirect leads it: everything else waits for it."""
-    return urlsplit(asked.url(request)).path == "/robots.txt"
+    return urlsplit(request_state.url(request)).path == "/robots.txt"
 
 
 def _give_back(request: Request, error: CrawlClosing) -> Request:
     """Back to the scheduler, so that a resumed crawl has it; whoever waits for the response itself gets ``error``."""
-    if asked.is_scheduled(request):
-        return asked.give_back(request)
+    if request_state.is_scheduled(request):
+        return request_state.give_back(request)
     raise error
 
 

@@ -10,10 +10,10 @@ import pytest
 from tldextract import TLDExtract
 
 from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
-from tests import browser as chromium
-from tests import fuzzing, redis_server
-from tests.commands import ROOT, python
-from tests.crawling import Crawls, Reactor
+from tests.helpers import browser as chromium
+from tests.helpers import fuzzing, redis_server
+from tests.helpers.commands import ROOT, python
+from tests.helpers.crawling import Crawls, Reactor
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 
 from lxml.html import HtmlElement
 
-from scrapy_omocaptcha.detection.reading import Reading, asked
-from scrapy_omocaptcha.detection.wordings import wall_phrase
+from scrapy_omocaptcha.detection.content import Reading, asked
+from scrapy_omocaptcha.detection.phrases import wall_phrase
 
 ENOUGH = 5
 """The weight from which a page is held to be the challenge."""

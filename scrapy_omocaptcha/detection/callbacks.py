@@ -11,8 +11,8 @@ import re
 from enum import Enum
 from itertools import islice
 
-from scrapy_omocaptcha.detection.renders import Inline
-from scrapy_omocaptcha.detection.scripts import Code, Span
+from scrapy_omocaptcha.detection.inline_scripts import Inline
+from scrapy_omocaptcha.detection.javascript import Code, Span
 
 DEPTH = 2
 """How many calls deep a callback is followed into other functions of the page."""

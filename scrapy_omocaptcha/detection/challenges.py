@@ -18,9 +18,9 @@ from scrapy.http import HtmlResponse, Response, XmlResponse
 from scrapy_omocaptcha.challenge import Challenge, Form
 from scrapy_omocaptcha.detection.blocking import judge
 from scrapy_omocaptcha.detection.callbacks import Callbacks, Deed
-from scrapy_omocaptcha.detection.parsing import parsed_page
 from scrapy_omocaptcha.detection.widgets import Widget, find_widgets
-from scrapy_omocaptcha.forms import find_form, read_form
+from scrapy_omocaptcha.forms.page import parsed_page
+from scrapy_omocaptcha.forms.reading import find_form, read_form
 
 _WORD = b"recaptcha"
 # As UTF-16 and as UTF-32 spell it, in either byte order.

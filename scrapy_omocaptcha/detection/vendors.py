@@ -11,9 +11,9 @@ from lxml.html import HtmlElement
 from scrapy.http import Response
 
 from scrapy_omocaptcha.detection.blocking import REFUSING
-from scrapy_omocaptcha.detection.parsing import parsed_page
-from scrapy_omocaptcha.detection.reading import Reading, asked
-from scrapy_omocaptcha.detection.wordings import wall_phrase
+from scrapy_omocaptcha.detection.content import Reading, asked
+from scrapy_omocaptcha.detection.phrases import wall_phrase
+from scrapy_omocaptcha.forms.page import parsed_page
 
 _MARKS = {
     # A wall's own name says more than that of the captcha it holds, so walls stand first.

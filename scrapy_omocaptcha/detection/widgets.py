@@ -3,7 +3,8 @@
 Three things speak of a widget: an element made for it (a container, a bound button), an iframe of a page that was
 saved rendered, and a script that renders one. What they say of the same widget is put together here. Markup that a
 browser would not show as such (``template``, ``noscript``, comments, text) and the elements of other products
-stay out. Reads elements and :class:`~scrapy_omocaptcha.detection.renders.Inline`; judges no page and reads no form.
+stay out. Reads elements and :class:`~scrapy_omocaptcha.detection.inline_scripts.Inline`; judges no page and reads no
+form.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ from lxml.etree import XPath
 from lxml.html import HtmlElement
 from parsel import Selector
 
-from scrapy_omocaptcha.detection.candidates import Candidates
+from scrapy_omocaptcha.detection.elements import Candidates
 from scrapy_omocaptcha.detection.frames import container, read_frame
-from scrapy_omocaptcha.detection.renders import Inline
-from scrapy_omocaptcha.detection.scripts import Code, Span
+from scrapy_omocaptcha.detection.inline_scripts import Inline
+from scrapy_omocaptcha.detection.javascript import Code, Span
 
 MAX_SELECTORS = 30
 """How many selectors of a page's scripts are looked up."""

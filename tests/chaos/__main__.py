@@ -7,7 +7,7 @@ import sys
 import time
 
 from tests.chaos.run import Run
-from tests.crawling import Reactor
+from tests.helpers.crawling import Reactor
 
 
 def main() -> int:

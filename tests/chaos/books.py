@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 from scrapy.utils.trackref import live_refs
 
 from scrapy_omocaptcha import OmoCaptchaMiddleware
-from scrapy_omocaptcha.journal import read_journal
+from scrapy_omocaptcha.buying.journal import read_journal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from scrapy_omocaptcha.journal import Record
+    from scrapy_omocaptcha.buying.journal import Record
     from scrapy_omocaptcha.testing import OmoCaptchaService
     from scrapy_omocaptcha.testing.calls import Call
     from tests.chaos.plan import Plan, World

@@ -15,10 +15,10 @@ from tests.chaos import books
 from tests.chaos.plan import Plan, World, plan, running
 from tests.chaos.spider import ChaosSpider
 from tests.chaos.sums import Sums
-from tests.crawling import Crawls
+from tests.helpers.crawling import Crawls
 
 if TYPE_CHECKING:
-    from tests.crawling import Reactor
+    from tests.helpers.crawling import Reactor
 
 PATIENCE = 300
 _LAST_CALLS = 5.0

@@ -1,0 +1,69 @@
+"""What a page lets out about itself with a request that it makes: the headers ``Referer`` and ``Origin``.
+
+Pure. The rules are those of the W3C Referrer Policy and of the Fetch standard ("append a request `Origin`
+header").
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from scrapy.http import HtmlResponse
+
+from scrapy_omocaptcha.forms.page import parsed_page
+
+if TYPE_CHECKING:
+    from scrapy.http import Response
+
+# How much of the page's address goes: to its own origin, to another, and from https to plain http.
+_POLICIES = {
+    "no-referrer": ("none", "none", "none"),
+    "no-referrer-when-downgrade": ("address", "address", "none"),
+    "same-origin": ("address", "none", "none"),
+    "origin": ("origin", "origin", "origin"),
+    "strict-origin": ("origin", "origin", "none"),
+    "origin-when-cross-origin": ("address", "origin", "origin"),
+    "strict-origin-when-cross-origin": ("address", "origin", "none"),
+    "unsafe-url": ("address", "address", "address"),
+}
+_DEFAULT = "strict-origin-when-cross-origin"
+
+
+def origin(url: str) -> str:
+    """Scheme, host and port of ``url``; the port only where it is not the scheme's own."""
+    parts = urlsplit(url)
+    host = (parts.hostname or "").lower()
+    if ":" in host:
+        host = f"[{host}]"
+    own = {"http": 80, "https": 443}.get(parts.scheme)
+    return f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port not in (None, own) else "")
+
+
+def provenance(response: Response, url: str, method: str) -> dict[str, str]:
+    """``Referer`` and ``Origin`` of a navigation from the page ``response`` to ``url``."""
+    page, target = origin(response.url), origin(url)
+    downgrade = page.startswith("https:") and not target.startswith("https:")
+    to_own, to_other, to_plain = _POLICIES[_policy(response)]
+    extent = to_own if page == target else to_plain if downgrade else to_other
+    headers = {}
+    if extent == "address":
+        headers["Referer"] = re.sub(r"//[^/?#]*@", "//", response.url.partition("#")[0], count=1)
+    elif extent == "origin":
+        headers["Referer"] = f"{page}/"
+    if method == "POST":
+        headers["Origin"] = "null" if extent == "none" else page
+    return headers
+
+
+def _policy(response: Response) -> str:
+    """The last policy that the page states, in its header or its markup, and that browsers know."""
+    stated = [
+        word for value in response.headers.getlist("Referrer-Policy") for word in value.decode("latin-1").split(",")
+    ]
+    page = parsed_page(response) if isinstance(response, HtmlResponse) else None
+    if page is not None:
+        stated += page.xpath("//meta[@name='referrer']/@content").getall()
+    known = [word for word in (text.strip().lower() for text in stated) if word in _POLICIES]
+    return known[-1] if known else _DEFAULT

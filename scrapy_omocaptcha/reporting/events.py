@@ -1,0 +1,84 @@
+"""What users are told of challenges: log lines, signals, and the count of those that stayed closed.
+
+It decides nothing. An address is told without its query, and no line holds a token or a credential.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from scrapy_omocaptcha import signals
+from scrapy_omocaptcha.engine import request_state
+from scrapy_omocaptcha.urls import public_address
+
+if TYPE_CHECKING:
+    from scrapy import Request
+    from scrapy.crawler import Crawler
+
+    from scrapy_omocaptcha.challenge import Challenge
+    from scrapy_omocaptcha.engine.stats import Stats
+
+logger = logging.getLogger(__name__)
+
+_OF_THE_CRAWL = {"max_jobs", "max_cost", "max_cost_per_day", "min_balance", "account", "refused", "redis"}
+"""Reasons that are the same on all hosts: said once for the crawl."""
+
+
+class Telling:
+    """Tells the user of a crawl."""
+
+    def __init__(self, crawler: Crawler, stats: Stats) -> None:
+        self._crawler = crawler
+        self._stats = stats
+        self._told: set[tuple[str, str]] = set()
+        self.stayed_closed: Counter[str] = Counter()
+        """By reason."""
+
+    def detected(self, request: Request, challenge: Challenge, verdict: str) -> None:
+        """A challenge was met; ``verdict`` is ``"solve"``, or the reason why it is left alone."""
+        self._send(signals.challenge_detected, request, challenge, verdict=verdict)
+
+    def solved(self, request: Request, challenge: Challenge, seconds: float, jobs: int, cost: float) -> None:
+        """The page that was asked for is through."""
+        self._send(signals.challenge_solved, request, challenge, seconds=seconds, cost_usd=cost)
+        logger.info(
+            "Through the reCAPTCHA at %s in %.1f s; jobs bought by this request: %d (%.5f USD)",
+            public_address(request_state.url(request)),
+            seconds,
+            jobs,
+            cost,
+        )
+
+    def failed(self, request: Request, challenge: Challenge, reason: str, message: str, *, jobs: int) -> None:
+        """The page stays behind its challenge, though ``jobs`` were bought."""
+        self._send(signals.challenge_failed, request, challenge, reason=reason)
+        if not jobs:
+            self.left_alone(reason, challenge.url, message)
+            return
+        self._count(reason)
+        logger.warning("No way through at %s (%s): %s", public_address(request_state.url(request)), reason, message)
+
+    def left_alone(self, reason: str, url: str, message: str) -> None:
+        """A challenge is left alone: said aloud once for its host (or the crawl), then in DEBUG."""
+        self._count(reason)
+        host = "" if reason in _OF_THE_CRAWL else urlsplit(url).netloc
+        news = (reason, host) not in self._told
+        self._told.add((reason, host))
+        logger.log(
+            logging.WARNING if news else logging.DEBUG,
+            "The challenge at %s is left alone (%s): %s",
+            public_address(url),
+            reason,
+            message,
+        )
+
+    def _count(self, reason: str) -> None:
+        self.stayed_closed[reason] += 1
+        self._stats.inc(f"skipped/{reason}")
+
+    def _send(self, signal: object, request: Request, challenge: Challenge, **values: Any) -> None:
+        spider = self._crawler.spider
+        self._crawler.signals.send_catch_log(signal, spider=spider, request=request, challenge=challenge, **values)

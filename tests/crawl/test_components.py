@@ -1,0 +1,314 @@
+"""Whole crawls beside Scrapy's other components: each goes on doing what it is there for."""
+
+from __future__ import annotations
+
+import pytest
+import scrapy
+from aiohttp import web
+from scrapy.pipelines.files import FilesPipeline
+
+from tests.helpers import sites
+from tests.helpers.crawling import RecordingSpider
+
+
+def spider(*urls, **attributes):
+    return type("Spider", (RecordingSpider,), {"urls": urls, **attributes})
+
+
+# -- Retry ------------------------------------------------------------------------------------------------------
+
+
+def test_a_broken_connection_after_the_submission_costs_no_second_job(crawl, service, walled):
+    site = walled("session")
+    site.fault("/verify", "reset_after")
+    crawled = crawl(spider(f"{site.url}/page/1"), service.settings)
+    # The token was taken, its answer lost, and with it the cookie: one more job, never the same token twice.
+    assert [page.status for page in crawled.pages] == [200]
+    tokens = [dict(visit.form)["g-recaptcha-response"] for visit in site.requests if visit.submits]
+    assert len(tokens) == len(set(tokens)) == len(service.jobs)
+
+
+def test_a_submission_that_is_answered_with_5xx_is_not_repeated(crawl, service, walled):
+    site = walled("session")
+    site.fault("/verify", "server_error")
+    crawled = crawl(spider(f"{site.url}/page/1"), service.settings)
+    assert [page.status for page in crawled.pages] == [200]
+    tokens = [dict(visit.form)["g-recaptcha-response"] for visit in site.requests if visit.submits]
+    assert len(tokens) == len(set(tokens)) == 2
+    assert "retry/count" not in crawled.stats
+
+
+def test_a_page_behind_the_wall_that_answers_503_is_retried_but_solved_once(crawl, service, walled):
+    site = walled("session")
+    seen = []
+
+    class Fragile(spider(f"{site.url}/page/1")):
+        @classmethod
+        def from_crawler(cls, crawler, *args, **kwargs):
+            from scrapy_omocaptcha.signals import challenge_detected
+
+            one = super().from_crawler(crawler, *args, **kwargs)
+            crawler.signals.connect(one.detected, challenge_detected)
+            return one
+
+        def detected(self, verdict):
+            # From here on the page itself is broken for good.
+            seen.append(verdict)
+            site.fault("/page/1", "server_error", times=20)
+
+    crawled = crawl(Fragile, service.settings)
+    assert seen == ["solve"]
+    assert len(service.jobs) == 1
+    assert [type(error).__name__ for error in crawled.failures] == ["HttpError"]
+    assert crawled.stats["retry/count"] == 2
+
+
+# -- HttpCache --------------------------------------------------------------------------------------------------
+
+
+def test_a_cached_challenge_is_fetched_afresh_and_the_solved_page_is_cached(crawl, service, walled, tmp_path):
+    site = walled("session")
+    settings = {**service.settings, "HTTPCACHE_ENABLED": True, "HTTPCACHE_DIR": str(tmp_path)}
+
+    # A crawl without us caches the challenge.
+    crawl(spider(f"{site.url}/page/1"), {**settings, "OMOCAPTCHA_ENABLED": False})
+    assert site.challenges == 1
+
+    crawled = crawl(spider(f"{site.url}/page/1"), settings)
+    assert [page.status for page in crawled.pages] == [200]
+    assert len(service.jobs) == 1
+    assert site.challenges == 2
+
+    visits = len(site.requests)
+    crawled = crawl(spider(f"{site.url}/page/1"), settings)
+    assert ["cached" in page.flags for page in crawled.pages] == [True]
+    assert len(site.requests) == visits
+    assert len(service.jobs) == 1
+
+
+def test_a_token_is_not_bought_for_a_request_whose_answer_is_cached(crawl, service, walled, tmp_path):
+    site = walled("session")
+
+    class Asks(RecordingSpider):
+        def requests(self):
+            wish = {"sitekey": site.sitekey, "page": f"{site.url}/signup", "put": "header:X-Captcha-Token"}
+            yield scrapy.Request(f"{site.url}/api/header", meta={"omocaptcha": wish}, callback=self.page)
+
+    settings = {**service.settings, "HTTPCACHE_ENABLED": True, "HTTPCACHE_DIR": str(tmp_path)}
+    assert [page.status for page in crawl(Asks, settings).pages] == [200]
+    assert [page.status for page in crawl(Asks, settings).pages] == [200]
+    assert len(service.jobs) == 1
+
+
+# -- Cookies, proxies, AutoThrottle, robots.txt --------------------------------------------------------------------
+
+
+def test_the_cookies_that_a_spider_sends_at_first_do_not_overwrite_the_clearance(crawl, service, walled):
+    site = walled("session_marked", catalogue_pages=20)
+
+    class Cookies(RecordingSpider):
+        def requests(self):
+            for number in range(1, 21):
+                yield scrapy.Request(
+                    f"{site.url}/page/{number}",
+                    cookies={"session": "stale", "lang": "en"},
+                    callback=self.page,
+                    errback=self.failed,
+                )
+
+    crawled = crawl(Cookies, service.settings)
+    assert len(crawled.pages) == 20
+    assert len(service.jobs) == 1
+    assert {visit.cookies.get("lang") for visit in site.requests if visit.shown == "page"} == {"en"}
+
+
+def test_a_submission_belongs_to_the_session_of_the_request(crawl, service, walled):
+    site = walled("session", catalogue_pages=2)
+
+    class Sessions(RecordingSpider):
+        def requests(self):
+            for jar in (1, 2):
+                yield scrapy.Request(
+                    f"{site.url}/page/{jar}",
+                    meta={"cookiejar": jar},
+                    headers={"User-Agent": f"browser {jar}", "Accept-Language": "sk"},
+                    callback=self.page,
+                    errback=self.failed,
+                )
+
+    crawled = crawl(Sessions, service.settings)
+    assert len(crawled.pages) == 2
+    assert len(service.jobs) == 2
+    for visit in site.requests:
+        if visit.submits:
+            assert visit.headers["User-Agent"] in ("browser 1", "browser 2")
+            assert visit.headers["Accept-Language"] == "sk"
+            assert visit.headers["Origin"] == site.url
+            assert visit.headers["Referer"].startswith(f"{site.url}/page/")
+    sessions = {visit.headers["User-Agent"]: visit.cookies["session"] for visit in site.requests if visit.submits}
+    assert len(set(sessions.values())) == 2
+
+
+def test_a_submission_goes_through_the_proxy_of_the_request(crawl, service, walled):
+    site = walled("session")
+
+    class Proxied(RecordingSpider):
+        def requests(self):
+            # The site stands in for a proxy too: it is handed whole addresses, and answers for the host it knows.
+            yield scrapy.Request(
+                f"{site.url}/page/1", meta={"proxy": site.url}, callback=self.page, errback=self.failed
+            )
+
+    crawled = crawl(Proxied, service.settings)
+    assert [page.status for page in crawled.pages] == [200]
+    assert len(service.jobs) == 1
+    assert crawled.pages[0].request.meta["proxy"] == site.url
+
+
+def test_cookies_switched_off_at_a_wall_that_needs_them_is_refused_without_a_job(crawl, service, walled):
+    site = walled("session")
+    crawled = crawl(spider(f"{site.url}/page/1"), {**service.settings, "COOKIES_ENABLED": False})
+    assert [error.reason for error in crawled.failures] == ["cookies"]
+    assert service.calls == ()
+
+
+def test_autothrottle_goes_on_adjusting(crawl, service, walled):
+    site = walled("session", catalogue_pages=5)
+    settings = {"AUTOTHROTTLE_ENABLED": True, "AUTOTHROTTLE_START_DELAY": 0.01}
+    crawled = crawl(spider(*(f"{site.url}/page/{number}" for number in range(1, 6))), {**service.settings, **settings})
+    assert len(crawled.pages) == 5
+    assert len(service.jobs) == 1
+
+
+def test_a_form_that_posts_where_robots_txt_forbids_is_refused_without_a_job(crawl, service, walled):
+    site = walled("session")
+
+    class Forbids(RecordingSpider):
+        urls = (f"{site.url}/page/1",)
+
+        @classmethod
+        def from_crawler(cls, crawler, *args, **kwargs):
+            from scrapy import signals
+
+            one = super().from_crawler(crawler, *args, **kwargs)
+            crawler.signals.connect(one.parsed, signals.robots_parsed)
+            return one
+
+        def parsed(self, robotparser):
+            # The shop's robots.txt allows all; this one is read instead.
+            from protego import Protego
+
+            robotparser.rp = Protego.parse("User-agent: *\nDisallow: /verify\n")
+
+    crawled = crawl(Forbids, {**service.settings, "ROBOTSTXT_OBEY": True})
+    assert [error.reason for error in crawled.failures] == ["robots"]
+    assert service.calls == ()
+
+
+def shop_with_its_captcha_elsewhere(request, form):
+    """Whatever name it is asked for, as a proxy is: www.example.com, whose form posts to captcha.example.com."""
+    if request.method == "POST":
+        response = web.Response(status=302, headers={"Location": "http://www.example.com/"})
+        response.set_cookie("clearance", "yes", domain="example.com")
+        return response
+    if sites.cleared(request):
+        return sites.page()
+    shown = sites.CHALLENGE.replace("/verify", "http://captcha.example.com/verify")
+    return web.Response(text=shown, status=403, content_type="text/html")
+
+
+@pytest.mark.parametrize(("meta", "jobs"), [({}, 0), ({"allow_offsite": True}, 1)])
+def test_a_form_that_posts_outside_of_allowed_domains_is_refused_without_a_job_unless_the_request_may(
+    crawl, service, meta, jobs
+):
+    with sites.Site(shop_with_its_captcha_elsewhere) as site:
+
+        class Shopping(RecordingSpider):
+            allowed_domains = ("www.example.com",)
+
+            def requests(self):
+                yield scrapy.Request(
+                    "http://www.example.com/", self.page, errback=self.failed, meta={"proxy": site.origin, **meta}
+                )
+
+        crawled = crawl(Shopping, service.settings)
+    assert [error.reason for error in crawled.failures] == ["offsite"] * (1 - jobs)
+    assert len(crawled.pages) == len(service.jobs) == jobs
+    assert bool(service.calls) is bool(jobs)
+
+
+def test_a_wall_that_opens_by_a_cookie_is_left_alone_where_a_request_keeps_none(crawl, service, walled):
+    site = walled("session")
+
+    class Forgetful(RecordingSpider):
+        def requests(self):
+            meta = {"dont_merge_cookies": True}
+            yield scrapy.Request(f"{site.url}/page/1", self.page, errback=self.failed, meta=meta)
+
+    crawled = crawl(Forgetful, service.settings)
+    assert [error.reason for error in crawled.failures] == ["cookies"]
+    assert service.calls == ()
+
+
+# -- media, redirects -------------------------------------------------------------------------------------------
+
+
+def test_a_file_behind_the_wall_reaches_the_media_pipeline(crawl, service, walled, tmp_path):
+    site = walled("session")
+    items = []
+
+    class Keeps(FilesPipeline):
+        def item_completed(self, results, item, info):
+            items.extend(ok for ok, _ in results)
+            return super().item_completed(results, item, info)
+
+    class Downloads(RecordingSpider):
+        urls = (f"{site.url}/free/1",)
+
+        def page(self, response, asked=None):
+            yield {"file_urls": [f"{site.url}/item/1", f"{site.url}/item/2"]}
+
+    settings = {"ITEM_PIPELINES": {Keeps: 1}, "FILES_STORE": str(tmp_path)}
+    crawl(Downloads, {**service.settings, **settings})
+    assert items == [True, True]
+    assert len(service.jobs) == 1
+
+
+@pytest.mark.parametrize("wall", ["session", "redirect"])
+def test_depth_meta_and_arguments_of_the_callback_are_the_spiders_own(crawl, service, walled, wall):
+    site = walled(wall)
+
+    class Deep(RecordingSpider):
+        urls = (f"{site.url}/free/1",)
+
+        def page(self, response, asked=None):
+            yield scrapy.Request(
+                f"{site.url}/page/1", callback=self.deep, cb_kwargs={"a": 1}, meta={"mine": [1]}, priority=3
+            )
+
+        def deep(self, response, a):
+            self.pages.append((response, a))
+
+    crawled = crawl(Deep, service.settings)
+    ((response, argument),) = crawled.pages
+    assert argument == 1
+    assert (response.meta["mine"], response.meta["depth"]) == ([1], 1)
+    ours = [key for key in response.meta if key.startswith("_omocaptcha") or key == "dont_retry"]
+    assert ours == []
+
+
+def test_a_spider_that_passes_meta_on_through_walls_asks_for_the_right_pages(crawl, service, walled):
+    site = walled("redirect", catalogue_pages=4)
+
+    class Follows(RecordingSpider):
+        urls = (f"{site.url}/page/1",)
+
+        def page(self, response, asked=None):
+            self.pages.append(response)
+            if len(self.pages) < 4:
+                url = f"{site.url}/page/{len(self.pages) + 1}"
+                yield scrapy.Request(url, callback=self.page, meta=response.meta, errback=self.failed)
+
+    crawled = crawl(Follows, service.settings)
+    assert [page.url for page in crawled.pages] == [f"{site.url}/page/{number}" for number in range(1, 5)]
+    assert len(service.jobs) == 1

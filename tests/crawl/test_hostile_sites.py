@@ -1,0 +1,284 @@
+"""Whole crawls through sites that want to do harm: each ends with few requests and few jobs, and nobody else is asked.
+
+A site on a public name is one behind a proxy, which sees every request that would have gone to any host.
+"""
+
+from __future__ import annotations
+
+from itertools import count
+
+import pytest
+import scrapy
+from aiohttp import web
+
+from tests.helpers.crawling import RecordingSpider
+from tests.helpers.sites import KEY, Site, challenge, cleared, page, spider, won
+
+API = "<script src=https://www.google.com/recaptcha/api.js></script>"
+WIDGET = f"<div class=g-recaptcha data-sitekey={KEY}></div>"
+HOST = "shop.example.com"
+
+
+def wall(form, *, status=403):
+    text = f"<title>Are you a robot?</title>{API}{form}"
+    return web.Response(text=text, status=status, content_type="text/html")
+
+
+def form(action, *, method="post", inside=""):
+    return f'<form method={method} action="{action}">{inside}{WIDGET}<button>Go on</button></form>'
+
+
+def through(proxy, *urls):
+    """A spider that asks for ``urls`` through ``proxy``."""
+
+    class Asks(RecordingSpider):
+        def requests(self):
+            for url in urls:
+                yield scrapy.Request(
+                    url, meta={"proxy": proxy.origin}, callback=self.page, errback=self.failed, dont_filter=True
+                )
+
+    return Asks
+
+
+# -- where a form leads ------------------------------------------------------------------------------------------------
+
+ELSEWHERE = {
+    "another site": "http://other.example.org/verify",
+    "another site by its scheme": "//other.example.org/verify",
+    "a site with this one's name in its own": "http://shop.example.com.evil.example.org/",
+    "a site behind this one's name": "http://shop.example.com@evil.example.org/",
+    "another port": "http://shop.example.com:8080/verify",
+    "a mail server's port": "http://shop.example.com:25/verify",
+    "loopback": "http://127.0.0.1/verify",
+    "loopback, another address": "http://127.8.9.1/verify",
+    "loopback, spelled as one number": "http://2130706433/verify",
+    "loopback, spelled in hexadecimal": "http://0x7f000001/verify",
+    "loopback, spelled short": "http://127.1/verify",
+    "loopback by name": "http://localhost/verify",
+    "loopback by a name below it": "http://shop.localhost/verify",
+    "loopback, version 6": "http://[::1]/verify",
+    "loopback, version 4 in 6": "http://[::ffff:127.0.0.1]/verify",
+    "this machine": "http://0.0.0.0/verify",
+    "a private address": "http://10.0.0.1/verify",
+    "another private address": "http://192.168.1.1/admin",
+    "a private address, version 6": "http://[fd00::1]/verify",
+    "a cloud's metadata": "http://169.254.169.254/latest/meta-data/",
+    "a cloud's metadata by name": "http://metadata.google.internal/verify",
+    "a bare name": "http://intranet/verify",
+    "a file": "file:///etc/passwd",
+    "another protocol": "ftp://shop.example.com/verify",
+    "a web socket": "ws://shop.example.com/verify",
+    "mail": "mailto:a@shop.example.com",
+    "data": "data:text/html,x",
+    "a script": "javascript:steal()",
+    "a script in pieces": "java\nscript:steal()",
+    "no address": "http://[",
+    "a port that is none": "http://shop.example.com:99999/verify",
+}
+
+
+MARKUP = {
+    "form": '<form method=post action="{}">{}<button>Go on</button></form>',
+    "button": '<form method=post action=/verify>{1}<button formaction="{0}">Go on</button></form>',
+    "base": '<base href="{}"><form method=post action=v>{}</form>',
+}
+
+
+@pytest.mark.parametrize("how", MARKUP)
+def test_a_form_that_leads_elsewhere_is_left_alone_unpaid_and_nobody_is_asked(crawl, service, how):
+    # No browser takes the others for a base either: the form then leads to the page's own site.
+    bases = [case for case, target in ELSEWHERE.items() if target.startswith("http://") and target != "http://["]
+    cases = bases if how == "base" else list(ELSEWHERE)
+
+    def answer(request, fields):
+        return wall(MARKUP[how].format(ELSEWHERE[cases[int(request.query["case"])]], WIDGET))
+
+    with Site(answer) as proxy:
+        urls = [f"http://{HOST}/page?case={number}" for number in range(len(cases))]
+        crawled = crawl(through(proxy, *urls), service.settings)
+    reasons = {cases[int(e.response.url.rpartition("=")[2])]: e.reason for e in crawled.failures}
+    allowed = {"foreign_form", "callback_only", "no_form"}
+    assert reasons.keys() == set(cases)
+    assert {case: reason for case, reason in reasons.items() if reason not in allowed} == {}
+    assert service.calls == ()
+    assert {(method, headers["Host"]) for method, _, _, headers in proxy.requests} == {("GET", HOST)}
+    assert len(proxy.requests) == len(cases)
+
+
+@pytest.mark.parametrize("action", ["", "/verify", "http://shop.example.com/v", "http://www.example.com/v", "?a=1"])
+def test_a_form_to_the_pages_own_site_is_sent_there(crawl, service, action):
+    def answer(request, fields):
+        return won("/page") if request.method == "POST" else page() if cleared(request) else wall(form(action))
+
+    with Site(answer) as proxy:
+        crawled = crawl(through(proxy, f"http://{HOST}/page"), service.settings)
+    assert [one.status for one in crawled.pages] == [200]
+    assert len(service.jobs) == 1
+
+
+# -- much of everything ------------------------------------------------------------------------------------------------
+
+
+def test_of_a_thousand_forms_one_is_sent(crawl, service):
+    def answer(request, fields):
+        if request.method == "POST":
+            return won("/page")
+        return page() if cleared(request) else wall(form("/verify").replace("Go on", "") * 1000)
+
+    with Site(answer) as site:
+        crawled = crawl(spider(f"{site.origin}/page"), service.settings)
+    assert len(crawled.pages) == 1
+    assert len(service.jobs) == 1
+    assert [method for method, *_ in site.requests] == ["GET", "POST", "GET"]
+
+
+def test_a_megabyte_of_hidden_fields_travels_once(crawl, service):
+    names = [f"field-{number}" for number in range(500)]
+    hidden = "".join(f"<input type=hidden name={name} value={'x' * 2000}>" for name in names)
+
+    def answer(request, fields):
+        if request.method == "POST":
+            return won("/page")
+        return page() if cleared(request) else wall(form("/verify", inside=hidden))
+
+    with Site(answer) as site:
+        crawled = crawl(spider(f"{site.origin}/page"), service.settings)
+    assert len(crawled.pages) == 1
+    (sent,) = [fields for method, _, fields, _ in site.requests if method == "POST"]
+    assert list(sent) == [*names, "g-recaptcha-response"]
+    assert len(service.jobs) == 1
+
+
+def test_a_form_without_measure_costs_nothing(crawl, service):
+    options = "<option selected value=x>" * 5000
+    lists = f"<select hidden multiple name={'n' * 10_000}>{options}</select>"
+    with Site(lambda request, fields: wall(form("/verify", inside=lists))) as site:
+        crawled = crawl(spider(f"{site.origin}/page"), service.settings)
+    assert [error.reason for error in crawled.failures] == ["no_form"]
+    assert service.calls == ()
+
+
+@pytest.mark.parametrize("charset", ["hex", "rot13", "idna", "undefined"])
+def test_a_charset_that_is_none_costs_one_job_like_any_other(crawl, service, charset):
+    def answer(request, fields):
+        if request.method == "POST":
+            return won("/page")
+        text = form("/verify", inside="<input type=hidden name=a value=ü>").replace(
+            "<form", f"<form accept-charset={charset}"
+        )
+        return page() if cleared(request) else wall(text)
+
+    with Site(answer) as site:
+        crawled = crawl(spider(f"{site.origin}/page"), service.settings)
+    assert len(crawled.pages) == 1
+    assert len(service.jobs) == 1
+
+
+@pytest.mark.parametrize("around", ["<div>", "<fieldset>", "<select><option>", "<template>", "<form>", "<b>"])
+def test_a_huge_and_deeply_nested_page_is_passed_like_any_other(crawl, service, around):
+    deep = around * 1000 + "<input name=a dirname=b>" * 40_000
+
+    def answer(request, fields):
+        if request.method == "POST":
+            return won("/page")
+        return page() if cleared(request) else wall(form("/verify") + deep)
+
+    with Site(answer) as site:
+        crawled = crawl(spider(f"{site.origin}/page"), service.settings)
+    assert [one.status for one in crawled.pages] == [200]
+    assert len(service.jobs) == 1
+    assert len(site.requests) == 3
+
+
+# -- without end -------------------------------------------------------------------------------------------------------
+
+
+class Follows(RecordingSpider):
+    """Follows every link of every page that it is given."""
+
+    def page(self, response, asked=None):
+        super().page(response)
+        yield from response.follow_all(css="a", callback=self.page, errback=self.failed)
+
+
+def endless(key=lambda: KEY, *, accepts=False):
+    """Every page is a challenge and links to two more."""
+    numbers = count()
+
+    def links():
+        return "".join(f"<a href=/page/{next(numbers)}>on</a>" for _ in range(2))
+
+    def answer(request, fields):
+        if accepts and request.method == "POST":
+            return page(f"<title>the page</title>{links()}")
+        return wall(form("").replace(KEY, key()) + links())
+
+    return answer
+
+
+@pytest.mark.parametrize("accepts", [False, True])
+def test_a_challenge_on_every_page_for_ever_is_bounded_by_the_limits(crawl, service, accepts):
+    settings = {"OMOCAPTCHA_ON_FAILURE": "response", "CLOSESPIDER_PAGECOUNT": 150, "OMOCAPTCHA_MAX_JOBS": 40}
+    with Site(endless(accepts=accepts)) as site:
+        follows = type("Endless", (Follows,), {"urls": (f"{site.origin}/page/first",)})
+        crawled = crawl(follows, {**service.settings, **settings})
+    assert len(crawled.pages) >= 100
+    # What never opens trips the breaker; where every page costs a token, the purse is what ends it.
+    assert len(service.jobs) == 40 if accepts else len(service.jobs) <= 8
+    assert crawled.count("skipped/max_jobs" if accepts else "skipped/breaker") > 0
+    posts = [method for method, *_ in site.requests if method == "POST"]
+    assert len(posts) <= len(service.jobs)
+
+
+def test_a_key_that_changes_each_time_trips_the_breaker_all_the_same(crawl, service):
+    numbers = count()
+    with Site(endless(lambda: f"6L{next(numbers):038}")) as site:
+        crawled = crawl(spider(*(f"{site.origin}/{number}" for number in range(50))), service.settings)
+    assert len(crawled.failures) == 50
+    assert len(service.jobs) <= 12
+
+
+def test_a_submission_that_redirects_in_a_circle_ends(crawl, service):
+    def answer(request, fields):
+        if request.path == "/page":
+            return challenge()
+        return web.Response(status=302, headers={"Location": "/a" if request.path != "/a" else "/b"})
+
+    with Site(answer) as site:
+        crawled = crawl(spider(f"{site.origin}/page"), service.settings)
+    assert [error.reason for error in crawled.failures] == ["attempts"]
+    assert len(service.jobs) == 2
+    # A job each: the submission, twenty redirects and asking again.
+    assert len(site.requests) <= 1 + 2 * 23
+
+
+@pytest.mark.parametrize("status", [307, 308])
+def test_a_submission_that_is_to_be_repeated_in_a_circle_ends(crawl, service, status):
+    def answer(request, fields):
+        if request.path == "/page":
+            return challenge()
+        return web.Response(status=status, headers={"Location": "/a" if request.path != "/a" else "/b"})
+
+    with Site(answer) as site:
+        crawled = crawl(spider(f"{site.origin}/page"), service.settings)
+    assert [error.reason for error in crawled.failures] == ["attempts"]
+    assert len(service.jobs) == 2
+    assert len(site.requests) <= 1 + 2 * 23
+
+
+def test_a_challenge_that_redirects_in_a_circle_ends(crawl, service):
+    """The page leads to the challenge, and its form back to the page, for ever and without a clearance."""
+
+    def answer(request, fields):
+        if request.path == "/gate":
+            return challenge()
+        return web.Response(status=302, headers={"Location": "/gate" if request.method == "GET" else "/page/1"})
+
+    with Site(answer) as site:
+        urls = [f"{site.origin}/page/{number}" for number in range(20)]
+        crawled = crawl(spider(*urls), service.settings)
+    assert len(crawled.pages) + len(crawled.failures) == 20
+    assert crawled.pages == []
+    assert len(service.jobs) <= 8
+    assert len(site.requests) <= 20 * 6

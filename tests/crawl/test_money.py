@@ -1,0 +1,459 @@
+"""Whole crawls and their bill: no limit is overrun, every job is in the books, and a dry run buys nothing."""
+
+from __future__ import annotations
+
+import json
+import logging
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import scrapy
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from scrapy.utils.asyncio import sleep
+
+from scrapy_omocaptcha import solve
+from scrapy_omocaptcha.buying.journal import read_journal
+from scrapy_omocaptcha.challenge import Challenge
+from scrapy_omocaptcha.errors import NotBought
+from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
+from tests.helpers.commands import ROOT, TIMEOUT
+from tests.helpers.crawling import RecordingSpider
+
+PRICE = 0.00055
+FAULTS = ("reset", "reset_after", "bad_gateway", "html", "empty", "too_many")
+
+
+def crawling(site, count, **attributes):
+    urls = tuple(f"{site.url}/page/{number}" for number in range(1, count + 1))
+    return type("Spider", (RecordingSpider,), {"urls": urls, **attributes})
+
+
+@pytest.fixture
+def journal(tmp_path):
+    return tmp_path / "jobs.jsonl"
+
+
+def balanced(crawled, service, journal):
+    """The books agree with the stats and with the service, but for calls whose answers were lost."""
+    records, complaints = read_journal(journal)
+    assert complaints == []
+    assert len(records) == crawled.count("jobs/created")
+    assert sum(record.cost_usd for record in records) == pytest.approx(crawled.count("cost_usd"))
+    known = {record.job for record in records} - {None}
+    unknown = [record for record in records if record.job is None]
+    made = {str(job.id) for job in service.jobs}
+    assert known <= made
+    assert len(made - known) <= len(unknown)
+    return records, unknown
+
+
+# -- limits ----------------------------------------------------------------------------------------------------------
+
+
+@given(
+    seed=st.integers(0, 10**6),
+    max_jobs=st.sampled_from([0, 7, 60]),
+    max_cost=st.sampled_from([0, 20 * PRICE, 90.5 * PRICE]),
+    per_host=st.sampled_from([0, 12, 100]),
+    at_once=st.sampled_from([5, 200]),
+)
+@hypothesis_settings(
+    derandomize=True, deadline=None, max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_two_hundred_concurrent_challenges_among_faults_overrun_no_limit(
+    crawl, tmp_path_factory, seed, max_jobs, max_cost, per_host, at_once
+):
+    journal = tmp_path_factory.mktemp("money") / "jobs.jsonl"
+    with OmoCaptchaService() as service, WalledSite(service, "per_page", catalogue_pages=200) as site:
+        service.random_faults(
+            0.2, seed=seed, kinds=["reset", "reset_after", "bad_gateway", "html", "empty", "too_many"]
+        )
+        service.random_jobs(0.2, seed=seed, outcomes=["fail", "refused", "rejected"])
+        crawled = crawl(
+            crawling(site, 200),
+            {
+                **service.settings,
+                "CONCURRENT_REQUESTS": 200,
+                "CONCURRENT_REQUESTS_PER_DOMAIN": 200,
+                "OMOCAPTCHA_CONCURRENT_JOBS": at_once,
+                "OMOCAPTCHA_MAX_JOBS": max_jobs,
+                "OMOCAPTCHA_MAX_COST": max_cost,
+                "OMOCAPTCHA_MAX_JOBS_PER_HOST": per_host,
+                "OMOCAPTCHA_BREAKER_FAILURES": 1000,
+                "OMOCAPTCHA_JOB_TIMEOUT": 1,
+                "OMOCAPTCHA_JOURNAL": journal,
+            },
+        )
+        assert len(crawled.pages) + len(crawled.failures) == 200
+        bought = crawled.count("jobs/created")
+        assert not max_jobs or max(bought, len(service.jobs)) <= max_jobs
+        assert not per_host or max(bought, len(service.jobs)) <= per_host
+        assert not max_cost or max(crawled.count("cost_usd"), service.charged) <= max_cost + 1e-9
+        balanced(crawled, service, journal)
+        assert crawled.bugs == []
+
+
+def test_the_books_of_a_crawl_without_lost_calls_hold_what_the_service_charged(crawl, service, walled, journal):
+    site = walled("per_page", catalogue_pages=30)
+    service.random_jobs(0.3, seed=3, outcomes=["fail", "refused", "rejected"])
+    crawled = crawl(crawling(site, 30), {**service.settings, "OMOCAPTCHA_JOURNAL": str(journal)})
+    records, unknown = balanced(crawled, service, journal)
+    assert unknown == []
+    assert sum(record.cost_usd for record in records) == pytest.approx(service.charged)
+    outcomes = [record.outcome for record in records]
+    assert outcomes.count("accepted") == crawled.count("tokens/accepted") == site.accepted
+    assert outcomes.count("rejected") == crawled.count("tokens/rejected")
+    assert outcomes.count("failed") == crawled.count("jobs/failed/failed")
+    one = next(record for record in records if record.outcome == "accepted")
+    assert (one.host, one.kind, one.reason) == ("127.0.0.2", "checkbox", "")
+    assert one.page.startswith(f"{site.url}/page/")
+    assert one.seconds > 0
+    assert one.questions > 0
+
+
+def test_reaching_a_limit_is_said_once_with_the_setting_to_change(crawl, service, walled):
+    one, two = walled("per_page", catalogue_pages=10), walled("per_page", catalogue_pages=10)
+    both = type("Both", (RecordingSpider,), {"urls": tuple(f"{s.url}/page/{n}" for n in (1, 2, 3) for s in (one, two))})
+    crawled = crawl(both, {**service.settings, "OMOCAPTCHA_MAX_COST": 2 * PRICE})
+    assert (len(service.jobs), len(crawled.pages), len(crawled.failures)) == (2, 2, 4)
+    assert crawled.count("skipped/max_cost") == 4
+    assert len([line for line in crawled.said() if "raise OMOCAPTCHA_MAX_COST to go on" in line]) == 1
+
+
+def test_the_crawls_of_a_journal_share_what_a_day_may_cost(crawl, service, walled, journal):
+    site = walled("per_page", catalogue_pages=10)
+    settings = {**service.settings, "OMOCAPTCHA_JOURNAL": str(journal), "OMOCAPTCHA_MAX_COST_PER_DAY": 5 * PRICE}
+    first = crawl(crawling(site, 3), settings)
+    second = crawl(crawling(site, 6), settings)
+    assert (len(first.pages), len(second.pages), len(service.jobs)) == (3, 2, 5)
+    assert second.count("skipped/max_cost_per_day") == 4
+    days_ago = journal.read_text().replace(time.strftime("%Y", time.gmtime()), "2020")
+    journal.write_text(days_ago)
+    assert len(crawl(crawling(site, 6), settings).pages) == 5
+
+
+def test_a_resumed_crawl_goes_on_counting(crawl, service, walled, tmp_path):
+    site = walled("per_page", catalogue_pages=10)
+    settings = {**service.settings, "JOBDIR": str(tmp_path / "job"), "OMOCAPTCHA_MAX_JOBS": 4}
+    assert len(crawl(crawling(site, 3), settings).pages) == 3
+    urls = tuple(f"{site.url}/page/{number}" for number in range(4, 10))
+    resumed = crawl(type("Rest", (RecordingSpider,), {"urls": urls}), settings)
+    assert (len(resumed.pages), len(resumed.failures), len(service.jobs)) == (1, 5, 4)
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"OMOCAPTCHA_MAX_JOBS": 2}, "omocaptcha_limit"),
+        ({"OMOCAPTCHA_MAX_COST": 2 * PRICE}, "omocaptcha_limit"),
+        ({"OMOCAPTCHA_MIN_BALANCE": 10 - 2.5 * PRICE}, "omocaptcha_account"),
+        ({"OMOCAPTCHA_API_TOKEN": "wrong"}, "omocaptcha_account"),
+    ],
+    ids=["jobs", "cost", "balance", "token"],
+)
+def test_a_limit_closes_the_spider_if_that_is_wanted_and_what_was_not_solved_is_there_on_resume(
+    crawl, service, walled, tmp_path, settings, reason
+):
+    site = walled("per_page", catalogue_pages=20)
+    jobdir = {"JOBDIR": str(tmp_path / "job")}
+    closed = crawl(crawling(site, 20), {**service.settings, **jobdir, "OMOCAPTCHA_CLOSE_ON_LIMIT": True, **settings})
+    assert closed.stats["finish_reason"] == reason
+    assert closed.failures == []
+    assert len(closed.pages) == len(service.jobs) == (0 if "OMOCAPTCHA_API_TOKEN" in settings else 2)
+    resumed = crawl(RecordingSpider, {**service.settings, **jobdir})
+    assert resumed.failures == []
+    crawled = [page.url for page in (*closed.pages, *resumed.pages)]
+    assert sorted(crawled) == sorted(f"{site.url}/page/{number}" for number in range(1, 21))
+
+
+def test_what_has_been_paid_for_opens_the_wall_for_all_though_a_limit_is_reached_meanwhile(crawl, service, walled):
+    # Each of the first answers starts a session of its own, so that the page is asked for afresh before the token is
+    # handed in; and they meet the wall while its one job is under way.
+    site = walled("session", catalogue_pages=16)
+    crawled = crawl(crawling(site, 16), {**service.settings, "OMOCAPTCHA_MAX_JOBS": 1})
+    assert (len(crawled.pages), crawled.failures, len(service.jobs)) == (16, [], 1)
+
+
+# -- the account -----------------------------------------------------------------------------------------------------
+
+
+def test_a_balance_below_its_floor_is_told_when_the_spider_opens_and_nothing_is_bought(crawl, walled):
+    with OmoCaptchaService(balance=1.0) as service, WalledSite(service, "session") as site:
+        crawled = crawl(crawling(site, 2), {**service.settings, "OMOCAPTCHA_MIN_BALANCE": 5})
+        assert (len(service.jobs), len(crawled.failures)) == (0, 2)
+        assert crawled.count("skipped/min_balance") == 2
+        assert any("OMOCAPTCHA_MIN_BALANCE" in line and "1.00000 USD" in line for line in crawled.said())
+
+
+def test_while_the_balance_is_not_known_nothing_is_bought_and_afterwards_the_crawl_goes_on(crawl, service, walled):
+    site = walled("session", catalogue_pages=3)
+    service.fault("getBalance", "server_error", times=2)
+    crawled = crawl(
+        crawling(site, 3), {**service.settings, "OMOCAPTCHA_MIN_BALANCE": 5, "CONCURRENT_REQUESTS_PER_DOMAIN": 1}
+    )
+    assert len(crawled.failures) == 1
+    assert len(crawled.pages) == 2
+    assert len(service.jobs) == 1
+
+
+def test_an_account_that_is_refused_when_the_spider_opens_is_asked_once_however_many_wait_for_the_answer(
+    crawl, service, walled
+):
+    site = walled("session")
+    # The answer comes when all of the requests want it.
+    service.fault("getBalance", "slow", seconds=0.5)
+
+    class Wishing(RecordingSpider):
+        def requests(self):
+            wish = {"sitekey": site.sitekey, "page": f"{site.url}/signup", "put": "query:token"}
+            for number in range(5):
+                url = f"{site.url}/api/query?q={number}"
+                yield scrapy.Request(url, self.page, errback=self.failed, meta={"omocaptcha": wish})
+
+    wrong = {"OMOCAPTCHA_API_TOKEN": "wrong", "OMOCAPTCHA_MIN_BALANCE": 1}
+    crawled = crawl(Wishing, {**service.settings, **wrong})
+    assert [error.reason for error in crawled.failures] == ["account"] * 5
+    (line,) = crawled.said(logging.ERROR)
+    assert "check OMOCAPTCHA_API_TOKEN" in line
+    assert [call.name for call in service.calls] == ["getBalance"]
+
+
+def test_a_balance_that_cannot_be_asked_at_the_end_is_left_out_of_the_bill(crawl, service, walled):
+    site = walled("session")
+
+    class Cut(RecordingSpider):
+        urls = (f"{site.url}/page/1",)
+
+        def page(self, response, asked=None):
+            super().page(response)
+            service.fault("getBalance", "server_error", times=99)
+
+    crawled = crawl(Cut, {**service.settings, "OMOCAPTCHA_MIN_BALANCE": 1})
+    assert (crawled.stats["finish_reason"], crawled.bugs) == ("finished", [])
+    (report,) = [line for line in crawled.said(logging.INFO) if "accepted  " in line]
+    assert "1 job for 0.00055 USD" in report
+    assert "10.00000 USD before" not in report
+    assert [call.fault for call in service.calls if call.name == "getBalance"] == [None, "server_error"]
+
+
+# -- dry run ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("wish", [None, True], ids=["judged", "said to be one"])
+def test_a_dry_run_makes_no_call_at_all_and_every_page_goes_on_untouched(crawl, service, walled, journal, wish):
+    site = walled("session", catalogue_pages=10, status=200)
+
+    class Dry(RecordingSpider):
+        def requests(self):
+            for number in range(1, 11):
+                yield scrapy.Request(
+                    f"{site.url}/page/{number}", self.page, errback=self.failed, meta={"omocaptcha": wish}
+                )
+
+    dry = {
+        **service.settings,
+        "OMOCAPTCHA_DRY_RUN": True,
+        "OMOCAPTCHA_PRICE": "auto",
+        "OMOCAPTCHA_MIN_BALANCE": 100,
+        "OMOCAPTCHA_JOURNAL": journal,
+    }
+    crawled = crawl(Dry, dry)
+    assert service.calls == ()
+    assert len(crawled.pages) == crawled.count("skipped/dry_run") == 10
+    assert read_journal(journal) == ([], [])
+    (report,) = [line for line in crawled.said(logging.INFO) if "not bought" in line]
+    assert "1 to 10 jobs for 0.00055 to 0.00550 USD not bought: 127.0.0.2 1 to 10" in report
+
+
+def test_a_dry_run_sends_what_wants_a_token_without_one_and_counts_what_it_would_have_bought(crawl, service, walled):
+    site = walled("session")
+
+    class Dry(RecordingSpider):
+        handle_httpstatus_list = (403,)
+
+        def requests(self):
+            wish = {"sitekey": site.sitekey, "page": f"{site.url}/signup", "put": "query:token"}
+            for number in range(3):
+                url = f"{site.url}/api/query?q={number}"
+                yield scrapy.Request(url, self.page, errback=self.failed, meta={"omocaptcha": wish})
+
+    crawled = crawl(Dry, {**service.settings, "OMOCAPTCHA_DRY_RUN": True})
+    assert service.calls == ()
+    assert [visit.token for visit in site.requests] == ["missing-input-response"] * 3
+    assert (len(crawled.pages), crawled.count("skipped/dry_run"), crawled.failures) == (3, 3, [])
+    assert any("3 jobs for 0.00165 USD not bought: 127.0.0.2 3" in line for line in crawled.said(logging.INFO))
+
+
+def test_a_dry_run_leaves_pages_untouched_whatever_real_runs_have_spent(crawl, service, walled, tmp_path):
+    site = walled("per_page", catalogue_pages=4)
+    settings = {**service.settings, "JOBDIR": str(tmp_path / "job"), "OMOCAPTCHA_MAX_JOBS": 1}
+    crawl(crawling(site, 1), settings)
+    dry = {"OMOCAPTCHA_DRY_RUN": True, "OMOCAPTCHA_CLOSE_ON_LIMIT": True}
+    urls = (f"{site.url}/page/2", f"{site.url}/page/3")
+    crawled = crawl(type("Dry", (RecordingSpider,), {"urls": urls}), {**settings, **dry})
+    assert (crawled.stats["finish_reason"], crawled.count("skipped/dry_run")) == ("finished", 2)
+
+
+def test_the_bill_is_in_the_log_at_the_end_with_the_balance_beside_it_if_that_was_asked(crawl, service, walled):
+    site = walled("per_page", catalogue_pages=4)
+    crawled = crawl(crawling(site, 4), {**service.settings, "OMOCAPTCHA_MIN_BALANCE": 1})
+    (report,) = [line for line in crawled.said(logging.INFO) if "accepted  " in line]
+    lines = report.splitlines()
+    assert lines[0] == "OMOcaptcha: 4 challenges met in 4 pages, 4 jobs for 0.00220 USD"
+    assert any("10.00000 USD before" in line and "as reckoned" in line for line in lines)
+
+
+def test_a_line_tells_now_and_then_how_far_the_crawl_is(crawl, walled):
+    with OmoCaptchaService(solve_seconds=0.6) as service, WalledSite(service, "session") as site:
+        crawled = crawl(crawling(site, 3), {**service.settings, "LOGSTATS_INTERVAL": 0.2})
+    lines = [line for line in crawled.said(logging.INFO) if "so far" in line]
+    assert "OMOcaptcha: 3 requests wait, 0 of 1 jobs are solved, 0.00055 USD so far" in lines
+    assert len(lines) == len(set(lines)), "nothing is said twice"
+
+
+# -- the journal -----------------------------------------------------------------------------------------------------
+
+
+def test_a_journal_that_cannot_be_written_is_an_error_and_the_crawl_goes_on(crawl, service, walled, tmp_path):
+    site = walled("session", catalogue_pages=3)
+    missing = tmp_path / "missing" / "jobs.jsonl"
+    crawled = crawl(crawling(site, 3), {**service.settings, "OMOCAPTCHA_JOURNAL": missing})
+    assert len(crawled.pages) == 3
+    (line,) = crawled.said(logging.ERROR)
+    assert str(missing) in line
+    assert "No such file or directory" in line
+
+
+def test_with_a_limit_for_the_day_and_a_journal_that_cannot_be_written_nothing_is_bought(
+    crawl, service, walled, tmp_path
+):
+    site = walled("session", catalogue_pages=3)
+    settings = {"OMOCAPTCHA_JOURNAL": tmp_path / "missing" / "jobs.jsonl", "OMOCAPTCHA_MAX_COST_PER_DAY": 1}
+    crawled = crawl(crawling(site, 3), {**service.settings, **settings})
+    assert (len(service.jobs), crawled.count("skipped/max_cost_per_day")) == (0, 3)
+    assert any("mend OMOCAPTCHA_JOURNAL" in line for line in crawled.said())
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no disk that is always full")
+def test_with_a_limit_for_the_day_and_a_full_disk_nothing_is_bought(crawl, service, walled, journal):
+    journal.symlink_to("/dev/full")
+    site = walled("session", catalogue_pages=3)
+    settings = {"OMOCAPTCHA_JOURNAL": journal, "OMOCAPTCHA_MAX_COST_PER_DAY": 1}
+    crawled = crawl(crawling(site, 3), {**service.settings, **settings})
+    assert (len(service.jobs), len(crawled.failures)) == (0, 3)
+    assert any("mend OMOCAPTCHA_JOURNAL" in line for line in crawled.said())
+
+
+def test_the_journal_may_be_the_one_in_the_jobdir_and_has_each_job_once(crawl, service, walled, tmp_path):
+    site = walled("per_page", catalogue_pages=4)
+    journal = tmp_path / "job" / "omocaptcha.jsonl"
+    journal.parent.mkdir()
+    settings = {"JOBDIR": str(journal.parent), "OMOCAPTCHA_JOURNAL": journal, "OMOCAPTCHA_MAX_COST_PER_DAY": 1}
+    crawled = crawl(crawling(site, 2), {**service.settings, **settings})
+    assert crawled.said(logging.ERROR) == []
+    balanced(crawled, service, journal)
+
+
+def test_what_was_spent_counts_though_the_jobdirs_journal_can_no_longer_be_written(
+    crawl, service, walled, tmp_path, monkeypatch
+):
+    site = walled("per_page", catalogue_pages=4)
+    settings = {**service.settings, "JOBDIR": str(tmp_path / "job"), "OMOCAPTCHA_MAX_JOBS": 2}
+    crawl(crawling(site, 2), settings)
+
+    def read_only(self):
+        raise PermissionError("read-only")
+
+    # What a test that runs as root cannot bring about.
+    monkeypatch.setattr(Path, "touch", read_only)
+    assert len(crawl(crawling(site, 4), settings).failures) == 4 - 2
+    assert len(service.jobs) == 2
+
+
+def test_the_journal_of_a_killed_crawl_accounts_for_every_job_of_the_service(tmp_path, journal):
+    solved = threading.Semaphore(0)
+
+    def on_event(line):
+        if "getJobResult" in line and "success" in line:
+            solved.release()
+
+    with (
+        OmoCaptchaService(solve_seconds=[0.1, 0.4, 30.0], on_event=on_event) as service,
+        WalledSite(service, "per_page", catalogue_pages=60) as site,
+    ):
+        told = {
+            "urls": [f"{site.url}/page/{number}" for number in range(1, 61)],
+            "out": str(tmp_path / "out"),
+            "wish": None,
+            "settings": {**service.settings, "OMOCAPTCHA_JOURNAL": str(journal), "LOG_LEVEL": "ERROR"},
+        }
+        crawl = subprocess.Popen([sys.executable, "-m", "tests.helpers.crawl_process", json.dumps(told)], cwd=ROOT)
+        assert all(solved.acquire(timeout=TIMEOUT) for _ in range(15))
+        crawl.send_signal(signal.SIGKILL)
+        crawl.wait()
+        records, complaints = read_journal(journal)
+        made = {str(job.id) for job in service.jobs}
+        asked = {str(job.id) for job in service.jobs if job.questions}
+    assert complaints == []
+    known = {record.job for record in records} - {None}
+    assert known <= made
+    # Those whose create call was answered in the last instant are there without their id.
+    assert len(made) <= len(records)
+    assert asked <= known
+    assert len(asked) > 5
+    assert {record.outcome for record in records} >= {"accepted", "abandoned"}
+    assert sum(record.cost_usd for record in records) >= len(made) * PRICE - 1e-9
+
+
+def test_the_crawl_of_a_scheduler_is_known_by_its_id(crawl, service, walled, journal, monkeypatch):
+    monkeypatch.setenv("SCRAPY_JOB", "2f0c")
+    site = walled("session")
+    crawl(crawling(site, 1), {**service.settings, "OMOCAPTCHA_JOURNAL": journal})
+    (record,) = read_journal(journal)[0]
+    assert (record.crawl, record.spider, record.outcome) == ("2f0c", "recording", "accepted")
+
+
+def test_a_token_that_a_spider_bought_by_hand_is_in_the_books_and_so_is_a_limit(crawl, service, journal):
+    class ByHand(RecordingSpider):
+        def requests(self):
+            yield scrapy.Request("data:,", self.buy)
+
+        async def buy(self, response):
+            challenge = Challenge("http://127.0.0.1/", "6Lc" + "x" * 37)
+            self.pages.append(await solve(challenge, crawler=self.crawler))
+            try:
+                await solve(challenge, crawler=self.crawler)
+            except NotBought as error:
+                self.failures.append(error)
+
+    settings = {"OMOCAPTCHA_JOURNAL": journal, "OMOCAPTCHA_MAX_JOBS": 1, "OMOCAPTCHA_CLOSE_ON_LIMIT": True}
+    crawled = crawl(ByHand, {**service.settings, **settings})
+    assert [error.reason for error in crawled.failures] == ["max_jobs"]
+    assert crawled.stats["finish_reason"] == "omocaptcha_limit"
+    (record,) = read_journal(journal)[0]
+    assert (record.job, record.outcome, record.reason) == (crawled.pages[0].job, "abandoned", "by_hand")
+
+
+def test_a_limit_met_by_hand_closes_the_spider_only_when_what_has_been_paid_for_is_used(crawl, walled):
+    class ByHand(RecordingSpider):
+        async def start(self):
+            yield scrapy.Request(f"{site.url}/page/1", self.page, errback=self.failed)
+            yield scrapy.Request("data:,", self.buy)
+
+        async def buy(self, response):
+            while not service.jobs:
+                await sleep(0.02)
+            with pytest.raises(NotBought):
+                await solve(Challenge("http://127.0.0.1/", "6Lc" + "x" * 37), crawler=self.crawler)
+
+    with OmoCaptchaService(solve_seconds=1) as service, WalledSite(service, "session") as site:
+        crawled = crawl(ByHand, {**service.settings, "OMOCAPTCHA_MAX_JOBS": 1, "OMOCAPTCHA_CLOSE_ON_LIMIT": True})
+    assert crawled.stats["finish_reason"] == "omocaptcha_limit"
+    assert (len(crawled.pages), crawled.count("tokens/accepted")) == (1, 1)

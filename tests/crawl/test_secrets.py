@@ -1,0 +1,310 @@
+"""The API token and the tokens that it buys: whatever happens, nobody but the service and the site sees them.
+
+Every wall, every fault, every way to put a token and every way to fail is crawled at DEBUG, with all that Scrapy can
+keep and tell switched on, and all of it is searched for the secrets, of which not even a piece may be there. A file
+that a crawl writes into its folder is searched without further ado.
+"""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import json
+import logging
+import secrets
+from types import TracebackType
+
+import pytest
+import scrapy
+from aiohttp import web
+from scrapy.http import FormRequest, JsonRequest
+from twisted.python.failure import Failure
+
+from scrapy_omocaptcha import Token, errors, find_challenge, solve, submit_token
+from scrapy_omocaptcha.forms.submission import Submission
+from scrapy_omocaptcha.settings.secret import Secret
+from scrapy_omocaptcha.testing import WALLS, OmoCaptchaService
+from scrapy_omocaptcha.testing.faults import KINDS
+from tests.helpers.crawling import RecordingSpider
+from tests.helpers.leaks import Search, error_texts, log_texts, pickled
+from tests.helpers.sites import KEY, Site, cleared, page
+
+API_TOKEN = "omo-" + secrets.token_hex(24)
+KEPT = logging.getLogger("tests.careless")
+
+
+class Careless(RecordingSpider):
+    """Writes down whatever it can lay its hands on."""
+
+    def page(self, response, asked=None):
+        super().page(response)
+        KEPT.debug("%r %r %r %r", response.request, response.meta, response.flags, response.headers)
+        KEPT.debug("%s %s", pickled(response.request.meta), pickled(response.request.to_dict(spider=self)))
+
+    def failed(self, failure):
+        super().failed(failure)
+        KEPT.error("%s", failure.getTraceback(detail="verbose"), exc_info=failure.value)
+        KEPT.debug("%s %s", pickled(failure.value), pickled(failure.request.to_dict(spider=self)))
+        response = getattr(failure.value, "response", None)
+        if response is not None:
+            KEPT.debug("%r %r %s", response.request, response.request.body, response.url)
+
+
+class Crawls:
+    """Crawls of which everything is kept."""
+
+    def __init__(self, crawl, service, folder):
+        self._crawl, self.service, self._folder = crawl, service, folder
+        self.left = []
+        self._settings = {key: value for key, value in service.settings.items() if key != "OMOCAPTCHA_API_TOKEN"}
+
+    def __call__(self, spider, **settings):
+        number = len(self.left)
+        places = {
+            "HTTPCACHE_DIR": str(self._folder / f"cache-{number}"),
+            "JOBDIR": str(self._folder / f"job-{number}"),
+            "OMOCAPTCHA_JOURNAL": str(self._folder / "journal.jsonl"),
+            # Seconds that faults cost.
+            "OMOCAPTCHA_API_TIMEOUT": 0.3,
+            "OMOCAPTCHA_JOB_TIMEOUT": 1,
+            "DOWNLOAD_TIMEOUT": 1,
+            "RETRY_TIMES": 0,
+            "COOKIES_DEBUG": True,
+            "HTTPCACHE_ENABLED": True,
+        }
+        crawled = self._crawl(spider, {**self._settings, **places, **settings})
+        self.left.append(crawled)
+        return crawled
+
+    @property
+    def tokens(self):
+        """Every token that the service has sold, as its answers name it."""
+        answers = [json.loads(call.answer) for call in self.service.calls if "Result" in call.name and call.answer]
+        results = [answer.get("result") or answer.get("solution") for answer in answers]
+        return {result["gRecaptchaResponse"] for result in results if result}
+
+
+@pytest.fixture
+def service(request):
+    version = getattr(request, "param", 1)
+    with OmoCaptchaService(api_token=API_TOKEN, balance=100, api_version=version) as service:
+        yield service
+
+
+@pytest.fixture
+def crawls(crawl, service, tmp_path, monkeypatch):
+    # Not in the settings, which are Scrapy's to show.
+    monkeypatch.setenv("OMOCAPTCHA_API_TOKEN", API_TOKEN)
+    return Crawls(crawl, service, tmp_path)
+
+
+def check(crawls, folder, *sites):
+    """Search everything that ``crawls`` have left behind."""
+    assert len(crawls.tokens) > 0
+    everything = Search({API_TOKEN, *crawls.tokens})
+    for crawled in crawls.left:
+        texts = [repr(crawled.stats), *log_texts(crawled.log)]
+        for error in crawled.failures:
+            texts += [*error_texts(error), pickled(error)]
+        assert everything.in_texts(texts) == []
+    gc.collect()
+    crawlers = [crawled.spider.crawler for crawled in crawls.left]
+    kept = (BaseException, Failure, TracebackType)
+    assert everything.in_objects(crawlers, keepers=kept), "the credential itself is out of sight"
+    left = everything.in_objects(crawlers, keepers=(Secret, *kept))
+    # The traceback of an error that a spider keeps holds what its frames held, and that shows nothing of itself.
+    errors_kept = [error for crawled in crawls.left for error in crawled.failures]
+    left += everything.in_objects(errors_kept, keepers=(Secret, Token, Submission))
+    assert left == []
+    assert everything.in_folder(folder) == []
+    mine = Search({API_TOKEN})
+    for site in sites:
+        assert mine.in_texts(map(repr, _seen(site))) == []
+    assert everything.characters > 10_000
+
+
+def _seen(site):
+    if isinstance(site, Site):
+        return list(site.requests)
+    return [(visit, visit.headers, visit.cookies, visit.body) for visit in site.requests]
+
+
+def asks(*requests):
+    class Asks(Careless):
+        def requests(self):
+            for request in requests:
+                yield request.replace(callback=self.page, errback=self.failed)
+
+    return Asks
+
+
+def wish(site, put):
+    return {"sitekey": site.sitekey, "page": f"{site.url}/signup?who=me", "put": put}
+
+
+def puts(site):
+    """One request for each place of a token."""
+    return [
+        FormRequest(f"{site.url}/signup", formdata={"name": "A", "email": "a@b"}).replace(
+            meta={"omocaptcha": wish(site, "form:g-recaptcha-response")}
+        ),
+        JsonRequest(f"{site.url}/api/search", data={"q": 1}, meta={"omocaptcha": wish(site, "json:/token")}),
+        scrapy.Request(f"{site.url}/api/header", meta={"omocaptcha": wish(site, "header:X-Captcha-Token")}),
+        scrapy.Request(f"{site.url}/api/query?q=1", meta={"omocaptcha": wish(site, "query:token")}),
+        scrapy.Request(f"{site.url}/api/cookie", meta={"omocaptcha": wish(site, "cookie:captcha")}),
+    ]
+
+
+@pytest.mark.parametrize("fault", [None, "endings", "calls", "site"])
+def test_no_wall_and_no_fault_lets_a_secret_out(crawls, walled, tmp_path, fault):
+    service = crawls.service
+    names = {None: WALLS, "endings": ("get", "never", "per_page"), "calls": ("per_page",), "site": ("get", "per_page")}
+    sites = [walled(name, catalogue_pages=8) for name in names[fault]]
+    if fault == "endings":
+        service.random_jobs(0.5, seed=1)
+    for kind in KINDS if fault == "calls" else ():
+        service.fault("*", kind, seconds=0.1)
+    for number, site in enumerate(sites if fault == "site" else ()):
+        site.random_faults(0.3, seed=number, seconds=0.1)
+    pages = range(1, 9 if fault == "calls" else 4)
+    crawls(asks(*[scrapy.Request(f"{site.url}/page/{number}?a=1") for site in sites for number in pages]))
+    check(crawls, tmp_path, *sites)
+
+
+@pytest.mark.parametrize("fault", [None, "never", "reset", "reset_after", "html", "hang"])
+def test_no_place_for_a_token_lets_it_out(crawls, walled, tmp_path, fault):
+    site = walled("session")
+    requests = puts(site)
+    if fault == "never":
+        crawls.service.next_job("rejected", times=20)
+    elif fault is not None:
+        for request in requests:
+            site.fault(request.url.removeprefix(site.url).partition("?")[0], fault, seconds=0.1)
+    later = [scrapy.Request(f"{site.url}/free/{number}", priority=-1) for number in (1, 2)]
+    crawls(asks(*requests, *later), CONCURRENT_REQUESTS=1)
+    # A token is sent to nobody but the one that it was bought for.
+    told = Search(crawls.tokens)
+    assert told.in_texts(repr(seen) for seen in _seen(site) if "/free/" in seen[0].path) == []
+    check(crawls, tmp_path, site)
+
+
+def test_no_redirect_of_a_token_lets_it_out(crawls, tmp_path):
+    def answer(request, form):
+        if request.path.startswith("/page") and cleared(request):
+            return page()
+        if request.method == "GET" and "g-recaptcha-response" not in request.query:
+            return challenge(method=request.path.strip("/").partition("/")[2])
+        token = form.get("g-recaptcha-response") or request.query["g-recaptcha-response"]
+        status, where = request.path.rpartition("/")[2].split("-")
+        places = {"here": f"/page?said={token}", "there": f"http://127.0.0.8:1/?{token}", "file": f"file:///{token}"}
+        response = web.Response(status=int(status), headers={"Location": places[where]})
+        response.set_cookie("clearance", "yes" if where == "here" else "no", path="/")
+        return response
+
+    def challenge(method):
+        verb, _, target = method.partition("/")
+        return web.Response(
+            text=f"<title>Are you a robot?</title><form method={verb} action=/verify/{target}>"
+            f"<div class=g-recaptcha data-sitekey={KEY}></div></form>"
+            "<script src=https://www.google.com/recaptcha/api.js></script>",
+            status=403,
+            content_type="text/html",
+        )
+
+    with Site(answer) as site:
+        ways = itertools.product(("get", "post"), (302, 307), ("here", "there", "file"))
+        urls = [f"{site.origin}/page/{verb}/{status}-{where}" for verb, status, where in ways]
+        # Each in a session of its own.
+        crawls(asks(*[scrapy.Request(url, meta={"cookiejar": url}) for url in urls]), OMOCAPTCHA_BREAKER_FAILURES=99)
+        check(crawls, tmp_path, site)
+
+
+def test_no_hook_that_fails_lets_a_token_out(crawls, walled, tmp_path):
+    site = walled("callback_only")
+
+    def hook(words):
+        class Fails(asks(scrapy.Request(f"{site.url}/page/1"))):
+            def omocaptcha_submit(self, response, challenge, token):
+                raise KeyError(words(token.value))
+
+        return Fails
+
+    crawls(hook(lambda token: token))
+    crawls(hook(lambda token: f"what is {token[:40]}… or …{token[-40:]}?"))
+
+    class Elsewhere(asks(scrapy.Request(f"{site.url}/page/1"))):
+        def omocaptcha_submit(self, response, challenge, token):
+            return scrapy.Request(f"https://elsewhere.example/?{token.value}")
+
+    crawls(Elsewhere)
+
+    class Fine(asks(scrapy.Request(f"{site.url}/page/1"))):
+        def omocaptcha_submit(self, response, challenge, token):
+            return JsonRequest(response.urljoin("/verify"), data={"token": token.value})
+
+    crawled = crawls(Fine)
+    assert len(crawled.pages) == 1
+    check(crawls, tmp_path, site)
+
+
+@pytest.mark.parametrize(("service", "create"), [(1, "createJob"), (2, "createTask")], indirect=["service"])
+def test_the_verbs_used_by_hand_let_nothing_out(crawls, walled, tmp_path, create):
+    site = walled("get")
+
+    class ByHand(Careless):
+        handle_httpstatus_list = (403,)
+
+        def requests(self):
+            yield scrapy.Request(f"{site.url}/page/1", meta={"omocaptcha": False}, callback=self.found)
+
+        async def found(self, response):
+            challenge = find_challenge(response)
+            for _ in range(6):
+                try:
+                    token = await solve(challenge, crawler=self.crawler)
+                except errors.OmoCaptchaError as error:
+                    KEPT.exception("%r", error)
+                    self.failures.append(error)
+                    continue
+                request = submit_token(response, challenge, token)
+                KEPT.info("%s %r %s %s", token, request, pickled(token), pickled(request))
+                yield request.replace(callback=self.came, errback=self.failed)
+
+        def came(self, response):
+            self.pages.append(response.status)
+
+    crawls.service.next_job("token", times=3)
+    crawls.service.next_job("fail")
+    crawls.service.next_job("refused", message=f"No job for {API_TOKEN}!")
+    for kind in ("bad_gateway", "html", "hang"):
+        crawls.service.fault(create, kind)
+    assert len(crawls(ByHand).failures) == 5
+    check(crawls, tmp_path, site)
+
+
+@pytest.mark.parametrize("service", [1, 2], indirect=True)
+@pytest.mark.parametrize("words", ["Invalid api token {}.", "No money on {}", "What is {}?", "Key {:.20} is wrong"])
+def test_a_service_that_repeats_the_credential_is_not_quoted(crawls, walled, tmp_path, words):
+    site = walled("session")
+    crawls(asks(scrapy.Request(f"{site.url}/page/1")))
+    crawls.service.next_job("refused", message=words.format(API_TOKEN), times=3)
+    crawled = crawls(asks(*[scrapy.Request(f"{site.url}/page/{number}?b=1") for number in (1, 2, 3)]))
+    assert "***" in "".join(crawled.said())
+    check(crawls, tmp_path, site)
+
+
+def test_the_search_finds_what_it_looks_for(tmp_path):
+    secret = secrets.token_hex(20)
+    search = Search({secret})
+    (tmp_path / "file").write_bytes(b"\0" + secret[5:30].encode())
+    holder = {"a": [Token("x", "y", 0.0), lambda: secret]}
+    assert search.in_texts([f"x{secret[3:19]}y", "harmless"])
+    assert search.in_folder(tmp_path)
+    assert search.in_objects([holder], keepers=())
+    assert search.in_objects([Token(secret, "key", 0.0)], keepers=())
+    assert search.in_objects([Submission("http://a.example/", secret=secret)], keepers=())
+    assert not search.in_objects([{"a": Secret(secret)}], keepers=(Secret,))
+    with pytest.raises(ValueError, match="harmless") as caught:
+        raise ValueError("harmless")
+    assert search.in_texts(error_texts(caught.value))
+    assert search.in_objects([caught.value], keepers=())

@@ -1,0 +1,322 @@
+"""Whole crawls: tokens wanted before a request is sent, the three verbs, the spider's hooks, the signals."""
+
+from __future__ import annotations
+
+import pytest
+import scrapy
+
+from scrapy_omocaptcha import Token, errors, find_challenge, signals, solve, submit_token
+from scrapy_omocaptcha.buying.journal import read_journal
+from tests.helpers import sites
+from tests.helpers.crawling import RecordingSpider
+
+
+def wish(site, put, **changes):
+    return {"sitekey": site.sitekey, "page": f"{site.url}/signup", "put": put, **changes}
+
+
+WISHES = {
+    "form": lambda site: scrapy.FormRequest(
+        f"{site.url}/signup", formdata={"name": "Ada", "email": "ada@example.com"}
+    ).replace(meta={"omocaptcha": wish(site, "form:g-recaptcha-response")}),
+    "json": lambda site: scrapy.http.JsonRequest(
+        f"{site.url}/api/search", data={"q": "lamp"}, meta={"omocaptcha": wish(site, "json:/token")}
+    ),
+    "header": lambda site: scrapy.Request(
+        f"{site.url}/api/header", meta={"omocaptcha": wish(site, "header:X-Captcha-Token")}
+    ),
+    "query": lambda site: scrapy.Request(f"{site.url}/api/query?q=1", meta={"omocaptcha": wish(site, "query:token")}),
+    "cookie": lambda site: scrapy.Request(f"{site.url}/api/cookie", meta={"omocaptcha": wish(site, "cookie:captcha")}),
+}
+
+
+def asking(request, site):
+    class Asks(RecordingSpider):
+        def requests(self):
+            yield request(site).replace(callback=self.page, errback=self.failed)
+
+    return Asks
+
+
+@pytest.mark.parametrize("put", WISHES)
+def test_a_token_is_put_where_the_request_wants_it(crawl, service, walled, put):
+    site = walled("session")
+    crawled = crawl(asking(WISHES[put], site), service.settings)
+    assert crawled.failures == []
+    (page,) = crawled.pages
+    assert page.status == 200
+    assert (len(service.jobs), site.accepted) == (1, 1)
+    (sent,) = [visit for visit in site.requests if visit.path != "/robots.txt"]
+    assert sent.token == "accepted"
+    assert "omocaptcha" in page.request.meta
+    assert page.request.url == WISHES[put](site).url
+    assert page.request.body == WISHES[put](site).body
+
+
+def test_a_failed_job_is_bought_anew_as_often_as_may_be_tried(crawl, service, walled):
+    site = walled("session")
+    service.next_job("fail")
+    crawled = crawl(asking(WISHES["json"], site), service.settings)
+    assert [page.status for page in crawled.pages] == [200]
+    assert len(service.jobs) == 2
+
+    service.next_job("fail", times=2)
+    crawled = crawl(asking(WISHES["json"], site), service.settings)
+    (error,) = crawled.failures
+    assert (type(error), error.reason) == (errors.ChallengeNotSolved, "attempts")
+    assert len(service.jobs) == 4
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"put": "nowhere"}, {"put": "json:token"}, {"sitekey": ""}, {"page": 7}, {"token": "x"}, {"invisible": "yes"}],
+)
+def test_a_wish_that_means_nothing_is_a_value_error_in_the_errback_and_costs_nothing(crawl, service, walled, change):
+    site = walled("session")
+
+    def request(site):
+        meta = {"omocaptcha": {**wish(site, "query:token"), **change}}
+        return scrapy.Request(f"{site.url}/api/query", meta=meta)
+
+    crawled = crawl(asking(request, site), service.settings)
+    (error,) = crawled.failures
+    assert isinstance(error, ValueError)
+    assert "omocaptcha" in str(error)
+    assert service.calls == ()
+
+
+def test_a_token_is_not_bought_for_another_site(crawl, service, walled):
+    site = walled("session")
+
+    def request(site):
+        meta = {"omocaptcha": wish(site, "query:token", page="https://example.com/")}
+        return scrapy.Request(f"{site.url}/api/query", meta=meta)
+
+    crawled = crawl(asking(request, site), service.settings)
+    (error,) = crawled.failures
+    assert error.reason == "foreign_form"
+    assert service.calls == ()
+
+
+def test_a_request_that_is_answered_with_503_is_not_sent_twice_with_its_token(crawl, service, walled):
+    site = walled("session")
+    site.fault("/api/header", "server_error")
+    crawled = crawl(asking(WISHES["header"], site), service.settings)
+    assert len([visit for visit in site.requests if visit.path == "/api/header"]) == 1
+    assert (len(crawled.pages), len(crawled.failures)) == (0, 1)
+    assert len(service.jobs) == 1
+
+
+def test_a_token_that_was_handed_in_for_a_page_that_there_is_not_is_no_rejected_one(crawl, service, walled, tmp_path):
+    site = walled("session")
+
+    def request(site):
+        return scrapy.Request(f"{site.url}/nowhere", meta={"omocaptcha": wish(site, "query:token")})
+
+    journal = tmp_path / "jobs.jsonl"
+    crawled = crawl(asking(request, site), {**service.settings, "OMOCAPTCHA_JOURNAL": journal})
+    (error,) = crawled.failures
+    assert error.response.status == 404
+    ((record,), _) = read_journal(journal)
+    assert (record.outcome, record.reason) == ("abandoned", "http_error")
+    assert crawled.count("tokens/rejected") == 0
+
+
+def test_a_service_that_takes_no_job_is_the_reason_why_a_request_with_a_wish_fails(crawl, service, walled):
+    site = walled("session")
+    service.next_job("refused", times=9)
+    crawled = crawl(asking(WISHES["json"], site), service.settings)
+    (error,) = crawled.failures
+    assert (type(error), error.reason) == (errors.ChallengeNotSolved, "service")
+    assert service.jobs == ()
+    assert site.requests == ()
+
+
+def test_the_three_verbs_can_be_used_alone(crawl, service, walled):
+    site = walled("session")
+    seen = []
+
+    class ByHand(RecordingSpider):
+        def requests(self):
+            yield scrapy.Request(f"{site.url}/contact", callback=self.contact)
+
+        async def contact(self, response):
+            challenge = find_challenge(response)
+            token = await solve(challenge, crawler=self.crawler)
+            seen.append((challenge.blocking, token.sitekey, repr(token)))
+            request = submit_token(response, challenge, token)
+            yield request.replace(callback=self.page, errback=self.failed)
+
+    crawled = crawl(ByHand, service.settings)
+    assert crawled.bugs == []
+    ((blocking, sitekey, shown),) = seen
+    assert (blocking, sitekey) == (False, site.sitekey)
+    assert len(service.jobs) == 1
+    assert len(crawled.pages) + len(crawled.failures) == 1
+    (submitted,) = [visit for visit in site.requests if visit.submits]
+    token = dict(submitted.form)["g-recaptcha-response"]
+    assert token
+    assert token not in shown
+
+
+def test_solve_refuses_what_the_crawl_may_not_buy(crawl, service, walled):
+    site = walled("session")
+    refused = []
+
+    class ByHand(RecordingSpider):
+        def requests(self):
+            yield scrapy.Request(f"{site.url}/contact", callback=self.contact)
+
+        async def contact(self, response):
+            try:
+                await solve(find_challenge(response), crawler=self.crawler)
+            except errors.NotBought as error:
+                refused.append(error.reason)
+
+    crawl(ByHand, {**service.settings, "OMOCAPTCHA_ALLOWED_DOMAINS": ["example.com"]})
+    assert refused == ["host_not_allowed"]
+    assert service.calls == ()
+
+
+def test_solve_says_so_where_the_add_on_is_off(crawl, service, walled):
+    site = walled("session")
+    said = []
+
+    class ByHand(RecordingSpider):
+        def requests(self):
+            yield scrapy.Request(f"{site.url}/contact", callback=self.contact)
+
+        async def contact(self, response):
+            with pytest.raises(RuntimeError, match="not active in this crawl") as raised:
+                await solve(find_challenge(response), crawler=self.crawler)
+            said.append(raised)
+
+    crawled = crawl(ByHand, {**service.settings, "OMOCAPTCHA_ENABLED": False})
+    assert (len(said), crawled.bugs, service.calls) == (1, [], ())
+
+
+def test_a_spider_can_submit_the_token_its_own_way(crawl, service, walled):
+    site = walled("callback_only")
+
+    class Submits(RecordingSpider):
+        urls = (f"{site.url}/page/1",)
+
+        def omocaptcha_submit(self, response, challenge, token):
+            assert isinstance(token, Token)
+            return scrapy.http.JsonRequest(response.urljoin("/verify"), data={"token": token.value})
+
+    crawled = crawl(Submits, service.settings)
+    assert crawled.failures == []
+    assert [page.url for page in crawled.pages] == [f"{site.url}/page/1"]
+    assert len(service.jobs) == 1
+
+
+@pytest.mark.parametrize("wrong", [None, "https://example.com/"])
+def test_a_hook_that_returns_no_request_to_the_site_ends_in_the_errback_with_its_own_error(
+    crawl, service, walled, wrong
+):
+    site = walled("session")
+
+    class Slips(RecordingSpider):
+        urls = (f"{site.url}/page/1",)
+
+        def omocaptcha_submit(self, response, challenge, token):
+            return wrong and scrapy.Request(wrong)
+
+    crawled = crawl(Slips, service.settings)
+    (error,) = crawled.failures
+    assert "omocaptcha_submit" in str(error)
+    assert len(service.jobs) == 1
+
+
+@pytest.mark.parametrize(("says", "jobs"), [(True, 1), (False, 0), (None, 1)])
+def test_the_spiders_trigger_has_the_last_word(crawl, service, walled, says, jobs):
+    site = walled("session", status=200)
+
+    class Judges(RecordingSpider):
+        urls = (f"{site.url}/page/1",)
+
+        def omocaptcha_trigger(self, response, challenge):
+            return says
+
+    crawled = crawl(Judges, service.settings)
+    assert len(crawled.pages) + len(crawled.failures) == 1
+    # Said of every page, True is right for the challenge alone; the shop's pages carry no widget.
+    assert len(service.jobs) == jobs
+
+
+def test_the_signals_tell_what_happens(crawl, service, walled):
+    site, closed = walled("session"), walled("data_s")
+    told = []
+
+    class Listens(RecordingSpider):
+        urls = (f"{site.url}/page/1", f"{closed.url}/page/1")
+
+        @classmethod
+        def from_crawler(cls, crawler, *args, **kwargs):
+            spider = super().from_crawler(crawler, *args, **kwargs)
+            crawler.signals.connect(spider.detected, signals.challenge_detected)
+            crawler.signals.connect(spider.solved, signals.challenge_solved)
+            crawler.signals.connect(spider.unsolved, signals.challenge_failed)
+            return spider
+
+        def detected(self, spider, request, challenge, verdict):
+            told.append(("detected", request.url, challenge.sitekey, verdict))
+
+        def solved(self, spider, request, challenge, seconds, cost_usd):
+            assert seconds > 0
+            told.append(("solved", request.url, challenge.sitekey, cost_usd))
+
+        def unsolved(self, spider, request, challenge, reason):
+            told.append(("failed", request.url, challenge.sitekey, reason))
+
+    crawl(Listens, service.settings)
+    assert sorted(told) == sorted(
+        [
+            ("detected", f"{site.url}/page/1", site.sitekey, "solve"),
+            ("solved", f"{site.url}/page/1", site.sitekey, 0.00055),
+            ("detected", f"{closed.url}/page/1", closed.sitekey, "data_s"),
+            ("failed", f"{closed.url}/page/1", closed.sitekey, "data_s"),
+        ]
+    )
+
+
+def test_not_more_tokens_are_bought_than_the_sites_delay_lets_be_handed_in_while_they_are_young(crawl, service):
+    bought = []
+
+    def answer(request, form):
+        bought.append(len(service.jobs))
+        return sites.page()
+
+    with sites.Site(answer) as site:
+        put = {"sitekey": sites.KEY, "page": f"{site.origin}/", "put": "header:X-Token"}
+
+        class Asks(RecordingSpider):
+            def requests(self):
+                for number in range(5):
+                    yield scrapy.Request(
+                        f"{site.origin}/{number}", self.page, errback=self.failed, meta={"omocaptcha": put}
+                    )
+
+        slow = {"DOWNLOAD_DELAY": 0.5, "OMOCAPTCHA_TOKEN_MAX_AGE": 2, "OMOCAPTCHA_POLL_INTERVAL": 0.05}
+        crawled = crawl(Asks, {**service.settings, **slow})
+    assert (len(crawled.pages), crawled.count("tokens/accepted")) == (5, 5)
+    assert bought == [1, 2, 3, 4, 5]
+
+
+def test_a_token_that_would_be_too_old_at_the_site_is_not_handed_in(crawl, service):
+    with sites.Site(lambda request, form: sites.page()) as site:
+        put = {"sitekey": sites.KEY, "page": f"{site.origin}/", "put": "header:X-Token"}
+
+        class Asks(RecordingSpider):
+            def requests(self):
+                yield scrapy.Request(f"{site.origin}/first", self.then)
+
+            def then(self, response):
+                yield scrapy.Request(f"{site.origin}/a", self.page, errback=self.failed, meta={"omocaptcha": put})
+
+        slow = {"DOWNLOAD_DELAY": 5, "OMOCAPTCHA_TOKEN_MAX_AGE": 1, "OMOCAPTCHA_MAX_ATTEMPTS": 1}
+        crawled = crawl(Asks, {**service.settings, **slow})
+    assert [error.reason for error in crawled.failures] == ["attempts"]
+    assert (len(service.jobs), crawled.count("tokens/expired")) == (1, 1)
+    assert [visit[1] for visit in site.requests if visit[1] != "/robots.txt"] == ["/first"]

@@ -1,0 +1,197 @@
+"""Whole crawls: one solve opens the wall for all, holding takes no place, nobody waits for ever."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import weakref
+
+import pytest
+import scrapy
+from scrapy import signals
+from twisted.internet.task import deferLater
+
+from scrapy_omocaptcha.testing import OmoCaptchaService, Wall, WalledSite
+from tests.helpers.crawling import RecordingSpider
+
+BOTH = {"CONCURRENT_REQUESTS": 200, "CONCURRENT_REQUESTS_PER_DOMAIN": 200}
+
+
+def crawling(site, count, **attributes):
+    urls = tuple(f"{site.url}/page/{number}" for number in range(1, count + 1))
+    return type("Spider", (RecordingSpider,), {"urls": urls, **attributes})
+
+
+def urls(crawled):
+    return sorted(page.url for page in crawled.pages)
+
+
+@pytest.mark.parametrize("wall", ["session", "session_marked", "redirect", "same_url", "thanks"])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        BOTH,
+        {"CONCURRENT_REQUESTS": 1},
+        {"CONCURRENT_REQUESTS": 0},
+        {"CONCURRENT_REQUESTS": 2, "OMOCAPTCHA_MAX_WAITING": 1},
+        {"OMOCAPTCHA_MAX_WAITING": 0},
+        {"ROBOTSTXT_OBEY": True, "CONCURRENT_REQUESTS_PER_DOMAIN": 1, "DOWNLOAD_DELAY": 0.01},
+    ],
+    ids=["sixteen", "two hundred", "one", "unlimited", "two, one of them waiting", "none waiting", "startproject"],
+)
+def test_one_job_opens_a_session_wall_for_all(crawl, service, walled, wall, settings):
+    site = walled(wall, catalogue_pages=60)
+    crawled = crawl(crawling(site, 60), {**service.settings, **settings})
+    assert urls(crawled) == sorted(f"{site.url}/page/{number}" for number in range(1, 61))
+    assert (len(service.jobs), site.accepted, sum(site.rejected.values())) == (1, 1, 0)
+    assert crawled.failures == []
+    assert crawled.bugs == []
+
+
+def test_a_wall_that_wants_a_token_a_page_gets_one_each_and_they_are_solved_side_by_side(crawl, service, walled):
+    site = walled("per_page", catalogue_pages=40)
+    crawled = crawl(crawling(site, 40), {**service.settings, "OMOCAPTCHA_CONCURRENT_JOBS": 40})
+    assert len(set(urls(crawled))) == len(crawled.pages) == 40
+    assert (len(service.jobs), site.accepted) == (40, 40)
+    assert max(_at_once(service.jobs)) > 10
+    # Each page is asked for and handed its token. The first are asked for again once the wall is thought to be open for
+    # all, and some once more, since each of their answers began a session: paid with requests, not with jobs.
+    in_flight = 8
+    assert len(site.requests) <= 40 + 40 + 3 * in_flight
+
+
+def _at_once(jobs):
+    for job in jobs:
+        yield sum(other.created_at <= job.created_at < other.answered_at for other in jobs)
+
+
+def test_the_host_of_a_clearance_that_runs_out_is_solved_again(crawl, service, walled):
+    site = walled(Wall(clearance_pages=5), catalogue_pages=20)
+    crawled = crawl(crawling(site, 20), {**service.settings, "CONCURRENT_REQUESTS_PER_DOMAIN": 1})
+    assert len(crawled.pages) == 20
+    assert 4 <= len(service.jobs) <= 5
+
+
+def test_a_leader_that_fails_hands_the_lead_on(crawl, service, walled):
+    site = walled("session", catalogue_pages=10)
+    service.next_job("fail", times=2)
+    crawled = crawl(crawling(site, 10), service.settings)
+    assert len(crawled.failures) == 1
+    assert len(crawled.pages) == 9
+    assert len(service.jobs) == 3
+
+
+def test_sessions_never_wait_for_each_other(crawl, service, walled):
+    site = walled("session", catalogue_pages=9)
+
+    class Jars(RecordingSpider):
+        def requests(self):
+            for number in range(9):
+                yield scrapy.Request(
+                    f"{site.url}/page/{number + 1}",
+                    meta={"cookiejar": number % 3},
+                    callback=self.page,
+                    errback=self.failed,
+                )
+
+    service.next_job("never")
+    crawled = crawl(Jars, {**service.settings, "OMOCAPTCHA_JOB_TIMEOUT": 3, "OMOCAPTCHA_MAX_ATTEMPTS": 1})
+    # One jar's leader waits for its job's deadline and fails; the lead goes on. The other jars are long through.
+    assert len(crawled.pages) == 8
+    assert len(crawled.failures) == 1
+    first_jar = {page.meta["cookiejar"] for page in crawled.pages[:6]}
+    assert len(first_jar) == 2
+
+
+def test_a_walled_part_of_a_site_does_not_stop_the_rest(crawl, service, walled):
+    site = walled("session", catalogue_pages=1)
+
+    class Mixed(RecordingSpider):
+        def requests(self):
+            yield scrapy.Request(f"{site.url}/page/1", callback=self.page, errback=self.failed)
+            for number in range(1, 31):
+                yield scrapy.Request(f"{site.url}/free/{number}", callback=self.page, errback=self.failed)
+
+    service.next_job("never")
+    settings = {"OMOCAPTCHA_JOB_TIMEOUT": 3, "OMOCAPTCHA_MAX_ATTEMPTS": 1, "CONCURRENT_REQUESTS_PER_DOMAIN": 4}
+    crawled = crawl(Mixed, {**service.settings, **settings})
+    assert len(crawled.pages) == 30
+    assert len(crawled.failures) == 1
+
+
+def test_the_crawl_has_its_places_back_at_the_end(crawl, service, walled):
+    site = walled("session", catalogue_pages=30)
+    seen = {}
+
+    class Looks(crawling(site, 30)):
+        @classmethod
+        def from_crawler(cls, crawler, *args, **kwargs):
+            spider = super().from_crawler(crawler, *args, **kwargs)
+            crawler.signals.connect(spider.idle, signals.spider_idle)
+            return spider
+
+        def idle(self):
+            downloader = self.crawler.engine.downloader
+            seen["places"] = downloader.total_concurrency
+            seen["active"] = [len(slot.active) for slot in downloader.slots.values()]
+
+    crawled = crawl(Looks, service.settings)
+    assert len(crawled.pages) == 30
+    assert seen == {"places": 16, "active": [0]}
+    assert crawled.count("held") >= 16
+
+
+def test_a_crawl_that_has_ended_leaves_nothing_in_memory(reactor, crawl, service, walled):
+    # Each clearance runs out after three pages, so that requests that were held solve the next wall themselves.
+    site = walled("expiring", catalogue_pages=12)
+    logging.disable(logging.CRITICAL)  # pytest keeps what is logged, and that names the spider
+    try:
+        crawled = crawl(crawling(site, 12), service.settings)
+    finally:
+        logging.disable(logging.NOTSET)
+    assert len(crawled.pages) == 12
+    left = weakref.ref(crawled.spider.crawler)
+    del crawled
+
+    def is_gone():
+        gc.collect()
+        return left() is None
+
+    # The last delayed calls of a crawl are short.
+    for _ in range(100):
+        if reactor.call(is_gone):
+            break
+        reactor.call(lambda: deferLater(reactor.reactor, 0.05))
+    assert reactor.call(is_gone)
+
+
+def test_other_hosts_go_on_while_a_thousand_requests_of_a_walled_host_are_queued(crawl):
+    now = [0.0]
+    with (
+        OmoCaptchaService(solve_seconds=100, clock=lambda: now[0]) as service,
+        WalledSite(service, catalogue_pages=1000, hosts=["127.0.0.2"]) as site,
+        WalledSite(service, hosts=["127.0.0.3"]) as other,
+    ):
+
+        class Two(RecordingSpider):
+            free_pages = 0
+
+            def requests(self):
+                for number in range(1, 1001):
+                    yield scrapy.Request(f"{site.url}/page/{number}", callback=self.page, errback=self.failed)
+                    if number <= 200:
+                        yield scrapy.Request(f"{other.url}/free/{number}", callback=self.free)
+
+            def free(self, response):
+                self.free_pages += 1
+                assert self.pages == self.failures == []
+                if self.free_pages == 200:
+                    # Only now is the job solved.
+                    now[0] += 100
+
+        crawled = crawl(Two, service.settings)
+        assert crawled.bugs == []
+        assert crawled.spider.free_pages == 200
+        assert len(crawled.pages) == 1000
+        assert len(service.jobs) == 1

@@ -1,0 +1,213 @@
+"""Whole crawls: each kind of wall that ships gives its page to the callback, for one job."""
+
+from __future__ import annotations
+
+import pytest
+import scrapy
+
+from scrapy_omocaptcha import errors
+from tests.helpers.crawling import RecordingSpider
+
+OPENING = [
+    "session",
+    "session_marked",
+    "get",
+    "same_url",
+    "redirect",
+    "per_page",
+    "thanks",
+    "home",
+    "invisible",
+    "invisible_div",
+    "explicit",
+    "expiring",
+]
+REFUSED = {
+    "foreign_form": "foreign_form",
+    "callback_only": "callback_only",
+    "no_key": "no_sitekey",
+    "enterprise": "enterprise",
+    "data_s": "data_s",
+}
+# What `scrapy startproject` writes, with its delay of a second made short: the order of things is the same.
+STARTPROJECT = {"ROBOTSTXT_OBEY": True, "CONCURRENT_REQUESTS_PER_DOMAIN": 1, "DOWNLOAD_DELAY": 0.05}
+
+
+def spider(*urls):
+    return type("Spider", (RecordingSpider,), {"urls": urls})
+
+
+@pytest.mark.parametrize("wall", OPENING)
+@pytest.mark.parametrize("settings", [{}, STARTPROJECT], ids=["sixteen at once", "startproject"])
+def test_the_page_behind_a_wall_reaches_the_callback_for_one_job(crawl, service, walled, wall, settings):
+    site = walled(wall)
+    crawled = crawl(spider(f"{site.url}/page/1"), {**service.settings, **settings})
+    (page,) = crawled.pages
+    assert page.status == 200
+    assert page.url == f"{site.url}/page/1"
+    assert page.css(".item")
+    assert "omocaptcha" in page.flags
+    assert page.cb_kwargs == {"asked": page.url}
+    assert page.request.url == page.url
+    assert page.request.method == "GET"
+    assert (len(service.jobs), site.accepted, crawled.count("cost_usd")) == (1, 1, 0.00055)
+    assert crawled.failures == []
+    assert crawled.bugs == []
+
+
+@pytest.mark.parametrize("status", [200, 403, 429, 503])
+@pytest.mark.parametrize("gzip", [False, True], ids=["plain", "gzip"])
+@pytest.mark.parametrize("wall", ["session", "redirect"])
+def test_the_status_and_the_encoding_of_the_challenge_make_no_difference(crawl, service, walled, status, gzip, wall):
+    site = walled(wall, status=status, gzip=gzip)
+    crawled = crawl(spider(f"{site.url}/page/1"), service.settings)
+    assert [page.status for page in crawled.pages] == [200]
+    assert len(service.jobs) == 1
+    # A challenge is neither retried by Retry nor followed by anything else.
+    assert site.challenges == 1
+    assert "retry/count" not in crawled.stats
+
+
+def test_a_post_that_is_redirected_to_a_wall_is_sent_again_as_a_post(crawl, service, walled):
+    site = walled("redirect")
+
+    class Searches(RecordingSpider):
+        def requests(self):
+            yield scrapy.FormRequest(
+                f"{site.url}/search", formdata={"q": "lamp"}, callback=self.page, errback=self.failed
+            )
+
+    crawled = crawl(Searches, service.settings)
+    (page,) = crawled.pages
+    assert (page.status, page.request.method, page.request.body) == (200, "POST", b"q=lamp")
+    assert "lamp" in page.text
+    posts = [visit for visit in site.requests if visit.path == "/search" and visit.method == "POST"]
+    assert len(posts) == 2
+    assert len(service.jobs) == 1
+
+
+@pytest.mark.parametrize("wall", OPENING)
+def test_robots_txt_behind_the_wall_does_not_lock_the_crawl_up(crawl, service, walled, wall):
+    site = walled(wall, robots_walled=True)
+    crawled = crawl(spider(f"{site.url}/page/1", f"{site.url}/page/2"), {**service.settings, **STARTPROJECT})
+    assert sorted(page.url for page in crawled.pages) == [f"{site.url}/page/1", f"{site.url}/page/2"]
+    assert len(service.jobs) == (2 if wall == "per_page" else 1)
+    assert not [visit for visit in site.requests if visit.submits and "robots.txt" in str(visit.form)]
+
+
+@pytest.mark.parametrize("path", ["/contact", "/v3", "/free/1"])
+def test_a_page_that_is_no_challenge_costs_nothing(crawl, service, walled, path):
+    site = walled("session")
+    crawled = crawl(spider(site.url + path), service.settings)
+    (page,) = crawled.pages
+    assert page.flags == []
+    assert (service.calls, len(site.requests)) == ((), 1)
+    assert not [name for name in crawled.stats if name.startswith("omocaptcha/")]
+
+
+@pytest.mark.parametrize("attempts", [1, 2, 3])
+def test_a_wall_that_never_opens_ends_in_the_errback_after_so_many_jobs(crawl, service, walled, attempts):
+    site = walled("never")
+    crawled = crawl(spider(f"{site.url}/page/1"), {**service.settings, "OMOCAPTCHA_MAX_ATTEMPTS": attempts})
+    (error,) = crawled.failures
+    assert isinstance(error, errors.ChallengeNotSolved)
+    assert (error.reason, error.response.status) == ("attempts", 403)
+    assert error.challenge.sitekey == site.sitekey
+    assert crawled.pages == []
+    assert len(service.jobs) == attempts
+    assert crawled.count("tokens/rejected") == attempts
+    assert any("OMOCAPTCHA_MAX_ATTEMPTS" in line for line in crawled.said())
+
+
+@pytest.mark.parametrize(("wall", "reason"), REFUSED.items())
+def test_what_cannot_be_solved_is_refused_without_a_job(crawl, service, walled, wall, reason):
+    site = walled(wall)
+    crawled = crawl(spider(f"{site.url}/page/1"), service.settings)
+    (error,) = crawled.failures
+    assert (type(error), error.reason) == (errors.ChallengeNotSolved, reason)
+    assert service.calls == ()
+    assert crawled.count(f"skipped/{reason}") == 1
+    assert len([line for line in crawled.said() if f"({reason})" in line]) == 1
+
+
+@pytest.mark.parametrize("wall", REFUSED)
+def test_a_refused_page_with_status_200_goes_to_the_callback(crawl, service, walled, wall):
+    site = walled(wall, status=200)
+    crawled = crawl(spider(f"{site.url}/page/1"), service.settings)
+    assert [page.status for page in crawled.pages] == [200]
+    assert crawled.failures == []
+    assert service.calls == ()
+
+
+@pytest.mark.parametrize(("wall", "status"), [("never", 403), ("never", 503), ("data_s", 429), ("never", 200)])
+def test_on_failure_response_gives_the_challenge_to_the_callback_whatever_its_status(
+    crawl, service, walled, wall, status
+):
+    site = walled(wall, status=status)
+    crawled = crawl(spider(f"{site.url}/page/1"), {**service.settings, "OMOCAPTCHA_ON_FAILURE": "response"})
+    (page,) = crawled.pages
+    assert page.status == status
+    assert page.request.url == f"{site.url}/page/1"
+    assert crawled.failures == []
+
+
+def test_a_request_that_copies_the_meta_of_a_failed_one_is_an_ordinary_request_again(crawl, service, walled):
+    site = walled("never")
+
+    class PassesMetaOn(RecordingSpider):
+        urls = (f"{site.url}/page/1",)
+
+        def page(self, response, asked=None):
+            self.pages.append(response)
+            yield scrapy.Request(
+                f"{site.url}/nothing/here", meta=response.meta, callback=self.page, errback=self.failed
+            )
+
+    crawled = crawl(PassesMetaOn, {**service.settings, "OMOCAPTCHA_ON_FAILURE": "response"})
+    # The second page is a plain 404 or another challenge: in either case it is judged on its own.
+    assert len(crawled.pages) + len(crawled.failures) == 2
+
+
+def test_dry_run_judges_and_counts_and_never_calls_the_service(crawl, service, walled):
+    site = walled("session", status=403)
+
+    class Lenient(RecordingSpider):
+        urls = (f"{site.url}/page/1",)
+        handle_httpstatus_list = (403,)
+
+    crawled = crawl(Lenient, {**service.settings, "OMOCAPTCHA_DRY_RUN": True})
+    assert [page.status for page in crawled.pages] == [403]
+    assert service.calls == ()
+    assert crawled.count("skipped/dry_run") == 1
+
+
+def test_meta_false_leaves_the_page_alone(crawl, service, walled):
+    site = walled("session", status=200)
+
+    class Careful(RecordingSpider):
+        def requests(self):
+            yield scrapy.Request(f"{site.url}/page/1", meta={"omocaptcha": False}, callback=self.page)
+
+    crawled = crawl(Careful, service.settings)
+    assert [page.css("form") != [] for page in crawled.pages] == [True]
+    assert service.calls == ()
+
+
+def test_without_an_api_token_the_crawl_goes_on_without_us_and_the_log_tells_the_cure(crawl, walled, monkeypatch):
+    monkeypatch.delenv("OMOCAPTCHA_API_TOKEN", raising=False)
+    site = walled("session")
+    crawled = crawl(spider(f"{site.url}/free/1"))
+    assert [page.status for page in crawled.pages] == [200]
+    assert any("OMOCAPTCHA_API_TOKEN" in line for line in crawled.said())
+
+
+def test_the_token_of_a_get_form_is_in_neither_the_address_nor_the_log(crawl, service, walled):
+    site = walled("get")
+    crawled = crawl(spider(f"{site.url}/page/1"), service.settings)
+    (page,) = crawled.pages
+    submissions = [visit for visit in site.requests if visit.submits]
+    tokens = [dict(visit.query)["g-recaptcha-response"] for visit in submissions]
+    assert len(tokens) == 1
+    assert tokens[0] not in page.url
+    assert not [record for record in crawled.log if tokens[0] in record.getMessage() or tokens[0] in repr(record.args)]
+    assert not [visit for visit in site.requests if tokens[0] in visit.headers.get("Referer", "")]

@@ -1,0 +1,60 @@
+"""The two versions of the API over a transport that answers with one text, for tests of how answers are read."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+from scrapy_omocaptcha.buying.api.protocol import JobRequest
+from scrapy_omocaptcha.buying.api.version1 import JobsApi
+from scrapy_omocaptcha.buying.api.version2 import TasksApi
+from scrapy_omocaptcha.errors import OmoCaptchaError
+from scrapy_omocaptcha.settings.secret import Secret
+
+API_TOKEN = "omo-Secret-4711"
+JOB = JobRequest(page="https://shop.example/gate", sitekey="6LcSiteKey", invisible=False)
+TOKEN = "03AHJ_abc-DEF_123"
+PRICE_LIST = "https://prices.example/list"
+CALLS = {"create_job": (JOB,), "job_result": ("7",), "balance": (), "price": ()}
+
+
+def jobs(transport, type_job_id="1"):
+    return JobsApi(transport, Secret(API_TOKEN), type_job_id)
+
+
+def tasks(transport, task_type="RecaptchaV2TokenTask", price_list=PRICE_LIST):
+    return TasksApi(transport, Secret(API_TOKEN), task_type, price_list)
+
+
+class RecordingTransport:
+    """Answers every call with one text, and writes down what was sent."""
+
+    def __init__(self, answer=""):
+        self.answer = answer if isinstance(answer, str) else json.dumps(answer)
+        self.sent = []
+        self.closed = False
+
+    async def post(self, path, body):
+        self.sent.append((path, json.loads(json.dumps(body, default=Secret.reveal))))
+        return self.answer
+
+    async def get(self, url):
+        self.sent.append(url)
+        return self.answer
+
+    async def close(self):
+        self.closed = True
+
+
+def call(version, name, answer, *arguments, **options):
+    """What a call returns, and what was sent for it."""
+    transport = RecordingTransport(answer)
+    return asyncio.run(getattr(version(transport, **options), name)(*arguments)), transport.sent
+
+
+def outcome(version, name, answer, *arguments):
+    """What comes of a call: its value, or the class of the error it raises."""
+    try:
+        return call(version, name, answer, *arguments)[0]
+    except OmoCaptchaError as error:
+        return type(error)

@@ -1,0 +1,101 @@
+"""A crawl in a process of its own, for what ends or kills a process or needs a reactor of its own.
+
+``python -m tests.helpers.crawl_process JSON``. The JSON object holds ``urls``, ``settings``, ``wish`` (for
+``meta["omocaptcha"]``, or null), ``run`` (the name of Scrapy's class that runs it) and ``out``, a file to which each
+callback and errback adds a line. ``urls`` may be several lists: each is then crawled by a crawler of its own, at the
+same time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+
+import scrapy
+from scrapy.crawler import AsyncCrawlerProcess, AsyncCrawlerRunner, CrawlerProcess, CrawlerRunner
+from scrapy.utils.reactor import install_reactor
+
+
+class WritingSpider(scrapy.Spider):
+    name = "writing"
+
+    def __init__(self, urls, out, wish, **kwargs):
+        super().__init__(**kwargs)
+        self._urls = urls
+        self._out = out
+        self._meta = {} if wish is None else {"omocaptcha": wish}
+
+    async def start(self):
+        for url in self._urls:
+            yield scrapy.Request(url, meta=self._meta, callback=self.page, errback=self.failed)
+
+    def page(self, response):
+        self._write("page", response.request.url)
+
+    def failed(self, failure):
+        self._write(getattr(failure.value, "reason", type(failure.value).__name__), failure.request.url)
+
+    def _write(self, what, url):
+        with open(self._out, "a") as file:
+            file.write(f"{what} {url}\n")
+
+
+def crawls(runner, told):
+    """Begin the crawls; what comes of each."""
+    urls = told["urls"]
+    groups = urls if isinstance(urls[0], list) else [urls]
+    return [runner.crawl(WritingSpider, urls=group, out=told["out"], wish=told["wish"]) for group in groups]
+
+
+def process(process_class, settings, told):
+    process = process_class(settings)
+    crawls(process, told)
+    process.start()
+
+
+def runner(settings, told):
+    """As in a program of one's own that has a reactor already."""
+    install_reactor(settings["TWISTED_REACTOR"])
+    from twisted.internet import reactor
+
+    runner = CrawlerRunner(settings)
+    crawls(runner, told)
+    runner.join().addBoth(lambda _: reactor.stop())
+    reactor.run()
+
+
+def async_runner(settings, told):
+    """The same, with coroutines: in asyncio's own loop, or in the one of a reactor."""
+    if settings.get("TWISTED_REACTOR_ENABLED", True):
+        from twisted.internet.defer import Deferred
+        from twisted.internet.task import react
+
+        install_reactor("twisted.internet.asyncioreactor.AsyncioSelectorReactor")
+        react(lambda _: Deferred.fromFuture(asyncio.ensure_future(_all(settings, told))))
+    else:
+        asyncio.run(_all(settings, told))
+
+
+async def _all(settings, told):
+    await asyncio.gather(*crawls(AsyncCrawlerRunner(settings), told))
+
+
+def main(told):
+    settings = {
+        "ADDONS": {"scrapy_omocaptcha.Addon": 500},
+        "TELNETCONSOLE_ENABLED": False,
+        "OMOCAPTCHA_PRICE": 0.00055,
+        **told["settings"],
+    }
+    run = told.get("run", "CrawlerProcess")
+    if run == "CrawlerRunner":
+        runner(settings, told)
+    elif run == "AsyncCrawlerRunner":
+        async_runner(settings, told)
+    else:
+        process({"CrawlerProcess": CrawlerProcess, "AsyncCrawlerProcess": AsyncCrawlerProcess}[run], settings, told)
+
+
+if __name__ == "__main__":
+    main(json.loads(sys.argv[1]))

@@ -1,0 +1,411 @@
+"""``scrapy omocaptcha detect`` and ``simulate``, run as a user runs them, in a freshly generated project."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from scrapy_omocaptcha.testing import WALLS
+from scrapy_omocaptcha.walls.reasons import REASONS
+from tests.helpers.commands import ROOT, python
+
+KEY = "6LcSavedPage" + 28 * "x"
+FORM_FIELDS = ["csrf", "next", "g-recaptcha-response", "action"]
+
+
+@pytest.fixture
+def detect(scrapy):
+    """``detect(URL, …, exit=0)`` → the findings by what was looked at; whatever else is printed fails the test."""
+
+    def detect(*arguments, exit=0, **options):
+        done = scrapy("detect", "--json", *arguments, **options)
+        assert done.returncode == exit, done.stdout
+        findings = [json.loads(line) for line in done.stdout.splitlines()]
+        return {finding["subject"]: finding for finding in findings}
+
+    return detect
+
+
+def able_to_buy(service):
+    """Options under which a crawl of the project would buy of ``service``."""
+    return [word for name, value in service.settings.items() for word in ("-s", f"{name}={value}")]
+
+
+# -- what is said ---------------------------------------------------------------------------------------------------
+
+VERDICTS = {
+    "session": "solve",
+    "redirect": "solve",
+    "invisible": "solve",
+    "get": "solve",
+    "data_s": "data_s",
+    "callback_only": "callback_only",
+    "foreign_form": "foreign_form",
+    "no_key": "no_sitekey",
+    "enterprise": "enterprise",
+}
+
+
+def test_each_wall_has_the_verdict_of_a_crawl_and_nothing_is_bought(detect, walled, service):
+    sites = {walled(name): verdict for name, verdict in VERDICTS.items()}
+    found = detect(*(f"{site.url}/catalogue/" for site in sites), *able_to_buy(service))
+    assert {subject: finding["verdict"] for subject, finding in found.items()} == {
+        f"{site.url}/catalogue/": verdict for site, verdict in sites.items()
+    }
+    for finding in found.values():
+        assert finding["status"] == 403
+        assert finding["challenge"]["blocking"]
+        assert finding["challenge"]["evidence"]
+        assert finding["message"] == REASONS.get(finding["verdict"], "")
+        assert (finding["cost"] is not None) is (finding["verdict"] == "solve")
+        assert finding["is_on"]
+    assert service.calls == ()
+    assert [site.challenges for site in sites] == [1] * len(sites)
+
+
+def test_a_finding_has_what_is_known_of_the_widget_and_its_form(detect, walled):
+    session, redirect, data_s = walled("session"), walled("redirect"), walled("data_s")
+    callback, invisible = walled("callback_only"), walled("invisible")
+    pages = [f"{site.url}/item/7" for site in (session, redirect, data_s, callback, invisible)]
+    found = detect(*pages)
+    plain, redirected, one_time, scripted, unseen = (found[page]["challenge"] for page in pages)
+    assert plain["sitekey"] == session.sitekey
+    assert (plain["form"]["method"], plain["form"]["url"]) == ("POST", f"{session.url}/verify")
+    assert [name for name, _ in plain["form"]["fields"]] == FORM_FIELDS
+    assert plain["form"]["enctype"] == "application/x-www-form-urlencoded"
+    assert found[pages[1]]["url"] == redirected["url"] == f"{redirect.url}/gate?next=%2Fitem%2F7"
+    assert one_time["data_s"] == "one-time-value-of-this-page"
+    assert (scripted["form"], scripted["callback"], scripted["scripted"]) == (None, "passed", True)
+    assert unseen["invisible"]
+
+
+def test_pages_that_are_no_challenge_go_on(detect, walled, service):
+    site = walled("session")
+    pages = [f"{site.url}{path}" for path in ("/contact", "/v3", "/free/1")]
+    contact, version3, free = detect(*pages, *able_to_buy(service)).values()
+    assert [finding["verdict"] for finding in (contact, version3, free)] == ["pass"] * 3
+    assert [finding["cost"] for finding in (contact, version3, free)] == [None] * 3
+    assert contact["challenge"]["sitekey"] == site.sitekey
+    assert not contact["challenge"]["blocking"]
+    assert contact["message"] == "its widget does not stand in the way"
+    assert (version3["challenge"], free["challenge"]) == (None, None)
+    assert "no live v2 widget" in version3["message"]
+    assert free["message"] == "it has no reCAPTCHA v2 widget"
+    assert service.calls == ()
+
+
+def test_a_person_reads_the_verdict_first(scrapy, walled):
+    site = walled("session")
+    done = scrapy("detect", f"{site.url}/catalogue/", f"{site.url}/contact", "-s", "OMOCAPTCHA_PRICE=0.002")
+    assert done.returncode == 0
+    wall, contact = re.split(r"\n(?=http)", done.stdout.rstrip())
+    assert [line[2:11].rstrip() for line in wall.splitlines()[1:]] == [
+        *("verdict", "cost", "page", "blocking", "widget", "form"),
+    ]
+    assert "verdict   solve it\n" in wall
+    assert "cost      0.00200 USD a job, at most 2 for a request\n" in wall
+    assert "page      status 403\n" in wall
+    assert "blocking  yes: status 403; " in wall
+    assert f"widget    reCAPTCHA v2, checkbox, key {site.sitekey}\n" in wall
+    assert f"form      POST {site.url}/verify; fields: {', '.join(FORM_FIELDS)}; application/x-www-form" in wall
+    assert "verdict   goes on to the spider: its widget does not stand in the way\n" in contact
+    assert "cost      nothing\n" in contact
+    assert "blocking  no: the form also asks for 'name'\n" in contact
+
+
+def test_the_documentation_shows_what_is_printed(scrapy, walled):
+    page = (ROOT / "docs/challenges.rst").read_text(encoding="utf-8")
+    shown = re.search(r"^   \$ scrapy omocaptcha detect \S+\n((?:   .+\n)+)", page, re.MULTILINE)
+    site = walled("session")
+    printed = scrapy("detect", f"{site.url}/catalogue/").stdout
+    printed = printed.replace(site.url, "https://shop.example").replace(site.sitekey, "6L…")
+    lines = [line[3:] for line in shown[1].splitlines()]
+    for line, shown_line in zip(printed.splitlines(), lines, strict=True):
+        assert line.startswith(shown_line.removesuffix("…"))
+
+
+def test_no_page_leads_a_terminal_astray(scrapy, tmp_path):
+    body = (
+        '<form><input name="\x1b[2J&#x9b;2J">'
+        '<div class="g-recaptcha" data-sitekey="KEY" data-callback="\x1b]0;a\x07">'
+        "</div></form><script src=https://www.google.com/recaptcha/api.js></script>"
+    )
+    (tmp_path / "page.html").write_text(body.replace("KEY", KEY), encoding="utf-8")
+    done = scrapy("detect", tmp_path / "page.html")
+    assert done.returncode == 0
+    assert "callback ?]0;a?" in done.stdout
+    assert "fields: ?[2J" in done.stdout
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", done.stdout)
+
+
+# -- files ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def wall_file(tmp_path):
+    """A saved challenge whose form posts to ``/verify``."""
+    file = tmp_path / "saved.html"
+    file.write_text(
+        "<title>Please confirm you are not a robot</title><form action=/verify method=post>"
+        f'<div class=g-recaptcha data-sitekey="{KEY}"></div><button>Go on</button></form>'
+        "<script src=https://www.google.com/recaptcha/api.js></script>",
+        encoding="utf-8",
+    )
+    return file
+
+
+def test_a_file_is_judged_as_the_answer_that_it_was_and_nothing_is_fetched(detect, wall_file, walled):
+    site = walled("session")
+    (finding,) = detect(wall_file, "--url", f"{site.url}/gate", "--status", "429").values()
+    assert finding["subject"] == str(wall_file)
+    assert (finding["url"], finding["status"]) == (f"{site.url}/gate", 429)
+    assert finding["verdict"] == "solve"
+    assert finding["challenge"]["form"]["url"] == f"{site.url}/verify"
+    assert "status 429" in finding["challenge"]["evidence"]
+    assert site.requests == ()
+
+
+def test_a_file_of_unknown_origin_is_said_to_be_one(scrapy, wall_file):
+    done = scrapy("detect", wall_file)
+    assert done.returncode == 0
+    assert "status 200, judged as https://page.invalid/, which is made up: --url says where it is from" in done.stdout
+
+
+def test_files_and_addresses_go_together(detect, wall_file, walled):
+    site = walled("session")
+    found = detect(wall_file, f"{site.url}/free/1")
+    assert {subject: finding["verdict"] for subject, finding in found.items()} == {
+        str(wall_file): "solve",
+        f"{site.url}/free/1": "pass",
+    }
+
+
+# -- the project's word ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def spider(fresh):
+    """``spider(source)`` puts a spider into the project, for one test."""
+    file = fresh / "fresh/spiders/theirs.py"
+    yield lambda source: file.write_text(
+        f"import scrapy\n\nclass Theirs(scrapy.Spider):\n    name = 'theirs'\n{source}"
+    )
+    file.unlink(missing_ok=True)
+
+
+def test_the_spider_of_a_domain_has_its_say(detect, spider, walled):
+    site, other = walled("callback_only"), walled("session")
+    host = site.url.removeprefix("http://").partition(":")[0]
+    spider(
+        f"    allowed_domains = ['{host}']\n"
+        "    @classmethod\n"
+        "    def handles_request(cls, request):\n"
+        "        return cls.allowed_domains[0] in request.url\n"  # Scrapy's own compares the port as well
+        "    custom_settings = {'OMOCAPTCHA_PRICE': 0.5, 'OMOCAPTCHA_MAX_ATTEMPTS': 1}\n"
+        "    def omocaptcha_trigger(self, response, challenge):\n"
+        "        return False if response.url.endswith('/item/1') else None\n"
+        "    def omocaptcha_submit(self, response, challenge, token):\n"
+        "        raise AssertionError('never asked')\n"
+        "    def parse(self, response):\n"
+        "        raise AssertionError('never asked')\n"
+    )
+    pages = [f"{site.url}/item/1", f"{site.url}/item/2", f"{other.url}/item/3"]
+    found = detect(*pages)
+    left, solved, elsewhere = (found[page] for page in pages)
+    assert (left["spider"], solved["spider"], elsewhere["spider"]) == ("theirs", "theirs", None)
+    assert (left["verdict"], left["message"]) == ("pass", "a trigger says that it is no challenge")
+    assert solved["verdict"] == "solve"
+    assert solved["cost"] == {"usd_per_job": 0.5, "jobs_at_most": 1, "price_is_set": True}
+    assert elsewhere["verdict"] == "solve"
+    (named,) = detect("--spider", "theirs", f"{other.url}/item/3").values()
+    assert (named["spider"], named["verdict"]) == ("theirs", "host_not_allowed")
+
+
+def test_a_trigger_that_fails_fails_for_its_page_alone(detect, spider, walled):
+    site = walled("session")
+    spider(
+        "    def omocaptcha_trigger(self, response, challenge):\n"
+        "        return {'/contact': True}[response.url[response.url.rindex('/'):]]\n"
+    )
+    found = detect("--spider", "theirs", f"{site.url}/item/1", f"{site.url}/contact", exit=1)
+    failed, judged = found.values()
+    assert failed["error"] == "KeyError: '/1'"
+    assert judged["verdict"] == "solve"
+    assert judged["message"] == "a trigger says that it is a challenge"
+
+
+def test_a_spider_that_cannot_be_made_is_not_passed_over_in_silence(scrapy, spider, wall_file):
+    spider("    def __init__(self, site):\n        super().__init__()\n")
+    done = scrapy("detect", "--spider", "theirs", wall_file, "-L", "ERROR")
+    assert done.returncode == 1
+    assert "failed    the crawl ended before this was looked at (-L ERROR shows why)" in done.stdout
+    assert "missing 1 required positional argument: 'site'" in done.stdout
+
+
+def test_limits_and_dry_run_are_those_of_the_project(detect, wall_file):
+    for setting, verdict in {
+        "OMOCAPTCHA_MAX_COST=0.0001": "max_cost",
+        "OMOCAPTCHA_DRY_RUN=True": "dry_run",
+        "OMOCAPTCHA_ALLOWED_DOMAINS=shop.example": "host_not_allowed",
+    }.items():
+        (finding,) = detect(wall_file, "-s", setting).values()
+        assert (finding["verdict"], finding["cost"]) == (verdict, None)
+
+
+def test_it_says_so_when_the_add_on_is_off(scrapy, detect, wall_file, tmp_path):
+    (switched_off,) = detect(wall_file, "-s", "OMOCAPTCHA_ENABLED=False").values()
+    assert (switched_off["verdict"], switched_off["is_on"]) == ("solve", False)
+    nowhere = scrapy("detect", wall_file, cwd=tmp_path)  # there is no project
+    assert nowhere.returncode == 0
+    assert "verdict   solve it\n" in nowhere.stdout
+    assert (
+        "but       the add-on is off here (ADDONS, OMOCAPTCHA_ENABLED): a crawl lets every page pass" in nowhere.stdout
+    )
+
+
+def test_nothing_of_the_projects_crawls_is_touched(detect, spider, walled, tmp_path):
+    feed, queue = tmp_path / "items.json", tmp_path / "queue"
+    feed.write_text("[]")
+    settings = {"FEEDS": {str(feed): {"format": "json", "overwrite": True}}, "JOBDIR": str(queue)}
+    spider(f"    custom_settings = {settings!r}\n")
+    (finding,) = detect("--spider", "theirs", f"{walled('session').url}/", "-s", f"JOBDIR={queue}").values()
+    assert finding["verdict"] == "solve"
+    assert feed.read_text() == "[]"
+    assert not queue.exists()
+
+
+# -- fetching -------------------------------------------------------------------------------------------------------
+
+PAGES = {
+    "/robots.txt": (200, "text/plain", "User-agent: *\nDisallow: /verify\nDisallow: /private\n"),
+    "/refreshing": (
+        403,
+        "text/html",
+        "<title>Are you a robot?</title><meta http-equiv=refresh content='0; url=/elsewhere'>"
+        f"<form action=/verify method=post><div class=g-recaptcha data-sitekey={KEY}></div></form>"
+        "<script src=https://www.google.com/recaptcha/api.js></script>",
+    ),
+    "/moving": (200, "text/html", "<meta http-equiv=refresh content='0; url=/elsewhere'>"),
+    "/elsewhere": (200, "text/html", "<p>Here.</p>"),
+    "/hcaptcha": (
+        403,
+        "text/html",
+        "<title>Just a moment</title><p>Verify you are human</p><script src=https://js.hcaptcha.com/1/api.js></script>"
+        "<form><div class=h-captcha data-sitekey=a-b-c></div></form>",
+    ),
+    "/busy": (503, "text/html", "<p>Later.</p>"),
+}
+
+
+@pytest.fixture
+def odd():
+    """A site of pages that no wall of ours has; ``(address, paths that were asked for)``."""
+    asked = []
+
+    class Odd(BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            status, kind, body = PAGES.get(self.path, (404, "text/plain", ""))
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_message(self, *arguments):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Odd) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}", asked
+        server.shutdown()
+        thread.join()
+
+
+def test_an_address_is_fetched_as_a_crawl_would(detect, odd):
+    site, asked = odd
+    found = detect(*(site + path for path in ("/refreshing", "/moving", "/hcaptcha", "/busy", "/private")), exit=1)
+    refreshing, moving, other, busy, private = found.values()
+    # A crawl meets the challenge before it follows the refresh.
+    assert (refreshing["url"], refreshing["verdict"]) == (f"{site}/refreshing", "robots")
+    assert refreshing["message"] == REASONS["robots"]
+    assert (moving["url"], moving["verdict"]) == (f"{site}/elsewhere", "pass")
+    assert (other["verdict"], other["other_captcha"]) == ("other_captcha", "hCaptcha")
+    assert "hCaptcha" in other["message"]
+    assert (busy["status"], busy["verdict"]) == (503, "pass")
+    assert private["error"] == "IgnoreRequest: Forbidden by robots.txt"
+    assert asked == ["/robots.txt", "/refreshing", "/moving", "/elsewhere", "/hcaptcha", "/busy"]
+
+
+# -- bad input ------------------------------------------------------------------------------------------------------
+
+
+def test_what_cannot_be_fetched_or_read_is_told_beside_the_rest(detect, wall_file, tmp_path):
+    missing, nowhere = str(tmp_path / "missing.html"), "http://127.0.0.1:1/"
+    found = detect(missing, nowhere, "http://[", tmp_path, wall_file, exit=1)
+    assert {subject: finding["error"] for subject, finding in found.items()} == {
+        missing: "No such file or directory (an address begins with http:// or https://)",
+        nowhere: "DownloadConnectionRefusedError: Connection was refused by other side: 111: Connection refused.",
+        "http://[": "Invalid IPv6 URL",
+        str(tmp_path): "Is a directory (an address begins with http:// or https://)",
+        str(wall_file): None,
+    }
+    assert found[missing]["verdict"] is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "Say what reCAPTCHA v2 walls there are"),
+        (["guess"], "invalid choice: 'guess'"),
+        (["detect"], "the following arguments are required: URL|FILE"),
+        (["detect", "page.html", "--guess"], "unrecognized arguments: --guess"),
+        (["detect", "page.html", "--url", "shop.example"], "--url must be an address"),
+        (["detect", "page.html", "--status", "none"], "--status: invalid int value"),
+        (["detect", str(ROOT / "setup.cfg"), "--spider", "nobody"], "no spider here is called 'nobody'"),
+        (["detect", str(ROOT / "setup.cfg"), "-s", "OMOCAPTCHA_MAX_COST=-1"], "OMOCAPTCHA_MAX_COST is '-1'"),
+        (
+            ["detect", str(ROOT / "setup.cfg"), "-s", "OMOCAPTCHA_ENABLED=perhaps"],
+            "OMOCAPTCHA_ENABLED is 'perhaps'; it must be True or False",
+        ),
+    ],
+)
+def test_wrong_usage_is_status_2_and_says_what_is_wrong(scrapy, arguments, said):
+    done = scrapy(*arguments)
+    assert done.returncode == 2
+    assert said in done.stdout
+    assert "Traceback" not in done.stdout
+
+
+# -- simulate, and Scrapy's own list --------------------------------------------------------------------------------
+
+
+def test_simulate_runs_the_service_and_its_walls_until_it_is_told_to_end(installed, tmp_path):
+    command = [sys.executable, "-m", "scrapy", "omocaptcha", "simulate", "--wall", "data_s"]
+    environment = {**os.environ, "PYTHONPATH": installed}
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            lines = [process.stdout.readline()]
+            while lines[-1] not in ("Ctrl-C ends it.\n", ""):
+                lines.append(process.stdout.readline())
+            assert WALLS["data_s"].about in lines[0]
+            process.send_signal(signal.SIGTERM)
+            assert process.stdout.read() == "Jobs: 0 for 0.00000 USD. Pages shown: 0.\n"
+            assert process.wait() == 0
+        finally:
+            process.kill()
+
+
+def test_scrapy_lists_the_command(installed, tmp_path):
+    listed = python("-m", "scrapy", cwd=tmp_path, PYTHONPATH=installed)
+    assert re.search(r"^  omocaptcha    Say what reCAPTCHA v2 walls there are", listed.stdout, re.MULTILINE)

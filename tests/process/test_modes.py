@@ -1,0 +1,51 @@
+"""Every way that Scrapy runs crawls in: each reactor and none, each of its classes, two crawlers at once."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+
+import pytest
+
+from tests.helpers.commands import ROOT, python
+
+PAGES = 10
+ASYNCIO = {"TWISTED_REACTOR": "twisted.internet.asyncioreactor.AsyncioSelectorReactor"}
+SELECT = {"TWISTED_REACTOR": "twisted.internet.selectreactor.SelectReactor"}
+EPOLL = {"TWISTED_REACTOR": "twisted.internet.epollreactor.EPollReactor"}
+NONE = {"TWISTED_REACTOR_ENABLED": False}
+
+WAYS = {
+    "CrawlerProcess, asyncio": ("CrawlerProcess", ASYNCIO),
+    "CrawlerProcess, select": ("CrawlerProcess", SELECT),
+    "CrawlerProcess, epoll": ("CrawlerProcess", EPOLL),
+    "CrawlerRunner, asyncio": ("CrawlerRunner", ASYNCIO),
+    "CrawlerRunner, select": ("CrawlerRunner", SELECT),
+    "AsyncCrawlerProcess, asyncio": ("AsyncCrawlerProcess", ASYNCIO),
+    "AsyncCrawlerProcess, no reactor": ("AsyncCrawlerProcess", NONE),
+    "AsyncCrawlerRunner, asyncio": ("AsyncCrawlerRunner", ASYNCIO),
+    "AsyncCrawlerRunner, no reactor": ("AsyncCrawlerRunner", NONE),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_two_crawlers_go_through_one_wall_side_by_side_each_with_its_own_session_and_limits(
+    service, walled, tmp_path, way
+):
+    run, settings = WAYS[way]
+    site = walled("session", catalogue_pages=PAGES)
+    urls = [f"{site.url}/page/{number}" for number in range(1, PAGES + 1)]
+    out = tmp_path / "out"
+    told = {
+        "urls": [urls, urls],
+        "out": str(out),
+        "wish": None,
+        "run": run,
+        # One job each: were they counted together, or the session shared, there would not be two.
+        "settings": {**service.settings, **settings, "OMOCAPTCHA_MAX_JOBS": 1},
+    }
+    done = python("-m", "tests.helpers.crawl_process", json.dumps(told), cwd=ROOT)
+    assert done.returncode == 0, done.stdout
+    assert "Traceback" not in done.stdout, done.stdout
+    assert Counter(out.read_text().splitlines()) == Counter(f"page {url}" for url in [*urls, *urls])
+    assert (len(service.jobs), site.accepted) == (2, 2)

@@ -1,0 +1,155 @@
+"""The web page of ``scrapy omocaptcha report --html``, as a browser shows it."""
+
+from __future__ import annotations
+
+import re
+
+import matplotlib
+import pytest
+
+from scrapy_omocaptcha.buying.journal import read_journal
+from scrapy_omocaptcha.reporting.html import web_page
+from tests.helpers.journals import business, line, write
+
+# Words that are cut off, and what should be in no page.
+LOOK = """
+(() => {
+  const box = (element) => element.getBoundingClientRect();
+  const plots = [...document.querySelectorAll('svg')];
+  const cut = (svg) => [...svg.querySelectorAll('text')].filter((text) => {
+    const [inner, outer] = [box(text), box(svg)];
+    return inner.left < outer.left - 1 || inner.right > outer.right + 1
+        || inner.top < outer.top - 1 || inner.bottom > outer.bottom + 1;
+  }).map((text) => text.textContent);
+  return {
+    plots: plots.map((svg) => [box(svg).width, box(svg).height]),
+    labels: plots.map((svg) => document.getElementById(svg.getAttribute('aria-labelledby')).textContent),
+    words: plots.map((svg) => [...svg.querySelectorAll('text')].map((text) => text.textContent)),
+    smallest: Math.min(...plots.flatMap((svg) => [...svg.querySelectorAll('text')].map((text) => box(text).height))),
+    cut: plots.flatMap(cut),
+    ids: [...document.querySelectorAll('[id]')].map((element) => element.id),
+    tooWide: document.documentElement.scrollWidth > innerWidth,
+    text: document.body.innerText,
+    ink: getComputedStyle(document.body).color,
+    paper: getComputedStyle(document.body).backgroundColor,
+    bar: plots.length && getComputedStyle(plots[0].querySelector('path[style*="--main"]')).fill,
+    foreign: document.querySelectorAll('script, img, iframe, object, embed, link, a[href]').length,
+  };
+})()
+"""
+
+LONG = f"{'a' * 60}.{'b' * 60}.shop.example"
+HOSTILE = (
+    line(host=LONG, page=f"https://{LONG}/"),
+    line(host="<script>alert(1)</script>", page="javascript:alert(1)", spider='"><img src=x onerror=alert(1)>'),
+    line(host="$\\frac{1}{0}$ & </svg>", reason="</td></table><script>alert(2)</script>", outcome="failed"),
+    line(host='url(#clip) id="x" #010110', time="9999-12-31T23:59:59Z", seconds=1e300, cost_usd=1e9),
+    line(host="日本語.example", time="0001-01-01T00:00:00Z", cost_usd=0, seconds=0),
+    line(host="\u202e\x00\x1b\ud800", spider="\ud800", crawl="\ud800"),
+    line(host="", spider=""),
+)
+JOURNALS = {
+    "one job": [line()],
+    "weeks": business(1200),
+    "failures alone": [line(outcome="failed", reason="lost", seconds=None)] * 3,
+    "sixty hosts": business(3000, hosts=60, days=0.2),
+    "years": business(300, days=2000),
+    "for nothing": [line(cost_usd=0, seconds=0)] * 5,
+    "hostile": HOSTILE,
+}
+
+
+@pytest.fixture
+def look(browser, tmp_path):
+    """``look(lines, width=…, dark=…)`` → the page of a journal of those lines, as the browser shows it."""
+
+    def look(lines, **window):
+        records, complaints = read_journal(write(tmp_path / "jobs.jsonl", *lines))
+        assert complaints == []
+        page = write(tmp_path / "page.html", web_page(records, sources=["jobs.jsonl"]))
+        seen = browser.look(page.as_uri(), LOOK, **window)
+        assert seen.requests == (page.as_uri(),)
+        assert seen.complaints == ()
+        return seen.value
+
+    return look
+
+
+@pytest.mark.parametrize("width", [1200, 360])
+@pytest.mark.parametrize("journal", JOURNALS)
+def test_the_plots_are_there_and_nothing_is_cut_off_or_fetched(look, journal, width):
+    seen = look(JOURNALS[journal], width=width)
+    assert len(seen["plots"]) == (3 if journal == "failures alone" else 4)
+    assert all(plot_width > 250 and height > 20 for plot_width, height in seen["plots"])
+    assert seen["smallest"] > 8
+    assert seen["cut"] == []
+    assert not seen["tooWide"]
+    assert seen["foreign"] == 0
+    assert len(seen["ids"]) == len(set(seen["ids"]))
+
+
+def test_the_page_says_what_the_text_says(look):
+    seen = look([*business(1200), line(outcome="expired", reason="too old")])
+    assert [label.split(",")[0] for label in seen["labels"]] == [
+        *("Spending by day", "Jobs by seconds to the token", "Jobs by outcome", "Cost by host"),
+    ]
+    assert "2026-11-13 to 2026-11-25 (UTC): 13 crawls, 3 spiders, 10 hosts" in seen["text"]
+    assert re.search(r"Jobs\n+1,201\n+Cost, USD\n+0\.66055\n", seen["text"])
+    assert re.search(r"expired\t\d+\t\d\.\d %\t0\.0\d+\t.*too old 1", seen["text"])
+    spending, times, outcomes, hosts = seen["words"]
+    assert {"0", "13 Nov"} < set(spending)
+    assert any(re.fullmatch(r"median 1\d\.\d s", words) for words in times)
+    assert "accepted" in outcomes
+    assert "shop00.example" in hosts
+
+
+def test_many_hosts_are_the_dearest_and_the_others(look):
+    seen = look(business(3000, hosts=75))
+    names = [words for words in seen["words"][-1] if not words[0].isdigit() or "others" in words]
+    assert len(names) == 10
+    assert names[-1] == "66 others"
+    assert "15 others" in seen["text"]
+
+
+def test_one_host_more_is_no_other(look):
+    names = look(business(300, hosts=10))["words"][-1]
+    assert "shop09.example" in names
+    assert not any("others" in name for name in names)
+
+
+def test_what_a_journal_holds_is_text(look):
+    seen = look(HOSTILE)
+    hosts = seen["words"][-1]
+    assert "<script>alert(1)</script>" in hosts
+    assert "$\\frac{1}{0}$ & </svg>" in hosts
+    assert 'url(#clip) id="x" #010110' in hosts
+    assert "日本語.example" in hosts
+    assert "(none)" in hosts
+    assert "????" in hosts
+    assert LONG in seen["text"]
+    assert '"><img src=x onerror=alert(1)>' in seen["text"]
+
+
+def test_the_page_knows_light_from_dark(look):
+    light, dark = look([line()]), look([line()], dark=True)
+    for colour in ("ink", "paper", "bar"):
+        assert light[colour] != dark[colour]
+
+
+def test_no_jobs_are_a_page_too(look):
+    seen = look([])
+    assert "No jobs were bought." in seen["text"]
+    assert seen["plots"] == []
+
+
+def test_lines_that_could_not_be_read_are_told():
+    assert "3 lines could not be read and are left out. All times" in web_page([], sources=["a"], unreadable=3)
+    assert "1 line could not be read and is left out. All times" in web_page([], sources=["a"], unreadable=1)
+
+
+def test_the_users_own_settings_of_matplotlib_neither_change_the_plots_nor_are_changed(tmp_path):
+    records, _ = read_journal(write(tmp_path / "jobs.jsonl", *business(30)))
+    plain = web_page(records, sources=["a"])
+    with matplotlib.rc_context({"path.sketch": (1, 100, 2), "svg.fonttype": "path", "grid.linestyle": ":"}):
+        assert web_page(records, sources=["a"]) == plain
+        assert matplotlib.rcParams["svg.fonttype"] == "path"

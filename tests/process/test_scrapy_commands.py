@@ -1,0 +1,78 @@
+"""Scrapy's own commands on walled pages, as a user types them: with a reactor, and without one."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from tests.helpers.commands import NO_CONSOLE, python
+
+SPIDER = """
+import scrapy
+
+
+class WalledSpider(scrapy.Spider):
+    name = "walled"
+    start_urls = ["URL"]
+
+    def parse(self, response):
+        '''
+        @url URL
+        @returns items 1 1
+        '''
+        for title in response.css("title::text").re("(?i)page 1"):
+            yield {"title": title}
+"""
+
+COMMANDS = {
+    "shell": ["shell", "-c", "response.css('title::text').get()", "URL"],
+    "shell, fetch": ["shell", "-c", "fetch('URL') or response.css('title::text').get()"],
+    "fetch": ["fetch", "URL"],
+    "parse": ["parse", "--spider", "walled", "URL"],
+    "check": ["check", "walled"],
+    "crawl": ["crawl", "walled", "-O", "-:json"],
+    "runspider": ["runspider", "shop/spiders/walled.py", "-O", "-:json"],
+}
+
+
+@pytest.fixture
+def project(tmp_path):
+    """``project(url)`` → the folder of a project whose only spider crawls that page."""
+
+    def write(url):
+        spiders = tmp_path / "shop" / "spiders"
+        spiders.mkdir(parents=True)
+        (tmp_path / "scrapy.cfg").write_text("[settings]\ndefault = shop.settings\n")
+        (tmp_path / "shop" / "__init__.py").touch()
+        (tmp_path / "shop" / "settings.py").write_text('SPIDER_MODULES = ["shop.spiders"]\n')
+        (spiders / "__init__.py").touch()
+        (spiders / "walled.py").write_text(SPIDER.replace("URL", url))
+        return tmp_path
+
+    return write
+
+
+@pytest.mark.parametrize("reactor_enabled", [True, False], ids=["reactor", "no reactor"])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_walled_page_comes_through_by_hand_too(service, walled, project, command, reactor_enabled):
+    site = walled("session")
+    url = f"{site.url}/page/1"
+    settings = {
+        **service.settings,
+        **NO_CONSOLE,
+        "ADDONS": json.dumps({"scrapy_omocaptcha.Addon": 500}),
+        "OMOCAPTCHA_PRICE": "0.00055",
+        "TWISTED_REACTOR_ENABLED": reactor_enabled,
+    }
+    given = [word for name, value in settings.items() for word in ("-s", f"{name}={value}")]
+    name, *rest = (word.replace("URL", url) for word in COMMANDS[command])
+    # ``scrapy parse`` wraps callbacks in a way that Scrapy itself warns of.
+    lenient = {"PYTHONWARNINGS": "default"} if name == "parse" else {}
+    result = python("-m", "scrapy", name, *given, *rest, cwd=project(url), **lenient)
+    assert result.returncode == 0, result.stdout
+    assert len(service.jobs) == 1, result.stdout
+    assert re.search(r"\bOK\b" if command == "check" else "page 1", result.stdout, re.IGNORECASE), result.stdout
+    assert "Traceback" not in result.stdout, result.stdout
+    assert len(site.requests) < 10

@@ -1,0 +1,256 @@
+"""docs/: what the pages say of settings, stats, reasons, names, options, modules and log lines is what the code has."""
+
+from __future__ import annotations
+
+import ast
+import re
+from argparse import ArgumentParser
+from dataclasses import fields
+
+import pytest
+import scrapy
+from docutils import nodes
+from scrapy.settings import Settings as ScrapySettings
+
+import scrapy_omocaptcha
+from scrapy_omocaptcha import errors, signals, testing
+from scrapy_omocaptcha.commands.omocaptcha import OmoCaptchaCommand
+from scrapy_omocaptcha.detection import find_challenge
+from scrapy_omocaptcha.settings import Settings
+from scrapy_omocaptcha.walls import reasons
+from tests.helpers.crawling import RecordingSpider
+from tests.helpers.docs import (
+    DOCS,
+    PACKAGE,
+    README,
+    code,
+    filled_in,
+    first_column,
+    module,
+    page,
+    pages,
+    plain,
+    sources,
+    tables,
+)
+
+_SCRAPYS_OWN = {"--help", "--logfile", "--loglevel", "--nolog", "--profile", "--pidfile", "--set", "--pdb"}
+
+
+@pytest.mark.parametrize("path", pages(), ids=lambda path: str(path.relative_to(DOCS)))
+def test_a_page_is_well_formed_and_in_the_contents(path):
+    page(path)
+    contents = (DOCS / "index.rst").read_text(encoding="utf-8")
+    name = path.relative_to(DOCS).with_suffix("").as_posix()
+    assert name == "index" or re.search(rf"^   {name}$", contents, re.MULTILINE)
+
+
+# Reference
+
+
+def settings_told():
+    return {node["ids"][0]: node["default"] for node in page("reference/settings").findall(nodes.container)}
+
+
+def test_every_setting_has_an_entry_and_no_other_has():
+    assert sorted(settings_told()) == sorted(sources(r'"(OMOCAPTCHA_[A-Z_]+)"'))
+
+
+def test_the_defaults_that_are_told_are_those_of_the_code():
+    literal = {name: told.strip("`") for name, told in settings_told().items() if told.startswith("``")}
+    assert set(settings_told()) - set(literal) == {
+        "OMOCAPTCHA_API_TOKEN",
+        "OMOCAPTCHA_ALLOWED_DOMAINS",
+        "OMOCAPTCHA_FLEET",
+        "OMOCAPTCHA_REDIS_URL",
+    }
+    assert read({name: ast.literal_eval(default) for name, default in literal.items()}) == read({})
+
+
+def read(values):
+    settings = Settings.from_settings(ScrapySettings({"OMOCAPTCHA_API_TOKEN": "offline-token", **values}))
+    return {field.name: getattr(settings, field.name) for field in fields(settings) if field.name != "api_token"}
+
+
+@pytest.mark.parametrize("path", [README, *pages()], ids=lambda path: path.stem)
+def test_no_page_names_a_setting_that_there_is_not(path):
+    named = set(re.findall(r"OMOCAPTCHA_[A-Z_]*[A-Z]", path.read_text(encoding="utf-8")))
+    assert named <= set(settings_told())
+
+
+def test_every_reason_is_told_with_its_sentence():
+    tree = page("reference/reasons")
+    (rows,) = tables(tree, "reason")
+    told = {row[0].astext(): plain(row[1].astext()) for row in rows}
+    assert set(told) == set(reasons.REASONS)
+    for reason, sentence in reasons.REASONS.items():
+        assert sentence in told[reason]
+    # Those that are counted after trying are made elsewhere.
+    later = sources(r'(?:Refusal|_not_solved)\((?:request, )?"(\w+)"') - set(reasons.REASONS)
+    assert set(first_column(tree, "later")) == later
+
+
+def test_every_stat_is_told_and_no_other():
+    counted = sources(r'stats\.(?:inc|add|max)\(f?"([^"]+)"') - {"tokens/{reason}"}
+    counted |= {f"tokens/{outcome}" for outcome in sources(r'\.judged\("(\w+)"')}
+    assert set(first_column(page("reference/stats"), "stat")) == {f"omocaptcha/{name}" for name in counted}
+
+
+def test_every_signal_is_told_and_no_other():
+    assert filled_in(page("reference/signals"), "autodata") == {n for n in vars(signals) if n.startswith("challenge_")}
+
+
+def test_every_error_is_in_the_tree_and_has_a_sentence_of_its_own():
+    # Sphinx makes the page of the module itself.
+    assert filled_in(page("reference/errors"), "automodule") == {"scrapy_omocaptcha.errors"}
+    for name, error in vars(errors).items():
+        if isinstance(error, type) and issubclass(error, errors.OmoCaptchaError):
+            assert name in errors.__doc__
+            assert error.__doc__
+
+
+def test_every_public_name_is_told_and_no_other():
+    tree = page("reference/names")
+    told = set().union(*(filled_in(tree, kind) for kind in ("autoclass", "autofunction", "class")))
+    told |= {term.astext() for term in tree.findall(nodes.term)}
+    assert told == set(scrapy_omocaptcha.__all__)
+
+
+def test_the_methods_of_a_spider_are_told():
+    told = {name.removeprefix("Spider.") for name in filled_in(page("reference/names"), "method")}
+    assert told == sources(r'_hook\("(\w+)"')
+
+
+def test_every_name_of_the_testing_package_is_told_and_no_other():
+    tree = page("reference/testing")
+    told = set().union(*(filled_in(tree, kind) for kind in ("autoclass", "autodata", "data")))
+    assert {name.removeprefix("scrapy_omocaptcha.testing.") for name in told} == set(testing.__all__)
+
+
+def test_every_wall_is_told_in_its_own_words():
+    (rows,) = tables(page("reference/testing"), "wall")
+    assert {row[0].astext(): plain(row[1].astext()) for row in rows} == {
+        name: wall.about for name, wall in testing.WALLS.items()
+    }
+
+
+def test_every_verb_and_option_of_the_command_is_told_and_no_other():
+    parser = ArgumentParser()
+    command = OmoCaptchaCommand()
+    command.settings = ScrapySettings()
+    command.add_options(parser)
+    (verbs,) = [action.choices for action in parser._actions if action.choices]
+    has = {
+        name: {option for action in verb._actions for option in action.option_strings if option.startswith("--")}
+        - _SCRAPYS_OWN
+        for name, verb in verbs.items()
+    }
+    sections = page("reference/command").findall(nodes.section)
+    told = {
+        section["names"][0]: {term.astext() for term in section.findall(nodes.term) if term.astext().startswith("--")}
+        for section in sections
+        if section["names"][0] != "the command"
+    }
+    assert told == has
+
+
+# Design
+
+
+def test_every_module_has_its_line_in_the_house_and_no_other():
+    modules = {path.relative_to(PACKAGE).with_suffix("").as_posix() for path in PACKAGE.rglob("*.py")}
+    packages = {name for name in modules if name.endswith("/__init__")}
+    assert sorted(first_column(page("design"), "module")) == sorted(modules - packages)
+
+
+# Log lines
+
+
+def _pieces(line):
+    """The words of a line between what differs, and between its marks."""
+    return [piece for part in re.split(r"[…:;,.?()]", line) if len(piece := part.strip()) > 3]
+
+
+def _strings(tree):
+    """Every string of a module, "…" in the place of what is filled in."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            yield "".join(value.value if isinstance(value, ast.Constant) else "…" for value in node.values)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield re.sub(r"%(?:\.\d+)?[sdrfg]", "…", node.value)
+
+
+MODULES = [ast.parse(path.read_text(encoding="utf-8")) for path in PACKAGE.rglob("*.py")]
+
+
+def told_lines():
+    for term in page("troubleshooting").findall(nodes.term):
+        yield from (literal.astext() for literal in term.findall(nodes.literal) if " " in literal.astext())
+
+
+def test_every_line_of_troubleshooting_is_one_that_the_code_says():
+    said = {plain(text) for tree in MODULES for text in _strings(tree)}
+    lines = list(told_lines())
+    assert len(lines) > 25
+    for line in lines:
+        for piece in _pieces(line.removeprefix("Disabled ").removeprefix("OMOcaptcha: ")):
+            assert any(piece in text for text in said), (line, piece)
+
+
+_ALOUD = ("logger.info", "logger.warning", "logger.error", "logger.log")
+
+
+def _logged(path):
+    """The strings that are logged from INFO up, or said by the checkup."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in _ALOUD:
+            yield from _strings(node.args[ast.unparse(node.func) == "logger.log"])
+        elif isinstance(node, ast.Yield) and node.value is not None and path.stem == "checkup":
+            yield from _strings(node.value)
+
+
+def test_every_line_that_is_logged_aloud_is_in_troubleshooting():
+    told = plain(" ".join(told_lines()))
+    logged = [text for path in PACKAGE.rglob("*.py") for text in _logged(path)]
+    assert len(logged) > 20
+    for text in logged:
+        for piece in _pieces(text):
+            assert piece in told, text
+
+
+# Code
+
+
+def test_the_settings_of_the_pages_are_valid(tmp_path):
+    told = [
+        module(code(page(name), label), tmp_path)
+        for name, label in (("money", "money-settings"), ("fleets", "fleet-settings"))
+    ]
+    money, fleet = ({name: value for name, value in each.items() if name.isupper()} for each in told)
+    assert read(money)["max_cost_per_day"] == 2.0
+    assert read(fleet)["redis_url"].reveal() == fleet["REDIS_URL"]
+    assert read(fleet)["max_waiting"] == 32
+
+
+def test_the_signals_reach_the_extension_of_the_page(crawl, service, walled, tmp_path):
+    alarm = module(code(page("reference/signals"), "alarm"), tmp_path)["Alarm"]
+    site = walled("never")
+    spider = type("Spider", (RecordingSpider,), {"urls": (f"{site.url}/page/1",)})
+    crawled = crawl(spider, {**service.settings, "EXTENSIONS": {alarm: 0}})
+    assert crawled.stats["alarm/attempts"] == 1
+
+
+def test_the_journal_of_the_page_is_read(crawl, service, walled, tmp_path, monkeypatch, capsys):
+    site = walled("session")
+    spider = type("Spider", (RecordingSpider,), {"urls": (f"{site.url}/page/1",)})
+    monkeypatch.chdir(tmp_path)
+    crawl(spider, {**service.settings, "OMOCAPTCHA_JOURNAL": "omocaptcha.jsonl"})
+    module(code(page("reference/journal"), "journal"), tmp_path)
+    assert capsys.readouterr().out.splitlines()[-1] == "0.00055"
+
+
+def test_the_trigger_of_the_page_leaves_items_alone(tmp_path):
+    spider = module(code(page("challenges"), "trigger"), tmp_path)["ShopSpider"]()
+    here = scrapy.http.HtmlResponse("https://shop.example/item/7")
+    assert spider.omocaptcha_trigger(here, find_challenge(here)) is False
+    assert spider.omocaptcha_trigger(here.replace(url="https://shop.example/catalogue/"), None) is None

@@ -1,0 +1,70 @@
+"""The Makefile is the one place that says how things are run: what else runs something has it do so."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from tests.helpers.commands import ROOT
+
+TARGETS = set(re.findall(r"^([a-z-]+):.*   ## ", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+# A source distribution has none.
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+ON_THE_IMAGE = {"chromium", "make", "python3-venv"}
+"""What a hosted runner has of what .ci/run installs."""
+
+
+def read(name):
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def test_contributing_tells_of_every_target_and_of_no_other():
+    assert set(re.findall(r"^``make ([a-z-]+)``", read("CONTRIBUTING.rst"), re.MULTILINE)) == TARGETS - {"help"}
+
+
+def test_every_environment_of_tox_is_a_target():
+    commands = re.findall(r"^    [^:\n]+: (.+)", read("tox.ini"), re.MULTILINE)
+    assert len(commands) == 7
+    assert {command.split()[0] for command in commands} == {"make"}
+    assert {command.split()[1] for command in commands} <= TARGETS
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_a_workflow_runs_targets_may_only_read_and_pins_what_it_uses(path):
+    text = path.read_text(encoding="utf-8")
+    called = {word for words in re.findall(r"- run: make (.+)", text) for word in words.split() if word.isascii()}
+    matrix = {word for words in re.findall(r"command: \[?([a-z, -]+)", text) for word in words.split(", ")}
+    assert called | matrix
+    assert (called | matrix) - {"${{", "matrix.command", "}}"} <= TARGETS
+    assert "\npermissions:\n  contents: read\n\n" in text
+    assert re.findall(r"^ +[a-z-]+: write\b", text, re.MULTILINE) == (
+        ["      id-token: write"] if path.stem == "release" else []
+    )
+    used = re.findall(r"uses: (.+)", text)
+    assert used
+    assert all(re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action) for action in used), used
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_a_workflow_installs_what_the_tests_cannot_do_without_in_ci(path):
+    wanted = set(re.findall(r"missing\+=\(([\w-]+)\)", read(".ci/run"))) - ON_THE_IMAGE
+    jobs = re.findall(r"^    steps:\n((?:^      .*\n|\n)+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+    testing = [job for job in jobs if re.search("make (check|minimum|[$])", job)]
+    assert testing
+    for job in testing:
+        assert wanted <= set(" ".join(re.findall("apt-get install (.+)", job)).split())
+
+
+@pytest.mark.skipif(not (ROOT / ".gitignore").exists(), reason="a source distribution has none")
+def test_clean_leaves_nothing_behind_that_git_ignores(tmp_path):
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    made = {line.strip("/").replace("*", "x") for line in read(".gitignore").splitlines()} - {"__pycache__"}
+    for name in made:
+        (tmp_path / name).mkdir(parents=True)
+    done = subprocess.run(["make", "clean"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    left = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")} - {"Makefile", "docs"}
+    assert left == set()

@@ -1,0 +1,50 @@
+"""What ``import scrapy_omocaptcha`` gives, and what it does not make everybody wait for."""
+
+from __future__ import annotations
+
+import pytest
+
+import scrapy_omocaptcha
+from tests.helpers.commands import python
+
+# Scrapy's own imports are none of ours: it loads lxml before it looks for commands.
+LOADED = """
+import sys
+import scrapy.commands
+before = set(sys.modules)
+import scrapy_omocaptcha.commands.omocaptcha
+print(*sorted({name.partition(".")[0] for name in set(sys.modules) - before}))
+print(*sorted(name for name in sys.modules if name.startswith("scrapy_omocaptcha.")))
+"""
+ALL = """
+from scrapy_omocaptcha import *
+print(Addon, Challenge, Form, OmoCaptchaMiddleware, Token, errors, find_challenge, signals, solve, submit_token)
+"""
+
+
+def test_a_call_of_scrapy_that_has_no_use_for_us_does_not_wait_for_what_a_crawl_needs(tmp_path):
+    done = python("-c", LOADED, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout
+    others, ours = map(str.split, done.stdout.splitlines())
+    assert not {"treq", "aiohttp", "lxml", "tldextract", "parsel", "twisted"} & set(others)
+    assert ours == [
+        f"scrapy_omocaptcha.{name}" for name in ("challenge", "commands", "commands.omocaptcha", "errors", "signals")
+    ]
+
+
+def test_every_public_name_can_be_imported_first(tmp_path):
+    done = python("-c", ALL, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("name", scrapy_omocaptcha.__all__)
+def test_a_public_name_is_listed_and_is_what_it_is_called(name):
+    assert name in dir(scrapy_omocaptcha)
+    value = getattr(scrapy_omocaptcha, name)
+    assert getattr(value, "__name__", None) in (name, f"scrapy_omocaptcha.{name}")
+    assert getattr(scrapy_omocaptcha, name) is value
+
+
+def test_another_name_is_none_of_ours():
+    with pytest.raises(AttributeError, match="module 'scrapy_omocaptcha' has no attribute 'find_captcha'"):
+        scrapy_omocaptcha.find_captcha  # noqa: B018

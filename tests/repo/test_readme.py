@@ -1,0 +1,70 @@
+"""README.rst: it renders, it leads somewhere, and its code runs as a stranger would run it."""
+
+from __future__ import annotations
+
+import json
+import re
+from io import StringIO
+
+import pytest
+from docutils import nodes
+from docutils.core import publish_doctree
+
+from tests.helpers.commands import python, scrapy_crawl
+from tests.helpers.docs import README, ROOT, code
+
+SITE = "https://shop.example"
+
+
+def rendered(warnings=None):
+    return publish_doctree(
+        README.read_text(encoding="utf-8"),
+        settings_overrides={"report_level": 1, "warning_stream": warnings, "_disable_config": True},
+    )
+
+
+@pytest.fixture(scope="module")
+def readme():
+    return rendered()
+
+
+def test_it_renders_without_a_word_of_complaint():
+    warnings = StringIO()
+    rendered(warnings)
+    assert warnings.getvalue() == ""
+
+
+def test_success_is_within_the_first_forty_lines():
+    top = "\n".join(README.read_text(encoding="utf-8").splitlines()[:40])
+    for word in ("pip install", "ADDONS", "OMOCAPTCHA_API_TOKEN", "scrapy.Spider", "INFO: Through", "cost_usd"):
+        assert word in top
+
+
+def test_whatever_it_leads_to_is_there(readme):
+    leads = [node["refuri"] for node in readme.findall(nodes.reference) if "refuri" in node]
+    leads += [node["uri"] for node in readme.findall(nodes.image)]
+    assert len(leads) > 20
+    assert [target for target in leads if not (ROOT / target).is_file()] == []
+
+
+def test_the_first_spider_gets_its_pages_and_the_log_is_as_shown(readme, tmp_path, walled, service):
+    site = walled("session")
+    made = python("-m", "scrapy", "startproject", "fresh", ".", cwd=tmp_path)
+    assert made.returncode == 0, made.stdout
+    with (tmp_path / "fresh/settings.py").open("a", encoding="utf-8") as settings:
+        settings.write(code(readme, "settings-py"))
+    spider = code(readme, "spider").replace(SITE, site.url)
+    (tmp_path / "fresh/spiders/theirs.py").write_text(spider, encoding="utf-8")
+    done = scrapy_crawl(tmp_path, "shop", "-O", "items.jsonl", service=service)
+    assert done.returncode == 0, done.stdout
+    items = [json.loads(line) for line in (tmp_path / "items.jsonl").read_text().splitlines()]
+    assert [item["name"] for item in items] == [f"Thing {number}" for number in range(1, 51)]
+    assert items[0]["price"] == "1.50"
+    assert (len(service.jobs), site.accepted) == (1, 1)
+    assert len((tmp_path / "omocaptcha.jsonl").read_text().splitlines()) == 1
+    seen = done.stdout.replace(site.url, SITE).replace(service.url.split("/")[2], "omocaptcha.com")
+    seen = re.sub(r"\[scrapy_omocaptcha\S*\] ", "", seen)
+    (shown,) = [b.astext() for b in readme.findall(nodes.literal_block) if "INFO: Through" in b.astext()]
+    for line in shown.splitlines():
+        seconds_aside = re.sub(r"in [\d\\.]+ s", r"in [\\d.]+ s", re.escape(line).replace(r"\ ", " "))
+        assert re.search(seconds_aside, seen), line

@@ -1,0 +1,295 @@
+"""What every version of the API does over every transport, driven through real sockets against the offline service."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from scrapy.utils.defer import deferred_from_coro
+
+from scrapy_omocaptcha.buying.api.aiohttp_transport import AiohttpTransport
+from scrapy_omocaptcha.buying.api.protocol import JobRequest
+from scrapy_omocaptcha.buying.api.treq_transport import TreqTransport
+from scrapy_omocaptcha.buying.api.version1 import JobsApi
+from scrapy_omocaptcha.buying.api.version2 import TasksApi
+from scrapy_omocaptcha.errors import AccountError, ApiBadAnswer, ApiRefused, ApiUnreachable, JobFailed, OmoCaptchaError
+from scrapy_omocaptcha.settings.secret import Secret
+from scrapy_omocaptcha.testing import OmoCaptchaService, Shape, TaskShape
+from scrapy_omocaptcha.testing.faults import KINDS
+
+SECRET = "omo-Secret-4711"
+JOB = JobRequest(page="http://shop.example/gate", sitekey="6LtestOnly" + "a" * 30, invisible=False)
+
+
+class Over:
+    """Calls over one of the transports, made in the thread of a running reactor."""
+
+    def __init__(self, reactor, name):
+        self._reactor = reactor
+        self._name = name
+
+    def transport(self, url, timeout):
+        if self._name == "treq":
+            return TreqTransport(url, timeout=timeout, reactor=self._reactor.reactor)
+        return AiohttpTransport(url, timeout=timeout)
+
+    def run(self, call):
+        """Make a call, which is a function that returns an awaitable, and wait for its outcome."""
+        return self._reactor.call(lambda: deferred_from_coro(call()))
+
+
+@pytest.fixture(params=["treq", "aiohttp"])
+def over(request, reactor):
+    """The transport under test."""
+    return Over(reactor, request.param)
+
+
+@pytest.fixture(params=[1, 2])
+def version(request):
+    return request.param
+
+
+class Client:
+    """An API whose calls are plain functions."""
+
+    def __init__(self, over, version, service, *, token=SECRET, kind=None, timeout=10.0):
+        self._run = over.run
+        transport = over.transport(service.url, timeout)
+        if version == 1:
+            self.api = JobsApi(transport, Secret(token), kind or "1")
+        else:
+            self.api = TasksApi(transport, Secret(token), kind or "RecaptchaV2TokenTask", service.price_list_url)
+
+    def __getattr__(self, name):
+        return lambda *arguments: self._run(lambda: getattr(self.api, name)(*arguments))
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def service(version, clock):
+    """Jobs take 15 seconds of ``clock``."""
+    with OmoCaptchaService(api_version=version, api_token=SECRET, solve_seconds=15, clock=clock) as service:
+        yield service
+
+
+@pytest.fixture
+def client(over, version, service):
+    """``client(token=…, kind=…, timeout=…)`` → the API, and nothing is left open."""
+    clients = []
+
+    def start(**options):
+        clients.append(Client(over, version, service, **options))
+        return clients[-1]
+
+    yield start
+    for started in clients:
+        started.close()
+
+
+def failure(call, *arguments):
+    """The error of a call; it never shows the credential."""
+    with pytest.raises(OmoCaptchaError) as raised:
+        call(*arguments)
+    assert SECRET not in f"{raised.value!s} {raised.value!r} {raised.value.args}"
+    return raised.value
+
+
+# -- the life of a job ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("invisible", [False, True])
+def test_a_job_is_created_waited_for_and_gives_a_token_that_the_site_accepts(client, service, clock, invisible):
+    api = client()
+    job_id = api.create_job(replace(JOB, invisible=invisible))
+    assert api.job_result(job_id) is None
+    clock.now += 15
+    token = api.job_result(job_id)
+    assert service.siteverify(token, JOB.sitekey)["success"]
+    (job,) = service.jobs
+    assert (job.page, job.sitekey, job.invisible) == (JOB.page, JOB.sitekey, invisible)
+    assert job.kind == ("1" if service.api_version == 1 else "RecaptchaV2TokenTask")
+    assert (job.questions, service.charged) == (2, 0.00055)
+    assert all(call.authorised for call in service.calls)
+
+
+SHAPES = {
+    1: [
+        Shape(),
+        Shape(verdict="text", job_id="text", running="running", result="text"),
+        Shape(verdict="success", running="waiting"),
+        Shape(verdict="contradiction"),
+        Shape(result="broken"),
+    ],
+    2: [
+        TaskShape(),
+        TaskShape(task_id="number", failed="code"),
+        TaskShape(task_id="digits", solution="token"),
+        TaskShape(created="idle", running="idle", failed="status", solution="both"),
+    ],
+}
+
+
+def test_whatever_shape_the_answers_have_they_are_understood(client, version, service, clock):
+    api = client()
+    for shape in SHAPES[version]:
+        service.shape, service.task_shape = (shape, TaskShape()) if version == 1 else (Shape(), shape)
+        service.next_job()
+        service.next_job("fail")
+        good, bad = api.create_job(JOB), api.create_job(JOB)
+        assert api.job_result(good) is None
+        clock.now += 15
+        assert service.siteverify(api.job_result(good), JOB.sitekey)["success"], shape
+        assert type(failure(api.job_result, bad)) is JobFailed, shape
+
+
+def test_a_job_that_never_ends_is_never_ready(client, service, clock):
+    service.next_job("never")
+    api = client()
+    job_id = api.create_job(JOB)
+    clock.now += 1e9
+    assert api.job_result(job_id) is None
+
+
+def test_a_job_that_the_service_does_not_know_is_refused_which_leaves_open_what_became_of_it(client, service, clock):
+    service.next_job("vanished")
+    api = client()
+    assert type(failure(api.job_result, api.create_job(JOB))) is ApiRefused
+    assert type(failure(api.job_result, 99)) is ApiRefused
+    assert type(failure(api.job_result, "no-such-job")) is ApiRefused
+
+
+def test_a_refused_job_says_why_and_is_not_charged(client, service):
+    service.next_job("refused", message="No such luck.")
+    assert "No such luck." in str(error := failure(client().create_job, JOB))
+    assert type(error) is ApiRefused
+    assert error.unclear is (service.api_version == 1), "words leave it open, a code does not"
+    assert (service.jobs, service.charged) == ((), 0.0)
+
+
+# -- the account ----------------------------------------------------------------------------------------------------
+
+
+def test_a_wrong_token_is_the_accounts_error_in_every_call_that_carries_it(client, service):
+    api = client(token="a-wrong-token")
+    assert type(failure(api.create_job, JOB)) is AccountError
+    assert type(failure(api.job_result, 1)) is AccountError
+    assert type(failure(api.balance)) is AccountError
+    assert service.jobs == ()
+
+
+@pytest.fixture
+def poor(over, version):
+    with OmoCaptchaService(api_version=version, api_token=SECRET, balance=0.0001) as service:
+        client = Client(over, version, service)
+        yield client
+        client.close()
+
+
+def test_an_empty_balance_is_the_accounts_error(poor):
+    assert type(failure(poor.create_job, JOB)) is AccountError
+    assert poor.balance() == 0.0001
+
+
+def test_the_balance_falls_by_the_price(client):
+    api = client()
+    assert api.balance() == 10.0
+    api.create_job(JOB)
+    assert api.balance() == 9.99945
+
+
+def test_the_price_stands_in_the_list_under_the_kind_of_job(client):
+    assert client().price() == 0.00055
+    assert client(kind="another").price() is None
+
+
+# -- faults ---------------------------------------------------------------------------------------------------------
+
+NAMES = {
+    1: {"create_job": "createJob", "job_result": "getJobResult", "balance": "getBalance", "price": "getService"},
+    2: {"create_job": "createTask", "job_result": "getTaskResult", "balance": "getBalance", "price": "getServicePrice"},
+}
+ARGUMENTS = {"create_job": (JOB,), "job_result": (1000001,), "balance": (), "price": ()}
+GETS = {(2, "price")}
+"""Public and free: an HTTP client may repeat it by itself, and whether it arrived is all one."""
+# What becomes of each fault, and whether the service may have taken the call.
+FAULTS = {
+    "reset": (ApiUnreachable, True),
+    "too_many": (ApiUnreachable, False),
+    "server_error": (ApiUnreachable, True),
+    "redirect": (ApiUnreachable, True),
+    "reset_after": (ApiUnreachable, True),
+    "bad_gateway": (ApiUnreachable, True),
+    "slow": (None, True),
+    "hang": (ApiUnreachable, True),
+    "truncated": (ApiUnreachable, True),
+    "empty": (ApiBadAnswer, True),
+    "html": (ApiBadAnswer, True),
+    "wrong_type": (ApiBadAnswer, True),
+    "wrong_encoding": (ApiBadAnswer, True),
+    "wrong_gzip": ((ApiBadAnswer, ApiUnreachable), True),
+    "endless": (ApiBadAnswer, True),
+}
+
+
+def test_every_fault_is_known():
+    assert set(FAULTS) == set(KINDS)
+
+
+@pytest.mark.parametrize("kind", FAULTS)
+def test_a_fault_is_one_of_our_errors_and_the_next_call_is_answered(client, version, service, kind):
+    expected, taken = FAULTS[kind]
+    service.task_shape = TaskShape(task_id="number")
+    # Long enough for the calls that are answered, on a machine that has other things to do.
+    api = client(timeout=1.0 if kind == "hang" else 10.0)
+    api.create_job(JOB)
+    for name, arguments in ARGUMENTS.items():
+        if kind.startswith("reset") and (version, name) in GETS:
+            continue
+        before = len(service.calls)
+        service.fault(NAMES[version][name], kind, seconds=0.01)
+        if expected is None:
+            getattr(api, name)(*arguments)
+        else:
+            error = failure(getattr(api, name), *arguments)
+            assert isinstance(error, expected), name
+            assert getattr(error, "taken", True) is taken, name
+        assert len(service.calls) == before + 1, "no call is repeated"
+        assert service.calls[-1].fault == kind
+        getattr(api, name)(*arguments)
+
+
+def test_a_service_that_is_down_has_taken_nothing(client, version, service):
+    api = client()
+    api.balance()
+    service.stop()
+    for name, arguments in ARGUMENTS.items():
+        error = failure(getattr(api, name), *arguments)
+        assert type(error) is ApiUnreachable, name
+        assert (version, name) in GETS or not error.taken, name
+
+
+@pytest.mark.parametrize("name", ARGUMENTS)
+def test_the_pause_that_the_service_asks_for_is_told(client, version, service, name):
+    service.fault(NAMES[version][name], "too_many", seconds=7)
+    assert failure(getattr(client(), name), *ARGUMENTS[name]).retry_after == 7.0
+
+
+def test_no_credential_goes_where_a_redirect_leads_nor_to_the_list_of_prices(client, version, service):
+    api = client()
+    service.fault("*", "redirect", location=f"{service.origin}/trap", times=4)
+    for name, arguments in ARGUMENTS.items():
+        failure(getattr(api, name), *arguments)
+    api.price()
+    assert [call.path for call in service.calls if call.path == "/trap"] == []
+    assert service.calls[-1].authorised is (version == 1)

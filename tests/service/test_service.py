@@ -1,0 +1,567 @@
+"""The offline OMOcaptcha answers as the documents of the service say, and goes wrong as it is told to."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import urllib.parse
+import urllib.request
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scrapy_omocaptcha.testing import OmoCaptchaService, Shape, WalledSite
+from scrapy_omocaptcha.testing.faults import KINDS, NOTHING_DONE
+from tests.helpers.commands import python
+
+pytest_plugins = ["scrapy_omocaptcha.testing.pytest_plugin"]
+
+SITEKEY = "6LtestOnly" + "a" * 30
+PAGE = "http://127.0.0.1/page/1"
+DATA = {"type_job_id": "1", "websiteURL": PAGE, "websiteKey": SITEKEY}
+
+
+class Clock:
+    """A clock that a test turns."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Client:
+    """Calls the service over plain HTTP, with a connection for each call."""
+
+    def __init__(self, service: OmoCaptchaService, token: str = "offline-token") -> None:
+        self.service = service
+        self.token = token
+
+    def raw(self, call: str, **fields: Any) -> tuple[http.client.HTTPResponse, bytes]:
+        """The answer as it came; raises what http.client raises."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.service.port, timeout=20)
+        try:
+            connection.request("POST", f"/api/{call}", json.dumps({"api_token": self.token, **fields}))
+            response = connection.getresponse()
+            return response, response.read()
+        finally:
+            connection.close()
+
+    def __call__(self, call: str, **fields: Any) -> Any:
+        response, body = self.raw(call, **fields)
+        assert response.status == 200
+        assert response.headers.get_content_type() == "application/json"
+        return json.loads(body)
+
+    def job(self, **data: Any) -> Any:
+        return self("createJob", data=DATA | data)["job_id"]
+
+    def solve(self, **data: Any) -> str:
+        answer = self("getJobResult", job_id=self.job(**data))
+        return str(answer["result"]["gRecaptchaResponse"])
+
+
+def test_a_job_is_solved_when_its_seconds_have_passed() -> None:
+    clock = Clock()
+    with OmoCaptchaService(solve_seconds=15, clock=clock) as service:
+        client = Client(service)
+        created = client("createJob", data={**DATA, "isInvisible": True})
+        assert created == {"error": False, "job_id": 1000001, "message": "Create job success."}
+        clock.now += 14.9
+        assert client("getJobResult", job_id=1000001) == {"errorId": 0, "status": "processing"}
+        assert service.jobs[0].state == "running"
+        clock.now += 0.1
+        answer = client("getJobResult", job_id=1000001)
+        token = answer["result"]["gRecaptchaResponse"]
+        assert answer == {"error": False, "status": "success", "result": {"gRecaptchaResponse": token}}
+        assert token.startswith("03A")
+        assert len(token) > 400
+        assert client("getJobResult", job_id="1000001") == answer
+        (job,) = service.jobs
+        assert (job.page, job.sitekey, job.kind, job.invisible) == (PAGE, SITEKEY, "1", True)
+        assert (job.created_at, job.ready_at, job.answered_at) == (1000.0, 1015.0, 1015.0)
+        assert (job.state, job.questions, job.used) == ("solved", 3, False)
+
+
+@pytest.mark.parametrize(
+    ("shape", "created", "running", "solved", "failed", "refused"),
+    [
+        (
+            Shape(),
+            {"error": False, "job_id": 1000001, "message": "Create job success."},
+            {"errorId": 0, "status": "processing"},
+            {"error": False, "status": "success", "result": {"gRecaptchaResponse": "TOKEN"}},
+            {"error": False, "status": "fail", "result": None},
+            {"error": True, "message": "Job not found."},
+        ),
+        (
+            Shape(verdict="text", job_id="text", running="running", result="text"),
+            {"error": False, "job_id": "1000001", "message": "Create job success."},
+            {"error": False, "status": "running"},
+            {"error": False, "status": "success", "result": "TOKEN"},
+            {"error": False, "status": "fail", "result": None},
+            {"error": "true", "message": "Job not found."},
+        ),
+        (
+            Shape(verdict="success", running="waiting"),
+            {"success": True, "job_id": 1000001, "message": "Create job success."},
+            {"success": True, "status": "waiting"},
+            {"success": True, "status": "success", "result": {"gRecaptchaResponse": "TOKEN"}},
+            {"success": True, "status": "fail", "result": None},
+            {"success": False, "message": "Job not found."},
+        ),
+        (
+            Shape(verdict="contradiction"),
+            {"error": False, "success": False, "job_id": 1000001, "message": "Create job success."},
+            {"errorId": 0, "status": "processing"},
+            {"error": False, "success": False, "status": "success", "result": {"gRecaptchaResponse": "TOKEN"}},
+            {"error": False, "success": False, "status": "fail", "result": None},
+            {"error": True, "message": "Job not found."},
+        ),
+    ],
+    ids=["as documented", "texts", "success for error", "contradiction"],
+)
+def test_every_documented_spelling_can_be_had(
+    shape: Shape, created: Any, running: Any, solved: Any, failed: Any, refused: Any
+) -> None:
+    clock = Clock()
+    with OmoCaptchaService(solve_seconds=1, clock=clock, shape=shape) as service:
+        service.next_job()
+        service.next_job("fail")
+        client = Client(service)
+        assert client("createJob", data=DATA) == created
+        assert client("getJobResult", job_id=1000001) == running
+        client("createJob", data=DATA)
+        clock.now += 1
+        answer = client("getJobResult", job_id=1000001)
+        token = answer["result"]["gRecaptchaResponse"] if isinstance(answer["result"], dict) else answer["result"]
+        assert service.siteverify(token, SITEKEY)["success"]
+        assert json.loads(json.dumps(answer).replace(token, "TOKEN")) == solved
+        assert client("getJobResult", job_id=1000002) == failed
+        assert client("getJobResult", job_id=99) == refused
+
+
+def test_the_sample_that_is_not_json_can_be_had() -> None:
+    with OmoCaptchaService(shape=Shape(result="broken")) as service:
+        client = Client(service)
+        _, body = client.raw("getJobResult", job_id=client.job())
+        assert body.startswith(b'{"error": false, "status": "success", "result": {"03A')
+        assert body.endswith(b'"}}')
+        with pytest.raises(ValueError, match="':' delimiter"):
+            json.loads(body)
+
+
+def test_a_wrong_api_token_is_refused_and_no_record_holds_the_right_one() -> None:
+    told: list[str] = []
+    with OmoCaptchaService(api_token="secret-of-the-test", on_event=told.append) as service:
+        for call in ("createJob", "getJobResult", "getBalance", "getService"):
+            answer = Client(service, "wrong")(call, data=DATA, job_id=1)
+            assert answer == {"error": True, "message": "Invalid api token."}
+        token = Client(service, "secret-of-the-test").solve()
+        assert [call.authorised for call in service.calls] == [False] * 4 + [True] * 2
+        assert [call.name for call in service.calls[4:]] == ["createJob", "getJobResult"]
+        assert service.calls[4].body == {"data": DATA}
+        assert json.loads(service.calls[4].answer)["job_id"] == service.jobs[0].id
+        assert "secret-of-the-test" not in f"{service.calls}{told}"
+        assert len(told) == 6
+        assert token not in "".join(told)
+
+
+@pytest.mark.parametrize("url_field", ["websiteURL", "website_url"])
+@pytest.mark.parametrize("key_field", ["websiteKey", "website_key"])
+def test_either_spelling_of_the_fields_will_do(url_field: str, key_field: str) -> None:
+    with OmoCaptchaService() as service:
+        data = {"type_job_id": "1", url_field: PAGE, key_field: SITEKEY}
+        assert Client(service)("createJob", data=data)["error"] is False
+        assert (service.jobs[0].page, service.jobs[0].sitekey) == (PAGE, SITEKEY)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({}, "Missing field: data."),
+        ({"data": []}, "Missing field: data."),
+        ({"data": {**DATA, "type_job_id": 1}}, "Field type_job_id is not a text."),
+        ({"data": {**DATA, "websiteKey": ""}}, "Field websiteKey is not a text."),
+        ({"data": {"type_job_id": "1", "websiteURL": PAGE}}, "Missing field: websiteKey."),
+        ({"data": {**DATA, "website_key": "other"}}, "Fields websiteKey and website_key differ."),
+        ({"data": {**DATA, "websiteURL": "http://["}}, "The address of the page is not one."),
+        ({"data": {**DATA, "websiteURL": "/page/1"}}, "The address of the page is not one."),
+        ({"data": {**DATA, "isInvisible": "yes"}}, "Field isInvisible is not a boolean."),
+    ],
+)
+def test_a_job_that_lacks_something_is_refused_and_costs_nothing(fields: dict[str, Any], message: str) -> None:
+    with OmoCaptchaService() as service:
+        assert Client(service)("createJob", **fields) == {"error": True, "message": message}
+        assert (service.jobs, service.charged) == ((), 0.0)
+
+
+@pytest.mark.parametrize("job_id", [None, "x", True, 1.5, [1]])
+def test_a_job_id_that_is_none_is_refused(job_id: Any) -> None:
+    with OmoCaptchaService() as service:
+        assert Client(service)("getJobResult", job_id=job_id)["message"] == "Missing field: job_id."
+
+
+def test_a_body_that_is_not_json_is_refused_and_a_get_is_not_allowed() -> None:
+    with OmoCaptchaService() as service:
+        with urllib.request.urlopen(f"{service.url}/getBalance", b"\xff{") as response:
+            assert json.load(response) == {"error": True, "message": "The body is not a JSON object."}
+        for path, status in (("/api/getBalance", 405), ("/api/createTask", 404), ("/elsewhere", 404)):
+            connection = http.client.HTTPConnection("127.0.0.1", service.port)
+            connection.request("GET", path)
+            assert connection.getresponse().status == status
+            connection.close()
+        assert [(call.name, call.path) for call in service.calls[2:]] == [("", "/api/createTask"), ("", "/elsewhere")]
+
+
+def test_the_balance_falls_by_the_price_until_it_is_too_small() -> None:
+    with OmoCaptchaService(balance=0.0012, price=0.00055) as service:
+        client = Client(service)
+        assert client("getBalance") == {"error": False, "balance": "0.00120", "message": "Get balance success."}
+        client.job()
+        client.job()
+        assert client("getBalance")["balance"] == "0.00010"
+        answer = client("createJob", data=DATA)
+        assert answer == {"error": True, "message": "Your balance is not enough to create this job."}
+        assert (len(service.jobs), service.charged, service.balance) == (2, 0.0011, 0.0001)
+
+
+def test_the_list_of_services_shows_the_price() -> None:
+    with OmoCaptchaService(price=0.00077) as service:
+        (listed,) = Client(service)("getService")["service"]
+        assert (listed["id"], listed["price"], listed["is_active"]) == (1, "0.00077", 1)
+
+
+@pytest.mark.parametrize("seconds", [[1, 5], lambda number: 1 + 4 * (number % 2)])
+def test_solve_times_can_differ_from_job_to_job(seconds: Any) -> None:
+    with OmoCaptchaService(solve_seconds=seconds, clock=lambda: 0.0) as service:
+        client = Client(service)
+        for _ in range(3):
+            client.job()
+        assert [job.ready_at for job in service.jobs] == [1, 5, 1]
+
+
+def test_what_becomes_of_the_next_jobs_can_be_said_beforehand() -> None:
+    clock = Clock()
+    with OmoCaptchaService(clock=clock) as service:
+        client = Client(service)
+        service.next_job("refused", message="Try later.")
+        service.next_job("never")
+        service.next_job("fail", times=2, seconds=3)
+        service.next_job("vanished")
+        assert client("createJob", data=DATA) == {"error": True, "message": "Try later."}
+        never, fail, again, vanished, last = (client.job() for _ in range(5))
+        assert client("getJobResult", job_id=fail)["status"] == "processing"
+        clock.now += 1e9
+        assert client("getJobResult", job_id=never)["status"] == "processing"
+        assert client("getJobResult", job_id=fail)["status"] == "fail"
+        assert client("getJobResult", job_id=again)["status"] == "fail"
+        assert client("getJobResult", job_id=vanished) == {"error": True, "message": "Job not found."}
+        assert client("getJobResult", job_id=last)["status"] == "success"
+        assert [job.state for job in service.jobs] == ["running", "failed", "failed", "solved", "solved"]
+        with pytest.raises(ValueError, match="'explode' is none of token, fail, never"):
+            service.next_job("explode")  # type: ignore[arg-type]
+
+
+def test_chance_with_a_seed_gives_the_same_outcomes_each_time() -> None:
+    def outcomes(seed: int) -> list[str]:
+        with OmoCaptchaService() as service:
+            service.random_jobs(0.5, seed=seed, outcomes=["fail", "stale"])
+            client = Client(service)
+            for _ in range(20):
+                client.job()
+            return [job.outcome for job in service.jobs]
+
+    first = outcomes(1)
+    assert set(first) == {"token", "fail", "stale"}
+    assert outcomes(1) == first
+    assert outcomes(2) != first
+
+
+def test_a_token_is_good_once_for_two_minutes_and_for_its_own_key() -> None:
+    clock = Clock()
+    with OmoCaptchaService(clock=clock) as service:
+        client = Client(service)
+        duplicate = {"success": False, "error-codes": ["timeout-or-duplicate"]}
+        invalid = {"success": False, "error-codes": ["invalid-input-response"]}
+        token = client.solve()
+        assert service.siteverify(token, "6L" + "b" * 38) == invalid
+        clock.now += 120
+        good = service.siteverify(token, SITEKEY)
+        assert (good["success"], good["hostname"]) == (True, "127.0.0.1")
+        assert good["challenge_ts"].endswith("Z")
+        assert service.siteverify(token, SITEKEY) == duplicate
+        old = client.solve()
+        clock.now += 120.1
+        assert service.siteverify(old, SITEKEY) == duplicate
+        service.next_job("stale")
+        assert service.siteverify(client.solve(), SITEKEY) == duplicate
+        service.next_job("rejected")
+        assert service.siteverify(client.solve(), SITEKEY) == invalid
+        assert service.siteverify("03A-made-up", SITEKEY) == invalid
+        assert service.siteverify("", SITEKEY) == {"success": False, "error-codes": ["missing-input-response"]}
+        assert service.jobs[0].verdicts == ("invalid-input-response", "accepted", "timeout-or-duplicate")
+        assert [job.used for job in service.jobs] == [True, False, False, False]
+
+
+def test_a_site_can_check_tokens_over_http_as_it_does_with_google() -> None:
+    with OmoCaptchaService() as service:
+        service.register_site(SITEKEY, "secret-of-the-site")
+
+        def verify(**form: str) -> Any:
+            with urllib.request.urlopen(service.siteverify_url, urllib.parse.urlencode(form).encode()) as response:
+                return json.load(response)
+
+        assert verify(secret="secret-of-the-site", response=service.mint(SITEKEY))["success"] is True
+        assert verify(secret=SITEKEY, response=service.mint(SITEKEY))["success"] is True
+        assert verify(secret="another", response=service.mint(SITEKEY))["success"] is False
+        assert verify(response="x") == {"success": False, "error-codes": ["missing-input-secret"]}
+
+
+def test_two_services_know_nothing_of_each_other() -> None:
+    with OmoCaptchaService() as one, OmoCaptchaService() as other:
+        assert one.url != other.url
+        token = Client(one).solve()
+        assert other.siteverify(token, SITEKEY)["success"] is False
+        assert one.siteverify(token, SITEKEY)["success"] is True
+        assert (len(one.jobs), len(other.jobs), other.calls) == (1, 0, ())
+
+
+# Faults
+
+
+def test_a_fault_before_the_call_makes_no_job_and_a_fault_after_it_makes_one() -> None:
+    with OmoCaptchaService() as service:
+        for kind in sorted(set(KINDS) - {"hang", "endless"}):
+            jobs = len(service.jobs)
+            service.fault("createJob", kind, seconds=0.01)
+            with suppress(OSError, http.client.HTTPException):
+                Client(service).raw("createJob", data=DATA)
+            assert service.calls[-1].fault == kind
+            assert len(service.jobs) - jobs == (kind not in NOTHING_DONE), kind
+        assert Client(service)("createJob", data=DATA)["error"] is False
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "header", "body"),
+    [
+        ("too_many", 429, ("Retry-After", "7"), b""),
+        ("server_error", 500, ("Content-Type", "text/html; charset=utf-8"), b"<!DOCTYPE html>"),
+        ("bad_gateway", 502, ("Content-Type", "text/html; charset=utf-8"), b"<!DOCTYPE html>"),
+        ("redirect", 307, ("Location", "/elsewhere"), b""),
+        ("empty", 200, ("Content-Length", "0"), b""),
+        ("html", 200, ("Content-Type", "text/html; charset=utf-8"), b"<!DOCTYPE html>"),
+        ("wrong_type", 200, ("Content-Type", "application/json; charset=utf-8"), b'["unexpected"]'),
+        ("wrong_encoding", 200, ("Content-Type", "application/json; charset=utf-8"), b"\xff\xfe{\0"),
+        ("wrong_gzip", 200, ("Content-Encoding", "gzip"), b'{"error": false'),
+        ("slow", 200, ("Content-Type", "application/json; charset=utf-8"), b'{"error": false'),
+    ],
+)
+def test_a_spoilt_answer_is_spoilt_as_said(kind: Any, status: int, header: tuple[str, str], body: bytes) -> None:
+    with OmoCaptchaService() as service:
+        service.fault("getBalance", kind, seconds=7 if kind == "too_many" else 0.01)
+        response, got = Client(service).raw("getBalance")
+        assert (response.status, response.headers[header[0]]) == (status, header[1])
+        assert got.startswith(body)
+        assert Client(service)("getBalance")["error"] is False
+
+
+@pytest.mark.parametrize("kind", ["reset", "reset_after"])
+def test_a_reset_breaks_the_connection(kind: Any) -> None:
+    with OmoCaptchaService() as service:
+        service.fault("*", kind)
+        with pytest.raises(OSError, match=r"reset|closed connection"):
+            Client(service).raw("getBalance")
+
+
+def test_a_truncated_answer_ends_in_the_middle() -> None:
+    with OmoCaptchaService() as service:
+        service.fault("getBalance", "truncated")
+        with pytest.raises(http.client.IncompleteRead) as caught:
+            Client(service).raw("getBalance")
+        assert b'{"error": false, "balance"'.startswith(caught.value.partial[:20])
+
+
+def test_an_endless_answer_goes_on_until_the_client_leaves(caplog: pytest.LogCaptureFixture) -> None:
+    with OmoCaptchaService() as service:
+        service.fault("getBalance", "endless", times=2)
+        for _ in range(2):
+            connection = http.client.HTTPConnection("127.0.0.1", service.port)
+            connection.request("POST", "/api/getBalance", json.dumps({"api_token": service.api_token}))
+            assert len(connection.getresponse().read(2_000_000)) == 2_000_000
+            connection.close()
+        assert Client(service)("getBalance")["error"] is False
+    assert caplog.records == []
+
+
+def test_a_hanging_answer_ends_with_the_service(caplog: pytest.LogCaptureFixture) -> None:
+    with OmoCaptchaService() as service:
+        service.fault("createJob", "hang")
+        connection = http.client.HTTPConnection("127.0.0.1", service.port)
+        connection.request("POST", "/api/createJob", json.dumps({"api_token": service.api_token, "data": DATA}))
+        Client(service)("getBalance")  # answered while the other one hangs
+        assert len(service.jobs) == 1
+    with pytest.raises(OSError, match=r"reset|closed connection"):
+        connection.getresponse()
+    connection.close()
+    assert caplog.records == []
+
+
+def test_a_crowd_that_connects_while_the_service_is_busy_is_let_in() -> None:
+    busy, go_on = threading.Event(), threading.Event()
+
+    def on_event(line: str) -> None:
+        busy.set()
+        go_on.wait(60)
+
+    with OmoCaptchaService(on_event=on_event) as service, ExitStack() as opened:
+        opened.callback(go_on.set)
+        asking = threading.Thread(target=Client(service), args=("getBalance",))
+        asking.start()
+        assert busy.wait(60)
+        for _ in range(500):
+            # One that the system does not let in hangs.
+            opened.enter_context(socket.create_connection(("127.0.0.1", service.port), timeout=10))
+        go_on.set()
+        Client(service)("getBalance")  # answered when all of the crowd have been let in
+    asking.join(60)
+
+
+def test_a_redirect_that_is_followed_shows_in_the_calls() -> None:
+    with OmoCaptchaService() as service:
+        service.fault("*", "redirect", location=f"{service.origin}/trap", times=2)
+        Client(service).raw("getBalance")
+        connection = http.client.HTTPConnection("127.0.0.1", service.port)
+        connection.request("POST", "/trap", json.dumps({"api_token": service.api_token}))
+        assert connection.getresponse().status == 404
+        connection.close()
+        assert [(call.path, call.authorised, call.fault) for call in service.calls] == [
+            ("/api/getBalance", True, "redirect"),
+            ("/trap", True, None),
+        ]
+
+
+def test_random_faults_are_the_same_for_the_same_seed() -> None:
+    def faults(seed: int) -> list[str | None]:
+        with OmoCaptchaService() as service:
+            service.random_faults(0.4, seed=seed, kinds=["empty", "too_many"], calls=["getBalance"])
+            for _ in range(20):
+                Client(service).raw("getBalance")
+            Client(service)("getService")
+            return [call.fault for call in service.calls]
+
+    first = faults(1)
+    assert set(first) == {None, "empty", "too_many"}
+    assert faults(1) == first
+    assert faults(2) != first
+
+
+def test_a_random_redirect_leads_where_it_is_told_to() -> None:
+    with OmoCaptchaService() as service, WalledSite(service) as site:
+        for server in (service, site):
+            server.random_faults(1.0, seed=1, kinds=["redirect"], location="http://127.0.0.9:1/trap")
+        assert Client(service).raw("getBalance")[0].headers["Location"] == "http://127.0.0.9:1/trap"
+        connection = http.client.HTTPConnection("127.0.0.1", site.port)
+        connection.request("GET", "/free/1")
+        assert connection.getresponse().headers["Location"] == "http://127.0.0.9:1/trap"
+        connection.close()
+
+
+def test_an_unknown_fault_is_named_with_those_there_are() -> None:
+    with pytest.raises(ValueError, match="'meteor' is no fault; there are reset, too_many"):
+        OmoCaptchaService().fault("createJob", "meteor")  # type: ignore[arg-type]
+
+
+# Starting and stopping
+
+
+def test_a_stopped_service_leaves_no_thread_and_comes_back_at_its_place() -> None:
+    before = set(threading.enumerate())
+    service = OmoCaptchaService()
+    service.start()
+    try:
+        Client(service).job()
+        with pytest.raises(RuntimeError, match="runs already"):
+            service.start()
+        url = service.url
+    finally:
+        service.stop()
+    assert set(threading.enumerate()) == before
+    with pytest.raises(ConnectionRefusedError):
+        Client(service).raw("getBalance")
+    with service:
+        assert service.url == url
+        assert Client(service)("getBalance")["balance"] == "9.99945"
+    service.stop()
+    assert set(threading.enumerate()) == before
+
+
+def test_a_port_that_is_taken_is_an_error_where_the_service_is_started() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(OSError, match="in use"):
+        OmoCaptchaService(port=taken.getsockname()[1]).start()
+
+
+def test_the_fixtures_give_a_running_service_and_its_sites(
+    omocaptcha_service: OmoCaptchaService, omocaptcha_site: Any
+) -> None:
+    assert omocaptcha_service.settings["OMOCAPTCHA_API_URL"] == omocaptcha_service.url
+    assert omocaptcha_service.settings["OMOCAPTCHA_API_TOKEN"] == "offline-token"
+    token = omocaptcha_service.mint(omocaptcha_site("thanks", status=429).sitekey)
+    connection = http.client.HTTPConnection("127.0.0.1", omocaptcha_site("redirect").port)
+    connection.request("GET", "/page/1")
+    assert connection.getresponse().status == 302
+    connection.close()
+    assert token
+
+
+@pytest.mark.parametrize("command", [["scrapy_omocaptcha.testing"], ["scrapy", "omocaptcha", "simulate"]])
+def test_by_hand_a_port_that_is_taken_or_that_there_is_not_is_told_in_a_line(
+    command: list[str], installed: str, tmp_path: Path
+) -> None:
+    def run(port: str) -> subprocess.CompletedProcess[str]:
+        return python(*("-m", *command, "--port", port), cwd=tmp_path, stderr=subprocess.PIPE, PYTHONPATH=installed)
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = run(port)
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = done.stderr.splitlines()
+    assert "already in use" in line
+    assert port in line
+    assert "--port" in line
+    done = run("70000")
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (1, "", 1)
+    assert "--port" in done.stderr
+
+
+def test_it_runs_by_hand_until_it_is_told_to_end() -> None:
+    command = [sys.executable, "-m", "scrapy_omocaptcha.testing", "--wall", "get", "--wall", "never", "--status", "503"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            lines = [process.stdout.readline()]
+            while lines[-1] not in ("Ctrl-C ends it.\n", ""):
+                lines.append(process.stdout.readline())
+            assert "is behind the wall 'get'" in lines[0]
+            assert "is behind the wall 'never'" in lines[1]
+            assert "    OMOCAPTCHA_API_TOKEN = 'offline-token'\n" in lines
+            connection = http.client.HTTPConnection("127.0.0.1", urllib.parse.urlsplit(lines[1].split()[0]).port)
+            connection.request("GET", "/page/1")
+            assert connection.getresponse().status == 503
+            connection.close()
+            assert process.stdout.readline() == "never site GET /page/1 -> 503 challenge\n"
+            process.send_signal(signal.SIGTERM)
+            assert process.stdout.read() == "Jobs: 0 for 0.00000 USD. Pages shown: 0.\n"
+            assert process.wait() == 0
+            assert process.stderr.read() == ""
+        finally:
+            process.kill()

@@ -1,0 +1,184 @@
+"""Both versions of the API: no junk raises anything but our own errors, and no error shows the credential."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+import pytest
+from hypothesis import example, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from scrapy_omocaptcha.errors import ApiBadAnswer, ApiRefused, OmoCaptchaError
+from tests.helpers.apis import API_TOKEN, CALLS, call, jobs, outcome, tasks
+
+VERSIONS = [jobs, tasks]
+EXAMPLES = hypothesis_settings(derandomize=True, deadline=None, max_examples=150)
+both_versions = pytest.mark.parametrize("version", VERSIONS)
+each_call = pytest.mark.parametrize("name", CALLS)
+
+
+def deep(levels, key=None):
+    nested = "[" * levels + "]" * levels
+    return nested if key is None else f'{{"{key}": {nested}}}'
+
+
+JUNK = {
+    "nothing": "",
+    "white space": " \n",
+    "HTML": "<!DOCTYPE html><title>502</title>",
+    "half an object": '{"error": false, "job_id": 12',
+    "a list": "[]",
+    "a number": "5",
+    "null": "null",
+    "true": "true",
+    "a text": '"Create job success."',
+    "NaN": "NaN",
+    "nesting": deep(200),
+    "nesting without end": deep(100_000),
+    "a mark before the object": "\ufeff{}",
+    "braces and a text": '{"03AHJ"}',
+    "nothing but braces": "{" * 5000,
+    "an unpaired surrogate": '{"error": true, "message": "\\ud800"}',
+}
+
+
+@both_versions
+@each_call
+@pytest.mark.parametrize("junk", JUNK)
+def test_what_is_no_answer_at_all_is_a_bad_answer_or_a_refusal(version, name, junk):
+    assert outcome(version, name, JUNK[junk], *CALLS[name]) in (ApiBadAnswer, ApiRefused)
+
+
+FIELDS = (
+    "error",
+    "errorId",
+    "errorCode",
+    "success",
+    "job_id",
+    "taskId",
+    "status",
+    "result",
+    "solution",
+    "message",
+    "errorDescription",
+    "balance",
+    "voucher_balance",
+    "service",
+    "typeJob",
+)
+
+
+@both_versions
+@each_call
+@pytest.mark.parametrize("levels", [300, 450, 600, 800, 950])
+def test_a_field_nested_beyond_measure_raises_nothing_but_our_own_errors(version, name, levels):
+    for key in FIELDS:
+        outcome(version, name, deep(levels, key), *CALLS[name])
+    nested = deep(levels)
+    both = f'{{"error": true, "message": {nested}, "service": [{{"id": {nested}}}]}}'
+    assert outcome(version, name, both, *CALLS[name]) in (ApiRefused, ApiBadAnswer)
+
+
+scalars = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.sampled_from(
+        [10**400, -(10**400), float("nan"), float("inf"), "1e999", "true", "fail", "success", "ready", "", API_TOKEN]
+    ),
+    st.floats(),
+    st.text(max_size=20),
+)
+values = st.recursive(
+    scalars,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["id", "type", "price", "token", "gRecaptchaResponse"]), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+answers = st.dictionaries(st.sampled_from(FIELDS), values, max_size=6)
+
+
+@EXAMPLES
+@given(version=st.sampled_from(VERSIONS), name=st.sampled_from(sorted(CALLS)), answer=answers | values)
+@example(version=jobs, name="balance", answer={"balance": 10**400})
+@example(version=tasks, name="balance", answer={"balance": 1.7e308, "voucher_balance": 1.7e308})
+@example(version=tasks, name="create_job", answer={"taskId": 10**400})
+def test_whatever_json_comes_back_a_call_gives_its_own_kind_of_value_or_one_of_our_errors(version, name, answer):
+    value = outcome(version, name, json.dumps(answer), *CALLS[name])
+    if isinstance(value, type):
+        assert issubclass(value, OmoCaptchaError)
+    elif name == "create_job":
+        assert type(value) in (int, str)
+        assert str(value).strip() == str(value) != ""
+        assert len(str(value)) <= 100
+    elif name == "job_result":
+        assert value is None or (isinstance(value, str) and value.isascii() and not set(value) & set(" \r\n\t"))
+    else:
+        assert value is None or isinstance(value, float)
+        assert value is None or value - value == 0, "neither NaN nor infinite"
+
+
+@EXAMPLES
+@given(version=st.sampled_from(VERSIONS), name=st.sampled_from(sorted(CALLS)), text=st.text(max_size=60))
+@example(version=jobs, name="price", text='{"service":[{"id":1,"price":1' + "0" * 400 + "}]}")
+def test_whatever_text_comes_back_only_our_own_errors_are_raised(version, name, text):
+    outcome(version, name, text, *CALLS[name])
+
+
+# -- what an error shows --------------------------------------------------------------------------------------------
+
+ECHOES = {
+    "in the message": {"error": True, "message": f"Invalid api token. You sent {API_TOKEN}!"},
+    "in the middle of the message": {"error": True, "message": f"no{API_TOKEN}thing"},
+    "twice": {"error": True, "message": f"{API_TOKEN}{API_TOKEN}"},
+    "where the message is cut": {"error": True, "message": "x" * 190 + API_TOKEN},
+    "in an object for a message": {"error": True, "message": {"api_token": API_TOKEN}},
+    "in the description": {"errorId": 1, "errorDescription": f"key {API_TOKEN} unknown"},
+    "in the code": {"errorId": 1, "errorCode": API_TOKEN, "errorDescription": "no"},
+    "in a failed job": {"error": True, "status": "fail", "message": API_TOKEN},
+    "as an amount": {
+        "status": "success",
+        "balance": API_TOKEN,
+        "service": [{"id": 1, "price": API_TOKEN}],
+        "typeJob": [{"type": "RecaptchaV2TokenTask", "price": API_TOKEN}],
+    },
+    "as a result": {"status": "success", "result": {API_TOKEN: API_TOKEN}},
+    "as a solution": {"status": "ready", "solution": {API_TOKEN: API_TOKEN}},
+    "as no JSON": f"<html>{API_TOKEN}</html>",
+    "as a list": [API_TOKEN],
+}
+# What is no answer of one version may well be one of the other, with nothing to tell yet.
+NOTHING_YET = {
+    (jobs, "job_result", "as a solution"),
+    (tasks, "job_result", "as a result"),
+    (tasks, "job_result", "as an amount"),
+}
+
+
+@both_versions
+@each_call
+@pytest.mark.parametrize("case", ECHOES)
+def test_no_error_shows_the_api_token_even_when_the_service_echoes_it(version, name, case):
+    if (version, name, case) in NOTHING_YET:
+        assert outcome(version, name, ECHOES[case], *CALLS[name]) is None
+        return
+    with pytest.raises(OmoCaptchaError) as raised:
+        call(version, name, ECHOES[case], *CALLS[name])
+    logged = logging.Formatter().formatException((raised.type, raised.value, raised.value.__traceback__))
+    shown = f"{raised.value} {raised.value!r} {raised.value.args} {logged}".lower()
+    assert all(API_TOKEN[:size].lower() not in shown for size in range(len(API_TOKEN), 6, -1))
+
+
+@both_versions
+def test_a_message_reaches_the_log_on_one_line_without_controls_and_not_without_end(version):
+    message = "line\r\nFAKE LOG LINE\x1b[31m red \ud800 " + "x" * 1000
+    with pytest.raises(ApiRefused) as raised:
+        call(version, "balance", {"error": True, "message": message})
+    told = str(raised.value)
+    assert told.startswith("/getBalance: line FAKE LOG LINE")
+    assert told.isprintable()
+    assert len(told) < 300

@@ -1,0 +1,62 @@
+"""Which version of the API the settings lead to, and where its prices are asked."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import pytest
+from scrapy.settings import Settings as ScrapySettings
+
+from scrapy_omocaptcha.buying.api.factory import speak
+from scrapy_omocaptcha.settings import Settings
+from tests.helpers.apis import API_TOKEN, JOB, RecordingTransport
+
+OWN_LIST = "https://omocaptcha.com/api/getServicePrice?type=service"
+
+
+def spoken(answer, **values):
+    """The API of these settings, and what it sends."""
+    named = {f"OMOCAPTCHA_{name}": value for name, value in {"API_TOKEN": API_TOKEN, **values}.items()}
+    transport = RecordingTransport(answer)
+    return speak(Settings.from_settings(ScrapySettings(named)), transport), transport.sent
+
+
+def test_version_1_buys_jobs_of_its_number():
+    api, sent = spoken({"job_id": 5}, TYPE_JOB_ID="3")
+    asyncio.run(api.create_job(JOB))
+    assert [(path, body["data"]["type_job_id"]) for path, body in sent] == [("/createJob", "3")]
+
+
+def test_version_2_buys_tasks_of_its_type():
+    api, sent = spoken({"taskId": 5}, API_VERSION="2", TASK_TYPE="RecaptchaV2TaskProxyless")
+    asyncio.run(api.create_job(JOB))
+    assert [(path, body["task"]["type"]) for path, body in sent] == [("/createTask", "RecaptchaV2TaskProxyless")]
+
+
+@pytest.mark.parametrize("url", [None, "https://api.omocaptcha.com/v3", "https://OMOcaptcha.com/v2"])
+def test_what_a_task_costs_is_asked_of_the_services_own_public_list(url, caplog):
+    prices = {"error": False, "typeJob": [{"type": "RecaptchaV2TokenTask", "price": "0.001"}]}
+    api, sent = spoken(prices, API_VERSION=2, API_URL=url)
+    assert asyncio.run(api.price()) == 0.001
+    assert sent == [OWN_LIST]
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize(
+    "url", ["https://api.2captcha.com", "https://notomocaptcha.com/v2", "https://omocaptcha.com.example/v2"]
+)
+def test_another_service_is_asked_for_no_price_and_the_log_says_what_is_reckoned_instead(url, caplog):
+    api, sent = spoken("", API_VERSION=2, API_URL=url)
+    assert asyncio.run(api.price()) is None
+    assert sent == []
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING
+    assert "0.00055 USD" in record.getMessage()
+    assert "set OMOCAPTCHA_PRICE" in record.getMessage()
+
+
+@pytest.mark.parametrize("values", [{"PRICE": 0.003}, {"DRY_RUN": True}])
+def test_a_price_that_is_set_or_a_dry_run_is_no_reason_to_complain(values, caplog):
+    spoken("", API_VERSION=2, API_URL="https://api.2captcha.com", **values)
+    assert caplog.records == []

@@ -1,0 +1,230 @@
+"""Version 1 of the API: what is sent, and every shape of an answer that a document or a client of it shows."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from scrapy_omocaptcha.errors import AccountError, ApiBadAnswer, ApiRefused, JobFailed
+from tests.helpers.apis import API_TOKEN, JOB, TOKEN, RecordingTransport, call, jobs, outcome
+
+# -- what is sent ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("invisible", [True, False])
+def test_a_job_is_created_with_both_spellings_of_its_fields(invisible):
+    _, sent = call(jobs, "create_job", {"error": False, "job_id": 1}, replace(JOB, invisible=invisible))
+    assert sent == [
+        (
+            "/createJob",
+            {
+                "api_token": API_TOKEN,
+                "data": {
+                    "type_job_id": "1",
+                    "websiteURL": JOB.page,
+                    "website_url": JOB.page,
+                    "websiteKey": JOB.sitekey,
+                    "website_key": JOB.sitekey,
+                    "isInvisible": invisible,
+                },
+            },
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "sent_as"),
+    [
+        (123456, 123456),
+        ("123456", 123456),
+        ("0", 0),
+        ("49f9f60a-1", "49f9f60a-1"),
+        ("007", "007"),
+        ("-5", "-5"),
+        ("1" * 30, "1" * 30),
+        ("٣", "٣"),
+    ],
+)
+def test_an_id_that_is_a_number_goes_back_as_a_number_and_any_other_as_the_text_it_came_as(given, sent_as):
+    job_id, _ = call(jobs, "create_job", {"error": False, "job_id": given}, JOB)
+    _, sent = call(jobs, "job_result", {"error": False, "status": "running"}, job_id)
+    assert sent == [("/getJobResult", {"api_token": API_TOKEN, "job_id": sent_as})]
+    assert type(sent[0][1]["job_id"]) is type(sent_as)
+
+
+def test_balance_and_price_send_the_credential_alone():
+    assert call(jobs, "balance", {"balance": 1})[1] == [("/getBalance", {"api_token": API_TOKEN})]
+    assert call(jobs, "price", {"service": []})[1] == [("/getService", {"api_token": API_TOKEN})]
+
+
+def test_closing_the_api_closes_its_connections():
+    transport = RecordingTransport()
+    asyncio.run(jobs(transport).close())
+    assert transport.closed
+
+
+# -- the documented shapes ------------------------------------------------------------------------------------------
+
+CREATED = {
+    "as documented": ({"error": False, "job_id": 123456, "message": "Create job success."}, 123456),
+    "the id as a text": ({"error": False, "job_id": "123456"}, 123456),
+    "a text id with white space around it": ({"error": False, "job_id": " 49f9 \n"}, "49f9"),
+    "success in the place of error": ({"success": True, "job_id": 5}, 5),
+    "success false beside a job_id": ({"success": False, "job_id": 5}, 5),
+    "success contradicts error": ({"error": False, "success": False, "job_id": 5}, 5),
+    "neither": ({"job_id": 5}, 5),
+    "error as the text false": ({"error": "false", "job_id": 5}, 5),
+    "error null": ({"error": None, "job_id": 5}, 5),
+    "errorId 0": ({"errorId": 0, "job_id": 5}, 5),
+    "errorId as text": ({"errorId": "0", "job_id": 5}, 5),
+    "error": ({"error": True, "message": "Busy."}, ApiRefused),
+    "error as text": ({"error": "true", "message": "Busy."}, ApiRefused),
+    "error as text with a capital": ({"error": "True", "message": "Busy."}, ApiRefused),
+    "error beside a job_id": ({"error": True, "job_id": 5, "message": "Busy."}, ApiRefused),
+    "errorId": ({"errorId": 1, "errorDescription": "Busy."}, ApiRefused),
+    "errorId as text, not zero": ({"errorId": "1"}, ApiRefused),
+    "an error without words": ({"error": True}, ApiRefused),
+    "an error with the status of a failed job": ({"error": True, "status": "fail", "message": "Busy."}, ApiRefused),
+    "success false in the place of error": ({"success": False, "message": "Busy."}, ApiRefused),
+    "success false and an empty id": ({"success": False, "job_id": None, "message": "Busy."}, ApiRefused),
+    "success as the text false": ({"success": "false", "message": "Busy."}, ApiRefused),
+    "bad token": ({"error": True, "message": "Invalid api token."}, AccountError),
+    "bad token, other words": ({"error": True, "message": "Wrong API_TOKEN"}, AccountError),
+    "bad token, success in the place of error": ({"success": False, "message": "Invalid api token."}, AccountError),
+    "bad token, errorId": ({"errorId": 1, "errorDescription": "Invalid api key"}, AccountError),
+    "the wrong key of a page": ({"error": True, "message": "Invalid key type"}, ApiRefused),
+    "bad token and a status": ({"error": True, "status": "fail", "message": "Invalid api token."}, AccountError),
+    "empty account": ({"error": True, "message": "Your balance is not enough."}, AccountError),
+    "empty account, other words": ({"error": True, "message": "Insufficient funds"}, AccountError),
+    "empty account in Vietnamese": ({"error": True, "message": "Số dư không đủ"}, AccountError),
+    "no id": ({"error": False, "message": "Create job success."}, ApiBadAnswer),
+    "id null": ({"error": False, "job_id": None}, ApiBadAnswer),
+    "id true": ({"error": False, "job_id": True}, ApiBadAnswer),
+    "id empty": ({"error": False, "job_id": "  "}, ApiBadAnswer),
+    "id with a fraction": ({"error": False, "job_id": 1.5}, ApiBadAnswer),
+    "id an object": ({"error": False, "job_id": {"id": 1}}, ApiBadAnswer),
+    "id with a line break": ({"error": False, "job_id": "1\n2"}, ApiBadAnswer),
+    "id without end": ({"error": False, "job_id": "x" * 10000}, ApiBadAnswer),
+}
+
+
+@pytest.mark.parametrize("case", CREATED)
+def test_the_answer_to_create_job(case):
+    answer, expected = CREATED[case]
+    assert outcome(jobs, "create_job", answer, JOB) == expected
+
+
+RESULTS = {
+    "as documented": ({"error": False, "status": "success", "result": {"gRecaptchaResponse": TOKEN}}, TOKEN),
+    "a bare text": ({"error": False, "status": "success", "result": TOKEN}, TOKEN),
+    "not JSON: a bare text in braces": (
+        '{"error": false, "status": "success", "result": {"TOKEN"}}'.replace("TOKEN", TOKEN),
+        TOKEN,
+    ),
+    "the same with spaces": ('{"status": "success",\n "result": {\n "TOKEN"\n }\n}'.replace("TOKEN", TOKEN), TOKEN),
+    "upper case": ({"error": False, "status": "SUCCESS", "result": TOKEN}, TOKEN),
+    "success false beside a token": ({"success": False, "status": "success", "result": TOKEN}, TOKEN),
+    "no status, but a token": ({"error": False, "result": {"gRecaptchaResponse": TOKEN}}, TOKEN),
+    "more in the object": ({"status": "success", "result": {"x": 1, "gRecaptchaResponse": TOKEN}}, TOKEN),
+    "white space around": ({"status": "success", "result": f" {TOKEN}\n"}, TOKEN),
+    "running": ({"error": False, "status": "running"}, None),
+    "processing": ({"errorId": 0, "status": "processing"}, None),
+    "waiting": ({"error": False, "status": "waiting"}, None),
+    "running with an empty result": ({"status": "running", "result": None}, None),
+    "running with an empty object": ({"status": "running", "result": {"gRecaptchaResponse": ""}}, None),
+    "running, and the result says so in a word": ({"status": "running", "result": "processing"}, None),
+    "running, success false": ({"success": False, "status": "processing"}, None),
+    "a state nobody knows": ({"error": False, "status": "dreaming"}, None),
+    "a state nobody knows, and a word": ({"error": False, "status": "dreaming", "result": "later"}, None),
+    "no state at all": ({"error": False}, None),
+    "fail": ({"error": False, "status": "fail", "result": None}, JobFailed),
+    "fail with an error": ({"error": True, "status": "fail", "message": "Unsolvable."}, JobFailed),
+    "fail with errorId": ({"errorId": 1, "status": "fail", "errorDescription": "Job failed"}, JobFailed),
+    "fail in capitals": ({"error": False, "status": "FAIL"}, JobFailed),
+    "fail beside a token": ({"error": False, "status": "fail", "result": TOKEN}, JobFailed),
+    "error": ({"error": True, "message": "Job not found."}, ApiRefused),
+    "error beside a running state": ({"error": True, "status": "running", "message": "Busy."}, ApiRefused),
+    "success false without a state": ({"success": False, "message": "Job not found."}, ApiRefused),
+    "bad token": ({"error": True, "message": "Invalid api token."}, AccountError),
+    "success without a result": ({"error": False, "status": "success"}, ApiBadAnswer),
+    "success and null": ({"error": False, "status": "success", "result": None}, ApiBadAnswer),
+    "success and an empty token": ({"error": False, "status": "success", "result": ""}, ApiBadAnswer),
+    "success and a token of another name": ({"status": "success", "result": {"token": TOKEN}}, ApiBadAnswer),
+    "success and a list": ({"status": "success", "result": [TOKEN]}, ApiBadAnswer),
+    "success and a number": ({"status": "success", "result": 5}, ApiBadAnswer),
+    "success and words in the place of a token": ({"status": "success", "result": "see elsewhere"}, ApiBadAnswer),
+    "success and a line break in the token": ({"status": "success", "result": "03A\r\nX: y"}, ApiBadAnswer),
+    "success and a token that is not ASCII": ({"status": "success", "result": "03Aü"}, ApiBadAnswer),
+}
+
+
+@pytest.mark.parametrize("case", RESULTS)
+def test_the_answer_to_get_job_result(case):
+    answer, expected = RESULTS[case]
+    assert outcome(jobs, "job_result", answer, "7") == expected
+
+
+BALANCES = {
+    "text": ({"error": False, "balance": "12.50000"}, 12.5),
+    "number": ({"error": False, "balance": 12.5}, 12.5),
+    "whole number": ({"balance": 3}, 3.0),
+    "zero": ({"error": False, "balance": "0.00000"}, 0.0),
+    "overdrawn": ({"error": False, "balance": "-0.25"}, -0.25),
+    "success false beside a balance": ({"success": False, "balance": "1"}, 1.0),
+    "error": ({"error": True, "message": "Maintenance."}, ApiRefused),
+    "error with the status of a job": (
+        {"error": True, "status": "fail", "message": "Invalid api token."},
+        AccountError,
+    ),
+    "bad token": ({"error": True, "message": "Invalid api token."}, AccountError),
+    "missing": ({"error": False}, ApiBadAnswer),
+    "words": ({"balance": "a lot"}, ApiBadAnswer),
+    "with its unit": ({"balance": "1 USD"}, ApiBadAnswer),
+    "true": ({"balance": True}, ApiBadAnswer),
+    "a list": ({"balance": [1]}, ApiBadAnswer),
+    "NaN": ('{"balance": NaN}', ApiBadAnswer),
+    "infinity": ('{"balance": Infinity}', ApiBadAnswer),
+    "text NaN": ({"balance": "nan"}, ApiBadAnswer),
+    "text that overflows": ({"balance": "1e400"}, ApiBadAnswer),
+    "number that overflows": ('{"balance": 1e400}', ApiBadAnswer),
+    "whole number that overflows": ('{"balance": 1%s}' % ("0" * 400), ApiBadAnswer),
+    "whole number beyond what Python reads": ('{"balance": 1%s}' % ("0" * 5000), ApiBadAnswer),
+}
+
+
+@pytest.mark.parametrize("case", BALANCES)
+def test_the_answer_to_get_balance(case):
+    answer, expected = BALANCES[case]
+    assert outcome(jobs, "balance", answer) == expected
+
+
+def listed(**service):
+    return {"error": False, "service": [{"id": 3, "price": "0.1"}, "junk", None, {}, {"id": 1, **service}]}
+
+
+PRICES = {
+    "as documented": (listed(name="reCaptcha v2", price="0.00055", avg_time="15s"), 0.00055),
+    "number": (listed(price=0.001), 0.001),
+    "id as text": ({"service": [{"id": "1", "price": "0.002"}]}, 0.002),
+    "not in the list": ({"error": False, "service": [{"id": 3, "price": "0.1"}]}, None),
+    "an empty list": ({"error": False, "service": []}, None),
+    "no list": ({"error": False}, ApiBadAnswer),
+    "an object for a list": ({"error": False, "service": {"1": {"price": 1}}}, ApiBadAnswer),
+    "no price": (listed(), ApiBadAnswer),
+    "below zero": (listed(price="-1"), ApiBadAnswer),
+    "comma": (listed(price="0,00055"), ApiBadAnswer),
+    "error": ({"error": True, "message": "No."}, ApiRefused),
+}
+
+
+@pytest.mark.parametrize("case", PRICES)
+def test_the_answer_to_get_service(case):
+    answer, expected = PRICES[case]
+    assert outcome(jobs, "price", answer) == expected
+
+
+def test_the_price_of_another_kind_of_job_is_found_by_its_number():
+    answer = {"service": [{"id": 1, "price": "0.1"}, {"id": 2, "price": "0.2"}]}
+    assert call(jobs, "price", answer, type_job_id="2")[0] == 0.2

@@ -1,0 +1,232 @@
+"""Version 2 of the API: what is sent, and every shape of an answer that OMOcaptcha or another service of it gives."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from scrapy_omocaptcha.buying.api.version2 import ACCOUNT, JOB_OVER, PASSING
+from scrapy_omocaptcha.errors import AccountError, ApiBadAnswer, ApiRefused, ApiUnreachable, JobFailed
+from tests.helpers.apis import API_TOKEN, JOB, PRICE_LIST, TOKEN, RecordingTransport, call, outcome, tasks
+
+UUID = "49f9f60a-07c2-4a5d-9d3e-000001000001"
+
+
+def refused(code, description="Some words.", **more):
+    return {"errorId": 1, "errorCode": code, "errorDescription": description, **more}
+
+
+# -- what is sent ---------------------------------------------------------------------------------------------------
+
+
+def test_a_task_for_the_usual_widget_is_exactly_what_the_documents_show():
+    _, sent = call(tasks, "create_job", {"errorId": 0, "taskId": UUID}, JOB)
+    task = {"type": "RecaptchaV2TokenTask", "websiteURL": JOB.page, "websiteKey": JOB.sitekey}
+    assert sent == [("/createTask", {"clientKey": API_TOKEN, "task": task})]
+
+
+def test_a_task_for_an_invisible_widget_says_so_in_the_words_of_the_other_services():
+    _, sent = call(tasks, "create_job", {"errorId": 0, "taskId": UUID}, replace(JOB, invisible=True))
+    assert sent[0][1]["task"]["isInvisible"] is True
+
+
+def test_the_type_of_the_task_is_the_one_that_is_set():
+    _, sent = call(tasks, "create_job", {"taskId": 1}, JOB, task_type="RecaptchaV2TaskProxyless")
+    assert sent[0][1]["task"]["type"] == "RecaptchaV2TaskProxyless"
+
+
+@pytest.mark.parametrize("task_id", [UUID, 7654321, "7654321", "007", 0, 2**63, "٣"])
+def test_an_id_goes_back_as_what_it_came_as(task_id):
+    given, _ = call(tasks, "create_job", {"errorId": 0, "taskId": task_id}, JOB)
+    _, sent = call(tasks, "job_result", {"errorId": 0, "status": "processing"}, given)
+    assert sent == [("/getTaskResult", {"clientKey": API_TOKEN, "taskId": task_id})]
+    assert type(sent[0][1]["taskId"]) is type(task_id)
+
+
+def test_the_balance_is_asked_with_the_credential_alone_and_the_price_without_it():
+    assert call(tasks, "balance", {"balance": 1})[1] == [("/getBalance", {"clientKey": API_TOKEN})]
+    assert call(tasks, "price", {"typeJob": []})[1] == [PRICE_LIST]
+
+
+def test_where_there_is_no_list_of_prices_none_is_asked_for():
+    assert call(tasks, "price", "", price_list=None) == (None, [])
+
+
+def test_closing_the_api_closes_its_connections():
+    transport = RecordingTransport()
+    asyncio.run(tasks(transport).close())
+    assert transport.closed
+
+
+# -- the shapes -----------------------------------------------------------------------------------------------------
+
+CREATED = {
+    "as documented": ({"errorId": 0, "taskId": UUID}, UUID),
+    "the id as a number": ({"errorId": 0, "taskId": 7654321}, 7654321),
+    "the id as a text of digits": ({"errorId": 0, "taskId": "7654321"}, "7654321"),
+    "a text id with white space around it": ({"errorId": 0, "taskId": " 49f9 \n"}, "49f9"),
+    "with a state": ({"errorId": 0, "errorCode": "", "errorDescription": "", "taskId": UUID, "status": "idle"}, UUID),
+    "errorId as text": ({"errorId": "0", "taskId": 5}, 5),
+    "no errorId": ({"taskId": 5}, 5),
+    "a code that says all is well": ({"errorId": 0, "errorCode": "SUCCESS", "taskId": 5}, 5),
+    "an error": (refused("ERROR_INVALID_TASK_DATA"), ApiRefused),
+    "an error beside an id": (refused("ERROR_INVALID_TASK_DATA", taskId=5), ApiRefused),
+    "another errorId": ({"errorId": 22, "errorCode": "ERROR_TASK_ABSENT"}, ApiRefused),
+    "errorId as text, not zero": ({"errorId": "1"}, ApiRefused),
+    "a code without an errorId": ({"errorCode": "ERROR_TASK_ABSENT"}, ApiRefused),
+    "an error of version 1": ({"error": True, "message": "Busy."}, ApiRefused),
+    "a job that could not be solved": (refused("ERROR_RECAPTCHA_INVALID_SITEKEY", "Invalid key"), ApiRefused),
+    "a code nobody knows": (refused("ERROR_DREAMING"), ApiRefused),
+    "a code nobody knows, and a bad key": (refused("ERROR_401", "Invalid api key."), AccountError),
+    "a code nobody knows, and no money": (refused("ERROR_402", "Insufficient balance"), AccountError),
+    "no code, and a bad key": ({"errorId": 1, "errorDescription": "Wrong token"}, AccountError),
+    "a code in lower case": (refused("error_zero_balance "), AccountError),
+    "a passing code whose words are about the balance": (
+        refused("ERROR_NO_SLOT_AVAILABLE", "No balance for the queue"),
+        ApiUnreachable,
+    ),
+    "no id": ({"errorId": 0}, ApiBadAnswer),
+    "id null": ({"errorId": 0, "taskId": None}, ApiBadAnswer),
+    "id true": ({"errorId": 0, "taskId": True}, ApiBadAnswer),
+    "id empty": ({"errorId": 0, "taskId": "  "}, ApiBadAnswer),
+    "id with a fraction": ({"errorId": 0, "taskId": 1.5}, ApiBadAnswer),
+    "id an object": ({"errorId": 0, "taskId": {"id": 1}}, ApiBadAnswer),
+    "id with a line break": ({"errorId": 0, "taskId": "1\n2"}, ApiBadAnswer),
+    "id without end": ({"errorId": 0, "taskId": "x" * 10000}, ApiBadAnswer),
+}
+
+
+@pytest.mark.parametrize("case", CREATED)
+def test_the_answer_to_create_task(case):
+    answer, expected = CREATED[case]
+    assert outcome(tasks, "create_job", answer, JOB) == expected
+
+
+def ready(**solution):
+    return {"errorId": 0, "status": "ready", "solution": solution}
+
+
+RESULTS = {
+    "as documented": (ready(gRecaptchaResponse=TOKEN), TOKEN),
+    "under another name": (ready(token=TOKEN), TOKEN),
+    "under both names": (ready(gRecaptchaResponse=TOKEN, token=TOKEN), TOKEN),
+    "the first name empty": (ready(gRecaptchaResponse="", token=TOKEN), TOKEN),
+    "more beside it": (
+        {**ready(gRecaptchaResponse=TOKEN, userAgent="x"), "cost": "0.00299", "ip": "127.0.0.1", "endTime": 1},
+        TOKEN,
+    ),
+    "in capitals": ({"errorId": 0, "status": "READY", "solution": {"gRecaptchaResponse": TOKEN}}, TOKEN),
+    "no status, but a token": ({"errorId": 0, "solution": {"gRecaptchaResponse": TOKEN}}, TOKEN),
+    "white space around": (ready(gRecaptchaResponse=f" {TOKEN}\n"), TOKEN),
+    "processing": ({"errorId": 0, "status": "processing"}, None),
+    "idle": ({"errorId": 0, "errorCode": "", "errorDescription": "", "status": "idle"}, None),
+    "processing with an empty solution": ({"errorId": 0, "status": "processing", "solution": {}}, None),
+    "processing with no solution": ({"errorId": 0, "status": "processing", "solution": None}, None),
+    "a state nobody knows": ({"errorId": 0, "status": "dreaming"}, None),
+    "no state at all": ({"errorId": 0}, None),
+    "failed as documented": (refused("ERROR_JOB_STATUS", "Job failed", status="fail", solution={}), JobFailed),
+    "failed without a status": ({"errorId": 12, "errorCode": "ERROR_CAPTCHA_UNSOLVABLE"}, JobFailed),
+    "failed without an error": ({"errorId": 0, "status": "failed"}, JobFailed),
+    "failed beside a token": ({**ready(token=TOKEN), "status": "fail"}, JobFailed),
+    "failed with a code nobody knows": (refused("ERROR_DREAMING", status="failed"), JobFailed),
+    "failed with a passing code": (refused("ERROR_REDIS_JOB_DATA", status="fail"), ApiUnreachable),
+    "failed with a bad key": (refused("ERROR_KEY_DOES_NOT_EXIST", status="fail"), AccountError),
+    "unknown to the service": (refused("ERROR_NO_SUCH_CAPCHA_ID"), ApiRefused),
+    "a code nobody knows": (refused("ERROR_DREAMING"), ApiRefused),
+    "an error without a code": ({"errorId": 1}, ApiRefused),
+    "ready without a solution": ({"errorId": 0, "status": "ready"}, ApiBadAnswer),
+    "ready and null": ({"errorId": 0, "status": "ready", "solution": None}, ApiBadAnswer),
+    "ready and an empty token": (ready(gRecaptchaResponse=""), ApiBadAnswer),
+    "ready and a token of another name": (ready(text=TOKEN), ApiBadAnswer),
+    "ready and a text": ({"errorId": 0, "status": "ready", "solution": TOKEN}, ApiBadAnswer),
+    "ready and a number": (ready(token=5), ApiBadAnswer),
+    "ready and words": (ready(gRecaptchaResponse="see elsewhere"), ApiBadAnswer),
+    "ready and a line break": (ready(gRecaptchaResponse="03A\r\nX: y"), ApiBadAnswer),
+    "ready and not ASCII": (ready(gRecaptchaResponse="03Aü"), ApiBadAnswer),
+}
+
+
+@pytest.mark.parametrize("case", RESULTS)
+def test_the_answer_to_get_task_result(case):
+    answer, expected = RESULTS[case]
+    assert outcome(tasks, "job_result", answer, 7) == expected
+
+
+@pytest.mark.parametrize(
+    ("codes", "at_creation", "later"),
+    [
+        (PASSING, ApiUnreachable, ApiUnreachable),
+        (ACCOUNT, AccountError, AccountError),
+        (JOB_OVER, ApiRefused, JobFailed),
+    ],
+    ids=["passing", "account", "job over"],
+)
+def test_an_error_is_sorted_by_its_code(codes, at_creation, later):
+    for code in sorted(codes):
+        assert outcome(tasks, "create_job", refused(code), JOB) is at_creation, code
+        assert outcome(tasks, "job_result", refused(code), 7) is later, code
+
+
+def test_a_create_call_that_met_a_passing_error_was_not_taken_and_may_be_repeated():
+    with pytest.raises(ApiUnreachable) as raised:
+        call(tasks, "create_job", refused("ERROR_TASK_IS_MAINTENANCE", "Try later."), JOB)
+    assert raised.value.taken is False
+    assert str(raised.value) == "/createTask: ERROR_TASK_IS_MAINTENANCE: Try later."
+
+
+def test_an_error_with_a_code_leaves_no_doubt_and_one_without_does():
+    with pytest.raises(ApiRefused) as coded:
+        call(tasks, "create_job", refused("ERROR_TASK_ABSENT"), JOB)
+    with pytest.raises(ApiRefused) as uncoded:
+        call(tasks, "create_job", {"errorId": 1, "errorDescription": "No."}, JOB)
+    assert (coded.value.unclear, uncoded.value.unclear) == (False, True)
+
+
+BALANCES = {
+    "as documented": ({"errorId": 0, "balance": 345.678, "quantity": 10000, "voucher_balance": 123.211}, 468.889),
+    "of another service": ({"errorId": 0, "balance": 12.5, "captchaCredits": 0}, 12.5),
+    "vouchers spelled otherwise": ({"errorId": 0, "balance": 1, "voucherBalance": "0.5"}, 1.5),
+    "no vouchers": ({"errorId": 0, "balance": 1, "voucher_balance": None}, 1.0),
+    "text": ({"errorId": 0, "balance": "12.50000"}, 12.5),
+    "zero": ({"errorId": 0, "balance": 0}, 0.0),
+    "overdrawn": ({"errorId": 0, "balance": -0.25}, -0.25),
+    "error": (refused("ERROR_BAD_REQUEST"), ApiRefused),
+    "passing": (refused("ERROR_REDIS_UNAVAILABLE"), ApiUnreachable),
+    "bad key": (refused("ERROR_KEY_DOES_NOT_EXIST"), AccountError),
+    "missing": ({"errorId": 0}, ApiBadAnswer),
+    "words": ({"balance": "a lot"}, ApiBadAnswer),
+    "true": ({"balance": True}, ApiBadAnswer),
+    "NaN": ('{"balance": NaN}', ApiBadAnswer),
+    "vouchers in words": ({"balance": 1, "voucher_balance": "some"}, ApiBadAnswer),
+}
+
+
+@pytest.mark.parametrize("case", BALANCES)
+def test_the_answer_to_get_balance(case):
+    answer, expected = BALANCES[case]
+    assert outcome(tasks, "balance", answer) == expected
+
+
+def listed(**service):
+    others = [{"type": "HCaptchaTask", "price": "0.1"}, "junk", None, {}]
+    return {"error": False, "typeJob": [*others, {"type": "RecaptchaV2TokenTask", **service}]}
+
+
+PRICES = {
+    "as documented": (listed(name="reCAPTCHA v2", price="0.00055", avg_time="60s"), 0.00055),
+    "number": (listed(price=0.001), 0.001),
+    "not in the list": ({"error": False, "typeJob": []}, None),
+    "no list": ({"error": False}, ApiBadAnswer),
+    "no price": (listed(), ApiBadAnswer),
+    "below zero": (listed(price="-1"), ApiBadAnswer),
+    "error": ({"error": True, "message": "No."}, ApiRefused),
+    "error of a call": (refused("ERROR_BAD_REQUEST"), ApiRefused),
+}
+
+
+@pytest.mark.parametrize("case", PRICES)
+def test_the_list_of_prices(case):
+    answer, expected = PRICES[case]
+    assert outcome(tasks, "price", answer) == expected

@@ -1,0 +1,80 @@
+"""What a page does with the token, as far as its inline scripts show."""
+
+from __future__ import annotations
+
+import pytest
+from scrapy.http import HtmlResponse
+
+from scrapy_omocaptcha import find_challenge
+from tests.helpers.widgetpages import API, KEY, in_form, page, rendered
+
+SUBMITTING = [
+    "function done(t) { document.getElementById('f').submit(); }",
+    "var done = function (token) { $('#f').submit(); };",
+    "window.done = token => document.forms[0].requestSubmit();",
+    "function done() { send(); } function send() { HTMLFormElement.prototype.submit.call(f); }",
+    "function done() { $('#f').trigger('submit') }",
+]
+PRESSING = [
+    "function done() { document.getElementById('b').click(); }",
+    "const done = () => { $('#b').trigger('click') }",
+]
+WAITING = [
+    "function done(token) { document.getElementById('b').disabled = false; }",
+    "var api = { done: function (t) { console.log(t); } };",
+    "function done(t) { document.getElementById('g-recaptcha-response').value = t; }",
+    "// function done(t) { fetch('/x?' + t) }",
+    "function other(t) { fetch('/x?' + t) }",
+]
+SCRIPTED = [
+    "function done(token) { fetch('/check?t=' + token).then(r => location.reload()); }",
+    "function done(token) { var x = new XMLHttpRequest(); x.open('POST', '/check'); x.send(token); }",
+    "var done = function (token) { $.post('/check', {token: token}); };",
+    "done = async (token) => { await axios.post('/check', {token}) };",
+    "function done(token) { check(token) } function check(t) { $.ajax({url: '/check', data: t}) }",
+    "var page = { done(token) { jQuery.ajax('/check') } };",
+    "function done(token) { document.cookie = 'token=' + token; location.reload(); }",
+    "function done(token) { window.location.href = '/check?t=' + token; }",
+    "function done(token) { document.getElementById('other').value = token; document.forms[0].submit(); }",
+    "function done(token) { $('#other').val(token); $('form').submit(); }",
+]
+
+
+def with_callback(script: str, widget: str = "div", named: bool = True) -> HtmlResponse:
+    container = f'<{widget} id="w" class="g-recaptcha" data-sitekey="{KEY}" data-callback="done"></{widget}>'
+    return page(
+        f"<form id=f method=post>{container}<input type=submit name=go value=1></form><script>{script}</script>{API}"
+    )
+
+
+@pytest.mark.parametrize("script", SUBMITTING + PRESSING + WAITING)
+def test_a_callback_that_leads_to_a_submission_of_the_form_is_not_scripted(script):
+    assert find_challenge(with_callback(script)).scripted is False
+
+
+@pytest.mark.parametrize("script", SCRIPTED)
+@pytest.mark.parametrize("widget", ["div", "button"])
+def test_a_callback_that_does_something_else_with_the_token_is_scripted(script, widget):
+    assert find_challenge(with_callback(script, widget)).scripted is True
+
+
+@pytest.mark.parametrize("function", ["function (t) { fetch('/x', {body: t}) }", "t => { $.post('/x', t) }", "onToken"])
+def test_a_callback_handed_to_render_is_read_too(function):
+    before = "function onToken(t) { fetch('/x?t=' + t) }"
+    assert find_challenge(page(rendered(f"{{sitekey: '{KEY}', callback: {function}}}", before=before))).scripted is True
+    assert find_challenge(page(rendered(f"{{sitekey: '{KEY}', callback() {{ f.submit() }} }}"))).scripted is False
+
+
+def test_the_default_button_s_field_is_sent_unless_a_script_submits():
+    def sent(script, widget="div"):
+        return ("go", "1") in find_challenge(with_callback(script, widget)).form.fields
+
+    assert all(sent(script) for script in PRESSING + WAITING)
+    assert not any(sent(script) for script in SUBMITTING)
+    assert not sent("", "button")
+
+
+def test_an_invisible_widget_without_form_and_callback_is_scripted():
+    widget = f'<div class="g-recaptcha" data-size="invisible" data-sitekey="{KEY}" data-callback="elsewhere"></div>'
+    assert find_challenge(page(API + widget)).scripted is True
+    assert find_challenge(page(API + in_form(widget))).scripted is False

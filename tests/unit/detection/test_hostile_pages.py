@@ -1,0 +1,137 @@
+"""Pages that were made to hurt: broken, huge, or built against one step of the detection.
+
+Work is bounded in proportion to the size of a page. That is checked in a process of its own, with a limit so wide that
+only a step which is more than linear can reach it. ``OMOCAPTCHA_HOSTILE_BYTES=10000000`` makes the pages as large as
+pages get, ``make fuzz`` the fuzzing long.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scrapy.http import HtmlResponse
+
+from scrapy_omocaptcha import Challenge, find_challenge
+from scrapy_omocaptcha.detection import find_other_captcha
+from tests.helpers.fuzzing import counted, fuzzed
+from tests.helpers.pages import labels, needs_pages, saved
+from tests.helpers.widgetpages import CHECKBOXES, ENTERPRISE, INVISIBLE, KEY, NONE, RENDERED, in_form
+
+SIZE = int(os.environ.get("OMOCAPTCHA_HOSTILE_BYTES", "500000"))
+SECONDS = 120 + SIZE // 5_000
+
+
+def test_hostile_pages_are_read_in_bounded_time():
+    command = [sys.executable, "-W", "error", "-m", "tests.helpers.hostile", str(SIZE)]
+    root = Path(__file__).parents[3]
+    try:
+        done = subprocess.run(command, cwd=root, check=True, timeout=SECONDS, capture_output=True, text=True)
+    except subprocess.TimeoutExpired as stopped:
+        pytest.fail(f"more than {SECONDS} s; it was reading the last of: {(stopped.stdout or b'').decode()}")
+    assert done.stdout.endswith("done\n")
+
+
+@pytest.mark.parametrize("charset", ["hex", "base64", "rot13", "idna", "punycode", "undefined"])
+def test_a_page_in_what_is_an_encoding_to_python_alone_has_no_text_and_no_challenge(charset):
+    response = HtmlResponse(
+        "https://site.example/",
+        body=in_form(CHECKBOXES["a container"]).encode(),
+        headers={"Content-Type": f"text/html; charset={charset}"},
+        status=403,
+    )
+    assert find_challenge(response) is None
+    assert find_other_captcha(response) is None
+
+
+def test_what_a_script_renders_is_found_among_megabytes_of_others():
+    rendered = RENDERED["quoted names"]
+    others = "<script>var shop = 1;</script>" + f"<script>{'shop();' * 150_000}</script>" * 5
+    response = HtmlResponse("https://site.example/", body=(others + rendered).encode(), status=403)
+    assert find_challenge(response).sitekey == KEY
+
+
+OWN = [in_form(body) for table in (CHECKBOXES, RENDERED, INVISIBLE, ENTERPRISE, NONE) for body in table.values()]
+CHUNKS = [
+    "<",
+    ">",
+    '"',
+    "'",
+    "/*",
+    "*/",
+    "</script>",
+    "<script>",
+    "<!--",
+    "-->",
+    "<template>",
+    "<form>",
+    "</form>",
+    "\0",
+]
+CHUNKS += [
+    "{",
+    "}",
+    "(",
+    ")",
+    "`",
+    "\\",
+    "\ud83d\ude00",
+    "grecaptcha.render(",
+    "data-sitekey=",
+    KEY,
+    "&#0;",
+    "<base href='//['>",
+]
+
+
+@st.composite
+def mutated(draw, markups: st.SearchStrategy[str]) -> str:
+    """A page from which pieces were cut, doubled or moved, or into which others were put."""
+    markup = draw(markups)
+    for _ in range(draw(st.integers(1, 6))):
+        start = draw(st.integers(0, len(markup)))
+        end = min(len(markup), start + draw(st.sampled_from([0, 1, 5, 40, 400, 4000])))
+        chunk = draw(st.sampled_from(["", markup[start:end] * 2, *CHUNKS]))
+        markup = markup[:start] + chunk + markup[end:]
+    return markup
+
+
+def check(body: bytes) -> None:
+    response = HtmlResponse("https://site.example/a", body=body, status=403)
+    challenge = find_challenge(response)
+    assert challenge is None or isinstance(challenge, Challenge)
+    if challenge is not None:
+        assert challenge.evidence
+        for widget in (challenge, *challenge.others):
+            assert widget.sitekey is None or re.fullmatch(r"6L[\w-]{30,60}", widget.sitekey)
+    assert find_other_captcha(response) is None or find_other_captcha(response)
+
+
+@fuzzed(60)
+@given(mutated(st.sampled_from(OWN)), st.sampled_from(["utf-8", "utf-16", "latin-1", "shift_jis"]))
+@counted
+def test_no_mutated_page_of_our_own_breaks_the_detection(markup, encoding):
+    check(markup.encode(encoding, "replace"))
+
+
+@needs_pages
+@fuzzed(60)
+@given(st.data())
+@counted
+def test_no_mutated_real_page_breaks_the_detection(data):
+    label = data.draw(st.sampled_from([label for label in labels() if label["is_v2"]]), label="page")
+    markup = saved(label).body.decode("utf-8", "replace")
+    check(data.draw(mutated(st.just(markup))).encode("utf-8", "surrogatepass"))
+
+
+@fuzzed(60)
+@given(st.binary(max_size=200))
+@counted
+def test_no_bytes_break_the_detection(body):
+    check(body + b"recaptcha" + body)

@@ -1,0 +1,68 @@
+"""The reading of inline scripts: comments and strings are told from code."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from scrapy_omocaptcha.detection.javascript import Code, calls
+
+CALL = re.compile(r"f\(")
+
+
+def blanked(source: str) -> str:
+    return " ".join(Code(source).text.split())
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("a; // b\nc", "a; c"),
+        ("a; /* b\n c */ d", "a; d"),
+        ("a; /* b", "a;"),
+        ("a = '// no comment'; b", "a = '// no comment'; b"),
+        ('a = "/* no comment */"; b', 'a = "/* no comment */"; b'),
+        ("a = `// ${b}\n`; // c", "a = `// ${b} `;"),
+        (r"a = 'it\'s // no comment'; b", r"a = 'it\'s // no comment'; b"),
+        ("a = /['\"]/g; b // c", "a = /['\"]/g; b"),
+        ("a = /[/'\"]/; b // c", "a = /[/'\"]/; b"),
+        ("a = b / c; d // e", "a = b / c; d"),
+        ("<!-- a\nb", "b"),
+        ("a = 'does not end\nb // c", "a = 'does not end b"),
+    ],
+)
+def test_comments_are_blanked_and_nothing_else(source, expected):
+    assert blanked(source) == expected
+    assert len(Code(source).text) == len(Code(source).bare) == len(source)
+
+
+def test_a_call_in_a_string_or_a_comment_is_none():
+    code = Code("'f(1)'; // f(2)\n f(3, 'a, b', [4, {c: 5}]); `f(6)`")
+    found = [[code.text[a.start : a.end].strip() for a in arguments] for _, arguments in calls(code, CALL)]
+    assert found == [["3", "'a, b'", "[4, {c: 5}]"]]
+
+
+def test_an_object_s_properties_are_told_apart():
+    code = Code("""f({a: 1, 'b-c': "x,y", d, e(t) { g(t, 1) }, f: function (t) { return {h: 2} }, ...rest})""")
+    ((_, (only,)),) = calls(code, CALL)
+    values = {name: code.text[span.start : span.end].strip() for name, span in code.properties(only).items()}
+    assert values == {
+        "a": "1",
+        "b-c": '"x,y"',
+        "d": "d",
+        "e": "(t) { g(t, 1) }",
+        "f": "function (t) { return {h: 2} }",
+    }
+    assert code.literal(code.properties(only)["b-c"]) == "x,y"
+    assert code.literal(code.properties(only)["a"]) is None
+
+
+def test_escapes_in_a_literal_are_read():
+    code = Code(r"f('a\u002db\x2dc\'\\')")
+    ((_, (only,)),) = calls(code, CALL)
+    assert code.literal(only) == r"a-b-c'" + "\\"
+
+
+def test_a_call_that_never_closes_has_no_arguments():
+    assert [arguments for _, arguments in calls(Code("f(1, 2"), CALL)] == [[]]

@@ -1,0 +1,68 @@
+"""Detection over real pages that were saved: every label holds."""
+
+from __future__ import annotations
+
+from urllib.parse import urljoin
+
+import pytest
+from w3lib.url import safe_url_string
+
+from scrapy_omocaptcha import find_challenge
+from scrapy_omocaptcha.detection import find_other_captcha
+from tests.helpers.pages import labels, needs_pages, saved
+
+pytestmark = needs_pages
+every_page = pytest.mark.parametrize("label", labels(), ids=lambda label: label["file"])
+every_widget = pytest.mark.parametrize(
+    "label", [label for label in labels() if label["is_v2"]], ids=lambda label: label["file"]
+)
+every_wall = pytest.mark.parametrize(
+    "label", [label for label in labels() if label["is_v2"] and label["blocking"]], ids=lambda label: label["file"]
+)
+
+
+@every_page
+def test_a_challenge_is_found_where_there_is_a_live_widget_and_nowhere_else(label):
+    assert (find_challenge(saved(label)) is not None) is label["is_v2"]
+
+
+@every_widget
+def test_the_widget_is_read_as_labelled(label):
+    challenge = find_challenge(saved(label))
+    for name in ("sitekey", "invisible", "enterprise", "callback", "blocking"):
+        assert getattr(challenge, name) == label[name], name
+    assert not {label["sitekey"], *(other.sitekey for other in challenge.others)} & set(label.get("decoy_keys", ()))
+
+
+@every_widget
+def test_the_form_is_the_one_that_holds_the_widget(label):
+    form = find_challenge(saved(label)).form
+    if label["form"] is None:
+        assert form is None
+    else:
+        assert form.method == label["form"]["method"].upper()
+        assert form.url == safe_url_string(urljoin("https://site.example/some/page", label["form"]["action"]))
+
+
+@every_wall
+@pytest.mark.parametrize("status", [403, 429, 503])
+def test_a_wall_is_a_wall_with_its_true_status_as_well(label, status):
+    challenge = find_challenge(saved(label, status))
+    assert challenge.blocking
+    assert f"status {status}" in challenge.evidence
+
+
+@every_widget
+def test_the_judgement_has_reasons(label):
+    assert find_challenge(saved(label)).evidence
+
+
+@every_page
+def test_walls_of_other_vendors_are_named_and_ordinary_pages_are_not(label):
+    expected = {
+        "133-ngx-waf-hcaptcha.html": "hCaptcha",
+        "142-bing-challenge-turnstile.html": "Turnstile",
+        "145-perimeterx-funcaptcha-adorama.html": "PerimeterX",
+        "156-cloudflare-iuam-js.html": "Cloudflare JavaScript challenge",
+    }
+    assert find_other_captcha(saved(label, 403)) == expected.get(label["file"])

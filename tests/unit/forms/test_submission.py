@@ -1,0 +1,299 @@
+"""The request that carries a token: what it says, what it keeps of the session, and what it hides."""
+
+from __future__ import annotations
+
+import dataclasses
+import pickle
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scrapy import Request, Spider
+from scrapy.core.scheduler import Scheduler
+from scrapy.downloadermiddlewares.cookies import CookiesMiddleware
+from scrapy.http import HtmlResponse, Response
+from scrapy.utils.test import get_crawler
+
+from scrapy_omocaptcha.challenge import TOKEN_FIELD, Challenge, Form, Token
+from scrapy_omocaptcha.forms.submission import Submission, submit_token, without_token
+
+TOKEN = "03AFc-token_value"
+PAGE = "https://user:pass@site.example/gate?next=%2F#top"
+FORM = Form("POST", "https://site.example/check?a=1#frag", (("csrf", "x y"), (TOKEN_FIELD, ""), ("go", "1")))
+
+deterministic = settings(derandomize=True, deadline=None, max_examples=60)
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+pairs = st.lists(st.tuples(texts.filter(bool), texts), max_size=6)
+
+
+def _response(request: Request | None = None, **kwargs: Any) -> Response:
+    return HtmlResponse(PAGE, request=request, body=b"<p>wall</p>", **kwargs)
+
+
+def _submit(form: Form = FORM, response: Response | None = None, token: Token | str = TOKEN) -> Submission:
+    return submit_token(response or _response(), Challenge(PAGE, "key", form=form), token)
+
+
+def _newlines(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n").replace("\n", "\r\n")
+
+
+def test_a_post_form_carries_the_token_in_its_place() -> None:
+    request = _submit()
+    assert request.method == "POST"
+    assert request.url == "https://site.example/check?a=1"
+    assert request.body == b"csrf=x+y&g-recaptcha-response=03AFc-token_value&go=1"
+    assert request.headers["Content-Type"] == b"application/x-www-form-urlencoded"
+    assert request.headers["Origin"] == b"https://site.example"
+
+
+def test_a_get_form_replaces_the_query() -> None:
+    request = _submit(dataclasses.replace(FORM, method="GET"))
+    assert request.url == "https://site.example/check?csrf=x+y&g-recaptcha-response=03AFc-token_value&go=1"
+    assert request.body == b""
+    assert "Content-Type" not in request.headers
+    assert "Origin" not in request.headers
+
+
+def test_a_token_and_its_bare_value_make_the_same_request() -> None:
+    token = Token(TOKEN, "key", 0.0)
+    assert (_submit(token=token).body, _submit(token=token).url) == (_submit().body, _submit().url)
+
+
+def test_the_marked_place_takes_the_token_before_a_field_of_that_name() -> None:
+    form = dataclasses.replace(FORM, fields=((TOKEN_FIELD, ""), (TOKEN_FIELD, "")), place=1)
+    assert _submit(form).body == b"g-recaptcha-response=&g-recaptcha-response=03AFc-token_value"
+
+
+def test_a_form_without_a_place_gets_the_token_at_its_end() -> None:
+    form = dataclasses.replace(FORM, fields=(("a", "1"),))
+    assert _submit(form).body == b"a=1&g-recaptcha-response=03AFc-token_value"
+
+
+def test_the_referer_is_the_page_without_user_and_fragment() -> None:
+    assert _submit().headers["Referer"] == b"https://site.example/gate?next=%2F"
+
+
+def test_a_page_whose_base_is_no_address_still_states_its_policy() -> None:
+    body = b"<base href='http://['><meta name=referrer content=origin>"
+    request = _submit(response=HtmlResponse(PAGE, body=body))
+    assert request.headers["Referer"] == b"https://site.example/"
+
+
+def test_a_form_on_plain_http_learns_nothing_of_a_page_on_https() -> None:
+    request = _submit(dataclasses.replace(FORM, url="http://site.example/check"))
+    assert "Referer" not in request.headers
+    assert request.headers["Origin"] == b"null"
+
+
+@pytest.mark.parametrize(
+    ("form", "words"),
+    [
+        (None, "no form holds the widget"),
+        (dataclasses.replace(FORM, url="javascript:void(0)"), "not http or https"),
+        (dataclasses.replace(FORM, method="DIALOG"), "sends nothing"),
+    ],
+)
+def test_what_no_browser_sends_is_refused_with_the_reason(form: Form | None, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        submit_token(_response(), Challenge(PAGE, "key", form=form), TOKEN)
+
+
+def test_the_session_of_the_page_goes_on() -> None:
+    asked = Request(
+        "https://site.example/wanted",
+        headers={
+            "User-Agent": "spider",
+            "Accept-Language": "de",
+            "Cookie": "a=1",
+            "X-Own": "1",
+            "Authorization": "Basic eA==",
+        },
+        meta={
+            "cookiejar": 3,
+            "proxy": "http://proxy.example:1",
+            "download_slot": "slow",
+            "depth": 2,
+            "handle_httpstatus_list": [403],
+        },
+    )
+    request = _submit(response=_response(asked))
+    assert request.headers["User-Agent"] == b"spider"
+    assert request.headers["Accept-Language"] == b"de"
+    assert request.headers["Authorization"] == b"Basic eA=="
+    assert request.headers.getlist("Cookie") == [b"a=1"]
+    assert b"X-Own" not in request.headers
+    assert request.meta["cookiejar"] == 3
+    assert request.meta["proxy"] == "http://proxy.example:1"
+    assert request.meta["download_slot"] == "slow"
+    assert not {"depth", "handle_httpstatus_list"} & set(request.meta)
+
+
+@pytest.mark.parametrize("origin", ["https://login.site.example", "http://site.example", "https://site.example:8443"])
+def test_credentials_of_the_page_do_not_go_to_another_origin(origin: str) -> None:
+    asked = Request("https://site.example/wanted", headers={"Authorization": "Basic eA==", "Cookie": "a=1"})
+    form = dataclasses.replace(FORM, url=f"{origin}/check")
+    assert not {b"Authorization", b"Cookie"} & set(_submit(form, _response(asked)).headers)
+
+
+@pytest.mark.parametrize(
+    ("origin", "slot"),
+    [
+        ("https://site.example", "slow"),
+        ("http://site.example", "slow"),
+        ("https://SITE.example:8443", "slow"),
+        ("https://login.site.example", None),
+    ],
+)
+def test_the_slot_of_a_host_is_not_the_slot_of_another(origin: str, slot: str | None) -> None:
+    asked = Request("https://site.example/wanted", meta={"download_slot": "slow"})
+    form = dataclasses.replace(FORM, url=f"{origin}/check")
+    assert _submit(form, _response(asked)).meta.get("download_slot") == slot
+
+
+def test_a_cookie_that_scrapy_keeps_goes_as_the_wall_has_left_it() -> None:
+    cookies = CookiesMiddleware()
+    asked = Request("https://site.example/wanted", cookies={"visit": "before"})
+    cookies.process_request(asked)
+    assert asked.headers["Cookie"] == b"visit=before"
+    wall = _response(asked, headers={"Set-Cookie": "visit=after; Path=/"})
+    cookies.process_response(asked, wall)
+    request = _submit(response=wall)
+    cookies.process_request(request)
+    assert request.headers.getlist("Cookie") == [b"visit=after"]
+
+
+def test_a_response_of_no_request_has_no_session_to_go_on_with() -> None:
+    assert set(_submit().headers) == {b"Content-Type", b"Referer", b"Origin"}
+
+
+def test_a_submission_is_sent_once_and_stored_nowhere() -> None:
+    request = _submit()
+    assert request.dont_filter
+    assert request.meta == {"dont_retry": True, "dont_cache": True, "referrer_policy": "origin"}
+
+
+@pytest.mark.parametrize("token", [TOKEN, "with+signs/=and spaces"])
+def test_the_token_is_masked_wherever_a_request_is_shown(token: str) -> None:
+    request = _submit(dataclasses.replace(FORM, method="GET"), token=token)
+    again = request.replace(url=request.url + "&again=1", cls=None, cookies=None)
+    for shown in (repr(request), str(request), repr(request.copy()), f"{again}"):
+        assert "g-recaptcha-response=***&go=1" in shown
+    assert isinstance(again, Submission)
+    assert again.secret == request.copy().secret == request.secret == token
+    assert again.url == request.url + "&again=1"
+
+
+def test_only_the_address_is_searched_for_the_token() -> None:
+    assert repr(Submission("http://a.example/POST", method="POST", secret="POST")) == "<POST http://a.example/***>"
+
+
+def test_a_submission_can_become_an_ordinary_request() -> None:
+    assert type(_submit().replace(cls=Request, body=b"")) is Request
+
+
+class _Crawling(Spider):
+    name = "crawling"
+
+
+def test_a_submission_waits_in_memory_never_on_the_disk(tmp_path: Any) -> None:
+    crawler = get_crawler(
+        _Crawling,
+        {
+            "JOBDIR": str(tmp_path),
+            "DUPEFILTER_CLASS": "scrapy.dupefilters.BaseDupeFilter",
+            # The other one of Scrapy's own asks a running engine for its slots.
+            "SCHEDULER_PRIORITY_QUEUE": "scrapy.pqueues.ScrapyPriorityQueue",
+        },
+    )
+    scheduler = Scheduler.from_crawler(crawler)
+    scheduler.open(_Crawling.from_crawler(crawler))
+    try:
+        for request in (Request(PAGE), _submit()):
+            assert scheduler.enqueue_request(request)
+        stats = crawler.stats.get_stats()
+        assert (stats["scheduler/enqueued/disk"], stats["scheduler/enqueued/memory"]) == (1, 1)
+    finally:
+        scheduler.close("finished")
+
+
+def test_neither_a_dictionary_nor_a_pickle_of_a_submission_can_be_had() -> None:
+    with pytest.raises(ValueError, match="carries a token"):
+        _submit().to_dict()
+    with pytest.raises(TypeError, match="carries a token"):
+        pickle.dumps(_submit())
+
+
+@pytest.mark.parametrize(
+    ("url", "cleaned"),
+    [
+        ("https://a.example/x?a=%2F&g-recaptcha-response=t%2B/t&b=+#f", "https://a.example/x?a=%2F&b=+#f"),
+        ("https://a.example/x?g-recaptcha-response=t%2B/t", "https://a.example/x"),
+        ("https://a.example/x?g%2Drecaptcha%2Dresponse=t%2b%2ft&&a", "https://a.example/x?&a"),
+        # A site's own name for it, and a place without a name.
+        ("https://a.example/x?captcha=t%2B/t&a=1&token=%74%2B/t", "https://a.example/x?a=1"),
+        ("https://a.example/x?a=1&t%2B/t&t%2B/t=b", "https://a.example/x?a=1"),
+        # The field of another token, a value of which the token is only a part, one that a space makes another.
+        ("https://a.example/x?g-recaptcha-response=u&a", "https://a.example/x?g-recaptcha-response=u&a"),
+        ("https://a.example/x?a=t%2B/tt&b=1=t%2B/t", "https://a.example/x?a=t%2B/tt&b=1=t%2B/t"),
+        ("https://a.example/x?a=t+/t", "https://a.example/x?a=t+/t"),
+        ("https://a.example/x?a=1&&b#captcha=t%2B/t", "https://a.example/x?a=1&&b#captcha=t%2B/t"),
+        ("https://a.example/x?", "https://a.example/x?"),
+        ("https://a.example/x?a=&=b&&", "https://a.example/x?a=&=b&&"),
+    ],
+)
+def test_an_address_is_cleaned_of_the_token_and_nothing_else(url: str, cleaned: str) -> None:
+    assert without_token(url, "t+/t") == cleaned
+
+
+@deterministic
+@given(pairs, st.integers(0, 6), texts.filter(bool), st.text(st.characters(codec="ascii"), min_size=30, max_size=40))
+def test_what_a_get_form_says_is_all_that_its_cleaned_address_says(
+    fields: list[tuple[str, str]], place: int, name: str, token: str
+) -> None:
+    token = token.replace("\r", "-").replace("\n", "-")
+    place = min(place, len(fields))
+    form = dataclasses.replace(
+        FORM, method="GET", fields=(*fields[:place], (name, ""), *fields[place:]), place=place, charset="utf-8"
+    )
+    request = _submit(form, token=token)
+    coded = urlsplit(without_token(request.url, request.secret)).query
+    expected = [(_newlines(name), _newlines(value)) for name, value in fields]
+    assert parse_qsl(coded, keep_blank_values=True) == expected
+
+
+@deterministic
+@given(pairs, st.sampled_from(["GET", "POST"]))
+def test_what_is_urlencoded_is_read_back_as_it_was(fields: list[tuple[str, str]], method: str) -> None:
+    request = _submit(dataclasses.replace(FORM, fields=(*fields, (TOKEN_FIELD, "")), method=method, place=len(fields)))
+    coded = request.body.decode() if method == "POST" else urlsplit(request.url).query
+    expected = [(_newlines(name), _newlines(value)) for name, value in (*fields, (TOKEN_FIELD, TOKEN))]
+    assert parse_qsl(coded, keep_blank_values=True, strict_parsing=True) == expected
+
+
+@deterministic
+@given(pairs, st.sampled_from(["utf-8", "cp1252", "cp932", "gbk"]))
+def test_what_goes_as_multipart_is_read_back_as_it_was(fields: list[tuple[str, str]], charset: str) -> None:
+    form = dataclasses.replace(
+        FORM, fields=(*fields, (TOKEN_FIELD, "")), place=len(fields), enctype="multipart/form-data", charset=charset
+    )
+    request = _submit(form)
+    boundary = request.headers["Content-Type"].partition(b"boundary=")[2]
+    first, *parts, last = (b"\r\n" + request.body).split(b"\r\n--" + boundary)
+    assert (first, last) == (b"", b"--\r\n")
+    read = [part.removeprefix(b"\r\n").partition(b"\r\n\r\n") for part in parts]
+    expected = [_newlines(value).encode(charset, "xmlcharrefreplace") for _, value in (*fields, (TOKEN_FIELD, TOKEN))]
+    assert [value for _, _, value in read] == expected
+    assert all(
+        head.count(b"\r\n") == 0 and head.startswith(b"Content-Disposition: form-data; name=") for head, _, _ in read
+    )
+
+
+@deterministic
+@given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="&;#"), max_size=20))
+def test_a_character_that_the_charset_lacks_becomes_a_reference(value: str) -> None:
+    form = dataclasses.replace(FORM, fields=(("a", value), (TOKEN_FIELD, "")), charset="iso8859-1")
+    coded = parse_qsl(_submit(form).body.decode(), encoding="iso8859-1", keep_blank_values=True)[0][1]
+    assert coded == _newlines(value).encode("iso8859-1", "xmlcharrefreplace").decode("iso8859-1")

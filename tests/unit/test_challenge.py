@@ -1,0 +1,88 @@
+"""The values that travel: what they hold, and that nothing secret leaves them by print, log, pickle or copy."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import json
+import pickle
+
+import pytest
+
+from scrapy_omocaptcha.challenge import Challenge, Form, Token
+from scrapy_omocaptcha.errors import ChallengeNotSolved
+from scrapy_omocaptcha.settings.secret import Secret
+
+VALUE = "03AHJ_the-token-itself"
+CHALLENGE = Challenge(
+    "https://shop.example/gate",
+    "6LcSiteKey",
+    form=Form("POST", "https://shop.example/verify", (("a", "1"), ("g-recaptcha-response", ""))),
+    blocking=True,
+    evidence=("the page is empty but for the widget",),
+    others=(Challenge("https://shop.example/gate", None),),
+)
+
+
+def token():
+    return Token(VALUE, sitekey="6LcSiteKey", made_at=12.5, job="7")
+
+
+SECRETS = {"token": token, "credential": lambda: Secret(VALUE)}
+
+
+@pytest.mark.parametrize("kind", SECRETS)
+def test_a_secret_is_in_no_representation_of_it_nor_of_what_holds_it(kind):
+    secret = SECRETS[kind]()
+    shown = f"{secret} {secret!r} {secret!s} {[secret]} %s %r" % (secret, secret)
+    assert VALUE not in shown
+    assert "03AHJ" not in shown
+
+
+@pytest.mark.parametrize("kind", SECRETS)
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_a_secret_cannot_be_pickled_not_even_inside_of_something(kind, protocol):
+    for holder in (lambda secret: secret, lambda secret: {"meta": [secret]}):
+        with pytest.raises(TypeError, match="cannot be pickled") as raised:
+            pickle.dumps(holder(SECRETS[kind]()), protocol)
+        assert VALUE not in str(raised.value)
+
+
+@pytest.mark.parametrize("kind", SECRETS)
+def test_a_secret_is_neither_copied_nor_turned_into_json(kind):
+    with pytest.raises(TypeError, match="cannot be pickled"):
+        copy.deepcopy(SECRETS[kind]())
+    with pytest.raises(TypeError) as raised:
+        json.dumps(SECRETS[kind]())
+    assert VALUE not in str(raised.value)
+
+
+def test_a_secret_has_no_dictionary_that_a_console_could_show():
+    for make in SECRETS.values():
+        assert not hasattr(make(), "__dict__")
+
+
+def test_a_secret_is_there_for_who_asks_for_it():
+    assert Secret(VALUE).reveal() == VALUE
+    assert token().value == VALUE
+
+
+@pytest.mark.parametrize("value", [CHALLENGE, CHALLENGE.form, token()], ids=["challenge", "form", "token"])
+def test_a_value_does_not_change(value):
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        setattr(value, dataclasses.fields(value)[0].name, "other")
+
+
+def test_a_challenge_survives_pickling_and_copying_whole():
+    assert pickle.loads(pickle.dumps(CHALLENGE)) == CHALLENGE == copy.deepcopy(CHALLENGE)
+    assert hash(pickle.loads(pickle.dumps(CHALLENGE))) == hash(CHALLENGE)
+
+
+def test_what_reaches_an_errback_carries_its_reason_its_challenge_and_its_page():
+    error = ChallengeNotSolved("max_cost", "the purse is empty", challenge=CHALLENGE, response=None)
+    assert (error.reason, error.challenge, error.response, str(error)) == (
+        "max_cost",
+        CHALLENGE,
+        None,
+        "the purse is empty",
+    )

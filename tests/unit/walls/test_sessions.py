@@ -1,0 +1,659 @@
+"""Who leads, who is held, who is let go when: by the state machine alone, with nothing sent."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from itertools import count
+
+import pytest
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from scrapy import Request
+from scrapy.downloadermiddlewares.httpproxy import HttpProxyMiddleware
+from scrapy.http import Response
+from scrapy.http.cookies import CookieJar
+
+from scrapy_omocaptcha.engine import request_state
+from scrapy_omocaptcha.walls.sessions import Clearance, Role, Session, Stamp, cookies_of, put_back
+
+
+class Wall:
+    """A session, and stamps for it in the order in which a test asks for them."""
+
+    def __init__(self):
+        self.session = Session("shop.example")
+        self._order = count(1)
+        self.gone_on = []
+
+    def stamp(self, *, re_ask=False):
+        return Stamp(next(self._order), self.session.generation, re_ask)
+
+    def lead(self):
+        stamp = self.stamp()
+        assert self.session.role(stamp) is Role.LEAD
+        self.session.lead(stamp)
+
+    def hold(self, name, *, challenged=True):
+        turn = self.session.join(challenged=challenged)
+        turn.addCallbacks(lambda _: self.gone_on.append(name), lambda _: None)
+        return turn
+
+    def win(self, width=1, *, proven=False):
+        self.session.won([], proven=proven)
+        self.session.stop_leading(lambda: width)
+
+    def give_up(self):
+        self.session.stop_leading(lambda: 8)
+
+
+@pytest.fixture
+def wall():
+    return Wall()
+
+
+# -- who leads ------------------------------------------------------------------------------------------------------
+
+
+def test_the_first_at_a_wall_leads_and_the_others_follow(wall):
+    first, second = wall.stamp(), wall.stamp()
+    assert wall.session.role(first) is Role.LEAD
+    wall.session.lead(first)
+    assert wall.session.role(second) is Role.FOLLOW
+    assert wall.session.closed
+
+
+def test_a_follower_asks_again_with_what_the_leader_has_won(wall):
+    late = wall.stamp()
+    wall.lead()
+    wall.win()
+    assert wall.session.role(late) is Role.ASK_AGAIN
+    assert not wall.session.closed
+
+
+def test_a_leader_that_gives_up_hands_the_lead_to_one_follower_at_a_time(wall):
+    waiting = [wall.stamp() for _ in range(3)]
+    wall.lead()
+    for number in range(3):
+        wall.hold(number)
+    wall.give_up()
+    assert wall.gone_on == [0]
+    assert wall.session.role(waiting[0]) is Role.LEAD
+    wall.session.lead(waiting[0])
+    wall.session.back()
+    assert wall.gone_on == [0], "held until the new leader is through"
+    wall.win(width=5)
+    assert wall.gone_on == [0, 1, 2]
+
+
+def test_a_clearance_that_has_served_and_then_runs_out_makes_the_next_one_lead(wall):
+    wall.lead()
+    wall.win()
+    wall.session.unchallenged(wall.stamp())
+    assert wall.session.role(wall.stamp()) is Role.LEAD
+    assert wall.session.role(wall.stamp(re_ask=True)) is Role.LEAD
+    assert not wall.session.per_page
+
+
+# -- a token a page -------------------------------------------------------------------------------------------------
+
+
+def test_a_wall_wants_a_token_a_page_when_a_re_ask_with_the_clearance_meets_it_before_any_has_passed(wall):
+    wall.lead()
+    wall.win()
+    assert wall.session.role(wall.stamp(re_ask=True)) is Role.ALONE
+    assert wall.session.per_page
+    assert wall.session.role(wall.stamp()) is Role.ALONE, "from now on that holds for first asks as well"
+
+
+def test_a_first_ask_that_carried_an_unproven_clearance_leads_once_more(wall):
+    wall.lead()
+    wall.win()
+    first_asks = [wall.stamp(), wall.stamp()]
+    assert wall.session.role(first_asks[0]) is Role.LEAD, "the clearance may have run out since it was won"
+    assert not wall.session.per_page
+    wall.session.lead(first_asks[0])
+    assert wall.session.role(first_asks[1]) is Role.FOLLOW
+    wall.win()
+    assert wall.session.role(first_asks[1]) is Role.ASK_AGAIN
+    assert wall.session.role(wall.stamp(re_ask=True)) is Role.ALONE
+
+
+def test_a_re_ask_with_a_clearance_that_the_leader_has_proven_concludes_nothing(wall):
+    wall.lead()
+    wall.win(proven=True)
+    assert wall.session.role(wall.stamp(re_ask=True)) is Role.LEAD
+    assert not wall.session.per_page
+
+
+def test_the_proof_of_one_clearance_is_none_of_the_next(wall):
+    wall.lead()
+    wall.win(proven=True)
+    wall.session.unchallenged(wall.stamp())
+    wall.lead()
+    wall.win(proven=False)
+    assert wall.session.role(wall.stamp(re_ask=True)) is Role.ALONE
+
+
+def test_a_re_ask_that_another_clearance_has_overtaken_asks_again_and_concludes_nothing(wall):
+    wall.lead()
+    wall.win()
+    overtaken = wall.stamp(re_ask=True)
+    wall.lead()
+    assert wall.session.role(overtaken) is Role.FOLLOW
+    wall.win()
+    assert wall.session.role(overtaken) is Role.ASK_AGAIN
+    assert not wall.session.per_page
+
+
+def test_a_late_request_without_the_clearance_does_not_make_a_wall_one_of_a_token_a_page(wall):
+    late = [wall.stamp() for _ in range(5)]
+    wall.lead()
+    wall.win()
+    assert [wall.session.role(stamp) for stamp in late] == [Role.ASK_AGAIN] * 5
+    assert not wall.session.per_page
+
+
+def test_a_wall_that_nobody_has_opened_yet_is_not_one_of_a_token_a_page(wall):
+    for _ in range(3):
+        wall.lead()
+        wall.give_up()
+    assert not wall.session.per_page
+
+
+def test_one_page_that_comes_without_a_token_shows_that_the_clearance_holds_after_all(wall):
+    wall.lead()
+    wall.win()
+    wall.session.role(wall.stamp(re_ask=True))
+    assert wall.session.per_page
+    wall.session.unchallenged(wall.stamp())
+    assert not wall.session.per_page
+    assert wall.session.role(wall.stamp()) is Role.LEAD
+    assert wall.session.role(wall.stamp(re_ask=True)) is Role.LEAD
+
+
+def test_a_late_page_of_before_the_clearance_shows_nothing(wall):
+    late = wall.stamp()
+    wall.lead()
+    wall.win()
+    wall.session.unchallenged(late)
+    assert wall.session.role(wall.stamp(re_ask=True)) is Role.ALONE
+    wall.session.unchallenged(late)
+    assert wall.session.per_page
+
+
+def test_those_who_met_a_wall_of_a_token_a_page_are_all_let_go_at_once(wall):
+    first = wall.stamp()
+    wall.lead()
+    for number in range(4):
+        wall.hold(number)
+    wall.win(width=1)
+    assert wall.gone_on == [0]
+    assert wall.session.role(first) is Role.ASK_AGAIN
+    assert wall.session.role(wall.stamp(re_ask=True)) is Role.ALONE
+    assert wall.gone_on == [0, 1, 2, 3]
+
+
+# -- letting go -----------------------------------------------------------------------------------------------------
+
+
+def test_the_held_are_let_go_in_their_order_and_no_more_at_once_than_the_site_is_sent(wall):
+    wall.lead()
+    for number in range(5):
+        wall.hold(number, challenged=bool(number % 2))
+    assert wall.gone_on == []
+    wall.win(width=2)
+    assert wall.gone_on == [0, 1]
+    wall.session.back()
+    assert wall.gone_on == [0, 1, 2]
+    wall.session.back()
+    wall.session.back()
+    assert wall.gone_on == [0, 1, 2, 3, 4]
+
+
+def test_a_site_that_is_sent_more_at_once_meanwhile_lets_more_go(wall):
+    width = [1]
+    wall.lead()
+    for number in range(5):
+        wall.hold(number)
+    wall.session.won([], proven=False)
+    wall.session.stop_leading(lambda: width[0])
+    width[0] = 3
+    wall.session.back()
+    assert wall.gone_on == [0, 1, 2, 3]
+
+
+def test_who_gives_up_waiting_is_forgotten_and_takes_no_turn(wall):
+    wall.lead()
+    turns = [wall.hold(number) for number in range(3)]
+    turns[0].cancel()
+    wall.win(width=1)
+    assert wall.gone_on == [1]
+    turns[1].cancel()
+    wall.session.back()
+    assert wall.gone_on == [1, 2]
+
+
+def test_a_page_sent_after_the_challenge_that_comes_without_one_releases_those_held_before_they_were_sent(wall):
+    wall.lead()
+    after = wall.stamp()
+    wall.hold("met it")
+    wall.hold("not yet sent", challenged=False)
+    wall.hold("not yet sent either", challenged=False)
+    wall.session.unchallenged(after)
+    assert wall.gone_on == ["not yet sent", "not yet sent either"]
+    assert not wall.session.closed, "nobody else is held before being sent"
+    wall.win(width=9)
+    assert wall.gone_on == ["not yet sent", "not yet sent either", "met it"]
+
+
+def test_a_page_sent_before_the_challenge_releases_nobody(wall):
+    before = wall.stamp()
+    wall.lead()
+    wall.hold("not yet sent", challenged=False)
+    wall.session.unchallenged(before)
+    assert wall.gone_on == []
+    assert wall.session.closed
+
+
+def test_the_next_leader_closes_the_session_again(wall):
+    wall.lead()
+    wall.session.unchallenged(wall.stamp())
+    wall.give_up()
+    wall.lead()
+    assert wall.session.closed
+
+
+# -- whatever the order ---------------------------------------------------------------------------------------------
+
+
+class Passenger:
+    """A request of the model, and whether it counts among those let go."""
+
+    def __init__(self, stamp=None):
+        self.stamp = stamp
+        self.let_go = False
+        self.turn = None
+
+
+class Crowd(RuleBasedStateMachine):
+    """Requests at one wall in any order, behaving as the passage does."""
+
+    def __init__(self):
+        super().__init__()
+        self.wall = Wall()
+        self.session = self.wall.session
+        self.under_way = []
+        self.held = []
+        self.woken = []
+        self.leader = None
+        self.proven = False
+
+    def join(self, passenger, *, challenged):
+        passenger.turn = self.session.join(challenged=challenged)
+        self.held.append(passenger)
+
+        def wake(_):
+            self.held.remove(passenger)
+            self.woken.append((passenger, challenged))
+            passenger.let_go = True
+
+        passenger.turn.addCallbacks(wake, lambda _: self.held.remove(passenger))
+
+    def end(self, passenger):
+        if passenger.let_go:
+            passenger.let_go = False
+            self.session.back()
+
+    def send(self, passenger, *, re_ask=False):
+        passenger.stamp = self.wall.stamp(re_ask=re_ask)
+        self.under_way.append(passenger)
+
+    def role(self, passenger):
+        """What the session says, held against what it may say."""
+        stamp, was_per_page = passenger.stamp, self.session.per_page
+        carried_the_clearance = stamp.generation == self.session.generation
+        concludes = self.leader is None and stamp.re_ask and carried_the_clearance and not self.proven
+        role = self.session.role(stamp)
+        assert self.session.per_page == (was_per_page or concludes)
+        assert (role is Role.FOLLOW) == (self.leader is not None)
+        if self.leader is None:
+            assert (role is Role.ASK_AGAIN) == (not carried_the_clearance)
+            assert (role is Role.ALONE) == (carried_the_clearance and self.session.per_page)
+        return role
+
+    def look(self, passenger):
+        """A challenge, met by a request that has no turn (any more)."""
+        role = self.role(passenger)
+        if role is Role.ASK_AGAIN:
+            self.send(passenger, re_ask=True)
+        elif role is Role.LEAD:
+            self.session.lead(passenger.stamp)
+            self.leader = passenger
+        elif role is Role.FOLLOW:
+            self.join(passenger, challenged=True)
+
+    @rule()
+    def a_new_request(self):
+        passenger = Passenger()
+        if self.session.closed:
+            self.join(passenger, challenged=False)
+        else:
+            self.send(passenger)
+
+    @precondition(lambda self: self.under_way)
+    @rule(data=st.data())
+    def one_meets_the_wall(self, data):
+        passenger = self.take(data, self.under_way)
+        self.end(passenger)
+        self.look(passenger)
+
+    @precondition(lambda self: self.under_way)
+    @rule(data=st.data())
+    def one_comes_through(self, data):
+        passenger = self.take(data, self.under_way)
+        self.proven = self.proven or passenger.stamp.generation == self.session.generation
+        if passenger.stamp.re_ask:
+            self.session.unchallenged(passenger.stamp)
+            self.end(passenger)
+        else:
+            # The site's answer gives the turn back before anybody has looked at it.
+            self.end(passenger)
+            self.session.unchallenged(passenger.stamp)
+
+    @precondition(lambda self: self.under_way)
+    @rule(data=st.data())
+    def one_is_lost(self, data):
+        self.end(self.take(data, self.under_way))
+
+    @precondition(lambda self: self.held)
+    @rule(data=st.data())
+    def one_gives_up_waiting(self, data):
+        data.draw(st.sampled_from(self.held)).turn.cancel()
+
+    @precondition(lambda self: self.woken)
+    @rule(data=st.data())
+    def a_woken_one_goes_on(self, data):
+        passenger, challenged = self.take(data, self.woken)
+        if challenged:
+            if self.role(passenger) is Role.ASK_AGAIN:
+                self.send(passenger, re_ask=True)
+            else:
+                self.end(passenger)
+                self.look(passenger)
+        elif self.session.closed:
+            self.end(passenger)
+            self.join(passenger, challenged=False)
+        else:
+            self.send(passenger)
+
+    @precondition(lambda self: self.leader)
+    @rule(width=st.integers(1, 3), proven=st.booleans())
+    def the_leader_wins(self, width, proven):
+        self.leader = None
+        self.proven = proven
+        self.wall.win(width, proven=proven)
+
+    @precondition(lambda self: self.leader)
+    @rule()
+    def the_leader_gives_up(self):
+        self.leader = None
+        self.wall.give_up()
+
+    def take(self, data, some):
+        return some.pop(data.draw(st.integers(0, len(some) - 1)))
+
+    @invariant()
+    def nobody_stays_held_when_nobody_leads_and_all_that_were_let_go_came_back(self):
+        let_go = [passenger for passenger in self.under_way if passenger.let_go] + self.woken
+        if self.leader is None and not let_go:
+            assert not self.held
+
+    @invariant()
+    def a_clearance_is_proven_by_a_page_that_came_with_it_and_by_nothing_else(self):
+        assert self.session.proven == self.proven
+
+    @invariant()
+    def the_session_knows_whether_somebody_leads(self):
+        assert (self.session.leading is None) == (self.leader is None)
+
+    def teardown(self):
+        """Everything ends, and nobody is left behind."""
+        for _ in range(1000):
+            if self.leader is not None:
+                self.the_leader_gives_up()
+            elif self.woken:
+                passenger, _ = self.woken.pop()
+                self.end(passenger)
+            elif self.under_way:
+                self.end(self.under_way.pop())
+        assert not self.held
+
+
+TestCrowd = Crowd.TestCase
+TestCrowd.settings = hypothesis_settings(derandomize=True, deadline=None, max_examples=80, stateful_step_count=40)
+
+
+# -- sessions -------------------------------------------------------------------------------------------------------
+
+
+def sent(request):
+    request_state.remember(request)
+    return request
+
+
+def through_the_proxy_middleware(request):
+    """As Scrapy's own component leaves a request, after ours has seen it."""
+    HttpProxyMiddleware().process_request(request)
+    return request
+
+
+SAME_SESSION = [
+    ({"url": "https://shop.example/a"}, {"url": "https://shop.example/b?c"}),
+    ({"url": "https://shop.example/a"}, {"url": "http://SHOP.example:8080/a"}),
+    ({"meta": {"cookiejar": 1}}, {"meta": {"cookiejar": 1, "x": 2}}),
+    ({"meta": {"proxy": "http://p:1"}}, {"meta": {"proxy": "http://p:1"}}),
+    ({}, {"meta": {"proxy": None}}),
+]
+OTHER_SESSION = [
+    ({"url": "https://shop.example/"}, {"url": "https://www.shop.example/"}),
+    ({"meta": {"cookiejar": 1}}, {"meta": {"cookiejar": 2}}),
+    ({"meta": {"cookiejar": 1}}, {}),
+    ({"meta": {"proxy": "http://p:1"}}, {"meta": {"proxy": "http://p:2"}}),
+    ({"meta": {"proxy": "http://p:1"}}, {}),
+    ({"meta": {"proxy": "http://one:x@p:1"}}, {"meta": {"proxy": "http://two:x@p:1"}}),
+]
+
+
+def request(values):
+    return sent(Request(**{"url": "https://shop.example/", **values}))
+
+
+@pytest.mark.parametrize(("one", "other"), SAME_SESSION)
+def test_host_cookiejar_and_proxy_make_a_session(one, other):
+    clearance = Clearance()
+    assert clearance.session(request(one)) is clearance.session(request(other)) is clearance.known(request(one))
+
+
+@pytest.mark.parametrize(("one", "other"), OTHER_SESSION)
+def test_another_host_cookiejar_or_proxy_is_another_session(one, other):
+    clearance = Clearance()
+    clearance.session(request(one))
+    assert clearance.known(request(other)) is None
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        "http://proxy.example:3128",
+        "http://proxy.example:3128/",
+        "proxy.example:3128",
+        "http://user:secret@proxy.example:3128",
+        "http://us%40er:se%3Acret@proxy.example:3128/",
+    ],
+)
+def test_a_request_is_of_one_session_before_and_after_scrapy_has_rewritten_its_proxy(proxy):
+    clearance = Clearance()
+    walled = through_the_proxy_middleware(request({"meta": {"proxy": proxy}}))
+    session = clearance.session(walled)
+    assert clearance.known(request({"meta": {"proxy": proxy}})) is session
+    assert clearance.known(walled) is session
+    told = repr(clearance.__dict__)
+    assert "secret" not in told
+    assert b64encode(b"user:secret").decode() not in told
+
+
+def test_two_users_of_one_proxy_are_two_sessions_also_after_scrapy_has_rewritten_it():
+    clearance = Clearance()
+    one, two = (request({"meta": {"proxy": f"http://{user}:x@proxy.example:3128"}}) for user in ("one", "two"))
+    clearance.session(through_the_proxy_middleware(one))
+    assert clearance.known(through_the_proxy_middleware(two)) is None
+
+
+def test_a_proxy_out_of_the_environment_is_the_same_for_all(monkeypatch):
+    monkeypatch.setenv("https_proxy", "http://user:x@proxy.example:3128")
+    clearance = Clearance()
+    walled = through_the_proxy_middleware(request({}))
+    assert walled.meta["proxy"]
+    assert clearance.session(walled) is clearance.session(request({}))
+
+
+def test_a_redirected_request_belongs_to_the_session_of_what_was_asked():
+    clearance = Clearance()
+    first = request({})
+    meta = {**first.meta, "redirect_times": 1, "redirect_urls": [first.url]}
+    redirected = sent(first.replace(url="https://wall.example/gate", meta=meta))
+    assert clearance.session(redirected) is clearance.session(first)
+
+
+def test_a_stamp_tells_the_order_of_sending_and_the_clearances_of_that_moment():
+    clearance = Clearance()
+    early, late = request({}), request({"url": "https://shop.example/late"})
+    clearance.sent(early)
+    session = clearance.session(early)
+    session.lead(clearance.stamp(early))
+    session.won([], proven=False)
+    session.stop_leading(lambda: 1)
+    clearance.sent(late)
+    one, two, three = clearance.answered(early), clearance.answered(late), clearance.stamp(early, re_ask=True)
+    assert one.order < two.order < three.order
+    assert [stamp.generation for stamp in (one, two, three)] == [0, 1, 1]
+    assert [stamp.re_ask for stamp in (one, two, three)] == [False, False, True]
+    assert [session.role(stamp) for stamp in (one, two, three)] == [Role.ASK_AGAIN, Role.LEAD, Role.ALONE]
+    assert (request_state.clearances(early), request_state.clearances(late)) == (0, 1)
+
+
+def test_the_answered_a_request_is_had_after_its_answer_has_left_the_site():
+    clearance = Clearance()
+    walled = request({})
+    clearance.sent(walled)
+    clearance.session(walled)
+    clearance.left(walled)
+    assert clearance.answered(walled).order == 1
+
+
+def test_an_answer_to_a_request_that_was_never_sent_is_of_before_every_clearance():
+    clearance = Clearance()
+    cached = request({})
+    session = clearance.session(cached)
+    assert clearance.answered(cached).order < clearance.stamp(cached).order
+    session.won([], proven=True)
+    assert session.role(clearance.answered(cached)) is Role.ASK_AGAIN
+
+
+def test_an_answer_counts_once_and_in_a_session_that_has_met_a_wall():
+    clearance = Clearance()
+    walled, elsewhere = request({}), request({"url": "https://other.example/"})
+    session = clearance.session(walled)
+    for one in (walled, elsewhere):
+        clearance.sent(one)
+        clearance.left(one)
+        clearance.left(one)
+        clearance.answered(one)
+    assert session.answers == 1
+    assert clearance.known(elsewhere) is None
+
+
+def test_others_under_way_are_those_of_the_session_that_have_not_come_back():
+    clearance = Clearance()
+    mine, other, elsewhere = request({}), request({}), request({"url": "https://other.example/"})
+    assert not clearance.under_way(mine)
+    clearance.sent(other)
+    clearance.sent(elsewhere)
+    assert clearance.under_way(mine)
+    clearance.left(other)
+    assert not clearance.under_way(mine)
+
+
+def test_a_request_that_never_left_the_site_is_not_under_way_once_it_is_back():
+    clearance = Clearance()
+    mine, failed = request({}), request({})
+    clearance.sent(failed)
+    clearance.answered(failed)
+    assert not clearance.under_way(mine)
+
+
+def test_a_request_that_was_redirected_is_not_under_way_twice():
+    clearance = Clearance()
+    first = request({})
+    session = clearance.session(first)
+    clearance.sent(first)
+    clearance.left(first)
+    assert not clearance.under_way(first), "the redirect is on its way through the middlewares"
+    meta = {**first.meta, "redirect_times": 1, "redirect_urls": [first.url]}
+    redirected = sent(first.replace(url="https://shop.example/gate", meta=meta))
+    clearance.sent(redirected)
+    assert clearance.under_way(first)
+    clearance.left(redirected)
+    assert not clearance.under_way(first)
+    assert clearance.answered(redirected).order == 2
+    assert session.answers == 1
+
+
+def test_a_request_that_nobody_waits_for_any_more_is_not_under_way():
+    clearance = Clearance()
+    lost = request({})
+    clearance.sent(lost)
+    del lost
+    assert not clearance.under_way(request({}))
+
+
+# -- cookies --------------------------------------------------------------------------------------------------------
+
+
+def jar_of(*responses):
+    jar = CookieJar()
+    for url, cookie in responses:
+        asking = Request(url)
+        jar.extract_cookies(Response(url, headers={"Set-Cookie": cookie}), asking)
+    return jar
+
+
+def names(cookies):
+    return {cookie.name for cookie in cookies}
+
+
+def test_the_cookies_of_a_host_are_its_own_and_its_domains_on_whatever_path():
+    jar = jar_of(
+        ("https://www.shop.example/a", "own=1; Path=/a"),
+        ("https://www.shop.example/", "wide=1; Domain=shop.example"),
+        ("https://api.shop.example/", "api=1"),
+        ("https://other.example/", "other=1"),
+    )
+    assert names(cookies_of(jar, "www.shop.example")) == {"own", "wide"}
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "intranet"])
+def test_the_cookies_of_an_address_or_a_bare_name_are_found(host):
+    jar = jar_of((f"http://{host}:8000/", "s=1"))
+    assert names(cookies_of(jar, host)) == {"s"}
+
+
+def test_what_a_late_answer_has_overwritten_is_put_back():
+    jar = jar_of(("https://shop.example/", "clearance=won"))
+    won = cookies_of(jar, "shop.example")
+    jar.extract_cookies(
+        Response("https://shop.example/", headers={"Set-Cookie": "clearance=none"}), Request("https://shop.example/")
+    )
+    put_back(jar, won)
+    assert [cookie.value for cookie in cookies_of(jar, "shop.example")] == ["won"]

@@ -1,6 +1,6 @@
-"""Whoever may not all go at once takes turns: calls to the service, jobs, questions about the account.
+"""Limit how many coroutines do something at once: API calls, jobs, requests for the balance.
 
-Who waits has not begun: no time-out of a call runs meanwhile, and nothing of it has left this machine.
+A coroutine that waits has not begun: no timeout of its API call runs, and nothing of it has been sent.
 """
 
 from __future__ import annotations
@@ -15,44 +15,41 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class Turns:
-    """First come, first served; but those who may not wait for the others go ahead of them.
+class CapacityLimiter:
+    """Lets ``limit`` coroutines through at once, in the order in which they asked."""
 
-    :param at_once: how many have their turn at the same time, at the most.
-    """
-
-    def __init__(self, at_once: int) -> None:
-        self._free = at_once
-        self._ahead: OrderedDict[Deferred[None], None] = OrderedDict()
+    def __init__(self, limit: int) -> None:
+        self._free = limit
+        self._first: OrderedDict[Deferred[None], None] = OrderedDict()
         self._others: OrderedDict[Deferred[None], None] = OrderedDict()
-        self._handing_out = False
+        self._granting = False
 
     @contextmanager
-    def turn(self, *, ahead: bool = False) -> Iterator[Deferred[None]]:
-        """A Deferred that fires when the turn comes; it lasts until the block is left, which may be before it comes.
+    def acquire(self, *, first: bool = False) -> Iterator[Deferred[None]]:
+        """Yield a Deferred that fires when capacity is free; leaving the block releases it, or gives up waiting.
 
-        :param ahead: go ahead of those who come without this.
+        :param first: go before all that wait without this.
         """
-        come: Deferred[None] = Deferred()
-        queue = self._ahead if ahead else self._others
-        queue[come] = None
-        self._hand_out()
+        granted: Deferred[None] = Deferred()
+        queue = self._first if first else self._others
+        queue[granted] = None
+        self._grant()
         try:
-            yield come
+            yield granted
         finally:
-            if come in queue:
-                del queue[come]
+            if granted in queue:
+                del queue[granted]
             else:
                 self._free += 1
-                self._hand_out()
+                self._grant()
 
-    def _hand_out(self) -> None:
-        # Who gets a turn may leave it at once and come here again. This loop then goes on, rather than one within it:
-        # when a crawl closes, thousands leave one after the other.
-        if self._handing_out:
+    def _grant(self) -> None:
+        # A callback may leave its block at once and call this again. The outer loop then goes on in place of a nested
+        # one: when a crawl closes, thousands leave one after the other.
+        if self._granting:
             return
-        self._handing_out = True
-        while self._free and (queue := self._ahead or self._others):
+        self._granting = True
+        while self._free and (queue := self._first or self._others):
             self._free -= 1
             queue.popitem(last=False)[0].callback(None)
-        self._handing_out = False
+        self._granting = False

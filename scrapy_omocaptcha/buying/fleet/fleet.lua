@@ -1,33 +1,45 @@
--- What the workers of a fleet have bought and learnt: one call is one step that nobody can come between.
+-- Count what the workers of a fleet buy, and keep what they learn. Redis runs each call of the script as one step.
 --
--- ARGV: what is asked or told (a name below), and what with, as JSON. Money is in billionths of a USD, time in ms, by
--- the clock of this Redis. A job is counted when it is reserved; one that was never sent is taken off the counts again,
--- one that may have been sent never is. Whatever is told twice, since its answer was lost, counts once.
+-- ARGV: the name of a command below, and its arguments as JSON. Money is in billionths of a USD, time in milliseconds of
+-- the clock of this Redis. A job is counted when it is reserved. It is taken off the counts again when it was never sent;
+-- once it may have been sent, it counts for good. A command that is repeated because its reply was lost counts once.
 
-local crawl, open, jobs, hosts, breaker, keys, left, day, heard = unpack(KEYS)
-local given = cjson.decode(ARGV[2])
-local clock = redis.call('TIME')
-local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+local crawl, jobs, expiry, hosts, breaker, failed_keys, received, day = unpack(KEYS)
+local args = cjson.decode(ARGV[2])
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 local REFUSALS_IN_A_ROW = 5
 local STEP = 10 * 60 * 1000
 local DAY = 24 * 60 * 60 * 1000
-local AT_ONCE = 100
+local EXPIRED_AT_ONCE = 100
 
-local function whole(number)
+-- Write a number without an exponent.
+local function digits(number)
     return string.format('%.0f', number)
 end
 
-local function number(key, field)
+local function get_number(key, field)
     return tonumber(redis.call('HGET', key, field) or 0)
 end
 
-local function job_of(id)
+local function get_job(id)
     local job = redis.call('HGET', jobs, id)
     return job and cjson.decode(job)
 end
 
--- The day is counted in steps, so that up to one step more than a day counts.
+-- Keep a job until it expires after some milliseconds.
+local function keep_job(id, job, milliseconds)
+    redis.call('HSET', jobs, id, cjson.encode(job))
+    redis.call('ZADD', expiry, now + milliseconds, id)
+end
+
+local function delete_job(id)
+    redis.call('ZREM', expiry, id)
+    redis.call('HDEL', jobs, id)
+end
+
+-- Sum the last 24 hours. They are counted in steps, so up to one step more is included.
 local function spent_in_a_day()
     local spent, steps = 0, redis.call('HGETALL', day)
     for i = 1, #steps, 2 do
@@ -38,7 +50,7 @@ local function spent_in_a_day()
     return spent
 end
 
-local function forget_older_days()
+local function delete_older_steps()
     for _, step in ipairs(redis.call('HKEYS', day)) do
         if (tonumber(step) + 1) * STEP <= now - DAY then
             redis.call('HDEL', day, step)
@@ -46,226 +58,195 @@ local function forget_older_days()
     end
 end
 
+-- Add a job to all counts (sign 1), or take it off again (sign -1).
 local function count(job, sign)
     if sign < 0 and redis.call('EXISTS', crawl) == 0 then
-        -- Somebody has deleted the counts: there is nothing to take it off.
+        -- Somebody has deleted the counts, and they must not become negative.
         return
     end
     redis.call('HINCRBY', crawl, 'jobs', sign)
-    redis.call('HINCRBY', crawl, 'spent', whole(sign * job.cost))
+    redis.call('HINCRBY', crawl, 'spent', digits(sign * job.cost))
     redis.call('HINCRBY', hosts, job.host, sign)
-    redis.call('HINCRBY', day, whole(job.step), whole(sign * job.cost))
+    redis.call('HINCRBY', day, digits(job.step), digits(sign * job.cost))
 end
 
--- After a pause one job tries again, and the next waits for its outcome.
-local function take_turn(job)
-    for _, circuit in ipairs({'until:' .. given.key, 'until'}) do
+-- After a pause, let one job through and hold back the next ones until its outcome is known.
+local function begin_trial(job)
+    for _, circuit in ipairs({'open_until:' .. args.sitekey, 'open_until'}) do
         local before = redis.call('HGET', breaker, circuit)
         if before then
-            job.turns[circuit] = before
-            redis.call('HSET', breaker, circuit, whole(job.turn))
+            job.trials[circuit] = before
+            redis.call('HSET', breaker, circuit, digits(job.trial_until))
         end
     end
 end
 
-local function keep(id, job, milliseconds)
-    redis.call('HSET', jobs, id, cjson.encode(job))
-    redis.call('ZADD', open, now + milliseconds, id)
-end
-
-local function forget(id)
-    redis.call('ZREM', open, id)
-    redis.call('HDEL', jobs, id)
-end
-
--- A job that a worker has left under way, for others to take over while its token would be young enough.
-local function leave(place, running, good_until)
-    redis.call('ZADD', place, good_until, running)
-    local last = redis.call('ZRANGE', place, -1, -1, 'WITHSCORES')[2]
-    redis.call('PEXPIREAT', place, last)
-end
-
-local function give_up(id)
-    local job = job_of(id)
-    if not job then
-        return
+local function cancel_trial(job)
+    for circuit, before in pairs(job.trials) do
+        -- A later failure has begun a pause of its own, and a success has ended it.
+        if redis.call('HGET', job.breaker, circuit) == digits(job.trial_until) then
+            redis.call('HSET', job.breaker, circuit, before)
+        end
     end
-    if job.running then
-        leave(job.left, job.running, job.good_until)
-    else
+end
+
+local function cancel(id)
+    local job = get_job(id)
+    if job then
         count(job, -1)
-        for circuit, before in pairs(job.turns) do
-            -- A failure since then has begun a pause of its own, a success has ended it.
-            if redis.call('HGET', job.breaker, circuit) == whole(job.turn) then
-                redis.call('HSET', job.breaker, circuit, before)
-            end
-        end
+        cancel_trial(job)
+        delete_job(id)
     end
-    forget(id)
 end
 
 local function new_job()
-    local job = {host = given.host, cost = given.cost, step = math.floor(now / STEP)}
-    job.turns, job.turn, job.breaker = {}, now + given.pause, breaker
-    return job
+    return {
+        host = args.host,
+        cost = args.cost,
+        step = math.floor(now / STEP),
+        breaker = breaker,
+        trials = {},
+        trial_until = now + args.pause,
+    }
 end
 
-local function let_old_ones_go()
-    for _, id in ipairs(redis.call('ZRANGEBYSCORE', open, '-inf', now, 'LIMIT', 0, AT_ONCE)) do
-        local job = job_of(id)
+local function expire_jobs()
+    for _, id in ipairs(redis.call('ZRANGEBYSCORE', expiry, '-inf', now, 'LIMIT', 0, EXPIRED_AT_ONCE)) do
+        local job = get_job(id)
         if job and not job.sent then
-            -- Its worker is gone, or has never heard that it was granted.
-            give_up(id)
+            -- Its worker has died, or has never received the reply.
+            cancel(id)
         else
-            forget(id)
+            delete_job(id)
         end
     end
 end
 
-local function take_over(id)
-    redis.call('ZREMRANGEBYSCORE', left, '-inf', now)
-    local running, good_until = unpack(redis.call('ZRANGE', left, 0, 0, 'WITHSCORES'))
-    if running then
-        redis.call('ZREM', left, running)
-        keep(id, {running = running, good_until = good_until, left = left}, given.lease)
-    end
-end
-
--- The reason why no job may be bought now, and the figure or the words that go with it; or nothing.
-local function refusal()
-    local bought, spent = number(crawl, 'jobs'), number(crawl, 'spent')
-    local after, spendable = spent + given.cost, redis.call('HGET', crawl, 'spendable')
-    if now < number(crawl, 'account_until') then
-        return 'account', redis.call('HGET', crawl, 'account')
-    elseif given.max_jobs > 0 and bought >= given.max_jobs then
+-- Return the limit that is reached, and its figure or a message; return nothing if a job may be bought.
+local function reached_limit()
+    local bought, spent = get_number(crawl, 'jobs'), get_number(crawl, 'spent')
+    local after, spendable = spent + args.cost, redis.call('HGET', crawl, 'spendable')
+    if now < get_number(crawl, 'account_closed_until') then
+        return 'account', redis.call('HGET', crawl, 'account_closed')
+    elseif args.max_jobs > 0 and bought >= args.max_jobs then
         return 'max_jobs', bought
-    elseif given.max_jobs_per_host > 0 and number(hosts, given.host) >= given.max_jobs_per_host then
-        return 'max_jobs_per_host', number(hosts, given.host)
-    elseif given.max_cost > 0 and after > given.max_cost then
+    elseif args.max_jobs_per_host > 0 and get_number(hosts, args.host) >= args.max_jobs_per_host then
+        return 'max_jobs_per_host', get_number(hosts, args.host)
+    elseif args.max_cost > 0 and after > args.max_cost then
         return 'max_cost', spent
-    elseif given.floor and spendable and after > tonumber(spendable) then
+    elseif args.keeps_balance and spendable and after > tonumber(spendable) then
         return 'min_balance', spent
-    elseif given.max_cost_per_day > 0 and spent_in_a_day() + given.cost > given.max_cost_per_day then
+    elseif args.max_cost_per_day > 0 and spent_in_a_day() + args.cost > args.max_cost_per_day then
         return 'max_cost_per_day', spent_in_a_day()
-    elseif now < number(crawl, 'paused_until') then
+    elseif now < get_number(crawl, 'paused_until') then
         return 'refused', 0
-    elseif now < math.max(number(breaker, 'until'), number(breaker, 'until:' .. given.key)) then
+    elseif now < math.max(get_number(breaker, 'open_until'), get_number(breaker, 'open_until:' .. args.sitekey)) then
         return 'breaker', 0
     end
 end
 
-local asked = {}
+local commands = {}
 
--- Room for a job, which is held for given.lease; or a job that is under way already: {'running', it, the time}.
-function asked.reserve()
-    if not job_of(given.job) then
-        take_over(given.job)
+-- Count a job for args.lease. Return nothing, or the limit that is reached and its detail.
+function commands.reserve()
+    if get_job(args.job) then
+        return
     end
-    local job = job_of(given.job)
-    if job then
-        return job.running and {'running', job.running, whole(now)} or false
-    end
-    local reason, detail = refusal()
+    local reason, detail = reached_limit()
     if reason then
-        return {reason, type(detail) == 'number' and whole(detail) or detail}
+        return {reason, type(detail) == 'number' and digits(detail) or detail}
     end
-    if redis.call('HEXISTS', crawl, 'account') == 1 then
-        -- This one tries whether the account is well again; the next waits for what comes of it.
-        redis.call('HSET', crawl, 'account_until', whole(now + given.pause))
+    if redis.call('HEXISTS', crawl, 'account_closed') == 1 then
+        -- This job finds out whether the account works again. The next ones wait for its outcome.
+        redis.call('HSET', crawl, 'account_closed_until', digits(now + args.pause))
     end
-    job = new_job()
+    local job = new_job()
     count(job, 1)
-    forget_older_days()
-    take_turn(job)
-    keep(given.job, job, given.lease)
+    delete_older_steps()
+    begin_trial(job)
+    keep_job(args.job, job, args.lease)
 end
 
--- The job is about to be sent, or taken over: from here on it counts for good. 0 when it is held no longer.
-function asked.send()
-    local job = job_of(given.job)
+-- Count a job for good, since it is about to be sent. Return 0 if its lease has run out.
+function commands.mark_sent()
+    local job = get_job(args.job)
     if not job then
         return 0
     end
     job.sent = job.sent or now
-    keep(given.job, job, given.window)
+    keep_job(args.job, job, args.window)
     return 1
 end
 
-function asked.give_up()
-    give_up(given.job)
+function commands.cancel()
+    cancel(args.job)
 end
 
--- A job that was bought while this Redis was away.
-function asked.add()
-    if not job_of(given.job) then
+-- Count a job that was bought while this Redis was unavailable, whatever the limits are.
+function commands.add()
+    if not get_job(args.job) then
         local job = new_job()
         job.sent = now
         count(job, 1)
-        keep(given.job, job, given.window)
+        keep_job(args.job, job, args.window)
     end
 end
 
--- The worker stops, and leaves a job under way. Its times are ages, and become times here.
-function asked.hand_on()
-    local running = {id = given.id, created = now - given.created, not_ready = now - given.not_ready}
-    leave(left, cjson.encode(running), whole(now + given.good_for))
-end
-
-function asked.failed()
-    local failures = redis.call('HINCRBY', breaker, 'failures:' .. given.key, 1)
-    redis.call('SADD', keys, given.key)
-    if failures >= given.most then
-        redis.call('HSET', breaker, 'until:' .. given.key, whole(now + given.pause))
+function commands.record_failure()
+    local failures = redis.call('HINCRBY', breaker, 'failures:' .. args.sitekey, 1)
+    redis.call('SADD', failed_keys, args.sitekey)
+    if failures >= args.threshold then
+        redis.call('HSET', breaker, 'open_until:' .. args.sitekey, digits(now + args.pause))
     end
-    if redis.call('SCARD', keys) >= given.most then
-        redis.call('HSET', breaker, 'until', whole(now + given.pause))
+    if redis.call('SCARD', failed_keys) >= args.threshold then
+        redis.call('HSET', breaker, 'open_until', digits(now + args.pause))
     end
-    for _, key in ipairs({breaker, keys}) do
-        redis.call('PEXPIRE', key, whole(DAY + given.pause))
+    for _, key in ipairs({breaker, failed_keys}) do
+        redis.call('PEXPIRE', key, digits(DAY + args.pause))
     end
 end
 
-function asked.succeeded()
-    redis.call('DEL', keys)
-    redis.call('HDEL', breaker, 'until', 'until:' .. given.key, 'failures:' .. given.key)
+function commands.record_success()
+    redis.call('DEL', failed_keys)
+    redis.call('HDEL', breaker, 'open_until', 'open_until:' .. args.sitekey, 'failures:' .. args.sitekey)
 end
 
-function asked.refused()
+function commands.create_accepted()
+    redis.call('HDEL', crawl, 'refusals', 'account_closed', 'account_closed_until')
+end
+
+function commands.create_refused()
     if redis.call('HINCRBY', crawl, 'refusals', 1) >= REFUSALS_IN_A_ROW then
-        redis.call('HSET', crawl, 'refusals', 0, 'paused_until', whole(now + given.pause))
+        redis.call('HSET', crawl, 'refusals', 0, 'paused_until', digits(now + args.pause))
     end
 end
 
-function asked.taken()
-    redis.call('HDEL', crawl, 'refusals', 'account', 'account_until')
+function commands.close_account()
+    redis.call('HSET', crawl, 'account_closed', args.why, 'account_closed_until', digits(now + args.pause))
 end
 
-function asked.close_account()
-    redis.call('HSET', crawl, 'account', given.why, 'account_until', whole(now + given.pause))
-end
-
--- What has been spent, of which the service has certainly heard: for who is about to ask for the balance.
-function asked.charged()
-    local charged = number(crawl, 'spent')
-    for _, id in ipairs(redis.call('ZRANGE', open, 0, -1)) do
-        local job = job_of(id)
-        if job and job.cost and not (job.sent and job.sent < now - given.uncertain) then
+-- Return what the service has certainly charged: all but the jobs that were not sent args.uncertain ago.
+function commands.charged_so_far()
+    local charged = get_number(crawl, 'spent')
+    for _, id in ipairs(redis.call('ZRANGE', expiry, 0, -1)) do
+        local job = get_job(id)
+        if job and not (job.sent and job.sent < now - args.uncertain) then
             charged = charged - job.cost
         end
     end
-    return whole(charged)
+    return digits(charged)
 end
 
--- The balance leaves room for so much, all that was ever spent included.
-function asked.holds()
-    redis.call('HSET', crawl, 'spendable', whole(given.spendable))
+-- Set how much may be spent in all, including what has been spent.
+function commands.set_balance()
+    redis.call('HSET', crawl, 'spendable', digits(args.spendable))
 end
 
-if given.number then
-    if tonumber(redis.call('GET', heard) or 0) >= given.number then
+if args.number then
+    if tonumber(redis.call('GET', received) or 0) >= args.number then
         return
     end
-    redis.call('SET', heard, given.number, 'PX', DAY)
+    redis.call('SET', received, args.number, 'PX', DAY)
 end
-let_old_ones_go()
-return asked[ARGV[1]]()
+expire_jobs()
+return commands[ARGV[1]]()

@@ -1,56 +1,55 @@
-"""The limits of a fleet: several workers that crawl as one, and share through a Redis what they buy and learn.
+"""The limits of a fleet: workers that crawl as one and share through Redis what they buy and learn.
 
-Each worker keeps limits of its own as well (``limits``). How what is shared is counted without an overrun is in
-``fleet.lua``; here is what is asked of it, and what follows while Redis is away. No token, no credential and no page
-goes there: hosts, site keys and sums do.
+Each worker also keeps limits of its own. ``fleet.lua`` counts what is shared and makes sure that no limit is exceeded;
+this module calls it, and decides what follows while Redis is unavailable. Redis gets hosts, sitekeys and sums, but no
+token, no credential and no page.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from scrapy_omocaptcha.buying.fleet.link import TRY_EVERY, FleetLink, Given
-from scrapy_omocaptcha.buying.fleet.script import RedisAway, ScriptFailed
-from scrapy_omocaptcha.buying.limits import Limits, Reservation, Running
+from scrapy_omocaptcha.buying.fleet.link import RETRY_INTERVAL, FleetLink
+from scrapy_omocaptcha.buying.fleet.script import RedisUnavailable, ScriptFailed
+from scrapy_omocaptcha.buying.limits import Limits, Reservation
 from scrapy_omocaptcha.errors import CrawlClosing, NotBought
 from scrapy_omocaptcha.settings import OWN_LIMITS
-from scrapy_omocaptcha.urls import host_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from scrapy_omocaptcha.engine.slots import CrawlEngine
+    from scrapy_omocaptcha.buying.fleet.link import Arguments
+    from scrapy_omocaptcha.engine.lifetime import Lifetime
     from scrapy_omocaptcha.settings import Settings
 
 logger = logging.getLogger(__name__)
 
 _UNIT = 1e-9
 """USD in which Redis counts: whole numbers add up exactly."""
-_MOST = 10**13
-"""10,000 USD or 300 years: to Lua, whole numbers of more than 14 digits are others."""
+_LARGEST = 10**13
+"""Largest number sent to Lua, which writes longer ones with an exponent: 10,000 USD, or 300 years in ms."""
 _LEASE = 30.0
-"""Seconds for which room is held for a job that is not sent yet: two calls of Redis, and a busy process."""
+"""Seconds for which a reservation counts before it is marked as sent: two calls of Redis by a busy process."""
 
 
-class Fleet(Limits):
-    """The limits of one worker, all of whose jobs are counted with those of the others.
+class FleetLimits(Limits):
+    """The limits of one worker, whose jobs are also counted in Redis together with those of all other workers.
 
-    :param name: of the fleet; workers that share it, and the Redis, are one crawl.
-    :raises NotConfigured: redis-py is not installed.
+    :param name: name of the fleet. Workers with the same name and the same Redis are one crawl.
+    :raises NotConfigured: when redis-py is not installed.
     """
 
     def __init__(
-        self, settings: Settings, price: float, clock: Callable[[], float], *, engine: CrawlEngine, name: str
+        self, settings: Settings, price: float, clock: Callable[[], float], *, lifetime: Lifetime, name: str
     ) -> None:
-        # What is spent in a day is counted in Redis alone.
+        # Redis alone counts what is spent in a day.
         super().__init__(settings, price, clock, spent_in_a_day=lambda _: 0.0)
         assert settings.redis_url is not None
-        self._engine = engine
+        self._lifetime = lifetime
         self._name = name
-        self._alone = settings.on_redis_failure == OWN_LIMITS
+        self._has_own_limits = settings.on_redis_failure == OWN_LIMITS
         self._pause = _milliseconds(settings.breaker_pause)
         self._link = FleetLink(
             settings.redis_url,
@@ -58,201 +57,169 @@ class Fleet(Limits):
             clock,
             meanwhile=(
                 "and this worker buys within its own limits until Redis is back"
-                if self._alone
+                if self._has_own_limits
                 else "and nothing is bought until Redis is back; challenges wait for it for "
                 f"{settings.job_timeout:g} s (OMOCAPTCHA_JOB_TIMEOUT)"
             ),
         )
 
-    # -- a job -------------------------------------------------------------------------------------------------------
+    # -- jobs --------------------------------------------------------------------------------------------------------
 
-    async def book(self, host: str, sitekey: str, page: str) -> Reservation:
-        """Room for one job in the limits of this worker and of the fleet; or a job that need not be bought.
+    async def reserve(self, host: str, sitekey: str) -> Reservation:
+        """Count a job in the limits of this worker and of the fleet before it is bought.
 
-        :raises NotBought: a limit is reached, or Redis is away and the jobs of others are not known.
-        :raises CrawlClosing: the crawl closes.
+        :raises NotBought: when a limit is reached, or when Redis is unavailable and must not be.
+        :raises CrawlClosing: when the crawl closes.
         """
         self.check(host, sitekey)
-        job = self._job(host, sitekey, page)
-
-        def withdraw() -> None:
-            self._link.tell("give_up", lambda: job)
-
+        job = self._job(host, sitekey)
         try:
-            running = await self._engine.wait(self._grant(job))
-            if self._engine.closing:
+            await self._lifetime.wait(self._reserve_in_fleet(job))
+            if self._lifetime.closing:
                 raise CrawlClosing("the crawl is closing")
-            if running is not None:
-                return Reservation(0.0, withdraw, running)
-            own = self.reserve(host, sitekey)
+            own = self.reserve_locally(host, sitekey)
         except BaseException:
-            # It may be reserved already, or even count; what is not, Redis knows nothing of.
-            withdraw()
+            # Redis may have counted the job already; it ignores jobs that it does not know.
+            self._link.notify("cancel", job)
             raise
 
-        def give_up() -> None:
-            own.give_up()
-            withdraw()
+        def cancel() -> None:
+            own.cancel()
+            self._link.notify("cancel", job)
 
-        return Reservation(own.cost, give_up)
+        return Reservation(own.cost, cancel)
 
-    async def _grant(self, job: Given) -> Running | None:
-        """Have a job counted; or the one that is under way already.
-
-        :raises NotBought: it is not counted.
-        """
+    async def _reserve_in_fleet(self, job: Arguments) -> None:
         try:
             while True:
-                answer = await self._ask("reserve", job)
-                if answer is not None and answer[0] != "running":
-                    raise self._refusal(job["host"], *answer)
-                if await self._ask("send", job):
-                    return None if answer is None else self._running(*answer[1:])
-        except RedisAway as error:
-            if self._alone:
-                self._link.tell("add", lambda: job)
-                return None
-            raise _unknown(error) from None
+                refusal = await self._call("reserve", job)
+                if refusal is not None:
+                    raise self._not_bought(job["host"], *refusal)
+                # The lease may have run out in between.
+                if await self._call("mark_sent", job):
+                    return
+        except RedisUnavailable as error:
+            if not self._has_own_limits:
+                raise _fleet_unknown(error) from None
+            self._link.notify("add", job)
 
-    async def _ask(self, name: str, given: Given) -> Any:
-        """The answer of Redis, for which is waited for as long as a job may take.
+    async def _call(self, command: str, arguments: Arguments) -> Any:
+        """Return the reply of Redis, after waiting for it as long as a job may take.
 
-        :raises RedisAway: it does not come; at once where own limits hold meanwhile.
+        :raises RedisUnavailable: when there is no reply, at once where the worker's own limits hold meanwhile.
         """
-        since = self._clock()
+        start = self._clock()
         while True:
             try:
-                return await self._link.ask(name, given)
+                return await self._link.call(command, arguments)
             except ScriptFailed:
                 raise
-            except RedisAway:
-                waited = max(self._link.away_for, self._clock() - since)
-                if self._alone or waited >= self._settings.job_timeout:
+            except RedisUnavailable:
+                waited = max(self._link.unavailable_for, self._clock() - start)
+                if self._has_own_limits or waited >= self._settings.job_timeout:
                     raise
-            await self._engine.sleep(TRY_EVERY)
+            await self._lifetime.sleep(RETRY_INTERVAL)
 
-    def _refusal(self, host: str, reason: str, detail: str) -> NotBought:
+    def _not_bought(self, host: str, reason: str, detail: str) -> NotBought:
         fleet = f"the fleet {self._name!r}"
         if reason == "account":
             return NotBought("account", f"another worker of {fleet} says: {detail}")
-        so_far = float(detail) * (1 if reason.startswith("max_jobs") else _UNIT)
-        return self.reached(reason, so_far, host, f" by {fleet}")
+        used = float(detail) * (1 if reason.startswith("max_jobs") else _UNIT)
+        return self._reached(reason, used, host, f" by {fleet}")
 
-    def _running(self, told: str, redis_now: str) -> Running:
-        """A job as Redis tells it, by the clock of this process."""
-        job, ahead = json.loads(told), self._clock() - int(redis_now) / 1000
-        return Running(json.loads(job["id"]), ahead + job["created"] / 1000, ahead + job["not_ready"] / 1000)
-
-    def _job(self, host: str, sitekey: str, page: str) -> dict[str, Any]:
+    def _job(self, host: str, sitekey: str) -> Arguments:
         settings = self._settings
         return {
             "job": uuid.uuid4().hex,
             **self._circuit(host, sitekey),
-            "at": host_of(page),
             "cost": _units(self.price),
             "lease": _milliseconds(_LEASE),
-            # Told within it, however often, a job counts once.
+            # Messages about a job may be repeated for this long, and count once.
             "window": _milliseconds(settings.job_timeout + 2 * settings.api_timeout + _LEASE),
-            "floor": settings.min_balance > 0,
+            "keeps_balance": settings.min_balance > 0,
             "max_jobs": settings.max_jobs,
             "max_jobs_per_host": settings.max_jobs_per_host,
             "max_cost": _units(settings.max_cost),
             "max_cost_per_day": _units(settings.max_cost_per_day),
         }
 
-    def hand_on(self, job: Running, sitekey: str, page: str) -> bool:
-        # To Lua, a number of many digits is another one.
-        where = {"at": host_of(page), "key": sitekey, "id": json.dumps(job.id)}
+    def _circuit(self, host: str, sitekey: str) -> Arguments:
+        return {"host": host, "sitekey": sitekey, "threshold": self._settings.breaker_failures, "pause": self._pause}
 
-        def told() -> Given | None:
-            now = self._clock()
-            # Its token may have been made right after it was last asked for.
-            good_for = job.not_ready + self._settings.token_max_age - now
-            ages = {"created": now - job.created, "not_ready": now - job.not_ready, "good_for": good_for}
-            return {**where, **{name: _milliseconds(age) for name, age in ages.items()}} if good_for > 0 else None
-
-        if told() is None:
-            return False
-        self._link.tell("hand_on", told)
-        return True
-
-    def _circuit(self, host: str, sitekey: str) -> dict[str, Any]:
-        return {"host": host, "key": sitekey, "most": self._settings.breaker_failures, "pause": self._pause}
-
-    # -- what is learnt ------------------------------------------------------------------------------------------
+    # -- what the workers learn --------------------------------------------------------------------------------------
 
     def _check_pauses(self, host: str, sitekey: str) -> None:
-        # What the workers have learnt together says more than what this one has.
-        if self._link.away_for:
+        # What all workers have learnt, which Redis knows, replaces what this one has learnt.
+        if self._link.unavailable_for:
             super()._check_pauses(host, sitekey)
 
-    def succeeded(self, host: str, sitekey: str) -> None:
-        super().succeeded(host, sitekey)
-        self._tell("succeeded", self._circuit(host, sitekey))
+    def record_success(self, host: str, sitekey: str) -> None:
+        super().record_success(host, sitekey)
+        self._link.notify("record_success", self._circuit(host, sitekey))
 
-    def failed(self, host: str, sitekey: str) -> None:
-        super().failed(host, sitekey)
-        self._tell("failed", self._circuit(host, sitekey))
+    def record_failure(self, host: str, sitekey: str) -> None:
+        super().record_failure(host, sitekey)
+        self._link.notify("record_failure", self._circuit(host, sitekey))
 
-    def refused(self) -> None:
-        super().refused()
-        self._tell("refused", {"pause": self._pause})
+    def create_accepted(self) -> None:
+        super().create_accepted()
+        self._link.notify("create_accepted", {})
 
-    def taken(self) -> None:
-        super().taken()
-        self._tell("taken", {})
+    def create_refused(self) -> None:
+        super().create_refused()
+        self._link.notify("create_refused", {"pause": self._pause})
 
     def close_account(self, why: str) -> bool:
-        news = super().close_account(why)
-        if news:
-            self._tell("close_account", {"why": why, "pause": self._pause})
-        return news
+        closed = super().close_account(why)
+        if closed:
+            self._link.notify("close_account", {"why": why, "pause": self._pause})
+        return closed
 
-    async def charged(self) -> float | None:
-        """:raises NotBought: Redis is away. :raises CrawlClosing: the crawl closes."""
+    async def charged_so_far(self) -> float | None:
+        """Return the USD that the service has certainly charged the fleet, or None if unknown.
+
+        :raises NotBought: when Redis is unavailable and must not be.
+        :raises CrawlClosing: when the crawl closes.
+        """
+        # A create call takes this long at most, and so does the call for the balance.
+        uncertain = _milliseconds(2 * self._settings.api_timeout)
         try:
-            # A call that buys takes as long at the most, and so does the one that asks for the balance.
-            uncertain = _milliseconds(2 * self._settings.api_timeout)
-            answer = await self._engine.wait(self._ask("charged", {"uncertain": uncertain}))
-            return float(answer) * _UNIT
-        except RedisAway as error:
-            if self._alone:
+            return float(await self._lifetime.wait(self._call("charged_so_far", {"uncertain": uncertain}))) * _UNIT
+        except RedisUnavailable as error:
+            if self._has_own_limits:
                 return None
-            raise _unknown(error) from None
+            raise _fleet_unknown(error) from None
 
-    def holds(self, balance: float, charged: float | None) -> None:
-        super().holds(balance, self.spent)
+    def set_balance(self, balance: float, charged: float | None) -> None:
+        super().set_balance(balance, self.spent)
         if charged is not None:
-            self._tell("holds", {"spendable": _units(charged + balance - self._settings.min_balance)})
-
-    def _tell(self, name: str, given: Given) -> None:
-        self._link.tell(name, lambda: given)
+            spendable = charged + balance - self._settings.min_balance
+            self._link.notify("set_balance", {"spendable": _units(spendable)})
 
     async def close(self) -> None:
-        untold = await self._link.close()
-        given_up = {given["job"] for name, given in untold if name == "give_up"}
-        bought = sum(name == "add" and given["job"] not in given_up for name, given in untold)
-        left = sum(name == "hand_on" for name, _ in untold)
-        if bought or left:
+        """Send Redis what it has not received yet, and log what it will not receive."""
+        unsent = await self._link.close()
+        cancelled = {arguments["job"] for command, arguments in unsent if command == "cancel"}
+        bought = sum(command == "add" and arguments["job"] not in cancelled for command, arguments in unsent)
+        if bought:
             logger.warning(
                 "OMOcaptcha: Redis has not come back: the fleet does not hear of %d jobs that this worker bought "
-                "meanwhile, and of %d that it leaves under way",
+                "meanwhile",
                 bought,
-                left,
             )
 
 
-def _unknown(error: RedisAway) -> NotBought:
+def _fleet_unknown(error: RedisUnavailable) -> NotBought:
     return NotBought(
         "redis",
-        f"the Redis of OMOCAPTCHA_REDIS_URL does not answer ({error}), so that what the fleet has bought is not known: "
+        f"the Redis of OMOCAPTCHA_REDIS_URL does not answer ({error}), so it is not known what the fleet has bought: "
         "bring it back, or set OMOCAPTCHA_ON_REDIS_FAILURE to 'own_limits'",
     )
 
 
 def _units(usd: float) -> int:
-    return round(min(usd / _UNIT, _MOST))
+    return round(min(usd / _UNIT, _LARGEST))
 
 
 def _milliseconds(seconds: float) -> int:
-    return round(min(seconds * 1000, _MOST))
+    return round(min(seconds * 1000, _LARGEST))

@@ -1,6 +1,7 @@
-"""What a worker asks of the Redis of its fleet and tells it: one thing after the other, through Redis' absences.
+"""Send commands to the Redis of a fleet in order, and keep them while Redis is unavailable.
 
-It decides nothing: what is asked and told is in ``fleet``, what becomes of it in ``fleet.lua``.
+A call has a reply that somebody waits for; a notification has none, and is repeated until Redis has it. The commands
+and their arguments are those of ``fleet.lua``.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from scrapy.utils.asyncio import call_later
 from scrapy.utils.defer import deferred_from_coro, maybe_deferred_to_future
 from twisted.internet.defer import Deferred
 
-from scrapy_omocaptcha.buying.fleet.script import RedisAway, RedisScript, ScriptFailed
+from scrapy_omocaptcha.buying.fleet.script import RedisScript, RedisUnavailable, ScriptFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,42 +26,39 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-Given = dict[str, Any]
+Arguments = dict[str, Any]
 
-TRY_EVERY = 1.0
-"""Seconds between two looks whether Redis is back."""
-_SAY_EVERY = 60.0
-"""Seconds for which it is not said again that Redis is away: one that is full answers now and then."""
-_CLOSE_WITHIN = 2.0
-"""Seconds for what is still to be told when the crawl ends."""
-
-
-def keys_of(fleet: str, worker: str, given: Given) -> list[str]:
-    """The keys that the script works with, in its order."""
-    # A colon in the name of one fleet would make it a part of another.
-    own = "omocaptcha:fleet:" + fleet.replace("%", "%25").replace(":", "%3A")
-    host, key = given.get("host", ""), f"{given.get('at', '')}:{given.get('key', '')}"
-    parts = ("", ":open", ":jobs", ":hosts", f":breaker:{host}", f":keys:{host}", f":left:{key}")
-    return [*(own + part for part in parts), "omocaptcha:day", f"{own}:heard:{worker}"]
+RETRY_INTERVAL = 1.0
+"""Seconds between two attempts to reach a Redis that is unavailable."""
+_WARNING_INTERVAL = 60.0
+"""Minimum seconds between two warnings: a Redis that is full answers now and then."""
+_CLOSE_TIMEOUT = 2.0
+"""Seconds for sending the remaining notifications when the crawl ends."""
 
 
-class _Entry(NamedTuple):
-    """What is asked (it has an answer) or told."""
+def keys_of(fleet: str, worker: str, arguments: Arguments) -> list[str]:
+    """Return the keys that the script works with, in its order."""
+    # With a colon in its name, one fleet could use the keys of another.
+    fleet_key = "omocaptcha:fleet:" + fleet.replace("%", "%25").replace(":", "%3A")
+    host = arguments.get("host", "")
+    suffixes = ("", ":jobs", ":expiry", ":hosts", f":breaker:{host}", f":failed_keys:{host}", f":received:{worker}")
+    return [*(fleet_key + suffix for suffix in suffixes), "omocaptcha:day"]
 
-    name: str
-    given: Callable[[], Given | None]
-    """What it is asked or told with, at the moment at which that goes out; None: it has become idle."""
-    answer: Deferred[Any] | None = None
-    number: int = 0
-    """Of what is told: Redis hears each number once, and none that is lower than one it has heard."""
+
+class _Message(NamedTuple):
+    command: str
+    arguments: Arguments
+    reply: Deferred[Any] | None = None
+    """Fires with the reply to a call; None for a notification."""
 
 
 class FleetLink:
-    """:param fleet: its name, under which Redis keeps what it shares.
+    """A queue of commands for Redis, which are sent one after the other.
 
-    :param meanwhile: what is said to happen while Redis is away.
-    :raises NotConfigured: redis-py is not installed.
-    :raises ValueError: the URL means nothing to it.
+    :param fleet: name of the fleet, which the keys in Redis begin with.
+    :param meanwhile: the end of the warning that Redis is unavailable: what the crawl does meanwhile.
+    :raises NotConfigured: when redis-py is not installed.
+    :raises ValueError: when redis-py does not understand the URL.
     """
 
     def __init__(self, url: Secret, fleet: str, clock: Callable[[], float], *, meanwhile: str) -> None:
@@ -70,126 +68,126 @@ class FleetLink:
         self._worker = uuid.uuid4().hex
         self._clock = clock
         self._meanwhile = meanwhile
-        self._entries: deque[_Entry] = deque()
-        self._told = 0
-        self._running = self._closed = False
-        self._ended: Deferred[None] | None = None
-        self._away_since: float | None = None
-        self._try_again_at = 0.0
-        self._said_at: float | None = None
+        self._queue: deque[_Message] = deque()
+        self._notifications = 0
+        self._sending = self._closed = False
+        self._finished: Deferred[None] | None = None
+        self._unavailable_since: float | None = None
+        self._retry_at = 0.0
+        self._warned_at: float | None = None
 
     @property
-    def away_for(self) -> float:
-        """Seconds since Redis was found to be away; 0 while it is there."""
-        return 0.0 if self._away_since is None else self._clock() - self._away_since
+    def unavailable_for(self) -> float:
+        """Seconds since Redis was first found to be unavailable; 0 while it is available."""
+        return 0.0 if self._unavailable_since is None else self._clock() - self._unavailable_since
 
-    async def ask(self, name: str, given: Given) -> Any:
-        """The answer of the script, which has been told before of all that has happened. It may be cancelled.
+    async def call(self, command: str, arguments: Arguments) -> Any:
+        """Return the reply to a command, which Redis runs after all earlier notifications. May be cancelled.
 
-        :raises RedisAway: there is none.
+        :raises RedisUnavailable: when there is no reply.
         """
-        if self._clock() < self._try_again_at:
-            raise RedisAway("it did not a moment ago")
-        answer: Deferred[Any] = Deferred()
-        self._entries.append(_Entry(name, lambda: given, answer))
-        self._begin()
-        return await maybe_deferred_to_future(answer)
+        if self._clock() < self._retry_at:
+            raise RedisUnavailable("it did not answer a moment ago")
+        reply: Deferred[Any] = Deferred()
+        self._queue.append(_Message(command, arguments, reply))
+        self._start()
+        return await maybe_deferred_to_future(reply)
 
-    def tell(self, name: str, given: Callable[[], Given | None]) -> None:
-        """Have Redis hear of something soon, or when it is back; nobody waits for it."""
-        self._told += 1
-        self._entries.append(_Entry(name, given, number=self._told))
-        call_later(0, self._begin)
+    def notify(self, command: str, arguments: Arguments) -> None:
+        """Send a command soon, or when Redis is available again, without waiting for a reply."""
+        self._notifications += 1
+        # Redis skips a number that is not above the last one: a notification whose reply was lost is sent again.
+        self._queue.append(_Message(command, {**arguments, "number": self._notifications}))
+        call_later(0, self._start)
 
-    async def close(self) -> list[tuple[str, Given]]:
-        """Tell what is not told yet, if Redis is there to hear it soon; what is left."""
-        self._try_again_at = 0.0
-        self._begin()
-        if self._running:
-            self._ended = Deferred()
-            call_later(_CLOSE_WITHIN, self._end)
-            await maybe_deferred_to_future(self._ended)
+    async def close(self) -> list[tuple[str, Arguments]]:
+        """Send what is queued within a short time, disconnect, and return the notifications that were not sent."""
+        self._retry_at = 0.0
+        self._start()
+        if self._sending:
+            self._finished = Deferred()
+            call_later(_CLOSE_TIMEOUT, self._finish)
+            await maybe_deferred_to_future(self._finished)
         self._closed = True
-        untold = [(entry.name, given) for entry in self._entries if (given := entry.given()) is not None]
-        self._entries.clear()
+        unsent = [(message.command, message.arguments) for message in self._queue]
+        self._queue.clear()
         await self._script.close()
-        return untold
+        return unsent
 
-    # -- one after the other -------------------------------------------------------------------------------------
+    # -- sending -----------------------------------------------------------------------------------------------------
 
-    def _begin(self) -> None:
-        if self._entries and not self._running and not self._closed and self._clock() >= self._try_again_at:
-            self._running = True
-            # A coroutine of its own, which nobody cancels: whoever is cut off must not leave the others hanging.
-            deferred_from_coro(self._run())
+    def _start(self) -> None:
+        if self._queue and not self._sending and not self._closed and self._clock() >= self._retry_at:
+            self._sending = True
+            # A coroutine of its own: cancelling one caller must not leave the others without a reply.
+            deferred_from_coro(self._send_queued())
 
-    async def _run(self) -> None:
+    async def _send_queued(self) -> None:
         try:
-            while self._entries and await self._send(self._entries[0]):
-                # Not when it was closed meanwhile.
-                if self._entries:
-                    self._entries.popleft()
+            while self._queue and await self._send(self._queue[0]):
+                # close() may have emptied the queue meanwhile.
+                if self._queue:
+                    self._queue.popleft()
         finally:
-            self._running = False
-            self._end()
+            self._sending = False
+            self._finish()
 
-    def _end(self) -> None:
-        if self._ended is not None and not self._ended.called:
-            self._ended.callback(None)
+    def _finish(self) -> None:
+        if self._finished is not None and not self._finished.called:
+            self._finished.callback(None)
 
-    async def _send(self, entry: _Entry) -> bool:
-        """Whether an entry is dealt with; else it stays, and is sent again when Redis is looked for the next time."""
-        given = entry.given()
-        if given is None or (entry.answer is not None and entry.answer.called):
+    async def _send(self, message: _Message) -> bool:
+        """Send a message; return False if Redis is unavailable, in which case a notification is sent again."""
+        if message.reply is not None and message.reply.called:
+            # The caller was cancelled.
             return True
         try:
-            answer = await self._call(entry, given)
+            reply = await self._run(message)
         except ScriptFailed as error:
-            logger.error("OMOcaptcha: the Redis of OMOCAPTCHA_REDIS_URL cannot do %s: %s", entry.name, error)
-            _answer(entry, error)
+            logger.error("OMOcaptcha: the Redis of OMOCAPTCHA_REDIS_URL cannot run %s: %s", message.command, error)
+            _reply(message, error)
             return True
-        except RedisAway as error:
-            self._is_away(error)
+        except RedisUnavailable as error:
+            self._mark_unavailable(error)
             return False
-        self._is_there()
-        _answer(entry, answer)
+        self._mark_available()
+        _reply(message, reply)
         return True
 
-    async def _call(self, entry: _Entry, given: Given) -> Any:
-        numbered = given if entry.answer is not None else {**given, "number": entry.number}
-        # Words of others may hold what is no text to Redis.
-        text = json.dumps(numbered, ensure_ascii=False).encode("utf-8", "replace").decode()
-        return await self._script(keys_of(self._fleet, self._worker, given), [entry.name, text])
+    async def _run(self, message: _Message) -> Any:
+        # An error message of the service may hold lone surrogates, which cannot be encoded.
+        text = json.dumps(message.arguments, ensure_ascii=False).encode("utf-8", "replace").decode()
+        return await self._script(keys_of(self._fleet, self._worker, message.arguments), [message.command, text])
 
-    def _is_there(self) -> None:
-        if self._away_since is not None:
-            logger.info("OMOcaptcha: Redis is back after %.0f s", self.away_for)
-            self._away_since = None
+    def _mark_available(self) -> None:
+        if self._unavailable_since is not None:
+            logger.info("OMOcaptcha: Redis is back after %.0f s", self.unavailable_for)
+            self._unavailable_since = None
 
-    def _is_away(self, error: RedisAway) -> None:
+    def _mark_unavailable(self, error: RedisUnavailable) -> None:
         now = self._clock()
-        self._try_again_at = now + TRY_EVERY
-        if self._away_since is None:
-            self._away_since = now
-        if self._said_at is None or now - self._said_at >= _SAY_EVERY:
-            self._said_at = now
+        self._retry_at = now + RETRY_INTERVAL
+        if self._unavailable_since is None:
+            self._unavailable_since = now
+        if self._warned_at is None or now - self._warned_at >= _WARNING_INTERVAL:
+            self._warned_at = now
             logger.warning(
                 "OMOcaptcha: the Redis of OMOCAPTCHA_REDIS_URL does not answer (%s); the crawl goes on, %s",
                 error,
                 self._meanwhile,
             )
-        # Who asks decides whether to ask again.
-        asked = [entry for entry in self._entries if entry.answer is not None]
-        self._entries = deque(entry for entry in self._entries if entry.answer is None)
-        call_later(TRY_EVERY, self._begin)
-        for entry in asked:
-            _answer(entry, error)
+        call_later(RETRY_INTERVAL, self._start)
+        # Callers decide themselves whether to call again.
+        calls = [message for message in self._queue if message.reply is not None]
+        self._queue = deque(message for message in self._queue if message.reply is None)
+        for message in calls:
+            _reply(message, error)
 
 
-def _answer(entry: _Entry, answer: Any) -> None:
-    if entry.answer is None or entry.answer.called:
+def _reply(message: _Message, value: Any) -> None:
+    if message.reply is None or message.reply.called:
         return
-    if isinstance(answer, Exception):
-        entry.answer.errback(answer)
+    if isinstance(value, Exception):
+        message.reply.errback(value)
     else:
-        entry.answer.callback(answer)
+        message.reply.callback(value)

@@ -1,7 +1,7 @@
-"""A Lua script that runs in a Redis, called without holding up the crawl.
+"""Run a Lua script in Redis without blocking the crawl.
 
-With an asyncio loop the client is redis-py's asynchronous one; with another reactor its blocking one, in threads. It
-neither repeats a call whose answer is lost nor knows what the script does.
+On an asyncio loop this uses redis-py's asynchronous client, on other reactors its blocking client in threads. It never
+repeats a call whose reply was lost.
 """
 
 from __future__ import annotations
@@ -21,28 +21,28 @@ if TYPE_CHECKING:
     from scrapy_omocaptcha.settings.secret import Secret
 
 _TIMEOUT = 2.0
-"""Seconds to connect, and for an answer; Redis needs a thousandth."""
+"""Seconds to connect, and to wait for a reply. Redis needs about a millisecond."""
 
 
-class RedisAway(Exception):
-    """Redis does not answer, or not with what was asked: down, slow, full, a wrong password. Whether it has run the
-    script is not known."""
+class RedisUnavailable(Exception):
+    """Redis gives no usable reply: it is down, slow or full, or the password is wrong. The script may have run."""
 
 
-class ScriptFailed(RedisAway):
-    """Redis is there, and the script has run into an error: what was asked will not do, now or later."""
+class ScriptFailed(RedisUnavailable):
+    """Redis is available, but the script raised an error, so repeating the call is of no use."""
 
 
 class RedisScript:
-    """:param url: ``redis://``, ``rediss://`` or ``unix://``, with a password if there is one.
+    """A Lua script that is registered with a Redis client.
 
-    :raises NotConfigured: redis-py is not installed.
-    :raises ValueError: the URL means nothing to it.
+    :param url: ``redis://``, ``rediss://`` or ``unix://``, with a password if there is one.
+    :raises NotConfigured: when redis-py is not installed.
+    :raises ValueError: when redis-py does not understand the URL.
     """
 
     def __init__(self, url: Secret, lua: str) -> None:
         try:
-            # Only who shares limits needs it.
+            # redis-py is an optional dependency.
             import redis.asyncio
             from redis.backoff import NoBackoff
             from redis.retry import Retry
@@ -55,35 +55,35 @@ class RedisScript:
                 url.reveal(),
                 socket_timeout=_TIMEOUT,
                 socket_connect_timeout=_TIMEOUT,
-                # What is asked again behind our back could be asked after what was asked later.
+                # Disable redis-py's retries: a repeated command could overtake a later one.
                 retry=Retry(NoBackoff(), 0),
                 decode_responses=True,
             )
-            # The options of a URL are read only when it connects, at the first challenge.
+            # Check the options of the URL now; redis-py would read them at the first challenge.
             self._client.connection_pool.make_connection()
         except (TypeError, ValueError) as error:
-            # Its words may repeat the URL, which may hold a password.
+            # The error of redis-py may quote the URL, which may hold a password.
             raise ValueError(
                 f"OMOCAPTCHA_REDIS_URL is nothing that redis-py understands ({type(error).__name__}): it must be a URL "
                 "such as 'redis://127.0.0.1:6379/0', with options that redis-py knows"
             ) from None
         self._script = self._client.register_script(lua)
-        self._broken = (redis.exceptions.RedisError, OSError)
+        self._errors = (redis.exceptions.RedisError, OSError)
         self._script_error = redis.exceptions.ResponseError
 
     async def __call__(self, keys: Sequence[str], arguments: Sequence[str]) -> Any:
-        """What the script returns.
+        """Run the script and return its reply.
 
-        :raises ScriptFailed: the script runs into an error.
-        :raises RedisAway: Redis does not answer.
+        :raises ScriptFailed: when the script raises an error.
+        :raises RedisUnavailable: when Redis does not reply.
         """
         try:
             if self._asynchronous:
                 return await self._script(keys, arguments)
             return await maybe_deferred_to_future(deferToThread(self._script, keys, arguments))
-        except self._broken as error:
-            # Full, read-only and forbidden have classes of their own.
-            kind = ScriptFailed if type(error) is self._script_error else RedisAway
+        except self._errors as error:
+            # A Redis that is full or read-only, or forbids the script, raises subclasses of this class.
+            kind = ScriptFailed if type(error) is self._script_error else RedisUnavailable
             password = self._client.connection_pool.connection_kwargs.get("password") or ""
             raise kind(f"{type(error).__name__}: {masked(str(error), password)}") from None
 

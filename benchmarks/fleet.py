@@ -213,7 +213,7 @@ def _memory(scale: Scale) -> Table:
     rows: list[tuple[str, Crawled, tuple[str, ...]]] = [
         ("a job that was sent within four minutes", solved, (":jobs", ":expiry")),
         ("a host", solved, (":hosts",)),
-        ("a host whose jobs fail, besides", failed, (":breaker:", ":keys:")),
+        ("a host whose jobs fail, besides", failed, (":breaker:", ":failed_keys:")),
     ]
     return Table(
         title="A fleet: what Redis keeps",

@@ -146,7 +146,7 @@ def ask(polling: Polling, solved: float) -> tuple[float, tuple[float, float]]:
     """One job that is solved so many seconds after its creation: its cost, and what is seen of it."""
     waited, asked = 0.0, 0
     while True:
-        now = polling.next_question(waited, asked)
+        now = polling.next_poll(waited, asked)
         asked += 1
         if now >= solved:
             return now - solved + QUESTION * asked, (waited, now)
@@ -160,7 +160,7 @@ def our_costs(times: Times, crawls: int, sample: Sequence[float], at: Sequence[i
         rng = random.Random(crawl)
         polling = Polling(INTERVAL, random=random.Random(1000 + crawl))
         for _ in range(60 if times.before else 0):
-            polling.saw(*ask(polling, times.before.draw(rng))[1])  # type: ignore[union-attr]
+            polling.record(*ask(polling, times.before.draw(rng))[1])  # type: ignore[union-attr]
         under_way: list[tuple[float, float]] = []
         for seen in _solves(polling, times, rng, under_way, max(at)):
             if seen + 1 in costs:
@@ -176,11 +176,11 @@ def _solves(
         yield seen
         while len(under_way) < times.at_once:
             under_way.append(ask(polling, times.draw(rng))[1])
-        polling.saw(*under_way.pop(rng.randrange(len(under_way))))
+        polling.record(*under_way.pop(rng.randrange(len(under_way))))
 
 
 def cpu(times: Times, solves: int = 300) -> tuple[float, float]:
-    """Microseconds of CPU for a ``next_question`` and for a ``saw``, plans included."""
+    """Microseconds of CPU for a ``next_poll`` and for a ``record``, plans included."""
     rng, polling = random.Random(1), Polling(INTERVAL, random=random.Random(2))
     asking = learning = 0.0
     questions = 0
@@ -188,9 +188,9 @@ def cpu(times: Times, solves: int = 300) -> tuple[float, float]:
         solved, waited, now, asked = times.draw(rng), 0.0, 0.0, 0
         start = time.process_time()
         while now < solved:
-            waited, now, asked = now, polling.next_question(now, asked), asked + 1
+            waited, now, asked = now, polling.next_poll(now, asked), asked + 1
         middle = time.process_time()
-        polling.saw(waited, now)
+        polling.record(waited, now)
         asking, learning, questions = (
             asking + middle - start,
             learning + time.process_time() - middle,

@@ -43,8 +43,8 @@ class Polling:
         """Return when to poll a job that has been polled ``polls`` times, last at ``last_poll``."""
         if not polls:
             return math.exp(self._mean - _SIGMAS_EARLY * self._sigma) * self._random.uniform(1 - _JITTER, 1 + _JITTER)
-        # While the hazard is h, polling every s seconds costs s / 2 of waiting and 1 / (h * s) polls for each solve. The
-        # sum is smallest for this s.
+        # While the hazard is h, polling every s seconds costs s / 2 seconds of waiting and 1 / (h * s) polls for each
+        # solve. The sum is smallest for this s.
         interval = math.sqrt(2 * _POLL_COST * self._second / self._hazard(last_poll))
         interval = min(interval * self._random.uniform(1 - _JITTER, 1), _MAX_INTERVAL * self._second)
         return last_poll + max(interval, self._min_interval)

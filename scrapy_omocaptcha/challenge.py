@@ -1,7 +1,4 @@
-"""The values that travel through the package: what a page asks for, and the answer to it.
-
-Plain frozen data. Nothing here reads a page, a setting or the network.
-"""
+"""The values that the other modules exchange: a challenge, its form, and the token that solves it."""
 
 from __future__ import annotations
 
@@ -9,29 +6,27 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 TOKEN_FIELD = "g-recaptcha-response"
-"""Name of the form field in which a reCAPTCHA v2 token travels (Google's documentation)."""
+"""Name of the form field that carries a reCAPTCHA v2 token (Google's documentation)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """An HTML form, as a browser would send it.
-
-    ``fields`` are the pairs that are sent, in the order in which they are sent; the place of the token is held by
-    a pair ``("g-recaptcha-response", "")``.
-    """
+    """An HTML form as a browser would submit it."""
 
     method: str
     """``"GET"`` or ``"POST"``."""
     url: str
     """Absolute address that the form is sent to."""
     fields: tuple[tuple[str, str], ...]
+    """Names and values in the order in which they are sent. An empty ``g-recaptcha-response`` waits for the token."""
     enctype: str = "application/x-www-form-urlencoded"
     charset: str = "utf-8"
     """Encoding in which the fields are sent."""
     files: frozenset[str] = frozenset()
     """Names of file inputs; they are sent empty."""
-    place: int | None = None
-    """Which of ``fields`` takes the token; ``None``: the first pair that holds a place, else one more at the end."""
+    token_index: int | None = None
+    """Index in ``fields`` of the pair that takes the token. ``None``: the first empty ``g-recaptcha-response``, or a new
+    pair at the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,32 +42,33 @@ class Challenge:
     data_s: str | None = None
     """Value of ``data-s``, which Google's own pages carry; ``None`` elsewhere."""
     callback: str | None = None
-    """The name in ``data-callback``, of the page's function that is handed the token; ``None`` without one."""
+    """Name of the page's function that receives the token (``data-callback``); ``None`` if there is none."""
     form: Form | None = None
     """The form that holds the widget, or ``None``."""
     blocking: bool = False
-    """The page is the challenge: it withholds its content until the widget is solved."""
+    """Whether the page is the challenge: it withholds its content until the widget is solved."""
     evidence: tuple[str, ...] = ()
-    """Why ``blocking`` is what it is, in short phrases for a person."""
+    """Reasons for ``blocking``, in short phrases for a person."""
     scripted: bool = False
-    """The page's script does something with the token that no submission of ``form`` does."""
+    """Whether the page's script does something with the token that submitting ``form`` does not do."""
     others: tuple[Challenge, ...] = ()
     """Further widgets of the page, in document order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """The answer of a job: good for one use, for two minutes, on the site of its key.
+    """The result of a job. It is valid once, for two minutes, on the site of its key.
 
-    Its value is in no representation of it, and it cannot be pickled, so that it reaches neither a log nor a disk.
+    Its representation hides the value, and it cannot be pickled, so that the value reaches neither a log nor a disk.
     """
 
     value: str = field(repr=False)
     sitekey: str
     made_at: float
-    """When the job was last seen unfinished, in seconds of the monotonic clock: the token is no older than that."""
+    """Lower bound of the time at which the token was made, when the job was last seen unfinished, in seconds of the
+    monotonic clock."""
     job: str = ""
-    """The job's id at the service."""
+    """Id of the job at the service."""
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a token is used once and at once; it cannot be pickled")

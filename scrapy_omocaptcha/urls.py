@@ -1,4 +1,4 @@
-"""What of an address others may know, and whose it is. Pure."""
+"""Questions about an address: what of it may be shown, which host and which site it belongs to."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ if TYPE_CHECKING:
 
 _PORTS = {"http": 80, "https": 443}
 
-# The list that ships with the library: no download, and github.io counts as a suffix.
+# Use the list that ships with the library instead of downloading one, and count github.io as a suffix.
 _registrable = TLDExtract(suffix_list_urls=(), include_psl_private_domains=True, cache_dir=None)
 
 
 def public_address(url: str) -> str:
-    """Scheme, host and path: what others may know of it, without its query, fragment or user."""
+    """Return scheme, host and path of ``url``, the parts that may be shown, without user, query and fragment."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def host_of(url: str) -> str:
-    """The host, in lower case and without a port; empty where there is none."""
+    """Return the host of ``url`` in lower case without the port, or ``""`` if there is none."""
     return urlsplit(url).hostname or ""
 
 
 def is_allowed(host: str, domains: Iterable[str]) -> bool:
-    """Whether a host is one of ``domains`` or below one; no domains means every host."""
+    """Return whether ``host`` is one of ``domains`` or a subdomain of one; without domains, every host is allowed."""
     domains = tuple(domains)
     host = host.lower().rstrip(".")
     return not domains or any(host == domain or host.endswith("." + domain) for domain in domains)
 
 
 def same_site(page: str, target: str) -> bool:
-    """Whether a token of ``page`` may go to ``target``.
+    """Return whether a token of ``page`` may be sent to ``target``.
 
-    The same registrable domain (private suffixes counted), or the same address for IPs and bare names; never from
-    https to http; the page's own port or the scheme's default.
+    Both must have the same registrable domain (private suffixes count), or be the same IP address or bare name. The
+    port must be the page's or the scheme's default. Nothing may go from https to http.
     """
     try:
         here, there = urlsplit(page), urlsplit(target)
@@ -48,7 +48,7 @@ def same_site(page: str, target: str) -> bool:
     except ValueError:
         return False
     if "\\" in there.netloc:
-        # Programs do not agree where it leads.
+        # Programs disagree about the host of such an address.
         return False
     if there.scheme not in _PORTS or not here.hostname or not there.hostname:
         return False
@@ -66,7 +66,7 @@ def _port(parts: SplitResult) -> int | None:
 def _site(host: str) -> str:
     host = host.rstrip(".").lower()
     with suppress(UnicodeError):
-        # As Scrapy spells it when it sends the request.
+        # Scrapy encodes the host like this when it sends the request.
         host = host.encode("idna").decode()
     try:
         return ipaddress.ip_address(host).compressed

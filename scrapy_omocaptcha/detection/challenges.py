@@ -19,7 +19,7 @@ from scrapy_omocaptcha.challenge import Challenge, Form
 from scrapy_omocaptcha.detection.blocking import judge
 from scrapy_omocaptcha.detection.callbacks import Callbacks, Deed
 from scrapy_omocaptcha.detection.widgets import Widget, find_widgets
-from scrapy_omocaptcha.forms.page import parsed_page
+from scrapy_omocaptcha.forms.page import parse_page
 from scrapy_omocaptcha.forms.reading import find_form, read_form
 
 _WORD = b"recaptcha"
@@ -37,7 +37,7 @@ def find_challenge(response: Response) -> Challenge | None:
     """
     if not _mentions_recaptcha(response) or not isinstance(response, (HtmlResponse, XmlResponse)):
         return None
-    selector = parsed_page(response)
+    selector = parse_page(response)
     if selector is None:
         return None
     markup = response.text
@@ -76,7 +76,7 @@ class _Forms:
                     page_url=self._url,
                     base_url=self._base_url,
                     encoding=self._encoding,
-                    token_at=[widget for widget, owner in self._owners.items() if owner is form],
+                    widgets=[widget for widget, owner in self._owners.items() if owner is form],
                     pressed=pressed,
                 )
             except ValueError:

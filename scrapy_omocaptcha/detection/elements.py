@@ -14,7 +14,7 @@ from lxml.etree import XPath
 from lxml.html import HtmlElement
 
 from scrapy_omocaptcha.detection.inline_scripts import KEY, Inline
-from scrapy_omocaptcha.forms.ancestors import Around
+from scrapy_omocaptcha.forms.ancestors import Inherited
 
 DEAD = (
     "template",
@@ -58,9 +58,9 @@ _NO_CONTAINER = ("<script", "<link", "<iframe", "<meta", "<img", "<a ", "</", "<
 _NO_WIDGET = frozenset(("form", "link", "meta", "body", "html", "script", "iframe", "style"))
 
 
-def dead() -> Around[bool]:
+def dead() -> Inherited[bool]:
     """For the elements of one page: a browser with scripts does not show them as elements of the page."""
-    return Around(False, lambda element, is_dead: is_dead or element.tag in DEAD)
+    return Inherited(False, lambda element, is_dead: is_dead or element.tag in DEAD)
 
 
 class Candidates:

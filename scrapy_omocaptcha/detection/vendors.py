@@ -13,7 +13,7 @@ from scrapy.http import Response
 from scrapy_omocaptcha.detection.blocking import REFUSING
 from scrapy_omocaptcha.detection.content import Reading, asked
 from scrapy_omocaptcha.detection.phrases import wall_phrase
-from scrapy_omocaptcha.forms.page import parsed_page
+from scrapy_omocaptcha.forms.page import parse_page
 
 _MARKS = {
     # A wall's own name says more than that of the captcha it holds, so walls stand first.
@@ -53,7 +53,7 @@ def find_other_captcha(response: Response) -> str | None:
         return None
     body = response.body
     name = next((name for name, marks in _MARKS.items() if any(mark in body for mark in marks)), None)
-    selector = parsed_page(response) if name else None
+    selector = parse_page(response) if name else None
     return name if selector is not None and _is_bare(selector.root) else None
 
 

@@ -1,6 +1,7 @@
-"""What the elements around another make of it: each of them is asked once, however many stand in it.
+"""Values that elements inherit from their ancestors.
 
-A page may be two thousand elements deep and hold a million fields; to walk up from every one of them takes minutes.
+A page may nest two thousand elements and hold a million fields. Walking up from every field would take minutes, so the
+value of each ancestor is computed once.
 """
 
 from __future__ import annotations
@@ -13,25 +14,25 @@ from lxml.html import HtmlElement
 T = TypeVar("T")
 
 
-class Around(Generic[T]):
-    """Something that holds for all that stands in an element, known for each place of one page.
+class Inherited(Generic[T]):
+    """A value that the elements of one page inherit from their ancestors.
 
-    :param outermost: what holds outside of all elements.
-    :param inside: what holds in an element, told from what holds around it.
+    :param initial: the value that the root element inherits.
+    :param derive: returns the value inside an element, given the element and the value that it inherits.
     """
 
-    def __init__(self, outermost: T, inside: Callable[[HtmlElement, T], T]) -> None:
-        self._known: dict[HtmlElement | None, T] = {None: outermost}
-        self._inside = inside
+    def __init__(self, initial: T, derive: Callable[[HtmlElement, T], T]) -> None:
+        self._inside: dict[HtmlElement | None, T] = {None: initial}
+        self._derive = derive
 
     def __call__(self, element: HtmlElement) -> T:
-        """What holds where ``element`` stands."""
-        unknown = []
-        parent = element.getparent()
-        while parent not in self._known:
-            unknown.append(parent)
-            parent = parent.getparent()
-        held = self._known[parent]
-        for ancestor in reversed(unknown):
-            held = self._known[ancestor] = self._inside(ancestor, held)
-        return held
+        """Return the value that ``element`` inherits."""
+        pending = []
+        ancestor = element.getparent()
+        while ancestor not in self._inside:
+            pending.append(ancestor)
+            ancestor = ancestor.getparent()
+        value = self._inside[ancestor]
+        for ancestor in reversed(pending):
+            value = self._inside[ancestor] = self._derive(ancestor, value)
+        return value

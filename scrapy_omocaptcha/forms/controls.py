@@ -1,15 +1,14 @@
-"""What a form control is worth before anybody has touched it: the value that a browser would send for it.
+"""The values that a browser sends for form controls that nobody has changed.
 
-Knows one element at a time and nothing of the form around it, of networks or of settings. The rules are
-those of the HTML standard ("constructing the entry list", and the value sanitisation of each type of input).
+Each function looks at one control; its form and its ancestors are left to the caller. The rules are those of the HTML
+standard: "constructing the entry list", and the value sanitization algorithm of each type of input.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import suppress
-from math import ceil, floor, isfinite
+from math import isfinite
 
 from lxml.etree import iterwalk
 from lxml.html import HtmlElement
@@ -20,7 +19,6 @@ BUTTON_TYPES = SUBMIT_TYPES | {"button", "reset"}
 _DATE = r"\d{4,}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])"
 _TIME = r"(?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d{1,3})?)?"
 _ONE_LINE = frozenset({"text", "search", "tel", "url", "email", "password"})
-_DIRECTED = _ONE_LINE | {"hidden"}
 _KEYWORDS = (
     _ONE_LINE
     | BUTTON_TYPES
@@ -38,24 +36,30 @@ _DATES = {
 }
 
 
-def kind(control: HtmlElement) -> str:
-    """The type of an ``input`` or ``button`` as a browser takes it (``"text"`` for unknown words)."""
+def input_type(control: HtmlElement) -> str:
+    """Return the type of an ``input`` or ``button`` as browsers understand it: ``"text"`` for unknown words."""
     word = (control.get("type") or "").lower()
     if control.tag == "button":
         return word if word in ("reset", "button") else "submit"
     return word if word in _KEYWORDS else "text"
 
 
-def values(control: HtmlElement, charset: str) -> Iterator[str]:
-    """The values that ``control`` sends; none for an unchecked box.
+def is_input(control: HtmlElement, *types: str) -> bool:
+    """Return whether ``control`` is an ``input`` of one of ``types``."""
+    return control.tag == "input" and input_type(control) in types
 
-    ``charset`` is the name that a hidden ``_charset_`` field is filled with. Buttons are worth their value
-    attribute; whether they are sent at all is for the form to say.
+
+def values(control: HtmlElement, charset: str) -> Iterator[str]:
+    """Yield the values that ``control`` sends: none for an unchecked box, one per selected option of a list.
+
+    The value of a button is yielded too; the caller decides which button is sent.
+
+    :param charset: the form's encoding, as a hidden ``_charset_`` field sends it.
     """
     if control.tag == "select":
         yield from _selected(control)
     elif control.tag == "textarea":
-        # The parser drops one newline after the start tag.
+        # The HTML parser drops one newline after the start tag.
         yield _newlines(control.text_content()).removeprefix("\n")
     elif control.tag == "button":
         yield control.get("value") or ""
@@ -63,27 +67,8 @@ def values(control: HtmlElement, charset: str) -> Iterator[str]:
         yield from _input_values(control, charset)
 
 
-def direction(control: HtmlElement, around: str) -> tuple[str, str] | None:
-    """The further pair that an attribute ``dirname`` adds (its name, and ``"ltr"`` or ``"rtl"``), or None.
-
-    ``around`` is the direction of what stands around ``control``.
-    """
-    name = control.get("dirname")
-    if not name or not (control.tag == "textarea" or (control.tag == "input" and kind(control) in _DIRECTED)):
-        return None
-    if control.get("dir") is None and control.tag == "input" and kind(control) == "tel":
-        return name, "ltr"
-    return name, stated_direction(control) or around
-
-
-def stated_direction(element: HtmlElement) -> str | None:
-    """``"ltr"`` or ``"rtl"`` where the attribute ``dir`` of ``element`` says so."""
-    word = (element.get("dir") or "").lower()
-    return word if word in ("ltr", "rtl") else None
-
-
 def _input_values(control: HtmlElement, charset: str) -> Iterator[str]:
-    type_, value = kind(control), control.get("value")
+    type_, value = input_type(control), control.get("value")
     if type_ in ("checkbox", "radio"):
         if control.get("checked") is not None:
             yield "on" if value is None else value
@@ -117,32 +102,15 @@ def _sanitised(type_: str, value: str, control: HtmlElement) -> str:
 
 
 def _in_range(value: str, control: HtmlElement) -> str:
-    """A slider always has a value: the nearest one that its limits and its step allow."""
+    """Return the value of a slider: within its limits, and in their middle where none is given. Steps are ignored."""
     low, high = _float(control.get("min"), 0.0), _float(control.get("max"), 100.0)
-    step = _float(control.get("step"), 1.0)
     number = _float(value, low + (high - low) / 2 if high > low else low)
-    number = max(low, min(number, high))
-    if step > 0 and (control.get("step") or "").lower() != "any":
-        base = _float(control.get("min"), _float(control.get("value"), 0.0))
-        # More steps than there are numbers are as good as none.
-        with suppress(OverflowError):
-            number = _on_step(number, low, high, base, step)
-    return f"{number:.12g}"
+    return f"{max(low, min(number, high)):.12g}"
 
 
-def _on_step(number: float, low: float, high: float, base: float, step: float) -> float:
-    """:raises OverflowError: steps so small, or limits so far away, that floating point does not count them."""
-    number = base + floor((number - base) / step + 0.5) * step
-    if number > high >= low:
-        number = base + floor((high - base) / step) * step
-    if number < low:
-        number = base + ceil((low - base) / step) * step
-    return number
-
-
-def _float(text: str | None, otherwise: float) -> float:
-    number = float(text) if text and _NUMBER.fullmatch(text) else otherwise
-    return number if isfinite(number) else otherwise
+def _float(text: str | None, default: float) -> float:
+    number = float(text) if text and _NUMBER.fullmatch(text) else default
+    return number if isfinite(number) else default
 
 
 def _selected(select: HtmlElement) -> Iterator[str]:
@@ -159,7 +127,7 @@ def _selected(select: HtmlElement) -> Iterator[str]:
 
 
 def _options(select: HtmlElement) -> Iterator[HtmlElement]:
-    """The options of ``select``; not those of a select in it, which a browser would not have let stand there."""
+    """Yield the options of ``select``, without those of nested lists: a browser's parser would have moved those out."""
     walk = iterwalk(select, events=("start",), tag=("option", "select"))
     for _, element in walk:
         if element.tag == "option":

@@ -1,4 +1,4 @@
-"""A response parsed as the page that a browser would make of it."""
+"""Parsing a response into the page that a browser would make of it."""
 
 from __future__ import annotations
 
@@ -11,19 +11,22 @@ from scrapy.http import HtmlResponse, Response, XmlResponse
 _XHTML = re.compile(r"<(?:\w+:)?html[\s>]", re.IGNORECASE)
 
 
-def parsed_page(response: Response) -> Selector | None:
-    """The page, by ``response.selector`` where that can be, so that nobody parses it again; None for what is none."""
+def parse_page(response: Response) -> Selector | None:
+    """Parse ``response`` as HTML, with ``response.selector`` where possible, so that a page is parsed once.
+
+    :returns: None if the response is not a page, or its text cannot be decoded.
+    """
     if not isinstance(response, (HtmlResponse, XmlResponse)):
         return None
     try:
         text = response.text
     except (LookupError, UnicodeError):
-        # It claims an encoding by which Python knows something else (hex, idna); nobody has the page's text.
+        # The encoding that the response claims is known to Python as something else (hex, idna).
         return None
     if isinstance(response, HtmlResponse):
-        with suppress(ValueError):  # Scrapy's way of taking a <base> that is no address
+        with suppress(ValueError):  # Scrapy raises it for a <base> that is not a valid URL.
             return response.selector
     elif not _XHTML.search(text, 0, 2000):
         return None
-    # Scrapy's own selector of XHTML is one for XML, in which neither a form nor a script is what it is in HTML.
+    # Scrapy parses XHTML as XML, in which forms and scripts are not what they are in HTML.
     return Selector(text=text, type="html")

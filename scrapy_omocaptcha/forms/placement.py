@@ -1,7 +1,4 @@
-"""``meta["omocaptcha"]["put"]``: where in a request a token goes that is wanted before the request is sent.
-
-Pure: a request and a token go in, a request comes out.
-"""
+"""``meta["omocaptcha"]["put"]``: writing a token into a request that needs it from the start."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ from urllib.parse import unquote_plus
 
 from scrapy import Request
 
-from scrapy_omocaptcha.forms.encoding import urlencode
+from scrapy_omocaptcha.forms.encoding import percent_encode
 from scrapy_omocaptcha.forms.submission import TOKEN_META, Submission
 
 _VALID = "form:NAME, json:/pointer, header:NAME, query:NAME or cookie:NAME"
@@ -24,32 +21,32 @@ Changes = dict[str, Any]
 
 
 def check_put(put: str) -> None:
-    """Say whether ``put`` is understood, before anything is bought for it.
+    """Check that ``put`` is valid, before anything is bought for it.
 
-    :raises ValueError: it is not; the message names it and what is valid.
+    :raises ValueError: if it is not; the message names it and the valid forms.
     """
     _parse(put)
 
 
 def put_token(request: Request, put: str, token: str) -> Submission:
-    """``request`` with ``token`` at the place that ``put`` names; all else, its callback included, as it was.
+    """Return ``request`` with ``token`` written where ``put`` says, and otherwise unchanged, callback included.
 
-    :raises ValueError: ``put`` is not understood, or the request has no such place.
+    :raises ValueError: if ``put`` is invalid, or does not fit the request.
     """
     kind, name = _parse(put)
     changes = {"meta": {**request.meta, **TOKEN_META}, "dont_filter": True, "headers": request.headers.copy()}
     try:
-        _PLACES[kind](request, name, token, changes)
+        _WRITERS[kind](request, name, token, changes)
     except ValueError as error:
         raise ValueError(f"{put!r} in meta['omocaptcha'] does not fit {request}: {error}") from error
-    # Not request.replace(): what a subclass adds (JsonRequest, FormRequest) has gone into the body already.
+    # Not request.replace(): JsonRequest and FormRequest would add their own data to the body once more.
     kept = {attribute: getattr(request, attribute) for attribute in Request.attributes}
     return Submission(**{**kept, **changes}, secret=token)
 
 
 def _parse(put: str) -> tuple[str, str]:
     kind, colon, name = put.partition(":") if isinstance(put, str) else ("", "", "")
-    valid = bool(kind in _PLACES and colon and name)
+    valid = bool(kind in _WRITERS and colon and name)
     if kind in ("header", "cookie"):
         valid = valid and bool(_HTTP_NAME.fullmatch(name)) and (kind, name.lower()) != ("header", "cookie")
     if kind == "json":
@@ -59,25 +56,25 @@ def _parse(put: str) -> tuple[str, str]:
     return kind, name
 
 
-def _into_form(request: Request, name: str, token: str, changes: Changes) -> None:
-    stated = request.headers.get("Content-Type")
-    if stated is not None and stated.partition(b";")[0].strip().lower() != _FORM_TYPE:
-        raise ValueError(f"its body is {stated.decode('latin-1')}, not {_FORM_TYPE.decode()}")
-    if stated is None and request.method == "GET":
+def _write_form(request: Request, name: str, token: str, changes: Changes) -> None:
+    content_type = request.headers.get("Content-Type")
+    if content_type is not None and content_type.partition(b";")[0].strip().lower() != _FORM_TYPE:
+        raise ValueError(f"its body is {content_type.decode('latin-1')}, not {_FORM_TYPE.decode()}")
+    if content_type is None and request.method == "GET":
         raise ValueError("a GET request has no form in its body; query:NAME puts the token into its address")
     changes["headers"].setdefault("Content-Type", _FORM_TYPE)
     changes["body"] = _with_pair(request.body.decode("latin-1"), name, token).encode("latin-1")
 
 
-def _into_query(request: Request, name: str, token: str, changes: Changes) -> None:
+def _write_query(request: Request, name: str, token: str, changes: Changes) -> None:
     address, hash_, fragment = request.url.partition("#")
     path, _, query = address.partition("?")
     changes["url"] = path + "?" + _with_pair(query, name, token) + hash_ + fragment
 
 
 def _with_pair(pairs: str, name: str, token: str) -> str:
-    """``pairs`` with the first of that name changed and further ones left out, or with one more."""
-    pair = f"{urlencode(name)}={urlencode(token)}"
+    """Replace the first of ``pairs`` that has that name and drop the others, or append a pair if there is none."""
+    pair = f"{percent_encode(name)}={percent_encode(token)}"
     result: list[str] = []
     for old in pairs.split("&") if pairs else ():
         if unquote_plus(old.partition("=")[0]) != name:
@@ -87,46 +84,46 @@ def _with_pair(pairs: str, name: str, token: str) -> str:
     return "&".join(result if pair in result else [*result, pair])
 
 
-def _into_json(request: Request, name: str, token: str, changes: Changes) -> None:
+def _write_json(request: Request, name: str, token: str, changes: Changes) -> None:
     try:
         document = json.loads(request.body)
     except ValueError as error:
         raise ValueError("its body is not JSON") from error
     *path, last = [key.replace("~1", "/").replace("~0", "~") for key in name.split("/")[1:]]
-    place = document
+    parent = document
     for key in path:
-        place = _step(place, key)
-    if isinstance(place, dict):
-        place[last] = token
-    elif isinstance(place, list) and last in ("-", str(len(place))):
-        place.append(token)
+        parent = _child(parent, key)
+    if isinstance(parent, dict):
+        parent[last] = token
+    elif isinstance(parent, list) and last in ("-", str(len(parent))):
+        parent.append(token)
     else:
-        _step(place, last)
-        place[int(last)] = token
+        _child(parent, last)
+        parent[int(last)] = token
     changes["headers"].setdefault("Content-Type", b"application/json")
     changes["body"] = json.dumps(document).encode()
 
 
-def _step(place: Any, key: str) -> Any:
-    if isinstance(place, dict) and key in place:
-        return place[key]
-    if isinstance(place, list) and re.fullmatch(r"0|[1-9][0-9]*", key) and int(key) < len(place):
-        return place[int(key)]
+def _child(parent: Any, key: str) -> Any:
+    if isinstance(parent, dict) and key in parent:
+        return parent[key]
+    if isinstance(parent, list) and re.fullmatch(r"0|[1-9][0-9]*", key) and int(key) < len(parent):
+        return parent[int(key)]
     raise ValueError(f"its JSON has nothing at {key!r}")
 
 
-def _into_header(request: Request, name: str, token: str, changes: Changes) -> None:
+def _write_header(request: Request, name: str, token: str, changes: Changes) -> None:
     changes["headers"][name] = token
 
 
-def _into_cookie(request: Request, name: str, token: str, changes: Changes) -> None:
+def _write_cookie(request: Request, name: str, token: str, changes: Changes) -> None:
     changes["cookie"] = name
 
 
-_PLACES: dict[str, Callable[[Request, str, str, Changes], None]] = {
-    "form": _into_form,
-    "json": _into_json,
-    "header": _into_header,
-    "query": _into_query,
-    "cookie": _into_cookie,
+_WRITERS: dict[str, Callable[[Request, str, str, Changes], None]] = {
+    "form": _write_form,
+    "json": _write_json,
+    "header": _write_header,
+    "query": _write_query,
+    "cookie": _write_cookie,
 }

@@ -1,7 +1,6 @@
-"""What a page lets out about itself with a request that it makes: the headers ``Referer`` and ``Origin``.
+"""The headers ``Referer`` and ``Origin`` of a request that a page makes.
 
-Pure. The rules are those of the W3C Referrer Policy and of the Fetch standard ("append a request `Origin`
-header").
+The rules are those of the W3C Referrer Policy and of the Fetch standard ("append a request `Origin` header").
 """
 
 from __future__ import annotations
@@ -12,12 +11,12 @@ from urllib.parse import urlsplit
 
 from scrapy.http import HtmlResponse
 
-from scrapy_omocaptcha.forms.page import parsed_page
+from scrapy_omocaptcha.forms.page import parse_page
 
 if TYPE_CHECKING:
     from scrapy.http import Response
 
-# How much of the page's address goes: to its own origin, to another, and from https to plain http.
+# How much of the page's address is sent to its own origin, to another origin, and from https to http.
 _POLICIES = {
     "no-referrer": ("none", "none", "none"),
     "no-referrer-when-downgrade": ("address", "address", "none"),
@@ -32,21 +31,21 @@ _DEFAULT = "strict-origin-when-cross-origin"
 
 
 def origin(url: str) -> str:
-    """Scheme, host and port of ``url``; the port only where it is not the scheme's own."""
+    """Return scheme, host and port of ``url``, without the port if it is the scheme's default."""
     parts = urlsplit(url)
     host = (parts.hostname or "").lower()
     if ":" in host:
         host = f"[{host}]"
-    own = {"http": 80, "https": 443}.get(parts.scheme)
-    return f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port not in (None, own) else "")
+    default = {"http": 80, "https": 443}.get(parts.scheme)
+    return f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port not in (None, default) else "")
 
 
-def provenance(response: Response, url: str, method: str) -> dict[str, str]:
-    """``Referer`` and ``Origin`` of a navigation from the page ``response`` to ``url``."""
+def referrer_headers(response: Response, url: str, method: str) -> dict[str, str]:
+    """Return ``Referer`` and ``Origin`` of a navigation from the page ``response`` to ``url``."""
     page, target = origin(response.url), origin(url)
     downgrade = page.startswith("https:") and not target.startswith("https:")
-    to_own, to_other, to_plain = _POLICIES[_policy(response)]
-    extent = to_own if page == target else to_plain if downgrade else to_other
+    to_own, to_other, to_http = _POLICIES[_policy(response)]
+    extent = to_own if page == target else to_http if downgrade else to_other
     headers = {}
     if extent == "address":
         headers["Referer"] = re.sub(r"//[^/?#]*@", "//", response.url.partition("#")[0], count=1)
@@ -58,11 +57,11 @@ def provenance(response: Response, url: str, method: str) -> dict[str, str]:
 
 
 def _policy(response: Response) -> str:
-    """The last policy that the page states, in its header or its markup, and that browsers know."""
+    """Return the last policy that the page states in its header or its markup and that browsers know."""
     stated = [
         word for value in response.headers.getlist("Referrer-Policy") for word in value.decode("latin-1").split(",")
     ]
-    page = parsed_page(response) if isinstance(response, HtmlResponse) else None
+    page = parse_page(response) if isinstance(response, HtmlResponse) else None
     if page is not None:
         stated += page.xpath("//meta[@name='referrer']/@content").getall()
     known = [word for word in (text.strip().lower() for text in stated) if word in _POLICIES]

@@ -1,7 +1,6 @@
-"""The request that hands a token to the site.
+"""Building the request that submits a token to the site.
 
-Pure: a challenge and its token go in, a request comes out. Whether it may be sent is the verdict's matter;
-sending it, and judging the answer, is the passage's.
+Other modules decide whether the request may be sent, send it, and judge the answer.
 """
 
 from __future__ import annotations
@@ -12,48 +11,33 @@ from urllib.parse import quote, unquote_plus, urlsplit
 from scrapy import Request
 
 from scrapy_omocaptcha.challenge import TOKEN_FIELD, Challenge, Form, Token
-from scrapy_omocaptcha.forms.encoding import multipart, plain, urlencode, urlencoded
-from scrapy_omocaptcha.forms.referrer import origin, provenance
+from scrapy_omocaptcha.forms.encoding import multipart, percent_encode, text_plain, urlencode
+from scrapy_omocaptcha.forms.referrer import origin, referrer_headers
 
 if TYPE_CHECKING:
     from typing import NoReturn
 
     from scrapy.http import Response
 
-_SESSION_HEADERS = (
-    "User-Agent",
-    "Accept",
-    "Accept-Language",
-    "Accept-Encoding",
-    "DNT",
-    "Proxy-Authorization",
-)
-# What makes the session and the way to it; the rest of a request's meta is about that request alone.
+_SESSION_HEADERS = ("User-Agent", "Accept", "Accept-Language", "Accept-Encoding", "DNT", "Proxy-Authorization")
+# The meta keys of a request's session and connection; the others concern that request alone.
 _SESSION_META = (
-    "cookiejar",
-    "dont_merge_cookies",
-    "proxy",
-    "_auth_proxy",
-    "_scheme_proxy",
-    "bindaddress",
-    "download_slot",
-    "download_timeout",
-    "download_maxsize",
-    "download_warnsize",
+    *("cookiejar", "dont_merge_cookies", "proxy", "_auth_proxy", "_scheme_proxy", "bindaddress"),
+    *("download_slot", "download_timeout", "download_maxsize", "download_warnsize"),
 )
-# Neither repeated nor stored. A redirect's Referer is cut to the origin, since the address of a GET
-# submission holds the token.
+# A request with a token is neither repeated nor stored. The address of a GET submission holds the token, so the Referer
+# of a redirect is cut to the origin.
 TOKEN_META = {"dont_retry": True, "dont_cache": True, "referrer_policy": "origin"}
 
 
 class Submission(Request):
-    """A request that carries a token and shows it to nobody.
+    """A request that carries a token.
 
-    Its representation masks the token, and it can neither be turned into a dictionary nor be pickled, so that no
-    queue writes it to a disk or to Redis. Its copies, such as redirects make, are the same.
+    The token is masked in its representation. It cannot be turned into a dictionary or pickled, so that no queue writes
+    it to a disk or to Redis. Copies of it, such as redirects make, are submissions too.
 
     :param secret: the token.
-    :param cookie: the name of the cookie in which the token travels, if it does.
+    :param cookie: the name of the cookie that carries the token; empty if none does.
     """
 
     __slots__ = ("cookie", "secret")
@@ -65,12 +49,12 @@ class Submission(Request):
 
     def __repr__(self) -> str:
         url = self.url
-        for spelling in {self.secret, urlencode(self.secret), quote(self.secret, safe="")} - {""}:
+        for spelling in {self.secret, percent_encode(self.secret), quote(self.secret, safe="")} - {""}:
             url = url.replace(spelling, "***")
         return f"<{self.method} {url}>"
 
     def replace(self, *args: Any, cls: type[Request] | None = None, **kwargs: Any) -> Any:
-        """As :meth:`scrapy.Request.replace`; another ``Submission`` keeps the mask."""
+        """Copy the request as :meth:`scrapy.Request.replace` does; a ``Submission`` still masks the token."""
         cls = cls or type(self)
         if issubclass(cls, Submission):
             kwargs.setdefault("secret", self.secret)
@@ -78,9 +62,9 @@ class Submission(Request):
         return super().replace(*args, cls=cls, **kwargs)
 
     def add_cookie(self) -> None:
-        """Write the cookie with the token, where one is wanted, when the request is about to go out.
+        """Add the cookie that carries the token, if any, to the headers just before the request is sent.
 
-        Scrapy's cookiejar would send it again with every later request, and COOKIES_DEBUG show it in the log.
+        From Scrapy's cookiejar it would be sent again with every later request, and COOKIES_DEBUG would log it.
         """
         if self.cookie:
             name = self.cookie.encode() + b"="
@@ -89,7 +73,7 @@ class Submission(Request):
             self.headers["Cookie"] = b"; ".join([*others, name + self.secret.encode()])
 
     def to_dict(self, **kwargs: Any) -> NoReturn:
-        """Refuse: what is turned into a dictionary is about to be written down."""
+        """Raise ValueError, because a dictionary of the request is about to be stored."""
         raise ValueError("this request carries a token, which is used at once and never written down")
 
     def __reduce__(self) -> NoReturn:
@@ -97,12 +81,12 @@ class Submission(Request):
 
 
 def submit_token(response: Response, challenge: Challenge, token: Token | str) -> Submission:
-    """The request that a browser would send for ``challenge.form`` with ``token`` in its place.
+    """Build the request that a browser would send for ``challenge.form`` with ``token`` filled in.
 
-    It belongs to the session of ``response.request`` (cookiejar, proxy, user agent), where there is one, and
-    has no callback: in a spider, ``submit_token(...).replace(callback=self.parse_page)``.
+    The request belongs to the session of ``response.request`` (cookiejar, proxy, user agent), if there is one. It has
+    no callback: in a spider, write ``submit_token(...).replace(callback=self.parse_page)``.
 
-    :raises ValueError: the challenge has no form, or its form is sent nowhere that HTTP reaches.
+    :raises ValueError: if the challenge has no form, or its form is not sent over HTTP.
     """
     form = challenge.form
     if form is None:
@@ -112,14 +96,14 @@ def submit_token(response: Response, challenge: Challenge, token: Token | str) -
     if urlsplit(form.url).scheme not in ("http", "https"):
         raise ValueError(f"the form of {challenge.url} is sent to {form.url}, which is not http or https")
     secret = token if isinstance(token, str) else token.value
-    fields = _filled(form, secret)
+    fields = _fill_in(form, secret)
     url, body = form.url.partition("#")[0], b""
     headers: dict[str, Any] = {}
     if form.method == "GET":
-        url = url.partition("?")[0] + "?" + urlencoded(fields, form.charset)
+        url = url.partition("?")[0] + "?" + urlencode(fields, form.charset)
     else:
         body, headers["Content-Type"] = _body(form, fields)
-    headers.update(provenance(response, url, form.method))
+    headers.update(referrer_headers(response, url, form.method))
     meta: dict[str, Any] = {}
     if response.request is not None:
         _keep_session(response.request, url, headers, meta)
@@ -135,7 +119,7 @@ def submit_token(response: Response, challenge: Challenge, token: Token | str) -
 
 
 def without_token(url: str, secret: str) -> str:
-    """``url`` without the parameters that hold the token ``secret``, and otherwise as it was."""
+    """Return ``url`` without the parameters that hold the token ``secret``, and otherwise unchanged."""
     address, hash_, fragment = url.partition("#")
     path, mark, query = address.partition("?")
     pairs = query.split("&")
@@ -145,14 +129,13 @@ def without_token(url: str, secret: str) -> str:
     return path + (mark if kept else "") + "&".join(kept) + hash_ + fragment
 
 
-def _filled(form: Form, secret: str) -> list[tuple[str, str]]:
-    fields = list(form.fields)
-    place = form.place
-    if place is None and (TOKEN_FIELD, "") in fields:
-        place = fields.index((TOKEN_FIELD, ""))
-    if place is None:
+def _fill_in(form: Form, secret: str) -> list[tuple[str, str]]:
+    fields, index = list(form.fields), form.token_index
+    if index is None and (TOKEN_FIELD, "") in fields:
+        index = fields.index((TOKEN_FIELD, ""))
+    if index is None:
         return [*fields, (TOKEN_FIELD, secret)]
-    fields[place] = (fields[place][0], secret)
+    fields[index] = (fields[index][0], secret)
     return fields
 
 
@@ -161,13 +144,13 @@ def _body(form: Form, fields: list[tuple[str, str]]) -> tuple[bytes, str]:
         body, boundary = multipart(fields, form.charset, form.files)
         return body, f"{form.enctype}; boundary={boundary}"
     if form.enctype == "text/plain":
-        return plain(fields, form.charset), form.enctype
-    return urlencoded(fields, form.charset).encode(), "application/x-www-form-urlencoded"
+        return text_plain(fields, form.charset), form.enctype
+    return urlencode(fields, form.charset).encode(), "application/x-www-form-urlencoded"
 
 
 def _keep_session(request: Request, url: str, headers: dict[str, Any], meta: dict[str, Any]) -> None:
     same_origin = origin(request.url) == origin(url)
-    # A Cookie header made by hand; one of Scrapy's cookies is made anew from the cookiejar.
+    # A Cookie header that the spider wrote is kept; Scrapy replaces one of its own from the cookiejar.
     names = (*_SESSION_HEADERS, *(("Authorization", "Cookie") if same_origin else ()))
     headers.update({name: request.headers.getlist(name) for name in names if name in request.headers})
     meta.update({key: request.meta[key] for key in _SESSION_META if key in request.meta})

@@ -39,7 +39,6 @@ WITHIN = {
     "fields of a disabled fieldset": ("<fieldset disabled>", "<input name=a>"),
     "fields of the legend of a disabled fieldset": ("<fieldset disabled><legend>", "<input name=a>"),
     "fields deep in the page": ("<div>" * DEEP, "<input name=a>"),
-    "fields with a direction deep in the page": ("<div>" * DEEP, "<input name=a dirname=b>"),
     "fields deep in fieldsets": ("<fieldset>" * DEEP, "<input name=a>"),
     "fields deep in disabled fieldsets": ("<fieldset disabled>" * DEEP, "<input name=a>"),
     "fields deep in templates": ("<template>" * DEEP, "<input name=a>"),

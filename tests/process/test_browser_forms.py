@@ -74,7 +74,7 @@ def _challenge(response: HtmlResponse, selector: str, *, pressed: bool) -> Chall
         page_url=response.url,
         base_url=get_base_url(response),
         encoding=response.encoding,
-        token_at=[widget],
+        widgets=[widget],
         pressed=pressed,
     )
     return Challenge(response.url, "k", form=form)

@@ -63,7 +63,7 @@ def test_a_token_and_its_bare_value_make_the_same_request() -> None:
 
 
 def test_the_marked_place_takes_the_token_before_a_field_of_that_name() -> None:
-    form = dataclasses.replace(FORM, fields=((TOKEN_FIELD, ""), (TOKEN_FIELD, "")), place=1)
+    form = dataclasses.replace(FORM, fields=((TOKEN_FIELD, ""), (TOKEN_FIELD, "")), token_index=1)
     assert _submit(form).body == b"g-recaptcha-response=&g-recaptcha-response=03AFc-token_value"
 
 
@@ -256,7 +256,7 @@ def test_what_a_get_form_says_is_all_that_its_cleaned_address_says(
     token = token.replace("\r", "-").replace("\n", "-")
     place = min(place, len(fields))
     form = dataclasses.replace(
-        FORM, method="GET", fields=(*fields[:place], (name, ""), *fields[place:]), place=place, charset="utf-8"
+        FORM, method="GET", fields=(*fields[:place], (name, ""), *fields[place:]), token_index=place, charset="utf-8"
     )
     request = _submit(form, token=token)
     coded = urlsplit(without_token(request.url, request.secret)).query
@@ -267,7 +267,7 @@ def test_what_a_get_form_says_is_all_that_its_cleaned_address_says(
 @deterministic
 @given(pairs, st.sampled_from(["GET", "POST"]))
 def test_what_is_urlencoded_is_read_back_as_it_was(fields: list[tuple[str, str]], method: str) -> None:
-    request = _submit(dataclasses.replace(FORM, fields=(*fields, (TOKEN_FIELD, "")), method=method, place=len(fields)))
+    request = _submit(dataclasses.replace(FORM, fields=(*fields, (TOKEN_FIELD, "")), method=method, token_index=len(fields)))
     coded = request.body.decode() if method == "POST" else urlsplit(request.url).query
     expected = [(_newlines(name), _newlines(value)) for name, value in (*fields, (TOKEN_FIELD, TOKEN))]
     assert parse_qsl(coded, keep_blank_values=True, strict_parsing=True) == expected
@@ -277,7 +277,7 @@ def test_what_is_urlencoded_is_read_back_as_it_was(fields: list[tuple[str, str]]
 @given(pairs, st.sampled_from(["utf-8", "cp1252", "cp932", "gbk"]))
 def test_what_goes_as_multipart_is_read_back_as_it_was(fields: list[tuple[str, str]], charset: str) -> None:
     form = dataclasses.replace(
-        FORM, fields=(*fields, (TOKEN_FIELD, "")), place=len(fields), enctype="multipart/form-data", charset=charset
+        FORM, fields=(*fields, (TOKEN_FIELD, "")), token_index=len(fields), enctype="multipart/form-data", charset=charset
     )
     request = _submit(form)
     boundary = request.headers["Content-Type"].partition(b"boundary=")[2]

@@ -6,8 +6,8 @@ import asyncio
 import json
 
 from scrapy_omocaptcha.buying.api.protocol import JobRequest
-from scrapy_omocaptcha.buying.api.version1 import JobsApi
-from scrapy_omocaptcha.buying.api.version2 import TasksApi
+from scrapy_omocaptcha.buying.api.version1 import Version1Api
+from scrapy_omocaptcha.buying.api.version2 import Version2Api
 from scrapy_omocaptcha.errors import OmoCaptchaError
 from scrapy_omocaptcha.settings.secret import Secret
 
@@ -18,12 +18,12 @@ PRICE_LIST = "https://prices.example/list"
 CALLS = {"create_job": (JOB,), "job_result": ("7",), "balance": (), "price": ()}
 
 
-def jobs(transport, type_job_id="1"):
-    return JobsApi(transport, Secret(API_TOKEN), type_job_id)
+def version1(transport, type_job_id="1"):
+    return Version1Api(transport, Secret(API_TOKEN), type_job_id)
 
 
-def tasks(transport, task_type="RecaptchaV2TokenTask", price_list=PRICE_LIST):
-    return TasksApi(transport, Secret(API_TOKEN), task_type, price_list)
+def version2(transport, task_type="RecaptchaV2TokenTask", price_list=PRICE_LIST):
+    return Version2Api(transport, Secret(API_TOKEN), task_type, price_list)
 
 
 class RecordingTransport:

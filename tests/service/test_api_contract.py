@@ -10,8 +10,8 @@ from scrapy.utils.defer import deferred_from_coro
 from scrapy_omocaptcha.buying.api.aiohttp_transport import AiohttpTransport
 from scrapy_omocaptcha.buying.api.protocol import JobRequest
 from scrapy_omocaptcha.buying.api.treq_transport import TreqTransport
-from scrapy_omocaptcha.buying.api.version1 import JobsApi
-from scrapy_omocaptcha.buying.api.version2 import TasksApi
+from scrapy_omocaptcha.buying.api.version1 import Version1Api
+from scrapy_omocaptcha.buying.api.version2 import Version2Api
 from scrapy_omocaptcha.errors import AccountError, ApiBadAnswer, ApiRefused, ApiUnreachable, JobFailed, OmoCaptchaError
 from scrapy_omocaptcha.settings.secret import Secret
 from scrapy_omocaptcha.testing import OmoCaptchaService, Shape, TaskShape
@@ -56,9 +56,9 @@ class Client:
         self._run = over.run
         transport = over.transport(service.url, timeout)
         if version == 1:
-            self.api = JobsApi(transport, Secret(token), kind or "1")
+            self.api = Version1Api(transport, Secret(token), kind or "1")
         else:
-            self.api = TasksApi(transport, Secret(token), kind or "RecaptchaV2TokenTask", service.price_list_url)
+            self.api = Version2Api(transport, Secret(token), kind or "RecaptchaV2TokenTask", service.price_list_url)
 
     def __getattr__(self, name):
         return lambda *arguments: self._run(lambda: getattr(self.api, name)(*arguments))

@@ -1,1 +1,1 @@
-"""The service's HTTP API: what a version of it must offer, and the versions."""
+"""Clients of the captcha service's HTTP API: one interface, two versions of the API, two transports."""

@@ -1,4 +1,4 @@
-"""The transport on aiohttp, for crawls without a Twisted reactor."""
+"""Make calls with aiohttp, for processes without a Twisted reactor."""
 
 from __future__ import annotations
 
@@ -7,23 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import ClientSession, ClientTimeout, TCPConnector, TraceConfig
 
-from scrapy_omocaptcha.buying.api.transport import IDLE_SECONDS, MAX_BODY, Call, Transport, judge, too_long
+from scrapy_omocaptcha.buying.api.transport import Call, Transport, check_head
 
 if TYPE_CHECKING:
     from types import SimpleNamespace
 
 
 class AiohttpTransport(Transport):
-    """Opens its connections in the event loop of the first call."""
+    """Transport on aiohttp. It belongs to the event loop of its first call."""
 
-    def __init__(self, base_url: str, *, timeout: float, idle: float = IDLE_SECONDS) -> None:
-        super().__init__(base_url, timeout=timeout, idle=idle)
-        self._session: ClientSession | None = None
+    _session: ClientSession | None = None
 
-    async def _exchange(self, call: Call) -> bytes:
+    async def _exchange(self, call: Call) -> None:
         if self._session is None:
-            self._session = _session(self._timeout, self._idle)
-        # aiohttp repeats no POST when a kept connection breaks: a job would be bought twice.
+            self._session = _open_session(self._timeout, self._idle)
+        # aiohttp doesn't retry a POST when a kept connection breaks, which could buy a job twice.
         sent = self._session.request(
             call.method,
             call.url,
@@ -32,38 +30,31 @@ class AiohttpTransport(Transport):
             allow_redirects=False,
             trace_request_ctx=call,
         )
+        # Leaving this block before the body has been read closes the connection.
         async with sent as response:
             headers = response.headers
-            refusal = judge(response.status, headers.get("Content-Type", ""), headers.get("Retry-After", ""))
-            if refusal is not None:
-                # Left unread, the body takes its connection with it.
-                raise refusal
-            answer = bytearray()
-            async for part in response.content.iter_any():
-                answer += part
-                if len(answer) > MAX_BODY:
-                    raise too_long()
-            return bytes(answer)
+            check_head(response.status, headers.get("Content-Type", ""), headers.get("Retry-After", ""))
+            async for data in response.content.iter_any():
+                if not call.receive(data):
+                    break
 
     async def close(self) -> None:
         if self._session is not None:
             await self._session.close()
 
 
-def _session(timeout: float, idle: float) -> ClientSession:
+def _open_session(timeout: float, idle: float) -> ClientSession:
     trace = TraceConfig()
-    trace.on_request_headers_sent.append(_note_sent)
+    trace.on_request_headers_sent.append(_mark_sent)
     return ClientSession(
         connector=TCPConnector(ssl=ssl.create_default_context(), limit=0, keepalive_timeout=idle),
         timeout=ClientTimeout(total=timeout),
-        # aiohttp would ask for whatever the libraries that happen to be installed can unpack.
+        # By default, aiohttp accepts every encoding that the installed libraries can decompress.
         headers={"Accept-Encoding": "gzip"},
-        # Neither the proxies nor the netrc of the environment.
-        trust_env=False,
         trace_configs=[trace],
     )
 
 
-async def _note_sent(_: ClientSession, context: SimpleNamespace, __: Any) -> None:
-    """Called just before the head is written, on a connection whose certificate has been judged."""
+async def _mark_sent(_: ClientSession, context: SimpleNamespace, __: Any) -> None:
+    """Mark the call as sent. Runs just before the head is written, after the certificate has been verified."""
     context.trace_request_ctx.sent = True

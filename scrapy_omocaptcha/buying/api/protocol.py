@@ -1,7 +1,6 @@
-"""What the solver needs of a version of the service's API.
+"""The interface that each version of the service's API implements.
 
-A version translates between these five calls and the wire; it neither waits, retries nor counts. Every version passes
-the same tests against the offline service, over every transport.
+An implementation translates calls to HTTP requests; it doesn't wait, retry or count.
 """
 
 from __future__ import annotations
@@ -10,47 +9,44 @@ from dataclasses import dataclass
 from typing import Protocol
 
 JobId = int | str
-"""The id of a job as the service gave it: it goes back as the number or the text that it was."""
+"""Id of a job. It must be sent back with the type in which the service sent it."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobRequest:
-    """What a job is bought for."""
+    """Parameters of a job."""
 
     page: str
-    """Scheme, host and path of the page that carries the widget; never its query."""
+    """Scheme, host and path of the page that shows the widget, never its query."""
     sitekey: str
     invisible: bool
 
 
 class Api(Protocol):
-    """One version of the API. Each call is one HTTP request and raises :class:`~.errors.ApiError`."""
+    """Client of the service. Each method sends one HTTP request and may raise any :class:`~.errors.ApiError`."""
 
     async def create_job(self, job: JobRequest) -> JobId:
         """Buy a job.
 
-        :raises ApiRefused: the service says no, and nothing says that it is about the account.
-        :raises AccountError: the API token is wrong or the balance is empty.
-        :raises ApiUnreachable: no answer, or (``taken`` is False) the service takes no jobs just now.
+        :raises ApiRefused: when the service refuses, and nothing says that the account is the reason.
+        :raises AccountError: when the API token is wrong or the balance is empty.
+        :raises ApiUnreachable: when no answer arrives, or (``taken`` is False) the service takes no jobs at the moment.
         """
         ...
 
     async def job_result(self, job_id: JobId) -> str | None:
-        """The token of a job, or None while it is not ready.
+        """Return the token of a job, or None while the job runs.
 
-        :raises JobFailed: the service could not solve it. Any other error leaves open what becomes of the job.
+        :raises JobFailed: when the service could not solve it. After any other error the job may still run.
         """
         ...
 
     async def balance(self) -> float:
-        """What the account holds, in USD, vouchers included.
-
-        :raises AccountError: the API token is wrong.
-        """
+        """Return the balance of the account in USD, vouchers included."""
         ...
 
     async def price(self) -> float | None:
-        """USD a job by the service's list, or None when there is no list or it does not name this kind of job."""
+        """Return the price of a job in USD, or None when the service has no price list or doesn't list this kind."""
         ...
 
     async def close(self) -> None:

@@ -1,13 +1,14 @@
-"""One HTTP call to the service: POST a JSON body, or GET a public list; the text of the answer.
+"""Make one HTTP call to the service: POST a JSON body or GET a public list, and return the text of the answer.
 
-What any transport promises, whichever HTTP client it is built on: connections of its own, verified TLS, no proxy and
-no credential of the environment, no redirect followed, one time-out over the whole call and a bound on the body. It
-neither repeats a call nor understands an answer, and no error of it shows what was sent.
+Every transport has connections of its own, verifies TLS, ignores the proxies and credentials of the environment,
+follows no redirect, applies one timeout to the whole call, and limits the length of the body. It never repeats a call
+and never interprets an answer, and its errors don't show what was sent.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -19,35 +20,38 @@ from scrapy_omocaptcha.errors import ApiBadAnswer, ApiError, ApiRefused, ApiUnre
 from scrapy_omocaptcha.settings.secret import Secret, masked
 
 MAX_BODY = 1024 * 1024
-"""Bytes of an answer. The longest real one, the list of services, has some 10 KB."""
+"""Longest body of an answer, in bytes. The longest real one, the list of services, has about 10 KB."""
 IDLE_SECONDS = 4.0
-"""For how long an unused connection is kept: less than servers do, some of which close it after five. A call that is
-sent at the very moment at which the server closes is lost, and may have bought a job."""
-_LONGEST_PAUSE = 10
-"""Digits of a Retry-After that is believed."""
+"""How long an unused connection is kept. Some servers close it after 5 seconds, and a call that is sent at that very
+moment is lost, although it may have bought a job."""
 
 
 @dataclass
 class Call:
-    """What is sent, and whether any of it may have left this machine."""
+    """One HTTP request with the body of its answer. ``sent`` tells whether any of it may have been sent."""
 
     method: str
     url: str
     body: bytes | None = field(default=None, repr=False)
     sent: bool = False
+    answer: bytearray = field(default_factory=bytearray, repr=False)
 
     @property
     def headers(self) -> dict[str, str]:
-        accept = {"Accept": "application/json"}
-        return accept if self.body is None else {**accept, "Content-Type": "application/json"}
+        return {"Accept": "application/json"} | ({} if self.body is None else {"Content-Type": "application/json"})
+
+    def receive(self, data: bytes) -> bool:
+        """Append ``data`` to the answer, and return whether the answer is still short enough."""
+        self.answer += data
+        return len(self.answer) <= MAX_BODY
 
 
 class Transport(ABC):
-    """Calls below one base URL, over as many connections as there are calls at once. How many is decided elsewhere.
+    """HTTP client for one base URL, with a connection for each simultaneous call.
 
-    :param base_url: the API's base URL, without a slash at its end.
-    :param timeout: seconds for a whole call, body included.
-    :param idle: seconds for which a connection is kept for the next call.
+    :param base_url: base URL of the API, without a trailing slash.
+    :param timeout: timeout of a whole call, in seconds.
+    :param idle: how long an unused connection is kept, in seconds.
     """
 
     def __init__(self, base_url: str, *, timeout: float, idle: float = IDLE_SECONDS) -> None:
@@ -56,19 +60,19 @@ class Transport(ABC):
         self._idle = idle
 
     async def post(self, path: str, body: dict[str, Any]) -> str:
-        """Send a call and return the text of its answer.
+        """POST ``body`` as JSON and return the text of the answer.
 
-        :param body: what JSON can say. A :class:`~.settings.Secret` in it is revealed only where it is written, and
-            masked in the answer.
-        :raises ApiUnreachable: no answer, or an HTTP status that is not the API's (5xx, 429, a redirect).
-        :raises ApiRefused: another HTTP error without a JSON answer.
-        :raises ApiBadAnswer: a body that is too long or not text.
+        Each :class:`~.settings.Secret` in ``body`` is sent in plain text, and masked in the answer.
+
+        :raises ApiUnreachable: when no answer arrives, or one with HTTP status 429, 5xx or a redirect.
+        :raises ApiRefused: when another HTTP error arrives without JSON.
+        :raises ApiBadAnswer: when the body is too long or not UTF-8.
         """
         call = Call("POST", self._base_url + path, json.dumps(body, default=Secret.reveal).encode())
         try:
             text = await self._answer(path, call)
         finally:
-            # The traceback of an error keeps the call for as long as somebody keeps the error.
+            # The traceback of an error refers to the call for as long as the error is kept.
             call.body = None
         for value in body.values():
             if isinstance(value, Secret):
@@ -76,69 +80,55 @@ class Transport(ABC):
         return text
 
     async def get(self, url: str) -> str:
-        """Ask a public address and return the text of its answer. Raises as :meth:`post` does.
-
-        :param url: the whole address, which need not be below the base URL; no credential goes there.
-        """
-        # Asking costs nothing: whether it arrived is not looked into.
+        """GET a public URL, of any host, and return the text of the answer. Raises what :meth:`post` raises."""
+        # This call costs nothing, so nobody needs to know whether it arrived.
         return await self._answer(url, Call("GET", url, sent=True))
 
     async def _answer(self, name: str, call: Call) -> str:
         try:
-            answer = await self._exchange(call)
+            await self._exchange(call)
         except ApiError:
             raise
         except Exception as error:
-            # Whatever the network stack raises. Its kind alone is told: its text could repeat what was sent.
+            # HTTP clients raise errors of many kinds. Only the class is named: the text could repeat what was sent.
             raise ApiUnreachable(f"{name}: {type(error).__name__}", taken=call.sent) from None
+        if len(call.answer) > MAX_BODY:
+            raise ApiBadAnswer(f"{name}: the answer is longer than {MAX_BODY} bytes")
         try:
-            return answer.decode()
+            return call.answer.decode()
         except UnicodeDecodeError:
             raise ApiBadAnswer(f"{name}: the answer is not UTF-8") from None
 
     @abstractmethod
-    async def _exchange(self, call: Call) -> bytes:
-        """Send ``call`` once; the answer's body, of at most :data:`MAX_BODY` bytes.
+    async def _exchange(self, call: Call) -> None:
+        """Send ``call`` once, check the head of the response, and receive the body until it is too long.
 
-        ``call.sent`` is True from just before the first byte of a POST is sent. Where :func:`judge` finds something,
-        that is raised and the body is not read; whatever else goes wrong is raised as it comes.
+        ``call.sent`` must be True before the first byte of a POST is sent. Any error may be raised.
         """
 
     @abstractmethod
     async def close(self) -> None:
-        """Close the connections; nothing is called afterwards."""
+        """Close the connections. No call may follow."""
 
 
-def judge(status: int, content_type: str, retry_after: str) -> ApiError | None:
-    """What the head of an answer says is wrong; None when the body is to be read.
-
-    :param content_type: the header's value, or nothing. So is ``retry_after``.
-    """
+def check_head(status: int, content_type: str, retry_after: str) -> None:
+    """Raise an ApiError if the head of a response shows that its body is no answer of the API."""
     refused = 400 <= status < 500 and status not in (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
     if status == HTTPStatus.OK or (refused and "json" in content_type.lower()):
-        return None
-    # Business errors come with 200. All else was said by something before the service, so its text is not read.
+        return
+    # The API answers with status 200, errors included. Other statuses come from a proxy or a wrong address.
     if refused:
-        return ApiRefused(f"HTTP status {status} without a JSON answer: is OMOCAPTCHA_API_URL right?")
-    return ApiUnreachable(
-        f"HTTP status {status}",
-        taken=status != HTTPStatus.TOO_MANY_REQUESTS,
-        retry_after=_seconds(retry_after),
-    )
+        raise ApiRefused(f"HTTP status {status} without a JSON answer: is OMOCAPTCHA_API_URL right?")
+    taken = status != HTTPStatus.TOO_MANY_REQUESTS
+    raise ApiUnreachable(f"HTTP status {status}", taken=taken, retry_after=_parse_retry_after(retry_after))
 
 
-def too_long() -> ApiBadAnswer:
-    """The error for a body beyond :data:`MAX_BODY`."""
-    return ApiBadAnswer(f"an answer of more than {MAX_BODY} bytes")
-
-
-def _seconds(value: str) -> float | None:
-    """A Retry-After: seconds, or the date at which they are over."""
-    if value.isascii() and value.isdigit() and len(value) < _LONGEST_PAUSE:
+def _parse_retry_after(value: str) -> float | None:
+    """Return the seconds that a Retry-After header asks to wait, be it a number or a date; None if invalid."""
+    if re.fullmatch("[0-9]{1,9}", value):
         return float(value)
     try:
         date = parsedate_to_datetime(value)
         return max(0.0, (date - datetime.now(timezone.utc)).total_seconds())
-    except (TypeError, ValueError, OverflowError):
-        # Neither; a date without a zone included.
+    except (TypeError, ValueError, OverflowError):  # TypeError: a date without a time zone
         return None

@@ -1,4 +1,4 @@
-"""The transport on treq, for crawls with a Twisted reactor of whatever kind."""
+"""Make calls with treq, for processes with a Twisted reactor of any kind."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import sys
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
-from OpenSSL import SSL
 from scrapy.utils.defer import maybe_deferred_to_future
 from service_identity import VerificationError
 from treq.client import HTTPClient
@@ -16,30 +15,33 @@ from twisted.web.client import Agent, FileBodyProducer, HTTPConnectionPool, Resp
 from twisted.web.http import PotentialDataLoss
 from twisted.web.http_headers import Headers
 
-from scrapy_omocaptcha.buying.api.transport import IDLE_SECONDS, MAX_BODY, Call, Transport, judge, too_long
+from scrapy_omocaptcha.buying.api.transport import IDLE_SECONDS, Call, Transport, check_head
+from scrapy_omocaptcha.errors import ApiError
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IConsumer
     from twisted.python.failure import Failure
-    from twisted.web.iweb import IAgent
 
 
 class TreqTransport(Transport):
-    """:param reactor: the Twisted reactor in use."""
+    """Transport on treq.
+
+    :param reactor: the running Twisted reactor.
+    """
 
     def __init__(self, base_url: str, *, timeout: float, reactor: Any, idle: float = IDLE_SECONDS) -> None:
         super().__init__(base_url, timeout=timeout, idle=idle)
         self._reactor = reactor
         self._pool = HTTPConnectionPool(reactor)  # type: ignore[no-untyped-call]
-        # Twisted repeats a request by itself when a kept connection breaks; a job would be bought twice.
+        # By default, Twisted retries a request when a kept connection breaks, which could buy a job twice.
         self._pool.retryAutomatically = False
-        # It would keep two, and so have a crowd of jobs open a connection for nearly every call.
+        # With the default of two, many simultaneous jobs would open a new connection for nearly every call.
         self._pool.maxPersistentPerHost = sys.maxsize
         self._pool.cachedConnectionTimeout = idle  # type: ignore[assignment]
-        agent: IAgent = Agent(reactor, pool=self._pool, connectTimeout=timeout)  # type: ignore[no-untyped-call,assignment]
-        self._client = HTTPClient(agent)
+        agent = Agent(reactor, pool=self._pool, connectTimeout=timeout)  # type: ignore[no-untyped-call]
+        self._client = HTTPClient(agent)  # type: ignore[arg-type]  # zope's interfaces
 
-    async def _exchange(self, call: Call) -> bytes:
+    async def _exchange(self, call: Call) -> None:
         sent = self._client.request(
             call.method,
             call.url,
@@ -48,50 +50,46 @@ class TreqTransport(Transport):
             allow_redirects=False,
             unbuffered=True,
         )
-        answer: Deferred[bytes] = sent.addCallback(_read)
-        # On treq's own Deferred: on one of a coroutine it would raise asyncio's CancelledError, which is no Exception.
-        answer.addTimeout(self._timeout, self._reactor)
+        done: Deferred[None] = sent.addCallback(_read, call)
+        # On the Deferred of a coroutine, a timeout would raise asyncio's CancelledError, which is not an Exception.
+        done.addTimeout(self._timeout, self._reactor)
         try:
-            return await maybe_deferred_to_future(answer)
+            await maybe_deferred_to_future(done)
         except Exception as error:
-            if _distrusted(error):
-                # Twisted hands the call to TLS before the handshake, which then keeps it to itself.
+            if _is_distrust(error):
+                # Twisted writes the call before the TLS handshake, which fails before any of it is sent.
                 call.sent = False
             raise
 
     async def close(self) -> None:
-        closed: Deferred[None] = self._pool.closeCachedConnections()  # type: ignore[no-untyped-call]
-        await maybe_deferred_to_future(closed)
+        await maybe_deferred_to_future(self._pool.closeCachedConnections())  # type: ignore[no-untyped-call]
 
 
-def _distrusted(error: Exception) -> bool:
-    """It broke on the server's certificate, which is judged before anything is sent."""
-    reasons = (reason.value for reason in getattr(error, "reasons", ()))
-    return any(
-        isinstance(reason, VerificationError)
-        or (isinstance(reason, SSL.Error) and "certificate verify failed" in str(reason))
-        for reason in reasons
-    )
+def _is_distrust(error: Exception) -> bool:
+    """Return whether the server's certificate was rejected, which happens before anything is sent."""
+    reasons = (failure.value for failure in getattr(error, "reasons", ()))
+    return any(isinstance(r, VerificationError) or "certificate verify failed" in str(r) for r in reasons)
 
 
-def _read(response: Any) -> Deferred[bytes]:
-    refusal = judge(response.code, _header(response, b"Content-Type"), _header(response, b"Retry-After"))
-    body = _Body()
+def _read(response: Any, call: Call) -> Deferred[None]:
+    """Read the body into ``call``, or close the connection where the head is an error."""
+    body = _Body(call)
     response.original.deliverBody(body)
-    if refusal is not None:
+    try:
+        check_head(response.code, _header(response, b"Content-Type"), _header(response, b"Retry-After"))
+    except ApiError:
         body.done.addErrback(lambda _: None)
         body.done.cancel()
-        raise refusal
+        raise
     return body.done
 
 
 def _header(response: Any, name: bytes) -> str:
-    value: bytes = response.headers.getRawHeaders(name, [b""])[0]
-    return value.decode("latin-1")
+    return str(response.headers.getRawHeaders(name, [b""])[0], "latin-1")
 
 
 class _Producer(FileBodyProducer):
-    """Hands the body to the connection, and notes that it does: the head has just been written."""
+    """Body of a call. It marks the call as sent when Twisted starts to write it, just after the head."""
 
     def __init__(self, call: Call, body: bytes) -> None:
         super().__init__(BytesIO(body))  # type: ignore[no-untyped-call]
@@ -99,34 +97,29 @@ class _Producer(FileBodyProducer):
 
     def startProducing(self, consumer: IConsumer) -> Deferred[None]:
         self._call.sent = True
-        started: Deferred[None] = super().startProducing(consumer)  # type: ignore[no-untyped-call]
-        return started
+        return super().startProducing(consumer)  # type: ignore[no-any-return,no-untyped-call]
 
 
 class _Body(Protocol):
-    """Collects a body, and drops the connection when that is too long or nobody waits any more."""
+    """Receiver of a response's body. Cancelling ``done`` closes the connection, as does a body that is too long."""
 
-    def __init__(self) -> None:
-        self.done: Deferred[bytes] = Deferred(lambda _: self._drop())
-        self._parts: list[bytes] = []
-        self._length = 0
+    def __init__(self, call: Call) -> None:
+        self.done: Deferred[None] = Deferred(lambda _: self._disconnect())
+        self._call = call
 
     def dataReceived(self, data: bytes) -> None:
-        self._length += len(data)
-        if self._length <= MAX_BODY:
-            self._parts.append(data)
-        elif not self.done.called:
-            self._drop()
-            self.done.errback(too_long())
+        if not self._call.receive(data) and not self.done.called:
+            self._disconnect()
+            self.done.callback(None)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if self.done.called:
             return
         if reason.check(ResponseDone, PotentialDataLoss):  # type: ignore[no-untyped-call]
-            self.done.callback(b"".join(self._parts))
+            self.done.callback(None)
         else:
             self.done.errback(reason)
 
-    def _drop(self) -> None:
+    def _disconnect(self) -> None:
         if self.transport is not None:
             self.transport.loseConnection()  # type: ignore[misc]

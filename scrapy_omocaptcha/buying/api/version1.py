@@ -1,7 +1,7 @@
 """Version 1 of the API: createJob, getJobResult, getBalance, getService.
 
-The documents of several years contradict each other; the rule that reads all of them is written at each step. It
-never judges by ``success`` alone, and a state it does not know means "not ready".
+Documents of several years contradict each other, and every documented answer is understood. ``success`` alone decides
+nothing while other fields are there, and an unknown status means that the job still runs.
 """
 
 from __future__ import annotations
@@ -17,17 +17,16 @@ if TYPE_CHECKING:
     from scrapy_omocaptcha.buying.api.transport import Transport
     from scrapy_omocaptcha.settings.secret import Secret
 
-_FAILED = {"fail", "failed"}
-# One sample of a solved job has the token as a bare string inside braces, which is not JSON.
+# One documented result is the token as a bare string in braces, which is not JSON.
 _BARE_STRING = re.compile(r'\{\s*("[^"\\{}]*")\s*\}')
 _CONTENT = ("job_id", "status", "result", "balance", "service")
-_LONGEST_NUMBER = 19
+_NUMBER = re.compile("0|[1-9][0-9]{0,17}")
 
 
-class JobsApi:
-    """Calls of version 1.
+class Version1Api:
+    """Client of version 1.
 
-    :param type_job_id: the kind of captcha; ``"1"`` is reCAPTCHA v2.
+    :param type_job_id: kind of captcha, ``"1"`` for reCAPTCHA v2.
     """
 
     def __init__(self, transport: Transport, api_token: Secret, type_job_id: str) -> None:
@@ -36,7 +35,7 @@ class JobsApi:
         self._type_job_id = type_job_id
 
     async def create_job(self, job: JobRequest) -> JobId:
-        # Both spellings of the two fields, so that either generation of the server finds its own.
+        # Older and newer servers differ in how they spell two of the fields, so both spellings are sent.
         data = {
             "type_job_id": self._type_job_id,
             "websiteURL": job.page,
@@ -46,43 +45,39 @@ class JobsApi:
             "isInvisible": job.invisible,
         }
         answer = await self._call("/createJob", data=data)
-        return _as_documented(answers.job_id(answer.get("job_id"), "/createJob"))
+        return _as_documented(answers.read_job_id(answer.get("job_id"), "/createJob"))
 
     async def job_result(self, job_id: JobId) -> str | None:
         answer = await self._call("/getJobResult", job_id=job_id)
-        if answers.status(answer) in _FAILED:
-            raise JobFailed(self._message(answer) or "the service could not solve it")
-        token = _token(answer)
-        if token is None and answers.status(answer) == "success":
+        token = _find_token(answer)
+        if token is None and answers.job_status(answer) == "success":
             raise ApiBadAnswer("/getJobResult: success without a token")
         return token
 
     async def balance(self) -> float:
         answer = await self._call("/getBalance")
-        return answers.amount(answer.get("balance"), "/getBalance")
+        return answers.read_amount(answer.get("balance"), "/getBalance")
 
     async def price(self) -> float | None:
         answer = await self._call("/getService")
-        return answers.listed_price(answer.get("service"), "id", self._type_job_id, "/getService")
+        return answers.find_price(answer.get("service"), "id", self._type_job_id, "/getService")
 
     async def close(self) -> None:
         await self._transport.close()
 
     async def _call(self, path: str, **body: Any) -> dict[str, Any]:
-        text = await self._transport.post(path, {"api_token": self._api_token, **body})
-        answer = _parse(text, path)
-        # "fail" is a result of a job, whatever stands beside it.
-        is_result = path == "/getJobResult" and answers.status(answer) in _FAILED
-        if _is_error(answer) and not is_result:
-            message = self._message(answer)
-            if answers.are_about_account(message):
-                raise AccountError(f"{path}: {message}")
-            raise ApiRefused(f"{path}: {message or 'an error without words'}")
+        answer = _parse(await self._transport.post(path, {"api_token": self._api_token, **body}), path)
+        message = self._message(answer)
+        if path == "/getJobResult" and answers.job_status(answer) in answers.FAILED:
+            raise JobFailed(message or answers.NOT_SOLVED)
+        if _is_error(answer):
+            error = AccountError if answers.ABOUT_ACCOUNT.search(message) else ApiRefused
+            raise error(f"{path}: {message or answers.NO_MESSAGE}")
         return answer
 
     def _message(self, answer: dict[str, Any]) -> str:
-        said = answers.scalar(answer.get("message")) or answers.scalar(answer.get("errorDescription"))
-        return answers.words(said, self._api_token)
+        message = answers.as_text(answer.get("message")) or answers.as_text(answer.get("errorDescription"))
+        return answers.clean_message(message, self._api_token)
 
 
 def _parse(text: str, path: str) -> dict[str, Any]:
@@ -93,24 +88,23 @@ def _parse(text: str, path: str) -> dict[str, Any]:
 
 
 def _is_error(answer: dict[str, Any]) -> bool:
-    """``success`` contradicts ``error`` in one document; it is believed only in an answer that says nothing else."""
+    """Return whether the answer is an error. One document has ``success: false`` beside ``error: false``."""
     if "error" in answer or "errorId" in answer:
-        return answers.says_error(answer)
+        return answers.is_error(answer)
     empty = all(answer.get(key) is None for key in _CONTENT)
-    return empty and answers.scalar(answer.get("success")).lower() == "false"
+    return empty and answers.as_text(answer.get("success")).lower() == "false"
 
 
 def _as_documented(job_id: JobId) -> JobId:
-    """The documents ask with a number, also where the id came as a text that is one."""
-    is_number = isinstance(job_id, str) and len(job_id) < _LONGEST_NUMBER and job_id.isdecimal()
-    return int(job_id) if is_number and str(int(job_id)) == job_id else job_id
+    """Return an id of digits as a number, since the documents send a number, whichever type they received."""
+    return int(job_id) if isinstance(job_id, str) and _NUMBER.fullmatch(job_id) else job_id
 
 
-def _token(answer: dict[str, Any]) -> str | None:
-    """A token out of ``result``: an object, or the bare token where the state does not say that there is none yet."""
+def _find_token(answer: dict[str, Any]) -> str | None:
+    """Return the token in ``result``. A result that is a text may also be a remark on a job that still runs."""
     value = answer.get("result")
     if isinstance(value, dict):
         value = value.get("gRecaptchaResponse")
-    elif answers.status(answer) not in {"success", ""}:
+    elif answers.job_status(answer) not in {"success", ""}:
         return None
-    return answers.token(value)
+    return answers.read_token(value)

@@ -11,9 +11,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from scrapy_omocaptcha.errors import ApiBadAnswer, ApiRefused, OmoCaptchaError
-from tests.helpers.apis import API_TOKEN, CALLS, call, jobs, outcome, tasks
+from tests.helpers.apis import API_TOKEN, CALLS, call, outcome, version1, version2
 
-VERSIONS = [jobs, tasks]
+VERSIONS = [version1, version2]
 EXAMPLES = hypothesis_settings(derandomize=True, deadline=None, max_examples=150)
 both_versions = pytest.mark.parametrize("version", VERSIONS)
 each_call = pytest.mark.parametrize("name", CALLS)
@@ -104,9 +104,9 @@ answers = st.dictionaries(st.sampled_from(FIELDS), values, max_size=6)
 
 @EXAMPLES
 @given(version=st.sampled_from(VERSIONS), name=st.sampled_from(sorted(CALLS)), answer=answers | values)
-@example(version=jobs, name="balance", answer={"balance": 10**400})
-@example(version=tasks, name="balance", answer={"balance": 1.7e308, "voucher_balance": 1.7e308})
-@example(version=tasks, name="create_job", answer={"taskId": 10**400})
+@example(version=version1, name="balance", answer={"balance": 10**400})
+@example(version=version2, name="balance", answer={"balance": 1.7e308, "voucher_balance": 1.7e308})
+@example(version=version2, name="create_job", answer={"taskId": 10**400})
 def test_whatever_json_comes_back_a_call_gives_its_own_kind_of_value_or_one_of_our_errors(version, name, answer):
     value = outcome(version, name, json.dumps(answer), *CALLS[name])
     if isinstance(value, type):
@@ -124,7 +124,7 @@ def test_whatever_json_comes_back_a_call_gives_its_own_kind_of_value_or_one_of_o
 
 @EXAMPLES
 @given(version=st.sampled_from(VERSIONS), name=st.sampled_from(sorted(CALLS)), text=st.text(max_size=60))
-@example(version=jobs, name="price", text='{"service":[{"id":1,"price":1' + "0" * 400 + "}]}")
+@example(version=version1, name="price", text='{"service":[{"id":1,"price":1' + "0" * 400 + "}]}")
 def test_whatever_text_comes_back_only_our_own_errors_are_raised(version, name, text):
     outcome(version, name, text, *CALLS[name])
 
@@ -153,9 +153,9 @@ ECHOES = {
 }
 # What is no answer of one version may well be one of the other, with nothing to tell yet.
 NOTHING_YET = {
-    (jobs, "job_result", "as a solution"),
-    (tasks, "job_result", "as a result"),
-    (tasks, "job_result", "as an amount"),
+    (version1, "job_result", "as a solution"),
+    (version2, "job_result", "as a result"),
+    (version2, "job_result", "as an amount"),
 }
 
 

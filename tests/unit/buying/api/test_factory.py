@@ -8,7 +8,7 @@ import logging
 import pytest
 from scrapy.settings import Settings as ScrapySettings
 
-from scrapy_omocaptcha.buying.api.factory import speak
+from scrapy_omocaptcha.buying.api.factory import build_api
 from scrapy_omocaptcha.settings import Settings
 from tests.helpers.apis import API_TOKEN, JOB, RecordingTransport
 
@@ -19,7 +19,7 @@ def spoken(answer, **values):
     """The API of these settings, and what it sends."""
     named = {f"OMOCAPTCHA_{name}": value for name, value in {"API_TOKEN": API_TOKEN, **values}.items()}
     transport = RecordingTransport(answer)
-    return speak(Settings.from_settings(ScrapySettings(named)), transport), transport.sent
+    return build_api(Settings.from_settings(ScrapySettings(named)), transport), transport.sent
 
 
 def test_version_1_buys_jobs_of_its_number():

@@ -8,14 +8,14 @@ from dataclasses import replace
 import pytest
 
 from scrapy_omocaptcha.errors import AccountError, ApiBadAnswer, ApiRefused, JobFailed
-from tests.helpers.apis import API_TOKEN, JOB, TOKEN, RecordingTransport, call, jobs, outcome
+from tests.helpers.apis import API_TOKEN, JOB, TOKEN, RecordingTransport, call, outcome, version1
 
 # -- what is sent ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("invisible", [True, False])
 def test_a_job_is_created_with_both_spellings_of_its_fields(invisible):
-    _, sent = call(jobs, "create_job", {"error": False, "job_id": 1}, replace(JOB, invisible=invisible))
+    _, sent = call(version1, "create_job", {"error": False, "job_id": 1}, replace(JOB, invisible=invisible))
     assert sent == [
         (
             "/createJob",
@@ -48,20 +48,20 @@ def test_a_job_is_created_with_both_spellings_of_its_fields(invisible):
     ],
 )
 def test_an_id_that_is_a_number_goes_back_as_a_number_and_any_other_as_the_text_it_came_as(given, sent_as):
-    job_id, _ = call(jobs, "create_job", {"error": False, "job_id": given}, JOB)
-    _, sent = call(jobs, "job_result", {"error": False, "status": "running"}, job_id)
+    job_id, _ = call(version1, "create_job", {"error": False, "job_id": given}, JOB)
+    _, sent = call(version1, "job_result", {"error": False, "status": "running"}, job_id)
     assert sent == [("/getJobResult", {"api_token": API_TOKEN, "job_id": sent_as})]
     assert type(sent[0][1]["job_id"]) is type(sent_as)
 
 
 def test_balance_and_price_send_the_credential_alone():
-    assert call(jobs, "balance", {"balance": 1})[1] == [("/getBalance", {"api_token": API_TOKEN})]
-    assert call(jobs, "price", {"service": []})[1] == [("/getService", {"api_token": API_TOKEN})]
+    assert call(version1, "balance", {"balance": 1})[1] == [("/getBalance", {"api_token": API_TOKEN})]
+    assert call(version1, "price", {"service": []})[1] == [("/getService", {"api_token": API_TOKEN})]
 
 
 def test_closing_the_api_closes_its_connections():
     transport = RecordingTransport()
-    asyncio.run(jobs(transport).close())
+    asyncio.run(version1(transport).close())
     assert transport.closed
 
 
@@ -113,7 +113,7 @@ CREATED = {
 @pytest.mark.parametrize("case", CREATED)
 def test_the_answer_to_create_job(case):
     answer, expected = CREATED[case]
-    assert outcome(jobs, "create_job", answer, JOB) == expected
+    assert outcome(version1, "create_job", answer, JOB) == expected
 
 
 RESULTS = {
@@ -163,7 +163,7 @@ RESULTS = {
 @pytest.mark.parametrize("case", RESULTS)
 def test_the_answer_to_get_job_result(case):
     answer, expected = RESULTS[case]
-    assert outcome(jobs, "job_result", answer, "7") == expected
+    assert outcome(version1, "job_result", answer, "7") == expected
 
 
 BALANCES = {
@@ -197,7 +197,7 @@ BALANCES = {
 @pytest.mark.parametrize("case", BALANCES)
 def test_the_answer_to_get_balance(case):
     answer, expected = BALANCES[case]
-    assert outcome(jobs, "balance", answer) == expected
+    assert outcome(version1, "balance", answer) == expected
 
 
 def listed(**service):
@@ -222,9 +222,9 @@ PRICES = {
 @pytest.mark.parametrize("case", PRICES)
 def test_the_answer_to_get_service(case):
     answer, expected = PRICES[case]
-    assert outcome(jobs, "price", answer) == expected
+    assert outcome(version1, "price", answer) == expected
 
 
 def test_the_price_of_another_kind_of_job_is_found_by_its_number():
     answer = {"service": [{"id": 1, "price": "0.1"}, {"id": 2, "price": "0.2"}]}
-    assert call(jobs, "price", answer, type_job_id="2")[0] == 0.2
+    assert call(version1, "price", answer, type_job_id="2")[0] == 0.2

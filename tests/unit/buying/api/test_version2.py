@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from scrapy_omocaptcha.buying.api.version2 import ACCOUNT, JOB_OVER, PASSING
+from scrapy_omocaptcha.buying.api.version2 import ACCOUNT, JOB_FAILED, TEMPORARY
 from scrapy_omocaptcha.errors import AccountError, ApiBadAnswer, ApiRefused, ApiUnreachable, JobFailed
-from tests.helpers.apis import API_TOKEN, JOB, PRICE_LIST, TOKEN, RecordingTransport, call, outcome, tasks
+from tests.helpers.apis import API_TOKEN, JOB, PRICE_LIST, TOKEN, RecordingTransport, call, outcome, version2
 
 UUID = "49f9f60a-07c2-4a5d-9d3e-000001000001"
 
@@ -22,41 +22,41 @@ def refused(code, description="Some words.", **more):
 
 
 def test_a_task_for_the_usual_widget_is_exactly_what_the_documents_show():
-    _, sent = call(tasks, "create_job", {"errorId": 0, "taskId": UUID}, JOB)
+    _, sent = call(version2, "create_job", {"errorId": 0, "taskId": UUID}, JOB)
     task = {"type": "RecaptchaV2TokenTask", "websiteURL": JOB.page, "websiteKey": JOB.sitekey}
     assert sent == [("/createTask", {"clientKey": API_TOKEN, "task": task})]
 
 
 def test_a_task_for_an_invisible_widget_says_so_in_the_words_of_the_other_services():
-    _, sent = call(tasks, "create_job", {"errorId": 0, "taskId": UUID}, replace(JOB, invisible=True))
+    _, sent = call(version2, "create_job", {"errorId": 0, "taskId": UUID}, replace(JOB, invisible=True))
     assert sent[0][1]["task"]["isInvisible"] is True
 
 
 def test_the_type_of_the_task_is_the_one_that_is_set():
-    _, sent = call(tasks, "create_job", {"taskId": 1}, JOB, task_type="RecaptchaV2TaskProxyless")
+    _, sent = call(version2, "create_job", {"taskId": 1}, JOB, task_type="RecaptchaV2TaskProxyless")
     assert sent[0][1]["task"]["type"] == "RecaptchaV2TaskProxyless"
 
 
 @pytest.mark.parametrize("task_id", [UUID, 7654321, "7654321", "007", 0, 2**63, "٣"])
 def test_an_id_goes_back_as_what_it_came_as(task_id):
-    given, _ = call(tasks, "create_job", {"errorId": 0, "taskId": task_id}, JOB)
-    _, sent = call(tasks, "job_result", {"errorId": 0, "status": "processing"}, given)
+    given, _ = call(version2, "create_job", {"errorId": 0, "taskId": task_id}, JOB)
+    _, sent = call(version2, "job_result", {"errorId": 0, "status": "processing"}, given)
     assert sent == [("/getTaskResult", {"clientKey": API_TOKEN, "taskId": task_id})]
     assert type(sent[0][1]["taskId"]) is type(task_id)
 
 
 def test_the_balance_is_asked_with_the_credential_alone_and_the_price_without_it():
-    assert call(tasks, "balance", {"balance": 1})[1] == [("/getBalance", {"clientKey": API_TOKEN})]
-    assert call(tasks, "price", {"typeJob": []})[1] == [PRICE_LIST]
+    assert call(version2, "balance", {"balance": 1})[1] == [("/getBalance", {"clientKey": API_TOKEN})]
+    assert call(version2, "price", {"typeJob": []})[1] == [PRICE_LIST]
 
 
 def test_where_there_is_no_list_of_prices_none_is_asked_for():
-    assert call(tasks, "price", "", price_list=None) == (None, [])
+    assert call(version2, "price", "", price_list=None) == (None, [])
 
 
 def test_closing_the_api_closes_its_connections():
     transport = RecordingTransport()
-    asyncio.run(tasks(transport).close())
+    asyncio.run(version2(transport).close())
     assert transport.closed
 
 
@@ -101,7 +101,7 @@ CREATED = {
 @pytest.mark.parametrize("case", CREATED)
 def test_the_answer_to_create_task(case):
     answer, expected = CREATED[case]
-    assert outcome(tasks, "create_job", answer, JOB) == expected
+    assert outcome(version2, "create_job", answer, JOB) == expected
 
 
 def ready(**solution):
@@ -151,36 +151,36 @@ RESULTS = {
 @pytest.mark.parametrize("case", RESULTS)
 def test_the_answer_to_get_task_result(case):
     answer, expected = RESULTS[case]
-    assert outcome(tasks, "job_result", answer, 7) == expected
+    assert outcome(version2, "job_result", answer, 7) == expected
 
 
 @pytest.mark.parametrize(
     ("codes", "at_creation", "later"),
     [
-        (PASSING, ApiUnreachable, ApiUnreachable),
+        (TEMPORARY, ApiUnreachable, ApiUnreachable),
         (ACCOUNT, AccountError, AccountError),
-        (JOB_OVER, ApiRefused, JobFailed),
+        (JOB_FAILED, ApiRefused, JobFailed),
     ],
     ids=["passing", "account", "job over"],
 )
 def test_an_error_is_sorted_by_its_code(codes, at_creation, later):
     for code in sorted(codes):
-        assert outcome(tasks, "create_job", refused(code), JOB) is at_creation, code
-        assert outcome(tasks, "job_result", refused(code), 7) is later, code
+        assert outcome(version2, "create_job", refused(code), JOB) is at_creation, code
+        assert outcome(version2, "job_result", refused(code), 7) is later, code
 
 
 def test_a_create_call_that_met_a_passing_error_was_not_taken_and_may_be_repeated():
     with pytest.raises(ApiUnreachable) as raised:
-        call(tasks, "create_job", refused("ERROR_TASK_IS_MAINTENANCE", "Try later."), JOB)
+        call(version2, "create_job", refused("ERROR_TASK_IS_MAINTENANCE", "Try later."), JOB)
     assert raised.value.taken is False
     assert str(raised.value) == "/createTask: ERROR_TASK_IS_MAINTENANCE: Try later."
 
 
 def test_an_error_with_a_code_leaves_no_doubt_and_one_without_does():
     with pytest.raises(ApiRefused) as coded:
-        call(tasks, "create_job", refused("ERROR_TASK_ABSENT"), JOB)
+        call(version2, "create_job", refused("ERROR_TASK_ABSENT"), JOB)
     with pytest.raises(ApiRefused) as uncoded:
-        call(tasks, "create_job", {"errorId": 1, "errorDescription": "No."}, JOB)
+        call(version2, "create_job", {"errorId": 1, "errorDescription": "No."}, JOB)
     assert (coded.value.unclear, uncoded.value.unclear) == (False, True)
 
 
@@ -206,7 +206,7 @@ BALANCES = {
 @pytest.mark.parametrize("case", BALANCES)
 def test_the_answer_to_get_balance(case):
     answer, expected = BALANCES[case]
-    assert outcome(tasks, "balance", answer) == expected
+    assert outcome(version2, "balance", answer) == expected
 
 
 def listed(**service):
@@ -229,4 +229,4 @@ PRICES = {
 @pytest.mark.parametrize("case", PRICES)
 def test_the_list_of_prices(case):
     answer, expected = PRICES[case]
-    assert outcome(tasks, "price", answer) == expected
+    assert outcome(version2, "price", answer) == expected

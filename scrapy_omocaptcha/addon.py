@@ -1,4 +1,4 @@
-"""The add-on: one line in ``ADDONS`` puts the middleware in its place."""
+"""The add-on: one line in ``ADDONS`` enables the middleware."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware
 if TYPE_CHECKING:
     from scrapy.settings import BaseSettings
 
-PLACE = 585
-"""After HttpCompression (590) has decoded and Redirect (600) and Cookies (700) have had the response; before
-MetaRefresh (580) and Retry (550) would act on a challenge."""
+DEFAULT_PRIORITY = 585
+"""The middleware's key in ``DOWNLOADER_MIDDLEWARES``. It gets a response after HttpCompression (590) has decoded it and
+Redirect (600) and Cookies (700) have seen it, and before MetaRefresh (580) and Retry (550) could act on a challenge."""
 
 
 class Addon:
-    """``ADDONS = {"scrapy_omocaptcha.Addon": 500}``"""
+    """Enables the middleware: ``ADDONS = {"scrapy_omocaptcha.Addon": 500}``."""
 
     def update_settings(self, settings: BaseSettings) -> None:
-        """Put the middleware at its place, unless the user has put it somewhere or switched it off with None."""
-        settings.setdefault_in_component_priority_dict("DOWNLOADER_MIDDLEWARES", OmoCaptchaMiddleware, PLACE)
+        """Add the middleware, unless the user has given it another priority or disabled it with None."""
+        settings.setdefault_in_component_priority_dict("DOWNLOADER_MIDDLEWARES", OmoCaptchaMiddleware, DEFAULT_PRIORITY)

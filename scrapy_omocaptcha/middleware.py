@@ -1,25 +1,39 @@
-"""The downloader middleware: the only file that speaks Scrapy's middleware protocol.
+"""The downloader middleware: speaks Scrapy's middleware protocol, and puts the parts of a crawl together.
 
-It translates and decides nothing: what happens at a wall is in ``walls``.
+It translates and decides nothing. What happens at a wall is in ``walls``.
 """
 
 from __future__ import annotations
 
+import time
+from contextlib import suppress
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from scrapy import signals
+from scrapy.utils.defer import deferred_from_coro
+from scrapy.utils.job import job_dir
 
-from scrapy_omocaptcha.buying.buyer import Means
+from scrapy_omocaptcha.buying.buyer import Buyer
 from scrapy_omocaptcha.engine import request_state
+from scrapy_omocaptcha.engine.components import Components
+from scrapy_omocaptcha.engine.lifetime import Lifetime
+from scrapy_omocaptcha.engine.slots import Slots
+from scrapy_omocaptcha.engine.stats import Stats
 from scrapy_omocaptcha.errors import ChallengeNotSolved, CrawlClosing, NotBought
+from scrapy_omocaptcha.reporting.dry_run import DryRun
+from scrapy_omocaptcha.reporting.events import Events
 from scrapy_omocaptcha.reporting.progress import Progress
 from scrapy_omocaptcha.settings import Settings
-from scrapy_omocaptcha.walls.ending import Ending
-from scrapy_omocaptcha.walls.handler import Walls
+from scrapy_omocaptcha.urls import host_of
+from scrapy_omocaptcha.walls.attempts import Attempts
+from scrapy_omocaptcha.walls.delivery import deliver_challenge
+from scrapy_omocaptcha.walls.handler import WallHandler
 from scrapy_omocaptcha.walls.passage import NoPassage
-from scrapy_omocaptcha.walls.upfront import Beforehand
+from scrapy_omocaptcha.walls.policy import Policy
+from scrapy_omocaptcha.walls.upfront import UpfrontTokens
 
 if TYPE_CHECKING:
     from scrapy import Request
@@ -29,28 +43,102 @@ if TYPE_CHECKING:
 
     from scrapy_omocaptcha.challenge import Challenge, Token
 
+_CLOSING_REASONS = {
+    **dict.fromkeys(("max_cost", "max_cost_per_day", "max_jobs"), "omocaptcha_limit"),
+    **dict.fromkeys(("account", "min_balance"), "omocaptcha_account"),
+}
+"""The reason with which ``OMOCAPTCHA_CLOSE_ON_LIMIT`` closes the spider, by the reason why nothing was bought."""
+
 
 class OmoCaptchaMiddleware:
-    """Takes the requests of a crawl through reCAPTCHA v2 walls. Its place is 585, which the add-on gives it."""
+    """Takes the requests of a crawl through reCAPTCHA v2 walls. The add-on gives it its priority, 585."""
 
     def __init__(self, crawler: Crawler, settings: Settings) -> None:
+        assert crawler.stats is not None
+        clock = time.monotonic
+        stats = Stats(crawler.stats)
+        components = Components(crawler)
+        dry_run = DryRun()
         self._settings = settings
-        self._means = Means.of(crawler, settings)
-        self.walls = Walls(crawler, self._means)
-        self._beforehand = Beforehand(crawler, self._means, self.walls)
-        self._ending = Ending(self._means)
-        self._progress = Progress(crawler, self._means, type(self))
+        self._lifetime = Lifetime(crawler)
+        self._slots = Slots(crawler, settings.max_waiting)
+        self._buyer = Buyer(
+            settings,
+            spider=crawler.spider.name if crawler.spider is not None else "",
+            jobdir=job_dir(crawler.settings),
+            stats=stats,
+            lifetime=self._lifetime,
+            clock=clock,
+        )
+        self._policy = Policy(crawler, settings, components, self._buyer.check)
+        events = Events(crawler, stats)
+        new_attempts = partial(Attempts, buyer=self._buyer, slots=self._slots, settings=settings, clock=clock)
+        self._walls = WallHandler(
+            crawler,
+            new_attempts=new_attempts,
+            policy=self._policy,
+            lifetime=self._lifetime,
+            slots=self._slots,
+            components=components,
+            events=events,
+            dry_run=dry_run,
+            stats=stats,
+            clock=clock,
+        )
+        self._upfront = UpfrontTokens(
+            new_attempts=new_attempts,
+            token_max_age=settings.token_max_age,
+            policy=self._policy,
+            lifetime=self._lifetime,
+            slots=self._slots,
+            components=components,
+            events=events,
+            dry_run=dry_run,
+            stats=stats,
+            clock=clock,
+        )
+        self._progress = Progress(
+            crawler,
+            type(self),
+            settings=settings,
+            buyer=self._buyer,
+            slots=self._slots,
+            events=events,
+            dry_run=dry_run,
+            stats=stats,
+        )
         crawler.signals.connect(self._request_scheduled, signals.request_scheduled)
+        crawler.signals.connect(self._engine_started, signals.engine_started)
+        crawler.signals.connect(self._spider_closed, signals.spider_closed)
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
-        """:raises NotConfigured: switched off, or no API token. :raises ValueError: a setting that means nothing."""
+        """Build the middleware from the settings of a crawl.
+
+        :raises NotConfigured: when the add-on is switched off, or there is no API token.
+        :raises ValueError: when a setting is invalid.
+        """
         return cls(crawler, Settings.from_settings(crawler.settings))
+
+    # -- signals -------------------------------------------------------------------------------------------------
 
     def _request_scheduled(self, request: Request) -> None:
         request_state.remember(request, scheduled=True)
 
+    def _engine_started(self) -> None:
+        # Not when the spider is opened: the engine does not run yet then, which looks as if it were closing.
+        deferred_from_coro(self._buyer.open())
+
+    async def _spider_closed(self) -> None:
+        try:
+            await self._progress.close()
+        finally:
+            await self._buyer.close()
+
+    # -- requests and responses ----------------------------------------------------------------------------------
+
     async def process_request(self, request: Request) -> Response | Request | None:
+        """Hold the request while its session's wall is being solved, or send it with the token that it wants."""
         if request_state.is_own(request):
             return None
         request_state.remember(request)
@@ -61,50 +149,44 @@ class OmoCaptchaMiddleware:
             return None
         try:
             if isinstance(wish, dict):
-                return await self._beforehand.send(request, wish)
-            return await self.walls.before(request)
+                return await self._upfront.send(request, wish)
+            return await self._walls.before(request)
         except CrawlClosing as error:
             return _give_back(request, error)
         except ChallengeNotSolved as error:
-            if not self._ending.ends(error.reason):
+            if not self._closes_spider(error.reason):
                 raise
-            return _give_back(request, await self._ending.end(error.reason))
+            return _give_back(request, await self._close_spider(error.reason))
 
     async def process_response(self, request: Request, response: Response) -> Response | Request:
+        """Return the page behind a challenge in the place of the challenge."""
         wish = request.meta.get("omocaptcha")
         if request_state.is_own(request) or wish is False or isinstance(wish, dict) or _is_robots_txt(request):
             return response
         try:
-            return await self.walls.after(request, response)
+            return await self._walls.after(request, response)
         except CrawlClosing as error:
             return _give_back(request, error)
         except NoPassage as error:
-            if self._ending.ends(error.refusal.reason):
-                return _give_back(request, await self._ending.end(error.refusal.reason))
-            return self._left_alone(request, response, error)
+            if self._closes_spider(error.refusal.reason):
+                return _give_back(request, await self._close_spider(error.refusal.reason))
+            return self._not_solved(request, response, error)
 
     def process_exception(self, request: Request, exception: Exception) -> None:
+        """Release what a request holds that has failed."""
         if not request_state.is_own(request):
-            self.walls.gone(request)
+            self._walls.failed(request)
 
-    async def buy(self, challenge: Challenge) -> Token:
-        try:
-            return await self.walls.buy(challenge)
-        except NotBought as error:
-            if self._ending.ends(error.reason):
-                await self._ending.end(error.reason)
-            raise
-
-    def _left_alone(self, request: Request, response: Response, error: NoPassage) -> Response:
-        """The fate of a challenge that stays closed: on to the callback, or into the errback."""
+    def _not_solved(self, request: Request, response: Response, error: NoPassage) -> Response:
+        """Send a challenge that was not solved to the callback, or raise for the errback."""
         page, refusal = error.page, error.refusal
         if refusal.reason == "dry_run" or (page.response.status == HTTPStatus.OK and not error.jobs):
-            return response if page.response is response else self.walls.deliver(request, page.response, solved=False)
+            return response if page.response is response else deliver_challenge(request, page.response)
         if self._settings.on_failure == "response":
-            return self.walls.deliver(request, page.response, solved=False)
+            return deliver_challenge(request, page.response)
         shown = page.response
         if shown is not response:
-            # The request that it answers is one of our own, and holds a token that is spent.
+            # The request that it answers is one of this package, and holds a token that is spent.
             shown = shown.replace(request=request_state.original(request))
         request_state.forget(request)
         raise ChallengeNotSolved(
@@ -114,14 +196,45 @@ class OmoCaptchaMiddleware:
             response=shown,
         ) from None
 
+    # -- closing the spider at a limit ---------------------------------------------------------------------------
+
+    def _closes_spider(self, reason: str) -> bool:
+        return self._settings.close_on_limit and reason in _CLOSING_REASONS
+
+    async def _close_spider(self, reason: str) -> CrawlClosing:
+        """Close the spider once all tokens that have been paid for are used, and return the error that says so."""
+        with suppress(CrawlClosing):
+            await self._lifetime.until(lambda: not self._slots.holds)
+        self._lifetime.close(_CLOSING_REASONS[reason])
+        return CrawlClosing(f"{reason} is reached, and OMOCAPTCHA_CLOSE_ON_LIMIT closes the spider")
+
+    # -- buying by hand ------------------------------------------------------------------------------------------
+
+    async def solve(self, challenge: Challenge) -> Token:
+        """Buy a token for a challenge that the spider has found itself; see :func:`solve`."""
+        refusal = self._policy.token_refusal(challenge)
+        try:
+            if refusal is not None:
+                raise NotBought(refusal.reason, refusal.message)
+            purchase = await self._buyer.buy(challenge, host=host_of(challenge.url), on_bought=lambda _: None)
+        except NotBought as error:
+            if self._closes_spider(error.reason):
+                await self._close_spider(error.reason)
+            raise
+        purchase.unknown("by_hand")
+        return purchase.token
+
 
 def _is_robots_txt(request: Request) -> bool:
-    """robots.txt is neither held nor solved, wherever a redirect leads it: everything else waits for it."""
+    """Tell whether a request asks for robots.txt, wherever it was redirected: all other requests wait for it."""
     return urlsplit(request_state.url(request)).path == "/robots.txt"
 
 
 def _give_back(request: Request, error: CrawlClosing) -> Request:
-    """Back to the scheduler, so that a resumed crawl has it; whoever waits for the response itself gets ``error``."""
+    """Return the request for the scheduler, so that a resumed crawl has it.
+
+    :raises CrawlClosing: ``error``, when the request did not come from the scheduler: its sender awaits a response.
+    """
     if request_state.is_scheduled(request):
         return request_state.give_back(request)
     raise error
@@ -130,16 +243,17 @@ def _give_back(request: Request, error: CrawlClosing) -> Request:
 async def solve(challenge: Challenge, *, crawler: Crawler) -> Token:
     """Buy a token for a challenge, under all limits of the crawl; to be awaited in a spider's callback.
 
-    The callback's response counts in Scrapy's scraper meanwhile, so that many callbacks waiting hold the crawl up.
-    Where a limit is to close the spider, it is raised only when what others have paid for is used.
+    The response of the callback counts in Scrapy's scraper meanwhile, so that many callbacks that wait slow the crawl
+    down. With ``OMOCAPTCHA_CLOSE_ON_LIMIT``, an error about a limit is raised only once all tokens that have been paid
+    for are used.
 
-    :raises NotBought: a limit, or nothing that may be solved; ``.reason`` says which.
-    :raises JobError: a job was bought and gave no token.
-    :raises ApiError: the service took no job.
-    :raises CrawlClosing: the crawl closes.
-    :raises RuntimeError: the add-on is not active in this crawl.
+    :raises NotBought: when a limit is reached, or the challenge may not be solved; see its ``reason``.
+    :raises JobError: when a job was bought and gave no token.
+    :raises ApiError: when the service took no job.
+    :raises CrawlClosing: when the crawl closes.
+    :raises RuntimeError: when the add-on is not active in this crawl.
     """
     middleware = crawler.get_downloader_middleware(OmoCaptchaMiddleware)
     if middleware is None:
         raise RuntimeError("OMOcaptcha is not active in this crawl: see its line at the start of the log")
-    return await middleware.buy(challenge)
+    return await middleware.solve(challenge)

@@ -1,7 +1,7 @@
-"""The account at the service: what a job costs, what is left, and whether it can buy at all.
+"""Make a crawl's calls to the service, and ask it for price and balance.
 
-It is asked before the first job is bought, and when the service refuses one in words that nobody knows. What it finds
-out goes to ``limits``, which decides.
+The account is asked before the first job is bought, and when the service refuses a job in unknown words. What it finds
+out goes to ``limits``, which decides what may be bought.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
-from scrapy_omocaptcha.buying.limiter import Turns
+from scrapy_omocaptcha.buying.limiter import CapacityLimiter
 from scrapy_omocaptcha.errors import AccountError, ApiError, ApiUnreachable, CrawlClosing, NotBought
 from scrapy_omocaptcha.settings import FALLBACK_PRICE
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from scrapy_omocaptcha.buying.api.protocol import Api
     from scrapy_omocaptcha.buying.limits import Limits
-    from scrapy_omocaptcha.engine.slots import CrawlEngine
+    from scrapy_omocaptcha.engine.lifetime import Lifetime
     from scrapy_omocaptcha.engine.stats import Stats
     from scrapy_omocaptcha.errors import ApiRefused
     from scrapy_omocaptcha.settings import Settings
@@ -29,83 +29,83 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 CALLS_AT_ONCE = 256
-"""Each has a connection of its own. More would not be answered sooner, and a process may open 1,024 files as a rule."""
+"""Each call has a connection of its own. More would not be answered sooner, and a process may usually open 1,024
+files."""
 
 
 class Account:
-    """One crawl's view of the account, and its calls to the service."""
+    """The account as one crawl sees it."""
 
-    def __init__(self, api: Api, limits: Limits, *, engine: CrawlEngine, settings: Settings, stats: Stats) -> None:
+    def __init__(self, api: Api, limits: Limits, *, lifetime: Lifetime, settings: Settings, stats: Stats) -> None:
         self._api = api
         self._limits = limits
-        self._engine = engine
+        self._lifetime = lifetime
         self._stats = stats
         self._min_balance = settings.min_balance
-        self._price_asked = settings.price is not None
-        self._asking = Turns(1)
-        self._turns = Turns(CALLS_AT_ONCE)
+        self._price_known = settings.price is not None
+        self._asking = CapacityLimiter(1)
+        self._calls = CapacityLimiter(CALLS_AT_ONCE)
         self.balance: float | None = None
-        """USD when the crawl began; None: nobody has asked."""
+        """The balance in USD when the crawl began; None where it was not asked for."""
         self._refused: str | None = None
 
     async def call(self, call: Coroutine[Any, Any, T], *, buys: bool = False) -> T:
-        """Have a call answered when its turn comes, counted, and dropped when the crawl closes.
+        """Make a call to the service, count it, and drop it when the crawl closes.
 
-        :param buys: it goes ahead of those that do not; when the crawl closes, its answer is awaited for a moment, so
-            that what was bought is known.
+        :param buys: the call goes ahead of those that do not buy. When the crawl closes, its answer is awaited for a
+            moment longer, so that it is known what was bought.
         :raises ApiError: as the call does.
-        :raises ApiUnreachable: the crawl closes before the call has begun.
-        :raises CrawlClosing: the crawl closes, and the call was on its way.
+        :raises ApiUnreachable: when the crawl closes before the call has begun.
+        :raises CrawlClosing: when the crawl closes while the call is on its way.
         """
-        with self._turns.turn(ahead=buys) as come:
+        with self._calls.acquire(first=buys) as acquired:
             with suppress(CrawlClosing):
-                await self._engine.wait(come)
-            if self._engine.closing:
+                await self._lifetime.wait(acquired)
+            if self._lifetime.closing:
                 call.close()
                 raise ApiUnreachable("the crawl is closing, and the call has not begun", taken=False)
             self._stats.inc("api/calls")
             try:
-                return await self._engine.wait(call, looks=2 if buys else 1)
+                return await self._lifetime.wait(call, grace_checks=2 if buys else 1)
             except ApiError as error:
                 self._stats.inc(f"api/errors/{error.reason}")
                 raise
 
     async def ready(self) -> None:
-        """Know price and balance before the first job is bought, however many are wanted at once.
+        """Find out price and balance before the first job is bought, once for all that wait for it.
 
-        :raises NotBought: the account cannot buy.
-        :raises ApiError: the balance is not known, and ``OMOCAPTCHA_MIN_BALANCE`` wants it to be.
-        :raises CrawlClosing: the crawl closes.
+        :raises NotBought: when the account cannot buy.
+        :raises ApiError: when the balance is not known, though ``OMOCAPTCHA_MIN_BALANCE`` needs it.
+        :raises CrawlClosing: when the crawl closes.
         """
         if self._is_known():
             return
-        with self._asking.turn() as come:
-            await self._engine.wait(come)
+        with self._asking.acquire() as acquired:
+            await self._lifetime.wait(acquired)
             if self._refused is not None:
-                # Said to somebody else, while this one waited.
+                # The service has refused the account while this coroutine waited.
                 raise NotBought("account", self._refused)
-            if not self._price_asked:
+            if not self._price_known:
                 await self._ask_price()
-                self._price_asked = True
+                self._price_known = True
             if not self._is_known():
                 await self._ask_balance()
 
     def _is_known(self) -> bool:
-        return self._price_asked and (self.balance is not None or not self._min_balance)
+        return self._price_known and (self.balance is not None or not self._min_balance)
 
     async def _ask_price(self) -> None:
         try:
             price = await self.call(self._api.price())
         except ApiError as error:
-            logger.debug("The price of a job could not be asked (%s); reckoning with %s USD", error, FALLBACK_PRICE)
+            logger.debug("The price of a job is not known (%s); %s USD is assumed", error, FALLBACK_PRICE)
             return
         if not price:
-            # Not in the list; or for nothing, which would switch OMOCAPTCHA_MAX_COST off on the service's word alone.
+            # It is not in the list, or it is 0, which would switch OMOCAPTCHA_MAX_COST off on the service's word alone.
             return
         if price > FALLBACK_PRICE:
             logger.warning(
-                "A job costs %s USD by the service's list, more than the %s USD that was to be expected: "
-                "set OMOCAPTCHA_MAX_COST accordingly",
+                "A job costs %s USD by the service's price list, more than the usual %s USD: check OMOCAPTCHA_MAX_COST",
                 price,
                 FALLBACK_PRICE,
             )
@@ -113,26 +113,26 @@ class Account:
 
     async def _ask_balance(self) -> None:
         try:
-            charged = await self._limits.charged()
+            charged = await self._limits.charged_so_far()
             balance = await self.call(self._api.balance())
         except AccountError as error:
             raise self.close(error) from None
-        self._limits.holds(balance, charged)
+        self._limits.set_balance(balance, charged)
         self.balance = balance
         if balance - self._limits.price < self._min_balance:
             logger.warning(
-                "The balance is %.5f USD, of which OMOCAPTCHA_MIN_BALANCE (%g) is to be left: nothing is bought; "
-                "top the account up, or lower it",
+                "The balance is %.5f USD and OMOCAPTCHA_MIN_BALANCE is %g, so nothing is bought: "
+                "top up the account, or lower the setting",
                 balance,
                 self._min_balance,
             )
 
     async def settle(self, refusal: ApiRefused) -> None:
-        """Whether words that we do not know are about the account, the balance tells; an error code needs no telling.
+        """Record a refused create call, and ask for the balance where the words of the refusal are unknown.
 
-        :raises NotBought: they are.
+        :raises NotBought: when the account turns out to be the reason.
         """
-        self._limits.refused()
+        self._limits.create_refused()
         if not refusal.unclear:
             return
         try:
@@ -147,7 +147,7 @@ class Account:
             ) from None
 
     def close(self, error: AccountError) -> NotBought:
-        """The service refuses the account: nothing is bought any more."""
+        """Stop all buying because the service refuses the account; return the error to raise."""
         cure = "check OMOCAPTCHA_API_TOKEN and the balance of the account"
         message = f"the service refuses this account ({error}); nothing is bought any more: {cure}"
         self._refused = self._refused or message
@@ -155,12 +155,12 @@ class Account:
             logger.error("OMOcaptcha: %s", message)
         return NotBought("account", message)
 
-    async def last_balance(self) -> float | None:
-        """USD now that the crawl has ended, if it was asked for when it began and can be had."""
+    async def closing_balance(self) -> float | None:
+        """Return the balance in USD at the end of the crawl, or None where none was asked for at its start."""
         if self.balance is None:
             return None
         try:
             return await self._api.balance()
         except ApiError as error:
-            logger.debug("The balance at the end could not be asked: %s", error)
+            logger.debug("The balance at the end is not known: %s", error)
             return None

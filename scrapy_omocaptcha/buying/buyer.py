@@ -1,97 +1,125 @@
-"""What everything at a wall works with, put together once for a crawl. Nothing is decided here."""
+"""Buy tokens: everything about money in one crawl, put together once and closed at its end."""
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass
+import logging
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
-from scrapy.utils.job import job_dir
-
 from scrapy_omocaptcha.buying.account import Account
-from scrapy_omocaptcha.buying.api.factory import speak, transport_for
-from scrapy_omocaptcha.buying.fleet.limits import Fleet
+from scrapy_omocaptcha.buying.api.factory import build_api
+from scrapy_omocaptcha.buying.fleet.limits import FleetLimits
 from scrapy_omocaptcha.buying.ledger import Ledger
 from scrapy_omocaptcha.buying.limits import Limits
 from scrapy_omocaptcha.buying.polling import Polling
 from scrapy_omocaptcha.buying.solver import Solver
-from scrapy_omocaptcha.engine.components import Neighbours
-from scrapy_omocaptcha.engine.slots import CrawlEngine
-from scrapy_omocaptcha.engine.stats import Stats
-from scrapy_omocaptcha.reporting.dry_run import Estimate
-from scrapy_omocaptcha.reporting.events import Telling
+from scrapy_omocaptcha.errors import ApiError, CrawlClosing, NotBought
 from scrapy_omocaptcha.settings import FALLBACK_PRICE
-from scrapy_omocaptcha.walls.policy import Policy
-from scrapy_omocaptcha.walls.sessions import Clearance
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from scrapy.crawler import Crawler
-
-    from scrapy_omocaptcha.buying.api.protocol import Api
+    from scrapy_omocaptcha.buying.journal import Record
+    from scrapy_omocaptcha.buying.purchase import Purchase
+    from scrapy_omocaptcha.challenge import Challenge
+    from scrapy_omocaptcha.engine.lifetime import Lifetime
+    from scrapy_omocaptcha.engine.stats import Stats
     from scrapy_omocaptcha.settings import Settings
 
+logger = logging.getLogger(__name__)
 
-@dataclass(frozen=True)
-class Means:
-    """The parts of a crawl."""
 
-    settings: Settings
-    engine: CrawlEngine
-    neighbours: Neighbours
-    api: Api
-    account: Account
-    limits: Limits
-    ledger: Ledger
-    solver: Solver
-    clearance: Clearance
-    stats: Stats
-    policy: Policy
-    told: Telling
-    estimate: Estimate
-    clock: Callable[[], float]
+class Buyer:
+    """Buys the tokens of one crawl. It owns price, account, limits, ledger and solver, and closes them.
 
-    @classmethod
-    def of(cls, crawler: Crawler, settings: Settings) -> Means:
-        assert crawler.stats is not None
-        clock = time.monotonic
-        spider = crawler.spider.name if crawler.spider is not None else ""
-        stats = Stats(crawler.stats)
-        engine = CrawlEngine(crawler, settings.max_waiting)
-        neighbours = Neighbours(crawler)
-        api = speak(settings, transport_for(settings.api_url, timeout=settings.api_timeout))
-        ledger = Ledger(
+    :param spider: the spider's name.
+    :param jobdir: the crawl's JOBDIR, if it has one.
+    :raises NotConfigured: when a fleet's limits need redis-py, and it is not installed.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        spider: str,
+        jobdir: str | None,
+        stats: Stats,
+        lifetime: Lifetime,
+        clock: Callable[[], float],
+    ) -> None:
+        self._settings = settings
+        self._api = build_api(settings)
+        self._ledger = Ledger(
             spider=spider,
             stats=stats,
             journal=settings.journal,
             per_day=settings.max_cost_per_day > 0 and settings.redis_url is None,
-            jobdir=job_dir(crawler.settings),
+            jobdir=jobdir,
         )
         price = settings.price or FALLBACK_PRICE
-        limits = (
-            Limits(settings, price, clock, spent_in_a_day=ledger.spent_in_a_day)
+        self._limits = (
+            Limits(settings, price, clock, spent_in_a_day=self._ledger.spent_in_a_day)
             if settings.redis_url is None
-            else Fleet(settings, price, clock, engine=engine, name=settings.fleet_of(spider))
+            else FleetLimits(settings, price, clock, lifetime=lifetime, name=settings.fleet_of(spider))
         )
-        limits.go_on(ledger.earlier)
-        account = Account(api, limits, engine=engine, settings=settings, stats=stats)
-        solver = Solver(
-            api, limits, ledger, account, Polling(settings.poll_interval), engine=engine, settings=settings, clock=clock
-        )
-        return cls(
+        self._limits.resume(self._ledger.earlier)
+        self._account = Account(self._api, self._limits, lifetime=lifetime, settings=settings, stats=stats)
+        self._solver = Solver(
+            self._api,
+            self._limits,
+            self._ledger,
+            self._account,
+            Polling(settings.poll_interval),
+            lifetime=lifetime,
             settings=settings,
-            engine=engine,
-            neighbours=neighbours,
-            api=api,
-            account=account,
-            limits=limits,
-            ledger=ledger,
-            solver=solver,
-            clearance=Clearance(),
-            stats=stats,
-            policy=Policy(crawler, settings, neighbours, limits),
-            told=Telling(crawler, stats),
-            estimate=Estimate(),
             clock=clock,
         )
+
+    @property
+    def price(self) -> float:
+        """Price of a job in USD, as known at the moment."""
+        return self._limits.price
+
+    @property
+    def opening_balance(self) -> float | None:
+        """Balance in USD when the crawl began; None where it was not asked for."""
+        return self._account.balance
+
+    @property
+    def records(self) -> list[Record]:
+        """What has become of each job that was bought."""
+        return [entry.record for entry in self._ledger.entries]
+
+    def check(self, host: str, sitekey: str) -> None:
+        """Check whether a job may be bought now, as far as this process knows.
+
+        :raises NotBought: when a limit is reached, or the account cannot buy.
+        """
+        self._limits.check(host, sitekey)
+
+    async def buy(self, challenge: Challenge, *, host: str, on_bought: Callable[[float], None]) -> Purchase:
+        """Buy a token for ``challenge``, as :meth:`Solver.solve` does."""
+        return await self._solver.solve(challenge, host=host, on_bought=on_bought)
+
+    async def closing_balance(self) -> float | None:
+        """Return the balance in USD at the end of the crawl, or None where none was asked for at its start."""
+        return await self._account.closing_balance()
+
+    async def open(self) -> None:
+        """Ask for the balance at the start of a crawl, where ``OMOCAPTCHA_MIN_BALANCE`` needs it."""
+        if not self._settings.min_balance or self._settings.dry_run:
+            return
+        try:
+            await self._account.ready()
+        except ApiError as error:
+            logger.warning("The balance is not known yet, and nothing is bought before it is: %s", error)
+        except (NotBought, CrawlClosing):
+            # The account has logged the former; the latter is no problem.
+            return
+
+    async def close(self) -> None:
+        """Close ledger, limits and API client, in this order; each is closed even if another one raises."""
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(self._api.close)
+            stack.push_async_callback(self._limits.close)
+            stack.callback(self._ledger.close)

@@ -34,9 +34,6 @@ the end."""
 
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
-HANDED_ON = "handed_on"
-"""The reason of a job that a worker has left to the others of its fleet."""
-
 _LOCK_SECONDS = 5.0
 """Each write takes a fraction of a thousandth."""
 _ROOM = 96

@@ -53,11 +53,6 @@ class Entry:
         self._ledger.stats.add("cost_usd", self.record.cost_usd)
         self._update(job=job_id)
 
-    def taken_over(self, job_id: str) -> None:
-        """It was bought by somebody who has left it under way, and who has its cost in the books."""
-        self._ledger.stats.inc("jobs/taken_over")
-        self._update(job=job_id)
-
     def solved(self, seconds: float, questions: int) -> None:
         """There is a token."""
         self._ledger.stats.inc("jobs/solved")

@@ -1,13 +1,15 @@
-"""What Scrapy's own middlewares keep and forbid: cookies, robots.txt, ``allowed_domains``. They are only asked."""
+"""Ask Scrapy's own middlewares for cookies, cached pages and permissions, where they are enabled."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from scrapy.downloadermiddlewares.cookies import CookiesMiddleware
+from scrapy.downloadermiddlewares.httpcache import HttpCacheMiddleware
 from scrapy.downloadermiddlewares.offsite import OffsiteMiddleware
 from scrapy.downloadermiddlewares.robotstxt import RobotsTxtMiddleware
 from scrapy.exceptions import IgnoreRequest
+from scrapy.http import Response
 from scrapy.utils.httpobj import urlparse_cached
 
 if TYPE_CHECKING:
@@ -16,21 +18,21 @@ if TYPE_CHECKING:
     from scrapy.http.cookies import CookieJar
 
 
-class Neighbours:
-    """The middlewares of one crawl, those of them that are on."""
+class Components:
+    """Scrapy's downloader middlewares in one crawl."""
 
     def __init__(self, crawler: Crawler) -> None:
         self._crawler = crawler
 
     def jar(self, request: Request) -> CookieJar | None:
-        """The cookies of a request's session; None where Scrapy does not keep any for it."""
+        """Return the cookiejar of a request's session, or None where Scrapy keeps no cookies for it."""
         if request.meta.get("dont_merge_cookies"):
             return None
         middleware = self._crawler.get_downloader_middleware(CookiesMiddleware)
         return None if middleware is None else middleware.jars[request.meta.get("cookiejar")]
 
     async def forbids(self, target: Request, *, page: Request) -> str | None:
-        """Whether robots.txt or the spider's allowed_domains forbid a request that is sent for ``page``.
+        """Tell whether robots.txt or the spider's allowed_domains forbid a request that is sent because of ``page``.
 
         :returns: ``"robots"``, ``"offsite"`` or None.
         """
@@ -47,3 +49,28 @@ class Neighbours:
             except IgnoreRequest:
                 return "robots"
         return None
+
+    # -- HttpCache -----------------------------------------------------------------------------------------------
+
+    def cached(self, request: Request) -> Response | None:
+        """Return the response that HttpCache would answer ``request`` with, if any."""
+        cache = self._crawler.get_downloader_middleware(HttpCacheMiddleware)
+        answer = cache.process_request(request) if cache is not None else None
+        return answer if isinstance(answer, Response) else None
+
+    def is_cached(self, request: Request) -> bool:
+        """Tell whether HttpCache will answer ``request``, without marking the request as :meth:`cached` does."""
+        cache = self._crawler.get_downloader_middleware(HttpCacheMiddleware)
+        if cache is None or request.meta.get("dont_cache") or not cache.policy.should_cache_request(request):
+            return False
+        stored = cache.storage.retrieve_response(self._crawler.spider, request)
+        return stored is not None and bool(cache.policy.is_cached_response_fresh(stored, request))
+
+    def store(self, request: Request, response: Response) -> None:
+        """Have HttpCache store a page in the place of the challenge that it has seen for ``request``."""
+        cache = self._crawler.get_downloader_middleware(HttpCacheMiddleware)
+        if cache is None or request.meta.get("dont_cache"):
+            return
+        policy = cache.policy
+        if policy.should_cache_request(request) and policy.should_cache_response(response, request):
+            cache.storage.store_response(self._crawler.spider, request, response)

@@ -1,5 +1,7 @@
-"""What a dry run would have bought. One job opens a wall for a session, or it takes one for each page: which of them,
-only buying tells.
+"""Estimate what a dry run would have bought.
+
+Only buying shows whether one job opens a wall for a whole session or whether each page needs a job, so the estimate is a
+range.
 """
 
 from __future__ import annotations
@@ -8,28 +10,28 @@ from collections import Counter, defaultdict
 from typing import NamedTuple
 
 
-class Jobs(NamedTuple):
-    """How many jobs a host would have cost."""
+class JobRange(NamedTuple):
+    """Estimated number of jobs for one host."""
 
     least: int
-    """If one job opens the wall for a session."""
+    """Jobs if one opens the wall for a session."""
     most: int
-    """If each page wants a token."""
+    """Jobs if each page needs one."""
 
 
-class Estimate:
-    """Counts what was not bought."""
+class DryRun:
+    """Records the challenges that a dry run did not solve."""
 
     def __init__(self) -> None:
         self._sessions: defaultdict[str, set[object]] = defaultdict(set)
         self._challenges: Counter[str] = Counter()
 
-    def challenge(self, host: str, session: object) -> None:
-        """A challenge that would have been solved, for a request of ``session``."""
+    def record(self, host: str, session: object) -> None:
+        """Record a challenge for a request of ``session``, which must be hashable."""
         self._sessions[host].add(session)
         self._challenges[host] += 1
 
     @property
-    def jobs(self) -> dict[str, Jobs]:
-        """By host."""
-        return {host: Jobs(len(self._sessions[host]), number) for host, number in self._challenges.items()}
+    def jobs(self) -> dict[str, JobRange]:
+        """Estimated jobs by host."""
+        return {host: JobRange(len(self._sessions[host]), number) for host, number in self._challenges.items()}

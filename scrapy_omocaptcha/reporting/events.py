@@ -1,6 +1,6 @@
-"""What users are told of challenges: log lines, signals, and the count of those that stayed closed.
+"""Report single challenges: log lines, signals, and the count of challenges that were not solved.
 
-It decides nothing. An address is told without its query, and no line holds a token or a credential.
+Addresses are logged without their query, and no line holds a token or a credential.
 """
 
 from __future__ import annotations
@@ -23,26 +23,29 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_OF_THE_CRAWL = {"max_jobs", "max_cost", "max_cost_per_day", "min_balance", "account", "refused", "redis"}
-"""Reasons that are the same on all hosts: said once for the crawl."""
+_SAME_ON_ALL_HOSTS = {"max_jobs", "max_cost", "max_cost_per_day", "min_balance", "account", "refused", "redis"}
+"""Reasons that are logged once for the crawl, not once for each host."""
 
 
-class Telling:
-    """Tells the user of a crawl."""
+class Events:
+    """Reports what happens to the challenges of one crawl."""
 
     def __init__(self, crawler: Crawler, stats: Stats) -> None:
         self._crawler = crawler
         self._stats = stats
-        self._told: set[tuple[str, str]] = set()
-        self.stayed_closed: Counter[str] = Counter()
-        """By reason."""
+        self._warned: set[tuple[str, str]] = set()
+        self.unsolved: Counter[str] = Counter()
+        """The number of challenges that were not solved, by reason."""
 
     def detected(self, request: Request, challenge: Challenge, verdict: str) -> None:
-        """A challenge was met; ``verdict`` is ``"solve"``, or the reason why it is left alone."""
+        """Report that a challenge was met.
+
+        :param verdict: ``"solve"``, or the reason why it is not solved.
+        """
         self._send(signals.challenge_detected, request, challenge, verdict=verdict)
 
     def solved(self, request: Request, challenge: Challenge, seconds: float, jobs: int, cost: float) -> None:
-        """The page that was asked for is through."""
+        """Report that the page that was asked for has come."""
         self._send(signals.challenge_solved, request, challenge, seconds=seconds, cost_usd=cost)
         logger.info(
             "Through the reCAPTCHA at %s in %.1f s; jobs bought by this request: %d (%.5f USD)",
@@ -53,7 +56,7 @@ class Telling:
         )
 
     def failed(self, request: Request, challenge: Challenge, reason: str, message: str, *, jobs: int) -> None:
-        """The page stays behind its challenge, though ``jobs`` were bought."""
+        """Report that a challenge was not solved, though ``jobs`` may have been bought for it."""
         self._send(signals.challenge_failed, request, challenge, reason=reason)
         if not jobs:
             self.left_alone(reason, challenge.url, message)
@@ -62,13 +65,13 @@ class Telling:
         logger.warning("No way through at %s (%s): %s", public_address(request_state.url(request)), reason, message)
 
     def left_alone(self, reason: str, url: str, message: str) -> None:
-        """A challenge is left alone: said aloud once for its host (or the crawl), then in DEBUG."""
+        """Report that a challenge is not solved: as WARNING once for its host or the crawl, then as DEBUG."""
         self._count(reason)
-        host = "" if reason in _OF_THE_CRAWL else urlsplit(url).netloc
-        news = (reason, host) not in self._told
-        self._told.add((reason, host))
+        host = "" if reason in _SAME_ON_ALL_HOSTS else urlsplit(url).netloc
+        is_first = (reason, host) not in self._warned
+        self._warned.add((reason, host))
         logger.log(
-            logging.WARNING if news else logging.DEBUG,
+            logging.WARNING if is_first else logging.DEBUG,
             "The challenge at %s is left alone (%s): %s",
             public_address(url),
             reason,
@@ -76,7 +79,7 @@ class Telling:
         )
 
     def _count(self, reason: str) -> None:
-        self.stayed_closed[reason] += 1
+        self.unsolved[reason] += 1
         self._stats.inc(f"skipped/{reason}")
 
     def _send(self, signal: object, request: Request, challenge: Challenge, **values: Any) -> None:

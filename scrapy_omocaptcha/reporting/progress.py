@@ -1,7 +1,4 @@
-"""What a user is told of a crawl as a whole: what is on, how far it is, and the bill.
-
-Single challenges are told of in ``telling``. Nothing is decided here.
-"""
+"""Log what concerns a crawl as a whole: what is enabled, how far it is, and the bill."""
 
 from __future__ import annotations
 
@@ -13,106 +10,107 @@ from urllib.parse import urlsplit
 from scrapy import signals
 from scrapy.http.request import NO_CALLBACK
 from scrapy.utils.asyncio import create_looping_call
-from scrapy.utils.defer import deferred_from_coro
 
 from scrapy_omocaptcha.engine import request_state
-from scrapy_omocaptcha.errors import ApiError, CrawlClosing, NotBought
 from scrapy_omocaptcha.reporting.text import crawl_report
-from scrapy_omocaptcha.settings.checks import complaints
+from scrapy_omocaptcha.settings.checks import check_settings
 
 if TYPE_CHECKING:
     from scrapy import Request, Spider
     from scrapy.crawler import Crawler
     from scrapy.http import Response
 
-    from scrapy_omocaptcha.buying.buyer import Means
+    from scrapy_omocaptcha.buying.buyer import Buyer
+    from scrapy_omocaptcha.engine.slots import Slots
+    from scrapy_omocaptcha.engine.stats import Stats
+    from scrapy_omocaptcha.reporting.dry_run import DryRun
+    from scrapy_omocaptcha.reporting.events import Events
+    from scrapy_omocaptcha.settings import Settings
 
 logger = logging.getLogger(__name__)
 
 
 class Progress:
-    """Speaks when the spider opens, now and then, and when it has closed.
+    """Logs when the spider opens, every ``LOGSTATS_INTERVAL`` seconds, and when it has closed.
 
-    :param ours: the class of our middleware.
+    :param middleware: the class of the package's downloader middleware.
     """
 
-    def __init__(self, crawler: Crawler, means: Means, ours: type) -> None:
+    def __init__(
+        self,
+        crawler: Crawler,
+        middleware: type,
+        *,
+        settings: Settings,
+        buyer: Buyer,
+        slots: Slots,
+        events: Events,
+        dry_run: DryRun,
+        stats: Stats,
+    ) -> None:
         self._crawler = crawler
-        self._means = means
-        self._ours = ours
+        self._middleware = middleware
+        self._settings = settings
+        self._buyer = buyer
+        self._slots = slots
+        self._events = events
+        self._dry_run = dry_run
+        self._stats = stats
         self._interval = crawler.settings.getfloat("LOGSTATS_INTERVAL")
-        self._line: Any = None
-        self._said = ""
+        self._loop: Any = None
+        self._last_line = ""
         self._pages = 0
-        """Those that the crawl got."""
+        """The number of pages that the spider got."""
         crawler.signals.connect(self._opened, signals.spider_opened)
-        crawler.signals.connect(self._started, signals.engine_started)
         crawler.signals.connect(self._received, signals.response_received)
-        crawler.signals.connect(self._closed, signals.spider_closed)
 
     def _opened(self, spider: Spider) -> None:
-        settings = self._means.settings
+        settings = self._settings
         logger.info(
-            "OMOcaptcha is on: %s, at most %s for %s%s, %d jobs for a request%s",
+            "OMOcaptcha is on: %s, %s for %s%s, at most %d jobs for a request%s",
             urlsplit(settings.api_url).netloc,
-            f"{settings.max_cost:g} USD" if settings.max_cost else "any cost",
+            f"at most {settings.max_cost:g} USD" if settings.max_cost else "no cost limit",
             "this crawl" if settings.redis_url is None else f"the fleet {settings.fleet_of(spider.name)!r}",
             f" and {settings.max_cost_per_day:g} USD in 24 hours" if settings.max_cost_per_day else "",
             settings.max_attempts,
             "; dry run, nothing is bought" if settings.dry_run else "",
         )
-        for complaint in complaints(settings, self._crawler.settings, spider, self._ours):
-            logger.warning("OMOcaptcha: %s", complaint)
+        for warning in check_settings(settings, self._crawler.settings, spider, self._middleware):
+            logger.warning("OMOcaptcha: %s", warning)
         if self._interval:
-            self._line = create_looping_call(self._say)
-            self._line.start(self._interval, now=False)
-
-    def _started(self) -> None:
-        # Not when the spider is opened: the engine does not run yet then, as when it is closing.
-        if self._means.settings.min_balance and not self._means.settings.dry_run:
-            deferred_from_coro(self._look_at_balance())
-
-    async def _look_at_balance(self) -> None:
-        try:
-            await self._means.account.ready()
-        except ApiError as error:
-            logger.warning("The balance is not known yet, and nothing is bought before it is: %s", error)
-        except (NotBought, CrawlClosing):
-            # Said by the account itself; or of no interest any more.
-            return
+            self._loop = create_looping_call(self._log)
+            self._loop.start(self._interval, now=False)
 
     def _received(self, response: Response, request: Request) -> None:
-        # What components of Scrapy ask for, and we, is no page to the spider: robots.txt, media, submissions.
+        # What Scrapy's components and this package ask for is no page to the spider: robots.txt, media, submissions.
         for_spider = request.callback is not NO_CALLBACK and not request_state.is_own(request)
         if for_spider and response.status < HTTPStatus.BAD_REQUEST:
             self._pages += 1
 
-    def _say(self) -> None:
-        stats = self._means.stats
+    def _log(self) -> None:
+        stats = self._stats
         line = (
-            f"{len(self._means.engine.holds)} requests wait, {stats.get('jobs/solved'):g} of "
+            f"{len(self._slots.holds)} requests wait, {stats.get('jobs/solved'):g} of "
             f"{stats.get('jobs/created'):g} jobs are solved, {stats.get('cost_usd'):.5f} USD so far"
         )
-        if line != self._said and stats.get("challenges"):
+        if line != self._last_line and stats.get("challenges"):
             logger.info("OMOcaptcha: %s", line)
-            self._said = line
+            self._last_line = line
 
-    async def _closed(self, spider: Spider) -> None:
-        if self._line is not None and self._line.running:
-            self._line.stop()
-        means = self._means
-        closing_balance = await means.account.last_balance()
+    async def close(self) -> None:
+        """Log the report of the crawl."""
+        if self._loop is not None and self._loop.running:
+            self._loop.stop()
+        buyer = self._buyer
+        closing_balance = await buyer.closing_balance()
         report = crawl_report(
-            [entry.record for entry in means.ledger.entries],
-            challenges=int(means.stats.get("challenges")),
+            buyer.records,
+            challenges=int(self._stats.get("challenges")),
             pages=self._pages,
-            stayed_closed=means.told.stayed_closed,
-            opening_balance=means.account.balance,
+            unsolved=self._events.unsolved,
+            opening_balance=buyer.opening_balance,
             closing_balance=closing_balance,
-            would_buy=means.estimate.jobs,
-            price=means.limits.price,
+            would_buy=self._dry_run.jobs,
+            price=buyer.price,
         )
         logger.info("%s", report)
-        means.ledger.close()
-        await means.limits.close()
-        await means.api.close()

@@ -1,8 +1,8 @@
-"""Requests that a wall's redirect would lose.
+"""Bring back requests that Scrapy's dupefilter drops behind a wall's redirect.
 
-A wall that sends every page to one address of its own (302 to ``/captcha``) makes duplicates of all redirected requests
-but the first, and Scrapy's dupefilter drops them without a word. Those whose address proves to be a wall are asked for
-once more; the others are duplicates as Scrapy sees it.
+A wall that redirects every page to one address (302 to ``/captcha``) makes duplicates of all redirected requests but
+the first, and the dupefilter drops them silently. Those whose address proves to be a wall are sent once more; the
+others are duplicates as Scrapy sees it.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ if TYPE_CHECKING:
     from scrapy.crawler import Crawler
 
 
-class Astray:
-    """Watches the redirected requests of a crawl."""
+class Duplicates:
+    """The redirected requests of a crawl."""
 
     def __init__(self, crawler: Crawler) -> None:
         self._crawler = crawler
         self._walls: set[str] = set()
-        """Addresses of walls."""
+        """Addresses that have proven to be walls."""
         self._under_way: Counter[str] = Counter()
-        """Redirected requests that are yet to be judged, by address."""
+        """The number of redirected requests that have no answer yet, by address."""
         self._dropped: defaultdict[str, list[Request]] = defaultdict(list)
-        """Those that were dropped while another one for their address was to be judged."""
+        """Requests that were dropped while another one for the same address was under way."""
         crawler.signals.connect(self._scheduled, signals.request_scheduled)
         crawler.signals.connect(self._was_dropped, signals.request_dropped)
 
     def judged(self, request: Request, *, is_wall: bool) -> None:
-        """What the address of a redirected request has proven to be."""
+        """Record whether the address of a redirected request has proven to be a wall."""
         url = request.url
         self._done(url)
         dropped = self._dropped.pop(url, ())
@@ -44,11 +44,11 @@ class Astray:
                 self._crawler.engine.crawl(request_state.give_back(other))
 
     def _scheduled(self, request: Request) -> None:
-        if _concerns_us(request):
+        if _is_watched(request):
             self._under_way[request.url] += 1
 
     def _was_dropped(self, request: Request) -> None:
-        if not _concerns_us(request):
+        if not _is_watched(request):
             return
         url = request.url
         self._done(url)
@@ -63,6 +63,6 @@ class Astray:
             del self._under_way[url]
 
 
-def _concerns_us(request: Request) -> bool:
-    """One that is left alone is never judged, so that nothing is to be kept for it."""
+def _is_watched(request: Request) -> bool:
+    # A request with meta["omocaptcha"] = False is never judged, so nothing must be kept for it.
     return request_state.is_redirected(request) and request.meta.get("omocaptcha") is not False

@@ -1,234 +1,253 @@
-"""What a crawl does at walls: hold what would run into one, see the rest through, hand the page over.
+"""Handle the walls of a crawl: hold requests that would run into one, and take challenged requests through.
 
-Whether a page is a challenge is said by ``policy``, how one request gets through is in ``passage``, what Scrapy gets
-when it does not is in ``middleware``.
+Whether a page is a challenge is decided by ``policy``, how one request gets through is in ``passage``, and what Scrapy
+gets when it does not get through is decided by the middleware.
 """
 
 from __future__ import annotations
 
 import weakref
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from scrapy.downloadermiddlewares.httpcache import HttpCacheMiddleware
 from scrapy.signals import request_left_downloader
 from scrapy.utils.asyncio import call_later
 
 from scrapy_omocaptcha.detection import find_other_captcha
 from scrapy_omocaptcha.engine import request_state
-from scrapy_omocaptcha.errors import NotBought
-from scrapy_omocaptcha.urls import host_of
-from scrapy_omocaptcha.walls.duplicates import Astray
-from scrapy_omocaptcha.walls.held import Held
+from scrapy_omocaptcha.walls.delivery import deliver
+from scrapy_omocaptcha.walls.duplicates import Duplicates
 from scrapy_omocaptcha.walls.passage import NoPassage, Passage
-from scrapy_omocaptcha.walls.sessions import put_back
+from scrapy_omocaptcha.walls.sessions import Sessions, restore_cookies
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from scrapy import Request
     from scrapy.crawler import Crawler
     from scrapy.http import Response
 
-    from scrapy_omocaptcha.buying.buyer import Means
-    from scrapy_omocaptcha.challenge import Challenge, Token
+    from scrapy_omocaptcha.challenge import Challenge
+    from scrapy_omocaptcha.engine.components import Components
+    from scrapy_omocaptcha.engine.lifetime import Lifetime
+    from scrapy_omocaptcha.engine.slots import Hold, Slots
+    from scrapy_omocaptcha.engine.stats import Stats
+    from scrapy_omocaptcha.reporting.dry_run import DryRun
+    from scrapy_omocaptcha.reporting.events import Events
+    from scrapy_omocaptcha.walls.attempts import Attempts
+    from scrapy_omocaptcha.walls.policy import Policy
     from scrapy_omocaptcha.walls.sessions import Session, Stamp
 
-_TO_THE_COOKIEJAR = 0.1
-"""Seconds, of which the middlewares before us need a few thousandths."""
+_COOKIEJAR_DELAY = 0.1
+"""Seconds until an answer has certainly reached the cookiejar. The middlewares between need a few milliseconds."""
 
 
-class Walls:
-    """The walls of one crawl."""
+class WallHandler:
+    """Handles the walls of one crawl."""
 
-    def __init__(self, crawler: Crawler, means: Means) -> None:
-        self._crawler = crawler
-        self._means = means
-        self._engine = means.engine
-        self._clearance = means.clearance
-        self._let_go: weakref.WeakKeyDictionary[Request, Held] = weakref.WeakKeyDictionary()
-        self._astray = Astray(crawler)
+    def __init__(
+        self,
+        crawler: Crawler,
+        *,
+        new_attempts: Callable[[Request, str], Attempts],
+        policy: Policy,
+        lifetime: Lifetime,
+        slots: Slots,
+        components: Components,
+        events: Events,
+        dry_run: DryRun,
+        stats: Stats,
+        clock: Callable[[], float],
+    ) -> None:
+        self._new_attempts = new_attempts
+        self._policy = policy
+        self._lifetime = lifetime
+        self._slots = slots
+        self._components = components
+        self._events = events
+        self._dry_run = dry_run
+        self._stats = stats
+        self._clock = clock
+        self._sessions = Sessions()
+        self._released: weakref.WeakKeyDictionary[Request, _Held] = weakref.WeakKeyDictionary()
+        """Requests that were held before they were sent, and are at the downloader now."""
+        self._duplicates = Duplicates(crawler)
+        self._new_passage = partial(
+            Passage,
+            sessions=self._sessions,
+            policy=policy,
+            slots=slots,
+            lifetime=lifetime,
+            components=components,
+            events=events,
+            clock=clock,
+        )
         crawler.signals.connect(self._site_has_answered, request_left_downloader)
 
     # -- before a request is sent --------------------------------------------------------------------------------
 
     async def before(self, request: Request) -> Response | None:
-        """Hold a request while a wall of its session is being solved.
+        """Hold a request while the wall of its session is being solved.
 
-        :returns: None when the request is to be sent; the response where a redirect to a wall led it astray.
-        :raises CrawlClosing: the crawl closes.
+        :returns: None when the request is to be sent; a response when it was redirected to a wall that is open by now.
+        :raises CrawlClosing: when the crawl closes.
         """
-        session = self._clearance.known(request)
+        session = self._sessions.known(request)
         if session is not None and request_state.is_redirected(request):
-            # A redirect is an answer too, which nobody else has shown us.
+            # The redirect was an answer of the site, too, and has not been counted yet.
             session.answers += 1
-            self._undo_late(request, session, request_state.clearances(request))
-        if session is None or not session.closed:
-            self._clearance.sent(request)
+            self._restore_clearance(request, session, request_state.clearances(request))
+        if session is None or not session.is_walled:
+            self._sessions.sent(request)
             return None
-        if self._is_cached(request):
-            # The site never hears of it; and if what is stored is a redirect, nobody tells us that it is through.
+        if self._components.is_cached(request):
+            # It does not reach the site. Were it held and answered with a stored redirect, nobody would tell us.
             return None
         held = self._hold(request)
         generation = session.generation
         try:
-            while session.closed:
-                await self._engine.wait(session.join(challenged=False))
-                if session.closed:
-                    session.back()
+            while session.is_walled:
+                await self._lifetime.wait(session.wait_turn(challenged=False))
+                if session.is_walled:
+                    session.end_turn()
             held.session = session
             if request_state.is_redirected(request):
-                # Where it was redirected to may be the wall itself, which has nothing to give any more.
-                self._clearance.sent(request)
-                answer = await self._engine.send(request_state.again(request))
+                # The address that it was redirected to may be the wall itself, which is gone by now.
+                self._sessions.sent(request)
+                answer = await self._slots.send(request_state.again(request))
                 held.end()
-                if self._means.policy.find(request, answer) is None:
-                    return self.deliver(request, answer)
-                # Should it be left alone after all, it goes to the callback as it is.
+                if self._policy.find(request, answer) is None:
+                    return deliver(request, answer, self._components)
+                # Where it is not solved after all, the callback gets it as it is.
                 return answer.replace(request=request_state.original(request))
         except BaseException:
             held.end()
             raise
         held.hold.leave_slot()
-        self._let_go[request] = held
+        self._released[request] = held
         held.end_with(request)
         won = {cookie.name for cookie in session.cookies}
         request.cookies = _without(won, request.cookies)
-        self._clearance.sent(request, fresh=session.generation > generation)
+        self._sessions.sent(request, fresh=session.generation > generation)
         return None
 
-    def _is_cached(self, request: Request) -> bool:
-        """HttpCache is going to answer ``request``."""
-        cache = self._crawler.get_downloader_middleware(HttpCacheMiddleware)
-        if cache is None or request.meta.get("dont_cache") or not cache.policy.should_cache_request(request):
-            return False
-        stored = cache.storage.retrieve_response(self._crawler.spider, request)
-        return stored is not None and bool(cache.policy.is_cached_response_fresh(stored, request))
+    def _hold(self, request: Request) -> _Held:
+        self._stats.inc("held")
+        held = _Held(self._slots.hold(request), self._stats, self._clock)
+        self._stats.max("held/max", len(self._slots.holds))
+        return held
 
     def _site_has_answered(self, request: Request) -> None:
-        """Whatever becomes of the answer, which takes a moment from here to the cookiejar."""
         self._end_turn(request)
-        if self._clearance.known(request) is None:
-            self._clearance.left(request)
+        if self._sessions.known(request) is None:
+            self._sessions.arrived(request)
         else:
-            call_later(_TO_THE_COOKIEJAR, self._clearance.left, request)
+            call_later(_COOKIEJAR_DELAY, self._sessions.arrived, request)
 
     def _end_turn(self, request: Request) -> None:
-        held = self._let_go.pop(request, None)
+        held = self._released.pop(request, None)
         if held is not None:
             held.end()
-
-    def _hold(self, request: Request) -> Held:
-        self._means.stats.inc("held")
-        held = Held(self._engine.hold(request), self._means.stats, self._means.clock)
-        self._means.stats.max("held/max", len(self._engine.holds))
-        return held
 
     # -- after a response ----------------------------------------------------------------------------------------
 
     async def after(self, request: Request, response: Response) -> Response:
-        """The page that was asked for, or ``response`` untouched where it is no challenge.
+        """Return the page that was asked for, or ``response`` itself where it is no challenge.
 
-        :raises NoPassage: it is one, and it stays closed.
-        :raises CrawlClosing: the crawl closes.
+        :raises NoPassage: when it is a challenge, and the wall stays closed.
+        :raises CrawlClosing: when the crawl closes.
         """
         self._end_turn(request)
-        stamp = self._clearance.answered(request)
-        session = self._clearance.known(request)
+        stamp = self._sessions.answered(request)
+        session = self._sessions.known(request)
         if session is not None:
-            self._undo_late(request, session, stamp.generation)
-        challenge = self._means.policy.find(request, response)
+            self._restore_clearance(request, session, stamp.generation)
+        challenge = self._policy.find(request, response)
         if request_state.is_redirected(request):
-            self._astray.judged(request, is_wall=challenge is not None)
+            self._duplicates.judged(request, is_wall=challenge is not None)
         if challenge is None:
             self._pass_by(response, session, stamp)
             return response
-        # Scrapy ties them only after the middlewares; a submission takes its session from there.
+        # Scrapy sets it only after the middlewares, but a submission takes its session from there.
         response.request = response.request or request
-        self._clearance.session(request)
+        self._sessions.session(request)
         held = self._hold(request)
         try:
-            return await self._see_through(request, response, challenge, stamp)
+            return await self._take_through(request, response, challenge, stamp)
         finally:
             held.end()
 
-    def gone(self, request: Request) -> None:
-        """``request`` has no response."""
+    def failed(self, request: Request) -> None:
+        """Record that ``request`` has no response."""
         self._end_turn(request)
-        self._clearance.left(request)
+        self._sessions.arrived(request)
         if request_state.is_redirected(request):
-            self._astray.judged(request, is_wall=False)
+            self._duplicates.judged(request, is_wall=False)
 
-    def _undo_late(self, request: Request, session: Session, clearances: int) -> None:
-        """Put back what a late answer, to a request sent before the clearance was won, has overwritten."""
-        jar = self._means.neighbours.jar(request)
+    def _restore_clearance(self, request: Request, session: Session, clearances: int) -> None:
+        """Restore the cookies that the answer to a request sent before the last clearance may have overwritten."""
+        jar = self._components.jar(request)
         if jar is not None and clearances < session.generation:
-            put_back(jar, session.cookies)
+            restore_cookies(jar, session.cookies)
 
     def _pass_by(self, response: Response, session: Session | None, stamp: Stamp) -> None:
         if session is not None and response.status < HTTPStatus.BAD_REQUEST:
             session.unchallenged(stamp)
         vendor = find_other_captcha(response)
         if vendor is not None:
-            self._means.told.left_alone("other_captcha", response.url, f"its captcha is another product's: {vendor}")
+            self._events.left_alone("other_captcha", response.url, f"its captcha is another product's: {vendor}")
 
-    async def _see_through(self, request: Request, response: Response, challenge: Challenge, stamp: Stamp) -> Response:
-        since = self._means.clock()
-        self._means.stats.inc("challenges")
-        passage = Passage(self._means, request, stamp)
+    async def _take_through(self, request: Request, response: Response, challenge: Challenge, stamp: Stamp) -> Response:
+        since = self._clock()
+        self._stats.inc("challenges")
+        session = self._sessions.session(request)
+        attempts = self._new_attempts(request, session.host)
         try:
-            answer = await passage.run(response, challenge)
+            answer = await self._new_passage(request, stamp, attempts).run(response, challenge)
         except NoPassage as error:
             if error.refusal.reason == "dry_run":
-                session = self._clearance.session(request)
-                self._means.estimate.challenge(session.host, session)
-            self._means.told.failed(request, error.page.challenge, *error.refusal, jobs=error.jobs)
+                self._dry_run.record(session.host, session)
+            self._events.failed(request, error.page.challenge, *error.refusal, jobs=error.jobs)
             raise
-        self._means.told.solved(request, challenge, self._means.clock() - since, passage.jobs, passage.cost)
-        return self.deliver(request, answer)
+        self._events.solved(request, challenge, self._clock() - since, attempts.jobs, attempts.cost)
+        return deliver(request, answer, self._components)
 
-    def deliver(self, request: Request, answer: Response, *, solved: bool = True) -> Response:
-        """``answer`` as the response to the request that the spider made.
 
-        :param solved: False: a challenge, which is to reach the callback whatever its status.
-        """
-        # Our own requests have been repeated and redirected already; this one would run the passage again.
-        request_state.add_meta(request, dont_retry=True, dont_redirect=True)
-        spiders_own = request_state.original(request)
-        if not solved:
-            request_state.add_meta(spiders_own, handle_httpstatus_all=True)
-        flags = [*answer.flags, "omocaptcha"] if solved else answer.flags
-        response = answer.replace(flags=flags, request=spiders_own)
-        if solved:
-            # Not under the address it was redirected to, which may be that of every challenge of the site.
-            self._cache(spiders_own, response)
-        return response
+class _Held:
+    """A request that is or was held. What it uses up is given back once, by :meth:`end`."""
 
-    def _cache(self, request: Request, response: Response) -> None:
-        """Have HttpCache keep the page, in the place of the challenge that it has seen."""
-        cache = self._crawler.get_downloader_middleware(HttpCacheMiddleware)
-        if cache is None or request.meta.get("dont_cache"):
+    def __init__(self, hold: Hold, stats: Stats, clock: Callable[[], float]) -> None:
+        self.hold = hold
+        self.session: Session | None = None
+        """The session that released the request, whose turn it has to end."""
+        self._stats = stats
+        self._clock = clock
+        self._since = clock()
+        self._ended = False
+        self._finalizer: weakref.finalize[[], Request] | None = None
+
+    def end_with(self, request: Request) -> None:
+        """End with the request object at the latest, in case it is dropped where no signal tells."""
+        self._finalizer = weakref.finalize(request, self.end)
+        self._finalizer.atexit = False
+
+    def end(self) -> None:
+        """Release the hold and end the turn: the request has its response, or never will."""
+        if self._ended:
             return
-        policy = cache.policy
-        if policy.should_cache_request(request) and policy.should_cache_response(response, request):
-            cache.storage.store_response(self._crawler.spider, request, response)
-
-    async def buy(self, challenge: Challenge) -> Token:
-        """A token for a challenge that a spider has found itself.
-
-        :raises NotBought: a limit, or nothing that may be solved.
-        :raises CrawlClosing: the crawl closes.
-        :raises JobError: a job was bought and gave no token.
-        :raises ApiError: the service took no job.
-        """
-        refusal = self._means.policy.refuse_solving(challenge)
-        if refusal is not None:
-            raise NotBought(refusal.reason, refusal.message)
-        token = await self._means.solver.solve(challenge, host=host_of(challenge.url), bought=lambda _: None)
-        self._means.solver.left(token, "by_hand")
-        return token
+        self._ended = True
+        if self._finalizer is not None:
+            # It refers to this object, its session and so perhaps to the request itself, which would never be freed.
+            self._finalizer.detach()
+        self.hold.release()
+        self._stats.add("seconds/held", round(self._clock() - self._since, 3))
+        if self.session is not None:
+            self.session.end_turn()
 
 
 def _without(names: set[str], cookies: Any) -> Any:
-    """The cookies of a request, less those that would overwrite a clearance."""
+    """Return a request's cookies without those that would overwrite a clearance."""
     if isinstance(cookies, dict):
         return {name: value for name, value in cookies.items() if name not in names}
     return [cookie for cookie in cookies if cookie["name"] not in names]

@@ -1,42 +1,61 @@
-"""One request's way through a wall: solve, submit, judge the answer, ask again.
+"""Take one request through a wall: solve or wait, submit, judge the answer, ask again.
 
-It decides in which order things happen and what the outcome is. What a page is, is said by ``detection``; whether a
-job may be bought, by ``limits``; who of several requests solves, by ``clearance``.
+It decides in which order things happen and how they end. Whether a page is a challenge and may be solved is decided by
+``policy``; which of several requests solves, by ``sessions``; how often, by ``attempts``.
 """
 
 from __future__ import annotations
 
 import logging
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urldefrag
 from zlib import crc32
 
 from scrapy.http import Response
 
 from scrapy_omocaptcha.engine import request_state
-from scrapy_omocaptcha.errors import ApiError, HandoverBroke, HookFailed, JobError, NotBought
+from scrapy_omocaptcha.errors import HandoverBroke, HookFailed
 from scrapy_omocaptcha.forms.submission import Submission
-from scrapy_omocaptcha.walls.look import Look
-from scrapy_omocaptcha.walls.policy import Refusal
-from scrapy_omocaptcha.walls.sending import hand_over
-from scrapy_omocaptcha.walls.sessions import Role
+from scrapy_omocaptcha.walls.attempts import GivenUp, Refusal
+from scrapy_omocaptcha.walls.sending import send_submission
+from scrapy_omocaptcha.walls.sessions import Role, cookies_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from http.cookiejar import Cookie
+
     from scrapy import Request
 
-    from scrapy_omocaptcha.buying.buyer import Means
-    from scrapy_omocaptcha.challenge import Challenge, Token
-    from scrapy_omocaptcha.walls.look import Page
-    from scrapy_omocaptcha.walls.sessions import Stamp
+    from scrapy_omocaptcha.buying.purchase import Purchase
+    from scrapy_omocaptcha.challenge import Challenge
+    from scrapy_omocaptcha.engine.components import Components
+    from scrapy_omocaptcha.engine.lifetime import Lifetime
+    from scrapy_omocaptcha.engine.slots import Slots
+    from scrapy_omocaptcha.reporting.events import Events
+    from scrapy_omocaptcha.walls.attempts import Attempts
+    from scrapy_omocaptcha.walls.policy import Policy
+    from scrapy_omocaptcha.walls.sessions import Sessions, Stamp
 
 logger = logging.getLogger(__name__)
 
-_QUIET_TIME = 10.0
-"""Seconds to wait at most for other answers of the session, before a token is handed in."""
+_QUIET_TIMEOUT = 10.0
+"""Longest wait for other answers of the session before a token is handed in, in seconds."""
+
+
+class Page(NamedTuple):
+    """A response that is a challenge, and the state of its session when it came."""
+
+    response: Response
+    challenge: Challenge
+    answers: int
+    """How many answers the session had had."""
+    cookies: frozenset[tuple[str, str | None]]
+    """Names and values of the session's cookies."""
 
 
 class NoPassage(Exception):
-    """The wall stays closed; carries the page to show for it, and the number of jobs bought in vain."""
+    """The wall stays closed to a request; ``page`` is the challenge that the request ended at."""
 
     def __init__(self, refusal: Refusal, page: Page, jobs: int) -> None:
         super().__init__(refusal.message)
@@ -46,206 +65,232 @@ class NoPassage(Exception):
 
 
 class Passage:
-    """The way of one challenged request; :meth:`run` ends with the page that was asked for, or raises.
+    """The passage of one request that met a challenge.
 
-    :param stamp: when the request was sent that met the challenge.
+    :param stamp: when the request was sent.
     """
 
-    def __init__(self, means: Means, request: Request, stamp: Stamp) -> None:
-        self._means = means
-        self._engine = means.engine
+    def __init__(
+        self,
+        request: Request,
+        stamp: Stamp,
+        attempts: Attempts,
+        *,
+        sessions: Sessions,
+        policy: Policy,
+        slots: Slots,
+        lifetime: Lifetime,
+        components: Components,
+        events: Events,
+        clock: Callable[[], float],
+    ) -> None:
         self._request = request
         self._stamp = stamp
-        self._session = means.clearance.session(request)
-        self._look = Look(means, request)
+        self._attempts = attempts
+        self._sessions = sessions
+        self._session = sessions.session(request)
+        self._policy = policy
+        self._slots = slots
+        self._lifetime = lifetime
+        self._components = components
+        self._events = events
+        self._clock = clock
+        self._page: Page
+        self._alone = False
+        """Whether the wall is solved for this page only."""
         self._opened = True
-        self.jobs = 0
-        """Jobs bought so far."""
-        self.cost = 0.0
-        """What they cost, in USD."""
 
     async def run(self, response: Response, challenge: Challenge) -> Response:
-        """Go through the wall that ``response`` has shown.
+        """Go through the wall that ``response`` has shown, and return the page that was asked for.
 
-        :raises NoPassage: the wall stays closed to this request.
-        :raises CrawlClosing: the crawl closes.
-        :raises Exception: what Scrapy raises when what was asked is asked again.
+        :raises NoPassage: when the wall stays closed to this request.
+        :raises CrawlClosing: when the crawl closes.
+        :raises Exception: what Scrapy raises when the page is asked for again.
         """
-        session = self._session
-        page = self._look.page(response, challenge)
-        if "cached" in response.flags:
-            # Not worth a job: whatever was stored, the site may be open now.
-            answer, found = await self._ask_again()
-            if found is None:
+        self._page = self._as_page(response, challenge)
+        try:
+            return await self._run()
+        except GivenUp as error:
+            raise NoPassage(error.refusal, self._page, self._attempts.jobs) from error.__cause__
+
+    async def _run(self) -> Response:
+        if "cached" in self._page.response.flags:
+            # Whatever HttpCache has stored, the site may be open now, and looking costs no job.
+            answer = await self._ask_again()
+            if not self._is_challenge(answer):
                 return answer
-            page = found
-        refusal = await self._look.refusal(page, paid=self._others_pay())
-        verdict = "solve" if refusal is None else refusal.reason
-        self._means.told.detected(self._request, page.challenge, verdict)
+        refusal = await self._refusal(skip_limits=self._others_pay())
+        self._events.detected(self._request, self._page.challenge, "solve" if refusal is None else refusal.reason)
         if refusal is not None:
-            raise NoPassage(refusal, page, self.jobs)
+            raise GivenUp(refusal)
         while True:
-            role = session.role(self._stamp)
+            role = self._session.role(self._stamp)
             if role is Role.LEAD:
-                return await self._lead(page)
+                return await self._lead()
             if role is Role.ALONE:
-                return await self._solve(page, alone=True)
+                self._alone = True
+                return await self._attempts.run(self)
             if role is Role.FOLLOW:
-                await self._engine.wait(session.join(challenged=True))
+                await self._lifetime.wait(self._session.wait_turn(challenged=True))
             try:
-                if session.role(self._stamp) is Role.ASK_AGAIN:
-                    answer, found = await self._ask_again(re_ask=True)
-                    if found is None:
+                if self._session.role(self._stamp) is Role.ASK_AGAIN:
+                    answer = await self._ask_again(re_ask=True)
+                    if not self._is_challenge(answer):
                         self._let_through(answer)
                         return answer
-                    page = await self._allowed(found, paid=True)
+                    await self._check(skip_limits=True)
             finally:
                 if role is Role.FOLLOW:
-                    session.back()
+                    self._session.end_turn()
 
     def _others_pay(self) -> bool:
-        """Another request has opened the wall since this one was sent, or is about to."""
+        """Tell whether another request has opened the wall since this one was sent, or is about to."""
         return self._session.leading is not None or self._stamp.generation < self._session.generation
 
-    async def _lead(self, page: Page) -> Response:
+    async def _lead(self) -> Response:
         session = self._session
         session.lead(self._stamp)
         try:
-            answer = await self._solve(page, alone=False)
-            # The answer to a submission itself shows nothing of what its cookies are worth.
+            answer = await self._attempts.run(self)
+            # The answer to a submission itself does not show whether its cookies are worth anything.
             proven = answer.status < HTTPStatus.BAD_REQUEST and not isinstance(answer.request, Submission)
             if self._opened:
-                session.won(self._look.cookies(), proven=proven)
+                session.won(self._cookies(), proven=proven)
             return answer
         finally:
-            session.stop_leading(lambda: self._engine.width(self._request))
+            session.stop_leading(lambda: self._slots.concurrency(self._request))
 
-    # -- attempts ------------------------------------------------------------------------------------------------
+    # -- an errand of its attempts -------------------------------------------------------------------------------
 
-    async def _solve(self, page: Page, *, alone: bool) -> Response:
-        """Buy a token and hand it in, as often as that may be tried."""
-        settings = self._means.settings
-        while True:
-            tried = request_state.jobs(self._request)
-            if tried >= settings.max_attempts:
-                message = f"{tried} jobs were of no use (OMOCAPTCHA_MAX_ATTEMPTS)"
-                raise NoPassage(Refusal("attempts", message), page, self.jobs)
-            # Much may have been learnt since the page came, from the passages of others.
-            token = await self._buy(await self._allowed(page))
-            if token is None:
-                continue
-            if not alone:
-                await self._quiet()
-            if self._look.is_stale(page, alone=alone):
-                answer, found = await self._ask_again()
-                if found is None:
-                    self._means.solver.expired(token, "not_needed")
-                    self._let_through(answer)
-                    return answer
-                page = await self._allowed(found, paid=True)
-            age = self._means.clock() - token.made_at + self._engine.delay_ahead(self._request)
-            too_old = age > settings.token_max_age
-            if too_old or page.challenge.sitekey != token.sitekey:
-                self._means.solver.expired(token, "too_old" if too_old else "other_key")
-                continue
-            outcome = await self._hand_in(page, token)
-            if isinstance(outcome, Response):
-                return outcome
-            page = outcome
+    async def challenge(self) -> Challenge:
+        """Return the challenge at hand, unless it is not to be solved any more."""
+        # Checked before each attempt, since other passages may have found out much since the page came.
+        await self._check()
+        return self._page.challenge
 
-    async def _buy(self, page: Page) -> Token | None:
-        """A token, or None when the job that was bought gave none."""
-        token = None
-        try:
-            token = await self._means.solver.solve(page.challenge, host=self._session.host, bought=self._bought)
-        except JobError as error:
-            logger.info("%s", error)
-        except NotBought as error:
-            raise NoPassage(Refusal(error.reason, str(error)), page, self.jobs) from error
-        except ApiError as error:
-            refusal = Refusal("service", f"the service took no job: {error}")
-            raise NoPassage(refusal, page, self.jobs) from error
-        # Not when it is bought: one that the end of the crawl cuts off was not of no use.
-        request_state.count_job(self._request)
-        return token
+    async def ready(self) -> Challenge | Response:
+        """Wait for other answers of the session, and ask again where they may have outdated the form at hand."""
+        if not self._alone:
+            await self._quiet()
+        if self._is_stale():
+            answer = await self._ask_again()
+            if not self._is_challenge(answer):
+                self._let_through(answer)
+                return answer
+            await self._check(skip_limits=True)
+        return self._page.challenge
 
-    def _bought(self, cost: float) -> None:
-        self.jobs += 1
-        self.cost += cost
-
-    def _others_at_site(self) -> bool:
-        # Not those that wait to be sent: the submission goes ahead of them.
-        return not all(self._engine.is_queued(other) for other in self._means.clearance.under_way(self._request))
-
-    async def _quiet(self) -> None:
-        """Let nothing else of the session be under way, whose answer would replace what the form at hand is tied to."""
-        until = self._means.clock() + _QUIET_TIME
-        await self._engine.until(
-            lambda: not (self._session.closed and self._others_at_site()) or self._means.clock() >= until
-        )
-
-    # -- handing in ----------------------------------------------------------------------------------------------
-
-    async def _hand_in(self, page: Page, token: Token) -> Response | Page:
-        """Submit, and judge the answer: what was asked for, or the challenge that is there instead."""
-        answer = await self._submit(page, token)
+    async def hand_in(self, purchase: Purchase) -> Response | None:
+        """Submit the token, and tell from the answer, or by asking again, whether it opened the wall."""
+        answer = await self._submit(purchase)
         if answer is not None:
-            found = self._look.find(answer)
-            if found is not None:
-                return self._rejected(found, token)
-            if self._look.is_what_was_asked(answer):
-                return self._accepted(answer, token)
-        again, found = await self._ask_again()
-        if found is None:
-            return self._accepted(again, token)
-        if answer is not None and answer.status < HTTPStatus.MULTIPLE_CHOICES and self._is_news(answer):
-            # Its own answer is all there is. Whether it is worth anything nobody knows, so that nothing is won by it.
+            if self._is_challenge(answer):
+                purchase.rejected()
+                return None
+            if self._is_what_was_asked(answer):
+                purchase.accepted()
+                return answer
+        again = await self._ask_again()
+        if not self._is_challenge(again):
+            purchase.accepted()
+            return again
+        if answer is not None and answer.status < HTTPStatus.MULTIPLE_CHOICES and self._is_new(answer):
+            # There is no page but this answer. Nobody knows what it is worth, so it wins no clearance.
             self._opened = False
-            self._means.solver.accepted(token, opened=False)
+            purchase.accepted(opened=False)
             return answer
-        return self._rejected(found, token)
+        purchase.rejected()
+        return None
 
-    async def _submit(self, page: Page, token: Token) -> Response | None:
-        """The answer to the submission; None when none came, which leaves the token as spent."""
+    async def _submit(self, purchase: Purchase) -> Response | None:
+        """Return the answer to the submission, or None when it broke off, which leaves the token as spent."""
         try:
-            submission = self._means.policy.submit(page.response, page.challenge, token)
+            submission = self._policy.submit(self._page.response, self._page.challenge, purchase.token)
         except HookFailed as error:
-            raise NoPassage(Refusal("hook", str(error)), page, self.jobs) from error
+            raise GivenUp(Refusal("hook", str(error))) from error
         try:
-            answer = await hand_over(self._engine, submission)
+            answer = await send_submission(self._slots, submission)
         except HandoverBroke as error:
             logger.info("%s: %s", self._session.host, error)
             return None
         self._session.answers += 1
         return answer
 
-    def _is_news(self, answer: Response) -> bool:
-        """Not the same page as for the token before: a wall that takes tokens for nothing says the same each time."""
-        said, self._session.said = self._session.said, crc32(answer.body)
-        return said != self._session.said
+    async def _quiet(self) -> None:
+        """Wait until no other request of the session is at the site, whose answer could outdate the form at hand."""
+        until = self._clock() + _QUIET_TIMEOUT
+        await self._lifetime.until(
+            lambda: not (self._session.is_walled and self._others_at_site()) or self._clock() >= until
+        )
 
-    def _accepted(self, answer: Response, token: Token) -> Response:
-        self._means.solver.accepted(token)
+    def _others_at_site(self) -> bool:
+        # Requests that are still queued don't count: the submission is sent before them.
+        return not all(self._slots.is_queued(other) for other in self._sessions.under_way(self._request))
+
+    # -- judging -------------------------------------------------------------------------------------------------
+
+    def _is_challenge(self, answer: Response) -> bool:
+        """Tell whether an answer is a challenge, which is the page at hand from then on."""
+        challenge = self._policy.find(self._request, answer)
+        if challenge is not None:
+            self._page = self._as_page(answer, challenge)
+        return challenge is not None
+
+    def _is_what_was_asked(self, answer: Response) -> bool:
+        """Tell whether an answer is below 300, and of the address that was asked for or that this redirects to."""
+        if answer.status >= HTTPStatus.MULTIPLE_CHOICES or request_state.method(self._request) != "GET":
+            return False
+        redirects = answer.request.meta.get("redirect_urls", []) if answer.request is not None else []
+        wanted = urldefrag(request_state.url(self._request)).url
+        return wanted in {urldefrag(url).url for url in [answer.url, *redirects]}
+
+    def _is_stale(self) -> bool:
+        """Tell whether the form at hand may depend on cookies or fields that other answers have replaced since."""
+        if self._alone:
+            # Others of the session are at the site all the time, so only changed cookies tell.
+            return self._page.cookies != self._cookie_values()
+        return self._page.answers != self._session.answers
+
+    def _is_new(self, answer: Response) -> bool:
+        """Tell whether an answer differs from the last one: a wall that ignores tokens repeats the same page."""
+        last, self._session.last_answer_checksum = self._session.last_answer_checksum, crc32(answer.body)
+        return last != self._session.last_answer_checksum
+
+    # -- asking again --------------------------------------------------------------------------------------------
+
+    async def _ask_again(self, *, re_ask: bool = False) -> Response:
+        """Send the request that the spider made once more.
+
+        :param re_ask: with a clearance that a leader has just won.
+        """
+        self._stamp = self._sessions.stamp(self._request, re_ask=re_ask)
+        answer = await self._slots.send(request_state.again(self._request))
+        self._session.answers += 1
         return answer
-
-    def _rejected(self, page: Page, token: Token) -> Page:
-        self._means.solver.rejected(token)
-        return page
-
-    # -- asking --------------------------------------------------------------------------------------------------
-
-    async def _ask_again(self, *, re_ask: bool = False) -> tuple[Response, Page | None]:
-        """Ask for what was asked for; the answer, and the challenge that it is."""
-        self._stamp = self._means.clearance.stamp(self._request, re_ask=re_ask)
-        return await self._look.again()
 
     def _let_through(self, answer: Response) -> None:
         if answer.status < HTTPStatus.BAD_REQUEST:
             self._session.unchallenged(self._stamp)
 
-    async def _allowed(self, page: Page, *, paid: bool = False) -> Page:
-        """A page met on the way, unless it may not be solved."""
-        refusal = await self._look.refusal(page, paid=paid)
+    async def _check(self, *, skip_limits: bool = False) -> None:
+        """Check that the challenge at hand may be solved.
+
+        :raises GivenUp: when it may not.
+        """
+        refusal = await self._refusal(skip_limits=skip_limits)
         if refusal is not None:
-            raise NoPassage(refusal, page, self.jobs)
-        return page
+            raise GivenUp(refusal)
+
+    async def _refusal(self, *, skip_limits: bool) -> Refusal | None:
+        page = self._page
+        return await self._policy.refusal(self._request, page.response, page.challenge, skip_limits=skip_limits)
+
+    def _as_page(self, response: Response, challenge: Challenge) -> Page:
+        return Page(response, challenge, self._session.answers, self._cookie_values())
+
+    def _cookies(self) -> list[Cookie]:
+        jar = self._components.jar(self._request)
+        return [] if jar is None else cookies_of(jar, self._session.host)
+
+    def _cookie_values(self) -> frozenset[tuple[str, str | None]]:
+        return frozenset((cookie.name, cookie.value) for cookie in self._cookies())

@@ -1,7 +1,7 @@
-"""Sends a request that carries a token, and nothing of the token anywhere else.
+"""Send a request that carries a token, and let the token get nowhere else.
 
-Redirects are followed here rather than by Scrapy's own middleware, which would repeat a body for any site that asks
-(307, 308), keep a header, and name the address with the token as the Referer of the next request.
+Redirects are followed here, not by Scrapy's middleware, which would repeat the body for any site that asks for it (307,
+308), keep headers, and send an address with the token in it as the Referer of the next request.
 """
 
 from __future__ import annotations
@@ -21,46 +21,47 @@ from scrapy_omocaptcha.urls import same_site
 if TYPE_CHECKING:
     from scrapy.http import Response
 
-    from scrapy_omocaptcha.engine.slots import CrawlEngine
+    from scrapy_omocaptcha.engine.slots import Slots
     from scrapy_omocaptcha.forms.submission import Submission
 
 _TO_GET = (HTTPStatus.MOVED_PERMANENTLY, HTTPStatus.FOUND, HTTPStatus.SEE_OTHER)
 _REPEATED = (HTTPStatus.TEMPORARY_REDIRECT, HTTPStatus.PERMANENT_REDIRECT)
 _KEPT_HEADERS = ("User-Agent", "Accept", "Accept-Language")
-_MOST_REDIRECTS = 20
-"""As browsers have it."""
+_MAX_REDIRECTS = 20
+"""The limit of browsers."""
 
 
-async def hand_over(engine: CrawlEngine, request: Submission) -> Response:
-    """The answer to ``request``, whose token is sent to the site of its address and to no other.
+async def send_submission(slots: Slots, request: Submission) -> Response:
+    """Send a submission to the site of its address and to no other, and return the answer.
 
-    :raises HandoverBroke: none came; the token may have been used all the same. Its text does not name the address.
+    :raises HandoverBroke: when there was no answer; the token may have been used all the same. The text of the error
+        does not contain the address.
     """
     request_state.mark_own(request)
     try:
-        return await _answer(engine, request)
+        return await _answer(slots, request)
     except Exception as error:
         kind = type(error).__name__
-    # Neither from the error nor while it is handled, and from a frame that does not know the address: whatever Scrapy
-    # raises names it, or has it among the variables of its traceback, and a GET's address holds the token.
+    # Raised outside of the except block, and in a frame that does not know the address of a GET, which holds the token:
+    # whatever Scrapy raises names the address, or has it among the variables of its traceback.
     raise HandoverBroke(f"the request with the token broke off ({kind})")
 
 
-async def _answer(engine: CrawlEngine, request: Submission) -> Response:
+async def _answer(slots: Slots, request: Submission) -> Response:
     site = request.url
-    for _ in range(_MOST_REDIRECTS):
-        answer = await engine.send(request)
+    for _ in range(_MAX_REDIRECTS):
+        answer = await slots.send(request)
         location = answer.headers.get("Location")
         if location is None or not 300 <= answer.status < 400:
             break
         target = urljoin(answer.url, location.decode("latin-1"))
         if urlsplit(target).scheme not in ("http", "https"):
-            # A browser would not go there either; Scrapy would read a file of this machine.
+            # A browser would not follow it either, and Scrapy would read a local file.
             break
         if answer.status in _TO_GET:
-            # From here on it is a page like any other, but for a site that repeats the spent token in its address.
+            # The target is a page like any other, unless the site repeats the spent token in its address.
             target = without_token(target, request.secret)
-            answer = await engine.send(_follow(request, target, dont_filter=same_site(site, target)))
+            answer = await slots.send(_follow(request, target, dont_filter=same_site(site, target)))
             break
         if answer.status not in _REPEATED or not same_site(site, target):
             break
@@ -69,7 +70,10 @@ async def _answer(engine: CrawlEngine, request: Submission) -> Response:
 
 
 def _follow(request: Request, target: str, *, dont_filter: bool) -> Request:
-    """The page that a submission leads to. On another site the spider's ``allowed_domains`` have their say."""
+    """Return the request for the page that a submission leads to.
+
+    :param dont_filter: False for another site, where the spider's ``allowed_domains`` hold.
+    """
     headers = {name: request.headers.getlist(name) for name in _KEPT_HEADERS if name in request.headers}
     meta = {key: value for key, value in request.meta.items() if key != "dont_redirect"}
     return Request(target, headers=headers, meta=meta, callback=NO_CALLBACK, dont_filter=dont_filter)

@@ -1,8 +1,7 @@
-"""Who leads, who is held, what a session has won.
+"""Decide which of several requests at one wall solves it, which wait, and what a session has won.
 
-Of several requests at one wall of one session, the leader solves; the followers are held and then ask again with the
-cookies that the leader won. This file decides and remembers; it neither sends nor waits for anything but its own
-signals. A token never comes here.
+Of the requests of one session, the leader solves; the followers are held and then ask again with the cookies that the
+leader won. This module decides and remembers. It sends nothing, and no token is known here.
 """
 
 from __future__ import annotations
@@ -34,54 +33,58 @@ class Role(Enum):
     """What a challenged request does next."""
 
     LEAD = "solve it for the session"
-    FOLLOW = "be held until the leader is through"
-    ASK_AGAIN = "ask again with what has been won since it was sent"
-    ALONE = "solve it for this page: the wall wants a token a page"
+    FOLLOW = "wait until the leader is through"
+    ASK_AGAIN = "ask again with the clearance that was won since it was sent"
+    ALONE = "solve it for this page only: the wall wants a token for each page"
 
 
 class Stamp(NamedTuple):
-    """When a request was sent, in the count of requests and in its session's count of clearances."""
+    """The moment at which a request was sent."""
 
     order: int
+    """Number of the request, in the order in which requests are sent."""
     generation: int
+    """How many clearances its session had won by then."""
     re_ask: bool = False
-    """It was sent with what a leader had just won: asked again, or held until then."""
+    """The request was sent with a clearance that a leader had just won: asked again, or held until then."""
 
 
 class Session:
-    """Host, cookiejar and proxy: what a clearance belongs to."""
+    """The wall of one session, which is a host, a cookiejar and a proxy: what a clearance belongs to."""
 
     def __init__(self, host: str) -> None:
         self.host = host
         self.leading: Stamp | None = None
-        """Stamp of the request that solves at the moment."""
+        """Stamp of the request that solves the wall at the moment."""
         self.generation = 0
         """How many clearances have been won."""
         self.proven = False
-        """A request without a token has been let through since the last clearance."""
+        """Whether a request without a token has been let through since the last clearance."""
         self.per_page = False
+        """Whether the wall wants a token for each page."""
         self.answers = 0
-        """Responses that the session has had; each may have replaced what an earlier page is tied to."""
-        self.said: int | None = None
-        """A sum over the last answer to a submission that was neither the page nor a challenge."""
+        """Number of responses so far. Each may have replaced the cookies or fields that an earlier page depends on."""
+        self.last_answer_checksum: int | None = None
+        """Checksum of the last answer to a submission that was neither the page nor a challenge."""
         self.cookies: list[Cookie] = []
         """The cookies that prove the last clearance."""
         self._walled_in_part = False
         self._held: deque[tuple[Deferred[None], bool]] = deque()
-        self._let_go = 0
-        self._width: Callable[[], int] = lambda: 1
+        """Held requests: what fires when it is their turn, and whether they have met the wall themselves."""
+        self._released = 0
+        self._concurrency: Callable[[], int] = lambda: 1
 
     # -- before a request is sent ----------------------------------------------------------------------------------
 
     @property
-    def closed(self) -> bool:
-        """New requests would only run into the wall."""
+    def is_walled(self) -> bool:
+        """Whether new requests would only run into the wall."""
         return self.leading is not None and not self._walled_in_part
 
-    def join(self, *, challenged: bool) -> Deferred[None]:
-        """Be held; fires when it is this request's turn to look again.
+    def wait_turn(self, *, challenged: bool) -> Deferred[None]:
+        """Hold a request; the Deferred fires when it is its turn to go on.
 
-        :param challenged: it has met the wall itself, rather than being held before it was sent.
+        :param challenged: the request has met the wall itself, rather than being held before it was sent.
         """
         turn: Deferred[None] = Deferred(lambda _: self._held.remove(entry) if entry in self._held else None)
         entry = (turn, challenged)
@@ -91,76 +94,78 @@ class Session:
     # -- a challenge ---------------------------------------------------------------------------------------------
 
     def role(self, stamp: Stamp) -> Role:
-        """What a request that was sent at ``stamp`` and met a challenge does next."""
+        """Decide what a request that was sent at ``stamp`` and met a challenge does next."""
         if self.leading is not None:
             return Role.FOLLOW
         if stamp.generation < self.generation:
             return Role.ASK_AGAIN
         if stamp.re_ask and not self.proven:
-            # It carried a fresh clearance, with which no request has ever passed: the wall wants a token a page.
+            # No request has ever passed with this fresh clearance, so the wall wants a token for each page.
             self.per_page = True
-            self._wake_challenged()
+            self._release_challenged()
         return Role.ALONE if self.per_page else Role.LEAD
 
     def lead(self, stamp: Stamp) -> None:
+        """Make the request that was sent at ``stamp`` the leader."""
         self.leading = stamp
         self._walled_in_part = False
 
     def won(self, cookies: list[Cookie], *, proven: bool) -> None:
-        """The leader is through.
+        """Record the cookies that the leader has won.
 
-        :param proven: its page came in answer to a request without a token.
+        :param proven: the leader's page came in answer to a request without a token.
         """
         self.generation += 1
         self.proven = proven
         self.cookies = cookies
 
-    def stop_leading(self, width: Callable[[], int]) -> None:
-        """The leader is through, or has given up and hands the lead on.
+    def stop_leading(self, concurrency: Callable[[], int]) -> None:
+        """End the lead: the leader is through, or has given up and the next request leads.
 
-        :param width: how many held requests may be under way at once.
+        :param concurrency: returns how many held requests may be under way at once after a clearance was won.
         """
         won = self.leading is not None and self.leading.generation < self.generation
         self.leading = None
-        self._width = width if won else lambda: 1
-        self._let_more_go()
+        self._concurrency = concurrency if won else lambda: 1
+        self._release_more()
 
     # -- other answers -------------------------------------------------------------------------------------------
 
     def unchallenged(self, stamp: Stamp) -> None:
-        """A page of this session came without a challenge, asked for at ``stamp`` without a token."""
+        """Record that a request sent at ``stamp`` without a token was answered with a page, not a challenge."""
         if stamp.generation == self.generation:
             self.proven = True
             self.per_page = False
+        """Whether the wall wants a token for each page."""
         if self.leading is not None and stamp.order > self.leading.order:
-            # Sent after the challenge and let through: the wall is not around the whole session.
+            # It was sent after the leader and let through, so the wall is not around the whole session.
             self._walled_in_part = True
             while any(not challenged for _, challenged in self._held):
-                self._wake(next(entry for entry in self._held if not entry[1]))
+                self._release(next(entry for entry in self._held if not entry[1]))
 
-    def back(self) -> None:
-        """The response of a request that had been let go is back (or never will be)."""
-        self._let_go -= 1
-        self._let_more_go()
+    def end_turn(self) -> None:
+        """End the turn of a released request: its response is back, or never will be."""
+        self._released -= 1
+        self._release_more()
 
-    # -- letting go ----------------------------------------------------------------------------------------------
+    # -- releasing -----------------------------------------------------------------------------------------------
 
-    def _let_more_go(self) -> None:
-        while self._held and self.leading is None and self._let_go < self._width():
-            self._wake(self._held[0])
+    def _release_more(self) -> None:
+        while self._held and self.leading is None and self._released < self._concurrency():
+            self._release(self._held[0])
 
-    def _wake_challenged(self) -> None:
+    def _release_challenged(self) -> None:
         for entry in [entry for entry in self._held if entry[1]]:
-            self._wake(entry)
+            self._release(entry)
 
-    def _wake(self, entry: tuple[Deferred[None], bool]) -> None:
+    def _release(self, entry: tuple[Deferred[None], bool]) -> None:
         self._held.remove(entry)
-        self._let_go += 1
+        self._released += 1
         entry[0].callback(None)
 
 
-class Clearance:
-    """The sessions of a crawl that have met a wall, and what is under way in any."""
+class Sessions:
+    """The sessions of a crawl that have met a wall, and the requests under way in any session."""
 
     def __init__(self) -> None:
         self._sessions: dict[Key, Session] = {}
@@ -169,55 +174,59 @@ class Clearance:
         self._sent = 0
 
     def known(self, request: Request) -> Session | None:
-        """The session of ``request``, if it has met a wall before."""
+        """Return the session of ``request`` if it has met a wall before."""
         return self._sessions.get(_key(request)) if self._sessions else None
 
     def session(self, request: Request) -> Session:
+        """Return the session of ``request``, which from now on counts as one that has met a wall."""
         key = _key(request)
         if key not in self._sessions:
             self._sessions[key] = Session(key[0])
         return self._sessions[key]
 
     def stamp(self, request: Request, *, re_ask: bool = False) -> Stamp:
-        """A stamp for a request that is sent now."""
+        """Return a stamp for a request that is sent now."""
         self._sent += 1
         session = self.known(request)
         return Stamp(self._sent, session.generation if session else 0, re_ask)
 
     def sent(self, request: Request, *, fresh: bool = False) -> None:
-        """``request`` goes to the site; ``fresh``: it was held until a clearance was won."""
+        """Record that ``request`` goes to the site.
+
+        :param fresh: it was held until a clearance was won.
+        """
         stamp = self._stamps[request] = self.stamp(request, re_ask=fresh)
         self._under_way[request] = _key(request)
         if stamp.generation:
             request_state.count_clearances(request, stamp.generation)
 
-    def left(self, request: Request) -> None:
-        """The site has answered ``request``, which says nothing of what becomes of the answer."""
+    def arrived(self, request: Request) -> None:
+        """Record that the site has answered ``request``, whatever becomes of the answer."""
         self._under_way.pop(request, None)
 
     def answered(self, request: Request) -> Stamp:
-        """When ``request`` was sent, which is back with an answer for its session."""
-        self.left(request)
+        """Count the answer to ``request`` for its session, and return when the request was sent."""
+        self.arrived(request)
         session = self.known(request)
         if session is not None:
             session.answers += 1
         return self._stamps.pop(request, Stamp(0, 0))
 
     def under_way(self, request: Request) -> list[Request]:
-        """The requests of the same session that Scrapy's downloader has; their answers may change its cookies."""
+        """Return the requests of the same session at the downloader; answers to them may change its cookies."""
         key = _key(request)
         return [other for other, others_key in self._under_way.items() if others_key == key]
 
 
 def _key(request: Request) -> Key:
-    # Cookies know no ports, so neither does a session.
+    # Cookies ignore ports, so a session does too.
     return host_of(request_state.url(request)), request.meta.get("cookiejar"), _proxy(request)
 
 
 def _proxy(request: Request) -> object:
-    """Address and user of a proxy, the same before and after HttpProxyMiddleware has moved the user into a header."""
+    """Return address and user of a proxy, equal before and after HttpProxyMiddleware moved the user into a header."""
     proxy = request.meta.get("proxy")
-    # One out of the environment is the same for all, and is in meta only after the request was sent.
+    # A proxy from the environment is the same for all requests, and is in meta only once the request was sent.
     if not proxy or "_scheme_proxy" in request.meta:
         return None
     user, _, address = (proxy.partition("//")[2] or proxy).rpartition("@")
@@ -225,17 +234,17 @@ def _proxy(request: Request) -> object:
     if user:
         name, _, password = user.partition(":")
         header = b"Basic " + b64encode(f"{unquote(name)}:{unquote(password)}".encode("latin-1", "replace"))
-    # Hashed: it is a password.
+    # Hashed, because it is a password.
     return address.rstrip("/"), hash(header)
 
 
 def cookies_of(jar: CookieJar, host: str) -> list[Cookie]:
-    """The cookies that ``jar`` would send to ``host``, on whatever path."""
+    """Return the cookies that ``jar`` would send to ``host``, whatever the path."""
     domains = {*potential_domain_matches(host), host, f"{host}.local", f".{host}"}
     return [cookie for cookie in jar if cookie.domain in domains]
 
 
-def put_back(jar: CookieJar, cookies: list[Cookie]) -> None:
-    """Have ``jar`` hold ``cookies`` again, whatever a late answer has made of them."""
+def restore_cookies(jar: CookieJar, cookies: list[Cookie]) -> None:
+    """Put ``cookies`` back into ``jar``, over what a late answer has made of them."""
     for cookie in cookies:
         jar.set_cookie(cookie)

@@ -1,6 +1,7 @@
-"""Requests that want a token before they are sent: ``meta["omocaptcha"] = {"sitekey": …, "page": …, "put": …}``.
+"""Send requests that want a token before they are sent: ``meta["omocaptcha"] = {"sitekey": …, "page": …, "put": …}``.
 
-The request with the token is sent at once, in this process; what the spider gets is the response to its own request.
+The token is bought and the request with it is sent at once, in this process. The spider gets the answer as the response
+to its own request.
 """
 
 from __future__ import annotations
@@ -9,155 +10,179 @@ from collections import Counter
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from scrapy.downloadermiddlewares.httpcache import HttpCacheMiddleware
-from scrapy.http import Response
 from scrapy.http.request import NO_CALLBACK
 
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.engine import request_state
-from scrapy_omocaptcha.errors import ApiError, ChallengeNotSolved, HandoverBroke, JobError, NotBought
+from scrapy_omocaptcha.errors import ChallengeNotSolved, HandoverBroke
 from scrapy_omocaptcha.forms.placement import check_put, put_token
 from scrapy_omocaptcha.urls import host_of
-from scrapy_omocaptcha.walls.sending import hand_over
+from scrapy_omocaptcha.walls.attempts import GivenUp, Refusal
+from scrapy_omocaptcha.walls.delivery import deliver
+from scrapy_omocaptcha.walls.sending import send_submission
 
 if TYPE_CHECKING:
-    from scrapy import Request
-    from scrapy.crawler import Crawler
+    from collections.abc import Callable
 
-    from scrapy_omocaptcha.buying.buyer import Means
+    from scrapy import Request
+    from scrapy.http import Response
+
+    from scrapy_omocaptcha.buying.purchase import Purchase
+    from scrapy_omocaptcha.engine.components import Components
+    from scrapy_omocaptcha.engine.lifetime import Lifetime
+    from scrapy_omocaptcha.engine.slots import Slots
+    from scrapy_omocaptcha.engine.stats import Stats
     from scrapy_omocaptcha.forms.submission import Submission
-    from scrapy_omocaptcha.walls.handler import Walls
+    from scrapy_omocaptcha.reporting.dry_run import DryRun
+    from scrapy_omocaptcha.reporting.events import Events
+    from scrapy_omocaptcha.walls.attempts import Attempts
+    from scrapy_omocaptcha.walls.policy import Policy
 
 _KEYS = {"sitekey", "page", "invisible", "put"}
 
 
-class Beforehand:
-    """Sends a crawl's requests with the tokens that they want."""
+class UpfrontTokens:
+    """The requests of one crawl that want a token before they are sent."""
 
-    def __init__(self, crawler: Crawler, means: Means, walls: Walls) -> None:
-        self._crawler = crawler
-        self._means = means
-        self._walls = walls
+    def __init__(
+        self,
+        *,
+        new_attempts: Callable[[Request, str], Attempts],
+        token_max_age: float,
+        policy: Policy,
+        lifetime: Lifetime,
+        slots: Slots,
+        components: Components,
+        events: Events,
+        dry_run: DryRun,
+        stats: Stats,
+        clock: Callable[[], float],
+    ) -> None:
+        self._new_attempts = new_attempts
+        self._token_max_age = token_max_age
+        self._policy = policy
+        self._lifetime = lifetime
+        self._slots = slots
+        self._components = components
+        self._events = events
+        self._dry_run = dry_run
+        self._stats = stats
+        self._clock = clock
         self._under_way: Counter[str] = Counter()
-        """By host: requests whose token is being bought or handed in."""
+        """The number of requests whose token is being bought or handed in, by host."""
 
     async def send(self, request: Request, wish: dict[str, Any]) -> Response | None:
-        """The response to ``request``, sent with the token that it wants; None: it is to be sent as it is.
+        """Send ``request`` with the token that it wants, and return the response to it.
 
-        :raises ValueError: the wish is not understood.
-        :raises ChallengeNotSolved: no token could be had, or the site accepted none.
-        :raises CrawlClosing: the crawl closes.
+        :param wish: ``meta["omocaptcha"]`` of the request.
+        :returns: None when the request is to be sent as it is, as in a dry run.
+        :raises ValueError: when the wish is not understood.
+        :raises ChallengeNotSolved: when no token could be had, or the site accepted none.
+        :raises CrawlClosing: when the crawl closes.
         """
         challenge = _challenge(request, wish)
         host = host_of(request.url)
-        cached = self._cached(request)
+        cached = self._components.cached(request)
         if cached is not None:
+            # Scrapy would ask HttpCache only after the token was bought.
             return cached
-        means = self._means
-        means.stats.inc("challenges")
-        refusal = means.policy.refuse_beforehand(request, challenge)
-        verdict = "solve" if refusal is None else refusal.reason
-        means.told.detected(request, challenge, verdict)
+        self._stats.inc("challenges")
+        refusal = self._policy.upfront_refusal(request, challenge)
+        self._events.detected(request, challenge, "solve" if refusal is None else refusal.reason)
         if refusal is not None:
-            if refusal.reason == "dry_run":
-                # A token of its own for each request.
-                means.estimate.challenge(host, object())
-                means.told.left_alone("dry_run", challenge.url, refusal.message)
-                return None
-            raise self._not_solved(request, refusal.reason, refusal.message, challenge)
-        # Whether the request has such a place at all is known only from trying; better before than after paying.
-        _own(request, wish["put"], "-")
-        hold = means.engine.hold(request)
+            if refusal.reason != "dry_run":
+                raise self._not_solved(request, refusal, challenge)
+            # Each request needs a token of its own, as if it were a session of its own.
+            self._dry_run.record(host, object())
+            self._events.left_alone("dry_run", challenge.url, refusal.message)
+            return None
+        # Only trying shows whether the request has a place for the token; better before than after paying.
+        _with_token(request, wish["put"], "-")
+        hold = self._slots.hold(request)
         try:
-            await self._room(request, host)
+            await self._lifetime.until(lambda: self._has_room(request, host))
             self._under_way[host] += 1
             try:
-                return await self._attempts(request, wish["put"], challenge)
+                return await self._attempt(request, wish["put"], challenge, host)
             finally:
                 self._under_way[host] -= 1
         finally:
             hold.release()
 
-    async def _room(self, request: Request, host: str) -> None:
-        """Not more tokens at once than the site's delay lets be handed in while they are young.
+    def _has_room(self, request: Request, host: str) -> bool:
+        """Tell whether one more token could be handed in while it is young, given the delay of the site."""
+        under_way = self._under_way[host]
+        return not under_way or (under_way + 1) * self._slots.delay(request) <= self._token_max_age / 2
 
-        :raises CrawlClosing: the crawl closes.
-        """
-        engine, young = self._means.engine, self._means.settings.token_max_age / 2
-
-        def is_room() -> bool:
-            under_way = self._under_way[host]
-            return not under_way or (under_way + 1) * engine.delay(request) <= young
-
-        await engine.until(is_room)
-
-    async def _attempts(self, request: Request, put: str, challenge: Challenge) -> Response:
-        means = self._means
-        since, cost = means.clock(), 0.0
-        host = host_of(request.url)
-        answer: Response | None = None
-
-        def bought(usd: float) -> None:
-            nonlocal cost
-            cost += usd
-
-        while request_state.jobs(request) < means.settings.max_attempts:
-            try:
-                token = await means.solver.solve(challenge, host=host, bought=bought)
-            except JobError:
-                request_state.count_job(request)
-                continue
-            except NotBought as error:
-                raise self._not_solved(request, error.reason, str(error), challenge, answer) from error
-            except ApiError as error:
-                message = f"the service took no job: {error}"
-                raise self._not_solved(request, "service", message, challenge, answer) from error
-            request_state.count_job(request)
-            age = means.clock() - token.made_at + means.engine.delay_ahead(request)
-            if age > means.settings.token_max_age:
-                means.solver.expired(token, "too_old")
-                continue
-            try:
-                answer = await hand_over(means.engine, _own(request, put, token.value))
-            except HandoverBroke as error:
-                means.solver.left(token, "broke")
-                raise self._not_solved(request, "broke", str(error), challenge, answer) from error
-            if means.policy.find(request, answer) is None:
-                if answer.status < HTTPStatus.BAD_REQUEST:
-                    means.solver.accepted(token)
-                else:
-                    means.solver.left(token, "http_error")
-                means.told.solved(request, challenge, means.clock() - since, request_state.jobs(request), cost)
-                return self._walls.deliver(request, answer)
-            means.solver.rejected(token)
-        message = f"{request_state.jobs(request)} jobs were of no use (OMOCAPTCHA_MAX_ATTEMPTS)"
-        raise self._not_solved(request, "attempts", message, challenge, answer)
-
-    def _cached(self, request: Request) -> Response | None:
-        """What HttpCache has, which would otherwise be asked only after the token was bought."""
-        cache = self._crawler.get_downloader_middleware(HttpCacheMiddleware)
-        answer = cache.process_request(request) if cache is not None else None
-        return answer if isinstance(answer, Response) else None
+    async def _attempt(self, request: Request, put: str, challenge: Challenge, host: str) -> Response:
+        since = self._clock()
+        errand = _Sending(request, put, challenge, self._slots, self._policy)
+        attempts = self._new_attempts(request, host)
+        try:
+            answer = await attempts.run(errand)
+        except GivenUp as error:
+            raise self._not_solved(request, error.refusal, challenge, errand.answer) from error.__cause__
+        jobs = request_state.jobs(request)
+        self._events.solved(request, challenge, self._clock() - since, jobs, attempts.cost)
+        return deliver(request, answer, self._components)
 
     def _not_solved(
-        self, request: Request, reason: str, message: str, challenge: Challenge, answer: Response | None = None
+        self, request: Request, refusal: Refusal, challenge: Challenge, answer: Response | None = None
     ) -> ChallengeNotSolved:
-        self._means.told.failed(request, challenge, reason, message, jobs=request_state.jobs(request))
-        # What it answers is a request of our own, which holds a token that is spent.
+        self._events.failed(request, challenge, *refusal, jobs=request_state.jobs(request))
+        # The request that it answers is one of this package, and holds a token that is spent.
         shown = answer and answer.replace(request=request_state.original(request))
-        return ChallengeNotSolved(reason, message, challenge=challenge, response=shown)
+        return ChallengeNotSolved(refusal.reason, refusal.message, challenge=challenge, response=shown)
 
 
-def _own(request: Request, put: str, token: str) -> Submission:
-    """:raises ValueError: the request has no such place for a token."""
+class _Sending:
+    """The errand of sending one request with a token in it."""
+
+    def __init__(self, request: Request, put: str, challenge: Challenge, slots: Slots, policy: Policy) -> None:
+        self._request = request
+        self._put = put
+        self._challenge = challenge
+        self._slots = slots
+        self._policy = policy
+        self.answer: Response | None = None
+        """The last answer of the site."""
+
+    async def challenge(self) -> Challenge:
+        return self._challenge
+
+    async def ready(self) -> Challenge:
+        return self._challenge
+
+    async def hand_in(self, purchase: Purchase) -> Response | None:
+        try:
+            submission = _with_token(self._request, self._put, purchase.token.value)
+            self.answer = answer = await send_submission(self._slots, submission)
+        except HandoverBroke as error:
+            purchase.unknown("broke")
+            raise GivenUp(Refusal("broke", str(error))) from error
+        if self._policy.find(self._request, answer) is not None:
+            purchase.rejected()
+            return None
+        if answer.status < HTTPStatus.BAD_REQUEST:
+            purchase.accepted()
+        else:
+            purchase.unknown("http_error")
+        return answer
+
+
+def _with_token(request: Request, put: str, token: str) -> Submission:
+    """Return the submission that sends ``request`` with ``token`` in it.
+
+    :raises ValueError: when the request has no such place for a token.
+    """
     own = request.replace(meta=request_state.own_meta(request), callback=NO_CALLBACK, errback=None)
     return put_token(own, put, token)
 
 
 def _challenge(request: Request, wish: dict[str, Any]) -> Challenge:
-    """What ``meta["omocaptcha"]`` asks for.
+    """Return the challenge that ``meta["omocaptcha"]`` describes.
 
-    :raises ValueError: it names the request, what is wrong and what is valid.
+    :raises ValueError: when it is invalid; the error names the request, what is wrong and what is valid.
     """
     where = f"meta['omocaptcha'] of {request}"
     if unknown := set(wish) - _KEYS:

@@ -176,16 +176,16 @@ def waiting(crawler: Any) -> Iterator[str]:
         "in slots": sum(len(s.active) + len(s.queue) + len(s.transferring) for s in downloader.slots.values()),
     }
     if middleware is not None:
-        means, walls = middleware._means, middleware.walls
-        sessions = means.clearance._sessions.values()
+        walls = middleware._walls
+        sessions = walls._sessions._sessions.values()
         left |= {
-            "held": len(means.engine.holds),
-            "waits": len(means.engine._waiting),
-            "let go": len(walls._let_go),
+            "held": len(middleware._slots.holds),
+            "waits": len(middleware._lifetime._waits),
+            "released": len(walls._released),
             "leaders": sum(session.leading is not None for session in sessions),
             "held in sessions": sum(len(session._held) for session in sessions),
-            "turns": sum(session._let_go for session in sessions),
-            "jobs under way": means.settings.concurrent_jobs - means.solver._jobs_at_once._free,
+            "turns": sum(session._released for session in sessions),
+            "jobs under way": middleware._settings.concurrent_jobs - middleware._buyer._solver._jobs_at_once._free,
         }
     for what, number in left.items():
         if number:

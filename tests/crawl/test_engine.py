@@ -48,8 +48,12 @@ def during(crawl, service):
     return run
 
 
-def ours(spider):
-    return spider.crawler.get_downloader_middleware(OmoCaptchaMiddleware)._means.engine
+def lifetime(spider):
+    return spider.crawler.get_downloader_middleware(OmoCaptchaMiddleware)._lifetime
+
+
+def slots(spider):
+    return spider.crawler.get_downloader_middleware(OmoCaptchaMiddleware)._slots
 
 
 def downloader(spider):
@@ -82,7 +86,7 @@ def test_the_engines_slot_is_closing_as_soon_as_the_spider_is_to_be_closed(durin
         await until(lambda: downloader(spider).active)
         before = engine._slot.closing
         begin(engine.close_spider_async(reason="enough"))
-        await until(lambda: ours(spider).closing)
+        await until(lambda: lifetime(spider).closing)
         assert not under_way.called
         assert engine.running
         return before, engine._slot.closing
@@ -132,11 +136,10 @@ def test_total_concurrency_is_looked_at_anew_before_each_request(during, walled)
     most = []
 
     async def probe(spider):
-        engine = ours(spider)
         spider.crawler.signals.connect(reached, signals.request_reached_downloader, weak=False)
         for number, change in enumerate((0, 2, -2)):
             most.append(0)
-            engine.add_places(change)
+            slots(spider).add_concurrency(change)
             for page in range(6):
                 spider.crawler.engine.crawl(scrapy.Request(f"{site.url}/free/{10 * number + page + 1}", spider.page))
             await until(lambda number=number: len(spider.pages) == 6 * (number + 1))
@@ -186,7 +189,7 @@ def test_the_scheduler_turns_to_the_host_with_fewer_requests_in_its_slots_active
 
     async def probe(spider):
         engine = spider.crawler.engine
-        slot = ours(spider).slot(scrapy.Request(busy.url))
+        slot = slots(spider).slot(scrapy.Request(busy.url))
         held = {scrapy.Request(f"{busy.url}/{number}") for number in range(9)}
         slot.active |= held
         engine.pause()
@@ -206,7 +209,7 @@ def test_requests_that_wait_for_the_delay_stand_in_the_slots_queue_first_come_fi
 
     async def probe(spider):
         requests = [scrapy.Request(f"{site.url}/free/{number}") for number in (1, 2, 3, 4)]
-        slot = ours(spider).slot(requests[0])
+        slot = slots(spider).slot(requests[0])
         pages = [begin(spider.crawler.engine.download_async(request)) for request in requests]
         await until(lambda: len(slot.queue) == 3)
         assert [entry[0] for entry in slot.queue] == requests[1:]
@@ -225,18 +228,18 @@ def test_a_slot_tells_which_of_its_requests_wait_to_be_sent(during, walled):
 
     async def probe(spider):
         first, second = (scrapy.Request(f"{site.url}/free/{number}") for number in (1, 2))
-        slot, engine = ours(spider).slot(first), ours(spider)
+        slot = slots(spider).slot(first)
 
         def leaves(request):
             # No longer transferred, its cookies not yet kept: it must not look as if it were still to be sent.
-            left.append((request in slot.transferring, engine.is_queued(request)))
+            left.append((request in slot.transferring, slots(spider).is_queued(request)))
 
         spider.crawler.signals.connect(leaves, signals.request_left_downloader)
         pages = [begin(spider.crawler.engine.download_async(first))]
         await until(lambda: slot.transferring)
         pages.append(begin(spider.crawler.engine.download_async(second)))
         await until(lambda: slot.queue)
-        assert (engine.is_queued(first), engine.is_queued(second)) == (False, True)
+        assert (slots(spider).is_queued(first), slots(spider).is_queued(second)) == (False, True)
         assert slot.active == {first, second}
         for page in pages:
             await maybe_deferred_to_future(page)
@@ -248,7 +251,7 @@ def test_a_slot_tells_which_of_its_requests_wait_to_be_sent(during, walled):
 def test_a_slot_tells_how_many_requests_its_site_is_sent_at_once(during):
     async def probe(spider):
         hosts = ("127.0.0.2", "127.0.0.3")
-        slots = [ours(spider).slot(scrapy.Request(f"http://{host}/")) for host in hosts]
+        slots = [slots(spider).slot(scrapy.Request(f"http://{host}/")) for host in hosts]
         return [slot.concurrency for slot in slots]
 
     settings = {"CONCURRENT_REQUESTS_PER_DOMAIN": 5, "DOWNLOAD_SLOTS": {"127.0.0.3": {"concurrency": 2}}}
@@ -260,7 +263,7 @@ def test_a_slot_tells_its_delay_how_much_that_varies_and_when_it_was_last_used(d
 
     async def probe(spider):
         request = scrapy.Request(f"{site.url}/free/1")
-        slot = ours(spider).slot(request)
+        slot = slots(spider).slot(request)
         before = slot.lastseen
         await spider.crawler.engine.download_async(request)
         return slot, before
@@ -386,13 +389,13 @@ def closing_probe(wait):
         # Something under way keeps the crawl from ending before the probe.
         request = scrapy.Request("http://127.0.0.1/")
         spider.crawler.engine._slot.add_request(request)
-        waiting = begin(wait(ours(spider), never))
-        await until(lambda: ours(spider)._waiting)
+        waiting = begin(wait(lifetime(spider), never))
+        await until(lambda: lifetime(spider)._waits)
         begin(spider.crawler.engine.close_spider_async(reason="enough"))
         try:
             await maybe_deferred_to_future(waiting)
         except CrawlClosing as error:
-            return cancelled == [never], error, set(ours(spider)._waiting)
+            return cancelled == [never], error, set(lifetime(spider)._waits)
         finally:
             spider.crawler.engine._slot.remove_request(request)
 
@@ -400,7 +403,7 @@ def closing_probe(wait):
 
 
 def test_waiting_ends_when_the_spider_is_closed_and_cancels_what_it_waited_for(during):
-    cancelled, error, left = during(closing_probe(lambda engine, never: engine.wait(never)))
+    cancelled, error, left = during(closing_probe(lambda lifetime, never: lifetime.wait(never)))
     assert cancelled
     assert isinstance(error, CrawlClosing)
     assert left == set()
@@ -410,9 +413,9 @@ def test_what_is_worth_a_moment_longer_may_still_come_when_all_else_has_ended(du
     async def probe(spider):
         spider.crawler.engine._slot.add_request(request := scrapy.Request("http://127.0.0.1/"))
         patient, hopeless = Deferred(), Deferred()
-        others = begin(ours(spider).wait(Deferred()))
-        first, second = (begin(ours(spider).wait(each, looks=2)) for each in (patient, hopeless))
-        await until(lambda: len(ours(spider)._waiting) == 3)
+        others = begin(lifetime(spider).wait(Deferred()))
+        first, second = (begin(lifetime(spider).wait(each, grace_checks=2)) for each in (patient, hopeless))
+        await until(lambda: len(lifetime(spider)._waits) == 3)
         begin(spider.crawler.engine.close_spider_async(reason="enough"))
         try:
             with pytest.raises(CrawlClosing):
@@ -421,7 +424,7 @@ def test_what_is_worth_a_moment_longer_may_still_come_when_all_else_has_ended(du
             value = await maybe_deferred_to_future(first)
             with pytest.raises(CrawlClosing):
                 await maybe_deferred_to_future(second)
-            return value, ours(spider)._waiting
+            return value, lifetime(spider)._waits
         finally:
             spider.crawler.engine._slot.remove_request(request)
 
@@ -429,7 +432,7 @@ def test_what_is_worth_a_moment_longer_may_still_come_when_all_else_has_ended(du
 
 
 def test_sleeping_ends_when_the_spider_is_closed(during):
-    _, error, left = during(closing_probe(lambda engine, never: engine.sleep(3600)))
+    _, error, left = during(closing_probe(lambda lifetime, never: lifetime.sleep(3600)))
     assert isinstance(error, CrawlClosing)
     assert left == set()
 
@@ -443,13 +446,13 @@ def test_what_is_waited_for_comes_back_with_its_value_or_its_error(during):
 
     async def probe(spider):
         with pytest.raises(KeyError, match="two"):
-            await ours(spider).wait(error())
+            await lifetime(spider).wait(error())
         later = Deferred()
-        waiting = begin(ours(spider).wait(later))
-        await until(lambda: ours(spider)._waiting)
+        waiting = begin(lifetime(spider).wait(later))
+        await until(lambda: lifetime(spider)._waits)
         later.callback(3)
-        found = [await ours(spider).wait(value()), await maybe_deferred_to_future(waiting)]
-        return found, set(ours(spider)._waiting)
+        found = [await lifetime(spider).wait(value()), await maybe_deferred_to_future(waiting)]
+        return found, set(lifetime(spider)._waits)
 
     assert during(probe) == ([1, 3], set())
 
@@ -462,9 +465,9 @@ def test_nothing_is_begun_any_more_once_the_spider_is_being_closed(during):
 
     async def probe(spider):
         begin(spider.crawler.engine.close_spider_async(reason="enough"))
-        await until(lambda: ours(spider).closing)
+        await until(lambda: lifetime(spider).closing)
         with pytest.raises(CrawlClosing):
-            await ours(spider).wait(call())
+            await lifetime(spider).wait(call())
 
     during(probe)
     assert begun == []
@@ -475,16 +478,16 @@ def test_nothing_is_begun_any_more_once_the_spider_is_being_closed(during):
 
 def held_probe(number):
     async def probe(spider):
-        engine, places = ours(spider), [downloader(spider).total_concurrency]
+        places = [downloader(spider).total_concurrency]
         requests = [scrapy.Request(f"http://127.0.0.1/{number}") for number in range(number)]
-        holds = [engine.hold(request) for request in requests]
+        holds = [slots(spider).hold(request) for request in requests]
         places.append(downloader(spider).total_concurrency)
-        slot = engine.slot(requests[0])
+        slot = slots(spider).slot(requests[0])
         assert slot.active == set(requests)
         # The order in which the site answers is its own; one is released twice, as when it also fails.
         for hold in [*reversed(holds), holds[0]]:
             hold.release()
-        assert slot.active == engine.holds == set()
+        assert slot.active == slots(spider).holds == set()
         return [*places, downloader(spider).total_concurrency]
 
     return probe
@@ -507,7 +510,7 @@ def test_held_requests_have_places_of_their_own_up_to_max_waiting_and_give_them_
 def test_a_place_that_comes_back_goes_to_a_request_that_is_held_without_one(during):
     async def probe(spider):
         places = [downloader(spider).total_concurrency]
-        holds = [ours(spider).hold(scrapy.Request(f"http://127.0.0.1/{number}")) for number in range(3)]
+        holds = [slots(spider).hold(scrapy.Request(f"http://127.0.0.1/{number}")) for number in range(3)]
         for hold in holds:
             places.append(downloader(spider).total_concurrency)
             hold.release()
@@ -526,8 +529,9 @@ def test_nothing_is_held_and_all_places_are_back_when_a_crawl_ends(crawl, servic
         urls = tuple(f"{site.url}/page/{number}" for number in range(1, 13))
 
         def closed(self, reason):
-            engine = ours(self)
-            left.update(holds=engine.holds, waiting=engine._waiting, places=downloader(self).total_concurrency)
+            left.update(
+                holds=slots(self).holds, waiting=lifetime(self)._waits, places=downloader(self).total_concurrency
+            )
             left.update(active=[slot.active for slot in downloader(self).slots.values()])
 
     crawled = crawl(Spider, {**service.settings, **settings})
@@ -542,11 +546,11 @@ def test_a_request_of_our_own_is_sent_before_all_that_wait_for_the_delay_of_its_
     site = walled()
 
     async def probe(spider):
-        slot = ours(spider).slot(scrapy.Request(site.url))
+        slot = slots(spider).slot(scrapy.Request(site.url))
         pages = [download(spider, f"{site.url}/free/{number}") for number in range(1, 5)]
         await until(lambda: len(slot.queue) == 3)
         own = scrapy.Request(f"{site.url}/free/99", meta=request_state.own_meta(scrapy.Request(site.url)))
-        answer = await ours(spider).send(own)
+        answer = await slots(spider).send(own)
         left = len(slot.queue)
         for page in pages:
             await maybe_deferred_to_future(page)
@@ -574,7 +578,7 @@ def test_sending_takes_no_place_from_the_crawl(during, walled):
 
     async def probe(spider):
         own = scrapy.Request(f"{site.url}/free/1", meta=request_state.own_meta(scrapy.Request(site.url)))
-        sending = begin(ours(spider).send(own))
+        sending = begin(slots(spider).send(own))
         await until(lambda: downloader(spider).active)
         full = downloader(spider).needs_backout()
         await maybe_deferred_to_future(sending)
@@ -589,7 +593,7 @@ def test_the_delay_that_is_still_ahead_is_reckoned_with_the_most_by_which_it_var
     async def probe(spider):
         request = scrapy.Request(f"{site.url}/free/1")
         await spider.crawler.engine.download_async(request)
-        return ours(spider).delay_ahead(request)
+        return slots(spider).delay_ahead(request)
 
     # By half, so that it is 150 s less what has passed.
     assert 100 < during(probe, {"DOWNLOAD_SLOTS": {"127.0.0.2": {"delay": 100}}}) <= 150
@@ -600,6 +604,6 @@ def test_a_site_that_nothing_is_known_of_is_sent_one_request_at_a_time(during):
         slots = downloader(spider).slots
         request = scrapy.Request("http://127.0.0.1/")
         slots["127.0.0.1"] = Slot(0, 0, 0)
-        return ours(spider).width(request)
+        return slots(spider).concurrency(request)
 
     assert during(probe) == 1

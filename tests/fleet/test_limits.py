@@ -343,7 +343,7 @@ def test_a_breaker_that_one_worker_alone_has_opened_is_not_the_fleets(crawl, ser
         def another(self, failure):
             self.failed(failure)
             # What another worker would tell of the same host and key.
-            fleet = self.crawler.get_downloader_middleware(OmoCaptchaMiddleware)._means.limits
+            fleet = self.crawler.get_downloader_middleware(OmoCaptchaMiddleware)._buyer._limits
             fleet._tell("succeeded", fleet._circuit("127.0.0.2", never.sitekey))
             if len(self.failures) < 4:
                 yield scrapy.Request(

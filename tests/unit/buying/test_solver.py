@@ -1,22 +1,13 @@
-"""The life of a job under a clock that tests turn: what is bought once, what is waited out, what stops all buying."""
+"""Solver: what is bought once, what is waited out, and what stops all buying, under a clock that tests turn."""
 
 from __future__ import annotations
 
 import random
-from types import SimpleNamespace
 
 import pytest
-from scrapy.settings import Settings as ScrapySettings
-from scrapy.statscollectors import MemoryStatsCollector
-from twisted.internet.defer import Deferred, ensureDeferred
-from twisted.internet.task import Clock, deferLater
+from twisted.internet.defer import Deferred
 
-from scrapy_omocaptcha.buying.account import Account
-from scrapy_omocaptcha.buying.ledger import Ledger
-from scrapy_omocaptcha.buying.limits import Limits
-from scrapy_omocaptcha.buying.solver import Solver
-from scrapy_omocaptcha.challenge import Challenge, Token
-from scrapy_omocaptcha.engine.stats import Stats
+from scrapy_omocaptcha.challenge import Token
 from scrapy_omocaptcha.errors import (
     AccountError,
     ApiBadAnswer,
@@ -28,177 +19,8 @@ from scrapy_omocaptcha.errors import (
     JobTimeout,
     NotBought,
 )
-from scrapy_omocaptcha.settings import Settings
 from scrapy_omocaptcha.urls import public_address
-
-HOST = "shop.example"
-CHALLENGE = Challenge(f"https://user:pass@{HOST}/gate?session=secret#top", "6LcSiteKey", invisible=True)
-NEVER_ARRIVED = ApiUnreachable("refused", taken=False)
-LOST = ApiUnreachable("reset")
-
-
-class Engine:
-    """Waits as the crawl's engine does, by the test's clock."""
-
-    def __init__(self, clock):
-        self._clock = clock
-        self._waiting = set()
-        self.closing = False
-        self.slept = []
-
-    async def wait(self, awaitable, *, looks=1):
-        inner, outer = ensureDeferred(awaitable), Deferred()
-        if self.closing:
-            inner.addErrback(lambda _: None)
-            inner.cancel()
-            raise CrawlClosing("the crawl is closing")
-        inner.addCallbacks(
-            lambda value: None if outer.called else outer.callback(value),
-            lambda failure: None if outer.called else outer.errback(failure),
-        )
-        self._waiting.add(outer)
-        try:
-            return await outer
-        finally:
-            self._waiting.discard(outer)
-            inner.addErrback(lambda _: None)
-            inner.cancel()
-
-    async def sleep(self, seconds):
-        self.slept.append(seconds)
-        await self.wait(deferLater(self._clock, seconds))
-
-    def close(self):
-        self.closing = True
-        for outer in list(self._waiting):
-            if not outer.called:
-                outer.errback(CrawlClosing("the crawl is closing"))
-
-
-class ScriptedApi:
-    """Answers each call with the next entry of its script: a value, an error, a Deferred; the last goes on."""
-
-    def __init__(self, clock, **scripts):
-        self._clock = clock
-        self.scripts = {
-            "create_job": [f"job{number}" for number in range(100)],
-            "job_result": ["token"],
-            "balance": [10.0],
-            "price": [0.001],
-            **{name: list(script) for name, script in scripts.items()},
-        }
-        self.calls = []
-
-    def times(self, name):
-        return [at for called, at, _ in self.calls if called == name]
-
-    def arguments(self, name):
-        return [argument for called, _, argument in self.calls if called == name]
-
-    async def _answer(self, name, *arguments):
-        self.calls.append((name, self._clock.seconds(), *(arguments or (None,))))
-        script = self.scripts[name]
-        answer = script.pop(0) if len(script) > 1 else script[0]
-        if isinstance(answer, Deferred):
-            answer = await answer
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    async def create_job(self, job):
-        return await self._answer("create_job", job)
-
-    async def job_result(self, job_id):
-        return await self._answer("job_result", job_id)
-
-    async def balance(self):
-        return await self._answer("balance")
-
-    async def price(self):
-        return await self._answer("price")
-
-
-class EveryTwoSeconds:
-    def __init__(self):
-        self.seen = []
-
-    def next_question(self, waited, asked):
-        return waited + 2.0
-
-    def saw(self, not_ready, ready):
-        self.seen.append((not_ready, ready))
-
-
-class Least(random.Random):
-    """Chance that always gives the least."""
-
-    def uniform(self, least, most):
-        return least
-
-
-class Bench:
-    """A solver with everything around it."""
-
-    def __init__(self, *, settings=(), chance=None, **scripts):
-        self.clock = Clock()
-        self.clock.advance(1000)
-        self.api = ScriptedApi(self.clock, **scripts)
-        values = {"API_TOKEN": "x", "PRICE": 0.001, "JOB_TIMEOUT": 60, **dict(settings)}
-        self.settings = Settings.from_settings(
-            ScrapySettings({f"OMOCAPTCHA_{name}": value for name, value in values.items()})
-        )
-        price = self.settings.price or 0.00055
-        self.limits = Limits(self.settings, price, self.clock.seconds, spent_in_a_day=lambda enough: 0.0)
-        self.engine = Engine(self.clock)
-        self.polling = EveryTwoSeconds()
-        collector = MemoryStatsCollector(SimpleNamespace(settings=ScrapySettings()))
-        self._stats = collector
-        self.ledger = Ledger(spider="shop", stats=Stats(collector))
-        self.account = Account(
-            self.api, self.limits, engine=self.engine, settings=self.settings, stats=Stats(collector)
-        )
-        self.solver = Solver(
-            self.api,
-            self.limits,
-            self.ledger,
-            self.account,
-            self.polling,
-            engine=self.engine,
-            settings=self.settings,
-            clock=self.clock.seconds,
-            random=chance or Least(),
-        )
-        self.bought = []
-
-    def start(self, challenge=CHALLENGE, host=HOST):
-        """A solve under way; its list gets the token or the error."""
-        ended = []
-        solving = ensureDeferred(self.solver.solve(challenge, host=host, bought=self.bought.append))
-        solving.addBoth(ended.append)
-        return ended
-
-    def run(self, seconds=300.0, step=0.5):
-        for _ in range(int(seconds / step)):
-            self.clock.advance(step)
-
-    def solve(self, seconds=300.0):
-        """One solve, to its token."""
-        ended = self.start()
-        self.run(seconds)
-        (end,) = ended
-        assert isinstance(end, Token), end
-        return end
-
-    def fails(self, error, seconds=300.0):
-        ended = self.start()
-        self.run(seconds)
-        (end,) = ended
-        assert end.check(error), end
-        return end.value
-
-    def stat(self, name):
-        return self._stats.get_value(f"omocaptcha/{name}", 0)
-
+from tests.helpers.solving import HOST, LOST, NEVER_ARRIVED, Bench
 
 # -- the plain way --------------------------------------------------------------------------------------------------
 
@@ -372,7 +194,7 @@ def test_a_create_call_under_way_when_the_crawl_closes_counts_as_bought():
     bench = Bench(create_job=[Deferred()])
     ended = bench.start()
     bench.run(1)
-    bench.engine.close()
+    bench.lifetime.close()
     assert ended[0].check(CrawlClosing)
     assert bench.bought == [0.001]
 
@@ -383,7 +205,7 @@ def test_a_last_create_call_that_does_not_arrive_since_the_crawl_closes_is_no_fa
     ended = bench.start()
     bench.run(20)
     assert len(bench.api.times("create_job")) == 4
-    bench.engine.closing = True
+    bench.lifetime.closing = True
     last.errback(NEVER_ARRIVED)
     assert ended[0].check(CrawlClosing)
     assert (bench.bought, bench.limits.jobs) == ([], 0)
@@ -393,7 +215,7 @@ def test_a_crawl_that_closes_while_a_job_runs_ends_the_wait_at_once():
     bench = Bench(job_result=[None])
     ended = bench.start()
     bench.run(5)
-    bench.engine.close()
+    bench.lifetime.close()
     assert ended[0].check(CrawlClosing)
     assert bench.start()[0].check(CrawlClosing)
     assert len(bench.api.times("create_job")) == 1

@@ -15,7 +15,7 @@ from scrapy.http import Response
 from scrapy.http.cookies import CookieJar
 
 from scrapy_omocaptcha.engine import request_state
-from scrapy_omocaptcha.walls.sessions import Clearance, Role, Session, Stamp, cookies_of, put_back
+from scrapy_omocaptcha.walls.sessions import Sessions, Role, Session, Stamp, cookies_of, restore_cookies
 
 
 class Wall:
@@ -35,7 +35,7 @@ class Wall:
         self.session.lead(stamp)
 
     def hold(self, name, *, challenged=True):
-        turn = self.session.join(challenged=challenged)
+        turn = self.session.wait_turn(challenged=challenged)
         turn.addCallbacks(lambda _: self.gone_on.append(name), lambda _: None)
         return turn
 
@@ -60,7 +60,7 @@ def test_the_first_at_a_wall_leads_and_the_others_follow(wall):
     assert wall.session.role(first) is Role.LEAD
     wall.session.lead(first)
     assert wall.session.role(second) is Role.FOLLOW
-    assert wall.session.closed
+    assert wall.session.is_walled
 
 
 def test_a_follower_asks_again_with_what_the_leader_has_won(wall):
@@ -68,7 +68,7 @@ def test_a_follower_asks_again_with_what_the_leader_has_won(wall):
     wall.lead()
     wall.win()
     assert wall.session.role(late) is Role.ASK_AGAIN
-    assert not wall.session.closed
+    assert not wall.session.is_walled
 
 
 def test_a_leader_that_gives_up_hands_the_lead_to_one_follower_at_a_time(wall):
@@ -80,7 +80,7 @@ def test_a_leader_that_gives_up_hands_the_lead_to_one_follower_at_a_time(wall):
     assert wall.gone_on == [0]
     assert wall.session.role(waiting[0]) is Role.LEAD
     wall.session.lead(waiting[0])
-    wall.session.back()
+    wall.session.end_turn()
     assert wall.gone_on == [0], "held until the new leader is through"
     wall.win(width=5)
     assert wall.gone_on == [0, 1, 2]
@@ -204,10 +204,10 @@ def test_the_held_are_let_go_in_their_order_and_no_more_at_once_than_the_site_is
     assert wall.gone_on == []
     wall.win(width=2)
     assert wall.gone_on == [0, 1]
-    wall.session.back()
+    wall.session.end_turn()
     assert wall.gone_on == [0, 1, 2]
-    wall.session.back()
-    wall.session.back()
+    wall.session.end_turn()
+    wall.session.end_turn()
     assert wall.gone_on == [0, 1, 2, 3, 4]
 
 
@@ -219,7 +219,7 @@ def test_a_site_that_is_sent_more_at_once_meanwhile_lets_more_go(wall):
     wall.session.won([], proven=False)
     wall.session.stop_leading(lambda: width[0])
     width[0] = 3
-    wall.session.back()
+    wall.session.end_turn()
     assert wall.gone_on == [0, 1, 2, 3]
 
 
@@ -230,7 +230,7 @@ def test_who_gives_up_waiting_is_forgotten_and_takes_no_turn(wall):
     wall.win(width=1)
     assert wall.gone_on == [1]
     turns[1].cancel()
-    wall.session.back()
+    wall.session.end_turn()
     assert wall.gone_on == [1, 2]
 
 
@@ -242,7 +242,7 @@ def test_a_page_sent_after_the_challenge_that_comes_without_one_releases_those_h
     wall.hold("not yet sent either", challenged=False)
     wall.session.unchallenged(after)
     assert wall.gone_on == ["not yet sent", "not yet sent either"]
-    assert not wall.session.closed, "nobody else is held before being sent"
+    assert not wall.session.is_walled, "nobody else is held before being sent"
     wall.win(width=9)
     assert wall.gone_on == ["not yet sent", "not yet sent either", "met it"]
 
@@ -253,7 +253,7 @@ def test_a_page_sent_before_the_challenge_releases_nobody(wall):
     wall.hold("not yet sent", challenged=False)
     wall.session.unchallenged(before)
     assert wall.gone_on == []
-    assert wall.session.closed
+    assert wall.session.is_walled
 
 
 def test_the_next_leader_closes_the_session_again(wall):
@@ -261,7 +261,7 @@ def test_the_next_leader_closes_the_session_again(wall):
     wall.session.unchallenged(wall.stamp())
     wall.give_up()
     wall.lead()
-    assert wall.session.closed
+    assert wall.session.is_walled
 
 
 # -- whatever the order ---------------------------------------------------------------------------------------------
@@ -290,7 +290,7 @@ class Crowd(RuleBasedStateMachine):
         self.proven = False
 
     def join(self, passenger, *, challenged):
-        passenger.turn = self.session.join(challenged=challenged)
+        passenger.turn = self.session.wait_turn(challenged=challenged)
         self.held.append(passenger)
 
         def wake(_):
@@ -303,7 +303,7 @@ class Crowd(RuleBasedStateMachine):
     def end(self, passenger):
         if passenger.let_go:
             passenger.let_go = False
-            self.session.back()
+            self.session.end_turn()
 
     def send(self, passenger, *, re_ask=False):
         passenger.stamp = self.wall.stamp(re_ask=re_ask)
@@ -336,7 +336,7 @@ class Crowd(RuleBasedStateMachine):
     @rule()
     def a_new_request(self):
         passenger = Passenger()
-        if self.session.closed:
+        if self.session.is_walled:
             self.join(passenger, challenged=False)
         else:
             self.send(passenger)
@@ -381,7 +381,7 @@ class Crowd(RuleBasedStateMachine):
             else:
                 self.end(passenger)
                 self.look(passenger)
-        elif self.session.closed:
+        elif self.session.is_walled:
             self.end(passenger)
             self.join(passenger, challenged=False)
         else:
@@ -471,13 +471,13 @@ def request(values):
 
 @pytest.mark.parametrize(("one", "other"), SAME_SESSION)
 def test_host_cookiejar_and_proxy_make_a_session(one, other):
-    clearance = Clearance()
+    clearance = Sessions()
     assert clearance.session(request(one)) is clearance.session(request(other)) is clearance.known(request(one))
 
 
 @pytest.mark.parametrize(("one", "other"), OTHER_SESSION)
 def test_another_host_cookiejar_or_proxy_is_another_session(one, other):
-    clearance = Clearance()
+    clearance = Sessions()
     clearance.session(request(one))
     assert clearance.known(request(other)) is None
 
@@ -493,7 +493,7 @@ def test_another_host_cookiejar_or_proxy_is_another_session(one, other):
     ],
 )
 def test_a_request_is_of_one_session_before_and_after_scrapy_has_rewritten_its_proxy(proxy):
-    clearance = Clearance()
+    clearance = Sessions()
     walled = through_the_proxy_middleware(request({"meta": {"proxy": proxy}}))
     session = clearance.session(walled)
     assert clearance.known(request({"meta": {"proxy": proxy}})) is session
@@ -504,7 +504,7 @@ def test_a_request_is_of_one_session_before_and_after_scrapy_has_rewritten_its_p
 
 
 def test_two_users_of_one_proxy_are_two_sessions_also_after_scrapy_has_rewritten_it():
-    clearance = Clearance()
+    clearance = Sessions()
     one, two = (request({"meta": {"proxy": f"http://{user}:x@proxy.example:3128"}}) for user in ("one", "two"))
     clearance.session(through_the_proxy_middleware(one))
     assert clearance.known(through_the_proxy_middleware(two)) is None
@@ -512,14 +512,14 @@ def test_two_users_of_one_proxy_are_two_sessions_also_after_scrapy_has_rewritten
 
 def test_a_proxy_out_of_the_environment_is_the_same_for_all(monkeypatch):
     monkeypatch.setenv("https_proxy", "http://user:x@proxy.example:3128")
-    clearance = Clearance()
+    clearance = Sessions()
     walled = through_the_proxy_middleware(request({}))
     assert walled.meta["proxy"]
     assert clearance.session(walled) is clearance.session(request({}))
 
 
 def test_a_redirected_request_belongs_to_the_session_of_what_was_asked():
-    clearance = Clearance()
+    clearance = Sessions()
     first = request({})
     meta = {**first.meta, "redirect_times": 1, "redirect_urls": [first.url]}
     redirected = sent(first.replace(url="https://wall.example/gate", meta=meta))
@@ -527,7 +527,7 @@ def test_a_redirected_request_belongs_to_the_session_of_what_was_asked():
 
 
 def test_a_stamp_tells_the_order_of_sending_and_the_clearances_of_that_moment():
-    clearance = Clearance()
+    clearance = Sessions()
     early, late = request({}), request({"url": "https://shop.example/late"})
     clearance.sent(early)
     session = clearance.session(early)
@@ -544,16 +544,16 @@ def test_a_stamp_tells_the_order_of_sending_and_the_clearances_of_that_moment():
 
 
 def test_the_answered_a_request_is_had_after_its_answer_has_left_the_site():
-    clearance = Clearance()
+    clearance = Sessions()
     walled = request({})
     clearance.sent(walled)
     clearance.session(walled)
-    clearance.left(walled)
+    clearance.arrived(walled)
     assert clearance.answered(walled).order == 1
 
 
 def test_an_answer_to_a_request_that_was_never_sent_is_of_before_every_clearance():
-    clearance = Clearance()
+    clearance = Sessions()
     cached = request({})
     session = clearance.session(cached)
     assert clearance.answered(cached).order < clearance.stamp(cached).order
@@ -562,31 +562,31 @@ def test_an_answer_to_a_request_that_was_never_sent_is_of_before_every_clearance
 
 
 def test_an_answer_counts_once_and_in_a_session_that_has_met_a_wall():
-    clearance = Clearance()
+    clearance = Sessions()
     walled, elsewhere = request({}), request({"url": "https://other.example/"})
     session = clearance.session(walled)
     for one in (walled, elsewhere):
         clearance.sent(one)
-        clearance.left(one)
-        clearance.left(one)
+        clearance.arrived(one)
+        clearance.arrived(one)
         clearance.answered(one)
     assert session.answers == 1
     assert clearance.known(elsewhere) is None
 
 
 def test_others_under_way_are_those_of_the_session_that_have_not_come_back():
-    clearance = Clearance()
+    clearance = Sessions()
     mine, other, elsewhere = request({}), request({}), request({"url": "https://other.example/"})
     assert not clearance.under_way(mine)
     clearance.sent(other)
     clearance.sent(elsewhere)
     assert clearance.under_way(mine)
-    clearance.left(other)
+    clearance.arrived(other)
     assert not clearance.under_way(mine)
 
 
 def test_a_request_that_never_left_the_site_is_not_under_way_once_it_is_back():
-    clearance = Clearance()
+    clearance = Sessions()
     mine, failed = request({}), request({})
     clearance.sent(failed)
     clearance.answered(failed)
@@ -594,24 +594,24 @@ def test_a_request_that_never_left_the_site_is_not_under_way_once_it_is_back():
 
 
 def test_a_request_that_was_redirected_is_not_under_way_twice():
-    clearance = Clearance()
+    clearance = Sessions()
     first = request({})
     session = clearance.session(first)
     clearance.sent(first)
-    clearance.left(first)
+    clearance.arrived(first)
     assert not clearance.under_way(first), "the redirect is on its way through the middlewares"
     meta = {**first.meta, "redirect_times": 1, "redirect_urls": [first.url]}
     redirected = sent(first.replace(url="https://shop.example/gate", meta=meta))
     clearance.sent(redirected)
     assert clearance.under_way(first)
-    clearance.left(redirected)
+    clearance.arrived(redirected)
     assert not clearance.under_way(first)
     assert clearance.answered(redirected).order == 2
     assert session.answers == 1
 
 
 def test_a_request_that_nobody_waits_for_any_more_is_not_under_way():
-    clearance = Clearance()
+    clearance = Sessions()
     lost = request({})
     clearance.sent(lost)
     del lost
@@ -655,5 +655,5 @@ def test_what_a_late_answer_has_overwritten_is_put_back():
     jar.extract_cookies(
         Response("https://shop.example/", headers={"Set-Cookie": "clearance=none"}), Request("https://shop.example/")
     )
-    put_back(jar, won)
+    restore_cookies(jar, won)
     assert [cookie.value for cookie in cookies_of(jar, "shop.example")] == ["won"]

@@ -1,0 +1,118 @@
+"""Tell whether a crawl is closing, and wait for things no longer than the crawl lasts.
+
+It uses private names of Scrapy, each of which has a contract test. Where one is gone, the crawl still works.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from scrapy.utils.asyncio import call_later, create_looping_call
+from scrapy.utils.defer import deferred_from_coro, maybe_deferred_to_future
+from twisted.internet.defer import Deferred
+
+from scrapy_omocaptcha.errors import CrawlClosing
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from scrapy.crawler import Crawler
+
+T = TypeVar("T")
+
+_CHECK_INTERVAL = 0.25
+"""Seconds between two checks whether the crawl is closing. No signal tells it early enough."""
+_CONDITION_INTERVAL = 0.1
+"""Seconds between two evaluations of a condition: longer than a response takes from the site to the cookiejar."""
+
+
+class Lifetime:
+    """The time from the start of a crawl to the moment at which it begins to close."""
+
+    def __init__(self, crawler: Crawler) -> None:
+        self._crawler = crawler
+        self._waits: dict[Deferred[Any], int] = {}
+        """The number of checks that may still find the crawl closing before a wait ends, by wait."""
+        self._checking: Any = None
+
+    @property
+    def closing(self) -> bool:
+        """Whether the spider is being closed, for whatever reason."""
+        engine = self._crawler.engine
+        # crawler.crawling is always False in the shell, and engine.running is not yet True when engine_started is sent.
+        return (
+            not getattr(engine, "_starting", engine.running)
+            or getattr(getattr(engine, "_slot", None), "closing", None) is not None
+        )
+
+    def close(self, reason: str) -> None:
+        """Close the spider, unless it is being closed already."""
+        if not self.closing:
+            deferred_from_coro(self._crawler.engine.close_spider_async(reason=reason))
+
+    async def wait(self, awaitable: Awaitable[T], *, grace_checks: int = 1) -> T:
+        """Wait for a Deferred or a coroutine, but not beyond the end of the crawl.
+
+        :param grace_checks: the check that ends the wait once the crawl is closing; there are four a second.
+        :raises CrawlClosing: when the crawl closes; what was waited for is cancelled.
+        """
+        if self.closing:
+            if isinstance(awaitable, Coroutine):
+                # It must not even begin: a call to the service must not go out now.
+                awaitable.close()
+            else:
+                _cancel(deferred_from_coro(awaitable))
+            raise CrawlClosing("the crawl is closing")
+        inner: Deferred[T] = deferred_from_coro(awaitable)
+        outer: Deferred[T] = Deferred()
+        inner.addCallbacks(
+            lambda value: None if outer.called else outer.callback(value),
+            lambda failure: None if outer.called else outer.errback(failure),
+        )
+        self._waits[outer] = grace_checks
+        self._start_checking()
+        try:
+            return await maybe_deferred_to_future(outer)
+        finally:
+            del self._waits[outer]
+            _cancel(inner)
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleep, but not beyond the end of the crawl.
+
+        :raises CrawlClosing: when the crawl closes.
+        """
+        # Thousands may sleep at once, and a Deferred with a timer costs less memory than a coroutine in a task.
+        slept: Deferred[None] = Deferred(lambda _: timer.cancel())
+        timer = call_later(seconds, slept.callback, None)
+        await self.wait(slept)
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until ``condition`` holds; it is evaluated ten times a second.
+
+        :raises CrawlClosing: when the crawl closes.
+        """
+        while not condition():
+            await self.sleep(_CONDITION_INTERVAL)
+
+    def _start_checking(self) -> None:
+        if self._checking is None:
+            self._checking = create_looping_call(self._end_waits_if_closing)
+            self._checking.start(_CHECK_INTERVAL, now=False)
+
+    def _end_waits_if_closing(self) -> None:
+        if self._waits and self.closing:
+            for outer in list(self._waits):
+                self._waits[outer] -= 1
+                if not (self._waits[outer] or outer.called):
+                    outer.errback(CrawlClosing("the crawl is closing"))
+        if not self._waits:
+            self._checking.stop()
+            self._checking = None
+
+
+def _cancel(deferred: Deferred[Any]) -> None:
+    """Cancel a Deferred that nobody waits for any more, and ignore how it ends."""
+    deferred.addErrback(lambda _: None)
+    deferred.cancel()

@@ -1,0 +1,135 @@
+"""Buy a token, check its age, hand it in and judge the answer, as often as ``OMOCAPTCHA_MAX_ATTEMPTS`` allows.
+
+The same for a request that met a wall and for a request that wants a token before it is sent. What differs between
+them is what an :class:`Errand` says.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from scrapy.http import Response
+
+from scrapy_omocaptcha.engine import request_state
+from scrapy_omocaptcha.errors import ApiError, JobError, NotBought
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from scrapy import Request
+
+    from scrapy_omocaptcha.buying.buyer import Buyer
+    from scrapy_omocaptcha.buying.purchase import Purchase
+    from scrapy_omocaptcha.challenge import Challenge, Token
+    from scrapy_omocaptcha.engine.slots import Slots
+    from scrapy_omocaptcha.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+
+class Refusal(NamedTuple):
+    """Why a challenge is not solved: a word of a closed list, and a sentence for a person."""
+
+    reason: str
+    message: str
+
+
+class GivenUp(Exception):
+    """A request stays without a token, or behind its wall."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.message)
+        self.refusal = refusal
+
+
+class Errand(Protocol):
+    """What a token is bought for. Each method may raise :class:`GivenUp` or ``CrawlClosing``."""
+
+    async def challenge(self) -> Challenge:
+        """Return the challenge to buy a token for now."""
+
+    async def ready(self) -> Challenge | Response:
+        """Wait until a token may be handed in.
+
+        :returns: the challenge that it must fit, or a response that came without a token meanwhile.
+        """
+
+    async def hand_in(self, purchase: Purchase) -> Response | None:
+        """Hand a token in and judge the answer, which the purchase is told.
+
+        :returns: the response for the spider; None when the site rejected the token.
+        """
+
+
+class Attempts:
+    """The attempts of one request. Those of earlier runs of the same request count.
+
+    :param host: the host that jobs are counted for.
+    """
+
+    def __init__(
+        self, request: Request, host: str, *, buyer: Buyer, slots: Slots, settings: Settings, clock: Callable[[], float]
+    ) -> None:
+        self._request = request
+        self._host = host
+        self._buyer = buyer
+        self._slots = slots
+        self._settings = settings
+        self._clock = clock
+        self.jobs = 0
+        """Jobs bought so far in this run."""
+        self.cost = 0.0
+        """What these jobs cost, in USD."""
+
+    async def run(self, errand: Errand) -> Response:
+        """Make attempts until one gives a response.
+
+        :raises GivenUp: when none does, or no token can be bought.
+        :raises CrawlClosing: when the crawl closes.
+        """
+        while (tried := request_state.jobs(self._request)) < self._settings.max_attempts:
+            purchase = await self._buy(await errand.challenge())
+            if purchase is None:
+                continue
+            ready = await errand.ready()
+            if isinstance(ready, Response):
+                purchase.expired("not_needed")
+                return ready
+            unusable = self._unusable(purchase.token, ready)
+            if unusable is not None:
+                purchase.expired(unusable)
+                continue
+            answer = await errand.hand_in(purchase)
+            if answer is not None:
+                return answer
+        raise GivenUp(Refusal("attempts", f"{tried} jobs were of no use (OMOCAPTCHA_MAX_ATTEMPTS)"))
+
+    async def _buy(self, challenge: Challenge) -> Purchase | None:
+        """Buy a token; return None when a job was bought and gave none.
+
+        :raises GivenUp: when no job could be bought.
+        """
+        purchase = None
+        try:
+            purchase = await self._buyer.buy(challenge, host=self._host, on_bought=self._bought)
+        except JobError as error:
+            logger.info("%s", error)
+        except NotBought as error:
+            raise GivenUp(Refusal(error.reason, str(error))) from error
+        except ApiError as error:
+            raise GivenUp(Refusal("service", f"the service took no job: {error}")) from error
+        # Counted only here, since a job that is cut off by the end of the crawl was not useless.
+        request_state.count_job(self._request)
+        return purchase
+
+    def _bought(self, cost: float) -> None:
+        self.jobs += 1
+        self.cost += cost
+
+    def _unusable(self, token: Token, challenge: Challenge) -> str | None:
+        """Return why a token is not to be handed in for ``challenge``, or None."""
+        age = self._clock() - token.made_at + self._slots.delay_ahead(self._request)
+        if age > self._settings.token_max_age:
+            return "too_old"
+        return "other_key" if challenge.sitekey != token.sitekey else None

@@ -1,22 +1,22 @@
-"""Everything that this package raises on purpose.
+"""Define every error that this package raises on purpose.
 
 ::
 
     OmoCaptchaError
-    ├── ApiError                  the service, or the way to it
+    ├── ApiError                  a call to the service failed
     │   ├── ApiUnreachable        no answer: refused, reset, timed out, TLS, DNS, service down
-    │   ├── ApiBadAnswer          an answer that is none of the documented shapes
-    │   ├── ApiRefused            the service says no to this call
-    │   └── AccountError          the service says no to this account: bad token, empty balance
-    ├── JobError                  a job that gave no token
+    │   ├── ApiBadAnswer          an answer in none of the documented formats
+    │   ├── ApiRefused            the service rejected the call
+    │   └── AccountError          the service rejected the account: bad token, empty balance
+    ├── JobError                  a job gave no token
     │   ├── JobFailed             the service reports that it could not solve it
     │   ├── JobLost               the answer to the create call never arrived; the job counts as bought
-    │   └── JobTimeout            no answer by OMOCAPTCHA_JOB_TIMEOUT
-    ├── NotBought                 nothing was bought, for the reason that it names
-    ├── HookFailed                the spider's omocaptcha_submit gave no request to the site
-    ├── HandoverBroke             no answer came to a request that carried a token
-    ├── CrawlClosing              the crawl closes while something waits
-    └── ChallengeNotSolved        what reaches a spider's errback (also an IgnoreRequest)
+    │   └── JobTimeout            no result within OMOCAPTCHA_JOB_TIMEOUT
+    ├── NotBought                 nothing was bought; the reason says why
+    ├── HookFailed                the spider's omocaptcha_submit returned no request to the site
+    ├── HandoverBroke             a request that carried a token got no response
+    ├── CrawlClosing              the crawl is closing, so waiting is pointless
+    └── ChallengeNotSolved        what a spider's errback receives (also an IgnoreRequest)
 """
 
 from __future__ import annotations
@@ -32,21 +32,20 @@ if TYPE_CHECKING:
 
 
 class OmoCaptchaError(Exception):
-    """Base of every error of this package. ``reason`` is a word of a closed list, as counted in the stats."""
+    """Base class of all errors of this package; ``reason`` is the word that the stats count the error under."""
 
     reason = "error"
 
 
 class ApiError(OmoCaptchaError):
-    """A call to the service gave nothing that could be used."""
+    """A call to the service returned nothing usable."""
 
 
 class ApiUnreachable(ApiError):
-    """No answer arrived: connection refused or reset, time-out, TLS or name resolution failed, an HTTP 5xx, or the
-    service's word that it cannot serve just now.
+    """No answer arrived: connection refused or reset, timeout, TLS or DNS failure, HTTP 5xx, or the service is down.
 
-    ``taken`` is False only where the service cannot have seen the call, so that a repetition costs nothing;
-    ``retry_after`` is the pause in seconds that the service asked for, or None.
+    ``taken`` is False only if the service cannot have received the call, so that repeating it costs nothing;
+    ``retry_after`` is the pause that the service asked for, in seconds, or None.
     """
 
     reason = "unreachable"
@@ -58,15 +57,15 @@ class ApiUnreachable(ApiError):
 
 
 class ApiBadAnswer(ApiError):
-    """The answer is not JSON, too long, or none of the documented shapes."""
+    """The answer is not JSON, is too long, or has none of the documented formats."""
 
     reason = "bad_answer"
 
 
 class ApiRefused(ApiError):
-    """The service answered that it will not do this; its own words are in the message.
+    """The service rejected the call; the message quotes it.
 
-    ``unclear`` is False where an error code says that it is not about the account; mere words leave that open.
+    ``unclear`` is False if an error code shows that the account is not to blame; text alone leaves that open.
     """
 
     reason = "refused"
@@ -77,7 +76,7 @@ class ApiRefused(ApiError):
 
 
 class AccountError(ApiError):
-    """The account cannot buy: its API token is wrong or its balance is empty. All buying stops."""
+    """The account cannot buy because its API token is wrong or its balance is empty; all buying stops."""
 
     reason = "account"
 
@@ -95,19 +94,19 @@ class JobFailed(JobError):
 
 
 class JobLost(JobError):
-    """The answer to the create call never arrived; the job may run, its id is unknown, and it counts as bought."""
+    """The answer to the create call never arrived: the job may be running under an unknown id and counts as bought."""
 
     reason = "lost"
 
 
 class JobTimeout(JobError):
-    """The job had no answer by ``OMOCAPTCHA_JOB_TIMEOUT``."""
+    """The job had no result within ``OMOCAPTCHA_JOB_TIMEOUT``."""
 
     reason = "timeout"
 
 
 class NotBought(OmoCaptchaError):
-    """Nothing was bought; ``reason`` says which limit or refusal it was, the message how to change it."""
+    """Nothing was bought: ``reason`` names the limit or refusal, and the message says how to change it."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
@@ -121,22 +120,22 @@ class HookFailed(OmoCaptchaError):
 
 
 class HandoverBroke(OmoCaptchaError):
-    """No answer came to a request that carried a token; the token may have been used all the same."""
+    """A request that carried a token got no response; the site may have used the token anyway."""
 
     reason = "broke"
 
 
 class CrawlClosing(OmoCaptchaError):
-    """The crawl closes: whatever waited gives up at once."""
+    """The crawl is closing: everything that waits gives up at once."""
 
     reason = "closing"
 
 
 class ChallengeNotSolved(OmoCaptchaError, IgnoreRequest):
-    """The page stayed behind its challenge. This is what a request's errback gets.
+    """The challenge was not solved; a request's errback receives this error.
 
-    ``reason`` is the word under which it is counted, ``challenge`` the challenge, ``response`` the page that
-    carried it, or None where a token was wanted before anything was sent.
+    ``reason`` is the word that the stats count it under, ``challenge`` is the challenge, and ``response`` is the page
+    with the challenge, or None if a token was needed before anything was sent.
     """
 
     def __init__(self, reason: str, message: str, *, challenge: Challenge, response: Response | None) -> None:

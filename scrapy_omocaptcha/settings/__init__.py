@@ -1,14 +1,14 @@
-"""What the user has set, read once.
+"""Read the ``OMOCAPTCHA_*`` settings once, into the frozen :class:`Settings` that all other modules get.
 
-The only file that spells ``OMOCAPTCHA_*``. Everything else gets the frozen :class:`Settings`. Nonsense raises
-``ValueError`` that names the setting, the value and what is valid; a missing credential raises ``NotConfigured``
-with the cure.
+No other module spells these names. Invalid values raise ``ValueError`` naming the setting, the value and what is valid;
+a missing API token raises ``NotConfigured`` with the cure.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ from scrapy.utils.misc import load_object
 
 from scrapy_omocaptcha.settings.secret import Secret
 from scrapy_omocaptcha.settings.values import (
-    nonsense,
+    invalid,
     read_base_url,
     read_bool,
     read_choice,
@@ -40,32 +40,32 @@ Trigger = Callable[["Response", "Challenge"], "bool | None"]
 
 OWN_LIMITS = "own_limits"
 FALLBACK_PRICE = 0.00055
-"""USD a job, from the service's published list; used until that list has been asked."""
+"""USD per job in the service's published price list, used until that list has been fetched."""
 
 _API_URLS = {1: "https://omocaptcha.com/api", 2: "https://api.omocaptcha.com/v2"}
-"""The service's own base URL, by version of its API."""
+"""Default base URL for each version of the service's API."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The ``OMOCAPTCHA_*`` settings of one crawl; times in seconds, money in USD, 0 means "no limit"."""
+    """Settings of one crawl: times in seconds, money in USD, 0 for "no limit"."""
 
     api_token: Secret
     api_version: int
-    """1: jobs; 2: tasks, as many other services speak it."""
+    """1 for jobs, 2 for tasks (the protocol that many other services speak too)."""
     api_url: str
     type_job_id: str
-    """The kind of job in version 1."""
+    """Kind of job in version 1."""
     task_type: str
-    """The kind of job in version 2."""
+    """Kind of job in version 2."""
     trigger: Trigger | None
-    """None: a page is a challenge when :attr:`Challenge.blocking` says so."""
+    """Decides whether a page is a challenge; None: :attr:`Challenge.blocking` decides."""
     allowed_domains: tuple[str, ...] | None
-    """None: the spider's ``allowed_domains``, or every host where it has none."""
+    """Domains to buy jobs for; None: the spider's ``allowed_domains``, or all hosts if it has none."""
     max_cost: float
     max_cost_per_day: float
     price: float | None
-    """None: ask the service's list before the first job."""
+    """USD per job; None: fetch the service's price list before the first job."""
     max_jobs: int
     max_jobs_per_host: int
     close_on_limit: bool
@@ -84,29 +84,29 @@ class Settings:
     journal: str | None
     """Path of the journal."""
     redis_url: Secret | None
-    """Where the workers of a fleet share their limits; it may hold a password."""
+    """Redis in which the workers of a fleet share their limits; the URL may contain a password."""
     fleet: str | None
-    """Name of the fleet; None: the spider's."""
+    """Name of the fleet; None: the spider's name."""
     on_redis_failure: str
 
     def domains(self, spider: Spider | None) -> tuple[str, ...]:
-        """Hosts for which ``spider`` may have jobs bought, those below them included; none: every host."""
+        """Return the domains (with their subdomains) that ``spider`` may buy jobs for; empty: all hosts."""
         if self.allowed_domains is not None:
             return self.allowed_domains
         return tuple(domain.lower() for domain in getattr(spider, "allowed_domains", None) or () if domain)
 
     def fleet_of(self, spider: str) -> str:
-        """The name of the fleet, given that of the spider."""
+        """Return the fleet's name, which defaults to the name of the spider."""
         return self.fleet or spider
 
     @classmethod
     def from_settings(cls, settings: BaseSettings) -> Settings:
-        """Read all of them.
+        """Read all settings.
 
-        :raises NotConfigured: switched off, or no API token.
-        :raises ValueError: a value that means nothing.
+        :raises NotConfigured: when the add-on is disabled or has no API token.
+        :raises ValueError: when a value is invalid.
         """
-        if not is_switched_on(settings):
+        if not is_enabled(settings):
             raise NotConfigured("OMOCAPTCHA_ENABLED is False")
         dry_run = read_bool(settings, "OMOCAPTCHA_DRY_RUN", False)
         journal = read_path(settings, "OMOCAPTCHA_JOURNAL")
@@ -122,9 +122,7 @@ class Settings:
             trigger=_trigger(settings),
             allowed_domains=read_domains(settings, "OMOCAPTCHA_ALLOWED_DOMAINS"),
             max_cost=read_number(settings, "OMOCAPTCHA_MAX_COST", 1.0),
-            max_cost_per_day=_per_day(
-                settings, journal, shared=redis_url is not None, own_limits=on_redis_failure == OWN_LIMITS
-            ),
+            max_cost_per_day=_max_cost_per_day(settings, journal, redis_url, on_redis_failure),
             price=_price(settings),
             max_jobs=read_count(settings, "OMOCAPTCHA_MAX_JOBS", 0),
             max_jobs_per_host=read_count(settings, "OMOCAPTCHA_MAX_JOBS_PER_HOST", 0),
@@ -134,7 +132,7 @@ class Settings:
             breaker_pause=read_number(settings, "OMOCAPTCHA_BREAKER_PAUSE", 300.0),
             max_attempts=read_count(settings, "OMOCAPTCHA_MAX_ATTEMPTS", 2, least=1),
             concurrent_jobs=read_count(settings, "OMOCAPTCHA_CONCURRENT_JOBS", 32, least=1),
-            max_waiting=read_count(settings, "OMOCAPTCHA_MAX_WAITING", 32 if queue_is_shared(settings) else 256),
+            max_waiting=read_count(settings, "OMOCAPTCHA_MAX_WAITING", 32 if uses_scrapy_redis(settings) else 256),
             job_timeout=read_number(settings, "OMOCAPTCHA_JOB_TIMEOUT", 180.0, least=1.0),
             api_timeout=read_number(settings, "OMOCAPTCHA_API_TIMEOUT", 20.0, least=0.1),
             poll_interval=read_number(settings, "OMOCAPTCHA_POLL_INTERVAL", 2.0, least=0.01),
@@ -148,76 +146,70 @@ class Settings:
         )
 
     @classmethod
-    def for_looking(cls, settings: BaseSettings) -> Settings:
-        """Read them for a look at pages: whether or not they are switched on, and without the credential.
+    def for_detection(cls, settings: BaseSettings) -> Settings:
+        """Read the settings to inspect pages with, even if the add-on is disabled or has no API token.
 
-        :raises ValueError: a value that means nothing.
+        :raises ValueError: when a value is invalid.
         """
         return cls.from_settings(
             BaseSettings({**settings, "OMOCAPTCHA_ENABLED": True, "OMOCAPTCHA_API_TOKEN": "not-needed"})
         )
 
     @classmethod
-    def for_asking(cls, settings: BaseSettings) -> Settings:
-        """Read them for a question to the service by hand: whether or not crawls are switched off or dry.
+    def for_account(cls, settings: BaseSettings) -> Settings:
+        """Read the settings to query the account with, even if the add-on is disabled or in a dry run.
 
-        :raises NotConfigured: no API token.
-        :raises ValueError: a value that means nothing.
+        :raises NotConfigured: when there is no API token.
+        :raises ValueError: when a value is invalid.
         """
         return cls.from_settings(BaseSettings({**settings, "OMOCAPTCHA_ENABLED": True, "OMOCAPTCHA_DRY_RUN": False}))
 
 
-def is_switched_on(settings: BaseSettings) -> bool:
-    """:raises ValueError: neither True nor False."""
+def is_enabled(settings: BaseSettings) -> bool:
     return read_bool(settings, "OMOCAPTCHA_ENABLED", True)
 
 
-def queue_is_shared(settings: BaseSettings) -> bool:
-    """Requests are queued by scrapy-redis, for several processes; who is killed loses what it has taken from there."""
+def uses_scrapy_redis(settings: BaseSettings) -> bool:
+    """Tell whether scrapy-redis queues the requests: a killed worker loses those that it has taken from the queue."""
     try:
         scheduler = load_object(settings.get("SCHEDULER", ""))
     except (ImportError, NameError, TypeError, ValueError):
-        # Scrapy says so itself.
-        return False
+        return False  # Scrapy reports it.
     return any(each.__module__.partition(".")[0] == "scrapy_redis" for each in getattr(scheduler, "__mro__", ()))
 
 
-def _per_day(settings: BaseSettings, journal: str | None, *, shared: bool, own_limits: bool) -> float:
+def _max_cost_per_day(
+    settings: BaseSettings, journal: str | None, redis_url: str | None, on_redis_failure: str
+) -> float:
     name = "OMOCAPTCHA_MAX_COST_PER_DAY"
-    most = read_number(settings, name, 0.0)
-    if most and journal is None and not shared:
+    max_cost = read_number(settings, name, 0.0)
+    if max_cost and journal is None and redis_url is None:
+        raise ValueError(f"{name} needs OMOCAPTCHA_JOURNAL or OMOCAPTCHA_REDIS_URL, where crawls record their costs")
+    if max_cost and redis_url is not None and on_redis_failure == OWN_LIMITS:
         raise ValueError(
-            f"{name} needs OMOCAPTCHA_JOURNAL, in which the crawls of a day say what they have spent, or "
-            "OMOCAPTCHA_REDIS_URL"
-        )
-    if most and shared and own_limits:
-        raise ValueError(
-            f"{name} is a limit of all that share OMOCAPTCHA_REDIS_URL, which no worker can hold by itself: set "
+            f"{name} is shared through OMOCAPTCHA_REDIS_URL, so no worker can enforce it alone: set "
             "OMOCAPTCHA_ON_REDIS_FAILURE to 'stop'"
         )
-    return most
+    return max_cost
 
 
 def _api_token(settings: BaseSettings, *, needed: bool) -> Secret:
     name = "OMOCAPTCHA_API_TOKEN"
     value = settings.get(name) or os.environ.get(name) or ""
     if not isinstance(value, str) or any(c.isspace() or not c.isprintable() for c in value.strip()):
-        # The value itself must not be shown: it may be a credential with a slip in it.
-        raise ValueError(f"{name} must be a text without spaces inside; the one that is set is not")
+        # The message doesn't show the value, which may be a credential with a typo.
+        raise ValueError(f"{name} must be a string without whitespace inside; the current value is not")
     if not value.strip() and needed:
-        raise NotConfigured(
-            f"no API token, so that no captcha can be solved: set {name} in the settings or in the environment"
-        )
+        raise NotConfigured(f"no API token, so no captcha can be solved: set {name} in the settings or the environment")
     return Secret(value.strip())
 
 
 def _api_version(settings: BaseSettings) -> int:
     name = "OMOCAPTCHA_API_VERSION"
-    for version in _API_URLS:
-        # as a text where it comes from the command line
-        if str(settings.get(name, 1)).strip() == str(version):
-            return version
-    raise nonsense(name, settings.get(name), "1 (jobs) or 2 (tasks)")
+    version = str(settings.get(name, 1)).strip()  # The command line gives a string.
+    if version not in map(str, _API_URLS):
+        raise invalid(name, settings.get(name), "1 (jobs) or 2 (tasks)")
+    return int(version)
 
 
 def _price(settings: BaseSettings) -> float | None:
@@ -227,7 +219,7 @@ def _price(settings: BaseSettings) -> float | None:
     try:
         return read_number(settings, name, FALLBACK_PRICE)
     except ValueError:
-        raise nonsense(name, settings.get(name), "'auto' or the price of a job in USD") from None
+        raise invalid(name, settings.get(name), "'auto' or the price of a job in USD") from None
 
 
 def _trigger(settings: BaseSettings) -> Trigger | None:
@@ -235,11 +227,9 @@ def _trigger(settings: BaseSettings) -> Trigger | None:
     value = settings.get(name, "challenge")
     if value == "challenge":
         return None
-    valid = "'challenge', or a function (response, challenge) -> bool | None or its import path"
-    try:
-        trigger: Trigger = load_object(value)
-    except (ImportError, NameError, TypeError, ValueError):
-        raise nonsense(name, value, valid) from None
+    trigger: Trigger | None = None
+    with suppress(ImportError, NameError, TypeError, ValueError):
+        trigger = load_object(value)
     if not callable(trigger):
-        raise nonsense(name, value, valid)
+        raise invalid(name, value, "'challenge', or a function (response, challenge) -> bool | None or its import path")
     return trigger

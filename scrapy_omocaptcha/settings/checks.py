@@ -1,8 +1,7 @@
-"""What is misplaced when a spider opens, so that walls would stay closed for no good reason: a sentence for each, with
-the cure.
+"""Find settings and spider attributes that would keep the add-on from solving challenges.
 
-Pure: it reads settings and the spider, and changes and logs nothing. A missing API token or a value that means nothing
-is not for here; ``settings`` raises them.
+Everything here is pure: it reads settings and the spider, changes nothing and logs nothing. Missing API tokens and
+invalid values are not checked here, since reading the settings raises an error for them.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from scrapy.downloadermiddlewares.retry import RetryMiddleware
 from scrapy.utils.conf import build_component_list
 from scrapy.utils.misc import load_object
 
-from scrapy_omocaptcha.settings import Settings, queue_is_shared
+from scrapy_omocaptcha.settings import Settings, uses_scrapy_redis
 from scrapy_omocaptcha.urls import host_of, is_allowed
 
 if TYPE_CHECKING:
@@ -27,102 +26,97 @@ if TYPE_CHECKING:
     from scrapy import Spider
     from scrapy.settings import BaseSettings
 
-_BEFORE_US = (CookiesMiddleware, RedirectMiddleware, HttpCompressionMiddleware)
-"""Of Scrapy's middlewares, those that have to have had a response when ours gets it."""
-_AFTER_US = (MetaRefreshMiddleware, RetryMiddleware)
-"""Those that must not have had it, since they would act on a challenge."""
+_CLOSER_TO_SITE = (CookiesMiddleware, RedirectMiddleware, HttpCompressionMiddleware)
+"""Middlewares of Scrapy that must process a response before ours does."""
+_CLOSER_TO_ENGINE = (MetaRefreshMiddleware, RetryMiddleware)
+"""Middlewares of Scrapy that must process a response after ours, since they would act on a challenge."""
 _PREFIX = "OMOCAPTCHA_"
 _SETTINGS = {"ENABLED", *(field.name.upper() for field in fields(Settings))}
 
 
-def complaints(settings: Settings, project: BaseSettings, spider: Spider, ours: type) -> Iterator[str]:
-    """A sentence for each thing that is misplaced.
+def check_settings(settings: Settings, project: BaseSettings, spider: Spider, ours: type) -> Iterator[str]:
+    """Yield a warning, with its cure, for each mistake in the settings.
 
     :param project: all settings of the crawl.
     :param ours: the class of our middleware.
     """
-    yield from _misspelt(project)
-    yield from _out_of_place(project, ours)
+    yield from _check_names(project)
+    yield from _check_middleware_order(project, ours)
     if not project.getbool("COOKIES_ENABLED"):
         yield (
-            "COOKIES_ENABLED is False: a wall that opens by a cookie, as most do, is left alone (reason: cookies); "
+            "COOKIES_ENABLED is False: walls that set a cookie, as most do, are not solved (reason: cookies); "
             "set it to True"
         )
-    yield from _no_room(settings, project)
-    yield from _nothing_allowed(settings, spider)
-    yield from _not_shared(settings, project)
+    yield from _check_concurrency(settings, project)
+    yield from _check_domains(settings, spider)
+    yield from _check_scrapy_redis(settings, project)
 
 
-def _misspelt(project: BaseSettings) -> Iterator[str]:
+def _check_names(project: BaseSettings) -> Iterator[str]:
     for name in project:
         stem = name.removeprefix(_PREFIX)
         if stem != name and stem not in _SETTINGS:
-            close = get_close_matches(stem, sorted(_SETTINGS), 1)
-            meant = f": did you mean {_PREFIX}{close[0]}?" if close else ""
-            yield f"{name} is no setting and changes nothing{meant}"
+            similar = get_close_matches(stem, sorted(_SETTINGS), 1)
+            hint = f": did you mean {_PREFIX}{similar[0]}?" if similar else ""
+            yield f"{name} is not a setting and has no effect{hint}"
 
 
-def _out_of_place(project: BaseSettings, ours: type) -> Iterator[str]:
-    """By the order that there is, not by numbers: a project may have moved the others as well."""
-    places = project.get_component_priority_dict_with_base("DOWNLOADER_MIDDLEWARES")
-    # As a request meets them; a response meets them the other way round.
-    chain = [load_object(component) for component in build_component_list(places)]
-    here = next((index for index, component in enumerate(chain) if component is ours), None)
-    if here is None:
-        # It was not Scrapy that put it into the chain, so that whoever did knows why.
-        return
-    wrong = [c.__name__ for c in chain[:here] if isinstance(c, type) and issubclass(c, _BEFORE_US)]
-    wrong += [c.__name__ for c in chain[here + 1 :] if isinstance(c, type) and issubclass(c, _AFTER_US)]
+def _check_middleware_order(project: BaseSettings, ours: type) -> Iterator[str]:
+    """Compare the resulting order, not the numbers, since the project may have moved other middlewares too."""
+    priorities = project.get_component_priority_dict_with_base("DOWNLOADER_MIDDLEWARES")
+    # Requests pass the list in this order, responses in the reverse order.
+    middlewares = [load_object(component) for component in build_component_list(priorities)]
+    if ours not in middlewares:
+        return  # The middleware was added in code, by somebody who knows why.
+    index = middlewares.index(ours)
+    wrong = [m.__name__ for m in middlewares[:index] if isinstance(m, type) and issubclass(m, _CLOSER_TO_SITE)]
+    wrong += [m.__name__ for m in middlewares[index:] if isinstance(m, type) and issubclass(m, _CLOSER_TO_ENGINE)]
     if wrong:
         yield (
-            f"{ours.__name__} is on the wrong side of {' and '.join(wrong)} in DOWNLOADER_MIDDLEWARES, so that "
-            "challenges are missed or asked for again and again: take it out of there and leave its place to ADDONS, "
-            "which is 585 (with Scrapy's own places for the others, 581 to 589 work)"
+            f"{ours.__name__} is on the wrong side of {' and '.join(wrong)} in DOWNLOADER_MIDDLEWARES, so challenges "
+            "are missed or requested repeatedly: remove it from there and let ADDONS place it at 585 (with "
+            "Scrapy's default positions, 581 to 589 work)"
         )
 
 
-def _no_room(settings: Settings, project: BaseSettings) -> Iterator[str]:
-    most, of_a_host = project.getint("CONCURRENT_REQUESTS"), project.getint("CONCURRENT_REQUESTS_PER_DOMAIN")
-    if most and most + settings.max_waiting <= of_a_host:
+def _check_concurrency(settings: Settings, project: BaseSettings) -> Iterator[str]:
+    total, per_domain = project.getint("CONCURRENT_REQUESTS"), project.getint("CONCURRENT_REQUESTS_PER_DOMAIN")
+    if total and total + settings.max_waiting <= per_domain:
         yield (
-            f"CONCURRENT_REQUESTS ({most}) and OMOCAPTCHA_MAX_WAITING ({settings.max_waiting}) leave so little room "
-            "that the crawl stands still while the wall of one host is solved: raise OMOCAPTCHA_MAX_WAITING"
+            f"CONCURRENT_REQUESTS ({total}) and OMOCAPTCHA_MAX_WAITING ({settings.max_waiting}) are so low that the "
+            "whole crawl stops while the wall of one host is being solved: raise OMOCAPTCHA_MAX_WAITING"
         )
 
 
-def _nothing_allowed(settings: Settings, spider: Spider) -> Iterator[str]:
+def _check_domains(settings: Settings, spider: Spider) -> Iterator[str]:
     domains = settings.domains(spider)
-    source = (
-        "the setting OMOCAPTCHA_ALLOWED_DOMAINS"
-        if settings.allowed_domains is not None
-        else "the spider's allowed_domains"
-    )
+    source = "the spider's allowed_domains" if settings.allowed_domains is None else "OMOCAPTCHA_ALLOWED_DOMAINS"
     hosts = {host_of(url) for url in getattr(spider, "start_urls", None) or ()}
-    closed = sorted(host for host in hosts if not is_allowed(host, domains))
-    if closed:
+    forbidden = sorted(host for host in hosts if not is_allowed(host, domains))
+    if forbidden:
         yield (
-            f"no job may be bought for {', '.join(closed)}, where the spider starts, since it is not in {source} "
-            f"({', '.join(domains)}): name it there"
+            f"the spider starts at {', '.join(forbidden)}, for which no job may be bought: add it to {source} "
+            f"({', '.join(domains)})"
         )
         return
     theirs = replace(settings, allowed_domains=None).domains(spider)
     if domains and theirs and not any(is_allowed(a, [b]) or is_allowed(b, [a]) for a in domains for b in theirs):
         yield (
-            f"{source} ({', '.join(domains)}) and the spider's allowed_domains ({', '.join(theirs)}) have no host in "
-            "common, so that no job is ever bought: name the spider's hosts there"
+            f"OMOCAPTCHA_ALLOWED_DOMAINS ({', '.join(domains)}) and the spider's allowed_domains ({', '.join(theirs)}) "
+            "have no host in common, so no job is ever bought: add the spider's hosts to the setting"
         )
 
 
-def _not_shared(settings: Settings, project: BaseSettings) -> Iterator[str]:
-    if not queue_is_shared(project):
+def _check_scrapy_redis(settings: Settings, project: BaseSettings) -> Iterator[str]:
+    if not uses_scrapy_redis(project):
         return
     if settings.redis_url is None and not settings.dry_run:
         yield (
-            "scrapy-redis shares the queue, but each worker has limits of its own, so that ten of them may spend ten "
-            "times as much: set OMOCAPTCHA_REDIS_URL to the same Redis"
+            "scrapy-redis shares the request queue, but each worker has limits of its own, so ten workers may spend "
+            "ten times as much: set OMOCAPTCHA_REDIS_URL to the same Redis"
         )
     if not project.getbool("SCHEDULER_PERSIST"):
         yield (
-            "SCHEDULER_PERSIST is False, so that the first worker that ends empties the queue of all, with what it has "
-            "put back: set it to True"
+            "SCHEDULER_PERSIST is False, so the first worker to finish clears the queue of all workers, including "
+            "requests that were put back: set it to True"
         )

@@ -1,15 +1,15 @@
-"""A credential that no representation shows."""
+"""Keep credentials out of logs, tracebacks and pickles."""
 
 from __future__ import annotations
 
 from typing import NoReturn
 
 PIECE = 8
-"""Length from which a piece of a secret tells something of it."""
+"""Length of the shortest part of a secret, in characters, that must not be shown."""
 
 
 class Secret:
-    """Shown as ``***``; who needs it has to say so."""
+    """Credential that is printed as ``***``; :meth:`reveal` returns it."""
 
     __slots__ = ("_value",)
 
@@ -27,7 +27,7 @@ class Secret:
 
 
 def masked(text: str, secret: str) -> str:
-    """``text`` with ``***`` in the place of ``secret`` and of every piece of it."""
+    """Replace ``secret``, and each part of it of :data:`PIECE` characters or more, by ``***`` in ``text``."""
     length = min(PIECE, len(secret))
     pieces = {secret[at : at + length] for at in range(len(secret) - length + 1)} - {""}
     shown: list[str] = []

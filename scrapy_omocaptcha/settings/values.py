@@ -1,23 +1,21 @@
-"""The value of one setting, in the type that is wanted.
-
-Whatever the setting is called: a value that means nothing raises ``ValueError``, which names the setting, the value
-and what is valid.
-"""
+"""Read the value of one setting as a type; invalid values raise ``ValueError`` made by :func:`invalid`."""
 
 from __future__ import annotations
 
 import ipaddress
 import math
 import os
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from scrapy.settings import BaseSettings
 
+Default = TypeVar("Default", str, None)
 
-def nonsense(name: str, value: object, valid: str) -> ValueError:
-    """The error for a value that means nothing."""
+
+def invalid(name: str, value: object, valid: str) -> ValueError:
+    """Return the error to raise for an invalid value."""
     return ValueError(f"{name} is {value!r}; it must be {valid}")
 
 
@@ -25,7 +23,7 @@ def read_bool(settings: BaseSettings, name: str, default: bool) -> bool:
     try:
         return settings.getbool(name, default)
     except (TypeError, ValueError):
-        raise nonsense(name, settings.get(name), "True or False") from None
+        raise invalid(name, settings.get(name), "True or False") from None
 
 
 def read_number(
@@ -38,40 +36,32 @@ def read_number(
             raise TypeError
         number = float(value)
     except (TypeError, ValueError, OverflowError):
-        raise nonsense(name, value, valid) from None
+        raise invalid(name, value, valid) from None
     if not math.isfinite(number) or not least <= number <= most:
-        raise nonsense(name, value, valid)
+        raise invalid(name, value, valid)
     return number
 
 
 def read_count(settings: BaseSettings, name: str, default: int, *, least: int = 0) -> int:
     number = read_number(settings, name, default, least=least)
     if number != int(number):
-        raise nonsense(name, settings.get(name), f"a whole number of at least {least}")
+        raise invalid(name, settings.get(name), f"a whole number of at least {least}")
     return int(number)
 
 
-@overload
-def read_word(settings: BaseSettings, name: str, default: str) -> str: ...
-
-
-@overload
-def read_word(settings: BaseSettings, name: str, default: None) -> str | None: ...
-
-
-def read_word(settings: BaseSettings, name: str, default: str | None) -> str | None:
+def read_word(settings: BaseSettings, name: str, default: Default) -> str | Default:
     value = settings.get(name, default)
     if value is None and default is None:
-        return None
+        return default
     if isinstance(value, bool) or not isinstance(value, (int, str)) or not str(value).strip():
-        raise nonsense(name, value, "a text" if default is None else f"a text such as {default!r}")
+        raise invalid(name, value, "a string" if default is None else f"a string such as {default!r}")
     return str(value).strip()
 
 
 def read_choice(settings: BaseSettings, name: str, default: str, valid: tuple[str, ...]) -> str:
     value = settings.get(name, default)
     if value not in valid:
-        raise nonsense(name, value, " or ".join(repr(word) for word in valid))
+        raise invalid(name, value, " or ".join(repr(word) for word in valid))
     return str(value)
 
 
@@ -80,7 +70,7 @@ def read_path(settings: BaseSettings, name: str) -> str | None:
     if value is None:
         return None
     if not isinstance(value, (str, os.PathLike)) or not os.fspath(value):
-        raise nonsense(name, value, "the path of a file, or None")
+        raise invalid(name, value, "the path of a file, or None")
     return str(os.fspath(value))
 
 
@@ -91,31 +81,31 @@ def read_domains(settings: BaseSettings, name: str) -> tuple[str, ...] | None:
     try:
         domains = settings.getlist(name)
     except TypeError:
-        raise nonsense(name, settings.get(name), valid) from None
+        raise invalid(name, settings.get(name), valid) from None
     for domain in domains:
         if not isinstance(domain, str) or not domain.strip(". ") or "/" in domain or ":" in domain:
-            raise nonsense(name, domain, valid)
+            raise invalid(name, domain, valid)
     return tuple(domain.strip(". ").lower() for domain in domains)
 
 
 def read_base_url(settings: BaseSettings, name: str, default: str) -> str:
-    """An address below which calls with a credential go."""
+    """Read the base URL of an API that calls with a credential are sent to."""
     value = settings.get(name) or default
-    valid = "a URL such as 'https://…/api', without user, query or fragment; http only to a loopback address"
+    valid = "a URL such as 'https://…/api', without user, query or fragment; http for loopback addresses only"
     if "@" in str(value) or "?" in str(value):
-        # not echoed: what stands there may be a credential
-        raise ValueError(f"{name} carries a user, a password or a query; it must be {valid}")
+        # The message doesn't show the value, which may contain a credential.
+        raise ValueError(f"{name} has a user, a password or a query; it must be {valid}")
     try:
         parts = urlsplit(value)
-        # urlsplit reads the port only when asked
+        # urlsplit parses the port only on access.
         acceptable = bool(parts.hostname) and (parts.port is None or parts.port > 0)
     except (TypeError, ValueError, AttributeError):
-        raise nonsense(name, value, valid) from None
+        raise invalid(name, value, valid) from None
     secure = parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname or ""))
-    # urlsplit overlooks white space and an empty fragment, programs read a backslash differently
+    # urlsplit tolerates whitespace and an empty fragment, and programs disagree about backslashes.
     odd = any(c in "\\#" or c.isspace() or not c.isprintable() for c in str(value))
     if not acceptable or not secure or odd:
-        raise nonsense(name, value, valid)
+        raise invalid(name, value, valid)
     return str(value).rstrip("/")
 
 
@@ -127,18 +117,18 @@ def _is_loopback(host: str) -> bool:
 
 
 def read_redis_url(settings: BaseSettings, name: str) -> str | None:
-    """The address of a Redis, which may hold a password; it may also be in the environment."""
+    """Read the URL of a Redis server, which may contain a password, from the settings or else the environment."""
     value = settings.get(name)
     if value is None:
         value = os.environ.get(name) or None
     if value is None:
         return None
-    scheme, _, place = value.partition("://") if isinstance(value, str) else ("", "", "")
-    odd = any(c == "#" or c.isspace() or not c.isprintable() for c in place)
-    if scheme not in ("redis", "rediss", "unix") or not place or odd:
-        # not echoed: it may hold a password
+    scheme, _, address = value.partition("://") if isinstance(value, str) else ("", "", "")
+    odd = any(c == "#" or c.isspace() or not c.isprintable() for c in address)
+    if scheme not in ("redis", "rediss", "unix") or not address or odd:
+        # The message doesn't show the value, which may contain a password.
         raise ValueError(
-            f"{name} must be a URL such as 'redis://127.0.0.1:6379/0' (or rediss://, unix://) in which '#' is written "
+            f"{name} must be a URL such as 'redis://127.0.0.1:6379/0' (or rediss://, unix://), with '#' written as "
             "'%23', or None"
         )
     return str(value)

@@ -1,4 +1,4 @@
-"""Settings: every one with good values, and each kind of nonsense refused by name without a credential in sight."""
+"""Settings: valid values of each, and invalid ones, which are refused by name and without showing a credential."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ COUNTS = [
     "CONCURRENT_JOBS",
     "MAX_WAITING",
 ]
-NONSENSE = [
+INVALID = [
     *((name, value) for name in NUMBERS for value in ("many", "", -1, "-0.5", "nan", math.inf, True, [3], {}, 10**400)),
     *((name, value) for name in COUNTS for value in (1.5, "2.5")),
     *((name, 0) for name in ("BREAKER_FAILURES", "MAX_ATTEMPTS", "CONCURRENT_JOBS")),
@@ -184,8 +184,8 @@ NONSENSE = [
 ]
 
 
-@pytest.mark.parametrize(("name", "value"), NONSENSE, ids=lambda value: repr(value)[:40])
-def test_nonsense_raises_a_value_error_that_names_the_setting_the_value_and_what_is_valid(name, value):
+@pytest.mark.parametrize(("name", "value"), INVALID, ids=lambda value: repr(value)[:40])
+def test_an_invalid_value_raises_a_value_error_that_names_the_setting_the_value_and_what_is_valid(name, value):
     with pytest.raises(ValueError, match=f"^OMOCAPTCHA_{name} is .*; it must be .+") as raised:
         read(**{name: value})
     # A list may be refused for the one entry in it.
@@ -209,7 +209,7 @@ anything = st.one_of(
 
 @EXAMPLES
 @given(
-    name=st.sampled_from(sorted({name for name, _ in NONSENSE} | {"API_TOKEN", "ENABLED"})),
+    name=st.sampled_from(sorted({name for name, _ in INVALID} | {"API_TOKEN", "ENABLED"})),
     value=anything,
 )
 def test_whatever_a_setting_is_set_to_only_the_two_documented_errors_come_of_it(name, value):
@@ -226,7 +226,7 @@ def test_whatever_a_setting_is_set_to_only_the_two_documented_errors_come_of_it(
 
 @pytest.mark.parametrize("value", [None, "", "   ", "\t\n"])
 def test_without_an_api_token_nothing_is_configured_and_the_cure_is_named(value):
-    with pytest.raises(NotConfigured, match="set OMOCAPTCHA_API_TOKEN in the settings or in the environment"):
+    with pytest.raises(NotConfigured, match="set OMOCAPTCHA_API_TOKEN in the settings or the environment"):
         read(API_TOKEN=value)
 
 

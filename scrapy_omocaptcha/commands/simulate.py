@@ -1,4 +1,4 @@
-"""``scrapy omocaptcha simulate``: the offline service and its walls, by hand."""
+"""``scrapy omocaptcha simulate``"""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ if TYPE_CHECKING:
     from scrapy.commands import ScrapyCommand
 
 USAGE = "[options]"
-ABOUT = "Run an offline OMOcaptcha and walled sites until Ctrl-C."
 
-add_options = simulate.add_arguments
+add_options = simulate.add_options
 
 
 def run(command: ScrapyCommand, opts: argparse.Namespace) -> int:
-    """Exit status: 0; 1 when a port cannot be had."""
-    return simulate.run(opts, lambda line: print(line, flush=True))
+    """Run an offline OMOcaptcha service and walled sites until Ctrl-C.
+
+    Exit status: 0 when it was stopped; 1 when a port is not available.
+    """
+    return simulate.run(opts)

@@ -1,19 +1,14 @@
-"""``scrapy omocaptcha detect`` and ``simulate``, run as a user runs them, in a freshly generated project."""
+"""``scrapy omocaptcha detect``, run as a user runs it, in a freshly generated project."""
 
 from __future__ import annotations
 
 import json
-import os
 import re
-import signal
-import subprocess
-import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from scrapy_omocaptcha.testing import WALLS
 from scrapy_omocaptcha.walls.reasons import REASONS
 from tests.helpers.commands import ROOT, python
 
@@ -95,7 +90,7 @@ def test_pages_that_are_no_challenge_go_on(detect, walled, service):
     assert [finding["cost"] for finding in (contact, version3, free)] == [None] * 3
     assert contact["challenge"]["sitekey"] == site.sitekey
     assert not contact["challenge"]["blocking"]
-    assert contact["message"] == "its widget does not stand in the way"
+    assert contact["message"] == "its widget does not block the page"
     assert (version3["challenge"], free["challenge"]) == (None, None)
     assert "no live v2 widget" in version3["message"]
     assert free["message"] == "it has no reCAPTCHA v2 widget"
@@ -116,7 +111,7 @@ def test_a_person_reads_the_verdict_first(scrapy, walled):
     assert "blocking  yes: status 403; " in wall
     assert f"widget    reCAPTCHA v2, checkbox, key {site.sitekey}\n" in wall
     assert f"form      POST {site.url}/verify; fields: {', '.join(FORM_FIELDS)}; application/x-www-form" in wall
-    assert "verdict   goes on to the spider: its widget does not stand in the way\n" in contact
+    assert "verdict   passed on to the spider: its widget does not block the page\n" in contact
     assert "cost      nothing\n" in contact
     assert "blocking  no: the form also asks for 'name'\n" in contact
 
@@ -176,7 +171,7 @@ def test_a_file_is_judged_as_the_answer_that_it_was_and_nothing_is_fetched(detec
 def test_a_file_of_unknown_origin_is_said_to_be_one(scrapy, wall_file):
     done = scrapy("detect", wall_file)
     assert done.returncode == 0
-    assert "status 200, judged as https://page.invalid/, which is made up: --url says where it is from" in done.stdout
+    assert "status 200, judged as https://page.invalid/, which is made up (--url sets the real one)" in done.stdout
 
 
 def test_files_and_addresses_go_together(detect, wall_file, walled):
@@ -246,7 +241,7 @@ def test_a_spider_that_cannot_be_made_is_not_passed_over_in_silence(scrapy, spid
     spider("    def __init__(self, site):\n        super().__init__()\n")
     done = scrapy("detect", "--spider", "theirs", wall_file, "-L", "ERROR")
     assert done.returncode == 1
-    assert "failed    the crawl ended before this was looked at (-L ERROR shows why)" in done.stdout
+    assert "failed    the crawl ended before this page was inspected (-L ERROR shows why)" in done.stdout
     assert "missing 1 required positional argument: 'site'" in done.stdout
 
 
@@ -266,9 +261,7 @@ def test_it_says_so_when_the_add_on_is_off(scrapy, detect, wall_file, tmp_path):
     nowhere = scrapy("detect", wall_file, cwd=tmp_path)  # there is no project
     assert nowhere.returncode == 0
     assert "verdict   solve it\n" in nowhere.stdout
-    assert (
-        "but       the add-on is off here (ADDONS, OMOCAPTCHA_ENABLED): a crawl lets every page pass" in nowhere.stdout
-    )
+    assert "note      the add-on is off here (ADDONS, OMOCAPTCHA_ENABLED), so crawls do nothing\n" in nowhere.stdout
 
 
 def test_nothing_of_the_projects_crawls_is_touched(detect, spider, walled, tmp_path):
@@ -353,10 +346,10 @@ def test_what_cannot_be_fetched_or_read_is_told_beside_the_rest(detect, wall_fil
     missing, nowhere = str(tmp_path / "missing.html"), "http://127.0.0.1:1/"
     found = detect(missing, nowhere, "http://[", tmp_path, wall_file, exit=1)
     assert {subject: finding["error"] for subject, finding in found.items()} == {
-        missing: "No such file or directory (an address begins with http:// or https://)",
+        missing: "No such file or directory (URLs begin with http:// or https://)",
         nowhere: "DownloadConnectionRefusedError: Connection was refused by other side: 111: Connection refused.",
         "http://[": "Invalid IPv6 URL",
-        str(tmp_path): "Is a directory (an address begins with http:// or https://)",
+        str(tmp_path): "Is a directory (URLs begin with http:// or https://)",
         str(wall_file): None,
     }
     assert found[missing]["verdict"] is None
@@ -365,13 +358,13 @@ def test_what_cannot_be_fetched_or_read_is_told_beside_the_rest(detect, wall_fil
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "Say what reCAPTCHA v2 walls there are"),
+        ([], "Inspect reCAPTCHA v2 walls"),
         (["guess"], "invalid choice: 'guess'"),
         (["detect"], "the following arguments are required: URL|FILE"),
         (["detect", "page.html", "--guess"], "unrecognized arguments: --guess"),
-        (["detect", "page.html", "--url", "shop.example"], "--url must be an address"),
+        (["detect", "page.html", "--url", "shop.example"], "--url must begin with http"),
         (["detect", "page.html", "--status", "none"], "--status: invalid int value"),
-        (["detect", str(ROOT / "setup.cfg"), "--spider", "nobody"], "no spider here is called 'nobody'"),
+        (["detect", str(ROOT / "setup.cfg"), "--spider", "nobody"], "no spider is named 'nobody'"),
         (["detect", str(ROOT / "setup.cfg"), "-s", "OMOCAPTCHA_MAX_COST=-1"], "OMOCAPTCHA_MAX_COST is '-1'"),
         (
             ["detect", str(ROOT / "setup.cfg"), "-s", "OMOCAPTCHA_ENABLED=perhaps"],
@@ -386,26 +379,6 @@ def test_wrong_usage_is_status_2_and_says_what_is_wrong(scrapy, arguments, said)
     assert "Traceback" not in done.stdout
 
 
-# -- simulate, and Scrapy's own list --------------------------------------------------------------------------------
-
-
-def test_simulate_runs_the_service_and_its_walls_until_it_is_told_to_end(installed, tmp_path):
-    command = [sys.executable, "-m", "scrapy", "omocaptcha", "simulate", "--wall", "data_s"]
-    environment = {**os.environ, "PYTHONPATH": installed}
-    with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            lines = [process.stdout.readline()]
-            while lines[-1] not in ("Ctrl-C ends it.\n", ""):
-                lines.append(process.stdout.readline())
-            assert WALLS["data_s"].about in lines[0]
-            process.send_signal(signal.SIGTERM)
-            assert process.stdout.read() == "Jobs: 0 for 0.00000 USD. Pages shown: 0.\n"
-            assert process.wait() == 0
-        finally:
-            process.kill()
-
-
 def test_scrapy_lists_the_command(installed, tmp_path):
     listed = python("-m", "scrapy", cwd=tmp_path, PYTHONPATH=installed)
-    assert re.search(r"^  omocaptcha    Say what reCAPTCHA v2 walls there are", listed.stdout, re.MULTILINE)
+    assert re.search(r"^  omocaptcha    Inspect reCAPTCHA v2 walls", listed.stdout, re.MULTILINE)

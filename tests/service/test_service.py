@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import http.client
 import json
-import signal
 import socket
-import subprocess
-import sys
 import threading
 import urllib.parse
 import urllib.request
 from contextlib import ExitStack, suppress
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from scrapy_omocaptcha.testing import OmoCaptchaService, Shape, WalledSite
 from scrapy_omocaptcha.testing.faults import KINDS, NOTHING_DONE
-from tests.helpers.commands import python
 
 pytest_plugins = ["scrapy_omocaptcha.testing.pytest_plugin"]
 
@@ -520,48 +515,3 @@ def test_the_fixtures_give_a_running_service_and_its_sites(
     assert connection.getresponse().status == 302
     connection.close()
     assert token
-
-
-@pytest.mark.parametrize("command", [["scrapy_omocaptcha.testing"], ["scrapy", "omocaptcha", "simulate"]])
-def test_by_hand_a_port_that_is_taken_or_that_there_is_not_is_told_in_a_line(
-    command: list[str], installed: str, tmp_path: Path
-) -> None:
-    def run(port: str) -> subprocess.CompletedProcess[str]:
-        return python(*("-m", *command, "--port", port), cwd=tmp_path, stderr=subprocess.PIPE, PYTHONPATH=installed)
-
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = str(taken.getsockname()[1])
-        done = run(port)
-    assert (done.returncode, done.stdout) == (1, "")
-    (line,) = done.stderr.splitlines()
-    assert "already in use" in line
-    assert port in line
-    assert "--port" in line
-    done = run("70000")
-    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (1, "", 1)
-    assert "--port" in done.stderr
-
-
-def test_it_runs_by_hand_until_it_is_told_to_end() -> None:
-    command = [sys.executable, "-m", "scrapy_omocaptcha.testing", "--wall", "get", "--wall", "never", "--status", "503"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            assert process.stderr is not None
-            lines = [process.stdout.readline()]
-            while lines[-1] not in ("Ctrl-C ends it.\n", ""):
-                lines.append(process.stdout.readline())
-            assert "is behind the wall 'get'" in lines[0]
-            assert "is behind the wall 'never'" in lines[1]
-            assert "    OMOCAPTCHA_API_TOKEN = 'offline-token'\n" in lines
-            connection = http.client.HTTPConnection("127.0.0.1", urllib.parse.urlsplit(lines[1].split()[0]).port)
-            connection.request("GET", "/page/1")
-            assert connection.getresponse().status == 503
-            connection.close()
-            assert process.stdout.readline() == "never site GET /page/1 -> 503 challenge\n"
-            process.send_signal(signal.SIGTERM)
-            assert process.stdout.read() == "Jobs: 0 for 0.00000 USD. Pages shown: 0.\n"
-            assert process.wait() == 0
-            assert process.stderr.read() == ""
-        finally:
-            process.kill()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import subprocess
-import sys
 import urllib.request
 from typing import Any
 
@@ -206,16 +204,3 @@ def test_its_settings_lead_to_the_version_that_was_asked_for() -> None:
     }
     with pytest.raises(ValueError, match="3 is none of 1, 2"):
         OmoCaptchaService(api_version=3)  # type: ignore[arg-type]
-
-
-def test_by_hand_it_prints_the_settings_of_that_version() -> None:
-    command = [sys.executable, "-m", "scrapy_omocaptcha.testing", "--api-version", "2"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            lines = []
-            while not lines or lines[-1] not in ("Ctrl-C ends it.\n", ""):
-                lines.append(process.stdout.readline())
-            assert "    OMOCAPTCHA_API_VERSION = 2\n" in lines
-        finally:
-            process.kill()

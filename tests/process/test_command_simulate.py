@@ -1,0 +1,79 @@
+"""``scrapy omocaptcha simulate``, run as a user runs it."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.parse
+
+import pytest
+
+from scrapy_omocaptcha.testing import WALLS
+
+
+@pytest.fixture
+def simulate(installed, tmp_path):
+    """``simulate(…)`` → the process, as soon as it listens, and the lines that it has printed."""
+    processes = []
+
+    def simulate(*arguments):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "scrapy", "omocaptcha", "simulate", *arguments],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": installed},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        processes.append(process)
+        lines = [process.stdout.readline()]
+        while lines[-1] not in ("Press Ctrl-C to stop.\n", ""):
+            lines.append(process.stdout.readline())
+        return process, lines
+
+    yield simulate
+    for process in processes:
+        with process:
+            process.kill()
+
+
+def test_it_runs_the_service_and_walled_sites_until_it_is_stopped(simulate):
+    process, lines = simulate("--wall", "get", "--wall", "never", "--status", "503")
+    assert "is behind the wall 'get'" in lines[0]
+    assert WALLS["get"].about in lines[0]
+    assert "is behind the wall 'never'" in lines[1]
+    assert "    OMOCAPTCHA_API_TOKEN = 'offline-token'\n" in lines
+    connection = http.client.HTTPConnection("127.0.0.1", urllib.parse.urlsplit(lines[1].split()[0]).port)
+    connection.request("GET", "/page/1")
+    assert connection.getresponse().status == 503
+    connection.close()
+    assert process.stdout.readline() == "never site GET /page/1 -> 503 challenge\n"
+    process.send_signal(signal.SIGTERM)
+    assert process.communicate() == ("Jobs: 0 for 0.00000 USD. Pages shown: 0.\n", "")
+    assert process.returncode == 0
+
+
+def test_it_prints_the_settings_of_an_api_version(simulate):
+    _, lines = simulate("--api-version", "2")
+    assert "    OMOCAPTCHA_API_VERSION = 2\n" in lines
+
+
+def test_a_port_that_is_taken_or_does_not_exist_is_reported_in_one_line(scrapy, tmp_path):
+    def run(port):
+        return scrapy("simulate", "--port", port, cwd=tmp_path, stderr=subprocess.PIPE)
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = run(port)
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = done.stderr.splitlines()
+    assert "already in use" in line
+    assert port in line
+    assert "--port" in line
+    done = run("70000")
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (1, "", 1)
+    assert "--port" in done.stderr

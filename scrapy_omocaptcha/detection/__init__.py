@@ -1,7 +1,4 @@
-"""What a page is: a reCAPTCHA v2 challenge, or the wall of another product.
-
-Pure: a response in, a value out; no settings, no network, no engine.
-"""
+"""Detection of reCAPTCHA v2 challenges, and of the walls of other vendors, in responses."""
 
 from scrapy_omocaptcha.detection.challenges import find_challenge
 from scrapy_omocaptcha.detection.vendors import find_other_captcha

@@ -1,9 +1,9 @@
-"""Is the page the challenge, or does it merely carry a widget?
+"""Judging whether a page is the challenge or merely carries a widget.
 
-The whole page is weighed: its status, its address, its words, how much else there is to read, to follow and to fill
-in, and whether it is a wall that is known. Each thing that was weighed is told in a phrase for a person. The
-weights are set so that no single thing decides: a status of 403 needs a bare page, a bare page needs words or an
-address that speak of a check, and a form that asks for more than the widget is hardly ever a wall.
+Evidence is weighed: the page's status, its address, its words, how much else there is to read, to follow and to fill
+in, and whether it is a known wall. The weights are chosen so that no single piece decides: a status of 403 needs a bare
+page, a bare page needs words or an address that speak of a check, and a form that asks for more than the widget is
+hardly ever a wall.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from urllib.parse import urlsplit
 
 from lxml.html import HtmlElement
 
-from scrapy_omocaptcha.detection.content import Reading, asked
-from scrapy_omocaptcha.detection.phrases import wall_phrase
+from scrapy_omocaptcha.detection.content import PageContent, describe_fields
+from scrapy_omocaptcha.detection.phrases import find_wall_phrase
 
-ENOUGH = 5
-"""The weight from which a page is held to be the challenge."""
+BLOCKING_WEIGHT = 5
+"""Weight of the evidence from which on a page is judged to be the challenge."""
 
-MOST_FROM_READING = 6
-"""The most that the page's text can add to the weight."""
+MAX_TEXT_WEIGHT = 6
+"""Maximum weight that the page's text can add."""
 
-REFUSING = frozenset((403, 429, 503))
-"""Statuses with which walls are served."""
+WALL_STATUSES = frozenset((403, 429, 503))
+"""Statuses of walls."""
 
 _ADDRESS = re.compile(
     r"/(?:sorry|challenge|blocked|unblock"
@@ -47,75 +47,73 @@ _WALL_WORDS = re.compile(
     r"sucuri website firewall|cidram|incapsula incident|imunify360|bitninja|perimeterx|distil networks|shieldon",
     re.IGNORECASE,
 )
-
-
 _DEMO = re.compile(
     r"\b(?:demo|example|sample|test|tutorial|beispiel|ejemplo|exemple)\b|示[範范例]|サンプル", re.IGNORECASE
 )
 
 
 class Judgement(NamedTuple):
-    """The verdict on a page, and why."""
+    """Whether a page is the challenge, and the evidence in short phrases for a person."""
 
     blocking: bool
     evidence: tuple[str, ...]
 
 
-class _Scales:
+class _Evidence:
     def __init__(self) -> None:
         self.weight = 0
-        self.evidence: list[str] = []
+        self.phrases: list[str] = []
 
-    def put(self, weight: int, phrase: str) -> None:
+    def add(self, weight: int, phrase: str) -> None:
         self.weight += weight
-        self.evidence.append(phrase)
+        self.phrases.append(phrase)
 
 
 def judge(*, status: int, url: str, root: HtmlElement, markup: str, form: HtmlElement | None) -> Judgement:
-    """Whether the page at ``url`` is the challenge.
+    """Judge whether the page at ``url`` is the challenge.
 
-    :param markup: what ``root`` was parsed from.
-    :param form: the form that holds the captcha, or None when it stands in none.
+    :param markup: the text that ``root`` was parsed from.
+    :param form: the form that holds the captcha, if any.
     """
-    scales = _Scales()
-    reading = Reading(root)
-    if status in REFUSING:
-        scales.put(3, f"status {status}")
+    evidence = _Evidence()
+    content = PageContent(root)
+    if status in WALL_STATUSES:
+        evidence.add(3, f"status {status}")
     elif status >= 400 and status not in (404, 410):
-        scales.put(1, f"status {status}")
+        evidence.add(1, f"status {status}")
     if address := _ADDRESS.search(_path(url)):
-        scales.put(2, f"the address says '{address[0]}'")
-    if said := _DEMO.search(reading.title):
-        scales.put(-2, f"the title says '{said[0]}'")
-    if phrase := wall_phrase(reading.title):
-        scales.put(2, f"the title says '{phrase}'")
+        evidence.add(2, f"the address says '{address[0]}'")
+    if word := _DEMO.search(content.title):
+        evidence.add(-2, f"the title says '{word[0]}'")
+    if phrase := find_wall_phrase(content.title):
+        evidence.add(2, f"the title says '{phrase}'")
     where = "page" if form is None else "form"
-    if fields := asked(root if form is None else form):
-        scales.put(-4, f"the {where} also asks for {fields[0]}")
+    if fields := describe_fields(root if form is None else form):
+        evidence.add(-4, f"the {where} also asks for {fields[0]}")
     else:
-        scales.put(1, f"the {where} asks for nothing but the captcha")
+        evidence.add(1, f"the {where} asks for nothing but the captcha")
         if wall := "PerimeterX's captcha page" if "px-captcha" in markup else _known_wall(form):
-            scales.put(5, f"it is {wall}")
-    if reading.links > 60:
-        scales.put(-4, f"much else to follow: {reading.links} links")
-    # Reading is what costs: it is left out where it could not turn the scales.
-    if scales.weight + MOST_FROM_READING >= ENOUGH:
-        _read(scales, reading)
-    return Judgement(scales.weight >= ENOUGH, tuple(scales.evidence))
+            evidence.add(5, f"it is {wall}")
+    if content.links > 60:
+        evidence.add(-4, f"much else to follow: {content.links} links")
+    # The text is read only if it can decide, because reading it is expensive.
+    if evidence.weight + MAX_TEXT_WEIGHT >= BLOCKING_WEIGHT:
+        _weigh_text(evidence, content)
+    return Judgement(evidence.weight >= BLOCKING_WEIGHT, tuple(evidence.phrases))
 
 
-def _read(scales: _Scales, reading: Reading) -> None:
-    if phrase := wall_phrase(reading.text[:4000]):
-        scales.put(2, f"the page says '{phrase}'")
-    if said := _WALL_WORDS.search(reading.text):
-        scales.put(2, f"the page names '{said[0]}'")
-    count = f"{_number(reading.words, 'word')}, {_number(reading.links, 'link')}"
-    if reading.words <= 300 and reading.links <= 15:
-        scales.put(2, f"nothing else to read: {count}")
-    elif reading.words > 800:
-        scales.put(-4, f"much else to read: {count}")
-    elif reading.words > 450 or reading.links > 30:
-        scales.put(-2, f"something else to read: {count}")
+def _weigh_text(evidence: _Evidence, content: PageContent) -> None:
+    if phrase := find_wall_phrase(content.text[:4000]):
+        evidence.add(2, f"the page says '{phrase}'")
+    if name := _WALL_WORDS.search(content.text):
+        evidence.add(2, f"the page names '{name[0]}'")
+    count = f"{_count(content.words, 'word')}, {_count(content.links, 'link')}"
+    if content.words <= 300 and content.links <= 15:
+        evidence.add(2, f"nothing else to read: {count}")
+    elif content.words > 800:
+        evidence.add(-4, f"much else to read: {count}")
+    elif content.words > 450 or content.links > 30:
+        evidence.add(-2, f"something else to read: {count}")
 
 
 def _known_wall(form: HtmlElement | None) -> str | None:
@@ -136,5 +134,5 @@ def _path(url: str) -> str:
         return ""
 
 
-def _number(count: int, word: str) -> str:
+def _count(count: int, word: str) -> str:
     return f"{count} {word}" if count == 1 else f"{count} {word}s"

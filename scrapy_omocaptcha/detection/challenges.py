@@ -1,8 +1,7 @@
-"""A page read for a reCAPTCHA v2 challenge: the public ``find_challenge``.
+"""Finding the reCAPTCHA v2 challenge of a response.
 
-Pure: a response in, a value out; no settings, no network, no engine. A page without the word costs one scan of its
-bytes. A page with it is parsed once, by ``response.selector``, so that the spider's own ``response.css`` finds
-the work done.
+A response that does not contain the word "recaptcha" costs one scan of its bytes. Any other is parsed once, by
+``response.selector``, which the spider's own ``response.css`` then uses without parsing again.
 """
 
 from __future__ import annotations
@@ -17,23 +16,23 @@ from scrapy.http import HtmlResponse, Response, XmlResponse
 
 from scrapy_omocaptcha.challenge import Challenge, Form
 from scrapy_omocaptcha.detection.blocking import judge
-from scrapy_omocaptcha.detection.callbacks import Callbacks, Deed
+from scrapy_omocaptcha.detection.callbacks import Callbacks, Effect
 from scrapy_omocaptcha.detection.widgets import Widget, find_widgets
 from scrapy_omocaptcha.forms.page import parse_page
 from scrapy_omocaptcha.forms.reading import find_form, read_form
 
 _WORD = b"recaptcha"
-# As UTF-16 and as UTF-32 spell it, in either byte order.
+# The word in UTF-16 and in UTF-32, in either byte order.
 _WIDE_WORDS = (b"\0".join(bytes([c]) for c in _WORD), b"\0\0\0".join(bytes([c]) for c in _WORD))
 _WIDE_CHARSET = re.compile(rb"utf-?(?:16|32)|ucs-?[24]|unicode", re.IGNORECASE)
 
 
 def find_challenge(response: Response) -> Challenge | None:
-    """The reCAPTCHA v2 challenge of a page.
+    """Return the reCAPTCHA v2 challenge of a page.
 
-    :param response: any response of Scrapy's, of a download or built by hand, of raw or of rendered HTML.
-    :returns: the first live widget in document order, with its form, whether the page is the challenge, and the
-        page's further widgets; None when the page holds no live widget or is no HTML.
+    :param response: any response, downloaded or built by hand, with raw or with rendered HTML.
+    :returns: the first live widget in document order, with its form, whether the page is the challenge, and the page's
+        other widgets. None if the page has no live widget, or the response is not a page.
     """
     if not _mentions_recaptcha(response) or not isinstance(response, (HtmlResponse, XmlResponse)):
         return None
@@ -55,17 +54,17 @@ def find_challenge(response: Response) -> Challenge | None:
 
 
 class _Forms:
-    """The forms around a page's widgets, each read once."""
+    """The forms of a page's widgets, each read once."""
 
     def __init__(self, response: HtmlResponse | XmlResponse, root: HtmlElement, elements: list[HtmlElement]) -> None:
         self._url, self._encoding = response.url, response.encoding
         self._base_url = _base_url(response.url, root)
-        # Asked once: a button that names its form has the whole page looked through.
+        # Each form is searched for once, because the whole page is searched for a form that a button names.
         self._owners = {element: find_form(element) for element in elements}
         self._known: dict[tuple[HtmlElement, bool], Form | None] = {}
 
     def read(self, element: HtmlElement, pressed: bool) -> Form | None:
-        """The form of a widget, None when it has none or one that cannot be sent."""
+        """Return the form of a widget, or None if it has none or a form that cannot be sent."""
         form = self._owners[element]
         if form is None:
             return None
@@ -95,10 +94,10 @@ def _mentions_recaptcha(response: Response) -> bool:
 
 
 def _challenge(url: str, widget: Widget, callbacks: Callbacks, forms: _Forms) -> Challenge:
-    deed = _deed(widget, callbacks)
-    # A checkbox waits for the form's button, unless its callback submits; an invisible widget always submits by
-    # its callback, unless that presses a button.
-    pressed = deed is Deed.PRESSES or not (widget.invisible or deed is Deed.SUBMITS)
+    effect = _effect(widget, callbacks)
+    # A checkbox waits until the user presses the form's button, unless its callback submits the form. An invisible
+    # widget always has a callback that submits the form, unless that presses the button.
+    pressed = effect is Effect.PRESSES or not (widget.invisible or effect is Effect.SUBMITS)
     form = forms.read(widget.element, pressed)
     return Challenge(
         url=url,
@@ -108,15 +107,15 @@ def _challenge(url: str, widget: Widget, callbacks: Callbacks, forms: _Forms) ->
         data_s=widget.data_s,
         callback=widget.callback,
         form=form,
-        # An unseen callback most often submits its form; without a form there is nothing that it could submit.
-        scripted=deed is Deed.SCRIPTED or (deed is Deed.UNSEEN and widget.invisible and form is None),
+        # A callback of unknown effect most likely submits the form, which it cannot do where there is none.
+        scripted=effect is Effect.SCRIPTED or (effect is Effect.UNKNOWN and widget.invisible and form is None),
     )
 
 
-def _deed(widget: Widget, callbacks: Callbacks) -> Deed:
+def _effect(widget: Widget, callbacks: Callbacks) -> Effect:
     if widget.handler is not None:
-        return callbacks.written(*widget.handler)
-    return Deed.UNSEEN if widget.callback is None else callbacks.named(widget.callback)
+        return callbacks.effect_at(*widget.handler)
+    return Effect.UNKNOWN if widget.callback is None else callbacks.effect_of(widget.callback)
 
 
 def _base_url(url: str, root: HtmlElement) -> str:

@@ -1,4 +1,4 @@
-"""Google's iframes, which a page holds once a browser has rendered its widgets.
+"""Reading Google's iframes, which a page contains once a browser has rendered its widgets.
 
 ``anchor`` is the checkbox or the badge, ``bframe`` the pictures, ``fallback`` the form for browsers without scripts.
 """
@@ -14,7 +14,8 @@ from lxml.html import HtmlElement
 from scrapy_omocaptcha.challenge import TOKEN_FIELD
 
 _SOURCE = re.compile(r"/recaptcha/(api2?|enterprise)/(anchor|bframe|fallback)\?([^#]{0,4000})", re.IGNORECASE)
-_KEY = re.compile(r"6L[\w-]{30,60}")
+SITEKEY = re.compile(r"6L[\w-]{30,60}")
+"""Matches the value of an attribute or parameter that holds a site key."""
 
 
 class Frame(NamedTuple):
@@ -30,13 +31,13 @@ class Frame(NamedTuple):
 
 
 def read_frame(element: HtmlElement) -> Frame | None:
-    """What the iframe ``element`` says, or None when it is none of reCAPTCHA v2 or v3."""
+    """Read the iframe ``element``; return None if it does not belong to reCAPTCHA v2 or v3."""
     source = _SOURCE.search(element.get("src") or element.get("data-src") or "")
     if source is None:
         return None
     query = parse_qs(source[3])
     key = query.get("k", [""])[0].strip()
-    if not _KEY.fullmatch(key):
+    if not SITEKEY.fullmatch(key):
         return None
     return Frame(
         element=element,
@@ -48,13 +49,13 @@ def read_frame(element: HtmlElement) -> Frame | None:
     )
 
 
-def container(frame: Frame) -> HtmlElement:
-    """The element in which Google's script put ``frame``: the one around its textarea, else its parent."""
-    around = frame.element
-    for around in list(frame.element.iterancestors())[:3]:
-        if around.find(f".//textarea[@name='{TOKEN_FIELD}']") is not None:
-            parent = around.getparent()
-            # Between the container and its textarea stands an element of Google's, with nothing but a style.
-            own = parent is not None and around.get("style") and not (around.get("id") or around.get("class"))
-            return parent if own else around
-    return frame.element.getparent() if frame.element.getparent() is not None else around
+def find_container(frame: Frame) -> HtmlElement:
+    """Return the element in which Google's script put ``frame``: the one around its textarea, or else its parent."""
+    for ancestor in list(frame.element.iterancestors())[:3]:
+        if ancestor.find(f".//textarea[@name='{TOKEN_FIELD}']") is not None:
+            parent = ancestor.getparent()
+            # Google's script puts an element with nothing but a style between the container and the textarea.
+            added = parent is not None and ancestor.get("style") and not (ancestor.get("id") or ancestor.get("class"))
+            return parent if added else ancestor
+    parent = frame.element.getparent()
+    return frame.element if parent is None else parent

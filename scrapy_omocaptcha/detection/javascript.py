@@ -1,11 +1,8 @@
-"""Just enough of JavaScript to read what a page's inline scripts say, without running them.
+"""A reader of JavaScript that finds calls, objects and strings in a script without running it.
 
-A script is seen in two views of equal length: ``text``, in which comments are blanked out, and ``bare``, in which the
-contents of strings are blanked out too. What is searched for (calls, names, brackets) is searched for in ``bare``,
-so that neither a comment nor a string can pass for code; what is then read (literals) is read from ``text``
-at the same place.
-
-It knows nothing of captchas, and each of its steps is linear in the length of the script.
+A script has two views of equal length: in ``text`` comments are blanked out, in ``bare`` the contents of strings too.
+Calls, names and brackets are searched for in ``bare``, where neither a comment nor a string can be mistaken for code.
+Strings are then read from ``text`` at the same offsets. Each step is linear in the length of the script.
 """
 
 from __future__ import annotations
@@ -17,13 +14,16 @@ from itertools import islice
 from typing import NamedTuple
 
 MAX_CALLS = 30
-"""How many calls of one kind are read in a script."""
+"""Maximum number of calls of one function that are read."""
 
-MAX_ARGUMENTS = 20_000
-"""Length in characters up to which the arguments of one call, or one function's body, are read."""
+MAX_BLOCK = 20_000
+"""Maximum length in characters of the arguments of a call, or of the body of a function."""
 
-# Every alternative takes what it can and never fails late, so that no input makes the search start over and over.
-# A regular expression literal is the exception (it may turn out to be a division), which is why it is kept short.
+MAX_STATEMENT = 500
+"""Maximum length in characters of a statement."""
+
+# No alternative backtracks over what it has matched, so that matching takes linear time. The exception is a regular
+# expression literal, which may turn out to be a division; therefore its length is limited.
 _TOKEN = re.compile(
     r"(?P<comment>//[^\n]*|/\*[^*]*(?:\*(?!/)[^*]*)*(?:\*/)?|<!--[^\n]*)"
     r"|\"[^\"\\\n]*(?:\\.[^\"\\\n]*)*\"?"
@@ -33,6 +33,7 @@ _TOKEN = re.compile(
     r"/(?![*/])(?:[^/\\\[\n]|\\[^\n]|\[(?:[^\]\\\n]|\\[^\n]){0,100}\]){1,100}/",
     re.DOTALL,
 )
+_OBJECT = re.compile(r"\s*\{")
 _BRACKET = re.compile(r"[()\[\]{},]")
 _PROPERTY = re.compile(r"\s*(?:(?:async\s+)?(?P<quote>[\"'`]?)(?P<name>[\w$-]+)(?P=quote))\s*(?P<then>[:(]|\Z)")
 _STRING = re.compile(r"\s*([\"'`])((?:(?!\1)[^\\]|\\.)*)\1\s*\Z", re.DOTALL)
@@ -54,20 +55,20 @@ class Code:
 
     @cached_property
     def _views(self) -> tuple[str, str]:
-        source, at = self.source, 0
+        source, copied = self.source, 0
         text, bare = [], []
         for token in _TOKEN.finditer(source):
             start, end = token.span()
-            text.append(source[at:start])
-            bare.append(source[at:start])
+            text.append(source[copied:start])
+            bare.append(source[copied:start])
             if token["comment"] is not None:
                 text.append(" " * (end - start))
                 bare.append(" " * (end - start))
             else:
                 text.append(source[start:end])
                 bare.append(source[start] + " " * (end - start - 2) + source[end - 1] if end - start > 1 else " ")
-            at = end
-        return "".join((*text, source[at:])), "".join((*bare, source[at:]))
+            copied = end
+        return "".join((*text, source[copied:])), "".join((*bare, source[copied:]))
 
     @property
     def text(self) -> str:
@@ -80,66 +81,69 @@ class Code:
         return self._views[1]
 
     def arguments(self, opening: int) -> list[Span]:
-        """The arguments of the call whose parenthesis opens at ``opening``; empty when it never closes."""
-        return self._parts(opening) or []
+        """Return the arguments of the call whose parenthesis opens at ``opening``, none if it never closes."""
+        return [part for part in self._parts(opening) if self.text[part.start : part.end].strip()]
 
     def properties(self, span: Span) -> dict[str, Span]:
-        """The properties of the object literal in ``span``, by name; a method's value begins at its parameters."""
-        opening = span.start + len(self.bare[span.start : span.end]) - len(self.bare[span.start : span.end].lstrip())
+        """Return the properties of the object literal in ``span`` by name. A method begins at its parameters."""
+        opening = _OBJECT.match(self.bare, span.start, span.end)
         found: dict[str, Span] = {}
-        if not self.bare.startswith("{", opening):
-            return found
-        for part in self._parts(opening) or ():
+        for part in self._parts(opening.end() - 1) if opening else ():
             name = _PROPERTY.match(self.text, part.start, part.end)
-            if name is None:
-                continue
-            if name["then"] == ":":
-                found.setdefault(name["name"], Span(name.end(), part.end))
-            elif name["then"] == "(":
-                found.setdefault(name["name"], Span(name.end() - 1, part.end))
-            else:  # {sitekey}: the value is the variable of that name
-                found.setdefault(name["name"], Span(name.start("name"), name.end("name")))
+            if name is not None:
+                # In the shorthand {sitekey}, the value is the variable of that name.
+                start = {":": name.end(), "(": name.end() - 1}.get(name["then"], name.start("name"))
+                found.setdefault(name["name"], Span(start, part.end))
         return found
 
     def literal(self, span: Span) -> str | None:
-        """The value of the string literal that fills ``span``, or None when it is something else."""
-        if span.end - span.start > MAX_ARGUMENTS:
+        """Return the value of the string literal in ``span``, or None if it is another expression."""
+        if span.end - span.start > MAX_BLOCK:
             return None
         string = _STRING.match(self.text[span.start : span.end])
         return None if string is None else _ESCAPE.sub(_unescape, string[2])
 
     def block(self, opening: int) -> Span | None:
-        """What stands between the bracket at ``opening`` and its partner; None when it never closes."""
-        depth = 0
-        for bracket in _BRACKET.finditer(self.bare, opening, opening + MAX_ARGUMENTS):
+        """Return the span between the bracket at ``opening`` and its partner, or None if it never closes."""
+        parts = self._parts(opening)
+        return Span(opening + 1, parts[-1].end) if parts else None
+
+    def statement(self, start: int, end: int) -> Span:
+        """Return the span from ``start`` to the end of the statement or line, at most to ``end``."""
+        bare = self.bare[start : min(end, start + MAX_STATEMENT)]
+        return Span(start, start + len(re.split(r"[;\n]", bare, maxsplit=1)[0]))
+
+    def assigned(self, name: str, before: int) -> Span | None:
+        """Return the expression that was last assigned to the variable ``name`` before that offset, if any."""
+        assignment = re.compile(rf"(?<![\w$.]){re.escape(name)}\s?=(?![=>])")
+        ends = [found.end() for found in assignment.finditer(self.bare, 0, before)]
+        if not ends:
+            return None
+        opening = _OBJECT.match(self.bare, ends[-1])
+        if opening is None:
+            return self.statement(ends[-1], len(self.bare))
+        block = self.block(opening.end() - 1)
+        return Span(opening.end() - 1, block.end + 1) if block else None
+
+    def _parts(self, opening: int) -> list[Span]:
+        """Return the spans between the commas inside the bracket at ``opening``, none if it never closes."""
+        depth, start = 0, opening + 1
+        parts: list[Span] = []
+        for bracket in _BRACKET.finditer(self.bare, opening, opening + MAX_BLOCK):
             if bracket[0] in "([{":
                 depth += 1
             elif bracket[0] != ",":
                 depth -= 1
-                if depth == 0:
-                    return Span(opening + 1, bracket.start())
-        return None
-
-    def _parts(self, opening: int) -> list[Span] | None:
-        depth, at = 0, opening + 1
-        parts: list[Span] = []
-        for bracket in _BRACKET.finditer(self.bare, opening, opening + MAX_ARGUMENTS):
-            if bracket[0] in "([{":
-                depth += 1
-            elif bracket[0] == ",":
-                if depth == 1:
-                    parts.append(Span(at, bracket.start()))
-                    at = bracket.end()
-            else:
-                depth -= 1
-                if depth == 0:
-                    parts.append(Span(at, bracket.start()))
-                    return [part for part in parts if self.text[part.start : part.end].strip()]
-        return None
+            if depth == 0 or (depth == 1 and bracket[0] == ","):
+                parts.append(Span(start, bracket.start()))
+                start = bracket.end()
+            if depth == 0:
+                return parts
+        return []
 
 
 def calls(code: Code, callee: re.Pattern[str]) -> Iterator[tuple[re.Match[str], list[Span]]]:
-    """The calls in ``code`` whose callee, opening parenthesis included, ``callee`` matches, with their arguments."""
+    """Yield the calls in ``code`` that ``callee`` matches up to the opening parenthesis, with their arguments."""
     for call in islice(callee.finditer(code.bare), MAX_CALLS):
         yield call, code.arguments(call.end() - 1)
 

@@ -1,14 +1,14 @@
-"""What walls say to their visitors, in the languages that they are served in.
+"""Phrases that walls show to their visitors, in many languages.
 
-Phrases that a contact form may say as well ("I'm not a robot" beside the widget) are here too: they count for
-something, never for enough.
+Some of them stand beside ordinary forms too ("I'm not a robot"), so that a phrase is evidence and never decides alone.
 """
 
 from __future__ import annotations
 
 import re
 
-# A phrase is looked for only where its word is: a plain word is found a hundred times as fast.
+# Regular expressions by a word that each of their matches contains. Searching for the plain word first is a hundred
+# times as fast.
 _PHRASES = {
     # English
     "unusual": r"unusual (?:traffic|activity|number of requests|behaviou?r)",
@@ -101,8 +101,8 @@ _PHRASES = {
 _COMPILED = [(word, re.compile(phrase)) for word, phrase in _PHRASES.items()]
 
 
-def wall_phrase(text: str) -> str | None:
-    """The words in ``text`` that only a wall would say, as far as words can tell; None when there are none."""
+def find_wall_phrase(text: str) -> str | None:
+    """Return a phrase of a wall that occurs in ``text``, in lower case, or None if there is none."""
     lower = text.lower()
     for word, phrase in _COMPILED:
         if word in lower and (found := phrase.search(lower)):

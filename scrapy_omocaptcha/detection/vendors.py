@@ -1,7 +1,6 @@
-"""Walls of other vendors: named, so that a crawl that stands before one is told which, and never solved.
+"""Detection of other vendors' walls, which are never solved but named in the log.
 
-Pure, like the rest of detection. Only a refused page (403, 429, 503) is looked at, and only one that carries a vendor's
-mark is parsed.
+Only pages with the status of a wall are searched, and only those that contain a vendor's mark are parsed.
 """
 
 from __future__ import annotations
@@ -10,13 +9,13 @@ from lxml.etree import XPath
 from lxml.html import HtmlElement
 from scrapy.http import Response
 
-from scrapy_omocaptcha.detection.blocking import REFUSING
-from scrapy_omocaptcha.detection.content import Reading, asked
-from scrapy_omocaptcha.detection.phrases import wall_phrase
+from scrapy_omocaptcha.detection.blocking import WALL_STATUSES
+from scrapy_omocaptcha.detection.content import PageContent, describe_fields
+from scrapy_omocaptcha.detection.phrases import find_wall_phrase
 from scrapy_omocaptcha.forms.page import parse_page
 
 _MARKS = {
-    # A wall's own name says more than that of the captcha it holds, so walls stand first.
+    # Walls come first, because the name of a wall says more than the name of the captcha on it.
     "PerimeterX": (b"_pxAppId", b"px-captcha"),
     "DataDome": (b"captcha-delivery.com",),
     "Cloudflare JavaScript challenge": (b"jschl_answer", b"jschl-answer", b"cf-browser-verification", b"_cf_chl_opt"),
@@ -43,13 +42,13 @@ _ELEMENT = XPath(
 
 
 def find_other_captcha(response: Response) -> str | None:
-    """The vendor whose wall the page is, for a person to read (``"hCaptcha"``); None when it is no such wall.
+    """Return the name of the vendor whose wall the page is (``"hCaptcha"``), or None if it is not such a wall.
 
-    A page that was not refused is none, whatever it carries: many sites load such a product beside their content.
+    Only a page with the status of a wall is one: many sites load such a product beside their content.
 
     :param response: any response of Scrapy's.
     """
-    if response.status not in REFUSING:
+    if response.status not in WALL_STATUSES:
         return None
     body = response.body
     name = next((name for name, marks in _MARKS.items() if any(mark in body for mark in marks)), None)
@@ -58,11 +57,11 @@ def find_other_captcha(response: Response) -> str | None:
 
 
 def _is_bare(root: HtmlElement) -> bool:
-    """There is little to read and it speaks of a check, or there is hardly anything, or nothing but a captcha."""
-    reading = Reading(root)
-    if wall_phrase(reading.title) or wall_phrase(reading.text[:4000]):
-        bare = reading.words <= 450 and reading.links <= 30
+    """Return whether the page has little text that speaks of a check, or hardly any text, and asks for nothing else."""
+    content = PageContent(root)
+    if find_wall_phrase(content.title) or find_wall_phrase(content.text[:4000]):
+        bare = content.words <= 450 and content.links <= 30
     else:
-        # A script alone says nothing: many sites load one on every page.
-        bare = reading.words <= 60 and reading.links <= 5 and (reading.words == 0 or bool(_ELEMENT(root)))
-    return bare and not [field for field in asked(root) if field != "a search"]
+        # A vendor's script alone proves nothing, because many sites load one on every page.
+        bare = content.words <= 60 and content.links <= 5 and (content.words == 0 or bool(_ELEMENT(root)))
+    return bare and not [field for field in describe_fields(root) if field != "a search"]

@@ -1,16 +1,14 @@
-"""The live reCAPTCHA v2 widgets of a parsed page.
+"""The live reCAPTCHA v2 widgets of a page.
 
-Three things speak of a widget: an element made for it (a container, a bound button), an iframe of a page that was
-saved rendered, and a script that renders one. What they say of the same widget is put together here. Markup that a
-browser would not show as such (``template``, ``noscript``, comments, text) and the elements of other products
-stay out. Reads elements and :class:`~scrapy_omocaptcha.detection.inline_scripts.Inline`; judges no page and reads no
-form.
+There are three sources: elements made for a widget (a container, a bound button), scripts that render a widget, and
+iframes in a page that was saved rendered. What they say of the same widget is merged. Elements that are not live, and
+those of other products, are left out.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
@@ -20,15 +18,15 @@ from lxml.html import HtmlElement
 from parsel import Selector
 
 from scrapy_omocaptcha.detection.elements import Candidates
-from scrapy_omocaptcha.detection.frames import container, read_frame
-from scrapy_omocaptcha.detection.inline_scripts import Inline
+from scrapy_omocaptcha.detection.frames import SITEKEY, find_container, read_frame
+from scrapy_omocaptcha.detection.inline_scripts import InlineScripts
 from scrapy_omocaptcha.detection.javascript import Code, Span
 
 MAX_SELECTORS = 30
-"""How many selectors of a page's scripts are looked up."""
+"""Maximum number of selectors of a page's scripts that are looked up."""
 
 MAX_WIDGETS = 20
-"""How many widgets of one page are looked at; more are no page but an attack."""
+"""Maximum number of widgets of a page. No honest page has more."""
 
 _SCORE = re.compile(r"v3\b|recaptcha-?3\b", re.IGNORECASE)
 _SIMPLE = re.compile(r"#([\w-]+)|\.([\w-]+)")
@@ -36,21 +34,13 @@ _BY_ID = XPath("descendant::*/@id[. = $id]")
 _BY_CLASS = XPath("descendant::*/@class[contains(., $name)]")
 _OTHER_KEY = re.compile(r"[0-3]x|[0-9a-f]{8}-[0-9a-f]{4}-", re.IGNORECASE)
 _OTHER = (
-    "h-captcha",
-    "hcaptcha",
-    "turnstile",
-    "frc-captcha",
-    "geetest",
-    "mtcaptcha",
-    "funcaptcha",
-    "smart-captcha",
+    *("h-captcha", "hcaptcha", "turnstile", "frc-captcha", "geetest", "mtcaptcha", "funcaptcha", "smart-captcha"),
 )
-_KEY = re.compile(r"6L[\w-]{30,60}")
 
 
 @dataclass(slots=True, eq=False)
 class Widget:
-    """A live widget, as far as the page tells."""
+    """A live widget as far as the page describes it."""
 
     element: HtmlElement
     """The container, or the bound button."""
@@ -59,23 +49,29 @@ class Widget:
     enterprise: bool = False
     data_s: str | None = None
     callback: str | None = None
-    """The name in ``data-callback``."""
+    """Name of the function in ``data-callback``."""
     rendered: bool = False
-    """An inline script renders it."""
+    """Whether an inline script renders it."""
     handler: tuple[Code, Span] | None = None
     """The callback that an inline script passes to ``grecaptcha.render``."""
 
+    def merge(self, sitekey: str | None, *, invisible: bool, enterprise: bool) -> None:
+        """Add what another source says of the same widget."""
+        self.sitekey = self.sitekey or sitekey
+        self.invisible = self.invisible or invisible
+        self.enterprise = self.enterprise or enterprise
 
-def find_widgets(selector: Selector, markup: str) -> tuple[list[Widget], Inline]:
-    """The live widgets of the page in document order, and what its inline scripts say.
 
-    :param markup: what ``selector`` was parsed from.
+def find_widgets(selector: Selector, markup: str) -> tuple[list[Widget], InlineScripts]:
+    """Return the live widgets of a page in document order, and its inline scripts.
+
+    :param markup: the text that ``selector`` was parsed from.
     """
     page = Candidates(selector.root)
     widgets = _widgets(page, selector)
     found = _live(page, widgets)
     if not found or any(widget.sitekey is None for widget in found):
-        page.look_closer(markup)
+        page.add_by_name(markup)
         widgets = _widgets(page, selector)
         _add_fallbacks(page, widgets)
         found = _live(page, widgets or _plugin(page))
@@ -90,84 +86,79 @@ def _widgets(page: Candidates, selector: Selector) -> dict[HtmlElement, Widget]:
 
 
 def _from_elements(page: Candidates) -> Iterator[Widget]:
-    """Elements that are made for a widget: by their class, or by a key that they carry."""
+    """Yield the widgets of elements that are made for one: by their class, or by a site key that they carry."""
     for element in page.elements:
-        words = (element.get("class") or "").lower().split()
-        own = "g-recaptcha" in words
+        has_class = "g-recaptcha" in (element.get("class") or "").lower().split()
         key = next(filter(None, map(_key, (element.get("data-sitekey"), *element.values()))), None)
-        if not own and key is None:
+        if not has_class and (key is None or not (page.loaders or "captcha" in _words(element))):
             continue
-        if not own and not (page.loaders or "captcha" in _words(element)):
-            continue
-        if page.is_dead(element) or _is_other(element) or _is_score(element):
-            continue
-        size = (element.get("data-size") or element.get("size") or "").strip().lower()
-        yield Widget(
-            element,
-            sitekey=key,
-            invisible=size == "invisible" or element.get("data-invisible") in ("1", "true") or _is_button(element),
-            enterprise=page.enterprise,
-            data_s=element.get("data-s") or None,
-            callback=(element.get("data-callback") or "").strip() or None,
-        )
+        if page.is_live(element) and not _is_other(element) and not _is_score(element):
+            yield Widget(
+                element,
+                sitekey=key,
+                invisible=_is_invisible(element),
+                enterprise=page.enterprise,
+                data_s=element.get("data-s") or None,
+                callback=(element.get("data-callback") or "").strip() or None,
+            )
 
 
 def _add_renders(page: Candidates, selector: Selector, widgets: dict[HtmlElement, Widget]) -> None:
+    """Add the widgets that inline scripts render."""
     selected: dict[str, list[HtmlElement]] = {}
     for render in page.inline.renders:
         for css in render.selectors:
             if css not in selected and len(selected) < MAX_SELECTORS:
-                selected[css] = [e for e in _select(selector, css) if not page.is_dead(e)]
-        targets = [e for css in render.selectors for e in selected.get(css, ())][:MAX_WIDGETS]
-        # Of several look-ups in a script, the widget's own is the innermost.
-        around = {ancestor for target in targets for ancestor in target.iterancestors()}
-        targets = [target for target in targets if target not in around]
-        if not targets and render.created and render.sitekey:
+                selected[css] = [element for element in _select(selector, css) if page.is_live(element)]
+        targets = [element for css in render.selectors for element in selected.get(css, ())][:MAX_WIDGETS]
+        # If a script looks up several nested elements, the innermost is the container.
+        outer = {ancestor for target in targets for ancestor in target.iterancestors()}
+        targets = [target for target in targets if target not in outer]
+        if not targets and render.creates_container and render.sitekey:
             targets = [selector.root]
         for target in targets:
-            inner = next((w for w in widgets if w is target or target in w.iterancestors()), target)
+            inner = next((e for e in widgets if e is target or target in e.iterancestors()), target)
             if inner not in widgets and len(widgets) >= MAX_WIDGETS:
                 return
             key = _key(inner.get("data-sitekey"))
             widget = widgets.setdefault(inner, Widget(inner, sitekey=key, invisible=_is_button(inner)))
+            enterprise = render.enterprise or page.enterprise
+            widget.merge(render.sitekey, invisible=render.invisible, enterprise=enterprise)
             widget.rendered = True
-            widget.sitekey = widget.sitekey or render.sitekey
-            widget.invisible = widget.invisible or render.invisible
-            widget.enterprise = widget.enterprise or render.enterprise or page.enterprise
             widget.handler = widget.handler or render.callback
 
 
 def _add_frames(page: Candidates, widgets: dict[HtmlElement, Widget]) -> None:
-    """What a browser had rendered when the page was saved."""
-    frames = [frame for frame in map(read_frame, page.frames) if frame and not page.is_dead(frame.element)]
-    asked = {frame.key for frame in frames if frame.kind == "bframe"}
-    known = {widget.sitekey for widget in widgets.values()}
+    """Add the widgets that a browser had rendered when the page was saved."""
+    frames = [frame for frame in map(read_frame, page.frames) if frame and page.is_live(frame.element)]
+    keys_with_pictures = {frame.key for frame in frames if frame.kind == "bframe"}
+    known_keys = {widget.sitekey for widget in widgets.values()}
     for frame in frames:
         if frame.kind != "anchor":
             continue
         ancestors = set(frame.element.iterancestors())
-        widget = next((w for w in widgets.values() if w.element in ancestors), None)
+        widget = next((widget for widget in widgets.values() if widget.element in ancestors), None)
         if widget is None and frame.invisible:
-            # A badge: of the widget that is known already, of an invisible one, or of v3, which never asks.
-            widget = next((w for w in widgets.values() if w.sitekey == frame.key), None)
-            if widget is None and (frame.key not in asked or frame.key in page.score_keys):
+            # A badge belongs to a known widget, to an invisible one, or to v3, which never shows pictures.
+            widget = next((widget for widget in widgets.values() if widget.sitekey == frame.key), None)
+            if widget is None and (frame.key not in keys_with_pictures or frame.key in page.score_keys):
                 continue
+        if widget is None and frame.key in known_keys and not frame.invisible and len(widgets) == 1:
+            widget = next(iter(widgets.values()))
         if widget is None:
-            if frame.key in known and not frame.invisible and len(widgets) == 1:
-                widget = next(iter(widgets.values()))
-            elif len(widgets) < MAX_WIDGETS:
-                place = container(frame)
-                widget = widgets.setdefault(place, Widget(place, invisible=frame.invisible))
-            else:
+            if len(widgets) >= MAX_WIDGETS:
                 continue
-        widget.sitekey = widget.sitekey or frame.key
-        widget.enterprise = widget.enterprise or frame.enterprise
-        widget.invisible = widget.invisible or frame.invisible
+            container = find_container(frame)
+            widget = widgets.setdefault(container, Widget(container, invisible=frame.invisible))
+        widget.merge(frame.key, invisible=frame.invisible, enterprise=frame.enterprise)
         widget.data_s = widget.data_s or frame.data_s
 
 
 def _add_fallbacks(page: Candidates, widgets: dict[HtmlElement, Widget]) -> None:
-    """``noscript`` with Google's own form for browsers without scripts: it names the key of the widget beside it."""
+    """Add the site keys of the ``noscript`` elements that show Google's form for browsers without scripts.
+
+    The key belongs to a widget without one, or to the element beside the ``noscript``.
+    """
     for element in page.frames:
         frame = read_frame(element)
         noscript = next(element.iterancestors("noscript"), None)
@@ -178,9 +169,7 @@ def _add_fallbacks(page: Candidates, widgets: dict[HtmlElement, Widget]) -> None
         keyless = next((widget for widget in widgets.values() if widget.sitekey is None), None)
         if keyless is not None:
             keyless.sitekey = frame.key
-        elif page.is_dead(noscript) or len(widgets) >= MAX_WIDGETS:
-            continue
-        else:
+        elif page.is_live(noscript) and len(widgets) < MAX_WIDGETS:
             before = noscript.getprevious()
             beside = before if before is not None and "captcha" in _words(before) else noscript.getparent()
             if beside is not None:
@@ -188,46 +177,37 @@ def _add_fallbacks(page: Candidates, widgets: dict[HtmlElement, Widget]) -> None
 
 
 def _plugin(page: Candidates) -> dict[HtmlElement, Widget]:
-    """An empty element called a captcha, filled by a script that is not on the page from a key that is."""
+    """Return the widget of an empty captcha element, which an external script renders with the page's only site key."""
     keys = {key for _, key in page.inline.keys} - page.score_keys
-    if len(keys) != 1 or not page.loads_widgets or page.others:
+    if len(keys) != 1 or not page.loads_widgets or page.loads_other_captcha:
         return {}
     for element in page.elements:
         empty = len(element) == 0 and not (element.text or "").strip()
         if not empty or element.tag not in ("div", "span", "p"):
             continue
-        if not (page.is_dead(element) or _is_other(element) or _is_score(element)):
-            size = (element.get("data-size") or "").strip().lower()
-            return {element: Widget(element, invisible=size == "invisible", enterprise=page.enterprise)}
+        if page.is_live(element) and not _is_other(element) and not _is_score(element):
+            return {element: Widget(element, invisible=_is_invisible(element), enterprise=page.enterprise)}
     return {}
 
 
-def _complete(page: Candidates, widgets: Iterable[Widget]) -> None:
-    """Keys for the widgets without one: the key of a script element, or the only one that the page names."""
-    keyless = [widget for widget in widgets if widget.sitekey is None]
-    if not keyless:
-        return
-    keys = set(page.script_keys) or {key for _, key in page.inline.keys} - page.score_keys
-    if len(keys) == 1:
-        key = keys.pop()
-        for widget in keyless:
-            widget.sitekey = key
-
-
 def _live(page: Candidates, widgets: dict[HtmlElement, Widget]) -> list[Widget]:
-    """The widgets that a browser would show, with their keys as far as they are to be had."""
-    _complete(page, widgets.values())
+    """Return the widgets that a browser would show, with the page's only site key where they have none."""
+    keyless = [widget for widget in widgets.values() if widget.sitekey is None]
+    if keyless:
+        keys = set(page.script_keys) or {key for _, key in page.inline.keys} - page.score_keys
+        for widget in keyless:
+            widget.sitekey = next(iter(keys)) if len(keys) == 1 else None
     return [widget for widget in widgets.values() if _is_live(page, widget)]
 
 
 def _is_live(page: Candidates, widget: Widget) -> bool:
     if widget.sitekey is not None:
         return widget.sitekey not in page.score_keys
-    return widget.rendered or (page.loads_widgets and not page.others)
+    return widget.rendered or (page.loads_widgets and not page.loads_other_captcha)
 
 
 def _position(element: HtmlElement) -> list[int]:
-    """Something that sorts elements into document order."""
+    """Return the indexes of the element and its ancestors, which sort elements in document order."""
     position = []
     parent = element.getparent()
     while parent is not None:
@@ -238,23 +218,23 @@ def _position(element: HtmlElement) -> list[int]:
 
 def _select(selector: Selector, css: str) -> list[HtmlElement]:
     simple = _SIMPLE.fullmatch(css)
-    if simple:  # what scripts mostly look up, without the way through XPath that is made for the occasion
+    if simple:  # The most common selectors need no XPath expression of their own.
         identity, name = simple.groups()
         found = _BY_ID(selector.root, id=identity) if identity else _BY_CLASS(selector.root, name=name)
         return [a.getparent() for a in found if identity or name in a.split()][:MAX_WIDGETS]
     try:
         return [found.root for found in selector.css(css)[:MAX_WIDGETS]]
-    except (ValueError, ExpressionError, SelectorError):  # jQuery knows selectors that CSS does not
+    except (ValueError, ExpressionError, SelectorError):  # jQuery has selectors that CSS lacks.
         return []
 
 
 def _key(value: str | None) -> str | None:
     value = (value or "").strip().strip("'\"")
-    return value if _KEY.fullmatch(value) else None
+    return value if SITEKEY.fullmatch(value) else None
 
 
 def _words(element: HtmlElement) -> str:
-    """Everything that the element says about itself, but for its keys."""
+    """Return the tag and all attributes of ``element`` in lower case."""
     return " ".join((str(element.tag), *element.keys(), *element.values())).lower()
 
 
@@ -262,14 +242,19 @@ def _is_button(element: HtmlElement) -> bool:
     return element.tag in ("button", "input")
 
 
+def _is_invisible(element: HtmlElement) -> bool:
+    size = (element.get("data-size") or element.get("size") or "").strip().lower()
+    return size == "invisible" or element.get("data-invisible") in ("1", "true") or _is_button(element)
+
+
 def _is_other(element: HtmlElement) -> bool:
-    """The element belongs to another vendor's captcha."""
+    """Return whether ``element`` belongs to another vendor's captcha."""
     words = f"{element.get('class') or ''} {element.get('id') or ''}".lower()
     return any(name in words for name in _OTHER) or bool(_OTHER_KEY.match((element.get("data-sitekey") or "").strip()))
 
 
 def _is_score(element: HtmlElement) -> bool:
-    """The element belongs to reCAPTCHA v3: it says so, it is a hidden field, or it names an action for its button."""
+    """Return whether ``element`` belongs to reCAPTCHA v3: it says so, is a hidden field, or a button with an action."""
     if element.tag == "input" and (element.get("type") or "").lower() == "hidden":
         return True
     kind = (element.get("data-type"), element.get("data-version"), element.get("data-recaptcha-version"))

@@ -13,6 +13,8 @@ from math import isfinite
 from lxml.etree import iterwalk
 from lxml.html import HtmlElement
 
+from scrapy_omocaptcha.forms.page import iter_texts
+
 SUBMIT_TYPES = frozenset({"submit", "image"})
 BUTTON_TYPES = SUBMIT_TYPES | {"button", "reset"}
 
@@ -149,18 +151,8 @@ def _disabled(option: HtmlElement) -> bool:
 
 
 def _option_text(option: HtmlElement) -> str:
-    texts = [option.text or ""]
-    walk = iterwalk(option, events=("start", "end", "comment", "pi"))
-    for event, element in walk:
-        if element is option:
-            continue
-        if event != "start":
-            texts.append(element.tail or "")
-        elif element.tag in ("script", "option", "select"):
-            walk.skip_subtree()
-        else:
-            texts.append(element.text or "")
-    return " ".join(re.split(f"[{_WHITESPACE}]+", "".join(texts).strip(_WHITESPACE)))
+    text = "".join(iter_texts(option, ("script", "option", "select")))
+    return " ".join(re.split(f"[{_WHITESPACE}]+", text.strip(_WHITESPACE)))
 
 
 def _newlines(text: str) -> str:

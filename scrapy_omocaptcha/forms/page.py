@@ -1,10 +1,13 @@
-"""Parsing a response into the page that a browser would make of it."""
+"""Parsing a response as a browser parses a page, and reading the text of its elements."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Container, Iterator
 from contextlib import suppress
 
+from lxml.etree import iterwalk
+from lxml.html import HtmlElement
 from parsel import Selector
 from scrapy.http import HtmlResponse, Response, XmlResponse
 
@@ -30,3 +33,18 @@ def parse_page(response: Response) -> Selector | None:
         return None
     # Scrapy parses XHTML as XML, in which forms and scripts are not what they are in HTML.
     return Selector(text=text, type="html")
+
+
+def iter_texts(root: HtmlElement, skipped: Container[str]) -> Iterator[str]:
+    """Yield the pieces of text in ``root`` in document order, without the content of the tags in ``skipped``."""
+    yield root.text or ""
+    walk = iterwalk(root, events=("start", "end", "comment", "pi"))
+    for event, element in walk:
+        if element is root:
+            continue
+        if event != "start":
+            yield element.tail or ""
+        elif element.tag in skipped:
+            walk.skip_subtree()
+        else:
+            yield element.text or ""

@@ -1,7 +1,7 @@
-"""Test a spider against captchas without an account, a network or a captcha.
+"""Test a spider against captchas without an account, a network or a real captcha.
 
-:class:`OmoCaptchaService` is a complete OMOcaptcha that runs on loopback, :class:`WalledSite` a shop behind a
-wall that only the service's tokens open::
+:class:`OmoCaptchaService` is a complete OMOcaptcha on loopback, and :class:`WalledSite` a shop behind a wall that only
+accepts the service's tokens::
 
     from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
 
@@ -9,9 +9,9 @@ wall that only the service's tokens open::
         crawl(MySpider, start=f"{site.url}/catalogue/", settings=service.settings)
         assert (site.challenges, site.accepted, len(service.jobs)) == (1, 1, 1)
 
-For pytest see :mod:`scrapy_omocaptcha.testing.pytest_plugin`. To look at it by hand::
+For pytest, see :mod:`scrapy_omocaptcha.testing.pytest_plugin`. To try it by hand::
 
-    python -m scrapy_omocaptcha.testing --wall redirect
+    scrapy omocaptcha simulate --wall redirect
 """
 
 from scrapy_omocaptcha.testing.account import Job, Outcome

@@ -1,7 +1,7 @@
-"""The offline service's books: jobs, tokens and money.
+"""The jobs, tokens and money of the offline service.
 
-Knows neither HTTP nor the words of an API version, so that every version speaks for the same account. The
-clock is the caller's, and every method may be called from any thread.
+Both versions of the API use the same account, so this module knows nothing of HTTP or of either version. The caller
+provides the clock, and every method may be called from any thread.
 """
 
 from __future__ import annotations
@@ -23,37 +23,37 @@ if TYPE_CHECKING:
     SolveSeconds = float | Sequence[float] | Callable[[int], float]
 
 TOKEN_SECONDS = 120.0
-"""How long Google honours a token."""
+"""How long Google accepts a token."""
 
 FIRST_JOB_ID = 1_000_001
 
 Outcome = Literal["token", "fail", "never", "refused", "vanished", "rejected", "stale"]
-"""What becomes of a job:
+"""What happens to a job:
 
 ``token``
-    it is solved.
+    It is solved.
 ``fail``
-    it ends without a token.
+    It ends without a token.
 ``never``
-    it never ends.
+    It never ends.
 ``refused``
-    the create call says no; no job is made, nothing is charged.
+    It is not created, and nothing is charged.
 ``vanished``
-    it is made, and the service then no longer knows it.
+    It is created, but the service doesn't know it afterwards.
 ``rejected``
-    it is solved, with a token that no site accepts.
+    It is solved, with a token that no site accepts.
 ``stale``
-    it is solved, with a token that is too old when it arrives.
+    It is solved, with a token that is already too old.
 """
 
 INVALID = "ERROR_INVALID_TASK_DATA"
-"""Version 2's error code for a job that is not taken."""
+"""Version 2's error code for a refused job."""
 
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
 
 class RefusedError(Exception):
-    """The service says no to a call. The text is what it says, ``code`` what version 2 calls that."""
+    """A refused call. The text is the service's message, ``code`` the error code in version 2."""
 
     def __init__(self, message: str, code: str = INVALID) -> None:
         super().__init__(message)
@@ -62,37 +62,37 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One job as the service knows it. Times are seconds of the service's clock."""
+    """State of one job at the service. Times are seconds of the service's clock."""
 
     id: int
     kind: str
-    """The kind of captcha that was ordered: version 1's ``type_job_id``, version 2's task type."""
+    """Kind of captcha: ``type_job_id`` in version 1, the type of the task in version 2."""
     page: str
     sitekey: str
     invisible: bool
     outcome: Outcome
     created_at: float
     ready_at: float
-    """When it is or was done; infinite for a job that never ends."""
+    """When the job ends; infinite for a job that never ends."""
     cost: float
-    """US dollars."""
+    """Price in US dollars."""
     state: Literal["running", "solved", "failed"] = "running"
     questions: int = 0
-    """How often its result was asked for."""
+    """How often its result was requested."""
     answered_at: float | None = None
-    """When its end was first told to the client."""
+    """When the client first received its result."""
     verdicts: tuple[str, ...] = ()
-    """What each ``siteverify`` of its token came to: ``"accepted"`` or an error code."""
+    """Result of each ``siteverify`` of its token: ``"accepted"`` or an error code."""
 
     @property
     def used(self) -> bool:
-        """Its token was accepted by a site."""
+        """Whether a site accepted its token."""
         return "accepted" in self.verdicts
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to become of a job that is yet to be made."""
+    """What will happen to a future job."""
 
     outcome: Outcome = "token"
     seconds: float | None = None
@@ -104,14 +104,14 @@ class Plan:
 class _Token:
     sitekey: str
     hostname: str
-    made_at: float
-    good: bool
-    """False: no site is to accept it."""
+    created_at: float
+    valid: bool
+    """False if no site may accept it."""
     verdicts: list[str] = field(default_factory=list)
 
 
 class Account:
-    """One customer of the service."""
+    """Account of one customer of the service."""
 
     def __init__(
         self,
@@ -131,30 +131,30 @@ class Account:
         self._plans: deque[Plan] = deque()
         self._chance: tuple[random.Random, float, tuple[Outcome, ...]] | None = None
         self._lock = threading.RLock()
-        # siteverify tells the hour; it runs along with the clock of the account.
+        # siteverify returns dates, which follow the clock of the account.
         self._epoch = datetime.now(timezone.utc) - timedelta(seconds=clock())
 
     def plan(self, plans: Iterable[Plan]) -> None:
-        """Queue what becomes of the next jobs."""
+        """Add plans for the next jobs."""
         with self._lock:
             self._plans.extend(plans)
 
     def plan_randomly(self, rate: float, seed: int, outcomes: Sequence[Outcome]) -> None:
-        """Let this share of all jobs without a plan end in one of ``outcomes``."""
+        """Choose the outcome of this share of all jobs without a plan from ``outcomes``."""
         with self._lock:
             self._chance = (random.Random(seed), rate, tuple(outcomes))
 
     def create(self, *, kind: str, page: str, sitekey: str, invisible: bool) -> int:
-        """Make a job, charge it, and return its id.
+        """Create a job, charge it, and return its id.
 
-        :raises RefusedError: the balance is too small, or a plan says so.
+        :raises RefusedError: when the balance is too low, or the plan is to refuse.
         """
         with self._lock:
             if self.balance < self.price:
                 raise RefusedError("Your balance is not enough to create this job.", "ERROR_ZERO_BALANCE")
             plan = self._next_plan()
             if plan.outcome == "refused":
-                raise RefusedError(plan.message or "The service does not take this job.", plan.code or INVALID)
+                raise RefusedError(plan.message or "This job is refused.", plan.code or INVALID)
             number = len(self._jobs)
             now = self.clock()
             seconds = self._seconds(number) if plan.seconds is None else plan.seconds
@@ -173,10 +173,10 @@ class Account:
             self._jobs[job.id] = job
             return job.id
 
-    def ask(self, job_id: int) -> tuple[Literal["running", "solved", "failed"], str]:
-        """The state of a job and, once it is solved, its token.
+    def result(self, job_id: int) -> tuple[Literal["running", "solved", "failed"], str]:
+        """Return the state of a job and its token, which is empty until the job is solved.
 
-        :raises RefusedError: there is no such job.
+        :raises RefusedError: when there is no such job.
         """
         with self._lock:
             job = self._jobs.get(job_id)
@@ -187,42 +187,42 @@ class Account:
             answered_at = now if job.answered_at is None and state != "running" else job.answered_at
             self._jobs[job_id] = replace(job, questions=job.questions + 1, answered_at=answered_at)
             if state == "solved" and job_id not in self._job_tokens:
-                made_at = job.ready_at - (TOKEN_SECONDS + 1 if job.outcome == "stale" else 0.0)
-                good = job.outcome != "rejected"
-                self._job_tokens[job_id] = self._mint(job.sitekey, job.page, made_at, good=good)
+                created_at = job.ready_at - (TOKEN_SECONDS + 1 if job.outcome == "stale" else 0.0)
+                valid = job.outcome != "rejected"
+                self._job_tokens[job_id] = self._mint(job.sitekey, job.page, created_at, valid=valid)
             return state, self._job_tokens.get(job_id, "")
 
     def mint(self, sitekey: str, page: str) -> str:
-        """A fresh token that no job was made for."""
+        """Create a token without a job."""
         with self._lock:
-            return self._mint(sitekey, page, self.clock(), good=True)
+            return self._mint(sitekey, page, self.clock(), valid=True)
 
     def verify(self, token: str, sitekey: str) -> dict[str, Any]:
-        """Answer as Google's ``siteverify`` does; a token that is accepted is thereby used up."""
+        """Check a token as Google's ``siteverify`` does. A token that is accepted is thereby used up."""
         with self._lock:
             known = self._tokens.get(token)
-            error = self._what_is_wrong(known, sitekey) if token else "missing-input-response"
+            error = self._token_error(known, sitekey) if token else "missing-input-response"
             if known is not None:
                 known.verdicts.append(error or "accepted")
             if error or known is None:
                 return {"success": False, "error-codes": [error]}
-            made = self._epoch + timedelta(seconds=known.made_at)
+            created = self._epoch + timedelta(seconds=known.created_at)
             return {
                 "success": True,
-                "challenge_ts": made.strftime("%Y-%m-%dT%H:%M:%SZ"),
+                "challenge_ts": created.strftime("%Y-%m-%dT%H:%M:%SZ"),
                 "hostname": known.hostname,
             }
 
     @property
     def jobs(self) -> tuple[Job, ...]:
-        """Every job so far, in the order in which they were made."""
+        """All jobs in the order of their creation."""
         with self._lock:
             now = self.clock()
             return tuple(self._snapshot(job, now) for job in self._jobs.values())
 
     @property
     def charged(self) -> float:
-        """US dollars taken for jobs so far."""
+        """US dollars charged for jobs so far."""
         with self._lock:
             return float(self.price * len(self._jobs))
 
@@ -247,15 +247,15 @@ class Account:
             return self._solve_seconds
         return self._solve_seconds[number % len(self._solve_seconds)]
 
-    def _mint(self, sitekey: str, page: str, made_at: float, *, good: bool) -> str:
+    def _mint(self, sitekey: str, page: str, created_at: float, *, valid: bool) -> str:
         token = "03AFcWeA" + secrets.token_urlsafe(360)
-        self._tokens[token] = _Token(sitekey, urlsplit(page).hostname or "", made_at, good)
+        self._tokens[token] = _Token(sitekey, urlsplit(page).hostname or "", created_at, valid)
         return token
 
-    def _what_is_wrong(self, token: _Token | None, sitekey: str) -> str | None:
-        if token is None or token.sitekey != sitekey or not token.good:
+    def _token_error(self, token: _Token | None, sitekey: str) -> str | None:
+        if token is None or token.sitekey != sitekey or not token.valid:
             return "invalid-input-response"
-        if "accepted" in token.verdicts or self.clock() - token.made_at > TOKEN_SECONDS:
+        if "accepted" in token.verdicts or self.clock() - token.created_at > TOKEN_SECONDS:
             return "timeout-or-duplicate"
         return None
 

@@ -1,4 +1,4 @@
-"""What the offline service writes down of a call: one frozen record, and one line for a person."""
+"""Record a call to the offline service, and format it as a log line."""
 
 from __future__ import annotations
 
@@ -9,39 +9,39 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from scrapy_omocaptcha.testing.faults import Kind
 
-_TOLD = ("job_id", "taskId", "status", "message", "errorCode", "balance")
+_LOGGED_FIELDS = ("job_id", "taskId", "status", "message", "errorCode", "balance")
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One HTTP request that reached the service, whatever became of it."""
+    """One HTTP request to the service."""
 
     at: float
-    """Seconds of the service's clock."""
+    """Time of arrival by the service's clock, in seconds."""
     name: str
-    """``"createJob"``, ``"createTask"`` and so on; empty for a path that is no call of the API."""
+    """Name such as ``"createJob"`` or ``"createTask"``, empty for a path outside of the API."""
     method: str
     path: str
     body: Any
-    """The decoded JSON without its credential; None if it was not JSON."""
+    """Decoded JSON without the credential, or None if it was not JSON."""
     authorised: bool
-    """It carried the right API token."""
+    """Whether the API token was right."""
     status: int
-    """Of the answer as it was meant, 0 where nothing was done for the request."""
+    """HTTP status of the answer before a fault changed it; 0 if a fault replaced the answer."""
     answer: str
-    """The text of the answer as it was meant."""
+    """Text of the answer before a fault changed it."""
     fault: Kind | None
-    """What went wrong on the way."""
+    """Fault that was applied."""
 
 
-def line_of(call: Call) -> str:
-    """One line for a person; it holds no token."""
+def format_call(call: Call) -> str:
+    """Format a call as a line for the log, without any token."""
     try:
         answer = json.loads(call.answer)
     except ValueError:
         answer = {}
-    told = [f"{key}={answer[key]}" for key in _TOLD if key in answer]
-    sent = call.body if isinstance(call.body, dict) else {}
-    asked = "".join(f" {key}={sent[key]}" for key in ("job_id", "taskId") if key in sent)
-    went_wrong = f" [fault: {call.fault}]" if call.fault else ""
-    return f"service {call.name or call.path}{asked} -> {' '.join(told) or call.status or 'nothing'}{went_wrong}"
+    received = [f"{key}={answer[key]}" for key in _LOGGED_FIELDS if key in answer]
+    body = call.body if isinstance(call.body, dict) else {}
+    sent = "".join(f" {key}={body[key]}" for key in ("job_id", "taskId") if key in body)
+    fault = f" [fault: {call.fault}]" if call.fault else ""
+    return f"service {call.name or call.path}{sent} -> {' '.join(received) or call.status or 'nothing'}{fault}"

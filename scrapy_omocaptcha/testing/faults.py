@@ -1,7 +1,7 @@
-"""What can go wrong with one answer, and when it does.
+"""Break answers on purpose.
 
-Shared by the offline service (where a fault is booked for a call) and the sites (where it is booked for a
-path). A connection that is refused cannot be had for one call: stop the server for that, and start it again.
+The offline service applies faults to calls, the sites to paths. A single connection cannot be refused: stop the server
+for that, and start it again.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ Kind = Literal[
     "wrong_gzip",
     "endless",
 ]
-"""The faults. Of the first four the server does nothing for the request; all others strike when it is done.
+"""Kinds of faults. The first four happen before the request is processed, all others afterwards.
 
 ``reset``
-    the connection breaks.
+    The connection is reset.
 ``too_many``
     HTTP 429 with a Retry-After of ``seconds``.
 ``server_error``
@@ -45,40 +45,40 @@ Kind = Literal[
 ``redirect``
     HTTP 307 to ``location``.
 ``reset_after``
-    the connection breaks in the place of the answer.
+    The connection is reset instead of the answer.
 ``bad_gateway``
-    HTTP 502 with an HTML page in the place of the answer.
+    HTTP 502 with an HTML page instead of the answer.
 ``slow``
-    the answer comes in two halves, ``seconds`` apart.
+    The answer is sent in two halves, ``seconds`` apart.
 ``hang``
-    no answer comes.
+    No answer is sent.
 ``truncated``
-    the connection ends in the middle of the body.
+    The connection is closed in the middle of the body.
 ``empty``
     HTTP 200 with an empty body.
 ``html``
     HTTP 200 with an HTML page.
 ``wrong_type``
-    JSON, but a list.
+    A JSON list.
 ``wrong_encoding``
-    the answer in UTF-16, said to be UTF-8.
+    The answer in UTF-16, declared as UTF-8.
 ``wrong_gzip``
-    the answer said to be compressed, which it is not.
+    The answer declared as gzip, but not compressed.
 ``endless``
-    a body that does not end.
+    A body without an end.
 """
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
-NOTHING_DONE: frozenset[Kind] = frozenset({"reset", "too_many", "server_error", "redirect"})
-"""Faults that strike before anything was done for the request."""
+UNPROCESSED: frozenset[Kind] = frozenset({"reset", "too_many", "server_error", "redirect"})
+"""Faults that happen before the request is processed."""
 
 HTML = "<!DOCTYPE html><html><head><title>Error</title></head><body><h1>It is broken</h1></body></html>"
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault; ``seconds`` and ``location`` matter to the kinds that say so."""
+    """One fault. Only some kinds use ``seconds`` and ``location``."""
 
     kind: Kind
     seconds: float = 1.0
@@ -86,38 +86,38 @@ class Fault:
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
-            raise ValueError(f"{self.kind!r} is no fault; there are {', '.join(KINDS)}")
+            raise ValueError(f"{self.kind!r} is not a fault: choose from {', '.join(KINDS)}")
 
     @property
-    def nothing_done(self) -> bool:
-        """It strikes before anything was done for the request."""
-        return self.kind in NOTHING_DONE
+    def unprocessed(self) -> bool:
+        """Whether it happens before the request is processed."""
+        return self.kind in UNPROCESSED
 
 
 class Faults:
-    """Which requests go wrong: those that were booked, then those that chance picks. Safe in any thread."""
+    """Queue of faults for coming requests, and a random share for all others. It may be used from any thread."""
 
     def __init__(self) -> None:
-        self._booked: list[tuple[str, Fault]] = []
+        self._queue: list[tuple[str, Fault]] = []
         self._chance: tuple[random.Random, float, tuple[Fault, ...], frozenset[str]] | None = None
         self._lock = threading.Lock()
 
-    def book(self, target: str, fault: Fault, times: int) -> None:
-        """Let the next ``times`` requests for ``target`` (``"*"``: for anything) go wrong."""
+    def add(self, target: str, fault: Fault, times: int) -> None:
+        """Queue a fault for the next ``times`` requests to ``target``, where ``"*"`` stands for any target."""
         with self._lock:
-            self._booked.extend([(target, fault)] * times)
+            self._queue.extend([(target, fault)] * times)
 
-    def by_chance(self, rate: float, seed: int, faults: Sequence[Fault], targets: Sequence[str]) -> None:
-        """Let this share of all requests for ``targets`` (none: for anything) go wrong; rate 0 ends it."""
+    def set_random(self, rate: float, seed: int, faults: Sequence[Fault], targets: Sequence[str]) -> None:
+        """Break this share of the requests to ``targets``, where none stands for all."""
         with self._lock:
             self._chance = (random.Random(seed), rate, tuple(faults), frozenset(targets))
 
-    def draw(self, target: str) -> Fault | None:
-        """What goes wrong with a request for ``target`` that has just arrived."""
+    def take(self, target: str) -> Fault | None:
+        """Return the fault for a new request to ``target``, removing it from the queue."""
         with self._lock:
-            for index, (wanted, fault) in enumerate(self._booked):
+            for index, (wanted, fault) in enumerate(self._queue):
                 if wanted in (target, "*"):
-                    del self._booked[index]
+                    del self._queue[index]
                     return fault
             if self._chance is not None:
                 dice, rate, faults, targets = self._chance
@@ -126,31 +126,33 @@ class Faults:
             return None
 
 
-async def strike(
+async def apply_fault(
     fault: Fault,
     request: web.Request,
     answer: web.Response | None,
     pause: Callable[[float | None], Awaitable[bool]],
 ) -> web.StreamResponse:
-    """Answer ``request`` as ``fault`` has it.
+    """Answer ``request`` with ``fault``.
 
-    :param answer: what would have been sent; None if nothing was done for the request.
-    :param pause: lets seconds pass (None: all the time there is); True when the server is to stop.
+    :param answer: the answer without the fault, or None if the request was not processed.
+    :param pause: function that waits for a number of seconds (None: for ever) and returns whether the server is being
+        stopped.
     """
     if fault.kind == "hang":
         await pause(None)
     if fault.kind in ("reset", "reset_after", "hang"):
-        _break(request)
+        if request.transport is not None:
+            request.transport.abort()
         return web.Response()
     if answer is None:
-        return _refusal(fault)
+        return _refuse(fault)
     if fault.kind in ("slow", "truncated", "endless"):
-        return await _piecemeal(fault, request, answer, pause)
-    return _spoilt(fault, answer)
+        return await _stream(fault, request, answer, pause)
+    return _spoil(fault, answer)
 
 
-def _refusal(fault: Fault) -> web.Response:
-    """What a server says that did nothing."""
+def _refuse(fault: Fault) -> web.Response:
+    """Return the answer of a server that did not process the request."""
     if fault.kind == "too_many":
         return web.Response(status=429, headers={"Retry-After": f"{fault.seconds:g}"})
     if fault.kind == "redirect":
@@ -158,8 +160,8 @@ def _refusal(fault: Fault) -> web.Response:
     return web.Response(status=500, text=HTML, content_type="text/html")
 
 
-def _spoilt(fault: Fault, answer: web.Response) -> web.Response:
-    """A whole answer that is not what it should be."""
+def _spoil(fault: Fault, answer: web.Response) -> web.Response:
+    """Return a complete but wrong answer."""
     headers = {"Content-Type": answer.headers["Content-Type"]}
     body = _body(answer)
     if fault.kind == "bad_gateway":
@@ -175,20 +177,20 @@ def _spoilt(fault: Fault, answer: web.Response) -> web.Response:
     return web.Response(body=body, headers={**headers, "Content-Encoding": "gzip"})
 
 
-async def _piecemeal(
+async def _stream(
     fault: Fault,
     request: web.Request,
     answer: web.Response,
     pause: Callable[[float | None], Awaitable[bool]],
 ) -> web.StreamResponse:
-    """An answer that comes bit by bit: slow, truncated, endless."""
+    """Send an answer in parts: slow, truncated, or endless."""
     body = _body(answer)
     half = len(body) // 2
     response = web.StreamResponse(status=answer.status, headers=answer.headers)
     response.cookies.update(answer.cookies)
     if fault.kind != "endless":
         response.content_length = len(body) + (fault.kind == "truncated")
-    # Such an answer may well end with its client: either this is cancelled, or the next write tells.
+    # The client may disconnect at any time, which cancels this coroutine or makes the next write fail.
     with suppress(ConnectionResetError):
         await response.prepare(request)
         await response.write(body[:half])
@@ -196,7 +198,7 @@ async def _piecemeal(
             await pause(fault.seconds)
             await response.write(body[half:])
             return response
-        # The pause also lets others in while a client reads as fast as this writes.
+        # The pause lets other requests run even if the client reads as fast as this coroutine writes.
         while fault.kind == "endless" and not await pause(0):
             await response.write(b" " * 65536)
     if request.transport is not None:
@@ -206,8 +208,3 @@ async def _piecemeal(
 
 def _body(answer: web.Response) -> bytes:
     return answer.body if isinstance(answer.body, bytes) else b""
-
-
-def _break(request: web.Request) -> None:
-    if request.transport is not None:
-        request.transport.abort()

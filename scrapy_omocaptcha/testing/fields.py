@@ -1,4 +1,4 @@
-"""How the offline service reads the fields of a call: strictly, with a refusal that names the field."""
+"""Read the fields of a call to the offline service strictly: errors name the field."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 
 def text(data: Mapping[str, Any], *spellings: str) -> str:
-    """The field that the documents spell in these ways; a client may send any, or all with one value."""
+    """Return the text of a field that has several documented names. A client may send one or all, with one value."""
     values = {spelling: data[spelling] for spelling in spellings if spelling in data}
     for spelling, value in values.items():
         if not isinstance(value, str) or not value:
-            raise RefusedError(f"Field {spelling} is not a text.")
+            raise RefusedError(f"Field {spelling} must be a string.")
     if not values:
         raise RefusedError(f"Missing field: {spellings[0]}.")
     if len(set(values.values())) > 1:
@@ -25,27 +25,27 @@ def text(data: Mapping[str, Any], *spellings: str) -> str:
 
 
 def address(data: Mapping[str, Any], *spellings: str) -> str:
-    """As :func:`text`, for the address of a page."""
+    """Return a field as :func:`text` does, and check that it is the URL of a page."""
     value = text(data, *spellings)
     try:
         parts = urlsplit(value)
     except ValueError:
         parts = None
     if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
-        raise RefusedError("The address of the page is not one.")
+        raise RefusedError("The URL of the page is invalid.")
     return value
 
 
 def flag(data: Mapping[str, Any], name: str) -> bool:
-    """A truth value that may be missing: then it is False."""
+    """Return a boolean field, False if it is missing."""
     value = data.get(name, False)
     if not isinstance(value, bool):
-        raise RefusedError(f"Field {name} is not a boolean.")
+        raise RefusedError(f"Field {name} must be a boolean.")
     return value
 
 
 def checked(body: object, credential: str, secret: str) -> Mapping[str, Any]:
-    """``body`` if it is a JSON object whose field ``credential`` is ``secret``."""
+    """Return ``body``, having checked that it is a JSON object whose field ``credential`` is ``secret``."""
     if not isinstance(body, dict):
         raise RefusedError("The body is not a JSON object.")
     if body.get(credential) != secret:

@@ -1,6 +1,6 @@
-"""Who may pass a wall: sessions, their CSRF fields, and what a good token wins.
+"""Decide which visits may pass a wall: sessions, CSRF fields, tokens and clearances.
 
-Pure: knows no HTTP and no HTML, only visits, a clock and a function that checks tokens.
+This module knows neither HTTP nor HTML, only visits, a clock, and a function that checks tokens.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ CLEARANCE_COOKIE = "clearance"
 CSRF_FIELD = "csrf"
 NEXT_FIELD = "next"
 BUTTON = ("action", "continue")
-"""The submit button's name and value, which the site wants to have been sent where a person presses it."""
+"""Name and value of the submit button. They must be sent where a person would press it."""
 
-PRESSED = frozenset({"checkbox", "explicit", "no_key", "enterprise", "data_s"})
-"""Widgets beside which a person presses the submit button; elsewhere a script submits, without it."""
+WITH_BUTTON = frozenset({"checkbox", "explicit", "no_key", "enterprise", "data_s"})
+"""Widgets with a submit button for a person to press. With any other, a script submits the form without it."""
 
 CSRF = "csrf"
 INCOMPLETE = "incomplete-form"
@@ -36,7 +36,7 @@ NEVER = "not-good-enough"
 
 @dataclass(slots=True)
 class Session:
-    """What a site remembers of one visitor."""
+    """State of one visitor at a site."""
 
     id: str
     csrf: str
@@ -46,15 +46,15 @@ class Session:
 
 @dataclass(slots=True)
 class _Clearance:
-    won_at: float
+    granted_at: float
     pages: int = 0
 
 
 class Gate:
-    """The memory of one walled site.
+    """Sessions and clearances of one walled site.
 
-    :param siteverify: answers for a token as Google's does.
-    :param hostnames: hosts for which a token may have been made.
+    :param siteverify: function that checks a token as Google's ``siteverify`` does.
+    :param hostnames: hosts whose tokens are accepted.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Gate:
         self._clearances: dict[str, _Clearance] = {}
 
     def session(self, visit: Visit) -> Session:
-        """The visitor's session; a visitor who brings no cookie of one gets a new one."""
+        """Return the session of the visit's cookie, or else a new one."""
         known = self._sessions.get(visit.cookies.get(SESSION_COOKIE, ""))
         if known is not None:
             known.is_new = False
@@ -82,8 +82,8 @@ class Gate:
         self._sessions[session.id] = session
         return session
 
-    def lets_in(self, visit: Visit, session: Session) -> bool:
-        """The visitor may see a page without a token; the page is counted."""
+    def allows(self, visit: Visit, session: Session) -> bool:
+        """Return whether a visit may see a page without a token, and count the page if so."""
         if session.pages < self.wall.free_pages:
             session.pages += 1
             return True
@@ -92,33 +92,36 @@ class Gate:
         if clearance is None:
             return False
         seconds, pages = self.wall.clearance_seconds, self.wall.clearance_pages
-        if seconds is not None and self._clock() - clearance.won_at >= seconds:
+        if seconds is not None and self._clock() - clearance.granted_at >= seconds:
             return False
         if pages is not None and clearance.pages >= pages:
             return False
         clearance.pages += 1
         return True
 
-    def judge(self, fields: Mapping[str, str], session: Session) -> str | None:
-        """None for a good submission, else what is wrong with it. A token that gets looked at is spent."""
+    def check_form(self, fields: Mapping[str, str], session: Session) -> str | None:
+        """Check a submitted form. Return None if it is good, or else an error code.
+
+        The token is used up, unless the form is refused before it is checked.
+        """
         if self.wall.form != "none" and not hmac.compare_digest(
             fields.get(CSRF_FIELD, "").encode(), session.csrf.encode()
         ):
             return CSRF
-        if self.wall.widget in PRESSED and fields.get(BUTTON[0]) != BUTTON[1]:
+        if self.wall.widget in WITH_BUTTON and fields.get(BUTTON[0]) != BUTTON[1]:
             return INCOMPLETE
-        problem = self.check_token(fields.get(TOKEN_FIELD, ""))
-        return problem if problem or self.wall.opens else NEVER
+        error = self.check_token(fields.get(TOKEN_FIELD, ""))
+        return error if error or self.wall.opens else NEVER
 
     def check_token(self, token: str) -> str | None:
-        """None for a token that is good, else the error code. A good token is thereby spent."""
+        """Check a token, which uses it up. Return None if it is good, or else an error code."""
         verdict = self._siteverify(token)
         if not verdict["success"]:
             return str(verdict["error-codes"][0])
         return None if verdict["hostname"] in self._hostnames else FOREIGN_HOST
 
-    def clear(self, session: Session) -> str | None:
-        """Give the session its clearance: the value of a new cookie, or None where that is not the way."""
+    def grant_clearance(self, session: Session) -> str | None:
+        """Grant the session its clearance, and return the value of a new cookie if the wall uses one."""
         if self.wall.clearance == "none":
             return None
         if self.wall.clearance == "session":

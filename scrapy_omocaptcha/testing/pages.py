@@ -1,4 +1,4 @@
-"""The HTML of a site: its ordinary pages and its challenge. Every value that comes in is escaped."""
+"""Write the HTML of a site: its ordinary pages and its challenge. All values from outside are escaped."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from html import escape
 from typing import TYPE_CHECKING
 
-from scrapy_omocaptcha.testing.gate import BUTTON, CSRF_FIELD, NEXT_FIELD, PRESSED
+from scrapy_omocaptcha.testing.gate import BUTTON, CSRF_FIELD, NEXT_FIELD, WITH_BUTTON
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,7 +18,7 @@ FOREIGN_TARGET = "http://verify.example/check"
 
 
 def document(title: str, body: str, head: str = "") -> str:
-    """A whole page; ``body`` and ``head`` are HTML, ``title`` is text."""
+    """Return a page. ``body`` and ``head`` are HTML, ``title`` is text."""
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f"<title>{escape(title)}</title>\n{head}\n</head>\n<body>\n{body}\n</body>\n</html>\n"
@@ -26,7 +26,7 @@ def document(title: str, body: str, head: str = "") -> str:
 
 
 def hidden(fields: Iterable[tuple[str, str]]) -> str:
-    """Hidden inputs."""
+    """Return hidden inputs."""
     return "\n".join(f'<input type="hidden" name="{escape(name)}" value="{escape(value)}">' for name, value in fields)
 
 
@@ -40,25 +40,25 @@ def challenge(
     csrf: str,
     target: str,
     carried: Iterable[tuple[str, str]] = (),
-    problem: str = "",
+    error: str = "",
 ) -> str:
-    """The page that is shown in the place of ``target`` (its path and query).
+    """Return the page that is shown instead of ``target``, a path with its query.
 
-    :param carried: fields of a POST that the form is to repeat.
-    :param problem: why the last try was not good enough.
+    :param carried: fields of a POST that the form repeats.
+    :param error: why the previous submission was rejected.
     """
     head, widget, script = _widget(wall, sitekey, target)
-    told = f'<p class="error">That did not work ({escape(problem)}). Please try again.</p>\n' if problem else ""
+    message = f'<p class="error">That did not work ({escape(error)}). Please try again.</p>\n' if error else ""
     fields = [(CSRF_FIELD, csrf), (NEXT_FIELD, target)] if wall.form != "page" else [(CSRF_FIELD, csrf), *carried]
     inner = f"{hidden(fields)}\n{widget}"
-    if wall.widget in PRESSED:
+    if wall.widget in WITH_BUTTON:
         inner += f'\n<button type="submit" name="{BUTTON[0]}" value="{BUTTON[1]}">Continue</button>'
     elif wall.widget == "invisible":
         inner += '\n<button type="button" onclick="grecaptcha.execute()">Continue</button>'
     form = f'<form id="challenge" {_destination(wall)}>\n{inner}\n</form>' if wall.form != "none" else widget
     return document(
         "Please confirm you are not a robot",
-        f"<h1>Please confirm you are not a robot</h1>\n{told}"
+        f"<h1>Please confirm you are not a robot</h1>\n{message}"
         f"<p>The page you asked for is shown once you have ticked the box.</p>\n{form}\n{script}",
         head,
     )
@@ -73,7 +73,7 @@ def _destination(wall: Wall) -> str:
 
 
 def _widget(wall: Wall, sitekey: str, target: str) -> tuple[str, str, str]:
-    """What the head, the form and the end of the body hold for the widget."""
+    """Return the widget's markup in the head, in the form, and at the end of the body."""
     submit = '<script>function passed(token) { document.getElementById("challenge").submit(); }</script>'
     div = f'<div class="g-recaptcha" data-sitekey="{sitekey}"'
     if wall.widget == "button":
@@ -89,11 +89,11 @@ def _widget(wall: Wall, sitekey: str, target: str) -> tuple[str, str, str]:
         source = API_SCRIPT.replace("api.js", "api.js?onload=ready&amp;render=explicit")
         return script + source, '<div id="captcha"></div>', ""
     if wall.widget == "callback":
-        place = json.dumps(target).replace("<", "\\u003c")  # so that no address can end the script
+        location = json.dumps(target).replace("<", "\\u003c")  # A target with "</script>" must not end the script.
         script = (
             "<script>\nfunction passed(token) {\n"
             '  fetch("/verify", {method: "POST", headers: {"Content-Type": "application/json"},\n'
-            f"    body: JSON.stringify({{token: token}})}}).then(function () {{ location = {place}; }});\n"
+            f"    body: JSON.stringify({{token: token}})}}).then(function () {{ location = {location}; }});\n"
             "}\n</script>"
         )
         return API_SCRIPT, f'{div} data-callback="passed"></div>', script
@@ -107,7 +107,7 @@ def _widget(wall: Wall, sitekey: str, target: str) -> tuple[str, str, str]:
 
 
 def csrf_failure() -> str:
-    """The refusal of a form that was made for another session."""
+    """Return the page that refuses a form of another session."""
     return document(
         "Forbidden",
         "<h1>Forbidden</h1>\n<p>CSRF verification failed: this form belongs to another session.</p>",
@@ -115,7 +115,7 @@ def csrf_failure() -> str:
 
 
 def thanks(target: str) -> str:
-    """What a wall may say in the place of the page."""
+    """Return the page that thanks for a token."""
     return document("Thank you", f'<h1>Thank you</h1>\n<p><a href="{escape(target)}">Go on</a></p>')
 
 
@@ -123,12 +123,12 @@ def thanks(target: str) -> str:
 
 
 def home() -> str:
-    """The start of the site."""
+    """Return the home page."""
     return document("A small shop", '<h1>A small shop</h1>\n<p><a href="/catalogue/">Everything we have</a></p>')
 
 
 def catalogue(number: int, last: int, items: range) -> str:
-    """Page ``number`` of ``last``, with links to its items and to the next page."""
+    """Return page ``number`` of ``last``, with links to its items and to the next page."""
     listed = "\n".join(
         f'<li class="item"><a href="/item/{item}">Thing {item}</a> <span class="price">{item}.50</span></li>'
         for item in items
@@ -141,7 +141,7 @@ def catalogue(number: int, last: int, items: range) -> str:
 
 
 def item(number: int) -> str:
-    """The page of one item."""
+    """Return the page of one item."""
     return document(
         f"Thing {number}",
         f'<h1>Thing {number}</h1>\n<p class="price">{number}.50</p>\n<p>Well made, and the only one of its kind.</p>',
@@ -149,18 +149,18 @@ def item(number: int) -> str:
 
 
 def search(method: str, fields: Iterable[tuple[str, str]]) -> str:
-    """What a search found. It says how it was asked, so that a test sees that the question arrived whole."""
-    told = "\n".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in fields)
-    return document("Search", f'<h1>Found</h1>\n<p class="asked">{escape(method)}</p>\n<dl>\n{told}\n</dl>')
+    """Return a search result, which repeats method and fields so that tests can check that they arrived."""
+    pairs = "\n".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in fields)
+    return document("Search", f'<h1>Found</h1>\n<p class="asked">{escape(method)}</p>\n<dl>\n{pairs}\n</dl>')
 
 
 def free(number: int) -> str:
-    """A page that is never walled."""
+    """Return a page that is never walled."""
     return document(f"Free {number}", f"<h1>Free {number}</h1>\n<p>Anyone may read this.</p>")
 
 
 def contact(sitekey: str) -> str:
-    """A page with a content of its own, and a widget in its contact form: not a challenge."""
+    """Return a page with a widget in its contact form. It has content of its own, so it is not a challenge."""
     return document(
         "How to reach us",
         "<h1>How to reach us</h1>\n"
@@ -179,7 +179,7 @@ def contact(sitekey: str) -> str:
 
 
 def version3(sitekey: str) -> str:
-    """A page that uses reCAPTCHA v3, which no job is for."""
+    """Return a page that uses reCAPTCHA v3."""
     return document(
         "Newsletter",
         '<h1>Newsletter</h1>\n<form action="/v3" method="post"><input name="email"></form>\n'
@@ -189,16 +189,16 @@ def version3(sitekey: str) -> str:
     )
 
 
-def signup(sitekey: str, problem: str = "") -> str:
-    """An ordinary page whose form wants a token together with its fields."""
-    told = f'<p class="error">{escape(problem)}</p>\n' if problem else ""
+def signup(sitekey: str, error: str = "") -> str:
+    """Return an ordinary page whose form needs a token among its fields."""
+    message = f'<p class="error">{escape(error)}</p>\n' if error else ""
     return document(
         "Sign up",
         "<h1>Sign up for our letter</h1>\n"
         "<p>Four times a year we write about what is new in the shop, who made it and how. The letter costs"
         " nothing, goes to nobody else, and ends with one click. The last ones were about glass, about rope,"
         " and about a boat that took eleven winters to build.</p>\n"
-        f'{told}<form action="/signup" method="post">\n'
+        f'{message}<form action="/signup" method="post">\n'
         '<input name="name">\n<input name="email" type="email">\n'
         f'<div class="g-recaptcha" data-sitekey="{sitekey}"></div>\n'
         '<button type="submit">Sign up</button>\n</form>',
@@ -207,5 +207,5 @@ def signup(sitekey: str, problem: str = "") -> str:
 
 
 def welcome(name: str) -> str:
-    """The answer to a good sign-up."""
+    """Return the answer to a successful sign-up."""
     return document("Welcome", f'<h1>Welcome, <span class="name">{escape(name)}</span></h1>')

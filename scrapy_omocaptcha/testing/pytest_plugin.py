@@ -1,11 +1,10 @@
-"""Fixtures for the tests of a project that uses us.
+"""Fixtures for the tests of projects that use this package.
 
-One line in the project's ``conftest.py`` turns them on::
+Enable them in the project's ``conftest.py``::
 
     pytest_plugins = ["scrapy_omocaptcha.testing.pytest_plugin"]
 
-They are not registered with pytest by an entry point: that would import Scrapy in every test run of every project that
-shares the environment.
+There is no pytest entry point, since it would import Scrapy in every test run of every project in the environment.
 """
 
 from __future__ import annotations
@@ -25,14 +24,14 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def omocaptcha_service() -> Iterator[OmoCaptchaService]:
-    """An offline OMOcaptcha that solves at once and is stopped after the test."""
+    """Run an offline OMOcaptcha that solves at once until the test ends."""
     with OmoCaptchaService() as service:
         yield service
 
 
 @pytest.fixture
 def omocaptcha_site(omocaptcha_service: OmoCaptchaService) -> Iterator[Callable[..., WalledSite]]:
-    """Starts a :class:`WalledSite` of ``omocaptcha_service``, with that class's arguments, until the test is over.
+    """Return a function that starts a :class:`WalledSite` of ``omocaptcha_service`` until the test ends.
 
     ::
 

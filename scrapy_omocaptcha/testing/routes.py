@@ -1,4 +1,4 @@
-"""Which path of the offline service is which call of which version of the API."""
+"""Map the paths of the offline service to the calls of both versions of the API."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ class Route(NamedTuple):
     """One call of the API."""
 
     name: str
-    """Such as ``"createJob"``; empty for a path that is no call."""
+    """Name such as ``"createJob"``, empty for a path outside of the API."""
     method: str
     answer: Callable[[object], str]
-    """Turns the decoded body, or None, into the text of the answer."""
+    """Function from the decoded body, or None, to the text of the answer."""
 
     def respond(self, method: str, body: object) -> web.Response:
-        """The HTTP answer; business errors come with status 200."""
+        """Return the HTTP response. Errors of the API have status 200."""
         if not self.name:
             return web.Response(status=404, text="Not found")
         if method != self.method:
@@ -35,11 +35,11 @@ class Route(NamedTuple):
         return web.Response(text=self.answer(body), content_type="application/json")
 
 
-_NOWHERE = Route("", "", lambda body: "")
+_NOT_FOUND = Route("", "", lambda body: "")
 
 
 class Routes:
-    """The calls of both versions. Other services of version 2's protocol have it at the root of their host."""
+    """All calls by path. Version 2 is also served at the root, as by other services with the same protocol."""
 
     def __init__(self, jobs: version1.Version1, tasks: version2.Version2) -> None:
         self._by_path = {PRICE_LIST_PATH: Route("getServicePrice", "GET", lambda body: tasks.price_list())}
@@ -48,5 +48,5 @@ class Routes:
                 self._by_path[f"{base}/{name}"] = Route(name, "POST", partial(version.answer, name))
 
     def find(self, path: str) -> Route:
-        """The call at ``path``, or one without a name that answers 404."""
-        return self._by_path.get(path, _NOWHERE)
+        """Return the call at ``path``, or one without a name that answers 404."""
+        return self._by_path.get(path, _NOT_FOUND)

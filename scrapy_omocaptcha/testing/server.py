@@ -1,8 +1,7 @@
-"""One HTTP server on loopback, in a thread with an event loop of its own.
+"""Run an HTTP server on loopback, in a thread with its own event loop.
 
-The thread is the point: the offline service and the sites are used from spiders under any reactor, from
-spiders in other processes and from plain tests, so they must not share an event loop with what they are used
-by. Nothing here knows what is served.
+Spiders under any reactor, spiders in other processes, and plain tests use the offline service and the sites, which
+therefore must not share an event loop with them.
 """
 
 from __future__ import annotations
@@ -22,21 +21,21 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-LARGEST_BODY = 16 * 2**20
-"""Bytes of a request that are read; hostile forms are a few MB."""
+MAX_BODY = 16 * 2**20
+"""Longest body of a request, in bytes. Hostile forms have a few MB."""
 
-CROWD = 1024
-"""Connections that may come at once; the system lets each that is beyond wait for a second or more."""
+BACKLOG = 1024
+"""How many connections may wait to be accepted. Any more would be delayed by a second or longer."""
 
-PORT_TRIES = 20
-"""How often a free port is looked for that is free on every one of several addresses."""
+PORT_ATTEMPTS = 20
+"""How many ports are tried to find one that is free on every host."""
 
 
 class LoopbackServer(ABC):
-    """A server that runs from :meth:`start` to :meth:`stop`, or as long as a ``with`` block.
+    """HTTP server that runs from :meth:`start` to :meth:`stop`, or as long as a ``with`` block.
 
     :param hosts: loopback addresses to listen on, all with the same port.
-    :param port: 0 takes a free one; ``port`` then holds it, and a server that is started again keeps it.
+    :param port: 0 for any free port. It is then stored in ``port``, and kept when the server is started again.
     """
 
     def __init__(self, hosts: Sequence[str], port: int) -> None:
@@ -48,7 +47,7 @@ class LoopbackServer(ABC):
 
     @abstractmethod
     async def _handle(self, request: web.Request) -> web.StreamResponse:
-        """Answer one request; runs in the server's thread."""
+        """Answer one request. This runs in the server's thread."""
 
     @property
     def origin(self) -> str:
@@ -56,13 +55,13 @@ class LoopbackServer(ABC):
         return f"http://{self.hosts[0]}:{self.port}"
 
     def start(self) -> None:
-        """Listen; once this returns, connections are accepted.
+        """Start to accept connections.
 
-        :raises OSError: an address cannot be listened on.
-        :raises RuntimeError: the server runs already.
+        :raises OSError: when an address is not available.
+        :raises RuntimeError: when the server is already running.
         """
         if self._thread is not None:
-            raise RuntimeError(f"{type(self).__name__} runs already, at {self.origin}")
+            raise RuntimeError(f"{type(self).__name__} is already running at {self.origin}")
         sockets = _listen(self.hosts, self.port)
         self.port = sockets[0].getsockname()[1]
         ready = threading.Event()
@@ -75,16 +74,16 @@ class LoopbackServer(ABC):
         ready.wait()
 
     def stop(self) -> None:
-        """Drop what is under way, close all connections and end the thread. Harmless when not running.
+        """Abort all requests, close all connections, and end the thread. Does nothing when not running.
 
-        Until the next :meth:`start` connections are refused: this is how a test takes the service down.
+        Connections are refused until the next :meth:`start`.
         """
         thread, self._thread = self._thread, None
         if thread is None:
             return
         assert self._loop is not None
         assert self._stopping is not None
-        with suppress(RuntimeError):  # the loop is closed: the thread has ended by itself
+        with suppress(RuntimeError):  # The loop is closed, since the thread has ended by itself.
             self._loop.call_soon_threadsafe(self._stopping.set)
         thread.join()
 
@@ -98,7 +97,7 @@ class LoopbackServer(ABC):
         self.stop()
 
     async def _pause(self, seconds: float | None) -> bool:
-        """Let ``seconds`` pass (None: for ever). True, and at once, when the server is to stop."""
+        """Wait for ``seconds``, or for ever if None. Return early, with True, when the server is being stopped."""
         assert self._stopping is not None
         try:
             return await asyncio.wait_for(self._stopping.wait(), seconds)
@@ -108,14 +107,14 @@ class LoopbackServer(ABC):
     async def _run(self, sockets: list[socket.socket], ready: threading.Event) -> None:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
-        application = web.Application(client_max_size=LARGEST_BODY)
+        application = web.Application(client_max_size=MAX_BODY)
         application.router.add_route("*", "/{path:.*}", self._handle)
-        # A handler that is cancelled when its client goes away lets a hanging answer end with its client.
+        # With handler_cancellation, a handler that hangs ends when its client disconnects.
         runner = web.AppRunner(application, access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
         try:
             await runner.setup()
             for listening in sockets:
-                await web.SockSite(runner, listening, backlog=CROWD).start()
+                await web.SockSite(runner, listening, backlog=BACKLOG).start()
             ready.set()
             await self._stopping.wait()
         finally:
@@ -124,17 +123,17 @@ class LoopbackServer(ABC):
 
 
 def _listen(hosts: Sequence[str], port: int) -> list[socket.socket]:
-    """Listening sockets on one port of every host."""
-    for attempt in range(PORT_TRIES):
+    """Return a listening socket for each host, all on the same port."""
+    for attempt in range(PORT_ATTEMPTS):
         with ExitStack() as opened:
             try:
                 first = opened.enter_context(socket.create_server((hosts[0], port)))
                 chosen = first.getsockname()[1]
                 rest = [opened.enter_context(socket.create_server((host, chosen))) for host in hosts[1:]]
             except OSError:
-                if port or attempt == PORT_TRIES - 1:
+                if port or attempt == PORT_ATTEMPTS - 1:
                     raise
                 continue
             opened.pop_all()
             return [first, *rest]
-    raise AssertionError("the last try returns or raises")
+    raise AssertionError("the last attempt returns or raises")

@@ -1,4 +1,4 @@
-"""A complete OMOcaptcha that runs offline: both versions of the API, the account behind them and ``siteverify``.
+"""A complete OMOcaptcha that runs offline: both versions of the API, their account, and ``siteverify``.
 
 ::
 
@@ -7,8 +7,8 @@
         ...  # crawl with service.settings
         assert len(service.jobs) == 2
 
-It sells tokens that only its own ``siteverify`` accepts, and so the sites of ``site.py``. Nothing in it
-solves a captcha, and it never connects to anything.
+Its tokens are only accepted by its own ``siteverify``, which the sites of ``site.py`` use. It solves no captcha and
+connects to nothing.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from aiohttp import web
 
 from scrapy_omocaptcha.testing.account import OUTCOMES, Account, Job, Outcome, Plan
-from scrapy_omocaptcha.testing.calls import Call, line_of
-from scrapy_omocaptcha.testing.faults import KINDS, Fault, Faults, Kind, strike
+from scrapy_omocaptcha.testing.calls import Call, format_call
+from scrapy_omocaptcha.testing.faults import KINDS, Fault, Faults, Kind, apply_fault
 from scrapy_omocaptcha.testing.routes import BASE_PATHS, CREDENTIALS, PRICE_LIST_PATH, Routes
 from scrapy_omocaptcha.testing.server import LoopbackServer
 from scrapy_omocaptcha.testing.version1 import Shape, Version1
@@ -37,23 +37,29 @@ SITEVERIFY_PATH = "/recaptcha/api/siteverify"
 
 
 class OmoCaptchaService(LoopbackServer):
-    """The service, on loopback, in a thread of its own.
+    """Offline OMOcaptcha that runs on loopback in its own thread.
 
-    It speaks both versions of its API at once, for one account. Version 2 is served at the root of the host too, where
-    the other services of that protocol have it: :attr:`origin` is a base URL as theirs.
+    It serves both versions of the API for one account. Version 2 is also served at the root of the host, as by other
+    services with the same protocol: use :attr:`origin` as their base URL.
 
-    :param port: 0 takes a free one.
-    :param api_version: the one that :attr:`url` and :attr:`settings` lead to: 1 (jobs) or 2 (tasks).
-    :param api_token: the credential that calls have to carry.
-    :param balance: US dollars in the account.
-    :param price: US dollars a job.
-    :param solve_seconds: how long a job takes: one number, a sequence that is gone through again and again,
-        or a function of the job's number (the first is 0).
-    :param clock: the seconds by which jobs get done and tokens grow old; a test passes its own and turns it.
-    :param shape: which of the documented spellings the answers of version 1 use; may be changed later.
-    :param task_shape: the same for version 2, and for the other services that speak it.
-    :param on_event: gets a line of text for each call, in the server's thread. Never holds a token.
+    :param port: 0 for any free port.
+    :param api_version: version in :attr:`url` and :attr:`settings`: 1 (jobs) or 2 (tasks).
+    :param api_token: credential that calls must have.
+    :param balance: balance of the account in US dollars.
+    :param price: price of a job in US dollars.
+    :param solve_seconds: how long a job takes: a number, a sequence that is repeated, or a function of the job's number
+        (from 0).
+    :param clock: clock for jobs and tokens, in seconds. Tests can pass one that they control.
+    :param shape: variants of the answers in version 1.
+    :param task_shape: variants of the answers in version 2, those of other services included.
+    :param on_event: function that gets a line of text, without any token, for each call. It is called in the server's
+        thread.
     """
+
+    shape: Shape
+    """Variants of the answers in version 1. They may be changed at any time."""
+    task_shape: TaskShape
+    """Variants of the answers in version 2. They may be changed at any time."""
 
     def __init__(
         self,
@@ -76,16 +82,19 @@ class OmoCaptchaService(LoopbackServer):
         self.api_token = api_token
         self.clock = clock
         self._account = Account(balance=balance, price=price, solve_seconds=solve_seconds, clock=clock)
-        self._version1 = Version1(self._account, api_token, shape or Shape())
-        self._version2 = Version2(self._account, api_token, task_shape or TaskShape())
-        self._routes = Routes(self._version1, self._version2)
+        self.shape = shape or Shape()
+        self.task_shape = task_shape or TaskShape()
+        self._routes = Routes(
+            Version1(self._account, api_token, lambda: self.shape),
+            Version2(self._account, api_token, lambda: self.task_shape),
+        )
         self._faults = Faults()
         self._calls: list[Call] = []
         self._secrets: dict[str, str] = {}
         self._lock = threading.Lock()
         self._on_event = on_event or (lambda line: None)
 
-    # What a user needs to get at it
+    # Addresses and settings
 
     @property
     def url(self) -> str:
@@ -94,17 +103,17 @@ class OmoCaptchaService(LoopbackServer):
 
     @property
     def price_list_url(self) -> str:
-        """Version 2's list of prices, in the place of OMOcaptcha's public address."""
+        """URL of version 2's price list, instead of OMOcaptcha's public one."""
         return f"{self.origin}{PRICE_LIST_PATH}?type=service"
 
     @property
     def siteverify_url(self) -> str:
-        """Where a site may check tokens over HTTP, in the place of Google's address."""
+        """URL where a site can check tokens over HTTP, instead of Google's."""
         return f"{self.origin}{SITEVERIFY_PATH}"
 
     @property
     def settings(self) -> dict[str, str | float]:
-        """The settings that turn a Scrapy project to this service, and let it ask as often as a test wants."""
+        """Settings with which a Scrapy project uses this service, and polls it at short intervals."""
         settings: dict[str, str | float] = {
             "OMOCAPTCHA_API_URL": self.url,
             "OMOCAPTCHA_API_TOKEN": self.api_token,
@@ -112,51 +121,33 @@ class OmoCaptchaService(LoopbackServer):
         }
         if self.api_version == 1:
             return settings
-        # Version 2's list of prices is asked of OMOcaptcha alone.
+        # The price list of version 2 is only requested from OMOcaptcha itself.
         return {**settings, "OMOCAPTCHA_API_VERSION": 2, "OMOCAPTCHA_PRICE": float(self._account.price)}
 
-    # What happened
+    # Past calls and jobs
 
     @property
     def calls(self) -> tuple[Call, ...]:
-        """Every request so far, in the order of arrival."""
+        """All requests in the order of arrival."""
         with self._lock:
             return tuple(self._calls)
 
     @property
     def jobs(self) -> tuple[Job, ...]:
-        """Every job so far, in the order in which they were made."""
+        """All jobs in the order of their creation."""
         return self._account.jobs
 
     @property
     def charged(self) -> float:
-        """US dollars taken for jobs so far."""
+        """US dollars charged for jobs so far."""
         return self._account.charged
 
     @property
     def balance(self) -> float:
-        """US dollars left."""
+        """Balance of the account in US dollars."""
         return float(self._account.balance)
 
-    # What is to happen
-
-    @property
-    def shape(self) -> Shape:
-        """Which of the documented spellings the answers of version 1 use."""
-        return self._version1.shape
-
-    @shape.setter
-    def shape(self, shape: Shape) -> None:
-        self._version1.shape = shape
-
-    @property
-    def task_shape(self) -> TaskShape:
-        """Which of the ways that there are the answers of version 2 take."""
-        return self._version2.shape
-
-    @task_shape.setter
-    def task_shape(self, shape: TaskShape) -> None:
-        self._version2.shape = shape
+    # Future jobs and faults
 
     def next_job(
         self,
@@ -167,18 +158,18 @@ class OmoCaptchaService(LoopbackServer):
         message: str = "",
         code: str = "",
     ) -> None:
-        """Say what becomes of the next ``times`` jobs; several calls queue up.
+        """Set what happens to the next ``times`` jobs that have not been planned yet.
 
         :param outcome: see :data:`~scrapy_omocaptcha.testing.account.Outcome`.
-        :param seconds: how long these jobs take; None: as the service says.
-        :param message: what the service says of a refused job.
-        :param code: version 2's error code for it.
+        :param seconds: how long these jobs take, None for the default.
+        :param message: message for a refused job.
+        :param code: error code for a refused job in version 2.
         """
         _check(outcome, OUTCOMES)
         self._account.plan([Plan(outcome, seconds, message, code)] * times)
 
     def random_jobs(self, rate: float, *, seed: int, outcomes: Sequence[Outcome] = OUTCOMES[1:]) -> None:
-        """Let this share of the jobs that :meth:`next_job` does not speak for end in one of ``outcomes``."""
+        """Choose the outcome of this share of the jobs from ``outcomes``. :meth:`next_job` takes precedence."""
         for outcome in outcomes:
             _check(outcome, OUTCOMES)
         self._account.plan_randomly(rate, seed, outcomes)
@@ -186,12 +177,11 @@ class OmoCaptchaService(LoopbackServer):
     def fault(
         self, call: str, kind: Kind, *, times: int = 1, seconds: float = 1.0, location: str = "/elsewhere"
     ) -> None:
-        """Let the next ``times`` calls of this name (``"*"``: of any) go wrong.
+        """Break the next ``times`` calls of this name, where ``"*"`` stands for any name.
 
-        :param kind: see :data:`~scrapy_omocaptcha.testing.faults.Kind`, which also says what ``seconds`` and
-            ``location`` are for.
+        :param kind: see :data:`~scrapy_omocaptcha.testing.faults.Kind`, also for ``seconds`` and ``location``.
         """
-        self._faults.book(call, Fault(kind, seconds, location), times)
+        self._faults.add(call, Fault(kind, seconds, location), times)
 
     def random_faults(
         self,
@@ -203,28 +193,27 @@ class OmoCaptchaService(LoopbackServer):
         seconds: float = 1.0,
         location: str = "/elsewhere",
     ) -> None:
-        """Let this share of all calls (or of those named) go wrong; the same ones for the same seed
-        and the same order of calls."""
-        self._faults.by_chance(rate, seed, [Fault(kind, seconds, location) for kind in kinds], calls)
+        """Break this share of all calls, or of those named: always the same for the same seed and order of calls."""
+        self._faults.set_random(rate, seed, [Fault(kind, seconds, location) for kind in kinds], calls)
 
-    # What a site asks
+    # Tokens at sites
 
     def register_site(self, sitekey: str, secret: str) -> None:
-        """Let ``siteverify`` over HTTP know ``secret`` as that of ``sitekey``; else a key is its own."""
+        """Set the secret of ``sitekey`` for ``siteverify`` over HTTP. By default, it is the key itself."""
         with self._lock:
             self._secrets[secret] = sitekey
 
     def siteverify(self, token: str, sitekey: str) -> dict[str, Any]:
-        """Answer as Google's ``siteverify`` does. A token that is accepted is thereby used up.
+        """Check a token as Google's ``siteverify`` does. A token that is accepted is thereby used up.
 
-        ``{"success": True, "challenge_ts": …, "hostname": …}`` or ``{"success": False, "error-codes": […]}`` with
-        ``timeout-or-duplicate`` (used, or older than two minutes) or ``invalid-input-response`` (unknown, or of
-        another site key).
+        :returns: ``{"success": True, "challenge_ts": …, "hostname": …}`` or ``{"success": False, "error-codes": […]}``
+            with ``timeout-or-duplicate`` (used, or older than two minutes) or ``invalid-input-response`` (unknown, or
+            of another site key).
         """
         return self._account.verify(token, sitekey)
 
     def mint(self, sitekey: str, page: str = "http://127.0.0.1/") -> str:
-        """A fresh token that no job was made for, to try a site by hand."""
+        """Create a token without a job, to try a site by hand."""
         return self._account.mint(sitekey, page)
 
     # HTTP
@@ -237,11 +226,11 @@ class OmoCaptchaService(LoopbackServer):
             body = json.loads(await request.read())
         except ValueError:
             body = None
-        fault = self._faults.draw(route.name) if route.name else None
-        answer = None if fault and fault.nothing_done else route.respond(request.method, body)
+        fault = self._faults.take(route.name) if route.name else None
+        answer = None if fault and fault.unprocessed else route.respond(request.method, body)
         self._record(request, route.name, body, answer, fault)
         if fault is not None:
-            return await strike(fault, request, answer, self._pause)
+            return await apply_fault(fault, request, answer, self._pause)
         assert answer is not None
         return answer
 
@@ -273,9 +262,9 @@ class OmoCaptchaService(LoopbackServer):
         )
         with self._lock:
             self._calls.append(call)
-        self._on_event(line_of(call))
+        self._on_event(format_call(call))
 
 
 def _check(value: object, valid: Sequence[object]) -> None:
     if value not in valid:
-        raise ValueError(f"{value!r} is none of {', '.join(map(str, valid))}")
+        raise ValueError(f"{value!r} is not one of {', '.join(map(str, valid))}")

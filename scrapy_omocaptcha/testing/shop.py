@@ -1,7 +1,6 @@
-"""The shop behind the wall: which answer a visit gets.
+"""Answer the visits to a walled shop.
 
-Pure: from :class:`~scrapy_omocaptcha.testing.visit.Visit` to :class:`Answer`, with the gate's memory between;
-the server around it is in ``site.py``.
+A :class:`~scrapy_omocaptcha.testing.visit.Visit` becomes an :class:`Answer`; the server is in ``site.py``.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Answer:
-    """What a visit is told, and what came of it."""
+    """Answer to a visit."""
 
     body: str
     status: int = 200
@@ -42,7 +41,7 @@ class Answer:
 
 
 class Shop:
-    """Content, wall and the calls that want a token with them.
+    """Content of a site, behind a wall or not, and the endpoints that need a token.
 
     :param status: HTTP status of the challenge page.
     """
@@ -66,7 +65,7 @@ class Shop:
         self._items_per_page = items_per_page
 
     def answer(self, visit: Visit) -> Answer:
-        """The answer to a visit."""
+        """Answer a visit."""
         unwalled = self._unwalled(visit)
         if unwalled is not None:
             return unwalled
@@ -97,15 +96,15 @@ class Shop:
         return None
 
     def _page(self, visit: Visit) -> Answer | None:
-        """What is behind the wall at this path."""
+        """Return the page behind the wall, or None if there is none at this path."""
         path = visit.path
         if path == "/":
             return Answer(pages.home())
         if path == "/robots.txt":
             return Answer("User-agent: *\nAllow: /\n", content_type="text/plain")
         if path == "/search":
-            asked = (*visit.query, *visit.form)
-            return Answer(pages.search(visit.method, [pair for pair in asked if pair[0] != TOKEN_FIELD]))
+            fields = (*visit.query, *visit.form)
+            return Answer(pages.search(visit.method, [pair for pair in fields if pair[0] != TOKEN_FIELD]))
         number = 1 if path == "/catalogue/" else _number(path, "/page/")
         if number and number <= self._catalogue_pages:
             first = (number - 1) * self._items_per_page + 1
@@ -121,21 +120,20 @@ class Shop:
     def _walled(self, visit: Visit, page: Answer) -> Answer:
         session = self._gate.session(visit)
         page.shown = "page"
-        if self._gate.lets_in(visit, session):
-            return _known(page, session)
+        if self._gate.allows(visit, session):
+            return _with_cookies(page, session)
         if self._wall.form == "page" and visit.method == "POST" and visit.submits:
-            problem = self._gate.judge(dict(visit.form), session)
-            if problem is not None:
-                return self._turned_down(visit, session, problem, visit.target)
+            error = self._gate.check_form(dict(visit.form), session)
+            if error is not None:
+                return self._reject(visit, session, error, visit.target)
             page.token = "accepted"
-            return _known(page, session, self._gate.clear(session))
+            return _with_cookies(page, session, self._gate.grant_clearance(session))
         if self._wall.redirect:
-            where = f"/gate?{NEXT_FIELD}={quote(visit.target, safe='')}"
-            return _known(Answer("", 302, "sent on", headers={"Location": where}), session)
+            return _with_cookies(_redirect(f"/gate?{NEXT_FIELD}={quote(visit.target, safe='')}"), session)
         return self._challenge(visit, session, visit.target)
 
     def _checkpoint(self, visit: Visit) -> Answer:
-        """``/verify`` takes submissions; ``/gate`` shows the challenge and takes submissions."""
+        """Accept submissions at ``/verify`` and ``/gate``, and show the challenge at ``/gate``."""
         session = self._gate.session(visit)
         if self._wall.widget == "callback":
             return self._checkpoint_json(visit, session)
@@ -145,27 +143,24 @@ class Shop:
         if TOKEN_FIELD not in fields:
             if visit.path == "/gate":
                 return self._challenge(visit, session, target)
-            return _known(Answer("", 302, "sent on", headers={"Location": "/"}), session)
-        problem = self._gate.judge(fields, session)
-        if problem is not None:
-            return self._turned_down(visit, session, problem, target)
+            return _with_cookies(_redirect("/"), session)
+        error = self._gate.check_form(fields, session)
+        if error is not None:
+            return self._reject(visit, session, error, target)
         if self._wall.after == "thanks":
             answer = Answer(pages.thanks(target), shown="sent on")
         else:
-            where = target if self._wall.after == "back" else "/"
-            answer = Answer("", 302, "sent on", headers={"Location": where})
+            answer = _redirect(target if self._wall.after == "back" else "/")
         answer.token = "accepted"
-        return _known(answer, session, self._gate.clear(session))
+        return _with_cookies(answer, session, self._gate.grant_clearance(session))
 
     def _checkpoint_json(self, visit: Visit, session: Session) -> Answer:
-        problem = self._gate.judge({TOKEN_FIELD: _member(visit.json, "token")}, session)
-        if problem is not None:
-            return _known(_json({"ok": False, "error": problem}, self._status, problem), session)
-        return _known(_json({"ok": True}, 200, "accepted"), session, self._gate.clear(session))
+        error = self._gate.check_form({TOKEN_FIELD: _member(visit.json, "token")}, session)
+        if error is not None:
+            return _with_cookies(_json({"ok": False, "error": error}, self._status, error), session)
+        return _with_cookies(_json({"ok": True}, 200, "accepted"), session, self._gate.grant_clearance(session))
 
-    def _challenge(
-        self, visit: Visit, session: Session, target: str, problem: str = "", token: str | None = None
-    ) -> Answer:
+    def _challenge(self, visit: Visit, session: Session, target: str, error: str | None = None) -> Answer:
         carried = [pair for pair in visit.form if pair[0] not in (TOKEN_FIELD, CSRF_FIELD, BUTTON[0])]
         body = pages.challenge(
             self._wall,
@@ -173,52 +168,56 @@ class Shop:
             csrf=session.csrf,
             target=target,
             carried=carried,
-            problem=problem,
+            error=error or "",
         )
-        return _known(Answer(body, self._status, "challenge", token), session)
+        return _with_cookies(Answer(body, self._status, "challenge", error), session)
 
-    def _turned_down(self, visit: Visit, session: Session, problem: str, target: str) -> Answer:
-        if problem == CSRF:
-            return _known(Answer(pages.csrf_failure(), 403, "csrf", problem), session)
-        return self._challenge(visit, session, target, problem, problem)
+    def _reject(self, visit: Visit, session: Session, error: str, target: str) -> Answer:
+        if error == CSRF:
+            return _with_cookies(Answer(pages.csrf_failure(), 403, "csrf", error), session)
+        return self._challenge(visit, session, target, error)
 
-    # Tokens wanted before a request is sent
+    # Endpoints that need a token with the request
 
     def _signup(self, visit: Visit) -> Answer:
         if visit.method != "POST":
             return Answer(pages.signup(self._sitekey))
         fields = dict(visit.form)
         if not fields.get("name") or not fields.get("email"):
-            return Answer(pages.signup(self._sitekey, "Name and address are needed."), 400)
-        problem = self._gate.check_token(fields.get(TOKEN_FIELD, ""))
-        if problem is not None:
-            return Answer(pages.signup(self._sitekey, f"Not confirmed: {problem}."), 400, token=problem)
+            return Answer(pages.signup(self._sitekey, "Name and address are required."), 400)
+        error = self._gate.check_token(fields.get(TOKEN_FIELD, ""))
+        if error is not None:
+            return Answer(pages.signup(self._sitekey, f"Not confirmed: {error}."), 400, token=error)
         return Answer(pages.welcome(fields["name"]), token="accepted")
 
     def _api(self, visit: Visit) -> Answer | None:
-        places: dict[str, Callable[[], str]] = {
+        tokens: dict[str, Callable[[], str]] = {
             "/api/search": lambda: _member(visit.json, "token"),
             "/api/header": lambda: visit.headers.get("X-Captcha-Token", ""),
             "/api/query": lambda: dict(visit.query).get("token", ""),
             "/api/cookie": lambda: visit.cookies.get("captcha", ""),
         }
-        if visit.path not in places:
+        if visit.path not in tokens:
             return None
         if visit.path == "/api/search" and visit.method != "POST":
             return _json({"error": "POST only"}, 405, None)
-        problem = self._gate.check_token(places[visit.path]())
-        if problem is not None:
-            return _json({"error": problem}, 403, problem)
+        error = self._gate.check_token(tokens[visit.path]())
+        if error is not None:
+            return _json({"error": error}, 403, error)
         return _json({"items": ["Thing 1", "Thing 2"], "query": _member(visit.json, "q")}, 200, "accepted")
 
 
-def _known(answer: Answer, session: Session, clearance: str | None = None) -> Answer:
-    """Let the answer tell the visitor who they are, and what they have won."""
+def _with_cookies(answer: Answer, session: Session, clearance: str | None = None) -> Answer:
+    """Add the cookies of a new session and of a new clearance to an answer."""
     if session.is_new:
         answer.cookies[SESSION_COOKIE] = session.id
     if clearance is not None:
         answer.cookies[CLEARANCE_COOKIE] = clearance
     return answer
+
+
+def _redirect(location: str) -> Answer:
+    return Answer("", 302, "sent on", headers={"Location": location})
 
 
 def _json(value: object, status: int, token: str | None) -> Answer:
@@ -231,11 +230,11 @@ def _member(value: object, name: str) -> str:
 
 
 def _number(path: str, prefix: str) -> int:
-    """The positive number that follows ``prefix``, 0 if that is not the whole of the path."""
+    """Return the number that follows ``prefix``, or 0 if the rest of the path is not a number."""
     rest = path.removeprefix(prefix)
     return int(rest) if rest != path and rest.isascii() and rest.isdigit() and len(rest) < 10 else 0
 
 
 def _local(target: str) -> str:
-    """A path of this site; anything else leads home, so that the wall sends nobody elsewhere."""
+    """Return ``target`` if it is a path of this site, or else the home page, so that no form redirects elsewhere."""
     return target if target.startswith("/") and not target.startswith(("//", "/\\")) else "/"

@@ -1,4 +1,4 @@
-"""A small shop on loopback whose pages stand behind a wall.
+"""A small shop on loopback whose pages are behind a wall.
 
 ::
 
@@ -8,10 +8,10 @@
         assert site.challenges == 1
 
 ===================== ===================================================================================
-behind the wall       ``/``, ``/catalogue/``, ``/page/1``, ``/page/2``…, ``/item/1``…, ``/search`` (any verb)
+behind the wall       ``/``, ``/catalogue/``, ``/page/1``, ``/page/2``…, ``/item/1``…, ``/search`` (any method)
 never walled          ``/free/1``…, ``/contact`` (a widget in an ordinary page's form), ``/v3`` (version 3),
-                      ``/robots.txt`` unless it is to be
-wants a token at once ``POST /signup`` (form field), ``POST /api/search`` (JSON pointer ``/token``),
+                      ``/robots.txt`` unless ``robots_walled`` is set
+needs a token         ``POST /signup`` (form field), ``POST /api/search`` (JSON pointer ``/token``),
                       ``/api/header`` (``X-Captcha-Token``), ``/api/query`` (``token``), ``/api/cookie``
                       (``captcha``)
 ===================== ===================================================================================
@@ -27,12 +27,12 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from scrapy_omocaptcha.testing.faults import KINDS, Fault, Faults, Kind, strike
+from scrapy_omocaptcha.testing.faults import KINDS, Fault, Faults, Kind, apply_fault
 from scrapy_omocaptcha.testing.gate import Gate
 from scrapy_omocaptcha.testing.server import LoopbackServer
 from scrapy_omocaptcha.testing.shop import Shop
 from scrapy_omocaptcha.testing.visit import Visit, read_visit
-from scrapy_omocaptcha.testing.walls import Wall, wall_named
+from scrapy_omocaptcha.testing.walls import Wall, find_wall
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,17 +41,18 @@ if TYPE_CHECKING:
 
 
 class WalledSite(LoopbackServer):
-    """The site, on loopback, in a thread of its own.
+    """Walled shop that runs on loopback in its own thread.
 
-    :param service: whose tokens it accepts. Its clock is also the site's.
+    :param service: service whose tokens are accepted, and whose clock is used.
     :param wall: a :class:`Wall`, or the name of one of :data:`~scrapy_omocaptcha.testing.WALLS`.
     :param status: HTTP status of the challenge page.
-    :param gzip: compress answers for clients that take it.
-    :param robots_walled: ``/robots.txt`` stands behind the wall too.
-    :param hosts: loopback addresses, all with the same port; on Linux 127.0.0.2 and the like work at once.
-    :param sitekey: None makes one up.
-    :param free_delay: seconds that each ``/free/`` page takes.
-    :param on_event: gets a line of text for each request, in the server's thread. Never holds a token.
+    :param gzip: whether to compress answers for clients that accept it.
+    :param robots_walled: whether ``/robots.txt`` is behind the wall too.
+    :param hosts: loopback addresses, all with the same port. On Linux, all of 127.0.0.0/8 can be used.
+    :param sitekey: None for a random one.
+    :param free_delay: delay of each ``/free/`` page, in seconds.
+    :param on_event: function that gets a line of text, without any token, for each request. It is called in the
+        server's thread.
     """
 
     def __init__(
@@ -72,7 +73,7 @@ class WalledSite(LoopbackServer):
     ) -> None:
         super().__init__(hosts, port)
         self.service = service
-        self.wall = wall_named(wall) if isinstance(wall, str) else wall
+        self.wall = find_wall(wall) if isinstance(wall, str) else wall
         self.sitekey = sitekey or f"6LtestOnly{secrets.token_hex(15)}"
         self._gzip = gzip
         self._free_delay = free_delay
@@ -98,49 +99,49 @@ class WalledSite(LoopbackServer):
 
     @property
     def url(self) -> str:
-        """Scheme, first host and port, without a slash at the end."""
+        """Scheme, first host and port, without a trailing slash."""
         return self.origin
 
-    # What happened
+    # Past requests
 
     @property
     def requests(self) -> tuple[Visit, ...]:
-        """Every request so far, in the order in which they were answered."""
+        """All requests in the order of their answers."""
         with self._lock:
             return tuple(self._requests)
 
     @property
     def pages(self) -> int:
-        """How many pages from behind the wall were shown."""
+        """Number of pages shown from behind the wall."""
         return sum(visit.shown == "page" for visit in self.requests)
 
     @property
     def challenges(self) -> int:
-        """How many times the challenge was shown."""
+        """Number of challenges shown."""
         return sum(visit.shown == "challenge" for visit in self.requests)
 
     @property
     def accepted(self) -> int:
-        """How many tokens were accepted."""
+        """Number of tokens accepted."""
         return sum(visit.token == "accepted" for visit in self.requests)
 
     @property
     def rejected(self) -> Counter[str]:
-        """Why submissions were turned down, and how often: codes of ``siteverify`` and of ``gate.py``."""
+        """Number of rejected submissions by error code: those of ``siteverify`` and of ``gate.py``."""
         return Counter(visit.token for visit in self.requests if visit.token and visit.token != "accepted")
 
     @property
     def csrf_failures(self) -> int:
-        """How many forms came that belonged to another session."""
+        """Number of submitted forms that belonged to another session."""
         return sum(visit.shown == "csrf" for visit in self.requests)
 
-    # What is to happen
+    # Faults
 
     def fault(
         self, path: str, kind: Kind, *, times: int = 1, seconds: float = 1.0, location: str = "/elsewhere"
     ) -> None:
-        """Let the next ``times`` requests for ``path`` (``"*"``: for anything) go wrong."""
-        self._faults.book(path, Fault(kind, seconds, location), times)
+        """Break the next ``times`` requests to ``path``, where ``"*"`` stands for any path."""
+        self._faults.add(path, Fault(kind, seconds, location), times)
 
     def random_faults(
         self,
@@ -152,17 +153,17 @@ class WalledSite(LoopbackServer):
         seconds: float = 1.0,
         location: str = "/elsewhere",
     ) -> None:
-        """Let this share of all requests (or of those for ``paths``) go wrong; see the service's method."""
-        self._faults.by_chance(rate, seed, [Fault(kind, seconds, location) for kind in kinds], paths)
+        """Break this share of all requests, or of those to ``paths``, as the service's method does."""
+        self._faults.set_random(rate, seed, [Fault(kind, seconds, location) for kind in kinds], paths)
 
     # HTTP
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         visit = await read_visit(request, self._clock())
-        fault = self._faults.draw(visit.path)
-        if fault is not None and fault.nothing_done:
+        fault = self._faults.take(visit.path)
+        if fault is not None and fault.unprocessed:
             self._record(replace(visit, fault=fault.kind))
-            return await strike(fault, request, None, self._pause)
+            return await apply_fault(fault, request, None, self._pause)
         if self._free_delay and visit.path.startswith("/free/"):
             await self._pause(self._free_delay)
         answer = self._shop.answer(visit)
@@ -181,7 +182,7 @@ class WalledSite(LoopbackServer):
         for name, value in answer.cookies.items():
             response.set_cookie(name, value, path="/", httponly=True)
         if fault is not None:
-            return await strike(fault, request, response, self._pause)
+            return await apply_fault(fault, request, response, self._pause)
         if self._gzip:
             response.enable_compression()
         return response
@@ -189,14 +190,14 @@ class WalledSite(LoopbackServer):
     def _record(self, visit: Visit) -> None:
         with self._lock:
             self._requests.append(visit)
-        self._on_event(_line(visit))
+        self._on_event(_format(visit))
 
 
-def _line(visit: Visit) -> str:
-    """One line for a person; it holds no token."""
-    told = f"{visit.method} {visit.path} -> {visit.status or 'nothing'}"
+def _format(visit: Visit) -> str:
+    """Format a visit as a line for the log, without any token."""
+    line = f"site {visit.method} {visit.path} -> {visit.status or 'nothing'}"
     if visit.shown not in (None, "open"):
-        told += f" {visit.shown}"
+        line += f" {visit.shown}"
     if visit.token:
-        told += f", token: {visit.token}"
-    return f"site {told} [fault: {visit.fault}]" if visit.fault else f"site {told}"
+        line += f", token: {visit.token}"
+    return f"{line} [fault: {visit.fault}]" if visit.fault else line

@@ -1,6 +1,6 @@
-"""Version 1 of the API (jobs) as the documents show it, contradictions included.
+"""Version 1 of the API (jobs), with all the contradictory answers that its documents show.
 
-Turns the body of a call into the text of its answer. Knows no HTTP.
+The body of a call becomes the text of its answer, without HTTP.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ CREDENTIAL = "api_token"
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """Which of the documented spellings the service uses in its answers."""
+    """The documented variants of answers that the service uses."""
 
     verdict: Literal["error", "text", "success", "contradiction"] = "error"
-    """``{"error": false}``; the text ``"true"`` for true; ``{"success": true}`` in its place; or a good
-    answer that says ``"error": false`` and ``"success": false`` at once."""
+    """``{"error": false}``; the same with the string ``"true"`` for true; ``{"success": true}``; or both ``"error":
+    false`` and ``"success": false`` in a good answer."""
     job_id: Literal["number", "text"] = "number"
     running: Literal["running", "processing", "waiting"] = "processing"
     result: Literal["object", "text", "broken"] = "object"
-    """``{"gRecaptchaResponse": TOKEN}``, the bare token, or the token in braces (which is not JSON)."""
+    """``{"gRecaptchaResponse": TOKEN}``, the token as a string, or that string in braces (which is not JSON)."""
 
 
 class Version1:
-    """The four calls of version 1 for one account."""
+    """The calls of version 1 for one account."""
 
-    def __init__(self, account: Account, api_token: str, shape: Shape) -> None:
-        self.shape = shape
+    def __init__(self, account: Account, api_token: str, shape: Callable[[], Shape]) -> None:
+        self._shape = shape
         self._account = account
         self._api_token = api_token
         self.calls: dict[str, Callable[[Mapping[str, Any]], str]] = {
@@ -46,7 +46,7 @@ class Version1:
         }
 
     def answer(self, call: str, body: object) -> str:
-        """The text that answers ``call``; ``body`` is the decoded JSON, or None where it was none."""
+        """Return the text of the answer to ``call``, whose ``body`` is decoded JSON or None."""
         try:
             return self.calls[call](fields.checked(body, CREDENTIAL, self._api_token))
         except RefusedError as refusal:
@@ -62,7 +62,7 @@ class Version1:
             sitekey=fields.text(data, "websiteKey", "website_key"),
             invisible=fields.flag(data, "isInvisible"),
         )
-        spelled = job_id if self.shape.job_id == "number" else str(job_id)
+        spelled = job_id if self._shape().job_id == "number" else str(job_id)
         return self._good(job_id=spelled, message="Create job success.")
 
     def _get_job_result(self, body: Mapping[str, Any]) -> str:
@@ -71,16 +71,16 @@ class Version1:
             job_id = int(job_id)
         if not isinstance(job_id, int) or isinstance(job_id, bool):
             raise RefusedError("Missing field: job_id.")
-        state, token = self._account.ask(job_id)
+        state, token = self._account.result(job_id)
         if state == "running":
-            if self.shape.running == "processing":
+            if self._shape().running == "processing":
                 return json.dumps({"errorId": 0, "status": "processing"})
-            return self._good(status=self.shape.running)
+            return self._good(status=self._shape().running)
         if state == "failed":
             return self._good(status="fail", result=None)
-        if self.shape.result == "broken":
+        if self._shape().result == "broken":
             return self._good(status="success", result=[token]).replace("[", "{").replace("]", "}")
-        result = {"gRecaptchaResponse": token} if self.shape.result == "object" else token
+        result = {"gRecaptchaResponse": token} if self._shape().result == "object" else token
         return self._good(status="success", result=result)
 
     def _get_balance(self, body: Mapping[str, Any]) -> str:
@@ -99,9 +99,9 @@ class Version1:
 
     def _good(self, **fields: object) -> str:
         verdict: dict[str, object]
-        if self.shape.verdict == "success":
+        if self._shape().verdict == "success":
             verdict = {"success": True}
-        elif self.shape.verdict == "contradiction":
+        elif self._shape().verdict == "contradiction":
             verdict = {"error": False, "success": False}
         else:
             verdict = {"error": False}
@@ -109,9 +109,9 @@ class Version1:
 
     def _error(self, message: str) -> str:
         verdict: dict[str, object]
-        if self.shape.verdict == "success":
+        if self._shape().verdict == "success":
             verdict = {"success": False}
-        elif self.shape.verdict == "text":
+        elif self._shape().verdict == "text":
             verdict = {"error": "true"}
         else:
             verdict = {"error": True}

@@ -1,6 +1,6 @@
-"""Version 2 of the API (tasks) as the documents show it, and as other services of the same protocol speak it.
+"""Version 2 of the API (tasks), as documented, and as other services with the same protocol implement it.
 
-Turns the body of a call into the text of its answer. Knows no HTTP.
+The body of a call becomes the text of its answer, without HTTP.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ _UUID = "49f9f60a-07c2-4a5d-9d3e-{:012d}"
 
 @dataclass(frozen=True, slots=True)
 class TaskShape:
-    """Which of the ways that services of this protocol have the answers take. The defaults are OMOcaptcha's."""
+    """The variants of answers, among those of all services with this protocol. The defaults are OMOcaptcha's."""
 
     task_id: Literal["uuid", "number", "digits"] = "uuid"
-    """A UUID, a number, or a text of digits; a task is then known by that alone."""
+    """A UUID, a number, or a string of digits. Results must be requested with the same."""
     created: Literal["plain", "idle"] = "plain"
-    """The answer to createTask has the id alone, or says ``"status": "idle"`` too."""
+    """The answer to createTask has only the id, or also ``"status": "idle"``."""
     running: Literal["processing", "idle"] = "processing"
     failed: Literal["fail", "code", "status"] = "fail"
-    """``ERROR_JOB_STATUS`` with ``"status": "fail"``; ``ERROR_CAPTCHA_UNSOLVABLE`` without a status; or no error,
-    but ``"status": "failed"``."""
+    """``ERROR_JOB_STATUS`` with ``"status": "fail"``; ``ERROR_CAPTCHA_UNSOLVABLE`` without a status; or ``"status":
+    "failed"`` without an error."""
     solution: Literal["gRecaptchaResponse", "token", "both"] = "gRecaptchaResponse"
-    """The names under which the token stands."""
+    """Name of the field with the token."""
 
 
 class Version2:
     """The calls of version 2 for one account."""
 
-    def __init__(self, account: Account, client_key: str, shape: TaskShape) -> None:
-        self.shape = shape
+    def __init__(self, account: Account, client_key: str, shape: Callable[[], TaskShape]) -> None:
+        self._shape = shape
         self._account = account
         self._client_key = client_key
         self.calls: dict[str, Callable[[Mapping[str, Any]], str]] = {
@@ -51,14 +51,14 @@ class Version2:
         }
 
     def answer(self, call: str, body: object) -> str:
-        """The text that answers ``call``; ``body`` is the decoded JSON, or None where it was none."""
+        """Return the text of the answer to ``call``, whose ``body`` is decoded JSON or None."""
         try:
             return self.calls[call](fields.checked(body, CREDENTIAL, self._client_key))
         except RefusedError as refusal:
             return _error(1, refusal.code, str(refusal))
 
     def price_list(self) -> str:
-        """The public list of services, which is no call of an account."""
+        """Return the public list of services, which needs no account."""
         listed = {
             "name": "reCAPTCHA v2",
             "price": f"{self._account.price:f}",
@@ -78,35 +78,35 @@ class Version2:
             sitekey=fields.text(task, "websiteKey"),
             invisible=fields.flag(task, "isInvisible"),
         )
-        state = {} if self.shape.created == "plain" else {"status": self.shape.created}
+        state = {} if self._shape().created == "plain" else {"status": self._shape().created}
         return _good(**state, taskId=self._spell(job_id))
 
     def _get_task_result(self, body: Mapping[str, Any]) -> str:
-        state, token = self._account.ask(self._read(body.get("taskId")))
+        state, token = self._account.result(self._read(body.get("taskId")))
         if state == "running":
-            return _good(status=self.shape.running)
+            return _good(status=self._shape().running)
         if state == "failed":
             return self._failed()
-        names = ("gRecaptchaResponse", "token") if self.shape.solution == "both" else (self.shape.solution,)
+        names = ("gRecaptchaResponse", "token") if self._shape().solution == "both" else (self._shape().solution,)
         return _good(status="ready", solution=dict.fromkeys(names, token))
 
     def _get_balance(self, body: Mapping[str, Any]) -> str:
         return _good(balance=float(self._account.balance), quantity=0, voucher_balance=0.0)
 
     def _failed(self) -> str:
-        if self.shape.failed == "code":
+        if self._shape().failed == "code":
             return _error(12, "ERROR_CAPTCHA_UNSOLVABLE", "The captcha could not be solved.")
-        if self.shape.failed == "status":
+        if self._shape().failed == "status":
             return _good(status="failed", solution={})
         return _error(1, "ERROR_JOB_STATUS", "Job failed", status="fail", solution={})
 
     def _spell(self, job_id: int) -> str | int:
-        if self.shape.task_id == "number":
+        if self._shape().task_id == "number":
             return job_id
-        return str(job_id) if self.shape.task_id == "digits" else _UUID.format(job_id)
+        return str(job_id) if self._shape().task_id == "digits" else _UUID.format(job_id)
 
     def _read(self, task_id: object) -> int:
-        """The job of a task; it has to come as what it was given out as."""
+        """Return the job of a task, whose id must have the same form as when it was created."""
         found = re.search(r"\d{1,12}\Z", str(task_id))
         if found is None or self._spell(int(found[0])) != task_id:
             raise RefusedError("Task not found.", "ERROR_TASK_NOT_FOUND")

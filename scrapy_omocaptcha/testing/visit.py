@@ -1,4 +1,4 @@
-"""One request that reached a site, as plain frozen data: what was sent, and what became of it."""
+"""Record a request to a site: what was sent, and how it was answered."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Shown = Literal["page", "challenge", "csrf", "sent on", "open", "missing"]
-"""What the visitor saw: a page from behind the wall, the challenge, the refusal of a CSRF field of another
-session, a redirect or a word of thanks, something that is never walled, or nothing (404)."""
+"""What the answer showed: a page from behind the wall, the challenge, the refusal of a form of another session, a
+redirect or a page of thanks, a page that is never walled, or an error 404."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,37 +25,36 @@ class Visit:
     """A request to a :class:`~scrapy_omocaptcha.testing.WalledSite`."""
 
     at: float
-    """Seconds of the service's clock."""
+    """Time of arrival by the service's clock, in seconds."""
     method: str
     host: str
     """The Host header, without its port."""
     path: str
     url: str
-    """The whole address."""
     query: tuple[tuple[str, str], ...]
     form: tuple[tuple[str, str], ...]
-    """Fields of an urlencoded or multipart body, in the order in which they were sent; of a file its name."""
+    """Fields of a urlencoded or multipart body in order; for a file, its name."""
     headers: Mapping[str, str] = field(repr=False)
-    """Looked up without regard to case."""
+    """Headers by case-insensitive name."""
     cookies: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
-    """As it came; empty for a multipart body."""
+    """Body as it was sent; empty for multipart."""
     status: int = 0
-    """Of the answer; 0 where a fault let nothing be done."""
+    """HTTP status of the answer before a fault changed it; 0 if a fault replaced the answer."""
     shown: Shown | None = None
     token: str | None = None
-    """What a token that was handed in came to: ``"accepted"`` or why it was not; None: there was none."""
+    """Result of a submission: ``"accepted"`` or an error code; None if nothing was submitted."""
     fault: str | None = None
-    """What went wrong on the way."""
+    """Fault that was applied."""
 
     @property
     def submits(self) -> bool:
-        """A token, be it empty, was handed in by form or address."""
+        """Whether the form or the query has a field for the token."""
         return any(name == TOKEN_FIELD for name, _ in (*self.form, *self.query))
 
     @property
     def json(self) -> Any:
-        """The decoded JSON body; None if it is none."""
+        """Decoded JSON of the body, or None if it is not JSON."""
         try:
             return json.loads(self.body)
         except ValueError:
@@ -63,12 +62,12 @@ class Visit:
 
     @property
     def target(self) -> str:
-        """Path and query, as a link on the same site spells them."""
+        """Path and query."""
         return "/" + self.url.split("/", 3)[3]
 
 
 async def read_visit(request: web.Request, at: float) -> Visit:
-    """Read a request to its end. What is not in the encoding that it claims comes with question marks."""
+    """Read a request. Characters that cannot be decoded are replaced."""
     if request.content_type == "multipart/form-data":
         body, form = b"", await _multipart(request)
     else:
@@ -94,7 +93,7 @@ def _urlencoded(request: web.Request, body: bytes) -> tuple[tuple[str, str], ...
     text = body.decode("ascii", "replace")
     try:
         pairs = parse_qsl(text, keep_blank_values=True, encoding=request.charset or "utf-8", errors="replace")
-    except LookupError:  # an encoding that does not exist
+    except LookupError:  # unknown encoding
         pairs = parse_qsl(text, keep_blank_values=True)
     return tuple(pairs)
 

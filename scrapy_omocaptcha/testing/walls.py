@@ -1,6 +1,6 @@
-"""The ways in which a site withholds its pages, as plain data; ``gate.py`` and ``site.py`` act on it.
+"""Describe the walls of sites as plain data.
 
-A wall is made of choices that go together freely, and :data:`WALLS` names the usual ones::
+All properties of a wall can be combined, and :data:`WALLS` has the usual combinations::
 
     WalledSite(service, "redirect")
     WalledSite(service, Wall(widget="explicit", redirect=True, free_pages=3))
@@ -12,52 +12,52 @@ from dataclasses import dataclass
 from typing import Literal
 
 Widget = Literal["checkbox", "button", "invisible", "explicit", "callback", "no_key", "enterprise", "data_s"]
-"""How the widget stands on the challenge page:
+"""The widget of the challenge page:
 
 ``checkbox``
-    a div, and a named submit button that the site wants to have been pressed.
+    A div, with a submit button whose name and value must be sent.
 ``button``
-    bound to the form's button; its callback submits the form.
+    A widget on the form's button, whose callback submits the form.
 ``invisible``
-    a div of size ``invisible`` whose callback submits the form.
+    A div of size ``invisible`` whose callback submits the form.
 ``explicit``
-    an empty div that a script renders, the key a literal in the script.
+    An empty div that a script renders, with the site key in the script.
 ``callback``
-    a div whose callback fetches ``/verify`` with JSON.
+    A div whose callback sends JSON to ``/verify``.
 ``no_key``
-    a div whose key a script brings from elsewhere.
+    A div whose site key comes from an external script.
 ``enterprise``
-    reCAPTCHA Enterprise; no v2 token opens it.
+    reCAPTCHA Enterprise, which accepts no v2 token.
 ``data_s``
-    a div with a one-time ``data-s`` value; no v2 token opens it.
+    A div with a one-time ``data-s`` value, which accepts no v2 token.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Wall:
-    """A rule by which a site withholds its pages."""
+    """How a site protects its pages."""
 
     about: str = ""
-    """What it is, in a sentence."""
+    """Description in one sentence."""
     widget: Widget = "checkbox"
     form: Literal["post", "get", "page", "foreign", "none"] = "post"
-    """The form sends POST or GET to ``/verify``, or POST to the page itself (which answers with the page), or
-    posts to another site; or there is no form."""
+    """The form sends POST or GET to ``/verify``, sends POST to the page itself (which answers with the page), or sends
+    POST to another site; or there is no form."""
     redirect: bool = False
-    """The page answers 302 to ``/gate``, which carries the challenge."""
+    """Whether pages redirect to ``/gate``, which shows the challenge."""
     after: Literal["back", "thanks", "home"] = "back"
-    """A good submission is answered by a redirect to the page, by a page that says thanks, or by a redirect
-    to ``/``. (A form that sends to the page itself is answered by the page.)"""
+    """A token is answered by a redirect to the page, by a page of thanks, or by a redirect to ``/``. A form that is
+    sent to the page itself is always answered by the page."""
     clearance: Literal["cookie", "session", "none"] = "cookie"
-    """A good submission wins a cookie of its own, or marks the session, or wins nothing: a token a page."""
+    """A token gives the session a clearance cookie, or marks the session, or opens a single page."""
     clearance_pages: int | None = None
-    """Pages after which the clearance has run out."""
+    """Number of pages after which the clearance expires."""
     clearance_seconds: float | None = None
-    """Seconds (of the service's clock) after which the clearance has run out."""
+    """Seconds of the service's clock after which the clearance expires."""
     free_pages: int = 0
-    """Pages of a session before the wall goes up."""
+    """Number of pages that each session may see without a token."""
     opens: bool = True
-    """False: no token is good enough."""
+    """Whether any token is accepted."""
 
 
 WALLS: dict[str, Wall] = {
@@ -65,28 +65,31 @@ WALLS: dict[str, Wall] = {
     "session_marked": Wall("The session's own cookie is the clearance; a late answer loses it.", clearance="session"),
     "get": Wall("The form sends its fields by GET, in the address.", form="get"),
     "same_url": Wall("The form posts to the page itself; page and clearance are the answer.", form="page"),
-    "redirect": Wall("Every page redirects to a captcha page, and that back to where one came from.", redirect=True),
-    "per_page": Wall("Each page wants a token of its own; nothing is won.", form="page", clearance="none"),
+    "redirect": Wall("Every page redirects to a captcha page, which then redirects back.", redirect=True),
+    "per_page": Wall("Each page needs its own token; there is no clearance.", form="page", clearance="none"),
     "thanks": Wall("A good submission is answered by a page that says thanks.", after="thanks"),
     "home": Wall("A good submission is answered by a redirect to the home page.", after="home"),
     "invisible": Wall("The widget is bound to the form's button.", widget="button"),
     "invisible_div": Wall("An invisible widget whose callback submits the form.", widget="invisible"),
     "explicit": Wall("A script renders the widget.", widget="explicit"),
     "rate": Wall("The first three pages of a session are free.", free_pages=3),
-    "expiring": Wall("A clearance is good for three pages.", clearance_pages=3),
-    "never": Wall("It never opens, whatever it is given.", opens=False),
+    "expiring": Wall("A clearance expires after three pages.", clearance_pages=3),
+    "never": Wall("No token is ever accepted.", opens=False),
     "foreign_form": Wall("The form posts to another site.", form="foreign", opens=False),
     "callback_only": Wall("There is no form; a script sends the token as JSON.", widget="callback", form="none"),
     "no_key": Wall("The page does not show the site key.", widget="no_key"),
-    "enterprise": Wall("reCAPTCHA Enterprise, which no v2 token opens.", widget="enterprise", opens=False),
+    "enterprise": Wall("reCAPTCHA Enterprise, which accepts no v2 token.", widget="enterprise", opens=False),
     "data_s": Wall("The widget carries a one-time value (data-s).", widget="data_s", opens=False),
 }
 """The usual walls by name."""
 
 
-def wall_named(name: str) -> Wall:
-    """The wall of :data:`WALLS`; ValueError with the names there are."""
+def find_wall(name: str) -> Wall:
+    """Return the wall of :data:`WALLS` with this name.
+
+    :raises ValueError: when there is none.
+    """
     try:
         return WALLS[name]
     except KeyError:
-        raise ValueError(f"{name!r} is no wall; there are {', '.join(WALLS)}") from None
+        raise ValueError(f"{name!r} is not a wall: choose from {', '.join(WALLS)}") from None

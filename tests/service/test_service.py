@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from scrapy_omocaptcha.testing import OmoCaptchaService, Shape, WalledSite
-from scrapy_omocaptcha.testing.faults import KINDS, NOTHING_DONE
+from scrapy_omocaptcha.testing.faults import KINDS, UNPROCESSED
 
 pytest_plugins = ["scrapy_omocaptcha.testing.pytest_plugin"]
 
@@ -184,13 +184,13 @@ def test_either_spelling_of_the_fields_will_do(url_field: str, key_field: str) -
     [
         ({}, "Missing field: data."),
         ({"data": []}, "Missing field: data."),
-        ({"data": {**DATA, "type_job_id": 1}}, "Field type_job_id is not a text."),
-        ({"data": {**DATA, "websiteKey": ""}}, "Field websiteKey is not a text."),
+        ({"data": {**DATA, "type_job_id": 1}}, "Field type_job_id must be a string."),
+        ({"data": {**DATA, "websiteKey": ""}}, "Field websiteKey must be a string."),
         ({"data": {"type_job_id": "1", "websiteURL": PAGE}}, "Missing field: websiteKey."),
         ({"data": {**DATA, "website_key": "other"}}, "Fields websiteKey and website_key differ."),
-        ({"data": {**DATA, "websiteURL": "http://["}}, "The address of the page is not one."),
-        ({"data": {**DATA, "websiteURL": "/page/1"}}, "The address of the page is not one."),
-        ({"data": {**DATA, "isInvisible": "yes"}}, "Field isInvisible is not a boolean."),
+        ({"data": {**DATA, "websiteURL": "http://["}}, "The URL of the page is invalid."),
+        ({"data": {**DATA, "websiteURL": "/page/1"}}, "The URL of the page is invalid."),
+        ({"data": {**DATA, "isInvisible": "yes"}}, "Field isInvisible must be a boolean."),
     ],
 )
 def test_a_job_that_lacks_something_is_refused_and_costs_nothing(fields: dict[str, Any], message: str) -> None:
@@ -262,7 +262,7 @@ def test_what_becomes_of_the_next_jobs_can_be_said_beforehand() -> None:
         assert client("getJobResult", job_id=vanished) == {"error": True, "message": "Job not found."}
         assert client("getJobResult", job_id=last)["status"] == "success"
         assert [job.state for job in service.jobs] == ["running", "failed", "failed", "solved", "solved"]
-        with pytest.raises(ValueError, match="'explode' is none of token, fail, never"):
+        with pytest.raises(ValueError, match="'explode' is not one of token, fail, never"):
             service.next_job("explode")  # type: ignore[arg-type]
 
 
@@ -341,7 +341,7 @@ def test_a_fault_before_the_call_makes_no_job_and_a_fault_after_it_makes_one() -
             with suppress(OSError, http.client.HTTPException):
                 Client(service).raw("createJob", data=DATA)
             assert service.calls[-1].fault == kind
-            assert len(service.jobs) - jobs == (kind not in NOTHING_DONE), kind
+            assert len(service.jobs) - jobs == (kind not in UNPROCESSED), kind
         assert Client(service)("createJob", data=DATA)["error"] is False
 
 
@@ -471,7 +471,7 @@ def test_a_random_redirect_leads_where_it_is_told_to() -> None:
 
 
 def test_an_unknown_fault_is_named_with_those_there_are() -> None:
-    with pytest.raises(ValueError, match="'meteor' is no fault; there are reset, too_many"):
+    with pytest.raises(ValueError, match="'meteor' is not a fault: choose from reset, too_many"):
         OmoCaptchaService().fault("createJob", "meteor")  # type: ignore[arg-type]
 
 
@@ -484,7 +484,7 @@ def test_a_stopped_service_leaves_no_thread_and_comes_back_at_its_place() -> Non
     service.start()
     try:
         Client(service).job()
-        with pytest.raises(RuntimeError, match="runs already"):
+        with pytest.raises(RuntimeError, match="already running"):
             service.start()
         url = service.url
     finally:

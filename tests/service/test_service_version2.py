@@ -131,10 +131,10 @@ def test_a_wrong_key_is_refused_and_no_record_holds_the_right_one() -> None:
     [
         (None, "Missing field: task."),
         ([], "Missing field: task."),
-        ({**TASK, "type": 1}, "Field type is not a text."),
-        ({**TASK, "websiteKey": ""}, "Field websiteKey is not a text."),
-        ({**TASK, "websiteURL": "/page/1"}, "The address of the page is not one."),
-        ({**TASK, "isInvisible": "yes"}, "Field isInvisible is not a boolean."),
+        ({**TASK, "type": 1}, "Field type must be a string."),
+        ({**TASK, "websiteKey": ""}, "Field websiteKey must be a string."),
+        ({**TASK, "websiteURL": "/page/1"}, "The URL of the page is invalid."),
+        ({**TASK, "isInvisible": "yes"}, "Field isInvisible must be a boolean."),
     ],
 )
 def test_a_task_that_lacks_something_is_refused_and_costs_nothing(task: Any, description: str) -> None:
@@ -202,5 +202,5 @@ def test_its_settings_lead_to_the_version_that_was_asked_for() -> None:
         "OMOCAPTCHA_POLL_INTERVAL": 0.05,
         "OMOCAPTCHA_PRICE": 0.002,
     }
-    with pytest.raises(ValueError, match="3 is none of 1, 2"):
+    with pytest.raises(ValueError, match="3 is not one of 1, 2"):
         OmoCaptchaService(api_version=3)  # type: ignore[arg-type]

@@ -479,7 +479,7 @@ def test_an_empty_body_can_be_truncated_too(service: OmoCaptchaService) -> None:
 
 
 def test_a_wall_that_does_not_exist_is_named_with_those_there_are(service: OmoCaptchaService) -> None:
-    with pytest.raises(ValueError, match="'paper' is no wall; there are session, session_marked"):
+    with pytest.raises(ValueError, match="'paper' is not a wall: choose from session, session_marked"):
         WalledSite(service, "paper")
 
 

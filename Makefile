@@ -5,10 +5,15 @@ VENV ?= .venv
 EXAMPLES ?= 5000
 BIN := $(VENV)/bin
 INSTALL := python -m pip install --quiet --disable-pip-version-check
+# The tests wait for sockets and processes as often as they compute, so more workers than cores are faster.
+WORKERS ?= 5
+SUITE := -m "not nightly" --numprocesses $(WORKERS) --dist worksteal
+# Without bytecode files each worker, and each of the processes that the tests start, would compile everything anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-fleet test lint types check coverage docs package fuzz chaos kills fleet minimum-versions \
-	newest-versions foreign-clients bench hooks clean
+.PHONY: help demo demo-fleet test lint types check coverage docs package fuzz chaos kills fleet nightly \
+	minimum-versions newest-versions foreign-clients bench hooks clean
 
 help:   ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*   ## /\1 /p' Makefile | while read -r name text; do printf '%-18s%s\n' "$$name" "$$text"; done
@@ -19,8 +24,8 @@ demo: $(VENV)/test   ## crawl the example project's catalogue, offline, and say 
 demo-fleet: $(VENV)/test   ## four workers crawl two shops with one queue and one limit, offline; it takes redis-server
 	$(BIN)/python example_project/fleet.py $(ARGS)
 
-test: $(VENV)/test   ## pass the tests; ARGS="-k settings" and the like go to pytest
-	$(BIN)/python -m pytest $(ARGS)
+test: $(VENV)/test   ## pass the tests but the nightly ones; ARGS="-k settings" and the like go to pytest
+	$(BIN)/python -m pytest $(SUITE) $(ARGS)
 
 lint: $(VENV)/dev   ## ruff and codespell
 	$(BIN)/ruff check
@@ -34,7 +39,7 @@ check: lint types test   ## what CI runs
 
 coverage: $(VENV)/dev   ## the tests, and which lines and branches they leave out; fails below the floor in pyproject.toml
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest $(ARGS)
+	$(BIN)/coverage run -m pytest $(SUITE) $(ARGS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
@@ -49,7 +54,7 @@ package: $(VENV)/dev   ## wheel and source distribution, in dist/; pass the test
 	.venv-package/bin/$(INSTALL) "$$(echo dist/*.whl)[test]"
 	mkdir -p build/away && tar -xzf dist/*.tar.gz -C build/away --strip-components=1
 	rm -r build/away/scrapy_omocaptcha
-	cd build/away && ../../.venv-package/bin/python -m pytest $(ARGS)
+	cd build/away && ../../.venv-package/bin/python -m pytest $(SUITE) $(ARGS)
 
 fuzz: $(VENV)/test   ## try many new inputs on all that reads what others have written; EXAMPLES=5000 for each property
 	OMOCAPTCHA_FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -k "not bounded_time" $(ARGS) \
@@ -63,6 +68,9 @@ kills: $(VENV)/test   ## five minutes of crawls that are ended and killed in the
 
 fleet: $(VENV)/test   ## a minute of fleets whose workers are stopped and killed, and whose Redis is restarted, in the middle
 	$(BIN)/python -m tests.helpers.fleet_crawl $(ARGS)
+
+nightly: $(VENV)/test chaos kills fleet fuzz   ## the tests that take too long for every change, with chaos, kills, fleet and fuzz
+	$(BIN)/python -m pytest -m nightly
 
 minimum-versions:   ## pass the tests with the oldest versions that setup.cfg allows
 	@# Scrapy 2.18 crawls without a Twisted reactor with httpx, which it does not bring.

@@ -25,8 +25,7 @@ class Form:
     files: frozenset[str] = frozenset()
     """Names of file inputs; they are sent empty."""
     token_index: int | None = None
-    """Index in ``fields`` of the pair that takes the token. ``None``: the first empty ``g-recaptcha-response``, or a new
-    pair at the end."""
+    """Index of the field that takes the token; ``None``: the first empty ``g-recaptcha-response``, or a new one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +64,7 @@ class Token:
     value: str = field(repr=False)
     sitekey: str
     made_at: float
-    """Lower bound of the time at which the token was made, when the job was last seen unfinished, in seconds of the
-    monotonic clock."""
+    """When the job was last seen unfinished, in seconds of the monotonic clock. The token cannot be older than that."""
     job: str = ""
     """Id of the job at the service."""
 

@@ -10,14 +10,16 @@ from collections.abc import Sequence
 from functools import cached_property
 from itertools import islice
 
+from cssselect import ExpressionError, SelectorError
 from lxml.etree import XPath
 from lxml.html import HtmlElement
+from parsel import Selector
 
 from scrapy_omocaptcha.detection.inline_scripts import KEY, InlineScripts
 from scrapy_omocaptcha.forms.ancestors import Inherited
 
-INERT_TAGS = (
-    *("template", "ng-template", "noscript", "textarea", "title", "xmp", "noembed", "noframes", "style", "script"),
+INERT_TAGS = frozenset(
+    ("template", "ng-template", "noscript", "textarea", "title", "xmp", "noembed", "noframes", "style", "script")
 )
 """Tags whose content a browser that runs scripts does not render as elements."""
 
@@ -27,6 +29,10 @@ MAX_SCRIPT = 1_000_000
 """Maximum length in characters of a script."""
 MAX_SCRIPTS = 4_000_000
 """Maximum length in characters of all scripts of a page."""
+MAX_SELECTORS = 30
+"""Maximum number of selectors of a page's scripts that are looked up."""
+MAX_SELECTED = 20
+"""Maximum number of elements that are read for a selector."""
 
 # Each expression makes one pass over one attribute, several times as fast as a pass over all elements. They return
 # attributes because joining sets and stepping to parents takes libxml2 quadratic time.
@@ -40,6 +46,9 @@ _IN_NAME = re.compile(
     r"<[\w.:-]{0,30}captcha[\w.-]{0,30}[\s/>]|\s[\w.:-]{0,30}captcha[\w-]{0,30}[\s=>][^<>]{0,200}[\"'=]6L[\w-]{38}",
     re.IGNORECASE,
 )
+_SIMPLE_SELECTOR = re.compile(r"#([\w-]+)|\.([\w-]+)")
+_WITH_ID = XPath("descendant::*/@id[. = $id]")
+_WITH_CLASS = XPath("descendant::*/@class[contains(., $name)]")
 _GOOGLE = re.compile(r"(?:https?:)?/{2,3}(?:www\.)?(?:google\.com|recaptcha\.net)/recaptcha/", re.IGNORECASE)
 _LOADER = re.compile(r"/recaptcha/(?:api|enterprise)\.js\b")
 _RENDER_KEY = re.compile(r"[?&;]render=(6L[\w-]{38})(?![\w-])")
@@ -61,17 +70,19 @@ class Candidates:
     At first the elements are those with a site key, which are the cheapest to find.
     """
 
-    def __init__(self, root: HtmlElement) -> None:
-        self._root = root
+    def __init__(self, selector: Selector) -> None:
+        self._selector = selector
+        self._selected: dict[str, list[HtmlElement]] = {}
+        self.root = selector.root
         self.is_live = live_elements()
         self.frames: list[HtmlElement] = []
         self.loaders: list[str] = []
         self.script_keys: list[str] = []
         self.loads_other_captcha = False
-        self.elements = _owners(root, _BY_KEY)
+        self.elements = _owners(self.root, _BY_KEY)
         running: list[str] = []
         data: list[str] = []
-        for element in root.iter("script", "iframe"):
+        for element in self.root.iter("script", "iframe"):
             if element.tag == "script":
                 self._read_script(element, running, data)
             elif len(self.frames) < MAX_FRAMES and _is_google(element):
@@ -82,10 +93,16 @@ class Candidates:
         """Add the elements with "captcha" in their class or id, in their tag, or in the name of an attribute."""
         inside = [at for word in ("aptcha", "APTCHA") for at in _offsets(markup, word) if _is_in_tag(markup, at)]
         if inside:
-            found = _owners(self._root, _BY_CLASS_OR_ID)
+            found = _owners(self.root, _BY_CLASS_OR_ID)
             if any(_IN_NAME.search(markup, max(0, at - 32), at + 300) for at in inside):
-                found += [element for element in _BY_NAME(self._root) if element.tag not in _NO_CONTAINER_TAGS]
+                found += [element for element in _BY_NAME(self.root) if element.tag not in _NO_CONTAINER_TAGS]
             self.elements = list(dict.fromkeys(self.elements + found))
+
+    def select(self, css: str) -> list[HtmlElement]:
+        """Return the live elements that the selector of a script matches."""
+        if css not in self._selected and len(self._selected) < MAX_SELECTORS:
+            self._selected[css] = [element for element in _select(self._selector, css) if self.is_live(element)]
+        return self._selected.get(css, [])
 
     @cached_property
     def score_keys(self) -> frozenset[str]:
@@ -129,6 +146,18 @@ def _owners(root: HtmlElement, attributes: tuple[XPath, ...]) -> list[HtmlElemen
     """Return the elements that have one of ``attributes``, each once."""
     owners = dict.fromkeys(attribute.getparent() for find in attributes for attribute in find(root))
     return [element for element in owners if element.tag not in _NO_CONTAINER_TAGS]
+
+
+def _select(selector: Selector, css: str) -> list[HtmlElement]:
+    simple = _SIMPLE_SELECTOR.fullmatch(css)
+    if simple:  # The most common selectors need no XPath expression of their own.
+        identity, name = simple.groups()
+        found = _WITH_ID(selector.root, id=identity) if identity else _WITH_CLASS(selector.root, name=name)
+        return [value.getparent() for value in found if identity or name in value.split()][:MAX_SELECTED]
+    try:
+        return [found.root for found in selector.css(css)[:MAX_SELECTED]]
+    except (ValueError, ExpressionError, SelectorError):  # jQuery has selectors that CSS lacks.
+        return []
 
 
 def _is_in_tag(markup: str, at: int) -> bool:

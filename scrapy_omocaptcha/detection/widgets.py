@@ -12,8 +12,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from cssselect import ExpressionError, SelectorError
-from lxml.etree import XPath
 from lxml.html import HtmlElement
 from parsel import Selector
 
@@ -22,19 +20,13 @@ from scrapy_omocaptcha.detection.frames import SITEKEY, find_container, read_fra
 from scrapy_omocaptcha.detection.inline_scripts import InlineScripts
 from scrapy_omocaptcha.detection.javascript import Code, Span
 
-MAX_SELECTORS = 30
-"""Maximum number of selectors of a page's scripts that are looked up."""
-
 MAX_WIDGETS = 20
 """Maximum number of widgets of a page. No honest page has more."""
 
 _SCORE = re.compile(r"v3\b|recaptcha-?3\b", re.IGNORECASE)
-_SIMPLE = re.compile(r"#([\w-]+)|\.([\w-]+)")
-_BY_ID = XPath("descendant::*/@id[. = $id]")
-_BY_CLASS = XPath("descendant::*/@class[contains(., $name)]")
 _OTHER_KEY = re.compile(r"[0-3]x|[0-9a-f]{8}-[0-9a-f]{4}-", re.IGNORECASE)
-_OTHER = (
-    *("h-captcha", "hcaptcha", "turnstile", "frc-captcha", "geetest", "mtcaptcha", "funcaptcha", "smart-captcha"),
+_OTHER = frozenset(
+    ("h-captcha", "hcaptcha", "turnstile", "frc-captcha", "geetest", "mtcaptcha", "funcaptcha", "smart-captcha")
 )
 
 
@@ -67,20 +59,20 @@ def find_widgets(selector: Selector, markup: str) -> tuple[list[Widget], InlineS
 
     :param markup: the text that ``selector`` was parsed from.
     """
-    page = Candidates(selector.root)
-    widgets = _widgets(page, selector)
+    page = Candidates(selector)
+    widgets = _widgets(page)
     found = _live(page, widgets)
     if not found or any(widget.sitekey is None for widget in found):
         page.add_by_name(markup)
-        widgets = _widgets(page, selector)
+        widgets = _widgets(page)
         _add_fallbacks(page, widgets)
         found = _live(page, widgets or _plugin(page))
     return sorted(found, key=lambda widget: _position(widget.element)), page.inline
 
 
-def _widgets(page: Candidates, selector: Selector) -> dict[HtmlElement, Widget]:
+def _widgets(page: Candidates) -> dict[HtmlElement, Widget]:
     widgets = {widget.element: widget for widget in islice(_from_elements(page), MAX_WIDGETS)}
-    _add_renders(page, selector, widgets)
+    _add_renders(page, widgets)
     _add_frames(page, widgets)
     return widgets
 
@@ -103,19 +95,15 @@ def _from_elements(page: Candidates) -> Iterator[Widget]:
             )
 
 
-def _add_renders(page: Candidates, selector: Selector, widgets: dict[HtmlElement, Widget]) -> None:
+def _add_renders(page: Candidates, widgets: dict[HtmlElement, Widget]) -> None:
     """Add the widgets that inline scripts render."""
-    selected: dict[str, list[HtmlElement]] = {}
     for render in page.inline.renders:
-        for css in render.selectors:
-            if css not in selected and len(selected) < MAX_SELECTORS:
-                selected[css] = [element for element in _select(selector, css) if page.is_live(element)]
-        targets = [element for css in render.selectors for element in selected.get(css, ())][:MAX_WIDGETS]
+        targets = [element for css in render.selectors for element in page.select(css)][:MAX_WIDGETS]
         # If a script looks up several nested elements, the innermost is the container.
         outer = {ancestor for target in targets for ancestor in target.iterancestors()}
         targets = [target for target in targets if target not in outer]
         if not targets and render.creates_container and render.sitekey:
-            targets = [selector.root]
+            targets = [page.root]
         for target in targets:
             inner = next((e for e in widgets if e is target or target in e.iterancestors()), target)
             if inner not in widgets and len(widgets) >= MAX_WIDGETS:
@@ -214,18 +202,6 @@ def _position(element: HtmlElement) -> list[int]:
         position.append(parent.index(element))
         element, parent = parent, parent.getparent()
     return position[::-1]
-
-
-def _select(selector: Selector, css: str) -> list[HtmlElement]:
-    simple = _SIMPLE.fullmatch(css)
-    if simple:  # The most common selectors need no XPath expression of their own.
-        identity, name = simple.groups()
-        found = _BY_ID(selector.root, id=identity) if identity else _BY_CLASS(selector.root, name=name)
-        return [a.getparent() for a in found if identity or name in a.split()][:MAX_WIDGETS]
-    try:
-        return [found.root for found in selector.css(css)[:MAX_WIDGETS]]
-    except (ValueError, ExpressionError, SelectorError):  # jQuery has selectors that CSS lacks.
-        return []
 
 
 def _key(value: str | None) -> str | None:

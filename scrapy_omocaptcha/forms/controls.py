@@ -81,10 +81,10 @@ def _input_values(control: HtmlElement, charset: str) -> Iterator[str]:
     elif type_ == "submit" and value is None:
         yield "Submit"
     else:
-        yield _sanitised(type_, _newlines(value or ""), control)
+        yield _sanitise(type_, _newlines(value or ""), control)
 
 
-def _sanitised(type_: str, value: str, control: HtmlElement) -> str:
+def _sanitise(type_: str, value: str, control: HtmlElement) -> str:
     if type_ in _ONE_LINE:
         value = value.replace("\n", "")
         if type_ == "url" or (type_ == "email" and control.get("multiple") is None):
@@ -121,9 +121,9 @@ def _selected(select: HtmlElement) -> Iterator[str]:
     if select.get("multiple") is None:
         chosen = chosen[-1:]
         if not chosen and _rows(select) == 1:
-            chosen = [option for option in options if not _disabled(option)][:1]
+            chosen = [option for option in options if not _is_disabled(option)][:1]
     for option in chosen:
-        if not _disabled(option):
+        if not _is_disabled(option):
             value = option.get("value")
             yield value if value is not None else _option_text(option)
 
@@ -143,7 +143,7 @@ def _rows(select: HtmlElement) -> int:
     return int(size[1]) or 1 if size else 1
 
 
-def _disabled(option: HtmlElement) -> bool:
+def _is_disabled(option: HtmlElement) -> bool:
     if option.get("disabled") is not None:
         return True
     group = option.getparent()

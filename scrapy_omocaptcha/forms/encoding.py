@@ -1,4 +1,4 @@
-"""The three encodings of form data, written byte for byte as browsers write them.
+"""The encodings of form data: its charset, and three formats written byte for byte as browsers write them.
 
 A character that the charset lacks becomes a numeric character reference, and every line break becomes CR LF.
 """
@@ -8,10 +8,41 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable
 from hashlib import sha256
+from string import printable
+
+from w3lib.encoding import resolve_encoding
 
 _LITERAL = frozenset(b"*-._0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 _ESCAPED = [chr(byte) if byte in _LITERAL else "+" if byte == 0x20 else f"%{byte:02X}" for byte in range(256)]
+# Browsers decode more characters in this encoding than they encode.
+_ENCODES_AS = {"gb18030": "gbk"}
+# Encodings that browsers and Python name differently.
+_NAMES = {"cp949": "EUC-KR", "cp932": "Shift_JIS", "big5hkscs": "Big5", "euc_jp": "EUC-JP", "mac-roman": "macintosh"}
 _NEWLINE = re.compile(r"\r\n|\r|\n")
+
+
+def choose_charset(accepted: str, encoding: str) -> str:
+    """Return the charset, in Python's spelling, in which a browser sends a form.
+
+    :param accepted: the form's attribute ``accept-charset``.
+    :param encoding: the page's encoding.
+    """
+    labels = accepted.replace(",", " ").split()
+    for charset in filter(None, map(resolve_encoding, (*labels, encoding))):
+        if charset.startswith(("utf-16", "utf-32")):
+            return "utf-8"
+        if _extends_ascii(charset):
+            return _ENCODES_AS.get(charset, charset)
+    return "utf-8"
+
+
+def charset_name(charset: str) -> str:
+    """Return the browsers' name of the encoding that Python calls ``charset``."""
+    if charset in _NAMES:
+        return _NAMES[charset]
+    if charset.startswith("cp"):
+        return f"windows-{charset[2:]}"
+    return charset.replace("iso8859", "iso-8859").upper()
 
 
 def percent_encode(text: str, charset: str = "utf-8") -> str:
@@ -50,3 +81,11 @@ def text_plain(fields: Iterable[tuple[str, str]], charset: str) -> bytes:
 
 def _encode(text: str, charset: str) -> bytes:
     return _NEWLINE.sub("\r\n", text).encode(charset, "xmlcharrefreplace")
+
+
+def _extends_ascii(charset: str) -> bool:
+    """Return whether ``charset`` extends ASCII, which rules out codecs that only Python knows: hex, idna, EBCDIC."""
+    try:
+        return printable.encode(charset) == printable.encode("ascii")
+    except (LookupError, UnicodeError):
+        return False

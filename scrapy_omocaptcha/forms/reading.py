@@ -6,18 +6,17 @@ Browsers that solve captchas run scripts, so the content of ``noscript`` is not 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from string import printable
 from typing import NamedTuple
 from urllib.parse import urljoin, urlsplit
 
 from lxml.etree import XPath
 from lxml.html import HtmlElement
-from w3lib.encoding import resolve_encoding
 from w3lib.url import safe_url_string
 
 from scrapy_omocaptcha.challenge import TOKEN_FIELD, Form
 from scrapy_omocaptcha.forms.ancestors import Inherited
 from scrapy_omocaptcha.forms.controls import BUTTON_TYPES, SUBMIT_TYPES, input_type, is_input, values
+from scrapy_omocaptcha.forms.encoding import charset_name, choose_charset
 
 MAX_LENGTH = 16_000_000
 """Maximum length in characters of all names and values of a form. A page of any length can ask for more: each selected
@@ -26,9 +25,6 @@ option of a list repeats the list's name."""
 _CONTROLS = ("input", "button", "select", "textarea")
 _ENCTYPES = ("application/x-www-form-urlencoded", "multipart/form-data", "text/plain")
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
-# Browsers decode more characters in this encoding than they encode.
-_ENCODES_AS = {"gb18030": "gbk"}
-_NAMES = {"cp949": "EUC-KR", "cp932": "Shift_JIS", "big5hkscs": "Big5", "euc_jp": "EUC-JP", "mac-roman": "macintosh"}
 _ids = XPath("descendant-or-self::*/@id[. = $id]")
 
 
@@ -56,13 +52,7 @@ def find_form(element: HtmlElement) -> HtmlElement | None:
 
 
 def read_form(
-    form: HtmlElement,
-    *,
-    page_url: str,
-    base_url: str,
-    encoding: str,
-    widgets: Sequence[HtmlElement],
-    pressed: bool,
+    form: HtmlElement, *, page_url: str, base_url: str, encoding: str, widgets: Sequence[HtmlElement], pressed: bool
 ) -> Form:
     """Read what a browser sends for ``form`` if the user does nothing but solve the captcha.
 
@@ -74,7 +64,7 @@ def read_form(
     :param pressed: whether the default button submits the form, rather than a script that calls ``form.submit()``.
     :raises ValueError: if its action is not a valid URL, or the form is longer than :data:`MAX_LENGTH`.
     """
-    charset = _charset(form, encoding)
+    charset = choose_charset(form.get("accept-charset") or "", encoding)
     context = Inherited(_Context(), _derive)
     controls = _controls(form, widgets, context)
     disabled = {control for control in controls if control.get("disabled") is not None or context(control).disabled}
@@ -119,15 +109,6 @@ def _pairs(control: HtmlElement, charset: str) -> Iterator[tuple[str, str]]:
         yield TOKEN_FIELD, ""
     elif name:
         yield from ((name, value) for value in values(control, charset_name(charset)))
-
-
-def charset_name(charset: str) -> str:
-    """Return the browsers' name of the encoding that Python calls ``charset``."""
-    if charset in _NAMES:
-        return _NAMES[charset]
-    if charset.startswith("cp"):
-        return f"windows-{charset[2:]}"
-    return charset.replace("iso8859", "iso-8859").upper()
 
 
 def _derive(element: HtmlElement, inherited: _Context) -> _Context:
@@ -237,21 +218,3 @@ def _target(form: HtmlElement, button: HtmlElement | None, page_url: str, base_u
     if url.scheme in _DEFAULT_PORTS:
         url = url._replace(netloc=url.netloc.removesuffix(_DEFAULT_PORTS[url.scheme]), path=url.path or "/")
     return url.geturl()
-
-
-def _charset(form: HtmlElement, encoding: str) -> str:
-    labels = (form.get("accept-charset") or "").replace(",", " ").split()
-    for charset in filter(None, map(resolve_encoding, (*labels, encoding))):
-        if charset.startswith(("utf-16", "utf-32")):
-            return "utf-8"
-        if _extends_ascii(charset):
-            return _ENCODES_AS.get(charset, charset)
-    return "utf-8"
-
-
-def _extends_ascii(charset: str) -> bool:
-    """Return whether ``charset`` extends ASCII, which rules out codecs that only Python knows: hex, idna, EBCDIC."""
-    try:
-        return printable.encode(charset) == printable.encode("ascii")
-    except (LookupError, UnicodeError):
-        return False

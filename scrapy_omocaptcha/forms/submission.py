@@ -108,13 +108,7 @@ def submit_token(response: Response, challenge: Challenge, token: Token | str) -
     if response.request is not None:
         _keep_session(response.request, url, headers, meta)
     return Submission(
-        url,
-        method=form.method,
-        headers=headers,
-        body=body,
-        meta={**meta, **TOKEN_META},
-        dont_filter=True,
-        secret=secret,
+        url, method=form.method, headers=headers, body=body, meta=meta | TOKEN_META, dont_filter=True, secret=secret
     )
 
 

@@ -10,7 +10,8 @@ from lxml.html import HtmlElement
 from scrapy.http import HtmlResponse
 
 from scrapy_omocaptcha.challenge import Form
-from scrapy_omocaptcha.forms.reading import MAX_LENGTH, charset_name, find_form, read_form
+from scrapy_omocaptcha.forms.encoding import charset_name
+from scrapy_omocaptcha.forms.reading import MAX_LENGTH, find_form, read_form
 from tests.helpers.formpages import WIDGET, form_page
 
 URL = "https://page.example/dir/page.html?q=1"

@@ -1,2 +1,1 @@
-"""The verbs of ``scrapy omocaptcha``, a file each. All are imported at each call of the command, so that what is heavy
-is imported where a verb runs. No verb buys anything."""
+"""The subcommands of ``scrapy omocaptcha``, a module each; none of them buys anything."""

@@ -1,6 +1,7 @@
-"""``scrapy omocaptcha …``: the entry point of Scrapy's ``scrapy.commands``.
+"""Define ``scrapy omocaptcha``, an entry point in Scrapy's ``scrapy.commands``.
 
-Scrapy imports this module at every call of ``scrapy``; the verbs are imported when one of them is asked for.
+Every call of ``scrapy`` imports this module, and every call of ``scrapy omocaptcha`` imports all subcommands, so they
+import what loads slowly in their ``run``.
 """
 
 from __future__ import annotations
@@ -16,56 +17,59 @@ from scrapy.exceptions import UsageError
 if TYPE_CHECKING:
     import argparse
 
-_VERBS = ("detect", "report", "balance", "price", "simulate")
-"""Each is a module of ``verbs`` with ``USAGE``, ``ABOUT``, ``add_options(parser)`` and ``run(command, opts)``, which
-returns the exit status."""
+_SUBCOMMANDS = ("detect", "report", "balance", "price", "simulate")
+"""Modules of this package with ``USAGE``, ``add_options(parser)`` and ``run(command, opts)``, which returns the exit
+status. The docstring of ``run`` is the subcommand's help."""
 
 
 class OmoCaptchaCommand(ScrapyCommand):
-    """The verbs, each with options of its own besides Scrapy's global ones."""
+    """Dispatches to the subcommands, which have options of their own besides Scrapy's global ones."""
 
-    # A person reads what is found, not a crawl's log; the project's own LOG_LEVEL and -L say otherwise.
+    # The output is for people to read; the project's LOG_LEVEL and -L still turn the log on.
     default_settings: ClassVar[dict[str, Any]] = {"LOG_LEVEL": "CRITICAL"}
 
     def syntax(self) -> str:
-        return "<verb> [options]"
+        return "<subcommand> [options]"
 
     def short_desc(self) -> str:
-        return "Say what reCAPTCHA v2 walls there are and what was paid; try spiders on walls offline"
+        return "Inspect reCAPTCHA v2 walls, report what was paid, test spiders offline"
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
-        verbs = parser.add_subparsers(dest="verb", title="Verbs", metavar="<verb>", prog="scrapy omocaptcha")
-        for name in _VERBS:
-            verb = _verb(name)
-            added = verbs.add_parser(
+        subparsers = parser.add_subparsers(
+            dest="subcommand", title="Subcommands", metavar="<subcommand>", prog="scrapy omocaptcha"
+        )
+        for name in _SUBCOMMANDS:
+            module = _load(name)
+            summary, _, exit_status = (module.run.__doc__ or "").partition("\n\n")
+            subparser = subparsers.add_parser(
                 name,
-                usage=f"scrapy omocaptcha {name} {verb.USAGE}",
-                help=verb.ABOUT,
-                description=verb.ABOUT,
-                epilog=verb.run.__doc__,
+                usage=f"scrapy omocaptcha {name} {module.USAGE}",
+                help=summary,
+                description=summary,
+                epilog=exit_status,
                 formatter_class=ScrapyHelpFormatter,
             )
-            verb.add_options(added)
-            super().add_options(added)
+            module.add_options(subparser)
+            super().add_options(subparser)
 
     def process_options(self, args: list[str], opts: argparse.Namespace) -> None:
-        if opts.verb is None:
+        if opts.subcommand is None:
             raise UsageError
         if args:
             raise UsageError(f"unrecognized arguments: {' '.join(args)}", print_help=False)
         super().process_options(args, opts)
-        self.requires_crawler_process = opts.verb == "detect"
+        self.requires_crawler_process = opts.subcommand == "detect"
 
     def run(self, args: list[str], opts: argparse.Namespace) -> None:
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, TextIOWrapper):
-                stream.reconfigure(errors="replace")  # pages hold any letters, a terminal may not know them all
+                stream.reconfigure(errors="replace")  # The terminal's encoding may lack characters of a page.
         if not self.requires_crawler_process:
             from scrapy.utils.log import configure_logging
 
-            configure_logging(self.settings)  # as a crawler process does
-        self.exitcode = _verb(opts.verb).run(self, opts)
+            configure_logging(self.settings)  # A crawler process would do so itself.
+        self.exitcode = _load(opts.subcommand).run(self, opts)
 
 
-def _verb(name: str) -> Any:
+def _load(name: str) -> Any:
     return import_module(f"scrapy_omocaptcha.commands.{name}")

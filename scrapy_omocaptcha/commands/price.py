@@ -1,8 +1,7 @@
-"""``scrapy omocaptcha price``: what a job costs, and how many of them a crawl may buy."""
+"""``scrapy omocaptcha price``"""
 
 from __future__ import annotations
 
-import json
 import math
 from typing import TYPE_CHECKING
 
@@ -15,43 +14,41 @@ if TYPE_CHECKING:
     from scrapy.commands import ScrapyCommand
 
 USAGE = "[options]"
-ABOUT = "Say what a job costs by the service's list, and how many OMOCAPTCHA_MAX_COST buys."
 
 _ROUNDING = 1e-9
-"""USD: as the limits have it."""
+"""USD by which a sum of prices may exceed the limit, as in ``Limits``."""
 
 add_options = service.add_options
 
 
 def run(command: ScrapyCommand, opts: argparse.Namespace) -> int:
-    """Exit status: 0 when the price is known; 1 when the service cannot be reached, refuses or does not list it; 2 when
-    a setting is missing or wrong."""
+    """Print the price of a job in the service's list, and how many jobs OMOCAPTCHA_MAX_COST buys.
+
+    Exit status: 0 when the price is known; 1 when the service cannot be reached, refuses or does not list it; 2 when a
+    setting is missing or wrong.
+    """
     from scrapy_omocaptcha.settings import FALLBACK_PRICE
 
-    assert command.settings is not None
-    ours = service.read_settings(command.settings)
+    settings = service.read_settings(command)
     try:
-        listed = service.ask(ours, lambda api: api.price())
+        listed = service.call(settings, lambda api: api.price())
     except ApiError as error:
-        return service.fail(error, "price", ours, as_json=opts.json)
-    # A list that asks for nothing is not believed; nor does a crawl.
-    reckoned = ours.price if ours.price is not None else listed or FALLBACK_PRICE
-    jobs = math.floor((ours.max_cost + _ROUNDING) / reckoned) if ours.max_cost and reckoned else None
-    facts = {"price_usd": listed, "reckoned_usd": reckoned, "max_cost_usd": ours.max_cost, "jobs": jobs}
+        return service.print_api_error(opts, settings, "price", error)
+    # Like a crawl, don't trust a list in which jobs are free.
+    price = settings.price if settings.price is not None else listed or FALLBACK_PRICE
+    jobs = math.floor((settings.max_cost + _ROUNDING) / price) if settings.max_cost and price else None
+    facts = {"price_usd": listed, "reckoned_usd": price, "max_cost_usd": settings.max_cost, "jobs": jobs}
     if listed is None:
-        sentence = (
-            f"the list of {ours.api_url} has no price for this kind of job; a crawl reckons with {reckoned:.5f} USD "
-            "(OMOCAPTCHA_PRICE says another)"
+        message = (
+            f"the price list of {settings.api_url} does not include this kind of job; crawls assume {price:.5f} USD "
+            "(set OMOCAPTCHA_PRICE to change it)"
         )
-        return service.refuse(sentence, as_json=opts.json, **facts, error=sentence)
-    if opts.json:
-        print(json.dumps(facts))
-        return 0
-    print(f"{listed:.5f} USD a job by the service's list")
-    if reckoned != listed:
-        print(f"{reckoned:.5f} USD is what a crawl reckons with (OMOCAPTCHA_PRICE)")
+        return service.print_result(opts, facts, [], message)
+    lines = [f"{listed:.5f} USD per job in the service's list"]
+    if price != listed:
+        lines.append(f"{price:.5f} USD per job is what crawls assume (OMOCAPTCHA_PRICE)")
     if jobs is None:
-        print("no limit to the jobs of a crawl, since OMOCAPTCHA_MAX_COST or the price is 0")
+        lines.append("the number of jobs is not limited, since OMOCAPTCHA_MAX_COST or the price is 0")
     else:
-        print(f"OMOCAPTCHA_MAX_COST, {ours.max_cost:.5f} USD a crawl, buys {jobs:,} jobs")
-    return 0
+        lines.append(f"OMOCAPTCHA_MAX_COST, {settings.max_cost:.5f} USD per crawl, buys {jobs:,} jobs")
+    return service.print_result(opts, facts, lines, None)

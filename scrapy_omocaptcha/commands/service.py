@@ -1,4 +1,4 @@
-"""One question to the service, under a project's settings and without a crawl."""
+"""Call the service once, with the settings of a project but without a crawl."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from scrapy_omocaptcha.errors import AccountError, ApiError, ApiUnreachable
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
-    from scrapy.settings import BaseSettings
+    from scrapy.commands import ScrapyCommand
 
     from scrapy_omocaptcha.buying.api.protocol import Api
     from scrapy_omocaptcha.settings import Settings
@@ -24,62 +24,62 @@ T = TypeVar("T")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="one JSON object, with 'error' where there is no answer")
+    parser.add_argument("--json", action="store_true", help="print one JSON object, with 'error' if there is no answer")
 
 
-def read_settings(settings: BaseSettings) -> Settings:
-    """Our settings. Who asks by hand wants to know, though crawls are switched off or dry.
+def read_settings(command: ScrapyCommand) -> Settings:
+    """Read our settings, even if crawls are disabled or dry runs.
 
-    :raises UsageError: the credential is missing, or a value means nothing.
+    :raises UsageError: when the API token is missing or a value is invalid.
     """
     from scrapy_omocaptcha.settings import Settings
 
+    assert command.settings is not None
     try:
-        return Settings.for_asking(settings)
+        return Settings.for_account(command.settings)
     except (NotConfigured, ValueError) as error:
         raise UsageError(str(error), print_help=False) from None
 
 
-def ask(ours: Settings, question: Callable[[Api], Awaitable[T]]) -> T:
-    """What the service answers.
+def call(settings: Settings, method: Callable[[Api], Awaitable[T]]) -> T:
+    """Return the service's answer to one API call.
 
-    :raises ApiError: nothing that could be used.
+    :raises ApiError: when the call fails or is interrupted.
     """
     from scrapy_omocaptcha.buying.api.aiohttp_transport import AiohttpTransport
-    from scrapy_omocaptcha.buying.api.factory import speak
+    from scrapy_omocaptcha.buying.api.factory import build_api
 
-    async def call() -> T:
-        api = speak(ours, AiohttpTransport(ours.api_url, timeout=ours.api_timeout))
+    async def call_and_close() -> T:
+        api = build_api(settings, AiohttpTransport(settings.api_url, timeout=settings.api_timeout))
         try:
-            return await question(api)
+            return await method(api)
         finally:
             await api.close()
 
     try:
-        # No crawl, so no reactor either.
-        return asyncio.run(call())
+        return asyncio.run(call_and_close())  # Without a crawl there is no reactor either.
     except KeyboardInterrupt:
         raise ApiUnreachable("interrupted") from None
 
 
-def fail(error: ApiError, what: str, ours: Settings, *, as_json: bool) -> int:
-    """Say in one sentence why ``what`` is not known, and what to do.
-
-    :returns: the exit status.
-    """
+def print_api_error(opts: argparse.Namespace, settings: Settings, what: str, error: ApiError) -> int:
+    """Print in one sentence why ``what`` is not known and what to do, and return the exit status."""
     cure = ""
     if isinstance(error, AccountError):
         cure = "; check OMOCAPTCHA_API_TOKEN and the balance of the account"
     elif isinstance(error, ApiUnreachable):
         cure = "; try again later, or check OMOCAPTCHA_API_URL"
-    sentence = f"{ours.api_url} does not tell the {what}: {str(error).rstrip('.')}{cure}"
-    return refuse(sentence, as_json=as_json, error=sentence, reason=error.reason)
+    message = f"cannot get the {what} from {settings.api_url}: {str(error).rstrip('.')}{cure}"
+    return print_result(opts, {"reason": error.reason}, [], message)
 
 
-def refuse(sentence: str, *, as_json: bool, **facts: Any) -> int:
-    """Say ``sentence``, or in JSON the facts.
-
-    :returns: the exit status.
-    """
-    print(json.dumps(facts) if as_json else sentence, file=sys.stdout if as_json else sys.stderr)
-    return 1
+def print_result(opts: argparse.Namespace, facts: dict[str, Any], lines: Sequence[str], error: str | None) -> int:
+    """Print ``facts`` as JSON or else ``lines``, and ``error`` if there is one, and return the exit status."""
+    if opts.json:
+        print(json.dumps(facts if error is None else {**facts, "error": error}))
+    else:
+        for line in lines:
+            print(line, flush=True)
+        if error is not None:
+            print(error, file=sys.stderr)
+    return 0 if error is None else 1

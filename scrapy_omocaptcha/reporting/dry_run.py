@@ -1,7 +1,6 @@
 """Estimate what a dry run would have bought.
 
-Only buying shows whether one job opens a wall for a whole session or whether each page needs a job, so the estimate is a
-range.
+Only buying shows whether one job opens a wall for a session or whether each page needs one, so the estimate is a range.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The report as one web page that needs nothing else: no network, no script, no other file.
+"""Write the report as one self-contained web page, without scripts, network access or other files.
 
-Importing this needs matplotlib. Whatever a journal holds stands in the page as text.
+This module needs matplotlib. All content of a journal is escaped.
 """
 
 from __future__ import annotations
@@ -10,55 +10,56 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scrapy_omocaptcha.reporting.charts import Chart, charts
-from scrapy_omocaptcha.reporting.format import by_number, counted, harmless, minute, period, seconds, share, usd
-from scrapy_omocaptcha.reporting.totals import Sums, grouped, moment
+from scrapy_omocaptcha.reporting.format import count, minute, percent, period, printable, ranked, seconds, usd
+from scrapy_omocaptcha.reporting.text import COST_BASIS
+from scrapy_omocaptcha.reporting.totals import Totals, grouped, moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from scrapy_omocaptcha.buying.journal import Record
 
-_MOST_ROWS = 60
+_MAX_ROWS = 60
 _STYLE = Path(__file__).with_name("page.css")
 
 
 def web_page(records: Sequence[Record], *, sources: Sequence[str], unreadable: int = 0) -> str:
-    """The page.
+    """Return the page.
 
-    :param sources: where the records are from, as the user named it.
-    :param unreadable: how many lines could not be read there.
+    :param sources: the names of the journals, as the user gave them.
+    :param unreadable: the number of lines that could not be read.
     """
-    sums = Sums(records)
-    body = _figures(sums) if sums.jobs else "<p>No jobs were bought.</p>"
-    left_out = f" {counted(unreadable, 'line')} could not be read and {'is' if unreadable == 1 else 'are'} left out."
+    totals = Totals(records)
+    body = _figures(totals) if totals.jobs else "<p>No jobs were bought.</p>"
+    left_out = f" {count(unreadable, 'line')} could not be read and {'is' if unreadable == 1 else 'are'} left out."
     return f"""<!DOCTYPE html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>OMOcaptcha: what was bought</title>
+<title>OMOcaptcha report</title>
 <style>
 {_STYLE.read_text(encoding="utf-8")}</style>
-<h1>OMOcaptcha: what was bought</h1>
+<h1>OMOcaptcha report</h1>
 {body}
 <footer>
-<p>Sums of the records in {_text(", ".join(sources))}: each job at its price when it was bought, failed ones too.
+<p>Totals of the records in {_text(", ".join(sources))}. {COST_BASIS}
 {left_out if unreadable else ""} All times are UTC.</p>
 </footer>
 </html>
 """
 
 
-def _figures(sums: Sums) -> str:
-    hosts, spiders, days = (grouped(sums.records, by) for by in ("host", "spider", "day"))
-    scope = ", ".join(counted(sums.distinct(field), field) for field in ("crawl", "spider", "host"))
+def _figures(totals: Totals) -> str:
+    hosts, spiders, days = (grouped(totals.records, by) for by in ("host", "spider", "day"))
+    scope = ", ".join(count(totals.distinct(field), field) for field in ("crawl", "spider", "host"))
     return "\n".join(
         [
-            f'<p class="soft">{period(sums)}: {scope}</p>',
-            _headline(sums),
-            f'<div class="plots">{"".join(map(_plot, charts(sums, hosts)))}</div>',
-            "<h2>What became of the jobs</h2>",
-            _outcomes(sums),
+            f'<p class="soft">{period(totals)}: {scope}</p>',
+            _headline(totals),
+            f'<div class="plots">{"".join(map(_plot, charts(totals, hosts)))}</div>',
+            "<h2>Outcomes</h2>",
+            _outcomes(totals),
             *_tables("Hosts", "host", hosts),
             *_tables("Spiders", "spider", spiders),
             *_tables("Days", "day (UTC)", days, newest=True),
@@ -66,17 +67,19 @@ def _figures(sums: Sums) -> str:
     )
 
 
-def _headline(sums: Sums) -> str:
-    tiles = [_tile("Jobs", f"{sums.jobs:,}"), _tile("Cost, USD", usd(sums.cost))]
-    if sums.accepted:
-        tiles.append(_tile("Accepted", share(sums.accepted, sums.jobs), counted(sums.accepted, "token")))
-        tiles.append(_tile("USD per accepted", usd(sums.cost / sums.accepted)))
-    slowest = sums.slowest
+def _headline(totals: Totals) -> str:
+    tiles = [_tile("Jobs", f"{totals.jobs:,}"), _tile("Cost, USD", usd(totals.cost))]
+    if totals.accepted:
+        tiles.append(_tile("Accepted", percent(totals.accepted, totals.jobs), count(totals.accepted, "token")))
+        tiles.append(_tile("USD per accepted", usd(totals.cost / totals.accepted)))
+    slowest = totals.slowest
     if slowest is not None:
         tiles.append(
-            _tile("Usual solve, median", f"{seconds(sums.median)} s", f"{seconds(sums.within(0.9))} s for 90 %")
+            _tile("Median solve time", f"{seconds(totals.median)} s", f"{seconds(totals.quantile(0.9))} s for 90 %")
         )
-        tiles.append(_tile("Slowest solve", f"{seconds(slowest.seconds)} s", slowest.host, minute(moment(slowest))))
+        tiles.append(
+            _tile("Slowest solve time", f"{seconds(slowest.seconds)} s", slowest.host, minute(moment(slowest)))
+        )
     return f"<dl>{''.join(tiles)}</dl>"
 
 
@@ -90,37 +93,37 @@ def _plot(chart: Chart) -> str:
     return f'<figure><figcaption id="{chart.name}-title">{chart.title}</figcaption>{chart.svg}</figure>'
 
 
-def _outcomes(sums: Sums) -> str:
+def _outcomes(totals: Totals) -> str:
     rows = [
         _row(
             f'<i style="background: var(--{outcome})"></i>{outcome}',
-            [f"{number:,}", share(number, sums.jobs), usd(cost, sums.cost)],
-            by_number(sums.reasons.get(outcome, {}), most=10),
+            [f"{number:,}", percent(number, totals.jobs), usd(cost, totals.cost)],
+            ranked(totals.reasons.get(outcome, {}), limit=10),
         )
-        for outcome, number in sums.outcomes.items()
-        for cost in [sum(record.cost_usd for record in sums.records if record.outcome == outcome)]
+        for outcome, number in totals.outcomes.items()
+        for cost in [sum(record.cost_usd for record in totals.records if record.outcome == outcome)]
     ]
-    return _table(["outcome", "jobs", "share", "USD"], rows, last="why")
+    return _table(["outcome", "jobs", "share", "USD"], rows, last="reasons")
 
 
-def _tables(title: str, label: str, groups: Sequence[Sums], *, newest: bool = False) -> list[str]:
-    """A heading and a table with a row a group; where there are too many, the rest in one."""
+def _tables(title: str, label: str, groups: Sequence[Totals], *, newest: bool = False) -> list[str]:
+    """Return a heading and a table with one row per group, with the groups beyond the limit in the last row."""
     ordered = list(reversed(groups)) if newest else list(groups)
-    shown, rest = ordered[:_MOST_ROWS], ordered[_MOST_ROWS:]
-    rows = [_sums_row(group, groups) for group in shown]
+    shown, rest = ordered[:_MAX_ROWS], ordered[_MAX_ROWS:]
+    rows = [_totals_row(group, groups) for group in shown]
     if rest:
         name = f"{len(rest):,} {'earlier' if newest else 'others'}"
-        others = Sums([record for group in rest for record in group.records], name)
-        rows.append(_sums_row(others, groups, "others"))
+        others = Totals([record for group in rest for record in group.records], name)
+        rows.append(_totals_row(others, groups, "others"))
     return [f"<h2>{title}</h2>", _table([label, "jobs", "accepted", "share", "USD", "median s", "slowest s"], rows)]
 
 
-def _sums_row(group: Sums, groups: Sequence[Sums], kind: str = "") -> str:
+def _totals_row(group: Totals, groups: Sequence[Totals], kind: str = "") -> str:
     slowest = group.slowest
     cells = [
         f"{group.jobs:,}",
         f"{group.accepted:,}",
-        share(group.accepted, group.jobs),
+        percent(group.accepted, group.jobs),
         usd(group.cost, max(each.cost for each in groups)),
         seconds(group.median),
         seconds(None if slowest is None else slowest.seconds),
@@ -130,8 +133,8 @@ def _sums_row(group: Sums, groups: Sequence[Sums], kind: str = "") -> str:
 
 def _row(name: str, cells: Iterable[str], last: str | None = None, *, kind: str = "") -> str:
     numbers = "".join(f"<td>{_text(cell)}</td>" for cell in cells)
-    words = "" if last is None else f'<td class="name words">{_text(last)}</td>'
-    return f'<tr class="{kind}"><th class="name" scope="row">{name}</th>{numbers}{words}</tr>'
+    cell = "" if last is None else f'<td class="name words">{_text(last)}</td>'
+    return f'<tr class="{kind}"><th class="name" scope="row">{name}</th>{numbers}{cell}</tr>'
 
 
 def _table(labels: Sequence[str], rows: Iterable[str], last: str | None = None) -> str:
@@ -146,5 +149,5 @@ def _table(labels: Sequence[str], rows: Iterable[str], last: str | None = None) 
     )
 
 
-def _text(words: str) -> str:
-    return escape(harmless(words))
+def _text(text: str) -> str:
+    return escape(printable(text))

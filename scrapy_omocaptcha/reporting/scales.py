@@ -1,4 +1,4 @@
-"""The scales of plots: what a bar stands for, and what is written below it."""
+"""Choose the scales of plots: the period of a bar, the dates below the bars, round numbers."""
 
 from __future__ import annotations
 
@@ -7,12 +7,9 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from scrapy_omocaptcha.reporting.totals import Totals
 
-    from scrapy_omocaptcha.reporting.totals import Sums
-
-MOST_BARS = 40
-"""In one plot."""
+MAX_BARS = 40
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _PERIODS = {
@@ -26,38 +23,30 @@ _PERIODS = {
     "week": 7 * _DAY,
     "4 weeks": 28 * _DAY,
     "52 weeks": 364 * _DAY,
+    "520 weeks": 3640 * _DAY,
+    "5,200 weeks": 36400 * _DAY,
+    "52,000 weeks": 364000 * _DAY,  # In 40 bars this covers all years that a datetime can have.
 }
 MONDAY = datetime(1970, 1, 5, tzinfo=timezone.utc)
-"""What periods are counted from, so that weeks begin on Mondays."""
+"""Start of period 0, chosen so that weeks begin on Mondays."""
 
 
-def period_of_a_bar(sums: Sums) -> tuple[str, int]:
-    """What a bar is to stand for, and its seconds."""
-    assert sums.first is not None
-    assert sums.last is not None
-    span = (sums.last - sums.first).total_seconds()
-    for name, length in _periods():
-        if span / length < MOST_BARS - 1:
-            return name, length
-    raise AssertionError("unreachable")
+def bar_period(totals: Totals) -> tuple[str, int]:
+    """Return the name of the period that one bar covers, and its length in seconds."""
+    assert totals.first is not None
+    assert totals.last is not None
+    span = (totals.last - totals.first).total_seconds()
+    return next((name, length) for name, length in _PERIODS.items() if span / length < MAX_BARS - 1)
 
 
-def _periods() -> Iterator[tuple[str, int]]:
-    yield from _PERIODS.items()
-    years = 1
-    while True:
-        years *= 2
-        yield f"{years * 52:,} weeks", years * _PERIODS["52 weeks"]
+def period_label(period: int, length: int, periods: int) -> str:
+    """Return the start of a period, as precisely as a plot of ``periods`` periods needs.
 
-
-def date(period: int, length: int, periods: int) -> str:
-    """When a period begins, in as few words as a plot of so many periods needs.
-
-    :param period: its number, counted from ``MONDAY``.
-    :param length: its seconds.
+    :param period: number of the period, counted from ``MONDAY``.
+    :param length: length of a period in seconds.
     """
     since = timedelta(seconds=length) * period
-    # The first period of all begins before the first year.
+    # The first period of the calendar begins before the year 1.
     start = MONDAY + max(since, datetime(1, 1, 1, tzinfo=timezone.utc) - MONDAY)
     if periods * length > 20 * 365 * _DAY:
         return f"{start.year}"
@@ -67,6 +56,6 @@ def date(period: int, length: int, periods: int) -> str:
 
 
 def round_up(value: float) -> float:
-    """The next round number of at least ``value``."""
+    """Return the smallest round number that is not below ``value``."""
     power = 10.0 ** math.floor(math.log10(value))
     return next((step * power for step in (1, 2, 2.5, 5) if step * power >= value), 10 * power)

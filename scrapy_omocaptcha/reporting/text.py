@@ -1,27 +1,27 @@
-"""The report as text that a person reads in ten seconds: at the end of a crawl, or of journals.
+"""Write the report as text that can be read in ten seconds, at the end of a crawl or from journals.
 
-What is zero or unknown is not printed. The text has no end of line at its end, and nothing in it leads a terminal
-astray.
+Zeros and unknown values are omitted. The text contains no control characters and does not end with a newline.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scrapy_omocaptcha.reporting.format import by_number, counted, harmless, minute, period, seconds, share, short, usd
-from scrapy_omocaptcha.reporting.totals import Sums, grouped, moment
+from scrapy_omocaptcha.reporting.format import count, minute, percent, period, printable, ranked, seconds, shorten, usd
+from scrapy_omocaptcha.reporting.totals import Totals, grouped, moment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from scrapy_omocaptcha.buying.journal import Record
-    from scrapy_omocaptcha.reporting.dry_run import Jobs
+    from scrapy_omocaptcha.reporting.dry_run import JobRange
 
-_HALF_A_PLACE = 0.000005
-"""USD: what is less is not seen in five places."""
+COST_BASIS = "Each job is counted at its price when bought, including failed jobs."
+
+_ROUNDING = 0.000005
+"""USD; smaller differences are not visible in five decimal places."""
 _LONGEST_NAME = 60
 _HOSTS = 5
-_BASIS = "each job at its price when it was bought, failed ones too"
 
 
 def crawl_report(
@@ -29,93 +29,89 @@ def crawl_report(
     *,
     challenges: int,
     pages: int,
-    stayed_closed: Mapping[str, int],
+    not_solved: Mapping[str, int],
     opening_balance: float | None = None,
     closing_balance: float | None = None,
-    would_buy: Mapping[str, Jobs] | None = None,
+    would_buy: Mapping[str, JobRange] | None = None,
     price: float = 0.0,
 ) -> str:
-    """The block at the end of a crawl.
+    """Return the report at the end of a crawl.
 
-    :param records: its jobs.
-    :param challenges: those that were met.
-    :param pages: pages that the crawl got.
-    :param stayed_closed: how many challenges were left alone or stayed closed, by reason.
-    :param opening_balance: USD in the account when the spider opened; None: not asked.
-    :param closing_balance: the same when it closed.
-    :param would_buy: of a dry run: the estimate, by host.
-    :param price: USD that each of those would have cost.
+    :param records: the jobs of the crawl.
+    :param challenges: number of challenges.
+    :param pages: number of pages that the spider got.
+    :param not_solved: number of challenges that were left alone or not solved, by reason.
+    :param opening_balance: USD in the account when the spider opened; None if unknown.
+    :param closing_balance: USD in the account when the spider closed; None if unknown.
+    :param would_buy: estimated jobs of a dry run, by host.
+    :param price: price of a job in USD.
     """
-    sums = Sums(records)
-    rows = _outcomes(sums)
-    if sums.jobs:
-        thousand = f": {usd(1000 * sums.cost / pages)} USD for a thousand pages (of {pages:,})" if pages else ""
-        rows.append(("cost", f"{usd(sums.cost)} USD{thousand}"))
+    totals = Totals(records)
+    rows = _outcomes(totals)
+    if totals.jobs:
+        thousand = f": {usd(1000 * totals.cost / pages)} USD per 1,000 pages" if pages else ""
+        rows.append(("cost", f"{usd(totals.cost)} USD{thousand}"))
     if opening_balance is not None and closing_balance is not None:
-        rows.append(("balance", _balance(opening_balance, closing_balance, sums.cost)))
-    rows += _solve_time(sums)
-    closed = sum(stayed_closed.values())
-    if closed:
-        rows.append(("stayed closed", f"{closed:,}: {by_number(stayed_closed, most=10)}"))
+        rows.append(("balance", _balance(opening_balance, closing_balance, totals.cost)))
+    rows += _solve_time(totals)
+    if not_solved:
+        rows.append(("not solved", f"{sum(not_solved.values()):,}: {ranked(not_solved, limit=10)}"))
     if would_buy:
         rows.append(("dry run", _would_buy(would_buy, price)))
-    if sums.jobs:
-        rows.append(("sums", f"of this crawl's own books: {_BASIS}"))
-    met = f"{counted(challenges, 'challenge') if challenges else 'no challenge'} met in {counted(pages, 'page')}"
-    bought = f"{counted(sums.jobs, 'job')} for {usd(sums.cost)} USD" if sums.jobs else "nothing bought"
+    if totals.jobs:
+        rows.append(("basis", f"this crawl's ledger. {COST_BASIS}"))
+    met = f"{count(challenges, 'challenge') if challenges else 'no challenge'} met in {count(pages, 'page')}"
+    bought = f"{count(totals.jobs, 'job')} for {usd(totals.cost)} USD" if totals.jobs else "nothing bought"
     return _block(f"OMOcaptcha: {met}, {bought}", rows)
 
 
 def journal_report(records: Sequence[Record], *, sources: Sequence[str], by: str | None = None) -> str:
-    """The same of journals, of any number of crawls.
+    """Return the report on the journals of any number of crawls.
 
-    :param sources: where the records are from, as the user named it.
-    :param by: one of ``sums.BY`` for a table beside the sums; None: the sums alone.
+    :param sources: the names of the journals, as the user gave them.
+    :param by: the grouping of an additional table, as for :func:`grouped`.
     """
-    sums = Sums(records)
-    if not sums.jobs:
-        return harmless(f"No jobs in {_named(sources)}")
-    scope = ", ".join(counted(sums.distinct(field), field) for field in ("crawl", "spider", "host"))
-    rows = _outcomes(sums)
-    accepted = f": {usd(sums.cost / sums.accepted)} USD for each accepted token" if sums.accepted else ""
-    rows.append(("cost", f"{usd(sums.cost)} USD{accepted}"))
-    rows += _solve_time(sums)
-    rows.append(
-        ("sums", f"of the records in {_named(sources)}: each job at its price when it was bought, failed ones too")
-    )
-    title = f"{counted(sums.jobs, 'job')} for {usd(sums.cost)} USD, {period(sums)}: {scope}"
+    totals = Totals(records)
+    if not totals.jobs:
+        return printable(f"No jobs in {_names(sources)}")
+    scope = ", ".join(count(totals.distinct(field), field) for field in ("crawl", "spider", "host"))
+    rows = _outcomes(totals)
+    accepted = f": {usd(totals.cost / totals.accepted)} USD per accepted token" if totals.accepted else ""
+    rows.append(("cost", f"{usd(totals.cost)} USD{accepted}"))
+    rows += _solve_time(totals)
+    rows.append(("basis", f"the records in {_names(sources)}. {COST_BASIS}"))
+    title = f"{count(totals.jobs, 'job')} for {usd(totals.cost)} USD, {period(totals)}: {scope}"
     block = _block(title, rows)
     return f"{block}\n\n{_table(grouped(records, by), by)}" if by else block
 
 
-def _outcomes(sums: Sums) -> list[tuple[str, str]]:
-    width = len(f"{max(sums.outcomes.values(), default=0):,}")
+def _outcomes(totals: Totals) -> list[tuple[str, str]]:
+    width = len(f"{max(totals.outcomes.values(), default=0):,}")
     rows = []
-    for outcome, number in sums.outcomes.items():
-        part = share(number, sums.jobs)
-        reasons = sums.reasons.get(outcome)
-        why = f"   {by_number(reasons)}" if reasons else ""
-        rows.append((outcome, f"{number:>{width},}  {part:>7}{why}"))
+    for outcome, number in totals.outcomes.items():
+        part = percent(number, totals.jobs)
+        reasons = totals.reasons.get(outcome)
+        details = f"   {ranked(reasons)}" if reasons else ""
+        rows.append((outcome, f"{number:>{width},}  {part:>7}{details}"))
     return rows
 
 
 def _balance(opening: float, closing: float, cost: float) -> str:
-    words = f"{usd(opening, 0)} USD before, {usd(closing, 0)} after"
+    text = f"{usd(opening, 0)} USD before, {usd(closing, 0)} after"
     spent = opening - closing
-    more = spent - cost
-    if abs(more) < _HALF_A_PLACE:
-        return f"{words}: {usd(spent)} less, as reckoned"
+    if abs(spent - cost) < _ROUNDING:
+        return f"{text}: {usd(spent)} less, as expected"
     change = f"{usd(abs(spent))} {'less' if spent >= 0 else 'more'}"
     return (
-        f"{words}: {change}, though {usd(cost)} were reckoned "
-        "(others may use the account; whether failed jobs are charged is the service's word)"
+        f"{text}: {change}, but {usd(cost)} less was expected "
+        "(others may use the account, and the service decides whether failed jobs are charged)"
     )
 
 
-def _would_buy(by_host: Mapping[str, Jobs], price: float) -> str:
+def _would_buy(by_host: Mapping[str, JobRange], price: float) -> str:
     least, most = (sum(numbers) for numbers in zip(*by_host.values(), strict=True))
     hosts = sorted(by_host.items(), key=lambda item: (-item[1].most, item[0]))
-    named = [f"{short(host, _LONGEST_NAME)} {_range(*jobs)}" for host, jobs in hosts[:_HOSTS]]
+    named = [f"{shorten(host, _LONGEST_NAME)} {_range(*jobs)}" for host, jobs in hosts[:_HOSTS]]
     if len(hosts) > _HOSTS:
         named.append(f"{len(hosts) - _HOSTS:,} others")
     cost = usd(most * price) if least == most else f"{usd(least * price, most * price)} to {usd(most * price)}"
@@ -126,37 +122,35 @@ def _range(least: int, most: int) -> str:
     return f"{most:,}" if least == most else f"{least:,} to {most:,}"
 
 
-def _solve_time(sums: Sums) -> list[tuple[str, str]]:
-    slowest = sums.slowest
+def _solve_time(totals: Totals) -> list[tuple[str, str]]:
+    slowest = totals.slowest
     if slowest is None:
         return []
-    if len(sums.solved) == 1:
+    if len(totals.solved) == 1:
         return [("solve time", f"{seconds(slowest.seconds)} s")]
-    where = f"{short(slowest.host, _LONGEST_NAME)}, {minute(moment(slowest))} UTC"
-    return [
-        ("solve time", f"{seconds(sums.median)} s usually (median), {seconds(slowest.seconds)} s at most ({where})")
-    ]
+    where = f"{shorten(slowest.host, _LONGEST_NAME)}, {minute(moment(slowest))} UTC"
+    return [("solve time", f"{seconds(totals.median)} s median, {seconds(slowest.seconds)} s slowest ({where})")]
 
 
 def _block(title: str, rows: Sequence[tuple[str, str]]) -> str:
     width = max((len(label) for label, _ in rows), default=0)
-    return "\n".join(harmless(line) for line in [title, *(f"  {label:<{width}}  {text}" for label, text in rows)])
+    return "\n".join(printable(line) for line in [title, *(f"  {label:<{width}}  {text}" for label, text in rows)])
 
 
-def _named(sources: Sequence[str]) -> str:
+def _names(sources: Sequence[str]) -> str:
     return sources[0] if len(sources) == 1 else f"{len(sources)} journals"
 
 
-def _table(groups: Sequence[Sums], by: str) -> str:
-    """A line a group; columns of zeros are left out."""
-    outcomes = list(Sums([record for group in groups for record in group.records]).outcomes)
+def _table(groups: Sequence[Totals], by: str) -> str:
+    """Return a table with one line per group, without columns of zeros."""
+    outcomes = list(Totals([record for group in groups for record in group.records]).outcomes)
     largest = max(group.cost for group in groups)
-    rows = [[f"{by} (UTC)" if by == "day" else by, "jobs", *outcomes, "USD", "usual s", "slowest s"]]
+    rows = [[f"{by} (UTC)" if by == "day" else by, "jobs", *outcomes, "USD", "median s", "slowest s"]]
     for group in groups:
         slowest = group.slowest
         rows.append(
             [
-                harmless(short(group.name, _LONGEST_NAME)),
+                printable(shorten(group.name, _LONGEST_NAME)),
                 f"{group.jobs:,}",
                 *(f"{group.outcomes[outcome]:,}" if outcome in group.outcomes else "-" for outcome in outcomes),
                 usd(group.cost, largest),
@@ -165,8 +159,8 @@ def _table(groups: Sequence[Sums], by: str) -> str:
             ]
         )
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join("  ".join(map(_aligned, row, widths, [str.ljust] + [str.rjust] * len(row))) for row in rows)
-
-
-def _aligned(cell: str, width: int, align: Callable[[str, int], str]) -> str:
-    return align(cell, width)
+    lines = []
+    for name, *cells in rows:
+        numbers = [f"{cell:>{width}}" for cell, width in zip(cells, widths[1:], strict=True)]
+        lines.append("  ".join([f"{name:<{widths[0]}}", *numbers]))
+    return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""First-run help: what is missing or misplaced is said in one WARNING when the spider opens, with the cure."""
+"""Warnings, with the cure, about mistakes in the settings when the spider opens."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ OURS = "scrapy_omocaptcha.OmoCaptchaMiddleware"
 
 
 class PatientRetry(RetryMiddleware):
-    """As projects have one of their own."""
+    """A project's own subclass."""
 
 
 def opened(crawl, service, settings=None, **attributes):
-    """The warnings of a crawl that asks for nothing."""
+    """Return the warnings of a crawl without requests."""
     spider = type("Spider", (RecordingSpider,), attributes)
     crawled = crawl(spider, {**service.settings, **(settings or {})})
     assert crawled.bugs == []
@@ -45,16 +45,16 @@ def placed(place, **others):
         ({}, {"allowed_domains": ["shop.example"], "start_urls": ["https://shop.example/"]}),
     ],
 )
-def test_nothing_is_said_of_what_works(crawl, service, settings, attributes):
+def test_working_settings_cause_no_warning(crawl, service, settings, attributes):
     assert opened(crawl, service, settings, **attributes) == []
 
 
-def test_a_missing_api_token_is_said_with_the_cure(crawl, service, monkeypatch):
+def test_a_missing_api_token(crawl, service, monkeypatch):
     monkeypatch.delenv("OMOCAPTCHA_API_TOKEN", raising=False)
     (said,) = opened(crawl, service, {"OMOCAPTCHA_API_TOKEN": None})
     assert said.startswith("Disabled ")
     assert "no API token" in said
-    assert "set OMOCAPTCHA_API_TOKEN in the settings or in the environment" in said
+    assert "set OMOCAPTCHA_API_TOKEN in the settings or the environment" in said
 
 
 @pytest.mark.parametrize(
@@ -68,34 +68,34 @@ def test_a_missing_api_token_is_said_with_the_cure(crawl, service, monkeypatch):
         ({"DOWNLOADER_MIDDLEWARES": {RETRY: None, PatientRetry: 620}}, "PatientRetry"),
     ],
 )
-def test_a_place_in_the_chain_where_it_cannot_work_is_said_with_the_one_where_it_can(crawl, service, settings, wrong):
+def test_a_wrong_position_of_the_middleware(crawl, service, settings, wrong):
     (said,) = opened(crawl, service, settings)
     assert f"OmoCaptchaMiddleware is on the wrong side of {wrong} in DOWNLOADER_MIDDLEWARES" in said
-    assert "leave its place to ADDONS, which is 585" in said
+    assert "let ADDONS place it at 585" in said
 
 
-def test_it_is_true_that_it_does_not_work_there(crawl, service, walled):
+def test_the_middleware_really_fails_in_a_wrong_position(crawl, service, walled):
     site = walled("session", status=429)
     spider = type("Spider", (RecordingSpider,), {"urls": (f"{site.url}/page/1",)})
     settings = {**service.settings, "RETRY_HTTP_CODES": [429]}
     crawl(spider, {**settings, **placed(543)})
-    asked_for_nothing = site.challenges
+    wrong_position = site.challenges
     crawl(spider, {**settings, **placed(585)})
-    assert (asked_for_nothing, site.challenges - asked_for_nothing) == (3, 1)
+    assert (wrong_position, site.challenges - wrong_position) == (3, 1)
 
 
-def test_cookies_that_are_switched_off_are_said(crawl, service, walled):
+def test_disabled_cookies(crawl, service, walled):
     (said,) = opened(crawl, service, {"COOKIES_ENABLED": False})
     assert "COOKIES_ENABLED is False" in said
     assert "set it to True" in said
-    # And it is true.
+    # The challenge is really not solved.
     site = walled("session")
     spider = type("Spider", (RecordingSpider,), {"urls": (f"{site.url}/page/1",)})
     crawled = crawl(spider, {**service.settings, "COOKIES_ENABLED": False})
     assert [failure.reason for failure in crawled.failures] == ["cookies"]
 
 
-def test_too_little_room_to_hold_anything_is_said(crawl, service):
+def test_too_few_concurrent_and_waiting_requests(crawl, service):
     (said,) = opened(crawl, service, {"CONCURRENT_REQUESTS": 2, "OMOCAPTCHA_MAX_WAITING": 0})
     assert "CONCURRENT_REQUESTS (2) and OMOCAPTCHA_MAX_WAITING (0)" in said
     assert "raise OMOCAPTCHA_MAX_WAITING" in said
@@ -107,25 +107,25 @@ def test_too_little_room_to_hold_anything_is_said(crawl, service):
         (
             {},
             {"allowed_domains": ["shop.example"], "start_urls": ["https://shop.test/", "https://shop.example/"]},
-            "no job may be bought for shop.test, where the spider starts, since it is not in the spider's "
-            "allowed_domains (shop.example): name it there",
+            "the spider starts at shop.test, for which no job may be bought: add it to the spider's allowed_domains "
+            "(shop.example)",
         ),
         (
             {"OMOCAPTCHA_ALLOWED_DOMAINS": ["shop.example"]},
             {"start_urls": ["https://a.test/", "https://b.test/"]},
-            "no job may be bought for a.test, b.test, where the spider starts, since it is not in the "
-            "setting OMOCAPTCHA_ALLOWED_DOMAINS (shop.example): name it there",
+            "the spider starts at a.test, b.test, for which no job may be bought: add it to OMOCAPTCHA_ALLOWED_DOMAINS "
+            "(shop.example)",
         ),
         (
             {"OMOCAPTCHA_ALLOWED_DOMAINS": ["shop.example"]},
             {"allowed_domains": ["shop.test"]},
-            "the setting OMOCAPTCHA_ALLOWED_DOMAINS (shop.example) and the spider's allowed_domains (shop.test) have "
-            "no host in common, so that no job is ever bought: name the spider's hosts there",
+            "OMOCAPTCHA_ALLOWED_DOMAINS (shop.example) and the spider's allowed_domains (shop.test) have no host in "
+            "common, so no job is ever bought: add the spider's hosts to the setting",
         ),
     ],
 )
-def test_domains_that_shut_the_spiders_own_host_out_are_said(crawl, service, settings, attributes, said):
-    # A spider without urls asks for nothing, whatever its start_urls.
+def test_allowed_domains_without_the_spiders_own_hosts(crawl, service, settings, attributes, said):
+    # RecordingSpider requests its ``urls``, not its ``start_urls``.
     assert opened(crawl, service, settings, **attributes) == [f"OMOcaptcha: {said}"]
 
 
@@ -136,7 +136,7 @@ SHARED = {
 }
 
 
-def test_a_queue_that_is_shared_without_its_limits_or_that_ends_with_one_worker_is_said(crawl, service, redis):
+def test_scrapy_redis_without_shared_limits_or_persistence(crawl, service, redis):
     shared = {**SHARED, "REDIS_URL": redis.url, "OMOCAPTCHA_REDIS_URL": redis.url}
     assert opened(crawl, service, shared) == []
     (said,) = opened(crawl, service, {**shared, "OMOCAPTCHA_REDIS_URL": None})
@@ -154,5 +154,5 @@ def test_a_queue_that_is_shared_without_its_limits_or_that_ends_with_one_worker_
         ("OMOCAPTCHA_XYZ", ""),
     ],
 )
-def test_a_setting_that_there_is_not_is_said_with_the_one_that_may_be_meant(crawl, service, name, meant):
-    assert opened(crawl, service, {name: 1}) == [f"OMOcaptcha: {name} is no setting and changes nothing{meant}"]
+def test_an_unknown_setting(crawl, service, name, meant):
+    assert opened(crawl, service, {name: 1}) == [f"OMOcaptcha: {name} is not a setting and has no effect{meant}"]

@@ -307,7 +307,7 @@ def test_the_bill_is_in_the_log_at_the_end_with_the_balance_beside_it_if_that_wa
     (report,) = [line for line in crawled.said(logging.INFO) if "accepted  " in line]
     lines = report.splitlines()
     assert lines[0] == "OMOcaptcha: 4 challenges met in 4 pages, 4 jobs for 0.00220 USD"
-    assert any("10.00000 USD before" in line and "as reckoned" in line for line in lines)
+    assert any("10.00000 USD before" in line and "as expected" in line for line in lines)
 
 
 def test_a_line_tells_now_and_then_how_far_the_crawl_is(crawl, walled):

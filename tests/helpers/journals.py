@@ -1,4 +1,4 @@
-"""Journals for tests, written by hand."""
+"""Write journals for tests."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _ENDS = (
 
 
 def line(**changes: Any) -> str:
-    """A record, with its end of line."""
+    """Return a record as a line, including the newline."""
     return json.dumps({**FIELDS, **changes}) + "\n"
 
 
@@ -45,7 +45,7 @@ def write(path: Path, *lines: str) -> Path:
 def business(
     jobs: int, *, hosts: int = 9, days: float = 12, spiders: tuple[str, ...] = ("catalogue", "prices", "reviews")
 ) -> list[str]:
-    """The lines of a shop watcher's weeks: some hosts get most of the jobs, and a few jobs are of no use."""
+    """Return the lines of weeks of monitoring shops: some hosts get most jobs, and a few jobs are wasted."""
     chance = random.Random(jobs)
     start = datetime(2026, 11, 13, 6, tzinfo=timezone.utc)
     moments = sorted(chance.random() ** 0.8 * days for _ in range(jobs))

@@ -18,7 +18,7 @@ FORM_FIELDS = ["csrf", "next", "g-recaptcha-response", "action"]
 
 @pytest.fixture
 def detect(scrapy):
-    """``detect(URL, …, exit=0)`` → the findings by what was looked at; whatever else is printed fails the test."""
+    """``detect(URL, …, exit=0)`` → the findings by subject; any other output fails the test."""
 
     def detect(*arguments, exit=0, **options):
         done = scrapy("detect", "--json", *arguments, **options)
@@ -29,12 +29,12 @@ def detect(scrapy):
     return detect
 
 
-def able_to_buy(service):
-    """Options under which a crawl of the project would buy of ``service``."""
+def options_to_buy(service):
+    """Return the options with which a crawl of the project would buy from ``service``."""
     return [word for name, value in service.settings.items() for word in ("-s", f"{name}={value}")]
 
 
-# -- what is said ---------------------------------------------------------------------------------------------------
+# -- output ---------------------------------------------------------------------------------------------------------
 
 VERDICTS = {
     "session": "solve",
@@ -49,9 +49,9 @@ VERDICTS = {
 }
 
 
-def test_each_wall_has_the_verdict_of_a_crawl_and_nothing_is_bought(detect, walled, service):
+def test_each_wall_has_its_verdict_and_nothing_is_bought(detect, walled, service):
     sites = {walled(name): verdict for name, verdict in VERDICTS.items()}
-    found = detect(*(f"{site.url}/catalogue/" for site in sites), *able_to_buy(service))
+    found = detect(*(f"{site.url}/catalogue/" for site in sites), *options_to_buy(service))
     assert {subject: finding["verdict"] for subject, finding in found.items()} == {
         f"{site.url}/catalogue/": verdict for site, verdict in sites.items()
     }
@@ -66,7 +66,7 @@ def test_each_wall_has_the_verdict_of_a_crawl_and_nothing_is_bought(detect, wall
     assert [site.challenges for site in sites] == [1] * len(sites)
 
 
-def test_a_finding_has_what_is_known_of_the_widget_and_its_form(detect, walled):
+def test_json_includes_the_widget_and_its_form(detect, walled):
     session, redirect, data_s = walled("session"), walled("redirect"), walled("data_s")
     callback, invisible = walled("callback_only"), walled("invisible")
     pages = [f"{site.url}/item/7" for site in (session, redirect, data_s, callback, invisible)]
@@ -82,10 +82,10 @@ def test_a_finding_has_what_is_known_of_the_widget_and_its_form(detect, walled):
     assert unseen["invisible"]
 
 
-def test_pages_that_are_no_challenge_go_on(detect, walled, service):
+def test_pages_that_are_no_challenge_pass(detect, walled, service):
     site = walled("session")
     pages = [f"{site.url}{path}" for path in ("/contact", "/v3", "/free/1")]
-    contact, version3, free = detect(*pages, *able_to_buy(service)).values()
+    contact, version3, free = detect(*pages, *options_to_buy(service)).values()
     assert [finding["verdict"] for finding in (contact, version3, free)] == ["pass"] * 3
     assert [finding["cost"] for finding in (contact, version3, free)] == [None] * 3
     assert contact["challenge"]["sitekey"] == site.sitekey
@@ -97,7 +97,7 @@ def test_pages_that_are_no_challenge_go_on(detect, walled, service):
     assert service.calls == ()
 
 
-def test_a_person_reads_the_verdict_first(scrapy, walled):
+def test_text_begins_with_the_verdict(scrapy, walled):
     site = walled("session")
     done = scrapy("detect", f"{site.url}/catalogue/", f"{site.url}/contact", "-s", "OMOCAPTCHA_PRICE=0.002")
     assert done.returncode == 0
@@ -116,7 +116,7 @@ def test_a_person_reads_the_verdict_first(scrapy, walled):
     assert "blocking  no: the form also asks for 'name'\n" in contact
 
 
-def test_the_documentation_shows_what_is_printed(scrapy, walled):
+def test_the_documentation_shows_the_output(scrapy, walled):
     page = (ROOT / "docs/challenges.rst").read_text(encoding="utf-8")
     shown = re.search(r"^   \$ scrapy omocaptcha detect \S+\n((?:   .+\n)+)", page, re.MULTILINE)
     site = walled("session")
@@ -127,7 +127,7 @@ def test_the_documentation_shows_what_is_printed(scrapy, walled):
         assert line.startswith(shown_line.removesuffix("…"))
 
 
-def test_no_page_leads_a_terminal_astray(scrapy, tmp_path):
+def test_text_has_no_control_characters(scrapy, tmp_path):
     body = (
         '<form><input name="\x1b[2J&#x9b;2J">'
         '<div class="g-recaptcha" data-sitekey="KEY" data-callback="\x1b]0;a\x07">'
@@ -146,7 +146,7 @@ def test_no_page_leads_a_terminal_astray(scrapy, tmp_path):
 
 @pytest.fixture
 def wall_file(tmp_path):
-    """A saved challenge whose form posts to ``/verify``."""
+    """Path of a saved challenge whose form posts to ``/verify``."""
     file = tmp_path / "saved.html"
     file.write_text(
         "<title>Please confirm you are not a robot</title><form action=/verify method=post>"
@@ -157,7 +157,7 @@ def wall_file(tmp_path):
     return file
 
 
-def test_a_file_is_judged_as_the_answer_that_it_was_and_nothing_is_fetched(detect, wall_file, walled):
+def test_a_file_is_judged_as_the_given_response_and_nothing_is_fetched(detect, wall_file, walled):
     site = walled("session")
     (finding,) = detect(wall_file, "--url", f"{site.url}/gate", "--status", "429").values()
     assert finding["subject"] == str(wall_file)
@@ -168,13 +168,13 @@ def test_a_file_is_judged_as_the_answer_that_it_was_and_nothing_is_fetched(detec
     assert site.requests == ()
 
 
-def test_a_file_of_unknown_origin_is_said_to_be_one(scrapy, wall_file):
+def test_a_file_without_url_is_judged_as_a_made_up_one(scrapy, wall_file):
     done = scrapy("detect", wall_file)
     assert done.returncode == 0
     assert "status 200, judged as https://page.invalid/, which is made up (--url sets the real one)" in done.stdout
 
 
-def test_files_and_addresses_go_together(detect, wall_file, walled):
+def test_files_and_urls_can_be_mixed(detect, wall_file, walled):
     site = walled("session")
     found = detect(wall_file, f"{site.url}/free/1")
     assert {subject: finding["verdict"] for subject, finding in found.items()} == {
@@ -183,12 +183,12 @@ def test_files_and_addresses_go_together(detect, wall_file, walled):
     }
 
 
-# -- the project's word ---------------------------------------------------------------------------------------------
+# -- the project's settings and spiders -----------------------------------------------------------------------------
 
 
 @pytest.fixture
 def spider(fresh):
-    """``spider(source)`` puts a spider into the project, for one test."""
+    """``spider(source)`` adds a spider to the project, for one test."""
     file = fresh / "fresh/spiders/theirs.py"
     yield lambda source: file.write_text(
         f"import scrapy\n\nclass Theirs(scrapy.Spider):\n    name = 'theirs'\n{source}"
@@ -196,7 +196,7 @@ def spider(fresh):
     file.unlink(missing_ok=True)
 
 
-def test_the_spider_of_a_domain_has_its_say(detect, spider, walled):
+def test_settings_and_trigger_of_the_domains_spider_are_used(detect, spider, walled):
     site, other = walled("callback_only"), walled("session")
     host = site.url.removeprefix("http://").partition(":")[0]
     spider(
@@ -224,7 +224,7 @@ def test_the_spider_of_a_domain_has_its_say(detect, spider, walled):
     assert (named["spider"], named["verdict"]) == ("theirs", "host_not_allowed")
 
 
-def test_a_trigger_that_fails_fails_for_its_page_alone(detect, spider, walled):
+def test_a_trigger_that_fails_affects_its_page_only(detect, spider, walled):
     site = walled("session")
     spider(
         "    def omocaptcha_trigger(self, response, challenge):\n"
@@ -237,7 +237,7 @@ def test_a_trigger_that_fails_fails_for_its_page_alone(detect, spider, walled):
     assert judged["message"] == "a trigger says that it is a challenge"
 
 
-def test_a_spider_that_cannot_be_made_is_not_passed_over_in_silence(scrapy, spider, wall_file):
+def test_a_spider_that_cannot_be_created_is_an_error(scrapy, spider, wall_file):
     spider("    def __init__(self, site):\n        super().__init__()\n")
     done = scrapy("detect", "--spider", "theirs", wall_file, "-L", "ERROR")
     assert done.returncode == 1
@@ -245,7 +245,7 @@ def test_a_spider_that_cannot_be_made_is_not_passed_over_in_silence(scrapy, spid
     assert "missing 1 required positional argument: 'site'" in done.stdout
 
 
-def test_limits_and_dry_run_are_those_of_the_project(detect, wall_file):
+def test_limits_and_dry_run_of_the_project_are_used(detect, wall_file):
     for setting, verdict in {
         "OMOCAPTCHA_MAX_COST=0.0001": "max_cost",
         "OMOCAPTCHA_DRY_RUN=True": "dry_run",
@@ -255,7 +255,7 @@ def test_limits_and_dry_run_are_those_of_the_project(detect, wall_file):
         assert (finding["verdict"], finding["cost"]) == (verdict, None)
 
 
-def test_it_says_so_when_the_add_on_is_off(scrapy, detect, wall_file, tmp_path):
+def test_a_disabled_add_on_is_reported(scrapy, detect, wall_file, tmp_path):
     (switched_off,) = detect(wall_file, "-s", "OMOCAPTCHA_ENABLED=False").values()
     assert (switched_off["verdict"], switched_off["is_on"]) == ("solve", False)
     nowhere = scrapy("detect", wall_file, cwd=tmp_path)  # there is no project
@@ -264,7 +264,7 @@ def test_it_says_so_when_the_add_on_is_off(scrapy, detect, wall_file, tmp_path):
     assert "note      the add-on is off here (ADDONS, OMOCAPTCHA_ENABLED), so crawls do nothing\n" in nowhere.stdout
 
 
-def test_nothing_of_the_projects_crawls_is_touched(detect, spider, walled, tmp_path):
+def test_feeds_and_jobdir_of_the_project_are_untouched(detect, spider, walled, tmp_path):
     feed, queue = tmp_path / "items.json", tmp_path / "queue"
     feed.write_text("[]")
     settings = {"FEEDS": {str(feed): {"format": "json", "overwrite": True}}, "JOBDIR": str(queue)}
@@ -300,7 +300,7 @@ PAGES = {
 
 @pytest.fixture
 def odd():
-    """A site of pages that no wall of ours has; ``(address, paths that were asked for)``."""
+    """Serve pages that the walls of ``testing`` lack; ``(URL, requested paths)``."""
     asked = []
 
     class Odd(BaseHTTPRequestHandler):
@@ -324,11 +324,11 @@ def odd():
         thread.join()
 
 
-def test_an_address_is_fetched_as_a_crawl_would(detect, odd):
+def test_a_url_is_fetched_as_in_a_crawl(detect, odd):
     site, asked = odd
     found = detect(*(site + path for path in ("/refreshing", "/moving", "/hcaptcha", "/busy", "/private")), exit=1)
     refreshing, moving, other, busy, private = found.values()
-    # A crawl meets the challenge before it follows the refresh.
+    # A crawl finds the challenge before it follows the refresh.
     assert (refreshing["url"], refreshing["verdict"]) == (f"{site}/refreshing", "robots")
     assert refreshing["message"] == REASONS["robots"]
     assert (moving["url"], moving["verdict"]) == (f"{site}/elsewhere", "pass")
@@ -339,10 +339,10 @@ def test_an_address_is_fetched_as_a_crawl_would(detect, odd):
     assert asked == ["/robots.txt", "/refreshing", "/moving", "/elsewhere", "/hcaptcha", "/busy"]
 
 
-# -- bad input ------------------------------------------------------------------------------------------------------
+# -- invalid input --------------------------------------------------------------------------------------------------
 
 
-def test_what_cannot_be_fetched_or_read_is_told_beside_the_rest(detect, wall_file, tmp_path):
+def test_a_failure_to_fetch_or_read_is_reported_beside_the_rest(detect, wall_file, tmp_path):
     missing, nowhere = str(tmp_path / "missing.html"), "http://127.0.0.1:1/"
     found = detect(missing, nowhere, "http://[", tmp_path, wall_file, exit=1)
     assert {subject: finding["error"] for subject, finding in found.items()} == {
@@ -372,7 +372,7 @@ def test_what_cannot_be_fetched_or_read_is_told_beside_the_rest(detect, wall_fil
         ),
     ],
 )
-def test_wrong_usage_is_status_2_and_says_what_is_wrong(scrapy, arguments, said):
+def test_wrong_usage_exits_with_status_2_and_an_explanation(scrapy, arguments, said):
     done = scrapy(*arguments)
     assert done.returncode == 2
     assert said in done.stdout

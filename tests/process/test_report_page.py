@@ -11,7 +11,7 @@ from scrapy_omocaptcha.buying.journal import read_journal
 from scrapy_omocaptcha.reporting.html import web_page
 from tests.helpers.journals import business, line, write
 
-# Words that are cut off, and what should be in no page.
+# Finds text that is cut off, and elements that must not be in the page.
 LOOK = """
 (() => {
   const box = (element) => element.getBoundingClientRect();
@@ -61,11 +61,11 @@ JOURNALS = {
 
 @pytest.fixture
 def look(browser, tmp_path):
-    """``look(lines, width=…, dark=…)`` → the page of a journal of those lines, as the browser shows it."""
+    """``look(lines, width=…, dark=…)`` → what the browser shows as the page of a journal."""
 
     def look(lines, **window):
-        records, complaints = read_journal(write(tmp_path / "jobs.jsonl", *lines))
-        assert complaints == []
+        records, warnings = read_journal(write(tmp_path / "jobs.jsonl", *lines))
+        assert warnings == []
         page = write(tmp_path / "page.html", web_page(records, sources=["jobs.jsonl"]))
         seen = browser.look(page.as_uri(), LOOK, **window)
         assert seen.requests == (page.as_uri(),)
@@ -77,7 +77,7 @@ def look(browser, tmp_path):
 
 @pytest.mark.parametrize("width", [1200, 360])
 @pytest.mark.parametrize("journal", JOURNALS)
-def test_the_plots_are_there_and_nothing_is_cut_off_or_fetched(look, journal, width):
+def test_all_plots_are_complete_and_nothing_is_fetched(look, journal, width):
     seen = look(JOURNALS[journal], width=width)
     assert len(seen["plots"]) == (3 if journal == "failures alone" else 4)
     assert all(plot_width > 250 and height > 20 for plot_width, height in seen["plots"])
@@ -88,10 +88,10 @@ def test_the_plots_are_there_and_nothing_is_cut_off_or_fetched(look, journal, wi
     assert len(seen["ids"]) == len(set(seen["ids"]))
 
 
-def test_the_page_says_what_the_text_says(look):
+def test_figures_and_tables(look):
     seen = look([*business(1200), line(outcome="expired", reason="too old")])
     assert [label.split(",")[0] for label in seen["labels"]] == [
-        *("Spending by day", "Jobs by seconds to the token", "Jobs by outcome", "Cost by host"),
+        *("Spending by day", "Jobs by solve time in seconds", "Jobs by outcome", "Cost by host"),
     ]
     assert "2026-11-13 to 2026-11-25 (UTC): 13 crawls, 3 spiders, 10 hosts" in seen["text"]
     assert re.search(r"Jobs\n+1,201\n+Cost, USD\n+0\.66055\n", seen["text"])
@@ -103,7 +103,7 @@ def test_the_page_says_what_the_text_says(look):
     assert "shop00.example" in hosts
 
 
-def test_many_hosts_are_the_dearest_and_the_others(look):
+def test_cheap_hosts_are_grouped_as_others(look):
     seen = look(business(3000, hosts=75))
     names = [words for words in seen["words"][-1] if not words[0].isdigit() or "others" in words]
     assert len(names) == 10
@@ -111,13 +111,13 @@ def test_many_hosts_are_the_dearest_and_the_others(look):
     assert "15 others" in seen["text"]
 
 
-def test_one_host_more_is_no_other(look):
+def test_a_single_host_is_not_grouped_as_others(look):
     names = look(business(300, hosts=10))["words"][-1]
     assert "shop09.example" in names
     assert not any("others" in name for name in names)
 
 
-def test_what_a_journal_holds_is_text(look):
+def test_content_of_a_journal_is_escaped(look):
     seen = look(HOSTILE)
     hosts = seen["words"][-1]
     assert "<script>alert(1)</script>" in hosts
@@ -130,24 +130,24 @@ def test_what_a_journal_holds_is_text(look):
     assert '"><img src=x onerror=alert(1)>' in seen["text"]
 
 
-def test_the_page_knows_light_from_dark(look):
+def test_dark_mode(look):
     light, dark = look([line()]), look([line()], dark=True)
     for colour in ("ink", "paper", "bar"):
         assert light[colour] != dark[colour]
 
 
-def test_no_jobs_are_a_page_too(look):
+def test_a_journal_without_jobs(look):
     seen = look([])
     assert "No jobs were bought." in seen["text"]
     assert seen["plots"] == []
 
 
-def test_lines_that_could_not_be_read_are_told():
+def test_unreadable_lines_are_counted():
     assert "3 lines could not be read and are left out. All times" in web_page([], sources=["a"], unreadable=3)
     assert "1 line could not be read and is left out. All times" in web_page([], sources=["a"], unreadable=1)
 
 
-def test_the_users_own_settings_of_matplotlib_neither_change_the_plots_nor_are_changed(tmp_path):
+def test_matplotlib_settings_of_the_user_have_no_effect_and_are_unchanged(tmp_path):
     records, _ = read_journal(write(tmp_path / "jobs.jsonl", *business(30)))
     plain = web_page(records, sources=["a"])
     with matplotlib.rc_context({"path.sketch": (1, 100, 2), "svg.fonttype": "path", "grid.linestyle": ":"}):

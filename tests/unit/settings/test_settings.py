@@ -26,7 +26,7 @@ def _no_environment(monkeypatch):
 
 
 def read(**values):
-    """The settings with these ``OMOCAPTCHA_*``, spelled without the prefix."""
+    """Read settings that are given without the prefix ``OMOCAPTCHA_``."""
     named = {f"OMOCAPTCHA_{name}": value for name, value in {"API_TOKEN": TOKEN, **values}.items()}
     return Settings.from_settings(ScrapySettings(named))
 
@@ -35,7 +35,7 @@ def trigger(response, challenge):
     return True
 
 
-def test_the_defaults_are_the_documented_ones():
+def test_defaults():
     settings = read()
     told = {field.name: getattr(settings, field.name) for field in dataclasses.fields(settings)}
     expected = {
@@ -65,13 +65,13 @@ def test_the_defaults_are_the_documented_ones():
     assert settings.api_token.reveal() == TOKEN
 
 
-def test_each_version_of_the_api_has_an_address_of_its_own_unless_one_is_set():
+def test_each_api_version_has_a_default_url():
     assert read(API_VERSION=2).api_url == "https://api.omocaptcha.com/v2"
     assert read(API_VERSION=2, API_URL="").api_url == "https://api.omocaptcha.com/v2"
     assert read(API_VERSION=2, API_URL="https://api.example.com").api_url == "https://api.example.com"
 
 
-GOOD = [
+VALID = [
     ("API_VERSION", 2, 2),
     ("API_VERSION", "1", 1),
     ("TASK_TYPE", " NoCaptchaTaskProxyless ", "NoCaptchaTaskProxyless"),
@@ -111,8 +111,8 @@ GOOD = [
 ]
 
 
-@pytest.mark.parametrize(("name", "given", "expected"), GOOD)
-def test_a_good_value_is_taken_also_as_the_text_that_a_command_line_gives(name, given, expected):
+@pytest.mark.parametrize(("name", "given", "expected"), VALID)
+def test_a_valid_value_may_be_a_string_from_the_command_line(name, given, expected):
     settings = read(**{name: given})
     value = getattr(settings, name.lower())
     assert str(value) == str(expected)
@@ -185,10 +185,10 @@ INVALID = [
 
 
 @pytest.mark.parametrize(("name", "value"), INVALID, ids=lambda value: repr(value)[:40])
-def test_an_invalid_value_raises_a_value_error_that_names_the_setting_the_value_and_what_is_valid(name, value):
+def test_an_invalid_value_raises_an_error_with_setting_value_and_what_is_valid(name, value):
     with pytest.raises(ValueError, match=f"^OMOCAPTCHA_{name} is .*; it must be .+") as raised:
         read(**{name: value})
-    # A list may be refused for the one entry in it.
+    # The error may show just the invalid entry of a list.
     shown = [repr(value)] + [repr(part) for part in (value.split(",") if isinstance(value, str) else [])]
     if isinstance(value, list):
         shown += [repr(part) for part in value]
@@ -212,7 +212,7 @@ anything = st.one_of(
     name=st.sampled_from(sorted({name for name, _ in INVALID} | {"API_TOKEN", "ENABLED"})),
     value=anything,
 )
-def test_whatever_a_setting_is_set_to_only_the_two_documented_errors_come_of_it(name, value):
+def test_any_value_raises_no_other_than_the_documented_errors(name, value):
     try:
         settings, told = read(**{name: value}), ""
     except (ValueError, NotConfigured) as error:
@@ -221,23 +221,23 @@ def test_whatever_a_setting_is_set_to_only_the_two_documented_errors_come_of_it(
     assert settings is None or math.isfinite(settings.max_cost + settings.job_timeout + settings.breaker_pause)
 
 
-# -- the credential -------------------------------------------------------------------------------------------------
+# -- API token ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("value", [None, "", "   ", "\t\n"])
-def test_without_an_api_token_nothing_is_configured_and_the_cure_is_named(value):
+def test_a_missing_api_token_raises_not_configured_with_the_cure(value):
     with pytest.raises(NotConfigured, match="set OMOCAPTCHA_API_TOKEN in the settings or the environment"):
         read(API_TOKEN=value)
 
 
-def test_the_environment_gives_the_api_token_where_the_settings_have_none(monkeypatch):
+def test_the_api_token_may_be_in_the_environment(monkeypatch):
     monkeypatch.setenv("OMOCAPTCHA_API_TOKEN", "from-the-environment")
     assert read(API_TOKEN=None).api_token.reveal() == "from-the-environment"
     assert read(API_TOKEN="").api_token.reveal() == "from-the-environment"
     assert read().api_token.reveal() == TOKEN
 
 
-def test_spaces_around_the_api_token_are_not_part_of_it():
+def test_whitespace_around_the_api_token_is_removed():
     assert read(API_TOKEN=f" {TOKEN}\n").api_token.reveal() == TOKEN
 
 
@@ -248,7 +248,7 @@ def test_a_dry_run_needs_no_api_token():
 @pytest.mark.parametrize(
     "value", ["two words", "line\nbreak-secret", "nul\0secret", 987654321, [TOKEN], TOKEN.encode()]
 )
-def test_an_api_token_that_is_none_is_refused_without_being_shown(value):
+def test_an_invalid_api_token_is_not_shown_in_the_error(value):
     with pytest.raises(ValueError, match="OMOCAPTCHA_API_TOKEN must be") as raised:
         read(API_TOKEN=value)
     told = repr(raised.value)
@@ -256,18 +256,18 @@ def test_an_api_token_that_is_none_is_refused_without_being_shown(value):
         assert part not in told
 
 
-def test_switched_off_means_not_configured_and_asks_for_no_token():
+def test_disabled_raises_not_configured_without_needing_an_api_token():
     with pytest.raises(NotConfigured, match="OMOCAPTCHA_ENABLED is False"):
         read(ENABLED=False, API_TOKEN=None)
 
 
-def test_the_settings_show_their_api_token_to_nobody():
+def test_the_api_token_is_not_in_any_representation_of_the_settings():
     settings = read()
     assert TOKEN not in repr(settings)
     assert TOKEN not in f"{settings} {settings.api_token} {settings.api_token!r}"
 
 
-# -- the address ----------------------------------------------------------------------------------------------------
+# -- API URL --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -286,7 +286,7 @@ def test_the_settings_show_their_api_token_to_nobody():
         "https://omocaptcha.com/api?",
     ],
 )
-def test_an_address_with_a_credential_in_it_is_refused_without_being_shown(url):
+def test_an_api_url_with_a_credential_is_not_shown_in_the_error(url):
     with pytest.raises(ValueError, match=r"OMOCAPTCHA_API_URL .*it must be") as raised:
         read(API_URL=url)
     assert "hunter2" not in repr(raised.value)
@@ -303,7 +303,7 @@ def test_an_address_with_a_credential_in_it_is_refused_without_being_shown(url):
         "http://[::1]:8080/api",
     ],
 )
-def test_plain_http_goes_to_loopback(url):
+def test_plain_http_is_valid_for_loopback_addresses(url):
     assert read(API_URL=url).api_url == url
 
 
@@ -331,27 +331,27 @@ def test_plain_http_goes_to_loopback(url):
         "http://loc\talhost.evil.example/",
     ],
 )
-def test_plain_http_goes_nowhere_else_not_even_to_what_looks_like_loopback(url):
+def test_plain_http_is_invalid_for_other_addresses_even_if_they_look_like_loopback(url):
     with pytest.raises(ValueError, match="OMOCAPTCHA_API_URL"):
         read(API_URL=url)
 
 
-# -- a fleet --------------------------------------------------------------------------------------------------------
+# -- fleets ---------------------------------------------------------------------------------------------------------
 
 
 class OwnScheduler(Scheduler):
-    """As projects have one of their own."""
+    """A project's own subclass."""
 
 
 @pytest.mark.parametrize("scheduler", ["scrapy_redis.scheduler.Scheduler", Scheduler, OwnScheduler])
-def test_a_worker_whose_queue_is_shared_holds_less_since_it_loses_that_if_it_is_killed(scheduler):
+def test_max_waiting_is_lower_with_scrapy_redis_since_a_killed_worker_loses_waiting_requests(scheduler):
     named = {"OMOCAPTCHA_API_TOKEN": TOKEN, "SCHEDULER": scheduler}
     assert Settings.from_settings(ScrapySettings(named)).max_waiting == 32
     assert Settings.from_settings(ScrapySettings({**named, "OMOCAPTCHA_MAX_WAITING": 7})).max_waiting == 7
 
 
 @pytest.mark.parametrize("scheduler", ["no.such.Scheduler", "", None, 5])
-def test_a_scheduler_that_there_is_not_is_for_scrapy_to_complain_of(scheduler):
+def test_a_missing_scheduler_is_left_to_scrapy(scheduler):
     named = {"OMOCAPTCHA_API_TOKEN": TOKEN, "SCHEDULER": scheduler}
     assert Settings.from_settings(ScrapySettings(named)).max_waiting == 256
 
@@ -359,7 +359,7 @@ def test_a_scheduler_that_there_is_not_is_for_scrapy_to_complain_of(scheduler):
 @pytest.mark.parametrize(
     "url", ["redis://h:6379/0", "rediss://u:s3cret@h/1?ssl_cert_reqs=none", "unix:///run/redis.sock"]
 )
-def test_the_address_of_a_redis_is_taken_and_not_shown(url):
+def test_a_redis_url_is_not_in_the_representation_of_the_settings(url):
     settings = read(REDIS_URL=url)
     assert settings.redis_url.reveal() == url
     assert "s3cret" not in repr(settings)
@@ -378,13 +378,13 @@ def test_the_address_of_a_redis_is_taken_and_not_shown(url):
         b"redis://h",
     ],
 )
-def test_what_is_no_address_of_a_redis_is_refused_without_showing_it(url):
+def test_an_invalid_redis_url_is_not_shown_in_the_error(url):
     with pytest.raises(ValueError, match=r"^OMOCAPTCHA_REDIS_URL must be a URL such as") as raised:
         read(REDIS_URL=url)
     assert "s3cret" not in str(raised.value)
 
 
-def test_the_address_of_a_redis_may_be_in_the_environment_where_scrapy_does_not_show_it(monkeypatch):
+def test_the_redis_url_may_be_in_the_environment(monkeypatch):
     monkeypatch.setenv("OMOCAPTCHA_REDIS_URL", "redis://:s3cret@h")
     assert read().redis_url.reveal() == "redis://:s3cret@h"
     assert read(REDIS_URL="redis://other").redis_url.reveal() == "redis://other"
@@ -392,7 +392,7 @@ def test_the_address_of_a_redis_may_be_in_the_environment_where_scrapy_does_not_
     assert read().redis_url is None
 
 
-def test_the_limit_of_a_day_needs_a_journal_or_a_redis_and_holds_only_while_that_is_asked():
+def test_max_cost_per_day_needs_a_journal_or_redis_and_excludes_own_limits():
     assert read(MAX_COST_PER_DAY=1, REDIS_URL="redis://h").max_cost_per_day == 1
     with pytest.raises(ValueError, match=r"OMOCAPTCHA_JOURNAL.* or OMOCAPTCHA_REDIS_URL"):
         read(MAX_COST_PER_DAY=1)

@@ -1,4 +1,4 @@
-"""Small pages with a widget in a form, one for each rule that decides what a browser sends."""
+"""Small pages with a widget in a form, one for each rule that determines what a browser sends."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ WIDGET = '<div class="g-recaptcha" data-sitekey="k"></div>'
 
 
 def form_page(content: str, attributes: str = "method=post action=/send") -> str:
-    """A page whose form holds ``content``, then the widget, then one more field."""
+    """Return a page whose form contains ``content``, the widget, and one more field."""
     return f"<!DOCTYPE html><title>t</title><form {attributes}>{content}{WIDGET}<input name=last value=1></form>"
 
 
@@ -78,7 +78,7 @@ OWN = {
         "<button name=go formaction='' formenctype=multipart/form-data>go</button>"
     ),
     "control that names nothing": form_page("<input form='' name=a value=1>", "id='' method=post action=/send"),
-    "control that names a form of the second place": "<p id=f></p>"
+    "control that names the second element with an id": "<p id=f></p>"
     + form_page("<input form=f name=a value=1>", "id=f method=post action=/send"),
     "button elsewhere": "<button form=f name=go value=1></button>"
     + form_page("", "id=f method=post")

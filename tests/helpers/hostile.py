@@ -1,4 +1,4 @@
-"""Pages that are built against one step of the detection, and the program that reads them one after another."""
+"""Pages that are designed to make one step of the detection slow, and a program that reads all of them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MARKUP = {
     "entities": "&amp;",
     "angles": "<",
 }
-# As deep as the parser goes; what follows stands at the bottom.
+# The depth at which the parser stops nesting; the repeated piece comes at the bottom.
 DEEP = 2000
 WITHIN = {
     "fields of a disabled fieldset": ("<fieldset disabled>", "<input name=a>"),
@@ -74,7 +74,7 @@ SCRIPTS = {
 
 
 def pages(size: int) -> Iterator[tuple[str, str]]:
-    """Every hostile page with its name, each about ``size`` characters long."""
+    """Yield the name and the markup of each hostile page, about ``size`` characters long."""
     widget = f'{API}<form id=f action=/f><div class="g-recaptcha" data-sitekey="{KEY}"></div><i class="h-captcha"></i>'
     button = f'<form id=f><button class="g-recaptcha" data-sitekey="{KEY}" data-callback="done"></button></form>'
     for name, piece in MARKUP.items():

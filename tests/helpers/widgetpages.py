@@ -1,4 +1,4 @@
-"""Pages of our own, one for every spelling of a widget that we know of, and of what is none."""
+"""Small pages, one for each known way of writing a widget, and for each look-alike."""
 
 from __future__ import annotations
 

@@ -1,14 +1,12 @@
-"""The request that is built for a form is the one that Chromium sends for it: method, address, body, headers.
+"""Submissions are compared with the requests that Chromium sends: method, address, body and headers.
 
-Over the widgets of the shared pages that sit in a form, and over small pages of our own, one for each rule of the
-HTML standard that decides what is sent.
+The forms are those of the saved pages, and those of small pages, one for each rule of the HTML standard that determines
+what is sent.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from pathlib import Path
 
 import pytest
 from lxml.html import HtmlElement
@@ -22,12 +20,12 @@ from scrapy_omocaptcha.forms.reading import find_form, read_form
 from scrapy_omocaptcha.forms.submission import submit_token
 from tests.helpers import browser as chromium
 from tests.helpers.formpages import OWN, form_page
+from tests.helpers.pages import FOLDER, labels, needs_pages
 
 TOKEN = "03AFcWeA-token_of_a_browser"
 URL = "http://page.example/dir/page.html?q=1"
-SHARED = Path(__file__).parents[3] / "shared" / "pages"
-
-# The element in which, or before which, Google's script puts its textarea, where it is not the first .g-recaptcha.
+# Selectors of the elements in which, or before which, Google's script puts its textarea, where that is not the first
+# .g-recaptcha.
 SELECTORS = {
     "066-nestle-drupal-two.html": "#reg_captcha_login",
     "073-californiaglobe-gglcptch.html": ".gglcptch_recaptcha",
@@ -39,7 +37,7 @@ SELECTORS = {
     "096-kansasnews-submit-bound.html": "#recaptcha-form",
     "101-homedepot-enterprise-iframe.html": "form iframe[src*='enterprise/anchor']",
 }
-# Sent to javascript:, so that no request comes of it.
+# Its form is sent to javascript:, so that there is no request.
 NEVER_SENT = "072-nachtkritik-joomla.html"
 POLICIES = (
     "no-referrer",
@@ -55,11 +53,8 @@ POLICIES = (
 )
 
 
-def _labelled() -> list[str]:
-    if not SHARED.is_dir():
-        return []
-    labels = [json.loads(line) for line in (SHARED / "labels.jsonl").read_text(encoding="utf-8").splitlines()]
-    return [label["file"] for label in labels if label["is_v2"] and label["form"] and label["file"] != NEVER_SENT]
+def _files_with_form() -> list[str]:
+    return [label["file"] for label in labels() if label["is_v2"] and label["form"] and label["file"] != NEVER_SENT]
 
 
 def _widget(response: HtmlResponse, selector: str) -> HtmlElement:
@@ -97,13 +92,13 @@ def _compare(
     page = chromium.Page(url, body, charset or response.encoding, tuple(headers.items()))
     theirs = browser.submit(page, selector, token=TOKEN, pressed=pressed)
     sent = {str(name, "ascii"): str(values[0], "ascii") for name, values in ours.headers.items()}
-    assert _told(ours.method, ours.url, sent, ours.body) == _told(
+    assert _comparable(ours.method, ours.url, sent, ours.body) == _comparable(
         theirs.method, theirs.url, theirs.headers, theirs.body
     )
 
 
-def _told(method: str, url: str, headers: dict[str, str], body: bytes) -> dict[str, object]:
-    """A request as far as a form decides it, with the boundary of its parts under one name."""
+def _comparable(method: str, url: str, headers: dict[str, str], body: bytes) -> dict[str, object]:
+    """Return the parts of a request that its form determines, with the boundary of its parts replaced."""
     type_ = headers.get("Content-Type", "")
     boundary = re.search("boundary=(.+)", type_)
     if boundary:
@@ -119,24 +114,23 @@ def _told(method: str, url: str, headers: dict[str, str], body: bytes) -> dict[s
     }
 
 
-_SHARED = pytest.mark.skipif(not SHARED.is_dir(), reason="the shared pages lie beside the checkout, not in it")
 _BOTH = pytest.mark.parametrize("pressed", [True, False], ids=["pressed", "scripted"])
 
 
-@_SHARED
+@needs_pages
 @_BOTH
-@pytest.mark.parametrize("file", _labelled())
-def test_a_real_page_is_submitted_as_the_browser_submits_it(
+@pytest.mark.parametrize("file", _files_with_form())
+def test_the_form_of_a_saved_page_is_submitted_as_the_browser_submits_it(
     browser: chromium.Browser, file: str, pressed: bool
 ) -> None:
-    body = (SHARED / file).read_bytes()
+    body = (FOLDER / file).read_bytes()
     _compare(browser, body, selector=SELECTORS.get(file, ".g-recaptcha"), pressed=pressed)
 
 
-@_SHARED
-@pytest.mark.parametrize("file", _labelled())
-def test_the_form_of_a_found_challenge_is_one_of_those_compared(file: str) -> None:
-    response = HtmlResponse(URL, body=(SHARED / file).read_bytes())
+@needs_pages
+@pytest.mark.parametrize("file", _files_with_form())
+def test_the_form_of_a_found_challenge_is_one_that_was_compared_with_the_browser(file: str) -> None:
+    response = HtmlResponse(URL, body=(FOLDER / file).read_bytes())
     selector = SELECTORS.get(file, ".g-recaptcha")
     compared = [_challenge(response, selector, pressed=pressed).form for pressed in (True, False)]
     challenge = find_challenge(response)
@@ -144,9 +138,9 @@ def test_the_form_of_a_found_challenge_is_one_of_those_compared(file: str) -> No
     assert challenge.form in compared
 
 
-@_SHARED
-def test_a_form_that_goes_to_a_script_is_refused() -> None:
-    response = HtmlResponse(URL, body=(SHARED / NEVER_SENT).read_bytes())
+@needs_pages
+def test_a_form_that_is_sent_to_a_script_is_refused() -> None:
+    response = HtmlResponse(URL, body=(FOLDER / NEVER_SENT).read_bytes())
     challenge = _challenge(response, ".g-recaptcha", pressed=True)
     with pytest.raises(ValueError, match="not http or https"):
         submit_token(response, challenge, TOKEN)
@@ -154,25 +148,31 @@ def test_a_form_that_goes_to_a_script_is_refused() -> None:
 
 @_BOTH
 @pytest.mark.parametrize("rule", OWN)
-def test_each_rule_is_the_browsers(browser: chromium.Browser, rule: str, pressed: bool) -> None:
+def test_the_form_of_each_rule_is_submitted_as_the_browser_submits_it(
+    browser: chromium.Browser, rule: str, pressed: bool
+) -> None:
     _compare(browser, OWN[rule].encode(), pressed=pressed, charset="utf-8")
 
 
 @pytest.mark.parametrize(
     "charset", ["windows-1252", "iso-8859-2", "windows-1251", "shift_jis", "gbk", "euc-kr", "big5", "koi8-r"]
 )
-def test_a_form_is_sent_in_the_encoding_of_its_page(browser: chromium.Browser, charset: str) -> None:
+def test_a_form_is_submitted_in_the_encoding_of_its_page_as_in_the_browser(
+    browser: chromium.Browser, charset: str
+) -> None:
     page = OWN["charset"].encode(charset, "xmlcharrefreplace")
     _compare(browser, page, pressed=True, charset=charset)
 
 
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("target", ["/own", "http://other.example/"])
-def test_the_referrer_policy_of_the_page_holds(browser: chromium.Browser, policy: str, target: str) -> None:
+def test_the_referrer_policy_of_the_page_holds_as_in_the_browser(
+    browser: chromium.Browser, policy: str, target: str
+) -> None:
     page = form_page("", f"method=post action={target}").encode()
     _compare(browser, page, pressed=True, charset="utf-8", headers={"Referrer-Policy": policy})
 
 
-def test_a_policy_in_the_markup_holds(browser: chromium.Browser) -> None:
+def test_a_referrer_policy_in_the_markup_holds_as_in_the_browser(browser: chromium.Browser) -> None:
     page = "<meta name=referrer content=origin>" + form_page("", "method=post")
     _compare(browser, page.encode(), pressed=True, charset="utf-8", url="http://page.example/x?y#z")

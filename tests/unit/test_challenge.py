@@ -1,4 +1,4 @@
-"""The values that travel: what they hold, and that nothing secret leaves them by print, log, pickle or copy."""
+"""The values that modules exchange are immutable, and nothing secret leaves them by print, log, pickle or copy."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SECRETS = {"token": token, "credential": lambda: Secret(VALUE)}
 
 
 @pytest.mark.parametrize("kind", SECRETS)
-def test_a_secret_is_in_no_representation_of_it_nor_of_what_holds_it(kind):
+def test_no_representation_shows_a_secret(kind):
     secret = SECRETS[kind]()
     shown = f"{secret} {secret!r} {secret!s} {[secret]} %s %r" % (secret, secret)
     assert VALUE not in shown
@@ -41,7 +41,7 @@ def test_a_secret_is_in_no_representation_of_it_nor_of_what_holds_it(kind):
 
 @pytest.mark.parametrize("kind", SECRETS)
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-def test_a_secret_cannot_be_pickled_not_even_inside_of_something(kind, protocol):
+def test_a_secret_cannot_be_pickled_alone_or_in_a_container(kind, protocol):
     for holder in (lambda secret: secret, lambda secret: {"meta": [secret]}):
         with pytest.raises(TypeError, match="cannot be pickled") as raised:
             pickle.dumps(holder(SECRETS[kind]()), protocol)
@@ -49,7 +49,7 @@ def test_a_secret_cannot_be_pickled_not_even_inside_of_something(kind, protocol)
 
 
 @pytest.mark.parametrize("kind", SECRETS)
-def test_a_secret_is_neither_copied_nor_turned_into_json(kind):
+def test_a_secret_cannot_be_copied_or_turned_into_json(kind):
     with pytest.raises(TypeError, match="cannot be pickled"):
         copy.deepcopy(SECRETS[kind]())
     with pytest.raises(TypeError) as raised:
@@ -62,23 +62,23 @@ def test_a_secret_has_no_dictionary_that_a_console_could_show():
         assert not hasattr(make(), "__dict__")
 
 
-def test_a_secret_is_there_for_who_asks_for_it():
+def test_a_secret_is_revealed_on_request():
     assert Secret(VALUE).reveal() == VALUE
     assert token().value == VALUE
 
 
 @pytest.mark.parametrize("value", [CHALLENGE, CHALLENGE.form, token()], ids=["challenge", "form", "token"])
-def test_a_value_does_not_change(value):
+def test_challenge_form_and_token_are_immutable(value):
     with pytest.raises(dataclasses.FrozenInstanceError):
         setattr(value, dataclasses.fields(value)[0].name, "other")
 
 
-def test_a_challenge_survives_pickling_and_copying_whole():
+def test_a_challenge_can_be_pickled_and_copied():
     assert pickle.loads(pickle.dumps(CHALLENGE)) == CHALLENGE == copy.deepcopy(CHALLENGE)
     assert hash(pickle.loads(pickle.dumps(CHALLENGE))) == hash(CHALLENGE)
 
 
-def test_what_reaches_an_errback_carries_its_reason_its_challenge_and_its_page():
+def test_challenge_not_solved_has_reason_challenge_and_response():
     error = ChallengeNotSolved("max_cost", "the purse is empty", challenge=CHALLENGE, response=None)
     assert (error.reason, error.challenge, error.response, str(error)) == (
         "max_cost",

@@ -1,8 +1,8 @@
-"""Whatever the service answers and whatever a page holds: what must hold all the same.
+"""Properties that hold for any answer of the service and for any form of a page.
 
-Of an answer: only documented errors are raised; a token can be carried by a form, a header and a cookie; words are one
-line, bounded, and without the credential. Of a page: nothing is raised; its form is sent to its own site or nowhere,
-each hidden field once. ``make fuzz`` tries many more inputs than the suite does.
+An answer raises documented errors only; a token fits into a form, a header and a cookie; messages are short, on one
+line, and without the credential. A form raises nothing and is sent to its own site or nowhere, each hidden field once.
+``make fuzz`` tries many more inputs than the suite does.
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ PIECES = [API_TOKEN[at : at + PIECE] for at in range(len(API_TOKEN) - PIECE + 1)
 TOKEN = "03AFcWeA-fuzzed_token"
 VERSIONS = {
     "jobs": lambda transport: Version1Api(transport, Secret(API_TOKEN), "1"),
-    "tasks": lambda transport: Version2Api(transport, Secret(API_TOKEN), "RecaptchaV2TokenTask", "https://list.example/"),
+    "tasks": lambda transport: Version2Api(
+        transport, Secret(API_TOKEN), "RecaptchaV2TokenTask", "https://list.example/"
+    ),
 }
 CALLS = {
     "create_job": lambda api: api.create_job(JobRequest("https://shop.example/gate", KEY, False)),
@@ -47,31 +49,14 @@ CALLS = {
 }
 FIELDS = [
     *("error", "errorId", "errorCode", "errorDescription", "success", "message", "status"),
-    *(
-        "job_id",
-        "taskId",
-        "result",
-        "solution",
-        "gRecaptchaResponse",
-        "token",
-        "balance",
-        "voucher_balance",
-        "quantity",
-    ),
-    *("service", "typeJob", "id", "type", "price"),
+    *("job_id", "taskId", "result", "solution", "gRecaptchaResponse", "token", "balance", "voucher_balance"),
+    *("quantity", "service", "typeJob", "id", "type", "price"),
 ]
 WORDS = [
     *("true", "false", "0", "1", "success", "ready", "fail", "processing", "waiting", "Invalid api token.", "", "NaN"),
     *("ERROR_ZERO_BALANCE", "ERROR_KEY_DOES_NOT_EXIST", "ERROR_JOB_STATUS", "RecaptchaV2TokenTask", "1e999", "-0.5"),
-    *(
-        TOKEN,
-        f" {TOKEN}\n",
-        f"{TOKEN}\r\nX: y",
-        API_TOKEN,
-        f"No job for {API_TOKEN}!",
-        API_TOKEN[3:15],
-        "é\u2028\x1b[31m",
-    ),
+    *(TOKEN, f" {TOKEN}\n", f"{TOKEN}\r\nX: y", API_TOKEN, f"No job for {API_TOKEN}!", API_TOKEN[3:15]),
+    "é\u2028\x1b[31m",
 ]
 scalars = st.one_of(
     st.none(),
@@ -119,7 +104,7 @@ answers = st.dictionaries(st.sampled_from(FIELDS), things, max_size=7)
 
 @st.composite
 def texts(draw):
-    """JSON, JSON that was cut, doubled or had something put in, and text that was never any."""
+    """Draw JSON, possibly with parts cut, moved or inserted, or any other text."""
     text = json.dumps(draw(shaped | refused | answers | things), ensure_ascii=draw(st.booleans()))
     for _ in range(draw(st.sampled_from([0, 0, 0, 0, 0, 1, 2]))):
         at = draw(st.integers(0, len(text)))
@@ -129,7 +114,7 @@ def texts(draw):
 
 
 class Answers:
-    """Answers each call with one text."""
+    """A transport that answers each call with the same text."""
 
     def __init__(self, text):
         self._text = text
@@ -146,7 +131,7 @@ class Answers:
 @fuzzed(120)
 @given(text=texts())
 @counted
-def test_no_answer_breaks_the_reading_of_it(version, call, text):
+def test_any_answer_is_read_or_raises_a_documented_error(version, call, text):
     try:
         value = asyncio.run(CALLS[call](VERSIONS[version](Answers(text))))
     except (ApiError, JobFailed) as error:
@@ -180,19 +165,12 @@ SCRIPTS = [
     "<script>function done(t) { document.forms[0].submit() }</script>",
     f"<script>grecaptcha.render('captcha', {{sitekey: '{KEY}'}})</script>",
 ]
-PLACES = [
+ADDRESSES = [
     *("", "/verify", "?a=1", "#top", "//shop.example.com/x", "https://www.example.com:443/v", "../v;x?é=ü&&=", "v w"),
     *("http://shop.example.com/", "https://evil.example.org/", "//evil.example.org", "\\\\evil.example.org\\x"),
     *("https://shop.example.com@evil.example.org/", "https://shop.example.com:22/", "https://shop.example.com:x/"),
-    *(
-        "javascript:x()",
-        "data:text/html,x",
-        "file:///etc/passwd",
-        "https://[::1]/",
-        "https://[",
-        "//[",
-        "http://127.1/",
-    ),
+    *("javascript:x()", "data:text/html,x", "file:///etc/passwd", "https://[::1]/", "https://[", "//["),
+    "http://127.1/",
     *("https:evil.example.org", "https:/evil.example.org", "https:///evil.example.org", "ht\ntps://evil.example.org/"),
     *("https://evil.example.org%2f@shop.example.com/", "https://shop.example.com%00.evil.example.org/", "\x00", "%"),
 ]
@@ -201,46 +179,16 @@ KINDS = [
     *("color", "date", "week", "email", "url", "reset", "button", "HIDDEN", "nonsense", ""),
 ]
 VALUES = [
-    "",
-    "1",
-    "x y",
-    "é€😀",
-    "a\nb\r\nc",
-    "&amp;=%26",
-    "9" * 400,
-    "1e308",
-    "-1e308",
-    "nan",
-    "1e-320",
-    "\x00",
+    *("", "1", "x y", "é€😀", "a\nb\r\nc", "&amp;=%26", "9" * 400, "1e308", "-1e308", "nan", "1e-320", "\x00"),
 ]
 NAMES = ["a", "b", "a", "é", "a[]", "_charset_", "isindex", "g-recaptcha-response", "", "n\nl", "&="]
 CHARSETS = [
-    "",
-    "utf-8",
-    "latin1",
-    "utf-16",
-    "hex",
-    "idna",
-    "rot13",
-    "shift_jis nonsense",
-    "gb18030",
-    "undefined",
-    "cp037",
+    *("", "utf-8", "latin1", "utf-16", "hex", "idna", "rot13", "shift_jis nonsense", "gb18030", "undefined", "cp037"),
 ]
 WRAPPERS = [
-    "fieldset",
-    "fieldset disabled",
-    "legend",
-    "div",
-    "template",
-    "noscript",
-    "select",
-    "option",
-    "form",
-    "label",
+    *("fieldset", "fieldset disabled", "legend", "div", "template", "noscript", "select", "option", "form", "label"),
 ]
-attribute = st.sampled_from(VALUES + PLACES).map(lambda value: value.replace('"', ""))
+attribute = st.sampled_from(VALUES + ADDRESSES).map(lambda value: value.replace('"', ""))
 attributes = st.dictionaries(
     st.sampled_from(["min", "max", "form", "formaction", "formmethod", "checked", "disabled"]),
     attribute,
@@ -274,7 +222,7 @@ def controls(draw):
 @st.composite
 def pages(draw):
     inside = draw(st.lists(controls() | st.sampled_from(WIDGETS), max_size=12))
-    base = draw(st.sampled_from(["", "", "", *(f'<base href="{place}">' for place in PLACES)]))
+    base = draw(st.sampled_from(["", "", "", *(f'<base href="{address}">' for address in ADDRESSES)]))
     form = draw(
         st.sampled_from(["", "method=post", "method=dialog", "method=post enctype=multipart/form-data"])
     ) + draw(
@@ -282,7 +230,7 @@ def pages(draw):
     )
     body = (
         f'{base}<title>Are you a robot?</title>{API}{draw(st.sampled_from(SCRIPTS))}<form action="'
-        f'{draw(st.sampled_from(PLACES))}" {form}>{draw(st.sampled_from(WIDGETS))}{"".join(inside)}'
+        f'{draw(st.sampled_from(ADDRESSES))}" {form}>{draw(st.sampled_from(WIDGETS))}{"".join(inside)}'
     )
     charset = draw(st.sampled_from(["utf-8"] * 12 + CHARSETS))
     return HtmlResponse(
@@ -297,7 +245,7 @@ def pages(draw):
 @fuzzed(250)
 @given(pages())
 @counted
-def test_no_form_breaks_the_way_of_a_token_or_leads_it_elsewhere(response):
+def test_any_form_is_submitted_to_its_own_site_or_not_at_all(response):
     challenge = find_challenge(response)
     assert challenge is None or isinstance(challenge, Challenge)
     for widget in () if challenge is None else (challenge, *challenge.others):
@@ -328,10 +276,10 @@ def test_no_form_breaks_the_way_of_a_token_or_leads_it_elsewhere(response):
 @fuzzed(50)
 @given(st.lists(st.integers(0, 99), min_size=1, max_size=40, unique=True), st.data())
 @counted
-def test_each_hidden_field_travels_once(numbers, data):
-    around = data.draw(st.lists(st.sampled_from(["div", "fieldset", "p", "td", "label", "b"]), max_size=5))
+def test_any_hidden_field_of_a_form_is_sent_once(numbers, data):
+    wrappers = data.draw(st.lists(st.sampled_from(["div", "fieldset", "p", "td", "label", "b"]), max_size=5))
     fields = "".join(f"<input type=hidden name=n{number} value=v{number}>" for number in numbers)
-    tags = "".join(f"<{tag}>" for tag in around)
+    tags = "".join(f"<{tag}>" for tag in wrappers)
     body = f"{API}<form method=post action=/v>{tags}{fields}{WIDGETS[0]}</form>"
     response = HtmlResponse(PAGE, body=body.encode(), encoding="utf-8", status=403)
     request = submit_token(response, find_challenge(response), TOKEN)

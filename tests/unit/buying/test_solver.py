@@ -19,7 +19,6 @@ from scrapy_omocaptcha.errors import (
     JobTimeout,
     NotBought,
 )
-from scrapy_omocaptcha.urls import public_address
 from tests.helpers.solving import HOST, LOST, NEVER_ARRIVED, Bench
 
 # -- the plain way --------------------------------------------------------------------------------------------------
@@ -61,20 +60,6 @@ def test_the_service_learns_neither_query_nor_user_of_the_page():
     bench.solve()
     (job,) = bench.api.arguments("create_job")
     assert (job.page, job.sitekey, job.invisible) == (f"https://{HOST}/gate", "6LcSiteKey", True)
-
-
-@pytest.mark.parametrize(
-    ("url", "told"),
-    [
-        ("https://a.example:8443/x;y?q=1#f", "https://a.example:8443/x;y"),
-        ("http://u@a.example", "http://a.example"),
-        ("http://u:p@x@a.example/", "http://a.example/"),
-        ("http://[::1]:80/p?q", "http://[::1]:80/p"),
-        ("https://a.example/a@b", "https://a.example/a@b"),
-    ],
-)
-def test_a_public_address_is_scheme_host_and_path(url, told):
-    assert public_address(url) == told
 
 
 # -- while the job runs ---------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Is the page the challenge? Judged on the whole page, with reasons."""
+"""Judging whether a page is the challenge, with its evidence."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def judged(body: str, title: str = "Site", url: str = "https://site.example/list
     return challenge
 
 
-SAYINGS = [
+PHRASES = [
     "Our systems have detected unusual traffic from your network.",
     "Please verify you are a human",
     "Prove that you are not a robot to go on",
@@ -41,16 +41,16 @@ SAYINGS = [
 ]
 
 
-@pytest.mark.parametrize("saying", SAYINGS)
-def test_a_bare_page_that_speaks_of_a_check_is_a_wall_whatever_its_status(saying):
-    challenge = judged(f"<h1>{saying}</h1>{WALL_FORM}")
+@pytest.mark.parametrize("phrase", PHRASES)
+def test_a_bare_page_with_the_phrase_of_a_wall_is_blocking_whatever_its_status(phrase):
+    challenge = judged(f"<h1>{phrase}</h1>{WALL_FORM}")
     assert challenge.blocking
-    assert any(phrase.startswith("the page says '") for phrase in challenge.evidence)
-    assert any(phrase.startswith("the title says '") for phrase in judged(WALL_FORM, title=saying).evidence)
+    assert any(reason.startswith("the page says '") for reason in challenge.evidence)
+    assert any(reason.startswith("the title says '") for reason in judged(WALL_FORM, title=phrase).evidence)
 
 
 @pytest.mark.parametrize("status", [403, 429, 503])
-def test_a_refused_page_with_hardly_anything_but_a_widget_is_a_wall(status):
+def test_a_bare_page_with_the_status_of_a_wall_is_blocking(status):
     assert judged(f"<h1>Hello</h1>{WALL_FORM}", status=status).blocking
     assert judged(CONTAINER, status=status).blocking
 
@@ -58,18 +58,18 @@ def test_a_refused_page_with_hardly_anything_but_a_widget_is_a_wall(status):
 @pytest.mark.parametrize(
     "path", ["/sorry/index", "/captcha", "/showcaptcha.php", "/challenge", "/are-you-human", "/blocked"]
 )
-def test_the_address_counts(path):
+def test_the_address_of_a_wall_makes_a_bare_page_blocking(path):
     challenge = judged(WALL_FORM, url=f"https://site.example{path}?next=/list")
     assert challenge.blocking
     assert any(phrase.startswith("the address says '/") for phrase in challenge.evidence)
 
 
 @pytest.mark.parametrize("path", ["/recaptcha/demo", "/articles/captcha-history/2", "/list", "/human-resources/"])
-def test_an_address_that_only_speaks_of_it_does_not_make_a_wall(path):
+def test_an_address_that_only_mentions_captchas_makes_no_page_blocking(path):
     assert not judged(WALL_FORM, url=f"https://site.example{path}").blocking
 
 
-KNOWN = {
+KNOWN_WALLS = {
     "Google": f'<form id="captcha-form" action="index" method="post">{CONTAINER}</form>',
     "Google, as it was": f'<form action="index" method="post">{CONTAINER}<input type=hidden name=q value=1>'
     "<input type=hidden name=continue value=2></form>",
@@ -81,15 +81,15 @@ KNOWN = {
 }
 
 
-@pytest.mark.parametrize("body", KNOWN.values(), ids=KNOWN)
-def test_a_known_wall_is_one_whatever_its_status_and_words(body):
+@pytest.mark.parametrize("body", KNOWN_WALLS.values(), ids=KNOWN_WALLS)
+def test_a_known_wall_is_blocking_whatever_its_status_and_words(body):
     challenge = judged(f"<p>Hello</p>{body}")
     assert challenge.blocking
     assert any(phrase.startswith("it is ") for phrase in challenge.evidence)
 
 
 @pytest.mark.parametrize("name", ["Sucuri WebSite Firewall", "CIDRAM", "Imunify360"])
-def test_a_firewall_that_names_itself_is_a_wall(name):
+def test_a_firewall_that_names_itself_is_blocking(name):
     assert judged(f"<h1>Access Denied</h1><p>{name}</p>{CONTAINER}").blocking
 
 
@@ -106,28 +106,28 @@ NO_WALLS = {
 
 
 @pytest.mark.parametrize("body", NO_WALLS.values(), ids=NO_WALLS)
-def test_a_page_that_merely_carries_a_widget_is_no_wall(body):
+def test_a_page_that_merely_carries_a_widget_is_not_blocking(body):
     challenge = judged(body)
     assert not challenge.blocking
     assert challenge.evidence
 
 
-def test_a_demonstration_that_speaks_of_robots_is_no_wall():
+def test_a_demonstration_of_recaptcha_is_not_blocking():
     assert not judged(f"<h1>Show that you are not a robot</h1>{WALL_FORM}", title="reCAPTCHA demo: simple").blocking
 
 
 @pytest.mark.parametrize("status", [403, 429, 503])
-def test_a_refused_page_that_is_full_of_other_things_is_no_wall(status):
+def test_a_full_page_with_the_status_of_a_wall_is_not_blocking(status):
     form = f"<form method=post><input type=email name=mail>{CONTAINER}</form>"
     assert not judged(f"{NAVIGATION}{ARTICLE * 4}{form}", status=status).blocking
     assert not judged(f"<h1>Log in first</h1>{form}", status=status).blocking
 
 
-def test_a_page_that_does_not_exist_is_not_refused():
+def test_a_missing_page_is_not_blocking():
     assert not judged(f"<h1>Not found</h1>{WALL_FORM}", status=404).blocking
 
 
-def test_the_evidence_is_what_a_person_would_say():
+def test_the_evidence_for_blocking_is_told_in_phrases():
     assert judged(f"<h1>One more step</h1>{WALL_FORM}", title="Are you a robot?", status=429).evidence == (
         "status 429",
         "the title says 'are you a robot'",
@@ -142,11 +142,11 @@ def test_the_evidence_is_what_a_person_would_say():
     )
 
 
-def test_what_is_hidden_from_a_person_is_not_asked_for():
+def test_hidden_fields_are_no_evidence_against_blocking():
     trap = '<input name=url style="display: none"><input type=hidden name=id><noscript><input name=x></noscript>'
     assert judged(f"<h1>Are you a robot?</h1><form method=post>{trap}{CONTAINER}</form>").blocking
 
 
-def test_the_judgement_belongs_to_the_first_widget():
+def test_only_the_first_widget_is_judged_to_be_blocking():
     challenge = judged(f"<h1>Are you a robot?</h1>{WALL_FORM}<form><div {WIDGET}></div></form>")
     assert [other.blocking for other in challenge.others] == [False]

@@ -1,4 +1,4 @@
-"""What a page does with the token, as far as its inline scripts show."""
+"""What a widget's callback does with the token, as far as the page's inline scripts show."""
 
 from __future__ import annotations
 
@@ -48,24 +48,24 @@ def with_callback(script: str, widget: str = "div", named: bool = True) -> HtmlR
 
 
 @pytest.mark.parametrize("script", SUBMITTING + PRESSING + WAITING)
-def test_a_callback_that_leads_to_a_submission_of_the_form_is_not_scripted(script):
+def test_a_callback_that_results_in_a_submission_is_not_scripted(script):
     assert find_challenge(with_callback(script)).scripted is False
 
 
 @pytest.mark.parametrize("script", SCRIPTED)
 @pytest.mark.parametrize("widget", ["div", "button"])
-def test_a_callback_that_does_something_else_with_the_token_is_scripted(script, widget):
+def test_a_callback_that_uses_the_token_otherwise_is_scripted(script, widget):
     assert find_challenge(with_callback(script, widget)).scripted is True
 
 
 @pytest.mark.parametrize("function", ["function (t) { fetch('/x', {body: t}) }", "t => { $.post('/x', t) }", "onToken"])
-def test_a_callback_handed_to_render_is_read_too(function):
+def test_a_callback_that_is_passed_to_render_is_read_too(function):
     before = "function onToken(t) { fetch('/x?t=' + t) }"
     assert find_challenge(page(rendered(f"{{sitekey: '{KEY}', callback: {function}}}", before=before))).scripted is True
     assert find_challenge(page(rendered(f"{{sitekey: '{KEY}', callback() {{ f.submit() }} }}"))).scripted is False
 
 
-def test_the_default_button_s_field_is_sent_unless_a_script_submits():
+def test_the_default_button_is_sent_unless_the_callback_submits():
     def sent(script, widget="div"):
         return ("go", "1") in find_challenge(with_callback(script, widget)).form.fields
 
@@ -74,7 +74,7 @@ def test_the_default_button_s_field_is_sent_unless_a_script_submits():
     assert not sent("", "button")
 
 
-def test_an_invisible_widget_without_form_and_callback_is_scripted():
+def test_an_unknown_callback_of_an_invisible_widget_is_scripted_where_there_is_no_form():
     widget = f'<div class="g-recaptcha" data-size="invisible" data-sitekey="{KEY}" data-callback="elsewhere"></div>'
     assert find_challenge(page(API + widget)).scripted is True
     assert find_challenge(page(API + in_form(widget))).scripted is False

@@ -1,8 +1,7 @@
-"""Pages that were made to hurt: broken, huge, or built against one step of the detection.
+"""Detection in hostile pages: broken, huge, or designed to make one step of the detection slow.
 
-Work is bounded in proportion to the size of a page. That is checked in a process of its own, with a limit so wide that
-only a step which is more than linear can reach it. ``OMOCAPTCHA_HOSTILE_BYTES=10000000`` makes the pages as large as
-pages get, ``make fuzz`` the fuzzing long.
+The time to read a page is linear in its size. A child process checks this with a limit that only a step of more than
+linear time reaches. ``OMOCAPTCHA_HOSTILE_BYTES=10000000`` makes the pages as large as real pages get.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ def test_hostile_pages_are_read_in_bounded_time():
 
 
 @pytest.mark.parametrize("charset", ["hex", "base64", "rot13", "idna", "punycode", "undefined"])
-def test_a_page_in_what_is_an_encoding_to_python_alone_has_no_text_and_no_challenge(charset):
+def test_a_page_in_an_encoding_that_only_python_knows_has_no_challenge(charset):
     response = HtmlResponse(
         "https://site.example/",
         body=in_form(CHECKBOXES["a container"]).encode(),
@@ -50,7 +49,7 @@ def test_a_page_in_what_is_an_encoding_to_python_alone_has_no_text_and_no_challe
     assert find_other_captcha(response) is None
 
 
-def test_what_a_script_renders_is_found_among_megabytes_of_others():
+def test_a_rendered_widget_is_found_among_megabytes_of_scripts():
     rendered = RENDERED["quoted names"]
     others = "<script>var shop = 1;</script>" + f"<script>{'shop();' * 150_000}</script>" * 5
     response = HtmlResponse("https://site.example/", body=(others + rendered).encode(), status=403)
@@ -59,40 +58,15 @@ def test_what_a_script_renders_is_found_among_megabytes_of_others():
 
 OWN = [in_form(body) for table in (CHECKBOXES, RENDERED, INVISIBLE, ENTERPRISE, NONE) for body in table.values()]
 CHUNKS = [
-    "<",
-    ">",
-    '"',
-    "'",
-    "/*",
-    "*/",
-    "</script>",
-    "<script>",
-    "<!--",
-    "-->",
-    "<template>",
-    "<form>",
-    "</form>",
-    "\0",
-]
-CHUNKS += [
-    "{",
-    "}",
-    "(",
-    ")",
-    "`",
-    "\\",
-    "\ud83d\ude00",
-    "grecaptcha.render(",
-    "data-sitekey=",
-    KEY,
-    "&#0;",
+    *("<", ">", '"', "'", "/*", "*/", "</script>", "<script>", "<!--", "-->", "<template>", "<form>", "</form>", "\0"),
+    *("{", "}", "(", ")", "`", "\\", "\ud83d\ude00", "grecaptcha.render(", "data-sitekey=", KEY, "&#0;"),
     "<base href='//['>",
 ]
 
 
 @st.composite
 def mutated(draw, markups: st.SearchStrategy[str]) -> str:
-    """A page from which pieces were cut, doubled or moved, or into which others were put."""
+    """Draw a page of which pieces are cut, doubled, or replaced by others."""
     markup = draw(markups)
     for _ in range(draw(st.integers(1, 6))):
         start = draw(st.integers(0, len(markup)))
@@ -116,7 +90,7 @@ def check(body: bytes) -> None:
 @fuzzed(60)
 @given(mutated(st.sampled_from(OWN)), st.sampled_from(["utf-8", "utf-16", "latin-1", "shift_jis"]))
 @counted
-def test_no_mutated_page_of_our_own_breaks_the_detection(markup, encoding):
+def test_no_mutated_page_of_ours_breaks_detection(markup, encoding):
     check(markup.encode(encoding, "replace"))
 
 
@@ -124,7 +98,7 @@ def test_no_mutated_page_of_our_own_breaks_the_detection(markup, encoding):
 @fuzzed(60)
 @given(st.data())
 @counted
-def test_no_mutated_real_page_breaks_the_detection(data):
+def test_no_mutated_saved_page_breaks_detection(data):
     label = data.draw(st.sampled_from([label for label in labels() if label["is_v2"]]), label="page")
     markup = saved(label).body.decode("utf-8", "replace")
     check(data.draw(mutated(st.just(markup))).encode("utf-8", "surrogatepass"))
@@ -133,5 +107,5 @@ def test_no_mutated_real_page_breaks_the_detection(data):
 @fuzzed(60)
 @given(st.binary(max_size=200))
 @counted
-def test_no_bytes_break_the_detection(body):
+def test_no_bytes_break_detection(body):
     check(body + b"recaptcha" + body)

@@ -1,4 +1,4 @@
-"""The reading of inline scripts: comments and strings are told from code."""
+"""Reading JavaScript: comments and strings are distinguished from code."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ def blanked(source: str) -> str:
         ("a = 'does not end\nb // c", "a = 'does not end b"),
     ],
 )
-def test_comments_are_blanked_and_nothing_else(source, expected):
+def test_only_comments_are_blanked_out_of_the_text_of_a_script(source, expected):
     assert blanked(source) == expected
     assert len(Code(source).text) == len(Code(source).bare) == len(source)
 
 
-def test_a_call_in_a_string_or_a_comment_is_none():
+def test_calls_in_strings_and_comments_are_ignored():
     code = Code("'f(1)'; // f(2)\n f(3, 'a, b', [4, {c: 5}]); `f(6)`")
     found = [[code.text[a.start : a.end].strip() for a in arguments] for _, arguments in calls(code, CALL)]
     assert found == [["3", "'a, b'", "[4, {c: 5}]"]]
 
 
-def test_an_object_s_properties_are_told_apart():
+def test_the_properties_of_an_object_literal_are_read_by_name():
     code = Code("""f({a: 1, 'b-c': "x,y", d, e(t) { g(t, 1) }, f: function (t) { return {h: 2} }, ...rest})""")
     ((_, (only,)),) = calls(code, CALL)
     values = {name: code.text[span.start : span.end].strip() for name, span in code.properties(only).items()}
@@ -58,7 +58,7 @@ def test_an_object_s_properties_are_told_apart():
     assert code.literal(code.properties(only)["a"]) is None
 
 
-def test_escapes_in_a_literal_are_read():
+def test_escapes_in_a_string_literal_are_decoded():
     code = Code(r"f('a\u002db\x2dc\'\\')")
     ((_, (only,)),) = calls(code, CALL)
     assert code.literal(only) == r"a-b-c'" + "\\"

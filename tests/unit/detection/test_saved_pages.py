@@ -1,4 +1,4 @@
-"""Detection over real pages that were saved: every label holds."""
+"""Detection in saved pages of real sites agrees with their labels."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ every_wall = pytest.mark.parametrize(
 
 
 @every_page
-def test_a_challenge_is_found_where_there_is_a_live_widget_and_nowhere_else(label):
+def test_a_challenge_is_found_in_saved_pages_with_a_live_widget_and_in_no_other(label):
     assert (find_challenge(saved(label)) is not None) is label["is_v2"]
 
 
 @every_widget
-def test_the_widget_is_read_as_labelled(label):
+def test_the_widget_of_a_saved_page_is_read_as_labelled(label):
     challenge = find_challenge(saved(label))
     for name in ("sitekey", "invisible", "enterprise", "callback", "blocking"):
         assert getattr(challenge, name) == label[name], name
@@ -35,7 +35,7 @@ def test_the_widget_is_read_as_labelled(label):
 
 
 @every_widget
-def test_the_form_is_the_one_that_holds_the_widget(label):
+def test_the_form_of_a_saved_page_is_the_one_that_holds_the_widget(label):
     form = find_challenge(saved(label)).form
     if label["form"] is None:
         assert form is None
@@ -46,19 +46,19 @@ def test_the_form_is_the_one_that_holds_the_widget(label):
 
 @every_wall
 @pytest.mark.parametrize("status", [403, 429, 503])
-def test_a_wall_is_a_wall_with_its_true_status_as_well(label, status):
+def test_a_saved_wall_is_blocking_with_any_status_of_a_wall(label, status):
     challenge = find_challenge(saved(label, status))
     assert challenge.blocking
     assert f"status {status}" in challenge.evidence
 
 
 @every_widget
-def test_the_judgement_has_reasons(label):
+def test_the_judgement_of_a_saved_page_has_evidence(label):
     assert find_challenge(saved(label)).evidence
 
 
 @every_page
-def test_walls_of_other_vendors_are_named_and_ordinary_pages_are_not(label):
+def test_vendors_are_named_on_saved_walls_and_on_no_other_saved_page(label):
     expected = {
         "133-ngx-waf-hcaptcha.html": "hCaptcha",
         "142-bing-challenge-turnstile.html": "Turnstile",

@@ -1,4 +1,4 @@
-"""Walls of other vendors are named, and only walls."""
+"""Naming the vendor of a wall, on walls alone."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ NO_WALLS = {
 
 
 @pytest.mark.parametrize("vendor", WALLS)
-def test_a_wall_is_named(vendor):
+def test_the_vendor_of_a_wall_is_named(vendor):
     response = HtmlResponse("https://site.example/", body=WALLS[vendor].encode(), status=403)
     assert find_other_captcha(response) == vendor
 
 
 @pytest.mark.parametrize("body", NO_WALLS.values(), ids=NO_WALLS)
-def test_what_is_no_wall_is_not_named(body):
+def test_no_vendor_is_named_on_a_page_that_is_not_a_wall(body):
     assert find_other_captcha(HtmlResponse("https://site.example/", body=body.encode(), status=403)) is None
 
 
 @pytest.mark.parametrize("kind", [Response, TextResponse])
-def test_what_is_no_page_is_not_named(kind):
+def test_no_vendor_is_named_for_a_response_that_is_not_a_page(kind):
     assert find_other_captcha(kind("https://site.example/", body=WALLS["hCaptcha"].encode(), status=403)) is None
 
 
 @pytest.mark.parametrize("status", [200, 404, 500])
-def test_a_page_that_was_not_refused_is_no_wall(status):
+def test_no_vendor_is_named_with_a_status_that_walls_do_not_have(status):
     response = HtmlResponse("https://site.example/", body=WALLS["hCaptcha"].encode(), status=status)
     assert find_other_captcha(response) is None

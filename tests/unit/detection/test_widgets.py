@@ -1,4 +1,4 @@
-"""Which widgets are found, and how they are read: a page of our own for every spelling we know of."""
+"""Finding and reading widgets, in a small page for each known way of writing one."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.helpers.widgetpages import (
 
 
 @pytest.mark.parametrize("body", CHECKBOXES.values(), ids=CHECKBOXES)
-def test_a_checkbox_is_found(body):
+def test_a_checkbox_widget_is_found(body):
     challenge = find_challenge(page(in_form(body)))
     assert challenge is not None
     assert (challenge.sitekey, challenge.invisible, challenge.enterprise) == (KEY, False, False)
@@ -50,14 +50,14 @@ def test_an_invisible_widget_is_found(body):
 
 
 @pytest.mark.parametrize("body", ENTERPRISE.values(), ids=ENTERPRISE)
-def test_an_enterprise_widget_is_told_from_the_other(body):
+def test_an_enterprise_widget_is_found_as_such(body):
     challenge = find_challenge(page(in_form(body)))
     assert challenge is not None
     assert (challenge.sitekey, challenge.invisible, challenge.enterprise) == (KEY, False, True)
 
 
 @pytest.mark.parametrize("body", NONE.values(), ids=NONE)
-def test_what_is_no_live_widget_is_not_found(body):
+def test_nothing_but_live_widgets_is_found(body):
     assert find_challenge(page(body)) is None
 
 
@@ -73,18 +73,18 @@ def test_the_first_of_several_widgets_is_the_challenge_and_the_others_are_listed
     assert find_challenge(page(API + second + first)).sitekey == OTHER_KEY
 
 
-def test_a_key_that_is_in_no_place_to_be_seen_is_none():
+def test_a_widget_whose_key_is_not_on_the_page_has_none():
     challenge = find_challenge(page(in_form(f'{API}<div class="g-recaptcha" data-sitekey="{{{{ key }}}}"></div>')))
     assert challenge.sitekey is None
     assert find_challenge(page(rendered("{sitekey: window.key()}"))).sitekey is None
 
 
-def test_a_name_with_two_values_is_no_key():
+def test_a_widget_whose_key_has_two_possible_values_has_none():
     names = f"if (a) {{ siteKey = '{KEY}' }} else {{ siteKey = '{OTHER_KEY}' }}"
     assert find_challenge(page(rendered("{sitekey: siteKey}", before=names))).sitekey is None
 
 
-def test_what_a_widget_says_of_itself_is_kept():
+def test_data_s_and_callback_of_a_widget_are_read():
     widget = f'<div class="g-recaptcha" data-sitekey="{KEY}" data-s="abc" data-callback="done"></div>'
     challenge = find_challenge(page(API + widget))
     assert (challenge.data_s, challenge.callback, challenge.form) == ("abc", "done", None)
@@ -92,12 +92,12 @@ def test_what_a_widget_says_of_itself_is_kept():
     assert find_challenge(page(f"<div>{frame}{RESPONSE}</div>")).data_s == "from-the-frame"
 
 
-def test_a_bound_button_belongs_to_the_form_that_it_names():
+def test_a_button_widget_belongs_to_the_form_that_it_names():
     button = f'<form id=f action=/f></form>{API}<button form=f class="g-recaptcha" data-sitekey="{KEY}"></button>'
     assert find_challenge(page(button)).form.url == "https://site.example/f"
 
 
-def test_the_page_s_base_is_what_a_form_is_relative_to():
+def test_the_form_of_a_widget_is_relative_to_the_base_of_the_page():
     body = in_form(f'{API}<div class="g-recaptcha" data-sitekey="{KEY}"></div>').replace("/in", "in")
     assert find_challenge(page(body, '<base href="/other/place/">')).form.url == "https://site.example/other/place/in"
     assert find_challenge(page(body, '<base href="http://[">')).form.url == "https://site.example/a/in"
@@ -109,20 +109,20 @@ MARKUP = f'<html><body>{API}<p>é ü ж</p><div class="g-recaptcha" data-sitekey
 @pytest.mark.parametrize(
     "encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be", "utf-8-sig"]
 )
-def test_any_width_of_characters_is_read(encoding):
+def test_a_widget_is_found_in_any_width_of_characters(encoding):
     name = "utf-8" if encoding == "utf-8-sig" else encoding
     response = HtmlResponse("https://site.example/", body=MARKUP.encode(encoding), encoding=name)
     assert find_challenge(response).sitekey == KEY
 
 
 @pytest.mark.parametrize("name", ["utf-16le", "utf-16be"])
-def test_the_header_tells_the_width_where_nothing_else_does(name):
+def test_a_widget_is_found_in_the_width_that_only_the_header_tells(name):
     body = f"我{MARKUP}".encode(name)
     headers = {"Content-Type": f"text/html; charset={name}"}
     assert find_challenge(HtmlResponse("https://site.example/", body=body, headers=headers)).sitekey == KEY
 
 
-def test_xhtml_is_a_page_whatever_it_is_served_as():
+def test_a_widget_is_found_in_xhtml_whatever_its_content_type():
     markup = (
         '<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml"><head><title>t</title></head><body>'
         '<form method="post" action="/in"><div id="box"/></form><script type="text/javascript">//<![CDATA[\n'
@@ -134,7 +134,7 @@ def test_xhtml_is_a_page_whatever_it_is_served_as():
     assert challenge.form.method == "POST"
 
 
-def test_what_is_no_page_is_none():
+def test_no_widget_is_found_in_a_response_that_is_not_a_page():
     body = MARKUP.encode()
     assert find_challenge(Response("https://site.example/", body=body)) is None
     assert find_challenge(TextResponse("https://site.example/x.js", body=body)) is None
@@ -144,13 +144,13 @@ def test_what_is_no_page_is_none():
     assert find_challenge(HtmlResponse("https://site.example/", body=b"")) is None
 
 
-def test_a_response_needs_no_request():
+def test_a_widget_is_found_in_a_response_without_a_request():
     assert find_challenge(page(MARKUP)).sitekey == KEY
     assert find_challenge(page(MARKUP, request=Request("https://site.example/"))).sitekey == KEY
 
 
-class Counting(HtmlResponse):
-    """Counts how often it is parsed."""
+class CountingResponse(HtmlResponse):
+    """A response that counts how often it is parsed."""
 
     parsed = 0
 
@@ -160,20 +160,20 @@ class Counting(HtmlResponse):
         return super().selector
 
 
-def test_a_page_without_the_word_is_not_parsed():
-    response = Counting("https://site.example/", body=b"<p>captcha, g-captcha, reCaptcha: none of them the word</p>")
+def test_a_page_that_does_not_mention_recaptcha_is_not_parsed():
+    response = CountingResponse("https://site.example/", body=b"<p>captcha, g-captcha, reCaptcha: never the word</p>")
     assert find_challenge(response) is None
     assert response.parsed == 0
 
 
-def test_a_page_with_the_word_is_parsed_once_and_the_spider_gets_that_parse():
-    response = Counting("https://site.example/", body=MARKUP.encode())
+def test_a_page_is_parsed_once_for_detection_and_the_spider_together():
+    response = CountingResponse("https://site.example/", body=MARKUP.encode())
     assert find_challenge(response).sitekey == KEY
     assert response.css("body")
     assert response.parsed == 1
 
 
-def test_a_page_that_scrapy_cannot_parse_is_read_all_the_same():
+def test_a_widget_is_found_in_a_page_that_scrapy_cannot_parse():
     response = page(API + f"<div {WIDGET}></div>", '<base href="http://[">')
     with pytest.raises(ValueError, match="IPv6"):
         response.selector  # noqa: B018

@@ -1,4 +1,4 @@
-"""The request that carries a token: what it says, what it keeps of the session, and what it hides."""
+"""The request that submits a token: its content, the session that it keeps, and the token that it hides."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _newlines(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n").replace("\n", "\r\n")
 
 
-def test_a_post_form_carries_the_token_in_its_place() -> None:
+def test_a_post_submission_carries_the_token_in_its_field() -> None:
     request = _submit()
     assert request.method == "POST"
     assert request.url == "https://site.example/check?a=1"
@@ -49,7 +49,7 @@ def test_a_post_form_carries_the_token_in_its_place() -> None:
     assert request.headers["Origin"] == b"https://site.example"
 
 
-def test_a_get_form_replaces_the_query() -> None:
+def test_a_get_submission_replaces_the_query() -> None:
     request = _submit(dataclasses.replace(FORM, method="GET"))
     assert request.url == "https://site.example/check?csrf=x+y&g-recaptcha-response=03AFc-token_value&go=1"
     assert request.body == b""
@@ -57,32 +57,32 @@ def test_a_get_form_replaces_the_query() -> None:
     assert "Origin" not in request.headers
 
 
-def test_a_token_and_its_bare_value_make_the_same_request() -> None:
+def test_a_token_and_its_value_make_the_same_submission() -> None:
     token = Token(TOKEN, "key", 0.0)
     assert (_submit(token=token).body, _submit(token=token).url) == (_submit().body, _submit().url)
 
 
-def test_the_marked_place_takes_the_token_before_a_field_of_that_name() -> None:
+def test_token_index_takes_precedence_over_the_name_of_the_field() -> None:
     form = dataclasses.replace(FORM, fields=((TOKEN_FIELD, ""), (TOKEN_FIELD, "")), token_index=1)
     assert _submit(form).body == b"g-recaptcha-response=&g-recaptcha-response=03AFc-token_value"
 
 
-def test_a_form_without_a_place_gets_the_token_at_its_end() -> None:
+def test_a_submission_of_a_form_without_the_field_has_the_token_at_its_end() -> None:
     form = dataclasses.replace(FORM, fields=(("a", "1"),))
     assert _submit(form).body == b"a=1&g-recaptcha-response=03AFc-token_value"
 
 
-def test_the_referer_is_the_page_without_user_and_fragment() -> None:
+def test_the_referer_of_a_submission_is_the_page_without_user_and_fragment() -> None:
     assert _submit().headers["Referer"] == b"https://site.example/gate?next=%2F"
 
 
-def test_a_page_whose_base_is_no_address_still_states_its_policy() -> None:
+def test_the_referrer_policy_is_read_from_a_page_with_an_invalid_base() -> None:
     body = b"<base href='http://['><meta name=referrer content=origin>"
     request = _submit(response=HtmlResponse(PAGE, body=body))
     assert request.headers["Referer"] == b"https://site.example/"
 
 
-def test_a_form_on_plain_http_learns_nothing_of_a_page_on_https() -> None:
+def test_no_referer_is_sent_from_https_to_http() -> None:
     request = _submit(dataclasses.replace(FORM, url="http://site.example/check"))
     assert "Referer" not in request.headers
     assert request.headers["Origin"] == b"null"
@@ -96,13 +96,13 @@ def test_a_form_on_plain_http_learns_nothing_of_a_page_on_https() -> None:
         (dataclasses.replace(FORM, method="DIALOG"), "sends nothing"),
     ],
 )
-def test_what_no_browser_sends_is_refused_with_the_reason(form: Form | None, words: str) -> None:
+def test_a_submission_that_no_browser_would_send_is_refused_with_the_reason(form: Form | None, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         submit_token(_response(), Challenge(PAGE, "key", form=form), TOKEN)
 
 
-def test_the_session_of_the_page_goes_on() -> None:
-    asked = Request(
+def test_a_submission_keeps_the_session_of_the_request() -> None:
+    original = Request(
         "https://site.example/wanted",
         headers={
             "User-Agent": "spider",
@@ -119,7 +119,7 @@ def test_the_session_of_the_page_goes_on() -> None:
             "handle_httpstatus_list": [403],
         },
     )
-    request = _submit(response=_response(asked))
+    request = _submit(response=_response(original))
     assert request.headers["User-Agent"] == b"spider"
     assert request.headers["Accept-Language"] == b"de"
     assert request.headers["Authorization"] == b"Basic eA=="
@@ -132,10 +132,10 @@ def test_the_session_of_the_page_goes_on() -> None:
 
 
 @pytest.mark.parametrize("origin", ["https://login.site.example", "http://site.example", "https://site.example:8443"])
-def test_credentials_of_the_page_do_not_go_to_another_origin(origin: str) -> None:
-    asked = Request("https://site.example/wanted", headers={"Authorization": "Basic eA==", "Cookie": "a=1"})
+def test_a_submission_to_another_origin_carries_no_credentials(origin: str) -> None:
+    original = Request("https://site.example/wanted", headers={"Authorization": "Basic eA==", "Cookie": "a=1"})
     form = dataclasses.replace(FORM, url=f"{origin}/check")
-    assert not {b"Authorization", b"Cookie"} & set(_submit(form, _response(asked)).headers)
+    assert not {b"Authorization", b"Cookie"} & set(_submit(form, _response(original)).headers)
 
 
 @pytest.mark.parametrize(
@@ -147,36 +147,36 @@ def test_credentials_of_the_page_do_not_go_to_another_origin(origin: str) -> Non
         ("https://login.site.example", None),
     ],
 )
-def test_the_slot_of_a_host_is_not_the_slot_of_another(origin: str, slot: str | None) -> None:
-    asked = Request("https://site.example/wanted", meta={"download_slot": "slow"})
+def test_a_submission_to_another_host_does_not_keep_the_download_slot(origin: str, slot: str | None) -> None:
+    original = Request("https://site.example/wanted", meta={"download_slot": "slow"})
     form = dataclasses.replace(FORM, url=f"{origin}/check")
-    assert _submit(form, _response(asked)).meta.get("download_slot") == slot
+    assert _submit(form, _response(original)).meta.get("download_slot") == slot
 
 
-def test_a_cookie_that_scrapy_keeps_goes_as_the_wall_has_left_it() -> None:
+def test_a_submission_carries_the_cookie_that_the_wall_has_set() -> None:
     cookies = CookiesMiddleware()
-    asked = Request("https://site.example/wanted", cookies={"visit": "before"})
-    cookies.process_request(asked)
-    assert asked.headers["Cookie"] == b"visit=before"
-    wall = _response(asked, headers={"Set-Cookie": "visit=after; Path=/"})
-    cookies.process_response(asked, wall)
+    original = Request("https://site.example/wanted", cookies={"visit": "before"})
+    cookies.process_request(original)
+    assert original.headers["Cookie"] == b"visit=before"
+    wall = _response(original, headers={"Set-Cookie": "visit=after; Path=/"})
+    cookies.process_response(original, wall)
     request = _submit(response=wall)
     cookies.process_request(request)
     assert request.headers.getlist("Cookie") == [b"visit=after"]
 
 
-def test_a_response_of_no_request_has_no_session_to_go_on_with() -> None:
+def test_a_submission_for_a_response_without_a_request_has_no_session() -> None:
     assert set(_submit().headers) == {b"Content-Type", b"Referer", b"Origin"}
 
 
-def test_a_submission_is_sent_once_and_stored_nowhere() -> None:
+def test_a_submission_is_not_filtered_retried_or_cached() -> None:
     request = _submit()
     assert request.dont_filter
     assert request.meta == {"dont_retry": True, "dont_cache": True, "referrer_policy": "origin"}
 
 
 @pytest.mark.parametrize("token", [TOKEN, "with+signs/=and spaces"])
-def test_the_token_is_masked_wherever_a_request_is_shown(token: str) -> None:
+def test_the_representation_of_a_submission_masks_the_token(token: str) -> None:
     request = _submit(dataclasses.replace(FORM, method="GET"), token=token)
     again = request.replace(url=request.url + "&again=1", cls=None, cookies=None)
     for shown in (repr(request), str(request), repr(request.copy()), f"{again}"):
@@ -186,11 +186,11 @@ def test_the_token_is_masked_wherever_a_request_is_shown(token: str) -> None:
     assert again.url == request.url + "&again=1"
 
 
-def test_only_the_address_is_searched_for_the_token() -> None:
+def test_the_representation_of_a_submission_masks_the_address_alone() -> None:
     assert repr(Submission("http://a.example/POST", method="POST", secret="POST")) == "<POST http://a.example/***>"
 
 
-def test_a_submission_can_become_an_ordinary_request() -> None:
+def test_a_submission_can_be_replaced_by_an_ordinary_request() -> None:
     assert type(_submit().replace(cls=Request, body=b"")) is Request
 
 
@@ -198,13 +198,13 @@ class _Crawling(Spider):
     name = "crawling"
 
 
-def test_a_submission_waits_in_memory_never_on_the_disk(tmp_path: Any) -> None:
+def test_the_scheduler_keeps_a_submission_in_memory_not_on_disk(tmp_path: Any) -> None:
     crawler = get_crawler(
         _Crawling,
         {
             "JOBDIR": str(tmp_path),
             "DUPEFILTER_CLASS": "scrapy.dupefilters.BaseDupeFilter",
-            # The other one of Scrapy's own asks a running engine for its slots.
+            # Scrapy's default queue needs the downloader of a running engine.
             "SCHEDULER_PRIORITY_QUEUE": "scrapy.pqueues.ScrapyPriorityQueue",
         },
     )
@@ -219,7 +219,7 @@ def test_a_submission_waits_in_memory_never_on_the_disk(tmp_path: Any) -> None:
         scheduler.close("finished")
 
 
-def test_neither_a_dictionary_nor_a_pickle_of_a_submission_can_be_had() -> None:
+def test_a_submission_cannot_be_turned_into_a_dictionary_or_pickled() -> None:
     with pytest.raises(ValueError, match="carries a token"):
         _submit().to_dict()
     with pytest.raises(TypeError, match="carries a token"):
@@ -232,10 +232,10 @@ def test_neither_a_dictionary_nor_a_pickle_of_a_submission_can_be_had() -> None:
         ("https://a.example/x?a=%2F&g-recaptcha-response=t%2B/t&b=+#f", "https://a.example/x?a=%2F&b=+#f"),
         ("https://a.example/x?g-recaptcha-response=t%2B/t", "https://a.example/x"),
         ("https://a.example/x?g%2Drecaptcha%2Dresponse=t%2b%2ft&&a", "https://a.example/x?&a"),
-        # A site's own name for it, and a place without a name.
+        # A field of another name, and a value without a name.
         ("https://a.example/x?captcha=t%2B/t&a=1&token=%74%2B/t", "https://a.example/x?a=1"),
         ("https://a.example/x?a=1&t%2B/t&t%2B/t=b", "https://a.example/x?a=1"),
-        # The field of another token, a value of which the token is only a part, one that a space makes another.
+        # The field of another token, a value that contains the token, and one in which the plus is a space.
         ("https://a.example/x?g-recaptcha-response=u&a", "https://a.example/x?g-recaptcha-response=u&a"),
         ("https://a.example/x?a=t%2B/tt&b=1=t%2B/t", "https://a.example/x?a=t%2B/tt&b=1=t%2B/t"),
         ("https://a.example/x?a=t+/t", "https://a.example/x?a=t+/t"),
@@ -244,13 +244,13 @@ def test_neither_a_dictionary_nor_a_pickle_of_a_submission_can_be_had() -> None:
         ("https://a.example/x?a=&=b&&", "https://a.example/x?a=&=b&&"),
     ],
 )
-def test_an_address_is_cleaned_of_the_token_and_nothing_else(url: str, cleaned: str) -> None:
+def test_without_token_removes_the_token_and_nothing_else(url: str, cleaned: str) -> None:
     assert without_token(url, "t+/t") == cleaned
 
 
 @deterministic
 @given(pairs, st.integers(0, 6), texts.filter(bool), st.text(st.characters(codec="ascii"), min_size=30, max_size=40))
-def test_what_a_get_form_says_is_all_that_its_cleaned_address_says(
+def test_without_token_leaves_the_other_fields_of_a_get_submission(
     fields: list[tuple[str, str]], place: int, name: str, token: str
 ) -> None:
     token = token.replace("\r", "-").replace("\n", "-")
@@ -266,8 +266,10 @@ def test_what_a_get_form_says_is_all_that_its_cleaned_address_says(
 
 @deterministic
 @given(pairs, st.sampled_from(["GET", "POST"]))
-def test_what_is_urlencoded_is_read_back_as_it_was(fields: list[tuple[str, str]], method: str) -> None:
-    request = _submit(dataclasses.replace(FORM, fields=(*fields, (TOKEN_FIELD, "")), method=method, token_index=len(fields)))
+def test_an_urlencoded_submission_decodes_to_its_fields(fields: list[tuple[str, str]], method: str) -> None:
+    request = _submit(
+        dataclasses.replace(FORM, fields=(*fields, (TOKEN_FIELD, "")), method=method, token_index=len(fields))
+    )
     coded = request.body.decode() if method == "POST" else urlsplit(request.url).query
     expected = [(_newlines(name), _newlines(value)) for name, value in (*fields, (TOKEN_FIELD, TOKEN))]
     assert parse_qsl(coded, keep_blank_values=True, strict_parsing=True) == expected
@@ -275,9 +277,13 @@ def test_what_is_urlencoded_is_read_back_as_it_was(fields: list[tuple[str, str]]
 
 @deterministic
 @given(pairs, st.sampled_from(["utf-8", "cp1252", "cp932", "gbk"]))
-def test_what_goes_as_multipart_is_read_back_as_it_was(fields: list[tuple[str, str]], charset: str) -> None:
+def test_a_multipart_submission_decodes_to_its_fields(fields: list[tuple[str, str]], charset: str) -> None:
     form = dataclasses.replace(
-        FORM, fields=(*fields, (TOKEN_FIELD, "")), token_index=len(fields), enctype="multipart/form-data", charset=charset
+        FORM,
+        fields=(*fields, (TOKEN_FIELD, "")),
+        token_index=len(fields),
+        enctype="multipart/form-data",
+        charset=charset,
     )
     request = _submit(form)
     boundary = request.headers["Content-Type"].partition(b"boundary=")[2]
@@ -293,7 +299,7 @@ def test_what_goes_as_multipart_is_read_back_as_it_was(fields: list[tuple[str, s
 
 @deterministic
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="&;#"), max_size=20))
-def test_a_character_that_the_charset_lacks_becomes_a_reference(value: str) -> None:
+def test_a_submission_refers_by_number_to_a_character_that_its_charset_lacks(value: str) -> None:
     form = dataclasses.replace(FORM, fields=(("a", value), (TOKEN_FIELD, "")), charset="iso8859-1")
     coded = parse_qsl(_submit(form).body.decode(), encoding="iso8859-1", keep_blank_values=True)[0][1]
     assert coded == _newlines(value).encode("iso8859-1", "xmlcharrefreplace").decode("iso8859-1")

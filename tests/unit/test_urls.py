@@ -1,0 +1,127 @@
+"""Addresses: what of them may be shown, which hosts are allowed, and which site they belong to."""
+
+from __future__ import annotations
+
+import pytest
+
+from scrapy_omocaptcha.urls import is_allowed, public_address, same_site
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://a.example:8443/x;y?q=1#f", "https://a.example:8443/x;y"),
+        ("http://u@a.example", "http://a.example"),
+        ("http://u:p@x@a.example/", "http://a.example/"),
+        ("http://[::1]:80/p?q", "http://[::1]:80/p"),
+        ("https://a.example/a@b", "https://a.example/a@b"),
+    ],
+)
+def test_public_address_has_scheme_host_and_path(url, shown):
+    assert public_address(url) == shown
+
+
+ALLOWED = [
+    # host, domains, allowed
+    ("example.com", (), True),
+    ("example.com", ("example.com",), True),
+    ("www.example.com", ("example.com",), True),
+    ("a.b.example.com", ("example.org", "example.com"), True),
+    ("EXAMPLE.com", ("example.com",), True),
+    ("example.com.", ("example.com",), True),
+    ("badexample.com", ("example.com",), False),
+    ("example.com.evil.org", ("example.com",), False),
+    ("example.com", ("www.example.com",), False),
+    ("com", ("example.com",), False),
+    ("", ("example.com",), False),
+    ("127.0.0.1", ("127.0.0.1",), True),
+]
+
+
+@pytest.mark.parametrize(("host", "domains", "allowed"), ALLOWED)
+def test_is_allowed_accepts_the_domains_and_their_subdomains(host, domains, allowed):
+    assert is_allowed(host, domains) is allowed
+    assert is_allowed(host, iter(domains)) is allowed
+
+
+SAME = [
+    ("https://example.com/a", "https://example.com/b?c#d"),
+    ("https://example.com", "https://www.example.com"),
+    ("https://a.example.com", "https://b.c.example.com"),
+    ("https://a.example.co.uk", "https://b.example.co.uk"),
+    ("https://user.github.io/a", "https://user.github.io/b"),
+    ("https://a.user.github.io/", "https://user.github.io/"),
+    ("http://example.com", "https://example.com"),
+    ("http://example.com", "http://example.com:80"),
+    ("http://example.com:8080", "http://example.com:8080"),
+    ("http://example.com:8080", "http://example.com"),
+    ("https://example.com:8443", "https://example.com"),
+    ("http://example.com:8080", "https://example.com"),
+    ("HTTPS://EXAMPLE.COM/", "https://Example.Com/"),
+    ("https://example.com./", "https://example.com/"),
+    ("https://user:pass@example.com/", "https://example.com/"),
+    ("https://evil.org@example.com/", "https://example.com/"),
+    ("http://127.0.0.1:8000/", "http://127.0.0.1:8000/x"),
+    ("http://[::1]/", "http://[0:0:0:0:0:0:0:1]/"),
+    ("http://localhost:8000/", "http://localhost:8000/"),
+    ("http://intranet/", "http://INTRANET/"),
+    ("https://bücher.de/", "https://xn--bcher-kva.de/"),
+    ("https://www.BÜCHER.de/", "https://xn--bcher-kva.de/"),
+]
+FOREIGN = [
+    ("https://example.com", "https://example.org"),
+    ("https://example.com", "https://notexample.com"),
+    ("https://example.com", "https://example.com.evil.org"),
+    ("https://a.co.uk", "https://b.co.uk"),
+    ("https://one.github.io", "https://two.github.io"),
+    ("https://user.github.io", "https://github.io"),
+    ("https://github.io", "https://github.com"),
+    ("https://example.com", "http://example.com"),
+    ("https://example.com", "http://example.com:443"),
+    ("https://example.com:443", "https://example.com:8443"),
+    ("http://example.com:8080", "http://example.com:8081"),
+    ("http://example.com", "http://example.com:22"),
+    ("http://example.com", "https://example.com:8443"),
+    ("https://example.com", "ftp://example.com"),
+    ("https://example.com", "javascript://example.com/%0aalert(1)"),
+    ("https://example.com", "//example.com/"),
+    ("https://example.com", "/verify"),
+    ("https://example.com", ""),
+    ("https://example.com", "https:///verify"),
+    ("https://example.com", "https://example.com:99999/"),
+    ("https://example.com", "https://example.com:x/"),
+    ("https://example.com", "https://[::1/"),
+    ("http://127.0.0.1", "http://127.0.0.2"),
+    ("http://10.0.0.1", "http://20.0.0.1"),
+    ("http://127.0.0.1", "http://localhost"),
+    ("http://1.2.3.4", "http://1.2.3.4.evil.org"),
+    ("http://[::1]", "http://[::2]"),
+    ("http://localhost", "http://localhost.evil.org"),
+    ("http://a.localhost", "http://b.localhost"),
+    ("http://one", "http://two"),
+    ("https://bücher.de", "https://bucher.de"),
+    # The user name looks like the host.
+    ("https://a.example.com", "https://a.example.com@b.example.org/"),
+    ("https://a.example.com", "https://a.example.com:443@b.example.org/"),
+    ("https://a.example.com", "https://a.example.com%2f@b.example.org/"),
+    # Programs disagree about the host.
+    ("https://a.example.com", "https://b.example.org\\@a.example.com/"),
+    ("https://a.example.com", "https://a.example.com\\@b.example.org/"),
+    ("https://a.example.com", "https://a.example.com\\.b.example.org/"),
+    ("https://a.example.com", "https://b.example.org\\.a.example.com/"),
+]
+
+
+@pytest.mark.parametrize(("page", "target"), SAME)
+def test_same_site_accepts_the_site_of_the_page(page, target):
+    assert same_site(page, target)
+
+
+@pytest.mark.parametrize(("page", "target"), FOREIGN)
+def test_same_site_rejects_any_other_site(page, target):
+    assert not same_site(page, target)
+
+
+def test_same_site_rejects_pages_without_a_host():
+    for page in ("", "about:blank", "data:text/html,x", "file:///example.com", "https://[::1/"):
+        assert not same_site(page, "https://example.com/")

@@ -1,4 +1,4 @@
-"""The two versions of the API over a transport that answers with one text, for tests of how answers are read."""
+"""API clients over a transport with a fixed answer, for tests that read answers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def version2(transport, task_type="RecaptchaV2TokenTask", price_list=PRICE_LIST)
 
 
 class RecordingTransport:
-    """Answers every call with one text, and writes down what was sent."""
+    """Transport that records what is sent, and always returns the same answer."""
 
     def __init__(self, answer=""):
         self.answer = answer if isinstance(answer, str) else json.dumps(answer)
@@ -47,13 +47,13 @@ class RecordingTransport:
 
 
 def call(version, name, answer, *arguments, **options):
-    """What a call returns, and what was sent for it."""
+    """Call a method of the API, and return its result and what was sent."""
     transport = RecordingTransport(answer)
     return asyncio.run(getattr(version(transport, **options), name)(*arguments)), transport.sent
 
 
 def outcome(version, name, answer, *arguments):
-    """What comes of a call: its value, or the class of the error it raises."""
+    """Call a method of the API, and return its result or the class of its error."""
     try:
         return call(version, name, answer, *arguments)[0]
     except OmoCaptchaError as error:

@@ -1,6 +1,6 @@
-"""Clients that other people wrote solve jobs at the offline service unchanged, which shows that it is faithful.
+"""Clients by other authors solve jobs at the offline service, which shows that it behaves like a real one.
 
-They pin versions of what we use too, so they live in an environment of their own: ``make foreign-clients``.
+They pin versions of this package's dependencies, so they have their own environment: ``make foreign-clients``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from scrapy_omocaptcha.testing import OmoCaptchaService, TaskShape
 pytest.importorskip(
     "anticaptchaofficial", reason="the clients of other authors are not installed here: run `make foreign-clients`"
 )
-# What they do on the way is none of our business.
+# Warnings of these clients are not ours to fix.
 pytestmark = pytest.mark.filterwarnings("default")
 
 KEY = "key-of-a-foreign-client"
@@ -29,14 +29,14 @@ CAPSOLVER = TaskShape(created="idle", running="idle", failed="status", solution=
 
 @dataclass
 class Solved:
-    """What a client made of a job: a token, or an error in its own words."""
+    """Result of a client: a token, or an error message."""
 
     token: str = ""
     error: str = ""
 
 
 class AntiCaptchaOfficial:
-    """anticaptchaofficial; its address is written into its code, so requests itself is told where that is."""
+    """anticaptchaofficial, which has a fixed URL: an adapter of requests replaces it."""
 
     shapes = (OMOCAPTCHA, ANTI_CAPTCHA)
     kind = "RecaptchaV2TaskProxyless"
@@ -74,7 +74,7 @@ class AntiCaptchaOfficial:
 
 
 class CapMonster:
-    """capmonstercloudclient; its address is an option."""
+    """capmonstercloudclient, which takes the URL as an option."""
 
     shapes = (OMOCAPTCHA, ANTI_CAPTCHA)
     kind = "RecaptchaV2Task"
@@ -102,7 +102,7 @@ class CapMonster:
 
 
 class CapSolver:
-    """capsolver; its address is an attribute. It wants a state in the answer to createTask."""
+    """capsolver, which has the URL in an attribute, and needs a status in the answer to createTask."""
 
     shapes = (CAPSOLVER,)
     kind = "ReCaptchaV2TaskProxyLess"
@@ -127,7 +127,7 @@ class CapSolver:
 
 
 class Python3AntiCaptcha:
-    """python3-anticaptcha; its address is a constant."""
+    """python3-anticaptcha, which has the URL in a constant."""
 
     shapes = (OMOCAPTCHA, ANTI_CAPTCHA)
     kind = "RecaptchaV2TaskProxyless"
@@ -157,13 +157,13 @@ CLIENTS = [AntiCaptchaOfficial, CapMonster, CapSolver, Python3AntiCaptcha]
 
 @pytest.fixture(params=[(client, shape) for client in CLIENTS for shape in client.shapes], ids=lambda p: p[0].__name__)
 def foreign(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A client, and the service that it has been pointed at."""
+    """Return a client and the service that it uses."""
     client, shape = request.param
     with OmoCaptchaService(api_version=2, api_token=KEY, task_shape=shape) as service:
         yield client(service, monkeypatch), service
 
 
-def test_it_solves_a_job(foreign: Any) -> None:
+def test_a_foreign_client_solves_a_job(foreign: Any) -> None:
     client, service = foreign
     solved = client.solve()
     assert service.siteverify(solved.token, SITEKEY)["success"], solved.error
@@ -172,7 +172,7 @@ def test_it_solves_a_job(foreign: Any) -> None:
     assert all(call.authorised for call in service.calls)
 
 
-def test_it_understands_that_a_job_failed_that_the_key_is_wrong_and_what_is_left(foreign: Any) -> None:
+def test_a_foreign_client_understands_errors_and_the_balance(foreign: Any) -> None:
     client, service = foreign
     assert client.solve("a-wrong-key").error
     assert service.jobs == ()

@@ -1,4 +1,4 @@
-"""The offline OMOcaptcha answers as the documents of the service say, and goes wrong as it is told to."""
+"""The offline service answers as documented in version 1 of the API, and applies faults."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import pytest
 
 from scrapy_omocaptcha.testing import OmoCaptchaService, Shape, WalledSite
 from scrapy_omocaptcha.testing.faults import KINDS, UNPROCESSED
+from tests.helpers.clock import Clock
 
 pytest_plugins = ["scrapy_omocaptcha.testing.pytest_plugin"]
 
@@ -23,25 +24,15 @@ PAGE = "http://127.0.0.1/page/1"
 DATA = {"type_job_id": "1", "websiteURL": PAGE, "websiteKey": SITEKEY}
 
 
-class Clock:
-    """A clock that a test turns."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 class Client:
-    """Calls the service over plain HTTP, with a connection for each call."""
+    """HTTP client of the service that opens a connection for each call."""
 
     def __init__(self, service: OmoCaptchaService, token: str = "offline-token") -> None:
         self.service = service
         self.token = token
 
     def raw(self, call: str, **fields: Any) -> tuple[http.client.HTTPResponse, bytes]:
-        """The answer as it came; raises what http.client raises."""
+        """Return the response and its body."""
         connection = http.client.HTTPConnection("127.0.0.1", self.service.port, timeout=20)
         try:
             connection.request("POST", f"/api/{call}", json.dumps({"api_token": self.token, **fields}))
@@ -64,7 +55,7 @@ class Client:
         return str(answer["result"]["gRecaptchaResponse"])
 
 
-def test_a_job_is_solved_when_its_seconds_have_passed() -> None:
+def test_a_job_is_solved_after_its_time() -> None:
     clock = Clock()
     with OmoCaptchaService(solve_seconds=15, clock=clock) as service:
         client = Client(service)
@@ -124,7 +115,7 @@ def test_a_job_is_solved_when_its_seconds_have_passed() -> None:
     ],
     ids=["as documented", "texts", "success for error", "contradiction"],
 )
-def test_every_documented_spelling_can_be_had(
+def test_every_documented_shape_can_be_produced(
     shape: Shape, created: Any, running: Any, solved: Any, failed: Any, refused: Any
 ) -> None:
     clock = Clock()
@@ -144,7 +135,7 @@ def test_every_documented_spelling_can_be_had(
         assert client("getJobResult", job_id=99) == refused
 
 
-def test_the_sample_that_is_not_json_can_be_had() -> None:
+def test_the_documented_result_that_is_not_json_can_be_produced() -> None:
     with OmoCaptchaService(shape=Shape(result="broken")) as service:
         client = Client(service)
         _, body = client.raw("getJobResult", job_id=client.job())
@@ -154,9 +145,9 @@ def test_the_sample_that_is_not_json_can_be_had() -> None:
             json.loads(body)
 
 
-def test_a_wrong_api_token_is_refused_and_no_record_holds_the_right_one() -> None:
-    told: list[str] = []
-    with OmoCaptchaService(api_token="secret-of-the-test", on_event=told.append) as service:
+def test_a_wrong_api_token_is_refused_and_none_is_recorded() -> None:
+    lines: list[str] = []
+    with OmoCaptchaService(api_token="secret-of-the-test", on_event=lines.append) as service:
         for call in ("createJob", "getJobResult", "getBalance", "getService"):
             answer = Client(service, "wrong")(call, data=DATA, job_id=1)
             assert answer == {"error": True, "message": "Invalid api token."}
@@ -165,14 +156,14 @@ def test_a_wrong_api_token_is_refused_and_no_record_holds_the_right_one() -> Non
         assert [call.name for call in service.calls[4:]] == ["createJob", "getJobResult"]
         assert service.calls[4].body == {"data": DATA}
         assert json.loads(service.calls[4].answer)["job_id"] == service.jobs[0].id
-        assert "secret-of-the-test" not in f"{service.calls}{told}"
-        assert len(told) == 6
-        assert token not in "".join(told)
+        assert "secret-of-the-test" not in f"{service.calls}{lines}"
+        assert len(lines) == 6
+        assert token not in "".join(lines)
 
 
 @pytest.mark.parametrize("url_field", ["websiteURL", "website_url"])
 @pytest.mark.parametrize("key_field", ["websiteKey", "website_key"])
-def test_either_spelling_of_the_fields_will_do(url_field: str, key_field: str) -> None:
+def test_either_spelling_of_the_fields_is_accepted(url_field: str, key_field: str) -> None:
     with OmoCaptchaService() as service:
         data = {"type_job_id": "1", url_field: PAGE, key_field: SITEKEY}
         assert Client(service)("createJob", data=data)["error"] is False
@@ -193,19 +184,19 @@ def test_either_spelling_of_the_fields_will_do(url_field: str, key_field: str) -
         ({"data": {**DATA, "isInvisible": "yes"}}, "Field isInvisible must be a boolean."),
     ],
 )
-def test_a_job_that_lacks_something_is_refused_and_costs_nothing(fields: dict[str, Any], message: str) -> None:
+def test_a_job_with_invalid_fields_is_refused_and_costs_nothing(fields: dict[str, Any], message: str) -> None:
     with OmoCaptchaService() as service:
         assert Client(service)("createJob", **fields) == {"error": True, "message": message}
         assert (service.jobs, service.charged) == ((), 0.0)
 
 
 @pytest.mark.parametrize("job_id", [None, "x", True, 1.5, [1]])
-def test_a_job_id_that_is_none_is_refused(job_id: Any) -> None:
+def test_an_invalid_job_id_is_refused(job_id: Any) -> None:
     with OmoCaptchaService() as service:
         assert Client(service)("getJobResult", job_id=job_id)["message"] == "Missing field: job_id."
 
 
-def test_a_body_that_is_not_json_is_refused_and_a_get_is_not_allowed() -> None:
+def test_a_body_that_is_not_json_and_a_get_request_are_refused() -> None:
     with OmoCaptchaService() as service:
         with urllib.request.urlopen(f"{service.url}/getBalance", b"\xff{") as response:
             assert json.load(response) == {"error": True, "message": "The body is not a JSON object."}
@@ -217,7 +208,7 @@ def test_a_body_that_is_not_json_is_refused_and_a_get_is_not_allowed() -> None:
         assert [(call.name, call.path) for call in service.calls[2:]] == [("", "/api/createTask"), ("", "/elsewhere")]
 
 
-def test_the_balance_falls_by_the_price_until_it_is_too_small() -> None:
+def test_the_balance_decreases_until_it_is_too_low() -> None:
     with OmoCaptchaService(balance=0.0012, price=0.00055) as service:
         client = Client(service)
         assert client("getBalance") == {"error": False, "balance": "0.00120", "message": "Get balance success."}
@@ -236,7 +227,7 @@ def test_the_list_of_services_shows_the_price() -> None:
 
 
 @pytest.mark.parametrize("seconds", [[1, 5], lambda number: 1 + 4 * (number % 2)])
-def test_solve_times_can_differ_from_job_to_job(seconds: Any) -> None:
+def test_solve_times_can_differ_between_jobs(seconds: Any) -> None:
     with OmoCaptchaService(solve_seconds=seconds, clock=lambda: 0.0) as service:
         client = Client(service)
         for _ in range(3):
@@ -244,7 +235,7 @@ def test_solve_times_can_differ_from_job_to_job(seconds: Any) -> None:
         assert [job.ready_at for job in service.jobs] == [1, 5, 1]
 
 
-def test_what_becomes_of_the_next_jobs_can_be_said_beforehand() -> None:
+def test_outcomes_of_the_next_jobs_can_be_planned() -> None:
     clock = Clock()
     with OmoCaptchaService(clock=clock) as service:
         client = Client(service)
@@ -262,11 +253,9 @@ def test_what_becomes_of_the_next_jobs_can_be_said_beforehand() -> None:
         assert client("getJobResult", job_id=vanished) == {"error": True, "message": "Job not found."}
         assert client("getJobResult", job_id=last)["status"] == "success"
         assert [job.state for job in service.jobs] == ["running", "failed", "failed", "solved", "solved"]
-        with pytest.raises(ValueError, match="'explode' is not one of token, fail, never"):
-            service.next_job("explode")  # type: ignore[arg-type]
 
 
-def test_chance_with_a_seed_gives_the_same_outcomes_each_time() -> None:
+def test_random_outcomes_are_the_same_for_the_same_seed() -> None:
     def outcomes(seed: int) -> list[str]:
         with OmoCaptchaService() as service:
             service.random_jobs(0.5, seed=seed, outcomes=["fail", "stale"])
@@ -281,7 +270,7 @@ def test_chance_with_a_seed_gives_the_same_outcomes_each_time() -> None:
     assert outcomes(2) != first
 
 
-def test_a_token_is_good_once_for_two_minutes_and_for_its_own_key() -> None:
+def test_a_token_is_accepted_once_within_two_minutes_for_its_own_key() -> None:
     clock = Clock()
     with OmoCaptchaService(clock=clock) as service:
         client = Client(service)
@@ -307,7 +296,7 @@ def test_a_token_is_good_once_for_two_minutes_and_for_its_own_key() -> None:
         assert [job.used for job in service.jobs] == [True, False, False, False]
 
 
-def test_a_site_can_check_tokens_over_http_as_it_does_with_google() -> None:
+def test_siteverify_is_available_over_http() -> None:
     with OmoCaptchaService() as service:
         service.register_site(SITEKEY, "secret-of-the-site")
 
@@ -321,7 +310,7 @@ def test_a_site_can_check_tokens_over_http_as_it_does_with_google() -> None:
         assert verify(response="x") == {"success": False, "error-codes": ["missing-input-secret"]}
 
 
-def test_two_services_know_nothing_of_each_other() -> None:
+def test_two_services_are_independent() -> None:
     with OmoCaptchaService() as one, OmoCaptchaService() as other:
         assert one.url != other.url
         token = Client(one).solve()
@@ -333,7 +322,7 @@ def test_two_services_know_nothing_of_each_other() -> None:
 # Faults
 
 
-def test_a_fault_before_the_call_makes_no_job_and_a_fault_after_it_makes_one() -> None:
+def test_only_faults_after_processing_create_a_job() -> None:
     with OmoCaptchaService() as service:
         for kind in sorted(set(KINDS) - {"hang", "endless"}):
             jobs = len(service.jobs)
@@ -360,7 +349,7 @@ def test_a_fault_before_the_call_makes_no_job_and_a_fault_after_it_makes_one() -
         ("slow", 200, ("Content-Type", "application/json; charset=utf-8"), b'{"error": false'),
     ],
 )
-def test_a_spoilt_answer_is_spoilt_as_said(kind: Any, status: int, header: tuple[str, str], body: bytes) -> None:
+def test_a_fault_changes_the_answer(kind: Any, status: int, header: tuple[str, str], body: bytes) -> None:
     with OmoCaptchaService() as service:
         service.fault("getBalance", kind, seconds=7 if kind == "too_many" else 0.01)
         response, got = Client(service).raw("getBalance")
@@ -370,14 +359,14 @@ def test_a_spoilt_answer_is_spoilt_as_said(kind: Any, status: int, header: tuple
 
 
 @pytest.mark.parametrize("kind", ["reset", "reset_after"])
-def test_a_reset_breaks_the_connection(kind: Any) -> None:
+def test_a_reset_fault_breaks_the_connection(kind: Any) -> None:
     with OmoCaptchaService() as service:
         service.fault("*", kind)
         with pytest.raises(OSError, match=r"reset|closed connection"):
             Client(service).raw("getBalance")
 
 
-def test_a_truncated_answer_ends_in_the_middle() -> None:
+def test_a_truncated_answer_is_incomplete() -> None:
     with OmoCaptchaService() as service:
         service.fault("getBalance", "truncated")
         with pytest.raises(http.client.IncompleteRead) as caught:
@@ -385,7 +374,7 @@ def test_a_truncated_answer_ends_in_the_middle() -> None:
         assert b'{"error": false, "balance"'.startswith(caught.value.partial[:20])
 
 
-def test_an_endless_answer_goes_on_until_the_client_leaves(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_endless_answer_continues_until_the_client_disconnects(caplog: pytest.LogCaptureFixture) -> None:
     with OmoCaptchaService() as service:
         service.fault("getBalance", "endless", times=2)
         for _ in range(2):
@@ -397,12 +386,12 @@ def test_an_endless_answer_goes_on_until_the_client_leaves(caplog: pytest.LogCap
     assert caplog.records == []
 
 
-def test_a_hanging_answer_ends_with_the_service(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_hanging_answer_ends_when_the_service_stops(caplog: pytest.LogCaptureFixture) -> None:
     with OmoCaptchaService() as service:
         service.fault("createJob", "hang")
         connection = http.client.HTTPConnection("127.0.0.1", service.port)
         connection.request("POST", "/api/createJob", json.dumps({"api_token": service.api_token, "data": DATA}))
-        Client(service)("getBalance")  # answered while the other one hangs
+        Client(service)("getBalance")  # answered while the other call hangs
         assert len(service.jobs) == 1
     with pytest.raises(OSError, match=r"reset|closed connection"):
         connection.getresponse()
@@ -410,7 +399,7 @@ def test_a_hanging_answer_ends_with_the_service(caplog: pytest.LogCaptureFixture
     assert caplog.records == []
 
 
-def test_a_crowd_that_connects_while_the_service_is_busy_is_let_in() -> None:
+def test_hundreds_of_connections_are_accepted_while_the_service_is_busy() -> None:
     busy, go_on = threading.Event(), threading.Event()
 
     def on_event(line: str) -> None:
@@ -423,14 +412,14 @@ def test_a_crowd_that_connects_while_the_service_is_busy_is_let_in() -> None:
         asking.start()
         assert busy.wait(60)
         for _ in range(500):
-            # One that the system does not let in hangs.
+            # A connection beyond the backlog would hang.
             opened.enter_context(socket.create_connection(("127.0.0.1", service.port), timeout=10))
         go_on.set()
-        Client(service)("getBalance")  # answered when all of the crowd have been let in
+        Client(service)("getBalance")  # answered after all connections have been accepted
     asking.join(60)
 
 
-def test_a_redirect_that_is_followed_shows_in_the_calls() -> None:
+def test_a_followed_redirect_is_recorded() -> None:
     with OmoCaptchaService() as service:
         service.fault("*", "redirect", location=f"{service.origin}/trap", times=2)
         Client(service).raw("getBalance")
@@ -459,7 +448,7 @@ def test_random_faults_are_the_same_for_the_same_seed() -> None:
     assert faults(2) != first
 
 
-def test_a_random_redirect_leads_where_it_is_told_to() -> None:
+def test_a_random_redirect_has_the_given_location() -> None:
     with OmoCaptchaService() as service, WalledSite(service) as site:
         for server in (service, site):
             server.random_faults(1.0, seed=1, kinds=["redirect"], location="http://127.0.0.9:1/trap")
@@ -470,15 +459,10 @@ def test_a_random_redirect_leads_where_it_is_told_to() -> None:
         connection.close()
 
 
-def test_an_unknown_fault_is_named_with_those_there_are() -> None:
-    with pytest.raises(ValueError, match="'meteor' is not a fault: choose from reset, too_many"):
-        OmoCaptchaService().fault("createJob", "meteor")  # type: ignore[arg-type]
-
-
 # Starting and stopping
 
 
-def test_a_stopped_service_leaves_no_thread_and_comes_back_at_its_place() -> None:
+def test_a_stopped_service_ends_its_thread_and_restarts_on_its_port() -> None:
     before = set(threading.enumerate())
     service = OmoCaptchaService()
     service.start()
@@ -499,12 +483,12 @@ def test_a_stopped_service_leaves_no_thread_and_comes_back_at_its_place() -> Non
     assert set(threading.enumerate()) == before
 
 
-def test_a_port_that_is_taken_is_an_error_where_the_service_is_started() -> None:
+def test_a_port_in_use_is_an_error_when_the_service_starts() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(OSError, match="in use"):
         OmoCaptchaService(port=taken.getsockname()[1]).start()
 
 
-def test_the_fixtures_give_a_running_service_and_its_sites(
+def test_the_pytest_fixtures_start_the_service_and_its_sites(
     omocaptcha_service: OmoCaptchaService, omocaptcha_site: Any
 ) -> None:
     assert omocaptcha_service.settings["OMOCAPTCHA_API_URL"] == omocaptcha_service.url

@@ -1,4 +1,4 @@
-"""Each shipped wall withholds its pages from a plain HTTP client, and opens to the right submission alone."""
+"""Each wall of the test site hides its pages from an HTTP client, and only opens for the right submission."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import re
 import urllib.parse
 from dataclasses import dataclass
 from html import unescape
-from typing import Any
 
 import pytest
 
 from scrapy_omocaptcha.testing import WALLS, OmoCaptchaService, Wall, WalledSite
+from tests.helpers.clock import Clock
 
-# Each of these shows a form that opens it; the others have tests of their own.
+# Walls that open for the form on their challenge. The others have their own tests.
 OPENS_BY_FORM = [
     name
     for name, wall in WALLS.items()
@@ -43,7 +43,7 @@ class Answer:
 
 
 class Visitor:
-    """A client with cookies and nothing else: it follows no redirect and knows no captcha."""
+    """HTTP client with cookies. It follows no redirect."""
 
     def __init__(self, site: WalledSite, host: str = "127.0.0.1") -> None:
         self.site = site
@@ -72,12 +72,12 @@ class Visitor:
         return answer
 
     def form(self, challenge: Answer, token: str) -> dict[str, str]:
-        """The fields that a person sends who has ticked the box of ``challenge``."""
+        """Return the fields of a challenge's form, with a token."""
         names = re.findall(r'<(?:input type="hidden"|button type="submit") name="(.*?)" value="(.*?)">', challenge.text)
         return {unescape(name): unescape(value) for name, value in names} | {"g-recaptcha-response": token}
 
     def submit(self, challenge: Answer, path: str, token: str | None = None) -> Answer:
-        """Send the form of the challenge that ``path`` showed, as its own action and method say."""
+        """Submit the form of the challenge at ``path`` with its own action and method."""
         token = self.site_token() if token is None else token
         action = re.search(r'<form id="challenge" (?:action="(.*?)" )?method="(.*?)">', challenge.text)
         assert action is not None
@@ -90,14 +90,14 @@ class Visitor:
         return self.site.service.mint(self.site.sitekey, f"http://{self.host}/")
 
     def challenge(self, path: str) -> Answer:
-        """What ``path`` shows, be it by a redirect to the gate."""
+        """Return the challenge at ``path``, following a redirect to the gate."""
         answer = self.ask(path)
         return self.ask(answer.location) if answer.status == 302 else answer
 
 
 @pytest.mark.parametrize("status", [200, 403, 429, 503])
 @pytest.mark.parametrize("wall", OPENS_BY_FORM)
-def test_a_wall_shows_its_challenge_and_opens_to_its_form(service: OmoCaptchaService, wall: str, status: int) -> None:
+def test_a_wall_shows_its_challenge_and_accepts_its_form(service: OmoCaptchaService, wall: str, status: int) -> None:
     with WalledSite(service, wall, status=status) as site:
         visitor = Visitor(site)
         challenge = visitor.challenge("/page/2")
@@ -112,7 +112,7 @@ def test_a_wall_shows_its_challenge_and_opens_to_its_form(service: OmoCaptchaSer
         assert (site.pages, site.challenges, site.accepted, site.rejected) == (1, 1, 1, {})
 
 
-def test_the_walls_that_have_a_clearance_stay_open_and_that_without_asks_again(service: OmoCaptchaService) -> None:
+def test_walls_with_a_clearance_stay_open(service: OmoCaptchaService) -> None:
     for wall, opens in (("session", True), ("same_url", True), ("session_marked", True), ("per_page", False)):
         with WalledSite(service, wall) as site:
             visitor = Visitor(site)
@@ -121,7 +121,7 @@ def test_the_walls_that_have_a_clearance_stay_open_and_that_without_asks_again(s
             assert Visitor(site).ask("/page/1").status == 403, wall
 
 
-def test_a_good_submission_is_answered_as_the_wall_says(service: OmoCaptchaService) -> None:
+def test_a_token_is_answered_as_the_wall_defines(service: OmoCaptchaService) -> None:
     for wall, status, location in (
         ("session", 302, "/page/1?sort=up&q=%C3%A4"),
         ("get", 302, "/page/1?sort=up&q=%C3%A4"),
@@ -136,7 +136,7 @@ def test_a_good_submission_is_answered_as_the_wall_says(service: OmoCaptchaServi
             assert "clearance" in visitor.cookies
 
 
-def test_the_way_on_stays_on_the_site(service: OmoCaptchaService) -> None:
+def test_a_submission_never_redirects_to_another_site(service: OmoCaptchaService) -> None:
     with WalledSite(service) as site:
         for elsewhere in ("//evil.example/", "http://evil.example/", "/\\evil.example"):
             visitor = Visitor(site)
@@ -144,21 +144,21 @@ def test_the_way_on_stays_on_the_site(service: OmoCaptchaService) -> None:
             assert visitor.ask("/verify", fields | {"next": elsewhere}).location == "/"
 
 
-def test_a_form_of_another_session_is_refused_with_a_page_about_csrf(service: OmoCaptchaService) -> None:
+def test_a_form_of_another_session_is_a_csrf_failure(service: OmoCaptchaService) -> None:
     for wall in ("session", "same_url", "redirect", "get"):
         with WalledSite(service, wall) as site:
             visitor, other = Visitor(site), Visitor(site)
             stale = visitor.challenge("/page/1")
             other.challenge("/page/1")
-            visitor.cookies = other.cookies  # a late answer has overwritten the session
+            visitor.cookies = other.cookies  # as if a late answer had overwritten the session
             token = visitor.site_token()
             answer = visitor.submit(stale, "/page/1", token)
             assert (answer.status, "CSRF" in answer.text, "recaptcha" in answer.text) == (403, True, False), wall
             assert (site.csrf_failures, site.accepted, site.pages) == (1, 0, 0)
-            assert service.siteverify(token, site.sitekey)["success"], "the token was not looked at"
+            assert service.siteverify(token, site.sitekey)["success"], "the token must not be used up"
 
 
-def test_each_visitor_without_a_cookie_gets_a_session_of_its_own(service: OmoCaptchaService) -> None:
+def test_each_visitor_without_a_cookie_gets_a_new_session(service: OmoCaptchaService) -> None:
     with WalledSite(service) as site:
         visitors = [Visitor(site) for _ in range(3)]
         for visitor in visitors:
@@ -169,7 +169,7 @@ def test_each_visitor_without_a_cookie_gets_a_session_of_its_own(service: OmoCap
         assert visitors[0].cookies["session"] == kept
 
 
-def test_bad_tokens_are_counted_by_what_is_wrong_with_them(service: OmoCaptchaService) -> None:
+def test_rejected_tokens_are_counted_by_error(service: OmoCaptchaService) -> None:
     with WalledSite(service) as site, WalledSite(service) as other:
         visitor = Visitor(site)
         challenge = visitor.ask("/page/1")
@@ -194,7 +194,7 @@ def test_bad_tokens_are_counted_by_what_is_wrong_with_them(service: OmoCaptchaSe
         assert (site.accepted, site.pages, site.csrf_failures) == (1, 0, 0)
 
 
-def test_a_wall_that_never_opens_turns_down_good_tokens(service: OmoCaptchaService) -> None:
+def test_the_never_wall_rejects_valid_tokens(service: OmoCaptchaService) -> None:
     with WalledSite(service, "never") as site:
         visitor = Visitor(site)
         assert visitor.submit(visitor.ask("/page/1"), "/page/1").status == 403
@@ -202,7 +202,7 @@ def test_a_wall_that_never_opens_turns_down_good_tokens(service: OmoCaptchaServi
         assert visitor.ask("/page/1").status == 403
 
 
-def test_the_redirecting_wall_sends_gets_and_posts_to_its_gate(service: OmoCaptchaService) -> None:
+def test_the_redirect_wall_redirects_get_and_post_to_its_gate(service: OmoCaptchaService) -> None:
     with WalledSite(service, "redirect", status=200) as site:
         visitor = Visitor(site)
         for answer in (visitor.ask("/search?q=rope"), visitor.ask("/search?q=rope", {"page": "2"})):
@@ -213,7 +213,7 @@ def test_the_redirecting_wall_sends_gets_and_posts_to_its_gate(service: OmoCaptc
         assert "<dt>q</dt><dd>rope</dd>\n<dt>page</dt><dd>2</dd>" in found.text
 
 
-def test_a_form_on_the_page_itself_carries_what_was_posted(service: OmoCaptchaService) -> None:
+def test_a_form_on_the_page_itself_repeats_the_posted_fields(service: OmoCaptchaService) -> None:
     for wall in ("same_url", "per_page"):
         with WalledSite(service, wall) as site:
             visitor = Visitor(site)
@@ -223,7 +223,7 @@ def test_a_form_on_the_page_itself_carries_what_was_posted(service: OmoCaptchaSe
             assert "<dt>page</dt><dd>&lt;&quot;2&quot;&gt;</dd>" in found.text
 
 
-def test_the_rate_wall_goes_up_after_the_free_pages_of_a_session(service: OmoCaptchaService) -> None:
+def test_the_rate_wall_allows_free_pages_in_each_session(service: OmoCaptchaService) -> None:
     with WalledSite(service, "rate") as site:
         visitor = Visitor(site)
         assert [visitor.ask(f"/page/{number}").status for number in (1, 2, 3, 4)] == [200, 200, 200, 403]
@@ -232,7 +232,8 @@ def test_the_rate_wall_goes_up_after_the_free_pages_of_a_session(service: OmoCap
         assert site.pages == 7
 
 
-def test_a_clearance_runs_out_by_pages_or_by_the_clock(clock: Any) -> None:
+def test_a_clearance_expires_by_pages_or_by_time() -> None:
+    clock = Clock()
     with OmoCaptchaService(clock=clock) as service:
         with WalledSite(service, "expiring") as site:
             visitor = Visitor(site)
@@ -273,7 +274,7 @@ def test_a_marked_session_is_lost_with_its_cookie(service: OmoCaptchaService) ->
         ("same_url", '<form id="challenge" method="post">', "action="),
     ],
 )
-def test_the_challenge_page_shows_what_its_wall_is_about(
+def test_the_challenge_page_contains_the_widget_of_its_wall(
     service: OmoCaptchaService, wall: str, shows: str, lacks: str
 ) -> None:
     with WalledSite(service, wall) as site:
@@ -284,7 +285,7 @@ def test_the_challenge_page_shows_what_its_wall_is_about(
 
 
 @pytest.mark.parametrize("wall", ["enterprise", "data_s"])
-def test_what_no_job_can_solve_opens_to_no_token(service: OmoCaptchaService, wall: str) -> None:
+def test_walls_that_no_job_can_solve_reject_every_token(service: OmoCaptchaService, wall: str) -> None:
     with WalledSite(service, wall) as site:
         visitor = Visitor(site)
         assert visitor.submit(visitor.ask("/page/1"), "/page/1").status == 403
@@ -303,7 +304,7 @@ def test_a_callback_sends_its_token_as_json(service: OmoCaptchaService) -> None:
         assert (site.accepted, site.rejected) == (1, {"missing-input-response": 1})
 
 
-def test_an_address_that_would_end_an_attribute_or_a_script_is_escaped(service: OmoCaptchaService) -> None:
+def test_a_url_in_an_attribute_or_a_script_is_escaped(service: OmoCaptchaService) -> None:
     for wall in WALLS:
         with WalledSite(service, wall) as site:
             page = Visitor(site).challenge("/page/1?q=</script>\"'<b>".replace(" ", "%20")).text
@@ -311,7 +312,7 @@ def test_an_address_that_would_end_an_attribute_or_a_script_is_escaped(service: 
             assert page.count("</script>") == page.count("<script")
 
 
-def test_answers_are_compressed_for_those_who_take_it(service: OmoCaptchaService) -> None:
+def test_answers_are_compressed_for_clients_that_accept_it(service: OmoCaptchaService) -> None:
     with WalledSite(service, gzip=True) as site:
         challenge = Visitor(site).ask("/page/1", Accept_Encoding="gzip")
         assert challenge.headers["Content-Encoding"] == "gzip"
@@ -319,7 +320,7 @@ def test_answers_are_compressed_for_those_who_take_it(service: OmoCaptchaService
         assert b"g-recaptcha" in Visitor(site).ask("/page/1").body
 
 
-def test_robots_txt_is_open_unless_it_is_to_be_walled(service: OmoCaptchaService) -> None:
+def test_robots_txt_is_open_unless_it_is_walled(service: OmoCaptchaService) -> None:
     with WalledSite(service) as site, WalledSite(service, robots_walled=True, status=429) as walled:
         assert Visitor(site).ask("/robots.txt").text == "User-agent: *\nAllow: /\n"
         assert Visitor(walled).ask("/robots.txt").status == 429
@@ -335,7 +336,7 @@ def test_a_site_listens_on_several_hosts_with_one_port(service: OmoCaptchaServic
         assert site.accepted == 2
 
 
-def test_pages_that_are_never_walled_are_open_to_all(service: OmoCaptchaService) -> None:
+def test_unwalled_pages_are_open_to_everybody(service: OmoCaptchaService) -> None:
     with WalledSite(service) as site:
         visitor = Visitor(site)
         titles = [visitor.ask(path).title for path in ("/free/7", "/contact", "/v3", "/signup")]
@@ -346,7 +347,7 @@ def test_pages_that_are_never_walled_are_open_to_all(service: OmoCaptchaService)
             assert visitor.ask(urllib.parse.quote(path)).status == 404, path
 
 
-def test_the_catalogue_leads_from_page_to_page(service: OmoCaptchaService) -> None:
+def test_the_catalogue_links_its_pages_and_items(service: OmoCaptchaService) -> None:
     wall = Wall(free_pages=1000)
     with WalledSite(service, wall, catalogue_pages=3, items_per_page=2) as site:
         visitor = Visitor(site)
@@ -362,7 +363,7 @@ def test_the_catalogue_leads_from_page_to_page(service: OmoCaptchaService) -> No
         assert visitor.ask("/").title == "A small shop"
 
 
-def test_a_form_that_wants_a_token_with_its_fields_gets_both_or_says_no(service: OmoCaptchaService) -> None:
+def test_the_signup_form_needs_its_fields_and_a_token(service: OmoCaptchaService) -> None:
     with WalledSite(service) as site:
         visitor = Visitor(site)
         fields = {"name": "Zoë <3", "email": "zoe@shop.example"}
@@ -375,7 +376,7 @@ def test_a_form_that_wants_a_token_with_its_fields_gets_both_or_says_no(service:
         assert (site.accepted, site.rejected) == (1, {"missing-input-response": 1, "timeout-or-duplicate": 1})
 
 
-def test_an_api_takes_its_token_where_it_says(service: OmoCaptchaService) -> None:
+def test_each_api_endpoint_takes_its_token_in_its_own_way(service: OmoCaptchaService) -> None:
     with WalledSite(service) as site:
 
         def ask(place: str, token: str) -> Answer:
@@ -399,9 +400,9 @@ def test_an_api_takes_its_token_where_it_says(service: OmoCaptchaService) -> Non
         assert Visitor(site).ask("/api/other").status == 404
 
 
-def test_a_visit_is_written_down_as_it_was_sent(service: OmoCaptchaService) -> None:
-    told: list[str] = []
-    with WalledSite(service, on_event=told.append) as site:
+def test_a_visit_is_recorded_as_it_was_sent(service: OmoCaptchaService) -> None:
+    lines: list[str] = []
+    with WalledSite(service, on_event=lines.append) as site:
         visitor = Visitor(site)
         visitor.cookies["theme"] = "dark"
         token = visitor.site_token()
@@ -418,8 +419,8 @@ def test_a_visit_is_written_down_as_it_was_sent(service: OmoCaptchaService) -> N
         assert (visit.cookies["theme"], visit.headers["user-agent"]) == ("dark", "test")
         assert (visit.status, visit.shown, visit.token) == (403, "challenge", None)
         visitor.submit(visitor.ask("/page/1"), "/page/1", token)
-        assert told[-1] == "site POST /verify -> 302 sent on, token: accepted"
-        assert token not in "".join(told)
+        assert lines[-1] == "site POST /verify -> 302 sent on, token: accepted"
+        assert token not in "".join(lines)
 
 
 @pytest.mark.parametrize(
@@ -439,15 +440,13 @@ def test_a_visit_is_written_down_as_it_was_sent(service: OmoCaptchaService) -> N
         ("text/plain", "a=1", 0),
     ],
 )
-def test_a_body_of_any_kind_is_read_without_a_failure(
-    service: OmoCaptchaService, content_type: str, body: str, form: int
-) -> None:
+def test_any_body_of_a_visit_can_be_read(service: OmoCaptchaService, content_type: str, body: str, form: int) -> None:
     with WalledSite(service) as site:
         assert Visitor(site).send("POST", "/search", body, Content_Type=content_type).status == 403
         assert len(site.requests[0].form) == form
 
 
-def test_a_site_goes_wrong_where_it_is_told_to(service: OmoCaptchaService) -> None:
+def test_a_site_applies_faults_by_path(service: OmoCaptchaService) -> None:
     with WalledSite(service, Wall(free_pages=99)) as site:
         visitor = Visitor(site)
         site.fault("/page/2", "server_error")
@@ -461,7 +460,7 @@ def test_a_site_goes_wrong_where_it_is_told_to(service: OmoCaptchaService) -> No
         assert [visitor.ask(path).status for path in ("/page/1", "/page/3")] == [200, 429]
 
 
-def test_a_slow_answer_is_the_whole_answer(service: OmoCaptchaService) -> None:
+def test_a_slow_answer_is_complete(service: OmoCaptchaService) -> None:
     with WalledSite(service) as site:
         visitor = Visitor(site)
         site.fault("*", "slow", times=3, seconds=0.01)
@@ -471,29 +470,8 @@ def test_a_slow_answer_is_the_whole_answer(service: OmoCaptchaService) -> None:
         assert [visit.fault for visit in site.requests] == ["slow"] * 3
 
 
-def test_an_empty_body_can_be_truncated_too(service: OmoCaptchaService) -> None:
+def test_an_empty_body_can_be_truncated(service: OmoCaptchaService) -> None:
     with WalledSite(service, "redirect") as site:
         site.fault("/page/1", "truncated")
         with pytest.raises(http.client.IncompleteRead):
             Visitor(site).ask("/page/1")
-
-
-def test_a_wall_that_does_not_exist_is_named_with_those_there_are(service: OmoCaptchaService) -> None:
-    with pytest.raises(ValueError, match="'paper' is not a wall: choose from session, session_marked"):
-        WalledSite(service, "paper")
-
-
-def test_every_named_wall_says_what_it_is() -> None:
-    assert all(wall.about.endswith(".") for wall in WALLS.values())
-    assert len(set(WALLS.values())) == len(WALLS)
-
-
-@pytest.fixture
-def clock() -> Any:
-    class Clock:
-        now = 50.0
-
-        def __call__(self) -> float:
-            return self.now
-
-    return Clock()

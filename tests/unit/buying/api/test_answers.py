@@ -1,4 +1,4 @@
-"""Both versions of the API: no junk raises anything but our own errors, and no error shows the credential."""
+"""In both versions of the API, junk only raises our own errors, and no error shows the credential."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ JUNK = {
 @both_versions
 @each_call
 @pytest.mark.parametrize("junk", JUNK)
-def test_what_is_no_answer_at_all_is_a_bad_answer_or_a_refusal(version, name, junk):
+def test_junk_is_a_bad_answer_or_a_refusal(version, name, junk):
     assert outcome(version, name, JUNK[junk], *CALLS[name]) in (ApiBadAnswer, ApiRefused)
 
 
@@ -73,7 +73,7 @@ FIELDS = (
 @both_versions
 @each_call
 @pytest.mark.parametrize("levels", [300, 450, 600, 800, 950])
-def test_a_field_nested_beyond_measure_raises_nothing_but_our_own_errors(version, name, levels):
+def test_deeply_nested_fields_raise_nothing_but_our_own_errors(version, name, levels):
     for key in FIELDS:
         outcome(version, name, deep(levels, key), *CALLS[name])
     nested = deep(levels)
@@ -107,7 +107,7 @@ answers = st.dictionaries(st.sampled_from(FIELDS), values, max_size=6)
 @example(version=version1, name="balance", answer={"balance": 10**400})
 @example(version=version2, name="balance", answer={"balance": 1.7e308, "voucher_balance": 1.7e308})
 @example(version=version2, name="create_job", answer={"taskId": 10**400})
-def test_whatever_json_comes_back_a_call_gives_its_own_kind_of_value_or_one_of_our_errors(version, name, answer):
+def test_any_json_gives_a_value_of_the_right_type_or_our_own_error(version, name, answer):
     value = outcome(version, name, json.dumps(answer), *CALLS[name])
     if isinstance(value, type):
         assert issubclass(value, OmoCaptchaError)
@@ -119,13 +119,13 @@ def test_whatever_json_comes_back_a_call_gives_its_own_kind_of_value_or_one_of_o
         assert value is None or (isinstance(value, str) and value.isascii() and not set(value) & set(" \r\n\t"))
     else:
         assert value is None or isinstance(value, float)
-        assert value is None or value - value == 0, "neither NaN nor infinite"
+        assert value is None or value - value == 0, "the amount must be finite"
 
 
 @EXAMPLES
 @given(version=st.sampled_from(VERSIONS), name=st.sampled_from(sorted(CALLS)), text=st.text(max_size=60))
 @example(version=version1, name="price", text='{"service":[{"id":1,"price":1' + "0" * 400 + "}]}")
-def test_whatever_text_comes_back_only_our_own_errors_are_raised(version, name, text):
+def test_any_text_raises_nothing_but_our_own_errors(version, name, text):
     outcome(version, name, text, *CALLS[name])
 
 
@@ -151,8 +151,8 @@ ECHOES = {
     "as no JSON": f"<html>{API_TOKEN}</html>",
     "as a list": [API_TOKEN],
 }
-# What is no answer of one version may well be one of the other, with nothing to tell yet.
-NOTHING_YET = {
+# These answers, which belong to the other version, look like those to a job that still runs.
+STILL_RUNNING = {
     (version1, "job_result", "as a solution"),
     (version2, "job_result", "as a result"),
     (version2, "job_result", "as an amount"),
@@ -162,8 +162,8 @@ NOTHING_YET = {
 @both_versions
 @each_call
 @pytest.mark.parametrize("case", ECHOES)
-def test_no_error_shows_the_api_token_even_when_the_service_echoes_it(version, name, case):
-    if (version, name, case) in NOTHING_YET:
+def test_no_error_shows_an_api_token_that_the_service_echoes(version, name, case):
+    if (version, name, case) in STILL_RUNNING:
         assert outcome(version, name, ECHOES[case], *CALLS[name]) is None
         return
     with pytest.raises(OmoCaptchaError) as raised:
@@ -174,11 +174,11 @@ def test_no_error_shows_the_api_token_even_when_the_service_echoes_it(version, n
 
 
 @both_versions
-def test_a_message_reaches_the_log_on_one_line_without_controls_and_not_without_end(version):
-    message = "line\r\nFAKE LOG LINE\x1b[31m red \ud800 " + "x" * 1000
+def test_a_message_is_shortened_to_one_printable_line(version):
+    text = "line\r\nFAKE LOG LINE\x1b[31m red \ud800 " + "x" * 1000
     with pytest.raises(ApiRefused) as raised:
-        call(version, "balance", {"error": True, "message": message})
-    told = str(raised.value)
-    assert told.startswith("/getBalance: line FAKE LOG LINE")
-    assert told.isprintable()
-    assert len(told) < 300
+        call(version, "balance", {"error": True, "message": text})
+    message = str(raised.value)
+    assert message.startswith("/getBalance: line FAKE LOG LINE")
+    assert message.isprintable()
+    assert len(message) < 300

@@ -1,4 +1,4 @@
-"""Which version of the API the settings lead to, and where its prices are asked."""
+"""The settings choose the version of the API and its price list."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from tests.helpers.apis import API_TOKEN, JOB, RecordingTransport
 OWN_LIST = "https://omocaptcha.com/api/getServicePrice?type=service"
 
 
-def spoken(answer, **values):
-    """The API of these settings, and what it sends."""
+def build(answer, **values):
+    """Build the API of these settings over a transport with a fixed answer, and return what it sends too."""
     named = {f"OMOCAPTCHA_{name}": value for name, value in {"API_TOKEN": API_TOKEN, **values}.items()}
     transport = RecordingTransport(answer)
     return build_api(Settings.from_settings(ScrapySettings(named)), transport), transport.sent
 
 
-def test_version_1_buys_jobs_of_its_number():
-    api, sent = spoken({"job_id": 5}, TYPE_JOB_ID="3")
+def test_version_1_creates_jobs_of_the_configured_type():
+    api, sent = build({"job_id": 5}, TYPE_JOB_ID="3")
     asyncio.run(api.create_job(JOB))
     assert [(path, body["data"]["type_job_id"]) for path, body in sent] == [("/createJob", "3")]
 
 
-def test_version_2_buys_tasks_of_its_type():
-    api, sent = spoken({"taskId": 5}, API_VERSION="2", TASK_TYPE="RecaptchaV2TaskProxyless")
+def test_version_2_creates_tasks_of_the_configured_type():
+    api, sent = build({"taskId": 5}, API_VERSION="2", TASK_TYPE="RecaptchaV2TaskProxyless")
     asyncio.run(api.create_job(JOB))
     assert [(path, body["task"]["type"]) for path, body in sent] == [("/createTask", "RecaptchaV2TaskProxyless")]
 
 
 @pytest.mark.parametrize("url", [None, "https://api.omocaptcha.com/v3", "https://OMOcaptcha.com/v2"])
-def test_what_a_task_costs_is_asked_of_the_services_own_public_list(url, caplog):
+def test_omocaptchas_prices_are_read_from_its_public_list(url, caplog):
     prices = {"error": False, "typeJob": [{"type": "RecaptchaV2TokenTask", "price": "0.001"}]}
-    api, sent = spoken(prices, API_VERSION=2, API_URL=url)
+    api, sent = build(prices, API_VERSION=2, API_URL=url)
     assert asyncio.run(api.price()) == 0.001
     assert sent == [OWN_LIST]
     assert caplog.records == []
@@ -46,8 +46,8 @@ def test_what_a_task_costs_is_asked_of_the_services_own_public_list(url, caplog)
 @pytest.mark.parametrize(
     "url", ["https://api.2captcha.com", "https://notomocaptcha.com/v2", "https://omocaptcha.com.example/v2"]
 )
-def test_another_service_is_asked_for_no_price_and_the_log_says_what_is_reckoned_instead(url, caplog):
-    api, sent = spoken("", API_VERSION=2, API_URL=url)
+def test_the_unknown_price_at_another_service_is_logged(url, caplog):
+    api, sent = build("", API_VERSION=2, API_URL=url)
     assert asyncio.run(api.price()) is None
     assert sent == []
     (record,) = caplog.records
@@ -57,6 +57,6 @@ def test_another_service_is_asked_for_no_price_and_the_log_says_what_is_reckoned
 
 
 @pytest.mark.parametrize("values", [{"PRICE": 0.003}, {"DRY_RUN": True}])
-def test_a_price_that_is_set_or_a_dry_run_is_no_reason_to_complain(values, caplog):
-    spoken("", API_VERSION=2, API_URL="https://api.2captcha.com", **values)
+def test_no_price_is_needed_when_it_is_set_or_in_a_dry_run(values, caplog):
+    build("", API_VERSION=2, API_URL="https://api.2captcha.com", **values)
     assert caplog.records == []

@@ -1,4 +1,4 @@
-"""Version 1 of the API: what is sent, and every shape of an answer that a document or a client of it shows."""
+"""Version 1 of the API: what is sent, and every shape of answer in its documents and clients."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.helpers.apis import API_TOKEN, JOB, TOKEN, RecordingTransport, call, 
 
 
 @pytest.mark.parametrize("invisible", [True, False])
-def test_a_job_is_created_with_both_spellings_of_its_fields(invisible):
+def test_create_job_sends_both_spellings_of_its_fields(invisible):
     _, sent = call(version1, "create_job", {"error": False, "job_id": 1}, replace(JOB, invisible=invisible))
     assert sent == [
         (
@@ -47,19 +47,19 @@ def test_a_job_is_created_with_both_spellings_of_its_fields(invisible):
         ("٣", "٣"),
     ],
 )
-def test_an_id_that_is_a_number_goes_back_as_a_number_and_any_other_as_the_text_it_came_as(given, sent_as):
+def test_a_numeric_job_id_is_sent_as_a_number_and_any_other_as_text(given, sent_as):
     job_id, _ = call(version1, "create_job", {"error": False, "job_id": given}, JOB)
     _, sent = call(version1, "job_result", {"error": False, "status": "running"}, job_id)
     assert sent == [("/getJobResult", {"api_token": API_TOKEN, "job_id": sent_as})]
     assert type(sent[0][1]["job_id"]) is type(sent_as)
 
 
-def test_balance_and_price_send_the_credential_alone():
+def test_balance_and_price_send_only_the_credential():
     assert call(version1, "balance", {"balance": 1})[1] == [("/getBalance", {"api_token": API_TOKEN})]
     assert call(version1, "price", {"service": []})[1] == [("/getService", {"api_token": API_TOKEN})]
 
 
-def test_closing_the_api_closes_its_connections():
+def test_close_closes_the_transport():
     transport = RecordingTransport()
     asyncio.run(version1(transport).close())
     assert transport.closed
@@ -225,6 +225,6 @@ def test_the_answer_to_get_service(case):
     assert outcome(version1, "price", answer) == expected
 
 
-def test_the_price_of_another_kind_of_job_is_found_by_its_number():
+def test_the_price_is_found_by_the_configured_type():
     answer = {"service": [{"id": 1, "price": "0.1"}, {"id": 2, "price": "0.2"}]}
     assert call(version1, "price", answer, type_job_id="2")[0] == 0.2

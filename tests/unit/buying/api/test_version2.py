@@ -1,4 +1,4 @@
-"""Version 2 of the API: what is sent, and every shape of an answer that OMOcaptcha or another service of it gives."""
+"""Version 2 of the API: what is sent, and every shape of answer of OMOcaptcha and other services."""
 
 from __future__ import annotations
 
@@ -21,40 +21,40 @@ def refused(code, description="Some words.", **more):
 # -- what is sent ---------------------------------------------------------------------------------------------------
 
 
-def test_a_task_for_the_usual_widget_is_exactly_what_the_documents_show():
+def test_create_task_sends_exactly_the_documented_fields():
     _, sent = call(version2, "create_job", {"errorId": 0, "taskId": UUID}, JOB)
     task = {"type": "RecaptchaV2TokenTask", "websiteURL": JOB.page, "websiteKey": JOB.sitekey}
     assert sent == [("/createTask", {"clientKey": API_TOKEN, "task": task})]
 
 
-def test_a_task_for_an_invisible_widget_says_so_in_the_words_of_the_other_services():
+def test_create_task_sends_is_invisible_for_invisible_widgets():
     _, sent = call(version2, "create_job", {"errorId": 0, "taskId": UUID}, replace(JOB, invisible=True))
     assert sent[0][1]["task"]["isInvisible"] is True
 
 
-def test_the_type_of_the_task_is_the_one_that_is_set():
+def test_create_task_sends_the_configured_type():
     _, sent = call(version2, "create_job", {"taskId": 1}, JOB, task_type="RecaptchaV2TaskProxyless")
     assert sent[0][1]["task"]["type"] == "RecaptchaV2TaskProxyless"
 
 
 @pytest.mark.parametrize("task_id", [UUID, 7654321, "7654321", "007", 0, 2**63, "٣"])
-def test_an_id_goes_back_as_what_it_came_as(task_id):
+def test_a_task_id_is_sent_back_unchanged(task_id):
     given, _ = call(version2, "create_job", {"errorId": 0, "taskId": task_id}, JOB)
     _, sent = call(version2, "job_result", {"errorId": 0, "status": "processing"}, given)
     assert sent == [("/getTaskResult", {"clientKey": API_TOKEN, "taskId": task_id})]
     assert type(sent[0][1]["taskId"]) is type(task_id)
 
 
-def test_the_balance_is_asked_with_the_credential_alone_and_the_price_without_it():
+def test_balance_sends_only_the_credential_and_price_sends_none():
     assert call(version2, "balance", {"balance": 1})[1] == [("/getBalance", {"clientKey": API_TOKEN})]
     assert call(version2, "price", {"typeJob": []})[1] == [PRICE_LIST]
 
 
-def test_where_there_is_no_list_of_prices_none_is_asked_for():
+def test_without_a_price_list_no_request_is_sent():
     assert call(version2, "price", "", price_list=None) == (None, [])
 
 
-def test_closing_the_api_closes_its_connections():
+def test_close_closes_the_transport():
     transport = RecordingTransport()
     asyncio.run(version2(transport).close())
     assert transport.closed
@@ -83,7 +83,7 @@ CREATED = {
     "a code nobody knows, and no money": (refused("ERROR_402", "Insufficient balance"), AccountError),
     "no code, and a bad key": ({"errorId": 1, "errorDescription": "Wrong token"}, AccountError),
     "a code in lower case": (refused("error_zero_balance "), AccountError),
-    "a passing code whose words are about the balance": (
+    "a temporary code whose words are about the balance": (
         refused("ERROR_NO_SLOT_AVAILABLE", "No balance for the queue"),
         ApiUnreachable,
     ),
@@ -131,7 +131,7 @@ RESULTS = {
     "failed without an error": ({"errorId": 0, "status": "failed"}, JobFailed),
     "failed beside a token": ({**ready(token=TOKEN), "status": "fail"}, JobFailed),
     "failed with a code nobody knows": (refused("ERROR_DREAMING", status="failed"), JobFailed),
-    "failed with a passing code": (refused("ERROR_REDIS_JOB_DATA", status="fail"), ApiUnreachable),
+    "failed with a temporary code": (refused("ERROR_REDIS_JOB_DATA", status="fail"), ApiUnreachable),
     "failed with a bad key": (refused("ERROR_KEY_DOES_NOT_EXIST", status="fail"), AccountError),
     "unknown to the service": (refused("ERROR_NO_SUCH_CAPCHA_ID"), ApiRefused),
     "a code nobody knows": (refused("ERROR_DREAMING"), ApiRefused),
@@ -161,22 +161,22 @@ def test_the_answer_to_get_task_result(case):
         (ACCOUNT, AccountError, AccountError),
         (JOB_FAILED, ApiRefused, JobFailed),
     ],
-    ids=["passing", "account", "job over"],
+    ids=["temporary", "account", "job over"],
 )
-def test_an_error_is_sorted_by_its_code(codes, at_creation, later):
+def test_errors_are_classified_by_code(codes, at_creation, later):
     for code in sorted(codes):
         assert outcome(version2, "create_job", refused(code), JOB) is at_creation, code
         assert outcome(version2, "job_result", refused(code), 7) is later, code
 
 
-def test_a_create_call_that_met_a_passing_error_was_not_taken_and_may_be_repeated():
+def test_a_temporary_error_means_that_the_call_was_not_taken():
     with pytest.raises(ApiUnreachable) as raised:
         call(version2, "create_job", refused("ERROR_TASK_IS_MAINTENANCE", "Try later."), JOB)
     assert raised.value.taken is False
     assert str(raised.value) == "/createTask: ERROR_TASK_IS_MAINTENANCE: Try later."
 
 
-def test_an_error_with_a_code_leaves_no_doubt_and_one_without_does():
+def test_only_an_error_without_a_code_is_unclear():
     with pytest.raises(ApiRefused) as coded:
         call(version2, "create_job", refused("ERROR_TASK_ABSENT"), JOB)
     with pytest.raises(ApiRefused) as uncoded:
@@ -193,7 +193,7 @@ BALANCES = {
     "zero": ({"errorId": 0, "balance": 0}, 0.0),
     "overdrawn": ({"errorId": 0, "balance": -0.25}, -0.25),
     "error": (refused("ERROR_BAD_REQUEST"), ApiRefused),
-    "passing": (refused("ERROR_REDIS_UNAVAILABLE"), ApiUnreachable),
+    "temporary": (refused("ERROR_REDIS_UNAVAILABLE"), ApiUnreachable),
     "bad key": (refused("ERROR_KEY_DOES_NOT_EXIST"), AccountError),
     "missing": ({"errorId": 0}, ApiBadAnswer),
     "words": ({"balance": "a lot"}, ApiBadAnswer),
@@ -227,6 +227,6 @@ PRICES = {
 
 
 @pytest.mark.parametrize("case", PRICES)
-def test_the_list_of_prices(case):
+def test_the_answer_to_get_service_price(case):
     answer, expected = PRICES[case]
     assert outcome(version2, "price", answer) == expected

@@ -1,4 +1,4 @@
-"""An offline service that a crowd calls at once, for tests of how many connections that takes."""
+"""An offline service for tests that count the connections of simultaneous calls."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import asyncio
 from scrapy_omocaptcha.testing import OmoCaptchaService
 
 
-class Crowded(OmoCaptchaService):
-    """Answers no call before a certain number of them is there, and knows the connections they came over."""
+class SimultaneousService(OmoCaptchaService):
+    """Service that answers its first calls when ``number`` of them have arrived, and records their connections."""
 
     def __init__(self, number):
         super().__init__()
         self._missing = number
-        self._all_there = asyncio.Event()
+        self._complete = asyncio.Event()
         self.connections = set()
 
     async def _handle(self, request):
         self.connections.add(request.transport.get_extra_info("peername"))
         self._missing -= 1
         if self._missing <= 0:
-            self._all_there.set()
-        await self._all_there.wait()
+            self._complete.set()
+        await self._complete.wait()
         return await super()._handle(request)

@@ -1,0 +1,113 @@
+"""What all transports share: the errors of HTTP clients, and the heads of responses."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
+
+import pytest
+
+from scrapy_omocaptcha.buying.api.transport import Transport, check_head
+from scrapy_omocaptcha.errors import ApiError, ApiUnreachable
+
+SECRET = "omo-Secret-4711"
+MODULES = [
+    "OpenSSL.SSL",
+    "aiohttp.client_exceptions",
+    "aiohttp.http_exceptions",
+    "asyncio.exceptions",
+    "service_identity.exceptions",
+    "socket",
+    "ssl",
+    "twisted.internet.defer",
+    "twisted.internet.error",
+    "twisted.internet.ssl",
+    "twisted.names.error",
+    "twisted.web.client",
+    "twisted.web.error",
+    "twisted.web.http",
+]
+
+
+def errors_of(name):
+    """Return all exceptions in a module, except those that end a task or the process."""
+    module = importlib.import_module(name)
+    return {
+        value
+        for value in vars(module).values()
+        if inspect.isclass(value) and issubclass(value, Exception) and not issubclass(value, Warning)
+    }
+
+
+ERRORS = sorted(set().union(*map(errors_of, MODULES)), key=lambda cls: f"{cls.__module__}.{cls.__qualname__}")
+
+
+class BrokenTransport(Transport):
+    """Transport that raises ``error``, before or after it has started to send the call."""
+
+    def __init__(self, error, sent):
+        super().__init__("https://omocaptcha.example/api", timeout=1.0)
+        self._error = error
+        self._sent = sent
+
+    async def _exchange(self, call):
+        call.sent = self._sent
+        raise self._error
+
+    async def close(self):
+        pass
+
+
+def raised(cls, sent):
+    error = cls.__new__(cls)
+    error.args = (f"while sending {SECRET}",)
+    call = BrokenTransport(error, sent).post("/createJob", {"api_token": SECRET})
+    with pytest.raises(ApiError) as caught:
+        call.send(None)
+    return caught.value
+
+
+@pytest.mark.parametrize("sent", [False, True], ids=["not sent", "sent"])
+def test_every_error_of_an_http_client_is_unreachable_and_shows_no_secret(sent):
+    assert len(ERRORS) > 100
+    for cls in ERRORS:
+        error = raised(cls, sent)
+        assert (type(error), error.taken) == (ApiUnreachable, sent), cls
+        assert cls.__name__ in str(error)
+        assert SECRET not in f"{error!s} {error!r} {error.args}", cls
+        assert (error.__cause__, error.__suppress_context__) == (None, True), cls
+
+
+# -- the head of a response -----------------------------------------------------------------------------------------
+
+RETRY_AFTER = {
+    "7": 7.0,
+    "0": 0.0,
+    "soon": None,
+    "-5": None,
+    "1.5": None,
+    "²": None,
+    "٣": None,
+    "": None,
+    "Fri, 31 Dec 1999 23:59:59 GMT": 0.0,
+    "Fri, 31 Dec 1999 23:59:59 -0000": None,
+    "Fri, 99 Dec 2027 23:59:59 GMT": None,
+    "9" * 400: None,
+}
+
+
+@pytest.mark.parametrize("value", RETRY_AFTER, ids=lambda value: value[:30])
+@pytest.mark.parametrize("status", [429, 503])
+def test_retry_after_is_a_number_or_a_date_and_ignored_otherwise(status, value):
+    with pytest.raises(ApiUnreachable) as caught:
+        check_head(status, "text/html", value)
+    assert (caught.value.retry_after, caught.value.taken) == (RETRY_AFTER[value], status == 503)
+
+
+def test_retry_after_may_be_a_date_in_the_future():
+    end = datetime.now(timezone.utc) + timedelta(hours=1)
+    with pytest.raises(ApiUnreachable) as caught:
+        check_head(429, "", format_datetime(end.replace(microsecond=0), usegmt=True))
+    assert 3000 < caught.value.retry_after <= 3600

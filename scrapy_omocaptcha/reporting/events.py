@@ -34,7 +34,7 @@ class Events:
         self._crawler = crawler
         self._stats = stats
         self._warned: set[tuple[str, str]] = set()
-        self.unsolved: Counter[str] = Counter()
+        self.not_solved: Counter[str] = Counter()
         """The number of challenges that were not solved, by reason."""
 
     def detected(self, request: Request, challenge: Challenge, verdict: str) -> None:
@@ -79,7 +79,7 @@ class Events:
         )
 
     def _count(self, reason: str) -> None:
-        self.unsolved[reason] += 1
+        self.not_solved[reason] += 1
         self._stats.inc(f"skipped/{reason}")
 
     def _send(self, signal: object, request: Request, challenge: Challenge, **values: Any) -> None:

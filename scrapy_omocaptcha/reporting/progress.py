@@ -107,7 +107,7 @@ class Progress:
             buyer.records,
             challenges=int(self._stats.get("challenges")),
             pages=self._pages,
-            unsolved=self._events.unsolved,
+            not_solved=self._events.not_solved,
             opening_balance=buyer.opening_balance,
             closing_balance=closing_balance,
             would_buy=self._dry_run.jobs,

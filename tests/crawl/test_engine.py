@@ -1,7 +1,7 @@
-"""What engine.py relies on and Scrapy does not promise, a test a name; and what it makes of it.
+"""engine/: the names that it uses and Scrapy does not promise, a test for each; and what it does with them.
 
-Everything is looked at inside real crawls. Where a test of the first part fails after an update of Scrapy, engine.py
-has to be looked at before anything else.
+Everything is checked inside real crawls. Where a test of the first part fails after an update of Scrapy, engine/ has to
+be adapted before anything else.
 """
 
 from __future__ import annotations
@@ -251,8 +251,7 @@ def test_a_slot_tells_which_of_its_requests_wait_to_be_sent(during, walled):
 def test_a_slot_tells_how_many_requests_its_site_is_sent_at_once(during):
     async def probe(spider):
         hosts = ("127.0.0.2", "127.0.0.3")
-        slots = [slots(spider).slot(scrapy.Request(f"http://{host}/")) for host in hosts]
-        return [slot.concurrency for slot in slots]
+        return [slots(spider).slot(scrapy.Request(f"http://{host}/")).concurrency for host in hosts]
 
     settings = {"CONCURRENT_REQUESTS_PER_DOMAIN": 5, "DOWNLOAD_SLOTS": {"127.0.0.3": {"concurrency": 2}}}
     assert during(probe, settings) == [5, 2]
@@ -601,9 +600,8 @@ def test_the_delay_that_is_still_ahead_is_reckoned_with_the_most_by_which_it_var
 
 def test_a_site_that_nothing_is_known_of_is_sent_one_request_at_a_time(during):
     async def probe(spider):
-        slots = downloader(spider).slots
         request = scrapy.Request("http://127.0.0.1/")
-        slots["127.0.0.1"] = Slot(0, 0, 0)
+        downloader(spider).slots["127.0.0.1"] = Slot(0, 0, 0)
         return slots(spider).concurrency(request)
 
     assert during(probe) == 1

@@ -1,9 +1,8 @@
 """A crawl in a process of its own, for what ends or kills a process or needs a reactor of its own.
 
-``python -m tests.helpers.crawl_process JSON``. The JSON object holds ``urls``, ``settings``, ``wish`` (for
-``meta["omocaptcha"]``, or null), ``run`` (the name of Scrapy's class that runs it) and ``out``, a file to which each
-callback and errback adds a line. ``urls`` may be several lists: each is then crawled by a crawler of its own, at the
-same time.
+``python -m tests.helpers.crawl_process JSON``. The JSON object holds ``urls``, ``settings``, ``run`` (the name of
+Scrapy's class that runs the crawl) and ``out``, a file to which each callback and errback adds a line. ``urls`` may be
+several lists: each is then crawled by a crawler of its own, at the same time.
 """
 
 from __future__ import annotations
@@ -16,19 +15,24 @@ import scrapy
 from scrapy.crawler import AsyncCrawlerProcess, AsyncCrawlerRunner, CrawlerProcess, CrawlerRunner
 from scrapy.utils.reactor import install_reactor
 
+ASYNCIO = {"TWISTED_REACTOR": "twisted.internet.asyncioreactor.AsyncioSelectorReactor"}
+SELECT = {"TWISTED_REACTOR": "twisted.internet.selectreactor.SelectReactor"}
+EPOLL = {"TWISTED_REACTOR": "twisted.internet.epollreactor.EPollReactor"}
+NONE = {"TWISTED_REACTOR_ENABLED": False}
+"""The settings for each reactor, and for none."""
+
 
 class WritingSpider(scrapy.Spider):
     name = "writing"
 
-    def __init__(self, urls, out, wish, **kwargs):
+    def __init__(self, urls, out, **kwargs):
         super().__init__(**kwargs)
         self._urls = urls
         self._out = out
-        self._meta = {} if wish is None else {"omocaptcha": wish}
 
     async def start(self):
         for url in self._urls:
-            yield scrapy.Request(url, meta=self._meta, callback=self.page, errback=self.failed)
+            yield scrapy.Request(url, callback=self.page, errback=self.failed)
 
     def page(self, response):
         self._write("page", response.request.url)
@@ -42,10 +46,10 @@ class WritingSpider(scrapy.Spider):
 
 
 def crawls(runner, told):
-    """Begin the crawls; what comes of each."""
+    """Begin the crawls, and return what ``crawl`` returns for each."""
     urls = told["urls"]
     groups = urls if isinstance(urls[0], list) else [urls]
-    return [runner.crawl(WritingSpider, urls=group, out=told["out"], wish=told["wish"]) for group in groups]
+    return [runner.crawl(WritingSpider, urls=group, out=told["out"]) for group in groups]
 
 
 def process(process_class, settings, told):
@@ -55,23 +59,24 @@ def process(process_class, settings, told):
 
 
 def runner(settings, told):
-    """As in a program of one's own that has a reactor already."""
+    """Run the crawls as a program does that has a reactor already."""
     install_reactor(settings["TWISTED_REACTOR"])
     from twisted.internet import reactor
 
     runner = CrawlerRunner(settings)
     crawls(runner, told)
-    runner.join().addBoth(lambda _: reactor.stop())
+    # A crawl that cannot even begin has failed before the reactor runs.
+    runner.join().addBoth(lambda _: reactor.callWhenRunning(reactor.stop))
     reactor.run()
 
 
 def async_runner(settings, told):
-    """The same, with coroutines: in asyncio's own loop, or in the one of a reactor."""
+    """Run the crawls as coroutines, in asyncio's own loop or in a reactor's."""
     if settings.get("TWISTED_REACTOR_ENABLED", True):
         from twisted.internet.defer import Deferred
         from twisted.internet.task import react
 
-        install_reactor("twisted.internet.asyncioreactor.AsyncioSelectorReactor")
+        install_reactor(ASYNCIO["TWISTED_REACTOR"])
         react(lambda _: Deferred.fromFuture(asyncio.ensure_future(_all(settings, told))))
     else:
         asyncio.run(_all(settings, told))

@@ -1,4 +1,4 @@
-"""Crawls that are closed while requests wait for a token: nothing is lost, nothing is crawled twice."""
+"""Crawls that signals end while requests wait for a token: nothing is lost, nothing is crawled twice."""
 
 from __future__ import annotations
 
@@ -23,19 +23,18 @@ PATIENCE = 60
 class Crawl:
     """A crawl with a JOBDIR, in a process of its own, that can be ended and resumed."""
 
-    def __init__(self, tmp_path, urls, settings, wish=None, run="CrawlerProcess"):
+    def __init__(self, tmp_path, urls, settings, run="CrawlerProcess"):
         self._out = tmp_path / "out"
         self._out.touch()
         settings = {"JOBDIR": str(tmp_path / "job"), **settings}
-        self._told = {"urls": urls, "out": str(self._out), "settings": settings, "wish": wish, "run": run}
+        self._told = {"urls": urls, "out": str(self._out), "settings": settings, "run": run}
 
-    def start(self, **settings):
-        told = {**self._told, "settings": {**self._told["settings"], **settings}}
-        command = [sys.executable, "-m", "tests.helpers.crawl_process", json.dumps(told)]
+    def start(self):
+        command = [sys.executable, "-m", "tests.helpers.crawl_process", json.dumps(self._told)]
         return subprocess.Popen(command, cwd=ROOT, env={**os.environ, **STRICT}, stderr=subprocess.PIPE, text=True)
 
-    def resume(self, **settings):
-        return self.end(self.start(**settings))
+    def resume(self):
+        return self.end(self.start())
 
     def end(self, process):
         """Wait for a process to end of itself, and return its log."""
@@ -71,42 +70,26 @@ class Until:
         assert self._reached.wait(PATIENCE)
 
 
-ENDS = {
-    "SIGINT": (signal.SIGINT, {}),
-    "SIGTERM": (signal.SIGTERM, {}),
-    "CLOSESPIDER_TIMEOUT": (None, {"CLOSESPIDER_TIMEOUT": 3}),
-}
-
-
-WITHOUT_REACTOR = {"run": "AsyncCrawlerProcess", "settings": {"TWISTED_REACTOR_ENABLED": False}}
-
-
 @pytest.mark.parametrize(
-    ("wall", "how"),
+    ("ending", "run", "settings"),
     [
-        ("session", {}),
-        ("redirect", {}),
-        ("per_page", {}),
-        ("session", WITHOUT_REACTOR),
+        (signal.SIGINT, "CrawlerProcess", {}),
+        (signal.SIGTERM, "AsyncCrawlerProcess", {"TWISTED_REACTOR_ENABLED": False}),
     ],
-    ids=["session", "redirect", "per_page", "session, no reactor"],
+    ids=["SIGINT", "SIGTERM, no reactor"],
 )
-@pytest.mark.parametrize("end", ENDS)
-def test_a_crawl_that_is_closed_while_it_waits_loses_nothing_and_resumes(tmp_path, end, wall, how):
-    ending, settings = ENDS[end]
+def test_a_crawl_that_a_signal_ends_while_it_waits_loses_nothing_and_resumes(tmp_path, ending, run, settings):
     asked = Until("getJobResult", 1)
     solve_seconds = [1e9]
     with (
         OmoCaptchaService(on_event=asked, solve_seconds=lambda _: solve_seconds[0]) as service,
-        WalledSite(service, wall, catalogue_pages=PAGES) as site,
+        WalledSite(service, catalogue_pages=PAGES) as site,
     ):
         urls = [f"{site.url}/page/{number}" for number in range(1, PAGES + 1)]
-        how = {"run": "CrawlerProcess", "settings": {}, **how}
-        crawl = Crawl(tmp_path, urls, {**service.settings, **how["settings"]}, run=how["run"])
-        process = crawl.start(**settings)
+        crawl = Crawl(tmp_path, urls, {**service.settings, **settings}, run=run)
+        process = crawl.start()
         asked.wait()
-        if ending is not None:
-            process.send_signal(ending)
+        process.send_signal(ending)
         since = time.monotonic()
         log = crawl.end(process)
         # Generous: this is to tell "at once" from "after OMOCAPTCHA_JOB_TIMEOUT".
@@ -122,8 +105,9 @@ def test_a_crawl_that_is_closed_while_it_waits_loses_nothing_and_resumes(tmp_pat
 def test_hundreds_that_wait_for_their_turn_end_one_after_the_other_and_not_one_within_the_other(tmp_path):
     many = 300
     solved = Until("getJobResult", 60)
+    solve_seconds = [0.3]
     with (
-        OmoCaptchaService(on_event=solved, solve_seconds=0.3) as service,
+        OmoCaptchaService(on_event=solved, solve_seconds=lambda _: solve_seconds[0]) as service,
         WalledSite(service, "per_page", catalogue_pages=many) as site,
     ):
         urls = [f"{site.url}/page/{number}" for number in range(1, many + 1)]
@@ -134,25 +118,6 @@ def test_hundreds_that_wait_for_their_turn_end_one_after_the_other_and_not_one_w
         solved.wait()
         process.send_signal(signal.SIGINT)
         crawl.end(process)
-        log = crawl.resume()
-    assert crawl.came_back == Counter(f"page {url}" for url in urls), log
-
-
-@pytest.mark.parametrize("beforehand", [False, True], ids=["walled", "wanted beforehand"])
-def test_a_job_that_the_end_of_the_crawl_has_cut_off_does_not_count_as_an_attempt(tmp_path, beforehand):
-    asked = Until("getJobResult", 1)
-    solve_seconds = [1e9]
-    with (
-        OmoCaptchaService(on_event=asked, solve_seconds=lambda _: solve_seconds[0]) as service,
-        WalledSite(service) as site,
-    ):
-        url = f"{site.url}/api/header" if beforehand else f"{site.url}/page/1"
-        wish = {"sitekey": site.sitekey, "page": f"{site.url}/signup", "put": "header:X-Captcha-Token"}
-        crawl = Crawl(tmp_path, [url], {**service.settings, "OMOCAPTCHA_MAX_ATTEMPTS": 1}, wish if beforehand else None)
-        process = crawl.start()
-        asked.wait()
-        process.send_signal(signal.SIGINT)
-        crawl.end(process)
         solve_seconds[0] = 0.0
         log = crawl.resume()
-    assert crawl.came_back == Counter([f"page {url}"]), log
+    assert crawl.came_back == Counter(f"page {url}" for url in urls), log

@@ -8,38 +8,36 @@ from collections import Counter
 import pytest
 
 from tests.helpers.commands import ROOT, python
+from tests.helpers.crawl_process import ASYNCIO, EPOLL, NONE, SELECT
 
 PAGES = 10
-ASYNCIO = {"TWISTED_REACTOR": "twisted.internet.asyncioreactor.AsyncioSelectorReactor"}
-SELECT = {"TWISTED_REACTOR": "twisted.internet.selectreactor.SelectReactor"}
-EPOLL = {"TWISTED_REACTOR": "twisted.internet.epollreactor.EPollReactor"}
-NONE = {"TWISTED_REACTOR_ENABLED": False}
-
 WAYS = {
-    "CrawlerProcess, asyncio": ("CrawlerProcess", ASYNCIO),
     "CrawlerProcess, select": ("CrawlerProcess", SELECT),
-    "CrawlerProcess, epoll": ("CrawlerProcess", EPOLL),
     "CrawlerRunner, asyncio": ("CrawlerRunner", ASYNCIO),
-    "CrawlerRunner, select": ("CrawlerRunner", SELECT),
-    "AsyncCrawlerProcess, asyncio": ("AsyncCrawlerProcess", ASYNCIO),
     "AsyncCrawlerProcess, no reactor": ("AsyncCrawlerProcess", NONE),
     "AsyncCrawlerRunner, asyncio": ("AsyncCrawlerRunner", ASYNCIO),
     "AsyncCrawlerRunner, no reactor": ("AsyncCrawlerRunner", NONE),
 }
+"""Each class and each kind of loop; ``scrapy crawl``, which other tests run, is an AsyncCrawlerProcess with asyncio."""
+OTHER_WAYS = {
+    "CrawlerProcess, asyncio": ("CrawlerProcess", ASYNCIO),
+    "CrawlerProcess, epoll": ("CrawlerProcess", EPOLL),
+    "CrawlerRunner, select": ("CrawlerRunner", SELECT),
+    "AsyncCrawlerProcess, asyncio": ("AsyncCrawlerProcess", ASYNCIO),
+}
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", [*WAYS, *(pytest.param(way, marks=pytest.mark.nightly) for way in OTHER_WAYS)])
 def test_two_crawlers_go_through_one_wall_side_by_side_each_with_its_own_session_and_limits(
     service, walled, tmp_path, way
 ):
-    run, settings = WAYS[way]
+    run, settings = {**WAYS, **OTHER_WAYS}[way]
     site = walled("session", catalogue_pages=PAGES)
     urls = [f"{site.url}/page/{number}" for number in range(1, PAGES + 1)]
     out = tmp_path / "out"
     told = {
         "urls": [urls, urls],
         "out": str(out),
-        "wish": None,
         "run": run,
         # One job each: were they counted together, or the session shared, there would not be two.
         "settings": {**service.settings, **settings, "OMOCAPTCHA_MAX_JOBS": 1},

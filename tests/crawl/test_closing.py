@@ -1,0 +1,95 @@
+"""Whole crawls that are closed while requests wait for a token: nothing is lost, nothing is crawled twice."""
+
+from __future__ import annotations
+
+import pytest
+from scrapy.utils.asyncio import sleep
+from scrapy.utils.defer import deferred_from_coro
+
+from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
+from tests.helpers.crawling import RecordingSpider
+
+PAGES = 20
+
+
+async def stop(crawler):
+    """Stop the crawl as a signal does."""
+    await crawler.stop_async()
+
+
+async def close_spider(crawler):
+    """Close the spider as Scrapy's CloseSpider does."""
+    await crawler.engine.close_spider_async(reason="closespider_timeout")
+
+
+class ClosingSpider(RecordingSpider):
+    """Has its crawl ended as soon as the service has been asked for the result of a job."""
+
+    async def start(self):
+        async for request in super().start():
+            yield request
+        deferred_from_coro(self._end_while_waiting())
+
+    async def _end_while_waiting(self):
+        while not any(call.name == "getJobResult" for call in self.service.calls):
+            await sleep(0.01)
+        await self.end(self.crawler)
+
+
+class ClosingWithWishSpider(ClosingSpider):
+    def requests(self):
+        for request in super().requests():
+            yield request.replace(meta={"omocaptcha": self.wish})
+
+
+@pytest.fixture
+def closed_and_resumed(crawl, tmp_path):
+    """``closed_and_resumed(spider, settings, **arguments)`` → two crawls, the first ended while it waits for a job."""
+
+    def run(spider, settings, *, solve_seconds, **arguments):
+        settings = {**settings, "JOBDIR": str(tmp_path / "job")}
+        closed = crawl(spider, settings, **arguments)
+        solve_seconds[0] = 0.0
+        resumed = crawl(RecordingSpider, settings)
+        assert closed.bugs == resumed.bugs == []
+        return closed, resumed
+
+    return run
+
+
+@pytest.mark.parametrize("end", [stop, close_spider], ids=lambda end: end.__name__)
+@pytest.mark.parametrize("wall", ["session", "redirect", "per_page"])
+def test_a_crawl_that_is_closed_while_it_waits_loses_nothing_and_resumes(closed_and_resumed, wall, end):
+    solve_seconds = [1e9]
+    with (
+        OmoCaptchaService(solve_seconds=lambda _: solve_seconds[0]) as service,
+        WalledSite(service, wall, catalogue_pages=PAGES) as site,
+    ):
+        urls = tuple(f"{site.url}/page/{number}" for number in range(1, PAGES + 1))
+        closed, resumed = closed_and_resumed(
+            ClosingSpider, service.settings, solve_seconds=solve_seconds, urls=urls, service=service, end=end
+        )
+    assert closed.pages == closed.failures == []
+    assert sorted(page.url for page in resumed.pages) == sorted(urls)
+    assert resumed.failures == []
+
+
+@pytest.mark.parametrize("spider", [ClosingSpider, ClosingWithWishSpider], ids=["walled", "wanted beforehand"])
+def test_a_job_that_the_end_of_the_crawl_has_cut_off_does_not_count_as_an_attempt(closed_and_resumed, spider):
+    solve_seconds = [1e9]
+    with (
+        OmoCaptchaService(solve_seconds=lambda _: solve_seconds[0]) as service,
+        WalledSite(service) as site,
+    ):
+        url = f"{site.url}/page/1" if spider is ClosingSpider else f"{site.url}/api/header"
+        closed, resumed = closed_and_resumed(
+            spider,
+            {**service.settings, "OMOCAPTCHA_MAX_ATTEMPTS": 1},
+            solve_seconds=solve_seconds,
+            urls=(url,),
+            service=service,
+            end=stop,
+            wish={"sitekey": site.sitekey, "page": f"{site.url}/signup", "put": "header:X-Captcha-Token"},
+        )
+    assert closed.pages == closed.failures == []
+    assert [page.url for page in resumed.pages] == [url]

@@ -44,18 +44,18 @@ class PageContent:
 
     @cached_property
     def title(self) -> str:
-        """The page's title in one line."""
+        """Return the page's title in one line."""
         element = next(self._root.iter("title"), None)
         return "" if element is None else " ".join((element.text or "")[:1000].split())[:300]
 
     @cached_property
     def links(self) -> int:
-        """Number of links."""
+        """Return the number of links."""
         return int(_LINKS(self._root))
 
     @cached_property
     def text(self) -> str:
-        """The beginning of the page's text, without scripts, options and the like."""
+        """Return the beginning of the page's text, without scripts, options and the like."""
         pieces: list[str] = []
         length = 0
         for piece in islice(iter_texts(self._root, _UNREAD_TAGS), MAX_PIECES):
@@ -67,7 +67,7 @@ class PageContent:
 
     @cached_property
     def words(self) -> int:
-        """Number of words in :attr:`text`. In scripts without spaces, two characters count as a word."""
+        """Return the number of words in :attr:`text`; without spaces, as in Chinese, two characters count as one."""
         return len(self.text.split()) + len(_IDEOGRAPHS.findall(self.text)) // 2
 
 

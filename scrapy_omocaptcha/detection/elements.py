@@ -106,18 +106,18 @@ class Candidates:
 
     @cached_property
     def score_keys(self) -> frozenset[str]:
-        """The site keys of reCAPTCHA v3."""
+        """Return the site keys of reCAPTCHA v3."""
         loaded = {key for source in self.loaders for key in _RENDER_KEY.findall(source)}
         return self.inline.score_keys | loaded
 
     @property
     def loads_widgets(self) -> bool:
-        """Whether Google's script is loaded, and not for v3 alone."""
+        """Return whether Google's script is loaded, and not for v3 alone."""
         return any(not _RENDER_KEY.search(source) for source in self.loaders)
 
     @property
     def enterprise(self) -> bool:
-        """Whether Google's script is loaded as the enterprise version alone."""
+        """Return whether Google's script is loaded in its enterprise version alone."""
         return bool(self.loaders) and all("enterprise.js" in source.lower() for source in self.loaders)
 
     def _read_script(self, element: HtmlElement, running: list[str], data: list[str]) -> None:

@@ -58,12 +58,12 @@ class InlineScripts:
 
     @cached_property
     def renders(self) -> list[RenderCall]:
-        """The calls that render a widget."""
+        """Return the calls that render a widget."""
         return [self._read_render(code, call, arguments) for code, call, arguments in self._calls(_RENDER)]
 
     @cached_property
     def score_keys(self) -> frozenset[str]:
-        """The site keys of reCAPTCHA v3, which has no widget."""
+        """Return the site keys of reCAPTCHA v3, which has no widget."""
         keys = {key for code, _, arguments in self._calls(_EXECUTE) if (key := self._key(code, arguments[0]))}
         for code in self.running:
             if "render=" in code.source:
@@ -72,7 +72,7 @@ class InlineScripts:
 
     @cached_property
     def keys(self) -> list[tuple[str, str]]:
-        """The names and values of all site keys in strings, without those that are marked as v3's."""
+        """Return the names and values of all site keys in strings, except those that are marked as v3's."""
         texts = [code.text for code in self.running if "6L" in code.source]
         texts += [source for source in self._data if "6L" in source]
         return [pair for text in texts for pair in _named_keys(text)]

@@ -72,12 +72,12 @@ class Code:
 
     @property
     def text(self) -> str:
-        """The script with its comments blanked out."""
+        """Return the script with its comments blanked out."""
         return self._views[0]
 
     @property
     def bare(self) -> str:
-        """The script with its comments and the contents of its strings blanked out."""
+        """Return the script with its comments and the contents of its strings blanked out."""
         return self._views[1]
 
     def arguments(self, opening: int) -> list[Span]:

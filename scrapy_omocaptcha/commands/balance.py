@@ -1,4 +1,4 @@
-"""``scrapy omocaptcha balance``"""
+"""Implement ``scrapy omocaptcha balance``."""
 
 from __future__ import annotations
 

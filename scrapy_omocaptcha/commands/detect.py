@@ -1,4 +1,4 @@
-"""``scrapy omocaptcha detect``"""
+"""Implement ``scrapy omocaptcha detect``."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def _inspecting_spider(
 ) -> type[Spider]:
     """Derive a spider from ``base`` that inspects ``pages``, crawls nothing, and replaces our middleware.
 
-    :param fetch: whether the pages are fetched, so that robots.txt is obeyed if the project obeys it.
+    :param fetch: False if the pages are files, so that not even their robots.txt is fetched.
     """
     from scrapy.utils.spider import DefaultSpider
 
@@ -161,11 +161,11 @@ def _inspecting_spider(
                 try:
                     finding = await _inspect(page, self.crawler, middleware)
                 except Exception as error:
-                    # The downloader or a trigger of the user failed, which must not keep the other pages from us.
+                    # The downloader or the user's trigger failed; the other pages are still inspected.
                     self.logger.debug("%s cannot be judged", page.subject, exc_info=True)
                     finding = Finding(page.subject, error=f"{type(error).__name__}: {error}")
                 report(replace(finding, subject=page.subject, spider=name, is_on=self.on))
-            # Closed at once, since a spider may look for work of its own when it is idle.
+            # Close at once, since an idle spider might find more work by itself.
             raise CloseSpider("finished")
             yield  # Makes this an async generator.
 

@@ -19,7 +19,7 @@ from scrapy_omocaptcha.challenge import Challenge, Form
 from scrapy_omocaptcha.detection import find_challenge, find_other_captcha
 from scrapy_omocaptcha.engine.components import Components
 from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware
-from scrapy_omocaptcha.reporting.format import printable
+from scrapy_omocaptcha.reporting.format import printable, shorten
 from scrapy_omocaptcha.settings import FALLBACK_PRICE, Settings, is_enabled
 from scrapy_omocaptcha.walls.policy import Policy
 
@@ -134,27 +134,26 @@ def as_json(finding: Finding) -> str:
 
 def as_text(finding: Finding) -> str:
     """Return some lines, with the verdict first, in which no control character of the page reaches the terminal."""
-    lines = [_line("failed", finding.error)] if finding.error is not None else _lines(finding)
-    return "\n".join(printable(line) for line in [finding.subject, *lines])
+    rows = [("failed", finding.error)] if finding.error is not None else _rows(finding)
+    return "\n".join(map(printable, [finding.subject, *(f"  {label:<9} {text}" for label, text in rows)]))
 
 
-def _lines(finding: Finding) -> list[str]:
-    decision = {"solve": "solve it", "pass": "passed on to the spider"}.get(finding.verdict or "")
-    decision = decision or f"left alone ({finding.verdict})"
-    lines = [
-        _line("verdict", f"{decision}: {finding.message}" if finding.message else decision),
-        _line("cost", _cost(finding.cost)),
+def _rows(finding: Finding) -> list[tuple[str, str]]:
+    verdicts = {"solve": "solve it", "pass": "passed on to the spider"}
+    verdict = verdicts.get(finding.verdict or "", f"left alone ({finding.verdict})")
+    rows = [
+        ("verdict", f"{verdict}: {finding.message}" if finding.message else verdict),
+        ("cost", _cost(finding.cost)),
+        ("page", _page(finding)),
     ]
     if not finding.is_on:
-        lines.append(_line("note", "the add-on is off here (ADDONS, OMOCAPTCHA_ENABLED), so crawls do nothing"))
-    lines.append(_line("page", _page(finding)))
+        rows.insert(2, ("note", "the add-on is off here (ADDONS, OMOCAPTCHA_ENABLED), so crawls do nothing"))
     challenge = finding.challenge
     if challenge is not None:
-        lines.append(_line("blocking", f"{'yes' if challenge.blocking else 'no'}: {'; '.join(challenge.evidence)}"))
-        lines.append(_line("widget", _widget(challenge)))
-        lines.append(_line("form", _form(challenge.form)))
-        lines += [_line("other", f"{_widget(other)}; form: {_form(other.form)}") for other in challenge.others]
-    return lines
+        rows.append(("blocking", f"{'yes' if challenge.blocking else 'no'}: {'; '.join(challenge.evidence)}"))
+        rows += [("widget", _widget(challenge)), ("form", _form(challenge.form))]
+        rows += [("other", f"{_widget(other)}; form: {_form(other.form)}") for other in challenge.others]
+    return rows
 
 
 def _page(finding: Finding) -> str:
@@ -162,35 +161,31 @@ def _page(finding: Finding) -> str:
     if finding.url == UNKNOWN_URL:
         text += f", judged as {UNKNOWN_URL}, which is made up (--url sets the real one)"
     elif finding.url != finding.subject:
-        text += f", at {_short(finding.url or '')}"
+        text += f", at {shorten(finding.url or '', _LONGEST)}"
     return text if finding.spider is None else f"{text}; judged as the spider {finding.spider!r} would"
-
-
-def _line(label: str, text: str) -> str:
-    return f"  {label:<9} {text}"
 
 
 def _widget(challenge: Challenge) -> str:
     product = "reCAPTCHA Enterprise" if challenge.enterprise else "reCAPTCHA v2"
-    words = [
+    parts = [
         f"{product}, {'invisible' if challenge.invisible else 'checkbox'}",
-        f"key {_short(challenge.sitekey)}" if challenge.sitekey else "no key on the page",
+        f"key {shorten(challenge.sitekey, _LONGEST)}" if challenge.sitekey else "no key on the page",
     ]
     if challenge.data_s is not None:
-        words.append("data-s")
+        parts.append("data-s")
     if challenge.callback is not None:
-        words.append(f"callback {_short(challenge.callback)}")
+        parts.append(f"callback {shorten(challenge.callback, _LONGEST)}")
     if challenge.scripted:
-        words.append("token goes to a script")
-    return ", ".join(words)
+        parts.append("token goes to a script")
+    return ", ".join(parts)
 
 
 def _form(form: Form | None) -> str:
     if form is None:
         return "none around the widget"
-    names = ", ".join(_short(name) for name, _ in form.fields)
+    names = ", ".join(shorten(name, _LONGEST) for name, _ in form.fields)
     body = f"; {form.enctype}" if form.method == "POST" else ""
-    return f"{form.method} {_short(form.url)}; fields: {names or 'none'}{body}"
+    return f"{form.method} {shorten(form.url, _LONGEST)}; fields: {names or 'none'}{body}"
 
 
 def _cost(cost: Cost | None) -> str:
@@ -199,7 +194,3 @@ def _cost(cost: Cost | None) -> str:
     at_most = f", at most {cost.jobs_at_most} for a request" if cost.jobs_at_most > 1 else ""
     source = "" if cost.price_is_set else " (the last price known; crawls fetch the service's list)"
     return f"{cost.usd_per_job:.5f} USD a job{at_most}{source}"
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"

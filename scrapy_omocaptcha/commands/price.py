@@ -1,4 +1,4 @@
-"""``scrapy omocaptcha price``"""
+"""Implement ``scrapy omocaptcha price``."""
 
 from __future__ import annotations
 

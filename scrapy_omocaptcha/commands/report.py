@@ -1,4 +1,4 @@
-"""``scrapy omocaptcha report``"""
+"""Implement ``scrapy omocaptcha report``."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ def run(command: ScrapyCommand, opts: argparse.Namespace) -> int:
     from scrapy_omocaptcha.reporting.totals import Totals, grouped
 
     try:
-        if opts.html is not None:
-            from scrapy_omocaptcha.reporting.html import web_page
         # A journal that is named twice must not be counted twice.
         sources = list({Path(name).resolve(): name for name in opts.journals}.values())
         records, unreadable = _read(sources)
         if opts.html is not None:
+            from scrapy_omocaptcha.reporting.html import web_page
+
             page = web_page(records, sources=sources, unreadable=unreadable)
             Path(opts.html).write_text(page, encoding="utf-8")
     except ModuleNotFoundError as error:

@@ -1,4 +1,4 @@
-"""``scrapy omocaptcha simulate``"""
+"""Implement ``scrapy omocaptcha simulate``."""
 
 from __future__ import annotations
 

@@ -82,7 +82,6 @@ class Settings:
     on_failure: str
     dry_run: bool
     journal: str | None
-    """Path of the journal."""
     redis_url: Secret | None
     """Redis in which the workers of a fleet share their limits; the URL may contain a password."""
     fleet: str | None
@@ -128,15 +127,15 @@ class Settings:
             max_jobs_per_host=read_count(settings, "OMOCAPTCHA_MAX_JOBS_PER_HOST", 0),
             close_on_limit=read_bool(settings, "OMOCAPTCHA_CLOSE_ON_LIMIT", False),
             min_balance=read_number(settings, "OMOCAPTCHA_MIN_BALANCE", 0.0),
-            breaker_failures=read_count(settings, "OMOCAPTCHA_BREAKER_FAILURES", 5, least=1),
+            breaker_failures=read_count(settings, "OMOCAPTCHA_BREAKER_FAILURES", 5, minimum=1),
             breaker_pause=read_number(settings, "OMOCAPTCHA_BREAKER_PAUSE", 300.0),
-            max_attempts=read_count(settings, "OMOCAPTCHA_MAX_ATTEMPTS", 2, least=1),
-            concurrent_jobs=read_count(settings, "OMOCAPTCHA_CONCURRENT_JOBS", 32, least=1),
+            max_attempts=read_count(settings, "OMOCAPTCHA_MAX_ATTEMPTS", 2, minimum=1),
+            concurrent_jobs=read_count(settings, "OMOCAPTCHA_CONCURRENT_JOBS", 32, minimum=1),
             max_waiting=read_count(settings, "OMOCAPTCHA_MAX_WAITING", 32 if uses_scrapy_redis(settings) else 256),
-            job_timeout=read_number(settings, "OMOCAPTCHA_JOB_TIMEOUT", 180.0, least=1.0),
-            api_timeout=read_number(settings, "OMOCAPTCHA_API_TIMEOUT", 20.0, least=0.1),
-            poll_interval=read_number(settings, "OMOCAPTCHA_POLL_INTERVAL", 2.0, least=0.01),
-            token_max_age=read_number(settings, "OMOCAPTCHA_TOKEN_MAX_AGE", 110.0, least=1.0, most=120.0),
+            job_timeout=read_number(settings, "OMOCAPTCHA_JOB_TIMEOUT", 180.0, minimum=1.0),
+            api_timeout=read_number(settings, "OMOCAPTCHA_API_TIMEOUT", 20.0, minimum=0.1),
+            poll_interval=read_number(settings, "OMOCAPTCHA_POLL_INTERVAL", 2.0, minimum=0.01),
+            token_max_age=read_number(settings, "OMOCAPTCHA_TOKEN_MAX_AGE", 110.0, minimum=1.0, maximum=120.0),
             on_failure=read_choice(settings, "OMOCAPTCHA_ON_FAILURE", "errback", ("errback", "response")),
             dry_run=dry_run,
             journal=journal,

@@ -27,25 +27,25 @@ def read_bool(settings: BaseSettings, name: str, default: bool) -> bool:
 
 
 def read_number(
-    settings: BaseSettings, name: str, default: float, *, least: float = 0.0, most: float = math.inf
+    settings: BaseSettings, name: str, default: float, *, minimum: float = 0.0, maximum: float = math.inf
 ) -> float:
     value = settings.get(name, default)
-    valid = f"a number of at least {least:g}" + (f" and at most {most:g}" if most < math.inf else "")
+    valid = f"a number of at least {minimum:g}" + (f" and at most {maximum:g}" if maximum < math.inf else "")
     try:
         if isinstance(value, bool):
             raise TypeError
         number = float(value)
     except (TypeError, ValueError, OverflowError):
         raise invalid(name, value, valid) from None
-    if not math.isfinite(number) or not least <= number <= most:
+    if not math.isfinite(number) or not minimum <= number <= maximum:
         raise invalid(name, value, valid)
     return number
 
 
-def read_count(settings: BaseSettings, name: str, default: int, *, least: int = 0) -> int:
-    number = read_number(settings, name, default, least=least)
+def read_count(settings: BaseSettings, name: str, default: int, *, minimum: int = 0) -> int:
+    number = read_number(settings, name, default, minimum=minimum)
     if number != int(number):
-        raise invalid(name, settings.get(name), f"a whole number of at least {least}")
+        raise invalid(name, settings.get(name), f"a whole number of at least {minimum}")
     return int(number)
 
 

@@ -28,7 +28,7 @@ _print = partial(print, flush=True)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--port", type=int, default=0, help="port of the service, followed by those of the sites")
+    parser.add_argument("--port", type=int, default=0, help="port of the service; the sites follow (default: any)")
     versions = "version of the API in the printed settings; the service speaks both (default: %(default)s)"
     parser.add_argument("--api-version", type=int, choices=(1, 2), default=1, help=versions)
     parser.add_argument("--solve-seconds", type=float, default=5.0, help="duration of a job (default: %(default)s)")

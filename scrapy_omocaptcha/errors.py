@@ -84,8 +84,6 @@ class AccountError(ApiError):
 class JobError(OmoCaptchaError):
     """A job was bought and gave no token."""
 
-    reason = "job"
-
 
 class JobFailed(JobError):
     """The service reports that it could not solve the job."""

@@ -15,9 +15,6 @@ if TYPE_CHECKING:
 
 USAGE = "[options]"
 
-_ROUNDING = 1e-9
-"""USD by which a sum of prices may exceed the limit, as in ``Limits``."""
-
 add_options = service.add_options
 
 
@@ -36,7 +33,8 @@ def run(command: ScrapyCommand, opts: argparse.Namespace) -> int:
         return service.print_api_error(opts, settings, "price", error)
     # Like a crawl, don't trust a list in which jobs are free.
     price = settings.price if settings.price is not None else listed or FALLBACK_PRICE
-    jobs = math.floor((settings.max_cost + _ROUNDING) / price) if settings.max_cost and price else None
+    # Rounded before, since 0.0018 / 0.0006 is 2.9999999999999996.
+    jobs = math.floor(round(settings.max_cost / price, 6)) if settings.max_cost and price else None
     facts = {"price_usd": listed, "reckoned_usd": price, "max_cost_usd": settings.max_cost, "jobs": jobs}
     if listed is None:
         message = (

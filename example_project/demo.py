@@ -1,8 +1,8 @@
-"""The main job, start to end and offline: a catalogue behind a reCAPTCHA wall, crawled by an ordinary spider.
+"""Crawl a catalogue behind a reCAPTCHA wall with an ordinary spider, offline.
 
-``make demo`` runs this. The shop and the OMOcaptcha service run in this process, on loopback; the crawl is a
-``scrapy crawl`` as anybody would type it, which has its captcha solved by that service. What is told at the end comes
-from the items and from the books of the shop and of the service, not from what the crawl says of itself.
+``make demo`` runs this. The shop and the OMOcaptcha service run in this process, on loopback; the crawl is an ordinary
+``scrapy crawl`` command that uses the service. The report at the end is based on the items and on what the shop and the
+service have recorded, not on the log of the crawl.
 """
 
 import argparse
@@ -24,20 +24,20 @@ ITEMS_PER_PAGE = 10
 
 
 def main() -> int:
-    """Exit status: 0 when every page and item has come."""
+    """Run the demo, and return the exit status: 0 if no page and no item is missing."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--wall", choices=list(WALLS), default="session", help="how the shop shuts itself off")
-    parser.add_argument("--solve-seconds", type=float, default=10.0, help="how long a job takes the service")
-    # What is not ours goes to scrapy, such as -s DOWNLOAD_DELAY=0.
+    parser.add_argument("--wall", choices=list(WALLS), default="session", help="wall (default: %(default)s)")
+    parser.add_argument("--solve-seconds", type=float, default=10.0, help="duration of a job (default: %(default)s)")
+    # All other arguments, such as -s DOWNLOAD_DELAY=0, are passed on to Scrapy.
     options, for_scrapy = parser.parse_known_args()
 
-    fetch_suffixes()
+    fetch_public_suffixes()
     service = OmoCaptchaService(solve_seconds=options.solve_seconds)
     site = WalledSite(service, options.wall, catalogue_pages=CATALOGUE_PAGES, items_per_page=ITEMS_PER_PAGE)
     with service, site, TemporaryDirectory() as directory:
         items = Path(directory, "items.jsonl")
-        say(f"A shop at {site.url} shuts its {CATALOGUE_PAGES} catalogue pages off behind reCAPTCHA v2.")
-        say(f"{site.wall.about} A solve takes {options.solve_seconds:g} s.", end="\n\n")
+        say(f"The {CATALOGUE_PAGES} catalogue pages of the shop at {site.url} are behind reCAPTCHA v2.")
+        say(f"{site.wall.about} Solving takes {options.solve_seconds:g} s.", end="\n\n")
         since = time.monotonic()
         crawl = ["scrapy", "crawl", "catalogue", "-a", f"site={site.url}", "-O", str(items)]
         crawl += ["-s", f"OMOCAPTCHA_API_URL={service.url}", "-s", "LOG_LEVEL=INFO", *for_scrapy]
@@ -51,38 +51,38 @@ def main() -> int:
         seconds = time.monotonic() - since
         lines = items.read_text(encoding="utf-8").splitlines() if items.exists() else []
 
-    got = [json.loads(line) for line in lines]
-    pages = {item["page"] for item in got}
+    found = [json.loads(line) for line in lines]
+    pages = {item["page"] for item in found}
     say("\nWhat happened")
-    say(f"  walls met      {site.challenges}")
-    say(f"  jobs bought    {len(service.jobs)}, tokens accepted by the shop: {site.accepted}")
+    say(f"  challenges     {site.challenges}")
+    say(f"  jobs           {len(service.jobs)}, tokens accepted by the shop: {site.accepted}")
     say(f"  cost           {service.charged:.5f} USD")
-    say(f"  pages got      {len(pages)} of {CATALOGUE_PAGES}, with {len(got)} items")
-    say(f"  seconds        {seconds:.0f}{_of_which_shut_out(site)}")
-    complete = status == 0 and len(pages) == CATALOGUE_PAGES and len(got) == CATALOGUE_PAGES * ITEMS_PER_PAGE
-    say("\nEverything is there." if complete else "\nNot everything is there: the log above says why.")
+    say(f"  pages          {len(pages)} of {CATALOGUE_PAGES}, with {len(found)} items")
+    say(f"  seconds        {seconds:.0f}{seconds_at_wall(site)}")
+    complete = status == 0 and len(pages) == CATALOGUE_PAGES and len(found) == CATALOGUE_PAGES * ITEMS_PER_PAGE
+    say("\nAll pages and items are there." if complete else "\nPages or items are missing: see the log above.")
     return 0 if complete else 1
 
 
-def fetch_suffixes() -> None:
-    """The list that Scrapy's cookies component fetches at its first cookie, and keeps for later crawls.
+def fetch_public_suffixes() -> None:
+    """Fetch the list of public suffixes, which Scrapy's cookies middleware would fetch at its first cookie.
 
-    Without a network it goes on with the one that it has, and fills pages of the log: not of this one.
+    Without a network, this falls back to an older list with a long log message, which is hidden here.
     """
     logging.getLogger("tldextract").setLevel(logging.CRITICAL)
     TLDExtract(include_psl_private_domains=True)("shop.example")
 
 
-def _of_which_shut_out(site: WalledSite) -> str:
-    """How long it was from the first challenge to the first page."""
+def seconds_at_wall(site: WalledSite) -> str:
+    """Return the time between the first challenge and the first page as text."""
     first = {visit.shown: visit.at for visit in reversed(site.requests)}
     if not {"challenge", "page"} <= first.keys():
         return ""
-    return f", of which {first['page'] - first['challenge']:.0f} in front of the wall"
+    return f", of which {first['page'] - first['challenge']:.0f} at the wall"
 
 
 def say(line: str, end: str = "\n") -> None:
-    """At once, so that it stands before what the crawl prints next."""
+    """Print a line at once, so that it comes before the output of the crawl."""
     print(line, end=end, flush=True)
 
 

@@ -1,9 +1,9 @@
-"""A fleet, start to end and offline: several workers share one queue and one limit through Redis.
+"""Run a fleet of workers that share one queue and one limit through Redis, offline.
 
-``make demo-fleet`` runs this. Redis, the OMOcaptcha service and two shops run here, on loopback: to one shop a worker's
-session costs one job, the other wants a token for each page. Each worker is a ``scrapy crawl`` as anybody would type
-it, on any machine that reaches that Redis. What is told at the end comes from the items and from the books of the
-shops, of the service and of Redis, not from what the crawls say of themselves.
+``make demo-fleet`` runs this. Redis, the OMOcaptcha service and two shops run on loopback: one shop costs each worker
+one job per session, the other one job per page. Each worker is an ordinary ``scrapy crawl`` command, which could run on
+any machine with access to Redis. The report at the end is based on the items and on what the shops, the service and
+Redis have recorded, not on the logs of the crawls.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
 
 try:
     import redis
-    import scrapy_redis  # noqa: F401 (the crawls need it)
+    import scrapy_redis  # noqa: F401 (used by the crawls)
     from redis.backoff import ConstantBackoff
     from redis.retry import Retry
 except ImportError:
@@ -35,13 +35,16 @@ REDIS_SERVER = shutil.which("redis-server")
 
 
 def main() -> int:
-    """Exit status: 0 when every page has come once and no limit was overrun; 2 when something is not installed."""
+    """Run the demo, and return the exit status.
+
+    0 if each page was scraped once and the limit was kept, 1 if not, 2 if something is not installed.
+    """
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--workers", type=int, default=4, help="default: %(default)s")
-    parser.add_argument("--pages", type=int, default=12, help="of each of the two shops (default: %(default)s)")
-    parser.add_argument("--max-jobs", type=int, default=30, help="that all may buy together (default: %(default)s)")
-    parser.add_argument("--solve-seconds", type=float, default=5.0, help="how long a job takes the service")
-    # What is not ours goes to scrapy, such as -s DOWNLOAD_DELAY=0.
+    parser.add_argument("--workers", type=int, default=4, help="number of workers (default: %(default)s)")
+    parser.add_argument("--pages", type=int, default=12, help="pages of each shop (default: %(default)s)")
+    parser.add_argument("--max-jobs", type=int, default=30, help="limit for all workers (default: %(default)s)")
+    parser.add_argument("--solve-seconds", type=float, default=5.0, help="duration of a job (default: %(default)s)")
+    # All other arguments, such as -s DOWNLOAD_DELAY=0, are passed on to Scrapy.
     options, for_scrapy = parser.parse_known_args()
     if REDIS_SERVER is None:
         return missing("redis-server is not installed: apt install redis-server, or brew install redis")
@@ -49,43 +52,43 @@ def main() -> int:
         return missing("scrapy-redis is not installed: pip install scrapy-redis 'scrapy-omocaptcha[redis]'")
 
     service = OmoCaptchaService(solve_seconds=options.solve_seconds)
-    for_all = WalledSite(service, "session", hosts=["127.0.0.1"], catalogue_pages=options.pages)
-    # Cookies know no ports: on the same address it would be the same shop.
-    for_each = WalledSite(service, "per_page", hosts=["localhost"], catalogue_pages=options.pages)
-    with service, for_all, for_each, TemporaryDirectory() as directory, redis_server(directory) as redis_url:
-        say(f"A shop at {for_all.url} shuts its pages off behind reCAPTCHA v2. {for_all.wall.about}")
-        say(f"A shop at {for_each.url} does, too. {for_each.wall.about}")
-        say(f"Each has {options.pages} pages, a solve takes {options.solve_seconds:g} s, and all workers together may")
+    per_session = WalledSite(service, "session", hosts=["127.0.0.1"], catalogue_pages=options.pages)
+    # Another host, since cookies are shared between ports.
+    per_page = WalledSite(service, "per_page", hosts=["localhost"], catalogue_pages=options.pages)
+    with service, per_session, per_page, TemporaryDirectory() as directory, redis_server(directory) as redis_url:
+        say(f"The pages of the shop at {per_session.url} are behind reCAPTCHA v2. {per_session.wall.about}")
+        say(f"So are those of the shop at {per_page.url}. {per_page.wall.about}")
+        say(f"Each has {options.pages} pages, solving takes {options.solve_seconds:g} s, and all workers together may")
         say(f"buy {options.max_jobs} jobs. Redis is at {redis_url}.", end="\n\n")
-        crawl = ["scrapy", "crawl", "fleet", "-a", f"sites={for_all.url},{for_each.url}"]
+        crawl = ["scrapy", "crawl", "fleet", "-a", f"sites={per_session.url},{per_page.url}"]
         crawl += ["-a", f"pages={options.pages}", "-s", f"REDIS_URL={redis_url}"]
         crawl += ["-s", f"OMOCAPTCHA_REDIS_URL={redis_url}", "-s", f"OMOCAPTCHA_MAX_JOBS={options.max_jobs}"]
         crawl += ["-s", f"OMOCAPTCHA_API_URL={service.url}", "-s", "LOG_LEVEL=INFO", *for_scrapy]
         say("$ " + " ".join([*crawl, "-s", "OMOCAPTCHA_JOURNAL=worker1.journal", "&"]))
-        say(f"and so on, {options.workers} in all; they are at work.")
+        say(f"and so on for {options.workers} workers")
         since = time.monotonic()
         workers = [Worker(number, Path(directory), crawl, service) for number in range(1, options.workers + 1)]
         for worker in workers:
             worker.wait()
         seconds = time.monotonic() - since
-        good = tell(workers, [for_all, for_each], service, redis_url, options.max_jobs, options.pages, seconds)
+        good = report(workers, [per_session, per_page], service, redis_url, options.max_jobs, options.pages, seconds)
         if not good:
             for worker in workers:
-                say(f"\nThe last of worker {worker.number}'s log\n{worker.log.read_text(encoding='utf-8')[-3000:]}")
-        report = ["scrapy", "omocaptcha", "report", *(str(worker.journal) for worker in workers)]
-        say("\n$ " + " ".join(report))
-        status = subprocess.run([sys.executable, "-m", *report], cwd=PROJECT, check=False).returncode
+                say(f"\nThe end of worker {worker.number}'s log\n{worker.log.read_text(encoding='utf-8')[-3000:]}")
+        command = ["scrapy", "omocaptcha", "report", *(str(worker.journal) for worker in workers)]
+        say("\n$ " + " ".join(command))
+        status = subprocess.run([sys.executable, "-m", *command], cwd=PROJECT, check=False).returncode
     return 0 if good and status == 0 else 1
 
 
 class Worker:
-    """One ``scrapy crawl`` in a process of its own, with a journal of its own."""
+    """One ``scrapy crawl`` process with its own journal."""
 
     def __init__(self, number: int, directory: Path, crawl: list[str], service: OmoCaptchaService) -> None:
         self.number = number
         self.log = directory / f"worker{number}.log"
         self.journal = directory / f"worker{number}.journal"
-        # So that the report has something to read of a worker that came too late to buy anything.
+        # The command for reports needs the file, even if the worker buys nothing.
         self.journal.touch()
         self._items = directory / f"worker{number}.jsonl"
         command = [*crawl, "-s", f"OMOCAPTCHA_JOURNAL={self.journal}", "-O", str(self._items)]
@@ -100,17 +103,17 @@ class Worker:
 
     def wait(self) -> None:
         if self._process.wait() != 0:
-            say(f"Worker {self.number} ended with exit status {self._process.returncode}.")
+            say(f"Worker {self.number} failed with exit status {self._process.returncode}.")
 
     @property
     def pages(self) -> list[str]:
-        """The addresses that it got."""
+        """URLs of the pages that the worker has scraped."""
         if not self._items.exists():
             return []
         return [json.loads(line)["page"] for line in self._items.open(encoding="utf-8")]
 
 
-def tell(
+def report(
     workers: list[Worker],
     sites: list[WalledSite],
     service: OmoCaptchaService,
@@ -119,43 +122,44 @@ def tell(
     pages: int,
     seconds: float,
 ) -> bool:
-    """Who did what; whether everything is as it should be."""
-    say("\nWho did what")
+    """Print what each worker did, and return whether all pages were scraped once and the limit was kept."""
+    say("\nWhat each worker did")
     say("             pages   jobs   cost, USD")
     for worker in workers:
-        # A job is for a page, and whoever bought it got that page.
+        # The worker that scraped a page is the one that bought its job.
         jobs = [job for job in service.jobs if job.page in worker.pages]
         say(f"  worker {worker.number:2} {len(worker.pages):7} {len(jobs):6} {sum(job.cost for job in jobs):11.5f}")
-    got = Counter(page for worker in workers for page in worker.pages)
-    wanted = {f"{site.url}/page/{number}" for site in sites for number in range(1, pages + 1)}
+    scraped = Counter(page for worker in workers for page in worker.pages)
+    expected = {f"{site.url}/page/{number}" for site in sites for number in range(1, pages + 1)}
     with redis.Redis.from_url(redis_url, decode_responses=True) as client:
         counted = int(client.hget("omocaptcha:fleet:fleet", "jobs") or 0)
     bought = len(service.jobs)
-    say(f"  all       {len(got):7} {bought:6} {service.charged:11.5f}", end="\n\n")
-    say(f"  pages got      {len(wanted & got.keys())} of {len(wanted)}, more than once: {got.total() - len(got)}")
-    say(f"  jobs bought    {bought}, counted by Redis: {counted}, limit of all together: {max_jobs}")
+    say(f"  all       {len(scraped):7} {bought:6} {service.charged:11.5f}", end="\n\n")
+    duplicates = scraped.total() - len(scraped)
+    say(f"  pages          {len(expected & scraped.keys())} of {len(expected)}, more than once: {duplicates}")
+    say(f"  jobs           {bought}, counted by Redis: {counted}, limit: {max_jobs}")
     say(f"  tokens         {sum(site.accepted for site in sites)} accepted by the shops")
     say(f"  seconds        {seconds:.0f}")
-    complete = got == Counter(wanted)
-    overrun = bought > max_jobs or counted != bought
-    say("\nEverything is there, once." if complete else "\nNot everything is there once: the logs say why.")
-    if overrun:
-        say("The limit was overrun, or what Redis has counted is not what was bought.")
-    return complete and not overrun
+    complete = scraped == Counter(expected)
+    exceeded = bought > max_jobs or counted != bought
+    say("\nEach page was scraped once." if complete else "\nNot every page was scraped once: see the logs below.")
+    if exceeded:
+        say("The limit was exceeded, or Redis has not counted the jobs that were bought.")
+    return complete and not exceeded
 
 
 @contextmanager
 def redis_server(directory: str) -> Iterator[str]:
-    """A Redis of our own, on a free port; its address."""
+    """Run Redis on a free port, and return its URL."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     command = [REDIS_SERVER, "--bind", "127.0.0.1", "--port", str(port), "--dir", directory, "--save", ""]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
         try:
             url = f"redis://127.0.0.1:{port}"
-            # An old client lets an OSError pass by itself.
-            patient = Retry(ConstantBackoff(0.05), 600, supported_errors=(redis.ConnectionError, OSError))
-            with redis.Redis.from_url(url, retry=patient) as client:
+            # Old versions of redis-py only retry an OSError if it is listed here.
+            retry = Retry(ConstantBackoff(0.05), 600, supported_errors=(redis.ConnectionError, OSError))
+            with redis.Redis.from_url(url, retry=retry) as client:
                 client.ping()
             yield url
         finally:
@@ -168,7 +172,7 @@ def missing(what: str) -> int:
 
 
 def say(line: str, end: str = "\n") -> None:
-    """At once, so that it stands before what a process prints next."""
+    """Print a line at once, so that it comes before the output of other processes."""
     print(line, end=end, flush=True)
 
 

@@ -1,6 +1,6 @@
-"""What ``scrapy startproject`` writes, and one line of ours.
+"""Settings of ``scrapy startproject``, plus the line that enables the add-on.
 
-The API token is not here: it comes from the environment variable OMOCAPTCHA_API_TOKEN.
+The API token is in the environment variable OMOCAPTCHA_API_TOKEN.
 """
 
 BOT_NAME = "shop"

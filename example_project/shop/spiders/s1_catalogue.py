@@ -1,4 +1,4 @@
-"""The main job: an ordinary spider. There is a wall in its way, and not a word about it in here."""
+"""Crawl a catalogue with an ordinary spider, although its pages are behind a wall."""
 
 import scrapy
 

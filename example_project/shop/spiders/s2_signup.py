@@ -1,4 +1,4 @@
-"""A token that is wanted together with a form: the page may be read by all, its form is the thing that is guarded."""
+"""Submit a form that needs a token among its fields. Its page is not behind a wall."""
 
 import scrapy
 from scrapy_omocaptcha import find_challenge

@@ -1,6 +1,6 @@
-"""One spider's own rules: what it may buy, which pages are worth it, and what becomes of those it does not get.
+"""Set limits for one spider, skip pages that are not worth a job, and handle pages that could not be opened.
 
-The site of this one wants a token for every page (``--wall per_page``).
+Use it with a site where each page needs a token (``--wall per_page``).
 """
 
 from urllib.parse import urlsplit
@@ -13,13 +13,13 @@ class PerSpider(scrapy.Spider):
     site = "http://127.0.0.1:6081"  # -a site=…
 
     custom_settings = {
-        # Two pages of the catalogue are paid for, with one job each, and no more.
+        # Buy one job each for two pages, and no more.
         "OMOCAPTCHA_MAX_JOBS": 2,
         "OMOCAPTCHA_MAX_ATTEMPTS": 1,
-        # A page that stays closed comes to the callback, in the place of a call of the errback.
+        # Pass pages that could not be opened to the callback instead of the errback.
         "OMOCAPTCHA_ON_FAILURE": "response",
     }
-    # What omocaptcha_trigger leaves alone is to Scrapy an ordinary page with status 403.
+    # Scrapy treats pages that omocaptcha_trigger skips as ordinary responses with status 403.
     handle_httpstatus_list = [403]
 
     async def start(self):
@@ -27,7 +27,7 @@ class PerSpider(scrapy.Spider):
             yield scrapy.Request(self.site + path)
 
     def omocaptcha_trigger(self, response, challenge):
-        """Items stand in the catalogue as well, so that no job is bought for them; None: judge as usual."""
+        """Buy no job for the pages of items, which are in the catalogue too. None means to decide as usual."""
         return False if urlsplit(response.url).path.startswith("/item/") else None
 
     def parse(self, response):

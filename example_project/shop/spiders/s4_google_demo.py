@@ -1,6 +1,6 @@
-"""A real account against Google's public reCAPTCHA demo page. It costs the price of one job.
+"""Open Google's public reCAPTCHA demo page with a real account, for the price of one job.
 
-It needs the network and OMOCAPTCHA_API_TOKEN in the environment.
+This needs the network and OMOCAPTCHA_API_TOKEN in the environment.
 """
 
 import scrapy
@@ -13,11 +13,11 @@ class GoogleDemoSpider(scrapy.Spider):
     custom_settings = {"OMOCAPTCHA_MAX_JOBS": 1}
 
     async def start(self):
-        # True: this page is the challenge, although it has other fields as well.
-        yield scrapy.Request(self.page, meta={"omocaptcha": True}, errback=self.closed_to_us)
+        # True means that the page is a challenge, although it has other fields too.
+        yield scrapy.Request(self.page, meta={"omocaptcha": True}, errback=self.failed)
 
     def parse(self, response):
         yield {"passed": True, "says": " ".join(response.css("body ::text").getall()).strip()}
 
-    def closed_to_us(self, failure):
+    def failed(self, failure):
         yield {"passed": False, "says": failure.getErrorMessage()}

@@ -1,7 +1,7 @@
-"""Many workers, one crawl: the same spider is started as often as one likes, on as many machines as one likes.
+"""Share one crawl between many workers: start this spider as often as you like, on as many machines as you like.
 
-What is left to do is in a Redis (scrapy-redis), and so is what all of them together have bought. It takes
-``-s REDIS_URL=redis://…`` and ``-s OMOCAPTCHA_REDIS_URL=redis://…``, mostly the same; ``make demo-fleet`` shows it.
+Redis has the queue of requests (scrapy-redis) and counts the jobs of all workers. Start each worker with
+``-s REDIS_URL=redis://…`` and ``-s OMOCAPTCHA_REDIS_URL=redis://…``, usually the same, as ``make demo-fleet`` does.
 """
 
 import scrapy
@@ -15,15 +15,15 @@ class FleetSpider(scrapy.Spider):
     custom_settings = {
         "SCHEDULER": "scrapy_redis.scheduler.Scheduler",
         "DUPEFILTER_CLASS": "scrapy_redis.dupefilter.RFPDupeFilter",
-        # The queue outlives each worker: one that is stopped puts back what it had.
+        # Keep the queue when a worker stops. Requests of a stopped worker return to the queue.
         "SCHEDULER_PERSIST": True,
-        # What one worker takes, no other gets: few at a time, so that all have something to do.
+        # Let each worker take few requests at a time, so that there are some for all workers.
         "CONCURRENT_REQUESTS": 4,
         "OMOCAPTCHA_MAX_WAITING": 4,
     }
 
     async def start(self):
-        # Every worker begins with all pages; the filter that they share lets each one through once.
+        # Each worker starts with all pages, and the shared dupefilter accepts each page once.
         for number in range(1, int(self.pages) + 1):
             for site in self.sites.split(","):
                 yield scrapy.Request(f"{site}/page/{number}")

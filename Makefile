@@ -50,6 +50,7 @@ package: $(VENV)/dev   ## wheel and source distribution, in dist/; pass the test
 	rm -rf build dist .venv-package
 	$(BIN)/python -m build
 	$(BIN)/twine check --strict dist/*
+	$(BIN)/python -m pytest -m nightly tests/repo/test_package.py
 	$(PYTHON) -m venv .venv-package
 	.venv-package/bin/$(INSTALL) "$$(echo dist/*.whl)[test]"
 	mkdir -p build/away && tar -xzf dist/*.tar.gz -C build/away --strip-components=1

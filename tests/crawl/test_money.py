@@ -391,7 +391,6 @@ def test_the_journal_of_a_killed_crawl_accounts_for_every_job_of_the_service(tmp
         told = {
             "urls": [f"{site.url}/page/{number}" for number in range(1, 61)],
             "out": str(tmp_path / "out"),
-            "wish": None,
             "settings": {**service.settings, "OMOCAPTCHA_JOURNAL": str(journal), "LOG_LEVEL": "ERROR"},
         }
         crawl = subprocess.Popen([sys.executable, "-m", "tests.helpers.crawl_process", json.dumps(told)], cwd=ROOT)

@@ -26,20 +26,38 @@ def urls(crawled):
     return sorted(page.url for page in crawled.pages)
 
 
-@pytest.mark.parametrize("wall", ["session", "session_marked", "redirect", "same_url", "thanks"])
-@pytest.mark.parametrize(
-    "settings",
-    [
-        {},
-        BOTH,
-        {"CONCURRENT_REQUESTS": 1},
-        {"CONCURRENT_REQUESTS": 0},
-        {"CONCURRENT_REQUESTS": 2, "OMOCAPTCHA_MAX_WAITING": 1},
-        {"OMOCAPTCHA_MAX_WAITING": 0},
-        {"ROBOTSTXT_OBEY": True, "CONCURRENT_REQUESTS_PER_DOMAIN": 1, "DOWNLOAD_DELAY": 0.01},
-    ],
-    ids=["sixteen", "two hundred", "one", "unlimited", "two, one of them waiting", "none waiting", "startproject"],
-)
+LIMITS = {
+    "sixteen": {},
+    "startproject": {"ROBOTSTXT_OBEY": True, "CONCURRENT_REQUESTS_PER_DOMAIN": 1, "DOWNLOAD_DELAY": 0.01},
+    "two hundred": BOTH,
+    "one": {"CONCURRENT_REQUESTS": 1},
+    "unlimited": {"CONCURRENT_REQUESTS": 0},
+    "two, one of them waiting": {"CONCURRENT_REQUESTS": 2, "OMOCAPTCHA_MAX_WAITING": 1},
+    "none waiting": {"OMOCAPTCHA_MAX_WAITING": 0},
+}
+
+
+def walls_and_limits():
+    """Pair each wall with the usual limits, and two walls with all; the other pairs are for the night."""
+    for wall in ("session", "redirect", "session_marked", "same_url", "thanks"):
+        for limits in LIMITS:
+            new = wall in ("session", "redirect") or limits in ("sixteen", "startproject")
+            yield pytest.param(wall, LIMITS[limits], marks=[] if new else pytest.mark.nightly, id=f"{wall}-{limits}")
+
+
+class LateService(OmoCaptchaService):
+    """Ends its first job when it is told to, and each other at once."""
+
+    def __init__(self, outcome):
+        self._now = 0.0
+        super().__init__(solve_seconds=0, clock=lambda: self._now)
+        self.next_job(outcome, seconds=100)
+
+    def end_first_job(self):
+        self._now = 100.0
+
+
+@pytest.mark.parametrize(("wall", "settings"), list(walls_and_limits()))
 def test_one_job_opens_a_session_wall_for_all(crawl, service, walled, wall, settings):
     site = walled(wall, catalogue_pages=60)
     crawled = crawl(crawling(site, 60), {**service.settings, **settings})
@@ -82,40 +100,47 @@ def test_a_leader_that_fails_hands_the_lead_on(crawl, service, walled):
     assert len(service.jobs) == 3
 
 
-def test_sessions_never_wait_for_each_other(crawl, service, walled):
-    site = walled("session", catalogue_pages=9)
+def test_sessions_never_wait_for_each_other(crawl):
+    with LateService("fail") as service, WalledSite(service, catalogue_pages=9) as site:
 
-    class Jars(RecordingSpider):
-        def requests(self):
-            for number in range(9):
-                yield scrapy.Request(
-                    f"{site.url}/page/{number + 1}",
-                    meta={"cookiejar": number % 3},
-                    callback=self.page,
-                    errback=self.failed,
-                )
+        class Jars(RecordingSpider):
+            def requests(self):
+                for number in range(9):
+                    yield scrapy.Request(
+                        f"{site.url}/page/{number + 1}",
+                        meta={"cookiejar": number % 3},
+                        callback=self.page,
+                        errback=self.failed,
+                    )
 
-    service.next_job("never")
-    crawled = crawl(Jars, {**service.settings, "OMOCAPTCHA_JOB_TIMEOUT": 3, "OMOCAPTCHA_MAX_ATTEMPTS": 1})
-    # One jar's leader waits for its job's deadline and fails; the lead goes on. The other jars are long through.
+            def page(self, response):
+                super().page(response)
+                if len(self.pages) == 6:
+                    service.end_first_job()
+
+        crawled = crawl(Jars, {**service.settings, "OMOCAPTCHA_MAX_ATTEMPTS": 1})
+    # The first jar's leader waits for its job until the other jars are through, and fails; the lead goes on.
     assert len(crawled.pages) == 8
     assert len(crawled.failures) == 1
-    first_jar = {page.meta["cookiejar"] for page in crawled.pages[:6]}
-    assert len(first_jar) == 2
+    assert len({page.meta["cookiejar"] for page in crawled.pages[:6]}) == 2
 
 
-def test_a_walled_part_of_a_site_does_not_stop_the_rest(crawl, service, walled):
-    site = walled("session", catalogue_pages=1)
+def test_a_walled_part_of_a_site_does_not_stop_the_rest(crawl):
+    with LateService("fail") as service, WalledSite(service, catalogue_pages=1) as site:
 
-    class Mixed(RecordingSpider):
-        def requests(self):
-            yield scrapy.Request(f"{site.url}/page/1", callback=self.page, errback=self.failed)
-            for number in range(1, 31):
-                yield scrapy.Request(f"{site.url}/free/{number}", callback=self.page, errback=self.failed)
+        class Mixed(RecordingSpider):
+            def requests(self):
+                yield scrapy.Request(f"{site.url}/page/1", callback=self.page, errback=self.failed)
+                for number in range(1, 31):
+                    yield scrapy.Request(f"{site.url}/free/{number}", callback=self.page, errback=self.failed)
 
-    service.next_job("never")
-    settings = {"OMOCAPTCHA_JOB_TIMEOUT": 3, "OMOCAPTCHA_MAX_ATTEMPTS": 1, "CONCURRENT_REQUESTS_PER_DOMAIN": 4}
-    crawled = crawl(Mixed, {**service.settings, **settings})
+            def page(self, response):
+                super().page(response)
+                if len(self.pages) == 30:
+                    service.end_first_job()
+
+        settings = {"OMOCAPTCHA_MAX_ATTEMPTS": 1, "CONCURRENT_REQUESTS_PER_DOMAIN": 4}
+        crawled = crawl(Mixed, {**service.settings, **settings})
     assert len(crawled.pages) == 30
     assert len(crawled.failures) == 1
 
@@ -166,11 +191,15 @@ def test_a_crawl_that_has_ended_leaves_nothing_in_memory(reactor, crawl, service
     assert reactor.call(is_gone)
 
 
-def test_other_hosts_go_on_while_a_thousand_requests_of_a_walled_host_are_queued(crawl):
-    now = [0.0]
+@pytest.mark.parametrize(
+    ("number", "settings"),
+    [(300, {"OMOCAPTCHA_MAX_WAITING": 64}), pytest.param(1000, {}, marks=pytest.mark.nightly)],
+    ids=["hundreds", "a thousand"],
+)
+def test_other_hosts_go_on_while_many_requests_of_a_walled_host_are_queued(crawl, number, settings):
     with (
-        OmoCaptchaService(solve_seconds=100, clock=lambda: now[0]) as service,
-        WalledSite(service, catalogue_pages=1000, hosts=["127.0.0.2"]) as site,
+        LateService("token") as service,
+        WalledSite(service, catalogue_pages=number, hosts=["127.0.0.2"]) as site,
         WalledSite(service, hosts=["127.0.0.3"]) as other,
     ):
 
@@ -178,20 +207,19 @@ def test_other_hosts_go_on_while_a_thousand_requests_of_a_walled_host_are_queued
             free_pages = 0
 
             def requests(self):
-                for number in range(1, 1001):
-                    yield scrapy.Request(f"{site.url}/page/{number}", callback=self.page, errback=self.failed)
-                    if number <= 200:
-                        yield scrapy.Request(f"{other.url}/free/{number}", callback=self.free)
+                for page in range(1, number + 1):
+                    yield scrapy.Request(f"{site.url}/page/{page}", callback=self.page, errback=self.failed)
+                    if page <= 200:
+                        yield scrapy.Request(f"{other.url}/free/{page}", callback=self.free)
 
             def free(self, response):
                 self.free_pages += 1
                 assert self.pages == self.failures == []
                 if self.free_pages == 200:
-                    # Only now is the job solved.
-                    now[0] += 100
+                    service.end_first_job()
 
-        crawled = crawl(Two, service.settings)
+        crawled = crawl(Two, {**service.settings, **settings})
         assert crawled.bugs == []
         assert crawled.spider.free_pages == 200
-        assert len(crawled.pages) == 1000
+        assert len(crawled.pages) == number
         assert len(service.jobs) == 1

@@ -20,6 +20,7 @@ RUNS = {
 }
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("run", RUNS)
 def test_nothing_is_lost_and_no_limit_overrun_when_everything_goes_wrong(run):
     command = [sys.executable, "-m", *RUNS[run]]

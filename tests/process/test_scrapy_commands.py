@@ -54,8 +54,15 @@ def project(tmp_path):
     return write
 
 
-@pytest.mark.parametrize("reactor_enabled", [True, False], ids=["reactor", "no reactor"])
-@pytest.mark.parametrize("command", COMMANDS)
+def commands_and_reactors():
+    """Run each command with a reactor, and without one those that start a crawl each in a way of its own."""
+    for command in COMMANDS:
+        yield pytest.param(command, True, id=f"{command}-reactor")
+        alike = command not in ("shell", "fetch", "crawl")
+        yield pytest.param(command, False, marks=pytest.mark.nightly if alike else [], id=f"{command}-no reactor")
+
+
+@pytest.mark.parametrize(("command", "reactor_enabled"), list(commands_and_reactors()))
 def test_a_walled_page_comes_through_by_hand_too(service, walled, project, command, reactor_enabled):
     site = walled("session")
     url = f"{site.url}/page/1"

@@ -89,6 +89,7 @@ def python(wheel, tmp_path_factory):
     return python
 
 
+@pytest.mark.nightly
 def test_the_wheel_holds_the_package_with_its_types_and_its_data_and_nothing_else(wheel):
     files = {path.relative_to(ROOT).as_posix() for path in PACKAGE.rglob("*") if path.is_file()}
     ours = {name for name in files if "__pycache__" not in name}
@@ -98,6 +99,7 @@ def test_the_wheel_holds_the_package_with_its_types_and_its_data_and_nothing_els
     assert set(ZipFile(wheel).namelist()) == ours | {f"{about}/{name}" for name in metadata}
 
 
+@pytest.mark.nightly
 def test_the_source_distribution_holds_what_passing_the_tests_needs_and_nothing_else(built):
     (path,) = built.glob("*.tar.gz")
     with tarfile.open(path) as archive:
@@ -113,6 +115,7 @@ def test_the_source_distribution_holds_what_passing_the_tests_needs_and_nothing_
     assert not [name for name in files if re.search(r"\.py[co]$|/_build/|/\.scrapy/|\.sqlite|\.log$", name)]
 
 
+@pytest.mark.nightly
 def test_the_metadata_of_the_wheel_says_what_setup_cfg_does(wheel):
     (name,) = [name for name in ZipFile(wheel).namelist() if name.endswith("/METADATA")]
     metadata = HeaderParser().parsestr(ZipFile(wheel).read(name).decode())
@@ -122,18 +125,21 @@ def test_the_metadata_of_the_wheel_says_what_setup_cfg_does(wheel):
     assert metadata.get_payload().strip() == (ROOT / "README.rst").read_text(encoding="utf-8").strip()
 
 
+@pytest.mark.nightly
 def test_every_module_of_the_installed_wheel_can_be_imported(python, tmp_path):
     where, *modules = run(python, "-W", "error", "-c", IMPORT_ALL, cwd=tmp_path).splitlines()
     assert Path(where).is_relative_to(python.parent.parent)
     assert {"scrapy_omocaptcha.commands.omocaptcha", "scrapy_omocaptcha.testing.site"} <= set(modules)
 
 
+@pytest.mark.nightly
 def test_the_installed_wheel_brings_its_command(python, tmp_path):
     (tmp_path / "page.html").write_text("<title>Shop</title>")
     told = run(python, "-m", "scrapy", "omocaptcha", "detect", "page.html", cwd=tmp_path, **STRICT)
     assert "it has no reCAPTCHA v2 widget" in told
 
 
+@pytest.mark.nightly
 def test_a_crawl_with_the_installed_wheel_gets_through_a_wall(python, tmp_path):
     shutil.copytree(ROOT / "example_project", tmp_path / "example", ignore=shutil.ignore_patterns(".scrapy"))
     quickly = ("--solve-seconds", "0.1", "-s", "DOWNLOAD_DELAY=0.01")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from tests.helpers.commands import ROOT, TIMEOUT
 
-FILES = sorted((ROOT / "tests" / "typing").glob("*.py"))
+FILES = sorted(Path(__file__).with_name("typing").glob("*.py"))
 
 
 def marked(path):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
+_LAST_PORT = 65535
 _WAIT_SECONDS = 0.5
 """On Windows, Ctrl-C does not interrupt a wait without a timeout."""
 
@@ -45,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
         stop = stack.enter_context(_stop_event())
         try:
             service, sites = _start(options, stack)
-        except (OSError, OverflowError) as error:
+        except OSError as error:
             print(f"{error}: --port needs a free port, followed by free ports for the sites", file=sys.stderr)
             return 1
         for name, site in sites.items():
@@ -63,6 +64,8 @@ def run(options: argparse.Namespace) -> int:
 
 def _start(options: argparse.Namespace, stack: ExitStack) -> tuple[OmoCaptchaService, dict[str, WalledSite]]:
     walls = list(dict.fromkeys(options.wall or ["session"]))
+    if not 0 <= options.port <= _LAST_PORT - len(walls):
+        raise OSError(f"{options.port} is not a port, or too few ports follow it")
     service = stack.enter_context(
         OmoCaptchaService(
             port=options.port,

@@ -53,7 +53,7 @@ OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
 
 class RefusedError(Exception):
-    """A refused call. The text is the service's message, ``code`` the error code in version 2."""
+    """Refused call. The text is the service's message, ``code`` the error code in version 2."""
 
     def __init__(self, message: str, code: str = INVALID) -> None:
         super().__init__(message)
@@ -140,7 +140,7 @@ class Account:
             self._plans.extend(plans)
 
     def plan_randomly(self, rate: float, seed: int, outcomes: Sequence[Outcome]) -> None:
-        """Choose the outcome of this share of all jobs without a plan from ``outcomes``."""
+        """Give a random share (``rate``) of the jobs without a plan one of ``outcomes``."""
         with self._lock:
             self._chance = (random.Random(seed), rate, tuple(outcomes))
 

@@ -108,7 +108,7 @@ class Faults:
             self._queue.extend([(target, fault)] * times)
 
     def set_random(self, rate: float, seed: int, faults: Sequence[Fault], targets: Sequence[str]) -> None:
-        """Break this share of the requests to ``targets``, where none stands for all."""
+        """Break a random share (``rate``) of the requests to ``targets``, where none stands for all."""
         with self._lock:
             self._chance = (random.Random(seed), rate, tuple(faults), frozenset(targets))
 

@@ -98,7 +98,7 @@ class OmoCaptchaService(LoopbackServer):
 
     @property
     def url(self) -> str:
-        """The base URL of the API, for ``OMOCAPTCHA_API_URL``."""
+        """Base URL of the API, for ``OMOCAPTCHA_API_URL``."""
         return f"{self.origin}{BASE_PATHS[self.api_version]}"
 
     @property
@@ -169,7 +169,10 @@ class OmoCaptchaService(LoopbackServer):
         self._account.plan([Plan(outcome, seconds, message, code)] * times)
 
     def random_jobs(self, rate: float, *, seed: int, outcomes: Sequence[Outcome] = OUTCOMES[1:]) -> None:
-        """Choose the outcome of this share of the jobs from ``outcomes``. :meth:`next_job` takes precedence."""
+        """Give a random share of the jobs one of ``outcomes``. :meth:`next_job` takes precedence.
+
+        :param rate: share between 0 and 1.
+        """
         for outcome in outcomes:
             _check(outcome, OUTCOMES)
         self._account.plan_randomly(rate, seed, outcomes)
@@ -193,7 +196,11 @@ class OmoCaptchaService(LoopbackServer):
         seconds: float = 1.0,
         location: str = "/elsewhere",
     ) -> None:
-        """Break this share of all calls, or of those named: always the same for the same seed and order of calls."""
+        """Break a random share of all calls, or of those named.
+
+        :param rate: share between 0 and 1.
+        :param seed: seed that selects the same calls each time, if their order is the same.
+        """
         self._faults.set_random(rate, seed, [Fault(kind, seconds, location) for kind in kinds], calls)
 
     # Tokens at sites

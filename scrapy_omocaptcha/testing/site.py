@@ -153,7 +153,7 @@ class WalledSite(LoopbackServer):
         seconds: float = 1.0,
         location: str = "/elsewhere",
     ) -> None:
-        """Break this share of all requests, or of those to ``paths``, as the service's method does."""
+        """Break a random share of all requests, or of those to ``paths``, as the service's method does."""
         self._faults.set_random(rate, seed, [Fault(kind, seconds, location) for kind in kinds], paths)
 
     # HTTP

@@ -20,7 +20,7 @@ CREDENTIAL = "api_token"
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """The documented variants of answers that the service uses."""
+    """Variants of the answers, among those in the documents."""
 
     verdict: Literal["error", "text", "success", "contradiction"] = "error"
     """``{"error": false}``; the same with the string ``"true"`` for true; ``{"success": true}``; or both ``"error":

@@ -23,7 +23,7 @@ _UUID = "49f9f60a-07c2-4a5d-9d3e-{:012d}"
 
 @dataclass(frozen=True, slots=True)
 class TaskShape:
-    """The variants of answers, among those of all services with this protocol. The defaults are OMOcaptcha's."""
+    """Variants of the answers, among those of all services with this protocol. The defaults are OMOcaptcha's."""
 
     task_id: Literal["uuid", "number", "digits"] = "uuid"
     """A UUID, a number, or a string of digits. Results must be requested with the same."""

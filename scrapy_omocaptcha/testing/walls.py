@@ -85,7 +85,7 @@ WALLS: dict[str, Wall] = {
 
 
 def find_wall(name: str) -> Wall:
-    """Return the wall of :data:`WALLS` with this name.
+    """Return a wall of :data:`WALLS` by name.
 
     :raises ValueError: when there is none.
     """

@@ -296,7 +296,7 @@ def test_the_timeout_covers_the_whole_call_which_may_be_taken(client, service, k
     assert error.taken
 
 
-def test_the_call_after_a_timeout_is_response(client, service):
+def test_the_call_after_a_timeout_is_answered(client, service):
     service.fault("getBalance", "hang")
     once = client(service.url, 0.3)
     with pytest.raises(ApiUnreachable):

@@ -56,7 +56,7 @@ class TreqTransport(Transport):
         try:
             await maybe_deferred_to_future(done)
         except Exception as error:
-            if _is_distrust(error):
+            if _is_rejected_certificate(error):
                 # Twisted writes the call before the TLS handshake, which fails before any of it is sent.
                 call.sent = False
             raise
@@ -65,7 +65,7 @@ class TreqTransport(Transport):
         await maybe_deferred_to_future(self._pool.closeCachedConnections())  # type: ignore[no-untyped-call]
 
 
-def _is_distrust(error: Exception) -> bool:
+def _is_rejected_certificate(error: Exception) -> bool:
     """Return whether the server's certificate was rejected, which happens before anything is sent."""
     reasons = (failure.value for failure in getattr(error, "reasons", ()))
     return any(isinstance(r, VerificationError) or "certificate verify failed" in str(r) for r in reasons)

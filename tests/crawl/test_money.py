@@ -57,27 +57,15 @@ def balanced(crawled, service, journal):
 # -- limits ----------------------------------------------------------------------------------------------------------
 
 
-@given(
-    seed=st.integers(0, 10**6),
-    max_jobs=st.sampled_from([0, 7, 60]),
-    max_cost=st.sampled_from([0, 20 * PRICE, 90.5 * PRICE]),
-    per_host=st.sampled_from([0, 12, 100]),
-    at_once=st.sampled_from([5, 200]),
-)
-@hypothesis_settings(
-    derandomize=True, deadline=None, max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-def test_two_hundred_concurrent_challenges_among_faults_overrun_no_limit(
-    crawl, tmp_path_factory, seed, max_jobs, max_cost, per_host, at_once
-):
-    journal = tmp_path_factory.mktemp("money") / "jobs.jsonl"
-    with OmoCaptchaService() as service, WalledSite(service, "per_page", catalogue_pages=200) as site:
+def crawl_among_faults(crawl, journal, challenges, *, seed, max_jobs=0, max_cost=0.0, per_host=0, at_once=200):
+    """Crawl as many challenges at once, and check that no limit is overrun."""
+    with OmoCaptchaService() as service, WalledSite(service, "per_page", catalogue_pages=challenges) as site:
         service.random_faults(
             0.2, seed=seed, kinds=["reset", "reset_after", "bad_gateway", "html", "empty", "too_many"]
         )
         service.random_jobs(0.2, seed=seed, outcomes=["fail", "refused", "rejected"])
         crawled = crawl(
-            crawling(site, 200),
+            crawling(site, challenges),
             {
                 **service.settings,
                 "CONCURRENT_REQUESTS": 200,
@@ -91,13 +79,42 @@ def test_two_hundred_concurrent_challenges_among_faults_overrun_no_limit(
                 "OMOCAPTCHA_JOURNAL": journal,
             },
         )
-        assert len(crawled.pages) + len(crawled.failures) == 200
+        assert len(crawled.pages) + len(crawled.failures) == challenges
         bought = crawled.count("jobs/created")
         assert not max_jobs or max(bought, len(service.jobs)) <= max_jobs
         assert not per_host or max(bought, len(service.jobs)) <= per_host
         assert not max_cost or max(crawled.count("cost_usd"), service.charged) <= max_cost + 1e-9
         balanced(crawled, service, journal)
         assert crawled.bugs == []
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"seed": 1, "at_once": 5, "max_jobs": 7},
+        {"seed": 2, "max_cost": 40.5 * PRICE, "per_host": 100},
+        {"seed": 3, "max_cost": 90.5 * PRICE, "per_host": 12},
+        {"seed": 4},
+    ],
+    ids=["jobs", "cost", "jobs of a host", "none"],
+)
+def test_concurrent_challenges_among_faults_overrun_no_limit(crawl, journal, limits):
+    crawl_among_faults(crawl, journal, 60, **limits)
+
+
+@pytest.mark.nightly
+@given(
+    seed=st.integers(0, 10**6),
+    max_jobs=st.sampled_from([0, 7, 60]),
+    max_cost=st.sampled_from([0, 20 * PRICE, 90.5 * PRICE]),
+    per_host=st.sampled_from([0, 12, 100]),
+    at_once=st.sampled_from([5, 200]),
+)
+@hypothesis_settings(
+    derandomize=True, deadline=None, max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_two_hundred_concurrent_challenges_among_faults_overrun_no_limit(crawl, tmp_path_factory, **limits):
+    crawl_among_faults(crawl, tmp_path_factory.mktemp("money") / "jobs.jsonl", 200, **limits)
 
 
 def test_the_books_of_a_crawl_without_lost_calls_hold_what_the_service_charged(crawl, service, walled, journal):

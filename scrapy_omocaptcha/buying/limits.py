@@ -59,7 +59,7 @@ class Limits:
         self.price = price
         self.jobs = 0
         self.spent = 0.0
-        self._jobs_per_host: Counter[str] = Counter()
+        self.jobs_per_host: Counter[str] = Counter()
         self._breaker = Breaker(settings.breaker_failures, settings.breaker_pause, clock)
         self._spendable = math.inf
         self._account_closed: str | None = None
@@ -70,7 +70,7 @@ class Limits:
         """Count what earlier runs of the same crawl have bought."""
         for record in records:
             self.jobs += 1
-            self._jobs_per_host[record.host] += 1
+            self.jobs_per_host[record.host] += 1
             self.spent += record.cost_usd
 
     def check(self, host: str, sitekey: str) -> None:
@@ -83,8 +83,8 @@ class Limits:
             raise NotBought("account", self._account_closed)
         if settings.max_jobs and self.jobs >= settings.max_jobs:
             raise self._reached("max_jobs", self.jobs)
-        if settings.max_jobs_per_host and self._jobs_per_host[host] >= settings.max_jobs_per_host:
-            raise self._reached("max_jobs_per_host", self._jobs_per_host[host], host)
+        if settings.max_jobs_per_host and self.jobs_per_host[host] >= settings.max_jobs_per_host:
+            raise self._reached("max_jobs_per_host", self.jobs_per_host[host], host)
         after = self.spent + self.price
         if settings.max_cost and after > settings.max_cost + _ROUNDING:
             raise self._reached("max_cost", self.spent)
@@ -160,13 +160,13 @@ class Limits:
         self.check(host, sitekey)
         cost = self.price
         self.jobs += 1
-        self._jobs_per_host[host] += 1
+        self.jobs_per_host[host] += 1
         self.spent += cost
         cancel_trial = self._breaker.begin_trial(host, sitekey)
 
         def cancel() -> None:
             self.jobs -= 1
-            self._jobs_per_host[host] -= 1
+            self.jobs_per_host[host] -= 1
             self.spent -= cost
             cancel_trial()
 

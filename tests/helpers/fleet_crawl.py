@@ -1,8 +1,8 @@
-"""A fleet for tests: its workers are processes, its queue and its limits are in one real Redis.
+"""Run a fleet for tests: its workers are processes, its queue and its limits are in one real Redis.
 
-``python -m tests.helpers.fleet_crawl --workers 8 --requests 2000`` has it go through all that can happen to one in the
-middle of a crawl: a worker is asked to stop, one is killed, each is replaced, and Redis is restarted. Once its limit leaves
-room, once it does not. The exit status is the verdict.
+``python -m tests.helpers.fleet_crawl --workers 8 --requests 2000`` runs two crawls, one whose limit leaves room and one
+whose limit does not. In the middle of each, a worker is stopped and one is killed, both are replaced, and Redis is
+restarted. The exit status is 1 if something is wrong.
 """
 
 from __future__ import annotations
@@ -24,43 +24,49 @@ from tests.helpers.commands import ROOT
 from tests.helpers.fleet_shops import Shops
 from tests.helpers.redis_server import RedisServer
 
-PATIENCE = 240
-"""Seconds for all workers to come to their end."""
+TIMEOUT = 240
+"""Seconds for all workers to end."""
 CONCURRENT_REQUESTS = 16
 MAX_WAITING = 32
 """The default of OMOCAPTCHA_MAX_WAITING where the queue is shared."""
 IN_HAND = CONCURRENT_REQUESTS + MAX_WAITING + CONCURRENT_REQUESTS
-"""Requests that a worker has taken from the queue and not yet dealt with: those that it downloads, those that wait, and
-those whose pages are on their way to the spider, as many as can come in one moment."""
+"""Most requests that a worker has taken from the queue without a result: those that it downloads, those that wait, and
+those whose pages are on their way to the spider."""
 CONCURRENT_JOBS = 32
 """The default of OMOCAPTCHA_CONCURRENT_JOBS."""
 _TRACEBACK = r"^Traceback.*?(?=^\d{4}-|\Z)"
 
 
 class Worker:
-    """A process, the file that it writes its pages to, its journal and its log."""
+    """A process with a file for its results, a journal and a log."""
 
     fate: str | None = None
-    """What was done to it."""
+    """What the test has done to it; None if nothing."""
 
     def __init__(self, folder: Path, number: int, urls: list[str], settings: dict[str, object]) -> None:
         self.out, self.journal, self.log = (folder / f"{name}{number}" for name in ("out", "journal", "log"))
         self.out.touch()
-        told = {"urls": urls, "out": str(self.out), "settings": {**settings, "OMOCAPTCHA_JOURNAL": str(self.journal)}}
+        arguments = {
+            "urls": urls,
+            "out": str(self.out),
+            "settings": {**settings, "OMOCAPTCHA_JOURNAL": str(self.journal)},
+        }
         with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.helpers.fleet_worker", json.dumps(told)], cwd=ROOT, stderr=log, stdout=log
-            )
+            command = [sys.executable, "-m", "tests.helpers.fleet_worker", json.dumps(arguments)]
+            self.process = subprocess.Popen(command, cwd=ROOT, stderr=log, stdout=log)
 
     def wait(self) -> None:
-        """:raises AssertionError: it does not come to its end."""
+        """Wait for the end of the process.
+
+        :raises AssertionError: when it does not end in time.
+        """
         try:
-            self.process.wait(PATIENCE)
+            self.process.wait(TIMEOUT)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"a worker does not end: {self.log.read_text()[-3000:]}") from None
 
     def stop(self) -> None:
-        """Ask it to end, and give back what it has not dealt with."""
+        """Make the worker end and give back its requests."""
         self.fate = "was stopped"
         self.process.send_signal(signal.SIGTERM)
 
@@ -70,34 +76,34 @@ class Worker:
 
     @property
     def ends(self) -> list[str]:
-        """What has come of it: "page" or the reason of an errback, and the address."""
+        """The results: lines with "page" or the reason of an errback, and the URL."""
         return self.out.read_text().splitlines()
 
     @property
     def records(self):
-        """Its jobs."""
+        """The jobs in its journal."""
         return read_journal(self.journal)[0] if self.journal.exists() else []
 
     @property
     def abandoned(self) -> int:
-        """Jobs that it bought and did not live to use."""
+        """Number of jobs that it bought and did not use before it ended."""
         return sum(record.outcome == "abandoned" for record in self.records)
 
     def __str__(self) -> str:
-        told = Counter(line.split()[0] for line in self.ends)
-        pages = told.pop("page", 0)
-        else_told = "".join(f", {number} {reason}" for reason, number in sorted(told.items()))
+        ends = Counter(line.split()[0] for line in self.ends)
+        pages = ends.pop("page", 0)
+        errors = "".join(f", {number} {reason}" for reason, number in sorted(ends.items()))
         jobs = f"{len(self.records)} jobs" + (f" ({self.abandoned} in vain)" if self.abandoned else "")
-        # Scrapy shuts a crawl down whose start requests cannot be queued.
+        # Scrapy ends a crawl whose start requests cannot be queued.
         went_down = "'finish_reason': 'shutdown'" in self.log.read_text()
         fate = self.fate or ("went down with Redis" if went_down else "ran to its end")
-        return f"{fate:20}  {pages:5} pages  {jobs}{else_told}"
+        return f"{fate:20}  {pages:5} pages  {jobs}{errors}"
 
 
 class FleetCrawl:
-    """Workers that crawl the same addresses.
+    """Workers that crawl the same URLs.
 
-    :param max_jobs: the limit that they share.
+    :param max_jobs: the limit of the fleet.
     """
 
     def __init__(self, folder: Path, shops: Shops, redis: RedisServer, max_jobs: int) -> None:
@@ -125,30 +131,30 @@ class FleetCrawl:
     def end(self) -> None:
         for worker in self.workers:
             worker.process.kill()
-            worker.process.wait(PATIENCE)
+            worker.process.wait(TIMEOUT)
 
     @property
     def ends(self) -> Counter[str]:
-        """What has come of it, of all workers: "page" or the reason of an errback, and the address."""
+        """The results of all workers."""
         return Counter(line for worker in self.workers for line in worker.ends)
 
     @property
     def lost(self) -> int:
-        """Addresses of which nothing has come."""
-        return len(set(self._urls) - self._dealt_with.keys())
+        """Number of URLs without a result."""
+        return len(set(self._urls) - self._results.keys())
 
     @property
     def twice(self) -> int:
-        """How often something came of an address of which something had come before."""
-        return self._dealt_with.total() - len(self._dealt_with)
+        """Number of results beyond the first of each URL."""
+        return self._results.total() - len(self._results)
 
     @property
-    def _dealt_with(self) -> Counter[str]:
+    def _results(self) -> Counter[str]:
         return Counter(line.split()[1] for line in self.ends.elements())
 
     @property
     def counted(self) -> int:
-        """Jobs, as Redis has them."""
+        """Number of jobs, as counted by Redis."""
         return int(self._redis.client.hget("omocaptcha:fleet:fleet", "jobs"))
 
     @property
@@ -161,7 +167,7 @@ class FleetCrawl:
 
 
 def go_through_everything(fleet: FleetCrawl, shops: Shops, redis: RedisServer, workers: int) -> None:
-    """A crawl to its end, with a misfortune at each quarter of it."""
+    """Run a crawl to its end, with one misfortune at each quarter of it."""
     stopped, killed, *_ = fleet.start(workers)
 
     def stop() -> None:
@@ -179,14 +185,14 @@ def go_through_everything(fleet: FleetCrawl, shops: Shops, redis: RedisServer, w
     for quarter, misfortune in enumerate((stop, kill, restart), 1):
         shops.after(quarter * len(shops.urls) // 4, misfortune)
     fleet.wait()
-    shops.see_it_through()
-    # Should the others have been through before the one that was stopped put back what it had.
+    shops.wait_for_all()
+    # The others may have finished before the stopped worker gave its requests back.
     fleet.start()
     fleet.wait()
 
 
 def judge(fleet: FleetCrawl, shops: Shops, workers: int, max_jobs: int) -> list[str]:
-    """A sentence for each thing that is wrong."""
+    """Return a sentence for each thing that is wrong."""
     bought, more = len(shops.service.jobs), len(fleet.workers) - workers
     abandoned = sum(worker.abandoned for worker in fleet.workers)
     ends = Counter(line.split()[0] for line in fleet.ends.elements())
@@ -195,7 +201,7 @@ def judge(fleet: FleetCrawl, shops: Shops, workers: int, max_jobs: int) -> list[
         f"{fleet.twice} came twice": fleet.twice > 0,
         f"{bought} jobs were bought, the limit is {max_jobs}": bought > max_jobs,
         f"Redis has counted {fleet.counted} jobs, the limit is {max_jobs}": fleet.counted > max_jobs,
-        # Those that ended may have announced some that they did not live to send.
+        # Workers that ended may have reserved jobs that they did not send.
         f"Redis has counted {fleet.counted} jobs, and {bought} were bought": not (
             bought <= fleet.counted <= bought + abandoned + CONCURRENT_JOBS
         ),
@@ -206,14 +212,14 @@ def judge(fleet: FleetCrawl, shops: Shops, workers: int, max_jobs: int) -> list[
         f"the limit leaves room, and {ends['max_jobs']} pages did not come for it": (
             ends["max_jobs"] > 0 and fleet.counted < max_jobs
         ),
-        # scrapy-redis has some of its own to show while its Redis is away.
+        # scrapy-redis logs tracebacks of its own while its Redis is unavailable.
         **{text: True for text in fleet.tracebacks if "/scrapy_omocaptcha/" in text},
     }
     return [sentence for sentence, holds in wrong.items() if holds]
 
 
 def run(workers: int, requests: int, *, room: bool) -> bool:
-    """A crawl and its verdict, both told; whether it is good."""
+    """Run a crawl, print what happened and what is wrong, and return whether nothing is."""
     with TemporaryDirectory() as folder, Shops(requests) as shops:
         redis = RedisServer(Path(folder))
         ideal = shops.ideal(workers)
@@ -243,8 +249,8 @@ def run(workers: int, requests: int, *, room: bool) -> bool:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.helpers.fleet_crawl", description=__doc__)
-    parser.add_argument("--workers", type=int, default=8, help="at once (default: %(default)s)")
-    parser.add_argument("--requests", type=int, default=2000, help="of each crawl (default: %(default)s)")
+    parser.add_argument("--workers", type=int, default=8, help="workers that run at once (default: %(default)s)")
+    parser.add_argument("--requests", type=int, default=2000, help="pages of each crawl (default: %(default)s)")
     options = parser.parse_args()
     if redis_server.PROGRAM is None:
         print("redis-server is not installed (Debian package redis-server)", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""What a fleet crawls in tests: the offline service, and two shops whose walls ask for different things."""
+"""Run what a fleet crawls in tests: the offline service, and two shops behind different walls."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 class Shops:
-    """To one of them a worker's session costs one job, to the other each page does: a page in five is there.
+    """Two shops. One asks for a job a session, the other, which has every fifth page, for a job a page.
 
-    :param requests: how many addresses there are, of both together.
+    :param requests: number of pages of both together.
     """
 
     def __init__(self, requests: int, *, solve_seconds: float = 0.5) -> None:
@@ -32,7 +32,7 @@ class Shops:
     def __enter__(self) -> Self:
         for server in (self.service, self.for_all, self.for_each):
             self._running.enter_context(server)
-        # In turn, so that whatever happens, both are under way.
+        # Mix the pages, so that whatever happens to a worker happens to both shops.
         sites = [self.for_all if number % 5 else self.for_each for number in range(self._requests)]
         self.urls = [f"{site.url}/page/{number}" for number, site in enumerate(sites, 1)]
         return self
@@ -41,15 +41,15 @@ class Shops:
         self._running.close()
 
     def ideal(self, workers: int) -> int:
-        """The fewest jobs for which so many workers can get everything."""
+        """Return the fewest jobs for which so many workers can get all pages."""
         return workers + sum(url.startswith(self.for_each.url) for url in self.urls)
 
     def after(self, visits: int, function: Callable[[], object]) -> None:
-        """Call it, in a thread of its own, when the shops have had so many visits."""
+        """Call ``function`` in a thread when the shops have had so many visits."""
         self._countdowns.append(_Countdown(visits, function))
 
-    def see_it_through(self) -> None:
-        """Wait for the end of all that was to happen; an AssertionError when it did not come to that."""
+    def wait_for_all(self) -> None:
+        """Wait for all functions given to ``after``; raise AssertionError if one was not called."""
         for countdown in self._countdowns:
             countdown.join()
 
@@ -71,5 +71,5 @@ class _Countdown:
                 self._thread.start()
 
     def join(self) -> None:
-        assert self._left <= 0, "it did not come to this"
+        assert self._left <= 0, "there were too few visits"
         self._thread.join()

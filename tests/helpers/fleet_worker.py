@@ -1,7 +1,7 @@
-"""One worker of a fleet, in a process of its own: a spider whose queue all workers share through scrapy-redis.
+"""Run one worker of a fleet: a spider whose queue all workers share through scrapy-redis.
 
-``python -m tests.helpers.fleet_worker JSON``. The JSON object holds ``urls``, ``settings`` and ``out``, a file to which
-each callback and errback adds a line.
+Usage: ``python -m tests.helpers.fleet_worker JSON``, with ``urls``, ``settings`` and ``out``, a file to which each
+callback and errback adds a line.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from scrapy.crawler import AsyncCrawlerProcess
 
 
 class WorkerSpider(scrapy.Spider):
-    """Every worker knows all addresses; scrapy-redis' filter sees to it that each is asked for by one alone."""
+    """A spider that starts with all URLs. The filter of scrapy-redis lets one worker alone request each of them."""
 
     name = "fleet"
 
@@ -38,7 +38,7 @@ class WorkerSpider(scrapy.Spider):
             file.write(f"{what} {url}\n")
 
 
-def main(told):
+def main(arguments):
     process = AsyncCrawlerProcess(
         {
             "ADDONS": {"scrapy_omocaptcha.Addon": 500},
@@ -49,10 +49,10 @@ def main(told):
             "REMOTE_CONTROL_ENABLED": False,
             "LOG_LEVEL": "INFO",
             "OMOCAPTCHA_PRICE": 0.00055,
-            **told["settings"],
+            **arguments["settings"],
         }
     )
-    process.crawl(WorkerSpider, urls=told["urls"], out=told["out"])
+    process.crawl(WorkerSpider, urls=arguments["urls"], out=arguments["out"])
     process.start()
 
 

@@ -1,4 +1,4 @@
-"""A real Redis, started for a test: on a socket in a folder of its own, with its writes kept in a file."""
+"""Start a real Redis for a test, on a socket in a folder of its own, that writes all commands to a file."""
 
 from __future__ import annotations
 
@@ -13,51 +13,38 @@ from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
 PROGRAM = shutil.which("redis-server")
-"""None: it is not installed (Debian package redis-server)."""
-_PATIENCE = 30
-"""Seconds."""
+"""Path of redis-server, or None if it is not installed (Debian package redis-server)."""
+_TIMEOUT = 30
+"""Seconds to start and to end."""
 
 
 class RedisServer:
-    """``url`` is its address, ``client`` a client that waits for it to be there."""
+    """A process of redis-server: ``url`` is its address, and ``client`` retries until it answers."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._socket = folder / "redis.sock"
         self.url = f"unix://{self._socket}"
-        # Old clients let errors of the operating system pass: a socket that is not there yet is one.
+        # Old versions of redis-py raise an OSError while the socket does not exist yet.
         errors = (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError)
-        patient = Retry(ConstantBackoff(0.05), int(_PATIENCE / 0.05), supported_errors=errors)
+        patient = Retry(ConstantBackoff(0.05), int(_TIMEOUT / 0.05), supported_errors=errors)
         self.client = redis.Redis.from_url(self.url, decode_responses=True, retry=patient)
         self.start()
 
     def start(self) -> None:
         assert PROGRAM is not None
-        self._process = subprocess.Popen(
-            [
-                PROGRAM,
-                "--port",
-                "0",
-                "--unixsocket",
-                self._socket,
-                "--dir",
-                self._folder,
-                "--save",
-                "",
-                "--appendonly",
-                "yes",
-            ],
-            stdout=subprocess.DEVNULL,
-        )
+        options = {"port": 0, "unixsocket": self._socket, "dir": self._folder, "save": "", "appendonly": "yes"}
+        arguments = [text for name, value in options.items() for text in (f"--{name}", str(value))]
+        self._process = subprocess.Popen([PROGRAM, *arguments], stdout=subprocess.DEVNULL)
         self.client.ping()
 
     def stop(self) -> None:
-        """End it; all that it knows is written down."""
+        """End Redis, which keeps its data."""
         self._process.terminate()
-        self._process.wait(_PATIENCE)
+        self._process.wait(_TIMEOUT)
 
     def freeze(self) -> None:
-        """It is there and says nothing, until it thaws."""
+        """Make Redis hang, so that it accepts connections and does not answer, until ``thaw``."""
         os.kill(self._process.pid, signal.SIGSTOP)
 
     def thaw(self) -> None:
@@ -66,8 +53,8 @@ class RedisServer:
     def close(self) -> None:
         self.client.close()
         self._process.kill()
-        self._process.wait(_PATIENCE)
+        self._process.wait(_TIMEOUT)
 
     def written(self) -> bytes:
-        """All that was ever written to it."""
+        """Return all commands that have written something."""
         return b"".join(path.read_bytes() for path in sorted(self._folder.rglob("*.aof")))

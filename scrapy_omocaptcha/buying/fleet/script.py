@@ -64,8 +64,8 @@ class RedisScript:
         except (TypeError, ValueError) as error:
             # The error of redis-py may quote the URL, which may hold a password.
             raise ValueError(
-                f"OMOCAPTCHA_REDIS_URL is nothing that redis-py understands ({type(error).__name__}): it must be a URL "
-                "such as 'redis://127.0.0.1:6379/0', with options that redis-py knows"
+                f"redis-py does not understand OMOCAPTCHA_REDIS_URL ({type(error).__name__}): it must be a URL such as "
+                "'redis://127.0.0.1:6379/0', with options that redis-py knows"
             ) from None
         self._script = self._client.register_script(lua)
         self._errors = (redis.exceptions.RedisError, OSError)

@@ -1,0 +1,108 @@
+"""Limits that workers share through a real Redis, in the cases that every store of limits passes.
+
+Each step is taken by a worker of its own. A worker that has bought and learnt nothing refuses nothing by itself, so
+every refusal comes from what the others have told Redis.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+from scrapy.utils.defer import deferred_from_coro
+
+from scrapy_omocaptcha.buying.fleet.limits import FleetLimits
+from tests.helpers.limit_cases import CASES, FAILURES, PRICE, Counts, run, settings_of
+
+FLEET = "omocaptcha:fleet:shop"
+
+
+class OpenLifetime:
+    """The lifetime of a crawl that does not close."""
+
+    closing = False
+
+    async def wait(self, awaitable, *, grace_checks=1):
+        return await awaitable
+
+
+class InRedis:
+    """Runs a case in a Redis, whose clock it moves by making everything older that Redis keeps."""
+
+    def __init__(self, redis, limits):
+        self._client = redis.client
+        self._settings = settings_of(redis_url=redis.url, **limits)
+        self._workers = []
+
+    def limits(self):
+        worker = FleetLimits(self._settings, PRICE, time.monotonic, lifetime=OpenLifetime(), name="shop")
+        self._workers.append(worker)
+        return worker
+
+    async def settle(self):
+        for worker in self._workers:
+            # Redis answers a call after all notifications of the same worker.
+            await worker.charged_so_far()
+
+    async def close(self):
+        for worker in self._workers:
+            await worker.close()
+
+    def counts(self):
+        jobs, spent = (int(figure or 0) for figure in self._client.hmget(FLEET, "jobs", "spent"))
+        return Counts(jobs, round(spent * 1e-9, 9), int(self._client.hget(f"{FLEET}:hosts", "a.example") or 0))
+
+    def advance(self, seconds):
+        milliseconds = round(seconds * 1000)
+        for key in (FLEET, *self._client.keys(f"{FLEET}:breaker:*")):
+            for field, value in self._client.hgetall(key).items():
+                if "until" in field:
+                    self._client.hset(key, field, int(value) - milliseconds)
+        for job, text in self._client.hgetall(f"{FLEET}:jobs").items():
+            self._client.hset(f"{FLEET}:jobs", job, json.dumps(_older(json.loads(text), milliseconds)))
+        for job in self._client.zrange(f"{FLEET}:expiry", 0, -1):
+            self._client.zincrby(f"{FLEET}:expiry", -milliseconds, job)
+
+
+def _older(job, milliseconds):
+    trials = {circuit: str(int(until) - milliseconds) for circuit, until in job["trials"].items()}
+    times = {name: job[name] - milliseconds for name in ("sent", "trial_until") if name in job}
+    return {**job, **times, "trials": trials}
+
+
+@pytest.fixture
+def during(reactor):
+    """``during(probe, driver)``: wait for ``probe()``, and close the workers of the driver."""
+
+    def during(probe, driver):
+        async def whole():
+            try:
+                await probe()
+            finally:
+                await driver.close()
+
+        reactor.call(lambda: deferred_from_coro(whole()))
+
+    return during
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_limits_of_a_fleet(case, during, redis):
+    driver = InRedis(redis, case.limits)
+    during(lambda: run(case, driver), driver)
+
+
+def test_failures_in_a_row_of_one_worker_are_not_in_a_row_if_another_succeeds_in_between(during, redis):
+    driver = InRedis(redis, {})
+    one, other = driver.limits(), driver.limits()
+
+    async def probe():
+        for _ in range(FAILURES):
+            one.record_failure("a.example", "k1")
+            await driver.settle()
+            other.record_success("a.example", "k1")
+            await driver.settle()
+        (await one.reserve("a.example", "k1")).cancel()
+
+    during(probe, driver)

@@ -1,0 +1,464 @@
+"""Scenarios that every store of limits has to pass: what may be bought, step by step.
+
+``run`` goes through the steps of a case with a ``Driver``, of which there is one for each store. A case buys for
+``a.example`` with the sitekey ``k1`` unless a step says otherwise.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import pytest
+from scrapy.settings import Settings as ScrapySettings
+
+from scrapy_omocaptcha.errors import NotBought
+from scrapy_omocaptcha.settings import Settings
+
+if TYPE_CHECKING:
+    from scrapy_omocaptcha.buying.limits import Limits, Reservation
+
+PRICE = 0.1
+PAUSE = 600.0
+"""Seconds of OMOCAPTCHA_BREAKER_PAUSE in all cases."""
+A_MOMENT = 30.0
+"""Seconds that are short beside the pause, and long beside what a step takes."""
+FAILURES = 3
+"""OMOCAPTCHA_BREAKER_FAILURES in all cases."""
+
+
+def settings_of(**values: Any) -> Settings:
+    """Return settings without limits, except those given by their names without the prefix in lower case."""
+    base = {"api_token": "x", "max_cost": 0, "breaker_failures": FAILURES, "breaker_pause": PAUSE}
+    named = {f"OMOCAPTCHA_{name.upper()}": value for name, value in {**base, **values}.items()}
+    return Settings.from_settings(ScrapySettings(named))
+
+
+class Step(NamedTuple):
+    action: str
+    arguments: dict[str, Any]
+
+
+class Case(NamedTuple):
+    name: str
+    limits: dict[str, Any]
+    """Settings, by their names without the prefix in lower case."""
+    steps: tuple[Step, ...]
+
+
+class Counts(NamedTuple):
+    jobs: int
+    spent: float
+    """USD."""
+    jobs_of_host: int
+    """Jobs for ``a.example``."""
+
+
+class Driver(Protocol):
+    def limits(self) -> Limits:
+        """Return the limits for the next step."""
+
+    async def settle(self) -> None:
+        """Wait until the last step has had its effect."""
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+
+    def counts(self) -> Counts:
+        """Return what has been counted so far."""
+
+
+# -- steps -------------------------------------------------------------------------------------------------------------
+
+
+def buy(name: str | None = None, *, times: int = 1, host: str = "a.example", key: str = "k1") -> Step:
+    """Buy jobs, each of which must be allowed; ``name`` is for ``cancel``."""
+    return Step("buy", {"name": name, "times": times, "host": host, "key": key})
+
+
+def refused(reason: str, *, host: str = "a.example", key: str = "k1") -> Step:
+    """Try to buy a job, which must be refused for ``reason`` and must not be counted."""
+    return Step("refused", {"reason": reason, "host": host, "key": key})
+
+
+def allowed(*, host: str = "a.example", key: str = "k1") -> Step:
+    """Buy a job, which must be allowed, and cancel it."""
+    return Step("allowed", {"host": host, "key": key})
+
+
+def cancel(name: str) -> Step:
+    return Step("cancel", {"name": name})
+
+
+def success(*, key: str = "k1") -> Step:
+    return Step("success", {"key": key})
+
+
+def failure(*keys: str) -> Step:
+    """Record a failure with each of ``keys``, or with ``k1`` as often as opens the breaker."""
+    return Step("failure", {"keys": keys or ("k1",) * FAILURES})
+
+
+def accepted() -> Step:
+    return Step("accepted", {})
+
+
+def refusals(times: int) -> Step:
+    return Step("refusals", {"times": times})
+
+
+def price(usd: float) -> Step:
+    return Step("price", {"usd": usd})
+
+
+def balance(usd: float) -> Step:
+    """Learn the balance of the account, which includes all charges so far."""
+    return Step("balance", {"usd": usd})
+
+
+def closed(why: str) -> Step:
+    """Close the account."""
+    return Step("closed", {"why": why})
+
+
+def advance(seconds: float) -> Step:
+    return Step("advance", {"seconds": seconds})
+
+
+def counted(jobs: int, spent: float, jobs_of_host: int) -> Step:
+    return Step("counted", {"counts": Counts(jobs, spent, jobs_of_host)})
+
+
+# -- running -----------------------------------------------------------------------------------------------------------
+
+
+async def run(case: Case, driver: Driver) -> None:
+    """Go through the steps of a case, asserting what each of them expects."""
+    world = _World(driver)
+    for number, step in enumerate(case.steps, 1):
+        try:
+            await getattr(world, step.action)(**step.arguments)
+        except (AssertionError, NotBought) as error:
+            raise AssertionError(f"step {number}, {step.action} {step.arguments}: {error}") from error
+        await driver.settle()
+
+
+class _World:
+    """What the steps of one case act on."""
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+        self._reservations: dict[str | None, Reservation] = {}
+        self._price = PRICE
+
+    def _limits(self) -> Limits:
+        limits = self._driver.limits()
+        limits.price = self._price
+        return limits
+
+    async def buy(self, name: str | None, times: int, host: str, key: str) -> None:
+        for _ in range(times):
+            reservation = await self._limits().reserve(host, key)
+            assert reservation.cost == self._price
+            self._reservations[name] = reservation
+
+    async def refused(self, reason: str, host: str, key: str) -> None:
+        before = self._driver.counts()
+        with pytest.raises(NotBought) as raised:
+            await self._limits().reserve(host, key)
+        assert raised.value.reason == reason
+        await self._driver.settle()
+        assert self._driver.counts() == before
+
+    async def allowed(self, host: str, key: str) -> None:
+        (await self._limits().reserve(host, key)).cancel()
+
+    async def cancel(self, name: str) -> None:
+        self._reservations[name].cancel()
+
+    async def success(self, key: str) -> None:
+        self._limits().record_success("a.example", key)
+
+    async def failure(self, keys: tuple[str, ...]) -> None:
+        for key in keys:
+            self._limits().record_failure("a.example", key)
+            # Failures of several workers count in the order in which they arrive.
+            await self._driver.settle()
+
+    async def accepted(self) -> None:
+        self._limits().create_accepted()
+
+    async def refusals(self, times: int) -> None:
+        for _ in range(times):
+            self._limits().create_refused()
+            await self._driver.settle()
+
+    async def price(self, usd: float) -> None:
+        self._price = usd
+
+    async def balance(self, usd: float) -> None:
+        limits = self._limits()
+        limits.set_balance(usd, self._driver.counts().spent)
+
+    async def closed(self, why: str) -> None:
+        assert self._limits().close_account(why)
+
+    async def advance(self, seconds: float) -> None:
+        self._driver.advance(seconds)
+
+    async def counted(self, counts: Counts) -> None:
+        assert self._driver.counts() == counts
+
+
+# -- cases -------------------------------------------------------------------------------------------------------------
+
+_ALL_KEYS = ("k1", "k2", "k3")
+assert len(_ALL_KEYS) == FAILURES
+
+CASES = [
+    Case(
+        "max_jobs: so many jobs are bought and not one more",
+        {"max_jobs": 2},
+        (
+            buy(times=2),
+            refused("max_jobs"),
+            refused("max_jobs", host="b.example"),
+            counted(2, 2 * PRICE, 2),
+        ),
+    ),
+    Case(
+        "max_jobs_per_host: so many jobs are bought for one host and others go on",
+        {"max_jobs_per_host": 2},
+        (
+            buy(times=2),
+            refused("max_jobs_per_host"),
+            refused("max_jobs_per_host", key="k2"),
+            allowed(host="b.example"),
+        ),
+    ),
+    Case(
+        "max_cost: the last cent is spent but not more than it",
+        {"max_cost": 0.3},
+        (
+            buy(times=3),
+            refused("max_cost"),
+            counted(3, 0.3, 3),
+        ),
+    ),
+    Case(
+        "a limit of zero is none",
+        {"max_jobs": 0, "max_jobs_per_host": 0, "max_cost": 0},
+        (
+            price(5.0),
+            buy(times=40),
+            allowed(),
+        ),
+    ),
+    Case(
+        "a price that rises counts from then on, and what was reserved keeps its own",
+        {"max_cost": 1.0},
+        (
+            buy("cheap"),
+            price(0.5),
+            buy(),
+            refused("max_cost"),
+            cancel("cheap"),
+            counted(1, 0.5, 1),
+            allowed(),
+        ),
+    ),
+    Case(
+        "what was certainly not bought makes room again",
+        {"max_jobs": 1, "max_jobs_per_host": 1, "max_cost": PRICE},
+        (
+            buy("cancelled"),
+            refused("max_jobs"),
+            cancel("cancelled"),
+            counted(0, 0.0, 0),
+            buy(),
+            refused("max_jobs"),
+        ),
+    ),
+    Case(
+        "min_balance: a balance is spent down to its floor and no further",
+        {"min_balance": 2.0},
+        (
+            buy(times=3),
+            balance(2.25),
+            buy(times=2),
+            refused("min_balance"),
+        ),
+    ),
+    Case(
+        "breaker: failures in a row open it for that host and key alone",
+        {},
+        (
+            failure("k1", "k1"),
+            allowed(),
+            failure("k1"),
+            refused("breaker"),
+            allowed(host="b.example"),
+            allowed(key="k2"),
+        ),
+    ),
+    Case(
+        "breaker: a host whose key changes with each failure is paused as a whole, then tried with one job",
+        {},
+        (
+            failure("k1", "k2"),
+            allowed(key="k9"),
+            failure("k3"),
+            refused("breaker", key="k4"),
+            allowed(host="b.example", key="k4"),
+            advance(PAUSE),
+            buy(key="k5"),
+            refused("breaker", key="k6"),
+            success(key="k5"),
+            allowed(key="k6"),
+        ),
+    ),
+    Case(
+        "breaker: a success in between starts the row anew",
+        {},
+        (
+            failure("k1", "k1"),
+            success(),
+            failure("k1", "k1"),
+            success(),
+            failure("k2", "k3"),
+            success(),
+            failure("k4", "k5"),
+            allowed(),
+            allowed(key="k6"),
+        ),
+    ),
+    Case(
+        "breaker: a success ends the pause of a whole host",
+        {},
+        (
+            failure(*_ALL_KEYS),
+            refused("breaker", key="k7"),
+            success(),
+            allowed(key="k7"),
+        ),
+    ),
+    Case(
+        "breaker: it stays open for its pause and then lets exactly one job through",
+        {},
+        (
+            failure(),
+            advance(PAUSE - A_MOMENT),
+            refused("breaker"),
+            advance(A_MOMENT),
+            buy(),
+            refused("breaker"),
+            refused("breaker"),
+        ),
+    ),
+    Case(
+        "breaker: the one job closes it when it succeeds",
+        {},
+        (
+            failure(),
+            advance(PAUSE),
+            buy(),
+            success(),
+            buy(times=5),
+            failure("k1"),
+            allowed(),
+        ),
+    ),
+    Case(
+        "breaker: the one job opens it for a whole pause when it fails",
+        {},
+        (
+            failure(),
+            advance(PAUSE),
+            buy(),
+            advance(PAUSE / 2),
+            failure("k1"),
+            advance(PAUSE - A_MOMENT),
+            refused("breaker"),
+            advance(A_MOMENT),
+            allowed(),
+        ),
+    ),
+    Case(
+        "breaker: the one job that was not bought after all leaves its turn to another",
+        {},
+        (
+            failure(),
+            advance(PAUSE),
+            buy("cancelled"),
+            refused("breaker"),
+            cancel("cancelled"),
+            buy(),
+            refused("breaker"),
+        ),
+    ),
+    Case(
+        "breaker: a cancelled job does not shorten a pause that a late failure has begun",
+        {},
+        (
+            failure(),
+            advance(PAUSE),
+            buy("cancelled"),
+            advance(A_MOMENT),
+            failure("k1"),
+            cancel("cancelled"),
+            refused("breaker"),
+        ),
+    ),
+    Case(
+        "breaker: the one job whose outcome never comes is followed by another after a pause",
+        {},
+        (
+            failure(),
+            advance(PAUSE),
+            buy(),
+            refused("breaker"),
+            advance(PAUSE),
+            buy(),
+            refused("breaker"),
+        ),
+    ),
+    Case(
+        "refused: five refusals in a row pause buying on all hosts, and then it goes on",
+        {},
+        (
+            refusals(4),
+            allowed(),
+            refusals(1),
+            refused("refused"),
+            refused("refused", host="b.example"),
+            advance(PAUSE - A_MOMENT),
+            refused("refused"),
+            advance(A_MOMENT),
+            allowed(),
+            refusals(4),
+            allowed(),
+            refusals(1),
+            refused("refused"),
+        ),
+    ),
+    Case(
+        "refused: a create call that was accepted ends the row of refusals",
+        {},
+        (
+            refusals(4),
+            accepted(),
+            refusals(4),
+            accepted(),
+            refusals(4),
+            allowed(),
+        ),
+    ),
+    Case(
+        "account: nothing is bought once it is closed",
+        {},
+        (
+            closed("the balance is empty"),
+            refused("account"),
+            refused("account", host="b.example"),
+        ),
+    ),
+]

@@ -1,0 +1,61 @@
+"""Whole crawls that want many tokens at once: how many calls the service gets, and what closing makes of them."""
+
+from __future__ import annotations
+
+import asyncio
+
+import scrapy
+from scrapy.utils.asyncio import sleep
+
+from scrapy_omocaptcha import Challenge, solve
+from scrapy_omocaptcha.buying.account import CALLS_AT_ONCE
+from scrapy_omocaptcha.testing import OmoCaptchaService
+from tests.helpers.crawling import RecordingSpider
+from tests.helpers.simultaneous import SimultaneousService
+
+CROWD = CALLS_AT_ONCE + 40
+MANY = {"OMOCAPTCHA_CONCURRENT_JOBS": 100_000, "OMOCAPTCHA_MAX_COST": 0}
+WIDE = {"CONCURRENT_REQUESTS": CROWD, "CONCURRENT_REQUESTS_PER_DOMAIN": CROWD, "ROBOTSTXT_OBEY": False}
+CHALLENGE = Challenge("https://shop.example/gate", "6LtestOnly" + "a" * 30)
+WISH = {"sitekey": CHALLENGE.sitekey, "page": CHALLENGE.url, "put": "header:X-Token"}
+
+
+class Buyer(scrapy.Spider):
+    """Buys a crowd of tokens at once."""
+
+    name = "buyer"
+
+    async def start(self):
+        buying = [solve(CHALLENGE, crawler=self.crawler) for _ in range(CROWD)]
+        self.tokens = await asyncio.gather(*buying)
+        for request in ():
+            yield request
+
+
+class Closing(RecordingSpider):
+    """Has a crowd of requests want tokens, and closes when the service has all the calls that it gets."""
+
+    async def start(self):
+        for url in self.urls:
+            yield scrapy.Request(url, errback=self.failed, meta={"omocaptcha": WISH}, dont_filter=True)
+        while len(self.service.calls) < CALLS_AT_ONCE:
+            await sleep(0.01)
+        await self.crawler.engine.close_spider_async(reason="enough")
+
+
+def test_a_crowd_of_jobs_opens_a_bounded_number_of_connections_and_each_gets_its_token(crawl):
+    with SimultaneousService(CALLS_AT_ONCE) as service:
+        left = crawl(Buyer, {**service.settings, **MANY})
+        assert len(service.connections) == CALLS_AT_ONCE
+        assert len({token.value for token in left.spider.tokens}) == len(service.jobs) == CROWD
+    assert left.bugs == []
+
+
+def test_a_crawl_that_closes_counts_the_calls_that_were_on_their_way_as_bought_and_no_others(crawl):
+    with OmoCaptchaService(api_version=2) as service:
+        service.fault("createTask", "hang", times=CROWD)
+        left = crawl(Closing, {**service.settings, **MANY, **WIDE}, service=service, urls=[CHALLENGE.url] * CROWD)
+        assert len(service.calls) == CALLS_AT_ONCE
+    assert left.count("jobs/created") == left.count("api/calls") == CALLS_AT_ONCE
+    assert left.stats["scheduler/enqueued"] == 2 * CROWD, "each is there on resume"
+    assert left.bugs == []

@@ -39,23 +39,17 @@ local function delete_job(id)
     redis.call('HDEL', jobs, id)
 end
 
--- Sum the last 24 hours. They are counted in steps, so up to one step more is included.
+-- Sum the last 24 hours and delete what is older. Time is counted in steps, so up to one step more is included.
 local function spent_in_a_day()
     local spent, steps = 0, redis.call('HGETALL', day)
     for i = 1, #steps, 2 do
         if (tonumber(steps[i]) + 1) * STEP > now - DAY then
             spent = spent + steps[i + 1]
+        else
+            redis.call('HDEL', day, steps[i])
         end
     end
     return spent
-end
-
-local function delete_older_steps()
-    for _, step in ipairs(redis.call('HKEYS', day)) do
-        if (tonumber(step) + 1) * STEP <= now - DAY then
-            redis.call('HDEL', day, step)
-        end
-    end
 end
 
 -- Add a job to all counts (sign 1), or take it off again (sign -1).
@@ -81,22 +75,19 @@ local function begin_trial(job)
     end
 end
 
-local function cancel_trial(job)
+local function cancel(id)
+    local job = get_job(id)
+    if not job then
+        return
+    end
+    count(job, -1)
     for circuit, before in pairs(job.trials) do
         -- A later failure has begun a pause of its own, and a success has ended it.
         if redis.call('HGET', job.breaker, circuit) == digits(job.trial_until) then
             redis.call('HSET', job.breaker, circuit, before)
         end
     end
-end
-
-local function cancel(id)
-    local job = get_job(id)
-    if job then
-        count(job, -1)
-        cancel_trial(job)
-        delete_job(id)
-    end
+    delete_job(id)
 end
 
 local function new_job()
@@ -124,20 +115,21 @@ end
 
 -- Return the limit that is reached, and its figure or a message; return nothing if a job may be bought.
 local function reached_limit()
-    local bought, spent = get_number(crawl, 'jobs'), get_number(crawl, 'spent')
+    local bought, bought_for_host = get_number(crawl, 'jobs'), get_number(hosts, args.host)
+    local spent, spent_today = get_number(crawl, 'spent'), spent_in_a_day()
     local after, spendable = spent + args.cost, redis.call('HGET', crawl, 'spendable')
     if now < get_number(crawl, 'account_closed_until') then
         return 'account', redis.call('HGET', crawl, 'account_closed')
     elseif args.max_jobs > 0 and bought >= args.max_jobs then
         return 'max_jobs', bought
-    elseif args.max_jobs_per_host > 0 and get_number(hosts, args.host) >= args.max_jobs_per_host then
-        return 'max_jobs_per_host', get_number(hosts, args.host)
+    elseif args.max_jobs_per_host > 0 and bought_for_host >= args.max_jobs_per_host then
+        return 'max_jobs_per_host', bought_for_host
     elseif args.max_cost > 0 and after > args.max_cost then
         return 'max_cost', spent
     elseif args.keeps_balance and spendable and after > tonumber(spendable) then
         return 'min_balance', spent
-    elseif args.max_cost_per_day > 0 and spent_in_a_day() + args.cost > args.max_cost_per_day then
-        return 'max_cost_per_day', spent_in_a_day()
+    elseif args.max_cost_per_day > 0 and spent_today + args.cost > args.max_cost_per_day then
+        return 'max_cost_per_day', spent_today
     elseif now < get_number(crawl, 'paused_until') then
         return 'refused', 0
     elseif now < math.max(get_number(breaker, 'open_until'), get_number(breaker, 'open_until:' .. args.sitekey)) then
@@ -162,7 +154,6 @@ function commands.reserve()
     end
     local job = new_job()
     count(job, 1)
-    delete_older_steps()
     begin_trial(job)
     keep_job(args.job, job, args.lease)
 end

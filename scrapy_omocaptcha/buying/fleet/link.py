@@ -145,8 +145,7 @@ class FleetLink:
             reply = await self._run(message)
         except ScriptFailed as error:
             logger.error("OMOcaptcha: the Redis of OMOCAPTCHA_REDIS_URL cannot run %s: %s", message.command, error)
-            _reply(message, error)
-            return True
+            reply = error
         except RedisUnavailable as error:
             self._mark_unavailable(error)
             return False

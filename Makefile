@@ -58,7 +58,7 @@ package: $(VENV)/dev   ## wheel and source distribution, in dist/; pass the test
 	cd build/away && ../../.venv-package/bin/python -m pytest $(SUITE) $(ARGS)
 
 fuzz: $(VENV)/test   ## try many new inputs on all that reads what others have written; EXAMPLES=5000 for each property
-	OMOCAPTCHA_FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -k "not bounded_time" $(ARGS) \
+	OMOCAPTCHA_FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest $(ARGS) \
 	  tests/unit/test_fuzz.py tests/unit/detection/test_hostile_pages.py
 
 chaos: $(VENV)/test   ## five minutes of crawls in which everything goes wrong; ARGS="--seed 7 --requests 20000"

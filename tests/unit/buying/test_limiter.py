@@ -1,4 +1,4 @@
-"""Calls to the service take turns: how many there are at once, who goes first, and what one that waits is worth."""
+"""The limiter: how many are let through at once, who goes first, and what that means for API calls."""
 
 from __future__ import annotations
 

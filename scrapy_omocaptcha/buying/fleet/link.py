@@ -78,7 +78,7 @@ class FleetLink:
 
     @property
     def unavailable_for(self) -> float:
-        """Seconds since Redis was first found to be unavailable; 0 while it is available."""
+        """Return the seconds since Redis was found to be unavailable, or 0 while it is available."""
         return 0.0 if self._unavailable_since is None else self._clock() - self._unavailable_since
 
     async def call(self, command: str, arguments: Arguments) -> Any:

@@ -1,4 +1,4 @@
-"""The house's rules, read from the source: which file may import which, and what is spelled in one file alone."""
+"""The architecture, read from the source: which folder may import which, and what is named in one folder only."""
 
 from __future__ import annotations
 
@@ -8,49 +8,39 @@ from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
-import pytest
-
 import scrapy_omocaptcha
 
 PACKAGE = Path(scrapy_omocaptcha.__file__).parent
 
 ORDER = """
-    __init__ command
-    verbs.*
-    explain
+    __init__ commands
     addon
     middleware
-    beforehand ending progress
     walls
-    held passage
-    look
-    means
-    handover policy telling
-    solver
-    account fleet
-    engine put
-    submission
-    limits referrer
-    api.* checkup detection.* fleet_link
-    astray clearance errors forms ledger redis_script report.* settings testing.* verdict
-    addresses around asked breaker challenge controls estimate formdata journal masking neighbours polling
-    secret setting_values signals stats terminal turns
+    reporting
+    buying
+    engine
+    detection
+    forms
+    settings
+    errors signals testing urls
+    challenge
 """
-"""Who imports whom: a module those of the lines below its own, no others. ``api.*`` is a package, whose modules import
-each other as they like, but not in a circle. A new module goes as far down as it can."""
+"""The folders and single modules of the package, from the top: each may import those on the lines below its own."""
+MAX_ENTRIES = 17
+MAX_FLOORS = 10
 
-SETTINGS = "settings"
-ENGINE = "engine"
-PURE = ("detection.*", "verdict", "submission", "polling")
-"""What knows neither network nor settings nor Scrapy's engine, itself or by what it imports."""
-NETWORK = {"aiohttp", "asyncio", "http", "requests", "scrapy.core", "scrapy.crawler", "socket", "treq", "twisted"}
-# Whoever uses the offline service is handed settings for a crawl: it is not part of what reads them.
-HANDS_SETTINGS_OUT = "testing.service"
+PURE = ("detection", "forms", "walls.reasons", "buying.polling")
+"""These know neither the network nor settings nor Scrapy's engine, themselves or through what they import."""
+IMPURE = ("settings", "engine", "buying.api")
+NETWORK = ("aiohttp", "asyncio", "http", "requests", "scrapy.core", "scrapy.crawler", "socket", "treq", "twisted")
+GIVES_SETTINGS = "testing.service"
+"""The offline service gives tests the settings for a crawl."""
 
 
 @cache
 def trees():
-    """The syntax tree of each module, under its name in the package."""
+    """Return the syntax tree of each module, by its name in the package."""
     found = {}
     for path in PACKAGE.rglob("*.py"):
         name = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
@@ -59,7 +49,7 @@ def trees():
 
 
 def full_names(tree):
-    """What a module imports, ``package.module`` or ``package.name``: for the type checker or in a function, too."""
+    """Yield what a module imports, as ``package.module`` or ``package.name``, also in functions and for types only."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -70,7 +60,7 @@ def full_names(tree):
 
 @cache
 def imports(module):
-    """The modules of ours that a module of ours imports."""
+    """Return the modules of the package that a module of it imports."""
     found = set()
     for name in full_names(trees()[module]):
         top, _, inner = name.partition(".")
@@ -80,58 +70,75 @@ def imports(module):
     return found - {module}
 
 
-def belongs(module, entry):
-    package = entry.removesuffix(".*")
-    return module == entry or (entry != package and (module == package or module.startswith(f"{package}.")))
+def within(module, folders):
+    return any(f"{module}.".startswith(f"{folder}.") for folder in folders)
 
 
-def place(module):
-    """The line of ``ORDER`` that a module stands in, and its entry there."""
-    found = [
-        (number, entry)
-        for number, line in enumerate(ORDER.strip().splitlines())
-        for entry in line.split()
-        if belongs(module, entry)
+def entry(module):
+    """Return the folder at the top of the package in which a module is, or the module at the top that it is."""
+    return module.partition(".")[0]
+
+
+def imports_between_entries():
+    return [(module, other) for module in trees() for other in imports(module) if entry(module) != entry(other)]
+
+
+def test_every_entry_of_the_package_stands_in_the_order():
+    assert sorted(ORDER.split()) == sorted({entry(module) for module in trees()})
+
+
+def test_imports_between_folders_run_downwards_only():
+    line = {name: number for number, names in enumerate(ORDER.strip().splitlines()) for name in names.split()}
+    upwards = [
+        f"{module} imports {other}"
+        for module, other in imports_between_entries()
+        if line[entry(other)] <= line[entry(module)]
     ]
-    assert len(found) == 1, f"{module} must stand in ORDER once: it says who may import it"
-    return found[0]
+    assert upwards == []
 
 
-@pytest.mark.parametrize("module", sorted(trees()))
-def test_imports_run_downwards_only(module):
-    line, entry = place(module)
-    for other in sorted(imports(module)):
-        below, its_entry = place(other)
-        assert below > line or its_entry == entry, f"{module} imports {other}, which is not below it in the house"
-
-
-def test_nothing_is_in_the_order_that_is_not_there():
-    for entry in ORDER.split():
-        assert any(belongs(module, entry) for module in trees()), entry
-
-
-def test_imports_run_in_no_circle():
+def test_no_imports_run_in_a_circle():
+    # Raises CycleError, which names the modules.
     assert set(TopologicalSorter({module: imports(module) for module in trees()}).static_order()) == set(trees())
 
 
-@pytest.mark.parametrize("module", sorted(name for name in trees() if any(belongs(name, entry) for entry in PURE)))
-def test_what_is_pure_knows_neither_network_nor_settings_nor_engine(module):
-    reached, front = set(), {module}
-    while front:
-        reached |= front
-        front = {name for each in front for name in imports(each)} - reached
-    assert not reached & {SETTINGS, ENGINE}
-    assert not [name for name in reached if name == "api" or name.startswith("api.")]
-    names = {name for each in reached for name in full_names(trees()[each])}
-    assert not [name for name in names if any(f"{name}.".startswith(f"{root}.") for root in NETWORK)]
+def test_the_test_service_imports_nothing_of_the_package_but_the_values_that_travel():
+    used = {other for module, other in imports_between_entries() if entry(module) == "testing"}
+    assert used == {"challenge"}
 
 
-def private(name):
+def test_the_top_of_the_package_is_taken_in_at_a_glance():
+    visible = {path.name for path in PACKAGE.iterdir() if path.is_file() or any(path.rglob("*.py"))}
+    assert len(visible) <= MAX_ENTRIES, visible
+
+
+def test_the_package_has_few_floors():
+    below = {entry(module): set() for module in trees()}
+    for module, other in imports_between_entries():
+        below[entry(module)].add(entry(other))
+    floors = {}
+    for name in TopologicalSorter(below).static_order():
+        floors[name] = 1 + max((floors[other] for other in below[name]), default=0)
+    assert max(floors.values()) <= MAX_FLOORS, floors
+
+
+def test_what_is_pure_knows_neither_network_nor_settings_nor_engine():
+    for module in filter(lambda module: within(module, PURE), trees()):
+        reached, front = set(), {module}
+        while front:
+            reached |= front
+            front = {name for each in front for name in imports(each)} - reached
+        assert [name for name in reached if within(name, IMPURE)] == [], module
+        names = {name for each in reached for name in full_names(trees()[each])}
+        assert [name for name in names if within(name, NETWORK)] == [], module
+
+
+def is_private(name):
     return re.match("_(?!_)", name) and name != "_replace"  # a public method of named tuples
 
 
 def taken_from_others(tree):
-    """The private names that a module takes from anything but ``self`` and ``cls``."""
+    """Yield the private names that a module takes from anything but ``self`` and ``cls``."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute):
             names = [] if isinstance(node.value, ast.Name) and node.value.id in ("self", "cls") else [node.attr]
@@ -141,10 +148,11 @@ def taken_from_others(tree):
             names = [part for alias in node.names for part in alias.name.split(".")]
         else:
             continue
-        yield from filter(private, names)
+        yield from filter(is_private, names)
 
 
 def defined_in(tree):
+    """Yield the names that a module defines."""
     for node in ast.walk(tree):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             yield node.name
@@ -154,19 +162,31 @@ def defined_in(tree):
             yield node.attr
 
 
-@pytest.mark.parametrize("module", sorted(set(trees()) - {ENGINE}))
-def test_private_names_of_scrapy_and_of_each_other_are_used_in_no_other_module_than_engine(module):
-    tree = trees()[module]
-    assert not set(taken_from_others(tree)) - set(defined_in(tree))
+def test_private_names_of_scrapy_and_of_other_modules_are_used_in_engine_only():
+    used = {
+        module: set(taken_from_others(tree)) - set(defined_in(tree))
+        for module, tree in trees().items()
+        if not within(module, ["engine"])
+    }
+    assert {module: names for module, names in used.items() if names} == {}
 
 
 def test_the_private_names_of_scrapy_that_engine_uses_are_few_and_known():
-    # Each has a contract test in test_engine.py.
-    assert set(taken_from_others(trees()[ENGINE])) == {"_get_slot", "_set_url", "_slot", "_starting"}
+    # Each has a contract test in tests/crawl/test_engine.py.
+    engine = {module: tree for module, tree in trees().items() if within(module, ["engine"])}
+    used = set().union(*(set(taken_from_others(tree)) - set(defined_in(tree)) for tree in engine.values()))
+    assert used == {"_get_slot", "_set_url", "_slot", "_starting"}
 
 
-@pytest.mark.parametrize("module", sorted(set(trees()) - {SETTINGS, HANDS_SETTINGS_OUT}))
-def test_the_names_of_settings_are_spelled_in_no_other_module_than_settings(module):
+def test_the_names_of_settings_are_spelled_in_settings_only():
     # A text that tells somebody which setting to change is more than the name alone.
-    words = [node.value for node in ast.walk(trees()[module]) if isinstance(node, ast.Constant)]
-    assert not [word for word in words if isinstance(word, str) and re.fullmatch(r"OMOCAPTCHA_\w+", word)]
+    spelled = {
+        module: [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and is_setting(node.value)]
+        for module, tree in trees().items()
+        if not within(module, ["settings", GIVES_SETTINGS])
+    }
+    assert {module: names for module, names in spelled.items() if names} == {}
+
+
+def is_setting(value):
+    return isinstance(value, str) and re.fullmatch(r"OMOCAPTCHA_\w+", value)

@@ -84,9 +84,8 @@ newest-versions:   ## pass the tests with the newest versions of everything, ins
 foreign-clients: .venv-foreign/foreign-clients   ## clients that other people wrote solve jobs at our offline service
 	.venv-foreign/bin/python -m pytest tests/service/test_foreign_clients.py $(ARGS)
 
-bench: .venv-bench/others   ## the same work side by side with what others use, 25 minutes; ARGS="walls" for a part of it
+bench: .venv-bench/others   ## the same work side by side with what others use, half an hour; ARGS="walls" for a part of it
 	.venv-bench/bin/python -m benchmarks $(ARGS) --json docs/benchmarks.json
-	.venv-bench/bin/python -m benchmarks.page docs/benchmarks.json docs/benchmarks.rst
 
 hooks: $(VENV)/dev   ## have git run the quick checks before each commit
 	$(BIN)/pre-commit install

@@ -1,47 +1,85 @@
-"""The same work, side by side with what others use: ``make bench``, or ``python -m benchmarks``.
+"""Measure this project side by side with what others use.
 
-Prints tables and, with ``--json FILE``, writes them; ``python -m benchmarks.page`` makes a page of docs of that file.
-Machines are noisy: compare what stands in one table, and ratios rather than numbers.
+Prints tables of figures. Machines are noisy: compare figures within one table, and ratios rather than numbers.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import platform
 import time
 from collections.abc import Sequence
 from datetime import date
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
-from benchmarks import crowds, findings, presence, questions, walls
-from benchmarks.machine import machine, versions
+from benchmarks import detection, fleets, polling, presence, scale, walls
+from benchmarks.tables import Table, page
 
-PARTS = {"walls": walls, "questions": questions, "findings": findings, "presence": presence, "crowds": crowds}
+PARTS: dict[str, Any] = {
+    "walls": walls,
+    "polling": polling,
+    "detection": detection,
+    "presence": presence,
+    "scale": scale,
+    "fleets": fleets,
+}
+PACKAGES = ("scrapy-omocaptcha", "scrapy", "twisted", "treq", "aiohttp", "lxml")
+PEERS = ("anticaptchaofficial", "capmonstercloudclient", "scrapyx-mw")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--short", action="store_true", help="see that it runs: figures mean nothing then")
-    parser.add_argument("--repeats", type=int, help="crawls that a median is taken of, where that is a choice")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="keep the tables here; other parts in it stay")
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"only these of {', '.join(PARTS)}")
+    parser.add_argument("--short", action="store_true", help="only check that everything runs; ignore the figures")
+    parser.add_argument("--json", type=Path, metavar="FILE.json", help="keep the tables there, and a page in FILE.rst")
+    parser.add_argument("--page-only", action="store_true", help="measure nothing; make the page of FILE.json again")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"any of {', '.join(PARTS)}; default: all")
     options = parser.parse_args(arguments)
-    found = {}
-    for name in options.parts or PARTS:
-        part, since = PARTS[name], time.monotonic()
-        scale = part.SHORT if options.short else part.Scale()
-        if options.repeats and hasattr(scale, "repeats"):
-            scale = type(scale)(**{**vars(scale), "repeats": options.repeats})
-        found[name] = []
-        for table in part.tables(scale):
-            print(f"{table}\n", flush=True)
-            found[name].append(table.to_json())
-        print(f"({name}: {time.monotonic() - since:.0f} s)\n", flush=True)
+    if unknown := set(options.parts) - PARTS.keys():
+        parser.error(f"no such part: {', '.join(sorted(unknown))}")
+    if options.page_only and options.json is None:
+        parser.error("--page-only needs --json")
+    if not options.page_only:
+        measured = {name: _measure(name, options.short) for name in options.parts or PARTS}
+        if options.json:
+            _keep(measured, options.json)
     if options.json:
-        kept = json.loads(options.json.read_text(encoding="utf-8"))["parts"] if options.json.exists() else {}
-        parts = {name: {**kept, **found}[name] for name in PARTS if name in found or name in kept}
-        told = {"date": date.today().isoformat(), "machine": machine(), "versions": versions(), "parts": parts}
-        options.json.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        lines = page(json.loads(options.json.read_text(encoding="utf-8")))
+        options.json.with_suffix(".rst").write_text("\n".join(lines), encoding="utf-8")
+
+
+def _measure(name: str, short: bool) -> list[Table]:
+    part, start, tables = PARTS[name], time.monotonic(), []
+    for table in part.tables(part.SHORT if short else part.Scale()):
+        print(f"{table}\n", flush=True)
+        tables.append(table)
+    print(f"({name}: {time.monotonic() - start:.0f} s)\n", flush=True)
+    return tables
+
+
+def _keep(measured: dict[str, list[Table]], file: Path) -> None:
+    """Write the tables into ``file``; other parts that it holds stay."""
+    kept = json.loads(file.read_text(encoding="utf-8"))["parts"] if file.exists() else {}
+    kept |= {name: [table.to_json() for table in tables] for name, tables in measured.items()}
+    results = {
+        "date": date.today().isoformat(),
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "versions": {"Python": platform.python_version()}
+        | {name: _version(name) for name in PACKAGES + PEERS}
+        | {"is-antibot (npm)": detection.is_antibot_version()},
+        "parts": {name: kept[name] for name in PARTS if name in kept},
+    }
+    file.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
 
 
 if __name__ == "__main__":

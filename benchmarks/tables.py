@@ -1,6 +1,6 @@
-"""What a benchmark hands back: tables of figures, which can be printed, kept as JSON and set into a page.
+"""Tables of figures that can be printed, kept as JSON and set into a page of the documentation.
 
-Who is ahead in a column is worked out here, so that no table can keep quiet about it. Nothing here measures anything.
+A table itself finds the peers that are ahead of this project in a column, so that none can leave them out.
 """
 
 from __future__ import annotations
@@ -15,12 +15,15 @@ Cell = str | float | None
 OURS = "scrapy-omocaptcha"
 """The first cell of our rows begins with it."""
 NOTICEABLE = 0.03
-"""A lead of less than this share is noise."""
+"""A smaller share than this is noise."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """One figure of each row."""
+    """A figure that every row has.
+
+    :param better: whether less or more of it is better; None: neither.
+    """
 
     name: str
     format: str = ".1f"
@@ -31,8 +34,8 @@ class Column:
             return "-"
         return cell if isinstance(cell, str) else format(cell, self.format)
 
-    def leads(self, cell: Cell, ours: Cell) -> bool:
-        """``cell`` is noticeably better than ours."""
+    def is_better(self, cell: Cell, ours: Cell) -> bool:
+        """Return whether ``cell`` is noticeably better than our cell."""
         if self.better is None or not isinstance(cell, (int, float)) or not isinstance(ours, (int, float)):
             return False
         lead = ours - cell if self.better == "less" else cell - ours
@@ -41,19 +44,22 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """:param rows: the name of what was measured, then a cell for each column; None where there is no figure."""
+    """The figures of one measurement.
+
+    :param about: what was done, in a few sentences.
+    :param rows: the name of what was measured, then a cell for each column; None where there is no figure.
+    :param notes: sentences that explain single rows.
+    :param reasons: why a peer may be ahead, by the name of the column.
+    :param baselines: the names of rows that are not peers.
+    """
 
     title: str
     about: str
-    """What was done, in a few sentences."""
     columns: Sequence[Column]
     rows: Sequence[Sequence[Cell]]
     notes: Sequence[str] = ()
-    """What a contender could not do, and why a row is as it is."""
     reasons: Mapping[str, str] = field(default_factory=dict)
-    """By the name of a column: why a peer may be ahead in it."""
     baselines: Sequence[str] = ()
-    """Rows that are no peers: what is measured against."""
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Table:
@@ -63,42 +69,65 @@ class Table:
         return asdict(self)
 
     def texts(self) -> list[list[str]]:
-        """Every cell as it is shown, the head first."""
-        head = ["", *(column.name for column in self.columns)]
-        return [
-            head,
-            *(
-                [str(name), *(column.text(cell) for column, cell in zip(self.columns, cells, strict=True))]
-                for name, *cells in self.rows
-            ),
+        """Return every cell as it is shown, beginning with the row of column names."""
+        rows = [
+            [str(name), *(column.text(cell) for column, cell in zip(self.columns, cells, strict=True))]
+            for name, *cells in self.rows
         ]
+        return [["", *(column.name for column in self.columns)], *rows]
 
-    def ahead(self) -> Iterator[str]:
-        """A sentence for each column in which somebody is ahead of us, with the reason."""
+    def peers_ahead(self) -> Iterator[str]:
+        """Yield a sentence for each column in which a peer is ahead of our first row."""
         ours = next((row for row in self.rows if str(row[0]).startswith(OURS)), None)
         if ours is None:
             return
+        peers = [row for row in self.rows if not str(row[0]).startswith(OURS) and row[0] not in self.baselines]
         for number, column in enumerate(self.columns, 1):
-            leaders = [str(row[0]) for row in self._peers() if column.leads(row[number], ours[number])]
-            if leaders:
+            ahead = [str(row[0]) for row in peers if column.is_better(row[number], ours[number])]
+            if ahead:
                 reason = self.reasons.get(column.name, "The reason is not known yet.")
-                yield f"Ahead of this project in “{column.name}”: {', '.join(leaders)}. {reason}"
-
-    def _peers(self) -> Iterator[Sequence[Cell]]:
-        return (row for row in self.rows if not str(row[0]).startswith(OURS) and row[0] not in self.baselines)
+                yield f"Ahead of this project in “{column.name}”: {', '.join(ahead)}. {reason}"
 
     def __str__(self) -> str:
         texts = self.texts()
         widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
         lines = [
-            "  ".join(
-                [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
-            )
-            for row in texts
+            "  ".join([name.ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(cells, widths[1:], strict=True))])
+            for name, *cells in texts
         ]
-        return "\n".join([self.title, *(f"  {line}" for line in [*lines, *self.notes, *self.ahead()])])
+        return "\n  ".join([self.title, self.about, *lines, *self.notes, *self.peers_ahead()])
 
 
 def medians(runs: Iterable[Sequence[float]]) -> list[float]:
-    """The median of each column."""
+    """Return the median of each column."""
     return [median(column) for column in zip(*runs, strict=True)]
+
+
+# -- the page of the documentation -----------------------------------------------------------------------------------
+
+INTRODUCTION = """\
+These benchmarks run the same work with this project and with what others use, in one run, against the same offline
+service, the same walls and the same pages. ``make bench`` runs them again, in an environment that has the other
+packages too, and makes this page of the results. Compare figures within one table, and ratios rather than numbers:
+machines are noisy. If a peer is ahead of this project by more than 3 %, a sentence below the table says so, and why."""
+
+
+def page(results: dict[str, Any]) -> Iterator[str]:
+    """Yield the lines of the page, in reStructuredText."""
+    yield ".. Made by ``python -m benchmarks --json docs/benchmarks.json --page-only``. Changes to this file are lost."
+    yield ""
+    yield from ("Benchmarks", "==========", "", INTRODUCTION, "")
+    versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
+    yield from (f"Measured on {results['date']}, on {results['machine']}, with {versions}.", "")
+    for tables in results["parts"].values():
+        for table in map(Table.from_json, tables):
+            yield from _section(table)
+
+
+def _section(table: Table) -> Iterator[str]:
+    yield from (table.title, "-" * len(table.title), "", table.about, "")
+    yield from (".. list-table::", "   :header-rows: 1", "")
+    for row in table.texts():
+        for number, cell in enumerate(row):
+            yield f"   {'  ' if number else '* '}- {cell}".rstrip()
+    yield from ("", *(f"- {note}" for note in [*table.notes, *table.peers_ahead()]), "")

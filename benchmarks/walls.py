@@ -1,7 +1,7 @@
-"""A crawl of two hosts, one of them behind walls: this project beside what people write and install today.
+"""Crawl a walled host and a free one: this project beside what people write and install today.
 
-All contenders meet the same service, the same sites and the same seed of solve times. Time is scaled: solve times,
-the naps of the clients and the age of tokens run ``speed`` times as fast, Scrapy and the sites do not.
+All contenders use the same service, sites and solve times. Solve times, the sleeps of clients and the age of tokens run
+``speed`` times as fast as real time; Scrapy and the sites do not.
 """
 
 from __future__ import annotations
@@ -9,22 +9,36 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
 
-from scrapy.utils.misc import load_object
-
-from benchmarks.clients import KEY, installed
-from benchmarks.crawls import NO_WALL, OTHER, WALLED, Aside, Crawl
-from benchmarks.tables import OURS, Column, Table, medians
+from benchmarks.clients import KEY, is_installed
+from benchmarks.contenders import BASELINE, CONTENDERS, Contender
+from benchmarks.crawls import Served, ServerProcess, crawl
+from benchmarks.tables import Column, Table, medians
 from scrapy_omocaptcha.testing import OmoCaptchaService, Wall, WalledSite
-
-if TYPE_CHECKING:
-    from multiprocessing.connection import Connection
 
 SOLVE_SECONDS = (5.0, 30.0)
 PAGE_SECONDS = 0.1
-"""What a page of either site takes, walls aside, so that places are short rather than CPU."""
+"""How long a page takes, so that download slots are scarce rather than CPU."""
+NO_WALL = Wall(free_pages=10**9)
+WALLS = {
+    "session": "Crawl beside a session wall: one token opens all pages",
+    "per_page": "Crawl beside a wall on each page: every page needs its own token",
+}
+COLUMNS = (
+    Column("seconds", better="less"),
+    Column("ratio to no wall", ".2f", better="less"),
+    Column("pages/s of the free host while solving", better="more"),
+    Column("jobs", ".0f", better="less"),
+    Column("tokens rejected", ".0f", better="less"),
+    Column("pages received", ".0f", better="more"),
+)
+COMMON_NOTE = (
+    "None of the peers limits costs, holds the other requests of a session while one is solved, or stops waiting when "
+    "the crawl closes."
+)
+REASONS = {"jobs": "It buys fewer because it does not receive all pages.", "ratio to no wall": "As for “seconds”."}
 
 
 @dataclass(frozen=True)
@@ -38,158 +52,79 @@ class Scale:
 SHORT = Scale(repeats=1, speed=100.0, pages=20, walled_pages=4)
 
 
-class Contender(NamedTuple):
-    name: str
-    package: str
-    """Must be installed for it to run."""
-    module: str
-    """Has its ``SETTINGS``."""
-    spider: str = "benchmarks.beside.Beside"
-    notes: tuple[str, ...] = ()
+def tables(scale: Scale) -> Iterator[Table]:
+    for wall, title in WALLS.items():
+        yield _table(wall, title, scale)
 
 
-UNDISTURBED = "no wall, no add-on"
-CONTENDERS = (
-    Contender(OURS, "scrapy_omocaptcha", "benchmarks.contenders.ours"),
-    Contender(
-        "anticaptchaofficial, blocking",
-        "anticaptchaofficial",
-        "benchmarks.contenders.blocking",
-        notes=("It stops the whole crawl, log and signals included, for as long as each job takes.",),
-    ),
-    Contender(
-        "anticaptchaofficial, deferToThread",
-        "anticaptchaofficial",
-        "benchmarks.contenders.threads",
-        notes=("Ten jobs at once, the size of Twisted's pool of threads, which Scrapy also resolves host names with.",),
-    ),
-    Contender("capmonstercloudclient, awaited", "capmonstercloudclient", "benchmarks.contenders.awaiting"),
-    Contender(
-        "scrapyx-mw",
-        "scrapyx_mw",
-        "benchmarks.contenders.scrapyx",
-        "benchmarks.contenders.scrapyx.ScrapyxSpider",
-        notes=(
-            "It never looks at a page: the spider has to know the site key, to see that it is challenged, to set a "
-            "flag and to submit the form.",
-            "While the flag is set every request of the spider waits for the token, whatever its host.",
+def _table(wall: str, title: str, scale: Scale) -> Table:
+    contenders = [contender for contender in CONTENDERS if is_installed(contender.package)]
+    runs: dict[str, list[list[float]]] = {}
+    for _ in range(scale.repeats):
+        runs.setdefault(BASELINE.name, []).append(measure(NO_WALL, BASELINE, scale))
+        for contender in contenders:
+            runs.setdefault(contender.name, []).append(measure(wall, contender, scale))
+    figures = {name: medians(measured) for name, measured in runs.items()}
+    without = figures[BASELINE.name][0]
+    missing = [contender.name for contender in CONTENDERS if contender not in contenders]
+    return Table(
+        title=title,
+        about=(
+            f"{scale.pages} pages of a host, {scale.walled_pages} of them behind its wall, and {scale.pages} pages of "
+            f"a free host, with CONCURRENT_REQUESTS=16 and {PAGE_SECONDS:g} s a page. Jobs take {SOLVE_SECONDS[0]:g} "
+            f"to {SOLVE_SECONDS[1]:g} s; all waiting for the service runs {scale.speed:g} times as fast as real time. "
+            f"Medians of {scale.repeats}."
         ),
-    ),
-)
-COMMON_NOTES = (
-    "None of the others has a limit of cost, keeps requests of a session together, or ends waiting when the crawl is "
-    "closed.",
-)
-COLUMNS = (
-    Column("seconds", better="less"),
-    Column("of the undisturbed", ".2f", better="less"),
-    Column("free pages/s while solving", better="more"),
-    Column("jobs", ".0f", better="less"),
-    Column("tokens rejected", ".0f", better="less"),
-    Column("pages got", ".0f", better="more"),
-)
+        columns=COLUMNS,
+        rows=[[name, seconds, seconds / without, *rest] for name, (seconds, *rest) in figures.items()]
+        + [[f"{name} (not installed)", *[None] * len(COLUMNS)] for name in missing],
+        notes=[f"{contender.name}: {note}" for contender in contenders for note in contender.notes] + [COMMON_NOTE],
+        reasons=REASONS,
+        baselines=[BASELINE.name],
+    )
 
 
-REASONS = {"jobs": "It buys fewer because it does not get all pages.", "of the undisturbed": "As for “seconds”."}
+def measure(wall: Wall | str, contender: Contender, scale: Scale) -> list[float]:
+    """Return the figures of one crawl: those of :data:`COLUMNS` without the ratio."""
+    with ServerProcess(_serve, wall, scale.speed) as server:
+        pages = {"pages": scale.pages, "walled_pages": scale.walled_pages}
+        report = crawl(contender.spider, server, contender.settings, **pages)
+        jobs, rejected = server.seen()
+    return [report["seconds"], _rate_while_solving(report["free"], jobs), len(jobs), rejected, report["pages"]]
 
 
-class Two(Aside):
-    """The service, which speaks version 2, the walled host and the free one."""
-
-    def __init__(self, wall: Wall | str, speed: float) -> None:
-        super().__init__(_serve, wall, speed)
-
-
-def _serve(link: Connection, wall: Wall | str, speed: float) -> None:
-    dice = random.Random(9)
-    times = [dice.uniform(*SOLVE_SECONDS) for _ in range(1000)]
+@contextmanager
+def _serve(wall: Wall | str, speed: float) -> Iterator[Served]:
+    rng = random.Random(9)
     with (
         OmoCaptchaService(
-            api_version=2, api_token=KEY, clock=lambda: time.monotonic() * speed, solve_seconds=times
+            api_version=2,
+            api_token=KEY,
+            clock=lambda: time.monotonic() * speed,
+            solve_seconds=[rng.uniform(*SOLVE_SECONDS) for _ in range(1000)],
         ) as service,
-        WalledSite(service, wall, hosts=[WALLED], catalogue_pages=10**6, free_delay=PAGE_SECONDS) as walled,
-        WalledSite(service, hosts=[OTHER], free_delay=PAGE_SECONDS) as other,
+        WalledSite(service, wall, hosts=["127.0.0.2"], catalogue_pages=10**6, free_delay=PAGE_SECONDS) as walled,
+        WalledSite(service, hosts=["127.0.0.3"], free_delay=PAGE_SECONDS) as other,
     ):
-        told = {"walled": walled.url, "other": other.url, "sitekey": walled.sitekey}
-        link.send((told, {**service.settings, **_hurried(speed), "SERVICE": service.origin, "SPEED": speed}))
-        while True:
-            link.recv()
+
+        def seen() -> tuple[list[tuple[float, float]], int]:
             jobs = [(job.created_at / speed, (job.answered_at or job.ready_at) / speed) for job in service.jobs]
-            link.send({"jobs": jobs, "rejected": sum(walled.rejected.values())})
+            return jobs, sum(walled.rejected.values())
 
-
-def _hurried(speed: float) -> dict[str, float]:
-    """Our defaults, as fast as everything else here."""
-    defaults = {"POLL_INTERVAL": 2.0, "JOB_TIMEOUT": 180.0, "TOKEN_MAX_AGE": 110.0}
-    return {f"OMOCAPTCHA_{name}": seconds / speed for name, seconds in defaults.items()}
-
-
-def race(wall: Wall | str, contender: Contender, scale: Scale) -> list[float]:
-    """The figures of one crawl, in the order of the columns but for the second, which they are divided for."""
-    with Two(wall, scale.speed) as two:
-        settings = load_object(f"{contender.module}.SETTINGS")
-        spider = load_object(contender.spider)
-        crawl = Crawl(spider, two, {"ADDONS": {}, **settings}, pages=scale.pages, walled_pages=scale.walled_pages)
-        seen = crawl.reported()
-        crawl.end()
-        facts = two.facts()
-    rate = _rate_while_solving(seen["free"], facts["jobs"])
-    return [seen["seconds"], rate, len(facts["jobs"]), facts["rejected"], seen["got"]]
+        arguments = {"walled": walled.url, "other": other.url, "sitekey": walled.sitekey}
+        defaults = {"POLL_INTERVAL": 2.0, "JOB_TIMEOUT": 180.0, "TOKEN_MAX_AGE": 110.0}
+        scaled = {f"OMOCAPTCHA_{name}": seconds / speed for name, seconds in defaults.items()}
+        yield arguments, {**service.settings, **scaled, "SERVICE": service.origin, "SPEED": speed}, seen
 
 
 def _rate_while_solving(pages: Sequence[float], jobs: Sequence[tuple[float, float]]) -> float:
-    """Pages a second while a job is under way; what comes after the last page does not count."""
+    """Return pages a second while a job is running, up to the last page; without jobs, pages a second."""
     last = max(pages)
-    seconds = 0.0
-    found = 0
-    for start, end in _united((start, min(end, last)) for start, end in jobs if start < last):
-        seconds += end - start
-        found += sum(start <= page <= end for page in pages)
-    return found / seconds if seconds else len(pages) / (last - min(pages))
-
-
-def _united(spans: Iterator[tuple[float, float]]) -> Iterator[tuple[float, float]]:
-    start = end = float("-inf")
-    for next_start, next_end in sorted(spans):
-        if next_start > end:
-            if end > start:
-                yield start, end
-            start = next_start
-        end = max(end, next_end)
-    if end > start:
-        yield start, end
-
-
-def tables(scale: Scale) -> Iterator[Table]:
-    yield _table("session", "one wall around the session: a good token wins a cookie for all pages", scale)
-    yield _table("per_page", "a wall around each page: every page wants a token of its own", scale)
-
-
-def _table(wall: str, about: str, scale: Scale) -> Table:
-    there = [contender for contender in CONTENDERS if installed(contender.package)]
-    runs: dict[str, list[list[float]]] = {}
-    for _ in range(scale.repeats):
-        plain = Contender(UNDISTURBED, "scrapy", "benchmarks.contenders.nobody")
-        runs.setdefault(UNDISTURBED, []).append(race(NO_WALL, plain, scale))
-        for contender in there:
-            runs.setdefault(contender.name, []).append(race(wall, contender, scale))
-    undisturbed = medians(runs[UNDISTURBED])[0]
-    rows = []
-    for name, found in runs.items():
-        seconds, *rest = medians(found)
-        rows.append([name, seconds, seconds / undisturbed, *rest])
-    missing = [contender.name for contender in CONTENDERS if contender not in there]
-    rows += [[f"{name} (not installed)", *[None] * len(COLUMNS)] for name in missing]
-    return Table(
-        title=f"A crawl beside walls: {about}",
-        about=(
-            f"{scale.pages} pages of a host, {scale.walled_pages} of them behind its wall, and {scale.pages} of a free "
-            f"one, CONCURRENT_REQUESTS=16, {PAGE_SECONDS:g} s a page; jobs take {SOLVE_SECONDS[0]:g} to "
-            f"{SOLVE_SECONDS[1]:g} s, all waiting {scale.speed:g} times as fast. Medians of {scale.repeats}."
-        ),
-        columns=COLUMNS,
-        rows=rows,
-        notes=[f"{contender.name}: {note}" for contender in there for note in contender.notes] + [*COMMON_NOTES],
-        reasons=REASONS,
-        baselines=[UNDISTURBED],
-    )
+    seconds = count = counted = 0.0
+    for start, end in sorted(jobs):
+        # Jobs overlap: what was counted for an earlier one is left out.
+        start, end = max(start, counted), min(end, last)
+        if start < end:
+            seconds, counted = seconds + end - start, end
+            count += sum(start <= page < end for page in pages)
+    return count / seconds if seconds else len(pages) / (last - min(pages))

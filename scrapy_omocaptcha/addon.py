@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware
+from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware, RedirectMiddleware
 
 if TYPE_CHECKING:
     from scrapy.settings import BaseSettings
@@ -13,10 +13,14 @@ DEFAULT_PRIORITY = 585
 """The middleware's key in ``DOWNLOADER_MIDDLEWARES``. It gets a response after HttpCompression (590) has decoded it and
 Redirect (600) and Cookies (700) have seen it, and before MetaRefresh (580) and Retry (550) could act on a challenge."""
 
+REDIRECT_PRIORITY = 650
+"""The key of the second middleware, which gets a redirect after Cookies (700) and before Redirect (600) follows it."""
+
 
 class Addon:
     """Enables the middleware: ``ADDONS = {"scrapy_omocaptcha.Addon": 500}``."""
 
     def update_settings(self, settings: BaseSettings) -> None:
         """Add the middleware, unless the user has given it another priority or disabled it with None."""
-        settings.setdefault_in_component_priority_dict("DOWNLOADER_MIDDLEWARES", OmoCaptchaMiddleware, DEFAULT_PRIORITY)
+        for component, priority in ((OmoCaptchaMiddleware, DEFAULT_PRIORITY), (RedirectMiddleware, REDIRECT_PRIORITY)):
+            settings.setdefault_in_component_priority_dict("DOWNLOADER_MIDDLEWARES", component, priority)

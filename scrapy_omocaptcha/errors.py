@@ -15,6 +15,7 @@
     ├── NotBought                 nothing was bought; the reason says why
     ├── HookFailed                the spider's omocaptcha_submit returned no request to the site
     ├── HandoverBroke             a request that carried a token got no response
+    ├── MiddlewareFailed          a middleware of the project failed on a request of this package
     ├── CrawlClosing              the crawl is closing, so waiting is pointless
     └── ChallengeNotSolved        what a spider's errback receives (also an IgnoreRequest)
 """
@@ -121,6 +122,10 @@ class HandoverBroke(OmoCaptchaError):
     """A request that carried a token got no response; the site may have used the token anyway."""
 
     reason = "broke"
+
+
+class MiddlewareFailed(OmoCaptchaError):
+    """A downloader middleware of the project raised, or returned something invalid, on a request of this package."""
 
 
 class CrawlClosing(OmoCaptchaError):

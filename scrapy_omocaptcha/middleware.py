@@ -17,9 +17,10 @@ from scrapy.utils.defer import deferred_from_coro
 from scrapy.utils.job import job_dir
 
 from scrapy_omocaptcha.buying.buyer import Buyer
-from scrapy_omocaptcha.engine import request_state
+from scrapy_omocaptcha.engine.chain import InnerChain
 from scrapy_omocaptcha.engine.components import Components
 from scrapy_omocaptcha.engine.lifetime import Lifetime
+from scrapy_omocaptcha.engine.request_state import RequestStates
 from scrapy_omocaptcha.engine.slots import Slots
 from scrapy_omocaptcha.engine.stats import Stats
 from scrapy_omocaptcha.errors import ChallengeNotSolved, CrawlClosing, NotBought
@@ -29,7 +30,7 @@ from scrapy_omocaptcha.reporting.progress import Progress
 from scrapy_omocaptcha.settings import Settings
 from scrapy_omocaptcha.urls import host_of
 from scrapy_omocaptcha.walls.attempts import Attempts
-from scrapy_omocaptcha.walls.delivery import deliver_challenge
+from scrapy_omocaptcha.walls.delivery import deliver
 from scrapy_omocaptcha.walls.handler import WallHandler
 from scrapy_omocaptcha.walls.passage import NoPassage
 from scrapy_omocaptcha.walls.policy import Policy
@@ -61,7 +62,9 @@ class OmoCaptchaMiddleware:
         dry_run = DryRun()
         self._settings = settings
         self._lifetime = Lifetime(crawler)
-        self._slots = Slots(crawler, settings.max_waiting)
+        self._slots = Slots(crawler, self._lifetime, settings.max_waiting)
+        self._chain = InnerChain(crawler, self, self._slots)
+        self._states = RequestStates()
         self._buyer = Buyer(
             settings,
             spider=crawler.spider.name if crawler.spider is not None else "",
@@ -79,6 +82,8 @@ class OmoCaptchaMiddleware:
             policy=self._policy,
             lifetime=self._lifetime,
             slots=self._slots,
+            chain=self._chain,
+            states=self._states,
             components=components,
             events=events,
             dry_run=dry_run,
@@ -91,6 +96,8 @@ class OmoCaptchaMiddleware:
             policy=self._policy,
             lifetime=self._lifetime,
             slots=self._slots,
+            chain=self._chain,
+            states=self._states,
             components=components,
             events=events,
             dry_run=dry_run,
@@ -107,7 +114,7 @@ class OmoCaptchaMiddleware:
             dry_run=dry_run,
             stats=stats,
         )
-        crawler.signals.connect(self._request_scheduled, signals.request_scheduled)
+        crawler.signals.connect(self._states.scheduled, signals.request_scheduled)
         crawler.signals.connect(self._engine_started, signals.engine_started)
         crawler.signals.connect(self._spider_closed, signals.spider_closed)
 
@@ -121,9 +128,6 @@ class OmoCaptchaMiddleware:
         return cls(crawler, Settings.from_settings(crawler.settings))
 
     # -- signals -------------------------------------------------------------------------------------------------
-
-    def _request_scheduled(self, request: Request) -> None:
-        request_state.remember(request, scheduled=True)
 
     def _engine_started(self) -> None:
         # Not when the spider is opened: the engine does not run yet then, which looks as if it were closing.
@@ -139,9 +143,7 @@ class OmoCaptchaMiddleware:
 
     async def process_request(self, request: Request) -> Response | Request | None:
         """Hold the request while its session's wall is being solved, or send it with the token that it wants."""
-        if request_state.is_own(request):
-            return None
-        request_state.remember(request)
+        self._states.take(request)
         wish = request.meta.get("omocaptcha")
         if not (wish is None or isinstance(wish, (bool, dict))):
             raise ValueError(f"meta['omocaptcha'] of {request} is {wish!r}; it must be True, False or a dictionary")
@@ -150,51 +152,62 @@ class OmoCaptchaMiddleware:
         try:
             if isinstance(wish, dict):
                 return await self._upfront.send(request, wish)
-            return await self._walls.before(request)
+            await self._walls.before(request)
         except CrawlClosing as error:
-            return _give_back(request, error)
+            return self._give_back(request, error)
         except ChallengeNotSolved as error:
             if not self._closes_spider(error.reason):
                 raise
-            return _give_back(request, await self._close_spider(error.reason))
+            return self._give_back(request, await self._close_spider(error.reason))
+        return None
 
     async def process_response(self, request: Request, response: Response) -> Response | Request:
         """Return the page behind a challenge in the place of the challenge."""
-        wish = request.meta.get("omocaptcha")
-        if request_state.is_own(request) or wish is False or isinstance(wish, dict) or _is_robots_txt(request):
+        if _is_left_alone(request):
             return response
         try:
             return await self._walls.after(request, response)
         except CrawlClosing as error:
-            return _give_back(request, error)
+            return self._give_back(request, error)
         except NoPassage as error:
             if self._closes_spider(error.refusal.reason):
-                return _give_back(request, await self._close_spider(error.refusal.reason))
+                return self._give_back(request, await self._close_spider(error.refusal.reason))
             return self._not_solved(request, response, error)
+        except Exception as error:
+            return await self._chain.handle_exception(request, error)
+
+    async def process_redirect(self, request: Request, response: Response) -> Response | Request:
+        """Return the challenge behind a redirect in the place of the redirect; see :class:`RedirectMiddleware`."""
+        if _is_left_alone(request) or self._chain.is_own(request):
+            return response
+        return await self._walls.redirected(request, response)
 
     def process_exception(self, request: Request, exception: Exception) -> None:
         """Release what a request holds that has failed."""
-        if not request_state.is_own(request):
-            self._walls.failed(request)
+        self._walls.failed(request)
 
     def _not_solved(self, request: Request, response: Response, error: NoPassage) -> Response:
         """Send a challenge that was not solved to the callback, or raise for the errback."""
         page, refusal = error.page, error.refusal
         if refusal.reason == "dry_run" or (page.response.status == HTTPStatus.OK and not error.jobs):
-            return response if page.response is response else deliver_challenge(request, page.response)
+            return page.response
         if self._settings.on_failure == "response":
-            return deliver_challenge(request, page.response)
-        shown = page.response
-        if shown is not response:
-            # The request that it answers is one of this package, and holds a token that is spent.
-            shown = shown.replace(request=request_state.original(request))
-        request_state.forget(request)
+            return deliver(request, page.response, handle_httpstatus_all=True)
         raise ChallengeNotSolved(
             refusal.reason,
             f"{page.challenge.url} stays behind its reCAPTCHA ({refusal.reason}): {refusal.message}",
             challenge=page.challenge,
-            response=shown,
+            response=page.response.replace(request=request),
         ) from None
+
+    def _give_back(self, request: Request, error: CrawlClosing) -> Request:
+        """Return the request for the scheduler, so that a resumed crawl has it.
+
+        :raises CrawlClosing: ``error``, when it did not come from the scheduler, since its sender awaits a response.
+        """
+        if self._states.of(request).scheduled:
+            return self._states.give_back(request)
+        raise error
 
     # -- closing the spider at a limit ---------------------------------------------------------------------------
 
@@ -204,7 +217,7 @@ class OmoCaptchaMiddleware:
     async def _close_spider(self, reason: str) -> CrawlClosing:
         """Close the spider once all tokens that have been paid for are used, and return the error that says so."""
         with suppress(CrawlClosing):
-            await self._lifetime.until(lambda: not self._slots.holds)
+            await self._lifetime.until(lambda: not self._slots.parked)
         self._lifetime.close(_CLOSING_REASONS[reason])
         return CrawlClosing(f"{reason} is reached, and OMOCAPTCHA_CLOSE_ON_LIMIT closes the spider")
 
@@ -225,19 +238,34 @@ class OmoCaptchaMiddleware:
         return purchase.token
 
 
+class RedirectMiddleware:
+    """Shows redirects to :class:`OmoCaptchaMiddleware` before Scrapy follows them. The add-on gives it its priority."""
+
+    def __init__(self, crawler: Crawler) -> None:
+        self._crawler = crawler
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> Self:
+        return cls(crawler)
+
+    async def process_response(self, request: Request, response: Response) -> Response | Request:
+        """Return the challenge behind a redirect in the place of the redirect."""
+        if not 300 <= response.status < 400:
+            return response
+        middleware = self._crawler.get_downloader_middleware(OmoCaptchaMiddleware)
+        return response if middleware is None else await middleware.process_redirect(request, response)
+
+
+def _is_left_alone(request: Request) -> bool:
+    """Tell whether the response to a request is not looked at."""
+    wish = request.meta.get("omocaptcha")
+    return wish is False or isinstance(wish, dict) or _is_robots_txt(request)
+
+
 def _is_robots_txt(request: Request) -> bool:
     """Tell whether a request asks for robots.txt, wherever it was redirected: all other requests wait for it."""
-    return urlsplit(request_state.url(request)).path == "/robots.txt"
-
-
-def _give_back(request: Request, error: CrawlClosing) -> Request:
-    """Return the request for the scheduler, so that a resumed crawl has it.
-
-    :raises CrawlClosing: ``error``, when the request did not come from the scheduler: its sender awaits a response.
-    """
-    if request_state.is_scheduled(request):
-        return request_state.give_back(request)
-    raise error
+    asked_for: str = (request.meta.get("redirect_urls") or [request.url])[0]
+    return urlsplit(asked_for).path == "/robots.txt"
 
 
 async def solve(challenge: Challenge, *, crawler: Crawler) -> Token:

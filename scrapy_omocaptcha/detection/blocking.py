@@ -127,6 +127,11 @@ def _known_wall(form: HtmlElement | None) -> str | None:
     return None
 
 
+def is_wall_address(url: str) -> bool:
+    """Tell whether the path of an address says that it is a wall, as ``/captcha`` does."""
+    return _ADDRESS.search(_path(url)) is not None
+
+
 def _path(url: str) -> str:
     try:
         return urlsplit(url).path

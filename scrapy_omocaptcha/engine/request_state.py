@@ -1,205 +1,135 @@
-"""What a request asked for, kept in its meta from before a redirect or a retry can change it.
+"""Remember what this package has to know of a request: in its meta only while it is queued.
 
-Plain data, so that it survives a disk queue, and tied to the request it was written for: spiders pass
-``response.meta`` on, and what was asked by the page before is nothing to the next request. The dictionary in meta is
-shared by copies of a request; so it is replaced, never changed.
+What is in meta is plain JSON, survives a disk queue, and is taken out before the request reaches the site.
 """
 
 from __future__ import annotations
 
-from typing import Any, cast
-from urllib.parse import urlsplit
-from zlib import crc32
+from base64 import b64decode, b64encode
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
-from scrapy import Request
-from scrapy.http.request import NO_CALLBACK
 from scrapy.utils.httpobj import urlparse_cached
 
+if TYPE_CHECKING:
+    from scrapy import Request
+
 _KEY = "_omocaptcha"
-_OWN_KEY = "_omocaptcha_own"
-# What Scrapy's components write into the meta of a request on its way; a fresh start must not find it.
-_TRACES = (
-    "redirect_times",
-    "redirect_ttl",
-    "redirect_urls",
-    "redirect_reasons",
-    "retry_times",
-    "is_start_request",
-    "download_latency",
-    "cached_response",
-    "_dont_cache",
-)
-# Headers that a redirect takes away, and those of them that it may bring in another form.
-_KEPT_HEADERS = ("Content-Type", "Referer", "Authorization", "Cookie")
-_REPLACED_HEADERS = ("Content-Type", "Referer")
+_REDIRECT_META = ("redirect_times", "redirect_ttl", "redirect_urls", "redirect_reasons")
+_REPLACED_HEADERS = ("Content-Type", "Referer", "Authorization", "Cookie")
+"""Headers that a redirect removes or changes."""
 
 
-def remember(request: Request, *, scheduled: bool = False) -> None:
-    """Write down what ``request`` asks for, unless it goes on with what an earlier one asked.
+@dataclass
+class RequestState:
+    """What is known of one request."""
 
-    :param scheduled: the request goes through the scheduler, so that it can be given back to it.
-    """
-    state = request.meta.get(_KEY)
-    where = _where(request)
-    if state is not None and _goes_on(request, state, where):
-        if state["at"] != where or scheduled > state["scheduled"]:
-            request.meta[_KEY] = {**state, "at": where, "scheduled": scheduled or state["scheduled"]}
-        return
-    if state is not None:
-        for key in state.get("added", ()):
-            request.meta.pop(key, None)
-    state = {"at": where, "scheduled": scheduled, "url": request.url, "method": request.method, "jobs": 0}
-    if request.body:
-        state["body"] = request.body
-    if request.cookies:
-        state["cookies"] = request.cookies
-    for name in _KEPT_HEADERS:
-        if name in request.headers:
-            state.setdefault("headers", {})[name] = request.headers[name]
-    request.meta[_KEY] = state
+    scheduled: bool = False
+    """Whether it came out of the scheduler; otherwise some component of Scrapy awaits its response."""
+    jobs: int = 0
+    """How many jobs that were bought for it have come to an end."""
+    redirect: dict[str, Any] | None = None
+    """The request before its first redirect, as JSON."""
+    looked_behind: bool = False
+    """Whether it is sent again only because the target of its redirect had to be looked at."""
 
 
-def _where(request: Request) -> list[Any]:
-    return [request.url, request.meta.get("redirect_times", 0), request.method, crc32(request.body)]
+class RequestStates:
+    """The states of a crawl's requests."""
+
+    def __init__(self) -> None:
+        self._states: WeakKeyDictionary[Request, RequestState] = WeakKeyDictionary()
+
+    def scheduled(self, request: Request) -> None:
+        """Mark a request as one that goes through the scheduler."""
+        request.meta[_KEY] = {**request.meta.get(_KEY, {}), "scheduled": True}
+
+    def take(self, request: Request) -> None:
+        """Take the state of a request out of its meta, when it comes out of the scheduler."""
+        text = request.meta.pop(_KEY, {})
+        if text.get("filter"):
+            request.dont_filter = False
+        redirect = text.get("redirect")
+        if redirect and request.meta.get("redirect_urls", [None])[-1] != redirect["from"]:
+            # A spider has copied the meta of a redirected request that never reached this package.
+            redirect = None
+        self._states[request] = RequestState(
+            scheduled=text.get("scheduled", False),
+            jobs=text.get("jobs", 0),
+            redirect=redirect,
+            looked_behind=text.get("looked_behind", False),
+        )
+
+    def of(self, request: Request) -> RequestState:
+        """Return the state of a request."""
+        return self._states.setdefault(request, RequestState())
+
+    def give_back(self, request: Request) -> Request:
+        """Return a copy of a request for the scheduler, which must not drop it as a duplicate."""
+        copy = request.replace(dont_filter=True)
+        state = self.of(request)
+        copy.meta[_KEY] = {"jobs": state.jobs, "filter": not request.dont_filter, "redirect": state.redirect}
+        return copy
+
+    # -- redirects -----------------------------------------------------------------------------------------------
+
+    def redirected(self, request: Request) -> None:
+        """Write down what a request asks for, in its meta, before Scrapy makes a redirected request of it."""
+        state = self.of(request)
+        state.redirect = {**(state.redirect or _as_json(request)), "from": request.url}
+        request.meta[_KEY] = {"redirect": state.redirect, "jobs": state.jobs, "looked_behind": state.looked_behind}
+
+    def before_redirects(self, request: Request, *, looked_behind: bool = False) -> Request | None:
+        """Return what was asked for before a redirected request was, for the scheduler; None where it is not known.
+
+        :param looked_behind: it is sent again only for the sake of the redirect's target.
+        """
+        if _KEY in request.meta:
+            # It was dropped before it came out of the scheduler.
+            self.take(request)
+        state = self.of(request)
+        if state.redirect is None or (looked_behind and state.looked_behind):
+            return None
+        original = _from_json(request, state.redirect)
+        text = {"jobs": state.jobs, "filter": not state.redirect["dont_filter"], "looked_behind": looked_behind}
+        original.meta[_KEY] = text
+        return original
 
 
-def _goes_on(request: Request, state: dict[str, Any], where: list[Any]) -> bool:
-    """The same request (again), or the one that Scrapy made of it for a redirect."""
-    if "added" in state:
-        # It has been delivered: whoever carries this on has copied the meta of its response.
-        return False
-    url, redirects = state["at"][:2]
-    if state["at"] == where:
-        return True
-    return bool(where[1] == redirects + 1 and request.meta.get("redirect_urls", [None])[-1] == url)
-
-
-def url(request: Request) -> str:
-    """The address that was asked for."""
-    return str(_state(request).get("url", request.url))
-
-
-def method(request: Request) -> str:
-    """The method with which it was asked for."""
-    return str(_state(request).get("method", request.method))
-
-
-def is_scheduled(request: Request) -> bool:
-    """The request came out of the scheduler; others have a component of Scrapy waiting for their response."""
-    return bool(_state(request).get("scheduled"))
-
-
-def jobs(request: Request) -> int:
-    """How many jobs have been bought for what was asked, and come to an end."""
-    return int(_state(request).get("jobs", 0))
-
-
-def count_job(request: Request) -> None:
-    state = _state(request)
-    request.meta[_KEY] = {**state, "jobs": state.get("jobs", 0) + 1}
-
-
-def is_redirected(request: Request) -> bool:
-    """The request is not what was asked for, but where that led to."""
-    return bool(request.meta.get("redirect_times"))
-
-
-def clearances(request: Request) -> int:
-    """How many clearances its session had won when what was asked was sent."""
-    return int(_state(request).get("clearances", 0))
-
-
-def count_clearances(request: Request, number: int) -> None:
-    request.meta[_KEY] = {**_state(request), "clearances": number}
-
-
-def forget(request: Request) -> None:
-    """The request is done with: a spider that asks again from its errback asks anew."""
-    request.meta.pop(_KEY, None)
-
-
-def add_meta(request: Request, **values: Any) -> None:
-    """Set meta keys for the components after us, on a request that is done; copies of its meta lose them again."""
-    state = _state(request)
-    added = [key for key in values if key not in request.meta]
-    request.meta.update(values)
-    request.meta[_KEY] = {**state, "added": [*state.get("added", ()), *added]}
-
-
-def _state(request: Request) -> dict[str, Any]:
-    state: dict[str, Any] = request.meta.get(_KEY) or {}
-    return state
-
-
-# -- asking again -----------------------------------------------------------------------------------------------
-
-
-def again(request: Request) -> Request:
-    """A request of our own that asks what ``request`` asked for, in its session and without its cookies.
-
-    The cookies of the first request are in the cookiejar by now; sent again they would overwrite a clearance.
-    """
-    return Request(
-        **_as_asked(request),
-        cookies={},
-        meta=own_meta(request),
-        dont_filter=True,
-        priority=request.priority,
-        flags=list(request.flags),
-        callback=NO_CALLBACK,
-    )
-
-
-def original(request: Request, **changes: Any) -> Request:
-    """The request as the spider made it, before any redirect and without a trace of ours."""
-    fields = {
-        **_as_asked(request),
-        "cookies": _state(request).get("cookies", {}),
-        "meta": _spiders_meta(request),
+def _as_json(request: Request) -> dict[str, Any]:
+    return {
+        "url": request.url,
+        "method": request.method,
+        "body": b64encode(request.body).decode(),
+        "headers": {
+            name: [value.decode("latin-1") for value in request.headers.getlist(name)]
+            for name in _REPLACED_HEADERS
+            if name in request.headers
+        },
+        "cookies": request.cookies,
+        "priority": request.priority,
+        "dont_filter": request.dont_filter,
+        "meta": {key: request.meta[key] for key in _REDIRECT_META if key in request.meta},
     }
-    return cast("Request", request.replace(**{**fields, **changes}))
 
 
-def give_back(request: Request) -> Request:
-    """The request as the spider made it, to be put back into the scheduler."""
-    back = original(request, dont_filter=True)
-    remember(back)
-    back.meta[_KEY] = {**_state(back), "jobs": jobs(request)}
-    return back
-
-
-def _as_asked(request: Request) -> dict[str, Any]:
-    state = _state(request)
+def _from_json(request: Request, text: dict[str, Any]) -> Request:
     headers = request.headers.copy()
     for name in _REPLACED_HEADERS:
         headers.pop(name, None)
-    headers.update(state.get("headers", {}))
-    return {"url": url(request), "method": method(request), "body": state.get("body", b""), "headers": headers}
-
-
-def own_meta(request: Request) -> dict[str, Any]:
-    """The meta of a request of our own that is sent for ``request``: its session, none of its history."""
-    meta = _spiders_meta(request)
-    meta.pop("omocaptcha", None)
-    # A challenge must not be cached; the page behind it is put into the cache when it is there.
-    meta.update({_OWN_KEY: True, "dont_cache": True})
-    return meta
-
-
-def _spiders_meta(request: Request) -> dict[str, Any]:
-    ours = (*_TRACES, _KEY, *_state(request).get("added", ()))
-    meta = {key: value for key, value in request.meta.items() if key not in ours}
-    if urlsplit(url(request)).hostname != urlparse_cached(request).hostname:
-        meta.pop("download_slot", None)
-    return meta
-
-
-def mark_own(request: Request) -> Request:
-    """Have a request that hands a token in known as our own; it is neither repeated, redirected nor cached."""
-    request.meta.update({_OWN_KEY: True, "dont_retry": True, "dont_redirect": True, "dont_cache": True})
-    return request
-
-
-def is_own(request: Request) -> bool:
-    """A request that this package sent for another one."""
-    return bool(request.meta.get(_OWN_KEY))
+    headers.update(text["headers"])
+    meta = {key: value for key, value in request.meta.items() if key not in (*_REDIRECT_META, _KEY)}
+    original = request.replace(
+        url=text["url"],
+        method=text["method"],
+        body=b64decode(text["body"]),
+        headers=headers,
+        cookies=text["cookies"],
+        priority=text["priority"],
+        dont_filter=True,
+        meta={**meta, **text["meta"]},
+    )
+    if urlparse_cached(original).hostname != urlparse_cached(request).hostname:
+        original.meta.pop("download_slot", None)
+    return original

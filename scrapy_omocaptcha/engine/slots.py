@@ -1,172 +1,195 @@
-"""Use Scrapy's download slots: hold requests without using up concurrency, and send requests at once.
+"""Hold requests so that they use up none of Scrapy's concurrency, and let them go without exceeding it.
 
-It uses private names of Scrapy, each of which has a contract test. Where one is gone, the crawl still works: held
-requests then count toward CONCURRENT_REQUESTS, or a submission waits behind the queue of its site.
+It uses private names of Scrapy, each of which has a contract test.
 """
 
 from __future__ import annotations
 
 import time
-from contextlib import suppress
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from scrapy import signals
-from scrapy.utils.asyncio import call_later
+from twisted.internet.defer import Deferred
 
-from scrapy_omocaptcha.engine import request_state
-from scrapy_omocaptcha.forms.submission import Submission, without_token
+from scrapy_omocaptcha.forms.submission import Submission
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from scrapy import Request
     from scrapy.crawler import Crawler
-    from scrapy.http import Response
+
+    from scrapy_omocaptcha.engine.lifetime import Lifetime
 
 
 class Hold:
-    """A held request, counted in its download slot.
+    """A held request: it is at the downloader for Scrapy, and does not count toward CONCURRENT_REQUESTS.
 
-    Because it is in the slot's ``active``, the scheduler turns to other hosts however many more requests of this host
-    are queued.
+    A stand-in in its download slot's ``active`` makes the scheduler turn to other hosts, however many more requests of
+    this host are queued.
     """
 
     def __init__(self, slots: Slots, request: Request) -> None:
         self._slots = slots
-        self._request: Request | None = request
-        self._slot = slots.slot(request)
-        if self._slot is not None:
-            self._slot.active.add(request)
+        self.slot = slots.slot(request)
+        self._park()
+
+    def _park(self) -> None:
+        self.slot.active.add(self)
+        self._slots.park(self)
+
+    @asynccontextmanager
+    async def sending(self) -> AsyncIterator[None]:
+        """Count the request as any other while something is sent for it; wait until that is possible.
+
+        :raises CrawlClosing: when the crawl closes.
+        """
+        await self._slots.unpark(self)
+        self._leave_slot()
+        try:
+            yield
+        finally:
+            self._slots.sent(self)
+            self._park()
+
+    async def end(self) -> None:
+        """End the hold as soon as the request may be sent by Scrapy itself.
+
+        :raises CrawlClosing: when the crawl closes.
+        """
+        await self._slots.unpark(self)
+        self._slots.sent(self)
+        self._leave_slot()
 
     def release(self) -> None:
-        """End the hold: the request has its response, or never will. May be called twice."""
-        self.leave_slot()
-        self._slots.holds.discard(self)
-        self._slots.match_concurrency()
+        """End the hold at once: the request has its response, or never will. May be called twice."""
+        self._leave_slot()
+        self._slots.forget(self)
 
-    def leave_slot(self) -> None:
-        """Hand the request over to the downloader, which counts it in the slot from here on."""
-        if self._slot is not None:
-            self._slot.active.discard(self._request)
-        # However long this object is kept, the request is not kept alive by it.
-        self._slot = self._request = None
+    def _leave_slot(self) -> None:
+        self.slot.active.discard(self)
 
 
 class Slots:
-    """The download slots of a crawl.
+    """The download slots of a crawl, and its concurrency.
 
     :param max_waiting: how many held requests do not count toward CONCURRENT_REQUESTS.
     """
 
-    def __init__(self, crawler: Crawler, max_waiting: int) -> None:
+    def __init__(self, crawler: Crawler, lifetime: Lifetime, max_waiting: int) -> None:
         self._crawler = crawler
+        self._lifetime = lifetime
         self._max_waiting = max_waiting
-        self.holds: set[Hold] = set()
-        self._extra = 0
-        """By how much CONCURRENT_REQUESTS is raised for held requests."""
-        crawler.signals.connect(self._about_to_send, signals.request_reached_downloader)
-        crawler.signals.connect(self._downloaded, signals.response_downloaded)
-
-    # -- held requests -------------------------------------------------------------------------------------------
-
-    def hold(self, request: Request) -> Hold:
-        """Count ``request`` as held until :meth:`Hold.release` is called."""
-        hold = Hold(self, request)
-        self.holds.add(hold)
-        self.match_concurrency()
-        return hold
-
-    def match_concurrency(self) -> None:
-        """Raise the crawl's concurrency by the number of held requests, up to ``max_waiting``.
-
-        The requests are counted, not assigned: were the extra concurrency tied to single requests, those held beyond
-        ``max_waiting`` would never get a share of it.
-        """
-        wanted = min(len(self.holds), self._max_waiting)
-        self.add_concurrency(wanted - self._extra)
-        self._extra = wanted
-
-    def add_concurrency(self, number: int) -> None:
-        """Let the crawl have ``number`` more (or fewer) requests under way than now."""
-        downloader = self._crawler.engine.downloader
-        # 0 means "no limit" and has to keep that meaning.
-        if getattr(downloader, "total_concurrency", 0) > 0:
-            downloader.total_concurrency += number
-            if number > 0:
-                self._poll_scheduler()
-
-    def _poll_scheduler(self) -> None:
-        # Without this the engine would sleep up to 5 s before it asks its scheduler again.
-        with suppress(AttributeError):
-            self._crawler.engine._slot.nextcall.schedule()  # type: ignore[union-attr]
+        self.parked: set[Hold] = set()
+        """Held requests for which nothing is sent at the moment."""
+        self._queue: dict[Hold, Deferred[None]] = {}
+        """Held requests that wait until something may be sent for them, in their order."""
+        self._sending: set[Hold] = set()
+        self._serving = False
 
     # -- the slot of a request -----------------------------------------------------------------------------------
 
     def slot(self, request: Request) -> Any:
-        """Return the download slot of a request, or None where Scrapy does not show it."""
-        get_slot = getattr(self._crawler.engine.downloader, "_get_slot", None)
-        return None if get_slot is None else get_slot(request)[1]
+        """Return the download slot of a request."""
+        return self._crawler.engine.downloader._get_slot(request)[1]
 
     def concurrency(self, request: Request) -> int:
-        """Return how many requests the site of ``request`` is sent at once."""
-        return max(1, getattr(self.slot(request), "concurrency", 1))
+        """Return how many requests may wait for the site of ``request`` at once without keeping others from theirs."""
+        slot = self.slot(request)
+        return 1 if slot.delay else max(1, slot.concurrency)
 
     def is_queued(self, request: Request) -> bool:
         """Tell whether a request still waits in its slot to be sent."""
         # The slot's set of requests being transferred would not do: a request leaves it before its cookies are stored.
-        queue: Any = getattr(self.slot(request), "queue", ())
-        return any(entry[0] is request for entry in queue)
+        return any(entry[0] is request for entry in self.slot(request).queue)
 
     def delay(self, request: Request) -> float:
         """Return the longest time between two requests to the site of ``request``, in seconds."""
         slot = self.slot(request)
         # Before Scrapy 2.19 a slot does not show its jitter; its delay then varies by half, or not at all.
-        return float(getattr(slot, "delay", 0.0) * (1 + getattr(slot, "jitter", 0.5)))
+        return float(slot.delay * (1 + getattr(slot, "jitter", 0.5)))
 
     def delay_ahead(self, request: Request) -> float:
         """Return the longest time that a submission sent now has to wait for its site's delay, in seconds."""
         slot = self.slot(request)
         delay = self.delay(request)
-        ahead = sum(isinstance(entry[0], Submission) for entry in getattr(slot, "queue", ()))
-        return max(0.0, float(getattr(slot, "lastseen", 0.0) + delay - time.monotonic())) + ahead * delay
+        ahead = sum(isinstance(entry[0], Submission) for entry in slot.queue)
+        return max(0.0, float(slot.lastseen + delay - time.monotonic())) + ahead * delay
 
-    # -- sending -------------------------------------------------------------------------------------------------
+    # -- held requests -------------------------------------------------------------------------------------------
 
-    async def send(self, request: Request) -> Response:
-        """Send a request past the scheduler, at the head of its site's queue.
+    def hold(self, request: Request) -> Hold:
+        """Hold ``request`` until its response is back."""
+        downloader = self._crawler.engine.downloader
+        # The engine asks it before it takes a request from the scheduler, and after each request that is done.
+        downloader.needs_backout = self._needs_backout  # type: ignore[method-assign]
+        return Hold(self, request)
 
-        The site's delay and concurrency hold. The request does not count toward CONCURRENT_REQUESTS, since the request
-        that it is sent for already does.
+    def park(self, hold: Hold) -> None:
+        """Stop counting a held request toward CONCURRENT_REQUESTS."""
+        self.parked.add(hold)
+        self._serve()
+        slot = self._crawler.engine._slot
+        if slot is not None:
+            # Otherwise the engine would sleep up to 5 s before it asks its scheduler again.
+            slot.nextcall.schedule()
 
-        :raises Exception: whatever Scrapy's downloader and middlewares raise.
+    async def unpark(self, hold: Hold) -> None:
+        """Count a held request again, as soon as CONCURRENT_REQUESTS allows it.
+
+        :raises CrawlClosing: when the crawl closes.
         """
-        self.add_concurrency(1)
+        allowed: Deferred[None] = Deferred()
+        self._queue[hold] = allowed
+        self._serve()
         try:
-            return await self._crawler.engine.download_async(request)
+            await self._lifetime.wait(allowed)
         finally:
-            self.add_concurrency(-1)
+            self._queue.pop(hold, None)
 
-    def _about_to_send(self, request: Request) -> None:
-        if isinstance(request, Submission):
-            # No middleware sees the request from here on.
-            request.add_cookie()
-        if request_state.is_own(request):
-            # The signal comes just before the request is queued.
-            call_later(0, self._move_to_front, request)
+    def forget(self, hold: Hold) -> None:
+        """Count a held request as any other again: its response is on its way to the spider."""
+        self.parked.discard(hold)
+        self.sent(hold)
 
-    def _downloaded(self, request: Request, response: Response) -> None:
-        """Take the token out of the address of a response, before any middleware can log it."""
-        if isinstance(request, Submission):
-            with suppress(AttributeError):
-                response._set_url(without_token(response.url, request.secret))
+    def sent(self, hold: Hold) -> None:
+        """Record that what was sent for a held request is answered."""
+        self._sending.discard(hold)
+        self._serve()
 
-    def _move_to_front(self, request: Request) -> None:
-        queue: Any = getattr(self.slot(request), "queue", ())
-        for entry in queue:
-            if entry[0] is request:
-                queue.remove(entry)
-                queue.insert(_after_submissions(queue) if isinstance(request, Submission) else 0, entry)
-                return
+    def _needs_backout(self) -> bool:
+        """Take the place of the downloader's method: held requests don't count, and those that wait go first."""
+        self._serve()
+        waiting = sum(not self._is_delayed(hold) for hold in self._queue)
+        return 0 < self._total <= self._active(len(self.parked)) + waiting
 
+    @property
+    def _total(self) -> int:
+        total: int = self._crawler.engine.downloader.total_concurrency
+        return total
 
-def _after_submissions(queue: Any) -> int:
-    """Return the index behind all submissions: were the last token sent first, the first would grow too old."""
-    return max((index for index, entry in enumerate(queue, 1) if isinstance(entry[0], Submission)), default=0)
+    def _active(self, parked: int) -> int:
+        """Return how many requests count toward CONCURRENT_REQUESTS, if ``parked`` ones are held."""
+        return len(self._crawler.engine.downloader.active) - min(parked, self._max_waiting)
+
+    def _is_delayed(self, hold: Hold) -> bool:
+        """Tell whether another held request waits for the same site's delay; more would keep other sites waiting."""
+        return hold.slot.delay > 0 and any(other.slot is hold.slot for other in self._sending)
+
+    def _serve(self) -> None:
+        # A coroutine that goes on may come here again. The loop then goes on, rather than one within it.
+        if self._serving:
+            return
+        self._serving = True
+        try:
+            while (hold := self._next()) is not None:
+                self.parked.discard(hold)
+                self._sending.add(hold)
+                self._queue.pop(hold).callback(None)
+        finally:
+            self._serving = False
+
+    def _next(self) -> Hold | None:
+        if 0 < self._total < self._active(len(self.parked) - 1):
+            return None
+        return next((hold for hold in self._queue if not self._is_delayed(hold)), None)

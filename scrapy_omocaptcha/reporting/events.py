@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from scrapy_omocaptcha import signals
-from scrapy_omocaptcha.engine import request_state
 from scrapy_omocaptcha.urls import public_address
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ class Events:
         self._send(signals.challenge_solved, request, challenge, seconds=seconds, cost_usd=cost)
         logger.info(
             "Through the reCAPTCHA at %s in %.1f s; jobs bought by this request: %d (%.5f USD)",
-            public_address(request_state.url(request)),
+            public_address(request.url),
             seconds,
             jobs,
             cost,
@@ -62,7 +61,7 @@ class Events:
             self.left_alone(reason, challenge.url, message)
             return
         self._count(reason)
-        logger.warning("No way through at %s (%s): %s", public_address(request_state.url(request)), reason, message)
+        logger.warning("No way through at %s (%s): %s", public_address(request.url), reason, message)
 
     def left_alone(self, reason: str, url: str, message: str) -> None:
         """Report that a challenge is not solved: as WARNING once for its host or the crawl, then as DEBUG."""

@@ -11,7 +11,6 @@ from scrapy import signals
 from scrapy.http.request import NO_CALLBACK
 from scrapy.utils.asyncio import create_looping_call
 
-from scrapy_omocaptcha.engine import request_state
 from scrapy_omocaptcha.reporting.text import crawl_report
 from scrapy_omocaptcha.settings.checks import check_settings
 
@@ -82,15 +81,15 @@ class Progress:
             self._loop.start(self._interval, now=False)
 
     def _received(self, response: Response, request: Request) -> None:
-        # What Scrapy's components and this package ask for is no page to the spider: robots.txt, media, submissions.
-        for_spider = request.callback is not NO_CALLBACK and not request_state.is_own(request)
+        # What Scrapy's components ask for is no page to the spider: robots.txt, media.
+        for_spider = request.callback is not NO_CALLBACK
         if for_spider and response.status < HTTPStatus.BAD_REQUEST:
             self._pages += 1
 
     def _log(self) -> None:
         stats = self._stats
         line = (
-            f"{len(self._slots.holds)} requests wait, {stats.get('jobs/solved'):g} of "
+            f"{len(self._slots.parked)} requests wait, {stats.get('jobs/solved'):g} of "
             f"{stats.get('jobs/created'):g} jobs are solved, {stats.get('cost_usd'):.5f} USD so far"
         )
         if line != self._last_line and stats.get("challenges"):

@@ -9,23 +9,26 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from scrapy import Request
 from scrapy.http import Response
 
-from scrapy_omocaptcha.engine import request_state
+from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.errors import ApiError, JobError, NotBought
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from scrapy import Request
-
     from scrapy_omocaptcha.buying.buyer import Buyer
     from scrapy_omocaptcha.buying.purchase import Purchase
-    from scrapy_omocaptcha.challenge import Challenge, Token
+    from scrapy_omocaptcha.challenge import Token
+    from scrapy_omocaptcha.engine.request_state import RequestState
     from scrapy_omocaptcha.engine.slots import Slots
     from scrapy_omocaptcha.settings import Settings
 
 logger = logging.getLogger(__name__)
+
+Answer = Response | Request
+"""A response, or the request that a redirect leads to, which Scrapy follows."""
 
 
 class Refusal(NamedTuple):
@@ -49,29 +52,39 @@ class Errand(Protocol):
     async def challenge(self) -> Challenge:
         """Return the challenge to buy a token for now."""
 
-    async def ready(self) -> Challenge | Response:
+    async def ready(self) -> Challenge | Answer:
         """Wait until a token may be handed in.
 
-        :returns: the challenge that it must fit, or a response that came without a token meanwhile.
+        :returns: the challenge that it must fit, or an answer that came without a token meanwhile.
         """
 
-    async def hand_in(self, purchase: Purchase) -> Response | None:
+    async def hand_in(self, purchase: Purchase) -> Answer | None:
         """Hand a token in and judge the answer, which the purchase is told.
 
-        :returns: the response for the spider; None when the site rejected the token.
+        :returns: the answer for Scrapy; None when the site rejected the token.
         """
 
 
 class Attempts:
     """The attempts of one request. Those of earlier runs of the same request count.
 
+    :param state: the state of the request, which counts its jobs.
     :param host: the host that jobs are counted for.
     """
 
     def __init__(
-        self, request: Request, host: str, *, buyer: Buyer, slots: Slots, settings: Settings, clock: Callable[[], float]
+        self,
+        request: Request,
+        state: RequestState,
+        host: str,
+        *,
+        buyer: Buyer,
+        slots: Slots,
+        settings: Settings,
+        clock: Callable[[], float],
     ) -> None:
         self._request = request
+        self._state = state
         self._host = host
         self._buyer = buyer
         self._slots = slots
@@ -82,18 +95,18 @@ class Attempts:
         self.cost = 0.0
         """What these jobs cost, in USD."""
 
-    async def run(self, errand: Errand) -> Response:
-        """Make attempts until one gives a response.
+    async def run(self, errand: Errand) -> Answer:
+        """Make attempts until one gives an answer.
 
         :raises GivenUp: when none does, or no token can be bought.
         :raises CrawlClosing: when the crawl closes.
         """
-        while (tried := request_state.jobs(self._request)) < self._settings.max_attempts:
+        while (tried := self._state.jobs) < self._settings.max_attempts:
             purchase = await self._buy(await errand.challenge())
             if purchase is None:
                 continue
             ready = await errand.ready()
-            if isinstance(ready, Response):
+            if not isinstance(ready, Challenge):
                 purchase.expired("not_needed")
                 return ready
             unusable = self._unusable(purchase.token, ready)
@@ -120,7 +133,7 @@ class Attempts:
         except ApiError as error:
             raise GivenUp(Refusal("service", f"the service took no job: {error}")) from error
         # Counted only here, since a job that is cut off by the end of the crawl was not useless.
-        request_state.count_job(self._request)
+        self._state.jobs += 1
         return purchase
 
     def _bought(self, cost: float) -> None:

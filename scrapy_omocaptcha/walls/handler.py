@@ -7,35 +7,36 @@ gets when it does not get through is decided by the middleware.
 from __future__ import annotations
 
 import weakref
+from contextlib import contextmanager
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from scrapy.http import Response
 from scrapy.signals import request_left_downloader
 from scrapy.utils.asyncio import call_later
 
 from scrapy_omocaptcha.detection import find_other_captcha
-from scrapy_omocaptcha.engine import request_state
-from scrapy_omocaptcha.walls.delivery import deliver
-from scrapy_omocaptcha.walls.duplicates import Duplicates
 from scrapy_omocaptcha.walls.passage import NoPassage, Passage
+from scrapy_omocaptcha.walls.redirects import Redirects
 from scrapy_omocaptcha.walls.sessions import Sessions, restore_cookies
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from scrapy import Request
     from scrapy.crawler import Crawler
-    from scrapy.http import Response
 
     from scrapy_omocaptcha.challenge import Challenge
+    from scrapy_omocaptcha.engine.chain import InnerChain
     from scrapy_omocaptcha.engine.components import Components
     from scrapy_omocaptcha.engine.lifetime import Lifetime
+    from scrapy_omocaptcha.engine.request_state import RequestState, RequestStates
     from scrapy_omocaptcha.engine.slots import Hold, Slots
     from scrapy_omocaptcha.engine.stats import Stats
     from scrapy_omocaptcha.reporting.dry_run import DryRun
     from scrapy_omocaptcha.reporting.events import Events
-    from scrapy_omocaptcha.walls.attempts import Attempts
+    from scrapy_omocaptcha.walls.attempts import Answer, Attempts
     from scrapy_omocaptcha.walls.policy import Policy
     from scrapy_omocaptcha.walls.sessions import Session, Stamp
 
@@ -50,10 +51,12 @@ class WallHandler:
         self,
         crawler: Crawler,
         *,
-        new_attempts: Callable[[Request, str], Attempts],
+        new_attempts: Callable[[Request, RequestState, str], Attempts],
         policy: Policy,
         lifetime: Lifetime,
         slots: Slots,
+        chain: InnerChain,
+        states: RequestStates,
         components: Components,
         events: Events,
         dry_run: DryRun,
@@ -64,20 +67,23 @@ class WallHandler:
         self._policy = policy
         self._lifetime = lifetime
         self._slots = slots
+        self._chain = chain
+        self._states = states
         self._components = components
         self._events = events
         self._dry_run = dry_run
         self._stats = stats
         self._clock = clock
         self._sessions = Sessions()
-        self._released: weakref.WeakKeyDictionary[Request, _Held] = weakref.WeakKeyDictionary()
-        """Requests that were held before they were sent, and are at the downloader now."""
-        self._duplicates = Duplicates(crawler)
+        self._redirects = Redirects(crawler, chain=chain, policy=policy, components=components, states=states)
+        self._turns: weakref.WeakKeyDictionary[Request, weakref.finalize[..., Request]] = weakref.WeakKeyDictionary()
+        """What ends the turn of each request that was held before it was sent, and is at the site now."""
         self._new_passage = partial(
             Passage,
             sessions=self._sessions,
             policy=policy,
             slots=slots,
+            chain=chain,
             lifetime=lifetime,
             components=components,
             events=events,
@@ -87,56 +93,47 @@ class WallHandler:
 
     # -- before a request is sent --------------------------------------------------------------------------------
 
-    async def before(self, request: Request) -> Response | None:
+    async def before(self, request: Request) -> None:
         """Hold a request while the wall of its session is being solved.
 
-        :returns: None when the request is to be sent; a response when it was redirected to a wall that is open by now.
         :raises CrawlClosing: when the crawl closes.
         """
         session = self._sessions.known(request)
-        if session is not None and request_state.is_redirected(request):
-            # The redirect was an answer of the site, too, and has not been counted yet.
-            session.answers += 1
-            self._restore_clearance(request, session, request_state.clearances(request))
         if session is None or not session.is_walled:
             self._sessions.sent(request)
-            return None
+            return
         if self._components.is_cached(request):
             # It does not reach the site. Were it held and answered with a stored redirect, nobody would tell us.
-            return None
-        held = self._hold(request)
+            return
         generation = session.generation
-        try:
+        with self._holding(request) as hold:
             while session.is_walled:
                 await self._lifetime.wait(session.wait_turn(challenged=False))
                 if session.is_walled:
                     session.end_turn()
-            held.session = session
-            if request_state.is_redirected(request):
-                # The address that it was redirected to may be the wall itself, which is gone by now.
-                self._sessions.sent(request)
-                answer = await self._slots.send(request_state.again(request))
-                held.end()
-                if self._policy.find(request, answer) is None:
-                    return deliver(request, answer, self._components)
-                # Where it is not solved after all, the callback gets it as it is.
-                return answer.replace(request=request_state.original(request))
-        except BaseException:
-            held.end()
-            raise
-        held.hold.leave_slot()
-        self._released[request] = held
-        held.end_with(request)
+            # With the request object at the latest, in case it is dropped where no signal tells.
+            self._turns[request] = turn = weakref.finalize(request, session.end_turn)
+            turn.atexit = False
+            try:
+                await hold.end()
+            except BaseException:
+                self._end_turn(request)
+                raise
         won = {cookie.name for cookie in session.cookies}
         request.cookies = _without(won, request.cookies)
         self._sessions.sent(request, fresh=session.generation > generation)
-        return None
 
-    def _hold(self, request: Request) -> _Held:
+    @contextmanager
+    def _holding(self, request: Request) -> Iterator[Hold]:
+        since = self._clock()
+        hold = self._slots.hold(request)
         self._stats.inc("held")
-        held = _Held(self._slots.hold(request), self._stats, self._clock)
-        self._stats.max("held/max", len(self._slots.holds))
-        return held
+        self._stats.max("held/max", len(self._slots.parked))
+        try:
+            yield hold
+        finally:
+            hold.release()
+            self._stats.add("seconds/held", round(self._clock() - since, 3))
 
     def _site_has_answered(self, request: Request) -> None:
         self._end_turn(request)
@@ -146,13 +143,21 @@ class WallHandler:
             call_later(_COOKIEJAR_DELAY, self._sessions.arrived, request)
 
     def _end_turn(self, request: Request) -> None:
-        held = self._released.pop(request, None)
-        if held is not None:
-            held.end()
+        turn = self._turns.pop(request, None)
+        if turn is not None:
+            turn()
 
     # -- after a response ----------------------------------------------------------------------------------------
 
-    async def after(self, request: Request, response: Response) -> Response:
+    async def redirected(self, request: Request, response: Response) -> Answer:
+        """Return the challenge behind a redirect in the place of the redirect; anything else as it is."""
+        session = self._sessions.known(request)
+        if session is not None:
+            session.answers += 1
+            self._restore_clearance(request, session, self._sessions.stamp_of(request).generation)
+        return await self._redirects.look_behind(request, response)
+
+    async def after(self, request: Request, response: Response) -> Answer:
         """Return the page that was asked for, or ``response`` itself where it is no challenge.
 
         :raises NoPassage: when it is a challenge, and the wall stays closed.
@@ -164,26 +169,23 @@ class WallHandler:
         if session is not None:
             self._restore_clearance(request, session, stamp.generation)
         challenge = self._policy.find(request, response)
-        if request_state.is_redirected(request):
-            self._duplicates.judged(request, is_wall=challenge is not None)
+        original = self._states.before_redirects(request)
+        if original is not None:
+            self._redirects.judged(request.url, is_wall=challenge is not None)
         if challenge is None:
             self._pass_by(response, session, stamp)
             return response
-        # Scrapy sets it only after the middlewares, but a submission takes its session from there.
-        response.request = response.request or request
+        if original is not None:
+            # Nobody knew that the redirect led to a wall. From now on that is known before it is followed.
+            return original
         self._sessions.session(request)
-        held = self._hold(request)
-        try:
-            return await self._take_through(request, response, challenge, stamp)
-        finally:
-            held.end()
+        with self._holding(request) as hold:
+            return await self._take_through(request, response, challenge, stamp, hold)
 
     def failed(self, request: Request) -> None:
         """Record that ``request`` has no response."""
         self._end_turn(request)
         self._sessions.arrived(request)
-        if request_state.is_redirected(request):
-            self._duplicates.judged(request, is_wall=False)
 
     def _restore_clearance(self, request: Request, session: Session, clearances: int) -> None:
         """Restore the cookies that the answer to a request sent before the last clearance may have overwritten."""
@@ -198,52 +200,27 @@ class WallHandler:
         if vendor is not None:
             self._events.left_alone("other_captcha", response.url, f"its captcha is another product's: {vendor}")
 
-    async def _take_through(self, request: Request, response: Response, challenge: Challenge, stamp: Stamp) -> Response:
+    async def _take_through(
+        self, request: Request, response: Response, challenge: Challenge, stamp: Stamp, hold: Hold
+    ) -> Answer:
         since = self._clock()
         self._stats.inc("challenges")
         session = self._sessions.session(request)
-        attempts = self._new_attempts(request, session.host)
+        attempts = self._new_attempts(request, self._states.of(request), session.host)
+        passage = self._new_passage(request, stamp, attempts, hold)
         try:
-            answer = await self._new_passage(request, stamp, attempts).run(response, challenge)
+            answer = await passage.run(response, challenge)
         except NoPassage as error:
             if error.refusal.reason == "dry_run":
                 self._dry_run.record(session.host, session)
             self._events.failed(request, error.page.challenge, *error.refusal, jobs=error.jobs)
             raise
         self._events.solved(request, challenge, self._clock() - since, attempts.jobs, attempts.cost)
-        return deliver(request, answer, self._components)
-
-
-class _Held:
-    """A request that is or was held. What it uses up is given back once, by :meth:`end`."""
-
-    def __init__(self, hold: Hold, stats: Stats, clock: Callable[[], float]) -> None:
-        self.hold = hold
-        self.session: Session | None = None
-        """The session that released the request, whose turn it has to end."""
-        self._stats = stats
-        self._clock = clock
-        self._since = clock()
-        self._ended = False
-        self._finalizer: weakref.finalize[[], Request] | None = None
-
-    def end_with(self, request: Request) -> None:
-        """End with the request object at the latest, in case it is dropped where no signal tells."""
-        self._finalizer = weakref.finalize(request, self.end)
-        self._finalizer.atexit = False
-
-    def end(self) -> None:
-        """Release the hold and end the turn: the request has its response, or never will."""
-        if self._ended:
-            return
-        self._ended = True
-        if self._finalizer is not None:
-            # It refers to this object, its session and so perhaps to the request itself, which would never be freed.
-            self._finalizer.detach()
-        self.hold.release()
-        self._stats.add("seconds/held", round(self._clock() - self._since, 3))
-        if self.session is not None:
-            self.session.end_turn()
+        if isinstance(answer, Response):
+            answer.flags = [*answer.flags, "omocaptcha"]
+            if passage.is_submission_answer:
+                self._components.store(request, answer)
+        return answer
 
 
 def _without(names: set[str], cookies: Any) -> Any:

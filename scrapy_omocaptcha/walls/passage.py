@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urldefrag
 from zlib import crc32
 
-from scrapy.http import Response
+from scrapy import Request
 
-from scrapy_omocaptcha.engine import request_state
-from scrapy_omocaptcha.errors import HandoverBroke, HookFailed
-from scrapy_omocaptcha.forms.submission import Submission
+from scrapy_omocaptcha.errors import HandoverBroke, HookFailed, MiddlewareFailed
+from scrapy_omocaptcha.urls import public_address
 from scrapy_omocaptcha.walls.attempts import GivenUp, Refusal
 from scrapy_omocaptcha.walls.sending import send_submission
 from scrapy_omocaptcha.walls.sessions import Role, cookies_of
@@ -25,15 +24,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from http.cookiejar import Cookie
 
-    from scrapy import Request
+    from scrapy.http import Response
 
     from scrapy_omocaptcha.buying.purchase import Purchase
     from scrapy_omocaptcha.challenge import Challenge
+    from scrapy_omocaptcha.engine.chain import InnerChain
     from scrapy_omocaptcha.engine.components import Components
     from scrapy_omocaptcha.engine.lifetime import Lifetime
-    from scrapy_omocaptcha.engine.slots import Slots
+    from scrapy_omocaptcha.engine.slots import Hold, Slots
+    from scrapy_omocaptcha.forms.submission import Submission
     from scrapy_omocaptcha.reporting.events import Events
-    from scrapy_omocaptcha.walls.attempts import Attempts
+    from scrapy_omocaptcha.walls.attempts import Answer, Attempts
     from scrapy_omocaptcha.walls.policy import Policy
     from scrapy_omocaptcha.walls.sessions import Sessions, Stamp
 
@@ -75,10 +76,12 @@ class Passage:
         request: Request,
         stamp: Stamp,
         attempts: Attempts,
+        hold: Hold,
         *,
         sessions: Sessions,
         policy: Policy,
         slots: Slots,
+        chain: InnerChain,
         lifetime: Lifetime,
         components: Components,
         events: Events,
@@ -87,10 +90,12 @@ class Passage:
         self._request = request
         self._stamp = stamp
         self._attempts = attempts
+        self._hold = hold
         self._sessions = sessions
         self._session = sessions.session(request)
         self._policy = policy
         self._slots = slots
+        self._chain = chain
         self._lifetime = lifetime
         self._components = components
         self._events = events
@@ -99,8 +104,10 @@ class Passage:
         self._alone = False
         """Whether the wall is solved for this page only."""
         self._opened = True
+        self.is_submission_answer = False
+        """Whether the page came in answer to the submission itself."""
 
-    async def run(self, response: Response, challenge: Challenge) -> Response:
+    async def run(self, response: Response, challenge: Challenge) -> Answer:
         """Go through the wall that ``response`` has shown, and return the page that was asked for.
 
         :raises NoPassage: when the wall stays closed to this request.
@@ -113,7 +120,7 @@ class Passage:
         except GivenUp as error:
             raise NoPassage(error.refusal, self._page, self._attempts.jobs) from error.__cause__
 
-    async def _run(self) -> Response:
+    async def _run(self) -> Answer:
         if "cached" in self._page.response.flags:
             # Whatever HttpCache has stored, the site may be open now, and looking costs no job.
             answer = await self._ask_again()
@@ -147,13 +154,13 @@ class Passage:
         """Tell whether another request has opened the wall since this one was sent, or is about to."""
         return self._session.leading is not None or self._stamp.generation < self._session.generation
 
-    async def _lead(self) -> Response:
+    async def _lead(self) -> Answer:
         session = self._session
         session.lead(self._stamp)
         try:
             answer = await self._attempts.run(self)
             # The answer to a submission itself does not show whether its cookies are worth anything.
-            proven = answer.status < HTTPStatus.BAD_REQUEST and not isinstance(answer.request, Submission)
+            proven = not self.is_submission_answer and _is_good(answer)
             if self._opened:
                 session.won(self._cookies(), proven=proven)
             return answer
@@ -168,7 +175,7 @@ class Passage:
         await self._check()
         return self._page.challenge
 
-    async def ready(self) -> Challenge | Response:
+    async def ready(self) -> Challenge | Answer:
         """Wait for other answers of the session, and ask again where they may have outdated the form at hand."""
         if not self._alone:
             await self._quiet()
@@ -180,39 +187,52 @@ class Passage:
             await self._check(skip_limits=True)
         return self._page.challenge
 
-    async def hand_in(self, purchase: Purchase) -> Response | None:
+    async def hand_in(self, purchase: Purchase) -> Answer | None:
         """Submit the token, and tell from the answer, or by asking again, whether it opened the wall."""
-        answer = await self._submit(purchase)
-        if answer is not None:
-            if self._is_challenge(answer):
-                purchase.rejected()
-                return None
-            if self._is_what_was_asked(answer):
-                purchase.accepted()
-                return answer
-        again = await self._ask_again()
+        page = self._page
+        try:
+            submission = self._policy.submit(page.response, page.challenge, purchase.token)
+        except HookFailed as error:
+            raise GivenUp(Refusal("hook", str(error))) from error
+        is_own_address = public_address(submission.url) == public_address(page.response.url)
+        async with self._hold.sending():
+            answer = await self._submit(submission, follow=not is_own_address)
+            if answer is not None:
+                if self._is_challenge(answer):
+                    purchase.rejected()
+                    return None
+                if self._is_what_was_asked(answer):
+                    self.is_submission_answer = True
+                    purchase.accepted()
+                    return answer
+            again = await self._send_again()
         if not self._is_challenge(again):
             purchase.accepted()
             return again
-        if answer is not None and answer.status < HTTPStatus.MULTIPLE_CHOICES and self._is_new(answer):
+        is_page = answer is not None and (answer.status < HTTPStatus.MULTIPLE_CHOICES or is_own_address)
+        if answer is not None and is_page and self._is_new(answer):
             # There is no page but this answer. Nobody knows what it is worth, so it wins no clearance.
-            self._opened = False
+            self._opened, self.is_submission_answer = False, True
             purchase.accepted(opened=False)
-            return answer
+            return self._chain.redirect(self._request, answer) or answer
         purchase.rejected()
         return None
 
-    async def _submit(self, purchase: Purchase) -> Response | None:
-        """Return the answer to the submission, or None when it broke off, which leaves the token as spent."""
+    async def _submit(self, submission: Submission, *, follow: bool) -> Response | None:
+        """Return the answer to a submission, or None where the page itself has to be asked for again to know it.
+
+        :raises GivenUp: when a middleware of the project failed on it.
+        """
         try:
-            submission = self._policy.submit(self._page.response, self._page.challenge, purchase.token)
-        except HookFailed as error:
-            raise GivenUp(Refusal("hook", str(error))) from error
-        try:
-            answer = await send_submission(self._slots, submission)
+            answer = await send_submission(
+                self._chain, self._components, submission, asked=self._request, follow=follow
+            )
         except HandoverBroke as error:
+            # The token may have been used all the same, so it is not sent again.
             logger.info("%s: %s", self._session.host, error)
             return None
+        except MiddlewareFailed as error:
+            raise GivenUp(Refusal("broke", f"the request with the token was not sent: {error}")) from error
         self._session.answers += 1
         return answer
 
@@ -229,20 +249,19 @@ class Passage:
 
     # -- judging -------------------------------------------------------------------------------------------------
 
-    def _is_challenge(self, answer: Response) -> bool:
+    def _is_challenge(self, answer: Answer) -> bool:
         """Tell whether an answer is a challenge, which is the page at hand from then on."""
+        if isinstance(answer, Request):
+            return False
         challenge = self._policy.find(self._request, answer)
         if challenge is not None:
             self._page = self._as_page(answer, challenge)
         return challenge is not None
 
     def _is_what_was_asked(self, answer: Response) -> bool:
-        """Tell whether an answer is below 300, and of the address that was asked for or that this redirects to."""
-        if answer.status >= HTTPStatus.MULTIPLE_CHOICES or request_state.method(self._request) != "GET":
-            return False
-        redirects = answer.request.meta.get("redirect_urls", []) if answer.request is not None else []
-        wanted = urldefrag(request_state.url(self._request)).url
-        return wanted in {urldefrag(url).url for url in [answer.url, *redirects]}
+        """Tell whether an answer is below 300, and of the address that was asked for."""
+        is_page = answer.status < HTTPStatus.MULTIPLE_CHOICES and self._request.method == "GET"
+        return is_page and urldefrag(answer.url).url == urldefrag(self._request.url).url
 
     def _is_stale(self) -> bool:
         """Tell whether the form at hand may depend on cookies or fields that other answers have replaced since."""
@@ -258,18 +277,22 @@ class Passage:
 
     # -- asking again --------------------------------------------------------------------------------------------
 
-    async def _ask_again(self, *, re_ask: bool = False) -> Response:
-        """Send the request that the spider made once more.
+    async def _ask_again(self, *, re_ask: bool = False) -> Answer:
+        async with self._hold.sending():
+            return await self._send_again(re_ask=re_ask)
+
+    async def _send_again(self, *, re_ask: bool = False) -> Answer:
+        """Send the spider's request once more.
 
         :param re_ask: with a clearance that a leader has just won.
         """
         self._stamp = self._sessions.stamp(self._request, re_ask=re_ask)
-        answer = await self._slots.send(request_state.again(self._request))
+        answer = await self._chain.send_again(self._request)
         self._session.answers += 1
         return answer
 
-    def _let_through(self, answer: Response) -> None:
-        if answer.status < HTTPStatus.BAD_REQUEST:
+    def _let_through(self, answer: Answer) -> None:
+        if _is_good(answer):
             self._session.unchallenged(self._stamp)
 
     async def _check(self, *, skip_limits: bool = False) -> None:
@@ -286,6 +309,8 @@ class Passage:
         return await self._policy.refusal(self._request, page.response, page.challenge, skip_limits=skip_limits)
 
     def _as_page(self, response: Response, challenge: Challenge) -> Page:
+        # Scrapy sets it only after the middlewares, but a submission takes its session from there.
+        response.request = response.request or self._request
         return Page(response, challenge, self._session.answers, self._cookie_values())
 
     def _cookies(self) -> list[Cookie]:
@@ -294,3 +319,7 @@ class Passage:
 
     def _cookie_values(self) -> frozenset[tuple[str, str | None]]:
         return frozenset((cookie.name, cookie.value) for cookie in self._cookies())
+
+
+def _is_good(answer: Answer) -> bool:
+    return isinstance(answer, Request) or answer.status < HTTPStatus.BAD_REQUEST

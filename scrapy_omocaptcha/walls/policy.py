@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from scrapy import Request
 
 from scrapy_omocaptcha.detection import find_challenge
-from scrapy_omocaptcha.engine import request_state
 from scrapy_omocaptcha.errors import HookFailed, NotBought
 from scrapy_omocaptcha.forms.submission import TOKEN_META, Submission, submit_token
 from scrapy_omocaptcha.settings.secret import masked
@@ -86,11 +85,11 @@ class Policy:
             reason = unsubmittable(challenge, response, cookies=self._components.jar(request) is not None)
             if reason is None and challenge.form is not None:
                 # robots.txt rules depend on the user agent; nothing of this request is ever sent.
-                target = Request(challenge.form.url, headers=request.headers, meta=request_state.own_meta(request))
+                target = Request(challenge.form.url, headers=request.headers, meta=request.meta)
                 reason = await self._components.forbids(target, page=request)
         if reason is not None:
             return Refusal(reason, REASONS[reason])
-        return None if skip_limits else self._limit_refusal(challenge, host_of(request_state.url(request)))
+        return None if skip_limits else self._limit_refusal(challenge, host_of(request.url))
 
     def upfront_refusal(self, request: Request, challenge: Challenge) -> Refusal | None:
         """Return why no token is bought for a request that wants one before it is sent, or None."""

@@ -8,20 +8,20 @@ from __future__ import annotations
 
 from http import HTTPStatus
 from typing import TYPE_CHECKING
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urldefrag, urljoin, urlsplit
 
 from scrapy import Request
 from scrapy.http.request import NO_CALLBACK
 
-from scrapy_omocaptcha.engine import request_state
-from scrapy_omocaptcha.errors import HandoverBroke
+from scrapy_omocaptcha.errors import HandoverBroke, MiddlewareFailed
 from scrapy_omocaptcha.forms.submission import without_token
 from scrapy_omocaptcha.urls import same_site
 
 if TYPE_CHECKING:
     from scrapy.http import Response
 
-    from scrapy_omocaptcha.engine.slots import Slots
+    from scrapy_omocaptcha.engine.chain import InnerChain
+    from scrapy_omocaptcha.engine.components import Components
     from scrapy_omocaptcha.forms.submission import Submission
 
 _TO_GET = (HTTPStatus.MOVED_PERMANENTLY, HTTPStatus.FOUND, HTTPStatus.SEE_OTHER)
@@ -31,15 +31,26 @@ _MAX_REDIRECTS = 20
 """The limit of browsers."""
 
 
-async def send_submission(slots: Slots, request: Submission) -> Response:
+async def send_submission(
+    chain: InnerChain,
+    components: Components,
+    submission: Submission,
+    *,
+    asked: Request | None = None,
+    follow: bool = True,
+) -> Response | None:
     """Send a submission to the site of its address and to no other, and return the answer.
 
+    :param asked: a request that can be sent again. Where the site redirects to its address, None is returned.
+    :param follow: whether a redirect to another page is followed.
     :raises HandoverBroke: when there was no answer; the token may have been used all the same. The text of the error
         does not contain the address.
+    :raises MiddlewareFailed: when a middleware of the project failed on it.
     """
-    request_state.mark_own(request)
     try:
-        return await _answer(slots, request)
+        return await _Sending(chain, components, submission, asked).run(follow=follow)
+    except MiddlewareFailed:
+        raise
     except Exception as error:
         kind = type(error).__name__
     # Raised outside of the except block, and in a frame that does not know the address of a GET, which holds the token:
@@ -47,33 +58,56 @@ async def send_submission(slots: Slots, request: Submission) -> Response:
     raise HandoverBroke(f"the request with the token broke off ({kind})")
 
 
-async def _answer(slots: Slots, request: Submission) -> Response:
-    site = request.url
-    for _ in range(_MAX_REDIRECTS):
-        answer = await slots.send(request)
-        location = answer.headers.get("Location")
-        if location is None or not 300 <= answer.status < 400:
-            break
-        target = urljoin(answer.url, location.decode("latin-1"))
-        if urlsplit(target).scheme not in ("http", "https"):
-            # A browser would not follow it either, and Scrapy would read a local file.
-            break
-        if answer.status in _TO_GET:
-            # The target is a page like any other, unless the site repeats the spent token in its address.
-            target = without_token(target, request.secret)
-            answer = await slots.send(_follow(request, target, dont_filter=same_site(site, target)))
-            break
-        if answer.status not in _REPEATED or not same_site(site, target):
-            break
-        request = request.replace(url=target)
-    return answer.replace(url=without_token(answer.url, request.secret))
+class _Sending:
+    def __init__(
+        self, chain: InnerChain, components: Components, submission: Submission, asked: Request | None
+    ) -> None:
+        self._chain = chain
+        self._components = components
+        self._submission = submission
+        self._asked = asked
 
+    async def run(self, *, follow: bool) -> Response | None:
+        secret, site = self._submission.secret, self._submission.url
+        request: Request = self._submission.replace(meta={**self._submission.meta, "dont_redirect": True})
+        for _ in range(_MAX_REDIRECTS):
+            answer = await self._response(request)
+            location = answer.headers.get("Location")
+            if location is None or not 300 <= answer.status < 400:
+                break
+            target = urljoin(answer.url, location.decode("latin-1"))
+            if urlsplit(target).scheme not in ("http", "https"):
+                # A browser would not follow it either, and Scrapy would read a local file.
+                break
+            if answer.status in _TO_GET:
+                # The target is a page like any other, unless the site repeats the spent token in its address.
+                return await self._follow(request, without_token(target, secret), answer) if follow else answer
+            if answer.status not in _REPEATED or not same_site(site, target):
+                break
+            request = request.replace(url=target)
+        return answer.replace(url=without_token(answer.url, secret))
 
-def _follow(request: Request, target: str, *, dont_filter: bool) -> Request:
-    """Return the request for the page that a submission leads to.
+    async def _follow(self, request: Request, target: str, answer: Response) -> Response | None:
+        headers = {name: request.headers.getlist(name) for name in _KEPT_HEADERS if name in request.headers}
+        meta = {key: value for key, value in request.meta.items() if key != "dont_redirect"}
+        step = Request(target, headers=headers, meta=meta, callback=NO_CALLBACK)
+        for _ in range(_MAX_REDIRECTS):
+            if self._is_asked(step.url):
+                return None
+            if await self._components.forbids(step, page=request):
+                break
+            result = await self._chain.send(step)
+            if not isinstance(result, Request):
+                return result.replace(url=without_token(result.url, self._submission.secret))
+            step = result.replace(callback=NO_CALLBACK, url=without_token(result.url, self._submission.secret))
+        return answer
 
-    :param dont_filter: False for another site, where the spider's ``allowed_domains`` hold.
-    """
-    headers = {name: request.headers.getlist(name) for name in _KEPT_HEADERS if name in request.headers}
-    meta = {key: value for key, value in request.meta.items() if key != "dont_redirect"}
-    return Request(target, headers=headers, meta=meta, callback=NO_CALLBACK, dont_filter=dont_filter)
+    def _is_asked(self, url: str) -> bool:
+        asked = self._asked
+        return asked is not None and asked.method == "GET" and urldefrag(url).url == urldefrag(asked.url).url
+
+    async def _response(self, request: Request) -> Response:
+        answer = await self._chain.send(request)
+        if isinstance(answer, Request):
+            raise MiddlewareFailed("a downloader middleware of the project returned another request for it")
+        return answer

@@ -16,7 +16,6 @@ from urllib.parse import unquote
 from scrapy.http.cookies import potential_domain_matches
 from twisted.internet.defer import Deferred
 
-from scrapy_omocaptcha.engine import request_state
 from scrapy_omocaptcha.urls import host_of
 
 if TYPE_CHECKING:
@@ -190,15 +189,17 @@ class Sessions:
         session = self.known(request)
         return Stamp(self._sent, session.generation if session else 0, re_ask)
 
+    def stamp_of(self, request: Request) -> Stamp:
+        """Return when a request was sent whose answer has not been counted yet."""
+        return self._stamps.get(request, Stamp(0, 0))
+
     def sent(self, request: Request, *, fresh: bool = False) -> None:
         """Record that ``request`` goes to the site.
 
         :param fresh: it was held until a clearance was won.
         """
-        stamp = self._stamps[request] = self.stamp(request, re_ask=fresh)
+        self._stamps[request] = self.stamp(request, re_ask=fresh)
         self._under_way[request] = _key(request)
-        if stamp.generation:
-            request_state.count_clearances(request, stamp.generation)
 
     def arrived(self, request: Request) -> None:
         """Record that the site has answered ``request``, whatever becomes of the answer."""
@@ -220,7 +221,7 @@ class Sessions:
 
 def _key(request: Request) -> Key:
     # Cookies ignore ports, so a session does too.
-    return host_of(request_state.url(request)), request.meta.get("cookiejar"), _proxy(request)
+    return host_of(request.url), request.meta.get("cookiejar"), _proxy(request)
 
 
 def _proxy(request: Request) -> object:

@@ -10,11 +10,11 @@ from collections import Counter
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from scrapy.http import Response
 from scrapy.http.request import NO_CALLBACK
 
 from scrapy_omocaptcha.challenge import Challenge
-from scrapy_omocaptcha.engine import request_state
-from scrapy_omocaptcha.errors import ChallengeNotSolved, HandoverBroke
+from scrapy_omocaptcha.errors import ChallengeNotSolved, HandoverBroke, MiddlewareFailed
 from scrapy_omocaptcha.forms.placement import check_put, put_token
 from scrapy_omocaptcha.urls import host_of
 from scrapy_omocaptcha.walls.attempts import GivenUp, Refusal
@@ -25,12 +25,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from scrapy import Request
-    from scrapy.http import Response
 
     from scrapy_omocaptcha.buying.purchase import Purchase
+    from scrapy_omocaptcha.engine.chain import InnerChain
     from scrapy_omocaptcha.engine.components import Components
     from scrapy_omocaptcha.engine.lifetime import Lifetime
-    from scrapy_omocaptcha.engine.slots import Slots
+    from scrapy_omocaptcha.engine.request_state import RequestState, RequestStates
+    from scrapy_omocaptcha.engine.slots import Hold, Slots
     from scrapy_omocaptcha.engine.stats import Stats
     from scrapy_omocaptcha.forms.submission import Submission
     from scrapy_omocaptcha.reporting.dry_run import DryRun
@@ -47,11 +48,13 @@ class UpfrontTokens:
     def __init__(
         self,
         *,
-        new_attempts: Callable[[Request, str], Attempts],
+        new_attempts: Callable[[Request, RequestState, str], Attempts],
         token_max_age: float,
         policy: Policy,
         lifetime: Lifetime,
         slots: Slots,
+        chain: InnerChain,
+        states: RequestStates,
         components: Components,
         events: Events,
         dry_run: DryRun,
@@ -63,6 +66,8 @@ class UpfrontTokens:
         self._policy = policy
         self._lifetime = lifetime
         self._slots = slots
+        self._chain = chain
+        self._states = states
         self._components = components
         self._events = events
         self._dry_run = dry_run
@@ -103,7 +108,7 @@ class UpfrontTokens:
             await self._lifetime.until(lambda: self._has_room(request, host))
             self._under_way[host] += 1
             try:
-                return await self._attempt(request, wish["put"], challenge, host)
+                return await self._attempt(request, wish["put"], challenge, hold)
             finally:
                 self._under_way[host] -= 1
         finally:
@@ -114,35 +119,48 @@ class UpfrontTokens:
         under_way = self._under_way[host]
         return not under_way or (under_way + 1) * self._slots.delay(request) <= self._token_max_age / 2
 
-    async def _attempt(self, request: Request, put: str, challenge: Challenge, host: str) -> Response:
+    async def _attempt(self, request: Request, put: str, challenge: Challenge, hold: Hold) -> Response:
         since = self._clock()
-        errand = _Sending(request, put, challenge, self._slots, self._policy)
-        attempts = self._new_attempts(request, host)
+        errand = _Sending(request, put, challenge, hold, self._chain, self._components, self._policy)
+        state = self._states.of(request)
+        attempts = self._new_attempts(request, state, host_of(request.url))
         try:
             answer = await attempts.run(errand)
         except GivenUp as error:
             raise self._not_solved(request, error.refusal, challenge, errand.answer) from error.__cause__
-        jobs = request_state.jobs(request)
-        self._events.solved(request, challenge, self._clock() - since, jobs, attempts.cost)
-        return deliver(request, answer, self._components)
+        assert isinstance(answer, Response)
+        self._events.solved(request, challenge, self._clock() - since, state.jobs, attempts.cost)
+        answer.flags = [*answer.flags, "omocaptcha"]
+        self._components.store(request, answer)
+        return deliver(request, answer)
 
     def _not_solved(
         self, request: Request, refusal: Refusal, challenge: Challenge, answer: Response | None = None
     ) -> ChallengeNotSolved:
-        self._events.failed(request, challenge, *refusal, jobs=request_state.jobs(request))
-        # The request that it answers is one of this package, and holds a token that is spent.
-        shown = answer and answer.replace(request=request_state.original(request))
+        self._events.failed(request, challenge, *refusal, jobs=self._states.of(request).jobs)
+        shown = answer and answer.replace(request=request)
         return ChallengeNotSolved(refusal.reason, refusal.message, challenge=challenge, response=shown)
 
 
 class _Sending:
     """The errand of sending one request with a token in it."""
 
-    def __init__(self, request: Request, put: str, challenge: Challenge, slots: Slots, policy: Policy) -> None:
+    def __init__(
+        self,
+        request: Request,
+        put: str,
+        challenge: Challenge,
+        hold: Hold,
+        chain: InnerChain,
+        components: Components,
+        policy: Policy,
+    ) -> None:
         self._request = request
         self._put = put
         self._challenge = challenge
-        self._slots = slots
+        self._hold = hold
+        self._chain = chain
+        self._components = components
         self._policy = policy
         self.answer: Response | None = None
         """The last answer of the site."""
@@ -154,12 +172,15 @@ class _Sending:
         return self._challenge
 
     async def hand_in(self, purchase: Purchase) -> Response | None:
+        submission = _with_token(self._request, self._put, purchase.token.value)
         try:
-            submission = _with_token(self._request, self._put, purchase.token.value)
-            self.answer = answer = await send_submission(self._slots, submission)
-        except HandoverBroke as error:
+            async with self._hold.sending():
+                answer = await send_submission(self._chain, self._components, submission)
+        except (HandoverBroke, MiddlewareFailed) as error:
             purchase.unknown("broke")
             raise GivenUp(Refusal("broke", str(error))) from error
+        assert answer is not None
+        self.answer = answer
         if self._policy.find(self._request, answer) is not None:
             purchase.rejected()
             return None
@@ -175,8 +196,8 @@ def _with_token(request: Request, put: str, token: str) -> Submission:
 
     :raises ValueError: when the request has no such place for a token.
     """
-    own = request.replace(meta=request_state.own_meta(request), callback=NO_CALLBACK, errback=None)
-    return put_token(own, put, token)
+    meta = {key: value for key, value in request.meta.items() if key != "omocaptcha"}
+    return put_token(request.replace(meta=meta, callback=NO_CALLBACK, errback=None), put, token)
 
 
 def _challenge(request: Request, wish: dict[str, Any]) -> Challenge:

@@ -1,0 +1,192 @@
+"""Send requests through the part of Scrapy's downloader middlewares between this package's middleware and the site.
+
+It uses private names of Scrapy, each of which has a contract test.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
+
+from scrapy import Request, signals
+from scrapy.downloadermiddlewares.httpcache import HttpCacheMiddleware
+from scrapy.downloadermiddlewares.redirect import RedirectMiddleware
+from scrapy.exceptions import IgnoreRequest, ScrapyDeprecationWarning
+from scrapy.utils.asyncio import call_later
+from scrapy.utils.defer import ensure_awaitable
+from scrapy.utils.python import global_object_name
+
+from scrapy_omocaptcha.errors import MiddlewareFailed
+from scrapy_omocaptcha.forms.submission import Submission, without_token
+
+if TYPE_CHECKING:
+    from scrapy.core.downloader.middleware import DownloaderMiddlewareManager
+    from scrapy.crawler import Crawler
+    from scrapy.http import Response
+
+    from scrapy_omocaptcha.engine.slots import Slots
+
+logger = logging.getLogger(__name__)
+
+
+class InnerChain:
+    """The downloader middlewares of a crawl that are closer to the site than ``middleware``, and the downloader.
+
+    What is sent here passes neither the scheduler nor the outer middlewares (retries, user agents, the project's own)
+    nor the engine, whose signals and counts are about the spider's pages.
+    """
+
+    def __init__(self, crawler: Crawler, middleware: object, slots: Slots) -> None:
+        self._crawler = crawler
+        self._middleware = middleware
+        self._slots = slots
+        self._inner: DownloaderMiddlewareManager | None = None
+        self._urgent: WeakSet[Request] = WeakSet()
+        """Requests that go to the head of their slot's queue."""
+        self._own: WeakSet[Request] = WeakSet()
+        crawler.signals.connect(self._about_to_send, signals.request_reached_downloader)
+        crawler.signals.connect(self._downloaded, signals.response_downloaded)
+
+    def is_own(self, request: Request) -> bool:
+        """Tell whether this package has made a request, rather than the spider."""
+        return request in self._own
+
+    async def send_again(self, request: Request) -> Response | Request:
+        """Send the spider's request once more, and return a response, or the request that a redirect leads to.
+
+        :raises Exception: whatever Scrapy's downloader and middlewares raise.
+        """
+        # The cookies of the first time are in the cookiejar by now. Sent again they would overwrite a clearance.
+        cookies, request.cookies = request.cookies, {}
+        try:
+            return await self._send(request)
+        finally:
+            request.cookies = cookies
+
+    async def send(self, request: Request) -> Response | Request:
+        """Send a request of this package's own.
+
+        :raises MiddlewareFailed: when a middleware of the project fails on it; the log names the middleware.
+        :raises Exception: whatever Scrapy's downloader raises.
+        """
+        self._own.add(request)
+        failures: list[Exception] = []
+        try:
+            return await self._send(request, failures)
+        except Exception as error:
+            if error in failures or isinstance(error, IgnoreRequest):
+                raise
+            name = self._raised_by(error)
+            kind = type(error).__name__
+        logger.warning("%s of the project raised %s on a request that OMOcaptcha sends for a page", name, kind)
+        # Raised outside of the except block, because the error and its frames may hold a token.
+        raise MiddlewareFailed(f"{name} raised {kind}")
+
+    async def _send(self, request: Request, failures: list[Exception] | None = None) -> Response | Request:
+        downloader = self._crawler.engine.downloader
+
+        async def download(request: Request) -> Response:
+            try:
+                return await downloader._enqueue_request(request)
+            except Exception as error:
+                if failures is not None:
+                    failures.append(error)
+                raise
+
+        self._urgent.add(request)
+        try:
+            return await self._manager.download_async(download, request)
+        finally:
+            self._urgent.discard(request)
+
+    def redirect(self, request: Request, response: Response) -> Request | None:
+        """Return the request that Scrapy would make of a redirect, or None; ``request`` stays as it is."""
+        middleware = self._crawler.get_downloader_middleware(RedirectMiddleware)
+        if middleware is None:
+            return None
+        with suppress(IgnoreRequest):
+            redirected = middleware.process_response(request.copy(), response)
+            return redirected if isinstance(redirected, Request) else None
+        return None
+
+    async def handle_exception(self, request: Request, error: Exception) -> Response | Request:
+        """Let the outer middlewares handle an error of a request that was sent again, as if it were sent first.
+
+        :raises Exception: ``error``, where none of them does.
+        """
+        manager = self._outer_manager
+        outer = manager.middlewares[: self._index]
+        for method in filter(None, manager.methods["process_exception"]):
+            if any(getattr(method, "__self__", None) is middleware for middleware in outer):
+                handling = manager._handle_mw_method(method, request=request, exception=error)
+                result: Response | Request | None = await ensure_awaitable(handling)
+                if result is not None:
+                    return result
+        raise error
+
+    # -- the managers --------------------------------------------------------------------------------------------
+
+    @property
+    def _outer_manager(self) -> DownloaderMiddlewareManager:
+        manager: DownloaderMiddlewareManager = self._crawler.engine.downloader.middleware
+        return manager
+
+    @property
+    def _index(self) -> int:
+        return self._outer_manager.middlewares.index(self._middleware)
+
+    @property
+    def _manager(self) -> DownloaderMiddlewareManager:
+        if self._inner is None:
+            manager = self._outer_manager
+            with warnings.catch_warnings():
+                # It has warned of the same methods before.
+                warnings.simplefilter("ignore", ScrapyDeprecationWarning)
+                self._inner = type(manager)(*manager.middlewares[self._index + 1 :], crawler=self._crawler)
+            cache = self._crawler.get_downloader_middleware(HttpCacheMiddleware)
+            if cache is not None:
+                # It would answer with the challenge that it has stored for the same request.
+                self._inner.methods["process_request"].remove(cache.process_request)
+        return self._inner
+
+    def _raised_by(self, error: Exception) -> str:
+        """Return the name of the middleware that raised an error, as far as its traceback shows."""
+        name, trace = "a downloader middleware", error.__traceback__
+        while trace is not None:
+            owner = trace.tb_frame.f_locals.get("self")
+            if any(owner is middleware for middleware in self._manager.middlewares):
+                name = global_object_name(type(owner))
+            trace = trace.tb_next
+        return name
+
+    # -- the queue of a slot -------------------------------------------------------------------------------------
+
+    def _about_to_send(self, request: Request) -> None:
+        if isinstance(request, Submission):
+            # No middleware sees the request from here on.
+            request.add_cookie()
+        if request in self._urgent:
+            # The signal comes just before the request is queued.
+            call_later(0, self._move_to_front, request)
+
+    def _downloaded(self, request: Request, response: Response) -> None:
+        """Take the token out of the address of a response, before any middleware can log it."""
+        if isinstance(request, Submission):
+            with suppress(AttributeError):
+                response._set_url(without_token(response.url, request.secret))
+
+    def _move_to_front(self, request: Request) -> None:
+        queue = self._slots.slot(request).queue
+        for entry in queue:
+            if entry[0] is request:
+                queue.remove(entry)
+                queue.insert(_after_submissions(queue) if isinstance(request, Submission) else 0, entry)
+                return
+
+
+def _after_submissions(queue: Any) -> int:
+    """Return the index behind all submissions: were the last token sent first, the first would grow too old."""
+    return max((index for index, entry in enumerate(queue, 1) if isinstance(entry[0], Submission)), default=0)

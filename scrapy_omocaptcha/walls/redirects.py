@@ -1,0 +1,113 @@
+"""Look behind redirects that may lead to a wall, while the request that was redirected is still in hand.
+
+A wall that redirects every page to an address of its own (302 to ``/captcha``) would otherwise leave only the request
+for that address, and Scrapy's dupefilter would drop all such requests but the first.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+from urllib.parse import urljoin
+
+from scrapy import Request, signals
+from scrapy.http.request import NO_CALLBACK
+
+from scrapy_omocaptcha.detection import is_wall_address
+from scrapy_omocaptcha.urls import public_address
+
+if TYPE_CHECKING:
+    from scrapy.crawler import Crawler
+    from scrapy.http import Response
+
+    from scrapy_omocaptcha.engine.chain import InnerChain
+    from scrapy_omocaptcha.engine.components import Components
+    from scrapy_omocaptcha.engine.request_state import RequestStates
+    from scrapy_omocaptcha.walls.policy import Policy
+
+_MAX_HOPS = 5
+"""Redirects behind a redirect that are followed to find out where it leads."""
+
+
+class Redirects:
+    """The redirects of one crawl. Their targets are known by scheme, host and path."""
+
+    def __init__(
+        self, crawler: Crawler, *, chain: InnerChain, policy: Policy, components: Components, states: RequestStates
+    ) -> None:
+        self._crawler = crawler
+        self._chain = chain
+        self._policy = policy
+        self._components = components
+        self._states = states
+        self._walls: set[str] = set()
+        self._pages: set[str] = set()
+        """Targets that have proven to be no walls."""
+        self._seen: set[str] = set()
+        crawler.signals.connect(self._dropped, signals.request_dropped)
+
+    async def look_behind(self, request: Request, response: Response) -> Response | Request:
+        """Return the challenge that a redirect leads to in the place of the redirect; anything else as it is.
+
+        :raises Exception: what Scrapy raises when a target that is known to be a wall is fetched.
+        """
+        location = response.headers.get("Location")
+        if location is None or not 300 <= response.status < 400:
+            return response
+        target = public_address(urljoin(request.url, location.decode("latin-1")))
+        is_suspected = target in self._walls or (
+            target not in self._pages and (target in self._seen or is_wall_address(target))
+        )
+        self._seen.add(target)
+        if is_suspected:
+            answer = await self._fetch(request, response, target)
+            if answer is not None:
+                return answer
+        self._states.redirected(request)
+        return response
+
+    async def _fetch(self, request: Request, response: Response, target: str) -> Response | Request | None:
+        """Return what the target of a redirect answers if that concerns ``request``; None if Scrapy is to follow it."""
+        redirected = self._chain.redirect(request, response)
+        for _ in range(_MAX_HOPS):
+            if redirected is None or await self._components.forbids(redirected, page=request):
+                return None
+            meta = {**redirected.meta, "dont_cache": True}
+            try:
+                answer = await self._chain.send(redirected.replace(meta=meta, callback=NO_CALLBACK, errback=None))
+            except Exception as error:
+                if self._is_needed(request, target):
+                    return await self._chain.handle_exception(request, error)
+                # Scrapy follows the redirect and meets the same error.
+                return None
+            if not isinstance(answer, Request):
+                return self._judge(request, answer, target)
+            redirected = answer
+        return None
+
+    def _judge(self, request: Request, answer: Response, target: str) -> Response | None:
+        is_wall = self._policy.find(request, answer) is not None
+        is_down = answer.status == HTTPStatus.TOO_MANY_REQUESTS or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        if is_down and not is_wall:
+            # With the target's answer as its own, Retry repeats the request that was redirected.
+            return answer if self._is_needed(request, target) else None
+        self.judged(target, is_wall=is_wall)
+        return answer if is_wall else None
+
+    def _is_needed(self, request: Request, target: str) -> bool:
+        """Tell whether Scrapy could lose a request by following its redirect."""
+        return target in self._walls or self._states.of(request).looked_behind
+
+    def judged(self, url: str, *, is_wall: bool) -> None:
+        """Record whether an address that requests are redirected to has proven to be a wall."""
+        target = public_address(url)
+        (self._walls if is_wall else self._pages).add(target)
+        (self._pages if is_wall else self._walls).discard(target)
+
+    def _dropped(self, request: Request) -> None:
+        """Send what was asked for once more if its redirect was dropped as a duplicate before its target is known."""
+        target = public_address(request.url)
+        original = self._states.before_redirects(request, looked_behind=True)
+        if original is not None and target not in self._pages:
+            self._seen.add(target)
+            self._crawler.engine.crawl(original)

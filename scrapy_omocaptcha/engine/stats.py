@@ -1,7 +1,8 @@
-"""What is counted, under one prefix."""
+"""Count what happens, below ``omocaptcha/`` in Scrapy's stats."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,22 +12,26 @@ _PREFIX = "omocaptcha/"
 
 
 class Stats:
-    """Scrapy's stats collector, below ``omocaptcha/``."""
+    """The stats of one crawl. They are never read from Scrapy's collector, since not every collector keeps floats."""
 
     def __init__(self, collector: StatsCollector) -> None:
         self._collector = collector
+        self._values: defaultdict[str, float] = defaultdict(int)
 
     def inc(self, name: str) -> None:
+        """Add one to a count."""
+        self._values[name] += 1
         self._collector.inc_value(_PREFIX + name)
 
     def add(self, name: str, amount: float) -> None:
-        """Sums of floats are never exact; these are read by people."""
-        name = _PREFIX + name
-        self._collector.set_value(name, round(self._collector.get_value(name, 0.0) + amount, 8))
+        """Add to a sum of floats, rounded for people to read."""
+        self._values[name] = round(self._values[name] + amount, 8)
+        self._collector.set_value(_PREFIX + name, self._values[name])
 
     def max(self, name: str, value: float) -> None:
+        """Raise a maximum."""
         self._collector.max_value(_PREFIX + name, value)
 
     def get(self, name: str) -> float:
-        value: float = self._collector.get_value(_PREFIX + name, 0)
-        return value
+        """Return a count or a sum."""
+        return self._values[name]

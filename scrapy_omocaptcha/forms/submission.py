@@ -20,11 +20,8 @@ if TYPE_CHECKING:
     from scrapy.http import Response
 
 _SESSION_HEADERS = ("User-Agent", "Accept", "Accept-Language", "Accept-Encoding", "DNT", "Proxy-Authorization")
-# The meta keys of a request's session and connection; the others concern that request alone.
-_SESSION_META = (
-    *("cookiejar", "dont_merge_cookies", "proxy", "_auth_proxy", "_scheme_proxy", "bindaddress"),
-    *("download_slot", "download_timeout", "download_maxsize", "download_warnsize"),
-)
+"""The headers of a request that also go to another host of its site."""
+_BODY_HEADERS = (b"Content-Type", b"Content-Length", b"Content-Encoding", b"Content-Language", b"Content-Location")
 # A request with a token is neither repeated nor stored. The address of a GET submission holds the token, so the Referer
 # of a redirect is cut to the origin.
 TOKEN_META = {"dont_retry": True, "dont_cache": True, "referrer_policy": "origin"}
@@ -104,12 +101,10 @@ def submit_token(response: Response, challenge: Challenge, token: Token | str) -
     else:
         body, headers["Content-Type"] = _body(form, fields)
     headers.update(referrer_headers(response, url, form.method))
-    meta: dict[str, Any] = {}
-    if response.request is not None:
-        _keep_session(response.request, url, headers, meta)
-    return Submission(
-        url, method=form.method, headers=headers, body=body, meta=meta | TOKEN_META, dont_filter=True, secret=secret
-    )
+    changes: dict[str, Any] = {"url": url, "method": form.method, "body": body, "headers": headers, "meta": TOKEN_META}
+    if response.request is None:
+        return Submission(**changes, dont_filter=True, secret=secret)
+    return _like(response.request, changes, secret)
 
 
 def without_token(url: str, secret: str) -> str:
@@ -142,11 +137,25 @@ def _body(form: Form, fields: list[tuple[str, str]]) -> tuple[bytes, str]:
     return urlencode(fields, form.charset).encode(), "application/x-www-form-urlencoded"
 
 
-def _keep_session(request: Request, url: str, headers: dict[str, Any], meta: dict[str, Any]) -> None:
-    same_origin = origin(request.url) == origin(url)
-    # A Cookie header that the spider wrote is kept; Scrapy replaces one of its own from the cookiejar.
-    names = (*_SESSION_HEADERS, *(("Authorization", "Cookie") if same_origin else ()))
-    headers.update({name: request.headers.getlist(name) for name in names if name in request.headers})
-    meta.update({key: request.meta[key] for key in _SESSION_META if key in request.meta})
-    if urlsplit(request.url).hostname != urlsplit(url).hostname:
+def _like(request: Request, changes: dict[str, Any], secret: str) -> Submission:
+    """Return a submission that components treat as ``request``: of its class, with its headers, meta and other fields.
+
+    A header that may hold a credential does not go to another origin.
+    """
+    same_origin = origin(request.url) == origin(changes["url"])
+    names = [name for name in request.headers if name not in _BODY_HEADERS] if same_origin else _SESSION_HEADERS
+    headers = {name: request.headers.getlist(name) for name in names if name in request.headers}
+    meta = {**request.meta, **changes["meta"]}
+    if urlsplit(request.url).hostname != urlsplit(changes["url"]).hostname:
         meta.pop("download_slot", None)
+    fields = {name: getattr(request, name) for name in type(request).attributes}
+    fields |= {"callback": None, "errback": None, "cb_kwargs": {}, "cookies": {}, "flags": [], "dont_filter": True}
+    fields |= {**changes, "headers": {**headers, **changes["headers"]}, "meta": meta}
+    return _submission_class(type(request))(**fields, secret=secret)
+
+
+def _submission_class(request_class: Any) -> type[Submission]:
+    """Return the class of the submissions that are made for requests of ``request_class``."""
+    if request_class is Request or issubclass(request_class, Submission):
+        return Submission
+    return type(request_class.__name__, (Submission, request_class), {})

@@ -272,7 +272,9 @@ class Passage:
 
     def _is_new(self, answer: Response) -> bool:
         """Tell whether an answer differs from the last one: a wall that ignores tokens repeats the same page."""
-        last, self._session.last_answer_checksum = self._session.last_answer_checksum, crc32(answer.body)
+        # Several pages may be redirected to the same one, with the same empty body.
+        content = self._request.url.encode() if "Location" in answer.headers else answer.body
+        last, self._session.last_answer_checksum = self._session.last_answer_checksum, crc32(content)
         return last != self._session.last_answer_checksum
 
     # -- asking again --------------------------------------------------------------------------------------------

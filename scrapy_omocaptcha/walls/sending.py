@@ -69,7 +69,8 @@ class _Sending:
 
     async def run(self, *, follow: bool) -> Response | None:
         secret, site = self._submission.secret, self._submission.url
-        request: Request = self._submission.replace(meta={**self._submission.meta, "dont_redirect": True})
+        meta = {**self._submission.meta, "dont_redirect": True}
+        request: Request = self._submission.replace(meta=meta, callback=NO_CALLBACK)
         for _ in range(_MAX_REDIRECTS):
             answer = await self._response(request)
             location = answer.headers.get("Location")

@@ -100,7 +100,7 @@ $(VENV)/test $(VENV)/dev $(VENV)/docs .venv-foreign/foreign-clients: setup.cfg p
 	@$(@D)/bin/$(INSTALL) --editable '.[test,$(@F)]' $(EXTRA)
 	@touch $@
 
-# What is measured beside this project. Of npm, and of pages to look for captchas on, it goes without what cannot be had.
+# What is measured beside this project. The npm package and the pages of formasaurus are left out if npm or pip fails.
 .venv-bench/others: setup.cfg pyproject.toml benchmarks/peers.txt
 	$(MAKE) .venv-bench/test VENV=.venv-bench EXTRA="--requirement benchmarks/peers.txt"
 	npm install --silent --no-save --prefix .venv-bench is-antibot@2.5.15 || true

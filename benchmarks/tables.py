@@ -106,10 +106,10 @@ def medians(runs: Iterable[Sequence[float]]) -> list[float]:
 # -- the page of the documentation -----------------------------------------------------------------------------------
 
 INTRODUCTION = """\
-These benchmarks run the same work with this project and with what others use, in one run, against the same offline
-service, the same walls and the same pages. ``make bench`` runs them again, in an environment that has the other
-packages too, and makes this page of the results. Compare figures within one table, and ratios rather than numbers:
-machines are noisy. If a peer is ahead of this project by more than 3 %, a sentence below the table says so, and why."""
+These benchmarks do the same work with this project and with what others use, with the same offline service, walls and
+pages. ``make bench`` runs them again, in an environment that has the other packages too, and makes this page of the
+results. Compare figures within one table, and ratios rather than numbers: machines are noisy. If a peer is ahead of
+this project by more than 3 %, a sentence below the table says so, and why."""
 
 
 def page(results: dict[str, Any]) -> Iterator[str]:

@@ -1,6 +1,6 @@
-"""Makes the pictures of these pages anew: ``python docs/pictures.py``, with Chromium on the machine.
+"""Make the pictures of the documentation: ``python docs/pictures.py``. It needs Chromium.
 
-The report is of a made-up journal, the demo is the one that ``make demo`` shows.
+One shows the report on a made-up journal, the other what ``make demo`` prints.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import html
 import re
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).parent.parent
 IMAGES = ROOT / "docs" / "images"
@@ -23,23 +23,22 @@ pre {{ margin: 0; padding: 18px 22px; color: #e4e7ec; font: 14px/1.5 ui-monospac
 
 def main() -> None:
     sys.path.insert(0, str(ROOT))
-    from scrapy_omocaptcha.buying.journal import read_journal
-    from scrapy_omocaptcha.reporting.html import web_page
     from tests.helpers.journals import business, write
 
     IMAGES.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder:
-        journal = write(Path(folder, "omocaptcha.jsonl"), *business(1800))
-        page = Path(folder, "report.html")
-        page.write_text(web_page(read_journal(journal)[0], sources=[journal.name]), encoding="utf-8")
-        _picture(page, IMAGES / "report.png", 1100, 1030)
-        demo = Path(folder, "demo.html")
-        text = _told(_run(sys.executable, str(ROOT / "example_project" / "demo.py")))
+    with TemporaryDirectory() as folder:
+        journal, report, demo = (Path(folder, name) for name in ("omocaptcha.jsonl", "report.html", "demo.html"))
+        write(journal, *business(1800))
+        # The report names the journal as it is given here.
+        command = [sys.executable, "-m", "scrapy", "omocaptcha", "report", journal.name, "--html", report.name]
+        _run(*command, cwd=journal.parent)
+        _screenshot(report, IMAGES / "report.png", 1100, 1030)
+        text = _shorten(_run(sys.executable, str(ROOT / "example_project" / "demo.py")))
         demo.write_text(TERMINAL.format(text=html.escape(text)), encoding="utf-8")
-        _picture(demo, IMAGES / "demo.png", 1000, 21 * (len(text.splitlines()) + 4))
+        _screenshot(demo, IMAGES / "demo.png", 1000, 21 * (len(text.splitlines()) + 4))
 
 
-def _picture(page: Path, picture: Path, width: int, height: int) -> None:
+def _screenshot(page: Path, picture: Path, width: int, height: int) -> None:
     _run(
         *("chromium", "--headless", "--no-sandbox", "--hide-scrollbars", "--disable-gpu"),
         f"--screenshot={picture}",
@@ -48,19 +47,19 @@ def _picture(page: Path, picture: Path, width: int, height: int) -> None:
     )
 
 
-def _told(output: str) -> str:
-    """What the demo says and, of the crawl's log, what we say."""
+def _shorten(output: str) -> str:
+    """Return what the demo prints, with only our records of the crawl's log, and without their times."""
     output = re.sub(r"\S+/(items\.jsonl)", r"\1", output).strip()
-    # A record of the log goes on until the next one, or until the demo has its say again.
+    # A record has several lines: it ends where the next one or the demo's own text begins.
     records = re.split(r"^(?=\d{4}-\d\d-\d\d \d\d:|What happened$)", output, flags=re.MULTILINE)
     kept = [r for r in records if not r[:4].isdigit() or "[scrapy_omocaptcha" in r.partition("\n")[0]]
     text = re.sub(r"^\S+ \S+ \[scrapy_omocaptcha\S*\] ", "", "".join(kept), flags=re.MULTILINE)
     return text.replace("\nWhat happened", "\n\nWhat happened")
 
 
-def _run(*command: str) -> str:
+def _run(*command: str, cwd: Path = ROOT) -> str:
     done = subprocess.run(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=True, encoding="utf-8", cwd=ROOT
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=True, encoding="utf-8", cwd=cwd
     )
     return done.stdout
 

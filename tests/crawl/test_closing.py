@@ -74,7 +74,7 @@ def test_a_crawl_that_is_closed_while_it_waits_loses_nothing_and_resumes(closed_
     assert resumed.failures == []
 
 
-@pytest.mark.parametrize("spider", [ClosingSpider, ClosingWithWishSpider], ids=["walled", "wanted beforehand"])
+@pytest.mark.parametrize("spider", [ClosingSpider, ClosingWithWishSpider], ids=["walled", "wanted upfront"])
 def test_a_job_that_the_end_of_the_crawl_has_cut_off_does_not_count_as_an_attempt(closed_and_resumed, spider):
     solve_seconds = [1e9]
     with (

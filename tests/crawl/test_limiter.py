@@ -46,7 +46,8 @@ class Closing(RecordingSpider):
 def test_a_crowd_of_jobs_opens_a_bounded_number_of_connections_and_each_gets_its_token(crawl):
     with SimultaneousService(CALLS_AT_ONCE) as service:
         left = crawl(Buyer, {**service.settings, **MANY})
-        assert len(service.connections) == CALLS_AT_ONCE
+        # On a busy machine a connection may be closed as unused and opened again.
+        assert service.max_open == CALLS_AT_ONCE
         assert len({token.value for token in left.spider.tokens}) == len(service.jobs) == CROWD
     assert left.bugs == []
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import scrapy
+from aiohttp import web
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -23,6 +24,7 @@ from scrapy_omocaptcha.buying.journal import read_journal
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.errors import NotBought
 from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
+from tests.helpers import sites
 from tests.helpers.commands import ROOT, TIMEOUT
 from tests.helpers.crawling import RecordingSpider
 
@@ -258,6 +260,65 @@ def test_a_balance_that_cannot_be_asked_at_the_end_is_left_out_of_the_bill(crawl
     assert "1 job for 0.00055 USD" in report
     assert "10.00000 USD before" not in report
     assert [call.fault for call in service.calls if call.name == "getBalance"] == [None, "server_error"]
+
+
+# -- jobs for nothing ------------------------------------------------------------------------------------------------
+
+
+def test_a_job_whose_create_answer_was_lost_is_waited_out_before_another_is_bought(crawl, service, walled):
+    site = walled("session")
+    service.fault("createJob", "bad_gateway")
+    crawled = crawl(sites.spider(f"{site.url}/page/1"), {**service.settings, "OMOCAPTCHA_JOB_TIMEOUT": 1})
+    assert [one.status for one in crawled.pages] == [200]
+    first, second = service.jobs
+    assert second.created_at - first.created_at >= 1
+    assert crawled.count("jobs/created") == 2
+
+
+def test_an_errback_that_asks_again_asks_anew(crawl, service, walled):
+    site = walled("session")
+    service.next_job("fail", times=2)
+
+    class Insists(sites.spider(f"{site.url}/page/1")):
+        def failed(self, failure):
+            self.failures.append(failure.value)
+            yield failure.request.replace(dont_filter=True)
+
+    crawled = crawl(Insists, service.settings)
+    assert [error.reason for error in crawled.failures] == ["attempts"]
+    assert [one.status for one in crawled.pages] == [200]
+    assert len(service.jobs) == 3
+
+
+def test_json_behind_a_wall_whose_clearance_runs_out_costs_a_job_a_clearance(crawl, service):
+    served = {"left": 0, "number": 0}
+
+    def answer(request, form):
+        if request.path == "/verify":
+            served.update(left=20, number=served["number"] + 1)
+            response = web.Response(status=302, headers={"Location": "/json/0"})
+            response.set_cookie("clearance", str(served["number"]), path="/")
+            return response
+        if request.cookies.get("clearance") == str(served["number"]) and served["left"] > 0:
+            served["left"] -= 1
+            return web.json_response({"fine": True})
+        return sites.challenge()
+
+    with sites.Site(answer) as site:
+        urls = [f"{site.origin}/json/{number}" for number in range(1, 101)]
+        crawled = crawl(sites.spider(*urls), service.settings)
+    assert len(crawled.pages) == 100
+    assert len(service.jobs) <= 8
+
+
+def test_a_site_that_says_sorry_with_200_for_every_token_trips_the_breaker(crawl, service):
+    def answer(request, form):
+        return sites.page("<title>Sorry, try later</title>") if request.path == "/verify" else sites.challenge()
+
+    with sites.Site(answer) as site:
+        crawled = crawl(sites.spider(*(f"{site.origin}/{number}" for number in range(50))), service.settings)
+    assert len(crawled.pages) + len(crawled.failures) == 50
+    assert len(service.jobs) <= 8
 
 
 # -- dry run ---------------------------------------------------------------------------------------------------------

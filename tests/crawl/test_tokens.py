@@ -1,11 +1,11 @@
-"""Whole crawls: tokens wanted before a request is sent, the three verbs, the spider's hooks, the signals."""
+"""Whole crawls: tokens wanted before a request is sent, the three verbs, the signals."""
 
 from __future__ import annotations
 
 import pytest
 import scrapy
 
-from scrapy_omocaptcha import Token, errors, find_challenge, signals, solve, submit_token
+from scrapy_omocaptcha import errors, find_challenge, signals, solve, submit_token
 from scrapy_omocaptcha.buying.journal import read_journal
 from tests.helpers import sites
 from tests.helpers.crawling import RecordingSpider
@@ -195,56 +195,6 @@ def test_solve_says_so_where_the_add_on_is_off(crawl, service, walled):
     assert (len(said), crawled.bugs, service.calls) == (1, [], ())
 
 
-def test_a_spider_can_submit_the_token_its_own_way(crawl, service, walled):
-    site = walled("callback_only")
-
-    class Submits(RecordingSpider):
-        urls = (f"{site.url}/page/1",)
-
-        def omocaptcha_submit(self, response, challenge, token):
-            assert isinstance(token, Token)
-            return scrapy.http.JsonRequest(response.urljoin("/verify"), data={"token": token.value})
-
-    crawled = crawl(Submits, service.settings)
-    assert crawled.failures == []
-    assert [page.url for page in crawled.pages] == [f"{site.url}/page/1"]
-    assert len(service.jobs) == 1
-
-
-@pytest.mark.parametrize("wrong", [None, "https://example.com/"])
-def test_a_hook_that_returns_no_request_to_the_site_ends_in_the_errback_with_its_own_error(
-    crawl, service, walled, wrong
-):
-    site = walled("session")
-
-    class Slips(RecordingSpider):
-        urls = (f"{site.url}/page/1",)
-
-        def omocaptcha_submit(self, response, challenge, token):
-            return wrong and scrapy.Request(wrong)
-
-    crawled = crawl(Slips, service.settings)
-    (error,) = crawled.failures
-    assert "omocaptcha_submit" in str(error)
-    assert len(service.jobs) == 1
-
-
-@pytest.mark.parametrize(("says", "jobs"), [(True, 1), (False, 0), (None, 1)])
-def test_the_spiders_trigger_has_the_last_word(crawl, service, walled, says, jobs):
-    site = walled("session", status=200)
-
-    class Judges(RecordingSpider):
-        urls = (f"{site.url}/page/1",)
-
-        def omocaptcha_trigger(self, response, challenge):
-            return says
-
-    crawled = crawl(Judges, service.settings)
-    assert len(crawled.pages) + len(crawled.failures) == 1
-    # Said of every page, True is right for the challenge alone; the shop's pages carry no widget.
-    assert len(service.jobs) == jobs
-
-
 def test_the_signals_tell_what_happens(crawl, service, walled):
     site, closed = walled("session"), walled("data_s")
     told = []
@@ -320,3 +270,87 @@ def test_a_token_that_would_be_too_old_at_the_site_is_not_handed_in(crawl, servi
     assert [error.reason for error in crawled.failures] == ["attempts"]
     assert (len(service.jobs), crawled.count("tokens/expired")) == (1, 1)
     assert [visit[1] for visit in site.requests if visit[1] != "/robots.txt"] == ["/first"]
+
+
+# -- mistakes and secrets --------------------------------------------------------------------------------------------
+
+
+def test_a_token_in_a_query_is_in_no_address_log_or_error(crawl, service):
+    def answer(request, form):
+        if request.path == "/breaks":
+            request.transport.abort()
+        return sites.page()
+
+    with sites.Site(answer) as site:
+
+        class Asks(RecordingSpider):
+            def requests(self):
+                for path in ("/fine", "/breaks"):
+                    wish = {"sitekey": sites.KEY, "page": f"{site.origin}/", "put": "query:t"}
+                    yield scrapy.Request(
+                        f"{site.origin}{path}?a=1",
+                        meta={"omocaptcha": wish},
+                        callback=self.page,
+                        errback=self.failed,
+                    )
+
+        crawled = crawl(Asks, service.settings)
+    assert [one.url for one in crawled.pages] == [f"{site.origin}/fine?a=1"]
+    assert [error.reason for error in crawled.failures] == ["broke"]
+    tokens = [path.partition("t=")[2] for _, path, *_ in site.requests]
+    # Twisted itself repeats a GET whose kept connection breaks before any answer.
+    assert len(set(tokens)) == 2
+    for token in tokens:
+        assert token
+        assert not [record for record in crawled.log if token in record.getMessage()]
+        assert token not in repr(crawled.failures)
+
+
+def test_a_wish_that_does_not_fit_its_request_costs_nothing(crawl, service, walled):
+    site = walled("session")
+
+    class Asks(RecordingSpider):
+        def requests(self):
+            wish = {"sitekey": site.sitekey, "page": f"{site.url}/signup", "put": "json:/token"}
+            yield scrapy.Request(f"{site.url}/api/search", meta={"omocaptcha": wish}, errback=self.failed)
+
+    crawled = crawl(Asks, service.settings)
+    assert [type(error) for error in crawled.failures] == [ValueError]
+    assert service.calls == ()
+
+
+@pytest.mark.parametrize("value", ["yes", 0, 1, []])
+def test_a_meta_value_that_means_nothing_is_said(crawl, service, walled, value):
+    site = walled("session")
+
+    class Asks(RecordingSpider):
+        def requests(self):
+            yield scrapy.Request(f"{site.url}/free/1", meta={"omocaptcha": value}, errback=self.failed)
+
+    crawled = crawl(Asks, service.settings)
+    assert [type(error) for error in crawled.failures] == [ValueError] * (not isinstance(value, bool))
+
+
+def test_a_request_that_waits_for_a_token_wanted_upfront_takes_no_place(crawl, service, walled):
+    site, other = walled("session"), walled("session")
+    service.next_job("never", times=16)
+    order = []
+
+    class Both(RecordingSpider):
+        def requests(self):
+            for number in range(16):
+                wish = {"sitekey": site.sitekey, "page": f"{site.url}/signup", "put": "query:token"}
+                url = f"{site.url}/api/query?n={number}"
+                yield scrapy.Request(url, meta={"omocaptcha": wish}, callback=self.page, errback=self.note)
+            for number in range(1, 17):
+                yield scrapy.Request(f"{other.url}/free/{number}", callback=self.free)
+
+        def note(self, failure):
+            order.append("failed")
+
+        def free(self, response):
+            order.append("free")
+
+    settings = {"OMOCAPTCHA_JOB_TIMEOUT": 2, "OMOCAPTCHA_MAX_ATTEMPTS": 1}
+    crawl(Both, {**service.settings, **settings})
+    assert order == ["free"] * 16 + ["failed"] * 16

@@ -15,9 +15,14 @@ class SimultaneousService(OmoCaptchaService):
         self._missing = number
         self._complete = asyncio.Event()
         self.connections = set()
+        self.max_open = 0
+        """The greatest number of connections that were open at once."""
+        self._open = set()
 
     async def _handle(self, request):
         self.connections.add(request.transport.get_extra_info("peername"))
+        self._open = {each for each in self._open if not each.is_closing()} | {request.transport}
+        self.max_open = max(self.max_open, len(self._open))
         self._missing -= 1
         if self._missing <= 0:
             self._complete.set()

@@ -1,0 +1,108 @@
+"""Whole crawls with hooks of the spider: when they decide, and what becomes of their mistakes."""
+
+from __future__ import annotations
+
+import pytest
+import scrapy
+
+from scrapy_omocaptcha import Token, errors
+from tests.helpers.crawling import RecordingSpider
+from tests.helpers.sites import spider
+
+
+def test_a_spider_can_submit_the_token_its_own_way(crawl, service, walled):
+    site = walled("callback_only")
+
+    class Submits(RecordingSpider):
+        urls = (f"{site.url}/page/1",)
+
+        def omocaptcha_submit(self, response, challenge, token):
+            assert isinstance(token, Token)
+            return scrapy.http.JsonRequest(response.urljoin("/verify"), data={"token": token.value})
+
+    crawled = crawl(Submits, service.settings)
+    assert crawled.failures == []
+    assert [page.url for page in crawled.pages] == [f"{site.url}/page/1"]
+    assert len(service.jobs) == 1
+
+
+@pytest.mark.parametrize("wrong", [None, "https://example.com/"])
+def test_a_hook_that_returns_no_request_to_the_site_ends_in_the_errback_with_its_own_error(
+    crawl, service, walled, wrong
+):
+    site = walled("session")
+
+    class Slips(RecordingSpider):
+        urls = (f"{site.url}/page/1",)
+
+        def omocaptcha_submit(self, response, challenge, token):
+            return wrong and scrapy.Request(wrong)
+
+    crawled = crawl(Slips, service.settings)
+    (error,) = crawled.failures
+    assert "omocaptcha_submit" in str(error)
+    assert len(service.jobs) == 1
+
+
+@pytest.mark.parametrize(("says", "jobs"), [(True, 1), (False, 0), (None, 1)])
+def test_the_spiders_trigger_has_the_last_word(crawl, service, walled, says, jobs):
+    site = walled("session", status=200)
+
+    class Judges(RecordingSpider):
+        urls = (f"{site.url}/page/1",)
+
+        def omocaptcha_trigger(self, response, challenge):
+            return says
+
+    crawled = crawl(Judges, service.settings)
+    assert len(crawled.pages) + len(crawled.failures) == 1
+    # Said of every page, True is right for the challenge alone; the shop's pages carry no widget.
+    assert len(service.jobs) == jobs
+
+
+def test_a_trigger_that_raises_is_an_error_of_each_page_and_holds_nobody_up(crawl, service, walled):
+    site = walled("session", catalogue_pages=30)
+
+    class Raises(spider(*(f"{site.url}/page/{number}" for number in range(1, 31)))):
+        def omocaptcha_trigger(self, response, challenge):
+            raise KeyError("a slip")
+
+    crawled = crawl(Raises, service.settings)
+    assert [type(error) for error in crawled.failures] == [KeyError] * 30
+
+
+@pytest.mark.parametrize("says", ["yes", 1, None])
+def test_a_trigger_that_answers_neither_yes_nor_no_costs_nothing(crawl, service, walled, says):
+    site = walled("session", status=200)
+
+    class Vague(spider(f"{site.url}/contact")):
+        async def omocaptcha_trigger(self, response, challenge):
+            return says
+
+    crawled = crawl(Vague, service.settings)
+    assert [type(error) for error in crawled.failures] == [TypeError]
+    assert service.calls == ()
+
+
+@pytest.mark.parametrize("kind", ["raises", "async", "nothing", "foreign"])
+def test_a_submit_hook_that_fails_stops_the_buying_it_fails_on(crawl, service, walled, kind):
+    site = walled("session", catalogue_pages=30)
+
+    class Slips(spider(*(f"{site.url}/page/{number}" for number in range(1, 31)))):
+        def omocaptcha_submit(self, response, challenge, token):
+            if kind == "raises":
+                raise KeyError(token.value)
+            if kind == "async":
+                return self._later()
+            return None if kind == "nothing" else scrapy.Request("https://example.com/")
+
+        async def _later(self):
+            return None
+
+    crawled = crawl(Slips, service.settings)
+    assert {(type(error), error.reason) for error in crawled.failures} == {(errors.ChallengeNotSolved, "hook")}
+    assert len(crawled.failures) == 30
+    assert len(service.jobs) == 1
+    said = [line for line in crawled.said() if "omocaptcha_submit" in line]
+    assert said
+    assert "03A" not in "".join(said)

@@ -1,0 +1,179 @@
+"""Whole crawls through redirects: walls that redirect, pages behind a wall that do, and redirects of a token."""
+
+from __future__ import annotations
+
+import pytest
+import scrapy
+from aiohttp import web
+
+from scrapy_omocaptcha.testing import Wall, WalledSite
+from tests.helpers.crawling import RecordingSpider
+from tests.helpers.sites import KEY, Site, challenge, cleared, page, spider, won
+
+# -- to a wall -------------------------------------------------------------------------------------------------------
+
+
+def test_a_wall_whose_redirects_all_lead_to_one_address_loses_no_request(crawl, service):
+    def answer(request, form):
+        if request.path == "/verify":
+            return won("/")
+        if request.path == "/gate":
+            return challenge()
+        return page() if cleared(request) else web.Response(status=302, headers={"Location": "/gate"})
+
+    with Site(answer) as site:
+        urls = [f"{site.origin}/page/{number}" for number in range(20)]
+        for settings in ({}, {"CONCURRENT_REQUESTS": 1}, {"CONCURRENT_REQUESTS_PER_DOMAIN": 1}):
+            crawled = crawl(spider(*urls), {**service.settings, **settings})
+            assert sorted(one.url for one in crawled.pages) == sorted(urls)
+            assert crawled.failures == []
+    assert len(service.jobs) == 3
+
+
+def test_httpcache_never_gives_a_page_for_another_that_was_redirected_to_the_same_wall(crawl, service, tmp_path):
+    def answer(request, form):
+        if request.path == "/verify":
+            return won("/")
+        if request.path == "/gate":
+            return challenge()
+        return page(request.path) if cleared(request) else web.Response(status=302, headers={"Location": "/gate"})
+
+    settings = {**service.settings, "HTTPCACHE_ENABLED": True, "HTTPCACHE_DIR": str(tmp_path)}
+    with Site(answer) as site:
+        urls = [f"{site.origin}/page/{number}" for number in range(20)]
+        for _ in range(2):
+            crawled = crawl(spider(*urls), settings)
+            assert sorted(one.text for one in crawled.pages) == sorted(f"/page/{number}" for number in range(20))
+        assert all("cached" in one.flags for one in crawled.pages)
+
+
+def test_a_redirect_wall_whose_clearance_runs_out_is_passed_again_and_again(crawl, service):
+    wall = Wall(redirect=True, clearance_pages=3)
+    with WalledSite(service, wall, catalogue_pages=30, hosts=["127.0.0.7"]) as site:
+        crawled = crawl(spider(*(f"{site.url}/page/{number}" for number in range(1, 31))), service.settings)
+    assert len({one.url for one in crawled.pages}) == len(crawled.pages)
+    assert len(crawled.pages) + len(crawled.failures) == 30
+    assert len(crawled.pages) >= 25
+
+
+def test_a_redirected_request_that_is_held_and_then_refused_comes_back_to_its_own_callback(crawl, service, walled):
+    site = walled("session", status=200)
+    # It goes round until the other request has met the wall, and is held from then on.
+    site.fault("/page/2", "redirect")
+    site.fault("/elsewhere", "redirect", times=15)
+    service.next_job("fail", seconds=0.3)
+    limits = {"OMOCAPTCHA_MAX_JOBS": 1, "OMOCAPTCHA_MAX_ATTEMPTS": 1}
+
+    class Spider(RecordingSpider):
+        def requests(self):
+            for number in (1, 2):
+                yield scrapy.Request(f"{site.url}/page/{number}", self.page, errback=self.failed, dont_filter=True)
+
+    crawled = crawl(Spider, {**service.settings, **limits})
+    assert [page.request.url for page in crawled.pages] == [f"{site.url}/page/2"]
+    assert [error.reason for error in crawled.failures] == ["attempts"]
+    assert crawled.bugs == []
+
+
+# -- of ordinary pages -----------------------------------------------------------------------------------------------
+
+
+def test_redirects_to_one_ordinary_page_are_duplicates_as_ever(crawl, service):
+    def answer(request, form):
+        return page() if request.path == "/home" else web.Response(status=302, headers={"Location": "/home"})
+
+    with Site(answer) as site:
+        crawled = crawl(spider(*(f"{site.origin}/{number}" for number in range(10))), service.settings)
+    assert len(crawled.pages) == 1
+
+
+def test_pages_behind_the_wall_that_redirect_do_not_use_up_the_turns_of_the_held(crawl, service):
+    def answer(request, form):
+        if request.path == "/verify":
+            return won("/")
+        if not cleared(request):
+            return challenge()
+        if request.path.startswith("/old/"):
+            return web.Response(status=302, headers={"Location": request.path.replace("old", "new")})
+        return page()
+
+    with Site(answer) as site:
+        urls = [f"{site.origin}/old/{number}" for number in range(40)]
+        crawled = crawl(spider(*urls), service.settings)
+    assert len(crawled.pages) == 40
+    assert len(service.jobs) == 1
+
+
+# -- of a token ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [307, 308])
+@pytest.mark.parametrize("upfront", [False, True])
+def test_a_redirect_that_repeats_the_body_does_not_take_the_token_elsewhere(crawl, service, status, upfront):
+    with Site(lambda request, form: page("<title>stolen</title>"), host="127.0.0.8") as thief:
+
+        def answer(request, form):
+            if request.method == "POST":
+                return web.Response(status=status, headers={"Location": f"{thief.origin}/steal"})
+            return challenge()
+
+        with Site(answer) as site:
+
+            class Asks(RecordingSpider):
+                def requests(self):
+                    wish = {"sitekey": KEY, "page": f"{site.origin}/", "put": "form:token"}
+                    request = scrapy.Request(f"{site.origin}/page", callback=self.page, errback=self.failed)
+                    yield request.replace(method="POST", meta={"omocaptcha": wish}) if upfront else request
+
+            crawl(Asks, service.settings)
+    assert thief.requests == []
+
+
+def test_a_header_with_a_token_does_not_follow_a_redirect(crawl, service):
+    with Site(lambda request, form: page(), host="127.0.0.8") as other:
+
+        def answer(request, form):
+            return web.Response(status=302, headers={"Location": f"{other.origin}/elsewhere"})
+
+        with Site(answer) as site:
+
+            class Asks(RecordingSpider):
+                def requests(self):
+                    wish = {"sitekey": KEY, "page": f"{site.origin}/", "put": "header:X-Token"}
+                    yield scrapy.Request(f"{site.origin}/x", meta={"omocaptcha": wish}, callback=self.page)
+
+            crawled = crawl(Asks, service.settings)
+    assert len(crawled.pages) == 1
+    ((_, _, _, headers),) = other.requests
+    assert "X-Token" not in headers
+
+
+def test_a_redirect_that_repeats_the_token_in_its_address_does_not_put_it_into_the_log(crawl, service):
+    tokens = []
+
+    def answer(request, form):
+        if request.method == "POST":
+            tokens.append(form["g-recaptcha-response"])
+            return won(f"/page?g-recaptcha-response={tokens[0]}&a=1")
+        return page() if cleared(request) else challenge()
+
+    with Site(answer) as site:
+        crawled = crawl(spider(f"{site.origin}/page"), service.settings)
+    assert [one.status for one in crawled.pages] == [200]
+    assert len(tokens) == 1
+    assert not [record for record in crawled.log if tokens[0] in record.getMessage()]
+    assert tokens[0] not in crawled.pages[0].url
+
+
+@pytest.mark.parametrize("location", ["file:///etc/hostname", "data:text/html,stolen", "ftp://127.0.0.1/x", "//["])
+def test_a_redirect_to_what_is_not_http_is_not_followed(crawl, service, location):
+    def answer(request, form):
+        if request.path == "/verify":
+            return web.Response(status=302, headers={"Location": location})
+        return challenge()
+
+    with Site(answer) as site:
+        crawled = crawl(spider(f"{site.origin}/page"), service.settings)
+    assert crawled.pages == []
+    assert [error.reason for error in crawled.failures] == ["attempts"]
+    assert {path for _, path, *_ in site.requests} == {"/page", "/verify"}

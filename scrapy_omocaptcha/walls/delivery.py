@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from scrapy import Request
+from scrapy.http import Response
 
 from scrapy_omocaptcha.engine import request_state
-
-if TYPE_CHECKING:
-    from scrapy import Request
-    from scrapy.http import Response
-
-    from scrapy_omocaptcha.engine.components import Components
+from scrapy_omocaptcha.engine.components import Components
 
 
 def deliver(request: Request, answer: Response, components: Components) -> Response:

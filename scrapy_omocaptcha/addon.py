@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from scrapy.settings import BaseSettings
 
 from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware, RedirectMiddleware
-
-if TYPE_CHECKING:
-    from scrapy.settings import BaseSettings
 
 DEFAULT_PRIORITY = 585
 """The middleware's key in ``DOWNLOADER_MIDDLEWARES``. It gets a response after HttpCompression (590) has decoded it and

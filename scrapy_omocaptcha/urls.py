@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
 from tldextract import TLDExtract
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 _PORTS = {"http": 80, "https": 443}
 

@@ -7,23 +7,17 @@ out goes to ``limits``, which decides what may be bought.
 from __future__ import annotations
 
 import logging
+from collections.abc import Coroutine
 from contextlib import suppress
-from typing import TYPE_CHECKING, TypeVar
+from typing import Any, TypeVar
 
+from scrapy_omocaptcha.buying.api.protocol import Api
 from scrapy_omocaptcha.buying.limiter import CapacityLimiter
-from scrapy_omocaptcha.errors import AccountError, ApiError, ApiUnreachable, CrawlClosing, NotBought
-from scrapy_omocaptcha.settings import FALLBACK_PRICE
-
-if TYPE_CHECKING:
-    from collections.abc import Coroutine
-    from typing import Any
-
-    from scrapy_omocaptcha.buying.api.protocol import Api
-    from scrapy_omocaptcha.buying.limits import Limits
-    from scrapy_omocaptcha.engine.lifetime import Lifetime
-    from scrapy_omocaptcha.engine.stats import Stats
-    from scrapy_omocaptcha.errors import ApiRefused
-    from scrapy_omocaptcha.settings import Settings
+from scrapy_omocaptcha.buying.limits import Limits
+from scrapy_omocaptcha.engine.lifetime import Lifetime
+from scrapy_omocaptcha.engine.stats import Stats
+from scrapy_omocaptcha.errors import AccountError, ApiError, ApiRefused, ApiUnreachable, CrawlClosing, NotBought
+from scrapy_omocaptcha.settings import FALLBACK_PRICE, Settings
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")

@@ -7,10 +7,7 @@ each page. The breaker is pure state with an injected clock.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from collections.abc import Callable
 
 _Circuit = tuple[str, "str | None"]
 """A host with a sitekey, or with None for all of its sitekeys."""

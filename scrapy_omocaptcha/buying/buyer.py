@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING
 
 from scrapy_omocaptcha.buying.account import Account
 from scrapy_omocaptcha.buying.api.factory import build_api
 from scrapy_omocaptcha.buying.fleet.limits import FleetLimits
+from scrapy_omocaptcha.buying.journal import Record
 from scrapy_omocaptcha.buying.ledger import Ledger
 from scrapy_omocaptcha.buying.limits import Limits
 from scrapy_omocaptcha.buying.polling import Polling
+from scrapy_omocaptcha.buying.purchase import Purchase
 from scrapy_omocaptcha.buying.solver import Solver
+from scrapy_omocaptcha.challenge import Challenge
+from scrapy_omocaptcha.engine.lifetime import Lifetime
+from scrapy_omocaptcha.engine.stats import Stats
 from scrapy_omocaptcha.errors import ApiError, CrawlClosing, NotBought
-from scrapy_omocaptcha.settings import FALLBACK_PRICE
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from scrapy_omocaptcha.buying.journal import Record
-    from scrapy_omocaptcha.buying.purchase import Purchase
-    from scrapy_omocaptcha.challenge import Challenge
-    from scrapy_omocaptcha.engine.lifetime import Lifetime
-    from scrapy_omocaptcha.engine.stats import Stats
-    from scrapy_omocaptcha.settings import Settings
+from scrapy_omocaptcha.settings import FALLBACK_PRICE, Settings
 
 logger = logging.getLogger(__name__)
 

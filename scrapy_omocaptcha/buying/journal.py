@@ -11,19 +11,15 @@ import json
 import logging
 import math
 import os
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
+from typing import Any, BinaryIO, Literal, NamedTuple, get_args
 from zlib import crc32
 
 from filelock import FileLock
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from contextlib import AbstractContextManager
-    from typing import BinaryIO
 
 # It has a line for each lock that is taken and given back, four for each time that a job is written.
 logging.getLogger("filelock").setLevel(logging.INFO)

@@ -10,20 +10,15 @@ import logging
 import os
 import uuid
 from collections import deque
-from contextlib import ExitStack, suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from scrapy_omocaptcha.buying.journal import Journal, Record, read_journal, time_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from contextlib import AbstractContextManager
-
-    from scrapy_omocaptcha.buying.journal import Outcome, Place
-    from scrapy_omocaptcha.engine.stats import Stats
+from scrapy_omocaptcha.buying.journal import Journal, Outcome, Place, Record, read_journal, time_of
+from scrapy_omocaptcha.engine.stats import Stats
 
 logger = logging.getLogger(__name__)
 

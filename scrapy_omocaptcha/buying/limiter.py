@@ -6,13 +6,10 @@ A coroutine that waits has not begun: no timeout of its API call runs, and nothi
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 class CapacityLimiter:

@@ -9,17 +9,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from scrapy_omocaptcha.buying.breaker import Breaker
+from scrapy_omocaptcha.buying.journal import Record
 from scrapy_omocaptcha.errors import NotBought
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from scrapy_omocaptcha.buying.journal import Record
-    from scrapy_omocaptcha.settings import Settings
+from scrapy_omocaptcha.settings import Settings
 
 _REFUSALS_IN_A_ROW = 5
 """Consecutive create calls, on any host, that the service refuses before buying pauses."""

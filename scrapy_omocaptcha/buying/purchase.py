@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from scrapy_omocaptcha.buying.ledger import Entry
-    from scrapy_omocaptcha.buying.limits import Limits
-    from scrapy_omocaptcha.challenge import Token
+from scrapy_omocaptcha.buying.ledger import Entry
+from scrapy_omocaptcha.buying.limits import Limits
+from scrapy_omocaptcha.challenge import Token
 
 
 class Purchase:

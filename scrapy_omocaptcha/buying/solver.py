@@ -8,12 +8,18 @@ from __future__ import annotations
 
 import logging
 import random as _random
-from typing import TYPE_CHECKING, NoReturn
+from collections.abc import Callable
+from typing import NoReturn
 
-from scrapy_omocaptcha.buying.api.protocol import JobRequest
+from scrapy_omocaptcha.buying.account import Account
+from scrapy_omocaptcha.buying.api.protocol import Api, JobId, JobRequest
+from scrapy_omocaptcha.buying.ledger import Entry, Ledger
 from scrapy_omocaptcha.buying.limiter import CapacityLimiter
+from scrapy_omocaptcha.buying.limits import Limits, Reservation
+from scrapy_omocaptcha.buying.polling import Polling
 from scrapy_omocaptcha.buying.purchase import Purchase
-from scrapy_omocaptcha.challenge import Token
+from scrapy_omocaptcha.challenge import Challenge, Token
+from scrapy_omocaptcha.engine.lifetime import Lifetime
 from scrapy_omocaptcha.errors import (
     AccountError,
     ApiBadAnswer,
@@ -25,19 +31,8 @@ from scrapy_omocaptcha.errors import (
     JobLost,
     JobTimeout,
 )
+from scrapy_omocaptcha.settings import Settings
 from scrapy_omocaptcha.urls import public_address
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from scrapy_omocaptcha.buying.account import Account
-    from scrapy_omocaptcha.buying.api.protocol import Api, JobId
-    from scrapy_omocaptcha.buying.ledger import Entry, Ledger
-    from scrapy_omocaptcha.buying.limits import Limits, Reservation
-    from scrapy_omocaptcha.buying.polling import Polling
-    from scrapy_omocaptcha.challenge import Challenge
-    from scrapy_omocaptcha.engine.lifetime import Lifetime
-    from scrapy_omocaptcha.settings import Settings
 
 logger = logging.getLogger(__name__)
 

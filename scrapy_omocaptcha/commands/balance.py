@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import argparse
+from typing import Any
+
+from scrapy.commands import ScrapyCommand
 
 from scrapy_omocaptcha.commands import service
 from scrapy_omocaptcha.errors import ApiError
-
-if TYPE_CHECKING:
-    import argparse
-
-    from scrapy.commands import ScrapyCommand
 
 USAGE = "[options]"
 

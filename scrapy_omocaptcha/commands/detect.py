@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
+import argparse
 from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
+from scrapy import Request, Spider
+from scrapy.commands import ScrapyCommand
+from scrapy.crawler import Crawler, CrawlerProcessBase
 from scrapy.exceptions import CloseSpider, UsageError
+from scrapy.http import Response
+from scrapy.settings import BaseSettings
 
-if TYPE_CHECKING:
-    import argparse
-    from collections.abc import AsyncIterator, Callable, Sequence
-
-    from scrapy import Request, Spider
-    from scrapy.commands import ScrapyCommand
-    from scrapy.crawler import Crawler, CrawlerProcessBase
-    from scrapy.http import Response
-    from scrapy.settings import BaseSettings
-
-    from scrapy_omocaptcha.commands.explain import Finding, InspectingMiddleware
+from scrapy_omocaptcha.commands.explain import Finding, InspectingMiddleware
 
 USAGE = "[options] URL|FILE…"
 

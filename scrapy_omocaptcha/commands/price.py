@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import math
-from typing import TYPE_CHECKING
+
+from scrapy.commands import ScrapyCommand
 
 from scrapy_omocaptcha.commands import service
 from scrapy_omocaptcha.errors import ApiError
-
-if TYPE_CHECKING:
-    import argparse
-
-    from scrapy.commands import ScrapyCommand
 
 USAGE = "[options]"
 

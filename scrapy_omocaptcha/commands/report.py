@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from scrapy.commands import ScrapyCommand
+
+from scrapy_omocaptcha.buying.journal import Record
 from scrapy_omocaptcha.reporting.format import printable
-
-if TYPE_CHECKING:
-    import argparse
-
-    from scrapy.commands import ScrapyCommand
-
-    from scrapy_omocaptcha.buying.journal import Record
 
 USAGE = "[options] JOURNAL…"
 

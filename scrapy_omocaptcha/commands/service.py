@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
 import sys
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
 
+from scrapy.commands import ScrapyCommand
 from scrapy.exceptions import NotConfigured, UsageError
 
+from scrapy_omocaptcha.buying.api.protocol import Api
 from scrapy_omocaptcha.errors import AccountError, ApiError, ApiUnreachable
-
-if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Awaitable, Callable, Sequence
-
-    from scrapy.commands import ScrapyCommand
-
-    from scrapy_omocaptcha.buying.api.protocol import Api
-    from scrapy_omocaptcha.settings import Settings
+from scrapy_omocaptcha.settings import Settings
 
 T = TypeVar("T")
 

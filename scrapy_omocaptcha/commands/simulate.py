@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import argparse
+
+from scrapy.commands import ScrapyCommand
 
 from scrapy_omocaptcha.testing import simulate
-
-if TYPE_CHECKING:
-    import argparse
-
-    from scrapy.commands import ScrapyCommand
 
 USAGE = "[options]"
 

@@ -8,26 +8,23 @@ from __future__ import annotations
 import logging
 import warnings
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from weakref import WeakSet
 
 from scrapy import Request, signals
+from scrapy.core.downloader.middleware import DownloaderMiddlewareManager
+from scrapy.crawler import Crawler
 from scrapy.downloadermiddlewares.httpcache import HttpCacheMiddleware
 from scrapy.downloadermiddlewares.redirect import RedirectMiddleware
 from scrapy.exceptions import IgnoreRequest, ScrapyDeprecationWarning
+from scrapy.http import Response
 from scrapy.utils.asyncio import call_later
 from scrapy.utils.defer import ensure_awaitable
 from scrapy.utils.python import global_object_name
 
+from scrapy_omocaptcha.engine.slots import Slots
 from scrapy_omocaptcha.errors import MiddlewareFailed
 from scrapy_omocaptcha.forms.submission import Submission, without_token
-
-if TYPE_CHECKING:
-    from scrapy.core.downloader.middleware import DownloaderMiddlewareManager
-    from scrapy.crawler import Crawler
-    from scrapy.http import Response
-
-    from scrapy_omocaptcha.engine.slots import Slots
 
 logger = logging.getLogger(__name__)
 

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 from base64 import b64decode, b64encode
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from weakref import WeakKeyDictionary
 
+from scrapy import Request
 from scrapy.utils.httpobj import urlparse_cached
-
-if TYPE_CHECKING:
-    from scrapy import Request
 
 _KEY = "_omocaptcha"
 _REDIRECT_META = ("redirect_times", "redirect_ttl", "redirect_urls", "redirect_reasons")

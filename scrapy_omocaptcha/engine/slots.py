@@ -6,20 +6,16 @@ It uses private names of Scrapy, each of which has a contract test.
 from __future__ import annotations
 
 import time
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from scrapy import Request
+from scrapy.crawler import Crawler
 from twisted.internet.defer import Deferred
 
+from scrapy_omocaptcha.engine.lifetime import Lifetime
 from scrapy_omocaptcha.forms.submission import Submission
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from scrapy import Request
-    from scrapy.crawler import Crawler
-
-    from scrapy_omocaptcha.engine.lifetime import Lifetime
 
 
 class Hold:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from scrapy.statscollectors import StatsCollector
+from scrapy.statscollectors import StatsCollector
 
 _PREFIX = "omocaptcha/"
 

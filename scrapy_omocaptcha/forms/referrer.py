@@ -6,15 +6,11 @@ The rules are those of the W3C Referrer Policy and of the Fetch standard ("appen
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from scrapy.http import HtmlResponse
+from scrapy.http import HtmlResponse, Response
 
 from scrapy_omocaptcha.forms.page import parse_page
-
-if TYPE_CHECKING:
-    from scrapy.http import Response
 
 # How much of the page's address is sent to its own origin, to another origin, and from https to http.
 _POLICIES = {

@@ -5,19 +5,15 @@ Other modules decide whether the request may be sent, send it, and judge the ans
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, NoReturn
 from urllib.parse import quote, unquote_plus, urlsplit
 
 from scrapy import Request
+from scrapy.http import Response
 
 from scrapy_omocaptcha.challenge import TOKEN_FIELD, Challenge, Form, Token
 from scrapy_omocaptcha.forms.encoding import multipart, percent_encode, text_plain, urlencode
 from scrapy_omocaptcha.forms.referrer import origin, referrer_headers
-
-if TYPE_CHECKING:
-    from typing import NoReturn
-
-    from scrapy.http import Response
 
 _SESSION_HEADERS = ("User-Agent", "Accept", "Accept-Language", "Accept-Encoding", "DNT", "Proxy-Authorization")
 """The headers of a request that also go to another host of its site."""

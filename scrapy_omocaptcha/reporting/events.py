@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
+from scrapy import Request
+from scrapy.crawler import Crawler
+
 from scrapy_omocaptcha import signals
+from scrapy_omocaptcha.challenge import Challenge
+from scrapy_omocaptcha.engine.stats import Stats
 from scrapy_omocaptcha.urls import public_address
-
-if TYPE_CHECKING:
-    from scrapy import Request
-    from scrapy.crawler import Crawler
-
-    from scrapy_omocaptcha.challenge import Challenge
-    from scrapy_omocaptcha.engine.stats import Stats
 
 logger = logging.getLogger(__name__)
 

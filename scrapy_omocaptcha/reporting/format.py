@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from datetime import datetime
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import datetime
-
-    from scrapy_omocaptcha.reporting.totals import Totals
+from scrapy_omocaptcha.reporting.totals import Totals
 
 _LONGEST_REASON = 60
 _HUGE = 1e9

@@ -5,19 +5,15 @@ This module needs matplotlib. All content of a journal is escaped.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from scrapy_omocaptcha.buying.journal import Record
 from scrapy_omocaptcha.reporting.charts import Chart, charts
 from scrapy_omocaptcha.reporting.format import count, minute, percent, period, printable, ranked, seconds, usd
 from scrapy_omocaptcha.reporting.text import COST_BASIS
 from scrapy_omocaptcha.reporting.totals import Totals, grouped, moment
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from scrapy_omocaptcha.buying.journal import Record
 
 _MAX_ROWS = 60
 _STYLE = Path(__file__).with_name("page.css")

@@ -4,27 +4,23 @@ from __future__ import annotations
 
 import logging
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
-from scrapy import signals
+from scrapy import Request, Spider, signals
+from scrapy.crawler import Crawler
+from scrapy.http import Response
 from scrapy.http.request import NO_CALLBACK
 from scrapy.utils.asyncio import create_looping_call
 
+from scrapy_omocaptcha.buying.buyer import Buyer
+from scrapy_omocaptcha.engine.slots import Slots
+from scrapy_omocaptcha.engine.stats import Stats
+from scrapy_omocaptcha.reporting.dry_run import DryRun
+from scrapy_omocaptcha.reporting.events import Events
 from scrapy_omocaptcha.reporting.text import crawl_report
+from scrapy_omocaptcha.settings import Settings
 from scrapy_omocaptcha.settings.checks import check_settings
-
-if TYPE_CHECKING:
-    from scrapy import Request, Spider
-    from scrapy.crawler import Crawler
-    from scrapy.http import Response
-
-    from scrapy_omocaptcha.buying.buyer import Buyer
-    from scrapy_omocaptcha.engine.slots import Slots
-    from scrapy_omocaptcha.engine.stats import Stats
-    from scrapy_omocaptcha.reporting.dry_run import DryRun
-    from scrapy_omocaptcha.reporting.events import Events
-    from scrapy_omocaptcha.settings import Settings
 
 logger = logging.getLogger(__name__)
 

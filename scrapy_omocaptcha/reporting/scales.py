@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import math
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from scrapy_omocaptcha.reporting.totals import Totals
+from scrapy_omocaptcha.reporting.totals import Totals
 
 MAX_BARS = 40
 

@@ -5,16 +5,12 @@ Zeros and unknown values are omitted. The text contains no control characters an
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
+from scrapy_omocaptcha.buying.journal import Record
+from scrapy_omocaptcha.reporting.dry_run import JobRange
 from scrapy_omocaptcha.reporting.format import count, minute, percent, period, printable, ranked, seconds, shorten, usd
 from scrapy_omocaptcha.reporting.totals import Totals, grouped, moment
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from scrapy_omocaptcha.buying.journal import Record
-    from scrapy_omocaptcha.reporting.dry_run import JobRange
 
 COST_BASIS = "Each job is counted at its price when bought, including failed jobs."
 

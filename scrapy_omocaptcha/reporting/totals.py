@@ -5,17 +5,13 @@ from __future__ import annotations
 import math
 import statistics
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from scrapy_omocaptcha.buying.journal import OUTCOMES
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from scrapy_omocaptcha.buying.journal import Record
+from scrapy_omocaptcha.buying.journal import OUTCOMES, Record
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 

@@ -6,25 +6,21 @@ invalid values are not checked here, since reading the settings raises an error 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import fields, replace
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
 
+from scrapy import Spider
 from scrapy.downloadermiddlewares.cookies import CookiesMiddleware
 from scrapy.downloadermiddlewares.httpcompression import HttpCompressionMiddleware
 from scrapy.downloadermiddlewares.redirect import MetaRefreshMiddleware, RedirectMiddleware
 from scrapy.downloadermiddlewares.retry import RetryMiddleware
+from scrapy.settings import BaseSettings
 from scrapy.utils.conf import build_component_list
 from scrapy.utils.misc import load_object
 
 from scrapy_omocaptcha.settings import Settings, uses_scrapy_redis
 from scrapy_omocaptcha.urls import host_of, is_allowed
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from scrapy import Spider
-    from scrapy.settings import BaseSettings
 
 _CLOSER_TO_SITE = (CookiesMiddleware, RedirectMiddleware, HttpCompressionMiddleware)
 """Middlewares of Scrapy that must process a response before ours does."""

@@ -5,11 +5,10 @@ from __future__ import annotations
 import ipaddress
 import math
 import os
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 from urllib.parse import urlsplit
 
-if TYPE_CHECKING:
-    from scrapy.settings import BaseSettings
+from scrapy.settings import BaseSettings
 
 Default = TypeVar("Default", str, None)
 

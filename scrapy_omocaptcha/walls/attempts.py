@@ -7,23 +7,19 @@ them is what an :class:`Errand` says.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
 
 from scrapy import Request
 from scrapy.http import Response
 
-from scrapy_omocaptcha.challenge import Challenge
+from scrapy_omocaptcha.buying.buyer import Buyer
+from scrapy_omocaptcha.buying.purchase import Purchase
+from scrapy_omocaptcha.challenge import Challenge, Token
+from scrapy_omocaptcha.engine.request_state import RequestState
+from scrapy_omocaptcha.engine.slots import Slots
 from scrapy_omocaptcha.errors import ApiError, JobError, NotBought
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from scrapy_omocaptcha.buying.buyer import Buyer
-    from scrapy_omocaptcha.buying.purchase import Purchase
-    from scrapy_omocaptcha.challenge import Token
-    from scrapy_omocaptcha.engine.request_state import RequestState
-    from scrapy_omocaptcha.engine.slots import Slots
-    from scrapy_omocaptcha.settings import Settings
+from scrapy_omocaptcha.settings import Settings
 
 logger = logging.getLogger(__name__)
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from scrapy import Request
-    from scrapy.http import Response
+from scrapy import Request
+from scrapy.http import Response
 
 
 def deliver(request: Request, answer: Response, **meta: Any) -> Response:

@@ -7,38 +7,33 @@ gets when it does not get through is decided by the middleware.
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from scrapy import Request
+from scrapy.crawler import Crawler
 from scrapy.http import Response
 from scrapy.signals import request_left_downloader
 from scrapy.utils.asyncio import call_later
 
+from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.detection import find_other_captcha
+from scrapy_omocaptcha.engine.chain import InnerChain
+from scrapy_omocaptcha.engine.components import Components
+from scrapy_omocaptcha.engine.lifetime import Lifetime
+from scrapy_omocaptcha.engine.request_state import RequestState, RequestStates
+from scrapy_omocaptcha.engine.slots import Hold, Slots
+from scrapy_omocaptcha.engine.stats import Stats
+from scrapy_omocaptcha.reporting.dry_run import DryRun
+from scrapy_omocaptcha.reporting.events import Events
+from scrapy_omocaptcha.walls.attempts import Answer, Attempts
 from scrapy_omocaptcha.walls.passage import NoPassage, Passage
+from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.redirects import Redirects
-from scrapy_omocaptcha.walls.sessions import Sessions, restore_cookies
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from scrapy import Request
-    from scrapy.crawler import Crawler
-
-    from scrapy_omocaptcha.challenge import Challenge
-    from scrapy_omocaptcha.engine.chain import InnerChain
-    from scrapy_omocaptcha.engine.components import Components
-    from scrapy_omocaptcha.engine.lifetime import Lifetime
-    from scrapy_omocaptcha.engine.request_state import RequestState, RequestStates
-    from scrapy_omocaptcha.engine.slots import Hold, Slots
-    from scrapy_omocaptcha.engine.stats import Stats
-    from scrapy_omocaptcha.reporting.dry_run import DryRun
-    from scrapy_omocaptcha.reporting.events import Events
-    from scrapy_omocaptcha.walls.attempts import Answer, Attempts
-    from scrapy_omocaptcha.walls.policy import Policy
-    from scrapy_omocaptcha.walls.sessions import Session, Stamp
+from scrapy_omocaptcha.walls.sessions import Session, Sessions, Stamp, restore_cookies
 
 _COOKIEJAR_DELAY = 0.1
 """Seconds until an answer has certainly reached the cookiejar. The middlewares between need a few milliseconds."""

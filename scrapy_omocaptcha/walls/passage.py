@@ -7,36 +7,30 @@ It decides in which order things happen and how they end. Whether a page is a ch
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from http import HTTPStatus
-from typing import TYPE_CHECKING, NamedTuple
+from http.cookiejar import Cookie
+from typing import NamedTuple
 from urllib.parse import urldefrag
 from zlib import crc32
 
 from scrapy import Request
+from scrapy.http import Response
 
+from scrapy_omocaptcha.buying.purchase import Purchase
+from scrapy_omocaptcha.challenge import Challenge
+from scrapy_omocaptcha.engine.chain import InnerChain
+from scrapy_omocaptcha.engine.components import Components
+from scrapy_omocaptcha.engine.lifetime import Lifetime
+from scrapy_omocaptcha.engine.slots import Hold, Slots
 from scrapy_omocaptcha.errors import HandoverBroke, HookFailed, MiddlewareFailed
+from scrapy_omocaptcha.forms.submission import Submission
+from scrapy_omocaptcha.reporting.events import Events
 from scrapy_omocaptcha.urls import public_address
-from scrapy_omocaptcha.walls.attempts import GivenUp, Refusal
+from scrapy_omocaptcha.walls.attempts import Answer, Attempts, GivenUp, Refusal
+from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.sending import send_submission
-from scrapy_omocaptcha.walls.sessions import Role, cookies_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from http.cookiejar import Cookie
-
-    from scrapy.http import Response
-
-    from scrapy_omocaptcha.buying.purchase import Purchase
-    from scrapy_omocaptcha.challenge import Challenge
-    from scrapy_omocaptcha.engine.chain import InnerChain
-    from scrapy_omocaptcha.engine.components import Components
-    from scrapy_omocaptcha.engine.lifetime import Lifetime
-    from scrapy_omocaptcha.engine.slots import Hold, Slots
-    from scrapy_omocaptcha.forms.submission import Submission
-    from scrapy_omocaptcha.reporting.events import Events
-    from scrapy_omocaptcha.walls.attempts import Answer, Attempts
-    from scrapy_omocaptcha.walls.policy import Policy
-    from scrapy_omocaptcha.walls.sessions import Sessions, Stamp
+from scrapy_omocaptcha.walls.sessions import Role, Sessions, Stamp, cookies_of
 
 logger = logging.getLogger(__name__)
 

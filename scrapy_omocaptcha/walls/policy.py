@@ -7,28 +7,22 @@ questions that need the crawl: robots.txt, allowed_domains, the limits.
 from __future__ import annotations
 
 import logging
-from collections.abc import Coroutine
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Coroutine
 
 from scrapy import Request
+from scrapy.crawler import Crawler
+from scrapy.http import Response
 
+from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.detection import find_challenge
+from scrapy_omocaptcha.engine.components import Components
 from scrapy_omocaptcha.errors import HookFailed, NotBought
 from scrapy_omocaptcha.forms.submission import TOKEN_META, Submission, submit_token
+from scrapy_omocaptcha.settings import Settings
 from scrapy_omocaptcha.settings.secret import masked
 from scrapy_omocaptcha.urls import host_of, same_site
 from scrapy_omocaptcha.walls.attempts import Refusal
 from scrapy_omocaptcha.walls.reasons import REASONS, unsolvable, unsubmittable, unsuitable_request
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from scrapy.crawler import Crawler
-    from scrapy.http import Response
-
-    from scrapy_omocaptcha.challenge import Challenge, Token
-    from scrapy_omocaptcha.engine.components import Components
-    from scrapy_omocaptcha.settings import Settings
 
 logger = logging.getLogger(__name__)
 

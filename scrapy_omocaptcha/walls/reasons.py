@@ -6,17 +6,13 @@ reasons are cheap to know; in :data:`REASONS` each has the sentence that a user 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
-from scrapy_omocaptcha.urls import host_of, is_allowed, same_site
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from scrapy import Request
-    from scrapy.http import Response
+from scrapy import Request
+from scrapy.http import Response
 
 from scrapy_omocaptcha.challenge import Challenge
+from scrapy_omocaptcha.urls import host_of, is_allowed, same_site
 
 REASONS = {
     # of the request

@@ -7,23 +7,19 @@ for that address, and Scrapy's dupefilter would drop all such requests but the f
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
 from scrapy import Request, signals
+from scrapy.crawler import Crawler
+from scrapy.http import Response
 from scrapy.http.request import NO_CALLBACK
 
 from scrapy_omocaptcha.detection import is_wall_address
+from scrapy_omocaptcha.engine.chain import InnerChain
+from scrapy_omocaptcha.engine.components import Components
+from scrapy_omocaptcha.engine.request_state import RequestStates
 from scrapy_omocaptcha.urls import public_address
-
-if TYPE_CHECKING:
-    from scrapy.crawler import Crawler
-    from scrapy.http import Response
-
-    from scrapy_omocaptcha.engine.chain import InnerChain
-    from scrapy_omocaptcha.engine.components import Components
-    from scrapy_omocaptcha.engine.request_state import RequestStates
-    from scrapy_omocaptcha.walls.policy import Policy
+from scrapy_omocaptcha.walls.policy import Policy
 
 _MAX_HOPS = 5
 """Redirects behind a redirect that are followed to find out where it leads."""

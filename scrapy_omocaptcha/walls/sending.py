@@ -7,22 +7,17 @@ Redirects are followed here, not by Scrapy's middleware, which would repeat the 
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING
 from urllib.parse import urldefrag, urljoin, urlsplit
 
 from scrapy import Request
+from scrapy.http import Response
 from scrapy.http.request import NO_CALLBACK
 
+from scrapy_omocaptcha.engine.chain import InnerChain
+from scrapy_omocaptcha.engine.components import Components
 from scrapy_omocaptcha.errors import HandoverBroke, MiddlewareFailed
-from scrapy_omocaptcha.forms.submission import without_token
+from scrapy_omocaptcha.forms.submission import Submission, without_token
 from scrapy_omocaptcha.urls import same_site
-
-if TYPE_CHECKING:
-    from scrapy.http import Response
-
-    from scrapy_omocaptcha.engine.chain import InnerChain
-    from scrapy_omocaptcha.engine.components import Components
-    from scrapy_omocaptcha.forms.submission import Submission
 
 _TO_GET = (HTTPStatus.MOVED_PERMANENTLY, HTTPStatus.FOUND, HTTPStatus.SEE_OTHER)
 _REPEATED = (HTTPStatus.TEMPORARY_REDIRECT, HTTPStatus.PERMANENT_REDIRECT)

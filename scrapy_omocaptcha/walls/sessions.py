@@ -9,21 +9,17 @@ from __future__ import annotations
 import weakref
 from base64 import b64encode
 from collections import deque
+from collections.abc import Callable
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple
+from http.cookiejar import Cookie
+from typing import NamedTuple
 from urllib.parse import unquote
 
-from scrapy.http.cookies import potential_domain_matches
+from scrapy import Request
+from scrapy.http.cookies import CookieJar, potential_domain_matches
 from twisted.internet.defer import Deferred
 
 from scrapy_omocaptcha.urls import host_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from http.cookiejar import Cookie
-
-    from scrapy import Request
-    from scrapy.http.cookies import CookieJar
 
 Key = tuple[str, object, object]
 

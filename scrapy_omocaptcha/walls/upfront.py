@@ -7,37 +7,32 @@ to its own request.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from scrapy import Request
 from scrapy.http import Response
 from scrapy.http.request import NO_CALLBACK
 
+from scrapy_omocaptcha.buying.purchase import Purchase
 from scrapy_omocaptcha.challenge import Challenge
+from scrapy_omocaptcha.engine.chain import InnerChain
+from scrapy_omocaptcha.engine.components import Components
+from scrapy_omocaptcha.engine.lifetime import Lifetime
+from scrapy_omocaptcha.engine.request_state import RequestState, RequestStates
+from scrapy_omocaptcha.engine.slots import Hold, Slots
+from scrapy_omocaptcha.engine.stats import Stats
 from scrapy_omocaptcha.errors import ChallengeNotSolved, HandoverBroke, MiddlewareFailed
 from scrapy_omocaptcha.forms.placement import check_put, put_token
+from scrapy_omocaptcha.forms.submission import Submission
+from scrapy_omocaptcha.reporting.dry_run import DryRun
+from scrapy_omocaptcha.reporting.events import Events
 from scrapy_omocaptcha.urls import host_of
-from scrapy_omocaptcha.walls.attempts import GivenUp, Refusal
+from scrapy_omocaptcha.walls.attempts import Attempts, GivenUp, Refusal
 from scrapy_omocaptcha.walls.delivery import deliver
+from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.sending import send_submission
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from scrapy import Request
-
-    from scrapy_omocaptcha.buying.purchase import Purchase
-    from scrapy_omocaptcha.engine.chain import InnerChain
-    from scrapy_omocaptcha.engine.components import Components
-    from scrapy_omocaptcha.engine.lifetime import Lifetime
-    from scrapy_omocaptcha.engine.request_state import RequestState, RequestStates
-    from scrapy_omocaptcha.engine.slots import Hold, Slots
-    from scrapy_omocaptcha.engine.stats import Stats
-    from scrapy_omocaptcha.forms.submission import Submission
-    from scrapy_omocaptcha.reporting.dry_run import DryRun
-    from scrapy_omocaptcha.reporting.events import Events
-    from scrapy_omocaptcha.walls.attempts import Attempts
-    from scrapy_omocaptcha.walls.policy import Policy
 
 _KEYS = {"sitekey", "page", "invisible", "put"}
 

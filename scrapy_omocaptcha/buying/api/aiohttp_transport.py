@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import ssl
-from typing import TYPE_CHECKING, Any
+from types import SimpleNamespace
+from typing import Any
 
 from aiohttp import ClientSession, ClientTimeout, TCPConnector, TraceConfig
 
 from scrapy_omocaptcha.buying.api.transport import Call, Transport, check_head
-
-if TYPE_CHECKING:
-    from types import SimpleNamespace
 
 
 class AiohttpTransport(Transport):

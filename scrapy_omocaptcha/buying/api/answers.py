@@ -10,14 +10,11 @@ from __future__ import annotations
 import json
 import math
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from scrapy_omocaptcha.buying.api.protocol import JobId
 from scrapy_omocaptcha.errors import ApiBadAnswer
-from scrapy_omocaptcha.settings.secret import masked
-
-if TYPE_CHECKING:
-    from scrapy_omocaptcha.buying.api.protocol import JobId
-    from scrapy_omocaptcha.settings.secret import Secret
+from scrapy_omocaptcha.settings.secret import Secret, masked
 
 FAILED = {"fail", "failed"}
 NO_MESSAGE = "an error without a message"

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
 
 from scrapy.utils.reactor import is_reactor_installed
 
+from scrapy_omocaptcha.buying.api.protocol import Api
+from scrapy_omocaptcha.buying.api.transport import Transport
 from scrapy_omocaptcha.buying.api.version1 import Version1Api
 from scrapy_omocaptcha.buying.api.version2 import Version2Api
-from scrapy_omocaptcha.settings import FALLBACK_PRICE
+from scrapy_omocaptcha.settings import FALLBACK_PRICE, Settings
 from scrapy_omocaptcha.urls import host_of
-
-if TYPE_CHECKING:
-    from scrapy_omocaptcha.buying.api.protocol import Api
-    from scrapy_omocaptcha.buying.api.transport import Transport
-    from scrapy_omocaptcha.settings import Settings
 
 logger = logging.getLogger(__name__)
 

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import sys
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from scrapy.utils.defer import maybe_deferred_to_future
 from service_identity import VerificationError
 from treq.client import HTTPClient
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IConsumer
 from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
 from twisted.web.client import Agent, FileBodyProducer, HTTPConnectionPool, ResponseDone
 from twisted.web.http import PotentialDataLoss
 from twisted.web.http_headers import Headers
 
 from scrapy_omocaptcha.buying.api.transport import IDLE_SECONDS, Call, Transport, check_head
 from scrapy_omocaptcha.errors import ApiError
-
-if TYPE_CHECKING:
-    from twisted.internet.interfaces import IConsumer
-    from twisted.python.failure import Failure
 
 
 class TreqTransport(Transport):

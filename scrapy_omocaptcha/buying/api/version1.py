@@ -7,15 +7,13 @@ nothing while other fields are there, and an unknown status means that the job s
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from scrapy_omocaptcha.buying.api import answers
+from scrapy_omocaptcha.buying.api.protocol import JobId, JobRequest
+from scrapy_omocaptcha.buying.api.transport import Transport
 from scrapy_omocaptcha.errors import AccountError, ApiBadAnswer, ApiRefused, JobFailed
-
-if TYPE_CHECKING:
-    from scrapy_omocaptcha.buying.api.protocol import JobId, JobRequest
-    from scrapy_omocaptcha.buying.api.transport import Transport
-    from scrapy_omocaptcha.settings.secret import Secret
+from scrapy_omocaptcha.settings.secret import Secret
 
 # One documented result is the token as a bare string in braces, which is not JSON.
 _BARE_STRING = re.compile(r'\{\s*("[^"\\{}]*")\s*\}')

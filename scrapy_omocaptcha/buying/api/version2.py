@@ -6,15 +6,13 @@ codes and the name of the token, all of which are understood.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from scrapy_omocaptcha.buying.api import answers
+from scrapy_omocaptcha.buying.api.protocol import JobId, JobRequest
+from scrapy_omocaptcha.buying.api.transport import Transport
 from scrapy_omocaptcha.errors import AccountError, ApiBadAnswer, ApiRefused, ApiUnreachable, JobFailed
-
-if TYPE_CHECKING:
-    from scrapy_omocaptcha.buying.api.protocol import JobId, JobRequest
-    from scrapy_omocaptcha.buying.api.transport import Transport
-    from scrapy_omocaptcha.settings.secret import Secret
+from scrapy_omocaptcha.settings.secret import Secret
 
 TEMPORARY = frozenset(
     {

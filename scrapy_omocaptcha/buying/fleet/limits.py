@@ -9,20 +9,15 @@ from __future__ import annotations
 
 import logging
 import uuid
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
-from scrapy_omocaptcha.buying.fleet.link import RETRY_INTERVAL, FleetLink
+from scrapy_omocaptcha.buying.fleet.link import RETRY_INTERVAL, Arguments, FleetLink
 from scrapy_omocaptcha.buying.fleet.script import RedisUnavailable, ScriptFailed
 from scrapy_omocaptcha.buying.limits import Limits, Reservation
+from scrapy_omocaptcha.engine.lifetime import Lifetime
 from scrapy_omocaptcha.errors import CrawlClosing, NotBought
-from scrapy_omocaptcha.settings import OWN_LIMITS
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from scrapy_omocaptcha.buying.fleet.link import Arguments
-    from scrapy_omocaptcha.engine.lifetime import Lifetime
-    from scrapy_omocaptcha.settings import Settings
+from scrapy_omocaptcha.settings import OWN_LIMITS, Settings
 
 logger = logging.getLogger(__name__)
 

@@ -10,19 +10,16 @@ import json
 import logging
 import uuid
 from collections import deque
+from collections.abc import Callable
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from scrapy.utils.asyncio import call_later
 from scrapy.utils.defer import deferred_from_coro, maybe_deferred_to_future
 from twisted.internet.defer import Deferred
 
 from scrapy_omocaptcha.buying.fleet.script import RedisScript, RedisUnavailable, ScriptFailed
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from scrapy_omocaptcha.settings.secret import Secret
+from scrapy_omocaptcha.settings.secret import Secret
 
 logger = logging.getLogger(__name__)
 

@@ -6,19 +6,15 @@ repeats a call whose reply was lost.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 from scrapy.exceptions import NotConfigured
 from scrapy.utils.asyncio import is_asyncio_available
 from scrapy.utils.defer import maybe_deferred_to_future
 from twisted.internet.threads import deferToThread
 
-from scrapy_omocaptcha.settings.secret import masked
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from scrapy_omocaptcha.settings.secret import Secret
+from scrapy_omocaptcha.settings.secret import Secret, masked
 
 _TIMEOUT = 2.0
 """Seconds to connect, and to wait for a reply. Redis needs about a millisecond."""

@@ -101,41 +101,82 @@ def test_a_submission_that_no_browser_would_send_is_refused_with_the_reason(form
         submit_token(_response(), Challenge(PAGE, "key", form=form), TOKEN)
 
 
-def test_a_submission_keeps_the_session_of_the_request() -> None:
+def test_a_submission_has_the_headers_and_all_of_the_meta_of_the_request() -> None:
+    headers = {
+        "User-Agent": "spider",
+        "Accept-Language": "de",
+        "Cookie": "a=1",
+        "X-Requested-With": "XMLHttpRequest",
+        "Authorization": "Basic eA==",
+    }
+    meta = {"cookiejar": 3, "proxy": "http://proxy.example:1", "download_slot": "slow", "depth": 2, "impersonate": "x"}
+    original = Request("https://site.example/wanted", headers=headers, meta=meta)
+    request = _submit(response=_response(original))
+    assert {name: request.headers[name].decode() for name in headers} == headers
+    assert meta.items() <= request.meta.items()
+    assert original.meta == meta, "the spider's own is left as it is"
+
+
+def test_a_submission_describes_its_own_body() -> None:
+    described = {"Content-Type": "application/json", "Content-Length": "2", "Content-Encoding": "br"}
+    original = Request("https://site.example/wanted", method="POST", body=b"{}", headers=described)
+    request = _submit(response=_response(original))
+    assert request.headers["Content-Type"] == b"application/x-www-form-urlencoded"
+    assert not {b"Content-Length", b"Content-Encoding"} & set(request.headers)
+    assert not set(described) & set(_submit(dataclasses.replace(FORM, method="GET"), _response(original)).headers)
+
+
+def test_a_submission_is_neither_repeated_nor_stored_whatever_the_request_wishes() -> None:
+    meta = {"dont_retry": False, "dont_cache": False, "referrer_policy": "unsafe-url"}
+    request = _submit(response=_response(Request("https://site.example/wanted", meta=meta)))
+    assert (request.meta["dont_retry"], request.meta["dont_cache"]) == (True, True)
+    assert request.meta["referrer_policy"] == "origin"
+
+
+class RenderedRequest(Request):
+    """A request as packages for browsers define it: with fields of its own."""
+
+    attributes: tuple[str, ...] = (*Request.attributes, "wait_time")
+
+    def __init__(self, *args: Any, wait_time: float = 0, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.wait_time = wait_time
+
+
+def test_a_submission_is_of_the_class_of_the_request_and_has_its_fields() -> None:
+    original = RenderedRequest("https://site.example/wanted", wait_time=2.5, encoding="latin-1")
+    request = _submit(response=_response(original))
+    assert isinstance(request, RenderedRequest)
+    assert (request.wait_time, request.encoding) == (2.5, "latin-1")
+    assert TOKEN not in repr(request)
+    copy = request.replace(url="https://site.example/other")
+    assert isinstance(copy, RenderedRequest)
+    assert (copy.wait_time, copy.secret) == (2.5, TOKEN)
+    with pytest.raises(TypeError, match="cannot be pickled"):
+        pickle.dumps(copy)
+
+
+def test_a_submission_has_nothing_that_is_for_the_page() -> None:
     original = Request(
         "https://site.example/wanted",
-        headers={
-            "User-Agent": "spider",
-            "Accept-Language": "de",
-            "Cookie": "a=1",
-            "X-Own": "1",
-            "Authorization": "Basic eA==",
-        },
-        meta={
-            "cookiejar": 3,
-            "proxy": "http://proxy.example:1",
-            "download_slot": "slow",
-            "depth": 2,
-            "handle_httpstatus_list": [403],
-        },
+        callback=lambda response: None,
+        errback=lambda failure: None,
+        cb_kwargs={"a": 1},
+        cookies={"a": "1"},
+        flags=["mine"],
     )
     request = _submit(response=_response(original))
-    assert request.headers["User-Agent"] == b"spider"
-    assert request.headers["Accept-Language"] == b"de"
-    assert request.headers["Authorization"] == b"Basic eA=="
-    assert request.headers.getlist("Cookie") == [b"a=1"]
-    assert b"X-Own" not in request.headers
-    assert request.meta["cookiejar"] == 3
-    assert request.meta["proxy"] == "http://proxy.example:1"
-    assert request.meta["download_slot"] == "slow"
-    assert not {"depth", "handle_httpstatus_list"} & set(request.meta)
+    assert (request.callback, request.errback, request.cb_kwargs) == (None, None, {})
+    assert (request.cookies, request.flags, request.dont_filter) == ({}, [], True)
 
 
 @pytest.mark.parametrize("origin", ["https://login.site.example", "http://site.example", "https://site.example:8443"])
 def test_a_submission_to_another_origin_carries_no_credentials(origin: str) -> None:
-    original = Request("https://site.example/wanted", headers={"Authorization": "Basic eA==", "Cookie": "a=1"})
+    headers = {"Authorization": "Basic eA==", "Cookie": "a=1", "X-Api-Key": "k", "User-Agent": "spider"}
     form = dataclasses.replace(FORM, url=f"{origin}/check")
-    assert not {b"Authorization", b"Cookie"} & set(_submit(form, _response(original)).headers)
+    request = _submit(form, _response(Request("https://site.example/wanted", headers=headers)))
+    assert not {b"Authorization", b"Cookie", b"X-Api-Key"} & set(request.headers)
+    assert request.headers["User-Agent"] == b"spider"
 
 
 @pytest.mark.parametrize(

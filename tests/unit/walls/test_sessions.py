@@ -14,8 +14,7 @@ from scrapy.downloadermiddlewares.httpproxy import HttpProxyMiddleware
 from scrapy.http import Response
 from scrapy.http.cookies import CookieJar
 
-from scrapy_omocaptcha.engine import request_state
-from scrapy_omocaptcha.walls.sessions import Sessions, Role, Session, Stamp, cookies_of, restore_cookies
+from scrapy_omocaptcha.walls.sessions import Role, Session, Sessions, Stamp
 
 
 class Wall:
@@ -437,9 +436,24 @@ TestCrowd.settings = hypothesis_settings(derandomize=True, deadline=None, max_ex
 # -- sessions -------------------------------------------------------------------------------------------------------
 
 
-def sent(request):
-    request_state.remember(request)
-    return request
+class OneJar:
+    """Stands for Scrapy's components: all requests share one cookiejar, or have none."""
+
+    def __init__(self):
+        self.kept = CookieJar()
+
+    def jar(self, request):
+        return self.kept
+
+
+@pytest.fixture
+def components():
+    return OneJar()
+
+
+@pytest.fixture
+def sessions(components):
+    return Sessions(components)
 
 
 def through_the_proxy_middleware(request):
@@ -466,20 +480,18 @@ OTHER_SESSION = [
 
 
 def request(values):
-    return sent(Request(**{"url": "https://shop.example/", **values}))
+    return Request(**{"url": "https://shop.example/", **values})
 
 
 @pytest.mark.parametrize(("one", "other"), SAME_SESSION)
-def test_host_cookiejar_and_proxy_make_a_session(one, other):
-    clearance = Sessions()
-    assert clearance.session(request(one)) is clearance.session(request(other)) is clearance.known(request(one))
+def test_host_cookiejar_and_proxy_make_a_session(sessions, one, other):
+    assert sessions.session(request(one)) is sessions.session(request(other)) is sessions.known(request(one))
 
 
 @pytest.mark.parametrize(("one", "other"), OTHER_SESSION)
-def test_another_host_cookiejar_or_proxy_is_another_session(one, other):
-    clearance = Sessions()
-    clearance.session(request(one))
-    assert clearance.known(request(other)) is None
+def test_another_host_cookiejar_or_proxy_is_another_session(sessions, one, other):
+    sessions.session(request(one))
+    assert sessions.known(request(other)) is None
 
 
 @pytest.mark.parametrize(
@@ -492,168 +504,156 @@ def test_another_host_cookiejar_or_proxy_is_another_session(one, other):
         "http://us%40er:se%3Acret@proxy.example:3128/",
     ],
 )
-def test_a_request_is_of_one_session_before_and_after_scrapy_has_rewritten_its_proxy(proxy):
-    clearance = Sessions()
+def test_a_request_is_of_one_session_before_and_after_scrapy_has_rewritten_its_proxy(sessions, proxy):
     walled = through_the_proxy_middleware(request({"meta": {"proxy": proxy}}))
-    session = clearance.session(walled)
-    assert clearance.known(request({"meta": {"proxy": proxy}})) is session
-    assert clearance.known(walled) is session
-    told = repr(clearance.__dict__)
+    session = sessions.session(walled)
+    assert sessions.known(request({"meta": {"proxy": proxy}})) is session
+    assert sessions.known(walled) is session
+    told = repr(sessions.__dict__)
     assert "secret" not in told
     assert b64encode(b"user:secret").decode() not in told
 
 
-def test_two_users_of_one_proxy_are_two_sessions_also_after_scrapy_has_rewritten_it():
-    clearance = Sessions()
+def test_two_users_of_one_proxy_are_two_sessions_also_after_scrapy_has_rewritten_it(sessions):
     one, two = (request({"meta": {"proxy": f"http://{user}:x@proxy.example:3128"}}) for user in ("one", "two"))
-    clearance.session(through_the_proxy_middleware(one))
-    assert clearance.known(through_the_proxy_middleware(two)) is None
+    sessions.session(through_the_proxy_middleware(one))
+    assert sessions.known(through_the_proxy_middleware(two)) is None
 
 
-def test_a_proxy_out_of_the_environment_is_the_same_for_all(monkeypatch):
+def test_a_proxy_out_of_the_environment_is_the_same_for_all(sessions, monkeypatch):
     monkeypatch.setenv("https_proxy", "http://user:x@proxy.example:3128")
-    clearance = Sessions()
     walled = through_the_proxy_middleware(request({}))
     assert walled.meta["proxy"]
-    assert clearance.session(walled) is clearance.session(request({}))
+    assert sessions.session(walled) is sessions.session(request({}))
 
 
-def test_a_redirected_request_belongs_to_the_session_of_what_was_asked():
-    clearance = Sessions()
-    first = request({})
-    meta = {**first.meta, "redirect_times": 1, "redirect_urls": [first.url]}
-    redirected = sent(first.replace(url="https://wall.example/gate", meta=meta))
-    assert clearance.session(redirected) is clearance.session(first)
-
-
-def test_a_stamp_tells_the_order_of_sending_and_the_clearances_of_that_moment():
-    clearance = Sessions()
+def test_a_stamp_tells_the_order_of_sending_and_the_clearances_of_that_moment(sessions):
     early, late = request({}), request({"url": "https://shop.example/late"})
-    clearance.sent(early)
-    session = clearance.session(early)
-    session.lead(clearance.stamp(early))
+    sessions.sent(early)
+    session = sessions.session(early)
+    session.lead(sessions.stamp(early))
     session.won([], proven=False)
     session.stop_leading(lambda: 1)
-    clearance.sent(late)
-    one, two, three = clearance.answered(early), clearance.answered(late), clearance.stamp(early, re_ask=True)
+    sessions.sent(late)
+    one, two, three = sessions.answered(early), sessions.answered(late), sessions.stamp(early, re_ask=True)
     assert one.order < two.order < three.order
     assert [stamp.generation for stamp in (one, two, three)] == [0, 1, 1]
     assert [stamp.re_ask for stamp in (one, two, three)] == [False, False, True]
     assert [session.role(stamp) for stamp in (one, two, three)] == [Role.ASK_AGAIN, Role.LEAD, Role.ALONE]
-    assert (request_state.clearances(early), request_state.clearances(late)) == (0, 1)
 
 
-def test_the_answered_a_request_is_had_after_its_answer_has_left_the_site():
-    clearance = Sessions()
+def test_the_answered_a_request_is_had_after_its_answer_has_left_the_site(sessions):
     walled = request({})
-    clearance.sent(walled)
-    clearance.session(walled)
-    clearance.arrived(walled)
-    assert clearance.answered(walled).order == 1
+    sessions.sent(walled)
+    sessions.session(walled)
+    sessions.arrived(walled)
+    assert sessions.answered(walled).order == 1
 
 
-def test_an_answer_to_a_request_that_was_never_sent_is_of_before_every_clearance():
-    clearance = Sessions()
+def test_an_answer_to_a_request_that_was_never_sent_is_of_before_every_clearance(sessions):
     cached = request({})
-    session = clearance.session(cached)
-    assert clearance.answered(cached).order < clearance.stamp(cached).order
+    session = sessions.session(cached)
+    assert sessions.answered(cached).order < sessions.stamp(cached).order
     session.won([], proven=True)
-    assert session.role(clearance.answered(cached)) is Role.ASK_AGAIN
+    assert session.role(sessions.answered(cached)) is Role.ASK_AGAIN
 
 
-def test_an_answer_counts_once_and_in_a_session_that_has_met_a_wall():
-    clearance = Sessions()
+def test_an_answer_counts_once_and_in_a_session_that_has_met_a_wall(sessions):
     walled, elsewhere = request({}), request({"url": "https://other.example/"})
-    session = clearance.session(walled)
+    session = sessions.session(walled)
     for one in (walled, elsewhere):
-        clearance.sent(one)
-        clearance.arrived(one)
-        clearance.arrived(one)
-        clearance.answered(one)
+        sessions.sent(one)
+        sessions.arrived(one)
+        sessions.arrived(one)
+        sessions.answered(one)
     assert session.answers == 1
-    assert clearance.known(elsewhere) is None
+    assert sessions.known(elsewhere) is None
 
 
-def test_others_under_way_are_those_of_the_session_that_have_not_come_back():
-    clearance = Sessions()
+def test_others_under_way_are_those_of_the_session_that_have_not_come_back(sessions):
     mine, other, elsewhere = request({}), request({}), request({"url": "https://other.example/"})
-    assert not clearance.under_way(mine)
-    clearance.sent(other)
-    clearance.sent(elsewhere)
-    assert clearance.under_way(mine)
-    clearance.arrived(other)
-    assert not clearance.under_way(mine)
+    assert not sessions.under_way(mine)
+    sessions.sent(other)
+    sessions.sent(elsewhere)
+    assert sessions.under_way(mine)
+    sessions.arrived(other)
+    assert not sessions.under_way(mine)
 
 
-def test_a_request_that_never_left_the_site_is_not_under_way_once_it_is_back():
-    clearance = Sessions()
+def test_a_request_that_never_left_the_site_is_not_under_way_once_it_is_back(sessions):
     mine, failed = request({}), request({})
-    clearance.sent(failed)
-    clearance.answered(failed)
-    assert not clearance.under_way(mine)
+    sessions.sent(failed)
+    sessions.answered(failed)
+    assert not sessions.under_way(mine)
 
 
-def test_a_request_that_was_redirected_is_not_under_way_twice():
-    clearance = Sessions()
+def test_a_request_that_was_redirected_is_not_under_way_twice(sessions):
     first = request({})
-    session = clearance.session(first)
-    clearance.sent(first)
-    clearance.arrived(first)
-    assert not clearance.under_way(first), "the redirect is on its way through the middlewares"
+    session = sessions.session(first)
+    sessions.sent(first)
+    sessions.arrived(first)
+    assert not sessions.under_way(first), "the redirect is on its way through the middlewares"
     meta = {**first.meta, "redirect_times": 1, "redirect_urls": [first.url]}
-    redirected = sent(first.replace(url="https://shop.example/gate", meta=meta))
-    clearance.sent(redirected)
-    assert clearance.under_way(first)
-    clearance.arrived(redirected)
-    assert not clearance.under_way(first)
-    assert clearance.answered(redirected).order == 2
+    redirected = first.replace(url="https://shop.example/gate", meta=meta)
+    sessions.sent(redirected)
+    assert sessions.under_way(first)
+    sessions.arrived(redirected)
+    assert not sessions.under_way(first)
+    assert sessions.answered(redirected).order == 2
     assert session.answers == 1
 
 
-def test_a_request_that_nobody_waits_for_any_more_is_not_under_way():
-    clearance = Sessions()
+def test_a_request_that_nobody_waits_for_any_more_is_not_under_way(sessions):
     lost = request({})
-    clearance.sent(lost)
+    sessions.sent(lost)
     del lost
-    assert not clearance.under_way(request({}))
+    assert not sessions.under_way(request({}))
 
 
 # -- cookies --------------------------------------------------------------------------------------------------------
 
 
-def jar_of(*responses):
-    jar = CookieJar()
-    for url, cookie in responses:
-        asking = Request(url)
-        jar.extract_cookies(Response(url, headers={"Set-Cookie": cookie}), asking)
-    return jar
+def answer(components, url, cookie):
+    """Let an answer set a cookie, as Scrapy's middleware does."""
+    components.kept.extract_cookies(Response(url, headers={"Set-Cookie": cookie}), Request(url))
 
 
-def names(cookies):
-    return {cookie.name for cookie in cookies}
-
-
-def test_the_cookies_of_a_host_are_its_own_and_its_domains_on_whatever_path():
-    jar = jar_of(
-        ("https://www.shop.example/a", "own=1; Path=/a"),
-        ("https://www.shop.example/", "wide=1; Domain=shop.example"),
-        ("https://api.shop.example/", "api=1"),
-        ("https://other.example/", "other=1"),
-    )
-    assert names(cookies_of(jar, "www.shop.example")) == {"own", "wide"}
+def test_the_cookies_of_a_request_are_those_of_its_host_and_domain_on_whatever_path(components, sessions):
+    answer(components, "https://www.shop.example/a", "own=1; Path=/a")
+    answer(components, "https://www.shop.example/", "wide=1; Domain=shop.example")
+    answer(components, "https://api.shop.example/", "api=1")
+    answer(components, "https://other.example/", "other=1")
+    cookies = sessions.cookies(request({"url": "https://www.shop.example/b"}))
+    assert {cookie.name for cookie in cookies} == {"own", "wide"}
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "intranet"])
-def test_the_cookies_of_an_address_or_a_bare_name_are_found(host):
-    jar = jar_of((f"http://{host}:8000/", "s=1"))
-    assert names(cookies_of(jar, host)) == {"s"}
+def test_the_cookies_of_an_address_or_a_bare_name_are_found(components, sessions, host):
+    answer(components, f"http://{host}:8000/", "s=1")
+    assert [cookie.name for cookie in sessions.cookies(request({"url": f"http://{host}:8000/page"}))] == ["s"]
 
 
-def test_what_a_late_answer_has_overwritten_is_put_back():
-    jar = jar_of(("https://shop.example/", "clearance=won"))
-    won = cookies_of(jar, "shop.example")
-    jar.extract_cookies(
-        Response("https://shop.example/", headers={"Set-Cookie": "clearance=none"}), Request("https://shop.example/")
-    )
-    restore_cookies(jar, won)
-    assert [cookie.value for cookie in cookies_of(jar, "shop.example")] == ["won"]
+def test_a_request_whose_cookies_scrapy_does_not_keep_has_none(components, sessions):
+    components.kept = None
+    walled = request({})
+    assert sessions.cookies(walled) == []
+    sessions.session(walled).won([], proven=False)
+    sessions.restore_clearance(walled, Stamp(0, 0))
+
+
+@pytest.mark.parametrize(("sent_before", "value"), [(True, "won"), (False, "newer")])
+def test_a_clearance_that_a_late_answer_has_overwritten_is_restored(components, sessions, sent_before, value):
+    walled = request({})
+    early = sessions.stamp(walled)
+    answer(components, walled.url, "clearance=won")
+    sessions.session(walled).won(sessions.cookies(walled), proven=False)
+    answer(components, walled.url, "clearance=newer")
+    sessions.restore_clearance(walled, early if sent_before else sessions.stamp(walled))
+    assert [cookie.value for cookie in sessions.cookies(walled)] == [value]
+
+
+def test_nothing_is_restored_where_no_wall_was_met(components, sessions):
+    walled = request({})
+    answer(components, walled.url, "clearance=newer")
+    sessions.restore_clearance(walled, Stamp(0, 0))
+    assert [cookie.value for cookie in sessions.cookies(walled)] == ["newer"]

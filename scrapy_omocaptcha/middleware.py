@@ -27,7 +27,6 @@ from scrapy_omocaptcha.engine.request_state import RequestStates
 from scrapy_omocaptcha.engine.slots import Slots
 from scrapy_omocaptcha.engine.stats import Stats
 from scrapy_omocaptcha.errors import ChallengeNotSolved, CrawlClosing, NotBought
-from scrapy_omocaptcha.reporting.dry_run import DryRun
 from scrapy_omocaptcha.reporting.events import Events
 from scrapy_omocaptcha.reporting.progress import Progress
 from scrapy_omocaptcha.settings import Settings
@@ -35,8 +34,10 @@ from scrapy_omocaptcha.urls import host_of
 from scrapy_omocaptcha.walls.attempts import Attempts
 from scrapy_omocaptcha.walls.delivery import deliver
 from scrapy_omocaptcha.walls.handler import WallHandler
-from scrapy_omocaptcha.walls.passage import NoPassage
+from scrapy_omocaptcha.walls.passage import NoPassage, Passage
 from scrapy_omocaptcha.walls.policy import Policy
+from scrapy_omocaptcha.walls.redirects import Redirects
+from scrapy_omocaptcha.walls.sessions import Sessions
 from scrapy_omocaptcha.walls.upfront import UpfrontTokens
 
 _CLOSING_REASONS = {
@@ -51,64 +52,34 @@ class OmoCaptchaMiddleware:
 
     def __init__(self, crawler: Crawler, settings: Settings) -> None:
         assert crawler.stats is not None
-        clock = time.monotonic
         stats = Stats(crawler.stats)
         components = Components(crawler)
-        dry_run = DryRun()
+        events = Events(crawler, stats)
         self._settings = settings
-        self._lifetime = Lifetime(crawler)
-        self._slots = Slots(crawler, self._lifetime, settings.max_waiting)
-        self._chain = InnerChain(crawler, self, self._slots)
         self._states = RequestStates()
+        self._lifetime = lifetime = Lifetime(crawler)
+        self._slots = slots = Slots(crawler, lifetime, stats, settings.max_waiting)
+        self._chain = chain = InnerChain(crawler, self, slots, components)
         self._buyer = Buyer(
             settings,
             spider=crawler.spider.name if crawler.spider is not None else "",
             jobdir=job_dir(crawler.settings),
             stats=stats,
-            lifetime=self._lifetime,
-            clock=clock,
+            lifetime=lifetime,
+            clock=time.monotonic,
         )
-        self._policy = Policy(crawler, settings, components, self._buyer.check)
-        events = Events(crawler, stats)
-        new_attempts = partial(Attempts, buyer=self._buyer, slots=self._slots, settings=settings, clock=clock)
+        self._policy = policy = Policy(crawler, settings, components, self._buyer.check)
+        new_attempts = partial(Attempts, self._buyer, slots, self._states, settings)
+        sessions = Sessions(components)
+        redirects = Redirects(crawler, chain, policy, self._states)
+        new_passage = partial(Passage, sessions, policy, slots, chain, lifetime, events)
         self._walls = WallHandler(
-            crawler,
-            new_attempts=new_attempts,
-            policy=self._policy,
-            lifetime=self._lifetime,
-            slots=self._slots,
-            chain=self._chain,
-            states=self._states,
-            components=components,
-            events=events,
-            dry_run=dry_run,
-            stats=stats,
-            clock=clock,
+            crawler, sessions, redirects, policy, lifetime, slots, components, events, new_attempts, new_passage
         )
         self._upfront = UpfrontTokens(
-            new_attempts=new_attempts,
-            token_max_age=settings.token_max_age,
-            policy=self._policy,
-            lifetime=self._lifetime,
-            slots=self._slots,
-            chain=self._chain,
-            states=self._states,
-            components=components,
-            events=events,
-            dry_run=dry_run,
-            stats=stats,
-            clock=clock,
+            policy, lifetime, slots, chain, components, events, new_attempts, settings.token_max_age
         )
-        self._progress = Progress(
-            crawler,
-            type(self),
-            settings=settings,
-            buyer=self._buyer,
-            slots=self._slots,
-            events=events,
-            dry_run=dry_run,
-            stats=stats,
-        )
+        self._progress = Progress(crawler, type(self), settings, self._buyer, slots, events, stats)
         crawler.signals.connect(self._states.scheduled, signals.request_scheduled)
         crawler.signals.connect(self._engine_started, signals.engine_started)
         crawler.signals.connect(self._spider_closed, signals.spider_closed)
@@ -153,7 +124,7 @@ class OmoCaptchaMiddleware:
         except ChallengeNotSolved as error:
             if not self._closes_spider(error.reason):
                 raise
-            return self._give_back(request, await self._close_spider(error.reason))
+            return self._give_back(request, await self._close_spider(error.reason, request))
         return None
 
     async def process_response(self, request: Request, response: Response) -> Response | Request:
@@ -166,7 +137,7 @@ class OmoCaptchaMiddleware:
             return self._give_back(request, error)
         except NoPassage as error:
             if self._closes_spider(error.refusal.reason):
-                return self._give_back(request, await self._close_spider(error.refusal.reason))
+                return self._give_back(request, await self._close_spider(error.refusal.reason, request))
             return self._not_solved(request, response, error)
         except Exception as error:
             return await self._chain.handle_exception(request, error)
@@ -209,10 +180,13 @@ class OmoCaptchaMiddleware:
     def _closes_spider(self, reason: str) -> bool:
         return self._settings.close_on_limit and reason in _CLOSING_REASONS
 
-    async def _close_spider(self, reason: str) -> CrawlClosing:
+    async def _close_spider(self, reason: str, request: Request | None = None) -> CrawlClosing:
         """Close the spider once all tokens that have been paid for are used, and return the error that says so."""
         with suppress(CrawlClosing):
-            await self._lifetime.until(lambda: not self._slots.parked)
+            if request is None:
+                await self._lifetime.until(lambda: not self._slots.holds)
+            else:
+                await self._slots.until_none_is_held(request)
         self._lifetime.close(_CLOSING_REASONS[reason])
         return CrawlClosing(f"{reason} is reached, and OMOCAPTCHA_CLOSE_ON_LIMIT closes the spider")
 

@@ -22,6 +22,7 @@ from scrapy.utils.asyncio import call_later
 from scrapy.utils.defer import ensure_awaitable
 from scrapy.utils.python import global_object_name
 
+from scrapy_omocaptcha.engine.components import Components
 from scrapy_omocaptcha.engine.slots import Slots
 from scrapy_omocaptcha.errors import MiddlewareFailed
 from scrapy_omocaptcha.forms.submission import Submission, without_token
@@ -36,10 +37,11 @@ class InnerChain:
     nor the engine, whose signals and counts are about the spider's pages.
     """
 
-    def __init__(self, crawler: Crawler, middleware: object, slots: Slots) -> None:
+    def __init__(self, crawler: Crawler, middleware: object, slots: Slots, components: Components) -> None:
         self._crawler = crawler
         self._middleware = middleware
         self._slots = slots
+        self._components = components
         self._inner: DownloaderMiddlewareManager | None = None
         self._urgent: WeakSet[Request] = WeakSet()
         """Requests that go to the head of their slot's queue."""
@@ -98,6 +100,10 @@ class InnerChain:
             return await self._manager.download_async(download, request)
         finally:
             self._urgent.discard(request)
+
+    async def follow(self, request: Request, *, page: Request) -> Response | Request | None:
+        """Send a request that a redirect of ``page`` leads to; return None where Scrapy's components forbid it."""
+        return None if await self._components.forbids(request, page=page) else await self.send(request)
 
     def redirect(self, request: Request, response: Response) -> Request | None:
         """Return the request that Scrapy would make of a redirect, or None; ``request`` stays as it is."""

@@ -5,6 +5,8 @@ It uses private names of Scrapy, each of which has a contract test. Where one is
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -84,12 +86,13 @@ class Lifetime:
         timer = call_later(seconds, slept.callback, None)
         await self.wait(slept)
 
-    async def until(self, condition: Callable[[], bool]) -> None:
-        """Wait until ``condition`` holds; it is evaluated ten times a second.
+    async def until(self, condition: Callable[[], bool], *, timeout: float = math.inf) -> None:
+        """Wait until ``condition`` holds, or for ``timeout`` seconds; it is evaluated ten times a second.
 
         :raises CrawlClosing: when the crawl closes.
         """
-        while not condition():
+        end = time.monotonic() + timeout
+        while not condition() and time.monotonic() < end:
             await self.sleep(_CONDITION_INTERVAL)
 
     def _start_checking(self) -> None:

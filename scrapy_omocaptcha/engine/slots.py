@@ -6,8 +6,8 @@ It uses private names of Scrapy, each of which has a contract test.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 from scrapy import Request
@@ -15,6 +15,7 @@ from scrapy.crawler import Crawler
 from twisted.internet.defer import Deferred
 
 from scrapy_omocaptcha.engine.lifetime import Lifetime
+from scrapy_omocaptcha.engine.stats import Stats
 from scrapy_omocaptcha.forms.submission import Submission
 
 
@@ -58,7 +59,7 @@ class Hold:
         self._leave_slot()
 
     def release(self) -> None:
-        """End the hold at once: the request has its response, or never will. May be called twice."""
+        """End the hold at once: the request has its response, or never will."""
         self._leave_slot()
         self._slots.forget(self)
 
@@ -72,12 +73,14 @@ class Slots:
     :param max_waiting: how many held requests do not count toward CONCURRENT_REQUESTS.
     """
 
-    def __init__(self, crawler: Crawler, lifetime: Lifetime, max_waiting: int) -> None:
+    def __init__(self, crawler: Crawler, lifetime: Lifetime, stats: Stats, max_waiting: int) -> None:
         self._crawler = crawler
         self._lifetime = lifetime
+        self._stats = stats
         self._max_waiting = max_waiting
+        self.holds: set[Hold] = set()
         self.parked: set[Hold] = set()
-        """Held requests for which nothing is sent at the moment."""
+        """Those of the holds for which nothing is sent at the moment."""
         self._queue: dict[Hold, Deferred[None]] = {}
         """Held requests that wait until something may be sent for them, in their order."""
         self._sending: set[Hold] = set()
@@ -114,12 +117,34 @@ class Slots:
 
     # -- held requests -------------------------------------------------------------------------------------------
 
-    def hold(self, request: Request) -> Hold:
-        """Hold ``request`` until its response is back."""
-        downloader = self._crawler.engine.downloader
-        # The engine asks it before it takes a request from the scheduler, and after each request that is done.
-        downloader.needs_backout = self._needs_backout  # type: ignore[method-assign]
-        return Hold(self, request)
+    @contextmanager
+    def hold(self, request: Request) -> Iterator[Hold]:
+        """Hold ``request`` until the block is left."""
+        # The engine calls it before it takes a request from the scheduler, and after each request that is done.
+        self._crawler.engine.downloader.needs_backout = self._needs_backout  # type: ignore[method-assign]
+        since = time.monotonic()
+        hold = Hold(self, request)
+        self.holds.add(hold)
+        self._stats.inc("held")
+        self._stats.max("held/max", len(self.holds))
+        try:
+            yield hold
+        finally:
+            self.holds.discard(hold)
+            hold.release()
+            self._stats.add("seconds/held", round(time.monotonic() - since, 3))
+
+    async def until_none_is_held(self, request: Request) -> None:
+        """Wait until no request is held any more, without using up the concurrency that they need meanwhile.
+
+        :param request: the request that waits.
+        :raises CrawlClosing: when the crawl closes.
+        """
+        hold = Hold(self, request)
+        try:
+            await self._lifetime.until(lambda: not self.holds)
+        finally:
+            hold.release()
 
     def park(self, hold: Hold) -> None:
         """Stop counting a held request toward CONCURRENT_REQUESTS."""

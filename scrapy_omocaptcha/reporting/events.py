@@ -16,6 +16,7 @@ from scrapy.crawler import Crawler
 from scrapy_omocaptcha import signals
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.engine.stats import Stats
+from scrapy_omocaptcha.reporting.dry_run import DryRun
 from scrapy_omocaptcha.urls import public_address
 
 logger = logging.getLogger(__name__)
@@ -31,14 +32,16 @@ class Events:
         self._crawler = crawler
         self._stats = stats
         self._warned: set[tuple[str, str]] = set()
+        self.dry_run = DryRun()
         self.not_solved: Counter[str] = Counter()
         """The number of challenges that were not solved, by reason."""
 
     def detected(self, request: Request, challenge: Challenge, verdict: str) -> None:
-        """Report that a challenge was met.
+        """Report and count a challenge that was met.
 
         :param verdict: ``"solve"``, or the reason why it is not solved.
         """
+        self._stats.inc("challenges")
         self._send(signals.challenge_detected, request, challenge, verdict=verdict)
 
     def solved(self, request: Request, challenge: Challenge, seconds: float, jobs: int, cost: float) -> None:

@@ -16,7 +16,6 @@ from scrapy.utils.asyncio import create_looping_call
 from scrapy_omocaptcha.buying.buyer import Buyer
 from scrapy_omocaptcha.engine.slots import Slots
 from scrapy_omocaptcha.engine.stats import Stats
-from scrapy_omocaptcha.reporting.dry_run import DryRun
 from scrapy_omocaptcha.reporting.events import Events
 from scrapy_omocaptcha.reporting.text import crawl_report
 from scrapy_omocaptcha.settings import Settings
@@ -35,12 +34,10 @@ class Progress:
         self,
         crawler: Crawler,
         middleware: type,
-        *,
         settings: Settings,
         buyer: Buyer,
         slots: Slots,
         events: Events,
-        dry_run: DryRun,
         stats: Stats,
     ) -> None:
         self._crawler = crawler
@@ -49,7 +46,6 @@ class Progress:
         self._buyer = buyer
         self._slots = slots
         self._events = events
-        self._dry_run = dry_run
         self._stats = stats
         self._interval = crawler.settings.getfloat("LOGSTATS_INTERVAL")
         self._loop: Any = None
@@ -85,7 +81,7 @@ class Progress:
     def _log(self) -> None:
         stats = self._stats
         line = (
-            f"{len(self._slots.parked)} requests wait, {stats.get('jobs/solved'):g} of "
+            f"{len(self._slots.holds)} requests wait, {stats.get('jobs/solved'):g} of "
             f"{stats.get('jobs/created'):g} jobs are solved, {stats.get('cost_usd'):.5f} USD so far"
         )
         if line != self._last_line and stats.get("challenges"):
@@ -105,7 +101,7 @@ class Progress:
             not_solved=self._events.not_solved,
             opening_balance=buyer.opening_balance,
             closing_balance=closing_balance,
-            would_buy=self._dry_run.jobs,
+            would_buy=self._events.dry_run.jobs,
             price=buyer.price,
         )
         logger.info("%s", report)

@@ -7,7 +7,7 @@ them is what an :class:`Errand` says.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+import time
 from typing import NamedTuple, Protocol
 
 from scrapy import Request
@@ -16,10 +16,11 @@ from scrapy.http import Response
 from scrapy_omocaptcha.buying.buyer import Buyer
 from scrapy_omocaptcha.buying.purchase import Purchase
 from scrapy_omocaptcha.challenge import Challenge, Token
-from scrapy_omocaptcha.engine.request_state import RequestState
+from scrapy_omocaptcha.engine.request_state import RequestStates
 from scrapy_omocaptcha.engine.slots import Slots
 from scrapy_omocaptcha.errors import ApiError, JobError, NotBought
 from scrapy_omocaptcha.settings import Settings
+from scrapy_omocaptcha.urls import host_of
 
 logger = logging.getLogger(__name__)
 
@@ -62,34 +63,24 @@ class Errand(Protocol):
 
 
 class Attempts:
-    """The attempts of one request. Those of earlier runs of the same request count.
+    """The attempts of one request. Those of earlier runs of the same request count."""
 
-    :param state: the state of the request, which counts its jobs.
-    :param host: the host that jobs are counted for.
-    """
-
-    def __init__(
-        self,
-        request: Request,
-        state: RequestState,
-        host: str,
-        *,
-        buyer: Buyer,
-        slots: Slots,
-        settings: Settings,
-        clock: Callable[[], float],
-    ) -> None:
-        self._request = request
-        self._state = state
-        self._host = host
+    def __init__(self, buyer: Buyer, slots: Slots, states: RequestStates, settings: Settings, request: Request) -> None:
         self._buyer = buyer
         self._slots = slots
         self._settings = settings
-        self._clock = clock
+        self._request = request
+        self._state = states.of(request)
+        self._since = time.monotonic()
         self.jobs = 0
         """Jobs bought so far in this run."""
         self.cost = 0.0
         """What these jobs cost, in USD."""
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the first attempt of this run."""
+        return time.monotonic() - self._since
 
     async def run(self, errand: Errand) -> Answer:
         """Make attempts until one gives an answer.
@@ -121,7 +112,7 @@ class Attempts:
         """
         purchase = None
         try:
-            purchase = await self._buyer.buy(challenge, host=self._host, on_bought=self._bought)
+            purchase = await self._buyer.buy(challenge, host=host_of(self._request.url), on_bought=self._bought)
         except JobError as error:
             logger.info("%s", error)
         except NotBought as error:
@@ -138,7 +129,7 @@ class Attempts:
 
     def _unusable(self, token: Token, challenge: Challenge) -> str | None:
         """Return why a token is not to be handed in for ``challenge``, or None."""
-        age = self._clock() - token.made_at + self._slots.delay_ahead(self._request)
+        age = time.monotonic() - token.made_at + self._slots.delay_ahead(self._request)
         if age > self._settings.token_max_age:
             return "too_old"
         return "other_key" if challenge.sitekey != token.sitekey else None

@@ -7,9 +7,7 @@ gets when it does not get through is decided by the middleware.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
@@ -21,19 +19,16 @@ from scrapy.utils.asyncio import call_later
 
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.detection import find_other_captcha
-from scrapy_omocaptcha.engine.chain import InnerChain
 from scrapy_omocaptcha.engine.components import Components
 from scrapy_omocaptcha.engine.lifetime import Lifetime
-from scrapy_omocaptcha.engine.request_state import RequestState, RequestStates
-from scrapy_omocaptcha.engine.slots import Hold, Slots
-from scrapy_omocaptcha.engine.stats import Stats
-from scrapy_omocaptcha.reporting.dry_run import DryRun
+from scrapy_omocaptcha.engine.slots import Slots
+from scrapy_omocaptcha.errors import CrawlClosing
 from scrapy_omocaptcha.reporting.events import Events
 from scrapy_omocaptcha.walls.attempts import Answer, Attempts
 from scrapy_omocaptcha.walls.passage import NoPassage, Passage
 from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.redirects import Redirects
-from scrapy_omocaptcha.walls.sessions import Session, Sessions, Stamp, restore_cookies
+from scrapy_omocaptcha.walls.sessions import Session, Sessions, Stamp
 
 _COOKIEJAR_DELAY = 0.1
 """Seconds until an answer has certainly reached the cookiejar. The middlewares between need a few milliseconds."""
@@ -45,45 +40,27 @@ class WallHandler:
     def __init__(
         self,
         crawler: Crawler,
-        *,
-        new_attempts: Callable[[Request, RequestState, str], Attempts],
+        sessions: Sessions,
+        redirects: Redirects,
         policy: Policy,
         lifetime: Lifetime,
         slots: Slots,
-        chain: InnerChain,
-        states: RequestStates,
         components: Components,
         events: Events,
-        dry_run: DryRun,
-        stats: Stats,
-        clock: Callable[[], float],
+        new_attempts: Callable[[Request], Attempts],
+        new_passage: Callable[..., Passage],
     ) -> None:
-        self._new_attempts = new_attempts
+        self._sessions = sessions
+        self._redirects = redirects
         self._policy = policy
         self._lifetime = lifetime
         self._slots = slots
-        self._chain = chain
-        self._states = states
         self._components = components
         self._events = events
-        self._dry_run = dry_run
-        self._stats = stats
-        self._clock = clock
-        self._sessions = Sessions()
-        self._redirects = Redirects(crawler, chain=chain, policy=policy, components=components, states=states)
+        self._new_attempts = new_attempts
+        self._new_passage = new_passage
         self._turns: weakref.WeakKeyDictionary[Request, weakref.finalize[..., Request]] = weakref.WeakKeyDictionary()
         """What ends the turn of each request that was held before it was sent, and is at the site now."""
-        self._new_passage = partial(
-            Passage,
-            sessions=self._sessions,
-            policy=policy,
-            slots=slots,
-            chain=chain,
-            lifetime=lifetime,
-            components=components,
-            events=events,
-            clock=clock,
-        )
         crawler.signals.connect(self._site_has_answered, request_left_downloader)
 
     # -- before a request is sent --------------------------------------------------------------------------------
@@ -101,12 +78,12 @@ class WallHandler:
             # It does not reach the site. Were it held and answered with a stored redirect, nobody would tell us.
             return
         generation = session.generation
-        with self._holding(request) as hold:
+        with self._slots.hold(request) as hold:
             while session.is_walled:
                 await self._lifetime.wait(session.wait_turn(challenged=False))
                 if session.is_walled:
                     session.end_turn()
-            # With the request object at the latest, in case it is dropped where no signal tells.
+            # Its turn ends with the request object at the latest, in case that is dropped where no signal tells.
             self._turns[request] = turn = weakref.finalize(request, session.end_turn)
             turn.atexit = False
             try:
@@ -117,18 +94,6 @@ class WallHandler:
         won = {cookie.name for cookie in session.cookies}
         request.cookies = _without(won, request.cookies)
         self._sessions.sent(request, fresh=session.generation > generation)
-
-    @contextmanager
-    def _holding(self, request: Request) -> Iterator[Hold]:
-        since = self._clock()
-        hold = self._slots.hold(request)
-        self._stats.inc("held")
-        self._stats.max("held/max", len(self._slots.parked))
-        try:
-            yield hold
-        finally:
-            hold.release()
-            self._stats.add("seconds/held", round(self._clock() - since, 3))
 
     def _site_has_answered(self, request: Request) -> None:
         self._end_turn(request)
@@ -149,7 +114,7 @@ class WallHandler:
         session = self._sessions.known(request)
         if session is not None:
             session.answers += 1
-            self._restore_clearance(request, session, self._sessions.stamp_of(request).generation)
+            self._sessions.restore_clearance(request, self._sessions.stamp_of(request))
         return await self._redirects.look_behind(request, response)
 
     async def after(self, request: Request, response: Response) -> Answer:
@@ -160,33 +125,23 @@ class WallHandler:
         """
         self._end_turn(request)
         stamp = self._sessions.answered(request)
-        session = self._sessions.known(request)
-        if session is not None:
-            self._restore_clearance(request, session, stamp.generation)
+        self._sessions.restore_clearance(request, stamp)
         challenge = self._policy.find(request, response)
-        original = self._states.before_redirects(request)
-        if original is not None:
-            self._redirects.judged(request.url, is_wall=challenge is not None)
-        if challenge is None:
-            self._pass_by(response, session, stamp)
-            return response
-        if original is not None:
+        asked_for = self._redirects.asked_for(request, is_wall=challenge is not None)
+        if asked_for is not None:
             # Nobody knew that the redirect led to a wall. From now on that is known before it is followed.
-            return original
-        self._sessions.session(request)
-        with self._holding(request) as hold:
-            return await self._take_through(request, response, challenge, stamp, hold)
+            if self._lifetime.closing:
+                raise CrawlClosing("the crawl is closing")
+            return asked_for
+        if challenge is None:
+            self._pass_by(response, self._sessions.known(request), stamp)
+            return response
+        return await self._take_through(request, response, challenge, stamp)
 
     def failed(self, request: Request) -> None:
         """Record that ``request`` has no response."""
         self._end_turn(request)
         self._sessions.arrived(request)
-
-    def _restore_clearance(self, request: Request, session: Session, clearances: int) -> None:
-        """Restore the cookies that the answer to a request sent before the last clearance may have overwritten."""
-        jar = self._components.jar(request)
-        if jar is not None and clearances < session.generation:
-            restore_cookies(jar, session.cookies)
 
     def _pass_by(self, response: Response, session: Session | None, stamp: Stamp) -> None:
         if session is not None and response.status < HTTPStatus.BAD_REQUEST:
@@ -195,22 +150,19 @@ class WallHandler:
         if vendor is not None:
             self._events.left_alone("other_captcha", response.url, f"its captcha is another product's: {vendor}")
 
-    async def _take_through(
-        self, request: Request, response: Response, challenge: Challenge, stamp: Stamp, hold: Hold
-    ) -> Answer:
-        since = self._clock()
-        self._stats.inc("challenges")
-        session = self._sessions.session(request)
-        attempts = self._new_attempts(request, self._states.of(request), session.host)
-        passage = self._new_passage(request, stamp, attempts, hold)
-        try:
-            answer = await passage.run(response, challenge)
-        except NoPassage as error:
-            if error.refusal.reason == "dry_run":
-                self._dry_run.record(session.host, session)
-            self._events.failed(request, error.page.challenge, *error.refusal, jobs=error.jobs)
-            raise
-        self._events.solved(request, challenge, self._clock() - since, attempts.jobs, attempts.cost)
+    async def _take_through(self, request: Request, response: Response, challenge: Challenge, stamp: Stamp) -> Answer:
+        attempts = self._new_attempts(request)
+        with self._slots.hold(request) as hold:
+            passage = self._new_passage(request=request, stamp=stamp, attempts=attempts, hold=hold)
+            try:
+                answer = await passage.run(response, challenge)
+            except NoPassage as error:
+                if error.refusal.reason == "dry_run":
+                    session = self._sessions.session(request)
+                    self._events.dry_run.record(session.host, session)
+                self._events.failed(request, error.page.challenge, *error.refusal, jobs=error.jobs)
+                raise
+        self._events.solved(request, challenge, attempts.seconds, attempts.jobs, attempts.cost)
         if isinstance(answer, Response):
             answer.flags = [*answer.flags, "omocaptcha"]
             if passage.is_submission_answer:

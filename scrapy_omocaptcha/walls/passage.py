@@ -7,9 +7,7 @@ It decides in which order things happen and how they end. Whether a page is a ch
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from http import HTTPStatus
-from http.cookiejar import Cookie
 from typing import NamedTuple
 from urllib.parse import urldefrag
 from zlib import crc32
@@ -20,7 +18,6 @@ from scrapy.http import Response
 from scrapy_omocaptcha.buying.purchase import Purchase
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.engine.chain import InnerChain
-from scrapy_omocaptcha.engine.components import Components
 from scrapy_omocaptcha.engine.lifetime import Lifetime
 from scrapy_omocaptcha.engine.slots import Hold, Slots
 from scrapy_omocaptcha.errors import HandoverBroke, HookFailed, MiddlewareFailed
@@ -30,7 +27,7 @@ from scrapy_omocaptcha.urls import public_address
 from scrapy_omocaptcha.walls.attempts import Answer, Attempts, GivenUp, Refusal
 from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.sending import send_submission
-from scrapy_omocaptcha.walls.sessions import Role, Sessions, Stamp, cookies_of
+from scrapy_omocaptcha.walls.sessions import Role, Sessions, Stamp
 
 logger = logging.getLogger(__name__)
 
@@ -67,33 +64,29 @@ class Passage:
 
     def __init__(
         self,
-        request: Request,
-        stamp: Stamp,
-        attempts: Attempts,
-        hold: Hold,
-        *,
         sessions: Sessions,
         policy: Policy,
         slots: Slots,
         chain: InnerChain,
         lifetime: Lifetime,
-        components: Components,
         events: Events,
-        clock: Callable[[], float],
+        *,
+        request: Request,
+        stamp: Stamp,
+        attempts: Attempts,
+        hold: Hold,
     ) -> None:
-        self._request = request
-        self._stamp = stamp
-        self._attempts = attempts
-        self._hold = hold
         self._sessions = sessions
-        self._session = sessions.session(request)
         self._policy = policy
         self._slots = slots
         self._chain = chain
         self._lifetime = lifetime
-        self._components = components
         self._events = events
-        self._clock = clock
+        self._request = request
+        self._stamp = stamp
+        self._attempts = attempts
+        self._hold = hold
+        self._session = sessions.session(request)
         self._page: Page
         self._alone = False
         """Whether the wall is solved for this page only."""
@@ -156,7 +149,7 @@ class Passage:
             # The answer to a submission itself does not show whether its cookies are worth anything.
             proven = not self.is_submission_answer and _is_good(answer)
             if self._opened:
-                session.won(self._cookies(), proven=proven)
+                session.won(self._sessions.cookies(self._request), proven=proven)
             return answer
         finally:
             session.stop_leading(lambda: self._slots.concurrency(self._request))
@@ -218,9 +211,7 @@ class Passage:
         :raises GivenUp: when a middleware of the project failed on it.
         """
         try:
-            answer = await send_submission(
-                self._chain, self._components, submission, asked=self._request, follow=follow
-            )
+            answer = await send_submission(self._chain, submission, asked=self._request, follow=follow)
         except HandoverBroke as error:
             # The token may have been used all the same, so it is not sent again.
             logger.info("%s: %s", self._session.host, error)
@@ -232,9 +223,8 @@ class Passage:
 
     async def _quiet(self) -> None:
         """Wait until no other request of the session is at the site, whose answer could outdate the form at hand."""
-        until = self._clock() + _QUIET_TIMEOUT
         await self._lifetime.until(
-            lambda: not (self._session.is_walled and self._others_at_site()) or self._clock() >= until
+            lambda: not (self._session.is_walled and self._others_at_site()), timeout=_QUIET_TIMEOUT
         )
 
     def _others_at_site(self) -> bool:
@@ -309,12 +299,8 @@ class Passage:
         response.request = response.request or self._request
         return Page(response, challenge, self._session.answers, self._cookie_values())
 
-    def _cookies(self) -> list[Cookie]:
-        jar = self._components.jar(self._request)
-        return [] if jar is None else cookies_of(jar, self._session.host)
-
     def _cookie_values(self) -> frozenset[tuple[str, str | None]]:
-        return frozenset((cookie.name, cookie.value) for cookie in self._cookies())
+        return frozenset((cookie.name, cookie.value) for cookie in self._sessions.cookies(self._request))
 
 
 def _is_good(answer: Answer) -> bool:

@@ -16,7 +16,6 @@ from scrapy.http.request import NO_CALLBACK
 
 from scrapy_omocaptcha.detection import is_wall_address
 from scrapy_omocaptcha.engine.chain import InnerChain
-from scrapy_omocaptcha.engine.components import Components
 from scrapy_omocaptcha.engine.request_state import RequestStates
 from scrapy_omocaptcha.urls import public_address
 from scrapy_omocaptcha.walls.policy import Policy
@@ -28,13 +27,10 @@ _MAX_HOPS = 5
 class Redirects:
     """The redirects of one crawl. Their targets are known by scheme, host and path."""
 
-    def __init__(
-        self, crawler: Crawler, *, chain: InnerChain, policy: Policy, components: Components, states: RequestStates
-    ) -> None:
+    def __init__(self, crawler: Crawler, chain: InnerChain, policy: Policy, states: RequestStates) -> None:
         self._crawler = crawler
         self._chain = chain
         self._policy = policy
-        self._components = components
         self._states = states
         self._walls: set[str] = set()
         self._pages: set[str] = set()
@@ -66,15 +62,18 @@ class Redirects:
         """Return what the target of a redirect answers if that concerns ``request``; None if Scrapy is to follow it."""
         redirected = self._chain.redirect(request, response)
         for _ in range(_MAX_HOPS):
-            if redirected is None or await self._components.forbids(redirected, page=request):
+            if redirected is None:
                 return None
             meta = {**redirected.meta, "dont_cache": True}
+            step = redirected.replace(meta=meta, callback=NO_CALLBACK, errback=None)
             try:
-                answer = await self._chain.send(redirected.replace(meta=meta, callback=NO_CALLBACK, errback=None))
+                answer = await self._chain.follow(step, page=request)
             except Exception as error:
                 if self._is_needed(request, target):
                     return await self._chain.handle_exception(request, error)
                 # Scrapy follows the redirect and meets the same error.
+                return None
+            if answer is None:
                 return None
             if not isinstance(answer, Request):
                 return self._judge(request, answer, target)
@@ -87,16 +86,24 @@ class Redirects:
         if is_down and not is_wall:
             # With the target's answer as its own, Retry repeats the request that was redirected.
             return answer if self._is_needed(request, target) else None
-        self.judged(target, is_wall=is_wall)
+        self._judged(target, is_wall=is_wall)
         return answer if is_wall else None
 
     def _is_needed(self, request: Request, target: str) -> bool:
         """Tell whether Scrapy could lose a request by following its redirect."""
         return target in self._walls or self._states.of(request).looked_behind
 
-    def judged(self, url: str, *, is_wall: bool) -> None:
-        """Record whether an address that requests are redirected to has proven to be a wall."""
-        target = public_address(url)
+    def asked_for(self, request: Request, *, is_wall: bool) -> Request | None:
+        """Return what was asked for before ``request`` was redirected, for the scheduler, where that led to a wall.
+
+        :param is_wall: whether the address of ``request`` has just proven to be a wall.
+        """
+        original = self._states.before_redirects(request)
+        if original is not None:
+            self._judged(public_address(request.url), is_wall=is_wall)
+        return original if is_wall else None
+
+    def _judged(self, target: str, *, is_wall: bool) -> None:
         (self._walls if is_wall else self._pages).add(target)
         (self._pages if is_wall else self._walls).discard(target)
 

@@ -14,7 +14,6 @@ from scrapy.http import Response
 from scrapy.http.request import NO_CALLBACK
 
 from scrapy_omocaptcha.engine.chain import InnerChain
-from scrapy_omocaptcha.engine.components import Components
 from scrapy_omocaptcha.errors import HandoverBroke, MiddlewareFailed
 from scrapy_omocaptcha.forms.submission import Submission, without_token
 from scrapy_omocaptcha.urls import same_site
@@ -27,12 +26,7 @@ _MAX_REDIRECTS = 20
 
 
 async def send_submission(
-    chain: InnerChain,
-    components: Components,
-    submission: Submission,
-    *,
-    asked: Request | None = None,
-    follow: bool = True,
+    chain: InnerChain, submission: Submission, *, asked: Request | None = None, follow: bool = True
 ) -> Response | None:
     """Send a submission to the site of its address and to no other, and return the answer.
 
@@ -43,7 +37,7 @@ async def send_submission(
     :raises MiddlewareFailed: when a middleware of the project failed on it.
     """
     try:
-        return await _Sending(chain, components, submission, asked).run(follow=follow)
+        return await _send(chain, submission, asked, follow=follow)
     except MiddlewareFailed:
         raise
     except Exception as error:
@@ -53,57 +47,43 @@ async def send_submission(
     raise HandoverBroke(f"the request with the token broke off ({kind})")
 
 
-class _Sending:
-    def __init__(
-        self, chain: InnerChain, components: Components, submission: Submission, asked: Request | None
-    ) -> None:
-        self._chain = chain
-        self._components = components
-        self._submission = submission
-        self._asked = asked
-
-    async def run(self, *, follow: bool) -> Response | None:
-        secret, site = self._submission.secret, self._submission.url
-        meta = {**self._submission.meta, "dont_redirect": True}
-        request: Request = self._submission.replace(meta=meta, callback=NO_CALLBACK)
-        for _ in range(_MAX_REDIRECTS):
-            answer = await self._response(request)
-            location = answer.headers.get("Location")
-            if location is None or not 300 <= answer.status < 400:
-                break
-            target = urljoin(answer.url, location.decode("latin-1"))
-            if urlsplit(target).scheme not in ("http", "https"):
-                # A browser would not follow it either, and Scrapy would read a local file.
-                break
-            if answer.status in _TO_GET:
-                # The target is a page like any other, unless the site repeats the spent token in its address.
-                return await self._follow(request, without_token(target, secret), answer) if follow else answer
-            if answer.status not in _REPEATED or not same_site(site, target):
-                break
-            request = request.replace(url=target)
-        return answer.replace(url=without_token(answer.url, secret))
-
-    async def _follow(self, request: Request, target: str, answer: Response) -> Response | None:
-        headers = {name: request.headers.getlist(name) for name in _KEPT_HEADERS if name in request.headers}
-        meta = {key: value for key, value in request.meta.items() if key != "dont_redirect"}
-        step = Request(target, headers=headers, meta=meta, callback=NO_CALLBACK)
-        for _ in range(_MAX_REDIRECTS):
-            if self._is_asked(step.url):
-                return None
-            if await self._components.forbids(step, page=request):
-                break
-            result = await self._chain.send(step)
-            if not isinstance(result, Request):
-                return result.replace(url=without_token(result.url, self._submission.secret))
-            step = result.replace(callback=NO_CALLBACK, url=without_token(result.url, self._submission.secret))
-        return answer
-
-    def _is_asked(self, url: str) -> bool:
-        asked = self._asked
-        return asked is not None and asked.method == "GET" and urldefrag(url).url == urldefrag(asked.url).url
-
-    async def _response(self, request: Request) -> Response:
-        answer = await self._chain.send(request)
-        if isinstance(answer, Request):
+async def _send(chain: InnerChain, submission: Submission, asked: Request | None, *, follow: bool) -> Response | None:
+    request: Request = submission.replace(meta={**submission.meta, "dont_redirect": True}, callback=NO_CALLBACK)
+    for _ in range(_MAX_REDIRECTS):
+        result = await chain.send(request)
+        if isinstance(result, Request):
             raise MiddlewareFailed("a downloader middleware of the project returned another request for it")
-        return answer
+        answer = result
+        location = answer.headers.get("Location")
+        if location is None or not 300 <= answer.status < 400:
+            break
+        target = urljoin(answer.url, location.decode("latin-1"))
+        if urlsplit(target).scheme not in ("http", "https"):
+            # A browser would not follow it either, and Scrapy would read a local file.
+            break
+        if answer.status in _TO_GET:
+            return await _follow(chain, submission, target, answer, asked) if follow else answer
+        if answer.status not in _REPEATED or not same_site(submission.url, target):
+            break
+        request = request.replace(url=target)
+    return answer.replace(url=without_token(answer.url, submission.secret))
+
+
+async def _follow(
+    chain: InnerChain, submission: Submission, target: str, answer: Response, asked: Request | None
+) -> Response | None:
+    """Get the page that a submission leads to, a page like any other; return ``answer`` where that is not allowed."""
+    headers = {name: submission.headers.getlist(name) for name in _KEPT_HEADERS if name in submission.headers}
+    step = Request(target, headers=headers, meta=submission.meta)
+    for _ in range(_MAX_REDIRECTS):
+        # The site may repeat the spent token in the address.
+        step = step.replace(url=without_token(step.url, submission.secret), callback=NO_CALLBACK)
+        if asked is not None and asked.method == "GET" and urldefrag(step.url).url == urldefrag(asked.url).url:
+            return None
+        result = await chain.follow(step, page=submission)
+        if result is None:
+            break
+        if not isinstance(result, Request):
+            return result.replace(url=without_token(result.url, submission.secret))
+        step = result
+    return answer

@@ -19,6 +19,7 @@ from scrapy import Request
 from scrapy.http.cookies import CookieJar, potential_domain_matches
 from twisted.internet.defer import Deferred
 
+from scrapy_omocaptcha.engine.components import Components
 from scrapy_omocaptcha.urls import host_of
 
 Key = tuple[str, object, object]
@@ -162,7 +163,8 @@ class Session:
 class Sessions:
     """The sessions of a crawl that have met a wall, and the requests under way in any session."""
 
-    def __init__(self) -> None:
+    def __init__(self, components: Components) -> None:
+        self._components = components
         self._sessions: dict[Key, Session] = {}
         self._under_way: weakref.WeakKeyDictionary[Request, Key] = weakref.WeakKeyDictionary()
         self._stamps: weakref.WeakKeyDictionary[Request, Stamp] = weakref.WeakKeyDictionary()
@@ -209,6 +211,18 @@ class Sessions:
             session.answers += 1
         return self._stamps.pop(request, Stamp(0, 0))
 
+    def cookies(self, request: Request) -> list[Cookie]:
+        """Return the cookies that Scrapy would send to the host of ``request``, whatever the path."""
+        jar = self._components.jar(request)
+        return [] if jar is None else cookies_of(jar, host_of(request.url))
+
+    def restore_clearance(self, request: Request, stamp: Stamp) -> None:
+        """Restore the cookies that the answer to a request sent before the last clearance may have overwritten."""
+        session, jar = self.known(request), self._components.jar(request)
+        if session is not None and jar is not None and stamp.generation < session.generation:
+            for cookie in session.cookies:
+                jar.set_cookie(cookie)
+
     def under_way(self, request: Request) -> list[Request]:
         """Return the requests of the same session at the downloader; answers to them may change its cookies."""
         key = _key(request)
@@ -239,9 +253,3 @@ def cookies_of(jar: CookieJar, host: str) -> list[Cookie]:
     """Return the cookies that ``jar`` would send to ``host``, whatever the path."""
     domains = {*potential_domain_matches(host), host, f"{host}.local", f".{host}"}
     return [cookie for cookie in jar if cookie.domain in domains]
-
-
-def restore_cookies(jar: CookieJar, cookies: list[Cookie]) -> None:
-    """Put ``cookies`` back into ``jar``, over what a late answer has made of them."""
-    for cookie in cookies:
-        jar.set_cookie(cookie)

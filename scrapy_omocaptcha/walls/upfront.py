@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
@@ -20,13 +21,10 @@ from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.engine.chain import InnerChain
 from scrapy_omocaptcha.engine.components import Components
 from scrapy_omocaptcha.engine.lifetime import Lifetime
-from scrapy_omocaptcha.engine.request_state import RequestState, RequestStates
 from scrapy_omocaptcha.engine.slots import Hold, Slots
-from scrapy_omocaptcha.engine.stats import Stats
 from scrapy_omocaptcha.errors import ChallengeNotSolved, HandoverBroke, MiddlewareFailed
 from scrapy_omocaptcha.forms.placement import check_put, put_token
 from scrapy_omocaptcha.forms.submission import Submission
-from scrapy_omocaptcha.reporting.dry_run import DryRun
 from scrapy_omocaptcha.reporting.events import Events
 from scrapy_omocaptcha.urls import host_of
 from scrapy_omocaptcha.walls.attempts import Attempts, GivenUp, Refusal
@@ -42,32 +40,23 @@ class UpfrontTokens:
 
     def __init__(
         self,
-        *,
-        new_attempts: Callable[[Request, RequestState, str], Attempts],
-        token_max_age: float,
         policy: Policy,
         lifetime: Lifetime,
         slots: Slots,
         chain: InnerChain,
-        states: RequestStates,
         components: Components,
         events: Events,
-        dry_run: DryRun,
-        stats: Stats,
-        clock: Callable[[], float],
+        new_attempts: Callable[[Request], Attempts],
+        token_max_age: float,
     ) -> None:
-        self._new_attempts = new_attempts
-        self._token_max_age = token_max_age
         self._policy = policy
         self._lifetime = lifetime
         self._slots = slots
         self._chain = chain
-        self._states = states
         self._components = components
         self._events = events
-        self._dry_run = dry_run
-        self._stats = stats
-        self._clock = clock
+        self._new_attempts = new_attempts
+        self._token_max_age = token_max_age
         self._under_way: Counter[str] = Counter()
         """The number of requests whose token is being bought or handed in, by host."""
 
@@ -86,97 +75,83 @@ class UpfrontTokens:
         if cached is not None:
             # Scrapy would ask HttpCache only after the token was bought.
             return cached
-        self._stats.inc("challenges")
         refusal = self._policy.upfront_refusal(request, challenge)
         self._events.detected(request, challenge, "solve" if refusal is None else refusal.reason)
         if refusal is not None:
             if refusal.reason != "dry_run":
                 raise self._not_solved(request, refusal, challenge)
             # Each request needs a token of its own, as if it were a session of its own.
-            self._dry_run.record(host, object())
+            self._events.dry_run.record(host, object())
             self._events.left_alone("dry_run", challenge.url, refusal.message)
             return None
         # Only trying shows whether the request has a place for the token; better before than after paying.
         _with_token(request, wish["put"], "-")
-        hold = self._slots.hold(request)
-        try:
+        with self._slots.hold(request) as hold:
             await self._lifetime.until(lambda: self._has_room(request, host))
             self._under_way[host] += 1
             try:
-                return await self._attempt(request, wish["put"], challenge, hold)
+                return await self._attempt(_Sending(request, wish["put"], challenge, hold, self._chain, self._policy))
             finally:
                 self._under_way[host] -= 1
-        finally:
-            hold.release()
 
     def _has_room(self, request: Request, host: str) -> bool:
         """Tell whether one more token could be handed in while it is young, given the delay of the site."""
         under_way = self._under_way[host]
         return not under_way or (under_way + 1) * self._slots.delay(request) <= self._token_max_age / 2
 
-    async def _attempt(self, request: Request, put: str, challenge: Challenge, hold: Hold) -> Response:
-        since = self._clock()
-        errand = _Sending(request, put, challenge, hold, self._chain, self._components, self._policy)
-        state = self._states.of(request)
-        attempts = self._new_attempts(request, state, host_of(request.url))
+    async def _attempt(self, errand: _Sending) -> Response:
+        request = errand.request
+        attempts = self._new_attempts(request)
         try:
             answer = await attempts.run(errand)
         except GivenUp as error:
-            raise self._not_solved(request, error.refusal, challenge, errand.answer) from error.__cause__
+            raise self._not_solved(
+                request, error.refusal, errand.wanted, attempts.jobs, errand.answer
+            ) from error.__cause__
         assert isinstance(answer, Response)
-        self._events.solved(request, challenge, self._clock() - since, state.jobs, attempts.cost)
+        self._events.solved(request, errand.wanted, attempts.seconds, attempts.jobs, attempts.cost)
         answer.flags = [*answer.flags, "omocaptcha"]
         self._components.store(request, answer)
         return deliver(request, answer)
 
     def _not_solved(
-        self, request: Request, refusal: Refusal, challenge: Challenge, answer: Response | None = None
+        self, request: Request, refusal: Refusal, challenge: Challenge, jobs: int = 0, answer: Response | None = None
     ) -> ChallengeNotSolved:
-        self._events.failed(request, challenge, *refusal, jobs=self._states.of(request).jobs)
+        self._events.failed(request, challenge, *refusal, jobs=jobs)
         shown = answer and answer.replace(request=request)
         return ChallengeNotSolved(refusal.reason, refusal.message, challenge=challenge, response=shown)
 
 
+@dataclass
 class _Sending:
     """The errand of sending one request with a token in it."""
 
-    def __init__(
-        self,
-        request: Request,
-        put: str,
-        challenge: Challenge,
-        hold: Hold,
-        chain: InnerChain,
-        components: Components,
-        policy: Policy,
-    ) -> None:
-        self._request = request
-        self._put = put
-        self._challenge = challenge
-        self._hold = hold
-        self._chain = chain
-        self._components = components
-        self._policy = policy
-        self.answer: Response | None = None
-        """The last answer of the site."""
+    request: Request
+    put: str
+    wanted: Challenge
+    hold: Hold
+    chain: InnerChain
+    policy: Policy
+    answer: Response | None = None
+    """The last answer of the site."""
 
     async def challenge(self) -> Challenge:
-        return self._challenge
+        return self.wanted
 
     async def ready(self) -> Challenge:
-        return self._challenge
+        return self.wanted
 
     async def hand_in(self, purchase: Purchase) -> Response | None:
-        submission = _with_token(self._request, self._put, purchase.token.value)
+        submission = _with_token(self.request, self.put, purchase.token.value)
         try:
-            async with self._hold.sending():
-                answer = await send_submission(self._chain, self._components, submission)
+            async with self.hold.sending():
+                answer = await send_submission(self.chain, submission)
         except (HandoverBroke, MiddlewareFailed) as error:
             purchase.unknown("broke")
             raise GivenUp(Refusal("broke", str(error))) from error
         assert answer is not None
         self.answer = answer
-        if self._policy.find(self._request, answer) is not None:
+        if self.policy.find(self.request, answer) is not None:
             purchase.rejected()
             return None
         if answer.status < HTTPStatus.BAD_REQUEST:

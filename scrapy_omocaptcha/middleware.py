@@ -140,7 +140,9 @@ class OmoCaptchaMiddleware:
                 return self._give_back(request, await self._close_spider(error.refusal.reason, request))
             return self._not_solved(request, response, error)
         except Exception as error:
-            return await self._chain.handle_exception(request, error)
+            result = await self._chain.handle_exception(request, error)
+            self._states.carry_over(request, result)
+            return result
 
     async def process_redirect(self, request: Request, response: Response) -> Response | Request:
         """Return the challenge behind a redirect in the place of the redirect; see :class:`RedirectMiddleware`."""

@@ -11,6 +11,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from scrapy import Request
+from scrapy.http import Response
 from scrapy.utils.httpobj import urlparse_cached
 
 _KEY = "_omocaptcha"
@@ -69,6 +70,11 @@ class RequestStates:
         state = self.of(request)
         copy.meta[_KEY] = {"jobs": state.jobs, "filter": not request.dont_filter, "redirect": state.redirect}
         return copy
+
+    def carry_over(self, request: Request, retry: Request | Response) -> None:
+        """Let a request that Scrapy has made of ``request`` count the same jobs."""
+        if isinstance(retry, Request):
+            retry.meta[_KEY] = {"jobs": self.of(request).jobs}
 
     # -- redirects -----------------------------------------------------------------------------------------------
 

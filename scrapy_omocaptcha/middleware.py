@@ -33,8 +33,8 @@ from scrapy_omocaptcha.settings import Settings
 from scrapy_omocaptcha.urls import host_of
 from scrapy_omocaptcha.walls.attempts import Attempts
 from scrapy_omocaptcha.walls.delivery import deliver
-from scrapy_omocaptcha.walls.handler import WallHandler
-from scrapy_omocaptcha.walls.passage import NoPassage, Passage
+from scrapy_omocaptcha.walls.handler import NotSolved, WallHandler
+from scrapy_omocaptcha.walls.passage import Passage
 from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.redirects import Redirects
 from scrapy_omocaptcha.walls.sessions import Sessions
@@ -135,7 +135,7 @@ class OmoCaptchaMiddleware:
             return await self._walls.after(request, response)
         except CrawlClosing as error:
             return self._give_back(request, error)
-        except NoPassage as error:
+        except NotSolved as error:
             if self._closes_spider(error.refusal.reason):
                 return self._give_back(request, await self._close_spider(error.refusal.reason, request))
             return self._not_solved(request, response, error)
@@ -154,7 +154,7 @@ class OmoCaptchaMiddleware:
         """Release what a request holds that has failed."""
         self._walls.failed(request)
 
-    def _not_solved(self, request: Request, response: Response, error: NoPassage) -> Response:
+    def _not_solved(self, request: Request, response: Response, error: NotSolved) -> Response:
         """Send a challenge that was not solved to the callback, or raise for the errback."""
         page, refusal = error.page, error.refusal
         if refusal.reason == "dry_run" or (page.response.status == HTTPStatus.OK and not error.jobs):

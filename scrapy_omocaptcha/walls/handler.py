@@ -24,14 +24,24 @@ from scrapy_omocaptcha.engine.lifetime import Lifetime
 from scrapy_omocaptcha.engine.slots import Slots
 from scrapy_omocaptcha.errors import CrawlClosing
 from scrapy_omocaptcha.reporting.events import Events
-from scrapy_omocaptcha.walls.attempts import Answer, Attempts
-from scrapy_omocaptcha.walls.passage import NoPassage, Passage
+from scrapy_omocaptcha.walls.attempts import Answer, Attempts, GivenUp, Refusal
+from scrapy_omocaptcha.walls.passage import Page, Passage
 from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.redirects import Redirects
 from scrapy_omocaptcha.walls.sessions import Session, Sessions, Stamp
 
 _COOKIEJAR_DELAY = 0.1
 """Seconds until an answer has certainly reached the cookiejar. The middlewares between need a few milliseconds."""
+
+
+class NotSolved(Exception):
+    """The wall stays closed to a request; ``page`` is the challenge that it ended at, ``jobs`` were bought for it."""
+
+    def __init__(self, refusal: Refusal, page: Page, jobs: int) -> None:
+        super().__init__(refusal.message)
+        self.refusal = refusal
+        self.page = page
+        self.jobs = jobs
 
 
 class WallHandler:
@@ -120,7 +130,7 @@ class WallHandler:
     async def after(self, request: Request, response: Response) -> Answer:
         """Return the page that was asked for, or ``response`` itself where it is no challenge.
 
-        :raises NoPassage: when it is a challenge, and the wall stays closed.
+        :raises NotSolved: when it is a challenge, and the wall stays closed.
         :raises CrawlClosing: when the crawl closes.
         """
         self._end_turn(request)
@@ -156,12 +166,12 @@ class WallHandler:
             passage = self._new_passage(request=request, stamp=stamp, attempts=attempts, hold=hold)
             try:
                 answer = await passage.run(response, challenge)
-            except NoPassage as error:
+            except GivenUp as error:
                 if error.refusal.reason == "dry_run":
                     session = self._sessions.session(request)
                     self._events.dry_run.record(session.host, session)
-                self._events.failed(request, error.page.challenge, *error.refusal, jobs=error.jobs)
-                raise
+                self._events.failed(request, passage.page.challenge, *error.refusal, jobs=attempts.jobs)
+                raise NotSolved(error.refusal, passage.page, attempts.jobs) from error.__cause__
         self._events.solved(request, challenge, attempts.seconds, attempts.jobs, attempts.cost)
         if isinstance(answer, Response):
             answer.flags = [*answer.flags, "omocaptcha"]

@@ -2,6 +2,8 @@
 
 It decides in which order things happen and how they end. Whether a page is a challenge and may be solved is decided by
 ``policy``; which of several requests solves, by ``sessions``; how often, by ``attempts``.
+
+It is longer than other files, because all of it works on one state: the page, the session and the stamp of one request.
 """
 
 from __future__ import annotations
@@ -46,16 +48,6 @@ class Page(NamedTuple):
     """Names and values of the session's cookies."""
 
 
-class NoPassage(Exception):
-    """The wall stays closed to a request; ``page`` is the challenge that the request ended at."""
-
-    def __init__(self, refusal: Refusal, page: Page, jobs: int) -> None:
-        super().__init__(refusal.message)
-        self.refusal = refusal
-        self.page = page
-        self.jobs = jobs
-
-
 class Passage:
     """The passage of one request that met a challenge.
 
@@ -87,7 +79,7 @@ class Passage:
         self._attempts = attempts
         self._hold = hold
         self._session = sessions.session(request)
-        self._page: Page
+        self.page: Page
         self._alone = False
         """Whether the wall is solved for this page only."""
         self._opened = True
@@ -97,24 +89,18 @@ class Passage:
     async def run(self, response: Response, challenge: Challenge) -> Answer:
         """Go through the wall that ``response`` has shown, and return the page that was asked for.
 
-        :raises NoPassage: when the wall stays closed to this request.
+        :raises GivenUp: when the wall stays closed to this request; :attr:`page` is the challenge that it ended at.
         :raises CrawlClosing: when the crawl closes.
         :raises Exception: what Scrapy raises when the page is asked for again.
         """
-        self._page = self._as_page(response, challenge)
-        try:
-            return await self._run()
-        except GivenUp as error:
-            raise NoPassage(error.refusal, self._page, self._attempts.jobs) from error.__cause__
-
-    async def _run(self) -> Answer:
-        if "cached" in self._page.response.flags:
+        self.page = self._as_page(response, challenge)
+        if "cached" in response.flags:
             # Whatever HttpCache has stored, the site may be open now, and looking costs no job.
             answer = await self._ask_again()
             if not self._is_challenge(answer):
                 return answer
         refusal = await self._refusal(skip_limits=self._others_pay())
-        self._events.detected(self._request, self._page.challenge, "solve" if refusal is None else refusal.reason)
+        self._events.detected(self._request, self.page.challenge, "solve" if refusal is None else refusal.reason)
         if refusal is not None:
             raise GivenUp(refusal)
         while True:
@@ -160,7 +146,7 @@ class Passage:
         """Return the challenge at hand, unless it is not to be solved any more."""
         # Checked before each attempt, since other passages may have found out much since the page came.
         await self._check()
-        return self._page.challenge
+        return self.page.challenge
 
     async def ready(self) -> Challenge | Answer:
         """Wait for other answers of the session, and ask again where they may have outdated the form at hand."""
@@ -172,11 +158,11 @@ class Passage:
                 self._let_through(answer)
                 return answer
             await self._check(skip_limits=True)
-        return self._page.challenge
+        return self.page.challenge
 
     async def hand_in(self, purchase: Purchase) -> Answer | None:
         """Submit the token, and tell from the answer, or by asking again, whether it opened the wall."""
-        page = self._page
+        page = self.page
         try:
             submission = self._policy.submit(page.response, page.challenge, purchase.token)
         except HookFailed as error:
@@ -239,7 +225,7 @@ class Passage:
             return False
         challenge = self._policy.find(self._request, answer)
         if challenge is not None:
-            self._page = self._as_page(answer, challenge)
+            self.page = self._as_page(answer, challenge)
         return challenge is not None
 
     def _is_what_was_asked(self, answer: Response) -> bool:
@@ -251,8 +237,8 @@ class Passage:
         """Tell whether the form at hand may depend on cookies or fields that other answers have replaced since."""
         if self._alone:
             # Others of the session are at the site all the time, so only changed cookies tell.
-            return self._page.cookies != self._cookie_values()
-        return self._page.answers != self._session.answers
+            return self.page.cookies != self._cookie_values()
+        return self.page.answers != self._session.answers
 
     def _is_new(self, answer: Response) -> bool:
         """Tell whether an answer differs from the last one: a wall that ignores tokens repeats the same page."""
@@ -291,7 +277,7 @@ class Passage:
             raise GivenUp(refusal)
 
     async def _refusal(self, *, skip_limits: bool) -> Refusal | None:
-        page = self._page
+        page = self.page
         return await self._policy.refusal(self._request, page.response, page.challenge, skip_limits=skip_limits)
 
     def _as_page(self, response: Response, challenge: Challenge) -> Page:

@@ -1,7 +1,7 @@
-"""Challenge → may and can we? The reasons to leave one alone before anything is paid.
+"""List the reasons why a challenge is not solved, and find those that are known before anything is asked or paid.
 
-Pure: what is asked of robots.txt, of the limits and of the account comes later. The order is the order in which the
-reasons are cheap to know; in :data:`REASONS` each has the sentence that a user reads.
+robots.txt, the limits and the account are checked later, by ``policy`` and ``buying``. Reasons that are cheap to know
+come first; in :data:`REASONS` each has the sentence that a user reads.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.urls import host_of, is_allowed, same_site
 
 REASONS = {
-    # of the request
+    # The request
     "head": "a HEAD request has no page to submit",
     "browser": "the response was made by a browser, whose session cannot be continued from here",
     "host_not_allowed": "the host is not among OMOCAPTCHA_ALLOWED_DOMAINS (or the spider's allowed_domains)",
-    # of the widget
+    # The widget
     "no_sitekey": "the page does not show the site key",
     "test_key": "the key is Google's public test key, which needs no solving",
     "data_s": "the widget carries data-s, which the service cannot use",
     "enterprise": "it is reCAPTCHA Enterprise, which the service does not solve",
-    # of the way in
+    # The submission
     "callback_only": "the token goes to a script of the page, not into a form: write omocaptcha_submit in the spider",
     "no_form": "the widget is in no form: write omocaptcha_submit in the spider",
     "foreign_form": "the form posts to another site, or from https to http",
@@ -32,7 +32,7 @@ REASONS = {
     "hook": "omocaptcha_submit of the spider failed before",
     "robots": "robots.txt forbids the address that the form posts to",
     "offsite": "the form posts outside the spider's allowed_domains",
-    # of the purse; the message is the limit's own
+    # The limits, whose messages are made where the limit is checked
     "max_jobs": "",
     "max_jobs_per_host": "",
     "max_cost": "",
@@ -42,14 +42,14 @@ REASONS = {
     "refused": "",
     "redis": "",
     "account": "",
-    # of the operator
+    # The settings
     "dry_run": "OMOCAPTCHA_DRY_RUN is on",
-    # of other vendors
+    # Other vendors
     "other_captcha": "",
 }
-"""Why a challenge is left alone without a job; the closed list behind ``omocaptcha/skipped/{reason}``, which those join
-that stayed closed all the same: ``attempts`` (jobs were of no use), ``service`` (it took no job), ``broke`` (a request
-with a token had no answer)."""
+"""Why no job is bought for a challenge. The stats ``omocaptcha/skipped/{reason}`` count these and three more reasons, why
+a challenge stays closed although the add-on tried: ``attempts`` (jobs were of no use), ``service`` (it took no job) and
+``broke`` (a request with a token had no answer)."""
 
 TEST_KEY = "6LeIxAcTAAAAAJcZVRqyHh71UMIEGNQ_MXjiZKhI"
 """Google's public test key: any answer passes."""
@@ -58,7 +58,7 @@ _BROWSER_META = ("playwright", "splash", "zyte_api", "zyte_api_automap", "puppet
 
 
 def unsuitable_request(request: Request) -> str | None:
-    """Why a challenge in answer to this request cannot be worked on, or None."""
+    """Return why a challenge in answer to this request cannot be solved, or None."""
     if request.method == "HEAD":
         return "head"
     if any(request.meta.get(key) for key in _BROWSER_META):
@@ -67,7 +67,7 @@ def unsuitable_request(request: Request) -> str | None:
 
 
 def unsolvable(challenge: Challenge, allowed_domains: Iterable[str]) -> str | None:
-    """Why no job should be bought for this widget, or None."""
+    """Return why no job should be bought for this widget, or None."""
     if not is_allowed(host_of(challenge.url), allowed_domains):
         return "host_not_allowed"
     if challenge.sitekey == TEST_KEY:
@@ -82,7 +82,7 @@ def unsolvable(challenge: Challenge, allowed_domains: Iterable[str]) -> str | No
 
 
 def unsubmittable(challenge: Challenge, response: Response, *, cookies: bool) -> str | None:
-    """Why the token could not be handed in, or None.
+    """Return why the token could not be handed in, or None.
 
     :param cookies: the request's cookies are kept by Scrapy.
     """
@@ -92,7 +92,7 @@ def unsubmittable(challenge: Challenge, response: Response, *, cookies: bool) ->
     if form is None:
         return "no_form"
     if form.method == "DIALOG" or form.url.lower().startswith("javascript:"):
-        # Submitting it sends nothing.
+        # Submitting such a form sends nothing.
         return "callback_only"
     if not same_site(challenge.url, form.url):
         return "foreign_form"

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from scrapy import Request
-from scrapy.http.cookies import CookieJar, potential_domain_matches
+from scrapy.http.cookies import potential_domain_matches
 from twisted.internet.defer import Deferred
 
 from scrapy_omocaptcha.engine.components import Components
@@ -213,8 +213,9 @@ class Sessions:
 
     def cookies(self, request: Request) -> list[Cookie]:
         """Return the cookies that Scrapy would send to the host of ``request``, whatever the path."""
-        jar = self._components.jar(request)
-        return [] if jar is None else cookies_of(jar, host_of(request.url))
+        host = host_of(request.url)
+        domains = {*potential_domain_matches(host), host, f"{host}.local", f".{host}"}
+        return [cookie for cookie in self._components.jar(request) or () if cookie.domain in domains]
 
     def restore_clearance(self, request: Request, stamp: Stamp) -> None:
         """Restore the cookies that the answer to a request sent before the last clearance may have overwritten."""
@@ -247,9 +248,3 @@ def _proxy(request: Request) -> object:
         header = b"Basic " + b64encode(f"{unquote(name)}:{unquote(password)}".encode("latin-1", "replace"))
     # Hashed, because it is a password.
     return address.rstrip("/"), hash(header)
-
-
-def cookies_of(jar: CookieJar, host: str) -> list[Cookie]:
-    """Return the cookies that ``jar`` would send to ``host``, whatever the path."""
-    domains = {*potential_domain_matches(host), host, f"{host}.local", f".{host}"}
-    return [cookie for cookie in jar if cookie.domain in domains]

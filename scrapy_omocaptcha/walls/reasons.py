@@ -47,8 +47,8 @@ REASONS = {
     # Other vendors
     "other_captcha": "",
 }
-"""Why no job is bought for a challenge. The stats ``omocaptcha/skipped/{reason}`` count these and three more reasons, why
-a challenge stays closed although the add-on tried: ``attempts`` (jobs were of no use), ``service`` (it took no job) and
+"""Why no job is bought for a challenge. The stats ``omocaptcha/skipped/{reason}`` count these and three more, why a
+challenge stays closed although the add-on tried: ``attempts`` (jobs were of no use), ``service`` (it took no job) and
 ``broke`` (a request with a token had no answer)."""
 
 TEST_KEY = "6LeIxAcTAAAAAJcZVRqyHh71UMIEGNQ_MXjiZKhI"

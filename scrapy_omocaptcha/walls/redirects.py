@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 from urllib.parse import urljoin
+from weakref import WeakSet
 
 from scrapy import Request, signals
 from scrapy.crawler import Crawler
@@ -32,6 +33,8 @@ class Redirects:
         self._chain = chain
         self._policy = policy
         self._states = states
+        self._sent_again: WeakSet[Request] = WeakSet()
+        """Requests that were redirected to a wall that was open by then."""
         self._walls: set[str] = set()
         self._pages: set[str] = set()
         """Targets that have proven to be no walls."""
@@ -47,9 +50,8 @@ class Redirects:
         if location is None or not 300 <= response.status < 400:
             return response
         target = public_address(urljoin(request.url, location.decode("latin-1")))
-        is_suspected = target in self._walls or (
-            target not in self._pages and (target in self._seen or is_wall_address(target))
-        )
+        is_known = target in self._walls or target in self._pages
+        is_suspected = target in self._walls or (not is_known and (target in self._seen or is_wall_address(target)))
         self._seen.add(target)
         if is_suspected:
             answer = await self._fetch(request, response, target)
@@ -76,18 +78,24 @@ class Redirects:
             if answer is None:
                 return None
             if not isinstance(answer, Request):
-                return self._judge(request, answer, target)
+                return await self._judge(request, answer, target)
             redirected = answer
         return None
 
-    def _judge(self, request: Request, answer: Response, target: str) -> Response | None:
+    async def _judge(self, request: Request, answer: Response, target: str) -> Response | Request | None:
         is_wall = self._policy.find(request, answer) is not None
         is_down = answer.status == HTTPStatus.TOO_MANY_REQUESTS or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR
         if is_down and not is_wall:
             # With the target's answer as its own, Retry repeats the request that was redirected.
             return answer if self._is_needed(request, target) else None
         self._judged(target, is_wall=is_wall)
-        return answer if is_wall else None
+        if is_wall or target not in self._walls:
+            return answer if is_wall else None
+        if request in self._sent_again:
+            return None
+        # The wall has been opened meanwhile, and has nothing to show any more.
+        self._sent_again.add(request)
+        return await self._chain.send_again(request)
 
     def _is_needed(self, request: Request, target: str) -> bool:
         """Tell whether Scrapy could lose a request by following its redirect."""
@@ -104,8 +112,10 @@ class Redirects:
         return original if is_wall else None
 
     def _judged(self, target: str, *, is_wall: bool) -> None:
-        (self._walls if is_wall else self._pages).add(target)
-        (self._pages if is_wall else self._walls).discard(target)
+        if is_wall:
+            self._walls.add(target)
+        elif target not in self._walls:
+            self._pages.add(target)
 
     def _dropped(self, request: Request) -> None:
         """Send what was asked for once more if its redirect was dropped as a duplicate before its target is known."""

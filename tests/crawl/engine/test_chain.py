@@ -1,0 +1,285 @@
+"""What is sent inside the chain passes the middlewares between ours and the site, and nothing else of Scrapy."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+
+import pytest
+import scrapy
+from scrapy import signals
+from scrapy.exceptions import DownloadConnectionRefusedError, IgnoreRequest
+from scrapy.http import Response
+from scrapy.utils.defer import maybe_deferred_to_future
+
+from scrapy_omocaptcha.errors import MiddlewareFailed
+from scrapy_omocaptcha.forms.submission import Submission
+from tests.helpers.crawling import RecordingSpider
+from tests.helpers.probing import begin, chain, download, downloader, slots, until
+
+
+class Recorder:
+    """A middleware that records what it is called for, and raises an error where a request asks for one."""
+
+    calls: list
+
+    def process_request(self, request):
+        self.calls.append((type(self).__name__, "request", request))
+        if error := request.meta.get(f"{type(self).__name__} raises"):
+            raise error
+
+    def process_response(self, request, response):
+        self.calls.append((type(self).__name__, "response", request))
+        return request.meta.get(f"{type(self).__name__} returns", response)
+
+    def process_exception(self, request, exception):
+        self.calls.append((type(self).__name__, "exception", request))
+        return request.meta.get(f"{type(self).__name__} handles")
+
+
+class Outer(Recorder):
+    pass
+
+
+class Inner(Recorder):
+    pass
+
+
+MIDDLEWARES = {"DOWNLOADER_MIDDLEWARES": {Outer: 543, Inner: 610}}
+
+
+@pytest.fixture
+def calls():
+    Recorder.calls = []
+    return Recorder.calls
+
+
+# -- the way ---------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_sent_passes_the_inner_middlewares_and_no_other_part_of_scrapy(during, walled, calls):
+    site = walled()
+    told = []
+
+    async def probe(spider):
+        for signal in (signals.request_scheduled, signals.response_received, signals.request_dropped):
+            spider.crawler.signals.connect(lambda signal=signal: told.append(signal), signal, weak=False)
+        request = scrapy.Request(f"{site.url}/free/1")
+        response = await chain(spider).send(request)
+        stats = spider.crawler.stats.get_stats()
+        counts = [name for name in stats if name.startswith("scheduler/") or name == "response_received_count"]
+        return response.status, counts, downloader(spider).active
+
+    assert during(probe, MIDDLEWARES) == (200, [], set())
+    assert [(name, method) for name, method, _ in calls] == [("Inner", "request"), ("Inner", "response")]
+    assert told == []
+
+
+def test_the_spiders_request_is_sent_again_as_the_same_object(during, walled, calls):
+    site = walled()
+
+    async def probe(spider):
+        request = scrapy.Request(f"{site.url}/free/1", callback=spider.page, meta={"mine": 1})
+        await chain(spider).send_again(request)
+        assert {id(seen) for *_, seen in calls} == {id(request)}
+        return chain(spider).is_own(request)
+
+    assert during(probe, MIDDLEWARES) is False
+
+
+@pytest.mark.parametrize("cookies", [{"a": "1"}, [{"name": "a", "value": "1"}]])
+@pytest.mark.parametrize("fault", [None, "reset"])
+def test_the_cookies_of_a_request_are_not_sent_again_and_not_lost_either(during, walled, cookies, fault):
+    site = walled()
+    if fault:
+        site.fault("/page/1", fault)
+
+    async def probe(spider):
+        request = scrapy.Request(f"{site.url}/page/1", cookies=cookies)
+        with suppress(Exception):
+            await chain(spider).send_again(request)
+        return request.cookies
+
+    assert during(probe) == cookies
+    assert [dict(visit.cookies) for visit in site.requests] == [{}]
+
+
+def test_requests_of_our_own_are_told_from_those_of_the_spider(during, walled):
+    site = walled()
+
+    async def probe(spider):
+        own = scrapy.Request(f"{site.url}/free/1")
+        await chain(spider).send(own)
+        return chain(spider).is_own(own), chain(spider).is_own(scrapy.Request(own.url))
+
+    assert during(probe) == (True, False)
+
+
+def test_httpcache_does_not_answer_what_is_sent_and_stores_the_answer(during, walled, tmp_path):
+    site = walled()
+
+    async def probe(spider):
+        requests = [scrapy.Request(f"{site.url}/free/1") for _ in range(3)]
+        answers = [await chain(spider).send(requests[0]), await chain(spider).send_again(requests[1])]
+        answers.append(await spider.crawler.engine.download_async(requests[2]))
+        return ["cached" in answer.flags for answer in answers]
+
+    assert during(probe, {"HTTPCACHE_ENABLED": True, "HTTPCACHE_DIR": str(tmp_path)}) == [False, False, True]
+    assert len(site.requests) == 2
+
+
+# -- the queue of a slot ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_what_is_sent_goes_before_all_that_wait_for_the_delay_of_its_site(during, walled, again):
+    site = walled()
+
+    async def probe(spider):
+        slot = slots(spider).slot(scrapy.Request(site.url))
+        pages = [download(spider, f"{site.url}/free/{number}") for number in range(1, 5)]
+        await until(lambda: len(slot.queue) == 3)
+        request = scrapy.Request(f"{site.url}/free/99")
+        answer = await (chain(spider).send_again(request) if again else chain(spider).send(request))
+        left = len(slot.queue)
+        for page in pages:
+            await maybe_deferred_to_future(page)
+        return answer.url, left
+
+    assert during(probe, {"DOWNLOAD_DELAY": 0.3}) == (f"{site.url}/free/99", 3)
+    visits = site.requests
+    # Next, and no sooner than the delay lets it: it varies by half.
+    assert [visit.path for visit in visits] == ["/free/1", "/free/99", "/free/2", "/free/3", "/free/4"]
+    assert visits[1].at - visits[0].at > 0.1
+
+
+def test_submissions_keep_their_order_so_that_none_grows_too_old(during, walled):
+    site = walled()
+
+    async def probe(spider):
+        slot = slots(spider).slot(scrapy.Request(site.url))
+        pages = [download(spider, f"{site.url}/free/{number}") for number in (1, 2)]
+        await until(lambda: len(slot.queue) == 1)
+        for number in (97, 98, 99):
+            submission = Submission(f"{site.url}/free/{number}", secret="token")
+            pages.append(begin(chain(spider).send(submission)))
+        for page in pages:
+            await maybe_deferred_to_future(page)
+
+    during(probe, {"DOWNLOAD_DELAY": 0.4})
+    assert [visit.path for visit in site.requests] == ["/free/1", "/free/97", "/free/98", "/free/99", "/free/2"]
+
+
+def test_a_token_is_handed_in_before_the_requests_of_its_wall_that_wait_for_the_delay(crawl, service, walled):
+    site = walled("session", catalogue_pages=8)
+    spider = type("Spider", (RecordingSpider,), {"urls": tuple(f"{site.url}/page/{n}" for n in range(1, 9))})
+    crawled = crawl(spider, {**service.settings, "DOWNLOAD_DELAY": 0.4})
+    assert len(crawled.pages) == 8
+    before = [visit.shown for visit in site.requests][: [visit.token for visit in site.requests].index("accepted")]
+    # The leader's own, perhaps once more afresh, and what was at the site meanwhile: not all eight.
+    assert len(before) < 5
+
+
+# -- errors ----------------------------------------------------------------------------------------------------------
+
+
+def test_an_error_of_a_middleware_of_the_project_names_it_in_the_log_and_not_the_token(crawl, service, walled, calls):
+    site = walled()
+
+    class Probing(RecordingSpider):
+        async def start(self):
+            meta = {"Inner raises": ZeroDivisionError("secret-token")}
+            with pytest.raises(MiddlewareFailed, match="Inner raised ZeroDivisionError") as raised:
+                await chain(self).send(Submission(site.url, meta=meta, secret="secret-token"))
+            self.pages.append(raised.value)
+            return
+            yield
+
+    crawled = crawl(Probing, {**service.settings, **MIDDLEWARES})
+    (error,) = crawled.pages
+    assert error.__cause__ is error.__context__ is None, "its frames may hold a token"
+    (line,) = crawled.said(logging.WARNING)
+    assert "test_chain.Inner of the project raised ZeroDivisionError" in line
+    assert not [record for record in crawled.log if "secret-token" in record.getMessage()]
+    assert site.requests == ()
+
+
+@pytest.mark.parametrize(
+    ("values", "error"),
+    [({"url": "http://127.0.0.1:1/"}, OSError), ({"meta": {"Inner raises": IgnoreRequest("this one")}}, IgnoreRequest)],
+    ids=["the downloader's", "IgnoreRequest"],
+)
+def test_no_other_error_is_blamed_on_a_middleware(crawl, service, calls, values, error):
+    class Probing(RecordingSpider):
+        async def start(self):
+            try:
+                await chain(self).send(scrapy.Request(**{"url": "http://127.0.0.1/", **values}))
+            except Exception as raised:
+                self.failures.append(raised)
+            return
+            yield
+
+    crawled = crawl(Probing, {**service.settings, **MIDDLEWARES})
+    (raised,) = crawled.failures
+    assert not isinstance(raised, MiddlewareFailed)
+    assert isinstance(raised, (error, DownloadConnectionRefusedError))
+    assert crawled.said() == []
+
+
+@pytest.mark.parametrize("handled", [Response("http://127.0.0.1/"), scrapy.Request("http://127.0.0.1/other")])
+def test_an_error_is_handled_by_the_outer_middlewares_and_by_no_inner_one(during, calls, handled):
+    async def probe(spider):
+        request = scrapy.Request("http://127.0.0.1/", meta={"Inner handles": "never asked", "Outer handles": handled})
+        return await chain(spider).handle_exception(request, ValueError("of the downloader"))
+
+    assert during(probe, MIDDLEWARES) is handled
+    assert [(name, method) for name, method, _ in calls] == [("Outer", "exception")]
+
+
+def test_retry_handles_a_broken_connection_of_a_request_that_was_sent_again(during):
+    async def probe(spider):
+        request = scrapy.Request("http://127.0.0.1/", callback=spider.page)
+        again = await chain(spider).handle_exception(request, ConnectionError("reset"))
+        return again.meta["retry_times"], again.callback == spider.page
+
+    assert during(probe) == (1, True)
+
+
+def test_an_error_that_no_middleware_handles_is_raised(during, calls):
+    error = ValueError("of the downloader")
+
+    async def probe(spider):
+        with pytest.raises(ValueError, match="of the downloader") as raised:
+            await chain(spider).handle_exception(scrapy.Request("http://127.0.0.1/"), error)
+        return raised.value is error
+
+    assert during(probe, MIDDLEWARES)
+
+
+# -- redirects -------------------------------------------------------------------------------------------------------
+
+
+def redirect_to(location, status=302):
+    return Response("http://127.0.0.1/", status=status, headers={"Location": location})
+
+
+@pytest.mark.parametrize(
+    ("values", "response", "settings", "expected"),
+    [
+        ({}, redirect_to("/gate"), {}, "http://127.0.0.1/gate"),
+        ({}, Response("http://127.0.0.1/"), {}, None),
+        ({"meta": {"dont_redirect": True}}, redirect_to("/gate"), {}, None),
+        ({"meta": {"redirect_times": 20, "redirect_ttl": 0}}, redirect_to("/gate"), {}, None),
+        ({}, redirect_to("/gate"), {"REDIRECT_ENABLED": False}, None),
+    ],
+    ids=["redirect", "no redirect", "dont_redirect", "too many", "disabled"],
+)
+def test_the_request_that_scrapy_would_make_of_a_redirect(during, values, response, settings, expected):
+    async def probe(spider):
+        request = scrapy.Request("http://127.0.0.1/", **values)
+        meta = dict(request.meta)
+        redirected = chain(spider).redirect(request, response)
+        assert request.meta == meta, "the request is left as it is"
+        return redirected and redirected.url
+
+    assert during(probe, settings) == expected

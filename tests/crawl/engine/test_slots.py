@@ -1,0 +1,345 @@
+"""Held requests take nothing from the rest of the crawl, and the site never gets more than the settings allow."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import ExitStack
+
+import pytest
+import scrapy
+from scrapy import signals
+from scrapy.core.downloader import Slot
+from scrapy.utils.asyncio import sleep
+from scrapy.utils.defer import maybe_deferred_to_future
+
+from scrapy_omocaptcha.errors import CrawlClosing
+from scrapy_omocaptcha.testing import WalledSite
+from tests.helpers.crawling import RecordingSpider
+from tests.helpers.probing import begin, downloader, lifetime, slots, until
+
+
+class Held:
+    """Requests that are held in the middle of a crawl, and are at the downloader for Scrapy."""
+
+    def __init__(self, spider):
+        self._spider = spider
+        self._stack = ExitStack()
+        self._others = set()
+
+    def hold(self, url):
+        request = scrapy.Request(url)
+        downloader(self._spider).active.add(request)
+        self._stack.callback(downloader(self._spider).active.discard, request)
+        return self._stack.enter_context(slots(self._spider).hold(request))
+
+    def add_others(self, number):
+        """Let ``number`` other requests be under way."""
+        self._others = {scrapy.Request(f"http://127.0.0.9/{n}") for n in range(number)}
+        downloader(self._spider).active |= self._others
+
+    def end_others(self):
+        downloader(self._spider).active -= self._others
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.end_others()
+        self._stack.close()
+
+
+async def sending(hold, log, name, seconds=0.05):
+    """Send something for a held request that takes ``seconds``."""
+    async with hold.sending():
+        log.append(name)
+        await sleep(seconds)
+        log.append(-name)
+
+
+# -- held ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("settings", "held", "others", "full"),
+    [
+        ({"CONCURRENT_REQUESTS": 2}, 5, 1, False),
+        ({"CONCURRENT_REQUESTS": 2}, 5, 2, True),
+        ({"CONCURRENT_REQUESTS": 2, "OMOCAPTCHA_MAX_WAITING": 2}, 2, 1, False),
+        ({"CONCURRENT_REQUESTS": 2, "OMOCAPTCHA_MAX_WAITING": 2}, 3, 1, True),
+        ({"CONCURRENT_REQUESTS": 2, "OMOCAPTCHA_MAX_WAITING": 0}, 1, 0, False),
+        ({"CONCURRENT_REQUESTS": 2, "OMOCAPTCHA_MAX_WAITING": 0}, 2, 0, True),
+        ({"CONCURRENT_REQUESTS": 0}, 9, 9, False),
+    ],
+)
+def test_held_requests_do_not_count_up_to_max_waiting(during, settings, held, others, full):
+    async def probe(spider):
+        with Held(spider) as waiting:
+            for number in range(held):
+                waiting.hold(f"http://127.0.0.1/{number}")
+            waiting.add_others(others)
+            return downloader(spider).needs_backout(), downloader(spider).total_concurrency
+
+    assert during(probe, settings) == (full, settings["CONCURRENT_REQUESTS"])
+
+
+def test_held_requests_count_in_their_slot_and_leave_nothing_behind(during):
+    async def probe(spider):
+        with Held(spider) as waiting:
+            holds = [waiting.hold(f"http://127.0.0.1/{number}") for number in range(3)]
+            slot = slots(spider).slot(scrapy.Request("http://127.0.0.1/"))
+            counts = [len(slot.active), len(slots(spider).parked)]
+            assert {hold.slot for hold in holds} == {slot}
+        return counts, len(slot.active), len(slots(spider).parked)
+
+    assert during(probe) == ([3, 3], 0, 0)
+
+
+def test_a_components_change_of_the_concurrency_holds_whatever_is_held(during):
+    async def probe(spider):
+        with Held(spider) as waiting:
+            hold = waiting.hold("http://127.0.0.1/")
+            downloader(spider).total_concurrency = 1
+            waiting.add_others(1)
+            full = [downloader(spider).needs_backout()]
+            downloader(spider).total_concurrency = 2
+            full.append(downloader(spider).needs_backout())
+            waiting.end_others()
+            await sending(hold, [], 1)
+        return full, downloader(spider).total_concurrency
+
+    assert during(probe) == ([True, False], 2)
+
+
+def test_until_a_first_request_is_held_the_downloader_is_as_scrapy_made_it(during):
+    async def probe(spider):
+        return "needs_backout" in vars(downloader(spider))
+
+    assert during(probe) is False
+
+
+def test_held_requests_are_counted_and_their_time_is_added_up(during):
+    async def probe(spider):
+        with Held(spider) as waiting:
+            waiting.hold("http://127.0.0.1/1")
+            waiting.hold("http://127.0.0.1/2")
+            await sleep(0.05)
+        stats = spider.crawler.stats.get_stats()
+        return stats["omocaptcha/held"], stats["omocaptcha/held/max"], stats["omocaptcha/seconds/held"]
+
+    number, most, seconds = during(probe)
+    assert (number, most) == (2, 2)
+    assert 0.1 <= seconds < 10
+
+
+# -- let go ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("most", [1, 2, 3])
+def test_no_more_held_requests_are_let_go_at_once_than_the_settings_allow_in_their_order(during, most):
+    log = []
+
+    async def probe(spider):
+        with Held(spider) as waiting:
+            holds = [waiting.hold(f"http://127.0.0.{number}/") for number in range(1, 8)]
+            tasks = [begin(sending(hold, log, number)) for number, hold in enumerate(holds, 1)]
+            for task in tasks:
+                await maybe_deferred_to_future(task)
+
+    during(probe, {"CONCURRENT_REQUESTS": most})
+    under_way = [sum(1 if name > 0 else -1 for name in log[: end + 1]) for end in range(len(log))]
+    assert max(under_way) == most
+    assert [name for name in log if name > 0] == list(range(1, 8))
+
+
+def test_a_request_that_waits_is_let_go_before_a_new_one_is_taken_from_the_scheduler(during):
+    async def probe(spider):
+        log = []
+        with Held(spider) as waiting:
+            hold = waiting.hold("http://127.0.0.1/")
+            waiting.add_others(1)
+            task = begin(sending(hold, log, 1))
+            await sleep(0.02)
+            seen = [list(log), downloader(spider).needs_backout()]
+            # Its end is what the engine asks after.
+            waiting.end_others()
+            seen.append(downloader(spider).needs_backout())
+            await maybe_deferred_to_future(task)
+            return [*seen, log, downloader(spider).needs_backout()]
+
+    assert during(probe, {"CONCURRENT_REQUESTS": 1}) == [[], True, True, [1, -1], False]
+
+
+def test_beyond_max_waiting_a_held_request_that_is_let_go_still_counts_once(during):
+    async def probe(spider):
+        log = []
+        with Held(spider) as waiting:
+            holds = [waiting.hold(f"http://127.0.0.1/{number}") for number in (1, 2)]
+            assert downloader(spider).needs_backout()
+            # It counts already, so that nothing more is under way than before.
+            await sending(holds[0], log, 1)
+        return log
+
+    assert during(probe, {"CONCURRENT_REQUESTS": 1, "OMOCAPTCHA_MAX_WAITING": 1}) == [1, -1]
+
+
+def test_requests_whose_site_has_a_delay_are_let_go_one_at_a_time_and_keep_no_other_site_waiting(during):
+    async def probe(spider):
+        log = []
+        with Held(spider) as waiting:
+            slow = [waiting.hold("http://127.0.0.3/") for _ in range(3)]
+            other = waiting.hold("http://127.0.0.4/")
+            tasks = [begin(sending(hold, log, number)) for number, hold in enumerate(slow, 1)]
+            tasks.append(begin(sending(other, log, 4)))
+            # The two that wait for the delay keep no place free for themselves.
+            full = downloader(spider).needs_backout()
+            for task in tasks:
+                await maybe_deferred_to_future(task)
+        return full, log
+
+    settings = {"CONCURRENT_REQUESTS": 3, "DOWNLOAD_SLOTS": {"127.0.0.3": {"delay": 100}}}
+    full, log = during(probe, settings)
+    assert not full
+    assert log[:2] == [1, 4]
+    of_slow = [name for name in log if abs(name) != 4]
+    assert of_slow == [1, -1, 2, -2, 3, -3]
+
+
+def test_a_hold_that_ends_counts_as_any_request_from_then_on(during):
+    async def probe(spider):
+        with Held(spider) as waiting:
+            hold = waiting.hold("http://127.0.0.1/")
+            before = downloader(spider).needs_backout()
+            await hold.end()
+            return before, downloader(spider).needs_backout(), len(hold.slot.active), len(slots(spider).parked)
+
+    assert during(probe, {"CONCURRENT_REQUESTS": 1}) == (False, True, 0, 0)
+
+
+def test_a_request_that_waits_to_be_let_go_gives_up_when_the_crawl_closes(during):
+    async def probe(spider):
+        engine = spider.crawler.engine
+        engine._slot.add_request(request := scrapy.Request("http://127.0.0.1/"))
+        try:
+            with Held(spider) as waiting:
+                hold = waiting.hold("http://127.0.0.1/")
+                waiting.add_others(1)
+                task = begin(sending(hold, log := [], 1))
+                begin(engine.close_spider_async(reason="enough"))
+                with pytest.raises(CrawlClosing):
+                    await maybe_deferred_to_future(task)
+                return log, slots(spider)._queue
+        finally:
+            engine._slot.remove_request(request)
+
+    assert during(probe, {"CONCURRENT_REQUESTS": 1}) == ([], {})
+
+
+# -- at the site -----------------------------------------------------------------------------------------------------
+
+
+class BusySite(WalledSite):
+    """A walled site that takes a moment for each page, and counts the requests that are at all such sites at once."""
+
+    now = most = 0
+
+    async def _handle(self, request):
+        BusySite.now += 1
+        BusySite.most = max(BusySite.most, BusySite.now)
+        try:
+            await asyncio.sleep(0.01)
+            return await super()._handle(request)
+        finally:
+            BusySite.now -= 1
+
+
+@pytest.mark.parametrize("wall", ["session", "redirect", "per_page"])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"CONCURRENT_REQUESTS": 1},
+        {"CONCURRENT_REQUESTS": 3},
+        {"CONCURRENT_REQUESTS": 4, "OMOCAPTCHA_MAX_WAITING": 2},
+    ],
+    ids=["one", "three", "few waiting"],
+)
+def test_the_sites_never_get_more_requests_at_once_than_the_settings_allow(crawl, service, wall, settings):
+    # Not CONCURRENT_REQUESTS_PER_DOMAIN: on asyncio, Scrapy itself sends up to 14 in the place of 2.
+    BusySite.most = 0
+    with (
+        BusySite(service, wall, catalogue_pages=20, hosts=["127.0.0.2"]) as one,
+        BusySite(service, wall, catalogue_pages=20, hosts=["127.0.0.3"]) as two,
+    ):
+        urls = tuple(f"{site.url}/page/{number}" for number in range(1, 21) for site in (one, two))
+        spider = type("Spider", (RecordingSpider,), {"urls": urls})
+        crawled = crawl(spider, {**service.settings, **settings})
+        assert sorted(page.url for page in crawled.pages) == sorted(urls)
+        assert BusySite.most <= settings["CONCURRENT_REQUESTS"]
+
+
+@pytest.mark.parametrize("wall", ["session", "redirect", "per_page", "never"])
+@pytest.mark.parametrize("settings", [{}, {"OMOCAPTCHA_MAX_WAITING": 1}, {"OMOCAPTCHA_MAX_JOBS": 1}])
+def test_nothing_is_held_and_the_concurrency_is_as_it_was_when_a_crawl_ends(crawl, service, walled, wall, settings):
+    site = walled(wall, catalogue_pages=12)
+    left = {}
+
+    class Spider(RecordingSpider):
+        urls = tuple(f"{site.url}/page/{number}" for number in range(1, 13))
+
+        def closed(self, reason):
+            left.update(held=slots(self).parked, waiting=lifetime(self)._waits)
+            left.update(concurrency=downloader(self).total_concurrency, full=downloader(self).needs_backout())
+            left.update(active=[slot.active for slot in downloader(self).slots.values()])
+
+    crawled = crawl(Spider, {**service.settings, **settings})
+    assert len(crawled.pages) + len(crawled.failures) == 12
+    assert left == {"held": set(), "waiting": {}, "concurrency": 16, "full": False, "active": [set()]}
+
+
+# -- what a slot tells -----------------------------------------------------------------------------------------------
+
+
+def test_a_slot_tells_which_of_its_requests_wait_to_be_sent(during, walled):
+    site = walled(free_delay=0.2)
+    left = []
+
+    async def probe(spider):
+        first, second = (scrapy.Request(f"{site.url}/free/{number}") for number in (1, 2))
+        slot = slots(spider).slot(first)
+
+        def leaves(request):
+            # No longer transferred, its cookies not yet kept: it must not look as if it were still to be sent.
+            left.append((request in slot.transferring, slots(spider).is_queued(request)))
+
+        spider.crawler.signals.connect(leaves, signals.request_left_downloader)
+        pages = [begin(spider.crawler.engine.download_async(first))]
+        await until(lambda: slot.transferring)
+        pages.append(begin(spider.crawler.engine.download_async(second)))
+        await until(lambda: slot.queue)
+        assert (slots(spider).is_queued(first), slots(spider).is_queued(second)) == (False, True)
+        assert slot.active == {first, second}
+        for page in pages:
+            await maybe_deferred_to_future(page)
+
+    during(probe, {"CONCURRENT_REQUESTS_PER_DOMAIN": 1})
+    assert left == [(False, False)] * 2
+
+
+def test_the_delay_that_is_still_ahead_is_reckoned_with_the_most_by_which_it_varies(during, walled):
+    site = walled()
+
+    async def probe(spider):
+        request = scrapy.Request(f"{site.url}/free/1")
+        await spider.crawler.engine.download_async(request)
+        return slots(spider).delay_ahead(request)
+
+    # By half, so that it is 150 s less what has passed.
+    assert 100 < during(probe, {"DOWNLOAD_SLOTS": {"127.0.0.2": {"delay": 100}}}) <= 150
+
+
+def test_a_site_that_nothing_is_known_of_is_sent_one_request_at_a_time(during):
+    async def probe(spider):
+        request = scrapy.Request("http://127.0.0.1/")
+        downloader(spider).slots["127.0.0.1"] = Slot(0, 0, 0)
+        return slots(spider).concurrency(request)
+
+    assert during(probe) == 1

@@ -1,0 +1,43 @@
+"""What probes in the middle of a crawl need: the parts of the middleware and of Scrapy, and a way to wait."""
+
+from __future__ import annotations
+
+import scrapy
+from scrapy.utils.asyncio import sleep
+from scrapy.utils.defer import deferred_from_coro
+
+from scrapy_omocaptcha import OmoCaptchaMiddleware
+
+
+def middleware(spider):
+    return spider.crawler.get_downloader_middleware(OmoCaptchaMiddleware)
+
+
+def lifetime(spider):
+    return middleware(spider)._lifetime
+
+
+def slots(spider):
+    return middleware(spider)._slots
+
+
+def chain(spider):
+    return middleware(spider)._chain
+
+
+def downloader(spider):
+    return spider.crawler.engine.downloader
+
+
+def begin(coroutine):
+    """Have a coroutine run beside the probe."""
+    return deferred_from_coro(coroutine)
+
+
+def download(spider, url, **options):
+    return begin(spider.crawler.engine.download_async(scrapy.Request(url, **options)))
+
+
+async def until(condition):
+    while not condition():
+        await sleep(0.01)

@@ -131,6 +131,7 @@ class OmoCaptchaMiddleware:
         """Return the page behind a challenge in the place of the challenge."""
         if _is_left_alone(request):
             return response
+        self._states.not_redirected(request)
         try:
             return await self._walls.after(request, response)
         except CrawlClosing as error:

@@ -60,6 +60,7 @@ class InnerChain:
         """
         # The cookies of the first time are in the cookiejar by now. Sent again they would overwrite a clearance.
         cookies, request.cookies = request.cookies, {}
+        request.meta.pop("download_latency", None)
         try:
             return await self._send(request)
         finally:
@@ -114,6 +115,14 @@ class InnerChain:
             redirected = middleware.process_response(request.copy(), response)
             return redirected if isinstance(redirected, Request) else None
         return None
+
+    def will_redirect(self, request: Request) -> bool:
+        """Tell whether Scrapy would follow one more redirect of a request."""
+        middleware = self._crawler.get_downloader_middleware(RedirectMiddleware)
+        if middleware is None or request.meta.get("dont_redirect"):
+            return False
+        most = middleware.max_redirect_times
+        return bool(request.meta.get("redirect_ttl", most) and request.meta.get("redirect_times", 0) < most)
 
     async def handle_exception(self, request: Request, error: Exception) -> Response | Request:
         """Let the outer middlewares handle an error of a request that was sent again, as if it were sent first.
@@ -191,5 +200,5 @@ class InnerChain:
 
 
 def _after_submissions(queue: Any) -> int:
-    """Return the index behind all submissions: were the last token sent first, the first would grow too old."""
-    return max((index for index, entry in enumerate(queue, 1) if isinstance(entry[0], Submission)), default=0)
+    """Return the index behind the first submissions: were the last token sent first, the first would grow too old."""
+    return next((index for index, entry in enumerate(queue) if not isinstance(entry[0], Submission)), len(queue))

@@ -6,7 +6,7 @@ What is in meta is plain JSON, survives a disk queue, and is taken out before th
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -16,8 +16,8 @@ from scrapy.utils.httpobj import urlparse_cached
 
 _KEY = "_omocaptcha"
 _REDIRECT_META = ("redirect_times", "redirect_ttl", "redirect_urls", "redirect_reasons")
-_REPLACED_HEADERS = ("Content-Type", "Referer", "Authorization", "Cookie")
-"""Headers that a redirect removes or changes."""
+_REPLACED_HEADERS = ("Content-Type", "Referer", "Authorization")
+"""Headers that a redirect removes or changes. Cookies are in the cookiejar."""
 
 
 @dataclass
@@ -32,6 +32,8 @@ class RequestState:
     """The request before its first redirect, as JSON."""
     looked_behind: bool = False
     """Whether it is sent again only because the target of its redirect had to be looked at."""
+    followed: str | None = None
+    """The address that its redirect led to when Scrapy followed it before, which proved to be a wall."""
 
 
 class RequestStates:
@@ -58,6 +60,7 @@ class RequestStates:
             jobs=text.get("jobs", 0),
             redirect=redirect,
             looked_behind=text.get("looked_behind", False),
+            followed=text.get("followed"),
         )
 
     def of(self, request: Request) -> RequestState:
@@ -78,11 +81,18 @@ class RequestStates:
 
     # -- redirects -----------------------------------------------------------------------------------------------
 
-    def redirected(self, request: Request) -> None:
+    def redirected(self, request: Request, target: str) -> None:
         """Write down what a request asks for, in its meta, before Scrapy makes a redirected request of it."""
         state = self.of(request)
-        state.redirect = {**(state.redirect or _as_json(request)), "from": request.url}
-        request.meta[_KEY] = {"redirect": state.redirect, "jobs": state.jobs, "looked_behind": state.looked_behind}
+        text = {**asdict(state), "redirect": {**(state.redirect or _as_json(request)), "from": request.url}}
+        if target == state.followed and not request.dont_filter:
+            # To Scrapy's dupefilter it is a duplicate of the request that was followed before, on behalf of this one.
+            text["filter"] = request.dont_filter = True
+        request.meta[_KEY] = text
+
+    def not_redirected(self, request: Request) -> None:
+        """Take back what :meth:`redirected` has written, where Scrapy has not followed the redirect."""
+        request.meta.pop(_KEY, None)
 
     def before_redirects(self, request: Request, *, looked_behind: bool = False) -> Request | None:
         """Return what was asked for before a redirected request was, for the scheduler; None where it is not known.
@@ -93,11 +103,15 @@ class RequestStates:
             # It was dropped before it came out of the scheduler.
             self.take(request)
         state = self.of(request)
-        if state.redirect is None or (looked_behind and state.looked_behind):
+        if state.redirect is None or (looked_behind and state.looked_behind) or state.followed == request.url:
             return None
         original = _from_json(request, state.redirect)
-        text = {"jobs": state.jobs, "filter": not state.redirect["dont_filter"], "looked_behind": looked_behind}
-        original.meta[_KEY] = text
+        original.meta[_KEY] = {
+            "jobs": state.jobs,
+            "filter": not state.redirect["dont_filter"],
+            "looked_behind": looked_behind,
+            "followed": None if looked_behind else request.url,
+        }
         return original
 
 

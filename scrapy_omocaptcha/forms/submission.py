@@ -33,8 +33,6 @@ class Submission(Request):
     :param cookie: the name of the cookie that carries the token; empty if none does.
     """
 
-    __slots__ = ("cookie", "secret")
-
     def __init__(self, *args: Any, secret: str = "", cookie: str = "", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.secret = secret

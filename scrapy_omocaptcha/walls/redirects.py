@@ -7,6 +7,7 @@ for that address, and Scrapy's dupefilter would drop all such requests but the f
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import urljoin
 from weakref import WeakSet
 
@@ -49,7 +50,8 @@ class Redirects:
         location = response.headers.get("Location")
         if location is None or not 300 <= response.status < 400:
             return response
-        target = public_address(urljoin(request.url, location.decode("latin-1")))
+        url = urljoin(request.url, location.decode("latin-1"))
+        target = public_address(url)
         is_known = target in self._walls or target in self._pages
         is_suspected = target in self._walls or (not is_known and (target in self._seen or is_wall_address(target)))
         self._seen.add(target)
@@ -57,7 +59,8 @@ class Redirects:
             answer = await self._fetch(request, response, target)
             if answer is not None:
                 return answer
-        self._states.redirected(request)
+        if self._chain.will_redirect(request):
+            self._states.redirected(request, url)
         return response
 
     async def _fetch(self, request: Request, response: Response, target: str) -> Response | Request | None:
@@ -66,8 +69,9 @@ class Redirects:
         for _ in range(_MAX_HOPS):
             if redirected is None:
                 return None
-            meta = {**redirected.meta, "dont_cache": True}
-            step = redirected.replace(meta=meta, callback=NO_CALLBACK, errback=None)
+            # Whatever is asked for, looking must not do it.
+            changes: dict[str, Any] = {"method": "GET", "body": b"", "callback": NO_CALLBACK, "errback": None}
+            step = redirected.replace(meta={**redirected.meta, "dont_cache": True}, **changes)
             try:
                 answer = await self._chain.follow(step, page=request)
             except Exception as error:

@@ -66,7 +66,7 @@ def out_of_the_scheduler(states, request):
 
 def redirect(spider, states, request, location, status=302):
     """Return the request that Scrapy makes of a redirect that was written down."""
-    states.redirected(request)
+    states.redirected(request, GATE)
     middleware = RedirectMiddleware.from_crawler(spider.crawler)
     response = Response(request.url, status=status, headers={"Location": location}, request=request)
     redirected = middleware.process_response(request, response)
@@ -273,7 +273,7 @@ def test_a_request_for_the_address_that_a_redirect_led_to_with_the_meta_of_its_a
 def test_the_meta_of_a_redirect_that_nobody_followed_names_nothing_that_was_asked_for(spider, states):
     # As with handle_httpstatus_list: the callback gets the redirect, and may copy its meta.
     request = out_of_the_scheduler(states, spiders_request(spider))
-    states.redirected(request)
+    states.redirected(request, GATE)
     second = out_of_the_scheduler(states, Request("https://shop.example/other", meta=request.meta))
     assert states.before_redirects(second) is None
 

@@ -11,6 +11,7 @@ from dataclasses import fields, replace
 from difflib import get_close_matches
 
 from scrapy import Spider
+from scrapy.core.downloader import Downloader
 from scrapy.downloadermiddlewares.cookies import CookiesMiddleware
 from scrapy.downloadermiddlewares.httpcompression import HttpCompressionMiddleware
 from scrapy.downloadermiddlewares.redirect import MetaRefreshMiddleware, RedirectMiddleware
@@ -18,6 +19,7 @@ from scrapy.downloadermiddlewares.retry import RetryMiddleware
 from scrapy.settings import BaseSettings
 from scrapy.utils.conf import build_component_list
 from scrapy.utils.misc import load_object
+from scrapy.utils.python import global_object_name
 
 from scrapy_omocaptcha.settings import Settings, uses_scrapy_redis
 from scrapy_omocaptcha.urls import host_of, is_allowed
@@ -26,6 +28,8 @@ _CLOSER_TO_SITE = (CookiesMiddleware, RedirectMiddleware, HttpCompressionMiddlew
 """Middlewares of Scrapy that must process a response before ours does."""
 _CLOSER_TO_ENGINE = (MetaRefreshMiddleware, RetryMiddleware)
 """Middlewares of Scrapy that must process a response after ours, since they would act on a challenge."""
+_REDIRECTS = "scrapy_omocaptcha.middleware.RedirectMiddleware"
+"""Our second middleware, by its path as in settings, since its module stands above this one."""
 _PREFIX = "OMOCAPTCHA_"
 _SETTINGS = {"ENABLED", *(field.name.upper() for field in fields(Settings))}
 
@@ -38,6 +42,7 @@ def check_settings(settings: Settings, project: BaseSettings, spider: Spider, ou
     """
     yield from _check_names(project)
     yield from _check_middleware_order(project, ours)
+    yield from _check_downloader(project)
     if not project.getbool("COOKIES_ENABLED"):
         yield (
             "COOKIES_ENABLED is False: walls that set a cookie, as most do, are not solved (reason: cookies); "
@@ -64,14 +69,42 @@ def _check_middleware_order(project: BaseSettings, ours: type) -> Iterator[str]:
     middlewares = [load_object(component) for component in build_component_list(priorities)]
     if ours not in middlewares:
         return  # The middleware was added in code, by somebody who knows why.
+    yield from _check_position(middlewares, ours, _CLOSER_TO_ENGINE, _CLOSER_TO_SITE, "585", "581 to 589")
+    redirects = load_object(_REDIRECTS)
+    if redirects in middlewares:
+        yield from _check_position(middlewares, redirects, RedirectMiddleware, CookiesMiddleware, "650", "601 to 699")
+    else:
+        yield (
+            f"{_REDIRECTS} is not in DOWNLOADER_MIDDLEWARES, so requests are lost at walls that redirect to an address "
+            "of their own: let ADDONS place it at 650"
+        )
+
+
+def _check_position(
+    middlewares: list[type],
+    ours: type,
+    closer_to_engine: type | tuple[type, ...],
+    closer_to_site: type | tuple[type, ...],
+    place: str,
+    others: str,
+) -> Iterator[str]:
     index = middlewares.index(ours)
-    wrong = [m.__name__ for m in middlewares[:index] if isinstance(m, type) and issubclass(m, _CLOSER_TO_SITE)]
-    wrong += [m.__name__ for m in middlewares[index:] if isinstance(m, type) and issubclass(m, _CLOSER_TO_ENGINE)]
+    wrong = [m.__name__ for m in middlewares[:index] if isinstance(m, type) and issubclass(m, closer_to_site)]
+    wrong += [m.__name__ for m in middlewares[index + 1 :] if isinstance(m, type) and issubclass(m, closer_to_engine)]
     if wrong:
         yield (
-            f"{ours.__name__} is on the wrong side of {' and '.join(wrong)} in DOWNLOADER_MIDDLEWARES, so challenges "
-            "are missed or requested repeatedly: remove it from there and let ADDONS place it at 585 (with "
-            "Scrapy's default positions, 581 to 589 work)"
+            f"{global_object_name(ours)} is on the wrong side of {' and '.join(wrong)} in DOWNLOADER_MIDDLEWARES, so "
+            "challenges are missed or requested repeatedly: remove it from there and let ADDONS place it at "
+            f"{place} (with Scrapy's default positions, {others} work)"
+        )
+
+
+def _check_downloader(project: BaseSettings) -> Iterator[str]:
+    downloader = load_object(project["DOWNLOADER"])
+    if not (isinstance(downloader, type) and issubclass(downloader, Downloader)):
+        yield (
+            f"DOWNLOADER is {global_object_name(downloader)}, no subclass of {global_object_name(Downloader)}, so "
+            "requests that meet a challenge fail: derive it from Scrapy's, or disable the add-on"
         )
 
 

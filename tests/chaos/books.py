@@ -180,8 +180,10 @@ def waiting(crawler: Any) -> Iterator[str]:
         sessions = walls._sessions._sessions.values()
         left |= {
             "held": len(middleware._slots.holds),
+            "queued": len(middleware._slots._queue),
+            "sending": len(middleware._slots._sending),
             "waits": len(middleware._lifetime._waits),
-            "released": len(walls._released),
+            "turns of requests": len(walls._turns),
             "leaders": sum(session.leading is not None for session in sessions),
             "held in sessions": sum(len(session._held) for session in sessions),
             "turns": sum(session._released for session in sessions),

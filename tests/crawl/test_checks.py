@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import pytest
+from scrapy.core.downloader import Downloader
+from scrapy.core.downloader.handlers import DownloadHandlers
+from scrapy.core.downloader.middleware import DownloaderMiddlewareManager
 from scrapy.downloadermiddlewares.retry import RetryMiddleware
+from scrapy.utils.defer import deferred_from_coro
 
 from scrapy_omocaptcha import OmoCaptchaMiddleware
 from tests.helpers.crawling import RecordingSpider
 
 RETRY = "scrapy.downloadermiddlewares.retry.RetryMiddleware"
 OURS = "scrapy_omocaptcha.OmoCaptchaMiddleware"
+REDIRECTS = "scrapy_omocaptcha.middleware.RedirectMiddleware"
 
 
 class PatientRetry(RetryMiddleware):
     """A project's own subclass."""
+
+
+class OwnDownloader(Downloader):
+    """Another."""
 
 
 def opened(crawl, service, settings=None, **attributes):
@@ -36,6 +45,9 @@ def placed(place, **others):
         (placed(589), {}),
         (placed(585, **{RETRY: None}) | {"COOKIES_ENABLED": True}, {}),
         ({"DOWNLOADER_MIDDLEWARES": {OmoCaptchaMiddleware: 585, RETRY: None, PatientRetry: 550}}, {}),
+        ({"DOWNLOADER_MIDDLEWARES": {REDIRECTS: 601}}, {}),
+        ({"DOWNLOADER_MIDDLEWARES": {REDIRECTS: 699}}, {}),
+        ({"DOWNLOADER": OwnDownloader}, {}),
         ({"CONCURRENT_REQUESTS": 1}, {}),
         ({"CONCURRENT_REQUESTS": 0, "OMOCAPTCHA_MAX_WAITING": 0}, {}),
         ({"OMOCAPTCHA_MAX_WAITING": 0}, {}),
@@ -71,7 +83,27 @@ def test_a_missing_api_token(crawl, service, monkeypatch):
 def test_a_wrong_position_of_the_middleware(crawl, service, settings, wrong):
     (said,) = opened(crawl, service, settings)
     assert f"OmoCaptchaMiddleware is on the wrong side of {wrong} in DOWNLOADER_MIDDLEWARES" in said
-    assert "let ADDONS place it at 585" in said
+    assert "let ADDONS place it at 585 (with Scrapy's default positions, 581 to 589 work)" in said
+
+
+@pytest.mark.parametrize(
+    ("settings", "wrong"),
+    [
+        ({REDIRECTS: 599}, "RedirectMiddleware"),
+        ({REDIRECTS: 500}, "RedirectMiddleware"),
+        ({REDIRECTS: 701}, "CookiesMiddleware"),
+    ],
+)
+def test_a_wrong_position_of_the_middleware_for_redirects(crawl, service, settings, wrong):
+    (said,) = opened(crawl, service, {"DOWNLOADER_MIDDLEWARES": settings})
+    assert f"{REDIRECTS} is on the wrong side of {wrong} in DOWNLOADER_MIDDLEWARES" in said
+    assert "let ADDONS place it at 650 (with Scrapy's default positions, 601 to 699 work)" in said
+
+
+def test_a_missing_middleware_for_redirects(crawl, service):
+    (said,) = opened(crawl, service, {"DOWNLOADER_MIDDLEWARES": {REDIRECTS: None}})
+    assert f"{REDIRECTS} is not in DOWNLOADER_MIDDLEWARES" in said
+    assert "let ADDONS place it at 650" in said
 
 
 def test_the_middleware_really_fails_in_a_wrong_position(crawl, service, walled):
@@ -82,6 +114,47 @@ def test_the_middleware_really_fails_in_a_wrong_position(crawl, service, walled)
     wrong_position = site.challenges
     crawl(spider, {**settings, **placed(585)})
     assert (wrong_position, site.challenges - wrong_position) == (3, 1)
+
+
+class OtherDownloader:
+    """A downloader with what Scrapy promises of one, and without the private names that engine/ uses."""
+
+    def __init__(self, crawler):
+        self.active = set()
+        self._crawler = crawler
+        self._handlers = DownloadHandlers(crawler)
+        self.middleware = DownloaderMiddlewareManager.from_crawler(crawler)
+
+    def fetch(self, request):
+        self.active.add(request)
+        download = self._handlers.download_request_async
+        done = deferred_from_coro(self.middleware.download_async(download, request))
+        return done.addBoth(self._done, request)
+
+    def _done(self, result, request):
+        self.active.remove(request)
+        return result
+
+    def needs_backout(self):
+        return False
+
+    def close(self):
+        pass
+
+
+def test_a_downloader_that_is_not_derived_from_scrapys(crawl, service, walled):
+    other = {"DOWNLOADER": OtherDownloader, "SCHEDULER_PRIORITY_QUEUE": "scrapy.pqueues.ScrapyPriorityQueue"}
+    (said,) = opened(crawl, service, other)
+    assert "DOWNLOADER is tests.crawl.test_checks.OtherDownloader" in said
+    assert "no subclass of scrapy.core.downloader.Downloader" in said
+    assert "disable the add-on" in said
+    # Pages without a challenge come as ever; those with one fail, and nothing is bought.
+    site = walled("session")
+    spider = type("Spider", (RecordingSpider,), {"urls": (f"{site.url}/free/1", f"{site.url}/page/1")})
+    crawled = crawl(spider, {**service.settings, **other})
+    assert [page.url for page in crawled.pages] == [f"{site.url}/free/1"]
+    assert len(crawled.failures) == 1
+    assert service.jobs == ()
 
 
 def test_disabled_cookies(crawl, service, walled):

@@ -58,9 +58,10 @@ def test_a_redirect_wall_whose_clearance_runs_out_is_passed_again_and_again(craw
 
 def test_a_redirected_request_that_is_held_and_then_refused_comes_back_to_its_own_callback(crawl, service, walled):
     site = walled("session", status=200)
-    # It goes round until the other request has met the wall, and is held from then on.
-    site.fault("/page/2", "redirect")
-    site.fault("/elsewhere", "redirect", times=15)
+    # It goes round until the other request has met the wall, is held from then on, and meets the wall at last.
+    site.fault("/page/2", "redirect", location="/around")
+    site.fault("/around", "redirect", location="/around", times=15)
+    site.fault("/around", "redirect", location="/page/3", times=99)
     service.next_job("fail", seconds=0.3)
     limits = {"OMOCAPTCHA_MAX_JOBS": 1, "OMOCAPTCHA_MAX_ATTEMPTS": 1}
 

@@ -16,7 +16,7 @@ from scrapy.core.downloader.middleware import DownloaderMiddlewareManager
 from scrapy.crawler import Crawler
 from scrapy.downloadermiddlewares.httpcache import HttpCacheMiddleware
 from scrapy.downloadermiddlewares.redirect import RedirectMiddleware
-from scrapy.exceptions import IgnoreRequest, ScrapyDeprecationWarning
+from scrapy.exceptions import IgnoreRequest, ScrapyDeprecationWarning, _InvalidOutput
 from scrapy.http import Response
 from scrapy.utils.asyncio import call_later
 from scrapy.utils.defer import ensure_awaitable
@@ -75,15 +75,19 @@ class InnerChain:
         self._own.add(request)
         failures: list[Exception] = []
         try:
-            return await self._send(request, failures)
+            result = await self._send(request, failures)
         except Exception as error:
             if error in failures or isinstance(error, IgnoreRequest):
                 raise
-            name = self._raised_by(error)
-            kind = type(error).__name__
-        logger.warning("%s of the project raised %s on a request that OMOcaptcha sends for a page", name, kind)
+            what_failed = self._what_failed(error)
+        else:
+            if isinstance(result, Response):
+                # What it answers is none of the spider's requests.
+                result.request = None
+            return result
+        logger.warning("A request that OMOcaptcha sends for a page failed in the project: %s", what_failed)
         # Raised outside of the except block, because the error and its frames may hold a token.
-        raise MiddlewareFailed(f"{name} raised {kind}")
+        raise MiddlewareFailed(what_failed)
 
     async def _send(self, request: Request, failures: list[Exception] | None = None) -> Response | Request:
         downloader = self._crawler.engine.downloader
@@ -107,14 +111,20 @@ class InnerChain:
         return None if await self._components.forbids(request, page=page) else await self.send(request)
 
     def redirect(self, request: Request, response: Response) -> Request | None:
-        """Return the request that Scrapy would make of a redirect, or None; ``request`` stays as it is."""
+        """Return the request that Scrapy would make of a redirect, or None; ``request`` stays as it is.
+
+        :raises IgnoreRequest: when there were too many redirects.
+        """
         middleware = self._crawler.get_downloader_middleware(RedirectMiddleware)
-        if middleware is None:
-            return None
-        with suppress(IgnoreRequest):
-            redirected = middleware.process_response(request.copy(), response)
-            return redirected if isinstance(redirected, Request) else None
-        return None
+        redirected = middleware and middleware.process_response(request.copy(), response)
+        return redirected if isinstance(redirected, Request) else None
+
+    def redirect_in_place(self, request: Request, url: str) -> None:
+        """Make of ``request`` what a redirect to ``url`` would make of it, where the answer from there is at hand."""
+        redirected = self.redirect(request, Response(request.url, status=302, headers={"Location": url}))
+        if redirected is not None:
+            request._set_url(redirected.url)
+            request.meta.update(redirected.meta)
 
     def will_redirect(self, request: Request) -> bool:
         """Tell whether Scrapy would follow one more redirect of a request."""
@@ -164,15 +174,17 @@ class InnerChain:
                 self._inner.methods["process_request"].remove(cache.process_request)
         return self._inner
 
-    def _raised_by(self, error: Exception) -> str:
-        """Return the name of the middleware that raised an error, as far as its traceback shows."""
+    def _what_failed(self, error: Exception) -> str:
+        """Describe an error of a middleware, whose name is taken from the traceback."""
+        if isinstance(error, _InvalidOutput):
+            return str(error)
         name, trace = "a downloader middleware", error.__traceback__
         while trace is not None:
             owner = trace.tb_frame.f_locals.get("self")
             if any(owner is middleware for middleware in self._manager.middlewares):
                 name = global_object_name(type(owner))
             trace = trace.tb_next
-        return name
+        return f"{name} raised {type(error).__name__}"
 
     # -- the queue of a slot -------------------------------------------------------------------------------------
 

@@ -182,14 +182,20 @@ class Passage:
         if not self._is_challenge(again):
             purchase.accepted()
             return again
-        is_page = answer is not None and (answer.status < HTTPStatus.MULTIPLE_CHOICES or is_own_address)
-        if answer is not None and is_page and self._is_new(answer):
-            # There is no page but this answer. Nobody knows what it is worth, so it wins no clearance.
-            self._opened, self.is_submission_answer = False, True
-            purchase.accepted(opened=False)
-            return self._chain.redirect(self._request, answer) or answer
-        purchase.rejected()
-        return None
+        if answer is None or not (answer.status < HTTPStatus.MULTIPLE_CHOICES or is_own_address):
+            purchase.rejected()
+            return None
+        if answer.status in (HTTPStatus.OK, page.response.status) and not self._is_new(answer):
+            purchase.rejected()
+            return None
+        # There is no page but this answer. Nobody knows what it is worth, so it wins no clearance.
+        self._opened, self.is_submission_answer = False, True
+        purchase.accepted(opened=False)
+        redirected = self._chain.redirect(self._request, answer)
+        if redirected is None and self._request.method == "GET" and not self._is_address_of(answer, self._request):
+            # It came from behind a redirect.
+            self._chain.redirect_in_place(self._request, answer.url)
+        return redirected or answer
 
     async def _submit(self, submission: Submission, *, follow: bool) -> Response | None:
         """Return the answer to a submission, or None where the page itself has to be asked for again to know it.
@@ -231,7 +237,10 @@ class Passage:
     def _is_what_was_asked(self, answer: Response) -> bool:
         """Tell whether an answer is below 300, and of the address that was asked for."""
         is_page = answer.status < HTTPStatus.MULTIPLE_CHOICES and self._request.method == "GET"
-        return is_page and urldefrag(answer.url).url == urldefrag(self._request.url).url
+        return is_page and self._is_address_of(answer, self._request)
+
+    def _is_address_of(self, answer: Response, request: Request) -> bool:
+        return urldefrag(answer.url).url == urldefrag(request.url).url
 
     def _is_stale(self) -> bool:
         """Tell whether the form at hand may depend on cookies or fields that other answers have replaced since."""
@@ -242,9 +251,7 @@ class Passage:
 
     def _is_new(self, answer: Response) -> bool:
         """Tell whether an answer differs from the last one: a wall that ignores tokens repeats the same page."""
-        # Several pages may be redirected to the same one, with the same empty body.
-        content = self._request.url.encode() if "Location" in answer.headers else answer.body
-        last, self._session.last_answer_checksum = self._session.last_answer_checksum, crc32(content)
+        last, self._session.last_answer_checksum = self._session.last_answer_checksum, crc32(answer.body)
         return last != self._session.last_answer_checksum
 
     # -- asking again --------------------------------------------------------------------------------------------

@@ -48,7 +48,7 @@ class Redirects:
         :raises Exception: what Scrapy raises when a target that is known to be a wall is fetched.
         """
         location = response.headers.get("Location")
-        if location is None or not 300 <= response.status < 400:
+        if location is None or not self._chain.will_redirect(request):
             return response
         url = urljoin(request.url, location.decode("latin-1"))
         target = public_address(url)
@@ -59,8 +59,7 @@ class Redirects:
             answer = await self._fetch(request, response, target)
             if answer is not None:
                 return answer
-        if self._chain.will_redirect(request):
-            self._states.redirected(request, url)
+        self._states.redirected(request, url)
         return response
 
     async def _fetch(self, request: Request, response: Response, target: str) -> Response | Request | None:

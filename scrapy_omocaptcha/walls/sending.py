@@ -48,7 +48,8 @@ async def send_submission(
 
 
 async def _send(chain: InnerChain, submission: Submission, asked: Request | None, *, follow: bool) -> Response | None:
-    request: Request = submission.replace(meta={**submission.meta, "dont_redirect": True}, callback=NO_CALLBACK)
+    sent_meta = {**submission.meta, "dont_redirect": True}
+    request: Request = submission.replace(meta=sent_meta, callback=NO_CALLBACK)
     for _ in range(_MAX_REDIRECTS):
         result = await chain.send(request)
         if isinstance(result, Request):
@@ -66,6 +67,11 @@ async def _send(chain: InnerChain, submission: Submission, asked: Request | None
         if answer.status not in _REPEATED or not same_site(submission.url, target):
             break
         request = request.replace(url=target)
+    if asked is not None:
+        # What middlewares have written into the request is about the answer.
+        written = {key: value for key, value in request.meta.items() if sent_meta.get(key) is not value}
+        asked.meta.update(written)
+        asked.cb_kwargs.update(request.cb_kwargs)
     return answer.replace(url=without_token(answer.url, submission.secret))
 
 

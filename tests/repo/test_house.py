@@ -172,10 +172,12 @@ def test_private_names_of_scrapy_and_of_other_modules_are_used_in_engine_only():
 
 
 def test_the_private_names_of_scrapy_that_engine_uses_are_few_and_known():
-    # Each has a contract test in tests/crawl/test_engine.py.
+    # Each has a contract test in tests/crawl/engine/test_contract.py.
     engine = {module: tree for module, tree in trees().items() if within(module, ["engine"])}
     used = set().union(*(set(taken_from_others(tree)) - set(defined_in(tree)) for tree in engine.values()))
-    assert used == {"_get_slot", "_set_url", "_slot", "_starting"}
+    assert used == {
+        *("_InvalidOutput", "_enqueue_request", "_get_slot", "_handle_mw_method", "_set_url", "_slot", "_starting")
+    }
 
 
 def test_the_names_of_settings_are_spelled_in_settings_only():

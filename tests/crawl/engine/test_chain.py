@@ -199,9 +199,28 @@ def test_an_error_of_a_middleware_of_the_project_names_it_in_the_log_and_not_the
     (error,) = crawled.pages
     assert error.__cause__ is error.__context__ is None, "its frames may hold a token"
     (line,) = crawled.said(logging.WARNING)
-    assert "test_chain.Inner of the project raised ZeroDivisionError" in line
+    assert line.endswith("failed in the project: tests.crawl.engine.test_chain.Inner raised ZeroDivisionError")
     assert not [record for record in crawled.log if "secret-token" in record.getMessage()]
     assert site.requests == ()
+
+
+@pytest.mark.parametrize("result", [7, []])
+def test_a_middleware_of_the_project_that_returns_neither_response_nor_request_is_named(
+    crawl, service, walled, calls, result
+):
+    site = walled()
+
+    class Probing(RecordingSpider):
+        async def start(self):
+            with pytest.raises(MiddlewareFailed, match=r"Recorder\.process_response must return Response or Request"):
+                await chain(self).send(scrapy.Request(f"{site.url}/free/1", meta={"Inner returns": result}))
+            return
+            yield
+
+    crawled = crawl(Probing, {**service.settings, **MIDDLEWARES})
+    (line,) = crawled.said(logging.WARNING)
+    assert "Recorder.process_response must return Response or Request" in line
+    assert crawled.bugs == []
 
 
 @pytest.mark.parametrize(
@@ -269,10 +288,9 @@ def redirect_to(location, status=302):
         ({}, redirect_to("/gate"), {}, "http://127.0.0.1/gate"),
         ({}, Response("http://127.0.0.1/"), {}, None),
         ({"meta": {"dont_redirect": True}}, redirect_to("/gate"), {}, None),
-        ({"meta": {"redirect_times": 20, "redirect_ttl": 0}}, redirect_to("/gate"), {}, None),
         ({}, redirect_to("/gate"), {"REDIRECT_ENABLED": False}, None),
     ],
-    ids=["redirect", "no redirect", "dont_redirect", "too many", "disabled"],
+    ids=["redirect", "no redirect", "dont_redirect", "disabled"],
 )
 def test_the_request_that_scrapy_would_make_of_a_redirect(during, values, response, settings, expected):
     async def probe(spider):
@@ -283,3 +301,12 @@ def test_the_request_that_scrapy_would_make_of_a_redirect(during, values, respon
         return redirected and redirected.url
 
     assert during(probe, settings) == expected
+
+
+def test_too_many_redirects_are_an_error_as_ever(during):
+    async def probe(spider):
+        request = scrapy.Request("http://127.0.0.1/", meta={"redirect_ttl": 0})
+        with pytest.raises(IgnoreRequest):
+            chain(spider).redirect(request, redirect_to("/gate"))
+
+    during(probe)

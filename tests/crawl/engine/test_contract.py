@@ -12,6 +12,7 @@ from scrapy.downloadermiddlewares.cookies import CookiesMiddleware
 from scrapy.downloadermiddlewares.httpcache import HttpCacheMiddleware
 from scrapy.downloadermiddlewares.redirect import RedirectMiddleware
 from scrapy.downloadermiddlewares.retry import RetryMiddleware
+from scrapy.exceptions import _InvalidOutput
 from scrapy.utils.defer import maybe_deferred_to_future
 
 from tests.helpers.crawling import RecordingSpider
@@ -410,6 +411,21 @@ def test_handle_mw_method_calls_a_method_with_the_spider_where_it_wants_one(duri
         return manager._handle_mw_method(old, request=request, exception=ValueError()).headers["Spider"]
 
     assert during(probe, {"DOWNLOADER_MIDDLEWARES": {Old: 100}}) == b"recording"
+
+
+def test_invalid_output_names_the_middleware_and_not_what_it_returned(during):
+    class Wrong:
+        def process_request(self, request):
+            return "secret-token"
+
+    async def probe(spider):
+        with pytest.raises(_InvalidOutput) as raised:
+            await spider.crawler.engine.download_async(scrapy.Request("http://127.0.0.1/"))
+        return str(raised.value)
+
+    text = during(probe, {"DOWNLOADER_MIDDLEWARES": {Wrong: 100}})
+    assert "Wrong.process_request must return" in text
+    assert "secret-token" not in text
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pickle
 import pytest
 from scrapy import FormRequest, Request, Spider
 from scrapy.downloadermiddlewares.redirect import RedirectMiddleware
+from scrapy.downloadermiddlewares.retry import get_retry_request
 from scrapy.http import JsonRequest, Response
 from scrapy.utils.request import request_from_dict
 from scrapy.utils.test import get_crawler
@@ -176,6 +177,20 @@ def test_jobs_that_were_bought_stay_counted_over_giving_back_and_redirects(spide
     assert states.of(out_of_the_scheduler(states, states.before_redirects(request))).jobs == 2
 
 
+def test_jobs_stay_counted_over_a_retry_of_scrapy(spider, states):
+    request = out_of_the_scheduler(states, spiders_request(spider))
+    states.of(request).jobs += 1
+    retry = get_retry_request(request, spider=spider, reason="test")
+    before = essence(retry)
+    states.carry_over(request, retry)
+    assert states.of(out_of_the_scheduler(states, retry)).jobs == 1
+    assert essence(retry) == before
+
+
+def test_a_response_carries_nothing_over(spider, states):
+    states.carry_over(spiders_request(spider), Response(PAGE))
+
+
 # -- redirects -------------------------------------------------------------------------------------------------------
 
 
@@ -244,6 +259,28 @@ def test_a_request_is_sent_again_only_once_for_the_sake_of_its_redirects_target(
     second = redirected(spider, states, again, "/gate")
     assert states.before_redirects(second, looked_behind=True) is None
     assert states.before_redirects(second).url == PAGE, "a challenge at the target still leads back"
+
+
+@pytest.mark.parametrize("dont_filter", [False, True])
+def test_a_redirect_to_what_has_proven_a_wall_is_no_duplicate_the_second_time_and_does_not_lead_back_again(
+    spider, states, dont_filter
+):
+    request = out_of_the_scheduler(states, spiders_request(spider, dont_filter=dont_filter))
+    original = states.before_redirects(redirected(spider, states, request, "/gate"))
+    # The wall has been opened, and the site redirects again, now to a page.
+    again = redirect(spider, states, out_of_the_scheduler(states, original), "/gate")
+    assert again.dont_filter, "to the duplicate filter it is the one that was followed before"
+    out_of_the_scheduler(states, again)
+    assert again.dont_filter == dont_filter
+    assert states.before_redirects(again) is None
+
+
+def test_a_redirect_that_scrapy_has_not_followed_leaves_nothing_behind(spider, states):
+    request = out_of_the_scheduler(states, spiders_request(spider))
+    before = essence(request)
+    states.redirected(request, GATE)
+    states.not_redirected(request)
+    assert essence(request) == before
 
 
 # -- meta that is passed on ------------------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 import scrapy
 from aiohttp import web
@@ -28,6 +30,34 @@ def test_a_wall_whose_redirects_all_lead_to_one_address_loses_no_request(crawl, 
             assert sorted(one.url for one in crawled.pages) == sorted(urls)
             assert crawled.failures == []
     assert len(service.jobs) == 3
+
+
+@pytest.mark.parametrize(
+    ("gate", "visits"),
+    [("/captcha", {"/captcha": 2, "/page/0": 2, "/page/1": 2}), ("/gate", {"/gate": 3, "/page/0": 3, "/page/1": 2})],
+)
+def test_a_redirect_is_looked_behind_where_its_address_looks_like_a_wall_or_is_known_to_be_one(
+    crawl, service, gate, visits
+):
+    def answer(request, form):
+        if request.path == "/verify":
+            return won("/")
+        if request.path == gate:
+            return challenge()
+        return page() if cleared(request) else web.Response(status=302, headers={"Location": gate})
+
+    class Jars(RecordingSpider):
+        def requests(self):
+            for number in range(2):
+                yield scrapy.Request(f"{site.origin}/page/{number}", self.page, meta={"cookiejar": number})
+
+    with Site(answer) as site:
+        crawled = crawl(Jars, {**service.settings, "CONCURRENT_REQUESTS": 1, "OMOCAPTCHA_MAX_WAITING": 0})
+        seen = Counter(path for _, path, *_ in site.requests)
+    assert sorted(one.url for one in crawled.pages) == [f"{site.origin}/page/{number}" for number in range(2)]
+    # Asked for, looked behind, and asked for again once the wall was open. The first redirect to an address that tells
+    # nothing is followed, so that its page is asked for once more.
+    assert {path: seen[path] for path in visits} == visits
 
 
 def test_httpcache_never_gives_a_page_for_another_that_was_redirected_to_the_same_wall(crawl, service, tmp_path):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import ExitStack
 
 import pytest
@@ -13,7 +12,6 @@ from scrapy.utils.asyncio import sleep
 from scrapy.utils.defer import maybe_deferred_to_future
 
 from scrapy_omocaptcha.errors import CrawlClosing
-from scrapy_omocaptcha.testing import WalledSite
 from tests.helpers.crawling import RecordingSpider
 from tests.helpers.probing import begin, downloader, lifetime, slots, until
 
@@ -234,46 +232,7 @@ def test_a_request_that_waits_to_be_let_go_gives_up_when_the_crawl_closes(during
     assert during(probe, {"CONCURRENT_REQUESTS": 1}) == ([], {})
 
 
-# -- at the site -----------------------------------------------------------------------------------------------------
-
-
-class BusySite(WalledSite):
-    """A walled site that takes a moment for each page, and counts the requests that are at all such sites at once."""
-
-    now = most = 0
-
-    async def _handle(self, request):
-        BusySite.now += 1
-        BusySite.most = max(BusySite.most, BusySite.now)
-        try:
-            await asyncio.sleep(0.01)
-            return await super()._handle(request)
-        finally:
-            BusySite.now -= 1
-
-
-@pytest.mark.parametrize("wall", ["session", "redirect", "per_page"])
-@pytest.mark.parametrize(
-    "settings",
-    [
-        {"CONCURRENT_REQUESTS": 1},
-        {"CONCURRENT_REQUESTS": 3},
-        {"CONCURRENT_REQUESTS": 4, "OMOCAPTCHA_MAX_WAITING": 2},
-    ],
-    ids=["one", "three", "few waiting"],
-)
-def test_the_sites_never_get_more_requests_at_once_than_the_settings_allow(crawl, service, wall, settings):
-    # Not CONCURRENT_REQUESTS_PER_DOMAIN: on asyncio, Scrapy itself sends up to 14 in the place of 2.
-    BusySite.most = 0
-    with (
-        BusySite(service, wall, catalogue_pages=20, hosts=["127.0.0.2"]) as one,
-        BusySite(service, wall, catalogue_pages=20, hosts=["127.0.0.3"]) as two,
-    ):
-        urls = tuple(f"{site.url}/page/{number}" for number in range(1, 21) for site in (one, two))
-        spider = type("Spider", (RecordingSpider,), {"urls": urls})
-        crawled = crawl(spider, {**service.settings, **settings})
-        assert sorted(page.url for page in crawled.pages) == sorted(urls)
-        assert BusySite.most <= settings["CONCURRENT_REQUESTS"]
+# -- whole crawls ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("wall", ["session", "redirect", "per_page", "never"])

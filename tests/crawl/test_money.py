@@ -23,6 +23,7 @@ from scrapy_omocaptcha import solve
 from scrapy_omocaptcha.buying.journal import read_journal
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.errors import NotBought
+from scrapy_omocaptcha.signals import challenge_detected
 from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
 from tests.helpers import sites
 from tests.helpers.commands import ROOT, TIMEOUT
@@ -198,6 +199,27 @@ def test_what_has_been_paid_for_opens_the_wall_for_all_though_a_limit_is_reached
     site = walled("session", catalogue_pages=16)
     crawled = crawl(crawling(site, 16), {**service.settings, "OMOCAPTCHA_MAX_JOBS": 1})
     assert (len(crawled.pages), crawled.failures, len(service.jobs)) == (16, [], 1)
+
+
+@pytest.mark.parametrize("fault", ["server_error", "reset"])
+def test_the_jobs_of_a_request_count_over_scrapys_retries_of_it(crawl, service, walled, fault):
+    site = walled("per_page")
+
+    class Unlucky(crawling(site, 1)):
+        @classmethod
+        def from_crawler(cls, crawler, *args, **kwargs):
+            spider = super().from_crawler(crawler, *args, **kwargs)
+            crawler.signals.connect(spider.detected, challenge_detected)
+            return spider
+
+        def detected(self):
+            # The page breaks down each time that it is asked for with a token.
+            site.fault("/page/1", fault)
+
+    settings = {**service.settings, "RETRY_TIMES": 5, "OMOCAPTCHA_MAX_ATTEMPTS": 2}
+    crawled = crawl(Unlucky, settings)
+    assert len(service.jobs) <= 2
+    assert len(crawled.pages) + len(crawled.failures) == 1
 
 
 # -- the account -----------------------------------------------------------------------------------------------------

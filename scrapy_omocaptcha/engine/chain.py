@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import logging
 import warnings
+from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
+from functools import wraps
 from typing import Any
 from weakref import WeakSet
 
@@ -29,6 +32,9 @@ from scrapy_omocaptcha.forms.submission import Submission, without_token
 
 logger = logging.getLogger(__name__)
 
+_BLAME = "_omocaptcha_raised_by"
+"""The attribute of an error that names the middleware that raised it."""
+
 
 class InnerChain:
     """The downloader middlewares of a crawl that are closer to the site than ``middleware``, and the downloader.
@@ -46,6 +52,8 @@ class InnerChain:
         self._urgent: WeakSet[Request] = WeakSet()
         """Requests that go to the head of their slot's queue."""
         self._own: WeakSet[Request] = WeakSet()
+        self._returned: WeakKeyDictionary[Request, str] = WeakKeyDictionary()
+        """What a middleware did, by the request that it returned."""
         crawler.signals.connect(self._about_to_send, signals.request_reached_downloader)
         crawler.signals.connect(self._downloaded, signals.response_downloaded)
 
@@ -73,38 +81,31 @@ class InnerChain:
         :raises Exception: whatever Scrapy's downloader raises.
         """
         self._own.add(request)
-        failures: list[Exception] = []
         try:
-            result = await self._send(request, failures)
+            result = await self._send(request)
         except Exception as error:
-            if error in failures or isinstance(error, IgnoreRequest):
+            blame = str(error) if isinstance(error, _InvalidOutput) else getattr(error, _BLAME, None)
+            if blame is None or isinstance(error, IgnoreRequest):
                 raise
-            what_failed = self._what_failed(error)
         else:
             if isinstance(result, Response):
                 # What it answers is none of the spider's requests.
                 result.request = None
             return result
-        logger.warning("A request that OMOcaptcha sends for a page failed in the project: %s", what_failed)
+        logger.warning("A request that OMOcaptcha sends for a page failed in the project: %s", blame)
         # Raised outside of the except block, because the error and its frames may hold a token.
-        raise MiddlewareFailed(what_failed)
+        raise MiddlewareFailed(blame)
 
-    async def _send(self, request: Request, failures: list[Exception] | None = None) -> Response | Request:
-        downloader = self._crawler.engine.downloader
-
-        async def download(request: Request) -> Response:
-            try:
-                return await downloader._enqueue_request(request)
-            except Exception as error:
-                if failures is not None:
-                    failures.append(error)
-                raise
-
+    async def _send(self, request: Request) -> Response | Request:
         self._urgent.add(request)
         try:
-            return await self._manager.download_async(download, request)
+            return await self._manager.download_async(self._crawler.engine.downloader._enqueue_request, request)
         finally:
             self._urgent.discard(request)
+
+    def blame(self, request: Request) -> str:
+        """Say which middleware returned a request in the place of a response."""
+        return self._returned[request]
 
     async def follow(self, request: Request, *, page: Request) -> Response | Request | None:
         """Send a request that a redirect of ``page`` leads to; return None where Scrapy's components forbid it."""
@@ -121,9 +122,11 @@ class InnerChain:
 
     def redirect_in_place(self, request: Request, url: str) -> None:
         """Make of ``request`` what a redirect to ``url`` would make of it, where the answer from there is at hand."""
-        redirected = self.redirect(request, Response(request.url, status=302, headers={"Location": url}))
+        # A status that keeps the method.
+        redirected = self.redirect(request, Response(request.url, status=307, headers={"Location": url}))
         if redirected is not None:
             request._set_url(redirected.url)
+            request.headers, request.priority = redirected.headers, redirected.priority
             request.meta.update(redirected.meta)
 
     def will_redirect(self, request: Request) -> bool:
@@ -172,19 +175,25 @@ class InnerChain:
             if cache is not None:
                 # It would answer with the challenge that it has stored for the same request.
                 self._inner.methods["process_request"].remove(cache.process_request)
+            for name, methods in self._inner.methods.items():
+                self._inner.methods[name] = deque(map(self._named, filter(None, methods)))
         return self._inner
 
-    def _what_failed(self, error: Exception) -> str:
-        """Describe an error of a middleware, whose name is taken from the traceback."""
-        if isinstance(error, _InvalidOutput):
-            return str(error)
-        name, trace = "a downloader middleware", error.__traceback__
-        while trace is not None:
-            owner = trace.tb_frame.f_locals.get("self")
-            if any(owner is middleware for middleware in self._manager.middlewares):
-                name = global_object_name(type(owner))
-            trace = trace.tb_next
-        return f"{name} raised {type(error).__name__}"
+    def _named(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        """Wrap a method of a middleware so that its name is known if it raises, or returns a request."""
+
+        @wraps(method)
+        async def call(**arguments: Any) -> Any:
+            try:
+                result = await ensure_awaitable(self._manager._handle_mw_method(method, **arguments))
+            except Exception as error:
+                setattr(error, _BLAME, f"{global_object_name(method)} raised {type(error).__name__}")
+                raise
+            if isinstance(result, Request):
+                self._returned[result] = f"{global_object_name(method)} returned another request"
+            return result
+
+        return call
 
     # -- the queue of a slot -------------------------------------------------------------------------------------
 

@@ -120,10 +120,10 @@ class Slots:
     @contextmanager
     def hold(self, request: Request) -> Iterator[Hold]:
         """Hold ``request`` until the block is left."""
-        # The engine calls it before it takes a request from the scheduler, and after each request that is done.
-        self._crawler.engine.downloader.needs_backout = self._needs_backout  # type: ignore[method-assign]
         since = time.monotonic()
         hold = Hold(self, request)
+        # The engine calls it before it takes a request from the scheduler, and after each request that is done.
+        self._crawler.engine.downloader.needs_backout = self._needs_backout  # type: ignore[method-assign]
         self.holds.add(hold)
         self._stats.inc("held")
         self._stats.max("held/max", len(self.holds))

@@ -53,7 +53,7 @@ async def _send(chain: InnerChain, submission: Submission, asked: Request | None
     for _ in range(_MAX_REDIRECTS):
         result = await chain.send(request)
         if isinstance(result, Request):
-            raise MiddlewareFailed("a downloader middleware of the project returned another request for it")
+            raise MiddlewareFailed(chain.blame(result))
         answer = result
         location = answer.headers.get("Location")
         if location is None or not 300 <= answer.status < 400:

@@ -219,10 +219,12 @@ class Sessions:
 
     def restore_clearance(self, request: Request, stamp: Stamp) -> None:
         """Restore the cookies that the answer to a request sent before the last clearance may have overwritten."""
-        session, jar = self.known(request), self._components.jar(request)
-        if session is not None and jar is not None and stamp.generation < session.generation:
-            for cookie in session.cookies:
-                jar.set_cookie(cookie)
+        session = self.known(request)
+        if session is not None and stamp.generation < session.generation:
+            jar = self._components.jar(request)
+            if jar is not None:
+                for cookie in session.cookies:
+                    jar.set_cookie(cookie)
 
     def under_way(self, request: Request) -> list[Request]:
         """Return the requests of the same session at the downloader; answers to them may change its cookies."""

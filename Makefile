@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-fleet test lint types check coverage docs package fuzz chaos kills fleet nightly \
-	minimum-versions newest-versions foreign-clients bench hooks clean
+	minimum-versions newest-versions foreign-clients scrapy-suite other-suites bench hooks clean
 
 help:   ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*   ## /\1 /p' Makefile | while read -r name text; do printf '%-18s%s\n' "$$name" "$$text"; done
@@ -84,6 +84,12 @@ newest-versions:   ## pass the tests with the newest versions of everything, ins
 foreign-clients: .venv-foreign/foreign-clients   ## clients that other people wrote solve jobs at our offline service
 	.venv-foreign/bin/python -m pytest tests/service/test_foreign_clients.py $(ARGS)
 
+scrapy-suite: .venv-suites/others   ## Scrapy's own tests, with the add-on and behind walls; ARGS="test_crawl --ways session"
+	.venv-suites/bin/python -m tests.suites scrapy $(ARGS)
+
+other-suites: .venv-suites/others   ## the same with the tests of scrapy-poet
+	.venv-suites/bin/python -m tests.suites scrapy-poet $(ARGS)
+
 bench: .venv-bench/others   ## the same work side by side with what others use, half an hour; ARGS="walls" for a part of it
 	.venv-bench/bin/python -m benchmarks $(ARGS) --json docs/benchmarks.json
 
@@ -107,4 +113,8 @@ $(VENV)/test $(VENV)/dev $(VENV)/docs .venv-foreign/foreign-clients: setup.cfg p
 	.venv-bench/bin/python -m pip download --quiet --disable-pip-version-check --no-deps --no-binary :all: \
 	  --dest .venv-bench/formasaurus formasaurus==0.10.0 && \
 	  tar -xzf .venv-bench/formasaurus/*.tar.gz -C .venv-bench/formasaurus --strip-components 1 || true
+	@touch $@
+
+.venv-suites/others: setup.cfg pyproject.toml tests/suites/requirements.txt
+	$(MAKE) .venv-suites/test VENV=.venv-suites EXTRA="--requirement tests/suites/requirements.txt"
 	@touch $@

@@ -29,6 +29,11 @@ class WalledSpider(scrapy.Spider):
 COMMANDS = {
     "shell": ["shell", "-c", "response.css('title::text').get()", "URL"],
     "shell, fetch": ["shell", "-c", "fetch('URL') or response.css('title::text').get()"],
+    "shell, fetch again": [
+        "shell",
+        "-c",
+        "fetch('URL') or fetch(response.request.replace(dont_filter=True)) or response.css('title::text').get()",
+    ],
     "fetch": ["fetch", "URL"],
     "parse": ["parse", "--spider", "walled", "URL"],
     "check": ["check", "walled"],

@@ -39,18 +39,15 @@ def find_challenge(response: Response) -> Challenge | None:
     selector = parse_page(response)
     if selector is None:
         return None
-    markup = response.text
-    widgets, inline = find_widgets(selector, markup)
+    widgets, inline = find_widgets(selector, response.text)
     if not widgets:
         return None
     root = selector.root
     forms = _Forms(response, root, [widget.element for widget in widgets])
     callbacks = Callbacks(inline)
     first, *further = [_challenge(response.url, widget, callbacks, forms) for widget in widgets]
-    judgement = judge(
-        status=response.status, url=response.url, root=root, markup=markup, form=find_form(widgets[0].element)
-    )
-    return replace(first, blocking=judgement.blocking, evidence=judgement.evidence, others=tuple(further))
+    blocking, evidence = judge(response, root, find_form(widgets[0].element))
+    return replace(first, blocking=blocking, evidence=evidence, others=tuple(further))
 
 
 class _Forms:

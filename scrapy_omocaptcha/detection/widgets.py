@@ -18,7 +18,7 @@ from parsel import Selector
 from scrapy_omocaptcha.detection.elements import Candidates
 from scrapy_omocaptcha.detection.frames import SITEKEY, find_container, read_frame
 from scrapy_omocaptcha.detection.inline_scripts import InlineScripts
-from scrapy_omocaptcha.detection.javascript import Code, Span
+from scrapy_omocaptcha.detection.javascript import Code
 
 MAX_WIDGETS = 20
 """Maximum number of widgets of a page. No honest page has more."""
@@ -44,7 +44,7 @@ class Widget:
     """Name of the function in ``data-callback``."""
     rendered: bool = False
     """Whether an inline script renders it."""
-    handler: tuple[Code, Span] | None = None
+    handler: tuple[Code, slice] | None = None
     """The callback that an inline script passes to ``grecaptcha.render``."""
 
     def merge(self, sitekey: str | None, *, invisible: bool, enterprise: bool) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import scrapy
 from aiohttp import web
-from hypothesis import HealthCheck, given
+from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from scrapy.utils.asyncio import sleep
@@ -113,7 +113,12 @@ def test_concurrent_challenges_among_faults_overrun_no_limit(crawl, journal, lim
     at_once=st.sampled_from([5, 200]),
 )
 @hypothesis_settings(
-    derandomize=True, deadline=None, max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    derandomize=True,
+    deadline=None,
+    max_examples=8,
+    # Each takes seconds, which is too long to look for a simpler one that fails.
+    phases=[Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 def test_two_hundred_concurrent_challenges_among_faults_overrun_no_limit(crawl, tmp_path_factory, **limits):
     crawl_among_faults(crawl, tmp_path_factory.mktemp("money") / "jobs.jsonl", 200, **limits)

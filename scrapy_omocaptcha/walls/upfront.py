@@ -23,7 +23,7 @@ from scrapy_omocaptcha.engine.lifetime import Lifetime
 from scrapy_omocaptcha.engine.slots import Slots
 from scrapy_omocaptcha.engine.stats import Stats
 from scrapy_omocaptcha.errors import ChallengeNotSolved, HandoverBroke
-from scrapy_omocaptcha.forms.placement import check_put, put_token
+from scrapy_omocaptcha.forms.placement import parse_put, put_token
 from scrapy_omocaptcha.forms.submission import Submission
 from scrapy_omocaptcha.reporting.dry_run import DryRun
 from scrapy_omocaptcha.reporting.events import Events
@@ -187,7 +187,7 @@ def _challenge(request: Request, wish: dict[str, Any]) -> Challenge:
             raise ValueError(f"{where} has {key}={wish.get(key)!r}; it must be a text")
     if not isinstance(wish.get("invisible", False), bool):
         raise ValueError(f"{where} has invisible={wish['invisible']!r}; it must be True or False")
-    check_put(wish["put"])
+    parse_put(wish["put"])
     return Challenge(
         url=wish["page"],
         sitekey=wish["sitekey"],

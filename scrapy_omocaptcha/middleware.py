@@ -65,7 +65,7 @@ class OmoCaptchaMiddleware:
             lifetime=self._lifetime,
             clock=clock,
         )
-        self._policy = Policy(crawler, settings, components, self._buyer.check)
+        self._policy = Policy(crawler, settings, components, self._buyer.limits.check)
         events = Events(crawler, stats)
         new_attempts = partial(Attempts, buyer=self._buyer, slots=self._slots, settings=settings, clock=clock)
         self._walls = WallHandler(

@@ -17,11 +17,11 @@ from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
 from tests.helpers.commands import ROOT, STRICT
 
 PAGES = 20
-PATIENCE = 60
+TIMEOUT = 60
 
 
 class Crawl:
-    """A crawl with a JOBDIR, in a process of its own, that can be ended and resumed."""
+    """Crawl with a JOBDIR in a process of its own, which can be stopped and resumed."""
 
     def __init__(self, tmp_path, urls, settings, run="CrawlerProcess"):
         self._out = tmp_path / "out"
@@ -37,9 +37,9 @@ class Crawl:
         return self.end(self.start())
 
     def end(self, process):
-        """Wait for a process to end of itself, and return its log."""
+        """Wait until a process ends, and return its log."""
         try:
-            _, log = process.communicate(timeout=PATIENCE)
+            _, log = process.communicate(timeout=TIMEOUT)
         except subprocess.TimeoutExpired:
             process.kill()
             _, log = process.communicate()
@@ -53,7 +53,7 @@ class Crawl:
 
 
 class Until:
-    """Waits for a number of events that the service or a site tells of."""
+    """Wait for a number of events that the service or a site reports."""
 
     def __init__(self, word, number):
         self._word = word
@@ -67,7 +67,7 @@ class Until:
             self._reached.set()
 
     def wait(self):
-        assert self._reached.wait(PATIENCE)
+        assert self._reached.wait(TIMEOUT)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_a_crawl_that_a_signal_ends_while_it_waits_loses_nothing_and_resumes(tmp
         since = time.monotonic()
         log = crawl.end(process)
         # Generous: this is to tell "at once" from "after OMOCAPTCHA_JOB_TIMEOUT".
-        assert time.monotonic() - since < PATIENCE / 2
+        assert time.monotonic() - since < TIMEOUT / 2
         assert crawl.came_back == Counter(), log
         assert "Traceback" not in log, log
 

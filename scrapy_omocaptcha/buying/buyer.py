@@ -82,8 +82,7 @@ class Buyer:
         except ApiError as error:
             logger.warning("The balance is not known yet, and nothing is bought before it is: %s", error)
         except (NotBought, CrawlClosing):
-            # The account has logged the former; the latter is no problem.
-            return
+            pass  # The account has logged the former; the latter is no problem.
 
     async def close(self) -> None:
         """Close ledger, limits and API client, in this order; each is closed even if another one raises."""

@@ -184,8 +184,7 @@ class FleetLimits(Limits):
     def set_balance(self, balance: float, charged: float | None) -> None:
         super().set_balance(balance, self.spent)
         if charged is not None:
-            spendable = charged + balance - self._settings.min_balance
-            self._link.notify("set_balance", {"spendable": _units(spendable)})
+            self._link.notify("set_balance", {"spendable": _units(charged + balance - self._settings.min_balance)})
 
     async def close(self) -> None:
         """Send Redis what it has not received yet, and log what it will not receive."""

@@ -78,7 +78,7 @@ async def until(condition):
 
 
 def test_the_engines_slot_is_closing_as_soon_as_the_spider_is_to_be_closed(during, walled):
-    site = walled(free_delay=0.2)
+    site = walled(free_delay=0.5)
 
     async def probe(spider):
         engine = spider.crawler.engine
@@ -117,7 +117,7 @@ def test_the_engine_is_starting_before_it_says_that_it_has_started_and_no_longer
 def test_nextcall_has_the_engine_ask_its_scheduler_at_once(during, walled):
     site = walled()
     # In two halves: it takes far less than the engine's heartbeat of 5 s, and far more than the other page.
-    site.fault("/free/1", "slow", seconds=1.0)
+    site.fault("/free/1", "slow", seconds=2.0)
 
     async def probe(spider):
         engine = spider.crawler.engine
@@ -218,12 +218,12 @@ def test_requests_that_wait_for_the_delay_stand_in_the_slots_queue_first_come_fi
         for page in pages:
             await maybe_deferred_to_future(page)
 
-    during(probe, {"DOWNLOAD_DELAY": 0.2})
+    during(probe, {"DOWNLOAD_DELAY": 0.5})
     assert [visit.path for visit in site.requests] == ["/free/1", "/free/4", "/free/2", "/free/3"]
 
 
 def test_a_slot_tells_which_of_its_requests_wait_to_be_sent(during, walled):
-    site = walled(free_delay=0.2)
+    site = walled(free_delay=0.5)
     left = []
 
     async def probe(spider):
@@ -555,7 +555,7 @@ def test_a_request_of_our_own_is_sent_before_all_that_wait_for_the_delay_of_its_
             await maybe_deferred_to_future(page)
         return answer.url, left
 
-    assert during(probe, {"DOWNLOAD_DELAY": 0.3}) == (f"{site.url}/free/99", 3)
+    assert during(probe, {"DOWNLOAD_DELAY": 0.5}) == (f"{site.url}/free/99", 3)
     visits = site.requests
     # Next, and no sooner than the delay lets it: it varies by half.
     assert [visit.path for visit in visits] == ["/free/1", "/free/99", "/free/2", "/free/3", "/free/4"]
@@ -573,7 +573,7 @@ def test_a_token_is_handed_in_before_the_requests_of_its_wall_that_wait_for_the_
 
 
 def test_sending_takes_no_place_from_the_crawl(during, walled):
-    site = walled(free_delay=0.05)
+    site = walled(free_delay=0.5)
 
     async def probe(spider):
         own = scrapy.Request(f"{site.url}/free/1", meta=request_state.own_meta(scrapy.Request(site.url)))

@@ -1,4 +1,4 @@
-"""Crawls that signals end while requests wait for a token: nothing is lost, nothing is crawled twice."""
+"""Crawls that signals end while requests wait for a token: nothing is lost or crawled twice, all is counted."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from collections import Counter
 
 import pytest
 
+from scrapy_omocaptcha.buying.journal import read_journal
 from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
 from tests.helpers.commands import ROOT, STRICT
 
 PAGES = 20
+PRICE = 0.00055
 TIMEOUT = 60
 
 
@@ -121,3 +123,38 @@ def test_hundreds_that_wait_for_their_turn_end_one_after_the_other_and_not_one_w
         solve_seconds[0] = 0.0
         log = crawl.resume()
     assert crawl.came_back == Counter(f"page {url}" for url in urls), log
+
+
+def test_the_journal_of_a_killed_crawl_accounts_for_every_job_of_the_service(tmp_path):
+    journal = tmp_path / "jobs.jsonl"
+    solved = threading.Semaphore(0)
+
+    def on_event(line):
+        if "getJobResult" in line and "success" in line:
+            solved.release()
+
+    with (
+        OmoCaptchaService(solve_seconds=[0.1, 0.4, 30.0], on_event=on_event) as service,
+        WalledSite(service, "per_page", catalogue_pages=60) as site,
+    ):
+        told = {
+            "urls": [f"{site.url}/page/{number}" for number in range(1, 61)],
+            "out": str(tmp_path / "out"),
+            "settings": {**service.settings, "OMOCAPTCHA_JOURNAL": str(journal), "LOG_LEVEL": "ERROR"},
+        }
+        crawl = subprocess.Popen([sys.executable, "-m", "tests.helpers.crawl_process", json.dumps(told)], cwd=ROOT)
+        assert all(solved.acquire(timeout=TIMEOUT) for _ in range(15))
+        crawl.send_signal(signal.SIGKILL)
+        crawl.wait()
+        records, complaints = read_journal(journal)
+        made = {str(job.id) for job in service.jobs}
+        asked = {str(job.id) for job in service.jobs if job.questions}
+    assert complaints == []
+    known = {record.job for record in records} - {None}
+    assert known <= made
+    # Those whose create call was answered in the last instant are there without their id.
+    assert len(made) <= len(records)
+    assert asked <= known
+    assert len(asked) > 5
+    assert {record.outcome for record in records} >= {"accepted", "abandoned"}
+    assert sum(record.cost_usd for record in records) >= len(made) * PRICE - 1e-9

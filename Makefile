@@ -1,4 +1,4 @@
-# All set-up is done here: what is needed is Python 3.10 or later, with venv, and make.
+# Everything is set up here; only Python 3.10 or later with venv, and make, are needed.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -15,38 +15,38 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help demo demo-fleet test lint types check coverage docs package fuzz chaos kills fleet nightly \
 	minimum-versions newest-versions foreign-clients scrapy-suite other-suites bench hooks clean
 
-help:   ## say what there is
+help:   ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*   ## /\1 /p' Makefile | while read -r name text; do printf '%-18s%s\n' "$$name" "$$text"; done
 
-demo: $(VENV)/test   ## crawl the example project's catalogue, offline, and say what happened
+demo: $(VENV)/test   ## crawl the example project's catalogue, offline, and print what happened
 	$(BIN)/python example_project/demo.py $(ARGS)
 
-demo-fleet: $(VENV)/test   ## four workers crawl two shops with one queue and one limit, offline; it takes redis-server
+demo-fleet: $(VENV)/test   ## crawl two shops with four workers that share a queue and a limit; needs redis-server
 	$(BIN)/python example_project/fleet.py $(ARGS)
 
-test: $(VENV)/test   ## pass the tests but the nightly ones; ARGS="-k settings" and the like go to pytest
+test: $(VENV)/test   ## run the tests but the nightly ones; ARGS="-k settings" and the like are passed to pytest
 	$(BIN)/python -m pytest $(SUITE) $(ARGS)
 
-lint: $(VENV)/dev   ## ruff and codespell
+lint: $(VENV)/dev   ## run ruff and codespell
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/codespell
 
-types: $(VENV)/dev   ## mypy, strict
+types: $(VENV)/dev   ## run mypy, strict
 	$(BIN)/mypy
 
-check: lint types test   ## what CI runs
+check: lint types test   ## run lint, types and test: what CI runs
 
-coverage: $(VENV)/dev   ## the tests, and which lines and branches they leave out; fails below the floor in pyproject.toml
+coverage: $(VENV)/dev   ## run the tests, report what they miss, and fail below the minimum in pyproject.toml
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest $(SUITE) $(ARGS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
-docs: $(VENV)/docs   ## the documentation, in docs/_build; a warning is an error
+docs: $(VENV)/docs   ## build the documentation in docs/_build; a warning is an error
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs docs/_build
 
-package: $(VENV)/dev   ## wheel and source distribution, in dist/; pass the tests with the wheel, away from this checkout
+package: $(VENV)/dev   ## build wheel and source distribution in dist/, and run the tests with the wheel
 	rm -rf build dist .venv-package
 	$(BIN)/python -m build
 	$(BIN)/twine check --strict dist/*
@@ -57,31 +57,31 @@ package: $(VENV)/dev   ## wheel and source distribution, in dist/; pass the test
 	rm -r build/away/scrapy_omocaptcha
 	cd build/away && ../../.venv-package/bin/python -m pytest $(SUITE) $(ARGS)
 
-fuzz: $(VENV)/test   ## try many new inputs on all that reads what others have written; EXAMPLES=5000 for each property
+fuzz: $(VENV)/test   ## try many new inputs on what reads data of others; EXAMPLES=5000 for each test
 	OMOCAPTCHA_FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest $(ARGS) \
 	  tests/unit/test_fuzz.py tests/unit/detection/test_hostile_pages.py
 
-chaos: $(VENV)/test   ## five minutes of crawls in which everything goes wrong; ARGS="--seed 7 --requests 20000"
+chaos: $(VENV)/test   ## run five minutes of crawls in which everything goes wrong; ARGS="--seed 7 --requests 20000"
 	$(BIN)/python -m tests.chaos $(ARGS)
 
-kills: $(VENV)/test   ## five minutes of crawls that are ended and killed in the middle; ARGS="--seed 7 --crawls 20"
+kills: $(VENV)/test   ## run five minutes of crawls that are stopped and killed on the way; ARGS="--seed 7 --crawls 20"
 	$(BIN)/python -m tests.chaos.kills $(ARGS)
 
-fleet: $(VENV)/test   ## a minute of fleets whose workers are stopped and killed, and whose Redis is restarted, in the middle
+fleet: $(VENV)/test   ## run a minute of fleets whose workers are stopped and killed, and whose Redis restarts
 	$(BIN)/python -m tests.helpers.fleet_crawl $(ARGS)
 
-nightly: $(VENV)/test chaos kills fleet fuzz   ## the tests that take too long for every change, with chaos, kills, fleet and fuzz
+nightly: $(VENV)/test chaos kills fleet fuzz   ## run the tests too slow for every change, and chaos, kills, fleet, fuzz
 	$(BIN)/python -m pytest -m nightly
 
-minimum-versions:   ## pass the tests with the oldest versions that setup.cfg allows
-	@# Scrapy 2.18 crawls without a Twisted reactor with httpx, which it does not bring.
+minimum-versions:   ## run the tests with the oldest versions that setup.cfg allows
+	@# Without a Twisted reactor, Scrapy 2.18 downloads with httpx, which it does not install.
 	$(MAKE) test VENV=.venv-minimum EXTRA="--constraint .ci/minimum-versions.txt scrapy[httpx]"
 
-newest-versions:   ## pass the tests with the newest versions of everything, installed anew
+newest-versions:   ## run the tests with the newest versions of everything, installed anew
 	rm -rf .venv-newest
 	$(MAKE) test VENV=.venv-newest
 
-foreign-clients: .venv-foreign/foreign-clients   ## clients that other people wrote solve jobs at our offline service
+foreign-clients: .venv-foreign/foreign-clients   ## run clients that other people wrote against the offline service
 	.venv-foreign/bin/python -m pytest tests/service/test_foreign_clients.py $(ARGS)
 
 scrapy-suite: .venv-suites/others   ## Scrapy's own tests, with the add-on and behind walls; ARGS="test_crawl --ways session"
@@ -93,13 +93,14 @@ other-suites: .venv-suites/others   ## the same with the tests of scrapy-poet
 bench: .venv-bench/others   ## the same work side by side with what others use, half an hour; ARGS="walls" for a part of it
 	.venv-bench/bin/python -m benchmarks $(ARGS) --json docs/benchmarks.json
 
-hooks: $(VENV)/dev   ## have git run the quick checks before each commit
+hooks: $(VENV)/dev   ## make git run the quick checks before each commit
 	$(BIN)/pre-commit install
 
-clean:   ## remove what all these have made
+clean:   ## remove everything that these have made
 	rm -rf .venv* .tox build dist docs/_build *.egg-info .coverage* .*_cache .hypothesis .scrapy
 
-# A file for each of the extras in setup.cfg that is installed; foreign-clients pin what we use too, so they live apart.
+# A file marks each extra of setup.cfg that is installed. The foreign clients pin packages that we use too, so they have
+# an environment of their own.
 $(VENV)/test $(VENV)/dev $(VENV)/docs .venv-foreign/foreign-clients: setup.cfg pyproject.toml .ci/minimum-versions.txt
 	@echo "Setting up $(@D) for $(@F); this takes a minute."
 	@$(PYTHON) -m venv $(@D)

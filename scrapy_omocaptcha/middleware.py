@@ -68,7 +68,7 @@ class OmoCaptchaMiddleware:
             lifetime=lifetime,
             clock=time.monotonic,
         )
-        self._policy = policy = Policy(crawler, settings, components, self._buyer.check)
+        self._policy = policy = Policy(crawler, settings, components, self._buyer.limits.check)
         new_attempts = partial(Attempts, self._buyer, slots, self._states, settings)
         sessions = Sessions(components)
         redirects = Redirects(crawler, chain, policy, self._states)

@@ -18,12 +18,12 @@ from tests.helpers.crawling import Crawls, Reactor
 
 @pytest.fixture(scope="session", autouse=True)
 def _public_suffixes():
-    """Scrapy has tldextract fetch a list and keep it. Without a network that logs a traceback once: not in a crawl."""
+    """Load the list of public suffixes before any crawl does: without a network, that logs a traceback once."""
     TLDExtract(include_psl_private_domains=True)("site.example")
 
 
 def pytest_terminal_summary(terminalreporter):
-    """Say how much was fuzzed, where that was the point of the run."""
+    """Print how many inputs were tried, if the run is for fuzzing."""
     if fuzzing.EXAMPLES:
         failed = {report.nodeid for report in terminalreporter.stats.get("failed", ())}
         terminalreporter.section("fuzzing")
@@ -41,7 +41,7 @@ def reactor():
 
 @pytest.fixture
 def crawl(reactor):
-    """``crawl(spider_class, settings, **spider_arguments)`` → what the crawl has left behind."""
+    """``crawl(spider_class, settings, **spider_arguments)`` → the finished crawl."""
     return Crawls(reactor)
 
 
@@ -53,7 +53,7 @@ def service():
 
 @pytest.fixture
 def walled(service):
-    """``walled("session", status=429)`` → a site behind that wall, on a loopback address of its own."""
+    """``walled("session", status=429)`` → a site behind that wall, at a loopback address of its own."""
     sites = []
 
     def start(wall="session", **options):
@@ -90,12 +90,12 @@ def browser():
     started.close()
 
 
-# -- the command, as an installation has it -------------------------------------------------------------------------
+# -- the command, as it is installed --------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="session")
 def installed(tmp_path_factory):
-    """PYTHONPATH of the package and of the entry points in setup.cfg, as an installation has them."""
+    """Return a PYTHONPATH with the package and the entry points in setup.cfg, as an installation has them."""
     setup = ConfigParser()
     setup.read(ROOT / "setup.cfg")
     folder = tmp_path_factory.mktemp("site")
@@ -110,7 +110,7 @@ def installed(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def fresh(installed, tmp_path_factory):
-    """What ``scrapy startproject`` makes, the add-on's line, and nothing else."""
+    """Make a project with ``scrapy startproject``, and add the line of the add-on."""
     project = tmp_path_factory.mktemp("project")
     made = python("-m", "scrapy", "startproject", "fresh", ".", cwd=project)
     assert made.returncode == 0, made.stdout

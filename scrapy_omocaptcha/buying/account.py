@@ -41,7 +41,6 @@ class Account:
         self._calls = CapacityLimiter(CALLS_AT_ONCE)
         self.balance: float | None = None
         """The balance in USD when the crawl began; None where it was not asked for."""
-        self._refused: str | None = None
 
     async def call(self, call: Coroutine[Any, Any, T], *, buys: bool = False) -> T:
         """Make a call to the service, count it, and drop it when the crawl closes.
@@ -76,9 +75,9 @@ class Account:
             return
         with self._asking.acquire() as acquired:
             await self._lifetime.wait(acquired)
-            if self._refused is not None:
+            if self._limits.account_closed is not None:
                 # The service has refused the account while this coroutine waited.
-                raise NotBought("account", self._refused)
+                raise NotBought("account", self._limits.account_closed)
             if not self._price_known:
                 await self._ask_price()
                 self._price_known = True
@@ -144,7 +143,6 @@ class Account:
         """Stop all buying because the service refuses the account; return the error to raise."""
         cure = "check OMOCAPTCHA_API_TOKEN and the balance of the account"
         message = f"the service refuses this account ({error}); nothing is bought any more: {cure}"
-        self._refused = self._refused or message
         if self._limits.close_account(message):
             logger.error("OMOcaptcha: %s", message)
         return NotBought("account", message)

@@ -9,7 +9,6 @@ from contextlib import AsyncExitStack
 from scrapy_omocaptcha.buying.account import Account
 from scrapy_omocaptcha.buying.api.factory import build_api
 from scrapy_omocaptcha.buying.fleet.limits import FleetLimits
-from scrapy_omocaptcha.buying.journal import Record
 from scrapy_omocaptcha.buying.ledger import Ledger
 from scrapy_omocaptcha.buying.limits import Limits
 from scrapy_omocaptcha.buying.polling import Polling
@@ -25,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 class Buyer:
-    """Buys the tokens of one crawl. It owns price, account, limits, ledger and solver, and closes them.
+    """Buys the tokens of one crawl. It owns ``ledger``, ``limits`` (with the price), ``account`` and the solver.
 
     :param spider: the spider's name.
     :param jobdir: the crawl's JOBDIR, if it has one.
@@ -44,7 +43,7 @@ class Buyer:
     ) -> None:
         self._settings = settings
         self._api = build_api(settings)
-        self._ledger = Ledger(
+        self.ledger = Ledger(
             spider=spider,
             stats=stats,
             journal=settings.journal,
@@ -52,69 +51,42 @@ class Buyer:
             jobdir=jobdir,
         )
         price = settings.price or FALLBACK_PRICE
-        self._limits = (
-            Limits(settings, price, clock, spent_in_a_day=self._ledger.spent_in_a_day)
+        self.limits = (
+            Limits(settings, price, clock, spent_in_a_day=self.ledger.spent_in_a_day)
             if settings.redis_url is None
             else FleetLimits(settings, price, clock, lifetime=lifetime, name=settings.fleet_of(spider))
         )
-        self._limits.resume(self._ledger.earlier)
-        self._account = Account(self._api, self._limits, lifetime=lifetime, settings=settings, stats=stats)
+        self.limits.resume(self.ledger.earlier)
+        self.account = Account(self._api, self.limits, lifetime=lifetime, settings=settings, stats=stats)
         self._solver = Solver(
             self._api,
-            self._limits,
-            self._ledger,
-            self._account,
+            self.limits,
+            self.ledger,
+            self.account,
             Polling(settings.poll_interval),
             lifetime=lifetime,
             settings=settings,
             clock=clock,
         )
 
-    @property
-    def price(self) -> float:
-        """Price of a job in USD, as known at the moment."""
-        return self._limits.price
-
-    @property
-    def opening_balance(self) -> float | None:
-        """Balance in USD when the crawl began; None where it was not asked for."""
-        return self._account.balance
-
-    @property
-    def records(self) -> list[Record]:
-        """What has become of each job that was bought."""
-        return [entry.record for entry in self._ledger.entries]
-
-    def check(self, host: str, sitekey: str) -> None:
-        """Check whether a job may be bought now, as far as this process knows.
-
-        :raises NotBought: when a limit is reached, or the account cannot buy.
-        """
-        self._limits.check(host, sitekey)
-
     async def buy(self, challenge: Challenge, *, host: str, on_bought: Callable[[float], None]) -> Purchase:
         """Buy a token for ``challenge``, as :meth:`Solver.solve` does."""
         return await self._solver.solve(challenge, host=host, on_bought=on_bought)
-
-    async def closing_balance(self) -> float | None:
-        """Return the balance in USD at the end of the crawl, or None where none was asked for at its start."""
-        return await self._account.closing_balance()
 
     async def open(self) -> None:
         """Ask for the balance at the start of a crawl, where ``OMOCAPTCHA_MIN_BALANCE`` needs it."""
         if not self._settings.min_balance or self._settings.dry_run:
             return
         try:
-            await self._account.ready()
+            await self.account.ready()
         except ApiError as error:
             logger.warning("The balance is not known yet, and nothing is bought before it is: %s", error)
         except (NotBought, CrawlClosing):
-            # The account has logged the former; the latter is no problem.
-            return
+            pass  # The account has logged the former; the latter is no problem.
 
     async def close(self) -> None:
         """Close ledger, limits and API client, in this order; each is closed even if another one raises."""
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._api.close)
-            stack.push_async_callback(self._limits.close)
-            stack.callback(self._ledger.close)
+            stack.push_async_callback(self.limits.close)
+            stack.callback(self.ledger.close)

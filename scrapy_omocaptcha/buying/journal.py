@@ -1,7 +1,7 @@
-"""The journal: one record a job, as JSON lines in a local file that several crawls may share.
+"""Write and read journals: files of JSON lines with one record per job, which several crawls may share.
 
-A record is written before its job is bought, so that a killed crawl still has its bill, and is brought up to date in
-its place. The file is locked for each write. Nothing here decides anything, and no record holds a token.
+A record is written before its job is bought, so that the cost of a killed crawl is known, and is updated in place. The
+file is locked for each write. No record holds a token.
 """
 
 from __future__ import annotations
@@ -21,47 +21,46 @@ from zlib import crc32
 
 from filelock import FileLock
 
-# It has a line for each lock that is taken and given back, four for each time that a job is written.
+# It logs each lock that is acquired or released, which is four lines per write.
 logging.getLogger("filelock").setLevel(logging.INFO)
 
 Outcome = Literal["accepted", "rejected", "failed", "expired", "abandoned"]
-"""What became of a job: its token opened a page, or did not; there was no token; it was not used; nobody waited for
-the end."""
+"""What became of a job: its token was accepted, rejected or not handed in, it gave no token, or it is unknown."""
 
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
-_LOCK_SECONDS = 5.0
-"""Each write takes a fraction of a thousandth."""
-_ROOM = 96
-"""Spaces after a record, for what is not known yet: the job's id, the seconds, the outcome."""
+_LOCK_TIMEOUT = 5.0
+"""Seconds. A write takes less than a millisecond."""
+_PADDING = 96
+"""Spaces after a record, for values that are not known yet: the job's id, the seconds, the outcome."""
 _BLOCK = 64 * 1024
-_DISORDER = timedelta(hours=1)
-"""By how much a record may be older than the one before it: clocks are set."""
+_CLOCK_SKEW = timedelta(hours=1)
+"""How much older a record may be than the one before it, since clocks are sometimes set back."""
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One job, as it is known at the moment."""
+    """One job, as far as it is known."""
 
     time: str
-    """When it was bought: ISO 8601, in UTC."""
+    """Time at which it was bought, in ISO 8601 and UTC."""
     spider: str
     crawl: str
-    """Id of the crawl: that of Scrapyd or Scrapy Cloud, else one of its own."""
+    """Id of the crawl, from Scrapyd or Scrapy Cloud if they run it."""
     host: str
     page: str
     """Scheme, host and path of the page with the widget."""
     kind: str
     """``"checkbox"`` or ``"invisible"``."""
     job: str | None = None
-    """Its id at the service; None where it never became known."""
+    """Id of the job at the service; None if unknown."""
     seconds: float | None = None
-    """From the call that bought it to its end; None: the end is not known."""
+    """Time from the create call to the end of the job; None if unknown."""
     questions: int = 0
-    """How often its result was asked for."""
+    """How often the job was polled."""
     outcome: Outcome = "abandoned"
     reason: str = ""
-    """Why it was of no use; empty where it was."""
+    """Why the job was of no use; empty if it was of use."""
     cost_usd: float = 0.0
 
     @property
@@ -70,17 +69,17 @@ class Record:
 
 
 def time_of(at: datetime) -> str:
-    """A time as records spell it."""
+    """Return a time in the format of ``Record.time``."""
     return at.astimezone(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def read_journal(path: str | os.PathLike[str]) -> tuple[list[Record], list[str]]:
-    """The records of a journal, and a sentence for each line that is none.
+    """Return the records of a journal, and a warning for each line that is not a record.
 
-    :raises OSError: the file cannot be read.
+    :raises OSError: when the file cannot be read.
     """
     records: list[Record] = []
-    complaints: list[str] = []
+    warnings: list[str] = []
     with Path(path).open("rb") as file:
         for number, line in enumerate(file, 1):
             if not line.strip():
@@ -89,12 +88,12 @@ def read_journal(path: str | os.PathLike[str]) -> tuple[list[Record], list[str]]
                 records.append(_record(line))
             except ValueError as error:
                 torn = "" if line.endswith(b"\n") else "; it has no end, as when a crawl is killed while it writes"
-                complaints.append(f"line {number} of {path} is left out: {error}{torn}")
-    return records, complaints
+                warnings.append(f"line {number} of {path} is left out: {error}{torn}")
+    return records, warnings
 
 
 def _record(line: bytes) -> Record:
-    """:raises ValueError: it is none."""
+    """Parse a line; raise ``ValueError`` if it is not a record."""
     try:
         value = json.loads(line)
     except (ValueError, RecursionError):
@@ -112,10 +111,6 @@ def _record(line: bytes) -> Record:
     return record
 
 
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
-
-
 def _is_amount(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
 
@@ -128,9 +123,9 @@ def _is_time(value: Any) -> bool:
 
 
 _VALID = {
-    **dict.fromkeys(("spider", "crawl", "host", "page", "kind", "reason"), _is_text),
+    **dict.fromkeys(("spider", "crawl", "host", "page", "kind", "reason"), lambda value: isinstance(value, str)),
     "time": _is_time,
-    "job": lambda value: value is None or _is_text(value),
+    "job": lambda value: value is None or isinstance(value, str),
     "seconds": lambda value: value is None or _is_amount(value),
     "questions": _is_amount,
     "outcome": OUTCOMES.__contains__,
@@ -138,8 +133,8 @@ _VALID = {
 }
 
 
-class Place(NamedTuple):
-    """Where in a journal a record stands, and how to know it again."""
+class Location(NamedTuple):
+    """The location of a record in a journal, with a checksum that recognizes the record."""
 
     offset: int
     length: int
@@ -147,55 +142,48 @@ class Place(NamedTuple):
 
 
 class Journal:
-    """A journal that a crawl writes.
+    """A journal to which a crawl writes.
 
-    :raises OSError: it cannot be written; so does each method, ``filelock.Timeout`` included.
+    Each method raises ``OSError`` when the file cannot be read or written, and so does a lock that is not acquired.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         self.path.touch()
-        # Unbuffered: what has been written outlives the process.
+        # Unbuffered, so that what has been written outlives the process.
         self._file: BinaryIO = self.path.open("r+b", buffering=0)
-        self._lock = FileLock(f"{self.path}.lock", timeout=_LOCK_SECONDS)
+        self.lock: AbstractContextManager[Any] = FileLock(f"{self.path}.lock", timeout=_LOCK_TIMEOUT)
+        """Held for each write; it may be acquired several times."""
 
-    def locked(self) -> AbstractContextManager[Any]:
-        """No other crawl writes meanwhile."""
-        lock: AbstractContextManager[Any] = self._lock
-        return lock
-
-    def append(self, record: Record) -> Place:
+    def append(self, record: Record) -> Location:
         line = _line(record)
-        with self.locked():
+        with self.lock:
             end = self._file.seek(0, os.SEEK_END)
             if end and self._read(end - 1, 1) != b"\n":
-                # Of a crawl that was killed while it wrote.
+                # A crawl was killed while it wrote.
                 self._write(end, b"\n")
                 end += 1
             return self._write(end, line)
 
-    def update(self, place: Place, record: Record) -> Place:
-        """Write ``record`` over the one at ``place``, or at the end where that is not possible."""
-        line = _line(record, place.length)
-        with self.locked():
-            if not self._is_there(place):
-                # Somebody has cut the file.
-                return self.append(record)
-            if len(line) > place.length:
-                self.withdraw(place)
-                return self.append(record)
-            return self._write(place.offset, line)
+    def update(self, location: Location, record: Record) -> Location:
+        """Replace the record at ``location``; append it if it has become too long, or somebody truncated the file."""
+        line = _line(record, location.length)
+        with self.lock:
+            if len(line) <= location.length and self._is_there(location):
+                return self._write(location.offset, line)
+            self.withdraw(location)
+            return self.append(record)
 
-    def withdraw(self, place: Place) -> None:
-        """Blank the record of a job that certainly was not bought."""
-        with self.locked():
-            if self._is_there(place):
-                self._write(place.offset, b"\n".rjust(place.length))
+    def withdraw(self, location: Location) -> None:
+        """Overwrite a record with spaces."""
+        with self.lock:
+            if self._is_there(location):
+                self._write(location.offset, b"\n".rjust(location.length))
 
     def read_since(self, since: datetime, position: int = 0) -> tuple[list[Record], int]:
-        """The records from ``since`` on that stand behind ``position``, and the position behind the last."""
+        """Return the records after ``position`` that are not older than ``since``, and the position of their end."""
         end = self._file.seek(0, os.SEEK_END)
-        # Where somebody has cut the file, all is new.
+        # A position beyond the end means that somebody truncated the file.
         start = position if 0 < position <= end else self._start(since)
         lines = self._read(start, end - start).splitlines(keepends=True)
         if lines and not lines[-1].endswith(b"\n"):
@@ -203,41 +191,40 @@ class Journal:
         return [record for record in _records(lines) if record.at >= since], end
 
     def _start(self, since: datetime) -> int:
-        """Where the records from ``since`` on begin, or somewhat before; not always the beginning of a line."""
+        """Return a position before the first record from ``since`` on, which need not be the start of a line."""
         start = self._file.seek(0, os.SEEK_END)
         while start:
             start = max(0, start - _BLOCK)
             first = next(_records(self._read(start, _BLOCK).splitlines()), None)
-            if first is not None and first.at < since - _DISORDER:
+            if first is not None and first.at < since - _CLOCK_SKEW:
                 break
         return start
 
     def close(self) -> None:
         self._file.close()
 
-    def _is_there(self, place: Place) -> bool:
-        return crc32(self._read(place.offset, place.length)) == place.checksum
+    def _is_there(self, location: Location) -> bool:
+        return crc32(self._read(location.offset, location.length)) == location.checksum
 
     def _read(self, offset: int, length: int) -> bytes:
         self._file.seek(offset)
         return self._file.read(length)
 
-    def _write(self, offset: int, line: bytes) -> Place:
+    def _write(self, offset: int, line: bytes) -> Location:
         self._file.seek(offset)
         if self._file.write(line) != len(line):
-            # As on a disk that is full.
+            # A full disk takes a part of the line.
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        return Place(offset, len(line), crc32(line))
+        return Location(offset, len(line), crc32(line))
 
 
 def _records(lines: Iterable[bytes]) -> Iterator[Record]:
-    """Those of ``lines`` that are records."""
     for line in lines:
         with suppress(ValueError):
             yield _record(line)
 
 
 def _line(record: Record, length: int = 0) -> bytes:
-    """``record`` as a line of ``length``; a longer one with room to grow where it does not fit."""
+    """Return a line of ``length`` bytes, or a longer one with padding if the record does not fit."""
     text = json.dumps(asdict(record)).encode()
-    return text.ljust(length - 1 if len(text) < length else len(text) + _ROOM) + b"\n"
+    return text.ljust(length - 1 if len(text) < length else len(text) + _PADDING) + b"\n"

@@ -1,13 +1,15 @@
-"""The books of a crawl: each job from just before it is bought, and what became of it.
+"""Keep the ledger of a crawl: each job from just before it is bought, and what became of it.
 
-All that is counted of jobs and tokens is counted here, and written into the journals as it happens. The books decide
-nothing: what may be bought is said by ``limits``.
+Jobs and tokens are counted in the stats here, and each change is written to the journals at once. The ledger decides
+nothing: ``limits`` decides what may be bought.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import os
+import time
 import uuid
 from collections import deque
 from collections.abc import Callable
@@ -17,67 +19,62 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-from scrapy_omocaptcha.buying.journal import Journal, Outcome, Place, Record, read_journal, time_of
+from scrapy_omocaptcha.buying.journal import Journal, Location, Outcome, Record, read_journal, time_of
 from scrapy_omocaptcha.engine.stats import Stats
 
 logger = logging.getLogger(__name__)
 
 JOBDIR_JOURNAL = "omocaptcha.jsonl"
-"""In a JOBDIR: what the limits go on counting from after a resume."""
-_JOB_IDS = ("SCRAPY_JOB", "SHUB_JOBKEY")
-"""Environment variables of Scrapyd and Scrapy Cloud."""
+"""Name of the journal in a JOBDIR, from which the limits of a resumed crawl go on counting."""
 _DAY = timedelta(hours=24)
-_CORRECTED_EVERY = timedelta(seconds=10)
+_REREAD_INTERVAL = 10.0
+"""Minimum seconds between two readings of a whole day."""
 
 
 class Entry:
-    """One job in the books. Until more is known it counts as bought, and as abandoned."""
+    """One job in the ledger. Until more is known it counts as bought, and as abandoned."""
 
     def __init__(self, ledger: Ledger, record: Record) -> None:
         self._ledger = ledger
         self.record = record
-        self.places: dict[Journal, Place] = {}
-
-    def withdraw(self) -> None:
-        """It certainly was not bought."""
-        self._ledger.withdraw(self)
+        self.locations: dict[Journal, Location] = {}
 
     def bought(self, job_id: str | None) -> None:
-        """It is bought; without an id where the answer to the call was lost."""
+        """Record that the job was bought; its id is None if the answer to the create call was lost."""
         self._ledger.stats.inc("jobs/created")
         self._ledger.stats.add("cost_usd", self.record.cost_usd)
         self._update(job=job_id)
 
     def solved(self, seconds: float, questions: int) -> None:
-        """There is a token."""
+        """Record that the service returned a token."""
         self._ledger.stats.inc("jobs/solved")
         self._update(seconds=round(seconds, 3), questions=questions, reason="unused")
 
     def failed(self, reason: str, seconds: float | None = None, questions: int = 0) -> None:
-        """There will be no token."""
+        """Record that there will be no token."""
         self._ledger.stats.inc(f"jobs/failed/{reason}")
         seconds = None if seconds is None else round(seconds, 3)
         self._update(outcome="failed", reason=reason, seconds=seconds, questions=questions)
 
     def judged(self, outcome: Outcome, reason: str = "") -> None:
-        """What became of its token: accepted, rejected, or expired."""
+        """Record that the token was accepted, rejected or expired."""
         self._ledger.stats.inc(f"tokens/{outcome}")
         self._update(outcome=outcome, reason=reason)
 
-    def left(self, reason: str) -> None:
-        """What becomes of its token will not be known."""
+    def unknown(self, reason: str) -> None:
+        """Record that it will not be known what became of the token."""
         self._update(reason=reason)
 
     def _update(self, **changes: Any) -> None:
         self.record = replace(self.record, **changes)
-        self._ledger.update(self)
+        self._ledger.save(self)
 
 
 class Ledger:
-    """The books of one crawl.
+    """The jobs of one crawl.
 
-    :param journal: path of the journal that the user wants, if any.
-    :param per_day: what all crawls of the journal spend in a day is asked for.
+    :param journal: path of the journal in the settings, if any.
+    :param per_day: whether to add up what all crawls of that journal spend in a day.
     :param jobdir: the crawl's JOBDIR, if any.
     """
 
@@ -93,7 +90,7 @@ class Ledger:
         self.stats = stats
         self.entries: list[Entry] = []
         self.earlier: list[Record] = []
-        """What earlier runs with the same JOBDIR have bought."""
+        """Jobs that earlier runs with the same JOBDIR have bought."""
         self._spider = spider
         self._journals: list[Journal] = []
         shared = self._open(Path(journal)) if journal is not None else None
@@ -101,61 +98,65 @@ class Ledger:
         if jobdir is not None:
             path = Path(jobdir, JOBDIR_JOURNAL)
             with suppress(OSError):
-                # Also where it can no longer be written: what has been spent is spent.
+                # What has been spent counts even if the file can no longer be written.
                 self.earlier, _ = read_journal(path)
-            if shared is None or not _same_file(path, shared.path):
+            if shared is None or not (path.exists() and path.samefile(shared.path)):
                 self._open(path)
-        given = next(filter(None, map(os.environ.get, _JOB_IDS)), None)
-        self.crawl = given or (self.earlier[-1].crawl if self.earlier else uuid.uuid4().hex)
+        # Scrapyd sets the former variable, Scrapy Cloud the latter.
+        job_id = os.environ.get("SCRAPY_JOB") or os.environ.get("SHUB_JOBKEY")
+        self._crawl = job_id or (self.earlier[-1].crawl if self.earlier else uuid.uuid4().hex)
+
+    @property
+    def records(self) -> list[Record]:
+        """What has become of each job that was bought."""
+        return [entry.record for entry in self.entries]
 
     def enter(self, *, host: str, page: str, kind: str, cost: float) -> Entry:
-        """A job that is about to be bought."""
-        time = time_of(datetime.now(timezone.utc))
-        entry = Entry(self, Record(time, self._spider, self.crawl, host, page, kind, reason="under_way", cost_usd=cost))
+        """Enter a job that is about to be bought."""
+        now = time_of(datetime.now(timezone.utc))
+        entry = Entry(self, Record(now, self._spider, self._crawl, host, page, kind, reason="under_way", cost_usd=cost))
         self.entries.append(entry)
-
-        def append(journal: Journal) -> None:
-            entry.places[journal] = journal.append(entry.record)
-
-        self._write(append)
+        self.save(entry)
         return entry
 
-    def update(self, entry: Entry) -> None:
-        def bring_up_to_date(journal: Journal) -> None:
-            entry.places[journal] = journal.update(entry.places[journal], entry.record)
+    def save(self, entry: Entry) -> None:
+        """Write an entry that is new or has changed to the journals."""
 
-        self._write(bring_up_to_date)
+        def write(journal: Journal) -> None:
+            location = entry.locations.get(journal)
+            entry.locations[journal] = (
+                journal.append(entry.record) if location is None else journal.update(location, entry.record)
+            )
+
+        self._write(write)
 
     def withdraw(self, entry: Entry) -> None:
+        """Remove a job that certainly was not bought."""
         self.entries.remove(entry)
-        self._write(lambda journal: journal.withdraw(entry.places[journal]))
+        self._write(lambda journal: journal.withdraw(entry.locations[journal]))
         if self._day is not None:
             self._day.forget()
 
-    # -- what other crawls have spent ------------------------------------------------------------------------------
-
     def spent_in_a_day(self, enough: float) -> float:
-        """USD that all crawls of the journal have spent within 24 hours; exact only where it is ``enough``.
+        """Return the USD that all crawls of the journal have spent within 24 hours; inexact below ``enough``.
 
-        :raises OSError: the journal cannot be written or read.
+        :raises OSError: when the journal cannot be written or read.
         """
         if self._day is None or self._day.journal not in self._journals:
             raise OSError("the journal cannot be written")
         return self._day.spent(enough)
 
     def is_shared(self, entry: Entry) -> bool:
-        """Other crawls see ``entry`` in what a day has cost, if that is asked for."""
-        return self._day is None or self._day.journal in entry.places
+        """Return whether other crawls count ``entry`` in what is spent in a day, or need not."""
+        return self._day is None or self._day.journal in entry.locations
 
     def locked(self) -> AbstractContextManager[Any]:
-        """No other crawl of the journal buys meanwhile, if what all of them spend in a day is asked for."""
+        """Keep other crawls of the journal from buying, if there is a limit for what all of them spend in a day."""
         stack = ExitStack()
         if self._day is not None:
             day = self._day.journal
-            self._write(lambda journal: stack.enter_context(journal.locked()) if journal is day else None)
+            self._write(lambda journal: stack.enter_context(journal.lock) if journal is day else None)
         return stack
-
-    # -- the journals ----------------------------------------------------------------------------------------------
 
     def close(self) -> None:
         self._write(Journal.close)
@@ -164,27 +165,27 @@ class Ledger:
         try:
             journal = Journal(path)
         except OSError as error:
-            _complain(path, error)
+            _log_failure(path, error)
             return None
         self._journals.append(journal)
         return journal
 
-    def _write(self, how: Callable[[Journal], object]) -> None:
-        """Write all journals; one that fails is not written again."""
-        self._journals = [journal for journal in self._journals if _done(how, journal)]
+    def _write(self, write: Callable[[Journal], object]) -> None:
+        """Call ``write`` with each journal, and never use a journal again for which it fails."""
+        self._journals = [journal for journal in self._journals if _succeeds(write, journal)]
 
 
-def _done(how: Callable[[Journal], object], journal: Journal) -> bool:
+def _succeeds(write: Callable[[Journal], object], journal: Journal) -> bool:
     try:
-        how(journal)
+        write(journal)
     except OSError as error:
-        _complain(journal.path, error)
+        _log_failure(journal.path, error)
         journal.close()
         return False
     return True
 
 
-def _complain(path: Path, error: OSError) -> None:
+def _log_failure(path: Path, error: OSError) -> None:
     logger.error(
         "The journal %s cannot be written (%s): the crawl goes on, what it buys from here on is not in there",
         path,
@@ -192,36 +193,31 @@ def _complain(path: Path, error: OSError) -> None:
     )
 
 
-def _same_file(path: Path, other: Path) -> bool:
-    return path.exists() and path.samefile(other)
-
-
 class _Day:
-    """What the crawls of a journal have spent within the last 24 hours, without reading all of it each time."""
+    """What the crawls of a journal have spent within the last 24 hours. It reads only what is new in the journal."""
 
     def __init__(self, journal: Journal) -> None:
         self.journal = journal
+        self._reread_at = -math.inf
         self.forget()
 
     def forget(self) -> None:
-        """Records have been withdrawn: read all of the day anew."""
+        """Read the whole day again the next time, because records have been withdrawn."""
         self._position = 0
-        self._corrected: datetime | None = None
         self._spent: deque[tuple[datetime, float]] = deque()
         self._sum = 0.0
 
     def spent(self, enough: float) -> float:
-        now = datetime.now(timezone.utc)
-        total = self._total(now)
-        if total >= enough and (self._corrected is None or now - self._corrected > _CORRECTED_EVERY):
-            # Others may have withdrawn what was read before.
+        total = self._total()
+        if total >= enough and time.monotonic() - self._reread_at > _REREAD_INTERVAL:
+            # Other crawls may have withdrawn records that were read before.
             self.forget()
-            self._corrected = now
-            total = self._total(now)
+            self._reread_at = time.monotonic()
+            total = self._total()
         return total
 
-    def _total(self, now: datetime) -> float:
-        since = now - _DAY
+    def _total(self) -> float:
+        since = datetime.now(timezone.utc) - _DAY
         records, self._position = self.journal.read_since(since, self._position)
         for record in records:
             self._spent.append((record.at, record.cost_usd))

@@ -58,7 +58,8 @@ class Limits:
         self.jobs_per_host: Counter[str] = Counter()
         self._breaker = Breaker(settings.breaker_failures, settings.breaker_pause, clock)
         self._spendable = math.inf
-        self._account_closed: str | None = None
+        self.account_closed: str | None = None
+        """Why nothing is bought any more with this account; None while it can buy."""
         self._refusals = 0
         self._paused_until = 0.0
 
@@ -75,8 +76,8 @@ class Limits:
         :raises NotBought: with the limit that is reached and the setting to change.
         """
         settings = self._settings
-        if self._account_closed is not None:
-            raise NotBought("account", self._account_closed)
+        if self.account_closed is not None:
+            raise NotBought("account", self.account_closed)
         if settings.max_jobs and self.jobs >= settings.max_jobs:
             raise self._reached("max_jobs", self.jobs)
         if settings.max_jobs_per_host and self.jobs_per_host[host] >= settings.max_jobs_per_host:
@@ -138,20 +139,11 @@ class Limits:
         }
         return NotBought(reason, messages[reason])
 
-    # -- jobs --------------------------------------------------------------------------------------------------------
-
     async def reserve(self, host: str, sitekey: str) -> Reservation:
         """Count a job before it is bought, with all processes that share these limits.
 
         :raises NotBought: when a limit is reached.
         :raises CrawlClosing: when the crawl closes.
-        """
-        return self.reserve_locally(host, sitekey)
-
-    def reserve_locally(self, host: str, sitekey: str) -> Reservation:
-        """Count a job in the limits of this process alone.
-
-        :raises NotBought: when a limit is reached.
         """
         self.check(host, sitekey)
         cost = self.price
@@ -175,8 +167,6 @@ class Limits:
     def record_failure(self, host: str, sitekey: str) -> None:
         """Record that a job failed, or that the site rejected its token."""
         self._breaker.record_failure(host, sitekey)
-
-    # -- the account -------------------------------------------------------------------------------------------------
 
     async def charged_so_far(self) -> float | None:
         """Return the USD that the service has certainly charged, or None if unknown; call it before the balance."""
@@ -202,9 +192,9 @@ class Limits:
 
     def close_account(self, why: str) -> bool:
         """Stop all buying; return whether it went on until now."""
-        if self._account_closed is not None:
+        if self.account_closed is not None:
             return False
-        self._account_closed = why
+        self.account_closed = why
         return True
 
     async def close(self) -> None:

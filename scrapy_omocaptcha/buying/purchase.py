@@ -1,4 +1,4 @@
-"""What buying gives: a token, and the entry in the ledger that says what becomes of it."""
+"""Record what becomes of a bought token."""
 
 from __future__ import annotations
 
@@ -35,4 +35,4 @@ class Purchase:
 
     def unknown(self, reason: str) -> None:
         """Record that it will not be known what the site makes of the token."""
-        self._entry.left(reason)
+        self._entry.unknown(reason)

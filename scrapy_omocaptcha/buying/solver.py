@@ -88,8 +88,6 @@ class Solver:
             entry, job_id, sent = await self._create(job, host, on_bought)
             return await self._result(entry, job_id, job.sitekey, sent)
 
-    # -- buying --------------------------------------------------------------------------------------------------
-
     async def _create(
         self, job: JobRequest, host: str, on_bought: Callable[[float], None]
     ) -> tuple[Entry, JobId, float]:
@@ -144,7 +142,7 @@ class Solver:
 
     def _cancel(self, reservation: Reservation, entry: Entry) -> None:
         reservation.cancel()
-        entry.withdraw()
+        self._ledger.withdraw(entry)
 
     def _record_bought(self, entry: Entry, job_id: str | None, on_bought: Callable[[float], None]) -> None:
         entry.bought(job_id)
@@ -158,8 +156,6 @@ class Solver:
         entry.failed(error.reason)
         await self._lifetime.sleep(self._settings.job_timeout)
         raise error
-
-    # -- polling -------------------------------------------------------------------------------------------------
 
     async def _result(self, entry: Entry, job_id: JobId, sitekey: str, not_ready: float) -> Purchase:
         """Poll the service for a job's token.

@@ -10,8 +10,6 @@ from scrapy.commands import ScrapyCommand
 from scrapy_omocaptcha.commands import service
 from scrapy_omocaptcha.errors import ApiError
 
-USAGE = "[options]"
-
 add_options = service.add_options
 
 

@@ -13,12 +13,14 @@ from scrapy import Request, Spider
 from scrapy.commands import ScrapyCommand
 from scrapy.crawler import Crawler, CrawlerProcessBase
 from scrapy.exceptions import CloseSpider, UsageError
-from scrapy.http import Response
+from scrapy.http import HtmlResponse, Response
 from scrapy.settings import BaseSettings
+from scrapy.utils.spider import DefaultSpider, spidercls_for_request
 
-from scrapy_omocaptcha.commands.explain import Finding, InspectingMiddleware
-
-USAGE = "[options] URL|FILE…"
+from scrapy_omocaptcha.addon import DEFAULT_PRIORITY
+from scrapy_omocaptcha.commands.explain import UNKNOWN_URL, Finding, InspectingMiddleware, as_json, as_text, is_on
+from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware
+from scrapy_omocaptcha.settings import Settings
 
 # Isolates the inspection from the project's crawls: their queues, seen requests, feeds and console ports.
 _ISOLATION: dict[str, Any] = {
@@ -51,8 +53,6 @@ def run(command: ScrapyCommand, opts: argparse.Namespace) -> int:
 
     Exit status: 0 when all pages were judged, 1 when something could not be fetched or read.
     """
-    from scrapy_omocaptcha.commands.explain import UNKNOWN_URL, Finding, as_json, as_text
-
     opts.url = opts.url or UNKNOWN_URL
     if not _is_url(opts.url):
         raise UsageError("--url must begin with http:// or https://", print_help=False)
@@ -77,11 +77,6 @@ def run(command: ScrapyCommand, opts: argparse.Namespace) -> int:
 
 def _read(subject: str, opts: argparse.Namespace) -> Page | Finding:
     """Return the page that ``subject`` stands for, or a finding with the reason why there is none."""
-    from scrapy import Request
-    from scrapy.http import HtmlResponse
-
-    from scrapy_omocaptcha.commands.explain import Finding
-
     try:
         if _is_url(subject):
             # Inspect the page as it is now, in the first response.
@@ -103,8 +98,6 @@ def _inspect_all(
     process: CrawlerProcessBase, pages: Sequence[Page], spider_name: str | None, report: Callable[[Finding], None]
 ) -> None:
     """Run one crawl per spider, and a separate one that fetches nothing for its files."""
-    from scrapy.utils.spider import DefaultSpider, spidercls_for_request
-
     loader = process.spider_loader
     if spider_name is not None and spider_name not in loader.list():
         raise UsageError(f"no spider is named {spider_name!r}", print_help=False)
@@ -125,13 +118,6 @@ def _inspecting_spider(
 
     :param fetch: False if the pages are files, so that not even their robots.txt is fetched.
     """
-    from scrapy.utils.spider import DefaultSpider
-
-    from scrapy_omocaptcha.addon import DEFAULT_PRIORITY
-    from scrapy_omocaptcha.commands.explain import Finding, InspectingMiddleware, is_on
-    from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware
-    from scrapy_omocaptcha.settings import Settings
-
     name = None if base is DefaultSpider else base.name
 
     class InspectingSpider(base):  # type: ignore[misc, valid-type]

@@ -1,25 +1,22 @@
 """Define ``scrapy omocaptcha``, an entry point in Scrapy's ``scrapy.commands``.
 
-Every call of ``scrapy`` imports this module, and every call of ``scrapy omocaptcha`` imports all subcommands, so they
-import what loads slowly in their ``run``.
+Every call of ``scrapy`` imports this module, so it imports the subcommands only when ``scrapy omocaptcha`` is called.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
 from importlib import import_module
 from io import TextIOWrapper
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from scrapy.commands import ScrapyCommand, ScrapyHelpFormatter
 from scrapy.exceptions import UsageError
 
-if TYPE_CHECKING:
-    import argparse
-
-_SUBCOMMANDS = ("detect", "report", "balance", "price", "simulate")
-"""Modules of this package with ``USAGE``, ``add_options(parser)`` and ``run(command, opts)``, which returns the exit
-status. The docstring of ``run`` is the subcommand's help."""
+_SUBCOMMANDS = {"detect": "URL|FILE…", "report": "JOURNAL…", "balance": "", "price": "", "simulate": ""}
+"""Arguments of each subcommand: a module of this package with ``add_options(parser)`` and ``run(command, opts)``, which
+returns the exit status. The docstring of ``run`` is the subcommand's help."""
 
 
 class OmoCaptchaCommand(ScrapyCommand):
@@ -38,12 +35,12 @@ class OmoCaptchaCommand(ScrapyCommand):
         subparsers = parser.add_subparsers(
             dest="subcommand", title="Subcommands", metavar="<subcommand>", prog="scrapy omocaptcha"
         )
-        for name in _SUBCOMMANDS:
+        for name, arguments in _SUBCOMMANDS.items():
             module = _load(name)
             summary, _, exit_status = (module.run.__doc__ or "").partition("\n\n")
             subparser = subparsers.add_parser(
                 name,
-                usage=f"scrapy omocaptcha {name} {module.USAGE}",
+                usage=f"scrapy omocaptcha {name} [options] {arguments}".rstrip(),
                 help=summary,
                 description=summary,
                 epilog=exit_status,

@@ -9,8 +9,7 @@ from scrapy.commands import ScrapyCommand
 
 from scrapy_omocaptcha.commands import service
 from scrapy_omocaptcha.errors import ApiError
-
-USAGE = "[options]"
+from scrapy_omocaptcha.settings import FALLBACK_PRICE
 
 add_options = service.add_options
 
@@ -21,8 +20,6 @@ def run(command: ScrapyCommand, opts: argparse.Namespace) -> int:
     Exit status: 0 when the price is known; 1 when the service cannot be reached, refuses or does not list it; 2 when a
     setting is missing or wrong.
     """
-    from scrapy_omocaptcha.settings import FALLBACK_PRICE
-
     settings = service.read_settings(command)
     try:
         listed = service.call(settings, lambda api: api.price())

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from scrapy.commands import ScrapyCommand
 
-from scrapy_omocaptcha.buying.journal import Record
+from scrapy_omocaptcha.buying.journal import Record, read_journal
 from scrapy_omocaptcha.reporting.format import printable
-
-USAGE = "[options] JOURNAL…"
+from scrapy_omocaptcha.reporting.text import journal_report
+from scrapy_omocaptcha.reporting.totals import Totals, grouped
 
 _MAX_WARNINGS = 10
 """Warnings printed per journal, since a file that is no journal would cause thousands."""
@@ -30,14 +30,12 @@ def run(command: ScrapyCommand, opts: argparse.Namespace) -> int:
 
     Exit status: 0 with a report, even if lines of a journal cannot be read; 1 when a file cannot be read or written.
     """
-    from scrapy_omocaptcha.reporting.text import journal_report
-    from scrapy_omocaptcha.reporting.totals import Totals, grouped
-
     try:
         # A journal that is named twice must not be counted twice.
         sources = list({Path(name).resolve(): name for name in opts.journals}.values())
         records, unreadable = _read(sources)
         if opts.html is not None:
+            # matplotlib is an optional dependency, and loads slowly.
             from scrapy_omocaptcha.reporting.html import web_page
 
             page = web_page(records, sources=sources, unreadable=unreadable)
@@ -63,8 +61,6 @@ def _read(sources: list[str]) -> tuple[list[Record], int]:
 
     :raises OSError: when a journal cannot be read.
     """
-    from scrapy_omocaptcha.buying.journal import read_journal
-
     records: list[Record] = []
     unreadable = 0
     for source in sources:

@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 from scrapy.commands import ScrapyCommand
 from scrapy.exceptions import NotConfigured, UsageError
 
+from scrapy_omocaptcha.buying.api.aiohttp_transport import AiohttpTransport
+from scrapy_omocaptcha.buying.api.factory import build_api
 from scrapy_omocaptcha.buying.api.protocol import Api
 from scrapy_omocaptcha.errors import AccountError, ApiError, ApiUnreachable
 from scrapy_omocaptcha.settings import Settings
@@ -28,8 +30,6 @@ def read_settings(command: ScrapyCommand) -> Settings:
 
     :raises UsageError: when the API token is missing or a value is invalid.
     """
-    from scrapy_omocaptcha.settings import Settings
-
     assert command.settings is not None
     try:
         return Settings.for_account(command.settings)
@@ -42,8 +42,6 @@ def call(settings: Settings, method: Callable[[Api], Awaitable[T]]) -> T:
 
     :raises ApiError: when the call fails or is interrupted.
     """
-    from scrapy_omocaptcha.buying.api.aiohttp_transport import AiohttpTransport
-    from scrapy_omocaptcha.buying.api.factory import build_api
 
     async def call_and_close() -> T:
         api = build_api(settings, AiohttpTransport(settings.api_url, timeout=settings.api_timeout))

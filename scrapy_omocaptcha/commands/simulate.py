@@ -8,8 +8,6 @@ from scrapy.commands import ScrapyCommand
 
 from scrapy_omocaptcha.testing import simulate
 
-USAGE = "[options]"
-
 add_options = simulate.add_options
 
 

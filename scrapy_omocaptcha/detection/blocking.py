@@ -9,10 +9,12 @@ hardly ever a wall.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from collections.abc import Iterator
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 from lxml.html import HtmlElement
+from scrapy.http import TextResponse
 
 from scrapy_omocaptcha.detection.content import PageContent, describe_fields
 from scrapy_omocaptcha.detection.phrases import find_wall_phrase
@@ -36,11 +38,11 @@ _ADDRESS = re.compile(
     r"(?:\.\w{2,5})?(?=[/?]|$)",
     re.IGNORECASE,
 )
-_WALL_FORMS = (
-    ("Google's 'unusual traffic' page", re.compile(r"^captcha-form "), None),
+_WALL_FORMS: tuple[tuple[str, re.Pattern[str], frozenset[str]], ...] = (
+    ("Google's 'unusual traffic' page", re.compile(r"^captcha-form "), frozenset()),
     ("Google's 'unusual traffic' page", re.compile(r" (?:\S*/sorry/)?index$"), frozenset(("q", "continue"))),
-    ("Cloudflare's captcha page", re.compile(r"/cdn-cgi/l/chk_captcha|__cf_chl_"), None),
-    ("Distil's captcha page", re.compile(r"distil_r_captcha|^distilCaptchaForm "), None),
+    ("Cloudflare's captcha page", re.compile(r"/cdn-cgi/l/chk_captcha|__cf_chl_"), frozenset()),
+    ("Distil's captcha page", re.compile(r"distil_r_captcha|^distilCaptchaForm "), frozenset()),
     ("a hosting firewall's page", re.compile(""), frozenset(("origin_url",))),
 )
 _WALL_WORDS = re.compile(
@@ -52,68 +54,54 @@ _DEMO = re.compile(
 )
 
 
-class Judgement(NamedTuple):
-    """Whether a page is the challenge, and the evidence in short phrases for a person."""
+def judge(response: TextResponse, root: HtmlElement, form: HtmlElement | None) -> tuple[bool, tuple[str, ...]]:
+    """Return whether the page is the challenge, and the evidence in short phrases for a person.
 
-    blocking: bool
-    evidence: tuple[str, ...]
-
-
-class _Evidence:
-    def __init__(self) -> None:
-        self.weight = 0
-        self.phrases: list[str] = []
-
-    def add(self, weight: int, phrase: str) -> None:
-        self.weight += weight
-        self.phrases.append(phrase)
-
-
-def judge(*, status: int, url: str, root: HtmlElement, markup: str, form: HtmlElement | None) -> Judgement:
-    """Judge whether the page at ``url`` is the challenge.
-
-    :param markup: the text that ``root`` was parsed from.
     :param form: the form that holds the captcha, if any.
     """
-    evidence = _Evidence()
     content = PageContent(root)
-    if status in WALL_STATUSES:
-        evidence.add(3, f"status {status}")
-    elif status >= 400 and status not in (404, 410):
-        evidence.add(1, f"status {status}")
-    if address := _ADDRESS.search(_path(url)):
-        evidence.add(2, f"the address says '{address[0]}'")
-    if word := _DEMO.search(content.title):
-        evidence.add(-2, f"the title says '{word[0]}'")
-    if phrase := find_wall_phrase(content.title):
-        evidence.add(2, f"the title says '{phrase}'")
-    where = "page" if form is None else "form"
-    if fields := describe_fields(root if form is None else form):
-        evidence.add(-4, f"the {where} also asks for {fields[0]}")
-    else:
-        evidence.add(1, f"the {where} asks for nothing but the captcha")
-        if wall := "PerimeterX's captcha page" if "px-captcha" in markup else _known_wall(form):
-            evidence.add(5, f"it is {wall}")
-    if content.links > 60:
-        evidence.add(-4, f"much else to follow: {content.links} links")
+    evidence = list(_weigh_page(response, content, form))
     # The text is read only if it can decide, because reading it is expensive.
-    if evidence.weight + MAX_TEXT_WEIGHT >= BLOCKING_WEIGHT:
-        _weigh_text(evidence, content)
-    return Judgement(evidence.weight >= BLOCKING_WEIGHT, tuple(evidence.phrases))
+    if sum(weight for weight, _ in evidence) + MAX_TEXT_WEIGHT >= BLOCKING_WEIGHT:
+        evidence += _weigh_text(content)
+    return sum(weight for weight, _ in evidence) >= BLOCKING_WEIGHT, tuple(phrase for _, phrase in evidence)
 
 
-def _weigh_text(evidence: _Evidence, content: PageContent) -> None:
+def _weigh_page(response: TextResponse, content: PageContent, form: HtmlElement | None) -> Iterator[tuple[int, str]]:
+    if response.status in WALL_STATUSES:
+        yield 3, f"status {response.status}"
+    elif response.status >= 400 and response.status not in (404, 410):
+        yield 1, f"status {response.status}"
+    with suppress(ValueError):  # The address may be invalid.
+        if address := _ADDRESS.search(urlsplit(response.url).path):
+            yield 2, f"the address says '{address[0]}'"
+    if word := _DEMO.search(content.title):
+        yield -2, f"the title says '{word[0]}'"
+    if phrase := find_wall_phrase(content.title):
+        yield 2, f"the title says '{phrase}'"
+    where = "page" if form is None else "form"
+    if field := next(describe_fields(content.root if form is None else form), None):
+        yield -4, f"the {where} also asks for {field}"
+    else:
+        yield 1, f"the {where} asks for nothing but the captcha"
+        if wall := "PerimeterX's captcha page" if "px-captcha" in response.text else _known_wall(form):
+            yield 5, f"it is {wall}"
+    if content.links > 60:
+        yield -4, f"much else to follow: {content.links} links"
+
+
+def _weigh_text(content: PageContent) -> Iterator[tuple[int, str]]:
     if phrase := find_wall_phrase(content.text[:4000]):
-        evidence.add(2, f"the page says '{phrase}'")
+        yield 2, f"the page says '{phrase}'"
     if name := _WALL_WORDS.search(content.text):
-        evidence.add(2, f"the page names '{name[0]}'")
+        yield 2, f"the page names '{name[0]}'"
     count = f"{_count(content.words, 'word')}, {_count(content.links, 'link')}"
     if content.words <= 300 and content.links <= 15:
-        evidence.add(2, f"nothing else to read: {count}")
+        yield 2, f"nothing else to read: {count}"
     elif content.words > 800:
-        evidence.add(-4, f"much else to read: {count}")
+        yield -4, f"much else to read: {count}"
     elif content.words > 450 or content.links > 30:
-        evidence.add(-2, f"something else to read: {count}")
+        yield -2, f"something else to read: {count}"
 
 
 def _known_wall(form: HtmlElement | None) -> str | None:
@@ -121,22 +109,12 @@ def _known_wall(form: HtmlElement | None) -> str | None:
         return None
     marks = f"{form.get('id') or ''} {form.get('action') or ''}"
     hidden = {field.get("name") for field in form.iter("input") if field.get("type") == "hidden"}
-    for name, mark, fields in _WALL_FORMS:
-        if mark.search(marks) and (fields is None or fields <= hidden):
-            return name
-    return None
+    return next((name for name, mark, fields in _WALL_FORMS if mark.search(marks) and fields <= hidden), None)
 
 
 def is_wall_address(url: str) -> bool:
     """Tell whether the path of an address says that it is a wall, as ``/captcha`` does."""
-    return _ADDRESS.search(_path(url)) is not None
-
-
-def _path(url: str) -> str:
-    try:
-        return urlsplit(url).path
-    except ValueError:
-        return ""
+    return _ADDRESS.search(urlsplit(url).path) is not None
 
 
 def _count(count: int, word: str) -> str:

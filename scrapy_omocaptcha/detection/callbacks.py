@@ -11,8 +11,9 @@ import re
 from enum import Enum
 from itertools import islice
 
+from scrapy_omocaptcha.challenge import TOKEN_FIELD
 from scrapy_omocaptcha.detection.inline_scripts import InlineScripts
-from scrapy_omocaptcha.detection.javascript import Code, Span
+from scrapy_omocaptcha.detection.javascript import Code
 
 MAX_DEPTH = 2
 """Maximum depth of calls up to which a callback is followed into other functions of the page."""
@@ -32,7 +33,6 @@ _SENDS = re.compile(
 _HEAD = re.compile(r"\s*(?:async\b\s*)?(?:function\b\s*[\w$]*\s*)?(?P<parameter>[\w$]+\s*(?==>))?")
 _CALLED = re.compile(r"(?<![\w$.])(?!(?:if|for|while|switch|catch|return|function|typeof)\b)([\w$]+)\s?\(")
 _BODY = re.compile(r"\s*(?P<arrow>=>)?\s*(?P<brace>\{)?")
-_TOKEN_FIELD = re.compile(r"g-recaptcha-response")
 
 
 class Effect(Enum):
@@ -67,14 +67,14 @@ class Callbacks:
             self._effects[name] = self._look_up(name, depth)
         return self._effects[name]
 
-    def effect_at(self, code: Code, span: Span, depth: int = MAX_DEPTH) -> Effect:
-        """Return the effect of the function that is defined or named at the beginning of ``span``."""
-        body, parameter = _function(code, span)
+    def effect_at(self, code: Code, part: slice, depth: int = MAX_DEPTH) -> Effect:
+        """Return the effect of the function that is defined or named at the beginning of ``part``."""
+        body, parameter = _function(code, part)
         if body is None:
-            name = code.text[span.start : span.end][:200].strip().strip("\"'")
+            name = code.text[part][:200].strip().strip("\"'")
             known = depth and re.fullmatch(r"[\w$.]{1,100}", name)
             return self.effect_of(name, depth - 1) if known else Effect.UNKNOWN
-        bare, text = code.bare[body.start : body.end], code.text[body.start : body.end]
+        bare, text = code.bare[body], code.text[body]
         trigger = _TRIGGERS.search(text)
         if parameter and _copies(text, parameter):
             return Effect.SCRIPTED
@@ -99,15 +99,15 @@ class Callbacks:
         for code in self._inline.running:
             if name in code.source:
                 for found in islice(definition.finditer(code.bare), 20):
-                    effect = self.effect_at(code, Span(found.end(), len(code.bare)), depth)
+                    effect = self.effect_at(code, slice(found.end(), len(code.bare)), depth)
                     if effect is not Effect.UNKNOWN:
                         return effect
         return Effect.UNKNOWN
 
 
-def _function(code: Code, span: Span) -> tuple[Span | None, str]:
-    """Return the body and the first parameter of the function at the beginning of ``span``."""
-    head = _HEAD.match(code.bare, span.start, min(span.end, span.start + 500))
+def _function(code: Code, part: slice) -> tuple[slice | None, str]:
+    """Return the body and the first parameter of the function at the beginning of ``part``."""
+    head = _HEAD.match(code.bare, part.start, min(part.stop, part.start + 500))
     if head is None or head.end() >= len(code.bare):
         return None, ""
     if head["parameter"]:
@@ -116,17 +116,16 @@ def _function(code: Code, span: Span) -> tuple[Span | None, str]:
         parameters = code.block(head.end()) if code.bare[head.end()] == "(" else None
         if parameters is None:
             return None, ""
-        parameter = code.bare[parameters.start : parameters.end].partition(",")[0].strip()
-        after = parameters.end + 1
+        parameter, after = code.bare[parameters].partition(",")[0].strip(), parameters.stop + 1
     opening = _BODY.match(code.bare, after)
     assert opening is not None  # All parts of the pattern are optional.
     if opening["brace"]:
         return code.block(opening.end() - 1), parameter
-    return (code.statement(opening.end(), span.end), parameter) if opening["arrow"] else (None, "")
+    return (code.statement(opening.end(), part.stop), parameter) if opening["arrow"] else (None, "")
 
 
 def _copies(text: str, parameter: str) -> bool:
     """Return whether ``parameter``, which holds the token, is written into another field than the token's own."""
     word = re.escape(parameter)
     copy = re.compile(rf"[^;{{}}]{{0,200}}(?:\.value\s?=\s?{word}\b|\.val\s?\(\s?{word}\b)")
-    return any(not _TOKEN_FIELD.search(found[0]) for found in copy.finditer(text))
+    return any(TOKEN_FIELD not in found[0] for found in copy.finditer(text))

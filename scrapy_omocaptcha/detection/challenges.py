@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache, partial
 from urllib.parse import urljoin
 
 from lxml.html import HtmlElement
-from scrapy.http import HtmlResponse, Response, XmlResponse
+from scrapy.http import HtmlResponse, Response, TextResponse, XmlResponse
 
 from scrapy_omocaptcha.challenge import Challenge, Form
 from scrapy_omocaptcha.detection.blocking import judge
@@ -39,48 +41,16 @@ def find_challenge(response: Response) -> Challenge | None:
     selector = parse_page(response)
     if selector is None:
         return None
-    markup = response.text
-    widgets, inline = find_widgets(selector, markup)
+    widgets, inline = find_widgets(selector, response.text)
     if not widgets:
         return None
-    root = selector.root
-    forms = _Forms(response, root, [widget.element for widget in widgets])
+    # Each form is searched for once, because the whole page is searched for a form that a button names.
+    owners = {widget.element: find_form(widget.element) for widget in widgets}
+    read = cache(partial(_read_form, response, _base_url(response.url, selector.root), owners))
     callbacks = Callbacks(inline)
-    first, *further = [_challenge(response.url, widget, callbacks, forms) for widget in widgets]
-    judgement = judge(
-        status=response.status, url=response.url, root=root, markup=markup, form=find_form(widgets[0].element)
-    )
-    return replace(first, blocking=judgement.blocking, evidence=judgement.evidence, others=tuple(further))
-
-
-class _Forms:
-    """The forms of a page's widgets, each read once."""
-
-    def __init__(self, response: HtmlResponse | XmlResponse, root: HtmlElement, elements: list[HtmlElement]) -> None:
-        self._url, self._encoding = response.url, response.encoding
-        self._base_url = _base_url(response.url, root)
-        # Each form is searched for once, because the whole page is searched for a form that a button names.
-        self._owners = {element: find_form(element) for element in elements}
-        self._known: dict[tuple[HtmlElement, bool], Form | None] = {}
-
-    def read(self, element: HtmlElement, pressed: bool) -> Form | None:
-        """Return the form of a widget, or None if it has none or a form that cannot be sent."""
-        form = self._owners[element]
-        if form is None:
-            return None
-        if (form, pressed) not in self._known:
-            try:
-                self._known[form, pressed] = read_form(
-                    form,
-                    page_url=self._url,
-                    base_url=self._base_url,
-                    encoding=self._encoding,
-                    widgets=[widget for widget, owner in self._owners.items() if owner is form],
-                    pressed=pressed,
-                )
-            except ValueError:
-                self._known[form, pressed] = None
-        return self._known[form, pressed]
+    first, *further = [_challenge(response.url, widget, callbacks, owners[widget.element], read) for widget in widgets]
+    blocking, evidence = judge(response, selector.root, owners[widgets[0].element])
+    return replace(first, blocking=blocking, evidence=evidence, others=tuple(further))
 
 
 def _mentions_recaptcha(response: Response) -> bool:
@@ -93,12 +63,14 @@ def _mentions_recaptcha(response: Response) -> bool:
     return any(word in body for word in _WIDE_WORDS)
 
 
-def _challenge(url: str, widget: Widget, callbacks: Callbacks, forms: _Forms) -> Challenge:
+def _challenge(
+    url: str, widget: Widget, callbacks: Callbacks, owner: HtmlElement | None, read: Callable[..., Form | None]
+) -> Challenge:
     effect = _effect(widget, callbacks)
     # A checkbox waits until the user presses the form's button, unless its callback submits the form. An invisible
     # widget always has a callback that submits the form, unless that presses the button.
     pressed = effect is Effect.PRESSES or not (widget.invisible or effect is Effect.SUBMITS)
-    form = forms.read(widget.element, pressed)
+    form = None if owner is None else read(owner, pressed)
     return Challenge(
         url=url,
         sitekey=widget.sitekey,
@@ -110,6 +82,19 @@ def _challenge(url: str, widget: Widget, callbacks: Callbacks, forms: _Forms) ->
         # A callback of unknown effect most likely submits the form, which it cannot do where there is none.
         scripted=effect is Effect.SCRIPTED or (effect is Effect.UNKNOWN and widget.invisible and form is None),
     )
+
+
+def _read_form(
+    response: TextResponse, base: str, owners: dict[HtmlElement, HtmlElement | None], form: HtmlElement, pressed: bool
+) -> Form | None:
+    """Read ``form``, given the form of each widget; return None if it cannot be sent."""
+    widgets = [widget for widget, owner in owners.items() if owner is form]
+    try:
+        return read_form(
+            form, page_url=response.url, base_url=base, encoding=response.encoding, widgets=widgets, pressed=pressed
+        )
+    except ValueError:
+        return None
 
 
 def _effect(widget: Widget, callbacks: Callbacks) -> Effect:

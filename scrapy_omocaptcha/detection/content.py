@@ -6,6 +6,7 @@ Reading stops when a page is known to be a full one, so that long pages cost no 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import cached_property
 from itertools import islice
 
@@ -40,25 +41,25 @@ class PageContent:
     """The content of the page below ``root``, each part read on first use."""
 
     def __init__(self, root: HtmlElement) -> None:
-        self._root = root
+        self.root = root
 
     @cached_property
     def title(self) -> str:
         """Return the page's title in one line."""
-        element = next(self._root.iter("title"), None)
+        element = next(self.root.iter("title"), None)
         return "" if element is None else " ".join((element.text or "")[:1000].split())[:300]
 
     @cached_property
     def links(self) -> int:
         """Return the number of links."""
-        return int(_LINKS(self._root))
+        return int(_LINKS(self.root))
 
     @cached_property
     def text(self) -> str:
         """Return the beginning of the page's text, without scripts, options and the like."""
         pieces: list[str] = []
         length = 0
-        for piece in islice(iter_texts(self._root, _UNREAD_TAGS), MAX_PIECES):
+        for piece in islice(iter_texts(self.root, _UNREAD_TAGS), MAX_PIECES):
             pieces.append(piece[:MAX_TEXT])
             length += len(piece)
             if length >= MAX_TEXT:
@@ -71,9 +72,8 @@ class PageContent:
         return len(self.text.split()) + len(_IDEOGRAPHS.findall(self.text)) // 2
 
 
-def describe_fields(scope: HtmlElement) -> list[str]:
-    """Describe the first visible fields in ``scope``, without the captcha's own, in phrases such as "a password"."""
-    found = []
+def describe_fields(scope: HtmlElement) -> Iterator[str]:
+    """Describe the visible fields in ``scope``, without the captcha's own, in phrases such as "a password"."""
     is_live = live_elements()
     for field in scope.iter("input", "textarea", "select"):
         kind = (field.get("type") or "text").strip().lower() if field.tag == "input" else field.tag
@@ -84,7 +84,4 @@ def describe_fields(scope: HtmlElement) -> list[str]:
         name = (field.get("name") or field.get("id") or "").strip()
         if kind == "text" and "mail" in name.lower():
             kind = "email"
-        found.append(_DESCRIPTIONS.get(kind) or (f"'{name[:40]}'" if name else "something"))
-        if len(found) == 20:
-            break
-    return found
+        yield _DESCRIPTIONS.get(kind) or (f"'{name[:40]}'" if name else "something")

@@ -8,13 +8,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import cached_property
-from itertools import islice
+from itertools import chain, islice
 
 from cssselect import ExpressionError, SelectorError
 from lxml.etree import XPath
 from lxml.html import HtmlElement
 from parsel import Selector
 
+from scrapy_omocaptcha.detection.frames import Frame, read_frame
 from scrapy_omocaptcha.detection.inline_scripts import KEY, InlineScripts
 from scrapy_omocaptcha.forms.ancestors import Inherited
 
@@ -25,6 +26,8 @@ INERT_TAGS = frozenset(
 
 MAX_FRAMES = 100
 """Maximum number of Google's iframes that are read."""
+MAX_WORDS = 1000
+"""Maximum number of occurrences of "captcha" that are read."""
 MAX_SCRIPT = 1_000_000
 """Maximum length in characters of a script."""
 MAX_SCRIPTS = 4_000_000
@@ -49,7 +52,6 @@ _IN_NAME = re.compile(
 _SIMPLE_SELECTOR = re.compile(r"#([\w-]+)|\.([\w-]+)")
 _WITH_ID = XPath("descendant::*/@id[. = $id]")
 _WITH_CLASS = XPath("descendant::*/@class[contains(., $name)]")
-_GOOGLE = re.compile(r"(?:https?:)?/{2,3}(?:www\.)?(?:google\.com|recaptcha\.net)/recaptcha/", re.IGNORECASE)
 _LOADER = re.compile(r"/recaptcha/(?:api|enterprise)\.js\b")
 _RENDER_KEY = re.compile(r"[?&;]render=(6L[\w-]{38})(?![\w-])")
 _OTHER_LOADER = re.compile(r"hcaptcha\.com/|challenges\.cloudflare\.com/turnstile")
@@ -75,24 +77,24 @@ class Candidates:
         self._selected: dict[str, list[HtmlElement]] = {}
         self.root = selector.root
         self.is_live = live_elements()
-        self.frames: list[HtmlElement] = []
+        self.frames: list[Frame] = []
         self.loaders: list[str] = []
-        self.script_keys: list[str] = []
-        self.loads_other_captcha = False
+        self.script_keys: set[str] = set()
+        self._loads_other_captcha = False
         self.elements = _owners(self.root, _BY_KEY)
         running: list[str] = []
         data: list[str] = []
         for element in self.root.iter("script", "iframe"):
             if element.tag == "script":
                 self._read_script(element, running, data)
-            elif len(self.frames) < MAX_FRAMES and _is_google(element):
-                self.frames.append(element)
+            elif len(self.frames) < MAX_FRAMES and (frame := read_frame(element)):
+                self.frames.append(frame)
         self.inline = InlineScripts(_limit(running), _limit(data))
 
     def add_by_name(self, markup: str) -> None:
         """Add the elements with "captcha" in their class or id, in their tag, or in the name of an attribute."""
-        inside = [at for word in ("aptcha", "APTCHA") for at in _offsets(markup, word) if _is_in_tag(markup, at)]
-        if inside:
+        words = (islice(re.finditer(word, markup), MAX_WORDS) for word in ("aptcha", "APTCHA"))
+        if inside := [word.start() for word in chain(*words) if _is_in_tag(markup, word.start())]:
             found = _owners(self.root, _BY_CLASS_OR_ID)
             if any(_IN_NAME.search(markup, max(0, at - 32), at + 300) for at in inside):
                 found += [element for element in _BY_NAME(self.root) if element.tag not in _NO_CONTAINER_TAGS]
@@ -111,9 +113,14 @@ class Candidates:
         return self.inline.score_keys | loaded
 
     @property
+    def widget_keys(self) -> set[str]:
+        """Return the site keys that scripts name, without those of reCAPTCHA v3."""
+        return {key for _, key in self.inline.keys} - self.score_keys
+
+    @property
     def loads_widgets(self) -> bool:
-        """Return whether Google's script is loaded, and not for v3 alone."""
-        return any(not _RENDER_KEY.search(source) for source in self.loaders)
+        """Return whether Google's script is loaded, not for v3 alone, and no other captcha's script is."""
+        return not self._loads_other_captcha and any(not _RENDER_KEY.search(source) for source in self.loaders)
 
     @property
     def enterprise(self) -> bool:
@@ -133,11 +140,11 @@ class Candidates:
             return
         for name, value in element.items():
             if name == "data-sitekey" and KEY.fullmatch(value.strip()):
-                self.script_keys.append(value.strip())
+                self.script_keys.add(value.strip())
             elif "/recaptcha/" in value and _LOADER.search(value) and self.is_live(element):
                 self.loaders.append(value)
             elif ("hcaptcha" in value or "turnstile" in value) and _OTHER_LOADER.search(value):
-                self.loads_other_captcha = True
+                self._loads_other_captcha = True
         if text:
             running.append(text)
 
@@ -164,15 +171,6 @@ def _is_in_tag(markup: str, at: int) -> bool:
     """Return whether the offset ``at`` may be inside a tag that may be a container's."""
     opening = markup.rfind("<", max(0, at - 1000), at)
     return opening > markup.rfind(">", max(0, at - 1000), at) and not markup.startswith(_NO_CONTAINER_STARTS, opening)
-
-
-def _offsets(text: str, word: str) -> list[int]:
-    """Return the first thousand offsets of ``word`` in ``text``."""
-    return [found.start() for found in islice(re.finditer(word, text), 1000)]
-
-
-def _is_google(frame: HtmlElement) -> bool:
-    return bool(_GOOGLE.match((frame.get("src") or frame.get("data-src") or "").strip()))
 
 
 def _limit(scripts: Sequence[str]) -> list[str]:

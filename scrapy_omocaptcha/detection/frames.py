@@ -13,7 +13,11 @@ from lxml.html import HtmlElement
 
 from scrapy_omocaptcha.challenge import TOKEN_FIELD
 
-_SOURCE = re.compile(r"/recaptcha/(api2?|enterprise)/(anchor|bframe|fallback)\?([^#]{0,4000})", re.IGNORECASE)
+_SOURCE = re.compile(
+    r"\s*(?:https?:)?/{2,3}(?:www\.)?(?:google\.com|recaptcha\.net)"
+    r"/recaptcha/(api2?|enterprise)/(anchor|bframe|fallback)\?([^#]{0,4000})",
+    re.IGNORECASE,
+)
 SITEKEY = re.compile(r"6L[\w-]{30,60}")
 """Matches the value of an attribute or parameter that holds a site key."""
 
@@ -32,7 +36,7 @@ class Frame(NamedTuple):
 
 def read_frame(element: HtmlElement) -> Frame | None:
     """Read the iframe ``element``; return None if it does not belong to reCAPTCHA v2 or v3."""
-    source = _SOURCE.search(element.get("src") or element.get("data-src") or "")
+    source = _SOURCE.match(element.get("src") or element.get("data-src") or "")
     if source is None:
         return None
     query = parse_qs(source[3])

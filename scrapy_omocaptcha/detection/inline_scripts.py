@@ -6,12 +6,12 @@ A key that cannot be told is None, never a guess among several.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 
-from scrapy_omocaptcha.detection.javascript import MAX_CALLS, Code, Span, calls
+from scrapy_omocaptcha.detection.javascript import MAX_CALLS, Code
 
 KEY = re.compile(r"(?<![\w-])6L[\w-]{38}(?![\w-])")
 """Matches a site key within a text."""
@@ -41,7 +41,7 @@ class RenderCall:
     sitekey: str | None
     invisible: bool
     enterprise: bool
-    callback: tuple[Code, Span] | None
+    callback: tuple[Code, slice] | None
     """The script and the expression that it passes as the callback."""
 
 
@@ -77,20 +77,13 @@ class InlineScripts:
         texts += [source for source in self._data if "6L" in source]
         return [pair for text in texts for pair in _named_keys(text)]
 
-    @cached_property
-    def _keys_by_name(self) -> dict[str, set[str]]:
-        keys: dict[str, set[str]] = {}
-        for name, key in self.keys:
-            keys.setdefault(name, set()).add(key)
-        return keys
-
-    def _calls(self, callee: re.Pattern[str]) -> Iterator[tuple[Code, re.Match[str], list[Span]]]:
+    def _calls(self, callee: re.Pattern[str]) -> Iterator[tuple[Code, re.Match[str], list[slice]]]:
         """Yield the first calls that ``callee`` matches and that have arguments."""
         relevant = (code for code in self.running if "grecaptcha" in code.source)
-        found = ((code, call, arguments) for code in relevant for call, arguments in calls(code, callee) if arguments)
+        found = ((code, call, arguments) for code in relevant for call, arguments in code.calls(callee) if arguments)
         return islice(found, MAX_CALLS)
 
-    def _read_render(self, code: Code, call: re.Match[str], arguments: list[Span]) -> RenderCall:
+    def _read_render(self, code: Code, call: re.Match[str], arguments: list[slice]) -> RenderCall:
         options = self._options(code, arguments[1]) if len(arguments) > 1 else {}
         return RenderCall(
             selectors=_selectors(code, arguments[0], call.start()),
@@ -101,33 +94,36 @@ class InlineScripts:
             callback=(code, options["callback"]) if "callback" in options else None,
         )
 
-    def _creates(self, code: Code, target: Span, before: int) -> bool:
+    def _creates(self, code: Code, target: slice, before: int) -> bool:
         """Return whether a script creates the element ``target``: by ``createElement``, or as HTML with its id."""
         identity = code.literal(target)
         if identity is None:
             created = _assigned(code, target, before)
-            return created is not None and "createElement" in code.bare[created.start : created.end]
+            return created is not None and "createElement" in code.bare[created]
         html = re.compile(rf"\bid\\?[\"']?\s?[=,:]\s?\\?[\"']{re.escape(identity[:100])}\\?[\"']")
         return any(identity in script.source and html.search(script.text) for script in self.running)
 
-    def _options(self, code: Code, span: Span) -> dict[str, Span]:
-        """Return the properties of the object in ``span``, or of the variable that ``span`` names."""
-        properties = code.properties(span)
-        name = code.text[span.start : span.end].strip()
+    def _options(self, code: Code, part: slice) -> dict[str, slice]:
+        """Return the properties of the object in ``part``, or of the variable that ``part`` names."""
+        properties = code.properties(part)
+        name = code.text[part].strip()
         if properties or not _NAME.fullmatch(name):
             return properties
         assigned = code.assigned(name, len(code.bare))
         return code.properties(assigned) if assigned else {}
 
-    def _key(self, code: Code, span: Span) -> str | None:
-        """Return the site key in ``span``: a string, or a name that stands for one value on this page."""
-        literal = code.literal(span)
+    def _key(self, code: Code, part: slice) -> str | None:
+        """Return the site key in ``part``: a string, or a name that stands for one value on this page."""
+        literal = code.literal(part)
         if literal is not None:
-            literal = literal.strip()
-            return literal if KEY.fullmatch(literal) else None
-        names = _NAME.findall(code.text[span.start : span.end][-200:])
-        keys = self._keys_by_name.get(names[-1], set()) if names else set()
-        return next(iter(keys)) if len(keys) == 1 else None
+            return literal.strip() if KEY.fullmatch(literal.strip()) else None
+        names = _NAME.findall(code.text[part][-200:])
+        return only({key for name, key in self.keys if name in names[-1:]})
+
+
+def only(keys: Collection[str]) -> str | None:
+    """Return the site key in ``keys`` if there is exactly one."""
+    return next(iter(keys)) if len(keys) == 1 else None
 
 
 def _named_keys(text: str) -> Iterator[tuple[str, str]]:
@@ -140,22 +136,21 @@ def _named_keys(text: str) -> Iterator[tuple[str, str]]:
         yield (name[1] if name else ""), key[0]
 
 
-def _selectors(code: Code, target: Span, before: int) -> tuple[str, ...]:
+def _selectors(code: Code, target: slice, before: int) -> tuple[str, ...]:
     """Return CSS selectors of the element ``target``: an id, a lookup, or a variable that holds one of them."""
-    for span in (target, _assigned(code, target, before)):
-        literal = code.literal(span) if span else None
-        if literal is not None:
+    for part in filter(None, (target, _assigned(code, target, before))):
+        if (literal := code.literal(part)) is not None:
             return _by_id(literal)
-        if span and (selectors := _lookups(code.text[span.start : span.end])):
+        if selectors := _lookups(code.text[part]):
             return selectors
     # For a loop variable or a parameter, take the lookups whose selector says captcha, or else the last lookup.
     captchas = [selector for selector in _lookups(code.text) if "captcha" in selector.lower()]
     return tuple(captchas[:20]) or _lookups(code.text[max(0, before - 400) : before])[-1:]
 
 
-def _assigned(code: Code, target: Span, before: int) -> Span | None:
+def _assigned(code: Code, target: slice, before: int) -> slice | None:
     """Return the expression that was last assigned to the variable at the beginning of ``target``, if any."""
-    name = _FIRST_NAME.match(code.text, target.start, target.end)
+    name = _FIRST_NAME.match(code.text, target.start, target.stop)
     return code.assigned(name[1], before) if name else None
 
 

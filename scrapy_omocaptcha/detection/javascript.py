@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterator
 from functools import cached_property
 from itertools import islice
-from typing import NamedTuple
 
 MAX_CALLS = 30
 """Maximum number of calls of one function that are read."""
@@ -40,80 +39,54 @@ _STRING = re.compile(r"\s*([\"'`])((?:(?!\1)[^\\]|\\.)*)\1\s*\Z", re.DOTALL)
 _ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|(.))", re.DOTALL)
 
 
-class Span(NamedTuple):
-    """A piece of a script: ``text[start:end]``."""
-
-    start: int
-    end: int
-
-
 class Code:
-    """One inline script."""
+    """One inline script. Its parts are slices of either view."""
 
     def __init__(self, source: str) -> None:
         self.source = source
 
     @cached_property
-    def _views(self) -> tuple[str, str]:
-        source, copied = self.source, 0
-        text, bare = [], []
-        for token in _TOKEN.finditer(source):
-            start, end = token.span()
-            text.append(source[copied:start])
-            bare.append(source[copied:start])
-            if token["comment"] is not None:
-                text.append(" " * (end - start))
-                bare.append(" " * (end - start))
-            else:
-                text.append(source[start:end])
-                bare.append(source[start] + " " * (end - start - 2) + source[end - 1] if end - start > 1 else " ")
-            copied = end
-        return "".join((*text, source[copied:])), "".join((*bare, source[copied:]))
-
-    @property
     def text(self) -> str:
         """Return the script with its comments blanked out."""
-        return self._views[0]
+        return _TOKEN.sub(lambda token: " " * len(token[0]) if token["comment"] else token[0], self.source)
 
-    @property
+    @cached_property
     def bare(self) -> str:
         """Return the script with its comments and the contents of its strings blanked out."""
-        return self._views[1]
+        return _TOKEN.sub(_blank, self.source)
 
-    def arguments(self, opening: int) -> list[Span]:
-        """Return the arguments of the call whose parenthesis opens at ``opening``, none if it never closes."""
-        return [part for part in self._parts(opening) if self.text[part.start : part.end].strip()]
+    def calls(self, callee: re.Pattern[str]) -> Iterator[tuple[re.Match[str], list[slice]]]:
+        """Yield the calls that ``callee`` matches up to the opening parenthesis, with their arguments."""
+        for call in islice(callee.finditer(self.bare), MAX_CALLS):
+            yield call, [part for part in self._parts(call.end() - 1) if self.text[part].strip()]
 
-    def properties(self, span: Span) -> dict[str, Span]:
-        """Return the properties of the object literal in ``span`` by name. A method begins at its parameters."""
-        opening = _OBJECT.match(self.bare, span.start, span.end)
-        found: dict[str, Span] = {}
-        for part in self._parts(opening.end() - 1) if opening else ():
-            name = _PROPERTY.match(self.text, part.start, part.end)
-            if name is not None:
+    def properties(self, part: slice) -> dict[str, slice]:
+        """Return the properties of the object literal in ``part`` by name. A method begins at its parameters."""
+        opening = _OBJECT.match(self.bare, part.start, part.stop)
+        found: dict[str, slice] = {}
+        for item in self._parts(opening.end() - 1) if opening else ():
+            if name := _PROPERTY.match(self.text, item.start, item.stop):
                 # In the shorthand {sitekey}, the value is the variable of that name.
                 start = {":": name.end(), "(": name.end() - 1}.get(name["then"], name.start("name"))
-                found.setdefault(name["name"], Span(start, part.end))
+                found.setdefault(name["name"], slice(start, item.stop))
         return found
 
-    def literal(self, span: Span) -> str | None:
-        """Return the value of the string literal in ``span``, or None if it is another expression."""
-        if span.end - span.start > MAX_BLOCK:
-            return None
-        string = _STRING.match(self.text[span.start : span.end])
+    def literal(self, part: slice) -> str | None:
+        """Return the value of the string literal in ``part``, or None if it is another expression."""
+        string = _STRING.match(self.text[part]) if part.stop - part.start <= MAX_BLOCK else None
         return None if string is None else _ESCAPE.sub(_unescape, string[2])
 
-    def block(self, opening: int) -> Span | None:
-        """Return the span between the bracket at ``opening`` and its partner, or None if it never closes."""
+    def block(self, opening: int) -> slice | None:
+        """Return what is between the bracket at ``opening`` and its partner, or None if it never closes."""
         parts = self._parts(opening)
-        return Span(opening + 1, parts[-1].end) if parts else None
+        return slice(opening + 1, parts[-1].stop) if parts else None
 
-    def statement(self, start: int, end: int) -> Span:
-        """Return the span from ``start`` to the end of the statement or line, at most to ``end``."""
+    def statement(self, start: int, end: int) -> slice:
+        """Return the part from ``start`` to the end of the statement or line, at most to ``end``."""
         bare = self.bare[start : min(end, start + MAX_STATEMENT)]
-        return Span(start, start + len(re.split(r"[;\n]", bare, maxsplit=1)[0]))
+        return slice(start, start + len(re.split(r"[;\n]", bare, maxsplit=1)[0]))
 
-    def assigned(self, name: str, before: int) -> Span | None:
+    def assigned(self, name: str, before: int) -> slice | None:
         """Return the expression that was last assigned to the variable ``name`` before that offset, if any."""
         assignment = re.compile(rf"(?<![\w$.]){re.escape(name)}\s?=(?![=>])")
         ends = [found.end() for found in assignment.finditer(self.bare, 0, before)]
@@ -123,29 +96,28 @@ class Code:
         if opening is None:
             return self.statement(ends[-1], len(self.bare))
         block = self.block(opening.end() - 1)
-        return Span(opening.end() - 1, block.end + 1) if block else None
+        return slice(opening.end() - 1, block.stop + 1) if block else None
 
-    def _parts(self, opening: int) -> list[Span]:
-        """Return the spans between the commas inside the bracket at ``opening``, none if it never closes."""
+    def _parts(self, opening: int) -> list[slice]:
+        """Return the parts between the commas inside the bracket at ``opening``, none if it never closes."""
         depth, start = 0, opening + 1
-        parts: list[Span] = []
+        parts: list[slice] = []
         for bracket in _BRACKET.finditer(self.bare, opening, opening + MAX_BLOCK):
             if bracket[0] in "([{":
                 depth += 1
             elif bracket[0] != ",":
                 depth -= 1
             if depth == 0 or (depth == 1 and bracket[0] == ","):
-                parts.append(Span(start, bracket.start()))
+                parts.append(slice(start, bracket.start()))
                 start = bracket.end()
             if depth == 0:
                 return parts
         return []
 
 
-def calls(code: Code, callee: re.Pattern[str]) -> Iterator[tuple[re.Match[str], list[Span]]]:
-    """Yield the calls in ``code`` that ``callee`` matches up to the opening parenthesis, with their arguments."""
-    for call in islice(callee.finditer(code.bare), MAX_CALLS):
-        yield call, code.arguments(call.end() - 1)
+def _blank(token: re.Match[str]) -> str:
+    source, length = token[0], len(token[0])
+    return " " * length if token["comment"] or length == 1 else source[0] + " " * (length - 2) + source[-1]
 
 
 def _unescape(escape: re.Match[str]) -> str:

@@ -104,7 +104,5 @@ _COMPILED = [(word, re.compile(phrase)) for word, phrase in _PHRASES.items()]
 def find_wall_phrase(text: str) -> str | None:
     """Return a phrase of a wall that occurs in ``text``, in lower case, or None if there is none."""
     lower = text.lower()
-    for word, phrase in _COMPILED:
-        if word in lower and (found := phrase.search(lower)):
-            return found[0]
-    return None
+    matches = (phrase.search(lower) for word, phrase in _COMPILED if word in lower)
+    return next((match[0] for match in matches if match), None)

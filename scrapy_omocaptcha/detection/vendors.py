@@ -64,4 +64,4 @@ def _is_bare(root: HtmlElement) -> bool:
     else:
         # A vendor's script alone proves nothing, because many sites load one on every page.
         bare = content.words <= 60 and content.links <= 5 and (content.words == 0 or bool(_ELEMENT(root)))
-    return bare and not [field for field in describe_fields(root) if field != "a search"]
+    return bare and all(field == "a search" for field in describe_fields(root))

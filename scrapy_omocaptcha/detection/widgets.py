@@ -10,24 +10,22 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, pairwise
 
 from lxml.html import HtmlElement
 from parsel import Selector
 
 from scrapy_omocaptcha.detection.elements import Candidates
-from scrapy_omocaptcha.detection.frames import SITEKEY, find_container, read_frame
-from scrapy_omocaptcha.detection.inline_scripts import InlineScripts
-from scrapy_omocaptcha.detection.javascript import Code, Span
+from scrapy_omocaptcha.detection.frames import SITEKEY, find_container
+from scrapy_omocaptcha.detection.inline_scripts import InlineScripts, only
+from scrapy_omocaptcha.detection.javascript import Code
 
 MAX_WIDGETS = 20
 """Maximum number of widgets of a page. No honest page has more."""
 
 _SCORE = re.compile(r"v3\b|recaptcha-?3\b", re.IGNORECASE)
 _OTHER_KEY = re.compile(r"[0-3]x|[0-9a-f]{8}-[0-9a-f]{4}-", re.IGNORECASE)
-_OTHER = frozenset(
-    ("h-captcha", "hcaptcha", "turnstile", "frc-captcha", "geetest", "mtcaptcha", "funcaptcha", "smart-captcha")
-)
+_OTHER = re.compile(r"h-?captcha|turnstile|frc-captcha|geetest|mtcaptcha|funcaptcha|smart-captcha", re.IGNORECASE)
 
 
 @dataclass(slots=True, eq=False)
@@ -44,7 +42,7 @@ class Widget:
     """Name of the function in ``data-callback``."""
     rendered: bool = False
     """Whether an inline script renders it."""
-    handler: tuple[Code, Span] | None = None
+    handler: tuple[Code, slice] | None = None
     """The callback that an inline script passes to ``grecaptcha.render``."""
 
     def merge(self, sitekey: str | None, *, invisible: bool, enterprise: bool) -> None:
@@ -84,7 +82,7 @@ def _from_elements(page: Candidates) -> Iterator[Widget]:
         key = next(filter(None, map(_key, (element.get("data-sitekey"), *element.values()))), None)
         if not has_class and (key is None or not (page.loaders or "captcha" in _words(element))):
             continue
-        if page.is_live(element) and not _is_other(element) and not _is_score(element):
+        if _may_be_widget(page, element):
             yield Widget(
                 element,
                 sitekey=key,
@@ -118,7 +116,7 @@ def _add_renders(page: Candidates, widgets: dict[HtmlElement, Widget]) -> None:
 
 def _add_frames(page: Candidates, widgets: dict[HtmlElement, Widget]) -> None:
     """Add the widgets that a browser had rendered when the page was saved."""
-    frames = [frame for frame in map(read_frame, page.frames) if frame and page.is_live(frame.element)]
+    frames = [frame for frame in page.frames if page.is_live(frame.element)]
     keys_with_pictures = {frame.key for frame in frames if frame.kind == "bframe"}
     known_keys = {widget.sitekey for widget in widgets.values()}
     for frame in frames:
@@ -147,10 +145,9 @@ def _add_fallbacks(page: Candidates, widgets: dict[HtmlElement, Widget]) -> None
 
     The key belongs to a widget without one, or to the element beside the ``noscript``.
     """
-    for element in page.frames:
-        frame = read_frame(element)
-        noscript = next(element.iterancestors("noscript"), None)
-        if frame is None or frame.kind != "fallback" or noscript is None or frame.key in page.score_keys:
+    for frame in page.frames:
+        noscript = next(frame.element.iterancestors("noscript"), None)
+        if frame.kind != "fallback" or noscript is None or frame.key in page.score_keys:
             continue
         if any(widget.sitekey == frame.key for widget in widgets.values()):
             continue
@@ -166,42 +163,28 @@ def _add_fallbacks(page: Candidates, widgets: dict[HtmlElement, Widget]) -> None
 
 def _plugin(page: Candidates) -> dict[HtmlElement, Widget]:
     """Return the widget of an empty captcha element, which an external script renders with the page's only site key."""
-    keys = {key for _, key in page.inline.keys} - page.score_keys
-    if len(keys) != 1 or not page.loads_widgets or page.loads_other_captcha:
-        return {}
-    for element in page.elements:
-        empty = len(element) == 0 and not (element.text or "").strip()
-        if not empty or element.tag not in ("div", "span", "p"):
-            continue
-        if page.is_live(element) and not _is_other(element) and not _is_score(element):
-            return {element: Widget(element, invisible=_is_invisible(element), enterprise=page.enterprise)}
+    if page.loads_widgets and only(page.widget_keys):
+        for element in page.elements:
+            empty = len(element) == 0 and not (element.text or "").strip()
+            if empty and element.tag in ("div", "span", "p") and _may_be_widget(page, element):
+                return {element: Widget(element, invisible=_is_invisible(element), enterprise=page.enterprise)}
     return {}
 
 
 def _live(page: Candidates, widgets: dict[HtmlElement, Widget]) -> list[Widget]:
     """Return the widgets that a browser would show, with the page's only site key where they have none."""
-    keyless = [widget for widget in widgets.values() if widget.sitekey is None]
-    if keyless:
-        keys = set(page.script_keys) or {key for _, key in page.inline.keys} - page.score_keys
-        for widget in keyless:
-            widget.sitekey = next(iter(keys)) if len(keys) == 1 else None
-    return [widget for widget in widgets.values() if _is_live(page, widget)]
-
-
-def _is_live(page: Candidates, widget: Widget) -> bool:
-    if widget.sitekey is not None:
-        return widget.sitekey not in page.score_keys
-    return widget.rendered or (page.loads_widgets and not page.loads_other_captcha)
+    live = []
+    for widget in widgets.values():
+        widget.sitekey = widget.sitekey or only(page.script_keys or page.widget_keys)
+        if widget.sitekey not in page.score_keys and (widget.sitekey or widget.rendered or page.loads_widgets):
+            live.append(widget)
+    return live
 
 
 def _position(element: HtmlElement) -> list[int]:
     """Return the indexes of the element and its ancestors, which sort elements in document order."""
-    position = []
-    parent = element.getparent()
-    while parent is not None:
-        position.append(parent.index(element))
-        element, parent = parent, parent.getparent()
-    return position[::-1]
+    path = [element, *element.iterancestors()]
+    return [parent.index(child) for child, parent in pairwise(path)][::-1]
 
 
 def _key(value: str | None) -> str | None:
@@ -223,19 +206,18 @@ def _is_invisible(element: HtmlElement) -> bool:
     return size == "invisible" or element.get("data-invisible") in ("1", "true") or _is_button(element)
 
 
-def _is_other(element: HtmlElement) -> bool:
-    """Return whether ``element`` belongs to another vendor's captcha."""
-    words = f"{element.get('class') or ''} {element.get('id') or ''}".lower()
-    return any(name in words for name in _OTHER) or bool(_OTHER_KEY.match((element.get("data-sitekey") or "").strip()))
+def _may_be_widget(page: Candidates, element: HtmlElement) -> bool:
+    """Return whether ``element`` is live and belongs neither to another vendor's captcha nor to reCAPTCHA v3.
 
-
-def _is_score(element: HtmlElement) -> bool:
-    """Return whether ``element`` belongs to reCAPTCHA v3: it says so, is a hidden field, or a button with an action."""
-    if element.tag == "input" and (element.get("type") or "").lower() == "hidden":
-        return True
-    kind = (element.get("data-type"), element.get("data-version"), element.get("data-recaptcha-version"))
-    if any(value and value.strip().lower() in ("3", "v3", "recaptcha_v3", "recaptchav3") for value in kind):
-        return True
-    if _SCORE.search(f"{element.get('class') or ''} {element.get('id') or ''}"):
-        return True
-    return bool(element.get("data-action")) and (_is_button(element) or element.get("data-size") == "invisible")
+    An element of v3 says so, is a hidden field, or a button with an action.
+    """
+    names = f"{element.get('class') or ''} {element.get('id') or ''}"
+    versions = (element.get(name) or "" for name in ("data-type", "data-version", "data-recaptcha-version"))
+    return page.is_live(element) and not (
+        _OTHER.search(names)
+        or _OTHER_KEY.match((element.get("data-sitekey") or "").strip())
+        or (element.tag == "input" and (element.get("type") or "").lower() == "hidden")
+        or any(version.strip().lower() in ("3", "v3", "recaptcha_v3", "recaptchav3") for version in versions)
+        or _SCORE.search(names)
+        or (element.get("data-action") and (_is_button(element) or element.get("data-size") == "invisible"))
+    )

@@ -20,13 +20,6 @@ BUTTON_TYPES = SUBMIT_TYPES | {"button", "reset"}
 
 _DATE = r"\d{4,}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])"
 _TIME = r"(?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d{1,3})?)?"
-_ONE_LINE = frozenset({"text", "search", "tel", "url", "email", "password"})
-_KEYWORDS = (
-    _ONE_LINE
-    | BUTTON_TYPES
-    | {"hidden", "date", "month", "week", "time", "datetime-local", "number", "range", "color"}
-    | {"checkbox", "radio", "file"}
-)
 _WHITESPACE = "\t\n\f\r "
 _NUMBER = re.compile(r"-?(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][+-]?\d+)?")
 _DATES = {
@@ -39,11 +32,9 @@ _DATES = {
 
 
 def input_type(control: HtmlElement) -> str:
-    """Return the type of an ``input`` or ``button`` as browsers understand it: ``"text"`` for unknown words."""
+    """Return the type of an ``input`` or ``button`` in lower case. Any that browsers don't know is as good as text."""
     word = (control.get("type") or "").lower()
-    if control.tag == "button":
-        return word if word in ("reset", "button") else "submit"
-    return word if word in _KEYWORDS else "text"
+    return "submit" if control.tag == "button" and word not in ("reset", "button") else word
 
 
 def is_input(control: HtmlElement, *types: str) -> bool:
@@ -85,12 +76,7 @@ def _input_values(control: HtmlElement, charset: str) -> Iterator[str]:
 
 
 def _sanitise(type_: str, value: str, control: HtmlElement) -> str:
-    if type_ in _ONE_LINE:
-        value = value.replace("\n", "")
-        if type_ == "url" or (type_ == "email" and control.get("multiple") is None):
-            return value.strip(_WHITESPACE)
-        if type_ == "email":
-            return ",".join(address.strip(_WHITESPACE) for address in value.split(","))
+    if type_ in BUTTON_TYPES or type_ == "hidden":
         return value
     if type_ == "number":
         return value if _NUMBER.fullmatch(value) else ""
@@ -100,7 +86,10 @@ def _sanitise(type_: str, value: str, control: HtmlElement) -> str:
         return value.lower() if re.fullmatch(r"#[0-9A-Fa-f]{6}", value) else "#000000"
     if type_ in _DATES:
         return value.replace(" ", "T") if _DATES[type_].fullmatch(value) else ""
-    return value
+    value = value.replace("\n", "")
+    if type_ == "email" and control.get("multiple") is not None:
+        return ",".join(address.strip(_WHITESPACE) for address in value.split(","))
+    return value.strip(_WHITESPACE) if type_ in ("email", "url") else value
 
 
 def _in_range(value: str, control: HtmlElement) -> str:

@@ -14,8 +14,6 @@ from w3lib.encoding import resolve_encoding
 
 _LITERAL = frozenset(b"*-._0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 _ESCAPED = [chr(byte) if byte in _LITERAL else "+" if byte == 0x20 else f"%{byte:02X}" for byte in range(256)]
-# Browsers decode more characters in this encoding than they encode.
-_ENCODES_AS = {"gb18030": "gbk"}
 # Encodings that browsers and Python name differently.
 _NAMES = {"cp949": "EUC-KR", "cp932": "Shift_JIS", "big5hkscs": "Big5", "euc_jp": "EUC-JP", "mac-roman": "macintosh"}
 _NEWLINE = re.compile(r"\r\n|\r|\n")
@@ -32,7 +30,8 @@ def choose_charset(accepted: str, encoding: str) -> str:
         if charset.startswith(("utf-16", "utf-32")):
             return "utf-8"
         if _extends_ascii(charset):
-            return _ENCODES_AS.get(charset, charset)
+            # Browsers decode more characters in gb18030 than they encode.
+            return "gbk" if charset == "gb18030" else charset
     return "utf-8"
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -17,15 +16,21 @@ _VALID = "form:NAME, json:/pointer, header:NAME, query:NAME or cookie:NAME"
 _HTTP_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _FORM_TYPE = b"application/x-www-form-urlencoded"
 
-Changes = dict[str, Any]
 
+def parse_put(put: str) -> tuple[str, str]:
+    """Return the kind and the name in ``put``.
 
-def check_put(put: str) -> None:
-    """Check that ``put`` is valid, before anything is bought for it.
-
-    :raises ValueError: if it is not; the message names it and the valid forms.
+    :raises ValueError: if it is invalid; the message names it and the valid forms.
     """
-    _parse(put)
+    kind, _, name = put.partition(":") if isinstance(put, str) else ("", "", "")
+    valid = kind in ("form", "json", "header", "query", "cookie") and name != ""
+    if kind in ("header", "cookie"):
+        valid = bool(_HTTP_NAME.fullmatch(name)) and (kind, name.lower()) != ("header", "cookie")
+    if kind == "json":
+        valid = name.startswith("/") and not re.search(r"~(?![01])", name)
+    if not valid:
+        raise ValueError(f"{put!r} in meta['omocaptcha'] is not understood: put is one of {_VALID}")
+    return kind, name
 
 
 def put_token(request: Request, put: str, token: str) -> Submission:
@@ -33,10 +38,23 @@ def put_token(request: Request, put: str, token: str) -> Submission:
 
     :raises ValueError: if ``put`` is invalid, or does not fit the request.
     """
-    kind, name = _parse(put)
-    changes = {"meta": {**request.meta, **TOKEN_META}, "dont_filter": True, "headers": request.headers.copy()}
+    kind, name = parse_put(put)
+    headers = request.headers.copy()
+    changes = {"meta": {**request.meta, **TOKEN_META}, "dont_filter": True, "headers": headers}
     try:
-        _WRITERS[kind](request, name, token, changes)
+        match kind:
+            case "form":
+                changes["body"] = _form_with(request, name, token)
+                headers.setdefault("Content-Type", _FORM_TYPE)
+            case "json":
+                changes["body"] = _json_with(request, name, token)
+                headers.setdefault("Content-Type", b"application/json")
+            case "header":
+                headers[name] = token
+            case "query":
+                changes["url"] = _url_with(request, name, token)
+            case "cookie":
+                changes["cookie"] = name
     except ValueError as error:
         raise ValueError(f"{put!r} in meta['omocaptcha'] does not fit {request}: {error}") from error
     # Not request.replace(): JsonRequest and FormRequest would add their own data to the body once more.
@@ -44,32 +62,19 @@ def put_token(request: Request, put: str, token: str) -> Submission:
     return Submission(**{**kept, **changes}, secret=token)
 
 
-def _parse(put: str) -> tuple[str, str]:
-    kind, colon, name = put.partition(":") if isinstance(put, str) else ("", "", "")
-    valid = bool(kind in _WRITERS and colon and name)
-    if kind in ("header", "cookie"):
-        valid = valid and bool(_HTTP_NAME.fullmatch(name)) and (kind, name.lower()) != ("header", "cookie")
-    if kind == "json":
-        valid = valid and name.startswith("/") and not re.search(r"~(?![01])", name)
-    if not valid:
-        raise ValueError(f"{put!r} in meta['omocaptcha'] is not understood: put is one of {_VALID}")
-    return kind, name
-
-
-def _write_form(request: Request, name: str, token: str, changes: Changes) -> None:
+def _form_with(request: Request, name: str, token: str) -> bytes:
     content_type = request.headers.get("Content-Type")
     if content_type is not None and content_type.partition(b";")[0].strip().lower() != _FORM_TYPE:
         raise ValueError(f"its body is {content_type.decode('latin-1')}, not {_FORM_TYPE.decode()}")
     if content_type is None and request.method == "GET":
         raise ValueError("a GET request has no form in its body; query:NAME puts the token into its address")
-    changes["headers"].setdefault("Content-Type", _FORM_TYPE)
-    changes["body"] = _with_pair(request.body.decode("latin-1"), name, token).encode("latin-1")
+    return _with_pair(request.body.decode("latin-1"), name, token).encode("latin-1")
 
 
-def _write_query(request: Request, name: str, token: str, changes: Changes) -> None:
+def _url_with(request: Request, name: str, token: str) -> str:
     address, hash_, fragment = request.url.partition("#")
     path, _, query = address.partition("?")
-    changes["url"] = path + "?" + _with_pair(query, name, token) + hash_ + fragment
+    return path + "?" + _with_pair(query, name, token) + hash_ + fragment
 
 
 def _with_pair(pairs: str, name: str, token: str) -> str:
@@ -84,7 +89,7 @@ def _with_pair(pairs: str, name: str, token: str) -> str:
     return "&".join(result if pair in result else [*result, pair])
 
 
-def _write_json(request: Request, name: str, token: str, changes: Changes) -> None:
+def _json_with(request: Request, name: str, token: str) -> bytes:
     try:
         document = json.loads(request.body)
     except ValueError as error:
@@ -100,8 +105,7 @@ def _write_json(request: Request, name: str, token: str, changes: Changes) -> No
     else:
         _child(parent, last)
         parent[int(last)] = token
-    changes["headers"].setdefault("Content-Type", b"application/json")
-    changes["body"] = json.dumps(document).encode()
+    return json.dumps(document).encode()
 
 
 def _child(parent: Any, key: str) -> Any:
@@ -110,20 +114,3 @@ def _child(parent: Any, key: str) -> Any:
     if isinstance(parent, list) and re.fullmatch(r"0|[1-9][0-9]*", key) and int(key) < len(parent):
         return parent[int(key)]
     raise ValueError(f"its JSON has nothing at {key!r}")
-
-
-def _write_header(request: Request, name: str, token: str, changes: Changes) -> None:
-    changes["headers"][name] = token
-
-
-def _write_cookie(request: Request, name: str, token: str, changes: Changes) -> None:
-    changes["cookie"] = name
-
-
-_WRITERS: dict[str, Callable[[Request, str, str, Changes], None]] = {
-    "form": _write_form,
-    "json": _write_json,
-    "header": _write_header,
-    "query": _write_query,
-    "cookie": _write_cookie,
-}

@@ -59,8 +59,8 @@ def read_form(
     :param page_url: the page's address, which an empty action stands for.
     :param base_url: the address that a relative action is resolved against.
     :param encoding: the page's encoding.
-    :param widgets: the elements of the page's widgets. Google's script adds its textarea at the end of a container, and
-        before a button that it is bound to.
+    :param widgets: the elements of the page's widgets in document order. Google's script adds its textarea at the end
+        of a container, and before a button that it is bound to.
     :param pressed: whether the default button submits the form, rather than a script that calls ``form.submit()``.
     :raises ValueError: if its action is not a valid URL, or the form is longer than :data:`MAX_LENGTH`.
     """
@@ -69,15 +69,15 @@ def read_form(
     controls = _controls(form, widgets, context)
     disabled = {control for control in controls if control.get("disabled") is not None or context(control).disabled}
     button = _default_button(controls, disabled) if pressed else None
-    last_radio = {control.get("name"): control for control in controls if _is_checked_radio(control)}
+    radios = [control for control in controls if is_input(control, "radio") and control.get("checked") is not None]
+    # The last checked radio button of a name unchecks the others.
+    unchecked = set(radios).difference({radio.get("name"): radio for radio in radios}.values())
     fields: list[tuple[str, str]] = []
     files: set[str] = set()
     token_index = None
     length = 0
     for control in controls:
-        if control is not button and (_is_button(control) or control in disabled):
-            continue
-        if _is_checked_radio(control) and last_radio[control.get("name")] is not control:
+        if control is not button and (_is_button(control) or control in disabled or control in unchecked):
             continue
         if token_index is None and _is_response_textarea(control):
             token_index = len(fields)
@@ -88,11 +88,13 @@ def read_form(
             if length > MAX_LENGTH:
                 raise ValueError(f"the form has more than {MAX_LENGTH} characters to send")
             fields.append((name, value))
+    method = _attribute(form, button, "method").upper()
+    enctype = _attribute(form, button, "enctype").lower()
     return Form(
-        method=_method(form, button),
+        method=method if method in ("POST", "DIALOG") else "GET",
         url=_target(form, button, page_url, base_url, encoding),
         fields=tuple(fields),
-        enctype=_enctype(form, button),
+        enctype=enctype if enctype in _ENCTYPES else _ENCTYPES[0],
         charset=charset,
         files=frozenset(files - {""}),
         token_index=token_index,
@@ -136,9 +138,10 @@ def _controls(form: HtmlElement, widgets: Sequence[HtmlElement], context: Inheri
     found = list(scope.iter(*tags))
     owned = {e for e in found if e.tag in _CONTROLS and _belongs(e, form, name, context) and context(e).is_live}
     if not any(_is_response_textarea(control) for control in owned):
-        for index in sorted((_textarea_index(widget, found, tags) for widget in widgets), reverse=True):
+        for widget in widgets:
             textarea = form.makeelement("textarea", name=TOKEN_FIELD)
-            found.insert(index, textarea)
+            inside = 0 if widget.tag in _CONTROLS else sum(1 for _ in widget.iter(*tags))
+            found.insert(found.index(widget) + inside, textarea)
             owned.add(textarea)
     return [element for element in found if element in owned]
 
@@ -164,22 +167,12 @@ def _find_by_id(page: HtmlElement, name: str) -> HtmlElement | None:
     return found[0].getparent() if found else None
 
 
-def _textarea_index(widget: HtmlElement, found: list[HtmlElement], tags: set[str]) -> int:
-    """Return where the widget's textarea goes in ``found``, the elements with ``tags`` in tree order."""
-    inside = 0 if widget.tag in _CONTROLS else sum(1 for _ in widget.iter(*tags))
-    return found.index(widget) + inside
-
-
 def _is_response_textarea(control: HtmlElement) -> bool:
     return bool(control.tag == "textarea" and control.get("name") == TOKEN_FIELD)
 
 
 def _is_button(control: HtmlElement) -> bool:
     return control.tag == "button" or is_input(control, *BUTTON_TYPES)
-
-
-def _is_checked_radio(control: HtmlElement) -> bool:
-    return is_input(control, "radio") and control.get("checked") is not None
 
 
 def _default_button(controls: Sequence[HtmlElement], disabled: set[HtmlElement]) -> HtmlElement | None:
@@ -195,16 +188,6 @@ def _default_button(controls: Sequence[HtmlElement], disabled: set[HtmlElement])
 def _attribute(form: HtmlElement, button: HtmlElement | None, name: str) -> str:
     own = button.get(f"form{name}") if button is not None else None
     return (own if own is not None else form.get(name)) or ""
-
-
-def _method(form: HtmlElement, button: HtmlElement | None) -> str:
-    word = _attribute(form, button, "method").upper()
-    return word if word in ("POST", "DIALOG") else "GET"
-
-
-def _enctype(form: HtmlElement, button: HtmlElement | None) -> str:
-    word = _attribute(form, button, "enctype").lower()
-    return word if word in _ENCTYPES else _ENCTYPES[0]
 
 
 def _target(form: HtmlElement, button: HtmlElement | None, page_url: str, base_url: str, encoding: str) -> str:

@@ -23,15 +23,12 @@ _POLICIES = {
     "strict-origin-when-cross-origin": ("address", "origin", "none"),
     "unsafe-url": ("address", "address", "address"),
 }
-_DEFAULT = "strict-origin-when-cross-origin"
 
 
 def origin(url: str) -> str:
     """Return scheme, host and port of ``url``, without the port if it is the scheme's default."""
     parts = urlsplit(url)
-    host = (parts.hostname or "").lower()
-    if ":" in host:
-        host = f"[{host}]"
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
     default = {"http": 80, "https": 443}.get(parts.scheme)
     return f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port not in (None, default) else "")
 
@@ -61,4 +58,4 @@ def _policy(response: Response) -> str:
     if page is not None:
         stated += page.xpath("//meta[@name='referrer']/@content").getall()
     known = [word for word in (text.strip().lower() for text in stated) if word in _POLICIES]
-    return known[-1] if known else _DEFAULT
+    return known[-1] if known else "strict-origin-when-cross-origin"

@@ -8,25 +8,20 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Sequence
 from datetime import timedelta
 from io import BytesIO
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import matplotlib
 from lxml import etree
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from scrapy_omocaptcha.reporting.format import percent, printable, seconds, shorten, usd
 from scrapy_omocaptcha.reporting.scales import MAX_BARS, MONDAY, bar_period, period_label, round_up
-from scrapy_omocaptcha.reporting.totals import moment
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from matplotlib.axes import Axes
-
-    from scrapy_omocaptcha.reporting.totals import Totals
+from scrapy_omocaptcha.reporting.totals import Totals, moment
 
 # Placeholders, which are replaced by the page's CSS variables, so that plots follow its light or dark mode.
 _NAMES = ("ink", "soft", "line", "main", "accepted", "rejected", "failed", "expired", "abandoned")
@@ -37,16 +32,9 @@ _WIDTH = 420
 _HEIGHT = 230
 _ROW = 36
 _LONGEST_LABEL = 44
+_HOSTS = 9
 _MIN_BARS = 10
 """Space is left for this many bars, so that a single job doesn't fill the plot."""
-
-
-class Chart(NamedTuple):
-    """A plot and its title, which the page shows in the element with the id ``{name}-title``."""
-
-    name: str
-    title: str
-    svg: str
 
 
 class _Bar(NamedTuple):
@@ -56,8 +44,8 @@ class _Bar(NamedTuple):
     colour: str
 
 
-def charts(totals: Totals, hosts: Sequence[Totals]) -> list[Chart]:
-    """Draw all plots that make sense for the jobs of ``totals``.
+def charts(totals: Totals, hosts: Sequence[Totals]) -> list[str]:
+    """Draw all plots that make sense for the jobs of ``totals``, each as an HTML figure with its title.
 
     :param totals: the totals of at least one job.
     :param hosts: the same jobs by host, the most expensive first.
@@ -72,7 +60,7 @@ def charts(totals: Totals, hosts: Sequence[Totals]) -> list[Chart]:
         return [_spending(totals), *solve_times, _outcomes(totals), _cost_by_host(hosts)]
 
 
-def _spending(totals: Totals) -> Chart:
+def _spending(totals: Totals) -> str:
     """Plot USD over time, in periods chosen by the time between the first and the last job."""
     name, length = bar_period(totals)
     costs: dict[int, float] = {}
@@ -89,21 +77,21 @@ def _spending(totals: Totals) -> Chart:
     every = max(1, math.ceil((last - first + 1) / 4))
     ticks = range(first, last + 1, every)
     axes.set_xticks(list(ticks), [period_label(period, length, last - first) for period in ticks])
-    return Chart("spending", f"Spending by {name}, USD", _svg(figure, "spending"))
+    return _embed("spending", f"Spending by {name}, USD", figure)
 
 
-def _cost_by_host(hosts: Sequence[Totals], *, limit: int = 9) -> Chart:
-    """Plot USD by host, the most expensive first, with one bar for the hosts beyond ``limit``."""
-    shown = [(host.name, host.cost, "main") for host in hosts[: limit if len(hosts) > limit + 1 else None]]
+def _cost_by_host(hosts: Sequence[Totals]) -> str:
+    """Plot USD by host, the most expensive first, with one bar for those beyond the limit."""
+    shown = [(host.name, host.cost, "main") for host in hosts[: _HOSTS if len(hosts) > _HOSTS + 1 else None]]
     rest = hosts[len(shown) :]
     if rest:
         shown.append((f"{len(rest):,} others", math.fsum(host.cost for host in rest), "abandoned"))
     largest = max(cost for _, cost, _ in shown)
     bars = [_Bar(name, cost, usd(cost, largest), colour) for name, cost, colour in shown]
-    return Chart("hosts", "Cost by host, USD", _bars(bars, "hosts"))
+    return _embed("hosts", "Cost by host, USD", _bars(bars))
 
 
-def _solve_times(totals: Totals) -> Chart:
+def _solve_times(totals: Totals) -> str:
     """Plot a histogram of solve times, with outliers in the last bar."""
     values = [record.seconds for record in totals.solved if record.seconds is not None]
     longest = min(values[-1], 3 * (totals.quantile(0.99) or 0.0)) or 1.0
@@ -131,19 +119,15 @@ def _solve_times(totals: Totals) -> Chart:
         label, (median, top), (offset, -2), textcoords="offset points", ha=side, va="top", color=ink, fontsize=11
     )
     beyond = "; the last bar includes all longer ones" if values[-1] / width >= last + 1 else ""
-    return Chart("times", f"Jobs by solve time in seconds{beyond}", _svg(figure, "times"))
+    return _embed("times", f"Jobs by solve time in seconds{beyond}", figure)
 
 
-def _outcomes(totals: Totals) -> Chart:
-    """Plot jobs by outcome."""
+def _outcomes(totals: Totals) -> str:
     bars = [
         _Bar(outcome, number, f"{number:,} · {percent(number, totals.jobs)}", outcome)
         for outcome, number in totals.outcomes.items()
     ]
-    return Chart("outcomes", "Jobs by outcome", _bars(bars, "outcomes"))
-
-
-# -- style -----------------------------------------------------------------------------------------------------------
+    return _embed("outcomes", "Jobs by outcome", _bars(bars))
 
 
 def _plot() -> tuple[Figure, Axes]:
@@ -167,7 +151,7 @@ def _tick(value: float, _: object = None) -> str:
     return f"{value:,.5g}"
 
 
-def _bars(bars: Sequence[_Bar], name: str) -> str:
+def _bars(bars: Sequence[_Bar]) -> Figure:
     """Draw horizontal bars, each below its label, which leaves room for long labels."""
     figure = _figure(_ROW * len(bars))
     axes = figure.add_axes((0, 0, 1, 1))
@@ -180,11 +164,11 @@ def _bars(bars: Sequence[_Bar], name: str) -> str:
         for x, text, side, colour in ((0.0, label, "left", "ink"), (1.0, bar.text, "right", "soft")):
             transform = axes.get_yaxis_transform()
             axes.text(x, row + 0.46, text, transform=transform, ha=side, color=_COLOURS[colour], fontsize=11.5)
-    return _svg(figure, name)
+    return figure
 
 
-def _svg(figure: Figure, name: str) -> str:
-    """Return the figure as an SVG element that can be embedded in a page with others."""
+def _embed(name: str, title: str, figure: Figure) -> str:
+    """Return the figure as an SVG element with a title, to be embedded in a page with others."""
     file = BytesIO()
     figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
     root = etree.fromstring(file.getvalue(), etree.XMLParser(remove_comments=True, resolve_entities=False))
@@ -197,8 +181,8 @@ def _svg(figure: Figure, name: str) -> str:
             element.set(attribute, _embedded_value(etree.QName(attribute).localname, value, name))
     root.set("role", "img")
     root.set("aria-labelledby", f"{name}-title")
-    svg: str = etree.tostring(root, encoding="unicode")
-    return svg
+    svg = etree.tostring(root, encoding="unicode")
+    return f'<figure><figcaption id="{name}-title">{title}</figcaption>{svg}</figure>'
 
 
 def _embedded_value(attribute: str, value: str, name: str) -> str:

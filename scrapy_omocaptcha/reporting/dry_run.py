@@ -22,15 +22,14 @@ class DryRun:
     """Records the challenges that a dry run did not solve."""
 
     def __init__(self) -> None:
-        self._sessions: defaultdict[str, set[object]] = defaultdict(set)
-        self._challenges: Counter[str] = Counter()
+        self._challenges: defaultdict[str, Counter[object]] = defaultdict(Counter)
+        """The number of challenges by host and session."""
 
     def record(self, host: str, session: object) -> None:
         """Record a challenge for a request of ``session``, which must be hashable."""
-        self._sessions[host].add(session)
-        self._challenges[host] += 1
+        self._challenges[host][session] += 1
 
     @property
     def jobs(self) -> dict[str, JobRange]:
         """Estimated jobs by host."""
-        return {host: JobRange(len(self._sessions[host]), number) for host, number in self._challenges.items()}
+        return {host: JobRange(len(sessions), sessions.total()) for host, sessions in self._challenges.items()}

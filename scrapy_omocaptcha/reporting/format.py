@@ -51,10 +51,14 @@ def ranked(counts: Mapping[str, int], *, limit: int = 5) -> str:
     return ", ".join(parts)
 
 
-def period(totals: Totals) -> str:
+def scope(totals: Totals) -> str:
+    """Format when the jobs were bought, and for how many crawls, spiders and hosts."""
+    values = {field: {getattr(record, field) for record in totals.records} for field in ("crawl", "spider", "host")}
+    return f"{_period(totals)}: {', '.join(count(len(different), field) for field, different in values.items())}"
+
+
+def _period(totals: Totals) -> str:
     """Format the days of the first and the last job, with the time if it is a single day."""
-    assert totals.first is not None
-    assert totals.last is not None
     if totals.first.date() != totals.last.date():
         return f"{totals.first.date()} to {totals.last.date()} (UTC)"
     start, end = minute(totals.first), f"{totals.last:%H:%M}"

@@ -10,8 +10,8 @@ from html import escape
 from pathlib import Path
 
 from scrapy_omocaptcha.buying.journal import Record
-from scrapy_omocaptcha.reporting.charts import Chart, charts
-from scrapy_omocaptcha.reporting.format import count, minute, percent, period, printable, ranked, seconds, usd
+from scrapy_omocaptcha.reporting.charts import charts
+from scrapy_omocaptcha.reporting.format import count, minute, percent, printable, ranked, scope, seconds, usd
 from scrapy_omocaptcha.reporting.text import COST_BASIS
 from scrapy_omocaptcha.reporting.totals import Totals, grouped, moment
 
@@ -48,12 +48,11 @@ def web_page(records: Sequence[Record], *, sources: Sequence[str], unreadable: i
 
 def _figures(totals: Totals) -> str:
     hosts, spiders, days = (grouped(totals.records, by) for by in ("host", "spider", "day"))
-    scope = ", ".join(count(totals.distinct(field), field) for field in ("crawl", "spider", "host"))
     return "\n".join(
         [
-            f'<p class="soft">{period(totals)}: {scope}</p>',
+            f'<p class="soft">{scope(totals)}</p>',
             _headline(totals),
-            f'<div class="plots">{"".join(map(_plot, charts(totals, hosts)))}</div>',
+            f'<div class="plots">{"".join(charts(totals, hosts))}</div>',
             "<h2>Outcomes</h2>",
             _outcomes(totals),
             *_tables("Hosts", "host", hosts),
@@ -70,23 +69,16 @@ def _headline(totals: Totals) -> str:
         tiles.append(_tile("USD per accepted", usd(totals.cost / totals.accepted)))
     slowest = totals.slowest
     if slowest is not None:
-        tiles.append(
-            _tile("Median solve time", f"{seconds(totals.median)} s", f"{seconds(totals.quantile(0.9))} s for 90 %")
-        )
-        tiles.append(
-            _tile("Slowest solve time", f"{seconds(slowest.seconds)} s", slowest.host, minute(moment(slowest)))
-        )
+        tiles += [
+            _tile("Median solve time", f"{seconds(totals.median)} s", f"{seconds(totals.quantile(0.9))} s for 90 %"),
+            _tile("Slowest solve time", f"{seconds(slowest.seconds)} s", slowest.host, minute(moment(slowest))),
+        ]
     return f"<dl>{''.join(tiles)}</dl>"
 
 
 def _tile(label: str, value: str, *more: str) -> str:
-    return (
-        f"<div><dt>{label}</dt><dd>{_text(value)}{''.join(f'<small>{_text(line)}</small>' for line in more)}</dd></div>"
-    )
-
-
-def _plot(chart: Chart) -> str:
-    return f'<figure><figcaption id="{chart.name}-title">{chart.title}</figcaption>{chart.svg}</figure>'
+    details = "".join(f"<small>{_text(line)}</small>" for line in more)
+    return f"<div><dt>{label}</dt><dd>{_text(value)}{details}</dd></div>"
 
 
 def _outcomes(totals: Totals) -> str:
@@ -115,14 +107,13 @@ def _tables(title: str, label: str, groups: Sequence[Totals], *, newest: bool = 
 
 
 def _totals_row(group: Totals, groups: Sequence[Totals], kind: str = "") -> str:
-    slowest = group.slowest
     cells = [
         f"{group.jobs:,}",
         f"{group.accepted:,}",
         percent(group.accepted, group.jobs),
         usd(group.cost, max(each.cost for each in groups)),
         seconds(group.median),
-        seconds(None if slowest is None else slowest.seconds),
+        seconds(group.quantile(1.0)),
     ]
     return _row(_text(group.name or "(none)"), cells, kind=kind)
 
@@ -134,15 +125,12 @@ def _row(name: str, cells: Iterable[str], last: str | None = None, *, kind: str 
 
 
 def _table(labels: Sequence[str], rows: Iterable[str], last: str | None = None) -> str:
-    heads = [
-        f'<th class="name" scope="col">{labels[0]}</th>',
-        *(f'<th scope="col">{label}</th>' for label in labels[1:]),
-    ]
+    heads = [f'<th class="name" scope="col">{labels[0]}</th>']
+    heads += [f'<th scope="col">{label}</th>' for label in labels[1:]]
     if last is not None:
         heads.append(f'<th class="name words" scope="col">{last}</th>')
-    return (
-        f'<div class="wide"><table><thead><tr>{"".join(heads)}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
-    )
+    head, body = "".join(heads), "".join(rows)
+    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def _text(text: str) -> str:

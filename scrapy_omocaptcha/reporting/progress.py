@@ -93,15 +93,15 @@ class Progress:
         if self._loop is not None and self._loop.running:
             self._loop.stop()
         buyer = self._buyer
-        closing_balance = await buyer.closing_balance()
+        closing_balance = await buyer.account.closing_balance()
         report = crawl_report(
-            buyer.records,
+            buyer.ledger.records,
             challenges=int(self._stats.get("challenges")),
             pages=self._pages,
             not_solved=self._events.not_solved,
-            opening_balance=buyer.opening_balance,
+            opening_balance=buyer.account.balance,
             closing_balance=closing_balance,
             would_buy=self._events.dry_run.jobs,
-            price=buyer.price,
+            price=buyer.limits.price,
         )
         logger.info("%s", report)

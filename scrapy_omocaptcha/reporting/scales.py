@@ -31,8 +31,6 @@ MONDAY = datetime(1970, 1, 5, tzinfo=timezone.utc)
 
 def bar_period(totals: Totals) -> tuple[str, int]:
     """Return the name of the period that one bar covers, and its length in seconds."""
-    assert totals.first is not None
-    assert totals.last is not None
     span = (totals.last - totals.first).total_seconds()
     return next((name, length) for name, length in _PERIODS.items() if span / length < MAX_BARS - 1)
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from scrapy_omocaptcha.buying.journal import Record
 from scrapy_omocaptcha.reporting.dry_run import JobRange
-from scrapy_omocaptcha.reporting.format import count, minute, percent, period, printable, ranked, seconds, shorten, usd
+from scrapy_omocaptcha.reporting.format import count, minute, percent, printable, ranked, scope, seconds, shorten, usd
 from scrapy_omocaptcha.reporting.totals import Totals, grouped, moment
 
 COST_BASIS = "Each job is counted at its price when bought, including failed jobs."
@@ -70,13 +70,12 @@ def journal_report(records: Sequence[Record], *, sources: Sequence[str], by: str
     totals = Totals(records)
     if not totals.jobs:
         return printable(f"No jobs in {_names(sources)}")
-    scope = ", ".join(count(totals.distinct(field), field) for field in ("crawl", "spider", "host"))
     rows = _outcomes(totals)
     accepted = f": {usd(totals.cost / totals.accepted)} USD per accepted token" if totals.accepted else ""
     rows.append(("cost", f"{usd(totals.cost)} USD{accepted}"))
     rows += _solve_time(totals)
     rows.append(("basis", f"the records in {_names(sources)}. {COST_BASIS}"))
-    title = f"{count(totals.jobs, 'job')} for {usd(totals.cost)} USD, {period(totals)}: {scope}"
+    title = f"{count(totals.jobs, 'job')} for {usd(totals.cost)} USD, {scope(totals)}"
     block = _block(title, rows)
     return f"{block}\n\n{_table(grouped(records, by), by)}" if by else block
 
@@ -141,22 +140,17 @@ def _table(groups: Sequence[Totals], by: str) -> str:
     """Return a table with one line per group, without columns of zeros."""
     outcomes = list(Totals([record for group in groups for record in group.records]).outcomes)
     largest = max(group.cost for group in groups)
-    rows = [[f"{by} (UTC)" if by == "day" else by, "jobs", *outcomes, "USD", "median s", "slowest s"]]
-    for group in groups:
-        slowest = group.slowest
-        rows.append(
-            [
-                printable(shorten(group.name, _LONGEST_NAME)),
-                f"{group.jobs:,}",
-                *(f"{group.outcomes[outcome]:,}" if outcome in group.outcomes else "-" for outcome in outcomes),
-                usd(group.cost, largest),
-                seconds(group.median),
-                seconds(None if slowest is None else slowest.seconds),
-            ]
-        )
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = []
-    for name, *cells in rows:
-        numbers = [f"{cell:>{width}}" for cell, width in zip(cells, widths[1:], strict=True)]
-        lines.append("  ".join([f"{name:<{widths[0]}}", *numbers]))
-    return "\n".join(lines)
+    rows = [
+        [
+            printable(shorten(group.name, _LONGEST_NAME)),
+            f"{group.jobs:,}",
+            *(f"{group.outcomes[outcome]:,}" if outcome in group.outcomes else "-" for outcome in outcomes),
+            usd(group.cost, largest),
+            seconds(group.median),
+            seconds(group.quantile(1.0)),
+        ]
+        for group in groups
+    ]
+    rows.insert(0, [f"{by} (UTC)" if by == "day" else by, "jobs", *outcomes, "USD", "median s", "slowest s"])
+    name_width, *widths = (max(map(len, column)) for column in zip(*rows, strict=True))
+    return "\n".join("  ".join([name.ljust(name_width), *map(str.rjust, numbers, widths)]) for name, *numbers in rows)

@@ -72,16 +72,13 @@ class Totals:
         return _seconds(self.solved[max(0, math.ceil(fraction * len(self.solved)) - 1)]) if self.solved else None
 
     @cached_property
-    def first(self) -> datetime | None:
-        return min(map(moment, self.records), default=None)
+    def first(self) -> datetime:
+        """Time of the first job; there must be one, as for ``last``."""
+        return min(map(moment, self.records))
 
     @cached_property
-    def last(self) -> datetime | None:
-        return max(map(moment, self.records), default=None)
-
-    def distinct(self, field: str) -> int:
-        """Return the number of different values of a record's field."""
-        return len({getattr(record, field) for record in self.records})
+    def last(self) -> datetime:
+        return max(map(moment, self.records))
 
     def as_json(self) -> dict[str, Any]:
         """Return plain data for ``json.dumps``: amounts in USD, durations in seconds, times in UTC."""
@@ -91,9 +88,9 @@ class Totals:
             "reasons": self.reasons,
             "cost_usd": round(self.cost, 8),
             "seconds_median": self.median,
-            "seconds_slowest": None if self.slowest is None else self.slowest.seconds,
-            "first": None if self.first is None else self.first.isoformat(),
-            "last": None if self.last is None else self.last.isoformat(),
+            "seconds_slowest": self.quantile(1.0),
+            "first": self.first.isoformat() if self.records else None,
+            "last": self.last.isoformat() if self.records else None,
         }
 
 

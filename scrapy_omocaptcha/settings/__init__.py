@@ -88,6 +88,18 @@ class Settings:
     """Name of the fleet; None: the spider's name."""
     on_redis_failure: str
 
+    def __post_init__(self) -> None:
+        if self.max_cost_per_day and self.journal is None and self.redis_url is None:
+            raise ValueError(
+                "OMOCAPTCHA_MAX_COST_PER_DAY needs OMOCAPTCHA_JOURNAL or OMOCAPTCHA_REDIS_URL, where crawls record "
+                "their costs"
+            )
+        if self.max_cost_per_day and self.redis_url is not None and self.on_redis_failure == OWN_LIMITS:
+            raise ValueError(
+                "OMOCAPTCHA_MAX_COST_PER_DAY is shared through OMOCAPTCHA_REDIS_URL, so no worker can enforce it "
+                "alone: set OMOCAPTCHA_ON_REDIS_FAILURE to 'stop'"
+            )
+
     def domains(self, spider: Spider | None) -> tuple[str, ...]:
         """Return the domains (with their subdomains) that ``spider`` may buy jobs for; empty: all hosts."""
         if self.allowed_domains is not None:
@@ -108,9 +120,6 @@ class Settings:
         if not is_enabled(settings):
             raise NotConfigured("OMOCAPTCHA_ENABLED is False")
         dry_run = read_bool(settings, "OMOCAPTCHA_DRY_RUN", False)
-        journal = read_path(settings, "OMOCAPTCHA_JOURNAL")
-        redis_url = read_redis_url(settings, "OMOCAPTCHA_REDIS_URL")
-        on_redis_failure = read_choice(settings, "OMOCAPTCHA_ON_REDIS_FAILURE", "stop", ("stop", OWN_LIMITS))
         api_version = _api_version(settings)
         return cls(
             api_token=_api_token(settings, needed=not dry_run),
@@ -121,7 +130,7 @@ class Settings:
             trigger=_trigger(settings),
             allowed_domains=read_domains(settings, "OMOCAPTCHA_ALLOWED_DOMAINS"),
             max_cost=read_number(settings, "OMOCAPTCHA_MAX_COST", 1.0),
-            max_cost_per_day=_max_cost_per_day(settings, journal, redis_url, on_redis_failure),
+            max_cost_per_day=read_number(settings, "OMOCAPTCHA_MAX_COST_PER_DAY", 0.0),
             price=_price(settings),
             max_jobs=read_count(settings, "OMOCAPTCHA_MAX_JOBS", 0),
             max_jobs_per_host=read_count(settings, "OMOCAPTCHA_MAX_JOBS_PER_HOST", 0),
@@ -138,10 +147,10 @@ class Settings:
             token_max_age=read_number(settings, "OMOCAPTCHA_TOKEN_MAX_AGE", 110.0, minimum=1.0, maximum=120.0),
             on_failure=read_choice(settings, "OMOCAPTCHA_ON_FAILURE", "errback", ("errback", "response")),
             dry_run=dry_run,
-            journal=journal,
-            redis_url=None if redis_url is None else Secret(redis_url),
+            journal=read_path(settings, "OMOCAPTCHA_JOURNAL"),
+            redis_url=read_redis_url(settings, "OMOCAPTCHA_REDIS_URL"),
             fleet=read_word(settings, "OMOCAPTCHA_FLEET", None),
-            on_redis_failure=on_redis_failure,
+            on_redis_failure=read_choice(settings, "OMOCAPTCHA_ON_REDIS_FAILURE", "stop", ("stop", OWN_LIMITS)),
         )
 
     @classmethod
@@ -175,21 +184,6 @@ def uses_scrapy_redis(settings: BaseSettings) -> bool:
     except (ImportError, NameError, TypeError, ValueError):
         return False  # Scrapy reports it.
     return any(each.__module__.partition(".")[0] == "scrapy_redis" for each in getattr(scheduler, "__mro__", ()))
-
-
-def _max_cost_per_day(
-    settings: BaseSettings, journal: str | None, redis_url: str | None, on_redis_failure: str
-) -> float:
-    name = "OMOCAPTCHA_MAX_COST_PER_DAY"
-    max_cost = read_number(settings, name, 0.0)
-    if max_cost and journal is None and redis_url is None:
-        raise ValueError(f"{name} needs OMOCAPTCHA_JOURNAL or OMOCAPTCHA_REDIS_URL, where crawls record their costs")
-    if max_cost and redis_url is not None and on_redis_failure == OWN_LIMITS:
-        raise ValueError(
-            f"{name} is shared through OMOCAPTCHA_REDIS_URL, so no worker can enforce it alone: set "
-            "OMOCAPTCHA_ON_REDIS_FAILURE to 'stop'"
-        )
-    return max_cost
 
 
 def _api_token(settings: BaseSettings, *, needed: bool) -> Secret:

@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 
 from scrapy.settings import BaseSettings
 
+from scrapy_omocaptcha.settings.secret import Secret
+
 Default = TypeVar("Default", str, None)
 
 
@@ -115,12 +117,10 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def read_redis_url(settings: BaseSettings, name: str) -> str | None:
+def read_redis_url(settings: BaseSettings, name: str) -> Secret | None:
     """Read the URL of a Redis server, which may contain a password, from the settings or else the environment."""
     value = settings.get(name)
-    if value is None:
-        value = os.environ.get(name) or None
-    if value is None:
+    if value is None and not (value := os.environ.get(name)):
         return None
     scheme, _, address = value.partition("://") if isinstance(value, str) else ("", "", "")
     odd = any(c == "#" or c.isspace() or not c.isprintable() for c in address)
@@ -130,4 +130,4 @@ def read_redis_url(settings: BaseSettings, name: str) -> str | None:
             f"{name} must be a URL such as 'redis://127.0.0.1:6379/0' (or rediss://, unix://), with '#' written as "
             "'%23', or None"
         )
-    return str(value)
+    return Secret(str(value))

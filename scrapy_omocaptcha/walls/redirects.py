@@ -50,8 +50,12 @@ class Redirects:
         location = response.headers.get("Location")
         if location is None or not self._chain.will_redirect(request):
             return response
-        url = urljoin(request.url, location.decode("latin-1"))
-        target = public_address(url)
+        try:
+            url = urljoin(request.url, location.decode("latin-1"))
+            target = public_address(url)
+        except ValueError:
+            # Redirect finds out itself that it leads nowhere.
+            return response
         is_known = target in self._walls or target in self._pages
         is_suspected = target in self._walls or (not is_known and (target in self._seen or is_wall_address(target)))
         self._seen.add(target)

@@ -23,7 +23,7 @@ from scrapy_omocaptcha.engine.components import Components
 from scrapy_omocaptcha.engine.lifetime import Lifetime
 from scrapy_omocaptcha.engine.slots import Hold, Slots
 from scrapy_omocaptcha.errors import ChallengeNotSolved, HandoverBroke, MiddlewareFailed
-from scrapy_omocaptcha.forms.placement import check_put, put_token
+from scrapy_omocaptcha.forms.placement import parse_put, put_token
 from scrapy_omocaptcha.forms.submission import Submission
 from scrapy_omocaptcha.reporting.events import Events
 from scrapy_omocaptcha.urls import host_of
@@ -183,7 +183,7 @@ def _challenge(request: Request, wish: dict[str, Any]) -> Challenge:
             raise ValueError(f"{where} has {key}={wish.get(key)!r}; it must be a text")
     if not isinstance(wish.get("invisible", False), bool):
         raise ValueError(f"{where} has invisible={wish['invisible']!r}; it must be True or False")
-    check_put(wish["put"])
+    parse_put(wish["put"])
     return Challenge(
         url=wish["page"],
         sitekey=wish["sitekey"],

@@ -1,4 +1,4 @@
-"""The long form: ``python -m tests.chaos --seed 7 --requests 20000``. Its exit status is the verdict."""
+"""Run the long form: ``python -m tests.chaos --seed 7 --requests 20000``. The exit status is 0 if all is well."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Whether the books of a crawl balance: requests, jobs, tokens, money, and nobody left waiting.
+"""Check the outcome of a crawl: requests, jobs, tokens, money, and that nothing is left waiting.
 
-Each check yields sentences that say what is wrong; none means that all is well.
+Each check yields a sentence for each thing that is wrong.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _PRICE = 0.00055
 
 
 def requests(sent: Counter[int], came: Counter[int]) -> Iterator[str]:
-    """Each request came back, and once."""
+    """Check that each request came back exactly once."""
     for number in sent:
         if came[number] < sent[number]:
             yield f"lost: request {number}, {sent[number]} in, {came[number]} out"
@@ -40,9 +40,9 @@ def requests(sent: Counter[int], came: Counter[int]) -> Iterator[str]:
 
 
 def jobs(service: OmoCaptchaService, stats: dict[str, Any], *, all_ended: bool = True) -> Iterator[str]:
-    """What was counted as bought is what the service has made, and the calls whose fate nobody can know.
+    """Check that the jobs counted are those of the service and those of calls whose outcome cannot be known.
 
-    :param all_ended: False: some jobs were cut off by the end of a crawl.
+    :param all_ended: whether no job was interrupted by the end of a crawl.
     """
     created = stats.get("omocaptcha/jobs/created", 0)
     made = len(service.jobs)
@@ -62,14 +62,14 @@ def jobs(service: OmoCaptchaService, stats: dict[str, Any], *, all_ended: bool =
 
 
 def _may_be_a_job(call: Call) -> bool:
-    """A create call that made no job, which its client cannot know."""
+    """Tell whether a create call made no job without the client being able to know."""
     if call.name != "createJob" or call.fault in (None, "too_many"):
         return False
     return "job_id" not in call.answer
 
 
 def journal(path: Path, service: OmoCaptchaService, stats: dict[str, Any]) -> Iterator[str]:
-    """The journal tells of each job, and of the same fates as the stats."""
+    """Check that the journal has each job, with the same outcomes as the stats."""
     records, complaints = read_journal(path)
     yield from complaints
     created = stats.get("omocaptcha/jobs/created", 0)
@@ -84,7 +84,7 @@ def journal(path: Path, service: OmoCaptchaService, stats: dict[str, Any]) -> It
 
 
 def _missing(records: list[Record], service: OmoCaptchaService) -> Iterator[str]:
-    """The jobs whose id the client knew, as its questions tell, and has not written down."""
+    """Check that the journal has each job whose id the client knew, since it polled it."""
     known = {record.job for record in records}
     asked = {str(call.body["job_id"]) for call in service.calls if call.name == "getJobResult"}
     for job in asked - known:
@@ -92,7 +92,7 @@ def _missing(records: list[Record], service: OmoCaptchaService) -> Iterator[str]
 
 
 def bill(path: Path, service: OmoCaptchaService) -> Iterator[str]:
-    """After SIGKILL, whatever else is lost, the journal has each job that the service saw."""
+    """Check that after SIGKILL the journal has at least each job of the service."""
     records, complaints = read_journal(path)
     if len(complaints) > 1:
         yield f"more than the last line is torn: {complaints}"
@@ -104,9 +104,9 @@ def bill(path: Path, service: OmoCaptchaService) -> Iterator[str]:
 def limits(
     settings: dict[str, Any], service: OmoCaptchaService, stats: dict[str, Any], path: Path, *, cut_off: int = 0
 ) -> Iterator[str]:
-    """No limit was overrun, at the service, in the stats or in the journal.
+    """Check that no limit was overrun at the service, in the stats or in the journal.
 
-    :param cut_off: how often a crawl was ended: a job that is cut off thereby is no attempt.
+    :param cut_off: how often a crawl was ended; a job that is interrupted thereby is no attempt.
     """
     records, _ = read_journal(path)
     made, created = service.jobs, stats.get("omocaptcha/jobs/created", 0)
@@ -132,7 +132,7 @@ def limits(
 
 
 def _most_at_once(service: OmoCaptchaService) -> int:
-    """How many jobs the client followed at one time, as its calls tell."""
+    """Return the greatest number of jobs that the client polled at one time."""
     first: dict[Any, float] = {}
     last: dict[Any, float] = {}
     for call in service.calls:
@@ -150,9 +150,9 @@ def _most_at_once(service: OmoCaptchaService) -> int:
 
 
 def tokens(world: World) -> Iterator[str]:
-    """No token was used twice, at another site, or too late."""
+    """Check that no token was used twice, at another site, or too late."""
     bad = {"rejected": "invalid-input-response", "stale": "timeout-or-duplicate"}
-    # What Scrapy sends by GET over a kept connection that breaks is repeated by Twisted's pool, and by any browser.
+    # Twisted's pool, like any browser, repeats a GET over a kept connection that breaks.
     broken = sum(
         visit.token == "accepted" and visit.method == "GET" and visit.fault == "reset_after"
         for site in world.sites
@@ -167,7 +167,7 @@ def tokens(world: World) -> Iterator[str]:
 
 
 def waiting(crawler: Any) -> Iterator[str]:
-    """After a crawl nobody waits, and every place is given back."""
+    """Check that after a crawl nothing waits and the concurrency is as it was."""
     downloader = crawler.engine.downloader
     middleware = crawler.get_downloader_middleware(OmoCaptchaMiddleware)
     left = {
@@ -195,7 +195,7 @@ def waiting(crawler: Any) -> Iterator[str]:
 
 
 def check(plan: Plan, world: World, crawl: Any, came: Counter[int], path: Path) -> list[str]:
-    """All that is wrong with a crawl that has ended."""
+    """Return everything that is wrong with a finished crawl."""
     return [
         *requests(crawl.spider.sent, came),
         *crawl.spider.wrong,
@@ -209,7 +209,7 @@ def check(plan: Plan, world: World, crawl: Any, came: Counter[int], path: Path) 
 
 
 def _errors(crawl: Any) -> Iterator[str]:
-    """What was logged as nobody's error. Scrapy logs a robots.txt that cannot be had with a trace, and goes on."""
+    """Check the log for unhandled errors. Scrapy logs a robots.txt that it cannot get with a traceback, and goes on."""
     for record in crawl.log:
         if (record.exc_info or record.levelno >= logging.CRITICAL) and not record.name.endswith(".robotstxt"):
             trace = "".join(traceback.format_exception(*record.exc_info)) if record.exc_info else ""
@@ -217,7 +217,7 @@ def _errors(crawl: Any) -> Iterator[str]:
 
 
 def faults(world: World) -> Counter[str]:
-    """What went wrong, by kind."""
+    """Count the faults of a world, by kind."""
     calls = Counter(f"api {call.fault}" for call in world.service.calls if call.fault)
     visits = Counter(f"site {visit.fault}" for site in world.sites for visit in site.requests if visit.fault)
     fates = Counter(f"job {job.outcome}" for job in world.service.jobs if job.outcome != "token")
@@ -225,7 +225,7 @@ def faults(world: World) -> Counter[str]:
 
 
 def alive() -> Counter[str]:
-    """Objects that a crawl makes and that its end must free, by class."""
+    """Count the objects that a crawl makes and that must not outlive it, by class."""
     gc.collect()
     found = Counter(str(type(thing).__qualname__) for thing in gc.get_objects() if _is_ours(type(thing)))
     for cls, things in live_refs.items():
@@ -234,6 +234,6 @@ def alive() -> Counter[str]:
 
 
 def _is_ours(kind: type) -> bool:
-    # A type may have a property of that name.
+    # __module__ may be a property of a type.
     home = str(kind.__module__)
     return home.startswith("scrapy_omocaptcha.") and not home.startswith("scrapy_omocaptcha.testing")

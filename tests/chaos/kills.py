@@ -1,8 +1,8 @@
-"""Crawls with a JOBDIR that are ended again and again in the middle of everything, and resumed.
+"""Run crawls with a JOBDIR that are stopped again and again in the middle, and resumed.
 
-``python -m tests.chaos.kills --seed 7 --crawls 20``; its exit status is the verdict. Faults and walls are those of the
-chaos runs. A page that was delivered must not be delivered again, all else must come after a resume, and the limits go
-on counting. Every second crawl is ended by SIGKILL: whatever is lost then, the journal has its bill.
+``python -m tests.chaos.kills --seed 7 --crawls 20`` exits with status 0 if all is well. Faults and walls are those of
+the chaos runs. No page may be delivered twice, all others must come after a resume, and the limits go on counting.
+Every second crawl is killed: then requests may be lost, but no job may be missing from the journal.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tests.chaos.plan import Plan, World, plan, running
 from tests.chaos.sums import Sums
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 120
+TIMEOUT = 120
 _MOST = "OMOCAPTCHA_MAX_JOBS"
 ENDS = (
     "SIGINT",
@@ -43,7 +43,7 @@ SITE_FAULTS = tuple(kind for kind in KINDS if kind != "redirect")
 
 
 class Countdown:
-    """Fires after a number of requests to the service and the sites."""
+    """Event that is set after a number of requests to the service and the sites."""
 
     def __init__(self) -> None:
         self.reached = threading.Event()
@@ -62,7 +62,7 @@ class Countdown:
 
 
 class Crawl:
-    """The crawl of a plan: its JOBDIR, and what has come of it in all its processes."""
+    """Crawl of a plan, in several processes with one JOBDIR."""
 
     def __init__(self, planned: Plan, world: World, folder: Path, requests: int) -> None:
         self.planned = planned
@@ -87,15 +87,15 @@ class Crawl:
         self.wrong: list[str] = []
 
     def start(self, settings: dict[str, Any], close_after: int | None = None) -> subprocess.Popen[str]:
-        """Begin, or go on where the last process has ended."""
+        """Start the crawl, or resume it where the last process ended."""
         told = {**self._told, "settings": {**self._settings, **settings}, "close_after": close_after}
         command = [sys.executable, "-m", "tests.chaos.process", json.dumps(told)]
         return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
 
     def finish(self, process: subprocess.Popen[str]) -> None:
-        """Wait for a process to end of itself, and read its log."""
+        """Wait until a process ends, and check its status and log."""
         try:
-            _, log = process.communicate(timeout=PATIENCE)
+            _, log = process.communicate(timeout=TIMEOUT)
         except subprocess.TimeoutExpired:
             process.kill()
             _, log = process.communicate()
@@ -106,7 +106,7 @@ class Crawl:
             self.wrong.append(f"exit status {process.returncode}:\n{log[-5000:]}")
 
     def check(self, times: int) -> list[str]:
-        """What is wrong, after so many ends and a last process that has gone on to the end."""
+        """Return what is wrong after the crawl was stopped that many times and then finished."""
         lines = [json.loads(line) for line in self.out.read_text().splitlines()]
         came = Counter(line[0] for line in lines if isinstance(line[0], int))
         pages = {number for number, what in lines if what == "page"}
@@ -137,13 +137,13 @@ class Crawl:
 
     @property
     def interrupted(self) -> int:
-        """How many of its processes have ended before the crawl was through."""
+        """The number of processes that ended before the crawl was finished."""
         ends = [json.loads(line) for line in self.out.read_text().splitlines()]
         return sum(name == "stats" and value["finish_reason"] != "finished" for name, value in ends)
 
 
 class Kills:
-    """Crawls one after another, each ended several times."""
+    """Crawls that are each stopped or killed several times."""
 
     def __init__(self) -> None:
         self.sums = Sums()
@@ -152,10 +152,10 @@ class Kills:
         self._slowest_end = 0.0
 
     def crawl(self, seed: str, requests: int, times: int, *, kill: bool = False) -> str:
-        """One crawl, ended so many times and then seen to its end, or killed each time; a line that tells of it."""
+        """Stop a crawl that many times and let it finish, or kill it each time; return the lines to print about it."""
         planned = plan(seed, requests)
         dice = random.Random(seed)
-        # So that at any moment somebody waits.
+        # Jobs take so long that some request waits at any moment.
         planned = replace(planned, solve_seconds=tuple(dice.uniform(0.1, 0.9) for _ in range(50)))
         countdown = Countdown()
         with tempfile.TemporaryDirectory() as folder, running(planned, SITE_FAULTS, countdown) as world:
@@ -163,7 +163,7 @@ class Kills:
             if kill:
                 for _ in range(times):
                     self._kill(crawl, dice, countdown)
-                # Nobody knows how many attempts a request has had: Scrapy itself forgets.
+                # The attempts of a request are not known: a killed Scrapy forgets them.
                 wrong = [
                     *books.bill(crawl.journal, world.service),
                     *books.limits(planned.settings, world.service, {}, crawl.journal, cut_off=len(world.service.jobs)),
@@ -187,7 +187,7 @@ class Kills:
         self._how["SIGKILL"] += 1
 
     def _end(self, crawl: Crawl, dice: random.Random, countdown: Countdown) -> None:
-        """Start the crawl, or go on with it, until it is ended."""
+        """Start or resume the crawl, and stop it in some way."""
         end = dice.choice(ENDS)
         self._how[end] += 1
         settings: dict[str, Any] = {}
@@ -215,7 +215,7 @@ class Kills:
 
     @property
     def summary(self) -> str:
-        """The figures of all crawls."""
+        """The figures of all crawls, as text."""
         ways = ", ".join(f"{end} {times}" for end, times in sorted(self._how.items()))
         return self.sums.lines(
             f"ends: {self._how.total()}, {self._interrupted} of them in the middle ({ways})",
@@ -224,7 +224,7 @@ class Kills:
 
 
 def _wait(process: subprocess.Popen[str], countdown: Countdown) -> None:
-    """Until the countdown has fired, or the process has ended before."""
+    """Wait until the countdown is over or the process has ended."""
     while process.poll() is None and not countdown.reached.wait(0.05):
         pass
 

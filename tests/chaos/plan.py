@@ -1,7 +1,7 @@
-"""What one crawl of a chaos run is made of: which walls, which settings, which requests, which faults.
+"""Plan the crawls of a chaos run: walls, settings, requests and faults.
 
-All of it follows from a seed, so that what failed can be tried again; only the order in which things happen is the
-machine's. The pauses that real life counts in minutes are made short by settings.
+Everything follows from a seed, so that a failure can be repeated; only the order in which things happen depends on the
+machine. Settings shorten the pauses that last minutes in reality.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ RATE = 0.2
 """Share of all calls, of all requests to the sites and of all jobs that go wrong."""
 
 _OUTAGE = 0.5
-"""Seconds."""
+"""Seconds for which the service refuses connections."""
 
 SETTINGS = {
     "ADDONS": {"scrapy_omocaptcha.Addon": 500},
@@ -44,7 +44,7 @@ LIMITS = {
     "OMOCAPTCHA_MAX_JOBS": 1,
     "OMOCAPTCHA_MAX_JOBS_PER_HOST": 1,
 }
-"""Settings that bound what is bought, and what they count for a job."""
+"""Settings that limit what is bought, and how much of each a job uses up."""
 
 ASKED = {
     "page": 20,
@@ -58,7 +58,7 @@ ASKED = {
     "signup": 2,
     "alone": 2,
 }
-"""What requests ask for, see ``spider``, and how often."""
+"""Kinds of requests, see ``spider``, and their relative frequency."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Site:
 
 @dataclass(frozen=True)
 class Wanted:
-    """One request; ``number`` is its name in the books."""
+    """One request, identified by its number."""
 
     number: int
     kind: str
@@ -85,7 +85,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Plan:
-    """What follows from a seed."""
+    """Everything that follows from a seed."""
 
     seed: str
     sites: tuple[Site, ...]
@@ -105,7 +105,7 @@ class Plan:
 
 
 def plan(seed: str, requests: int) -> Plan:
-    """The plan of a crawl of so many requests."""
+    """Plan a crawl of that many requests."""
     dice = random.Random(seed)
     sites = tuple(
         Site(wall, dice.choice((200, 403, 429, 503)), dice.random() < 0.3, dice.random() < 0.3)
@@ -156,7 +156,7 @@ def _wanted(dice: random.Random, requests: int, sites: int) -> tuple[Wanted, ...
 
 
 class World:
-    """The service and the sites of a plan, as they run."""
+    """The running service and sites of a plan."""
 
     def __init__(self, service: OmoCaptchaService, sites: list[WalledSite]) -> None:
         self.service = service
@@ -167,10 +167,10 @@ class World:
 def running(
     plan: Plan, kinds: Sequence[Kind] = KINDS, on_event: Callable[[str], None] | None = None
 ) -> Iterator[World]:
-    """The :class:`World` of a plan, which goes wrong as the plan has it.
+    """Run the :class:`World` of a plan, which goes wrong as planned.
 
     :param kinds: faults of the sites.
-    :param on_event: gets a line for each request to the service or a site, in the server's thread.
+    :param on_event: function that gets a line for each request to the service or a site, in the server's thread.
     """
     with ExitStack() as stack:
         service = stack.enter_context(
@@ -184,7 +184,7 @@ def running(
                     status=site.status,
                     gzip=site.gzip,
                     robots_walled=site.robots_walled,
-                    # Cookies know no ports: each needs an address of its own.
+                    # Cookies are not specific to a port, so each site needs an address of its own.
                     hosts=(f"127.0.1.{number}",),
                     catalogue_pages=100_000,
                     items_per_page=1,
@@ -212,7 +212,7 @@ def running(
 
 
 def _be_down(service: OmoCaptchaService, over: threading.Event) -> None:
-    """Refuse connections for a moment, or until the crawl is over."""
+    """Stop the service for a moment, or until the crawl is over."""
     service.stop()
     over.wait(_OUTAGE)
     service.start()

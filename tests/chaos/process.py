@@ -1,4 +1,4 @@
-"""One crawl of a plan in a process of its own, for what ends a process: ``python -m tests.chaos.process JSON``.
+"""Run a crawl of a plan in a process of its own, which can be stopped: ``python -m tests.chaos.process JSON``.
 
 The JSON object holds ``seed``, ``requests``, ``targets``, ``settings``, ``close_after`` and ``out``, a file that gets a
 line for each callback and errback, and at the end one with the stats.

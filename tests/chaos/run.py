@@ -1,4 +1,4 @@
-"""Crawl after crawl through chaos, with the sums over all of them."""
+"""Run chaos crawls one after another, and add up their figures."""
 
 from __future__ import annotations
 
@@ -20,20 +20,21 @@ from tests.helpers.crawling import Crawls
 if TYPE_CHECKING:
     from tests.helpers.crawling import Reactor
 
-PATIENCE = 300
+TIMEOUT = 300
 _LAST_CALLS = 5.0
+"""Seconds within which the delayed calls of a finished crawl must be done."""
 
 
 class Run:
-    """Crawls of one process, one after another."""
+    """The crawls of one process."""
 
     def __init__(self, reactor: Reactor) -> None:
         self._reactor = reactor
-        self._crawls = Crawls(reactor, patience=PATIENCE)
+        self._crawls = Crawls(reactor, timeout=TIMEOUT)
         self.sums = Sums()
 
     def crawl(self, seed: str, requests: int) -> str:
-        """One crawl; the lines that tell of it."""
+        """Run a crawl, and return the lines to print about it."""
         planned = plan(seed, requests)
         before = self._reactor.call(books.alive)
         since = time.monotonic()
@@ -43,7 +44,7 @@ class Run:
         return self.sums.add(planned, world, sent, told, wrong)
 
     def _crawl(self, planned: Plan) -> tuple[World, int, str, list[str]]:
-        """The world as it was, the number of requests sent, what came, and what is wrong."""
+        """Run a crawl, and return its world, the number of requests sent, what came back, and what is wrong."""
         came: Counter[int] = Counter()
         how: Counter[str] = Counter()
         unhandled: list[str] = []
@@ -79,7 +80,7 @@ class Run:
         return world, crawl.spider.sent.total(), f"{came.total()} back ({_words(how)})", wrong
 
     def _left(self, before: Counter[str]) -> Counter[str]:
-        """What is left in memory once the crawl's last delayed calls, which are short, are through."""
+        """Return the objects that are left in memory once the last delayed calls of the crawl are done."""
         until = time.monotonic() + _LAST_CALLS
         while (left := self._reactor.call(books.alive) - before) and time.monotonic() < until:
             self._reactor.call(lambda: deferLater(self._reactor.reactor, 0.1))

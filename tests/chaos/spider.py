@@ -1,4 +1,4 @@
-"""The spider of a chaos run: asks for what is planned and writes down what came back to whom."""
+"""Define the spider of a chaos run, which sends the planned requests and records what came back for each."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _THING = re.compile(r"<h1>Thing (\d+)</h1>")
 
 
 class ChaosSpider(scrapy.Spider):
-    """Asks as ordinary spiders do; each request is known by its number.
+    """Spider that requests pages as ordinary spiders do; each request has a number.
 
     :param targets: address and site key of each site.
-    :param note: is told each ``(number, what came)``, ``what`` being ``"page"`` or the name of an error.
-    :param resumed: the crawl has a JOBDIR, in which Scrapy's filter remembers what was asked before.
-    :param close_after: pages after which the spider closes itself.
+    :param note: function that is called with the number of each request and ``"page"`` or the name of an error.
+    :param resumed: whether the crawl has a JOBDIR, in which Scrapy's filter remembers earlier requests.
+    :param close_after: number of pages after which the spider closes itself.
     """
 
     name = "chaos"
@@ -49,7 +49,7 @@ class ChaosSpider(scrapy.Spider):
         self._close_after = close_after
         self.sent: Counter[int] = Counter()
         self.wrong: list[str] = []
-        """What came to a callback that must not."""
+        """Sentences about responses that a callback should not have got."""
 
     async def start(self):
         for wanted in self._wanted:
@@ -85,7 +85,7 @@ class ChaosSpider(scrapy.Spider):
             meta=meta,
             callback=self.page,
             errback=self.failed,
-            # A redirect's target would be filtered, and the request be gone: that is Scrapy's own.
+            # Scrapy would filter the target of a redirect, and the request would be lost.
             dont_filter=not self._resumed,
             cb_kwargs={"number": number, "kind": kind, "site": site, "children": children},
         )
@@ -110,14 +110,14 @@ class ChaosSpider(scrapy.Spider):
         self._note(failure.request.cb_kwargs["number"], type(failure.value).__name__)
 
     async def _nested(self, url: str) -> None:
-        """As media pipelines ask: past the scheduler, waiting for the response."""
+        """Request a page as media pipelines do: past the scheduler, waiting for the response."""
         try:
             await self.crawler.engine.download_async(scrapy.Request(url, callback=NO_CALLBACK))
         except Exception as error:
             self.logger.debug("nested: %s", type(error).__name__)
 
     async def _bought(self, site: int, number: int) -> None:
-        """As spiders do that find their challenges themselves."""
+        """Buy a token as spiders do that find their challenges themselves."""
         if self.crawler.get_downloader_middleware(OmoCaptchaMiddleware) is None:
             return
         address, sitekey = self._targets[site]
@@ -127,7 +127,7 @@ class ChaosSpider(scrapy.Spider):
             self.logger.debug("bought: %s", error.reason)
 
     def _judge(self, response: Any, number: int, kind: str) -> None:
-        """The callback of a request gets that request's own page."""
+        """Check that the callback of a request got the page of that request."""
         if response.request.cb_kwargs["number"] != number:
             self.wrong.append(f"request {number} has the response of {response.request.cb_kwargs}")
         if "omocaptcha" not in response.flags:

@@ -1,4 +1,4 @@
-"""The figures of a whole run, as they are printed at its end."""
+"""Add up the figures of a run, which are printed at its end."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SHOWN = 20
 
 
 class Sums:
-    """What the crawls of a run have come to so far."""
+    """Figures of the crawls of a run so far."""
 
     def __init__(self) -> None:
         self._requests = 0
@@ -23,9 +23,9 @@ class Sums:
         self._wrong: list[str] = []
 
     def add(self, planned: Plan, world: World, requests: int, told: str, wrong: list[str]) -> str:
-        """Count a crawl; the lines that tell of it.
+        """Count a crawl, and return the lines to print about it.
 
-        :param requests: how many were driven.
+        :param requests: how many requests were sent.
         :param wrong: a sentence for each thing that is wrong.
         """
         self._requests += requests
@@ -39,7 +39,7 @@ class Sums:
         return "\n".join([told, *(f"    WRONG {sentence}" for sentence in wrong[:_SHOWN]), f"    {planned}"])
 
     def lines(self, *more: str) -> str:
-        """The summary. ``more`` goes before what was wrong."""
+        """Return the summary, with ``more`` before the line about what is wrong."""
         kinds = Counter(sentence.partition(":")[0] for sentence in self._wrong)
         counted = ", ".join(f"{kind}: {kinds.pop(kind, 0)}" for kind in ("lost", "twice", "overrun"))
         return "\n".join(
@@ -55,5 +55,5 @@ class Sums:
 
     @property
     def good(self) -> bool:
-        """Nothing was wrong."""
+        """Whether nothing is wrong."""
         return not self._wrong

@@ -117,7 +117,6 @@ def test_crawlers_that_run_at_the_same_time_exceed_no_limit_on_any_reactor(
     told = {
         "urls": [urls, urls, urls],
         "out": str(out),
-        "wish": None,
         "run": "AsyncCrawlerProcess" if way is NO_REACTOR else "CrawlerProcess",
         "settings": {**shared, **way, "OMOCAPTCHA_MAX_JOBS": 11},
     }
@@ -318,7 +317,7 @@ def test_the_password_of_redis_is_logged_nowhere(crawl, service, walled, fault):
 )
 def test_a_url_that_redis_py_does_not_understand_is_an_error_when_the_crawl_starts(service, tmp_path, url, way):
     settings = {**service.settings, **way, "OMOCAPTCHA_REDIS_URL": url}
-    told = {"urls": [f"{service.origin}/"], "out": str(tmp_path / "out"), "wish": None, "settings": settings}
+    told = {"urls": [f"{service.origin}/"], "out": str(tmp_path / "out"), "settings": settings}
     done = python("-m", "tests.helpers.crawl_process", json.dumps(told), cwd=ROOT)
     assert "ValueError: redis-py does not understand OMOCAPTCHA_REDIS_URL" in done.stdout
     ours = [line for line in done.stdout.splitlines() if "s3cret" in line and "Overridden" not in line]

@@ -1,8 +1,8 @@
-"""A real browser for tests: what headless Chromium sends when a form of a page is submitted, and how a page looks.
+"""Submit forms and open pages in a real browser, headless Chromium.
 
-Every host name leads to a server on the loopback interface, so that pages keep their own addresses and
-nothing leaves the machine. That server hands out the page under test, with a policy that blocks its scripts
-and everything that it would load, and records what the browser sends next.
+Every host name resolves to a server on the loopback interface, so that pages keep their own addresses and nothing
+leaves the machine. The server serves the page under test, with a policy that blocks its scripts and everything that it
+would load, and records the next request of the browser.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _FLAGS = (
 )
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _STEP = 20.0
-"""Seconds that one step of the browser may take before the test fails."""
+"""Seconds that one step of the browser may take."""
 
 # Puts the token where Google's script puts its textarea, and submits by the form's button or as a script does.
 _SUBMIT = """
@@ -84,7 +84,7 @@ _SUBMIT = """
 
 @dataclass(frozen=True)
 class Page:
-    """What the server hands out."""
+    """Page that the server serves."""
 
     url: str
     body: bytes
@@ -94,7 +94,7 @@ class Page:
 
 @dataclass(frozen=True)
 class Sent:
-    """A request as it came in."""
+    """Request that the server received."""
 
     method: str
     url: str
@@ -104,18 +104,18 @@ class Sent:
 
 @dataclass(frozen=True)
 class Seen:
-    """How a page came out."""
+    """State of a page that was opened."""
 
     value: Any
-    """Of the expression that was evaluated in it."""
+    """Value of the expression that was evaluated in the page."""
     requests: tuple[str, ...]
-    """Every address that was asked for, the page's own among them."""
+    """Every URL that was requested, including that of the page."""
     complaints: tuple[str, ...]
-    """What the browser or a script said on the console."""
+    """Messages of the browser and of scripts on the console."""
 
 
 class Browser:
-    """One Chromium and its server, in an event loop that runs while a test waits for it."""
+    """Chromium and its server, in an event loop that runs while a test waits for it."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -126,7 +126,7 @@ class Browser:
         self._await(self._start())
 
     def submit(self, page: Page, selector: str, *, index: int = 0, token: str, pressed: bool) -> Sent:
-        """What is sent when the form of a widget on ``page`` is submitted with ``token``."""
+        """Submit the form of a widget on ``page`` with ``token``, and return the request."""
         return self._await(self._submit(page, selector, index, token, pressed))
 
     def look(self, url: str, expression: str, *, width: int = 1200, dark: bool = False) -> Seen:
@@ -134,7 +134,7 @@ class Browser:
         return self._await(self._look(url, expression, width, dark))
 
     def close(self) -> None:
-        """End the browser and the server, and remove the profile."""
+        """Stop the browser and the server, and remove the profile."""
         self._await(self._stop())
         self._loop.close()
 

@@ -1,4 +1,4 @@
-"""Commands of a Scrapy project, run as a user runs them: in a process of their own."""
+"""Run commands of a Scrapy project as a user does, in a process of their own."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 TIMEOUT = 120
 STRICT = {"PYTHONWARNINGS": "error"}
-"""For the environment of a process: what pytest does with warnings in its own."""
+"""Environment that makes warnings errors in a child process, as pytest does in its own."""
 NO_CONSOLE = {"TELNETCONSOLE_ENABLED": "False"}
-"""For the settings of a crawl: where another process has the port, the oldest Twisted warns of what it leaves open."""
+"""Settings without the telnet console: if its port is taken, the oldest Twisted warns of an open socket."""
 
 
 def python(
     *arguments: str | Path, cwd: Path, stderr: int = subprocess.STDOUT, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    """``python ARGUMENTS``, with the package as these tests have it; a warning is an error.
+    """Run ``python ARGUMENTS`` with the package as these tests have it; a warning is an error.
 
-    :param stderr: is in stdout, unless it is a PIPE.
+    :param stderr: by default, it is part of stdout.
     """
     package = str(Path(scrapy_omocaptcha.__file__).parent.parent)
     return subprocess.run(
@@ -44,7 +44,7 @@ def python(
 def scrapy_crawl(
     project: Path, spider: str, *arguments: str, service: OmoCaptchaService
 ) -> subprocess.CompletedProcess[str]:
-    """``scrapy crawl SPIDER ARGUMENTS`` at that service, faster than one request a second."""
+    """Run ``scrapy crawl SPIDER ARGUMENTS`` with that service, faster than one request a second."""
     settings = {**service.settings, **NO_CONSOLE, "DOWNLOAD_DELAY": "0.01"}
     token = settings.pop("OMOCAPTCHA_API_TOKEN")
     given = [word for name, value in settings.items() for word in ("-s", f"{name}={value}")]

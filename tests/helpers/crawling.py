@@ -1,4 +1,4 @@
-"""Whole crawls inside the test process: a real engine, a real reactor (in a thread of its own), real sockets."""
+"""Run whole crawls inside the test process: a real engine, a real reactor in a thread of its own, real sockets."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TIMEOUT = 60
 
 
 class Reactor:
-    """The reactor that all crawls of a test run share."""
+    """Reactor that all crawls of a test process share."""
 
     def __init__(self) -> None:
         self._ready = threading.Event()
@@ -37,7 +37,7 @@ class Reactor:
         reactor.run(installSignalHandlers=False)
 
     def call(self, function: Any, *args: Any, **kwargs: Any) -> Any:
-        """Call in the reactor's thread and wait for what comes of it."""
+        """Call a function in the reactor's thread, wait, and return or raise its outcome."""
         return blockingCallFromThread(self.reactor, function, *args, **kwargs)
 
     def stop(self) -> None:
@@ -46,7 +46,7 @@ class Reactor:
 
 
 class RecordingSpider(scrapy.Spider):
-    """Asks for ``urls`` and notes what comes back, as a spider that knows nothing of captchas would."""
+    """Spider that requests ``urls`` and records pages and failures; it knows nothing of captchas."""
 
     name = "recording"
     urls: tuple[str, ...] = ()
@@ -73,7 +73,7 @@ class RecordingSpider(scrapy.Spider):
 
 @dataclass
 class Crawl:
-    """What a crawl has left behind."""
+    """A finished crawl: its spider, stats and log."""
 
     spider: Any
     stats: dict[str, Any]
@@ -95,7 +95,7 @@ class Crawl:
 
     @property
     def bugs(self) -> list[str]:
-        """Unhandled errors, of which there must be none."""
+        """Return log messages about unhandled errors, of which there must be none."""
         return [
             record.getMessage() + str(record.exc_info or "")
             for record in self.log
@@ -113,17 +113,17 @@ class _Keep(logging.Handler):
 
 
 class Crawls:
-    """Runs spiders with the add-on on.
+    """Runs spiders with the add-on enabled.
 
-    :param patience: seconds within which a crawl must end.
+    :param timeout: seconds within which a crawl must end.
     """
 
-    def __init__(self, reactor: Reactor, patience: float = TIMEOUT) -> None:
+    def __init__(self, reactor: Reactor, timeout: float = TIMEOUT) -> None:
         self._reactor = reactor
-        self._patience = patience
+        self._timeout = timeout
 
     def __call__(self, spider: Any, settings: dict[str, Any] | None = None, **kwargs: Any) -> Crawl:
-        """Run ``spider`` to its end; raise when that does not come in time."""
+        """Run ``spider`` until the crawl ends, and raise TimeoutError if it takes too long."""
         keep = _Keep()
         root = logging.getLogger()
         level = root.level
@@ -149,11 +149,11 @@ class Crawls:
         )
         crawler = runner.create_crawler(spider)
         done = runner.crawl(crawler, **kwargs)
-        done.addTimeout(self._patience, self._reactor.reactor)
+        done.addTimeout(self._timeout, self._reactor.reactor)
         return done.addCallback(lambda _: self._ended(crawler))
 
     def _ended(self, crawler: Any) -> Any:
-        # Cancelled for want of time, a crawl comes back as if it had ended.
+        # A crawl that is cancelled after the timeout returns as if it had ended.
         if crawler.stats.get_value("finish_reason") is None:
-            raise TimeoutError(f"the crawl has not ended within {self._patience} s")
+            raise TimeoutError(f"the crawl has not ended within {self._timeout} s")
         return crawler

@@ -1,4 +1,4 @@
-"""The documentation as these tests read it: pages parsed by docutils, with Sphinx's own markup taken for text.
+"""Parse the pages of the documentation with docutils, which takes the markup of Sphinx for text.
 
 Sphinx itself builds the pages, with warnings as errors, in ``make docs``.
 """
@@ -22,12 +22,12 @@ import scrapy_omocaptcha
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 README = ROOT / "README.rst"
-# Of the wheel, where that is what is tested.
+# That of the wheel, if the wheel is tested.
 PACKAGE = Path(scrapy_omocaptcha.__file__).parent
 
 
 class _Silent(Directive):
-    """Something that Sphinx fills in; its name is kept as the node's text."""
+    """Directive that Sphinx fills in; its name and arguments are kept as the text of a comment."""
 
     has_content = True
     optional_arguments = 1
@@ -43,7 +43,7 @@ class _Silent(Directive):
 
 
 class _Setting(Directive):
-    """``.. confval::``"""
+    """Directive that describes a setting: ``.. confval::``."""
 
     has_content = True
     required_arguments = 1
@@ -73,7 +73,7 @@ directives.register_directive("confval", _Setting)
 
 @cache
 def page(name: str | Path) -> nodes.document:
-    """``page("reference/stats")``, or of a whole path."""
+    """Parse a page by its name, such as ``reference/stats``, or by its path."""
     path = name if isinstance(name, Path) else DOCS / f"{name}.rst"
     return publish_doctree(
         path.read_text(encoding="utf-8"),
@@ -87,7 +87,7 @@ def pages() -> list[Path]:
 
 
 def tables(tree: nodes.document, heading: str) -> list[list[list[nodes.entry]]]:
-    """The rows of each table whose first column is called ``heading``."""
+    """Return the rows of each table whose first column has that heading."""
     found = [[list(row.findall(nodes.entry)) for row in t.findall(nodes.row)] for t in tree.findall(nodes.table)]
     return [rows[1:] for rows in found if rows[0][0].astext() == heading]
 
@@ -97,13 +97,13 @@ def first_column(tree: nodes.document, heading: str) -> list[str]:
 
 
 def code(tree: nodes.document, name: str) -> str:
-    """The code block of that name."""
+    """Return the code block of that name."""
     (block,) = [block for block in tree.findall(nodes.literal_block) if name in block["ids"]]
     return block.astext() + "\n"
 
 
 def module(source: str, folder: Path) -> dict[str, Any]:
-    """What ``source`` defines; it stands in a file, since Scrapy reads the source of callbacks."""
+    """Run ``source`` and return what it defines. It is in a file, since Scrapy reads the source of callbacks."""
     name = f"code_{crc32(source.encode())}"
     (folder / f"{name}.py").write_text(source, encoding="utf-8")
     spec = importlib.util.spec_from_file_location(name, folder / f"{name}.py")
@@ -115,7 +115,7 @@ def module(source: str, folder: Path) -> dict[str, Any]:
 
 
 def filled_in(tree: nodes.document, directive: str) -> set[str]:
-    """The names that Sphinx is told to fill in by that directive."""
+    """Return the arguments of a directive that Sphinx fills in."""
     said = (node.astext() for node in tree.findall(nodes.comment))
     return {words.partition(" ")[2].partition("(")[0] for words in said if words.partition(" ")[0] == directive}
 
@@ -125,6 +125,6 @@ def plain(text: str) -> str:
 
 
 def sources(pattern: str) -> set[str]:
-    """What a pattern finds in the package, ``{reason}`` in the place of whatever is filled in."""
+    """Return what a pattern matches in the source of the package, with ``{reason}`` in place of any expression."""
     found = {match for path in PACKAGE.rglob("*.py") for match in re.findall(pattern, path.read_text(encoding="utf-8"))}
     return {re.sub(r"\{.*?\}", "{reason}", match) for match in found}

@@ -1,4 +1,4 @@
-"""How much is fuzzed: little and always the same in the suite, much and always anew with ``make fuzz``."""
+"""Set how many inputs fuzz tests try: few and always the same ones normally, many new ones in ``make fuzz``."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from collections import Counter
 from hypothesis import HealthCheck, settings
 
 EXAMPLES = int(os.environ.get("OMOCAPTCHA_FUZZ_EXAMPLES", "0"))
-"""Inputs a property; 0: as many as the suite has time for."""
+"""Inputs for each test, or 0 for the number that each test chooses."""
 
 tried: Counter[str] = Counter()
-"""How many inputs each property has been tried with in this run."""
+"""Number of inputs that each test has tried in this run."""
 
 
 def fuzzed(examples):
-    """Try a property, so many times in the suite. Goes above ``given`` and :func:`counted`."""
+    """Decorate a test to try this many inputs. It stands above ``given`` and :func:`counted`."""
     return settings(
         max_examples=EXAMPLES or examples,
         derandomize=not EXAMPLES,
@@ -27,7 +27,7 @@ def fuzzed(examples):
 
 
 def counted(test):
-    """Count the inputs. Goes below ``given``."""
+    """Decorate a test to count its inputs. It stands below ``given``."""
 
     @functools.wraps(test)
     def counting(*args, **kwargs):

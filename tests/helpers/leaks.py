@@ -1,4 +1,4 @@
-"""Searches what a crawl has left behind for secrets, whole or in part."""
+"""Search what a crawl has left behind for secrets, whole or in part."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from pathlib import Path
 from typing import Any
 
 PIECE = 16
-"""Characters of a secret that must not be found anywhere."""
+"""Length of the parts of a secret that must not be found anywhere, in characters."""
 
 
 class Search:
-    """Looks for any piece of some secrets."""
+    """Search for any part of some secrets."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
         pieces = {secret[at : at + PIECE] for secret in secrets for at in range(len(secret) - PIECE + 1)}
         assert pieces, "no secret to look for"
         self._pieces = pieces
         self.characters = 0
-        """How much has been looked through."""
+        """How many characters have been searched."""
 
     def finds(self, text: str) -> str | None:
-        """What stands around a piece of a secret in ``text``, or None."""
+        """Return the text around a part of a secret in ``text``, or None."""
         self.characters += len(text)
         for at in range(len(text) - PIECE + 1):
             if text[at : at + PIECE] in self._pieces:
@@ -38,12 +38,12 @@ class Search:
         return [found for text in dict.fromkeys(texts) if (found := self.finds(text))]
 
     def in_folder(self, folder: Path) -> list[str]:
-        """Of every file below ``folder``: journals, JOBDIR, HttpCache, reports."""
+        """Search every file below ``folder``: journals, JOBDIR, HttpCache, reports."""
         files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
         return self.in_texts(f"{path}: {path.read_bytes().decode('latin-1')}" for path in files)
 
     def in_objects(self, roots: Iterable[object], *, keepers: tuple[type, ...]) -> list[str]:
-        """Of all that can be reached from ``roots`` but through ``keepers``, by attribute, closure or frame."""
+        """Search what is reachable from ``roots`` by attributes, closures and frames, but not through ``keepers``."""
         return [
             f"{found} ({_way(ways, key)})"
             for key, text, ways in _reachable(roots, keepers)
@@ -52,7 +52,7 @@ class Search:
 
 
 def log_texts(records: Iterable[logging.LogRecord]) -> Iterator[str]:
-    """The lines of a log, with tracebacks as a tool shows them that adds the variables of each frame."""
+    """Yield the messages of a log, with tracebacks that show the local variables of each frame, as some tools do."""
     for record in records:
         yield record.getMessage()
         if record.exc_info and record.exc_info[1]:
@@ -66,7 +66,7 @@ def error_texts(error: BaseException) -> Iterator[str]:
 
 
 def pickled(thing: object) -> str:
-    """What a disk queue would write of ``thing``; nothing where it refuses."""
+    """Return what a disk queue would write for ``thing``, or nothing if it cannot be pickled."""
     try:
         return pickle.dumps(thing).decode("latin-1")
     except Exception:
@@ -90,7 +90,7 @@ def _reachable(roots: Iterable[object], keepers: tuple[type, ...]) -> Iterator[t
             unseen.append(further)
 
 
-# What belongs to the program and not to a crawl; thread objects lead to the test's own frames.
+# These belong to the program and not to a crawl; thread objects lead to the frames of the test itself.
 _UNSEEN = (type, types.ModuleType, types.CodeType, logging.Handler, logging.Logger, logging.Manager)
 
 

@@ -1,4 +1,4 @@
-"""The saved pages in ``../shared/pages`` beside the project, with what is true of each; a clone may lack them."""
+"""Read the saved pages in ``../shared/pages`` beside the project and their labels; a clone may lack them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ needs_pages = pytest.mark.skipif(
 
 @cache
 def labels() -> list[dict[str, Any]]:
-    """One dict a page: ``file``, ``is_v2``, ``sitekey``, ``form``, ``blocking`` and so on; empty without the pages."""
+    """Return a dict for each page: ``file``, ``is_v2``, ``sitekey``, ``form``, ``blocking`` and so on."""
     path = FOLDER / "labels.jsonl"
     if not path.exists():
         return []
@@ -27,6 +27,6 @@ def labels() -> list[dict[str, Any]]:
 
 
 def saved(label: dict[str, Any], status: int = 200) -> HtmlResponse:
-    """The page of ``label``, as if it had come from a site."""
+    """Return the page of a label as a response of a site."""
     body = (FOLDER / label["file"]).read_bytes()
     return HtmlResponse("https://site.example/some/page", body=body, status=status)

@@ -1,4 +1,4 @@
-"""Sites that do what a test says, for what the walls of ``scrapy_omocaptcha.testing`` are too well-behaved for."""
+"""Sites whose answers a test decides, for what the well-behaved walls of ``scrapy_omocaptcha.testing`` never do."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.helpers.crawling import RecordingSpider
 
 
 class Site(LoopbackServer):
-    """Answers with what ``answer(request, site)`` says, and keeps every request."""
+    """Site that answers with ``answer(request, form)`` and records every request."""
 
     def __init__(self, answer, host="127.0.0.9"):
         super().__init__([host], 0)

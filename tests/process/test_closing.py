@@ -1,4 +1,4 @@
-"""Crawls that signals end while requests wait for a token: nothing is lost, nothing is crawled twice."""
+"""Crawls that signals end while requests wait for a token: nothing is lost or crawled twice, all is counted."""
 
 from __future__ import annotations
 
@@ -13,15 +13,17 @@ from collections import Counter
 
 import pytest
 
+from scrapy_omocaptcha.buying.journal import read_journal
 from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
 from tests.helpers.commands import ROOT, STRICT
 
 PAGES = 20
-PATIENCE = 60
+PRICE = 0.00055
+TIMEOUT = 60
 
 
 class Crawl:
-    """A crawl with a JOBDIR, in a process of its own, that can be ended and resumed."""
+    """Crawl with a JOBDIR in a process of its own, which can be stopped and resumed."""
 
     def __init__(self, tmp_path, urls, settings, run="CrawlerProcess"):
         self._out = tmp_path / "out"
@@ -37,9 +39,9 @@ class Crawl:
         return self.end(self.start())
 
     def end(self, process):
-        """Wait for a process to end of itself, and return its log."""
+        """Wait until a process ends, and return its log."""
         try:
-            _, log = process.communicate(timeout=PATIENCE)
+            _, log = process.communicate(timeout=TIMEOUT)
         except subprocess.TimeoutExpired:
             process.kill()
             _, log = process.communicate()
@@ -53,7 +55,7 @@ class Crawl:
 
 
 class Until:
-    """Waits for a number of events that the service or a site tells of."""
+    """Wait for a number of events that the service or a site reports."""
 
     def __init__(self, word, number):
         self._word = word
@@ -67,7 +69,7 @@ class Until:
             self._reached.set()
 
     def wait(self):
-        assert self._reached.wait(PATIENCE)
+        assert self._reached.wait(TIMEOUT)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +95,7 @@ def test_a_crawl_that_a_signal_ends_while_it_waits_loses_nothing_and_resumes(tmp
         since = time.monotonic()
         log = crawl.end(process)
         # Generous: this is to tell "at once" from "after OMOCAPTCHA_JOB_TIMEOUT".
-        assert time.monotonic() - since < PATIENCE / 2
+        assert time.monotonic() - since < TIMEOUT / 2
         assert crawl.came_back == Counter(), log
         assert "Traceback" not in log, log
 
@@ -121,3 +123,38 @@ def test_hundreds_that_wait_for_their_turn_end_one_after_the_other_and_not_one_w
         solve_seconds[0] = 0.0
         log = crawl.resume()
     assert crawl.came_back == Counter(f"page {url}" for url in urls), log
+
+
+def test_the_journal_of_a_killed_crawl_accounts_for_every_job_of_the_service(tmp_path):
+    journal = tmp_path / "jobs.jsonl"
+    solved = threading.Semaphore(0)
+
+    def on_event(line):
+        if "getJobResult" in line and "success" in line:
+            solved.release()
+
+    with (
+        OmoCaptchaService(solve_seconds=[0.1, 0.4, 30.0], on_event=on_event) as service,
+        WalledSite(service, "per_page", catalogue_pages=60) as site,
+    ):
+        told = {
+            "urls": [f"{site.url}/page/{number}" for number in range(1, 61)],
+            "out": str(tmp_path / "out"),
+            "settings": {**service.settings, "OMOCAPTCHA_JOURNAL": str(journal), "LOG_LEVEL": "ERROR"},
+        }
+        crawl = subprocess.Popen([sys.executable, "-m", "tests.helpers.crawl_process", json.dumps(told)], cwd=ROOT)
+        assert all(solved.acquire(timeout=TIMEOUT) for _ in range(15))
+        crawl.send_signal(signal.SIGKILL)
+        crawl.wait()
+        records, complaints = read_journal(journal)
+        made = {str(job.id) for job in service.jobs}
+        asked = {str(job.id) for job in service.jobs if job.questions}
+    assert complaints == []
+    known = {record.job for record in records} - {None}
+    assert known <= made
+    # Those whose create call was answered in the last instant are there without their id.
+    assert len(made) <= len(records)
+    assert asked <= known
+    assert len(asked) > 5
+    assert {record.outcome for record in records} >= {"accepted", "abandoned"}
+    assert sum(record.cost_usd for record in records) >= len(made) * PRICE - 1e-9

@@ -290,15 +290,19 @@ def test_a_decompression_bomb_is_a_bad_answer(client):
 
 @pytest.mark.parametrize("kind", ["hang", "slow"])
 def test_the_timeout_covers_the_whole_call_which_may_be_taken(client, service, kind):
+    once = client(service.url, 1.0)
+    # On a busy machine, connecting alone could take as long.
+    once.post(body={"api_token": service.api_token})
     service.fault("getBalance", kind, seconds=60)
-    error = failure(client, service.url, timeout=0.3)
-    assert type(error) is ApiUnreachable
-    assert error.taken
+    with pytest.raises(ApiUnreachable) as raised:
+        once.post()
+    assert (type(raised.value), raised.value.taken) == (ApiUnreachable, True)
+    assert SECRET not in str(raised.value)
 
 
 def test_the_call_after_a_timeout_is_answered(client, service):
     service.fault("getBalance", "hang")
-    once = client(service.url, 0.3)
+    once = client(service.url, 1.0)
     with pytest.raises(ApiUnreachable):
         once.post()
     assert "balance" in once.post(body={"api_token": service.api_token})

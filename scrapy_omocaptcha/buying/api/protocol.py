@@ -32,23 +32,18 @@ class Api(Protocol):
         :raises AccountError: when the API token is wrong or the balance is empty.
         :raises ApiUnreachable: when no answer arrives, or (``taken`` is False) the service takes no jobs at the moment.
         """
-        ...
 
     async def job_result(self, job_id: JobId) -> str | None:
         """Return the token of a job, or None while the job runs.
 
         :raises JobFailed: when the service could not solve it. After any other error the job may still run.
         """
-        ...
 
     async def balance(self) -> float:
         """Return the balance of the account in USD, vouchers included."""
-        ...
 
     async def price(self) -> float | None:
         """Return the price of a job in USD, or None when the service has no price list or doesn't list this kind."""
-        ...
 
     async def close(self) -> None:
         """Close the connections."""
-        ...

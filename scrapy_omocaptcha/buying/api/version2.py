@@ -14,44 +14,38 @@ from scrapy_omocaptcha.buying.api.transport import Transport
 from scrapy_omocaptcha.errors import AccountError, ApiBadAnswer, ApiRefused, ApiUnreachable, JobFailed
 from scrapy_omocaptcha.settings.secret import Secret
 
-TEMPORARY = frozenset(
-    {
-        "ERROR_NO_SLOT_AVAILABLE",
-        "ERROR_RATE_LIMIT",
-        "ERROR_REDIS_JOB_DATA",
-        "ERROR_REDIS_UNAVAILABLE",
-        "ERROR_SERVICE_UNAVAILABLE",
-        "ERROR_SERVICE_UNAVALIABLE",  # CapSolver's spelling
-        "ERROR_TASK_IS_MAINTENANCE",
-        "ERROR_TOO_MUCH_REQUESTS",
-    }
-)
+TEMPORARY = {
+    "ERROR_NO_SLOT_AVAILABLE",
+    "ERROR_RATE_LIMIT",
+    "ERROR_REDIS_JOB_DATA",
+    "ERROR_REDIS_UNAVAILABLE",
+    "ERROR_SERVICE_UNAVAILABLE",
+    "ERROR_SERVICE_UNAVALIABLE",  # CapSolver's spelling
+    "ERROR_TASK_IS_MAINTENANCE",
+    "ERROR_TOO_MUCH_REQUESTS",
+}
 """The service is not available at the moment: no task was created, and an existing one may still be solved."""
 
-ACCOUNT = frozenset(
-    {
-        "ERROR_ACCOUNT_SUSPENDED",
-        "ERROR_IP_BANNED",
-        "ERROR_IP_BLOCKED",
-        "ERROR_IP_NOT_ALLOWED",
-        "ERROR_KEY_DENIED_ACCESS",
-        "ERROR_KEY_DOES_NOT_EXIST",
-        "ERROR_WRONG_USER_KEY",
-        "ERROR_ZERO_BALANCE",
-    }
-)
+ACCOUNT = {
+    "ERROR_ACCOUNT_SUSPENDED",
+    "ERROR_IP_BANNED",
+    "ERROR_IP_BLOCKED",
+    "ERROR_IP_NOT_ALLOWED",
+    "ERROR_KEY_DENIED_ACCESS",
+    "ERROR_KEY_DOES_NOT_EXIST",
+    "ERROR_WRONG_USER_KEY",
+    "ERROR_ZERO_BALANCE",
+}
 """Nothing can be bought until a person has put the account in order."""
 
-JOB_FAILED = frozenset(
-    {
-        "ERROR_CAPTCHA_UNSOLVABLE",
-        "ERROR_JOB_STATUS",
-        "ERROR_RECAPTCHA_INVALID_DOMAIN",
-        "ERROR_RECAPTCHA_INVALID_SITEKEY",
-        "ERROR_RECAPTCHA_TIMEOUT",
-        "ERROR_TASK_TIMEOUT",
-    }
-)
+JOB_FAILED = {
+    "ERROR_CAPTCHA_UNSOLVABLE",
+    "ERROR_JOB_STATUS",
+    "ERROR_RECAPTCHA_INVALID_DOMAIN",
+    "ERROR_RECAPTCHA_INVALID_SITEKEY",
+    "ERROR_RECAPTCHA_TIMEOUT",
+    "ERROR_TASK_TIMEOUT",
+}
 """The task has ended without a token. After a code of no list it may still run, and is polled until its deadline."""
 
 

@@ -58,8 +58,6 @@ class FleetLimits(Limits):
             ),
         )
 
-    # -- jobs --------------------------------------------------------------------------------------------------------
-
     async def reserve(self, host: str, sitekey: str) -> Reservation:
         """Count a job in the limits of this worker and of the fleet before it is bought.
 
@@ -72,7 +70,7 @@ class FleetLimits(Limits):
             await self._lifetime.wait(self._reserve_in_fleet(job))
             if self._lifetime.closing:
                 raise CrawlClosing("the crawl is closing")
-            own = self.reserve_locally(host, sitekey)
+            own = await super().reserve(host, sitekey)
         except BaseException:
             # Redis may have counted the job already; it ignores jobs that it does not know.
             self._link.notify("cancel", job)
@@ -141,8 +139,6 @@ class FleetLimits(Limits):
     def _circuit(self, host: str, sitekey: str) -> Arguments:
         return {"host": host, "sitekey": sitekey, "threshold": self._settings.breaker_failures, "pause": self._pause}
 
-    # -- what the workers learn --------------------------------------------------------------------------------------
-
     def _check_pauses(self, host: str, sitekey: str) -> None:
         # What all workers have learnt, which Redis knows, replaces what this one has learnt.
         if self._link.unavailable_for:
@@ -188,8 +184,7 @@ class FleetLimits(Limits):
     def set_balance(self, balance: float, charged: float | None) -> None:
         super().set_balance(balance, self.spent)
         if charged is not None:
-            spendable = charged + balance - self._settings.min_balance
-            self._link.notify("set_balance", {"spendable": _units(spendable)})
+            self._link.notify("set_balance", {"spendable": _units(charged + balance - self._settings.min_balance)})
 
     async def close(self) -> None:
         """Send Redis what it has not received yet, and log what it will not receive."""

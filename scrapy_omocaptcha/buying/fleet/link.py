@@ -111,8 +111,6 @@ class FleetLink:
         await self._script.close()
         return unsent
 
-    # -- sending -----------------------------------------------------------------------------------------------------
-
     def _start(self) -> None:
         if self._queue and not self._sending and not self._closed and self._clock() >= self._retry_at:
             self._sending = True
@@ -138,27 +136,22 @@ class FleetLink:
         if message.reply is not None and message.reply.called:
             # The caller was cancelled.
             return True
+        # An error message of the service may hold lone surrogates, which cannot be encoded.
+        text = json.dumps(message.arguments, ensure_ascii=False).encode("utf-8", "replace").decode()
+        keys = keys_of(self._fleet, self._worker, message.arguments)
         try:
-            reply = await self._run(message)
+            reply = await self._script(keys, [message.command, text])
         except ScriptFailed as error:
             logger.error("OMOcaptcha: the Redis of OMOCAPTCHA_REDIS_URL cannot run %s: %s", message.command, error)
             reply = error
         except RedisUnavailable as error:
             self._mark_unavailable(error)
             return False
-        self._mark_available()
-        _reply(message, reply)
-        return True
-
-    async def _run(self, message: _Message) -> Any:
-        # An error message of the service may hold lone surrogates, which cannot be encoded.
-        text = json.dumps(message.arguments, ensure_ascii=False).encode("utf-8", "replace").decode()
-        return await self._script(keys_of(self._fleet, self._worker, message.arguments), [message.command, text])
-
-    def _mark_available(self) -> None:
         if self._unavailable_since is not None:
             logger.info("OMOcaptcha: Redis is back after %.0f s", self.unavailable_for)
             self._unavailable_since = None
+        _reply(message, reply)
+        return True
 
     def _mark_unavailable(self, error: RedisUnavailable) -> None:
         now = self._clock()

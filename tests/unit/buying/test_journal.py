@@ -49,9 +49,9 @@ def test_a_record_is_brought_up_to_date_in_its_place(path, journal):
     journal.append(record(job="2"))
     first = journal.update(first, record(job="1" * 40))
     journal.update(first, record(job="1" * 40, seconds=12.345, questions=7, outcome="accepted"))
-    records, complaints = read_journal(path)
+    records, warnings = read_journal(path)
     assert [(each.job, each.outcome) for each in records] == [("1" * 40, "accepted"), ("2", "abandoned")]
-    assert complaints == []
+    assert warnings == []
     assert len(path.read_text().splitlines()) == 2
 
 
@@ -76,10 +76,10 @@ def test_a_torn_last_line_is_told_the_rest_counts_and_the_next_record_has_a_line
     journal.append(record(job="1"))
     with path.open("a") as file:
         file.write('{"time": "2026-11-24T')
-    records, (complaint,) = read_journal(path)
+    records, (warning,) = read_journal(path)
     assert [each.job for each in records] == ["1"]
-    assert f"line 2 of {path}" in complaint
-    assert "killed" in complaint
+    assert f"line 2 of {path}" in warning
+    assert "killed" in warning
     journal.append(record(job="2"))
     assert [each.job for each in read_journal(path)[0]] == ["1", "2"]
 
@@ -96,8 +96,8 @@ def test_a_torn_last_line_is_told_the_rest_counts_and_the_next_record_has_a_line
 )
 def test_a_line_that_is_no_record_is_told_and_left_out(path, line):
     path.write_text(line + "\n")
-    records, complaints = read_journal(path)
-    assert (records, len(complaints)) == ([], 1)
+    records, warnings = read_journal(path)
+    assert (records, len(warnings)) == ([], 1)
 
 
 @pytest.mark.parametrize(
@@ -120,9 +120,9 @@ def test_a_record_with_a_value_that_means_nothing_is_told_and_left_out(path, jou
     journal.append(record(cost_usd=0.5))
     good = json.loads(path.read_text())
     path.write_text(json.dumps({**good, **change}) + "\n" + json.dumps({**good, "of_a_later_version": 1}) + "\n")
-    records, (complaint,) = read_journal(path)
+    records, (warning,) = read_journal(path)
     assert [each.cost_usd for each in records] == [0.5]
-    assert next(iter(change)) in complaint
+    assert next(iter(change)) in warning
 
 
 def test_a_journal_that_somebody_has_emptied_meanwhile_goes_on_at_its_end(path, journal):

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from scrapy_omocaptcha.detection.javascript import Code, calls
+from scrapy_omocaptcha.detection.javascript import Code
 
 CALL = re.compile(r"f\(")
 
@@ -39,14 +39,14 @@ def test_only_comments_are_blanked_out_of_the_text_of_a_script(source, expected)
 
 def test_calls_in_strings_and_comments_are_ignored():
     code = Code("'f(1)'; // f(2)\n f(3, 'a, b', [4, {c: 5}]); `f(6)`")
-    found = [[code.text[a.start : a.end].strip() for a in arguments] for _, arguments in calls(code, CALL)]
+    found = [[code.text[a].strip() for a in arguments] for _, arguments in code.calls(CALL)]
     assert found == [["3", "'a, b'", "[4, {c: 5}]"]]
 
 
 def test_the_properties_of_an_object_literal_are_read_by_name():
     code = Code("""f({a: 1, 'b-c': "x,y", d, e(t) { g(t, 1) }, f: function (t) { return {h: 2} }, ...rest})""")
-    ((_, (only,)),) = calls(code, CALL)
-    values = {name: code.text[span.start : span.end].strip() for name, span in code.properties(only).items()}
+    ((_, (only,)),) = code.calls(CALL)
+    values = {name: code.text[part].strip() for name, part in code.properties(only).items()}
     assert values == {
         "a": "1",
         "b-c": '"x,y"',
@@ -60,9 +60,9 @@ def test_the_properties_of_an_object_literal_are_read_by_name():
 
 def test_escapes_in_a_string_literal_are_decoded():
     code = Code(r"f('a\u002db\x2dc\'\\')")
-    ((_, (only,)),) = calls(code, CALL)
+    ((_, (only,)),) = code.calls(CALL)
     assert code.literal(only) == r"a-b-c'" + "\\"
 
 
 def test_a_call_that_never_closes_has_no_arguments():
-    assert [arguments for _, arguments in calls(Code("f(1, 2"), CALL)] == [[]]
+    assert [arguments for _, arguments in Code("f(1, 2").calls(CALL)] == [[]]

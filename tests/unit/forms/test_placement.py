@@ -8,7 +8,7 @@ import pytest
 from scrapy import Request
 from scrapy.http import FormRequest, JsonRequest, Response
 
-from scrapy_omocaptcha.forms.placement import check_put, put_token
+from scrapy_omocaptcha.forms.placement import parse_put, put_token
 
 URL = "https://site.example/api?a=1&b=%2F#part"
 TOKEN = "tok/en+1"
@@ -22,7 +22,7 @@ def _callback(response: Response) -> None:
     "put", ["form:token", "json:/a/0/b~1c", "json:/", "header:X-Token", "query:t[]", "cookie:token", "form:a:b"]
 )
 def test_valid_values_of_put_pass_the_check(put: str) -> None:
-    check_put(put)
+    parse_put(put)
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ def test_valid_values_of_put_pass_the_check(put: str) -> None:
 )
 def test_an_invalid_put_is_named_in_the_error_with_what_is_valid(put: str) -> None:
     with pytest.raises(ValueError, match="form:NAME, json:/pointer, header:NAME, query:NAME or cookie:NAME") as error:
-        check_put(put)
+        parse_put(put)
     assert repr(put) in str(error.value)
 
 

@@ -12,7 +12,7 @@ SUITE := -m "not nightly" --numprocesses $(WORKERS) --dist worksteal
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-fleet test lint types check coverage docs package fuzz chaos kills fleet nightly \
+.PHONY: help demo demo-fleet test lint types check coverage docs package fuzz chaos kills fleet matrix nightly \
 	minimum-versions newest-versions foreign-clients scrapy-suite other-suites bench hooks clean
 
 help:   ## list the targets
@@ -69,6 +69,9 @@ kills: $(VENV)/test   ## run five minutes of crawls that are stopped and killed 
 
 fleet: $(VENV)/test   ## run a minute of fleets whose workers are stopped and killed, and whose Redis restarts
 	$(BIN)/python -m tests.helpers.fleet_crawl $(ARGS)
+
+matrix: $(VENV)/test   ## crawl with each feature of Scrapy behind each wall, and compare with the same without a wall
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) tests/crawl/test_transparency.py $(ARGS)
 
 nightly: $(VENV)/test chaos kills fleet fuzz   ## run the tests too slow for every change, and chaos, kills, fleet, fuzz
 	$(BIN)/python -m pytest -m nightly

@@ -93,8 +93,6 @@ class OmoCaptchaMiddleware:
         """
         return cls(crawler, Settings.from_settings(crawler.settings))
 
-    # -- signals -------------------------------------------------------------------------------------------------
-
     def _engine_started(self) -> None:
         # Not when the spider is opened: the engine does not run yet then, which looks as if it were closing.
         deferred_from_coro(self._buyer.open())
@@ -104,8 +102,6 @@ class OmoCaptchaMiddleware:
             await self._progress.close()
         finally:
             await self._buyer.close()
-
-    # -- requests and responses ----------------------------------------------------------------------------------
 
     async def process_request(self, request: Request) -> Response | Request | None:
         """Hold the request while its session's wall is being solved, or send it with the token that it wants."""
@@ -178,8 +174,6 @@ class OmoCaptchaMiddleware:
             return self._states.give_back(request)
         raise error
 
-    # -- closing the spider at a limit ---------------------------------------------------------------------------
-
     def _closes_spider(self, reason: str) -> bool:
         return self._settings.close_on_limit and reason in _CLOSING_REASONS
 
@@ -192,8 +186,6 @@ class OmoCaptchaMiddleware:
                 await self._slots.until_none_is_held(request)
         self._lifetime.close(_CLOSING_REASONS[reason])
         return CrawlClosing(f"{reason} is reached, and OMOCAPTCHA_CLOSE_ON_LIMIT closes the spider")
-
-    # -- buying by hand ------------------------------------------------------------------------------------------
 
     async def solve(self, challenge: Challenge) -> Token:
         """Buy a token for a challenge that the spider has found itself; see :func:`solve`."""

@@ -152,8 +152,6 @@ class InnerChain:
                     return result
         raise error
 
-    # -- the managers --------------------------------------------------------------------------------------------
-
     @property
     def _outer_manager(self) -> DownloaderMiddlewareManager:
         manager: DownloaderMiddlewareManager = self._crawler.engine.downloader.middleware
@@ -194,8 +192,6 @@ class InnerChain:
             return result
 
         return call
-
-    # -- the queue of a slot -------------------------------------------------------------------------------------
 
     def _about_to_send(self, request: Request) -> None:
         if isinstance(request, Submission):

@@ -46,8 +46,6 @@ class Components:
                 return "robots"
         return None
 
-    # -- HttpCache -----------------------------------------------------------------------------------------------
-
     def cached(self, request: Request) -> Response | None:
         """Return the response that HttpCache would answer ``request`` with, if any."""
         cache = self._crawler.get_downloader_middleware(HttpCacheMiddleware)

@@ -79,8 +79,6 @@ class RequestStates:
         if isinstance(retry, Request):
             retry.meta[_KEY] = {"jobs": self.of(request).jobs}
 
-    # -- redirects -----------------------------------------------------------------------------------------------
-
     def redirected(self, request: Request, target: str) -> None:
         """Write down what a request asks for, in its meta, before Scrapy makes a redirected request of it."""
         state = self.of(request)

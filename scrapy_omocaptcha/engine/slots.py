@@ -86,8 +86,6 @@ class Slots:
         self._sending: set[Hold] = set()
         self._serving = False
 
-    # -- the slot of a request -----------------------------------------------------------------------------------
-
     def slot(self, request: Request) -> Any:
         """Return the download slot of a request."""
         return self._crawler.engine.downloader._get_slot(request)[1]
@@ -114,8 +112,6 @@ class Slots:
         delay = self.delay(request)
         ahead = sum(isinstance(entry[0], Submission) for entry in slot.queue)
         return max(0.0, float(slot.lastseen + delay - time.monotonic())) + ahead * delay
-
-    # -- held requests -------------------------------------------------------------------------------------------
 
     @contextmanager
     def hold(self, request: Request) -> Iterator[Hold]:

@@ -73,8 +73,6 @@ class WallHandler:
         """What ends the turn of each request that was held before it was sent, and is at the site now."""
         crawler.signals.connect(self._site_has_answered, request_left_downloader)
 
-    # -- before a request is sent --------------------------------------------------------------------------------
-
     async def before(self, request: Request) -> None:
         """Hold a request while the wall of its session is being solved.
 
@@ -116,8 +114,6 @@ class WallHandler:
         turn = self._turns.pop(request, None)
         if turn is not None:
             turn()
-
-    # -- after a response ----------------------------------------------------------------------------------------
 
     async def redirected(self, request: Request, response: Response) -> Answer:
         """Return the challenge behind a redirect in the place of the redirect; anything else as it is."""

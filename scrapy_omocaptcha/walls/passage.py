@@ -140,8 +140,6 @@ class Passage:
         finally:
             session.stop_leading(lambda: self._slots.concurrency(self._request))
 
-    # -- an errand of its attempts -------------------------------------------------------------------------------
-
     async def challenge(self) -> Challenge:
         """Return the challenge at hand, unless it is not to be solved any more."""
         # Checked before each attempt, since other passages may have found out much since the page came.
@@ -223,8 +221,6 @@ class Passage:
         # Requests that are still queued don't count: the submission is sent before them.
         return not all(self._slots.is_queued(other) for other in self._sessions.under_way(self._request))
 
-    # -- judging -------------------------------------------------------------------------------------------------
-
     def _is_challenge(self, answer: Answer) -> bool:
         """Tell whether an answer is a challenge, which is the page at hand from then on."""
         if isinstance(answer, Request):
@@ -253,8 +249,6 @@ class Passage:
         """Tell whether an answer differs from the last one: a wall that ignores tokens repeats the same page."""
         last, self._session.last_answer_checksum = self._session.last_answer_checksum, crc32(answer.body)
         return last != self._session.last_answer_checksum
-
-    # -- asking again --------------------------------------------------------------------------------------------
 
     async def _ask_again(self, *, re_ask: bool = False) -> Answer:
         async with self._hold.sending():

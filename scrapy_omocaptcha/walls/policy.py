@@ -63,8 +63,6 @@ class Policy:
                 return challenge if verdict else None
         return challenge if challenge.blocking else None
 
-    # -- reasons not to solve ------------------------------------------------------------------------------------
-
     async def refusal(
         self, request: Request, response: Response, challenge: Challenge, *, skip_limits: bool = False
     ) -> Refusal | None:
@@ -111,8 +109,6 @@ class Policy:
         except NotBought as error:
             return Refusal(error.reason, str(error))
         return None
-
-    # -- submitting ----------------------------------------------------------------------------------------------
 
     def submit(self, response: Response, challenge: Challenge, token: Token) -> Submission:
         """Return the request that hands a token in: the spider's own, or the one that a browser would send.

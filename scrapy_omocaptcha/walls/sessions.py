@@ -70,8 +70,6 @@ class Session:
         self._released = 0
         self._concurrency: Callable[[], int] = lambda: 1
 
-    # -- before a request is sent ----------------------------------------------------------------------------------
-
     @property
     def is_walled(self) -> bool:
         """Whether new requests would only run into the wall."""
@@ -86,8 +84,6 @@ class Session:
         entry = (turn, challenged)
         self._held.append(entry)
         return turn
-
-    # -- a challenge ---------------------------------------------------------------------------------------------
 
     def role(self, stamp: Stamp) -> Role:
         """Decide what a request that was sent at ``stamp`` and met a challenge does next."""
@@ -125,8 +121,6 @@ class Session:
         self._concurrency = concurrency if won else lambda: 1
         self._release_more()
 
-    # -- other answers -------------------------------------------------------------------------------------------
-
     def unchallenged(self, stamp: Stamp) -> None:
         """Record that a request sent at ``stamp`` without a token was answered with a page, not a challenge."""
         if stamp.generation == self.generation:
@@ -143,8 +137,6 @@ class Session:
         """End the turn of a released request: its response is back, or never will be."""
         self._released -= 1
         self._release_more()
-
-    # -- releasing -----------------------------------------------------------------------------------------------
 
     def _release_more(self) -> None:
         while self._held and self.leading is None and self._released < self._concurrency():

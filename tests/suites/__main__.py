@@ -1,0 +1,59 @@
+"""``python -m tests.suites scrapy``: run a suite as it is, with the add-on, and behind walls, and compare the outcomes.
+
+It fails where the outcome of a test differs from the one without the add-on and the test is not in ``known.py``, and
+where a wall was never met.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from scrapy_omocaptcha.testing import OmoCaptchaService
+from tests.suites.known import KNOWN
+from tests.suites.suite import WAYS, Suite, Way
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.suites", description=__doc__)
+    parser.add_argument("distribution", choices=["scrapy", "scrapy-poet"])
+    parser.add_argument("modules", nargs="*", help="names of test modules; all by default")
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
+    parser.add_argument("--folder", type=Path, default=Path(sys.prefix) / "suites", help="where the suite is unpacked")
+    parser.add_argument("--workers", type=int, default=2)
+    options = parser.parse_args()
+    suite = Suite(options.distribution, options.folder, options.workers)
+    suite.unpack()
+    as_known = [compare(suite, WAYS[name], options.modules) for name in options.ways]
+    return 0 if all(as_known) else 1
+
+
+def compare(suite: Suite, way: Way, names: list[str]) -> bool:
+    """Run a suite in one way, print which outcomes differ, and return whether only those do that are known to."""
+    modules = suite.modules(names, crawling=way.wall is not None)
+    expected = suite.plain(modules)
+    with OmoCaptchaService(balance=10_000) as service:
+        got = suite.run(way, modules, service)
+        suspects = [test for test in expected if got.get(test, ("missing",))[0] != expected[test][0]]
+        # Some tests depend on how fast the machine is, so only what differs alone as well differs.
+        alone = suite.run(way, suspects, service, workers=0) if suspects else {}
+        jobs = len(service.jobs)
+    differing = {test: alone.get(test, ("missing", "")) for test in suspects}
+    differing = {test: outcome for test, outcome in differing.items() if outcome[0] != expected[test][0]}
+    known = KNOWN.get((suite.distribution, way.name), {})
+    _print(f"\n{suite.distribution}, {way.name}: {len(expected)} tests, {jobs} jobs, {len(differing)} differ")
+    for test, (outcome, message) in sorted(differing.items()):
+        _print(f"  {'known' if test in known else 'NEW'}: {test} {outcome}: {known.get(test, message)}")
+    for test in sorted(known.keys() & expected.keys() - differing.keys()):
+        _print(f"  known, but does not differ: {test}")
+    is_shown = expected and (jobs or way.wall is None)
+    return bool(is_shown) and differing.keys() <= known.keys()
+
+
+def _print(line: str) -> None:
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

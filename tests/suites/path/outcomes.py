@@ -1,0 +1,14 @@
+"""A pytest plugin that writes the outcome of each test, as a line of JSON, to the file named by OMOCAPTCHA_OUTCOMES."""
+
+import json
+import os
+
+
+def pytest_runtest_logreport(report):
+    # The workers of pytest-xdist send their reports to the process that started them.
+    if "PYTEST_XDIST_WORKER" in os.environ or (report.when != "call" and report.passed):
+        return
+    message = getattr(getattr(report.longrepr, "reprcrash", None), "message", "") or report.longreprtext
+    lines = [line for line in message.splitlines() if line.strip()]
+    with open(os.environ["OMOCAPTCHA_OUTCOMES"], "a", encoding="utf-8") as file:
+        print(json.dumps([report.nodeid, report.outcome, lines[0] if lines else ""]), file=file)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 import scrapy
 from scrapy.utils.defer import maybe_deferred_to_future
@@ -102,3 +104,27 @@ def test_nothing_is_begun_any_more_once_the_spider_is_being_closed(during):
 
     during(probe)
     assert begun == []
+
+
+def test_a_condition_is_waited_for_and_no_longer_than_wanted(during):
+    async def probe(spider):
+        seen = []
+
+        def condition():
+            seen.append(True)
+            return len(seen) == 3
+
+        await lifetime(spider).until(condition)
+        begun = time.monotonic()
+        await lifetime(spider).until(lambda: False, timeout=0.3)
+        return len(seen), time.monotonic() - begun
+
+    times, seconds = during(probe)
+    assert times == 3
+    assert 0.3 <= seconds < 5
+
+
+def test_a_condition_is_waited_for_no_longer_than_the_crawl_lasts(during):
+    _, error, left = during(closing_probe(lambda lifetime, never: lifetime.until(lambda: False)))
+    assert isinstance(error, CrawlClosing)
+    assert left == set()

@@ -22,7 +22,7 @@ class Held:
     def __init__(self, spider):
         self._spider = spider
         self._stack = ExitStack()
-        self._others = set()
+        self.others = set()
 
     def hold(self, url):
         request = scrapy.Request(url)
@@ -32,11 +32,11 @@ class Held:
 
     def add_others(self, number):
         """Let ``number`` other requests be under way."""
-        self._others = {scrapy.Request(f"http://127.0.0.9/{n}") for n in range(number)}
-        downloader(self._spider).active |= self._others
+        self.others = {scrapy.Request(f"http://127.0.0.9/{n}") for n in range(number)}
+        downloader(self._spider).active |= self.others
 
     def end_others(self):
-        downloader(self._spider).active -= self._others
+        downloader(self._spider).active -= self.others
 
     def __enter__(self):
         return self
@@ -230,6 +230,22 @@ def test_a_request_that_waits_to_be_let_go_gives_up_when_the_crawl_closes(during
             engine._slot.remove_request(request)
 
     assert during(probe, {"CONCURRENT_REQUESTS": 1}) == ([], {})
+
+
+def test_who_waits_until_none_is_held_takes_no_place_from_those_who_are(during):
+    async def probe(spider):
+        log = []
+        with Held(spider) as waiting:
+            hold = waiting.hold("http://127.0.0.1/")
+            waiting.add_others(1)
+            (other,) = waiting.others
+            closing = begin(slots(spider).until_none_is_held(other))
+            await sending(hold, log, 1)
+            before = closing.called
+        await maybe_deferred_to_future(closing)
+        return log, before
+
+    assert during(probe, {"CONCURRENT_REQUESTS": 1}) == ([1, -1], False)
 
 
 # -- whole crawls ----------------------------------------------------------------------------------------------------

@@ -1,0 +1,113 @@
+"""Whole crawls whose concurrency is measured at the site: it is never more than Scrapy's settings say.
+
+The settings for a host and a slot are in tests/process/test_concurrency.py: on asyncio, Scrapy 2.19 itself exceeds them
+when several requests are queued in one turn of the loop.
+"""
+
+from __future__ import annotations
+
+import pytest
+import scrapy
+from scrapy import signals
+
+from tests.helpers.crawling import RecordingSpider
+from tests.helpers.features import HOST, OTHER_HOST
+from tests.helpers.many_pages import ManyPages
+from tests.helpers.walled_pages import ONE_ADDRESS, WalledPages
+
+WALLS = {
+    "session": "session",
+    "redirect": "redirect",
+    "token a page": "per_page",
+    "three free pages": "rate",
+    "three pages a clearance": "expiring",
+    "one address": ONE_ADDRESS,
+}
+OFTEN = ("session", "redirect", "token a page")
+"""The walls that are tried for every change."""
+SECONDS = 0.03
+"""How long the site takes for a page."""
+NUMBER = 20
+"""Pages of each host."""
+
+
+class Pages(RecordingSpider):
+    """Visits as many pages of each host."""
+
+    def requests(self):
+        for number in range(NUMBER):
+            for host in self.hosts:
+                yield scrapy.Request(f"{host}/page/{number}", self.page, errback=self.failed)
+
+
+@pytest.fixture
+def measure(crawl, service):
+    """``measure(wall, settings)`` → the crawl and the site, of which two hosts are behind the wall."""
+
+    def measure(wall, settings, hosts=(HOST, OTHER_HOST)):
+        with WalledPages(ManyPages(delay=SECONDS), service, WALLS[wall], hosts=hosts) as site:
+            urls = [f"http://{host}:{site.port}" for host in hosts]
+            crawled = crawl(Pages, {**service.settings, "OMOCAPTCHA_MAX_ATTEMPTS": 9, **settings}, hosts=urls)
+        assert len(crawled.pages) == NUMBER * len(hosts)
+        return crawled, site
+
+    return measure
+
+
+@pytest.mark.parametrize(
+    "wall", [pytest.param(wall, marks=() if wall in OFTEN else pytest.mark.nightly) for wall in WALLS]
+)
+@pytest.mark.parametrize("number", [1, pytest.param(3, marks=pytest.mark.nightly)])
+def test_a_site_never_gets_more_requests_at_once_than_concurrent_requests(measure, wall, number):
+    _, site = measure(wall, {"CONCURRENT_REQUESTS": number})
+    assert site.most["all"] <= number
+
+
+@pytest.mark.parametrize("wall", ["session", "token a page"])
+def test_a_component_that_changes_the_total_concurrency_meanwhile_is_not_overwritten(measure, service, wall):
+    class Throttles:
+        """Allows one request at a time from the first page on."""
+
+        def __init__(self, crawler):
+            self.crawler = crawler
+            crawler.signals.connect(self.received, signals.response_received)
+            crawler.signals.connect(self.closed, signals.spider_closed)
+
+        @classmethod
+        def from_crawler(cls, crawler):
+            return cls(crawler)
+
+        def received(self):
+            self.crawler.engine.downloader.total_concurrency = 1
+
+        def closed(self):
+            self.crawler.stats.set_value("total_concurrency", self.crawler.engine.downloader.total_concurrency)
+
+    crawled, _ = measure(wall, {"EXTENSIONS": {Throttles: 1}})
+    assert crawled.stats["total_concurrency"] == 1
+
+
+# -- what Scrapy counts ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("wall", OFTEN)
+def test_scrapy_counts_the_pages_of_the_spider_alone(measure, wall):
+    crawled, _ = measure(wall, {"LOGSTATS_INTERVAL": 0.05}, hosts=(HOST,))
+    assert crawled.stats["response_received_count"] == NUMBER
+    assert crawled.stats["scheduler/enqueued"] == crawled.stats["scheduler/dequeued"] == NUMBER
+    said = [record.getMessage() for record in crawled.log if record.name == "scrapy.extensions.logstats"]
+    counts = [int(line.split()[1]) for line in said]
+    assert counts == sorted(counts)
+    assert max(counts) <= NUMBER
+    crawled_lines = [record for record in crawled.log if record.getMessage().startswith("Crawled (")]
+    assert len(crawled_lines) == NUMBER
+
+
+@pytest.mark.parametrize("setting", ["CLOSESPIDER_PAGECOUNT", "CLOSESPIDER_PAGECOUNT_NO_ITEM"])
+@pytest.mark.parametrize("wall", ["session", "token a page"])
+def test_closespider_counts_the_pages_of_the_spider_alone(crawl, service, setting, wall):
+    settings = {**service.settings, setting: 10, "CONCURRENT_REQUESTS": 1, "OMOCAPTCHA_MAX_WAITING": 1}
+    with WalledPages(ManyPages(), service, WALLS[wall], hosts=(HOST,)) as site:
+        crawled = crawl(Pages, settings, hosts=[site.origin])
+    assert len(crawled.pages) >= 9
+    assert crawled.stats["finish_reason"] == setting.lower()

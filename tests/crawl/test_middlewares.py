@@ -1,0 +1,341 @@
+"""Whole crawls with downloader middlewares of other people: they are heard, and what they do wrong is told."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+
+import pytest
+import scrapy
+from aiohttp import web
+from scrapy.core.downloader.handlers.http11 import HTTP11DownloadHandler
+from scrapy.downloadermiddlewares.retry import get_retry_request
+
+from tests.helpers import sites
+from tests.helpers.crawling import RecordingSpider
+
+INSIDE, OUTSIDE = 595, 543
+"""Priorities on either side of ours; 543 is the one of Scrapy's project template."""
+
+
+class Visits(RecordingSpider):
+    """Visits an open page and one behind the wall; notes what its callback is given."""
+
+    def requests(self):
+        self.given = []
+        for path in ("/free/1", "/item/1"):
+            yield scrapy.Request(self.site + path, callback=self.page, errback=self.failed, meta=self.meta(path))
+
+    def meta(self, path):
+        return {}
+
+    def page(self, response, **kwargs):
+        self.pages.append(response)
+        self.given.append(kwargs)
+
+
+def settings(service, middleware, priority):
+    return {**service.settings, "DOWNLOADER_MIDDLEWARES": {middleware: priority}}
+
+
+# -- they are heard --------------------------------------------------------------------------------------------------
+
+
+class Writes:
+    def process_response(self, request, response):
+        request.cb_kwargs["page"] = response.status
+        request.meta["note"] = "seen"
+        return response
+
+
+class ReplacesTheRequest:
+    """Scrapy lets a middleware decide whose callback gets a response."""
+
+    def process_response(self, request, response):
+        return response.replace(request=request.replace(cb_kwargs={"replaced": True}))
+
+
+@pytest.mark.parametrize("wall", ["session", "redirect", "per_page"])
+@pytest.mark.parametrize("priority", [INSIDE, OUTSIDE, 10, 850])
+def test_what_a_middleware_writes_into_the_request_reaches_the_callback(crawl, service, walled, wall, priority):
+    crawled = crawl(Visits, settings(service, Writes, priority), site=walled(wall).url)
+    assert crawled.failures == []
+    assert [page.meta["note"] for page in crawled.pages] == ["seen"] * 2
+    assert crawled.spider.given == [{"page": 200}] * 2
+    assert len(service.jobs) == 1
+
+
+# Inside of ours, the page of a wall that wants a token for each page is the answer to a request of ours.
+@pytest.mark.parametrize(
+    ("wall", "priority"),
+    [("session", INSIDE), ("session", OUTSIDE), ("redirect", INSIDE), ("redirect", OUTSIDE), ("per_page", OUTSIDE)],
+)
+def test_a_middleware_that_replaces_the_request_of_a_response_is_heard(crawl, service, walled, wall, priority):
+    crawled = crawl(Visits, settings(service, ReplacesTheRequest, priority), site=walled(wall).url)
+    assert crawled.failures == []
+    assert crawled.spider.given == [{"replaced": True}] * 2
+
+
+class ReadsTheCallback:
+    def process_request(self, request):
+        request.headers["X-Callback"] = request.callback.__name__
+
+
+@pytest.mark.parametrize("wall", ["session", "redirect", "per_page"])
+def test_each_request_has_a_callback_or_says_that_it_has_none(crawl, service, walled, wall):
+    crawled = crawl(Visits, settings(service, ReadsTheCallback, INSIDE), site=walled(wall).url)
+    assert len(crawled.pages) == 2
+    assert len(service.jobs) == 1
+
+
+# -- as others have written them -------------------------------------------------------------------------------------
+
+
+class LikeScrapyProxies:
+    """Reads a key of its own wherever it finds a proxy that it has set before."""
+
+    def process_request(self, request):
+        if "proxy" in request.meta:
+            assert request.meta["exception"] is False
+        request.meta.update(exception=False, proxy="")
+
+
+class LikeRotatingProxies:
+    """Looks after the answer for the proxy that it has given to the request."""
+
+    def process_request(self, request):
+        if "proxy" not in request.meta:
+            request.meta.update(proxy="", _rotating_proxy=True)
+
+    def process_response(self, request, response):
+        assert request.meta["_rotating_proxy"] is True
+        return response
+
+    def process_exception(self, request, exception):
+        assert request.meta["_rotating_proxy"] is True
+
+
+@pytest.mark.parametrize("wall", ["session", "redirect", "per_page"])
+@pytest.mark.parametrize(("middleware", "priority"), [(LikeScrapyProxies, 100), (LikeRotatingProxies, 610)])
+def test_middlewares_find_what_they_have_put_into_meta(crawl, service, walled, wall, middleware, priority):
+    crawled = crawl(Visits, settings(service, middleware, priority), site=walled(wall).url)
+    assert crawled.failures == []
+    assert len(crawled.pages) == 2
+    assert len(service.jobs) == 1
+
+
+class ChoosesItsClient(HTTP11DownloadHandler):
+    """Two clients in one, as scrapy-impersonate has it: the request's meta says which one downloads it."""
+
+    async def download_request(self, request):
+        request.headers["X-Client"] = request.meta.get("impersonate", "Scrapy")
+        return await super().download_request(request)
+
+
+@pytest.mark.parametrize("wall", ["session", "redirect", "per_page", "thanks", "home"])
+def test_all_requests_for_a_page_are_downloaded_by_the_client_that_its_meta_chooses(crawl, service, walled, wall):
+    class Impersonates(Visits):
+        def meta(self, path):
+            return {"impersonate": "a browser"}
+
+    site = walled(wall)
+    crawl(Impersonates, {**service.settings, "DOWNLOAD_HANDLERS": {"http": ChoosesItsClient}}, site=site.url)
+    assert {visit.headers["X-Client"] for visit in site.requests} == {"a browser"}
+    assert site.accepted == 1
+
+
+class BrowserRequest(scrapy.Request):
+    """A class of requests with a field of its own, as scrapy-selenium has one."""
+
+    attributes = (*scrapy.Request.attributes, "wait_time")
+
+    def __init__(self, *args, wait_time=None, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.wait_time = wait_time
+
+
+class Browser:
+    """Takes the requests of that class alone for the browser's."""
+
+    def process_request(self, request):
+        is_browsers = isinstance(request, BrowserRequest)
+        request.headers["X-Client"] = f"browser {request.wait_time}" if is_browsers else "none"
+
+
+@pytest.mark.parametrize("wall", ["session", "redirect", "per_page"])
+def test_all_requests_for_a_page_are_of_its_class(crawl, service, walled, wall):
+    class Browses(RecordingSpider):
+        def requests(self):
+            yield BrowserRequest(f"{self.site}/item/1", self.page, errback=self.failed, wait_time=7)
+
+    site = walled(wall)
+    crawled = crawl(Browses, settings(service, Browser, INSIDE), site=site.url)
+    assert len(crawled.pages) == 1
+    assert {visit.headers["X-Client"] for visit in site.requests} == {"browser 7"}
+
+
+# -- what they do wrong ----------------------------------------------------------------------------------------------
+
+
+class _OnOurs:
+    """Does wrong to requests that carry a token."""
+
+    def is_ours(self, request):
+        return b"g-recaptcha-response" in request.body
+
+
+class RaisesOnTheRequest(_OnOurs):
+    def process_request(self, request):
+        if self.is_ours(request):
+            raise LookupError("of the project")
+
+
+class RaisesOnTheResponse(_OnOurs):
+    def process_response(self, request, response):
+        if self.is_ours(request):
+            raise LookupError("of the project")
+        return response
+
+
+class ReturnsNothing(_OnOurs):
+    def process_response(self, request, response):
+        return None if self.is_ours(request) else response
+
+
+class ReturnsAnotherRequest(_OnOurs):
+    def process_request(self, request):
+        return scrapy.Request(request.url + "?elsewhere") if self.is_ours(request) else None
+
+
+class AnswersWithARequest(_OnOurs):
+    def process_response(self, request, response):
+        return scrapy.Request(request.url + "?elsewhere") if self.is_ours(request) else response
+
+
+WRONG = [RaisesOnTheRequest, RaisesOnTheResponse, ReturnsNothing, ReturnsAnotherRequest, AnswersWithARequest]
+
+
+@pytest.mark.parametrize("wall", ["session", "redirect", "per_page"])
+@pytest.mark.parametrize("middleware", WRONG, ids=lambda middleware: middleware.__name__)
+def test_a_middleware_that_breaks_a_request_of_ours_is_named_and_costs_one_job(
+    crawl, service, walled, wall, middleware
+):
+    crawled = crawl(Visits, settings(service, middleware, INSIDE), site=walled(wall).url)
+    assert [page.url.rpartition("/")[0][-4:] for page in crawled.pages] == ["free"]
+    assert len(crawled.failures) == 1
+    assert len(service.jobs) == 1
+    assert any(middleware.__name__ in line for line in crawled.said(logging.WARNING))
+    assert crawled.bugs == []
+
+
+class RaisesOnceItIsOpen:
+    """Raises on requests that go with a clearance. It stands inside of the cookies."""
+
+    def process_request(self, request):
+        if b"clearance" in request.headers.get("Cookie", b""):
+            raise LookupError("of the project")
+
+
+@pytest.mark.parametrize("wall", ["session", "redirect"])
+def test_an_error_of_a_middleware_on_the_page_itself_reaches_the_errback(crawl, service, walled, wall):
+    crawled = crawl(Visits, settings(service, RaisesOnceItIsOpen, 750), site=walled(wall).url)
+    assert [type(error) for error in crawled.failures] == [LookupError]
+    assert len(crawled.pages) == 1
+    assert len(service.jobs) == 1
+
+
+class RaisesOnThePage:
+    def process_response(self, request, response):
+        if request.url.endswith("/item/1"):
+            raise LookupError("of the project")
+        return response
+
+
+@pytest.mark.parametrize("wall", ["session", "redirect", "per_page"])
+def test_an_error_of_a_middleware_on_a_page_that_has_been_won_reaches_the_errback(crawl, service, walled, wall):
+    crawled = crawl(Visits, settings(service, RaisesOnThePage, OUTSIDE), site=walled(wall).url)
+    assert [type(error) for error in crawled.failures] == [LookupError]
+    assert len(crawled.pages) == 1
+    assert len(service.jobs) == 1
+
+
+class AnswersForTheSite:
+    """Answers all requests with a token by a page of its own."""
+
+    def process_request(self, request):
+        if b"g-recaptcha-response" in request.body:
+            return scrapy.http.HtmlResponse(request.url, body=b"<title>from a middleware</title>", request=request)
+        return None
+
+
+def test_a_middleware_that_answers_in_the_place_of_the_site_ends_the_request_once(crawl, service, walled):
+    crawled = crawl(Visits, settings(service, AnswersForTheSite, INSIDE), site=walled("session").url)
+    assert len(crawled.pages) + len(crawled.failures) == 2
+    assert len(service.jobs) <= 2
+
+
+# -- Retry -----------------------------------------------------------------------------------------------------------
+
+
+def test_retry_repeats_a_page_that_times_out_while_it_is_asked_again(crawl, service):
+    """The wall has been solved by then, and no second job is bought."""
+    asked = []
+
+    class Slow(sites.Site):
+        async def _handle(self, request):
+            if sites.cleared(request):
+                asked.append(request.path)
+                if len(asked) == 1:
+                    await asyncio.sleep(30)
+            return await super()._handle(request)
+
+    def answer(request, form):
+        if request.path == "/verify":
+            return sites.won("/page")
+        return sites.page() if sites.cleared(request) else sites.challenge()
+
+    with Slow(answer) as site:
+        crawled = crawl(sites.spider(f"{site.origin}/page"), {**service.settings, "DOWNLOAD_TIMEOUT": 3})
+    assert [page.status for page in crawled.pages] == [200]
+    assert crawled.pages[0].meta["retry_times"] == 1
+    assert crawled.stats["retry/count"] == 1
+    assert len(service.jobs) == 1
+
+
+def test_a_retry_by_hand_of_a_page_behind_a_wall_ends_after_retry_times(crawl, service, walled):
+    site = walled("per_page")
+
+    class NeverContent(RecordingSpider):
+        urls = (f"{site.url}/item/1",)
+
+        def page(self, response, asked=None):
+            self.pages.append(response)
+            yield get_retry_request(response.request, spider=self, reason="not good enough")
+
+    crawled = crawl(NeverContent, {**service.settings, "RETRY_TIMES": 2})
+    assert [page.meta.get("retry_times") for page in crawled.pages] == [None, 1, 2]
+    assert len(service.jobs) == 3
+
+
+# -- meta ------------------------------------------------------------------------------------------------------------
+
+
+def test_meta_can_be_written_as_json_and_has_nothing_of_ours(crawl, service, walled):
+    def answer(request, form):
+        return web.Response(status=302, headers={"Location": "/free/2"}) if request.path == "/old" else sites.page()
+
+    with sites.Site(answer) as site:
+
+        class Follows(RecordingSpider):
+            urls = (f"{site.origin}/free/1",)
+
+            def page(self, response, asked=None):
+                self.pages.append(json.dumps(response.meta))
+                if asked:
+                    yield response.follow("/old", self.page)
+                    yield scrapy.FormRequest(f"{site.origin}/form", formdata={"a": "ž"}, callback=self.page)
+
+        crawled = crawl(Follows, service.settings)
+    assert len(crawled.pages) == 3
+    assert not [text for text in crawled.pages if "omocaptcha" in text]

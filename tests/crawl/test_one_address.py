@@ -1,0 +1,217 @@
+"""Whole crawls at walls that redirect every page to one address, whose name need not say anything."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+import pytest
+import scrapy
+from aiohttp import web
+from scrapy.exceptions import CloseSpider
+
+from tests.helpers.crawling import RecordingSpider
+from tests.helpers.sites import Site, challenge, cleared, page, spider, won
+
+
+class OneAddress(Site):
+    """Redirects whoever is not through to ``gate``, whose first answers may be others than the challenge.
+
+    :param first: how it answers at first: ``"503"``, ``"429"``, ``"break"`` or ``"hang"``.
+    :param times: how often it does so.
+    """
+
+    def __init__(self, gate, first=None, times=1):
+        super().__init__(self._respond)
+        self.gate = gate
+        self._first = first
+        self._times = times
+
+    async def _handle(self, request):
+        if request.path == self.gate and self._times > 0:
+            if self._first == "hang":
+                self._times -= 1
+                await asyncio.sleep(30)
+            if self._first == "break":
+                self._times -= 1
+                # In the middle of an answer: Twisted would repeat a request that has none.
+                response = web.StreamResponse(headers={"Content-Length": "1000"})
+                await response.prepare(request)
+                await response.write(b"<html>")
+                request.transport.close()
+                return response
+        return await super()._handle(request)
+
+    def _respond(self, request, form):
+        if request.path == "/verify":
+            return won("/")
+        if request.path == self.gate:
+            if self._first in ("503", "429") and self._times > 0:
+                self._times -= 1
+                return web.Response(status=int(self._first), text="<title>busy</title>", content_type="text/html")
+            return challenge()
+        return page() if cleared(request) else web.Response(status=302, headers={"Location": self.gate})
+
+
+@pytest.mark.parametrize("gate", ["/captcha", "/hold"])
+@pytest.mark.parametrize("first", ["503", "429", "break", "hang"])
+def test_nothing_is_lost_when_the_walls_address_fails_at_first(crawl, service, gate, first):
+    settings = {**service.settings, "RETRY_TIMES": 2, "DOWNLOAD_TIMEOUT": 3, "CONCURRENT_REQUESTS_PER_DOMAIN": 8}
+    with OneAddress(gate, first) as site:
+        urls = [f"{site.origin}/page/{number}" for number in range(24)]
+        crawled = crawl(spider(*urls), settings)
+    assert sorted(one.url for one in crawled.pages) == sorted(urls)
+    assert crawled.failures == []
+    assert len(service.jobs) == 1
+
+
+@pytest.mark.parametrize("gate", ["/captcha", "/hold"])
+def test_a_walls_address_that_never_answers_well_ends_the_crawl_as_without_the_add_on(crawl, service, gate):
+    """Nobody knows that it is a wall, so requests that are redirected to it are duplicates."""
+    settings = {**service.settings, "RETRY_TIMES": 1, "CONCURRENT_REQUESTS_PER_DOMAIN": 8}
+    with OneAddress(gate, "503", times=10_000) as site:
+        urls = [f"{site.origin}/page/{number}" for number in range(8)]
+        crawled = crawl(spider(*urls), settings)
+    assert 1 <= len(crawled.failures) <= 8
+    assert len(crawled.failures) + crawled.stats.get("dupefilter/filtered", 0) >= 8
+    assert crawled.pages == []
+    assert service.jobs == ()
+
+
+@pytest.mark.parametrize("gate", ["/captcha", "/hold"])
+def test_a_resumed_crawl_gets_all_pages_though_the_walls_address_is_known_as_a_duplicate(
+    crawl, service, tmp_path, gate
+):
+    """The dupefilter of the first run has the address of the wall, and is kept."""
+
+    class Resumed(RecordingSpider):
+        async def start(self):
+            for url in self.urls:
+                yield scrapy.Request(url, self.page, errback=self.failed)
+
+        def page(self, response):
+            self.pages.append(response)
+            if self.closes and len(self.pages) == 5:
+                raise CloseSpider("paused")
+
+    settings = {**service.settings, "JOBDIR": str(tmp_path / "job"), "CONCURRENT_REQUESTS": 4}
+    with OneAddress(gate) as site:
+        urls = [f"{site.origin}/page/{number}" for number in range(60)]
+        runs = [crawl(Resumed, settings, urls=urls, closes=closes) for closes in (True, False)]
+    assert Counter(page.url for run in runs for page in run.pages) == Counter(urls)
+    assert [run.failures for run in runs] == [[], []]
+    assert len(service.jobs) == 2
+
+
+@pytest.mark.parametrize("wall", [False, True], ids=["open", "three pages a clearance"])
+@pytest.mark.parametrize("by_redirects", [False, True], ids=["links", "links that redirect"])
+def test_no_page_comes_back_twice_where_a_spider_passes_meta_on(crawl, service, wall, by_redirects):
+    """The site's first page is redirected, so that all later requests carry the meta of a redirect."""
+    pages = 6
+    left = {"pages": 3}
+
+    def answer(request, form):
+        if request.path == "/":
+            return web.Response(status=302, headers={"Location": "/home"})
+        if request.path.startswith("/go/"):
+            return web.Response(status=302, headers={"Location": "/p/" + request.path.split("/")[2]})
+        if request.path == "/verify":
+            left["pages"] = 3
+            return won("/home")
+        if wall and left["pages"] <= 0:
+            return challenge()
+        left["pages"] -= 1
+        here = request.path.rpartition("/")[2]
+        path = (lambda number: f"/go/{number}/{here}") if by_redirects else (lambda number: f"/p/{number}")
+        return page("<title>p</title>" + "".join(f'<a href="{path(number)}">next</a>' for number in range(pages)))
+
+    class PassesMetaOn(RecordingSpider):
+        def page(self, response, asked=None):
+            self.pages.append(response)
+            if len(self.pages) > 100:
+                raise CloseSpider("runs wild")
+            for link in response.css("a"):
+                meta = {} if by_redirects else response.meta
+                yield response.follow(link, self.page, errback=self.failed, meta=meta)
+
+    settings = {**service.settings, "OMOCAPTCHA_MAX_ATTEMPTS": 20, "CONCURRENT_REQUESTS_PER_DOMAIN": 4}
+    with Site(answer) as site:
+        crawled = crawl(PassesMetaOn, settings, urls=[f"{site.origin}/"])
+        expected = {f"{site.origin}/home", *(f"{site.origin}/p/{number}" for number in range(pages))}
+    assert crawled.failures == []
+    assert Counter(one.url for one in crawled.pages) == Counter(expected)
+
+
+# -- addresses that are no walls -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("wall", [False, True], ids=["open", "session"])
+def test_redirects_to_one_page_give_one_callback_with_and_without_a_wall(crawl, service, wall):
+    def answer(request, form):
+        if request.path == "/verify":
+            return won("/same")
+        if wall and not cleared(request):
+            return challenge()
+        return page() if request.path == "/same" else web.Response(status=302, headers={"Location": "/same"})
+
+    with Site(answer) as site:
+        crawled = crawl(spider(*(f"{site.origin}/to-same/{number}" for number in range(4))), service.settings)
+    assert [one.url for one in crawled.pages] == [f"{site.origin}/same"]
+    assert crawled.stats["dupefilter/filtered"] == 3
+
+
+@pytest.mark.parametrize("status", [307, 308])
+def test_looking_behind_a_redirect_never_repeats_a_post(crawl, service, status):
+    def answer(request, form):
+        if request.path == "/receive":
+            return page()
+        return web.Response(status=status, headers={"Location": f"/receive?{request.path}"})
+
+    class Posts(RecordingSpider):
+        def requests(self):
+            for number in range(6):
+                yield scrapy.FormRequest(
+                    f"{site.origin}/{number}", formdata={"n": str(number)}, callback=self.page, errback=self.failed
+                )
+
+    with Site(answer) as site:
+        crawled = crawl(Posts, service.settings)
+    received = Counter(path for method, path, *_ in site.requests if method == "POST" and path.startswith("/receive"))
+    assert len(crawled.pages) == len(received) == 6
+    assert set(received.values()) == {1}
+
+
+def test_a_page_whose_redirect_leads_to_the_wall_of_another_host_is_not_lost(crawl, service):
+    """Scrapy has followed the redirect before, so that the redirect after the wall looks like a duplicate."""
+
+    def there(request, form):
+        if request.path == "/verify":
+            return won("/page")
+        return page() if cleared(request) else challenge()
+
+    with Site(there, host="127.0.0.8") as other:
+
+        def here(request, form):
+            return web.Response(status=302, headers={"Location": f"{other.origin}/page"})
+
+        with Site(here) as site:
+            crawled = crawl(spider(f"{site.origin}/page"), service.settings)
+    assert [one.url for one in crawled.pages] == [f"{other.origin}/page"]
+    assert len(service.jobs) == 1
+
+
+def test_a_page_that_moved_is_not_lost_where_only_its_new_address_is_behind_the_wall(crawl, service):
+    def answer(request, form):
+        if request.path == "/verify":
+            return won("/new")
+        if request.path.startswith("/old"):
+            return web.Response(status=301, headers={"Location": request.path.replace("old", "new")})
+        return page() if cleared(request) else challenge()
+
+    with Site(answer) as site:
+        crawled = crawl(spider(*(f"{site.origin}/old/{number}" for number in range(10))), service.settings)
+    assert Counter(one.url for one in crawled.pages) == Counter(f"{site.origin}/new/{number}" for number in range(10))
+    assert [one.meta["redirect_urls"] for one in crawled.pages] == [
+        [one.url.replace("new", "old")] for one in crawled.pages
+    ]
+    assert len(service.jobs) == 1

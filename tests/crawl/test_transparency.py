@@ -1,0 +1,132 @@
+"""Whole crawls behind a wall beside the same crawls without one: a spider can't tell them apart.
+
+``make matrix`` runs each feature of Scrapy behind each wall.
+"""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.helpers.features import FEATURES, HOST, OTHER_HOST
+from tests.helpers.many_pages import ManyPages
+from tests.helpers.views import Seen
+from tests.helpers.walled_pages import ONE_ADDRESS, WalledPages
+
+WALLS = {
+    "session": "session",
+    "redirect": "redirect",
+    "token a page": "per_page",
+    "three free pages": "session",
+    "three pages a clearance": "expiring",
+    "one address": ONE_ADDRESS,
+}
+MET_LATER = ("three free pages", "three pages a clearance")
+"""Walls that a redirect may lead to from a page that is open. The redirect is then asked for again."""
+SHORT = {
+    "depth": "session",
+    "priorities": "redirect",
+    "cookiejars": "three free pages",
+    "redirects": "session",
+    "redirected posts": "redirect",
+    "other hosts": "session",
+    "meta refresh": "token a page",
+    "retries": "redirect",
+    "retries by hand": "session",
+    "broken connections": "redirect",
+    "autothrottle": "three pages a clearance",
+    "slots": "session",
+    "httpcache": "session",
+    "jobdir": "session",
+    "media": "redirect",
+    "feeds": "three pages a clearance",
+    "encodings": "token a page",
+    "awaits": "three free pages",
+    "several crawlers": "redirect",
+    "methods and headers": "session",
+    "bodies": "session",
+    "errors": "redirect",
+    "duplicates": "token a page",
+    "offsite": "redirect",
+    "robots.txt": "session",
+    "meta passed on": "redirect",
+    "a project's middleware": "session",
+}
+"""What is run for every change."""
+MATRIX = [
+    pytest.param(name, wall, marks=() if SHORT.get(name) == wall else pytest.mark.nightly)
+    for name, feature in FEATURES.items()
+    for wall in WALLS
+    if wall not in feature.not_behind
+]
+
+
+class Comparison:
+    """Runs the spiders of a feature behind a wall, or without one and without the add-on."""
+
+    def __init__(self, crawl, service, folder):
+        self._crawl = crawl
+        self._service = service
+        self._folder = folder
+
+    def run(self, feature, wall, *, strict=True):
+        """Return what was seen of the crawls, and the site.
+
+        :param strict: whether redirects are compared, and how often the scheduler and the site had each page.
+        """
+        folder = self._folder / ("with" if wall else "without")
+        settings = {
+            "JOBDIR": str(folder / "job") if feature.runs > 1 and "HTTPCACHE_ENABLED" not in feature.settings else None,
+            "HTTPCACHE_DIR": str(folder / "cache"),
+            "FILES_STORE": str(folder / "files"),
+            "IMAGES_STORE": str(folder / "images"),
+            "FEEDS": {str(folder / "items.jsonl"): {"format": "jsonlines"}, folder / "items.csv": {"format": "csv"}},
+            **(self._service.settings if wall else {"ADDONS": {}}),
+            # A redirect may lead to a wall again where a clearance is soon used up.
+            "OMOCAPTCHA_MAX_ATTEMPTS": 9 if wall == "three pages a clearance" else 2,
+            **feature.settings,
+        }
+        pages = ManyPages(lambda: f"http://{OTHER_HOST}:{site.port}")
+        free = 3 if wall == "three free pages" else 0
+        with WalledPages(pages, self._service, WALLS.get(wall), hosts=(HOST, OTHER_HOST), free=free) as site:
+            arguments = {"origin": site.origin, "other": pages.other()}
+            crawls = [crawled for _ in range(feature.runs) for crawled in self._at_once(feature, settings, arguments)]
+            skipped = feature.skipped_stats or (None if strict else "scheduler/|httpcache/")
+            seen = Seen.of(crawls, site, skipped_stats=skipped, strict=strict)
+        return seen, site
+
+    def _at_once(self, feature, settings, arguments):
+        if feature.crawlers == 1:
+            return [self._crawl(feature.spider, settings, **arguments)]
+        level = logging.getLogger().level
+        with ThreadPoolExecutor(feature.crawlers) as threads:
+            crawls = [
+                threads.submit(self._crawl, feature.spider, settings, **arguments) for _ in range(feature.crawlers)
+            ]
+        # Each crawl has restored what it found, which may have been another crawl's.
+        logging.getLogger().setLevel(level)
+        return [crawled.result() for crawled in crawls]
+
+    def feeds(self, port):
+        for name in ("items.jsonl", "items.csv"):
+            yield [sorted(text.read_text().splitlines()) for text in self._folder.glob(f"*/{name}")]
+
+
+@pytest.fixture
+def compare(crawl, service, tmp_path):
+    return Comparison(crawl, service, tmp_path)
+
+
+@pytest.mark.parametrize(("name", "wall"), MATRIX)
+def test_a_feature_of_scrapy_is_the_same_behind_a_wall(compare, service, name, wall):
+    feature = FEATURES[name]
+    strict = wall != "one address" and not (feature.redirects and wall in MET_LATER)
+    without, _ = compare.run(feature, None, strict=strict)
+    behind, site = compare.run(feature, wall, strict=strict)
+    assert without.views
+    assert site.challenges > 0
+    assert len(service.jobs) > 0
+    differences = behind.differences(without)
+    assert not differences, "\n".join(differences)

@@ -1,0 +1,38 @@
+"""The concurrency of slots, on a reactor on which Scrapy itself keeps to it; see tests/crawl/test_concurrency.py."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.helpers.commands import ROOT, python
+from tests.helpers.crawl_process import SELECT
+from tests.helpers.many_pages import ManyPages
+from tests.helpers.walled_pages import WalledPages
+
+HOST = "127.0.0.23"
+OTHER_WALLS = ("redirect", "rate", "expiring")
+SETTINGS = {
+    "CONCURRENT_REQUESTS": {"CONCURRENT_REQUESTS": 2},
+    "CONCURRENT_REQUESTS_PER_DOMAIN": {"CONCURRENT_REQUESTS_PER_DOMAIN": 2},
+    "DOWNLOAD_SLOTS": {"DOWNLOAD_SLOTS": {HOST: {"concurrency": 2}}},
+}
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+@pytest.mark.parametrize(
+    "wall", ["session", "per_page", *(pytest.param(wall, marks=pytest.mark.nightly) for wall in OTHER_WALLS)]
+)
+def test_a_host_never_gets_more_requests_at_once_than_the_settings_say(service, tmp_path, wall, setting):
+    with WalledPages(ManyPages(delay=0.03), service, wall, hosts=(HOST,)) as site:
+        urls = [f"{site.origin}/page/{number}" for number in range(16)]
+        told = {
+            "urls": urls,
+            "out": str(tmp_path / "out"),
+            "settings": {**service.settings, **SELECT, **SETTINGS[setting], "OMOCAPTCHA_MAX_ATTEMPTS": 9},
+        }
+        done = python("-m", "tests.helpers.crawl_process", json.dumps(told), cwd=ROOT)
+    assert done.returncode == 0, done.stdout
+    assert sorted((tmp_path / "out").read_text().split()[1::2]) == sorted(urls)
+    assert site.most["all"] <= 2

@@ -9,6 +9,7 @@ import time
 from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from scrapy import Request, signals
@@ -16,7 +17,6 @@ from scrapy.crawler import Crawler
 from scrapy.http import Response
 from scrapy.utils.defer import deferred_from_coro
 from scrapy.utils.job import job_dir
-from typing_extensions import Self
 
 from scrapy_omocaptcha.buying.buyer import Buyer
 from scrapy_omocaptcha.challenge import Challenge, Token
@@ -37,6 +37,9 @@ from scrapy_omocaptcha.walls.handler import WallHandler
 from scrapy_omocaptcha.walls.passage import NoPassage
 from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.upfront import UpfrontTokens
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 _CLOSING_REASONS = {
     **dict.fromkeys(("max_cost", "max_cost_per_day", "max_jobs"), "omocaptcha_limit"),

@@ -15,7 +15,7 @@ from scrapy.http import Response
 from scrapy.http.cookies import CookieJar
 
 from scrapy_omocaptcha.engine import request_state
-from scrapy_omocaptcha.walls.sessions import Sessions, Role, Session, Stamp, cookies_of, restore_cookies
+from scrapy_omocaptcha.walls.sessions import Role, Session, Sessions, Stamp, cookies_of, restore_cookies
 
 
 class Wall:

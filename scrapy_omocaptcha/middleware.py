@@ -9,6 +9,7 @@ import time
 from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from scrapy import Request, signals
@@ -16,7 +17,6 @@ from scrapy.crawler import Crawler
 from scrapy.http import Response
 from scrapy.utils.defer import deferred_from_coro
 from scrapy.utils.job import job_dir
-from typing_extensions import Self
 
 from scrapy_omocaptcha.buying.buyer import Buyer
 from scrapy_omocaptcha.challenge import Challenge, Token
@@ -40,6 +40,9 @@ from scrapy_omocaptcha.walls.redirects import Redirects
 from scrapy_omocaptcha.walls.sessions import Sessions
 from scrapy_omocaptcha.walls.upfront import UpfrontTokens
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 _CLOSING_REASONS = {
     **dict.fromkeys(("max_cost", "max_cost_per_day", "max_jobs"), "omocaptcha_limit"),
     **dict.fromkeys(("account", "min_balance"), "omocaptcha_account"),
@@ -56,7 +59,8 @@ class OmoCaptchaMiddleware:
         components = Components(crawler)
         events = Events(crawler, stats)
         self._settings = settings
-        self._states = RequestStates()
+        self._retry_codes = set(map(int, crawler.settings.getlist("RETRY_HTTP_CODES")))
+        self._states = RequestStates(crawler)
         self._lifetime = lifetime = Lifetime(crawler)
         self._slots = slots = Slots(crawler, lifetime, stats, settings.max_waiting)
         self._chain = chain = InnerChain(crawler, self, slots, components)
@@ -80,7 +84,6 @@ class OmoCaptchaMiddleware:
             policy, lifetime, slots, chain, components, events, new_attempts, settings.token_max_age
         )
         self._progress = Progress(crawler, type(self), settings, self._buyer, slots, events, stats)
-        crawler.signals.connect(self._states.scheduled, signals.request_scheduled)
         crawler.signals.connect(self._engine_started, signals.engine_started)
         crawler.signals.connect(self._spider_closed, signals.spider_closed)
 
@@ -129,7 +132,10 @@ class OmoCaptchaMiddleware:
             return response
         self._states.not_redirected(request)
         try:
-            return await self._walls.after(request, response)
+            answer = await self._walls.after(request, response)
+            if isinstance(answer, Response) and answer.status in self._retry_codes:
+                self._states.may_be_retried(request)
+            return answer
         except CrawlClosing as error:
             return self._give_back(request, error)
         except NotSolved as error:
@@ -137,9 +143,8 @@ class OmoCaptchaMiddleware:
                 return self._give_back(request, await self._close_spider(error.refusal.reason, request))
             return self._not_solved(request, response, error)
         except Exception as error:
-            result = await self._chain.handle_exception(request, error)
-            self._states.carry_over(request, result)
-            return result
+            self._states.may_be_retried(request)
+            return await self._chain.handle_exception(request, error)
 
     async def process_redirect(self, request: Request, response: Response) -> Response | Request:
         """Return the challenge behind a redirect in the place of the redirect; see :class:`RedirectMiddleware`."""
@@ -170,7 +175,7 @@ class OmoCaptchaMiddleware:
 
         :raises CrawlClosing: ``error``, when it did not come from the scheduler, since its sender awaits a response.
         """
-        if self._states.of(request).scheduled:
+        if self._states.is_scheduled(request):
             return self._states.give_back(request)
         raise error
 

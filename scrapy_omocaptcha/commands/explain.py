@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING
 
 from scrapy import Request
 from scrapy.crawler import Crawler
 from scrapy.http import Response
 from scrapy.settings import BaseSettings
 from scrapy.utils.misc import load_object
-from typing_extensions import Self
 
 from scrapy_omocaptcha.addon import DEFAULT_PRIORITY, Addon
 from scrapy_omocaptcha.buying.limits import Limits
@@ -26,6 +26,9 @@ from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware
 from scrapy_omocaptcha.reporting.format import printable, shorten
 from scrapy_omocaptcha.settings import FALLBACK_PRICE, Settings, is_enabled
 from scrapy_omocaptcha.walls.policy import Policy
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 UNKNOWN_URL = "https://page.invalid/"
 """URL of files whose URL is not given; ``.invalid`` is reserved, so no site has it."""

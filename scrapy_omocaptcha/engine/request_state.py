@@ -8,24 +8,23 @@ from __future__ import annotations
 from base64 import b64decode, b64encode
 from dataclasses import asdict, dataclass
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
-from scrapy import Request
-from scrapy.http import Response
+from scrapy import Request, signals
+from scrapy.crawler import Crawler
 from scrapy.utils.httpobj import urlparse_cached
 
 _KEY = "_omocaptcha"
 _REDIRECT_META = ("redirect_times", "redirect_ttl", "redirect_urls", "redirect_reasons")
 _REPLACED_HEADERS = ("Content-Type", "Referer", "Authorization")
 """Headers that a redirect removes or changes. Cookies are in the cookiejar."""
+_MAX_RETRIED = 1000
 
 
 @dataclass
 class RequestState:
     """What is known of one request."""
 
-    scheduled: bool = False
-    """Whether it came out of the scheduler; otherwise some component of Scrapy awaits its response."""
     jobs: int = 0
     """How many jobs that were bought for it have come to an end."""
     redirect: dict[str, Any] | None = None
@@ -39,15 +38,32 @@ class RequestState:
 class RequestStates:
     """The states of a crawl's requests."""
 
-    def __init__(self) -> None:
+    def __init__(self, crawler: Crawler) -> None:
+        self._crawler = crawler
         self._states: WeakKeyDictionary[Request, RequestState] = WeakKeyDictionary()
+        self._scheduled: WeakSet[Request] = WeakSet()
+        self._retried: dict[tuple[str, int], int] = {}
+        """The jobs of requests that Scrapy may be about to retry, by address and number of the retry."""
+        crawler.signals.connect(self._watch_scheduler, signals.engine_started)
 
-    def scheduled(self, request: Request) -> None:
-        """Mark a request as one that goes through the scheduler."""
-        request.meta[_KEY] = {**request.meta.get(_KEY, {}), "scheduled": True}
+    def _watch_scheduler(self) -> None:
+        scheduler = self._crawler.engine._slot.scheduler  # type: ignore[union-attr]
+        next_request = scheduler.next_request
+
+        def watched() -> Request | None:
+            request: Request | None = next_request()
+            if request is not None:
+                self._scheduled.add(request)
+            return request
+
+        scheduler.next_request = watched  # type: ignore[method-assign]
+
+    def is_scheduled(self, request: Request) -> bool:
+        """Tell whether a request came out of the scheduler; otherwise some component of Scrapy awaits its response."""
+        return request in self._scheduled
 
     def take(self, request: Request) -> None:
-        """Take the state of a request out of its meta, when it comes out of the scheduler."""
+        """Take the state of a request out of its meta, before it goes to the site."""
         text = request.meta.pop(_KEY, {})
         if text.get("filter"):
             request.dont_filter = False
@@ -56,8 +72,7 @@ class RequestStates:
             # A spider has copied the meta of a redirected request that never reached this package.
             redirect = None
         self._states[request] = RequestState(
-            scheduled=text.get("scheduled", False),
-            jobs=text.get("jobs", 0),
+            jobs=text.get("jobs") or self._retried.pop((request.url, request.meta.get("retry_times", 0)), 0),
             redirect=redirect,
             looked_behind=text.get("looked_behind", False),
             followed=text.get("followed"),
@@ -74,10 +89,12 @@ class RequestStates:
         copy.meta[_KEY] = {"jobs": state.jobs, "filter": not request.dont_filter, "redirect": state.redirect}
         return copy
 
-    def carry_over(self, request: Request, retry: Request | Response) -> None:
-        """Let a request that Scrapy has made of ``request`` count the same jobs."""
-        if isinstance(retry, Request):
-            retry.meta[_KEY] = {"jobs": self.of(request).jobs}
+    def may_be_retried(self, request: Request) -> None:
+        """Have a retry of ``request`` count its jobs, should Scrapy make one."""
+        if self.of(request).jobs:
+            self._retried[request.url, request.meta.get("retry_times", 0) + 1] = self.of(request).jobs
+        if len(self._retried) > _MAX_RETRIED:
+            del self._retried[next(iter(self._retried))]
 
     def redirected(self, request: Request, target: str) -> None:
         """Write down what a request asks for, in its meta, before Scrapy makes a redirected request of it."""

@@ -6,29 +6,17 @@ a missing API token raises ``NotConfigured`` with the cure.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from scrapy.exceptions import NotConfigured
 from scrapy.settings import BaseSettings
 from scrapy.utils.misc import load_object
 
+from scrapy_omocaptcha.settings import values
 from scrapy_omocaptcha.settings.secret import Secret
-from scrapy_omocaptcha.settings.values import (
-    invalid,
-    read_base_url,
-    read_bool,
-    read_choice,
-    read_count,
-    read_domains,
-    read_number,
-    read_path,
-    read_redis_url,
-    read_word,
-)
+from scrapy_omocaptcha.settings.values import setting
 
 if TYPE_CHECKING:
     from scrapy import Spider
@@ -46,47 +34,56 @@ _API_URLS = {1: "https://omocaptcha.com/api", 2: "https://api.omocaptcha.com/v2"
 """Default base URL for each version of the service's API."""
 
 
+def _read_api_url(settings: BaseSettings, name: str) -> str:
+    version = values.read_api_version(settings, "OMOCAPTCHA_API_VERSION")
+    return values.read_base_url(settings, name, _API_URLS[version])
+
+
+def _read_max_waiting(settings: BaseSettings, name: str) -> int:
+    return values.read_count(settings, name, 32 if uses_scrapy_redis(settings) else 256)
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Settings of one crawl: times in seconds, money in USD, 0 for "no limit"."""
 
-    api_token: Secret
-    api_version: int
+    api_token: Secret = setting("OMOCAPTCHA_API_TOKEN", values.read_api_token)
+    api_version: int = setting("OMOCAPTCHA_API_VERSION", values.read_api_version)
     """1 for jobs, 2 for tasks (the protocol that many other services speak too)."""
-    api_url: str
-    type_job_id: str
+    api_url: str = setting("OMOCAPTCHA_API_URL", _read_api_url)
+    type_job_id: str = setting("OMOCAPTCHA_TYPE_JOB_ID", values.read_word, "1")
     """Kind of job in version 1."""
-    task_type: str
+    task_type: str = setting("OMOCAPTCHA_TASK_TYPE", values.read_word, "RecaptchaV2TokenTask")
     """Kind of job in version 2."""
-    trigger: Trigger | None
+    trigger: Trigger | None = setting("OMOCAPTCHA_TRIGGER", values.read_trigger)
     """Decides whether a page is a challenge; None: :attr:`Challenge.blocking` decides."""
-    allowed_domains: tuple[str, ...] | None
+    allowed_domains: tuple[str, ...] | None = setting("OMOCAPTCHA_ALLOWED_DOMAINS", values.read_domains)
     """Domains to buy jobs for; None: the spider's ``allowed_domains``, or all hosts if it has none."""
-    max_cost: float
-    max_cost_per_day: float
-    price: float | None
+    max_cost: float = setting("OMOCAPTCHA_MAX_COST", values.read_number, 1.0)
+    max_cost_per_day: float = setting("OMOCAPTCHA_MAX_COST_PER_DAY", values.read_number, 0.0)
+    price: float | None = setting("OMOCAPTCHA_PRICE", values.read_price)
     """USD per job; None: fetch the service's price list before the first job."""
-    max_jobs: int
-    max_jobs_per_host: int
-    close_on_limit: bool
-    min_balance: float
-    breaker_failures: int
-    breaker_pause: float
-    max_attempts: int
-    concurrent_jobs: int
-    max_waiting: int
-    job_timeout: float
-    api_timeout: float
-    poll_interval: float
-    token_max_age: float
-    on_failure: str
-    dry_run: bool
-    journal: str | None
-    redis_url: Secret | None
+    max_jobs: int = setting("OMOCAPTCHA_MAX_JOBS", values.read_count, 0)
+    max_jobs_per_host: int = setting("OMOCAPTCHA_MAX_JOBS_PER_HOST", values.read_count, 0)
+    close_on_limit: bool = setting("OMOCAPTCHA_CLOSE_ON_LIMIT", values.read_bool, False)
+    min_balance: float = setting("OMOCAPTCHA_MIN_BALANCE", values.read_number, 0.0)
+    breaker_failures: int = setting("OMOCAPTCHA_BREAKER_FAILURES", values.read_count, 5, minimum=1)
+    breaker_pause: float = setting("OMOCAPTCHA_BREAKER_PAUSE", values.read_number, 300.0)
+    max_attempts: int = setting("OMOCAPTCHA_MAX_ATTEMPTS", values.read_count, 2, minimum=1)
+    concurrent_jobs: int = setting("OMOCAPTCHA_CONCURRENT_JOBS", values.read_count, 32, minimum=1)
+    max_waiting: int = setting("OMOCAPTCHA_MAX_WAITING", _read_max_waiting)
+    job_timeout: float = setting("OMOCAPTCHA_JOB_TIMEOUT", values.read_number, 180.0, minimum=1.0)
+    api_timeout: float = setting("OMOCAPTCHA_API_TIMEOUT", values.read_number, 20.0, minimum=0.1)
+    poll_interval: float = setting("OMOCAPTCHA_POLL_INTERVAL", values.read_number, 2.0, minimum=0.01)
+    token_max_age: float = setting("OMOCAPTCHA_TOKEN_MAX_AGE", values.read_number, 110.0, minimum=1.0, maximum=120.0)
+    on_failure: str = setting("OMOCAPTCHA_ON_FAILURE", values.read_choice, "errback", ("errback", "response"))
+    dry_run: bool = setting("OMOCAPTCHA_DRY_RUN", values.read_bool, False)
+    journal: str | None = setting("OMOCAPTCHA_JOURNAL", values.read_path)
+    redis_url: Secret | None = setting("OMOCAPTCHA_REDIS_URL", values.read_redis_url)
     """Redis in which the workers of a fleet share their limits; the URL may contain a password."""
-    fleet: str | None
+    fleet: str | None = setting("OMOCAPTCHA_FLEET", values.read_word, None)
     """Name of the fleet; None: the spider's name."""
-    on_redis_failure: str
+    on_redis_failure: str = setting("OMOCAPTCHA_ON_REDIS_FAILURE", values.read_choice, "stop", ("stop", OWN_LIMITS))
 
     def __post_init__(self) -> None:
         if self.max_cost_per_day and self.journal is None and self.redis_url is None:
@@ -119,39 +116,7 @@ class Settings:
         """
         if not is_enabled(settings):
             raise NotConfigured("OMOCAPTCHA_ENABLED is False")
-        dry_run = read_bool(settings, "OMOCAPTCHA_DRY_RUN", False)
-        api_version = _api_version(settings)
-        return cls(
-            api_token=_api_token(settings, needed=not dry_run),
-            api_version=api_version,
-            api_url=read_base_url(settings, "OMOCAPTCHA_API_URL", _API_URLS[api_version]),
-            type_job_id=read_word(settings, "OMOCAPTCHA_TYPE_JOB_ID", "1"),
-            task_type=read_word(settings, "OMOCAPTCHA_TASK_TYPE", "RecaptchaV2TokenTask"),
-            trigger=_trigger(settings),
-            allowed_domains=read_domains(settings, "OMOCAPTCHA_ALLOWED_DOMAINS"),
-            max_cost=read_number(settings, "OMOCAPTCHA_MAX_COST", 1.0),
-            max_cost_per_day=read_number(settings, "OMOCAPTCHA_MAX_COST_PER_DAY", 0.0),
-            price=_price(settings),
-            max_jobs=read_count(settings, "OMOCAPTCHA_MAX_JOBS", 0),
-            max_jobs_per_host=read_count(settings, "OMOCAPTCHA_MAX_JOBS_PER_HOST", 0),
-            close_on_limit=read_bool(settings, "OMOCAPTCHA_CLOSE_ON_LIMIT", False),
-            min_balance=read_number(settings, "OMOCAPTCHA_MIN_BALANCE", 0.0),
-            breaker_failures=read_count(settings, "OMOCAPTCHA_BREAKER_FAILURES", 5, minimum=1),
-            breaker_pause=read_number(settings, "OMOCAPTCHA_BREAKER_PAUSE", 300.0),
-            max_attempts=read_count(settings, "OMOCAPTCHA_MAX_ATTEMPTS", 2, minimum=1),
-            concurrent_jobs=read_count(settings, "OMOCAPTCHA_CONCURRENT_JOBS", 32, minimum=1),
-            max_waiting=read_count(settings, "OMOCAPTCHA_MAX_WAITING", 32 if uses_scrapy_redis(settings) else 256),
-            job_timeout=read_number(settings, "OMOCAPTCHA_JOB_TIMEOUT", 180.0, minimum=1.0),
-            api_timeout=read_number(settings, "OMOCAPTCHA_API_TIMEOUT", 20.0, minimum=0.1),
-            poll_interval=read_number(settings, "OMOCAPTCHA_POLL_INTERVAL", 2.0, minimum=0.01),
-            token_max_age=read_number(settings, "OMOCAPTCHA_TOKEN_MAX_AGE", 110.0, minimum=1.0, maximum=120.0),
-            on_failure=read_choice(settings, "OMOCAPTCHA_ON_FAILURE", "errback", ("errback", "response")),
-            dry_run=dry_run,
-            journal=read_path(settings, "OMOCAPTCHA_JOURNAL"),
-            redis_url=read_redis_url(settings, "OMOCAPTCHA_REDIS_URL"),
-            fleet=read_word(settings, "OMOCAPTCHA_FLEET", None),
-            on_redis_failure=read_choice(settings, "OMOCAPTCHA_ON_REDIS_FAILURE", "stop", ("stop", OWN_LIMITS)),
-        )
+        return cls(**{each.name: each.metadata["read"](settings) for each in fields(cls)})
 
     @classmethod
     def for_detection(cls, settings: BaseSettings) -> Settings:
@@ -174,7 +139,7 @@ class Settings:
 
 
 def is_enabled(settings: BaseSettings) -> bool:
-    return read_bool(settings, "OMOCAPTCHA_ENABLED", True)
+    return values.read_bool(settings, "OMOCAPTCHA_ENABLED", True)
 
 
 def uses_scrapy_redis(settings: BaseSettings) -> bool:
@@ -184,45 +149,3 @@ def uses_scrapy_redis(settings: BaseSettings) -> bool:
     except (ImportError, NameError, TypeError, ValueError):
         return False  # Scrapy reports it.
     return any(each.__module__.partition(".")[0] == "scrapy_redis" for each in getattr(scheduler, "__mro__", ()))
-
-
-def _api_token(settings: BaseSettings, *, needed: bool) -> Secret:
-    name = "OMOCAPTCHA_API_TOKEN"
-    value = settings.get(name) or os.environ.get(name) or ""
-    if not isinstance(value, str) or any(c.isspace() or not c.isprintable() for c in value.strip()):
-        # The message doesn't show the value, which may be a credential with a typo.
-        raise ValueError(f"{name} must be a string without whitespace inside; the current value is not")
-    if not value.strip() and needed:
-        raise NotConfigured(f"no API token, so no captcha can be solved: set {name} in the settings or the environment")
-    return Secret(value.strip())
-
-
-def _api_version(settings: BaseSettings) -> int:
-    name = "OMOCAPTCHA_API_VERSION"
-    version = str(settings.get(name, 1)).strip()  # The command line gives a string.
-    if version not in map(str, _API_URLS):
-        raise invalid(name, settings.get(name), "1 (jobs) or 2 (tasks)")
-    return int(version)
-
-
-def _price(settings: BaseSettings) -> float | None:
-    name = "OMOCAPTCHA_PRICE"
-    if settings.get(name, "auto") == "auto":
-        return None
-    try:
-        return read_number(settings, name, FALLBACK_PRICE)
-    except ValueError:
-        raise invalid(name, settings.get(name), "'auto' or the price of a job in USD") from None
-
-
-def _trigger(settings: BaseSettings) -> Trigger | None:
-    name = "OMOCAPTCHA_TRIGGER"
-    value = settings.get(name, "challenge")
-    if value == "challenge":
-        return None
-    trigger: Trigger | None = None
-    with suppress(ImportError, NameError, TypeError, ValueError):
-        trigger = load_object(value)
-    if not callable(trigger):
-        raise invalid(name, value, "'challenge', or a function (response, challenge) -> bool | None or its import path")
-    return trigger

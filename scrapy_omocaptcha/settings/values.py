@@ -5,14 +5,25 @@ from __future__ import annotations
 import ipaddress
 import math
 import os
-from typing import TypeVar
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import field
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from scrapy.exceptions import NotConfigured
 from scrapy.settings import BaseSettings
+from scrapy.utils.misc import load_object
 
 from scrapy_omocaptcha.settings.secret import Secret
 
 Default = TypeVar("Default", str, None)
+T = TypeVar("T")
+
+
+def setting(name: str, read: Callable[..., T], *arguments: object, **options: object) -> T:
+    """Declare the field of the setting ``name``, which ``read(settings, name, *arguments, **options)`` reads."""
+    return field(metadata={"read": lambda settings: read(settings, name, *arguments, **options)})  # type: ignore[no-any-return]
 
 
 def invalid(name: str, value: object, valid: str) -> ValueError:
@@ -131,3 +142,42 @@ def read_redis_url(settings: BaseSettings, name: str) -> Secret | None:
             "'%23', or None"
         )
     return Secret(str(value))
+
+
+def read_api_token(settings: BaseSettings, name: str) -> Secret:
+    """Read the API token from the settings or else the environment; a dry run needs none."""
+    value = settings.get(name) or os.environ.get(name) or ""
+    if not isinstance(value, str) or any(c.isspace() or not c.isprintable() for c in value.strip()):
+        # The message doesn't show the value, which may be a credential with a typo.
+        raise ValueError(f"{name} must be a string without whitespace inside; the current value is not")
+    if not value.strip() and not read_bool(settings, "OMOCAPTCHA_DRY_RUN", False):
+        raise NotConfigured(f"no API token, so no captcha can be solved: set {name} in the settings or the environment")
+    return Secret(value.strip())
+
+
+def read_api_version(settings: BaseSettings, name: str) -> int:
+    version = str(settings.get(name, 1)).strip()  # The command line gives a string.
+    if version not in ("1", "2"):
+        raise invalid(name, settings.get(name), "1 (jobs) or 2 (tasks)")
+    return int(version)
+
+
+def read_price(settings: BaseSettings, name: str) -> float | None:
+    if settings.get(name, "auto") == "auto":
+        return None
+    try:
+        return read_number(settings, name, 0.0)
+    except ValueError:
+        raise invalid(name, settings.get(name), "'auto' or the price of a job in USD") from None
+
+
+def read_trigger(settings: BaseSettings, name: str) -> Any:
+    value = settings.get(name, "challenge")
+    if value == "challenge":
+        return None
+    trigger = None
+    with suppress(ImportError, NameError, TypeError, ValueError):
+        trigger = load_object(value)
+    if not callable(trigger):
+        raise invalid(name, value, "'challenge', or a function (response, challenge) -> bool | None or its import path")
+    return trigger

@@ -15,11 +15,10 @@ import pytest
 
 from scrapy_omocaptcha.buying.journal import read_journal
 from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
-from tests.helpers.commands import ROOT, STRICT
+from tests.helpers.commands import ROOT, STRICT, TIMEOUT
 
 PAGES = 20
 PRICE = 0.00055
-TIMEOUT = 60
 
 
 class Crawl:

@@ -5,8 +5,11 @@ An implementation translates calls to HTTP requests; it doesn't wait, retry or c
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Protocol
+
+from scrapy_omocaptcha.buying.api.transport import Transport
+from scrapy_omocaptcha.settings.secret import Secret
 
 JobId = int | str
 """Id of a job. It must be sent back with the type in which the service sent it."""
@@ -22,9 +25,18 @@ class JobRequest:
     invisible: bool
 
 
-class Api(Protocol):
-    """Client of the service. Each method sends one HTTP request and may raise any :class:`~.errors.ApiError`."""
+class Api(ABC):
+    """Client of the service. Each method sends one HTTP request and may raise any :class:`~.errors.ApiError`.
 
+    :param kind: kind of captcha, as this version of the API names reCAPTCHA v2.
+    """
+
+    def __init__(self, transport: Transport, token: Secret, kind: str) -> None:
+        self._transport = transport
+        self._token = token
+        self._kind = kind
+
+    @abstractmethod
     async def create_job(self, job: JobRequest) -> JobId:
         """Buy a job.
 
@@ -33,17 +45,21 @@ class Api(Protocol):
         :raises ApiUnreachable: when no answer arrives, or (``taken`` is False) the service takes no jobs at the moment.
         """
 
+    @abstractmethod
     async def job_result(self, job_id: JobId) -> str | None:
         """Return the token of a job, or None while the job runs.
 
         :raises JobFailed: when the service could not solve it. After any other error the job may still run.
         """
 
+    @abstractmethod
     async def balance(self) -> float:
         """Return the balance of the account in USD, vouchers included."""
 
+    @abstractmethod
     async def price(self) -> float | None:
         """Return the price of a job in USD, or None when the service has no price list or doesn't list this kind."""
 
     async def close(self) -> None:
         """Close the connections."""
+        await self._transport.close()

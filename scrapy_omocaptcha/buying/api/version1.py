@@ -10,10 +10,8 @@ import re
 from typing import Any
 
 from scrapy_omocaptcha.buying.api import answers
-from scrapy_omocaptcha.buying.api.protocol import JobId, JobRequest
-from scrapy_omocaptcha.buying.api.transport import Transport
+from scrapy_omocaptcha.buying.api.protocol import Api, JobId, JobRequest
 from scrapy_omocaptcha.errors import AccountError, ApiBadAnswer, ApiRefused, JobFailed
-from scrapy_omocaptcha.settings.secret import Secret
 
 # One documented result is the token as a bare string in braces, which is not JSON.
 _BARE_STRING = re.compile(r'\{\s*("[^"\\{}]*")\s*\}')
@@ -21,21 +19,13 @@ _CONTENT = ("job_id", "status", "result", "balance", "service")
 _NUMBER = re.compile("0|[1-9][0-9]{0,17}")
 
 
-class Version1Api:
-    """Client of version 1.
-
-    :param type_job_id: kind of captcha, ``"1"`` for reCAPTCHA v2.
-    """
-
-    def __init__(self, transport: Transport, api_token: Secret, type_job_id: str) -> None:
-        self._transport = transport
-        self._api_token = api_token
-        self._type_job_id = type_job_id
+class Version1Api(Api):
+    """Client of version 1, in which the kind of captcha is ``"1"`` for reCAPTCHA v2."""
 
     async def create_job(self, job: JobRequest) -> JobId:
         # Older and newer servers differ in how they spell two of the fields, so both spellings are sent.
         data = {
-            "type_job_id": self._type_job_id,
+            "type_job_id": self._kind,
             "websiteURL": job.page,
             "website_url": job.page,
             "websiteKey": job.sitekey,
@@ -58,13 +48,10 @@ class Version1Api:
 
     async def price(self) -> float | None:
         answer = await self._call("/getService")
-        return answers.find_price(answer.get("service"), "id", self._type_job_id, "/getService")
-
-    async def close(self) -> None:
-        await self._transport.close()
+        return answers.find_price(answer.get("service"), "id", self._kind, "/getService")
 
     async def _call(self, path: str, **body: Any) -> dict[str, Any]:
-        answer = _parse(await self._transport.post(path, {"api_token": self._api_token, **body}), path)
+        answer = _parse(await self._transport.post(path, {"api_token": self._token, **body}), path)
         message = self._message(answer)
         if path == "/getJobResult" and answers.job_status(answer) in answers.FAILED:
             raise JobFailed(message or answers.NOT_SOLVED)
@@ -75,7 +62,7 @@ class Version1Api:
 
     def _message(self, answer: dict[str, Any]) -> str:
         message = answers.as_text(answer.get("message")) or answers.as_text(answer.get("errorDescription"))
-        return answers.clean_message(message, self._api_token)
+        return answers.clean_message(message, self._token)
 
 
 def _parse(text: str, path: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from scrapy_omocaptcha.buying.api import answers
-from scrapy_omocaptcha.buying.api.protocol import JobId, JobRequest
+from scrapy_omocaptcha.buying.api.protocol import Api, JobId, JobRequest
 from scrapy_omocaptcha.buying.api.transport import Transport
 from scrapy_omocaptcha.errors import AccountError, ApiBadAnswer, ApiRefused, ApiUnreachable, JobFailed
 from scrapy_omocaptcha.settings.secret import Secret
@@ -49,21 +49,18 @@ JOB_FAILED = {
 """The task has ended without a token. After a code of no list it may still run, and is polled until its deadline."""
 
 
-class Version2Api:
-    """Client of version 2.
+class Version2Api(Api):
+    """Client of version 2, in which the kind of captcha is a word such as ``"RecaptchaV2TokenTask"``.
 
-    :param task_type: kind of captcha, such as ``"RecaptchaV2TokenTask"``.
     :param price_list: URL of OMOcaptcha's price list, or None for another service.
     """
 
-    def __init__(self, transport: Transport, client_key: Secret, task_type: str, price_list: str | None) -> None:
-        self._transport = transport
-        self._client_key = client_key
-        self._task_type = task_type
+    def __init__(self, transport: Transport, token: Secret, kind: str, price_list: str | None) -> None:
+        super().__init__(transport, token, kind)
         self._price_list = price_list
 
     async def create_job(self, job: JobRequest) -> JobId:
-        task: dict[str, Any] = {"type": self._task_type, "websiteURL": job.page, "websiteKey": job.sitekey}
+        task: dict[str, Any] = {"type": self._kind, "websiteURL": job.page, "websiteKey": job.sitekey}
         if job.invisible:
             # The other services need this field, but OMOcaptcha doesn't document it, so the usual task goes without.
             task["isInvisible"] = True
@@ -93,13 +90,10 @@ class Version2Api:
         answer = answers.parse(await self._transport.get(self._price_list), call)
         if answers.is_error(answer):
             raise ApiRefused(f"{call}: {self._message(answer) or answers.NO_MESSAGE}")
-        return answers.find_price(answer.get("typeJob"), "type", self._task_type, call)
-
-    async def close(self) -> None:
-        await self._transport.close()
+        return answers.find_price(answer.get("typeJob"), "type", self._kind, call)
 
     async def _call(self, path: str, **body: Any) -> dict[str, Any]:
-        answer = answers.parse(await self._transport.post(path, {"clientKey": self._client_key, **body}), path)
+        answer = answers.parse(await self._transport.post(path, {"clientKey": self._token, **body}), path)
         if answers.is_error(answer) or ("errorId" not in answer and _code(answer)):
             raise self._error(path, answer)
         return answer
@@ -120,7 +114,7 @@ class Version2Api:
 
     def _message(self, answer: dict[str, Any]) -> str:
         description = answers.as_text(answer.get("errorDescription")) or answers.as_text(answer.get("message"))
-        return answers.clean_message(": ".join(filter(None, (_code(answer), description))), self._client_key)
+        return answers.clean_message(": ".join(filter(None, (_code(answer), description))), self._token)
 
 
 def _code(answer: dict[str, Any]) -> str:

@@ -6,12 +6,14 @@ import gc
 import json
 import marshal
 import pickle
+from types import SimpleNamespace
 
 import pytest
-from scrapy import FormRequest, Request, Spider
+from scrapy import FormRequest, Request, Spider, signals
 from scrapy.downloadermiddlewares.redirect import RedirectMiddleware
 from scrapy.downloadermiddlewares.retry import get_retry_request
 from scrapy.http import JsonRequest, Response
+from scrapy.signalmanager import SignalManager
 from scrapy.utils.request import request_from_dict
 from scrapy.utils.test import get_crawler
 
@@ -38,9 +40,27 @@ def spider():
     return crawler.spider
 
 
+class Queue:
+    """A scheduler, as far as the states of requests know one."""
+
+    def __init__(self):
+        self.requests = []
+
+    def next_request(self):
+        return self.requests.pop(0) if self.requests else None
+
+
+def new_states():
+    engine = SimpleNamespace(_slot=SimpleNamespace(scheduler=Queue()))
+    states = RequestStates(SimpleNamespace(engine=engine, signals=(manager := SignalManager())))
+    manager.send_catch_log(signals.engine_started)
+    states.queue = engine._slot.scheduler
+    return states
+
+
 @pytest.fixture
 def states():
-    return RequestStates()
+    return new_states()
 
 
 def spiders_request(spider, url=PAGE, **values):
@@ -60,7 +80,8 @@ def spiders_request(spider, url=PAGE, **values):
 
 
 def out_of_the_scheduler(states, request):
-    states.scheduled(request)
+    states.queue.requests.append(request)
+    assert states.queue.next_request() is request
     states.take(request)
     return request
 
@@ -105,10 +126,11 @@ MADE = {
 
 
 def test_a_request_is_known_to_have_come_out_of_the_scheduler_or_not(spider, states):
-    assert states.of(out_of_the_scheduler(states, spiders_request(spider))).scheduled
+    assert states.is_scheduled(out_of_the_scheduler(states, spiders_request(spider)))
+    assert states.queue.next_request() is None
     sent_by_a_component = spiders_request(spider)
     states.take(sent_by_a_component)
-    assert not states.of(sent_by_a_component).scheduled
+    assert not states.is_scheduled(sent_by_a_component)
 
 
 @pytest.mark.parametrize("case", MADE)
@@ -121,7 +143,6 @@ def test_nothing_is_added_to_a_request_once_it_is_out_of_the_scheduler(spider, s
 def test_what_is_added_while_a_request_is_queued_is_json(spider, states):
     request = out_of_the_scheduler(states, spiders_request(spider, method="POST", body=b"\xff", cookies={"s": "1"}))
     request = redirect(spider, states, request, "/gate")
-    states.scheduled(request)
     assert json.loads(json.dumps(request.meta)) == request.meta
     states.take(request)
     back = states.give_back(request)
@@ -130,7 +151,7 @@ def test_what_is_added_while_a_request_is_queued_is_json(spider, states):
 
 def test_a_request_that_was_never_seen_has_a_state_without_anything(states):
     state = states.of(Request(PAGE))
-    assert (state.scheduled, state.jobs, state.redirect) == (False, 0, None)
+    assert (state.jobs, state.redirect, state.looked_behind, state.followed) == (0, None, False, None)
 
 
 def test_a_request_that_is_gone_leaves_no_state(spider, states):
@@ -180,15 +201,28 @@ def test_jobs_that_were_bought_stay_counted_over_giving_back_and_redirects(spide
 def test_jobs_stay_counted_over_a_retry_of_scrapy(spider, states):
     request = out_of_the_scheduler(states, spiders_request(spider))
     states.of(request).jobs += 1
+    states.may_be_retried(request)
     retry = get_retry_request(request, spider=spider, reason="test")
     before = essence(retry)
-    states.carry_over(request, retry)
     assert states.of(out_of_the_scheduler(states, retry)).jobs == 1
     assert essence(retry) == before
 
 
-def test_a_response_carries_nothing_over(spider, states):
-    states.carry_over(spiders_request(spider), Response(PAGE))
+def test_jobs_are_not_counted_for_another_request_of_the_same_address(spider, states):
+    request = out_of_the_scheduler(states, spiders_request(spider))
+    states.of(request).jobs += 1
+    states.may_be_retried(request)
+    assert states.of(out_of_the_scheduler(states, spiders_request(spider))).jobs == 0
+
+
+def test_the_jobs_of_requests_that_are_not_retried_after_all_are_forgotten_in_the_end(spider, states):
+    for number in range(1002):
+        request = spiders_request(spider, f"{PAGE}&n={number}")
+        states.of(request).jobs += 1
+        states.may_be_retried(request)
+    oldest = spiders_request(spider, f"{PAGE}&n=0", meta={"retry_times": 1})
+    youngest = spiders_request(spider, f"{PAGE}&n=1001", meta={"retry_times": 1})
+    assert [states.of(out_of_the_scheduler(states, request)).jobs for request in (oldest, youngest)] == [0, 1]
 
 
 # -- redirects -------------------------------------------------------------------------------------------------------
@@ -248,7 +282,6 @@ def test_the_download_slot_of_another_host_is_not_kept(spider, states):
 
 def test_a_dropped_redirect_knows_what_was_asked_for_before_it_was_ever_taken(spider, states):
     request = redirect(spider, states, out_of_the_scheduler(states, spiders_request(spider)), "/gate")
-    states.scheduled(request)
     assert states.before_redirects(request, looked_behind=True).url == PAGE
 
 
@@ -335,11 +368,9 @@ def test_a_request_survives_the_queues_of_scrapy_with_what_is_known_of_it(spider
     request = redirect(spider, states, request, "/gate")
     if way == "given back":
         request = states.give_back(out_of_the_scheduler(states, request))
-    states.scheduled(request)
     text = module.loads(module.dumps(request.to_dict(spider=spider)))
     # Another process takes it out of the queue.
-    states = RequestStates()
+    states = new_states()
     loaded = request_from_dict(text, spider=spider)
-    states.take(loaded)
-    assert (states.of(loaded).scheduled, states.of(loaded).jobs) == (True, 1)
+    assert states.of(out_of_the_scheduler(states, loaded)).jobs == 1
     assert essence(out_of_the_scheduler(states, states.before_redirects(loaded))) == expected

@@ -189,7 +189,7 @@ def test_an_error_of_a_middleware_of_the_project_names_it_in_the_log_and_not_the
     class Probing(RecordingSpider):
         async def start(self):
             meta = {"Inner raises": ZeroDivisionError("secret-token")}
-            with pytest.raises(MiddlewareFailed, match=r"Inner\.process_request raised ZeroDivisionError") as raised:
+            with pytest.raises(MiddlewareFailed, match=r"Recorder\.process_request raised ZeroDivisionError") as raised:
                 await chain(self).send(Submission(site.url, meta=meta, secret="secret-token"))
             self.pages.append(raised.value)
             return
@@ -199,7 +199,7 @@ def test_an_error_of_a_middleware_of_the_project_names_it_in_the_log_and_not_the
     (error,) = crawled.pages
     assert error.__cause__ is error.__context__ is None, "its frames may hold a token"
     (line,) = crawled.said(logging.WARNING)
-    assert line.endswith(f"failed in the project: {__name__}.Inner.process_request raised ZeroDivisionError")
+    assert line.endswith(f"failed in the project: {__name__}.Recorder.process_request raised ZeroDivisionError")
     assert not [record for record in crawled.log if "secret-token" in record.getMessage()]
     assert site.requests == ()
 

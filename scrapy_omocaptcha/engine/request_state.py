@@ -107,7 +107,8 @@ class RequestStates:
 
     def not_redirected(self, request: Request) -> None:
         """Take back what :meth:`redirected` has written, where Scrapy has not followed the redirect."""
-        request.meta.pop(_KEY, None)
+        if request.meta.pop(_KEY, {}).get("filter"):
+            request.dont_filter = False
 
     def before_redirects(self, request: Request, *, looked_behind: bool = False) -> Request | None:
         """Return what was asked for before a redirected request was, for the scheduler; None where it is not known.

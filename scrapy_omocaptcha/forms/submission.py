@@ -145,7 +145,11 @@ def _like(request: Request, changes: dict[str, Any], secret: str) -> Submission:
     fields = {name: getattr(request, name) for name in type(request).attributes}
     fields |= {"callback": None, "errback": None, "cb_kwargs": {}, "cookies": {}, "flags": [], "dont_filter": True}
     fields |= {**changes, "headers": {**headers, **changes["headers"]}, "meta": meta}
-    return _submission_class(type(request))(**fields, secret=secret)
+    submission = _submission_class(type(request))(**fields, secret=secret)
+    if "Content-Type" not in changes["headers"]:
+        # A JsonRequest adds its own.
+        submission.headers.pop("Content-Type", None)
+    return submission
 
 
 def _submission_class(request_class: Any) -> type[Submission]:

@@ -126,7 +126,6 @@ class Session:
         if stamp.generation == self.generation:
             self.proven = True
             self.per_page = False
-        """Whether the wall wants a token for each page."""
         if self.leading is not None and stamp.order > self.leading.order:
             # It was sent after the leader and let through, so the wall is not around the whole session.
             self._walled_in_part = True

@@ -10,6 +10,7 @@ import pytest
 import scrapy
 from scrapy import signals
 
+from scrapy_omocaptcha.signals import challenge_detected
 from tests.helpers.crawling import RecordingSpider
 from tests.helpers.features import HOST, OTHER_HOST
 from tests.helpers.many_pages import ManyPages
@@ -66,25 +67,25 @@ def test_a_site_never_gets_more_requests_at_once_than_concurrent_requests(measur
 @pytest.mark.parametrize("wall", ["session", "token a page"])
 def test_a_component_that_changes_the_total_concurrency_meanwhile_is_not_overwritten(measure, service, wall):
     class Throttles:
-        """Allows one request at a time from the first page on."""
+        """Allows fewer requests at a time while some are held."""
 
         def __init__(self, crawler):
             self.crawler = crawler
-            crawler.signals.connect(self.received, signals.response_received)
+            crawler.signals.connect(self.detected, challenge_detected)
             crawler.signals.connect(self.closed, signals.spider_closed)
 
         @classmethod
         def from_crawler(cls, crawler):
             return cls(crawler)
 
-        def received(self):
-            self.crawler.engine.downloader.total_concurrency = 1
+        def detected(self):
+            self.crawler.engine.downloader.total_concurrency = 4
 
         def closed(self):
             self.crawler.stats.set_value("total_concurrency", self.crawler.engine.downloader.total_concurrency)
 
     crawled, _ = measure(wall, {"EXTENSIONS": {Throttles: 1}})
-    assert crawled.stats["total_concurrency"] == 1
+    assert crawled.stats["total_concurrency"] == 4
 
 
 # -- what Scrapy counts ----------------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ WALLS = {
     "three pages a clearance": "expiring",
     "one address": ONE_ADDRESS,
 }
+FORMATS = ("jsonlines", "json", "csv")
 MET_LATER = ("three free pages", "three pages a clearance")
 """Walls that a redirect may lead to from a page that is open. The redirect is then asked for again."""
 SHORT = {
@@ -82,7 +83,7 @@ class Comparison:
             "HTTPCACHE_DIR": str(folder / "cache"),
             "FILES_STORE": str(folder / "files"),
             "IMAGES_STORE": str(folder / "images"),
-            "FEEDS": {str(folder / "items.jsonl"): {"format": "jsonlines"}, folder / "items.csv": {"format": "csv"}},
+            "FEEDS": {str(folder / f"feed.{name}"): {"format": name} for name in FORMATS if feature.feeds},
             **(self._service.settings if wall else {"ADDONS": {}}),
             # A redirect may lead to a wall again where a clearance is soon used up.
             "OMOCAPTCHA_MAX_ATTEMPTS": 9 if wall == "three pages a clearance" else 2,
@@ -95,6 +96,10 @@ class Comparison:
             crawls = [crawled for _ in range(feature.runs) for crawled in self._at_once(feature, settings, arguments)]
             skipped = feature.skipped_stats or (None if strict else "scheduler/|httpcache/")
             seen = Seen.of(crawls, site, skipped_stats=skipped, strict=strict)
+            feeds = [path.read_text(encoding="utf-8") for path in folder.glob("feed.*")]
+            seen.exported = [
+                line.replace(f":{site.port}", "").rstrip(",") for text in feeds for line in text.splitlines()
+            ]
         return seen, site
 
     def _at_once(self, feature, settings, arguments):
@@ -109,10 +114,6 @@ class Comparison:
         logging.getLogger().setLevel(level)
         return [crawled.result() for crawled in crawls]
 
-    def feeds(self, port):
-        for name in ("items.jsonl", "items.csv"):
-            yield [sorted(text.read_text().splitlines()) for text in self._folder.glob(f"*/{name}")]
-
 
 @pytest.fixture
 def compare(crawl, service, tmp_path):
@@ -126,6 +127,7 @@ def test_a_feature_of_scrapy_is_the_same_behind_a_wall(compare, service, name, w
     without, _ = compare.run(feature, None, strict=strict)
     behind, site = compare.run(feature, wall, strict=strict)
     assert without.views
+    assert bool(without.exported) is feature.feeds
     assert site.challenges > 0
     assert len(service.jobs) > 0
     differences = behind.differences(without)

@@ -30,6 +30,8 @@ class Feature:
     """How many crawlers run at the same time."""
     redirects: bool = False
     """Whether the site redirects. A redirect to a page behind a wall may be asked for twice."""
+    feeds: bool = False
+    """Whether the items are exported."""
     skipped_stats: str | None = None
     not_behind: tuple = ()
     """Walls behind which the feature cannot be the same."""
@@ -295,7 +297,10 @@ FEATURES = {
     "redirects": Feature(Redirects, redirects=True, not_behind=("three pages a clearance",)),
     "redirected posts": Feature(RedirectedPosts, redirects=True, not_behind=("three pages a clearance",)),
     "too many redirects": Feature(
-        paths("/loop/1", "/page/1", "/page/2", "/page/3"), {"REDIRECT_MAX_TIMES": 4}, redirects=True
+        paths("/loop/1", "/page/1", "/page/2", "/page/3"),
+        {"REDIRECT_MAX_TIMES": 4},
+        redirects=True,
+        not_behind=("three pages a clearance",),
     ),
     "other hosts": Feature(OtherHosts, redirects=True),
     "meta refresh": Feature(paths("/refresh/page/1", "/refresh/to/page/2", "/refresh/refresh/page/3"), redirects=True),
@@ -330,7 +335,7 @@ FEATURES = {
         },
         redirects=True,
     ),
-    "feeds": Feature(Tree),
+    "feeds": Feature(Tree, feeds=True),
     "encodings": Feature(Texts),
     "awaits": Feature(Awaits, {"RETRY_TIMES": 1}, redirects=True),
     "several crawlers": Feature(Cookiejars, crawlers=2),

@@ -7,7 +7,7 @@ import json
 import logging
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.cookies import SimpleCookie
 from itertools import zip_longest
 
@@ -139,6 +139,8 @@ class Seen:
     """The pages that the site has served."""
     errors: list[str]
     """The lines of the log at ERROR and above."""
+    exported: list[str] = field(default_factory=list)
+    """The lines of the crawl's feeds."""
 
     @classmethod
     def of(cls, crawls, site, *, skipped_stats=None, strict=True):
@@ -172,7 +174,7 @@ class Seen:
         lines = [f"{name}: {value!r}, not {other.stats.get(name)!r}" for name, value in self.stats.items()]
         lines += [f"{name}: None, not {value!r}" for name, value in other.stats.items() if name not in self.stats]
         lines = [line for line in lines if not re.fullmatch(r"[^:]+: (.+), not \1", line)]
-        for name in ("served", "errors"):
+        for name in ("served", "errors", "exported"):
             mine, others = Counter(getattr(self, name)), Counter(getattr(other, name))
             lines += [f"{name}: {what}" for what in (mine - others).elements()]
             lines += [f"not {name}: {what}" for what in (others - mine).elements()]

@@ -1,1 +1,1 @@
-"""The subcommands of ``scrapy omocaptcha``, a module each; none of them buys anything."""
+"""The subcommands of ``scrapy omocaptcha``; none of them buys anything."""

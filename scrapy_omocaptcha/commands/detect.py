@@ -48,7 +48,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object per line")
 
 
-def run(command: ScrapyCommand, opts: argparse.Namespace) -> int:
+def detect(command: ScrapyCommand, opts: argparse.Namespace) -> int:
     """Print what pages are and what a crawl would do with them, without buying anything.
 
     Exit status: 0 when all pages were judged, 1 when something could not be fetched or read.

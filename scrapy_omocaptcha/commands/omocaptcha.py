@@ -14,9 +14,15 @@ from typing import Any, ClassVar
 from scrapy.commands import ScrapyCommand, ScrapyHelpFormatter
 from scrapy.exceptions import UsageError
 
-_SUBCOMMANDS = {"detect": "URL|FILE…", "report": "JOURNAL…", "balance": "", "price": "", "simulate": ""}
-"""Arguments of each subcommand: a module of this package with ``add_options(parser)`` and ``run(command, opts)``, which
-returns the exit status. The docstring of ``run`` is the subcommand's help."""
+_SUBCOMMANDS = {
+    "detect": ("commands.detect", "URL|FILE…"),
+    "report": ("commands.report", "JOURNAL…"),
+    "balance": ("commands.account", ""),
+    "price": ("commands.account", ""),
+    "simulate": ("testing.simulate", ""),
+}
+"""The module and the arguments of each subcommand. The module has ``add_options(parser)``, and a function with the name
+of the subcommand that is called with (command, opts) and returns the exit status. Its docstring is the help."""
 
 
 class OmoCaptchaCommand(ScrapyCommand):
@@ -35,9 +41,10 @@ class OmoCaptchaCommand(ScrapyCommand):
         subparsers = parser.add_subparsers(
             dest="subcommand", title="Subcommands", metavar="<subcommand>", prog="scrapy omocaptcha"
         )
-        for name, arguments in _SUBCOMMANDS.items():
-            module = _load(name)
-            summary, _, exit_status = (module.run.__doc__ or "").partition("\n\n")
+        for name, (path, arguments) in _SUBCOMMANDS.items():
+            module = import_module(f"scrapy_omocaptcha.{path}")
+            run = getattr(module, name)
+            summary, _, exit_status = (run.__doc__ or "").partition("\n\n")
             subparser = subparsers.add_parser(
                 name,
                 usage=f"scrapy omocaptcha {name} [options] {arguments}".rstrip(),
@@ -46,6 +53,7 @@ class OmoCaptchaCommand(ScrapyCommand):
                 epilog=exit_status,
                 formatter_class=ScrapyHelpFormatter,
             )
+            subparser.set_defaults(run=run)
             module.add_options(subparser)
             super().add_options(subparser)
 
@@ -65,8 +73,4 @@ class OmoCaptchaCommand(ScrapyCommand):
             from scrapy.utils.log import configure_logging
 
             configure_logging(self.settings)  # A crawler process would do so itself.
-        self.exitcode = _load(opts.subcommand).run(self, opts)
-
-
-def _load(name: str) -> Any:
-    return import_module(f"scrapy_omocaptcha.commands.{name}")
+        self.exitcode = opts.run(self, opts)

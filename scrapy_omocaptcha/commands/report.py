@@ -25,7 +25,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object; times are in UTC")
 
 
-def run(command: ScrapyCommand, opts: argparse.Namespace) -> int:
+def report(command: ScrapyCommand, opts: argparse.Namespace) -> int:
     """Print what was bought and what came of it, from the journals of any number of crawls.
 
     Exit status: 0 with a report, even if lines of a journal cannot be read; 1 when a file cannot be read or written.

@@ -1,4 +1,4 @@
-"""Run the offline service and walled sites in a terminal, until Ctrl-C or SIGTERM.
+"""Implement ``scrapy omocaptcha simulate``: the offline service and walled sites, until Ctrl-C or SIGTERM.
 
 It prints their addresses and the settings that lead a project to them, and then a line for each event.
 """
@@ -40,8 +40,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--robots-walled", action="store_true", help="put robots.txt behind the wall too")
 
 
-def run(options: argparse.Namespace) -> int:
-    """Run until the process is told to stop, and return the exit status: 1 when a port is not available, else 0."""
+def simulate(_: object, options: argparse.Namespace) -> int:
+    """Run an offline OMOcaptcha service and walled sites until Ctrl-C.
+
+    Exit status: 0 when it was stopped; 1 when a port is not available.
+    """
     with ExitStack() as stack:
         stop = stack.enter_context(_stop_event())
         try:

@@ -142,6 +142,15 @@ def test_no_page_comes_back_twice_where_a_spider_passes_meta_on(crawl, service, 
     assert Counter(one.url for one in crawled.pages) == Counter(expected)
 
 
+@pytest.mark.parametrize("first", ["503", "break"])
+def test_a_redirected_request_that_retry_repeats_still_knows_what_was_asked_for(crawl, service, first):
+    """It alone knows: nothing else has been redirected to the wall's address, which does not say that it is one."""
+    with OneAddress("/hold", first) as site:
+        crawled = crawl(spider(f"{site.origin}/page/1"), {**service.settings, "RETRY_TIMES": 2})
+    assert [one.url for one in crawled.pages] == [f"{site.origin}/page/1"]
+    assert len(service.jobs) == 1
+
+
 # -- addresses that are no walls -------------------------------------------------------------------------------------
 
 

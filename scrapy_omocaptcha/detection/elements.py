@@ -49,9 +49,6 @@ _IN_NAME = re.compile(
     r"<[\w.:-]{0,30}captcha[\w.-]{0,30}[\s/>]|\s[\w.:-]{0,30}captcha[\w-]{0,30}[\s=>][^<>]{0,200}[\"'=]6L[\w-]{38}",
     re.IGNORECASE,
 )
-_SIMPLE_SELECTOR = re.compile(r"#([\w-]+)|\.([\w-]+)")
-_WITH_ID = XPath("descendant::*/@id[. = $id]")
-_WITH_CLASS = XPath("descendant::*/@class[contains(., $name)]")
 _LOADER = re.compile(r"/recaptcha/(?:api|enterprise)\.js\b")
 _RENDER_KEY = re.compile(r"[?&;]render=(6L[\w-]{38})(?![\w-])")
 _OTHER_LOADER = re.compile(r"hcaptcha\.com/|challenges\.cloudflare\.com/turnstile")
@@ -156,11 +153,6 @@ def _owners(root: HtmlElement, attributes: tuple[XPath, ...]) -> list[HtmlElemen
 
 
 def _select(selector: Selector, css: str) -> list[HtmlElement]:
-    simple = _SIMPLE_SELECTOR.fullmatch(css)
-    if simple:  # The most common selectors need no XPath expression of their own.
-        identity, name = simple.groups()
-        found = _WITH_ID(selector.root, id=identity) if identity else _WITH_CLASS(selector.root, name=name)
-        return [value.getparent() for value in found if identity or name in value.split()][:MAX_SELECTED]
     try:
         return [found.root for found in selector.css(css)[:MAX_SELECTED]]
     except (ValueError, ExpressionError, SelectorError):  # jQuery has selectors that CSS lacks.

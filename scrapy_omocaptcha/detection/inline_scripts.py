@@ -155,8 +155,6 @@ def _assigned(code: Code, target: slice, before: int) -> slice | None:
 
 
 def _by_id(identity: str) -> tuple[str, ...]:
-    if re.fullmatch(r"[\w-]+", identity):
-        return (f"#{identity}",)
     return (f'[id="{identity}"]',) if '"' not in identity else ()
 
 
@@ -166,7 +164,7 @@ def _lookups(text: str) -> tuple[str, ...]:
         if function == "getElementById":
             found += _by_id(value)
         elif function == "getElementsByClassName":
-            found.append("".join(f".{name}" for name in value.split()))
+            found.append("".join(f'[class~="{name}"]' for name in value.split()))
         elif not value.startswith("<"):
             found.append(value)
     return tuple(dict.fromkeys(found))

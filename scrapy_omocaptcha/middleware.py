@@ -147,7 +147,7 @@ class OmoCaptchaMiddleware:
             return await self._chain.handle_exception(request, error)
 
     async def process_redirect(self, request: Request, response: Response) -> Response | Request:
-        """Return the challenge behind a redirect in the place of the redirect; see :class:`RedirectMiddleware`."""
+        """Return the challenge if a redirect leads to one, else the redirect; called by :class:`RedirectMiddleware`."""
         if _is_left_alone(request) or self._chain.is_own(request):
             return response
         return await self._walls.redirected(request, response)
@@ -218,7 +218,7 @@ class RedirectMiddleware:
         return cls(crawler)
 
     async def process_response(self, request: Request, response: Response) -> Response | Request:
-        """Return the challenge behind a redirect in the place of the redirect."""
+        """Return the challenge if a redirect leads to one, else the redirect."""
         if not 300 <= response.status < 400:
             return response
         middleware = self._crawler.get_downloader_middleware(OmoCaptchaMiddleware)

@@ -89,7 +89,7 @@ class InnerChain:
                 raise
         else:
             if isinstance(result, Response):
-                # What it answers is none of the spider's requests.
+                # It answers no request of the spider.
                 result.request = None
             return result
         logger.warning("A request that OMOcaptcha sends for a page failed in the project: %s", blame)
@@ -121,7 +121,7 @@ class InnerChain:
         return redirected if isinstance(redirected, Request) else None
 
     def redirect_in_place(self, request: Request, url: str) -> None:
-        """Make of ``request`` what a redirect to ``url`` would make of it, where the answer from there is at hand."""
+        """Turn ``request`` into the one that a redirect to ``url`` leads to, when its response is already here."""
         # A status that keeps the method.
         redirected = self.redirect(request, Response(request.url, status=307, headers={"Location": url}))
         if redirected is not None:

@@ -32,7 +32,7 @@ class RequestState:
     looked_behind: bool = False
     """Whether it is sent again only because the target of its redirect had to be looked at."""
     followed: str | None = None
-    """The address that its redirect led to when Scrapy followed it before, which proved to be a wall."""
+    """Address of the wall that it was redirected to last time."""
 
 
 class RequestStates:
@@ -111,7 +111,7 @@ class RequestStates:
             request.dont_filter = False
 
     def before_redirects(self, request: Request, *, looked_behind: bool = False) -> Request | None:
-        """Return what was asked for before a redirected request was, for the scheduler; None where it is not known.
+        """Rebuild a request as it was before its first redirect, for the scheduler; None where that is not known.
 
         :param looked_behind: it is sent again only for the sake of the redirect's target.
         """

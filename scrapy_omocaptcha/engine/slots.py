@@ -80,7 +80,7 @@ class Slots:
         self._max_waiting = max_waiting
         self.holds: set[Hold] = set()
         self.parked: set[Hold] = set()
-        """Those of the holds for which nothing is sent at the moment."""
+        """Holds for which nothing is being sent."""
         self._queue: dict[Hold, Deferred[None]] = {}
         """Held requests that wait until something may be sent for them, in their order."""
         self._sending: set[Hold] = set()
@@ -91,7 +91,10 @@ class Slots:
         return self._crawler.engine.downloader._get_slot(request)[1]
 
     def concurrency(self, request: Request) -> int:
-        """Return how many requests may wait for the site of ``request`` at once without keeping others from theirs."""
+        """Return how many released requests to the site of ``request`` may be in flight at once.
+
+        With a delay it is one: more would only wait in its queue, and use up the concurrency that other sites need.
+        """
         slot = self.slot(request)
         return 1 if slot.delay else max(1, slot.concurrency)
 
@@ -118,7 +121,7 @@ class Slots:
         """Hold ``request`` until the block is left."""
         since = time.monotonic()
         hold = Hold(self, request)
-        # The engine calls it before it takes a request from the scheduler, and after each request that is done.
+        # The engine calls needs_backout before it takes a request from the scheduler, and after each that is done.
         self._crawler.engine.downloader.needs_backout = self._needs_backout  # type: ignore[method-assign]
         self.holds.add(hold)
         self._stats.inc("held")
@@ -175,7 +178,11 @@ class Slots:
         self._serve()
 
     def _needs_backout(self) -> bool:
-        """Take the place of the downloader's method: held requests don't count, and those that wait go first."""
+        """Replace the downloader's method: parked requests don't count, and those that wait to go on count already.
+
+        With CONCURRENT_REQUESTS = 2, two active requests of which one is parked leave room for one more, unless the
+        parked one waits to go on.
+        """
         self._serve()
         waiting = sum(not self._is_delayed(hold) for hold in self._queue)
         return 0 < self._total <= self._active(len(self.parked)) + waiting

@@ -1,7 +1,7 @@
 """Buy a token, check its age, hand it in and judge the answer, as often as ``OMOCAPTCHA_MAX_ATTEMPTS`` allows.
 
-The same for a request that met a wall and for a request that wants a token before it is sent. What differs between
-them is what an :class:`Errand` says.
+Requests at a wall and requests that want a token before they are sent share this loop. An :class:`Errand` supplies what
+differs between them.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Errand(Protocol):
         """
 
     async def hand_in(self, purchase: Purchase) -> Answer | None:
-        """Hand a token in and judge the answer, which the purchase is told.
+        """Hand a token in, judge the answer, and record the verdict in ``purchase``.
 
         :returns: the answer for Scrapy; None when the site rejected the token.
         """
@@ -79,7 +79,7 @@ class Attempts:
 
     @property
     def seconds(self) -> float:
-        """Seconds since the first attempt of this run."""
+        """Seconds since this request met the wall, or asked for a token; waiting included."""
         return time.monotonic() - self._since
 
     async def run(self, errand: Errand) -> Answer:

@@ -45,7 +45,7 @@ class NotSolved(Exception):
 
 
 class WallHandler:
-    """Handles the walls of one crawl."""
+    """Decides, before and after each request, whether it waits, passes or goes through a wall."""
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class WallHandler:
         self._new_attempts = new_attempts
         self._new_passage = new_passage
         self._turns: weakref.WeakKeyDictionary[Request, weakref.finalize[..., Request]] = weakref.WeakKeyDictionary()
-        """What ends the turn of each request that was held before it was sent, and is at the site now."""
+        """Ends the turn of a request that was held and is at the site now, by request."""
         crawler.signals.connect(self._site_has_answered, request_left_downloader)
 
     async def before(self, request: Request) -> None:
@@ -91,7 +91,7 @@ class WallHandler:
                 await self._lifetime.wait(session.wait_turn(challenged=False))
                 if session.is_walled:
                     session.end_turn()
-            # Its turn ends with the request object at the latest, in case that is dropped where no signal tells.
+            # Scrapy may drop a request without a signal. Its turn then ends when the object is collected.
             self._turns[request] = turn = weakref.finalize(request, session.end_turn)
             turn.atexit = False
             try:
@@ -116,7 +116,7 @@ class WallHandler:
             turn()
 
     async def redirected(self, request: Request, response: Response) -> Answer:
-        """Return the challenge behind a redirect in the place of the redirect; anything else as it is."""
+        """Return the challenge if a redirect leads to one, else the redirect."""
         session = self._sessions.known(request)
         if session is not None:
             session.answers += 1

@@ -49,7 +49,7 @@ class Page(NamedTuple):
 
 
 class Passage:
-    """The passage of one request that met a challenge.
+    """Takes one challenged request through its wall.
 
     :param stamp: when the request was sent.
     """
@@ -231,7 +231,7 @@ class Passage:
         return challenge is not None
 
     def _is_what_was_asked(self, answer: Response) -> bool:
-        """Tell whether an answer is below 300, and of the address that was asked for."""
+        """Tell whether a GET got an answer with a status below 300 from its own address."""
         is_page = answer.status < HTTPStatus.MULTIPLE_CHOICES and self._request.method == "GET"
         return is_page and self._is_address_of(answer, self._request)
 

@@ -31,7 +31,7 @@ _LONGEST_HOOK_ERROR = 1000
 
 
 class Policy:
-    """What request, spider and settings say of each challenge of a crawl.
+    """Decides what request, spider and settings allow for a challenge.
 
     :param check_limits: called with a host and a site key; raises ``NotBought`` where no job may be bought now.
     """

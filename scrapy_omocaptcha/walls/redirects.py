@@ -43,7 +43,7 @@ class Redirects:
         crawler.signals.connect(self._dropped, signals.request_dropped)
 
     async def look_behind(self, request: Request, response: Response) -> Response | Request:
-        """Return the challenge that a redirect leads to in the place of the redirect; anything else as it is.
+        """Return the challenge if a redirect leads to one, else the redirect.
 
         :raises Exception: what Scrapy raises when a target that is known to be a wall is fetched.
         """

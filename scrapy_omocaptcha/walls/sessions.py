@@ -42,7 +42,7 @@ class Stamp(NamedTuple):
     generation: int
     """How many clearances its session had won by then."""
     re_ask: bool = False
-    """The request was sent with a clearance that a leader had just won: asked again, or held until then."""
+    """Whether it was sent right after a clearance was won: sent again, or released from a hold."""
 
 
 class Session:
@@ -65,6 +65,7 @@ class Session:
         self.cookies: list[Cookie] = []
         """The cookies that prove the last clearance."""
         self._walled_in_part = False
+        """Whether a request passed that was sent after the leader met the wall, so that new requests are not held."""
         self._held: deque[tuple[Deferred[None], bool]] = deque()
         """Held requests: what fires when it is their turn, and whether they have met the wall themselves."""
         self._released = 0

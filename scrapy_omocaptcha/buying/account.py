@@ -28,7 +28,7 @@ files."""
 
 
 class Account:
-    """The account as one crawl sees it."""
+    """Makes one crawl's API calls and keeps its price and balance."""
 
     def __init__(self, api: Api, limits: Limits, *, lifetime: Lifetime, settings: Settings, stats: Stats) -> None:
         self._api = api

@@ -1,4 +1,4 @@
-"""A circuit breaker that stops buying for a host after several useless jobs in a row.
+"""Stop buying for a host after several useless jobs in a row.
 
 It counts failures for a host and a sitekey, and failed sitekeys for a host, since a wall may change its sitekey with
 each page. The breaker is pure state with an injected clock.

@@ -25,7 +25,14 @@ from filelock import FileLock
 logging.getLogger("filelock").setLevel(logging.INFO)
 
 Outcome = Literal["accepted", "rejected", "failed", "expired", "abandoned"]
-"""What became of a job: its token was accepted, rejected or not handed in, it gave no token, or it is unknown."""
+"""What became of a job.
+
+- ``accepted``: the site accepted its token.
+- ``rejected``: the site rejected its token.
+- ``failed``: it gave no token.
+- ``expired``: its token was not submitted.
+- ``abandoned``: nothing more is known.
+"""
 
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 

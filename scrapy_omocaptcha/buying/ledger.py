@@ -138,7 +138,9 @@ class Ledger:
             self._day.forget()
 
     def spent_in_a_day(self, enough: float) -> float:
-        """Return the USD that all crawls of the journal have spent within 24 hours; inexact below ``enough``.
+        """Return the USD that all crawls of the journal have spent within 24 hours.
+
+        The sum may be outdated while it is below ``enough``, where it decides nothing.
 
         :raises OSError: when the journal cannot be written or read.
         """

@@ -38,7 +38,7 @@ class Limits:
 
     :param price: USD a job, as far as it is known.
     :param spent_in_a_day: returns the USD spent by all crawls that share ``OMOCAPTCHA_MAX_COST_PER_DAY``. The result
-        may be inexact below the argument. Raises ``OSError`` when the sum is unknown.
+        may be outdated while it is below the argument. Raises ``OSError`` when the sum is unknown.
     """
 
     def __init__(

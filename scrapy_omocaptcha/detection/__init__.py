@@ -1,4 +1,4 @@
-"""Detection of reCAPTCHA v2 challenges, and of the walls of other vendors, in responses."""
+"""Detect reCAPTCHA v2 challenges, and the walls of other vendors, in responses."""
 
 from scrapy_omocaptcha.detection.blocking import is_wall_address
 from scrapy_omocaptcha.detection.challenges import find_challenge

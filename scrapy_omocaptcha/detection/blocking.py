@@ -1,4 +1,4 @@
-"""Judging whether a page is the challenge or merely carries a widget.
+"""Judge whether a page is the challenge or merely contains a widget.
 
 Evidence is weighed: the page's status, its address, its words, how much else there is to read, to follow and to fill
 in, and whether it is a known wall. The weights are chosen so that no single piece decides: a status of 403 needs a bare
@@ -20,13 +20,13 @@ from scrapy_omocaptcha.detection.content import PageContent, describe_fields
 from scrapy_omocaptcha.detection.phrases import find_wall_phrase
 
 BLOCKING_WEIGHT = 5
-"""Weight of the evidence from which on a page is judged to be the challenge."""
+"""Least total weight at which a page counts as the challenge."""
 
 MAX_TEXT_WEIGHT = 6
 """Maximum weight that the page's text can add."""
 
 WALL_STATUSES = frozenset((403, 429, 503))
-"""Statuses of walls."""
+"""HTTP statuses that walls often have."""
 
 _ADDRESS = re.compile(
     r"/(?:sorry|challenge|blocked|unblock"

@@ -1,4 +1,4 @@
-"""What a widget's callback does with the token, as far as the page's inline scripts show it.
+"""Find out what a widget's callback does with the token, as far as the page's inline scripts show it.
 
 A callback that submits the form, or lets the user press its button, results in the request that a submission builds. A
 callback that sends the token itself, copies it into another field, keeps it in a cookie or opens another address does
@@ -36,7 +36,7 @@ _BODY = re.compile(r"\s*(?P<arrow>=>)?\s*(?P<brace>\{)?")
 
 
 class Effect(Enum):
-    """The effect of a callback."""
+    """What a callback does with the token."""
 
     UNKNOWN = "unknown"
     """Its code is not on the page."""

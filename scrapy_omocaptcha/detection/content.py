@@ -1,4 +1,4 @@
-"""What a visitor finds on a page: text to read, links to follow and fields to fill in.
+"""Read what a visitor finds on a page: text to read, links to follow and fields to fill in.
 
 Reading stops when a page is known to be a full one, so that long pages cost no more than short ones.
 """

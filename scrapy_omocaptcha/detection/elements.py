@@ -1,4 +1,4 @@
-"""The elements of a page that may belong to reCAPTCHA, selected in one pass and sorted.
+"""Select what may belong to reCAPTCHA on a page, in one pass, grouped into elements, frames and scripts.
 
 An element is live if a browser that runs scripts renders it as an element of the page.
 """

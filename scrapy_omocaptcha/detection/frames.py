@@ -1,4 +1,4 @@
-"""Reading Google's iframes, which a page contains once a browser has rendered its widgets.
+"""Read Google's iframes, which a page contains once a browser has rendered its widgets.
 
 ``anchor`` is the checkbox or the badge, ``bframe`` the pictures, ``fallback`` the form for browsers without scripts.
 """

@@ -1,4 +1,4 @@
-"""What a page's inline scripts do with reCAPTCHA: the widgets that they render, and the site keys that they name.
+"""Find out what a page's inline scripts do with reCAPTCHA: which widgets they render, which site keys they name.
 
 A key that cannot be told is None, never a guess among several.
 """

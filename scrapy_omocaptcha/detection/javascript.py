@@ -1,4 +1,4 @@
-"""A reader of JavaScript that finds calls, objects and strings in a script without running it.
+"""Find calls, objects and strings in JavaScript without running it.
 
 A script has two views of equal length: in ``text`` comments are blanked out, in ``bare`` the contents of strings too.
 Calls, names and brackets are searched for in ``bare``, where neither a comment nor a string can be mistaken for code.

@@ -1,4 +1,4 @@
-"""Phrases that walls show to their visitors, in many languages.
+"""List the phrases that walls show to their visitors, in many languages.
 
 Some of them stand beside ordinary forms too ("I'm not a robot"), so that a phrase is evidence and never decides alone.
 """

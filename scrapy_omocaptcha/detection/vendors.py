@@ -1,4 +1,4 @@
-"""Detection of other vendors' walls, which are never solved but named in the log.
+"""Detect other vendors' walls, which are never solved but named in the log.
 
 Only pages with the status of a wall are searched, and only those that contain a vendor's mark are parsed.
 """

@@ -1,4 +1,4 @@
-"""The live reCAPTCHA v2 widgets of a page.
+"""Find the live reCAPTCHA v2 widgets of a page.
 
 There are three sources: elements made for a widget (a container, a bound button), scripts that render a widget, and
 iframes in a page that was saved rendered. What they say of the same widget is merged. Elements that are not live, and
@@ -209,7 +209,7 @@ def _is_invisible(element: HtmlElement) -> bool:
 def _may_be_widget(page: Candidates, element: HtmlElement) -> bool:
     """Return whether ``element`` is live and belongs neither to another vendor's captcha nor to reCAPTCHA v3.
 
-    An element of v3 says so, is a hidden field, or a button with an action.
+    Elements of v3 are those marked v3, hidden inputs, and buttons or invisible widgets with ``data-action``.
     """
     names = f"{element.get('class') or ''} {element.get('id') or ''}"
     versions = (element.get(name) or "" for name in ("data-type", "data-version", "data-recaptcha-version"))

@@ -1,4 +1,4 @@
-"""Values that elements inherit from their ancestors.
+"""Compute the values that elements inherit from their ancestors.
 
 A page may nest two thousand elements and hold a million fields. Walking up from every field would take minutes, so the
 value of each ancestor is computed once.

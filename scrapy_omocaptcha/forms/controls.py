@@ -1,4 +1,4 @@
-"""The values that a browser sends for form controls that nobody has changed.
+"""Read the values that a browser sends for form controls that nobody has changed.
 
 Each function looks at one control; its form and its ancestors are left to the caller. The rules are those of the HTML
 standard: "constructing the entry list", and the value sanitization algorithm of each type of input.

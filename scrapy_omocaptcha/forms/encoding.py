@@ -1,4 +1,4 @@
-"""The encodings of form data: its charset, and three formats written byte for byte as browsers write them.
+"""Encode form data: its charset, and three formats written byte for byte as browsers write them.
 
 A character that the charset lacks becomes a numeric character reference, and every line break becomes CR LF.
 """

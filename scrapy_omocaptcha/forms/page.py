@@ -1,4 +1,4 @@
-"""Parsing a response as a browser parses a page, and reading the text of its elements."""
+"""Parse a response as a browser parses a page, and read the text of its elements."""
 
 from __future__ import annotations
 

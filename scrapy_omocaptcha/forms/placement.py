@@ -1,4 +1,4 @@
-"""``meta["omocaptcha"]["put"]``: writing a token into a request that needs it from the start."""
+"""Write a token into a request that needs it from the start, where ``meta["omocaptcha"]["put"]`` says."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading a form as a browser would submit it.
+"""Read a form as a browser would submit it.
 
 Browsers that solve captchas run scripts, so the content of ``noscript`` is not part of the page.
 """

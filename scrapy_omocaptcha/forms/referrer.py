@@ -1,4 +1,4 @@
-"""The headers ``Referer`` and ``Origin`` of a request that a page makes.
+"""Build the headers ``Referer`` and ``Origin`` of a request that a page makes.
 
 The rules are those of the W3C Referrer Policy and of the Fetch standard ("append a request `Origin` header").
 """

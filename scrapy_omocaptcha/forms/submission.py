@@ -1,4 +1,4 @@
-"""Building the request that submits a token to the site.
+"""Build the request that submits a token to the site.
 
 Other modules decide whether the request may be sent, send it, and judge the answer.
 """

@@ -1,1 +1,1 @@
-"""What was bought, told to people: a block of text, JSON, a web page. It adds up records and reads no file."""
+"""Report what was bought, as text, JSON or a web page. Nothing here reads a file."""

@@ -8,6 +8,7 @@ COUNTS = "counts requests, responses or signals at the site, which are more behi
 FREE_PLACE = "a page that waits for its token leaves its place to the next request, so the spider's start() goes on"
 FLAG = "compares a line of the log, which also has the flag of a page from behind a wall"
 OTHER_PYTHON = "starts a Python that ignores the environment, so it runs without the add-on"
+LUCK = "has a time-out of a millisecond, which expires or not, with and without the add-on"
 COOKIE = "a key of its cache has the Cookie header, in which the clearance is another one for each crawl"
 
 _SCRAPY = {
@@ -32,6 +33,11 @@ _SCRAPY = {
     "::test_integration_downloader_aware_priority_queue": COUNTS,
 }
 
+_SCRAPY_REDIRECT = {
+    **_SCRAPY,
+    "tests/test_pipeline_crawl.py::TestFileDownloadCrawl::test_download_media_redirected_allowed": COUNTS,
+}
+
 _SCRAPY_POET = {
     **{
         f"tests/test_retries.py::{name}": COUNTS
@@ -49,6 +55,7 @@ _SCRAPY_POET = {
             "test_retry_respects_exception_max_retries_attribute",
         )
     },
+    "tests/test_downloader.py::test_additional_requests_connection_issue": LUCK,
     "tests/test_middleware.py::test_skip_download_response_url": COUNTS,
     "tests/test_middleware.py::test_skip_download_response_url_page": COUNTS,
     "tests/test_middleware.py::test_skip_downloads": COUNTS,
@@ -56,6 +63,9 @@ _SCRAPY_POET = {
 }
 
 KNOWN: dict[tuple[str, str], dict[str, str]] = {
-    **{("scrapy", way): _SCRAPY for way in ("session", "redirect", "unsuspected")},
+    ("scrapy", "session"): _SCRAPY,
+    ("scrapy", "redirect"): _SCRAPY_REDIRECT,
+    ("scrapy", "unsuspected"): _SCRAPY_REDIRECT,
+    ("scrapy-poet", "addon"): {"tests/test_downloader.py::test_additional_requests_connection_issue": LUCK},
     **{("scrapy-poet", way): _SCRAPY_POET for way in ("session", "redirect", "unsuspected")},
 }

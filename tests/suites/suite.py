@@ -127,6 +127,10 @@ class Suite:
         environment = {
             **os.environ,
             "PYTHONPATH": os.pathsep.join(filter(None, [str(PATCHES), str(self._root), os.environ.get("PYTHONPATH")])),
+            # Workers must find the tests in the same order, also those that come out of a set.
+            "PYTHONHASHSEED": "0",
+            # Tests start commands of the environment by their names.
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
             "OMOCAPTCHA_SUITE": json.dumps(_patches(way, service)),
             "OMOCAPTCHA_OUTCOMES": str(outcomes),
         }

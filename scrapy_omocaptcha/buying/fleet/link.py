@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import uuid
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.resources import files
-from typing import Any, NamedTuple
+from typing import Any
 
 from scrapy.utils.asyncio import call_later
 from scrapy.utils.defer import deferred_from_coro, maybe_deferred_to_future
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 
 from scrapy_omocaptcha.buying.fleet.script import RedisScript, RedisUnavailable, ScriptFailed
+from scrapy_omocaptcha.buying.limiter import CapacityLimiter
 from scrapy_omocaptcha.settings.secret import Secret
 
 logger = logging.getLogger(__name__)
@@ -42,15 +45,8 @@ def keys_of(fleet: str, worker: str, arguments: Arguments) -> list[str]:
     return [*(fleet_key + suffix for suffix in suffixes), "omocaptcha:day"]
 
 
-class _Message(NamedTuple):
-    command: str
-    arguments: Arguments
-    reply: Deferred[Any] | None = None
-    """Fires with the reply to a call; None for a notification."""
-
-
 class FleetLink:
-    """A queue of commands for Redis, which are sent one after the other.
+    """Sends commands to Redis one after the other, each notification before all later calls.
 
     :param fleet: name of the fleet, which the keys in Redis begin with.
     :param meanwhile: the end of the warning that Redis is unavailable: what the crawl does meanwhile.
@@ -65,10 +61,9 @@ class FleetLink:
         self._worker = uuid.uuid4().hex
         self._clock = clock
         self._meanwhile = meanwhile
-        self._queue: deque[_Message] = deque()
-        self._notifications = 0
-        self._sending = self._closed = False
-        self._finished: Deferred[None] | None = None
+        self._notifications: deque[tuple[str, Arguments]] = deque()
+        self._last_number = 0
+        self._turns = CapacityLimiter(1)
         self._unavailable_since: float | None = None
         self._retry_at = 0.0
         self._warned_at: float | None = None
@@ -83,75 +78,82 @@ class FleetLink:
 
         :raises RedisUnavailable: when there is no reply.
         """
-        if self._clock() < self._retry_at:
-            raise RedisUnavailable("it did not answer a moment ago")
         reply: Deferred[Any] = Deferred()
-        self._queue.append(_Message(command, arguments, reply))
-        self._start()
+        # A coroutine of its own: what a cancelled caller has sent must not be overtaken.
+        deferred_from_coro(self._call(command, arguments, reply)).chainDeferred(reply)
         return await maybe_deferred_to_future(reply)
 
     def notify(self, command: str, arguments: Arguments) -> None:
         """Send a command soon, or when Redis is available again, without waiting for a reply."""
-        self._notifications += 1
+        self._last_number += 1
         # Redis skips a number that is not above the last one: a notification whose reply was lost is sent again.
-        self._queue.append(_Message(command, {**arguments, "number": self._notifications}))
+        self._notifications.append((command, {**arguments, "number": self._last_number}))
         call_later(0, self._start)
 
     async def close(self) -> list[tuple[str, Arguments]]:
         """Send what is queued within a short time, disconnect, and return the notifications that were not sent."""
         self._retry_at = 0.0
-        self._start()
-        if self._sending:
-            self._finished = Deferred()
-            call_later(_CLOSE_TIMEOUT, self._finish)
-            await maybe_deferred_to_future(self._finished)
-        self._closed = True
-        unsent = [(message.command, message.arguments) for message in self._queue]
-        self._queue.clear()
+        finished: Deferred[None] = Deferred()
+        deferred_from_coro(self._notify()).chainDeferred(finished)
+        call_later(_CLOSE_TIMEOUT, finished.cancel)
+        with suppress(CancelledError):
+            await maybe_deferred_to_future(finished)
+        self._retry_at = math.inf
+        unsent = list(self._notifications)
+        self._notifications.clear()
         await self._script.close()
         return unsent
 
     def _start(self) -> None:
-        if self._queue and not self._sending and not self._closed and self._clock() >= self._retry_at:
-            self._sending = True
-            # A coroutine of its own: cancelling one caller must not leave the others without a reply.
-            deferred_from_coro(self._send_queued())
+        if self._notifications and self._clock() >= self._retry_at:
+            deferred_from_coro(self._notify())
 
-    async def _send_queued(self) -> None:
-        try:
-            while self._queue and await self._send(self._queue[0]):
-                # close() may have emptied the queue meanwhile.
-                if self._queue:
-                    self._queue.popleft()
-        finally:
-            self._sending = False
-            self._finish()
+    async def _notify(self) -> None:
+        with self._turns.acquire() as acquired, suppress(RedisUnavailable):
+            await maybe_deferred_to_future(acquired)
+            await self._send_notifications()
 
-    def _finish(self) -> None:
-        if self._finished is not None and not self._finished.called:
-            self._finished.callback(None)
+    async def _call(self, command: str, arguments: Arguments, reply: Deferred[Any]) -> Any:
+        with self._turns.acquire() as acquired:
+            await maybe_deferred_to_future(acquired)
+            if reply.called:
+                return None  # The caller was cancelled.
+            await self._send_notifications()
+            return await self._send(command, arguments)
 
-    async def _send(self, message: _Message) -> bool:
-        """Send a message; return False if Redis is unavailable, in which case a notification is sent again."""
-        if message.reply is not None and message.reply.called:
-            # The caller was cancelled.
-            return True
+    async def _send_notifications(self) -> None:
+        while self._notifications:
+            with suppress(ScriptFailed):
+                await self._send(*self._notifications[0])
+            # close() may have emptied the queue meanwhile.
+            if self._notifications:
+                self._notifications.popleft()
+
+    async def _send(self, command: str, arguments: Arguments) -> Any:
+        """Return the reply of Redis.
+
+        :raises RedisUnavailable: when there is none, or there was none a moment ago.
+        """
+        if self._clock() < self._retry_at:
+            raise RedisUnavailable("it did not answer a moment ago")
         # An error message of the service may hold lone surrogates, which cannot be encoded.
-        text = json.dumps(message.arguments, ensure_ascii=False).encode("utf-8", "replace").decode()
-        keys = keys_of(self._fleet, self._worker, message.arguments)
+        text = json.dumps(arguments, ensure_ascii=False).encode("utf-8", "replace").decode()
         try:
-            reply = await self._script(keys, [message.command, text])
+            reply = await self._script(keys_of(self._fleet, self._worker, arguments), [command, text])
         except ScriptFailed as error:
-            logger.error("OMOcaptcha: the Redis of OMOCAPTCHA_REDIS_URL cannot run %s: %s", message.command, error)
-            reply = error
+            logger.error("OMOcaptcha: the Redis of OMOCAPTCHA_REDIS_URL cannot run %s: %s", command, error)
+            self._mark_available()
+            raise
         except RedisUnavailable as error:
             self._mark_unavailable(error)
-            return False
+            raise
+        self._mark_available()
+        return reply
+
+    def _mark_available(self) -> None:
         if self._unavailable_since is not None:
             logger.info("OMOcaptcha: Redis is back after %.0f s", self.unavailable_for)
             self._unavailable_since = None
-        _reply(message, reply)
-        return True
 
     def _mark_unavailable(self, error: RedisUnavailable) -> None:
         now = self._clock()
@@ -166,17 +168,3 @@ class FleetLink:
                 self._meanwhile,
             )
         call_later(RETRY_INTERVAL, self._start)
-        # Callers decide themselves whether to call again.
-        calls = [message for message in self._queue if message.reply is not None]
-        self._queue = deque(message for message in self._queue if message.reply is None)
-        for message in calls:
-            _reply(message, error)
-
-
-def _reply(message: _Message, value: Any) -> None:
-    if message.reply is None or message.reply.called:
-        return
-    if isinstance(value, Exception):
-        message.reply.errback(value)
-    else:
-        message.reply.callback(value)

@@ -9,11 +9,10 @@ import re
 from collections.abc import Collection, Iterable
 from hashlib import sha256
 from string import printable
+from urllib.parse import quote_plus
 
 from w3lib.encoding import resolve_encoding
 
-_LITERAL = frozenset(b"*-._0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
-_ESCAPED = [chr(byte) if byte in _LITERAL else "+" if byte == 0x20 else f"%{byte:02X}" for byte in range(256)]
 # Encodings that browsers and Python name differently.
 _NAMES = {"cp949": "EUC-KR", "cp932": "Shift_JIS", "big5hkscs": "Big5", "euc_jp": "EUC-JP", "mac-roman": "macintosh"}
 _NEWLINE = re.compile(r"\r\n|\r|\n")
@@ -46,7 +45,7 @@ def charset_name(charset: str) -> str:
 
 def percent_encode(text: str, charset: str = "utf-8") -> str:
     """Encode one name or value as ``application/x-www-form-urlencoded``."""
-    return "".join([_ESCAPED[byte] for byte in _encode(text, charset)])
+    return quote_plus(_encode(text, charset), safe="*").replace("~", "%7E")
 
 
 def urlencode(fields: Iterable[tuple[str, str]], charset: str) -> str:

@@ -131,9 +131,11 @@ def _derive(element: HtmlElement, inherited: _Context) -> _Context:
 def _controls(form: HtmlElement, widgets: Sequence[HtmlElement], context: Inherited[_Context]) -> list[HtmlElement]:
     """Return the live controls of ``form`` in tree order, with the textareas that Google's script adds."""
     widgets = [widget for widget in widgets if next(widget.iterancestors("form"), None) is form]
-    name = _referenced_id(form)
+    page, name = form.getroottree().getroot(), form.get("id")
+    if not name or _find_by_id(page, name) is not form:
+        name = None
     # Only a control that references the form by its id can stand outside it.
-    scope = form if name is None else form.getroottree().getroot()
+    scope = form if name is None else page
     tags = {*_CONTROLS, *(widget.tag for widget in widgets)}
     found = list(scope.iter(*tags))
     owned = {e for e in found if e.tag in _CONTROLS and _belongs(e, form, name, context) and context(e).is_live}
@@ -144,14 +146,6 @@ def _controls(form: HtmlElement, widgets: Sequence[HtmlElement], context: Inheri
             found.insert(found.index(widget) + inside, textarea)
             owned.add(textarea)
     return [element for element in found if element in owned]
-
-
-def _referenced_id(form: HtmlElement) -> str | None:
-    """Return the id by which controls reference ``form``, or None if none does."""
-    name, page = form.get("id"), form.getroottree().getroot()
-    if not name or not any(control.get("form") == name for control in page.iter(*_CONTROLS)):
-        return None
-    return name if _find_by_id(page, name) is form else None
 
 
 def _belongs(control: HtmlElement, form: HtmlElement, name: str | None, context: Inherited[_Context]) -> bool:

@@ -1,6 +1,6 @@
 """Read the ``OMOCAPTCHA_*`` settings once, into the frozen :class:`Settings` that all other modules get.
 
-No other module spells these names. Invalid values raise ``ValueError`` naming the setting, the value and what is valid;
+No other module reads them by name. Invalid values raise ``ValueError`` naming the setting, the value and what is valid;
 a missing API token raises ``NotConfigured`` with the cure.
 """
 

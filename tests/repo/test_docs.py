@@ -33,6 +33,7 @@ from tests.helpers.docs import (
     sources,
     tables,
 )
+from tests.repo.test_house import ORDER
 
 _SCRAPYS_OWN = {"--help", "--logfile", "--loglevel", "--nolog", "--profile", "--pidfile", "--set", "--pdb"}
 
@@ -157,12 +158,17 @@ def test_every_verb_and_option_of_the_command_is_told_and_no_other():
 # Design
 
 
-def listed_modules():
-    """The rows of the tables that are headed by a folder, as paths in the package."""
+def listed_folders():
+    """Yield each folder that heads a table, and the other rows of the table."""
     for table in page("design").findall(nodes.table):
         folder, *rows = [row.next_node(nodes.entry).astext() for row in table.findall(nodes.row)]
         if folder.endswith("/"):
-            yield from (f"{folder}{name}".removeprefix("scrapy_omocaptcha/") for name in rows)
+            yield folder, rows
+
+
+def listed_modules():
+    for folder, rows in listed_folders():
+        yield from (f"{folder}{name}".removeprefix("scrapy_omocaptcha/") for name in rows)
 
 
 def defines_something(path):
@@ -173,6 +179,12 @@ def test_every_module_is_listed_once_and_no_other():
     paths = [path for path in PACKAGE.rglob("*.py") if path.stem != "__init__" or defines_something(path)]
     modules = [path.relative_to(PACKAGE).with_suffix("").as_posix() for path in paths]
     assert sorted(listed_modules()) == sorted(modules)
+
+
+def test_the_folders_are_listed_in_the_order_of_their_imports():
+    listed = [folder.removesuffix("/") for folder, _ in listed_folders() if folder.count("/") == 1]
+    assert listed[0] == PACKAGE.name
+    assert listed[1:] == [name for name in ORDER.split() if (PACKAGE / name).is_dir()]
 
 
 # Log lines

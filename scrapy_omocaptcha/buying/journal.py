@@ -72,7 +72,13 @@ class Record:
 
     @property
     def at(self) -> datetime:
-        return datetime.fromisoformat(self.time.replace("Z", "+00:00"))
+        """Return the time in UTC."""
+        time = datetime.fromisoformat(self.time.replace("Z", "+00:00"))
+        try:
+            return time.astimezone(timezone.utc)
+        except OverflowError:
+            # In UTC the time is a few hours before the year 1 or after 9999.
+            return time.replace(tzinfo=timezone.utc)
 
 
 def time_of(at: datetime) -> str:

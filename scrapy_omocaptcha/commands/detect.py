@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from scrapy import Request, Spider
 from scrapy.commands import ScrapyCommand
-from scrapy.crawler import Crawler, CrawlerProcessBase
+from scrapy.crawler import CrawlerProcessBase
 from scrapy.exceptions import CloseSpider, UsageError
 from scrapy.http import HtmlResponse, Response
 from scrapy.settings import BaseSettings
@@ -142,7 +142,8 @@ def _inspecting_spider(
             middleware = self.crawler.get_downloader_middleware(InspectingMiddleware)
             for page in pages:
                 try:
-                    finding = await _inspect(page, self.crawler, middleware)
+                    response = page.saved or await self.crawler.engine.download_async(page.request)
+                    finding = await middleware.explain(response.request or page.request, response)
                 except Exception as error:
                     # The downloader or the user's trigger failed; the other pages are still inspected.
                     self.logger.debug("%s cannot be judged", page.subject, exc_info=True)
@@ -153,11 +154,3 @@ def _inspecting_spider(
             yield  # Makes this an async generator.
 
     return InspectingSpider
-
-
-async def _inspect(page: Page, crawler: Crawler, middleware: InspectingMiddleware) -> Finding:
-    if page.saved is not None:
-        return await middleware.explain(page.request, page.saved)
-    response = await crawler.engine.download_async(page.request)
-    assert response.request is not None
-    return await middleware.explain(response.request, response)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from datetime import timedelta
 from io import BytesIO
@@ -21,7 +22,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from scrapy_omocaptcha.reporting.format import percent, printable, seconds, shorten, usd
 from scrapy_omocaptcha.reporting.scales import MAX_BARS, MONDAY, bar_period, period_label, round_up
-from scrapy_omocaptcha.reporting.totals import Totals, moment
+from scrapy_omocaptcha.reporting.totals import Totals
 
 # Placeholders, which are replaced by the page's CSS variables, so that plots follow its light or dark mode.
 _NAMES = ("ink", "soft", "line", "main", "accepted", "rejected", "failed", "expired", "abandoned")
@@ -63,10 +64,9 @@ def charts(totals: Totals, hosts: Sequence[Totals]) -> list[str]:
 def _spending(totals: Totals) -> str:
     """Plot USD over time, in periods chosen by the time between the first and the last job."""
     name, length = bar_period(totals)
-    costs: dict[int, float] = {}
+    costs: defaultdict[int, float] = defaultdict(float)
     for record in totals.records:
-        period = (moment(record) - MONDAY) // timedelta(seconds=length)
-        costs[period] = costs.get(period, 0.0) + record.cost_usd
+        costs[(record.at - MONDAY) // timedelta(seconds=length)] += record.cost_usd
     first, last = min(costs), max(costs)
     figure, axes = _plot()
     axes.bar(list(costs), list(costs.values()), width=0.8, color=_COLOURS["main"])
@@ -97,14 +97,13 @@ def _solve_times(totals: Totals) -> str:
     longest = min(values[-1], 3 * (totals.quantile(0.99) or 0.0)) or 1.0
     width = round_up(longest / min(MAX_BARS, max(_MIN_BARS, math.sqrt(len(values)))))
     last = int(longest / width)
-    counts = [0] * (last + 1)
-    for value in values:
-        counts[int(min(value / width, last))] += 1
+    counts = Counter(int(min(value / width, last)) for value in values)
     figure, axes = _plot()
-    axes.bar(range(last + 1), counts, width=0.9, align="edge", color=_COLOURS["main"])
+    axes.bar(list(counts), list(counts.values()), width=0.9, align="edge", color=_COLOURS["main"])
     end = max(last + 1, _MIN_BARS)
     axes.set_xlim(-0.3, end + 0.3)
-    axes.set_ylim(0, max(counts) * 1.2)
+    top = max(counts.values()) * 1.2
+    axes.set_ylim(0, top)
     axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
     axes.yaxis.set_major_formatter(FuncFormatter(_tick))
     locator = MaxNLocator(6, integer=True, steps=[1, 2, 5, 10])
@@ -112,7 +111,7 @@ def _solve_times(totals: Totals) -> str:
     axes.set_xticks(ticks, [_tick(tick * width) for tick in ticks])
     assert totals.median is not None
     median = min(totals.median / width, last + 1)
-    label, top, ink = f"median {seconds(totals.median)} s", max(counts) * 1.2, _COLOURS["ink"]
+    label, ink = f"median {seconds(totals.median)} s", _COLOURS["ink"]
     axes.axvline(median, color=ink, linewidth=1, linestyle=(0, (3, 2)))
     side, offset = ("right", -5) if median > end * 0.6 else ("left", 5)
     axes.annotate(

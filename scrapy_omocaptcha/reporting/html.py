@@ -13,7 +13,7 @@ from scrapy_omocaptcha.buying.journal import Record
 from scrapy_omocaptcha.reporting.charts import charts
 from scrapy_omocaptcha.reporting.format import count, minute, percent, printable, ranked, scope, seconds, usd
 from scrapy_omocaptcha.reporting.text import COST_BASIS
-from scrapy_omocaptcha.reporting.totals import Totals, grouped, moment
+from scrapy_omocaptcha.reporting.totals import Totals, grouped
 
 _MAX_ROWS = 60
 _STYLE = Path(__file__).with_name("page.css")
@@ -71,7 +71,7 @@ def _headline(totals: Totals) -> str:
     if slowest is not None:
         tiles += [
             _tile("Median solve time", f"{seconds(totals.median)} s", f"{seconds(totals.quantile(0.9))} s for 90 %"),
-            _tile("Slowest solve time", f"{seconds(slowest.seconds)} s", slowest.host, minute(moment(slowest))),
+            _tile("Slowest solve time", f"{seconds(slowest.seconds)} s", slowest.host, minute(slowest.at)),
         ]
     return f"<dl>{''.join(tiles)}</dl>"
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from scrapy_omocaptcha.buying.journal import Record
 from scrapy_omocaptcha.reporting.dry_run import JobRange
 from scrapy_omocaptcha.reporting.format import count, minute, percent, printable, ranked, scope, seconds, shorten, usd
-from scrapy_omocaptcha.reporting.totals import Totals, grouped, moment
+from scrapy_omocaptcha.reporting.totals import Totals, grouped
 
 COST_BASIS = "Each job is counted at its price when bought, including failed jobs."
 
@@ -123,7 +123,7 @@ def _solve_time(totals: Totals) -> list[tuple[str, str]]:
         return []
     if len(totals.solved) == 1:
         return [("solve time", f"{seconds(slowest.seconds)} s")]
-    where = f"{shorten(slowest.host, _LONGEST_NAME)}, {minute(moment(slowest))} UTC"
+    where = f"{shorten(slowest.host, _LONGEST_NAME)}, {minute(slowest.at)} UTC"
     return [("solve time", f"{seconds(totals.median)} s median, {seconds(slowest.seconds)} s slowest ({where})")]
 
 

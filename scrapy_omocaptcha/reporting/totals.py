@@ -7,13 +7,11 @@ import statistics
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
 from scrapy_omocaptcha.buying.journal import OUTCOMES, Record
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 @dataclass(frozen=True)
@@ -74,11 +72,11 @@ class Totals:
     @cached_property
     def first(self) -> datetime:
         """Time of the first job; there must be one, as for ``last``."""
-        return min(map(moment, self.records))
+        return min(record.at for record in self.records)
 
     @cached_property
     def last(self) -> datetime:
-        return max(map(moment, self.records))
+        return max(record.at for record in self.records)
 
     def as_json(self) -> dict[str, Any]:
         """Return plain data for ``json.dumps``: amounts in USD, durations in seconds, times in UTC."""
@@ -98,19 +96,9 @@ def grouped(records: Sequence[Record], by: str) -> list[Totals]:
     """Return the totals by ``"day"``, in order, or by ``"spider"`` or ``"host"``, the most expensive first."""
     groups: defaultdict[str, list[Record]] = defaultdict(list)
     for record in records:
-        groups[str(moment(record).date()) if by == "day" else getattr(record, by)].append(record)
+        groups[str(record.at.date()) if by == "day" else getattr(record, by)].append(record)
     totals = [Totals(members, name) for name, members in sorted(groups.items())]
     return totals if by == "day" else sorted(totals, key=lambda group: -group.cost)
-
-
-def moment(record: Record) -> datetime:
-    """Return the time at which a job was bought, in UTC."""
-    since = record.at - _EPOCH
-    try:
-        return _EPOCH + since
-    except OverflowError:
-        # In UTC the time is a few hours before the year 1 or after 9999.
-        return _EPOCH + (since + timedelta(days=1 if since.days < 0 else -1))
 
 
 def _seconds(record: Record) -> float:

@@ -188,8 +188,6 @@ def _target(form: HtmlElement, button: HtmlElement | None, page_url: str, base_u
     action = _attribute(form, button, "action").strip("\t\n\f\r ")
     if not action:
         return page_url
-    for character in "\t\n\r":
-        action = action.replace(character, "")
     path, mark, rest = action.partition("?")
     url = urlsplit(safe_url_string(urljoin(base_url, path.replace("\\", "/") + mark + rest), encoding))
     if url.scheme in _DEFAULT_PORTS:

@@ -10,7 +10,7 @@ import math
 import warnings
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from io import BytesIO
 from typing import NamedTuple
 
@@ -21,7 +21,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from scrapy_omocaptcha.reporting.format import percent, printable, seconds, shorten, usd
-from scrapy_omocaptcha.reporting.scales import MAX_BARS, MONDAY, bar_period, period_label, round_up
 from scrapy_omocaptcha.reporting.totals import Totals
 
 # Placeholders, which are replaced by the page's CSS variables, so that plots follow its light or dark mode.
@@ -36,6 +35,26 @@ _LONGEST_LABEL = 44
 _HOSTS = 9
 _MIN_BARS = 10
 """Space is left for this many bars, so that a single job doesn't fill the plot."""
+_MAX_BARS = 40
+
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+_PERIODS = {
+    "minute": _MINUTE,
+    "5 minutes": 5 * _MINUTE,
+    "15 minutes": 15 * _MINUTE,
+    "hour": _HOUR,
+    "3 hours": 3 * _HOUR,
+    "6 hours": 6 * _HOUR,
+    "day": _DAY,
+    "week": 7 * _DAY,
+    "4 weeks": 28 * _DAY,
+    "52 weeks": 364 * _DAY,
+    "520 weeks": 3640 * _DAY,
+    "5,200 weeks": 36400 * _DAY,
+    "52,000 weeks": 364000 * _DAY,  # In 40 bars this covers all years that a datetime can have.
+}
+_MONDAY = datetime(1970, 1, 5, tzinfo=timezone.utc)
+"""Start of period 0, chosen so that weeks begin on Mondays."""
 
 
 class _Bar(NamedTuple):
@@ -63,10 +82,10 @@ def charts(totals: Totals, hosts: Sequence[Totals]) -> list[str]:
 
 def _spending(totals: Totals) -> str:
     """Plot USD over time, in periods chosen by the time between the first and the last job."""
-    name, length = bar_period(totals)
+    name, length = _bar_period(totals)
     costs: defaultdict[int, float] = defaultdict(float)
     for record in totals.records:
-        costs[(record.at - MONDAY) // timedelta(seconds=length)] += record.cost_usd
+        costs[(record.at - _MONDAY) // timedelta(seconds=length)] += record.cost_usd
     first, last = min(costs), max(costs)
     figure, axes = _plot()
     axes.bar(list(costs), list(costs.values()), width=0.8, color=_COLOURS["main"])
@@ -76,7 +95,7 @@ def _spending(totals: Totals) -> str:
     axes.yaxis.set_major_formatter(FuncFormatter(_tick))
     every = max(1, math.ceil((last - first + 1) / 4))
     ticks = range(first, last + 1, every)
-    axes.set_xticks(list(ticks), [period_label(period, length, last - first) for period in ticks])
+    axes.set_xticks(list(ticks), [_period_label(period, length, last - first) for period in ticks])
     return _embed("spending", f"Spending by {name}, USD", figure)
 
 
@@ -95,7 +114,7 @@ def _solve_times(totals: Totals) -> str:
     """Plot a histogram of solve times, with outliers in the last bar."""
     values = [record.seconds for record in totals.solved if record.seconds is not None]
     longest = min(values[-1], 3 * (totals.quantile(0.99) or 0.0)) or 1.0
-    width = round_up(longest / min(MAX_BARS, max(_MIN_BARS, math.sqrt(len(values)))))
+    width = _round_up(longest / min(_MAX_BARS, max(_MIN_BARS, math.sqrt(len(values)))))
     last = int(longest / width)
     counts = Counter(int(min(value / width, last)) for value in values)
     figure, axes = _plot()
@@ -127,6 +146,34 @@ def _outcomes(totals: Totals) -> str:
         for outcome, number in totals.outcomes.items()
     ]
     return _embed("outcomes", "Jobs by outcome", _bars(bars))
+
+
+def _bar_period(totals: Totals) -> tuple[str, int]:
+    """Return the name of the period that one bar covers, and its length in seconds."""
+    span = (totals.last - totals.first).total_seconds()
+    return next((name, length) for name, length in _PERIODS.items() if span / length < _MAX_BARS - 1)
+
+
+def _period_label(period: int, length: int, periods: int) -> str:
+    """Return the start of a period, as precisely as a plot of ``periods`` periods needs.
+
+    :param period: number of the period, counted from ``_MONDAY``.
+    :param length: length of a period in seconds.
+    """
+    since = timedelta(seconds=length) * period
+    # The first period of the calendar begins before the year 1.
+    start = _MONDAY + max(since, datetime(1, 1, 1, tzinfo=timezone.utc) - _MONDAY)
+    if periods * length > 20 * 365 * _DAY:
+        return f"{start.year}"
+    if periods * length > 300 * _DAY:
+        return f"{start:%b} {start.year}"
+    return f"{start.day} {start:%b}" + (f" {start:%H:%M}" if length < _DAY else "")
+
+
+def _round_up(value: float) -> float:
+    """Return the smallest round number that is not below ``value``."""
+    power = 10.0 ** math.floor(math.log10(value))
+    return next((step * power for step in (1, 2, 2.5, 5) if step * power >= value), 10 * power)
 
 
 def _plot() -> tuple[Figure, Axes]:

@@ -124,6 +124,7 @@ class Suite:
         outcomes.write_text("")
         workers = self._workers if workers is None else workers
         options = ["-p", "outcomes", "-p", "no:cacheprovider", "--reactor=asyncio", "--timeout=120", "-n", str(workers)]
+        options += ["-m", "not requires_internet"]
         environment = {
             **os.environ,
             "PYTHONPATH": os.pathsep.join(filter(None, [str(PATCHES), str(self._root), os.environ.get("PYTHONPATH")])),

@@ -3,12 +3,15 @@
 import json
 import os
 
+FILE = os.environ["OMOCAPTCHA_OUTCOMES"]
+# The workers of pytest-xdist send their reports to the process that started them.
+WRITES = "PYTEST_XDIST_WORKER" not in os.environ
+
 
 def pytest_runtest_logreport(report):
-    # The workers of pytest-xdist send their reports to the process that started them.
-    if "PYTEST_XDIST_WORKER" in os.environ or (report.when != "call" and report.passed):
+    if not WRITES or (report.when != "call" and report.passed):
         return
     message = getattr(getattr(report.longrepr, "reprcrash", None), "message", "") or report.longreprtext
     lines = [line for line in message.splitlines() if line.strip()]
-    with open(os.environ["OMOCAPTCHA_OUTCOMES"], "a", encoding="utf-8") as file:
+    with open(FILE, "a", encoding="utf-8") as file:
         print(json.dumps([report.nodeid, report.outcome, lines[0] if lines else ""]), file=file)

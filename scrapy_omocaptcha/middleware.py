@@ -59,10 +59,9 @@ class OmoCaptchaMiddleware:
         components = Components(crawler)
         events = Events(crawler, stats)
         self._settings = settings
-        self._retry_codes = set(map(int, crawler.settings.getlist("RETRY_HTTP_CODES")))
         self._states = RequestStates(crawler)
         self._lifetime = lifetime = Lifetime(crawler)
-        self._slots = slots = Slots(crawler, lifetime, stats, settings.max_waiting)
+        self._slots = slots = Slots(crawler, lifetime, self._states, stats, settings.max_waiting)
         self._chain = chain = InnerChain(crawler, self, slots, components)
         self._buyer = Buyer(
             settings,
@@ -75,8 +74,8 @@ class OmoCaptchaMiddleware:
         self._policy = policy = Policy(crawler, settings, components, self._buyer.limits.check)
         new_attempts = partial(Attempts, self._buyer, slots, self._states, settings)
         sessions = Sessions(components)
-        redirects = Redirects(crawler, chain, policy, self._states)
-        new_passage = partial(Passage, sessions, policy, slots, chain, lifetime, events)
+        redirects = Redirects(crawler, chain, components, policy, self._states)
+        new_passage = partial(Passage, sessions, redirects, policy, slots, chain, lifetime, events)
         self._walls = WallHandler(
             crawler, sessions, redirects, policy, lifetime, slots, components, events, new_attempts, new_passage
         )
@@ -132,10 +131,7 @@ class OmoCaptchaMiddleware:
             return response
         self._states.not_redirected(request)
         try:
-            answer = await self._walls.after(request, response)
-            if isinstance(answer, Response) and answer.status in self._retry_codes:
-                self._states.may_be_retried(request)
-            return answer
+            return await self._walls.after(request, response)
         except CrawlClosing as error:
             return self._give_back(request, error)
         except NotSolved as error:
@@ -143,7 +139,7 @@ class OmoCaptchaMiddleware:
                 return self._give_back(request, await self._close_spider(error.refusal.reason, request))
             return self._not_solved(request, response, error)
         except Exception as error:
-            self._states.may_be_retried(request)
+            self._states.may_be_retried(request, failed=True)
             return await self._chain.handle_exception(request, error)
 
     async def process_redirect(self, request: Request, response: Response) -> Response | Request:
@@ -154,6 +150,7 @@ class OmoCaptchaMiddleware:
 
     def process_exception(self, request: Request, exception: Exception) -> None:
         """Release what a request holds that has failed."""
+        self._states.may_be_retried(request, failed=True)
         self._walls.failed(request)
 
     def _not_solved(self, request: Request, response: Response, error: NotSolved) -> Response:

@@ -22,16 +22,16 @@ from scrapy.downloadermiddlewares.redirect import RedirectMiddleware
 from scrapy.exceptions import IgnoreRequest, ScrapyDeprecationWarning, _InvalidOutput
 from scrapy.http import Response
 from scrapy.utils.asyncio import call_later
-from scrapy.utils.defer import ensure_awaitable
 from scrapy.utils.python import global_object_name
 
 from scrapy_omocaptcha.engine.components import Components
 from scrapy_omocaptcha.engine.slots import Slots
 from scrapy_omocaptcha.errors import MiddlewareFailed
-from scrapy_omocaptcha.forms.submission import Submission, without_token
+from scrapy_omocaptcha.forms.submission import VALIDATORS, Submission, without_token
 
 logger = logging.getLogger(__name__)
 
+_REDIRECTS_FOR_THE_SPIDER = ("dont_redirect", "handle_httpstatus_list", "handle_httpstatus_all")
 _BLAME = "_omocaptcha_raised_by"
 """The attribute of an error that names the middleware that raised it."""
 
@@ -69,6 +69,10 @@ class InnerChain:
         # The cookies of the first time are in the cookiejar by now. Sent again they would overwrite a clearance.
         cookies, request.cookies = request.cookies, {}
         request.meta.pop("download_latency", None)
+        if self._crawler.get_downloader_middleware(HttpCacheMiddleware) is not None:
+            # HttpCache has written them, and would not know what a 304 is about.
+            for name in VALIDATORS:
+                request.headers.pop(name, None)
         try:
             return await self._send(request)
         finally:
@@ -111,28 +115,45 @@ class InnerChain:
         """Send a request that a redirect of ``page`` leads to; return None where Scrapy's components forbid it."""
         return None if await self._components.forbids(request, page=page) else await self.send(request)
 
-    def redirect(self, request: Request, response: Response) -> Request | None:
+    async def redirect(self, request: Request, response: Response) -> Request | None:
         """Return the request that Scrapy would make of a redirect, or None; ``request`` stays as it is.
+
+        Meta keys by which a spider asks for redirects themselves are ignored.
 
         :raises IgnoreRequest: when there were too many redirects.
         """
         middleware = self._crawler.get_downloader_middleware(RedirectMiddleware)
-        redirected = middleware and middleware.process_response(request.copy(), response)
+        meta = {key: value for key, value in request.meta.items() if key not in _REDIRECTS_FOR_THE_SPIDER}
+        if middleware is None:
+            return None
+        copy = request.replace(meta=meta)
+        redirected = await self._components.call(middleware.process_response, request=copy, response=response)
         return redirected if isinstance(redirected, Request) else None
 
-    def redirect_in_place(self, request: Request, url: str) -> None:
+    async def redirect_in_place(self, request: Request, url: str) -> None:
         """Turn ``request`` into the one that a redirect to ``url`` leads to, when its response is already here."""
-        # A status that keeps the method.
-        redirected = self.redirect(request, Response(request.url, status=307, headers={"Location": url}))
+        status = 302 if request.method == "GET" else 307
+        redirected = await self.redirect(request, Response(request.url, status=status, headers={"Location": url}))
         if redirected is not None:
             request._set_url(redirected.url)
             request.headers, request.priority = redirected.headers, redirected.priority
             request.meta.update(redirected.meta)
 
-    def will_redirect(self, request: Request) -> bool:
-        """Tell whether Scrapy would follow one more redirect of a request."""
+    def is_redirect_for_spider(self, request: Request, response: Response) -> bool:
+        """Tell whether the spider has asked for the redirect itself."""
+        meta, status = request.meta, response.status
+        # Some of these lists are ranges with exceptions, which only a test for membership knows.
+        return (
+            meta.get("dont_redirect", False)
+            or meta.get("handle_httpstatus_all", False)
+            or status in meta.get("handle_httpstatus_list", ())
+            or status in getattr(self._crawler.spider, "handle_httpstatus_list", ())
+        )
+
+    def will_redirect(self, request: Request, response: Response) -> bool:
+        """Tell whether Scrapy will follow a redirect."""
         middleware = self._crawler.get_downloader_middleware(RedirectMiddleware)
-        if middleware is None or request.meta.get("dont_redirect"):
+        if middleware is None or self.is_redirect_for_spider(request, response):
             return False
         most = middleware.max_redirect_times
         return bool(request.meta.get("redirect_ttl", most) and request.meta.get("redirect_times", 0) < most)
@@ -146,8 +167,8 @@ class InnerChain:
         outer = manager.middlewares[: self._index]
         for method in filter(None, manager.methods["process_exception"]):
             if any(getattr(method, "__self__", None) is middleware for middleware in outer):
-                handling = manager._handle_mw_method(method, request=request, exception=error)
-                result: Response | Request | None = await ensure_awaitable(handling)
+                result: Response | Request | None
+                result = await self._components.call(method, request=request, exception=error)
                 if result is not None:
                     return result
         raise error
@@ -170,7 +191,7 @@ class InnerChain:
                 warnings.simplefilter("ignore", ScrapyDeprecationWarning)
                 self._inner = type(manager)(*manager.middlewares[self._index + 1 :], crawler=self._crawler)
             cache = self._crawler.get_downloader_middleware(HttpCacheMiddleware)
-            if cache is not None:
+            if cache is not None and cache in self._inner.middlewares:
                 # It would answer with the challenge that it has stored for the same request.
                 self._inner.methods["process_request"].remove(cache.process_request)
             for name, methods in self._inner.methods.items():
@@ -183,7 +204,7 @@ class InnerChain:
         @wraps(method)
         async def call(**arguments: Any) -> Any:
             try:
-                result = await ensure_awaitable(self._manager._handle_mw_method(method, **arguments))
+                result = await self._components.call(method, **arguments)
             except Exception as error:
                 setattr(error, _BLAME, f"{global_object_name(method)} raised {type(error).__name__}")
                 raise

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from scrapy import Request
 from scrapy.crawler import Crawler
 from scrapy.downloadermiddlewares.cookies import CookiesMiddleware
 from scrapy.downloadermiddlewares.httpcache import HttpCacheMiddleware
 from scrapy.downloadermiddlewares.offsite import OffsiteMiddleware
+from scrapy.downloadermiddlewares.redirect import MetaRefreshMiddleware
 from scrapy.downloadermiddlewares.robotstxt import RobotsTxtMiddleware
 from scrapy.exceptions import IgnoreRequest
-from scrapy.http import Response
+from scrapy.http import HtmlResponse, Response
 from scrapy.http.cookies import CookieJar
+from scrapy.utils.defer import ensure_awaitable
 from scrapy.utils.httpobj import urlparse_cached
+from scrapy.utils.response import get_meta_refresh
 
 
 class Components:
@@ -20,12 +26,25 @@ class Components:
     def __init__(self, crawler: Crawler) -> None:
         self._crawler = crawler
 
+    async def call(self, method: Callable[..., Any], **arguments: Any) -> Any:
+        """Call a method of a downloader middleware as Scrapy does, whatever its signature."""
+        return await ensure_awaitable(self._crawler.engine.downloader.middleware._handle_mw_method(method, **arguments))
+
     def jar(self, request: Request) -> CookieJar | None:
         """Return the cookiejar of a request's session, or None where Scrapy keeps no cookies for it."""
         if request.meta.get("dont_merge_cookies"):
             return None
         middleware = self._crawler.get_downloader_middleware(CookiesMiddleware)
         return None if middleware is None else middleware.jars[request.meta.get("cookiejar")]
+
+    def meta_refresh(self, response: Response) -> str | None:
+        """Return the address that Scrapy would follow a page's meta refresh to, or None."""
+        is_enabled = self._crawler.get_downloader_middleware(MetaRefreshMiddleware) is not None
+        if not is_enabled or not isinstance(response, HtmlResponse) or b"refresh" not in response.body[:4096].lower():
+            return None
+        settings = self._crawler.settings
+        seconds, url = get_meta_refresh(response, settings.getlist("METAREFRESH_IGNORE_TAGS"))
+        return url if seconds is not None and seconds < settings.getint("METAREFRESH_MAXDELAY") else None
 
     async def forbids(self, target: Request, *, page: Request) -> str | None:
         """Tell whether robots.txt or the spider's allowed_domains forbid a request that is sent because of ``page``.
@@ -41,15 +60,15 @@ class Components:
         robots = self._crawler.get_downloader_middleware(RobotsTxtMiddleware)
         if robots is not None:
             try:
-                await robots.process_request(target)
+                await self.call(robots.process_request, request=target)
             except IgnoreRequest:
                 return "robots"
         return None
 
-    def cached(self, request: Request) -> Response | None:
+    async def cached(self, request: Request) -> Response | None:
         """Return the response that HttpCache would answer ``request`` with, if any."""
         cache = self._crawler.get_downloader_middleware(HttpCacheMiddleware)
-        answer = cache.process_request(request) if cache is not None else None
+        answer = None if cache is None else await self.call(cache.process_request, request=request)
         return answer if isinstance(answer, Response) else None
 
     def is_cached(self, request: Request) -> bool:

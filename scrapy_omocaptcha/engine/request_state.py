@@ -6,7 +6,7 @@ What is in meta is plain JSON, survives a disk queue, and is taken out before th
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
 
@@ -42,8 +42,8 @@ class RequestStates:
         self._crawler = crawler
         self._states: WeakKeyDictionary[Request, RequestState] = WeakKeyDictionary()
         self._scheduled: WeakSet[Request] = WeakSet()
-        self._retried: dict[tuple[str, int], int] = {}
-        """The jobs of requests that Scrapy may be about to retry, by address and number of the retry."""
+        self._retried: dict[object, RequestState] = {}
+        """The states of requests that Scrapy may be about to retry."""
         crawler.signals.connect(self._watch_scheduler, signals.engine_started)
 
     def _watch_scheduler(self) -> None:
@@ -71,8 +71,9 @@ class RequestStates:
         if redirect and request.meta.get("redirect_urls", [None])[-1] != redirect["from"]:
             # A spider has copied the meta of a redirected request that never reached this package.
             redirect = None
-        self._states[request] = RequestState(
-            jobs=text.get("jobs") or self._retried.pop((request.url, request.meta.get("retry_times", 0)), 0),
+        retried = self._retried.pop(_retry_key(request), None)
+        self._states[request] = retried or RequestState(
+            jobs=text.get("jobs", 0),
             redirect=redirect,
             looked_behind=text.get("looked_behind", False),
             followed=text.get("followed"),
@@ -89,10 +90,14 @@ class RequestStates:
         copy.meta[_KEY] = {"jobs": state.jobs, "filter": not request.dont_filter, "redirect": state.redirect}
         return copy
 
-    def may_be_retried(self, request: Request) -> None:
-        """Have a retry of ``request`` count its jobs, should Scrapy make one."""
-        if self.of(request).jobs:
-            self._retried[request.url, request.meta.get("retry_times", 0) + 1] = self.of(request).jobs
+    def may_be_retried(self, request: Request, *, failed: bool) -> None:
+        """Have a retry of ``request`` go on with its state, should Scrapy make one.
+
+        :param failed: it has no response; the jobs of one with a response, whatever the status, were of use.
+        """
+        state = self.of(request) if failed else replace(self.of(request), jobs=0)
+        if state.jobs or state.redirect:
+            self._retried[_retry_key(request, retries=1)] = state
         if len(self._retried) > _MAX_RETRIED:
             del self._retried[next(iter(self._retried))]
 
@@ -115,11 +120,12 @@ class RequestStates:
 
         :param looked_behind: it is sent again only for the sake of the redirect's target.
         """
-        if _KEY in request.meta:
+        if looked_behind and _KEY in request.meta:
             # It was dropped before it came out of the scheduler.
             self.take(request)
         state = self.of(request)
-        if state.redirect is None or (looked_behind and state.looked_behind) or state.followed == request.url:
+        # Once is enough: the address of a wall may be another one each time.
+        if state.redirect is None or state.followed is not None or (looked_behind and state.looked_behind):
             return None
         original = _from_json(request, state.redirect)
         original.meta[_KEY] = {
@@ -129,6 +135,11 @@ class RequestStates:
             "followed": None if looked_behind else request.url,
         }
         return original
+
+
+def _retry_key(request: Request, *, retries: int = 0) -> object:
+    meta = request.meta
+    return request.url, request.method, meta.get("retry_times", 0) + retries, tuple(meta.get("redirect_urls", ()))
 
 
 def _as_json(request: Request) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from scrapy.crawler import Crawler
 from twisted.internet.defer import Deferred
 
 from scrapy_omocaptcha.engine.lifetime import Lifetime
+from scrapy_omocaptcha.engine.request_state import RequestStates
 from scrapy_omocaptcha.engine.stats import Stats
 from scrapy_omocaptcha.forms.submission import Submission
 
@@ -29,6 +30,7 @@ class Hold:
     def __init__(self, slots: Slots, request: Request) -> None:
         self._slots = slots
         self.slot = slots.slot(request)
+        self.is_scheduled = slots.states.is_scheduled(request)
         self._park()
 
     def _park(self) -> None:
@@ -73,9 +75,12 @@ class Slots:
     :param max_waiting: how many held requests do not count toward CONCURRENT_REQUESTS.
     """
 
-    def __init__(self, crawler: Crawler, lifetime: Lifetime, stats: Stats, max_waiting: int) -> None:
+    def __init__(
+        self, crawler: Crawler, lifetime: Lifetime, states: RequestStates, stats: Stats, max_waiting: int
+    ) -> None:
         self._crawler = crawler
         self._lifetime = lifetime
+        self.states = states
         self._stats = stats
         self._max_waiting = max_waiting
         self.holds: set[Hold] = set()
@@ -214,6 +219,8 @@ class Slots:
             self._serving = False
 
     def _next(self) -> Hold | None:
-        if 0 < self._total < self._active(len(self.parked) - 1):
-            return None
-        return next((hold for hold in self._queue if not self._is_delayed(hold)), None)
+        is_full = 0 < self._total < self._active(len(self.parked) - 1)
+        # What did not come out of the scheduler is sent beyond CONCURRENT_REQUESTS by Scrapy, too. All that is active
+        # may be waiting for it.
+        allowed = (hold for hold in self._queue if not (self._is_delayed(hold) or (is_full and hold.is_scheduled)))
+        return next(allowed, None)

@@ -5,6 +5,7 @@ Other modules decide whether the request may be sent, send it, and judge the ans
 
 from __future__ import annotations
 
+import json
 from typing import Any, NoReturn
 from urllib.parse import quote, unquote_plus, urlsplit
 
@@ -17,6 +18,7 @@ from scrapy_omocaptcha.forms.referrer import origin, referrer_headers
 
 _SESSION_HEADERS = ("User-Agent", "Accept", "Accept-Language", "Accept-Encoding", "DNT", "Proxy-Authorization")
 """The headers of a request that also go to another host of its site."""
+VALIDATORS = (b"If-None-Match", b"If-Modified-Since")
 _BODY_HEADERS = (b"Content-Type", b"Content-Length", b"Content-Encoding", b"Content-Language", b"Content-Location")
 # A request with a token is neither repeated nor stored. The address of a GET submission holds the token, so the Referer
 # of a redirect is cut to the origin.
@@ -101,6 +103,14 @@ def submit_token(response: Response, challenge: Challenge, token: Token | str) -
     return _like(response.request, changes, secret)
 
 
+def is_free_of(secret: str, value: object) -> bool:
+    """Tell whether a value is plain data that does not hold a token."""
+    try:
+        return secret not in json.dumps(value)
+    except (TypeError, ValueError):
+        return False
+
+
 def without_token(url: str, secret: str) -> str:
     """Return ``url`` without the parameters that hold the token ``secret``, and otherwise unchanged."""
     address, hash_, fragment = url.partition("#")
@@ -137,7 +147,11 @@ def _like(request: Request, changes: dict[str, Any], secret: str) -> Submission:
     A header that may hold a credential does not go to another origin.
     """
     same_origin = origin(request.url) == origin(changes["url"])
-    names = [name for name in request.headers if name not in _BODY_HEADERS] if same_origin else _SESSION_HEADERS
+    names = (
+        [name for name in request.headers if name not in _BODY_HEADERS + VALIDATORS]
+        if same_origin
+        else _SESSION_HEADERS
+    )
     headers = {name: request.headers.getlist(name) for name in names if name in request.headers}
     meta = {**request.meta, **changes["meta"]}
     if urlsplit(request.url).hostname != urlsplit(changes["url"]).hostname:

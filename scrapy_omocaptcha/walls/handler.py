@@ -132,14 +132,19 @@ class WallHandler:
         self._end_turn(request)
         stamp = self._sessions.answered(request)
         self._sessions.restore_clearance(request, stamp)
-        challenge = self._policy.find(request, response)
-        asked_for = self._redirects.asked_for(request, is_wall=challenge is not None)
+        answer = await self._redirects.look_behind_refresh(request, response)
+        if isinstance(answer, Request):
+            return answer
+        response, challenge = answer, self._policy.find(request, answer)
+        asked_for = self._redirects.asked_for(request, response, is_wall=challenge is not None)
         if asked_for is not None:
             # Nobody knew that the redirect led to a wall. From now on that is known before it is followed.
             if self._lifetime.closing:
                 raise CrawlClosing("the crawl is closing")
             return asked_for
         if challenge is None:
+            if response.status >= HTTPStatus.BAD_REQUEST:
+                self._redirects.may_be_retried(request)
             self._pass_by(response, self._sessions.known(request), stamp)
             return response
         return await self._take_through(request, response, challenge, stamp)

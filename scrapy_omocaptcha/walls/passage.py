@@ -23,11 +23,12 @@ from scrapy_omocaptcha.engine.chain import InnerChain
 from scrapy_omocaptcha.engine.lifetime import Lifetime
 from scrapy_omocaptcha.engine.slots import Hold, Slots
 from scrapy_omocaptcha.errors import HandoverBroke, HookFailed, MiddlewareFailed
-from scrapy_omocaptcha.forms.submission import Submission
+from scrapy_omocaptcha.forms.submission import Submission, is_free_of
 from scrapy_omocaptcha.reporting.events import Events
 from scrapy_omocaptcha.urls import public_address
 from scrapy_omocaptcha.walls.attempts import Answer, Attempts, GivenUp, Refusal
 from scrapy_omocaptcha.walls.policy import Policy
+from scrapy_omocaptcha.walls.redirects import Redirects
 from scrapy_omocaptcha.walls.sending import send_submission
 from scrapy_omocaptcha.walls.sessions import Role, Sessions, Stamp
 
@@ -57,6 +58,7 @@ class Passage:
     def __init__(
         self,
         sessions: Sessions,
+        redirects: Redirects,
         policy: Policy,
         slots: Slots,
         chain: InnerChain,
@@ -69,6 +71,7 @@ class Passage:
         hold: Hold,
     ) -> None:
         self._sessions = sessions
+        self._redirects = redirects
         self._policy = policy
         self._slots = slots
         self._chain = chain
@@ -80,6 +83,8 @@ class Passage:
         self._hold = hold
         self._session = sessions.session(request)
         self.page: Page
+        self._sent: Request | None = None
+        """The submission as it was sent last."""
         self._alone = False
         """Whether the wall is solved for this page only."""
         self._opened = True
@@ -174,6 +179,7 @@ class Passage:
                     return None
                 if self._is_what_was_asked(answer):
                     self.is_submission_answer = True
+                    self._take_over_meta(submission)
                     purchase.accepted()
                     return answer
             again = await self._send_again()
@@ -188,11 +194,13 @@ class Passage:
             return None
         # There is no page but this answer. Nobody knows what it is worth, so it wins no clearance.
         self._opened, self.is_submission_answer = False, True
+        self._take_over_meta(submission)
         purchase.accepted(opened=False)
-        redirected = self._chain.redirect(self._request, answer)
+        for_spider = self._chain.is_redirect_for_spider(self._request, answer)
+        redirected = None if for_spider else await self._chain.redirect(self._request, answer)
         if redirected is None and self._request.method == "GET" and not self._is_address_of(answer, self._request):
             # It came from behind a redirect.
-            self._chain.redirect_in_place(self._request, answer.url)
+            await self._chain.redirect_in_place(self._request, answer.url)
         return redirected or answer
 
     async def _submit(self, submission: Submission, *, follow: bool) -> Response | None:
@@ -209,7 +217,20 @@ class Passage:
         except MiddlewareFailed as error:
             raise GivenUp(Refusal("broke", f"the request with the token was not sent: {error}")) from error
         self._session.answers += 1
+        if answer is not None:
+            self._sent, answer.request = answer.request, None
         return answer
+
+    def _take_over_meta(self, submission: Submission) -> None:
+        """Write into the spider's request what middlewares have written into a submission whose answer is the page."""
+        if self._sent is None:
+            return
+        for mine, sent, before in (
+            (self._request.meta, self._sent.meta, {**submission.meta, "dont_redirect": True}),
+            (self._request.cb_kwargs, self._sent.cb_kwargs, submission.cb_kwargs),
+        ):
+            written = {key: value for key, value in sent.items() if before.get(key) is not value}
+            mine.update({key: value for key, value in written.items() if is_free_of(submission.secret, value)})
 
     async def _quiet(self) -> None:
         """Wait until no other request of the session is at the site, whose answer could outdate the form at hand."""
@@ -260,7 +281,7 @@ class Passage:
         :param re_ask: with a clearance that a leader has just won.
         """
         self._stamp = self._sessions.stamp(self._request, re_ask=re_ask)
-        answer = await self._chain.send_again(self._request)
+        answer = await self._redirects.send_again(self._request)
         self._session.answers += 1
         return answer
 

@@ -13,11 +13,13 @@ from weakref import WeakSet
 
 from scrapy import Request, signals
 from scrapy.crawler import Crawler
+from scrapy.exceptions import IgnoreRequest
 from scrapy.http import Response
 from scrapy.http.request import NO_CALLBACK
 
 from scrapy_omocaptcha.detection import is_wall_address
 from scrapy_omocaptcha.engine.chain import InnerChain
+from scrapy_omocaptcha.engine.components import Components
 from scrapy_omocaptcha.engine.request_state import RequestStates
 from scrapy_omocaptcha.urls import public_address
 from scrapy_omocaptcha.walls.policy import Policy
@@ -29,8 +31,11 @@ _MAX_HOPS = 5
 class Redirects:
     """The redirects of one crawl. Their targets are known by scheme, host and path."""
 
-    def __init__(self, crawler: Crawler, chain: InnerChain, policy: Policy, states: RequestStates) -> None:
+    def __init__(
+        self, crawler: Crawler, chain: InnerChain, components: Components, policy: Policy, states: RequestStates
+    ) -> None:
         self._crawler = crawler
+        self._components = components
         self._chain = chain
         self._policy = policy
         self._states = states
@@ -38,7 +43,7 @@ class Redirects:
         """Requests that were redirected to a wall that was open by then."""
         self._walls: set[str] = set()
         self._pages: set[str] = set()
-        """Targets that have proven to be no walls."""
+        """Targets that have proven to be no walls; with their query where only that tells them from a wall."""
         self._seen: set[str] = set()
         crawler.signals.connect(self._dropped, signals.request_dropped)
 
@@ -48,7 +53,7 @@ class Redirects:
         :raises Exception: what Scrapy raises when a target that is known to be a wall is fetched.
         """
         location = response.headers.get("Location")
-        if location is None or not self._chain.will_redirect(request):
+        if location is None:
             return response
         try:
             url = urljoin(request.url, location.decode("latin-1"))
@@ -58,17 +63,36 @@ class Redirects:
             return response
         is_known = target in self._walls or target in self._pages
         is_suspected = target in self._walls or (not is_known and (target in self._seen or is_wall_address(target)))
+        is_suspected = is_suspected and url not in self._pages
         self._seen.add(target)
         if is_suspected:
-            answer = await self._fetch(request, response, target)
+            answer = await self._fetch(request, response, url)
             if answer is not None:
                 return answer
-        self._states.redirected(request, url)
+        if self._chain.will_redirect(request, response):
+            self._states.redirected(request, url)
         return response
 
-    async def _fetch(self, request: Request, response: Response, target: str) -> Response | Request | None:
+    async def send_again(self, request: Request) -> Response | Request:
+        """Send the spider's request once more, and look behind whatever redirect is the answer."""
+        answer = await self._chain.send_again(request)
+        return answer if isinstance(answer, Request) else await self.look_behind_refresh(request, answer)
+
+    async def look_behind_refresh(self, request: Request, response: Response) -> Response | Request:
+        """Return the challenge if the meta refresh of a page leads to one, else the page."""
+        url = self._components.meta_refresh(response)
+        if url is None:
+            return response
+        as_redirect = Response(request.url, status=302, headers={"Location": url})
+        answer = await self.look_behind(request, as_redirect)
+        return response if answer is as_redirect else answer
+
+    async def _fetch(self, request: Request, response: Response, url: str) -> Response | Request | None:
         """Return what the target of a redirect answers if that concerns ``request``; None if Scrapy is to follow it."""
-        redirected = self._chain.redirect(request, response)
+        try:
+            redirected = await self._chain.redirect(request, response)
+        except IgnoreRequest:
+            return None
         for _ in range(_MAX_HOPS):
             if redirected is None:
                 return None
@@ -78,18 +102,19 @@ class Redirects:
             try:
                 answer = await self._chain.follow(step, page=request)
             except Exception as error:
-                if self._is_needed(request, target):
+                if self._is_needed(request, public_address(url)):
                     return await self._chain.handle_exception(request, error)
                 # Scrapy follows the redirect and meets the same error.
                 return None
             if answer is None:
                 return None
             if not isinstance(answer, Request):
-                return await self._judge(request, answer, target)
+                return await self._judge(request, answer, url)
             redirected = answer
         return None
 
-    async def _judge(self, request: Request, answer: Response, target: str) -> Response | Request | None:
+    async def _judge(self, request: Request, answer: Response, url: str) -> Response | Request | None:
+        target = public_address(url)
         is_wall = self._policy.find(request, answer) is not None
         is_down = answer.status == HTTPStatus.TOO_MANY_REQUESTS or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR
         if is_down and not is_wall:
@@ -98,25 +123,31 @@ class Redirects:
         self._judged(target, is_wall=is_wall)
         if is_wall or target not in self._walls:
             return answer if is_wall else None
-        if request in self._sent_again:
+        if request in self._sent_again or request.method not in ("GET", "HEAD"):
+            self._pages.add(url)
             return None
         # The wall has been opened meanwhile, and has nothing to show any more.
         self._sent_again.add(request)
-        return await self._chain.send_again(request)
+        return await self.send_again(request)
 
     def _is_needed(self, request: Request, target: str) -> bool:
         """Tell whether Scrapy could lose a request by following its redirect."""
         return target in self._walls or self._states.of(request).looked_behind
 
-    def asked_for(self, request: Request, *, is_wall: bool) -> Request | None:
-        """Return what was asked for before ``request`` was redirected, for the scheduler, where that led to a wall.
+    def asked_for(self, request: Request, response: Response, *, is_wall: bool) -> Request | None:
+        """Return what was asked for before ``request`` was redirected to a wall, for the scheduler.
 
         :param is_wall: whether the address of ``request`` has just proven to be a wall.
         """
-        original = self._states.before_redirects(request)
-        if original is not None:
-            self._judged(public_address(request.url), is_wall=is_wall)
-        return original if is_wall else None
+        original, target = self._states.before_redirects(request), public_address(request.url)
+        if original is not None and (is_wall or response.status < HTTPStatus.BAD_REQUEST):
+            self._judged(target, is_wall=is_wall)
+        # A wall that has been opened meanwhile has nothing to show any more.
+        return original if target in self._walls else None
+
+    def may_be_retried(self, request: Request) -> None:
+        """Have a retry of a redirected request, should Scrapy make one, know what was asked for."""
+        self._states.may_be_retried(request, failed=False)
 
     def _judged(self, target: str, *, is_wall: bool) -> None:
         if is_wall:

@@ -30,6 +30,8 @@ async def send_submission(
 ) -> Response | None:
     """Send a submission to the site of its address and to no other, and return the answer.
 
+    The answer's ``request`` is what was sent, unless a redirect was followed.
+
     :param asked: a request that can be sent again. Where the site redirects to its address, None is returned.
     :param follow: whether a redirect to another page is followed.
     :raises HandoverBroke: when there was no answer; the token may have been used all the same. The text of the error
@@ -48,8 +50,7 @@ async def send_submission(
 
 
 async def _send(chain: InnerChain, submission: Submission, asked: Request | None, *, follow: bool) -> Response | None:
-    sent_meta = {**submission.meta, "dont_redirect": True}
-    request: Request = submission.replace(meta=sent_meta, callback=NO_CALLBACK)
+    request: Request = submission.replace(meta={**submission.meta, "dont_redirect": True}, callback=NO_CALLBACK)
     for _ in range(_MAX_REDIRECTS):
         result = await chain.send(request)
         if isinstance(result, Request):
@@ -62,17 +63,14 @@ async def _send(chain: InnerChain, submission: Submission, asked: Request | None
         if urlsplit(target).scheme not in ("http", "https"):
             # A browser would not follow it either, and Scrapy would read a local file.
             break
+        if not follow:
+            break
         if answer.status in _TO_GET:
-            return await _follow(chain, submission, target, answer, asked) if follow else answer
+            return await _follow(chain, submission, target, answer, asked)
         if answer.status not in _REPEATED or not same_site(submission.url, target):
             break
         request = request.replace(url=target)
-    if asked is not None:
-        # What middlewares have written into the request is about the answer.
-        written = {key: value for key, value in request.meta.items() if sent_meta.get(key) is not value}
-        asked.meta.update(written)
-        asked.cb_kwargs.update(request.cb_kwargs)
-    return answer.replace(url=without_token(answer.url, submission.secret))
+    return answer.replace(url=without_token(answer.url, submission.secret), request=request)
 
 
 async def _follow(

@@ -71,7 +71,7 @@ class UpfrontTokens:
         """
         challenge = _challenge(request, wish)
         host = host_of(request.url)
-        cached = self._components.cached(request)
+        cached = await self._components.cached(request)
         if cached is not None:
             # Scrapy would ask HttpCache only after the token was bought.
             return cached

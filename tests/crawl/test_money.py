@@ -200,8 +200,9 @@ def test_what_has_been_paid_for_opens_the_wall_for_all_though_a_limit_is_reached
     assert (len(crawled.pages), crawled.failures, len(service.jobs)) == (16, [], 1)
 
 
-@pytest.mark.parametrize("fault", ["server_error", "reset"])
-def test_the_jobs_of_a_request_count_over_scrapys_retries_of_it(crawl, service, walled, fault):
+@pytest.mark.parametrize(("fault", "most"), [("server_error", 6), ("reset", 2)])
+def test_the_jobs_of_a_request_count_over_scrapys_retries_of_it(crawl, service, walled, fault, most):
+    # A page that came with an error was worth its job: Scrapy retries it as it would without a wall.
     site = walled("per_page")
 
     class Unlucky(crawling(site, 1)):
@@ -217,7 +218,7 @@ def test_the_jobs_of_a_request_count_over_scrapys_retries_of_it(crawl, service, 
 
     settings = {**service.settings, "RETRY_TIMES": 5, "OMOCAPTCHA_MAX_ATTEMPTS": 2}
     crawled = crawl(Unlucky, settings)
-    assert len(service.jobs) <= 2
+    assert len(service.jobs) <= most
     assert len(crawled.pages) + len(crawled.failures) == 1
 
 

@@ -201,7 +201,7 @@ def test_jobs_that_were_bought_stay_counted_over_giving_back_and_redirects(spide
 def test_jobs_stay_counted_over_a_retry_of_scrapy(spider, states):
     request = out_of_the_scheduler(states, spiders_request(spider))
     states.of(request).jobs += 1
-    states.may_be_retried(request)
+    states.may_be_retried(request, failed=True)
     retry = get_retry_request(request, spider=spider, reason="test")
     before = essence(retry)
     assert states.of(out_of_the_scheduler(states, retry)).jobs == 1
@@ -211,7 +211,7 @@ def test_jobs_stay_counted_over_a_retry_of_scrapy(spider, states):
 def test_jobs_are_not_counted_for_another_request_of_the_same_address(spider, states):
     request = out_of_the_scheduler(states, spiders_request(spider))
     states.of(request).jobs += 1
-    states.may_be_retried(request)
+    states.may_be_retried(request, failed=True)
     assert states.of(out_of_the_scheduler(states, spiders_request(spider))).jobs == 0
 
 
@@ -219,7 +219,7 @@ def test_the_jobs_of_requests_that_are_not_retried_after_all_are_forgotten_in_th
     for number in range(1002):
         request = spiders_request(spider, f"{PAGE}&n={number}")
         states.of(request).jobs += 1
-        states.may_be_retried(request)
+        states.may_be_retried(request, failed=True)
     oldest = spiders_request(spider, f"{PAGE}&n=0", meta={"retry_times": 1})
     youngest = spiders_request(spider, f"{PAGE}&n=1001", meta={"retry_times": 1})
     assert [states.of(out_of_the_scheduler(states, request)).jobs for request in (oldest, youngest)] == [0, 1]

@@ -1,7 +1,5 @@
 """Scrapy crawls through reCAPTCHA v2 walls, solved by OMOcaptcha. The public names, and nothing else."""
 
-from __future__ import annotations
-
 from importlib import import_module
 from typing import TYPE_CHECKING
 

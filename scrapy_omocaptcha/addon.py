@@ -1,7 +1,5 @@
 """The add-on: one line in ``ADDONS`` enables the middleware."""
 
-from __future__ import annotations
-
 from scrapy.settings import BaseSettings
 
 from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware, RedirectMiddleware

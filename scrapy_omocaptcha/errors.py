@@ -129,7 +129,7 @@ class MiddlewareFailed(OmoCaptchaError):
 
 
 class CrawlClosing(OmoCaptchaError):
-    """The crawl is closing: everything that waits gives up at once."""
+    """The crawl is closing: everything that waits for something raises this at once."""
 
     reason = "closing"
 

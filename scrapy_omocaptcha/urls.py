@@ -1,7 +1,5 @@
 """Questions about an address: what of it may be shown, which host and which site it belongs to."""
 
-from __future__ import annotations
-
 import ipaddress
 from collections.abc import Iterable
 from contextlib import suppress

@@ -4,8 +4,6 @@ The account is asked before the first job is bought, and when the service refuse
 out goes to ``limits``, which decides what may be bought.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Coroutine
 from contextlib import suppress
@@ -69,7 +67,6 @@ class Account:
 
         :raises NotBought: when the account cannot buy.
         :raises ApiError: when the balance is not known, though ``OMOCAPTCHA_MIN_BALANCE`` needs it.
-        :raises CrawlClosing: when the crawl closes.
         """
         if self._is_known():
             return

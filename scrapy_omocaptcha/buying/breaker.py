@@ -4,8 +4,6 @@ It counts failures for a host and a sitekey, and failed sitekeys for a host, sin
 each page. The breaker is pure state with an injected clock.
 """
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """Buy tokens: everything about money in one crawl, put together once and closed at its end."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable
 from contextlib import AsyncExitStack

@@ -4,8 +4,6 @@ A record is written before its job is bought, so that the cost of a killed crawl
 file is locked for each write. No record holds a token.
 """
 
-from __future__ import annotations
-
 import errno
 import json
 import logging

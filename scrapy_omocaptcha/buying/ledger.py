@@ -4,8 +4,6 @@ Jobs and tokens are counted in the stats here, and each change is written to the
 nothing: ``limits`` decides what may be bought.
 """
 
-from __future__ import annotations
-
 import logging
 import math
 import os
@@ -34,7 +32,7 @@ _REREAD_INTERVAL = 10.0
 class Entry:
     """One job in the ledger. Until more is known it counts as bought, and as abandoned."""
 
-    def __init__(self, ledger: Ledger, record: Record) -> None:
+    def __init__(self, ledger: "Ledger", record: Record) -> None:
         self._ledger = ledger
         self.record = record
         self.locations: dict[Journal, Location] = {}

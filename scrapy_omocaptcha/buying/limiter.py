@@ -3,8 +3,6 @@
 A coroutine that waits has not begun: no timeout of its API call runs, and nothing of it has been sent.
 """
 
-from __future__ import annotations
-
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager

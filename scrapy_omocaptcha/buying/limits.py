@@ -5,8 +5,6 @@ create call is sent, so that concurrent challenges cannot exceed a limit togethe
 between the workers of a fleet.
 """
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -71,10 +69,7 @@ class Limits:
             self.spent += record.cost_usd
 
     def check(self, host: str, sitekey: str) -> None:
-        """Raise ``NotBought`` unless a job may be bought now.
-
-        :raises NotBought: with the limit that is reached and the setting to change.
-        """
+        """Raise ``NotBought``, with the limit that is reached, unless a job may be bought now."""
         settings = self._settings
         if self.account_closed is not None:
             raise NotBought("account", self.account_closed)
@@ -143,7 +138,6 @@ class Limits:
         """Count a job before it is bought, with all processes that share these limits.
 
         :raises NotBought: when a limit is reached.
-        :raises CrawlClosing: when the crawl closes.
         """
         self.check(host, sitekey)
         cost = self.price

@@ -5,8 +5,6 @@ taken to be lognormal, with a mean and a variance that follow the last 20 or so.
 network nor settings nor clock. All times are seconds since the creation of the job.
 """
 
-from __future__ import annotations
-
 import math
 import random as _random
 

@@ -1,7 +1,5 @@
 """Record what becomes of a bought token."""
 
-from __future__ import annotations
-
 from scrapy_omocaptcha.buying.ledger import Entry
 from scrapy_omocaptcha.buying.limits import Limits
 from scrapy_omocaptcha.challenge import Token

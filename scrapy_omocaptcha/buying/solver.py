@@ -4,8 +4,6 @@ A job that may still be running is never bought a second time: network errors, 5
 until the job's deadline, and only the service's ``fail`` or the deadline ends it.
 """
 
-from __future__ import annotations
-
 import logging
 import random as _random
 from collections.abc import Callable
@@ -78,7 +76,6 @@ class Solver:
         :raises NotBought: when a limit is reached, or the account cannot buy.
         :raises JobError: when a job was bought and gave no token.
         :raises ApiError: when the service took no job.
-        :raises CrawlClosing: when the crawl closes.
         """
         self._limits.check(host, challenge.sitekey or "")
         with self._jobs_at_once.acquire() as acquired:

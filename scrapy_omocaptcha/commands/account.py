@@ -1,7 +1,5 @@
 """Implement ``scrapy omocaptcha balance`` and ``price``: call the service once, without a crawl."""
 
-from __future__ import annotations
-
 import argparse
 import asyncio
 import json
@@ -93,10 +91,7 @@ def _read_settings(command: ScrapyCommand) -> Settings:
 
 
 def _call(settings: Settings, method: Callable[[Api], Awaitable[T]]) -> T:
-    """Return the service's answer to one API call.
-
-    :raises ApiError: when the call fails or is interrupted.
-    """
+    """Return the service's answer to one API call, or raise its ``ApiError``."""
 
     async def call_and_close() -> T:
         api = build_api(settings, AiohttpTransport(settings.api_url, timeout=settings.api_timeout))

@@ -1,7 +1,5 @@
 """Implement ``scrapy omocaptcha detect``."""
 
-from __future__ import annotations
-
 import argparse
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Sequence

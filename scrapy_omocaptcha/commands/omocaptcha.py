@@ -3,8 +3,6 @@
 Every call of ``scrapy`` imports this module, so it imports the subcommands only when ``scrapy omocaptcha`` is called.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 from importlib import import_module

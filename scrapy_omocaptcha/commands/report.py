@@ -1,7 +1,5 @@
 """Implement ``scrapy omocaptcha report``."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import sys
@@ -57,10 +55,7 @@ def report(command: ScrapyCommand, opts: argparse.Namespace) -> int:
 
 
 def _read(sources: list[str]) -> tuple[list[Record], int]:
-    """Return the records of the journals and the number of unreadable lines, warning about those on stderr.
-
-    :raises OSError: when a journal cannot be read.
-    """
+    """Return the records of the journals and the number of unreadable lines, which are named on stderr."""
     records: list[Record] = []
     unreadable = 0
     for source in sources:

@@ -6,8 +6,6 @@ page, a bare page needs words or an address that speak of a check, and a form th
 hardly ever a wall.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from contextlib import suppress

@@ -5,8 +5,6 @@ callback that sends the token itself, copies it into another field, keeps it in 
 not; what it does cannot be told from the form.
 """
 
-from __future__ import annotations
-
 import re
 from enum import Enum
 from itertools import islice

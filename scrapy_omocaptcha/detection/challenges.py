@@ -4,8 +4,6 @@ A response that does not contain the word "recaptcha" costs one scan of its byte
 ``response.selector``, which the spider's own ``response.css`` then uses without parsing again.
 """
 
-from __future__ import annotations
-
 import codecs
 import re
 from collections.abc import Callable

@@ -3,8 +3,6 @@
 Reading stops when a page is known to be a full one, so that long pages cost no more than short ones.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from functools import cached_property

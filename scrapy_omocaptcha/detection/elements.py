@@ -3,8 +3,6 @@
 An element is live if a browser that runs scripts renders it as an element of the page.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from functools import cached_property

@@ -3,8 +3,6 @@
 ``anchor`` is the checkbox or the badge, ``bframe`` the pictures, ``fallback`` the form for browsers without scripts.
 """
 
-from __future__ import annotations
-
 import re
 from typing import NamedTuple
 from urllib.parse import parse_qs

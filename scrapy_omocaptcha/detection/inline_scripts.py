@@ -3,8 +3,6 @@
 A key that cannot be told is None, never a guess among several.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass

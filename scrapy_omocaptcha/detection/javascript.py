@@ -5,8 +5,6 @@ Calls, names and brackets are searched for in ``bare``, where neither a comment 
 Strings are then read from ``text`` at the same offsets. Each step is linear in the length of the script.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from functools import cached_property

@@ -3,8 +3,6 @@
 Some of them stand beside ordinary forms too ("I'm not a robot"), so that a phrase is evidence and never decides alone.
 """
 
-from __future__ import annotations
-
 import re
 
 # Regular expressions by a word that each of their matches contains. Searching for the plain word first is a hundred

@@ -3,8 +3,6 @@
 Only pages with the status of a wall are searched, and only those that contain a vendor's mark are parsed.
 """
 
-from __future__ import annotations
-
 from lxml.etree import XPath
 from lxml.html import HtmlElement
 from scrapy.http import Response

@@ -5,8 +5,6 @@ iframes in a page that was saved rendered. What they say of the same widget is m
 those of other products, are left out.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass

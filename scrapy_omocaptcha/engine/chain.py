@@ -3,8 +3,6 @@
 It uses private names of Scrapy, each of which has a contract test.
 """
 
-from __future__ import annotations
-
 import logging
 import warnings
 from collections import deque

@@ -1,7 +1,5 @@
 """Ask Scrapy's own middlewares for cookies, cached pages and permissions, where they are enabled."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

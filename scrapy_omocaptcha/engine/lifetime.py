@@ -3,8 +3,6 @@
 It uses private names of Scrapy, each of which has a contract test. Where one is gone, the crawl still works.
 """
 
-from __future__ import annotations
-
 import math
 import time
 from collections.abc import Awaitable, Callable, Coroutine
@@ -77,20 +75,14 @@ class Lifetime:
             _cancel(inner)
 
     async def sleep(self, seconds: float) -> None:
-        """Sleep, but not beyond the end of the crawl.
-
-        :raises CrawlClosing: when the crawl closes.
-        """
+        """Sleep, but not beyond the end of the crawl."""
         # Thousands may sleep at once, and a Deferred with a timer costs less memory than a coroutine in a task.
         slept: Deferred[None] = Deferred(lambda _: timer.cancel())
         timer = call_later(seconds, slept.callback, None)
         await self.wait(slept)
 
     async def until(self, condition: Callable[[], bool], *, timeout: float = math.inf) -> None:
-        """Wait until ``condition`` holds, or for ``timeout`` seconds; it is evaluated ten times a second.
-
-        :raises CrawlClosing: when the crawl closes.
-        """
+        """Wait until ``condition`` holds, or for ``timeout`` seconds; it is evaluated ten times a second."""
         end = time.monotonic() + timeout
         while not condition() and time.monotonic() < end:
             await self.sleep(_CONDITION_INTERVAL)

@@ -3,8 +3,6 @@
 What is in meta is plain JSON, survives a disk queue, and is taken out before the request reaches the site.
 """
 
-from __future__ import annotations
-
 from base64 import b64decode, b64encode
 from dataclasses import asdict, dataclass, replace
 from typing import Any

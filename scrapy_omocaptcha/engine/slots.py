@@ -3,8 +3,6 @@
 It uses private names of Scrapy, each of which has a contract test.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -27,7 +25,7 @@ class Hold:
     this host are queued.
     """
 
-    def __init__(self, slots: Slots, request: Request) -> None:
+    def __init__(self, slots: "Slots", request: Request) -> None:
         self._slots = slots
         self.slot = slots.slot(request)
         self.is_scheduled = slots.states.is_scheduled(request)
@@ -39,10 +37,7 @@ class Hold:
 
     @asynccontextmanager
     async def sending(self) -> AsyncIterator[None]:
-        """Count the request as any other while something is sent for it; wait until that is possible.
-
-        :raises CrawlClosing: when the crawl closes.
-        """
+        """Count the request as any other while something is sent for it; wait until that is possible."""
         await self._slots.unpark(self)
         self._leave_slot()
         try:
@@ -52,10 +47,7 @@ class Hold:
             self._park()
 
     async def end(self) -> None:
-        """End the hold as soon as the request may be sent by Scrapy itself.
-
-        :raises CrawlClosing: when the crawl closes.
-        """
+        """End the hold as soon as the request may be sent by Scrapy itself."""
         await self._slots.unpark(self)
         self._slots.sent(self)
         self._leave_slot()
@@ -142,7 +134,6 @@ class Slots:
         """Wait until no request is held any more, without using up the concurrency that they need meanwhile.
 
         :param request: the request that waits.
-        :raises CrawlClosing: when the crawl closes.
         """
         hold = Hold(self, request)
         try:
@@ -160,10 +151,7 @@ class Slots:
             slot.nextcall.schedule()
 
     async def unpark(self, hold: Hold) -> None:
-        """Count a held request again, as soon as CONCURRENT_REQUESTS allows it.
-
-        :raises CrawlClosing: when the crawl closes.
-        """
+        """Count a held request again, as soon as CONCURRENT_REQUESTS allows it."""
         allowed: Deferred[None] = Deferred()
         self._queue[hold] = allowed
         self._serve()

@@ -1,7 +1,5 @@
 """Count what happens, below ``omocaptcha/`` in Scrapy's stats."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 
 from scrapy.statscollectors import StatsCollector

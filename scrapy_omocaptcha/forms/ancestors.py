@@ -4,8 +4,6 @@ A page may nest two thousand elements and hold a million fields. Walking up from
 value of each ancestor is computed once.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Generic, TypeVar
 

@@ -4,8 +4,6 @@ Each function looks at one control; its form and its ancestors are left to the c
 standard: "constructing the entry list", and the value sanitization algorithm of each type of input.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from math import isfinite

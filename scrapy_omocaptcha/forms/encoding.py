@@ -3,8 +3,6 @@
 A character that the charset lacks becomes a numeric character reference, and every line break becomes CR LF.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection, Iterable
 from hashlib import sha256

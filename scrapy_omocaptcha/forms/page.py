@@ -1,7 +1,5 @@
 """Parse a response as a browser parses a page, and read the text of its elements."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Container, Iterator
 from contextlib import suppress

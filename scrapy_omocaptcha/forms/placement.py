@@ -1,7 +1,5 @@
 """Write a token into a request that needs it from the start, where ``meta["omocaptcha"]["put"]`` says."""
 
-from __future__ import annotations
-
 import json
 import re
 from typing import Any
@@ -18,10 +16,7 @@ _FORM_TYPE = b"application/x-www-form-urlencoded"
 
 
 def parse_put(put: str) -> tuple[str, str]:
-    """Return the kind and the name in ``put``.
-
-    :raises ValueError: if it is invalid; the message names it and the valid forms.
-    """
+    """Return the kind and the name in ``put``, or raise a ``ValueError`` that names it and the valid forms."""
     kind, _, name = put.partition(":") if isinstance(put, str) else ("", "", "")
     valid = kind in ("form", "json", "header", "query", "cookie") and name != ""
     if kind in ("header", "cookie"):

@@ -3,8 +3,6 @@
 Browsers that solve captchas run scripts, so the content of ``noscript`` is not part of the page.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 from urllib.parse import urljoin, urlsplit

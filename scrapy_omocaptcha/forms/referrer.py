@@ -3,8 +3,6 @@
 The rules are those of the W3C Referrer Policy and of the Fetch standard ("append a request `Origin` header").
 """
 
-from __future__ import annotations
-
 import re
 from urllib.parse import urlsplit
 

@@ -3,8 +3,6 @@
 Other modules decide whether the request may be sent, send it, and judge the answer.
 """
 
-from __future__ import annotations
-
 import json
 from typing import Any, NoReturn
 from urllib.parse import quote, unquote_plus, urlsplit
@@ -159,7 +157,11 @@ def _like(request: Request, changes: dict[str, Any], secret: str) -> Submission:
     fields = {name: getattr(request, name) for name in type(request).attributes}
     fields |= {"callback": None, "errback": None, "cb_kwargs": {}, "cookies": {}, "flags": [], "dont_filter": True}
     fields |= {**changes, "headers": {**headers, **changes["headers"]}, "meta": meta}
-    submission = _submission_class(type(request))(**fields, secret=secret)
+    try:
+        submission = _submission_class(type(request))(**fields, secret=secret)
+    except TypeError:
+        # Its class wants an argument that nobody knows, so Scrapy can't copy the request either.
+        submission = Submission(**{name: fields[name] for name in Request.attributes}, secret=secret)
     if "Content-Type" not in changes["headers"]:
         # A JsonRequest adds its own.
         submission.headers.pop("Content-Type", None)

@@ -4,8 +4,6 @@ Only matplotlib's object interface is used, so neither pyplot nor a display is n
 settings stay unchanged. Text remains text and is not parsed as mathematics.
 """
 
-from __future__ import annotations
-
 import math
 import warnings
 from collections import Counter, defaultdict

@@ -3,8 +3,6 @@
 Only buying shows whether one job opens a wall for a session or whether each page needs one, so the estimate is a range.
 """
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
 from typing import NamedTuple
 

@@ -3,8 +3,6 @@
 Addresses are logged without their query, and no line holds a token or a credential.
 """
 
-from __future__ import annotations
-
 import logging
 from collections import Counter
 from typing import Any

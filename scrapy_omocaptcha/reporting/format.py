@@ -1,7 +1,5 @@
 """Format numbers and untrusted text for reports in a terminal and on the web page."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import datetime
 

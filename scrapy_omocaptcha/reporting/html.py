@@ -3,8 +3,6 @@
 This module needs matplotlib. All content of a journal is escaped.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Log what concerns a crawl as a whole: what is enabled, how far it is, and the bill."""
 
-from __future__ import annotations
-
 import logging
 from http import HTTPStatus
 from typing import Any

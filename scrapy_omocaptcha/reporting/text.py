@@ -3,8 +3,6 @@
 Zeros and unknown values are omitted. The text contains no control characters and does not end with a newline.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 from scrapy_omocaptcha.buying.journal import Record

@@ -1,7 +1,5 @@
 """Add up records, in total or by spider, host or day."""
 
-from __future__ import annotations
-
 import math
 import statistics
 from collections import Counter, defaultdict

@@ -4,8 +4,6 @@ Everything here is pure: it reads settings and the spider, changes nothing and l
 invalid values are not checked here, since reading the settings raises an error for them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import fields, replace
 from difflib import get_close_matches

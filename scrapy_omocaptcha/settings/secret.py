@@ -1,7 +1,5 @@
 """Keep credentials out of logs, tracebacks and pickles."""
 
-from __future__ import annotations
-
 from typing import NoReturn
 
 PIECE = 8

@@ -1,7 +1,5 @@
 """Read the value of one setting as a type; invalid values raise ``ValueError`` made by :func:`invalid`."""
 
-from __future__ import annotations
-
 import ipaddress
 import math
 import os

@@ -6,8 +6,6 @@ All properties of a wall can be combined, and :data:`WALLS` has the usual combin
     WalledSite(service, Wall(widget="explicit", redirect=True, free_pages=3))
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 

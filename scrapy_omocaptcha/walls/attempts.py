@@ -4,8 +4,6 @@ Requests at a wall and requests that want a token before they are sent share thi
 differs between them.
 """
 
-from __future__ import annotations
-
 import logging
 import time
 from typing import NamedTuple, Protocol
@@ -83,11 +81,7 @@ class Attempts:
         return time.monotonic() - self._since
 
     async def run(self, errand: Errand) -> Answer:
-        """Make attempts until one gives an answer.
-
-        :raises GivenUp: when none does, or no token can be bought.
-        :raises CrawlClosing: when the crawl closes.
-        """
+        """Make attempts until one gives an answer, or raise ``GivenUp``."""
         while (tried := self._state.jobs) < self._settings.max_attempts:
             purchase = await self._buy(await errand.challenge())
             if purchase is None:

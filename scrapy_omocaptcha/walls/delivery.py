@@ -1,7 +1,5 @@
 """Give the spider a response that Scrapy's other components must leave as it is."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from scrapy import Request

@@ -4,8 +4,6 @@ Whether a page is a challenge is decided by ``policy``, how one request gets thr
 gets when it does not get through is decided by the middleware.
 """
 
-from __future__ import annotations
-
 import weakref
 from collections.abc import Callable
 from http import HTTPStatus
@@ -74,10 +72,7 @@ class WallHandler:
         crawler.signals.connect(self._site_has_answered, request_left_downloader)
 
     async def before(self, request: Request) -> None:
-        """Hold a request while the wall of its session is being solved.
-
-        :raises CrawlClosing: when the crawl closes.
-        """
+        """Hold a request while the wall of its session is being solved."""
         session = self._sessions.known(request)
         if session is None or not session.is_walled:
             self._sessions.sent(request)
@@ -127,7 +122,6 @@ class WallHandler:
         """Return the page that was asked for, or ``response`` itself where it is no challenge.
 
         :raises NotSolved: when it is a challenge, and the wall stays closed.
-        :raises CrawlClosing: when the crawl closes.
         """
         self._end_turn(request)
         stamp = self._sessions.answered(request)
@@ -143,8 +137,6 @@ class WallHandler:
                 raise CrawlClosing("the crawl is closing")
             return asked_for
         if challenge is None:
-            if response.status >= HTTPStatus.BAD_REQUEST:
-                self._redirects.may_be_retried(request)
             self._pass_by(response, self._sessions.known(request), stamp)
             return response
         return await self._take_through(request, response, challenge, stamp)

@@ -6,8 +6,6 @@ It decides in which order things happen and how they end. Whether a page is a ch
 It is longer than other files, because all of it works on one state: the page, the session and the stamp of one request.
 """
 
-from __future__ import annotations
-
 import logging
 from http import HTTPStatus
 from typing import NamedTuple
@@ -95,7 +93,6 @@ class Passage:
         """Go through the wall that ``response`` has shown, and return the page that was asked for.
 
         :raises GivenUp: when the wall stays closed to this request; :attr:`page` is the challenge that it ended at.
-        :raises CrawlClosing: when the crawl closes.
         :raises Exception: what Scrapy raises when the page is asked for again.
         """
         self.page = self._as_page(response, challenge)
@@ -290,10 +287,7 @@ class Passage:
             self._session.unchallenged(self._stamp)
 
     async def _check(self, *, skip_limits: bool = False) -> None:
-        """Check that the challenge at hand may be solved.
-
-        :raises GivenUp: when it may not.
-        """
+        """Raise ``GivenUp`` unless the challenge at hand may be solved."""
         refusal = await self._refusal(skip_limits=skip_limits)
         if refusal is not None:
             raise GivenUp(refusal)

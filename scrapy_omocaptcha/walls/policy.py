@@ -4,8 +4,6 @@ The judgement itself is in ``detection`` and ``reasons``. Here are the hooks by 
 questions that need the crawl: robots.txt, allowed_domains, the limits.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Coroutine
 

@@ -4,8 +4,6 @@ robots.txt, the limits and the account are checked later, by ``policy`` and ``bu
 come first; in :data:`REASONS` each has the sentence that a user reads.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from scrapy import Request

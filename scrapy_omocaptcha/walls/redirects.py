@@ -4,8 +4,6 @@ A wall that redirects every page to an address of its own (302 to ``/captcha``) 
 for that address, and Scrapy's dupefilter would drop all such requests but the first.
 """
 
-from __future__ import annotations
-
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urljoin
@@ -142,12 +140,10 @@ class Redirects:
         original, target = self._states.before_redirects(request), public_address(request.url)
         if original is not None and (is_wall or response.status < HTTPStatus.BAD_REQUEST):
             self._judged(target, is_wall=is_wall)
+        elif original is not None:
+            self._states.may_be_retried(request, failed=False)
         # A wall that has been opened meanwhile has nothing to show any more.
         return original if target in self._walls else None
-
-    def may_be_retried(self, request: Request) -> None:
-        """Have a retry of a redirected request, should Scrapy make one, know what was asked for."""
-        self._states.may_be_retried(request, failed=False)
 
     def _judged(self, target: str, *, is_wall: bool) -> None:
         if is_wall:

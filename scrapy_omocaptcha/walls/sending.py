@@ -4,8 +4,6 @@ Redirects are followed here, not by Scrapy's middleware, which would repeat the 
 308), keep headers, and send an address with the token in it as the Referer of the next request.
 """
 
-from __future__ import annotations
-
 from http import HTTPStatus
 from urllib.parse import urldefrag, urljoin, urlsplit
 

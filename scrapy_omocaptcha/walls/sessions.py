@@ -4,8 +4,6 @@ Of the requests of one session, the leader solves; the followers are held and th
 leader won. This module decides and remembers. It sends nothing, and no token is known here.
 """
 
-from __future__ import annotations
-
 import weakref
 from base64 import b64encode
 from collections import deque

@@ -4,8 +4,6 @@ The token is bought and the request with it is sent at once, in this process. Th
 to its own request.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -67,7 +65,6 @@ class UpfrontTokens:
         :returns: None when the request is to be sent as it is, as in a dry run.
         :raises ValueError: when the wish is not understood.
         :raises ChallengeNotSolved: when no token could be had, or the site accepted none.
-        :raises CrawlClosing: when the crawl closes.
         """
         challenge = _challenge(request, wish)
         host = host_of(request.url)
@@ -99,7 +96,7 @@ class UpfrontTokens:
         under_way = self._under_way[host]
         return not under_way or (under_way + 1) * self._slots.delay(request) <= self._token_max_age / 2
 
-    async def _attempt(self, errand: _Sending) -> Response:
+    async def _attempt(self, errand: "_Sending") -> Response:
         request = errand.request
         attempts = self._new_attempts(request)
         try:
@@ -162,10 +159,7 @@ class _Sending:
 
 
 def _with_token(request: Request, put: str, token: str) -> Submission:
-    """Return the submission that sends ``request`` with ``token`` in it.
-
-    :raises ValueError: when the request has no such place for a token.
-    """
+    """Return the submission that sends ``request`` with ``token`` in it; ``ValueError`` if there is no such place."""
     meta = {key: value for key, value in request.meta.items() if key != "omocaptcha"}
     return put_token(request.replace(meta=meta, callback=NO_CALLBACK, errback=None), put, token)
 

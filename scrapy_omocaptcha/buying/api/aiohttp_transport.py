@@ -1,7 +1,5 @@
 """Make calls with aiohttp, for processes without a Twisted reactor."""
 
-from __future__ import annotations
-
 import ssl
 from types import SimpleNamespace
 from typing import Any

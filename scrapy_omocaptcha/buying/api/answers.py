@@ -5,8 +5,6 @@ missing, a message may repeat what was sent. Functions that take ``call``, the n
 :class:`~.errors.ApiBadAnswer` with that name when a value is missing or unusable.
 """
 
-from __future__ import annotations
-
 import json
 import math
 import re

@@ -1,7 +1,5 @@
 """Build the API client of a crawl: the version follows from the settings, the transport from the process."""
 
-from __future__ import annotations
-
 import logging
 
 from scrapy.utils.reactor import is_reactor_installed

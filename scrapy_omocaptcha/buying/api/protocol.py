@@ -3,8 +3,6 @@
 An implementation translates calls to HTTP requests; it doesn't wait, retry or count.
 """
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 

@@ -5,8 +5,6 @@ follows no redirect, applies one timeout to the whole call, and limits the lengt
 and never interprets an answer, and its errors don't show what was sent.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from abc import ABC, abstractmethod

@@ -1,7 +1,5 @@
 """Make calls with treq, for processes with a Twisted reactor of any kind."""
 
-from __future__ import annotations
-
 import sys
 from io import BytesIO
 from typing import Any

@@ -4,8 +4,6 @@ Documents of several years contradict each other, and every documented answer is
 nothing while other fields are there, and an unknown status means that the job still runs.
 """
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

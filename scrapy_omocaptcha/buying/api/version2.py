@@ -4,8 +4,6 @@
 codes and the name of the token, all of which are understood.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from scrapy_omocaptcha.buying.api import answers

@@ -5,8 +5,6 @@ this module calls it, and decides what follows while Redis is unavailable. Redis
 token, no credential and no page.
 """
 
-from __future__ import annotations
-
 import logging
 import uuid
 from collections.abc import Callable
@@ -62,7 +60,6 @@ class FleetLimits(Limits):
         """Count a job in the limits of this worker and of the fleet before it is bought.
 
         :raises NotBought: when a limit is reached, or when Redis is unavailable and must not be.
-        :raises CrawlClosing: when the crawl closes.
         """
         self.check(host, sitekey)
         job = self._job(host, sitekey)
@@ -167,11 +164,7 @@ class FleetLimits(Limits):
         return closed
 
     async def charged_so_far(self) -> float | None:
-        """Return the USD that the service has certainly charged the fleet, or None if unknown.
-
-        :raises NotBought: when Redis is unavailable and must not be.
-        :raises CrawlClosing: when the crawl closes.
-        """
+        """Return the USD that the service has certainly charged the fleet; None if unknown where Redis may be away."""
         # A create call takes this long at most, and so does the call for the balance.
         uncertain = _milliseconds(2 * self._settings.api_timeout)
         try:

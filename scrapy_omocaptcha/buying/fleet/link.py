@@ -4,8 +4,6 @@ A call has a reply that somebody waits for; a notification has none, and is repe
 and their arguments are those of ``fleet.lua``.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import math

@@ -4,8 +4,6 @@ On an asyncio loop this uses redis-py's asynchronous client, on other reactors i
 repeats a call whose reply was lost.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -35,6 +35,11 @@ those whose pages are on their way to the spider."""
 CONCURRENT_JOBS = 32
 """The default of OMOCAPTCHA_CONCURRENT_JOBS."""
 _TRACEBACK = r"^Traceback.*?(?=^\d{4}-|\Z)"
+_PASSED_ON = re.compile(
+    r'^  File ".*/engine/request_state\.py", line \d+, in watched\n(?:    .*\n)*(?=  File ".*/scrapy_redis/)',
+    re.MULTILINE,
+)
+"""The frame through which an error of scrapy-redis' scheduler passes."""
 
 
 class Worker:
@@ -213,7 +218,7 @@ def judge(fleet: FleetCrawl, shops: Shops, workers: int, max_jobs: int) -> list[
             ends["max_jobs"] > 0 and fleet.counted < max_jobs
         ),
         # scrapy-redis logs tracebacks of its own while its Redis is unavailable.
-        **{text: True for text in fleet.tracebacks if "/scrapy_omocaptcha/" in text},
+        **{text: True for text in fleet.tracebacks if "/scrapy_omocaptcha/" in _PASSED_ON.sub("", text)},
     }
     return [sentence for sentence, holds in wrong.items() if holds]
 

@@ -33,7 +33,7 @@ from tests.helpers.docs import (
     sources,
     tables,
 )
-from tests.repo.test_house import ORDER
+from tests.helpers.house import ORDER
 
 _SCRAPYS_OWN = {"--help", "--logfile", "--loglevel", "--nolog", "--profile", "--pidfile", "--set", "--pdb"}
 

@@ -9,24 +9,10 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 import scrapy_omocaptcha
+from tests.helpers.house import ORDER
 
 PACKAGE = Path(scrapy_omocaptcha.__file__).parent
 
-ORDER = """
-    __init__ commands
-    addon
-    middleware
-    walls
-    reporting
-    buying
-    engine
-    detection
-    forms
-    settings
-    errors signals testing urls
-    challenge
-"""
-"""The folders and single modules of the package, from the top: each may import those on the lines below its own."""
 MAX_ENTRIES = 17
 MAX_FLOORS = 10
 

@@ -287,16 +287,18 @@ def redirect_to(location, status=302):
     [
         ({}, redirect_to("/gate"), {}, "http://127.0.0.1/gate"),
         ({}, Response("http://127.0.0.1/"), {}, None),
-        ({"meta": {"dont_redirect": True}}, redirect_to("/gate"), {}, None),
+        ({"meta": {"dont_redirect": True}}, redirect_to("/gate"), {}, "http://127.0.0.1/gate"),
+        ({"meta": {"handle_httpstatus_list": [302]}}, redirect_to("/gate"), {}, "http://127.0.0.1/gate"),
+        ({"meta": {"handle_httpstatus_all": True}}, redirect_to("/gate"), {}, "http://127.0.0.1/gate"),
         ({}, redirect_to("/gate"), {"REDIRECT_ENABLED": False}, None),
     ],
-    ids=["redirect", "no redirect", "dont_redirect", "disabled"],
+    ids=["redirect", "no redirect", "dont_redirect", "handle_httpstatus_list", "handle_httpstatus_all", "disabled"],
 )
 def test_the_request_that_scrapy_would_make_of_a_redirect(during, values, response, settings, expected):
     async def probe(spider):
         request = scrapy.Request("http://127.0.0.1/", **values)
         meta = dict(request.meta)
-        redirected = chain(spider).redirect(request, response)
+        redirected = await chain(spider).redirect(request, response)
         assert request.meta == meta, "the request is left as it is"
         return redirected and redirected.url
 
@@ -307,6 +309,6 @@ def test_too_many_redirects_are_an_error_as_ever(during):
     async def probe(spider):
         request = scrapy.Request("http://127.0.0.1/", meta={"redirect_ttl": 0})
         with pytest.raises(IgnoreRequest):
-            chain(spider).redirect(request, redirect_to("/gate"))
+            await chain(spider).redirect(request, redirect_to("/gate"))
 
     during(probe)

@@ -24,8 +24,10 @@ class Held:
         self._stack = ExitStack()
         self.others = set()
 
-    def hold(self, url):
+    def hold(self, url, *, scheduled=True):
         request = scrapy.Request(url)
+        if scheduled:
+            slots(self._spider).states._scheduled.add(request)
         downloader(self._spider).active.add(request)
         self._stack.callback(downloader(self._spider).active.discard, request)
         return self._stack.enter_context(slots(self._spider).hold(request))
@@ -165,6 +167,25 @@ def test_a_request_that_waits_is_let_go_before_a_new_one_is_taken_from_the_sched
             return [*seen, log, downloader(spider).needs_backout()]
 
     assert during(probe, {"CONCURRENT_REQUESTS": 1}) == [[], True, True, [1, -1], False]
+
+
+def test_a_request_that_did_not_come_out_of_the_scheduler_is_let_go_at_once_though_all_places_are_taken(during):
+    async def probe(spider):
+        log = []
+        with Held(spider) as waiting:
+            first = waiting.hold("http://127.0.0.1/")
+            nested = waiting.hold("http://127.0.0.1/nested", scheduled=False)
+            waiting.add_others(1)
+            task = begin(sending(first, log, 1))
+            # It goes before one that waits for a place, which may be waiting for it.
+            await sending(nested, log, 2)
+            before = list(log)
+            waiting.end_others()
+            downloader(spider).needs_backout()
+            await maybe_deferred_to_future(task)
+        return before, log
+
+    assert during(probe, {"CONCURRENT_REQUESTS": 1}) == ([2, -2], [2, -2, 1, -1])
 
 
 def test_beyond_max_waiting_a_held_request_that_is_let_go_still_counts_once(during):

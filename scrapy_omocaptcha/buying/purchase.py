@@ -31,6 +31,11 @@ class Purchase:
         """Record that the token was not handed in."""
         self._entry.judged("expired", reason)
 
-    def unknown(self, reason: str) -> None:
-        """Record that it will not be known what the site makes of the token."""
+    def unknown(self, reason: str, *, is_useless: bool = False) -> None:
+        """Record that it will not be known what the site makes of the token.
+
+        :param is_useless: whether the breaker learns of it, since the next token would fare no better.
+        """
+        if is_useless:
+            self._limits.record_failure(self._entry.record.host, self.token.sitekey)
         self._entry.unknown(reason)

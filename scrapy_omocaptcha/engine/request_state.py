@@ -42,7 +42,7 @@ class RequestStates:
         self._scheduled: WeakSet[Request] = WeakSet()
         self._retried: dict[object, RequestState] = {}
         """The states of requests that Scrapy may be about to retry."""
-        crawler.signals.connect(self._watch_scheduler, signals.engine_started)
+        crawler.signals.connect(self._watch_scheduler, signals.spider_opened)
 
     def _watch_scheduler(self) -> None:
         scheduler = self._crawler.engine._slot.scheduler  # type: ignore[union-attr]

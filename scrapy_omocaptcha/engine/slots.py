@@ -87,12 +87,11 @@ class Slots:
         """Return the download slot of a request."""
         return self._crawler.engine.downloader._get_slot(request)[1]
 
-    def concurrency(self, request: Request) -> int:
-        """Return how many released requests to the site of ``request`` may be in flight at once.
+    def concurrency(self, slot: Any) -> int:
+        """Return how many released requests to the site of a slot may be in flight at once.
 
         With a delay it is one: more would only wait in its queue, and use up the concurrency that other sites need.
         """
-        slot = self.slot(request)
         return 1 if slot.delay else max(1, slot.concurrency)
 
     def is_queued(self, request: Request) -> bool:

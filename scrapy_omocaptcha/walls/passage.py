@@ -130,7 +130,7 @@ class Passage:
         return self._session.leading is not None or self._stamp.generation < self._session.generation
 
     async def _lead(self) -> Answer:
-        session = self._session
+        session, slots, slot = self._session, self._slots, self._slots.slot(self._request)
         session.lead(self._stamp)
         try:
             answer = await self._attempts.run(self)
@@ -140,7 +140,8 @@ class Passage:
                 session.won(self._sessions.cookies(self._request), proven=proven)
             return answer
         finally:
-            session.stop_leading(lambda: self._slots.concurrency(self._request))
+            # The session keeps this function, which must not keep the request.
+            session.stop_leading(lambda: slots.concurrency(slot))
 
     async def challenge(self) -> Challenge:
         """Return the challenge at hand, unless it is not to be solved any more."""
@@ -169,7 +170,7 @@ class Passage:
             raise GivenUp(Refusal("hook", str(error))) from error
         is_own_address = public_address(submission.url) == public_address(page.response.url)
         async with self._hold.sending():
-            answer = await self._submit(submission, follow=not is_own_address)
+            answer = await self._submit(purchase, submission, follow=not is_own_address)
             if answer is not None:
                 if self._is_challenge(answer):
                     purchase.rejected()
@@ -200,7 +201,7 @@ class Passage:
             await self._chain.redirect_in_place(self._request, answer.url)
         return redirected or answer
 
-    async def _submit(self, submission: Submission, *, follow: bool) -> Response | None:
+    async def _submit(self, purchase: Purchase, submission: Submission, *, follow: bool) -> Response | None:
         """Return the answer to a submission, or None where the page itself has to be asked for again to know it.
 
         :raises GivenUp: when a middleware of the project failed on it.
@@ -212,7 +213,8 @@ class Passage:
             logger.info("%s: %s", self._session.host, error)
             return None
         except MiddlewareFailed as error:
-            raise GivenUp(Refusal("broke", f"the request with the token was not sent: {error}")) from error
+            purchase.unknown("broke", is_useless=True)
+            raise GivenUp(Refusal("broke", f"the request with the token failed: {error}")) from error
         self._session.answers += 1
         if answer is not None:
             self._sent, answer.request = answer.request, None
@@ -222,9 +224,10 @@ class Passage:
         """Write into the spider's request what middlewares have written into a submission whose answer is the page."""
         if self._sent is None:
             return
+        sent_request, self._sent = self._sent, None
         for mine, sent, before in (
-            (self._request.meta, self._sent.meta, {**submission.meta, "dont_redirect": True}),
-            (self._request.cb_kwargs, self._sent.cb_kwargs, submission.cb_kwargs),
+            (self._request.meta, sent_request.meta, {**submission.meta, "dont_redirect": True}),
+            (self._request.cb_kwargs, sent_request.cb_kwargs, submission.cb_kwargs),
         ):
             written = {key: value for key, value in sent.items() if before.get(key) is not value}
             mine.update({key: value for key, value in written.items() if is_free_of(submission.secret, value)})

@@ -14,11 +14,13 @@ from scrapy.crawler import Crawler
 from scrapy.exceptions import IgnoreRequest
 from scrapy.http import Response
 from scrapy.http.request import NO_CALLBACK
+from scrapy.utils.job import job_dir
 
 from scrapy_omocaptcha.detection import is_wall_address
 from scrapy_omocaptcha.engine.chain import InnerChain
 from scrapy_omocaptcha.engine.components import Components
 from scrapy_omocaptcha.engine.request_state import RequestStates
+from scrapy_omocaptcha.settings import uses_scrapy_redis
 from scrapy_omocaptcha.urls import public_address
 from scrapy_omocaptcha.walls.policy import Policy
 
@@ -43,6 +45,10 @@ class Redirects:
         self._pages: set[str] = set()
         """Targets that have proven to be no walls; with their query where only that tells them from a wall."""
         self._seen: set[str] = set()
+        self._undecided: set[str] = set()
+        """Targets that failed when they were looked at."""
+        self._has_foreign_duplicates = bool(job_dir(crawler.settings)) or uses_scrapy_redis(crawler.settings)
+        """Whether Scrapy's dupefilter also knows the requests of other crawls or of other runs."""
         crawler.signals.connect(self._dropped, signals.request_dropped)
 
     async def look_behind(self, request: Request, response: Response) -> Response | Request:
@@ -103,6 +109,7 @@ class Redirects:
                 if self._is_needed(request, public_address(url)):
                     return await self._chain.handle_exception(request, error)
                 # Scrapy follows the redirect and meets the same error.
+                self._undecided.add(public_address(url))
                 return None
             if answer is None:
                 return None
@@ -117,6 +124,7 @@ class Redirects:
         is_down = answer.status == HTTPStatus.TOO_MANY_REQUESTS or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR
         if is_down and not is_wall:
             # With the target's answer as its own, Retry repeats the request that was redirected.
+            self._undecided.add(target)
             return answer if self._is_needed(request, target) else None
         self._judged(target, is_wall=is_wall)
         if is_wall or target not in self._walls:
@@ -143,7 +151,8 @@ class Redirects:
         elif original is not None:
             self._states.may_be_retried(request, failed=False)
         # A wall that has been opened meanwhile has nothing to show any more.
-        return original if target in self._walls else None
+        is_repeatable = original is not None and original.method in ("GET", "HEAD")
+        return original if is_wall or (target in self._walls and is_repeatable) else None
 
     def _judged(self, target: str, *, is_wall: bool) -> None:
         if is_wall:
@@ -155,6 +164,10 @@ class Redirects:
         """Send what was asked for once more if its redirect was dropped as a duplicate before its target is known."""
         target = public_address(request.url)
         original = self._states.before_redirects(request, looked_behind=True)
-        if original is not None and target not in self._pages:
+        # Any other target of a crawl whose dupefilter knows nothing of others has been crawled as a page.
+        is_suspected = (
+            target in self._walls | self._undecided or self._has_foreign_duplicates or is_wall_address(target)
+        )
+        if original is not None and is_suspected and target not in self._pages:
             self._seen.add(target)
             self._crawler.engine.crawl(original)

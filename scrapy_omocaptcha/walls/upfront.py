@@ -144,7 +144,7 @@ class _Sending:
             async with self.hold.sending():
                 answer = await send_submission(self.chain, submission)
         except (HandoverBroke, MiddlewareFailed) as error:
-            purchase.unknown("broke")
+            purchase.unknown("broke", is_useless=isinstance(error, MiddlewareFailed))
             raise GivenUp(Refusal("broke", str(error))) from error
         assert answer is not None
         self.answer = answer

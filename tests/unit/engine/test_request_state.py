@@ -53,7 +53,7 @@ class Queue:
 def new_states():
     engine = SimpleNamespace(_slot=SimpleNamespace(scheduler=Queue()))
     states = RequestStates(SimpleNamespace(engine=engine, signals=(manager := SignalManager())))
-    manager.send_catch_log(signals.engine_started)
+    manager.send_catch_log(signals.spider_opened)
     states.queue = engine._slot.scheduler
     return states
 

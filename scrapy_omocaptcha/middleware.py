@@ -3,13 +3,10 @@
 It translates and decides nothing. What happens at a wall is in ``walls``.
 """
 
-from __future__ import annotations
-
 import time
 from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from scrapy import Request, signals
@@ -39,9 +36,6 @@ from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.redirects import Redirects
 from scrapy_omocaptcha.walls.sessions import Sessions
 from scrapy_omocaptcha.walls.upfront import UpfrontTokens
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 _CLOSING_REASONS = {
     **dict.fromkeys(("max_cost", "max_cost_per_day", "max_jobs"), "omocaptcha_limit"),
@@ -87,7 +81,7 @@ class OmoCaptchaMiddleware:
         crawler.signals.connect(self._spider_closed, signals.spider_closed)
 
     @classmethod
-    def from_crawler(cls, crawler: Crawler) -> Self:
+    def from_crawler(cls, crawler: Crawler) -> "OmoCaptchaMiddleware":
         """Build the middleware from the settings of a crawl.
 
         :raises NotConfigured: when the add-on is switched off, or there is no API token.
@@ -211,7 +205,7 @@ class RedirectMiddleware:
         self._crawler = crawler
 
     @classmethod
-    def from_crawler(cls, crawler: Crawler) -> Self:
+    def from_crawler(cls, crawler: Crawler) -> "RedirectMiddleware":
         return cls(crawler)
 
     async def process_response(self, request: Request, response: Response) -> Response | Request:

@@ -4,12 +4,9 @@ The decision is made by the same ``Policy`` as in a crawl, with the same setting
 needs an API token.
 """
 
-from __future__ import annotations
-
 import json
 import time
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING
 
 from scrapy import Request
 from scrapy.crawler import Crawler
@@ -26,9 +23,6 @@ from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware
 from scrapy_omocaptcha.reporting.format import printable, shorten
 from scrapy_omocaptcha.settings import FALLBACK_PRICE, Settings, is_enabled
 from scrapy_omocaptcha.walls.policy import Policy
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 UNKNOWN_URL = "https://page.invalid/"
 """URL of files whose URL is not given; ``.invalid`` is reserved, so no site has it."""
@@ -91,7 +85,7 @@ class InspectingMiddleware:
         self._policy = Policy(crawler, settings, Components(crawler), limits.check)
 
     @classmethod
-    def from_crawler(cls, crawler: Crawler) -> Self:
+    def from_crawler(cls, crawler: Crawler) -> "InspectingMiddleware":
         return cls(crawler)
 
     async def process_response(self, request: Request, response: Response) -> Response:

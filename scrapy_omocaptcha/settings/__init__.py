@@ -8,23 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
 
+from scrapy import Spider
 from scrapy.exceptions import NotConfigured
+from scrapy.http import Response
 from scrapy.settings import BaseSettings
 from scrapy.utils.misc import load_object
 
+from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.settings import values
 from scrapy_omocaptcha.settings.secret import Secret
 from scrapy_omocaptcha.settings.values import setting
 
-if TYPE_CHECKING:
-    from scrapy import Spider
-    from scrapy.http import Response
-
-    from scrapy_omocaptcha.challenge import Challenge
-
-Trigger = Callable[["Response", "Challenge"], "bool | None"]
+Trigger = Callable[[Response, Challenge], bool | None]
 
 OWN_LIMITS = "own_limits"
 FALLBACK_PRICE = 0.00055

@@ -336,6 +336,6 @@ def test_a_site_that_nothing_is_known_of_is_sent_one_request_at_a_time(during):
     async def probe(spider):
         request = scrapy.Request("http://127.0.0.1/")
         downloader(spider).slots["127.0.0.1"] = Slot(0, 0, 0)
-        return slots(spider).concurrency(request)
+        return slots(spider).concurrency(slots(spider).slot(request))
 
     assert during(probe) == 1

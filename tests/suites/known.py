@@ -9,6 +9,7 @@ FREE_PLACE = "a page that waits for its token leaves its place to the next reque
 FLAG = "compares a line of the log, which also has the flag of a page from behind a wall"
 OTHER_PYTHON = "starts a Python that ignores the environment, so it runs without the add-on"
 LUCK = "has a time-out of a millisecond, which expires or not, with and without the add-on"
+DEFAULTS = "names all default settings of Scrapy, and those of the add-on are put there for these runs"
 COOKIE = "a key of its cache has the Cookie header, in which the clearance is another one for each crawl"
 
 _SCRAPY = {
@@ -63,6 +64,7 @@ _SCRAPY_POET = {
 }
 
 KNOWN: dict[tuple[str, str], dict[str, str]] = {
+    ("scrapy", "addon"): {"tests/test_settings/__init__.py::test_default_settings_all": DEFAULTS},
     ("scrapy", "session"): _SCRAPY,
     ("scrapy", "redirect"): _SCRAPY_REDIRECT,
     ("scrapy", "unsuspected"): _SCRAPY_REDIRECT,

@@ -24,7 +24,9 @@ _SCRAPY = {
     "tests/test_engine_stop_download_bytes.py::TestBytesReceivedEngine::test_crawler": COUNTS,
     "tests/test_engine_stop_download_headers.py::TestHeadersReceivedEngine::test_crawler": COUNTS,
     "tests/test_pipeline_crawl.py::TestFileDownloadCrawl::test_download_media_redirected_default_failure": COUNTS,
+    "tests/test_pipeline_crawl.py::TestImageDownloadCrawl::test_download_media_redirected_default_failure": COUNTS,
     "tests/test_pipeline_crawl.py::TestFileDownloadCrawl::test_download_media_wrong_urls": COUNTS,
+    "tests/test_pipeline_crawl.py::TestImageDownloadCrawl::test_download_media_wrong_urls": COUNTS,
     "tests/test_request_attribute_binding.py::TestCrawl"
     "::test_downloader_middleware_override_request_in_process_response": FLAG,
     "tests/test_request_left.py::test_disconnect": COUNTS,
@@ -37,6 +39,7 @@ _SCRAPY = {
 _SCRAPY_REDIRECT = {
     **_SCRAPY,
     "tests/test_pipeline_crawl.py::TestFileDownloadCrawl::test_download_media_redirected_allowed": COUNTS,
+    "tests/test_pipeline_crawl.py::TestImageDownloadCrawl::test_download_media_redirected_allowed": COUNTS,
 }
 
 _SCRAPY_POET = {

@@ -9,6 +9,7 @@ FREE_PLACE = "a page that waits for its token leaves its place to the next reque
 FLAG = "compares a line of the log, which also has the flag of a page from behind a wall"
 OTHER_PYTHON = "starts a Python that ignores the environment, so it runs without the add-on"
 LUCK = "has a time-out of a millisecond, which expires or not, with and without the add-on"
+DEFAULTS = "names all default settings of Scrapy, and those of the add-on are put there for these runs"
 COOKIE = "a key of its cache has the Cookie header, in which the clearance is another one for each crawl"
 
 _SCRAPY = {
@@ -23,7 +24,9 @@ _SCRAPY = {
     "tests/test_engine_stop_download_bytes.py::TestBytesReceivedEngine::test_crawler": COUNTS,
     "tests/test_engine_stop_download_headers.py::TestHeadersReceivedEngine::test_crawler": COUNTS,
     "tests/test_pipeline_crawl.py::TestFileDownloadCrawl::test_download_media_redirected_default_failure": COUNTS,
+    "tests/test_pipeline_crawl.py::TestImageDownloadCrawl::test_download_media_redirected_default_failure": COUNTS,
     "tests/test_pipeline_crawl.py::TestFileDownloadCrawl::test_download_media_wrong_urls": COUNTS,
+    "tests/test_pipeline_crawl.py::TestImageDownloadCrawl::test_download_media_wrong_urls": COUNTS,
     "tests/test_request_attribute_binding.py::TestCrawl"
     "::test_downloader_middleware_override_request_in_process_response": FLAG,
     "tests/test_request_left.py::test_disconnect": COUNTS,
@@ -36,6 +39,7 @@ _SCRAPY = {
 _SCRAPY_REDIRECT = {
     **_SCRAPY,
     "tests/test_pipeline_crawl.py::TestFileDownloadCrawl::test_download_media_redirected_allowed": COUNTS,
+    "tests/test_pipeline_crawl.py::TestImageDownloadCrawl::test_download_media_redirected_allowed": COUNTS,
 }
 
 _SCRAPY_POET = {
@@ -63,6 +67,7 @@ _SCRAPY_POET = {
 }
 
 KNOWN: dict[tuple[str, str], dict[str, str]] = {
+    ("scrapy", "addon"): {"tests/test_settings/__init__.py::test_default_settings_all": DEFAULTS},
     ("scrapy", "session"): _SCRAPY,
     ("scrapy", "redirect"): _SCRAPY_REDIRECT,
     ("scrapy", "unsuspected"): _SCRAPY_REDIRECT,

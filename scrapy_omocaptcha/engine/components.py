@@ -37,8 +37,9 @@ class Components:
 
     def meta_refresh(self, response: Response) -> str | None:
         """Return the address that Scrapy would follow a page's meta refresh to, or None."""
-        is_enabled = self._crawler.get_downloader_middleware(MetaRefreshMiddleware) is not None
-        if not is_enabled or not isinstance(response, HtmlResponse) or b"refresh" not in response.body[:4096].lower():
+        if not isinstance(response, HtmlResponse) or b"refresh" not in response.body[:4096].lower():
+            return None
+        if self._crawler.get_downloader_middleware(MetaRefreshMiddleware) is None:
             return None
         settings = self._crawler.settings
         seconds, url = get_meta_refresh(response, settings.getlist("METAREFRESH_IGNORE_TAGS"))

@@ -224,8 +224,7 @@ def _is_left_alone(request: Request) -> bool:
 
 def _is_robots_txt(request: Request) -> bool:
     """Tell whether a request asks for robots.txt, wherever it was redirected: all other requests wait for it."""
-    asked_for: str = (request.meta.get("redirect_urls") or [request.url])[0]
-    return urlsplit(asked_for).path == "/robots.txt"
+    return urlsplit(str(request.meta.get("redirect_urls", [request.url])[0])).path == "/robots.txt"
 
 
 async def solve(challenge: Challenge, *, crawler: Crawler) -> Token:

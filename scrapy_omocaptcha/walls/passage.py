@@ -168,7 +168,7 @@ class Passage:
             submission = self._policy.submit(page.response, page.challenge, purchase.token)
         except HookFailed as error:
             raise GivenUp(Refusal("hook", str(error))) from error
-        is_own_address = public_address(submission.url) == public_address(page.response.url)
+        is_own_address = public_address(submission.url) == public_address(self._request.url)
         async with self._hold.sending():
             answer = await self._submit(purchase, submission, follow=not is_own_address)
             if answer is not None:
@@ -184,10 +184,7 @@ class Passage:
         if not self._is_challenge(again):
             purchase.accepted()
             return again
-        if answer is None or not (answer.status < HTTPStatus.MULTIPLE_CHOICES or is_own_address):
-            purchase.rejected()
-            return None
-        if answer.status in (HTTPStatus.OK, page.response.status) and not self._is_new(answer):
+        if answer is None or not self._is_page(answer, is_own_address and answer.status != page.response.status):
             purchase.rejected()
             return None
         # There is no page but this answer. Nobody knows what it is worth, so it wins no clearance.
@@ -265,6 +262,10 @@ class Passage:
             # Others of the session are at the site all the time, so only changed cookies tell.
             return self.page.cookies != self._cookie_values()
         return self.page.answers != self._session.answers
+
+    def _is_page(self, answer: Response, has_own_status: bool) -> bool:
+        """Tell whether the answer to a submission may be all that there is of the page."""
+        return has_own_status if answer.status >= HTTPStatus.MULTIPLE_CHOICES else self._is_new(answer)
 
     def _is_new(self, answer: Response) -> bool:
         """Tell whether an answer differs from the last one: a wall that ignores tokens repeats the same page."""

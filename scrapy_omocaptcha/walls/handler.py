@@ -145,6 +145,7 @@ class WallHandler:
         """Record that ``request`` has no response."""
         self._end_turn(request)
         self._sessions.arrived(request)
+        self._redirects.failed(request)
 
     def _pass_by(self, response: Response, session: Session | None, stamp: Stamp) -> None:
         if session is not None and response.status < HTTPStatus.BAD_REQUEST:

@@ -4,6 +4,7 @@ A wall that redirects every page to an address of its own (302 to ``/captcha``) 
 for that address, and Scrapy's dupefilter would drop all such requests but the first.
 """
 
+from collections import defaultdict
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urljoin
@@ -44,9 +45,12 @@ class Redirects:
         self._walls: set[str] = set()
         self._pages: set[str] = set()
         """Targets that have proven to be no walls; with their query where only that tells them from a wall."""
-        self._seen: set[str] = set()
         self._undecided: set[str] = set()
         """Targets that failed when they were looked at."""
+        self._leaders: dict[str, str] = {}
+        """Addresses of the requests that Scrapy redirects to targets of which nothing is known yet, by target."""
+        self._pending: defaultdict[str, list[Request]] = defaultdict(list)
+        """Requests whose redirects were dropped as duplicates of such a leader's, by target."""
         self._has_foreign_duplicates = bool(job_dir(crawler.settings)) or uses_scrapy_redis(crawler.settings)
         """Whether Scrapy's dupefilter also knows the requests of other crawls or of other runs."""
         crawler.signals.connect(self._dropped, signals.request_dropped)
@@ -65,17 +69,21 @@ class Redirects:
         except ValueError:
             # Redirect finds out itself that it leads nowhere.
             return response
-        is_known = target in self._walls or target in self._pages
-        is_suspected = target in self._walls or (not is_known and (target in self._seen or is_wall_address(target)))
-        is_suspected = is_suspected and url not in self._pages
-        self._seen.add(target)
-        if is_suspected:
+        if self._is_suspected(request, url):
             answer = await self._fetch(request, response, url)
             if answer is not None:
                 return answer
         if self._chain.will_redirect(request, response):
             self._states.redirected(request, url)
+            if target not in self._walls | self._pages:
+                self._leaders.setdefault(target, request.url)
         return response
+
+    def _is_suspected(self, request: Request, url: str) -> bool:
+        target = public_address(url)
+        if url in self._pages or target in self._walls:
+            return url not in self._pages
+        return target not in self._pages and (self._states.of(request).looked_behind or is_wall_address(target))
 
     async def send_again(self, request: Request) -> Response | Request:
         """Send the spider's request once more, and look behind whatever redirect is the answer."""
@@ -146,28 +154,46 @@ class Redirects:
         :param is_wall: whether the address of ``request`` has just proven to be a wall.
         """
         original, target = self._states.before_redirects(request), public_address(request.url)
-        if original is not None and (is_wall or response.status < HTTPStatus.BAD_REQUEST):
-            self._judged(target, is_wall=is_wall)
-        elif original is not None:
-            self._states.may_be_retried(request, failed=False)
+        if original is not None or target in self._leaders:
+            if is_wall or response.status < HTTPStatus.BAD_REQUEST:
+                self._judged(target, is_wall=is_wall)
+            else:
+                self._states.may_be_retried(request, failed=False)
+                self.failed(request)
         # A wall that has been opened meanwhile has nothing to show any more.
         is_repeatable = original is not None and original.method in ("GET", "HEAD")
         return original if is_wall or (target in self._walls and is_repeatable) else None
 
+    def failed(self, request: Request) -> None:
+        """Have each redirect to the address of ``request`` looked behind if Scrapy was to find out what is there."""
+        target = public_address(request.url)
+        if self._leaders.pop(target, None) is not None:
+            self._undecided.add(target)
+            self._crawl_pending(target)
+
     def _judged(self, target: str, *, is_wall: bool) -> None:
+        self._leaders.pop(target, None)
         if is_wall:
             self._walls.add(target)
+            self._crawl_pending(target)
         elif target not in self._walls:
             self._pages.add(target)
+            self._pending.pop(target, None)
+
+    def _crawl_pending(self, target: str) -> None:
+        for request in self._pending.pop(target, []):
+            self._crawler.engine.crawl(request)
 
     def _dropped(self, request: Request) -> None:
         """Send what was asked for once more if its redirect was dropped as a duplicate before its target is known."""
         target = public_address(request.url)
         original = self._states.before_redirects(request, looked_behind=True)
-        # Any other target of a crawl whose dupefilter knows nothing of others has been crawled as a page.
-        is_suspected = (
-            target in self._walls | self._undecided or self._has_foreign_duplicates or is_wall_address(target)
-        )
-        if original is not None and is_suspected and target not in self._pages:
-            self._seen.add(target)
+        if original is None or target in self._pages:
+            return
+        if target in self._walls | self._undecided or self._has_foreign_duplicates or is_wall_address(target):
             self._crawler.engine.crawl(original)
+        elif self._leaders.get(target) == original.url:
+            # The spider has asked for the target itself. Scrapy drops all redirects to it, as without a wall.
+            del self._leaders[target]
+        elif target in self._leaders:
+            self._pending[target].append(original)

@@ -169,6 +169,30 @@ def test_redirects_to_one_page_give_one_callback_with_and_without_a_wall(crawl, 
     assert crawled.stats["dupefilter/filtered"] == 3
 
 
+def test_many_redirects_to_one_page_that_is_no_wall_cost_no_request_more(crawl, service):
+    released = asyncio.Event()
+
+    class Slow(Site):
+        async def _handle(self, request):
+            # All redirects are there before anybody knows what the page is that they lead to.
+            if request.path == "/home":
+                await released.wait()
+            elif len(self.requests) == 11:
+                released.set()
+            return await super()._handle(request)
+
+    def answer(request, form):
+        return page() if request.path == "/home" else web.Response(status=302, headers={"Location": "/home"})
+
+    with Slow(answer) as site:
+        urls = [f"{site.origin}/page/{number}" for number in range(12)]
+        crawled = crawl(spider(*urls), {**service.settings, "CONCURRENT_REQUESTS_PER_DOMAIN": 16})
+        seen = Counter(path for _, path, *_ in site.requests)
+    assert [one.url for one in crawled.pages] == [f"{site.origin}/home"]
+    assert seen == {"/home": 1, **{f"/page/{number}": 1 for number in range(12)}}
+    assert crawled.stats["dupefilter/filtered"] == 11
+
+
 @pytest.mark.parametrize("status", [307, 308])
 def test_looking_behind_a_redirect_never_repeats_a_post(crawl, service, status):
     def answer(request, form):

@@ -20,6 +20,7 @@ from scrapy.downloadermiddlewares.redirect import RedirectMiddleware
 from scrapy.exceptions import IgnoreRequest, ScrapyDeprecationWarning, _InvalidOutput
 from scrapy.http import Response
 from scrapy.utils.asyncio import call_later
+from scrapy.utils.httpobj import _urlparse_cache
 from scrapy.utils.python import global_object_name
 
 from scrapy_omocaptcha.engine.components import Components
@@ -134,6 +135,7 @@ class InnerChain:
         redirected = await self.redirect(request, Response(request.url, status=status, headers={"Location": url}))
         if redirected is not None:
             request._set_url(redirected.url)
+            _urlparse_cache.pop(request, None)
             request.headers, request.priority = redirected.headers, redirected.priority
             request.meta.update(redirected.meta)
 

@@ -169,8 +169,8 @@ class WallHandler:
         self._events.solved(request, challenge, attempts.seconds, attempts.jobs, attempts.cost)
         if isinstance(answer, Response):
             answer.flags = [*answer.flags, "omocaptcha"]
-            if passage.is_submission_answer:
-                self._components.store(request, answer)
+        if passage.page_answer is not None:
+            self._components.store(request, passage.page_answer)
         return answer
 
 

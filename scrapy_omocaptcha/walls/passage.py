@@ -86,8 +86,8 @@ class Passage:
         self._alone = False
         """Whether the wall is solved for this page only."""
         self._opened = True
-        self.is_submission_answer = False
-        """Whether the page came in answer to the submission itself."""
+        self.page_answer: Response | None = None
+        """The answer to the submission, where it is the page itself or redirects to it."""
 
     async def run(self, response: Response, challenge: Challenge) -> Answer:
         """Go through the wall that ``response`` has shown, and return the page that was asked for.
@@ -135,7 +135,7 @@ class Passage:
         try:
             answer = await self._attempts.run(self)
             # The answer to a submission itself does not show whether its cookies are worth anything.
-            proven = not self.is_submission_answer and _is_good(answer)
+            proven = self.page_answer is None and _is_good(answer)
             if self._opened:
                 session.won(self._sessions.cookies(self._request), proven=proven)
             return answer
@@ -176,20 +176,19 @@ class Passage:
                     purchase.rejected()
                     return None
                 if self._is_what_was_asked(answer):
-                    self.is_submission_answer = True
-                    self._take_over_meta(submission)
+                    self._is_page_answer(answer, submission)
                     purchase.accepted()
                     return answer
             again = await self._send_again()
         if not self._is_challenge(again):
             purchase.accepted()
             return again
-        if answer is None or not self._is_page(answer, is_own_address and answer.status != page.response.status):
+        if answer is None or not self._may_be_page(answer, page, is_own_address=is_own_address):
             purchase.rejected()
             return None
         # There is no page but this answer. Nobody knows what it is worth, so it wins no clearance.
-        self._opened, self.is_submission_answer = False, True
-        self._take_over_meta(submission)
+        self._opened = False
+        self._is_page_answer(answer, submission)
         purchase.accepted(opened=False)
         for_spider = self._chain.is_redirect_for_spider(self._request, answer)
         redirected = None if for_spider else await self._chain.redirect(self._request, answer)
@@ -217,8 +216,9 @@ class Passage:
             self._sent, answer.request = answer.request, None
         return answer
 
-    def _take_over_meta(self, submission: Submission) -> None:
-        """Write into the spider's request what middlewares have written into a submission whose answer is the page."""
+    def _is_page_answer(self, answer: Response, submission: Submission) -> None:
+        """Take the answer to a submission for the page, and for its request what middlewares wrote into that."""
+        self.page_answer = answer
         if self._sent is None:
             return
         sent_request, self._sent = self._sent, None
@@ -263,14 +263,13 @@ class Passage:
             return self.page.cookies != self._cookie_values()
         return self.page.answers != self._session.answers
 
-    def _is_page(self, answer: Response, has_own_status: bool) -> bool:
+    def _may_be_page(self, answer: Response, page: Page, *, is_own_address: bool) -> bool:
         """Tell whether the answer to a submission may be all that there is of the page."""
-        return has_own_status if answer.status >= HTTPStatus.MULTIPLE_CHOICES else self._is_new(answer)
-
-    def _is_new(self, answer: Response) -> bool:
-        """Tell whether an answer differs from the last one: a wall that ignores tokens repeats the same page."""
+        if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
+            return is_own_address and answer.status != page.response.status
+        # A wall that ignores tokens repeats the same answer. Pages at addresses of their own may be equal.
         last, self._session.last_answer_checksum = self._session.last_answer_checksum, crc32(answer.body)
-        return last != self._session.last_answer_checksum
+        return is_own_address or last != self._session.last_answer_checksum
 
     async def _ask_again(self, *, re_ask: bool = False) -> Answer:
         async with self._hold.sending():

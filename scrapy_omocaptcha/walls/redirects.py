@@ -50,7 +50,7 @@ class Redirects:
         self._leaders: dict[str, str] = {}
         """Addresses of the requests that Scrapy redirects to targets of which nothing is known yet, by target."""
         self._pending: defaultdict[str, list[Request]] = defaultdict(list)
-        """Requests whose redirects were dropped as duplicates of such a leader's, by target."""
+        """Redirected requests that were dropped as duplicates of such a leader's, by target."""
         self._has_foreign_duplicates = bool(job_dir(crawler.settings)) or uses_scrapy_redis(crawler.settings)
         """Whether Scrapy's dupefilter also knows the requests of other crawls or of other runs."""
         crawler.signals.connect(self._dropped, signals.request_dropped)
@@ -113,6 +113,8 @@ class Redirects:
             step = redirected.replace(meta={**redirected.meta, "dont_cache": True}, **changes)
             try:
                 answer = await self._chain.follow(step, page=request)
+            except IgnoreRequest:
+                return None
             except Exception as error:
                 if self._is_needed(request, public_address(url)):
                     return await self._chain.handle_exception(request, error)
@@ -169,20 +171,22 @@ class Redirects:
         target = public_address(request.url)
         if self._leaders.pop(target, None) is not None:
             self._undecided.add(target)
-            self._crawl_pending(target)
+            self._send_pending(target, looked_behind=True)
 
     def _judged(self, target: str, *, is_wall: bool) -> None:
         self._leaders.pop(target, None)
         if is_wall:
             self._walls.add(target)
-            self._crawl_pending(target)
+            self._send_pending(target, looked_behind=False)
         elif target not in self._walls:
             self._pages.add(target)
             self._pending.pop(target, None)
 
-    def _crawl_pending(self, target: str) -> None:
+    def _send_pending(self, target: str, *, looked_behind: bool) -> None:
         for request in self._pending.pop(target, []):
-            self._crawler.engine.crawl(request)
+            original = self._states.before_redirects(request, looked_behind=looked_behind)
+            if original is not None:
+                self._crawler.engine.crawl(original)
 
     def _dropped(self, request: Request) -> None:
         """Send what was asked for once more if its redirect was dropped as a duplicate before its target is known."""
@@ -196,4 +200,4 @@ class Redirects:
             # The spider has asked for the target itself. Scrapy drops all redirects to it, as without a wall.
             del self._leaders[target]
         elif target in self._leaders:
-            self._pending[target].append(original)
+            self._pending[target].append(request)

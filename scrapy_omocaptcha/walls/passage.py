@@ -27,7 +27,7 @@ from scrapy_omocaptcha.urls import public_address
 from scrapy_omocaptcha.walls.attempts import Answer, Attempts, GivenUp, Refusal
 from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.redirects import Redirects
-from scrapy_omocaptcha.walls.sending import send_submission
+from scrapy_omocaptcha.walls.sending import is_overloaded, send_submission
 from scrapy_omocaptcha.walls.sessions import Role, Sessions, Stamp
 
 logger = logging.getLogger(__name__)
@@ -86,6 +86,8 @@ class Passage:
         self._alone = False
         """Whether the wall is solved for this page only."""
         self._opened = True
+        self._passed: list[Purchase] = []
+        """Tokens after which another wall came. Whether they opened theirs is known once the page is there."""
         self.page_answer: Response | None = None
         """The answer to the submission, where it is the page itself or redirects to it."""
 
@@ -111,7 +113,7 @@ class Passage:
                 return await self._lead()
             if role is Role.ALONE:
                 self._alone = True
-                return await self._attempts.run(self)
+                return await self._attempt()
             if role is Role.FOLLOW:
                 await self._lifetime.wait(self._session.wait_turn(challenged=True))
             try:
@@ -133,7 +135,7 @@ class Passage:
         session, slots, slot = self._session, self._slots, self._slots.slot(self._request)
         session.lead(self._stamp)
         try:
-            answer = await self._attempts.run(self)
+            answer = await self._attempt()
             # The answer to a submission itself does not show whether its cookies are worth anything.
             proven = self.page_answer is None and _is_good(answer)
             if self._opened:
@@ -142,6 +144,17 @@ class Passage:
         finally:
             # The session keeps this function, which must not keep the request.
             session.stop_leading(lambda: slots.concurrency(slot))
+
+    async def _attempt(self) -> Answer:
+        try:
+            answer = await self._attempts.run(self)
+        except Exception as error:
+            for purchase in self._passed:
+                purchase.unknown("another_wall", is_useless=isinstance(error, GivenUp))
+            raise
+        for purchase in self._passed:
+            purchase.accepted(opened=self._opened)
+        return answer
 
     async def challenge(self) -> Challenge:
         """Return the challenge at hand, unless it is not to be solved any more."""
@@ -161,30 +174,43 @@ class Passage:
             await self._check(skip_limits=True)
         return self.page.challenge
 
-    async def hand_in(self, purchase: Purchase) -> Answer | None:
+    async def hand_in(self, purchase: Purchase, *, may_repeat: bool) -> Answer | None:
         """Submit the token, and tell from the answer, or by asking again, whether it opened the wall."""
         page = self.page
         try:
             submission = self._policy.submit(page.response, page.challenge, purchase.token)
         except HookFailed as error:
+            purchase.expired("hook")
             raise GivenUp(Refusal("hook", str(error))) from error
         is_own_address = public_address(submission.url) == public_address(self._request.url)
+        broke: HandoverBroke | None = None
+        answer = None
         async with self._hold.sending():
-            answer = await self._submit(purchase, submission, follow=not is_own_address)
+            try:
+                answer = await self._submit(purchase, submission, follow=not is_own_address)
+            except HandoverBroke as error:
+                broke = error
             if answer is not None:
                 if self._is_challenge(answer):
-                    purchase.rejected()
+                    self._still_closed(purchase, page)
                     return None
                 if self._is_what_was_asked(answer):
                     self._is_page_answer(answer, submission)
                     purchase.accepted()
                     return answer
+                if is_overloaded(answer) and not is_own_address:
+                    broke = HandoverBroke(f"the request with the token was answered with {answer.status}")
             again = await self._send_again()
         if not self._is_challenge(again):
             purchase.accepted()
             return again
+        if broke is not None and self._is_same_wall(page):
+            if may_repeat:
+                raise broke
+            purchase.unknown("broke", is_useless=True)
+            return None
         if answer is None or not self._may_be_page(answer, page, is_own_address=is_own_address):
-            purchase.rejected()
+            self._still_closed(purchase, page)
             return None
         # There is no page but this answer. Nobody knows what it is worth, so it wins no clearance.
         self._opened = False
@@ -198,16 +224,13 @@ class Passage:
         return redirected or answer
 
     async def _submit(self, purchase: Purchase, submission: Submission, *, follow: bool) -> Response | None:
-        """Return the answer to a submission, or None where the page itself has to be asked for again to know it.
+        """Return the answer to a submission, or None where it leads to the page that was asked for.
 
+        :raises HandoverBroke: when there was no answer.
         :raises GivenUp: when a middleware of the project failed on it.
         """
         try:
             answer = await send_submission(self._chain, submission, asked=self._request, follow=follow)
-        except HandoverBroke as error:
-            # The token may have been used all the same, so it is not sent again.
-            logger.info("%s: %s", self._session.host, error)
-            return None
         except MiddlewareFailed as error:
             purchase.unknown("broke", is_useless=True)
             raise GivenUp(Refusal("broke", f"the request with the token failed: {error}")) from error
@@ -215,6 +238,16 @@ class Passage:
         if answer is not None:
             self._sent, answer.request = answer.request, None
         return answer
+
+    def _still_closed(self, purchase: Purchase, page: Page) -> None:
+        """Record that the page at hand is a challenge though a token was handed in for ``page``."""
+        if self._is_same_wall(page):
+            purchase.rejected()
+        else:
+            self._passed.append(purchase)
+
+    def _is_same_wall(self, page: Page) -> bool:
+        return _wall(page.challenge) == _wall(self.page.challenge)
 
     def _is_page_answer(self, answer: Response, submission: Submission) -> None:
         """Take the answer to a submission for the page, and for its request what middlewares wrote into that."""
@@ -249,9 +282,9 @@ class Passage:
         return challenge is not None
 
     def _is_what_was_asked(self, answer: Response) -> bool:
-        """Tell whether a GET got an answer with a status below 300 from its own address."""
-        is_page = answer.status < HTTPStatus.MULTIPLE_CHOICES and self._request.method == "GET"
-        return is_page and self._is_address_of(answer, self._request)
+        """Tell whether a GET got a page from its own address. An empty one or a meta refresh may lead to the page."""
+        is_page = answer.status < HTTPStatus.MULTIPLE_CHOICES and answer.body and not self._redirects.refreshes(answer)
+        return bool(is_page) and self._request.method == "GET" and self._is_address_of(answer, self._request)
 
     def _is_address_of(self, answer: Response, request: Request) -> bool:
         return urldefrag(answer.url).url == urldefrag(request.url).url
@@ -268,6 +301,8 @@ class Passage:
         if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
             return is_own_address and answer.status != page.response.status
         # A wall that ignores tokens repeats the same answer. Pages at addresses of their own may be equal.
+        if not answer.body:
+            return False
         last, self._session.last_answer_checksum = self._session.last_answer_checksum, crc32(answer.body)
         return is_own_address or last != self._session.last_answer_checksum
 
@@ -306,6 +341,12 @@ class Passage:
 
     def _cookie_values(self) -> frozenset[tuple[str, str | None]]:
         return frozenset((cookie.name, cookie.value) for cookie in self._sessions.cookies(self._request))
+
+
+def _wall(challenge: Challenge) -> tuple[object, ...]:
+    """Return what tells one wall from another: its key, and where its form sends what."""
+    form = challenge.form
+    return challenge.sitekey, form and (form.method, public_address(form.url), {name for name, _ in form.fields})
 
 
 def _is_good(answer: Answer) -> bool:

@@ -24,6 +24,7 @@ from scrapy_omocaptcha.engine.request_state import RequestStates
 from scrapy_omocaptcha.settings import uses_scrapy_redis
 from scrapy_omocaptcha.urls import public_address
 from scrapy_omocaptcha.walls.policy import Policy
+from scrapy_omocaptcha.walls.sending import is_overloaded
 
 _MAX_HOPS = 5
 """Redirects behind a redirect that are followed to find out where it leads."""
@@ -69,11 +70,12 @@ class Redirects:
         except ValueError:
             # Redirect finds out itself that it leads nowhere.
             return response
-        if self._is_suspected(request, url):
+        will_redirect = self._chain.will_redirect(request, response)
+        if self._is_suspected(request, url) or (target in self._leaders and not will_redirect):
             answer = await self._fetch(request, response, url)
             if answer is not None:
                 return answer
-        if self._chain.will_redirect(request, response):
+        if will_redirect:
             self._states.redirected(request, url)
             if target not in self._walls | self._pages:
                 self._leaders.setdefault(target, request.url)
@@ -81,9 +83,9 @@ class Redirects:
 
     def _is_suspected(self, request: Request, url: str) -> bool:
         target = public_address(url)
-        if url in self._pages or target in self._walls:
+        if target in self._walls:
             return url not in self._pages
-        return target not in self._pages and (self._states.of(request).looked_behind or is_wall_address(target))
+        return not {url, target} & self._pages and (self._states.of(request).looked_behind or is_wall_address(target))
 
     async def send_again(self, request: Request) -> Response | Request:
         """Send the spider's request once more, and look behind whatever redirect is the answer."""
@@ -98,6 +100,10 @@ class Redirects:
         as_redirect = Response(request.url, status=302, headers={"Location": url})
         answer = await self.look_behind(request, as_redirect)
         return response if answer is as_redirect else answer
+
+    def refreshes(self, response: Response) -> bool:
+        """Tell whether Scrapy would follow a meta refresh of a page."""
+        return self._components.meta_refresh(response) is not None
 
     async def _fetch(self, request: Request, response: Response, url: str) -> Response | Request | None:
         """Return what the target of a redirect answers if that concerns ``request``; None if Scrapy is to follow it."""
@@ -131,8 +137,7 @@ class Redirects:
     async def _judge(self, request: Request, answer: Response, url: str) -> Response | Request | None:
         target = public_address(url)
         is_wall = self._policy.find(request, answer) is not None
-        is_down = answer.status == HTTPStatus.TOO_MANY_REQUESTS or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR
-        if is_down and not is_wall:
+        if is_overloaded(answer) and not is_wall:
             # With the target's answer as its own, Retry repeats the request that was redirected.
             self._undecided.add(target)
             return answer if self._is_needed(request, target) else None

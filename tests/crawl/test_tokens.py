@@ -98,12 +98,13 @@ def test_a_token_is_not_bought_for_another_site(crawl, service, walled):
     assert service.calls == ()
 
 
-def test_a_request_that_is_answered_with_503_is_not_sent_twice_with_its_token(crawl, service, walled):
+@pytest.mark.parametrize(("times", "ends"), [(1, (1, 0)), (2, (0, 1))])
+def test_a_request_that_is_answered_with_503_is_sent_once_more_with_its_token(crawl, service, walled, times, ends):
     site = walled("session")
-    site.fault("/api/header", "server_error")
+    site.fault("/api/header", "server_error", times=times)
     crawled = crawl(asking(WISHES["header"], site), service.settings)
-    assert len([visit for visit in site.requests if visit.path == "/api/header"]) == 1
-    assert (len(crawled.pages), len(crawled.failures)) == (0, 1)
+    assert len([visit for visit in site.requests if visit.path == "/api/header"]) == 2
+    assert (len(crawled.pages), len(crawled.failures)) == ends
     assert len(service.jobs) == 1
 
 

@@ -9,7 +9,6 @@ It is longer than other files, because all of it works on one state: the page, t
 import logging
 from http import HTTPStatus
 from typing import NamedTuple
-from urllib.parse import urldefrag
 from zlib import crc32
 
 from scrapy import Request
@@ -25,9 +24,10 @@ from scrapy_omocaptcha.forms.submission import Submission, is_free_of
 from scrapy_omocaptcha.reporting.events import Events
 from scrapy_omocaptcha.urls import public_address
 from scrapy_omocaptcha.walls.attempts import Answer, Attempts, GivenUp, Refusal
+from scrapy_omocaptcha.walls.judging import is_address_of, is_overloaded, is_page_of, is_same_wall
 from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.redirects import Redirects
-from scrapy_omocaptcha.walls.sending import is_overloaded, send_submission
+from scrapy_omocaptcha.walls.sending import send_submission
 from scrapy_omocaptcha.walls.sessions import Role, Sessions, Stamp
 
 logger = logging.getLogger(__name__)
@@ -183,28 +183,20 @@ class Passage:
             purchase.expired("hook")
             raise GivenUp(Refusal("hook", str(error))) from error
         is_own_address = public_address(submission.url) == public_address(self._request.url)
-        broke: HandoverBroke | None = None
-        answer = None
         async with self._hold.sending():
-            try:
-                answer = await self._submit(purchase, submission, follow=not is_own_address)
-            except HandoverBroke as error:
-                broke = error
-            if answer is not None:
-                if self._is_challenge(answer):
-                    self._still_closed(purchase, page)
-                    return None
-                if self._is_what_was_asked(answer):
-                    self._is_page_answer(answer, submission)
-                    purchase.accepted()
-                    return answer
-                if is_overloaded(answer) and not is_own_address:
-                    broke = HandoverBroke(f"the request with the token was answered with {answer.status}")
+            answer, broke = await self._submit(purchase, submission, is_own_address=is_own_address)
+            if answer is not None and self._is_challenge(answer):
+                self._still_closed(purchase, page)
+                return None
+            if answer is not None and is_page_of(self._request, answer) and not self._redirects.refreshes(answer):
+                self._is_page_answer(answer, submission)
+                purchase.accepted()
+                return answer
             again = await self._send_again()
         if not self._is_challenge(again):
             purchase.accepted()
             return again
-        if broke is not None and self._is_same_wall(page):
+        if broke is not None and is_same_wall(page.challenge, self.page.challenge):
             if may_repeat:
                 raise broke
             purchase.unknown("broke", is_useless=True)
@@ -216,38 +208,46 @@ class Passage:
         self._opened = False
         self._is_page_answer(answer, submission)
         purchase.accepted(opened=False)
-        for_spider = self._chain.is_redirect_for_spider(self._request, answer)
-        redirected = None if for_spider else await self._chain.redirect(self._request, answer)
-        if redirected is None and self._request.method == "GET" and not self._is_address_of(answer, self._request):
-            # It came from behind a redirect.
-            await self._chain.redirect_in_place(self._request, answer.url)
-        return redirected or answer
+        return await self._redirected(answer) or answer
 
-    async def _submit(self, purchase: Purchase, submission: Submission, *, follow: bool) -> Response | None:
-        """Return the answer to a submission, or None where it leads to the page that was asked for.
+    async def _submit(
+        self, purchase: Purchase, submission: Submission, *, is_own_address: bool
+    ) -> tuple[Response | None, HandoverBroke | None]:
+        """Return the answer to a submission, and the error where the token may not have been read.
 
-        :raises HandoverBroke: when there was no answer.
+        There is no answer if that leads to the page that was asked for.
+
         :raises GivenUp: when a middleware of the project failed on it.
         """
         try:
-            answer = await send_submission(self._chain, submission, asked=self._request, follow=follow)
+            answer = await send_submission(self._chain, submission, asked=self._request, follow=not is_own_address)
+        except HandoverBroke as error:
+            return None, error
         except MiddlewareFailed as error:
             purchase.unknown("broke", is_useless=True)
             raise GivenUp(Refusal("broke", f"the request with the token failed: {error}")) from error
         self._session.answers += 1
-        if answer is not None:
-            self._sent, answer.request = answer.request, None
-        return answer
+        if answer is None:
+            return None, None
+        self._sent, answer.request = answer.request, None
+        # At the page's own address, the error may be all that there is of the page.
+        broke = is_overloaded(answer) and not is_own_address
+        return answer, HandoverBroke(f"the token was answered with {answer.status}") if broke else None
 
     def _still_closed(self, purchase: Purchase, page: Page) -> None:
         """Record that the page at hand is a challenge though a token was handed in for ``page``."""
-        if self._is_same_wall(page):
+        if is_same_wall(page.challenge, self.page.challenge):
             purchase.rejected()
         else:
             self._passed.append(purchase)
 
-    def _is_same_wall(self, page: Page) -> bool:
-        return _wall(page.challenge) == _wall(self.page.challenge)
+    def _may_be_page(self, answer: Response, page: Page, *, is_own_address: bool) -> bool:
+        """Tell whether the answer to a submission may be all that there is of the page."""
+        if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
+            return is_own_address and answer.status != page.response.status
+        # A wall that ignores tokens repeats the same answer. Pages at addresses of their own may be equal.
+        last, self._session.last_answer_checksum = self._session.last_answer_checksum, crc32(answer.body)
+        return bool(answer.body) and (is_own_address or last != self._session.last_answer_checksum)
 
     def _is_page_answer(self, answer: Response, submission: Submission) -> None:
         """Take the answer to a submission for the page, and for its request what middlewares wrote into that."""
@@ -261,6 +261,17 @@ class Passage:
         ):
             written = {key: value for key, value in sent.items() if before.get(key) is not value}
             mine.update({key: value for key, value in written.items() if is_free_of(submission.secret, value)})
+
+    async def _redirected(self, answer: Response) -> Request | None:
+        """Return the request that Scrapy is to follow if the answer to a submission redirects."""
+        if not self._chain.is_redirect_for_spider(self._request, answer):
+            redirected = await self._chain.redirect(self._request, answer)
+            if redirected is not None:
+                return redirected
+        if self._request.method == "GET" and not is_address_of(answer, self._request):
+            # It came from behind a redirect.
+            await self._chain.redirect_in_place(self._request, answer.url)
+        return None
 
     async def _quiet(self) -> None:
         """Wait until no other request of the session is at the site, whose answer could outdate the form at hand."""
@@ -281,30 +292,12 @@ class Passage:
             self.page = self._as_page(answer, challenge)
         return challenge is not None
 
-    def _is_what_was_asked(self, answer: Response) -> bool:
-        """Tell whether a GET got a page from its own address. An empty one or a meta refresh may lead to the page."""
-        is_page = answer.status < HTTPStatus.MULTIPLE_CHOICES and answer.body and not self._redirects.refreshes(answer)
-        return bool(is_page) and self._request.method == "GET" and self._is_address_of(answer, self._request)
-
-    def _is_address_of(self, answer: Response, request: Request) -> bool:
-        return urldefrag(answer.url).url == urldefrag(request.url).url
-
     def _is_stale(self) -> bool:
         """Tell whether the form at hand may depend on cookies or fields that other answers have replaced since."""
         if self._alone:
             # Others of the session are at the site all the time, so only changed cookies tell.
             return self.page.cookies != self._cookie_values()
         return self.page.answers != self._session.answers
-
-    def _may_be_page(self, answer: Response, page: Page, *, is_own_address: bool) -> bool:
-        """Tell whether the answer to a submission may be all that there is of the page."""
-        if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
-            return is_own_address and answer.status != page.response.status
-        # A wall that ignores tokens repeats the same answer. Pages at addresses of their own may be equal.
-        if not answer.body:
-            return False
-        last, self._session.last_answer_checksum = self._session.last_answer_checksum, crc32(answer.body)
-        return is_own_address or last != self._session.last_answer_checksum
 
     async def _ask_again(self, *, re_ask: bool = False) -> Answer:
         async with self._hold.sending():
@@ -341,12 +334,6 @@ class Passage:
 
     def _cookie_values(self) -> frozenset[tuple[str, str | None]]:
         return frozenset((cookie.name, cookie.value) for cookie in self._sessions.cookies(self._request))
-
-
-def _wall(challenge: Challenge) -> tuple[object, ...]:
-    """Return what tells one wall from another: its key, and where its form sends what."""
-    form = challenge.form
-    return challenge.sitekey, form and (form.method, public_address(form.url), {name for name, _ in form.fields})
 
 
 def _is_good(answer: Answer) -> bool:

@@ -23,8 +23,8 @@ from scrapy_omocaptcha.engine.components import Components
 from scrapy_omocaptcha.engine.request_state import RequestStates
 from scrapy_omocaptcha.settings import uses_scrapy_redis
 from scrapy_omocaptcha.urls import public_address
+from scrapy_omocaptcha.walls.judging import is_overloaded
 from scrapy_omocaptcha.walls.policy import Policy
-from scrapy_omocaptcha.walls.sending import is_overloaded
 
 _MAX_HOPS = 5
 """Redirects behind a redirect that are followed to find out where it leads."""

@@ -23,11 +23,6 @@ _MAX_REDIRECTS = 20
 """The limit of browsers."""
 
 
-def is_overloaded(answer: Response) -> bool:
-    """Tell whether a site could not answer just now."""
-    return answer.status == HTTPStatus.TOO_MANY_REQUESTS or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR
-
-
 async def send_submission(
     chain: InnerChain, submission: Submission, *, asked: Request | None = None, follow: bool = True
 ) -> Response | None:

@@ -27,8 +27,9 @@ from scrapy_omocaptcha.reporting.events import Events
 from scrapy_omocaptcha.urls import host_of
 from scrapy_omocaptcha.walls.attempts import Attempts, GivenUp, Refusal
 from scrapy_omocaptcha.walls.delivery import deliver
+from scrapy_omocaptcha.walls.judging import is_overloaded
 from scrapy_omocaptcha.walls.policy import Policy
-from scrapy_omocaptcha.walls.sending import is_overloaded, send_submission
+from scrapy_omocaptcha.walls.sending import send_submission
 
 _KEYS = {"sitekey", "page", "invisible", "put"}
 

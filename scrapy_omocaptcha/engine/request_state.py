@@ -113,6 +113,12 @@ class RequestStates:
         if request.meta.pop(_KEY, {}).get("filter"):
             request.dont_filter = False
 
+    def hops(self, request: Request) -> list[str]:
+        """Return the addresses of all redirects that have led to a request; the last one is its own."""
+        redirect = self.of(request).redirect
+        known = 1 + len(redirect["meta"].get("redirect_urls", ())) if redirect else None
+        return [*(request.meta.get("redirect_urls", [])[known:] if known else ()), request.url]
+
     def before_redirects(self, request: Request, *, looked_behind: bool = False) -> Request | None:
         """Rebuild a request as it was before its first redirect, for the scheduler; None where that is not known.
 

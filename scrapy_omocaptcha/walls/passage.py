@@ -280,8 +280,10 @@ class Passage:
         )
 
     def _others_at_site(self) -> bool:
-        # Requests that are still queued don't count: the submission is sent before them.
-        return not all(self._slots.is_queued(other) for other in self._sessions.under_way(self._request))
+        # Requests that are still queued don't count: the submission is sent before them. Neither do those that a
+        # middleware has replaced.
+        under_way = self._sessions.under_way(self._request)
+        return any(self._slots.is_active(other) and not self._slots.is_queued(other) for other in under_way)
 
     def _is_challenge(self, answer: Answer) -> bool:
         """Tell whether an answer is a challenge, which is the page at hand from then on."""

@@ -26,9 +26,6 @@ from scrapy_omocaptcha.urls import public_address
 from scrapy_omocaptcha.walls.judging import is_overloaded
 from scrapy_omocaptcha.walls.policy import Policy
 
-_MAX_HOPS = 5
-"""Redirects behind a redirect that are followed to find out where it leads."""
-
 
 class Redirects:
     """The redirects of one crawl. Their targets are known by scheme, host and path."""
@@ -111,15 +108,14 @@ class Redirects:
             redirected = await self._chain.redirect(request, response)
         except IgnoreRequest:
             return None
-        for _ in range(_MAX_HOPS):
-            if redirected is None:
-                return None
+        while redirected is not None:
             # Whatever is asked for, looking must not do it.
             changes: dict[str, Any] = {"method": "GET", "body": b"", "callback": NO_CALLBACK, "errback": None}
             step = redirected.replace(meta={**redirected.meta, "dont_cache": True}, **changes)
             try:
                 answer = await self._chain.follow(step, page=request)
             except IgnoreRequest:
+                # There are too many redirects, which Scrapy finds out itself.
                 return None
             except Exception as error:
                 if self._is_needed(request, public_address(url)):
@@ -163,7 +159,8 @@ class Redirects:
         original, target = self._states.before_redirects(request), public_address(request.url)
         if original is not None or target in self._leaders:
             if is_wall or response.status < HTTPStatus.BAD_REQUEST:
-                self._judged(target, is_wall=is_wall)
+                for hop in self._states.hops(request):
+                    self._judged(public_address(hop), is_wall=is_wall)
             else:
                 self._states.may_be_retried(request, failed=False)
                 self.failed(request)
@@ -172,11 +169,11 @@ class Redirects:
         return original if is_wall or (target in self._walls and is_repeatable) else None
 
     def failed(self, request: Request) -> None:
-        """Have each redirect to the address of ``request`` looked behind if Scrapy was to find out what is there."""
-        target = public_address(request.url)
-        if self._leaders.pop(target, None) is not None:
-            self._undecided.add(target)
-            self._send_pending(target, looked_behind=True)
+        """Have redirects to the address of ``request`` looked behind, if Scrapy was to find out what is there."""
+        for hop in map(public_address, self._states.hops(request)):
+            if self._leaders.pop(hop, None) is not None:
+                self._undecided.add(hop)
+                self._send_pending(hop, looked_behind=True)
 
     def _judged(self, target: str, *, is_wall: bool) -> None:
         self._leaders.pop(target, None)

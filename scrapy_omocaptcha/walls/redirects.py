@@ -179,6 +179,7 @@ class Redirects:
         self._leaders.pop(target, None)
         if is_wall:
             self._walls.add(target)
+            self._pages.discard(target)
             self._send_pending(target, looked_behind=False)
         elif target not in self._walls:
             self._pages.add(target)

@@ -124,7 +124,7 @@ class RequestStates:
 
         :param looked_behind: it is sent again only for the sake of the redirect's target.
         """
-        if looked_behind and _KEY in request.meta:
+        if _KEY in request.meta:
             # It was dropped before it came out of the scheduler.
             self.take(request)
         state = self.of(request)

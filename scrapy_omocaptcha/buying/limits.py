@@ -159,7 +159,7 @@ class Limits:
         self._breaker.record_success(host, sitekey)
 
     def record_failure(self, host: str, sitekey: str) -> None:
-        """Record that a job failed, or that the site rejected its token."""
+        """Record that a job gave no token, or that the site rejected its token."""
         self._breaker.record_failure(host, sitekey)
 
     async def charged_so_far(self) -> float | None:

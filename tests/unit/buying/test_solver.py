@@ -115,11 +115,27 @@ def test_a_job_that_the_service_gives_up_ends_at_once_and_counts_for_the_breaker
     assert bench.fails(NotBought, 1).reason == "breaker"
 
 
-def test_a_job_that_was_lost_or_timed_out_does_not_count_for_the_breaker():
-    bench = Bench(create_job=[LOST, "1"], job_result=[None], settings={"BREAKER_FAILURES": 1})
-    bench.fails(JobLost)
-    bench.fails(JobTimeout)
+@pytest.mark.parametrize(
+    ("script", "error"),
+    [
+        ({"create_job": [LOST]}, JobLost),
+        ({"create_job": [ApiBadAnswer("HTML")]}, JobLost),
+        ({"job_result": [None]}, JobTimeout),
+    ],
+    ids=["lost", "nonsense", "timed out"],
+)
+def test_a_job_that_gives_no_token_counts_for_the_breaker_whatever_the_reason(script, error):
+    bench = Bench(**script, settings={"BREAKER_FAILURES": 2})
+    bench.fails(error, 61)
+    bench.fails(error, 61)
+    assert bench.fails(NotBought, 1).reason == "breaker"
     assert len(bench.bought) == 2
+
+
+def test_a_lost_job_counts_for_the_breaker_at_once_and_not_only_when_it_has_been_waited_out():
+    bench = Bench(create_job=[LOST], settings={"BREAKER_FAILURES": 1})
+    bench.start()
+    assert bench.fails(NotBought, 1).reason == "breaker"
 
 
 # -- the create call ------------------------------------------------------------------------------------------------

@@ -146,6 +146,14 @@ def test_reaching_a_limit_is_said_once_with_the_setting_to_change(crawl, service
     assert len([line for line in crawled.said() if "raise OMOCAPTCHA_MAX_COST to go on" in line]) == 1
 
 
+def test_a_price_of_zero_is_a_price_that_reaches_no_limit_on_cost(crawl, service, walled):
+    site = walled("per_page", catalogue_pages=3)
+    free = {**service.settings, "OMOCAPTCHA_PRICE": 0, "OMOCAPTCHA_MAX_COST": PRICE / 2}
+    crawled = crawl(crawling(site, 3), free)
+    assert (len(crawled.pages), crawled.count("jobs/created"), crawled.count("cost_usd")) == (3, 3, 0)
+    assert "getService" not in [call.name for call in service.calls]
+
+
 def test_the_crawls_of_a_journal_share_what_a_day_may_cost(crawl, service, walled, journal):
     site = walled("per_page", catalogue_pages=10)
     settings = {**service.settings, "OMOCAPTCHA_JOURNAL": str(journal), "OMOCAPTCHA_MAX_COST_PER_DAY": 5 * PRICE}

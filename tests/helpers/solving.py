@@ -138,8 +138,9 @@ class Bench:
         self.settings = Settings.from_settings(
             ScrapySettings({f"OMOCAPTCHA_{name}": value for name, value in values.items()})
         )
-        price = self.settings.price or 0.00055
-        self.limits = Limits(self.settings, price, self.clock.seconds, spent_in_a_day=lambda enough: 0.0)
+        self.limits = Limits(
+            self.settings, self.settings.assumed_price, self.clock.seconds, spent_in_a_day=lambda enough: 0.0
+        )
         self.lifetime = FakeLifetime(self.clock)
         self.polling = EveryTwoSeconds()
         collector = MemoryStatsCollector(SimpleNamespace(settings=ScrapySettings()))

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from scrapy_omocaptcha.buying.api.protocol import Api
 from scrapy_omocaptcha.buying.limiter import CapacityLimiter
 from scrapy_omocaptcha.buying.limits import Limits
-from scrapy_omocaptcha.engine.lifetime import Lifetime
+from scrapy_omocaptcha.engine.lifetime import Lifetime, wait_at_most
 from scrapy_omocaptcha.engine.stats import Stats
 from scrapy_omocaptcha.errors import AccountError, ApiError, ApiRefused, ApiUnreachable, CrawlClosing, NotBought
 from scrapy_omocaptcha.settings import FALLBACK_PRICE, Settings
@@ -23,6 +23,8 @@ T = TypeVar("T")
 CALLS_AT_ONCE = 256
 """Each call has a connection of its own. More would not be answered sooner, and a process may usually open 1,024
 files."""
+_CLOSE_TIMEOUT = 0.5
+"""Seconds for which a crawl that has ended waits for the balance in its report."""
 
 
 class Account:
@@ -149,7 +151,8 @@ class Account:
         if self.balance is None:
             return None
         try:
-            return await self._api.balance()
-        except ApiError as error:
-            logger.debug("The balance at the end is not known: %s", error)
+            return await wait_at_most(_CLOSE_TIMEOUT, self._api.balance())
+        except (ApiError, TimeoutError) as error:
+            why = str(error) or f"the service did not answer within {_CLOSE_TIMEOUT:g} s"
+            logger.debug("The balance at the end is not known: %s", why)
             return None

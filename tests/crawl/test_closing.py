@@ -74,6 +74,22 @@ def test_a_crawl_that_is_closed_while_it_waits_loses_nothing_and_resumes(closed_
     assert resumed.failures == []
 
 
+@pytest.mark.parametrize("before", [0, 1], ids=["when it began, too", "at the end"])
+def test_a_service_that_does_not_tell_the_balance_keeps_no_crawl_from_ending(crawl, service, walled, before):
+    class Hanging(RecordingSpider):
+        urls = (f"{walled('session', status=200).url}/free/1",)
+
+        def page(self, response, asked=None):
+            super().page(response)
+            service.fault("getBalance", "hang", seconds=3600)
+
+    if not before:
+        service.fault("getBalance", "hang", seconds=3600)
+    crawled = crawl(Hanging, {**service.settings, "OMOCAPTCHA_MIN_BALANCE": 1, "OMOCAPTCHA_API_TIMEOUT": 3600})
+    assert (len(crawled.pages), crawled.bugs) == (1, [])
+    assert [call.fault for call in service.calls] == [*[None] * before, "hang"]
+
+
 @pytest.mark.parametrize("spider", [ClosingSpider, ClosingWithWishSpider], ids=["walled", "wanted upfront"])
 def test_a_job_that_the_end_of_the_crawl_has_cut_off_does_not_count_as_an_attempt(closed_and_resumed, spider):
     solve_seconds = [1e9]

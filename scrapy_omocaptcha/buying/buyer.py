@@ -60,7 +60,7 @@ class Buyer:
             self.limits,
             self.ledger,
             self.account,
-            Polling(settings.poll_interval),
+            Polling(settings.poll_interval, settings.max_poll_gap),
             lifetime=lifetime,
             settings=settings,
             clock=clock,

@@ -98,6 +98,11 @@ class Settings:
         """USD per job, as far as it is known before the service's price list has been fetched."""
         return FALLBACK_PRICE if self.price is None else self.price
 
+    @property
+    def max_poll_gap(self) -> float:
+        """Seconds between two polls after which a token could be too old; as many are left for handing it in."""
+        return self.token_max_age / 2
+
     def domains(self, spider: Spider | None) -> tuple[str, ...]:
         """Return the domains (with their subdomains) that ``spider`` may buy jobs for; empty: all hosts."""
         if self.allowed_domains is not None:

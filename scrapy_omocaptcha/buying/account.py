@@ -1,12 +1,12 @@
 """Make a crawl's calls to the service, and ask it for price and balance.
 
-The account is asked before the first job is bought, and when the service refuses a job in unknown words. What it finds
-out goes to ``limits``, which decides what may be bought.
+The price is asked for before the first job is bought, the balance as often as ``OMOCAPTCHA_MIN_BALANCE`` needs it, and
+when the service refuses a job in unknown words. What is found out goes to ``limits``, which decides what may be bought.
 """
 
 import logging
-from collections.abc import Coroutine
-from contextlib import suppress
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
 from scrapy_omocaptcha.buying.api.protocol import Api
@@ -64,13 +64,15 @@ class Account:
                 self._stats.inc(f"api/errors/{error.reason}")
                 raise
 
-    async def ready(self) -> None:
-        """Find out price and balance before the first job is bought, once for all that wait for it.
+    @asynccontextmanager
+    async def ready(self) -> AsyncIterator[None]:
+        """Find out price and balance where they are not known well enough, and let one job be reserved in the block.
 
         :raises NotBought: when the account cannot buy.
         :raises ApiError: when the balance is not known, though ``OMOCAPTCHA_MIN_BALANCE`` needs it.
         """
         if self._is_known():
+            yield
             return
         with self._asking.acquire() as acquired:
             await self._lifetime.wait(acquired)
@@ -80,11 +82,14 @@ class Account:
             if not self._price_known:
                 await self._ask_price()
                 self._price_known = True
-            if not self._is_known():
+            if self._limits.needs_balance:
+                await self._lifetime.until(self._limits.no_call_is_under_way)
                 await self._ask_balance()
+            # The next one that asks for the balance must see what this one reserves.
+            yield
 
     def _is_known(self) -> bool:
-        return self._price_known and (self.balance is not None or not self._min_balance)
+        return self._price_known and not self._limits.needs_balance
 
     async def _ask_price(self) -> None:
         try:
@@ -110,7 +115,8 @@ class Account:
         except AccountError as error:
             raise self.close(error) from None
         self._limits.set_balance(balance, charged)
-        self.balance = balance
+        if self.balance is None:
+            self.balance = balance
         if balance - self._limits.price < self._min_balance:
             logger.warning(
                 "The balance is %.5f USD and OMOCAPTCHA_MIN_BALANCE is %g, so nothing is bought: "

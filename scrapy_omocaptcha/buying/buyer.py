@@ -75,7 +75,8 @@ class Buyer:
         if not self._settings.min_balance or self._settings.dry_run:
             return
         try:
-            await self.account.ready()
+            async with self.account.ready():
+                pass
         except ApiError as error:
             logger.warning("The balance is not known yet, and nothing is bought before it is: %s", error)
         except (NotBought, CrawlClosing):

@@ -80,7 +80,6 @@ class Solver:
         self._limits.check(host, challenge.sitekey or "")
         with self._jobs_at_once.acquire() as acquired:
             await self._lifetime.wait(acquired)
-            await self._account.ready()
             job = JobRequest(public_address(challenge.url), challenge.sitekey or "", challenge.invisible)
             entry, job_id, sent = await self._create(job, host, on_bought)
             return await self._result(entry, job_id, job.sitekey, sent)
@@ -91,10 +90,11 @@ class Solver:
         """Create a job at the service, and return its ledger entry, its id and the time at which the call was sent."""
         pause = _FIRST_PAUSE
         for attempt in range(1, _CREATE_ATTEMPTS + 1):
-            reservation, entry = await self._reserve(job, host)
+            async with self._account.ready():
+                reservation, entry = await self._reserve(job, host)
             sent = self._clock()
             try:
-                job_id = await self._account.call(self._api.create_job(job), buys=True)
+                job_id = await self._send(job, reservation)
             except (ApiRefused, AccountError) as error:
                 self._cancel(reservation, entry)
                 if isinstance(error, AccountError):
@@ -124,6 +124,13 @@ class Solver:
                 self._limits.create_accepted()
                 return entry, job_id, sent
         raise AssertionError("unreachable")
+
+    async def _send(self, job: JobRequest, reservation: Reservation) -> JobId:
+        """Make the create call of a reserved job, and record that it has ended, however it ends."""
+        try:
+            return await self._account.call(self._api.create_job(job), buys=True)
+        finally:
+            reservation.answered()
 
     async def _reserve(self, job: JobRequest, host: str) -> tuple[Reservation, Entry]:
         """Reserve room for one job in the limits, and enter the job in the ledger before it is bought."""

@@ -192,6 +192,11 @@ class Account:
                 self._job_tokens[job_id] = self._mint(job.sitekey, job.page, created_at, valid=valid)
             return state, self._job_tokens.get(job_id, "")
 
+    def spend(self, usd: float) -> None:
+        """Take money from the balance without a job."""
+        with self._lock:
+            self.balance -= Decimal(str(usd))
+
     def mint(self, sitekey: str, page: str) -> str:
         """Create a token without a job."""
         with self._lock:

@@ -147,6 +147,10 @@ class OmoCaptchaService(LoopbackServer):
         """Balance of the account in US dollars."""
         return float(self._account.balance)
 
+    def spend(self, usd: float) -> None:
+        """Take US dollars from the balance, as others who use the account do."""
+        self._account.spend(usd)
+
     # Future jobs and faults
 
     def next_job(

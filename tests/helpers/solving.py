@@ -59,6 +59,10 @@ class FakeLifetime:
         self.slept.append(seconds)
         await self.wait(deferLater(self._clock, seconds))
 
+    async def until(self, condition):
+        while not condition():
+            await self.sleep(0.1)
+
     def close(self):
         self.closing = True
         for outer in list(self._waiting):

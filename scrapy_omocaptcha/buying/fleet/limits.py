@@ -77,7 +77,12 @@ class FleetLimits(Limits):
             own.cancel()
             self._link.notify("cancel", job)
 
-        return Reservation(own.cost, cancel)
+        def answered() -> None:
+            own.answered()
+            if self._settings.min_balance:
+                self._link.notify("mark_answered", job)
+
+        return Reservation(own.cost, cancel, answered)
 
     async def _reserve_in_fleet(self, job: Arguments) -> None:
         try:
@@ -164,8 +169,9 @@ class FleetLimits(Limits):
         return closed
 
     async def charged_so_far(self) -> float | None:
-        """Return the USD that the service has certainly charged the fleet; None if unknown where Redis may be away."""
-        # A create call takes this long at most, and so does the call for the balance.
+        """Return the USD that the balance certainly lacks already; None if unknown where Redis may be away."""
+        # A create call takes this long at most, and so does the call for the balance: after that, a worker that has not
+        # recorded an answer has died.
         uncertain = _milliseconds(2 * self._settings.api_timeout)
         try:
             return float(await self._lifetime.wait(self._call("charged_so_far", {"uncertain": uncertain}))) * _UNIT

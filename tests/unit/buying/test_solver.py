@@ -6,6 +6,7 @@ import random
 
 import pytest
 from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
 
 from scrapy_omocaptcha.challenge import Token
 from scrapy_omocaptcha.errors import (
@@ -281,6 +282,58 @@ def test_five_refusals_in_a_row_stop_buying_for_a_while():
         bench.fails(ApiRefused, 1)
     assert bench.fails(NotBought, 1).reason == "refused"
     assert len(bench.api.times("create_job")) == 5
+
+
+class SharedAccount:
+    """Takes the price of each job and what others spend from a balance, and tells it, each after a while."""
+
+    def __init__(self, bench, balance, others=0.0):
+        self._bench = bench
+        self._others = others
+        self.balance = balance
+        bench.api.create_job, bench.api.balance = self._create_job, self._get_balance
+
+    async def _create_job(self, job):
+        self._bench.api.calls.append(("create_job", self._bench.clock.seconds(), job))
+        await deferLater(self._bench.clock, 0.2)
+        self.balance -= 0.001 + self._others
+        await deferLater(self._bench.clock, 0.2)
+        return "job"
+
+    async def _get_balance(self):
+        self._bench.api.calls.append(("balance", self._bench.clock.seconds(), None))
+        await deferLater(self._bench.clock, 0.1)
+        balance = self.balance
+        await deferLater(self._bench.clock, 0.1)
+        return balance
+
+
+def test_the_floor_of_the_balance_holds_while_others_spend_as_much():
+    bench = Bench(settings={"MIN_BALANCE": 1})
+    account = SharedAccount(bench, 1.0205, others=0.001)
+    ended = [bench.start() for _ in range(20)]
+    bench.run(30, step=0.05)
+    assert account.balance == pytest.approx(1.0005)
+    assert len(bench.bought) == 10
+    assert {end[0].value.reason for end in ended if not isinstance(end[0], Token)} == {"min_balance"}
+
+
+def test_jobs_at_once_spend_the_balance_down_to_its_floor_and_stop_no_job_early():
+    bench = Bench(settings={"MIN_BALANCE": 1})
+    account = SharedAccount(bench, 1.0105)
+    for _ in range(20):
+        bench.start()
+    bench.run(30, step=0.05)
+    assert (len(bench.bought), account.balance) == (10, pytest.approx(1.0005))
+
+
+def test_far_from_its_floor_the_balance_is_asked_once_for_many_jobs():
+    bench = Bench(settings={"MIN_BALANCE": 1, "CONCURRENT_JOBS": 4})
+    SharedAccount(bench, 10.0)
+    for _ in range(40):
+        bench.start()
+    bench.run(60)
+    assert (len(bench.bought), len(bench.api.times("balance"))) == (40, 1)
 
 
 # -- limits and price -----------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
-from scrapy_omocaptcha.buying.api.protocol import Api
+from scrapy_omocaptcha.buying.api.protocol import Api, Balance
 from scrapy_omocaptcha.buying.limiter import CapacityLimiter
 from scrapy_omocaptcha.buying.limits import Limits
 from scrapy_omocaptcha.engine.lifetime import Lifetime, wait_at_most
@@ -37,10 +37,12 @@ class Account:
         self._stats = stats
         self._min_balance = settings.min_balance
         self._price_known = settings.price is not None
+        self._api_url = settings.api_url
+        self._may_be_no_api = True
         self._asking = CapacityLimiter(1)
         self._calls = CapacityLimiter(CALLS_AT_ONCE)
-        self.balance: float | None = None
-        """The balance in USD when the crawl began; None where it was not asked for."""
+        self.balance: Balance | None = None
+        """The balance when the crawl began; None where it was not asked for."""
 
     async def call(self, call: Coroutine[Any, Any, T], *, buys: bool = False) -> T:
         """Make a call to the service, count it, and drop it when the crawl closes.
@@ -59,10 +61,19 @@ class Account:
                 raise ApiUnreachable("the crawl is closing, and the call has not begun", taken=False)
             self._stats.inc("api/calls")
             try:
-                return await self._lifetime.wait(call, grace_checks=2 if buys else 1)
+                answer = await self._lifetime.wait(call, grace_checks=2 if buys else 1)
             except ApiError as error:
                 self._stats.inc(f"api/errors/{error.reason}")
+                self._warn_of_no_api(error)
                 raise
+            self._may_be_no_api = False
+            return answer
+
+    def _warn_of_no_api(self, error: ApiError) -> None:
+        """Log once what to do if no call has found the API, but a web server."""
+        if self._may_be_no_api and error.is_foreign and error.cure:
+            self._may_be_no_api = False
+            logger.warning("OMOcaptcha: %s answers as no API does (%s): %s", self._api_url, error, error.cure)
 
     @asynccontextmanager
     async def ready(self) -> AsyncIterator[None]:
@@ -117,11 +128,11 @@ class Account:
         self._limits.set_balance(balance, charged)
         if self.balance is None:
             self.balance = balance
-        if balance - self._limits.price < self._min_balance:
+        if not balance.solves and balance.usd - self._limits.price < self._min_balance:
             logger.warning(
                 "The balance is %.5f USD and OMOCAPTCHA_MIN_BALANCE is %g, so nothing is bought: "
                 "top up the account, or lower the setting",
-                balance,
+                balance.usd,
                 self._min_balance,
             )
 
@@ -139,21 +150,20 @@ class Account:
             raise self.close(error) from None
         except ApiError:
             return
-        if balance < self._limits.price:
+        if not balance.solves and balance.usd < self._limits.price:
             raise self.close(
-                AccountError(f"the balance is {balance:.5f} USD, a job costs {self._limits.price:.5f} ({refusal})")
+                AccountError(f"the balance is {balance.usd:.5f} USD, a job costs {self._limits.price:.5f} ({refusal})")
             ) from None
 
     def close(self, error: AccountError) -> NotBought:
-        """Stop all buying because the service refuses the account; return the error to raise."""
-        cure = "check OMOCAPTCHA_API_TOKEN and the balance of the account"
-        message = f"the service refuses this account ({error}); nothing is bought any more: {cure}"
+        """Stop all buying because the service takes no job from this crawl; return the error to raise."""
+        message = f"the service takes no job from this crawl ({error}); nothing is bought any more: {error.cure}"
         if self._limits.close_account(message):
             logger.error("OMOcaptcha: %s", message)
         return NotBought("account", message)
 
-    async def closing_balance(self) -> float | None:
-        """Return the balance in USD at the end of the crawl, or None where none was asked for at its start."""
+    async def closing_balance(self) -> Balance | None:
+        """Return the balance at the end of the crawl, or None where none was asked for at its start."""
         if self.balance is None:
             return None
         try:

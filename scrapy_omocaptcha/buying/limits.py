@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from scrapy_omocaptcha.buying.api.protocol import Balance
 from scrapy_omocaptcha.buying.breaker import Breaker
 from scrapy_omocaptcha.buying.journal import Record
 from scrapy_omocaptcha.errors import NotBought
@@ -196,13 +197,18 @@ class Limits:
         """Return the USD that the balance already lacks, or None if unknown; call it before asking for the balance."""
         return self.spent
 
-    def set_balance(self, balance: float, charged: float | None) -> None:
-        """Let the crawl spend ``balance`` USD down to ``OMOCAPTCHA_MIN_BALANCE``.
+    def set_balance(self, balance: Balance, charged: float | None) -> None:
+        """Let the crawl spend ``balance`` down to ``OMOCAPTCHA_MIN_BALANCE``.
 
         :param charged: what ``charged_so_far`` returned before the balance was requested.
         """
-        self._spendable = (charged or 0.0) + balance - self._settings.min_balance
+        self._spendable = (charged or 0.0) + self._above_floor(balance)
         self._balance_at = self._clock()
+
+    def _above_floor(self, balance: Balance) -> float:
+        """Return the USD that may be spent, where the solves of a package count at the price of a job."""
+        above = balance.usd - self._settings.min_balance
+        return max(above, 0.0) + balance.solves * self.price if balance.solves else above
 
     def create_accepted(self) -> None:
         """Record that the service accepted a create call."""

@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.task import Clock, deferLater
 
 from scrapy_omocaptcha.buying.account import Account
+from scrapy_omocaptcha.buying.api.protocol import Balance
 from scrapy_omocaptcha.buying.ledger import Ledger
 from scrapy_omocaptcha.buying.limits import Limits
 from scrapy_omocaptcha.buying.solver import Solver
@@ -78,7 +79,7 @@ class ScriptedApi:
         self.scripts = {
             "create_job": [f"job{number}" for number in range(100)],
             "job_result": ["token"],
-            "balance": [10.0],
+            "balance": [Balance(10.0)],
             "price": [0.001],
             **{name: list(script) for name, script in scripts.items()},
         }

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
+from scrapy_omocaptcha.buying.api.protocol import Balance
 from scrapy_omocaptcha.buying.fleet.link import RETRY_INTERVAL, Arguments, FleetLink
 from scrapy_omocaptcha.buying.fleet.script import RedisUnavailable, ScriptFailed
 from scrapy_omocaptcha.buying.limits import Limits, Reservation
@@ -180,10 +181,10 @@ class FleetLimits(Limits):
                 return None
             raise _fleet_unknown(error) from None
 
-    def set_balance(self, balance: float, charged: float | None) -> None:
+    def set_balance(self, balance: Balance, charged: float | None) -> None:
         super().set_balance(balance, self.spent)
         if charged is not None:
-            self._link.notify("set_balance", {"spendable": _units(charged + balance - self._settings.min_balance)})
+            self._link.notify("set_balance", {"spendable": _units(charged + self._above_floor(balance))})
 
     async def close(self) -> None:
         """Send Redis what it has not received yet, and log what it will not receive."""

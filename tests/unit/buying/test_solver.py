@@ -8,6 +8,7 @@ import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 
+from scrapy_omocaptcha.buying.api.protocol import Balance
 from scrapy_omocaptcha.challenge import Token
 from scrapy_omocaptcha.errors import (
     AccountError,
@@ -262,12 +263,43 @@ def test_a_refusal_whose_code_leaves_no_doubt_needs_no_balance_call_and_counts_a
     assert bench.api.times("balance") == []
 
 
-@pytest.mark.parametrize("balance", [0.0, 0.0005, -3.0, AccountError("Invalid api token.")])
+@pytest.mark.parametrize("balance", [Balance(0.0), Balance(0.0005), Balance(-3.0), AccountError("no")])
 def test_an_unknown_refusal_of_an_account_that_cannot_pay_closes_it(balance):
     bench = Bench(create_job=[ApiRefused("Hệ thống bận"), "7"], balance=[balance])
     assert bench.fails(NotBought).reason == "account"
     assert bench.fails(NotBought).reason == "account"
     assert len(bench.api.times("create_job")) == 1
+
+
+def test_an_unknown_refusal_does_not_close_an_account_that_has_a_package():
+    bench = Bench(create_job=[ApiRefused("Hệ thống bận"), "7"], balance=[Balance(0.0, 5)])
+    bench.fails(ApiRefused)
+    assert bench.solve().value == "token"
+
+
+def test_an_account_without_money_buys_from_its_package_above_the_floor_of_the_balance(caplog):
+    bench = Bench(balance=[Balance(0.0, 5)], settings={"MIN_BALANCE": 1})
+    assert bench.solve().value == "token"
+    assert caplog.messages == []
+
+
+NO_API = ApiRefused("HTTP status 404")
+NO_API.is_foreign, NO_API.cure = True, "set OMOCAPTCHA_API_VERSION = 2"
+
+
+def test_a_host_that_answers_as_no_api_does_is_told_once_with_the_cure(caplog):
+    bench = Bench(create_job=[NO_API], price=[NO_API], settings={"PRICE": "auto"})
+    bench.fails(ApiRefused, 1)
+    bench.fails(ApiRefused, 1)
+    (said,) = caplog.messages
+    assert "https://omocaptcha.com/api answers as no API does (HTTP status 404): set OMOCAPTCHA_API_VERSION" in said
+
+
+def test_a_single_page_from_an_api_that_answers_is_not_told(caplog):
+    bench = Bench(create_job=["7", NO_API])
+    bench.solve()
+    bench.fails(ApiRefused, 1)
+    assert caplog.messages == []
 
 
 def test_a_balance_that_cannot_be_asked_settles_nothing():
@@ -303,7 +335,7 @@ class SharedAccount:
     async def _get_balance(self):
         self._bench.api.calls.append(("balance", self._bench.clock.seconds(), None))
         await deferLater(self._bench.clock, 0.1)
-        balance = self.balance
+        balance = Balance(self.balance)
         await deferLater(self._bench.clock, 0.1)
         return balance
 

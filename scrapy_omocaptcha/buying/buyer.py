@@ -16,7 +16,7 @@ from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.engine.lifetime import Lifetime
 from scrapy_omocaptcha.engine.stats import Stats
 from scrapy_omocaptcha.errors import ApiError, CrawlClosing, NotBought
-from scrapy_omocaptcha.settings import FALLBACK_PRICE, Settings
+from scrapy_omocaptcha.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -48,11 +48,10 @@ class Buyer:
             per_day=settings.max_cost_per_day > 0 and settings.redis_url is None,
             jobdir=jobdir,
         )
-        price = settings.price or FALLBACK_PRICE
         self.limits = (
-            Limits(settings, price, clock, spent_in_a_day=self.ledger.spent_in_a_day)
+            Limits(settings, settings.assumed_price, clock, spent_in_a_day=self.ledger.spent_in_a_day)
             if settings.redis_url is None
-            else FleetLimits(settings, price, clock, lifetime=lifetime, name=settings.fleet_of(spider))
+            else FleetLimits(settings, settings.assumed_price, clock, lifetime=lifetime, name=settings.fleet_of(spider))
         )
         self.limits.resume(self.ledger.earlier)
         self.account = Account(self._api, self.limits, lifetime=lifetime, settings=settings, stats=stats)
@@ -61,7 +60,7 @@ class Buyer:
             self.limits,
             self.ledger,
             self.account,
-            Polling(settings.poll_interval),
+            Polling(settings.poll_interval, settings.max_poll_gap),
             lifetime=lifetime,
             settings=settings,
             clock=clock,
@@ -76,7 +75,8 @@ class Buyer:
         if not self._settings.min_balance or self._settings.dry_run:
             return
         try:
-            await self.account.ready()
+            async with self.account.ready():
+                pass
         except ApiError as error:
             logger.warning("The balance is not known yet, and nothing is bought before it is: %s", error)
         except (NotBought, CrawlClosing):

@@ -21,7 +21,7 @@ from scrapy_omocaptcha.detection import find_challenge, find_other_captcha
 from scrapy_omocaptcha.engine.components import Components
 from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware
 from scrapy_omocaptcha.reporting.format import printable, shorten
-from scrapy_omocaptcha.settings import FALLBACK_PRICE, Settings, is_enabled
+from scrapy_omocaptcha.settings import Settings, is_enabled
 from scrapy_omocaptcha.walls.policy import Policy
 
 UNKNOWN_URL = "https://page.invalid/"
@@ -81,7 +81,7 @@ class InspectingMiddleware:
 
     def __init__(self, crawler: Crawler) -> None:
         self._settings = settings = Settings.for_detection(crawler.settings)
-        limits = Limits(settings, settings.price or FALLBACK_PRICE, time.monotonic, spent_in_a_day=lambda _: 0.0)
+        limits = Limits(settings, settings.assumed_price, time.monotonic, spent_in_a_day=lambda _: 0.0)
         self._policy = Policy(crawler, settings, Components(crawler), limits.check)
 
     @classmethod
@@ -107,8 +107,8 @@ class InspectingMiddleware:
         refusal = await self._policy.refusal(request, response, challenge)
         if refusal is not None:
             return replace(finding, verdict=refusal.reason, message=refusal.message)
-        price = self._settings.price
-        cost = Cost(FALLBACK_PRICE if price is None else price, self._settings.max_attempts, price is not None)
+        settings = self._settings
+        cost = Cost(settings.assumed_price, settings.max_attempts, settings.price is not None)
         message = "" if challenge.blocking else "a trigger says that it is a challenge"
         return replace(finding, verdict="solve", message=message, cost=cost)
 

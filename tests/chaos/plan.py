@@ -10,18 +10,26 @@ import random
 import threading
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from scrapy_omocaptcha.testing import WALLS, OmoCaptchaService, WalledSite
 from scrapy_omocaptcha.testing.faults import KINDS
+from tests.helpers.hard_walls import GATE, OneAddress, TwoWalls
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     from scrapy_omocaptcha.testing.faults import Kind
 
 RATE = 0.2
 """Share of all calls, of all requests to the sites and of all jobs that go wrong."""
+
+ONE_ADDRESS, TWO_WALLS = "one address", "two walls in a row"
+GATE_FAULTS: tuple[Kind, ...] = ("bad_gateway", "too_many", "hang", "reset_after", "truncated")
+"""What happens at first at a wall's one address. All else that happens there is random."""
+KINDS_TO_FILTER: tuple[Kind, ...] = tuple(kind for kind in KINDS if kind != "redirect")
+"""Faults of sites where Scrapy filters duplicates: it drops a redirect to where a crawl has been before."""
 
 _OUTAGE = 0.5
 """Seconds for which the service refuses connections."""
@@ -69,6 +77,8 @@ class Site:
     status: int
     gzip: bool
     robots_walled: bool
+    gate_fault: Kind | None = None
+    """What the first requests to a wall's one address are answered with."""
 
 
 @dataclass(frozen=True)
@@ -95,21 +105,34 @@ class Plan:
     balance: float = 100.0
     solve_seconds: tuple[float, ...] = (0.0,)
     faults_seed: int = 0
+    filters: bool = False
+    """Whether Scrapy filters duplicates."""
+    passes_meta: bool = False
+    """Whether the spider passes the meta of a response on to its next requests."""
     outage: float | None = None
     """Seconds from the start after which the service refuses connections for a while."""
 
     def __str__(self) -> str:
         walls = ", ".join(site.wall for site in self.sites)
         changed = {name: value for name, value in self.settings.items() if SETTINGS.get(name) != value}
-        return f"seed {self.seed}: {len(self.wanted)} requests to {walls}; {changed}; {self.balance} USD"
+        marks = [name for name in ("filters", "passes_meta") if getattr(self, name)]
+        faults = [site.gate_fault for site in self.sites if site.gate_fault]
+        requests = f"{len(self.wanted)} requests to {walls}"
+        return f"seed {self.seed}: {requests}; {changed}; {self.balance} USD; {', '.join([*marks, *faults])}"
 
 
 def plan(seed: str, requests: int) -> Plan:
     """Plan a crawl of that many requests."""
     dice = random.Random(seed)
     sites = tuple(
-        Site(wall, dice.choice((200, 403, 429, 503)), dice.random() < 0.3, dice.random() < 0.3)
-        for wall in dice.sample(sorted(WALLS), 7)
+        Site(
+            wall,
+            dice.choice((200, 403, 429, 503)),
+            dice.random() < 0.3,
+            dice.random() < 0.3,
+            dice.choice((None, *GATE_FAULTS)) if wall == ONE_ADDRESS else None,
+        )
+        for wall in (*dice.sample(sorted(WALLS), 5), ONE_ADDRESS, TWO_WALLS)
     )
     settings = {
         **SETTINGS,
@@ -139,6 +162,8 @@ def plan(seed: str, requests: int) -> Plan:
         balance=few * 0.00055 if dice.random() < 0.1 else 100.0,
         solve_seconds=tuple(dice.uniform(0, 0.4) for _ in range(50)),
         faults_seed=dice.randrange(2**32),
+        filters=dice.random() < 0.4,
+        passes_meta=dice.random() < 0.4,
         outage=dice.choice((None, dice.uniform(0.3, 6))),
     )
 
@@ -164,12 +189,10 @@ class World:
 
 
 @contextmanager
-def running(
-    plan: Plan, kinds: Sequence[Kind] = KINDS, on_event: Callable[[str], None] | None = None
-) -> Iterator[World]:
+def running(plan: Plan, *, filters: bool, on_event: Callable[[str], None] | None = None) -> Iterator[World]:
     """Run the :class:`World` of a plan, which goes wrong as planned.
 
-    :param kinds: faults of the sites.
+    :param filters: whether Scrapy filters duplicates.
     :param on_event: function that gets a line for each request to the service or a site, in the server's thread.
     """
     with ExitStack() as stack:
@@ -178,9 +201,8 @@ def running(
         )
         sites = [
             stack.enter_context(
-                WalledSite(
+                _site(site.wall)(
                     service,
-                    site.wall,
                     status=site.status,
                     gzip=site.gzip,
                     robots_walled=site.robots_walled,
@@ -193,6 +215,10 @@ def running(
             )
             for number, site in enumerate(plan.sites, start=1)
         ]
+        kinds = KINDS_TO_FILTER if filters else KINDS
+        for site, planned in zip(sites, plan.sites, strict=True):
+            if planned.gate_fault is not None:
+                site.fault(GATE, planned.gate_fault, times=2, seconds=0.05)
         if plan.rate:
             service.random_jobs(plan.rate, seed=plan.faults_seed)
             service.random_faults(plan.rate, seed=plan.faults_seed, seconds=0.05)
@@ -209,6 +235,11 @@ def running(
             stack.callback(outage.cancel)
             stack.callback(over.set)
         yield World(service, sites)
+
+
+def _site(wall: str) -> Callable[..., WalledSite]:
+    sites: dict[str, Callable[..., WalledSite]] = {ONE_ADDRESS: OneAddress, TWO_WALLS: TwoWalls}
+    return sites.get(wall) or partial(WalledSite, wall=wall)
 
 
 def _be_down(service: OmoCaptchaService, over: threading.Event) -> None:

@@ -131,6 +131,13 @@ def limits(
             yield f"overrun: OMOCAPTCHA_MAX_ATTEMPTS is {settings['OMOCAPTCHA_MAX_ATTEMPTS']}; {number} jobs for {page}"
 
 
+def floor(settings: dict[str, Any], world: World) -> Iterator[str]:
+    """Check that OMOCAPTCHA_MIN_BALANCE is kept to, but for the jobs that the balance was last asked for."""
+    least = settings.get("OMOCAPTCHA_MIN_BALANCE", 0) - settings["OMOCAPTCHA_CONCURRENT_JOBS"] * _PRICE
+    if world.balances and min(world.balances) < least:
+        yield f"overrun: OMOCAPTCHA_MIN_BALANCE is {settings['OMOCAPTCHA_MIN_BALANCE']}; {min(world.balances)} was left"
+
+
 def _most_at_once(service: OmoCaptchaService) -> int:
     """Return the greatest number of jobs that the client polled at one time."""
     first: dict[Any, float] = {}
@@ -202,6 +209,7 @@ def check(plan: Plan, world: World, crawl: Any, came: Counter[int], path: Path) 
         *jobs(world.service, crawl.stats),
         *journal(path, world.service, crawl.stats),
         *limits(plan.settings, world.service, crawl.stats, path),
+        *floor(plan.settings, world),
         *tokens(world),
         *waiting(crawl.spider.crawler),
         *_errors(crawl),

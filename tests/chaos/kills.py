@@ -128,6 +128,7 @@ class Crawl:
             *(f"lost: request {number} went to its errback as the crawl closed" for number in closed),
             *books.requests(sent, came),
             *books.jobs(service, stats, all_ended=False),
+            *books.floor(self.planned.settings, self.world),
             *books.tokens(self.world),
             *books.journal(self.journal, service, stats),
             *books.limits(self.planned.settings, service, stats, self.journal, cut_off=times),

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from scrapy_omocaptcha.detection import find_challenge
     from scrapy_omocaptcha.forms.submission import submit_token
     from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware, solve
+    from scrapy_omocaptcha.walls.form_request import form_request
 
 __all__ = [
     "Addon",
@@ -20,6 +21,7 @@ __all__ = [
     "Token",
     "errors",
     "find_challenge",
+    "form_request",
     "signals",
     "solve",
     "submit_token",
@@ -31,6 +33,7 @@ _HOMES = {
     "Addon": "addon",
     "OmoCaptchaMiddleware": "middleware",
     "find_challenge": "detection",
+    "form_request": "walls.form_request",
     "solve": "middleware",
     "submit_token": "forms.submission",
 }

@@ -32,6 +32,7 @@ from scrapy_omocaptcha.urls import host_of
 from scrapy_omocaptcha.walls.attempts import Attempts
 from scrapy_omocaptcha.walls.delivery import deliver
 from scrapy_omocaptcha.walls.handler import NotSolved, WallHandler
+from scrapy_omocaptcha.walls.hints import Hints, carries_form
 from scrapy_omocaptcha.walls.passage import Passage
 from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.redirects import Redirects
@@ -66,7 +67,8 @@ class OmoCaptchaMiddleware:
             lifetime=lifetime,
             clock=time.monotonic,
         )
-        self._policy = policy = Policy(crawler, settings, components, self._buyer.limits.check)
+        self._hints = hints = Hints()
+        self._policy = policy = Policy(crawler, settings, components, hints, self._buyer.limits.check)
         new_attempts = partial(Attempts, self._buyer, slots, self._states, settings)
         sessions = Sessions(components)
         redirects = Redirects(crawler, chain, components, policy, self._states)
@@ -75,7 +77,16 @@ class OmoCaptchaMiddleware:
             crawler, sessions, redirects, policy, lifetime, slots, components, events, new_attempts, new_passage
         )
         self._upfront = UpfrontTokens(
-            policy, lifetime, slots, chain, components, events, new_attempts, settings.token_max_age
+            crawler,
+            policy,
+            lifetime,
+            slots,
+            chain,
+            components,
+            events,
+            new_attempts,
+            token_max_age=settings.token_max_age,
+            max_unproven=settings.breaker_failures,
         )
         self._progress = Progress(crawler, type(self), settings, self._buyer, slots, events, stats)
         crawler.signals.connect(self._engine_started, signals.engine_started)
@@ -106,11 +117,18 @@ class OmoCaptchaMiddleware:
         wish = request.meta.get("omocaptcha")
         if not (wish is None or isinstance(wish, (bool, dict))):
             raise ValueError(f"meta['omocaptcha'] of {request} is {wish!r}; it must be True, False or a dictionary")
+        if wish is True and carries_form(request):
+            raise ValueError(
+                f"meta['omocaptcha'] of {request} is True, which does not buy a token for the form that it sends: "
+                "make the request with scrapy_omocaptcha.form_request"
+            )
         if wish is False or _is_robots_txt(request):
             return None
+        if wish is None:
+            self._hints.check(request)
         try:
             if isinstance(wish, dict):
-                return await self._upfront.send(request, wish)
+                return await self._upfront.send(request)
             await self._walls.before(request)
         except CrawlClosing as error:
             return self._give_back(request, error)

@@ -6,5 +6,9 @@ challenge_detected = object()
 challenge_solved = object()
 """The requested page came through. Also sent: ``seconds`` since the challenge was found, and ``cost_usd``."""
 
+challenge_unknown = object()
+"""A token was handed in, and whether the site accepted it is not known. Also sent: ``reason``, ``seconds`` and
+``cost_usd``."""
+
 challenge_failed = object()
 """The challenge was not solved. Also sent: ``reason``."""

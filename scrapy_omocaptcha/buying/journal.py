@@ -22,13 +22,14 @@ from filelock import FileLock
 # It logs each lock that is acquired or released, which is four lines per write.
 logging.getLogger("filelock").setLevel(logging.INFO)
 
-Outcome = Literal["accepted", "rejected", "failed", "expired", "abandoned"]
+Outcome = Literal["accepted", "rejected", "failed", "expired", "unknown", "abandoned"]
 """What became of a job.
 
 - ``accepted``: the site accepted its token.
 - ``rejected``: the site rejected its token.
 - ``failed``: it gave no token.
 - ``expired``: its token was not submitted.
+- ``unknown``: its token was handed in, and the answer did not show what the site made of it.
 - ``abandoned``: nothing more is known.
 """
 

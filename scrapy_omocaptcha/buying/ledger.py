@@ -55,13 +55,9 @@ class Entry:
         self._update(outcome="failed", reason=reason, seconds=seconds, questions=questions)
 
     def judged(self, outcome: Outcome, reason: str = "") -> None:
-        """Record that the token was accepted, rejected or expired."""
+        """Record what became of the token."""
         self._ledger.stats.inc(f"tokens/{outcome}")
         self._update(outcome=outcome, reason=reason)
-
-    def unknown(self, reason: str) -> None:
-        """Record that it will not be known what became of the token."""
-        self._update(reason=reason)
 
     def _update(self, **changes: Any) -> None:
         self.record = replace(self.record, **changes)

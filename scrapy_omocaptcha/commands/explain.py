@@ -22,6 +22,7 @@ from scrapy_omocaptcha.engine.components import Components
 from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware
 from scrapy_omocaptcha.reporting.format import printable, shorten
 from scrapy_omocaptcha.settings import Settings, is_enabled
+from scrapy_omocaptcha.walls.hints import Hints
 from scrapy_omocaptcha.walls.policy import Policy
 
 UNKNOWN_URL = "https://page.invalid/"
@@ -82,7 +83,7 @@ class InspectingMiddleware:
     def __init__(self, crawler: Crawler) -> None:
         self._settings = settings = Settings.for_detection(crawler.settings)
         limits = Limits(settings, settings.assumed_price, time.monotonic, spent_in_a_day=lambda _: 0.0)
-        self._policy = Policy(crawler, settings, Components(crawler), limits.check)
+        self._policy = Policy(crawler, settings, Components(crawler), Hints(), limits.check)
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> "InspectingMiddleware":

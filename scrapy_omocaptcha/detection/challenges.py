@@ -6,13 +6,15 @@ A response that does not contain the word "recaptcha" costs one scan of its byte
 
 import codecs
 import re
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cache, partial
+from functools import cache, cached_property
+from types import MappingProxyType
 from urllib.parse import urljoin
 
 from lxml.html import HtmlElement
-from scrapy.http import HtmlResponse, Response, TextResponse, XmlResponse
+from parsel import Selector
+from scrapy.http import Response, TextResponse
 
 from scrapy_omocaptcha.challenge import Challenge, Form
 from scrapy_omocaptcha.detection.blocking import judge
@@ -34,22 +36,110 @@ def find_challenge(response: Response) -> Challenge | None:
     :returns: the first live widget in document order, with its form, whether the page is the challenge, and the page's
         other widgets. None if the page has no live widget, or the response is not a page.
     """
-    if not _mentions_recaptcha(response) or not isinstance(response, (HtmlResponse, XmlResponse)):
+    page = read_page(response) if _mentions_recaptcha(response) else None
+    if page is None or not page.widgets:
         return None
-    selector = parse_page(response)
-    if selector is None:
-        return None
-    widgets, inline = find_widgets(selector, response.text)
-    if not widgets:
-        return None
-    # Each form is searched for once, because the whole page is searched for a form that a button names.
-    owners = {widget.element: find_form(widget.element) for widget in widgets}
-    controls = Controls(selector.root, owners)
-    read = cache(partial(_read_form, response, _base_url(response.url, selector.root), controls))
-    callbacks = Callbacks(inline)
-    first, *further = [_challenge(response.url, widget, callbacks, owners[widget.element], read) for widget in widgets]
-    blocking, evidence = judge(response, selector.root, owners[widgets[0].element])
+    first, *further = map(page.challenge, page.widgets)
+    blocking, evidence = judge(page.response, page.selector.root, page.owner(page.widgets[0]))
     return replace(first, blocking=blocking, evidence=evidence, others=tuple(further))
+
+
+def read_page(response: Response) -> "WidgetPage | None":
+    """Return what a response has of widgets and forms, or None if it is not a page."""
+    selector = parse_page(response)
+    return None if selector is None else WidgetPage(response, selector)  # type: ignore[arg-type]
+
+
+class WidgetPage:
+    """The widgets of a page and the forms that their tokens are sent with."""
+
+    def __init__(self, response: TextResponse, selector: Selector) -> None:
+        self.response = response
+        self.selector = selector
+        self.widgets, self._inline = find_widgets(selector, response.text)
+        self._read_once = cache(self._read)
+
+    def owner(self, widget: Widget) -> HtmlElement | None:
+        """Return the form that a widget belongs to."""
+        return self._owners[widget.element]
+
+    def challenge(self, widget: Widget) -> Challenge:
+        """Return a widget as a challenge, with its form as the page has it; without one that cannot be sent."""
+        effect, owner = self._effect(widget), self.owner(widget)
+        form = None if owner is None else self._read_once(owner, self.is_pressed(widget))
+        return Challenge(
+            url=self.response.url,
+            sitekey=widget.sitekey,
+            invisible=widget.invisible,
+            enterprise=widget.enterprise,
+            data_s=widget.data_s,
+            callback=widget.callback,
+            form=form,
+            # A callback of unknown effect most likely submits the form, which it cannot do where there is none.
+            scripted=effect is Effect.SCRIPTED or (effect is Effect.UNKNOWN and widget.invisible and form is None),
+        )
+
+    def is_pressed(self, widget: Widget) -> bool:
+        """Tell whether the form is sent by its default button, rather than by a script of the widget."""
+        # A checkbox waits until the user presses the form's button, unless its callback submits the form. An invisible
+        # widget always has a callback that submits the form, unless that presses the button.
+        effect = self._effect(widget)
+        return effect is Effect.PRESSES or not (widget.invisible or effect is Effect.SUBMITS)
+
+    def controls(self, form: HtmlElement) -> list[HtmlElement]:
+        """Return the controls of a form."""
+        return self._controls.of(form)
+
+    def read(
+        self,
+        form: HtmlElement,
+        pressed: HtmlElement | bool,
+        data: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    ) -> Form:
+        """Read a form of the page, filled in with ``data``, as :func:`read_form` does."""
+        return read_form(
+            form,
+            self._controls,
+            page_url=self.response.url,
+            base_url=self._base_url,
+            encoding=self.response.encoding,
+            pressed=pressed,
+            data=data,
+        )
+
+    def _read(self, form: HtmlElement, pressed: bool) -> Form | None:
+        try:
+            return self.read(form, pressed)
+        except ValueError:
+            return None
+
+    def _effect(self, widget: Widget) -> Effect:
+        if widget.handler is not None:
+            return self._callbacks.effect_at(*widget.handler)
+        return Effect.UNKNOWN if widget.callback is None else self._callbacks.effect_of(widget.callback)
+
+    @cached_property
+    def _owners(self) -> dict[HtmlElement, HtmlElement | None]:
+        # Each form is searched for once, because the whole page is searched for a form that a button names.
+        return {widget.element: find_form(widget.element) for widget in self.widgets}
+
+    @cached_property
+    def _controls(self) -> Controls:
+        return Controls(self.selector.root, self._owners)
+
+    @cached_property
+    def _callbacks(self) -> Callbacks:
+        return Callbacks(self._inline)
+
+    @cached_property
+    def _base_url(self) -> str:
+        url = self.response.url
+        bases = self.selector.root.iter("base")
+        href = next((base.get("href") for base in bases if base.get("href") is not None), None)
+        try:
+            return url if href is None else urljoin(url, href.strip())
+        except ValueError:
+            return url
 
 
 def _mentions_recaptcha(response: Response) -> bool:
@@ -60,48 +150,3 @@ def _mentions_recaptcha(response: Response) -> bool:
     if not wide and not _WIDE_CHARSET.search(response.headers.get(b"Content-Type") or b""):
         return False
     return any(word in body for word in _WIDE_WORDS)
-
-
-def _challenge(
-    url: str, widget: Widget, callbacks: Callbacks, owner: HtmlElement | None, read: Callable[..., Form | None]
-) -> Challenge:
-    effect = _effect(widget, callbacks)
-    # A checkbox waits until the user presses the form's button, unless its callback submits the form. An invisible
-    # widget always has a callback that submits the form, unless that presses the button.
-    pressed = effect is Effect.PRESSES or not (widget.invisible or effect is Effect.SUBMITS)
-    form = None if owner is None else read(owner, pressed)
-    return Challenge(
-        url=url,
-        sitekey=widget.sitekey,
-        invisible=widget.invisible,
-        enterprise=widget.enterprise,
-        data_s=widget.data_s,
-        callback=widget.callback,
-        form=form,
-        # A callback of unknown effect most likely submits the form, which it cannot do where there is none.
-        scripted=effect is Effect.SCRIPTED or (effect is Effect.UNKNOWN and widget.invisible and form is None),
-    )
-
-
-def _read_form(response: TextResponse, base: str, controls: Controls, form: HtmlElement, pressed: bool) -> Form | None:
-    """Read ``form``; return None if it cannot be sent."""
-    try:
-        return read_form(
-            form, controls, page_url=response.url, base_url=base, encoding=response.encoding, pressed=pressed
-        )
-    except ValueError:
-        return None
-
-
-def _effect(widget: Widget, callbacks: Callbacks) -> Effect:
-    if widget.handler is not None:
-        return callbacks.effect_at(*widget.handler)
-    return Effect.UNKNOWN if widget.callback is None else callbacks.effect_of(widget.callback)
-
-
-def _base_url(url: str, root: HtmlElement) -> str:
-    href = next((base.get("href") for base in root.iter("base") if base.get("href") is not None), None)
-    try:
-        return url if href is None else urljoin(url, href.strip())
-    except ValueError:
-        return url

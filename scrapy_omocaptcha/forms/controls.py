@@ -58,6 +58,24 @@ def values(control: HtmlElement, charset: str) -> Iterator[str]:
         yield from _input_values(control, charset)
 
 
+def fill(control: HtmlElement, left: list[str]) -> list[str]:
+    """Take out of ``left`` the values that ``control`` sends once a user has filled them in.
+
+    :param left: the values of that name that no control before this one has taken.
+    """
+    if is_input(control, "checkbox", "radio"):
+        own = control.get("value")
+        taken = [value for value in left if value == ("on" if own is None else own)][:1]
+    elif control.tag == "select" and control.get("multiple") is not None:
+        order = {value: number for number, value in reversed(list(enumerate(map(_option_value, _options(control)))))}
+        taken = sorted(left, key=lambda value: order.get(value, len(order)))
+    else:
+        taken = left[:1]
+    for value in taken:
+        left.remove(value)
+    return taken
+
+
 def _input_values(control: HtmlElement, charset: str) -> Iterator[str]:
     type_, value = input_type(control), control.get("value")
     if type_ in ("checkbox", "radio"):
@@ -111,8 +129,7 @@ def _selected(select: HtmlElement) -> Iterator[str]:
             chosen = [option for option in options if not _is_disabled(option)][:1]
     for option in chosen:
         if not _is_disabled(option):
-            value = option.get("value")
-            yield value if value is not None else _option_text(option)
+            yield _option_value(option)
 
 
 def _options(select: HtmlElement) -> Iterator[HtmlElement]:
@@ -137,7 +154,10 @@ def _is_disabled(option: HtmlElement) -> bool:
     return group is not None and group.tag == "optgroup" and group.get("disabled") is not None
 
 
-def _option_text(option: HtmlElement) -> str:
+def _option_value(option: HtmlElement) -> str:
+    value: str | None = option.get("value")
+    if value is not None:
+        return value
     text = "".join(iter_texts(option, ("script", "option", "select")))
     return " ".join(re.split(f"[{_WHITESPACE}]+", text.strip(_WHITESPACE)))
 

@@ -13,6 +13,11 @@ from scrapy_omocaptcha.forms.submission import TOKEN_META, Submission
 _VALID = "form:NAME, json:/pointer, header:NAME, query:NAME or cookie:NAME"
 _HTTP_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _FORM_TYPE = b"application/x-www-form-urlencoded"
+_FIELDS = {
+    b"multipart/form-data": rb'(form-data; name="%s"\r\n\r\n).*?(?=\r\n--)',
+    b"text/plain": rb"((?:^|(?<=\r\n))%s=)[^\r]*",
+}
+"""Patterns of a field with its value in other formats of a form, with a name to be filled in."""
 
 
 def parse_put(put: str) -> tuple[str, str]:
@@ -59,8 +64,15 @@ def put_token(request: Request, put: str, token: str) -> Submission:
 
 def _form_with(request: Request, name: str, token: str) -> bytes:
     content_type = request.headers.get("Content-Type")
-    if content_type is not None and content_type.partition(b";")[0].strip().lower() != _FORM_TYPE:
-        raise ValueError(f"its body is {content_type.decode('latin-1')}, not {_FORM_TYPE.decode()}")
+    kind = _FORM_TYPE if content_type is None else content_type.partition(b";")[0].strip().lower()
+    if kind in _FIELDS:
+        field = re.compile(_FIELDS[kind] % re.escape(name.encode()), re.DOTALL)
+        body, found = field.subn(lambda match: match[1] + token.encode(), request.body, count=1)
+        if not found:
+            raise ValueError(f"its {kind.decode()} body has no field {name!r}")
+        return body
+    if kind != _FORM_TYPE:
+        raise ValueError(f"its body is {kind.decode('latin-1')}, not that of a form")
     if content_type is None and request.method == "GET":
         raise ValueError("a GET request has no form in its body; query:NAME puts the token into its address")
     return _with_pair(request.body.decode("latin-1"), name, token).encode("latin-1")

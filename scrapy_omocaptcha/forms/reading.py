@@ -4,8 +4,9 @@ Browsers that solve captchas run scripts, so the content of ``noscript`` is not 
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
+from types import MappingProxyType
 from typing import NamedTuple
 from urllib.parse import urljoin, urlsplit
 
@@ -15,7 +16,7 @@ from w3lib.url import safe_url_string
 
 from scrapy_omocaptcha.challenge import TOKEN_FIELD, Form
 from scrapy_omocaptcha.forms.ancestors import Inherited
-from scrapy_omocaptcha.forms.controls import BUTTON_TYPES, SUBMIT_TYPES, input_type, is_input, values
+from scrapy_omocaptcha.forms.controls import BUTTON_TYPES, SUBMIT_TYPES, fill, input_type, is_input, values
 from scrapy_omocaptcha.forms.encoding import charset_name, choose_charset
 
 MAX_LENGTH = 16_000_000
@@ -53,40 +54,63 @@ def find_form(element: HtmlElement) -> HtmlElement | None:
 
 
 def read_form(
-    form: HtmlElement, all_controls: "Controls", *, page_url: str, base_url: str, encoding: str, pressed: bool
+    form: HtmlElement,
+    all_controls: "Controls",
+    *,
+    page_url: str,
+    base_url: str,
+    encoding: str,
+    pressed: HtmlElement | bool,
+    data: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> Form:
-    """Read what a browser sends for ``form`` if the user does nothing but solve the captcha.
+    """Read what a browser sends for ``form`` once the user has filled in ``data`` and solved the captcha.
 
     :param all_controls: the controls of the page.
     :param page_url: the page's address, which an empty action stands for.
     :param base_url: the address that a relative action is resolved against.
     :param encoding: the page's encoding.
-    :param pressed: whether the default button submits the form, rather than a script that calls ``form.submit()``.
-    :raises ValueError: if its action is not a valid URL, or the form is longer than :data:`MAX_LENGTH`.
+    :param pressed: the button that submits the form; True for the default button, False for a script that calls
+        ``form.submit()``.
+    :param data: the values to send by name; they take the place of what the page has, and come last where the form has
+        no control for them.
+    :raises ValueError: if its action is not a valid URL, the form is longer than :data:`MAX_LENGTH`, or ``data`` has
+        a value for a file.
     """
     charset = choose_charset(form.get("accept-charset") or "", encoding)
     controls = all_controls.of(form)
     disabled = {control for control in controls if all_controls.is_disabled(control)}
-    button = _default_button(controls, disabled) if pressed else None
+    button = pressed
+    if isinstance(pressed, bool):
+        button = _default_button(controls, disabled) if pressed else None
     radios = [control for control in controls if is_input(control, "radio") and control.get("checked") is not None]
     # The last checked radio button of a name unchecks the others.
     unchecked = set(radios).difference({radio.get("name"): radio for radio in radios}.values())
+    ignored = disabled | unchecked
     fields: list[tuple[str, str]] = []
     files: set[str] = set()
-    token_index = None
-    length = 0
+    hidden: set[str] = set()
+    left = {name: list(given) for name, given in data.items()}
+    token_index, length = None, 0
     for control in controls:
-        if control is not button and (_is_button(control) or control in disabled or control in unchecked):
+        name = control.get("name") or ""
+        filled = name in left and not _is_response_textarea(control)
+        if control is not button and (_is_button(control) or (not filled and control in ignored)):
             continue
         if token_index is None and _is_response_textarea(control):
             token_index = len(fields)
         if is_input(control, "file"):
-            files.add(control.get("name") or "")
-        for name, value in _pairs(control, charset):
-            length += len(name) + len(value)
+            if filled and left[name]:
+                raise ValueError(f"{name!r} is a file to upload, which cannot be filled in")
+            files.add(name)
+        elif is_input(control, "hidden"):
+            hidden.add(name)
+        pairs = [(name, value) for value in fill(control, left[name])] if filled else _pairs(control, charset)
+        for pair in pairs:
+            length += sum(map(len, pair))
             if length > MAX_LENGTH:
                 raise ValueError(f"the form has more than {MAX_LENGTH} characters to send")
-            fields.append((name, value))
+            fields.append(pair)
+    fields += [(name, value) for name, given in left.items() for value in given]
     method = _attribute(form, button, "method").upper()
     enctype = _attribute(form, button, "enctype").lower()
     return Form(
@@ -96,6 +120,7 @@ def read_form(
         enctype=enctype if enctype in _ENCTYPES else _ENCTYPES[0],
         charset=charset,
         files=frozenset(files - {""}),
+        hidden=frozenset(hidden - {""}),
         token_index=token_index,
     )
 
@@ -192,13 +217,18 @@ def _is_button(control: HtmlElement) -> bool:
     return control.tag == "button" or is_input(control, *BUTTON_TYPES)
 
 
+def is_submit_button(control: HtmlElement) -> bool:
+    """Return whether pressing ``control`` submits its form."""
+    return control.tag in ("input", "button") and input_type(control) in SUBMIT_TYPES
+
+
 def _default_button(controls: Sequence[HtmlElement], disabled: set[HtmlElement]) -> HtmlElement | None:
     """Return the first submit button.
 
     A disabled button counts, because a widget's callback often enables it. A disabled button without a name does not:
     pages use it to keep the Enter key from submitting.
     """
-    buttons = [c for c in controls if c.tag in ("input", "button") and input_type(c) in SUBMIT_TYPES]
+    buttons = [control for control in controls if is_submit_button(control)]
     return next((b for b in buttons if b.get("name") or b not in disabled), buttons[0] if buttons else None)
 
 

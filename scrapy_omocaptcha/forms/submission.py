@@ -16,6 +16,8 @@ from scrapy_omocaptcha.forms.referrer import origin, referrer_headers
 
 _SESSION_HEADERS = ("User-Agent", "Accept", "Accept-Language", "Accept-Encoding", "DNT", "Proxy-Authorization")
 """The headers of a request that also go to another host of its site."""
+# Scrapy's HttpProxy removes the header of a proxy's credentials, unless its own key says that it has written them.
+_SESSION_META = ("cookiejar", "proxy", "_auth_proxy", "playwright_context")
 VALIDATORS = (b"If-None-Match", b"If-Modified-Since")
 _BODY_HEADERS = (b"Content-Type", b"Content-Length", b"Content-Encoding", b"Content-Language", b"Content-Location")
 # A request with a token is neither repeated nor stored. The address of a GET submission holds the token, so the Referer
@@ -82,6 +84,19 @@ def submit_token(response: Response, challenge: Challenge, token: Token | str) -
 
     :raises ValueError: if the challenge has no form, or its form is not sent over HTTP.
     """
+    secret = token if isinstance(token, str) else token.value
+    changes = {**encode_form(response, challenge, secret), "meta": TOKEN_META}
+    if response.request is None:
+        return Submission(**changes, dont_filter=True, secret=secret)
+    return _like(response.request, changes, secret)
+
+
+def encode_form(response: Response, challenge: Challenge, token: str) -> dict[str, Any]:
+    """Return url, method, body and headers with which a browser would send ``challenge.form`` from ``response``.
+
+    :param token: the value of the field for the token; it may be empty.
+    :raises ValueError: as :func:`submit_token`.
+    """
     form = challenge.form
     if form is None:
         raise ValueError(f"no form holds the widget of {challenge.url}, so its token cannot be submitted")
@@ -89,19 +104,21 @@ def submit_token(response: Response, challenge: Challenge, token: Token | str) -
         raise ValueError(f"the form of {challenge.url} has the method {form.method}, which sends nothing")
     if urlsplit(form.url).scheme not in ("http", "https"):
         raise ValueError(f"the form of {challenge.url} is sent to {form.url}, which is not http or https")
-    secret = token if isinstance(token, str) else token.value
-    fields = _fill_in(form, secret)
+    fields = _fill_in(form, token)
     url, body = form.url.partition("#")[0], b""
-    headers: dict[str, Any] = {}
+    headers: dict[str, str] = {}
     if form.method == "GET":
         url = url.partition("?")[0] + "?" + urlencode(fields, form.charset)
     else:
         body, headers["Content-Type"] = _body(form, fields)
     headers.update(referrer_headers(response, url, form.method))
-    changes: dict[str, Any] = {"url": url, "method": form.method, "body": body, "headers": headers, "meta": TOKEN_META}
-    if response.request is None:
-        return Submission(**changes, dont_filter=True, secret=secret)
-    return _like(response.request, changes, secret)
+    return {"url": url, "method": form.method, "body": body, "headers": headers}
+
+
+def session_of(request: Request) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the headers and the meta keys that make another request one of the same session."""
+    headers = {name: request.headers.getlist(name) for name in _SESSION_HEADERS if name in request.headers}
+    return headers, {key: request.meta[key] for key in _SESSION_META if key in request.meta}
 
 
 def is_free_of(secret: str, value: object) -> bool:

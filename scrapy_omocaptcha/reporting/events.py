@@ -53,6 +53,19 @@ class Events:
             cost,
         )
 
+    def unknown(
+        self, request: Request, challenge: Challenge, reason: str, message: str, seconds: float, cost: float
+    ) -> None:
+        """Report that it is not known whether the site accepted a token: as WARNING once for its host."""
+        self._send(signals.challenge_unknown, request, challenge, reason=reason, seconds=seconds, cost_usd=cost)
+        logger.log(
+            self._level("unknown", request.url),
+            "Whether %s accepted a token is not known (%s): %s",
+            public_address(request.url),
+            reason,
+            message,
+        )
+
     def failed(self, request: Request, challenge: Challenge, reason: str, message: str, *, jobs: int) -> None:
         """Report that a challenge was not solved, though ``jobs`` may have been bought for it."""
         self._send(signals.challenge_failed, request, challenge, reason=reason)
@@ -60,21 +73,31 @@ class Events:
             self.left_alone(reason, challenge.url, message)
             return
         self._count(reason)
-        logger.warning("No way through at %s (%s): %s", public_address(request.url), reason, message)
+        logger.log(
+            self._level(reason, request.url),
+            "No way through at %s (%s): %s",
+            public_address(request.url),
+            reason,
+            message,
+        )
 
     def left_alone(self, reason: str, url: str, message: str) -> None:
         """Report that a challenge is not solved: as WARNING once for its host or the crawl, then as DEBUG."""
         self._count(reason)
-        host = "" if reason in _SAME_ON_ALL_HOSTS else urlsplit(url).netloc
-        is_first = (reason, host) not in self._warned
-        self._warned.add((reason, host))
         logger.log(
-            logging.WARNING if is_first else logging.DEBUG,
+            self._level(reason, url),
             "The challenge at %s is left alone (%s): %s",
             public_address(url),
             reason,
             message,
         )
+
+    def _level(self, reason: str, url: str) -> int:
+        """Return WARNING for the first message of a kind about a host or the crawl, then DEBUG."""
+        host = "" if reason in _SAME_ON_ALL_HOSTS else urlsplit(url).netloc
+        is_first = (reason, host) not in self._warned
+        self._warned.add((reason, host))
+        return logging.WARNING if is_first else logging.DEBUG
 
     def _count(self, reason: str) -> None:
         self.not_solved[reason] += 1

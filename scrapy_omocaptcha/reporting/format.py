@@ -6,6 +6,8 @@ from datetime import datetime
 from scrapy_omocaptcha.reporting.totals import Totals
 
 _LONGEST_REASON = 60
+_SPOKEN = {"by_hand": "used by hand"}
+"""Reasons that are clearer in other words."""
 _HUGE = 1e9
 """Larger numbers, which a file may contain, are written with an exponent."""
 
@@ -42,7 +44,7 @@ def count(number: int, noun: str) -> str:
 def ranked(counts: Mapping[str, int], *, limit: int = 5) -> str:
     """Format counts as ``"robots 20, breaker 3"``, the most frequent first, with those beyond ``limit`` as a sum."""
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    parts = [f"{shorten(name, _LONGEST_REASON)} {number:,}" for name, number in ordered[:limit]]
+    parts = [f"{shorten(_SPOKEN.get(name, name), _LONGEST_REASON)} {number:,}" for name, number in ordered[:limit]]
     others = ordered[limit:]
     if others:
         parts.append(f"{len(others)} others {sum(number for _, number in others):,}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from html import escape
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 from scrapy_omocaptcha.testing.gate import BUTTON, CSRF_FIELD, NEXT_FIELD, WITH_BUTTON
 
@@ -191,14 +192,13 @@ def version3(sitekey: str) -> str:
 
 def signup(sitekey: str, error: str = "") -> str:
     """Return an ordinary page whose form needs a token among its fields."""
-    message = f'<p class="error">{escape(error)}</p>\n' if error else ""
     return document(
         "Sign up",
         "<h1>Sign up for our letter</h1>\n"
         "<p>Four times a year we write about what is new in the shop, who made it and how. The letter costs"
         " nothing, goes to nobody else, and ends with one click. The last ones were about glass, about rope,"
         " and about a boat that took eleven winters to build.</p>\n"
-        f'{message}<form action="/signup" method="post">\n'
+        f'{_error(error)}<form action="/signup" method="post">\n'
         '<input name="name">\n<input name="email" type="email">\n'
         f'<div class="g-recaptcha" data-sitekey="{sitekey}"></div>\n'
         '<button type="submit">Sign up</button>\n</form>',
@@ -209,3 +209,75 @@ def signup(sitekey: str, error: str = "") -> str:
 def welcome(name: str) -> str:
     """Return the answer to a successful sign-up."""
     return document("Welcome", f'<h1>Welcome, <span class="name">{escape(name)}</span></h1>')
+
+
+# Forms that want a token
+
+
+def search_form(sitekey: str, action: str, method: str, fields: Iterable[tuple[str, str]] = (), error: str = "") -> str:
+    """Return the page of a public register, whose search needs a token.
+
+    :param fields: hidden fields of the form.
+    """
+    return document(
+        "Register of boats",
+        "<h1>Register of boats</h1>\n"
+        "<p>The register lists every boat that was ever moored in the old harbour, with its builder, its owners and"
+        " what became of it. It has been kept since the harbour was dug, first in a book and now here, and anyone may"
+        " look things up in it. Names are found as they were written, so try other spellings too.</p>\n"
+        f"{_error(error)}"
+        f'<form id="search" action="{action}" method="{method}">\n{hidden(fields)}\n'
+        '<input name="q" type="search">\n'
+        '<select name="kind"><option value="any">any boat<option value="sail">sailing boats</select>\n'
+        f'<div class="g-recaptcha" data-sitekey="{sitekey}"></div>\n'
+        '<button type="submit" name="go" value="search">Search</button>\n</form>',
+        API_SCRIPT,
+    )
+
+
+def results(sought: str, number: int, last: int) -> str:
+    """Return page ``number`` of ``last`` with two results of a search, and a link to the next one."""
+    first = 2 * number - 1
+    listed = "\n".join(f'<li class="result">{escape(sought)} {boat}</li>' for boat in (first, first + 1))
+    target = f"/find/{number + 1}?{urlencode({'q': sought})}"
+    following = f'<a class="next" rel="next" href="{escape(target)}">next</a>' if number < last else ""
+    return document(
+        f"Register of boats: {sought}", f'<h1>Found</h1>\n<ul class="results">\n{listed}\n</ul>\n<p>{following}</p>'
+    )
+
+
+def login(sitekey: str, csrf: str, error: str = "") -> str:
+    """Return the page of a login that needs a token."""
+    return document(
+        "Log in",
+        "<h1>Log in</h1>\n<p>Those who have an account see their orders here, and what we have put aside for them."
+        " An account is made at the counter, and we are glad to explain everything there.</p>\n"
+        f"{_error(error)}"
+        f'<form action="/login" method="post">\n{hidden([(CSRF_FIELD, csrf)])}\n'
+        '<input name="user">\n<input name="password" type="password">\n'
+        f'<div class="g-recaptcha" data-sitekey="{sitekey}"></div>\n<button type="submit">Log in</button>\n</form>',
+        API_SCRIPT,
+    )
+
+
+def account(user: str) -> str:
+    """Return the page of an account."""
+    return document("Your account", f'<h1>Hello, <span class="name">{escape(user)}</span></h1>')
+
+
+def orders(user: str) -> str:
+    """Return the orders of an account."""
+    return document(f"Orders of {user}", '<h1>Orders</h1>\n<ul><li class="order">Thing 7</li></ul>')
+
+
+def sitemap(origin: str, last: int) -> str:
+    """Return a sitemap of the pages of the catalogue."""
+    urls = "".join(f"<url><loc>{escape(origin)}/page/{number}</loc></url>\n" for number in range(1, last + 1))
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        f'<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n{urls}</urlset>\n'
+    )
+
+
+def _error(error: str) -> str:
+    return f'<p class="error">{escape(error)}</p>\n' if error else ""

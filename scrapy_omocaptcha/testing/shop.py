@@ -121,15 +121,15 @@ class Shop:
         session = self._gate.session(visit)
         page.shown = "page"
         if self._gate.allows(visit, session):
-            return _with_cookies(page, session)
+            return with_cookies(page, session)
         if self._wall.form == "page" and visit.method == "POST" and visit.submits:
             error = self._gate.check_form(dict(visit.form), session)
             if error is not None:
                 return self._reject(visit, session, error, visit.target)
             page.token = "accepted"
-            return _with_cookies(page, session, self._gate.grant_clearance(session))
+            return with_cookies(page, session, self._gate.grant_clearance(session))
         if self._wall.redirect:
-            return _with_cookies(_redirect(f"/gate?{NEXT_FIELD}={quote(visit.target, safe='')}"), session)
+            return with_cookies(_redirect(f"/gate?{NEXT_FIELD}={quote(visit.target, safe='')}"), session)
         return self._challenge(visit, session, visit.target)
 
     def _checkpoint(self, visit: Visit) -> Answer:
@@ -143,7 +143,7 @@ class Shop:
         if TOKEN_FIELD not in fields:
             if visit.path == "/gate":
                 return self._challenge(visit, session, target)
-            return _with_cookies(_redirect("/"), session)
+            return with_cookies(_redirect("/"), session)
         error = self._gate.check_form(fields, session)
         if error is not None:
             return self._reject(visit, session, error, target)
@@ -152,13 +152,13 @@ class Shop:
         else:
             answer = _redirect(target if self._wall.after == "back" else "/")
         answer.token = "accepted"
-        return _with_cookies(answer, session, self._gate.grant_clearance(session))
+        return with_cookies(answer, session, self._gate.grant_clearance(session))
 
     def _checkpoint_json(self, visit: Visit, session: Session) -> Answer:
         error = self._gate.check_form({TOKEN_FIELD: _member(visit.json, "token")}, session)
         if error is not None:
-            return _with_cookies(_json({"ok": False, "error": error}, self._status, error), session)
-        return _with_cookies(_json({"ok": True}, 200, "accepted"), session, self._gate.grant_clearance(session))
+            return with_cookies(_json({"ok": False, "error": error}, self._status, error), session)
+        return with_cookies(_json({"ok": True}, 200, "accepted"), session, self._gate.grant_clearance(session))
 
     def _challenge(self, visit: Visit, session: Session, target: str, error: str | None = None) -> Answer:
         carried = [pair for pair in visit.form if pair[0] not in (TOKEN_FIELD, CSRF_FIELD, BUTTON[0])]
@@ -170,11 +170,11 @@ class Shop:
             carried=carried,
             error=error or "",
         )
-        return _with_cookies(Answer(body, self._status, "challenge", error), session)
+        return with_cookies(Answer(body, self._status, "challenge", error), session)
 
     def _reject(self, visit: Visit, session: Session, error: str, target: str) -> Answer:
         if error == CSRF:
-            return _with_cookies(Answer(pages.csrf_failure(), 403, "csrf", error), session)
+            return with_cookies(Answer(pages.csrf_failure(), 403, "csrf", error), session)
         return self._challenge(visit, session, target, error)
 
     # Endpoints that need a token with the request
@@ -207,7 +207,7 @@ class Shop:
         return _json({"items": ["Thing 1", "Thing 2"], "query": _member(visit.json, "q")}, 200, "accepted")
 
 
-def _with_cookies(answer: Answer, session: Session, clearance: str | None = None) -> Answer:
+def with_cookies(answer: Answer, session: Session, clearance: str | None = None) -> Answer:
     """Add the cookies of a new session and of a new clearance to an answer."""
     if session.is_new:
         answer.cookies[SESSION_COOKIE] = session.id

@@ -10,7 +10,10 @@
 ===================== ===================================================================================
 behind the wall       ``/``, ``/catalogue/``, ``/page/1``, ``/page/2``…, ``/item/1``…, ``/search`` (any method)
 never walled          ``/free/1``…, ``/contact`` (a widget in an ordinary page's form), ``/v3`` (version 3),
-                      ``/robots.txt`` unless ``robots_walled`` is set
+                      ``/sitemap.xml``, ``/robots.txt`` unless ``robots_walled`` is set
+forms with a token    ``/find`` (a search by POST), ``/find/get`` (by GET), ``/find/once`` (by POST, with a field that
+                      can be sent only once), each with three pages of results for the session; ``/login`` (the
+                      password is "correct horse"), which opens ``/account`` and ``/orders``
 needs a token         ``POST /signup`` (form field), ``POST /api/search`` (JSON pointer ``/token``),
                       ``/api/header`` (``X-Captcha-Token``), ``/api/query`` (``token``), ``/api/cookie``
                       (``captcha``)
@@ -31,6 +34,7 @@ from scrapy_omocaptcha.testing.faults import KINDS, Fault, Faults, Kind, apply_f
 from scrapy_omocaptcha.testing.gate import Gate
 from scrapy_omocaptcha.testing.server import LoopbackServer
 from scrapy_omocaptcha.testing.shop import Shop
+from scrapy_omocaptcha.testing.tokenforms import Refusal, TokenForms
 from scrapy_omocaptcha.testing.visit import Visit, read_visit
 from scrapy_omocaptcha.testing.walls import Wall, find_wall
 
@@ -50,6 +54,9 @@ class WalledSite(LoopbackServer):
     :param robots_walled: whether ``/robots.txt`` is behind the wall too.
     :param hosts: loopback addresses, all with the same port. On Linux, all of 127.0.0.0/8 can be used.
     :param sitekey: None for a random one.
+    :param refuse_every: search and login refuse each token of that number: 5 for every fifth, 0 for none.
+    :param refusal: how they refuse it: ``"page"`` (status 200 and the form again), ``"redirect"`` (to the form), or an
+        HTTP status.
     :param free_delay: delay of each ``/free/`` page, in seconds.
     :param on_event: function that gets a line of text, without any token, for each request. It is called in the
         server's thread.
@@ -68,6 +75,8 @@ class WalledSite(LoopbackServer):
         sitekey: str | None = None,
         catalogue_pages: int = 5,
         items_per_page: int = 10,
+        refuse_every: int = 0,
+        refusal: Refusal = "page",
         free_delay: float = 0.0,
         on_event: Callable[[str], None] | None = None,
     ) -> None:
@@ -91,6 +100,9 @@ class WalledSite(LoopbackServer):
             robots_walled=robots_walled,
             catalogue_pages=catalogue_pages,
             items_per_page=items_per_page,
+        )
+        self._forms = TokenForms(
+            gate, sitekey=self.sitekey, refuse_every=refuse_every, refusal=refusal, last_page=catalogue_pages
         )
         self._faults = Faults()
         self._requests: list[Visit] = []
@@ -166,7 +178,7 @@ class WalledSite(LoopbackServer):
             return await apply_fault(fault, request, None, self._pause)
         if self._free_delay and visit.path.startswith("/free/"):
             await self._pause(self._free_delay)
-        answer = self._shop.answer(visit)
+        answer = self._forms.answer(visit) or self._shop.answer(visit)
         self._record(
             replace(
                 visit,

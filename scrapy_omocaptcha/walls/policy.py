@@ -6,7 +6,9 @@ questions that need the crawl: robots.txt, allowed_domains, the limits.
 
 import logging
 from collections.abc import Callable, Coroutine
+from functools import partial
 
+from lxml.html import defs
 from scrapy import Request
 from scrapy.crawler import Crawler
 from scrapy.http import Response
@@ -15,11 +17,13 @@ from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.detection import find_challenge
 from scrapy_omocaptcha.engine.components import Components
 from scrapy_omocaptcha.errors import HookFailed, NotBought
+from scrapy_omocaptcha.forms.page import parse_page
 from scrapy_omocaptcha.forms.submission import TOKEN_META, Submission, submit_token
 from scrapy_omocaptcha.settings import Settings
 from scrapy_omocaptcha.settings.secret import masked
 from scrapy_omocaptcha.urls import host_of, same_site
 from scrapy_omocaptcha.walls.attempts import Refusal
+from scrapy_omocaptcha.walls.hints import Hints
 from scrapy_omocaptcha.walls.reasons import REASONS, unsolvable, unsubmittable, unsuitable_request
 
 logger = logging.getLogger(__name__)
@@ -35,12 +39,18 @@ class Policy:
     """
 
     def __init__(
-        self, crawler: Crawler, settings: Settings, components: Components, check_limits: Callable[[str, str], None]
+        self,
+        crawler: Crawler,
+        settings: Settings,
+        components: Components,
+        hints: Hints,
+        check_limits: Callable[[str, str], None],
     ) -> None:
         self._crawler = crawler
         self._settings = settings
         self._components = components
         self._check_limits = check_limits
+        self._hints = hints
         self._hook_failure: str | None = None
 
     def find(self, request: Request, response: Response) -> Challenge | None:
@@ -59,7 +69,10 @@ class Policy:
                 raise TypeError(f"a trigger must return True, False or None, not {type(verdict).__name__}")
             if verdict is not None:
                 return challenge if verdict else None
-        return challenge if challenge.blocking else None
+        if not challenge.blocking:
+            self._hints.form_seen(challenge)
+            return None
+        return challenge
 
     async def refusal(
         self, request: Request, response: Response, challenge: Challenge, *, skip_limits: bool = False
@@ -74,9 +87,7 @@ class Policy:
         if reason is None and self._hook("omocaptcha_submit") is None:
             reason = unsubmittable(challenge, response, cookies=self._components.jar(request) is not None)
             if reason is None and challenge.form is not None:
-                # robots.txt rules depend on the user agent; nothing of this request is ever sent.
-                target = Request(challenge.form.url, headers=request.headers, meta=request.meta)
-                reason = await self._components.forbids(target, page=request)
+                reason = await self._forbids(request, challenge.form.url)
         if reason is not None:
             return Refusal(reason, REASONS[reason])
         return None if skip_limits else self._limit_refusal(challenge, host_of(request.url))
@@ -86,7 +97,19 @@ class Policy:
         reason = unsuitable_request(request)
         if reason is None and not same_site(challenge.url, request.url):
             reason = "foreign_form"
+        if reason is None and self._hook_failure is not None:
+            return Refusal("hook", self._hook_failure)
         return Refusal(reason, REASONS[reason]) if reason is not None else self.token_refusal(challenge)
+
+    async def target_refusal(self, request: Request, challenge: Challenge, url: str) -> Refusal | None:
+        """Return why the form of a page that was fetched anew may not be sent to ``url``, or None."""
+        reason = await self._forbids(request, url) if same_site(challenge.url, url) else "foreign_form"
+        return None if reason is None else Refusal(reason, REASONS[reason])
+
+    async def _forbids(self, request: Request, url: str) -> str | None:
+        # robots.txt rules depend on the user agent; nothing of this request is ever sent.
+        target = Request(url, headers=request.headers, meta=request.meta)
+        return await self._components.forbids(target, page=request)
 
     def token_refusal(self, challenge: Challenge) -> Refusal | None:
         """Return why no token is bought for a challenge, whatever the token is for, or None."""
@@ -120,14 +143,49 @@ class Policy:
             return _submitted_by(hook, response, challenge, token)
         except Exception as error:
             words = f"{type(error).__name__}: {masked(str(error)[:_LONGEST_HOOK_ERROR], token.value)}"
-        self._hook_failure = f"omocaptcha_submit failed ({words}): mend it in the spider"
-        logger.error("%s", self._hook_failure)
         # Raised outside of the except block, because the hook's error and its frames may hold the token.
-        raise HookFailed(self._hook_failure)
+        raise self._hook_failed("omocaptcha_submit", words)
+
+    def rejection_test(self, rejected: str) -> Callable[[Response], bool]:
+        """Return what tells from an answer that the site rejected a token.
+
+        :param rejected: a CSS selector, or the name of a spider's method.
+        :returns: a function that raises ``HookFailed`` when the spider's method fails.
+        :raises ValueError: when the text is neither.
+        """
+        method = self._hook(rejected) if rejected.isidentifier() else None
+        if method is not None:
+            return partial(self._is_rejected, rejected, method)
+        if rejected.isidentifier() and rejected not in defs.tags:
+            raise ValueError(f"rejected={rejected!r} is neither a method of the spider nor an element of HTML")
+        return partial(_matches, rejected)
+
+    def _is_rejected(self, name: str, method: Callable[..., object], answer: Response) -> bool:
+        try:
+            verdict = method(answer)
+            if isinstance(verdict, Coroutine):
+                verdict.close()
+            if isinstance(verdict, bool):
+                return verdict
+            words = f"it must return True or False, not {type(verdict).__name__}"
+        except Exception as error:
+            words = f"{type(error).__name__}: {str(error)[:_LONGEST_HOOK_ERROR]}"
+        raise self._hook_failed(name, words)
+
+    def _hook_failed(self, name: str, words: str) -> HookFailed:
+        """Return the error for a failed method of the spider, after which nothing more is bought for it to fail on."""
+        self._hook_failure = f"{name} failed ({words}): mend it in the spider"
+        logger.error("%s", self._hook_failure)
+        return HookFailed(self._hook_failure)
 
     def _hook(self, name: str) -> Callable[..., object] | None:
         hook: Callable[..., object] | None = getattr(self._crawler.spider, name, None)
         return hook
+
+
+def _matches(css: str, answer: Response) -> bool:
+    page = parse_page(answer)
+    return page is not None and bool(page.css(css))
 
 
 def _submitted_by(hook: Callable[..., object], response: Response, challenge: Challenge, token: Token) -> Submission:

@@ -27,7 +27,8 @@ REASONS = {
     "no_form": "the widget is in no form: write omocaptcha_submit in the spider",
     "foreign_form": "the form posts to another site, or from https to http",
     "cookies": "cookies are switched off, so that the clearance would be lost",
-    "hook": "omocaptcha_submit of the spider failed before",
+    "form_changed": "the page that is fetched anew for each request has no such form any more",
+    "hook": "a method of the spider failed before",
     "robots": "robots.txt forbids the address that the form posts to",
     "offsite": "the form posts outside the spider's allowed_domains",
     # The limits, whose messages are made where the limit is checked

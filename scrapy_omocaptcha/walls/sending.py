@@ -51,6 +51,20 @@ async def send_submission(
     raise HandoverBroke(f"the request with the token broke off ({kind})")
 
 
+async def get_page(chain: InnerChain, request: Request) -> Response | None:
+    """Send a request of this package's own that carries no token, and return the page that it leads to.
+
+    :returns: None where Scrapy's components forbid to follow a redirect.
+    :raises MiddlewareFailed: when a middleware of the project failed on it.
+    :raises Exception: whatever Scrapy's downloader raises.
+    """
+    result: Response | Request | None = await chain.send(request)
+    while isinstance(result, Request):
+        # Scrapy's middleware counts the redirects, and raises IgnoreRequest where there are too many.
+        result = await chain.follow(result.replace(callback=NO_CALLBACK), page=request)
+    return result
+
+
 async def _send(chain: InnerChain, submission: Submission, asked: Request | None, *, follow: bool) -> Response | None:
     request: Request = submission.replace(meta={**submission.meta, "dont_redirect": True}, callback=NO_CALLBACK)
     for _ in range(_MAX_REDIRECTS):

@@ -395,12 +395,10 @@ def test_a_dry_run_makes_no_call_at_all_and_every_page_goes_on_untouched(crawl, 
     assert "1 to 10 jobs for 0.00055 to 0.00550 USD not bought: 127.0.0.2 1 to 10" in report
 
 
-def test_a_dry_run_sends_what_wants_a_token_without_one_and_counts_what_it_would_have_bought(crawl, service, walled):
+def test_a_dry_run_does_not_send_what_wants_a_token_and_counts_what_it_would_have_bought(crawl, service, walled):
     site = walled("session")
 
     class Dry(RecordingSpider):
-        handle_httpstatus_list = (403,)
-
         def requests(self):
             wish = {"sitekey": site.sitekey, "page": f"{site.url}/signup", "put": "query:token"}
             for number in range(3):
@@ -409,8 +407,9 @@ def test_a_dry_run_sends_what_wants_a_token_without_one_and_counts_what_it_would
 
     crawled = crawl(Dry, {**service.settings, "OMOCAPTCHA_DRY_RUN": True})
     assert service.calls == ()
-    assert [visit.token for visit in site.requests] == ["missing-input-response"] * 3
-    assert (len(crawled.pages), crawled.count("skipped/dry_run"), crawled.failures) == (3, 3, [])
+    assert site.requests == ()
+    assert crawled.count("skipped/dry_run") == 3
+    assert [error.reason for error in crawled.failures] == ["dry_run"] * 3
     assert any("3 jobs for 0.00165 USD not bought: 127.0.0.2 3" in line for line in crawled.said(logging.INFO))
 
 
@@ -526,7 +525,7 @@ def test_a_token_that_a_spider_bought_by_hand_is_in_the_books_and_so_is_a_limit(
     assert [error.reason for error in crawled.failures] == ["max_jobs"]
     assert crawled.stats["finish_reason"] == "omocaptcha_limit"
     (record,) = read_journal(journal)[0]
-    assert (record.job, record.outcome, record.reason) == (crawled.pages[0].job, "abandoned", "by_hand")
+    assert (record.job, record.outcome, record.reason) == (crawled.pages[0].job, "unknown", "by_hand")
 
 
 def test_a_limit_met_by_hand_closes_the_spider_only_when_what_has_been_paid_for_is_used(crawl, walled):

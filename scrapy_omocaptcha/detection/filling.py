@@ -1,0 +1,88 @@
+"""Fill in the form that wants the token of a page's widget."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from itertools import islice
+from typing import Literal
+
+from cssselect import ExpressionError, SelectorError
+from lxml.html import HtmlElement
+from parsel import Selector
+from scrapy.http import Response
+
+from scrapy_omocaptcha.challenge import Challenge
+from scrapy_omocaptcha.detection.challenges import WidgetPage, read_page
+from scrapy_omocaptcha.forms.reading import is_submit_button
+
+_MAX_SHOWN = 5
+"""How many forms of a page an error describes."""
+
+Place = str | Selector
+"""An element of a page: as a CSS selector, or as a selector of that page."""
+
+
+def fill_form(
+    response: Response,
+    data: Mapping[str, Sequence[str]],
+    *,
+    form: Place | None = None,
+    click: Place | Literal[False] | None = None,
+) -> Challenge:
+    """Return the widget of a page, with the form that its token is sent with, filled in.
+
+    :param data: the values to send by name.
+    :param form: the form; None for the one around the widget.
+    :param click: the button that is pressed; None for what a browser would press, False for no button.
+    :raises ValueError: when there is no such widget, form or button, or it cannot be sent; the error names the page and
+        what is on it.
+    """
+    page = read_page(response)
+    if page is None:
+        raise ValueError(f"{response} is not an HTML page, so it has no form to send")
+    owner = None if form is None else _find(page, form, "form", lambda element: element.tag == "form")
+    in_forms = [widget for widget in page.widgets if page.owner(widget) is not None]
+    inside = [widget for widget in in_forms if owner in (None, page.owner(widget))]
+    # A script may copy the token of a widget elsewhere on the page into the form that was named.
+    widgets = inside if owner is None else [*inside, *page.widgets]
+    if not widgets:
+        what = "no live reCAPTCHA v2 widget" if not page.widgets else "no reCAPTCHA v2 widget inside a form"
+        raise ValueError(f"{response.url} has {what}; it has {_describe(page)}")
+    widget = widgets[0]
+    owner = page.owner(widget) if owner is None else owner
+    button: HtmlElement | bool = page.is_pressed(widget) if click is None else False
+    if click is not None and click is not False:
+        controls = page.controls(owner)
+        button = _find(page, click, "submit button of the form", lambda e: e in controls and is_submit_button(e))
+    try:
+        filled = page.read(owner, button, data)
+    except ValueError as error:
+        raise ValueError(f"the form of {response.url} cannot be sent: {error}") from None
+    return replace(page.challenge(widget), form=filled)
+
+
+def _find(page: WidgetPage, place: Place, what: str, fits: Callable[[HtmlElement], bool]) -> HtmlElement:
+    """Return the element at ``place``, or raise a ``ValueError`` that says what else the page has."""
+    if isinstance(place, Selector):
+        found, shown = [place.root], place.get()[:80]
+        if not any(element is page.selector.root for element in (place.root, *place.root.iterancestors())):
+            raise ValueError(f"{shown!r} is not part of {page.response.url}: take it from the same response")
+    else:
+        try:
+            found, shown = [selected.root for selected in page.selector.css(place)], place
+        except (ExpressionError, SelectorError) as error:
+            raise ValueError(f"{place!r} is not a CSS selector: {error}") from None
+    for element in found:
+        if fits(element):
+            return element
+    raise ValueError(f"{shown!r} is no {what} of {page.response.url}, which has {_describe(page)}")
+
+
+def _describe(page: WidgetPage) -> str:
+    """Describe the forms of a page for an error."""
+    forms = list(islice(page.selector.root.iter("form"), _MAX_SHOWN + 1))
+    shown = [
+        f"<form{''.join(f' {name}={form.get(name)!r}' for name in ('id', 'name', 'action') if form.get(name))}> with "
+        + (", ".join(dict.fromkeys(c.get("name") for c in page.controls(form) if c.get("name"))) or "no fields")
+        for form in forms[:_MAX_SHOWN]
+    ]
+    return "; ".join(shown) + ("; and more" if len(forms) > _MAX_SHOWN else "") or "no form"

@@ -1,0 +1,135 @@
+"""Answer the visits to forms that want a token, a search and a login, which are not behind a wall; and to a sitemap."""
+
+from __future__ import annotations
+
+import secrets
+from collections import defaultdict
+from typing import TYPE_CHECKING, Literal
+
+from scrapy_omocaptcha.challenge import TOKEN_FIELD
+from scrapy_omocaptcha.testing import pages
+from scrapy_omocaptcha.testing.gate import CSRF, CSRF_FIELD, NEVER
+from scrapy_omocaptcha.testing.shop import Answer, with_cookies
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from scrapy_omocaptcha.testing.gate import Gate, Session
+    from scrapy_omocaptcha.testing.visit import Visit
+
+Refusal = Literal["page", "redirect"] | int
+"""How a form refuses a token: with its own page, a redirect to that page, or an HTTP status."""
+
+PASSWORD = "correct horse"
+RESULT_PAGES = 3
+_ONCE = "/find/once"
+_FORMS = {"/find": "post", "/find/get": "get", _ONCE: "post"}
+
+
+class TokenForms:
+    """The search and the login of a site.
+
+    :param refuse_every: each how manieth good token is refused; 0 for none.
+    """
+
+    def __init__(self, gate: Gate, *, sitekey: str, refuse_every: int, refusal: Refusal, last_page: int) -> None:
+        self._gate = gate
+        self._sitekey = sitekey
+        self._refuse_every = refuse_every
+        self._refusal = refusal
+        self._last_page = last_page
+        self._good_tokens = 0
+        self._one_time: defaultdict[str, set[str]] = defaultdict(set)
+        """Values of the one-time fields that have not been sent yet, by session."""
+        self._searches: set[tuple[str, str]] = set()
+        """The sessions that have searched, and what for."""
+        self._users: dict[str, str] = {}
+        """The users that are logged in, by session."""
+
+    def answer(self, visit: Visit) -> Answer | None:
+        """Answer a visit, or return None where it is for other pages."""
+        if visit.path == "/sitemap.xml":
+            origin = visit.url.removesuffix(visit.target)
+            return Answer(pages.sitemap(origin, self._last_page), content_type="application/xml")
+        if visit.path in _FORMS:
+            answer = self._search
+        elif visit.path.startswith("/find/"):
+            answer = self._more_results
+        elif visit.path == "/login":
+            answer = self._login
+        elif visit.path in ("/account", "/orders"):
+            answer = self._account
+        else:
+            return None
+        session = self._gate.session(visit)
+        return with_cookies(answer(visit, session), session)
+
+    def _search(self, visit: Visit, session: Session) -> Answer:
+        by_get = _FORMS[visit.path] == "get"
+        fields = dict(visit.query if by_get else visit.form)
+        if not fields and (by_get or visit.method != "POST"):
+            return self._search_form(visit.path, session)
+        if visit.path == _ONCE and not self._take_one_time(session, fields):
+            return Answer(pages.csrf_failure(), 403, "csrf", CSRF)
+        error = self._check_token(fields)
+        if error is not None:
+            return self._refuse(self._search_form(visit.path, session, f"Not confirmed: {error}."), visit, error)
+        sought = fields.get("q", "")
+        self._searches.add((session.id, sought))
+        return Answer(pages.results(sought, 1, RESULT_PAGES), token="accepted")
+
+    def _search_form(self, path: str, session: Session, error: str = "") -> Answer:
+        hidden = []
+        if path == _ONCE:
+            hidden.append((CSRF_FIELD, secrets.token_hex(16)))
+            self._one_time[session.id].add(hidden[0][1])
+        return Answer(pages.search_form(self._sitekey, path, _FORMS[path], hidden, error))
+
+    def _take_one_time(self, session: Session, fields: Mapping[str, str]) -> bool:
+        value = fields.get(CSRF_FIELD, "")
+        known = value in self._one_time[session.id]
+        self._one_time[session.id].discard(value)
+        return known
+
+    def _more_results(self, visit: Visit, session: Session) -> Answer:
+        """Show further results to the session that has searched, without another token."""
+        number, sought = visit.path.removeprefix("/find/"), dict(visit.query).get("q", "")
+        if number not in map(str, range(2, RESULT_PAGES + 1)) or (session.id, sought) not in self._searches:
+            return Answer("", 302, headers={"Location": "/find"})
+        return Answer(pages.results(sought, int(number), RESULT_PAGES))
+
+    def _login(self, visit: Visit, session: Session) -> Answer:
+        if visit.method != "POST":
+            return Answer(pages.login(self._sitekey, session.csrf))
+        fields = dict(visit.form)
+        error = CSRF if fields.get(CSRF_FIELD) != session.csrf else self._check_token(fields)
+        if error is not None:
+            page = Answer(pages.login(self._sitekey, session.csrf, f"Not confirmed: {error}."))
+            return self._refuse(page, visit, error)
+        if not fields.get("user") or fields.get("password") != PASSWORD:
+            wrong = pages.login(self._sitekey, session.csrf, "Wrong user or password.")
+            return Answer(wrong, token="accepted")
+        self._users[session.id] = fields["user"]
+        return Answer("", 302, token="accepted", headers={"Location": "/account"})
+
+    def _account(self, visit: Visit, session: Session) -> Answer:
+        user = self._users.get(session.id)
+        if user is None:
+            return Answer("", 302, headers={"Location": "/login"})
+        return Answer(pages.account(user) if visit.path == "/account" else pages.orders(user))
+
+    def _check_token(self, fields: Mapping[str, str]) -> str | None:
+        error = self._gate.check_token(fields.get(TOKEN_FIELD, ""))
+        if error is None:
+            self._good_tokens += 1
+            if self._refuse_every and self._good_tokens % self._refuse_every == 0:
+                return NEVER
+        return error
+
+    def _refuse(self, page: Answer, visit: Visit, error: str) -> Answer:
+        page.token = error
+        if self._refusal == "redirect":
+            return Answer("", 302, token=error, headers={"Location": visit.path})
+        if isinstance(self._refusal, int):
+            page.status = self._refusal
+        return page

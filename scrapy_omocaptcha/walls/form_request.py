@@ -1,0 +1,114 @@
+"""Make the request that sends a form which wants a token: :func:`form_request`."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+from uuid import uuid4
+
+from cssselect import ExpressionError, SelectorError
+from parsel import Selector
+from parsel.csstranslator import HTMLTranslator
+from scrapy import Request
+from scrapy.http import Response
+
+from scrapy_omocaptcha.challenge import TOKEN_FIELD
+from scrapy_omocaptcha.detection.filling import fill_form
+from scrapy_omocaptcha.forms.submission import encode_form, session_of
+from scrapy_omocaptcha.walls.reasons import REASONS, unsolvable
+from scrapy_omocaptcha.walls.wishes import Refill, Wish
+
+
+def form_request(
+    response: Response,
+    data: Mapping[str, str | Sequence[str] | None] | None = None,
+    *,
+    form: str | Selector | None = None,
+    click: str | Selector | Literal[False] | None = None,
+    rejected: str | None = None,
+    fresh: bool = False,
+    **request_arguments: Any,
+) -> Request:
+    """Return the request that sends a page's form, and for which a token is bought when it is sent::
+
+        def parse(self, response):
+            for name in self.names:
+                yield form_request(response, {"q": name}, rejected=".error", callback=self.parse_result)
+
+    It is an ordinary request: it goes through the scheduler, and can be pickled. It sends what a browser would send in
+    the session of the page (its cookiejar, its proxy); a foreign or unreachable address costs nothing.
+
+    :param response: the page with the form and its reCAPTCHA v2 widget.
+    :param data: what to fill in: a text, or a list of texts, by field name; None leaves the field out. Other fields
+        are sent as the page has them.
+    :param form: the form to send, as a CSS selector or a selector of the page; by default the one around the widget.
+    :param click: the button to press, likewise; by default what a browser would press, and no button if it is False.
+    :param rejected: how to tell from the answer that the site rejected the token: a CSS selector that only such an
+        answer matches, or the name of a method of the spider that gets the answer and returns True or False. Another
+        token is bought then, up to :confval:`OMOCAPTCHA_MAX_ATTEMPTS`. Without it, an answer that shows the widget
+        again may be a result or a rejection: it goes to the callback, and its token counts as unknown.
+    :param fresh: whether to fetch the page anew for this request, in a session of its own, because the form works only
+        once. The answer's ``meta["cookiejar"]`` is that session.
+    :param request_arguments: arguments of :class:`scrapy.Request`, such as ``callback``.
+    :raises ValueError: when the page has no such widget, form or button, or its widget cannot be solved.
+    :raises TypeError: when an argument has the wrong type.
+    """
+    values = _values(data or {})
+    _check_rejected(rejected)
+    challenge = fill_form(response, values, form=form, click=click)
+    reason = unsolvable(challenge, ())
+    if reason is not None:
+        raise ValueError(f"no token can be bought for {challenge.url}: {REASONS[reason]}")
+    encoded = encode_form(response, challenge, "")
+    headers, meta = ({}, {}) if response.request is None else session_of(response.request)
+    meta |= request_arguments.pop("meta", None) or {}
+    if fresh:
+        meta["cookiejar"] = f"omocaptcha-{uuid4().hex}"
+    wish = Wish(
+        sitekey=challenge.sitekey or "",
+        page=challenge.url.partition("#")[0],
+        put=f"{'query' if encoded['method'] == 'GET' else 'form'}:{TOKEN_FIELD}",
+        invisible=challenge.invisible,
+        rejected=rejected,
+        fresh=_refill(response, values, form, click) if fresh else None,
+    )
+    headers = {**headers, **encoded.pop("headers"), **(request_arguments.pop("headers", None) or {})}
+    return Request(**encoded, headers=headers, meta={**meta, "omocaptcha": wish.as_json()}, **request_arguments)
+
+
+def _values(data: Mapping[str, str | Sequence[str] | None]) -> dict[str, list[str]]:
+    """Return the values of each field as a list of texts."""
+    values = {}
+    for name, value in data.items():
+        given = [] if value is None else [value] if isinstance(value, str) else value
+        if not isinstance(given, Sequence) or not all(isinstance(text, str) for text in (name, *given)):
+            raise TypeError(f"data has {value!r} for {name!r}; it must be a text, a list of texts, or None")
+        values[name] = list(given)
+    # Who passes the fields of a form on passes its empty field for the token as well.
+    values.pop(TOKEN_FIELD, None)
+    return values
+
+
+def _check_rejected(rejected: str | None) -> None:
+    if rejected is None:
+        return
+    if not isinstance(rejected, str):
+        raise TypeError(f"rejected is {rejected!r}; it must be a CSS selector or the name of a method of the spider")
+    try:
+        HTMLTranslator().css_to_xpath(rejected)
+    except (ExpressionError, SelectorError) as error:
+        raise ValueError(
+            f"rejected={rejected!r} is neither a CSS selector ({error}) nor the name of a method"
+        ) from None
+
+
+def _refill(
+    response: Response,
+    values: Mapping[str, Sequence[str]],
+    form: str | Selector | None,
+    click: str | Selector | Literal[False] | None,
+) -> Refill:
+    """Return how to fill in the form of a page that is fetched anew."""
+    if isinstance(form, Selector) or isinstance(click, Selector):
+        raise TypeError("with fresh=True the page is fetched anew: name form and click with CSS selectors")
+    if response.request is not None and response.request.method != "GET":
+        raise ValueError(f"with fresh=True {response.url} is fetched anew, but it is the answer to a POST request")
+    return Refill(values, form, click)

@@ -1,0 +1,65 @@
+"""Tell users of requests that cannot do what they seem to be meant for, each mistake once."""
+
+import logging
+import re
+
+from scrapy import Request
+
+from scrapy_omocaptcha.challenge import TOKEN_FIELD, Challenge
+from scrapy_omocaptcha.urls import host_of, public_address
+
+logger = logging.getLogger(__name__)
+
+_MAX_FORMS = 1000
+_LIKE_OURS = re.compile(r"_?omo[-_ ]?captcha", re.IGNORECASE)
+_OURS = ("omocaptcha", "_omocaptcha")
+_FORM_TYPES = (b"application/x-www-form-urlencoded", b"multipart/form-data")
+
+
+class Hints:
+    """The forms with a widget that a crawl has seen, and what has been said about requests."""
+
+    def __init__(self) -> None:
+        self._forms: dict[tuple[str, str], frozenset[str]] = {}
+        """The names of the fields of each form, by method and address."""
+        self._said: set[str] = set()
+
+    def form_seen(self, page: Challenge) -> None:
+        """Remember the forms that the widgets of a page belong to."""
+        for widget in (page, *page.others):
+            if widget.form is not None and len(self._forms) < _MAX_FORMS:
+                names = frozenset(name for name, _ in widget.form.fields if name != TOKEN_FIELD)
+                self._forms[widget.form.method, public_address(widget.form.url)] = names
+
+    def check(self, request: Request) -> None:
+        """Look at a request that wants no token."""
+        for key in request.meta:
+            if isinstance(key, str) and _LIKE_OURS.match(key) and key not in _OURS:
+                self._say(key, "meta[%r] of %s is not read by OMOcaptcha: its only key is 'omocaptcha'", key, request)
+        if self._forms and self._lacks_token(request):
+            self._say(
+                host_of(request.url),
+                "The form at %s has a reCAPTCHA v2 widget, but is sent without a token, which the site will likely "
+                "reject: make the request with scrapy_omocaptcha.form_request, which buys one",
+                public_address(request.url),
+            )
+
+    def _lacks_token(self, request: Request) -> bool:
+        names = self._forms.get((request.method, public_address(request.url)))
+        if names is None:
+            return False
+        pairs = request.body if request.method == "POST" else request.url.partition("?")[2].encode()
+        # The page of a form that is sent by GET has the form's own address.
+        sends_form = bool(pairs) and (request.method == "POST" or any(f"{name}=".encode() in pairs for name in names))
+        return sends_form and TOKEN_FIELD.encode() not in pairs
+
+    def _say(self, subject: str, message: str, *arguments: object) -> None:
+        if subject not in self._said:
+            self._said.add(subject)
+            logger.warning(message, *arguments)
+
+
+def carries_form(request: Request) -> bool:
+    """Tell whether a request sends the data of a form in its body."""
+    kind = (request.headers.get("Content-Type") or b"").partition(b";")[0].strip().lower()
+    return bool(request.body) and kind in _FORM_TYPES

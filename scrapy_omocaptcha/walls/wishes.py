@@ -1,0 +1,83 @@
+"""Read and write ``meta["omocaptcha"]`` of a request that wants a token: plain JSON, since such a request is queued."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from scrapy import Request
+
+from scrapy_omocaptcha.challenge import Challenge
+from scrapy_omocaptcha.detection.frames import SITEKEY
+from scrapy_omocaptcha.forms.placement import parse_put
+
+
+@dataclass(frozen=True)
+class Refill:
+    """How to fill in the form of a page that is fetched anew."""
+
+    data: Mapping[str, Sequence[str]]
+    form: str | None
+    click: str | Literal[False] | None
+
+    def as_json(self) -> dict[str, Any]:
+        return {"data": dict(self.data), "form": self.form, "click": self.click}
+
+
+@dataclass(frozen=True)
+class Wish:
+    """The token that a request wants, and what is to be done with it."""
+
+    sitekey: str
+    page: str
+    put: str
+    """Where the token goes in the request; see ``forms.placement``."""
+    invisible: bool = False
+    rejected: str | None = None
+    """A CSS selector, or the name of a spider's method, that tells that the site rejected the token."""
+    fresh: Refill | None = None
+    """How to make the request anew from its page; None if it can be sent as it is."""
+
+    @property
+    def challenge(self) -> Challenge:
+        """Return the challenge that the token is bought for."""
+        evidence = ("the request asks for a token",)
+        return Challenge(self.page, self.sitekey, invisible=self.invisible, blocking=True, evidence=evidence)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the value for ``meta["omocaptcha"]``."""
+        wish: dict[str, Any] = {"sitekey": self.sitekey, "page": self.page, "put": self.put}
+        if self.invisible:
+            wish["invisible"] = True
+        if self.rejected is not None:
+            wish["rejected"] = self.rejected
+        if self.fresh is not None:
+            wish["fresh"] = self.fresh.as_json()
+        return wish
+
+
+def read_wish(request: Request) -> Wish:
+    """Return the wish in the meta of ``request``.
+
+    :raises ValueError: when it is invalid; the error names the request, what is wrong and what is valid.
+    """
+    values, where = request.meta["omocaptcha"], f"meta['omocaptcha'] of {request}"
+    if unknown := set(values) - set(Wish.__dataclass_fields__):
+        raise ValueError(f"{where} has {sorted(map(str, unknown))}; valid are {sorted(Wish.__dataclass_fields__)}")
+    for key in ("sitekey", "page", "put", "rejected"):
+        if (key in values or key != "rejected") and (not isinstance(values.get(key), str) or not values[key]):
+            raise ValueError(f"{where} has {key}={values.get(key)!r}; it must be a text")
+    if not SITEKEY.fullmatch(values["sitekey"]):
+        raise ValueError(
+            f"{where} has sitekey={values['sitekey']!r}, which is no key of reCAPTCHA v2: those have 40 characters and "
+            "begin with 6L"
+        )
+    if not isinstance(values.get("invisible", False), bool):
+        raise ValueError(f"{where} has invisible={values['invisible']!r}; it must be True or False")
+    parse_put(values["put"])
+    fresh = values.get("fresh")
+    if fresh is None:
+        return Wish(**values)
+    try:
+        return Wish(**{**values, "fresh": Refill(**fresh)})
+    except TypeError:
+        raise ValueError(f"{where} has fresh={fresh!r}; use form_request(…, fresh=True)") from None

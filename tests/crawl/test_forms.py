@@ -1,0 +1,356 @@
+"""Whole crawls: forms that want a token, sent with ``form_request``."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+
+import pytest
+import scrapy
+from aiohttp import web
+
+from scrapy_omocaptcha import errors, find_challenge, form_request, signals, solve
+from tests.helpers import sites
+from tests.helpers.crawling import RecordingSpider
+
+SEARCHES = """
+import scrapy
+from scrapy_omocaptcha import form_request
+
+
+class SearchSpider(scrapy.Spider):
+    name = "search"
+    custom_settings = {"OMOCAPTCHA_MAX_ATTEMPTS": 6}
+
+    def parse(self, response):
+        for number in range(50):
+            yield form_request(response, {"q": f"boat {number}"}, callback=self.parse_result, **self.how)
+
+    def parse_result(self, response):
+        yield {"q": response.css("title::text").re_first(": (.*)"), "found": len(response.css(".result"))}
+"""
+
+
+def searching(site, path="/find", **how):
+    """Return the spider above and the items that it makes."""
+    defined = {}
+    exec(SEARCHES, defined)
+    items = []
+
+    class Searching(defined["SearchSpider"]):
+        start_urls = (f"{site.url}{path}",)
+
+        def parse_result(self, response):
+            items.extend(super().parse_result(response))
+
+    Searching.how = how
+    return Searching, items
+
+
+def check_complete(items, crawled):
+    assert sorted(item["q"] for item in items) == sorted(f"boat {number}" for number in range(50))
+    assert {item["found"] for item in items} == {2}
+    assert crawled.bugs == []
+
+
+def test_the_spider_for_fifty_searches_has_at_most_fourteen_lines():
+    assert len([line for line in SEARCHES.splitlines() if line.strip()]) <= 14
+
+
+@pytest.mark.parametrize("path", ["/find", "/find/get"])
+def test_fifty_searches_get_fifty_results_for_fifty_jobs(crawl, service, walled, path):
+    site = walled()
+    spider, items = searching(site, path)
+    crawled = crawl(spider, service.settings)
+    check_complete(items, crawled)
+    assert (len(service.jobs), crawled.count("tokens/accepted")) == (50, 50)
+
+
+@pytest.mark.parametrize("refusal", ["page", "redirect", 400])
+def test_each_rejected_token_is_bought_anew_and_counted(crawl, service, walled, refusal):
+    site = walled(refuse_every=5, refusal=refusal)
+    spider, items = searching(site, rejected=".error, #search")
+    crawled = crawl(spider, service.settings)
+    check_complete(items, crawled)
+    rejected = crawled.count("tokens/rejected")
+    assert rejected >= 10
+    assert (len(service.jobs), crawled.count("tokens/accepted")) == (50 + rejected, 50)
+
+
+def test_a_form_that_works_only_once_is_fetched_anew_for_each_request(crawl, service, walled):
+    site = walled()
+    spider, items = searching(site, "/find/once", fresh=True)
+    crawled = crawl(spider, service.settings)
+    check_complete(items, crawled)
+    assert (len(service.jobs), crawled.count("tokens/accepted"), site.csrf_failures) == (50, 50, 0)
+    assert len({visit.cookies.get("session") for visit in site.requests if visit.method == "POST"}) == 50
+
+
+@pytest.mark.parametrize("refusal", ["page", "redirect", 400, 403])
+def test_a_token_that_the_site_refused_is_never_called_accepted(crawl, service, walled, refusal):
+    site = walled(refuse_every=5, refusal=refusal)
+    told = []
+
+    class Listens(searching(site)[0]):
+        @classmethod
+        def from_crawler(cls, crawler, *args, **kwargs):
+            spider = super().from_crawler(crawler, *args, **kwargs)
+            crawler.signals.connect(spider.solved, signals.challenge_solved)
+            crawler.signals.connect(spider.unknown, signals.challenge_unknown)
+            return spider
+
+        def solved(self, spider, request, challenge, seconds, cost_usd):
+            told.append("solved")
+
+        def unknown(self, spider, request, challenge, reason, seconds, cost_usd):
+            told.append("unknown")
+
+    crawled = crawl(Listens, service.settings)
+    refused = sum(site.rejected.values())
+    assert refused >= 8
+    assert crawled.count("tokens/accepted") == site.accepted == told.count("solved")
+    assert crawled.count("tokens/unknown") == refused == told.count("unknown")
+    assert len([line for line in crawled.said(logging.INFO) if line.startswith("Through the")]) == site.accepted
+    (warning,) = [line for line in crawled.said() if "is not known" in line]
+    assert "rejected=" in warning
+
+
+@pytest.mark.parametrize("rejected", [None, ".error, #search"])
+@pytest.mark.parametrize("refusal", ["page", "redirect", 400, 403])
+def test_a_form_that_always_refuses_costs_no_more_than_the_breaker_allows(crawl, service, walled, refusal, rejected):
+    site = walled(refuse_every=1, refusal=refusal)
+    spider, items = searching(site, rejected=rejected)
+    crawled = crawl(spider, service.settings)
+    assert 5 <= len(service.jobs) <= 15
+    assert crawled.count("tokens/accepted") == 0
+    assert crawled.count("skipped/breaker") >= 35
+    assert len([line for line in crawled.said() if "(breaker)" in line]) <= 1
+    assert [item for item in items if item["found"]] == []
+
+
+def asking(site, *requests, **attributes):
+    """Return a spider that makes requests from the page of the search."""
+
+    class Asks(RecordingSpider):
+        def requests(self):
+            yield scrapy.Request(f"{site.url}/find", self.form)
+
+        def form(self, response):
+            for make in requests:
+                yield make(response).replace(callback=self.page, errback=self.failed)
+
+    return type("Asks", (Asks,), attributes)
+
+
+def test_a_spiders_method_may_tell_that_a_token_was_rejected(crawl, service, walled):
+    site = walled(refuse_every=2)
+    service.next_job("fail")
+    seen = []
+
+    def is_rejected(self, response):
+        seen.append(response.request.url)
+        return bool(response.css(".error"))
+
+    spider = asking(
+        site,
+        lambda response: form_request(response, {"q": "a"}, rejected="is_rejected"),
+        lambda response: form_request(response, {"q": "b"}, rejected="is_rejected"),
+        is_rejected=is_rejected,
+    )
+    crawled = crawl(spider, {**service.settings, "OMOCAPTCHA_MAX_ATTEMPTS": 5})
+    assert len(crawled.pages) == 2
+    assert crawled.count("tokens/accepted") == 2
+    assert set(seen) == {f"{site.url}/find"}
+
+
+@pytest.mark.parametrize("fails", [lambda self, response: 1 / 0, lambda self, response: "yes"])
+def test_a_method_that_fails_buys_nothing_more(crawl, service, walled, fails):
+    site = walled()
+    makes = [lambda response, q=q: form_request(response, {"q": q}, rejected="is_rejected") for q in "abcdefghijkl"]
+    crawled = crawl(asking(site, *makes, is_rejected=fails), service.settings)
+    assert {error.reason for error in crawled.failures} == {"hook"}
+    assert len(crawled.failures) == 12
+    assert len(service.jobs) <= 5
+    assert crawled.count("tokens/accepted") == 0
+    assert "is_rejected failed" in "\n".join(crawled.said())
+
+
+def test_a_name_that_is_neither_a_method_nor_an_element_costs_nothing(crawl, service, walled):
+    spider = asking(walled(), lambda response: form_request(response, rejected="is_rejectd"))
+    crawled = crawl(spider, service.settings)
+    (error,) = crawled.failures
+    assert isinstance(error, ValueError)
+    assert "is_rejectd" in str(error)
+    assert service.jobs == ()
+
+
+def test_a_request_is_picklable_and_waits_in_a_queue_on_disk(crawl, service, walled, tmp_path):
+    site = walled()
+
+    def make(response):
+        request = form_request(response, {"q": "a"}, fresh=True, rejected=".error")
+        assert pickle.loads(pickle.dumps(request.to_dict())) == request.to_dict()
+        return request
+
+    crawled = crawl(asking(site, make), {**service.settings, "JOBDIR": str(tmp_path)})
+    assert [page.css(".result::text").getall() for page in crawled.pages] == [["a 1", "a 2"]]
+    assert crawled.stats["scheduler/enqueued/disk"] == 2
+
+
+def test_results_are_followed_in_the_session_of_the_search(crawl, service, walled):
+    site = walled()
+    found = []
+
+    class Follows(RecordingSpider):
+        def requests(self):
+            yield scrapy.Request(f"{site.url}/find/once", self.form)
+
+        def form(self, response):
+            for q in "ab":
+                yield form_request(response, {"q": q}, fresh=True, callback=self.result)
+
+        def result(self, response):
+            found.extend(response.css(".result::text").getall())
+            meta = {"cookiejar": response.meta["cookiejar"]}
+            yield from response.follow_all(css=".next", callback=self.result, meta=meta)
+
+    crawl(Follows, service.settings)
+    assert sorted(found) == [f"{q} {number}" for q in "ab" for number in range(1, 7)]
+    assert len(service.jobs) == 2
+
+
+def test_a_page_that_has_changed_since_costs_nothing(crawl, service):
+    pages = [0]
+
+    def answer(request, form):
+        if request.path != "/":
+            return sites.page()
+        pages[0] += 1
+        return web.Response(text=sites.CHALLENGE if pages[0] == 1 else "<form></form>", content_type="text/html")
+
+    with sites.Site(answer) as site:
+
+        class Asks(RecordingSpider):
+            def requests(self):
+                yield scrapy.Request(f"{site.origin}/", self.form, meta={"omocaptcha": False})
+
+            def form(self, response):
+                yield form_request(response, fresh=True, callback=self.page, errback=self.failed)
+
+        crawled = crawl(Asks, service.settings)
+    (error,) = crawled.failures
+    assert error.reason == "form_changed"
+    assert "no live reCAPTCHA v2 widget" in str(error)
+    assert service.jobs == ()
+
+
+def test_a_dry_run_sends_no_such_request_and_prices_it(crawl, service, walled):
+    site = walled()
+    makes = [lambda response, q=q: form_request(response, {"q": q}, fresh=True) for q in "abc"]
+    crawled = crawl(asking(site, *makes), {**service.settings, "OMOCAPTCHA_DRY_RUN": True})
+    assert [error.reason for error in crawled.failures] == ["dry_run"] * 3
+    assert [visit.path for visit in site.requests if visit.path != "/robots.txt"] == ["/find"]
+    assert service.jobs == ()
+    assert crawled.count("skipped/dry_run") == 3
+    assert "3 jobs for 0.00165 USD not bought" in "\n".join(crawled.said(logging.INFO))
+
+
+@pytest.mark.parametrize("robots", [True, False])
+def test_no_job_is_bought_for_a_site_that_cannot_be_reached(crawl, service, robots):
+    with sites.Site(lambda request, form: sites.page()) as site:
+        nowhere = f"http://127.0.0.1:{site.origin.rpartition(':')[2]}"
+    wish = {"sitekey": sites.KEY, "page": f"{nowhere}/", "put": "query:t"}
+
+    class Asks(RecordingSpider):
+        def requests(self):
+            yield scrapy.Request(f"{nowhere}/a", self.page, errback=self.failed, meta={"omocaptcha": wish})
+
+    crawled = crawl(Asks, {**service.settings, "ROBOTSTXT_OBEY": robots, "RETRY_TIMES": 0})
+    (error,) = crawled.failures
+    assert not isinstance(error, errors.OmoCaptchaError)
+    assert service.jobs == ()
+
+
+def test_a_token_that_a_spider_uses_itself_is_unknown_and_used_by_hand(crawl, service, walled):
+    site = walled()
+
+    class ByHand(RecordingSpider):
+        def requests(self):
+            yield scrapy.Request(f"{site.url}/find", self.form)
+
+        async def form(self, response):
+            await solve(find_challenge(response), crawler=self.crawler)
+
+    crawled = crawl(ByHand, service.settings)
+    report = "\n".join(crawled.said(logging.INFO))
+    assert "used by hand 1" in report
+    assert "abandoned" not in report
+
+
+# Hints
+
+
+def test_a_form_that_is_sent_without_its_token_is_told_once(crawl, service, walled):
+    site = walled()
+    makes = [lambda response, q=q: scrapy.FormRequest(response.url, formdata={"q": q}) for q in "ab"]
+    crawled = crawl(asking(site, *makes), service.settings)
+    (warning,) = crawled.said()
+    assert "form_request" in warning
+    assert f"{site.url}/find " in warning
+    assert service.jobs == ()
+
+
+def test_nothing_is_said_of_a_form_that_is_sent_with_a_token_or_not_at_all(crawl, service, walled):
+    site = walled()
+
+    class Asks(RecordingSpider):
+        def requests(self):
+            yield scrapy.Request(f"{site.url}/find/get", self.form)
+
+        def form(self, response):
+            yield scrapy.Request(f"{site.url}/find/get?page=2", self.page)
+            yield form_request(response, {"q": "a"}, callback=self.page)
+
+    crawled = crawl(Asks, service.settings)
+    assert len(crawled.pages) == 2
+    assert crawled.said() == []
+
+
+def test_true_on_a_request_with_form_data_is_refused(crawl, service, walled):
+    site = walled()
+    spider = asking(
+        site, lambda response: scrapy.FormRequest(response.url, formdata={"q": "a"}, meta={"omocaptcha": True})
+    )
+    crawled = crawl(spider, service.settings)
+    (error,) = crawled.failures
+    assert isinstance(error, ValueError)
+    assert "form_request" in str(error)
+
+
+@pytest.mark.parametrize("key", ["omo_captcha", "omocaptcha_put", "OMOCAPTCHA"])
+def test_a_meta_key_that_looks_like_ours_is_told_once(crawl, service, walled, key):
+    site = walled()
+
+    class Asks(RecordingSpider):
+        def requests(self):
+            for number in (1, 2):
+                yield scrapy.Request(f"{site.url}/free/{number}", self.page, meta={key: {"put": "query:t"}})
+
+    crawled = crawl(Asks, service.settings)
+    (warning,) = crawled.said()
+    assert repr(key) in warning
+    assert "'omocaptcha'" in warning
+
+
+@pytest.mark.parametrize("sitekey", ["0x4AAAAAAAAjq6WYeRDKmebM", "10000000-ffff-ffff-ffff-000000000001", "6L"])
+def test_a_site_key_of_another_shape_is_said_to_be_one(crawl, service, walled, sitekey):
+    wish = {"sitekey": sitekey, "page": walled().url, "put": "query:t"}
+
+    class Asks(RecordingSpider):
+        def requests(self):
+            yield scrapy.Request(f"{wish['page']}/find", errback=self.failed, meta={"omocaptcha": wish})
+
+    (error,) = crawl(Asks, service.settings).failures
+    assert isinstance(error, ValueError)
+    assert "begin with 6L" in str(error)
+    assert service.calls == ()

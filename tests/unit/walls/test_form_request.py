@@ -1,0 +1,210 @@
+"""The request that ``form_request`` makes: what it sends, whose session it keeps, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import pickle
+
+import pytest
+from scrapy import Request
+from scrapy.http import HtmlResponse, Response
+
+from scrapy_omocaptcha import form_request
+from scrapy_omocaptcha.challenge import TOKEN_FIELD
+from scrapy_omocaptcha.forms.placement import put_token
+from scrapy_omocaptcha.walls.wishes import read_wish
+
+URL = "https://site.example/search?page=1#top"
+KEY = "6LtestOnly" + "k" * 30
+SCRIPT = "<script src=https://www.google.com/recaptcha/api.js></script>"
+WIDGET = f"<div class=g-recaptcha data-sitekey={KEY}></div>"
+TOKEN = "03AFc-token"
+
+
+def page(inner, attributes="method=post action=/find", *, request=None, before=""):
+    body = f"{before}<form id=f {attributes}>{inner}</form>{SCRIPT}"
+    return HtmlResponse(URL, body=body.encode(), encoding="utf-8", request=request)
+
+
+def sent(response, data=None, **arguments):
+    """Return the request with a token in the place of the empty field."""
+    request = form_request(response, data, **arguments)
+    return put_token(request, request.meta["omocaptcha"]["put"], TOKEN)
+
+
+FIELDS = f"""<input name=a value=1><input name=b value=2 disabled><input type=checkbox name=c value=x>
+<input type=checkbox name=c value=y checked><input type=radio name=r value=1 checked><input type=radio name=r value=2>
+<select name=s><option value=p>P<option>Q</select><select name=m multiple><option>1<option>2<option>3</select>{WIDGET}
+<textarea name=t>old</textarea><button name=go value=now>Go</button><button name=stop>Stop</button>"""
+TAIL = "g-recaptcha-response=03AFc-token"
+
+
+@pytest.mark.parametrize(
+    ("data", "body"),
+    [
+        (None, f"a=1&c=y&r=1&s=p&{TAIL}&t=old&go=now"),
+        ({"a": "ä b"}, f"a=%C3%A4+b&c=y&r=1&s=p&{TAIL}&t=old&go=now"),
+        ({"a": None, "c": None}, f"r=1&s=p&{TAIL}&t=old&go=now"),
+        ({"b": "9", "t": "new"}, f"a=1&b=9&c=y&r=1&s=p&{TAIL}&t=new&go=now"),
+        ({"c": ["y", "x"], "r": "2"}, f"a=1&c=x&c=y&r=2&s=p&{TAIL}&t=old&go=now"),
+        ({"s": "Q", "m": ["3", "1"]}, f"a=1&c=y&r=1&s=Q&m=1&m=3&{TAIL}&t=old&go=now"),
+        ({"s": "new", "z": ["1", "2"]}, f"a=1&c=y&r=1&s=new&{TAIL}&t=old&go=now&z=1&z=2"),
+        ({"go": "later", TOKEN_FIELD: ""}, f"a=1&c=y&r=1&s=p&{TAIL}&t=old&go=later"),
+    ],
+)
+def test_data_takes_the_place_of_what_the_page_has_in_the_order_of_its_fields(data, body):
+    request = sent(page(FIELDS), data)
+    assert (request.method, request.url) == ("POST", "https://site.example/find")
+    assert request.body.decode() == body
+
+
+def test_several_fields_of_one_name_take_a_value_each():
+    inner = f"<input name=a><input name=b value=-><input name=a value=2>{WIDGET}"
+    assert sent(page(inner), {"a": ["x", "y", "z"]}).body.decode() == f"a=x&b=-&a=y&{TAIL}&a=z"
+    assert sent(page(inner), {"a": "x"}).body.decode() == f"a=x&b=-&{TAIL}"
+
+
+@pytest.mark.parametrize(
+    ("click", "end"), [(None, "&go=now"), (False, ""), ("[name=stop]", "&stop="), ("button", "&go=now")]
+)
+def test_the_button_that_is_pressed_is_sent(click, end):
+    inner = f"{WIDGET}<button name=go value=now>Go</button><button name=stop>Stop</button>"
+    response = page(inner)
+    assert sent(response, click=click).body.decode() == TAIL + end
+    if isinstance(click, str):
+        assert sent(response, click=response.css(click)[0]).body.decode() == TAIL + end
+
+
+def test_a_get_form_puts_its_fields_into_the_address():
+    request = form_request(page(f"<input name=q>{WIDGET}", "action=/find?old=1"), {"q": "a&b"})
+    assert request.url == "https://site.example/find?q=a%26b&g-recaptcha-response="
+    assert (request.method, request.body) == ("GET", b"")
+    token = put_token(request, request.meta["omocaptcha"]["put"], TOKEN)
+    assert token.url == f"https://site.example/find?q=a%26b&{TAIL}"
+
+
+def test_a_multipart_form_has_the_token_in_its_part():
+    inner = f"<input name=q><input type=file name=up>{WIDGET}<input name=z value=9>"
+    request = sent(page(inner, "method=post enctype=multipart/form-data"), {"q": "a"})
+    parts = request.body.split(b"--" + request.headers["Content-Type"].partition(b"boundary=")[2])
+    assert [part.partition(b'name="')[2].partition(b'"')[0] for part in parts[1:-1]] == [
+        b"q",
+        b"up",
+        b"g-recaptcha-response",
+        b"z",
+    ]
+    assert parts[3].endswith(b"\r\n\r\n03AFc-token\r\n")
+    assert parts[4].endswith(b"\r\n\r\n9\r\n")
+
+
+def test_a_text_form_has_the_token_in_its_line():
+    request = sent(page(f"<input name=q>{WIDGET}<input name=z value=9>", "method=post enctype=text/plain"), {"q": "a"})
+    assert request.body == b"q=a\r\ng-recaptcha-response=03AFc-token\r\nz=9\r\n"
+
+
+def test_the_form_that_is_named_gets_the_token_of_a_widget_elsewhere():
+    response = page("<input name=q>", before=WIDGET)
+    assert sent(response, {"q": "a"}, form="#f").body.decode() == f"q=a&{TAIL}"
+    assert sent(response, {"q": "a"}, form=response.css("form")[0]).body.decode() == f"q=a&{TAIL}"
+
+
+def callback(response):
+    """Stand for a spider's method."""
+
+
+def test_the_request_is_an_ordinary_one_in_the_session_of_the_page():
+    asked = Request(
+        URL,
+        headers={"User-Agent": "me", "X-Own": "1", "Proxy-Authorization": "Basic x"},
+        meta={"cookiejar": 3, "proxy": "http://p:1", "_auth_proxy": "http://p:1", "depth": 4, "omocaptcha": False},
+    )
+    request = form_request(
+        page(f"<input name=q>{WIDGET}", request=asked),
+        {"q": "a"},
+        rejected=".error",
+        callback=callback,
+        cb_kwargs={"n": 1},
+        priority=5,
+        headers={"X-More": "2"},
+        meta={"mine": 1, "omocaptcha": {"old": True}},
+    )
+    assert type(request) is Request
+    assert (request.callback, request.cb_kwargs, request.priority, request.dont_filter) == (
+        callback,
+        {"n": 1},
+        5,
+        False,
+    )
+    assert request.headers.to_unicode_dict() == {
+        "User-Agent": "me",
+        "Proxy-Authorization": "Basic x",
+        "Content-Type": "application/x-www-form-urlencoded",
+        "Referer": URL.partition("#")[0],
+        "Origin": "https://site.example",
+        "X-More": "2",
+    }
+    wish = request.meta.pop("omocaptcha")
+    assert request.meta == {"cookiejar": 3, "proxy": "http://p:1", "_auth_proxy": "http://p:1", "mine": 1}
+    assert wish == {
+        "sitekey": KEY,
+        "page": URL.partition("#")[0],
+        "put": "form:g-recaptcha-response",
+        "rejected": ".error",
+    }
+
+
+def test_a_fresh_request_has_all_that_it_needs_as_json_and_a_session_of_its_own():
+    response = page(FIELDS)
+    one, two = (form_request(response, {"a": "1", "c": None}, form="#f", click=False, fresh=True) for _ in range(2))
+    assert one.meta["cookiejar"] != two.meta["cookiejar"]
+    assert one.meta["omocaptcha"]["fresh"] == {"data": {"a": ["1"], "c": []}, "form": "#f", "click": False}
+    assert json.loads(json.dumps(one.meta)) == one.meta
+    assert pickle.loads(pickle.dumps(one.to_dict())) == one.to_dict()
+    assert read_wish(one).as_json() == one.meta["omocaptcha"]
+
+
+PLAIN = HtmlResponse(URL, body=b"<form id=a action=/x><input name=u></form><form name=b></form>", encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("response", "arguments", "words"),
+    [
+        (PLAIN, {}, "no live reCAPTCHA v2 widget; it has <form id='a' action='/x'> with u; <form name='b'> with no"),
+        (page("", before=WIDGET), {}, "no reCAPTCHA v2 widget inside a form; it has <form id='f'"),
+        (HtmlResponse(URL, body=b""), {}, "has no form$"),
+        (Response(URL), {}, "is not an HTML page"),
+        (page(WIDGET), {"form": "#g"}, "'#g' is no form of https://site.example/search"),
+        (page(WIDGET), {"form": "div"}, "'div' is no form"),
+        (page(WIDGET), {"form": "::"}, "'::' is not a CSS selector"),
+        (page(WIDGET), {"form": page(WIDGET).css("form")[0]}, "is not part of"),
+        (page(f"{WIDGET}<input name=q>"), {"click": "[name=q]"}, "is no submit button of the form"),
+        (page(WIDGET, before="<button id=b>"), {"click": "#b"}, "is no submit button of the form"),
+        (page(WIDGET), {"rejected": "::"}, "neither a CSS selector"),
+        (page(WIDGET, "action=javascript:go()"), {}, "not http or https"),
+        (page(WIDGET, "method=dialog"), {}, "DIALOG"),
+        (page(f"{WIDGET}<input type=file name=up>"), {"data": {"up": "x"}}, "'up' is a file"),
+        (page("<div class=g-recaptcha data-s=x data-sitekey=" + KEY + "></div>"), {}, "data-s"),
+        (page(WIDGET, request=Request(URL, method="POST")), {"fresh": True}, "the answer to a POST request"),
+    ],
+)
+def test_what_cannot_be_sent_is_refused_with_what_is_on_the_page(response, arguments, words):
+    with pytest.raises(ValueError, match=words):
+        form_request(response, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"data": {"q": 1}}, "data has 1 for 'q'"),
+        ({"data": {"q": ["a", None]}}, "data has"),
+        ({"data": {1: "a"}}, "data has 'a' for 1"),
+        ({"rejected": callback}, "the name of a method"),
+        ({"form": page(WIDGET).css("form")[0], "fresh": True}, "CSS selectors"),
+    ],
+)
+def test_an_argument_of_the_wrong_type_is_refused(arguments, words):
+    response = page(f"<input name=q>{WIDGET}")
+    if "form" in arguments:
+        arguments["form"] = response.css("form")[0]
+    with pytest.raises(TypeError, match=words):
+        form_request(response, **arguments)

@@ -12,7 +12,7 @@ SUITE := -m "not nightly" --numprocesses $(WORKERS) --dist worksteal
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-fleet test lint types check coverage docs package fuzz chaos kills fleet matrix nightly \
+.PHONY: help demo demo-form demo-fleet test lint types check coverage docs package fuzz chaos kills fleet matrix nightly \
 	minimum-versions newest-versions foreign-clients scrapy-suite other-suites bench hooks clean
 
 help:   ## list the targets
@@ -20,6 +20,9 @@ help:   ## list the targets
 
 demo: $(VENV)/test   ## crawl the example project's catalogue, offline, and print what happened
 	$(BIN)/python example_project/demo.py $(ARGS)
+
+demo-form: $(VENV)/test   ## search a register whose form wants a token each time, and rejects every fifth, offline
+	$(BIN)/python example_project/search.py $(ARGS)
 
 demo-fleet: $(VENV)/test   ## crawl two shops with four workers that share a queue and a limit; needs redis-server
 	$(BIN)/python example_project/fleet.py $(ARGS)

@@ -24,8 +24,6 @@ class Form:
     """Encoding in which the fields are sent."""
     files: frozenset[str] = frozenset()
     """Names of file inputs; they are sent empty."""
-    hidden: frozenset[str] = frozenset()
-    """Names of hidden inputs, which no user fills in."""
     token_index: int | None = None
     """Index of the field that takes the token; ``None``: the first empty ``g-recaptcha-response``, or a new one."""
 

@@ -43,6 +43,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--url", help="judge files as pages of this URL (default: a made-up one)")
     parser.add_argument("--status", type=int, default=200, help="HTTP status of files (default: %(default)s)")
     parser.add_argument("--spider", help="judge as this spider would (default: the spider of the domain, if any)")
+    tried = "also show what form_request would send for the page's form; nothing is sent, filled in or bought"
+    parser.add_argument("--try", action="store_true", dest="tried", help=tried)
     parser.add_argument("--json", action="store_true", help="print one JSON object per line")
 
 
@@ -57,7 +59,7 @@ def detect(command: ScrapyCommand, opts: argparse.Namespace) -> int:
     findings: list[Finding] = []
 
     def report(finding: Finding) -> None:
-        print(as_json(finding) if opts.json else as_text(finding), flush=True)
+        print(as_json(finding) if opts.json else as_text(finding, tried=opts.tried), flush=True)
         findings.append(finding)
 
     subjects = [_read(subject, opts) for subject in opts.subjects]

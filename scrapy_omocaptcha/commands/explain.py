@@ -18,10 +18,12 @@ from scrapy_omocaptcha.addon import DEFAULT_PRIORITY, Addon
 from scrapy_omocaptcha.buying.limits import Limits
 from scrapy_omocaptcha.challenge import Challenge, Form
 from scrapy_omocaptcha.detection import find_challenge, find_other_captcha
+from scrapy_omocaptcha.detection.filling import fields_to_fill
 from scrapy_omocaptcha.engine.components import Components
 from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware
 from scrapy_omocaptcha.reporting.format import printable, shorten
 from scrapy_omocaptcha.settings import Settings, is_enabled
+from scrapy_omocaptcha.walls.form_request import form_request
 from scrapy_omocaptcha.walls.hints import Hints
 from scrapy_omocaptcha.walls.policy import Policy
 
@@ -63,6 +65,10 @@ class Finding:
     other_captcha: str | None = None
     cost: Cost | None = None
     """None if nothing would be bought."""
+    call: str | None = None
+    """Call of ``form_request`` for a page that is no challenge, but whose form wants a token."""
+    request: str | None = None
+    """What that call would send before anything is filled in, with an empty token."""
     is_on: bool | None = None
     """Whether the add-on is enabled in this project, so that a crawl would really do this."""
     error: str | None = None
@@ -102,7 +108,9 @@ class InspectingMiddleware:
         if challenge is None:
             other = find_other_captcha(response)
             if other is None:
-                return replace(finding, verdict="pass", message=_pass_message(finding.challenge, response))
+                call, sent = _form_call(response)
+                message = _pass_message(finding.challenge, response)
+                return replace(finding, verdict="pass", message=message, call=call, request=sent)
             message = f"it has another kind of captcha: {other}"
             return replace(finding, verdict="other_captcha", message=message, other_captcha=other)
         refusal = await self._policy.refusal(request, response, challenge)
@@ -122,14 +130,32 @@ def _pass_message(widget: Challenge | None, response: Response) -> str:
     return "it has no reCAPTCHA v2 widget"
 
 
+def _form_call(response: Response) -> tuple[str | None, str | None]:
+    """Return the call of ``form_request`` for a page, and what its request sends; None where there is none to make."""
+    try:
+        request = form_request(response)
+    except ValueError:
+        return None, None
+    fields = {name: value or "…" for name, value in fields_to_fill(response).items()}
+    data = json.dumps(fields, ensure_ascii=False)
+    body = f": {shorten(request.body.decode('latin-1'), _LONGEST)}" if request.body else ""
+    sent = f"{request.method} {shorten(request.url, _LONGEST)}{body}"
+    return f"form_request(response, {data}, callback=self.parse_result)", sent
+
+
 def as_json(finding: Finding) -> str:
     """Return one line with all fields of :class:`Finding` and of its :class:`Challenge`."""
     return json.dumps(asdict(finding), default=sorted)
 
 
-def as_text(finding: Finding) -> str:
-    """Return some lines, with the verdict first, in which no control character of the page reaches the terminal."""
+def as_text(finding: Finding, *, tried: bool = False) -> str:
+    """Return some lines, with the verdict first, in which no control character of the page reaches the terminal.
+
+    :param tried: whether to show what the form's request would send.
+    """
     rows = [("failed", finding.error)] if finding.error is not None else _rows(finding)
+    if tried and finding.request is not None:
+        rows.append(("request", finding.request))
     return "\n".join(map(printable, [finding.subject, *(f"  {label:<9} {text}" for label, text in rows)]))
 
 
@@ -148,6 +174,8 @@ def _rows(finding: Finding) -> list[tuple[str, str]]:
         rows.append(("blocking", f"{'yes' if challenge.blocking else 'no'}: {'; '.join(challenge.evidence)}"))
         rows += [("widget", _widget(challenge)), ("form", _form(challenge.form))]
         rows += [("other", f"{_widget(other)}; form: {_form(other.form)}") for other in challenge.others]
+    if finding.call is not None:
+        rows.append(("call", finding.call))
     return rows
 
 

@@ -10,8 +10,9 @@ from lxml.html import HtmlElement
 from parsel import Selector
 from scrapy.http import Response
 
-from scrapy_omocaptcha.challenge import Challenge
+from scrapy_omocaptcha.challenge import TOKEN_FIELD, Challenge
 from scrapy_omocaptcha.detection.challenges import WidgetPage, read_page
+from scrapy_omocaptcha.forms.controls import BUTTON_TYPES, is_input, values
 from scrapy_omocaptcha.forms.reading import is_submit_button
 
 _MAX_SHOWN = 5
@@ -58,6 +59,23 @@ def fill_form(
     except ValueError as error:
         raise ValueError(f"the form of {response.url} cannot be sent: {error}") from None
     return replace(page.challenge(widget), form=filled)
+
+
+def fields_to_fill(response: Response) -> dict[str, str]:
+    """Return the fields of the form that :func:`fill_form` fills in by default, with their values on the page.
+
+    Those that no user fills in are left out, such as hidden ones. There must be such a form.
+    """
+    page = read_page(response)
+    assert page is not None
+    owner = next(owner for owner in map(page.owner, page.widgets) if owner is not None)
+    shown = {
+        control.get("name"): next(values(control, "utf-8"), "")
+        for control in page.controls(owner)
+        if control.tag != "button" and not is_input(control, "hidden", "file", *BUTTON_TYPES) and control.get("name")
+    }
+    shown.pop(TOKEN_FIELD, None)
+    return shown
 
 
 def _find(page: WidgetPage, place: Place, what: str, fits: Callable[[HtmlElement], bool]) -> HtmlElement:

@@ -88,7 +88,6 @@ def read_form(
     ignored = disabled | unchecked
     fields: list[tuple[str, str]] = []
     files: set[str] = set()
-    hidden: set[str] = set()
     left = {name: list(given) for name, given in data.items()}
     token_index, length = None, 0
     for control in controls:
@@ -102,8 +101,6 @@ def read_form(
             if filled and left[name]:
                 raise ValueError(f"{name!r} is a file to upload, which cannot be filled in")
             files.add(name)
-        elif is_input(control, "hidden"):
-            hidden.add(name)
         pairs = [(name, value) for value in fill(control, left[name])] if filled else _pairs(control, charset)
         for pair in pairs:
             length += sum(map(len, pair))
@@ -120,7 +117,6 @@ def read_form(
         enctype=enctype if enctype in _ENCTYPES else _ENCTYPES[0],
         charset=charset,
         files=frozenset(files - {""}),
-        hidden=frozenset(hidden - {""}),
         token_index=token_index,
     )
 

@@ -97,7 +97,12 @@ class Attempts:
         """Hand a token in while it is young, and once more if that broke off; return None if it was of no use."""
         broke = False
         while True:
-            ready = await errand.ready()
+            try:
+                ready = await errand.ready()
+            except Exception:
+                if broke:
+                    purchase.unknown("broke")
+                raise
             unusable = self._unusable(purchase.token, ready) if isinstance(ready, Challenge) else "not_needed"
             if unusable is not None:
                 purchase.unknown("broke") if broke else purchase.expired(unusable)

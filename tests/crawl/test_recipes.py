@@ -59,13 +59,20 @@ def test_a_json_call_is_sent_with_a_token(run, walled, service):
 
 def test_a_login_buys_one_job(run, walled, service, monkeypatch):
     monkeypatch.setenv("SHOP_USER", "Ada")
-    monkeypatch.setenv("SHOP_PASSWORD", "ada@shop.example")
-    # The shop's only form of its own that wants a token.
-    here = {"/login": "/signup", '["user"]': '["name"]', '["password"]': '["email"]', "/orders": "/free/1"}
-    items, _ = run("recipes/login", "login", walled("session"), changed=here)
-    assert items[0] == {"user": "Ada"}
-    assert len(items) == 2
+    monkeypatch.setenv("SHOP_PASSWORD", "correct horse")
+    items, crawled = run("recipes/login", "login", walled("session"))
+    assert items == [{"user": "Ada"}, {"orders": "Orders of Ada"}]
     assert [job.used for job in service.jobs] == [True]
+    assert crawled.count("tokens/accepted") == 1
+
+
+@pytest.mark.parametrize("block", ["search", "search-once"])
+def test_a_search_form_is_read_page_after_page(run, walled, service, block):
+    items, crawled = run("recipes/search", block, walled(refuse_every=4), {"OMOCAPTCHA_MAX_ATTEMPTS": 4})
+    names = ("Albatross", "Bluebird", "Curlew")
+    assert sorted(item["boat"] for item in items) == [f"{name} {number}" for name in names for number in range(1, 7)]
+    assert len(service.jobs) == 3 + crawled.count("tokens/rejected")
+    assert crawled.count("tokens/accepted") == 3
 
 
 def test_each_cookiejar_costs_one_job(run, walled, service):

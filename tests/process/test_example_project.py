@@ -73,6 +73,17 @@ def test_the_demo_fails_when_pages_are_missing():
     assert "Pages or items are missing" in done.stdout
 
 
+def test_the_search_demo_gets_all_results_though_tokens_are_rejected():
+    done = python("search.py", "--refuse-every", "4", *FAST, cwd=PROJECT)
+    assert done.returncode == 0, done.stdout
+    report = done.stdout.partition("What happened")[2]
+    assert "searches       10, with 60 results\n" in report
+    jobs, rejected = map(int, re.search(r"jobs +(\d+), .* site: 10, rejected: (\d+)\n", report).groups())
+    assert jobs == 10 + rejected
+    assert rejected >= 2
+    assert "All results are there." in report
+
+
 # scrapy-redis uses what Scrapy has deprecated.
 LENIENT = {"PYTHONWARNINGS": ""}
 FLEET = ("fleet.py", *FAST, "-s", "TELNETCONSOLE_ENABLED=False")

@@ -1,0 +1,58 @@
+"""Search a register whose form wants a token each time, offline.
+
+``make demo-form`` runs this. The site rejects every fifth token, for which the spider buys another one.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
+
+from demo import PROJECT, fetch_public_suffixes, say
+
+NAMES = ("Albatross", "Bluebird", "Curlew", "Dolphin", "Egret", "Fulmar", "Gannet", "Heron", "Ibis", "Jackdaw")
+RESULTS = 6
+"""Results of each search, on three pages."""
+
+
+def main() -> int:
+    """Run the demo, and return the exit status: 0 if each search has all its results."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--refuse-every", type=int, default=5, help="rejected tokens (default: every %(default)sth)")
+    parser.add_argument("--solve-seconds", type=float, default=5.0, help="duration of a job (default: %(default)s)")
+    # All other arguments, such as -s DOWNLOAD_DELAY=0, are passed on to Scrapy.
+    options, for_scrapy = parser.parse_known_args()
+
+    fetch_public_suffixes()
+    service = OmoCaptchaService(solve_seconds=options.solve_seconds)
+    with service, WalledSite(service, refuse_every=options.refuse_every) as site, TemporaryDirectory() as directory:
+        items = Path(directory, "items.jsonl")
+        say(f"Each search at {site.url}/find wants a token; one token in {options.refuse_every} is rejected.")
+        crawl = ["scrapy", "crawl", "search", "-a", f"site={site.url}", "-a", f"names={','.join(NAMES)}"]
+        crawl += ["-O", str(items), "-s", f"OMOCAPTCHA_API_URL={service.url}", "-s", "LOG_LEVEL=INFO", *for_scrapy]
+        say("$ " + " ".join(crawl))
+        status = subprocess.run(
+            [sys.executable, "-m", *crawl],
+            cwd=PROJECT,
+            env={**os.environ, "OMOCAPTCHA_API_TOKEN": service.api_token},
+            check=False,
+        ).returncode
+        found = [json.loads(line)["boat"] for line in items.read_text(encoding="utf-8").splitlines()]
+
+    rejected = sum(site.rejected.values())
+    say("\nWhat happened")
+    say(f"  searches       {len(NAMES)}, with {len(found)} results")
+    say(f"  jobs           {len(service.jobs)}, tokens accepted by the site: {site.accepted}, rejected: {rejected}")
+    say(f"  cost           {service.charged:.5f} USD")
+    complete = status == 0 and len(set(found)) == len(found) == len(NAMES) * RESULTS
+    say("\nAll results are there." if complete else "\nResults are missing: see the log above.")
+    return 0 if complete else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

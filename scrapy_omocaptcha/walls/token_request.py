@@ -1,0 +1,189 @@
+"""Send one request that wants a token, and judge the answer; ``attempts`` buys the token."""
+
+from collections.abc import Callable, Container
+from http import HTTPStatus
+from typing import NamedTuple
+from urllib.parse import urljoin
+from zlib import crc32
+
+from scrapy import Request
+from scrapy.http import Response
+from scrapy.http.request import NO_CALLBACK
+from scrapy.utils.httpobj import urlparse_cached
+
+from scrapy_omocaptcha.buying.purchase import Purchase
+from scrapy_omocaptcha.challenge import Challenge
+from scrapy_omocaptcha.detection.content import PageContent
+from scrapy_omocaptcha.detection.filling import fill_form
+from scrapy_omocaptcha.engine.chain import InnerChain
+from scrapy_omocaptcha.engine.slots import Hold
+from scrapy_omocaptcha.errors import HandoverBroke, HookFailed, MiddlewareFailed
+from scrapy_omocaptcha.forms.page import parse_page
+from scrapy_omocaptcha.forms.placement import put_token
+from scrapy_omocaptcha.forms.submission import Submission, encode_form, session_of
+from scrapy_omocaptcha.walls.attempts import GivenUp, Refusal
+from scrapy_omocaptcha.walls.judging import is_overloaded, shows_widget
+from scrapy_omocaptcha.walls.policy import Policy
+from scrapy_omocaptcha.walls.reasons import REASONS
+from scrapy_omocaptcha.walls.sending import get_page, send_submission
+from scrapy_omocaptcha.walls.wishes import Wish
+
+
+class TokenForm:
+    """What is known of a host's forms with one site key."""
+
+    accepts = False
+    """Whether the site has accepted a token."""
+    last_text: int | None = None
+    """Checksum of the text of the last answer that showed the widget again."""
+
+
+class Doubt(NamedTuple):
+    """Why it is not known whether the site accepted a token."""
+
+    reason: str
+    message: str
+
+
+class TokenRequest:
+    """The errand of sending one request with a token in it.
+
+    :param is_rejected: tells whether an answer shows that the site rejected the token; None: nobody has said how.
+    :param answering: the sites that are known to answer, as host and port.
+    """
+
+    def __init__(
+        self,
+        request: Request,
+        wish: Wish,
+        is_rejected: Callable[[Response], bool] | None,
+        form: TokenForm,
+        hold: Hold,
+        chain: InnerChain,
+        policy: Policy,
+        answering: Container[str],
+    ) -> None:
+        self.request = request
+        self.wanted = wish.challenge
+        self.answer: Response | None = None
+        """The last answer of the site."""
+        self.doubt: Doubt | None = None
+        self._wish = wish
+        self._is_rejected = is_rejected
+        self._form = form
+        self._hold = hold
+        self._chain = chain
+        self._policy = policy
+        self._answering = answering
+        self._prepared = request
+        """The request that the token is put into."""
+        self._is_used = False
+
+    async def challenge(self) -> Challenge:
+        """Return the challenge to buy a token for, from a fresh page if the form works only once."""
+        if self._wish.fresh is not None:
+            await self._refill()
+        # Checked before each attempt, since other requests may have found out much since the last one.
+        refusal = self._policy.upfront_refusal(self._prepared, self.wanted)
+        if refusal is not None:
+            raise GivenUp(refusal)
+        if urlparse_cached(self._prepared).netloc not in self._answering:
+            # Nothing is bought for a site that does not answer.
+            await self._get(urljoin(self._prepared.url, "/robots.txt"))
+        return self.wanted
+
+    async def ready(self) -> Challenge:
+        """Return the challenge that a token must fit, from a fresh page if the form has been sent before."""
+        if self._wish.fresh is not None and self._is_used:
+            await self._refill()
+        return self.wanted
+
+    async def hand_in(self, purchase: Purchase, *, may_repeat: bool) -> Response | None:
+        """Send the request with the token, and tell from the answer what the site made of it."""
+        submission = with_token(self._prepared, self._wish.put, purchase.token.value)
+        self._is_used = True
+        try:
+            async with self._hold.sending():
+                answer = await send_submission(self._chain, submission)
+        except (HandoverBroke, MiddlewareFailed) as error:
+            if may_repeat and isinstance(error, HandoverBroke):
+                raise
+            purchase.unknown("broke", is_useless=isinstance(error, MiddlewareFailed))
+            raise GivenUp(Refusal("broke", str(error))) from error
+        assert answer is not None
+        # The request that was sent holds the token, and must not reach a method of the spider.
+        self.answer = answer = answer.replace(request=self.request)
+        try:
+            rejected = self._is_rejected is not None and self._is_rejected(answer)
+        except HookFailed as error:
+            purchase.unknown("hook")
+            raise GivenUp(Refusal("hook", str(error))) from error
+        if rejected or self._policy.find(self.request, answer) is not None:
+            purchase.rejected()
+            return None
+        if is_overloaded(answer) and may_repeat:
+            raise HandoverBroke(f"the request with the token was answered with {answer.status}")
+        self._judge(answer, purchase)
+        return answer
+
+    def _judge(self, answer: Response, purchase: Purchase) -> None:
+        """Record what is known of a token that was not plainly rejected."""
+        hint = (
+            "" if self._is_rejected is not None else "; tell what a rejection looks like with rejected= (form_request)"
+        )
+        if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
+            is_error = answer.status >= HTTPStatus.BAD_REQUEST
+            reason = "http_error" if is_error else "redirect"
+            self.doubt = Doubt(reason, f"the answer has the status {answer.status}{hint}")
+            purchase.unknown(reason, is_useless=is_error)
+        elif self._is_rejected is None and shows_widget(answer, self.wanted.sitekey):
+            message = f"the answer shows the widget again, as a rejection would, and as a result may{hint}"
+            self.doubt = Doubt("widget_again", message)
+            # Results differ, and rejections are alike.
+            text = crc32(_text(answer).encode())
+            purchase.unknown(self.doubt.reason, is_useless=text == self._form.last_text)
+            self._form.last_text = text
+        else:
+            purchase.accepted()
+            self._form.accepts = True
+
+    async def _refill(self) -> None:
+        """Fetch the page of the form, and fill the form in as the spider has done."""
+        wish, fresh = self._wish, self._wish.fresh
+        assert fresh is not None
+        page = await self._get(wish.page)
+        if page is None:
+            raise GivenUp(Refusal("form_changed", f"{wish.page} redirects to where robots.txt or the spider forbids"))
+        page = page.replace(request=self.request)
+        try:
+            self.wanted = fill_form(page, fresh.data, form=fresh.form, click=fresh.click)
+            encoded = encode_form(page, self.wanted, "")
+        except ValueError as error:
+            raise GivenUp(Refusal("form_changed", f"{REASONS['form_changed']}: {error}")) from None
+        refusal = await self._policy.target_refusal(self.request, self.wanted, encoded["url"])
+        if refusal is not None:
+            raise GivenUp(refusal)
+        headers = self.request.headers.copy()
+        headers.update(encoded.pop("headers"))
+        self._prepared = self.request.replace(**encoded, headers=headers)
+        self._is_used = False
+
+    async def _get(self, url: str) -> Response | None:
+        """Get a page in the session of the request; return None where a redirect may not be followed."""
+        headers, meta = session_of(self.request)
+        try:
+            async with self._hold.sending():
+                return await get_page(self._chain, Request(url, headers=headers, meta=meta, callback=NO_CALLBACK))
+        except MiddlewareFailed as error:
+            raise GivenUp(Refusal("broke", str(error))) from error
+
+
+def with_token(request: Request, put: str, token: str) -> Submission:
+    """Return the submission that sends ``request`` with ``token`` in it; ``ValueError`` if there is no such place."""
+    meta = {key: value for key, value in request.meta.items() if key != "omocaptcha"}
+    return put_token(request.replace(meta=meta, callback=NO_CALLBACK, errback=None), put, token)
+
+
+def _text(answer: Response) -> str:
+    page = parse_page(answer)
+    return "" if page is None else PageContent(page.root).text

@@ -16,7 +16,7 @@ from scrapy import Request, signals
 from scrapy.core.downloader.middleware import DownloaderMiddlewareManager
 from scrapy.crawler import Crawler
 from scrapy.downloadermiddlewares.httpcache import HttpCacheMiddleware
-from scrapy.exceptions import IgnoreRequest, ScrapyDeprecationWarning, _InvalidOutput
+from scrapy.exceptions import IgnoreRequest, ResponseDataLossError, ScrapyDeprecationWarning, _InvalidOutput
 from scrapy.http import Response
 from scrapy.utils.asyncio import call_later
 from scrapy.utils.python import global_object_name
@@ -24,7 +24,7 @@ from scrapy.utils.python import global_object_name
 from scrapy_omocaptcha.engine.components import Components
 from scrapy_omocaptcha.engine.slots import Slots
 from scrapy_omocaptcha.errors import MiddlewareFailed
-from scrapy_omocaptcha.forms.submission import VALIDATORS, Submission, without_token
+from scrapy_omocaptcha.forms.submission import VALIDATORS, Submission, holds_token, masked, without_token
 
 logger = logging.getLogger(__name__)
 
@@ -86,9 +86,10 @@ class InnerChain:
         try:
             result = await self._send(request)
             for _ in range(_MAX_REPLACEMENTS):
-                if isinstance(result, Submission):
+                if isinstance(result, Submission) and result.url == request.url:
                     self._own.add(result)
                     result = await self._send(result)
+            self.check_whole(request, result)
         except Exception as error:
             blame = str(error) if isinstance(error, _InvalidOutput) else getattr(error, _BLAME, None)
             if blame is None or isinstance(error, IgnoreRequest):
@@ -109,9 +110,19 @@ class InnerChain:
         finally:
             self._urgent.discard(request)
 
+    def check_whole(self, request: Request, result: Response | Request) -> None:
+        """Raise what Scrapy raises for a response that is cut short, where a submission keeps it from raising that."""
+        is_cut_short = isinstance(request, Submission) and isinstance(result, Response) and "dataloss" in result.flags
+        if is_cut_short and self._crawler.settings.getbool("DOWNLOAD_FAIL_ON_DATALOSS"):
+            raise ResponseDataLossError("the response was cut short")
+
     def blame(self, request: Request) -> str:
         """Say which middleware returned a request in the place of a response."""
         return self._returned[request]
+
+    def meta_refresh(self, response: Response) -> str | None:
+        """Return the address that Scrapy would follow a page's meta refresh to, or None."""
+        return self._components.meta_refresh(response)
 
     async def follow(self, request: Request, *, page: Request) -> Response | Request | None:
         """Send a request that a redirect of ``page`` leads to; return None where Scrapy's components forbid it."""
@@ -187,10 +198,21 @@ class InnerChain:
             call_later(0, self._move_to_front, request)
 
     def _downloaded(self, request: Request, response: Response) -> None:
-        """Take the token out of the address of a response, before any middleware can log it."""
-        if isinstance(request, Submission):
-            with suppress(AttributeError):
-                response._set_url(without_token(response.url, request.secret))
+        """Take the token out of the addresses in the head of a response, before any middleware can log or follow them.
+
+        A redirect to an address that holds the token in its path or host is no redirect any more.
+        """
+        if not isinstance(request, Submission):
+            return
+        secret = request.secret
+        with suppress(AttributeError):
+            response._set_url(masked(without_token(response.url, secret), secret))
+        location = response.headers.get("Location")
+        if location is not None:
+            target = without_token(location.decode("latin-1"), secret)
+            del response.headers["Location"]
+            if not holds_token(target, secret):
+                response.headers["Location"] = target.encode("latin-1")
 
     def _move_to_front(self, request: Request) -> None:
         queue = self._slots.slot(request).queue

@@ -22,9 +22,10 @@ from scrapy_omocaptcha.detection import is_wall_address
 from scrapy_omocaptcha.engine.chain import InnerChain
 from scrapy_omocaptcha.engine.components import Components
 from scrapy_omocaptcha.engine.request_state import RequestStates
+from scrapy_omocaptcha.forms.submission import Submission
 from scrapy_omocaptcha.settings import uses_scrapy_redis
 from scrapy_omocaptcha.urls import public_address
-from scrapy_omocaptcha.walls.judging import is_overloaded
+from scrapy_omocaptcha.walls.judging import is_address_of, is_overloaded
 from scrapy_omocaptcha.walls.policy import Policy
 
 _MAX_KNOWN = 10_000
@@ -50,8 +51,8 @@ class Redirects:
         """What targets have proven to be; with their query where only that tells a page from a wall."""
         self._has_met_wall = False
         self._undecided: set[str] = set()
-        """Targets that failed when they were looked at, after a wall had been met."""
-        self._leaders: dict[str, str] = {}
+        """Targets of which nobody knows whether they are walls, since they failed or showed no challenge."""
+        self._leaders: LocalCache[str, str] = LocalCache(_MAX_KNOWN)
         """Addresses of the requests that Scrapy redirects to targets of which nothing is known yet, by target."""
         self._pending: defaultdict[str, list[Request]] = defaultdict(list)
         """Redirected requests that were dropped as duplicates of such a leader's, by target."""
@@ -65,7 +66,8 @@ class Redirects:
         :raises Exception: what Scrapy raises when a target that is known to be a wall is fetched.
         """
         location = response.headers.get("Location")
-        if location is None:
+        if location is None or isinstance(request, Submission):
+            # What a spider submits itself holds a token, which must not be written down, nor sent again.
             return response
         try:
             url = urljoin(request.url, location.decode("latin-1"))
@@ -73,13 +75,15 @@ class Redirects:
         except ValueError:
             # Redirect finds out itself that it leads nowhere.
             return response
-        will_redirect = self._chain.will_redirect(request, response)
+        will_redirect = self._components.will_redirect(request, response)
         if self._is_suspected(request, url) or (target in self._leaders and not will_redirect):
             answer = await self._fetch(request, response, url)
             if answer is not None:
                 return answer
         if will_redirect:
-            self._states.redirected(request, url)
+            # Were it dropped, nothing could be sent again for it.
+            must_pass = target in self._undecided and not _is_repeatable(request)
+            self._states.redirected(request, url, must_pass=must_pass)
             if target not in self._is_wall:
                 self._leaders.setdefault(target, request.url)
         return response
@@ -102,6 +106,17 @@ class Redirects:
         answer = await self.look_behind(request, as_redirect)
         return response if answer is as_redirect else answer
 
+    async def of_answer(self, request: Request, answer: Response) -> Request | None:
+        """Return the request that Scrapy is to follow if the answer to a submission for ``request`` redirects."""
+        if not self._components.is_redirect_for_spider(request, answer):
+            redirected = await self._components.redirect(request, answer)
+            if redirected is not None:
+                return redirected
+        if request.method == "GET" and not is_address_of(answer, request):
+            # It came from behind a redirect.
+            await self._components.redirect_in_place(request, answer.url)
+        return None
+
     def refreshes(self, response: Response) -> bool:
         """Tell whether Scrapy would follow a meta refresh of a page."""
         return self._components.meta_refresh(response) is not None
@@ -109,7 +124,7 @@ class Redirects:
     async def _fetch(self, request: Request, response: Response, url: str) -> Response | Request | None:
         """Return what the target of a redirect answers if that concerns ``request``; None if Scrapy is to follow it."""
         try:
-            redirected = await self._chain.redirect(request, response)
+            redirected = await self._components.redirect(request, response)
         except IgnoreRequest:
             return None
         while redirected is not None:
@@ -142,8 +157,13 @@ class Redirects:
         self._judged(target, is_wall=is_wall)
         if is_wall or not self._is_wall[target]:
             return answer if is_wall else None
-        if request in self._sent_again or request.method not in ("GET", "HEAD"):
-            self._is_wall[url] = False
+        if request in self._sent_again or not _is_repeatable(request):
+            if url != target or request in self._sent_again:
+                self._is_wall[url] = False
+            else:
+                # Nobody knows whether it is a page by now, or a wall that just fails to show its challenge.
+                del self._is_wall[target]
+                self._undecided.add(target)
             return None
         # The wall has been opened meanwhile, and has nothing to show any more.
         self._sent_again.add(request)
@@ -167,8 +187,8 @@ class Redirects:
                 self._states.may_be_retried(request, failed=False)
                 self.failed(request)
         # A wall that has been opened meanwhile has nothing to show any more.
-        is_repeatable = original is not None and original.method in ("GET", "HEAD")
-        return original if is_wall or (self._is_wall.get(target) and is_repeatable) else None
+        is_repeated = original is not None and _is_repeatable(original) and self._is_wall.get(target)
+        return original if is_wall or is_repeated else None
 
     def failed(self, request: Request) -> None:
         """Have redirects to the address of ``request`` looked behind, if Scrapy was to find out what is there.
@@ -182,6 +202,7 @@ class Redirects:
 
     def _judged(self, target: str, *, is_wall: bool) -> None:
         self._leaders.pop(target, None)
+        self._undecided.discard(target)
         if is_wall or not self._is_wall.get(target):
             self._is_wall[target] = is_wall
         if is_wall:
@@ -201,7 +222,7 @@ class Redirects:
         target = public_address(request.url)
         is_wall = self._is_wall.get(target)
         original = self._states.before_redirects(request, looked_behind=not is_wall)
-        if original is None or is_wall is False:
+        if original is None or is_wall is False or not _is_repeatable(original):
             return
         if is_wall or target in self._undecided or self._has_foreign_duplicates or is_wall_address(target):
             self._crawler.engine.crawl(original)
@@ -210,3 +231,8 @@ class Redirects:
             del self._leaders[target]
         elif target in self._leaders and len(self._pending[target]) < _MAX_PENDING:
             self._pending[target].append(request)
+
+
+def _is_repeatable(request: Request) -> bool:
+    """Tell whether a request may be sent again though it has been answered: a POST could order twice."""
+    return request.method in ("GET", "HEAD")

@@ -10,7 +10,7 @@ from lxml.html import HtmlElement
 from parsel import Selector
 from scrapy.http import Response
 
-from scrapy_omocaptcha.challenge import TOKEN_FIELD, Challenge
+from scrapy_omocaptcha.challenge import TOKEN_FIELD, Challenge, Form
 from scrapy_omocaptcha.detection.challenges import WidgetPage, read_page
 from scrapy_omocaptcha.forms.controls import BUTTON_TYPES, is_input, values
 from scrapy_omocaptcha.forms.reading import is_submit_button
@@ -58,7 +58,16 @@ def fill_form(
         filled = page.read(owner, button, data)
     except ValueError as error:
         raise ValueError(f"the form of {response.url} cannot be sent: {error}") from None
-    return replace(page.challenge(widget), form=filled)
+    return replace(page.challenge(widget), form=_with_one_token(filled))
+
+
+def _with_one_token(form: Form) -> Form:
+    """Return a form without further fields of the token's name, since the field is found by its name later on."""
+    if form.token_index is None:
+        return form
+    kept = [n for n, (name, _) in enumerate(form.fields) if name != TOKEN_FIELD or n == form.token_index]
+    fields = tuple(form.fields[n] for n in kept)
+    return replace(form, fields=fields, token_index=kept.index(form.token_index))
 
 
 def fields_to_fill(response: Response) -> dict[str, str]:

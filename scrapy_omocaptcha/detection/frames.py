@@ -28,6 +28,8 @@ class Frame(NamedTuple):
     """``anchor``, ``bframe`` or ``fallback``."""
     key: str
     invisible: bool
+    has_options: bool
+    """Whether it was made with the options of a v2 widget, which v3 does not set."""
     enterprise: bool
     data_s: str | None
 
@@ -46,6 +48,7 @@ def read_frame(element: HtmlElement) -> Frame | None:
         kind=source[2].lower(),
         key=key,
         invisible=query.get("size") == ["invisible"],
+        has_options="type" in query or "theme" in query,
         enterprise=source[1].lower() == "enterprise",
         data_s=query.get("s", [None])[0],
     )

@@ -123,9 +123,11 @@ def _add_frames(page: Candidates, widgets: dict[HtmlElement, Widget]) -> None:
         ancestors = set(frame.element.iterancestors())
         widget = next((widget for widget in widgets.values() if widget.element in ancestors), None)
         if widget is None and frame.invisible:
-            # A badge belongs to a known widget, to an invisible one, or to v3, which never shows pictures.
+            # A badge belongs to a known widget, to an invisible one, or to v3, which never shows pictures and has none
+            # of the options of a widget.
             widget = next((widget for widget in widgets.values() if widget.sitekey == frame.key), None)
-            if widget is None and (frame.key not in keys_with_pictures or frame.key in page.score_keys):
+            is_widget = frame.has_options or frame.key in keys_with_pictures
+            if widget is None and (not is_widget or frame.key in page.score_keys):
                 continue
         if widget is None and frame.key in known_keys and not frame.invisible and len(widgets) == 1:
             widget = next(iter(widgets.values()))
@@ -207,12 +209,13 @@ def _is_invisible(element: HtmlElement) -> bool:
 def _may_be_widget(page: Candidates, element: HtmlElement) -> bool:
     """Return whether ``element`` is live and belongs neither to another vendor's captcha nor to reCAPTCHA v3.
 
-    Elements of v3 are those marked v3, hidden inputs, and buttons or invisible widgets with ``data-action``.
+    Elements of v3 are AMP's, those marked v3, hidden inputs, and buttons or invisible widgets with ``data-action``.
     """
     names = f"{element.get('class') or ''} {element.get('id') or ''}"
     versions = (element.get(name) or "" for name in ("data-type", "data-version", "data-recaptcha-version"))
     return page.is_live(element) and not (
-        _OTHER.search(names)
+        element.tag == "amp-recaptcha-input"
+        or _OTHER.search(names)
         or _OTHER_KEY.match((element.get("data-sitekey") or "").strip())
         or (element.tag == "input" and (element.get("type") or "").lower() == "hidden")
         or any(version.strip().lower() in ("3", "v3", "recaptcha_v3", "recaptchav3") for version in versions)

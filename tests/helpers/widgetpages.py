@@ -112,6 +112,9 @@ INVISIBLE = {
     ),
     "a saved rendering with its pictures": f'<div class="grecaptcha-badge">{BADGE}'
     f"{RESPONSE}</div><div>{FRAME.format(f'bframe?v=1&k={KEY}')}</div>",
+    "a saved badge, by the parameters of its frame": '<div class="grecaptcha-badge"><div>'
+    f"{FRAME.format(f'anchor?ar=1&amp;k={KEY}&amp;type=image&amp;theme=light&amp;size=invisible&amp;badge=inline')}</div>"
+    f"{RESPONSE}</div>",
     "XenForo": f'<div data-xf-init="re-captcha" data-sitekey="{KEY}" data-invisible="1"></div><!-- recaptcha -->',
 }
 ENTERPRISE = {
@@ -147,6 +150,10 @@ NONE = {
     "v3 by its call": f'{API}<div {WIDGET} data-size="invisible"></div>'
     f"<script>grecaptcha.ready(() => grecaptcha.execute('{KEY}', {{action: 'x'}}))</script>",
     "v3 bound to a button": f'{API}<button {WIDGET} data-action="submit"></button>',
+    "v3 of AMP": f'{API}<amp-recaptcha-input layout=nodisplay name=token data-sitekey="{KEY}" data-action="x">'
+    "</amp-recaptcha-input>",
+    "v3, saved rendered with a badge in its place": '<div class="grecaptcha-badge">'
+    f"{FRAME.format(f'anchor?ar=1&amp;k={KEY}&amp;size=invisible&amp;badge=inline')}{RESPONSE}</div>",
     "v3 in a hidden field": f'{API}<input type="hidden" {WIDGET} name="token">',
     "v3 by Elementor": f'<div class="elementor-g-recaptcha" data-sitekey="{KEY}" data-type="v3"></div>',
     "v3 by Gravity Forms": f'<div class="ginput_container ginput_recaptchav3" data-sitekey="{KEY}"></div>',

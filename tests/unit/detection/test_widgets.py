@@ -11,6 +11,7 @@ from tests.helpers.widgetpages import (
     API,
     CHECKBOXES,
     ENTERPRISE,
+    EXPLICIT,
     FRAME,
     INVISIBLE,
     KEY,
@@ -178,3 +179,24 @@ def test_a_widget_is_found_in_a_page_that_scrapy_cannot_parse():
     with pytest.raises(ValueError, match="IPv6"):
         response.selector  # noqa: B018
     assert find_challenge(response).sitekey == KEY
+
+
+@pytest.mark.parametrize("renders", [("one", "two"), ("two", "one")])
+def test_of_several_bound_buttons_the_first_in_the_page_comes_first_each_with_its_form(renders):
+    calls = "".join(f'grecaptcha.render("{button}", {{sitekey: "{KEY}", callback: send}});' for button in renders)
+    challenge = find_challenge(
+        page(
+            f"{EXPLICIT}<form action=/a method=post><button id=one>1</button></form>"
+            f"<form action=/b method=post><button id=two>2</button></form><script>function go() {{ {calls} }}</script>"
+        )
+    )
+    assert [widget.form.url for widget in (challenge, *challenge.others)] == [
+        "https://site.example/a",
+        "https://site.example/b",
+    ]
+
+
+def test_a_saved_textarea_of_the_widgets_name_is_the_widgets_own():
+    form = find_challenge(page(f"{API}<form><div {WIDGET}></div><input name=a>{RESPONSE}</form>")).form
+    assert [name for name, _ in form.fields] == ["a", "g-recaptcha-response"]
+    assert form.token_index == 1

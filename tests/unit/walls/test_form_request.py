@@ -102,6 +102,13 @@ def test_a_text_form_has_the_token_in_its_line():
     assert request.body == b"q=a\r\ng-recaptcha-response=03AFc-token\r\nz=9\r\n"
 
 
+@pytest.mark.parametrize("enctype", ["application/x-www-form-urlencoded", "text/plain"])
+def test_a_hidden_field_of_the_tokens_name_does_not_get_the_token(enctype):
+    inner = f"<input type=hidden name=g-recaptcha-response><input name=q>{WIDGET}"
+    body = sent(page(inner, f"method=post enctype={enctype}"), {"q": "a"}).body.decode()
+    assert body.replace("\r\n", "&").rstrip("&") == f"q=a&{TAIL}"
+
+
 def test_the_form_that_is_named_gets_the_token_of_a_widget_elsewhere():
     response = page("<input name=q>", before=WIDGET)
     assert sent(response, {"q": "a"}, form="#f").body.decode() == f"q=a&{TAIL}"

@@ -22,6 +22,9 @@ _NAME = re.compile(r"[\w$]+")
 _FIRST_NAME = re.compile(r"\s*([\w$]+)")
 _NAME_BEFORE = re.compile(r"([\w$-]{1,60})\\?[\"'`]?\]?\s{0,5}[:=]\s{0,5}\\?[\"'`]\Z")
 _SAYS_SCORE = re.compile(r"\\?[\"']?(?:version|type)\\?[\"']?\s?[:=]\s?\\?[\"']?(?:recaptcha_?)?v?_?3", re.IGNORECASE)
+_SCORE_NAME = re.compile(r"v_?3(?!\d)", re.IGNORECASE)
+_SCORE_OBJECT = re.compile(r"v_?3[\w-]{0,60}\\?[\"'`]?\s?[:=]\s?\{[^{]{0,200}\Z", re.IGNORECASE)
+_BRACE = re.compile("[{}]")
 _LOOKUP = re.compile(
     r"(?:\b(getElementById|getElementsByClassName|querySelectorAll|querySelector)|(?<![\w.])(?:\$|jQuery))"
     r"\s?\(\s?([\"'`])((?:(?!\2)[^\\\n]){1,200})\2"
@@ -143,10 +146,14 @@ def _named_keys(text: str) -> Iterator[tuple[str, str]]:
     for key in KEY.finditer(text):
         if text[key.start() - 1 : key.start()] not in ("'", '"', "`"):
             continue
-        if _SAYS_SCORE.search(text, max(0, key.start() - 200), key.end() + 200):
+        # What a closed object says is about another key.
+        before = text[max(0, key.start() - 200) : key.start()].rpartition("}")[2]
+        after = _BRACE.split(text[key.end() : key.end() + 200], maxsplit=1)[0]
+        name = _NAME_BEFORE.search(before)
+        if _SAYS_SCORE.search(before) or _SAYS_SCORE.search(after) or _SCORE_OBJECT.search(before):
             continue
-        name = _NAME_BEFORE.search(text[max(0, key.start() - 80) : key.start()])
-        yield (name[1] if name else ""), key[0]
+        if name is None or not _SCORE_NAME.search(name[1]):
+            yield (name[1] if name else ""), key[0]
 
 
 def _assigned(code: Code, target: slice, before: int) -> slice | None:

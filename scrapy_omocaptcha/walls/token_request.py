@@ -128,9 +128,7 @@ class TokenRequest:
 
     def _judge(self, answer: Response, purchase: Purchase) -> None:
         """Record what is known of a token that was not plainly rejected."""
-        hint = (
-            "" if self._is_rejected is not None else "; tell what a rejection looks like with rejected= (form_request)"
-        )
+        hint = "" if self._is_rejected else "; tell what a rejection looks like with rejected= (form_request)"
         if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
             is_error = answer.status >= HTTPStatus.BAD_REQUEST
             reason = "http_error" if is_error else "redirect"
@@ -159,7 +157,8 @@ class TokenRequest:
             self.wanted = fill_form(page, fresh.data, form=fresh.form, click=fresh.click)
             encoded = encode_form(page, self.wanted, "")
         except ValueError as error:
-            raise GivenUp(Refusal("form_changed", f"{REASONS['form_changed']}: {error}")) from None
+            message = f"{REASONS['form_changed']} (status {page.status}): {error}"
+            raise GivenUp(Refusal("form_changed", message)) from None
         refusal = await self._policy.target_refusal(self.request, self.wanted, encoded["url"])
         if refusal is not None:
             raise GivenUp(refusal)

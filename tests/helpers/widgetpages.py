@@ -54,6 +54,12 @@ CHECKBOXES = {
     f'<script>var gglcptch = {{"options":{{"version":"v2","sitekey":"{KEY}"}}}};</script>',
     "a container by id, filled from JSON": f'{EXPLICIT}<div id="captchaBox"></div>'
     f'<script type="application/json">{{"recaptcha":{{"siteKey":"{KEY}"}}}}</script>',
+    "a page builder's JSON with the key of v3 beside it": f'{EXPLICIT}<div class="g-recaptcha"></div>'
+    f'<script>var page = {{"recaptcha":{{"siteKey":"{KEY}"}},"recaptchaV3":{{"siteKey":"{OTHER_KEY}"}}}};</script>',
+    "a page builder's JSON with names of versions": f'{EXPLICIT}<div class="g-recaptcha"></div>'
+    f'<script>var page = {{"recaptcha_v3_site_key":"{OTHER_KEY}","recaptcha_site_key":"{KEY}"}};</script>',
+    "a page builder's JSON with types": f'{EXPLICIT}<div class="g-recaptcha"></div><script type="application/json">'
+    f'[{{"type":"v2","key":"{KEY}"}},{{"type":"v3","key":"{OTHER_KEY}"}}]</script>',
     "Google's form for browsers without scripts, alone": "<div class=captcha></div><noscript>"
     f'<iframe src="https://www.google.com/recaptcha/api/fallback?k={KEY}"></iframe></noscript>',
     "a saved rendering": f'<div id="x"><div style="width: 304px"><div>{FRAME.format(f"anchor?k={KEY}&size=normal")}'

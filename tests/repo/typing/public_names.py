@@ -6,7 +6,7 @@ A comment with E and mypy's codes marks each line that is wrong.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 from scrapy import Request, Spider
 from scrapy.http import Response
@@ -22,11 +22,24 @@ from scrapy_omocaptcha import (
     Token,
     errors,
     find_challenge,
+    form_request,
     signals,
     solve,
     submit_token,
 )
 from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
+
+
+class SearchSpider(Spider):
+    name = "search"
+
+    def parse(self, response: Response) -> Iterator[Request]:
+        assert_type(form_request(response), Request)
+        button = response.css("button")[0]
+        yield form_request(response, {"q": "a", "kind": ["b", "c"], "d": None}, click=button, callback=self.parse)
+        yield form_request(response, form="#search", click=False, rejected=".error", fresh=True)
+        yield form_request(response, {"page": 2})  # E: dict-item
+        yield form_request(response, click=True)  # E: arg-type
 
 
 class ByHandSpider(Spider):

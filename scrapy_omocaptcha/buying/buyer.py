@@ -2,13 +2,13 @@
 
 import logging
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from dataclasses import replace
 
 from scrapy_omocaptcha.buying.account import Account
 from scrapy_omocaptcha.buying.api.factory import build_api
 from scrapy_omocaptcha.buying.fleet.limits import FleetLimits
 from scrapy_omocaptcha.buying.ledger import Ledger
-from scrapy_omocaptcha.buying.limits import Limits
+from scrapy_omocaptcha.buying.limits import LedgerLimits, Limits
 from scrapy_omocaptcha.buying.polling import Polling
 from scrapy_omocaptcha.buying.purchase import Purchase
 from scrapy_omocaptcha.buying.solver import Solver
@@ -44,22 +44,21 @@ class Buyer:
         self.ledger = Ledger(
             spider=spider,
             stats=stats,
-            journal=settings.journal,
-            per_day=settings.max_cost_per_day > 0 and settings.redis_url is None,
+            path=settings.ledger,
             jobdir=jobdir,
         )
         price = settings.price or FALLBACK_PRICE
-        self.limits = (
-            Limits(settings, price, clock, spent_in_a_day=self.ledger.spent_in_a_day)
-            if settings.redis_url is None
-            else FleetLimits(settings, price, clock, lifetime=lifetime, name=settings.fleet_of(spider))
-        )
-        self.limits.resume(self.ledger.earlier)
+        self.limits: Limits
+        if settings.redis_url is None:
+            self.limits = LedgerLimits(settings, price, self.ledger, clock)
+        else:
+            # Redis alone counts what a day costs.
+            own = LedgerLimits(replace(settings, max_cost_per_day=0.0), price, self.ledger, clock)
+            self.limits = FleetLimits(own, settings, clock, lifetime=lifetime, name=settings.fleet_of(spider))
         self.account = Account(self._api, self.limits, lifetime=lifetime, settings=settings, stats=stats)
         self._solver = Solver(
             self._api,
             self.limits,
-            self.ledger,
             self.account,
             Polling(settings.poll_interval),
             lifetime=lifetime,
@@ -83,8 +82,8 @@ class Buyer:
             pass  # The account has logged the former; the latter is no problem.
 
     async def close(self) -> None:
-        """Close ledger, limits and API client, in this order; each is closed even if another one raises."""
-        async with AsyncExitStack() as stack:
-            stack.push_async_callback(self._api.close)
-            stack.push_async_callback(self.limits.close)
-            stack.callback(self.ledger.close)
+        """Close limits, with the ledger, and API client; each is closed even if the other one raises."""
+        try:
+            await self.limits.close()
+        finally:
+            await self._api.close()

@@ -1,8 +1,8 @@
 """The limits of a fleet: workers that crawl as one and share through Redis what they buy and learn.
 
-Each worker also keeps limits of its own. ``fleet.lua`` counts what is shared and makes sure that no limit is exceeded;
-this module calls it, and decides what follows while Redis is unavailable. Redis gets hosts, sitekeys and sums, but no
-token, no credential and no page.
+Each worker also keeps limits of its own, with its ledger. ``fleet.lua`` counts what is shared and makes sure that no
+limit is exceeded; this module calls it, and decides what follows while Redis is unavailable. Redis gets hosts, sitekeys
+and sums, but no token, no credential and no page.
 """
 
 import logging
@@ -10,9 +10,10 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
+from scrapy_omocaptcha.buying.api.protocol import JobRequest
 from scrapy_omocaptcha.buying.fleet.link import RETRY_INTERVAL, Arguments, FleetLink
 from scrapy_omocaptcha.buying.fleet.script import RedisUnavailable, ScriptFailed
-from scrapy_omocaptcha.buying.limits import Limits, Reservation
+from scrapy_omocaptcha.buying.limits import LedgerLimits, Reservation
 from scrapy_omocaptcha.engine.lifetime import Lifetime
 from scrapy_omocaptcha.errors import CrawlClosing, NotBought
 from scrapy_omocaptcha.settings import OWN_LIMITS, Settings
@@ -27,19 +28,21 @@ _LEASE = 30.0
 """Seconds for which a reservation counts before it is marked as sent: two calls of Redis by a busy process."""
 
 
-class FleetLimits(Limits):
+class FleetLimits:
     """The limits of one worker, whose jobs are also counted in Redis together with those of all other workers.
 
+    :param own: the limits of this worker alone. It learns what they learn, for when Redis is unavailable.
     :param name: name of the fleet. Workers with the same name and the same Redis are one crawl.
     :raises NotConfigured: when redis-py is not installed.
     """
 
     def __init__(
-        self, settings: Settings, price: float, clock: Callable[[], float], *, lifetime: Lifetime, name: str
+        self, own: LedgerLimits, settings: Settings, clock: Callable[[], float], *, lifetime: Lifetime, name: str
     ) -> None:
-        # Redis alone counts what is spent in a day.
-        super().__init__(settings, price, clock, spent_in_a_day=lambda _: 0.0)
         assert settings.redis_url is not None
+        self._own = own
+        self._settings = settings
+        self._clock = clock
         self._lifetime = lifetime
         self._name = name
         self._has_own_limits = settings.on_redis_failure == OWN_LIMITS
@@ -56,28 +59,49 @@ class FleetLimits(Limits):
             ),
         )
 
-    async def reserve(self, host: str, sitekey: str) -> Reservation:
+    @property
+    def price(self) -> float:
+        return self._own.price
+
+    @price.setter
+    def price(self, usd: float) -> None:
+        self._own.price = usd
+
+    @property
+    def account_closed(self) -> str | None:
+        return self._own.account_closed
+
+    @property
+    def _pauses(self) -> bool:
+        """Whether what this worker has learnt counts: what all have learnt replaces it while Redis is there."""
+        return self._link.unavailable_for > 0
+
+    def check(self, host: str, sitekey: str) -> None:
+        """Raise ``NotBought`` unless this worker may buy a job, as far as it knows alone."""
+        self._own.check(host, sitekey, pauses=self._pauses)
+
+    async def reserve(self, job: JobRequest, host: str) -> Reservation:
         """Count a job in the limits of this worker and of the fleet before it is bought.
 
         :raises NotBought: when a limit is reached, or when Redis is unavailable and must not be.
         """
-        self.check(host, sitekey)
-        job = self._job(host, sitekey)
+        self.check(host, job.sitekey)
+        arguments = self._job(host, job.sitekey)
         try:
-            await self._lifetime.wait(self._reserve_in_fleet(job))
+            await self._lifetime.wait(self._reserve_in_fleet(arguments))
             if self._lifetime.closing:
                 raise CrawlClosing("the crawl is closing")
-            own = await super().reserve(host, sitekey)
+            own = await self._own.reserve(job, host, pauses=self._pauses)
         except BaseException:
             # Redis may have counted the job already; it ignores jobs that it does not know.
-            self._link.notify("cancel", job)
+            self._link.notify("cancel", arguments)
             raise
 
         def cancel() -> None:
             own.cancel()
-            self._link.notify("cancel", job)
+            self._link.notify("cancel", arguments)
 
-        return Reservation(own.cost, cancel)
+        return Reservation(own.entry, cancel)
 
     async def _reserve_in_fleet(self, job: Arguments) -> None:
         try:
@@ -115,14 +139,14 @@ class FleetLimits(Limits):
         if reason == "account":
             return NotBought("account", f"another worker of {fleet} says: {detail}")
         used = float(detail) * (1 if reason.startswith("max_jobs") else _UNIT)
-        return self._reached(reason, used, host, f" by {fleet}")
+        return self._own.reached(reason, used, host, f" by {fleet}")
 
     def _job(self, host: str, sitekey: str) -> Arguments:
         settings = self._settings
         return {
             "job": uuid.uuid4().hex,
             **self._circuit(host, sitekey),
-            "cost": _units(self.price),
+            "cost": _units(self._own.price),
             "lease": _milliseconds(_LEASE),
             # Messages about a job may be repeated for this long, and count once.
             "window": _milliseconds(settings.job_timeout + 2 * settings.api_timeout + _LEASE),
@@ -136,29 +160,24 @@ class FleetLimits(Limits):
     def _circuit(self, host: str, sitekey: str) -> Arguments:
         return {"host": host, "sitekey": sitekey, "threshold": self._settings.breaker_failures, "pause": self._pause}
 
-    def _check_pauses(self, host: str, sitekey: str) -> None:
-        # What all workers have learnt, which Redis knows, replaces what this one has learnt.
-        if self._link.unavailable_for:
-            super()._check_pauses(host, sitekey)
-
     def record_success(self, host: str, sitekey: str) -> None:
-        super().record_success(host, sitekey)
+        self._own.record_success(host, sitekey)
         self._link.notify("record_success", self._circuit(host, sitekey))
 
     def record_failure(self, host: str, sitekey: str) -> None:
-        super().record_failure(host, sitekey)
+        self._own.record_failure(host, sitekey)
         self._link.notify("record_failure", self._circuit(host, sitekey))
 
     def create_accepted(self) -> None:
-        super().create_accepted()
+        self._own.create_accepted()
         self._link.notify("create_accepted", {})
 
     def create_refused(self) -> None:
-        super().create_refused()
+        self._own.create_refused()
         self._link.notify("create_refused", {"pause": self._pause})
 
     def close_account(self, why: str) -> bool:
-        closed = super().close_account(why)
+        closed = self._own.close_account(why)
         if closed:
             self._link.notify("close_account", {"why": why, "pause": self._pause})
         return closed
@@ -175,12 +194,12 @@ class FleetLimits(Limits):
             raise _fleet_unknown(error) from None
 
     def set_balance(self, balance: float, charged: float | None) -> None:
-        super().set_balance(balance, self.spent)
+        self._own.set_balance(balance, None)
         if charged is not None:
             self._link.notify("set_balance", {"spendable": _units(charged + balance - self._settings.min_balance)})
 
     async def close(self) -> None:
-        """Send Redis what it has not received yet, and log what it will not receive."""
+        """Send Redis what it has not received yet, log what it will not receive, and close the ledger."""
         unsent = await self._link.close()
         cancelled = {arguments["job"] for command, arguments in unsent if command == "cancel"}
         bought = sum(command == "add" and arguments["job"] not in cancelled for command, arguments in unsent)
@@ -190,6 +209,7 @@ class FleetLimits(Limits):
                 "meanwhile",
                 bought,
             )
+        await self._own.close()
 
 
 def _fleet_unknown(error: RedisUnavailable) -> NotBought:

@@ -65,7 +65,7 @@ def open_ledger(path: Path, timeout: float = BUSY_TIMEOUT) -> sqlite3.Connection
 
 def open_in_memory() -> sqlite3.Connection:
     """Return a new ledger without a file."""
-    db = sqlite3.connect(":memory:", isolation_level=None)
+    db = _open(":memory:", 0.0)
     _create(db)
     return db
 
@@ -105,7 +105,12 @@ def _connect(path: Path, timeout: float) -> sqlite3.Connection:
     path.stat()  # Its errors say more than SQLite's.
     if not path.is_file():
         raise OSError(f"{_FOREIGN}, nor a file at all")
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=timeout, isolation_level=None)
+    return _open(f"{path.absolute().as_uri()}?mode=rw", timeout)
+
+
+def _open(name: str, timeout: float) -> sqlite3.Connection:
+    # Scrapy's shell makes a crawler in another thread than the one in which it runs.
+    return sqlite3.connect(name, timeout, uri=True, isolation_level=None, check_same_thread=False)
 
 
 def _is_ledger(db: sqlite3.Connection) -> bool:

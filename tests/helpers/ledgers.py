@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import random
-import sqlite3
 import weakref
-from contextlib import closing, suppress
+from contextlib import closing
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from types import SimpleNamespace
@@ -64,19 +63,13 @@ def new_ledger(path: Path | None = None, **arguments: Any) -> Ledger:
     stats = arguments.pop("stats", None) or Stats(MemoryStatsCollector(SimpleNamespace(settings=Settings())))
     ledger = Ledger(spider="shop", stats=stats, path=None if path is None else str(path), **arguments)
     # Python warns of a database that is not closed.
-    weakref.finalize(ledger, _close, ledger._db)
+    weakref.finalize(ledger, ledger._db.close)
     return ledger
-
-
-def _close(db: sqlite3.Connection) -> None:
-    # The thread of a reactor closes its own.
-    with suppress(sqlite3.ProgrammingError):
-        db.close()
 
 
 def sums_of(path: Path) -> tuple[Any, Any]:
     """Return the sums that a ledger keeps, and the same reckoned from its jobs."""
-    cost = "CAST(sum(round(cost_usd * 1e9)) AS INTEGER)"
+    cost = "sum(CAST(round(cost_usd * 1e9) AS INTEGER))"
     with closing(open_ledger(path)) as db:
         kept = (
             sorted(db.execute("SELECT budget, host, jobs, cost FROM budgets WHERE jobs")),

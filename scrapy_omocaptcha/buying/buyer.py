@@ -2,13 +2,12 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import replace
 
 from scrapy_omocaptcha.buying.account import Account
 from scrapy_omocaptcha.buying.api.factory import build_api
 from scrapy_omocaptcha.buying.fleet.limits import FleetLimits
 from scrapy_omocaptcha.buying.ledger import Ledger
-from scrapy_omocaptcha.buying.limits import LedgerLimits, Limits
+from scrapy_omocaptcha.buying.limits import Limits
 from scrapy_omocaptcha.buying.polling import Polling
 from scrapy_omocaptcha.buying.purchase import Purchase
 from scrapy_omocaptcha.buying.solver import Solver
@@ -48,13 +47,11 @@ class Buyer:
             jobdir=jobdir,
         )
         price = settings.price or FALLBACK_PRICE
-        self.limits: Limits
-        if settings.redis_url is None:
-            self.limits = LedgerLimits(settings, price, self.ledger, clock)
-        else:
-            # Redis alone counts what a day costs.
-            own = LedgerLimits(replace(settings, max_cost_per_day=0.0), price, self.ledger, clock)
-            self.limits = FleetLimits(own, settings, clock, lifetime=lifetime, name=settings.fleet_of(spider))
+        self.limits = (
+            Limits(settings, price, self.ledger, clock)
+            if settings.redis_url is None
+            else FleetLimits(settings, price, self.ledger, clock, lifetime=lifetime, name=settings.fleet_of(spider))
+        )
         self.account = Account(self._api, self.limits, lifetime=lifetime, settings=settings, stats=stats)
         self._solver = Solver(
             self._api,

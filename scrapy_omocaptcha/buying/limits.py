@@ -1,14 +1,13 @@
 """Decide whether a job may be bought, and learn from what became of others.
 
-``Limits`` is the interface. ``LedgerLimits`` counts in the ledger, for one machine; ``fleet.limits`` in Redis, for
-many. A job is counted before its create call is sent, so that concurrent challenges cannot exceed a limit together.
-Nothing here calls the service or logs.
+Counts are kept in the ledger, which the crawls of one machine may share; ``fleet.limits`` shares them between machines.
+A job is counted before its create call is sent, so that concurrent challenges cannot exceed a limit together. Nothing
+here calls the service or logs.
 """
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 from scrapy_omocaptcha.buying.api.protocol import JobRequest
 from scrapy_omocaptcha.buying.breaker import Breaker
@@ -31,55 +30,11 @@ class Reservation:
     """Take the job back; called when it certainly was not bought."""
 
 
-class Limits(Protocol):
-    """What a crawl may buy: jobs, USD, the breaker of each host and key, and the state of the account."""
+class Limits:
+    """The limits of one crawl: jobs, USD, the breaker of each host and key, and the state of the account.
 
-    price: float
-    """USD a job, as far as it is known."""
-
-    @property
-    def account_closed(self) -> str | None:
-        """Why nothing is bought any more with this account; None while it can buy."""
-
-    def check(self, host: str, sitekey: str) -> None:
-        """Raise ``NotBought``, with the limit that is reached, unless a job may be bought now."""
-
-    async def reserve(self, job: JobRequest, host: str) -> Reservation:
-        """Count a job, for ``host``, before it is bought, with all processes that share these limits.
-
-        :raises NotBought: when a limit is reached.
-        """
-
-    def record_success(self, host: str, sitekey: str) -> None:
-        """Record that the site accepted a token."""
-
-    def record_failure(self, host: str, sitekey: str) -> None:
-        """Record that a job failed, or that the site rejected its token."""
-
-    def create_accepted(self) -> None:
-        """Record that the service accepted a create call."""
-
-    def create_refused(self) -> None:
-        """Record that the service refused a create call; pause buying after several in a row."""
-
-    def close_account(self, why: str) -> bool:
-        """Stop all buying; return whether it went on until now."""
-
-    async def charged_so_far(self) -> float | None:
-        """Return the USD that the service has certainly charged, or None if unknown; call it before the balance."""
-
-    def set_balance(self, balance: float, charged: float | None) -> None:
-        """Let the crawl spend ``balance`` USD down to ``OMOCAPTCHA_MIN_BALANCE``.
-
-        :param charged: what ``charged_so_far`` returned before the balance was requested.
-        """
-
-    async def close(self) -> None:
-        """Release what the limits use; called once, when the crawl has ended."""
-
-
-class LedgerLimits:
-    """The limits of one crawl, which counts in its ledger and learns for itself."""
+    :param price: USD a job, as far as it is known.
+    """
 
     def __init__(self, settings: Settings, price: float, ledger: Ledger, clock: Callable[[], float]) -> None:
         self._settings = settings
@@ -89,6 +44,7 @@ class LedgerLimits:
         self._breaker = Breaker(settings.breaker_failures, settings.breaker_pause, clock)
         self._spendable = math.inf
         self.account_closed: str | None = None
+        """Why nothing is bought any more with this account; None while it can buy."""
         self._refusals = 0
         self._paused_until = 0.0
 
@@ -96,21 +52,21 @@ class LedgerLimits:
     def _spent(self) -> float:
         return self._ledger.sums("").spent
 
-    def check(self, host: str, sitekey: str, *, pauses: bool = True) -> None:
-        """Check whether a job may be bought now.
+    def check(self, host: str, sitekey: str) -> None:
+        """Raise ``NotBought``, with the limit that is reached, unless a job may be bought now."""
+        self._check(self._ledger.sums(host), host, sitekey)
 
-        :param pauses: whether what this crawl has learnt counts too.
+    async def reserve(self, job: JobRequest, host: str) -> Reservation:
+        """Count a job, for ``host``, before it is bought, with all processes that share these limits.
+
+        :raises NotBought: when a limit is reached.
         """
-        self._check(self._ledger.sums(host), host, sitekey, pauses)
-
-    async def reserve(self, job: JobRequest, host: str, *, pauses: bool = True) -> Reservation:
-        """Count a job, with the parameters of ``check``."""
         entry = self._ledger.enter(
             host=host,
             page=job.page,
             kind="invisible" if job.invisible else "checkbox",
             cost=self.price,
-            check=lambda sums: self._check(sums, host, job.sitekey, pauses),
+            check=lambda sums: self._check(sums, host, job.sitekey),
         )
         cancel_trial = self._breaker.begin_trial(host, job.sitekey)
 
@@ -120,25 +76,22 @@ class LedgerLimits:
 
         return Reservation(entry, cancel)
 
-    def _check(self, sums: Sums, host: str, sitekey: str, pauses: bool) -> None:
+    def _check(self, sums: Sums, host: str, sitekey: str) -> None:
         settings = self._settings
         if self.account_closed is not None:
             raise NotBought("account", self.account_closed)
         if settings.max_jobs and sums.jobs >= settings.max_jobs:
-            raise self.reached("max_jobs", sums.jobs)
+            raise self._reached("max_jobs", sums.jobs)
         if settings.max_jobs_per_host and sums.jobs_of_host >= settings.max_jobs_per_host:
-            raise self.reached("max_jobs_per_host", sums.jobs_of_host, host)
+            raise self._reached("max_jobs_per_host", sums.jobs_of_host, host)
         after = sums.spent + self.price
         if settings.max_cost and after > settings.max_cost + _ROUNDING:
-            raise self.reached("max_cost", sums.spent)
+            raise self._reached("max_cost", sums.spent)
         if after > self._spendable + _ROUNDING:
-            raise self.reached("min_balance", sums.spent)
+            raise self._reached("min_balance", sums.spent)
         if settings.max_cost_per_day:
             self._check_day(sums.spent_in_a_day)
-        if pauses and self._clock() < self._paused_until:
-            raise self.reached("refused")
-        if pauses and self._breaker.is_open(host, sitekey):
-            raise self.reached("breaker", host=host)
+        self._check_pauses(host, sitekey)
 
     def _check_day(self, spent: float | None) -> None:
         if spent is None:
@@ -148,9 +101,15 @@ class LedgerLimits:
                 "OMOCAPTCHA_MAX_COST_PER_DAY must hold for all: mend OMOCAPTCHA_LEDGER, as the log says",
             )
         if spent + self.price > self._settings.max_cost_per_day + _ROUNDING:
-            raise self.reached("max_cost_per_day", spent)
+            raise self._reached("max_cost_per_day", spent)
 
-    def reached(self, reason: str, used: float = 0, host: str = "", by: str = "") -> NotBought:
+    def _check_pauses(self, host: str, sitekey: str) -> None:
+        if self._clock() < self._paused_until:
+            raise self._reached("refused")
+        if self._breaker.is_open(host, sitekey):
+            raise self._reached("breaker", host=host)
+
+    def _reached(self, reason: str, used: float = 0, host: str = "", by: str = "") -> NotBought:
         """Return the error for a limit that is reached.
 
         :param used: jobs bought or USD spent, depending on the limit.
@@ -181,31 +140,42 @@ class LedgerLimits:
         return NotBought(reason, messages[reason])
 
     def record_success(self, host: str, sitekey: str) -> None:
+        """Record that the site accepted a token."""
         self._breaker.record_success(host, sitekey)
 
     def record_failure(self, host: str, sitekey: str) -> None:
+        """Record that a job failed, or that the site rejected its token."""
         self._breaker.record_failure(host, sitekey)
 
     def create_accepted(self) -> None:
+        """Record that the service accepted a create call."""
         self._refusals = 0
 
     def create_refused(self) -> None:
+        """Record that the service refused a create call; pause buying after several in a row."""
         self._refusals += 1
         if self._refusals >= _REFUSALS_IN_A_ROW:
             self._refusals = 0
             self._paused_until = self._clock() + self._settings.breaker_pause
 
     def close_account(self, why: str) -> bool:
+        """Stop all buying; return whether it went on until now."""
         if self.account_closed is not None:
             return False
         self.account_closed = why
         return True
 
     async def charged_so_far(self) -> float | None:
+        """Return the USD that the service has certainly charged, or None if unknown; call it before the balance."""
         return self._spent
 
     def set_balance(self, balance: float, charged: float | None) -> None:
+        """Let the crawl spend ``balance`` USD down to ``OMOCAPTCHA_MIN_BALANCE``.
+
+        :param charged: what ``charged_so_far`` returned before the balance was requested.
+        """
         self._spendable = (self._spent if charged is None else charged) + balance - self._settings.min_balance
 
     async def close(self) -> None:
+        """Release what the limits use, and the ledger; called once, when the crawl has ended."""
         self._ledger.close()

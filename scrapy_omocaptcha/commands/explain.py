@@ -16,7 +16,7 @@ from scrapy.utils.misc import load_object
 
 from scrapy_omocaptcha.addon import DEFAULT_PRIORITY, Addon
 from scrapy_omocaptcha.buying.ledger import Ledger
-from scrapy_omocaptcha.buying.limits import LedgerLimits
+from scrapy_omocaptcha.buying.limits import Limits
 from scrapy_omocaptcha.challenge import Challenge, Form
 from scrapy_omocaptcha.detection import find_challenge, find_other_captcha
 from scrapy_omocaptcha.engine.components import Components
@@ -85,7 +85,7 @@ class InspectingMiddleware:
         self._settings = settings = Settings.for_detection(crawler.settings)
         assert crawler.stats is not None
         # Nothing is bought, so what a day costs does not matter.
-        limits = LedgerLimits(
+        limits = Limits(
             replace(settings, max_cost_per_day=0.0),
             settings.price or FALLBACK_PRICE,
             Ledger(spider="", stats=Stats(crawler.stats)),

@@ -13,7 +13,6 @@ import pytest
 from scrapy.utils.defer import deferred_from_coro
 
 from scrapy_omocaptcha.buying.fleet.limits import FleetLimits
-from scrapy_omocaptcha.buying.limits import LedgerLimits
 from tests.helpers.ledgers import new_ledger
 from tests.helpers.limit_cases import CASES, FAILURES, PRICE, Counts, job, run, settings_of
 
@@ -38,8 +37,7 @@ class InRedis:
         self._workers = []
 
     def limits(self):
-        own = LedgerLimits(self._settings, PRICE, new_ledger(), time.monotonic)
-        worker = FleetLimits(own, self._settings, time.monotonic, lifetime=OpenLifetime(), name="shop")
+        worker = FleetLimits(self._settings, PRICE, new_ledger(), time.monotonic, lifetime=OpenLifetime(), name="shop")
         self._workers.append(worker)
         return worker
 

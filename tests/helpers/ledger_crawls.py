@@ -21,7 +21,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from scrapy_omocaptcha.buying.database import open_ledger
-from scrapy_omocaptcha.buying.limits import LedgerLimits, Reservation
+from scrapy_omocaptcha.buying.limits import Limits, Reservation
 from scrapy_omocaptcha.errors import NotBought
 from tests.helpers.ledgers import new_ledger, sums_of
 from tests.helpers.limit_cases import job, settings_of
@@ -30,7 +30,7 @@ PRICE = 0.1
 HOSTS = ("a.example", "b.example")
 
 
-def reserve(limits: LedgerLimits, host: str) -> Reservation:
+def reserve(limits: Limits, host: str) -> Reservation:
     """Reserve a job in limits that never wait."""
     try:
         limits.reserve(job("key", host), host).send(None)
@@ -48,7 +48,7 @@ def buy(folder: Path, crawl: int, seed: float, plan: dict[str, Any]) -> None:
     jobdir.mkdir(exist_ok=True)
     bill = os.open(folder / "bill", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     settings = settings_of(ledger=str(path), **plan["limits"])
-    limits = LedgerLimits(settings, PRICE, new_ledger(path, jobdir=str(jobdir)), time.monotonic)
+    limits = Limits(settings, PRICE, new_ledger(path, jobdir=str(jobdir)), time.monotonic)
     for _ in range(plan["jobs"]):
         host = dice.choice(HOSTS)
         try:

@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.task import Clock, deferLater
 
 from scrapy_omocaptcha.buying.account import Account
-from scrapy_omocaptcha.buying.limits import LedgerLimits
+from scrapy_omocaptcha.buying.limits import Limits
 from scrapy_omocaptcha.buying.solver import Solver
 from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.engine.stats import Stats
@@ -144,7 +144,7 @@ class Bench:
         collector = MemoryStatsCollector(SimpleNamespace(settings=ScrapySettings()))
         self._stats = collector
         self.ledger = new_ledger(stats=Stats(collector))
-        self.limits = LedgerLimits(self.settings, price, self.ledger, self.clock.seconds)
+        self.limits = Limits(self.settings, price, self.ledger, self.clock.seconds)
         self.account = Account(
             self.api, self.limits, lifetime=self.lifetime, settings=self.settings, stats=Stats(collector)
         )

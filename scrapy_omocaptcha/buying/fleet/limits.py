@@ -13,7 +13,8 @@ from typing import Any
 from scrapy_omocaptcha.buying.api.protocol import JobRequest
 from scrapy_omocaptcha.buying.fleet.link import RETRY_INTERVAL, Arguments, FleetLink
 from scrapy_omocaptcha.buying.fleet.script import RedisUnavailable, ScriptFailed
-from scrapy_omocaptcha.buying.limits import LedgerLimits, Reservation
+from scrapy_omocaptcha.buying.ledger import Ledger
+from scrapy_omocaptcha.buying.limits import Limits, Reservation
 from scrapy_omocaptcha.engine.lifetime import Lifetime
 from scrapy_omocaptcha.errors import CrawlClosing, NotBought
 from scrapy_omocaptcha.settings import OWN_LIMITS, Settings
@@ -28,21 +29,25 @@ _LEASE = 30.0
 """Seconds for which a reservation counts before it is marked as sent: two calls of Redis by a busy process."""
 
 
-class FleetLimits:
+class FleetLimits(Limits):
     """The limits of one worker, whose jobs are also counted in Redis together with those of all other workers.
 
-    :param own: the limits of this worker alone. It learns what they learn, for when Redis is unavailable.
     :param name: name of the fleet. Workers with the same name and the same Redis are one crawl.
     :raises NotConfigured: when redis-py is not installed.
     """
 
     def __init__(
-        self, own: LedgerLimits, settings: Settings, clock: Callable[[], float], *, lifetime: Lifetime, name: str
+        self,
+        settings: Settings,
+        price: float,
+        ledger: Ledger,
+        clock: Callable[[], float],
+        *,
+        lifetime: Lifetime,
+        name: str,
     ) -> None:
+        super().__init__(settings, price, ledger, clock)
         assert settings.redis_url is not None
-        self._own = own
-        self._settings = settings
-        self._clock = clock
         self._lifetime = lifetime
         self._name = name
         self._has_own_limits = settings.on_redis_failure == OWN_LIMITS
@@ -59,27 +64,6 @@ class FleetLimits:
             ),
         )
 
-    @property
-    def price(self) -> float:
-        return self._own.price
-
-    @price.setter
-    def price(self, usd: float) -> None:
-        self._own.price = usd
-
-    @property
-    def account_closed(self) -> str | None:
-        return self._own.account_closed
-
-    @property
-    def _pauses(self) -> bool:
-        """Whether what this worker has learnt counts: what all have learnt replaces it while Redis is there."""
-        return self._link.unavailable_for > 0
-
-    def check(self, host: str, sitekey: str) -> None:
-        """Raise ``NotBought`` unless this worker may buy a job, as far as it knows alone."""
-        self._own.check(host, sitekey, pauses=self._pauses)
-
     async def reserve(self, job: JobRequest, host: str) -> Reservation:
         """Count a job in the limits of this worker and of the fleet before it is bought.
 
@@ -91,7 +75,7 @@ class FleetLimits:
             await self._lifetime.wait(self._reserve_in_fleet(arguments))
             if self._lifetime.closing:
                 raise CrawlClosing("the crawl is closing")
-            own = await self._own.reserve(job, host, pauses=self._pauses)
+            own = await super().reserve(job, host)
         except BaseException:
             # Redis may have counted the job already; it ignores jobs that it does not know.
             self._link.notify("cancel", arguments)
@@ -139,14 +123,14 @@ class FleetLimits:
         if reason == "account":
             return NotBought("account", f"another worker of {fleet} says: {detail}")
         used = float(detail) * (1 if reason.startswith("max_jobs") else _UNIT)
-        return self._own.reached(reason, used, host, f" by {fleet}")
+        return self._reached(reason, used, host, f" by {fleet}")
 
     def _job(self, host: str, sitekey: str) -> Arguments:
         settings = self._settings
         return {
             "job": uuid.uuid4().hex,
             **self._circuit(host, sitekey),
-            "cost": _units(self._own.price),
+            "cost": _units(self.price),
             "lease": _milliseconds(_LEASE),
             # Messages about a job may be repeated for this long, and count once.
             "window": _milliseconds(settings.job_timeout + 2 * settings.api_timeout + _LEASE),
@@ -160,24 +144,32 @@ class FleetLimits:
     def _circuit(self, host: str, sitekey: str) -> Arguments:
         return {"host": host, "sitekey": sitekey, "threshold": self._settings.breaker_failures, "pause": self._pause}
 
+    def _check_day(self, spent: float | None) -> None:
+        """Redis alone counts what a day costs."""
+
+    def _check_pauses(self, host: str, sitekey: str) -> None:
+        # What all workers have learnt, which Redis knows, replaces what this one has learnt.
+        if self._link.unavailable_for:
+            super()._check_pauses(host, sitekey)
+
     def record_success(self, host: str, sitekey: str) -> None:
-        self._own.record_success(host, sitekey)
+        super().record_success(host, sitekey)
         self._link.notify("record_success", self._circuit(host, sitekey))
 
     def record_failure(self, host: str, sitekey: str) -> None:
-        self._own.record_failure(host, sitekey)
+        super().record_failure(host, sitekey)
         self._link.notify("record_failure", self._circuit(host, sitekey))
 
     def create_accepted(self) -> None:
-        self._own.create_accepted()
+        super().create_accepted()
         self._link.notify("create_accepted", {})
 
     def create_refused(self) -> None:
-        self._own.create_refused()
+        super().create_refused()
         self._link.notify("create_refused", {"pause": self._pause})
 
     def close_account(self, why: str) -> bool:
-        closed = self._own.close_account(why)
+        closed = super().close_account(why)
         if closed:
             self._link.notify("close_account", {"why": why, "pause": self._pause})
         return closed
@@ -194,7 +186,7 @@ class FleetLimits:
             raise _fleet_unknown(error) from None
 
     def set_balance(self, balance: float, charged: float | None) -> None:
-        self._own.set_balance(balance, None)
+        super().set_balance(balance, None)
         if charged is not None:
             self._link.notify("set_balance", {"spendable": _units(charged + balance - self._settings.min_balance)})
 
@@ -209,7 +201,7 @@ class FleetLimits:
                 "meanwhile",
                 bought,
             )
-        await self._own.close()
+        await super().close()
 
 
 def _fleet_unknown(error: RedisUnavailable) -> NotBought:

@@ -10,7 +10,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
 
-from scrapy_omocaptcha.buying.limits import LedgerLimits
+from scrapy_omocaptcha.buying.limits import Limits
 from scrapy_omocaptcha.errors import NotBought
 from tests.helpers.ledgers import new_ledger
 from tests.helpers.limit_cases import CASES, PRICE, Case, Counts, job, run, settings_of
@@ -28,7 +28,7 @@ class Clock:
 
 
 def limits(price=0.001, clock=None, kept_in=None, **values):
-    return LedgerLimits(settings_of(**values), price, kept_in or new_ledger(), clock or Clock())
+    return Limits(settings_of(**values), price, kept_in or new_ledger(), clock or Clock())
 
 
 def reason(limits, host=HOST, key=KEY):

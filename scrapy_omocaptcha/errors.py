@@ -7,7 +7,7 @@
     │   ├── ApiUnreachable        no answer: refused, reset, timed out, TLS, DNS, service down
     │   ├── ApiBadAnswer          an answer in none of the documented formats
     │   ├── ApiRefused            the service rejected the call
-    │   └── AccountError          the service rejected the account: bad token, empty balance
+    │   └── AccountError          the service takes no job from this account or of this kind
     ├── JobError                  a job gave no token
     │   ├── JobFailed             the service reports that it could not solve it
     │   ├── JobLost               the answer to the create call never arrived; the job counts as bought
@@ -39,7 +39,14 @@ class OmoCaptchaError(Exception):
 
 
 class ApiError(OmoCaptchaError):
-    """A call to the service returned nothing usable."""
+    """A call to the service returned nothing usable.
+
+    ``is_foreign`` is True if the answer is not the API's but a web server's: HTTP status 404 or 410, a redirect, or a
+    page. ``cure`` says what to do, where that is known.
+    """
+
+    is_foreign = False
+    cure = ""
 
 
 class ApiUnreachable(ApiError):
@@ -77,9 +84,13 @@ class ApiRefused(ApiError):
 
 
 class AccountError(ApiError):
-    """The account cannot buy because its API token is wrong or its balance is empty; all buying stops."""
+    """The service takes no job: the API token is wrong, the account is empty, or the kind of job is not supported.
+
+    All buying stops.
+    """
 
     reason = "account"
+    cure = "check OMOCAPTCHA_API_TOKEN and the balance of the account"
 
 
 class JobError(OmoCaptchaError):

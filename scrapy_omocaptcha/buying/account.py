@@ -1,18 +1,18 @@
 """Make a crawl's calls to the service, and ask it for price and balance.
 
-The account is asked before the first job is bought, and when the service refuses a job in unknown words. What it finds
-out goes to ``limits``, which decides what may be bought.
+The price is asked for before the first job is bought, the balance as often as ``OMOCAPTCHA_MIN_BALANCE`` needs it, and
+when the service refuses a job in unknown words. What is found out goes to ``limits``, which decides what may be bought.
 """
 
 import logging
-from collections.abc import Coroutine
-from contextlib import suppress
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
-from scrapy_omocaptcha.buying.api.protocol import Api
+from scrapy_omocaptcha.buying.api.protocol import Api, Balance
 from scrapy_omocaptcha.buying.limiter import CapacityLimiter
 from scrapy_omocaptcha.buying.limits import Limits
-from scrapy_omocaptcha.engine.lifetime import Lifetime
+from scrapy_omocaptcha.engine.lifetime import Lifetime, wait_at_most
 from scrapy_omocaptcha.engine.stats import Stats
 from scrapy_omocaptcha.errors import AccountError, ApiError, ApiRefused, ApiUnreachable, CrawlClosing, NotBought
 from scrapy_omocaptcha.settings import FALLBACK_PRICE, Settings
@@ -23,6 +23,8 @@ T = TypeVar("T")
 CALLS_AT_ONCE = 256
 """Each call has a connection of its own. More would not be answered sooner, and a process may usually open 1,024
 files."""
+_CLOSE_TIMEOUT = 0.5
+"""Seconds for which a crawl that has ended waits for the balance in its report."""
 
 
 class Account:
@@ -35,10 +37,12 @@ class Account:
         self._stats = stats
         self._min_balance = settings.min_balance
         self._price_known = settings.price is not None
+        self._api_url = settings.api_url
+        self._may_be_no_api = True
         self._asking = CapacityLimiter(1)
         self._calls = CapacityLimiter(CALLS_AT_ONCE)
-        self.balance: float | None = None
-        """The balance in USD when the crawl began; None where it was not asked for."""
+        self.balance: Balance | None = None
+        """The balance when the crawl began; None where it was not asked for."""
 
     async def call(self, call: Coroutine[Any, Any, T], *, buys: bool = False) -> T:
         """Make a call to the service, count it, and drop it when the crawl closes.
@@ -57,18 +61,29 @@ class Account:
                 raise ApiUnreachable("the crawl is closing, and the call has not begun", taken=False)
             self._stats.inc("api/calls")
             try:
-                return await self._lifetime.wait(call, grace_checks=2 if buys else 1)
+                answer = await self._lifetime.wait(call, grace_checks=2 if buys else 1)
             except ApiError as error:
                 self._stats.inc(f"api/errors/{error.reason}")
+                self._warn_of_no_api(error)
                 raise
+            self._may_be_no_api = False
+            return answer
 
-    async def ready(self) -> None:
-        """Find out price and balance before the first job is bought, once for all that wait for it.
+    def _warn_of_no_api(self, error: ApiError) -> None:
+        """Log once what to do if no call has found the API, but a web server."""
+        if self._may_be_no_api and error.is_foreign and error.cure:
+            self._may_be_no_api = False
+            logger.warning("OMOcaptcha: %s answers as no API does (%s): %s", self._api_url, error, error.cure)
+
+    @asynccontextmanager
+    async def ready(self) -> AsyncIterator[None]:
+        """Find out price and balance where they are not known well enough, and let one job be reserved in the block.
 
         :raises NotBought: when the account cannot buy.
         :raises ApiError: when the balance is not known, though ``OMOCAPTCHA_MIN_BALANCE`` needs it.
         """
         if self._is_known():
+            yield
             return
         with self._asking.acquire() as acquired:
             await self._lifetime.wait(acquired)
@@ -78,11 +93,14 @@ class Account:
             if not self._price_known:
                 await self._ask_price()
                 self._price_known = True
-            if not self._is_known():
+            if self._limits.needs_balance:
+                await self._lifetime.until(self._limits.no_call_is_under_way)
                 await self._ask_balance()
+            # The next one that asks for the balance must see what this one reserves.
+            yield
 
     def _is_known(self) -> bool:
-        return self._price_known and (self.balance is not None or not self._min_balance)
+        return self._price_known and not self._limits.needs_balance
 
     async def _ask_price(self) -> None:
         try:
@@ -108,12 +126,13 @@ class Account:
         except AccountError as error:
             raise self.close(error) from None
         self._limits.set_balance(balance, charged)
-        self.balance = balance
-        if balance - self._limits.price < self._min_balance:
+        if self.balance is None:
+            self.balance = balance
+        if not balance.solves and balance.usd - self._limits.price < self._min_balance:
             logger.warning(
                 "The balance is %.5f USD and OMOCAPTCHA_MIN_BALANCE is %g, so nothing is bought: "
                 "top up the account, or lower the setting",
-                balance,
+                balance.usd,
                 self._min_balance,
             )
 
@@ -131,25 +150,25 @@ class Account:
             raise self.close(error) from None
         except ApiError:
             return
-        if balance < self._limits.price:
+        if not balance.solves and balance.usd < self._limits.price:
             raise self.close(
-                AccountError(f"the balance is {balance:.5f} USD, a job costs {self._limits.price:.5f} ({refusal})")
+                AccountError(f"the balance is {balance.usd:.5f} USD, a job costs {self._limits.price:.5f} ({refusal})")
             ) from None
 
     def close(self, error: AccountError) -> NotBought:
-        """Stop all buying because the service refuses the account; return the error to raise."""
-        cure = "check OMOCAPTCHA_API_TOKEN and the balance of the account"
-        message = f"the service refuses this account ({error}); nothing is bought any more: {cure}"
+        """Stop all buying because the service takes no job from this crawl; return the error to raise."""
+        message = f"the service takes no job from this crawl ({error}); nothing is bought any more: {error.cure}"
         if self._limits.close_account(message):
             logger.error("OMOcaptcha: %s", message)
         return NotBought("account", message)
 
-    async def closing_balance(self) -> float | None:
-        """Return the balance in USD at the end of the crawl, or None where none was asked for at its start."""
+    async def closing_balance(self) -> Balance | None:
+        """Return the balance at the end of the crawl, or None where none was asked for at its start."""
         if self.balance is None:
             return None
         try:
-            return await self._api.balance()
-        except ApiError as error:
-            logger.debug("The balance at the end is not known: %s", error)
+            return await wait_at_most(_CLOSE_TIMEOUT, self._api.balance())
+        except (ApiError, TimeoutError) as error:
+            why = str(error) or f"the service did not answer within {_CLOSE_TIMEOUT:g} s"
+            logger.debug("The balance at the end is not known: %s", why)
             return None

@@ -56,7 +56,7 @@ class Breaker:
             self._open_until.pop(circuit, None)
 
     def record_failure(self, host: str, sitekey: str) -> None:
-        """Count a failed job or rejected token, and open each circuit that has reached the threshold."""
+        """Count a job without a token or a rejected token, and open each circuit that has reached the threshold."""
         self._failures[host, sitekey] += 1
         self._failed_keys[host].add(sitekey)
         self._failures[host, None] = len(self._failed_keys[host])

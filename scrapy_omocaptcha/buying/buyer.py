@@ -15,7 +15,7 @@ from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.engine.lifetime import Lifetime
 from scrapy_omocaptcha.engine.stats import Stats
 from scrapy_omocaptcha.errors import ApiError, CrawlClosing, NotBought
-from scrapy_omocaptcha.settings import FALLBACK_PRICE, Settings
+from scrapy_omocaptcha.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -46,18 +46,24 @@ class Buyer:
             path=settings.ledger,
             jobdir=jobdir,
         )
-        price = settings.price or FALLBACK_PRICE
         self.limits = (
-            Limits(settings, price, self.ledger, clock)
+            Limits(settings, settings.assumed_price, self.ledger, clock)
             if settings.redis_url is None
-            else FleetLimits(settings, price, self.ledger, clock, lifetime=lifetime, name=settings.fleet_of(spider))
+            else FleetLimits(
+                settings,
+                settings.assumed_price,
+                self.ledger,
+                clock,
+                lifetime=lifetime,
+                name=settings.fleet_of(spider),
+            )
         )
         self.account = Account(self._api, self.limits, lifetime=lifetime, settings=settings, stats=stats)
         self._solver = Solver(
             self._api,
             self.limits,
             self.account,
-            Polling(settings.poll_interval),
+            Polling(settings.poll_interval, settings.max_poll_gap),
             lifetime=lifetime,
             settings=settings,
             clock=clock,
@@ -72,7 +78,8 @@ class Buyer:
         if not self._settings.min_balance or self._settings.dry_run:
             return
         try:
-            await self.account.ready()
+            async with self.account.ready():
+                pass
         except ApiError as error:
             logger.warning("The balance is not known yet, and nothing is bought before it is: %s", error)
         except (NotBought, CrawlClosing):

@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from scrapy_omocaptcha.buying.api.protocol import JobRequest
+from scrapy_omocaptcha.buying.api.protocol import Balance, JobRequest
 from scrapy_omocaptcha.buying.breaker import Breaker
 from scrapy_omocaptcha.buying.ledger import Entry, Ledger, Sums
 from scrapy_omocaptcha.errors import NotBought
@@ -17,6 +17,10 @@ from scrapy_omocaptcha.settings import Settings
 
 _REFUSALS_IN_A_ROW = 5
 """Consecutive create calls, on any host, that the service refuses before buying pauses."""
+_OTHERS_SPEND = 0.05
+"""USD a second that all others who use the account are assumed to spend at most; the cost of about 90 jobs."""
+_CALL_SECONDS = 1.0
+"""Seconds that a create call is assumed to take, in which others may spend too."""
 _ROUNDING = 1e-9
 """USD by which a sum of floats may be wrong."""
 
@@ -28,6 +32,8 @@ class Reservation:
     entry: Entry
     cancel: Callable[[], None]
     """Take the job back; called when it certainly was not bought."""
+    answered: Callable[[], None]
+    """Record that its create call has ended, so that the balance now includes its cost if it was charged."""
 
 
 class Limits:
@@ -43,13 +49,16 @@ class Limits:
         self.price = price
         self._breaker = Breaker(settings.breaker_failures, settings.breaker_pause, clock)
         self._spendable = math.inf
+        self._balance_at: float | None = None
+        self._unanswered: set[Entry] = set()
         self.account_closed: str | None = None
         """Why nothing is bought any more with this account; None while it can buy."""
         self._refusals = 0
         self._paused_until = 0.0
 
     @property
-    def _spent(self) -> float:
+    def spent(self) -> float:
+        """Return the USD spent by the crawl, with its earlier runs."""
         return self._ledger.sums("").spent
 
     def check(self, host: str, sitekey: str) -> None:
@@ -69,12 +78,17 @@ class Limits:
             check=lambda sums: self._check(sums, host, job.sitekey),
         )
         cancel_trial = self._breaker.begin_trial(host, job.sitekey)
+        self._unanswered.add(entry)
 
         def cancel() -> None:
+            answered()
             self._ledger.withdraw(entry)
             cancel_trial()
 
-        return Reservation(entry, cancel)
+        def answered() -> None:
+            self._unanswered.discard(entry)
+
+        return Reservation(entry, cancel, answered)
 
     def _check(self, sums: Sums, host: str, sitekey: str) -> None:
         settings = self._settings
@@ -88,7 +102,7 @@ class Limits:
         if settings.max_cost and after > settings.max_cost + _ROUNDING:
             raise self._reached("max_cost", sums.spent)
         if after > self._spendable + _ROUNDING:
-            raise self._reached("min_balance", sums.spent)
+            raise self._reached("min_balance")
         if settings.max_cost_per_day:
             self._check_day(sums.spent_in_a_day)
         self._check_pauses(host, sitekey)
@@ -124,8 +138,8 @@ class Limits:
             ),
             "max_cost": f"{spent}, a job costs {self.price:.5f}: raise OMOCAPTCHA_MAX_COST to go on",
             "min_balance": (
-                f"the balance at the start and the {used:.5f} USD spent since{by} leave no room for a job above "
-                f"{settings.min_balance:g} USD: top the account up, or lower OMOCAPTCHA_MIN_BALANCE"
+                f"a job would leave less than {settings.min_balance:g} USD in the account: "
+                "top it up, or lower OMOCAPTCHA_MIN_BALANCE"
             ),
             "max_cost_per_day": (
                 f"{spent} within 24 hours, a job costs {self.price:.5f}: "
@@ -144,8 +158,41 @@ class Limits:
         self._breaker.record_success(host, sitekey)
 
     def record_failure(self, host: str, sitekey: str) -> None:
-        """Record that a job failed, or that the site rejected its token."""
+        """Record that a job gave no token, or that the site rejected its token."""
         self._breaker.record_failure(host, sitekey)
+
+    @property
+    def needs_balance(self) -> bool:
+        """Whether others may have spent so much since the last look at the balance that a job could be one too many.
+
+        Close to the floor, this holds before each job, so that jobs are created one by one.
+        """
+        if self._balance_at is None:
+            return self._settings.min_balance > 0
+        others = _OTHERS_SPEND * (self._clock() - self._balance_at + _CALL_SECONDS)
+        left = self._spendable + _ROUNDING - self.spent - self.price
+        return 0 <= left < others
+
+    def no_call_is_under_way(self) -> bool:
+        """Return whether all create calls have ended; until then, the balance may or may not include their cost."""
+        return not self._unanswered
+
+    async def charged_so_far(self) -> float | None:
+        """Return the USD that the balance already lacks, or None if unknown; call it before asking for the balance."""
+        return self.spent
+
+    def set_balance(self, balance: Balance, charged: float | None) -> None:
+        """Let the crawl spend ``balance`` down to ``OMOCAPTCHA_MIN_BALANCE``.
+
+        :param charged: what ``charged_so_far`` returned before the balance was requested.
+        """
+        self._spendable = (charged or 0.0) + self._above_floor(balance)
+        self._balance_at = self._clock()
+
+    def _above_floor(self, balance: Balance) -> float:
+        """Return the USD that may be spent, where the solves of a package count at the price of a job."""
+        above = balance.usd - self._settings.min_balance
+        return max(above, 0.0) + balance.solves * self.price if balance.solves else above
 
     def create_accepted(self) -> None:
         """Record that the service accepted a create call."""
@@ -164,17 +211,6 @@ class Limits:
             return False
         self.account_closed = why
         return True
-
-    async def charged_so_far(self) -> float | None:
-        """Return the USD that the service has certainly charged, or None if unknown; call it before the balance."""
-        return self._spent
-
-    def set_balance(self, balance: float, charged: float | None) -> None:
-        """Let the crawl spend ``balance`` USD down to ``OMOCAPTCHA_MIN_BALANCE``.
-
-        :param charged: what ``charged_so_far`` returned before the balance was requested.
-        """
-        self._spendable = (self._spent if charged is None else charged) + balance - self._settings.min_balance
 
     async def close(self) -> None:
         """Release what the limits use, and the ledger; called once, when the crawl has ended."""

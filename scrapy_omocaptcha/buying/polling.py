@@ -27,11 +27,16 @@ class Polling:
     """The polling policy of a crawl.
 
     :param min_interval: minimum seconds between two polls of a job.
+    :param max_gap: maximum seconds between two polls, or before the first one, unless ``min_interval`` is longer. A
+        token may be as old as the last poll that did not find it.
     """
 
-    def __init__(self, min_interval: float = 2.0, *, random: _random.Random | None = None) -> None:
+    def __init__(
+        self, min_interval: float = 2.0, max_gap: float = math.inf, *, random: _random.Random | None = None
+    ) -> None:
         self._second = 1.0 if min_interval >= _OFFLINE_BELOW else min_interval / 2.0
         self._min_interval = min_interval
+        self._max_gap = max_gap
         self._random = random or _random.Random()
         self._mean = math.log(_MEDIAN * self._second)
         self._variance = _SIGMA**2
@@ -40,12 +45,13 @@ class Polling:
     def next_poll(self, last_poll: float, polls: int) -> float:
         """Return when to poll a job that has been polled ``polls`` times, last at ``last_poll``."""
         if not polls:
-            return math.exp(self._mean - _SIGMAS_EARLY * self._sigma) * self._random.uniform(1 - _JITTER, 1 + _JITTER)
+            first = min(math.exp(self._mean - _SIGMAS_EARLY * self._sigma), self._max_gap)
+            return first * self._random.uniform(1 - _JITTER, 1 + _JITTER)
         # While the hazard is h, polling every s seconds costs s / 2 seconds of waiting and 1 / (h * s) polls for each
         # solve. The sum is smallest for this s.
         interval = math.sqrt(2 * _POLL_COST * self._second / self._hazard(last_poll))
-        interval = min(interval * self._random.uniform(1 - _JITTER, 1), _MAX_INTERVAL * self._second)
-        return last_poll + max(interval, self._min_interval)
+        interval = min(interval, _MAX_INTERVAL * self._second, self._max_gap)
+        return last_poll + max(interval * self._random.uniform(1 - _JITTER, 1), self._min_interval)
 
     def record(self, not_ready: float, ready: float) -> None:
         """Learn from a solve.

@@ -13,7 +13,7 @@ from scrapy_omocaptcha.buying.account import Account
 from scrapy_omocaptcha.buying.api.protocol import Api, JobId, JobRequest
 from scrapy_omocaptcha.buying.ledger import Entry
 from scrapy_omocaptcha.buying.limiter import CapacityLimiter
-from scrapy_omocaptcha.buying.limits import Limits
+from scrapy_omocaptcha.buying.limits import Limits, Reservation
 from scrapy_omocaptcha.buying.polling import Polling
 from scrapy_omocaptcha.buying.purchase import Purchase
 from scrapy_omocaptcha.challenge import Challenge, Token
@@ -78,7 +78,6 @@ class Solver:
         self._limits.check(host, challenge.sitekey or "")
         with self._jobs_at_once.acquire() as acquired:
             await self._lifetime.wait(acquired)
-            await self._account.ready()
             job = JobRequest(public_address(challenge.url), challenge.sitekey or "", challenge.invisible)
             entry, job_id, sent = await self._create(job, host, on_bought)
             return await self._result(entry, job_id, job.sitekey, sent)
@@ -89,13 +88,14 @@ class Solver:
         """Create a job at the service, and return its ledger entry, its id and the time at which the call was sent."""
         pause = _FIRST_PAUSE
         for attempt in range(1, _CREATE_ATTEMPTS + 1):
-            if self._lifetime.closing:
-                raise CrawlClosing("the crawl is closing")
-            reservation = await self._limits.reserve(job, host)
+            async with self._account.ready():
+                if self._lifetime.closing:
+                    raise CrawlClosing("the crawl is closing")
+                reservation = await self._limits.reserve(job, host)
             entry = reservation.entry
             sent = self._clock()
             try:
-                job_id = await self._account.call(self._api.create_job(job), buys=True)
+                job_id = await self._send(job, reservation)
             except (ApiRefused, AccountError) as error:
                 reservation.cancel()
                 if isinstance(error, AccountError):
@@ -104,7 +104,8 @@ class Solver:
                 raise
             except ApiUnreachable as error:
                 if error.taken:
-                    await self._wait_out(entry, on_bought, f"the answer to a create call was lost ({error})")
+                    why = f"the answer to a create call was lost ({error})"
+                    await self._wait_out(entry, job.sitekey, on_bought, why)
                 reservation.cancel()
                 pause = max(pause, error.retry_after or 0.0)
                 is_last = attempt == _CREATE_ATTEMPTS or pause > self._settings.job_timeout
@@ -113,7 +114,8 @@ class Solver:
                 await self._lifetime.sleep(pause * self._random.uniform(1, 1 + _JITTER))
                 pause *= 2
             except ApiBadAnswer as error:
-                await self._wait_out(entry, on_bought, f"a create call was answered with nonsense ({error})")
+                why = f"a create call was answered with nonsense ({error})"
+                await self._wait_out(entry, job.sitekey, on_bought, why)
             except CrawlClosing:
                 # The call was on its way, and its answer will never be known here.
                 self._record_bought(entry, None, on_bought)
@@ -124,16 +126,30 @@ class Solver:
                 return entry, job_id, sent
         raise AssertionError("unreachable")
 
+    async def _send(self, job: JobRequest, reservation: Reservation) -> JobId:
+        """Make the create call of a reserved job, and record that it has ended, however it ends."""
+        try:
+            return await self._account.call(self._api.create_job(job), buys=True)
+        finally:
+            reservation.answered()
+
     def _record_bought(self, entry: Entry, job_id: str | None, on_bought: Callable[[float], None]) -> None:
         entry.bought(job_id)
         on_bought(entry.record.cost_usd)
 
-    async def _wait_out(self, entry: Entry, on_bought: Callable[[float], None], why: str) -> NoReturn:
+    def _record_failed(
+        self, entry: Entry, sitekey: str, reason: str, seconds: float | None = None, polls: int = 0
+    ) -> None:
+        """Record that a job gives no token, in the ledger and for the breaker, which does not care why."""
+        entry.failed(reason, seconds, polls)
+        self._limits.record_failure(entry.record.host, sitekey)
+
+    async def _wait_out(self, entry: Entry, sitekey: str, on_bought: Callable[[float], None], why: str) -> NoReturn:
         """Wait until the deadline of a job that may be running under an unknown id, so that it isn't bought twice."""
         self._record_bought(entry, None, on_bought)
         error = JobLost(f"{why}; its job counts as bought")
         logger.info("%s; waiting it out", error)
-        entry.failed(error.reason)
+        self._record_failed(entry, sitekey, error.reason)
         await self._lifetime.sleep(self._settings.job_timeout)
         raise error
 
@@ -160,8 +176,7 @@ class Solver:
             except ApiError as error:
                 logger.debug("Job %s: %s; asking again", job_id, error)
             except JobFailed as error:
-                entry.failed(error.reason, self._clock() - began, polls)
-                self._limits.record_failure(entry.record.host, sitekey)
+                self._record_failed(entry, sitekey, error.reason, self._clock() - began, polls)
                 raise
             else:
                 if value is not None:
@@ -171,7 +186,7 @@ class Solver:
                     return Purchase(token, entry, self._limits)
                 not_ready = last_poll
             if last_poll >= deadline:
-                entry.failed(JobTimeout.reason, self._clock() - began, polls)
+                self._record_failed(entry, sitekey, JobTimeout.reason, self._clock() - began, polls)
                 raise JobTimeout(
                     f"job {job_id} had no answer within {self._settings.job_timeout:g} s (OMOCAPTCHA_JOB_TIMEOUT)"
                 )

@@ -14,7 +14,7 @@ from scrapy.exceptions import NotConfigured, UsageError
 from scrapy_omocaptcha.buying.api.aiohttp_transport import AiohttpTransport
 from scrapy_omocaptcha.buying.api.factory import build_api
 from scrapy_omocaptcha.buying.api.protocol import Api
-from scrapy_omocaptcha.errors import AccountError, ApiError, ApiUnreachable
+from scrapy_omocaptcha.errors import ApiError, ApiUnreachable
 from scrapy_omocaptcha.settings import FALLBACK_PRICE, Settings
 
 T = TypeVar("T")
@@ -35,15 +35,19 @@ def balance(command: ScrapyCommand, opts: argparse.Namespace) -> int:
         balance = _call(settings, lambda api: api.balance())
     except ApiError as error:
         return _print_api_error(opts, settings, "balance", error)
-    facts: dict[str, Any] = {"balance_usd": balance}
+    facts: dict[str, Any] = {"balance_usd": balance.usd}
+    lines = [f"{balance.usd:.5f} USD"]
+    if balance.solves:
+        facts["package_solves"] = balance.solves
+        lines.append(f"{balance.solves:,} solves left of a package")
     message = None
-    if balance < settings.min_balance:
+    if balance.usd < settings.min_balance and not balance.solves:
         facts["reason"] = "min_balance"
         message = (
             f"the balance is below OMOCAPTCHA_MIN_BALANCE ({settings.min_balance:.5f} USD), so crawls buy nothing: "
             "top up the account or lower the setting"
         )
-    return _print_result(opts, facts, [f"{balance:.5f} USD"], message)
+    return _print_result(opts, facts, lines, message)
 
 
 def price(command: ScrapyCommand, opts: argparse.Namespace) -> int:
@@ -108,12 +112,12 @@ def _call(settings: Settings, method: Callable[[Api], Awaitable[T]]) -> T:
 
 def _print_api_error(opts: argparse.Namespace, settings: Settings, what: str, error: ApiError) -> int:
     """Print in one sentence why ``what`` is not known and what to do, and return the exit status."""
-    cure = ""
-    if isinstance(error, AccountError):
-        cure = "; check OMOCAPTCHA_API_TOKEN and the balance of the account"
-    elif isinstance(error, ApiUnreachable):
-        cure = "; try again later, or check OMOCAPTCHA_API_URL"
-    message = f"cannot get the {what} from {settings.api_url}: {str(error).rstrip('.')}{cure}"
+    cure = error.cure
+    if not cure and isinstance(error, ApiUnreachable):
+        cure = "try again later, or check OMOCAPTCHA_API_URL"
+    message = "; ".join(
+        filter(None, [f"cannot get the {what} from {settings.api_url}: {str(error).rstrip('.')}", cure])
+    )
     return _print_result(opts, {"reason": error.reason}, [], message)
 
 

@@ -23,7 +23,7 @@ from scrapy_omocaptcha.engine.components import Components
 from scrapy_omocaptcha.engine.stats import Stats
 from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware
 from scrapy_omocaptcha.reporting.format import printable, shorten
-from scrapy_omocaptcha.settings import FALLBACK_PRICE, Settings, is_enabled
+from scrapy_omocaptcha.settings import Settings, is_enabled
 from scrapy_omocaptcha.walls.policy import Policy
 
 UNKNOWN_URL = "https://page.invalid/"
@@ -87,7 +87,7 @@ class InspectingMiddleware:
         # Nothing is bought, so what a day costs does not matter.
         limits = Limits(
             replace(settings, max_cost_per_day=0.0),
-            settings.price or FALLBACK_PRICE,
+            settings.assumed_price,
             Ledger(spider="", stats=Stats(crawler.stats)),
             time.monotonic,
         )
@@ -117,8 +117,8 @@ class InspectingMiddleware:
         refusal = await self._policy.refusal(request, response, challenge)
         if refusal is not None:
             return replace(finding, verdict=refusal.reason, message=refusal.message)
-        price = self._settings.price
-        cost = Cost(FALLBACK_PRICE if price is None else price, self._settings.max_attempts, price is not None)
+        settings = self._settings
+        cost = Cost(settings.assumed_price, settings.max_attempts, settings.price is not None)
         message = "" if challenge.blocking else "a trigger says that it is a challenge"
         return replace(finding, verdict="solve", message=message, cost=cost)
 

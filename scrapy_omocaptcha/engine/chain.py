@@ -20,6 +20,7 @@ from scrapy.downloadermiddlewares.redirect import RedirectMiddleware
 from scrapy.exceptions import IgnoreRequest, ScrapyDeprecationWarning, _InvalidOutput
 from scrapy.http import Response
 from scrapy.utils.asyncio import call_later
+from scrapy.utils.httpobj import _urlparse_cache
 from scrapy.utils.python import global_object_name
 
 from scrapy_omocaptcha.engine.components import Components
@@ -30,6 +31,8 @@ from scrapy_omocaptcha.forms.submission import VALIDATORS, Submission, without_t
 logger = logging.getLogger(__name__)
 
 _REDIRECTS_FOR_THE_SPIDER = ("dont_redirect", "handle_httpstatus_list", "handle_httpstatus_all")
+_MAX_REPLACEMENTS = 3
+"""How often middlewares may replace a submission by another one, as those do that give each request a proxy."""
 _BLAME = "_omocaptcha_raised_by"
 """The attribute of an error that names the middleware that raised it."""
 
@@ -85,6 +88,10 @@ class InnerChain:
         self._own.add(request)
         try:
             result = await self._send(request)
+            for _ in range(_MAX_REPLACEMENTS):
+                if isinstance(result, Submission):
+                    self._own.add(result)
+                    result = await self._send(result)
         except Exception as error:
             blame = str(error) if isinstance(error, _InvalidOutput) else getattr(error, _BLAME, None)
             if blame is None or isinstance(error, IgnoreRequest):
@@ -134,6 +141,7 @@ class InnerChain:
         redirected = await self.redirect(request, Response(request.url, status=status, headers={"Location": url}))
         if redirected is not None:
             request._set_url(redirected.url)
+            _urlparse_cache.pop(request, None)
             request.headers, request.priority = redirected.headers, redirected.priority
             request.meta.update(redirected.meta)
 
@@ -183,18 +191,22 @@ class InnerChain:
     @property
     def _manager(self) -> DownloaderMiddlewareManager:
         if self._inner is None:
-            manager = self._outer_manager
-            with warnings.catch_warnings():
-                # It has warned of the same methods before.
-                warnings.simplefilter("ignore", ScrapyDeprecationWarning)
-                self._inner = type(manager)(*manager.middlewares[self._index + 1 :], crawler=self._crawler)
-            cache = self._crawler.get_downloader_middleware(HttpCacheMiddleware)
-            if cache is not None and cache in self._inner.middlewares:
-                # It would answer with the challenge that it has stored for the same request.
-                self._inner.methods["process_request"].remove(cache.process_request)
-            for name, methods in self._inner.methods.items():
-                self._inner.methods[name] = deque(map(self._named, filter(None, methods)))
+            self._inner = self._build_manager()
         return self._inner
+
+    def _build_manager(self) -> DownloaderMiddlewareManager:
+        outer = self._outer_manager
+        with warnings.catch_warnings():
+            # It has warned of the same methods before.
+            warnings.simplefilter("ignore", ScrapyDeprecationWarning)
+            inner = type(outer)(*outer.middlewares[self._index + 1 :], crawler=self._crawler)
+        cache = self._crawler.get_downloader_middleware(HttpCacheMiddleware)
+        if cache is not None and cache in inner.middlewares:
+            # It would answer with the challenge that it has stored for the same request.
+            inner.methods["process_request"].remove(cache.process_request)
+        for name, methods in inner.methods.items():
+            inner.methods[name] = deque(map(self._named, filter(None, methods)))
+        return inner
 
     def _named(self, method: Callable[..., Any]) -> Callable[..., Any]:
         """Wrap a method of a middleware so that its name is known if it raises, or returns a request."""

@@ -84,5 +84,7 @@ class Components:
         if cache is None or request.meta.get("dont_cache"):
             return
         policy = cache.policy
+        # Fingerprints are cached by object, and this object may have had another address.
+        request = request.copy()
         if policy.should_cache_request(request) and policy.should_cache_response(response, request):
             cache.storage.store_response(self._crawler.spider, request, response)

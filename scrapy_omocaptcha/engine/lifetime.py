@@ -60,12 +60,7 @@ class Lifetime:
             else:
                 _cancel(deferred_from_coro(awaitable))
             raise CrawlClosing("the crawl is closing")
-        inner: Deferred[T] = deferred_from_coro(awaitable)
-        outer: Deferred[T] = Deferred()
-        inner.addCallbacks(
-            lambda value: None if outer.called else outer.callback(value),
-            lambda failure: None if outer.called else outer.errback(failure),
-        )
+        inner, outer = _begin(awaitable)
         self._waits[outer] = grace_checks
         self._start_checking()
         try:
@@ -101,6 +96,31 @@ class Lifetime:
         if not self._waits:
             self._checking.stop()
             self._checking = None
+
+
+async def wait_at_most(seconds: float, awaitable: Awaitable[T]) -> T:
+    """Wait for a Deferred or a coroutine for some seconds, whether or not the crawl is closing.
+
+    :raises TimeoutError: when they are over; what was waited for is cancelled.
+    """
+    inner, outer = _begin(awaitable)
+    timer = call_later(seconds, lambda: None if outer.called else outer.errback(TimeoutError()))
+    try:
+        return await maybe_deferred_to_future(outer)
+    finally:
+        timer.cancel()
+        _cancel(inner)
+
+
+def _begin(awaitable: Awaitable[T]) -> tuple[Deferred[T], Deferred[T]]:
+    """Return the Deferred of an awaitable, and one that fires with it unless it is fired before."""
+    inner: Deferred[T] = deferred_from_coro(awaitable)
+    outer: Deferred[T] = Deferred()
+    inner.addCallbacks(
+        lambda value: None if outer.called else outer.callback(value),
+        lambda failure: None if outer.called else outer.errback(failure),
+    )
+    return inner, outer
 
 
 def _cancel(deferred: Deferred[Any]) -> None:

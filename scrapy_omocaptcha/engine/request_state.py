@@ -4,7 +4,7 @@ What is in meta is plain JSON, survives a disk queue, and is taken out before th
 """
 
 from base64 import b64decode, b64encode
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
 
@@ -29,8 +29,8 @@ class RequestState:
     """The request before its first redirect, as JSON."""
     looked_behind: bool = False
     """Whether it is sent again only because the target of its redirect had to be looked at."""
-    followed: str | None = None
-    """Address of the wall that it was redirected to last time."""
+    followed: list[str] = field(default_factory=list)
+    """Addresses of the redirects that led to a wall last time."""
 
 
 class RequestStates:
@@ -74,7 +74,7 @@ class RequestStates:
             jobs=text.get("jobs", 0),
             redirect=redirect,
             looked_behind=text.get("looked_behind", False),
-            followed=text.get("followed"),
+            followed=text.get("followed", []),
         )
 
     def of(self, request: Request) -> RequestState:
@@ -103,7 +103,7 @@ class RequestStates:
         """Write down what a request asks for, in its meta, before Scrapy makes a redirected request of it."""
         state = self.of(request)
         text = {**asdict(state), "redirect": {**(state.redirect or _as_json(request)), "from": request.url}}
-        if target == state.followed and not request.dont_filter:
+        if target in state.followed and not request.dont_filter:
             # To Scrapy's dupefilter it is a duplicate of the request that was followed before, on behalf of this one.
             text["filter"] = request.dont_filter = True
         request.meta[_KEY] = text
@@ -113,24 +113,30 @@ class RequestStates:
         if request.meta.pop(_KEY, {}).get("filter"):
             request.dont_filter = False
 
+    def hops(self, request: Request) -> list[str]:
+        """Return the addresses of all redirects that have led to a request; the last one is its own."""
+        redirect = self.of(request).redirect
+        known = 1 + len(redirect["meta"].get("redirect_urls", ())) if redirect else None
+        return [*(request.meta.get("redirect_urls", [])[known:] if known else ()), request.url]
+
     def before_redirects(self, request: Request, *, looked_behind: bool = False) -> Request | None:
         """Rebuild a request as it was before its first redirect, for the scheduler; None where that is not known.
 
         :param looked_behind: it is sent again only for the sake of the redirect's target.
         """
-        if looked_behind and _KEY in request.meta:
+        if _KEY in request.meta:
             # It was dropped before it came out of the scheduler.
             self.take(request)
         state = self.of(request)
         # Once is enough: the address of a wall may be another one each time.
-        if state.redirect is None or state.followed is not None or (looked_behind and state.looked_behind):
+        if state.redirect is None or state.followed or (looked_behind and state.looked_behind):
             return None
         original = _from_json(request, state.redirect)
         original.meta[_KEY] = {
             "jobs": state.jobs,
             "filter": not state.redirect["dont_filter"],
             "looked_behind": looked_behind,
-            "followed": None if looked_behind else request.url,
+            "followed": [] if looked_behind else self.hops(request),
         }
         return original
 

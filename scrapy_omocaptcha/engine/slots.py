@@ -99,6 +99,10 @@ class Slots:
         # The slot's set of requests being transferred would not do: a request leaves it before its cookies are stored.
         return any(entry[0] is request for entry in self.slot(request).queue)
 
+    def is_active(self, request: Request) -> bool:
+        """Tell whether a request is at the downloader or on its way there or back."""
+        return request in self._crawler.engine.downloader.active
+
     def delay(self, request: Request) -> float:
         """Return the longest time between two requests to the site of ``request``, in seconds."""
         slot = self.slot(request)

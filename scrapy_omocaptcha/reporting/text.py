@@ -5,6 +5,7 @@ Zeros and unknown values are omitted. The text contains no control characters an
 
 from collections.abc import Mapping, Sequence
 
+from scrapy_omocaptcha.buying.api.protocol import Balance
 from scrapy_omocaptcha.buying.records import Record
 from scrapy_omocaptcha.reporting.dry_run import JobRange
 from scrapy_omocaptcha.reporting.format import count, minute, percent, printable, ranked, scope, seconds, shorten, usd
@@ -24,8 +25,8 @@ def crawl_report(
     challenges: int,
     pages: int,
     not_solved: Mapping[str, int],
-    opening_balance: float | None = None,
-    closing_balance: float | None = None,
+    opening_balance: Balance | None = None,
+    closing_balance: Balance | None = None,
     would_buy: Mapping[str, JobRange] | None = None,
     price: float = 0.0,
 ) -> str:
@@ -35,8 +36,8 @@ def crawl_report(
     :param challenges: number of challenges.
     :param pages: number of pages that the spider got.
     :param not_solved: number of challenges that were left alone or not solved, by reason.
-    :param opening_balance: USD in the account when the spider opened; None if unknown.
-    :param closing_balance: USD in the account when the spider closed; None if unknown.
+    :param opening_balance: balance of the account when the spider opened; None if unknown.
+    :param closing_balance: balance of the account when the spider closed; None if unknown.
     :param would_buy: estimated jobs of a dry run, by host.
     :param price: price of a job in USD.
     """
@@ -89,9 +90,11 @@ def _outcomes(totals: Totals) -> list[tuple[str, str]]:
     return rows
 
 
-def _balance(opening: float, closing: float, cost: float) -> str:
-    text = f"{usd(opening, 0)} USD before, {usd(closing, 0)} after"
-    spent = opening - closing
+def _balance(opening: Balance, closing: Balance, cost: float) -> str:
+    text = f"{usd(opening.usd, 0)} USD before, {usd(closing.usd, 0)} after"
+    if opening.solves:
+        return f"{text}; {opening.solves:,} solves of a package before, {closing.solves:,} after"
+    spent = opening.usd - closing.usd
     if abs(spent - cost) < _ROUNDING:
         return f"{text}: {usd(spent)} less, as expected"
     change = f"{usd(abs(spent))} {'less' if spent >= 0 else 'more'}"

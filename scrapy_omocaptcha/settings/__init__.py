@@ -58,7 +58,7 @@ class Settings:
     max_cost: float = setting("OMOCAPTCHA_MAX_COST", values.read_number, 1.0)
     max_cost_per_day: float = setting("OMOCAPTCHA_MAX_COST_PER_DAY", values.read_number, 0.0)
     price: float | None = setting("OMOCAPTCHA_PRICE", values.read_price)
-    """USD per job; None: fetch the service's price list before the first job."""
+    """USD per job, where 0 is a price too; None: fetch the service's price list before the first job."""
     max_jobs: int = setting("OMOCAPTCHA_MAX_JOBS", values.read_count, 0)
     max_jobs_per_host: int = setting("OMOCAPTCHA_MAX_JOBS_PER_HOST", values.read_count, 0)
     close_on_limit: bool = setting("OMOCAPTCHA_CLOSE_ON_LIMIT", values.read_bool, False)
@@ -92,6 +92,16 @@ class Settings:
                 "OMOCAPTCHA_MAX_COST_PER_DAY is shared through OMOCAPTCHA_REDIS_URL, so no worker can enforce it "
                 "alone: set OMOCAPTCHA_ON_REDIS_FAILURE to 'stop'"
             )
+
+    @property
+    def assumed_price(self) -> float:
+        """USD per job, as far as it is known before the service's price list has been fetched."""
+        return FALLBACK_PRICE if self.price is None else self.price
+
+    @property
+    def max_poll_gap(self) -> float:
+        """Seconds between two polls after which a token could be too old; as many are left for handing it in."""
+        return self.token_max_age / 2
 
     def domains(self, spider: Spider | None) -> tuple[str, ...]:
         """Return the domains (with their subdomains) that ``spider`` may buy jobs for; empty: all hosts."""

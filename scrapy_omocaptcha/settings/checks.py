@@ -47,6 +47,7 @@ def check_settings(settings: Settings, project: BaseSettings, spider: Spider, ou
             "set it to True"
         )
     yield from _check_concurrency(settings, project)
+    yield from _check_token_age(settings)
     yield from _check_domains(settings, spider)
     yield from _check_scrapy_redis(settings, project)
 
@@ -112,6 +113,16 @@ def _check_concurrency(settings: Settings, project: BaseSettings) -> Iterator[st
         yield (
             f"CONCURRENT_REQUESTS ({total}) and OMOCAPTCHA_MAX_WAITING ({settings.max_waiting}) are so low that the "
             "whole crawl stops while the wall of one host is being solved: raise OMOCAPTCHA_MAX_WAITING"
+        )
+
+
+def _check_token_age(settings: Settings) -> Iterator[str]:
+    if settings.poll_interval > settings.max_poll_gap:
+        yield (
+            f"OMOCAPTCHA_TOKEN_MAX_AGE ({settings.token_max_age:g} s) is too short for OMOCAPTCHA_POLL_INTERVAL "
+            f"({settings.poll_interval:g} s): a token may be as old as the last poll without it, so good tokens are "
+            f"paid for and discarded; raise the former to at least {2 * settings.poll_interval:g}, or lower the latter "
+            f"to at most {settings.max_poll_gap:g}"
         )
 
 

@@ -75,7 +75,7 @@ class Job:
     ready_at: float
     """When the job ends; infinite for a job that never ends."""
     cost: float
-    """Price in US dollars."""
+    """Price in US dollars; 0 for a job of the package."""
     state: Literal["running", "solved", "failed"] = "running"
     questions: int = 0
     """How often its result was requested."""
@@ -117,6 +117,7 @@ class Account:
         self,
         *,
         balance: float,
+        package: int,
         price: float,
         solve_seconds: SolveSeconds,
         clock: Callable[[], float],
@@ -124,6 +125,8 @@ class Account:
         self.price = Decimal(str(price))
         self.clock = clock
         self.balance = Decimal(str(balance))
+        self.package = package
+        self.charged = Decimal(0)
         self._solve_seconds = solve_seconds
         self._jobs: dict[int, Job] = {}
         self._job_tokens: dict[int, str] = {}
@@ -150,7 +153,7 @@ class Account:
         :raises RefusedError: when the balance is too low, or the plan is to refuse.
         """
         with self._lock:
-            if self.balance < self.price:
+            if self.balance < self.price and not self.package:
                 raise RefusedError("Your balance is not enough to create this job.", "ERROR_ZERO_BALANCE")
             plan = self._next_plan()
             if plan.outcome == "refused":
@@ -167,9 +170,13 @@ class Account:
                 outcome=plan.outcome,
                 created_at=now,
                 ready_at=inf if plan.outcome == "never" else now + seconds,
-                cost=float(self.price),
+                cost=0.0 if self.package else float(self.price),
             )
-            self.balance -= self.price
+            if self.package:
+                self.package -= 1
+            else:
+                self.balance -= self.price
+                self.charged += self.price
             self._jobs[job.id] = job
             return job.id
 
@@ -191,6 +198,11 @@ class Account:
                 valid = job.outcome != "rejected"
                 self._job_tokens[job_id] = self._mint(job.sitekey, job.page, created_at, valid=valid)
             return state, self._job_tokens.get(job_id, "")
+
+    def spend(self, usd: float) -> None:
+        """Take money from the balance without a job."""
+        with self._lock:
+            self.balance -= Decimal(str(usd))
 
     def mint(self, sitekey: str, page: str) -> str:
         """Create a token without a job."""
@@ -219,12 +231,6 @@ class Account:
         with self._lock:
             now = self.clock()
             return tuple(self._snapshot(job, now) for job in self._jobs.values())
-
-    @property
-    def charged(self) -> float:
-        """US dollars charged for jobs so far."""
-        with self._lock:
-            return float(self.price * len(self._jobs))
 
     def _snapshot(self, job: Job, now: float) -> Job:
         token = self._tokens.get(self._job_tokens.get(job.id, ""))

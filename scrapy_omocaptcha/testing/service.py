@@ -46,6 +46,7 @@ class OmoCaptchaService(LoopbackServer):
     :param api_version: version in :attr:`url` and :attr:`settings`: 1 (jobs) or 2 (tasks).
     :param api_token: credential that calls must have.
     :param balance: balance of the account in US dollars.
+    :param package: solves left of a package, which are used before the balance. Only version 2 tells them.
     :param price: price of a job in US dollars.
     :param solve_seconds: how long a job takes: a number, a sequence that is repeated, or a function of the job's number
         (from 0).
@@ -69,6 +70,7 @@ class OmoCaptchaService(LoopbackServer):
         api_version: Literal[1, 2] = 1,
         api_token: str = "offline-token",
         balance: float = 10.0,
+        package: int = 0,
         price: float = 0.00055,
         solve_seconds: SolveSeconds = 0.0,
         clock: Callable[[], float] = time.monotonic,
@@ -81,7 +83,7 @@ class OmoCaptchaService(LoopbackServer):
         self.api_version = api_version
         self.api_token = api_token
         self.clock = clock
-        self._account = Account(balance=balance, price=price, solve_seconds=solve_seconds, clock=clock)
+        self._account = Account(balance=balance, package=package, price=price, solve_seconds=solve_seconds, clock=clock)
         self.shape = shape or Shape()
         self.task_shape = task_shape or TaskShape()
         self._routes = Routes(
@@ -140,12 +142,16 @@ class OmoCaptchaService(LoopbackServer):
     @property
     def charged(self) -> float:
         """US dollars charged for jobs so far."""
-        return self._account.charged
+        return float(self._account.charged)
 
     @property
     def balance(self) -> float:
         """Balance of the account in US dollars."""
         return float(self._account.balance)
+
+    def spend(self, usd: float) -> None:
+        """Take US dollars from the balance, as others who use the account do."""
+        self._account.spend(usd)
 
     # Future jobs and faults
 

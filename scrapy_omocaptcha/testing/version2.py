@@ -91,7 +91,7 @@ class Version2:
         return _good(status="ready", solution=dict.fromkeys(names, token))
 
     def _get_balance(self, body: Mapping[str, Any]) -> str:
-        return _good(balance=float(self._account.balance), quantity=0, voucher_balance=0.0)
+        return _good(balance=float(self._account.balance), quantity=self._account.package, voucher_balance=0.0)
 
     def _failed(self) -> str:
         if self._shape().failed == "code":

@@ -16,7 +16,7 @@ from scrapy_omocaptcha.buying.purchase import Purchase
 from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.engine.request_state import RequestStates
 from scrapy_omocaptcha.engine.slots import Slots
-from scrapy_omocaptcha.errors import ApiError, JobError, NotBought
+from scrapy_omocaptcha.errors import ApiError, HandoverBroke, JobError, NotBought
 from scrapy_omocaptcha.settings import Settings
 from scrapy_omocaptcha.urls import host_of
 
@@ -53,10 +53,12 @@ class Errand(Protocol):
         :returns: the challenge that it must fit, or an answer that came without a token meanwhile.
         """
 
-    async def hand_in(self, purchase: Purchase) -> Answer | None:
+    async def hand_in(self, purchase: Purchase, *, may_repeat: bool) -> Answer | None:
         """Hand a token in, judge the answer, and record the verdict in ``purchase``.
 
         :returns: the answer for Scrapy; None when the site rejected the token.
+        :raises HandoverBroke: only with ``may_repeat``, when the token may not have reached the site. It is handed in
+            once more then.
         """
 
 
@@ -86,18 +88,25 @@ class Attempts:
             purchase = await self._buy(await errand.challenge())
             if purchase is None:
                 continue
-            ready = await errand.ready()
-            if not isinstance(ready, Challenge):
-                purchase.expired("not_needed")
-                return ready
-            unusable = self._unusable(purchase.token, ready)
-            if unusable is not None:
-                purchase.expired(unusable)
-                continue
-            answer = await errand.hand_in(purchase)
+            answer = await self._hand_in(errand, purchase)
             if answer is not None:
                 return answer
         raise GivenUp(Refusal("attempts", f"{tried} jobs were of no use (OMOCAPTCHA_MAX_ATTEMPTS)"))
+
+    async def _hand_in(self, errand: Errand, purchase: Purchase) -> Answer | None:
+        """Hand a token in while it is young, and once more if that broke off; return None if it was of no use."""
+        broke = False
+        while True:
+            ready = await errand.ready()
+            unusable = self._unusable(purchase.token, ready) if isinstance(ready, Challenge) else "not_needed"
+            if unusable is not None:
+                purchase.unknown("broke") if broke else purchase.expired(unusable)
+                return None if isinstance(ready, Challenge) else ready
+            try:
+                return await errand.hand_in(purchase, may_repeat=not broke)
+            except HandoverBroke as error:
+                logger.info("%s: %s; it is handed in once more", host_of(self._request.url), error)
+                broke = True
 
     async def _buy(self, challenge: Challenge) -> Purchase | None:
         """Buy a token; return None when a job was bought and gave none.

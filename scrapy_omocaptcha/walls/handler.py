@@ -31,6 +31,9 @@ from scrapy_omocaptcha.walls.sessions import Session, Sessions, Stamp
 _COOKIEJAR_DELAY = 0.1
 """Seconds until an answer has certainly reached the cookiejar. The middlewares between need a few milliseconds."""
 
+_TURN_CHECK = 0.1
+"""Seconds between two checks whether Scrapy still has a request that was held."""
+
 
 class NotSolved(Exception):
     """The wall stays closed to a request; ``page`` is the challenge that it ended at, ``jobs`` were bought for it."""
@@ -89,6 +92,7 @@ class WallHandler:
             # Scrapy may drop a request without a signal. Its turn then ends when the object is collected.
             self._turns[request] = turn = weakref.finalize(request, session.end_turn)
             turn.atexit = False
+            call_later(_TURN_CHECK, self._check_turn, request)
             try:
                 await hold.end()
             except BaseException:
@@ -104,6 +108,14 @@ class WallHandler:
             self._sessions.arrived(request)
         else:
             call_later(_COOKIEJAR_DELAY, self._sessions.arrived, request)
+
+    def _check_turn(self, request: Request) -> None:
+        """End the turn of a request that a middleware has replaced, of which no signal tells."""
+        if request in self._turns:
+            if self._slots.is_active(request):
+                call_later(_TURN_CHECK, self._check_turn, request)
+            else:
+                self._end_turn(request)
 
     def _end_turn(self, request: Request) -> None:
         turn = self._turns.pop(request, None)
@@ -145,6 +157,7 @@ class WallHandler:
         """Record that ``request`` has no response."""
         self._end_turn(request)
         self._sessions.arrived(request)
+        self._redirects.failed(request)
 
     def _pass_by(self, response: Response, session: Session | None, stamp: Stamp) -> None:
         if session is not None and response.status < HTTPStatus.BAD_REQUEST:
@@ -168,8 +181,8 @@ class WallHandler:
         self._events.solved(request, challenge, attempts.seconds, attempts.jobs, attempts.cost)
         if isinstance(answer, Response):
             answer.flags = [*answer.flags, "omocaptcha"]
-            if passage.is_submission_answer:
-                self._components.store(request, answer)
+        if passage.page_answer is not None:
+            self._components.store(request, passage.page_answer)
         return answer
 
 

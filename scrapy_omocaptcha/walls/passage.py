@@ -9,7 +9,6 @@ It is longer than other files, because all of it works on one state: the page, t
 import logging
 from http import HTTPStatus
 from typing import NamedTuple
-from urllib.parse import urldefrag
 from zlib import crc32
 
 from scrapy import Request
@@ -25,6 +24,7 @@ from scrapy_omocaptcha.forms.submission import Submission, is_free_of
 from scrapy_omocaptcha.reporting.events import Events
 from scrapy_omocaptcha.urls import public_address
 from scrapy_omocaptcha.walls.attempts import Answer, Attempts, GivenUp, Refusal
+from scrapy_omocaptcha.walls.judging import is_address_of, is_overloaded, is_page_of, is_same_wall
 from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.redirects import Redirects
 from scrapy_omocaptcha.walls.sending import send_submission
@@ -86,8 +86,10 @@ class Passage:
         self._alone = False
         """Whether the wall is solved for this page only."""
         self._opened = True
-        self.is_submission_answer = False
-        """Whether the page came in answer to the submission itself."""
+        self._passed: list[Purchase] = []
+        """Tokens after which another wall came. Whether they opened theirs is known once the page is there."""
+        self.page_answer: Response | None = None
+        """The answer to the submission, where it is the page itself or redirects to it."""
 
     async def run(self, response: Response, challenge: Challenge) -> Answer:
         """Go through the wall that ``response`` has shown, and return the page that was asked for.
@@ -111,7 +113,7 @@ class Passage:
                 return await self._lead()
             if role is Role.ALONE:
                 self._alone = True
-                return await self._attempts.run(self)
+                return await self._attempt()
             if role is Role.FOLLOW:
                 await self._lifetime.wait(self._session.wait_turn(challenged=True))
             try:
@@ -133,15 +135,26 @@ class Passage:
         session, slots, slot = self._session, self._slots, self._slots.slot(self._request)
         session.lead(self._stamp)
         try:
-            answer = await self._attempts.run(self)
+            answer = await self._attempt()
             # The answer to a submission itself does not show whether its cookies are worth anything.
-            proven = not self.is_submission_answer and _is_good(answer)
+            proven = self.page_answer is None and _is_good(answer)
             if self._opened:
                 session.won(self._sessions.cookies(self._request), proven=proven)
             return answer
         finally:
             # The session keeps this function, which must not keep the request.
             session.stop_leading(lambda: slots.concurrency(slot))
+
+    async def _attempt(self) -> Answer:
+        try:
+            answer = await self._attempts.run(self)
+        except Exception as error:
+            for purchase in self._passed:
+                purchase.unknown("another_wall", is_useless=isinstance(error, GivenUp))
+            raise
+        for purchase in self._passed:
+            purchase.accepted(opened=self._opened)
+        return answer
 
     async def challenge(self) -> Challenge:
         """Return the challenge at hand, unless it is not to be solved any more."""
@@ -161,64 +174,84 @@ class Passage:
             await self._check(skip_limits=True)
         return self.page.challenge
 
-    async def hand_in(self, purchase: Purchase) -> Answer | None:
+    async def hand_in(self, purchase: Purchase, *, may_repeat: bool) -> Answer | None:
         """Submit the token, and tell from the answer, or by asking again, whether it opened the wall."""
         page = self.page
         try:
             submission = self._policy.submit(page.response, page.challenge, purchase.token)
         except HookFailed as error:
+            purchase.expired("hook")
             raise GivenUp(Refusal("hook", str(error))) from error
         is_own_address = public_address(submission.url) == public_address(self._request.url)
         async with self._hold.sending():
-            answer = await self._submit(purchase, submission, follow=not is_own_address)
-            if answer is not None:
-                if self._is_challenge(answer):
-                    purchase.rejected()
-                    return None
-                if self._is_what_was_asked(answer):
-                    self.is_submission_answer = True
-                    self._take_over_meta(submission)
-                    purchase.accepted()
-                    return answer
+            answer, broke = await self._submit(purchase, submission, is_own_address=is_own_address)
+            if answer is not None and self._is_challenge(answer):
+                self._still_closed(purchase, page)
+                return None
+            if answer is not None and is_page_of(self._request, answer) and not self._redirects.refreshes(answer):
+                self._is_page_answer(answer, submission)
+                purchase.accepted()
+                return answer
             again = await self._send_again()
         if not self._is_challenge(again):
             purchase.accepted()
             return again
-        if answer is None or not self._is_page(answer, is_own_address and answer.status != page.response.status):
-            purchase.rejected()
+        if broke is not None and is_same_wall(page.challenge, self.page.challenge):
+            if may_repeat:
+                raise broke
+            purchase.unknown("broke", is_useless=True)
+            return None
+        if answer is None or not self._may_be_page(answer, page, is_own_address=is_own_address):
+            self._still_closed(purchase, page)
             return None
         # There is no page but this answer. Nobody knows what it is worth, so it wins no clearance.
-        self._opened, self.is_submission_answer = False, True
-        self._take_over_meta(submission)
+        self._opened = False
+        self._is_page_answer(answer, submission)
         purchase.accepted(opened=False)
-        for_spider = self._chain.is_redirect_for_spider(self._request, answer)
-        redirected = None if for_spider else await self._chain.redirect(self._request, answer)
-        if redirected is None and self._request.method == "GET" and not self._is_address_of(answer, self._request):
-            # It came from behind a redirect.
-            await self._chain.redirect_in_place(self._request, answer.url)
-        return redirected or answer
+        return await self._redirected(answer) or answer
 
-    async def _submit(self, purchase: Purchase, submission: Submission, *, follow: bool) -> Response | None:
-        """Return the answer to a submission, or None where the page itself has to be asked for again to know it.
+    async def _submit(
+        self, purchase: Purchase, submission: Submission, *, is_own_address: bool
+    ) -> tuple[Response | None, HandoverBroke | None]:
+        """Return the answer to a submission, and the error where the token may not have been read.
+
+        There is no answer if that leads to the page that was asked for.
 
         :raises GivenUp: when a middleware of the project failed on it.
         """
         try:
-            answer = await send_submission(self._chain, submission, asked=self._request, follow=follow)
+            answer = await send_submission(self._chain, submission, asked=self._request, follow=not is_own_address)
         except HandoverBroke as error:
-            # The token may have been used all the same, so it is not sent again.
-            logger.info("%s: %s", self._session.host, error)
-            return None
+            return None, error
         except MiddlewareFailed as error:
             purchase.unknown("broke", is_useless=True)
             raise GivenUp(Refusal("broke", f"the request with the token failed: {error}")) from error
         self._session.answers += 1
-        if answer is not None:
-            self._sent, answer.request = answer.request, None
-        return answer
+        if answer is None:
+            return None, None
+        self._sent, answer.request = answer.request, None
+        # At the page's own address, the error may be all that there is of the page.
+        broke = is_overloaded(answer) and not is_own_address
+        return answer, HandoverBroke(f"the token was answered with {answer.status}") if broke else None
 
-    def _take_over_meta(self, submission: Submission) -> None:
-        """Write into the spider's request what middlewares have written into a submission whose answer is the page."""
+    def _still_closed(self, purchase: Purchase, page: Page) -> None:
+        """Record that the page at hand is a challenge though a token was handed in for ``page``."""
+        if is_same_wall(page.challenge, self.page.challenge):
+            purchase.rejected()
+        else:
+            self._passed.append(purchase)
+
+    def _may_be_page(self, answer: Response, page: Page, *, is_own_address: bool) -> bool:
+        """Tell whether the answer to a submission may be all that there is of the page."""
+        if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
+            return is_own_address and answer.status != page.response.status
+        # A wall that ignores tokens repeats the same answer. Pages at addresses of their own may be equal.
+        last, self._session.last_answer_checksum = self._session.last_answer_checksum, crc32(answer.body)
+        return bool(answer.body) and (is_own_address or last != self._session.last_answer_checksum)
+
+    def _is_page_answer(self, answer: Response, submission: Submission) -> None:
+        """Take the answer to a submission for the page, and for its request what middlewares wrote into that."""
+        self.page_answer = answer
         if self._sent is None:
             return
         sent_request, self._sent = self._sent, None
@@ -229,6 +262,17 @@ class Passage:
             written = {key: value for key, value in sent.items() if before.get(key) is not value}
             mine.update({key: value for key, value in written.items() if is_free_of(submission.secret, value)})
 
+    async def _redirected(self, answer: Response) -> Request | None:
+        """Return the request that Scrapy is to follow if the answer to a submission redirects."""
+        if not self._chain.is_redirect_for_spider(self._request, answer):
+            redirected = await self._chain.redirect(self._request, answer)
+            if redirected is not None:
+                return redirected
+        if self._request.method == "GET" and not is_address_of(answer, self._request):
+            # It came from behind a redirect.
+            await self._chain.redirect_in_place(self._request, answer.url)
+        return None
+
     async def _quiet(self) -> None:
         """Wait until no other request of the session is at the site, whose answer could outdate the form at hand."""
         await self._lifetime.until(
@@ -236,8 +280,10 @@ class Passage:
         )
 
     def _others_at_site(self) -> bool:
-        # Requests that are still queued don't count: the submission is sent before them.
-        return not all(self._slots.is_queued(other) for other in self._sessions.under_way(self._request))
+        # Requests that are still queued don't count: the submission is sent before them. Neither do those that a
+        # middleware has replaced.
+        under_way = self._sessions.under_way(self._request)
+        return any(self._slots.is_active(other) and not self._slots.is_queued(other) for other in under_way)
 
     def _is_challenge(self, answer: Answer) -> bool:
         """Tell whether an answer is a challenge, which is the page at hand from then on."""
@@ -248,29 +294,12 @@ class Passage:
             self.page = self._as_page(answer, challenge)
         return challenge is not None
 
-    def _is_what_was_asked(self, answer: Response) -> bool:
-        """Tell whether a GET got an answer with a status below 300 from its own address."""
-        is_page = answer.status < HTTPStatus.MULTIPLE_CHOICES and self._request.method == "GET"
-        return is_page and self._is_address_of(answer, self._request)
-
-    def _is_address_of(self, answer: Response, request: Request) -> bool:
-        return urldefrag(answer.url).url == urldefrag(request.url).url
-
     def _is_stale(self) -> bool:
         """Tell whether the form at hand may depend on cookies or fields that other answers have replaced since."""
         if self._alone:
             # Others of the session are at the site all the time, so only changed cookies tell.
             return self.page.cookies != self._cookie_values()
         return self.page.answers != self._session.answers
-
-    def _is_page(self, answer: Response, has_own_status: bool) -> bool:
-        """Tell whether the answer to a submission may be all that there is of the page."""
-        return has_own_status if answer.status >= HTTPStatus.MULTIPLE_CHOICES else self._is_new(answer)
-
-    def _is_new(self, answer: Response) -> bool:
-        """Tell whether an answer differs from the last one: a wall that ignores tokens repeats the same page."""
-        last, self._session.last_answer_checksum = self._session.last_answer_checksum, crc32(answer.body)
-        return last != self._session.last_answer_checksum
 
     async def _ask_again(self, *, re_ask: bool = False) -> Answer:
         async with self._hold.sending():

@@ -4,6 +4,7 @@ A wall that redirects every page to an address of its own (302 to ``/captcha``) 
 for that address, and Scrapy's dupefilter would drop all such requests but the first.
 """
 
+from collections import defaultdict
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urljoin
@@ -14,6 +15,7 @@ from scrapy.crawler import Crawler
 from scrapy.exceptions import IgnoreRequest
 from scrapy.http import Response
 from scrapy.http.request import NO_CALLBACK
+from scrapy.utils.datatypes import LocalCache
 from scrapy.utils.job import job_dir
 
 from scrapy_omocaptcha.detection import is_wall_address
@@ -22,10 +24,13 @@ from scrapy_omocaptcha.engine.components import Components
 from scrapy_omocaptcha.engine.request_state import RequestStates
 from scrapy_omocaptcha.settings import uses_scrapy_redis
 from scrapy_omocaptcha.urls import public_address
+from scrapy_omocaptcha.walls.judging import is_overloaded
 from scrapy_omocaptcha.walls.policy import Policy
 
-_MAX_HOPS = 5
-"""Redirects behind a redirect that are followed to find out where it leads."""
+_MAX_KNOWN = 10_000
+"""Targets of redirects that are remembered."""
+_MAX_PENDING = 1000
+"""Redirects to one target that are kept until the target is known. More can't be under way at once."""
 
 
 class Redirects:
@@ -41,12 +46,15 @@ class Redirects:
         self._states = states
         self._sent_again: WeakSet[Request] = WeakSet()
         """Requests that were redirected to a wall that was open by then."""
-        self._walls: set[str] = set()
-        self._pages: set[str] = set()
-        """Targets that have proven to be no walls; with their query where only that tells them from a wall."""
-        self._seen: set[str] = set()
+        self._is_wall: LocalCache[str, bool] = LocalCache(_MAX_KNOWN)
+        """What targets have proven to be; with their query where only that tells a page from a wall."""
+        self._has_met_wall = False
         self._undecided: set[str] = set()
-        """Targets that failed when they were looked at."""
+        """Targets that failed when they were looked at, after a wall had been met."""
+        self._leaders: dict[str, str] = {}
+        """Addresses of the requests that Scrapy redirects to targets of which nothing is known yet, by target."""
+        self._pending: defaultdict[str, list[Request]] = defaultdict(list)
+        """Redirected requests that were dropped as duplicates of such a leader's, by target."""
         self._has_foreign_duplicates = bool(job_dir(crawler.settings)) or uses_scrapy_redis(crawler.settings)
         """Whether Scrapy's dupefilter also knows the requests of other crawls or of other runs."""
         crawler.signals.connect(self._dropped, signals.request_dropped)
@@ -65,17 +73,20 @@ class Redirects:
         except ValueError:
             # Redirect finds out itself that it leads nowhere.
             return response
-        is_known = target in self._walls or target in self._pages
-        is_suspected = target in self._walls or (not is_known and (target in self._seen or is_wall_address(target)))
-        is_suspected = is_suspected and url not in self._pages
-        self._seen.add(target)
-        if is_suspected:
+        will_redirect = self._chain.will_redirect(request, response)
+        if self._is_suspected(request, url) or (target in self._leaders and not will_redirect):
             answer = await self._fetch(request, response, url)
             if answer is not None:
                 return answer
-        if self._chain.will_redirect(request, response):
+        if will_redirect:
             self._states.redirected(request, url)
+            if target not in self._is_wall:
+                self._leaders.setdefault(target, request.url)
         return response
+
+    def _is_suspected(self, request: Request, url: str) -> bool:
+        is_wall = self._is_wall.get(url, self._is_wall.get(public_address(url)))
+        return self._states.of(request).looked_behind or is_wall_address(url) if is_wall is None else is_wall
 
     async def send_again(self, request: Request) -> Response | Request:
         """Send the spider's request once more, and look behind whatever redirect is the answer."""
@@ -91,25 +102,29 @@ class Redirects:
         answer = await self.look_behind(request, as_redirect)
         return response if answer is as_redirect else answer
 
+    def refreshes(self, response: Response) -> bool:
+        """Tell whether Scrapy would follow a meta refresh of a page."""
+        return self._components.meta_refresh(response) is not None
+
     async def _fetch(self, request: Request, response: Response, url: str) -> Response | Request | None:
         """Return what the target of a redirect answers if that concerns ``request``; None if Scrapy is to follow it."""
         try:
             redirected = await self._chain.redirect(request, response)
         except IgnoreRequest:
             return None
-        for _ in range(_MAX_HOPS):
-            if redirected is None:
-                return None
+        while redirected is not None:
             # Whatever is asked for, looking must not do it.
             changes: dict[str, Any] = {"method": "GET", "body": b"", "callback": NO_CALLBACK, "errback": None}
             step = redirected.replace(meta={**redirected.meta, "dont_cache": True}, **changes)
             try:
                 answer = await self._chain.follow(step, page=request)
+            except IgnoreRequest:
+                # There are too many redirects, which Scrapy finds out itself.
+                return None
             except Exception as error:
                 if self._is_needed(request, public_address(url)):
                     return await self._chain.handle_exception(request, error)
                 # Scrapy follows the redirect and meets the same error.
-                self._undecided.add(public_address(url))
                 return None
             if answer is None:
                 return None
@@ -121,16 +136,14 @@ class Redirects:
     async def _judge(self, request: Request, answer: Response, url: str) -> Response | Request | None:
         target = public_address(url)
         is_wall = self._policy.find(request, answer) is not None
-        is_down = answer.status == HTTPStatus.TOO_MANY_REQUESTS or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR
-        if is_down and not is_wall:
+        if is_overloaded(answer) and not is_wall:
             # With the target's answer as its own, Retry repeats the request that was redirected.
-            self._undecided.add(target)
             return answer if self._is_needed(request, target) else None
         self._judged(target, is_wall=is_wall)
-        if is_wall or target not in self._walls:
+        if is_wall or not self._is_wall[target]:
             return answer if is_wall else None
         if request in self._sent_again or request.method not in ("GET", "HEAD"):
-            self._pages.add(url)
+            self._is_wall[url] = False
             return None
         # The wall has been opened meanwhile, and has nothing to show any more.
         self._sent_again.add(request)
@@ -138,7 +151,7 @@ class Redirects:
 
     def _is_needed(self, request: Request, target: str) -> bool:
         """Tell whether Scrapy could lose a request by following its redirect."""
-        return target in self._walls or self._states.of(request).looked_behind
+        return self._is_wall.get(target, False) or self._states.of(request).looked_behind
 
     def asked_for(self, request: Request, response: Response, *, is_wall: bool) -> Request | None:
         """Return what was asked for before ``request`` was redirected to a wall, for the scheduler.
@@ -146,28 +159,54 @@ class Redirects:
         :param is_wall: whether the address of ``request`` has just proven to be a wall.
         """
         original, target = self._states.before_redirects(request), public_address(request.url)
-        if original is not None and (is_wall or response.status < HTTPStatus.BAD_REQUEST):
-            self._judged(target, is_wall=is_wall)
-        elif original is not None:
-            self._states.may_be_retried(request, failed=False)
+        if original is not None or target in self._leaders:
+            if is_wall or response.status < HTTPStatus.BAD_REQUEST:
+                for hop in self._states.hops(request):
+                    self._judged(public_address(hop), is_wall=is_wall)
+            else:
+                self._states.may_be_retried(request, failed=False)
+                self.failed(request)
         # A wall that has been opened meanwhile has nothing to show any more.
         is_repeatable = original is not None and original.method in ("GET", "HEAD")
-        return original if is_wall or (target in self._walls and is_repeatable) else None
+        return original if is_wall or (self._is_wall.get(target) and is_repeatable) else None
+
+    def failed(self, request: Request) -> None:
+        """Have redirects to the address of ``request`` looked behind, if Scrapy was to find out what is there.
+
+        Where no wall has been met, they are dropped as duplicates, as without the add-on. Retry may find out yet.
+        """
+        for hop in map(public_address, self._states.hops(request)):
+            if self._has_met_wall and self._leaders.pop(hop, None) is not None:
+                self._undecided.add(hop)
+                self._send_pending(hop, looked_behind=True)
 
     def _judged(self, target: str, *, is_wall: bool) -> None:
+        self._leaders.pop(target, None)
+        if is_wall or not self._is_wall.get(target):
+            self._is_wall[target] = is_wall
         if is_wall:
-            self._walls.add(target)
-        elif target not in self._walls:
-            self._pages.add(target)
+            self._has_met_wall = True
+            self._send_pending(target, looked_behind=False)
+        else:
+            self._pending.pop(target, None)
+
+    def _send_pending(self, target: str, *, looked_behind: bool) -> None:
+        for request in self._pending.pop(target, []):
+            original = self._states.before_redirects(request, looked_behind=looked_behind)
+            if original is not None:
+                self._crawler.engine.crawl(original)
 
     def _dropped(self, request: Request) -> None:
         """Send what was asked for once more if its redirect was dropped as a duplicate before its target is known."""
         target = public_address(request.url)
-        original = self._states.before_redirects(request, looked_behind=True)
-        # Any other target of a crawl whose dupefilter knows nothing of others has been crawled as a page.
-        is_suspected = (
-            target in self._walls | self._undecided or self._has_foreign_duplicates or is_wall_address(target)
-        )
-        if original is not None and is_suspected and target not in self._pages:
-            self._seen.add(target)
+        is_wall = self._is_wall.get(target)
+        original = self._states.before_redirects(request, looked_behind=not is_wall)
+        if original is None or is_wall is False:
+            return
+        if is_wall or target in self._undecided or self._has_foreign_duplicates or is_wall_address(target):
             self._crawler.engine.crawl(original)
+        elif self._leaders.get(target) == request.meta["redirect_urls"][-1]:
+            # The spider has asked for the target itself. Scrapy drops all redirects to it, as without a wall.
+            del self._leaders[target]
+        elif target in self._leaders and len(self._pending[target]) < _MAX_PENDING:
+            self._pending[target].append(request)

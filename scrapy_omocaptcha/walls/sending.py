@@ -80,7 +80,7 @@ async def _follow(
     for _ in range(_MAX_REDIRECTS):
         # The site may repeat the spent token in the address.
         step = step.replace(url=without_token(step.url, submission.secret), callback=NO_CALLBACK)
-        if asked is not None and asked.method == "GET" and urldefrag(step.url).url == urldefrag(asked.url).url:
+        if asked is not None and urldefrag(step.url).url == urldefrag(asked.url).url:
             return None
         result = await chain.follow(step, page=submission)
         if result is None:

@@ -27,6 +27,7 @@ from scrapy_omocaptcha.reporting.events import Events
 from scrapy_omocaptcha.urls import host_of
 from scrapy_omocaptcha.walls.attempts import Attempts, GivenUp, Refusal
 from scrapy_omocaptcha.walls.delivery import deliver
+from scrapy_omocaptcha.walls.judging import is_overloaded
 from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.sending import send_submission
 
@@ -138,12 +139,14 @@ class _Sending:
     async def ready(self) -> Challenge:
         return self.wanted
 
-    async def hand_in(self, purchase: Purchase) -> Response | None:
+    async def hand_in(self, purchase: Purchase, *, may_repeat: bool) -> Response | None:
         submission = _with_token(self.request, self.put, purchase.token.value)
         try:
             async with self.hold.sending():
                 answer = await send_submission(self.chain, submission)
         except (HandoverBroke, MiddlewareFailed) as error:
+            if may_repeat and isinstance(error, HandoverBroke):
+                raise
             purchase.unknown("broke", is_useless=isinstance(error, MiddlewareFailed))
             raise GivenUp(Refusal("broke", str(error))) from error
         assert answer is not None
@@ -151,6 +154,8 @@ class _Sending:
         if self.policy.find(self.request, answer) is not None:
             purchase.rejected()
             return None
+        if is_overloaded(answer) and may_repeat:
+            raise HandoverBroke(f"the request with the token was answered with {answer.status}")
         if answer.status < HTTPStatus.BAD_REQUEST:
             purchase.accepted()
         else:

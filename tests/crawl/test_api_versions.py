@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 
-from scrapy_omocaptcha.testing import OmoCaptchaService, TaskShape
+from scrapy_omocaptcha.testing import OmoCaptchaService, TaskShape, WalledSite
 from tests.helpers.crawling import RecordingSpider
 
 
@@ -79,3 +81,51 @@ def test_an_account_that_cannot_buy_is_said_at_the_first_code_that_says_so(crawl
         assert [error.reason for error in crawled.failures] == ["account", "account"]
         assert [call.name for call in poor.calls] == ["createTask"]
     assert any("ERROR_ZERO_BALANCE" in line and "OMOCAPTCHA_API_TOKEN" in line for line in crawled.said())
+
+
+@pytest.mark.parametrize("message", ["Insufficient balance", "Busy"])
+def test_an_account_with_a_package_buys_though_its_balance_is_zero_and_below_the_floor(crawl, message):
+    with (
+        OmoCaptchaService(api_version=2, balance=0.0, package=3) as packed,
+        WalledSite(packed, "per_page", catalogue_pages=5) as site,
+    ):
+        packed.next_job("refused", message=message)
+        settings = {**packed.settings, "OMOCAPTCHA_MIN_BALANCE": 1, "CONCURRENT_REQUESTS_PER_DOMAIN": 1}
+        crawled = crawl(spider(*(f"{site.url}/page/{number}" for number in range(1, 6))), settings)
+    assert [error.reason for error in crawled.failures] == ["service", "min_balance"]
+    assert (len(crawled.pages), len(packed.jobs), packed.charged) == (3, 3, 0)
+
+
+def test_a_type_of_task_that_the_service_does_not_support_stops_all_buying_and_names_the_setting(
+    crawl, service, walled
+):
+    site = walled("session")
+    service.next_job("refused", code="ERROR_TASK_NOT_SUPPORTED", times=9)
+    settings = {**service.settings, "OMOCAPTCHA_TASK_TYPE": "NoCaptchaTask"}
+    crawled = crawl(spider(f"{site.url}/page/1", f"{site.url}/page/2"), settings)
+    assert [error.reason for error in crawled.failures] == ["account", "account"]
+    assert [call.name for call in service.calls] == ["createTask"]
+    (said,) = crawled.said(logging.ERROR)
+    assert "set OMOCAPTCHA_TASK_TYPE, which is 'NoCaptchaTask', to a type that this service supports" in said
+
+
+@pytest.mark.parametrize("fault", ["redirect", "html"])
+def test_a_host_that_no_longer_has_version_1_is_told_once_with_the_cure(crawl, walled, fault):
+    with OmoCaptchaService() as service:
+        service.fault("*", fault, times=99)
+        site = walled("session")
+        crawled = crawl(spider(f"{site.url}/page/1"), {**service.settings, "OMOCAPTCHA_JOB_TIMEOUT": 1})
+    assert len(crawled.failures) == 1
+    (said,) = [line for line in crawled.said() if "answers as no API does" in line]
+    assert "set OMOCAPTCHA_API_VERSION = 2" in said
+
+
+def test_an_address_without_version_1_is_told_before_anything_is_bought(crawl, service, walled):
+    site = walled("session")
+    settings = {"OMOCAPTCHA_API_VERSION": 1, "OMOCAPTCHA_API_URL": f"{service.origin}/gone", "OMOCAPTCHA_PRICE": "auto"}
+    crawled = crawl(spider(f"{site.url}/page/1"), {**service.settings, **settings})
+    assert [error.reason for error in crawled.failures] == ["service"]
+    (said,) = [line for line in crawled.said() if "answers as no API does" in line]
+    assert "HTTP status 404" in said
+    assert "set OMOCAPTCHA_API_VERSION = 2" in said
+    assert crawled.count("jobs/created") == 0

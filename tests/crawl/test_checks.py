@@ -51,6 +51,7 @@ def placed(place, **others):
         ({"CONCURRENT_REQUESTS": 1}, {}),
         ({"CONCURRENT_REQUESTS": 0, "OMOCAPTCHA_MAX_WAITING": 0}, {}),
         ({"OMOCAPTCHA_MAX_WAITING": 0}, {}),
+        ({"OMOCAPTCHA_POLL_INTERVAL": 2, "OMOCAPTCHA_TOKEN_MAX_AGE": 4}, {}),
         ({"OMOCAPTCHA_ALLOWED_DOMAINS": ["shop.example"]}, {"start_urls": ["https://www.shop.example/"]}),
         ({"OMOCAPTCHA_ALLOWED_DOMAINS": ["www.shop.example"]}, {"allowed_domains": ["shop.example"]}),
         ({"OMOCAPTCHA_ALLOWED_DOMAINS": ["shop.example"]}, {"allowed_domains": ["www.Shop.example", "a.example"]}),
@@ -114,6 +115,12 @@ def test_the_middleware_really_fails_in_a_wrong_position(crawl, service, walled)
     wrong_position = site.challenges
     crawl(spider, {**settings, **placed(585)})
     assert (wrong_position, site.challenges - wrong_position) == (3, 1)
+
+
+def test_a_token_age_that_polling_cannot_prove(crawl, service):
+    (said,) = opened(crawl, service, {"OMOCAPTCHA_POLL_INTERVAL": 2, "OMOCAPTCHA_TOKEN_MAX_AGE": 3.5})
+    assert "OMOCAPTCHA_TOKEN_MAX_AGE (3.5 s) is too short for OMOCAPTCHA_POLL_INTERVAL (2 s)" in said
+    assert "raise the former to at least 4, or lower the latter to at most 1.75" in said
 
 
 class OtherDownloader:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 from scrapy.utils.asyncio import sleep
 from scrapy.utils.defer import deferred_from_coro
@@ -72,6 +74,21 @@ def test_a_crawl_that_is_closed_while_it_waits_loses_nothing_and_resumes(closed_
     assert closed.pages == closed.failures == []
     assert sorted(page.url for page in resumed.pages) == sorted(urls)
     assert resumed.failures == []
+
+
+def test_a_service_that_does_not_tell_the_balance_at_the_end_is_waited_for_half_a_second(crawl, service, walled):
+    class Hanging(RecordingSpider):
+        urls = (f"{walled('session').url}/page/1",)
+
+        def page(self, response, asked=None):
+            super().page(response)
+            service.fault("getBalance", "hang", seconds=3600)
+
+    crawled = crawl(Hanging, {**service.settings, "OMOCAPTCHA_MIN_BALANCE": 1, "OMOCAPTCHA_API_TIMEOUT": 3})
+    assert (len(crawled.pages), crawled.bugs) == (1, [])
+    assert [call.fault for call in service.calls if call.name == "getBalance"] == [None, "hang"]
+    (why,) = [line for line in crawled.said(logging.DEBUG) if line.startswith("The balance at the end")]
+    assert "within 0.5 s" in why, "and not within OMOCAPTCHA_API_TIMEOUT"
 
 
 @pytest.mark.parametrize("spider", [ClosingSpider, ClosingWithWishSpider], ids=["walled", "wanted upfront"])

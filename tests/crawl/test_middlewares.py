@@ -178,6 +178,33 @@ def test_all_requests_for_a_page_are_of_its_class(crawl, service, walled, wall):
 # -- what they do wrong ----------------------------------------------------------------------------------------------
 
 
+class GivesEachRequestAProxy:
+    """Replaces each request by one with a session of its own, and keeps what it has replaced."""
+
+    kept: list
+
+    def process_request(self, request):
+        if "rotated" not in request.meta:
+            self.kept.append(request)
+            return request.replace(meta={**request.meta, "rotated": True}, dont_filter=True)
+        return None
+
+
+@pytest.mark.parametrize("wall", ["session", "redirect"])
+def test_requests_that_a_middleware_replaces_neither_keep_others_waiting_nor_break_a_submission(
+    crawl, service, walled, wall
+):
+    GivesEachRequestAProxy.kept = []
+    site = walled(wall)
+    urls = [f"{site.url}/page/{number}" for number in range(1, 6)]
+    crawled = crawl(
+        sites.spider(*urls),
+        {**settings(service, GivesEachRequestAProxy, 800), "CONCURRENT_REQUESTS_PER_DOMAIN": 2},
+    )
+    assert sorted(one.url for one in crawled.pages) == urls
+    assert len(service.jobs) == 1
+
+
 class _OnOurs:
     """Does wrong to requests that carry a token."""
 

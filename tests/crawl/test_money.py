@@ -148,6 +148,14 @@ def test_reaching_a_limit_is_said_once_with_the_setting_to_change(crawl, service
     assert len([line for line in crawled.said() if "raise OMOCAPTCHA_MAX_COST to go on" in line]) == 1
 
 
+def test_a_price_of_zero_is_a_price_that_reaches_no_limit_on_cost(crawl, service, walled):
+    site = walled("per_page", catalogue_pages=3)
+    free = {**service.settings, "OMOCAPTCHA_PRICE": 0, "OMOCAPTCHA_MAX_COST": PRICE / 2}
+    crawled = crawl(crawling(site, 3), free)
+    assert (len(crawled.pages), crawled.count("jobs/created"), crawled.count("cost_usd")) == (3, 3, 0)
+    assert "getService" not in [call.name for call in service.calls]
+
+
 def test_the_crawls_of_a_ledger_share_what_a_day_may_cost(crawl, service, walled, ledger):
     site = walled("per_page", catalogue_pages=10)
     settings = {**service.settings, "OMOCAPTCHA_LEDGER": str(ledger), "OMOCAPTCHA_MAX_COST_PER_DAY": 5 * PRICE}
@@ -234,6 +242,21 @@ def test_a_balance_below_its_floor_is_told_when_the_spider_opens_and_nothing_is_
         assert (len(service.jobs), len(crawled.failures)) == (0, 2)
         assert crawled.count("skipped/min_balance") == 2
         assert any("OMOCAPTCHA_MIN_BALANCE" in line and "1.00000 USD" in line for line in crawled.said())
+
+
+def test_the_floor_of_the_balance_holds_while_others_spend_too(crawl):
+    def on_event(line):
+        if "createJob" in line:
+            service.spend(PRICE)
+
+    with (
+        OmoCaptchaService(balance=0.0205, on_event=on_event) as service,
+        WalledSite(service, "per_page", catalogue_pages=20) as site,
+    ):
+        crawled = crawl(crawling(site, 20), {**service.settings, "OMOCAPTCHA_MIN_BALANCE": 0.015})
+        assert (len(service.jobs), service.balance) == (5, pytest.approx(0.0205 - 10 * PRICE))
+    assert (len(crawled.pages), crawled.count("skipped/min_balance")) == (5, 15)
+    assert any("top it up, or lower OMOCAPTCHA_MIN_BALANCE" in line for line in crawled.said())
 
 
 def test_while_the_balance_is_not_known_nothing_is_bought_and_afterwards_the_crawl_goes_on(crawl, service, walled):

@@ -169,6 +169,57 @@ def test_redirects_to_one_page_give_one_callback_with_and_without_a_wall(crawl, 
     assert crawled.stats["dupefilter/filtered"] == 3
 
 
+@pytest.mark.parametrize("hops", [2, 4, 7])
+@pytest.mark.parametrize("concurrency", [1, 8])
+def test_a_wall_behind_several_redirects_loses_no_page_and_gives_none_for_another(crawl, service, hops, concurrency):
+    def answer(request, form):
+        kind, _, number = request.path[1:].partition("/")
+        if kind == "verify":
+            return won("/")
+        if kind == "hop":
+            # Who is through already is sent to the start page by the last of them.
+            leads_to = f"/hop/{int(number) + 1}" if int(number) < hops else "/" if cleared(request) else "/gate"
+            return web.Response(status=302, headers={"Location": leads_to})
+        if kind == "gate":
+            return challenge()
+        if kind == "page" and not cleared(request):
+            return web.Response(status=302, headers={"Location": "/hop/1"})
+        return page(f"<title>{request.path}</title>")
+
+    with Site(answer) as site:
+        urls = [f"{site.origin}/page/{number}" for number in range(10, 22)]
+        crawled = crawl(spider(*urls), {**service.settings, "CONCURRENT_REQUESTS": concurrency})
+    assert sorted((one.url, one.text) for one in crawled.pages) == [
+        (url, f"<title>/page/{url[-2:]}</title>") for url in urls
+    ]
+    assert crawled.failures == []
+    assert len(service.jobs) == 1
+
+
+def test_many_redirects_to_one_page_that_is_no_wall_cost_no_request_more(crawl, service):
+    released = asyncio.Event()
+
+    class Slow(Site):
+        async def _handle(self, request):
+            # All redirects are there before anybody knows what the page is that they lead to.
+            if request.path == "/home":
+                await released.wait()
+            elif len(self.requests) == 11:
+                released.set()
+            return await super()._handle(request)
+
+    def answer(request, form):
+        return page() if request.path == "/home" else web.Response(status=302, headers={"Location": "/home"})
+
+    with Slow(answer) as site:
+        urls = [f"{site.origin}/page/{number}" for number in range(12)]
+        crawled = crawl(spider(*urls), {**service.settings, "CONCURRENT_REQUESTS_PER_DOMAIN": 16})
+        seen = Counter(path for _, path, *_ in site.requests)
+    assert [one.url for one in crawled.pages] == [f"{site.origin}/home"]
+    assert seen == {"/home": 1, **{f"/page/{number}": 1 for number in range(12)}}
+    assert crawled.stats["dupefilter/filtered"] == 11
+
+
 @pytest.mark.parametrize("status", [307, 308])
 def test_looking_behind_a_redirect_never_repeats_a_post(crawl, service, status):
     def answer(request, form):

@@ -98,12 +98,13 @@ def test_a_token_is_not_bought_for_another_site(crawl, service, walled):
     assert service.calls == ()
 
 
-def test_a_request_that_is_answered_with_503_is_not_sent_twice_with_its_token(crawl, service, walled):
+@pytest.mark.parametrize(("times", "ends"), [(1, (1, 0)), (2, (0, 1))])
+def test_a_request_that_is_answered_with_503_is_sent_once_more_with_its_token(crawl, service, walled, times, ends):
     site = walled("session")
-    site.fault("/api/header", "server_error")
+    site.fault("/api/header", "server_error", times=times)
     crawled = crawl(asking(WISHES["header"], site), service.settings)
-    assert len([visit for visit in site.requests if visit.path == "/api/header"]) == 1
-    assert (len(crawled.pages), len(crawled.failures)) == (0, 1)
+    assert len([visit for visit in site.requests if visit.path == "/api/header"]) == 2
+    assert (len(crawled.pages), len(crawled.failures)) == ends
     assert len(service.jobs) == 1
 
 
@@ -270,6 +271,14 @@ def test_a_token_that_would_be_too_old_at_the_site_is_not_handed_in(crawl, servi
     assert [error.reason for error in crawled.failures] == ["attempts"]
     assert (len(service.jobs), crawled.count("tokens/expired")) == (1, 1)
     assert [visit[1] for visit in site.requests if visit[1] != "/robots.txt"] == ["/first"]
+
+
+def test_the_service_is_polled_before_a_token_could_be_too_old(crawl, service, walled):
+    site = walled("session")
+    # With this interval, the first poll would come 2 seconds after the solve.
+    settings = {"OMOCAPTCHA_POLL_INTERVAL": 0.4, "OMOCAPTCHA_TOKEN_MAX_AGE": 1}
+    crawled = crawl(sites.spider(f"{site.url}/page/1"), {**service.settings, **settings})
+    assert (len(crawled.pages), len(service.jobs), crawled.count("tokens/expired")) == (1, 1, 0)
 
 
 # -- mistakes and secrets --------------------------------------------------------------------------------------------

@@ -94,7 +94,7 @@ class Comparison:
         with WalledPages(pages, self._service, WALLS.get(wall), hosts=(HOST, OTHER_HOST), free=free) as site:
             arguments = {"origin": site.origin, "other": pages.other()}
             crawls = [crawled for _ in range(feature.runs) for crawled in self._at_once(feature, settings, arguments)]
-            skipped = feature.skipped_stats or (None if strict else "scheduler/|httpcache/")
+            skipped = feature.skipped_stats or (None if strict else "scheduler/|dupefilter/|httpcache/")
             seen = Seen.of(crawls, site, skipped_stats=skipped, strict=strict)
             feeds = [path.read_text(encoding="utf-8") for path in folder.glob("feed.*")]
             seen.exported = [

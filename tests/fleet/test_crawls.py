@@ -10,7 +10,7 @@ import pytest
 import scrapy
 from scrapy.exceptions import CloseSpider
 
-from scrapy_omocaptcha.testing import OmoCaptchaService
+from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
 from tests.helpers.commands import ROOT, python
 from tests.helpers.crawling import RecordingSpider
 
@@ -94,7 +94,6 @@ def test_a_fleet_has_the_name_of_its_spider_unless_it_is_given_one(crawl, walled
     ("limit", "value", "reason"),
     [
         ("MAX_COST_PER_DAY", 2 * PRICE, "max_cost_per_day"),
-        # The service may not have charged yet what the first worker has sent in the last minute.
         ("MIN_BALANCE", 10 - 2.5 * PRICE, "min_balance"),
     ],
 )
@@ -103,8 +102,24 @@ def test_the_day_and_the_balance_are_those_of_the_fleet(crawl, service, walled, 
     shared[f"OMOCAPTCHA_{limit}"] = value
     first, second = crawl(crawling(site, 1), shared), crawl(crawling(site, 10), shared)
     assert len(first.pages) == 1
-    assert len(service.jobs) <= 2
+    assert len(service.jobs) == 2
     assert reasons(second) == {reason: 10 - len(second.pages)}
+
+
+def test_the_floor_of_the_balance_holds_for_a_fleet_while_others_spend_too(crawl, redis):
+    def on_event(line):
+        if "createJob" in line:
+            service.spend(PRICE)
+
+    with (
+        OmoCaptchaService(balance=0.0205, on_event=on_event) as service,
+        WalledSite(service, "per_page", catalogue_pages=20) as site,
+    ):
+        shared = {**service.settings, "OMOCAPTCHA_REDIS_URL": redis.url, "OMOCAPTCHA_MIN_BALANCE": 0.015}
+        workers = [crawl(crawling(site, count), shared) for count in (2, 20)]
+        assert (len(service.jobs), service.balance) == (5, pytest.approx(0.0205 - 10 * PRICE))
+    assert [len(worker.pages) for worker in workers] == [2, 3]
+    assert reasons(workers[1]) == {"min_balance": 17}
 
 
 @pytest.mark.parametrize("way", [ASYNCIO, SELECT, NO_REACTOR], ids=["asyncio", "select", "no reactor"])

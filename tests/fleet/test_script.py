@@ -116,6 +116,14 @@ def test_the_service_has_charged_what_was_sent_long_enough_ago(worker):
     assert worker("charged_so_far", uncertain=-1) == str(2 * COST), "3 has not been sent"
 
 
+def test_the_service_has_charged_what_it_has_answered_however_short_ago(worker):
+    worker.buy(1)
+    worker.buy(2)
+    worker("mark_answered", job="1")
+    worker("mark_answered", job="unknown")
+    assert worker("charged_so_far", uncertain=HOUR) == str(COST)
+
+
 def test_the_floor_of_the_balance_holds_for_a_worker_that_sets_one(worker):
     worker.buy(1)
     worker("set_balance", spendable=3 * COST)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import pytest
 from scrapy.settings import Settings as ScrapySettings
 
-from scrapy_omocaptcha.buying.api.protocol import JobRequest
+from scrapy_omocaptcha.buying.api.protocol import Balance, JobRequest
 from scrapy_omocaptcha.errors import NotBought
 from scrapy_omocaptcha.settings import Settings
 
@@ -202,7 +202,7 @@ class _World:
 
     async def balance(self, usd: float) -> None:
         limits = self._limits()
-        limits.set_balance(usd, self._driver.counts().spent)
+        limits.set_balance(Balance(usd), self._driver.counts().spent)
 
     async def closed(self, why: str) -> None:
         assert self._limits().close_account(why)

@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.task import Clock, deferLater
 
 from scrapy_omocaptcha.buying.account import Account
+from scrapy_omocaptcha.buying.api.protocol import Balance
 from scrapy_omocaptcha.buying.limits import Limits
 from scrapy_omocaptcha.buying.solver import Solver
 from scrapy_omocaptcha.challenge import Challenge, Token
@@ -59,6 +60,10 @@ class FakeLifetime:
         self.slept.append(seconds)
         await self.wait(deferLater(self._clock, seconds))
 
+    async def until(self, condition):
+        while not condition():
+            await self.sleep(0.1)
+
     def close(self):
         self.closing = True
         for outer in list(self._waiting):
@@ -74,7 +79,7 @@ class ScriptedApi:
         self.scripts = {
             "create_job": [f"job{number}" for number in range(100)],
             "job_result": ["token"],
-            "balance": [10.0],
+            "balance": [Balance(10.0)],
             "price": [0.001],
             **{name: list(script) for name, script in scripts.items()},
         }
@@ -138,13 +143,12 @@ class Bench:
         self.settings = Settings.from_settings(
             ScrapySettings({f"OMOCAPTCHA_{name}": value for name, value in values.items()})
         )
-        price = self.settings.price or 0.00055
         self.lifetime = FakeLifetime(self.clock)
         self.polling = EveryTwoSeconds()
         collector = MemoryStatsCollector(SimpleNamespace(settings=ScrapySettings()))
         self._stats = collector
         self.ledger = new_ledger(stats=Stats(collector))
-        self.limits = Limits(self.settings, price, self.ledger, self.clock.seconds)
+        self.limits = Limits(self.settings, self.settings.assumed_price, self.ledger, self.clock.seconds)
         self.account = Account(
             self.api, self.limits, lifetime=self.lifetime, settings=self.settings, stats=Stats(collector)
         )

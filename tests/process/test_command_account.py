@@ -82,6 +82,14 @@ def test_a_balance_below_min_balance_exits_with_status_1(ask):
     assert (status, json.loads(said)["balance_usd"], json.loads(said)["reason"]) == (1, 7.5, "min_balance")
 
 
+def test_what_is_left_of_a_package_is_printed_and_is_no_low_balance(ask):
+    with OmoCaptchaService(api_token=TOKEN, api_version=2, balance=0, package=2500) as packed:
+        at = ("-s", "OMOCAPTCHA_API_VERSION=2", "-s", "OMOCAPTCHA_MIN_BALANCE=1")
+        assert ask("balance", *at, url=packed.url) == (0, "0.00000 USD\n2,500 solves left of a package\n")
+        status, said = ask("balance", "--json", *at, url=packed.url)
+    assert (status, json.loads(said)) == (0, {"balance_usd": 0.0, "package_solves": 2500})
+
+
 @pytest.mark.parametrize("switch", ["OMOCAPTCHA_ENABLED=False", "OMOCAPTCHA_DRY_RUN=True"])
 def test_the_settings_of_a_project_are_used_even_if_the_add_on_is_disabled_or_in_a_dry_run(ask, fresh, switch):
     assert ask("balance", "-s", switch, cwd=fresh) == (0, "7.50000 USD\n")
@@ -146,7 +154,9 @@ def test_an_unreachable_service_exits_with_status_1_and_one_sentence(ask):
 def test_an_invalid_answer_exits_with_status_1(ask, service):
     service.fault("getBalance", "html")
     status, said = ask("balance")
-    assert (status, said) == (1, f"cannot get the balance from {service.url}: /getBalance: the answer is not JSON\n")
+    assert status == 1
+    assert said.startswith(f"cannot get the balance from {service.url}: /getBalance: the answer is not JSON; ")
+    assert "set OMOCAPTCHA_API_VERSION = 2" in said
 
 
 def test_ctrl_c_exits_with_status_1(installed, tmp_path):

@@ -8,7 +8,7 @@ import pytest
 from scrapy.utils.defer import deferred_from_coro
 
 from scrapy_omocaptcha.buying.api.aiohttp_transport import AiohttpTransport
-from scrapy_omocaptcha.buying.api.protocol import JobRequest
+from scrapy_omocaptcha.buying.api.protocol import Balance, JobRequest
 from scrapy_omocaptcha.buying.api.treq_transport import TreqTransport
 from scrapy_omocaptcha.buying.api.version1 import Version1Api
 from scrapy_omocaptcha.buying.api.version2 import Version2Api
@@ -192,14 +192,14 @@ def poor(network, version):
 
 def test_an_empty_balance_is_an_account_error(poor):
     assert type(failure(poor.create_job, JOB)) is AccountError
-    assert poor.balance() == 0.0001
+    assert poor.balance() == Balance(0.0001)
 
 
 def test_the_balance_decreases_by_the_price(client):
     api = client()
-    assert api.balance() == 10.0
+    assert api.balance() == Balance(10.0)
     api.create_job(JOB)
-    assert api.balance() == 9.99945
+    assert api.balance() == Balance(9.99945)
 
 
 def test_the_price_is_listed_by_kind_of_job(client):

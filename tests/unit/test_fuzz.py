@@ -85,6 +85,7 @@ shaped = st.fixed_dictionaries(
         "job_id": scalars,
         "taskId": scalars,
         "balance": scalars,
+        "quantity": scalars,
         "service": st.lists(st.fixed_dictionaries({"id": st.sampled_from([1, "1", 2]), "price": scalars}), max_size=2),
         "typeJob": st.lists(
             st.fixed_dictionaries({"type": st.sampled_from(["RecaptchaV2TokenTask", "x"]), "price": scalars}),
@@ -145,9 +146,11 @@ def test_any_answer_is_read_or_raises_a_documented_error(version, call, text):
         assert value != "" and str(value).isprintable() and len(str(value)) <= 100  # noqa: PT018
     elif call == "job_result":
         assert value is None or re.fullmatch(r"[!-~]+", value)
+    elif call == "balance":
+        assert math.isfinite(value.usd)
+        assert value.solves >= 0
     else:
-        assert value is None or math.isfinite(value)
-        assert call == "balance" or value is None or value >= 0
+        assert value is None or 0 <= value < math.inf
 
 
 # -- pages -------------------------------------------------------------------------------------------------------------

@@ -10,21 +10,24 @@ import math
 import re
 from typing import Any
 
-from scrapy_omocaptcha.buying.api.protocol import JobId
+from scrapy_omocaptcha.buying.api.protocol import Balance, JobId
 from scrapy_omocaptcha.errors import ApiBadAnswer
 from scrapy_omocaptcha.settings.secret import Secret, masked
 
 FAILED = {"fail", "failed"}
 NO_MESSAGE = "an error without a message"
 NOT_SOLVED = "the service could not solve it"
-ABOUT_ACCOUNT = re.compile(
-    r"\b(?:invalid|wrong|incorrect|unknown)\W+(?:api[\W_]*)?(?:token|key)\b(?!\W+type)"
-    r"|(?:not enough|insufficient|no|zero|low|out of)\W+(?:balance|money|funds?|credits?)"
+ABOUT_TOKEN = re.compile(
+    r"\b(?:invalid|wrong|incorrect|unknown)\W+(?:api[\W_]*)?(?:token|key)\b(?!\W+type)", re.IGNORECASE
+)
+"""Messages that say that the API token is wrong, as far as words can tell."""
+ABOUT_BALANCE = re.compile(
+    r"(?:not enough|insufficient|no|zero|low|out of)\W+(?:balance|money|funds?|credits?)"
     r"|(?:balance|money|funds?|credits?)\W+(?:is\W+|are\W+)?(?:not enough|insufficient|empty|too low|zero)"
     r"|số dư",
     re.IGNORECASE,
 )
-"""Messages that say that the API token is wrong or the balance is empty, as far as words can tell."""
+"""Messages that say that the balance is empty, as far as words can tell."""
 _MAX_MESSAGE = 200
 _MAX_JOB_ID = 100
 
@@ -34,7 +37,9 @@ def parse(text: str, call: str) -> dict[str, Any]:
     try:
         answer = json.loads(text)
     except (ValueError, RecursionError):
-        raise ApiBadAnswer(f"{call}: the answer is not JSON") from None
+        error = ApiBadAnswer(f"{call}: the answer is not JSON")
+        error.is_foreign = text.lstrip().startswith("<")
+        raise error from None
     if not isinstance(answer, dict):
         raise ApiBadAnswer(f"{call}: the answer is JSON, but not an object")
     return answer
@@ -81,6 +86,15 @@ def read_amount(value: Any, call: str) -> float:
     if not math.isfinite(amount):
         raise ApiBadAnswer(f"{call}: the amount is not a number")
     return amount
+
+
+def read_balance(answer: dict[str, Any], call: str) -> Balance:
+    """Return the balance, with vouchers and with what is left of a package where the answer has them."""
+    vouchers = answer.get("voucher_balance", answer.get("voucherBalance"))
+    parts = [answer.get("balance"), 0 if vouchers is None else vouchers]
+    usd = read_amount(sum(read_amount(part, call) for part in parts), call)
+    solves = answer.get("quantity")
+    return Balance(usd, 0 if solves is None else max(0, int(read_amount(solves, call))))
 
 
 def find_price(services: Any, field: str, kind: str, call: str) -> float | None:

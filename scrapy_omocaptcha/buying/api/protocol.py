@@ -14,6 +14,16 @@ JobId = int | str
 
 
 @dataclass(frozen=True, slots=True)
+class Balance:
+    """What an account can buy with."""
+
+    usd: float
+    """Money, vouchers included; it may be negative."""
+    solves: int = 0
+    """Solves that are left of a package, which cost no money."""
+
+
+@dataclass(frozen=True, slots=True)
 class JobRequest:
     """Parameters of a job."""
 
@@ -51,8 +61,8 @@ class Api(ABC):
         """
 
     @abstractmethod
-    async def balance(self) -> float:
-        """Return the balance of the account in USD, vouchers included."""
+    async def balance(self) -> Balance:
+        """Return the balance of the account."""
 
     @abstractmethod
     async def price(self) -> float | None:

@@ -115,10 +115,14 @@ def check_head(status: int, content_type: str, retry_after: str) -> None:
     if status == HTTPStatus.OK or (refused and "json" in content_type.lower()):
         return
     # The API answers with status 200, errors included. Other statuses come from a proxy or a wrong address.
+    error: ApiError
     if refused:
-        raise ApiRefused(f"HTTP status {status} without a JSON answer: is OMOCAPTCHA_API_URL right?")
-    taken = status != HTTPStatus.TOO_MANY_REQUESTS
-    raise ApiUnreachable(f"HTTP status {status}", taken=taken, retry_after=_parse_retry_after(retry_after))
+        error = ApiRefused(f"HTTP status {status} without a JSON answer: is OMOCAPTCHA_API_URL right?")
+    else:
+        taken = status != HTTPStatus.TOO_MANY_REQUESTS
+        error = ApiUnreachable(f"HTTP status {status}", taken=taken, retry_after=_parse_retry_after(retry_after))
+    error.is_foreign = 300 <= status < 400 or status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
+    raise error
 
 
 def _parse_retry_after(value: str) -> float | None:

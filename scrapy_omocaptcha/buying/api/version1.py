@@ -8,12 +8,16 @@ import re
 from typing import Any
 
 from scrapy_omocaptcha.buying.api import answers
-from scrapy_omocaptcha.buying.api.protocol import Api, JobId, JobRequest
-from scrapy_omocaptcha.errors import AccountError, ApiBadAnswer, ApiRefused, JobFailed
+from scrapy_omocaptcha.buying.api.protocol import Api, Balance, JobId, JobRequest
+from scrapy_omocaptcha.errors import AccountError, ApiBadAnswer, ApiError, ApiRefused, JobFailed
 
 # One documented result is the token as a bare string in braces, which is not JSON.
 _BARE_STRING = re.compile(r'\{\s*("[^"\\{}]*")\s*\}')
 _CONTENT = ("job_id", "status", "result", "balance", "service")
+_CURE = (
+    "set OMOCAPTCHA_API_VERSION = 2, since the service's documents of today know version 2 alone, "
+    "or check OMOCAPTCHA_API_URL"
+)
 _NUMBER = re.compile("0|[1-9][0-9]{0,17}")
 
 
@@ -40,22 +44,27 @@ class Version1Api(Api):
             raise ApiBadAnswer("/getJobResult: success without a token")
         return token
 
-    async def balance(self) -> float:
-        answer = await self._call("/getBalance")
-        return answers.read_amount(answer.get("balance"), "/getBalance")
+    async def balance(self) -> Balance:
+        return answers.read_balance(await self._call("/getBalance"), "/getBalance")
 
     async def price(self) -> float | None:
         answer = await self._call("/getService")
         return answers.find_price(answer.get("service"), "id", self._kind, "/getService")
 
     async def _call(self, path: str, **body: Any) -> dict[str, Any]:
-        answer = _parse(await self._transport.post(path, {"api_token": self._token, **body}), path)
+        try:
+            answer = _parse(await self._transport.post(path, {"api_token": self._token, **body}), path)
+        except ApiError as error:
+            if error.is_foreign:
+                error.cure = _CURE
+            raise
         message = self._message(answer)
         if path == "/getJobResult" and answers.job_status(answer) in answers.FAILED:
             raise JobFailed(message or answers.NOT_SOLVED)
         if _is_error(answer):
-            error = AccountError if answers.ABOUT_ACCOUNT.search(message) else ApiRefused
-            raise error(f"{path}: {message or answers.NO_MESSAGE}")
+            about_account = answers.ABOUT_TOKEN.search(message) or answers.ABOUT_BALANCE.search(message)
+            error_class = AccountError if about_account else ApiRefused
+            raise error_class(f"{path}: {message or answers.NO_MESSAGE}")
         return answer
 
     def _message(self, answer: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ codes and the name of the token, all of which are understood.
 from typing import Any
 
 from scrapy_omocaptcha.buying.api import answers
-from scrapy_omocaptcha.buying.api.protocol import Api, JobId, JobRequest
+from scrapy_omocaptcha.buying.api.protocol import Api, Balance, JobId, JobRequest
 from scrapy_omocaptcha.buying.api.transport import Transport
 from scrapy_omocaptcha.errors import AccountError, ApiBadAnswer, ApiRefused, ApiUnreachable, JobFailed
 from scrapy_omocaptcha.settings.secret import Secret
@@ -35,6 +35,9 @@ ACCOUNT = {
     "ERROR_ZERO_BALANCE",
 }
 """Nothing can be bought until a person has put the account in order."""
+
+UNSUPPORTED = "ERROR_TASK_NOT_SUPPORTED"
+"""The service does not know the type of the task, so it refuses each one of the crawl."""
 
 JOB_FAILED = {
     "ERROR_CAPTCHA_UNSOLVABLE",
@@ -74,12 +77,8 @@ class Version2Api(Api):
             raise ApiBadAnswer("/getTaskResult: ready without a token")
         return token
 
-    async def balance(self) -> float:
-        # "quantity", the solves that are left of a package, is not money.
-        answer = await self._call("/getBalance")
-        vouchers = answer.get("voucher_balance", answer.get("voucherBalance"))
-        parts = [answer.get("balance"), 0 if vouchers is None else vouchers]
-        return answers.read_amount(sum(answers.read_amount(part, "/getBalance") for part in parts), "/getBalance")
+    async def balance(self) -> Balance:
+        return answers.read_balance(await self._call("/getBalance"), "/getBalance")
 
     async def price(self) -> float | None:
         if self._price_list is None:
@@ -104,11 +103,16 @@ class Version2Api(Api):
             return ApiUnreachable(text, taken=False)
         if code in ACCOUNT:
             return AccountError(text)
+        if code == UNSUPPORTED:
+            error = AccountError(text)
+            error.cure = f"set OMOCAPTCHA_TASK_TYPE, which is {self._kind!r}, to a type that this service supports"
+            return error
         if path == "/getTaskResult" and (code in JOB_FAILED or answers.job_status(answer) in answers.FAILED):
             return JobFailed(message or answers.NOT_SOLVED)
-        if code not in JOB_FAILED and answers.ABOUT_ACCOUNT.search(message):
+        if code not in JOB_FAILED and answers.ABOUT_TOKEN.search(message):
             return AccountError(text)
-        return ApiRefused(text, unclear=not code)
+        # Words about the balance leave open whether a package can still buy, which only the balance tells.
+        return ApiRefused(text, unclear=not code or answers.ABOUT_BALANCE.search(message) is not None)
 
     def _message(self, answer: dict[str, Any]) -> str:
         description = answers.as_text(answer.get("errorDescription")) or answers.as_text(answer.get("message"))

@@ -169,6 +169,15 @@ function commands.mark_sent()
     return 1
 end
 
+-- Record that the create call of a job has ended.
+function commands.mark_answered()
+    local job = get_job(args.job)
+    if job then
+        job.answered = true
+        redis.call('HSET', jobs, args.job, cjson.encode(job))
+    end
+end
+
 function commands.cancel()
     cancel(args.job)
 end
@@ -216,12 +225,13 @@ function commands.close_account()
     redis.call('HSET', crawl, 'account_closed', args.why, 'account_closed_until', digits(now + args.pause))
 end
 
--- Return what the service has certainly charged: all but the jobs that were not sent args.uncertain ago.
+-- Return what the balance certainly lacks already: the cost of all jobs but those whose create call may be under way,
+-- since it has not been answered, and was not sent args.uncertain ago.
 function commands.charged_so_far()
     local charged = get_number(crawl, 'spent')
     for _, id in ipairs(redis.call('ZRANGE', expiry, 0, -1)) do
         local job = get_job(id)
-        if job and not (job.sent and job.sent < now - args.uncertain) then
+        if job and not job.answered and not (job.sent and job.sent < now - args.uncertain) then
             charged = charged - job.cost
         end
     end

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from scrapy_omocaptcha.buying.api.protocol import JobRequest
+from scrapy_omocaptcha.buying.api.protocol import Balance, JobRequest
 from scrapy_omocaptcha.buying.fleet.link import RETRY_INTERVAL, Arguments, FleetLink
 from scrapy_omocaptcha.buying.fleet.script import RedisUnavailable, ScriptFailed
 from scrapy_omocaptcha.buying.ledger import Ledger
@@ -85,7 +85,12 @@ class FleetLimits(Limits):
             own.cancel()
             self._link.notify("cancel", arguments)
 
-        return Reservation(own.entry, cancel)
+        def answered() -> None:
+            own.answered()
+            if self._settings.min_balance:
+                self._link.notify("mark_answered", arguments)
+
+        return Reservation(own.entry, cancel, answered)
 
     async def _reserve_in_fleet(self, job: Arguments) -> None:
         try:
@@ -175,8 +180,9 @@ class FleetLimits(Limits):
         return closed
 
     async def charged_so_far(self) -> float | None:
-        """Return the USD that the service has certainly charged the fleet; None if unknown where Redis may be away."""
-        # A create call takes this long at most, and so does the call for the balance.
+        """Return the USD that the balance certainly lacks already; None if unknown where Redis may be away."""
+        # A create call takes this long at most, and so does the call for the balance: after that, a worker that has not
+        # recorded an answer has died.
         uncertain = _milliseconds(2 * self._settings.api_timeout)
         try:
             return float(await self._lifetime.wait(self._call("charged_so_far", {"uncertain": uncertain}))) * _UNIT
@@ -185,10 +191,10 @@ class FleetLimits(Limits):
                 return None
             raise _fleet_unknown(error) from None
 
-    def set_balance(self, balance: float, charged: float | None) -> None:
-        super().set_balance(balance, None)
+    def set_balance(self, balance: Balance, charged: float | None) -> None:
+        super().set_balance(balance, self.spent)
         if charged is not None:
-            self._link.notify("set_balance", {"spendable": _units(charged + balance - self._settings.min_balance)})
+            self._link.notify("set_balance", {"spendable": _units(charged + self._above_floor(balance))})
 
     async def close(self) -> None:
         """Send Redis what it has not received yet, log what it will not receive, and close the ledger."""

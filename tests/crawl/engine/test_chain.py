@@ -11,6 +11,7 @@ from scrapy import signals
 from scrapy.exceptions import DownloadConnectionRefusedError, IgnoreRequest
 from scrapy.http import Response
 from scrapy.utils.defer import maybe_deferred_to_future
+from scrapy.utils.httpobj import urlparse_cached
 
 from scrapy_omocaptcha.errors import MiddlewareFailed
 from scrapy_omocaptcha.forms.submission import Submission
@@ -280,6 +281,16 @@ def test_an_error_that_no_middleware_handles_is_raised(during, calls):
 
 def redirect_to(location, status=302):
     return Response("http://127.0.0.1/", status=status, headers={"Location": location})
+
+
+def test_a_request_that_is_redirected_in_place_is_known_by_its_new_address(during):
+    async def probe(spider):
+        request = scrapy.Request("http://127.0.0.1/")
+        before = urlparse_cached(request).path
+        await chain(spider).redirect_in_place(request, "http://127.0.0.1/new")
+        return before, urlparse_cached(request).path, request.url, request.meta["redirect_urls"]
+
+    assert during(probe) == ("/", "/new", "http://127.0.0.1/new", ["http://127.0.0.1/"])
 
 
 @pytest.mark.parametrize(

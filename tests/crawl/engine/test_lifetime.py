@@ -9,6 +9,7 @@ import scrapy
 from scrapy.utils.defer import maybe_deferred_to_future
 from twisted.internet.defer import Deferred
 
+from scrapy_omocaptcha.engine.lifetime import wait_at_most
 from scrapy_omocaptcha.errors import CrawlClosing
 from tests.helpers.probing import begin, lifetime, until
 
@@ -104,6 +105,24 @@ def test_nothing_is_begun_any_more_once_the_spider_is_being_closed(during):
 
     during(probe)
     assert begun == []
+
+
+def test_what_takes_longer_than_its_time_is_cancelled_and_what_does_not_comes_back(during):
+    async def probe(spider):
+        cancelled = []
+        with pytest.raises(TimeoutError):
+            await wait_at_most(0.01, Deferred(cancelled.append))
+        with pytest.raises(KeyError):
+            await wait_at_most(3600, error())
+        return len(cancelled), await wait_at_most(3600, value())
+
+    async def value():
+        return "it has come"
+
+    async def error():
+        raise KeyError
+
+    assert during(probe) == (1, "it has come")
 
 
 def test_a_condition_is_waited_for_and_no_longer_than_wanted(during):

@@ -10,6 +10,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
 
+from scrapy_omocaptcha.buying.api.protocol import Balance
 from scrapy_omocaptcha.buying.limits import Limits
 from scrapy_omocaptcha.errors import NotBought
 from tests.helpers.ledgers import new_ledger
@@ -108,6 +109,57 @@ def test_what_other_crawls_of_the_ledger_have_spent_within_a_day_leaves_less_for
         reserve(one)
     last.cancel()
     assert reason(one) is None
+
+
+def test_the_balance_is_needed_whenever_others_could_have_reached_its_floor_and_not_before():
+    clock = Clock()
+    floored = limits(price=0.1, clock=clock, min_balance=2.0)
+    assert floored.needs_balance, "it has never been asked"
+    floored.set_balance(Balance(3.1), 0.0)
+    assert not floored.needs_balance
+    clock.now += 18.9
+    assert not floored.needs_balance, "others spend less than 1 USD before the job is created"
+    clock.now += 0.2
+    assert floored.needs_balance
+    floored.set_balance(Balance(2.14), 0.0)
+    assert floored.needs_balance, "less than 0.05 USD is left when the next job is bought"
+    floored.set_balance(Balance(2.05), 0.0)
+    clock.now += 1e9
+    assert (floored.needs_balance, reason(floored)) == (False, "min_balance"), "nothing is bought any more"
+
+
+def test_the_balance_is_needed_the_sooner_the_more_this_crawl_has_spent():
+    clock = Clock()
+    floored = limits(price=0.1, clock=clock, min_balance=2.0)
+    floored.set_balance(Balance(3.0), 0.0)
+    buy(floored, 8)
+    clock.now += 0.9
+    assert not floored.needs_balance
+    clock.now += 0.2
+    assert floored.needs_balance
+
+
+def test_the_solves_of_a_package_are_bought_before_the_floor_of_the_balance_counts():
+    packed = limits(price=0.1, min_balance=2.0)
+    packed.set_balance(Balance(0.0, 3), 0.0)
+    buy(packed, 3)
+    assert reason(packed) == "min_balance"
+    packed.set_balance(Balance(2.1, 1), packed.spent)
+    buy(packed, 2)
+    assert reason(packed) == "min_balance"
+
+
+def test_the_balance_is_not_needed_without_a_floor():
+    assert not limits().needs_balance
+
+
+@pytest.mark.parametrize("end", ["answered", "cancel"])
+def test_a_call_is_under_way_from_the_reservation_to_its_answer(end):
+    one = limits()
+    (reservation,) = buy(one, 1)
+    assert not one.no_call_is_under_way()
+    getattr(reservation, end)()
+    assert one.no_call_is_under_way()
 
 
 def test_where_what_others_have_spent_is_not_known_nothing_is_bought(tmp_path):

@@ -72,6 +72,20 @@ def test_polls_are_the_interval_apart_and_at_most_12_seconds_whatever_was_learnt
     assert 0 < policy.next_poll(0.0, 0) < 1100
 
 
+@pytest.mark.parametrize("max_gap", [5.0, 55.0])
+def test_a_token_is_never_older_than_the_maximum_gap_when_it_is_found(max_gap):
+    policy = Polling(2.0, max_gap, random=random.Random(1))
+    for seed in range(60):
+        _, (not_ready, ready) = poll_until_solved(policy, random.Random(seed).uniform(115, 125))
+        assert ready - not_ready <= 1.05 * max_gap, "with what is random"
+        policy.record(not_ready, ready)
+
+
+def test_a_minimum_interval_above_the_maximum_gap_is_kept():
+    policy = Polling(8.0, 5.0, random=random.Random(1))
+    assert policy.next_poll(20.0, 1) == 28.0
+
+
 def test_the_interval_is_kept_where_a_shorter_one_would_be_cheaper():
     policy = polling(8.0, *[(14.0, 16.0), (17.0, 19.0)] * 30)
     assert all(policy.next_poll(last_poll, 1) >= last_poll + 8.0 for last_poll in (7.3, 13.1, 16.0, 16.7))

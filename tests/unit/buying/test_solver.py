@@ -6,7 +6,9 @@ import random
 
 import pytest
 from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
 
+from scrapy_omocaptcha.buying.api.protocol import Balance
 from scrapy_omocaptcha.challenge import Token
 from scrapy_omocaptcha.errors import (
     AccountError,
@@ -115,11 +117,27 @@ def test_a_job_that_the_service_gives_up_ends_at_once_and_counts_for_the_breaker
     assert bench.fails(NotBought, 1).reason == "breaker"
 
 
-def test_a_job_that_was_lost_or_timed_out_does_not_count_for_the_breaker():
-    bench = Bench(create_job=[LOST, "1"], job_result=[None], settings={"BREAKER_FAILURES": 1})
-    bench.fails(JobLost)
-    bench.fails(JobTimeout)
+@pytest.mark.parametrize(
+    ("script", "error"),
+    [
+        ({"create_job": [LOST]}, JobLost),
+        ({"create_job": [ApiBadAnswer("HTML")]}, JobLost),
+        ({"job_result": [None]}, JobTimeout),
+    ],
+    ids=["lost", "nonsense", "timed out"],
+)
+def test_a_job_that_gives_no_token_counts_for_the_breaker_whatever_the_reason(script, error):
+    bench = Bench(**script, settings={"BREAKER_FAILURES": 2})
+    bench.fails(error, 61)
+    bench.fails(error, 61)
+    assert bench.fails(NotBought, 1).reason == "breaker"
     assert len(bench.bought) == 2
+
+
+def test_a_lost_job_counts_for_the_breaker_at_once_and_not_only_when_it_has_been_waited_out():
+    bench = Bench(create_job=[LOST], settings={"BREAKER_FAILURES": 1})
+    bench.start()
+    assert bench.fails(NotBought, 1).reason == "breaker"
 
 
 # -- the create call ------------------------------------------------------------------------------------------------
@@ -245,12 +263,43 @@ def test_a_refusal_whose_code_leaves_no_doubt_needs_no_balance_call_and_counts_a
     assert bench.api.times("balance") == []
 
 
-@pytest.mark.parametrize("balance", [0.0, 0.0005, -3.0, AccountError("Invalid api token.")])
+@pytest.mark.parametrize("balance", [Balance(0.0), Balance(0.0005), Balance(-3.0), AccountError("no")])
 def test_an_unknown_refusal_of_an_account_that_cannot_pay_closes_it(balance):
     bench = Bench(create_job=[ApiRefused("Hệ thống bận"), "7"], balance=[balance])
     assert bench.fails(NotBought).reason == "account"
     assert bench.fails(NotBought).reason == "account"
     assert len(bench.api.times("create_job")) == 1
+
+
+def test_an_unknown_refusal_does_not_close_an_account_that_has_a_package():
+    bench = Bench(create_job=[ApiRefused("Hệ thống bận"), "7"], balance=[Balance(0.0, 5)])
+    bench.fails(ApiRefused)
+    assert bench.solve().value == "token"
+
+
+def test_an_account_without_money_buys_from_its_package_above_the_floor_of_the_balance(caplog):
+    bench = Bench(balance=[Balance(0.0, 5)], settings={"MIN_BALANCE": 1})
+    assert bench.solve().value == "token"
+    assert caplog.messages == []
+
+
+NO_API = ApiRefused("HTTP status 404")
+NO_API.is_foreign, NO_API.cure = True, "set OMOCAPTCHA_API_VERSION = 2"
+
+
+def test_a_host_that_answers_as_no_api_does_is_told_once_with_the_cure(caplog):
+    bench = Bench(create_job=[NO_API], price=[NO_API], settings={"PRICE": "auto"})
+    bench.fails(ApiRefused, 1)
+    bench.fails(ApiRefused, 1)
+    (said,) = caplog.messages
+    assert "https://omocaptcha.com/api answers as no API does (HTTP status 404): set OMOCAPTCHA_API_VERSION" in said
+
+
+def test_a_single_page_from_an_api_that_answers_is_not_told(caplog):
+    bench = Bench(create_job=["7", NO_API])
+    bench.solve()
+    bench.fails(ApiRefused, 1)
+    assert caplog.messages == []
 
 
 def test_a_balance_that_cannot_be_asked_settles_nothing():
@@ -265,6 +314,58 @@ def test_five_refusals_in_a_row_stop_buying_for_a_while():
         bench.fails(ApiRefused, 1)
     assert bench.fails(NotBought, 1).reason == "refused"
     assert len(bench.api.times("create_job")) == 5
+
+
+class SharedAccount:
+    """Takes the price of each job and what others spend from a balance, and tells it, each after a while."""
+
+    def __init__(self, bench, balance, others=0.0):
+        self._bench = bench
+        self._others = others
+        self.balance = balance
+        bench.api.create_job, bench.api.balance = self._create_job, self._get_balance
+
+    async def _create_job(self, job):
+        self._bench.api.calls.append(("create_job", self._bench.clock.seconds(), job))
+        await deferLater(self._bench.clock, 0.2)
+        self.balance -= 0.001 + self._others
+        await deferLater(self._bench.clock, 0.2)
+        return "job"
+
+    async def _get_balance(self):
+        self._bench.api.calls.append(("balance", self._bench.clock.seconds(), None))
+        await deferLater(self._bench.clock, 0.1)
+        balance = Balance(self.balance)
+        await deferLater(self._bench.clock, 0.1)
+        return balance
+
+
+def test_the_floor_of_the_balance_holds_while_others_spend_as_much():
+    bench = Bench(settings={"MIN_BALANCE": 1})
+    account = SharedAccount(bench, 1.0205, others=0.001)
+    ended = [bench.start() for _ in range(20)]
+    bench.run(30, step=0.05)
+    assert account.balance == pytest.approx(1.0005)
+    assert len(bench.bought) == 10
+    assert {end[0].value.reason for end in ended if not isinstance(end[0], Token)} == {"min_balance"}
+
+
+def test_jobs_at_once_spend_the_balance_down_to_its_floor_and_stop_no_job_early():
+    bench = Bench(settings={"MIN_BALANCE": 1})
+    account = SharedAccount(bench, 1.0105)
+    for _ in range(20):
+        bench.start()
+    bench.run(30, step=0.05)
+    assert (len(bench.bought), account.balance) == (10, pytest.approx(1.0005))
+
+
+def test_far_from_its_floor_the_balance_is_asked_once_for_many_jobs():
+    bench = Bench(settings={"MIN_BALANCE": 1, "CONCURRENT_JOBS": 4})
+    SharedAccount(bench, 10.0)
+    for _ in range(40):
+        bench.start()
+    bench.run(60)
+    assert (len(bench.bought), len(bench.api.times("balance"))) == (40, 1)
 
 
 # -- limits and price -----------------------------------------------------------------------------------------------

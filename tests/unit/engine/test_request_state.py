@@ -151,7 +151,7 @@ def test_what_is_added_while_a_request_is_queued_is_json(spider, states):
 
 def test_a_request_that_was_never_seen_has_a_state_without_anything(states):
     state = states.of(Request(PAGE))
-    assert (state.jobs, state.redirect, state.looked_behind, state.followed) == (0, None, False, None)
+    assert (state.jobs, state.redirect, state.looked_behind, state.followed) == (0, None, False, [])
 
 
 def test_a_request_that_is_gone_leaves_no_state(spider, states):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from scrapy_omocaptcha.buying.api.protocol import Balance
 from scrapy_omocaptcha.buying.records import Record
 from scrapy_omocaptcha.reporting.dry_run import JobRange
 from scrapy_omocaptcha.reporting.format import percent, ranked, seconds, shorten, usd
@@ -34,8 +35,8 @@ def test_crawl_report():
         challenges=7,
         pages=1250,
         not_solved={"robots": 2, "enterprise": 5},
-        opening_balance=10.0,
-        closing_balance=9.99725,
+        opening_balance=Balance(10.0),
+        closing_balance=Balance(9.99725),
     )
     assert text == (
         "OMOcaptcha: 7 challenges met in 1,250 pages, 5 jobs for 0.00275 USD\n"
@@ -58,7 +59,8 @@ def test_crawl_report_has_one_line_without_challenges():
 
 def test_crawl_report_shows_an_unexpected_change_of_the_balance():
     def text(closing):
-        report = crawl_report(SOME, challenges=1, pages=1, not_solved={}, opening_balance=10.0, closing_balance=closing)
+        balances = {"opening_balance": Balance(10.0), "closing_balance": Balance(closing)}
+        report = crawl_report(SOME, challenges=1, pages=1, not_solved={}, **balances)
         return next(line for line in report.splitlines() if "balance" in line)
 
     assert "9.99780 after: 0.00220 less, but 0.00275 less was expected (" in text(9.9978)
@@ -66,8 +68,14 @@ def test_crawl_report_shows_an_unexpected_change_of_the_balance():
     assert text(9.99725 + 1e-9).endswith("0.00275 less, as expected")
 
 
+def test_crawl_report_shows_what_is_left_of_a_package():
+    balances = {"opening_balance": Balance(0.0, 10_000), "closing_balance": Balance(0.0, 9_995)}
+    report = crawl_report(SOME, challenges=1, pages=1, not_solved={}, **balances)
+    assert "0.00000 USD before, 0.00000 after; 10,000 solves of a package before, 9,995 after" in report
+
+
 def test_crawl_report_omits_a_balance_that_is_known_only_at_the_start():
-    assert "balance" not in crawl_report(SOME, challenges=1, pages=1, not_solved={}, opening_balance=10.0)
+    assert "balance" not in crawl_report(SOME, challenges=1, pages=1, not_solved={}, opening_balance=Balance(10.0))
 
 
 def test_crawl_report_shows_the_estimate_of_a_dry_run_by_host():

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from scrapy_omocaptcha.buying.api.protocol import Balance
 from scrapy_omocaptcha.errors import AccountError, ApiBadAnswer, ApiRefused, JobFailed
 from tests.helpers.apis import API_TOKEN, JOB, TOKEN, RecordingTransport, call, outcome, version1
 
@@ -63,6 +64,16 @@ def test_close_closes_the_transport():
     transport = RecordingTransport()
     asyncio.run(version1(transport).close())
     assert transport.closed
+
+
+def test_a_page_in_the_place_of_an_answer_has_a_cure_and_a_broken_answer_has_none():
+    cures = {}
+    for answer in ("\n<!DOCTYPE html><html></html>", "Bad", ""):
+        with pytest.raises(ApiBadAnswer) as raised:
+            call(version1, "create_job", answer, JOB)
+        cures[answer.strip()[:1]] = raised.value.cure
+    assert "set OMOCAPTCHA_API_VERSION = 2" in cures.pop("<")
+    assert cures == {"B": "", "": ""}
 
 
 # -- the documented shapes ------------------------------------------------------------------------------------------
@@ -167,12 +178,13 @@ def test_the_answer_to_get_job_result(case):
 
 
 BALANCES = {
-    "text": ({"error": False, "balance": "12.50000"}, 12.5),
-    "number": ({"error": False, "balance": 12.5}, 12.5),
-    "whole number": ({"balance": 3}, 3.0),
-    "zero": ({"error": False, "balance": "0.00000"}, 0.0),
-    "overdrawn": ({"error": False, "balance": "-0.25"}, -0.25),
-    "success false beside a balance": ({"success": False, "balance": "1"}, 1.0),
+    "text": ({"error": False, "balance": "12.50000"}, Balance(12.5)),
+    "number": ({"error": False, "balance": 12.5}, Balance(12.5)),
+    "whole number": ({"balance": 3}, Balance(3.0)),
+    "zero": ({"error": False, "balance": "0.00000"}, Balance(0.0)),
+    "overdrawn": ({"error": False, "balance": "-0.25"}, Balance(-0.25)),
+    "success false beside a balance": ({"success": False, "balance": "1"}, Balance(1.0)),
+    "a package, though no document has one": ({"balance": "0", "quantity": 5}, Balance(0.0, 5)),
     "error": ({"error": True, "message": "Maintenance."}, ApiRefused),
     "error with the status of a job": (
         {"error": True, "status": "fail", "message": "Invalid api token."},

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from scrapy_omocaptcha.buying.api.protocol import Balance
 from scrapy_omocaptcha.buying.api.version2 import ACCOUNT, JOB_FAILED, TEMPORARY
 from scrapy_omocaptcha.errors import AccountError, ApiBadAnswer, ApiRefused, ApiUnreachable, JobFailed
 from tests.helpers.apis import API_TOKEN, JOB, PRICE_LIST, TOKEN, RecordingTransport, call, outcome, version2
@@ -80,7 +81,11 @@ CREATED = {
     "a job that could not be solved": (refused("ERROR_RECAPTCHA_INVALID_SITEKEY", "Invalid key"), ApiRefused),
     "a code nobody knows": (refused("ERROR_DREAMING"), ApiRefused),
     "a code nobody knows, and a bad key": (refused("ERROR_401", "Invalid api key."), AccountError),
-    "a code nobody knows, and no money": (refused("ERROR_402", "Insufficient balance"), AccountError),
+    "a code nobody knows, and no money, which only the balance tells": (
+        refused("ERROR_402", "Insufficient balance"),
+        ApiRefused,
+    ),
+    "a type of task that the service does not know": (refused("ERROR_TASK_NOT_SUPPORTED"), AccountError),
     "no code, and a bad key": ({"errorId": 1, "errorDescription": "Wrong token"}, AccountError),
     "a code in lower case": (refused("error_zero_balance "), AccountError),
     "a temporary code whose words are about the balance": (
@@ -176,22 +181,37 @@ def test_a_temporary_error_means_that_the_call_was_not_taken():
     assert str(raised.value) == "/createTask: ERROR_TASK_IS_MAINTENANCE: Try later."
 
 
-def test_only_an_error_without_a_code_is_unclear():
+def test_an_unknown_type_of_task_names_the_setting_to_change():
+    with pytest.raises(AccountError) as raised:
+        call(version2, "create_job", refused("ERROR_TASK_NOT_SUPPORTED"), JOB, task_type="NoCaptchaTask")
+    assert "set OMOCAPTCHA_TASK_TYPE, which is 'NoCaptchaTask'" in raised.value.cure
+
+
+def test_only_an_error_without_a_code_or_about_the_balance_is_unclear():
     with pytest.raises(ApiRefused) as coded:
         call(version2, "create_job", refused("ERROR_TASK_ABSENT"), JOB)
     with pytest.raises(ApiRefused) as uncoded:
         call(version2, "create_job", {"errorId": 1, "errorDescription": "No."}, JOB)
-    assert (coded.value.unclear, uncoded.value.unclear) == (False, True)
+    with pytest.raises(ApiRefused) as balance:
+        call(version2, "create_job", refused("ERROR_402", "Insufficient balance"), JOB)
+    assert (coded.value.unclear, uncoded.value.unclear, balance.value.unclear) == (False, True, True)
 
 
 BALANCES = {
-    "as documented": ({"errorId": 0, "balance": 345.678, "quantity": 10000, "voucher_balance": 123.211}, 468.889),
-    "of another service": ({"errorId": 0, "balance": 12.5, "captchaCredits": 0}, 12.5),
-    "vouchers spelled otherwise": ({"errorId": 0, "balance": 1, "voucherBalance": "0.5"}, 1.5),
-    "no vouchers": ({"errorId": 0, "balance": 1, "voucher_balance": None}, 1.0),
-    "text": ({"errorId": 0, "balance": "12.50000"}, 12.5),
-    "zero": ({"errorId": 0, "balance": 0}, 0.0),
-    "overdrawn": ({"errorId": 0, "balance": -0.25}, -0.25),
+    "as documented": (
+        {"errorId": 0, "balance": 345.678, "quantity": 10000, "voucher_balance": 123.211},
+        Balance(468.889, 10000),
+    ),
+    "of another service": ({"errorId": 0, "balance": 12.5, "captchaCredits": 0}, Balance(12.5)),
+    "vouchers spelled otherwise": ({"errorId": 0, "balance": 1, "voucherBalance": "0.5"}, Balance(1.5)),
+    "no vouchers": ({"errorId": 0, "balance": 1, "voucher_balance": None}, Balance(1.0)),
+    "text": ({"errorId": 0, "balance": "12.50000"}, Balance(12.5)),
+    "zero": ({"errorId": 0, "balance": 0}, Balance(0.0)),
+    "overdrawn": ({"errorId": 0, "balance": -0.25}, Balance(-0.25)),
+    "only a package": ({"errorId": 0, "balance": 0, "quantity": "25"}, Balance(0.0, 25)),
+    "no package": ({"errorId": 0, "balance": 1, "quantity": None}, Balance(1.0)),
+    "an overdrawn package": ({"errorId": 0, "balance": 1, "quantity": -1}, Balance(1.0)),
+    "a package in words": ({"errorId": 0, "balance": 1, "quantity": "some"}, ApiBadAnswer),
     "error": (refused("ERROR_BAD_REQUEST"), ApiRefused),
     "temporary": (refused("ERROR_REDIS_UNAVAILABLE"), ApiUnreachable),
     "bad key": (refused("ERROR_KEY_DOES_NOT_EXIST"), AccountError),

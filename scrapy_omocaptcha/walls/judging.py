@@ -1,0 +1,36 @@
+"""Tell what the answer to a request that carried a token is. These functions are pure."""
+
+from http import HTTPStatus
+from urllib.parse import urldefrag
+
+from scrapy import Request
+from scrapy.http import Response
+
+from scrapy_omocaptcha.challenge import Challenge
+from scrapy_omocaptcha.urls import public_address
+
+
+def is_overloaded(answer: Response) -> bool:
+    """Tell whether a site could not answer just now."""
+    return answer.status == HTTPStatus.TOO_MANY_REQUESTS or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def is_address_of(answer: Response, request: Request) -> bool:
+    """Tell whether an answer came from the address of ``request``."""
+    return urldefrag(answer.url).url == urldefrag(request.url).url
+
+
+def is_page_of(request: Request, answer: Response) -> bool:
+    """Tell whether a GET got its page: an answer that is not empty, with a status below 300, from its own address."""
+    is_page = answer.status < HTTPStatus.MULTIPLE_CHOICES and answer.body != b""
+    return is_page and request.method == "GET" and is_address_of(answer, request)
+
+
+def is_same_wall(challenge: Challenge, later: Challenge) -> bool:
+    """Tell whether a challenge that came after a token is the one that the token was for: same key, same form."""
+    return _marks(challenge) == _marks(later)
+
+
+def _marks(challenge: Challenge) -> tuple[object, ...]:
+    form = challenge.form
+    return challenge.sitekey, form and (form.method, public_address(form.url), {name for name, _ in form.fields})

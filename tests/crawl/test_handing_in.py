@@ -1,0 +1,127 @@
+"""Whole crawls in which something happens between a token and its page."""
+
+from __future__ import annotations
+
+import pytest
+from aiohttp import web
+
+from tests.helpers.sites import CHALLENGE, KEY, Site, challenge, cleared, page, spider, won
+
+OTHER_KEY = "6LtestOther" + "b" * 29
+
+
+class Breaking(Site):
+    """Takes each token that it has not seen, and breaks the connection of the first submission before it has read it.
+
+    :param first: how the first submission ends: ``"break"`` or a status.
+    """
+
+    def __init__(self, first):
+        super().__init__(self._respond)
+        self._first = first
+        self.tokens = []
+
+    def _respond(self, request, form):
+        if request.path == "/verify":
+            self.tokens.append(form["g-recaptcha-response"])
+            if len(self.tokens) == 1 and self._first == "break":
+                request.transport.close()
+            if len(self.tokens) == 1 and self._first != "break":
+                return web.Response(status=self._first)
+            return won("/")
+        return page() if cleared(request) else challenge()
+
+
+@pytest.mark.parametrize("first", ["break", 503, 429])
+def test_a_token_that_may_not_have_arrived_is_handed_in_once_more(crawl, service, first):
+    with Breaking(first) as site:
+        crawled = crawl(spider(f"{site.origin}/page"), service.settings)
+    assert [one.text for one in crawled.pages] == ["<title>the page</title>"]
+    assert len(service.jobs) == 1
+    assert site.tokens[0] == site.tokens[1]
+    assert (crawled.count("tokens/accepted"), crawled.count("tokens/rejected")) == (1, 0)
+
+
+def test_a_token_is_not_handed_in_more_than_twice_and_then_not_known_to_be_rejected(crawl, service):
+    def answer(request, form):
+        if request.path == "/verify":
+            request.transport.close()
+        return challenge()
+
+    with Site(answer) as site:
+        crawled = crawl(spider(f"{site.origin}/page"), service.settings)
+        tokens = [form["g-recaptcha-response"] for _, path, form, _ in site.requests if path == "/verify"]
+    assert [error.reason for error in crawled.failures] == ["attempts"]
+    assert len(service.jobs) == 2
+    assert tokens == [tokens[0], tokens[0], tokens[2], tokens[2]]
+    assert tokens[0] != tokens[2]
+    assert crawled.count("tokens/rejected") == 0
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        web.Response(status=204),
+        web.Response(text="", content_type="text/html"),
+        web.Response(text="<meta http-equiv=refresh content='0;url=/page'>", content_type="text/html"),
+    ],
+    ids=["204", "empty", "refresh"],
+)
+def test_an_answer_to_a_token_without_the_page_in_it_is_not_taken_for_the_page(crawl, service, answer):
+    def respond(request, form):
+        if request.method == "POST":
+            response = web.Response(status=answer.status, text=answer.text, content_type="text/html")
+            response.set_cookie("clearance", "yes")
+            return response
+        if cleared(request):
+            return page()
+        return web.Response(text=CHALLENGE.replace("/verify", "/page"), status=403, content_type="text/html")
+
+    with Site(respond) as site:
+        crawled = crawl(spider(f"{site.origin}/page"), service.settings)
+    assert [one.text for one in crawled.pages] == ["<title>the page</title>"]
+    assert len(service.jobs) == 1
+
+
+def two_walls(second):
+    """Return how a site answers that has two walls, one behind the other."""
+
+    def answer(request, form):
+        done = request.cookies.get("walls", "")
+        if request.path in ("/verify", "/verify/more"):
+            response = web.Response(status=302, headers={"Location": "/page"})
+            response.set_cookie("walls", done + "x", path="/")
+            return response
+        if len(done) == 0:
+            return challenge()
+        return page() if len(done) == 2 else web.Response(text=second, status=403, content_type="text/html")
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    "second", [CHALLENGE.replace(KEY, OTHER_KEY), CHALLENGE.replace("/verify", "/verify/more")], ids=["key", "form"]
+)
+def test_another_wall_behind_the_first_is_no_rejection(crawl, service, second):
+    with Site(two_walls(second)) as site:
+        settings = {**service.settings, "OMOCAPTCHA_BREAKER_FAILURES": 1}
+        crawled = crawl(spider(*(f"{site.origin}/page/{number}" for number in range(3))), settings)
+    assert [one.text for one in crawled.pages] == ["<title>the page</title>"] * 3
+    assert len(service.jobs) == 2
+    assert (crawled.count("tokens/accepted"), crawled.count("tokens/rejected")) == (2, 0)
+
+
+def test_a_wall_that_shows_another_key_each_time_trips_the_breaker(crawl, service):
+    seen = []
+
+    def answer(request, form):
+        seen.append(request.path)
+        key = f"6LtestKey{len(seen):031d}"
+        return web.Response(text=CHALLENGE.replace(KEY, key), status=403, content_type="text/html")
+
+    with Site(answer) as site:
+        urls = [f"{site.origin}/page/{number}" for number in range(12)]
+        crawled = crawl(spider(*urls), {**service.settings, "CONCURRENT_REQUESTS": 1})
+    assert len(crawled.failures) == 12
+    assert (crawled.count("tokens/accepted"), crawled.count("tokens/rejected")) == (0, 0)
+    assert len(service.jobs) < 12

@@ -118,9 +118,10 @@ def _is_ledger(db: sqlite3.Connection) -> bool:
 
     :raises sqlite3.DatabaseError: when it is something else.
     """
-    (application_id,), (version,), (tables,) = (
+    # The tables first: another process may make them and the rest, all at once, in between.
+    (tables,), (application_id,), (version,) = (
         db.execute(query).fetchone()
-        for query in ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_master")
+        for query in ("SELECT count(*) FROM sqlite_master", "PRAGMA application_id", "PRAGMA user_version")
     )
     if application_id != _APPLICATION_ID and (application_id or tables):
         raise sqlite3.DatabaseError(_FOREIGN)

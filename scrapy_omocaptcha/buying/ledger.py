@@ -122,7 +122,7 @@ class Ledger:
         self._budget = _clean(f"{crawl} {spider}")
         if path is None and jobdir is not None:
             path = os.path.join(jobdir, JOBDIR_LEDGER)
-        self._path = None if path is None else Path(path)
+        self._path = None if path is None else Path(path).absolute()
         self._file: tuple[int, int] | None = None
         """Identity of the file that is in use; None while the ledger is in memory."""
         self._db = self._open(busy_timeout)

@@ -27,9 +27,9 @@ CREATE TRIGGER bought AFTER INSERT ON jobs BEGIN
     INSERT INTO budgets
         SELECT NEW.budget, host, 1, CAST(round(NEW.cost_usd * 1e9) AS INTEGER)
         FROM (SELECT '*' AS host UNION SELECT NEW.host)
-        WHERE true ON CONFLICT DO UPDATE SET jobs = jobs + 1, cost = cost + excluded.cost;
+        WHERE true ON CONFLICT (budget, host) DO UPDATE SET jobs = jobs + 1, cost = cost + excluded.cost;
     INSERT INTO steps VALUES (NEW.step, CAST(round(NEW.cost_usd * 1e9) AS INTEGER))
-        ON CONFLICT DO UPDATE SET cost = cost + excluded.cost;
+        ON CONFLICT (step) DO UPDATE SET cost = cost + excluded.cost;
 END;
 CREATE TRIGGER taken_back AFTER DELETE ON jobs BEGIN
     UPDATE budgets SET jobs = jobs - 1, cost = cost - CAST(round(OLD.cost_usd * 1e9) AS INTEGER)

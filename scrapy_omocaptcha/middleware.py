@@ -24,6 +24,7 @@ from scrapy_omocaptcha.engine.request_state import RequestStates
 from scrapy_omocaptcha.engine.slots import Slots
 from scrapy_omocaptcha.engine.stats import Stats
 from scrapy_omocaptcha.errors import ChallengeNotSolved, CrawlClosing, NotBought
+from scrapy_omocaptcha.forms.submission import Submission, masked
 from scrapy_omocaptcha.reporting.events import Events
 from scrapy_omocaptcha.reporting.progress import Progress
 from scrapy_omocaptcha.settings import Settings
@@ -121,6 +122,7 @@ class OmoCaptchaMiddleware:
 
     async def process_response(self, request: Request, response: Response) -> Response | Request:
         """Return the page behind a challenge in the place of the challenge."""
+        self._chain.check_whole(request, response)
         if _is_left_alone(request):
             return response
         self._states.not_redirected(request)
@@ -146,6 +148,10 @@ class OmoCaptchaMiddleware:
         """Release what a request holds that has failed."""
         self._states.may_be_retried(request, failed=True)
         self._walls.failed(request)
+        if isinstance(request, Submission):
+            # Errors of Scrapy name the address, which holds the token of a GET. So do the frames of their tracebacks.
+            exception.args = tuple(masked(str(argument), request.secret) for argument in exception.args)
+            exception.__traceback__ = exception.__context__ = exception.__cause__ = None
 
     def _not_solved(self, request: Request, response: Response, error: NotSolved) -> Response:
         """Send a challenge that was not solved to the callback, or raise for the errback."""

@@ -6,8 +6,8 @@ not; what it does cannot be told from the form.
 """
 
 import re
+from collections import defaultdict
 from enum import Enum
-from itertools import islice
 
 from scrapy_omocaptcha.challenge import TOKEN_FIELD
 from scrapy_omocaptcha.detection.inline_scripts import InlineScripts
@@ -19,6 +19,12 @@ MAX_DEPTH = 2
 MAX_LOOKUPS = 50
 """Maximum number of functions of a page that are looked up."""
 
+MAX_DEFINITIONS = 20
+"""Maximum number of definitions of a function that are read."""
+
+MAX_READ = 100_000
+"""Maximum length in characters of all functions of a page that are read."""
+
 _SUBMITS = re.compile(r"\.(?:submit\s?\(\s*\)|submit\s?\.\s?(?:call|apply)\b|requestSubmit\s?\()")
 _TRIGGERS = re.compile(r"\.trigger\s?\(\s?[\"'](submit|click)")
 _PRESSES = re.compile(r"\.click\s?\(\s*\)")
@@ -28,8 +34,13 @@ _SENDS = re.compile(
     r"|\bdocument\s?\.\s?cookie\s?=(?!=)|\blocation\s?(?:\.\s?href\s?)?=(?!=)"
     r"|\blocation\s?\.\s?(?:assign|replace)\s?\("
 )
+_DEFINITION = re.compile(
+    r"(?<![\w$])(?:function\s+([\w$]+)\s?(?=\()|([\w$]+)[\"']?\s?[:=](?!=)\s?"
+    r"|(?<=[{,\s])([\w$]+)\s?(?=\([\w$,\s]{0,99}\)\s?\{))"
+)
 _HEAD = re.compile(r"\s*(?:async\b\s*)?(?:function\b\s*[\w$]*\s*)?(?P<parameter>[\w$]+\s*(?==>))?")
 _CALLED = re.compile(r"(?<![\w$.])(?!(?:if|for|while|switch|catch|return|function|typeof)\b)([\w$]+)\s?\(")
+_END_OF_STATEMENT = re.compile(r"[;{}]")
 _BODY = re.compile(r"\s*(?P<arrow>=>)?\s*(?P<brace>\{)?")
 
 
@@ -54,6 +65,9 @@ class Callbacks:
     def __init__(self, inline: InlineScripts) -> None:
         self._inline = inline
         self._effects: dict[str, Effect] = {}
+        self._definitions: dict[Code, dict[str, list[int]]] = {}
+        """Where the definitions of a function end, by script and name."""
+        self._left = MAX_READ
 
     def effect_of(self, name: str, depth: int = MAX_DEPTH) -> Effect:
         """Return the effect of the page's function ``name``."""
@@ -72,6 +86,9 @@ class Callbacks:
             name = code.text[part][:200].strip().strip("\"'")
             known = depth and re.fullmatch(r"[\w$.]{1,100}", name)
             return self.effect_of(name, depth - 1) if known else Effect.UNKNOWN
+        self._left -= body.stop - body.start
+        if self._left < 0:
+            return Effect.UNKNOWN
         bare, text = code.bare[body], code.text[body]
         trigger = _TRIGGERS.search(text)
         if parameter and _copies(text, parameter):
@@ -89,18 +106,20 @@ class Callbacks:
         return Effect.NONE
 
     def _look_up(self, name: str, depth: int) -> Effect:
-        word = re.escape(name)
-        definition = re.compile(
-            rf"(?<![\w$])(?:function\s+{word}\s?(?=\()|{word}[\"']?\s?[:=](?!=)\s?"
-            rf"|(?<=[{{,\s]){word}\s?(?=\([\w$,\s]{{0,99}}\)\s?\{{))"
-        )
         for code in self._inline.running:
             if name in code.source:
-                for found in islice(definition.finditer(code.bare), 20):
-                    effect = self.effect_at(code, slice(found.end(), len(code.bare)), depth)
+                for end in self._definitions_in(code).get(name, [])[:MAX_DEFINITIONS]:
+                    effect = self.effect_at(code, slice(end, len(code.bare)), depth)
                     if effect is not Effect.UNKNOWN:
                         return effect
         return Effect.UNKNOWN
+
+    def _definitions_in(self, code: Code) -> dict[str, list[int]]:
+        if code not in self._definitions:
+            ends = self._definitions[code] = defaultdict(list)
+            for found in _DEFINITION.finditer(code.bare):
+                ends[found[found.lastindex or 0]].append(found.end())
+        return self._definitions[code]
 
 
 def _function(code: Code, part: slice) -> tuple[slice | None, str]:
@@ -125,5 +144,5 @@ def _function(code: Code, part: slice) -> tuple[slice | None, str]:
 def _copies(text: str, parameter: str) -> bool:
     """Return whether ``parameter``, which holds the token, is written into another field than the token's own."""
     word = re.escape(parameter)
-    copy = re.compile(rf"[^;{{}}]{{0,200}}(?:\.value\s?=\s?{word}\b|\.val\s?\(\s?{word}\b)")
-    return any(TOKEN_FIELD not in found[0] for found in copy.finditer(text))
+    copies = re.finditer(rf"\.value\s?=\s?{word}\b|\.val\s?\(\s?{word}\b", text)
+    return any(TOKEN_FIELD not in _END_OF_STATEMENT.split(text[max(0, c.start() - 200) : c.end()])[-1] for c in copies)

@@ -19,7 +19,7 @@ from scrapy_omocaptcha.detection.blocking import judge
 from scrapy_omocaptcha.detection.callbacks import Callbacks, Effect
 from scrapy_omocaptcha.detection.widgets import Widget, find_widgets
 from scrapy_omocaptcha.forms.page import parse_page
-from scrapy_omocaptcha.forms.reading import find_form, read_form
+from scrapy_omocaptcha.forms.reading import Controls, find_form, read_form
 
 _WORD = b"recaptcha"
 # The word in UTF-16 and in UTF-32, in either byte order.
@@ -44,7 +44,8 @@ def find_challenge(response: Response) -> Challenge | None:
         return None
     # Each form is searched for once, because the whole page is searched for a form that a button names.
     owners = {widget.element: find_form(widget.element) for widget in widgets}
-    read = cache(partial(_read_form, response, _base_url(response.url, selector.root), owners))
+    controls = Controls(selector.root, owners)
+    read = cache(partial(_read_form, response, _base_url(response.url, selector.root), controls))
     callbacks = Callbacks(inline)
     first, *further = [_challenge(response.url, widget, callbacks, owners[widget.element], read) for widget in widgets]
     blocking, evidence = judge(response, selector.root, owners[widgets[0].element])
@@ -82,14 +83,11 @@ def _challenge(
     )
 
 
-def _read_form(
-    response: TextResponse, base: str, owners: dict[HtmlElement, HtmlElement | None], form: HtmlElement, pressed: bool
-) -> Form | None:
-    """Read ``form``, given the form of each widget; return None if it cannot be sent."""
-    widgets = [widget for widget, owner in owners.items() if owner is form]
+def _read_form(response: TextResponse, base: str, controls: Controls, form: HtmlElement, pressed: bool) -> Form | None:
+    """Read ``form``; return None if it cannot be sent."""
     try:
         return read_form(
-            form, page_url=response.url, base_url=base, encoding=response.encoding, widgets=widgets, pressed=pressed
+            form, controls, page_url=response.url, base_url=base, encoding=response.encoding, pressed=pressed
         )
     except ValueError:
         return None

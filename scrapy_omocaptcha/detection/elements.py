@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from functools import cached_property
 from itertools import chain, islice
 
-from cssselect import ExpressionError, SelectorError
 from lxml.etree import XPath
 from lxml.html import HtmlElement
 from parsel import Selector
 
 from scrapy_omocaptcha.detection.frames import Frame, read_frame
 from scrapy_omocaptcha.detection.inline_scripts import KEY, InlineScripts
+from scrapy_omocaptcha.detection.selectors import Selectors
 from scrapy_omocaptcha.forms.ancestors import Inherited
 
 INERT_TAGS = frozenset(
@@ -30,10 +30,6 @@ MAX_SCRIPT = 1_000_000
 """Maximum length in characters of a script."""
 MAX_SCRIPTS = 4_000_000
 """Maximum length in characters of all scripts of a page."""
-MAX_SELECTORS = 30
-"""Maximum number of selectors of a page's scripts that are looked up."""
-MAX_SELECTED = 20
-"""Maximum number of elements that are read for a selector."""
 
 # Each expression makes one pass over one attribute, several times as fast as a pass over all elements. They return
 # attributes because joining sets and stepping to parents takes libxml2 quadratic time.
@@ -68,9 +64,8 @@ class Candidates:
     """
 
     def __init__(self, selector: Selector) -> None:
-        self._selector = selector
-        self._selected: dict[str, list[HtmlElement]] = {}
         self.root = selector.root
+        self._selectors = Selectors(self.root)
         self.is_live = live_elements()
         self.frames: list[Frame] = []
         self.loaders: list[str] = []
@@ -97,9 +92,7 @@ class Candidates:
 
     def select(self, css: str) -> list[HtmlElement]:
         """Return the live elements that the selector of a script matches."""
-        if css not in self._selected and len(self._selected) < MAX_SELECTORS:
-            self._selected[css] = [element for element in _select(self._selector, css) if self.is_live(element)]
-        return self._selected.get(css, [])
+        return [element for element in self._selectors.select(css) if self.is_live(element)]
 
     @cached_property
     def score_keys(self) -> frozenset[str]:
@@ -107,17 +100,17 @@ class Candidates:
         loaded = {key for source in self.loaders for key in _RENDER_KEY.findall(source)}
         return self.inline.score_keys | loaded
 
-    @property
+    @cached_property
     def widget_keys(self) -> set[str]:
         """Return the site keys that scripts name, without those of reCAPTCHA v3."""
         return {key for _, key in self.inline.keys} - self.score_keys
 
-    @property
+    @cached_property
     def loads_widgets(self) -> bool:
         """Return whether Google's script is loaded, not for v3 alone, and no other captcha's script is."""
         return not self._loads_other_captcha and any(not _RENDER_KEY.search(source) for source in self.loaders)
 
-    @property
+    @cached_property
     def enterprise(self) -> bool:
         """Return whether Google's script is loaded in its enterprise version alone."""
         return bool(self.loaders) and all("enterprise.js" in source.lower() for source in self.loaders)
@@ -148,13 +141,6 @@ def _owners(root: HtmlElement, attributes: tuple[XPath, ...]) -> list[HtmlElemen
     """Return the elements that have one of ``attributes``, each once."""
     owners = dict.fromkeys(attribute.getparent() for find in attributes for attribute in find(root))
     return [element for element in owners if element.tag not in _NO_CONTAINER_TAGS]
-
-
-def _select(selector: Selector, css: str) -> list[HtmlElement]:
-    try:
-        return [found.root for found in selector.css(css)[:MAX_SELECTED]]
-    except (ValueError, ExpressionError, SelectorError):  # jQuery has selectors that CSS lacks.
-        return []
 
 
 def _is_in_tag(markup: str, at: int) -> bool:

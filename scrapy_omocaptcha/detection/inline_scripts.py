@@ -53,6 +53,8 @@ class InlineScripts:
     def __init__(self, running: Sequence[str], data: Sequence[str] = ()) -> None:
         self.running = [Code(source) for source in running]
         self._data = data
+        self._lookups: dict[Code, tuple[str, ...]] = {}
+        """The selectors of all lookups of a script."""
 
     @cached_property
     def renders(self) -> list[RenderCall]:
@@ -84,13 +86,26 @@ class InlineScripts:
     def _read_render(self, code: Code, call: re.Match[str], arguments: list[slice]) -> RenderCall:
         options = self._options(code, arguments[1]) if len(arguments) > 1 else {}
         return RenderCall(
-            selectors=_selectors(code, arguments[0], call.start()),
+            selectors=self._selectors(code, arguments[0], call.start()),
             creates_container=self._creates(code, arguments[0], call.start()),
             sitekey=self._key(code, options["sitekey"]) if "sitekey" in options else None,
             invisible="size" in options and code.literal(options["size"]) == "invisible",
             enterprise=call["enterprise"] is not None,
             callback=(code, options["callback"]) if "callback" in options else None,
         )
+
+    def _selectors(self, code: Code, target: slice, before: int) -> tuple[str, ...]:
+        """Return CSS selectors of the element ``target``: an id, a lookup, or a variable that holds one of them."""
+        for part in filter(None, (target, _assigned(code, target, before))):
+            if (literal := code.literal(part)) is not None:
+                return _by_id(literal)
+            if selectors := _lookups(code.text[part]):
+                return selectors
+        # For a loop variable or a parameter, take the lookups whose selector says captcha, or else the last lookup.
+        if code not in self._lookups:
+            self._lookups[code] = _lookups(code.text)
+        captchas = [selector for selector in self._lookups[code] if "captcha" in selector.lower()]
+        return tuple(captchas[:20]) or _lookups(code.text[max(0, before - 400) : before])[-1:]
 
     def _creates(self, code: Code, target: slice, before: int) -> bool:
         """Return whether a script creates the element ``target``: by ``createElement``, or as HTML with its id."""
@@ -132,18 +147,6 @@ def _named_keys(text: str) -> Iterator[tuple[str, str]]:
             continue
         name = _NAME_BEFORE.search(text[max(0, key.start() - 80) : key.start()])
         yield (name[1] if name else ""), key[0]
-
-
-def _selectors(code: Code, target: slice, before: int) -> tuple[str, ...]:
-    """Return CSS selectors of the element ``target``: an id, a lookup, or a variable that holds one of them."""
-    for part in filter(None, (target, _assigned(code, target, before))):
-        if (literal := code.literal(part)) is not None:
-            return _by_id(literal)
-        if selectors := _lookups(code.text[part]):
-            return selectors
-    # For a loop variable or a parameter, take the lookups whose selector says captcha, or else the last lookup.
-    captchas = [selector for selector in _lookups(code.text) if "captcha" in selector.lower()]
-    return tuple(captchas[:20]) or _lookups(code.text[max(0, before - 400) : before])[-1:]
 
 
 def _assigned(code: Code, target: slice, before: int) -> slice | None:

@@ -6,6 +6,8 @@ Strings are then read from ``text`` at the same offsets. Each step is linear in 
 """
 
 import re
+from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Iterator
 from functools import cached_property
 from itertools import islice
@@ -19,19 +21,21 @@ MAX_BLOCK = 20_000
 MAX_STATEMENT = 500
 """Maximum length in characters of a statement."""
 
-# No alternative backtracks over what it has matched, so that matching takes linear time. The exception is a regular
-# expression literal, which may turn out to be a division; therefore its length is limited.
+# An alternative that has begun to match never fails, so nothing is read twice and matching takes linear time. Therefore
+# strings and regular expression literals, and the classes in them, need not be closed.
 _TOKEN = re.compile(
     r"(?P<comment>//[^\n]*|/\*[^*]*(?:\*(?!/)[^*]*)*(?:\*/)?|<!--[^\n]*)"
     r"|\"[^\"\\\n]*(?:\\.[^\"\\\n]*)*\"?"
     r"|'[^'\\\n]*(?:\\.[^'\\\n]*)*'?"
     r"|`[^`\\]*(?:\\.[^`\\]*)*`?"
-    r"|(?:(?<=[(,=:\[!&|?{};\n])|(?<=[(,=:\[!&|?{};] )|(?<=return ))"
-    r"/(?![*/])(?:[^/\\\[\n]|\\[^\n]|\[(?:[^\]\\\n]|\\[^\n]){0,100}\]){1,100}/",
+    r"|(?P<regex>(?:(?<=[(,=:\[!&|?{};\n])|(?<=[(,=:\[!&|?{};] )|(?<=return ))"
+    r"/(?![*/\n])[^/\\\[\n]*(?:(?:\\[^\n]|\[[^\]\\\n]*(?:\\[^\n][^\]\\\n]*)*\]?)[^/\\\[\n]*)*/?)",
     re.DOTALL,
 )
 _OBJECT = re.compile(r"\s*\{")
-_BRACKET = re.compile(r"[()\[\]{},]")
+_BRACKET = re.compile(r"[()\[\]{}]")
+_COMMA_OR_OPENING = re.compile(r"[,(\[{]")
+_ASSIGNMENT = re.compile(r"(?<![\w$.])([\w$]+)\s?=(?![=>])")
 _PROPERTY = re.compile(r"\s*(?:(?:async\s+)?(?P<quote>[\"'`]?)(?P<name>[\w$-]+)(?P=quote))\s*(?P<then>[:(]|\Z)")
 _STRING = re.compile(r"\s*([\"'`])((?:(?!\1)[^\\]|\\.)*)\1\s*\Z", re.DOTALL)
 _ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|(.))", re.DOTALL)
@@ -76,8 +80,8 @@ class Code:
 
     def block(self, opening: int) -> slice | None:
         """Return what is between the bracket at ``opening`` and its partner, or None if it never closes."""
-        parts = self._parts(opening)
-        return slice(opening + 1, parts[-1].stop) if parts else None
+        closing = self._partners.get(opening, len(self.bare) + MAX_BLOCK)
+        return slice(opening + 1, closing) if closing - opening <= MAX_BLOCK else None
 
     def statement(self, start: int, end: int) -> slice:
         """Return the part from ``start`` to the end of the statement or line, at most to ``end``."""
@@ -86,35 +90,58 @@ class Code:
 
     def assigned(self, name: str, before: int) -> slice | None:
         """Return the expression that was last assigned to the variable ``name`` before that offset, if any."""
-        assignment = re.compile(rf"(?<![\w$.]){re.escape(name)}\s?=(?![=>])")
-        ends = [found.end() for found in assignment.finditer(self.bare, 0, before)]
-        if not ends:
+        ends = self._assignments.get(name, [])
+        last = bisect_right(ends, before) - 1
+        if last < 0:
             return None
-        opening = _OBJECT.match(self.bare, ends[-1])
+        opening = _OBJECT.match(self.bare, ends[last])
         if opening is None:
-            return self.statement(ends[-1], len(self.bare))
+            return self.statement(ends[last], len(self.bare))
         block = self.block(opening.end() - 1)
         return slice(opening.end() - 1, block.stop + 1) if block else None
 
+    @cached_property
+    def _assignments(self) -> dict[str, list[int]]:
+        """Return where the values begin that are assigned to a variable, by its name."""
+        ends: dict[str, list[int]] = defaultdict(list)
+        for found in _ASSIGNMENT.finditer(self.bare):
+            ends[found[1]].append(found.end())
+        return ends
+
+    @cached_property
+    def _partners(self) -> dict[int, int]:
+        """Return the offset of each closing bracket by that of its opening bracket."""
+        partners: dict[int, int] = {}
+        opened: list[int] = []
+        for bracket in _BRACKET.finditer(self.bare):
+            if bracket[0] in "([{":
+                opened.append(bracket.start())
+            elif opened:
+                partners[opened.pop()] = bracket.start()
+        return partners
+
     def _parts(self, opening: int) -> list[slice]:
         """Return the parts between the commas inside the bracket at ``opening``, none if it never closes."""
-        depth, start = 0, opening + 1
+        block = self.block(opening)
+        if block is None:
+            return []
         parts: list[slice] = []
-        for bracket in _BRACKET.finditer(self.bare, opening, opening + MAX_BLOCK):
-            if bracket[0] in "([{":
-                depth += 1
-            elif bracket[0] != ",":
-                depth -= 1
-            if depth == 0 or (depth == 1 and bracket[0] == ","):
-                parts.append(slice(start, bracket.start()))
-                start = bracket.end()
-            if depth == 0:
-                return parts
-        return []
+        start = at = block.start
+        while found := _COMMA_OR_OPENING.search(self.bare, at, block.stop):
+            if found[0] == ",":
+                parts.append(slice(start, found.start()))
+                start = at = found.end()
+            else:
+                # Skipped, so that all brackets of a script are read once, however deep they are nested.
+                at = self._partners[found.start()] + 1
+        return [*parts, slice(start, block.stop)]
 
 
 def _blank(token: re.Match[str]) -> str:
     source, length = token[0], len(token[0])
+    if token["regex"] and not source.endswith("/"):
+        # A slash without a partner on its line is a division.
+        return source
     return " " * length if token["comment"] or length == 1 else source[0] + " " * (length - 2) + source[-1]
 
 

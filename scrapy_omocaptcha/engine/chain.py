@@ -16,21 +16,18 @@ from scrapy import Request, signals
 from scrapy.core.downloader.middleware import DownloaderMiddlewareManager
 from scrapy.crawler import Crawler
 from scrapy.downloadermiddlewares.httpcache import HttpCacheMiddleware
-from scrapy.downloadermiddlewares.redirect import RedirectMiddleware
-from scrapy.exceptions import IgnoreRequest, ScrapyDeprecationWarning, _InvalidOutput
+from scrapy.exceptions import IgnoreRequest, ResponseDataLossError, ScrapyDeprecationWarning, _InvalidOutput
 from scrapy.http import Response
 from scrapy.utils.asyncio import call_later
-from scrapy.utils.httpobj import _urlparse_cache
 from scrapy.utils.python import global_object_name
 
 from scrapy_omocaptcha.engine.components import Components
 from scrapy_omocaptcha.engine.slots import Slots
 from scrapy_omocaptcha.errors import MiddlewareFailed
-from scrapy_omocaptcha.forms.submission import VALIDATORS, Submission, without_token
+from scrapy_omocaptcha.forms.submission import VALIDATORS, Submission, holds_token, masked, without_token
 
 logger = logging.getLogger(__name__)
 
-_REDIRECTS_FOR_THE_SPIDER = ("dont_redirect", "handle_httpstatus_list", "handle_httpstatus_all")
 _MAX_REPLACEMENTS = 3
 """How often middlewares may replace a submission by another one, as those do that give each request a proxy."""
 _BLAME = "_omocaptcha_raised_by"
@@ -89,9 +86,10 @@ class InnerChain:
         try:
             result = await self._send(request)
             for _ in range(_MAX_REPLACEMENTS):
-                if isinstance(result, Submission):
+                if isinstance(result, Submission) and result.url == request.url:
                     self._own.add(result)
                     result = await self._send(result)
+            self.check_whole(request, result)
         except Exception as error:
             blame = str(error) if isinstance(error, _InvalidOutput) else getattr(error, _BLAME, None)
             if blame is None or isinstance(error, IgnoreRequest):
@@ -112,57 +110,23 @@ class InnerChain:
         finally:
             self._urgent.discard(request)
 
+    def check_whole(self, request: Request, result: Response | Request) -> None:
+        """Raise what Scrapy raises for a response that is cut short, where a submission keeps it from raising that."""
+        is_cut_short = isinstance(request, Submission) and isinstance(result, Response) and "dataloss" in result.flags
+        if is_cut_short and self._crawler.settings.getbool("DOWNLOAD_FAIL_ON_DATALOSS"):
+            raise ResponseDataLossError("the response was cut short")
+
     def blame(self, request: Request) -> str:
         """Say which middleware returned a request in the place of a response."""
         return self._returned[request]
 
+    def meta_refresh(self, response: Response) -> str | None:
+        """Return the address that Scrapy would follow a page's meta refresh to, or None."""
+        return self._components.meta_refresh(response)
+
     async def follow(self, request: Request, *, page: Request) -> Response | Request | None:
         """Send a request that a redirect of ``page`` leads to; return None where Scrapy's components forbid it."""
         return None if await self._components.forbids(request, page=page) else await self.send(request)
-
-    async def redirect(self, request: Request, response: Response) -> Request | None:
-        """Return the request that Scrapy would make of a redirect, or None; ``request`` stays as it is.
-
-        Meta keys by which a spider asks for redirects themselves are ignored.
-
-        :raises IgnoreRequest: when there were too many redirects.
-        """
-        middleware = self._crawler.get_downloader_middleware(RedirectMiddleware)
-        meta = {key: value for key, value in request.meta.items() if key not in _REDIRECTS_FOR_THE_SPIDER}
-        if middleware is None:
-            return None
-        copy = request.replace(meta=meta)
-        redirected = await self._components.call(middleware.process_response, request=copy, response=response)
-        return redirected if isinstance(redirected, Request) else None
-
-    async def redirect_in_place(self, request: Request, url: str) -> None:
-        """Turn ``request`` into the one that a redirect to ``url`` leads to, when its response is already here."""
-        status = 302 if request.method == "GET" else 307
-        redirected = await self.redirect(request, Response(request.url, status=status, headers={"Location": url}))
-        if redirected is not None:
-            request._set_url(redirected.url)
-            _urlparse_cache.pop(request, None)
-            request.headers, request.priority = redirected.headers, redirected.priority
-            request.meta.update(redirected.meta)
-
-    def is_redirect_for_spider(self, request: Request, response: Response) -> bool:
-        """Tell whether the spider has asked for the redirect itself."""
-        meta, status = request.meta, response.status
-        # Some of these lists are ranges with exceptions, which only a test for membership knows.
-        return (
-            meta.get("dont_redirect", False)
-            or meta.get("handle_httpstatus_all", False)
-            or status in meta.get("handle_httpstatus_list", ())
-            or status in getattr(self._crawler.spider, "handle_httpstatus_list", ())
-        )
-
-    def will_redirect(self, request: Request, response: Response) -> bool:
-        """Tell whether Scrapy will follow a redirect."""
-        middleware = self._crawler.get_downloader_middleware(RedirectMiddleware)
-        if middleware is None or self.is_redirect_for_spider(request, response):
-            return False
-        most = middleware.max_redirect_times
-        return bool(request.meta.get("redirect_ttl", most) and request.meta.get("redirect_times", 0) < most)
 
     async def handle_exception(self, request: Request, error: Exception) -> Response | Request:
         """Let the outer middlewares handle an error of a request that was sent again, as if it were sent first.
@@ -173,8 +137,9 @@ class InnerChain:
         outer = manager.middlewares[: self._index]
         for method in filter(None, manager.methods["process_exception"]):
             if any(getattr(method, "__self__", None) is middleware for middleware in outer):
-                result: Response | Request | None
-                result = await self._components.call(method, request=request, exception=error)
+                result: Response | Request | None = await self._components.call(
+                    method, request=request, exception=error
+                )
                 if result is not None:
                     return result
         raise error
@@ -233,10 +198,21 @@ class InnerChain:
             call_later(0, self._move_to_front, request)
 
     def _downloaded(self, request: Request, response: Response) -> None:
-        """Take the token out of the address of a response, before any middleware can log it."""
-        if isinstance(request, Submission):
-            with suppress(AttributeError):
-                response._set_url(without_token(response.url, request.secret))
+        """Take the token out of the addresses in the head of a response, before any middleware can log or follow them.
+
+        A redirect to an address that holds the token in its path or host is no redirect any more.
+        """
+        if not isinstance(request, Submission):
+            return
+        secret = request.secret
+        with suppress(AttributeError):
+            response._set_url(masked(without_token(response.url, secret), secret))
+        location = response.headers.get("Location")
+        if location is not None:
+            target = without_token(location.decode("latin-1"), secret)
+            del response.headers["Location"]
+            if not holds_token(target, secret):
+                response.headers["Location"] = target.encode("latin-1")
 
     def _move_to_front(self, request: Request) -> None:
         queue = self._slots.slot(request).queue

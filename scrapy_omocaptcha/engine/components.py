@@ -1,4 +1,4 @@
-"""Ask Scrapy's own middlewares for cookies, cached pages and permissions, where they are enabled."""
+"""Ask Scrapy's own middlewares for cookies, redirects, cached pages and permissions, where they are enabled."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,14 +8,16 @@ from scrapy.crawler import Crawler
 from scrapy.downloadermiddlewares.cookies import CookiesMiddleware
 from scrapy.downloadermiddlewares.httpcache import HttpCacheMiddleware
 from scrapy.downloadermiddlewares.offsite import OffsiteMiddleware
-from scrapy.downloadermiddlewares.redirect import MetaRefreshMiddleware
+from scrapy.downloadermiddlewares.redirect import MetaRefreshMiddleware, RedirectMiddleware
 from scrapy.downloadermiddlewares.robotstxt import RobotsTxtMiddleware
 from scrapy.exceptions import IgnoreRequest
 from scrapy.http import HtmlResponse, Response
 from scrapy.http.cookies import CookieJar
 from scrapy.utils.defer import ensure_awaitable
-from scrapy.utils.httpobj import urlparse_cached
+from scrapy.utils.httpobj import _urlparse_cache, urlparse_cached
 from scrapy.utils.response import get_meta_refresh
+
+_REDIRECTS_FOR_THE_SPIDER = ("dont_redirect", "handle_httpstatus_list", "handle_httpstatus_all")
 
 
 class Components:
@@ -44,6 +46,50 @@ class Components:
         settings = self._crawler.settings
         seconds, url = get_meta_refresh(response, settings.getlist("METAREFRESH_IGNORE_TAGS"))
         return url if seconds is not None and seconds < settings.getint("METAREFRESH_MAXDELAY") else None
+
+    async def redirect(self, request: Request, response: Response) -> Request | None:
+        """Return the request that Scrapy would make of a redirect, or None; ``request`` stays as it is.
+
+        Meta keys by which a spider asks for redirects themselves are ignored.
+
+        :raises IgnoreRequest: when there were too many redirects.
+        """
+        middleware = self._crawler.get_downloader_middleware(RedirectMiddleware)
+        if middleware is None:
+            return None
+        meta = {key: value for key, value in request.meta.items() if key not in _REDIRECTS_FOR_THE_SPIDER}
+        copy = request.replace(meta=meta)
+        redirected = await self.call(middleware.process_response, request=copy, response=response)
+        return redirected if isinstance(redirected, Request) else None
+
+    async def redirect_in_place(self, request: Request, url: str) -> None:
+        """Turn ``request`` into the one that a redirect to ``url`` leads to, when its response is already here."""
+        status = 302 if request.method == "GET" else 307
+        redirected = await self.redirect(request, Response(request.url, status=status, headers={"Location": url}))
+        if redirected is not None:
+            request._set_url(redirected.url)
+            _urlparse_cache.pop(request, None)
+            request.headers, request.priority = redirected.headers, redirected.priority
+            request.meta.update(redirected.meta)
+
+    def is_redirect_for_spider(self, request: Request, response: Response) -> bool:
+        """Tell whether the spider has asked for the redirect itself."""
+        meta, status = request.meta, response.status
+        # Some of these lists are ranges with exceptions, which only a test for membership knows.
+        return (
+            meta.get("dont_redirect", False)
+            or meta.get("handle_httpstatus_all", False)
+            or status in meta.get("handle_httpstatus_list", ())
+            or status in getattr(self._crawler.spider, "handle_httpstatus_list", ())
+        )
+
+    def will_redirect(self, request: Request, response: Response) -> bool:
+        """Tell whether Scrapy will follow a redirect."""
+        middleware = self._crawler.get_downloader_middleware(RedirectMiddleware)
+        if middleware is None or self.is_redirect_for_spider(request, response):
+            return False
+        most = middleware.max_redirect_times
+        return bool(request.meta.get("redirect_ttl", most) and request.meta.get("redirect_times", 0) < most)
 
     async def forbids(self, target: Request, *, page: Request) -> str | None:
         """Tell whether robots.txt or the spider's allowed_domains forbid a request that is sent because of ``page``.

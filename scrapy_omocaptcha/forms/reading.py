@@ -3,11 +3,13 @@
 Browsers that solve captchas run scripts, so the content of ``noscript`` is not part of the page.
 """
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from functools import cached_property
 from typing import NamedTuple
 from urllib.parse import urljoin, urlsplit
 
-from lxml.etree import XPath
+from lxml.etree import XPath, iterwalk
 from lxml.html import HtmlElement
 from w3lib.url import safe_url_string
 
@@ -23,7 +25,8 @@ option of a list repeats the list's name."""
 _CONTROLS = ("input", "button", "select", "textarea")
 _ENCTYPES = ("application/x-www-form-urlencoded", "multipart/form-data", "text/plain")
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
-_ids = XPath("descendant-or-self::*/@id[. = $id]")
+_ids = XPath("descendant-or-self::*/@id")
+_named = XPath("descendant-or-self::*/@id[. = $id]")
 
 
 class _Context(NamedTuple):
@@ -50,22 +53,20 @@ def find_form(element: HtmlElement) -> HtmlElement | None:
 
 
 def read_form(
-    form: HtmlElement, *, page_url: str, base_url: str, encoding: str, widgets: Sequence[HtmlElement], pressed: bool
+    form: HtmlElement, all_controls: "Controls", *, page_url: str, base_url: str, encoding: str, pressed: bool
 ) -> Form:
     """Read what a browser sends for ``form`` if the user does nothing but solve the captcha.
 
+    :param all_controls: the controls of the page.
     :param page_url: the page's address, which an empty action stands for.
     :param base_url: the address that a relative action is resolved against.
     :param encoding: the page's encoding.
-    :param widgets: the elements of the page's widgets in document order. Google's script adds its textarea at the end
-        of a container, and before a button that it is bound to.
     :param pressed: whether the default button submits the form, rather than a script that calls ``form.submit()``.
     :raises ValueError: if its action is not a valid URL, or the form is longer than :data:`MAX_LENGTH`.
     """
     charset = choose_charset(form.get("accept-charset") or "", encoding)
-    context = Inherited(_Context(), _derive)
-    controls = _controls(form, widgets, context)
-    disabled = {control for control in controls if control.get("disabled") is not None or context(control).disabled}
+    controls = all_controls.of(form)
+    disabled = {control for control in controls if all_controls.is_disabled(control)}
     button = _default_button(controls, disabled) if pressed else None
     radios = [control for control in controls if is_input(control, "radio") and control.get("checked") is not None]
     # The last checked radio button of a name unchecks the others.
@@ -99,6 +100,57 @@ def read_form(
     )
 
 
+class Controls:
+    """The live controls of a page by the form that owns them, found in one pass over the page.
+
+    :param widgets: the elements of the page's widgets. Google's script adds its textarea at the end of a container, and
+        before a button that it is bound to.
+    """
+
+    def __init__(self, root: HtmlElement, widgets: Collection[HtmlElement]) -> None:
+        self._root = root
+        self._widgets = frozenset(widgets)
+        self._context = Inherited(_Context(), _derive)
+        self._added: set[HtmlElement] = set()
+
+    def of(self, form: HtmlElement) -> list[HtmlElement]:
+        """Return the controls of ``form`` in tree order, with the textarea of Google's script if it adds one."""
+        controls = self._by_form[form]
+        if any(_is_response_textarea(control) and control not in self._added for control in controls):
+            return [control for control in controls if control not in self._added]
+        return controls
+
+    def is_disabled(self, control: HtmlElement) -> bool:
+        """Return whether the user cannot change ``control``, which is not sent."""
+        return control.get("disabled") is not None or self._context(control).disabled
+
+    @cached_property
+    def _by_form(self) -> dict[HtmlElement | None, list[HtmlElement]]:
+        by_form: dict[HtmlElement | None, list[HtmlElement]] = defaultdict(list)
+        tags = {*_CONTROLS, *(widget.tag for widget in self._widgets)}
+        for event, element in iterwalk(self._root, events=("start", "end"), tag=tuple(tags)):
+            is_control, is_start = element.tag in _CONTROLS, event == "start"
+            if element in self._widgets and is_start == is_control:
+                textarea = element.makeelement("textarea", name=TOKEN_FIELD)
+                self._added.add(textarea)
+                by_form[self._context(element).form].append(textarea)
+            if is_control and is_start and self._context(element).is_live:
+                by_form[self._owner(element)].append(element)
+        return by_form
+
+    def _owner(self, control: HtmlElement) -> HtmlElement | None:
+        """Return what :func:`find_form` returns, without a search of the page for each control that names a form."""
+        name = control.get("form")
+        return self._context(control).form if name is None else self._by_id.get(name)
+
+    @cached_property
+    def _by_id(self) -> dict[str, HtmlElement]:
+        by_id: dict[str, HtmlElement] = {}
+        for identity in filter(None, _ids(self._root)):
+            by_id.setdefault(identity, identity.getparent())
+        return by_id
+
+
 def _pairs(control: HtmlElement, charset: str) -> Iterator[tuple[str, str]]:
     """Yield the name-value pairs that ``control`` sends."""
     name = control.get("name") or ""
@@ -126,36 +178,9 @@ def _derive(element: HtmlElement, inherited: _Context) -> _Context:
     return context
 
 
-def _controls(form: HtmlElement, widgets: Sequence[HtmlElement], context: Inherited[_Context]) -> list[HtmlElement]:
-    """Return the live controls of ``form`` in tree order, with the textareas that Google's script adds."""
-    widgets = [widget for widget in widgets if next(widget.iterancestors("form"), None) is form]
-    page, name = form.getroottree().getroot(), form.get("id")
-    if not name or _find_by_id(page, name) is not form:
-        name = None
-    # Only a control that references the form by its id can stand outside it.
-    scope = form if name is None else page
-    tags = {*_CONTROLS, *(widget.tag for widget in widgets)}
-    found = list(scope.iter(*tags))
-    owned = {e for e in found if e.tag in _CONTROLS and _belongs(e, form, name, context) and context(e).is_live}
-    if not any(_is_response_textarea(control) for control in owned):
-        for widget in widgets:
-            textarea = form.makeelement("textarea", name=TOKEN_FIELD)
-            inside = 0 if widget.tag in _CONTROLS else sum(1 for _ in widget.iter(*tags))
-            found.insert(found.index(widget) + inside, textarea)
-            owned.add(textarea)
-    return [element for element in found if element in owned]
-
-
-def _belongs(control: HtmlElement, form: HtmlElement, name: str | None, context: Inherited[_Context]) -> bool:
-    """Return whether :func:`find_form` finds ``form``, without searching the page for each control with an id."""
-    if control.get("form") is not None:
-        return bool(control.get("form") == name)
-    return context(control).form is form
-
-
 def _find_by_id(page: HtmlElement, name: str) -> HtmlElement | None:
     """Return the first element with that id, or None for an empty one."""
-    found = _ids(page, id=name) if name else ()
+    found = _named(page, id=name) if name else ()
     return found[0].getparent() if found else None
 
 

@@ -5,7 +5,7 @@ Other modules decide whether the request may be sent, send it, and judge the ans
 
 import json
 from typing import Any, NoReturn
-from urllib.parse import quote, unquote_plus, urlsplit
+from urllib.parse import quote, unquote, unquote_plus, urlsplit
 
 from scrapy import Request
 from scrapy.http import Response
@@ -19,8 +19,14 @@ _SESSION_HEADERS = ("User-Agent", "Accept", "Accept-Language", "Accept-Encoding"
 VALIDATORS = (b"If-None-Match", b"If-Modified-Since")
 _BODY_HEADERS = (b"Content-Type", b"Content-Length", b"Content-Encoding", b"Content-Language", b"Content-Location")
 # A request with a token is neither repeated nor stored. The address of a GET submission holds the token, so the Referer
-# of a redirect is cut to the origin.
-TOKEN_META = {"dont_retry": True, "dont_cache": True, "referrer_policy": "origin"}
+# of a redirect is cut to the origin, and the chain finds out that a response was cut short: Scrapy would log the
+# address.
+TOKEN_META = {
+    "dont_retry": True,
+    "dont_cache": True,
+    "referrer_policy": "origin",
+    "download_fail_on_dataloss": False,
+}
 
 
 class Submission(Request):
@@ -39,10 +45,7 @@ class Submission(Request):
         self.cookie = cookie
 
     def __repr__(self) -> str:
-        url = self.url
-        for spelling in {self.secret, percent_encode(self.secret), quote(self.secret, safe="")} - {""}:
-            url = url.replace(spelling, "***")
-        return f"<{self.method} {url}>"
+        return f"<{self.method} {masked(self.url, self.secret)}>"
 
     def replace(self, *args: Any, cls: type[Request] | None = None, **kwargs: Any) -> Any:
         """Copy the request as :meth:`scrapy.Request.replace` does; a ``Submission`` still masks the token."""
@@ -109,15 +112,31 @@ def is_free_of(secret: str, value: object) -> bool:
         return False
 
 
+def holds_token(text: str, secret: str) -> bool:
+    """Tell whether a text contains the token ``secret``, as it is or percent-encoded, up to twice."""
+    once = unquote(text)
+    return secret != "" and any(secret in decoded for decoded in (text, once, unquote(once), unquote_plus(text)))
+
+
+def masked(url: str, secret: str) -> str:
+    """Return ``url`` with asterisks in the place of the token ``secret``."""
+    for spelling in {secret, percent_encode(secret), quote(secret, safe="")} - {""}:
+        url = url.replace(spelling, "***")
+    return "***" if holds_token(url, secret) else url
+
+
 def without_token(url: str, secret: str) -> str:
-    """Return ``url`` without the parameters that hold the token ``secret``, and otherwise unchanged."""
+    """Return ``url`` without the parameters and the fragment that hold the token ``secret``, and otherwise unchanged.
+
+    The token may still be elsewhere in it, such as in the path.
+    """
+    if not holds_token(url, secret):
+        return url
     address, hash_, fragment = url.partition("#")
     path, mark, query = address.partition("?")
-    pairs = query.split("&")
-    kept = [pair for pair in pairs if secret not in map(unquote_plus, pair.split("=", 1))]
-    if len(kept) == len(pairs):
-        return url
-    return path + (mark if kept else "") + "&".join(kept) + hash_ + fragment
+    kept = [pair for pair in query.split("&") if not holds_token(pair, secret)]
+    end = "" if holds_token(fragment, secret) else hash_ + fragment
+    return path + (mark if kept else "") + "&".join(kept) + end
 
 
 def _fill_in(form: Form, secret: str) -> list[tuple[str, str]]:

@@ -24,7 +24,7 @@ from scrapy_omocaptcha.forms.submission import Submission, is_free_of
 from scrapy_omocaptcha.reporting.events import Events
 from scrapy_omocaptcha.urls import public_address
 from scrapy_omocaptcha.walls.attempts import Answer, Attempts, GivenUp, Refusal
-from scrapy_omocaptcha.walls.judging import is_address_of, is_overloaded, is_page_of, is_same_wall
+from scrapy_omocaptcha.walls.judging import is_overloaded, is_page_of, is_same_wall
 from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.redirects import Redirects
 from scrapy_omocaptcha.walls.sending import send_submission
@@ -208,7 +208,7 @@ class Passage:
         self._opened = False
         self._is_page_answer(answer, submission)
         purchase.accepted(opened=False)
-        return await self._redirected(answer) or answer
+        return await self._redirects.of_answer(self._request, answer) or answer
 
     async def _submit(
         self, purchase: Purchase, submission: Submission, *, is_own_address: bool
@@ -261,17 +261,6 @@ class Passage:
         ):
             written = {key: value for key, value in sent.items() if before.get(key) is not value}
             mine.update({key: value for key, value in written.items() if is_free_of(submission.secret, value)})
-
-    async def _redirected(self, answer: Response) -> Request | None:
-        """Return the request that Scrapy is to follow if the answer to a submission redirects."""
-        if not self._chain.is_redirect_for_spider(self._request, answer):
-            redirected = await self._chain.redirect(self._request, answer)
-            if redirected is not None:
-                return redirected
-        if self._request.method == "GET" and not is_address_of(answer, self._request):
-            # It came from behind a redirect.
-            await self._chain.redirect_in_place(self._request, answer.url)
-        return None
 
     async def _quiet(self) -> None:
         """Wait until no other request of the session is at the site, whose answer could outdate the form at hand."""

@@ -24,7 +24,7 @@ from scrapy_omocaptcha.engine.components import Components
 from scrapy_omocaptcha.engine.request_state import RequestStates
 from scrapy_omocaptcha.settings import uses_scrapy_redis
 from scrapy_omocaptcha.urls import public_address
-from scrapy_omocaptcha.walls.judging import is_overloaded
+from scrapy_omocaptcha.walls.judging import is_address_of, is_overloaded
 from scrapy_omocaptcha.walls.policy import Policy
 
 _MAX_KNOWN = 10_000
@@ -51,7 +51,7 @@ class Redirects:
         self._has_met_wall = False
         self._undecided: set[str] = set()
         """Targets that failed when they were looked at, after a wall had been met."""
-        self._leaders: dict[str, str] = {}
+        self._leaders: LocalCache[str, str] = LocalCache(_MAX_KNOWN)
         """Addresses of the requests that Scrapy redirects to targets of which nothing is known yet, by target."""
         self._pending: defaultdict[str, list[Request]] = defaultdict(list)
         """Redirected requests that were dropped as duplicates of such a leader's, by target."""
@@ -73,7 +73,7 @@ class Redirects:
         except ValueError:
             # Redirect finds out itself that it leads nowhere.
             return response
-        will_redirect = self._chain.will_redirect(request, response)
+        will_redirect = self._components.will_redirect(request, response)
         if self._is_suspected(request, url) or (target in self._leaders and not will_redirect):
             answer = await self._fetch(request, response, url)
             if answer is not None:
@@ -102,6 +102,17 @@ class Redirects:
         answer = await self.look_behind(request, as_redirect)
         return response if answer is as_redirect else answer
 
+    async def of_answer(self, request: Request, answer: Response) -> Request | None:
+        """Return the request that Scrapy is to follow if the answer to a submission for ``request`` redirects."""
+        if not self._components.is_redirect_for_spider(request, answer):
+            redirected = await self._components.redirect(request, answer)
+            if redirected is not None:
+                return redirected
+        if request.method == "GET" and not is_address_of(answer, request):
+            # It came from behind a redirect.
+            await self._components.redirect_in_place(request, answer.url)
+        return None
+
     def refreshes(self, response: Response) -> bool:
         """Tell whether Scrapy would follow a meta refresh of a page."""
         return self._components.meta_refresh(response) is not None
@@ -109,7 +120,7 @@ class Redirects:
     async def _fetch(self, request: Request, response: Response, url: str) -> Response | Request | None:
         """Return what the target of a redirect answers if that concerns ``request``; None if Scrapy is to follow it."""
         try:
-            redirected = await self._chain.redirect(request, response)
+            redirected = await self._components.redirect(request, response)
         except IgnoreRequest:
             return None
         while redirected is not None:

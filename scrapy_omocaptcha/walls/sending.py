@@ -13,7 +13,7 @@ from scrapy.http.request import NO_CALLBACK
 
 from scrapy_omocaptcha.engine.chain import InnerChain
 from scrapy_omocaptcha.errors import HandoverBroke, MiddlewareFailed
-from scrapy_omocaptcha.forms.submission import Submission, without_token
+from scrapy_omocaptcha.forms.submission import Submission, holds_token, without_token
 from scrapy_omocaptcha.urls import same_site
 
 _TO_GET = (HTTPStatus.MOVED_PERMANENTLY, HTTPStatus.FOUND, HTTPStatus.SEE_OTHER)
@@ -30,18 +30,22 @@ async def send_submission(
 
     The answer's ``request`` is what was sent, unless a redirect was followed.
 
-    :param asked: a request that can be sent again. Where the site redirects to its address, None is returned.
+    :param asked: a request that can be sent again. Where the site redirects to its address, or the page refreshes to an
+        address that holds the token, None is returned.
     :param follow: whether a redirect to another page is followed.
     :raises HandoverBroke: when there was no answer; the token may have been used all the same. The text of the error
         does not contain the address.
     :raises MiddlewareFailed: when a middleware of the project failed on it.
     """
     try:
-        return await _send(chain, submission, asked, follow=follow)
+        answer = await _send(chain, submission, asked, follow=follow)
     except MiddlewareFailed:
         raise
     except Exception as error:
         kind = type(error).__name__
+    else:
+        refresh = None if answer is None else chain.meta_refresh(answer)
+        return None if asked is not None and holds_token(refresh or "", submission.secret) else answer
     # Raised outside of the except block, and in a frame that does not know the address of a GET, which holds the token:
     # whatever Scrapy raises names the address, or has it among the variables of its traceback.
     raise HandoverBroke(f"the request with the token broke off ({kind})")
@@ -74,18 +78,20 @@ async def _send(chain: InnerChain, submission: Submission, asked: Request | None
 async def _follow(
     chain: InnerChain, submission: Submission, target: str, answer: Response, asked: Request | None
 ) -> Response | None:
-    """Get the page that a submission leads to, a page like any other; return ``answer`` where that is not allowed."""
+    """Get the page that a submission leads to, a page like any other; return ``answer`` where that is not allowed.
+
+    The requests for it are submissions only so that the token is masked and cut out wherever the site may repeat it.
+    """
     headers = {name: submission.headers.getlist(name) for name in _KEPT_HEADERS if name in submission.headers}
-    step = Request(target, headers=headers, meta=submission.meta)
+    step: Request = Submission(target, headers=headers, meta=submission.meta, secret=submission.secret)
     for _ in range(_MAX_REDIRECTS):
-        # The site may repeat the spent token in the address.
-        step = step.replace(url=without_token(step.url, submission.secret), callback=NO_CALLBACK)
+        step = step.replace(callback=NO_CALLBACK)
         if asked is not None and urldefrag(step.url).url == urldefrag(asked.url).url:
             return None
         result = await chain.follow(step, page=submission)
         if result is None:
             break
         if not isinstance(result, Request):
-            return result.replace(url=without_token(result.url, submission.secret))
+            return result
         step = result
     return answer

@@ -21,7 +21,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from scrapy_omocaptcha.testing.faults import KINDS
 from tests.chaos import books
 from tests.chaos.plan import Plan, World, plan, running
 from tests.chaos.sums import Sums
@@ -33,13 +32,12 @@ ENDS = (
     "SIGINT",
     "SIGTERM",
     "CloseSpider",
+    "CloseSpider while nothing is held",
     "CLOSESPIDER_TIMEOUT",
     "CLOSESPIDER_PAGECOUNT",
     "CLOSESPIDER_ITEMCOUNT",
     "OMOCAPTCHA_CLOSE_ON_LIMIT",
 )
-# Scrapy drops a redirect to where a crawl has been before, unless it is told not to filter, as a resume needs it to.
-SITE_FAULTS = tuple(kind for kind in KINDS if kind != "redirect")
 
 
 class Countdown:
@@ -86,9 +84,12 @@ class Crawl:
         }
         self.wrong: list[str] = []
 
-    def start(self, settings: dict[str, Any], close_after: int | None = None) -> subprocess.Popen[str]:
+    def start(
+        self, settings: dict[str, Any], close_after: int | None = None, *, waits_for_holds: bool = False
+    ) -> subprocess.Popen[str]:
         """Start the crawl, or resume it where the last process ended."""
-        told = {**self._told, "settings": {**self._settings, **settings}, "close_after": close_after}
+        ends = {"close_after": close_after, "waits_for_holds": waits_for_holds}
+        told = {**self._told, **ends, "settings": {**self._settings, **settings}}
         command = [sys.executable, "-m", "tests.chaos.process", json.dumps(told)]
         return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
 
@@ -127,6 +128,7 @@ class Crawl:
             *(f"lost: request {number} went to its errback as the crawl closed" for number in closed),
             *books.requests(sent, came),
             *books.jobs(service, stats, all_ended=False),
+            *books.floor(self.planned.settings, self.world),
             *books.tokens(self.world),
             *books.ledger(self.ledger, service, stats),
             *books.limits(self.planned.settings, service, stats, self.ledger, cut_off=times),
@@ -158,7 +160,7 @@ class Kills:
         # Jobs take so long that some request waits at any moment.
         planned = replace(planned, solve_seconds=tuple(dice.uniform(0.1, 0.9) for _ in range(50)))
         countdown = Countdown()
-        with tempfile.TemporaryDirectory() as folder, running(planned, SITE_FAULTS, countdown) as world:
+        with tempfile.TemporaryDirectory() as folder, running(planned, filters=True, on_event=countdown) as world:
             crawl = Crawl(planned, world, Path(folder), requests)
             if kill:
                 for _ in range(times):
@@ -199,10 +201,10 @@ class Kills:
         elif end == "OMOCAPTCHA_CLOSE_ON_LIMIT":
             most = len(crawl.world.service.jobs) + dice.randint(1, 8)
             settings |= {end: True, _MOST: min(most, crawl.planned.settings.get(_MOST, most))}
-        elif end == "CloseSpider":
+        elif end.startswith("CloseSpider"):
             close_after = dice.randint(1, 40)
         countdown.start(dice.randint(1, 150))
-        process = crawl.start(settings, close_after)
+        process = crawl.start(settings, close_after, waits_for_holds=end != "CloseSpider")
         if not end.startswith("SIG"):
             crawl.finish(process)
             return

@@ -1,7 +1,7 @@
 """Run a crawl of a plan in a process of its own, which can be stopped: ``python -m tests.chaos.process JSON``.
 
-The JSON object holds ``seed``, ``requests``, ``targets``, ``settings``, ``close_after`` and ``out``, a file that gets a
-line for each callback and errback, and at the end one with the stats.
+The JSON object holds ``seed``, ``requests``, ``targets``, ``settings``, ``close_after``, ``waits_for_holds`` and
+``out``, a file that gets a line for each callback and errback, and at the end one with the stats.
 """
 
 from __future__ import annotations
@@ -23,13 +23,17 @@ def main(told: dict[str, Any]) -> None:
 
     process = CrawlerProcess(told["settings"])
     crawler = process.create_crawler(ChaosSpider)
+    planned = plan(told["seed"], told["requests"])
     process.crawl(
         crawler,
-        wanted=plan(told["seed"], told["requests"]).wanted,
+        wanted=planned.wanted,
         targets=[tuple(target) for target in told["targets"]],
         note=write,
-        resumed=True,
+        # The filter of a resumed crawl remembers earlier requests.
+        filters=True,
+        passes_meta=planned.passes_meta,
         close_after=told["close_after"],
+        waits_for_holds=told["waits_for_holds"],
     )
     process.start()
     for sentence in crawler.spider.wrong:

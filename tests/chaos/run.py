@@ -59,7 +59,7 @@ class Run:
 
         globalLogPublisher.addObserver(observe)
         try:
-            with TemporaryDirectory() as folder, running(planned) as world:
+            with TemporaryDirectory() as folder, running(planned, filters=planned.filters) as world:
                 ledger = Path(folder, "ledger")
                 crawl = self._crawls(
                     ChaosSpider,
@@ -72,6 +72,8 @@ class Run:
                     wanted=planned.wanted,
                     targets=[(site.url, site.sitekey) for site in world.sites],
                     note=note,
+                    filters=planned.filters,
+                    passes_meta=planned.passes_meta,
                 )
                 wrong = books.check(planned, world, crawl, came, ledger)
         finally:

@@ -26,8 +26,10 @@ class ChaosSpider(scrapy.Spider):
 
     :param targets: address and site key of each site.
     :param note: function that is called with the number of each request and ``"page"`` or the name of an error.
-    :param resumed: whether the crawl has a JOBDIR, in which Scrapy's filter remembers earlier requests.
+    :param filters: whether Scrapy filters duplicates.
+    :param passes_meta: whether the meta of a response is passed on to the next requests.
     :param close_after: number of pages after which the spider closes itself.
+    :param waits_for_holds: whether it closes itself only while no request is held.
     """
 
     name = "chaos"
@@ -37,28 +39,32 @@ class ChaosSpider(scrapy.Spider):
         wanted: tuple[Wanted, ...],
         targets: list[tuple[str, str]],
         note: Callable[[int, str], None],
-        resumed: bool = False,
+        filters: bool = False,
+        passes_meta: bool = False,
         close_after: int | None = None,
+        waits_for_holds: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self._wanted = wanted
         self._targets = targets
         self._note = note
-        self._resumed = resumed
+        self._filters = filters
+        self._passes_meta = passes_meta
         self._close_after = close_after
+        self._waits_for_holds = waits_for_holds
         self.sent: Counter[int] = Counter()
         self.wrong: list[str] = []
         """Sentences about responses that a callback should not have got."""
 
     async def start(self):
         for wanted in self._wanted:
-            yield self._request(wanted.number, wanted.kind, wanted.site, wanted.cookiejar, wanted.children)
+            meta = {} if wanted.cookiejar is None else {"cookiejar": wanted.cookiejar}
+            yield self._request(wanted.number, wanted.kind, wanted.site, meta, wanted.children)
 
-    def _request(self, number: int, kind: str, site: int, cookiejar: int | None, children: int = 0) -> scrapy.Request:
+    def _request(self, number: int, kind: str, site: int, meta: dict[str, Any], children: int = 0) -> scrapy.Request:
         self.sent[number] += 1
         address, sitekey = self._targets[site]
-        meta: dict[str, Any] = {} if cookiejar is None else {"cookiejar": cookiejar}
         if kind in ("header", "signup"):
             put = "header:X-Captcha-Token" if kind == "header" else "form:g-recaptcha-response"
             meta["omocaptcha"] = {"sitekey": sitekey, "page": f"{address}/signup/{number}", "put": put}
@@ -86,25 +92,31 @@ class ChaosSpider(scrapy.Spider):
             callback=self.page,
             errback=self.failed,
             # Scrapy would filter the target of a redirect, and the request would be lost.
-            dont_filter=not self._resumed,
+            dont_filter=not self._filters,
             cb_kwargs={"number": number, "kind": kind, "site": site, "children": children},
         )
 
     async def page(self, response, number, kind, site, children):
         self._judge(response, number, kind)
         self._note(number, "page")
-        cookiejar = response.meta.get("cookiejar")
+        meta = response.meta if self._passes_meta else {"cookiejar": response.meta.get("cookiejar")}
+        meta = {key: value for key, value in meta.items() if value is not None and key != "omocaptcha"}
         if kind == "nested":
             await self._nested(f"{self._targets[site][0]}/item/{number + 1}")
         if kind == "bought":
             await self._bought(site, number)
         for child in range(number + 1, number + 1 + children):
-            yield self._request(child, ("item", "free")[child % 2], site, cookiejar)
+            yield self._request(child, ("item", "free")[child % 2], site, meta)
         yield {"number": number}
         if self._close_after is not None:
             self._close_after -= 1
-            if self._close_after == 0:
+            if self._close_after <= 0 and not (self._waits_for_holds and self._holds):
                 raise CloseSpider("had enough")
+
+    @property
+    def _holds(self) -> bool:
+        middleware = self.crawler.get_downloader_middleware(OmoCaptchaMiddleware)
+        return middleware is not None and bool(middleware._slots.holds)
 
     def failed(self, failure):
         self._note(failure.request.cb_kwargs["number"], type(failure.value).__name__)

@@ -50,6 +50,20 @@ class Careless(RecordingSpider):
             KEPT.debug("%r %r %s", response.request, response.request.body, response.url)
 
 
+PLACES = {
+    "here": lambda token, _: f"/page?said={token}",
+    "hop": lambda _, number: f"/hop?number={number}",
+    "path": lambda token, _: f"/page/{token}/x",
+    "encoded": lambda token, _: "/page/" + "".join(f"%{ord(character):02x}" for character in token),
+    "fragment": lambda token, _: f"/page#{token}",
+    "nested": lambda token, _: f"/page?next=%2Fpage%3Fsaid%3D{token}",
+    "host": lambda token, _: f"http://{token[:50]}.example/{token}",
+    "there": lambda token, _: f"http://127.0.0.8:1/?{token}",
+    "file": lambda token, _: f"file:///{token}",
+}
+"""Where a site may redirect a submission to: each is a function of its token and its number."""
+
+
 class Crawls:
     """Crawls of which everything is kept."""
 
@@ -191,16 +205,24 @@ def test_no_place_for_a_token_lets_it_out(crawls, walled, tmp_path, fault):
 
 
 def test_no_redirect_of_a_token_lets_it_out(crawls, tmp_path):
+    tokens = []
+
     def answer(request, form):
+        if request.path.startswith("/hop"):
+            return web.Response(status=302, headers={"Location": f"/page?said={tokens[int(request.query['number'])]}"})
         if request.path.startswith("/page") and cleared(request):
             return page()
+        if request.path == "/page":
+            return web.Response(status=404)
         if request.method == "GET" and "g-recaptcha-response" not in request.query:
             return challenge(method=request.path.strip("/").partition("/")[2])
         token = form.get("g-recaptcha-response") or request.query["g-recaptcha-response"]
+        tokens.append(token)
         status, where = request.path.rpartition("/")[2].split("-")
-        places = {"here": f"/page?said={token}", "there": f"http://127.0.0.8:1/?{token}", "file": f"file:///{token}"}
-        response = web.Response(status=int(status), headers={"Location": places[where]})
-        response.set_cookie("clearance", "yes" if where == "here" else "no", path="/")
+        if where == "refresh":
+            return page(f'<meta http-equiv=refresh content="0; url=/page/{token}">')
+        response = web.Response(status=int(status), headers={"Location": PLACES[where](token, len(tokens) - 1)})
+        response.set_cookie("clearance", "yes" if where in ("here", "path") else "no", path="/")
         return response
 
     def challenge(method):
@@ -214,11 +236,37 @@ def test_no_redirect_of_a_token_lets_it_out(crawls, tmp_path):
         )
 
     with Site(answer) as site:
-        ways = itertools.product(("get", "post"), (302, 307), ("here", "there", "file"))
+        ways = itertools.product(("get", "post"), (302, 307), (*PLACES, "refresh"))
         urls = [f"{site.origin}/page/{verb}/{status}-{where}" for verb, status, where in ways]
         # Each in a session of its own.
         crawls(asks(*[scrapy.Request(url, meta={"cookiejar": url}) for url in urls]), OMOCAPTCHA_BREAKER_FAILURES=99)
         check(crawls, tmp_path, site)
+    # The token is not sent once more, where a browser would ask for the page.
+    asked = [path for method, path, *_ in site.requests if method == "GET" and path.startswith("/page")]
+    assert Search(tokens).in_texts(asked) == []
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+@pytest.mark.parametrize("fault", ["reset_after", "truncated", "hang", "endless"])
+def test_no_answer_to_a_get_submission_that_breaks_off_lets_the_token_out(crawls, walled, tmp_path, fault, by_hand):
+    site = walled("get")
+
+    class ByHand(Careless):
+        def requests(self):
+            yield scrapy.Request(f"{site.url}/page/1", meta={"omocaptcha": False, "handle_httpstatus_all": True})
+
+        async def parse(self, response):
+            challenge = find_challenge(response)
+            # Without an errback, Scrapy logs the error.
+            yield submit_token(response, challenge, await solve(challenge, crawler=self.crawler))
+
+    site.fault("/verify", fault, times=4)
+    crawls(
+        ByHand if by_hand else asks(scrapy.Request(f"{site.url}/page/1")),
+        DOWNLOAD_TIMEOUT=0.4,
+        DOWNLOAD_MAXSIZE=200_000,
+    )
+    check(crawls, tmp_path, site)
 
 
 def test_no_hook_that_fails_lets_a_token_out(crawls, walled, tmp_path):

@@ -211,7 +211,7 @@ def judge(fleet: FleetCrawl, shops: Shops, workers: int, max_jobs: int) -> list[
             bought <= fleet.counted <= bought + abandoned + CONCURRENT_JOBS
         ),
         f"{bought} jobs were bought, more than are used or left by those that ended": (
-            bought > shops.ideal(workers) + more + abandoned
+            bought > shops.ideal(workers + more) + abandoned
         ),
         f"there are other ends than pages and the limit: {ends}": not ends.keys() <= {"page", "max_jobs"},
         f"the limit leaves room, and {ends['max_jobs']} pages did not come for it": (
@@ -225,7 +225,7 @@ def judge(fleet: FleetCrawl, shops: Shops, workers: int, max_jobs: int) -> list[
 
 def run(workers: int, requests: int, *, room: bool) -> bool:
     """Run a crawl, print what happened and what is wrong, and return whether nothing is."""
-    with TemporaryDirectory() as folder, Shops(requests) as shops:
+    with TemporaryDirectory() as folder, Shops(requests, redirects=True) as shops:
         redis = RedisServer(Path(folder))
         ideal = shops.ideal(workers)
         max_jobs = ideal + 3 + 2 * CONCURRENT_JOBS if room else ideal // 2

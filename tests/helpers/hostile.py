@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Iterator
 
@@ -55,8 +56,11 @@ SCRIPTS = {
     "slashes": "=/",
     "regular expressions that do not end": "=/[a",
     "regular expressions with classes": "=/[a]",
+    "regular expressions with classes that do not end": "=/[a=/",
+    "classes in which regular expressions begin": "[" + "=/[" * 32 + "]",
     "calls": CALL,
     "calls that do not end": "grecaptcha.render(x,{",
+    "calls with lists that do not end": "grecaptcha.render([,,,,",
     "look-ups": f"document.querySelector('.captcha-{{}}'); {CALL}",
     "assignments": "x = document.getElementById('captcha');\n",
     "assignments and calls": f"x = {{a: 1}};\n{CALL}",
@@ -69,8 +73,13 @@ SCRIPTS = {
     "executions": "grecaptcha.execute(a, {action: 1});",
     "render in addresses": "recaptcha/api.js?render=",
     "copies": "a.value=",
+    "chains of assignments": "x = ",
+    "functions in functions": "done = function (t) { done2(t); done2 = function (t) { done(t); a.value=",
+    "look-ups that do not end": '$("captcha',
     "braces": "grecaptcha.render({",
 }
+SELECTORS = ("div b", "div *", "* * *", "div > b", "b ~ b", "b + b", "b:nth-child(2n)", "b:not(:last-child)")
+"""Selectors of a script, of which libxml2 takes quadratic time for most."""
 
 
 def pages(size: int) -> Iterator[tuple[str, str]]:
@@ -84,11 +93,44 @@ def pages(size: int) -> Iterator[tuple[str, str]]:
     for name, piece in SCRIPTS.items():
         script = f"{CALL}\n{piece * (size // len(piece))}"
         yield name, f"<html><body>{API}{button}<div id=captcha></div><script>{script}</script>"
+    for css in SELECTORS:
+        script = f"<script>x = document.querySelector('{css}'); {CALL}</script>"
+        piece = "<b a=c></b>"
+        yield css, f"<html><body>{API}{script}{'<div>' * DEEP}{piece * (size // len(piece))}"
+    yield "fields beside many forms", many_forms(20, size)
+
+
+def many_forms(number: int, size: int) -> str:
+    """Return a page with that many named forms, each with a widget, and fields that could belong to any of them."""
+    forms = [f'<form id=f{n}><b class="g-recaptcha" data-sitekey="{KEY}"></b></form>' for n in range(number)]
+    return f"<html><body>{API}{''.join(forms)}{'<input name=a>' * (size // 14)}"
+
+
+def count_calls(markup: str) -> int:
+    """Return how many functions are called, those of C included, to read a page of which the parser has been before."""
+    response = HtmlResponse("https://site.example/", body=markup.encode(), encoding="utf-8", status=403)
+    response.selector  # noqa: B018
+    calls = 0
+
+    def count(frame: object, event: str, argument: object) -> None:
+        nonlocal calls
+        calls += event in ("call", "c_call")
+
+    sys.setprofile(count)
+    try:
+        find_challenge(response)
+        find_other_captcha(response)
+    finally:
+        sys.setprofile(None)
+    return calls
 
 
 def main(size: int) -> None:
     for name, markup in pages(size):
         print(name, flush=True)
+        # Ends this process, also in the middle of a function of C, unless the page is read by then. It counts the time
+        # that this process computes, however busy the machine is, and honest reading takes a fiftieth of it.
+        signal.setitimer(signal.ITIMER_VIRTUAL, size / 50_000)
         response = HtmlResponse("https://site.example/", body=markup.encode(), encoding="utf-8", status=403)
         find_challenge(response)
         find_other_captcha(response)

@@ -11,6 +11,7 @@ import types
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 PIECE = 16
 """Length of the parts of a secret that must not be found anywhere, in characters."""
@@ -29,6 +30,8 @@ class Search:
     def finds(self, text: str) -> str | None:
         """Return the text around a part of a secret in ``text``, or None."""
         self.characters += len(text)
+        if "%" in text:
+            text += unquote(text)
         for at in range(len(text) - PIECE + 1):
             if text[at : at + PIECE] in self._pieces:
                 return text[max(0, at - 200) : at + 60]

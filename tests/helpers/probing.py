@@ -25,6 +25,10 @@ def chain(spider):
     return middleware(spider)._chain
 
 
+def components(spider):
+    return chain(spider)._components
+
+
 def downloader(spider):
     return spider.crawler.engine.downloader
 

@@ -11,7 +11,6 @@ from scrapy import signals
 from scrapy.exceptions import DownloadConnectionRefusedError, IgnoreRequest
 from scrapy.http import Response
 from scrapy.utils.defer import maybe_deferred_to_future
-from scrapy.utils.httpobj import urlparse_cached
 
 from scrapy_omocaptcha.errors import MiddlewareFailed
 from scrapy_omocaptcha.forms.submission import Submission
@@ -274,52 +273,3 @@ def test_an_error_that_no_middleware_handles_is_raised(during, calls):
         return raised.value is error
 
     assert during(probe, MIDDLEWARES)
-
-
-# -- redirects -------------------------------------------------------------------------------------------------------
-
-
-def redirect_to(location, status=302):
-    return Response("http://127.0.0.1/", status=status, headers={"Location": location})
-
-
-def test_a_request_that_is_redirected_in_place_is_known_by_its_new_address(during):
-    async def probe(spider):
-        request = scrapy.Request("http://127.0.0.1/")
-        before = urlparse_cached(request).path
-        await chain(spider).redirect_in_place(request, "http://127.0.0.1/new")
-        return before, urlparse_cached(request).path, request.url, request.meta["redirect_urls"]
-
-    assert during(probe) == ("/", "/new", "http://127.0.0.1/new", ["http://127.0.0.1/"])
-
-
-@pytest.mark.parametrize(
-    ("values", "response", "settings", "expected"),
-    [
-        ({}, redirect_to("/gate"), {}, "http://127.0.0.1/gate"),
-        ({}, Response("http://127.0.0.1/"), {}, None),
-        ({"meta": {"dont_redirect": True}}, redirect_to("/gate"), {}, "http://127.0.0.1/gate"),
-        ({"meta": {"handle_httpstatus_list": [302]}}, redirect_to("/gate"), {}, "http://127.0.0.1/gate"),
-        ({"meta": {"handle_httpstatus_all": True}}, redirect_to("/gate"), {}, "http://127.0.0.1/gate"),
-        ({}, redirect_to("/gate"), {"REDIRECT_ENABLED": False}, None),
-    ],
-    ids=["redirect", "no redirect", "dont_redirect", "handle_httpstatus_list", "handle_httpstatus_all", "disabled"],
-)
-def test_the_request_that_scrapy_would_make_of_a_redirect(during, values, response, settings, expected):
-    async def probe(spider):
-        request = scrapy.Request("http://127.0.0.1/", **values)
-        meta = dict(request.meta)
-        redirected = await chain(spider).redirect(request, response)
-        assert request.meta == meta, "the request is left as it is"
-        return redirected and redirected.url
-
-    assert during(probe, settings) == expected
-
-
-def test_too_many_redirects_are_an_error_as_ever(during):
-    async def probe(spider):
-        request = scrapy.Request("http://127.0.0.1/", meta={"redirect_ttl": 0})
-        with pytest.raises(IgnoreRequest):
-            await chain(spider).redirect(request, redirect_to("/gate"))
-
-    during(probe)

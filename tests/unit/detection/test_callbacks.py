@@ -6,6 +6,7 @@ import pytest
 from scrapy.http import HtmlResponse
 
 from scrapy_omocaptcha import find_challenge
+from scrapy_omocaptcha.detection.callbacks import MAX_READ
 from tests.helpers.widgetpages import API, KEY, in_form, page, rendered
 
 SUBMITTING = [
@@ -78,3 +79,14 @@ def test_an_unknown_callback_of_an_invisible_widget_is_scripted_where_there_is_n
     widget = f'<div class="g-recaptcha" data-size="invisible" data-sitekey="{KEY}" data-callback="elsewhere"></div>'
     assert find_challenge(page(API + widget)).scripted is True
     assert find_challenge(page(API + in_form(widget))).scripted is False
+
+
+def test_the_functions_of_a_page_are_read_up_to_a_limit():
+    names = [f"f{number}" for number in range(10)]
+    calls = "".join(f"{name}(t); " for name in names)
+    script = f"function done(t) {{ {calls} }} "
+    script += "".join(f"function {name}(t) {{ {'x ' * 9_500} }} " for name in names[:-1])
+    script += "function f9(t) { fetch('/x?' + t) }"
+    assert len(script) > MAX_READ
+    assert find_challenge(with_callback(script)).scripted is False
+    assert find_challenge(with_callback(script.replace("x " * 9_500, ""))).scripted is True

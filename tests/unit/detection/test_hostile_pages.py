@@ -1,7 +1,7 @@
 """Detection in hostile pages: broken, huge, or designed to make one step of the detection slow.
 
-The time to read a page is linear in its size. A child process checks this with a limit that only a step of more than
-linear time reaches. ``OMOCAPTCHA_HOSTILE_BYTES=10000000`` makes the pages as large as real pages get.
+The time to read a page is linear in its size. Here function calls are counted, which are the same at each run. What
+happens inside of a function of C (a regular expression, an XPath) is not; see ``tests/process/test_hostile_pages.py``.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from scrapy.http import HtmlResponse
 from scrapy_omocaptcha import Challenge, find_challenge
 from scrapy_omocaptcha.detection import find_other_captcha
 from tests.helpers.fuzzing import counted, fuzzed
+from tests.helpers.hostile import count_calls, many_forms, pages
 from tests.helpers.pages import labels, needs_pages, saved
 from tests.helpers.widgetpages import CHECKBOXES, ENTERPRISE, INVISIBLE, KEY, NONE, RENDERED, in_form
 
@@ -37,6 +38,17 @@ def test_a_rendered_widget_is_found_among_megabytes_of_scripts():
     others = "<script>var shop = 1;</script>" + f"<script>{'shop();' * 150_000}</script>" * 5
     response = HtmlResponse("https://site.example/", body=(others + rendered).encode(), status=403)
     assert find_challenge(response).sitekey == KEY
+
+
+def test_a_page_of_twice_the_size_takes_at_most_twice_as_many_calls():
+    once, twice = (dict(pages(size)) for size in (10_000, 20_000))
+    counts = {name: (count_calls(once[name]), count_calls(twice[name])) for name in once}
+    assert {name: (few, many) for name, (few, many) in counts.items() if many > 2 * few + 200} == {}
+
+
+def test_twenty_forms_are_read_with_as_many_calls_as_one():
+    one, twenty = (count_calls(many_forms(number, 100_000)) for number in (1, 20))
+    assert twenty < 1.5 * one
 
 
 OWN = [in_form(body) for table in (CHECKBOXES, RENDERED, INVISIBLE, ENTERPRISE, NONE) for body in table.values()]

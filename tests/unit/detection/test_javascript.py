@@ -66,3 +66,21 @@ def test_escapes_in_a_string_literal_are_decoded():
 
 def test_a_call_that_never_closes_has_no_arguments():
     assert [arguments for _, arguments in Code("f(1, 2").calls(CALL)] == [[]]
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["x = (\n/ f(1)", "x = a[/[/f(2)]/]; f(1)", "x = /[f(2)/; f(1)/\nf(1)", "x = /f(2)\\/f(3)/; f(1)", "=/\nf(1)"],
+)
+def test_calls_in_regular_expressions_are_ignored_and_those_after_a_division_are_not(source):
+    code = Code(source)
+    assert [[code.text[a] for a in arguments] for _, arguments in code.calls(CALL)] == [["1"]]
+
+
+def test_a_name_is_what_was_last_assigned_to_it():
+    code = Code("a = 1; b.a = 2; a = {c: [3]}; a == 4; a = 5")
+    assert code.text[code.assigned("a", 10)].strip() == "1"
+    assert code.text[code.assigned("a", code.text.index("=="))] == "{c: [3]}"
+    assert code.text[code.assigned("a", len(code.text))].strip() == "5"
+    assert code.assigned("a", 2) is None
+    assert code.assigned("c", len(code.text)) is None

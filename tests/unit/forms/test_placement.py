@@ -9,6 +9,7 @@ from scrapy import Request
 from scrapy.http import FormRequest, JsonRequest, Response
 
 from scrapy_omocaptcha.forms.placement import parse_put, put_token
+from scrapy_omocaptcha.forms.submission import TOKEN_META
 
 URL = "https://site.example/api?a=1&b=%2F#part"
 TOKEN = "tok/en+1"
@@ -127,7 +128,7 @@ def test_put_keeps_the_rest_of_the_request_and_hides_the_token(put: str) -> None
     before = (original.url, original.body, original.headers.copy(), dict(original.meta), original.cookies)
     request = put_token(original, put, TOKEN)
     assert (request.callback, request.cb_kwargs, request.priority) == (_callback, {"x": 1}, 5)
-    assert request.meta == {"depth": 3, "dont_retry": True, "dont_cache": True, "referrer_policy": "origin"}
+    assert request.meta == {"depth": 3, **TOKEN_META}
     assert request.dont_filter
     assert "tok" not in repr(request)
     with pytest.raises(ValueError, match="carries a token"):

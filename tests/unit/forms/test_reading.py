@@ -11,7 +11,7 @@ from scrapy.http import HtmlResponse
 
 from scrapy_omocaptcha.challenge import Form
 from scrapy_omocaptcha.forms.encoding import charset_name
-from scrapy_omocaptcha.forms.reading import MAX_LENGTH, find_form, read_form
+from scrapy_omocaptcha.forms.reading import MAX_LENGTH, Controls, find_form, read_form
 from tests.helpers.formpages import WIDGET, form_page
 
 URL = "https://page.example/dir/page.html?q=1"
@@ -24,7 +24,8 @@ def _page(html: str) -> HtmlElement:
 def _read(html: str, *, pressed: bool = True, encoding: str = "utf-8") -> Form:
     widgets = _page(html).cssselect(".g-recaptcha")
     form = find_form(widgets[0])
-    return read_form(form, page_url=URL, base_url=URL, encoding=encoding, widgets=widgets, pressed=pressed)
+    controls = Controls(form.getroottree().getroot(), widgets)
+    return read_form(form, controls, page_url=URL, base_url=URL, encoding=encoding, pressed=pressed)
 
 
 def test_find_form_finds_the_form_around_a_widget() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import pickle
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 import pytest
 from hypothesis import given, settings
@@ -17,7 +17,7 @@ from scrapy.http import HtmlResponse, Response
 from scrapy.utils.test import get_crawler
 
 from scrapy_omocaptcha.challenge import TOKEN_FIELD, Challenge, Form, Token
-from scrapy_omocaptcha.forms.submission import Submission, submit_token, without_token
+from scrapy_omocaptcha.forms.submission import TOKEN_META, Submission, submit_token, without_token
 
 TOKEN = "03AFc-token_value"
 PAGE = "https://user:pass@site.example/gate?next=%2F#top"
@@ -213,7 +213,7 @@ def test_a_submission_for_a_response_without_a_request_has_no_session() -> None:
 def test_a_submission_is_not_filtered_retried_or_cached() -> None:
     request = _submit()
     assert request.dont_filter
-    assert request.meta == {"dont_retry": True, "dont_cache": True, "referrer_policy": "origin"}
+    assert request.meta == TOKEN_META
 
 
 @pytest.mark.parametrize("token", [TOKEN, "with+signs/=and spaces"])
@@ -225,6 +225,12 @@ def test_the_representation_of_a_submission_masks_the_token(token: str) -> None:
     assert isinstance(again, Submission)
     assert again.secret == request.copy().secret == request.secret == token
     assert again.url == request.url + "&again=1"
+
+
+def test_the_representation_of_a_submission_masks_a_token_however_it_is_encoded() -> None:
+    encoded = "".join(f"%{ord(character):02x}" for character in TOKEN)
+    for url in (f"https://a.example/{encoded}", f"https://a.example/x?next={quote(f'/y?t={encoded}')}"):
+        assert repr(Submission(url, secret=TOKEN)) == "<GET ***>"
 
 
 def test_the_representation_of_a_submission_masks_the_address_alone() -> None:
@@ -276,11 +282,13 @@ def test_a_submission_cannot_be_turned_into_a_dictionary_or_pickled() -> None:
         # A field of another name, and a value without a name.
         ("https://a.example/x?captcha=t%2B/t&a=1&token=%74%2B/t", "https://a.example/x?a=1"),
         ("https://a.example/x?a=1&t%2B/t&t%2B/t=b", "https://a.example/x?a=1"),
-        # The field of another token, a value that contains the token, and one in which the plus is a space.
+        # Within a value, in the address that is a value, and in the fragment.
+        ("https://a.example/x?a=t%2B/tt&b=1=t%2B/t&c", "https://a.example/x?c"),
+        ("https://a.example/x?next=%2Fy%3Fa%3Dt%252B%2Ft&c", "https://a.example/x?c"),
+        ("https://a.example/x?a=1&&b#captcha=t%2B/t", "https://a.example/x?a=1&&b"),
+        ("https://a.example/x?a=t+/t&b#c", "https://a.example/x?b#c"),
+        # The field of another token.
         ("https://a.example/x?g-recaptcha-response=u&a", "https://a.example/x?g-recaptcha-response=u&a"),
-        ("https://a.example/x?a=t%2B/tt&b=1=t%2B/t", "https://a.example/x?a=t%2B/tt&b=1=t%2B/t"),
-        ("https://a.example/x?a=t+/t", "https://a.example/x?a=t+/t"),
-        ("https://a.example/x?a=1&&b#captcha=t%2B/t", "https://a.example/x?a=1&&b#captcha=t%2B/t"),
         ("https://a.example/x?", "https://a.example/x?"),
         ("https://a.example/x?a=&=b&&", "https://a.example/x?a=&=b&&"),
     ],

@@ -1,0 +1,105 @@
+"""What a crawl over many hosts keeps in memory: a few values for each session, and nothing of its requests."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import weakref
+from types import FunctionType
+
+import pytest
+import scrapy
+from scrapy import signals
+from scrapy.core.downloader import Slot
+from scrapy.utils.defer import maybe_deferred_to_future
+from twisted.internet.task import deferLater
+
+from scrapy_omocaptcha import OmoCaptchaMiddleware
+
+HOSTS = tuple(f"127.0.2.{number}" for number in range(1, 9))
+
+
+class Item:
+    """What a spider hands on to its next page."""
+
+
+class Counting(scrapy.Spider):
+    """Visits pages of each host, and counts what is left of them once nothing is under way any more."""
+
+    name = "counting"
+
+    def __init__(self, port, pages, **kwargs):
+        super().__init__(**kwargs)
+        self.port = port
+        self.number = pages
+        self.came = 0
+        self.seen = weakref.WeakSet()
+        self.left = []
+        self.kept = None
+
+    @classmethod
+    def from_crawler(cls, crawler, *args, **kwargs):
+        spider = super().from_crawler(crawler, *args, **kwargs)
+        crawler.signals.connect(spider.count, signals.spider_closed)
+        return spider
+
+    async def start(self):
+        for number in range(1, self.number + 1):
+            for host in HOSTS:
+                item = Item()
+                request = scrapy.Request(f"http://{host}:{self.port}/page/{number}", cb_kwargs={"item": item})
+                self.seen.add(item)
+                yield request
+
+    def parse(self, response, item):
+        self.came += 1
+        self.seen.update((response, response.request))
+
+    async def count(self):
+        from twisted.internet import reactor
+
+        # The last delayed calls of a request are short.
+        for _ in range(20):
+            gc.collect()
+            self.left = sorted(type(thing).__name__ for thing in self.seen)
+            if not self.left:
+                break
+            await maybe_deferred_to_future(deferLater(reactor, 0.1))
+        walls = self.crawler.get_downloader_middleware(OmoCaptchaMiddleware)._walls
+        self.kept = _reachable(walls._sessions._sessions)
+
+
+def _reachable(root):
+    """Count the objects that can be reached from ``root``, but not through what the whole crawl shares."""
+    seen, unseen = {id(root)}, [root]
+    while unseen:
+        for thing in gc.get_referents(unseen.pop()):
+            if gc.is_tracked(thing) and id(thing) not in seen and not isinstance(thing, (type, FunctionType, Slot)):
+                seen.add(id(thing))
+                unseen.append(thing)
+    return len(seen)
+
+
+@pytest.fixture
+def count(crawl, service, walled):
+    def count(wall, pages):
+        site = walled(wall, hosts=HOSTS, catalogue_pages=100)
+        port = int(site.url.rpartition(":")[2])
+        logging.disable(logging.CRITICAL)  # pytest keeps what is logged, and that names requests
+        try:
+            return crawl(Counting, {**service.settings, "OMOCAPTCHA_MAX_COST": 0}, port=port, pages=pages).spider
+        finally:
+            logging.disable(logging.NOTSET)
+
+    return count
+
+
+@pytest.mark.parametrize("wall", ["session", "redirect", "expiring"])
+def test_no_request_and_no_response_is_kept_when_its_page_has_been_delivered(count, wall):
+    spider = count(wall, 2)
+    assert spider.came == 2 * len(HOSTS)
+    assert spider.left == []
+
+
+def test_a_session_keeps_as_much_whatever_the_number_of_its_pages(count):
+    assert count("session", 2).kept == count("session", 4).kept

@@ -1,0 +1,62 @@
+"""Sites of long runs whose walls are harder than those that are shipped."""
+
+from __future__ import annotations
+
+from copy import copy
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from scrapy_omocaptcha.testing import WALLS, WalledSite
+from scrapy_omocaptcha.testing.gate import CLEARANCE_COOKIE, SESSION_COOKIE
+
+if TYPE_CHECKING:
+    from scrapy_omocaptcha.testing import OmoCaptchaService
+    from scrapy_omocaptcha.testing.shop import Answer
+    from scrapy_omocaptcha.testing.visit import Visit
+
+GATE = "/hold"
+"""The one address of a wall, which does not say that it is one."""
+
+
+class OneAddress(WalledSite):
+    """Site that redirects every page to the same address, so that the redirected requests are duplicates."""
+
+    def __init__(self, service: OmoCaptchaService, **options: Any) -> None:
+        super().__init__(service, replace(WALLS["redirect"], after="home"), **options)
+        self._inner, self._shop = self._shop, self
+
+    def answer(self, visit: Visit) -> Answer:
+        """Answer a visit as the shop does, whose gate has an address for each page."""
+        if visit.path == GATE:
+            visit = replace(visit, path="/gate", query=())
+        answer = self._inner.answer(visit)
+        if answer.headers.get("Location", "").startswith("/gate"):
+            answer.headers["Location"] = GATE
+        return answer
+
+
+class TwoWalls(WalledSite):
+    """Site with a second wall behind the first: its challenge has another site key, and wants another token."""
+
+    def __init__(self, service: OmoCaptchaService, **options: Any) -> None:
+        super().__init__(service, "session", **options)
+        second = f"6LtestOnly{'second' * 5}"
+        self._first, self._second = self._shop, copy(self._shop)
+        # Both know the same sessions.
+        gate = copy(self._first._gate)
+        gate._siteverify, gate._clearances = (lambda token: service.siteverify(token, second)), {}
+        self._second._gate, self._second._sitekey = gate, second
+        self._through_the_first: set[str] = set()
+        self._shop = self
+
+    def answer(self, visit: Visit) -> Answer:
+        """Answer a visit by the wall that its session is at."""
+        session = visit.cookies.get(SESSION_COOKIE, "")
+        needs_token = visit.path == "/signup" or visit.path.startswith("/api/")
+        if session in self._through_the_first and not needs_token:
+            return self._second.answer(visit)
+        answer = self._first.answer(visit)
+        if answer.token == "accepted" and not needs_token:
+            self._through_the_first.add(session)
+            del answer.cookies[CLEARANCE_COOKIE]
+        return answer

@@ -15,16 +15,8 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from scrapy_omocaptcha.buying import database
 from scrapy_omocaptcha.buying.clock import Reading, elapsed, read_clocks
-from scrapy_omocaptcha.buying.database import (
-    BUSY_TIMEOUT,
-    COLUMNS,
-    MOVED,
-    explain,
-    identity,
-    open_in_memory,
-    open_ledger,
-)
 from scrapy_omocaptcha.buying.records import Outcome, Record, time_of
 from scrapy_omocaptcha.engine.stats import Stats
 
@@ -40,7 +32,7 @@ _STEP = 600
 _DAY = 24 * 3600
 _UNIT = 1e-9
 """USD in which the ledger counts."""
-_values = attrgetter(*COLUMNS.split(", "))
+_values = attrgetter(*database.COLUMNS.split(", "))
 
 
 class Sums(NamedTuple):
@@ -108,7 +100,7 @@ class Ledger:
         path: str | None = None,
         jobdir: str | None = None,
         clocks: Callable[[], Reading] = read_clocks,
-        busy_timeout: float = BUSY_TIMEOUT,
+        busy_timeout: float = database.BUSY_TIMEOUT,
     ) -> None:
         self.stats = stats
         self.entries: list[Entry] = []
@@ -126,6 +118,8 @@ class Ledger:
         self._file: tuple[int, int] | None = None
         """Identity of the file that is in use; None while the ledger is in memory."""
         self._db = self._open(busy_timeout)
+        query = "SELECT host, jobs, cost FROM budgets WHERE budget = ?"
+        self._earlier = self._run(lambda: self._db.execute(query, (self._budget,)).fetchall())
 
     @property
     def records(self) -> list[Record]:
@@ -176,22 +170,19 @@ class Ledger:
     def _open(self, busy_timeout: float) -> sqlite3.Connection:
         if self._path is not None:
             try:
-                db = open_ledger(self._path, busy_timeout)
-                self._earlier = db.execute(
-                    "SELECT host, jobs, cost FROM budgets WHERE budget = ?", (self._budget,)
-                ).fetchall()
+                db = database.open_ledger(self._path, busy_timeout)
             except (sqlite3.Error, OSError) as error:
                 self._log_failure(error)
             else:
-                self._file = identity(self._path)
+                self._file = database.identity(self._path)
                 return db
-        return open_in_memory()
+        return database.open_in_memory()
 
     def _run(self, operation: Callable[[], T]) -> T:
         """Return what ``operation`` returns; if the file cannot be used for it, give the file up and repeat it."""
         try:
-            if self._path is not None and self._file is not None and identity(self._path) != self._file:
-                raise sqlite3.DatabaseError(MOVED)
+            if self._path and self._file and database.identity(self._path) != self._file:
+                raise sqlite3.DatabaseError(database.MOVED)
             return operation()
         except (sqlite3.Error, OSError) as error:
             if self._file is None:
@@ -204,7 +195,7 @@ class Ledger:
         self._log_failure(error)
         self._file = None
         self._db.close()
-        self._db = open_in_memory()
+        self._db = database.open_in_memory()
         self._db.executemany(
             "INSERT INTO budgets VALUES (?, ?, ?, ?)", [(self._budget, *earlier) for earlier in self._earlier]
         )
@@ -216,7 +207,7 @@ class Ledger:
             "OMOcaptcha: the ledger %s cannot be used (%s); the crawl goes on with limits of its own, and what it buys "
             "from here on is not in there",
             self._path,
-            explain(error),
+            database.explain(error),
         )
 
     def _now(self, reading: Reading) -> float:
@@ -236,7 +227,9 @@ class Ledger:
     def _insert(self, record: Record, now: float) -> int:
         values = (*map(_clean, _values(record)), self._budget, now // _STEP)
         marks = ", ".join("?" * len(values))
-        row = self._db.execute(f"INSERT INTO jobs ({COLUMNS}, budget, step) VALUES ({marks})", values).lastrowid
+        row = self._db.execute(
+            f"INSERT INTO jobs ({database.COLUMNS}, budget, step) VALUES ({marks})", values
+        ).lastrowid
         assert row is not None
         return row
 

@@ -32,8 +32,14 @@ def report(command: ScrapyCommand, opts: argparse.Namespace) -> int:
     """
     # A ledger that is named twice must not be counted twice.
     sources = list({Path(name).resolve(): name for name in opts.ledgers}.values())
+    records: list[Record] = []
+    source = ""
     try:
-        records = [record for source in sources for record in _read(source)]
+        for source in sources:
+            records += read_ledger(Path(source))
+    except (sqlite3.Error, OSError) as error:
+        return _print_failure(f"{source}: {explain(error)}")
+    try:
         if opts.html is not None:
             # matplotlib is an optional dependency, and loads slowly.
             from scrapy_omocaptcha.reporting.html import web_page
@@ -43,8 +49,6 @@ def report(command: ScrapyCommand, opts: argparse.Namespace) -> int:
         if error.name is None or error.name.partition(".")[0] != "matplotlib":
             raise
         return _print_failure("--html needs matplotlib: pip install 'scrapy-omocaptcha[report]'")
-    except _Unreadable as error:
-        return _print_failure(str(error))
     except OSError as error:
         return _print_failure(f"{error.filename}: {error.strerror}")
     if opts.jsonl:
@@ -58,17 +62,6 @@ def report(command: ScrapyCommand, opts: argparse.Namespace) -> int:
     else:
         print(ledger_report(records, sources=sources, by=opts.by))
     return 0
-
-
-class _Unreadable(Exception):
-    """A ledger cannot be read; the message says which, why, and what to do."""
-
-
-def _read(source: str) -> list[Record]:
-    try:
-        return read_ledger(Path(source))
-    except (sqlite3.Error, OSError) as error:
-        raise _Unreadable(f"{source}: {explain(error)}") from None
 
 
 def _print_failure(why: str) -> int:

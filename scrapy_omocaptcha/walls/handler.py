@@ -21,6 +21,7 @@ from scrapy_omocaptcha.engine.components import Components
 from scrapy_omocaptcha.engine.lifetime import Lifetime
 from scrapy_omocaptcha.engine.slots import Slots
 from scrapy_omocaptcha.errors import CrawlClosing
+from scrapy_omocaptcha.forms.submission import Submission
 from scrapy_omocaptcha.reporting.events import Events
 from scrapy_omocaptcha.walls.attempts import Answer, Attempts, GivenUp, Refusal
 from scrapy_omocaptcha.walls.passage import Page, Passage
@@ -104,7 +105,8 @@ class WallHandler:
 
     def _site_has_answered(self, request: Request) -> None:
         self._end_turn(request)
-        if self._sessions.known(request) is None:
+        # A submission is never among the requests under way, so nothing need keep it for a moment.
+        if isinstance(request, Submission) or self._sessions.known(request) is None:
             self._sessions.arrived(request)
         else:
             call_later(_COOKIEJAR_DELAY, self._sessions.arrived, request)

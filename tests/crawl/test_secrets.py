@@ -263,7 +263,6 @@ def test_no_answer_to_a_get_submission_that_breaks_off_lets_the_token_out(crawls
     site.fault("/verify", fault, times=4)
     crawls(
         ByHand if by_hand else asks(scrapy.Request(f"{site.url}/page/1")),
-        DOWNLOAD_TIMEOUT=0.4,
         DOWNLOAD_MAXSIZE=200_000,
     )
     check(crawls, tmp_path, site)

@@ -78,6 +78,12 @@ def test_a_job_that_may_not_be_bought_is_not_entered(path):
     enter(ledger)
 
 
+def test_no_other_crawl_enters_a_job_between_the_look_at_the_sums_and_the_row(path):
+    one, other = new_ledger(path), new_ledger(path, busy_timeout=0.01)
+    enter(one, check=lambda sums: enter(other))
+    assert len(read_ledger(path)) == 1, "the other one has waited in vain, and goes on in memory"
+
+
 def test_the_file_is_readable_for_its_owner_only_and_so_are_those_beside_it(path, monkeypatch):
     ledger = new_ledger(path)
     enter(ledger)

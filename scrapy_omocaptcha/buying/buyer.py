@@ -40,23 +40,12 @@ class Buyer:
     ) -> None:
         self._settings = settings
         self._api = build_api(settings)
-        self.ledger = Ledger(
-            spider=spider,
-            stats=stats,
-            path=settings.ledger,
-            jobdir=jobdir,
-        )
+        self.ledger = Ledger(spider=spider, stats=stats, path=settings.ledger, jobdir=jobdir)
+        price = settings.assumed_price
         self.limits = (
-            Limits(settings, settings.assumed_price, self.ledger, clock)
+            Limits(settings, price, self.ledger, clock)
             if settings.redis_url is None
-            else FleetLimits(
-                settings,
-                settings.assumed_price,
-                self.ledger,
-                clock,
-                lifetime=lifetime,
-                name=settings.fleet_of(spider),
-            )
+            else FleetLimits(settings, price, self.ledger, clock, lifetime=lifetime, name=settings.fleet_of(spider))
         )
         self.account = Account(self._api, self.limits, lifetime=lifetime, settings=settings, stats=stats)
         self._solver = Solver(

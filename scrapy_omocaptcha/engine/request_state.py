@@ -99,12 +99,15 @@ class RequestStates:
         if len(self._retried) > _MAX_RETRIED:
             del self._retried[next(iter(self._retried))]
 
-    def redirected(self, request: Request, target: str) -> None:
-        """Write down what a request asks for, in its meta, before Scrapy makes a redirected request of it."""
+    def redirected(self, request: Request, target: str, *, must_pass: bool = False) -> None:
+        """Write down what a request asks for, in its meta, before Scrapy makes a redirected request of it.
+
+        :param must_pass: it must not be dropped as a duplicate.
+        """
         state = self.of(request)
         text = {**asdict(state), "redirect": {**(state.redirect or _as_json(request)), "from": request.url}}
-        if target in state.followed and not request.dont_filter:
-            # To Scrapy's dupefilter it is a duplicate of the request that was followed before, on behalf of this one.
+        if (must_pass or target in state.followed) and not request.dont_filter:
+            # To Scrapy's dupefilter it is a duplicate of what was followed before.
             text["filter"] = request.dont_filter = True
         request.meta[_KEY] = text
 

@@ -22,6 +22,7 @@ from scrapy_omocaptcha.detection import is_wall_address
 from scrapy_omocaptcha.engine.chain import InnerChain
 from scrapy_omocaptcha.engine.components import Components
 from scrapy_omocaptcha.engine.request_state import RequestStates
+from scrapy_omocaptcha.forms.submission import Submission
 from scrapy_omocaptcha.settings import uses_scrapy_redis
 from scrapy_omocaptcha.urls import public_address
 from scrapy_omocaptcha.walls.judging import is_address_of, is_overloaded
@@ -50,7 +51,7 @@ class Redirects:
         """What targets have proven to be; with their query where only that tells a page from a wall."""
         self._has_met_wall = False
         self._undecided: set[str] = set()
-        """Targets that failed when they were looked at, after a wall had been met."""
+        """Targets of which nobody knows whether they are walls, since they failed or showed no challenge."""
         self._leaders: LocalCache[str, str] = LocalCache(_MAX_KNOWN)
         """Addresses of the requests that Scrapy redirects to targets of which nothing is known yet, by target."""
         self._pending: defaultdict[str, list[Request]] = defaultdict(list)
@@ -65,7 +66,8 @@ class Redirects:
         :raises Exception: what Scrapy raises when a target that is known to be a wall is fetched.
         """
         location = response.headers.get("Location")
-        if location is None:
+        if location is None or isinstance(request, Submission):
+            # What a spider submits itself holds a token, which must not be written down, nor sent again.
             return response
         try:
             url = urljoin(request.url, location.decode("latin-1"))
@@ -79,7 +81,9 @@ class Redirects:
             if answer is not None:
                 return answer
         if will_redirect:
-            self._states.redirected(request, url)
+            # Were it dropped, nothing could be sent again for it.
+            must_pass = target in self._undecided and not _is_repeatable(request)
+            self._states.redirected(request, url, must_pass=must_pass)
             if target not in self._is_wall:
                 self._leaders.setdefault(target, request.url)
         return response
@@ -153,8 +157,13 @@ class Redirects:
         self._judged(target, is_wall=is_wall)
         if is_wall or not self._is_wall[target]:
             return answer if is_wall else None
-        if request in self._sent_again or request.method not in ("GET", "HEAD"):
-            self._is_wall[url] = False
+        if request in self._sent_again or not _is_repeatable(request):
+            if url != target or request in self._sent_again:
+                self._is_wall[url] = False
+            else:
+                # Nobody knows whether it is a page by now, or a wall that just fails to show its challenge.
+                del self._is_wall[target]
+                self._undecided.add(target)
             return None
         # The wall has been opened meanwhile, and has nothing to show any more.
         self._sent_again.add(request)
@@ -178,8 +187,8 @@ class Redirects:
                 self._states.may_be_retried(request, failed=False)
                 self.failed(request)
         # A wall that has been opened meanwhile has nothing to show any more.
-        is_repeatable = original is not None and original.method in ("GET", "HEAD")
-        return original if is_wall or (self._is_wall.get(target) and is_repeatable) else None
+        is_repeated = original is not None and _is_repeatable(original) and self._is_wall.get(target)
+        return original if is_wall or is_repeated else None
 
     def failed(self, request: Request) -> None:
         """Have redirects to the address of ``request`` looked behind, if Scrapy was to find out what is there.
@@ -193,6 +202,7 @@ class Redirects:
 
     def _judged(self, target: str, *, is_wall: bool) -> None:
         self._leaders.pop(target, None)
+        self._undecided.discard(target)
         if is_wall or not self._is_wall.get(target):
             self._is_wall[target] = is_wall
         if is_wall:
@@ -212,7 +222,7 @@ class Redirects:
         target = public_address(request.url)
         is_wall = self._is_wall.get(target)
         original = self._states.before_redirects(request, looked_behind=not is_wall)
-        if original is None or is_wall is False:
+        if original is None or is_wall is False or not _is_repeatable(original):
             return
         if is_wall or target in self._undecided or self._has_foreign_duplicates or is_wall_address(target):
             self._crawler.engine.crawl(original)
@@ -221,3 +231,8 @@ class Redirects:
             del self._leaders[target]
         elif target in self._leaders and len(self._pending[target]) < _MAX_PENDING:
             self._pending[target].append(request)
+
+
+def _is_repeatable(request: Request) -> bool:
+    """Tell whether a request may be sent again though it has been answered: a POST could order twice."""
+    return request.method in ("GET", "HEAD")

@@ -169,6 +169,37 @@ def test_redirects_to_one_page_give_one_callback_with_and_without_a_wall(crawl, 
     assert crawled.stats["dupefilter/filtered"] == 3
 
 
+@pytest.mark.parametrize("method", ["POST", "GET"])
+def test_no_request_is_lost_where_the_walls_address_once_shows_no_challenge(crawl, service, method):
+    left = {"pages": 1, "broken": 0}
+
+    def answer(request, form):
+        if request.path == "/verify":
+            left["pages"] = 3
+            return won("/")
+        if request.path == "/hold":
+            left["broken"] -= 1
+            return challenge() if left["broken"] < 0 else page("<title>It is broken</title>")
+        left["pages"] -= 1
+        if not cleared(request) or left["pages"] < 0:
+            return web.Response(status=302, headers={"Location": "/hold"})
+        if request.path == "/page/0":
+            # The clearance ends, and so does, for a while, the challenge.
+            left.update(pages=0, broken=1)
+        return page()
+
+    class Pages(RecordingSpider):
+        def requests(self):
+            yield scrapy.Request(f"{self.origin}/page/0", self.page, errback=self.failed, priority=9)
+            yield scrapy.Request(f"{self.origin}/search", self.page, errback=self.failed, method=method, priority=8)
+            for number in range(1, 7):
+                yield scrapy.Request(f"{self.origin}/page/{number}", self.page, errback=self.failed)
+
+    with Site(answer) as site:
+        crawled = crawl(Pages, {**service.settings, "CONCURRENT_REQUESTS": 1}, origin=site.origin)
+    assert len(crawled.pages) + len(crawled.failures) == 8
+
+
 @pytest.mark.parametrize("hops", [2, 4, 7])
 @pytest.mark.parametrize("concurrency", [1, 8])
 def test_a_wall_behind_several_redirects_loses_no_page_and_gives_none_for_another(crawl, service, hops, concurrency):

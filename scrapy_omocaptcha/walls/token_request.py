@@ -1,8 +1,9 @@
 """Send one request that wants a token, and judge the answer; ``attempts`` buys the token."""
 
-from collections.abc import Callable, Container
+from collections.abc import Awaitable, Callable, Container
+from functools import partial
 from http import HTTPStatus
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 from urllib.parse import urljoin
 from zlib import crc32
 
@@ -27,6 +28,8 @@ from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.reasons import REASONS
 from scrapy_omocaptcha.walls.sending import get_page, send_submission
 from scrapy_omocaptcha.walls.wishes import Wish
+
+T = TypeVar("T")
 
 
 class TokenForm:
@@ -89,7 +92,7 @@ class TokenRequest:
             raise GivenUp(refusal)
         if urlparse_cached(self._prepared).netloc not in self._answering:
             # Nothing is bought for a site that does not answer.
-            await self._get(urljoin(self._prepared.url, "/robots.txt"))
+            await self._get(urljoin(self._prepared.url, "/robots.txt"), get=self._chain.send)
         return self.wanted
 
     async def ready(self) -> Challenge:
@@ -149,7 +152,7 @@ class TokenRequest:
         """Fetch the page of the form, and fill the form in as the spider has done."""
         wish, fresh = self._wish, self._wish.fresh
         assert fresh is not None
-        page = await self._get(wish.page)
+        page = await self._get(wish.page, get=partial(get_page, self._chain))
         if page is None:
             raise GivenUp(Refusal("form_changed", f"{wish.page} redirects to where robots.txt or the spider forbids"))
         page = page.replace(request=self.request)
@@ -167,12 +170,12 @@ class TokenRequest:
         self._prepared = self.request.replace(**encoded, headers=headers)
         self._is_used = False
 
-    async def _get(self, url: str) -> Response | None:
-        """Get a page in the session of the request; return None where a redirect may not be followed."""
+    async def _get(self, url: str, get: Callable[[Request], Awaitable[T]]) -> T:
+        """Get an address in the session of the request, with a function that sends requests."""
         headers, meta = session_of(self.request)
         try:
             async with self._hold.sending():
-                return await get_page(self._chain, Request(url, headers=headers, meta=meta, callback=NO_CALLBACK))
+                return await get(Request(url, headers=headers, meta=meta, callback=NO_CALLBACK))
         except MiddlewareFailed as error:
             raise GivenUp(Refusal("broke", str(error))) from error
 

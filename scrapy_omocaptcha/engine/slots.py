@@ -181,16 +181,13 @@ class Slots:
         """
         self._serve()
         waiting = sum(not self._is_delayed(hold) for hold in self._queue)
-        return 0 < self._total <= self._active(len(self.parked)) + waiting
+        parked = min(len(self.parked), self._max_waiting)
+        return 0 < self._total <= len(self._crawler.engine.downloader.active) - parked + waiting
 
     @property
     def _total(self) -> int:
         total: int = self._crawler.engine.downloader.total_concurrency
         return total
-
-    def _active(self, parked: int) -> int:
-        """Return how many requests count toward CONCURRENT_REQUESTS, if ``parked`` ones are held."""
-        return len(self._crawler.engine.downloader.active) - min(parked, self._max_waiting)
 
     def _is_delayed(self, hold: Hold) -> bool:
         """Tell whether another held request waits for the same site's delay; more would keep other sites waiting."""
@@ -210,7 +207,8 @@ class Slots:
             self._serving = False
 
     def _next(self) -> Hold | None:
-        is_full = 0 < self._total < self._active(len(self.parked) - 1)
+        # OMOCAPTCHA_MAX_WAITING limits what comes beside the held. What goes on must only not be too much at once.
+        is_full = 0 < self._total <= len(self._crawler.engine.downloader.active) - len(self.parked)
         # What did not come out of the scheduler is sent beyond CONCURRENT_REQUESTS by Scrapy, too. All that is active
         # may be waiting for it.
         allowed = (hold for hold in self._queue if not (self._is_delayed(hold) or (is_full and hold.is_scheduled)))

@@ -82,7 +82,10 @@ class Redirects:
                 return answer
         if will_redirect:
             # Were it dropped, nothing could be sent again for it.
-            must_pass = target in self._undecided and not _is_repeatable(request)
+            is_unsure = target in self._undecided or (
+                self._has_foreign_duplicates and self._is_wall.get(target) is None
+            )
+            must_pass = is_unsure and not _is_repeatable(request)
             self._states.redirected(request, url, must_pass=must_pass)
             if target not in self._is_wall:
                 self._leaders.setdefault(target, request.url)

@@ -31,11 +31,11 @@ GATE_FAULTS: tuple[Kind, ...] = ("bad_gateway", "too_many", "hang", "reset_after
 KINDS_TO_FILTER: tuple[Kind, ...] = tuple(kind for kind in KINDS if kind != "redirect")
 """Faults of sites where Scrapy filters duplicates: it drops a redirect to where a crawl has been before."""
 
-OTHERS_SPEND = False
-"""Whether some crawls have a floor for the balance of an account that others spend from, too.
+SHOW_NO_CHALLENGE: frozenset[Kind] = frozenset({"empty", "html", "wrong_type", "wrong_encoding"})
+"""Faults that look like a page. At a wall's one address, they make a page of it, to which redirects are duplicates."""
 
-Set it once the balance is asked for as often as the floor needs.
-"""
+OTHERS_SPEND = True
+"""Whether some crawls have a floor for the balance of an account that others spend from, too."""
 
 _OUTAGE = 0.5
 """Seconds for which the service refuses connections."""
@@ -260,8 +260,13 @@ def running(plan: Plan, *, filters: bool, on_event: Callable[[str], None] | None
             service.random_faults(plan.rate, seed=plan.faults_seed, seconds=0.05)
             for number, site in enumerate(sites):
                 elsewhere = f"{sites[number - 1].url}/search" if number % 2 else "/elsewhere"
+                hidden = SHOW_NO_CHALLENGE if filters and isinstance(site, OneAddress) else frozenset()
                 site.random_faults(
-                    plan.rate, seed=plan.faults_seed + number, kinds=kinds, seconds=0.05, location=elsewhere
+                    plan.rate,
+                    seed=plan.faults_seed + number,
+                    kinds=[kind for kind in kinds if kind not in hidden],
+                    seconds=0.05,
+                    location=elsewhere,
                 )
         if plan.outage is not None:
             over = threading.Event()

@@ -14,6 +14,7 @@ from scrapy_omocaptcha.signals import challenge_detected
 from tests.helpers.crawling import RecordingSpider
 from tests.helpers.features import HOST, OTHER_HOST
 from tests.helpers.many_pages import ManyPages
+from tests.helpers.sites import spider
 from tests.helpers.walled_pages import ONE_ADDRESS, WalledPages
 
 WALLS = {
@@ -89,6 +90,31 @@ def test_a_component_that_changes_the_total_concurrency_meanwhile_is_not_overwri
 
 
 # -- what Scrapy counts ----------------------------------------------------------------------------------------------
+
+
+# -- what Scrapy counts ----------------------------------------------------------------------------------------------
+
+
+def test_a_crawl_goes_on_when_more_is_held_than_may_be_active_by_now(crawl, service, walled):
+    class Slows:
+        """Lowers the concurrency of the crawl once several requests may be held."""
+
+        def __init__(self, crawler):
+            self._crawler = crawler
+            crawler.signals.connect(self._detected, challenge_detected)
+
+        @classmethod
+        def from_crawler(cls, crawler):
+            return cls(crawler)
+
+        def _detected(self):
+            self._crawler.engine.downloader.total_concurrency = 1
+
+    site = walled("session")
+    urls = [f"{site.url}/page/{number}" for number in range(1, 6)]
+    settings = {"CONCURRENT_REQUESTS": 4, "OMOCAPTCHA_MAX_WAITING": 0, "DOWNLOADER_MIDDLEWARES": {Slows: 543}}
+    crawled = crawl(spider(*urls), {**service.settings, **settings})
+    assert sorted(page.url for page in crawled.pages) == urls
 
 
 @pytest.mark.parametrize("wall", OFTEN)

@@ -12,12 +12,14 @@ from scrapy_omocaptcha.buying.account import CALLS_AT_ONCE
 from scrapy_omocaptcha.testing import OmoCaptchaService
 from tests.helpers.crawling import RecordingSpider
 from tests.helpers.simultaneous import SimultaneousService
+from tests.helpers.sites import Site, page
 
 CROWD = CALLS_AT_ONCE + 40
 MANY = {"OMOCAPTCHA_CONCURRENT_JOBS": 100_000, "OMOCAPTCHA_MAX_COST": 0}
 WIDE = {"CONCURRENT_REQUESTS": CROWD, "CONCURRENT_REQUESTS_PER_DOMAIN": CROWD, "ROBOTSTXT_OBEY": False}
 CHALLENGE = Challenge("https://shop.example/gate", "6LtestOnly" + "a" * 30)
-WISH = {"sitekey": CHALLENGE.sitekey, "page": CHALLENGE.url, "put": "header:X-Token"}
+UNPROVEN = {"OMOCAPTCHA_BREAKER_FAILURES": CROWD}
+"""As many tokens may be under way for a site that has accepted none yet."""
 
 
 class Buyer(scrapy.Spider):
@@ -36,8 +38,9 @@ class Closing(RecordingSpider):
     """Has a crowd of requests want tokens, and closes when the service has all the calls that it gets."""
 
     async def start(self):
-        for url in self.urls:
-            yield scrapy.Request(url, errback=self.failed, meta={"omocaptcha": WISH}, dont_filter=True)
+        wish = {"sitekey": CHALLENGE.sitekey, "page": self.site.origin, "put": "header:X-Token"}
+        for _ in range(CROWD):
+            yield scrapy.Request(self.site.origin, errback=self.failed, meta={"omocaptcha": wish}, dont_filter=True)
         while len(self.service.calls) < CALLS_AT_ONCE:
             await sleep(0.01)
         await self.crawler.engine.close_spider_async(reason="enough")
@@ -53,9 +56,9 @@ def test_a_crowd_of_jobs_opens_a_bounded_number_of_connections_and_each_gets_its
 
 
 def test_a_crawl_that_closes_counts_the_calls_that_were_on_their_way_as_bought_and_no_others(crawl):
-    with OmoCaptchaService(api_version=2) as service:
+    with OmoCaptchaService(api_version=2) as service, Site(lambda request, form: page()) as site:
         service.fault("createTask", "hang", times=CROWD)
-        left = crawl(Closing, {**service.settings, **MANY, **WIDE}, service=service, urls=[CHALLENGE.url] * CROWD)
+        left = crawl(Closing, {**service.settings, **MANY, **WIDE, **UNPROVEN}, service=service, site=site)
         assert len(service.calls) == CALLS_AT_ONCE
     assert left.count("jobs/created") == left.count("api/calls") == CALLS_AT_ONCE
     assert left.stats["scheduler/enqueued"] == 2 * CROWD, "each is there on resume"

@@ -16,7 +16,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from benchmarks import detection, fleets, polling, presence, scale, walls
+from benchmarks import detection, fleets, ledger, polling, presence, scale, walls
 from benchmarks.tables import Table, page
 
 PARTS: dict[str, Any] = {
@@ -26,6 +26,7 @@ PARTS: dict[str, Any] = {
     "presence": presence,
     "scale": scale,
     "fleets": fleets,
+    "ledger": ledger,
 }
 PACKAGES = ("scrapy-omocaptcha", "scrapy", "twisted", "treq", "aiohttp", "lxml")
 PEERS = ("anticaptchaofficial", "capmonstercloudclient", "scrapyx-mw")

@@ -1,6 +1,6 @@
 """Make the pictures of the documentation: ``python docs/pictures.py``. It needs Chromium.
 
-One shows the report on a made-up journal, the other what ``make demo`` prints.
+One shows the report on a made-up ledger, the other what ``make demo`` prints.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ pre {{ margin: 0; padding: 18px 22px; color: #e4e7ec; font: 14px/1.5 ui-monospac
 
 def main() -> None:
     sys.path.insert(0, str(ROOT))
-    from tests.helpers.journals import business, write
+    from tests.helpers.ledgers import business, write
 
     IMAGES.mkdir(exist_ok=True)
     with TemporaryDirectory() as folder:
-        journal, report, demo = (Path(folder, name) for name in ("omocaptcha.jsonl", "report.html", "demo.html"))
-        write(journal, *business(1800))
-        # The report names the journal as it is given here.
-        command = [sys.executable, "-m", "scrapy", "omocaptcha", "report", journal.name, "--html", report.name]
-        _run(*command, cwd=journal.parent)
+        ledger, report, demo = (Path(folder, name) for name in ("omocaptcha.sqlite", "report.html", "demo.html"))
+        write(ledger, *business(1800))
+        # The report names the ledger as it is given here.
+        command = [sys.executable, "-m", "scrapy", "omocaptcha", "report", ledger.name, "--html", report.name]
+        _run(*command, cwd=ledger.parent)
         _screenshot(report, IMAGES / "report.png", 1100, 1030)
         text = _shorten(_run(sys.executable, str(ROOT / "example_project" / "demo.py")))
         demo.write_text(TERMINAL.format(text=html.escape(text)), encoding="utf-8")

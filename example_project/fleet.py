@@ -64,7 +64,7 @@ def main() -> int:
         crawl += ["-a", f"pages={options.pages}", "-s", f"REDIS_URL={redis_url}"]
         crawl += ["-s", f"OMOCAPTCHA_REDIS_URL={redis_url}", "-s", f"OMOCAPTCHA_MAX_JOBS={options.max_jobs}"]
         crawl += ["-s", f"OMOCAPTCHA_API_URL={service.url}", "-s", "LOG_LEVEL=INFO", *for_scrapy]
-        say("$ " + " ".join([*crawl, "-s", "OMOCAPTCHA_JOURNAL=worker1.journal", "&"]))
+        say("$ " + " ".join([*crawl, "-s", "OMOCAPTCHA_LEDGER=worker1.sqlite", "&"]))
         say(f"and so on for {options.workers} workers")
         since = time.monotonic()
         workers = [Worker(number, Path(directory), crawl, service) for number in range(1, options.workers + 1)]
@@ -75,23 +75,23 @@ def main() -> int:
         if not good:
             for worker in workers:
                 say(f"\nThe end of worker {worker.number}'s log\n{worker.log.read_text(encoding='utf-8')[-3000:]}")
-        command = ["scrapy", "omocaptcha", "report", *(str(worker.journal) for worker in workers)]
+        command = ["scrapy", "omocaptcha", "report", *(str(worker.ledger) for worker in workers)]
         say("\n$ " + " ".join(command))
         status = subprocess.run([sys.executable, "-m", *command], cwd=PROJECT, check=False).returncode
     return 0 if good and status == 0 else 1
 
 
 class Worker:
-    """One ``scrapy crawl`` process with its own journal."""
+    """One ``scrapy crawl`` process with its own ledger."""
 
     def __init__(self, number: int, directory: Path, crawl: list[str], service: OmoCaptchaService) -> None:
         self.number = number
         self.log = directory / f"worker{number}.log"
-        self.journal = directory / f"worker{number}.journal"
+        self.ledger = directory / f"worker{number}.sqlite"
         # The command for reports needs the file, even if the worker buys nothing.
-        self.journal.touch()
+        self.ledger.touch()
         self._items = directory / f"worker{number}.jsonl"
-        command = [*crawl, "-s", f"OMOCAPTCHA_JOURNAL={self.journal}", "-O", str(self._items)]
+        command = [*crawl, "-s", f"OMOCAPTCHA_LEDGER={self.ledger}", "-O", str(self._items)]
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", *command],

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable
-from contextlib import AsyncExitStack
 
 from scrapy_omocaptcha.buying.account import Account
 from scrapy_omocaptcha.buying.api.factory import build_api
@@ -41,24 +40,17 @@ class Buyer:
     ) -> None:
         self._settings = settings
         self._api = build_api(settings)
-        self.ledger = Ledger(
-            spider=spider,
-            stats=stats,
-            journal=settings.journal,
-            per_day=settings.max_cost_per_day > 0 and settings.redis_url is None,
-            jobdir=jobdir,
-        )
+        self.ledger = Ledger(spider=spider, stats=stats, path=settings.ledger, jobdir=jobdir)
+        price = settings.assumed_price
         self.limits = (
-            Limits(settings, settings.assumed_price, clock, spent_in_a_day=self.ledger.spent_in_a_day)
+            Limits(settings, price, self.ledger, clock)
             if settings.redis_url is None
-            else FleetLimits(settings, settings.assumed_price, clock, lifetime=lifetime, name=settings.fleet_of(spider))
+            else FleetLimits(settings, price, self.ledger, clock, lifetime=lifetime, name=settings.fleet_of(spider))
         )
-        self.limits.resume(self.ledger.earlier)
         self.account = Account(self._api, self.limits, lifetime=lifetime, settings=settings, stats=stats)
         self._solver = Solver(
             self._api,
             self.limits,
-            self.ledger,
             self.account,
             Polling(settings.poll_interval, settings.max_poll_gap),
             lifetime=lifetime,
@@ -83,8 +75,8 @@ class Buyer:
             pass  # The account has logged the former; the latter is no problem.
 
     async def close(self) -> None:
-        """Close ledger, limits and API client, in this order; each is closed even if another one raises."""
-        async with AsyncExitStack() as stack:
-            stack.push_async_callback(self._api.close)
-            stack.push_async_callback(self.limits.close)
-            stack.callback(self.ledger.close)
+        """Close limits, with the ledger, and API client; each is closed even if the other one raises."""
+        try:
+            await self.limits.close()
+        finally:
+            await self._api.close()

@@ -1,41 +1,59 @@
 """Keep the ledger of a crawl: each job from just before it is bought, and what became of it.
 
-Jobs and tokens are counted in the stats here, and each change is written to the journals at once. The ledger decides
-nothing: ``limits`` decides what may be bought.
+Jobs and tokens are counted in the stats here, and each change is written to the ledger's file at once. The ledger
+decides nothing: ``limits`` decides what may be bought, in the transaction that writes the job.
 """
 
 import logging
-import math
 import os
-import time
+import sqlite3
 import uuid
-from collections import deque
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
+from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
-from scrapy_omocaptcha.buying.journal import Journal, Location, Outcome, Record, read_journal, time_of
+from scrapy_omocaptcha.buying import database
+from scrapy_omocaptcha.buying.clock import Reading, elapsed, read_clocks
+from scrapy_omocaptcha.buying.records import Outcome, Record, time_of
 from scrapy_omocaptcha.engine.stats import Stats
 
 logger = logging.getLogger(__name__)
+T = TypeVar("T")
 
-JOBDIR_JOURNAL = "omocaptcha.jsonl"
-"""Name of the journal in a JOBDIR, from which the limits of a resumed crawl go on counting."""
-_DAY = timedelta(hours=24)
-_REREAD_INTERVAL = 10.0
-"""Minimum seconds between two readings of a whole day."""
+JOBDIR_LEDGER = "omocaptcha.sqlite"
+"""Name of the ledger in a JOBDIR, where the settings name none."""
+JOBDIR_ID = "omocaptcha.id"
+"""Name of the file in a JOBDIR that tells a crawl from those that had a JOBDIR of the same name before."""
+_STEP = 600
+"""Seconds in which what a day may cost is counted, so that up to one step more than a day is included."""
+_DAY = 24 * 3600
+_UNIT = 1e-9
+"""USD in which the ledger counts."""
+_values = attrgetter(*database.COLUMNS.split(", "))
+
+
+class Sums(NamedTuple):
+    """What has been bought so far."""
+
+    jobs: int
+    """Jobs of the crawl, with its earlier runs."""
+    jobs_of_host: int
+    spent: float
+    """USD spent by the crawl."""
+    spent_in_a_day: float | None
+    """USD spent by all crawls that share the ledger within 24 hours; None: unknown, since the file cannot be used."""
 
 
 class Entry:
     """One job in the ledger. Until more is known it counts as bought, and as abandoned."""
 
-    def __init__(self, ledger: "Ledger", record: Record) -> None:
+    def __init__(self, ledger: "Ledger", record: Record, row: int) -> None:
         self._ledger = ledger
         self.record = record
-        self.locations: dict[Journal, Location] = {}
+        self.row = row
 
     def bought(self, job_id: str | None) -> None:
         """Record that the job was bought; its id is None if the answer to the create call was lost."""
@@ -55,13 +73,9 @@ class Entry:
         self._update(outcome="failed", reason=reason, seconds=seconds, questions=questions)
 
     def judged(self, outcome: Outcome, reason: str = "") -> None:
-        """Record that the token was accepted, rejected or expired."""
+        """Record what became of the token."""
         self._ledger.stats.inc(f"tokens/{outcome}")
         self._update(outcome=outcome, reason=reason)
-
-    def unknown(self, reason: str) -> None:
-        """Record that it will not be known what became of the token."""
-        self._update(reason=reason)
 
     def _update(self, **changes: Any) -> None:
         self.record = replace(self.record, **changes)
@@ -69,11 +83,13 @@ class Entry:
 
 
 class Ledger:
-    """The jobs of one crawl.
+    """The jobs of one crawl, in a file that other crawls may share.
 
-    :param journal: path of the journal in the settings, if any.
-    :param per_day: whether to add up what all crawls of that journal spend in a day.
+    A file that cannot be used is given up for good: the crawl goes on with a ledger in memory.
+
+    :param path: of the file in the settings, if any.
     :param jobdir: the crawl's JOBDIR, if any.
+    :param busy_timeout: seconds for which the crawl may stand still, once, since another program has locked the file.
     """
 
     def __init__(
@@ -81,147 +97,153 @@ class Ledger:
         *,
         spider: str,
         stats: Stats,
-        journal: str | None = None,
-        per_day: bool = False,
+        path: str | None = None,
         jobdir: str | None = None,
+        clocks: Callable[[], Reading] = read_clocks,
+        busy_timeout: float = database.BUSY_TIMEOUT,
     ) -> None:
         self.stats = stats
         self.entries: list[Entry] = []
-        self.earlier: list[Record] = []
-        """Jobs that earlier runs with the same JOBDIR have bought."""
         self._spider = spider
-        self._journals: list[Journal] = []
-        shared = self._open(Path(journal)) if journal is not None else None
-        self._day = _Day(shared) if per_day and shared is not None else None
-        if jobdir is not None:
-            path = Path(jobdir, JOBDIR_JOURNAL)
-            with suppress(OSError):
-                # What has been spent counts even if the file can no longer be written.
-                self.earlier, _ = read_journal(path)
-            if shared is None or not (path.exists() and path.samefile(shared.path)):
-                self._open(path)
+        self._clocks = clocks
+        self._earlier: list[tuple[str, int, int]] = []
+        """The host, jobs and cost of all that earlier runs with the same JOBDIR have bought."""
+        crawl = uuid.uuid4().hex if jobdir is None else _id_of(Path(jobdir))
         # Scrapyd sets the former variable, Scrapy Cloud the latter.
-        job_id = os.environ.get("SCRAPY_JOB") or os.environ.get("SHUB_JOBKEY")
-        self._crawl = job_id or (self.earlier[-1].crawl if self.earlier else uuid.uuid4().hex)
+        self._crawl = os.environ.get("SCRAPY_JOB") or os.environ.get("SHUB_JOBKEY") or crawl
+        self._budget = _clean(f"{crawl} {spider}")
+        if path is None and jobdir is not None:
+            path = os.path.join(jobdir, JOBDIR_LEDGER)
+        self._path = None if path is None else Path(path).absolute()
+        self._file: tuple[int, int] | None = None
+        """Identity of the file that is in use; None while the ledger is in memory."""
+        self._db = self._open(busy_timeout)
+        query = "SELECT host, jobs, cost FROM budgets WHERE budget = ?"
+        self._earlier = self._run(lambda: self._db.execute(query, (self._budget,)).fetchall())
 
     @property
     def records(self) -> list[Record]:
         """What has become of each job that was bought."""
         return [entry.record for entry in self.entries]
 
-    def enter(self, *, host: str, page: str, kind: str, cost: float) -> Entry:
-        """Enter a job that is about to be bought."""
-        now = time_of(datetime.now(timezone.utc))
-        entry = Entry(self, Record(now, self._spider, self._crawl, host, page, kind, reason="under_way", cost_usd=cost))
+    def sums(self, host: str) -> Sums:
+        """Return what has been bought so far, in all and for ``host``."""
+        return self._run(lambda: self._sums(host, self._now(self._clocks())))
+
+    def enter(self, *, host: str, page: str, kind: str, cost: float, check: Callable[[Sums], None]) -> Entry:
+        """Enter a job that is about to be bought, in one transaction with ``check``, which raises if it may not be."""
+        time = time_of(datetime.now(timezone.utc))
+        record = Record(time, self._spider, self._crawl, host, page, kind, reason="under_way", cost_usd=cost)
+
+        def write() -> int:
+            with self._db:
+                self._db.execute("BEGIN IMMEDIATE")
+                reading = self._clocks()
+                now = self._now(reading)
+                check(self._sums(host, now))
+                self._db.execute("REPLACE INTO clock VALUES (1, ?, ?, ?, ?)", (now, *reading))
+                return self._insert(record, now)
+
+        entry = Entry(self, record, self._run(write))
         self.entries.append(entry)
-        self.save(entry)
         return entry
 
     def save(self, entry: Entry) -> None:
-        """Write an entry that is new or has changed to the journals."""
-
-        def write(journal: Journal) -> None:
-            location = entry.locations.get(journal)
-            entry.locations[journal] = (
-                journal.append(entry.record) if location is None else journal.update(location, entry.record)
+        """Write what has become of an entry."""
+        record = entry.record
+        changes = (_clean(record.job), record.seconds, record.questions, record.outcome, record.reason)
+        self._run(
+            lambda: self._db.execute(
+                "UPDATE jobs SET job = ?, seconds = ?, questions = ?, outcome = ?, reason = ? WHERE id = ?",
+                (*changes, entry.row),
             )
-
-        self._write(write)
+        )
 
     def withdraw(self, entry: Entry) -> None:
-        """Remove a job that certainly was not bought."""
+        """Take a job back that certainly was not bought."""
+        self._run(lambda: self._db.execute("DELETE FROM jobs WHERE id = ?", (entry.row,)))
         self.entries.remove(entry)
-        self._write(lambda journal: journal.withdraw(entry.locations[journal]))
-        if self._day is not None:
-            self._day.forget()
-
-    def spent_in_a_day(self, enough: float) -> float:
-        """Return the USD that all crawls of the journal have spent within 24 hours.
-
-        The sum may be outdated while it is below ``enough``, where it decides nothing.
-
-        :raises OSError: when the journal cannot be written or read.
-        """
-        if self._day is None or self._day.journal not in self._journals:
-            raise OSError("the journal cannot be written")
-        return self._day.spent(enough)
-
-    def is_shared(self, entry: Entry) -> bool:
-        """Return whether other crawls count ``entry`` in what is spent in a day, or need not."""
-        return self._day is None or self._day.journal in entry.locations
-
-    def locked(self) -> AbstractContextManager[Any]:
-        """Keep other crawls of the journal from buying, if there is a limit for what all of them spend in a day."""
-        stack = ExitStack()
-        if self._day is not None:
-            day = self._day.journal
-            self._write(lambda journal: stack.enter_context(journal.lock) if journal is day else None)
-        return stack
 
     def close(self) -> None:
-        self._write(Journal.close)
+        self._db.close()
 
-    def _open(self, path: Path) -> Journal | None:
+    def _open(self, busy_timeout: float) -> sqlite3.Connection:
+        if self._path is not None:
+            try:
+                db = database.open_ledger(self._path, busy_timeout)
+            except (sqlite3.Error, OSError) as error:
+                self._log_failure(error)
+            else:
+                self._file = database.identity(self._path)
+                return db
+        return database.open_in_memory()
+
+    def _run(self, operation: Callable[[], T]) -> T:
+        """Return what ``operation`` returns; if the file cannot be used for it, give the file up and repeat it."""
         try:
-            journal = Journal(path)
-        except OSError as error:
-            _log_failure(path, error)
-            return None
-        self._journals.append(journal)
-        return journal
+            if self._path and self._file and database.identity(self._path) != self._file:
+                raise sqlite3.DatabaseError(database.MOVED)
+            return operation()
+        except (sqlite3.Error, OSError) as error:
+            if self._file is None:
+                raise
+            self._give_up(error)
+            return operation()
 
-    def _write(self, write: Callable[[Journal], object]) -> None:
-        """Call ``write`` with each journal, and never use a journal again for which it fails."""
-        self._journals = [journal for journal in self._journals if _succeeds(write, journal)]
+    def _give_up(self, error: Exception) -> None:
+        """Go on in memory, with what is known of this crawl."""
+        self._log_failure(error)
+        self._file = None
+        self._db.close()
+        self._db = database.open_in_memory()
+        self._db.executemany(
+            "INSERT INTO budgets VALUES (?, ?, ?, ?)", [(self._budget, *earlier) for earlier in self._earlier]
+        )
+        for entry in self.entries:
+            entry.row = self._insert(entry.record, 0.0)
+
+    def _log_failure(self, error: Exception) -> None:
+        logger.error(
+            "OMOcaptcha: the ledger %s cannot be used (%s); the crawl goes on with limits of its own, and what it buys "
+            "from here on is not in there",
+            self._path,
+            database.explain(error),
+        )
+
+    def _now(self, reading: Reading) -> float:
+        """Return the time by the clock of the ledger, which all crawls that share it go by."""
+        row = self._db.execute("SELECT now, wall, uptime, boot FROM clock").fetchone()
+        return reading.wall if row is None else row[0] + elapsed(Reading(*row[1:]), reading)
+
+    def _sums(self, host: str, now: float) -> Sums:
+        query = "SELECT host, jobs, cost FROM budgets WHERE budget = ? AND host IN ('*', ?)"
+        counted = {name: (jobs, cost * _UNIT) for name, *(jobs, cost) in self._db.execute(query, (self._budget, host))}
+        jobs, spent = counted.get("*", (0, 0.0))
+        (day,) = self._db.execute(
+            "SELECT total(cost) FROM steps WHERE step > ?", ((now - _DAY) // _STEP - 1,)
+        ).fetchone()
+        return Sums(jobs, counted.get(host, (0, 0.0))[0], spent, None if self._file is None else day * _UNIT)
+
+    def _insert(self, record: Record, now: float) -> int:
+        values = (*map(_clean, _values(record)), self._budget, now // _STEP)
+        marks = ", ".join("?" * len(values))
+        row = self._db.execute(
+            f"INSERT INTO jobs ({database.COLUMNS}, budget, step) VALUES ({marks})", values
+        ).lastrowid
+        assert row is not None
+        return row
 
 
-def _succeeds(write: Callable[[Journal], object], journal: Journal) -> bool:
-    try:
-        write(journal)
-    except OSError as error:
-        _log_failure(journal.path, error)
-        journal.close()
-        return False
-    return True
+def _id_of(jobdir: Path) -> str:
+    """Return the id of the crawl that a JOBDIR belongs to, which is made when it first runs."""
+    path = jobdir / JOBDIR_ID
+    known = path.read_text(encoding="ascii") if path.exists() else ""
+    if not known:
+        known = uuid.uuid4().hex
+        path.write_text(known, encoding="ascii")
+    return known
 
 
-def _log_failure(path: Path, error: OSError) -> None:
-    logger.error(
-        "The journal %s cannot be written (%s): the crawl goes on, what it buys from here on is not in there",
-        path,
-        error.strerror or error,
-    )
-
-
-class _Day:
-    """What the crawls of a journal have spent within the last 24 hours. It reads only what is new in the journal."""
-
-    def __init__(self, journal: Journal) -> None:
-        self.journal = journal
-        self._reread_at = -math.inf
-        self.forget()
-
-    def forget(self) -> None:
-        """Read the whole day again the next time, because records have been withdrawn."""
-        self._position = 0
-        self._spent: deque[tuple[datetime, float]] = deque()
-        self._sum = 0.0
-
-    def spent(self, enough: float) -> float:
-        total = self._total()
-        if total >= enough and time.monotonic() - self._reread_at > _REREAD_INTERVAL:
-            # Other crawls may have withdrawn records that were read before.
-            self.forget()
-            self._reread_at = time.monotonic()
-            total = self._total()
-        return total
-
-    def _total(self) -> float:
-        since = datetime.now(timezone.utc) - _DAY
-        records, self._position = self.journal.read_since(since, self._position)
-        for record in records:
-            self._spent.append((record.at, record.cost_usd))
-            self._sum += record.cost_usd
-        while self._spent and self._spent[0][0] < since:
-            self._sum -= self._spent.popleft()[1]
-        return self._sum
+def _clean(value: T) -> T | str:
+    """Return a value that SQLite can keep: an environment and a service may contain lone surrogates."""
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value

@@ -1,18 +1,17 @@
-"""Decide whether a job may be bought, and count what has been bought.
+"""Decide whether a job may be bought, and learn from what became of others.
 
-The limits are pure state with an injected clock: they neither call the service nor log. A job is counted before its
-create call is sent, so that concurrent challenges cannot exceed a limit together. ``fleet.limits`` shares the counts
-between the workers of a fleet.
+Counts are kept in the ledger, which the crawls of one machine may share; ``fleet.limits`` shares them between machines.
+A job is counted before its create call is sent, so that concurrent challenges cannot exceed a limit together. Nothing
+here calls the service or logs.
 """
 
 import math
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from scrapy_omocaptcha.buying.api.protocol import Balance
+from scrapy_omocaptcha.buying.api.protocol import Balance, JobRequest
 from scrapy_omocaptcha.buying.breaker import Breaker
-from scrapy_omocaptcha.buying.journal import Record
+from scrapy_omocaptcha.buying.ledger import Entry, Ledger, Sums
 from scrapy_omocaptcha.errors import NotBought
 from scrapy_omocaptcha.settings import Settings
 
@@ -28,12 +27,11 @@ _ROUNDING = 1e-9
 
 @dataclass(frozen=True)
 class Reservation:
-    """One job that is counted in every limit before it is bought."""
+    """One job that is counted in every limit, and in the ledger, before it is bought."""
 
-    cost: float
-    """USD."""
+    entry: Entry
     cancel: Callable[[], None]
-    """Take the job off the counts again; called when the job certainly was not bought."""
+    """Take the job back; called when it certainly was not bought."""
     answered: Callable[[], None]
     """Record that its create call has ended, so that the balance now includes its cost if it was charged."""
 
@@ -42,69 +40,81 @@ class Limits:
     """The limits of one crawl: jobs, USD, the breaker of each host and key, and the state of the account.
 
     :param price: USD a job, as far as it is known.
-    :param spent_in_a_day: returns the USD spent by all crawls that share ``OMOCAPTCHA_MAX_COST_PER_DAY``. The result
-        may be outdated while it is below the argument. Raises ``OSError`` when the sum is unknown.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        price: float,
-        clock: Callable[[], float],
-        *,
-        spent_in_a_day: Callable[[float], float],
-    ) -> None:
+    def __init__(self, settings: Settings, price: float, ledger: Ledger, clock: Callable[[], float]) -> None:
         self._settings = settings
+        self._ledger = ledger
         self._clock = clock
-        self._spent_in_a_day = spent_in_a_day
         self.price = price
-        self.jobs = 0
-        self.spent = 0.0
-        self.jobs_per_host: Counter[str] = Counter()
         self._breaker = Breaker(settings.breaker_failures, settings.breaker_pause, clock)
         self._spendable = math.inf
         self._balance_at: float | None = None
-        self._unanswered: set[object] = set()
+        self._unanswered: set[Entry] = set()
         self.account_closed: str | None = None
         """Why nothing is bought any more with this account; None while it can buy."""
         self._refusals = 0
         self._paused_until = 0.0
 
-    def resume(self, records: Iterable[Record]) -> None:
-        """Count what earlier runs of the same crawl have bought."""
-        for record in records:
-            self.jobs += 1
-            self.jobs_per_host[record.host] += 1
-            self.spent += record.cost_usd
+    @property
+    def spent(self) -> float:
+        """Return the USD spent by the crawl, with its earlier runs."""
+        return self._ledger.sums("").spent
 
     def check(self, host: str, sitekey: str) -> None:
         """Raise ``NotBought``, with the limit that is reached, unless a job may be bought now."""
+        self._check(self._ledger.sums(host), host, sitekey)
+
+    async def reserve(self, job: JobRequest, host: str) -> Reservation:
+        """Count a job, for ``host``, before it is bought, with all processes that share these limits.
+
+        :raises NotBought: when a limit is reached.
+        """
+        entry = self._ledger.enter(
+            host=host,
+            page=job.page,
+            kind="invisible" if job.invisible else "checkbox",
+            cost=self.price,
+            check=lambda sums: self._check(sums, host, job.sitekey),
+        )
+        cancel_trial = self._breaker.begin_trial(host, job.sitekey)
+        self._unanswered.add(entry)
+
+        def cancel() -> None:
+            answered()
+            self._ledger.withdraw(entry)
+            cancel_trial()
+
+        def answered() -> None:
+            self._unanswered.discard(entry)
+
+        return Reservation(entry, cancel, answered)
+
+    def _check(self, sums: Sums, host: str, sitekey: str) -> None:
         settings = self._settings
         if self.account_closed is not None:
             raise NotBought("account", self.account_closed)
-        if settings.max_jobs and self.jobs >= settings.max_jobs:
-            raise self._reached("max_jobs", self.jobs)
-        if settings.max_jobs_per_host and self.jobs_per_host[host] >= settings.max_jobs_per_host:
-            raise self._reached("max_jobs_per_host", self.jobs_per_host[host], host)
-        after = self.spent + self.price
+        if settings.max_jobs and sums.jobs >= settings.max_jobs:
+            raise self._reached("max_jobs", sums.jobs)
+        if settings.max_jobs_per_host and sums.jobs_of_host >= settings.max_jobs_per_host:
+            raise self._reached("max_jobs_per_host", sums.jobs_of_host, host)
+        after = sums.spent + self.price
         if settings.max_cost and after > settings.max_cost + _ROUNDING:
-            raise self._reached("max_cost", self.spent)
+            raise self._reached("max_cost", sums.spent)
         if after > self._spendable + _ROUNDING:
             raise self._reached("min_balance")
         if settings.max_cost_per_day:
-            self._check_day(settings.max_cost_per_day + _ROUNDING - self.price)
+            self._check_day(sums.spent_in_a_day)
         self._check_pauses(host, sitekey)
 
-    def _check_day(self, most: float) -> None:
-        try:
-            spent = self._spent_in_a_day(most)
-        except OSError as error:
+    def _check_day(self, spent: float | None) -> None:
+        if spent is None:
             raise NotBought(
                 "max_cost_per_day",
-                f"what other crawls have spent is not known ({error}), and OMOCAPTCHA_MAX_COST_PER_DAY must hold "
-                "for all: mend OMOCAPTCHA_JOURNAL",
-            ) from None
-        if spent > most:
+                "the ledger cannot be used, so what other crawls have spent is not known, and "
+                "OMOCAPTCHA_MAX_COST_PER_DAY must hold for all: mend OMOCAPTCHA_LEDGER, as the log says",
+            )
+        if spent + self.price > self._settings.max_cost_per_day + _ROUNDING:
             raise self._reached("max_cost_per_day", spent)
 
     def _check_pauses(self, host: str, sitekey: str) -> None:
@@ -142,32 +152,6 @@ class Limits:
             ),
         }
         return NotBought(reason, messages[reason])
-
-    async def reserve(self, host: str, sitekey: str) -> Reservation:
-        """Count a job before it is bought, with all processes that share these limits.
-
-        :raises NotBought: when a limit is reached.
-        """
-        self.check(host, sitekey)
-        cost = self.price
-        self.jobs += 1
-        self.jobs_per_host[host] += 1
-        self.spent += cost
-        cancel_trial = self._breaker.begin_trial(host, sitekey)
-        call = object()
-        self._unanswered.add(call)
-
-        def answered() -> None:
-            self._unanswered.discard(call)
-
-        def cancel() -> None:
-            answered()
-            self.jobs -= 1
-            self.jobs_per_host[host] -= 1
-            self.spent -= cost
-            cancel_trial()
-
-        return Reservation(cost, cancel, answered)
 
     def record_success(self, host: str, sitekey: str) -> None:
         """Record that the site accepted a token."""
@@ -229,4 +213,5 @@ class Limits:
         return True
 
     async def close(self) -> None:
-        """Release what the limits use; called once, when the crawl has ended."""
+        """Release what the limits use, and the ledger; called once, when the crawl has ended."""
+        self._ledger.close()

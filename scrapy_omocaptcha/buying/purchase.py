@@ -38,4 +38,4 @@ class Purchase:
         """
         if is_useless:
             self._limits.record_failure(self._entry.record.host, self.token.sitekey)
-        self._entry.unknown(reason)
+        self._entry.judged("unknown", reason)

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from scrapy_omocaptcha.buying.account import Account
 from scrapy_omocaptcha.buying.api.protocol import Api, JobId, JobRequest
-from scrapy_omocaptcha.buying.ledger import Entry, Ledger
+from scrapy_omocaptcha.buying.ledger import Entry
 from scrapy_omocaptcha.buying.limiter import CapacityLimiter
 from scrapy_omocaptcha.buying.limits import Limits, Reservation
 from scrapy_omocaptcha.buying.polling import Polling
@@ -48,7 +48,6 @@ class Solver:
         self,
         api: Api,
         limits: Limits,
-        ledger: Ledger,
         account: Account,
         polling: Polling,
         *,
@@ -59,7 +58,6 @@ class Solver:
     ) -> None:
         self._api = api
         self._limits = limits
-        self._ledger = ledger
         self._account = account
         self._polling = polling
         self._lifetime = lifetime
@@ -91,12 +89,15 @@ class Solver:
         pause = _FIRST_PAUSE
         for attempt in range(1, _CREATE_ATTEMPTS + 1):
             async with self._account.ready():
-                reservation, entry = await self._reserve(job, host)
+                if self._lifetime.closing:
+                    raise CrawlClosing("the crawl is closing")
+                reservation = await self._limits.reserve(job, host)
+            entry = reservation.entry
             sent = self._clock()
             try:
                 job_id = await self._send(job, reservation)
             except (ApiRefused, AccountError) as error:
-                self._cancel(reservation, entry)
+                reservation.cancel()
                 if isinstance(error, AccountError):
                     raise self._account.close(error) from None
                 await self._account.settle(error)
@@ -105,7 +106,7 @@ class Solver:
                 if error.taken:
                     why = f"the answer to a create call was lost ({error})"
                     await self._wait_out(entry, job.sitekey, on_bought, why)
-                self._cancel(reservation, entry)
+                reservation.cancel()
                 pause = max(pause, error.retry_after or 0.0)
                 is_last = attempt == _CREATE_ATTEMPTS or pause > self._settings.job_timeout
                 if is_last and not self._lifetime.closing:
@@ -131,24 +132,6 @@ class Solver:
             return await self._account.call(self._api.create_job(job), buys=True)
         finally:
             reservation.answered()
-
-    async def _reserve(self, job: JobRequest, host: str) -> tuple[Reservation, Entry]:
-        """Reserve room for one job in the limits, and enter the job in the ledger before it is bought."""
-        if self._lifetime.closing:
-            raise CrawlClosing("the crawl is closing")
-        with self._ledger.locked():
-            reservation = await self._limits.reserve(host, job.sitekey)
-            kind = "invisible" if job.invisible else "checkbox"
-            entry = self._ledger.enter(host=host, page=job.page, kind=kind, cost=reservation.cost)
-            if not self._ledger.is_shared(entry):
-                self._cancel(reservation, entry)
-                # Raises, because the limit of a day can no longer hold for all crawls.
-                self._limits.check(host, job.sitekey)
-            return reservation, entry
-
-    def _cancel(self, reservation: Reservation, entry: Entry) -> None:
-        reservation.cancel()
-        self._ledger.withdraw(entry)
 
     def _record_bought(self, entry: Entry, job_id: str | None, on_bought: Callable[[float], None]) -> None:
         entry.bought(job_id)

@@ -8,17 +8,19 @@ import json
 import time
 from dataclasses import asdict, dataclass, replace
 
-from scrapy import Request
+from scrapy import Request, signals
 from scrapy.crawler import Crawler
 from scrapy.http import Response
 from scrapy.settings import BaseSettings
 from scrapy.utils.misc import load_object
 
 from scrapy_omocaptcha.addon import DEFAULT_PRIORITY, Addon
+from scrapy_omocaptcha.buying.ledger import Ledger
 from scrapy_omocaptcha.buying.limits import Limits
 from scrapy_omocaptcha.challenge import Challenge, Form
 from scrapy_omocaptcha.detection import find_challenge, find_other_captcha
 from scrapy_omocaptcha.engine.components import Components
+from scrapy_omocaptcha.engine.stats import Stats
 from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware
 from scrapy_omocaptcha.reporting.format import printable, shorten
 from scrapy_omocaptcha.settings import Settings, is_enabled
@@ -81,7 +83,15 @@ class InspectingMiddleware:
 
     def __init__(self, crawler: Crawler) -> None:
         self._settings = settings = Settings.for_detection(crawler.settings)
-        limits = Limits(settings, settings.assumed_price, time.monotonic, spent_in_a_day=lambda _: 0.0)
+        assert crawler.stats is not None
+        # Nothing is bought, so what a day costs does not matter.
+        limits = Limits(
+            replace(settings, max_cost_per_day=0.0),
+            settings.assumed_price,
+            Ledger(spider="", stats=Stats(crawler.stats)),
+            time.monotonic,
+        )
+        crawler.signals.connect(limits.close, signals.spider_closed)
         self._policy = Policy(crawler, settings, Components(crawler), limits.check)
 
     @classmethod

@@ -14,7 +14,7 @@ from scrapy.exceptions import UsageError
 
 _SUBCOMMANDS = {
     "detect": ("commands.detect", "URL|FILE…"),
-    "report": ("commands.report", "JOURNAL…"),
+    "report": ("commands.report", "FILE…"),
     "balance": ("commands.account", ""),
     "price": ("commands.account", ""),
     "simulate": ("testing.simulate", ""),

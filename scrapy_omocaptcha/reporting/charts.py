@@ -22,7 +22,7 @@ from scrapy_omocaptcha.reporting.format import percent, printable, seconds, shor
 from scrapy_omocaptcha.reporting.totals import Totals
 
 # Placeholders, which are replaced by the page's CSS variables, so that plots follow its light or dark mode.
-_NAMES = ("ink", "soft", "line", "main", "accepted", "rejected", "failed", "expired", "abandoned")
+_NAMES = ("ink", "soft", "line", "main", "accepted", "rejected", "failed", "expired", "unknown", "abandoned")
 _COLOURS = {name: f"#0101{number:02x}" for number, name in enumerate(_NAMES, 16)}
 
 _WIDTH = 420

@@ -1,13 +1,13 @@
 """Write the report as one self-contained web page, without scripts, network access or other files.
 
-This module needs matplotlib. All content of a journal is escaped.
+This module needs matplotlib. All content of a ledger is escaped.
 """
 
 from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 
-from scrapy_omocaptcha.buying.journal import Record
+from scrapy_omocaptcha.buying.records import Record
 from scrapy_omocaptcha.reporting.charts import charts
 from scrapy_omocaptcha.reporting.format import count, minute, percent, printable, ranked, scope, seconds, usd
 from scrapy_omocaptcha.reporting.text import COST_BASIS
@@ -17,15 +17,13 @@ _MAX_ROWS = 60
 _STYLE = Path(__file__).with_name("page.css")
 
 
-def web_page(records: Sequence[Record], *, sources: Sequence[str], unreadable: int = 0) -> str:
+def web_page(records: Sequence[Record], *, sources: Sequence[str]) -> str:
     """Return the page.
 
-    :param sources: the names of the journals, as the user gave them.
-    :param unreadable: the number of lines that could not be read.
+    :param sources: the names of the ledgers, as the user gave them.
     """
     totals = Totals(records)
     body = _figures(totals) if totals.jobs else "<p>No jobs were bought.</p>"
-    left_out = f" {count(unreadable, 'line')} could not be read and {'is' if unreadable == 1 else 'are'} left out."
     return f"""<!DOCTYPE html>
 <html lang="en">
 <meta charset="utf-8">
@@ -38,7 +36,7 @@ def web_page(records: Sequence[Record], *, sources: Sequence[str], unreadable: i
 {body}
 <footer>
 <p>Totals of the records in {_text(", ".join(sources))}. {COST_BASIS}
-{left_out if unreadable else ""} All times are UTC.</p>
+All times are UTC.</p>
 </footer>
 </html>
 """

@@ -1,4 +1,4 @@
-"""Write the report as text that can be read in ten seconds, at the end of a crawl or from journals.
+"""Write the report as text that can be read in ten seconds, at the end of a crawl or from ledgers.
 
 Zeros and unknown values are omitted. The text contains no control characters and does not end with a newline.
 """
@@ -6,7 +6,7 @@ Zeros and unknown values are omitted. The text contains no control characters an
 from collections.abc import Mapping, Sequence
 
 from scrapy_omocaptcha.buying.api.protocol import Balance
-from scrapy_omocaptcha.buying.journal import Record
+from scrapy_omocaptcha.buying.records import Record
 from scrapy_omocaptcha.reporting.dry_run import JobRange
 from scrapy_omocaptcha.reporting.format import count, minute, percent, printable, ranked, scope, seconds, shorten, usd
 from scrapy_omocaptcha.reporting.totals import Totals, grouped
@@ -60,10 +60,10 @@ def crawl_report(
     return _block(f"OMOcaptcha: {met}, {bought}", rows)
 
 
-def journal_report(records: Sequence[Record], *, sources: Sequence[str], by: str | None = None) -> str:
-    """Return the report on the journals of any number of crawls.
+def ledger_report(records: Sequence[Record], *, sources: Sequence[str], by: str | None = None) -> str:
+    """Return the report on the ledgers of any number of crawls.
 
-    :param sources: the names of the journals, as the user gave them.
+    :param sources: the names of the ledgers, as the user gave them.
     :param by: the grouping of an additional table, as for :func:`grouped`.
     """
     totals = Totals(records)
@@ -134,7 +134,7 @@ def _block(title: str, rows: Sequence[tuple[str, str]]) -> str:
 
 
 def _names(sources: Sequence[str]) -> str:
-    return sources[0] if len(sources) == 1 else f"{len(sources)} journals"
+    return sources[0] if len(sources) == 1 else f"{len(sources)} ledgers"
 
 
 def _table(groups: Sequence[Totals], by: str) -> str:

@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from scrapy_omocaptcha.buying.journal import OUTCOMES, Record
+from scrapy_omocaptcha.buying.records import OUTCOMES, Record
 
 
 @dataclass(frozen=True)

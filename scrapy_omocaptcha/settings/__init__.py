@@ -74,7 +74,7 @@ class Settings:
     token_max_age: float = setting("OMOCAPTCHA_TOKEN_MAX_AGE", values.read_number, 110.0, minimum=1.0, maximum=120.0)
     on_failure: str = setting("OMOCAPTCHA_ON_FAILURE", values.read_choice, "errback", ("errback", "response"))
     dry_run: bool = setting("OMOCAPTCHA_DRY_RUN", values.read_bool, False)
-    journal: str | None = setting("OMOCAPTCHA_JOURNAL", values.read_path)
+    ledger: str | None = setting("OMOCAPTCHA_LEDGER", values.read_path)
     redis_url: Secret | None = setting("OMOCAPTCHA_REDIS_URL", values.read_redis_url)
     """Redis in which the workers of a fleet share their limits; the URL may contain a password."""
     fleet: str | None = setting("OMOCAPTCHA_FLEET", values.read_word, None)
@@ -82,9 +82,9 @@ class Settings:
     on_redis_failure: str = setting("OMOCAPTCHA_ON_REDIS_FAILURE", values.read_choice, "stop", ("stop", OWN_LIMITS))
 
     def __post_init__(self) -> None:
-        if self.max_cost_per_day and self.journal is None and self.redis_url is None:
+        if self.max_cost_per_day and self.ledger is None and self.redis_url is None:
             raise ValueError(
-                "OMOCAPTCHA_MAX_COST_PER_DAY needs OMOCAPTCHA_JOURNAL or OMOCAPTCHA_REDIS_URL, where crawls record "
+                "OMOCAPTCHA_MAX_COST_PER_DAY needs OMOCAPTCHA_LEDGER or OMOCAPTCHA_REDIS_URL, where crawls record "
                 "their costs"
             )
         if self.max_cost_per_day and self.redis_url is not None and self.on_redis_failure == OWN_LIMITS:

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 from scrapy.utils.trackref import live_refs
 
 from scrapy_omocaptcha import OmoCaptchaMiddleware
-from scrapy_omocaptcha.buying.journal import read_journal
+from scrapy_omocaptcha.buying.database import read_ledger
 from tests.helpers.hard_walls import TwoWalls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from scrapy_omocaptcha.buying.journal import Record
+    from scrapy_omocaptcha.buying.records import Record
     from scrapy_omocaptcha.testing import OmoCaptchaService
     from scrapy_omocaptcha.testing.calls import Call
     from tests.chaos.plan import Plan, World
@@ -69,47 +69,44 @@ def _may_be_a_job(call: Call) -> bool:
     return "job_id" not in call.answer
 
 
-def journal(path: Path, service: OmoCaptchaService, stats: dict[str, Any]) -> Iterator[str]:
-    """Check that the journal has each job, with the same outcomes as the stats."""
-    records, complaints = read_journal(path)
-    yield from complaints
+def ledger(path: Path, service: OmoCaptchaService, stats: dict[str, Any]) -> Iterator[str]:
+    """Check that the ledger has each job, with the same outcomes as the stats."""
+    records = read_ledger(path)
     created = stats.get("omocaptcha/jobs/created", 0)
     if len(records) != created:
-        yield f"{created} jobs counted, {len(records)} in the journal"
+        yield f"{created} jobs counted, {len(records)} in the ledger"
     yield from _missing(records, service)
     ends = Counter(record.outcome for record in records)
     for outcome in ("accepted", "rejected", "expired"):
         counted = stats.get(f"omocaptcha/tokens/{outcome}", 0)
         if ends[outcome] != counted:
-            yield f"{counted} tokens counted as {outcome}, {ends[outcome]} in the journal"
+            yield f"{counted} tokens counted as {outcome}, {ends[outcome]} in the ledger"
 
 
 def _missing(records: list[Record], service: OmoCaptchaService) -> Iterator[str]:
-    """Check that the journal has each job whose id the client knew, since it polled it."""
+    """Check that the ledger has each job whose id the client knew, since it polled it."""
     known = {record.job for record in records}
     asked = {str(call.body["job_id"]) for call in service.calls if call.name == "getJobResult"}
     for job in asked - known:
-        yield f"job {job} is not in the journal"
+        yield f"job {job} is not in the ledger"
 
 
 def bill(path: Path, service: OmoCaptchaService) -> Iterator[str]:
-    """Check that after SIGKILL the journal has at least each job of the service."""
-    records, complaints = read_journal(path)
-    if len(complaints) > 1:
-        yield f"more than the last line is torn: {complaints}"
-    if len(records) + len(complaints) < len(service.jobs):
-        yield f"{len(service.jobs)} jobs at the service, {len(records)} in the journal"
+    """Check that after SIGKILL the ledger has at least each job of the service."""
+    records = read_ledger(path)
+    if len(records) < len(service.jobs):
+        yield f"{len(service.jobs)} jobs at the service, {len(records)} in the ledger"
     yield from _missing(records, service)
 
 
 def limits(
     settings: dict[str, Any], service: OmoCaptchaService, stats: dict[str, Any], path: Path, *, cut_off: int = 0
 ) -> Iterator[str]:
-    """Check that no limit was overrun at the service, in the stats or in the journal.
+    """Check that no limit was overrun at the service, in the stats or in the ledger.
 
     :param cut_off: how often a crawl was ended; a job that is interrupted thereby is no attempt.
     """
-    records, _ = read_journal(path)
+    records = read_ledger(path)
     made, created = service.jobs, stats.get("omocaptcha/jobs/created", 0)
     most = settings.get("OMOCAPTCHA_MAX_JOBS")
     if most and max(len(made), created) > most:
@@ -210,7 +207,7 @@ def check(plan: Plan, world: World, crawl: Any, came: Counter[int], path: Path) 
         *requests(crawl.spider.sent, came),
         *crawl.spider.wrong,
         *jobs(world.service, crawl.stats),
-        *journal(path, world.service, crawl.stats),
+        *ledger(path, world.service, crawl.stats),
         *limits(plan.settings, world.service, crawl.stats, path),
         *floor(plan.settings, world),
         *tokens(world),

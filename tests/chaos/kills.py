@@ -2,7 +2,7 @@
 
 ``python -m tests.chaos.kills --seed 7 --crawls 20`` exits with status 0 if all is well. Faults and walls are those of
 the chaos runs. No page may be delivered twice, all others must come after a resume, and the limits go on counting.
-Every second crawl is killed: then requests may be lost, but no job may be missing from the journal.
+Every second crawl is killed: then requests may be lost, but no job may be missing from the ledger.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Crawl:
     def __init__(self, planned: Plan, world: World, folder: Path, requests: int) -> None:
         self.planned = planned
         self.world = world
-        self.journal = folder / "journal"
+        self.ledger = folder / "ledger"
         self.out = folder / "out"
         self.out.touch()
         self._told = {
@@ -80,7 +80,7 @@ class Crawl:
             "LOG_LEVEL": "INFO",
             "JOBDIR": str(folder / "job"),
             "HTTPCACHE_DIR": str(folder / "cache"),
-            "OMOCAPTCHA_JOURNAL": str(self.journal),
+            "OMOCAPTCHA_LEDGER": str(self.ledger),
         }
         self.wrong: list[str] = []
 
@@ -130,8 +130,8 @@ class Crawl:
             *books.jobs(service, stats, all_ended=False),
             *books.floor(self.planned.settings, self.world),
             *books.tokens(self.world),
-            *books.journal(self.journal, service, stats),
-            *books.limits(self.planned.settings, service, stats, self.journal, cut_off=times),
+            *books.ledger(self.ledger, service, stats),
+            *books.limits(self.planned.settings, service, stats, self.ledger, cut_off=times),
         ]
         if stats["scheduler/unserializable"]:
             wrong.append(f"{stats['scheduler/unserializable']} requests could not be written to the JOBDIR")
@@ -167,8 +167,8 @@ class Kills:
                     self._kill(crawl, dice, countdown)
                 # The attempts of a request are not known: a killed Scrapy forgets them.
                 wrong = [
-                    *books.bill(crawl.journal, world.service),
-                    *books.limits(planned.settings, world.service, {}, crawl.journal, cut_off=len(world.service.jobs)),
+                    *books.bill(crawl.ledger, world.service),
+                    *books.limits(planned.settings, world.service, {}, crawl.ledger, cut_off=len(world.service.jobs)),
                 ]
                 self._interrupted += times
             else:

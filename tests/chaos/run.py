@@ -60,14 +60,14 @@ class Run:
         globalLogPublisher.addObserver(observe)
         try:
             with TemporaryDirectory() as folder, running(planned, filters=planned.filters) as world:
-                journal = Path(folder, "journal")
+                ledger = Path(folder, "ledger")
                 crawl = self._crawls(
                     ChaosSpider,
                     {
                         **planned.settings,
                         **world.service.settings,
                         "HTTPCACHE_DIR": folder,
-                        "OMOCAPTCHA_JOURNAL": str(journal),
+                        "OMOCAPTCHA_LEDGER": str(ledger),
                     },
                     wanted=planned.wanted,
                     targets=[(site.url, site.sitekey) for site in world.sites],
@@ -75,7 +75,7 @@ class Run:
                     filters=planned.filters,
                     passes_meta=planned.passes_meta,
                 )
-                wrong = books.check(planned, world, crawl, came, journal)
+                wrong = books.check(planned, world, crawl, came, ledger)
         finally:
             globalLogPublisher.removeObserver(observe)
         wrong += [f"unhandled: {error}" for error in unhandled]

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
-import time
-from pathlib import Path
+import os
+import shutil
+import sqlite3
+from contextlib import closing
+from typing import ClassVar
 
 import pytest
 import scrapy
@@ -15,7 +18,7 @@ from hypothesis import strategies as st
 from scrapy.utils.asyncio import sleep
 
 from scrapy_omocaptcha import solve
-from scrapy_omocaptcha.buying.journal import read_journal
+from scrapy_omocaptcha.buying.database import open_ledger, read_ledger
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.errors import NotBought
 from scrapy_omocaptcha.signals import challenge_detected
@@ -33,14 +36,13 @@ def crawling(site, count, **attributes):
 
 
 @pytest.fixture
-def journal(tmp_path):
-    return tmp_path / "jobs.jsonl"
+def ledger(tmp_path):
+    return tmp_path / "jobs.sqlite"
 
 
-def balanced(crawled, service, journal):
+def balanced(crawled, service, ledger):
     """The books agree with the stats and with the service, but for calls whose answers were lost."""
-    records, complaints = read_journal(journal)
-    assert complaints == []
+    records = read_ledger(ledger)
     assert len(records) == crawled.count("jobs/created")
     assert sum(record.cost_usd for record in records) == pytest.approx(crawled.count("cost_usd"))
     known = {record.job for record in records} - {None}
@@ -54,7 +56,7 @@ def balanced(crawled, service, journal):
 # -- limits ----------------------------------------------------------------------------------------------------------
 
 
-def crawl_among_faults(crawl, journal, challenges, *, seed, max_jobs=0, max_cost=0.0, per_host=0, at_once=200):
+def crawl_among_faults(crawl, ledger, challenges, *, seed, max_jobs=0, max_cost=0.0, per_host=0, at_once=200):
     """Crawl as many challenges at once, and check that no limit is overrun."""
     with OmoCaptchaService() as service, WalledSite(service, "per_page", catalogue_pages=challenges) as site:
         service.random_faults(
@@ -73,7 +75,7 @@ def crawl_among_faults(crawl, journal, challenges, *, seed, max_jobs=0, max_cost
                 "OMOCAPTCHA_MAX_JOBS_PER_HOST": per_host,
                 "OMOCAPTCHA_BREAKER_FAILURES": 1000,
                 "OMOCAPTCHA_JOB_TIMEOUT": 1,
-                "OMOCAPTCHA_JOURNAL": journal,
+                "OMOCAPTCHA_LEDGER": ledger,
             },
         )
         assert len(crawled.pages) + len(crawled.failures) == challenges
@@ -81,7 +83,7 @@ def crawl_among_faults(crawl, journal, challenges, *, seed, max_jobs=0, max_cost
         assert not max_jobs or max(bought, len(service.jobs)) <= max_jobs
         assert not per_host or max(bought, len(service.jobs)) <= per_host
         assert not max_cost or max(crawled.count("cost_usd"), service.charged) <= max_cost + 1e-9
-        balanced(crawled, service, journal)
+        balanced(crawled, service, ledger)
         assert crawled.bugs == []
 
 
@@ -95,8 +97,8 @@ def crawl_among_faults(crawl, journal, challenges, *, seed, max_jobs=0, max_cost
     ],
     ids=["jobs", "cost", "jobs of a host", "none"],
 )
-def test_concurrent_challenges_among_faults_overrun_no_limit(crawl, journal, limits):
-    crawl_among_faults(crawl, journal, 60, **limits)
+def test_concurrent_challenges_among_faults_overrun_no_limit(crawl, ledger, limits):
+    crawl_among_faults(crawl, ledger, 60, **limits)
 
 
 @pytest.mark.nightly
@@ -116,14 +118,14 @@ def test_concurrent_challenges_among_faults_overrun_no_limit(crawl, journal, lim
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 def test_two_hundred_concurrent_challenges_among_faults_overrun_no_limit(crawl, tmp_path_factory, **limits):
-    crawl_among_faults(crawl, tmp_path_factory.mktemp("money") / "jobs.jsonl", 200, **limits)
+    crawl_among_faults(crawl, tmp_path_factory.mktemp("money") / "jobs.sqlite", 200, **limits)
 
 
-def test_the_books_of_a_crawl_without_lost_calls_hold_what_the_service_charged(crawl, service, walled, journal):
+def test_the_books_of_a_crawl_without_lost_calls_hold_what_the_service_charged(crawl, service, walled, ledger):
     site = walled("per_page", catalogue_pages=30)
     service.random_jobs(0.3, seed=3, outcomes=["fail", "refused", "rejected"])
-    crawled = crawl(crawling(site, 30), {**service.settings, "OMOCAPTCHA_JOURNAL": str(journal)})
-    records, unknown = balanced(crawled, service, journal)
+    crawled = crawl(crawling(site, 30), {**service.settings, "OMOCAPTCHA_LEDGER": str(ledger)})
+    records, unknown = balanced(crawled, service, ledger)
     assert unknown == []
     assert sum(record.cost_usd for record in records) == pytest.approx(service.charged)
     outcomes = [record.outcome for record in records]
@@ -154,15 +156,16 @@ def test_a_price_of_zero_is_a_price_that_reaches_no_limit_on_cost(crawl, service
     assert "getService" not in [call.name for call in service.calls]
 
 
-def test_the_crawls_of_a_journal_share_what_a_day_may_cost(crawl, service, walled, journal):
+def test_the_crawls_of_a_ledger_share_what_a_day_may_cost(crawl, service, walled, ledger):
     site = walled("per_page", catalogue_pages=10)
-    settings = {**service.settings, "OMOCAPTCHA_JOURNAL": str(journal), "OMOCAPTCHA_MAX_COST_PER_DAY": 5 * PRICE}
+    settings = {**service.settings, "OMOCAPTCHA_LEDGER": str(ledger), "OMOCAPTCHA_MAX_COST_PER_DAY": 5 * PRICE}
     first = crawl(crawling(site, 3), settings)
     second = crawl(crawling(site, 6), settings)
     assert (len(first.pages), len(second.pages), len(service.jobs)) == (3, 2, 5)
     assert second.count("skipped/max_cost_per_day") == 4
-    days_ago = journal.read_text().replace(time.strftime("%Y", time.gmtime()), "2020")
-    journal.write_text(days_ago)
+    with closing(open_ledger(ledger)) as db:
+        # The machine was off for a day.
+        db.execute("UPDATE clock SET wall = wall - 25 * 3600, boot = 'before'")
     assert len(crawl(crawling(site, 6), settings).pages) == 5
 
 
@@ -370,7 +373,7 @@ def test_a_site_that_says_sorry_with_200_for_every_token_trips_the_breaker(crawl
 
 
 @pytest.mark.parametrize("wish", [None, True], ids=["judged", "said to be one"])
-def test_a_dry_run_makes_no_call_at_all_and_every_page_goes_on_untouched(crawl, service, walled, journal, wish):
+def test_a_dry_run_makes_no_call_at_all_and_every_page_goes_on_untouched(crawl, service, walled, ledger, wish):
     site = walled("session", catalogue_pages=10, status=200)
 
     class Dry(RecordingSpider):
@@ -385,12 +388,12 @@ def test_a_dry_run_makes_no_call_at_all_and_every_page_goes_on_untouched(crawl, 
         "OMOCAPTCHA_DRY_RUN": True,
         "OMOCAPTCHA_PRICE": "auto",
         "OMOCAPTCHA_MIN_BALANCE": 100,
-        "OMOCAPTCHA_JOURNAL": journal,
+        "OMOCAPTCHA_LEDGER": ledger,
     }
     crawled = crawl(Dry, dry)
     assert service.calls == ()
     assert len(crawled.pages) == crawled.count("skipped/dry_run") == 10
-    assert read_journal(journal) == ([], [])
+    assert read_ledger(ledger) == []
     (report,) = [line for line in crawled.said(logging.INFO) if "not bought" in line]
     assert "1 to 10 jobs for 0.00055 to 0.00550 USD not bought: 127.0.0.2 1 to 10" in report
 
@@ -441,74 +444,148 @@ def test_a_line_tells_now_and_then_how_far_the_crawl_is(crawl, walled):
     assert len(lines) == len(set(lines)), "nothing is said twice"
 
 
-# -- the journal -----------------------------------------------------------------------------------------------------
+# -- the ledger -----------------------------------------------------------------------------------------------------
 
 
-def test_a_journal_that_cannot_be_written_is_an_error_and_the_crawl_goes_on(crawl, service, walled, tmp_path):
-    site = walled("session", catalogue_pages=3)
-    missing = tmp_path / "missing" / "jobs.jsonl"
-    crawled = crawl(crawling(site, 3), {**service.settings, "OMOCAPTCHA_JOURNAL": missing})
-    assert len(crawled.pages) == 3
-    (line,) = crawled.said(logging.ERROR)
-    assert str(missing) in line
-    assert "No such file or directory" in line
+def a_folder(path):
+    path.mkdir()
 
 
-def test_with_a_limit_for_the_day_and_a_journal_that_cannot_be_written_nothing_is_bought(
-    crawl, service, walled, tmp_path
+def another_file(path):
+    path.write_text("Call me Ishmael.\n" * 100)
+
+
+def another_database(path):
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("CREATE TABLE jobs (id)")
+
+
+def a_newer_ledger(path):
+    with closing(open_ledger(path)) as db:
+        db.execute("PRAGMA user_version = 2")
+
+
+def a_damaged_ledger(path):
+    open_ledger(path).close()
+    with path.open("r+b") as file:
+        file.seek(100)
+        file.write(bytes(8000))
+
+
+def a_pipe(path):
+    os.mkfifo(path)
+
+
+UNUSABLE = {
+    a_folder: "nor a file at all",
+    a_pipe: "nor a file at all",
+    another_file: "file is not a database: name a file that does not exist yet",
+    another_database: "it is no ledger: name a file that does not exist yet",
+    a_newer_ledger: "a newer version of scrapy-omocaptcha has made it: update scrapy-omocaptcha",
+    a_damaged_ledger: "database disk image is malformed: mend it, or name another file",
+}
+
+
+@pytest.mark.parametrize("make", UNUSABLE, ids=lambda make: make.__name__)
+def test_a_ledger_that_cannot_be_used_is_an_error_with_its_cure_and_the_crawl_goes_on(
+    crawl, service, walled, ledger, make
 ):
+    make(ledger)
+    before = ledger.is_file() and ledger.read_bytes()
+    site = walled("per_page", catalogue_pages=3)
+    crawled = crawl(crawling(site, 3), {**service.settings, "OMOCAPTCHA_LEDGER": ledger, "OMOCAPTCHA_MAX_JOBS": 2})
+    assert (len(crawled.pages), len(service.jobs), crawled.count("skipped/max_jobs")) == (2, 2, 1)
+    (line,) = crawled.said(logging.ERROR)
+    assert str(ledger) in line
+    assert UNUSABLE[make] in line
+    assert before == (ledger.is_file() and ledger.read_bytes()), "what is not ours is left as it is"
+
+
+def test_a_ledger_in_a_folder_that_is_not_there_is_an_error(crawl, service, walled, tmp_path):
+    missing = tmp_path / "missing" / "jobs.sqlite"
+    crawled = crawl(crawling(walled("session"), 1), {**service.settings, "OMOCAPTCHA_LEDGER": missing})
+    assert len(crawled.pages) == 1
+    (line,) = crawled.said(logging.ERROR)
+    assert f"{missing} cannot be used (No such file or directory: " in line
+
+
+def test_with_a_limit_for_the_day_and_a_ledger_that_cannot_be_used_nothing_is_bought(crawl, service, walled, ledger):
+    a_folder(ledger)
     site = walled("session", catalogue_pages=3)
-    settings = {"OMOCAPTCHA_JOURNAL": tmp_path / "missing" / "jobs.jsonl", "OMOCAPTCHA_MAX_COST_PER_DAY": 1}
+    settings = {"OMOCAPTCHA_LEDGER": ledger, "OMOCAPTCHA_MAX_COST_PER_DAY": 1}
     crawled = crawl(crawling(site, 3), {**service.settings, **settings})
     assert (len(service.jobs), crawled.count("skipped/max_cost_per_day")) == (0, 3)
-    assert any("mend OMOCAPTCHA_JOURNAL" in line for line in crawled.said())
+    assert any("mend OMOCAPTCHA_LEDGER" in line for line in crawled.said())
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no disk that is always full")
-def test_with_a_limit_for_the_day_and_a_full_disk_nothing_is_bought(crawl, service, walled, journal):
-    journal.symlink_to("/dev/full")
-    site = walled("session", catalogue_pages=3)
-    settings = {"OMOCAPTCHA_JOURNAL": journal, "OMOCAPTCHA_MAX_COST_PER_DAY": 1}
-    crawled = crawl(crawling(site, 3), {**service.settings, **settings})
-    assert (len(service.jobs), len(crawled.failures)) == (0, 3)
-    assert any("mend OMOCAPTCHA_JOURNAL" in line for line in crawled.said())
+def delete(ledger):
+    ledger.unlink()
 
 
-def test_the_journal_may_be_the_one_in_the_jobdir_and_has_each_job_once(crawl, service, walled, tmp_path):
-    site = walled("per_page", catalogue_pages=4)
-    journal = tmp_path / "job" / "omocaptcha.jsonl"
-    journal.parent.mkdir()
-    settings = {"JOBDIR": str(journal.parent), "OMOCAPTCHA_JOURNAL": journal, "OMOCAPTCHA_MAX_COST_PER_DAY": 1}
-    crawled = crawl(crawling(site, 2), {**service.settings, **settings})
-    assert crawled.said(logging.ERROR) == []
-    balanced(crawled, service, journal)
+def replace(ledger):
+    ledger.rename(f"{ledger}.1")
+    open_ledger(ledger).close()
 
 
-def test_what_was_spent_counts_though_the_jobdirs_journal_can_no_longer_be_written(
-    crawl, service, walled, tmp_path, monkeypatch
+@pytest.mark.parametrize("per_day", [0, 1], ids=["without a limit for the day", "with one"])
+@pytest.mark.parametrize("happens", [delete, replace], ids=lambda happens: happens.__name__)
+def test_a_ledger_that_is_deleted_or_replaced_while_the_crawl_runs_is_given_up(
+    crawl, service, walled, ledger, happens, per_day
 ):
     site = walled("per_page", catalogue_pages=4)
-    settings = {**service.settings, "JOBDIR": str(tmp_path / "job"), "OMOCAPTCHA_MAX_JOBS": 2}
-    crawl(crawling(site, 2), settings)
 
-    def read_only(self):
-        raise PermissionError("read-only")
+    class Meanwhile(crawling(site, 4)):
+        custom_settings: ClassVar[dict[str, object]] = {"CONCURRENT_REQUESTS_PER_DOMAIN": 1}
 
-    # What a test that runs as root cannot bring about.
-    monkeypatch.setattr(Path, "touch", read_only)
-    assert len(crawl(crawling(site, 4), settings).failures) == 4 - 2
-    assert len(service.jobs) == 2
+        def page(self, response, asked=None):
+            super().page(response)
+            if len(self.pages) == 1:
+                happens(ledger)
+
+    settings = {"OMOCAPTCHA_LEDGER": ledger, "OMOCAPTCHA_MAX_COST_PER_DAY": per_day, "OMOCAPTCHA_MAX_JOBS": 3}
+    crawled = crawl(Meanwhile, {**service.settings, **settings})
+    (line,) = crawled.said(logging.ERROR)
+    assert f"{ledger} cannot be used (it was deleted or replaced while the crawl ran: leave it in its place" in line
+    # What was bought before counts on; without the ledger the limit for the day cannot hold for all.
+    bought = 1 if per_day else 3
+    assert len(service.jobs) == len(crawled.pages) == bought
+    assert crawled.count("jobs/created") == bought
 
 
-def test_the_crawl_of_a_scheduler_is_known_by_its_id(crawl, service, walled, journal, monkeypatch):
+def test_a_ledger_in_the_jobdir_has_each_job_once(crawl, service, walled, tmp_path):
+    site = walled("per_page", catalogue_pages=4)
+    crawled = crawl(crawling(site, 2), {**service.settings, "JOBDIR": str(tmp_path / "job")})
+    assert crawled.said(logging.ERROR) == []
+    balanced(crawled, service, tmp_path / "job" / "omocaptcha.sqlite")
+
+
+def test_a_resumed_crawl_goes_on_counting_in_a_ledger_that_others_share(crawl, service, walled, ledger, tmp_path):
+    site = walled("per_page", catalogue_pages=11)
+    settings = {**service.settings, "OMOCAPTCHA_LEDGER": ledger, "OMOCAPTCHA_MAX_JOBS": 3}
+    jobdir = {"JOBDIR": str(tmp_path / "job")}
+
+    def rest(first):
+        urls = tuple(f"{site.url}/page/{number}" for number in range(first, 11))
+        return type("Rest", (RecordingSpider,), {"urls": urls})
+
+    assert len(crawl(crawling(site, 2), {**settings, **jobdir}).pages) == 2
+    assert len(crawl(crawling(site, 4), settings).pages) == 3, "a crawl without the JOBDIR has a limit of its own"
+    assert len(crawl(rest(3), {**settings, **jobdir}).pages) == 1
+    shutil.rmtree(tmp_path / "job")
+    assert len(crawl(rest(3), {**settings, **jobdir}).pages) == 3, "nor does a new JOBDIR of the same name mix with it"
+    other = type("Other", (RecordingSpider,), {"urls": (f"{site.url}/page/11",), "name": "other"})
+    assert len(crawl(other, {**settings, **jobdir}).pages) == 1, "nor does another spider in one JOBDIR"
+
+
+def test_the_crawl_of_a_scheduler_is_known_by_its_id(crawl, service, walled, ledger, monkeypatch):
     monkeypatch.setenv("SCRAPY_JOB", "2f0c")
     site = walled("session")
-    crawl(crawling(site, 1), {**service.settings, "OMOCAPTCHA_JOURNAL": journal})
-    (record,) = read_journal(journal)[0]
+    crawl(crawling(site, 1), {**service.settings, "OMOCAPTCHA_LEDGER": ledger})
+    (record,) = read_ledger(ledger)
     assert (record.crawl, record.spider, record.outcome) == ("2f0c", "recording", "accepted")
 
 
-def test_a_token_that_a_spider_bought_by_hand_is_in_the_books_and_so_is_a_limit(crawl, service, journal):
+def test_a_token_that_a_spider_bought_by_hand_is_in_the_books_and_so_is_a_limit(crawl, service, ledger):
     class ByHand(RecordingSpider):
         def requests(self):
             yield scrapy.Request("data:,", self.buy)
@@ -521,12 +598,12 @@ def test_a_token_that_a_spider_bought_by_hand_is_in_the_books_and_so_is_a_limit(
             except NotBought as error:
                 self.failures.append(error)
 
-    settings = {"OMOCAPTCHA_JOURNAL": journal, "OMOCAPTCHA_MAX_JOBS": 1, "OMOCAPTCHA_CLOSE_ON_LIMIT": True}
+    settings = {"OMOCAPTCHA_LEDGER": ledger, "OMOCAPTCHA_MAX_JOBS": 1, "OMOCAPTCHA_CLOSE_ON_LIMIT": True}
     crawled = crawl(ByHand, {**service.settings, **settings})
     assert [error.reason for error in crawled.failures] == ["max_jobs"]
     assert crawled.stats["finish_reason"] == "omocaptcha_limit"
-    (record,) = read_journal(journal)[0]
-    assert (record.job, record.outcome, record.reason) == (crawled.pages[0].job, "abandoned", "by_hand")
+    (record,) = read_ledger(ledger)
+    assert (record.job, record.outcome, record.reason) == (crawled.pages[0].job, "unknown", "by_hand")
 
 
 def test_a_limit_met_by_hand_closes_the_spider_only_when_what_has_been_paid_for_is_used(crawl, walled):

@@ -86,9 +86,9 @@ def test_two_proxies_cost_two_jobs(run, walled, service):
 
 def test_a_resumed_crawl_goes_on_counting(run, walled, service, tmp_path):
     settings = {"JOBDIR": str(tmp_path / "jobs"), "OMOCAPTCHA_MAX_JOBS": 1}
-    run("recipes/submit", "submit-form", walled("session"), settings)
+    run("reference/errors", "errback", walled("session"), settings)
     _, crawled = run("reference/errors", "errback", walled("session"), settings)
-    assert (tmp_path / "jobs/omocaptcha.jsonl").exists()
+    assert (tmp_path / "jobs/omocaptcha.sqlite").exists()
     assert len(service.jobs) == 1
     assert crawled.count("skipped/max_jobs") == 1
 

@@ -77,7 +77,7 @@ class Crawls:
         places = {
             "HTTPCACHE_DIR": str(self._folder / f"cache-{number}"),
             "JOBDIR": str(self._folder / f"job-{number}"),
-            "OMOCAPTCHA_JOURNAL": str(self._folder / "journal.jsonl"),
+            "OMOCAPTCHA_LEDGER": str(self._folder / "ledger.sqlite"),
             # Seconds that faults cost.
             "OMOCAPTCHA_API_TIMEOUT": 0.3,
             "OMOCAPTCHA_JOB_TIMEOUT": 1,

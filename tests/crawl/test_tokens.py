@@ -6,7 +6,7 @@ import pytest
 import scrapy
 
 from scrapy_omocaptcha import errors, find_challenge, signals, solve, submit_token
-from scrapy_omocaptcha.buying.journal import read_journal
+from scrapy_omocaptcha.buying.database import read_ledger
 from tests.helpers import sites
 from tests.helpers.crawling import RecordingSpider
 
@@ -114,12 +114,12 @@ def test_a_token_that_was_handed_in_for_a_page_that_there_is_not_is_no_rejected_
     def request(site):
         return scrapy.Request(f"{site.url}/nowhere", meta={"omocaptcha": wish(site, "query:token")})
 
-    journal = tmp_path / "jobs.jsonl"
-    crawled = crawl(asking(request, site), {**service.settings, "OMOCAPTCHA_JOURNAL": journal})
+    ledger = tmp_path / "jobs.sqlite"
+    crawled = crawl(asking(request, site), {**service.settings, "OMOCAPTCHA_LEDGER": ledger})
     (error,) = crawled.failures
     assert error.response.status == 404
-    ((record,), _) = read_journal(journal)
-    assert (record.outcome, record.reason) == ("abandoned", "http_error")
+    (record,) = read_ledger(ledger)
+    assert (record.outcome, record.reason) == ("unknown", "http_error")
     assert crawled.count("tokens/rejected") == 0
 
 

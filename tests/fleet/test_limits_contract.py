@@ -13,7 +13,8 @@ import pytest
 from scrapy.utils.defer import deferred_from_coro
 
 from scrapy_omocaptcha.buying.fleet.limits import FleetLimits
-from tests.helpers.limit_cases import CASES, FAILURES, PRICE, Counts, run, settings_of
+from tests.helpers.ledgers import new_ledger
+from tests.helpers.limit_cases import CASES, FAILURES, PRICE, Counts, job, run, settings_of
 
 FLEET = "omocaptcha:fleet:shop"
 
@@ -36,7 +37,7 @@ class InRedis:
         self._workers = []
 
     def limits(self):
-        worker = FleetLimits(self._settings, PRICE, time.monotonic, lifetime=OpenLifetime(), name="shop")
+        worker = FleetLimits(self._settings, PRICE, new_ledger(), time.monotonic, lifetime=OpenLifetime(), name="shop")
         self._workers.append(worker)
         return worker
 
@@ -59,10 +60,10 @@ class InRedis:
             for field, value in self._client.hgetall(key).items():
                 if "until" in field:
                     self._client.hset(key, field, int(value) - milliseconds)
-        for job, text in self._client.hgetall(f"{FLEET}:jobs").items():
-            self._client.hset(f"{FLEET}:jobs", job, json.dumps(_older(json.loads(text), milliseconds)))
-        for job in self._client.zrange(f"{FLEET}:expiry", 0, -1):
-            self._client.zincrby(f"{FLEET}:expiry", -milliseconds, job)
+        for id, text in self._client.hgetall(f"{FLEET}:jobs").items():
+            self._client.hset(f"{FLEET}:jobs", id, json.dumps(_older(json.loads(text), milliseconds)))
+        for id in self._client.zrange(f"{FLEET}:expiry", 0, -1):
+            self._client.zincrby(f"{FLEET}:expiry", -milliseconds, id)
 
 
 def _older(job, milliseconds):
@@ -95,14 +96,14 @@ def test_limits_of_a_fleet(case, during, redis):
 
 def test_failures_in_a_row_of_one_worker_are_not_in_a_row_if_another_succeeds_in_between(during, redis):
     driver = InRedis(redis, {})
-    one, other = driver.limits(), driver.limits()
 
     async def probe():
+        one, other = driver.limits(), driver.limits()
         for _ in range(FAILURES):
             one.record_failure("a.example", "k1")
             await driver.settle()
             other.record_success("a.example", "k1")
             await driver.settle()
-        (await one.reserve("a.example", "k1")).cancel()
+        (await one.reserve(job("k1"), "a.example")).cancel()
 
     during(probe, driver)

@@ -18,7 +18,7 @@ from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from scrapy_omocaptcha.buying.journal import read_journal
+from scrapy_omocaptcha.buying.database import read_ledger
 from tests.helpers import redis_server
 from tests.helpers.commands import ROOT
 from tests.helpers.fleet_shops import Shops
@@ -43,18 +43,18 @@ _PASSED_ON = re.compile(
 
 
 class Worker:
-    """A process with a file for its results, a journal and a log."""
+    """A process with a file for its results, a ledger and a log."""
 
     fate: str | None = None
     """What the test has done to it; None if nothing."""
 
     def __init__(self, folder: Path, number: int, urls: list[str], settings: dict[str, object]) -> None:
-        self.out, self.journal, self.log = (folder / f"{name}{number}" for name in ("out", "journal", "log"))
+        self.out, self.ledger, self.log = (folder / f"{name}{number}" for name in ("out", "ledger", "log"))
         self.out.touch()
         arguments = {
             "urls": urls,
             "out": str(self.out),
-            "settings": {**settings, "OMOCAPTCHA_JOURNAL": str(self.journal)},
+            "settings": {**settings, "OMOCAPTCHA_LEDGER": str(self.ledger)},
         }
         with self.log.open("wb") as log:
             command = [sys.executable, "-m", "tests.helpers.fleet_worker", json.dumps(arguments)]
@@ -86,8 +86,8 @@ class Worker:
 
     @property
     def records(self):
-        """The jobs in its journal."""
-        return read_journal(self.journal)[0] if self.journal.exists() else []
+        """The jobs in its ledger."""
+        return read_ledger(self.ledger) if self.ledger.exists() else []
 
     @property
     def abandoned(self) -> int:

@@ -41,7 +41,7 @@ class Search:
         return [found for text in dict.fromkeys(texts) if (found := self.finds(text))]
 
     def in_folder(self, folder: Path) -> list[str]:
-        """Search every file below ``folder``: journals, JOBDIR, HttpCache, reports."""
+        """Search every file below ``folder``: ledgers, JOBDIR, HttpCache, reports."""
         files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
         return self.in_texts(f"{path}: {path.read_bytes().decode('latin-1')}" for path in files)
 

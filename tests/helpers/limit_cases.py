@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import pytest
 from scrapy.settings import Settings as ScrapySettings
 
-from scrapy_omocaptcha.buying.api.protocol import Balance
+from scrapy_omocaptcha.buying.api.protocol import Balance, JobRequest
 from scrapy_omocaptcha.errors import NotBought
 from scrapy_omocaptcha.settings import Settings
 
@@ -32,6 +32,10 @@ def settings_of(**values: Any) -> Settings:
     base = {"api_token": "x", "max_cost": 0, "breaker_failures": FAILURES, "breaker_pause": PAUSE}
     named = {f"OMOCAPTCHA_{name.upper()}": value for name, value in {**base, **values}.items()}
     return Settings.from_settings(ScrapySettings(named))
+
+
+def job(key: str, host: str = "a.example") -> JobRequest:
+    return JobRequest(f"https://{host}/", key, invisible=False)
 
 
 class Step(NamedTuple):
@@ -158,20 +162,20 @@ class _World:
 
     async def buy(self, name: str | None, times: int, host: str, key: str) -> None:
         for _ in range(times):
-            reservation = await self._limits().reserve(host, key)
-            assert reservation.cost == self._price
+            reservation = await self._limits().reserve(job(key, host), host)
+            assert reservation.entry.record.cost_usd == self._price
             self._reservations[name] = reservation
 
     async def refused(self, reason: str, host: str, key: str) -> None:
         before = self._driver.counts()
         with pytest.raises(NotBought) as raised:
-            await self._limits().reserve(host, key)
+            await self._limits().reserve(job(key, host), host)
         assert raised.value.reason == reason
         await self._driver.settle()
         assert self._driver.counts() == before
 
     async def allowed(self, host: str, key: str) -> None:
-        (await self._limits().reserve(host, key)).cancel()
+        (await self._limits().reserve(job(key, host), host)).cancel()
 
     async def cancel(self, name: str) -> None:
         self._reservations[name].cancel()

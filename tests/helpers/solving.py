@@ -12,7 +12,6 @@ from twisted.internet.task import Clock, deferLater
 
 from scrapy_omocaptcha.buying.account import Account
 from scrapy_omocaptcha.buying.api.protocol import Balance
-from scrapy_omocaptcha.buying.ledger import Ledger
 from scrapy_omocaptcha.buying.limits import Limits
 from scrapy_omocaptcha.buying.solver import Solver
 from scrapy_omocaptcha.challenge import Challenge, Token
@@ -22,6 +21,7 @@ from scrapy_omocaptcha.errors import (
     CrawlClosing,
 )
 from scrapy_omocaptcha.settings import Settings
+from tests.helpers.ledgers import new_ledger
 
 HOST = "shop.example"
 CHALLENGE = Challenge(f"https://user:pass@{HOST}/gate?session=secret#top", "6LcSiteKey", invisible=True)
@@ -143,21 +143,18 @@ class Bench:
         self.settings = Settings.from_settings(
             ScrapySettings({f"OMOCAPTCHA_{name}": value for name, value in values.items()})
         )
-        self.limits = Limits(
-            self.settings, self.settings.assumed_price, self.clock.seconds, spent_in_a_day=lambda enough: 0.0
-        )
         self.lifetime = FakeLifetime(self.clock)
         self.polling = EveryTwoSeconds()
         collector = MemoryStatsCollector(SimpleNamespace(settings=ScrapySettings()))
         self._stats = collector
-        self.ledger = Ledger(spider="shop", stats=Stats(collector))
+        self.ledger = new_ledger(stats=Stats(collector))
+        self.limits = Limits(self.settings, self.settings.assumed_price, self.ledger, self.clock.seconds)
         self.account = Account(
             self.api, self.limits, lifetime=self.lifetime, settings=self.settings, stats=Stats(collector)
         )
         self.solver = Solver(
             self.api,
             self.limits,
-            self.ledger,
             self.account,
             self.polling,
             lifetime=self.lifetime,
@@ -192,6 +189,12 @@ class Bench:
         (end,) = ended
         assert end.check(error), end
         return end.value
+
+    @property
+    def counted(self):
+        """The jobs and the USD that count toward the limits."""
+        sums = self.ledger.sums(HOST)
+        return sums.jobs, sums.spent
 
     def stat(self, name):
         return self._stats.get_value(f"omocaptcha/{name}", 0)

@@ -7,9 +7,9 @@ import re
 import matplotlib
 import pytest
 
-from scrapy_omocaptcha.buying.journal import read_journal
+from scrapy_omocaptcha.buying.database import read_ledger
 from scrapy_omocaptcha.reporting.html import web_page
-from tests.helpers.journals import business, line, write
+from tests.helpers.ledgers import business, job, write
 
 # Finds text that is cut off, and elements that must not be in the page.
 LOOK = """
@@ -40,33 +40,34 @@ LOOK = """
 
 LONG = f"{'a' * 60}.{'b' * 60}.shop.example"
 HOSTILE = (
-    line(host=LONG, page=f"https://{LONG}/"),
-    line(host="<script>alert(1)</script>", page="javascript:alert(1)", spider='"><img src=x onerror=alert(1)>'),
-    line(host="$\\frac{1}{0}$ & </svg>", reason="</td></table><script>alert(2)</script>", outcome="failed"),
-    line(host='url(#clip) id="x" #010110', time="9999-12-31T23:59:59Z", seconds=1e300, cost_usd=1e9),
-    line(host="日本語.example", time="0001-01-01T00:00:00Z", cost_usd=0, seconds=0),
-    line(host="\u202e\x00\x1b\ud800", spider="\ud800", crawl="\ud800"),
-    line(host="", spider=""),
+    job(host=LONG, page=f"https://{LONG}/"),
+    job(host="<script>alert(1)</script>", page="javascript:alert(1)", spider='"><img src=x onerror=alert(1)>'),
+    job(host="$\\frac{1}{0}$ & </svg>", reason="</td></table><script>alert(2)</script>", outcome="failed"),
+    job(host='url(#clip) id="x" #010110', time="9999-12-31T23:59:59Z", seconds=1e300, cost_usd=1e9),
+    job(host="日本語.example", time="0001-01-01T00:00:00Z", cost_usd=0, seconds=0),
+    job(host="\u202e\x00\x1b", spider="\x1b", crawl="\x00"),
+    job(host="", spider=""),
 )
-JOURNALS = {
-    "one job": [line()],
+LEDGERS = {
+    "one job": [job()],
     "weeks": business(1200),
-    "failures alone": [line(outcome="failed", reason="lost", seconds=None)] * 3,
+    "failures alone": [job(outcome="failed", reason="lost", seconds=None)] * 3,
     "sixty hosts": business(3000, hosts=60, days=0.2),
     "years": business(300, days=2000),
-    "for nothing": [line(cost_usd=0, seconds=0)] * 5,
+    "for nothing": [job(cost_usd=0, seconds=0)] * 5,
     "hostile": HOSTILE,
 }
 
 
 @pytest.fixture
 def look(browser, tmp_path):
-    """``look(lines, width=…, dark=…)`` → what the browser shows as the page of a journal."""
+    """``look(jobs, width=…, dark=…)`` → what the browser shows as the page of a ledger."""
 
-    def look(lines, **window):
-        records, warnings = read_journal(write(tmp_path / "jobs.jsonl", *lines))
-        assert warnings == []
-        page = write(tmp_path / "page.html", web_page(records, sources=["jobs.jsonl"]))
+    def look(jobs, **window):
+        (tmp_path / "jobs.sqlite").unlink(missing_ok=True)
+        records = read_ledger(write(tmp_path / "jobs.sqlite", *jobs))
+        page = tmp_path / "page.html"
+        page.write_text(web_page(records, sources=["jobs.sqlite"]), encoding="utf-8")
         seen = browser.look(page.as_uri(), LOOK, **window)
         assert seen.requests == (page.as_uri(),)
         assert seen.complaints == ()
@@ -76,10 +77,10 @@ def look(browser, tmp_path):
 
 
 @pytest.mark.parametrize("width", [1200, 360])
-@pytest.mark.parametrize("journal", JOURNALS)
-def test_all_plots_are_complete_and_nothing_is_fetched(look, journal, width):
-    seen = look(JOURNALS[journal], width=width)
-    assert len(seen["plots"]) == (3 if journal == "failures alone" else 4)
+@pytest.mark.parametrize("ledger", LEDGERS)
+def test_all_plots_are_complete_and_nothing_is_fetched(look, ledger, width):
+    seen = look(LEDGERS[ledger], width=width)
+    assert len(seen["plots"]) == (3 if ledger == "failures alone" else 4)
     assert all(plot_width > 250 and height > 20 for plot_width, height in seen["plots"])
     assert seen["smallest"] > 8
     assert seen["cut"] == []
@@ -89,7 +90,7 @@ def test_all_plots_are_complete_and_nothing_is_fetched(look, journal, width):
 
 
 def test_figures_and_tables(look):
-    seen = look([*business(1200), line(outcome="expired", reason="too old")])
+    seen = look([*business(1200), job(outcome="expired", reason="too old")])
     assert [label.split(",")[0] for label in seen["labels"]] == [
         *("Spending by day", "Jobs by solve time in seconds", "Jobs by outcome", "Cost by host"),
     ]
@@ -117,7 +118,7 @@ def test_a_single_host_is_not_grouped_as_others(look):
     assert not any("others" in name for name in names)
 
 
-def test_content_of_a_journal_is_escaped(look):
+def test_content_of_a_ledger_is_escaped(look):
     seen = look(HOSTILE)
     hosts = seen["words"][-1]
     assert "<script>alert(1)</script>" in hosts
@@ -125,30 +126,25 @@ def test_content_of_a_journal_is_escaped(look):
     assert 'url(#clip) id="x" #010110' in hosts
     assert "日本語.example" in hosts
     assert "(none)" in hosts
-    assert "????" in hosts
+    assert "???" in hosts
     assert LONG in seen["text"]
     assert '"><img src=x onerror=alert(1)>' in seen["text"]
 
 
 def test_dark_mode(look):
-    light, dark = look([line()]), look([line()], dark=True)
+    light, dark = look([job()]), look([job()], dark=True)
     for colour in ("ink", "paper", "bar"):
         assert light[colour] != dark[colour]
 
 
-def test_a_journal_without_jobs(look):
+def test_a_ledger_without_jobs(look):
     seen = look([])
     assert "No jobs were bought." in seen["text"]
     assert seen["plots"] == []
 
 
-def test_unreadable_lines_are_counted():
-    assert "3 lines could not be read and are left out. All times" in web_page([], sources=["a"], unreadable=3)
-    assert "1 line could not be read and is left out. All times" in web_page([], sources=["a"], unreadable=1)
-
-
 def test_matplotlib_settings_of_the_user_have_no_effect_and_are_unchanged(tmp_path):
-    records, _ = read_journal(write(tmp_path / "jobs.jsonl", *business(30)))
+    records = read_ledger(write(tmp_path / "jobs.sqlite", *business(30)))
     plain = web_page(records, sources=["a"])
     with matplotlib.rc_context({"path.sketch": (1, 100, 2), "svg.fonttype": "path", "grid.linestyle": ":"}):
         assert web_page(records, sources=["a"]) == plain

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import ast
 import re
+import sqlite3
 from argparse import ArgumentParser
+from contextlib import closing
 from dataclasses import fields
+from datetime import datetime, timezone
 
 import pytest
 import scrapy
@@ -34,6 +37,7 @@ from tests.helpers.docs import (
     tables,
 )
 from tests.helpers.house import ORDER
+from tests.helpers.ledgers import business, job, write
 
 _SCRAPYS_OWN = {"--help", "--logfile", "--loglevel", "--nolog", "--profile", "--pidfile", "--set", "--pdb"}
 
@@ -264,13 +268,26 @@ def test_the_signals_reach_the_extension_of_the_page(crawl, service, walled, tmp
     assert crawled.stats["alarm/attempts"] == 1
 
 
-def test_the_journal_of_the_page_is_read(crawl, service, walled, tmp_path, monkeypatch, capsys):
+def test_the_ledger_of_the_page_is_read(crawl, service, walled, tmp_path, monkeypatch, capsys):
     site = walled("session")
     spider = type("Spider", (RecordingSpider,), {"urls": (f"{site.url}/page/1",)})
     monkeypatch.chdir(tmp_path)
-    crawl(spider, {**service.settings, "OMOCAPTCHA_JOURNAL": "omocaptcha.jsonl"})
-    module(code(page("reference/journal"), "journal"), tmp_path)
+    crawl(spider, {**service.settings, "OMOCAPTCHA_LEDGER": "omocaptcha.sqlite"})
+    module(code(page("reference/ledger"), "ledger"), tmp_path)
     assert capsys.readouterr().out.splitlines()[-1] == "0.00055"
+
+
+def test_the_ledger_answers_the_questions_of_the_page(tmp_path):
+    queries = [
+        block.astext() for block in page("reference/ledger").findall(nodes.literal_block) if "sql" in block["classes"]
+    ]
+    assert len(queries) == 5
+    now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    with closing(sqlite3.connect(write(tmp_path / "jobs.sqlite", *business(300), job(time=now)))) as db:
+        for query in queries:
+            rows = db.execute(query).fetchall()
+            assert rows, query
+            assert all(None not in row for row in rows), query
 
 
 def test_the_trigger_of_the_page_leaves_items_alone(tmp_path):

@@ -10,6 +10,7 @@ import pytest
 from docutils import nodes
 from docutils.core import publish_doctree
 
+from scrapy_omocaptcha.buying.database import read_ledger
 from tests.helpers.commands import python, scrapy_crawl
 from tests.helpers.docs import README, ROOT, code
 
@@ -61,7 +62,7 @@ def test_the_first_spider_gets_its_pages_and_the_log_is_as_shown(readme, tmp_pat
     assert [item["name"] for item in items] == [f"Thing {number}" for number in range(1, 51)]
     assert items[0]["price"] == "1.50"
     assert (len(service.jobs), site.accepted) == (1, 1)
-    assert len((tmp_path / "omocaptcha.jsonl").read_text().splitlines()) == 1
+    assert len(read_ledger(tmp_path / "omocaptcha.sqlite")) == 1
     seen = done.stdout.replace(site.url, SITE).replace(service.url.split("/")[2], "omocaptcha.com")
     seen = re.sub(r"\[scrapy_omocaptcha\S*\] ", "", seen)
     (shown,) = [b.astext() for b in readme.findall(nodes.literal_block) if "INFO: Through" in b.astext()]

@@ -1,8 +1,8 @@
 """The limits of a fleet: workers that crawl as one and share through Redis what they buy and learn.
 
-Each worker also keeps limits of its own. ``fleet.lua`` counts what is shared and makes sure that no limit is exceeded;
-this module calls it, and decides what follows while Redis is unavailable. Redis gets hosts, sitekeys and sums, but no
-token, no credential and no page.
+Each worker also keeps limits of its own, with its ledger. ``fleet.lua`` counts what is shared and makes sure that no
+limit is exceeded; this module calls it, and decides what follows while Redis is unavailable. Redis gets hosts, sitekeys
+and sums, but no token, no credential and no page.
 """
 
 import logging
@@ -10,9 +10,10 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from scrapy_omocaptcha.buying.api.protocol import Balance
+from scrapy_omocaptcha.buying.api.protocol import Balance, JobRequest
 from scrapy_omocaptcha.buying.fleet.link import RETRY_INTERVAL, Arguments, FleetLink
 from scrapy_omocaptcha.buying.fleet.script import RedisUnavailable, ScriptFailed
+from scrapy_omocaptcha.buying.ledger import Ledger
 from scrapy_omocaptcha.buying.limits import Limits, Reservation
 from scrapy_omocaptcha.engine.lifetime import Lifetime
 from scrapy_omocaptcha.errors import CrawlClosing, NotBought
@@ -36,10 +37,16 @@ class FleetLimits(Limits):
     """
 
     def __init__(
-        self, settings: Settings, price: float, clock: Callable[[], float], *, lifetime: Lifetime, name: str
+        self,
+        settings: Settings,
+        price: float,
+        ledger: Ledger,
+        clock: Callable[[], float],
+        *,
+        lifetime: Lifetime,
+        name: str,
     ) -> None:
-        # Redis alone counts what is spent in a day.
-        super().__init__(settings, price, clock, spent_in_a_day=lambda _: 0.0)
+        super().__init__(settings, price, ledger, clock)
         assert settings.redis_url is not None
         self._lifetime = lifetime
         self._name = name
@@ -57,33 +64,33 @@ class FleetLimits(Limits):
             ),
         )
 
-    async def reserve(self, host: str, sitekey: str) -> Reservation:
+    async def reserve(self, job: JobRequest, host: str) -> Reservation:
         """Count a job in the limits of this worker and of the fleet before it is bought.
 
         :raises NotBought: when a limit is reached, or when Redis is unavailable and must not be.
         """
-        self.check(host, sitekey)
-        job = self._job(host, sitekey)
+        self.check(host, job.sitekey)
+        arguments = self._job(host, job.sitekey)
         try:
-            await self._lifetime.wait(self._reserve_in_fleet(job))
+            await self._lifetime.wait(self._reserve_in_fleet(arguments))
             if self._lifetime.closing:
                 raise CrawlClosing("the crawl is closing")
-            own = await super().reserve(host, sitekey)
+            own = await super().reserve(job, host)
         except BaseException:
             # Redis may have counted the job already; it ignores jobs that it does not know.
-            self._link.notify("cancel", job)
+            self._link.notify("cancel", arguments)
             raise
 
         def cancel() -> None:
             own.cancel()
-            self._link.notify("cancel", job)
+            self._link.notify("cancel", arguments)
 
         def answered() -> None:
             own.answered()
             if self._settings.min_balance:
-                self._link.notify("mark_answered", job)
+                self._link.notify("mark_answered", arguments)
 
-        return Reservation(own.cost, cancel, answered)
+        return Reservation(own.entry, cancel, answered)
 
     async def _reserve_in_fleet(self, job: Arguments) -> None:
         try:
@@ -142,6 +149,9 @@ class FleetLimits(Limits):
     def _circuit(self, host: str, sitekey: str) -> Arguments:
         return {"host": host, "sitekey": sitekey, "threshold": self._settings.breaker_failures, "pause": self._pause}
 
+    def _check_day(self, spent: float | None) -> None:
+        """Redis alone counts what a day costs."""
+
     def _check_pauses(self, host: str, sitekey: str) -> None:
         # What all workers have learnt, which Redis knows, replaces what this one has learnt.
         if self._link.unavailable_for:
@@ -187,7 +197,7 @@ class FleetLimits(Limits):
             self._link.notify("set_balance", {"spendable": _units(charged + self._above_floor(balance))})
 
     async def close(self) -> None:
-        """Send Redis what it has not received yet, and log what it will not receive."""
+        """Send Redis what it has not received yet, log what it will not receive, and close the ledger."""
         unsent = await self._link.close()
         cancelled = {arguments["job"] for command, arguments in unsent if command == "cancel"}
         bought = sum(command == "add" and arguments["job"] not in cancelled for command, arguments in unsent)
@@ -197,6 +207,7 @@ class FleetLimits(Limits):
                 "meanwhile",
                 bought,
             )
+        await super().close()
 
 
 def _fleet_unknown(error: RedisUnavailable) -> NotBought:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 from hypothesis import settings as hypothesis_settings
@@ -10,14 +11,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
 
 from scrapy_omocaptcha.buying.api.protocol import Balance
-from scrapy_omocaptcha.buying.journal import Record
 from scrapy_omocaptcha.buying.limits import Limits
 from scrapy_omocaptcha.errors import NotBought
-from tests.helpers.limit_cases import CASES, PRICE, Case, Counts, run, settings_of
+from tests.helpers.ledgers import new_ledger
+from tests.helpers.limit_cases import CASES, PRICE, Case, Counts, job, run, settings_of
 
 KEY = "6LcSiteKey"
 HOST = "shop.example"
-JOURNAL = {"max_cost_per_day": 1.0, "journal": "jobs.jsonl"}
 
 
 class Clock:
@@ -28,8 +28,8 @@ class Clock:
         return self.now
 
 
-def limits(price=0.001, clock=None, spent_in_a_day=None, **values):
-    return Limits(settings_of(**values), price, clock or Clock(), spent_in_a_day=spent_in_a_day)
+def limits(price=0.001, clock=None, kept_in=None, **values):
+    return Limits(settings_of(**values), price, kept_in or new_ledger(), clock or Clock())
 
 
 def reason(limits, host=HOST, key=KEY):
@@ -44,7 +44,7 @@ def reason(limits, host=HOST, key=KEY):
 def reserve(limits, host=HOST, key=KEY):
     """Reserve a job in the limits of one process, which never wait."""
     with pytest.raises(StopIteration) as returned:
-        limits.reserve(host, key).send(None)
+        limits.reserve(job(key, host), host).send(None)
     return returned.value.value
 
 
@@ -55,12 +55,13 @@ def buy(limits, times, host=HOST, key=KEY):
 # -- the cases of every store ---------------------------------------------------------------------------------------
 
 
-class InMemory:
-    """Runs a case in the limits of one process, under a clock that the case moves."""
+class InLedger:
+    """Runs a case in a ledger, under a clock that the case moves."""
 
-    def __init__(self, case: Case):
+    def __init__(self, case: Case, path: Path | None):
         self._clock = Clock()
-        self._limits = limits(PRICE, self._clock, **case.limits)
+        self._ledger = new_ledger(path)
+        self._limits = limits(PRICE, self._clock, self._ledger, **case.limits)
 
     def limits(self):
         return self._limits
@@ -72,13 +73,16 @@ class InMemory:
         self._clock.now += seconds
 
     def counts(self):
-        mine = self._limits
-        return Counts(mine.jobs, round(mine.spent, 9), mine.jobs_per_host["a.example"])
+        sums = self._ledger.sums("a.example")
+        return Counts(sums.jobs, round(sums.spent, 9), sums.jobs_of_host)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_limits_in_one_process(case):
-    asyncio.run(run(case, InMemory(case)))
+@pytest.mark.parametrize("where", ["in a file", "in memory"])
+def test_limits_in_one_process(case, where, tmp_path):
+    driver = InLedger(case, tmp_path / "jobs.sqlite" if where == "in a file" else None)
+    asyncio.run(run(case, driver))
+    asyncio.run(driver.limits().close())
 
 
 # -- what holds in one process alone --------------------------------------------------------------------------------
@@ -93,16 +97,18 @@ def test_a_check_says_the_same_as_a_reservation_and_which_setting_to_change():
         reserve(few)
 
 
-def test_what_other_crawls_have_spent_within_a_day_leaves_less_for_this_one():
-    spent = [0.89]
-    day = limits(price=0.1, spent_in_a_day=lambda most: spent[0], **JOURNAL)
-    assert reason(day) is None
-    spent[0] = 0.91
-    assert reason(day) == "max_cost_per_day"
+def test_what_other_crawls_of_the_ledger_have_spent_within_a_day_leaves_less_for_this_one(tmp_path):
+    path = tmp_path / "jobs.sqlite"
+    day = {"price": 0.1, "max_cost_per_day": 1.0, "ledger": str(path)}
+    one, other = limits(kept_in=new_ledger(path), **day), limits(kept_in=new_ledger(path), **day)
+    buy(one, 9)
+    assert reason(other) is None
+    (last,) = buy(other, 1)
+    assert reason(one) == reason(other) == "max_cost_per_day"
     with pytest.raises(NotBought, match="raise OMOCAPTCHA_MAX_COST_PER_DAY"):
-        reserve(day)
-    spent[0] = 0.5
-    assert reason(day) is None, "a day has passed for some of it"
+        reserve(one)
+    last.cancel()
+    assert reason(one) is None
 
 
 def test_the_balance_is_needed_whenever_others_could_have_reached_its_floor_and_not_before():
@@ -156,27 +162,24 @@ def test_a_call_is_under_way_from_the_reservation_to_its_answer(end):
     assert one.no_call_is_under_way()
 
 
-def test_where_what_others_have_spent_is_not_known_nothing_is_bought():
-    def broken(most):
-        raise OSError("disk on fire")
-
-    with pytest.raises(NotBought, match=r"disk on fire.*OMOCAPTCHA_JOURNAL") as raised:
-        limits(spent_in_a_day=broken, **JOURNAL).check(HOST, KEY)
+def test_where_what_others_have_spent_is_not_known_nothing_is_bought(tmp_path):
+    ledger = new_ledger(tmp_path / "missing" / "jobs.sqlite")
+    with pytest.raises(NotBought, match=r"mend OMOCAPTCHA_LEDGER") as raised:
+        limits(kept_in=ledger, max_cost_per_day=1.0, redis_url="redis://127.0.0.1/").check(HOST, KEY)
     assert raised.value.reason == "max_cost_per_day"
 
 
-def test_what_earlier_runs_of_the_crawl_have_bought_counts():
-    record = Record("2026-11-24T00:00:00Z", "shop", "1", HOST, f"https://{HOST}/", "checkbox", cost_usd=0.4)
-    resumed = limits(price=0.1, max_cost=1.0, max_jobs=3, max_jobs_per_host=2)
-    resumed.resume([record])
-    assert (resumed.jobs, resumed.jobs_per_host[HOST], resumed.spent) == (1, 1, 0.4)
+def test_what_earlier_runs_of_the_crawl_have_bought_counts(tmp_path):
+    jobdir = str(tmp_path)
+    earlier = limits(price=0.4, kept_in=new_ledger(jobdir=jobdir))
+    buy(earlier, 1)
+    ledger = new_ledger(jobdir=jobdir)
+    resumed = limits(price=0.1, max_cost=1.0, max_jobs=3, max_jobs_per_host=2, kept_in=ledger)
+    assert ledger.sums(HOST)[:3] == (1, 1, 0.4)
     buy(resumed, 1)
     assert (reason(resumed), reason(resumed, "other.example")) == ("max_jobs_per_host", None)
     buy(resumed, 1, "other.example")
     assert reason(resumed, "other.example") == "max_jobs"
-    free = limits(price=0.0, max_jobs=1)
-    free.resume([record])
-    assert free.jobs == 1, "also where no job costs anything"
 
 
 def test_the_breaker_is_open_until_the_very_last_moment_of_its_pause():
@@ -229,7 +232,9 @@ class Purchases(RuleBasedStateMachine):
             max_cost,
             failures,
         )
+        self.ledger = new_ledger()
         self.limits = limits(
+            kept_in=self.ledger,
             price=0.1,
             clock=self.clock,
             max_jobs=max_jobs,
@@ -268,7 +273,7 @@ class Purchases(RuleBasedStateMachine):
 
     def explain(self, reason, mine):
         """A refusal has its cause: nothing is refused that might be bought."""
-        spent = sum(reservation.cost for _, reservation in self.bought)
+        spent = sum(reservation.entry.record.cost_usd for _, reservation in self.bought)
         causes = {
             "account": self.closed,
             "max_jobs": self.max_jobs and len(self.bought) >= self.max_jobs,
@@ -357,13 +362,13 @@ class Purchases(RuleBasedStateMachine):
     def nothing_is_overrun_and_all_that_was_bought_is_counted(self):
         if not hasattr(self, "limits"):
             return
-        spent = sum(reservation.cost for _, reservation in self.bought)
-        assert self.limits.jobs == len(self.bought)
-        assert self.limits.spent == pytest.approx(spent, abs=1e-9)
+        spent = sum(reservation.entry.record.cost_usd for _, reservation in self.bought)
+        assert self.ledger.sums("").jobs == len(self.bought) == len(self.ledger.records)
+        assert self.ledger.sums("").spent == pytest.approx(spent, abs=1e-9)
         assert not self.max_jobs or len(self.bought) <= self.max_jobs
         assert not self.max_cost or spent <= self.max_cost + 1e-6
         for host in ("a.example", "b.example"):
-            assert self.limits.jobs_per_host[host] == self.of_host(host)
+            assert self.ledger.sums(host).jobs_of_host == self.of_host(host)
             assert not self.max_jobs_per_host or self.of_host(host) <= self.max_jobs_per_host
 
 

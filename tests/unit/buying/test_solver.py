@@ -158,7 +158,7 @@ def test_a_create_call_that_certainly_did_not_arrive_is_repeated_with_growing_pa
     assert bench.solve().value == "token"
     assert bench.api.times("create_job") == [1000.0, 1001.0, 1003.0, 1007.0]
     assert bench.bought == [0.001]
-    assert bench.limits.jobs == 1
+    assert bench.counted[0] == 1
 
 
 def test_create_calls_that_failed_together_are_not_repeated_together_and_none_before_its_pause():
@@ -176,7 +176,7 @@ def test_a_create_call_that_never_arrives_is_given_up_and_costs_nothing():
     bench = Bench(create_job=[NEVER_ARRIVED])
     bench.fails(ApiUnreachable)
     assert len(bench.api.times("create_job")) == 4
-    assert (bench.bought, bench.limits.jobs, bench.limits.spent, bench.stat("jobs/created")) == ([], 0, 0.0, 0)
+    assert (bench.bought, *bench.counted, bench.stat("jobs/created")) == ([], 0, 0.0, 0)
     assert bench.stat("api/errors/unreachable") == 4
 
 
@@ -190,7 +190,7 @@ def test_a_service_that_asks_for_a_day_is_not_waited_for():
     bench = Bench(create_job=[ApiUnreachable("429", taken=False, retry_after=86400.0), "7"])
     bench.fails(ApiUnreachable)
     assert len(bench.api.times("create_job")) == 1
-    assert bench.limits.jobs == 0
+    assert bench.counted[0] == 0
 
 
 def test_a_create_call_under_way_when_the_crawl_closes_counts_as_bought():
@@ -211,7 +211,7 @@ def test_a_last_create_call_that_does_not_arrive_since_the_crawl_closes_is_no_fa
     bench.lifetime.closing = True
     last.errback(NEVER_ARRIVED)
     assert ended[0].check(CrawlClosing)
-    assert (bench.bought, bench.limits.jobs) == ([], 0)
+    assert (bench.bought, bench.counted[0]) == ([], 0)
 
 
 def test_a_crawl_that_closes_while_a_job_runs_ends_the_wait_at_once():
@@ -233,7 +233,7 @@ def test_an_account_error_stops_all_buying_at_once_and_says_what_to_do(caplog):
     assert error.reason == "account"
     assert "OMOCAPTCHA_API_TOKEN" in str(error)
     assert bench.fails(NotBought).reason == "account"
-    assert (len(bench.api.times("create_job")), bench.bought, bench.limits.jobs) == (1, [], 0)
+    assert (len(bench.api.times("create_job")), bench.bought, bench.counted[0]) == (1, [], 0)
     assert [record.levelname for record in caplog.records] == ["ERROR"]
 
 
@@ -252,7 +252,7 @@ def test_an_unknown_refusal_is_settled_by_one_balance_call_and_a_full_account_go
     bench.fails(ApiRefused)
     assert len(bench.api.times("balance")) == 1
     assert bench.solve().value == "token"
-    assert (bench.bought, bench.limits.jobs) == ([0.001], 1)
+    assert (bench.bought, bench.counted[0]) == ([0.001], 1)
 
 
 def test_a_refusal_whose_code_leaves_no_doubt_needs_no_balance_call_and_counts_as_one():

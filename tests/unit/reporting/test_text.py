@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from scrapy_omocaptcha.buying.api.protocol import Balance
-from scrapy_omocaptcha.buying.journal import Record
+from scrapy_omocaptcha.buying.records import Record
 from scrapy_omocaptcha.reporting.dry_run import JobRange
 from scrapy_omocaptcha.reporting.format import percent, ranked, seconds, shorten, usd
-from scrapy_omocaptcha.reporting.text import crawl_report, journal_report
-from scrapy_omocaptcha.reporting.totals import Totals, grouped
-from tests.helpers.journals import FIELDS
+from scrapy_omocaptcha.reporting.text import crawl_report, ledger_report
+from scrapy_omocaptcha.reporting.totals import Totals
+from tests.helpers.ledgers import FIELDS
 
 
 def record(**changes):
@@ -96,18 +96,18 @@ def test_crawl_report_shows_one_number_if_the_estimate_is_exact():
     assert text.endswith("dry run  3 jobs for 0.00165 USD not bought: shop.example 3")
 
 
-# -- journal_report -------------------------------------------------------------------------------------------------
+# -- ledger_report -------------------------------------------------------------------------------------------------
 
 
-def test_journal_report():
-    assert journal_report(SOME, sources=["jobs.jsonl"]) == (
+def test_ledger_report():
+    assert ledger_report(SOME, sources=["jobs.sqlite"]) == (
         "5 jobs for 0.00275 USD, 2026-11-24 to 2026-11-25 (UTC): 1 crawl, 2 spiders, 2 hosts\n"
         "  accepted    2   40.0 %\n"
         "  rejected    1   20.0 %   the challenge again 1\n"
         "  failed      2   40.0 %   failed 1, lost 1\n"
         "  cost        0.00275 USD: 0.00138 USD per accepted token\n"
         "  solve time  12.0 s median, 61.0 s slowest (shop.example, 2026-11-25 00:30 UTC)\n"
-        "  basis       the records in jobs.jsonl. Each job is counted at its price when bought, including failed jobs."
+        "  basis       the records in jobs.sqlite. Each job is counted at its price when bought, including failed jobs."
     )
 
 
@@ -134,35 +134,25 @@ def test_journal_report():
         ),
     ],
 )
-def test_journal_report_adds_a_table_without_columns_of_zeros(by, table):
-    assert journal_report(SOME, sources=["jobs.jsonl"], by=by).partition("\n\n")[2] == table
+def test_ledger_report_adds_a_table_without_columns_of_zeros(by, table):
+    assert ledger_report(SOME, sources=["jobs.sqlite"], by=by).partition("\n\n")[2] == table
 
 
-def test_journal_report_shows_the_time_of_a_single_day():
-    assert ", 2026-11-24 20:08 to 20:09 UTC: 1 crawl" in journal_report(SOME[:2], sources=["a", "b"])
-    assert ", 2026-11-24 20:08 UTC: 1 crawl" in journal_report(SOME[:1], sources=["a"])
-    assert "  basis       the records in 2 journals. " in journal_report(SOME[:2], sources=["a", "b"])
+def test_ledger_report_shows_the_time_of_a_single_day():
+    assert ", 2026-11-24 20:08 to 20:09 UTC: 1 crawl" in ledger_report(SOME[:2], sources=["a", "b"])
+    assert ", 2026-11-24 20:08 UTC: 1 crawl" in ledger_report(SOME[:1], sources=["a"])
+    assert "  basis       the records in 2 ledgers. " in ledger_report(SOME[:2], sources=["a", "b"])
 
 
-def test_journal_report_without_jobs():
-    assert journal_report([], sources=["a.jsonl"]) == "No jobs in a.jsonl"
+def test_ledger_report_without_jobs():
+    assert ledger_report([], sources=["a.sqlite"]) == "No jobs in a.sqlite"
 
 
-def test_days_are_in_utc_whatever_the_time_zone_of_the_record():
-    late = record(time="2026-11-25T01:00:00+02:00")
-    assert [group.name for group in grouped([late], "day")] == ["2026-11-24"]
-
-
-@pytest.mark.parametrize("time", ["0001-01-01T00:00:00+12:00", "9999-12-31T23:59:59-12:00"])
-def test_a_time_outside_the_calendar_in_utc_is_no_error(time):
-    assert journal_report([record(time=time)], sources=["a"], by="day")
-
-
-def test_journal_report_has_no_control_characters():
+def test_ledger_report_has_no_control_characters():
     evil = "\x1b[2J\x9b\u202e\ud800\n"
     records = [record(host=evil, spider=evil, outcome="failed", reason=evil)] * 2
     for by in ("spider", "host"):
-        text = journal_report([*records, *records], sources=[evil], by=by)
+        text = ledger_report([*records, *records], sources=[evil], by=by)
         assert all(line.isprintable() for line in text.split("\n"))
 
 

@@ -148,7 +148,7 @@ INVALID = [
     *((name, 0) for name in ("BREAKER_FAILURES", "MAX_ATTEMPTS", "CONCURRENT_JOBS")),
     *((name, 0) for name in ("JOB_TIMEOUT", "API_TIMEOUT", "POLL_INTERVAL", "TOKEN_MAX_AGE")),
     ("TOKEN_MAX_AGE", 121),
-    *(("JOURNAL", value) for value in ("", 5, True, [], ["omocaptcha.jsonl"])),
+    *(("LEDGER", value) for value in ("", 5, True, [], ["omocaptcha.sqlite"])),
     *(("ON_FAILURE", value) for value in ("raise", "", "Errback", 1, ["errback"])),
     *(("ON_REDIS_FAILURE", value) for value in ("go_on", "", True)),
     *(("FLEET", value) for value in ("", " ", True, [])),
@@ -392,9 +392,9 @@ def test_the_redis_url_may_be_in_the_environment(monkeypatch):
     assert read().redis_url is None
 
 
-def test_max_cost_per_day_needs_a_journal_or_redis_and_excludes_own_limits():
+def test_max_cost_per_day_needs_a_ledger_or_redis_and_excludes_own_limits():
     assert read(MAX_COST_PER_DAY=1, REDIS_URL="redis://h").max_cost_per_day == 1
-    with pytest.raises(ValueError, match=r"OMOCAPTCHA_JOURNAL.* or OMOCAPTCHA_REDIS_URL"):
+    with pytest.raises(ValueError, match=r"OMOCAPTCHA_LEDGER.* or OMOCAPTCHA_REDIS_URL"):
         read(MAX_COST_PER_DAY=1)
     with pytest.raises(ValueError, match="set OMOCAPTCHA_ON_REDIS_FAILURE to 'stop'"):
-        read(MAX_COST_PER_DAY=1, REDIS_URL="redis://h", ON_REDIS_FAILURE="own_limits", JOURNAL="jobs.jsonl")
+        read(MAX_COST_PER_DAY=1, REDIS_URL="redis://h", ON_REDIS_FAILURE="own_limits", LEDGER="jobs.sqlite")

@@ -1,0 +1,144 @@
+"""Open and read the file of a ledger: a SQLite database with the tables of ``schema.sql``."""
+
+import os
+import sqlite3
+import time
+from contextlib import closing, suppress
+from dataclasses import fields
+from importlib.resources import files
+from pathlib import Path
+
+from scrapy_omocaptcha.buying.records import Record
+
+BUSY_TIMEOUT = 2.0
+"""Seconds to wait for other programs, which lock the file for less than a millisecond per job."""
+COLUMNS = ", ".join(field.name for field in fields(Record))
+
+_APPLICATION_ID = 1330466659
+_VERSION = 1
+_LOCKED_RETRY = 0.01
+_SCHEMA = files(__package__).joinpath("schema.sql").read_text(encoding="utf-8")
+MOVED = "it was deleted or replaced while the crawl ran"
+_FOREIGN = "it is no ledger"
+_NEWER = "a newer version of scrapy-omocaptcha has made it"
+_CURES = {
+    "database is locked": "end the program that has locked it",
+    "database or disk is full": "make room on the disk",
+    "attempt to write a readonly database": "make the file and its folder writable",
+    "file is not a database": "name a file that does not exist yet",
+    MOVED: "leave it in its place, and name one that is no other program's",
+    _FOREIGN: "name a file that does not exist yet",
+    _NEWER: "update scrapy-omocaptcha, or name another file",
+}
+
+
+def explain(error: Exception) -> str:
+    """Return what is wrong with a ledger, and what to do."""
+    why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return f"{why}: {_CURES.get(why, 'mend it, or name another file')}"
+
+
+def open_ledger(path: Path, timeout: float = BUSY_TIMEOUT) -> sqlite3.Connection:
+    """Open a ledger for writing; make it, readable for its owner only, if there is none.
+
+    :raises sqlite3.Error:
+    :raises OSError: when the file cannot be used; see :func:`explain`.
+    """
+    with suppress(FileExistsError):
+        # Never close a file that exists: this would release the locks that another crawl in this process has on it.
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))
+    db = _connect(path, timeout)
+    try:
+        is_new = not _is_ledger(db)
+        _use_wal(db, timeout)
+        db.execute("PRAGMA synchronous = NORMAL")
+        if is_new:
+            with db:
+                db.execute("BEGIN IMMEDIATE")
+                if not _is_ledger(db):
+                    _create(db)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def open_in_memory() -> sqlite3.Connection:
+    """Return a new ledger without a file."""
+    db = _open(":memory:", 0.0)
+    _create(db)
+    return db
+
+
+def identity(path: Path) -> tuple[int, int] | None:
+    """Return what tells a file from all others; None if it is not there."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_dev, stat.st_ino
+
+
+def _create(db: sqlite3.Connection) -> None:
+    statement = ""
+    for line in _SCHEMA.splitlines(keepends=True):
+        statement += line
+        # executescript() would commit the transaction, in which no other process can make them too.
+        if sqlite3.complete_statement(statement):
+            db.execute(statement)
+            statement = ""
+
+
+def read_ledger(path: Path) -> list[Record]:
+    """Return the jobs of a ledger, to which crawls may be writing.
+
+    :raises sqlite3.Error:
+    :raises OSError: when the file cannot be read; see :func:`explain`.
+    """
+    with closing(_connect(path, BUSY_TIMEOUT)) as db:
+        if not _is_ledger(db):
+            return []
+        return [Record(*row) for row in db.execute(f"SELECT {COLUMNS} FROM jobs ORDER BY id")]
+
+
+def _connect(path: Path, timeout: float) -> sqlite3.Connection:
+    path.stat()  # Its errors say more than SQLite's.
+    if not path.is_file():
+        raise OSError(f"{_FOREIGN}, nor a file at all")
+    return _open(f"{path.absolute().as_uri()}?mode=rw", timeout)
+
+
+def _open(name: str, timeout: float) -> sqlite3.Connection:
+    # Scrapy's shell makes a crawler in another thread than the one in which it runs.
+    return sqlite3.connect(name, timeout, uri=True, isolation_level=None, check_same_thread=False)
+
+
+def _is_ledger(db: sqlite3.Connection) -> bool:
+    """Return whether a database is a ledger, or False if it is empty.
+
+    :raises sqlite3.DatabaseError: when it is something else.
+    """
+    # The tables first: another process may make them and the rest, all at once, in between.
+    (tables,), (application_id,), (version,) = (
+        db.execute(query).fetchone()
+        for query in ("SELECT count(*) FROM sqlite_master", "PRAGMA application_id", "PRAGMA user_version")
+    )
+    if application_id != _APPLICATION_ID and (application_id or tables):
+        raise sqlite3.DatabaseError(_FOREIGN)
+    if version > _VERSION:
+        raise sqlite3.DatabaseError(_NEWER)
+    return bool(tables)
+
+
+def _use_wal(db: sqlite3.Connection, timeout: float) -> None:
+    """Let crawls write while others read."""
+    until = time.monotonic() + timeout
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError:
+            # SQLite does not wait here for another process that has just made the file and does the same.
+            if time.monotonic() > until:
+                raise
+        time.sleep(_LOCKED_RETRY)

@@ -1,0 +1,54 @@
+"""Define the record of a job, as the ledger keeps it and reports show it. No record holds a token."""
+
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Literal, get_args
+
+Outcome = Literal["accepted", "rejected", "failed", "expired", "unknown", "abandoned"]
+"""What became of a job.
+
+- ``accepted``: the site accepted its token.
+- ``rejected``: the site rejected its token.
+- ``failed``: it gave no token.
+- ``expired``: its token was not submitted.
+- ``unknown``: its token was used, and it is not known what the site made of it.
+- ``abandoned``: it is under way, or its crawl ended before more was known.
+"""
+
+OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One job, as far as it is known."""
+
+    time: str
+    """Time at which it was bought, in ISO 8601 and UTC."""
+    spider: str
+    crawl: str
+    """Id of the crawl, from Scrapyd or Scrapy Cloud if they run it. A resumed crawl keeps its id otherwise."""
+    host: str
+    page: str
+    """Scheme, host and path of the page with the widget."""
+    kind: str
+    """``"checkbox"`` or ``"invisible"``."""
+    job: str | None = None
+    """Id of the job at the service; None if unknown."""
+    seconds: float | None = None
+    """Time from the create call to the end of the job; None if unknown."""
+    questions: int = 0
+    """How often the job was polled."""
+    outcome: Outcome = "abandoned"
+    reason: str = ""
+    """Why the job was of no use; empty if it was of use."""
+    cost_usd: float = 0.0
+
+    @property
+    def at(self) -> datetime:
+        """Return the time in UTC."""
+        return datetime.fromisoformat(self.time.replace("Z", "+00:00"))
+
+
+def time_of(at: datetime) -> str:
+    """Return a time in the format of ``Record.time``."""
+    return at.astimezone(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,0 +1,341 @@
+"""The ledger: each job from before it is bought, whatever happens to the file, and a day that is a day."""
+
+from __future__ import annotations
+
+import logging
+import resource
+import sqlite3
+import stat
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from scrapy_omocaptcha.buying.clock import Reading, elapsed, read_clocks
+from scrapy_omocaptcha.buying.database import open_ledger, read_ledger
+from scrapy_omocaptcha.buying.ledger import Ledger
+from scrapy_omocaptcha.buying.records import OUTCOMES
+from tests.helpers.ledgers import new_ledger, sums_of
+
+HOUR = 3600.0
+PRICE = 0.1
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "jobs.sqlite"
+
+
+def enter(ledger, host="shop.example", cost=PRICE, check=lambda sums: None):
+    return ledger.enter(host=host, page=f"https://{host}/a", kind="checkbox", cost=cost, check=check)
+
+
+# -- what is in it ---------------------------------------------------------------------------------------------------
+
+
+def test_a_job_is_in_the_file_before_it_is_bought_and_brought_up_to_date(path):
+    ledger = new_ledger(path)
+    entry = enter(ledger)
+    (record,) = read_ledger(path)
+    assert (record.outcome, record.reason, record.job, record.cost_usd) == ("abandoned", "under_way", None, PRICE)
+    entry.bought("7")
+    entry.solved(12.3456, 7)
+    assert read_ledger(path) == [entry.record]
+    assert (entry.record.job, entry.record.seconds, entry.record.questions) == ("7", 12.346, 7)
+    assert (entry.record.outcome, entry.record.reason) == ("abandoned", "unused")
+    entry.judged("accepted")
+    assert read_ledger(path) == ledger.records == [entry.record]
+    assert (entry.record.outcome, entry.record.reason) == ("accepted", "")
+
+
+@pytest.mark.parametrize("outcome", OUTCOMES)
+def test_a_ledger_keeps_every_outcome(path, outcome):
+    enter(new_ledger(path)).judged(outcome, "why")
+    assert [record.outcome for record in read_ledger(path)] == [outcome]
+
+
+def test_a_job_that_was_not_bought_is_gone_and_counts_no_more(path):
+    ledger = new_ledger(path)
+    enter(ledger)
+    withdrawn = enter(ledger, cost=0.5)
+    ledger.withdraw(withdrawn)
+    assert len(read_ledger(path)) == 1
+    assert ledger.sums("shop.example") == (1, 1, pytest.approx(PRICE), pytest.approx(PRICE))
+
+
+def test_a_job_that_may_not_be_bought_is_not_entered(path):
+    ledger = new_ledger(path)
+
+    def refuse(sums):
+        raise ValueError(sums.jobs)
+
+    with pytest.raises(ValueError, match="0"):
+        enter(ledger, check=refuse)
+    assert (read_ledger(path), ledger.records) == ([], [])
+    enter(ledger)
+
+
+def test_no_other_crawl_enters_a_job_between_the_look_at_the_sums_and_the_row(path):
+    one, other = new_ledger(path), new_ledger(path, busy_timeout=0.01)
+    enter(one, check=lambda sums: enter(other))
+    assert len(read_ledger(path)) == 1, "the other one has waited in vain, and goes on in memory"
+
+
+def test_the_file_is_readable_for_its_owner_only_and_so_are_those_beside_it(path, monkeypatch):
+    ledger = new_ledger(path)
+    enter(ledger)
+    files = list(path.parent.iterdir())
+    assert [file.name for file in sorted(files)] == ["jobs.sqlite", "jobs.sqlite-shm", "jobs.sqlite-wal"]
+    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+    ledger.close()
+    path.chmod(0o640)
+    enter(new_ledger(path))
+    assert {stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()} == {0o640}, "as somebody has set it"
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["enter", "enter", "withdraw", "delete"]),
+            st.sampled_from(["a.example", "b.example"]),
+            st.sampled_from([0.0, 0.00055, 0.1, 1e9]),
+        )
+    )
+)
+@hypothesis_settings(derandomize=True, deadline=None, max_examples=50)
+def test_the_sums_are_those_of_the_jobs_also_when_a_user_deletes_some(tmp_path_factory, steps):
+    path = tmp_path_factory.mktemp("sums") / "jobs.sqlite"
+    ledgers = [new_ledger(path), new_ledger(path)]
+    entries = []
+    for number, (action, host, cost) in enumerate(steps):
+        ledger = ledgers[number % 2]
+        if action == "enter":
+            entries.append((ledger, enter(ledger, host, cost)))
+        elif action == "withdraw" and entries:
+            owner, entry = entries.pop()
+            owner.withdraw(entry)
+        elif action == "delete":
+            with closing(open_ledger(path)) as db:
+                db.execute("DELETE FROM jobs WHERE host = ?", (host,))
+    kept, reckoned = sums_of(path)
+    assert kept == reckoned
+
+
+@given(st.text(), st.text(st.characters()))
+@hypothesis_settings(derandomize=True, deadline=None, max_examples=50)
+def test_whatever_a_service_calls_a_job_is_kept(tmp_path_factory, host, job):
+    path = tmp_path_factory.mktemp("words") / "jobs.sqlite"
+    ledger = new_ledger(path)
+    enter(ledger, host).bought(f"{job}\ud800")
+    (record,) = read_ledger(path)
+    assert (record.host, record.job) == (host, f"{job}?".encode("utf-8", "replace").decode())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *("time = 'yesterday'", "time = '2026-02-31T00:00:00Z'", "time = 5", "outcome = 'fine'", "seconds = 'long'"),
+        *("seconds = -1", "cost_usd = 'much'", "cost_usd = -1", "cost_usd = NULL", "questions = 1.5", "host = NULL"),
+    ],
+)
+def test_nobody_can_write_a_value_that_means_nothing(path, change):
+    enter(new_ledger(path))
+    with closing(open_ledger(path)) as db, pytest.raises(sqlite3.IntegrityError):
+        db.execute(f"UPDATE jobs SET {change}")
+
+
+# -- a file that fails -----------------------------------------------------------------------------------------------
+
+
+def failed(caplog):
+    return [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
+
+
+def test_a_file_that_another_program_has_locked_is_given_up_after_one_time_out_and_for_good(path, caplog):
+    ledger = new_ledger(path, busy_timeout=0.01)
+    first = enter(ledger)
+    with closing(open_ledger(path)) as db:
+        db.execute("BEGIN IMMEDIATE")
+        second = enter(ledger)
+        first.bought("1")
+    (error,) = failed(caplog)
+    assert f"{path} cannot be used (database is locked: end the program that has locked it)" in error
+    second.bought("2")
+    enter(ledger)
+    assert [record.job for record in read_ledger(path)] == [None], "nothing of it is written, lest it wait again"
+    assert ledger.sums("shop.example") == (3, 3, pytest.approx(3 * PRICE), None)
+    assert [record.job for record in ledger.records] == ["1", "2", None]
+
+
+def test_a_file_that_is_locked_when_a_crawl_starts_is_given_up(path, caplog):
+    with closing(open_ledger(path)) as db:
+        db.execute("PRAGMA locking_mode = EXCLUSIVE")
+        db.execute("BEGIN EXCLUSIVE")
+        ledger = new_ledger(path, busy_timeout=0.01)
+    (error,) = failed(caplog)
+    assert "database is locked" in error
+    enter(ledger)
+    assert ledger.sums("")[:2] == (1, 0)
+
+
+def test_a_full_disk_is_told_and_the_crawl_goes_on_in_memory(path, caplog):
+    ledger = new_ledger(path)
+    enter(ledger).bought("1")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    wal = Path(f"{path}-wal").stat().st_size
+    resource.setrlimit(resource.RLIMIT_FSIZE, (wal, hard))
+    try:
+        second = enter(ledger)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    second.bought("2")
+    (error,) = failed(caplog)
+    assert f"{path} cannot be used (" in error
+    assert ledger.sums("shop.example")[:2] == (2, 2)
+    assert [record.job for record in read_ledger(path)] == ["1"]
+
+
+def test_what_earlier_runs_have_bought_counts_though_the_file_can_no_longer_be_written(tmp_path, caplog):
+    enter(new_ledger(jobdir=str(tmp_path)), "a.example")
+    resumed = new_ledger(jobdir=str(tmp_path))
+    with closing(sqlite3.connect(tmp_path / "omocaptcha.sqlite")) as db:
+        # What a test that runs as root cannot bring about by the file's mode.
+        db.execute("CREATE TRIGGER full BEFORE INSERT ON jobs BEGIN SELECT RAISE(ABORT, 'no'); END")
+    enter(resumed, "b.example")
+    assert len(failed(caplog)) == 1
+    assert resumed.sums("a.example") == (2, 1, pytest.approx(2 * PRICE), None)
+
+
+def test_a_file_is_not_locked_by_reading_it(path):
+    ledger = new_ledger(path, busy_timeout=0.01)
+    enter(ledger)
+    with closing(open_ledger(path)) as db:
+        db.execute("BEGIN")
+        assert len(db.execute("SELECT * FROM jobs").fetchall()) == 1
+        enter(ledger).bought("2")
+    assert len(read_ledger(path)) == 2
+
+
+# -- whose jobs count ------------------------------------------------------------------------------------------------
+
+
+def test_each_crawl_counts_for_itself_and_all_count_for_the_day(path):
+    one, other = new_ledger(path), new_ledger(path)
+    enter(one)
+    enter(other)
+    assert one.sums("shop.example") == (1, 1, pytest.approx(PRICE), pytest.approx(2 * PRICE))
+
+
+def test_a_resumed_crawl_counts_on_though_its_scheduler_calls_it_otherwise(tmp_path, path, monkeypatch):
+    for job in ("first", "second"):
+        monkeypatch.setenv("SCRAPY_JOB", job)
+        ledger = new_ledger(path, jobdir=str(tmp_path))
+        enter(ledger)
+    assert ledger.sums("shop.example")[:2] == (2, 2)
+    assert [record.crawl for record in read_ledger(path)] == ["first", "second"]
+
+
+def test_crawls_that_a_scheduler_calls_the_same_do_not_mix(path, monkeypatch):
+    monkeypatch.setenv("SCRAPY_JOB", "the same")
+    enter(new_ledger(path))
+    assert new_ledger(path).sums("shop.example")[:2] == (0, 0)
+
+
+def test_spiders_of_one_jobdir_do_not_mix_and_an_id_that_was_cut_off_is_made_anew(tmp_path):
+    (tmp_path / "omocaptcha.id").touch()
+    ledger = new_ledger(jobdir=str(tmp_path))
+    enter(ledger)
+    other = Ledger(spider="other", stats=ledger.stats, jobdir=str(tmp_path))
+    assert other.sums("shop.example")[:2] == (0, 0)
+    other.close()
+    assert len((tmp_path / "omocaptcha.id").read_text()) == 32
+
+
+# -- a day -----------------------------------------------------------------------------------------------------------
+
+
+class Machine:
+    """Clocks that a test sets."""
+
+    def __init__(self):
+        self.wall, self.uptime, self.boot = 1e9, 5000.0, "one"
+
+    def __call__(self):
+        return Reading(self.wall, self.uptime, self.boot)
+
+    def passes(self, hours):
+        self.wall += hours * HOUR
+        self.uptime += hours * HOUR
+
+    def starts_again(self, hours):
+        self.wall += hours * HOUR
+        self.uptime, self.boot = 10.0, self.boot + "more"
+
+
+@pytest.fixture
+def machine():
+    return Machine()
+
+
+def test_a_job_counts_for_a_day_and_no_longer(path, machine):
+    ledger = new_ledger(path, clocks=machine)
+    enter(ledger)
+    machine.passes(23.99)
+    assert ledger.sums("").spent_in_a_day == pytest.approx(PRICE)
+    machine.passes(0.2)
+    assert ledger.sums("").spent_in_a_day == 0
+
+
+@pytest.mark.parametrize("jumps", [[25], [-25], [25, -25], [-25, 25], [1000, 3, -1003], [-0.5] * 9])
+def test_a_day_is_a_day_however_the_time_is_set(path, machine, jumps):
+    ledger = new_ledger(path, clocks=machine)
+    enter(ledger)
+    for jump in jumps:
+        machine.wall += jump * HOUR
+        machine.passes(1)
+        enter(ledger)
+        assert new_ledger(path, clocks=machine).sums("").spent_in_a_day == pytest.approx(len(ledger.records) * PRICE)
+    machine.passes(26)
+    enter(ledger)
+    assert ledger.sums("").spent_in_a_day == pytest.approx(PRICE)
+
+
+def test_the_hours_in_which_a_machine_is_off_count(path, machine):
+    enter(new_ledger(path, clocks=machine))
+    machine.starts_again(13)
+    later = new_ledger(path, clocks=machine)
+    assert later.sums("").spent_in_a_day == pytest.approx(PRICE)
+    enter(later)
+    machine.starts_again(13)
+    assert new_ledger(path, clocks=machine).sums("").spent_in_a_day == pytest.approx(PRICE)
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([0.0, 0.1, 3.0, 11.0, 30.0]), st.sampled_from([0, 0, 0, 5, -5, 26, -26, 1000])),
+        max_size=40,
+    )
+)
+@hypothesis_settings(derandomize=True, deadline=None, max_examples=100)
+def test_the_clock_of_the_ledger_is_never_ahead_of_the_hours_that_have_passed(steps):
+    machine, passed, told, last = Machine(), 0.0, 0.0, None
+    for hours, jump in steps:
+        machine.passes(hours)
+        machine.wall += jump * HOUR
+        passed += hours * HOUR
+        reading = machine()
+        seconds = 0.0 if last is None else elapsed(last, reading)
+        assert seconds >= 0
+        told += seconds
+        passed = 0.0 if last is None else passed
+        last = reading
+        assert told <= passed + 1e-3
+
+
+def test_the_clocks_of_this_machine_go_forward():
+    first, second = read_clocks(), read_clocks()
+    assert second.uptime >= first.uptime > 0
+    assert second.boot == first.boot

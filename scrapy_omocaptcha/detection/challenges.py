@@ -4,8 +4,6 @@ A response that does not contain the word "recaptcha" costs one scan of its byte
 ``response.selector``, which the spider's own ``response.css`` then uses without parsing again.
 """
 
-import codecs
-import re
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache, partial
@@ -22,9 +20,6 @@ from scrapy_omocaptcha.forms.page import parse_page
 from scrapy_omocaptcha.forms.reading import Controls, find_form, read_form
 
 _WORD = b"recaptcha"
-# The word in UTF-16 and in UTF-32, in either byte order.
-_WIDE_WORDS = (b"\0".join(bytes([c]) for c in _WORD), b"\0\0\0".join(bytes([c]) for c in _WORD))
-_WIDE_CHARSET = re.compile(rb"utf-?(?:16|32)|ucs-?[24]|unicode", re.IGNORECASE)
 
 
 def find_challenge(response: Response) -> Challenge | None:
@@ -34,7 +29,10 @@ def find_challenge(response: Response) -> Challenge | None:
     :returns: the first live widget in document order, with its form, whether the page is the challenge, and the page's
         other widgets. None if the page has no live widget, or the response is not a page.
     """
-    if not _mentions_recaptcha(response) or not isinstance(response, (HtmlResponse, XmlResponse)):
+    if not isinstance(response, (HtmlResponse, XmlResponse)):
+        return None
+    # In UTF-16 and UTF-32 there are zeros between the letters.
+    if _WORD not in response.body and _WORD not in response.body.replace(b"\0", b""):
         return None
     selector = parse_page(response)
     if selector is None:
@@ -50,16 +48,6 @@ def find_challenge(response: Response) -> Challenge | None:
     first, *further = [_challenge(response.url, widget, callbacks, owners[widget.element], read) for widget in widgets]
     blocking, evidence = judge(response, selector.root, owners[widgets[0].element])
     return replace(first, blocking=blocking, evidence=evidence, others=tuple(further))
-
-
-def _mentions_recaptcha(response: Response) -> bool:
-    body = response.body
-    if _WORD in body:
-        return True
-    wide = b"\0" in body[:4] or body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    if not wide and not _WIDE_CHARSET.search(response.headers.get(b"Content-Type") or b""):
-        return False
-    return any(word in body for word in _WIDE_WORDS)
 
 
 def _challenge(

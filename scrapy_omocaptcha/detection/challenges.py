@@ -90,6 +90,6 @@ def _effect(widget: Widget, callbacks: Callbacks) -> Effect:
 def _base_url(url: str, root: HtmlElement) -> str:
     href = next((base.get("href") for base in root.iter("base") if base.get("href") is not None), None)
     try:
-        return url if href is None else urljoin(url, href.strip())
+        return urljoin(url, str(root.xpath("string(//base/@href)")).strip())
     except ValueError:
         return url

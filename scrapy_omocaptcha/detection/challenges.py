@@ -17,7 +17,7 @@ from scrapy_omocaptcha.detection.blocking import judge
 from scrapy_omocaptcha.detection.callbacks import Callbacks, Effect
 from scrapy_omocaptcha.detection.widgets import Widget, find_widgets
 from scrapy_omocaptcha.forms.page import parse_page
-from scrapy_omocaptcha.forms.reading import Controls, find_form, read_form
+from scrapy_omocaptcha.forms.reading import Controls, read_form
 
 _WORD = b"recaptcha"
 
@@ -40,13 +40,14 @@ def find_challenge(response: Response) -> Challenge | None:
     widgets, inline = find_widgets(selector, response.text)
     if not widgets:
         return None
-    # Each form is searched for once, because the whole page is searched for a form that a button names.
-    owners = {widget.element: find_form(widget.element) for widget in widgets}
-    controls = Controls(selector.root, owners)
+    controls = Controls(selector.root, [widget.element for widget in widgets])
     read = cache(partial(_read_form, response, _base_url(response.url, selector.root), controls))
     callbacks = Callbacks(inline)
-    first, *further = [_challenge(response.url, widget, callbacks, owners[widget.element], read) for widget in widgets]
-    blocking, evidence = judge(response, selector.root, owners[widgets[0].element])
+    owners = [controls.owner(widget.element) for widget in widgets]
+    first, *further = [
+        _challenge(response.url, widget, callbacks, owner, read) for widget, owner in zip(widgets, owners, strict=True)
+    ]
+    blocking, evidence = judge(response, selector.root, owners[0])
     return replace(first, blocking=blocking, evidence=evidence, others=tuple(further))
 
 
@@ -88,7 +89,6 @@ def _effect(widget: Widget, callbacks: Callbacks) -> Effect:
 
 
 def _base_url(url: str, root: HtmlElement) -> str:
-    href = next((base.get("href") for base in root.iter("base") if base.get("href") is not None), None)
     try:
         return urljoin(url, str(root.xpath("string(//base/@href)")).strip())
     except ValueError:

@@ -26,7 +26,6 @@ _CONTROLS = ("input", "button", "select", "textarea")
 _ENCTYPES = ("application/x-www-form-urlencoded", "multipart/form-data", "text/plain")
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 _ids = XPath("descendant-or-self::*/@id")
-_named = XPath("descendant-or-self::*/@id[. = $id]")
 
 
 class _Context(NamedTuple):
@@ -38,18 +37,6 @@ class _Context(NamedTuple):
     """A browser that runs scripts renders them as elements of the page."""
     disabled: bool = False
     """A ``fieldset`` disables the controls among them."""
-    exempt_legend: HtmlElement | None = None
-    """In a disabled ``fieldset``: its first ``legend``, which it does not disable."""
-    disabled_in_legend: bool = False
-    """In a disabled ``fieldset``: an outer one disables the controls in ``exempt_legend``."""
-
-
-def find_form(element: HtmlElement) -> HtmlElement | None:
-    """Return the form that owns ``element``: the one that its attribute ``form`` names, or else the nearest."""
-    if element.tag in _CONTROLS and element.get("form") is not None:
-        named = _find_by_id(element.getroottree().getroot(), element.get("form"))
-        return named if named is not None and named.tag == "form" else None
-    return next(element.iterancestors("form"), None)
 
 
 def read_form(
@@ -110,7 +97,7 @@ class Controls:
     def __init__(self, root: HtmlElement, widgets: Collection[HtmlElement]) -> None:
         self._root = root
         self._widgets = frozenset(widgets)
-        self._context = Inherited(_Context(), _derive)
+        self._context = Inherited(_Context(), self._derive)
         self._added: set[HtmlElement] = set()
 
     def of(self, form: HtmlElement) -> list[HtmlElement]:
@@ -119,6 +106,14 @@ class Controls:
         if any(_is_response_textarea(control) and control not in self._added for control in controls):
             return [control for control in controls if control not in self._added]
         return controls
+
+    def owner(self, element: HtmlElement) -> HtmlElement | None:
+        """Return the form that owns ``element``: the one that its attribute ``form`` names, or else the nearest."""
+        name = element.get("form") if element.tag in _CONTROLS else None
+        if name is None:
+            return self._context(element).form
+        named = self._by_id.get(name)
+        return named if named is not None and named.tag == "form" else None
 
     def is_disabled(self, control: HtmlElement) -> bool:
         """Return whether the user cannot change ``control``, which is not sent."""
@@ -135,13 +130,8 @@ class Controls:
                 self._added.add(textarea)
                 by_form[self._context(element).form].append(textarea)
             if is_control and is_start and self._context(element).is_live:
-                by_form[self._owner(element)].append(element)
+                by_form[self.owner(element)].append(element)
         return by_form
-
-    def _owner(self, control: HtmlElement) -> HtmlElement | None:
-        """Return what :func:`find_form` returns, without a search of the page for each control that names a form."""
-        name = control.get("form")
-        return self._context(control).form if name is None else self._by_id.get(name)
 
     @cached_property
     def _by_id(self) -> dict[str, HtmlElement]:
@@ -149,6 +139,21 @@ class Controls:
         for identity in filter(None, _ids(self._root)):
             by_id.setdefault(identity, identity.getparent())
         return by_id
+
+    def _derive(self, element: HtmlElement, inherited: _Context) -> _Context:
+        """Return what the descendants of ``element`` inherit, given what ``element`` inherits."""
+        if element.tag == "form":
+            return inherited._replace(form=element)
+        if element.tag in ("noscript", "template"):
+            return inherited._replace(is_live=False)
+        if element.tag == "fieldset" and element.get("disabled") is not None:
+            return inherited._replace(disabled=True)
+        if element.tag == "legend" and next(element.itersiblings("legend", preceding=True), None) is None:
+            fieldset = element.getparent()
+            if fieldset.tag == "fieldset":
+                # A fieldset disables no controls in its first legend, but one around it does.
+                return inherited._replace(disabled=self._context(fieldset).disabled)
+        return inherited
 
 
 def _pairs(control: HtmlElement, charset: str) -> Iterator[tuple[str, str]]:
@@ -161,27 +166,6 @@ def _pairs(control: HtmlElement, charset: str) -> Iterator[tuple[str, str]]:
         yield TOKEN_FIELD, ""
     elif name:
         yield from ((name, value) for value in values(control, charset_name(charset)))
-
-
-def _derive(element: HtmlElement, inherited: _Context) -> _Context:
-    """Return what the descendants of ``element`` inherit, given what ``element`` inherits."""
-    context = inherited._replace(exempt_legend=None)
-    if element.tag == "form":
-        return context._replace(form=element)
-    if element.tag in ("noscript", "template"):
-        return context._replace(is_live=False)
-    if element.tag == "fieldset" and element.get("disabled") is not None:
-        legend = next(element.iterchildren("legend"), None)
-        return context._replace(disabled=True, exempt_legend=legend, disabled_in_legend=inherited.disabled)
-    if element is inherited.exempt_legend:
-        return context._replace(disabled=inherited.disabled_in_legend)
-    return context
-
-
-def _find_by_id(page: HtmlElement, name: str) -> HtmlElement | None:
-    """Return the first element with that id, or None for an empty one."""
-    found = _named(page, id=name) if name else ()
-    return found[0].getparent() if found else None
 
 
 def _is_response_textarea(control: HtmlElement) -> bool:

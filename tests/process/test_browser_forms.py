@@ -16,7 +16,7 @@ from scrapy.utils.response import get_base_url
 
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.detection import find_challenge
-from scrapy_omocaptcha.forms.reading import Controls, find_form, read_form
+from scrapy_omocaptcha.forms.reading import Controls, read_form
 from scrapy_omocaptcha.forms.submission import submit_token
 from tests.helpers import browser as chromium
 from tests.helpers.formpages import OWN, form_page
@@ -64,9 +64,10 @@ def _widget(response: HtmlResponse, selector: str) -> HtmlElement:
 
 def _challenge(response: HtmlResponse, selector: str, *, pressed: bool) -> Challenge:
     widget = _widget(response, selector)
+    controls = Controls(response.selector.root, [widget])
     form = read_form(
-        find_form(widget),
-        Controls(response.selector.root, [widget]),
+        controls.owner(widget),
+        controls,
         page_url=response.url,
         base_url=get_base_url(response),
         encoding=response.encoding,

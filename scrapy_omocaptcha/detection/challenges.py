@@ -37,7 +37,7 @@ def find_challenge(response: Response) -> Challenge | None:
     selector = parse_page(response)
     if selector is None:
         return None
-    widgets, inline = find_widgets(selector, response.text)
+    widgets, inline = find_widgets(selector)
     if not widgets:
         return None
     controls = Controls(selector.root, [widget.element for widget in widgets])

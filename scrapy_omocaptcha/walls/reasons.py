@@ -31,15 +31,8 @@ REASONS = {
     "robots": "robots.txt forbids the address that the form posts to",
     "offsite": "the form posts outside the spider's allowed_domains",
     # The limits, whose messages are made where the limit is checked
-    "max_jobs": "",
-    "max_jobs_per_host": "",
-    "max_cost": "",
-    "max_cost_per_day": "",
-    "min_balance": "",
-    "breaker": "",
-    "refused": "",
-    "redis": "",
-    "account": "",
+    **dict.fromkeys(("max_jobs", "max_jobs_per_host", "max_cost", "max_cost_per_day", "min_balance"), ""),
+    **dict.fromkeys(("breaker", "refused", "redis", "account"), ""),
     # The settings
     "dry_run": "OMOCAPTCHA_DRY_RUN is on",
     # Other vendors

@@ -7,10 +7,9 @@ A response that does not contain the word "recaptcha" costs one scan of its byte
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache, partial
-from urllib.parse import urljoin
 
 from lxml.html import HtmlElement
-from scrapy.http import HtmlResponse, Response, TextResponse, XmlResponse
+from scrapy.http import HtmlResponse, Response, XmlResponse
 
 from scrapy_omocaptcha.challenge import Challenge, Form
 from scrapy_omocaptcha.detection.blocking import judge
@@ -40,8 +39,8 @@ def find_challenge(response: Response) -> Challenge | None:
     widgets, inline = find_widgets(selector)
     if not widgets:
         return None
-    controls = Controls(selector.root, [widget.element for widget in widgets])
-    read = cache(partial(_read_form, response, _base_url(response.url, selector.root), controls))
+    controls = Controls(response, selector.root, [widget.element for widget in widgets])
+    read = cache(partial(_read_form, controls))
     callbacks = Callbacks(inline)
     owners = [controls.owner(widget.element) for widget in widgets]
     first, *further = [
@@ -72,12 +71,10 @@ def _challenge(
     )
 
 
-def _read_form(response: TextResponse, base: str, controls: Controls, form: HtmlElement, pressed: bool) -> Form | None:
+def _read_form(controls: Controls, form: HtmlElement, pressed: bool) -> Form | None:
     """Read ``form``; return None if it cannot be sent."""
     try:
-        return read_form(
-            form, controls, page_url=response.url, base_url=base, encoding=response.encoding, pressed=pressed
-        )
+        return read_form(form, controls, pressed=pressed)
     except ValueError:
         return None
 
@@ -86,10 +83,3 @@ def _effect(widget: Widget, callbacks: Callbacks) -> Effect:
     if widget.handler is not None:
         return callbacks.effect_at(*widget.handler)
     return Effect.UNKNOWN if widget.callback is None else callbacks.effect_of(widget.callback)
-
-
-def _base_url(url: str, root: HtmlElement) -> str:
-    try:
-        return urljoin(url, str(root.xpath("string(//base/@href)")).strip())
-    except ValueError:
-        return url

@@ -11,6 +11,7 @@ from urllib.parse import urljoin, urlsplit
 
 from lxml.etree import XPath, iterwalk
 from lxml.html import HtmlElement
+from scrapy.http import TextResponse
 from w3lib.url import safe_url_string
 
 from scrapy_omocaptcha.challenge import TOKEN_FIELD, Form
@@ -39,19 +40,13 @@ class _Context(NamedTuple):
     """A ``fieldset`` disables the controls among them."""
 
 
-def read_form(
-    form: HtmlElement, all_controls: "Controls", *, page_url: str, base_url: str, encoding: str, pressed: bool
-) -> Form:
+def read_form(form: HtmlElement, all_controls: "Controls", *, pressed: bool) -> Form:
     """Read what a browser sends for ``form`` if the user does nothing but solve the captcha.
 
-    :param all_controls: the controls of the page.
-    :param page_url: the page's address, which an empty action stands for.
-    :param base_url: the address that a relative action is resolved against.
-    :param encoding: the page's encoding.
     :param pressed: whether the default button submits the form, rather than a script that calls ``form.submit()``.
     :raises ValueError: if its action is not a valid URL, or the form is longer than :data:`MAX_LENGTH`.
     """
-    charset = choose_charset(form.get("accept-charset") or "", encoding)
+    charset = choose_charset(form.get("accept-charset") or "", all_controls.page.encoding)
     controls = all_controls.of(form)
     disabled = {control for control in controls if all_controls.is_disabled(control)}
     button = _default_button(controls, disabled) if pressed else None
@@ -78,7 +73,7 @@ def read_form(
     enctype = _attribute(form, button, "enctype").lower()
     return Form(
         method=method if method in ("POST", "DIALOG") else "GET",
-        url=_target(form, button, page_url, base_url, encoding),
+        url=_target(_attribute(form, button, "action"), all_controls),
         fields=tuple(fields),
         enctype=enctype if enctype in _ENCTYPES else _ENCTYPES[0],
         charset=charset,
@@ -94,7 +89,8 @@ class Controls:
         before a button that it is bound to.
     """
 
-    def __init__(self, root: HtmlElement, widgets: Collection[HtmlElement]) -> None:
+    def __init__(self, page: TextResponse, root: HtmlElement, widgets: Collection[HtmlElement]) -> None:
+        self.page = page
         self._root = root
         self._widgets = frozenset(widgets)
         self._context = Inherited(_Context(), self._derive)
@@ -118,6 +114,14 @@ class Controls:
     def is_disabled(self, control: HtmlElement) -> bool:
         """Return whether the user cannot change ``control``, which is not sent."""
         return control.get("disabled") is not None or self._context(control).disabled
+
+    @cached_property
+    def base_url(self) -> str:
+        """Return the address that relative ones are resolved against."""
+        try:
+            return urljoin(self.page.url, str(self._root.xpath("string(//base/@href)")).strip())
+        except ValueError:
+            return self.page.url
 
     @cached_property
     def _by_form(self) -> dict[HtmlElement | None, list[HtmlElement]]:
@@ -191,12 +195,13 @@ def _attribute(form: HtmlElement, button: HtmlElement | None, name: str) -> str:
     return (own if own is not None else form.get(name)) or ""
 
 
-def _target(form: HtmlElement, button: HtmlElement | None, page_url: str, base_url: str, encoding: str) -> str:
-    action = _attribute(form, button, "action").strip("\t\n\f\r ")
+def _target(action: str, controls: Controls) -> str:
+    action = action.strip("\t\n\f\r ")
     if not action:
-        return page_url
+        return controls.page.url
     path, mark, rest = action.partition("?")
-    url = urlsplit(safe_url_string(urljoin(base_url, path.replace("\\", "/") + mark + rest), encoding))
+    target = urljoin(controls.base_url, path.replace("\\", "/") + mark + rest)
+    url = urlsplit(safe_url_string(target, controls.page.encoding))
     if url.scheme in _DEFAULT_PORTS:
         url = url._replace(netloc=url.netloc.removesuffix(_DEFAULT_PORTS[url.scheme]), path=url.path or "/")
     return url.geturl()

@@ -17,37 +17,34 @@ from tests.helpers.formpages import WIDGET, form_page
 URL = "https://page.example/dir/page.html?q=1"
 
 
-def _page(html: str) -> HtmlElement:
-    return HtmlResponse(URL, body=html.encode(), encoding="utf-8").selector.root
+def _controls(html: str, encoding: str = "utf-8") -> tuple[Controls, list[HtmlElement]]:
+    """Return the controls of a page, and its widgets."""
+    page = HtmlResponse(URL, body=html.encode(encoding), encoding=encoding)
+    widgets = page.selector.root.cssselect(".g-recaptcha")
+    return Controls(page, page.selector.root, widgets), widgets
 
 
 def _read(html: str, *, pressed: bool = True, encoding: str = "utf-8") -> Form:
-    widgets = _page(html).cssselect(".g-recaptcha")
-    controls = Controls(widgets[0].getroottree().getroot(), widgets)
-    return read_form(
-        controls.owner(widgets[0]), controls, page_url=URL, base_url=URL, encoding=encoding, pressed=pressed
-    )
+    controls, widgets = _controls(html, encoding)
+    return read_form(controls.owner(widgets[0]), controls, pressed=pressed)
 
 
 def test_the_owner_of_a_widget_is_the_form_around_it() -> None:
-    root = _page(form_page("", "id=f") + "<form id=other></form>")
-    assert Controls(root, []).owner(root.cssselect(".g-recaptcha")[0]).get("id") == "f"
+    controls, [widget] = _controls(form_page("", "id=f") + "<form id=other></form>")
+    assert controls.owner(widget).get("id") == "f"
 
 
 def test_a_widget_outside_of_forms_has_no_owner() -> None:
-    root = _page(f"<form></form>{WIDGET}")
-    assert Controls(root, []).owner(root.cssselect(".g-recaptcha")[0]) is None
+    controls, [widget] = _controls(f"<form></form>{WIDGET}")
+    assert controls.owner(widget) is None
 
 
 def test_the_owner_of_a_button_is_the_form_that_it_names_and_no_other() -> None:
-    root = _page(
-        "<form id=f></form><form><button form=f></button><button form=gone></button><p id=p><input form=p></form>"
-    )
-    controls = Controls(root, [])
-    named, lost = root.cssselect("button")
+    names = [f"<button class=g-recaptcha form={name}></button>" for name in ("f", "gone", "p")]
+    controls, [named, lost, no_form] = _controls(f"<form id=f></form><form>{''.join(names)}<p id=p></form>")
     assert controls.owner(named).get("id") == "f"
     assert controls.owner(lost) is None
-    assert controls.owner(root.cssselect("input")[0]) is None
+    assert controls.owner(no_form) is None
 
 
 def test_token_index_is_that_of_the_textarea_not_of_a_hidden_field_with_its_name() -> None:

@@ -135,12 +135,11 @@ def _owners(attributes: Iterable[Any]) -> list[HtmlElement]:
 
 def _limit(scripts: Sequence[str]) -> list[str]:
     """Cut off scripts that are too long, and leave out those without "captcha" if they are too long together."""
-    if sum(map(len, scripts)) <= MAX_SCRIPTS:
-        return [script[:MAX_SCRIPT] for script in scripts]
+    if sum(map(len, scripts)) > MAX_SCRIPTS:
+        scripts = [script for script in scripts if "aptcha" in script]
     chosen: list[str] = []
     left = MAX_SCRIPTS
     for script in scripts:
-        if "aptcha" in script and left > 0:
-            chosen.append(script[: min(MAX_SCRIPT, left)])
-            left -= len(chosen[-1])
+        chosen.append(script[: min(MAX_SCRIPT, left)])
+        left -= len(chosen[-1])
     return chosen

@@ -59,17 +59,14 @@ def unsuitable_request(request: Request) -> str | None:
 
 def unsolvable(challenge: Challenge, allowed_domains: Iterable[str]) -> str | None:
     """Return why no job should be bought for this widget, or None."""
-    if not is_allowed(host_of(challenge.url), allowed_domains):
-        return "host_not_allowed"
-    if challenge.sitekey == TEST_KEY:
-        return "test_key"
-    if challenge.data_s is not None:
-        return "data_s"
-    if challenge.enterprise:
-        return "enterprise"
-    if not challenge.sitekey:
-        return "no_sitekey"
-    return None
+    reasons = {
+        "host_not_allowed": not is_allowed(host_of(challenge.url), allowed_domains),
+        "test_key": challenge.sitekey == TEST_KEY,
+        "data_s": challenge.data_s is not None,
+        "enterprise": challenge.enterprise,
+        "no_sitekey": not challenge.sitekey,
+    }
+    return next((reason for reason, applies in reasons.items() if applies), None)
 
 
 def unsubmittable(challenge: Challenge, response: Response, *, cookies: bool) -> str | None:

@@ -53,7 +53,7 @@ def find_challenge(response: Response) -> Challenge | None:
 def _challenge(
     url: str, widget: Widget, callbacks: Callbacks, owner: HtmlElement | None, read: Callable[..., Form | None]
 ) -> Challenge:
-    effect = _effect(widget, callbacks)
+    effect = callbacks.effect_at(*widget.handler) if widget.handler else callbacks.effect_of(widget.callback or "")
     # A checkbox waits until the user presses the form's button, unless its callback submits the form. An invisible
     # widget always has a callback that submits the form, unless that presses the button.
     pressed = effect is Effect.PRESSES or not (widget.invisible or effect is Effect.SUBMITS)
@@ -77,9 +77,3 @@ def _read_form(controls: Controls, form: HtmlElement, pressed: bool) -> Form | N
         return read_form(form, controls, pressed=pressed)
     except ValueError:
         return None
-
-
-def _effect(widget: Widget, callbacks: Callbacks) -> Effect:
-    if widget.handler is not None:
-        return callbacks.effect_at(*widget.handler)
-    return Effect.UNKNOWN if widget.callback is None else callbacks.effect_of(widget.callback)

@@ -77,7 +77,8 @@ def charts(totals: Totals, hosts: Sequence[Totals]) -> list[str]:
 
 def _spending(totals: Totals) -> str:
     """Plot USD over time, in periods chosen by the time between the first and the last job."""
-    name, length = _bar_period(totals)
+    span = (totals.last - totals.first).total_seconds()
+    name, length = next((name, length) for name, length in _PERIODS.items() if span / length < _MAX_BARS - 1)
     costs: defaultdict[int, float] = defaultdict(float)
     for record in totals.records:
         costs[(record.at - _MONDAY) // timedelta(seconds=length)] += record.cost_usd
@@ -139,12 +140,6 @@ def _outcomes(totals: Totals) -> str:
         for outcome, number in totals.outcomes.items()
     ]
     return _embed("outcomes", "Jobs by outcome", _bars(bars))
-
-
-def _bar_period(totals: Totals) -> tuple[str, int]:
-    """Return the name of the period that one bar covers, and its length in seconds."""
-    span = (totals.last - totals.first).total_seconds()
-    return next((name, length) for name, length in _PERIODS.items() if span / length < _MAX_BARS - 1)
 
 
 def _period_label(period: int, length: int, periods: int) -> str:

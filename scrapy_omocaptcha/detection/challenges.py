@@ -1,6 +1,6 @@
 """Find the reCAPTCHA v2 challenge of a response.
 
-A response that does not contain the word "recaptcha" costs one scan of its bytes. Any other is parsed once, by
+A response that does not contain the word "recaptcha" costs a scan of its bytes. Any other is parsed once, by
 ``response.selector``, which the spider's own ``response.css`` then uses without parsing again.
 """
 

@@ -167,9 +167,7 @@ class Sessions:
     def session(self, request: Request) -> Session:
         """Return the session of ``request``, which from now on counts as one that has met a wall."""
         key = _key(request)
-        if key not in self._sessions:
-            self._sessions[key] = Session(key[0])
-        return self._sessions[key]
+        return self._sessions.setdefault(key, Session(key[0]))
 
     def stamp(self, request: Request, *, re_ask: bool = False) -> Stamp:
         """Return a stamp for a request that is sent now."""

@@ -1,30 +1,24 @@
 """Find the reCAPTCHA v2 challenge of a response.
 
-A response that does not contain the word "recaptcha" costs one scan of its bytes. Any other is parsed once, by
+A response that does not contain the word "recaptcha" costs a scan of its bytes. Any other is parsed once, by
 ``response.selector``, which the spider's own ``response.css`` then uses without parsing again.
 """
 
-import codecs
-import re
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache, partial
-from urllib.parse import urljoin
 
 from lxml.html import HtmlElement
-from scrapy.http import HtmlResponse, Response, TextResponse, XmlResponse
+from scrapy.http import HtmlResponse, Response, XmlResponse
 
 from scrapy_omocaptcha.challenge import Challenge, Form
 from scrapy_omocaptcha.detection.blocking import judge
 from scrapy_omocaptcha.detection.callbacks import Callbacks, Effect
 from scrapy_omocaptcha.detection.widgets import Widget, find_widgets
 from scrapy_omocaptcha.forms.page import parse_page
-from scrapy_omocaptcha.forms.reading import Controls, find_form, read_form
+from scrapy_omocaptcha.forms.reading import Controls, read_form
 
 _WORD = b"recaptcha"
-# The word in UTF-16 and in UTF-32, in either byte order.
-_WIDE_WORDS = (b"\0".join(bytes([c]) for c in _WORD), b"\0\0\0".join(bytes([c]) for c in _WORD))
-_WIDE_CHARSET = re.compile(rb"utf-?(?:16|32)|ucs-?[24]|unicode", re.IGNORECASE)
 
 
 def find_challenge(response: Response) -> Challenge | None:
@@ -34,38 +28,32 @@ def find_challenge(response: Response) -> Challenge | None:
     :returns: the first live widget in document order, with its form, whether the page is the challenge, and the page's
         other widgets. None if the page has no live widget, or the response is not a page.
     """
-    if not _mentions_recaptcha(response) or not isinstance(response, (HtmlResponse, XmlResponse)):
+    if not isinstance(response, (HtmlResponse, XmlResponse)):
+        return None
+    # In UTF-16 and UTF-32 there are zeros between the letters.
+    if _WORD not in response.body and _WORD not in response.body.replace(b"\0", b""):
         return None
     selector = parse_page(response)
     if selector is None:
         return None
-    widgets, inline = find_widgets(selector, response.text)
+    widgets, inline = find_widgets(selector)
     if not widgets:
         return None
-    # Each form is searched for once, because the whole page is searched for a form that a button names.
-    owners = {widget.element: find_form(widget.element) for widget in widgets}
-    controls = Controls(selector.root, owners)
-    read = cache(partial(_read_form, response, _base_url(response.url, selector.root), controls))
+    controls = Controls(response, selector.root, [widget.element for widget in widgets])
+    read = cache(partial(_read_form, controls))
     callbacks = Callbacks(inline)
-    first, *further = [_challenge(response.url, widget, callbacks, owners[widget.element], read) for widget in widgets]
-    blocking, evidence = judge(response, selector.root, owners[widgets[0].element])
+    owners = [controls.owner(widget.element) for widget in widgets]
+    first, *further = [
+        _challenge(response.url, widget, callbacks, owner, read) for widget, owner in zip(widgets, owners, strict=True)
+    ]
+    blocking, evidence = judge(response, selector.root, owners[0])
     return replace(first, blocking=blocking, evidence=evidence, others=tuple(further))
-
-
-def _mentions_recaptcha(response: Response) -> bool:
-    body = response.body
-    if _WORD in body:
-        return True
-    wide = b"\0" in body[:4] or body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    if not wide and not _WIDE_CHARSET.search(response.headers.get(b"Content-Type") or b""):
-        return False
-    return any(word in body for word in _WIDE_WORDS)
 
 
 def _challenge(
     url: str, widget: Widget, callbacks: Callbacks, owner: HtmlElement | None, read: Callable[..., Form | None]
 ) -> Challenge:
-    effect = _effect(widget, callbacks)
+    effect = callbacks.effect_at(*widget.handler) if widget.handler else callbacks.effect_of(widget.callback or "")
     # A checkbox waits until the user presses the form's button, unless its callback submits the form. An invisible
     # widget always has a callback that submits the form, unless that presses the button.
     pressed = effect is Effect.PRESSES or not (widget.invisible or effect is Effect.SUBMITS)
@@ -83,25 +71,9 @@ def _challenge(
     )
 
 
-def _read_form(response: TextResponse, base: str, controls: Controls, form: HtmlElement, pressed: bool) -> Form | None:
+def _read_form(controls: Controls, form: HtmlElement, pressed: bool) -> Form | None:
     """Read ``form``; return None if it cannot be sent."""
     try:
-        return read_form(
-            form, controls, page_url=response.url, base_url=base, encoding=response.encoding, pressed=pressed
-        )
+        return read_form(form, controls, pressed=pressed)
     except ValueError:
         return None
-
-
-def _effect(widget: Widget, callbacks: Callbacks) -> Effect:
-    if widget.handler is not None:
-        return callbacks.effect_at(*widget.handler)
-    return Effect.UNKNOWN if widget.callback is None else callbacks.effect_of(widget.callback)
-
-
-def _base_url(url: str, root: HtmlElement) -> str:
-    href = next((base.get("href") for base in root.iter("base") if base.get("href") is not None), None)
-    try:
-        return url if href is None else urljoin(url, href.strip())
-    except ValueError:
-        return url

@@ -47,20 +47,15 @@ def values(control: HtmlElement, charset: str) -> Iterator[str]:
 
     :param charset: the form's encoding, as a hidden ``_charset_`` field sends it.
     """
+    type_, value = input_type(control), control.get("value")
     if control.tag == "select":
         yield from _selected(control)
     elif control.tag == "textarea":
         # The HTML parser drops one newline after the start tag.
         yield _newlines(control.text_content()).removeprefix("\n")
     elif control.tag == "button":
-        yield control.get("value") or ""
-    else:
-        yield from _input_values(control, charset)
-
-
-def _input_values(control: HtmlElement, charset: str) -> Iterator[str]:
-    type_, value = input_type(control), control.get("value")
-    if type_ in ("checkbox", "radio"):
+        yield value or ""
+    elif type_ in ("checkbox", "radio"):
         if control.get("checked") is not None:
             yield "on" if value is None else value
     elif type_ == "file":

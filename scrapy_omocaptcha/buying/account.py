@@ -163,6 +163,7 @@ class Account:
         """Return the balance at the end of the crawl, or None where none was asked for at its start."""
         if self.balance is None:
             return None
+        self._stats.inc("api/calls")
         try:
             return await wait_at_most(_CLOSE_TIMEOUT, self._api.balance())
         except (ApiError, TimeoutError) as error:

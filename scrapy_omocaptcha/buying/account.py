@@ -82,7 +82,7 @@ class Account:
         :raises NotBought: when the account cannot buy.
         :raises ApiError: when the balance is not known, though ``OMOCAPTCHA_MIN_BALANCE`` needs it.
         """
-        if self._is_known():
+        if self._price_known and not self._limits.needs_balance:
             yield
             return
         with self._asking.acquire() as acquired:
@@ -98,9 +98,6 @@ class Account:
                 await self._ask_balance()
             # The next one that asks for the balance must see what this one reserves.
             yield
-
-    def _is_known(self) -> bool:
-        return self._price_known and not self._limits.needs_balance
 
     async def _ask_price(self) -> None:
         try:
@@ -166,6 +163,7 @@ class Account:
         """Return the balance at the end of the crawl, or None where none was asked for at its start."""
         if self.balance is None:
             return None
+        self._stats.inc("api/calls")
         try:
             return await wait_at_most(_CLOSE_TIMEOUT, self._api.balance())
         except (ApiError, TimeoutError) as error:

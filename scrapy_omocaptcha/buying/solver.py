@@ -5,8 +5,9 @@ until the job's deadline, and only the service's ``fail`` or the deadline ends i
 """
 
 import logging
-import random as _random
 from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
 from typing import NoReturn
 
 from scrapy_omocaptcha.buying.account import Account
@@ -41,30 +42,21 @@ _JITTER = 0.5
 """By how much a pause may be longer at random, so that calls that failed together are not repeated together."""
 
 
+@dataclass(eq=False)
 class Solver:
     """Buys jobs within the limits and polls the service for their tokens."""
 
-    def __init__(
-        self,
-        api: Api,
-        limits: Limits,
-        account: Account,
-        polling: Polling,
-        *,
-        lifetime: Lifetime,
-        settings: Settings,
-        clock: Callable[[], float],
-        random: _random.Random | None = None,
-    ) -> None:
-        self._api = api
-        self._limits = limits
-        self._account = account
-        self._polling = polling
-        self._lifetime = lifetime
-        self._settings = settings
-        self._clock = clock
-        self._random = random or _random.Random()
-        self._jobs_at_once = CapacityLimiter(settings.concurrent_jobs)
+    api: Api
+    limits: Limits
+    account: Account
+    polling: Polling
+    lifetime: Lifetime
+    settings: Settings
+    clock: Callable[[], float]
+    random: Random = field(default_factory=Random)
+
+    def __post_init__(self) -> None:
+        self._jobs_at_once = CapacityLimiter(self.settings.concurrent_jobs)
 
     async def solve(self, challenge: Challenge, *, host: str, on_bought: Callable[[float], None]) -> Purchase:
         """Buy a job for ``challenge`` and wait for its token.
@@ -75,9 +67,9 @@ class Solver:
         :raises JobError: when a job was bought and gave no token.
         :raises ApiError: when the service took no job.
         """
-        self._limits.check(host, challenge.sitekey or "")
+        self.limits.check(host, challenge.sitekey or "")
         with self._jobs_at_once.acquire() as acquired:
-            await self._lifetime.wait(acquired)
+            await self.lifetime.wait(acquired)
             job = JobRequest(public_address(challenge.url), challenge.sitekey or "", challenge.invisible)
             entry, job_id, sent = await self._create(job, host, on_bought)
             return await self._result(entry, job_id, job.sitekey, sent)
@@ -88,19 +80,19 @@ class Solver:
         """Create a job at the service, and return its ledger entry, its id and the time at which the call was sent."""
         pause = _FIRST_PAUSE
         for attempt in range(1, _CREATE_ATTEMPTS + 1):
-            async with self._account.ready():
-                if self._lifetime.closing:
+            async with self.account.ready():
+                if self.lifetime.closing:
                     raise CrawlClosing("the crawl is closing")
-                reservation = await self._limits.reserve(job, host)
+                reservation = await self.limits.reserve(job, host)
             entry = reservation.entry
-            sent = self._clock()
+            sent = self.clock()
             try:
                 job_id = await self._send(job, reservation)
             except (ApiRefused, AccountError) as error:
                 reservation.cancel()
                 if isinstance(error, AccountError):
-                    raise self._account.close(error) from None
-                await self._account.settle(error)
+                    raise self.account.close(error) from None
+                await self.account.settle(error)
                 raise
             except ApiUnreachable as error:
                 if error.taken:
@@ -108,10 +100,10 @@ class Solver:
                     await self._wait_out(entry, job.sitekey, on_bought, why)
                 reservation.cancel()
                 pause = max(pause, error.retry_after or 0.0)
-                is_last = attempt == _CREATE_ATTEMPTS or pause > self._settings.job_timeout
-                if is_last and not self._lifetime.closing:
+                is_last = attempt == _CREATE_ATTEMPTS or pause > self.settings.job_timeout
+                if is_last and not self.lifetime.closing:
                     raise
-                await self._lifetime.sleep(pause * self._random.uniform(1, 1 + _JITTER))
+                await self.lifetime.sleep(pause * self.random.uniform(1, 1 + _JITTER))
                 pause *= 2
             except ApiBadAnswer as error:
                 why = f"a create call was answered with nonsense ({error})"
@@ -122,14 +114,14 @@ class Solver:
                 raise
             else:
                 self._record_bought(entry, str(job_id), on_bought)
-                self._limits.create_accepted()
+                self.limits.create_accepted()
                 return entry, job_id, sent
         raise AssertionError("unreachable")
 
     async def _send(self, job: JobRequest, reservation: Reservation) -> JobId:
         """Make the create call of a reserved job, and record that it has ended, however it ends."""
         try:
-            return await self._account.call(self._api.create_job(job), buys=True)
+            return await self.account.call(self.api.create_job(job), buys=True)
         finally:
             reservation.answered()
 
@@ -142,7 +134,7 @@ class Solver:
     ) -> None:
         """Record that a job gives no token, in the ledger and for the breaker, which does not care why."""
         entry.failed(reason, seconds, polls)
-        self._limits.record_failure(entry.record.host, sitekey)
+        self.limits.record_failure(entry.record.host, sitekey)
 
     async def _wait_out(self, entry: Entry, sitekey: str, on_bought: Callable[[float], None], why: str) -> NoReturn:
         """Wait until the deadline of a job that may be running under an unknown id, so that it isn't bought twice."""
@@ -150,7 +142,7 @@ class Solver:
         error = JobLost(f"{why}; its job counts as bought")
         logger.info("%s; waiting it out", error)
         self._record_failed(entry, sitekey, error.reason)
-        await self._lifetime.sleep(self._settings.job_timeout)
+        await self.lifetime.sleep(self.settings.job_timeout)
         raise error
 
     async def _result(self, entry: Entry, job_id: JobId, sitekey: str, not_ready: float) -> Purchase:
@@ -158,35 +150,35 @@ class Solver:
 
         :param not_ready: when the job is last known to have had no token: when the call that created it was sent.
         """
-        began, created = not_ready, self._clock()
-        deadline = created + self._settings.job_timeout
+        began, created = not_ready, self.clock()
+        deadline = created + self.settings.job_timeout
         last_poll, polls = created, 0
         while True:
-            at = created + self._polling.next_poll(last_poll - created, polls)
-            await self._lifetime.sleep(max(0.0, min(at, deadline) - self._clock()))
-            last_poll = self._clock()
+            at = created + self.polling.next_poll(last_poll - created, polls)
+            await self.lifetime.sleep(max(0.0, min(at, deadline) - self.clock()))
+            last_poll = self.clock()
             polls += 1
             try:
-                value = await self._account.call(self._api.job_result(job_id))
+                value = await self.account.call(self.api.job_result(job_id))
             except AccountError as error:
-                self._account.close(error)
+                self.account.close(error)
             except ApiUnreachable as error:
                 if error.retry_after is not None:
-                    await self._lifetime.sleep(min(error.retry_after, max(0.0, deadline - self._clock())))
+                    await self.lifetime.sleep(min(error.retry_after, max(0.0, deadline - self.clock())))
             except ApiError as error:
                 logger.debug("Job %s: %s; asking again", job_id, error)
             except JobFailed as error:
-                self._record_failed(entry, sitekey, error.reason, self._clock() - began, polls)
+                self._record_failed(entry, sitekey, error.reason, self.clock() - began, polls)
                 raise
             else:
                 if value is not None:
-                    self._polling.record(max(0.0, not_ready - created), last_poll - created)
-                    entry.solved(self._clock() - began, polls)
+                    self.polling.record(max(0.0, not_ready - created), last_poll - created)
+                    entry.solved(self.clock() - began, polls)
                     token = Token(value, sitekey=sitekey, made_at=not_ready, job=str(job_id))
-                    return Purchase(token, entry, self._limits)
+                    return Purchase(token, entry, self.limits)
                 not_ready = last_poll
             if last_poll >= deadline:
-                self._record_failed(entry, sitekey, JobTimeout.reason, self._clock() - began, polls)
+                self._record_failed(entry, sitekey, JobTimeout.reason, self.clock() - began, polls)
                 raise JobTimeout(
-                    f"job {job_id} had no answer within {self._settings.job_timeout:g} s (OMOCAPTCHA_JOB_TIMEOUT)"
+                    f"job {job_id} had no answer within {self.settings.job_timeout:g} s (OMOCAPTCHA_JOB_TIMEOUT)"
                 )

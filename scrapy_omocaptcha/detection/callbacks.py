@@ -19,9 +19,6 @@ MAX_DEPTH = 2
 MAX_LOOKUPS = 50
 """Maximum number of functions of a page that are looked up."""
 
-MAX_DEFINITIONS = 20
-"""Maximum number of definitions of a function that are read."""
-
 MAX_READ = 100_000
 """Maximum length in characters of all functions of a page that are read."""
 
@@ -83,7 +80,7 @@ class Callbacks:
         """Return the effect of the function that is defined or named at the beginning of ``part``."""
         body, parameter = _function(code, part)
         if body is None:
-            name = code.text[part][:200].strip().strip("\"'")
+            name = code.text[part.start : min(part.stop, part.start + 200)].strip().strip("\"'")
             known = depth and re.fullmatch(r"[\w$.]{1,100}", name)
             return self.effect_of(name, depth - 1) if known else Effect.UNKNOWN
         self._left -= body.stop - body.start
@@ -108,7 +105,7 @@ class Callbacks:
     def _look_up(self, name: str, depth: int) -> Effect:
         for code in self._inline.running:
             if name in code.source:
-                for end in self._definitions_in(code).get(name, [])[:MAX_DEFINITIONS]:
+                for end in self._definitions_in(code).get(name, []):
                     effect = self.effect_at(code, slice(end, len(code.bare)), depth)
                     if effect is not Effect.UNKNOWN:
                         return effect

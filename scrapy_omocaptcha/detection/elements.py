@@ -4,9 +4,9 @@ An element is live if a browser that runs scripts renders it as an element of th
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
-from itertools import chain, islice
+from typing import Any
 
 from lxml.etree import XPath
 from lxml.html import HtmlElement
@@ -24,8 +24,6 @@ INERT_TAGS = frozenset(
 
 MAX_FRAMES = 100
 """Maximum number of Google's iframes that are read."""
-MAX_WORDS = 1000
-"""Maximum number of occurrences of "captcha" that are read."""
 MAX_SCRIPT = 1_000_000
 """Maximum length in characters of a script."""
 MAX_SCRIPTS = 4_000_000
@@ -33,22 +31,16 @@ MAX_SCRIPTS = 4_000_000
 
 # Each expression makes one pass over one attribute, several times as fast as a pass over all elements. They return
 # attributes because joining sets and stepping to parents takes libxml2 quadratic time.
-_BY_KEY = (XPath("descendant::*/@data-sitekey"),)
-_BY_CLASS_OR_ID = (
-    XPath("descendant::*/@class[contains(., 'aptcha') or contains(., 'APTCHA')]"),
-    XPath("descendant::*/@id[contains(., 'aptcha') or contains(., 'APTCHA')]"),
-)
-_BY_NAME = XPath("descendant::*[contains(name(), 'captcha') or @*[contains(name(), 'captcha')]]")
-_IN_NAME = re.compile(
-    r"<[\w.:-]{0,30}captcha[\w.-]{0,30}[\s/>]|\s[\w.:-]{0,30}captcha[\w-]{0,30}[\s=>][^<>]{0,200}[\"'=]6L[\w-]{38}",
-    re.IGNORECASE,
-)
+_KEYS = XPath("descendant::*/@data-sitekey")
+_CLASSES = XPath("descendant::*/@class[contains(., 'aptcha') or contains(., 'APTCHA')]")
+_IDS = XPath("descendant::*/@id[contains(., 'aptcha') or contains(., 'APTCHA')]")
+_NAMED_CAPTCHA = XPath("descendant::*/@*[contains(name(), 'captcha')]")
+_TAGGED_CAPTCHA = XPath("descendant::*[contains(name(), 'captcha')]")
 _LOADER = re.compile(r"/recaptcha/(?:api|enterprise)\.js\b")
 _RENDER_KEY = re.compile(r"[?&;]render=(6L[\w-]{38})(?![\w-])")
 _OTHER_LOADER = re.compile(r"hcaptcha\.com/|challenges\.cloudflare\.com/turnstile")
 _RUNS = re.compile(r"script|module|rocket|babel", re.IGNORECASE)
 _HOLDS_DATA = re.compile(r"json|magento", re.IGNORECASE)
-_NO_CONTAINER_STARTS = ("<script", "<link", "<iframe", "<meta", "<img", "<a ", "</", "<!")
 _NO_CONTAINER_TAGS = frozenset(("form", "link", "meta", "body", "html", "script", "iframe", "style"))
 
 
@@ -71,7 +63,7 @@ class Candidates:
         self.loaders: list[str] = []
         self.script_keys: set[str] = set()
         self._loads_other_captcha = False
-        self.elements = _owners(self.root, _BY_KEY)
+        self.elements = _owners(_KEYS(self.root))
         running: list[str] = []
         data: list[str] = []
         for element in self.root.iter("script", "iframe"):
@@ -81,14 +73,12 @@ class Candidates:
                 self.frames.append(frame)
         self.inline = InlineScripts(_limit(running), _limit(data))
 
-    def add_by_name(self, markup: str) -> None:
+    def add_by_name(self) -> None:
         """Add the elements with "captcha" in their class or id, in their tag, or in the name of an attribute."""
-        words = (islice(re.finditer(word, markup), MAX_WORDS) for word in ("aptcha", "APTCHA"))
-        if inside := [word.start() for word in chain(*words) if _is_in_tag(markup, word.start())]:
-            found = _owners(self.root, _BY_CLASS_OR_ID)
-            if any(_IN_NAME.search(markup, max(0, at - 32), at + 300) for at in inside):
-                found += [element for element in _BY_NAME(self.root) if element.tag not in _NO_CONTAINER_TAGS]
-            self.elements = list(dict.fromkeys(self.elements + found))
+        found = [*_owners(_CLASSES(self.root)), *_owners(_IDS(self.root)), *_TAGGED_CAPTCHA(self.root)]
+        # Attributes have such names on many elements. Those of widgets have the site key beside them.
+        found += (e for e in _owners(_NAMED_CAPTCHA(self.root)) if any("6L" in value for value in e.values()))
+        self.elements = list(dict.fromkeys(self.elements + found))
 
     def select(self, css: str) -> list[HtmlElement]:
         """Return the live elements that the selector of a script matches."""
@@ -137,26 +127,19 @@ class Candidates:
             running.append(text)
 
 
-def _owners(root: HtmlElement, attributes: tuple[XPath, ...]) -> list[HtmlElement]:
-    """Return the elements that have one of ``attributes``, each once."""
-    owners = dict.fromkeys(attribute.getparent() for find in attributes for attribute in find(root))
+def _owners(attributes: Iterable[Any]) -> list[HtmlElement]:
+    """Return the elements that have ``attributes``, each once, if they may be containers."""
+    owners = dict.fromkeys(attribute.getparent() for attribute in attributes)
     return [element for element in owners if element.tag not in _NO_CONTAINER_TAGS]
-
-
-def _is_in_tag(markup: str, at: int) -> bool:
-    """Return whether the offset ``at`` may be inside a tag that may be a container's."""
-    opening = markup.rfind("<", max(0, at - 1000), at)
-    return opening > markup.rfind(">", max(0, at - 1000), at) and not markup.startswith(_NO_CONTAINER_STARTS, opening)
 
 
 def _limit(scripts: Sequence[str]) -> list[str]:
     """Cut off scripts that are too long, and leave out those without "captcha" if they are too long together."""
-    if sum(map(len, scripts)) <= MAX_SCRIPTS:
-        return [script[:MAX_SCRIPT] for script in scripts]
+    if sum(map(len, scripts)) > MAX_SCRIPTS:
+        scripts = [script for script in scripts if "aptcha" in script]
     chosen: list[str] = []
     left = MAX_SCRIPTS
     for script in scripts:
-        if "aptcha" in script and left > 0:
-            chosen.append(script[: min(MAX_SCRIPT, left)])
-            left -= len(chosen[-1])
+        chosen.append(script[: min(MAX_SCRIPT, left)])
+        left -= len(chosen[-1])
     return chosen

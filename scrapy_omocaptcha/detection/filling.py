@@ -13,7 +13,7 @@ from scrapy.http import Response
 from scrapy_omocaptcha.challenge import TOKEN_FIELD, Challenge, Form
 from scrapy_omocaptcha.detection.challenges import WidgetPage, read_page
 from scrapy_omocaptcha.forms.controls import BUTTON_TYPES, is_input, values
-from scrapy_omocaptcha.forms.reading import is_submit_button
+from scrapy_omocaptcha.forms.reading import is_submit_button, read_form
 
 _MAX_SHOWN = 5
 """How many forms of a page an error describes."""
@@ -52,10 +52,10 @@ def fill_form(
     owner = page.owner(widget) if owner is None else owner
     button: HtmlElement | bool = page.is_pressed(widget) if click is None else False
     if click is not None and click is not False:
-        controls = page.controls(owner)
+        controls = page.controls.of(owner)
         button = _find(page, click, "submit button of the form", lambda e: e in controls and is_submit_button(e))
     try:
-        filled = page.read(owner, button, data)
+        filled = read_form(owner, page.controls, pressed=button, data=data)
     except ValueError as error:
         raise ValueError(f"the form of {response.url} cannot be sent: {error}") from None
     return replace(page.challenge(widget), form=_with_one_token(filled))
@@ -80,7 +80,7 @@ def fields_to_fill(response: Response) -> dict[str, str]:
     owner = next(owner for owner in map(page.owner, page.widgets) if owner is not None)
     shown = {
         control.get("name"): next(values(control, "utf-8"), "")
-        for control in page.controls(owner)
+        for control in page.controls.of(owner)
         if control.tag != "button" and not is_input(control, "hidden", "file", *BUTTON_TYPES) and control.get("name")
     }
     shown.pop(TOKEN_FIELD, None)
@@ -109,7 +109,7 @@ def _describe(page: WidgetPage) -> str:
     forms = list(islice(page.selector.root.iter("form"), _MAX_SHOWN + 1))
     shown = [
         f"<form{''.join(f' {name}={form.get(name)!r}' for name in ('id', 'name', 'action') if form.get(name))}> with "
-        + (", ".join(dict.fromkeys(c.get("name") for c in page.controls(form) if c.get("name"))) or "no fields")
+        + (", ".join(dict.fromkeys(c.get("name") for c in page.controls.of(form) if c.get("name"))) or "no fields")
         for form in forms[:_MAX_SHOWN]
     ]
     return "; ".join(shown) + ("; and more" if len(forms) > _MAX_SHOWN else "") or "no form"

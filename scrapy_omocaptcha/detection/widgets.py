@@ -50,16 +50,13 @@ class Widget:
         self.enterprise = self.enterprise or enterprise
 
 
-def find_widgets(selector: Selector, markup: str) -> tuple[list[Widget], InlineScripts]:
-    """Return the live widgets of a page in document order, and its inline scripts.
-
-    :param markup: the text that ``selector`` was parsed from.
-    """
+def find_widgets(selector: Selector) -> tuple[list[Widget], InlineScripts]:
+    """Return the live widgets of a page in document order, and its inline scripts."""
     page = Candidates(selector)
     widgets = _widgets(page)
     found = _live(page, widgets)
     if not found or any(widget.sitekey is None for widget in found):
-        page.add_by_name(markup)
+        page.add_by_name()
         widgets = _widgets(page)
         _add_fallbacks(page, widgets)
         found = _live(page, widgets or _plugin(page))

@@ -39,7 +39,7 @@ class Hold:
     async def sending(self) -> AsyncIterator[None]:
         """Count the request as any other while something is sent for it; wait until that is possible."""
         await self._slots.unpark(self)
-        self._leave_slot()
+        self.slot.active.discard(self)
         try:
             yield
         finally:
@@ -50,15 +50,13 @@ class Hold:
         """End the hold as soon as the request may be sent by Scrapy itself."""
         await self._slots.unpark(self)
         self._slots.sent(self)
-        self._leave_slot()
+        self.slot.active.discard(self)
 
     def release(self) -> None:
         """End the hold at once: the request has its response, or never will."""
-        self._leave_slot()
-        self._slots.forget(self)
-
-    def _leave_slot(self) -> None:
         self.slot.active.discard(self)
+        self._slots.parked.discard(self)
+        self._slots.sent(self)
 
 
 class Slots:
@@ -163,11 +161,6 @@ class Slots:
         finally:
             self._queue.pop(hold, None)
 
-    def forget(self, hold: Hold) -> None:
-        """Count a held request as any other again: its response is on its way to the spider."""
-        self.parked.discard(hold)
-        self.sent(hold)
-
     def sent(self, hold: Hold) -> None:
         """Record that what was sent for a held request is answered."""
         self._sending.discard(hold)
@@ -181,13 +174,12 @@ class Slots:
         """
         self._serve()
         waiting = sum(not self._is_delayed(hold) for hold in self._queue)
-        parked = min(len(self.parked), self._max_waiting)
-        return 0 < self._total <= len(self._crawler.engine.downloader.active) - parked + waiting
+        return self._is_full(parked=min(len(self.parked), self._max_waiting), more=waiting)
 
-    @property
-    def _total(self) -> int:
-        total: int = self._crawler.engine.downloader.total_concurrency
-        return total
+    def _is_full(self, *, parked: int, more: int) -> bool:
+        """Tell whether CONCURRENT_REQUESTS is used up if ``parked`` requests don't count, and ``more`` do."""
+        downloader = self._crawler.engine.downloader
+        return 0 < downloader.total_concurrency <= len(downloader.active) - parked + more
 
     def _is_delayed(self, hold: Hold) -> bool:
         """Tell whether another held request waits for the same site's delay; more would keep other sites waiting."""
@@ -208,7 +200,7 @@ class Slots:
 
     def _next(self) -> Hold | None:
         # OMOCAPTCHA_MAX_WAITING limits what comes beside the held. What goes on must only not be too much at once.
-        is_full = 0 < self._total <= len(self._crawler.engine.downloader.active) - len(self.parked)
+        is_full = self._is_full(parked=len(self.parked), more=0)
         # What did not come out of the scheduler is sent beyond CONCURRENT_REQUESTS by Scrapy, too. All that is active
         # may be waiting for it.
         allowed = (hold for hold in self._queue if not (self._is_delayed(hold) or (is_full and hold.is_scheduled)))

@@ -47,15 +47,25 @@ def values(control: HtmlElement, charset: str) -> Iterator[str]:
 
     :param charset: the form's encoding, as a hidden ``_charset_`` field sends it.
     """
+    type_, value = input_type(control), control.get("value")
     if control.tag == "select":
         yield from _selected(control)
     elif control.tag == "textarea":
         # The HTML parser drops one newline after the start tag.
         yield _newlines(control.text_content()).removeprefix("\n")
     elif control.tag == "button":
-        yield control.get("value") or ""
+        yield value or ""
+    elif type_ in ("checkbox", "radio"):
+        if control.get("checked") is not None:
+            yield "on" if value is None else value
+    elif type_ == "file":
+        yield ""
+    elif type_ == "hidden" and (control.get("name") or "").lower() == "_charset_":
+        yield charset
+    elif type_ == "submit" and value is None:
+        yield "Submit"
     else:
-        yield from _input_values(control, charset)
+        yield _sanitise(type_, _newlines(value or ""), control)
 
 
 def fill(control: HtmlElement, left: list[str]) -> list[str]:
@@ -74,21 +84,6 @@ def fill(control: HtmlElement, left: list[str]) -> list[str]:
     for value in taken:
         left.remove(value)
     return taken
-
-
-def _input_values(control: HtmlElement, charset: str) -> Iterator[str]:
-    type_, value = input_type(control), control.get("value")
-    if type_ in ("checkbox", "radio"):
-        if control.get("checked") is not None:
-            yield "on" if value is None else value
-    elif type_ == "file":
-        yield ""
-    elif type_ == "hidden" and (control.get("name") or "").lower() == "_charset_":
-        yield charset
-    elif type_ == "submit" and value is None:
-        yield "Submit"
-    else:
-        yield _sanitise(type_, _newlines(value or ""), control)
 
 
 def _sanitise(type_: str, value: str, control: HtmlElement) -> str:

@@ -12,6 +12,7 @@ from urllib.parse import urljoin, urlsplit
 
 from lxml.etree import XPath, iterwalk
 from lxml.html import HtmlElement
+from scrapy.http import TextResponse
 from w3lib.url import safe_url_string
 
 from scrapy_omocaptcha.challenge import TOKEN_FIELD, Form
@@ -27,7 +28,6 @@ _CONTROLS = ("input", "button", "select", "textarea")
 _ENCTYPES = ("application/x-www-form-urlencoded", "multipart/form-data", "text/plain")
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 _ids = XPath("descendant-or-self::*/@id")
-_named = XPath("descendant-or-self::*/@id[. = $id]")
 
 
 class _Context(NamedTuple):
@@ -39,36 +39,17 @@ class _Context(NamedTuple):
     """A browser that runs scripts renders them as elements of the page."""
     disabled: bool = False
     """A ``fieldset`` disables the controls among them."""
-    exempt_legend: HtmlElement | None = None
-    """In a disabled ``fieldset``: its first ``legend``, which it does not disable."""
-    disabled_in_legend: bool = False
-    """In a disabled ``fieldset``: an outer one disables the controls in ``exempt_legend``."""
-
-
-def find_form(element: HtmlElement) -> HtmlElement | None:
-    """Return the form that owns ``element``: the one that its attribute ``form`` names, or else the nearest."""
-    if element.tag in _CONTROLS and element.get("form") is not None:
-        named = _find_by_id(element.getroottree().getroot(), element.get("form"))
-        return named if named is not None and named.tag == "form" else None
-    return next(element.iterancestors("form"), None)
 
 
 def read_form(
     form: HtmlElement,
     all_controls: "Controls",
     *,
-    page_url: str,
-    base_url: str,
-    encoding: str,
     pressed: HtmlElement | bool,
     data: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> Form:
     """Read what a browser sends for ``form`` once the user has filled in ``data`` and solved the captcha.
 
-    :param all_controls: the controls of the page.
-    :param page_url: the page's address, which an empty action stands for.
-    :param base_url: the address that a relative action is resolved against.
-    :param encoding: the page's encoding.
     :param pressed: the button that submits the form; True for the default button, False for a script that calls
         ``form.submit()``.
     :param data: the values to send by name; they take the place of what the page has, and come last where the form has
@@ -76,7 +57,7 @@ def read_form(
     :raises ValueError: if its action is not a valid URL, the form is longer than :data:`MAX_LENGTH`, or ``data`` has
         a value for a file.
     """
-    charset = choose_charset(form.get("accept-charset") or "", encoding)
+    charset = choose_charset(form.get("accept-charset") or "", all_controls.page.encoding)
     controls = all_controls.of(form)
     disabled = {control for control in controls if all_controls.is_disabled(control)}
     button = pressed
@@ -112,7 +93,7 @@ def read_form(
     enctype = _attribute(form, button, "enctype").lower()
     return Form(
         method=method if method in ("POST", "DIALOG") else "GET",
-        url=_target(form, button, page_url, base_url, encoding),
+        url=_target(_attribute(form, button, "action"), all_controls),
         fields=tuple(fields),
         enctype=enctype if enctype in _ENCTYPES else _ENCTYPES[0],
         charset=charset,
@@ -128,10 +109,11 @@ class Controls:
         before a button that it is bound to.
     """
 
-    def __init__(self, root: HtmlElement, widgets: Collection[HtmlElement]) -> None:
+    def __init__(self, page: TextResponse, root: HtmlElement, widgets: Collection[HtmlElement]) -> None:
+        self.page = page
         self._root = root
         self._widgets = frozenset(widgets)
-        self._context = Inherited(_Context(), _derive)
+        self._context = Inherited(_Context(), self._derive)
         self._added: set[HtmlElement] = set()
 
     def of(self, form: HtmlElement) -> list[HtmlElement]:
@@ -141,9 +123,25 @@ class Controls:
             return [control for control in controls if control not in self._added]
         return controls
 
+    def owner(self, element: HtmlElement) -> HtmlElement | None:
+        """Return the form that owns ``element``: the one that its attribute ``form`` names, or else the nearest."""
+        name = element.get("form") if element.tag in _CONTROLS else None
+        if name is None:
+            return self._context(element).form
+        named = self._by_id.get(name)
+        return named if named is not None and named.tag == "form" else None
+
     def is_disabled(self, control: HtmlElement) -> bool:
         """Return whether the user cannot change ``control``, which is not sent."""
         return control.get("disabled") is not None or self._context(control).disabled
+
+    @cached_property
+    def base_url(self) -> str:
+        """Return the address that relative ones are resolved against."""
+        try:
+            return urljoin(self.page.url, str(self._root.xpath("string(//base/@href)")).strip())
+        except ValueError:
+            return self.page.url
 
     @cached_property
     def _by_form(self) -> dict[HtmlElement | None, list[HtmlElement]]:
@@ -156,13 +154,8 @@ class Controls:
                 self._added.add(textarea)
                 by_form[self._context(element).form].append(textarea)
             if is_control and is_start and self._context(element).is_live:
-                by_form[self._owner(element)].append(element)
+                by_form[self.owner(element)].append(element)
         return by_form
-
-    def _owner(self, control: HtmlElement) -> HtmlElement | None:
-        """Return what :func:`find_form` returns, without a search of the page for each control that names a form."""
-        name = control.get("form")
-        return self._context(control).form if name is None else self._by_id.get(name)
 
     @cached_property
     def _by_id(self) -> dict[str, HtmlElement]:
@@ -170,6 +163,21 @@ class Controls:
         for identity in filter(None, _ids(self._root)):
             by_id.setdefault(identity, identity.getparent())
         return by_id
+
+    def _derive(self, element: HtmlElement, inherited: _Context) -> _Context:
+        """Return what the descendants of ``element`` inherit, given what ``element`` inherits."""
+        if element.tag == "form":
+            return inherited._replace(form=element)
+        if element.tag in ("noscript", "template"):
+            return inherited._replace(is_live=False)
+        if element.tag == "fieldset" and element.get("disabled") is not None:
+            return inherited._replace(disabled=True)
+        if element.tag == "legend" and next(element.itersiblings("legend", preceding=True), None) is None:
+            fieldset = element.getparent()
+            if fieldset.tag == "fieldset":
+                # A fieldset disables no controls in its first legend, but one around it does.
+                return inherited._replace(disabled=self._context(fieldset).disabled)
+        return inherited
 
 
 def _pairs(control: HtmlElement, charset: str) -> Iterator[tuple[str, str]]:
@@ -182,27 +190,6 @@ def _pairs(control: HtmlElement, charset: str) -> Iterator[tuple[str, str]]:
         yield TOKEN_FIELD, ""
     elif name:
         yield from ((name, value) for value in values(control, charset_name(charset)))
-
-
-def _derive(element: HtmlElement, inherited: _Context) -> _Context:
-    """Return what the descendants of ``element`` inherit, given what ``element`` inherits."""
-    context = inherited._replace(exempt_legend=None)
-    if element.tag == "form":
-        return context._replace(form=element)
-    if element.tag in ("noscript", "template"):
-        return context._replace(is_live=False)
-    if element.tag == "fieldset" and element.get("disabled") is not None:
-        legend = next(element.iterchildren("legend"), None)
-        return context._replace(disabled=True, exempt_legend=legend, disabled_in_legend=inherited.disabled)
-    if element is inherited.exempt_legend:
-        return context._replace(disabled=inherited.disabled_in_legend)
-    return context
-
-
-def _find_by_id(page: HtmlElement, name: str) -> HtmlElement | None:
-    """Return the first element with that id, or None for an empty one."""
-    found = _named(page, id=name) if name else ()
-    return found[0].getparent() if found else None
 
 
 def _is_response_textarea(control: HtmlElement) -> bool:
@@ -233,12 +220,13 @@ def _attribute(form: HtmlElement, button: HtmlElement | None, name: str) -> str:
     return (own if own is not None else form.get(name)) or ""
 
 
-def _target(form: HtmlElement, button: HtmlElement | None, page_url: str, base_url: str, encoding: str) -> str:
-    action = _attribute(form, button, "action").strip("\t\n\f\r ")
+def _target(action: str, controls: Controls) -> str:
+    action = action.strip("\t\n\f\r ")
     if not action:
-        return page_url
+        return controls.page.url
     path, mark, rest = action.partition("?")
-    url = urlsplit(safe_url_string(urljoin(base_url, path.replace("\\", "/") + mark + rest), encoding))
+    target = urljoin(controls.base_url, path.replace("\\", "/") + mark + rest)
+    url = urlsplit(safe_url_string(target, controls.page.encoding))
     if url.scheme in _DEFAULT_PORTS:
         url = url._replace(netloc=url.netloc.removesuffix(_DEFAULT_PORTS[url.scheme]), path=url.path or "/")
     return url.geturl()

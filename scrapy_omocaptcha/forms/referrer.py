@@ -3,10 +3,8 @@
 The rules are those of the W3C Referrer Policy and of the Fetch standard ("append a request `Origin` header").
 """
 
-import re
-from urllib.parse import urlsplit
-
 from scrapy.http import HtmlResponse, Response
+from scrapy.utils.url import strip_url
 
 from scrapy_omocaptcha.forms.page import parse_page
 
@@ -25,10 +23,7 @@ _POLICIES = {
 
 def origin(url: str) -> str:
     """Return scheme, host and port of ``url``, without the port if it is the scheme's default."""
-    parts = urlsplit(url)
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
-    default = {"http": 80, "https": 443}.get(parts.scheme)
-    return f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port not in (None, default) else "")
+    return strip_url(url, origin_only=True).lower().removesuffix("/")
 
 
 def referrer_headers(response: Response, url: str, method: str) -> dict[str, str]:
@@ -39,7 +34,7 @@ def referrer_headers(response: Response, url: str, method: str) -> dict[str, str
     extent = to_own if page == target else to_http if downgrade else to_other
     headers = {}
     if extent == "address":
-        headers["Referer"] = re.sub(r"//[^/?#]*@", "//", response.url.partition("#")[0], count=1)
+        headers["Referer"] = strip_url(response.url)
     elif extent == "origin":
         headers["Referer"] = f"{page}/"
     if method == "POST":

@@ -5,12 +5,12 @@ settings stay unchanged. Text remains text and is not parsed as mathematics.
 """
 
 import math
+import re
 import warnings
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from io import BytesIO
-from typing import NamedTuple
 
 import matplotlib
 from lxml import etree
@@ -55,11 +55,8 @@ _MONDAY = datetime(1970, 1, 5, tzinfo=timezone.utc)
 """Start of period 0, chosen so that weeks begin on Mondays."""
 
 
-class _Bar(NamedTuple):
-    label: str
-    value: float
-    text: str
-    colour: str
+_Bar = tuple[str, float, str, str]
+"""The label of a bar, its value, the value as text, and the name of its colour."""
 
 
 def charts(totals: Totals, hosts: Sequence[Totals]) -> list[str]:
@@ -80,7 +77,8 @@ def charts(totals: Totals, hosts: Sequence[Totals]) -> list[str]:
 
 def _spending(totals: Totals) -> str:
     """Plot USD over time, in periods chosen by the time between the first and the last job."""
-    name, length = _bar_period(totals)
+    span = (totals.last - totals.first).total_seconds()
+    name, length = next((name, length) for name, length in _PERIODS.items() if span / length < _MAX_BARS - 1)
     costs: defaultdict[int, float] = defaultdict(float)
     for record in totals.records:
         costs[(record.at - _MONDAY) // timedelta(seconds=length)] += record.cost_usd
@@ -104,7 +102,7 @@ def _cost_by_host(hosts: Sequence[Totals]) -> str:
     if rest:
         shown.append((f"{len(rest):,} others", math.fsum(host.cost for host in rest), "abandoned"))
     largest = max(cost for _, cost, _ in shown)
-    bars = [_Bar(name, cost, usd(cost, largest), colour) for name, cost, colour in shown]
+    bars = [(name, cost, usd(cost, largest), colour) for name, cost, colour in shown]
     return _embed("hosts", "Cost by host, USD", _bars(bars))
 
 
@@ -112,44 +110,36 @@ def _solve_times(totals: Totals) -> str:
     """Plot a histogram of solve times, with outliers in the last bar."""
     values = [record.seconds for record in totals.solved if record.seconds is not None]
     longest = min(values[-1], 3 * (totals.quantile(0.99) or 0.0)) or 1.0
-    width = _round_up(longest / min(_MAX_BARS, max(_MIN_BARS, math.sqrt(len(values)))))
-    last = int(longest / width)
-    counts = Counter(int(min(value / width, last)) for value in values)
+    bars = min(_MAX_BARS, max(_MIN_BARS, int(math.sqrt(len(values)))))
+    edges = MaxNLocator(bars, steps=[1, 2, 2.5, 5, 10]).tick_values(0, longest)
+    end = edges[-1]
     figure, axes = _plot()
-    axes.bar(list(counts), list(counts.values()), width=0.9, align="edge", color=_COLOURS["main"])
-    end = max(last + 1, _MIN_BARS)
-    axes.set_xlim(-0.3, end + 0.3)
-    top = max(counts.values()) * 1.2
+    counts, *_ = axes.hist([min(value, end) for value in values], edges, rwidth=0.9, color=_COLOURS["main"])
+    top = float(max(counts)) * 1.2
+    axes.set_xlim(-0.02 * end, 1.08 * end)
     axes.set_ylim(0, top)
+    axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
-    axes.yaxis.set_major_formatter(FuncFormatter(_tick))
-    locator = MaxNLocator(6, integer=True, steps=[1, 2, 5, 10])
-    ticks = [tick for tick in locator.tick_values(0, end) if 0 <= tick <= end]
-    axes.set_xticks(ticks, [_tick(tick * width) for tick in ticks])
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(FuncFormatter(_tick))
     assert totals.median is not None
-    median = min(totals.median / width, last + 1)
+    median = min(totals.median, end)
     label, ink = f"median {seconds(totals.median)} s", _COLOURS["ink"]
     axes.axvline(median, color=ink, linewidth=1, linestyle=(0, (3, 2)))
     side, offset = ("right", -5) if median > end * 0.6 else ("left", 5)
     axes.annotate(
         label, (median, top), (offset, -2), textcoords="offset points", ha=side, va="top", color=ink, fontsize=11
     )
-    beyond = "; the last bar includes all longer ones" if values[-1] / width >= last + 1 else ""
+    beyond = "; the last bar includes all longer ones" if values[-1] > end else ""
     return _embed("times", f"Jobs by solve time in seconds{beyond}", figure)
 
 
 def _outcomes(totals: Totals) -> str:
     bars = [
-        _Bar(outcome, number, f"{number:,} · {percent(number, totals.jobs)}", outcome)
+        (outcome, number, f"{number:,} · {percent(number, totals.jobs)}", outcome)
         for outcome, number in totals.outcomes.items()
     ]
     return _embed("outcomes", "Jobs by outcome", _bars(bars))
-
-
-def _bar_period(totals: Totals) -> tuple[str, int]:
-    """Return the name of the period that one bar covers, and its length in seconds."""
-    span = (totals.last - totals.first).total_seconds()
-    return next((name, length) for name, length in _PERIODS.items() if span / length < _MAX_BARS - 1)
 
 
 def _period_label(period: int, length: int, periods: int) -> str:
@@ -166,12 +156,6 @@ def _period_label(period: int, length: int, periods: int) -> str:
     if periods * length > 300 * _DAY:
         return f"{start:%b} {start.year}"
     return f"{start.day} {start:%b}" + (f" {start:%H:%M}" if length < _DAY else "")
-
-
-def _round_up(value: float) -> float:
-    """Return the smallest round number that is not below ``value``."""
-    power = 10.0 ** math.floor(math.log10(value))
-    return next((step * power for step in (1, 2, 2.5, 5) if step * power >= value), 10 * power)
 
 
 def _plot() -> tuple[Figure, Axes]:
@@ -200,14 +184,14 @@ def _bars(bars: Sequence[_Bar]) -> Figure:
     figure = _figure(_ROW * len(bars))
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
-    axes.set_xlim(0, max(bar.value for bar in bars) or 1)
+    axes.set_xlim(0, max(value for _, value, *_ in bars) or 1)
     axes.set_ylim(len(bars), 0)
-    for row, bar in enumerate(bars):
-        axes.barh(row + 0.75, bar.value, 0.28, color=_COLOURS[bar.colour], clip_on=False)
-        label = shorten(printable(bar.label), _LONGEST_LABEL) or "(none)"
-        for x, text, side, colour in ((0.0, label, "left", "ink"), (1.0, bar.text, "right", "soft")):
-            transform = axes.get_yaxis_transform()
-            axes.text(x, row + 0.46, text, transform=transform, ha=side, color=_COLOURS[colour], fontsize=11.5)
+    transform = axes.get_yaxis_transform()
+    for row, (label, value, text, colour) in enumerate(bars):
+        axes.barh(row + 0.75, value, 0.28, color=_COLOURS[colour], clip_on=False)
+        label = shorten(printable(label), _LONGEST_LABEL) or "(none)"
+        for x, words, side, ink in ((0.0, label, "left", "ink"), (1.0, text, "right", "soft")):
+            axes.text(x, row + 0.46, words, transform=transform, ha=side, color=_COLOURS[ink], fontsize=11.5)
     return figure
 
 
@@ -218,24 +202,14 @@ def _embed(name: str, title: str, figure: Figure) -> str:
     root = etree.fromstring(file.getvalue(), etree.XMLParser(remove_comments=True, resolve_entities=False))
     for metadata in root.findall("{*}metadata"):
         root.remove(metadata)
-    for size in ("width", "height"):
-        del root.attrib[size]
     for element in root.iter():
         for attribute, value in element.items():
-            element.set(attribute, _embedded_value(etree.QName(attribute).localname, value, name))
+            for colour, code in _COLOURS.items():
+                value = value.replace(code, f"var(--{colour})")
+            # Ids have to be unique on the page.
+            value = f"{name}-{value}" if attribute == "id" else re.sub(r"^#|(?<=url\()#", f"#{name}-", value)
+            element.set(attribute, value)
     root.set("role", "img")
     root.set("aria-labelledby", f"{name}-title")
     svg = etree.tostring(root, encoding="unicode")
     return f'<figure><figcaption id="{name}-title">{title}</figcaption>{svg}</figure>'
-
-
-def _embedded_value(attribute: str, value: str, name: str) -> str:
-    """Return an attribute's value with the page's colours, and with ids that are unique on the page."""
-    if attribute == "id":
-        return f"{name}-{value}"
-    if attribute == "href":
-        return f"#{name}-{value[1:]}"
-    value = value.replace("url(#", f"url(#{name}-")
-    for colour, code in _COLOURS.items():
-        value = value.replace(code, f"var(--{colour})")
-    return value

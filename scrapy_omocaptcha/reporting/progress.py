@@ -1,6 +1,7 @@
 """Log what concerns a crawl as a whole: what is enabled, how far it is, and the bill."""
 
 import logging
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,39 +23,29 @@ from scrapy_omocaptcha.settings.checks import check_settings
 logger = logging.getLogger(__name__)
 
 
+@dataclass(eq=False)
 class Progress:
-    """Logs when the spider opens, every ``LOGSTATS_INTERVAL`` seconds, and when it has closed.
+    """Logs when the spider opens, every ``LOGSTATS_INTERVAL`` seconds, and when it has closed."""
 
-    :param middleware: the class of the package's downloader middleware.
-    """
+    crawler: Crawler
+    middleware: type
+    """The class of the package's downloader middleware."""
+    settings: Settings
+    buyer: Buyer
+    slots: Slots
+    events: Events
+    stats: Stats
 
-    def __init__(
-        self,
-        crawler: Crawler,
-        middleware: type,
-        settings: Settings,
-        buyer: Buyer,
-        slots: Slots,
-        events: Events,
-        stats: Stats,
-    ) -> None:
-        self._crawler = crawler
-        self._middleware = middleware
-        self._settings = settings
-        self._buyer = buyer
-        self._slots = slots
-        self._events = events
-        self._stats = stats
-        self._interval = crawler.settings.getfloat("LOGSTATS_INTERVAL")
+    def __post_init__(self) -> None:
         self._loop: Any = None
         self._last_line = ""
         self._pages = 0
         """The number of pages that the spider got."""
-        crawler.signals.connect(self._opened, signals.spider_opened)
-        crawler.signals.connect(self._received, signals.response_received)
+        self.crawler.signals.connect(self._opened, signals.spider_opened)
+        self.crawler.signals.connect(self._received, signals.response_received)
 
     def _opened(self, spider: Spider) -> None:
-        settings = self._settings
+        settings = self.settings
         logger.info(
             "OMOcaptcha is on: %s, %s for %s%s, at most %d jobs for a request%s",
             urlsplit(settings.api_url).netloc,
@@ -64,11 +55,11 @@ class Progress:
             settings.max_attempts,
             "; dry run, nothing is bought" if settings.dry_run else "",
         )
-        for warning in check_settings(settings, self._crawler.settings, spider, self._middleware):
+        for warning in check_settings(settings, self.crawler.settings, spider, self.middleware):
             logger.warning("OMOcaptcha: %s", warning)
-        if self._interval:
+        if interval := self.crawler.settings.getfloat("LOGSTATS_INTERVAL"):
             self._loop = create_looping_call(self._log)
-            self._loop.start(self._interval, now=False)
+            self._loop.start(interval, now=False)
 
     def _received(self, response: Response, request: Request) -> None:
         # What Scrapy's components ask for is no page to the spider: robots.txt, media.
@@ -77,9 +68,9 @@ class Progress:
             self._pages += 1
 
     def _log(self) -> None:
-        stats = self._stats
+        stats = self.stats
         line = (
-            f"{len(self._slots.holds)} requests wait, {stats.get('jobs/solved'):g} of "
+            f"{len(self.slots.holds)} requests wait, {stats.get('jobs/solved'):g} of "
             f"{stats.get('jobs/created'):g} jobs are solved, {stats.get('cost_usd'):.5f} USD so far"
         )
         if line != self._last_line and stats.get("challenges"):
@@ -90,16 +81,16 @@ class Progress:
         """Log the report of the crawl."""
         if self._loop is not None and self._loop.running:
             self._loop.stop()
-        buyer = self._buyer
+        buyer = self.buyer
         closing_balance = await buyer.account.closing_balance()
         report = crawl_report(
             buyer.ledger.records,
-            challenges=int(self._stats.get("challenges")),
+            challenges=int(self.stats.get("challenges")),
             pages=self._pages,
-            not_solved=self._events.not_solved,
+            not_solved=self.events.not_solved,
             opening_balance=buyer.account.balance,
             closing_balance=closing_balance,
-            would_buy=self._events.dry_run.jobs,
+            would_buy=self.events.dry_run.jobs,
             price=buyer.limits.price,
         )
         logger.info("%s", report)

@@ -32,14 +32,10 @@ def crawl_report(
 ) -> str:
     """Return the report at the end of a crawl.
 
-    :param records: the jobs of the crawl.
-    :param challenges: number of challenges.
     :param pages: number of pages that the spider got.
     :param not_solved: number of challenges that were left alone or not solved, by reason.
-    :param opening_balance: balance of the account when the spider opened; None if unknown.
-    :param closing_balance: balance of the account when the spider closed; None if unknown.
-    :param would_buy: estimated jobs of a dry run, by host.
-    :param price: price of a job in USD.
+    :param opening_balance: balance of the account when the spider opened; None if unknown, as for the closing one.
+    :param would_buy: estimated jobs of a dry run, by host, each at ``price`` in USD.
     """
     totals = Totals(records)
     rows = _outcomes(totals)

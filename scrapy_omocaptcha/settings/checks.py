@@ -40,14 +40,30 @@ def check_settings(settings: Settings, project: BaseSettings, spider: Spider, ou
     """
     yield from _check_names(project)
     yield from _check_middleware_order(project, ours)
-    yield from _check_downloader(project)
+    downloader = load_object(project["DOWNLOADER"])
+    if not (isinstance(downloader, type) and issubclass(downloader, Downloader)):
+        yield (
+            f"DOWNLOADER is {global_object_name(downloader)}, no subclass of {global_object_name(Downloader)}, so "
+            "requests that meet a challenge fail: derive it from Scrapy's, or disable the add-on"
+        )
     if not project.getbool("COOKIES_ENABLED"):
         yield (
             "COOKIES_ENABLED is False: walls that set a cookie, as most do, are not solved (reason: cookies); "
             "set it to True"
         )
-    yield from _check_concurrency(settings, project)
-    yield from _check_token_age(settings)
+    total, per_domain = project.getint("CONCURRENT_REQUESTS"), project.getint("CONCURRENT_REQUESTS_PER_DOMAIN")
+    if total and total + settings.max_waiting <= per_domain:
+        yield (
+            f"CONCURRENT_REQUESTS ({total}) and OMOCAPTCHA_MAX_WAITING ({settings.max_waiting}) are so low that the "
+            "whole crawl stops while the wall of one host is being solved: raise OMOCAPTCHA_MAX_WAITING"
+        )
+    if settings.poll_interval > settings.max_poll_gap:
+        yield (
+            f"OMOCAPTCHA_TOKEN_MAX_AGE ({settings.token_max_age:g} s) is too short for OMOCAPTCHA_POLL_INTERVAL "
+            f"({settings.poll_interval:g} s): a token may be as old as the last poll without it, so good tokens are "
+            f"paid for and discarded; raise the former to at least {2 * settings.poll_interval:g}, or lower the latter "
+            f"to at most {settings.max_poll_gap:g}"
+        )
     yield from _check_domains(settings, spider)
     yield from _check_scrapy_redis(settings, project)
 
@@ -95,34 +111,6 @@ def _check_position(
             f"{global_object_name(ours)} is on the wrong side of {' and '.join(wrong)} in DOWNLOADER_MIDDLEWARES, so "
             "challenges are missed or requested repeatedly: remove it from there and let ADDONS place it at "
             f"{place} (with Scrapy's default positions, {others} work)"
-        )
-
-
-def _check_downloader(project: BaseSettings) -> Iterator[str]:
-    downloader = load_object(project["DOWNLOADER"])
-    if not (isinstance(downloader, type) and issubclass(downloader, Downloader)):
-        yield (
-            f"DOWNLOADER is {global_object_name(downloader)}, no subclass of {global_object_name(Downloader)}, so "
-            "requests that meet a challenge fail: derive it from Scrapy's, or disable the add-on"
-        )
-
-
-def _check_concurrency(settings: Settings, project: BaseSettings) -> Iterator[str]:
-    total, per_domain = project.getint("CONCURRENT_REQUESTS"), project.getint("CONCURRENT_REQUESTS_PER_DOMAIN")
-    if total and total + settings.max_waiting <= per_domain:
-        yield (
-            f"CONCURRENT_REQUESTS ({total}) and OMOCAPTCHA_MAX_WAITING ({settings.max_waiting}) are so low that the "
-            "whole crawl stops while the wall of one host is being solved: raise OMOCAPTCHA_MAX_WAITING"
-        )
-
-
-def _check_token_age(settings: Settings) -> Iterator[str]:
-    if settings.poll_interval > settings.max_poll_gap:
-        yield (
-            f"OMOCAPTCHA_TOKEN_MAX_AGE ({settings.token_max_age:g} s) is too short for OMOCAPTCHA_POLL_INTERVAL "
-            f"({settings.poll_interval:g} s): a token may be as old as the last poll without it, so good tokens are "
-            f"paid for and discarded; raise the former to at least {2 * settings.poll_interval:g}, or lower the latter "
-            f"to at most {settings.max_poll_gap:g}"
         )
 
 

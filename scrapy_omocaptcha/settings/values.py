@@ -107,14 +107,13 @@ def read_base_url(settings: BaseSettings, name: str, default: str) -> str:
         raise ValueError(f"{name} has a user, a password or a query; it must be {valid}")
     try:
         parts = urlsplit(value)
-        # urlsplit parses the port only on access.
-        acceptable = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        host, port = parts.hostname or "", parts.port
+        # urlsplit tolerates whitespace and an empty fragment, and programs disagree about backslashes.
+        odd = not value.isprintable() or any(c in value for c in " \\#")
     except (TypeError, ValueError, AttributeError):
         raise invalid(name, value, valid) from None
-    secure = parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname or ""))
-    # urlsplit tolerates whitespace and an empty fragment, and programs disagree about backslashes.
-    odd = any(c in "\\#" or c.isspace() or not c.isprintable() for c in str(value))
-    if not acceptable or not secure or odd:
+    secure = parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(host))
+    if not host or port == 0 or not secure or odd:
         raise invalid(name, value, valid)
     return str(value).rstrip("/")
 
@@ -132,7 +131,7 @@ def read_redis_url(settings: BaseSettings, name: str) -> Secret | None:
     if value is None and not (value := os.environ.get(name)):
         return None
     scheme, _, address = value.partition("://") if isinstance(value, str) else ("", "", "")
-    odd = any(c == "#" or c.isspace() or not c.isprintable() for c in address)
+    odd = not address.isprintable() or " " in address or "#" in address
     if scheme not in ("redis", "rediss", "unix") or not address or odd:
         # The message doesn't show the value, which may contain a password.
         raise ValueError(
@@ -145,7 +144,7 @@ def read_redis_url(settings: BaseSettings, name: str) -> Secret | None:
 def read_api_token(settings: BaseSettings, name: str) -> Secret:
     """Read the API token from the settings or else the environment; a dry run needs none."""
     value = settings.get(name) or os.environ.get(name) or ""
-    if not isinstance(value, str) or any(c.isspace() or not c.isprintable() for c in value.strip()):
+    if not isinstance(value, str) or not value.strip().isprintable() or " " in value.strip():
         # The message doesn't show the value, which may be a credential with a typo.
         raise ValueError(f"{name} must be a string without whitespace inside; the current value is not")
     if not value.strip() and not read_bool(settings, "OMOCAPTCHA_DRY_RUN", False):

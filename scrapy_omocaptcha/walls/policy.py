@@ -6,6 +6,7 @@ questions that need the crawl: robots.txt, allowed_domains, the limits.
 
 import logging
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
 from functools import partial
 
 from lxml.html import defs
@@ -32,26 +33,17 @@ _LONGEST_HOOK_ERROR = 1000
 """Characters of the error of a spider's hook that are shown."""
 
 
+@dataclass
 class Policy:
-    """Decides what request, spider and settings allow for a challenge.
+    """Decides what request, spider and settings allow for a challenge."""
 
-    :param check_limits: called with a host and a site key; raises ``NotBought`` where no job may be bought now.
-    """
-
-    def __init__(
-        self,
-        crawler: Crawler,
-        settings: Settings,
-        components: Components,
-        hints: Hints,
-        check_limits: Callable[[str, str], None],
-    ) -> None:
-        self._crawler = crawler
-        self._settings = settings
-        self._components = components
-        self._check_limits = check_limits
-        self._hints = hints
-        self._hook_failure: str | None = None
+    crawler: Crawler
+    settings: Settings
+    components: Components
+    hints: Hints
+    check_limits: Callable[[str, str], None]
+    """Called with a host and a site key; raises ``NotBought`` where no job may be bought now."""
+    _hook_failure: str | None = field(default=None, init=False)
 
     def find(self, request: Request, response: Response) -> Challenge | None:
         """Return the challenge that ``response`` is, as the request, the spider, the settings or detection judge it.
@@ -61,7 +53,7 @@ class Policy:
         challenge = find_challenge(response)
         if challenge is None or request.meta.get("omocaptcha") is True:
             return challenge
-        for trigger in (self._hook("omocaptcha_trigger"), self._settings.trigger):
+        for trigger in (self._hook("omocaptcha_trigger"), self.settings.trigger):
             verdict = trigger(response, challenge) if trigger is not None else None
             if isinstance(verdict, Coroutine):
                 verdict.close()
@@ -70,7 +62,7 @@ class Policy:
             if verdict is not None:
                 return challenge if verdict else None
         if not challenge.blocking:
-            self._hints.form_seen(challenge)
+            self.hints.form_seen(challenge)
             return None
         return challenge
 
@@ -85,7 +77,7 @@ class Policy:
         if reason is None and self._hook_failure is not None:
             return Refusal("hook", self._hook_failure)
         if reason is None and self._hook("omocaptcha_submit") is None:
-            reason = unsubmittable(challenge, response, cookies=self._components.jar(request) is not None)
+            reason = unsubmittable(challenge, response, cookies=self.components.jar(request) is not None)
             if reason is None and challenge.form is not None:
                 reason = await self._forbids(request, challenge.form.url)
         if reason is not None:
@@ -109,7 +101,7 @@ class Policy:
     async def _forbids(self, request: Request, url: str) -> str | None:
         # robots.txt rules depend on the user agent; nothing of this request is ever sent.
         target = Request(url, headers=request.headers, meta=request.meta)
-        return await self._components.forbids(target, page=request)
+        return await self.components.forbids(target, page=request)
 
     def token_refusal(self, challenge: Challenge) -> Refusal | None:
         """Return why no token is bought for a challenge, whatever the token is for, or None."""
@@ -119,14 +111,14 @@ class Policy:
         return self._limit_refusal(challenge, host_of(challenge.url))
 
     def _unsolvable(self, challenge: Challenge) -> str | None:
-        return unsolvable(challenge, self._settings.domains(self._crawler.spider))
+        return unsolvable(challenge, self.settings.domains(self.crawler.spider))
 
     def _limit_refusal(self, challenge: Challenge, host: str) -> Refusal | None:
-        if self._settings.dry_run:
+        if self.settings.dry_run:
             # Checked before the limits: a dry run reports all pages, whatever an earlier crawl has spent.
             return Refusal("dry_run", REASONS["dry_run"])
         try:
-            self._check_limits(host, challenge.sitekey or "")
+            self.check_limits(host, challenge.sitekey or "")
         except NotBought as error:
             return Refusal(error.reason, str(error))
         return None
@@ -179,7 +171,7 @@ class Policy:
         return HookFailed(self._hook_failure)
 
     def _hook(self, name: str) -> Callable[..., object] | None:
-        hook: Callable[..., object] | None = getattr(self._crawler.spider, name, None)
+        hook: Callable[..., object] | None = getattr(self.crawler.spider, name, None)
         return hook
 
 

@@ -32,15 +32,8 @@ REASONS = {
     "robots": "robots.txt forbids the address that the form posts to",
     "offsite": "the form posts outside the spider's allowed_domains",
     # The limits, whose messages are made where the limit is checked
-    "max_jobs": "",
-    "max_jobs_per_host": "",
-    "max_cost": "",
-    "max_cost_per_day": "",
-    "min_balance": "",
-    "breaker": "",
-    "refused": "",
-    "redis": "",
-    "account": "",
+    **dict.fromkeys(("max_jobs", "max_jobs_per_host", "max_cost", "max_cost_per_day", "min_balance"), ""),
+    **dict.fromkeys(("breaker", "refused", "redis", "account"), ""),
     # The settings
     "dry_run": "OMOCAPTCHA_DRY_RUN is on",
     # Other vendors
@@ -67,17 +60,14 @@ def unsuitable_request(request: Request) -> str | None:
 
 def unsolvable(challenge: Challenge, allowed_domains: Iterable[str]) -> str | None:
     """Return why no job should be bought for this widget, or None."""
-    if not is_allowed(host_of(challenge.url), allowed_domains):
-        return "host_not_allowed"
-    if challenge.sitekey == TEST_KEY:
-        return "test_key"
-    if challenge.data_s is not None:
-        return "data_s"
-    if challenge.enterprise:
-        return "enterprise"
-    if not challenge.sitekey:
-        return "no_sitekey"
-    return None
+    reasons = {
+        "host_not_allowed": not is_allowed(host_of(challenge.url), allowed_domains),
+        "test_key": challenge.sitekey == TEST_KEY,
+        "data_s": challenge.data_s is not None,
+        "enterprise": challenge.enterprise,
+        "no_sitekey": not challenge.sitekey,
+    }
+    return next((reason for reason, applies in reasons.items() if applies), None)
 
 
 def unsubmittable(challenge: Challenge, response: Response, *, cookies: bool) -> str | None:

@@ -217,18 +217,22 @@ class Redirects:
     def _send_pending(self, target: str, *, looked_behind: bool) -> None:
         for request in self._pending.pop(target, []):
             original = self._states.before_redirects(request, looked_behind=looked_behind)
-            if original is not None:
+            if original is not None and (_is_repeatable(original) or not looked_behind):
                 self._crawler.engine.crawl(original)
+            elif original is not None:
+                # Only the redirect to a wall proves that it has not been processed.
+                self._pending[target].append(request)
 
     def _dropped(self, request: Request) -> None:
         """Send what was asked for once more if its redirect was dropped as a duplicate before its target is known."""
         target = public_address(request.url)
         is_wall = self._is_wall.get(target)
         original = self._states.before_redirects(request, looked_behind=not is_wall)
-        if original is None or is_wall is False or not _is_repeatable(original):
+        if original is None or is_wall is False:
             return
         if is_wall or target in self._undecided or self._has_foreign_duplicates or is_wall_address(target):
-            self._crawler.engine.crawl(original)
+            if _is_repeatable(original):
+                self._crawler.engine.crawl(original)
         elif self._leaders.get(target) == request.meta["redirect_urls"][-1]:
             # The spider has asked for the target itself. Scrapy drops all redirects to it, as without a wall.
             del self._leaders[target]

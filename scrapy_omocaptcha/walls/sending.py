@@ -76,10 +76,8 @@ async def _send(chain: InnerChain, submission: Submission, asked: Request | None
         if location is None or not 300 <= answer.status < 400:
             break
         target = urljoin(answer.url, location.decode("latin-1"))
-        if urlsplit(target).scheme not in ("http", "https"):
-            # A browser would not follow it either, and Scrapy would read a local file.
-            break
-        if not follow:
+        # A browser would follow no other scheme either, and Scrapy would read a local file.
+        if not follow or urlsplit(target).scheme not in ("http", "https"):
             break
         if answer.status in _TO_GET:
             return await _follow(chain, submission, target, answer, asked)

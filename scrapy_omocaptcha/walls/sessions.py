@@ -93,7 +93,7 @@ class Session:
         if stamp.re_ask and not self.proven:
             # No request has ever passed with this fresh clearance, so the wall wants a token for each page.
             self.per_page = True
-            self._release_challenged()
+            self._release_all(challenged=True)
         return Role.ALONE if self.per_page else Role.LEAD
 
     def lead(self, stamp: Stamp) -> None:
@@ -128,8 +128,7 @@ class Session:
         if self.leading is not None and stamp.order > self.leading.order:
             # It was sent after the leader and let through, so the wall is not around the whole session.
             self._walled_in_part = True
-            while any(not challenged for _, challenged in self._held):
-                self._release(next(entry for entry in self._held if not entry[1]))
+            self._release_all(challenged=False)
 
     def end_turn(self) -> None:
         """End the turn of a released request: its response is back, or never will be."""
@@ -140,8 +139,9 @@ class Session:
         while self._held and self.leading is None and self._released < self._concurrency():
             self._release(self._held[0])
 
-    def _release_challenged(self) -> None:
-        for entry in [entry for entry in self._held if entry[1]]:
+    def _release_all(self, *, challenged: bool) -> None:
+        """Release the requests that have met the wall themselves, or those that have not."""
+        while entry := next((entry for entry in self._held if entry[1] is challenged), None):
             self._release(entry)
 
     def _release(self, entry: tuple[Deferred[None], bool]) -> None:
@@ -167,9 +167,7 @@ class Sessions:
     def session(self, request: Request) -> Session:
         """Return the session of ``request``, which from now on counts as one that has met a wall."""
         key = _key(request)
-        if key not in self._sessions:
-            self._sessions[key] = Session(key[0])
-        return self._sessions[key]
+        return self._sessions.setdefault(key, Session(key[0]))
 
     def stamp(self, request: Request, *, re_ask: bool = False) -> Stamp:
         """Return a stamp for a request that is sent now."""

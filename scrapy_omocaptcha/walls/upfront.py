@@ -26,6 +26,8 @@ from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.token_request import TokenForm, TokenRequest, with_token
 from scrapy_omocaptcha.walls.wishes import read_wish
 
+_MAX_SITES = 10_000
+
 
 class UpfrontTokens:
     """The requests of one crawl that want a token before they are sent.
@@ -64,6 +66,9 @@ class UpfrontTokens:
         crawler.signals.connect(self._downloaded, signals.response_downloaded)
 
     def _downloaded(self, request: Request) -> None:
+        if len(self._answering) >= _MAX_SITES:
+            # They are asked once more.
+            self._answering.clear()
         self._answering.add(urlparse_cached(request).netloc)
 
     async def send(self, request: Request) -> Response:

@@ -65,6 +65,21 @@ def test_nothing_is_lost_when_the_walls_address_fails_at_first(crawl, service, g
     assert len(service.jobs) == 1
 
 
+@pytest.mark.parametrize("first", [None, "503"])
+def test_posts_that_the_wall_redirects_together_are_all_sent_again(crawl, service, first):
+    class Searches(RecordingSpider):
+        def requests(self):
+            for number in range(12):
+                url = f"{self.origin}/search/{number}"
+                yield scrapy.Request(url, self.page, errback=self.failed, method="POST", body="a=b")
+
+    with OneAddress("/hold", first) as site:
+        crawled = crawl(Searches, {**service.settings, "CONCURRENT_REQUESTS_PER_DOMAIN": 8}, origin=site.origin)
+    assert len(crawled.pages) == 12
+    assert crawled.failures == []
+    assert len(service.jobs) == 1
+
+
 @pytest.mark.parametrize("gate", ["/captcha", "/hold"])
 def test_a_walls_address_that_never_answers_well_ends_the_crawl_as_without_the_add_on(crawl, service, gate):
     """Nobody knows that it is a wall, so requests that are redirected to it are duplicates."""

@@ -12,11 +12,10 @@ import pytest
 from lxml.html import HtmlElement
 from scrapy import Request
 from scrapy.http import HtmlResponse
-from scrapy.utils.response import get_base_url
 
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.detection import find_challenge
-from scrapy_omocaptcha.forms.reading import Controls, find_form, read_form
+from scrapy_omocaptcha.forms.reading import Controls, read_form
 from scrapy_omocaptcha.forms.submission import submit_token
 from tests.helpers import browser as chromium
 from tests.helpers.formpages import OWN, form_page
@@ -64,14 +63,8 @@ def _widget(response: HtmlResponse, selector: str) -> HtmlElement:
 
 def _challenge(response: HtmlResponse, selector: str, *, pressed: bool) -> Challenge:
     widget = _widget(response, selector)
-    form = read_form(
-        find_form(widget),
-        Controls(response.selector.root, [widget]),
-        page_url=response.url,
-        base_url=get_base_url(response),
-        encoding=response.encoding,
-        pressed=pressed,
-    )
+    controls = Controls(response, response.selector.root, [widget])
+    form = read_form(controls.owner(widget), controls, pressed=pressed)
     return Challenge(response.url, "k", form=form)
 
 

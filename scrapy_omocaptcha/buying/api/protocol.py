@@ -33,16 +33,14 @@ class JobRequest:
     invisible: bool
 
 
+@dataclass
 class Api(ABC):
-    """Client of the service. Each method sends one HTTP request and may raise any :class:`~.errors.ApiError`.
+    """Client of the service. Each method sends one HTTP request and may raise any :class:`~.errors.ApiError`."""
 
-    :param kind: kind of captcha, as this version of the API names reCAPTCHA v2.
-    """
-
-    def __init__(self, transport: Transport, token: Secret, kind: str) -> None:
-        self._transport = transport
-        self._token = token
-        self._kind = kind
+    transport: Transport
+    token: Secret
+    kind: str
+    """Kind of captcha, as this version of the API names reCAPTCHA v2."""
 
     @abstractmethod
     async def create_job(self, job: JobRequest) -> JobId:
@@ -70,4 +68,4 @@ class Api(ABC):
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._transport.close()
+        await self.transport.close()

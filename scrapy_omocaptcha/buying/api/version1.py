@@ -27,7 +27,7 @@ class Version1Api(Api):
     async def create_job(self, job: JobRequest) -> JobId:
         # Older and newer servers differ in how they spell two of the fields, so both spellings are sent.
         data = {
-            "type_job_id": self._kind,
+            "type_job_id": self.kind,
             "websiteURL": job.page,
             "website_url": job.page,
             "websiteKey": job.sitekey,
@@ -35,7 +35,9 @@ class Version1Api(Api):
             "isInvisible": job.invisible,
         }
         answer = await self._call("/createJob", data=data)
-        return _as_documented(answers.read_job_id(answer.get("job_id"), "/createJob"))
+        job_id = answers.read_job_id(answer.get("job_id"), "/createJob")
+        # The documents send a number, whichever type they received.
+        return int(job_id) if isinstance(job_id, str) and _NUMBER.fullmatch(job_id) else job_id
 
     async def job_result(self, job_id: JobId) -> str | None:
         answer = await self._call("/getJobResult", job_id=job_id)
@@ -49,11 +51,12 @@ class Version1Api(Api):
 
     async def price(self) -> float | None:
         answer = await self._call("/getService")
-        return answers.find_price(answer.get("service"), "id", self._kind, "/getService")
+        return answers.find_price(answer.get("service"), "id", self.kind, "/getService")
 
     async def _call(self, path: str, **body: Any) -> dict[str, Any]:
         try:
-            answer = _parse(await self._transport.post(path, {"api_token": self._token, **body}), path)
+            text = await self.transport.post(path, {"api_token": self.token, **body})
+            answer = answers.parse(_BARE_STRING.sub(r"\1", text), path)
         except ApiError as error:
             if error.is_foreign:
                 error.cure = _CURE
@@ -69,14 +72,7 @@ class Version1Api(Api):
 
     def _message(self, answer: dict[str, Any]) -> str:
         message = answers.as_text(answer.get("message")) or answers.as_text(answer.get("errorDescription"))
-        return answers.clean_message(message, self._token)
-
-
-def _parse(text: str, path: str) -> dict[str, Any]:
-    try:
-        return answers.parse(text, path)
-    except ApiBadAnswer:
-        return answers.parse(_BARE_STRING.sub(r"\1", text), path)
+        return answers.clean_message(message, self.token)
 
 
 def _is_error(answer: dict[str, Any]) -> bool:
@@ -85,11 +81,6 @@ def _is_error(answer: dict[str, Any]) -> bool:
         return answers.is_error(answer)
     empty = all(answer.get(key) is None for key in _CONTENT)
     return empty and answers.as_text(answer.get("success")).lower() == "false"
-
-
-def _as_documented(job_id: JobId) -> JobId:
-    """Return an id of digits as a number, since the documents send a number, whichever type they received."""
-    return int(job_id) if isinstance(job_id, str) and _NUMBER.fullmatch(job_id) else job_id
 
 
 def _find_token(answer: dict[str, Any]) -> str | None:

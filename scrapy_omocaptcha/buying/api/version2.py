@@ -4,13 +4,12 @@
 codes and the name of the token, all of which are understood.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 from scrapy_omocaptcha.buying.api import answers
 from scrapy_omocaptcha.buying.api.protocol import Api, Balance, JobId, JobRequest
-from scrapy_omocaptcha.buying.api.transport import Transport
 from scrapy_omocaptcha.errors import AccountError, ApiBadAnswer, ApiRefused, ApiUnreachable, JobFailed
-from scrapy_omocaptcha.settings.secret import Secret
 
 TEMPORARY = {
     "ERROR_NO_SLOT_AVAILABLE",
@@ -50,18 +49,15 @@ JOB_FAILED = {
 """The task has ended without a token. After a code of no list it may still run, and is polled until its deadline."""
 
 
+@dataclass
 class Version2Api(Api):
-    """Client of version 2, in which the kind of captcha is a word such as ``"RecaptchaV2TokenTask"``.
+    """Client of version 2, in which the kind of captcha is a word such as ``"RecaptchaV2TokenTask"``."""
 
-    :param price_list: URL of OMOcaptcha's price list, or None for another service.
-    """
-
-    def __init__(self, transport: Transport, token: Secret, kind: str, price_list: str | None) -> None:
-        super().__init__(transport, token, kind)
-        self._price_list = price_list
+    price_list: str | None
+    """URL of OMOcaptcha's price list, or None for another service."""
 
     async def create_job(self, job: JobRequest) -> JobId:
-        task: dict[str, Any] = {"type": self._kind, "websiteURL": job.page, "websiteKey": job.sitekey}
+        task: dict[str, Any] = {"type": self.kind, "websiteURL": job.page, "websiteKey": job.sitekey}
         if job.invisible:
             # The other services need this field, but OMOcaptcha doesn't document it, so the usual task goes without.
             task["isInvisible"] = True
@@ -81,16 +77,16 @@ class Version2Api(Api):
         return answers.read_balance(await self._call("/getBalance"), "/getBalance")
 
     async def price(self) -> float | None:
-        if self._price_list is None:
+        if self.price_list is None:
             return None
         call = "/getServicePrice"
-        answer = answers.parse(await self._transport.get(self._price_list), call)
+        answer = answers.parse(await self.transport.get(self.price_list), call)
         if answers.is_error(answer):
             raise ApiRefused(f"{call}: {self._message(answer) or answers.NO_MESSAGE}")
-        return answers.find_price(answer.get("typeJob"), "type", self._kind, call)
+        return answers.find_price(answer.get("typeJob"), "type", self.kind, call)
 
     async def _call(self, path: str, **body: Any) -> dict[str, Any]:
-        answer = answers.parse(await self._transport.post(path, {"clientKey": self._token, **body}), path)
+        answer = answers.parse(await self.transport.post(path, {"clientKey": self.token, **body}), path)
         if answers.is_error(answer) or ("errorId" not in answer and _code(answer)):
             raise self._error(path, answer)
         return answer
@@ -105,7 +101,7 @@ class Version2Api(Api):
             return AccountError(text)
         if code == UNSUPPORTED:
             error = AccountError(text)
-            error.cure = f"set OMOCAPTCHA_TASK_TYPE, which is {self._kind!r}, to a type that this service supports"
+            error.cure = f"set OMOCAPTCHA_TASK_TYPE, which is {self.kind!r}, to a type that this service supports"
             return error
         if path == "/getTaskResult" and (code in JOB_FAILED or answers.job_status(answer) in answers.FAILED):
             return JobFailed(message or answers.NOT_SOLVED)
@@ -116,7 +112,7 @@ class Version2Api(Api):
 
     def _message(self, answer: dict[str, Any]) -> str:
         description = answers.as_text(answer.get("errorDescription")) or answers.as_text(answer.get("message"))
-        return answers.clean_message(": ".join(filter(None, (_code(answer), description))), self._token)
+        return answers.clean_message(": ".join(filter(None, (_code(answer), description))), self.token)
 
 
 def _code(answer: dict[str, Any]) -> str:

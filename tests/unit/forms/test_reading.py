@@ -11,40 +11,40 @@ from scrapy.http import HtmlResponse
 
 from scrapy_omocaptcha.challenge import Form
 from scrapy_omocaptcha.forms.encoding import charset_name
-from scrapy_omocaptcha.forms.reading import MAX_LENGTH, Controls, find_form, read_form
+from scrapy_omocaptcha.forms.reading import MAX_LENGTH, Controls, read_form
 from tests.helpers.formpages import WIDGET, form_page
 
 URL = "https://page.example/dir/page.html?q=1"
 
 
-def _page(html: str) -> HtmlElement:
-    return HtmlResponse(URL, body=html.encode(), encoding="utf-8").selector.root
+def _controls(html: str, encoding: str = "utf-8") -> tuple[Controls, list[HtmlElement]]:
+    """Return the controls of a page, and its widgets."""
+    page = HtmlResponse(URL, body=html.encode(encoding), encoding=encoding)
+    widgets = page.selector.root.cssselect(".g-recaptcha")
+    return Controls(page, page.selector.root, widgets), widgets
 
 
 def _read(html: str, *, pressed: bool = True, encoding: str = "utf-8") -> Form:
-    widgets = _page(html).cssselect(".g-recaptcha")
-    form = find_form(widgets[0])
-    controls = Controls(form.getroottree().getroot(), widgets)
-    return read_form(form, controls, page_url=URL, base_url=URL, encoding=encoding, pressed=pressed)
+    controls, widgets = _controls(html, encoding)
+    return read_form(controls.owner(widgets[0]), controls, pressed=pressed)
 
 
-def test_find_form_finds_the_form_around_a_widget() -> None:
-    root = _page(form_page("", "id=f") + "<form id=other></form>")
-    assert find_form(root.cssselect(".g-recaptcha")[0]).get("id") == "f"
+def test_the_owner_of_a_widget_is_the_form_around_it() -> None:
+    controls, [widget] = _controls(form_page("", "id=f") + "<form id=other></form>")
+    assert controls.owner(widget).get("id") == "f"
 
 
-def test_find_form_finds_none_for_a_widget_outside_of_forms() -> None:
-    assert find_form(_page(f"<form></form>{WIDGET}").cssselect(".g-recaptcha")[0]) is None
+def test_a_widget_outside_of_forms_has_no_owner() -> None:
+    controls, [widget] = _controls(f"<form></form>{WIDGET}")
+    assert controls.owner(widget) is None
 
 
-def test_find_form_finds_the_form_that_a_button_names_and_no_other() -> None:
-    root = _page(
-        "<form id=f></form><form><button form=f></button><button form=gone></button><p id=p><input form=p></form>"
-    )
-    named, lost = root.cssselect("button")
-    assert find_form(named).get("id") == "f"
-    assert find_form(lost) is None
-    assert find_form(root.cssselect("input")[0]) is None
+def test_the_owner_of_a_button_is_the_form_that_it_names_and_no_other() -> None:
+    names = [f"<button class=g-recaptcha form={name}></button>" for name in ("f", "gone", "p")]
+    controls, [named, lost, no_form] = _controls(f"<form id=f></form><form>{''.join(names)}<p id=p></form>")
+    assert controls.owner(named).get("id") == "f"
+    assert controls.owner(lost) is None
+    assert controls.owner(no_form) is None
 
 
 def test_token_index_is_that_of_the_textarea_not_of_a_hidden_field_with_its_name() -> None:

@@ -66,7 +66,7 @@ def test_a_login_buys_one_job(run, walled, service, monkeypatch):
     assert crawled.count("tokens/accepted") == 1
 
 
-@pytest.mark.parametrize("block", ["search", "search-once"])
+@pytest.mark.parametrize("block", ["boats", "boats-once"])
 def test_a_search_form_is_read_page_after_page(run, walled, service, block):
     items, crawled = run("recipes/search", block, walled(refuse_every=4), {"OMOCAPTCHA_MAX_ATTEMPTS": 4})
     names = ("Albatross", "Bluebird", "Curlew")

@@ -226,12 +226,13 @@ class Redirects:
     def _dropped(self, request: Request) -> None:
         """Send what was asked for once more if its redirect was dropped as a duplicate before its target is known."""
         target = public_address(request.url)
-        is_wall = self._is_wall.get(target)
+        is_wall = self._is_wall.get(request.url, self._is_wall.get(target))
         original = self._states.before_redirects(request, looked_behind=not is_wall)
         if original is None or is_wall is False:
             return
         if is_wall or target in self._undecided or self._has_foreign_duplicates or is_wall_address(target):
-            if _is_repeatable(original):
+            # A redirect to what has proven to be a wall meanwhile is the answer to nothing.
+            if is_wall or _is_repeatable(original):
                 self._crawler.engine.crawl(original)
         elif self._leaders.get(target) == request.meta["redirect_urls"][-1]:
             # The spider has asked for the target itself. Scrapy drops all redirects to it, as without a wall.

@@ -1,6 +1,8 @@
 """The downloader middleware: speaks Scrapy's middleware protocol, and puts the parts of a crawl together.
 
 It translates and decides nothing. What happens at a wall is in ``walls``.
+
+It is longer than other files, because all that Scrapy and spiders call is here: two middlewares, and ``solve``.
 """
 
 import time
@@ -77,16 +79,7 @@ class OmoCaptchaMiddleware:
             crawler, sessions, redirects, policy, lifetime, slots, components, events, new_attempts, new_passage
         )
         self._upfront = UpfrontTokens(
-            crawler,
-            policy,
-            lifetime,
-            slots,
-            chain,
-            components,
-            events,
-            new_attempts,
-            token_max_age=settings.token_max_age,
-            max_unproven=settings.breaker_failures,
+            crawler, policy, lifetime, slots, chain, components, events, new_attempts, settings
         )
         self._progress = Progress(crawler, type(self), settings, self._buyer, slots, events, stats)
         crawler.signals.connect(self._engine_started, signals.engine_started)

@@ -19,6 +19,7 @@ from scrapy_omocaptcha.engine.lifetime import Lifetime
 from scrapy_omocaptcha.engine.slots import Slots
 from scrapy_omocaptcha.errors import ChallengeNotSolved
 from scrapy_omocaptcha.reporting.events import Events
+from scrapy_omocaptcha.settings import Settings
 from scrapy_omocaptcha.urls import host_of
 from scrapy_omocaptcha.walls.attempts import Attempts, GivenUp, Refusal
 from scrapy_omocaptcha.walls.delivery import deliver
@@ -30,10 +31,7 @@ _MAX_SITES = 10_000
 
 
 class UpfrontTokens:
-    """The requests of one crawl that want a token before they are sent.
-
-    :param max_unproven: how many tokens of a widget may be under way as long as none has been accepted.
-    """
+    """The requests of one crawl that want a token before they are sent."""
 
     def __init__(
         self,
@@ -45,9 +43,7 @@ class UpfrontTokens:
         components: Components,
         events: Events,
         new_attempts: Callable[[Request], Attempts],
-        *,
-        token_max_age: float,
-        max_unproven: int,
+        settings: Settings,
     ) -> None:
         self._policy = policy
         self._lifetime = lifetime
@@ -56,8 +52,9 @@ class UpfrontTokens:
         self._components = components
         self._events = events
         self._new_attempts = new_attempts
-        self._token_max_age = token_max_age
-        self._max_unproven = max_unproven
+        self._token_max_age = settings.token_max_age
+        self._max_unproven = settings.breaker_failures
+        """How many tokens of a widget may be under way as long as none has been accepted."""
         self._under_way: Counter[str] = Counter()
         """The number of requests whose token is being bought or handed in, by host."""
         self._answering: set[str] = set()

@@ -241,7 +241,9 @@ def _is_left_alone(request: Request) -> bool:
 
 def _is_robots_txt(request: Request) -> bool:
     """Tell whether a request asks for robots.txt, wherever it was redirected: all other requests wait for it."""
-    return urlsplit(str(request.meta.get("redirect_urls", [request.url])[0])).path == "/robots.txt"
+    url = str(request.meta.get("redirect_urls", [request.url])[0])
+    # Almost no address has it, and this is asked of each request and each response.
+    return "/robots.txt" in url and urlsplit(url).path == "/robots.txt"
 
 
 async def solve(challenge: Challenge, *, crawler: Crawler) -> Token:

@@ -2,6 +2,8 @@
 
 Jobs and tokens are counted in the stats here, and each change is written to the ledger's file at once. The ledger
 decides nothing: ``limits`` decides what may be bought, in the transaction that writes the job.
+
+It is longer than other files, because each operation also has to say how the crawl goes on without the file.
 """
 
 import logging
@@ -236,12 +238,18 @@ class Ledger:
 
 def _id_of(jobdir: Path) -> str:
     """Return the id of the crawl that a JOBDIR belongs to, which is made when it first runs."""
-    path = jobdir / JOBDIR_ID
-    known = path.read_text(encoding="ascii") if path.exists() else ""
-    if not known:
-        known = uuid.uuid4().hex
-        path.write_text(known, encoding="ascii")
-    return known
+    path, known = jobdir / JOBDIR_ID, ""
+    try:
+        known = path.read_text(encoding="ascii") if path.exists() else ""
+        if not known:
+            known = uuid.uuid4().hex
+            # A crawl that is killed meanwhile must not leave an empty file.
+            new = path.with_suffix(".new")
+            new.write_text(known, encoding="ascii")
+            new.replace(path)
+    except (OSError, ValueError) as error:
+        logger.error("OMOcaptcha: %s cannot be used (%s), so limits don't count earlier runs: delete it", path, error)
+    return known or uuid.uuid4().hex
 
 
 def _clean(value: T) -> T | str:

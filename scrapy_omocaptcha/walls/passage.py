@@ -153,7 +153,11 @@ class Passage:
                 purchase.unknown("another_wall", is_useless=isinstance(error, GivenUp))
             raise
         for purchase in self._passed:
-            purchase.accepted(opened=self._opened)
+            if purchase.token.sitekey == self.page.challenge.sitekey:
+                # The form of a wall that rejects tokens may change as well.
+                purchase.unknown("another_wall")
+            else:
+                purchase.accepted(opened=self._opened)
         return answer
 
     async def challenge(self) -> Challenge:

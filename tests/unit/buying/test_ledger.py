@@ -244,6 +244,17 @@ def test_crawls_that_a_scheduler_calls_the_same_do_not_mix(path, monkeypatch):
     assert new_ledger(path).sums("shop.example")[:2] == (0, 0)
 
 
+@pytest.mark.parametrize("content", [b"\xff\xfe", None], ids=["no text", "a folder"])
+def test_an_id_that_cannot_be_read_is_told_and_the_crawl_goes_on(tmp_path, caplog, content):
+    path = tmp_path / "omocaptcha.id"
+    path.mkdir() if content is None else path.write_bytes(content)
+    ledger = new_ledger(jobdir=str(tmp_path))
+    assert ledger.sums("a.example").jobs == 0
+    (record,) = caplog.records
+    assert (record.levelname, str(path) in record.getMessage()) == ("ERROR", True)
+    assert "delete it" in record.getMessage()
+
+
 def test_spiders_of_one_jobdir_do_not_mix_and_an_id_that_was_cut_off_is_made_anew(tmp_path):
     (tmp_path / "omocaptcha.id").touch()
     ledger = new_ledger(jobdir=str(tmp_path))

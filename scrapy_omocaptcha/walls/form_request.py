@@ -13,6 +13,7 @@ from scrapy.http import Response
 from scrapy_omocaptcha.challenge import TOKEN_FIELD
 from scrapy_omocaptcha.detection.filling import fill_form
 from scrapy_omocaptcha.forms.submission import encode_form, session_of
+from scrapy_omocaptcha.walls.judging import form_marks
 from scrapy_omocaptcha.walls.reasons import REASONS, unsolvable
 from scrapy_omocaptcha.walls.wishes import Refill, Wish
 
@@ -111,4 +112,7 @@ def _refill(
         raise TypeError("with fresh=True the page is fetched anew: name form and click with CSS selectors")
     if response.request is not None and response.request.method != "GET":
         raise ValueError(f"with fresh=True {response.url} is fetched anew, but it is the answer to a POST request")
-    return Refill(values, form, click)
+    # Without the values, since filling in adds fields that the form does not have.
+    plain = fill_form(response, {}, form=form, click=click).form
+    assert plain is not None
+    return Refill(values, form, click, form_marks(plain))

@@ -6,7 +6,7 @@ from urllib.parse import urldefrag
 from scrapy import Request
 from scrapy.http import Response
 
-from scrapy_omocaptcha.challenge import Challenge
+from scrapy_omocaptcha.challenge import Challenge, Form
 from scrapy_omocaptcha.detection import find_challenge
 from scrapy_omocaptcha.urls import public_address
 
@@ -38,6 +38,14 @@ def is_same_wall(challenge: Challenge, later: Challenge) -> bool:
     return _marks(challenge) == _marks(later)
 
 
+def form_marks(form: Form) -> list[str]:
+    """Return by what a form is known again when its page is fetched anew: address, method and names of its fields.
+
+    Its query and its values may be for one use; and so may the path of the address, which comes first.
+    """
+    return [public_address(form.url), form.method, *sorted({name for name, _ in form.fields})]
+
+
 def _marks(challenge: Challenge) -> tuple[object, ...]:
     form = challenge.form
-    return challenge.sitekey, form and (form.method, public_address(form.url), {name for name, _ in form.fields})
+    return challenge.sitekey, form and form_marks(form)

@@ -23,7 +23,7 @@ from scrapy_omocaptcha.forms.page import parse_page
 from scrapy_omocaptcha.forms.placement import put_token
 from scrapy_omocaptcha.forms.submission import Submission, encode_form, session_of
 from scrapy_omocaptcha.walls.attempts import GivenUp, Refusal
-from scrapy_omocaptcha.walls.judging import is_overloaded, shows_widget
+from scrapy_omocaptcha.walls.judging import form_marks, is_overloaded, shows_widget
 from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.reasons import REASONS
 from scrapy_omocaptcha.walls.sending import get_page, send_submission
@@ -157,18 +157,36 @@ class TokenRequest:
             raise GivenUp(Refusal("form_changed", f"{wish.page} redirects to where robots.txt or the spider forbids"))
         page = page.replace(request=self.request)
         try:
+            plain = fill_form(page, {}, form=fresh.form, click=fresh.click)
             self.wanted = fill_form(page, fresh.data, form=fresh.form, click=fresh.click)
             encoded = encode_form(page, self.wanted, "")
         except ValueError as error:
             message = f"{REASONS['form_changed']} (status {page.status}): {error}"
             raise GivenUp(Refusal("form_changed", message)) from None
         refusal = await self._policy.target_refusal(self.request, self.wanted, encoded["url"])
+        if refusal is None:
+            refusal = self._changed(page, plain)
         if refusal is not None:
             raise GivenUp(refusal)
         headers = self.request.headers.copy()
         headers.update(encoded.pop("headers"))
         self._prepared = self.request.replace(**encoded, headers=headers)
         self._is_used = False
+
+    def _changed(self, page: Response, plain: Challenge) -> Refusal | None:
+        """Return why the form of a fresh page is not the one that the spider has filled in, or None."""
+        assert self._wish.fresh is not None and plain.form is not None
+        address, *marks = self._wish.fresh.marks
+        other_address, *other_marks = form_marks(plain.form)
+        is_wall = self._policy.find(self.request, page) is not None
+        # The address may be for one use, unless the page is a challenge. Spiders may fill in the form of one, too.
+        if marks == other_marks and (address == other_address or not is_wall):
+            return None
+        if is_wall:
+            why = "it is behind a wall, which a new session meets again: leave fresh=True out for this form"
+        else:
+            why = f"its form is sent with {' '.join(other_marks)}, not with {' '.join(marks)}"
+        return Refusal("form_changed", f"{REASONS['form_changed']}: {page.url} was fetched, and {why}")
 
     async def _get(self, url: str, get: Callable[[Request], Awaitable[T]]) -> T:
         """Get an address in the session of the request, with a function that sends requests."""

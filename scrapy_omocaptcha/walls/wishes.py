@@ -18,9 +18,11 @@ class Refill:
     data: Mapping[str, Sequence[str]]
     form: str | None
     click: str | Literal[False] | None
+    marks: Sequence[str]
+    """By what the form is known again; see ``judging.form_marks``."""
 
     def as_json(self) -> dict[str, Any]:
-        return {"data": dict(self.data), "form": self.form, "click": self.click}
+        return {"data": dict(self.data), "form": self.form, "click": self.click, "marks": list(self.marks)}
 
 
 @dataclass(frozen=True)

@@ -319,6 +319,49 @@ def test_a_page_that_has_changed_since_costs_nothing(crawl, service):
     assert service.jobs == ()
 
 
+SEARCH = (
+    sites.CHALLENGE.replace("/verify", "/find").replace("<button", "<input name=q><button").replace("Are you a robot?", "Search")
+    + f"<p>{'Welcome to the register of boats. ' * 60}</p>"
+)
+"""The page of a search, which is no challenge."""
+
+
+def html(text, **options):
+    return web.Response(text=text, content_type="text/html", **options)
+
+
+def searched(site, count=3, path="/find", settings=None, **how):
+    """Return a spider that searches with the form at ``path``."""
+
+    class Asks(RecordingSpider):
+        custom_settings = settings
+
+        def requests(self):
+            yield scrapy.Request(f"{site.origin}{path}", self.form)
+
+        def form(self, response):
+            for number in range(count):
+                yield form_request(
+                    response, {"q": str(number)}, callback=self.page, errback=self.failed, **{"rejected": ".error", **how}
+                )
+
+    return Asks
+
+
+def test_a_wall_before_a_form_is_not_filled_in_as_if_it_were_the_form(crawl, service):
+    def answer(request, form):
+        if request.path == "/verify":
+            return sites.won("/find")
+        return html(SEARCH) if sites.cleared(request) else sites.challenge()
+
+    with sites.Site(answer) as site:
+        crawled = crawl(searched(site, fresh=True), service.settings)
+    assert [error.reason for error in crawled.failures] == ["form_changed"] * 3
+    assert "behind a wall" in str(crawled.failures[0])
+    assert len(service.jobs) == 1, "only the one for the wall"
+    assert [visit[1] for visit in site.requests if visit[0] == "POST"] == ["/verify"]
+
+
 def test_a_dry_run_sends_no_such_request_and_prices_it(crawl, service, walled):
     site = walled()
     makes = [lambda response, q=q: form_request(response, {"q": q}, fresh=True) for q in "abc"]

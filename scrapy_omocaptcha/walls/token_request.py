@@ -22,6 +22,7 @@ from scrapy_omocaptcha.errors import HandoverBroke, HookFailed, MiddlewareFailed
 from scrapy_omocaptcha.forms.page import parse_page
 from scrapy_omocaptcha.forms.placement import put_token
 from scrapy_omocaptcha.forms.submission import Submission, encode_form, session_of
+from scrapy_omocaptcha.urls import public_address
 from scrapy_omocaptcha.walls.attempts import GivenUp, Refusal
 from scrapy_omocaptcha.walls.judging import form_marks, is_overloaded, shows_widget
 from scrapy_omocaptcha.walls.policy import Policy
@@ -30,6 +31,11 @@ from scrapy_omocaptcha.walls.sending import get_page, send_submission
 from scrapy_omocaptcha.walls.wishes import Wish
 
 T = TypeVar("T")
+
+_BEHIND = (
+    "whether the site took the token is not known. Go through that wall with an ordinary request before, and send the "
+    "form in its session"
+)
 
 
 class TokenForm:
@@ -121,13 +127,25 @@ class TokenRequest:
         except HookFailed as error:
             purchase.unknown("hook")
             raise GivenUp(Refusal("hook", str(error))) from error
-        if rejected or self._policy.find(self.request, answer) is not None:
+        wall = None if rejected else self._policy.find(self.request, answer)
+        if wall is not None and self._is_another(wall):
+            purchase.unknown("another_wall", is_useless=True)
+            raise GivenUp(
+                Refusal("another_wall", f"the answer from {public_address(wall.url)} is another wall: {_BEHIND}")
+            )
+        if rejected or wall is not None:
             purchase.rejected()
             return None
         if is_overloaded(answer) and may_repeat:
             raise HandoverBroke(f"the request with the token was answered with {answer.status}")
         self._judge(answer, purchase)
         return answer
+
+    def _is_another(self, wall: Challenge) -> bool:
+        """Tell whether a wall has another site key or another form than the request."""
+        sent = (self._prepared.method, public_address(self._prepared.url))
+        form = wall.form and (wall.form.method, public_address(wall.form.url))
+        return wall.sitekey != self.wanted.sitekey or form not in (None, sent)
 
     def _judge(self, answer: Response, purchase: Purchase) -> None:
         """Record what is known of a token that was not plainly rejected."""
@@ -175,7 +193,8 @@ class TokenRequest:
 
     def _changed(self, page: Response, plain: Challenge) -> Refusal | None:
         """Return why the form of a fresh page is not the one that the spider has filled in, or None."""
-        assert self._wish.fresh is not None and plain.form is not None
+        assert self._wish.fresh is not None
+        assert plain.form is not None
         address, *marks = self._wish.fresh.marks
         other_address, *other_marks = form_marks(plain.form)
         is_wall = self._policy.find(self.request, page) is not None

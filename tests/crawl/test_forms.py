@@ -320,7 +320,9 @@ def test_a_page_that_has_changed_since_costs_nothing(crawl, service):
 
 
 SEARCH = (
-    sites.CHALLENGE.replace("/verify", "/find").replace("<button", "<input name=q><button").replace("Are you a robot?", "Search")
+    sites.CHALLENGE.replace("/verify", "/find")
+    .replace("<button", "<input name=q><button")
+    .replace("Are you a robot?", "Search")
     + f"<p>{'Welcome to the register of boats. ' * 60}</p>"
 )
 """The page of a search, which is no challenge."""
@@ -342,7 +344,11 @@ def searched(site, count=3, path="/find", settings=None, **how):
         def form(self, response):
             for number in range(count):
                 yield form_request(
-                    response, {"q": str(number)}, callback=self.page, errback=self.failed, **{"rejected": ".error", **how}
+                    response,
+                    {"q": str(number)},
+                    callback=self.page,
+                    errback=self.failed,
+                    **{"rejected": ".error", **how},
                 )
 
     return Asks
@@ -360,6 +366,20 @@ def test_a_wall_before_a_form_is_not_filled_in_as_if_it_were_the_form(crawl, ser
     assert "behind a wall" in str(crawled.failures[0])
     assert len(service.jobs) == 1, "only the one for the wall"
     assert [visit[1] for visit in site.requests if visit[0] == "POST"] == ["/verify"]
+
+
+@pytest.mark.parametrize("key", [sites.KEY, "6LotherKey" + "b" * 30])
+def test_another_wall_behind_a_form_is_no_rejection_and_nothing_more_is_bought(crawl, service, key):
+    def answer(request, form):
+        if request.path == "/results":
+            return web.Response(status=403, text=sites.CHALLENGE.replace(sites.KEY, key), content_type="text/html")
+        return sites.won("/results") if request.method == "POST" else html(SEARCH)
+
+    with sites.Site(answer) as site:
+        crawled = crawl(searched(site), service.settings)
+    assert {error.reason for error in crawled.failures} == {"another_wall"}
+    assert "another wall" in str(crawled.failures[0])
+    assert (len(service.jobs), crawled.count("tokens/unknown"), crawled.count("tokens/rejected")) == (3, 3, 0)
 
 
 def test_a_dry_run_sends_no_such_request_and_prices_it(crawl, service, walled):

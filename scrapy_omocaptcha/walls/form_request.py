@@ -44,8 +44,9 @@ def form_request(
     :param click: the button to press, likewise; by default what a browser would press, and no button if it is False.
     :param rejected: how to tell from the answer that the site rejected the token: a CSS selector that only such an
         answer matches, or the name of a method of the spider that gets the answer and returns True or False. Another
-        token is bought then, up to :confval:`OMOCAPTCHA_MAX_ATTEMPTS`. Without it, an answer that shows the widget
-        again may be a result or a rejection: it goes to the callback, and its token counts as unknown.
+        token is bought then, up to :confval:`OMOCAPTCHA_MAX_ATTEMPTS`. Without it, ``accepted``
+        means only that a page, JSON or text came from the form's site, without a widget: it may be a rejection. Any
+        other answer goes to the callback as well, and its token counts as unknown.
     :param fresh: whether to fetch the page anew for this request, in a session of its own, because the form works only
         once. The answer's ``meta["cookiejar"]`` is that session.
     :param request_arguments: arguments of :class:`scrapy.Request`, such as ``callback``.

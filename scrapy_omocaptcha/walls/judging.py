@@ -7,7 +7,6 @@ from scrapy import Request
 from scrapy.http import Response
 
 from scrapy_omocaptcha.challenge import Challenge, Form
-from scrapy_omocaptcha.detection import find_challenge
 from scrapy_omocaptcha.urls import public_address
 
 
@@ -25,12 +24,6 @@ def is_page_of(request: Request, answer: Response) -> bool:
     """Tell whether a GET got its page: an answer that is not empty, with a status below 300, from its own address."""
     is_page = answer.status < HTTPStatus.MULTIPLE_CHOICES and answer.body != b""
     return is_page and request.method == "GET" and is_address_of(answer, request)
-
-
-def shows_widget(answer: Response, sitekey: str | None) -> bool:
-    """Tell whether an answer has a live widget with a site key."""
-    found = find_challenge(answer)
-    return found is not None and any(widget.sitekey == sitekey for widget in (found, *found.others))
 
 
 def is_same_wall(challenge: Challenge, later: Challenge) -> bool:

@@ -8,12 +8,13 @@ from urllib.parse import urljoin
 from zlib import crc32
 
 from scrapy import Request
-from scrapy.http import Response
+from scrapy.http import Response, TextResponse
 from scrapy.http.request import NO_CALLBACK
 from scrapy.utils.httpobj import urlparse_cached
 
 from scrapy_omocaptcha.buying.purchase import Purchase
 from scrapy_omocaptcha.challenge import Challenge
+from scrapy_omocaptcha.detection import find_challenge
 from scrapy_omocaptcha.detection.content import PageContent
 from scrapy_omocaptcha.detection.filling import fill_form
 from scrapy_omocaptcha.engine.chain import InnerChain
@@ -22,9 +23,9 @@ from scrapy_omocaptcha.errors import HandoverBroke, HookFailed, MiddlewareFailed
 from scrapy_omocaptcha.forms.page import parse_page
 from scrapy_omocaptcha.forms.placement import put_token
 from scrapy_omocaptcha.forms.submission import Submission, encode_form, session_of
-from scrapy_omocaptcha.urls import public_address
+from scrapy_omocaptcha.urls import public_address, same_site
 from scrapy_omocaptcha.walls.attempts import GivenUp, Refusal
-from scrapy_omocaptcha.walls.judging import form_marks, is_overloaded, shows_widget
+from scrapy_omocaptcha.walls.judging import form_marks, is_overloaded
 from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.reasons import REASONS
 from scrapy_omocaptcha.walls.sending import get_page, send_submission
@@ -155,16 +156,33 @@ class TokenRequest:
             reason = "http_error" if is_error else "redirect"
             self.doubt = Doubt(reason, f"the answer has the status {answer.status}{hint}")
             purchase.unknown(reason, is_useless=is_error)
-        elif self._is_rejected is None and shows_widget(answer, self.wanted.sitekey):
+        elif self._is_rejected is not None:
+            self._accepted(purchase)
+        elif find_challenge(answer) is not None:
             message = f"the answer shows the widget again, as a rejection would, and as a result may{hint}"
             self.doubt = Doubt("widget_again", message)
             # Results differ, and rejections are alike.
             text = crc32(_text(answer).encode())
             purchase.unknown(self.doubt.reason, is_useless=text == self._form.last_text)
             self._form.last_text = text
+        elif self._leads_back(answer):
+            self.doubt = Doubt("redirect", f"the answer leads to another site, back to the form or on by itself{hint}")
+            purchase.unknown("redirect")
+        elif not isinstance(answer, TextResponse) or not answer.body.strip():
+            self.doubt = Doubt("no_page", f"the answer is empty, or neither a page nor text{hint}")
+            purchase.unknown("no_page")
         else:
-            purchase.accepted()
-            self._form.accepts = True
+            self._accepted(purchase)
+
+    def _accepted(self, purchase: Purchase) -> None:
+        purchase.accepted()
+        self._form.accepts = True
+
+    def _leads_back(self, answer: Response) -> bool:
+        """Tell whether a site that redirects may have redirected because it rejected the token."""
+        page, sent, came = map(public_address, (self.wanted.url, self._prepared.url, answer.url))
+        is_back = came == page != sent
+        return is_back or not same_site(page, came) or self._chain.meta_refresh(answer) is not None
 
     async def _refill(self) -> None:
         """Fetch the page of the form, and fill the form in as the spider has done."""

@@ -382,6 +382,32 @@ def test_another_wall_behind_a_form_is_no_rejection_and_nothing_more_is_bought(c
     assert (len(service.jobs), crawled.count("tokens/unknown"), crawled.count("tokens/rejected")) == (3, 3, 0)
 
 
+ANSWERS = {
+    "no_content": lambda: web.Response(status=204),
+    "empty": lambda: html(""),
+    "binary": lambda: web.Response(body=bytes(range(256)), content_type="application/octet-stream"),
+    "refresh": lambda: html("<meta http-equiv=refresh content='0; url=/find'>"),
+    "widget": lambda: html(SEARCH.replace(sites.KEY, "6LotherKey" + "b" * 30)),
+    "back": lambda: web.Response(status=302, headers={"Location": "/form?error=1"}),
+    "page": lambda: html("<title>results</title>"),
+    "json": lambda: web.json_response({"found": []}),
+    "elsewhere": lambda: web.Response(status=302, headers={"Location": "/results"}),
+}
+
+
+@pytest.mark.parametrize("kind", ANSWERS)
+def test_what_a_site_that_rejects_may_answer_is_not_called_accepted(crawl, service, kind):
+    def answer(request, form):
+        if request.method == "POST":
+            return ANSWERS[kind]()
+        return html("<title>nothing</title>" if request.query_string or request.path != "/form" else SEARCH)
+
+    with sites.Site(answer) as site:
+        crawled = crawl(searched(site, 1, "/form", rejected=None), service.settings)
+    outcome = "accepted" if kind in ("page", "json", "elsewhere") else "unknown"
+    assert (len(crawled.pages), crawled.count(f"tokens/{outcome}"), len(service.jobs)) == (1, 1, 1)
+
+
 def test_a_dry_run_sends_no_such_request_and_prices_it(crawl, service, walled):
     site = walled()
     makes = [lambda response, q=q: form_request(response, {"q": q}, fresh=True) for q in "abc"]

@@ -116,4 +116,6 @@ def _refill(
     # Without the values, since filling in adds fields that the form does not have.
     plain = fill_form(response, {}, form=form, click=click).form
     assert plain is not None
-    return Refill(values, form, click, form_marks(plain))
+    # A redirect may lead to an address for one use.
+    page = response.url if response.request is None else response.meta.get("redirect_urls", [response.url])[0]
+    return Refill(page.partition("#")[0], values, form, click, form_marks(plain))

@@ -55,6 +55,14 @@ class Doubt(NamedTuple):
     message: str
 
 
+class PageOverloaded(Exception):
+    """The page of a form could not be fetched anew just now."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__(f"{response}")
+        self.response = response
+
+
 class TokenRequest:
     """The errand of sending one request with a token in it.
 
@@ -186,12 +194,14 @@ class TokenRequest:
 
     async def _refill(self) -> None:
         """Fetch the page of the form, and fill the form in as the spider has done."""
-        wish, fresh = self._wish, self._wish.fresh
+        fresh = self._wish.fresh
         assert fresh is not None
-        page = await self._get(wish.page, get=partial(get_page, self._chain))
+        page = await self._get(fresh.page, get=partial(get_page, self._chain))
         if page is None:
-            raise GivenUp(Refusal("form_changed", f"{wish.page} redirects to where robots.txt or the spider forbids"))
+            raise GivenUp(Refusal("form_changed", f"{fresh.page} redirects to where robots.txt or the spider forbids"))
         page = page.replace(request=self.request)
+        if is_overloaded(page):
+            raise PageOverloaded(page)
         try:
             plain = fill_form(page, {}, form=fresh.form, click=fresh.click)
             self.wanted = fill_form(page, fresh.data, form=fresh.form, click=fresh.click)

@@ -408,6 +408,43 @@ def test_what_a_site_that_rejects_may_answer_is_not_called_accepted(crawl, servi
     assert (len(crawled.pages), crawled.count(f"tokens/{outcome}"), len(service.jobs)) == (1, 1, 1)
 
 
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_fresh_page_that_is_overloaded_is_retried_as_an_ordinary_request_is(crawl, service, status):
+    pages = []
+
+    def answer(request, form):
+        if request.method == "POST":
+            return sites.page()
+        if request.path == "/find":
+            pages.append(request)
+        return web.Response(status=status) if len(pages) == 2 else html(SEARCH)
+
+    with sites.Site(answer) as site:
+        crawled = crawl(searched(site, 2, fresh=True), service.settings)
+    assert (len(crawled.pages), len(service.jobs), crawled.count("tokens/accepted")) == (2, 2, 2)
+    assert crawled.stats["retry/count"] == 1
+    assert crawled.failures == []
+
+
+def test_a_fresh_form_comes_from_the_address_that_was_asked_for_before_redirects(crawl, service):
+    used = []
+
+    def answer(request, form):
+        if request.path == "/find":
+            pages.append(request)
+            return web.Response(status=302, headers={"Location": f"/find/{len(pages)}"})
+        if request.method == "POST":
+            used.append(request.path)
+            return sites.page()
+        return html(SEARCH.replace("action=/find", "action=''"))
+
+    pages = []
+    with sites.Site(answer) as site:
+        crawled = crawl(searched(site, fresh=True), service.settings)
+    assert (len(crawled.pages), crawled.count("tokens/accepted")) == (3, 3)
+    assert sorted(used) == ["/find/2", "/find/3", "/find/4"]
+
+
 def test_a_dry_run_sends_no_such_request_and_prices_it(crawl, service, walled):
     site = walled()
     makes = [lambda response, q=q: form_request(response, {"q": q}, fresh=True) for q in "abc"]

@@ -8,7 +8,7 @@ from cssselect import ExpressionError, SelectorError
 from parsel import Selector
 from parsel.csstranslator import HTMLTranslator
 from scrapy import Request
-from scrapy.http import Response
+from scrapy.http import Headers, Response
 
 from scrapy_omocaptcha.challenge import TOKEN_FIELD
 from scrapy_omocaptcha.detection.filling import fill_form
@@ -72,8 +72,10 @@ def form_request(
         rejected=rejected,
         fresh=_refill(response, values, form, click) if fresh else None,
     )
-    headers = {**headers, **encoded.pop("headers"), **(request_arguments.pop("headers", None) or {})}
-    return Request(**encoded, headers=headers, meta={**meta, "omocaptcha": wish.as_json()}, **request_arguments)
+    merged = Headers(headers)
+    merged.update(encoded.pop("headers"))
+    merged.update(Headers(request_arguments.pop("headers", None) or {}))
+    return Request(**encoded, headers=merged, meta={**meta, "omocaptcha": wish.as_json()}, **request_arguments)
 
 
 def _values(data: Mapping[str, str | Sequence[str] | None]) -> dict[str, list[str]]:

@@ -8,6 +8,7 @@ import pickle
 import pytest
 import scrapy
 from aiohttp import web
+from scrapy.http import Headers, HtmlResponse
 
 from scrapy_omocaptcha import errors, find_challenge, form_request, signals, solve
 from tests.helpers import sites
@@ -443,6 +444,15 @@ def test_a_fresh_form_comes_from_the_address_that_was_asked_for_before_redirects
         crawled = crawl(searched(site, fresh=True), service.settings)
     assert (len(crawled.pages), crawled.count("tokens/accepted")) == (3, 3)
     assert sorted(used) == ["/find/2", "/find/3", "/find/4"]
+
+
+@pytest.mark.parametrize("given", [{"user-agent": "Mine"}, [("user-agent", "Mine")], Headers({"User-Agent": "Mine"})])
+def test_a_header_that_is_given_replaces_that_of_the_page_however_it_is_written(given):
+    page = scrapy.Request("http://shop.example/find", headers={"User-Agent": "Its"})
+    response = HtmlResponse(page.url, body=SEARCH.encode(), request=page)
+    headers = form_request(response, headers=given).headers
+    assert headers.getlist("User-Agent") == [b"Mine"]
+    assert headers.getlist("Content-Type") == [b"application/x-www-form-urlencoded"]
 
 
 def test_a_dry_run_sends_no_such_request_and_prices_it(crawl, service, walled):

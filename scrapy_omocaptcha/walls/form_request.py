@@ -35,7 +35,9 @@ def form_request(
                 yield form_request(response, {"q": name}, rejected=".error", callback=self.parse_result)
 
     It is an ordinary request: it goes through the scheduler, and can be pickled. It sends what a browser would send in
-    the session of the page (its cookiejar, its proxy); a foreign or unreachable address costs nothing.
+    the session of the page (its cookiejar, its proxy); a foreign or unreachable address costs nothing. A token that
+    may not have arrived is sent once more, so the site may get the form twice. While the add-on is off or has no API
+    token, the form is sent with an empty token.
 
     :param response: the page with the form and its reCAPTCHA v2 widget.
     :param data: what to fill in: a text, or a list of texts, by field name; None leaves the field out. Other fields
@@ -44,11 +46,12 @@ def form_request(
     :param click: the button to press, likewise; by default what a browser would press, and no button if it is False.
     :param rejected: how to tell from the answer that the site rejected the token: a CSS selector that only such an
         answer matches, or the name of a method of the spider that gets the answer and returns True or False. Another
-        token is bought then, up to :confval:`OMOCAPTCHA_MAX_ATTEMPTS`. Without it, ``accepted``
-        means only that a page, JSON or text came from the form's site, without a widget: it may be a rejection. Any
-        other answer goes to the callback as well, and its token counts as unknown.
+        token is bought then, up to :confval:`OMOCAPTCHA_MAX_ATTEMPTS`. Without it, a token counts as accepted if a
+        page, JSON or text without a widget came from the form's site, which may still be a rejection. Any other answer
+        goes to the callback as well, and its token counts as unknown.
     :param fresh: whether to fetch the page anew for this request, in a session of its own, because the form works only
-        once. The answer's ``meta["cookiejar"]`` is that session.
+        once. The answer's ``meta["cookiejar"]`` is that session. Leave it out for a form behind a wall, which each new
+        session would meet.
     :param request_arguments: arguments of :class:`scrapy.Request`, such as ``callback``.
     :raises ValueError: when the page has no such widget, form or button, or its widget cannot be solved.
     :raises TypeError: when an argument has the wrong type.

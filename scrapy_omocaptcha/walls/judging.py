@@ -32,10 +32,7 @@ def is_same_wall(challenge: Challenge, later: Challenge) -> bool:
 
 
 def form_marks(form: Form) -> list[str]:
-    """Return by what a form is known again when its page is fetched anew: address, method and names of its fields.
-
-    Its query and its values may be for one use; and so may the path of the address, which comes first.
-    """
+    """Return by what a form is known again: its address without the query, its method, the names of its fields."""
     return [public_address(form.url), form.method, *sorted({name for name, _ in form.fields})]
 
 

@@ -200,7 +200,7 @@ class TokenRequest:
         if page is None:
             raise GivenUp(Refusal("form_changed", f"{fresh.page} redirects to where robots.txt or the spider forbids"))
         page = page.replace(request=self.request)
-        if is_overloaded(page):
+        if is_overloaded(page) and find_challenge(page) is None:
             raise PageOverloaded(page)
         try:
             plain = fill_form(page, {}, form=fresh.form, click=fresh.click)

@@ -355,11 +355,12 @@ def searched(site, count=3, path="/find", settings=None, **how):
     return Asks
 
 
-def test_a_wall_before_a_form_is_not_filled_in_as_if_it_were_the_form(crawl, service):
+@pytest.mark.parametrize("status", [403, 429])
+def test_a_wall_before_a_form_is_not_filled_in_as_if_it_were_the_form(crawl, service, status):
     def answer(request, form):
         if request.path == "/verify":
             return sites.won("/find")
-        return html(SEARCH) if sites.cleared(request) else sites.challenge()
+        return html(SEARCH) if sites.cleared(request) else html(sites.CHALLENGE, status=status)
 
     with sites.Site(answer) as site:
         crawled = crawl(searched(site, fresh=True), service.settings)

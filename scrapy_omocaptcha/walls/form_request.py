@@ -8,11 +8,12 @@ from cssselect import ExpressionError, SelectorError
 from parsel import Selector
 from parsel.csstranslator import HTMLTranslator
 from scrapy import Request
-from scrapy.http import Response
+from scrapy.http import Headers, Response
 
 from scrapy_omocaptcha.challenge import TOKEN_FIELD
 from scrapy_omocaptcha.detection.filling import fill_form
 from scrapy_omocaptcha.forms.submission import encode_form, session_of
+from scrapy_omocaptcha.walls.judging import form_marks
 from scrapy_omocaptcha.walls.reasons import REASONS, unsolvable
 from scrapy_omocaptcha.walls.wishes import Refill, Wish
 
@@ -34,7 +35,9 @@ def form_request(
                 yield form_request(response, {"q": name}, rejected=".error", callback=self.parse_result)
 
     It is an ordinary request: it goes through the scheduler, and can be pickled. It sends what a browser would send in
-    the session of the page (its cookiejar, its proxy); a foreign or unreachable address costs nothing.
+    the session of the page (its cookiejar, its proxy); a foreign or unreachable address costs nothing. A token that
+    may not have arrived is sent once more, so the site may get the form twice. While the add-on is off or has no API
+    token, the form is sent with an empty token.
 
     :param response: the page with the form and its reCAPTCHA v2 widget.
     :param data: what to fill in: a text, or a list of texts, by field name; None leaves the field out. Other fields
@@ -43,10 +46,12 @@ def form_request(
     :param click: the button to press, likewise; by default what a browser would press, and no button if it is False.
     :param rejected: how to tell from the answer that the site rejected the token: a CSS selector that only such an
         answer matches, or the name of a method of the spider that gets the answer and returns True or False. Another
-        token is bought then, up to :confval:`OMOCAPTCHA_MAX_ATTEMPTS`. Without it, an answer that shows the widget
-        again may be a result or a rejection: it goes to the callback, and its token counts as unknown.
+        token is bought then, up to :confval:`OMOCAPTCHA_MAX_ATTEMPTS`. Without it, a token counts as accepted if a
+        page, JSON or text without a widget came from the form's site, which may still be a rejection. Any other answer
+        goes to the callback as well, and its token counts as unknown.
     :param fresh: whether to fetch the page anew for this request, in a session of its own, because the form works only
-        once. The answer's ``meta["cookiejar"]`` is that session.
+        once. The answer's ``meta["cookiejar"]`` is that session. Leave it out for a form behind a wall, which each new
+        session would meet.
     :param request_arguments: arguments of :class:`scrapy.Request`, such as ``callback``.
     :raises ValueError: when the page has no such widget, form or button, or its widget cannot be solved.
     :raises TypeError: when an argument has the wrong type.
@@ -70,8 +75,10 @@ def form_request(
         rejected=rejected,
         fresh=_refill(response, values, form, click) if fresh else None,
     )
-    headers = {**headers, **encoded.pop("headers"), **(request_arguments.pop("headers", None) or {})}
-    return Request(**encoded, headers=headers, meta={**meta, "omocaptcha": wish.as_json()}, **request_arguments)
+    merged = Headers(headers)
+    merged.update(encoded.pop("headers"))
+    merged.update(Headers(request_arguments.pop("headers", None) or {}))
+    return Request(**encoded, headers=merged, meta={**meta, "omocaptcha": wish.as_json()}, **request_arguments)
 
 
 def _values(data: Mapping[str, str | Sequence[str] | None]) -> dict[str, list[str]]:
@@ -111,4 +118,9 @@ def _refill(
         raise TypeError("with fresh=True the page is fetched anew: name form and click with CSS selectors")
     if response.request is not None and response.request.method != "GET":
         raise ValueError(f"with fresh=True {response.url} is fetched anew, but it is the answer to a POST request")
-    return Refill(values, form, click)
+    # Without the values, since filling in adds fields that the form does not have.
+    plain = fill_form(response, {}, form=form, click=click).form
+    assert plain is not None
+    # A redirect may lead to an address for one use.
+    page = response.url if response.request is None else response.meta.get("redirect_urls", [response.url])[0]
+    return Refill(page.partition("#")[0], values, form, click, form_marks(plain))

@@ -6,8 +6,7 @@ from urllib.parse import urldefrag
 from scrapy import Request
 from scrapy.http import Response
 
-from scrapy_omocaptcha.challenge import Challenge
-from scrapy_omocaptcha.detection import find_challenge
+from scrapy_omocaptcha.challenge import Challenge, Form
 from scrapy_omocaptcha.urls import public_address
 
 
@@ -27,17 +26,16 @@ def is_page_of(request: Request, answer: Response) -> bool:
     return is_page and request.method == "GET" and is_address_of(answer, request)
 
 
-def shows_widget(answer: Response, sitekey: str | None) -> bool:
-    """Tell whether an answer has a live widget with a site key."""
-    found = find_challenge(answer)
-    return found is not None and any(widget.sitekey == sitekey for widget in (found, *found.others))
-
-
 def is_same_wall(challenge: Challenge, later: Challenge) -> bool:
     """Tell whether a challenge that came after a token is the one that the token was for: same key, same form."""
     return _marks(challenge) == _marks(later)
 
 
+def form_marks(form: Form) -> list[str]:
+    """Return by what a form is known again: its address without the query, its method, the names of its fields."""
+    return [public_address(form.url), form.method, *sorted({name for name, _ in form.fields})]
+
+
 def _marks(challenge: Challenge) -> tuple[object, ...]:
     form = challenge.form
-    return challenge.sitekey, form and (form.method, public_address(form.url), {name for name, _ in form.fields})
+    return challenge.sitekey, form and form_marks(form)

@@ -39,9 +39,9 @@ REASONS = {
     # Other vendors
     "other_captcha": "",
 }
-"""Why no job is bought for a challenge. The stats ``omocaptcha/skipped/{reason}`` count these and three more, why a
-challenge stays closed although the add-on tried: ``attempts`` (jobs were of no use), ``service`` (it took no job) and
-``broke`` (a request with a token had no answer)."""
+"""Why no job is bought for a challenge. The stats ``omocaptcha/skipped/{reason}`` count these and four more, why a
+challenge stays closed although the add-on tried: ``attempts`` (jobs were of no use), ``service`` (it took no job),
+``broke`` (a request with a token had no answer) and ``another_wall`` (the answer to it is a wall of its own)."""
 
 TEST_KEY = "6LeIxAcTAAAAAJcZVRqyHh71UMIEGNQ_MXjiZKhI"
 """Google's public test key: any answer passes."""

@@ -8,12 +8,13 @@ from urllib.parse import urljoin
 from zlib import crc32
 
 from scrapy import Request
-from scrapy.http import Response
+from scrapy.http import Response, TextResponse
 from scrapy.http.request import NO_CALLBACK
 from scrapy.utils.httpobj import urlparse_cached
 
 from scrapy_omocaptcha.buying.purchase import Purchase
 from scrapy_omocaptcha.challenge import Challenge
+from scrapy_omocaptcha.detection import find_challenge
 from scrapy_omocaptcha.detection.content import PageContent
 from scrapy_omocaptcha.detection.filling import fill_form
 from scrapy_omocaptcha.engine.chain import InnerChain
@@ -22,14 +23,20 @@ from scrapy_omocaptcha.errors import HandoverBroke, HookFailed, MiddlewareFailed
 from scrapy_omocaptcha.forms.page import parse_page
 from scrapy_omocaptcha.forms.placement import put_token
 from scrapy_omocaptcha.forms.submission import Submission, encode_form, session_of
+from scrapy_omocaptcha.urls import public_address, same_site
 from scrapy_omocaptcha.walls.attempts import GivenUp, Refusal
-from scrapy_omocaptcha.walls.judging import is_overloaded, shows_widget
+from scrapy_omocaptcha.walls.judging import form_marks, is_overloaded
 from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.reasons import REASONS
 from scrapy_omocaptcha.walls.sending import get_page, send_submission
 from scrapy_omocaptcha.walls.wishes import Wish
 
 T = TypeVar("T")
+
+_BEHIND = (
+    "whether the site took the token is not known. Go through that wall with an ordinary request before, and send the "
+    "form in its session"
+)
 
 
 class TokenForm:
@@ -46,6 +53,14 @@ class Doubt(NamedTuple):
 
     reason: str
     message: str
+
+
+class PageOverloaded(Exception):
+    """The page of a form could not be fetched anew just now."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__(f"{response}")
+        self.response = response
 
 
 class TokenRequest:
@@ -121,13 +136,25 @@ class TokenRequest:
         except HookFailed as error:
             purchase.unknown("hook")
             raise GivenUp(Refusal("hook", str(error))) from error
-        if rejected or self._policy.find(self.request, answer) is not None:
+        wall = None if rejected else self._policy.find(self.request, answer)
+        if wall is not None and self._is_another(wall):
+            purchase.unknown("another_wall", is_useless=True)
+            raise GivenUp(
+                Refusal("another_wall", f"the answer from {public_address(wall.url)} is another wall: {_BEHIND}")
+            )
+        if rejected or wall is not None:
             purchase.rejected()
             return None
         if is_overloaded(answer) and may_repeat:
             raise HandoverBroke(f"the request with the token was answered with {answer.status}")
         self._judge(answer, purchase)
         return answer
+
+    def _is_another(self, wall: Challenge) -> bool:
+        """Tell whether a wall has another site key or another form than the request."""
+        sent = (self._prepared.method, public_address(self._prepared.url))
+        form = wall.form and (wall.form.method, public_address(wall.form.url))
+        return wall.sitekey != self.wanted.sitekey or form not in (None, sent)
 
     def _judge(self, answer: Response, purchase: Purchase) -> None:
         """Record what is known of a token that was not plainly rejected."""
@@ -137,38 +164,76 @@ class TokenRequest:
             reason = "http_error" if is_error else "redirect"
             self.doubt = Doubt(reason, f"the answer has the status {answer.status}{hint}")
             purchase.unknown(reason, is_useless=is_error)
-        elif self._is_rejected is None and shows_widget(answer, self.wanted.sitekey):
+        elif self._is_rejected is not None:
+            self._accepted(purchase)
+        elif find_challenge(answer) is not None:
             message = f"the answer shows the widget again, as a rejection would, and as a result may{hint}"
             self.doubt = Doubt("widget_again", message)
             # Results differ, and rejections are alike.
             text = crc32(_text(answer).encode())
             purchase.unknown(self.doubt.reason, is_useless=text == self._form.last_text)
             self._form.last_text = text
+        elif self._leads_back(answer):
+            self.doubt = Doubt("redirect", f"the answer leads to another site, back to the form or on by itself{hint}")
+            purchase.unknown("redirect")
+        elif not isinstance(answer, TextResponse) or not answer.body.strip():
+            self.doubt = Doubt("no_page", f"the answer is empty, or neither a page nor text{hint}")
+            purchase.unknown("no_page")
         else:
-            purchase.accepted()
-            self._form.accepts = True
+            self._accepted(purchase)
+
+    def _accepted(self, purchase: Purchase) -> None:
+        purchase.accepted()
+        self._form.accepts = True
+
+    def _leads_back(self, answer: Response) -> bool:
+        """Tell whether a site that redirects may have redirected because it rejected the token."""
+        page, sent, came = map(public_address, (self.wanted.url, self._prepared.url, answer.url))
+        is_back = came == page != sent
+        return is_back or not same_site(page, came) or self._chain.meta_refresh(answer) is not None
 
     async def _refill(self) -> None:
         """Fetch the page of the form, and fill the form in as the spider has done."""
-        wish, fresh = self._wish, self._wish.fresh
+        fresh = self._wish.fresh
         assert fresh is not None
-        page = await self._get(wish.page, get=partial(get_page, self._chain))
+        page = await self._get(fresh.page, get=partial(get_page, self._chain))
         if page is None:
-            raise GivenUp(Refusal("form_changed", f"{wish.page} redirects to where robots.txt or the spider forbids"))
+            raise GivenUp(Refusal("form_changed", f"{fresh.page} redirects to where robots.txt or the spider forbids"))
         page = page.replace(request=self.request)
+        if is_overloaded(page) and find_challenge(page) is None:
+            raise PageOverloaded(page)
         try:
+            plain = fill_form(page, {}, form=fresh.form, click=fresh.click)
             self.wanted = fill_form(page, fresh.data, form=fresh.form, click=fresh.click)
             encoded = encode_form(page, self.wanted, "")
         except ValueError as error:
             message = f"{REASONS['form_changed']} (status {page.status}): {error}"
             raise GivenUp(Refusal("form_changed", message)) from None
         refusal = await self._policy.target_refusal(self.request, self.wanted, encoded["url"])
+        if refusal is None:
+            refusal = self._changed(page, plain)
         if refusal is not None:
             raise GivenUp(refusal)
         headers = self.request.headers.copy()
         headers.update(encoded.pop("headers"))
         self._prepared = self.request.replace(**encoded, headers=headers)
         self._is_used = False
+
+    def _changed(self, page: Response, plain: Challenge) -> Refusal | None:
+        """Return why the form of a fresh page is not the one that the spider has filled in, or None."""
+        assert self._wish.fresh is not None
+        assert plain.form is not None
+        address, *marks = self._wish.fresh.marks
+        other_address, *other_marks = form_marks(plain.form)
+        is_wall = self._policy.find(self.request, page) is not None
+        # The address may be for one use, unless the page is a challenge. Spiders may fill in the form of one, too.
+        if marks == other_marks and (address == other_address or not is_wall):
+            return None
+        if is_wall:
+            why = "it is behind a wall, which a new session meets again: leave fresh=True out for this form"
+        else:
+            why = f"its form is sent with {' '.join(other_marks)}, not with {' '.join(marks)}"
+        return Refusal("form_changed", f"{REASONS['form_changed']}: {page.url} was fetched, and {why}")
 
     async def _get(self, url: str, get: Callable[[Request], Awaitable[T]]) -> T:
         """Get an address in the session of the request, with a function that sends requests."""

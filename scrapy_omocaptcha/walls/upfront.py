@@ -24,7 +24,7 @@ from scrapy_omocaptcha.urls import host_of
 from scrapy_omocaptcha.walls.attempts import Attempts, GivenUp, Refusal
 from scrapy_omocaptcha.walls.delivery import deliver
 from scrapy_omocaptcha.walls.policy import Policy
-from scrapy_omocaptcha.walls.token_request import TokenForm, TokenRequest, with_token
+from scrapy_omocaptcha.walls.token_request import PageOverloaded, TokenForm, TokenRequest, with_token
 from scrapy_omocaptcha.walls.wishes import read_wish
 
 _MAX_SITES = 10_000
@@ -119,6 +119,9 @@ class UpfrontTokens:
         attempts = self._new_attempts(request)
         try:
             answer = await attempts.run(errand)
+        except PageOverloaded as error:
+            # Scrapy retries the request as if that were the answer to it.
+            return error.response
         except GivenUp as error:
             raise self._not_solved(
                 request, error.refusal, errand.wanted, attempts.jobs, errand.answer

@@ -15,12 +15,22 @@ from scrapy_omocaptcha.forms.placement import parse_put
 class Refill:
     """How to fill in the form of a page that is fetched anew."""
 
+    page: str
+    """The address that the page was asked for at; a redirect may lead on from there."""
     data: Mapping[str, Sequence[str]]
     form: str | None
     click: str | Literal[False] | None
+    marks: Sequence[str]
+    """By what the form is known again; see ``judging.form_marks``."""
 
     def as_json(self) -> dict[str, Any]:
-        return {"data": dict(self.data), "form": self.form, "click": self.click}
+        return {
+            "page": self.page,
+            "data": dict(self.data),
+            "form": self.form,
+            "click": self.click,
+            "marks": list(self.marks),
+        }
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import pickle
 import pytest
 import scrapy
 from aiohttp import web
+from scrapy.http import Headers, HtmlResponse
 
 from scrapy_omocaptcha import errors, find_challenge, form_request, signals, solve
 from tests.helpers import sites
@@ -317,6 +318,142 @@ def test_a_page_that_has_changed_since_costs_nothing(crawl, service):
     assert error.reason == "form_changed"
     assert "no live reCAPTCHA v2 widget" in str(error)
     assert service.jobs == ()
+
+
+SEARCH = (
+    sites.CHALLENGE.replace("/verify", "/find")
+    .replace("<button", "<input name=q><button")
+    .replace("Are you a robot?", "Search")
+    + f"<p>{'Welcome to the register of boats. ' * 60}</p>"
+)
+"""The page of a search, which is no challenge."""
+
+
+def html(text, **options):
+    return web.Response(text=text, content_type="text/html", **options)
+
+
+def searched(site, count=3, path="/find", settings=None, **how):
+    """Return a spider that searches with the form at ``path``."""
+
+    class Asks(RecordingSpider):
+        custom_settings = settings
+
+        def requests(self):
+            yield scrapy.Request(f"{site.origin}{path}", self.form)
+
+        def form(self, response):
+            for number in range(count):
+                yield form_request(
+                    response,
+                    {"q": str(number)},
+                    callback=self.page,
+                    errback=self.failed,
+                    **{"rejected": ".error", **how},
+                )
+
+    return Asks
+
+
+@pytest.mark.parametrize("status", [403, 429])
+def test_a_wall_before_a_form_is_not_filled_in_as_if_it_were_the_form(crawl, service, status):
+    def answer(request, form):
+        if request.path == "/verify":
+            return sites.won("/find")
+        return html(SEARCH) if sites.cleared(request) else html(sites.CHALLENGE, status=status)
+
+    with sites.Site(answer) as site:
+        crawled = crawl(searched(site, fresh=True), service.settings)
+    assert [error.reason for error in crawled.failures] == ["form_changed"] * 3
+    assert "behind a wall" in str(crawled.failures[0])
+    assert len(service.jobs) == 1, "only the one for the wall"
+    assert [visit[1] for visit in site.requests if visit[0] == "POST"] == ["/verify"]
+
+
+@pytest.mark.parametrize("key", [sites.KEY, "6LotherKey" + "b" * 30])
+def test_another_wall_behind_a_form_is_no_rejection_and_nothing_more_is_bought(crawl, service, key):
+    def answer(request, form):
+        if request.path == "/results":
+            return web.Response(status=403, text=sites.CHALLENGE.replace(sites.KEY, key), content_type="text/html")
+        return sites.won("/results") if request.method == "POST" else html(SEARCH)
+
+    with sites.Site(answer) as site:
+        crawled = crawl(searched(site), service.settings)
+    assert {error.reason for error in crawled.failures} == {"another_wall"}
+    assert "another wall" in str(crawled.failures[0])
+    assert (len(service.jobs), crawled.count("tokens/unknown"), crawled.count("tokens/rejected")) == (3, 3, 0)
+
+
+ANSWERS = {
+    "no_content": lambda: web.Response(status=204),
+    "empty": lambda: html(""),
+    "binary": lambda: web.Response(body=bytes(range(256)), content_type="application/octet-stream"),
+    "refresh": lambda: html("<meta http-equiv=refresh content='0; url=/find'>"),
+    "widget": lambda: html(SEARCH.replace(sites.KEY, "6LotherKey" + "b" * 30)),
+    "back": lambda: web.Response(status=302, headers={"Location": "/form?error=1"}),
+    "page": lambda: html("<title>results</title>"),
+    "json": lambda: web.json_response({"found": []}),
+    "elsewhere": lambda: web.Response(status=302, headers={"Location": "/results"}),
+}
+
+
+@pytest.mark.parametrize("kind", ANSWERS)
+def test_what_a_site_that_rejects_may_answer_is_not_called_accepted(crawl, service, kind):
+    def answer(request, form):
+        if request.method == "POST":
+            return ANSWERS[kind]()
+        return html("<title>nothing</title>" if request.query_string or request.path != "/form" else SEARCH)
+
+    with sites.Site(answer) as site:
+        crawled = crawl(searched(site, 1, "/form", rejected=None), service.settings)
+    outcome = "accepted" if kind in ("page", "json", "elsewhere") else "unknown"
+    assert (len(crawled.pages), crawled.count(f"tokens/{outcome}"), len(service.jobs)) == (1, 1, 1)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_fresh_page_that_is_overloaded_is_retried_as_an_ordinary_request_is(crawl, service, status):
+    pages = []
+
+    def answer(request, form):
+        if request.method == "POST":
+            return sites.page()
+        if request.path == "/find":
+            pages.append(request)
+        return web.Response(status=status) if len(pages) == 2 else html(SEARCH)
+
+    with sites.Site(answer) as site:
+        crawled = crawl(searched(site, 2, fresh=True), service.settings)
+    assert (len(crawled.pages), len(service.jobs), crawled.count("tokens/accepted")) == (2, 2, 2)
+    assert crawled.stats["retry/count"] == 1
+    assert crawled.failures == []
+
+
+def test_a_fresh_form_comes_from_the_address_that_was_asked_for_before_redirects(crawl, service):
+    used = []
+
+    def answer(request, form):
+        if request.path == "/find":
+            pages.append(request)
+            return web.Response(status=302, headers={"Location": f"/find/{len(pages)}"})
+        if request.method == "POST":
+            used.append(request.path)
+            return sites.page()
+        return html(SEARCH.replace("action=/find", "action=''"))
+
+    pages = []
+    with sites.Site(answer) as site:
+        crawled = crawl(searched(site, fresh=True), service.settings)
+    assert (len(crawled.pages), crawled.count("tokens/accepted")) == (3, 3)
+    assert sorted(used) == ["/find/2", "/find/3", "/find/4"]
+
+
+@pytest.mark.parametrize("given", [{"user-agent": "Mine"}, [("user-agent", "Mine")], Headers({"User-Agent": "Mine"})])
+def test_a_header_that_is_given_replaces_that_of_the_page_however_it_is_written(given):
+    page = scrapy.Request("http://shop.example/find", headers={"User-Agent": "Its"})
+    response = HtmlResponse(page.url, body=SEARCH.encode(), request=page)
+    headers = form_request(response, headers=given).headers
+    assert headers.getlist("User-Agent") == [b"Mine"]
+    assert headers.getlist("Content-Type") == [b"application/x-www-form-urlencoded"]
 
 
 def test_a_dry_run_sends_no_such_request_and_prices_it(crawl, service, walled):

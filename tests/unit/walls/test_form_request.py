@@ -164,7 +164,11 @@ def test_a_fresh_request_has_all_that_it_needs_as_json_and_a_session_of_its_own(
     response = page(FIELDS)
     one, two = (form_request(response, {"a": "1", "c": None}, form="#f", click=False, fresh=True) for _ in range(2))
     assert one.meta["cookiejar"] != two.meta["cookiejar"]
-    assert one.meta["omocaptcha"]["fresh"] == {"data": {"a": ["1"], "c": []}, "form": "#f", "click": False}
+    fresh = dict(one.meta["omocaptcha"]["fresh"])
+    address, method, *names = fresh.pop("marks")
+    assert (address, method) == ("https://site.example/find", "POST")
+    assert {"a", "c"} <= set(names), "the fields of the page, not those that are sent"
+    assert fresh == {"page": URL.partition("#")[0], "data": {"a": ["1"], "c": []}, "form": "#f", "click": False}
     assert json.loads(json.dumps(one.meta)) == one.meta
     assert pickle.loads(pickle.dumps(one.to_dict())) == one.to_dict()
     assert read_wish(one).as_json() == one.meta["omocaptcha"]

@@ -141,8 +141,10 @@ class Session:
 
     def _release_all(self, *, challenged: bool) -> None:
         """Release the requests that have met the wall themselves, or those that have not."""
-        while entry := next((entry for entry in self._held if entry[1] is challenged), None):
-            self._release(entry)
+        # Who is released may go on at once, and wait again.
+        for entry in [entry for entry in self._held if entry[1] is challenged]:
+            if entry in self._held:
+                self._release(entry)
 
     def _release(self, entry: tuple[Deferred[None], bool]) -> None:
         self._held.remove(entry)

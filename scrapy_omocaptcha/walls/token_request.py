@@ -1,4 +1,7 @@
-"""Send one request that wants a token, and judge the answer; ``attempts`` buys the token."""
+"""Send one request that wants a token, and judge the answer; ``attempts`` buys the token.
+
+It is longer than other files, because all of it works on the state of one request: its form, its session, its answer.
+"""
 
 from collections.abc import Awaitable, Callable, Container
 from functools import partial

@@ -90,6 +90,9 @@ class Lifetime:
     def _end_waits_if_closing(self) -> None:
         if self._waits and self.closing:
             for outer in list(self._waits):
+                if outer not in self._waits:
+                    # Without asyncio, the end of one wait may already have ended another.
+                    continue
                 self._waits[outer] -= 1
                 if not (self._waits[outer] or outer.called):
                     outer.errback(CrawlClosing("the crawl is closing"))

@@ -67,6 +67,7 @@ class Session:
         self._held: deque[tuple[Deferred[None], bool]] = deque()
         """Held requests: what fires when it is their turn, and whether they have met the wall themselves."""
         self._released = 0
+        self._releasing = False
         self._concurrency: Callable[[], int] = lambda: 1
 
     @property
@@ -136,8 +137,16 @@ class Session:
         self._release_more()
 
     def _release_more(self) -> None:
-        while self._held and self.leading is None and self._released < self._concurrency():
-            self._release(self._held[0])
+        # Without asyncio, who is released goes on at once, and may end its turn here. The loop then goes on, rather
+        # than one within it: hundreds of them would be more than Python's stack can hold.
+        if self._releasing:
+            return
+        self._releasing = True
+        try:
+            while self._held and self.leading is None and self._released < self._concurrency():
+                self._release(self._held[0])
+        finally:
+            self._releasing = False
 
     def _release_all(self, *, challenged: bool) -> None:
         """Release the requests that have met the wall themselves, or those that have not."""

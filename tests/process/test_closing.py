@@ -15,7 +15,7 @@ import pytest
 
 from scrapy_omocaptcha.buying.database import read_ledger
 from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
-from tests.helpers.commands import ROOT, STRICT, TIMEOUT
+from tests.helpers.commands import ROOT, STRICT, TIMEOUT, python
 
 PAGES = 20
 PRICE = 0.00055
@@ -122,6 +122,42 @@ def test_hundreds_that_wait_for_their_turn_end_one_after_the_other_and_not_one_w
         solve_seconds[0] = 0.0
         log = crawl.resume()
     assert crawl.came_back == Counter(f"page {url}" for url in urls), log
+
+
+WITHOUT_ASYNCIO = """
+from types import SimpleNamespace
+from scrapy.utils.reactor import install_reactor
+install_reactor("twisted.internet.selectreactor.SelectReactor")
+from twisted.internet.defer import Deferred, ensureDeferred
+from scrapy_omocaptcha.engine.lifetime import Lifetime
+from scrapy_omocaptcha.errors import CrawlClosing
+
+engine = SimpleNamespace(running=True, _slot=SimpleNamespace(closing=None))
+lifetime = Lifetime(SimpleNamespace(engine=engine))
+turns = [Deferred() for _ in range(3)]
+
+async def wait(number):
+    try:
+        await lifetime.wait(turns[number])
+    except CrawlClosing:
+        print(number, "is told that the crawl closes")
+        if number == 0:
+            turns[1].callback(None)
+    else:
+        print(number, "goes on")
+
+for number in range(3):
+    ensureDeferred(wait(number))
+engine._slot.closing = Deferred()
+lifetime._end_waits_if_closing()
+"""
+
+
+def test_without_asyncio_the_end_of_one_wait_may_end_another_and_all_others_end_as_well():
+    done = python("-c", WITHOUT_ASYNCIO, cwd=ROOT)
+    assert done.returncode == 0, done.stdout
+    told = "is told that the crawl closes"
+    assert done.stdout.splitlines() == [f"0 {told}", "1 goes on", f"2 {told}"]
 
 
 def test_the_ledger_of_a_killed_crawl_accounts_for_every_job_of_the_service(tmp_path):

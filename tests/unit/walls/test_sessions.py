@@ -222,6 +222,25 @@ def test_a_site_that_is_sent_more_at_once_meanwhile_lets_more_go(wall):
     assert wall.gone_on == [0, 1, 2, 3]
 
 
+def test_the_held_whose_turns_end_at_once_go_on_one_after_the_other_and_not_one_within_the_other(wall):
+    """As when the crawl closes without asyncio: each is resumed by the end of the turn before."""
+    within, depth = [], 0
+
+    def go_on(_):
+        nonlocal depth
+        within.append(depth)
+        depth += 1
+        wall.session.end_turn()
+        depth -= 1
+
+    wall.lead()
+    for number in range(300):
+        wall.hold(number).addCallback(go_on)
+    wall.win()
+    assert wall.gone_on == list(range(300))
+    assert within == [0] * 300
+
+
 def test_who_gives_up_waiting_is_forgotten_and_takes_no_turn(wall):
     wall.lead()
     turns = [wall.hold(number) for number in range(3)]

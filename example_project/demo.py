@@ -14,6 +14,7 @@ import sys
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from scrapy_omocaptcha.testing import WALLS, OmoCaptchaService, WalledSite
 from tldextract import TLDExtract
@@ -39,19 +40,9 @@ def main() -> int:
         say(f"The {CATALOGUE_PAGES} catalogue pages of the shop at {site.url} are behind reCAPTCHA v2.")
         say(f"{site.wall.about} Solving takes {options.solve_seconds:g} s.", end="\n\n")
         since = time.monotonic()
-        crawl = ["scrapy", "crawl", "catalogue", "-a", f"site={site.url}", "-O", str(items)]
-        crawl += ["-s", f"OMOCAPTCHA_API_URL={service.url}", "-s", "LOG_LEVEL=INFO", *for_scrapy]
-        say("$ " + " ".join(crawl))
-        status = subprocess.run(
-            [sys.executable, "-m", *crawl],
-            cwd=PROJECT,
-            env={**os.environ, "OMOCAPTCHA_API_TOKEN": service.api_token},
-            check=False,
-        ).returncode
+        status, found = crawl(service, items, "catalogue", "-a", f"site={site.url}", *for_scrapy)
         seconds = time.monotonic() - since
-        lines = items.read_text(encoding="utf-8").splitlines() if items.exists() else []
 
-    found = [json.loads(line) for line in lines]
     pages = {item["page"] for item in found}
     say("\nWhat happened")
     say(f"  challenges     {site.challenges}")
@@ -62,6 +53,21 @@ def main() -> int:
     complete = status == 0 and len(pages) == CATALOGUE_PAGES and len(found) == CATALOGUE_PAGES * ITEMS_PER_PAGE
     say("\nAll pages and items are there." if complete else "\nPages or items are missing: see the log above.")
     return 0 if complete else 1
+
+
+def crawl(service: OmoCaptchaService, items: Path, spider: str, *arguments: str) -> tuple[int, list[dict[str, Any]]]:
+    """Run ``scrapy crawl`` with the service, and return its exit status and its items."""
+    command = ["scrapy", "crawl", spider, "-O", str(items)]
+    command += ["-s", f"OMOCAPTCHA_API_URL={service.url}", "-s", "LOG_LEVEL=INFO", *arguments]
+    say("$ " + " ".join(command))
+    status = subprocess.run(
+        [sys.executable, "-m", *command],
+        cwd=PROJECT,
+        env={**os.environ, "OMOCAPTCHA_API_TOKEN": service.api_token},
+        check=False,
+    ).returncode
+    lines = items.read_text(encoding="utf-8").splitlines() if items.exists() else []
+    return status, [json.loads(line) for line in lines]
 
 
 def fetch_public_suffixes() -> None:

@@ -4,16 +4,13 @@
 """
 
 import argparse
-import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
 
-from demo import PROJECT, fetch_public_suffixes, say
+from demo import crawl, fetch_public_suffixes, say
 
 NAMES = ("Albatross", "Bluebird", "Curlew", "Dolphin", "Egret", "Fulmar", "Gannet", "Heron", "Ibis", "Jackdaw")
 RESULTS = 6
@@ -33,23 +30,16 @@ def main() -> int:
     with service, WalledSite(service, refuse_every=options.refuse_every) as site, TemporaryDirectory() as directory:
         items = Path(directory, "items.jsonl")
         say(f"Each search at {site.url}/find wants a token; one token in {options.refuse_every} is rejected.")
-        crawl = ["scrapy", "crawl", "search", "-a", f"site={site.url}", "-a", f"names={','.join(NAMES)}"]
-        crawl += ["-O", str(items), "-s", f"OMOCAPTCHA_API_URL={service.url}", "-s", "LOG_LEVEL=INFO", *for_scrapy]
-        say("$ " + " ".join(crawl))
-        status = subprocess.run(
-            [sys.executable, "-m", *crawl],
-            cwd=PROJECT,
-            env={**os.environ, "OMOCAPTCHA_API_TOKEN": service.api_token},
-            check=False,
-        ).returncode
-        found = [json.loads(line)["boat"] for line in items.read_text(encoding="utf-8").splitlines()]
+        names = f"names={','.join(NAMES)}"
+        status, found = crawl(service, items, "search", "-a", f"site={site.url}", "-a", names, *for_scrapy)
+        boats = [item["boat"] for item in found]
 
     rejected = sum(site.rejected.values())
     say("\nWhat happened")
-    say(f"  searches       {len(NAMES)}, with {len(found)} results")
+    say(f"  searches       {len(NAMES)}, with {len(boats)} results")
     say(f"  jobs           {len(service.jobs)}, tokens accepted by the site: {site.accepted}, rejected: {rejected}")
     say(f"  cost           {service.charged:.5f} USD")
-    complete = status == 0 and len(set(found)) == len(found) == len(NAMES) * RESULTS
+    complete = status == 0 and len(set(boats)) == len(boats) == len(NAMES) * RESULTS
     say("\nAll results are there." if complete else "\nResults are missing: see the log above.")
     return 0 if complete else 1
 

@@ -69,6 +69,21 @@ def walled(service):
 
 
 @pytest.fixture
+def shared_account():
+    """A service from whose account others spend as much as we do, and a site that wants a token for each page."""
+
+    def others_buy(line):
+        if "createJob" in line:
+            service.spend(0.00055)
+
+    with (
+        OmoCaptchaService(balance=0.0205, on_event=others_buy) as service,
+        WalledSite(service, "per_page", catalogue_pages=20) as site,
+    ):
+        yield service, site
+
+
+@pytest.fixture
 def redis(tmp_path_factory):
     if redis_server.PROGRAM is None:
         if os.environ.get("CI"):

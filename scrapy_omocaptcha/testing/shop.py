@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from scrapy_omocaptcha.challenge import TOKEN_FIELD
-from scrapy_omocaptcha.testing import pages
+from scrapy_omocaptcha.testing import challenge_page, pages
 from scrapy_omocaptcha.testing.gate import (
     BUTTON,
     CLEARANCE_COOKIE,
@@ -148,7 +148,7 @@ class Shop:
         if error is not None:
             return self._reject(visit, session, error, target)
         if self._wall.after == "thanks":
-            answer = Answer(pages.thanks(target), shown="sent on")
+            answer = Answer(challenge_page.thanks(target), shown="sent on")
         else:
             answer = _redirect(target if self._wall.after == "back" else "/")
         answer.token = "accepted"
@@ -162,7 +162,7 @@ class Shop:
 
     def _challenge(self, visit: Visit, session: Session, target: str, error: str | None = None) -> Answer:
         carried = [pair for pair in visit.form if pair[0] not in (TOKEN_FIELD, CSRF_FIELD, BUTTON[0])]
-        body = pages.challenge(
+        body = challenge_page.challenge(
             self._wall,
             sitekey=self._sitekey,
             csrf=session.csrf,

@@ -29,7 +29,7 @@ _FORMS = {"/find": "post", "/find/get": "get", _ONCE: "post"}
 class TokenForms:
     """The search and the login of a site.
 
-    :param refuse_every: each how manieth good token is refused; 0 for none.
+    :param refuse_every: 5 to refuse every fifth good token; 0 for none.
     """
 
     def __init__(self, gate: Gate, *, sitekey: str, refuse_every: int, refusal: Refusal, last_page: int) -> None:

@@ -157,6 +157,14 @@ def test_results_that_show_the_form_again_are_passed_on_whatever_they_are(crawl,
     assert len([line for line in crawled.said() if "(widget_again)" in line]) == (outcome == "unknown")
 
 
+class SendsAFreshForm(RecordingSpider):
+    def requests(self):
+        yield scrapy.Request(self.origin, self.form, meta={"omocaptcha": False})
+
+    def form(self, response):
+        yield form_request(response, fresh=True, callback=self.page, errback=self.failed)
+
+
 def test_a_form_is_fetched_anew_before_its_token_is_handed_in_once_more(crawl, service):
     numbers = []
 
@@ -168,15 +176,7 @@ def test_a_form_is_fetched_anew_before_its_token_is_handed_in_once_more(crawl, s
         return web.Response(status=503) if len(numbers) == 1 else sites.page()
 
     with sites.Site(answer) as site:
-
-        class Asks(RecordingSpider):
-            def requests(self):
-                yield scrapy.Request(site.origin, self.form, meta={"omocaptcha": False})
-
-            def form(self, response):
-                yield form_request(response, fresh=True, callback=self.page, errback=self.failed)
-
-        crawled = crawl(Asks, service.settings)
+        crawled = crawl(SendsAFreshForm, service.settings, origin=site.origin)
     assert (len(crawled.pages), len(service.jobs), crawled.count("tokens/accepted")) == (1, 1, 1)
     assert [number for number, _ in numbers] == ["0", "1"]
     assert len({token for _, token in numbers}) == 1
@@ -191,15 +191,7 @@ def test_a_fresh_page_whose_form_goes_to_another_site_costs_nothing(crawl, servi
         return web.Response(text=sites.CHALLENGE.replace("/verify", action), content_type="text/html")
 
     with sites.Site(answer) as site:
-
-        class Asks(RecordingSpider):
-            def requests(self):
-                yield scrapy.Request(site.origin, self.form, meta={"omocaptcha": False})
-
-            def form(self, response):
-                yield form_request(response, fresh=True, callback=self.page, errback=self.failed)
-
-        crawled = crawl(Asks, service.settings)
+        crawled = crawl(SendsAFreshForm, service.settings, origin=site.origin)
     assert [error.reason for error in crawled.failures] == ["foreign_form"]
     assert service.jobs == ()
 

@@ -244,17 +244,10 @@ def test_a_balance_below_its_floor_is_told_when_the_spider_opens_and_nothing_is_
         assert any("OMOCAPTCHA_MIN_BALANCE" in line and "1.00000 USD" in line for line in crawled.said())
 
 
-def test_the_floor_of_the_balance_holds_while_others_spend_too(crawl):
-    def on_event(line):
-        if "createJob" in line:
-            service.spend(PRICE)
-
-    with (
-        OmoCaptchaService(balance=0.0205, on_event=on_event) as service,
-        WalledSite(service, "per_page", catalogue_pages=20) as site,
-    ):
-        crawled = crawl(crawling(site, 20), {**service.settings, "OMOCAPTCHA_MIN_BALANCE": 0.015})
-        assert (len(service.jobs), service.balance) == (5, pytest.approx(0.0205 - 10 * PRICE))
+def test_the_floor_of_the_balance_holds_while_others_spend_too(crawl, shared_account):
+    service, site = shared_account
+    crawled = crawl(crawling(site, 20), {**service.settings, "OMOCAPTCHA_MIN_BALANCE": 0.015})
+    assert (len(service.jobs), service.balance) == (5, pytest.approx(0.0205 - 10 * PRICE))
     assert (len(crawled.pages), crawled.count("skipped/min_balance")) == (5, 15)
     assert any("top it up, or lower OMOCAPTCHA_MIN_BALANCE" in line for line in crawled.said())
 

@@ -10,7 +10,7 @@ import pytest
 import scrapy
 from scrapy.exceptions import CloseSpider
 
-from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
+from scrapy_omocaptcha.testing import OmoCaptchaService
 from tests.helpers.commands import ROOT, python
 from tests.helpers.crawling import RecordingSpider
 
@@ -106,18 +106,11 @@ def test_the_day_and_the_balance_are_those_of_the_fleet(crawl, service, walled, 
     assert reasons(second) == {reason: 10 - len(second.pages)}
 
 
-def test_the_floor_of_the_balance_holds_for_a_fleet_while_others_spend_too(crawl, redis):
-    def on_event(line):
-        if "createJob" in line:
-            service.spend(PRICE)
-
-    with (
-        OmoCaptchaService(balance=0.0205, on_event=on_event) as service,
-        WalledSite(service, "per_page", catalogue_pages=20) as site,
-    ):
-        shared = {**service.settings, "OMOCAPTCHA_REDIS_URL": redis.url, "OMOCAPTCHA_MIN_BALANCE": 0.015}
-        workers = [crawl(crawling(site, count), shared) for count in (2, 20)]
-        assert (len(service.jobs), service.balance) == (5, pytest.approx(0.0205 - 10 * PRICE))
+def test_the_floor_of_the_balance_holds_for_a_fleet_while_others_spend_too(crawl, redis, shared_account):
+    service, site = shared_account
+    shared = {**service.settings, "OMOCAPTCHA_REDIS_URL": redis.url, "OMOCAPTCHA_MIN_BALANCE": 0.015}
+    workers = [crawl(crawling(site, count), shared) for count in (2, 20)]
+    assert (len(service.jobs), service.balance) == (5, pytest.approx(0.0205 - 10 * PRICE))
     assert [len(worker.pages) for worker in workers] == [2, 3]
     assert reasons(workers[1]) == {"min_balance": 17}
 

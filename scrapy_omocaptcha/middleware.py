@@ -35,11 +35,11 @@ from scrapy_omocaptcha.walls.attempts import Attempts
 from scrapy_omocaptcha.walls.delivery import deliver
 from scrapy_omocaptcha.walls.handler import NotSolved, WallHandler
 from scrapy_omocaptcha.walls.hints import Hints, carries_form
-from scrapy_omocaptcha.walls.passage import Passage
 from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.redirects import Redirects
 from scrapy_omocaptcha.walls.sessions import Sessions
 from scrapy_omocaptcha.walls.upfront import UpfrontTokens
+from scrapy_omocaptcha.walls.wall_errand import WallErrand
 
 _CLOSING_REASONS = {
     **dict.fromkeys(("max_cost", "max_cost_per_day", "max_jobs"), "omocaptcha_limit"),
@@ -74,9 +74,9 @@ class OmoCaptchaMiddleware:
         new_attempts = partial(Attempts, self._buyer, slots, self._states, settings)
         sessions = Sessions(components)
         redirects = Redirects(crawler, chain, components, policy, self._states)
-        new_passage = partial(Passage, sessions, redirects, policy, slots, chain, lifetime, events)
+        new_errand = partial(WallErrand, sessions, redirects, policy, slots, chain, lifetime)
         self._walls = WallHandler(
-            crawler, sessions, redirects, policy, lifetime, slots, components, events, new_attempts, new_passage
+            crawler, sessions, redirects, policy, lifetime, slots, components, events, new_attempts, new_errand
         )
         self._upfront = UpfrontTokens(
             crawler, policy, lifetime, slots, chain, components, events, new_attempts, settings

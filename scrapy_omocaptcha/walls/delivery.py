@@ -1,9 +1,11 @@
-"""Give the spider a response that Scrapy's other components must leave as it is."""
+"""Give the spider a response that did not come as the answer to its own request."""
 
 from typing import Any
 
 from scrapy import Request
 from scrapy.http import Response
+
+from scrapy_omocaptcha.forms.submission import Submission, is_free_of
 
 
 def deliver(request: Request, answer: Response, **meta: Any) -> Response:
@@ -15,3 +17,16 @@ def deliver(request: Request, answer: Response, **meta: Any) -> Response:
     # On the request that the middlewares see, not on the one that the spider sees.
     request.meta.update(dont_retry=True, dont_redirect=True)
     return answer.replace(request=shown)
+
+
+def take_over(request: Request, sent: Request, submission: Submission) -> None:
+    """Write into the spider's request what middlewares have written into a submission whose answer is its page.
+
+    :param sent: the submission as it was sent.
+    """
+    for mine, written, before in (
+        (request.meta, sent.meta, {**submission.meta, "dont_redirect": True}),
+        (request.cb_kwargs, sent.cb_kwargs, submission.cb_kwargs),
+    ):
+        new = {key: value for key, value in written.items() if before.get(key) is not value}
+        mine.update({key: value for key, value in new.items() if is_free_of(submission.secret, value)})

@@ -24,10 +24,11 @@ from scrapy_omocaptcha.errors import CrawlClosing
 from scrapy_omocaptcha.forms.submission import Submission
 from scrapy_omocaptcha.reporting.events import Events
 from scrapy_omocaptcha.walls.attempts import Answer, Attempts, GivenUp, Refusal
-from scrapy_omocaptcha.walls.passage import Page, Passage
+from scrapy_omocaptcha.walls.passage import Passage
 from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.redirects import Redirects
 from scrapy_omocaptcha.walls.sessions import Session, Sessions, Stamp
+from scrapy_omocaptcha.walls.wall_errand import Page, WallErrand
 
 _COOKIEJAR_DELAY = 0.1
 """Seconds until an answer has certainly reached the cookiejar. The middlewares between need a few milliseconds."""
@@ -60,7 +61,7 @@ class WallHandler:
         components: Components,
         events: Events,
         new_attempts: Callable[[Request], Attempts],
-        new_passage: Callable[..., Passage],
+        new_errand: Callable[..., WallErrand],
     ) -> None:
         self._sessions = sessions
         self._redirects = redirects
@@ -70,7 +71,7 @@ class WallHandler:
         self._components = components
         self._events = events
         self._new_attempts = new_attempts
-        self._new_passage = new_passage
+        self._new_errand = new_errand
         self._turns: weakref.WeakKeyDictionary[Request, weakref.finalize[..., Request]] = weakref.WeakKeyDictionary()
         """Ends the turn of a request that was held and is at the site now, by request."""
         crawler.signals.connect(self._site_has_answered, request_left_downloader)
@@ -171,20 +172,21 @@ class WallHandler:
     async def _take_through(self, request: Request, response: Response, challenge: Challenge, stamp: Stamp) -> Answer:
         attempts = self._new_attempts(request)
         with self._slots.hold(request) as hold:
-            passage = self._new_passage(request=request, stamp=stamp, attempts=attempts, hold=hold)
+            errand = self._new_errand(request=request, stamp=stamp, hold=hold)
+            passage = Passage(errand, attempts, self._slots, self._lifetime, self._events)
             try:
                 answer = await passage.run(response, challenge)
             except GivenUp as error:
                 if error.refusal.reason == "dry_run":
                     session = self._sessions.session(request)
                     self._events.dry_run.record(session.host, session)
-                self._events.failed(request, passage.page.challenge, *error.refusal, jobs=attempts.jobs)
-                raise NotSolved(error.refusal, passage.page, attempts.jobs) from error.__cause__
+                self._events.failed(request, errand.page.challenge, *error.refusal, jobs=attempts.jobs)
+                raise NotSolved(error.refusal, errand.page, attempts.jobs) from error.__cause__
         self._events.solved(request, challenge, attempts.seconds, attempts.jobs, attempts.cost)
         if isinstance(answer, Response):
             answer.flags = [*answer.flags, "omocaptcha"]
-        if passage.page_answer is not None:
-            self._components.store(request, passage.page_answer)
+        if errand.page_answer is not None:
+            self._components.store(request, errand.page_answer)
         return answer
 
 

@@ -10,6 +10,11 @@ from scrapy_omocaptcha.challenge import Challenge, Form
 from scrapy_omocaptcha.urls import public_address
 
 
+def is_good(answer: Response | Request) -> bool:
+    """Tell whether a site has answered with a page or a redirect, rather than an error."""
+    return isinstance(answer, Request) or answer.status < HTTPStatus.BAD_REQUEST
+
+
 def is_overloaded(answer: Response) -> bool:
     """Tell whether a site could not answer just now."""
     return answer.status == HTTPStatus.TOO_MANY_REQUESTS or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR

@@ -1,7 +1,7 @@
 """Read and write ``meta["omocaptcha"]`` of a request that wants a token: plain JSON, since such a request is queued."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from scrapy import Request
@@ -22,15 +22,6 @@ class Refill:
     click: str | Literal[False] | None
     marks: Sequence[str]
     """By what the form is known again; see ``judging.form_marks``."""
-
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "page": self.page,
-            "data": dict(self.data),
-            "form": self.form,
-            "click": self.click,
-            "marks": list(self.marks),
-        }
 
 
 @dataclass(frozen=True)
@@ -55,14 +46,7 @@ class Wish:
 
     def as_json(self) -> dict[str, Any]:
         """Return the value for ``meta["omocaptcha"]``."""
-        wish: dict[str, Any] = {"sitekey": self.sitekey, "page": self.page, "put": self.put}
-        if self.invisible:
-            wish["invisible"] = True
-        if self.rejected is not None:
-            wish["rejected"] = self.rejected
-        if self.fresh is not None:
-            wish["fresh"] = self.fresh.as_json()
-        return wish
+        return {name: value for name, value in asdict(self).items() if value not in (None, False)}
 
 
 def read_wish(request: Request) -> Wish:

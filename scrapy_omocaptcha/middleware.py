@@ -17,13 +17,14 @@ from scrapy.http import Response
 from scrapy.utils.defer import deferred_from_coro
 from scrapy.utils.job import job_dir
 
+from scrapy_omocaptcha.browser import find_browser
 from scrapy_omocaptcha.buying.buyer import Buyer
 from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.engine.chain import InnerChain
 from scrapy_omocaptcha.engine.components import Components
 from scrapy_omocaptcha.engine.lifetime import Lifetime
 from scrapy_omocaptcha.engine.request_state import RequestStates
-from scrapy_omocaptcha.engine.slots import Slots
+from scrapy_omocaptcha.engine.slots import Hold, Slots
 from scrapy_omocaptcha.engine.stats import Stats
 from scrapy_omocaptcha.errors import ChallengeNotSolved, CrawlClosing, NotBought
 from scrapy_omocaptcha.forms.submission import Submission, masked
@@ -32,12 +33,14 @@ from scrapy_omocaptcha.reporting.progress import Progress
 from scrapy_omocaptcha.settings import Settings
 from scrapy_omocaptcha.urls import host_of
 from scrapy_omocaptcha.walls.attempts import Attempts
+from scrapy_omocaptcha.walls.browser_errand import BrowserErrand
 from scrapy_omocaptcha.walls.delivery import deliver
+from scrapy_omocaptcha.walls.form_errand import FormErrand
 from scrapy_omocaptcha.walls.handler import NotSolved, WallHandler
 from scrapy_omocaptcha.walls.hints import Hints, carries_form
 from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.redirects import Redirects
-from scrapy_omocaptcha.walls.sessions import Sessions
+from scrapy_omocaptcha.walls.sessions import Sessions, Stamp
 from scrapy_omocaptcha.walls.upfront import UpfrontTokens
 from scrapy_omocaptcha.walls.wall_errand import WallErrand
 
@@ -70,11 +73,21 @@ class OmoCaptchaMiddleware:
             clock=time.monotonic,
         )
         self._hints = hints = Hints()
-        self._policy = policy = Policy(crawler, settings, components, hints, self._buyer.limits.check)
+        self._browser = find_browser(crawler)
+        self._policy = policy = Policy(
+            crawler, settings, components, hints, self._buyer.limits.check, self._is_rendered
+        )
         new_attempts = partial(Attempts, self._buyer, slots, self._states, settings)
-        sessions = Sessions(components)
+        sessions = Sessions(components, self._context)
         redirects = Redirects(crawler, chain, components, policy, self._states)
-        new_errand = partial(WallErrand, sessions, redirects, policy, slots, chain, lifetime)
+        parts = (sessions, redirects, policy, slots, chain, lifetime)
+
+        def new_errand(request: Request, stamp: Stamp, hold: Hold) -> WallErrand:
+            # What the spider submits itself is sent as it has made it, not handed in in a page.
+            if self._browser is None or not self._is_rendered(request) or policy.has_submit_hook:
+                return FormErrand(*parts, request, stamp, hold)
+            return BrowserErrand(*parts, request, stamp, hold, browser=self._browser)
+
         self._walls = WallHandler(
             crawler, sessions, redirects, policy, lifetime, slots, components, events, new_attempts, new_errand
         )
@@ -123,6 +136,8 @@ class OmoCaptchaMiddleware:
             if isinstance(wish, dict):
                 return await self._upfront.send(request)
             await self._walls.before(request)
+            if self._browser is not None and self._is_rendered(request):
+                self._browser.watch(request, partial(self._policy.find, request))
         except CrawlClosing as error:
             return self._give_back(request, error)
         except ChallengeNotSolved as error:
@@ -134,6 +149,7 @@ class OmoCaptchaMiddleware:
     async def process_response(self, request: Request, response: Response) -> Response | Request:
         """Return the page behind a challenge in the place of the challenge."""
         self._chain.check_whole(request, response)
+        self._unwatch(request)
         if _is_left_alone(request):
             return response
         self._states.not_redirected(request)
@@ -144,7 +160,7 @@ class OmoCaptchaMiddleware:
         except NotSolved as error:
             if self._closes_spider(error.refusal.reason):
                 return self._give_back(request, await self._close_spider(error.refusal.reason, request))
-            return self._not_solved(request, response, error)
+            return await self._not_solved(request, error)
         except Exception as error:
             self._states.may_be_retried(request, failed=True)
             return await self._chain.handle_exception(request, error)
@@ -157,6 +173,7 @@ class OmoCaptchaMiddleware:
 
     def process_exception(self, request: Request, exception: Exception) -> None:
         """Release what a request holds that has failed."""
+        self._unwatch(request)
         self._states.may_be_retried(request, failed=True)
         self._walls.failed(request)
         if isinstance(request, Submission):
@@ -164,13 +181,17 @@ class OmoCaptchaMiddleware:
             exception.args = tuple(masked(str(argument), request.secret) for argument in exception.args)
             exception.__traceback__ = exception.__context__ = exception.__cause__ = None
 
-    def _not_solved(self, request: Request, response: Response, error: NotSolved) -> Response:
+    async def _not_solved(self, request: Request, error: NotSolved) -> Response:
         """Send a challenge that was not solved to the callback, or raise for the errback."""
-        page, refusal = error.page, error.refusal
-        if refusal.reason == "dry_run" or (page.response.status == HTTPStatus.OK and not error.jobs):
-            return page.response
-        if self._settings.on_failure == "response":
-            return deliver(request, page.response, handle_httpstatus_all=True)
+        errand, refusal = error.errand, error.refusal
+        status = errand.page.response.status
+        is_passed_on = refusal.reason == "dry_run" or (status == HTTPStatus.OK and not error.jobs)
+        if is_passed_on or self._settings.on_failure == "response":
+            await errand.reopen()
+            response = errand.page.response
+            return response if is_passed_on else deliver(request, response, handle_httpstatus_all=True)
+        await errand.set_aside()
+        page = errand.page
         raise ChallengeNotSolved(
             refusal.reason,
             f"{page.challenge.url} stays behind its reCAPTCHA ({refusal.reason}): {refusal.message}",
@@ -183,9 +204,21 @@ class OmoCaptchaMiddleware:
 
         :raises CrawlClosing: ``error``, when it did not come from the scheduler, since its sender awaits a response.
         """
+        if self._browser is not None:
+            self._browser.forget_page(request)
         if self._states.is_scheduled(request):
             return self._states.give_back(request)
         raise error
+
+    def _context(self, request: Request) -> str | None:
+        return None if self._browser is None else self._browser.context(request)
+
+    def _is_rendered(self, request: Request) -> bool:
+        return self._context(request) is not None
+
+    def _unwatch(self, request: Request) -> None:
+        if self._browser is not None:
+            self._browser.unwatch(request)
 
     def _closes_spider(self, reason: str) -> bool:
         return self._settings.close_on_limit and reason in _CLOSING_REASONS

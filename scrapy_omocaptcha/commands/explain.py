@@ -99,7 +99,7 @@ class InspectingMiddleware:
             time.monotonic,
         )
         crawler.signals.connect(limits.close, signals.spider_closed)
-        self._policy = Policy(crawler, settings, Components(crawler), Hints(), limits.check)
+        self._policy = Policy(crawler, settings, Components(crawler), Hints(), limits.check, lambda _: False)
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> "InspectingMiddleware":

@@ -44,8 +44,8 @@ class GivenUp(Exception):
 class Errand(Protocol):
     """What a token is bought for. Each method may raise :class:`GivenUp` or ``CrawlClosing``."""
 
-    async def challenge(self) -> Challenge:
-        """Return the challenge to buy a token for now."""
+    async def challenge(self) -> Challenge | Answer:
+        """Return the challenge to buy a token for now, or an answer that came without one."""
 
     async def ready(self) -> Challenge | Answer:
         """Wait until a token may be handed in.
@@ -85,7 +85,10 @@ class Attempts:
     async def run(self, errand: Errand) -> Answer:
         """Make attempts until one gives an answer, or raise ``GivenUp``."""
         while (tried := self._state.jobs) < self._settings.max_attempts:
-            purchase = await self._buy(await errand.challenge())
+            challenge = await errand.challenge()
+            if not isinstance(challenge, Challenge):
+                return challenge
+            purchase = await self._buy(challenge)
             if purchase is None:
                 continue
             answer = await self._hand_in(errand, purchase)

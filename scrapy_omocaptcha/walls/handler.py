@@ -28,7 +28,7 @@ from scrapy_omocaptcha.walls.passage import Passage
 from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.redirects import Redirects
 from scrapy_omocaptcha.walls.sessions import Session, Sessions, Stamp
-from scrapy_omocaptcha.walls.wall_errand import Page, WallErrand
+from scrapy_omocaptcha.walls.wall_errand import WallErrand
 
 _COOKIEJAR_DELAY = 0.1
 """Seconds until an answer has certainly reached the cookiejar. The middlewares between need a few milliseconds."""
@@ -38,12 +38,12 @@ _TURN_CHECK = 0.1
 
 
 class NotSolved(Exception):
-    """The wall stays closed to a request; ``page`` is the challenge that it ended at, ``jobs`` were bought for it."""
+    """The wall stays closed to a request; ``errand`` has its challenge, and ``jobs`` were bought for it."""
 
-    def __init__(self, refusal: Refusal, page: Page, jobs: int) -> None:
+    def __init__(self, refusal: Refusal, errand: WallErrand, jobs: int) -> None:
         super().__init__(refusal.message)
         self.refusal = refusal
-        self.page = page
+        self.errand = errand
         self.jobs = jobs
 
 
@@ -181,7 +181,10 @@ class WallHandler:
                     session = self._sessions.session(request)
                     self._events.dry_run.record(session.host, session)
                 self._events.failed(request, errand.page.challenge, *error.refusal, jobs=attempts.jobs)
-                raise NotSolved(error.refusal, errand.page, attempts.jobs) from error.__cause__
+                raise NotSolved(error.refusal, errand, attempts.jobs) from error.__cause__
+            except Exception:
+                await errand.set_aside()
+                raise
         self._events.solved(request, challenge, attempts.seconds, attempts.jobs, attempts.cost)
         if isinstance(answer, Response):
             answer.flags = [*answer.flags, "omocaptcha"]

@@ -46,6 +46,7 @@ class Passage:
         self._events.detected(errand.request, errand.page.challenge, "solve" if refusal is None else refusal.reason)
         if refusal is not None:
             raise GivenUp(refusal)
+        await errand.set_aside()
         while True:
             role = self._session.role(errand.stamp)
             if role is Role.LEAD:

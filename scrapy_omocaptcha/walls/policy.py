@@ -25,7 +25,14 @@ from scrapy_omocaptcha.settings.secret import masked
 from scrapy_omocaptcha.urls import host_of, same_site
 from scrapy_omocaptcha.walls.attempts import Refusal
 from scrapy_omocaptcha.walls.hints import Hints
-from scrapy_omocaptcha.walls.reasons import REASONS, unsolvable, unsubmittable, unsuitable_request
+from scrapy_omocaptcha.walls.reasons import (
+    REASONS,
+    unsolvable,
+    unsubmittable,
+    unsubmittable_in_browser,
+    unsuitable_request,
+    unsuitable_response,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +50,8 @@ class Policy:
     hints: Hints
     check_limits: Callable[[str, str], None]
     """Called with a host and a site key; raises ``NotBought`` where no job may be bought now."""
+    is_rendered: Callable[[Request], bool]
+    """Tells whether a browser that tokens can be handed in with renders the page of a request."""
     _hook_failure: str | None = field(default=None, init=False)
 
     def find(self, request: Request, response: Response) -> Challenge | None:
@@ -73,11 +82,16 @@ class Policy:
 
         :param skip_limits: no job has to be bought for this challenge now.
         """
-        reason = unsuitable_request(request) or self._unsolvable(challenge)
+        is_rendered = self.is_rendered(request)
+        reason = unsuitable_request(request) or (None if is_rendered else unsuitable_response(response))
+        reason = reason or self._unsolvable(challenge)
         if reason is None and self._hook_failure is not None:
             return Refusal("hook", self._hook_failure)
-        if reason is None and self._hook("omocaptcha_submit") is None:
-            reason = unsubmittable(challenge, response, cookies=self.components.jar(request) is not None)
+        if reason is None and not self.has_submit_hook:
+            if is_rendered:
+                reason = unsubmittable_in_browser(challenge)
+            else:
+                reason = unsubmittable(challenge, response, cookies=self.components.jar(request) is not None)
             if reason is None and challenge.form is not None:
                 reason = await self._forbids(request, challenge.form.url)
         if reason is not None:
@@ -86,7 +100,7 @@ class Policy:
 
     def upfront_refusal(self, request: Request, challenge: Challenge) -> Refusal | None:
         """Return why no token is bought for a request that wants one before it is sent, or None."""
-        reason = unsuitable_request(request)
+        reason = "browser" if self.is_rendered(request) else unsuitable_request(request)
         if reason is None and not same_site(challenge.url, request.url):
             reason = "foreign_form"
         if reason is None and self._hook_failure is not None:
@@ -122,6 +136,11 @@ class Policy:
         except NotBought as error:
             return Refusal(error.reason, str(error))
         return None
+
+    @property
+    def has_submit_hook(self) -> bool:
+        """Whether the spider has a method that makes the submissions."""
+        return self._hook("omocaptcha_submit") is not None
 
     def submit(self, response: Response, challenge: Challenge, token: Token) -> Submission:
         """Return the request that hands a token in: the spider's own, or the one that a browser would send.

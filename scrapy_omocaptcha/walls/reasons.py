@@ -15,7 +15,7 @@ from scrapy_omocaptcha.urls import host_of, is_allowed, same_site
 REASONS = {
     # The request
     "head": "a HEAD request has no page to submit",
-    "browser": "the response was made by a browser, whose session cannot be continued from here",
+    "browser": "a browser made the response, and its session can be continued in pages of scrapy-playwright only",
     "host_not_allowed": "the host is not among OMOCAPTCHA_ALLOWED_DOMAINS (or the spider's allowed_domains)",
     # The widget
     "no_sitekey": "the page does not show the site key",
@@ -23,6 +23,7 @@ REASONS = {
     "data_s": "the widget carries data-s, which the service cannot use",
     "enterprise": "it is reCAPTCHA Enterprise, which the service does not solve",
     # The submission
+    "not_rendered": "the page's widget was not rendered in the browser: is Google's script blocked?",
     "callback_only": "the token goes to a script of the page, not into a form: write omocaptcha_submit in the spider",
     "no_form": "the widget is in no form: write omocaptcha_submit in the spider",
     "foreign_form": "the form posts to another site, or from https to http",
@@ -46,16 +47,23 @@ challenge stays closed although the add-on tried: ``attempts`` (jobs were of no 
 TEST_KEY = "6LeIxAcTAAAAAJcZVRqyHh71UMIEGNQ_MXjiZKhI"
 """Google's public test key: any answer passes."""
 
-_BROWSER_META = ("playwright", "splash", "zyte_api", "zyte_api_automap", "puppeteer", "selenium")
+_BROWSER_META = ("splash", "zyte_api", "zyte_api_automap", "puppeteer", "selenium")
+_BROWSER_CLASSES = ("SplashRequest", "SplashFormRequest", "SeleniumRequest", "PuppeteerRequest")
+_BROWSER_FLAGS = ("zyte-api", "playwright")
 
 
 def unsuitable_request(request: Request) -> str | None:
     """Return why a challenge in answer to this request cannot be solved, or None."""
     if request.method == "HEAD":
         return "head"
-    if any(request.meta.get(key) for key in _BROWSER_META):
-        return "browser"
-    return None
+    by_class = any(request_class.__name__ in _BROWSER_CLASSES for request_class in type(request).__mro__)
+    return "browser" if by_class or any(request.meta.get(key) for key in _BROWSER_META) else None
+
+
+def unsuitable_response(response: Response) -> str | None:
+    """Return why a page that was not rendered by a known browser cannot be solved, or None."""
+    # Zyte API may be used for all requests, without a word in their meta.
+    return "browser" if any(flag in response.flags for flag in _BROWSER_FLAGS) else None
 
 
 def unsolvable(challenge: Challenge, allowed_domains: Iterable[str]) -> str | None:
@@ -88,3 +96,12 @@ def unsubmittable(challenge: Challenge, response: Response, *, cookies: bool) ->
     if not cookies and "Set-Cookie" in response.headers:
         return "cookies"
     return None
+
+
+def unsubmittable_in_browser(challenge: Challenge) -> str | None:
+    """Return why the token could not be handed in in the page itself, whose scripts send it as they like, or None."""
+    form = challenge.form
+    if form is None:
+        return None
+    is_script = form.method == "DIALOG" or form.url.lower().startswith("javascript:")
+    return None if is_script or same_site(challenge.url, form.url) else "foreign_form"

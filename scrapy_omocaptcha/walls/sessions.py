@@ -14,13 +14,14 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from scrapy import Request
-from scrapy.http.cookies import potential_domain_matches
+from scrapy.http.cookies import CookieJar, potential_domain_matches
 from twisted.internet.defer import Deferred
 
 from scrapy_omocaptcha.engine.components import Components
 from scrapy_omocaptcha.urls import host_of
 
 Key = tuple[str, object, object]
+_IN_BROWSER = object()
 
 
 class Role(Enum):
@@ -44,7 +45,10 @@ class Stamp(NamedTuple):
 
 
 class Session:
-    """The wall of one session, which is a host, a cookiejar and a proxy: what a clearance belongs to."""
+    """The wall of one session, which is what a clearance belongs to.
+
+    That is a host with a cookiejar and a proxy, or a host in a context of a browser.
+    """
 
     def __init__(self, host: str) -> None:
         self.host = host
@@ -162,10 +166,14 @@ class Session:
 
 
 class Sessions:
-    """The sessions of a crawl that have met a wall, and the requests under way in any session."""
+    """The sessions of a crawl that have met a wall, and the requests under way in any session.
 
-    def __init__(self, components: Components) -> None:
+    :param context: returns the name of the browser's context that a request is rendered in, if it is.
+    """
+
+    def __init__(self, components: Components, context: Callable[[Request], str | None]) -> None:
         self._components = components
+        self._context = context
         self._sessions: dict[Key, Session] = {}
         self._under_way: weakref.WeakKeyDictionary[Request, Key] = weakref.WeakKeyDictionary()
         self._stamps: weakref.WeakKeyDictionary[Request, Stamp] = weakref.WeakKeyDictionary()
@@ -173,11 +181,11 @@ class Sessions:
 
     def known(self, request: Request) -> Session | None:
         """Return the session of ``request`` if it has met a wall before."""
-        return self._sessions.get(_key(request)) if self._sessions else None
+        return self._sessions.get(self._key(request)) if self._sessions else None
 
     def session(self, request: Request) -> Session:
         """Return the session of ``request``, which from now on counts as one that has met a wall."""
-        key = _key(request)
+        key = self._key(request)
         return self._sessions.setdefault(key, Session(key[0]))
 
     def stamp(self, request: Request, *, re_ask: bool = False) -> Stamp:
@@ -196,7 +204,7 @@ class Sessions:
         :param fresh: it was held until a clearance was won.
         """
         self._stamps[request] = self.stamp(request, re_ask=fresh)
-        self._under_way[request] = _key(request)
+        self._under_way[request] = self._key(request)
 
     def arrived(self, request: Request) -> None:
         """Record that the site has answered ``request``, whatever becomes of the answer."""
@@ -214,26 +222,32 @@ class Sessions:
         """Return the cookies that Scrapy would send to the host of ``request``, whatever the path."""
         host = host_of(request.url)
         domains = {*potential_domain_matches(host), host, f"{host}.local", f".{host}"}
-        return [cookie for cookie in self._components.jar(request) or () if cookie.domain in domains]
+        return [cookie for cookie in self._jar(request) or () if cookie.domain in domains]
 
     def restore_clearance(self, request: Request, stamp: Stamp) -> None:
         """Restore the cookies that the answer to a request sent before the last clearance may have overwritten."""
         session = self.known(request)
         if session is not None and stamp.generation < session.generation:
-            jar = self._components.jar(request)
+            jar = self._jar(request)
             if jar is not None:
                 for cookie in session.cookies:
                     jar.set_cookie(cookie)
 
     def under_way(self, request: Request) -> list[Request]:
         """Return the requests of the same session at the downloader; answers to them may change its cookies."""
-        key = _key(request)
+        key = self._key(request)
         return [other for other, others_key in self._under_way.items() if others_key == key]
 
+    def _jar(self, request: Request) -> CookieJar | None:
+        # A browser keeps its cookies to itself.
+        return self._components.jar(request) if self._context(request) is None else None
 
-def _key(request: Request) -> Key:
-    # Cookies ignore ports, so a session does too.
-    return host_of(request.url), request.meta.get("cookiejar"), _proxy(request)
+    def _key(self, request: Request) -> Key:
+        # Cookies ignore ports, so a session does too.
+        host, context = host_of(request.url), self._context(request)
+        if context is not None:
+            return host, (_IN_BROWSER, context), None
+        return host, request.meta.get("cookiejar"), _proxy(request)
 
 
 def _proxy(request: Request) -> object:

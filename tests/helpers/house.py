@@ -10,7 +10,7 @@ ORDER = """
     reporting
     buying
     engine
-    detection
+    detection browser
     forms
     settings
     errors signals testing urls

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from scrapy import Request
-from scrapy.http import HtmlResponse
+from scrapy.http import HtmlResponse, Response
 
 from scrapy_omocaptcha.challenge import Challenge, Form
 from scrapy_omocaptcha.walls.reasons import (
@@ -14,7 +14,9 @@ from scrapy_omocaptcha.walls.reasons import (
     TEST_KEY,
     unsolvable,
     unsubmittable,
+    unsubmittable_in_browser,
     unsuitable_request,
+    unsuitable_response,
 )
 
 PAGE = "https://shop.example.com/gate"
@@ -41,10 +43,22 @@ def test_a_head_request_has_no_page():
     assert unsuitable_request(Request(PAGE, method="head")) == "head"
 
 
-@pytest.mark.parametrize("key", ["playwright", "splash", "zyte_api", "zyte_api_automap"])
+@pytest.mark.parametrize("key", ["splash", "zyte_api", "zyte_api_automap"])
 @pytest.mark.parametrize("value", [True, {"browserHtml": True}])
-def test_a_response_of_a_browser_cannot_be_continued(key, value):
+def test_a_response_of_another_browser_cannot_be_continued(key, value):
     assert unsuitable_request(Request(PAGE, meta={key: value})) == "browser"
+
+
+@pytest.mark.parametrize("name", ["SplashRequest", "SplashFormRequest", "SeleniumRequest", "PuppeteerRequest"])
+def test_another_browser_is_told_by_the_class_of_its_requests_too(name):
+    derived = type("OfTheProject", (type(name, (Request,), {}),), {})
+    assert unsuitable_request(derived(PAGE)) == "browser"
+
+
+@pytest.mark.parametrize("flag", ["zyte-api", "playwright"])
+def test_a_browser_is_told_by_the_flag_of_its_response_too(flag):
+    assert unsuitable_response(Response(PAGE)) is None
+    assert unsuitable_response(Response(PAGE, flags=["x", flag])) == "browser"
 
 
 # -- the widget -----------------------------------------------------------------------------------------------------
@@ -94,6 +108,12 @@ UNSUBMITTABLE = {
 def test_a_token_that_could_not_be_handed_in_is_not_paid_for(case):
     challenge, reason = UNSUBMITTABLE[case]
     assert unsubmittable(challenge, response(), cookies=True) == reason
+
+
+@pytest.mark.parametrize("case", UNSUBMITTABLE)
+def test_in_a_browser_only_a_form_to_another_site_is_a_reason(case):
+    challenge, reason = UNSUBMITTABLE[case]
+    assert unsubmittable_in_browser(challenge) == ("foreign_form" if reason == "foreign_form" else None)
 
 
 def test_a_callback_beside_a_form_that_can_be_sent_is_no_reason():

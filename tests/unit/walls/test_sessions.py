@@ -472,7 +472,7 @@ def components():
 
 @pytest.fixture
 def sessions(components):
-    return Sessions(components)
+    return Sessions(components, lambda request: None)
 
 
 def through_the_proxy_middleware(request):

@@ -1,0 +1,28 @@
+"""Do in pages that a browser renders what a visitor does there: see the challenge, and hand the token in.
+
+What is decided about a challenge is in ``walls``. Here is what only a live page can tell or take.
+"""
+
+from scrapy.crawler import Crawler
+from scrapy.utils.misc import load_object
+
+from scrapy_omocaptcha.browser.protocol import Browser
+
+
+def find_browser(crawler: Crawler) -> Browser | None:
+    """Return the browser that renders pages in a crawl, or None if its ``DOWNLOAD_HANDLERS`` have none."""
+    handlers = crawler.settings.getwithbase("DOWNLOAD_HANDLERS")
+    schemes = frozenset(scheme for scheme in ("http", "https") if _is_playwright(handlers.get(scheme)))
+    if not schemes:
+        return None
+    # scrapy-playwright is an extra, so it is imported only where it is used.
+    from scrapy_omocaptcha.browser.playwright import PlaywrightBrowser
+
+    return PlaywrightBrowser(schemes)
+
+
+def _is_playwright(handler: object) -> bool:
+    if handler is None or str(handler).startswith("scrapy.core."):
+        return False
+    handler_class: type = load_object(handler)  # type: ignore[arg-type]
+    return any(base.__module__ == "scrapy_playwright.handler" for base in handler_class.__mro__)

@@ -1,0 +1,165 @@
+"""Read a page that is open in a browser, and do there what a visitor does with a token.
+
+The functions are called by scrapy-playwright, in the event loop of the browser.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from importlib.resources import files
+from typing import NamedTuple
+
+from playwright.async_api import Frame, Page, Request, Response, Route
+from scrapy.http import HtmlResponse
+
+from scrapy_omocaptcha.challenge import Challenge, Token
+from scrapy_omocaptcha.forms.submission import holds_token
+from scrapy_omocaptcha.urls import same_site
+
+_WIDGET_TIMEOUT = 5.0
+"""Longest wait for the widget of a challenge to be rendered, in seconds."""
+_CALLBACK_TIMEOUT = 1.0
+"""Longest wait for the widget's callback to send the token, in seconds. After that the form's button is pressed."""
+_ANSWER_TIMEOUT = 10.0
+"""Longest wait for the page to change after the token was given, in seconds."""
+_STOPPED_TIMEOUT = 1.0
+"""The same where the page wanted to send the token to another site."""
+_LOAD_TIMEOUT = 10.0
+"""Longest wait for the page that a token leads to, and for a window that it opens, in seconds."""
+_INTERVAL = 0.1
+"""Seconds between two looks at a page."""
+
+_WIDGET = (files(__package__) / "widget.js").read_text(encoding="utf-8")
+_READ = """() => [
+  document.documentElement.outerHTML.includes("recaptcha"),
+  (performance.getEntriesByType("navigation")[0] || {}).responseStatus || 200,
+]"""
+
+
+class Shown(NamedTuple):
+    """What a page shows."""
+
+    url: str
+    status: int
+    """Status of the page's last navigation; 200 if the browser does not tell."""
+    response: HtmlResponse | None
+    """The page as a response; None if it does not contain the word "recaptcha"."""
+
+
+async def read(page: Page) -> Shown:
+    """Return what a page shows; it is fetched from the browser only if it can be a challenge."""
+    is_suspicious, status = await page.evaluate(_READ)
+    if not is_suspicious:
+        return Shown(page.url, status, None)
+    content = await page.content()
+    return Shown(page.url, status, HtmlResponse(page.url, status, body=content, encoding="utf-8"))
+
+
+async def until(condition: Callable[[], Awaitable[bool]], timeout: float, is_closing: Callable[[], bool]) -> bool:
+    """Wait until a condition holds; return False if it does not within ``timeout`` seconds, or the crawl closes."""
+    end = time.monotonic() + timeout
+    while not await condition():
+        if time.monotonic() > end or is_closing():
+            return False
+        await asyncio.sleep(_INTERVAL)
+    return True
+
+
+class LiveWidget:
+    """The widget of a challenge in a page, and what becomes of the token that is given to it.
+
+    :param user_agent: what the site knows the session by.
+    :param is_closing: tells whether the crawl is closing, when nothing is waited for any longer.
+    """
+
+    def __init__(
+        self, page: Page, challenge: Challenge, *, user_agent: str | None, is_closing: Callable[[], bool]
+    ) -> None:
+        self._page = page
+        self._challenge = challenge
+        self._user_agent = user_agent
+        self._is_closing = is_closing
+        self._secret = ""
+        self._is_sent = False
+        self._is_stopped = False
+        self._popups: list[Page] = []
+        self._has_navigated = asyncio.Event()
+        self.navigation: Response | None = None
+        """The response to the last navigation after the token was given."""
+
+    async def is_rendered(self) -> bool:
+        """Wait until the widget can take a token; return False if it never can."""
+        return await self._until(lambda: self._call("isThere"), _WIDGET_TIMEOUT)
+
+    @property
+    def is_misused(self) -> bool:
+        """Whether the page wanted to send the token to another site, and has not sent it to its own."""
+        return self._is_stopped and not self._is_sent
+
+    async def watch(self, token: Token) -> None:
+        """Watch from now on what the page does with a token."""
+        self._secret = token.value
+        self._page.on("response", self._responded)
+        self._page.on("framenavigated", self._navigated)
+        self._page.on("popup", self._opened)
+        # Registered after scrapy-playwright's route, so it is asked first.
+        await self._page.route("**", self._route)
+
+    async def give(self, is_open: Callable[[], Awaitable[bool]]) -> bool:
+        """Give the widget its token, as Google's script does, and press the form's button if that sends nothing.
+
+        :param is_open: tells whether the page shows something else than the challenge.
+        :returns: whether the page has changed.
+        """
+
+        async def has_changed() -> bool:
+            return self._has_navigated.is_set() or bool(self._popups) or await is_open()
+
+        async def is_sent() -> bool:
+            return self._is_sent or self._is_stopped or await has_changed()
+
+        if not (await self._call("give", self._secret) and await self._until(is_sent, _CALLBACK_TIMEOUT)):
+            await self._call("press")
+        has_moved = await self._until(has_changed, _STOPPED_TIMEOUT if self.is_misused else _ANSWER_TIMEOUT)
+        for popup in self._popups:
+            # The answer is in a window of its own. What it has won is the session's.
+            await popup.wait_for_load_state(timeout=_LOAD_TIMEOUT * 1000)
+            await popup.close()
+        if has_moved:
+            await self._page.wait_for_load_state(timeout=_LOAD_TIMEOUT * 1000)
+        return has_moved and not self._popups
+
+    async def _call(self, function: str, *arguments: str) -> bool:
+        """Call a function of ``widget.js``."""
+        sitekey = self._challenge.sitekey or ""
+        return bool(await self._page.evaluate(f"(given) => {_WIDGET}.{function}(given)", [sitekey, *arguments]))
+
+    async def _until(self, condition: Callable[[], Awaitable[bool]], timeout: float) -> bool:
+        return await until(condition, timeout, self._is_closing)
+
+    def _responded(self, response: Response) -> None:
+        if response.request.is_navigation_request() and response.frame == self._page.main_frame:
+            self.navigation = response
+
+    def _opened(self, popup: Page) -> None:
+        self._popups.append(popup)
+
+    def _navigated(self, frame: Frame) -> None:
+        if frame == self._page.main_frame:
+            self._has_navigated.set()
+
+    async def _route(self, route: Route, request: Request) -> None:
+        """Let the token get to the site of the challenge and to no other."""
+        carries = holds_token(request.url, self._secret) or self._secret.encode() in (request.post_data_buffer or b"")
+        if not carries:
+            await route.fallback()
+        elif not same_site(self._challenge.url, request.url):
+            self._is_stopped = True
+            await route.abort()
+        else:
+            self._is_sent = True
+            # scrapy-playwright would replace the headers by those of Scrapy, and the type of the form be lost.
+            headers = await request.all_headers()
+            if self._user_agent is not None:
+                headers["user-agent"] = self._user_agent
+            await route.continue_(headers=headers)

@@ -1,0 +1,186 @@
+"""Page methods that look at a page before the spider's page methods are called, and that hand a token in.
+
+Scrapy-playwright goes through them one by one, so what comes next is decided by what the page shows by then. None of
+them raises an error of its own, because Playwright's messages can hold a token.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+from urllib.parse import urldefrag
+
+from playwright.async_api import Error, Page
+from scrapy import Request
+from scrapy.http import Headers, Response
+from scrapy.utils.defer import ensure_awaitable
+from scrapy_playwright.page import PageMethod
+
+from scrapy_omocaptcha.browser.page import LiveWidget, Shown, read, until
+from scrapy_omocaptcha.browser.protocol import FindChallenge
+from scrapy_omocaptcha.challenge import Challenge, Token
+from scrapy_omocaptcha.forms.submission import without_token
+
+_CHALLENGE_TIMEOUT = 2.0
+"""Longest wait for the challenge of a page that mentions reCAPTCHA, in seconds."""
+
+
+class WatchedMethods:
+    """A spider's page methods, which are not called in a challenge.
+
+    A request that is pickled while it is being sent has the spider's own methods.
+
+    :param original: the page methods as the spider has put them into the meta of its request, if it has.
+    :param looked: called in the event loop of the browser.
+    """
+
+    def __init__(self, original: Any, find: FindChallenge, looked: Callable[[], None]) -> None:
+        self.original = original
+        self._find = find
+        self._looked = looked
+        self._is_challenge = False
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self.original), (self.original,) if self.original else ()
+
+    def __iter__(self) -> Iterator[Any]:
+        self._is_challenge = False
+        yield PageMethod(self._look)
+        yield from self._guarded()
+
+    def _guarded(self) -> Iterator[Any]:
+        methods = self.original or ()
+        for method in methods.values() if isinstance(methods, dict) else methods:
+            if self._is_challenge:
+                return
+            # Scrapy-playwright warns of anything that it cannot call.
+            can_call = isinstance(method, PageMethod) and (callable(method.method) or hasattr(Page, method.method))
+            yield PageMethod(partial(self._call, method)) if can_call else method
+
+    async def _look(self, page: Page) -> None:
+        self._looked()
+        try:
+            self._is_challenge = self._find_in(await read(page)) is not None
+        except Error:
+            # The page goes elsewhere at this moment. What comes of it is judged anyway.
+            self._is_challenge = False
+
+    def _find_in(self, shown: Shown) -> Challenge | None:
+        return None if shown.response is None else self._find(shown.response)
+
+    async def _call(self, method: PageMethod, page: Page) -> None:
+        function = partial(method.method, page) if callable(method.method) else getattr(page, method.method)
+        try:
+            method.result = await ensure_awaitable(function(*method.args, **method.kwargs))
+        except Exception:
+            # It may have waited for something that a challenge does not have.
+            await self._look(page)
+            if not self._is_challenge:
+                raise
+
+
+class PageHandover(WatchedMethods):
+    """Page methods that hand a token in, followed by the spider's if the page of ``request`` is there after that.
+
+    :param token: None to wait only until the widget of the challenge is there to take one.
+    """
+
+    def __init__(
+        self,
+        request: Request,
+        challenge: Challenge,
+        token: Token | None,
+        find: FindChallenge,
+        looked: Callable[[], None],
+        is_closing: Callable[[], bool],
+    ) -> None:
+        super().__init__(request.meta.get("playwright_page_methods"), find, looked)
+        self._request = request
+        self._challenge = challenge
+        self._token = token
+        self.secret = "" if token is None else token.value
+        self._is_closing = is_closing
+        self._last_navigation: tuple[int, Headers] | None = None
+        self.trouble = ""
+        self.is_handed_in = False
+        self.has_moved = False
+
+    def __iter__(self) -> Iterator[Any]:
+        # Scrapy-playwright loads a page again whose browser has crashed.
+        if self.is_handed_in:
+            return
+        yield PageMethod(self._hand_in)
+        yield from self._guarded()
+        if not (self.is_handed_in or self.trouble):
+            # The challenge may be behind something that the spider does in the page.
+            yield PageMethod(self._hand_in)
+            if self.is_handed_in:
+                yield from self._guarded()
+
+    async def _hand_in(self, page: Page) -> None:
+        self._looked()
+        self.trouble, self._is_challenge = "", True
+        try:
+            await self._try(page)
+        except Error as error:
+            self.trouble = type(error).__name__
+
+    async def _try(self, page: Page) -> None:
+        challenge = await self._wait_for_challenge(page)
+        if challenge is None:
+            # The wall has been opened meanwhile.
+            self._is_challenge = False
+            return
+        if challenge.sitekey != self._challenge.sitekey:
+            self.trouble = "other_key"
+            return
+        widget = LiveWidget(page, challenge, user_agent=self._user_agent(), is_closing=self._is_closing)
+        if not await widget.is_rendered():
+            self.trouble = "not_rendered"
+            return
+        if self._token is None:
+            return
+        await widget.watch(self._token)
+        self.is_handed_in = True
+        self.has_moved = await widget.give(is_open=partial(self._is_open, page))
+        if widget.is_misused:
+            self.trouble = "foreign_form"
+        if widget.navigation is not None:
+            headers = Headers(await widget.navigation.all_headers())
+            # The browser has decoded the page.
+            headers.pop("Content-Encoding", None)
+            self._last_navigation = widget.navigation.status, headers
+        shown = await read(page)
+        is_asked_for = urldefrag(shown.url).url == urldefrag(self._request.url).url and shown.status < 300
+        self._is_challenge = not is_asked_for or self._find_in(shown) is not None
+
+    async def _wait_for_challenge(self, page: Page) -> Challenge | None:
+        """Return the challenge in a page, where a script may show it some time after the page was loaded."""
+        shown = await read(page)
+
+        async def is_decided() -> bool:
+            nonlocal shown
+            shown = await read(page)
+            return shown.response is None or self._find_in(shown) is not None
+
+        await until(is_decided, _CHALLENGE_TIMEOUT, self._is_closing)
+        return self._find_in(shown)
+
+    async def _is_open(self, page: Page) -> bool:
+        """Tell whether a page shows something else than a challenge; not while it is on its way elsewhere."""
+        try:
+            return self._find_in(await read(page)) is None
+        except Error:
+            return False
+
+    def _user_agent(self) -> str | None:
+        """Return the user agent that scrapy-playwright has sent for the page."""
+        header = self._request.headers.get("User-Agent")
+        return None if header is None else header.decode("latin-1")
+
+    def complete(self, answer: Response) -> Response:
+        """Return a page with the status and the headers of its last navigation, and no token in its address."""
+        changes: dict[str, Any] = {"url": without_token(answer.url, self.secret)}
+        if self._last_navigation is not None:
+            changes["status"], changes["headers"] = self._last_navigation
+        completed: Response = answer.replace(**changes)
+        return completed

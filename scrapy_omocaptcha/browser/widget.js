@@ -1,0 +1,89 @@
+// Find the widget that Google's script has made for a site key, and do with it what that script and a visitor do.
+(() => {
+  const FIELD = "g-recaptcha-response";
+  const FIELDS = `textarea[name^="${FIELD}"], input[name^="${FIELD}"]`;
+  const DEPTH = 5;
+
+  // Google's script keeps the parameters and elements of its widgets a few levels deep, under names that change.
+  function read(client, found = {elements: [], parameters: null}, seen = new Set(), depth = 0) {
+    if (client instanceof Element) {
+      found.elements.push(client);
+    } else if (client && typeof client === "object" && client !== window && depth < DEPTH && !seen.has(client)) {
+      seen.add(client);
+      if (!found.parameters && typeof client.sitekey === "string") found.parameters = client;
+      for (const name of Object.keys(client)) {
+        let member;
+        try { member = client[name]; } catch { continue; }
+        read(member, found, seen, depth + 1);
+      }
+    }
+    return found;
+  }
+
+  function rendered(sitekey) {
+    const clients = Object.entries((window.___grecaptcha_cfg || {}).clients || {});
+    const widgets = clients.map(([id, client]) => {
+      const {elements, parameters} = read(client);
+      const inside = elements.map((element) => element.querySelector(FIELDS)).find(Boolean);
+      const field = document.getElementById(id === "0" ? FIELD : `${FIELD}-${id}`) || inside;
+      return {field, parameters};
+    });
+    return widgets
+      .filter(({field, parameters}) => field && parameters && parameters.sitekey === sitekey)
+      .sort((one, other) => one.field.compareDocumentPosition(other.field) & Node.DOCUMENT_POSITION_PRECEDING ? 1 : -1)[0];
+  }
+
+  // The page's own markup has to do where Google's script is not to be had.
+  function marked(sitekey) {
+    const element = document.querySelector(`[data-sitekey="${CSS.escape(sitekey)}"]`);
+    const field = element && (element.querySelector(FIELDS) || (element.form || document).querySelector(FIELDS));
+    return field ? {field, parameters: {callback: element.dataset.callback}} : null;
+  }
+
+  const find = (sitekey) => rendered(sitekey) || marked(sitekey);
+
+  function resolve(callback) {
+    if (typeof callback !== "string") return callback;
+    return callback.split(".").reduce((object, name) => object && object[name], window);
+  }
+
+  function give(sitekey, token) {
+    const {field, parameters} = find(sitekey);
+    field.value = token;
+    // A page that asks for a token only now, when its button is pressed, gets the one that is there.
+    for (const api of [window.grecaptcha, (window.grecaptcha || {}).enterprise]) {
+      if (api && api.execute) api.execute = () => Promise.resolve(token);
+    }
+    const callbacks = [parameters.callback, parameters["promise-callback"]].map(resolve);
+    const callable = callbacks.filter((callback) => typeof callback === "function");
+    // Each is called later, so that this call returns before the page goes.
+    for (const callback of callable) setTimeout(() => callback(token));
+    return callable.length > 0;
+  }
+
+  const BUTTONS = 'button:not([type="button"]):not([type="reset"]), input[type="submit"], input[type="image"]';
+
+  function press(sitekey) {
+    const {field} = find(sitekey) || {};
+    if (!field) return;
+    let button;
+    if (field.form) {
+      const buttons = [...field.form.elements, ...field.form.querySelectorAll('input[type="image"]')];
+      const submits = buttons.filter((element) => element.matches(BUTTONS));
+      button = submits.find((element) => !element.matches(":disabled")) || submits[0];
+      if (!button) return void setTimeout(() => field.form.requestSubmit());
+    } else {
+      for (let around = field.parentElement; around && !button; around = around.parentElement) {
+        button = around.querySelector('button, input[type="submit"], input[type="button"]');
+      }
+    }
+    if (button) button.disabled = false;
+    if (button) setTimeout(() => button.click());
+  }
+
+  return {
+    isThere: ([sitekey]) => Boolean(find(sitekey)),
+    give: ([sitekey, token]) => give(sitekey, token),
+    press: ([sitekey]) => press(sitekey),
+  };
+})()

@@ -1,0 +1,101 @@
+"""Open a wall by the form of its challenge: submit the token as a browser would, and judge the answer."""
+
+from dataclasses import dataclass, field
+
+from scrapy import Request
+from scrapy.http import Response
+
+from scrapy_omocaptcha.buying.purchase import Purchase
+from scrapy_omocaptcha.challenge import Challenge
+from scrapy_omocaptcha.errors import HandoverBroke, HookFailed, MiddlewareFailed
+from scrapy_omocaptcha.forms.submission import Submission
+from scrapy_omocaptcha.urls import public_address
+from scrapy_omocaptcha.walls.attempts import Answer, GivenUp, Refusal
+from scrapy_omocaptcha.walls.delivery import take_over
+from scrapy_omocaptcha.walls.judging import is_overloaded, is_page_of
+from scrapy_omocaptcha.walls.sending import send_submission
+from scrapy_omocaptcha.walls.wall_errand import Handed, WallErrand
+
+_QUIET_TIMEOUT = 10.0
+"""Longest wait for other answers of the session before a token is handed in, in seconds."""
+
+
+@dataclass(eq=False)
+class FormErrand(WallErrand):
+    """The errand of opening a wall by its form."""
+
+    _sent: tuple[Request, Submission] | None = field(default=None, init=False)
+    """The last submission as it was sent, and as it was made."""
+
+    async def ready(self) -> Challenge | Answer:
+        """Wait for other answers of the session, and ask again where they may have outdated the form at hand."""
+        if not self.is_alone:
+            await self._quiet()
+        passed = await self.look_again() if self._is_stale() else None
+        return self.page.challenge if passed is None else passed
+
+    async def hand_in(self, purchase: Purchase, *, may_repeat: bool) -> Answer | None:
+        """Submit the token, and tell from the answer, or by asking again, whether it opened the wall."""
+        page = self.page
+        try:
+            submission = self.policy.submit(page.response, page.challenge, purchase.token)
+        except HookFailed as error:
+            purchase.expired("hook")
+            raise GivenUp(Refusal("hook", str(error))) from error
+        async with self.hold.sending():
+            handed = await self._submit(purchase, submission)
+            answer = await self.judge(purchase, page, handed, may_repeat=may_repeat)
+        if isinstance(answer, Response) and not self.has_opened:
+            return await self.redirects.of_answer(self.request, answer) or answer
+        return answer
+
+    async def _submit(self, purchase: Purchase, submission: Submission) -> Handed:
+        """Send a submission, and return what came of it.
+
+        :raises GivenUp: when a middleware of the project failed on it.
+        """
+        is_own_address = public_address(submission.url) == public_address(self.request.url)
+        try:
+            answer = await send_submission(self.chain, submission, asked=self.request, follow=not is_own_address)
+        except HandoverBroke as error:
+            return Handed(None, is_page=False, broke=error)
+        except MiddlewareFailed as error:
+            purchase.unknown("broke", is_useless=True)
+            raise GivenUp(Refusal("broke", f"the request with the token failed: {error}")) from error
+        self.session.answers += 1
+        if answer is None:
+            return Handed(None, is_page=False)
+        self._sent = None if answer.request is None else (answer.request, submission)
+        answer.request = None
+        is_page = is_page_of(self.request, answer) and not self.redirects.refreshes(answer)
+        broke = None
+        if is_overloaded(answer) and not is_own_address:
+            # At the page's own address, the error may be all that there is of the page.
+            broke = HandoverBroke(f"the token was answered with {answer.status}")
+        return Handed(answer, is_page, is_own_address, broke)
+
+    def take(self, answer: Response) -> None:
+        """Take the answer for the page, and for its request what middlewares wrote into the submission."""
+        super().take(answer)
+        if self._sent is not None:
+            take_over(self.request, *self._sent)
+            self._sent = None
+
+    async def _quiet(self) -> None:
+        """Wait until no other request of the session is at the site, whose answer could outdate the form at hand."""
+        await self.lifetime.until(
+            lambda: not (self.session.is_walled and self._others_at_site()), timeout=_QUIET_TIMEOUT
+        )
+
+    def _others_at_site(self) -> bool:
+        # Requests that are still queued don't count: the submission is sent before them. Neither do those that a
+        # middleware has replaced.
+        under_way = self.sessions.under_way(self.request)
+        return any(self.slots.is_active(other) and not self.slots.is_queued(other) for other in under_way)
+
+    def _is_stale(self) -> bool:
+        """Tell whether the form at hand may depend on cookies or fields that other answers have replaced since."""
+        if self.is_alone:
+            # Others of the session are at the site all the time, so only changed cookies tell.
+            return self.page.cookies != self.cookie_values()
+        return self.page.answers != self.session.answers

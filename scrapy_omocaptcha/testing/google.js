@@ -39,7 +39,13 @@
     return Object.fromEntries(read.map((attribute) => [attribute.name.slice('data-'.length), attribute.value]));
   }
 
-  // options are those of a v2 widget's frame, which that of v3 does not have.
+  function addChallenge(parameters) {
+    const pictures = frame('bframe', 'recaptcha challenge expires in two minutes', {hl: 'en', k: parameters.sitekey});
+    const style = 'visibility: hidden; position: absolute; top: -10000px;';
+    return document.body.appendChild(element('div', {style}, pictures));
+  }
+
+  // options are those of a v2 widget's frame. v3 has none, and no challenge.
   function add(id, container, parameters, options) {
     const invisible = parameters.size === 'invisible';
     const suffix = id ? `-${id}` : '';
@@ -68,10 +74,7 @@
         )
       : element('div', {style: 'width: 304px; height: 78px;'}, element('div', {}, anchor), textarea);
     container.append(added);
-    const pictures = frame('bframe', 'recaptcha challenge expires in two minutes', {hl: 'en', k: parameters.sitekey});
-    const popup = element('div', {style: 'visibility: hidden; position: absolute; top: -10000px;'}, pictures);
-    document.body.append(popup);
-    widgets.set(id, {textarea, popup, parameters, container});
+    widgets.set(id, {textarea, parameters, container, challenge: options && addChallenge(parameters)});
     const client = {id, [PLACE]: container, [NOTHING]: null};
     client[STATE] = {
       [VIEW]: {[ADDED]: added, [CLIENT]: client},
@@ -88,15 +91,11 @@
     return widget;
   }
 
-  function pending(widget) {
+  function open(widget) {
+    if (widget.challenge) Object.assign(widget.challenge.style, {visibility: 'visible', top: '10px'});
     return new Promise((resolve) => {
       widget.parameters['promise-callback'] = resolve;
     });
-  }
-
-  function open(widget) {
-    Object.assign(widget.popup.style, {visibility: 'visible', top: '10px'});
-    return pending(widget);
   }
 
   function render(container, parameters = {}, inherit = false) {
@@ -130,10 +129,9 @@
     return id;
   }
 
-  // Version 3 is executed by its key, and never shows a challenge.
+  // A v3 widget is executed by its key.
   function execute(target) {
-    const version3 = widgets.get(VERSION_3);
-    return version3 && version3.parameters.sitekey === target ? pending(version3) : open(find(target));
+    return open(target === rendering ? widgets.get(VERSION_3) : find(target));
   }
 
   function start() {
@@ -150,7 +148,7 @@
       for (const each of document.querySelectorAll('.g-recaptcha[data-sitekey]')) render(each, {}, true);
     } else if (rendering !== 'explicit') {
       const badge = document.body.appendChild(element('div', {}));
-      add(VERSION_3, badge, {sitekey: rendering, size: 'invisible', badge: 'bottomright'}, {});
+      add(VERSION_3, badge, {sitekey: rendering, size: 'invisible', badge: 'bottomright'}, null);
     }
     for (const callback of config.fns || []) callback();
     config.fns = [];

@@ -10,8 +10,8 @@ import pytest
 from tldextract import TLDExtract
 
 from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
-from tests.helpers import browser as chromium
 from tests.helpers import fuzzing, redis_server
+from tests.helpers.browser import CHROMIUM, Browser
 from tests.helpers.commands import ROOT, python
 from tests.helpers.crawling import Crawls, Reactor
 
@@ -85,22 +85,29 @@ def shared_account():
 
 @pytest.fixture
 def redis(tmp_path_factory):
-    if redis_server.PROGRAM is None:
-        if os.environ.get("CI"):
-            pytest.fail("redis-server is not installed, and CI must not leave these tests out")
-        pytest.skip("redis-server is not installed (Debian package redis-server)")
+    _need(redis_server.PROGRAM, "redis-server")
     server = redis_server.RedisServer(tmp_path_factory.mktemp("redis"))
     yield server
     server.close()
 
 
-@pytest.fixture(scope="session")
-def browser():
-    if chromium.CHROMIUM is None:
+def _need(program, package):
+    """Skip a test whose program is not installed, or let it fail in CI, which must not leave it out."""
+    if program is None:
         if os.environ.get("CI"):
-            pytest.fail("Chromium is not installed, and CI must not leave these tests out")
-        pytest.skip("Chromium is not installed (Debian package chromium)")
-    started = chromium.Browser()
+            pytest.fail(f"{package} is not installed, and CI must not leave these tests out")
+        pytest.skip(f"{package} is not installed (Debian package {package})")
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """Skip a test, or let it fail in CI, if Chromium is not installed."""
+    _need(CHROMIUM, "chromium")
+
+
+@pytest.fixture(scope="session")
+def browser(chromium):
+    started = Browser()
     yield started
     started.close()
 

@@ -15,6 +15,7 @@ For pytest, see :mod:`scrapy_omocaptcha.testing.pytest_plugin`. To try it by han
 """
 
 from scrapy_omocaptcha.testing.account import Job, Outcome
+from scrapy_omocaptcha.testing.browser import OfflineGoogle, browser_settings
 from scrapy_omocaptcha.testing.calls import Call
 from scrapy_omocaptcha.testing.faults import Kind
 from scrapy_omocaptcha.testing.service import OmoCaptchaService
@@ -29,6 +30,7 @@ __all__ = [
     "Call",
     "Job",
     "Kind",
+    "OfflineGoogle",
     "OmoCaptchaService",
     "Outcome",
     "Shape",
@@ -36,4 +38,5 @@ __all__ = [
     "Visit",
     "Wall",
     "WalledSite",
+    "browser_settings",
 ]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from scrapy_omocaptcha.testing.browser import browser_settings
 from scrapy_omocaptcha.testing.service import OmoCaptchaService
 from scrapy_omocaptcha.testing.site import WalledSite
 from scrapy_omocaptcha.testing.walls import Wall
@@ -44,3 +45,15 @@ def omocaptcha_site(omocaptcha_service: OmoCaptchaService) -> Iterator[Callable[
             return running.enter_context(WalledSite(omocaptcha_service, wall, **options))
 
         yield start
+
+
+@pytest.fixture
+def omocaptcha_browser() -> dict[str, Any]:
+    """Return the settings for a crawl with scrapy-playwright that reaches loopback only.
+
+    ::
+
+        def test_my_spider(omocaptcha_service, omocaptcha_site, omocaptcha_browser):
+            settings = {**omocaptcha_service.settings, **omocaptcha_browser}
+    """
+    return browser_settings()

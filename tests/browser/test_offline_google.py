@@ -1,0 +1,89 @@
+"""Crawls with scrapy-playwright and the settings of ``browser_settings``."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+import scrapy
+from scrapy_playwright.page import PageMethod
+
+from scrapy_omocaptcha.testing import OfflineGoogle
+from tests.helpers.crawling import RecordingSpider
+
+pytest_plugins = ["scrapy_omocaptcha.testing.pytest_plugin"]
+
+WIDGET = PageMethod("wait_for_selector", "iframe[title=reCAPTCHA]")
+
+pytestmark = pytest.mark.usefixtures("chromium")
+
+
+async def leave_a_mark(page, request):
+    """Be a page callback of the spider, whose routes win over those of the middleware."""
+    await page.add_init_script("window.mark = 'spider'")
+
+
+class BrowserSpider(RecordingSpider):
+    meta = {}  # noqa: RUF012
+
+    def requests(self):
+        for request in super().requests():
+            yield request.replace(meta={"playwright": True, "playwright_page_methods": [WIDGET], **self.meta})
+
+
+def test_a_crawl_renders_widgets_without_a_network(crawl, walled, service, omocaptcha_browser):
+    site = walled()
+    crawled = crawl(BrowserSpider, {**service.settings, **omocaptcha_browser}, urls=(f"{site.url}/contact",))
+    (page,) = crawled.pages
+    assert len(page.css("textarea[name=g-recaptcha-response]")) == 1
+    assert crawled.bugs == []
+    assert service.jobs == ()
+
+
+def test_the_page_callback_of_the_spider_runs_too(crawl, walled, omocaptcha_browser):
+    mark = PageMethod("evaluate", "window.mark")
+
+    class Marking(BrowserSpider):
+        meta = {  # noqa: RUF012
+            "playwright_page_init_callback": leave_a_mark,
+            "playwright_page_methods": [WIDGET, mark],
+        }
+
+    crawled = crawl(Marking, omocaptcha_browser, urls=(f"{walled().url}/contact",))
+    (page,) = crawled.pages
+    assert page.meta["playwright_page_methods"][1].result == "spider"
+
+
+def test_a_page_that_the_spider_keeps_is_answered_for_in_each_request(crawl, walled, omocaptcha_browser):
+    class Keeping(BrowserSpider):
+        meta = {"playwright_include_page": True}  # noqa: RUF012
+
+        async def page(self, response, asked=None):
+            super().page(response)
+            if len(self.pages) == 2:
+                await response.meta["playwright_page"].close()
+            else:
+                yield response.request.replace(dont_filter=True)
+
+    crawled = crawl(Keeping, omocaptcha_browser, urls=(f"{walled().url}/contact",))
+    assert [len(page.css("iframe[title=reCAPTCHA]")) for page in crawled.pages] == [1, 1]
+    assert crawled.stats["playwright/page_count"] == 1
+    assert crawled.bugs == []
+
+
+@pytest.mark.parametrize("meta", [{}, {"playwright": False}])
+def test_other_requests_are_left_as_they_are(meta):
+    request = scrapy.Request("http://127.0.0.1/", meta=meta)
+    OfflineGoogle().process_request(request)
+    assert request.meta == meta
+
+
+def test_a_request_can_be_stored_and_is_prepared_once():
+    callback = "playwright_page_init_callback"
+    request = scrapy.Request("http://127.0.0.1/", meta={"playwright": True, callback: leave_a_mark})
+    OfflineGoogle().process_request(request)
+    prepared = pickle.loads(pickle.dumps(request.meta))
+    again = request.copy()
+    OfflineGoogle().process_request(again)
+    assert again.meta == prepared
+    assert leave_a_mark in prepared.values()

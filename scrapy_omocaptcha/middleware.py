@@ -90,9 +90,7 @@ class OmoCaptchaMiddleware:
         self._walls = WallHandler(
             crawler, sessions, redirects, policy, lifetime, slots, components, events, new_attempts, new_errand
         )
-        self._upfront = UpfrontTokens(
-            crawler, policy, lifetime, slots, chain, components, events, new_attempts, settings
-        )
+        self._upfront = UpfrontTokens(policy, lifetime, slots, chain, components, events, new_attempts, settings)
         self._progress = Progress(crawler, type(self), settings, self._buyer, slots, events, stats)
         crawler.signals.connect(self._engine_started, signals.engine_started)
         crawler.signals.connect(self._spider_closed, signals.spider_closed)
@@ -119,6 +117,8 @@ class OmoCaptchaMiddleware:
     async def process_request(self, request: Request) -> Response | Request | None:
         """Hold the request while its session's wall is being solved, or send it with the token that it wants."""
         self._states.take(request)
+        if isinstance(request, Submission):
+            self._chain.watch()
         wish = request.meta.get("omocaptcha")
         if not (wish is None or isinstance(wish, (bool, dict))):
             raise ValueError(f"meta['omocaptcha'] of {request} is {wish!r}; it must be True, False or a dictionary")
@@ -150,11 +150,15 @@ class OmoCaptchaMiddleware:
         """Return the page behind a challenge in the place of the challenge."""
         self._chain.check_whole(request, response)
         self._unwatch(request)
+        self._upfront.answered(request, response)
         if _is_left_alone(request):
+            self._progress.received(request, response)
             return response
         self._states.not_redirected(request)
         try:
-            return await self._walls.after(request, response)
+            answer = await self._walls.after(request, response)
+            self._progress.received(request, answer)
+            return answer
         except CrawlClosing as error:
             return self._give_back(request, error)
         except NotSolved as error:
@@ -167,6 +171,7 @@ class OmoCaptchaMiddleware:
 
     async def process_redirect(self, request: Request, response: Response) -> Response | Request:
         """Return the challenge if a redirect leads to one, else the redirect; called by :class:`RedirectMiddleware`."""
+        self._upfront.answered(request, response)
         if _is_left_alone(request) or self._chain.is_own(request):
             return response
         return await self._walls.redirected(request, response)

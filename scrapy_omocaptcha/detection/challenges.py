@@ -30,8 +30,9 @@ def find_challenge(response: Response) -> Challenge | None:
     """
     if not isinstance(response, (HtmlResponse, XmlResponse)):
         return None
+    body = response.body
     # In UTF-16 and UTF-32 there are zeros between the letters.
-    if _WORD not in response.body and _WORD not in response.body.replace(b"\0", b""):
+    if _WORD not in body and not (b"\0" in body and _WORD in body.replace(b"\0", b"")):
         return None
     page = read_page(response)
     if page is None or not page.widgets:

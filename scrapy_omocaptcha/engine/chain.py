@@ -52,8 +52,14 @@ class InnerChain:
         self._own: WeakSet[Request] = WeakSet()
         self._returned: WeakKeyDictionary[Request, str] = WeakKeyDictionary()
         """What a middleware did, by the request that it returned."""
-        crawler.signals.connect(self._about_to_send, signals.request_reached_downloader)
-        crawler.signals.connect(self._downloaded, signals.response_downloaded)
+        self._is_watching = False
+
+    def watch(self) -> None:
+        """Watch requests that carry tokens; called before the first one is sent, since each signal costs time."""
+        if not self._is_watching:
+            self._is_watching = True
+            self._crawler.signals.connect(self._about_to_send, signals.request_reached_downloader)
+            self._crawler.signals.connect(self._downloaded, signals.response_downloaded)
 
     def is_own(self, request: Request) -> bool:
         """Tell whether this package has made a request, rather than the spider."""
@@ -104,6 +110,7 @@ class InnerChain:
         raise MiddlewareFailed(blame)
 
     async def _send(self, request: Request) -> Response | Request:
+        self.watch()
         self._urgent.add(request)
         try:
             return await self._manager.download_async(self._crawler.engine.downloader._enqueue_request, request)

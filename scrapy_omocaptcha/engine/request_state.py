@@ -62,14 +62,20 @@ class RequestStates:
 
     def take(self, request: Request) -> None:
         """Take the state of a request out of its meta, before it goes to the site."""
-        text = request.meta.pop(_KEY, {})
+        text = request.meta.pop(_KEY, None)
+        retried = self._retried.pop(_retry_key(request), None) if self._retried else None
+        if text is None and retried is None:
+            # Nothing is known of almost all requests.
+            if self._states:
+                self._states.pop(request, None)
+            return
+        text = text or {}
         if text.get("filter"):
             request.dont_filter = False
         redirect = text.get("redirect")
         if redirect and request.meta.get("redirect_urls", [None])[-1] != redirect["from"]:
             # A spider has copied the meta of a redirected request that never reached this package.
             redirect = None
-        retried = self._retried.pop(_retry_key(request), None)
         self._states[request] = retried or RequestState(
             jobs=text.get("jobs", 0),
             redirect=redirect,
@@ -130,9 +136,9 @@ class RequestStates:
         if _KEY in request.meta:
             # It was dropped before it came out of the scheduler.
             self.take(request)
-        state = self.of(request)
+        state = self._states.get(request)
         # Once is enough: the address of a wall may be another one each time.
-        if state.redirect is None or state.followed or (looked_behind and state.looked_behind):
+        if state is None or state.redirect is None or state.followed or (looked_behind and state.looked_behind):
             return None
         original = _from_json(request, state.redirect)
         original.meta[_KEY] = {

@@ -39,10 +39,9 @@ class Progress:
     def __post_init__(self) -> None:
         self._loop: Any = None
         self._last_line = ""
-        self._pages = 0
-        """The number of pages that the spider got."""
+        self.pages = 0
+        """The number of pages without an error that the spider's requests were answered with."""
         self.crawler.signals.connect(self._opened, signals.spider_opened)
-        self.crawler.signals.connect(self._received, signals.response_received)
 
     def _opened(self, spider: Spider) -> None:
         settings = self.settings
@@ -61,11 +60,11 @@ class Progress:
             self._loop = create_looping_call(self._log)
             self._loop.start(interval, now=False)
 
-    def _received(self, response: Response, request: Request) -> None:
+    def received(self, request: Request, answer: Response | Request) -> None:
+        """Count a page of the spider's."""
         # What Scrapy's components ask for is no page to the spider: robots.txt, media.
-        for_spider = request.callback is not NO_CALLBACK
-        if for_spider and response.status < HTTPStatus.BAD_REQUEST:
-            self._pages += 1
+        if isinstance(answer, Response) and answer.status < HTTPStatus.BAD_REQUEST:
+            self.pages += request.callback is not NO_CALLBACK
 
     def _log(self) -> None:
         stats = self.stats
@@ -86,7 +85,7 @@ class Progress:
         report = crawl_report(
             buyer.ledger.records,
             challenges=int(self.stats.get("challenges")),
-            pages=self._pages,
+            pages=self.pages,
             not_solved=self.events.not_solved,
             opening_balance=buyer.account.balance,
             closing_balance=closing_balance,

@@ -18,7 +18,7 @@ from scrapy_omocaptcha.walls.attempts import Answer, GivenUp, Refusal
 from scrapy_omocaptcha.walls.form_errand import FormErrand
 from scrapy_omocaptcha.walls.judging import is_good
 from scrapy_omocaptcha.walls.reasons import REASONS
-from scrapy_omocaptcha.walls.wall_errand import Handed
+from scrapy_omocaptcha.walls.wall_errand import Handed, Page
 
 _WIDGET = "//iframe[contains(@src, '/recaptcha/')] | //textarea[starts-with(@name, 'g-recaptcha-response')]"
 
@@ -138,6 +138,10 @@ class BrowserErrand(FormErrand):
     def is_page(self, answer: Response) -> bool:
         """Tell whether an answer, should it be no challenge, is the page that was asked for."""
         return super().is_page(answer) and self.browser.has_rendered(answer)
+
+    def _may_be_page(self, answer: Response, page: Page, *, is_own_address: bool) -> bool:
+        # The answer to what the spider submits itself has not been rendered.
+        return self.browser.has_rendered(answer) and super()._may_be_page(answer, page, is_own_address=is_own_address)
 
     async def send_again(self, *, re_ask: bool = False) -> Answer:
         """Send the spider's request once more; its page methods are not called in a challenge."""

@@ -12,7 +12,6 @@ from typing import Any
 from scrapy import Request
 from scrapy.crawler import Crawler
 from scrapy.http import Response
-from scrapy.signals import request_left_downloader
 from scrapy.utils.asyncio import call_later
 
 from scrapy_omocaptcha.challenge import Challenge
@@ -21,7 +20,6 @@ from scrapy_omocaptcha.engine.components import Components
 from scrapy_omocaptcha.engine.lifetime import Lifetime
 from scrapy_omocaptcha.engine.slots import Slots
 from scrapy_omocaptcha.errors import CrawlClosing
-from scrapy_omocaptcha.forms.submission import Submission
 from scrapy_omocaptcha.reporting.events import Events
 from scrapy_omocaptcha.walls.attempts import Answer, Attempts, GivenUp, Refusal
 from scrapy_omocaptcha.walls.passage import Passage
@@ -29,9 +27,6 @@ from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.redirects import Redirects
 from scrapy_omocaptcha.walls.sessions import Session, Sessions, Stamp
 from scrapy_omocaptcha.walls.wall_errand import WallErrand
-
-_COOKIEJAR_DELAY = 0.1
-"""Seconds until an answer has certainly reached the cookiejar. The middlewares between need a few milliseconds."""
 
 _TURN_CHECK = 0.1
 """Seconds between two checks whether Scrapy still has a request that was held."""
@@ -74,7 +69,6 @@ class WallHandler:
         self._new_errand = new_errand
         self._turns: weakref.WeakKeyDictionary[Request, weakref.finalize[..., Request]] = weakref.WeakKeyDictionary()
         """Ends the turn of a request that was held and is at the site now, by request."""
-        crawler.signals.connect(self._site_has_answered, request_left_downloader)
 
     async def before(self, request: Request) -> None:
         """Hold a request while the wall of its session is being solved."""
@@ -104,14 +98,6 @@ class WallHandler:
         request.cookies = _without(won, request.cookies)
         self._sessions.sent(request, fresh=session.generation > generation)
 
-    def _site_has_answered(self, request: Request) -> None:
-        self._end_turn(request)
-        # A submission is never among the requests under way, so nothing need keep it for a moment.
-        if isinstance(request, Submission) or self._sessions.known(request) is None:
-            self._sessions.arrived(request)
-        else:
-            call_later(_COOKIEJAR_DELAY, self._sessions.arrived, request)
-
     def _check_turn(self, request: Request) -> None:
         """End the turn of a request that a middleware has replaced, of which no signal tells."""
         if request in self._turns:
@@ -127,6 +113,7 @@ class WallHandler:
 
     async def redirected(self, request: Request, response: Response) -> Answer:
         """Return the challenge if a redirect leads to one, else the redirect."""
+        self._end_turn(request)
         session = self._sessions.known(request)
         if session is not None:
             session.answers += 1
@@ -159,7 +146,6 @@ class WallHandler:
     def failed(self, request: Request) -> None:
         """Record that ``request`` has no response."""
         self._end_turn(request)
-        self._sessions.arrived(request)
         self._redirects.failed(request)
 
     def _pass_by(self, response: Response, session: Session | None, stamp: Stamp) -> None:

@@ -34,7 +34,7 @@ class Hints:
     def check(self, request: Request) -> None:
         """Look at a request that wants no token."""
         for key in request.meta:
-            if isinstance(key, str) and _LIKE_OURS.match(key) and key not in _OURS:
+            if isinstance(key, str) and "omo" in key.lower() and _LIKE_OURS.match(key) and key not in _OURS:
                 self._say(key, "meta[%r] of %s is not read by OMOcaptcha: its only key is 'omocaptcha'", key, request)
         if self._forms and self._lacks_token(request):
             self._say(

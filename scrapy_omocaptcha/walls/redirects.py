@@ -181,7 +181,10 @@ class Redirects:
 
         :param is_wall: whether the address of ``request`` has just proven to be a wall.
         """
-        original, target = self._states.before_redirects(request), public_address(request.url)
+        original = self._states.before_redirects(request)
+        if original is None and not self._leaders:
+            return None
+        target = public_address(request.url)
         if original is not None or target in self._leaders:
             if is_wall or response.status < HTTPStatus.BAD_REQUEST:
                 for hop in self._states.hops(request):

@@ -175,8 +175,8 @@ class Sessions:
         self._components = components
         self._context = context
         self._sessions: dict[Key, Session] = {}
-        self._under_way: weakref.WeakKeyDictionary[Request, Key] = weakref.WeakKeyDictionary()
         self._stamps: weakref.WeakKeyDictionary[Request, Stamp] = weakref.WeakKeyDictionary()
+        """When requests were sent whose answers have not been counted yet."""
         self._sent = 0
 
     def known(self, request: Request) -> Session | None:
@@ -195,7 +195,7 @@ class Sessions:
         return Stamp(self._sent, session.generation if session else 0, re_ask)
 
     def stamp_of(self, request: Request) -> Stamp:
-        """Return when a request was sent whose answer has not been counted yet."""
+        """Return when a request was sent; long ago if its answer has been counted."""
         return self._stamps.get(request, Stamp(0, 0))
 
     def sent(self, request: Request, *, fresh: bool = False) -> None:
@@ -204,15 +204,9 @@ class Sessions:
         :param fresh: it was held until a clearance was won.
         """
         self._stamps[request] = self.stamp(request, re_ask=fresh)
-        self._under_way[request] = self._key(request)
-
-    def arrived(self, request: Request) -> None:
-        """Record that the site has answered ``request``, whatever becomes of the answer."""
-        self._under_way.pop(request, None)
 
     def answered(self, request: Request) -> Stamp:
         """Count the answer to ``request`` for its session, and return when the request was sent."""
-        self.arrived(request)
         session = self.known(request)
         if session is not None:
             session.answers += 1
@@ -234,9 +228,12 @@ class Sessions:
                     jar.set_cookie(cookie)
 
     def under_way(self, request: Request) -> list[Request]:
-        """Return the requests of the same session at the downloader; answers to them may change its cookies."""
+        """Return the requests of the same session that were sent and whose answers have not been counted yet.
+
+        Some of them may be answered all the same, as redirects are.
+        """
         key = self._key(request)
-        return [other for other, others_key in self._under_way.items() if others_key == key]
+        return [other for other in self._stamps if other is not request and self._key(other) == key]
 
     def _jar(self, request: Request) -> CookieJar | None:
         # A browser keeps its cookies to itself.

@@ -7,8 +7,7 @@ to its own request.
 from collections import Counter
 from collections.abc import Callable
 
-from scrapy import Request, signals
-from scrapy.crawler import Crawler
+from scrapy import Request
 from scrapy.http import Response
 from scrapy.utils.httpobj import urlparse_cached
 
@@ -35,7 +34,6 @@ class UpfrontTokens:
 
     def __init__(
         self,
-        crawler: Crawler,
         policy: Policy,
         lifetime: Lifetime,
         slots: Slots,
@@ -60,9 +58,11 @@ class UpfrontTokens:
         self._answering: set[str] = set()
         """The sites that have answered anything, so that a token can be handed in there."""
         self._forms: dict[tuple[str, str], TokenForm] = {}
-        crawler.signals.connect(self._downloaded, signals.response_downloaded)
 
-    def _downloaded(self, request: Request) -> None:
+    def answered(self, request: Request, response: Response) -> None:
+        """Record that the site of ``request`` has answered it."""
+        if "cached" in response.flags:
+            return
         if len(self._answering) >= _MAX_SITES:
             # They are asked once more.
             self._answering.clear()

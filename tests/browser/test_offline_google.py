@@ -23,6 +23,14 @@ async def leave_a_mark(page, request):
     await page.add_init_script("window.mark = 'spider'")
 
 
+def is_google(request):
+    return "recaptcha" in request.url
+
+
+async def is_google_too(request):
+    return is_google(request)
+
+
 class BrowserSpider(RecordingSpider):
     meta = {}  # noqa: RUF012
 
@@ -71,19 +79,31 @@ def test_a_page_that_the_spider_keeps_is_answered_for_in_each_request(crawl, wal
     assert crawled.bugs == []
 
 
+@pytest.mark.parametrize("abort", [is_google, f"{__name__}.is_google_too"])
+def test_a_crawl_that_aborts_googles_script_sees_no_widget(crawl, walled, omocaptcha_browser, abort):
+    class Hasty(BrowserSpider):
+        meta = {"playwright_page_methods": []}  # noqa: RUF012
+
+    settings = {**omocaptcha_browser, "PLAYWRIGHT_ABORT_REQUEST": abort}
+    crawled = crawl(Hasty, settings, urls=(f"{walled().url}/contact",))
+    (page,) = crawled.pages
+    assert page.css(".g-recaptcha")
+    assert page.css("iframe, textarea[name=g-recaptcha-response]") == []
+
+
 @pytest.mark.parametrize("meta", [{}, {"playwright": False}])
 def test_other_requests_are_left_as_they_are(meta):
     request = scrapy.Request("http://127.0.0.1/", meta=meta)
-    OfflineGoogle().process_request(request)
+    OfflineGoogle(None).process_request(request)
     assert request.meta == meta
 
 
 def test_a_request_can_be_stored_and_is_prepared_once():
     callback = "playwright_page_init_callback"
     request = scrapy.Request("http://127.0.0.1/", meta={"playwright": True, callback: leave_a_mark})
-    OfflineGoogle().process_request(request)
+    OfflineGoogle(None).process_request(request)
     prepared = pickle.loads(pickle.dumps(request.meta))
     again = request.copy()
-    OfflineGoogle().process_request(again)
+    OfflineGoogle(None).process_request(again)
     assert again.meta == prepared
     assert leave_a_mark in prepared.values()

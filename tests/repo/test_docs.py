@@ -128,7 +128,7 @@ def test_the_methods_of_a_spider_are_told():
 
 def test_every_name_of_the_testing_package_is_told_and_no_other():
     tree = page("reference/testing")
-    told = set().union(*(filled_in(tree, kind) for kind in ("autoclass", "autodata", "data")))
+    told = set().union(*(filled_in(tree, kind) for kind in ("autoclass", "autofunction", "autodata", "data")))
     assert {name.removeprefix("scrapy_omocaptcha.testing.") for name in told} == set(testing.__all__)
 
 

@@ -83,8 +83,7 @@ class OmoCaptchaMiddleware:
         parts = (sessions, redirects, policy, slots, chain, lifetime)
 
         def new_errand(request: Request, stamp: Stamp, hold: Hold) -> WallErrand:
-            # What the spider submits itself is sent as it has made it, not handed in in a page.
-            if self._browser is None or not self._is_rendered(request) or policy.has_submit_hook:
+            if self._browser is None or not self._is_rendered(request):
                 return FormErrand(*parts, request, stamp, hold)
             return BrowserErrand(*parts, request, stamp, hold, browser=self._browser)
 
@@ -137,6 +136,7 @@ class OmoCaptchaMiddleware:
                 return await self._upfront.send(request)
             await self._walls.before(request)
             if self._browser is not None and self._is_rendered(request):
+                self._browser.begin(request)
                 self._browser.watch(request, partial(self._policy.find, request))
         except CrawlClosing as error:
             return self._give_back(request, error)

@@ -6,10 +6,11 @@ The functions are called by scrapy-playwright, in the event loop of the browser.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from importlib.resources import files
 from typing import NamedTuple
 
-from playwright.async_api import Frame, Page, Request, Response, Route
+from playwright.async_api import Error, Frame, Page, Request, Response, Route
 from scrapy.http import HtmlResponse
 
 from scrapy_omocaptcha.challenge import Challenge, Token
@@ -26,7 +27,7 @@ _STOPPED_TIMEOUT = 1.0
 """The same where the page wanted to send the token to another site."""
 _LOAD_TIMEOUT = 10.0
 """Longest wait for the page that a token leads to, and for a window that it opens, in seconds."""
-_INTERVAL = 0.1
+_INTERVAL = 0.2
 """Seconds between two looks at a page."""
 
 _WIDGET = (files(__package__) / "widget.js").read_text(encoding="utf-8")
@@ -55,11 +56,19 @@ async def read(page: Page) -> Shown:
     return Shown(page.url, status, HtmlResponse(page.url, status, body=content, encoding="utf-8"))
 
 
-async def until(condition: Callable[[], Awaitable[bool]], timeout: float, is_closing: Callable[[], bool]) -> bool:
-    """Wait until a condition holds; return False if it does not within ``timeout`` seconds, or the crawl closes."""
+async def _is_loaded(page: Page) -> bool:
+    try:
+        return bool(await page.evaluate("document.readyState === 'complete'"))
+    except Error:
+        # It is on its way to another address.
+        return False
+
+
+async def until(condition: Callable[[], Awaitable[bool]], timeout: float, is_pointless: Callable[[], bool]) -> bool:
+    """Wait until a condition holds; return False if it does not within ``timeout`` seconds, or waiting is pointless."""
     end = time.monotonic() + timeout
     while not await condition():
-        if time.monotonic() > end or is_closing():
+        if time.monotonic() > end or is_pointless():
             return False
         await asyncio.sleep(_INTERVAL)
     return True
@@ -82,6 +91,7 @@ class LiveWidget:
         self._secret = ""
         self._is_sent = False
         self._is_stopped = False
+        self._has_crashed = False
         self._popups: list[Page] = []
         self._has_navigated = asyncio.Event()
         self.navigation: Response | None = None
@@ -102,6 +112,7 @@ class LiveWidget:
         self._page.on("response", self._responded)
         self._page.on("framenavigated", self._navigated)
         self._page.on("popup", self._opened)
+        self._page.on("crash", self._crashed)
         # Registered after scrapy-playwright's route, so it is asked first.
         await self._page.route("**", self._route)
 
@@ -123,10 +134,10 @@ class LiveWidget:
         has_moved = await self._until(has_changed, _STOPPED_TIMEOUT if self.is_misused else _ANSWER_TIMEOUT)
         for popup in self._popups:
             # The answer is in a window of its own. What it has won is the session's.
-            await popup.wait_for_load_state(timeout=_LOAD_TIMEOUT * 1000)
+            await self._until(partial(_is_loaded, popup), _LOAD_TIMEOUT)
             await popup.close()
         if has_moved:
-            await self._page.wait_for_load_state(timeout=_LOAD_TIMEOUT * 1000)
+            await self._until(partial(_is_loaded, self._page), _LOAD_TIMEOUT)
         return has_moved and not self._popups
 
     async def _call(self, function: str, *arguments: str) -> bool:
@@ -135,7 +146,13 @@ class LiveWidget:
         return bool(await self._page.evaluate(f"(given) => {_WIDGET}.{function}(given)", [sitekey, *arguments]))
 
     async def _until(self, condition: Callable[[], Awaitable[bool]], timeout: float) -> bool:
-        return await until(condition, timeout, self._is_closing)
+        return await until(condition, timeout, self._is_pointless)
+
+    def _is_pointless(self) -> bool:
+        return self._has_crashed or self._page.is_closed() or self._is_closing()
+
+    def _crashed(self, page: Page) -> None:
+        self._has_crashed = True
 
     def _responded(self, response: Response) -> None:
         if response.request.is_navigation_request() and response.frame == self._page.main_frame:

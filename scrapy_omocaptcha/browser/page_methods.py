@@ -103,6 +103,7 @@ class PageHandover(WatchedMethods):
         self.trouble = ""
         self.is_handed_in = False
         self.has_moved = False
+        self.has_navigated = False
 
     def __iter__(self) -> Iterator[Any]:
         # Scrapy-playwright loads a page again whose browser has crashed.
@@ -144,6 +145,7 @@ class PageHandover(WatchedMethods):
         self.has_moved = await widget.give(is_open=partial(self._is_open, page))
         if widget.is_misused:
             self.trouble = "foreign_form"
+        self.has_navigated = widget.navigation is not None
         if widget.navigation is not None:
             headers = Headers(await widget.navigation.all_headers())
             # The browser has decoded the page.
@@ -151,7 +153,7 @@ class PageHandover(WatchedMethods):
             self._last_navigation = widget.navigation.status, headers
         shown = await read(page)
         is_asked_for = urldefrag(shown.url).url == urldefrag(self._request.url).url and shown.status < 300
-        self._is_challenge = not is_asked_for or self._find_in(shown) is not None
+        self._is_challenge = not (self.has_navigated and is_asked_for) or self._find_in(shown) is not None
 
     async def _wait_for_challenge(self, page: Page) -> Challenge | None:
         """Return the challenge in a page, where a script may show it some time after the page was loaded."""

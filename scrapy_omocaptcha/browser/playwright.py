@@ -7,10 +7,12 @@ is read. What is put there looks at the page first.
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from playwright.async_api import Page
 from scrapy import Request
+from scrapy.http import Response
 
 from scrapy_omocaptcha.browser.masking import masking
 from scrapy_omocaptcha.browser.page_methods import PageHandover, WatchedMethods
@@ -20,6 +22,16 @@ from scrapy_omocaptcha.challenge import Challenge, Token
 _METHODS = "playwright_page_methods"
 _PAGE = "playwright_page"
 _INCLUDE_PAGE = "playwright_include_page"
+_REDIRECT_META = ("redirect_times", "redirect_urls", "redirect_reasons")
+
+
+class _Made(NamedTuple):
+    """What a request had in its meta."""
+
+    page: Page | None
+    """The open page that the spider has brought."""
+    redirects: dict[str, Any]
+    """What is known of redirects that Scrapy has followed."""
 
 
 class PlaywrightBrowser:
@@ -30,8 +42,8 @@ class PlaywrightBrowser:
 
     def __init__(self, schemes: frozenset[str]) -> None:
         self._schemes = schemes
-        self._brought: WeakKeyDictionary[Request, Page] = WeakKeyDictionary()
-        """The pages that spiders have put into their requests."""
+        self._made: WeakKeyDictionary[Request, _Made] = WeakKeyDictionary()
+        """What requests had in their meta before they were sent first."""
         self._loop: asyncio.AbstractEventLoop | None = None
         """The event loop of the browser. On Windows, scrapy-playwright runs it in a thread of its own."""
 
@@ -41,12 +53,17 @@ class PlaywrightBrowser:
             return None
         return str(request.meta.get("playwright_context", "default"))
 
+    def begin(self, request: Request) -> None:
+        """Note what a request has in its meta before it is sent first."""
+        page = request.meta.get(_PAGE)
+        redirects = {name: request.meta[name] for name in _REDIRECT_META if name in request.meta}
+        self._made[request] = _Made(page if page is not None and not page.is_closed() else None, redirects)
+
     def watch(self, request: Request, find: FindChallenge) -> None:
         """Keep the spider's page methods from being called in a challenge."""
         self.unwatch(request)
-        methods, page = request.meta.get(_METHODS), request.meta.get(_PAGE)
-        if page is not None and not page.is_closed():
-            self._brought.setdefault(request, page)
+        self._forget_redirects(request)
+        methods = request.meta.get(_METHODS)
         # With include_page, the page methods also tell the loop in which the page can be closed.
         if methods or request.meta.get(_INCLUDE_PAGE):
             request.meta[_METHODS] = WatchedMethods(methods, find, self._looked)
@@ -70,6 +87,7 @@ class PlaywrightBrowser:
     ) -> Iterator[PageHandover]:
         """Hand a token in when ``request`` is loaded, by page methods that are called before the spider's."""
         self.unwatch(request)
+        self._forget_redirects(request)
         handover = PageHandover(request, challenge, token, find, self._looked, is_closing)
         request.meta[_METHODS] = handover
         try:
@@ -77,14 +95,36 @@ class PlaywrightBrowser:
                 yield handover
         finally:
             self.unwatch(request)
+            if handover.has_moved:
+                # Its first page was the challenge.
+                self._forget_redirects(request)
+
+    def _made_of(self, request: Request) -> _Made:
+        # A middleware nearer to the site may have had it rendered.
+        return self._made.get(request, _Made(None, {}))
+
+    def _forget_redirects(self, request: Request) -> None:
+        """Take out of a request what scrapy-playwright has written of redirects on the way to a challenge."""
+        for name in _REDIRECT_META:
+            request.meta.pop(name, None)
+        request.meta.update(self._made_of(request).redirects)
 
     def _looked(self) -> None:
         self._loop = asyncio.get_running_loop()
 
+    def has_rendered(self, response: Response) -> bool:
+        """Tell whether a response is a page of scrapy-playwright."""
+        return "playwright" in response.flags
+
+    def free(self, request: Request) -> None:
+        """Free a request that was made after a rendered one of what that one wants done in its page."""
+        for name in (_METHODS, _PAGE, _INCLUDE_PAGE):
+            request.meta.pop(name, None)
+
     async def close_page(self, request: Request) -> None:
         """Close a page that was left open for the spider, unless the spider has brought it."""
         page = request.meta.get(_PAGE)
-        if page is not None and not page.is_closed() and page is not self._brought.get(request):
+        if page is not None and not page.is_closed() and page is not self._made_of(request).page:
             assert self._loop is not None
             await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(page.close(), self._loop))
 

@@ -23,6 +23,8 @@ class Handover(Protocol):
     """Whether the site may have seen the token."""
     has_moved: bool
     """Whether the page showed anything new after that."""
+    has_navigated: bool
+    """Whether what it showed was another page, rather than the same one changed by a script."""
 
     def complete(self, answer: Response) -> Response:
         """Return a page with the status and the headers of its last navigation, and no token in its address."""
@@ -30,10 +32,14 @@ class Handover(Protocol):
 
 
 class Browser(Protocol):
-    """An integration. All methods but the first are called only with requests that it renders."""
+    """An integration. All methods but :meth:`context` are called only with requests that it renders."""
 
     def context(self, request: Request) -> str | None:
         """Return the name of the browser's context in which a request is rendered, or None if it is not rendered."""
+        ...
+
+    def begin(self, request: Request) -> None:
+        """Note how the spider has made a request, before it is sent for the first time."""
         ...
 
     def watch(self, request: Request, find: FindChallenge) -> None:
@@ -57,6 +63,14 @@ class Browser(Protocol):
         :param token: None to wait only until the widget is there to take one.
         :param is_closing: tells whether the crawl is closing, when nothing is waited for any longer.
         """
+        ...
+
+    def has_rendered(self, response: Response) -> bool:
+        """Tell whether a response is a page that this browser has rendered."""
+        ...
+
+    def free(self, request: Request) -> None:
+        """Free a request that was made after a rendered one of what that one wants done in its page."""
         ...
 
     async def close_page(self, request: Request) -> None:

@@ -8,21 +8,27 @@ from functools import partial
 
 from scrapy.http import HtmlResponse, Response
 
+from scrapy_omocaptcha.browser.masking import masking
 from scrapy_omocaptcha.browser.protocol import Browser, Handover
 from scrapy_omocaptcha.buying.purchase import Purchase
 from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.errors import CrawlClosing, HandoverBroke
+from scrapy_omocaptcha.forms.submission import Submission
 from scrapy_omocaptcha.walls.attempts import Answer, GivenUp, Refusal
-from scrapy_omocaptcha.walls.judging import is_good, is_page_of
+from scrapy_omocaptcha.walls.form_errand import FormErrand
+from scrapy_omocaptcha.walls.judging import is_good
 from scrapy_omocaptcha.walls.reasons import REASONS
-from scrapy_omocaptcha.walls.wall_errand import Handed, WallErrand
+from scrapy_omocaptcha.walls.wall_errand import Handed
 
 _WIDGET = "//iframe[contains(@src, '/recaptcha/')] | //textarea[starts-with(@name, 'g-recaptcha-response')]"
 
 
 @dataclass(eq=False)
-class BrowserErrand(WallErrand):
-    """The errand of opening a wall in a page that a browser renders."""
+class BrowserErrand(FormErrand):
+    """The errand of opening a wall in a page that a browser renders.
+
+    A token that the spider submits itself, with ``omocaptcha_submit``, is sent as the spider has made it.
+    """
 
     browser: Browser = field(kw_only=True)
 
@@ -34,7 +40,8 @@ class BrowserErrand(WallErrand):
         """Return the challenge at hand once its widget is there, unless it is not to be solved any more."""
         await self.check()
         response = self.page.response
-        if isinstance(response, HtmlResponse) and response.xpath(_WIDGET):
+        is_rendered = isinstance(response, HtmlResponse) and bool(response.xpath(_WIDGET))
+        if is_rendered or self.policy.has_submit_hook:
             return self.page.challenge
         # Nothing is bought for a widget that is never rendered, as where Google's script is blocked.
         async with self.hold.sending():
@@ -44,34 +51,40 @@ class BrowserErrand(WallErrand):
         if not self.is_challenge(answer):
             return answer
         await self.check()
-        await self._check_rendered(look)
+        _check_rendered(look)
         await self.set_aside()
         return self.page.challenge
 
     async def ready(self) -> Challenge:
-        """Return the challenge at hand; its form is always fresh, since the page is loaded anew."""
+        """Return the challenge at hand: its form is always fresh, since the page is loaded anew."""
         return self.page.challenge
 
     async def hand_in(self, purchase: Purchase, *, may_repeat: bool) -> Answer | None:
         """Load the page anew, hand the token in there, and tell from what it shows whether that opened the wall."""
-        page = self.page
-        async with self.hold.sending():
-            handover, answer = await self._load(purchase.token)
-            if not handover.is_handed_in:
-                passed = await self._not_handed_in(purchase, handover, answer, may_repeat=may_repeat)
-            else:
-                handed = self._handed(handover, answer)
-                if handover.trouble == "foreign_form":
-                    # It was stopped on its way there.
-                    purchase.unknown("foreign_form", is_useless=True)
-                    raise GivenUp(Refusal("foreign_form", REASONS["foreign_form"]))
-                if self.lifetime.closing and (handed.answer is None or self.is_challenge(handed.answer)):
-                    purchase.unknown("closing")
-                    raise CrawlClosing("the crawl is closing")
-                passed = await self.judge(purchase, page, handed, may_repeat=may_repeat)
+        if self.policy.has_submit_hook:
+            with masking(purchase.token.value):
+                passed = await super().hand_in(purchase, may_repeat=may_repeat)
+        else:
+            async with self.hold.sending():
+                passed = await self._hand_in(purchase, may_repeat=may_repeat)
         if passed is None:
             await self.set_aside()
         return passed
+
+    async def _hand_in(self, purchase: Purchase, *, may_repeat: bool) -> Answer | None:
+        page = self.page
+        handover, answer = await self._load(purchase.token)
+        if not handover.is_handed_in:
+            return self._not_handed_in(purchase, handover, answer, may_repeat=may_repeat)
+        if handover.trouble == "foreign_form":
+            # It was stopped on its way there.
+            purchase.unknown("foreign_form", is_useless=True)
+            raise GivenUp(Refusal("foreign_form", REASONS["foreign_form"]))
+        handed = self._handed(handover, answer)
+        if self.lifetime.closing and (handed.answer is None or self.is_challenge(handed.answer)):
+            purchase.unknown("closing")
+            raise CrawlClosing("the crawl is closing")
+        return await self.judge(purchase, page, handed, may_repeat=may_repeat)
 
     async def _load(self, token: Token | None) -> tuple[Handover, Answer | Exception]:
         """Load the page anew, hand a token in, and return what became of it and what the page shows, or its error."""
@@ -85,15 +98,17 @@ class BrowserErrand(WallErrand):
         return handover, handover.complete(answer) if isinstance(answer, Response) else answer
 
     def _handed(self, handover: Handover, answer: Answer | Exception) -> Handed:
-        if isinstance(answer, Exception):
-            # Its text may hold the token.
-            broke = HandoverBroke(f"the page broke off after it had got the token ({type(answer).__name__})")
+        if handover.trouble or isinstance(answer, Exception):
+            # The text of an error may hold the token.
+            kind = type(answer).__name__ if isinstance(answer, Exception) else handover.trouble
+            broke = HandoverBroke(f"the page broke off when it had the token ({kind})")
             return Handed(None, is_page=False, broke=broke)
         if not (handover.has_moved and isinstance(answer, Response)):
             return Handed(None, is_page=False)
-        return Handed(answer, is_page=is_page_of(self.request, answer))
+        # What a script has put into the page may not be all of it.
+        return Handed(answer, is_page=handover.has_navigated and self.is_page(answer))
 
-    async def _not_handed_in(
+    def _not_handed_in(
         self, purchase: Purchase, handover: Handover, answer: Answer | Exception, *, may_repeat: bool
     ) -> Answer | None:
         if not isinstance(answer, Exception) and not self.is_challenge(answer):
@@ -105,19 +120,24 @@ class BrowserErrand(WallErrand):
             raise CrawlClosing("the crawl is closing")
         if handover.trouble in ("other_key", "not_rendered"):
             purchase.expired(handover.trouble)
-            await self._check_rendered(handover)
+            _check_rendered(handover)
             return None
         if may_repeat:
             kind = type(answer).__name__ if isinstance(answer, Exception) else handover.trouble
-            raise HandoverBroke(f"the page broke off before it got the token ({kind})")
+            raise HandoverBroke(f"the page broke off before it had the token ({kind})")
         purchase.expired("page_failed")
         if isinstance(answer, Exception):
             raise answer
         return None
 
-    async def _check_rendered(self, look: Handover) -> None:
-        if look.trouble == "not_rendered":
-            raise GivenUp(Refusal("not_rendered", REASONS["not_rendered"]))
+    async def submit(self, purchase: Purchase, submission: Submission) -> Handed:
+        """Send what the spider submits itself, and return what came of it."""
+        self.browser.free(submission)
+        return await super().submit(purchase, submission)
+
+    def is_page(self, answer: Response) -> bool:
+        """Tell whether an answer, should it be no challenge, is the page that was asked for."""
+        return super().is_page(answer) and self.browser.has_rendered(answer)
 
     async def send_again(self, *, re_ask: bool = False) -> Answer:
         """Send the spider's request once more; its page methods are not called in a challenge."""
@@ -137,3 +157,8 @@ class BrowserErrand(WallErrand):
             answer = await self.ask_again()
             if isinstance(answer, Response):
                 self.page = self.page._replace(response=answer)
+
+
+def _check_rendered(look: Handover) -> None:
+    if look.trouble == "not_rendered":
+        raise GivenUp(Refusal("not_rendered", REASONS["not_rendered"]))

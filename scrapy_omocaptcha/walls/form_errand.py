@@ -43,13 +43,13 @@ class FormErrand(WallErrand):
             purchase.expired("hook")
             raise GivenUp(Refusal("hook", str(error))) from error
         async with self.hold.sending():
-            handed = await self._submit(purchase, submission)
+            handed = await self.submit(purchase, submission)
             answer = await self.judge(purchase, page, handed, may_repeat=may_repeat)
         if isinstance(answer, Response) and not self.has_opened:
             return await self.redirects.of_answer(self.request, answer) or answer
         return answer
 
-    async def _submit(self, purchase: Purchase, submission: Submission) -> Handed:
+    async def submit(self, purchase: Purchase, submission: Submission) -> Handed:
         """Send a submission, and return what came of it.
 
         :raises GivenUp: when a middleware of the project failed on it.
@@ -67,12 +67,15 @@ class FormErrand(WallErrand):
             return Handed(None, is_page=False)
         self._sent = None if answer.request is None else (answer.request, submission)
         answer.request = None
-        is_page = is_page_of(self.request, answer) and not self.redirects.refreshes(answer)
         broke = None
         if is_overloaded(answer) and not is_own_address:
             # At the page's own address, the error may be all that there is of the page.
             broke = HandoverBroke(f"the token was answered with {answer.status}")
-        return Handed(answer, is_page, is_own_address, broke)
+        return Handed(answer, self.is_page(answer), is_own_address, broke)
+
+    def is_page(self, answer: Response) -> bool:
+        """Tell whether an answer, should it be no challenge, is the page that was asked for."""
+        return is_page_of(self.request, answer) and not self.redirects.refreshes(answer)
 
     def take(self, answer: Response) -> None:
         """Take the answer for the page, and for its request what middlewares wrote into the submission."""

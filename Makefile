@@ -12,8 +12,8 @@ SUITE := -m "not nightly" --numprocesses $(WORKERS) --dist worksteal
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-form demo-browser demo-fleet test lint types check coverage docs package fuzz chaos kills fleet matrix nightly \
-	minimum-versions newest-versions foreign-clients scrapy-suite other-suites bench hooks clean
+.PHONY: help demo demo-form demo-browser demo-fleet test lint types check coverage docs package fuzz chaos kills fleet \
+	matrix nightly minimum-versions newest-versions foreign-clients scrapy-suite other-suites bench hooks clean
 
 help:   ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*   ## /\1 /p' Makefile | while read -r name text; do printf '%-18s%s\n' "$$name" "$$text"; done

@@ -24,7 +24,7 @@ REASONS = {
     "enterprise": "it is reCAPTCHA Enterprise, which the service does not solve",
     # The submission
     "not_rendered": "the page's widget was not rendered in the browser: is Google's script blocked?",
-    "callback_only": "the token goes to a script of the page: use scrapy-playwright, or write omocaptcha_submit in the spider",
+    "callback_only": "a script takes the token: use scrapy-playwright, or write omocaptcha_submit in the spider",
     "no_form": "the widget is in no form: use scrapy-playwright, or write omocaptcha_submit in the spider",
     "foreign_form": "the form posts to another site, or from https to http",
     "cookies": "cookies are switched off, so that the clearance would be lost",

@@ -28,7 +28,8 @@ class JavascriptSpider(scrapy.Spider):
         from scrapy_playwright.page import PageMethod
 
         methods = [PageMethod("wait_for_selector", "li.item"), PageMethod("title")]
-        return scrapy.Request(url, meta={"playwright": True, "playwright_page_methods": methods})
+        meta = {"playwright": True, "playwright_page_methods": methods}
+        return scrapy.Request(url, meta=meta)
 
     def parse(self, response):
         title = response.meta["playwright_page_methods"][1].result

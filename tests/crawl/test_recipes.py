@@ -158,10 +158,11 @@ def test_a_spider_goes_on_in_a_live_page(run, walled, service, browser_settings)
     assert len(service.jobs) == 1
 
 
-def test_the_errback_of_a_spider_that_wants_a_live_page_gets_a_page_that_it_can_close(run, walled, browser_settings):
+def test_the_errback_of_a_live_page_gets_one_that_it_can_close(run, walled, service, browser_settings):
     site = walled("never")
     items, _ = run("recipes/javascript", "live-page", site, browser_settings)
     assert items == [{"failed": f"{site.url}/catalogue/"}]
+    assert [job.used for job in service.jobs] == [True, True]
 
 
 def test_an_errback_tells_why(run, walled):

@@ -55,6 +55,8 @@ class Opened:
     errors: list[str] = field(default_factory=list)
     """What scripts of the page threw."""
     requested: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    """Why requests of the page failed."""
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +90,7 @@ def evaluate(loop, context):
         opened = Opened(await context.new_page())
         opened.page.on("pageerror", lambda error: opened.errors.append(error.message))
         opened.page.on("request", lambda request: opened.requested.append(request.url))
+        opened.page.on("requestfailed", lambda request: opened.failures.append(request.failure))
         await prepare_page(opened.page, Request(URL))
         document = f"<title>Page</title>{head}<script src='{source}' async defer></script>{html}"
         await opened.page.route(URL, lambda route: route.fulfill(body=document, content_type="text/html"))
@@ -308,11 +311,13 @@ def test_a_button_with_a_widget_opens_the_challenge_and_sends_nothing_by_itself(
         """
         () => {
           document.querySelector('button').click();
-          return getComputedStyle(document.querySelector('iframe[src*=bframe]')).visibility;
+          const textarea = document.querySelector('button').previousElementSibling.querySelector('textarea');
+          const pictures = document.querySelector('iframe[src*=bframe]');
+          return [textarea.form.action, getComputedStyle(pictures).visibility];
         }
         """,
     )
-    assert opened.value == "visible"
+    assert opened.value == ["http://127.0.0.1/verify", "visible"]
     assert f"{URL[: URL.rindex('/')]}/verify?" not in opened.requested
 
 
@@ -331,7 +336,10 @@ def test_what_a_page_wants_from_elsewhere_is_aborted(evaluate):
     Promise.all(['https://cdn.example/a.js', 'https://www.google.com/', 'http://192.0.2.1/', 'http://127.0.0.1.example/']
       .map((url) => fetch(url, {mode: 'no-cors'}).then(() => url, (error) => error.message)))
     """
-    assert evaluate("", script).value == ["Failed to fetch"] * 4
+    opened = evaluate("", script)
+    assert opened.value == ["Failed to fetch"] * 4
+    # The route has failed them, before any name was looked up.
+    assert opened.failures == ["net::ERR_FAILED"] * 4
 
 
 @pytest.mark.parametrize("url", ["http://192.0.2.1/", "https://[2001:db8::1]/", "http://shop.example/"])

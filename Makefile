@@ -12,8 +12,8 @@ SUITE := -m "not nightly" --numprocesses $(WORKERS) --dist worksteal
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-form demo-fleet test lint types check coverage docs package fuzz chaos kills fleet matrix nightly \
-	minimum-versions newest-versions foreign-clients scrapy-suite other-suites bench hooks clean
+.PHONY: help demo demo-form demo-browser demo-fleet test lint types check coverage docs package fuzz chaos kills fleet \
+	matrix nightly minimum-versions newest-versions foreign-clients scrapy-suite other-suites bench hooks clean
 
 help:   ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*   ## /\1 /p' Makefile | while read -r name text; do printf '%-18s%s\n' "$$name" "$$text"; done
@@ -23,6 +23,9 @@ demo: $(VENV)/test   ## crawl the example project's catalogue, offline, and prin
 
 demo-form: $(VENV)/test   ## search a register whose form wants a token each time, and rejects every fifth, offline
 	$(BIN)/python example_project/search.py $(ARGS)
+
+demo-browser: $(VENV)/test   ## crawl pages that a browser renders, whose wall only a script can open; needs chromium
+	$(BIN)/python example_project/browser.py $(ARGS)
 
 demo-fleet: $(VENV)/test   ## crawl two shops with four workers that share a queue and a limit; needs redis-server
 	$(BIN)/python example_project/fleet.py $(ARGS)

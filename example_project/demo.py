@@ -9,6 +9,7 @@ import argparse
 import json
 import logging
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -59,7 +60,7 @@ def crawl(service: OmoCaptchaService, items: Path, spider: str, *arguments: str)
     """Run ``scrapy crawl`` with the service, and return its exit status and its items."""
     command = ["scrapy", "crawl", spider, "-O", str(items)]
     command += ["-s", f"OMOCAPTCHA_API_URL={service.url}", "-s", "LOG_LEVEL=INFO", *arguments]
-    say("$ " + " ".join(command))
+    say("$ " + shlex.join(command))
     status = subprocess.run(
         [sys.executable, "-m", *command],
         cwd=PROJECT,
@@ -87,8 +88,14 @@ def seconds_at_wall(site: WalledSite) -> str:
     return f", of which {first['page'] - first['challenge']:.0f} at the wall"
 
 
+def missing(what: str) -> int:
+    """Print what is not installed, and return the exit status for it."""
+    print(what, file=sys.stderr)
+    return 2
+
+
 def say(line: str, end: str = "\n") -> None:
-    """Print a line at once, so that it comes before the output of the crawl."""
+    """Print a line at once, so that it comes before the output of other processes."""
     print(line, end=end, flush=True)
 
 

@@ -22,6 +22,8 @@ from tempfile import TemporaryDirectory
 
 from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
 
+from demo import PROJECT, missing, say
+
 try:
     import redis
     import scrapy_redis  # noqa: F401 (used by the crawls)
@@ -30,7 +32,6 @@ try:
 except ImportError:
     redis = None
 
-PROJECT = Path(__file__).parent
 REDIS_SERVER = shutil.which("redis-server")
 
 
@@ -164,16 +165,6 @@ def redis_server(directory: str) -> Iterator[str]:
             yield url
         finally:
             process.terminate()
-
-
-def missing(what: str) -> int:
-    print(what, file=sys.stderr)
-    return 2
-
-
-def say(line: str, end: str = "\n") -> None:
-    """Print a line at once, so that it comes before the output of other processes."""
-    print(line, end=end, flush=True)
 
 
 if __name__ == "__main__":

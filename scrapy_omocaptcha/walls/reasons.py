@@ -15,7 +15,7 @@ from scrapy_omocaptcha.urls import host_of, is_allowed, same_site
 REASONS = {
     # The request
     "head": "a HEAD request has no page to submit",
-    "browser": "a browser made the response, and its session can be continued in pages of scrapy-playwright only",
+    "browser": "a browser would have to send the token, which works only at walls in pages of scrapy-playwright",
     "host_not_allowed": "the host is not among OMOCAPTCHA_ALLOWED_DOMAINS (or the spider's allowed_domains)",
     # The widget
     "no_sitekey": "the page does not show the site key",
@@ -24,8 +24,8 @@ REASONS = {
     "enterprise": "it is reCAPTCHA Enterprise, which the service does not solve",
     # The submission
     "not_rendered": "the page's widget was not rendered in the browser: is Google's script blocked?",
-    "callback_only": "the token goes to a script of the page, not into a form: write omocaptcha_submit in the spider",
-    "no_form": "the widget is in no form: write omocaptcha_submit in the spider",
+    "callback_only": "a script takes the token: use scrapy-playwright, or write omocaptcha_submit in the spider",
+    "no_form": "the widget is in no form: use scrapy-playwright, or write omocaptcha_submit in the spider",
     "foreign_form": "the form posts to another site, or from https to http",
     "cookies": "cookies are switched off, so that the clearance would be lost",
     "form_changed": "the page that is fetched anew for each request has no such form any more",

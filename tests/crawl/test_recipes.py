@@ -9,6 +9,8 @@ import scrapy
 
 from tests.helpers.docs import code, module, page
 
+pytest_plugins = ["scrapy_omocaptcha.testing.pytest_plugin"]
+
 SITE = "https://shop.example"
 
 
@@ -131,6 +133,36 @@ def test_a_spider_does_it_by_hand(run, walled, service):
     items, _ = run("recipes/by-hand", "by-hand", walled("same_url"))
     assert items == [{"name": "Thing 7"}]
     assert [job.used for job in service.jobs] == [True]
+
+
+@pytest.fixture
+def browser_settings(chromium, omocaptcha_browser, tmp_path):
+    """Return the settings of the page about JavaScript, with an offline Chromium."""
+    told = module(code(page("recipes/javascript"), "javascript-settings"), tmp_path)
+    return {**omocaptcha_browser, **{name: value for name, value in told.items() if name.isupper()}}
+
+
+def test_a_spider_gets_rendered_pages_whose_wall_only_a_script_can_open(run, walled, service, browser_settings):
+    site = walled("callback_only", catalogue_pages=2)
+    items, _ = run("recipes/javascript", "rendered", site, browser_settings)
+    assert [item["name"] for item in items] == [f"Thing {number}" for number in range(1, 21)]
+    assert [item["title"] for item in items[::10]] == ["Catalogue, page 1 of 2", "Catalogue, page 2 of 2"]
+    assert [job.used for job in service.jobs] == [True]
+
+
+def test_a_spider_goes_on_in_a_live_page(run, walled, service, browser_settings):
+    # A page that was left open while its request waits would be in the way of the one that gets the token.
+    settings = {**browser_settings, "PLAYWRIGHT_MAX_PAGES_PER_CONTEXT": 1}
+    items, _ = run("recipes/javascript", "live-page", walled("callback_only"), settings)
+    assert items == [{"title": "Catalogue, page 2 of 5"}]
+    assert len(service.jobs) == 1
+
+
+def test_the_errback_of_a_live_page_gets_one_that_it_can_close(run, walled, service, browser_settings):
+    site = walled("never")
+    items, _ = run("recipes/javascript", "live-page", site, browser_settings)
+    assert items == [{"failed": f"{site.url}/catalogue/"}]
+    assert [job.used for job in service.jobs] == [True, True]
 
 
 def test_an_errback_tells_why(run, walled):

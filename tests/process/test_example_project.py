@@ -84,6 +84,37 @@ def test_the_search_demo_gets_all_results_though_tokens_are_rejected():
     assert "All results are there." in report
 
 
+@pytest.mark.usefixtures("chromium")
+def test_the_browser_demo_opens_a_wall_that_only_a_script_can_open():
+    done = python("browser.py", *FAST, cwd=PROJECT)
+    assert done.returncode == 0, done.stdout
+    report = done.stdout.partition("What happened")[2]
+    assert "jobs           1, tokens accepted by the shop: 1\n" in report
+    assert "pages          5 of 5, with 50 items\n" in report
+    assert re.search(r"/page/5: 'Catalogue, page 5 of 5', says the browser\n", report)
+    assert "All pages and items are there." in report
+    assert "1 job for 0.00055 USD" in report.partition("scrapy omocaptcha report")[2]
+
+
+@pytest.mark.usefixtures("chromium")
+def test_the_browser_demo_fails_when_pages_are_missing():
+    done = python("browser.py", "--wall", "foreign_form", *FAST, cwd=PROJECT)
+    assert done.returncode == 1, done.stdout
+    assert "pages          0 of 5, with 0 items\n" in done.stdout
+    assert "Pages or items are missing" in done.stdout
+
+
+def test_the_browser_demo_says_what_to_install(tmp_path):
+    away = {"PATH": str(tmp_path), "PLAYWRIGHT_BROWSERS_PATH": str(tmp_path)}
+    done = python(PROJECT / "browser.py", cwd=tmp_path, **away)
+    assert (done.returncode, "apt install chromium, or playwright install" in done.stdout) == (2, True), done.stdout
+    # A scrapy-playwright that cannot be imported hides the installed one.
+    (tmp_path / "scrapy_playwright.py").write_text("raise ImportError")
+    path = os.pathsep.join([str(tmp_path), str(ROOT)])
+    done = python(PROJECT / "browser.py", cwd=tmp_path, PYTHONPATH=path)
+    assert (done.returncode, "pip install 'scrapy-omocaptcha[playwright]'" in done.stdout) == (2, True), done.stdout
+
+
 # scrapy-redis uses what Scrapy has deprecated.
 LENIENT = {"PYTHONWARNINGS": ""}
 FLEET = ("fleet.py", *FAST, "-s", "TELNETCONSOLE_ENABLED=False")

@@ -4,11 +4,26 @@ It counts failures for a host and a sitekey, and failed sitekeys for a host, sin
 each page. The breaker is pure state with an injected clock.
 """
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
-_Circuit = tuple[str, "str | None"]
-"""A host with a sitekey, or with None for all of its sitekeys."""
+from scrapy.utils.datatypes import LocalCache
+
+_MAX_HOSTS = 10_000
+"""Hosts with useless jobs that are remembered, the latest ones."""
+
+
+@dataclass
+class _Host:
+    """The useless jobs of one host."""
+
+    failures: Counter[str] = field(default_factory=Counter)
+    """The number of useless jobs in a row, by sitekey."""
+    failed_keys: set[str] = field(default_factory=set)
+    """The sitekeys of the useless jobs since the last one that was of use."""
+    open_until: dict[str | None, float] = field(default_factory=dict)
+    """When the pause of an open circuit ends, by sitekey; None stands for all sitekeys."""
 
 
 class Breaker:
@@ -23,47 +38,45 @@ class Breaker:
         self._threshold = failures
         self._pause = pause
         self._clock = clock
-        self._failures: Counter[_Circuit] = Counter()
-        self._failed_keys: defaultdict[str, set[str]] = defaultdict(set)
-        self._open_until: dict[_Circuit, float] = {}
+        self._hosts: LocalCache[str, _Host] = LocalCache(_MAX_HOSTS)
 
     def is_open(self, host: str, sitekey: str) -> bool:
         """Return whether nothing may be bought for this host and sitekey now."""
-        now = self._clock()
-        return any(now < self._open_until.get(circuit, 0.0) for circuit in _circuits(host, sitekey))
+        now, until = self._clock(), self._hosts.get(host, _Host()).open_until
+        return any(now < until.get(key, 0.0) for key in (sitekey, None))
 
     def begin_trial(self, host: str, sitekey: str) -> Callable[[], None]:
         """Let one job through after a pause and hold back the next ones; return a function that undoes this."""
-        until = self._clock() + self._pause
-        before = {
-            circuit: at for circuit in _circuits(host, sitekey) if (at := self._open_until.get(circuit)) is not None
-        }
-        self._open_until.update(dict.fromkeys(before, until))
+        end, until = self._clock() + self._pause, self._hosts.get(host, _Host()).open_until
+        before = {key: until[key] for key in (sitekey, None) if key in until}
+        until.update(dict.fromkeys(before, end))
 
         def cancel() -> None:
-            for circuit, at in before.items():
+            for key, at in before.items():
                 # A later failure has begun a pause of its own, and a success has ended it.
-                if self._open_until.get(circuit) == until:
-                    self._open_until[circuit] = at
+                if until.get(key) == end:
+                    until[key] = at
 
         return cancel
 
     def record_success(self, host: str, sitekey: str) -> None:
         """Close the circuits of a host and sitekey after the site accepted a token."""
-        self._failed_keys.pop(host, None)
-        for circuit in _circuits(host, sitekey):
-            self._failures.pop(circuit, None)
-            self._open_until.pop(circuit, None)
+        known = self._hosts.get(host)
+        if known is None:
+            return
+        known.failed_keys.clear()
+        known.failures.pop(sitekey, None)
+        for key in (sitekey, None):
+            known.open_until.pop(key, None)
+        if not (known.failures or known.open_until):
+            del self._hosts[host]
 
     def record_failure(self, host: str, sitekey: str) -> None:
         """Count a job without a token or a rejected token, and open each circuit that has reached the threshold."""
-        self._failures[host, sitekey] += 1
-        self._failed_keys[host].add(sitekey)
-        self._failures[host, None] = len(self._failed_keys[host])
-        for circuit in _circuits(host, sitekey):
-            if self._failures[circuit] >= self._threshold:
-                self._open_until[circuit] = self._clock() + self._pause
-
-
-def _circuits(host: str, sitekey: str) -> tuple[_Circuit, _Circuit]:
-    return (host, sitekey), (host, None)
+        known = self._hosts.pop(host, None) or _Host()
+        self._hosts[host] = known
+        known.failures[sitekey] += 1
+        known.failed_keys.add(sitekey)
+        for key, failures in ((sitekey, known.failures[sitekey]), (None, len(known.failed_keys))):
+            if failures >= self._threshold:
+                known.open_until[key] = self._clock() + self._pause

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from scrapy import Request
 from scrapy.crawler import Crawler
+from scrapy.utils.datatypes import LocalCache
 
 from scrapy_omocaptcha import signals
 from scrapy_omocaptcha.challenge import Challenge
@@ -21,6 +22,8 @@ logger = logging.getLogger(__name__)
 
 _SAME_ON_ALL_HOSTS = {"max_jobs", "max_cost", "max_cost_per_day", "min_balance", "account", "refused", "redis"}
 """Reasons that are logged once for the crawl, not once for each host."""
+_MAX_WARNED = 10_000
+"""First warnings that are remembered, by reason and host."""
 
 
 class Events:
@@ -29,7 +32,7 @@ class Events:
     def __init__(self, crawler: Crawler, stats: Stats) -> None:
         self._crawler = crawler
         self._stats = stats
-        self._warned: set[tuple[str, str]] = set()
+        self._warned: LocalCache[tuple[str, str], bool] = LocalCache(_MAX_WARNED)
         self.dry_run = DryRun()
         self.not_solved: Counter[str] = Counter()
         """The number of challenges that were not solved, by reason."""
@@ -96,7 +99,7 @@ class Events:
         """Return WARNING for the first message of a kind about a host or the crawl, then DEBUG."""
         host = "" if reason in _SAME_ON_ALL_HOSTS else urlsplit(url).netloc
         is_first = (reason, host) not in self._warned
-        self._warned.add((reason, host))
+        self._warned[reason, host] = True
         return logging.WARNING if is_first else logging.DEBUG
 
     def _count(self, reason: str) -> None:

@@ -4,6 +4,7 @@ import logging
 import re
 
 from scrapy import Request
+from scrapy.utils.datatypes import LocalCache
 
 from scrapy_omocaptcha.challenge import TOKEN_FIELD, Challenge
 from scrapy_omocaptcha.urls import host_of, public_address
@@ -20,14 +21,14 @@ class Hints:
     """The forms with a widget that a crawl has seen, and what has been said about requests."""
 
     def __init__(self) -> None:
-        self._forms: dict[tuple[str, str], frozenset[str]] = {}
+        self._forms: LocalCache[tuple[str, str], frozenset[str]] = LocalCache(_MAX_FORMS)
         """The names of the fields of each form, by method and address."""
-        self._said: set[str] = set()
+        self._said: LocalCache[str, bool] = LocalCache(_MAX_FORMS)
 
     def form_seen(self, page: Challenge) -> None:
         """Remember the forms that the widgets of a page belong to."""
         for widget in (page, *page.others):
-            if widget.form is not None and len(self._forms) < _MAX_FORMS:
+            if widget.form is not None:
                 names = frozenset(name for name, _ in widget.form.fields if name != TOKEN_FIELD)
                 self._forms[widget.form.method, public_address(widget.form.url)] = names
 
@@ -55,7 +56,7 @@ class Hints:
 
     def _say(self, subject: str, message: str, *arguments: object) -> None:
         if subject not in self._said:
-            self._said.add(subject)
+            self._said[subject] = True
             logger.warning(message, *arguments)
 
 

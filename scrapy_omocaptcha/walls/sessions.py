@@ -6,7 +6,7 @@ leader won. This module decides and remembers. It sends nothing, and no token is
 
 import weakref
 from base64 import b64encode
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from enum import Enum
 from http.cookiejar import Cookie
@@ -22,6 +22,12 @@ from scrapy_omocaptcha.urls import host_of
 
 Key = tuple[str, object, object]
 _IN_BROWSER = object()
+_MAX_SESSIONS = 1000
+"""Sessions that are remembered. Those in which nothing happens are forgotten, the least recently used first."""
+
+
+def _one_at_once() -> int:
+    return 1
 
 
 class Role(Enum):
@@ -72,12 +78,17 @@ class Session:
         """Held requests: what fires when it is their turn, and whether they have met the wall themselves."""
         self._released = 0
         self._releasing = False
-        self._concurrency: Callable[[], int] = lambda: 1
+        self._concurrency = _one_at_once
 
     @property
     def is_walled(self) -> bool:
         """Whether new requests would only run into the wall."""
         return self.leading is not None and not self._walled_in_part
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request leads or waits here, and none that has waited is under way."""
+        return self.leading is None and not self._held and not self._released
 
     def wait_turn(self, *, challenged: bool) -> Deferred[None]:
         """Hold a request; the Deferred fires when it is its turn to go on.
@@ -122,7 +133,7 @@ class Session:
         """
         won = self.leading is not None and self.leading.generation < self.generation
         self.leading = None
-        self._concurrency = concurrency if won else lambda: 1
+        self._concurrency = concurrency if won else _one_at_once
         self._release_more()
 
     def unchallenged(self, stamp: Stamp) -> None:
@@ -151,6 +162,9 @@ class Session:
                 self._release(self._held[0])
         finally:
             self._releasing = False
+        if self.is_idle:
+            # What it is told by keeps a part of Scrapy's downloader for the host.
+            self._concurrency = _one_at_once
 
     def _release_all(self, *, challenged: bool) -> None:
         """Release the requests that have met the wall themselves, or those that have not."""
@@ -174,19 +188,37 @@ class Sessions:
     def __init__(self, components: Components, context: Callable[[Request], str | None]) -> None:
         self._components = components
         self._context = context
-        self._sessions: dict[Key, Session] = {}
+        self._sessions: OrderedDict[Key, Session] = OrderedDict()
+        """The sessions by key, the least recently used first."""
         self._stamps: weakref.WeakKeyDictionary[Request, Stamp] = weakref.WeakKeyDictionary()
         """When requests were sent whose answers have not been counted yet."""
         self._sent = 0
 
     def known(self, request: Request) -> Session | None:
         """Return the session of ``request`` if it has met a wall before."""
-        return self._sessions.get(self._key(request)) if self._sessions else None
+        if not self._sessions:
+            return None
+        key = self._key(request)
+        session = self._sessions.get(key)
+        if session is not None:
+            self._sessions.move_to_end(key)
+        return session
 
     def session(self, request: Request) -> Session:
         """Return the session of ``request``, which from now on counts as one that has met a wall."""
         key = self._key(request)
-        return self._sessions.setdefault(key, Session(key[0]))
+        if key not in self._sessions:
+            self._forget_oldest()
+            self._sessions[key] = Session(key[0])
+        self._sessions.move_to_end(key)
+        return self._sessions[key]
+
+    def _forget_oldest(self) -> None:
+        """Make room for one more session. A forgotten one that meets its wall again solves it anew."""
+        if len(self._sessions) >= _MAX_SESSIONS:
+            idle = next((key for key, session in self._sessions.items() if session.is_idle), None)
+            if idle is not None:
+                del self._sessions[idle]
 
     def stamp(self, request: Request, *, re_ask: bool = False) -> Stamp:
         """Return a stamp for a request that is sent now."""

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from scrapy import Request
 from scrapy.http import Response
+from scrapy.utils.datatypes import LocalCache
 from scrapy.utils.httpobj import urlparse_cached
 
 from scrapy_omocaptcha.challenge import Challenge
@@ -27,6 +28,9 @@ from scrapy_omocaptcha.walls.token_request import PageOverloaded, TokenForm, Tok
 from scrapy_omocaptcha.walls.wishes import read_wish
 
 _MAX_SITES = 10_000
+"""Sites that are known to answer."""
+_MAX_FORMS = 1000
+"""Hosts and sitekeys whose answers to tokens are remembered."""
 
 
 class UpfrontTokens:
@@ -57,7 +61,7 @@ class UpfrontTokens:
         """The number of requests whose token is being bought or handed in, by host."""
         self._answering: set[str] = set()
         """The sites that have answered anything, so that a token can be handed in there."""
-        self._forms: dict[tuple[str, str], TokenForm] = {}
+        self._forms: LocalCache[tuple[str, str], TokenForm] = LocalCache(_MAX_FORMS)
 
     def answered(self, request: Request, response: Response) -> None:
         """Record that the site of ``request`` has answered it."""
@@ -102,6 +106,8 @@ class UpfrontTokens:
                 return await self._attempt(errand)
             finally:
                 self._under_way[host] -= 1
+                if not self._under_way[host]:
+                    del self._under_way[host]
 
     def _has_room(self, request: Request, host: str, form: TokenForm) -> bool:
         """Tell whether one more token may be under way.

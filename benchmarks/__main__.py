@@ -16,7 +16,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from benchmarks import browser, detection, fleets, ledger, polling, presence, scale, walls
+from benchmarks import browser, detection, fleets, ledger, memory, polling, presence, scale, walls
 from benchmarks.tables import Table, page
 
 PARTS: dict[str, Any] = {
@@ -26,6 +26,7 @@ PARTS: dict[str, Any] = {
     "detection": detection,
     "presence": presence,
     "scale": scale,
+    "memory": memory,
     "fleets": fleets,
     "ledger": ledger,
 }

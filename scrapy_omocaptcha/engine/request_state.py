@@ -105,17 +105,20 @@ class RequestStates:
         if len(self._retried) > _MAX_RETRIED:
             del self._retried[next(iter(self._retried))]
 
-    def redirected(self, request: Request, target: str, *, must_pass: bool = False) -> None:
+    def redirected(self, request: Request, target: str, *, must_pass: bool = False, may_repeat: bool = True) -> bool:
         """Write down what a request asks for, in its meta, before Scrapy makes a redirected request of it.
 
         :param must_pass: it must not be dropped as a duplicate.
+        :param may_repeat: it must not be dropped as a duplicate of the redirect that led to a wall.
+        :returns: whether it cannot be dropped as a duplicate.
         """
         state = self.of(request)
         text = {**asdict(state), "redirect": {**(state.redirect or _as_json(request)), "from": request.url}}
-        if (must_pass or target in state.followed) and not request.dont_filter:
+        if (must_pass or (may_repeat and target in state.followed)) and not request.dont_filter:
             # To Scrapy's dupefilter it is a duplicate of what was followed before.
             text["filter"] = request.dont_filter = True
         request.meta[_KEY] = text
+        return request.dont_filter
 
     def not_redirected(self, request: Request) -> None:
         """Take back what :meth:`redirected` has written, where Scrapy has not followed the redirect."""

@@ -50,6 +50,8 @@ class Redirects:
         self._is_wall: LocalCache[str, bool] = LocalCache(_MAX_KNOWN)
         """What targets have proven to be; with their query where only that tells a page from a wall."""
         self._has_met_wall = False
+        self._passed: LocalCache[str, bool] = LocalCache(_MAX_KNOWN)
+        """Targets that have been walls, have proven to be pages since, and that Scrapy has followed a redirect to."""
         self._undecided: set[str] = set()
         """Targets of which nobody knows whether they are walls, since they failed or showed no challenge."""
         self._leaders: LocalCache[str, str] = LocalCache(_MAX_KNOWN)
@@ -86,7 +88,11 @@ class Redirects:
                 self._has_foreign_duplicates and self._is_wall.get(target) is None
             )
             must_pass = is_unsure and not _is_repeatable(request)
-            self._states.redirected(request, url, must_pass=must_pass)
+            may_repeat = url not in self._passed
+            passes = self._states.redirected(request, url, must_pass=must_pass, may_repeat=may_repeat)
+            if passes and self._is_wall.get(url) is False:
+                # Further redirects to this page are duplicates, as without a wall.
+                self._passed[url] = True
             if target not in self._is_wall:
                 self._leaders.setdefault(target, request.url)
         return response

@@ -118,6 +118,27 @@ def test_a_resumed_crawl_gets_all_pages_though_the_walls_address_is_known_as_a_d
     assert len(service.jobs) == 2
 
 
+@pytest.mark.parametrize("concurrent", [1, 2, 5])
+def test_a_page_that_redirects_lead_to_comes_once_though_it_was_a_wall_first(crawl, service, concurrent):
+    """Without a wall, the dupefilter drops all redirects but the first."""
+    is_open = []
+
+    def answer(request, form):
+        if request.path.startswith("/go/"):
+            return web.Response(status=302, headers={"Location": "/page"})
+        if request.path == "/verify":
+            is_open.append(True)
+            return won("/page")
+        return page("<title>Page</title>") if is_open else challenge()
+
+    with Site(answer) as site:
+        urls = [f"{site.origin}/go/{number}" for number in range(5)]
+        crawled = crawl(spider(*urls), {**service.settings, "CONCURRENT_REQUESTS": concurrent})
+        assert [one.url for one in crawled.pages] == [f"{site.origin}/page"]
+    assert crawled.failures == []
+    assert len(service.jobs) == 1
+
+
 @pytest.mark.parametrize("wall", [False, True], ids=["open", "three pages a clearance"])
 @pytest.mark.parametrize("by_redirects", [False, True], ids=["links", "links that redirect"])
 def test_no_page_comes_back_twice_where_a_spider_passes_meta_on(crawl, service, wall, by_redirects):

@@ -320,7 +320,9 @@ def test_a_button_with_a_widget_opens_the_challenge_and_sends_nothing_by_itself(
 
 
 def test_recaptcha_net_is_answered_for_as_well(evaluate):
-    opened = evaluate(CHECKBOX, "document.querySelector('iframe').src", source="https://www.recaptcha.net/recaptcha/api.js")
+    opened = evaluate(
+        CHECKBOX, "document.querySelector('iframe').src", source="https://www.recaptcha.net/recaptcha/api.js"
+    )
     assert opened.value.startswith("https://www.recaptcha.net/recaptcha/api2/anchor?")
 
 

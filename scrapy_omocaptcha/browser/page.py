@@ -82,6 +82,7 @@ class LiveWidget:
         self._secret = ""
         self._is_sent = False
         self._is_stopped = False
+        self._is_gone = False
         self._popups: list[Page] = []
         self._has_navigated = asyncio.Event()
         self.navigation: Response | None = None
@@ -102,6 +103,8 @@ class LiveWidget:
         self._page.on("response", self._responded)
         self._page.on("framenavigated", self._navigated)
         self._page.on("popup", self._opened)
+        for event in ("close", "crash"):
+            self._page.on(event, self._ended)
         # Registered after scrapy-playwright's route, so it is asked first.
         await self._page.route("**", self._route)
 
@@ -135,7 +138,7 @@ class LiveWidget:
         return bool(await self._page.evaluate(f"(given) => {_WIDGET}.{function}(given)", [sitekey, *arguments]))
 
     async def _until(self, condition: Callable[[], Awaitable[bool]], timeout: float) -> bool:
-        return await until(condition, timeout, self._is_closing)
+        return await until(condition, timeout, lambda: self._is_gone or self._is_closing())
 
     def _responded(self, response: Response) -> None:
         if response.request.is_navigation_request() and response.frame == self._page.main_frame:
@@ -147,6 +150,9 @@ class LiveWidget:
     def _navigated(self, frame: Frame) -> None:
         if frame == self._page.main_frame:
             self._has_navigated.set()
+
+    def _ended(self, page: Page) -> None:
+        self._is_gone = True
 
     async def _route(self, route: Route, request: Request) -> None:
         """Let the token get to the site of the challenge and to no other."""

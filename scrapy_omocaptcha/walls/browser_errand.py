@@ -85,9 +85,10 @@ class BrowserErrand(WallErrand):
         return handover, handover.complete(answer) if isinstance(answer, Response) else answer
 
     def _handed(self, handover: Handover, answer: Answer | Exception) -> Handed:
-        if isinstance(answer, Exception):
-            # Its text may hold the token.
-            broke = HandoverBroke(f"the page broke off after it had got the token ({type(answer).__name__})")
+        # The text of an error may hold the token.
+        trouble = type(answer).__name__ if isinstance(answer, Exception) else handover.trouble
+        if trouble:
+            broke = HandoverBroke(f"the page broke off after it had got the token ({trouble})")
             return Handed(None, is_page=False, broke=broke)
         if not (handover.has_moved and isinstance(answer, Response)):
             return Handed(None, is_page=False)

@@ -142,6 +142,16 @@ def test_a_browser_that_dies_with_a_token_on_its_way_is_not_waited_for(browse, s
     assert crawled.spider.done.exception() is None
 
 
+def test_a_site_that_does_not_answer_a_token_is_asked_again(browse, service, walled):
+    site = walled()
+    site.fault("/verify", "hang")
+    crawled = browse(WithPage, urls=urls(site))
+    assert [page.status for page in crawled.pages] == [200]
+    assert len(service.jobs) == 2
+    assert (crawled.count("tokens/accepted"), crawled.count("tokens/rejected")) == (1, 1)
+    assert crawled.bugs == []
+
+
 class BlocksGoogle(BrowserSpider):
     def meta_of(self, url):
         return {"playwright_page_init_callback": self.block}

@@ -34,7 +34,14 @@ def check_log(log):
     assert "03AFcWeA" not in log, log
 
 
-@pytest.mark.parametrize(("meta", "run"), [("plain", RUNS[0]), ("include_page", RUNS[1]), ("page methods", RUNS[0])])
+@pytest.mark.parametrize(
+    ("meta", "run"),
+    [
+        pytest.param("plain", RUNS[0], marks=pytest.mark.nightly),
+        ("include_page", RUNS[1]),
+        pytest.param("page methods", RUNS[0], marks=pytest.mark.nightly),
+    ],
+)
 def test_a_crawl_that_a_signal_ends_while_it_waits_loses_nothing_and_resumes(tmp_path, meta, run):
     asked = Until("getJobResult", 1)
     solve_seconds = [1e9]
@@ -57,7 +64,7 @@ def test_a_crawl_that_a_signal_ends_while_it_waits_loses_nothing_and_resumes(tmp
     assert len(service.jobs) == 2
 
 
-@pytest.mark.parametrize("meta", ["plain", "include_page"])
+@pytest.mark.parametrize("meta", [pytest.param("plain", marks=pytest.mark.nightly), "include_page"])
 def test_a_crawl_that_a_signal_ends_while_it_hands_in_loses_nothing_and_resumes(tmp_path, meta):
     handed_in = Until("POST /verify", 1)
     with (

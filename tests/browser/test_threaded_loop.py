@@ -1,43 +1,35 @@
-"""Crawls with scrapy-playwright's event loop in a thread of its own, as it has it on Windows."""
+"""Crawls with scrapy-playwright's event loop in a thread of its own, as it has it on Windows.
+
+They are processes of their own: scrapy-playwright can start such a loop only once in a process.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
-from tests.helpers.browser_crawling import BrowserSpider, methods
+from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite, browser_settings
+from tests.helpers.stopping import StoppedCrawl
 
 THREADED = {"_PLAYWRIGHT_THREADED_LOOP": True}
 
 
-class WithMethods(BrowserSpider):
-    def meta_of(self, url):
-        return {"playwright_page_methods": methods()}
-
-
-class LeavesPageOpen(BrowserSpider):
-    """Gets open pages, of which it can await nothing: they are of the other loop."""
-
-    meta = {"playwright_include_page": True}  # noqa: RUF012
-
-    async def page(self, response, asked=None):
-        self.pages.append(response)
-        self.live.append(response.meta["playwright_page"].url)
-
-
-@pytest.mark.parametrize("wall", ["session", "callback_only"])
-@pytest.mark.parametrize("spider", [BrowserSpider, WithMethods])
-def test_a_wall_opens_for_one_job(browse, service, walled, spider, wall):
-    site = walled(wall)
-    crawled = browse(spider, THREADED, urls=[f"{site.url}/page/{number}" for number in (1, 2)])
-    assert [page.status for page in crawled.pages] == [200, 200]
+@pytest.mark.usefixtures("chromium")
+@pytest.mark.parametrize(
+    ("wall", "meta"),
+    [
+        ("session", {"playwright_include_page": True}),
+        ("callback_only", {"playwright_page_methods": [["wait_for_selector", ".item"]]}),
+    ],
+    ids=["include_page", "page methods"],
+)
+def test_a_wall_opens_for_one_job(tmp_path, wall, meta):
+    with OmoCaptchaService() as service, WalledSite(service, wall) as site:
+        urls = [f"{site.url}/page/{number}" for number in (1, 2)]
+        settings = {**service.settings, **browser_settings(), **THREADED}
+        crawl = StoppedCrawl(tmp_path, urls, settings, meta={"playwright": True, **meta})
+        log = crawl.end(crawl.start())
+    assert crawl.came_back == Counter(f"page {url}" for url in urls), log
     assert len(service.jobs) == site.accepted == 1
-    assert crawled.bugs == []
-
-
-def test_the_pages_of_challenges_are_closed_where_the_spider_wants_open_ones(browse, service, walled):
-    site = walled()
-    crawled = browse(LeavesPageOpen, THREADED, urls=[f"{site.url}/page/{number}" for number in (1, 2)], left=2)
-    assert [page.status for page in crawled.pages] == [200, 200]
-    assert sorted(crawled.spider.live) == sorted(crawled.spider.urls)
-    assert len(service.jobs) == 1
-    assert crawled.bugs == []
+    assert "Traceback" not in log, log

@@ -94,8 +94,7 @@ class Browsing:
         :param taken: how many places of contexts it does not give back, if not as many.
         """
         crawled = self._crawl(spider, {**self._service.settings, **browser_settings(), **(settings or {})}, **kwargs)
-        taken = left if taken is None else taken
-        assert (crawled.spider.left_open, crawled.spider.taken) == (left, taken), crawled.said(logging.DEBUG)
+        assert (crawled.spider.left_open, crawled.spider.taken) == (0, taken), crawled.said(logging.DEBUG)
         assert self._leaks(crawled) == []
         return crawled
 

@@ -50,7 +50,8 @@ class WritingSpider(scrapy.Spider):
         await self._close_page(failure.request)
 
     async def _close_page(self, request):
-        if "playwright_page" in request.meta:
+        # In a loop of another thread, a page cannot be closed from here.
+        if "playwright_page" in request.meta and not self.settings.getbool("_PLAYWRIGHT_THREADED_LOOP"):
             await request.meta["playwright_page"].close()
 
     def _write(self, what, url):

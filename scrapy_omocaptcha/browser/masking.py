@@ -31,12 +31,14 @@ class _Mask(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Mask the token in the message of a record, in its extra fields, and in its error."""
-        if isinstance(record.args, tuple):
-            record.args = tuple(map(self._masked, record.args))
+        message = record.getMessage()
+        if self._masked(message) != message:
+            record.msg, record.args = self._masked(message), ()
         for name, value in record.__dict__.items():
-            if isinstance(value, str):
-                setattr(record, name, masked(value, self._secret))
-        if record.exc_info and self._masked(str(record.exc_info[1])) != str(record.exc_info[1]):
+            # Scrapy-playwright adds errors and addresses as extra fields.
+            if name not in ("msg", "args", "exc_info"):
+                setattr(record, name, self._masked(value))
+        if record.exc_info and self._masked(record.exc_info[1]) is not record.exc_info[1]:
             # The traceback names the address as well.
             record.exc_info = None
         return True

@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 from importlib.resources import files
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from playwright.async_api import Error, Frame, Page, Request, Response, Route
 from scrapy.http import HtmlResponse
@@ -49,29 +49,50 @@ class Shown(NamedTuple):
 
 async def read(page: Page) -> Shown:
     """Return what a page shows; it is fetched from the browser only if it can be a challenge."""
-    is_suspicious, status = await page.evaluate(_READ)
+    is_suspicious, status = await evaluate(page, _READ)
     if not is_suspicious:
         return Shown(page.url, status, None)
     content = await page.content()
     return Shown(page.url, status, HtmlResponse(page.url, status, body=content, encoding="utf-8"))
 
 
+async def evaluate(page: Page, script: str, argument: Any = None) -> Any:
+    """Evaluate a script in a page; a page that waits for another one to come answers only when that is there.
+
+    :raises Error: when it has not answered in time.
+    """
+    try:
+        return await asyncio.wait_for(page.evaluate(script, argument), _LOAD_TIMEOUT)
+    except asyncio.TimeoutError:
+        raise Error("the page waits for an answer") from None
+
+
 async def _is_loaded(page: Page) -> bool:
     try:
-        return bool(await page.evaluate("document.readyState === 'complete'"))
+        return bool(await evaluate(page, "document.readyState === 'complete'"))
     except Error:
         # It is on its way to another address.
         return False
 
 
-async def until(condition: Callable[[], Awaitable[bool]], timeout: float, is_pointless: Callable[[], bool]) -> bool:
-    """Wait until a condition holds; return False if it does not within ``timeout`` seconds, or waiting is pointless."""
+async def until(condition: Callable[[], Awaitable[bool]], timeout: float, is_closing: Callable[[], bool]) -> bool:
+    """Wait until a condition holds; return False if it does not within ``timeout`` seconds, or the crawl closes."""
+
+    async def looks() -> None:
+        while not await condition():
+            await asyncio.sleep(_INTERVAL)
+
     end = time.monotonic() + timeout
-    while not await condition():
-        if time.monotonic() > end or is_pointless():
-            return False
-        await asyncio.sleep(_INTERVAL)
-    return True
+    # A single look may take as long as a page takes to come.
+    looking = asyncio.ensure_future(looks())
+    try:
+        while not looking.done() and time.monotonic() < end and not is_closing():
+            await asyncio.wait([looking], timeout=_INTERVAL)
+        if looking.done():
+            looking.result()
+        return looking.done()
+    finally:
+        looking.cancel()
 
 
 class LiveWidget:
@@ -91,7 +112,8 @@ class LiveWidget:
         self._secret = ""
         self._is_sent = False
         self._is_stopped = False
-        self._has_crashed = False
+        self._is_navigating = False
+        self._is_gone = False
         self._popups: list[Page] = []
         self._has_navigated = asyncio.Event()
         self.navigation: Response | None = None
@@ -106,13 +128,19 @@ class LiveWidget:
         """Whether the page wanted to send the token to another site, and has not sent it to its own."""
         return self._is_stopped and not self._is_sent
 
+    @property
+    def is_unanswered(self) -> bool:
+        """Whether the page was to be replaced by the answer to the token, and there was none."""
+        return self._is_navigating and self.navigation is None
+
     async def watch(self, token: Token) -> None:
         """Watch from now on what the page does with a token."""
         self._secret = token.value
         self._page.on("response", self._responded)
         self._page.on("framenavigated", self._navigated)
         self._page.on("popup", self._opened)
-        self._page.on("crash", self._crashed)
+        for event in ("close", "crash"):
+            self._page.on(event, self._ended)
         # Registered after scrapy-playwright's route, so it is asked first.
         await self._page.route("**", self._route)
 
@@ -143,20 +171,18 @@ class LiveWidget:
     async def _call(self, function: str, *arguments: str) -> bool:
         """Call a function of ``widget.js``."""
         sitekey = self._challenge.sitekey or ""
-        return bool(await self._page.evaluate(f"(given) => {_WIDGET}.{function}(given)", [sitekey, *arguments]))
+        return bool(await evaluate(self._page, f"(given) => {_WIDGET}.{function}(given)", [sitekey, *arguments]))
 
     async def _until(self, condition: Callable[[], Awaitable[bool]], timeout: float) -> bool:
-        return await until(condition, timeout, self._is_pointless)
-
-    def _is_pointless(self) -> bool:
-        return self._has_crashed or self._page.is_closed() or self._is_closing()
-
-    def _crashed(self, page: Page) -> None:
-        self._has_crashed = True
+        return await until(condition, timeout, lambda: self._is_gone or self._is_closing())
 
     def _responded(self, response: Response) -> None:
-        if response.request.is_navigation_request() and response.frame == self._page.main_frame:
+        if self._is_of_page(response.request):
             self.navigation = response
+
+    def _is_of_page(self, request: Request) -> bool:
+        """Tell whether the answer to a request replaces the page."""
+        return request.is_navigation_request() and request.frame == self._page.main_frame
 
     def _opened(self, popup: Page) -> None:
         self._popups.append(popup)
@@ -164,6 +190,9 @@ class LiveWidget:
     def _navigated(self, frame: Frame) -> None:
         if frame == self._page.main_frame:
             self._has_navigated.set()
+
+    def _ended(self, page: Page) -> None:
+        self._is_gone = True
 
     async def _route(self, route: Route, request: Request) -> None:
         """Let the token get to the site of the challenge and to no other."""
@@ -175,6 +204,7 @@ class LiveWidget:
             await route.abort()
         else:
             self._is_sent = True
+            self._is_navigating = self._is_navigating or self._is_of_page(request)
             # scrapy-playwright would replace the headers by those of Scrapy, and the type of the form be lost.
             headers = await request.all_headers()
             if self._user_agent is not None:

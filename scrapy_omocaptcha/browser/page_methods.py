@@ -5,6 +5,7 @@ them raises an error of its own, because Playwright's messages can hold a token.
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from typing import Any
 from urllib.parse import urldefrag
@@ -124,6 +125,11 @@ class PageHandover(WatchedMethods):
             await self._try(page)
         except Error as error:
             self.trouble = type(error).__name__
+        self.has_moved = self.has_moved and not self.trouble
+        if self.is_handed_in and not self.has_moved:
+            # Scrapy-playwright reads the page next, and would wait without end for what the page waits for.
+            with suppress(Error):
+                await page.goto("about:blank")
 
     async def _try(self, page: Page) -> None:
         challenge = await self._wait_for_challenge(page)
@@ -145,6 +151,10 @@ class PageHandover(WatchedMethods):
         self.has_moved = await widget.give(is_open=partial(self._is_open, page))
         if widget.is_misused:
             self.trouble = "foreign_form"
+        elif widget.is_unanswered:
+            self.trouble = "unanswered"
+        if self.trouble or not self.has_moved:
+            return
         self.has_navigated = widget.navigation is not None
         if widget.navigation is not None:
             headers = Headers(await widget.navigation.all_headers())

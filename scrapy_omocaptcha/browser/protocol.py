@@ -17,8 +17,8 @@ class Handover(Protocol):
     """What became of a token that was to be handed in while a page was loaded."""
 
     trouble: str
-    """Why it was not handed in although the page is a challenge: ``other_key``, ``not_rendered``, ``foreign_form`` (the
-    page wanted to send it to another site), or the name of an error; empty if nothing was in the way."""
+    """What was in the way: ``other_key``, ``not_rendered``, ``foreign_form`` (the page wanted to send it to another
+    site), ``unanswered`` (it was sent, and no page came), or the name of an error; empty if nothing was."""
     is_handed_in: bool
     """Whether the site may have seen the token."""
     has_moved: bool

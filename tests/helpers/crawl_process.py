@@ -1,8 +1,9 @@
 """A crawl in a process of its own, for what ends or kills a process or needs a reactor of its own.
 
 ``python -m tests.helpers.crawl_process JSON``. The JSON object holds ``urls``, ``settings``, ``run`` (the name of
-Scrapy's class that runs the crawl) and ``out``, a file to which each callback and errback adds a line. ``urls`` may be
-several lists: each is then crawled by a crawler of its own, at the same time.
+Scrapy's class that runs the crawl), ``meta`` (that of each request) and ``out``, a file to which each callback and
+errback adds a line. ``urls`` may be several lists: each is then crawled by a crawler of its own, at the same time. In
+``meta``, page methods of scrapy-playwright are lists of their arguments.
 """
 
 from __future__ import annotations
@@ -25,20 +26,33 @@ NONE = {"TWISTED_REACTOR_ENABLED": False}
 class WritingSpider(scrapy.Spider):
     name = "writing"
 
-    def __init__(self, urls, out, **kwargs):
+    def __init__(self, urls, out, meta, **kwargs):
         super().__init__(**kwargs)
         self._urls = urls
         self._out = out
+        self._meta = meta
 
     async def start(self):
         for url in self._urls:
-            yield scrapy.Request(url, callback=self.page, errback=self.failed)
+            meta = dict(self._meta)
+            if "playwright_page_methods" in meta:
+                from scrapy_playwright.page import PageMethod
 
-    def page(self, response):
+                meta["playwright_page_methods"] = [PageMethod(*told) for told in meta["playwright_page_methods"]]
+            yield scrapy.Request(url, callback=self.page, errback=self.failed, meta=meta)
+
+    async def page(self, response):
         self._write("page", response.request.url)
+        await self._close_page(response.request)
 
-    def failed(self, failure):
+    async def failed(self, failure):
         self._write(getattr(failure.value, "reason", type(failure.value).__name__), failure.request.url)
+        await self._close_page(failure.request)
+
+    async def _close_page(self, request):
+        # In a loop of another thread, a page cannot be closed from here.
+        if "playwright_page" in request.meta and not self.settings.getbool("_PLAYWRIGHT_THREADED_LOOP"):
+            await request.meta["playwright_page"].close()
 
     def _write(self, what, url):
         with open(self._out, "a") as file:
@@ -49,7 +63,7 @@ def crawls(runner, told):
     """Begin the crawls, and return what ``crawl`` returns for each."""
     urls = told["urls"]
     groups = urls if isinstance(urls[0], list) else [urls]
-    return [runner.crawl(WritingSpider, urls=group, out=told["out"]) for group in groups]
+    return [runner.crawl(WritingSpider, urls=group, out=told["out"], meta=told.get("meta", {})) for group in groups]
 
 
 def process(process_class, settings, told):

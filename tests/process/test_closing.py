@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -15,60 +14,11 @@ import pytest
 
 from scrapy_omocaptcha.buying.database import read_ledger
 from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
-from tests.helpers.commands import ROOT, STRICT, TIMEOUT, python
+from tests.helpers.commands import ROOT, TIMEOUT, python
+from tests.helpers.stopping import StoppedCrawl, Until
 
 PAGES = 20
 PRICE = 0.00055
-
-
-class Crawl:
-    """Crawl with a JOBDIR in a process of its own, which can be stopped and resumed."""
-
-    def __init__(self, tmp_path, urls, settings, run="CrawlerProcess"):
-        self._out = tmp_path / "out"
-        self._out.touch()
-        settings = {"JOBDIR": str(tmp_path / "job"), **settings}
-        self._told = {"urls": urls, "out": str(self._out), "settings": settings, "run": run}
-
-    def start(self):
-        command = [sys.executable, "-m", "tests.helpers.crawl_process", json.dumps(self._told)]
-        return subprocess.Popen(command, cwd=ROOT, env={**os.environ, **STRICT}, stderr=subprocess.PIPE, text=True)
-
-    def resume(self):
-        return self.end(self.start())
-
-    def end(self, process):
-        """Wait until a process ends, and return its log."""
-        try:
-            _, log = process.communicate(timeout=TIMEOUT)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            _, log = process.communicate()
-            pytest.fail(f"the crawl did not end:\n{log}")
-        assert process.returncode == 0, log
-        return log
-
-    @property
-    def came_back(self):
-        return Counter(self._out.read_text().splitlines())
-
-
-class Until:
-    """Wait for a number of events that the service or a site reports."""
-
-    def __init__(self, word, number):
-        self._word = word
-        self._left = number
-        self._reached = threading.Event()
-
-    def __call__(self, line):
-        if self._word in line:
-            self._left -= 1
-        if self._left <= 0:
-            self._reached.set()
-
-    def wait(self):
-        assert self._reached.wait(TIMEOUT)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +37,7 @@ def test_a_crawl_that_a_signal_ends_while_it_waits_loses_nothing_and_resumes(tmp
         WalledSite(service, catalogue_pages=PAGES) as site,
     ):
         urls = [f"{site.url}/page/{number}" for number in range(1, PAGES + 1)]
-        crawl = Crawl(tmp_path, urls, {**service.settings, **settings}, run=run)
+        crawl = StoppedCrawl(tmp_path, urls, {**service.settings, **settings}, run=run)
         process = crawl.start()
         asked.wait()
         process.send_signal(ending)
@@ -114,7 +64,7 @@ def test_hundreds_that_wait_for_their_turn_end_one_after_the_other_and_not_one_w
         urls = [f"{site.url}/page/{number}" for number in range(1, many + 1)]
         # With asyncio each would be resumed by the loop.
         select = {"TWISTED_REACTOR": "twisted.internet.selectreactor.SelectReactor"}
-        crawl = Crawl(tmp_path, urls, {**service.settings, **select, "CONCURRENT_REQUESTS_PER_DOMAIN": 16})
+        crawl = StoppedCrawl(tmp_path, urls, {**service.settings, **select, "CONCURRENT_REQUESTS_PER_DOMAIN": 16})
         process = crawl.start()
         solved.wait()
         process.send_signal(signal.SIGINT)

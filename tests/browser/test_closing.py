@@ -1,0 +1,87 @@
+"""Crawls in a browser that a signal ends: nothing is lost or crawled twice, and no token is handed in twice."""
+
+from __future__ import annotations
+
+import signal
+from collections import Counter
+
+import pytest
+
+from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite, browser_settings
+from tests.helpers.stopping import StoppedCrawl, Until
+
+pytestmark = pytest.mark.usefixtures("chromium")
+
+PAGES = 6
+RUNS = ["CrawlerProcess", "AsyncCrawlerProcess"]
+METAS = {
+    "plain": {},
+    "include_page": {"playwright_include_page": True},
+    "page methods": {"playwright_page_methods": [["wait_for_selector", ".item"]]},
+}
+
+
+def start(tmp_path, service, site, *, run="CrawlerProcess", meta):
+    urls = [f"{site.url}/page/{number}" for number in range(1, PAGES + 1)]
+    settings = {**service.settings, **browser_settings(), "LOG_LEVEL": "DEBUG"}
+    return StoppedCrawl(tmp_path, urls, settings, run=run, meta={"playwright": True, **meta}), urls
+
+
+def check_log(log):
+    assert "Traceback" not in log, log
+    assert "serializ" not in log.lower(), log
+    assert "pickle" not in log, log
+    assert "03AFcWeA" not in log, log
+
+
+@pytest.mark.parametrize(
+    ("meta", "run"),
+    [
+        pytest.param("plain", RUNS[0], marks=pytest.mark.nightly),
+        ("include_page", RUNS[1]),
+        pytest.param("page methods", RUNS[0], marks=pytest.mark.nightly),
+    ],
+)
+def test_a_crawl_that_a_signal_ends_while_it_waits_loses_nothing_and_resumes(tmp_path, meta, run):
+    asked = Until("getJobResult", 1)
+    solve_seconds = [1e9]
+    with (
+        OmoCaptchaService(on_event=asked, solve_seconds=lambda _: solve_seconds[0]) as service,
+        WalledSite(service, catalogue_pages=PAGES) as site,
+    ):
+        crawl, urls = start(tmp_path, service, site, run=run, meta=METAS[meta])
+        process = crawl.start()
+        asked.wait()
+        process.send_signal(signal.SIGINT)
+        log = crawl.end(process)
+        check_log(log)
+        assert crawl.came_back == Counter(), log
+
+        solve_seconds[0] = 0.0
+        log = crawl.resume()
+        check_log(log)
+    assert crawl.came_back == Counter(f"page {url}" for url in urls), log
+    assert len(service.jobs) == 2
+
+
+@pytest.mark.parametrize("meta", [pytest.param("plain", marks=pytest.mark.nightly), "include_page"])
+def test_a_crawl_that_a_signal_ends_while_it_hands_in_loses_nothing_and_resumes(tmp_path, meta):
+    handed_in = Until("POST /verify", 1)
+    with (
+        OmoCaptchaService() as service,
+        WalledSite(service, catalogue_pages=PAGES, on_event=handed_in) as site,
+    ):
+        site.fault("/verify", "hang")
+        crawl, urls = start(tmp_path, service, site, meta=METAS[meta])
+        process = crawl.start()
+        handed_in.wait()
+        process.send_signal(signal.SIGINT)
+        log = crawl.end(process)
+        check_log(log)
+        before = crawl.came_back
+        log = crawl.resume()
+        check_log(log)
+    assert before == Counter()
+    assert crawl.came_back == Counter(f"page {url}" for url in urls), log
+    # The token that was on its way is spent, and is not handed in again.
+    assert [job.verdicts for job in service.jobs] == [("accepted",)] * 2

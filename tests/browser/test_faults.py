@@ -1,0 +1,306 @@
+"""Crawls in a browser in which something goes wrong, or is forbidden: they end, and lose and hide nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import pickle
+import signal
+
+import pytest
+from aiohttp import web
+from scrapy_playwright.page import PageMethod
+
+from scrapy_omocaptcha import submit_token
+from scrapy_omocaptcha.signals import challenge_detected
+from tests.helpers import sites
+from tests.helpers.browser_crawling import BrowserSpider
+
+OPEN = {"playwright_include_page": True}
+
+
+class WithPage(BrowserSpider):
+    meta = OPEN
+
+
+def urls(site, pages=1):
+    return [f"{site.url}/page/{number}" for number in range(1, pages + 1)]
+
+
+# What breaks
+
+
+class ClosesItself(BrowserSpider):
+    """Closes each page as soon as it is loaded, ``times`` times."""
+
+    times = 1
+
+    def meta_of(self, url):
+        return {**self.meta, "playwright_page_event_handlers": {"load": self.loaded}}
+
+    async def loaded(self, page):
+        if self.times:
+            self.times -= 1
+            await page.close()
+
+
+@pytest.mark.parametrize("meta", [{}, OPEN], ids=["plain", "include_page"])
+def test_a_page_that_the_spider_closes_while_it_is_loaded_is_loaded_again(browse, service, walled, meta):
+    site = walled()
+    crawled = browse(type("Spider", (ClosesItself,), {"meta": meta}), urls=urls(site))
+    assert [page.status for page in crawled.pages] == [200]
+    assert len(service.jobs) == 1
+
+
+class Meddles(BrowserSpider):
+    """Does something to the browser as soon as a challenge was found that is to be solved."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.opened = []
+        self.done = None
+
+    @classmethod
+    def from_crawler(cls, crawler, *args, **kwargs):
+        spider = super().from_crawler(crawler, *args, **kwargs)
+        crawler.signals.connect(spider.found, challenge_detected)
+        return spider
+
+    def meta_of(self, url):
+        return {**self.meta, "playwright_page_init_callback": self.keep}
+
+    async def keep(self, page, request):
+        self.opened.append(page)
+
+    def found(self, verdict):
+        if self.done is None:
+            self.done = asyncio.ensure_future(self.meddle())
+
+    async def meddle(self):
+        raise NotImplementedError
+
+    async def kill_browser(self):
+        handler = self.crawler.engine.downloader.handlers._handlers["http"]
+        session = await handler.browser.new_browser_cdp_session()
+        processes = (await session.send("SystemInfo.getProcessInfo"))["processInfo"]
+        (number,) = [process["id"] for process in processes if process["type"] == "browser"]
+        os.kill(number, signal.SIGKILL)
+
+
+class ClosesPage(Meddles):
+    async def meddle(self):
+        await self.opened[0].close()
+
+
+class ClosesContext(Meddles):
+    async def meddle(self):
+        await self.opened[0].context.close()
+
+
+class KillsBrowser(Meddles):
+    async def meddle(self):
+        await self.kill_browser()
+
+
+@pytest.mark.parametrize("meta", [{}, OPEN], ids=["plain", "include_page"])
+@pytest.mark.parametrize("meddling", [ClosesPage, ClosesContext, KillsBrowser])
+def test_what_becomes_of_the_browser_while_a_request_waits_does_not_matter(browse, service, walled, meddling, meta):
+    site = walled()
+    service.next_job(seconds=0.5)
+    crawled = browse(type("Spider", (meddling,), {"meta": meta}), urls=urls(site))
+    assert [page.status for page in crawled.pages] == [200]
+    assert len(service.jobs) == site.accepted == 1
+    assert crawled.spider.done.exception() is None
+
+
+class KillsBrowserWithToken(Meddles):
+    """Kills the browser when it sends the first token."""
+
+    def found(self, verdict):
+        """Do nothing yet."""
+
+    def meta_of(self, url):
+        return {"playwright_page_event_handlers": {"request": self.requested}}
+
+    async def requested(self, request):
+        if request.method == "POST" and self.done is None:
+            self.done = asyncio.ensure_future(self.kill_browser())
+
+
+@pytest.mark.parametrize("fault", ["hang", None])
+def test_a_browser_that_dies_with_a_token_on_its_way_is_not_waited_for(browse, service, walled, fault):
+    site = walled()
+    if fault is not None:
+        site.fault("/verify", fault)
+    crawled = browse(KillsBrowserWithToken, urls=urls(site))
+    assert [page.status for page in crawled.pages] == [200]
+    outcomes = {name: crawled.count(f"tokens/{name}") for name in ("accepted", "rejected", "expired", "unknown")}
+    assert outcomes["accepted"] == 1
+    assert sum(outcomes.values()) == len(service.jobs) <= 2
+    assert crawled.stats["playwright/browser_count"] == 2
+    assert crawled.spider.done.exception() is None
+
+
+def test_a_site_that_does_not_answer_a_token_is_asked_again(browse, service, walled):
+    site = walled()
+    site.fault("/verify", "hang")
+    crawled = browse(WithPage, urls=urls(site))
+    assert [page.status for page in crawled.pages] == [200]
+    assert len(service.jobs) == 2
+    assert (crawled.count("tokens/accepted"), crawled.count("tokens/rejected")) == (1, 1)
+    assert crawled.bugs == []
+
+
+class BlocksGoogle(BrowserSpider):
+    def meta_of(self, url):
+        return {"playwright_page_init_callback": self.block}
+
+    async def block(self, page, request):
+        await page.route("**/recaptcha/**", lambda route: route.abort())
+
+
+@pytest.mark.parametrize("wall", ["session", "explicit"])
+def test_nothing_is_bought_where_the_script_of_google_is_blocked(browse, service, walled, wall):
+    crawled = browse(BlocksGoogle, urls=urls(walled(wall)))
+    assert [error.reason for error in crawled.failures] == ["not_rendered"]
+    assert service.jobs == ()
+    assert crawled.count("skipped/not_rendered") == 1
+    assert crawled.bugs == []
+
+
+# What the spider does
+
+
+class FailsInPage(BrowserSpider):
+    def meta_of(self, url):
+        return {**self.meta, "playwright_page_methods": [PageMethod("wait_for_selector", ".nowhere", timeout=100)]}
+
+
+@pytest.mark.parametrize("meta", [{}, OPEN], ids=["plain", "include_page"])
+def test_page_methods_raise_without_a_challenge_what_they_raise_without_the_add_on(browse, walled, meta):
+    spider = type("Spider", (FailsInPage,), {"meta": meta})
+    address = f"{walled().url}/free/1"
+    raised = []
+    for on in (True, False):
+        crawled = browse(spider, {"OMOCAPTCHA_ENABLED": on, "RETRY_ENABLED": False}, urls=[address])
+        (error,) = crawled.failures
+        raised.append((type(error), str(error), crawled.stats["playwright/page_count"]))
+    assert raised[0] == raised[1]
+
+
+def test_the_errback_can_close_the_page_as_scrapy_playwright_has_it(browse, service, walled):
+    class Closes(WithPage):
+        async def failed(self, failure):
+            self.was_open = not failure.request.meta["playwright_page"].is_closed()
+            await failure.request.meta["playwright_page"].close()
+            self.failures.append(failure.value)
+
+    crawled = browse(Closes, {"OMOCAPTCHA_MAX_ATTEMPTS": 1}, urls=urls(walled("never")))
+    assert [error.reason for error in crawled.failures] == ["attempts"]
+    assert not crawled.spider.was_open
+    assert crawled.bugs == []
+
+
+@pytest.mark.parametrize(("wall", "reason"), [("never", "attempts"), ("enterprise", "enterprise")])
+def test_on_failure_response_shows_the_challenge_in_an_open_page(browse, walled, wall, reason):
+    settings = {"OMOCAPTCHA_ON_FAILURE": "response", "OMOCAPTCHA_MAX_ATTEMPTS": 1}
+    crawled = browse(WithPage, settings, urls=urls(walled(wall)))
+    (page,) = crawled.pages
+    assert page.status == 403
+    assert page.css(".g-recaptcha")
+    assert crawled.spider.live == [(page.url, page.css("title::text").get())]
+    assert crawled.bugs == []
+
+
+class BringsItsPage(WithPage):
+    """Asks for a free page first, and for the others in the same page of the browser."""
+
+    async def page(self, response, asked=None):
+        self.pages.append(response)
+        self.used = [*getattr(self, "used", ()), response.meta["playwright_page"]]
+        if len(self.pages) <= len(self.then):
+            request = self.request(self.then[len(self.pages) - 1])
+            request.meta["playwright_page"] = response.meta["playwright_page"]
+            yield request
+        else:
+            await response.meta["playwright_page"].close()
+
+
+def test_a_page_that_the_spider_brings_is_used_and_kept(browse, service, walled):
+    site = walled()
+    crawled = browse(BringsItsPage, urls=[f"{site.url}/free/1"], then=urls(site, 2))
+    assert [page.url for page in crawled.pages] == [f"{site.url}/free/1", *urls(site, 2)]
+    assert len(set(map(id, crawled.spider.used))) == 1
+    assert crawled.stats["playwright/page_count"] == 1
+    assert len(service.jobs) == 1
+    assert crawled.bugs == []
+
+
+def test_what_the_spider_submits_itself_is_sent_as_it_made_it(browse, service, walled):
+    site = walled("same_url")
+
+    class Submits(BrowserSpider):
+        def omocaptcha_submit(self, response, challenge, token):
+            return submit_token(response, challenge, token)
+
+    crawled = browse(Submits, urls=urls(site))
+    submissions = [visit for visit in site.requests if visit.submits]
+    assert ["Scrapy" in visit.headers["User-Agent"] for visit in submissions] == [True] * len(submissions)
+    assert len(service.jobs) == len(submissions)
+    assert len(crawled.pages) + len(crawled.failures) == 1
+
+
+def test_the_meta_of_a_response_can_be_stored_as_without_the_add_on(browse, service, walled):
+    site = walled()
+    crawled = browse(BrowserSpider, urls=[*urls(site), f"{site.url}/free/1"])
+    assert len(service.jobs) == 1
+    walled_page, free = sorted(crawled.pages, key=lambda page: "free" in page.url)
+    assert walled_page.meta.keys() == free.meta.keys()
+    pickle.dumps(walled_page.meta)
+    # Scrapy-playwright's own are among them.
+    types = [{name: type(value) for name, value in page.meta.items()} for page in (walled_page, free)]
+    assert types[0] == types[1]
+    json.dumps({name: value for name, value in walled_page.meta.items() if name != "playwright_security_details"})
+
+
+# What is forbidden
+
+
+def test_a_dry_run_buys_nothing_and_shows_the_challenge(browse, service, walled):
+    site = walled(status=200)
+    crawled = browse(WithPage, {"OMOCAPTCHA_DRY_RUN": True}, urls=urls(site))
+    assert [bool(page.css(".g-recaptcha")) for page in crawled.pages] == [True]
+    assert crawled.spider.live == [(page.url, page.css("title::text").get()) for page in crawled.pages]
+    assert service.calls == ()
+    assert crawled.count("skipped/dry_run") == 1
+    assert crawled.bugs == []
+
+
+def test_a_form_whose_target_robots_txt_forbids_is_not_sent(browse, service):
+    def answer(request, form):
+        if request.path == "/robots.txt":
+            return web.Response(text="User-agent: *\nDisallow: /verify")
+        return sites.challenge()
+
+    with sites.Site(answer) as site:
+        crawled = browse(BrowserSpider, {"ROBOTSTXT_OBEY": True}, urls=[f"{site.origin}/page"])
+    assert [error.reason for error in crawled.failures] == ["robots"]
+    assert service.jobs == ()
+    assert crawled.bugs == []
+
+
+def test_limits_hold(browse, service, walled):
+    site = walled("per_page")
+    crawled = browse(WithPage, {"OMOCAPTCHA_MAX_JOBS": 2, "CONCURRENT_REQUESTS": 1}, urls=urls(site, 4))
+    assert len(crawled.pages) == len(service.jobs) == 2
+    assert [error.reason for error in crawled.failures] == ["max_jobs", "max_jobs"]
+    assert crawled.bugs == []
+
+
+def test_a_wall_that_takes_no_token_trips_the_breaker(browse, service, walled):
+    settings = {"OMOCAPTCHA_BREAKER_FAILURES": 2, "OMOCAPTCHA_MAX_ATTEMPTS": 1, "CONCURRENT_REQUESTS": 1}
+    crawled = browse(BrowserSpider, settings, urls=urls(walled("never"), 3))
+    assert sorted(error.reason for error in crawled.failures) == ["attempts", "attempts", "breaker"]
+    assert len(service.jobs) == 2
+    assert crawled.bugs == []

@@ -1,0 +1,168 @@
+"""Whole crawls in a browser: each wall that ships opens for as many jobs as over plain HTTP."""
+
+from __future__ import annotations
+
+import pytest
+
+from scrapy_omocaptcha.testing import WALLS
+from tests.helpers.browser_crawling import BrowserSpider, methods
+from tests.helpers.crawling import RecordingSpider
+
+REFUSED = {"foreign_form": "foreign_form", "enterprise": "enterprise", "data_s": "data_s", "no_key": "no_sitekey"}
+OPENING = [wall for wall in WALLS if wall not in {*REFUSED, "never"}]
+PAGES = {"rate": 4, "expiring": 4}
+"""How many pages are asked for, where it is not two."""
+JOBS = {"per_page": 2, "expiring": 2}
+"""How many jobs that costs, where it is not one."""
+
+
+class WithMethods(BrowserSpider):
+    def meta_of(self, url):
+        return {"playwright_page_methods": methods()}
+
+
+class WithPage(BrowserSpider):
+    meta = {"playwright_include_page": True}  # noqa: RUF012
+
+
+class WithBoth(BrowserSpider):
+    def meta_of(self, url):
+        return {"playwright_page_methods": dict(enumerate(methods())), "playwright_include_page": True}
+
+
+class InTwoContexts(BrowserSpider):
+    """Has a session in each of two contexts."""
+
+    def meta_of(self, url):
+        return {"playwright_context": "even" if int(url[-1]) % 2 == 0 else "odd"}
+
+
+@pytest.fixture
+def sites(walled):
+    """``sites("session", "get")`` → sites of these walls."""
+    return lambda *walls: {wall: walled(wall) for wall in walls}
+
+
+def urls(sites):
+    return [f"{site.url}/page/{number}" for wall, site in sites.items() for number in range(1, PAGES.get(wall, 2) + 1)]
+
+
+def settings(sites):
+    """Return the settings with which a site whose first pages are free gets its requests one by one."""
+    return {"DOWNLOAD_SLOTS": {sites["rate"].hosts[0]: {"concurrency": 1}}} if "rate" in sites else {}
+
+
+def jobs(service, sites):
+    return {wall: sum(job.sitekey == site.sitekey for job in service.jobs) for wall, site in sites.items()}
+
+
+def expected(sites):
+    return {wall: JOBS.get(wall, 1) for wall in sites}
+
+
+def shown(crawled):
+    """Return the pages that reached the callback, in order."""
+    return sorted(page.url for page in crawled.pages)
+
+
+# Plain HTTP is the measure of what follows.
+
+
+def test_over_plain_http_the_walls_cost_the_jobs_that_they_cost_in_a_browser(crawl, service, sites):
+    # Scrapy puts cookies into a request before it waits for its turn, so that more pages of "rate" are free.
+    opening = sites(*(wall for wall in OPENING if wall not in ("callback_only", "rate")))
+    crawled = crawl(RecordingSpider, service.settings, urls=urls(opening))
+    assert shown(crawled) == sorted(urls(opening))
+    assert jobs(service, opening) == expected(opening)
+
+
+@pytest.mark.parametrize("part", [0, 1])
+def test_each_wall_opens_in_a_browser_for_as_many_jobs_as_over_plain_http(browse, service, sites, part):
+    opening = sites(*OPENING[part::2])
+    crawled = browse(BrowserSpider, settings(opening), urls=urls(opening))
+    assert crawled.failures == []
+    assert shown(crawled) == sorted(urls(opening))
+    for page in crawled.pages:
+        assert (page.status, bool(page.css(".item"))) == (200, True)
+        assert page.request is crawled.spider.sent[page.url]
+        assert page.cb_kwargs == {"asked": page.url}
+        assert "playwright" in page.flags
+        assert "playwright_page_methods" not in page.meta
+    assert jobs(service, opening) == expected(opening)
+    assert {wall: site.accepted for wall, site in opening.items()} == expected(opening)
+    assert {page.url.rpartition("/page")[0] for page in crawled.pages if "omocaptcha" in page.flags} == {
+        site.url for site in opening.values()
+    }
+    assert crawled.count("tokens/accepted") == len(service.jobs)
+    assert crawled.bugs == []
+
+
+def test_walls_that_stay_closed_over_plain_http_are_refused_for_the_same_reason_without_a_job(browse, service, sites):
+    closed = sites(*REFUSED)
+    crawled = browse(BrowserSpider, urls=[f"{site.url}/page/1" for site in closed.values()])
+    assert crawled.pages == []
+    reasons = {error.challenge.url: error.reason for error in crawled.failures}
+    assert reasons == {f"{site.url}/page/1": REFUSED[wall] for wall, site in closed.items()}
+    assert service.calls == ()
+    assert crawled.bugs == []
+
+
+def test_a_wall_that_never_opens_ends_in_the_errback_after_so_many_jobs(browse, service, walled):
+    crawled = browse(BrowserSpider, {"OMOCAPTCHA_MAX_ATTEMPTS": 2}, urls=[f"{walled('never').url}/page/1"])
+    assert [error.reason for error in crawled.failures] == ["attempts"]
+    assert crawled.count("tokens/rejected") == len(service.jobs) == 2
+    assert crawled.bugs == []
+
+
+# What the spider wants of its page
+
+
+@pytest.mark.parametrize("spider", [WithMethods, WithPage, WithBoth])
+def test_the_spider_gets_what_its_page_methods_return_and_an_open_page_where_it_wants_one(
+    browse, service, sites, spider
+):
+    opening = sites("session", "same_url", "redirect", "callback_only")
+    crawled = browse(spider, urls=urls(opening))
+    assert crawled.failures == []
+    assert shown(crawled) == sorted(urls(opening))
+    assert jobs(service, opening) == expected(opening)
+    for page in crawled.pages:
+        number = page.url[-1]
+        assert (page.status, page.css("title::text").get()) == (200, f"Catalogue, page {number} of 5")
+        assert page.request is crawled.spider.sent[page.url]
+        if spider is not WithPage:
+            asked = page.meta["playwright_page_methods"]
+            assert [method.result for method in list_of(asked)][1:] == [f"Catalogue, page {number} of 5"]
+            assert type(asked) is (dict if spider is WithBoth else list)
+        else:
+            assert "playwright_page_methods" not in page.meta
+    if spider is WithMethods:
+        assert crawled.spider.live == []
+    else:
+        assert sorted(crawled.spider.live) == sorted(
+            (page.url, page.css("title::text").get()) for page in crawled.pages
+        )
+    assert crawled.bugs == []
+
+
+def list_of(methods):
+    return list(methods.values()) if isinstance(methods, dict) else methods
+
+
+@pytest.mark.parametrize("spider", [BrowserSpider, WithBoth])
+def test_one_page_at_a_time_is_enough(browse, service, sites, spider):
+    opening = sites("session", "callback_only")
+    crawled = browse(spider, {"PLAYWRIGHT_MAX_PAGES_PER_CONTEXT": 1}, urls=urls(opening))
+    assert shown(crawled) == sorted(urls(opening))
+    assert jobs(service, opening) == expected(opening)
+    assert crawled.stats["playwright/page_count/max_concurrent"] == 1
+    assert crawled.bugs == []
+
+
+def test_each_context_is_a_session_of_its_own(browse, service, walled):
+    site = walled("session")
+    crawled = browse(InTwoContexts, urls=[f"{site.url}/page/{number}" for number in range(1, 5)])
+    assert len(crawled.pages) == 4
+    assert (len(service.jobs), site.accepted) == (2, 2)
+    assert crawled.stats["playwright/context_count"] == 2
+    assert crawled.bugs == []

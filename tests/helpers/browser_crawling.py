@@ -1,0 +1,109 @@
+"""Crawl in pages that a browser renders, and see what is left of them at the end."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import scrapy
+from scrapy_playwright.page import PageMethod
+
+from scrapy_omocaptcha.testing import browser_settings
+from tests.helpers.crawling import Crawl, Crawls, RecordingSpider
+from tests.helpers.leaks import Search, error_texts, log_texts
+
+
+class BrowserSpider(RecordingSpider):
+    """Asks for ``urls`` in a browser, and closes the pages that are left open for it."""
+
+    meta: dict[str, Any] = {}  # noqa: RUF012
+    """More meta of each request."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.sent: dict[str, scrapy.Request] = {}
+        """The requests by their addresses."""
+        self.live: list[tuple[str, str]] = []
+        """Address and title of each page that was open in a callback."""
+        self.left_open = -1
+        """How many pages were open at the end."""
+        self.taken = -1
+        """How many places of contexts were taken at the end."""
+
+    def requests(self):
+        for url in self.urls:
+            self.sent[url] = self.request(url)
+            yield self.sent[url]
+
+    def request(self, url: str) -> scrapy.Request:
+        meta = {"playwright": True, **self.meta_of(url)}
+        return scrapy.Request(url, meta=meta, callback=self.page, errback=self.failed, cb_kwargs={"asked": url})
+
+    def meta_of(self, url: str) -> dict[str, Any]:
+        return self.meta
+
+    async def page(self, response, asked=None):
+        self.pages.append(response)
+        page = response.meta.get("playwright_page")
+        if page is not None:
+            assert not page.is_closed()
+            self.live.append((page.url, await page.title()))
+            await page.close()
+
+    async def failed(self, failure):
+        self.failures.append(failure.value)
+        # The recipe of scrapy-playwright.
+        page = failure.request.meta.get("playwright_page")
+        if page is not None:
+            await page.close()
+
+    def closed(self, reason: str) -> None:
+        handler = self.crawler.engine.downloader.handlers._handlers.get("http")
+        contexts = handler.context_wrappers.values()
+        self.left_open = handler._get_total_page_count()
+        self.taken = sum(handler.config.max_pages_per_context - context.semaphore._value for context in contexts)
+
+
+def methods(selector: str = ".item", *, timeout: int = 10_000) -> list[PageMethod]:
+    """Return page methods that wait for what is only behind the wall, and read the title of the page.
+
+    :param timeout: longest wait in milliseconds.
+    """
+    return [PageMethod("wait_for_selector", selector, timeout=timeout), PageMethod("evaluate", "document.title")]
+
+
+class Browsing:
+    """Runs crawls in a browser, at whose end no page is open and no token is to be seen."""
+
+    def __init__(self, crawl: Crawls, service: Any) -> None:
+        self._crawl = crawl
+        self._service = service
+
+    def __call__(
+        self,
+        spider: Any,
+        settings: dict[str, Any] | None = None,
+        *,
+        left: int = 0,
+        taken: int | None = None,
+        **kwargs: Any,
+    ) -> Crawl:
+        """Run ``spider``.
+
+        :param left: how many pages it leaves open.
+        :param taken: how many places of contexts it does not give back, if not as many.
+        """
+        crawled = self._crawl(spider, {**self._service.settings, **browser_settings(), **(settings or {})}, **kwargs)
+        assert (crawled.spider.left_open, crawled.spider.taken) == (0, taken), crawled.said(logging.DEBUG)
+        assert self._leaks(crawled) == []
+        return crawled
+
+    def _leaks(self, crawled: Crawl) -> list[str]:
+        """Return where a token is in the log, the errors, the stats and the responses of a crawl."""
+        tokens = self._service._account._tokens
+        if not tokens:
+            return []
+        told = [repr(crawled.stats), *(text for error in crawled.failures for text in error_texts(error))]
+        for page in crawled.pages:
+            told += [repr(page), page.url, repr(page.request), repr(page.meta), repr(page.flags), repr(page.headers)]
+        return Search(tokens).in_texts([*log_texts(crawled.log), *told])

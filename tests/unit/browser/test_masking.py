@@ -1,0 +1,98 @@
+"""Tokens in what a browser's libraries log."""
+
+from __future__ import annotations
+
+import logging
+from urllib.parse import quote
+
+import pytest
+
+from scrapy_omocaptcha.browser.masking import masking
+
+TOKEN = "03AFcWeA-a_token/with+all=kinds"
+URL = f"https://shop.example/verify?g-recaptcha-response={quote(TOKEN, safe='')}&next=%2F"
+BROWSERS = logging.getLogger("scrapy-playwright")
+OTHERS = logging.getLogger("tests.masking")
+
+
+@pytest.fixture
+def log(caplog):
+    caplog.set_level(logging.DEBUG)
+    return caplog
+
+
+@pytest.mark.parametrize("name", ["scrapy-playwright", "asyncio"])
+@pytest.mark.parametrize(
+    "spelling", [TOKEN, quote(TOKEN), quote(TOKEN, safe=""), quote(quote(TOKEN, safe=""), safe="")]
+)
+def test_a_token_in_a_message_is_masked_however_it_is_spelled(log, name, spelling):
+    with masking(TOKEN):
+        logging.getLogger(name).debug("Request: <GET %s> (%i)", f"/verify?token={spelling}", 7)
+        logging.getLogger(name).debug(f"Request: <GET /verify?token={spelling}>")
+    for record in log.records:
+        assert spelling not in record.getMessage()
+        assert "***" in record.getMessage()
+    assert len(log.records) == 2
+
+
+def test_the_rest_of_a_message_is_as_it_was(log):
+    with masking(TOKEN):
+        BROWSERS.debug("[Context=%s] Request: <GET %s> %i", "default", URL, 7)
+        BROWSERS.debug("%s of %i", [1, 2], 3)
+        BROWSERS.debug("%(count)i pages", {"count": 3})
+    address = "https://shop.example/verify?g-recaptcha-response=***&next=%2F"
+    assert log.messages == [f"[Context=default] Request: <GET {address}> 7", "[1, 2] of 3", "3 pages"]
+
+
+def test_a_token_in_arguments_by_name_is_masked(log):
+    with masking(TOKEN):
+        BROWSERS.debug("Request: %(url)s", {"url": URL})
+    assert TOKEN not in log.text
+    assert quote(TOKEN, safe="") not in log.text
+
+
+def test_a_token_in_extra_fields_is_masked(log):
+    error = ValueError(URL)
+    with masking(TOKEN):
+        BROWSERS.debug("Request", extra={"playwright_request_url": URL, "exception": error, "number": 7})
+    (record,) = log.records
+    assert record.playwright_request_url == "https://shop.example/verify?g-recaptcha-response=***&next=%2F"
+    assert record.number == 7
+    assert quote(TOKEN, safe="") not in str(record.exception)
+
+
+def test_an_error_that_names_the_token_loses_its_traceback_and_any_other_keeps_it(log):
+    with masking(TOKEN):
+        for words in (f"Navigation to {URL} was interrupted", "the page has crashed"):
+            BROWSERS.warning("Closing page", exc_info=RuntimeError(words))
+    named, other = log.records
+    assert named.exc_info is None
+    assert str(other.exc_info[1]) == "the page has crashed"
+    assert quote(TOKEN, safe="") not in log.text
+
+
+def test_nothing_is_masked_afterwards_elsewhere_or_without_a_token(log):
+    with masking(TOKEN):
+        OTHERS.debug(URL)
+    BROWSERS.debug(URL)
+    with masking(""):
+        BROWSERS.debug(URL)
+    assert log.messages == [URL] * 3
+    assert BROWSERS.filters == []
+
+
+def test_several_tokens_are_masked_at_the_same_time(log):
+    with masking(TOKEN), masking("another-token"):
+        BROWSERS.debug("%s another-token", URL)
+    assert log.messages == ["https://shop.example/verify?g-recaptcha-response=***&next=%2F ***"]
+
+
+def test_the_mask_is_taken_off_when_the_block_fails():
+    with pytest.raises(RuntimeError), masking(TOKEN):
+        raise RuntimeError
+    assert BROWSERS.filters == []
+
+
+def test_a_mask_does_not_show_its_token():
+    with masking(TOKEN):
+        assert TOKEN not in repr(BROWSERS.filters)

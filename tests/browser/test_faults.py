@@ -10,9 +10,9 @@ import signal
 
 import pytest
 from aiohttp import web
+from scrapy.http import JsonRequest
 from scrapy_playwright.page import PageMethod
 
-from scrapy_omocaptcha import submit_token
 from scrapy_omocaptcha.signals import challenge_detected
 from tests.helpers import sites
 from tests.helpers.browser_crawling import BrowserSpider
@@ -237,18 +237,22 @@ def test_a_page_that_the_spider_brings_is_used_and_kept(browse, service, walled)
     assert crawled.bugs == []
 
 
-def test_what_the_spider_submits_itself_is_sent_as_it_made_it(browse, service, walled):
-    site = walled("same_url")
+@pytest.mark.parametrize("rendered", [True, False], ids=["in the browser", "by Scrapy"])
+def test_what_the_spider_submits_itself_is_sent_as_it_made_it(browse, service, walled, rendered):
+    site = walled("callback_only")
 
     class Submits(BrowserSpider):
         def omocaptcha_submit(self, response, challenge, token):
-            return submit_token(response, challenge, token)
+            data = {"token": token.value}
+            return JsonRequest(response.urljoin("/verify"), data=data, meta={"playwright": rendered})
 
-    crawled = browse(Submits, urls=urls(site))
-    submissions = [visit for visit in site.requests if visit.submits]
-    assert ["Scrapy" in visit.headers["User-Agent"] for visit in submissions] == [True] * len(submissions)
-    assert len(service.jobs) == len(submissions)
-    assert len(crawled.pages) + len(crawled.failures) == 1
+    crawled = browse(Submits, {"OMOCAPTCHA_MAX_ATTEMPTS": 1}, urls=urls(site))
+    (submission,) = [visit for visit in site.requests if visit.path == "/verify"]
+    assert submission.token == "accepted"
+    # The page is asked for in the browser again, which does not know the clearance that Scrapy was given.
+    assert [page.status for page in crawled.pages] == [200] * rendered
+    assert [error.reason for error in crawled.failures] == ["attempts"] * (not rendered)
+    assert len(service.jobs) == 1
 
 
 def test_the_meta_of_a_response_can_be_stored_as_without_the_add_on(browse, service, walled):

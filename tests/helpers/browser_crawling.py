@@ -79,20 +79,8 @@ class Browsing:
         self._crawl = crawl
         self._service = service
 
-    def __call__(
-        self,
-        spider: Any,
-        settings: dict[str, Any] | None = None,
-        *,
-        left: int = 0,
-        taken: int | None = None,
-        **kwargs: Any,
-    ) -> Crawl:
-        """Run ``spider``.
-
-        :param left: how many pages it leaves open.
-        :param taken: how many places of contexts it does not give back, if not as many.
-        """
+    def __call__(self, spider: Any, settings: dict[str, Any] | None = None, *, taken: int = 0, **kwargs: Any) -> Crawl:
+        """Run ``spider``; ``taken`` is how many places of contexts it does not give back."""
         crawled = self._crawl(spider, {**self._service.settings, **browser_settings(), **(settings or {})}, **kwargs)
         assert (crawled.spider.left_open, crawled.spider.taken) == (0, taken), crawled.said(logging.DEBUG)
         assert self._leaks(crawled) == []

@@ -40,7 +40,8 @@ from scrapy_omocaptcha.walls.handler import NotSolved, WallHandler
 from scrapy_omocaptcha.walls.hints import Hints, carries_form
 from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.redirects import Redirects
-from scrapy_omocaptcha.walls.sessions import Sessions, Stamp
+from scrapy_omocaptcha.walls.session import Stamp
+from scrapy_omocaptcha.walls.sessions import Sessions
 from scrapy_omocaptcha.walls.upfront import UpfrontTokens
 from scrapy_omocaptcha.walls.wall_errand import WallErrand
 

@@ -25,7 +25,8 @@ from scrapy_omocaptcha.walls.attempts import Answer, Attempts, GivenUp, Refusal
 from scrapy_omocaptcha.walls.passage import Passage
 from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.redirects import Redirects
-from scrapy_omocaptcha.walls.sessions import Session, Sessions, Stamp
+from scrapy_omocaptcha.walls.session import Session, Stamp
+from scrapy_omocaptcha.walls.sessions import Sessions
 from scrapy_omocaptcha.walls.wall_errand import WallErrand
 
 _TURN_CHECK = 0.1

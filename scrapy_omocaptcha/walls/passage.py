@@ -12,7 +12,7 @@ from scrapy_omocaptcha.engine.slots import Slots
 from scrapy_omocaptcha.reporting.events import Events
 from scrapy_omocaptcha.walls.attempts import Answer, Attempts, GivenUp
 from scrapy_omocaptcha.walls.judging import is_good
-from scrapy_omocaptcha.walls.sessions import Role
+from scrapy_omocaptcha.walls.session import Role
 from scrapy_omocaptcha.walls.wall_errand import WallErrand
 
 

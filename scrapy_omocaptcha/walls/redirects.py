@@ -2,6 +2,8 @@
 
 A wall that redirects every page to an address of its own (302 to ``/captcha``) would otherwise leave only the request
 for that address, and Scrapy's dupefilter would drop all such requests but the first.
+
+It is longer than other files, because all of it works on what is known of the targets.
 """
 
 from collections import defaultdict

@@ -1,182 +1,23 @@
-"""Decide which of several requests at one wall solves it, which wait, and what a session has won.
-
-Of the requests of one session, the leader solves; the followers are held and then ask again with the cookies that the
-leader won. This module decides and remembers. It sends nothing, and no token is known here.
-"""
+"""Tell which session a request belongs to, which sessions have met a wall, and what is under way in them."""
 
 import weakref
 from base64 import b64encode
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable
-from enum import Enum
 from http.cookiejar import Cookie
-from typing import NamedTuple
 from urllib.parse import unquote
 
 from scrapy import Request
 from scrapy.http.cookies import CookieJar, potential_domain_matches
-from twisted.internet.defer import Deferred
 
 from scrapy_omocaptcha.engine.components import Components
 from scrapy_omocaptcha.urls import host_of
+from scrapy_omocaptcha.walls.session import Session, Stamp
 
 Key = tuple[str, object, object]
 _IN_BROWSER = object()
 _MAX_SESSIONS = 1000
 """Sessions that are remembered. Those in which nothing happens are forgotten, the least recently used first."""
-
-
-def _one_at_once() -> int:
-    return 1
-
-
-class Role(Enum):
-    """What a challenged request does next."""
-
-    LEAD = "solve it for the session"
-    FOLLOW = "wait until the leader is through"
-    ASK_AGAIN = "ask again with the clearance that was won since it was sent"
-    ALONE = "solve it for this page only: the wall wants a token for each page"
-
-
-class Stamp(NamedTuple):
-    """The moment at which a request was sent."""
-
-    order: int
-    """Number of the request, in the order in which requests are sent."""
-    generation: int
-    """How many clearances its session had won by then."""
-    re_ask: bool = False
-    """Whether it was sent right after a clearance was won: sent again, or released from a hold."""
-
-
-class Session:
-    """The wall of one session, which is what a clearance belongs to.
-
-    That is a host with a cookiejar and a proxy, or a host in a context of a browser.
-    """
-
-    def __init__(self, host: str) -> None:
-        self.host = host
-        self.leading: Stamp | None = None
-        """Stamp of the request that solves the wall at the moment."""
-        self.generation = 0
-        """How many clearances have been won."""
-        self.proven = False
-        """Whether a request without a token has been let through since the last clearance."""
-        self.per_page = False
-        """Whether the wall wants a token for each page."""
-        self.answers = 0
-        """Number of responses so far. Each may have replaced the cookies or fields that an earlier page depends on."""
-        self.last_answer_checksum: int | None = None
-        """Checksum of the last answer to a submission that was neither the page nor a challenge."""
-        self.cookies: list[Cookie] = []
-        """The cookies that prove the last clearance."""
-        self._walled_in_part = False
-        """Whether a request passed that was sent after the leader met the wall, so that new requests are not held."""
-        self._held: deque[tuple[Deferred[None], bool]] = deque()
-        """Held requests: what fires when it is their turn, and whether they have met the wall themselves."""
-        self._released = 0
-        self._releasing = False
-        self._concurrency = _one_at_once
-
-    @property
-    def is_walled(self) -> bool:
-        """Whether new requests would only run into the wall."""
-        return self.leading is not None and not self._walled_in_part
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether no request leads or waits here, and none that has waited is under way."""
-        return self.leading is None and not self._held and not self._released
-
-    def wait_turn(self, *, challenged: bool) -> Deferred[None]:
-        """Hold a request; the Deferred fires when it is its turn to go on.
-
-        :param challenged: the request has met the wall itself, rather than being held before it was sent.
-        """
-        turn: Deferred[None] = Deferred(lambda _: self._held.remove(entry) if entry in self._held else None)
-        entry = (turn, challenged)
-        self._held.append(entry)
-        return turn
-
-    def role(self, stamp: Stamp) -> Role:
-        """Decide what a request that was sent at ``stamp`` and met a challenge does next."""
-        if self.leading is not None:
-            return Role.FOLLOW
-        if stamp.generation < self.generation:
-            return Role.ASK_AGAIN
-        if stamp.re_ask and not self.proven:
-            # No request has ever passed with this fresh clearance, so the wall wants a token for each page.
-            self.per_page = True
-            self._release_all(challenged=True)
-        return Role.ALONE if self.per_page else Role.LEAD
-
-    def lead(self, stamp: Stamp) -> None:
-        """Make the request that was sent at ``stamp`` the leader."""
-        self.leading = stamp
-        self._walled_in_part = False
-
-    def won(self, cookies: list[Cookie], *, proven: bool) -> None:
-        """Record the cookies that the leader has won.
-
-        :param proven: the leader's page came in answer to a request without a token.
-        """
-        self.generation += 1
-        self.proven = proven
-        self.cookies = cookies
-
-    def stop_leading(self, concurrency: Callable[[], int]) -> None:
-        """End the lead: the leader is through, or has given up and the next request leads.
-
-        :param concurrency: returns how many held requests may be under way at once after a clearance was won.
-        """
-        won = self.leading is not None and self.leading.generation < self.generation
-        self.leading = None
-        self._concurrency = concurrency if won else _one_at_once
-        self._release_more()
-
-    def unchallenged(self, stamp: Stamp) -> None:
-        """Record that a request sent at ``stamp`` without a token was answered with a page, not a challenge."""
-        if stamp.generation == self.generation:
-            self.proven = True
-            self.per_page = False
-        if self.leading is not None and stamp.order > self.leading.order:
-            # It was sent after the leader and let through, so the wall is not around the whole session.
-            self._walled_in_part = True
-            self._release_all(challenged=False)
-
-    def end_turn(self) -> None:
-        """End the turn of a released request: its response is back, or never will be."""
-        self._released -= 1
-        self._release_more()
-
-    def _release_more(self) -> None:
-        # Without asyncio, who is released goes on at once, and may end its turn here. The loop then goes on, rather
-        # than one within it: hundreds of them would be more than Python's stack can hold.
-        if self._releasing:
-            return
-        self._releasing = True
-        try:
-            while self._held and self.leading is None and self._released < self._concurrency():
-                self._release(self._held[0])
-        finally:
-            self._releasing = False
-        if self.is_idle:
-            # What it is told by keeps a part of Scrapy's downloader for the host.
-            self._concurrency = _one_at_once
-
-    def _release_all(self, *, challenged: bool) -> None:
-        """Release the requests that have met the wall themselves, or those that have not."""
-        # Who is released may go on at once, and wait again.
-        for entry in [entry for entry in self._held if entry[1] is challenged]:
-            if entry in self._held:
-                self._release(entry)
-
-    def _release(self, entry: tuple[Deferred[None], bool]) -> None:
-        self._held.remove(entry)
-        self._released += 1
-        entry[0].callback(None)
 
 
 class Sessions:

@@ -24,7 +24,8 @@ from scrapy_omocaptcha.walls.attempts import Answer, GivenUp, Refusal
 from scrapy_omocaptcha.walls.judging import is_good, is_same_wall
 from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.redirects import Redirects
-from scrapy_omocaptcha.walls.sessions import Sessions, Stamp
+from scrapy_omocaptcha.walls.session import Stamp
+from scrapy_omocaptcha.walls.sessions import Sessions
 
 
 class Page(NamedTuple):

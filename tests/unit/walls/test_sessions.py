@@ -14,7 +14,8 @@ from scrapy.downloadermiddlewares.httpproxy import HttpProxyMiddleware
 from scrapy.http import Response
 from scrapy.http.cookies import CookieJar
 
-from scrapy_omocaptcha.walls.sessions import Role, Session, Sessions, Stamp
+from scrapy_omocaptcha.walls.session import Role, Session, Stamp
+from scrapy_omocaptcha.walls.sessions import Sessions
 
 
 class Wall:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from scrapy_omocaptcha.testing import WALLS
-from tests.helpers.browser_crawling import BrowserSpider, methods
+from scrapy_omocaptcha.testing import WALLS, OmoCaptchaService, WalledSite
+from tests.helpers.browser_crawling import BrowserSpider, Browsing, methods
+from tests.helpers.clock import Clock
 from tests.helpers.crawling import RecordingSpider
 
 REFUSED = {"foreign_form": "foreign_form", "enterprise": "enterprise", "data_s": "data_s", "no_key": "no_sitekey"}
@@ -76,9 +77,9 @@ def test_over_plain_http_the_walls_cost_the_jobs_that_they_cost_in_a_browser(cra
     assert jobs(service, opening) == expected(opening)
 
 
-@pytest.mark.parametrize("part", [0, 1])
+@pytest.mark.parametrize("part", range(4))
 def test_each_wall_opens_in_a_browser_for_as_many_jobs_as_over_plain_http(browse, service, sites, part):
-    opening = sites(*OPENING[part::2])
+    opening = sites(*OPENING[part::4])
     crawled = browse(BrowserSpider, settings(opening), urls=urls(opening))
     assert crawled.failures == []
     assert shown(crawled) == sorted(urls(opening))
@@ -159,10 +160,42 @@ def test_one_page_at_a_time_is_enough(browse, service, sites, spider):
     assert crawled.bugs == []
 
 
-def test_each_context_is_a_session_of_its_own(browse, service, walled):
-    site = walled("session")
-    crawled = browse(InTwoContexts, urls=[f"{site.url}/page/{number}" for number in range(1, 5)])
-    assert len(crawled.pages) == 4
+def test_who_waits_for_a_token_takes_no_page_of_the_browser(chromium, crawl):
+    clock = Clock()
+
+    class Waits(WithPage):
+        """Lets the job end once the free page is there, for which there is no place beside an open page."""
+
+        async def page(self, response, asked=None):
+            await super().page(response)
+            clock.now += 10
+
+    with OmoCaptchaService(clock=clock, solve_seconds=5) as service, WalledSite(service) as site:
+        free = f"{site.url}/free/1"
+        settings = {"PLAYWRIGHT_MAX_PAGES_PER_CONTEXT": 1}
+        crawled = Browsing(crawl, service)(Waits, settings, urls=[f"{site.url}/page/1", free])
+    assert {page.url for page in crawled.pages} == {f"{site.url}/page/1", free}
+    assert crawled.pages[0].url == free
+    assert len(service.jobs) == 1
+    assert crawled.bugs == []
+
+
+def test_each_context_is_a_session_of_its_own(chromium, crawl):
+    clock, created = Clock(), []
+
+    def on_event(line):
+        # Neither of the two jobs ends before both are there: no session waits for the other.
+        created.extend(["job"] * ("createJob" in line))
+        if len(created) == 2:
+            clock.now += 10
+
+    with (
+        OmoCaptchaService(clock=clock, solve_seconds=5, on_event=on_event) as service,
+        WalledSite(service, catalogue_pages=4) as site,
+    ):
+        urls = [f"{site.url}/page/{number}" for number in range(1, 5)]
+        crawled = Browsing(crawl, service)(InTwoContexts, urls=urls)
+    assert sorted(page.url for page in crawled.pages) == urls
     assert (len(service.jobs), site.accepted) == (2, 2)
     assert crawled.stats["playwright/context_count"] == 2
     assert crawled.bugs == []

@@ -8,6 +8,7 @@ from collections import Counter
 import pytest
 
 from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite, browser_settings
+from tests.helpers.browser_crawling import nightly
 from tests.helpers.stopping import StoppedCrawl, Until
 
 pytestmark = pytest.mark.usefixtures("chromium")
@@ -37,9 +38,9 @@ def check_log(log):
 @pytest.mark.parametrize(
     ("meta", "run"),
     [
-        pytest.param("plain", RUNS[0], marks=pytest.mark.nightly),
-        ("include_page", RUNS[1]),
-        pytest.param("page methods", RUNS[0], marks=pytest.mark.nightly),
+        nightly("plain", RUNS[0]),
+        nightly("include_page", RUNS[1]),
+        nightly("page methods", RUNS[0]),
     ],
 )
 def test_a_crawl_that_a_signal_ends_while_it_waits_loses_nothing_and_resumes(tmp_path, meta, run):
@@ -64,7 +65,7 @@ def test_a_crawl_that_a_signal_ends_while_it_waits_loses_nothing_and_resumes(tmp
     assert len(service.jobs) == 2
 
 
-@pytest.mark.parametrize("meta", [pytest.param("plain", marks=pytest.mark.nightly), "include_page"])
+@pytest.mark.parametrize("meta", [nightly("plain"), "include_page"])
 def test_a_crawl_that_a_signal_ends_while_it_hands_in_loses_nothing_and_resumes(tmp_path, meta):
     handed_in = Until("POST /verify", 1)
     with (

@@ -15,7 +15,7 @@ from scrapy_playwright.page import PageMethod
 
 from scrapy_omocaptcha.signals import challenge_detected
 from tests.helpers import sites
-from tests.helpers.browser_crawling import BrowserSpider
+from tests.helpers.browser_crawling import BrowserSpider, nightly
 
 OPEN = {"playwright_include_page": True}
 
@@ -45,7 +45,7 @@ class ClosesItself(BrowserSpider):
             await page.close()
 
 
-@pytest.mark.parametrize("meta", [{}, OPEN], ids=["plain", "include_page"])
+@pytest.mark.parametrize("meta", [nightly({}), OPEN], ids=["plain", "include_page"])
 def test_a_page_that_the_spider_closes_while_it_is_loaded_is_loaded_again(browse, service, walled, meta):
     site = walled()
     crawled = browse(type("Spider", (ClosesItself,), {"meta": meta}), urls=urls(site))
@@ -103,8 +103,17 @@ class KillsBrowser(Meddles):
         await self.kill_browser()
 
 
-@pytest.mark.parametrize("meta", [{}, OPEN], ids=["plain", "include_page"])
-@pytest.mark.parametrize("meddling", [ClosesPage, ClosesContext, KillsBrowser])
+@pytest.mark.parametrize(
+    ("meddling", "meta"),
+    [
+        nightly(ClosesPage, {}),
+        nightly(ClosesPage, OPEN),
+        nightly(ClosesContext, {}),
+        (ClosesContext, OPEN),
+        (KillsBrowser, {}),
+        nightly(KillsBrowser, OPEN),
+    ],
+)
 def test_what_becomes_of_the_browser_while_a_request_waits_does_not_matter(browse, service, walled, meddling, meta):
     site = walled()
     service.next_job(seconds=0.5)
@@ -128,7 +137,7 @@ class KillsBrowserWithToken(Meddles):
             self.done = asyncio.ensure_future(self.kill_browser())
 
 
-@pytest.mark.parametrize("fault", ["hang", None])
+@pytest.mark.parametrize("fault", [nightly("hang"), None])
 def test_a_browser_that_dies_with_a_token_on_its_way_is_not_waited_for(browse, service, walled, fault):
     site = walled()
     if fault is not None:
@@ -142,6 +151,7 @@ def test_a_browser_that_dies_with_a_token_on_its_way_is_not_waited_for(browse, s
     assert crawled.spider.done.exception() is None
 
 
+@pytest.mark.nightly
 def test_a_site_that_does_not_answer_a_token_is_asked_again(browse, service, walled):
     site = walled()
     site.fault("/verify", "hang")
@@ -160,7 +170,7 @@ class BlocksGoogle(BrowserSpider):
         await page.route("**/recaptcha/**", lambda route: route.abort())
 
 
-@pytest.mark.parametrize("wall", ["session", "explicit"])
+@pytest.mark.parametrize("wall", ["session", nightly("explicit")])
 def test_nothing_is_bought_where_the_script_of_google_is_blocked(browse, service, walled, wall):
     crawled = browse(BlocksGoogle, urls=urls(walled(wall)))
     assert [error.reason for error in crawled.failures] == ["not_rendered"]
@@ -177,7 +187,7 @@ class FailsInPage(BrowserSpider):
         return {**self.meta, "playwright_page_methods": [PageMethod("wait_for_selector", ".nowhere", timeout=100)]}
 
 
-@pytest.mark.parametrize("meta", [{}, OPEN], ids=["plain", "include_page"])
+@pytest.mark.parametrize("meta", [nightly({}), OPEN], ids=["plain", "include_page"])
 def test_page_methods_raise_without_a_challenge_what_they_raise_without_the_add_on(browse, walled, meta):
     spider = type("Spider", (FailsInPage,), {"meta": meta})
     address = f"{walled().url}/free/1"
@@ -305,6 +315,7 @@ def test_limits_hold(browse, service, walled):
     assert crawled.bugs == []
 
 
+@pytest.mark.nightly
 def test_a_wall_that_takes_no_token_trips_the_breaker(browse, service, walled):
     settings = {"OMOCAPTCHA_BREAKER_FAILURES": 2, "OMOCAPTCHA_MAX_ATTEMPTS": 1, "CONCURRENT_REQUESTS": 1}
     crawled = browse(BrowserSpider, settings, urls=urls(walled("never"), 3))

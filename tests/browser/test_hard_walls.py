@@ -87,6 +87,7 @@ def test_a_wall_that_is_hard_on_a_browser_opens_for_one_job(browse, service, sit
     assert crawled.bugs == []
 
 
+@pytest.mark.nightly
 def test_a_page_that_never_comes_to_rest_after_its_token_is_asked_for_again(browse, service, sites):
     hard = sites(*ENDLESS)
     crawled = crawl_both_pages(browse, hard)

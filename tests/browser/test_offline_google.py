@@ -9,6 +9,7 @@ import scrapy
 from scrapy_playwright.page import PageMethod
 
 from scrapy_omocaptcha.testing import OfflineGoogle
+from tests.helpers.browser_crawling import nightly
 from tests.helpers.crawling import RecordingSpider
 
 pytest_plugins = ["scrapy_omocaptcha.testing.pytest_plugin"]
@@ -79,7 +80,7 @@ def test_a_page_that_the_spider_keeps_is_answered_for_in_each_request(crawl, wal
     assert crawled.bugs == []
 
 
-@pytest.mark.parametrize("abort", [is_google, f"{__name__}.is_google_too"])
+@pytest.mark.parametrize("abort", [is_google, nightly(f"{__name__}.is_google_too")])
 def test_a_crawl_that_aborts_googles_script_sees_no_widget(crawl, walled, omocaptcha_browser, abort):
     class Hasty(BrowserSpider):
         meta = {"playwright_page_methods": []}  # noqa: RUF012

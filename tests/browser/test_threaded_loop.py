@@ -15,6 +15,7 @@ from tests.helpers.stopping import StoppedCrawl
 THREADED = {"_PLAYWRIGHT_THREADED_LOOP": True}
 
 
+@pytest.mark.nightly
 @pytest.mark.usefixtures("chromium")
 @pytest.mark.parametrize(
     ("wall", "meta"),

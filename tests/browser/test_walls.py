@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from scrapy_omocaptcha.testing import WALLS, OmoCaptchaService, WalledSite
-from tests.helpers.browser_crawling import BrowserSpider, Browsing, methods
+from tests.helpers.browser_crawling import BrowserSpider, Browsing, methods, nightly
 from tests.helpers.clock import Clock
 from tests.helpers.crawling import RecordingSpider
 
@@ -118,7 +118,7 @@ def test_a_wall_that_never_opens_ends_in_the_errback_after_so_many_jobs(browse, 
 # What the spider wants of its page
 
 
-@pytest.mark.parametrize("spider", [WithMethods, WithPage, WithBoth])
+@pytest.mark.parametrize("spider", [nightly(WithMethods), nightly(WithPage), WithBoth])
 def test_the_spider_gets_what_its_page_methods_return_and_an_open_page_where_it_wants_one(
     browse, service, sites, spider
 ):
@@ -150,7 +150,7 @@ def list_of(methods):
     return list(methods.values()) if isinstance(methods, dict) else methods
 
 
-@pytest.mark.parametrize("spider", [BrowserSpider, WithBoth])
+@pytest.mark.parametrize("spider", [nightly(BrowserSpider), WithBoth])
 def test_one_page_at_a_time_is_enough(browse, service, sites, spider):
     opening = sites("session", "callback_only")
     crawled = browse(spider, {"PLAYWRIGHT_MAX_PAGES_PER_CONTEXT": 1}, urls=urls(opening))

@@ -64,6 +64,9 @@ class PlaywrightBrowser:
         self.unwatch(request)
         self._forget_redirects(request)
         methods = request.meta.get(_METHODS)
+        if isinstance(methods, Iterator):
+            # It could be gone through only once, and the page may be loaded more often.
+            methods = list(methods)
         # With include_page, the page methods also tell the loop in which the page can be closed.
         if methods or request.meta.get(_INCLUDE_PAGE):
             request.meta[_METHODS] = WatchedMethods(methods, find, self._looked)

@@ -46,7 +46,7 @@ class WatchedMethods:
     def __iter__(self) -> Iterator[Any]:
         self._looked()
         self._is_challenge = False
-        # Scrapy-playwright waits after each until the page is loaded, so that there is none of ours without the spider's.
+        # After each, scrapy-playwright waits until the page is loaded. Without the spider's, there is none of ours.
         if self.original:
             yield PageMethod(self._look)
             yield from self._guarded()

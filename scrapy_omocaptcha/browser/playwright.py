@@ -128,8 +128,9 @@ class PlaywrightBrowser:
         """Close a page that was left open for the spider, unless the spider has brought it."""
         page = request.meta.get(_PAGE)
         if page is not None and not page.is_closed() and page is not self._made_of(request).page:
-            assert self._loop is not None
-            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(page.close(), self._loop))
+            # A request that a middleware nearer to the site has rendered is not watched, so that it tells no loop.
+            loop = self._loop or asyncio.get_running_loop()
+            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(page.close(), loop))
 
     def wants_open_page(self, request: Request) -> bool:
         """Tell whether the spider wants an open page with its response, and has none yet."""

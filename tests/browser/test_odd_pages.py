@@ -258,3 +258,20 @@ def test_a_request_that_waits_for_the_end_of_the_crawl_holds_no_page(browse, ser
     # The other one is written to the disk, for the next run.
     assert crawled.stats["scheduler/enqueued/disk"] == 3
     assert crawled.failures == []
+
+
+class Renders:
+    """Downloader middleware nearer to the site than the add-on, which has all requests rendered in open pages."""
+
+    def process_request(self, request):
+        request.meta.update(playwright=True, playwright_include_page=True)
+
+
+def test_a_wall_opens_in_pages_that_a_middleware_nearer_to_the_site_has_rendered(browse, service, walled):
+    class Plain(BrowserSpider):
+        meta = {"playwright": False}  # noqa: RUF012
+
+    nearer = {Renders: 600, "scrapy_omocaptcha.testing.browser.OfflineGoogle": 1000}
+    crawled = browse(Plain, {"DOWNLOADER_MIDDLEWARES": nearer}, urls=[f"{walled().url}/page/1"])
+    assert len(crawled.pages) == len(crawled.spider.live) == len(service.jobs) == 1
+    assert crawled.bugs == []

@@ -164,6 +164,7 @@ class OmoCaptchaMiddleware:
             return self._give_back(request, error)
         except NotSolved as error:
             if self._closes_spider(error.refusal.reason):
+                await error.errand.set_aside()
                 return self._give_back(request, await self._close_spider(error.refusal.reason, request))
             return await self._not_solved(request, error)
         except Exception as error:

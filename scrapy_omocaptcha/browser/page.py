@@ -5,7 +5,8 @@ The functions are called by scrapy-playwright, in the event loop of the browser.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from importlib.resources import files
 from typing import Any, NamedTuple
@@ -115,6 +116,8 @@ class LiveWidget:
         self._is_navigating = False
         self._is_gone = False
         self._popups: list[Page] = []
+        self._under_way: set[Request] = set()
+        """Requests that carry the token and are not answered yet."""
         self._has_navigated = asyncio.Event()
         self.navigation: Response | None = None
         """The response to the last navigation after the token was given."""
@@ -133,16 +136,32 @@ class LiveWidget:
         """Whether the page was to be replaced by the answer to the token, and there was none."""
         return self._is_navigating and self.navigation is None
 
-    async def watch(self, token: Token) -> None:
-        """Watch from now on what the page does with a token."""
+    @asynccontextmanager
+    async def watching(self, token: Token) -> AsyncIterator[None]:
+        """Watch what the page does with a token while the block runs; later it may not send it elsewhere either."""
         self._secret = token.value
-        self._page.on("response", self._responded)
-        self._page.on("framenavigated", self._navigated)
-        self._page.on("popup", self._opened)
-        for event in ("close", "crash"):
-            self._page.on(event, self._ended)
+        listeners: dict[Any, Callable[[Any], None]] = {
+            "response": self._responded,
+            "requestfinished": self._answered,
+            "requestfailed": self._answered,
+            "framenavigated": self._navigated,
+            "popup": self._opened,
+            "close": self._ended,
+            "crash": self._ended,
+        }
+        for event, listener in listeners.items():
+            self._page.on(event, listener)
         # Registered after scrapy-playwright's route, so it is asked first.
         await self._page.route("**", self._route)
+        # A window that the page opens asks only the routes of its context.
+        await self._page.context.route("**", self._route)
+        try:
+            yield
+        finally:
+            for event, listener in listeners.items():
+                self._page.remove_listener(event, listener)
+            with suppress(Error):
+                await self._page.context.unroute("**", self._route)
 
     async def give(self, is_open: Callable[[], Awaitable[bool]]) -> bool:
         """Give the widget its token, as Google's script does, and press the form's button if that sends nothing.
@@ -152,7 +171,10 @@ class LiveWidget:
         """
 
         async def has_changed() -> bool:
-            return self._has_navigated.is_set() or bool(self._popups) or await is_open()
+            if self._has_navigated.is_set() or self._popups:
+                return True
+            # What a script shows before the token is answered does not tell what the site makes of it.
+            return self._is_sent and not self._under_way and await is_open()
 
         async def is_sent() -> bool:
             return self._is_sent or self._is_stopped or await has_changed()
@@ -180,15 +202,23 @@ class LiveWidget:
         if self._is_of_page(response.request):
             self.navigation = response
 
+    def _answered(self, request: Request) -> None:
+        self._under_way.discard(request)
+
     def _is_of_page(self, request: Request) -> bool:
         """Tell whether the answer to a request replaces the page."""
-        return request.is_navigation_request() and request.frame == self._page.main_frame
+        try:
+            return request.is_navigation_request() and request.frame == self._page.main_frame
+        except Error:
+            # It is the first of a window that is about to open.
+            return False
 
     def _opened(self, popup: Page) -> None:
         self._popups.append(popup)
 
     def _navigated(self, frame: Frame) -> None:
-        if frame == self._page.main_frame:
+        # A script may change the address of the page that is there, too.
+        if frame == self._page.main_frame and self.navigation is not None:
             self._has_navigated.set()
 
     def _ended(self, page: Page) -> None:
@@ -204,6 +234,7 @@ class LiveWidget:
             await route.abort()
         else:
             self._is_sent = True
+            self._under_way.add(request)
             self._is_navigating = self._is_navigating or self._is_of_page(request)
             # scrapy-playwright would replace the headers by those of Scrapy, and the type of the form be lost.
             headers = await request.all_headers()

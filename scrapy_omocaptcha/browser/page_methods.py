@@ -16,7 +16,7 @@ from scrapy.http import Headers, Response
 from scrapy.utils.defer import ensure_awaitable
 from scrapy_playwright.page import PageMethod
 
-from scrapy_omocaptcha.browser.page import LiveWidget, Shown, read, until
+from scrapy_omocaptcha.browser.page import LiveWidget, Shown, evaluate, read, until
 from scrapy_omocaptcha.browser.protocol import FindChallenge
 from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.forms.submission import without_token
@@ -44,9 +44,12 @@ class WatchedMethods:
         return type(self.original), (self.original,) if self.original else ()
 
     def __iter__(self) -> Iterator[Any]:
+        self._looked()
         self._is_challenge = False
-        yield PageMethod(self._look)
-        yield from self._guarded()
+        # After each, scrapy-playwright waits until the page is loaded. Without the spider's, there is none of ours.
+        if self.original:
+            yield PageMethod(self._look)
+            yield from self._guarded()
 
     def _guarded(self) -> Iterator[Any]:
         methods = self.original or ()
@@ -58,7 +61,6 @@ class WatchedMethods:
             yield PageMethod(partial(self._call, method)) if can_call else method
 
     async def _look(self, page: Page) -> None:
-        self._looked()
         try:
             self._is_challenge = self._find_in(await read(page)) is not None
         except Error:
@@ -104,9 +106,10 @@ class PageHandover(WatchedMethods):
         self.trouble = ""
         self.is_handed_in = False
         self.has_moved = False
-        self.has_navigated = False
+        self.is_asked_for = False
 
     def __iter__(self) -> Iterator[Any]:
+        self._looked()
         # Scrapy-playwright loads a page again whose browser has crashed.
         if self.is_handed_in:
             return
@@ -119,7 +122,6 @@ class PageHandover(WatchedMethods):
                 yield from self._guarded()
 
     async def _hand_in(self, page: Page) -> None:
-        self._looked()
         self.trouble, self._is_challenge = "", True
         try:
             await self._try(page)
@@ -146,24 +148,31 @@ class PageHandover(WatchedMethods):
             return
         if self._token is None:
             return
-        await widget.watch(self._token)
-        self.is_handed_in = True
-        self.has_moved = await widget.give(is_open=partial(self._is_open, page))
+        async with widget.watching(self._token):
+            self.is_handed_in = True
+            self.has_moved = await widget.give(is_open=partial(self._is_open, page))
         if widget.is_misused:
             self.trouble = "foreign_form"
         elif widget.is_unanswered:
             self.trouble = "unanswered"
         if self.trouble or not self.has_moved:
             return
-        self.has_navigated = widget.navigation is not None
         if widget.navigation is not None:
             headers = Headers(await widget.navigation.all_headers())
             # The browser has decoded the page.
             headers.pop("Content-Encoding", None)
             self._last_navigation = widget.navigation.status, headers
+        await self._clean_address(page)
         shown = await read(page)
-        is_asked_for = urldefrag(shown.url).url == urldefrag(self._request.url).url and shown.status < 300
-        self._is_challenge = not (self.has_navigated and is_asked_for) or self._find_in(shown) is not None
+        is_page = widget.navigation is not None and shown.status < 300 and self._request.method == "GET"
+        self.is_asked_for = is_page and urldefrag(shown.url).url == urldefrag(self._request.url).url
+        self._is_challenge = not self.is_asked_for or self._find_in(shown) is not None
+
+    async def _clean_address(self, page: Page) -> None:
+        """Take the token of a GET form out of a page's address, which is the Referer of what the spider does there."""
+        address = without_token(page.url, self.secret)
+        if address != page.url:
+            await evaluate(page, "(address) => history.replaceState(history.state, '', address)", address)
 
     async def _wait_for_challenge(self, page: Page) -> Challenge | None:
         """Return the challenge in a page, where a script may show it some time after the page was loaded."""

@@ -64,6 +64,9 @@ class PlaywrightBrowser:
         self.unwatch(request)
         self._forget_redirects(request)
         methods = request.meta.get(_METHODS)
+        if isinstance(methods, Iterator):
+            # It could be gone through only once, and the page may be loaded more often.
+            methods = list(methods)
         # With include_page, the page methods also tell the loop in which the page can be closed.
         if methods or request.meta.get(_INCLUDE_PAGE):
             request.meta[_METHODS] = WatchedMethods(methods, find, self._looked)
@@ -125,8 +128,9 @@ class PlaywrightBrowser:
         """Close a page that was left open for the spider, unless the spider has brought it."""
         page = request.meta.get(_PAGE)
         if page is not None and not page.is_closed() and page is not self._made_of(request).page:
-            assert self._loop is not None
-            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(page.close(), self._loop))
+            # A request that a middleware nearer to the site has rendered is not watched, so that it tells no loop.
+            loop = self._loop or asyncio.get_running_loop()
+            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(page.close(), loop))
 
     def wants_open_page(self, request: Request) -> bool:
         """Tell whether the spider wants an open page with its response, and has none yet."""

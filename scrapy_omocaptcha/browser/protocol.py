@@ -23,8 +23,8 @@ class Handover(Protocol):
     """Whether the site may have seen the token."""
     has_moved: bool
     """Whether the page showed anything new after that."""
-    has_navigated: bool
-    """Whether what it showed was another page, rather than the same one changed by a script."""
+    is_asked_for: bool
+    """Whether that is a page from the address of a GET, rather than from another one, or put in place by a script."""
 
     def complete(self, answer: Response) -> Response:
         """Return a page with the status and the headers of its last navigation, and no token in its address."""

@@ -68,6 +68,8 @@
     if (!field) return;
     let button;
     if (field.form) {
+      // Over plain HTTP, a form is sent as it is, too.
+      field.form.noValidate = true;
       const buttons = [...field.form.elements, ...field.form.querySelectorAll('input[type="image"]')];
       const submits = buttons.filter((element) => element.matches(BUTTONS));
       button = submits.find((element) => !element.matches(":disabled")) || submits[0];

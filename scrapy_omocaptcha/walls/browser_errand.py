@@ -16,7 +16,7 @@ from scrapy_omocaptcha.errors import CrawlClosing, HandoverBroke
 from scrapy_omocaptcha.forms.submission import Submission
 from scrapy_omocaptcha.walls.attempts import Answer, GivenUp, Refusal
 from scrapy_omocaptcha.walls.form_errand import FormErrand
-from scrapy_omocaptcha.walls.judging import is_good
+from scrapy_omocaptcha.walls.judging import is_good, is_overloaded
 from scrapy_omocaptcha.walls.reasons import REASONS
 from scrapy_omocaptcha.walls.wall_errand import Handed, Page
 
@@ -88,8 +88,10 @@ class BrowserErrand(FormErrand):
 
     async def _load(self, token: Token | None) -> tuple[Handover, Answer | Exception]:
         """Load the page anew, hand a token in, and return what became of it and what the page shows, or its error."""
+        # A page that the spider has brought keeps the function, which must not keep the request.
+        lifetime = self.lifetime
         with self.browser.handing_in(
-            self.request, self.page.challenge, token, self._find, lambda: self.lifetime.closing
+            self.request, self.page.challenge, token, self._find, lambda: lifetime.closing
         ) as handover:
             try:
                 answer: Answer | Exception = await super().send_again()
@@ -105,8 +107,10 @@ class BrowserErrand(FormErrand):
             return Handed(None, is_page=False, broke=broke)
         if not (handover.has_moved and isinstance(answer, Response)):
             return Handed(None, is_page=False)
+        if is_overloaded(answer):
+            return Handed(answer, is_page=False, broke=HandoverBroke(f"the token was answered with {answer.status}"))
         # What a script has put into the page may not be all of it.
-        return Handed(answer, is_page=handover.has_navigated and self.is_page(answer))
+        return Handed(answer, is_page=handover.is_asked_for and self.is_page(answer))
 
     def _not_handed_in(
         self, purchase: Purchase, handover: Handover, answer: Answer | Exception, *, may_repeat: bool

@@ -93,8 +93,8 @@ def tables(scale: Scale) -> Iterator[Table]:
         title="Memory of long crawls",
         about=(
             f"Blocks of memory that Python has allocated after the first {scale.first:.0%} of the pages and at the "
-            "end; for the same crawl without the add-on and without a wall; and what the add-on adds in between, as a share "
-            "of the first."
+            "end; for the same crawl without the add-on and without a wall; and what the add-on adds in between, as a "
+            "share of the first."
         ),
         columns=(
             *(Column("blocks first", ".0f"), Column("at the end", ".0f")),

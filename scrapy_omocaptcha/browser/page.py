@@ -111,7 +111,8 @@ class LiveWidget:
         self._user_agent = user_agent
         self._is_closing = is_closing
         self._secret = ""
-        self._is_sent = False
+        self.is_sent = False
+        """Whether a request to the site carried the token."""
         self._is_stopped = False
         self._is_navigating = False
         self._is_gone = False
@@ -129,7 +130,7 @@ class LiveWidget:
     @property
     def is_misused(self) -> bool:
         """Whether the page wanted to send the token to another site, and has not sent it to its own."""
-        return self._is_stopped and not self._is_sent
+        return self._is_stopped and not self.is_sent
 
     @property
     def is_unanswered(self) -> bool:
@@ -174,10 +175,10 @@ class LiveWidget:
             if self._has_navigated.is_set() or self._popups:
                 return True
             # What a script shows before the token is answered does not tell what the site makes of it.
-            return self._is_sent and not self._under_way and await is_open()
+            return self.is_sent and not self._under_way and await is_open()
 
         async def is_sent() -> bool:
-            return self._is_sent or self._is_stopped or await has_changed()
+            return self.is_sent or self._is_stopped or await has_changed()
 
         if not (await self._call("give", self._secret) and await self._until(is_sent, _CALLBACK_TIMEOUT)):
             await self._call("press")
@@ -233,7 +234,7 @@ class LiveWidget:
             self._is_stopped = True
             await route.abort()
         else:
-            self._is_sent = True
+            self.is_sent = True
             self._under_way.add(request)
             self._is_navigating = self._is_navigating or self._is_of_page(request)
             # scrapy-playwright would replace the headers by those of Scrapy, and the type of the form be lost.

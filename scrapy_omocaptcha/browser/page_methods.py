@@ -105,6 +105,7 @@ class PageHandover(WatchedMethods):
         self._last_navigation: tuple[int, Headers] | None = None
         self.trouble = ""
         self.is_handed_in = False
+        self.is_sent = False
         self.has_moved = False
         self.is_asked_for = False
 
@@ -151,6 +152,7 @@ class PageHandover(WatchedMethods):
         async with widget.watching(self._token):
             self.is_handed_in = True
             self.has_moved = await widget.give(is_open=partial(self._is_open, page))
+        self.is_sent = widget.is_sent
         if widget.is_misused:
             self.trouble = "foreign_form"
         elif widget.is_unanswered:

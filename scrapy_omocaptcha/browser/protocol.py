@@ -21,6 +21,8 @@ class Handover(Protocol):
     site), ``unanswered`` (it was sent, and no page came), or the name of an error; empty if nothing was."""
     is_handed_in: bool
     """Whether the site may have seen the token."""
+    is_sent: bool
+    """Whether a request to the site was seen that carried the token."""
     has_moved: bool
     """Whether the page showed anything new after that."""
     is_asked_for: bool

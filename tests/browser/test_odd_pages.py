@@ -275,3 +275,17 @@ def test_a_wall_opens_in_pages_that_a_middleware_nearer_to_the_site_has_rendered
     crawled = browse(Plain, {"DOWNLOADER_MIDDLEWARES": nearer}, urls=[f"{walled().url}/page/1"])
     assert len(crawled.pages) == len(crawled.spider.live) == len(service.jobs) == 1
     assert crawled.bugs == []
+
+
+def test_a_token_that_no_request_was_seen_to_carry_is_not_called_accepted(browse, service):
+    def answer(request, form):
+        if request.path == "/opaque":
+            return clear(web.Response(text="ok"))
+        send = 'fetch("/opaque?" + btoa(token)).then(() => location.reload())'
+        return sites.page(PAGE) if sites.cleared(request) else scripted(send)
+
+    with Site(answer) as site:
+        crawled = browse(BrowserSpider, urls=[f"{site.origin}/page"])
+    assert [page.status for page in crawled.pages] == [200]
+    assert len(service.jobs) == 1
+    assert (crawled.count("tokens/unknown"), crawled.count("tokens/accepted")) == (1, 0)

@@ -187,6 +187,10 @@ def test_a_missing_or_invalid_setting_exits_with_status_2_and_the_cure(ask, serv
     status, said = ask("price", "-s", "OMOCAPTCHA_MAX_COST=-1")
     assert status == 2
     assert "OMOCAPTCHA_MAX_COST is '-1'" in said
+    status, said = ask("balance", "--json", token="")
+    failed = json.loads(said)
+    assert (status, failed["reason"]) == (2, "settings")
+    assert "set OMOCAPTCHA_API_TOKEN in the settings or the environment" in failed["error"]
     assert service.calls == ()
 
 

@@ -117,12 +117,7 @@ def _call(settings: Settings, method: Callable[[Api], Awaitable[T]]) -> T:
 
 def _print_api_error(opts: argparse.Namespace, settings: Settings, what: str, error: ApiError) -> int:
     """Print in one sentence why ``what`` is not known and what to do, and return the exit status."""
-    cure = error.cure
-    if not cure and isinstance(error, ApiUnreachable):
-        cure = "try again later, or check OMOCAPTCHA_API_URL"
-    message = "; ".join(
-        filter(None, [f"cannot get the {what} from {settings.api_url}: {str(error).rstrip('.')}", cure])
-    )
+    message = f"cannot get the {what} from {settings.api_url}: {error.with_cure}"
     return _print_result(opts, {"reason": error.reason}, [], message)
 
 

@@ -1,8 +1,13 @@
 """The add-on: one line in ``ADDONS`` enables the middleware."""
 
+import logging
+
+from scrapy.crawler import Crawler
 from scrapy.settings import BaseSettings
 
 from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware, RedirectMiddleware
+
+logger = logging.getLogger(__name__)
 
 DEFAULT_PRIORITY = 585
 """The middleware's key in ``DOWNLOADER_MIDDLEWARES``. It gets a response after HttpCompression (590) has decoded it and
@@ -14,6 +19,18 @@ REDIRECT_PRIORITY = 650
 
 class Addon:
     """Enables the middleware: ``ADDONS = {"scrapy_omocaptcha.Addon": 500}``."""
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> "Addon":
+        """Build the add-on.
+
+        :raises ValueError: when it is named as a middleware, which would do nothing.
+        """
+        if crawler.settings.frozen:  # Scrapy freezes them after it has made the add-ons.
+            message = "scrapy_omocaptcha.Addon is an add-on and no middleware: name it in ADDONS only"
+            logger.error("OMOcaptcha: %s", message)
+            raise ValueError(message)
+        return cls()
 
     def update_settings(self, settings: BaseSettings) -> None:
         """Add the middleware, unless the user has given it another priority or disabled it with None."""

@@ -48,6 +48,11 @@ class ApiError(OmoCaptchaError):
     is_foreign = False
     cure = ""
 
+    @property
+    def with_cure(self) -> str:
+        """The message, and what to do."""
+        return "; ".join(filter(None, [str(self).rstrip("."), self.cure]))
+
 
 class ApiUnreachable(ApiError):
     """No answer arrived: connection refused or reset, timeout, TLS or DNS failure, HTTP 5xx, or the service is down.
@@ -57,6 +62,7 @@ class ApiUnreachable(ApiError):
     """
 
     reason = "unreachable"
+    cure = "try again later, or check OMOCAPTCHA_API_URL"
 
     def __init__(self, message: str, *, taken: bool = True, retry_after: float | None = None) -> None:
         super().__init__(message)

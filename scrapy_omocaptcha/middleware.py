@@ -5,6 +5,7 @@ It translates and decides nothing. What happens at a wall is in ``walls``.
 It is longer than other files, because all that Scrapy and spiders call is here: two middlewares, and ``solve``.
 """
 
+import logging
 import time
 from contextlib import suppress
 from functools import partial
@@ -13,9 +14,11 @@ from urllib.parse import urlsplit
 
 from scrapy import Request, signals
 from scrapy.crawler import Crawler
+from scrapy.exceptions import NotConfigured
 from scrapy.http import Response
 from scrapy.utils.defer import deferred_from_coro
 from scrapy.utils.job import job_dir
+from scrapy.utils.python import global_object_name
 
 from scrapy_omocaptcha.browser import find_browser
 from scrapy_omocaptcha.buying.buyer import Buyer
@@ -30,7 +33,7 @@ from scrapy_omocaptcha.errors import ChallengeNotSolved, CrawlClosing, NotBought
 from scrapy_omocaptcha.forms.submission import Submission, masked
 from scrapy_omocaptcha.reporting.events import Events
 from scrapy_omocaptcha.reporting.progress import Progress
-from scrapy_omocaptcha.settings import Settings
+from scrapy_omocaptcha.settings import Settings, is_enabled
 from scrapy_omocaptcha.urls import host_of
 from scrapy_omocaptcha.walls.attempts import Attempts
 from scrapy_omocaptcha.walls.browser_errand import BrowserErrand
@@ -44,6 +47,8 @@ from scrapy_omocaptcha.walls.session import Stamp
 from scrapy_omocaptcha.walls.sessions import Sessions
 from scrapy_omocaptcha.walls.upfront import UpfrontTokens
 from scrapy_omocaptcha.walls.wall_errand import WallErrand
+
+logger = logging.getLogger(__name__)
 
 _CLOSING_REASONS = {
     **dict.fromkeys(("max_cost", "max_cost_per_day", "max_jobs"), "omocaptcha_limit"),
@@ -101,9 +106,28 @@ class OmoCaptchaMiddleware:
         """Build the middleware from the settings of a crawl.
 
         :raises NotConfigured: when the add-on is switched off, or there is no API token.
-        :raises ValueError: when a setting is invalid.
+        :raises ValueError: when a setting is invalid, or the middleware is named as an add-on or an extension.
         """
-        return cls(crawler, Settings.from_settings(crawler.settings))
+        try:
+            if not crawler.settings.frozen:  # Scrapy freezes them before it makes the middlewares.
+                raise ValueError(
+                    f"{global_object_name(cls)} is a downloader middleware, neither an add-on nor an extension: name "
+                    "scrapy_omocaptcha.Addon in ADDONS"
+                )
+            return cls(crawler, Settings.from_settings(crawler.settings))
+        except NotConfigured as why:
+            if is_enabled(crawler.settings):
+                message = str(why)
+                crawler.signals.connect(
+                    lambda: logger.warning("OMOcaptcha was off in this crawl: %s", message),
+                    signals.spider_closed,
+                    weak=False,
+                )
+            raise
+        except ValueError as error:
+            # Scrapy logs a traceback, at whose end nobody would look for it.
+            logger.error("OMOcaptcha: %s", error)
+            raise
 
     def _engine_started(self) -> None:
         # Not when the spider is opened: the engine does not run yet then, which looks as if it were closing.

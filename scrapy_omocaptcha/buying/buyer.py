@@ -70,7 +70,7 @@ class Buyer:
             async with self.account.ready():
                 pass
         except ApiError as error:
-            logger.warning("The balance is not known yet, and nothing is bought before it is: %s", error)
+            logger.warning("The balance is not known yet, and nothing is bought before it is: %s", error.with_cure)
         except (NotBought, CrawlClosing):
             pass  # The account has logged the former; the latter is no problem.
 

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 from scrapy.commands import ScrapyCommand
-from scrapy.exceptions import NotConfigured, UsageError
+from scrapy.exceptions import NotConfigured
 
 from scrapy_omocaptcha.buying.api.aiohttp_transport import AiohttpTransport
 from scrapy_omocaptcha.buying.api.factory import build_api
@@ -30,7 +30,9 @@ def balance(command: ScrapyCommand, opts: argparse.Namespace) -> int:
     Exit status: 0 when the balance is known; 1 when the service cannot be reached or refuses, or the balance is below
     OMOCAPTCHA_MIN_BALANCE; 2 when a setting is missing or wrong.
     """
-    settings = _read_settings(command)
+    settings = _read_settings(command, opts)
+    if settings is None:
+        return 2
     try:
         balance = _call(settings, lambda api: api.balance())
     except ApiError as error:
@@ -56,7 +58,9 @@ def price(command: ScrapyCommand, opts: argparse.Namespace) -> int:
     Exit status: 0 when the price is known; 1 when the service cannot be reached, refuses or does not list it; 2 when a
     setting is missing or wrong.
     """
-    settings = _read_settings(command)
+    settings = _read_settings(command, opts)
+    if settings is None:
+        return 2
     try:
         listed = _call(settings, lambda api: api.price())
     except ApiError as error:
@@ -82,16 +86,17 @@ def price(command: ScrapyCommand, opts: argparse.Namespace) -> int:
     return _print_result(opts, facts, lines, None)
 
 
-def _read_settings(command: ScrapyCommand) -> Settings:
+def _read_settings(command: ScrapyCommand, opts: argparse.Namespace) -> Settings | None:
     """Read our settings, even if crawls are disabled or dry runs.
 
-    :raises UsageError: when the API token is missing or a value is invalid.
+    :returns: None when the API token is missing or a value is invalid, which has been printed.
     """
     assert command.settings is not None
     try:
         return Settings.for_account(command.settings)
     except (NotConfigured, ValueError) as error:
-        raise UsageError(str(error), print_help=False) from None
+        _print_result(opts, {"reason": "settings"}, [], str(error))
+        return None
 
 
 def _call(settings: Settings, method: Callable[[Api], Awaitable[T]]) -> T:
@@ -112,12 +117,7 @@ def _call(settings: Settings, method: Callable[[Api], Awaitable[T]]) -> T:
 
 def _print_api_error(opts: argparse.Namespace, settings: Settings, what: str, error: ApiError) -> int:
     """Print in one sentence why ``what`` is not known and what to do, and return the exit status."""
-    cure = error.cure
-    if not cure and isinstance(error, ApiUnreachable):
-        cure = "try again later, or check OMOCAPTCHA_API_URL"
-    message = "; ".join(
-        filter(None, [f"cannot get the {what} from {settings.api_url}: {str(error).rstrip('.')}", cure])
-    )
+    message = f"cannot get the {what} from {settings.api_url}: {error.with_cure}"
     return _print_result(opts, {"reason": error.reason}, [], message)
 
 

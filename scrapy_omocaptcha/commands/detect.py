@@ -1,9 +1,10 @@
 """Implement ``scrapy omocaptcha detect``."""
 
 import argparse
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,9 +18,11 @@ from scrapy.utils.spider import DefaultSpider, spidercls_for_request
 
 from scrapy_omocaptcha.addon import DEFAULT_PRIORITY
 from scrapy_omocaptcha.commands.explain import UNKNOWN_URL, Finding, InspectingMiddleware, as_json, as_text, is_on
+from scrapy_omocaptcha.commands.progress import ProgressLine
 from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware
 from scrapy_omocaptcha.settings import Settings
 
+_NOT_INSPECTED = "the crawl ended before this page was inspected (-L ERROR shows why)"
 # Isolates the inspection from the project's crawls: their queues, seen requests, feeds and console ports.
 _ISOLATION: dict[str, Any] = {
     "JOBDIR": None,
@@ -31,11 +34,43 @@ _ISOLATION: dict[str, Any] = {
 
 
 class Page(NamedTuple):
-    """A page to inspect: a URL or file as given, its request, and for a file the response to judge."""
+    """A page to inspect: its place on the command line, its request, and for a file the response to judge."""
 
-    subject: str
+    number: int
     request: Request
     saved: Response | None = None
+
+
+class _Output:
+    """Prints findings in the order of the subjects, each as soon as those before it are known."""
+
+    def __init__(self, opts: argparse.Namespace) -> None:
+        self._subjects = opts.subjects
+        self._render = as_json if opts.json else partial(as_text, tried=opts.tried)
+        self._findings: dict[int, Finding] = {}
+        self._printed = 0
+        self._progress = ProgressLine(len(opts.subjects), "pages inspected")
+
+    def add(self, number: int, finding: Finding) -> None:
+        """Print what is known now.
+
+        :param number: the place of the subject on the command line.
+        """
+        self._findings[number] = replace(finding, subject=self._subjects[number])
+        self._progress.clear()
+        while (next_one := self._findings.get(self._printed)) is not None:
+            print(self._render(next_one), flush=True)
+            self._printed += 1
+        if self._printed < len(self._subjects):
+            self._progress.show(len(self._findings))
+
+    def complete(self) -> int:
+        """Print an error for each subject without a finding, and return the exit status."""
+        for number, subject in enumerate(self._subjects):
+            if number not in self._findings:
+                # Ctrl-C was pressed, or the spider needs arguments.
+                self.add(number, Finding(subject, error=_NOT_INSPECTED))
+        return int(any(finding.error is not None for finding in self._findings.values()))
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -56,34 +91,28 @@ def detect(command: ScrapyCommand, opts: argparse.Namespace) -> int:
     opts.url = opts.url or UNKNOWN_URL
     if not _is_url(opts.url):
         raise UsageError("--url must begin with http:// or https://", print_help=False)
-    findings: list[Finding] = []
-
-    def report(finding: Finding) -> None:
-        print(as_json(finding) if opts.json else as_text(finding, tried=opts.tried), flush=True)
-        findings.append(finding)
-
-    subjects = [_read(subject, opts) for subject in opts.subjects]
-    for unreadable in subjects:
-        if isinstance(unreadable, Finding):
-            report(unreadable)
-    pages = [page for page in subjects if isinstance(page, Page)]
+    output = _Output(opts)
+    pages: list[Page] = []
+    for number, subject in enumerate(opts.subjects):
+        page = _read(number, subject, opts)
+        if isinstance(page, Finding):
+            output.add(number, page)
+        else:
+            pages.append(page)
     assert command.crawler_process is not None
-    _inspect_all(command.crawler_process, pages, opts.spider, report)
-    for missing in Counter(opts.subjects) - Counter(finding.subject for finding in findings):
-        # Ctrl-C was pressed, or the spider needs arguments.
-        report(Finding(missing, error="the crawl ended before this page was inspected (-L ERROR shows why)"))
-    return int(any(finding.error is not None for finding in findings))
+    _inspect_all(command.crawler_process, pages, opts.spider, output.add)
+    return output.complete()
 
 
-def _read(subject: str, opts: argparse.Namespace) -> Page | Finding:
+def _read(number: int, subject: str, opts: argparse.Namespace) -> Page | Finding:
     """Return the page that ``subject`` stands for, or a finding with the reason why there is none."""
     try:
         if _is_url(subject):
             # Inspect the page as it is now, in the first response.
             meta = {"omocaptcha": False, "dont_cache": True, "dont_retry": True}
-            return Page(subject, Request(subject, meta=meta, dont_filter=True))
+            return Page(number, Request(subject, meta=meta, dont_filter=True))
         saved = HtmlResponse(opts.url, status=opts.status, body=Path(subject).read_bytes())
-        return Page(subject, Request(opts.url), saved)
+        return Page(number, Request(opts.url), saved)
     except OSError as error:
         return Finding(subject, error=f"{error.strerror} (URLs begin with http:// or https://)")
     except ValueError as error:
@@ -95,7 +124,7 @@ def _is_url(subject: str) -> bool:
 
 
 def _inspect_all(
-    process: CrawlerProcessBase, pages: Sequence[Page], spider_name: str | None, report: Callable[[Finding], None]
+    process: CrawlerProcessBase, pages: Sequence[Page], spider_name: str | None, report: Callable[[int, Finding], None]
 ) -> None:
     """Run one crawl per spider, and a separate one that fetches nothing for its files."""
     loader = process.spider_loader
@@ -112,7 +141,7 @@ def _inspect_all(
 
 
 def _inspecting_spider(
-    base: type[Spider], pages: Sequence[Page], report: Callable[[Finding], None], *, fetch: bool
+    base: type[Spider], pages: Sequence[Page], report: Callable[[int, Finding], None], *, fetch: bool
 ) -> type[Spider]:
     """Derive a spider from ``base`` that inspects ``pages``, crawls nothing, and replaces our middleware.
 
@@ -146,9 +175,9 @@ def _inspecting_spider(
                     finding = await middleware.explain(response.request or page.request, response)
                 except Exception as error:
                     # The downloader or the user's trigger failed; the other pages are still inspected.
-                    self.logger.debug("%s cannot be judged", page.subject, exc_info=True)
-                    finding = Finding(page.subject, error=f"{type(error).__name__}: {error}")
-                report(replace(finding, subject=page.subject, spider=name, is_on=self.on))
+                    self.logger.debug("%s cannot be judged", page.request.url, exc_info=True)
+                    finding = Finding(page.request.url, error=f"{type(error).__name__}: {error}")
+                report(page.number, replace(finding, spider=name, is_on=self.on))
             # Close at once, since an idle spider might find more work by itself.
             raise CloseSpider("finished")
             yield  # Makes this an async generator.

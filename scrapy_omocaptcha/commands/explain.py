@@ -7,12 +7,14 @@ needs an API token.
 import json
 import time
 from dataclasses import asdict, dataclass, replace
+from http import HTTPStatus
 
 from scrapy import Request, signals
 from scrapy.crawler import Crawler
 from scrapy.http import Response
 from scrapy.settings import BaseSettings
 from scrapy.utils.misc import load_object
+from scrapy.utils.response import response_status_message
 
 from scrapy_omocaptcha.addon import DEFAULT_PRIORITY, Addon
 from scrapy_omocaptcha.buying.ledger import Ledger
@@ -137,6 +139,10 @@ def _pass_message(widget: Challenge | None, response: Response) -> str:
         return "a trigger says that it is no challenge" if widget.blocking else "its widget does not block the page"
     if b"recaptcha" in response.body:
         return "it mentions reCAPTCHA but has no live v2 widget: it uses another version, or the code is unused"
+    if response.status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
+        return f"the site has no such page ({response_status_message(response.status)}): check the address"
+    if response.status >= HTTPStatus.BAD_REQUEST:
+        return f"it is an error page ({response_status_message(response.status)}) without a reCAPTCHA v2 widget"
     return "it has no reCAPTCHA v2 widget"
 
 

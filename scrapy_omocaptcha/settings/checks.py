@@ -39,6 +39,10 @@ def check_settings(settings: Settings, project: BaseSettings, spider: Spider, ou
     :param ours: the class of our middleware.
     """
     yield from _check_names(project)
+    if not (settings.max_cost or settings.max_cost_per_day or settings.max_jobs or settings.dry_run):
+        yield (
+            "OMOCAPTCHA_MAX_COST is 0, so there is no cost limit: set it to what this crawl may cost at most, in USD"
+        )
     yield from _check_middleware_order(project, ours)
     downloader = load_object(project["DOWNLOADER"])
     if not (isinstance(downloader, type) and issubclass(downloader, Downloader)):
@@ -83,7 +87,11 @@ def _check_middleware_order(project: BaseSettings, ours: type) -> Iterator[str]:
     # Requests pass the list in this order, responses in the reverse order.
     middlewares = [load_object(component) for component in build_component_list(priorities)]
     if ours not in middlewares:
-        return  # The middleware was added in code, by somebody who knows why.
+        yield (
+            f"{global_object_name(ours)} is not in DOWNLOADER_MIDDLEWARES, so no challenge is seen: name "
+            "scrapy_omocaptcha.Addon in ADDONS, and the middleware nowhere"
+        )
+        return
     yield from _check_position(middlewares, ours, _CLOSER_TO_ENGINE, _CLOSER_TO_SITE, "585", "581 to 589")
     redirects = load_object(_REDIRECTS)
     if redirects in middlewares:

@@ -5,11 +5,14 @@ It prints their addresses and the settings that lead a project to them, and then
 
 from __future__ import annotations
 
+import argparse
+import math
 import signal
 import sys
 import threading
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from scrapy_omocaptcha.testing.service import OmoCaptchaService
@@ -17,7 +20,6 @@ from scrapy_omocaptcha.testing.site import WalledSite
 from scrapy_omocaptcha.testing.walls import WALLS
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Iterator
 
 _LAST_PORT = 65535
@@ -31,19 +33,41 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, default=0, help="port of the service; the sites follow (default: any)")
     versions = "version of the API in the printed settings; the service speaks both (default: %(default)s)"
     parser.add_argument("--api-version", type=int, choices=(1, 2), default=1, help=versions)
-    parser.add_argument("--solve-seconds", type=float, default=5.0, help="duration of a job (default: %(default)s)")
-    parser.add_argument("--balance", type=float, default=10.0, help="USD in the account (default: %(default)s)")
+    parser.add_argument("--solve-seconds", type=_amount, default=5.0, help="duration of a job (default: %(default)s)")
+    parser.add_argument("--balance", type=_amount, default=10.0, help="USD in the account (default: %(default)s)")
     walls = f"wall of a site; repeat it for more sites: {', '.join(WALLS)} (default: session)"
     parser.add_argument("--wall", action="append", choices=list(WALLS), metavar="WALL", help=walls)
-    parser.add_argument("--status", type=int, default=403, help="HTTP status of challenges (default: %(default)s)")
+    parser.add_argument("--status", type=_status, default=403, help="HTTP status of challenges (default: %(default)s)")
     parser.add_argument("--gzip", action="store_true", help="compress the responses of the sites")
     parser.add_argument("--robots-walled", action="store_true", help="put robots.txt behind the wall too")
+
+
+def _amount(text: str) -> float:
+    """Return a number of seconds or US dollars.
+
+    :raises argparse.ArgumentTypeError: when ``text`` is no such number.
+    """
+    with suppress(ValueError):
+        if 0 <= (amount := float(text)) < math.inf:
+            return amount
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least 0")
+
+
+def _status(text: str) -> int:
+    """Return the HTTP status of challenge pages.
+
+    :raises argparse.ArgumentTypeError: when no browser would show a page that comes with that status.
+    """
+    with suppress(ValueError):
+        if (status := int(text)) == HTTPStatus.OK or 400 <= status <= 599:
+            return status
+    raise argparse.ArgumentTypeError(f"{text!r} is no status of a challenge page, which is 200 or 400 to 599")
 
 
 def simulate(_: object, options: argparse.Namespace) -> int:
     """Run an offline OMOcaptcha service and walled sites until Ctrl-C.
 
-    Exit status: 0 when it was stopped; 1 when a port is not available.
+    Exit status: 0 when it was stopped; 1 when a port is not available; 2 for wrong usage.
     """
     with ExitStack() as stack:
         stop = stack.enter_context(_stop_event())

@@ -129,7 +129,7 @@ class Attempts:
         except NotBought as error:
             raise GivenUp(Refusal(error.reason, str(error))) from error
         except ApiError as error:
-            raise GivenUp(Refusal("service", f"the service took no job: {error}")) from error
+            raise GivenUp(Refusal("service", f"the service took no job: {error.with_cure}")) from error
         # Counted only here, since a job that is cut off by the end of the crawl was not useless.
         self._state.jobs += 1
         return purchase

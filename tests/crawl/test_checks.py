@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+import re
+
 import pytest
 from scrapy.core.downloader import Downloader
 from scrapy.core.downloader.handlers import DownloadHandlers
@@ -30,7 +33,7 @@ def opened(crawl, service, settings=None, **attributes):
     spider = type("Spider", (RecordingSpider,), attributes)
     crawled = crawl(spider, {**service.settings, **(settings or {})})
     assert crawled.bugs == []
-    return [line for line in crawled.said() if line.startswith(("OMOcaptcha: ", "Disabled "))]
+    return [line for line in crawled.said() if line.startswith(("OMOcaptcha", "Disabled "))]
 
 
 def placed(place, **others):
@@ -51,6 +54,8 @@ def placed(place, **others):
         ({"CONCURRENT_REQUESTS": 1}, {}),
         ({"CONCURRENT_REQUESTS": 0, "OMOCAPTCHA_MAX_WAITING": 0}, {}),
         ({"OMOCAPTCHA_MAX_WAITING": 0}, {}),
+        ({"OMOCAPTCHA_MAX_COST": 0, "OMOCAPTCHA_MAX_JOBS": 5}, {}),
+        ({"OMOCAPTCHA_MAX_COST": 0, "OMOCAPTCHA_DRY_RUN": True}, {}),
         ({"OMOCAPTCHA_POLL_INTERVAL": 2, "OMOCAPTCHA_TOKEN_MAX_AGE": 4}, {}),
         ({"OMOCAPTCHA_ALLOWED_DOMAINS": ["shop.example"]}, {"start_urls": ["https://www.shop.example/"]}),
         ({"OMOCAPTCHA_ALLOWED_DOMAINS": ["www.shop.example"]}, {"allowed_domains": ["shop.example"]}),
@@ -64,10 +69,66 @@ def test_working_settings_cause_no_warning(crawl, service, settings, attributes)
 
 def test_a_missing_api_token(crawl, service, monkeypatch):
     monkeypatch.delenv("OMOCAPTCHA_API_TOKEN", raising=False)
-    (said,) = opened(crawl, service, {"OMOCAPTCHA_API_TOKEN": None})
+    said, at_the_end = opened(crawl, service, {"OMOCAPTCHA_API_TOKEN": None})
     assert said.startswith("Disabled ")
-    assert "no API token" in said
-    assert "set OMOCAPTCHA_API_TOKEN in the settings or the environment" in said
+    why = "no API token, so no captcha can be solved: set OMOCAPTCHA_API_TOKEN in the settings or the environment"
+    assert said.endswith(f": {why}")
+    assert at_the_end == f"OMOcaptcha was off in this crawl: {why}"
+
+
+def test_an_add_on_that_is_disabled_on_purpose_says_so_once(crawl, service):
+    assert len(opened(crawl, service, {"OMOCAPTCHA_ENABLED": False})) == 1
+
+
+MIDDLEWARE_MISPLACED = (
+    "scrapy_omocaptcha.middleware.OmoCaptchaMiddleware is a downloader middleware, neither an add-on nor an extension: "
+    "name scrapy_omocaptcha.Addon in ADDONS"
+)
+ADDON_MISPLACED = "scrapy_omocaptcha.Addon is an add-on and no middleware: name it in ADDONS only"
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"ADDONS": {OURS: 500}}, MIDDLEWARE_MISPLACED),
+        ({"EXTENSIONS": {OURS: 500}}, MIDDLEWARE_MISPLACED),
+        (placed(None, **{"scrapy_omocaptcha.Addon": 585}), ADDON_MISPLACED),
+        ({"SPIDER_MIDDLEWARES": {"scrapy_omocaptcha.Addon": 585}}, ADDON_MISPLACED),
+        ({"OMOCAPTCHA_MAX_ATTEMPTS": "many"}, "OMOCAPTCHA_MAX_ATTEMPTS is 'many'; it must be a number of at least 1"),
+    ],
+)
+def test_a_setting_that_ends_the_crawl_is_told_in_a_line_before_the_traceback(crawl, service, caplog, settings, said):
+    with pytest.raises(ValueError, match=re.escape(said)):
+        opened(crawl, service, settings)
+    (line,) = [record for record in caplog.records if record.levelno >= logging.ERROR]
+    assert (line.levelname, line.getMessage(), line.exc_info) == ("ERROR", f"OMOcaptcha: {said}", None)
+
+
+def test_a_middleware_among_spider_middlewares(crawl, service):
+    (said,) = opened(crawl, service, {"ADDONS": {}, "SPIDER_MIDDLEWARES": {OURS: 500}})
+    assert said == (
+        "OMOcaptcha: scrapy_omocaptcha.middleware.OmoCaptchaMiddleware is not in DOWNLOADER_MIDDLEWARES, so no "
+        "challenge is seen: name scrapy_omocaptcha.Addon in ADDONS, and the middleware nowhere"
+    )
+
+
+def test_no_cost_limit(crawl, service):
+    (said,) = opened(crawl, service, {"OMOCAPTCHA_MAX_COST": 0})
+    assert said == (
+        "OMOcaptcha: OMOCAPTCHA_MAX_COST is 0, so there is no cost limit: set it to what this crawl may cost at most, "
+        "in USD"
+    )
+
+
+def test_an_api_host_that_cannot_be_resolved(crawl, service, walled):
+    spider = type("Spider", (RecordingSpider,), {"urls": (f"{walled('session').url}/page/1",)})
+    nowhere = {"OMOCAPTCHA_API_URL": "https://omocaptcha.invalid/api", "OMOCAPTCHA_JOB_TIMEOUT": 1}
+    crawled = crawl(spider, {**service.settings, **nowhere})
+    (said,) = [line for line in crawled.said() if line.startswith("The challenge at ")]
+    assert said.endswith(
+        "(service): the service took no job: /createJob: the host omocaptcha.invalid cannot be resolved; try again "
+        "later, or check OMOCAPTCHA_API_URL"
+    )
 
 
 @pytest.mark.parametrize(

@@ -110,3 +110,14 @@ def test_a_job_that_the_end_of_the_crawl_has_cut_off_does_not_count_as_an_attemp
         )
     assert closed.pages == closed.failures == []
     assert [page.url for page in resumed.pages] == [url]
+    assert len(service.jobs) == 2, "the job that was cut off is paid again"
+
+
+def test_a_resumed_crawl_pays_again_for_a_wall_that_was_open_since_scrapy_keeps_no_cookies(
+    crawl, service, walled, tmp_path
+):
+    site = walled("session")
+    for number in (1, 2):
+        spider = type("Spider", (RecordingSpider,), {"urls": (f"{site.url}/page/{number}",)})
+        assert len(crawl(spider, {**service.settings, "JOBDIR": str(tmp_path)}).pages) == 1
+    assert len(service.jobs) == 2

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import pty
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import scrapy_omocaptcha
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from scrapy_omocaptcha.testing import OmoCaptchaService
 
 ROOT = Path(__file__).parents[2]
@@ -39,6 +43,18 @@ def python(
         timeout=TIMEOUT,
         check=False,
     )
+
+
+@contextmanager
+def terminal() -> Iterator[tuple[int, Callable[[], str]]]:
+    """Open a terminal: yield a file descriptor to write to, and a function that returns what was written, or raises."""
+    reader, writer = pty.openpty()
+    os.set_blocking(reader, False)
+    try:
+        yield writer, lambda: os.read(reader, 10_000).decode()
+    finally:
+        os.close(reader)
+        os.close(writer)
 
 
 def scrapy_crawl(

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from scrapy_omocaptcha.walls.reasons import REASONS
-from tests.helpers.commands import ROOT, python
+from tests.helpers.commands import ROOT, python, terminal
 
 KEY = "6LcSavedPage" + 28 * "x"
 FORM_FIELDS = ["csrf", "next", "g-recaptcha-response", "action"]
@@ -156,6 +156,15 @@ def test_text_has_no_control_characters(scrapy, tmp_path):
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", done.stdout)
 
 
+def test_a_terminal_shows_how_many_pages_are_inspected(scrapy, tmp_path):
+    missing = str(tmp_path / "missing.html")
+    with terminal() as (stderr, shown):
+        assert scrapy("detect", missing, missing, missing, stderr=stderr).stdout.count("failed") == 3
+        written = shown()
+    first, second = "1 of 3 pages inspected", "2 of 3 pages inspected"
+    assert written == "".join(f"{line}\r{' ' * len(line)}\r" for line in (first, second))
+
+
 # -- files ----------------------------------------------------------------------------------------------------------
 
 
@@ -189,13 +198,16 @@ def test_a_file_without_url_is_judged_as_a_made_up_one(scrapy, wall_file):
     assert "status 200, judged as https://page.invalid/, which is made up (--url sets the real one)" in done.stdout
 
 
-def test_files_and_urls_can_be_mixed(detect, wall_file, walled):
+def test_files_and_urls_are_printed_in_the_order_of_the_command_line(detect, wall_file, walled, tmp_path):
     site = walled("session")
-    found = detect(wall_file, f"{site.url}/free/1")
-    assert {subject: finding["verdict"] for subject, finding in found.items()} == {
-        str(wall_file): "solve",
-        f"{site.url}/free/1": "pass",
-    }
+    free, missing = f"{site.url}/free/1", str(tmp_path / "missing.html")
+    verdicts = {free: "pass", missing: None, str(wall_file): "solve", f"{site.url}/free/2": "pass"}
+    found = detect(*verdicts, exit=1)
+    assert [(subject, finding["verdict"]) for subject, finding in found.items()] == list(verdicts.items())
+
+
+def test_a_subject_that_is_named_twice_is_printed_twice(scrapy, wall_file):
+    assert len(scrapy("detect", "--json", wall_file, wall_file).stdout.splitlines()) == 2
 
 
 # -- the project's settings and spiders -----------------------------------------------------------------------------
@@ -341,8 +353,9 @@ def odd():
 
 def test_a_url_is_fetched_as_in_a_crawl(detect, odd):
     site, asked = odd
-    found = detect(*(site + path for path in ("/refreshing", "/moving", "/hcaptcha", "/busy", "/private")), exit=1)
-    refreshing, moving, other, busy, private = found.values()
+    paths = ("/refreshing", "/moving", "/hcaptcha", "/busy", "/gone", "/private")
+    found = detect(*(site + path for path in paths), exit=1)
+    refreshing, moving, other, busy, gone, private = found.values()
     # A crawl finds the challenge before it follows the refresh.
     assert (refreshing["url"], refreshing["verdict"]) == (f"{site}/refreshing", "robots")
     assert refreshing["message"] == REASONS["robots"]
@@ -350,8 +363,11 @@ def test_a_url_is_fetched_as_in_a_crawl(detect, odd):
     assert (other["verdict"], other["other_captcha"]) == ("other_captcha", "hCaptcha")
     assert "hCaptcha" in other["message"]
     assert (busy["status"], busy["verdict"]) == (503, "pass")
+    assert busy["message"] == "it is an error page (503 Service Unavailable) without a reCAPTCHA v2 widget"
+    assert (gone["status"], gone["verdict"]) == (404, "pass")
+    assert gone["message"] == "the site has no such page (404 Not Found): check the address"
     assert private["error"] == "IgnoreRequest: Forbidden by robots.txt"
-    assert asked == ["/robots.txt", "/refreshing", "/moving", "/elsewhere", "/hcaptcha", "/busy"]
+    assert asked == ["/robots.txt", "/refreshing", "/moving", "/elsewhere", "/hcaptcha", "/busy", "/gone"]
 
 
 # -- invalid input --------------------------------------------------------------------------------------------------

@@ -145,6 +145,11 @@ def test_an_unreachable_service_exits_with_status_1_and_one_sentence(ask):
     assert said.startswith(f"cannot get the balance from {nowhere}: ")
     assert said.endswith("; try again later, or check OMOCAPTCHA_API_URL\n")
     assert said.count("\n") == 1
+    assert ask("balance", url="https://omocaptcha.invalid/api") == (
+        1,
+        "cannot get the balance from https://omocaptcha.invalid/api: /getBalance: the host omocaptcha.invalid cannot "
+        "be resolved; try again later, or check OMOCAPTCHA_API_URL\n",
+    )
     status, said = ask("price", "--json", url=nowhere)
     failed = json.loads(said)
     assert (status, failed["reason"]) == (1, "unreachable")
@@ -187,6 +192,10 @@ def test_a_missing_or_invalid_setting_exits_with_status_2_and_the_cure(ask, serv
     status, said = ask("price", "-s", "OMOCAPTCHA_MAX_COST=-1")
     assert status == 2
     assert "OMOCAPTCHA_MAX_COST is '-1'" in said
+    status, said = ask("balance", "--json", token="")
+    failed = json.loads(said)
+    assert (status, failed["reason"]) == (2, "settings")
+    assert "set OMOCAPTCHA_API_TOKEN in the settings or the environment" in failed["error"]
     assert service.calls == ()
 
 

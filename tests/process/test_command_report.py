@@ -10,6 +10,7 @@ from contextlib import closing
 import pytest
 
 from scrapy_omocaptcha.buying.database import open_ledger
+from tests.helpers.commands import terminal
 from tests.helpers.ledgers import FIELDS, business, job, write
 
 
@@ -17,9 +18,9 @@ from tests.helpers.ledgers import FIELDS, business, job, write
 def report(scrapy, tmp_path):
     """``report("a.sqlite", …)`` → the finished process, outside any project."""
 
-    def report(*arguments, **environment):
-        done = scrapy("report", *arguments, cwd=tmp_path, stderr=subprocess.PIPE, **environment)
-        assert "Traceback" not in done.stderr
+    def report(*arguments, stderr=subprocess.PIPE, **environment):
+        done = scrapy("report", *arguments, cwd=tmp_path, stderr=stderr, **environment)
+        assert "Traceback" not in (done.stderr or "")
         return done
 
     return report
@@ -38,6 +39,14 @@ def test_several_ledgers_are_added_up(report, tmp_path):
 def test_a_ledger_that_is_named_twice_is_counted_once(report, tmp_path):
     write(tmp_path / "a.sqlite", job())
     assert report("a.sqlite", tmp_path / "a.sqlite", "./a.sqlite").stdout.startswith("1 job for 0.00055 USD")
+
+
+def test_a_terminal_shows_how_many_ledgers_are_read(report, tmp_path):
+    write(tmp_path / "a.sqlite", job())
+    write(tmp_path / "b.sqlite", job())
+    with terminal() as (stderr, shown):
+        assert report("a.sqlite", "b.sqlite", stderr=stderr).stdout.startswith("2 jobs")
+        assert shown() == f"0 of 2 ledgers read\r1 of 2 ledgers read\r{' ' * 19}\r"
 
 
 def test_json(report, tmp_path):

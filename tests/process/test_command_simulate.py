@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import http.client
 import os
 import signal
@@ -13,6 +14,7 @@ import urllib.parse
 import pytest
 
 from scrapy_omocaptcha.testing import WALLS
+from scrapy_omocaptcha.testing.simulate import add_options
 
 
 @pytest.fixture
@@ -77,3 +79,25 @@ def test_a_port_that_is_taken_or_does_not_exist_is_reported_in_one_line(scrapy, 
     done = run("70000")
     assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (1, "", 1)
     assert "--port" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "why"),
+    [
+        ("--status", "99", "'99' is no status of a challenge page, which is 200 or 400 to 599"),
+        ("--status", "302", "'302' is no status of a challenge page"),
+        ("--status", "600", "'600' is no status of a challenge page"),
+        ("--status", "many", "'many' is no status of a challenge page"),
+        ("--solve-seconds", "-1", "'-1' is not a number of at least 0"),
+        ("--solve-seconds", "nan", "'nan' is not a number of at least 0"),
+        ("--solve-seconds", "inf", "'inf' is not a number of at least 0"),
+        ("--balance", "much", "'much' is not a number of at least 0"),
+    ],
+)
+def test_a_number_that_means_nothing_is_refused(option, value, why, capsys):
+    parser = argparse.ArgumentParser()
+    add_options(parser)
+    with pytest.raises(SystemExit) as ended:
+        parser.parse_args([option, value])
+    assert ended.value.code == 2
+    assert f"argument {option}: {why}" in capsys.readouterr().err

@@ -1,43 +1,28 @@
-"""Scrapy's own commands on walled pages, as a user types them: with a reactor, and without one."""
+"""docs/recipes/shell: Scrapy's own commands on walled pages, as a user types them: with a reactor, and without one."""
 
 from __future__ import annotations
 
 import json
 import re
+import shlex
 
 import pytest
 
 from tests.helpers.commands import NO_CONSOLE, python
+from tests.helpers.docs import code, page
 
-SPIDER = """
-import scrapy
-
-
-class WalledSpider(scrapy.Spider):
-    name = "walled"
-    start_urls = ["URL"]
-
-    def parse(self, response):
-        '''
-        @url URL
-        @returns items 1 1
-        '''
-        for title in response.css("title::text").re("(?i)page 1"):
-            yield {"title": title}
-"""
-
+PAGE = page("recipes/shell")
+URL = "https://shop.example/page/1"
+SHOWN = [shlex.split(line.removeprefix("$ ")) for line in code(PAGE, "shell-commands").splitlines()]
 COMMANDS = {
-    "shell": ["shell", "-c", "response.css('title::text').get()", "URL"],
-    "shell, fetch": ["shell", "-c", "fetch('URL') or response.css('title::text').get()"],
+    **{words[1]: words[1:] for words in SHOWN},
+    "shell, fetch": ["shell", "-c", f"fetch('{URL}') or response.css('title::text').get()"],
     "shell, fetch again": [
         "shell",
         "-c",
-        "fetch('URL') or fetch(response.request.replace(dont_filter=True)) or response.css('title::text').get()",
+        f"fetch('{URL}') or fetch(response.request.replace(dont_filter=True)) or response.css('title::text').get()",
     ],
-    "fetch": ["fetch", "URL"],
-    "parse": ["parse", "--spider", "walled", "URL"],
-    "check": ["check", "walled"],
-    "crawl": ["crawl", "walled", "-O", "-:json"],
+    "crawl": ["crawl", "shop", "-O", "-:json"],
     "runspider": ["runspider", "shop/spiders/walled.py", "-O", "-:json"],
 }
 
@@ -53,7 +38,7 @@ def project(tmp_path):
         (tmp_path / "shop" / "__init__.py").touch()
         (tmp_path / "shop" / "settings.py").write_text('SPIDER_MODULES = ["shop.spiders"]\n')
         (spiders / "__init__.py").touch()
-        (spiders / "walled.py").write_text(SPIDER.replace("URL", url))
+        (spiders / "walled.py").write_text(code(PAGE, "shell-spider").replace(URL, url))
         return tmp_path
 
     return write
@@ -79,7 +64,7 @@ def test_a_walled_page_comes_through_by_hand_too(service, walled, project, comma
         "TWISTED_REACTOR_ENABLED": reactor_enabled,
     }
     given = [word for name, value in settings.items() for word in ("-s", f"{name}={value}")]
-    name, *rest = (word.replace("URL", url) for word in COMMANDS[command])
+    name, *rest = (word.replace(URL, url) for word in COMMANDS[command])
     # ``scrapy parse`` wraps callbacks in a way that Scrapy itself warns of.
     lenient = {"PYTHONWARNINGS": "default"} if name == "parse" else {}
     result = python("-m", "scrapy", name, *given, *rest, cwd=project(url), **lenient)

@@ -317,9 +317,10 @@ def test_a_call_with_a_refused_connection_is_not_taken(client):
     assert not error.taken
 
 
-def test_a_call_to_an_unknown_host_is_not_taken(client):
+def test_a_call_to_an_unknown_host_names_it_and_is_not_taken(client):
     error = failure(client, "https://omocaptcha.invalid/api")
     assert type(error) is ApiUnreachable
+    assert str(error).endswith(": the host omocaptcha.invalid cannot be resolved")
     assert not error.taken
 
 

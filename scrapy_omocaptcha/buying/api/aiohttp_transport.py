@@ -4,7 +4,7 @@ import ssl
 from types import SimpleNamespace
 from typing import Any
 
-from aiohttp import ClientSession, ClientTimeout, TCPConnector, TraceConfig
+from aiohttp import ClientConnectorDNSError, ClientSession, ClientTimeout, TCPConnector, TraceConfig
 
 from scrapy_omocaptcha.buying.api.transport import Call, Transport, check_head
 
@@ -12,6 +12,7 @@ from scrapy_omocaptcha.buying.api.transport import Call, Transport, check_head
 class AiohttpTransport(Transport):
     """Transport on aiohttp. It belongs to the event loop of its first call."""
 
+    _unresolved = ClientConnectorDNSError
     _session: ClientSession | None = None
 
     async def _exchange(self, call: Call) -> None:

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import Any
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
 from scrapy_omocaptcha.errors import ApiBadAnswer, ApiError, ApiRefused, ApiUnreachable
 from scrapy_omocaptcha.settings.secret import Secret, masked
@@ -52,6 +53,9 @@ class Transport(ABC):
     :param idle: how long an unused connection is kept, in seconds.
     """
 
+    _unresolved: ClassVar[type[Exception]]
+    """What the HTTP client raises for a host without an address."""
+
     def __init__(self, base_url: str, *, timeout: float, idle: float = IDLE_SECONDS) -> None:
         self._base_url = base_url
         self._timeout = timeout
@@ -89,7 +93,10 @@ class Transport(ABC):
             raise
         except Exception as error:
             # HTTP clients raise errors of many kinds. Only the class is named: the text could repeat what was sent.
-            raise ApiUnreachable(f"{name}: {type(error).__name__}", taken=call.sent) from None
+            why = type(error).__name__
+            if isinstance(error, self._unresolved):
+                why = f"the host {urlsplit(call.url).hostname} cannot be resolved"
+            raise ApiUnreachable(f"{name}: {why}", taken=call.sent) from None
         if len(call.answer) > MAX_BODY:
             raise ApiBadAnswer(f"{name}: the answer is longer than {MAX_BODY} bytes")
         try:

@@ -8,6 +8,7 @@ from scrapy.utils.defer import maybe_deferred_to_future
 from service_identity import VerificationError
 from treq.client import HTTPClient
 from twisted.internet.defer import Deferred
+from twisted.internet.error import DNSLookupError
 from twisted.internet.interfaces import IConsumer
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
@@ -24,6 +25,8 @@ class TreqTransport(Transport):
 
     :param reactor: the running Twisted reactor.
     """
+
+    _unresolved = DNSLookupError
 
     def __init__(self, base_url: str, *, timeout: float, reactor: Any, idle: float = IDLE_SECONDS) -> None:
         super().__init__(base_url, timeout=timeout, idle=idle)

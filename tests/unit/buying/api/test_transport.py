@@ -44,8 +44,14 @@ def errors_of(name):
 ERRORS = sorted(set().union(*map(errors_of, MODULES)), key=lambda cls: f"{cls.__module__}.{cls.__qualname__}")
 
 
+class NoSuchHost(Exception):
+    """What the client raises for a host without an address."""
+
+
 class BrokenTransport(Transport):
     """Transport that raises ``error``, before or after it has started to send the call."""
+
+    _unresolved = NoSuchHost
 
     def __init__(self, error, sent):
         super().__init__("https://omocaptcha.example/api", timeout=1.0)
@@ -78,6 +84,12 @@ def test_every_error_of_an_http_client_is_unreachable_and_shows_no_secret(sent):
         assert cls.__name__ in str(error)
         assert SECRET not in f"{error!s} {error!r} {error.args}", cls
         assert (error.__cause__, error.__suppress_context__) == (None, True), cls
+
+
+def test_a_host_that_cannot_be_resolved_is_named():
+    error = raised(NoSuchHost, False)
+    assert str(error) == "/createJob: the host omocaptcha.example cannot be resolved"
+    assert error.with_cure == f"{error}; try again later, or check OMOCAPTCHA_API_URL"
 
 
 # -- the head of a response -----------------------------------------------------------------------------------------

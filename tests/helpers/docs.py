@@ -47,11 +47,11 @@ class _Setting(Directive):
 
     has_content = True
     required_arguments = 1
-    option_spec: ClassVar[dict[str, Any]] = {"default": directives.unchanged}
+    option_spec: ClassVar[dict[str, Any]] = {"type": directives.unchanged, "default": directives.unchanged}
 
     def run(self) -> list[nodes.Node]:
         node = nodes.container(ids=[self.arguments[0]], classes=["setting"])
-        node["default"] = self.options["default"]
+        node.attributes.update(self.options)
         self.state.nested_parse(self.content, self.content_offset, node)
         return [node]
 
@@ -61,13 +61,14 @@ def _text(name: str, rawtext: str, text: str, *_: Any) -> tuple[list[nodes.Node]
     return [nodes.literal(rawtext, shown, target=target.removesuffix(">") or shown, classes=[name])], []
 
 
-for _role in ("doc", "ref", "class", "func", "attr", "meth", "confval"):
+for _role in ("doc", "ref", "class", "func", "attr", "meth", "confval", "setting"):
     roles.register_canonical_role(_role, _text)
 for _directive in ("toctree", "automodule", "autoclass", "autofunction", "autodata", "currentmodule"):
     directives.register_directive(_directive, _Silent)
 for _directive in ("class", "method", "data"):
     # docutils' own "class" is not used in these pages.
     directives.register_directive(_directive, _Silent)
+directives.register_directive("settings-overview", _Silent)
 directives.register_directive("confval", _Setting)
 
 

@@ -103,6 +103,22 @@ def code(tree: nodes.document, name: str) -> str:
     return block.astext() + "\n"
 
 
+def offline_box(tree: nodes.document, name: str) -> nodes.admonition:
+    """Return the next box "Run it offline" after the code block of that name."""
+    (block,) = [block for block in tree.findall(nodes.literal_block) if name in block["ids"]]
+    following = list(tree.findall())
+    boxes = [node for node in following[following.index(block) :] if isinstance(node, nodes.admonition)]
+    return next(box for box in boxes if box.next_node(nodes.title).astext() == "Run it offline")
+
+
+def written_instead(box: nodes.admonition) -> dict[str, str]:
+    """Return what a box says to write: ``NEW instead of OLD``, as ``{OLD: NEW}``."""
+    parts = [part.astext() for paragraph in box.findall(nodes.paragraph) for part in paragraph.children]
+    return {
+        old: new for new, words, old in zip(parts, parts[1:], parts[2:], strict=False) if plain(words) == "instead of"
+    }
+
+
 def module(source: str, folder: Path) -> dict[str, Any]:
     """Run ``source`` and return what it defines. It is in a file, since Scrapy reads the source of callbacks."""
     name = f"code_{crc32(source.encode())}"

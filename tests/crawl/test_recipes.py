@@ -58,7 +58,8 @@ def run(crawl, service, boxed, tmp_path):
             assert old in source, old
             source = source.replace(old, new)
         defined = module(source, tmp_path).values()
-        (spider,) = [value for value in defined if isinstance(value, type) and issubclass(value, scrapy.Spider)]
+        spiders = [value for value in defined if isinstance(value, type) and issubclass(value, scrapy.Spider)]
+        (spider,) = [spider for spider in spiders if spider.__module__.startswith("code_")]  # not those of Scrapy
         items = []
 
         class Keep:
@@ -115,6 +116,56 @@ def test_a_search_form_that_rejects_tokens_is_read_page_after_page(run, walled, 
     assert sorted(item["boat"] for item in items) == BOATS
     assert len(service.jobs) == 3 + crawled.count("tokens/rejected")
     assert crawled.count("tokens/accepted") == 3
+
+
+def test_a_crawl_spider_costs_one_job(run, service):
+    items, _ = run("recipes/crawlspider", "items")
+    assert sorted(item["price"] for item in items) == sorted(f"{number}.50" for number in range(1, 51))
+    assert len(service.jobs) == 1
+
+
+def test_the_errback_of_a_rule_gets_pages_that_stay_closed_and_their_links_are_not_followed(run, walled, service):
+    items, crawled = run("recipes/crawlspider", "items", walled("per_page"), {"OMOCAPTCHA_MAX_JOBS": 1})
+    failed = [line for line in crawled.said() if line.startswith("No page: ")]
+    assert (len(items), len(failed), len(service.jobs)) == (0, 10, 1)
+
+
+def test_a_rule_may_buy_nothing_for_its_pages(run, walled, service):
+    process = """errback="failed", process_request="cheap"),
+    ]
+
+    def cheap(self, request, response):
+        request.meta["omocaptcha"] = False
+        return request
+"""
+    items, crawled = run(
+        "recipes/crawlspider",
+        "items",
+        walled("per_page", catalogue_pages=2),
+        changed={'errback="failed"),\n    ]\n': process},
+    )
+    assert items == []
+    assert len(service.jobs) == crawled.count("tokens/accepted") == 2
+
+
+def test_the_pages_of_a_sitemap_cost_one_job(run, service):
+    items, _ = run("recipes/crawlspider", "sitemap")
+    assert sorted(item["title"] for item in items) == [f"Catalogue, page {number} of 5" for number in range(1, 6)]
+    assert len(service.jobs) == 1
+
+
+@pytest.mark.parametrize(
+    ("wall", "settings", "problems"),
+    [
+        ("session", {}, []),
+        ("never", {}, ["shop: the site rejected 2 of 2 tokens"]),
+        ("per_page", {"OMOCAPTCHA_MAX_COST": 0.0006}, ["shop: 1 challenges were not solved: max_cost"]),
+    ],
+)
+def test_the_checks_tell_what_is_wrong_at_the_end(run, walled, tmp_path, wall, settings, problems):
+    checks = module(code(page("recipes/watch"), "checks"), tmp_path)["CaptchaChecks"]
+    _, crawled = run("quickstart", "quickstart-spider", walled(wall), {**settings, "EXTENSIONS": {checks: 500}})
+    assert [line for line in crawled.said(logging.ERROR) if line.startswith("shop: ")] == problems
 
 
 def test_each_cookiejar_costs_one_job(run, service):

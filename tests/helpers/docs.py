@@ -103,6 +103,12 @@ def code(tree: nodes.document, name: str) -> str:
     return block.astext() + "\n"
 
 
+def consoles(tree: nodes.document) -> list[list[str]]:
+    """Return the lines of each console block: a command after ``$``, and what it prints."""
+    blocks = [block for block in tree.findall(nodes.literal_block) if "console" in block["classes"]]
+    return [block.astext().splitlines() for block in blocks]
+
+
 def offline_box(tree: nodes.document, name: str) -> nodes.admonition:
     """Return the next box "Run it offline" after the code block of that name."""
     (block,) = [block for block in tree.findall(nodes.literal_block) if name in block["ids"]]

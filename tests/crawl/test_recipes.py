@@ -118,6 +118,21 @@ def test_a_search_form_that_rejects_tokens_is_read_page_after_page(run, walled, 
     assert crawled.count("tokens/accepted") == 3
 
 
+def test_each_page_of_the_results_is_read_that_a_form_of_aspnet_leads_to(run, service):
+    items, crawled = run("recipes/aspnet", "postback")
+    assert sorted(item["boat"] for item in items) == BOATS
+    assert len(service.jobs) == crawled.count("tokens/accepted") == 3
+    assert [line.partition(",")[0].partition(" has ")[2] for line in crawled.said()] == ["a reCAPTCHA v2 widget"]
+
+
+def test_a_form_of_aspnet_that_rejects_tokens_is_sent_with_the_state_of_a_new_page(run, walled, service):
+    site = walled(refuse_every=2)
+    items, crawled = run("recipes/aspnet", "postback", site, {"OMOCAPTCHA_MAX_ATTEMPTS": 5})
+    assert sorted(item["boat"] for item in items) == BOATS
+    assert len(service.jobs) == 3 + crawled.count("tokens/rejected") > 3
+    assert site.csrf_failures == 0
+
+
 def test_a_crawl_spider_costs_one_job(run, service):
     items, _ = run("recipes/crawlspider", "items")
     assert sorted(item["price"] for item in items) == sorted(f"{number}.50" for number in range(1, 51))

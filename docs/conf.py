@@ -1,12 +1,19 @@
 """Sphinx configuration: ``make docs`` builds the pages, with warnings as errors."""
 
+import sys
 from importlib.metadata import version as version_of
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 project = "scrapy-omocaptcha"
 author = "scrapy-omocaptcha contributors"
 release = version = version_of("scrapy-omocaptcha")
 
-extensions = ["sphinx.ext.autodoc"]
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.viewcode", "sphinx_copybutton", "scrapy_settings"]
+# The button copies the commands of a console block, without prompts and output.
+copybutton_exclude = ".linenos, .gp, .go"
+
 exclude_patterns = ["_build"]
 default_role = "literal"
 
@@ -18,7 +25,9 @@ python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 88
 
 html_theme = "furo"
-html_title = "scrapy-omocaptcha"
+html_title = f"scrapy-omocaptcha {release}"
+html_static_path = ["static"]
+html_css_files = ["overview.css"]
 html_copy_source = False
 html_show_sphinx = False
 html_show_copyright = False

@@ -150,14 +150,21 @@ def search_form(sitekey: str, action: str, method: str, fields: Iterable[tuple[s
     )
 
 
-def results(sought: str, number: int, last: int) -> str:
-    """Return page ``number`` of ``last`` with two results of a search, and a link to the next one."""
+def results(sought: str, number: int, last: int, state: Iterable[tuple[str, str]] = ()) -> str:
+    """Return page ``number`` of ``last`` with two results of a search, and a link to the next one.
+
+    :param state: hidden fields of a form that the link sends, as in pages of ASP.NET.
+    """
     first = 2 * number - 1
     listed = "\n".join(f'<li class="result">{escape(sought)} {boat}</li>' for boat in (first, first + 1))
     target = f"/find/{number + 1}?{urlencode({'q': sought})}"
+    if state:
+        target = f"javascript:__doPostBack('results','Page${number + 1}')"
     following = f'<a class="next" rel="next" href="{escape(target)}">next</a>' if number < last else ""
+    if state:
+        following = f'<form action="/find/postback" method="post">\n{hidden(state)}\n{following}\n</form>'
     return document(
-        f"Register of boats: {sought}", f'<h1>Found</h1>\n<ul class="results">\n{listed}\n</ul>\n<p>{following}</p>'
+        f"Register of boats: {sought}", f'<h1>Found</h1>\n<ul class="results">\n{listed}\n</ul>\n{following}'
     )
 
 

@@ -12,8 +12,9 @@ behind the wall       ``/``, ``/catalogue/``, ``/page/1``, ``/page/2``…, ``/it
 never walled          ``/free/1``…, ``/contact`` (a widget in an ordinary page's form), ``/v3`` (version 3),
                       ``/sitemap.xml``, ``/robots.txt`` unless ``robots_walled`` is set
 forms with a token    ``/find`` (a search by POST), ``/find/get`` (by GET), ``/find/once`` (by POST, with a field that
-                      can be sent only once), each with three pages of results for the session; ``/login`` (the
-                      password is "correct horse"), which opens ``/account`` and ``/orders``
+                      can be sent only once), ``/find/postback`` (as in pages of ASP.NET: so are the links to
+                      further results), each with three pages of results for the session; ``/login`` (the password
+                      is "correct horse"), which opens ``/account`` and ``/orders``
 needs a token         ``POST /signup`` (form field), ``POST /api/search`` (JSON pointer ``/token``),
                       ``/api/header`` (``X-Captcha-Token``), ``/api/query`` (``token``), ``/api/cookie``
                       (``captcha``)

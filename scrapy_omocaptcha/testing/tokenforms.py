@@ -22,7 +22,9 @@ Refusal = Literal["page", "redirect"] | int
 
 PASSWORD = "correct horse"
 RESULT_PAGES = 3
+_FURTHER = tuple(map(str, range(2, RESULT_PAGES + 1)))
 _ONCE = "/find/once"
+_POSTBACK = "/find/postback"
 _FORMS = {"/find": "post", "/find/get": "get", _ONCE: "post"}
 
 
@@ -41,6 +43,8 @@ class TokenForms:
         self._good_tokens = 0
         self._one_time: defaultdict[str, set[str]] = defaultdict(set)
         """Values of the one-time fields that have not been sent yet, by session."""
+        self._states: dict[tuple[str, str], str] = {}
+        """What was searched for on the pages whose form has not been sent yet, by session and one-time field."""
         self._searches: set[tuple[str, str]] = set()
         """The sessions that have searched, and what for."""
         self._users: dict[str, str] = {}
@@ -53,6 +57,8 @@ class TokenForms:
             return Answer(pages.sitemap(origin, self._last_page), content_type="application/xml")
         if visit.path in _FORMS:
             answer = self._search
+        elif visit.path == _POSTBACK:
+            answer = self._postback
         elif visit.path.startswith("/find/"):
             answer = self._more_results
         elif visit.path == "/login":
@@ -94,9 +100,33 @@ class TokenForms:
     def _more_results(self, visit: Visit, session: Session) -> Answer:
         """Show further results to the session that has searched, without another token."""
         number, sought = visit.path.removeprefix("/find/"), dict(visit.query).get("q", "")
-        if number not in map(str, range(2, RESULT_PAGES + 1)) or (session.id, sought) not in self._searches:
+        if number not in _FURTHER or (session.id, sought) not in self._searches:
             return Answer("", 302, headers={"Location": "/find"})
         return Answer(pages.results(sought, int(number), RESULT_PAGES))
+
+    def _postback(self, visit: Visit, session: Session) -> Answer:
+        """Answer the search, and the links to further results, which send the form of their page."""
+        if visit.method != "POST":
+            return Answer(pages.search_form(self._sitekey, _POSTBACK, "post", self._state(session)))
+        fields = dict(visit.form)
+        sought = self._states.pop((session.id, fields.get("__VIEWSTATE", "")), None)
+        if sought is None:
+            return Answer(pages.csrf_failure(), 403, "csrf", CSRF)
+        number = fields.get("__EVENTARGUMENT", "").removeprefix("Page$")
+        if sought and number in _FURTHER:
+            return Answer(pages.results(sought, int(number), RESULT_PAGES, self._state(session, sought)))
+        error = self._check_token(fields)
+        if error is not None:
+            page = pages.search_form(self._sitekey, _POSTBACK, "post", self._state(session), f"Not confirmed: {error}.")
+            return self._refuse(Answer(page), visit, error)
+        sought = fields.get("q", "")
+        return Answer(pages.results(sought, 1, RESULT_PAGES, self._state(session, sought)), token="accepted")
+
+    def _state(self, session: Session, sought: str = "") -> list[tuple[str, str]]:
+        """Return the hidden fields of a page, as ASP.NET names them."""
+        value = secrets.token_hex(16)
+        self._states[session.id, value] = sought
+        return [("__EVENTTARGET", ""), ("__EVENTARGUMENT", ""), ("__VIEWSTATE", value)]
 
     def _login(self, visit: Visit, session: Session) -> Answer:
         if visit.method != "POST":

@@ -1,30 +1,65 @@
-"""docs/recipes: their code does what they say, in whole crawls against the shipped service."""
+"""docs/recipes: their code does what they say, in whole crawls against the sites that their boxes start."""
 
 from __future__ import annotations
 
 import logging
+from argparse import ArgumentParser
 
 import pytest
 import scrapy
+from docutils import nodes
 
-from tests.helpers.docs import code, module, page
+from scrapy_omocaptcha.testing import simulate
+from tests.helpers.docs import code, module, offline_box, page, written_instead
 
 pytest_plugins = ["scrapy_omocaptcha.testing.pytest_plugin"]
 
 SITE = "https://shop.example"
+SIMULATED = "http://127.0.0.1:6081"
+"""The site of ``scrapy omocaptcha simulate --port 6080``."""
+BOATS = [f"{name} {number}" for name in ("Albatross", "Bluebird", "Curlew") for number in range(1, 7)]
 
 
 @pytest.fixture
-def run(crawl, service, tmp_path):
-    """``run(page, name, site, settings)`` → the items and the crawl of the spider of that code block."""
+def boxed(walled):
+    """``boxed(page, name)`` → the site that the box after that code block starts, and the block for that site."""
 
-    def run(name, block, site, settings=None, *, changed=None):
+    def start(name, block):
+        box = offline_box(page(name), block)
+        words = box.next_node(nodes.literal).astext().split()
+        assert words[:5] == ["scrapy", "omocaptcha", "simulate", "--port", "6080"]
+        parser = ArgumentParser()
+        simulate.add_options(parser)
+        (wall,) = parser.parse_args(words[3:]).wall or ["session"]
+        site = walled(wall, hosts=("127.0.0.1",))
         source = code(page(name), block)
-        for old, new in {**(changed or {}), SITE: site.url, "6L…": site.sitekey}.items():
-            assert old in source or old not in (changed or {})
+        for old, new in written_instead(box).items():
+            assert old in source, old
+            # The site of this test has a free port.
+            source = source.replace(old, new.replace(":6081", f":{site.port}"))
+        return site, source.replace("6L…", site.sitekey)
+
+    return start
+
+
+@pytest.fixture
+def run(crawl, service, boxed, tmp_path):
+    """``run(page, name, site, settings)`` → the items and the crawl of the spider of that code block.
+
+    :param site: None for the site that the box after the code block starts.
+    """
+
+    def run(name, block, site=None, settings=None, *, changed=None):
+        if site is None:
+            site, source = boxed(name, block)
+        else:
+            source = code(page(name), block).replace(SITE, site.url).replace(SIMULATED, site.url)
+        for old, new in (changed or {}).items():
+            assert old in source, old
             source = source.replace(old, new)
         defined = module(source, tmp_path).values()
-        (spider,) = [value for value in defined if isinstance(value, type) and issubclass(value, scrapy.Spider)]
+        spiders = [value for value in defined if isinstance(value, type) and issubclass(value, scrapy.Spider)]
+        (spider,) = [spider for spider in spiders if spider.__module__.startswith("code_")]  # not those of Scrapy
         items = []
 
         class Keep:
@@ -41,56 +76,124 @@ def run(crawl, service, tmp_path):
 
 def test_the_quick_starts_spider_gets_its_pages_and_buys_one_job(run, walled, service):
     site = walled("session")
-    items, crawled = run("quickstart", "quickstart-spider", site, changed={"http://127.0.0.1:6081": site.url})
+    items, crawled = run("quickstart", "quickstart-spider", site)
     assert len(items) == 50
     assert len(service.jobs) == 1
     assert "OMOcaptcha: 1 challenge met in 5 pages, 1 job for 0.00055 USD" in "\n".join(crawled.said(logging.INFO))
 
 
-def test_a_form_is_sent_with_a_token(run, walled, service):
-    items, _ = run("recipes/form", "form", walled("session"))
+def test_a_form_is_sent_with_a_token(run, service):
+    items, _ = run("recipes/form", "form")
     assert items == [{"welcome": "Ada"}]
     assert [job.used for job in service.jobs] == [True]
 
 
-def test_a_json_call_is_sent_with_a_token(run, walled, service):
-    items, _ = run("recipes/form", "form-json", walled("session"))
+def test_a_json_call_is_sent_with_a_token(run, service):
+    items, _ = run("recipes/form", "form-json")
     assert items == [{"found": ["Thing 1", "Thing 2"]}]
     assert [job.used for job in service.jobs] == [True]
 
 
-def test_a_login_buys_one_job(run, walled, service, monkeypatch):
+def test_a_login_buys_one_job(run, service, monkeypatch):
     monkeypatch.setenv("SHOP_USER", "Ada")
     monkeypatch.setenv("SHOP_PASSWORD", "correct horse")
-    items, crawled = run("recipes/login", "login", walled("session"))
+    items, crawled = run("recipes/login", "login")
     assert items == [{"user": "Ada"}, {"orders": "Orders of Ada"}]
     assert [job.used for job in service.jobs] == [True]
     assert crawled.count("tokens/accepted") == 1
 
 
 @pytest.mark.parametrize("block", ["boats", "boats-once"])
-def test_a_search_form_is_read_page_after_page(run, walled, service, block):
+def test_a_search_form_is_read_page_after_page(run, service, block):
+    items, _ = run("recipes/search", block)
+    assert sorted(item["boat"] for item in items) == BOATS
+    assert len(service.jobs) == 3
+
+
+@pytest.mark.parametrize("block", ["boats", "boats-once"])
+def test_a_search_form_that_rejects_tokens_is_read_page_after_page(run, walled, service, block):
     items, crawled = run("recipes/search", block, walled(refuse_every=4), {"OMOCAPTCHA_MAX_ATTEMPTS": 4})
-    names = ("Albatross", "Bluebird", "Curlew")
-    assert sorted(item["boat"] for item in items) == [f"{name} {number}" for name in names for number in range(1, 7)]
+    assert sorted(item["boat"] for item in items) == BOATS
     assert len(service.jobs) == 3 + crawled.count("tokens/rejected")
     assert crawled.count("tokens/accepted") == 3
 
 
-def test_each_cookiejar_costs_one_job(run, walled, service):
-    site = walled("session")
-    items, _ = run("recipes/sessions", "regions", site)
+def test_each_page_of_the_results_is_read_that_a_form_of_aspnet_leads_to(run, service):
+    items, crawled = run("recipes/aspnet", "postback")
+    assert sorted(item["boat"] for item in items) == BOATS
+    assert len(service.jobs) == crawled.count("tokens/accepted") == 3
+    assert [line.partition(",")[0].partition(" has ")[2] for line in crawled.said()] == ["a reCAPTCHA v2 widget"]
+
+
+def test_a_form_of_aspnet_that_rejects_tokens_is_sent_with_the_state_of_a_new_page(run, walled, service):
+    site = walled(refuse_every=2)
+    items, crawled = run("recipes/aspnet", "postback", site, {"OMOCAPTCHA_MAX_ATTEMPTS": 5})
+    assert sorted(item["boat"] for item in items) == BOATS
+    assert len(service.jobs) == 3 + crawled.count("tokens/rejected") > 3
+    assert site.csrf_failures == 0
+
+
+def test_a_crawl_spider_costs_one_job(run, service):
+    items, _ = run("recipes/crawlspider", "items")
+    assert sorted(item["price"] for item in items) == sorted(f"{number}.50" for number in range(1, 51))
+    assert len(service.jobs) == 1
+
+
+def test_the_errback_of_a_rule_gets_pages_that_stay_closed_and_their_links_are_not_followed(run, walled, service):
+    items, crawled = run("recipes/crawlspider", "items", walled("per_page"), {"OMOCAPTCHA_MAX_JOBS": 1})
+    failed = [line for line in crawled.said() if line.startswith("No page: ")]
+    assert (len(items), len(failed), len(service.jobs)) == (0, 10, 1)
+
+
+def test_a_rule_may_buy_nothing_for_its_pages(run, walled, service):
+    process = """errback="failed", process_request="cheap"),
+    ]
+
+    def cheap(self, request, response):
+        request.meta["omocaptcha"] = False
+        return request
+"""
+    items, crawled = run(
+        "recipes/crawlspider",
+        "items",
+        walled("per_page", catalogue_pages=2),
+        changed={'errback="failed"),\n    ]\n': process},
+    )
+    assert items == []
+    assert len(service.jobs) == crawled.count("tokens/accepted") == 2
+
+
+def test_the_pages_of_a_sitemap_cost_one_job(run, service):
+    items, _ = run("recipes/crawlspider", "sitemap")
+    assert sorted(item["title"] for item in items) == [f"Catalogue, page {number} of 5" for number in range(1, 6)]
+    assert len(service.jobs) == 1
+
+
+@pytest.mark.parametrize(
+    ("wall", "settings", "problems"),
+    [
+        ("session", {}, []),
+        ("never", {}, ["shop: the site rejected 2 of 2 tokens"]),
+        ("per_page", {"OMOCAPTCHA_MAX_COST": 0.0006}, ["shop: 1 challenges were not solved: max_cost"]),
+    ],
+)
+def test_the_checks_tell_what_is_wrong_at_the_end(run, walled, tmp_path, wall, settings, problems):
+    checks = module(code(page("recipes/watch"), "checks"), tmp_path)["CaptchaChecks"]
+    _, crawled = run("quickstart", "quickstart-spider", walled(wall), {**settings, "EXTENSIONS": {checks: 500}})
+    assert [line for line in crawled.said(logging.ERROR) if line.startswith("shop: ")] == problems
+
+
+def test_each_cookiejar_costs_one_job(run, service):
+    items, _ = run("recipes/sessions", "regions")
     assert len(items) == 3 * 5
     assert len(service.jobs) == 3
 
 
-def test_two_proxies_cost_two_jobs(run, walled, service):
+def test_two_proxies_cost_two_jobs(run, service):
     # A server that is asked for a whole address is as good as a proxy.
-    site = walled("session", hosts=("127.0.0.2", "127.0.0.3"))
-    here = {"http://proxy-a.example:8080": site.url, "http://proxy-b.example:8080": site.url.replace("0.2", "0.3")}
-    items, _ = run("recipes/proxies", "sticky", site, changed=here)
+    items, crawled = run("recipes/proxies", "sticky")
     assert sorted(item["name"] for item in items) == [f"Thing {number}" for number in range(1, 9)]
-    assert len(service.jobs) == site.accepted == 2
+    assert len(service.jobs) == crawled.count("tokens/accepted") == 2
 
 
 def test_a_resumed_crawl_goes_on_counting(run, walled, service, tmp_path):
@@ -100,6 +203,17 @@ def test_a_resumed_crawl_goes_on_counting(run, walled, service, tmp_path):
     assert (tmp_path / "jobs/omocaptcha.sqlite").exists()
     assert len(service.jobs) == 1
     assert crawled.count("skipped/max_jobs") == 1
+
+
+def test_a_crawl_that_is_paused_and_resumed_buys_a_second_job(run, walled, service, tmp_path):
+    site, settings = walled("session"), {"JOBDIR": str(tmp_path / "jobs"), "CONCURRENT_REQUESTS": 1}
+    before, _ = run("quickstart", "quickstart-spider", site, {**settings, "CLOSESPIDER_PAGECOUNT": 1})
+    after, _ = run("quickstart", "quickstart-spider", site, settings)
+    assert len(before) < 50
+    assert len({item["name"] for item in before + after}) == 50
+    # Start requests are not filtered, so the first page is crawled again.
+    assert len(before + after) == 60
+    assert len(service.jobs) == 2
 
 
 def test_with_a_cache_a_second_run_costs_nothing(run, walled, service, tmp_path):
@@ -115,13 +229,13 @@ def test_with_a_cache_a_second_run_costs_nothing(run, walled, service, tmp_path)
     assert len(service.jobs) == 1
 
 
-def test_a_spider_submits_in_its_own_way(run, walled, service):
-    items, _ = run("recipes/submit", "submit", walled("callback_only"))
+def test_a_spider_submits_in_its_own_way(run, service):
+    items, _ = run("recipes/submit", "submit")
     assert items == [{"title": "Catalogue, page 1 of 5"}]
     assert [job.used for job in service.jobs] == [True]
 
 
-def test_a_spider_changes_the_request_of_the_form(run, walled, service):
+def test_a_spider_changes_the_request_of_the_form(run, walled):
     site = walled("session")
     items, _ = run("recipes/submit", "submit-form", site)
     assert items == [{"title": "Catalogue, page 1 of 5"}]
@@ -129,8 +243,8 @@ def test_a_spider_changes_the_request_of_the_form(run, walled, service):
     assert handed_in.headers["X-Requested-With"] == "XMLHttpRequest"
 
 
-def test_a_spider_does_it_by_hand(run, walled, service):
-    items, _ = run("recipes/by-hand", "by-hand", walled("same_url"))
+def test_a_spider_does_it_by_hand(run, service):
+    items, _ = run("recipes/by-hand", "by-hand")
     assert items == [{"name": "Thing 7"}]
     assert [job.used for job in service.jobs] == [True]
 
@@ -148,6 +262,17 @@ def test_a_spider_gets_rendered_pages_whose_wall_only_a_script_can_open(run, wal
     assert [item["name"] for item in items] == [f"Thing {number}" for number in range(1, 21)]
     assert [item["title"] for item in items[::10]] == ["Catalogue, page 1 of 2", "Catalogue, page 2 of 2"]
     assert [job.used for job in service.jobs] == [True]
+
+
+def test_the_box_about_rendered_pages_needs_no_other_settings(run, service, chromium):
+    import_ = "import scrapy\n"
+    offline = {
+        import_: f"{import_}from scrapy_omocaptcha.testing import browser_settings\n",
+        '    name = "rendered"\n': '    name = "rendered"\n    custom_settings = browser_settings()\n',
+    }
+    items, _ = run("recipes/javascript", "rendered", changed=offline)
+    assert len(items) == 50
+    assert len(service.jobs) == 1
 
 
 def test_a_spider_goes_on_in_a_live_page(run, walled, service, browser_settings):

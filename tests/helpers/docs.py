@@ -47,11 +47,11 @@ class _Setting(Directive):
 
     has_content = True
     required_arguments = 1
-    option_spec: ClassVar[dict[str, Any]] = {"default": directives.unchanged}
+    option_spec: ClassVar[dict[str, Any]] = {"type": directives.unchanged, "default": directives.unchanged}
 
     def run(self) -> list[nodes.Node]:
         node = nodes.container(ids=[self.arguments[0]], classes=["setting"])
-        node["default"] = self.options["default"]
+        node.attributes.update(self.options)
         self.state.nested_parse(self.content, self.content_offset, node)
         return [node]
 
@@ -61,13 +61,14 @@ def _text(name: str, rawtext: str, text: str, *_: Any) -> tuple[list[nodes.Node]
     return [nodes.literal(rawtext, shown, target=target.removesuffix(">") or shown, classes=[name])], []
 
 
-for _role in ("doc", "ref", "class", "func", "attr", "meth", "confval"):
+for _role in ("doc", "ref", "class", "func", "attr", "meth", "confval", "setting"):
     roles.register_canonical_role(_role, _text)
 for _directive in ("toctree", "automodule", "autoclass", "autofunction", "autodata", "currentmodule"):
     directives.register_directive(_directive, _Silent)
 for _directive in ("class", "method", "data"):
     # docutils' own "class" is not used in these pages.
     directives.register_directive(_directive, _Silent)
+directives.register_directive("settings-overview", _Silent)
 directives.register_directive("confval", _Setting)
 
 
@@ -100,6 +101,28 @@ def code(tree: nodes.document, name: str) -> str:
     """Return the code block of that name."""
     (block,) = [block for block in tree.findall(nodes.literal_block) if name in block["ids"]]
     return block.astext() + "\n"
+
+
+def consoles(tree: nodes.document) -> list[list[str]]:
+    """Return the lines of each console block: a command after ``$``, and what it prints."""
+    blocks = [block for block in tree.findall(nodes.literal_block) if "console" in block["classes"]]
+    return [block.astext().splitlines() for block in blocks]
+
+
+def offline_box(tree: nodes.document, name: str) -> nodes.admonition:
+    """Return the next box "Run it offline" after the code block of that name."""
+    (block,) = [block for block in tree.findall(nodes.literal_block) if name in block["ids"]]
+    following = list(tree.findall())
+    boxes = [node for node in following[following.index(block) :] if isinstance(node, nodes.admonition)]
+    return next(box for box in boxes if box.next_node(nodes.title).astext() == "Run it offline")
+
+
+def written_instead(box: nodes.admonition) -> dict[str, str]:
+    """Return what a box says to write: ``NEW instead of OLD``, as ``{OLD: NEW}``."""
+    parts = [part.astext() for paragraph in box.findall(nodes.paragraph) for part in paragraph.children]
+    return {
+        old: new for new, words, old in zip(parts, parts[1:], parts[2:], strict=False) if plain(words) == "instead of"
+    }
 
 
 def module(source: str, folder: Path) -> dict[str, Any]:

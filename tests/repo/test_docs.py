@@ -14,6 +14,7 @@ import pytest
 import scrapy
 from docutils import nodes
 from scrapy.settings import Settings as ScrapySettings
+from scrapy.settings import default_settings
 
 import scrapy_omocaptcha
 from scrapy_omocaptcha import errors, signals, testing
@@ -54,7 +55,7 @@ def test_a_page_is_well_formed_and_in_the_contents(path):
 
 
 def settings_told():
-    return {node["ids"][0]: node["default"] for node in page("reference/settings").findall(nodes.container)}
+    return {node["ids"][0]: node for node in page("reference/settings").findall(nodes.container)}
 
 
 def test_every_setting_has_an_entry_and_no_other_has():
@@ -62,7 +63,8 @@ def test_every_setting_has_an_entry_and_no_other_has():
 
 
 def test_the_defaults_that_are_told_are_those_of_the_code():
-    literal = {name: told.strip("`") for name, told in settings_told().items() if told.startswith("``")}
+    defaults = {name: node["default"] for name, node in settings_told().items()}
+    literal = {name: told.strip("`") for name, told in defaults.items() if told.startswith("``")}
     assert set(settings_told()) - set(literal) == {
         "OMOCAPTCHA_API_TOKEN",
         "OMOCAPTCHA_ALLOWED_DOMAINS",
@@ -70,6 +72,27 @@ def test_the_defaults_that_are_told_are_those_of_the_code():
         "OMOCAPTCHA_REDIS_URL",
     }
     assert read({name: ast.literal_eval(default) for name, default in literal.items()}) == read({})
+
+
+@pytest.mark.parametrize("field", fields(Settings), ids=lambda field: field.name)
+def test_the_type_that_is_told_is_that_of_the_field(field):
+    words = {"Secret": "str", "Trigger": "function", "tuple[str, ...]": "list"}
+    annotated = field.type.removesuffix(" | None")
+    assert settings_told()[f"OMOCAPTCHA_{field.name.upper()}"]["type"] == f"``{words.get(annotated, annotated)}``"
+
+
+@pytest.mark.parametrize("name", settings_told())
+def test_the_first_sentence_of_a_setting_is_short_enough_for_the_table_of_all(name):
+    first = plain(settings_told()[name].next_node(nodes.paragraph).astext())
+    assert len(first.partition(". ")[0]) <= 100
+    assert first.endswith(".")
+
+
+def test_the_settings_of_scrapy_that_are_linked_exist():
+    literals = [node for path in pages() for node in page(path).findall(nodes.literal)]
+    linked = {node["target"] for node in literals if "setting" in node["classes"]}
+    assert linked
+    assert linked <= set(vars(default_settings))
 
 
 def read(values):

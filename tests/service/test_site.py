@@ -402,3 +402,21 @@ def test_an_empty_body_can_be_truncated(service: OmoCaptchaService) -> None:
         site.fault("/page/1", "truncated")
         with pytest.raises(http.client.IncompleteRead):
             Visitor(site).ask("/page/1")
+
+
+def test_a_postback_is_accepted_once_and_in_its_own_session(service: OmoCaptchaService) -> None:
+    path = "/find/postback"
+    with WalledSite(service) as site:
+        visitor, other = Visitor(site), Visitor(site)
+        other.ask(path)
+        found = visitor.ask(path, {**visitor.form(visitor.ask(path), visitor.site_token()), "q": "Curlew"})
+        assert "Curlew 1" in found.text
+        further = {**visitor.form(found, ""), "__EVENTTARGET": "results", "__EVENTARGUMENT": "Page$2"}
+        assert other.ask(path, further).status == 403
+        second = visitor.ask(path, further)
+        assert "Curlew 3" in second.text
+        assert visitor.ask(path, further).status == 403
+        # No page of results, so it is a search, which needs a token.
+        nonsense = {**visitor.form(second, ""), "__EVENTTARGET": "results", "__EVENTARGUMENT": "Page$x"}
+        assert "Not confirmed" in visitor.ask(path, nonsense).text
+        assert (site.accepted, site.csrf_failures) == (1, 2)

@@ -12,8 +12,8 @@ SUITE := -m "not nightly" --numprocesses $(WORKERS) --dist worksteal
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-form demo-browser demo-fleet test lint types check coverage docs package fuzz chaos kills fleet \
-	matrix nightly minimum-versions newest-versions foreign-clients scrapy-suite other-suites bench hooks clean
+.PHONY: help demo demo-form demo-browser demo-fleet demo-scrapyd test lint types check coverage docs package fuzz chaos \
+	kills fleet matrix nightly minimum-versions newest-versions foreign-clients scrapy-suite other-suites bench hooks clean
 
 help:   ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*   ## /\1 /p' Makefile | while read -r name text; do printf '%-18s%s\n' "$$name" "$$text"; done
@@ -29,6 +29,9 @@ demo-browser: $(VENV)/test   ## crawl pages that a browser renders, whose wall o
 
 demo-fleet: $(VENV)/test   ## crawl two shops with four workers that share a queue and a limit; needs redis-server
 	$(BIN)/python example_project/fleet.py $(ARGS)
+
+demo-scrapyd: $(VENV)/test   ## deploy the example project to a Scrapyd, and run a spider there, offline
+	$(BIN)/python example_project/deploy.py $(ARGS)
 
 test: $(VENV)/test   ## run the tests but the nightly ones; ARGS="-k settings" and the like are passed to pytest
 	$(BIN)/python -m pytest $(SUITE) $(ARGS)

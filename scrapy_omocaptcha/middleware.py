@@ -74,6 +74,8 @@ class OmoCaptchaMiddleware:
             settings,
             spider=crawler.spider.name if crawler.spider is not None else "",
             jobdir=job_dir(crawler.settings),
+            # Scrapyd gives each spider this argument.
+            crawl=vars(crawler.spider).get("_job") if crawler.spider is not None else None,
             stats=stats,
             lifetime=lifetime,
             clock=time.monotonic,

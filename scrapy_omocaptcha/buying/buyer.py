@@ -25,6 +25,7 @@ class Buyer:
 
     :param spider: the spider's name.
     :param jobdir: the crawl's JOBDIR, if it has one.
+    :param crawl: the id that Scrapyd gave the crawl, if it runs it.
     :raises NotConfigured: when a fleet's limits need redis-py, and it is not installed.
     """
 
@@ -34,13 +35,14 @@ class Buyer:
         *,
         spider: str,
         jobdir: str | None,
+        crawl: str | None,
         stats: Stats,
         lifetime: Lifetime,
         clock: Callable[[], float],
     ) -> None:
         self._settings = settings
         self._api = build_api(settings)
-        self.ledger = Ledger(spider=spider, stats=stats, path=settings.ledger, jobdir=jobdir)
+        self.ledger = Ledger(spider=spider, stats=stats, path=settings.ledger, jobdir=jobdir, crawl=crawl)
         price = settings.assumed_price
         self.limits = (
             Limits(settings, price, self.ledger, clock)

@@ -91,6 +91,7 @@ class Ledger:
 
     :param path: of the file in the settings, if any.
     :param jobdir: the crawl's JOBDIR, if any.
+    :param crawl: the id that a scheduler gave the crawl, if it is not in the environment.
     :param busy_timeout: seconds for which the crawl may stand still, once, since another program has locked the file.
     """
 
@@ -101,6 +102,7 @@ class Ledger:
         stats: Stats,
         path: str | None = None,
         jobdir: str | None = None,
+        crawl: str | None = None,
         clocks: Callable[[], Reading] = read_clocks,
         busy_timeout: float = database.BUSY_TIMEOUT,
     ) -> None:
@@ -110,10 +112,10 @@ class Ledger:
         self._clocks = clocks
         self._earlier: list[tuple[str, int, int]] = []
         """The host, jobs and cost of all that earlier runs with the same JOBDIR have bought."""
-        crawl = uuid.uuid4().hex if jobdir is None else _id_of(Path(jobdir))
-        # Scrapyd sets the former variable, Scrapy Cloud the latter.
-        self._crawl = os.environ.get("SCRAPY_JOB") or os.environ.get("SHUB_JOBKEY") or crawl
-        self._budget = _clean(f"{crawl} {spider}")
+        own = uuid.uuid4().hex if jobdir is None else _id_of(Path(jobdir))
+        # Scrapy Cloud sets the variable.
+        self._crawl = crawl or os.environ.get("SHUB_JOBKEY") or own
+        self._budget = _clean(f"{own} {spider}")
         if path is None and jobdir is not None:
             path = os.path.join(jobdir, JOBDIR_LEDGER)
         self._path = None if path is None else Path(path).absolute()

@@ -8,7 +8,6 @@ import math
 import re
 import warnings
 from collections import defaultdict
-from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from io import BytesIO
 
@@ -18,19 +17,20 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from scrapy_omocaptcha.reporting.format import percent, printable, seconds, shorten, usd
+from scrapy_omocaptcha.reporting.format import seconds
 from scrapy_omocaptcha.reporting.totals import Totals
 
 # Placeholders, which are replaced by the page's CSS variables, so that plots follow its light or dark mode.
-_NAMES = ("ink", "soft", "line", "main", "accepted", "rejected", "failed", "expired", "unknown", "abandoned")
+_NAMES = ("ink", "soft", "line", "main")
 _COLOURS = {name: f"#0101{number:02x}" for number, name in enumerate(_NAMES, 16)}
 
-_WIDTH = 420
+_WIDTH = 360
 """Pixels; about the width of a phone, so that text is legible there too."""
-_HEIGHT = 230
-_ROW = 36
-_LONGEST_LABEL = 44
-_HOSTS = 9
+_HEIGHT = 210
+_LEFT, _BOTTOM, _INNER_WIDTH, _INNER_HEIGHT = 0.15, 0.15, 0.84, 0.81
+"""Where the axes are, as shares of the figure. The rest is for labels."""
+_LETTER = 6.5
+"""Pixels; width of a letter of a label, rather more than less."""
 _MIN_BARS = 10
 """Space is left for this many bars, so that a single job doesn't fill the plot."""
 _MAX_BARS = 40
@@ -55,16 +55,8 @@ _MONDAY = datetime(1970, 1, 5, tzinfo=timezone.utc)
 """Start of period 0, chosen so that weeks begin on Mondays."""
 
 
-_Bar = tuple[str, float, str, str]
-"""The label of a bar, its value, the value as text, and the name of its colour."""
-
-
-def charts(totals: Totals, hosts: Sequence[Totals]) -> list[str]:
-    """Draw all plots that make sense for the jobs of ``totals``, each as an HTML figure with its title.
-
-    :param totals: the totals of at least one job.
-    :param hosts: the same jobs by host, the most expensive first.
-    """
+def charts(totals: Totals) -> list[str]:
+    """Draw the plots that make sense for the jobs of ``totals``, at least one, each as an HTML figure with a title."""
     with matplotlib.rc_context(), warnings.catch_warnings():
         # Override the user's matplotlibrc.
         matplotlib.rcdefaults()
@@ -72,7 +64,7 @@ def charts(totals: Totals, hosts: Sequence[Totals]) -> list[str]:
         # matplotlib's font, which lacks some letters, only serves to estimate widths: the browser uses its own.
         warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
         solve_times = [_solve_times(totals)] if totals.solved else []
-        return [_spending(totals), *solve_times, _outcomes(totals), _cost_by_host(hosts)]
+        return [_spending(totals), *solve_times]
 
 
 def _spending(totals: Totals) -> str:
@@ -86,24 +78,17 @@ def _spending(totals: Totals) -> str:
     figure, axes = _plot()
     axes.bar(list(costs), list(costs.values()), width=0.8, color=_COLOURS["main"])
     spare = max(0, _MIN_BARS - (last - first + 1)) / 2
-    axes.set_xlim(first - 0.6 - spare, last + 0.6 + spare)
+    start, end = first - 0.6 - spare, last + 0.6 + spare
+    axes.set_xlim(start, end)
     axes.set_ylim(0, max(costs.values()) * 1.05 or 1)
     axes.yaxis.set_major_formatter(FuncFormatter(_tick))
-    every = max(1, math.ceil((last - first + 1) / 4))
-    ticks = range(first, last + 1, every)
-    axes.set_xticks(list(ticks), [_period_label(period, length, last - first) for period in ticks])
+    one_day = totals.first.date() == totals.last.date()
+    labels = {period: _period_label(period, length, last - first, one_day) for period in range(first, last + 1)}
+    # Labels are as wide as several bars: only those are shown that touch neither each other nor the right edge.
+    width = max(map(len, labels.values())) * _LETTER / (_WIDTH * _INNER_WIDTH / (end - start))
+    ticks = [period for period in range(first, last + 1, math.ceil(1.3 * width)) if period + width / 2 <= end]
+    axes.set_xticks(ticks, [labels[period] for period in ticks])
     return _embed("spending", f"Spending by {name}, USD", figure)
-
-
-def _cost_by_host(hosts: Sequence[Totals]) -> str:
-    """Plot USD by host, the most expensive first, with one bar for those beyond the limit."""
-    shown = [(host.name, host.cost, "main") for host in hosts[: _HOSTS if len(hosts) > _HOSTS + 1 else None]]
-    rest = hosts[len(shown) :]
-    if rest:
-        shown.append((f"{len(rest):,} others", math.fsum(host.cost for host in rest), "abandoned"))
-    largest = max(cost for _, cost, _ in shown)
-    bars = [(name, cost, usd(cost, largest), colour) for name, cost, colour in shown]
-    return _embed("hosts", "Cost by host, USD", _bars(bars))
 
 
 def _solve_times(totals: Totals) -> str:
@@ -134,19 +119,12 @@ def _solve_times(totals: Totals) -> str:
     return _embed("times", f"Jobs by solve time in seconds{beyond}", figure)
 
 
-def _outcomes(totals: Totals) -> str:
-    bars = [
-        (outcome, number, f"{number:,} · {percent(number, totals.jobs)}", outcome)
-        for outcome, number in totals.outcomes.items()
-    ]
-    return _embed("outcomes", "Jobs by outcome", _bars(bars))
-
-
-def _period_label(period: int, length: int, periods: int) -> str:
+def _period_label(period: int, length: int, periods: int, one_day: bool) -> str:
     """Return the start of a period, as precisely as a plot of ``periods`` periods needs.
 
     :param period: number of the period, counted from ``_MONDAY``.
     :param length: length of a period in seconds.
+    :param one_day: whether all periods begin on the same day, which is at the top of the page then.
     """
     since = timedelta(seconds=length) * period
     # The first period of the calendar begins before the year 1.
@@ -155,44 +133,28 @@ def _period_label(period: int, length: int, periods: int) -> str:
         return f"{start.year}"
     if periods * length > 300 * _DAY:
         return f"{start:%b} {start.year}"
+    if one_day and length < _DAY:
+        return f"{start:%H:%M}"
     return f"{start.day} {start:%b}" + (f" {start:%H:%M}" if length < _DAY else "")
 
 
 def _plot() -> tuple[Figure, Axes]:
-    figure = _figure(_HEIGHT)
-    axes = figure.add_axes((0.13, 0.1, 0.86, 0.86))
+    # At 72 dots per inch, a point is a pixel.
+    figure = Figure(figsize=(_WIDTH / 72, _HEIGHT / 72), dpi=72, facecolor="none")
+    axes = figure.add_axes((_LEFT, _BOTTOM, _INNER_WIDTH, _INNER_HEIGHT))
     axes.spines[["left", "right", "top"]].set_visible(False)
     axes.spines["bottom"].set_color(_COLOURS["soft"])
     axes.set_axisbelow(True)
     axes.grid(axis="y", color=_COLOURS["line"], linewidth=1)
     axes.tick_params(length=0, labelsize=11, labelcolor=_COLOURS["soft"], pad=5)
+    # Further below, so that the first label does not touch the 0 beside the axis.
+    axes.tick_params(axis="x", pad=11)
     axes.yaxis.set_major_locator(MaxNLocator(4))
     return figure, axes
 
 
-def _figure(height: float) -> Figure:
-    # At 72 dots per inch, a point is a pixel.
-    return Figure(figsize=(_WIDTH / 72, height / 72), dpi=72, facecolor="none")
-
-
 def _tick(value: float, _: object = None) -> str:
     return f"{value:,.5g}"
-
-
-def _bars(bars: Sequence[_Bar]) -> Figure:
-    """Draw horizontal bars, each below its label, which leaves room for long labels."""
-    figure = _figure(_ROW * len(bars))
-    axes = figure.add_axes((0, 0, 1, 1))
-    axes.set_axis_off()
-    axes.set_xlim(0, max(value for _, value, *_ in bars) or 1)
-    axes.set_ylim(len(bars), 0)
-    transform = axes.get_yaxis_transform()
-    for row, (label, value, text, colour) in enumerate(bars):
-        axes.barh(row + 0.75, value, 0.28, color=_COLOURS[colour], clip_on=False)
-        label = shorten(printable(label), _LONGEST_LABEL) or "(none)"
-        for x, words, side, ink in ((0.0, label, "left", "ink"), (1.0, text, "right", "soft")):
-            axes.text(x, row + 0.46, words, transform=transform, ha=side, color=_COLOURS[ink], fontsize=11.5)
-    return figure
 
 
 def _embed(name: str, title: str, figure: Figure) -> str:

@@ -33,7 +33,17 @@ class _Silent(Directive):
     optional_arguments = 1
     final_argument_whitespace = True
     option_spec: ClassVar[dict[str, Any]] = dict.fromkeys(
-        ("caption", "maxdepth", "members", "no-members", "undoc-members", "no-value", "exclude-members", "no-index"),
+        (
+            "caption",
+            "language",
+            "maxdepth",
+            "members",
+            "no-members",
+            "undoc-members",
+            "no-value",
+            "exclude-members",
+            "no-index",
+        ),
         directives.unchanged,
     )
 
@@ -65,7 +75,7 @@ for _role in ("doc", "ref", "class", "func", "attr", "meth", "confval", "setting
     roles.register_canonical_role(_role, _text)
 for _directive in ("toctree", "automodule", "autoclass", "autofunction", "autodata", "currentmodule"):
     directives.register_directive(_directive, _Silent)
-for _directive in ("class", "method", "data"):
+for _directive in ("class", "method", "data", "literalinclude"):
     # docutils' own "class" is not used in these pages.
     directives.register_directive(_directive, _Silent)
 directives.register_directive("settings-overview", _Silent)

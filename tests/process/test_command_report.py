@@ -137,7 +137,7 @@ def test_html_writes_a_page_besides_the_text(report, tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("50 jobs for 0.02750 USD")
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
-    assert page.count("<svg") == 4
+    assert page.count("<svg") == 2
     assert "Totals of the records in a.sqlite. Each job" in page
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime, timedelta, timezone
 
 import matplotlib
 import pytest
@@ -21,7 +22,28 @@ LOOK = """
     return inner.left < outer.left - 1 || inner.right > outer.right + 1
         || inner.top < outer.top - 1 || inner.bottom > outer.bottom + 1;
   }).map((text) => text.textContent);
+  const figures = [...document.querySelectorAll('figure')];
+  const collide = (svg) => [...svg.querySelectorAll('text')].flatMap((text, index, all) => all.slice(index + 1)
+    .filter((other) => {
+      const [a, b] = [box(text), box(other)];
+      return a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+    }).map((other) => [text.textContent, other.textContent]));
+  const rows = Map.groupBy([...figures, ...document.querySelectorAll('dl > div')], (element) => box(element).top);
+  const wide = [...document.querySelectorAll('.wide')];
   return {
+    figures: figures.map((figure) => figure.querySelector('figcaption').textContent),
+    bars: figures.map((figure) => [...figure.querySelectorAll('li')].map((bar) => [
+      ...[...bar.querySelectorAll('span')].map((words) => words.textContent),
+      box(bar.querySelector('b')).width / box(bar).width,
+    ])),
+    collisions: plots.flatMap(collide),
+    holes: [...rows.values()].filter((row) => Math.max(...row.map((element) => box(element).right))
+      < box(document.querySelector('h1')).right - 3).map((row) => row[0].textContent),
+    hidden: wide.map((table) => table.scrollWidth - table.clientWidth),
+    names: wide.map((table) => {
+      table.scrollLeft = 10000;
+      return box(table.querySelector('tbody th')).left - box(table).left;
+    }),
     plots: plots.map((svg) => [box(svg).width, box(svg).height]),
     labels: plots.map((svg) => document.getElementById(svg.getAttribute('aria-labelledby')).textContent),
     words: plots.map((svg) => [...svg.querySelectorAll('text')].map((text) => text.textContent)),
@@ -76,12 +98,15 @@ def look(browser, tmp_path):
     return look
 
 
-@pytest.mark.parametrize("width", [1200, 360])
+@pytest.mark.parametrize("width", [1280, 768, 360])
 @pytest.mark.parametrize("ledger", LEDGERS)
 def test_all_plots_are_complete_and_nothing_is_fetched(look, ledger, width):
     seen = look(LEDGERS[ledger], width=width)
-    assert len(seen["plots"]) == (3 if ledger == "failures alone" else 4)
+    assert len(seen["plots"]) == (1 if ledger == "failures alone" else 2)
     assert all(plot_width > 250 and height > 20 for plot_width, height in seen["plots"])
+    assert len(seen["figures"]) == len(seen["plots"]) + 2
+    assert seen["collisions"] == []
+    assert seen["holes"] == []
     assert seen["smallest"] > 8
     assert seen["cut"] == []
     assert not seen["tooWide"]
@@ -91,42 +116,69 @@ def test_all_plots_are_complete_and_nothing_is_fetched(look, ledger, width):
 
 def test_figures_and_tables(look):
     seen = look([*business(1200), job(outcome="expired", reason="too old")])
-    assert [label.split(",")[0] for label in seen["labels"]] == [
-        *("Spending by day", "Jobs by solve time in seconds", "Jobs by outcome", "Cost by host"),
+    assert [label.split(",")[0] for label in seen["figures"]] == [
+        *("Spending by day", "Jobs by solve time in seconds", "Share of jobs by outcome", "Cost by host"),
     ]
     assert "2026-11-13 to 2026-11-25 (UTC): 13 crawls, 3 spiders, 10 hosts" in seen["text"]
     assert re.search(r"Jobs\n+1,201\n+Cost, USD\n+0\.66055\n", seen["text"])
     assert re.search(r"expired\t\d+\t\d\.\d %\t0\.0\d+\t.*too old 1", seen["text"])
-    spending, times, outcomes, hosts = seen["words"]
+    spending, times = seen["words"]
+    *_, outcomes, hosts = seen["bars"]
     assert {"0", "13 Nov"} < set(spending)
     assert any(re.fullmatch(r"median 1\d\.\d s", words) for words in times)
-    assert "accepted" in outcomes
-    assert "shop00.example" in hosts
+    for _, text, length in outcomes:
+        assert length == pytest.approx(float(text.split()[-2]) / 100, abs=0.01)
+    assert hosts[0][0] == "shop00.example"
+    assert hosts[0][2] == pytest.approx(1)
+
+
+def test_what_is_not_known_is_told_and_why(look):
+    seen = look([*[job()] * 6, *[job(outcome="unknown", reason="by_hand", host="other.example")] * 2])
+    assert re.search(r"Outcome unknown\n+25\.0 %\nused by hand 2\n", seen["text"])
+    assert re.search(r"unknown\t2\t25\.0 %\t0\.00110\tused by hand 2", seen["text"])
+    assert re.search(r"other\.example\t2\t0\t-\t2\t", seen["text"])
+    assert ["unknown", "2 · 25.0 %"] in [bar[:2] for bar in seen["bars"][-2]]
+
+
+@pytest.mark.parametrize("periods", [*range(2, 14), 25, 38])
+def test_labels_do_not_collide_however_many_periods_there_are(look, periods):
+    for minutes in (1, 60, 24 * 60):
+        first = datetime(2026, 11, 24, 22, 30, tzinfo=timezone.utc)
+        times = [first + timedelta(minutes=minutes * number) for number in range(periods)]
+        seen = look([job(time=time.strftime("%Y-%m-%dT%H:%M:%SZ")) for time in times])
+        assert seen["collisions"] == []
+        assert seen["cut"] == []
+
+
+def test_a_table_that_is_wider_than_a_phone_scrolls_beside_its_names(look):
+    seen = look(business(300), width=375)
+    assert min(seen["hidden"]) > 50
+    assert seen["names"] == [0] * 4
+    assert max(look(business(300), width=768)["hidden"]) <= 0
 
 
 def test_cheap_hosts_are_grouped_as_others(look):
     seen = look(business(3000, hosts=75))
-    names = [words for words in seen["words"][-1] if not words[0].isdigit() or "others" in words]
-    assert len(names) == 10
-    assert names[-1] == "66 others"
+    names = [name for name, *_ in seen["bars"][-1]]
+    assert len(names) == 6
+    assert names[-1] == "70 others"
     assert "15 others" in seen["text"]
 
 
 def test_a_single_host_is_not_grouped_as_others(look):
-    names = look(business(300, hosts=10))["words"][-1]
-    assert "shop09.example" in names
+    names = [name for name, *_ in look(business(300, hosts=6))["bars"][-1]]
+    assert "shop05.example" in names
     assert not any("others" in name for name in names)
 
 
 def test_content_of_a_ledger_is_escaped(look):
     seen = look(HOSTILE)
-    hosts = seen["words"][-1]
-    assert "<script>alert(1)</script>" in hosts
-    assert "$\\frac{1}{0}$ & </svg>" in hosts
-    assert 'url(#clip) id="x" #010110' in hosts
-    assert "日本語.example" in hosts
-    assert "(none)" in hosts
-    assert "???" in hosts
+    assert "<script>alert(1)</script>" in seen["text"]
+    assert "$\\frac{1}{0}$ & </svg>" in seen["text"]
+    assert 'url(#clip) id="x" #010110' in seen["text"]
+    assert "日本語.example" in seen["text"]
+    assert "(none)" in seen["text"]
+    assert "???" in seen["text"]
     assert LONG in seen["text"]
     assert '"><img src=x onerror=alert(1)>' in seen["text"]
 

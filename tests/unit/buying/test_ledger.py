@@ -229,17 +229,16 @@ def test_each_crawl_counts_for_itself_and_all_count_for_the_day(path):
     assert one.sums("shop.example") == (1, 1, pytest.approx(PRICE), pytest.approx(2 * PRICE))
 
 
-def test_a_resumed_crawl_counts_on_though_its_scheduler_calls_it_otherwise(tmp_path, path, monkeypatch):
+def test_a_resumed_crawl_counts_on_though_its_scheduler_calls_it_otherwise(tmp_path, path):
     for job in ("first", "second"):
-        monkeypatch.setenv("SCRAPY_JOB", job)
-        ledger = new_ledger(path, jobdir=str(tmp_path))
+        ledger = new_ledger(path, jobdir=str(tmp_path), crawl=job)
         enter(ledger)
     assert ledger.sums("shop.example")[:2] == (2, 2)
     assert [record.crawl for record in read_ledger(path)] == ["first", "second"]
 
 
 def test_crawls_that_a_scheduler_calls_the_same_do_not_mix(path, monkeypatch):
-    monkeypatch.setenv("SCRAPY_JOB", "the same")
+    monkeypatch.setenv("SHUB_JOBKEY", "the same")
     enter(new_ledger(path))
     assert new_ledger(path).sums("shop.example")[:2] == (0, 0)
 

@@ -12,7 +12,8 @@ release = version = version_of("scrapy-omocaptcha")
 
 extensions = ["sphinx.ext.autodoc", "sphinx.ext.viewcode", "sphinx_copybutton", "scrapy_settings"]
 # The button copies the commands of a console block, without prompts and output.
-copybutton_exclude = ".linenos, .gp, .go"
+copybutton_prompt_text = "$ "
+copybutton_line_continuation_character = "\\"
 
 exclude_patterns = ["_build"]
 default_role = "literal"

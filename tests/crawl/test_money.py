@@ -569,10 +569,13 @@ def test_a_resumed_crawl_goes_on_counting_in_a_ledger_that_others_share(crawl, s
     assert len(crawl(other, {**settings, **jobdir}).pages) == 1, "nor does another spider in one JOBDIR"
 
 
-def test_the_crawl_of_a_scheduler_is_known_by_its_id(crawl, service, walled, ledger, monkeypatch):
-    monkeypatch.setenv("SCRAPY_JOB", "2f0c")
+@pytest.mark.parametrize("scheduler", ["Scrapyd", "Scrapy Cloud"])
+def test_the_crawl_of_a_scheduler_is_known_by_its_id(crawl, service, walled, ledger, monkeypatch, scheduler):
+    arguments = {"_job": "2f0c"} if scheduler == "Scrapyd" else {}
+    if not arguments:
+        monkeypatch.setenv("SHUB_JOBKEY", "2f0c")
     site = walled("session")
-    crawl(crawling(site, 1), {**service.settings, "OMOCAPTCHA_LEDGER": ledger})
+    crawl(crawling(site, 1), {**service.settings, "OMOCAPTCHA_LEDGER": ledger}, **arguments)
     (record,) = read_ledger(ledger)
     assert (record.crawl, record.spider, record.outcome) == ("2f0c", "recording", "accepted")
 

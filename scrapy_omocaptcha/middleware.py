@@ -7,7 +7,6 @@ It is longer than other files, because all that Scrapy and spiders call is here:
 
 import logging
 import time
-from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
 from urllib.parse import urlsplit
@@ -40,21 +39,17 @@ from scrapy_omocaptcha.walls.browser_errand import BrowserErrand
 from scrapy_omocaptcha.walls.delivery import deliver
 from scrapy_omocaptcha.walls.form_errand import FormErrand
 from scrapy_omocaptcha.walls.handler import NotSolved, WallHandler
-from scrapy_omocaptcha.walls.hints import Hints, carries_form
+from scrapy_omocaptcha.walls.hints import Hints
+from scrapy_omocaptcha.walls.limit_closing import LimitClosing
 from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.redirects import Redirects
 from scrapy_omocaptcha.walls.session import Stamp
 from scrapy_omocaptcha.walls.sessions import Sessions
 from scrapy_omocaptcha.walls.upfront import UpfrontTokens
 from scrapy_omocaptcha.walls.wall_errand import WallErrand
+from scrapy_omocaptcha.walls.wishes import check_wish
 
 logger = logging.getLogger(__name__)
-
-_CLOSING_REASONS = {
-    **dict.fromkeys(("max_cost", "max_cost_per_day", "max_jobs"), "omocaptcha_limit"),
-    **dict.fromkeys(("account", "min_balance"), "omocaptcha_account"),
-}
-"""The reason with which ``OMOCAPTCHA_CLOSE_ON_LIMIT`` closes the spider, by the reason why nothing was bought."""
 
 
 class OmoCaptchaMiddleware:
@@ -69,6 +64,7 @@ class OmoCaptchaMiddleware:
         self._states = RequestStates(crawler)
         self._lifetime = lifetime = Lifetime(crawler)
         self._slots = slots = Slots(crawler, lifetime, self._states, stats, settings.max_waiting)
+        self._limit = LimitClosing(lifetime, slots, is_wanted=settings.close_on_limit)
         self._chain = chain = InnerChain(crawler, self, slots, components)
         self._buyer = Buyer(
             settings,
@@ -146,14 +142,8 @@ class OmoCaptchaMiddleware:
         self._states.take(request)
         if isinstance(request, Submission):
             self._chain.watch()
+        check_wish(request)
         wish = request.meta.get("omocaptcha")
-        if not (wish is None or isinstance(wish, (bool, dict))):
-            raise ValueError(f"meta['omocaptcha'] of {request} is {wish!r}; it must be True, False or a dictionary")
-        if wish is True and carries_form(request):
-            raise ValueError(
-                f"meta['omocaptcha'] of {request} is True, which does not buy a token for the form that it sends: "
-                "make the request with scrapy_omocaptcha.form_request"
-            )
         if wish is False or _is_robots_txt(request):
             return None
         if wish is None:
@@ -163,14 +153,13 @@ class OmoCaptchaMiddleware:
                 return await self._upfront.send(request)
             await self._walls.before(request)
             if self._browser is not None and self._is_rendered(request):
-                self._browser.begin(request)
-                self._browser.watch(request, partial(self._policy.find, request))
+                self._browser.begin(request, partial(self._policy.find, request))
         except CrawlClosing as error:
             return self._give_back(request, error)
         except ChallengeNotSolved as error:
-            if not self._closes_spider(error.reason):
+            if not self._limit.applies(error.reason):
                 raise
-            return self._give_back(request, await self._close_spider(error.reason, request))
+            return self._give_back(request, await self._limit.close(error.reason, request))
         return None
 
     async def process_response(self, request: Request, response: Response) -> Response | Request:
@@ -189,9 +178,9 @@ class OmoCaptchaMiddleware:
         except CrawlClosing as error:
             return self._give_back(request, error)
         except NotSolved as error:
-            if self._closes_spider(error.refusal.reason):
+            if self._limit.applies(error.refusal.reason):
                 await error.errand.set_aside()
-                return self._give_back(request, await self._close_spider(error.refusal.reason, request))
+                return self._give_back(request, await self._limit.close(error.refusal.reason, request))
             return await self._not_solved(request, error)
         except Exception as error:
             self._states.may_be_retried(request, failed=True)
@@ -253,19 +242,6 @@ class OmoCaptchaMiddleware:
         if self._browser is not None:
             self._browser.unwatch(request)
 
-    def _closes_spider(self, reason: str) -> bool:
-        return self._settings.close_on_limit and reason in _CLOSING_REASONS
-
-    async def _close_spider(self, reason: str, request: Request | None = None) -> CrawlClosing:
-        """Close the spider once all tokens that have been paid for are used, and return the error that says so."""
-        with suppress(CrawlClosing):
-            if request is None:
-                await self._lifetime.until(lambda: not self._slots.holds)
-            else:
-                await self._slots.until_none_is_held(request)
-        self._lifetime.close(_CLOSING_REASONS[reason])
-        return CrawlClosing(f"{reason} is reached, and OMOCAPTCHA_CLOSE_ON_LIMIT closes the spider")
-
     async def solve(self, challenge: Challenge) -> Token:
         """Buy a token for a challenge that the spider has found itself; see :func:`solve`."""
         refusal = self._policy.token_refusal(challenge)
@@ -274,8 +250,8 @@ class OmoCaptchaMiddleware:
                 raise NotBought(refusal.reason, refusal.message)
             purchase = await self._buyer.buy(challenge, host=host_of(challenge.url), on_bought=lambda _: None)
         except NotBought as error:
-            if self._closes_spider(error.reason):
-                await self._close_spider(error.reason)
+            if self._limit.applies(error.reason):
+                await self._limit.close(error.reason)
             raise
         purchase.unknown("by_hand")
         return purchase.token

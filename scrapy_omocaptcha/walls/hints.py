@@ -14,7 +14,6 @@ logger = logging.getLogger(__name__)
 _MAX_FORMS = 1000
 _LIKE_OURS = re.compile(r"_?omo[-_ ]?captcha", re.IGNORECASE)
 _OURS = ("omocaptcha", "_omocaptcha")
-_FORM_TYPES = (b"application/x-www-form-urlencoded", b"multipart/form-data")
 
 
 class Hints:
@@ -35,7 +34,7 @@ class Hints:
     def check(self, request: Request) -> None:
         """Look at a request that wants no token."""
         for key in request.meta:
-            if isinstance(key, str) and "omo" in key.lower() and _LIKE_OURS.match(key) and key not in _OURS:
+            if isinstance(key, str) and _LIKE_OURS.match(key) and key not in _OURS:
                 self._say(key, "meta[%r] of %s is not read by OMOcaptcha: its only key is 'omocaptcha'", key, request)
         if self._forms and self._lacks_token(request):
             self._say(
@@ -58,9 +57,3 @@ class Hints:
         if subject not in self._said:
             self._said[subject] = True
             logger.warning(message, *arguments)
-
-
-def carries_form(request: Request) -> bool:
-    """Tell whether a request sends the data of a form in its body."""
-    kind = (request.headers.get("Content-Type") or b"").partition(b";")[0].strip().lower()
-    return bool(request.body) and kind in _FORM_TYPES

@@ -10,6 +10,8 @@ from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.detection.frames import SITEKEY
 from scrapy_omocaptcha.forms.placement import parse_put
 
+_FORM_TYPES = (b"application/x-www-form-urlencoded", b"multipart/form-data")
+
 
 @dataclass(frozen=True)
 class Refill:
@@ -49,6 +51,18 @@ class Wish:
         return {name: value for name, value in asdict(self).items() if value not in (None, False)}
 
 
+def check_wish(request: Request) -> None:
+    """Raise ValueError if ``meta["omocaptcha"]`` of a request has the wrong type, or does not do what it looks like."""
+    wish = request.meta.get("omocaptcha")
+    if not (wish is None or isinstance(wish, (bool, dict))):
+        raise ValueError(f"meta['omocaptcha'] of {request} is {wish!r}; it must be True, False or a dictionary")
+    if wish is True and _carries_form(request):
+        raise ValueError(
+            f"meta['omocaptcha'] of {request} is True, which does not buy a token for the form that it sends: "
+            "make the request with scrapy_omocaptcha.form_request"
+        )
+
+
 def read_wish(request: Request) -> Wish:
     """Return the wish in the meta of ``request``.
 
@@ -75,3 +89,9 @@ def read_wish(request: Request) -> Wish:
         return Wish(**{**values, "fresh": Refill(**fresh)})
     except TypeError:
         raise ValueError(f"{where} has fresh={fresh!r}; use form_request(…, fresh=True)") from None
+
+
+def _carries_form(request: Request) -> bool:
+    """Tell whether a request sends the data of a form in its body."""
+    kind = (request.headers.get("Content-Type") or b"").partition(b";")[0].strip().lower()
+    return bool(request.body) and kind in _FORM_TYPES

@@ -1,7 +1,7 @@
 """Page methods that look at a page before the spider's page methods are called, and that hand a token in.
 
-Scrapy-playwright goes through them one by one, so what comes next is decided by what the page shows by then. None of
-them raises an error of its own, because Playwright's messages can hold a token.
+Scrapy-playwright goes through them one by one, so what comes next is decided by what the page shows by then. What hands
+a token in raises no error of Playwright's, because its message can hold the token.
 """
 
 from collections.abc import Callable, Iterator
@@ -31,20 +31,20 @@ class WatchedMethods:
     A request that is pickled while it is being sent has the spider's own methods.
 
     :param original: the page methods as the spider has put them into the meta of its request, if it has.
-    :param looked: called in the event loop of the browser.
+    :param note_loop: called in the event loop of the browser.
     """
 
-    def __init__(self, original: Any, find: FindChallenge, looked: Callable[[], None]) -> None:
+    def __init__(self, original: Any, find: FindChallenge, note_loop: Callable[[], None]) -> None:
         self.original = original
         self._find = find
-        self._looked = looked
+        self._note_loop = note_loop
         self._is_challenge = False
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self.original), (self.original,) if self.original else ()
 
     def __iter__(self) -> Iterator[Any]:
-        self._looked()
+        self._note_loop()
         self._is_challenge = False
         # After each, scrapy-playwright waits until the page is loaded. Without the spider's, there is none of ours.
         if self.original:
@@ -93,10 +93,10 @@ class PageHandover(WatchedMethods):
         challenge: Challenge,
         token: Token | None,
         find: FindChallenge,
-        looked: Callable[[], None],
+        note_loop: Callable[[], None],
         is_closing: Callable[[], bool],
     ) -> None:
-        super().__init__(request.meta.get("playwright_page_methods"), find, looked)
+        super().__init__(request.meta.get("playwright_page_methods"), find, note_loop)
         self._request = request
         self._challenge = challenge
         self._token = token
@@ -110,7 +110,7 @@ class PageHandover(WatchedMethods):
         self.is_asked_for = False
 
     def __iter__(self) -> Iterator[Any]:
-        self._looked()
+        self._note_loop()
         # Scrapy-playwright loads a page again whose browser has crashed.
         if self.is_handed_in:
             return

@@ -18,6 +18,7 @@ from scrapy_omocaptcha.browser.masking import masking
 from scrapy_omocaptcha.browser.page_methods import PageHandover, WatchedMethods
 from scrapy_omocaptcha.browser.protocol import FindChallenge
 from scrapy_omocaptcha.challenge import Challenge, Token
+from scrapy_omocaptcha.forms.submission import Submission
 
 _METHODS = "playwright_page_methods"
 _PAGE = "playwright_page"
@@ -25,8 +26,8 @@ _INCLUDE_PAGE = "playwright_include_page"
 _REDIRECT_META = ("redirect_times", "redirect_urls", "redirect_reasons")
 
 
-class _Made(NamedTuple):
-    """What a request had in its meta."""
+class _Original(NamedTuple):
+    """What a request had in its meta before it was sent for the first time."""
 
     page: Page | None
     """The open page that the spider has brought."""
@@ -42,8 +43,7 @@ class PlaywrightBrowser:
 
     def __init__(self, schemes: frozenset[str]) -> None:
         self._schemes = schemes
-        self._made: WeakKeyDictionary[Request, _Made] = WeakKeyDictionary()
-        """What requests had in their meta before they were sent first."""
+        self._originals: WeakKeyDictionary[Request, _Original] = WeakKeyDictionary()
         self._loop: asyncio.AbstractEventLoop | None = None
         """The event loop of the browser. On Windows, scrapy-playwright runs it in a thread of its own."""
 
@@ -53,11 +53,12 @@ class PlaywrightBrowser:
             return None
         return str(request.meta.get("playwright_context", "default"))
 
-    def begin(self, request: Request) -> None:
-        """Note what a request has in its meta before it is sent first."""
+    def begin(self, request: Request, find: FindChallenge) -> None:
+        """Note what a request has in its meta before it is sent for the first time, and watch it."""
         page = request.meta.get(_PAGE)
         redirects = {name: request.meta[name] for name in _REDIRECT_META if name in request.meta}
-        self._made[request] = _Made(page if page is not None and not page.is_closed() else None, redirects)
+        self._originals[request] = _Original(page if page is not None and not page.is_closed() else None, redirects)
+        self.watch(request, find)
 
     def watch(self, request: Request, find: FindChallenge) -> None:
         """Keep the spider's page methods from being called in a challenge."""
@@ -69,7 +70,7 @@ class PlaywrightBrowser:
             methods = list(methods)
         # With include_page, the page methods also tell the loop in which the page can be closed.
         if methods or request.meta.get(_INCLUDE_PAGE):
-            request.meta[_METHODS] = WatchedMethods(methods, find, self._looked)
+            request.meta[_METHODS] = WatchedMethods(methods, find, self._note_loop)
 
     def unwatch(self, request: Request) -> None:
         """Give a request the spider's page methods back."""
@@ -91,7 +92,7 @@ class PlaywrightBrowser:
         """Hand a token in when ``request`` is loaded, by page methods that are called before the spider's."""
         self.unwatch(request)
         self._forget_redirects(request)
-        handover = PageHandover(request, challenge, token, find, self._looked, is_closing)
+        handover = PageHandover(request, challenge, token, find, self._note_loop, is_closing)
         request.meta[_METHODS] = handover
         try:
             with masking(handover.secret):
@@ -102,32 +103,35 @@ class PlaywrightBrowser:
                 # Its first page was the challenge.
                 self._forget_redirects(request)
 
-    def _made_of(self, request: Request) -> _Made:
+    def _original(self, request: Request) -> _Original:
         # A middleware nearer to the site may have had it rendered.
-        return self._made.get(request, _Made(None, {}))
+        return self._originals.get(request, _Original(None, {}))
 
     def _forget_redirects(self, request: Request) -> None:
         """Take out of a request what scrapy-playwright has written of redirects on the way to a challenge."""
         for name in _REDIRECT_META:
             request.meta.pop(name, None)
-        request.meta.update(self._made_of(request).redirects)
+        request.meta.update(self._original(request).redirects)
 
-    def _looked(self) -> None:
+    def _note_loop(self) -> None:
         self._loop = asyncio.get_running_loop()
 
     def has_rendered(self, response: Response) -> bool:
         """Tell whether a response is a page of scrapy-playwright."""
         return "playwright" in response.flags
 
-    def free(self, request: Request) -> None:
-        """Free a request that was made after a rendered one of what that one wants done in its page."""
+    @contextmanager
+    def sending(self, submission: Submission) -> Iterator[None]:
+        """Send what the spider submits itself: without page methods or an open page, and with no token in the log."""
         for name in (_METHODS, _PAGE, _INCLUDE_PAGE):
-            request.meta.pop(name, None)
+            submission.meta.pop(name, None)
+        with masking(submission.secret):
+            yield
 
     async def close_page(self, request: Request) -> None:
         """Close a page that was left open for the spider, unless the spider has brought it."""
         page = request.meta.get(_PAGE)
-        if page is not None and not page.is_closed() and page is not self._made_of(request).page:
+        if page is not None and not page.is_closed() and page is not self._original(request).page:
             # A request that a middleware nearer to the site has rendered is not watched, so that it tells no loop.
             loop = self._loop or asyncio.get_running_loop()
             await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(page.close(), loop))

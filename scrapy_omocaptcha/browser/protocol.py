@@ -8,6 +8,7 @@ from scrapy import Request
 from scrapy.http import Response
 
 from scrapy_omocaptcha.challenge import Challenge, Token
+from scrapy_omocaptcha.forms.submission import Submission
 
 FindChallenge = Callable[[Response], Challenge | None]
 """Returns the challenge that a page is, or None."""
@@ -40,8 +41,8 @@ class Browser(Protocol):
         """Return the name of the browser's context in which a request is rendered, or None if it is not rendered."""
         ...
 
-    def begin(self, request: Request) -> None:
-        """Note how the spider has made a request, before it is sent for the first time."""
+    def begin(self, request: Request, find: FindChallenge) -> None:
+        """Note how the spider has made a request that is about to be sent for the first time, and watch it."""
         ...
 
     def watch(self, request: Request, find: FindChallenge) -> None:
@@ -71,8 +72,8 @@ class Browser(Protocol):
         """Tell whether a response is a page that this browser has rendered."""
         ...
 
-    def free(self, request: Request) -> None:
-        """Free a request that was made after a rendered one of what that one wants done in its page."""
+    def sending(self, submission: Submission) -> AbstractContextManager[None]:
+        """Send what the spider submits itself: without what it wants done in its page, and with no token in the log."""
         ...
 
     async def close_page(self, request: Request) -> None:

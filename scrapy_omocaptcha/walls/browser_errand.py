@@ -8,7 +8,6 @@ from functools import partial
 
 from scrapy.http import HtmlResponse, Response
 
-from scrapy_omocaptcha.browser.masking import masking
 from scrapy_omocaptcha.browser.protocol import Browser, Handover
 from scrapy_omocaptcha.buying.purchase import Purchase
 from scrapy_omocaptcha.challenge import Challenge, Token
@@ -62,8 +61,7 @@ class BrowserErrand(FormErrand):
     async def hand_in(self, purchase: Purchase, *, may_repeat: bool) -> Answer | None:
         """Load the page anew, hand the token in there, and tell from what it shows whether that opened the wall."""
         if self.policy.has_submit_hook:
-            with masking(purchase.token.value):
-                passed = await super().hand_in(purchase, may_repeat=may_repeat)
+            passed = await super().hand_in(purchase, may_repeat=may_repeat)
         else:
             async with self.hold.sending():
                 passed = await self._hand_in(purchase, may_repeat=may_repeat)
@@ -142,8 +140,8 @@ class BrowserErrand(FormErrand):
 
     async def submit(self, purchase: Purchase, submission: Submission) -> Handed:
         """Send what the spider submits itself, and return what came of it."""
-        self.browser.free(submission)
-        return await super().submit(purchase, submission)
+        with self.browser.sending(submission):
+            return await super().submit(purchase, submission)
 
     def is_page(self, answer: Response) -> bool:
         """Tell whether an answer, should it be no challenge, is the page that was asked for."""

@@ -39,7 +39,7 @@ class Progress:
     def __post_init__(self) -> None:
         self._loop: Any = None
         self._last_line = ""
-        self.pages = 0
+        self._pages = 0
         """The number of pages without an error that the spider's requests were answered with."""
         self.crawler.signals.connect(self._opened, signals.spider_opened)
 
@@ -64,7 +64,7 @@ class Progress:
         """Count a page of the spider's."""
         # What Scrapy's components ask for is no page to the spider: robots.txt, media.
         if isinstance(answer, Response) and answer.status < HTTPStatus.BAD_REQUEST:
-            self.pages += request.callback is not NO_CALLBACK
+            self._pages += request.callback is not NO_CALLBACK
 
     def _log(self) -> None:
         stats = self.stats
@@ -85,7 +85,7 @@ class Progress:
         report = crawl_report(
             buyer.ledger.records,
             challenges=int(self.stats.get("challenges")),
-            pages=self.pages,
+            pages=self._pages,
             not_solved=self.events.not_solved,
             opening_balance=buyer.account.balance,
             closing_balance=closing_balance,

@@ -41,6 +41,10 @@ class GivenUp(Exception):
         self.refusal = refusal
 
 
+class Outdated(Exception):
+    """The challenge at hand changed after :meth:`Errand.ready` returned it, before its token was handed in."""
+
+
 class Errand(Protocol):
     """What a token is bought for. Each method may raise :class:`GivenUp` or ``CrawlClosing``."""
 
@@ -59,6 +63,7 @@ class Errand(Protocol):
         :returns: the answer for Scrapy; None when the site rejected the token.
         :raises HandoverBroke: only with ``may_repeat``, when the token may not have reached the site. It is handed in
             once more then.
+        :raises Outdated: when nothing was handed in, since ``ready`` has to be called again first.
         """
 
 
@@ -115,6 +120,8 @@ class Attempts:
             except HandoverBroke as error:
                 logger.info("%s: %s; it is handed in once more", host_of(self._request.url), error)
                 broke = True
+            except Outdated:
+                continue
 
     async def _buy(self, challenge: Challenge) -> Purchase | None:
         """Buy a token; return None when a job was bought and gave none.

@@ -10,12 +10,14 @@ from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.errors import HandoverBroke, HookFailed, MiddlewareFailed
 from scrapy_omocaptcha.forms.submission import Submission
 from scrapy_omocaptcha.urls import public_address
-from scrapy_omocaptcha.walls.attempts import Answer, GivenUp, Refusal
+from scrapy_omocaptcha.walls.attempts import Answer, GivenUp, Outdated, Refusal
 from scrapy_omocaptcha.walls.delivery import take_over
 from scrapy_omocaptcha.walls.judging import is_overloaded, is_page_of
 from scrapy_omocaptcha.walls.sending import send_submission
 from scrapy_omocaptcha.walls.wall_errand import Handed, WallErrand
 
+_MAX_OUTDATED = 3
+"""How often in a row other answers may outdate a form just before it is submitted."""
 _QUIET_TIMEOUT = 10.0
 """Longest wait for other answers of the session before a token is handed in, in seconds."""
 
@@ -26,6 +28,8 @@ class FormErrand(WallErrand):
 
     _sent: tuple[Request, Submission] | None = field(default=None, init=False)
     """The last submission as it was sent, and as it was made."""
+    _outdated: int = field(default=0, init=False)
+    """How often the form at hand was outdated just before it was submitted."""
 
     async def ready(self) -> Challenge | Answer:
         """Wait for other answers of the session, and ask again where they may have outdated the form at hand."""
@@ -36,18 +40,26 @@ class FormErrand(WallErrand):
 
     async def hand_in(self, purchase: Purchase, *, may_repeat: bool) -> Answer | None:
         """Submit the token, and tell from the answer, or by asking again, whether it opened the wall."""
+        async with self.hold.sending():
+            # Requests that were queued without cookies may have been sent, and given a session each, meanwhile.
+            is_outdated = self._is_stale() or not (self.is_alone or self._is_quiet())
+            if is_outdated and self._outdated < _MAX_OUTDATED:
+                self._outdated += 1
+                raise Outdated
+            answer = await self._submit_and_judge(purchase, may_repeat=may_repeat)
+        if isinstance(answer, Response) and not self.has_opened:
+            return await self.redirects.of_answer(self.request, answer) or answer
+        return answer
+
+    async def _submit_and_judge(self, purchase: Purchase, *, may_repeat: bool) -> Answer | None:
         page = self.page
         try:
             submission = self.policy.submit(page.response, page.challenge, purchase.token)
         except HookFailed as error:
             purchase.expired("hook")
             raise GivenUp(Refusal("hook", str(error))) from error
-        async with self.hold.sending():
-            handed = await self.submit(purchase, submission)
-            answer = await self.judge(purchase, page, handed, may_repeat=may_repeat)
-        if isinstance(answer, Response) and not self.has_opened:
-            return await self.redirects.of_answer(self.request, answer) or answer
-        return answer
+        handed = await self.submit(purchase, submission)
+        return await self.judge(purchase, page, handed, may_repeat=may_repeat)
 
     async def submit(self, purchase: Purchase, submission: Submission) -> Handed:
         """Send a submission, and return what came of it.
@@ -56,13 +68,13 @@ class FormErrand(WallErrand):
         """
         is_own_address = public_address(submission.url) == public_address(self.request.url)
         try:
-            answer = await send_submission(self.chain, submission, asked=self.request, follow=not is_own_address)
+            with self.answering():
+                answer = await send_submission(self.chain, submission, asked=self.request, follow=not is_own_address)
         except HandoverBroke as error:
             return Handed(None, is_page=False, broke=error)
         except MiddlewareFailed as error:
             purchase.unknown("broke", is_useless=True)
             raise GivenUp(Refusal("broke", f"the request with the token failed: {error}")) from error
-        self.session.answers += 1
         if answer is None:
             return Handed(None, is_page=False)
         self._sent = None if answer.request is None else (answer.request, submission)
@@ -86,15 +98,15 @@ class FormErrand(WallErrand):
 
     async def _quiet(self) -> None:
         """Wait until no other request of the session is at the site, whose answer could outdate the form at hand."""
-        await self.lifetime.until(
-            lambda: not (self.session.is_walled and self._others_at_site()), timeout=_QUIET_TIMEOUT
-        )
+        await self.lifetime.until(self._is_quiet, timeout=_QUIET_TIMEOUT)
 
-    def _others_at_site(self) -> bool:
+    def _is_quiet(self) -> bool:
+        if not self.session.is_walled:
+            return True
         # Requests that are still queued don't count: the submission is sent before them. Neither do those that a
         # middleware has replaced.
         under_way = self.sessions.under_way(self.request)
-        return any(self.slots.is_active(other) and not self.slots.is_queued(other) for other in under_way)
+        return not any(self.slots.is_active(other) and not self.slots.is_queued(other) for other in under_way)
 
     def _is_stale(self) -> bool:
         """Tell whether the form at hand may depend on cookies or fields that other answers have replaced since."""

@@ -5,6 +5,8 @@ may be solved is decided by ``policy``; which request buys a token, by ``passage
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.cookiejar import Cookie
@@ -34,7 +36,7 @@ class Page(NamedTuple):
     response: Response
     challenge: Challenge
     answers: int
-    """How many answers the session had had."""
+    """How many answers the session would have had with it, had no other come since its request was sent."""
     cookies: frozenset[tuple[str, str | None]]
     """Names and values of the session's cookies."""
 
@@ -77,6 +79,7 @@ class WallErrand(ABC):
 
     def __post_init__(self) -> None:
         self.session = self.sessions.session(self.request)
+        self._answers = self.session.answers
         self._passed: list[Purchase] = []
         """Tokens after which another wall came. Whether they opened theirs is known once the page is there."""
 
@@ -201,9 +204,15 @@ class WallErrand(ABC):
     async def send_again(self, *, re_ask: bool = False) -> Answer:
         """Send the spider's request once more while it is counted as being sent."""
         self.stamp = self.sessions.stamp(self.request, re_ask=re_ask)
-        answer = await self.redirects.send_again(self.request)
+        with self.answering():
+            return await self.redirects.send_again(self.request)
+
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        """Count the answer to something that is sent to the site in the block."""
+        self._answers = self.session.answers + 1
+        yield
         self.session.answers += 1
-        return answer
 
     async def check(self, *, skip_limits: bool = False) -> None:
         """Raise ``GivenUp`` unless the challenge at hand may be solved."""
@@ -220,7 +229,7 @@ class WallErrand(ABC):
         """Make a response that is a challenge the page at hand."""
         # Scrapy sets it only after the middlewares, but a submission takes its session from there.
         response.request = response.request or self.request
-        self.page = Page(response, challenge, self.session.answers, self.cookie_values())
+        self.page = Page(response, challenge, self._answers, self.cookie_values())
 
     def cookies(self) -> list[Cookie]:
         """Return the cookies of the session."""

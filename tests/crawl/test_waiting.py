@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import logging
 import weakref
@@ -13,6 +14,7 @@ from twisted.internet.task import deferLater
 
 from scrapy_omocaptcha.testing import OmoCaptchaService, Wall, WalledSite
 from tests.helpers.crawling import RecordingSpider
+from tests.helpers.nightly import nightly
 
 BOTH = {"CONCURRENT_REQUESTS": 200, "CONCURRENT_REQUESTS_PER_DOMAIN": 200}
 
@@ -64,6 +66,41 @@ def test_one_job_opens_a_session_wall_for_all(crawl, service, walled, wall, sett
     assert urls(crawled) == sorted(f"{site.url}/page/{number}" for number in range(1, 61))
     assert (len(service.jobs), site.accepted, sum(site.rejected.values())) == (1, 1, 0)
     assert crawled.failures == []
+    assert crawled.bugs == []
+
+
+class KeepsLookBack:
+    """Keeps the second answer to the first page back until the site has answered another request."""
+
+    site = None
+
+    def __init__(self):
+        self._answers = 0
+
+    async def process_response(self, request, response):
+        self._answers += request.url == f"{self.site.url}/page/1"
+        if self._answers == 2:
+            self._answers += 1
+            seen = len(self.site.requests)
+            while len(self.site.requests) == seen:
+                await asyncio.sleep(0.01)
+        return response
+
+
+def test_a_form_that_another_answer_outdates_just_before_it_is_submitted_is_asked_for_anew(
+    crawl, service, walled, monkeypatch
+):
+    site = walled("session", catalogue_pages=9)
+    monkeypatch.setattr(KeepsLookBack, "site", site)
+    service.next_job(seconds=0.2)
+    settings = {
+        "DOWNLOAD_DELAY": 0.25,
+        "CONCURRENT_REQUESTS_PER_DOMAIN": 1,
+        "DOWNLOADER_MIDDLEWARES": {KeepsLookBack: 650},
+    }
+    crawled = crawl(crawling(site, 9), {**service.settings, **settings})
+    assert urls(crawled) == sorted(f"{site.url}/page/{number}" for number in range(1, 10))
+    assert (len(service.jobs), site.accepted, sum(site.rejected.values())) == (1, 1, 0)
     assert crawled.bugs == []
 
 
@@ -193,7 +230,7 @@ def test_a_crawl_that_has_ended_leaves_nothing_in_memory(reactor, crawl, service
 
 @pytest.mark.parametrize(
     ("number", "settings"),
-    [(300, {"OMOCAPTCHA_MAX_WAITING": 64}), pytest.param(1000, {}, marks=pytest.mark.nightly)],
+    [(300, {"OMOCAPTCHA_MAX_WAITING": 64}), nightly(1000, {})],
     ids=["hundreds", "a thousand"],
 )
 def test_other_hosts_go_on_while_many_requests_of_a_walled_host_are_queued(crawl, number, settings):

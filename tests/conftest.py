@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 from configparser import ConfigParser
@@ -14,6 +15,12 @@ from tests.helpers import fuzzing, redis_server
 from tests.helpers.browser import CHROMIUM, Browser
 from tests.helpers.commands import ROOT, python
 from tests.helpers.crawling import Crawls, Reactor
+
+
+def pytest_collection_finish():
+    """Keep what the collection of thousands of tests has made out of each later collection of garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite, browser_settings
-from tests.helpers.browser_crawling import nightly
+from tests.helpers.nightly import nightly
 from tests.helpers.stopping import StoppedCrawl, Until
 
 pytestmark = pytest.mark.usefixtures("chromium")
@@ -65,7 +65,8 @@ def test_a_crawl_that_a_signal_ends_while_it_waits_loses_nothing_and_resumes(tmp
     assert len(service.jobs) == 2
 
 
-@pytest.mark.parametrize("meta", [nightly("plain"), "include_page"])
+@pytest.mark.parametrize("meta", ["plain", "include_page"])
+@pytest.mark.nightly
 def test_a_crawl_that_a_signal_ends_while_it_hands_in_loses_nothing_and_resumes(tmp_path, meta):
     handed_in = Until("POST /verify", 1)
     with (

@@ -15,7 +15,8 @@ from scrapy_playwright.page import PageMethod
 
 from scrapy_omocaptcha.signals import challenge_detected
 from tests.helpers import sites
-from tests.helpers.browser_crawling import BrowserSpider, nightly
+from tests.helpers.browser_crawling import BrowserSpider
+from tests.helpers.nightly import nightly
 
 OPEN = {"playwright_include_page": True}
 
@@ -46,6 +47,7 @@ class ClosesItself(BrowserSpider):
 
 
 @pytest.mark.parametrize("meta", [nightly({}), OPEN], ids=["plain", "include_page"])
+@pytest.mark.nightly
 def test_a_page_that_the_spider_closes_while_it_is_loaded_is_loaded_again(browse, service, walled, meta):
     site = walled()
     crawled = browse(type("Spider", (ClosesItself,), {"meta": meta}), urls=urls(site))
@@ -109,7 +111,7 @@ class KillsBrowser(Meddles):
         nightly(ClosesPage, {}),
         nightly(ClosesPage, OPEN),
         nightly(ClosesContext, {}),
-        (ClosesContext, OPEN),
+        nightly(ClosesContext, OPEN),
         (KillsBrowser, {}),
         nightly(KillsBrowser, OPEN),
     ],
@@ -237,6 +239,7 @@ class BringsItsPage(WithPage):
             await response.meta["playwright_page"].close()
 
 
+@pytest.mark.nightly
 def test_a_page_that_the_spider_brings_is_used_and_kept(browse, service, walled):
     site = walled()
     crawled = browse(BringsItsPage, urls=[f"{site.url}/free/1"], then=urls(site, 2))
@@ -268,6 +271,7 @@ def test_what_the_spider_submits_itself_is_sent_as_it_made_it(browse, service, w
         assert [failure.reason for failure in crawled.failures] == ["attempts"]
 
 
+@pytest.mark.nightly
 def test_the_meta_of_a_response_can_be_stored_as_without_the_add_on(browse, service, walled):
     site = walled()
     crawled = browse(BrowserSpider, urls=[*urls(site), f"{site.url}/free/1"])
@@ -294,6 +298,7 @@ def test_a_dry_run_buys_nothing_and_shows_the_challenge(browse, service, walled)
     assert crawled.bugs == []
 
 
+@pytest.mark.nightly
 def test_a_form_whose_target_robots_txt_forbids_is_not_sent(browse, service):
     def answer(request, form):
         if request.path == "/robots.txt":
@@ -307,6 +312,7 @@ def test_a_form_whose_target_robots_txt_forbids_is_not_sent(browse, service):
     assert crawled.bugs == []
 
 
+@pytest.mark.nightly
 def test_limits_hold(browse, service, walled):
     site = walled("per_page")
     crawled = browse(WithPage, {"OMOCAPTCHA_MAX_JOBS": 2, "CONCURRENT_REQUESTS": 1}, urls=urls(site, 4))

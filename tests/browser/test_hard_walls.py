@@ -7,6 +7,7 @@ from scrapy_playwright.page import PageMethod
 
 from tests.helpers.browser_crawling import BrowserSpider, methods
 from tests.helpers.browser_walls import KINDS, BrowserSite, crash_renderer
+from tests.helpers.nightly import nightly
 
 OPENING = [
     "get_response",
@@ -71,7 +72,7 @@ def test_each_kind_of_site_is_tested():
     assert {*OPENING, *ENDLESS, "other_key_second", "foreign_post", "crash"} == set(KINDS)
 
 
-@pytest.mark.parametrize("part", range(4))
+@pytest.mark.parametrize("part", [nightly(0), nightly(1), nightly(2), 3])
 def test_a_wall_that_is_hard_on_a_browser_opens_for_one_job(browse, service, sites, part):
     hard = sites(*OPENING[part::4])
     crawled = crawl_both_pages(browse, hard)
@@ -118,6 +119,7 @@ def test_a_token_that_a_page_wants_to_send_to_another_site_never_gets_there(brow
     assert crawled.bugs == []
 
 
+@pytest.mark.nightly
 def test_a_renderer_that_crashes_after_the_token_was_taken_costs_nothing_more(browse, service, sites):
     (site,) = sites("crash").values()
     # Scrapy-playwright gives the place of a page that crashes back, and gives it back once more when it is closed.

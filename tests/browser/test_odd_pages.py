@@ -11,6 +11,7 @@ from scrapy_playwright.page import PageMethod
 from scrapy_omocaptcha.testing import WalledSite
 from tests.helpers import sites
 from tests.helpers.browser_crawling import BrowserSpider, methods
+from tests.helpers.nightly import nightly
 
 FIELD = "g-recaptcha-response"
 GOOGLE = "<script src=https://www.google.com/recaptcha/api.js></script>"
@@ -72,8 +73,8 @@ def walled_by(show, verify):
 @pytest.mark.parametrize(
     "change",
     [
-        "history.pushState({}, '', '?verifying')",
-        "location.hash = 'verifying'",
+        nightly("history.pushState({}, '', '?verifying')"),
+        nightly("location.hash = 'verifying'"),
         "document.body.innerHTML = '<p>Verifying'",
     ],
 )
@@ -98,7 +99,11 @@ def test_what_a_page_shows_before_its_token_is_answered_is_not_the_answer(browse
 
 @pytest.mark.parametrize(
     "script",
-    ["window.open(address)", "navigator.sendBeacon(address)", "new Worker(URL.createObjectURL(new Blob([worker])))"],
+    [
+        nightly("window.open(address)"),
+        nightly("navigator.sendBeacon(address)"),
+        "new Worker(URL.createObjectURL(new Blob([worker])))",
+    ],
 )
 def test_no_other_site_gets_the_token_by_whatever_way_it_is_sent(browse, service, script):
     stolen = []
@@ -130,7 +135,7 @@ def test_a_form_that_a_visitor_would_have_to_fill_in_is_sent_as_it_is(browse, se
     assert crawled.bugs == []
 
 
-@pytest.mark.parametrize("fault", ["too_many", "server_error"])
+@pytest.mark.parametrize("fault", ["server_error", nightly("too_many")])
 def test_a_token_that_was_answered_by_an_error_is_handed_in_once_more(browse, service, walled, fault):
     site = walled()
     site.fault("/verify", fault)
@@ -148,6 +153,7 @@ def in_address(request, form):
     )
 
 
+@pytest.mark.nightly
 def test_page_methods_are_called_in_a_page_whose_address_has_the_token(browse, service):
     with Site(in_address) as site:
         crawled = browse(Methods, urls=[f"{site.origin}/page"])
@@ -174,6 +180,7 @@ def test_a_live_page_has_no_token_in_its_address_nor_in_the_referer_of_what_foll
 # What the spider does
 
 
+@pytest.mark.nightly
 def test_the_page_methods_of_a_post_are_not_called_in_the_page_of_a_get(browse, service):
     seen = []
 
@@ -197,6 +204,7 @@ def test_the_page_methods_of_a_post_are_not_called_in_the_page_of_a_get(browse, 
     assert seen == ["POST"]
 
 
+@pytest.mark.nightly
 def test_page_methods_may_be_an_iterator(browse, service, walled):
     class Spider(BrowserSpider):
         def meta_of(self, url):
@@ -208,6 +216,7 @@ def test_page_methods_may_be_an_iterator(browse, service, walled):
     assert len(service.jobs) == 1
 
 
+@pytest.mark.nightly
 def test_an_open_page_that_is_never_loaded_is_not_waited_for(browse):
     def answer(request, form):
         return asyncio.Event().wait() if request.path == "/pixel" else sites.page(f"{PAGE}<img src=/pixel>")
@@ -221,6 +230,7 @@ def test_an_open_page_that_is_never_loaded_is_not_waited_for(browse):
     assert len(crawled.pages) == 1
 
 
+@pytest.mark.nightly
 def test_a_page_that_the_spider_brings_again_and_again_is_not_watched_any_more(browse, service, walled):
     class Brings(OpenPages):
         async def page(self, response, asked=None):
@@ -241,6 +251,7 @@ def test_a_page_that_the_spider_brings_again_and_again_is_not_watched_any_more(b
     assert crawled.spider.listeners == 0
 
 
+@pytest.mark.nightly
 def test_a_request_that_waits_for_the_end_of_the_crawl_holds_no_page(browse, service, tmp_path):
     settings = {
         "OMOCAPTCHA_MAX_JOBS": 1,

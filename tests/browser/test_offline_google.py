@@ -9,8 +9,8 @@ import scrapy
 from scrapy_playwright.page import PageMethod
 
 from scrapy_omocaptcha.testing import OfflineGoogle
-from tests.helpers.browser_crawling import nightly
 from tests.helpers.crawling import RecordingSpider
+from tests.helpers.nightly import nightly
 
 pytest_plugins = ["scrapy_omocaptcha.testing.pytest_plugin"]
 

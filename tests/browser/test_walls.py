@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from scrapy_omocaptcha.testing import WALLS, OmoCaptchaService, WalledSite
-from tests.helpers.browser_crawling import BrowserSpider, Browsing, methods, nightly
+from tests.helpers.browser_crawling import BrowserSpider, Browsing, methods
 from tests.helpers.clock import Clock
 from tests.helpers.crawling import RecordingSpider
+from tests.helpers.nightly import nightly
 
 REFUSED = {"foreign_form": "foreign_form", "enterprise": "enterprise", "data_s": "data_s", "no_key": "no_sitekey"}
 OPENING = [wall for wall in WALLS if wall not in {*REFUSED, "never"}]
@@ -77,7 +78,7 @@ def test_over_plain_http_the_walls_cost_the_jobs_that_they_cost_in_a_browser(cra
     assert jobs(service, opening) == expected(opening)
 
 
-@pytest.mark.parametrize("part", range(4))
+@pytest.mark.parametrize("part", [0, nightly(1), nightly(2), nightly(3)])
 def test_each_wall_opens_in_a_browser_for_as_many_jobs_as_over_plain_http(browse, service, sites, part):
     opening = sites(*OPENING[part::4])
     crawled = browse(BrowserSpider, settings(opening), urls=urls(opening))
@@ -108,6 +109,7 @@ def test_walls_that_stay_closed_over_plain_http_are_refused_for_the_same_reason_
     assert crawled.bugs == []
 
 
+@pytest.mark.nightly
 def test_a_wall_that_never_opens_ends_in_the_errback_after_so_many_jobs(browse, service, walled):
     crawled = browse(BrowserSpider, {"OMOCAPTCHA_MAX_ATTEMPTS": 2}, urls=[f"{walled('never').url}/page/1"])
     assert [error.reason for error in crawled.failures] == ["attempts"]
@@ -151,6 +153,7 @@ def list_of(methods):
 
 
 @pytest.mark.parametrize("spider", [nightly(BrowserSpider), WithBoth])
+@pytest.mark.nightly
 def test_one_page_at_a_time_is_enough(browse, service, sites, spider):
     opening = sites("session", "callback_only")
     crawled = browse(spider, {"PLAYWRIGHT_MAX_PAGES_PER_CONTEXT": 1}, urls=urls(opening))

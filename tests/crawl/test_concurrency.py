@@ -14,6 +14,7 @@ from scrapy_omocaptcha.signals import challenge_detected
 from tests.helpers.crawling import RecordingSpider
 from tests.helpers.features import HOST, OTHER_HOST
 from tests.helpers.many_pages import ManyPages
+from tests.helpers.nightly import nightly
 from tests.helpers.sites import spider
 from tests.helpers.walled_pages import ONE_ADDRESS, WalledPages
 
@@ -56,10 +57,8 @@ def measure(crawl, service):
     return measure
 
 
-@pytest.mark.parametrize(
-    "wall", [pytest.param(wall, marks=() if wall in OFTEN else pytest.mark.nightly) for wall in WALLS]
-)
-@pytest.mark.parametrize("number", [1, pytest.param(3, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("wall", [wall if wall in OFTEN else nightly(wall) for wall in WALLS])
+@pytest.mark.parametrize("number", [1, nightly(3)])
 def test_a_site_never_gets_more_requests_at_once_than_concurrent_requests(measure, wall, number):
     _, site = measure(wall, {"CONCURRENT_REQUESTS": number})
     assert site.most["all"] <= number

@@ -27,6 +27,7 @@ from scrapy_omocaptcha.testing import WALLS, OmoCaptchaService
 from scrapy_omocaptcha.testing.faults import KINDS
 from tests.helpers.crawling import RecordingSpider
 from tests.helpers.leaks import Search, error_texts, log_texts, pickled
+from tests.helpers.nightly import nightly
 from tests.helpers.sites import KEY, Site, cleared, page
 
 API_TOKEN = "omo-" + secrets.token_hex(24)
@@ -339,7 +340,7 @@ WORDS = ["Key {:.20} is wrong", "Invalid api token {}.", "No money on {}", "What
     [
         *((words, 1) for words in WORDS),
         (WORDS[0], 2),
-        *(pytest.param(w, 2, marks=pytest.mark.nightly) for w in WORDS[1:]),
+        *(nightly(w, 2) for w in WORDS[1:]),
     ],
     indirect=["service"],
 )

@@ -12,6 +12,7 @@ import pytest
 
 from tests.helpers.features import FEATURES, HOST, OTHER_HOST
 from tests.helpers.many_pages import ManyPages
+from tests.helpers.nightly import nightly
 from tests.helpers.views import Seen
 from tests.helpers.walled_pages import ONE_ADDRESS, WalledPages
 
@@ -57,7 +58,7 @@ SHORT = {
 }
 """What is run for every change."""
 MATRIX = [
-    pytest.param(name, wall, marks=() if SHORT.get(name) == wall else pytest.mark.nightly)
+    (name, wall) if SHORT.get(name) == wall else nightly(name, wall)
     for name, feature in FEATURES.items()
     for wall in WALLS
     if wall not in feature.not_behind

@@ -13,6 +13,7 @@ from scrapy.exceptions import CloseSpider
 from scrapy_omocaptcha.testing import OmoCaptchaService
 from tests.helpers.commands import ROOT, python
 from tests.helpers.crawling import RecordingSpider
+from tests.helpers.nightly import nightly
 
 PRICE = 0.00055
 NOWHERE = "redis://127.0.0.1:1/0"
@@ -115,7 +116,9 @@ def test_the_floor_of_the_balance_holds_for_a_fleet_while_others_spend_too(crawl
     assert reasons(workers[1]) == {"min_balance": 17}
 
 
-@pytest.mark.parametrize("way", [ASYNCIO, SELECT, NO_REACTOR], ids=["asyncio", "select", "no reactor"])
+@pytest.mark.parametrize(
+    "way", [pytest.param(ASYNCIO, id="asyncio"), nightly(SELECT, id="select"), nightly(NO_REACTOR, id="no reactor")]
+)
 def test_crawlers_that_run_at_the_same_time_exceed_no_limit_on_any_reactor(
     service, walled, tmp_path, shared, redis, way
 ):

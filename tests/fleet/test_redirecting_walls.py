@@ -12,6 +12,7 @@ import pytest
 
 from tests.helpers.commands import ROOT
 from tests.helpers.many_pages import ManyPages
+from tests.helpers.nightly import nightly
 from tests.helpers.walled_pages import ONE_ADDRESS, WalledPages
 
 TIMEOUT = 120
@@ -51,7 +52,9 @@ def worker(service, redis, tmp_path):
         process.wait(TIMEOUT)
 
 
-@pytest.mark.parametrize("wall", [ONE_ADDRESS, "redirect"], ids=["one address", "an address for each page"])
+@pytest.mark.parametrize(
+    "wall", [pytest.param(ONE_ADDRESS, id="one address"), nightly("redirect", id="an address for each page")]
+)
 def test_a_fleet_loses_no_request_that_a_wall_redirects(service, worker, wall):
     ready = threading.Event()
 

@@ -106,6 +106,7 @@ def test_a_worker_that_is_killed_loses_only_the_requests_that_it_had_taken(fleet
     assert len(shops.service.jobs) <= fleet.counted <= len(shops.service.jobs) + CONCURRENT_JOBS
 
 
+@pytest.mark.nightly
 def test_a_restart_of_redis_loses_only_the_requests_that_were_on_their_way(fleet_of, shops, ideal, redis):
     def restart():
         redis.stop()

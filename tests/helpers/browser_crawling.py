@@ -5,18 +5,12 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-import pytest
 import scrapy
 from scrapy_playwright.page import PageMethod
 
 from scrapy_omocaptcha.testing import browser_settings
 from tests.helpers.crawling import Crawl, Crawls, RecordingSpider
 from tests.helpers.leaks import Search, error_texts, log_texts
-
-
-def nightly(*values: Any) -> Any:
-    """Return a case of a test that is run in the nights: a browser takes seconds to start."""
-    return pytest.param(*values, marks=pytest.mark.nightly)
 
 
 class BrowserSpider(RecordingSpider):

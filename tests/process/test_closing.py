@@ -15,6 +15,7 @@ import pytest
 from scrapy_omocaptcha.buying.database import read_ledger
 from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
 from tests.helpers.commands import ROOT, TIMEOUT, python
+from tests.helpers.nightly import nightly
 from tests.helpers.stopping import StoppedCrawl, Until
 
 PAGES = 20
@@ -25,7 +26,7 @@ PRICE = 0.00055
     ("ending", "run", "settings"),
     [
         (signal.SIGINT, "CrawlerProcess", {}),
-        (signal.SIGTERM, "AsyncCrawlerProcess", {"TWISTED_REACTOR_ENABLED": False}),
+        nightly(signal.SIGTERM, "AsyncCrawlerProcess", {"TWISTED_REACTOR_ENABLED": False}),
     ],
     ids=["SIGINT", "SIGTERM, no reactor"],
 )
@@ -53,6 +54,7 @@ def test_a_crawl_that_a_signal_ends_while_it_waits_loses_nothing_and_resumes(tmp
     assert crawl.came_back == Counter(f"page {url}" for url in urls), log
 
 
+@pytest.mark.nightly
 def test_hundreds_that_wait_for_their_turn_end_one_after_the_other_and_not_one_within_the_other(tmp_path):
     many = 300
     solved = Until("getJobResult", 60)

@@ -97,6 +97,7 @@ def test_the_browser_demo_opens_a_wall_that_only_a_script_can_open():
 
 
 @pytest.mark.usefixtures("chromium")
+@pytest.mark.nightly
 def test_the_browser_demo_fails_when_pages_are_missing():
     done = python("browser.py", "--wall", "foreign_form", *FAST, cwd=PROJECT)
     assert done.returncode == 1, done.stdout
@@ -142,6 +143,7 @@ def test_the_fleet_demo_reports_what_each_worker_did():
 
 
 @pytest.mark.usefixtures("redis")
+@pytest.mark.nightly
 def test_the_fleet_demo_keeps_the_limit_and_fails_when_pages_are_missing():
     done = python(*FLEET, "--pages", "2", "--workers", "1", "--max-jobs", "1", cwd=PROJECT, **LENIENT)
     assert done.returncode == 1, done.stdout

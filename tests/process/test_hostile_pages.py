@@ -10,11 +10,14 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from tests.helpers.commands import ROOT
 
 SIZE = os.environ.get("OMOCAPTCHA_HOSTILE_BYTES", "500000")
 
 
+@pytest.mark.nightly
 def test_hostile_pages_are_read_in_bounded_time():
     command = [sys.executable, "-W", "error", "-m", "tests.helpers.hostile", SIZE]
     done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)

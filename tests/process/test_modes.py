@@ -9,17 +9,18 @@ import pytest
 
 from tests.helpers.commands import ROOT, python
 from tests.helpers.crawl_process import ASYNCIO, EPOLL, NONE, SELECT
+from tests.helpers.nightly import nightly
 
 PAGES = 10
 WAYS = {
     "CrawlerProcess, select": ("CrawlerProcess", SELECT),
     "CrawlerRunner, asyncio": ("CrawlerRunner", ASYNCIO),
-    "AsyncCrawlerProcess, no reactor": ("AsyncCrawlerProcess", NONE),
-    "AsyncCrawlerRunner, asyncio": ("AsyncCrawlerRunner", ASYNCIO),
     "AsyncCrawlerRunner, no reactor": ("AsyncCrawlerRunner", NONE),
 }
 """Each class and each kind of loop; ``scrapy crawl``, which other tests run, is an AsyncCrawlerProcess with asyncio."""
 OTHER_WAYS = {
+    "AsyncCrawlerProcess, no reactor": ("AsyncCrawlerProcess", NONE),
+    "AsyncCrawlerRunner, asyncio": ("AsyncCrawlerRunner", ASYNCIO),
     "CrawlerProcess, asyncio": ("CrawlerProcess", ASYNCIO),
     "CrawlerProcess, epoll": ("CrawlerProcess", EPOLL),
     "CrawlerRunner, select": ("CrawlerRunner", SELECT),
@@ -27,7 +28,7 @@ OTHER_WAYS = {
 }
 
 
-@pytest.mark.parametrize("way", [*WAYS, *(pytest.param(way, marks=pytest.mark.nightly) for way in OTHER_WAYS)])
+@pytest.mark.parametrize("way", [*WAYS, *map(nightly, OTHER_WAYS)])
 def test_two_crawlers_go_through_one_wall_side_by_side_each_with_its_own_session_and_limits(
     service, walled, tmp_path, way
 ):

@@ -13,8 +13,9 @@ from tldextract import TLDExtract
 from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
 from tests.helpers import fuzzing, redis_server
 from tests.helpers.browser import CHROMIUM, Browser
-from tests.helpers.commands import ROOT, python
+from tests.helpers.commands import ROOT, TIMEOUT, python
 from tests.helpers.crawling import Crawls, Reactor
+from tests.helpers.ready_scrapy import run_scrapy
 
 
 def pytest_collection_finish():
@@ -154,6 +155,11 @@ def scrapy(installed, fresh):
 
     def scrapy(*arguments, cwd=fresh, stderr=subprocess.STDOUT, **environment):
         environment = {"PYTHONPATH": installed, "OMOCAPTCHA_API_TOKEN": "", **environment}
-        return python("-m", "scrapy", "omocaptcha", *arguments, cwd=cwd, stderr=stderr, **environment)
+        arguments = ("omocaptcha", *map(str, arguments))
+        if stderr >= 0:
+            # A terminal can't be handed to a process that another one starts.
+            return python("-m", "scrapy", *arguments, cwd=cwd, stderr=stderr, **environment)
+        environment = {**os.environ, **environment}
+        return run_scrapy(arguments, cwd=cwd, stderr=stderr, environment=environment, timeout=TIMEOUT)
 
     return scrapy

@@ -1,0 +1,64 @@
+"""Run commands of Scrapy in processes of their own that begin with its modules imported.
+
+The imports take a command longer than all else that it does. Nothing of this package is imported beforehand.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import runpy
+import subprocess
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+
+IMPORTED = [
+    "scrapy.cmdline",
+    "scrapy.crawler",
+    "scrapy.core.downloader.handlers.http11",
+    "treq",
+    "tests.helpers.ready_scrapy",
+]
+_processes = multiprocessing.get_context("forkserver")
+_processes.set_forkserver_preload(IMPORTED)
+_INSTALLED = [path for path in sys.path if path.startswith((sys.prefix, sys.base_prefix))]
+
+
+def run_scrapy(
+    arguments: tuple[str, ...], *, cwd: Path, stderr: int, environment: dict[str, str], timeout: float
+) -> subprocess.CompletedProcess[str]:
+    """Run ``python -W error -m scrapy ARGUMENTS``, as :func:`subprocess.run` would.
+
+    :param stderr: ``subprocess.STDOUT`` or ``subprocess.PIPE``.
+    :param environment: all variables; ``PYTHONPATH`` is heeded.
+    :raises TimeoutError: when the command takes longer than ``timeout`` seconds.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        out, err = Path(folder, "out"), Path(folder, "err")
+        told = str(err) if stderr == subprocess.PIPE else None
+        process = _processes.Process(target=_run, args=(arguments, str(cwd), environment, str(out), told))
+        process.start()
+        process.join(timeout)
+        if process.exitcode is None:
+            process.kill()
+            raise TimeoutError(f"scrapy {' '.join(arguments)} took longer than {timeout} s: {out.read_text()}")
+        errors = err.read_text(encoding="utf-8") if err.exists() else None
+        return subprocess.CompletedProcess(arguments, process.exitcode, out.read_text(encoding="utf-8"), errors)
+
+
+def _run(arguments: tuple[str, ...], cwd: str, environment: dict[str, str], out: str, err: str | None) -> None:
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(cwd)
+    os.dup2(_opened(out), 1)
+    os.dup2(1 if err is None else _opened(err), 2)
+    sys.path[:] = [cwd, *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep)), *_INSTALLED]
+    sys.argv[1:] = arguments
+    warnings.simplefilter("error")
+    runpy.run_module("scrapy", run_name="__main__", alter_sys=True)
+
+
+def _opened(path: str) -> int:
+    return os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)

@@ -113,9 +113,12 @@ class RequestStates:
         :returns: whether it cannot be dropped as a duplicate.
         """
         state = self.of(request)
-        text = {**asdict(state), "redirect": {**(state.redirect or _as_json(request)), "from": request.url}}
-        if (must_pass or (may_repeat and target in state.followed)) and not request.dont_filter:
-            # To Scrapy's dupefilter it is a duplicate of what was followed before.
+        before = state.redirect or _as_json(request)
+        text = {**asdict(state), "redirect": {**before, "from": request.url}}
+        # A wall that is open by now leads back to what was asked for.
+        is_repeated = target in state.followed or bool(state.followed and target == before["url"])
+        if (must_pass or (may_repeat and is_repeated)) and not request.dont_filter:
+            # To Scrapy's dupefilter it is a duplicate of what was followed, or asked for, before.
             text["filter"] = request.dont_filter = True
         request.meta[_KEY] = text
         return request.dont_filter

@@ -308,6 +308,17 @@ def test_a_redirect_to_what_has_proven_a_wall_is_no_duplicate_the_second_time_an
     assert states.before_redirects(again) is None
 
 
+def test_a_redirect_from_a_wall_back_to_what_was_asked_for_is_no_duplicate_of_it(spider, states):
+    request = out_of_the_scheduler(states, spiders_request(spider))
+    gate = redirected(spider, states, request, "/gate")
+    assert not states.redirected(gate, PAGE), "as long as no wall has been met, all is as without the add-on"
+    states.not_redirected(gate)
+    original = out_of_the_scheduler(states, states.before_redirects(gate))
+    open_gate = redirected(spider, states, original, "/gate")
+    assert states.redirected(open_gate, PAGE)
+    assert not states.redirected(out_of_the_scheduler(states, spiders_request(spider, url=GATE)), PAGE)
+
+
 def test_a_redirect_that_scrapy_has_not_followed_leaves_nothing_behind(spider, states):
     request = out_of_the_scheduler(states, spiders_request(spider))
     before = essence(request)

@@ -42,10 +42,11 @@ class FormErrand(WallErrand):
         """Submit the token, and tell from the answer, or by asking again, whether it opened the wall."""
         async with self.hold.sending():
             # Requests that were queued without cookies may have been sent, and given a session each, meanwhile.
-            is_outdated = self._is_stale() or not (self.is_alone or self._is_quiet())
+            is_outdated = not self.is_alone and (self._is_stale() or not self._is_quiet())
             if is_outdated and self._outdated < _MAX_OUTDATED:
                 self._outdated += 1
                 raise Outdated
+            self._outdated = 0
             answer = await self._submit_and_judge(purchase, may_repeat=may_repeat)
         if isinstance(answer, Response) and not self.has_opened:
             return await self.redirects.of_answer(self.request, answer) or answer

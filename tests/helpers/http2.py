@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import datetime
-import ipaddress
 import time
 from http.cookies import SimpleCookie
 from urllib.parse import parse_qsl
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from multidict import CIMultiDict
 from twisted.internet import ssl
 from twisted.internet.defer import Deferred
@@ -19,6 +13,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Site
 
 from scrapy_omocaptcha.testing.visit import Visit
+from tests.helpers.certificates import self_signed
 
 
 class Http2Site(Resource):
@@ -35,7 +30,9 @@ class Http2Site(Resource):
         self.protocols = set()
         """The protocols of the requests."""
         host = pages.hosts[0]
-        self._listening = reactor.listenSSL(0, Site(self), _options(host), interface=host)
+        self._listening = reactor.listenSSL(
+            0, Site(self), ssl.PrivateCertificate.loadPEM(self_signed(host)).options(), interface=host
+        )
         pages.port = self._listening.getHost().port
         self.url = f"https://{host}:{pages.port}"
 
@@ -86,25 +83,3 @@ def _write(response, request):
     request.responseHeaders.setRawHeaders("Content-Length", [str(len(body))])
     request.write(body)
     request.finish()
-
-
-def _options(host):
-    """Return the options of a TLS server with a certificate of its own for an IP address."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
-    now = datetime.datetime.now(datetime.timezone.utc)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(host))]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    encoding = serialization.Encoding.PEM
-    private = key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    both = ssl.PrivateCertificate.loadPEM(private + certificate.public_bytes(encoding))
-    return both.options()

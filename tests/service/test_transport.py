@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import gc
 import gzip
 import socket
@@ -11,10 +10,6 @@ import threading
 from contextlib import ExitStack, contextmanager, suppress
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from scrapy.utils.defer import deferred_from_coro
 from twisted.internet.defer import gatherResults
 from twisted.logger import LogLevel, globalLogPublisher
@@ -24,6 +19,7 @@ from scrapy_omocaptcha.buying.api.transport import MAX_BODY
 from scrapy_omocaptcha.buying.api.treq_transport import TreqTransport
 from scrapy_omocaptcha.errors import ApiBadAnswer, ApiError, ApiRefused, ApiUnreachable
 from scrapy_omocaptcha.testing import OmoCaptchaService
+from tests.helpers.certificates import self_signed
 from tests.helpers.simultaneous import SimultaneousService
 
 SECRET = "omo-Secret-4711"
@@ -433,28 +429,10 @@ def test_a_body_of_the_maximum_length_is_read_and_a_longer_one_is_a_bad_answer(c
 # -- TLS ------------------------------------------------------------------------------------------------------------
 
 
-def certificate_for(folder, *names):
+def certificate_for(folder, host):
     """Write a self-signed certificate and its key to one file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
-    now = datetime.datetime.now(datetime.timezone.utc)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
     path = folder / "server.pem"
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    path.write_bytes(private + certificate.public_bytes(serialization.Encoding.PEM))
+    path.write_bytes(self_signed(host))
     return path
 
 

@@ -128,8 +128,8 @@ def test_an_api_host_that_cannot_be_resolved(crawl, service, walled):
     crawled = crawl(spider, {**service.settings, **nowhere})
     (said,) = [line for line in crawled.said() if line.startswith("The challenge at ")]
     assert said.endswith(
-        "(service): the service took no job: /createJob: the host omocaptcha.invalid cannot be resolved; try again "
-        "later, or check OMOCAPTCHA_API_URL"
+        "(service): the service did not accept a job: /createJob: the host omocaptcha.invalid cannot be resolved; try "
+        "again later, or check OMOCAPTCHA_API_URL"
     )
 
 

@@ -12,8 +12,8 @@ SUITE := -m "not nightly" --numprocesses $(WORKERS) --dist worksteal
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-form demo-browser demo-fleet demo-scrapyd test lint types check coverage docs package fuzz chaos \
-	kills fleet matrix nightly minimum-versions newest-versions foreign-clients scrapy-suite other-suites bench hooks clean
+.PHONY: help demo demo-form demo-browser demo-fleet demo-scrapyd test lint types check coverage docs links package fuzz \
+	chaos kills fleet matrix nightly minimum-versions newest-versions foreign-clients scrapy-suite other-suites bench hooks clean
 
 help:   ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*   ## /\1 /p' Makefile | while read -r name text; do printf '%-18s%s\n' "$$name" "$$text"; done
@@ -54,6 +54,9 @@ coverage: $(VENV)/dev   ## run the tests, report what they miss, and fail below 
 
 docs: $(VENV)/docs   ## build the documentation in docs/_build; a warning is an error
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs docs/_build
+
+links: $(VENV)/docs   ## check that the addresses on the web exist to which the documentation links
+	$(BIN)/sphinx-build --quiet --fail-on-warning -b linkcheck docs docs/_build/links
 
 package: $(VENV)/dev   ## build wheel and source distribution in dist/, and run the tests with the wheel
 	rm -rf build dist .venv-package

@@ -24,10 +24,14 @@ class Addon:
     def from_crawler(cls, crawler: Crawler) -> "Addon":
         """Build the add-on.
 
-        :raises ValueError: when it is named as a middleware, which would do nothing.
+        :raises ValueError: when it is named as a middleware or an extension, which would do nothing.
         """
-        if crawler.settings.frozen:  # Scrapy freezes them after it has made the add-ons.
-            message = "scrapy_omocaptcha.Addon is an add-on and no middleware: name it in ADDONS only"
+        extensions = {name for name, order in crawler.settings.getdict("EXTENSIONS").items() if order is not None}
+        # Scrapy freezes the settings after it has made add-ons and extensions, and before it makes middlewares.
+        if crawler.settings.frozen or extensions & {cls, "scrapy_omocaptcha.Addon", f"{cls.__module__}.Addon"}:
+            message = (
+                "scrapy_omocaptcha.Addon is an add-on, neither a middleware nor an extension: name it in ADDONS only"
+            )
             logger.error("OMOcaptcha: %s", message)
             raise ValueError(message)
         return cls()

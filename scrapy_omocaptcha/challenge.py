@@ -69,4 +69,4 @@ class Token:
     """Id of the job at the service."""
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a token is used once and at once; it cannot be pickled")
+        raise TypeError("a token is used once and immediately; it cannot be pickled")

@@ -73,7 +73,7 @@ class Account:
         """Log once what to do if no call has found the API, but a web server."""
         if self._may_be_no_api and error.is_foreign and error.cure:
             self._may_be_no_api = False
-            logger.warning("OMOcaptcha: %s answers as no API does (%s): %s", self._api_url, error, error.cure)
+            logger.warning("OMOcaptcha: %s does not answer as the API would (%s): %s", self._api_url, error, error.cure)
 
     @asynccontextmanager
     async def ready(self) -> AsyncIterator[None]:
@@ -154,7 +154,7 @@ class Account:
 
     def close(self, error: AccountError) -> NotBought:
         """Stop all buying because the service takes no job from this crawl; return the error to raise."""
-        message = f"the service takes no job from this crawl ({error}); nothing is bought any more: {error.cure}"
+        message = f"the service accepts no job from this crawl ({error}); nothing more is bought: {error.cure}"
         if self._limits.close_account(message):
             logger.error("OMOcaptcha: %s", message)
         return NotBought("account", message)

@@ -35,7 +35,7 @@ _CURES = {
 def explain(error: Exception) -> str:
     """Return what is wrong with a ledger, and what to do."""
     why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return f"{why}: {_CURES.get(why, 'mend it, or name another file')}"
+    return f"{why}: {_CURES.get(why, 'repair it, or name another file')}"
 
 
 def open_ledger(path: Path, timeout: float = BUSY_TIMEOUT) -> sqlite3.Connection:

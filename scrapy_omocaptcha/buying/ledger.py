@@ -209,7 +209,7 @@ class Ledger:
     def _log_failure(self, error: Exception) -> None:
         logger.error(
             "OMOcaptcha: the ledger %s cannot be used (%s); the crawl goes on with limits of its own, and what it buys "
-            "from here on is not in there",
+            "from now on is not recorded there",
             self._path,
             database.explain(error),
         )

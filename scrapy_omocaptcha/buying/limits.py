@@ -112,7 +112,7 @@ class Limits:
             raise NotBought(
                 "max_cost_per_day",
                 "the ledger cannot be used, so what other crawls have spent is not known, and "
-                "OMOCAPTCHA_MAX_COST_PER_DAY must hold for all: mend OMOCAPTCHA_LEDGER, as the log says",
+                "OMOCAPTCHA_MAX_COST_PER_DAY must hold for all: fix OMOCAPTCHA_LEDGER, as the log says",
             )
         if spent + self.price > self._settings.max_cost_per_day + _ROUNDING:
             raise self._reached("max_cost_per_day", spent)

@@ -3,6 +3,7 @@
 import argparse
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -76,11 +77,22 @@ class _Output:
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("subjects", nargs="+", metavar="URL|FILE", help="http(s) URLs to fetch, or saved pages")
     parser.add_argument("--url", help="judge files as pages of this URL (default: a made-up one)")
-    parser.add_argument("--status", type=int, default=200, help="HTTP status of files (default: %(default)s)")
+    parser.add_argument("--status", type=_status, default=200, help="HTTP status of files (default: %(default)s)")
     parser.add_argument("--spider", help="judge as this spider would (default: the spider of the domain, if any)")
     tried = "also show what form_request would send for the page's form; nothing is sent, filled in or bought"
     parser.add_argument("--try", action="store_true", dest="tried", help=tried)
     parser.add_argument("--json", action="store_true", help="print one JSON object per line")
+
+
+def _status(text: str) -> int:
+    """Return an HTTP status.
+
+    :raises argparse.ArgumentTypeError: when ``text`` is none.
+    """
+    with suppress(ValueError):
+        if 100 <= (status := int(text)) <= 599:
+            return status
+    raise argparse.ArgumentTypeError(f"{text!r} is no HTTP status, which is 100 to 599")
 
 
 def detect(command: ScrapyCommand, opts: argparse.Namespace) -> int:

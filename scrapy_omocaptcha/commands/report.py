@@ -22,7 +22,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--by", choices=("spider", "host", "day"), help="add a table; days are in UTC")
     parser.add_argument("--html", metavar="FILE", help="also write a web page with plots (needs the extra 'report')")
     output = parser.add_mutually_exclusive_group()
-    output.add_argument("--json", action="store_true", help="print one JSON object; times are in UTC")
+    output.add_argument("--json", action="store_true", help="print one JSON object, with times in UTC, or with 'error'")
     output.add_argument("--jsonl", action="store_true", help="print the jobs, one JSON object per line")
 
 
@@ -41,7 +41,7 @@ def report(command: ScrapyCommand, opts: argparse.Namespace) -> int:
             progress.show(number)
             records += read_ledger(Path(source))
     except (sqlite3.Error, OSError) as error:
-        return _print_failure(f"{source}: {explain(error)}")
+        return _print_error(opts, f"{source}: {explain(error)}")
     finally:
         progress.clear()
     try:
@@ -53,9 +53,9 @@ def report(command: ScrapyCommand, opts: argparse.Namespace) -> int:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] != "matplotlib":
             raise
-        return _print_failure("--html needs matplotlib: pip install 'scrapy-omocaptcha[report]'")
+        return _print_error(opts, "--html needs matplotlib: pip install 'scrapy-omocaptcha[report]'")
     except OSError as error:
-        return _print_failure(f"{error.filename}: {error.strerror}")
+        return _print_error(opts, f"{error.filename}: {error.strerror}")
     if opts.jsonl:
         for record in records:
             print(json.dumps(asdict(record)))
@@ -69,6 +69,10 @@ def report(command: ScrapyCommand, opts: argparse.Namespace) -> int:
     return 0
 
 
-def _print_failure(why: str) -> int:
-    print(printable(f"scrapy omocaptcha report: {why}"), file=sys.stderr)
+def _print_error(opts: argparse.Namespace, error: str) -> int:
+    """Print why there is no report, and return the exit status."""
+    if opts.json:
+        print(json.dumps({"error": error}))
+    else:
+        print(printable(f"scrapy omocaptcha report: {error}"), file=sys.stderr)
     return 1

@@ -9,7 +9,7 @@ accepts the service's tokens::
         crawl(MySpider, start=f"{site.url}/catalogue/", settings=service.settings)
         assert (site.challenges, site.accepted, len(service.jobs)) == (1, 1, 1)
 
-For pytest, see :mod:`scrapy_omocaptcha.testing.pytest_plugin`. To try it by hand::
+For pytest, see ``scrapy_omocaptcha.testing.pytest_plugin``. To try it by hand::
 
     scrapy omocaptcha simulate --wall redirect
 """

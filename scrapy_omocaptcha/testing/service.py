@@ -42,7 +42,7 @@ class OmoCaptchaService(LoopbackServer):
     """Offline OMOcaptcha that runs on loopback in its own thread.
 
     It serves both versions of the API for one account. Version 2 is also served at the root of the host, as by other
-    services with the same protocol: use :attr:`origin` as their base URL.
+    services with the same protocol: use ``origin``, such as ``http://127.0.0.1:6080``, as their base URL.
 
     :param port: 0 for any free port.
     :param api_version: version in :attr:`url` and :attr:`settings`: 1 (jobs) or 2 (tasks).
@@ -168,7 +168,7 @@ class OmoCaptchaService(LoopbackServer):
     ) -> None:
         """Set what happens to the next ``times`` jobs that have not been planned yet.
 
-        :param outcome: see :data:`~scrapy_omocaptcha.testing.account.Outcome`.
+        :param outcome: see :data:`~scrapy_omocaptcha.testing.Outcome`.
         :param seconds: how long these jobs take, None for the default.
         :param message: message for a refused job.
         :param code: error code for a refused job in version 2.
@@ -190,7 +190,7 @@ class OmoCaptchaService(LoopbackServer):
     ) -> None:
         """Break the next ``times`` calls of this name, where ``"*"`` stands for any name.
 
-        :param kind: see :data:`~scrapy_omocaptcha.testing.faults.Kind`, also for ``seconds`` and ``location``.
+        :param kind: see :data:`~scrapy_omocaptcha.testing.Kind`, also for ``seconds`` and ``location``.
         """
         self._faults.add(call, Fault(kind, seconds, location), times)
 

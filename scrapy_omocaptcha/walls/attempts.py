@@ -118,7 +118,7 @@ class Attempts:
             try:
                 return await errand.hand_in(purchase, may_repeat=not broke)
             except HandoverBroke as error:
-                logger.info("%s: %s; it is handed in once more", host_of(self._request.url), error)
+                logger.info("%s: %s; it is sent once more", host_of(self._request.url), error)
                 broke = True
             except Outdated:
                 continue
@@ -136,7 +136,7 @@ class Attempts:
         except NotBought as error:
             raise GivenUp(Refusal(error.reason, str(error))) from error
         except ApiError as error:
-            raise GivenUp(Refusal("service", f"the service took no job: {error.with_cure}")) from error
+            raise GivenUp(Refusal("service", f"the service did not accept a job: {error.with_cure}")) from error
         # Counted only here, since a job that is cut off by the end of the crawl was not useless.
         self._state.jobs += 1
         return purchase

@@ -107,7 +107,7 @@ class BrowserErrand(FormErrand):
         if handover.trouble or isinstance(answer, Exception):
             # The text of an error may hold the token.
             kind = type(answer).__name__ if isinstance(answer, Exception) else handover.trouble
-            broke = HandoverBroke(f"the page broke off when it had the token ({kind})")
+            broke = HandoverBroke(f"the page failed after it was given the token ({kind})")
             return Handed(None, is_page=False, broke=broke)
         if not (handover.has_moved and isinstance(answer, Response)):
             return Handed(None, is_page=False)
@@ -132,7 +132,7 @@ class BrowserErrand(FormErrand):
             return None
         if may_repeat:
             kind = type(answer).__name__ if isinstance(answer, Exception) else handover.trouble
-            raise HandoverBroke(f"the page broke off before it had the token ({kind})")
+            raise HandoverBroke(f"the page failed before it was given the token ({kind})")
         purchase.expired("page_failed")
         if isinstance(answer, Exception):
             raise answer

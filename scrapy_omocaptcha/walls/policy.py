@@ -185,7 +185,7 @@ class Policy:
 
     def _hook_failed(self, name: str, words: str) -> HookFailed:
         """Return the error for a failed method of the spider, after which nothing more is bought for it to fail on."""
-        self._hook_failure = f"{name} failed ({words}): mend it in the spider"
+        self._hook_failure = f"{name} failed ({words}): fix it in the spider"
         logger.error("%s", self._hook_failure)
         return HookFailed(self._hook_failure)
 

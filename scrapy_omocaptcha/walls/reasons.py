@@ -28,7 +28,7 @@ REASONS = {
     "no_form": "the widget is in no form: use scrapy-playwright, or write omocaptcha_submit in the spider",
     "foreign_form": "the form posts to another site, or from https to http",
     "cookies": "cookies are switched off, so that the clearance would be lost",
-    "form_changed": "the page that is fetched anew for each request has no such form any more",
+    "form_changed": "the page that is fetched anew for each request no longer has this form",
     "hook": "a method of the spider failed before",
     "robots": "robots.txt forbids the address that the form posts to",
     "offsite": "the form posts outside the spider's allowed_domains",

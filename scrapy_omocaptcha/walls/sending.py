@@ -48,7 +48,7 @@ async def send_submission(
         return None if asked is not None and holds_token(refresh or "", submission.secret) else answer
     # Raised outside of the except block, and in a frame that does not know the address of a GET, which holds the token:
     # whatever Scrapy raises names the address, or has it among the variables of its traceback.
-    raise HandoverBroke(f"the request with the token broke off ({kind})")
+    raise HandoverBroke(f"the request with the token failed ({kind})")
 
 
 async def get_page(chain: InnerChain, request: Request) -> Response | None:

@@ -116,7 +116,7 @@ def test_a_host_that_no_longer_has_version_1_is_told_once_with_the_cure(crawl, w
         site = walled("session")
         crawled = crawl(spider(f"{site.url}/page/1"), {**service.settings, "OMOCAPTCHA_JOB_TIMEOUT": 1})
     assert len(crawled.failures) == 1
-    (said,) = [line for line in crawled.said() if "answers as no API does" in line]
+    (said,) = [line for line in crawled.said() if "does not answer as the API would" in line]
     assert "set OMOCAPTCHA_API_VERSION = 2" in said
 
 
@@ -125,7 +125,7 @@ def test_an_address_without_version_1_is_told_before_anything_is_bought(crawl, s
     settings = {"OMOCAPTCHA_API_VERSION": 1, "OMOCAPTCHA_API_URL": f"{service.origin}/gone", "OMOCAPTCHA_PRICE": "auto"}
     crawled = crawl(spider(f"{site.url}/page/1"), {**service.settings, **settings})
     assert [error.reason for error in crawled.failures] == ["service"]
-    (said,) = [line for line in crawled.said() if "answers as no API does" in line]
+    (said,) = [line for line in crawled.said() if "does not answer as the API would" in line]
     assert "HTTP status 404" in said
     assert "set OMOCAPTCHA_API_VERSION = 2" in said
     assert crawled.count("jobs/created") == 0

@@ -12,7 +12,7 @@ from scrapy.core.downloader.middleware import DownloaderMiddlewareManager
 from scrapy.downloadermiddlewares.retry import RetryMiddleware
 from scrapy.utils.defer import deferred_from_coro
 
-from scrapy_omocaptcha import OmoCaptchaMiddleware
+from scrapy_omocaptcha import Addon, OmoCaptchaMiddleware
 from tests.helpers.crawling import RecordingSpider
 
 RETRY = "scrapy.downloadermiddlewares.retry.RetryMiddleware"
@@ -84,7 +84,7 @@ MIDDLEWARE_MISPLACED = (
     "scrapy_omocaptcha.middleware.OmoCaptchaMiddleware is a downloader middleware, neither an add-on nor an extension: "
     "name scrapy_omocaptcha.Addon in ADDONS"
 )
-ADDON_MISPLACED = "scrapy_omocaptcha.Addon is an add-on and no middleware: name it in ADDONS only"
+ADDON_MISPLACED = "scrapy_omocaptcha.Addon is an add-on, neither a middleware nor an extension: name it in ADDONS only"
 
 
 @pytest.mark.parametrize(
@@ -94,6 +94,8 @@ ADDON_MISPLACED = "scrapy_omocaptcha.Addon is an add-on and no middleware: name 
         ({"EXTENSIONS": {OURS: 500}}, MIDDLEWARE_MISPLACED),
         (placed(None, **{"scrapy_omocaptcha.Addon": 585}), ADDON_MISPLACED),
         ({"SPIDER_MIDDLEWARES": {"scrapy_omocaptcha.Addon": 585}}, ADDON_MISPLACED),
+        ({"ADDONS": {}, "EXTENSIONS": {"scrapy_omocaptcha.Addon": 500}}, ADDON_MISPLACED),
+        ({"EXTENSIONS": {Addon: 500}}, ADDON_MISPLACED),
         ({"OMOCAPTCHA_MAX_ATTEMPTS": "many"}, "OMOCAPTCHA_MAX_ATTEMPTS is 'many'; it must be a number of at least 1"),
     ],
 )
@@ -126,8 +128,8 @@ def test_an_api_host_that_cannot_be_resolved(crawl, service, walled):
     crawled = crawl(spider, {**service.settings, **nowhere})
     (said,) = [line for line in crawled.said() if line.startswith("The challenge at ")]
     assert said.endswith(
-        "(service): the service took no job: /createJob: the host omocaptcha.invalid cannot be resolved; try again "
-        "later, or check OMOCAPTCHA_API_URL"
+        "(service): the service did not accept a job: /createJob: the host omocaptcha.invalid cannot be resolved; try "
+        "again later, or check OMOCAPTCHA_API_URL"
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import shlex
 import socket
 import urllib.request
 
@@ -80,11 +81,9 @@ def test_the_remote_control(said, tmp_path):
     def ask(crawler):
         (file,) = tmp_path.glob("*.json")
         job = json.loads(file.read_text())
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{job['port']}/execute",
-            json.dumps({"code": CODE}).encode(),
-            {"Authorization": f"Bearer {job['token']}"},
-        )
+        command = code(page("recipes/shell"), "remote-control").replace("TOKEN", job["token"])
+        *_, header, _, data, url = shlex.split(command.replace("PORT", str(job["port"])))
+        request = urllib.request.Request(url, data.encode(), dict([header.split(": ")]))
         with urllib.request.urlopen(request, timeout=10) as answer:
             return json.load(answer)["output"]
 

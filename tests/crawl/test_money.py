@@ -474,7 +474,7 @@ UNUSABLE = {
     another_file: "file is not a database: name a file that does not exist yet",
     another_database: "it is no ledger: name a file that does not exist yet",
     a_newer_ledger: "a newer version of scrapy-omocaptcha has made it: update scrapy-omocaptcha",
-    a_damaged_ledger: "database disk image is malformed: mend it, or name another file",
+    a_damaged_ledger: "database disk image is malformed: repair it, or name another file",
 }
 
 
@@ -507,7 +507,7 @@ def test_with_a_limit_for_the_day_and_a_ledger_that_cannot_be_used_nothing_is_bo
     settings = {"OMOCAPTCHA_LEDGER": ledger, "OMOCAPTCHA_MAX_COST_PER_DAY": 1}
     crawled = crawl(crawling(site, 3), {**service.settings, **settings})
     assert (len(service.jobs), crawled.count("skipped/max_cost_per_day")) == (0, 3)
-    assert any("mend OMOCAPTCHA_LEDGER" in line for line in crawled.said())
+    assert any("fix OMOCAPTCHA_LEDGER" in line for line in crawled.said())
 
 
 def delete(ledger):

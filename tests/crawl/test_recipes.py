@@ -74,14 +74,6 @@ def run(crawl, service, boxed, tmp_path):
     return run
 
 
-def test_the_quick_starts_spider_gets_its_pages_and_buys_one_job(run, walled, service):
-    site = walled("session")
-    items, crawled = run("quickstart", "quickstart-spider", site)
-    assert len(items) == 50
-    assert len(service.jobs) == 1
-    assert "OMOcaptcha: 1 challenge met in 5 pages, 1 job for 0.00055 USD" in "\n".join(crawled.said(logging.INFO))
-
-
 def test_a_form_is_sent_with_a_token(run, service):
     items, _ = run("recipes/form", "form")
     assert items == [{"welcome": "Ada"}]
@@ -179,8 +171,16 @@ def test_the_pages_of_a_sitemap_cost_one_job(run, service):
 )
 def test_the_checks_tell_what_is_wrong_at_the_end(run, walled, tmp_path, wall, settings, problems):
     checks = module(code(page("recipes/watch"), "checks"), tmp_path)["CaptchaChecks"]
-    _, crawled = run("quickstart", "quickstart-spider", walled(wall), {**settings, "EXTENSIONS": {checks: 500}})
+    told = module(code(page("recipes/watch"), "checks-settings"), tmp_path)["EXTENSIONS"]
+    extensions = {checks: told["shop.checks.CaptchaChecks"]}
+    _, crawled = run("quickstart", "quickstart-spider", walled(wall), {**settings, "EXTENSIONS": extensions})
     assert [line for line in crawled.said(logging.ERROR) if line.startswith("shop: ")] == problems
+
+
+def test_the_sites_run_without_pytest_too(tmp_path):
+    done = module(code(page("recipes/offline"), "service-and-site"), tmp_path)
+    assert done["site"].url.startswith("http://127.0.0.1:")
+    assert done["service"].settings["OMOCAPTCHA_API_TOKEN"] == "offline-token"
 
 
 def test_each_cookiejar_costs_one_job(run, service):

@@ -263,7 +263,7 @@ def test_own_limits_hold_by_themselves(crawl, service, walled):
     shared = {**service.settings, "OMOCAPTCHA_REDIS_URL": NOWHERE, "OMOCAPTCHA_ON_REDIS_FAILURE": "own_limits"}
     crawled = crawl(crawling(site, 10), {**shared, "OMOCAPTCHA_MAX_JOBS": 4})
     assert (len(crawled.pages), reasons(crawled), len(service.jobs)) == (4, {"max_jobs": 6}, 4)
-    assert len([line for line in crawled.said() if "does not hear of 4 jobs" in line]) == 1
+    assert len([line for line in crawled.said() if "does not know of 4 jobs" in line]) == 1
     assert crawled.bugs == []
 
 

@@ -24,6 +24,7 @@ DOCS = ROOT / "docs"
 README = ROOT / "README.rst"
 # That of the wheel, if the wheel is tested.
 PACKAGE = Path(scrapy_omocaptcha.__file__).parent
+MAKE_TARGETS = set(re.findall(r"^([a-z-]+):.*   ## ", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
 
 
 class _Silent(Directive):
@@ -145,6 +146,11 @@ def module(source: str, folder: Path) -> dict[str, Any]:
     sys.modules[name] = made = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(made)
     return vars(made)
+
+
+def settings_told() -> dict[str, nodes.container]:
+    """Return what the reference says of each setting."""
+    return {node["ids"][0]: node for node in page("reference/settings").findall(nodes.container)}
 
 
 def filled_in(tree: nodes.document, directive: str) -> set[str]:

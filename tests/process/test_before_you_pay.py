@@ -1,4 +1,4 @@
-"""docs/before-you-pay: its commands print what the page shows."""
+"""docs/before-you-pay, and docs/challenges: their commands print what the pages show."""
 
 from __future__ import annotations
 
@@ -30,3 +30,7 @@ def test_each_step_prints_what_the_page_shows(fresh, walled, service, installed,
         for line in lines:
             assert re.search(pattern(line), "\n".join(map(plain, said.splitlines()))), (line, said)
     assert len(service.jobs) == 1
+
+
+def test_another_page_shows_the_first_step_alike():
+    assert consoles(page("challenges")) == consoles(page("before-you-pay"))[:1]

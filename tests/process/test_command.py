@@ -394,7 +394,8 @@ def test_a_failure_to_fetch_or_read_is_reported_beside_the_rest(detect, wall_fil
         (["detect"], "the following arguments are required: URL|FILE"),
         (["detect", "page.html", "--guess"], "unrecognized arguments: --guess"),
         (["detect", "page.html", "--url", "shop.example"], "--url must begin with http"),
-        (["detect", "page.html", "--status", "none"], "--status: invalid int value"),
+        (["detect", "page.html", "--status", "none"], "--status: 'none' is no HTTP status, which is 100 to 599"),
+        (["detect", "page.html", "--status", "999"], "--status: '999' is no HTTP status"),
         (["detect", str(ROOT / "setup.cfg"), "--spider", "nobody"], "no spider is named 'nobody'"),
         (["detect", str(ROOT / "setup.cfg"), "-s", "OMOCAPTCHA_MAX_COST=-1"], "OMOCAPTCHA_MAX_COST is '-1'"),
         (

@@ -118,6 +118,17 @@ def test_an_unreadable_file_exits_with_status_1_and_one_sentence(report, tmp_pat
     assert done.stderr.count("\n") == 1
 
 
+def test_json_has_the_error_too(report, tmp_path):
+    write(tmp_path / "a.sqlite", job())
+    done = report("missing.sqlite", "--json")
+    assert (done.returncode, done.stderr) == (1, "")
+    error = json.loads(done.stdout).pop("error")
+    assert error.startswith("missing.sqlite: No such file or directory: ")
+    done = report("a.sqlite", "--json", "--html", "nowhere/page.html")
+    assert (done.returncode, done.stderr) == (1, "")
+    assert json.loads(done.stdout) == {"error": "nowhere/page.html: No such file or directory"}
+
+
 def test_an_empty_file_is_a_ledger_without_jobs(report, tmp_path):
     (tmp_path / "empty.sqlite").touch()
     done = report("empty.sqlite")

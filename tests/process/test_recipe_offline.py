@@ -1,47 +1,83 @@
-"""docs/recipes/offline: its commands run a recipe, and the tests that it shows pass in the example project."""
+"""docs/quickstart and docs/recipes/offline: their commands work, and so do the tests of the latter in a project."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+from contextlib import contextmanager
 
 import pytest
-from docutils import nodes
 
 from tests.helpers.commands import ROOT, STRICT, python
-from tests.helpers.docs import code, offline_box, page, written_instead
+from tests.helpers.docs import code, consoles, offline_box, page, written_instead
 
 SCRAPY = f'"{sys.executable}" -m scrapy'
 """The command "scrapy" of this Python, whatever the PATH says."""
 
 
-def run_a_recipe():
-    """Return the commands of the section "Run a recipe", one string for each terminal."""
-    (section,) = [node for node in page("recipes/offline").findall(nodes.section) if "run-a-recipe" in node["ids"]]
-    return [block.astext().replace("$ ", "") for block in section.findall(nodes.literal_block)]
+@contextmanager
+def simulated(command, options):
+    """Run the command that starts a service and a site; yield where site and service are, and the lines it prints."""
+    # The ports of the pages may be taken here, so any two free ones take their place.
+    command = command.replace("--port 6080", "--port 0")
+    with subprocess.Popen(f"exec {command}", stdout=subprocess.PIPE, **options) as sites:
+        printed = [sites.stdout.readline() for _ in range(2)]
+        site, service = (line.split("/")[2] for line in printed)
+        try:
+            yield site, service, printed
+        finally:
+            sites.terminate()
+            printed += sites.communicate()[0].splitlines(keepends=True)
 
 
-def test_a_recipe_runs_with_the_commands_of_the_page(tmp_path, installed):
-    simulate, crawl = (commands.replace("scrapy ", f"{SCRAPY} ", 1) for commands in run_a_recipe())
+@pytest.fixture
+def options(tmp_path, installed):
+    """Return the options with which the commands of a page are run in the folder of the test."""
+    environment = {**os.environ, **STRICT, "PYTHONPATH": installed}
+    return {"shell": True, "cwd": tmp_path, "env": environment, "text": True}
+
+
+def test_the_quick_start_works_as_it_stands(tmp_path, options):
+    start = page("quickstart")
+    (simulate, *sites), (export, crawl, _, *log) = consoles(start)
+    simulate, export, crawl = (
+        line.removeprefix("$ ").replace("scrapy ", f"{SCRAPY} ", 1) for line in (simulate, export, crawl)
+    )
+    subprocess.run(f"{SCRAPY} startproject shop .", check=True, capture_output=True, **options)
+    with (tmp_path / "shop/settings.py").open("a") as settings:
+        # One request a second, and polls for a job that takes its time, are for real sites and services.
+        settings.write(f"{code(start, 'quickstart-settings')}DOWNLOAD_DELAY = 0.01\nOMOCAPTCHA_POLL_INTERVAL = 0.05\n")
+    with simulated(f"{simulate} --solve-seconds 0", options) as (site, service, printed):
+        spider = code(start, "quickstart-spider").replace("127.0.0.1:6081", site)
+        (tmp_path / "shop/spiders/shop.py").write_text(spider)
+        commands = f"{export}\n{crawl} -s TELNETCONSOLE_ENABLED=False".replace("127.0.0.1:6080", service)
+        done = subprocess.run(commands, capture_output=True, check=False, **options)
+    assert done.returncode == 0, done.stderr
+    assert len(json.loads((tmp_path / "items.json").read_text())) == 50
+    for shown, seen in (sites, "".join(printed)), (log, done.stderr):
+        seen = seen.replace(site, "127.0.0.1:6081").replace(service, "127.0.0.1:6080")
+        for line in shown:
+            # The page has "…" where it leaves something out, and another time.
+            pattern = ".*".join(map(re.escape, re.sub(r"\d+\.\d s", "… s", line).split("…")))
+            assert re.search(pattern, re.sub(r"\[scrapy_omocaptcha\S*\] ", "", seen)), (line, seen)
+
+
+def test_a_recipe_runs_with_the_commands_of_the_page(tmp_path, options):
+    commands = ("\n".join(lines).replace("$ ", "") for lines in consoles(page("recipes/offline")))
+    simulate, crawl = (command.replace("scrapy ", f"{SCRAPY} ", 1) for command in commands)
     spider = code(page("recipes/form"), "form")
     for old, new in written_instead(offline_box(page("recipes/form"), "form")).items():
         spider = spider.replace(old, new)
-    environment = {**os.environ, **STRICT, "PYTHONPATH": installed}
-    options = {"shell": True, "cwd": tmp_path, "env": environment, "text": True}
-    # The ports of the page may be taken here, so any two free ones take their place.
-    simulate = simulate.replace("--port 6080", "--port 0")
-    with subprocess.Popen(f"exec {simulate}", stdout=subprocess.PIPE, **options) as sites:
-        site, service = (sites.stdout.readline().split("/")[2] for _ in range(2))
+    with simulated(simulate, options) as (site, service, printed):
         (tmp_path / "recipe.py").write_text(spider.replace("127.0.0.1:6081", site))
         done = subprocess.run(crawl.replace("127.0.0.1:6080", service), capture_output=True, check=False, **options)
-        sites.terminate()
-        seen = sites.communicate()[0]
     assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / "items.json").read_text()) == [{"welcome": "Ada"}]
-    assert "Jobs: 1 for 0.00055 USD." in seen
+    assert "Jobs: 1 for 0.00055 USD." in printed[-1]
 
 
 @pytest.fixture

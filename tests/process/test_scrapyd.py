@@ -8,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from configparser import ConfigParser
 from importlib.metadata import version
 from urllib.parse import urlsplit
 
@@ -17,7 +18,7 @@ from packaging.requirements import Requirement
 from scrapy_omocaptcha.buying.database import read_ledger
 from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
 from tests.helpers.commands import ROOT, python
-from tests.helpers.docs import code, page
+from tests.helpers.docs import code, page, plain
 from tests.helpers.scrapyd import Scrapyd
 from tests.helpers.stopping import Until
 
@@ -107,6 +108,21 @@ def test_the_demo_says_what_to_install(tmp_path):
     (tmp_path / "scrapyd.py").write_text("raise ImportError")
     done = python(PROJECT / "deploy.py", cwd=tmp_path, PYTHONPATH=f"{tmp_path}:{ROOT}")
     assert (done.returncode, "pip install scrapyd scrapyd-client" in done.stdout) == (2, True), done.stdout
+
+
+def test_the_project_is_deployed_to_where_the_page_says():
+    told, project = ConfigParser(), ConfigParser()
+    told.read_string(code(page("deploy"), "deploy-target"))
+    project.read(PROJECT / "scrapy.cfg")
+    assert dict(told["deploy"]) == dict(project["deploy"])
+
+
+def test_cron_starts_the_script_of_the_page_when_the_page_says():
+    minute, hour, *others, script = code(page("deploy"), "deploy-crontab").split()
+    assert others == ["*"] * 3
+    text = page("deploy").astext()
+    assert f"each night at {hour}:{minute}:" in text
+    assert f"An executable script, {script}, takes care" in plain(text)
 
 
 @pytest.mark.nightly

@@ -34,6 +34,7 @@ from tests.helpers.docs import (
     page,
     pages,
     plain,
+    settings_told,
     sources,
     tables,
 )
@@ -63,10 +64,6 @@ def test_a_recipe_says_how_to_run_it_offline(path):
 
 
 # Reference
-
-
-def settings_told():
-    return {node["ids"][0]: node for node in page("reference/settings").findall(nodes.container)}
 
 
 def test_every_setting_has_an_entry_and_no_other_has():
@@ -223,6 +220,12 @@ def test_the_folders_are_listed_in_the_order_of_their_imports():
     listed = [folder.removesuffix("/") for folder, _ in listed_folders() if folder.count("/") == 1]
     assert listed[0] == PACKAGE.name
     assert listed[1:] == [name for name in ORDER.split() if (PACKAGE / name).is_dir()]
+
+
+def test_the_modules_that_the_picture_names_exist():
+    named = set(re.findall(r"[a-z_]+\.[a-z_]+", code(page("design"), "way-of-a-response")))
+    assert named - {"middleware.process_response"} <= {name.replace("/", ".") for name in listed_modules()}
+    assert hasattr(scrapy_omocaptcha.OmoCaptchaMiddleware, "process_response")
 
 
 # Log lines

@@ -8,9 +8,8 @@ import subprocess
 
 import pytest
 
-from tests.helpers.commands import ROOT
+from tests.helpers.docs import MAKE_TARGETS, ROOT
 
-TARGETS = set(re.findall(r"^([a-z-]+):.*   ## ", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
 # A source distribution has none.
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 ON_THE_IMAGE = {"chromium", "make", "python3-venv"}
@@ -22,14 +21,14 @@ def read(name):
 
 
 def test_contributing_tells_of_every_target_and_of_no_other():
-    assert set(re.findall(r"^``make ([a-z-]+)``", read("CONTRIBUTING.rst"), re.MULTILINE)) == TARGETS - {"help"}
+    assert set(re.findall(r"^``make ([a-z-]+)``", read("CONTRIBUTING.rst"), re.MULTILINE)) == MAKE_TARGETS - {"help"}
 
 
 def test_every_environment_of_tox_is_a_target():
     commands = re.findall(r"^    [^:\n]+: (.+)", read("tox.ini"), re.MULTILINE)
     assert len(commands) == 7
     assert {command.split()[0] for command in commands} == {"make"}
-    assert {command.split()[1] for command in commands} <= TARGETS
+    assert {command.split()[1] for command in commands} <= MAKE_TARGETS
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
@@ -38,7 +37,7 @@ def test_a_workflow_runs_targets_may_only_read_and_pins_what_it_uses(path):
     called = {word for words in re.findall(r"- run: make (.+)", text) for word in words.split() if word.isascii()}
     matrix = {word for words in re.findall(r"command: \[?([a-z, -]+)", text) for word in words.split(", ")}
     assert called | matrix
-    assert (called | matrix) - {"${{", "matrix.command", "}}"} <= TARGETS
+    assert (called | matrix) - {"${{", "matrix.command", "}}"} <= MAKE_TARGETS
     assert "\npermissions:\n  contents: read\n\n" in text
     assert re.findall(r"^ +[a-z-]+: write\b", text, re.MULTILINE) == (
         ["      id-token: write"] if path.stem == "release" else []

@@ -14,10 +14,7 @@ from scrapy_omocaptcha.errors import AccountError, ApiBadAnswer, ApiError, ApiRe
 # One documented result is the token as a bare string in braces, which is not JSON.
 _BARE_STRING = re.compile(r'\{\s*("[^"\\{}]*")\s*\}')
 _CONTENT = ("job_id", "status", "result", "balance", "service")
-_CURE = (
-    "set OMOCAPTCHA_API_VERSION = 2, since the service's documents of today know version 2 alone, "
-    "or check OMOCAPTCHA_API_URL"
-)
+_CURE = "set OMOCAPTCHA_API_VERSION = 2, since the service now documents only version 2, or check OMOCAPTCHA_API_URL"
 _NUMBER = re.compile("0|[1-9][0-9]{0,17}")
 
 

@@ -203,7 +203,7 @@ class FleetLimits(Limits):
         bought = sum(command == "add" and arguments["job"] not in cancelled for command, arguments in unsent)
         if bought:
             logger.warning(
-                "OMOcaptcha: Redis has not come back: the fleet does not hear of %d jobs that this worker bought "
+                "OMOcaptcha: Redis has not come back: the fleet does not know of %d jobs that this worker bought "
                 "meanwhile",
                 bought,
             )

@@ -164,7 +164,7 @@ def test_a_call_is_under_way_from_the_reservation_to_its_answer(end):
 
 def test_where_what_others_have_spent_is_not_known_nothing_is_bought(tmp_path):
     ledger = new_ledger(tmp_path / "missing" / "jobs.sqlite")
-    with pytest.raises(NotBought, match=r"mend OMOCAPTCHA_LEDGER") as raised:
+    with pytest.raises(NotBought, match=r"fix OMOCAPTCHA_LEDGER") as raised:
         limits(kept_in=ledger, max_cost_per_day=1.0, redis_url="redis://127.0.0.1/").check(HOST, KEY)
     assert raised.value.reason == "max_cost_per_day"
 

@@ -292,7 +292,10 @@ def test_a_host_that_answers_as_no_api_does_is_told_once_with_the_cure(caplog):
     bench.fails(ApiRefused, 1)
     bench.fails(ApiRefused, 1)
     (said,) = caplog.messages
-    assert "https://omocaptcha.com/api answers as no API does (HTTP status 404): set OMOCAPTCHA_API_VERSION" in said
+    assert (
+        "https://omocaptcha.com/api does not answer as the API would (HTTP status 404): set OMOCAPTCHA_API_VERSION"
+        in said
+    )
 
 
 def test_a_single_page_from_an_api_that_answers_is_not_told(caplog):

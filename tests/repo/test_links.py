@@ -1,0 +1,70 @@
+"""The links of the documentation lead somewhere. ``make links`` asks the web for those that leave the repository."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from urllib.parse import urlsplit
+
+import pytest
+from docutils import nodes
+
+from tests.helpers.docs import DOCS, ROOT, filled_in, page, pages, settings_told
+
+PAGES = [*sorted(ROOT.glob("*.rst")), *pages()]
+each_page = pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
+
+
+def targets(path, role):
+    """Return what the links of a role lead to, such as ``/recipes/form`` of ``:doc:``."""
+    return [node["target"].removeprefix("~") for node in page(path).findall(nodes.literal) if role in node["classes"]]
+
+
+def addresses(path):
+    return [node["refuri"] for node in page(path).findall(nodes.reference) if "refuri" in node]
+
+
+def exists(name):
+    """Tell whether a dotted name is that of something in the package."""
+    parts = name.split(".")
+    found = importlib.import_module(parts.pop(0))
+    for part in parts:
+        # An attribute of a dataclass has no value in its class.
+        if part in getattr(found, "__annotations__", {}):
+            return part == parts[-1]
+        if not hasattr(found, part):
+            return False
+        found = getattr(found, part)
+    return True
+
+
+@each_page
+def test_a_link_to_another_page_or_file_leads_to_one(path):
+    for target in targets(path, "doc"):
+        folder = DOCS if target.startswith("/") else path.parent
+        assert (folder / f"{target.lstrip('/')}.rst").is_file(), target
+    files = [image["uri"] for image in page(path).findall(nodes.image)] + [*filled_in(page(path), "literalinclude")]
+    files += [address for address in addresses(path) if not urlsplit(address).scheme]
+    # This page includes CHANGES.rst.
+    folder = ROOT if path == DOCS / "changes.rst" else path.parent
+    for file in files:
+        name, _, anchor = file.partition("#")
+        assert (folder / name).is_file(), file
+        assert not anchor or anchor in page((folder / name).resolve()).ids, file
+
+
+@each_page
+def test_a_link_to_a_place_setting_or_name_leads_to_one(path):
+    places = {label for each in pages() for label in page(each).nameids}
+    assert set(targets(path, "ref")) <= places
+    assert set(targets(path, "confval")) <= set(settings_told())
+    names = [name for role in ("class", "func", "attr", "meth") for name in targets(path, role)]
+    assert [name for name in names if not exists(name)] == []
+
+
+def test_addresses_on_the_web_are_secure_and_each_has_one_spelling():
+    found = {address.partition("#")[0] for path in PAGES for address in addresses(path) if urlsplit(address).scheme}
+    assert found
+    assert {urlsplit(address).scheme for address in found} == {"https"}
+    pages_there = {re.sub(r"^https://(www\.)?|(\.git)?/?$", "", address.lower()) for address in found}
+    assert len(pages_there) == len(found), found

@@ -133,6 +133,7 @@ class WallErrand(ABC):
             raise
         if not self.is_challenge(again):
             purchase.accepted()
+            self.redirects.opened(self.request, again)
             return again
         if handed.broke is not None and is_same_wall(page.challenge, self.page.challenge):
             if may_repeat:

@@ -236,6 +236,65 @@ def test_no_request_is_lost_where_the_walls_address_once_shows_no_challenge(craw
     assert len(crawled.pages) + len(crawled.failures) == 8
 
 
+@pytest.mark.parametrize("gate", ["/captcha", "/hold"])
+@pytest.mark.parametrize("times", [2, 5])
+@pytest.mark.parametrize("status", [200, 404])
+def test_no_request_is_lost_where_a_known_wall_fails_to_show_its_challenge_for_a_while(
+    crawl, service, gate, times, status
+):
+    """All redirects lead to one address, which Scrapy's dupefilter knows."""
+    clearance = {"number": 0, "pages": 0}
+    broken = {"times": 0}
+
+    def answer(request, form):
+        if request.path == "/verify":
+            clearance.update(number=clearance["number"] + 1, pages=5)
+            response = page("<title>Thank you</title>")
+            response.set_cookie("clearance", str(clearance["number"]), path="/")
+            return response
+        if request.path == gate:
+            broken["times"] -= 1
+            is_broken = broken["times"] >= 0
+            return web.Response(text="Sorry", status=status, content_type="text/html") if is_broken else challenge()
+        if request.cookies.get("clearance") != str(clearance["number"]) or not clearance["pages"]:
+            return web.Response(status=302, headers={"Location": gate})
+        clearance["pages"] -= 1
+        if clearance == {"number": 1, "pages": 0}:
+            broken["times"] = times
+        return page()
+
+    with Site(answer) as site:
+        urls = [f"{site.origin}/page/{number}" for number in range(15)]
+        crawled = crawl(spider(*urls), {**service.settings, "CONCURRENT_REQUESTS": 1})
+    # Who was redirected while the wall was broken twice gets what it showed.
+    asked = [one.cb_kwargs["asked"] for one in crawled.pages] + [
+        error.response.meta["redirect_urls"][0] for error in crawled.failures
+    ]
+    assert Counter(asked) == Counter(urls)
+    assert len({one.url for one in crawled.pages} & set(urls)) >= 15 - times
+    assert len(service.jobs) == 3
+
+
+def test_an_address_that_says_that_it_is_a_wall_is_looked_at_again_though_it_was_broken_at_first(crawl, service):
+    """The first request looks twice, before it follows the redirect."""
+    broken = {"times": 2}
+
+    def answer(request, form):
+        if request.path == "/verify":
+            return won("/")
+        if request.path == "/captcha":
+            broken["times"] -= 1
+            return page("<title>Sorry</title>") if broken["times"] >= 0 else challenge()
+        return page() if cleared(request) else web.Response(status=302, headers={"Location": "/captcha"})
+
+    with Site(answer) as site:
+        urls = [f"{site.origin}/page/{number}" for number in range(8)]
+        crawled = crawl(spider(*urls), {**service.settings, "CONCURRENT_REQUESTS": 1})
+    assert [one.url for one in crawled.pages if one.url not in urls] == [f"{site.origin}/captcha"]
+    assert len(crawled.pages) == 8
+    assert len(service.jobs) == 1
+
+
 @pytest.mark.parametrize("hops", [2, 4, 7])
 @pytest.mark.parametrize("concurrency", [1, 8])
 def test_a_wall_behind_several_redirects_loses_no_page_and_gives_none_for_another(crawl, service, hops, concurrency):

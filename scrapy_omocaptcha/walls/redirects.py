@@ -56,8 +56,8 @@ class Redirects:
         """Where challenges have been found behind redirects, by request."""
         self._gates: LocalCache[str, bool] = LocalCache(_MAX_KNOWN)
         """Targets that have nothing but a challenge to show: with a clearance, what was asked for is not redirected."""
-        self._passed: LocalCache[str, bool] = LocalCache(_MAX_KNOWN)
-        """Targets that have been walls, have proven to be pages since, and that Scrapy has followed a redirect to."""
+        self._passed: LocalCache[str, str] = LocalCache(_MAX_KNOWN)
+        """What was asked for when Scrapy followed a redirect to a page that had been a wall, by target."""
         self._undecided: set[str] = set()
         """Targets of which nobody knows whether they are walls, since they failed or showed no challenge."""
         self._leaders: LocalCache[str, str] = LocalCache(_MAX_KNOWN)
@@ -95,11 +95,12 @@ class Redirects:
             )
             # What is no challenge at a gate is no page either, of which others would be duplicates.
             must_pass = target in self._gates or (is_unsure and not _is_repeatable(request))
-            may_repeat = url not in self._passed
+            asked = request.meta.get("redirect_urls", [request.url])[0]
+            may_repeat = self._passed.get(url, asked) == asked
             passes = self._states.redirected(request, url, must_pass=must_pass, may_repeat=may_repeat)
             if passes and self._is_wall.get(url) is False:
-                # Further redirects to this page are duplicates, as without a wall.
-                self._passed[url] = True
+                # Redirects of other requests to this page are duplicates, as without a wall.
+                self._passed[url] = asked
             if target not in self._is_wall:
                 self._leaders.setdefault(target, request.url)
         return response
@@ -107,7 +108,7 @@ class Redirects:
     def _is_suspected(self, request: Request, url: str) -> bool:
         is_wall = self._is_wall.get(url, self._is_wall.get(public_address(url)))
         # What says that it is a wall shows a page while its challenge is broken, too.
-        return bool(is_wall) or is_wall_address(url) or (is_wall is None and self._states.of(request).looked_behind)
+        return bool(is_wall) or is_wall_address(url) or (is_wall is None and self._states.is_suspicious(request))
 
     async def send_again(self, request: Request) -> Response | Request:
         """Send the spider's request once more, and look behind whatever redirect is the answer."""

@@ -118,6 +118,43 @@ def test_a_resumed_crawl_gets_all_pages_though_the_walls_address_is_known_as_a_d
     assert len(service.jobs) == 2
 
 
+@pytest.mark.parametrize("gate", ["/captcha", "/hold"])
+@pytest.mark.parametrize("pages", [12, 1000], ids=["twelve pages a clearance", "a session"])
+def test_pages_that_have_moved_are_all_there_though_the_wall_is_closed_again_when_a_crawl_resumes(
+    crawl, service, tmp_path, gate, pages
+):
+    """Their redirects were followed before, and are so by the duplicate filter when the wall has to be passed first."""
+    clearance = {"number": 0, "left": 0}
+
+    def answer(request, form):
+        if request.path == "/verify":
+            clearance.update(number=clearance["number"] + 1, left=pages)
+            response = page("<title>Thank you</title>")
+            response.set_cookie("clearance", str(clearance["number"]), path="/")
+            return response
+        if request.path == gate:
+            return challenge()
+        if request.cookies.get("clearance") != str(clearance["number"]) or clearance["left"] <= 0:
+            return web.Response(status=302, headers={"Location": gate})
+        if request.path.startswith("/old/"):
+            return web.Response(status=302, headers={"Location": request.path.replace("old", "new")})
+        clearance["left"] -= 1
+        return page()
+
+    class Resumed(RecordingSpider):
+        def page(self, response, asked=None):
+            self.pages.append(response)
+            if len(self.pages) == self.most:
+                raise CloseSpider("paused")
+
+    settings = {**service.settings, "JOBDIR": str(tmp_path / "job"), "CONCURRENT_REQUESTS": 1}
+    with Site(answer) as site:
+        urls = [f"{site.origin}/old/{number}" for number in range(30)]
+        runs = [crawl(Resumed, settings, urls=urls, most=most) for most in (8, 3, None)]
+    assert Counter(one.url for run in runs for one in run.pages) == Counter(url.replace("old", "new") for url in urls)
+    assert [run.failures for run in runs] == [[], [], []]
+
+
 @pytest.mark.parametrize("concurrent", [1, 2, 5])
 def test_a_page_that_redirects_lead_to_comes_once_though_it_was_a_wall_first(crawl, service, concurrent):
     """Without a wall, the dupefilter drops all redirects but the first."""

@@ -52,10 +52,12 @@ class Redirects:
         self._is_wall: LocalCache[str, bool] = LocalCache(_MAX_KNOWN)
         """What targets have proven to be; with their query where only that tells a page from a wall."""
         self._has_met_wall = False
+        self.may_be_open = False
+        """Whether a token has been handed in yet."""
         self._led_to: WeakKeyDictionary[Request, str] = WeakKeyDictionary()
         """Where challenges have been found behind redirects, by request."""
         self._gates: LocalCache[str, bool] = LocalCache(_MAX_KNOWN)
-        """Targets that have nothing but a challenge to show: with a clearance, what was asked for is not redirected."""
+        """Targets that have nothing but a challenge to show: with a clearance, nothing is redirected there."""
         self._passed: LocalCache[str, str] = LocalCache(_MAX_KNOWN)
         """What was asked for when Scrapy followed a redirect to a page that had been a wall, by target."""
         self._undecided: set[str] = set()
@@ -94,7 +96,7 @@ class Redirects:
                 self._has_foreign_duplicates and self._is_wall.get(target) is None
             )
             # What is no challenge at a gate is no page either, of which others would be duplicates.
-            must_pass = target in self._gates or (is_unsure and not _is_repeatable(request))
+            must_pass = self._is_gate(target) or (is_unsure and not _is_repeatable(request))
             asked = request.meta.get("redirect_urls", [request.url])[0]
             may_repeat = self._passed.get(url, asked) == asked
             passes = self._states.redirected(request, url, must_pass=must_pass, may_repeat=may_repeat)
@@ -179,7 +181,7 @@ class Redirects:
         if not self._is_wall[target]:
             return None
         if request in self._sent_again or not _is_repeatable(request):
-            if target in self._gates:
+            if self._is_gate(target):
                 return None
             if url != target or request in self._sent_again:
                 self._is_wall[url] = False
@@ -193,10 +195,15 @@ class Redirects:
         return await self.send_again(request)
 
     def opened(self, request: Request, answer: Response | Request) -> None:
-        """Remember what ``request`` was redirected to, if it got its page without a redirect once the wall was open."""
+        """Remember what ``request`` was redirected to, if it is redirected there no more once the wall is open."""
         target = self._led_to.pop(request, None)
-        if target is not None and isinstance(answer, Response) and is_good(answer):
+        leads_back = isinstance(answer, Request) and public_address(answer.url) == target
+        if target is not None and is_good(answer) and not leads_back:
             self._gates[target] = True
+
+    def _is_gate(self, target: str) -> bool:
+        """Tell whether a target can be no page, since walls keep to it, or since no wall can have been opened yet."""
+        return target in self._gates or (not self.may_be_open and self._is_wall.get(target, False))
 
     def _is_needed(self, request: Request, target: str) -> bool:
         """Tell whether Scrapy could lose a request by following its redirect."""

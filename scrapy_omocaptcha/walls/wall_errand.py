@@ -119,6 +119,7 @@ class WallErrand(ABC):
         :raises HandoverBroke: only with ``may_repeat``, when the token may not have reached the site.
         """
         answer = handed.answer
+        self.redirects.may_be_open = True
         if answer is not None and self.is_challenge(answer):
             self._still_closed(purchase, page)
             return None

@@ -90,7 +90,7 @@ def page(name: str | Path) -> nodes.document:
     return publish_doctree(
         path.read_text(encoding="utf-8"),
         source_path=str(path),
-        settings_overrides={"report_level": 2, "halt_level": 2, "_disable_config": True, "default_role": "literal"},
+        settings_overrides={"report_level": 2, "halt_level": 2, "_disable_config": True},
     )
 
 

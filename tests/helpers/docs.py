@@ -136,6 +136,13 @@ def written_instead(box: nodes.admonition) -> dict[str, str]:
     }
 
 
+def set_addons(settings: Path, told: str) -> None:
+    """Write the settings that a page tells where Scrapy's template has ``ADDONS = {}``, or at the end if it has not."""
+    made = settings.read_text(encoding="utf-8")
+    start, found, end = made.partition("ADDONS = {}\n")
+    settings.write_text(start + told + end if found else made + told, encoding="utf-8")
+
+
 def module(source: str, folder: Path) -> dict[str, Any]:
     """Run ``source`` and return what it defines. It is in a file, since Scrapy reads the source of callbacks."""
     name = f"code_{crc32(source.encode())}"

@@ -16,7 +16,6 @@ copybutton_prompt_text = "$ "
 copybutton_line_continuation_character = "\\"
 
 exclude_patterns = ["_build"]
-default_role = "literal"
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"

@@ -131,11 +131,10 @@ class Limits:
         """
         settings = self._settings
         spent = f"{used:.5f} USD have been spent{by}"
+        bought = "1 job has been bought" if used == 1 else f"{used:.0f} jobs have been bought"
         messages = {
-            "max_jobs": f"{used:.0f} jobs have been bought{by}: raise OMOCAPTCHA_MAX_JOBS to go on",
-            "max_jobs_per_host": (
-                f"{used:.0f} jobs have been bought for {host}{by}: raise OMOCAPTCHA_MAX_JOBS_PER_HOST to go on"
-            ),
+            "max_jobs": f"{bought}{by}: raise OMOCAPTCHA_MAX_JOBS to go on",
+            "max_jobs_per_host": f"{bought} for {host}{by}: raise OMOCAPTCHA_MAX_JOBS_PER_HOST to go on",
             "max_cost": f"{spent}, a job costs {self.price:.5f}: raise OMOCAPTCHA_MAX_COST to go on",
             "min_balance": (
                 f"a job would leave less than {settings.min_balance:g} USD in the account: "

@@ -156,7 +156,8 @@ def _form_call(response: Response) -> tuple[str | None, str | None]:
     data = json.dumps(fields, ensure_ascii=False)
     body = f": {shorten(request.body.decode('latin-1'), _LONGEST)}" if request.body else ""
     sent = f"{request.method} {shorten(request.url, _LONGEST)}{body}"
-    return f"form_request(response, {data}, callback=self.parse_result)", sent
+    # A spider without that method gets an error before anything is bought, so that this cannot be forgotten.
+    return f'form_request(response, {data}, rejected="is_rejected", callback=self.parse_result)', sent
 
 
 def as_json(finding: Finding) -> str:

@@ -33,7 +33,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, default=0, help="port of the service; the sites follow (default: any)")
     versions = "version of the API in the printed settings; the service speaks both (default: %(default)s)"
     parser.add_argument("--api-version", type=int, choices=(1, 2), default=1, help=versions)
-    parser.add_argument("--solve-seconds", type=_amount, default=5.0, help="duration of a job (default: %(default)s)")
+    parser.add_argument("--solve-seconds", type=_amount, default=1.0, help="duration of a job (default: %(default)s)")
     parser.add_argument("--balance", type=_amount, default=10.0, help="USD in the account (default: %(default)s)")
     walls = f"wall of a site; repeat it for more sites: {', '.join(WALLS)} (default: session)"
     parser.add_argument("--wall", action="append", choices=list(WALLS), metavar="WALL", help=walls)

@@ -90,7 +90,7 @@ def page(name: str | Path) -> nodes.document:
     return publish_doctree(
         path.read_text(encoding="utf-8"),
         source_path=str(path),
-        settings_overrides={"report_level": 2, "halt_level": 2, "_disable_config": True, "default_role": "literal"},
+        settings_overrides={"report_level": 2, "halt_level": 2, "_disable_config": True},
     )
 
 
@@ -134,6 +134,13 @@ def written_instead(box: nodes.admonition) -> dict[str, str]:
     return {
         old: new for new, words, old in zip(parts, parts[1:], parts[2:], strict=False) if plain(words) == "instead of"
     }
+
+
+def set_addons(settings: Path, told: str) -> None:
+    """Write the settings that a page tells where Scrapy's template has ``ADDONS = {}``, or at the end if it has not."""
+    made = settings.read_text(encoding="utf-8")
+    start, found, end = made.partition("ADDONS = {}\n")
+    settings.write_text(start + told + end if found else made + told, encoding="utf-8")
 
 
 def module(source: str, folder: Path) -> dict[str, Any]:

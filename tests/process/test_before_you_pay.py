@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 import shlex
 
+import pytest
+from docutils import nodes
+
 from tests.helpers.commands import NO_CONSOLE, python
 from tests.helpers.docs import code, consoles, page, plain
 
@@ -14,21 +17,47 @@ def pattern(line):
     return ".*".join(map(re.escape, plain(line).split("…")))
 
 
-def test_each_step_prints_what_the_page_shows(fresh, walled, service, installed, tmp_path):
-    site = walled("session")
-    spider = code(page("quickstart"), "quickstart-spider").replace("http://127.0.0.1:6081", site.url)
-    (fresh / "fresh/spiders/before_you_pay.py").write_text(spider, encoding="utf-8")
-    (fresh / "saved.html").write_text("<title>Attention</title>", encoding="utf-8")
-    given = [word for name, value in {**service.settings, **NO_CONSOLE}.items() for word in ("-s", f"{name}={value}")]
-    for command, *lines in consoles(page("before-you-pay")):
-        words = shlex.split(command.removeprefix("$ ").replace("https://shop.example", site.url))
-        assert words[0] == "scrapy"
-        done = python("-m", *words, *given, cwd=fresh, PYTHONPATH=installed)
-        assert done.returncode == 0, done.stdout
-        said = done.stdout.replace(site.url, "https://shop.example").replace("127.0.0.2", "shop.example")
-        said = re.sub(r"\[scrapy_omocaptcha\S*\] ", "", said)
+@pytest.fixture
+def follow(fresh, walled, service, installed, monkeypatch):
+    """``follow(wall)`` → what each command of the page prints, in the site and with the options of its box."""
+    box, *others = page("before-you-pay").findall(nodes.admonition)
+    assert others == []
+    literals = [node.astext() for node in box.findall(nodes.literal)]
+    options = [word for literal in literals if literal.startswith("-s ") for word in literal.split()]
+    token = literals[literals.index("OMOCAPTCHA_API_TOKEN") + 1]
+    monkeypatch.setenv("OMOCAPTCHA_API_TOKEN", token)
+
+    def follow(wall):
+        assert f"--wall {wall}" in " ".join(literals[0].split())
+        site = walled(wall)
+        spider = code(page("quickstart"), "quickstart-spider").replace("http://127.0.0.1:6081", site.url)
+        (fresh / "fresh/spiders/before_you_pay.py").write_text(spider, encoding="utf-8")
+        (fresh / "saved.html").write_text("<title>Attention</title>", encoding="utf-8")
+        console = [word for setting in NO_CONSOLE.items() for word in ("-s", "=".join(setting))]
+        for command, *lines in consoles(page("before-you-pay")):
+            words = shlex.split(command.removeprefix("$ ").replace("https://shop.example", site.url))
+            assert words[0] == "scrapy"
+            if "OMOCAPTCHA_MAX_JOBS=1" in words:
+                words += [word.replace("http://127.0.0.1:6080/api", service.url) for word in options]
+            done = python("-m", *words, *console, cwd=fresh, PYTHONPATH=installed)
+            assert done.returncode == 0, done.stdout
+            said = done.stdout.replace(site.url, "https://shop.example").replace("127.0.0.2", "shop.example")
+            yield lines, re.sub(r"\[scrapy_omocaptcha\S*\] |\[scrapy\.\S*\] ", "", said)
+
+    return follow
+
+
+def test_each_step_prints_what_the_page_shows(follow, service):
+    for lines, said in follow("session"):
         for line in lines:
             assert re.search(pattern(line), "\n".join(map(plain, said.splitlines()))), (line, said)
+    assert len(service.jobs) == 1
+
+
+def test_the_other_site_of_the_box_asks_on_each_page(follow, service):
+    *_, (_, said) = follow("per_page")
+    assert "'omocaptcha/tokens/accepted': 1," in said
+    assert "'omocaptcha/skipped/max_jobs': 1," in said
     assert len(service.jobs) == 1
 
 

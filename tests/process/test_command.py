@@ -101,13 +101,14 @@ def test_a_form_that_wants_a_token_is_shown_as_a_call_to_copy(scrapy, detect, wa
     site = walled("session")
     search, contact = f"{site.url}/find", f"{site.url}/contact"
     found = detect(search, f"{site.url}/page/1")
-    assert found[search]["call"] == 'form_request(response, {"q": "…", "kind": "any"}, callback=self.parse_result)'
+    call = 'form_request(response, {"q": "…", "kind": "any"}, rejected="is_rejected", callback=self.parse_result)'
+    assert found[search]["call"] == call
     assert found[search]["request"] == f"POST {site.url}/find: q=&kind=any&g-recaptcha-response=&go=search"
     assert (found[f"{site.url}/page/1"]["call"], found[f"{site.url}/page/1"]["request"]) == (None, None)
     tried = scrapy("detect", "--try", search, contact).stdout
     assert f"  call      {found[search]['call']}\n" in tried
     assert f"  request   {found[search]['request']}\n" in tried
-    assert '  call      form_request(response, {"name": "…", "email": "…", "message": "…"}, callback' in tried
+    assert '  call      form_request(response, {"name": "…", "email": "…", "message": "…"}, rejected=' in tried
     assert {visit.method for visit in site.requests} == {"GET"}
     assert service.calls == ()
 

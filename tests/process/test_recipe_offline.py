@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import pytest
 
 from tests.helpers.commands import ROOT, STRICT, python
-from tests.helpers.docs import code, consoles, offline_box, page, written_instead
+from tests.helpers.docs import code, consoles, offline_box, page, set_addons, written_instead
 
 SCRAPY = f'"{sys.executable}" -m scrapy'
 """The command "scrapy" of this Python, whatever the PATH says."""
@@ -43,21 +43,20 @@ def options(tmp_path, installed):
 
 def test_the_quick_start_works_as_it_stands(tmp_path, options):
     start = page("quickstart")
-    (simulate, *sites), (export, crawl, _, *log) = consoles(start)
-    simulate, export, crawl = (
-        line.removeprefix("$ ").replace("scrapy ", f"{SCRAPY} ", 1) for line in (simulate, export, crawl)
-    )
-    subprocess.run(f"{SCRAPY} startproject shop .", check=True, capture_output=True, **options)
-    with (tmp_path / "shop/settings.py").open("a") as settings:
-        # One request a second, and polls for a job that takes its time, are for real sites and services.
-        settings.write(f"{code(start, 'quickstart-settings')}DOWNLOAD_DELAY = 0.01\nOMOCAPTCHA_POLL_INTERVAL = 0.05\n")
-    with simulated(f"{simulate} --solve-seconds 0", options) as (site, service, printed):
+    (simulate, *sites), told = consoles(start)
+    dots = told.index("…")
+    commands, log = "\n".join(told[:dots]).replace("$ scrapy ", f"{SCRAPY} ").replace("$ ", ""), told[dots:]
+    subprocess.run(f"{SCRAPY} startproject shop", check=True, capture_output=True, **options)
+    # One request a second is for real sites.
+    settings = f"{code(start, 'quickstart-settings')}DOWNLOAD_DELAY = 0.01\nTELNETCONSOLE_ENABLED = False\n"
+    set_addons(tmp_path / "shop/shop/settings.py", settings)
+    with simulated(simulate.replace("$ scrapy ", f"{SCRAPY} "), options) as (site, service, printed):
         spider = code(start, "quickstart-spider").replace("127.0.0.1:6081", site)
-        (tmp_path / "shop/spiders/shop.py").write_text(spider)
-        commands = f"{export}\n{crawl} -s TELNETCONSOLE_ENABLED=False".replace("127.0.0.1:6080", service)
+        (tmp_path / "shop/shop/spiders/shop.py").write_text(spider)
+        commands = commands.replace("127.0.0.1:6080", service)
         done = subprocess.run(commands, capture_output=True, check=False, **options)
     assert done.returncode == 0, done.stderr
-    assert len(json.loads((tmp_path / "items.json").read_text())) == 50
+    assert len(json.loads((tmp_path / "shop/items.json").read_text())) == 50
     for shown, seen in (sites, "".join(printed)), (log, done.stderr):
         seen = seen.replace(site, "127.0.0.1:6081").replace(service, "127.0.0.1:6080")
         for line in shown:

@@ -72,8 +72,7 @@ def test_each_block_is_run_by_a_test_or_checked(path):
 
 @each_page
 def test_each_command_within_the_text_exists(path):
-    # Between single backticks is a literal for Sphinx, by the default role of conf.py, and a title for docutils.
-    for literal in page(path).findall(lambda node: isinstance(node, (nodes.literal, nodes.title_reference))):
+    for literal in page(path).findall(nodes.literal):
         command = " ".join(literal.astext().split())
         if re.match(r"(scrapy|make|pip install) \S", command):
             check_command(shlex.split(command))

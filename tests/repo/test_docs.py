@@ -27,6 +27,7 @@ from tests.helpers.docs import (
     DOCS,
     PACKAGE,
     README,
+    ROOT,
     code,
     filled_in,
     first_column,
@@ -50,6 +51,11 @@ def test_a_page_is_well_formed_and_in_the_contents(path):
     contents = (DOCS / "index.rst").read_text(encoding="utf-8")
     name = path.relative_to(DOCS).with_suffix("").as_posix()
     assert name == "index" or re.search(rf"^   {name}$", contents, re.MULTILINE)
+
+
+@pytest.mark.parametrize("path", [*ROOT.glob("*.rst"), *pages()], ids=lambda path: path.stem)
+def test_a_literal_is_between_two_backticks(path):
+    assert [node.astext() for node in page(path).findall(nodes.title_reference)] == []
 
 
 RECIPES = [path for path in pages() if path.parent.name == "recipes" and path.stem not in ("moving", "offline")]

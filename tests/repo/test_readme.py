@@ -12,7 +12,7 @@ from docutils.core import publish_doctree
 
 from scrapy_omocaptcha.buying.database import read_ledger
 from tests.helpers.commands import python, scrapy_crawl
-from tests.helpers.docs import README, code
+from tests.helpers.docs import README, code, set_addons
 
 SITE = "https://shop.example"
 
@@ -45,8 +45,7 @@ def test_the_first_spider_gets_its_pages_and_the_log_is_as_shown(readme, tmp_pat
     site = walled("session")
     made = python("-m", "scrapy", "startproject", "fresh", ".", cwd=tmp_path)
     assert made.returncode == 0, made.stdout
-    with (tmp_path / "fresh/settings.py").open("a", encoding="utf-8") as settings:
-        settings.write(code(readme, "settings-py"))
+    set_addons(tmp_path / "fresh/settings.py", code(readme, "settings-py"))
     spider = code(readme, "spider").replace(SITE, site.url)
     (tmp_path / "fresh/spiders/theirs.py").write_text(spider, encoding="utf-8")
     done = scrapy_crawl(tmp_path, "shop", "-O", "items.jsonl", service=service)

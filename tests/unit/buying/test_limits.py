@@ -97,6 +97,14 @@ def test_a_check_says_the_same_as_a_reservation_and_which_setting_to_change():
         reserve(few)
 
 
+@pytest.mark.parametrize(("jobs", "words"), [(1, "^1 job has been bought: "), (2, "^2 jobs have been bought: ")])
+def test_the_message_of_a_limit_counts_in_good_english(jobs, words):
+    few = limits(max_jobs=jobs)
+    buy(few, jobs)
+    with pytest.raises(NotBought, match=words):
+        reserve(few)
+
+
 def test_what_other_crawls_of_the_ledger_have_spent_within_a_day_leaves_less_for_this_one(tmp_path):
     path = tmp_path / "jobs.sqlite"
     day = {"price": 0.1, "max_cost_per_day": 1.0, "ledger": str(path)}

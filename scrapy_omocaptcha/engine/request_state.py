@@ -12,6 +12,8 @@ from scrapy import Request, signals
 from scrapy.crawler import Crawler
 from scrapy.utils.httpobj import urlparse_cached
 
+from scrapy_omocaptcha.urls import public_address
+
 _KEY = "_omocaptcha"
 _REDIRECT_META = ("redirect_times", "redirect_ttl", "redirect_urls", "redirect_reasons")
 _REPLACED_HEADERS = ("Content-Type", "Referer", "Authorization")
@@ -87,10 +89,10 @@ class RequestStates:
         """Return the state of a request."""
         return self._states.setdefault(request, RequestState())
 
-    def is_suspicious(self, request: Request) -> bool:
-        """Tell whether a redirect of ``request`` has led, or may have led, to a wall before, maybe in another run."""
+    def is_suspicious(self, request: Request, target: str) -> bool:
+        """Tell whether a redirect of ``request`` to ``target`` may lead to a wall, as one did before."""
         state = self.of(request)
-        return state.looked_behind or bool(state.followed)
+        return state.looked_behind or public_address(target) in map(public_address, state.followed)
 
     def give_back(self, request: Request) -> Request:
         """Return a copy of a request for the scheduler, which must not drop it as a duplicate."""

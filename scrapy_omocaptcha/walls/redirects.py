@@ -110,7 +110,7 @@ class Redirects:
     def _is_suspected(self, request: Request, url: str) -> bool:
         is_wall = self._is_wall.get(url, self._is_wall.get(public_address(url)))
         # What says that it is a wall shows a page while its challenge is broken, too.
-        return bool(is_wall) or is_wall_address(url) or (is_wall is None and self._states.is_suspicious(request))
+        return bool(is_wall) or is_wall_address(url) or (is_wall is None and self._states.is_suspicious(request, url))
 
     async def send_again(self, request: Request) -> Response | Request:
         """Send the spider's request once more, and look behind whatever redirect is the answer."""

@@ -87,8 +87,10 @@ def test_a_worker_that_is_stopped_gives_its_requests_back_and_abandons_its_jobs(
     fleet.start()
     fleet.wait()
     assert fleet.ends == once_each(shops.urls)
-    assert fleet.counted == sum(len(worker.records) for worker in fleet.workers)
-    assert len(shops.service.jobs) <= fleet.counted <= ideal + 1 + stopped.abandoned
+    # A call that Redis had counted, and that had not been sent when the worker was stopped, stays counted.
+    recorded = sum(len(worker.records) for worker in fleet.workers)
+    assert len(shops.service.jobs) <= recorded <= fleet.counted <= recorded + CONCURRENT_JOBS
+    assert recorded <= ideal + 1 + stopped.abandoned
 
 
 def test_a_worker_that_is_killed_loses_only_the_requests_that_it_had_taken(fleet_of, shops, ideal, room):

@@ -119,7 +119,6 @@ class WallErrand(ABC):
         :raises HandoverBroke: only with ``may_repeat``, when the token may not have reached the site.
         """
         answer = handed.answer
-        self.redirects.may_be_open = True
         if answer is not None and self.is_challenge(answer):
             self._still_closed(purchase, page)
             return None
@@ -134,7 +133,6 @@ class WallErrand(ABC):
             raise
         if not self.is_challenge(again):
             purchase.accepted()
-            self.redirects.opened(self.request, again)
             return again
         if handed.broke is not None and is_same_wall(page.challenge, self.page.challenge):
             if may_repeat:

@@ -6,7 +6,7 @@ EXAMPLES ?= 5000
 BIN := $(VENV)/bin
 INSTALL := python -m pip install --quiet --disable-pip-version-check
 # The tests wait for sockets, processes and times more than they compute, so more workers than cores are faster.
-WORKERS ?= 6
+WORKERS ?= 4
 SUITE := -m "not nightly" --numprocesses $(WORKERS) --dist worksteal
 # Without bytecode files each worker, and each of the processes that the tests start, would compile everything anew.
 unexport PYTHONDONTWRITEBYTECODE

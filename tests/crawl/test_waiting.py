@@ -43,7 +43,7 @@ def walls_and_limits():
     """Pair each wall with the usual limits, and two walls with all; the other pairs are for the night."""
     for wall in ("session", "redirect", "session_marked", "same_url", "thanks"):
         for limits in LIMITS:
-            new = wall in ("session", "redirect") or limits in ("sixteen", "startproject")
+            new = wall in ("session", "redirect") or limits == "sixteen"
             yield pytest.param(wall, LIMITS[limits], marks=[] if new else pytest.mark.nightly, id=f"{wall}-{limits}")
 
 

@@ -5,7 +5,8 @@ VENV ?= .venv
 EXAMPLES ?= 5000
 BIN := $(VENV)/bin
 INSTALL := python -m pip install --quiet --disable-pip-version-check
-# The tests wait for sockets, processes and times more than they compute, so more workers than cores are faster.
+# The tests wait for sockets and processes about as often as they compute, so more workers than cores are faster. Many
+# more are not: tests that measure time fail then.
 WORKERS ?= 4
 SUITE := -m "not nightly" --numprocesses $(WORKERS) --dist worksteal
 # Without bytecode files each worker, and each of the processes that the tests start, would compile everything anew.

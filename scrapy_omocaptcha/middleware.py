@@ -1,14 +1,13 @@
-"""The downloader middleware: speaks Scrapy's middleware protocol, and puts the parts of a crawl together.
+"""The downloader middleware: what Scrapy and spiders call, and the parts of a crawl that answer.
 
 It translates and decides nothing. What happens at a wall is in ``walls``.
 
-It is longer than other files, because all that Scrapy and spiders call is here: two middlewares, and ``solve``.
+It is longer than other files, because each call needs most of the parts, which are therefore put together here.
 """
 
 import logging
 import time
 from functools import partial
-from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from scrapy import Request, signals
@@ -36,9 +35,8 @@ from scrapy_omocaptcha.settings import Settings, is_enabled
 from scrapy_omocaptcha.urls import host_of
 from scrapy_omocaptcha.walls.attempts import Attempts
 from scrapy_omocaptcha.walls.browser_errand import BrowserErrand
-from scrapy_omocaptcha.walls.delivery import deliver
 from scrapy_omocaptcha.walls.form_errand import FormErrand
-from scrapy_omocaptcha.walls.handler import NotSolved, WallHandler
+from scrapy_omocaptcha.walls.handler import NotSolved, WallHandler, deliver_unsolved
 from scrapy_omocaptcha.walls.hints import Hints
 from scrapy_omocaptcha.walls.limit_closing import LimitClosing
 from scrapy_omocaptcha.walls.policy import Policy
@@ -181,7 +179,7 @@ class OmoCaptchaMiddleware:
             if self._limit.applies(error.refusal.reason):
                 await error.errand.set_aside()
                 return self._give_back(request, await self._limit.close(error.refusal.reason, request))
-            return await self._not_solved(request, error)
+            return await deliver_unsolved(request, error, on_failure=self._settings.on_failure)
         except Exception as error:
             self._states.may_be_retried(request, failed=True)
             return await self._chain.handle_exception(request, error)
@@ -202,24 +200,6 @@ class OmoCaptchaMiddleware:
             # Errors of Scrapy name the address, which holds the token of a GET. So do the frames of their tracebacks.
             exception.args = tuple(masked(str(argument), request.secret) for argument in exception.args)
             exception.__traceback__ = exception.__context__ = exception.__cause__ = None
-
-    async def _not_solved(self, request: Request, error: NotSolved) -> Response:
-        """Send a challenge that was not solved to the callback, or raise for the errback."""
-        errand, refusal = error.errand, error.refusal
-        status = errand.page.response.status
-        is_passed_on = refusal.reason == "dry_run" or (status == HTTPStatus.OK and not error.jobs)
-        if is_passed_on or self._settings.on_failure == "response":
-            await errand.reopen()
-            response = errand.page.response
-            return response if is_passed_on else deliver(request, response, handle_httpstatus_all=True)
-        await errand.set_aside()
-        page = errand.page
-        raise ChallengeNotSolved(
-            refusal.reason,
-            f"{page.challenge.url} stays behind its reCAPTCHA ({refusal.reason}): {refusal.message}",
-            challenge=page.challenge,
-            response=page.response.replace(request=request),
-        ) from None
 
     def _give_back(self, request: Request, error: CrawlClosing) -> Request:
         """Return the request for the scheduler, so that a resumed crawl has it.

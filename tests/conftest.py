@@ -15,7 +15,7 @@ from tests.helpers import fuzzing, redis_server
 from tests.helpers.browser import CHROMIUM, Browser
 from tests.helpers.commands import ROOT, TIMEOUT, python
 from tests.helpers.crawling import Crawls, Reactor
-from tests.helpers.ready_scrapy import run_scrapy
+from tests.helpers.forked_scrapy import run_scrapy
 
 
 def pytest_collection_finish():

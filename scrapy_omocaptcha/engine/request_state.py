@@ -116,7 +116,7 @@ class RequestStates:
         before = state.redirect or _as_json(request)
         text = {**asdict(state), "redirect": {**before, "from": request.url}}
         # A wall that is open by now leads back to what was asked for.
-        is_repeated = target in state.followed or bool(state.followed and target == before["url"])
+        is_repeated = bool(state.followed) and target in (before["url"], *state.followed)
         if (must_pass or (may_repeat and is_repeated)) and not request.dont_filter:
             # To Scrapy's dupefilter it is a duplicate of what was followed, or asked for, before.
             text["filter"] = request.dont_filter = True

@@ -1,7 +1,6 @@
 """Handle the walls of a crawl: hold requests that would run into one, and take challenged requests through.
 
-Whether a page is a challenge is decided by ``policy``, how one request gets through is in ``passage``, and what Scrapy
-gets when it does not get through is decided by the middleware.
+Whether a page is a challenge is decided by ``policy``, and how one request gets through is in ``passage``.
 """
 
 import weakref
@@ -19,9 +18,10 @@ from scrapy_omocaptcha.detection import find_other_captcha
 from scrapy_omocaptcha.engine.components import Components
 from scrapy_omocaptcha.engine.lifetime import Lifetime
 from scrapy_omocaptcha.engine.slots import Slots
-from scrapy_omocaptcha.errors import CrawlClosing
+from scrapy_omocaptcha.errors import ChallengeNotSolved, CrawlClosing
 from scrapy_omocaptcha.reporting.events import Events
 from scrapy_omocaptcha.walls.attempts import Answer, Attempts, GivenUp, Refusal
+from scrapy_omocaptcha.walls.delivery import deliver
 from scrapy_omocaptcha.walls.passage import Passage
 from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.redirects import Redirects
@@ -41,6 +41,29 @@ class NotSolved(Exception):
         self.refusal = refusal
         self.errand = errand
         self.jobs = jobs
+
+
+async def deliver_unsolved(request: Request, error: NotSolved, *, on_failure: str) -> Response:
+    """Return the challenge that was not solved, for the callback.
+
+    :param on_failure: ``OMOCAPTCHA_ON_FAILURE``.
+    :raises ChallengeNotSolved: where the errback gets it.
+    """
+    errand, refusal = error.errand, error.refusal
+    status = errand.page.response.status
+    is_passed_on = refusal.reason == "dry_run" or (status == HTTPStatus.OK and not error.jobs)
+    if is_passed_on or on_failure == "response":
+        await errand.reopen()
+        response = errand.page.response
+        return response if is_passed_on else deliver(request, response, handle_httpstatus_all=True)
+    await errand.set_aside()
+    page = errand.page
+    raise ChallengeNotSolved(
+        refusal.reason,
+        f"{page.challenge.url} stays behind its reCAPTCHA ({refusal.reason}): {refusal.message}",
+        challenge=page.challenge,
+        response=page.response.replace(request=request),
+    ) from None
 
 
 class WallHandler:

@@ -92,7 +92,7 @@ def test_a_form_that_another_answer_outdates_just_before_it_is_submitted_is_aske
 ):
     site = walled("session", catalogue_pages=9)
     monkeypatch.setattr(KeepsLookBack, "site", site)
-    service.next_job(seconds=0.2)
+    service.next_job(seconds=0.4)
     settings = {
         "DOWNLOAD_DELAY": 0.25,
         "CONCURRENT_REQUESTS_PER_DOMAIN": 1,
@@ -101,6 +101,8 @@ def test_a_form_that_another_answer_outdates_just_before_it_is_submitted_is_aske
     crawled = crawl(crawling(site, 9), {**service.settings, **settings})
     assert urls(crawled) == sorted(f"{site.url}/page/{number}" for number in range(1, 10))
     assert (len(service.jobs), site.accepted, sum(site.rejected.values())) == (1, 1, 0)
+    forms = [visit for visit in site.requests if visit.path == "/page/1" and visit.shown == "challenge"]
+    assert len(forms) == 3, "one that was met, one that was outdated, and the one that was submitted"
     assert crawled.bugs == []
 
 

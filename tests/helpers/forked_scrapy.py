@@ -1,4 +1,4 @@
-"""Run commands of Scrapy in processes of their own that begin with its modules imported.
+"""Run commands of Scrapy in forks of a process that has imported it.
 
 The imports take a command longer than all else that it does. Nothing of this package is imported beforehand.
 """
@@ -19,7 +19,7 @@ IMPORTED = [
     "scrapy.crawler",
     "scrapy.core.downloader.handlers.http11",
     "treq",
-    "tests.helpers.ready_scrapy",
+    "tests.helpers.forked_scrapy",
 ]
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload(IMPORTED)

@@ -1,5 +1,6 @@
 """Open and read the file of a ledger: a SQLite database with the tables of ``schema.sql``."""
 
+import errno
 import os
 import sqlite3
 import time
@@ -22,6 +23,7 @@ MOVED = "it was deleted or replaced while the crawl ran"
 _FOREIGN = "it is no ledger"
 _NEWER = "a newer version of scrapy-omocaptcha has made it"
 _CURES = {
+    os.strerror(errno.ENOENT): "check its name and its folder, which OMOCAPTCHA_LEDGER of the crawl sets",
     "database is locked": "end the program that has locked it",
     "database or disk is full": "make room on the disk",
     "attempt to write a readonly database": "make the file and its folder writable",

@@ -276,8 +276,8 @@ def test_a_token_that_would_be_too_old_at_the_site_is_not_handed_in(crawl, servi
 
 def test_the_service_is_polled_before_a_token_could_be_too_old(crawl, service, walled):
     site = walled("session")
-    # With this interval, the first poll would come 2 seconds after the solve.
-    settings = {"OMOCAPTCHA_POLL_INTERVAL": 0.4, "OMOCAPTCHA_TOKEN_MAX_AGE": 1}
+    # With this interval alone, the first poll would come 6 seconds after the solve. A busy machine may need some, too.
+    settings = {"OMOCAPTCHA_POLL_INTERVAL": 1.2, "OMOCAPTCHA_TOKEN_MAX_AGE": 3}
     crawled = crawl(sites.spider(f"{site.url}/page/1"), {**service.settings, **settings})
     assert (len(crawled.pages), len(service.jobs), crawled.count("tokens/expired")) == (1, 1, 0)
 

@@ -96,7 +96,7 @@ def test_a_ledger_is_read_while_a_crawl_writes_to_it(report, tmp_path):
 @pytest.mark.parametrize(
     ("name", "why"),
     [
-        ("missing.sqlite", "No such file or directory: "),
+        ("missing.sqlite", "No such file or directory: check its name and its folder, which OMOCAPTCHA_LEDGER "),
         ("folder", "it is no ledger, nor a file at all: "),
         ("novel.txt", "file is not a database: name a file "),
         ("other.sqlite", "it is no ledger: name a file "),

@@ -181,7 +181,7 @@ class OmoCaptchaMiddleware:
                 return self._give_back(request, await self._limit.close(error.refusal.reason, request))
             return await deliver_unsolved(request, error, on_failure=self._settings.on_failure)
         except Exception as error:
-            self._states.may_be_retried(request, failed=True)
+            self._states.may_be_retried(request)
             return await self._chain.handle_exception(request, error)
 
     async def process_redirect(self, request: Request, response: Response) -> Response | Request:
@@ -194,7 +194,7 @@ class OmoCaptchaMiddleware:
     def process_exception(self, request: Request, exception: Exception) -> None:
         """Release what a request holds that has failed."""
         self._unwatch(request)
-        self._states.may_be_retried(request, failed=True)
+        self._states.may_be_retried(request)
         self._walls.failed(request)
         if isinstance(request, Submission):
             # Errors of Scrapy name the address, which holds the token of a GET. So do the frames of their tracebacks.

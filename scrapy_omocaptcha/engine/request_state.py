@@ -4,7 +4,7 @@ What is in meta is plain JSON, survives a disk queue, and is taken out before th
 """
 
 from base64 import b64decode, b64encode
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
 
@@ -23,8 +23,8 @@ _MAX_RETRIED = 1000
 class RequestState:
     """What is known of one request."""
 
-    jobs: int = 0
-    """How many jobs that were bought for it have come to an end."""
+    useless_jobs: int = 0
+    """How many jobs that were bought for it were of no use."""
     redirect: dict[str, Any] | None = None
     """The request before its first redirect, as JSON."""
     looked_behind: bool = False
@@ -77,7 +77,7 @@ class RequestStates:
             # A spider has copied the meta of a redirected request that never reached this package.
             redirect = None
         self._states[request] = retried or RequestState(
-            jobs=text.get("jobs", 0),
+            useless_jobs=text.get("useless_jobs", 0),
             redirect=redirect,
             looked_behind=text.get("looked_behind", False),
             followed=text.get("followed", []),
@@ -91,16 +91,17 @@ class RequestStates:
         """Return a copy of a request for the scheduler, which must not drop it as a duplicate."""
         copy = request.replace(dont_filter=True)
         state = self.of(request)
-        copy.meta[_KEY] = {"jobs": state.jobs, "filter": not request.dont_filter, "redirect": state.redirect}
+        copy.meta[_KEY] = {
+            "useless_jobs": state.useless_jobs,
+            "filter": not request.dont_filter,
+            "redirect": state.redirect,
+        }
         return copy
 
-    def may_be_retried(self, request: Request, *, failed: bool) -> None:
-        """Have a retry of ``request`` go on with its state, should Scrapy make one.
-
-        :param failed: it has no response; the jobs of one with a response, whatever the status, were of use.
-        """
-        state = self.of(request) if failed else replace(self.of(request), jobs=0)
-        if state.jobs or state.redirect:
+    def may_be_retried(self, request: Request) -> None:
+        """Have a retry of ``request`` go on with its state, should Scrapy make one."""
+        state = self.of(request)
+        if state.useless_jobs or state.redirect:
             self._retried[_retry_key(request, retries=1)] = state
         if len(self._retried) > _MAX_RETRIED:
             del self._retried[next(iter(self._retried))]
@@ -148,7 +149,7 @@ class RequestStates:
             return None
         original = _from_json(request, state.redirect)
         original.meta[_KEY] = {
-            "jobs": state.jobs,
+            "useless_jobs": state.useless_jobs,
             "filter": not state.redirect["dont_filter"],
             "looked_behind": looked_behind,
             "followed": [] if looked_behind else self.hops(request),

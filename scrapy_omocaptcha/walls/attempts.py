@@ -33,6 +33,13 @@ class Refusal(NamedTuple):
     message: str
 
 
+class Doubt(NamedTuple):
+    """Why it is not known whether the site accepted a token: a word of a closed list, and a sentence for a person."""
+
+    reason: str
+    message: str
+
+
 class GivenUp(Exception):
     """A request stays without a token, or behind its wall."""
 
@@ -68,13 +75,14 @@ class Errand(Protocol):
 
 
 class Attempts:
-    """The attempts of one request. Those of earlier runs of the same request count."""
+    """The attempts of one request. Useless jobs of earlier runs and retries of the same request count."""
 
     def __init__(self, buyer: Buyer, slots: Slots, states: RequestStates, settings: Settings, request: Request) -> None:
         self._buyer = buyer
         self._slots = slots
         self._settings = settings
         self._request = request
+        self._states = states
         self._state = states.of(request)
         self._since = time.monotonic()
         self.jobs = 0
@@ -89,7 +97,18 @@ class Attempts:
 
     async def run(self, errand: Errand) -> Answer:
         """Make attempts until one gives an answer, or raise ``GivenUp``."""
-        while (tried := self._state.jobs) < self._settings.max_attempts:
+        try:
+            answer = await self._run(errand)
+        except GivenUp:
+            raise
+        except Exception:
+            self._may_be_retried()
+            raise
+        self._may_be_retried()
+        return answer
+
+    async def _run(self, errand: Errand) -> Answer:
+        while (tried := self._state.useless_jobs) < self._settings.max_attempts:
             challenge = await errand.challenge()
             if not isinstance(challenge, Challenge):
                 return challenge
@@ -98,8 +117,14 @@ class Attempts:
                 continue
             answer = await self._hand_in(errand, purchase)
             if answer is not None:
+                self._state.useless_jobs -= 1
                 return answer
         raise GivenUp(Refusal("attempts", f"{tried} jobs were of no use (OMOCAPTCHA_MAX_ATTEMPTS)"))
+
+    def _may_be_retried(self) -> None:
+        """Have Scrapy's retry of a page that came with an error go on counting useless jobs."""
+        if self._state.useless_jobs:
+            self._states.may_be_retried(self._request)
 
     async def _hand_in(self, errand: Errand, purchase: Purchase) -> Answer | None:
         """Hand a token in while it is young, and once more if that broke off; return None if it was of no use."""
@@ -137,8 +162,8 @@ class Attempts:
             raise GivenUp(Refusal(error.reason, str(error))) from error
         except ApiError as error:
             raise GivenUp(Refusal("service", f"the service did not accept a job: {error.with_cure}")) from error
-        # Counted only here, since a job that is cut off by the end of the crawl was not useless.
-        self._state.jobs += 1
+        # A job is useless until an answer has come for its token, but not if the end of the crawl has cut it off.
+        self._state.useless_jobs += 1
         return purchase
 
     def _bought(self, cost: float) -> None:

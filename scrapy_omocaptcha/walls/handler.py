@@ -195,9 +195,12 @@ class WallHandler:
             except Exception:
                 await errand.set_aside()
                 raise
-        self._events.solved(request, challenge, attempts.seconds, attempts.jobs, attempts.cost)
-        if isinstance(answer, Response):
-            answer.flags = [*answer.flags, "omocaptcha"]
+        if errand.doubt is not None:
+            self._events.unknown(request, challenge, *errand.doubt, attempts.seconds, attempts.cost)
+        else:
+            self._events.solved(request, challenge, attempts.seconds, attempts.jobs, attempts.cost)
+            if isinstance(answer, Response):
+                answer.flags = [*answer.flags, "omocaptcha"]
         if errand.page_answer is not None:
             self._components.store(request, errand.page_answer)
         return answer

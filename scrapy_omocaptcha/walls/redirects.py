@@ -198,7 +198,7 @@ class Redirects:
                 for hop in self._states.hops(request):
                     self._judged(public_address(hop), is_wall=is_wall)
             else:
-                self._states.may_be_retried(request, failed=False)
+                self._states.may_be_retried(request)
                 self.failed(request)
         # A wall that has been opened meanwhile has nothing to show any more.
         is_repeated = original is not None and _is_repeatable(original) and self._is_wall.get(target)

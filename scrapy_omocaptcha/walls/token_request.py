@@ -6,7 +6,7 @@ It is longer than other files, because all of it works on the state of one reque
 from collections.abc import Awaitable, Callable, Container
 from functools import partial
 from http import HTTPStatus
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 from urllib.parse import urljoin
 from zlib import crc32
 
@@ -27,7 +27,7 @@ from scrapy_omocaptcha.forms.page import parse_page
 from scrapy_omocaptcha.forms.placement import put_token
 from scrapy_omocaptcha.forms.submission import Submission, encode_form, session_of
 from scrapy_omocaptcha.urls import public_address, same_site
-from scrapy_omocaptcha.walls.attempts import GivenUp, Refusal
+from scrapy_omocaptcha.walls.attempts import Doubt, GivenUp, Refusal
 from scrapy_omocaptcha.walls.judging import form_marks, is_overloaded
 from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.reasons import REASONS
@@ -49,13 +49,6 @@ class TokenForm:
     """Whether the site has accepted a token."""
     last_text: int | None = None
     """Checksum of the text of the last answer that showed the widget again."""
-
-
-class Doubt(NamedTuple):
-    """Why it is not known whether the site accepted a token."""
-
-    reason: str
-    message: str
 
 
 class PageOverloaded(Exception):

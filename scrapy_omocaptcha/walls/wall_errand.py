@@ -22,8 +22,8 @@ from scrapy_omocaptcha.engine.chain import InnerChain
 from scrapy_omocaptcha.engine.lifetime import Lifetime
 from scrapy_omocaptcha.engine.slots import Hold, Slots
 from scrapy_omocaptcha.errors import HandoverBroke
-from scrapy_omocaptcha.walls.attempts import Answer, GivenUp, Refusal
-from scrapy_omocaptcha.walls.judging import is_good, is_same_wall
+from scrapy_omocaptcha.walls.attempts import Answer, Doubt, GivenUp, Refusal
+from scrapy_omocaptcha.walls.judging import is_good, is_overloaded, is_same_wall
 from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.redirects import Redirects
 from scrapy_omocaptcha.walls.session import Stamp
@@ -74,6 +74,8 @@ class WallErrand(ABC):
     """Whether the wall is solved for this page only."""
     has_opened = True
     """Whether the page is known to be worth something."""
+    doubt: Doubt | None = None
+    """Why it is not known whether the token opened the wall; None if it is."""
     page_answer: Response | None = None
     """The answer to the submission, where it is the page itself or redirects to it."""
 
@@ -132,7 +134,7 @@ class WallErrand(ABC):
             purchase.unknown("broke")
             raise
         if not self.is_challenge(again):
-            purchase.accepted()
+            self._opened(purchase, again)
             return again
         if handed.broke is not None and is_same_wall(page.challenge, self.page.challenge):
             if may_repeat:
@@ -145,8 +147,17 @@ class WallErrand(ABC):
         # There is no page but this answer. Nobody knows what it is worth, so it wins no clearance.
         self.has_opened = False
         self.take(answer)
-        purchase.accepted(opened=False)
+        self._opened(purchase, answer)
         return answer
+
+    def _opened(self, purchase: Purchase, answer: Answer) -> None:
+        """Record that ``answer``, which is no challenge, came for a token."""
+        if isinstance(answer, Response) and is_overloaded(answer):
+            # A wall that is open answers so, and one that fails to show its challenge.
+            self.doubt = Doubt("http_error", f"the page was answered with {answer.status}")
+            purchase.unknown("http_error")
+        else:
+            purchase.accepted(opened=self.has_opened)
 
     def take(self, answer: Response) -> None:
         """Take the answer to a token for the page that was asked for."""
@@ -173,7 +184,8 @@ class WallErrand(ABC):
         :param error: why there is no page; None if there is one.
         """
         for purchase in self._passed:
-            if error is None and purchase.token.sitekey != self.page.challenge.sitekey:
+            is_through = error is None and self.doubt is None
+            if is_through and purchase.token.sitekey != self.page.challenge.sitekey:
                 purchase.accepted(opened=self.has_opened)
             else:
                 # The form of a wall that rejects tokens may change as well.

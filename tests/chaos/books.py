@@ -122,11 +122,13 @@ def limits(
     at_once = _most_at_once(service)
     if at_once > settings["OMOCAPTCHA_CONCURRENT_JOBS"]:
         yield f"overrun: OMOCAPTCHA_CONCURRENT_JOBS is {settings['OMOCAPTCHA_CONCURRENT_JOBS']}; {at_once} at once"
-    # These pages are of one request each; /gate and /search are of many.
+    # These pages are of one request each; /gate and /search are of many. The job of a page that came with an error, which
+    # Scrapy retries, was not useless.
     attempts = Counter(job.page for job in made if "/page/" in job.page or "/item/" in job.page)
+    most = settings["OMOCAPTCHA_MAX_ATTEMPTS"] + settings["RETRY_TIMES"]
     for page, number in attempts.items():
-        if number > settings["OMOCAPTCHA_MAX_ATTEMPTS"] + cut_off:
-            yield f"overrun: OMOCAPTCHA_MAX_ATTEMPTS is {settings['OMOCAPTCHA_MAX_ATTEMPTS']}; {number} jobs for {page}"
+        if number > most + cut_off:
+            yield f"overrun: OMOCAPTCHA_MAX_ATTEMPTS and RETRY_TIMES are {most}; {number} jobs for {page}"
 
 
 def floor(settings: dict[str, Any], world: World) -> Iterator[str]:

@@ -233,6 +233,32 @@ def test_the_jobs_of_a_request_count_over_scrapys_retries_of_it(crawl, service, 
     assert len(crawled.pages) + len(crawled.failures) == 1
 
 
+def test_useless_jobs_count_over_the_retries_of_a_page_that_came_with_an_error(crawl, service, walled, ledger):
+    site = walled("per_page")
+    for outcome in ("fail", "token", "fail", "token"):
+        service.next_job(outcome)
+
+    class Unlucky(crawling(site, 1)):
+        @classmethod
+        def from_crawler(cls, crawler, *args, **kwargs):
+            spider = super().from_crawler(crawler, *args, **kwargs)
+            crawler.signals.connect(spider.detected, challenge_detected)
+            return spider
+
+        def detected(self):
+            # The page breaks down when it is asked for with the first token.
+            if not service.jobs:
+                site.fault("/page/1", "server_error")
+
+    crawled = crawl(Unlucky, {**service.settings, "OMOCAPTCHA_LEDGER": str(ledger), "OMOCAPTCHA_MAX_ATTEMPTS": 2})
+    assert [error.reason for error in crawled.failures] == ["attempts"]
+    outcomes = [(record.outcome, record.reason) for record in read_ledger(ledger)]
+    assert outcomes == [("failed", "failed"), ("unknown", "http_error"), ("failed", "failed")]
+    assert any(
+        "accepted a token is not known (http_error): the page was answered with 500" in line for line in crawled.said()
+    )
+
+
 # -- the account -----------------------------------------------------------------------------------------------------
 
 

@@ -151,7 +151,7 @@ def test_what_is_added_while_a_request_is_queued_is_json(spider, states):
 
 def test_a_request_that_was_never_seen_has_a_state_without_anything(states):
     state = states.of(Request(PAGE))
-    assert (state.jobs, state.redirect, state.looked_behind, state.followed) == (0, None, False, [])
+    assert (state.useless_jobs, state.redirect, state.looked_behind, state.followed) == (0, None, False, [])
 
 
 def test_a_request_that_is_gone_leaves_no_state(spider, states):
@@ -190,39 +190,39 @@ def test_the_request_itself_is_left_as_it_is_when_it_is_given_back(spider, state
 
 def test_jobs_that_were_bought_stay_counted_over_giving_back_and_redirects(spider, states):
     request = out_of_the_scheduler(states, spiders_request(spider))
-    states.of(request).jobs += 1
+    states.of(request).useless_jobs += 1
     request = redirected(spider, states, request, "/gate")
-    states.of(request).jobs += 1
+    states.of(request).useless_jobs += 1
     request = out_of_the_scheduler(states, states.give_back(request))
-    assert states.of(request).jobs == 2
-    assert states.of(out_of_the_scheduler(states, states.before_redirects(request))).jobs == 2
+    assert states.of(request).useless_jobs == 2
+    assert states.of(out_of_the_scheduler(states, states.before_redirects(request))).useless_jobs == 2
 
 
 def test_jobs_stay_counted_over_a_retry_of_scrapy(spider, states):
     request = out_of_the_scheduler(states, spiders_request(spider))
-    states.of(request).jobs += 1
-    states.may_be_retried(request, failed=True)
+    states.of(request).useless_jobs += 1
+    states.may_be_retried(request)
     retry = get_retry_request(request, spider=spider, reason="test")
     before = essence(retry)
-    assert states.of(out_of_the_scheduler(states, retry)).jobs == 1
+    assert states.of(out_of_the_scheduler(states, retry)).useless_jobs == 1
     assert essence(retry) == before
 
 
 def test_jobs_are_not_counted_for_another_request_of_the_same_address(spider, states):
     request = out_of_the_scheduler(states, spiders_request(spider))
-    states.of(request).jobs += 1
-    states.may_be_retried(request, failed=True)
-    assert states.of(out_of_the_scheduler(states, spiders_request(spider))).jobs == 0
+    states.of(request).useless_jobs += 1
+    states.may_be_retried(request)
+    assert states.of(out_of_the_scheduler(states, spiders_request(spider))).useless_jobs == 0
 
 
 def test_the_jobs_of_requests_that_are_not_retried_after_all_are_forgotten_in_the_end(spider, states):
     for number in range(1002):
         request = spiders_request(spider, f"{PAGE}&n={number}")
-        states.of(request).jobs += 1
-        states.may_be_retried(request, failed=True)
+        states.of(request).useless_jobs += 1
+        states.may_be_retried(request)
     oldest = spiders_request(spider, f"{PAGE}&n=0", meta={"retry_times": 1})
     youngest = spiders_request(spider, f"{PAGE}&n=1001", meta={"retry_times": 1})
-    assert [states.of(out_of_the_scheduler(states, request)).jobs for request in (oldest, youngest)] == [0, 1]
+    assert [states.of(out_of_the_scheduler(states, request)).useless_jobs for request in (oldest, youngest)] == [0, 1]
 
 
 # -- redirects -------------------------------------------------------------------------------------------------------
@@ -335,10 +335,10 @@ def test_another_request_with_the_meta_of_the_first_starts_anew(spider, states, 
     first = out_of_the_scheduler(states, spiders_request(spider))
     if through_a_redirect:
         first = redirected(spider, states, first, "/gate")
-    states.of(first).jobs += 1
+    states.of(first).useless_jobs += 1
     second = out_of_the_scheduler(states, Request("https://shop.example/other", meta=first.meta))
-    assert (states.of(second).jobs, states.before_redirects(second)) == (0, None)
-    assert states.of(first).jobs == 1, "the first is left as it was"
+    assert (states.of(second).useless_jobs, states.before_redirects(second)) == (0, None)
+    assert states.of(first).useless_jobs == 1, "the first is left as it was"
     third = redirected(spider, states, second, "/gate")
     assert states.before_redirects(third).url == "https://shop.example/other"
 
@@ -362,8 +362,8 @@ def test_the_meta_of_a_redirect_that_nobody_followed_names_nothing_that_was_aske
 def test_copies_of_a_request_do_not_change_each_other(spider, states):
     first = out_of_the_scheduler(states, spiders_request(spider))
     copy = first.replace()
-    states.of(copy).jobs += 1
-    assert (states.of(first).jobs, states.of(copy).jobs) == (0, 1)
+    states.of(copy).useless_jobs += 1
+    assert (states.of(first).useless_jobs, states.of(copy).useless_jobs) == (0, 1)
 
 
 # -- queues ----------------------------------------------------------------------------------------------------------
@@ -375,7 +375,7 @@ def test_a_request_survives_the_queues_of_scrapy_with_what_is_known_of_it(spider
     made = spiders_request(spider, method="POST", body=b"\xff", cookies={"s": "1"}, headers={"Referer": "https://a/"})
     expected = essence(made)
     request = out_of_the_scheduler(states, made)
-    states.of(request).jobs += 1
+    states.of(request).useless_jobs += 1
     request = redirect(spider, states, request, "/gate")
     if way == "given back":
         request = states.give_back(out_of_the_scheduler(states, request))
@@ -383,5 +383,5 @@ def test_a_request_survives_the_queues_of_scrapy_with_what_is_known_of_it(spider
     # Another process takes it out of the queue.
     states = new_states()
     loaded = request_from_dict(text, spider=spider)
-    assert states.of(out_of_the_scheduler(states, loaded)).jobs == 1
+    assert states.of(out_of_the_scheduler(states, loaded)).useless_jobs == 1
     assert essence(out_of_the_scheduler(states, states.before_redirects(loaded))) == expected

@@ -12,6 +12,8 @@ from scrapy import Request, signals
 from scrapy.crawler import Crawler
 from scrapy.utils.httpobj import urlparse_cached
 
+from scrapy_omocaptcha.urls import public_address
+
 _KEY = "_omocaptcha"
 _REDIRECT_META = ("redirect_times", "redirect_ttl", "redirect_urls", "redirect_reasons")
 _REPLACED_HEADERS = ("Content-Type", "Referer", "Authorization")
@@ -30,7 +32,7 @@ class RequestState:
     looked_behind: bool = False
     """Whether it is sent again only because the target of its redirect had to be looked at."""
     followed: list[str] = field(default_factory=list)
-    """Addresses of the redirects that led to a wall last time."""
+    """Addresses of the redirects that have led on from it so far."""
 
 
 class RequestStates:
@@ -87,21 +89,22 @@ class RequestStates:
         """Return the state of a request."""
         return self._states.setdefault(request, RequestState())
 
+    def is_suspicious(self, request: Request, target: str) -> bool:
+        """Tell whether a redirect of ``request`` to ``target`` may lead to a wall, as one did before."""
+        state = self.of(request)
+        return state.looked_behind or public_address(target) in map(public_address, state.followed)
+
     def give_back(self, request: Request) -> Request:
         """Return a copy of a request for the scheduler, which must not drop it as a duplicate."""
         copy = request.replace(dont_filter=True)
         state = self.of(request)
-        copy.meta[_KEY] = {
-            "useless_jobs": state.useless_jobs,
-            "filter": not request.dont_filter,
-            "redirect": state.redirect,
-        }
+        copy.meta[_KEY] = {**asdict(state), "filter": not request.dont_filter}
         return copy
 
     def may_be_retried(self, request: Request) -> None:
         """Have a retry of ``request`` go on with its state, should Scrapy make one."""
         state = self.of(request)
-        if state.useless_jobs or state.redirect:
+        if state.useless_jobs or state.redirect or state.followed:
             self._retried[_retry_key(request, retries=1)] = state
         if len(self._retried) > _MAX_RETRIED:
             del self._retried[next(iter(self._retried))]
@@ -144,15 +147,19 @@ class RequestStates:
             # It was dropped before it came out of the scheduler.
             self.take(request)
         state = self._states.get(request)
-        # Once is enough: the address of a wall may be another one each time.
-        if state is None or state.redirect is None or state.followed or (looked_behind and state.looked_behind):
+        if state is None or state.redirect is None:
             return None
+        # Once is enough: the address of a wall may be another one each time.
+        if looked_behind if state.looked_behind else state.followed:
+            return None
+        hops = self.hops(request)
         original = _from_json(request, state.redirect)
         original.meta[_KEY] = {
             "useless_jobs": state.useless_jobs,
             "filter": not state.redirect["dont_filter"],
             "looked_behind": looked_behind,
-            "followed": [] if looked_behind else self.hops(request),
+            # The last redirect was not followed where its target has yet to be looked at.
+            "followed": [*state.followed, *(hops[:-1] if looked_behind else hops)],
         }
         return original
 

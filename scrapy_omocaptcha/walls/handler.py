@@ -139,7 +139,9 @@ class WallHandler:
         """Return the challenge if a redirect leads to one, else the redirect."""
         self._end_turn(request)
         session = self._sessions.known(request)
-        if session is not None:
+        # An errand counts itself what it sends again, with the newest cookies that there are.
+        is_sent_again = not (self._sessions.awaits(request) or "cached" in response.flags)
+        if session is not None and not is_sent_again:
             session.answers += 1
             self._sessions.restore_clearance(request, self._sessions.stamp_of(request))
         return await self._redirects.look_behind(request, response)

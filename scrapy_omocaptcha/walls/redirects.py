@@ -10,7 +10,7 @@ from collections import defaultdict
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urljoin
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakSet
 
 from scrapy import Request, signals
 from scrapy.crawler import Crawler
@@ -27,7 +27,7 @@ from scrapy_omocaptcha.engine.request_state import RequestStates
 from scrapy_omocaptcha.forms.submission import Submission
 from scrapy_omocaptcha.settings import uses_scrapy_redis
 from scrapy_omocaptcha.urls import public_address
-from scrapy_omocaptcha.walls.judging import is_address_of, is_overloaded
+from scrapy_omocaptcha.walls.judging import is_address_of, is_good, is_overloaded
 from scrapy_omocaptcha.walls.policy import Policy
 
 _MAX_KNOWN = 10_000
@@ -52,8 +52,14 @@ class Redirects:
         self._is_wall: LocalCache[str, bool] = LocalCache(_MAX_KNOWN)
         """What targets have proven to be; with their query where only that tells a page from a wall."""
         self._has_met_wall = False
-        self._passed: LocalCache[str, bool] = LocalCache(_MAX_KNOWN)
-        """Targets that have been walls, have proven to be pages since, and that Scrapy has followed a redirect to."""
+        self.may_be_open = False
+        """Whether a token has been handed in yet."""
+        self._led_to: WeakKeyDictionary[Request, str] = WeakKeyDictionary()
+        """Where challenges have been found behind redirects, by request."""
+        self._gates: LocalCache[str, bool] = LocalCache(_MAX_KNOWN)
+        """Targets that have nothing but a challenge to show: with a clearance, nothing is redirected there."""
+        self._passed: LocalCache[str, str] = LocalCache(_MAX_KNOWN)
+        """What was asked for when Scrapy followed a redirect to a page that had been a wall, by target."""
         self._undecided: set[str] = set()
         """Targets of which nobody knows whether they are walls, since they failed or showed no challenge."""
         self._leaders: LocalCache[str, str] = LocalCache(_MAX_KNOWN)
@@ -89,19 +95,22 @@ class Redirects:
             is_unsure = target in self._undecided or (
                 self._has_foreign_duplicates and self._is_wall.get(target) is None
             )
-            must_pass = is_unsure and not _is_repeatable(request)
-            may_repeat = url not in self._passed
+            # What is no challenge at a gate is no page either, of which others would be duplicates.
+            must_pass = self._is_gate(target) or (is_unsure and not _is_repeatable(request))
+            asked = request.meta.get("redirect_urls", [request.url])[0]
+            may_repeat = self._passed.get(url, asked) == asked
             passes = self._states.redirected(request, url, must_pass=must_pass, may_repeat=may_repeat)
             if passes and self._is_wall.get(url) is False:
-                # Further redirects to this page are duplicates, as without a wall.
-                self._passed[url] = True
+                # Redirects of other requests to this page are duplicates, as without a wall.
+                self._passed[url] = asked
             if target not in self._is_wall:
                 self._leaders.setdefault(target, request.url)
         return response
 
     def _is_suspected(self, request: Request, url: str) -> bool:
         is_wall = self._is_wall.get(url, self._is_wall.get(public_address(url)))
-        return self._states.of(request).looked_behind or is_wall_address(url) if is_wall is None else is_wall
+        # What says that it is a wall shows a page while its challenge is broken, too.
+        return bool(is_wall) or is_wall_address(url) or (is_wall is None and self._states.is_suspicious(request, url))
 
     async def send_again(self, request: Request) -> Response | Request:
         """Send the spider's request once more, and look behind whatever redirect is the answer."""
@@ -166,9 +175,14 @@ class Redirects:
             # With the target's answer as its own, Retry repeats the request that was redirected.
             return answer if self._is_needed(request, target) else None
         self._judged(target, is_wall=is_wall)
-        if is_wall or not self._is_wall[target]:
-            return answer if is_wall else None
+        if is_wall:
+            self._led_to[request] = target
+            return answer
+        if not self._is_wall[target]:
+            return None
         if request in self._sent_again or not _is_repeatable(request):
+            if self._is_gate(target):
+                return None
             if url != target or request in self._sent_again:
                 self._is_wall[url] = False
             else:
@@ -179,6 +193,17 @@ class Redirects:
         # The wall has been opened meanwhile, and has nothing to show any more.
         self._sent_again.add(request)
         return await self.send_again(request)
+
+    def opened(self, request: Request, answer: Response | Request) -> None:
+        """Remember what ``request`` was redirected to, if it is redirected there no more once the wall is open."""
+        target = self._led_to.pop(request, None)
+        leads_back = isinstance(answer, Request) and public_address(answer.url) == target
+        if target is not None and is_good(answer) and not leads_back:
+            self._gates[target] = True
+
+    def _is_gate(self, target: str) -> bool:
+        """Tell whether a target can be no page, since walls keep to it, or since no wall can have been opened yet."""
+        return target in self._gates or (not self.may_be_open and self._is_wall.get(target, False))
 
     def _is_needed(self, request: Request, target: str) -> bool:
         """Tell whether Scrapy could lose a request by following its redirect."""

@@ -71,6 +71,10 @@ class Sessions:
         """Return when a request was sent; long ago if its answer has been counted."""
         return self._stamps.get(request, Stamp(0, 0))
 
+    def awaits(self, request: Request) -> bool:
+        """Tell whether the answer to a request that was sent has not been counted yet."""
+        return request in self._stamps
+
     def sent(self, request: Request, *, fresh: bool = False) -> None:
         """Record that ``request`` goes to the site.
 

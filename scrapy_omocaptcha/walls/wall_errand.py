@@ -121,6 +121,7 @@ class WallErrand(ABC):
         :raises HandoverBroke: only with ``may_repeat``, when the token may not have reached the site.
         """
         answer = handed.answer
+        self.redirects.may_be_open = True
         if answer is not None and self.is_challenge(answer):
             self._still_closed(purchase, page)
             return None
@@ -135,6 +136,7 @@ class WallErrand(ABC):
             raise
         if not self.is_challenge(again):
             self._opened(purchase, again)
+            self.redirects.opened(self.request, again)
             return again
         if handed.broke is not None and is_same_wall(page.challenge, self.page.challenge):
             if may_repeat:

@@ -122,8 +122,8 @@ def limits(
     at_once = _most_at_once(service)
     if at_once > settings["OMOCAPTCHA_CONCURRENT_JOBS"]:
         yield f"overrun: OMOCAPTCHA_CONCURRENT_JOBS is {settings['OMOCAPTCHA_CONCURRENT_JOBS']}; {at_once} at once"
-    # These pages are of one request each; /gate and /search are of many. The job of a page that came with an error, which
-    # Scrapy retries, was not useless.
+    # These pages are of one request each; /gate and /search are of many. Scrapy retries a page that came with an error,
+    # whose job was not useless.
     attempts = Counter(job.page for job in made if "/page/" in job.page or "/item/" in job.page)
     most = settings["OMOCAPTCHA_MAX_ATTEMPTS"] + settings["RETRY_TIMES"]
     for page, number in attempts.items():

@@ -118,6 +118,43 @@ def test_a_resumed_crawl_gets_all_pages_though_the_walls_address_is_known_as_a_d
     assert len(service.jobs) == 2
 
 
+@pytest.mark.parametrize("gate", ["/captcha", "/hold"])
+@pytest.mark.parametrize("pages", [12, 1000], ids=["twelve pages a clearance", "a session"])
+def test_pages_that_have_moved_are_all_there_though_the_wall_is_closed_again_when_a_crawl_resumes(
+    crawl, service, tmp_path, gate, pages
+):
+    """Their redirects were followed before, and are so by the duplicate filter when the wall has to be passed first."""
+    clearance = {"number": 0, "left": 0}
+
+    def answer(request, form):
+        if request.path == "/verify":
+            clearance.update(number=clearance["number"] + 1, left=pages)
+            response = page("<title>Thank you</title>")
+            response.set_cookie("clearance", str(clearance["number"]), path="/")
+            return response
+        if request.path == gate:
+            return challenge()
+        if request.cookies.get("clearance") != str(clearance["number"]) or clearance["left"] <= 0:
+            return web.Response(status=302, headers={"Location": gate})
+        if request.path.startswith("/old/"):
+            return web.Response(status=302, headers={"Location": request.path.replace("old", "new")})
+        clearance["left"] -= 1
+        return page()
+
+    class Resumed(RecordingSpider):
+        def page(self, response, asked=None):
+            self.pages.append(response)
+            if len(self.pages) == self.most:
+                raise CloseSpider("paused")
+
+    settings = {**service.settings, "JOBDIR": str(tmp_path / "job"), "CONCURRENT_REQUESTS": 1}
+    with Site(answer) as site:
+        urls = [f"{site.origin}/old/{number}" for number in range(30)]
+        runs = [crawl(Resumed, settings, urls=urls, most=most) for most in (8, 3, None)]
+    assert Counter(one.url for run in runs for one in run.pages) == Counter(url.replace("old", "new") for url in urls)
+    assert [run.failures for run in runs] == [[], [], []]
+
+
 @pytest.mark.parametrize("concurrent", [1, 2, 5])
 def test_a_page_that_redirects_lead_to_comes_once_though_it_was_a_wall_first(crawl, service, concurrent):
     """Without a wall, the dupefilter drops all redirects but the first."""
@@ -234,6 +271,90 @@ def test_no_request_is_lost_where_the_walls_address_once_shows_no_challenge(craw
     with Site(answer) as site:
         crawled = crawl(Pages, {**service.settings, "CONCURRENT_REQUESTS": 1}, origin=site.origin)
     assert len(crawled.pages) + len(crawled.failures) == 8
+
+
+@pytest.mark.parametrize("gate", ["/captcha", "/hold"])
+@pytest.mark.parametrize("times", [2, 5])
+@pytest.mark.parametrize("status", [200, 404])
+@pytest.mark.parametrize("moved", [False, True], ids=["pages", "pages that have moved"])
+def test_no_request_is_lost_where_a_known_wall_fails_to_show_its_challenge_for_a_while(
+    crawl, service, gate, times, status, moved
+):
+    """All redirects lead to one address, which Scrapy's dupefilter knows."""
+    clearance = {"number": 0, "pages": 0}
+    broken = {"times": 0}
+
+    def answer(request, form):
+        if request.path == "/verify":
+            clearance.update(number=clearance["number"] + 1, pages=5)
+            response = page("<title>Thank you</title>")
+            response.set_cookie("clearance", str(clearance["number"]), path="/")
+            return response
+        if request.path == gate:
+            broken["times"] -= 1
+            is_broken = broken["times"] >= 0
+            return web.Response(text="Sorry", status=status, content_type="text/html") if is_broken else challenge()
+        if request.cookies.get("clearance") != str(clearance["number"]) or not clearance["pages"]:
+            return web.Response(status=302, headers={"Location": gate})
+        if moved and request.path.startswith("/page/"):
+            return web.Response(status=302, headers={"Location": f"/moved{request.path}"})
+        clearance["pages"] -= 1
+        if clearance == {"number": 1, "pages": 0}:
+            broken["times"] = times
+        return page()
+
+    with Site(answer) as site:
+        urls = [f"{site.origin}/page/{number}" for number in range(15)]
+        crawled = crawl(spider(*urls), {**service.settings, "CONCURRENT_REQUESTS": 1})
+    # Who was redirected while the wall was broken twice gets what it showed.
+    asked = [one.cb_kwargs["asked"] for one in crawled.pages] + [
+        error.response.meta["redirect_urls"][0] for error in crawled.failures
+    ]
+    assert Counter(asked) == Counter(urls)
+    assert len({one.url for one in crawled.pages if "/page/" in one.url}) >= 15 - times
+    # To look at where pages have moved costs some of those that a clearance is good for.
+    assert moved or len(service.jobs) == 3
+
+
+@pytest.mark.parametrize("status", [200, 404])
+def test_no_request_is_lost_where_a_wall_fails_to_show_its_challenge_before_it_was_ever_opened(crawl, service, status):
+    answers = []
+
+    def answer(request, form):
+        if request.path == "/verify":
+            return won("/")
+        if request.path == "/hold":
+            answers.append(status if len(answers) in (1, 2) else 403)
+            is_broken = answers[-1] == status
+            return web.Response(text="Sorry", status=status, content_type="text/html") if is_broken else challenge()
+        return page() if cleared(request) else web.Response(status=302, headers={"Location": "/hold"})
+
+    with Site(answer) as site:
+        urls = [f"{site.origin}/page/{number}" for number in range(8)]
+        crawled = crawl(spider(*urls), {**service.settings, "CONCURRENT_REQUESTS": 1})
+    assert len(crawled.pages) + len(crawled.failures) == 8
+    assert len({one.url for one in crawled.pages} & set(urls)) >= 7
+    assert len(service.jobs) == 1
+
+
+def test_an_address_that_says_that_it_is_a_wall_is_looked_at_again_though_it_was_broken_at_first(crawl, service):
+    """The first request looks twice, before it follows the redirect."""
+    broken = {"times": 2}
+
+    def answer(request, form):
+        if request.path == "/verify":
+            return won("/")
+        if request.path == "/captcha":
+            broken["times"] -= 1
+            return page("<title>Sorry</title>") if broken["times"] >= 0 else challenge()
+        return page() if cleared(request) else web.Response(status=302, headers={"Location": "/captcha"})
+
+    with Site(answer) as site:
+        urls = [f"{site.origin}/page/{number}" for number in range(8)]
+        crawled = crawl(spider(*urls), {**service.settings, "CONCURRENT_REQUESTS": 1})
+    assert [one.url for one in crawled.pages if one.url not in urls] == [f"{site.origin}/captcha"]
+    assert len(crawled.pages) == 8
+    assert len(service.jobs) == 1
 
 
 @pytest.mark.parametrize("hops", [2, 4, 7])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 
 import pytest
@@ -133,6 +134,62 @@ def test_pages_behind_the_wall_that_redirect_do_not_use_up_the_turns_of_the_held
         crawled = crawl(spider(*urls), service.settings)
     assert len(crawled.pages) == 40
     assert len(service.jobs) == 1
+
+
+def test_pages_that_redirect_do_not_bring_back_the_clearance_that_has_run_out(crawl, service):
+    """Were the cookies of the last clearance kept in the place of those just won, each token would seem rejected."""
+    clearances = {"won": 0, "valid": None}
+
+    def answer(request, form):
+        if request.path == "/verify":
+            clearances["won"] += 1
+            clearances["valid"] = str(clearances["won"])
+            response = page("thanks")
+            response.set_cookie("clearance", clearances["valid"], path="/")
+            return response
+        if request.cookies.get("clearance") != clearances["valid"] or clearances["valid"] is None:
+            return challenge()
+        if request.path.startswith("/old/"):
+            return web.Response(status=302, headers={"Location": request.path.replace("old", "new")})
+        if request.path == "/new/4" and clearances["won"] == 1:
+            clearances["valid"] = None
+        return page()
+
+    with Site(answer) as site:
+        urls = [f"{site.origin}/old/{number}" for number in range(10)]
+        crawled = crawl(spider(*urls), {**service.settings, "CONCURRENT_REQUESTS": 1})
+    assert Counter(one.url for one in crawled.pages) == Counter(url.replace("old", "new") for url in urls)
+    assert crawled.failures == []
+    assert len(service.jobs) == 2
+
+
+def test_a_form_is_not_outdated_by_the_redirect_to_it(crawl, service):
+    """Each look at the form costs two requests, and the token is growing old meanwhile."""
+    visited = asyncio.Event()
+
+    class Slow(Site):
+        async def _handle(self, request):
+            if request.path == "/captcha":
+                visited.set()
+            elif request.path == "/page/1":
+                # Its answer outdates the form that the other request has met.
+                await visited.wait()
+            return await super()._handle(request)
+
+    def answer(request, form):
+        if request.path == "/verify":
+            return won("/")
+        if request.path == "/captcha":
+            return challenge()
+        return page() if cleared(request) else web.Response(status=302, headers={"Location": "/captcha"})
+
+    with Slow(answer) as site:
+        crawled = crawl(spider(*(f"{site.origin}/page/{number}" for number in range(2))), service.settings)
+        seen = Counter(path for _, path, *_ in site.requests)
+    assert len(crawled.pages) == 2
+    assert len(service.jobs) == 1
+    # Each request has looked behind its redirect, and the one that leads once more.
+    assert seen["/captcha"] == 3
 
 
 # -- of a token ------------------------------------------------------------------------------------------------------

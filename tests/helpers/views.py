@@ -147,7 +147,8 @@ class Seen:
         """Return what is seen of one or more crawls of the same site.
 
         :param skipped_stats: regular expression of stats that may differ.
-        :param strict: whether it counts how often the site has served each page, and its redirects.
+        :param strict: whether it counts how often the site has served each page, its redirects, and GETs of what is
+            also posted to: a GET looks where the redirect of a POST leads.
         """
         stats = {}
         for crawled in crawls:
@@ -160,7 +161,9 @@ class Seen:
             for visit, status in site.served
             if strict or status is None or not 300 <= status < 400
         ]
-        served = sorted(served if strict else set(served))
+        posted = {(host, target) for host, method, target, _ in served if method == "POST"}
+        looks = [] if strict else [one for one in served if one[1] == "GET" and (one[0], one[2]) in posted]
+        served = sorted(served if strict else set(served) - set(looks))
         # Crawls at the same time have one log.
         records = {
             id(record): record for crawled in crawls for record in crawled.log if record.levelno >= logging.ERROR

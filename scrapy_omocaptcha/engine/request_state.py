@@ -19,6 +19,8 @@ _REDIRECT_META = ("redirect_times", "redirect_ttl", "redirect_urls", "redirect_r
 _REPLACED_HEADERS = ("Content-Type", "Referer", "Authorization")
 """Headers that a redirect removes or changes. Cookies are in the cookiejar."""
 _MAX_RETRIED = 1000
+_MAX_FOLLOWED = 10
+"""Redirects after which a request is no longer sent again for the sake of where they lead."""
 
 
 @dataclass
@@ -138,6 +140,11 @@ class RequestStates:
         known = 1 + len(redirect["meta"].get("redirect_urls", ())) if redirect else None
         return [*(request.meta.get("redirect_urls", [])[known:] if known else ()), request.url]
 
+    def was_led_to_wall(self, request: Request) -> bool:
+        """Tell whether a request is sent again because its redirects have led to a wall before."""
+        state = self._states.get(request)
+        return state is not None and bool(state.followed) and not state.looked_behind
+
     def before_redirects(self, request: Request, *, looked_behind: bool = False) -> Request | None:
         """Rebuild a request as it was before its first redirect, for the scheduler; None where that is not known.
 
@@ -149,8 +156,8 @@ class RequestStates:
         state = self._states.get(request)
         if state is None or state.redirect is None:
             return None
-        # Once is enough: the address of a wall may be another one each time.
-        if looked_behind if state.looked_behind else state.followed:
+        # The address of a wall may be another one each time.
+        if (looked_behind and state.looked_behind) or len(state.followed) > _MAX_FOLLOWED:
             return None
         hops = self.hops(request)
         original = _from_json(request, state.redirect)

@@ -214,7 +214,8 @@ class Redirects:
 
         :param is_wall: whether the address of ``request`` has just proven to be a wall.
         """
-        original = self._states.before_redirects(request)
+        # Where that does not help, the wall is opened for the redirected request.
+        original = None if self._states.was_led_to_wall(request) else self._states.before_redirects(request)
         if original is None and not self._leaders:
             return None
         target = public_address(request.url)
@@ -246,6 +247,8 @@ class Redirects:
             self._is_wall[target] = is_wall
         if is_wall:
             self._has_met_wall = True
+            if is_wall_address(target):
+                self._gates[target] = True
             self._send_pending(target, looked_behind=False)
         else:
             self._pending.pop(target, None)

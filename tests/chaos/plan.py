@@ -53,6 +53,8 @@ SETTINGS = {
     "DOWNLOAD_TIMEOUT": 0.5,
     "DOWNLOAD_MAXSIZE": 200_000,
     "AUTOTHROTTLE_ENABLED": False,
+    # A stored error of a wall's one address would be all that is ever seen of it, and redirects to it are duplicates.
+    "HTTPCACHE_IGNORE_HTTP_CODES": [429, 500, 502],
 }
 
 LIMITS = {

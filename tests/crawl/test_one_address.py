@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections import Counter
 
 import pytest
@@ -11,6 +12,7 @@ from aiohttp import web
 from scrapy.exceptions import CloseSpider
 
 from tests.helpers.crawling import RecordingSpider
+from tests.helpers.nightly import nightly
 from tests.helpers.sites import Site, challenge, cleared, page, spider, won
 
 
@@ -463,3 +465,85 @@ def test_a_page_that_moved_is_not_lost_where_only_its_new_address_is_behind_the_
         [one.url.replace("new", "old")] for one in crawled.pages
     ]
     assert len(service.jobs) == 1
+
+
+# -- at random -------------------------------------------------------------------------------------------------------
+
+
+class MovingPages(Site):
+    """Pages of which many have moved, behind a wall of one address, with a clearance that is soon used up.
+
+    :param dice: decides what the site is like, and when the wall's address fails once it has shown its challenge.
+    :param may_fail: whether it fails at all.
+    """
+
+    def __init__(self, dice, *, may_fail):
+        super().__init__(self._respond)
+        self._dice = dice
+        self._gate = dice.choice(["/captcha", "/hold"])
+        self._pages = dice.choice([3, 5, 12, 1000])
+        self._rate = dice.choice([0, 0.1, 0.3, 0.6]) if may_fail else 0
+        self._failures = dice.choice([[200], [404], [503], [200, 404, 503]])
+        self._home = dice.choice([None, "/"])
+        self._won = self._left = 0
+        self._folder = dice.choice(["page", "old"])
+
+    @property
+    def urls(self):
+        return [f"{self.origin}/{self._folder}/{number}" for number in range(30)]
+
+    def _respond(self, request, form):
+        if request.path == "/verify":
+            self._won, self._left = self._won + 1, self._pages
+            response = page("Thank you") if self._home is None else web.Response(status=302, headers={"Location": "/"})
+            response.set_cookie("clearance", str(self._won), path="/")
+            return response
+        if request.path == self._gate:
+            if self._won and self._dice.random() < self._rate:
+                return web.Response(text="Sorry", status=self._dice.choice(self._failures), content_type="text/html")
+            return challenge()
+        if request.cookies.get("clearance") != str(self._won) or self._left <= 0:
+            return web.Response(status=302, headers={"Location": self._gate})
+        if request.path.startswith("/old/"):
+            return web.Response(status=302, headers={"Location": request.path.replace("old", "new")})
+        self._left -= 1
+        return page()
+
+
+class Counting(RecordingSpider):
+    """Counts what came back, and pauses after ``most`` pages."""
+
+    most = None
+
+    async def start(self):
+        for url in self.urls:
+            yield scrapy.Request(url, self.page, errback=self.failed, cb_kwargs={"asked": url})
+
+    def page(self, response, asked):
+        self.pages.append(asked)
+        if len(self.pages) == self.most:
+            raise CloseSpider("paused")
+
+    def failed(self, failure):
+        self.failures.append(failure.request.cb_kwargs["asked"])
+
+
+@pytest.mark.parametrize("seed", [28, 31, *(nightly(seed) for seed in range(28))])
+@pytest.mark.parametrize("pauses", [0, 1, 2])
+def test_each_request_comes_back_once_from_behind_a_wall_of_one_address_that_fails_at_random(
+    crawl, service, tmp_path, seed, pauses
+):
+    """A run that is resumed has to see the challenge before it can tell the wall's address from a page."""
+    dice = random.Random(f"{seed} {pauses}")
+    settings = {
+        **service.settings,
+        "JOBDIR": str(tmp_path / "job") if pauses else None,
+        "CONCURRENT_REQUESTS": dice.choice([1, 2, 5]),
+        "OMOCAPTCHA_MAX_ATTEMPTS": 3,
+        "OMOCAPTCHA_BREAKER_FAILURES": 50,
+    }
+    with MovingPages(dice, may_fail=not pauses) as site:
+        most = [*(dice.randrange(1, 9) for _ in range(pauses)), None]
+        runs = [crawl(Counting, settings, urls=site.urls, most=number) for number in most]
+    came = Counter(url for run in runs for url in [*run.pages, *run.failures])
+    assert {url: came[url] for url in site.urls if came[url] != 1} == {}

@@ -295,7 +295,7 @@ def test_a_request_is_sent_again_only_once_for_the_sake_of_its_redirects_target(
 
 
 @pytest.mark.parametrize("dont_filter", [False, True])
-def test_a_redirect_to_what_has_proven_a_wall_is_no_duplicate_the_second_time_and_does_not_lead_back_again(
+def test_a_redirect_to_what_has_proven_a_wall_is_no_duplicate_the_second_time_and_is_known_to_have_led_there(
     spider, states, dont_filter
 ):
     request = out_of_the_scheduler(states, spiders_request(spider, dont_filter=dont_filter))
@@ -305,7 +305,19 @@ def test_a_redirect_to_what_has_proven_a_wall_is_no_duplicate_the_second_time_an
     assert again.dont_filter, "to the duplicate filter it is the one that was followed before"
     out_of_the_scheduler(states, again)
     assert again.dont_filter == dont_filter
-    assert states.before_redirects(again) is None
+    assert states.was_led_to_wall(again)
+    assert not states.was_led_to_wall(request)
+
+
+def test_a_request_is_not_sent_again_for_ever_where_each_redirect_leads_to_another_wall(spider, states):
+    request = out_of_the_scheduler(states, spiders_request(spider))
+    for number in range(20):
+        last, request = request, states.before_redirects(redirected(spider, states, request, f"/gate/{number}"))
+        if request is None:
+            break
+        request = out_of_the_scheduler(states, request)
+    assert request is None
+    assert len(states.of(last).followed) > 5
 
 
 def test_a_redirect_from_a_wall_back_to_what_was_asked_for_is_no_duplicate_of_it(spider, states):

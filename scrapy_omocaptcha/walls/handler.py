@@ -143,7 +143,7 @@ class WallHandler:
         is_sent_again = not (self._sessions.awaits(request) or "cached" in response.flags)
         if session is not None and not is_sent_again:
             session.answers += 1
-            self._sessions.restore_clearance(request, self._sessions.stamp_of(request))
+            self._sessions.restore_cookies(request, self._sessions.stamp_of(request))
         return await self._redirects.look_behind(request, response)
 
     async def after(self, request: Request, response: Response) -> Answer:
@@ -153,7 +153,7 @@ class WallHandler:
         """
         self._end_turn(request)
         stamp = self._sessions.answered(request)
-        self._sessions.restore_clearance(request, stamp)
+        self._sessions.restore_cookies(request, stamp)
         answer = await self._redirects.look_behind_refresh(request, response)
         if isinstance(answer, Request):
             return answer

@@ -59,6 +59,8 @@ class Session:
         """Checksum of the last answer to a submission that was neither the page nor a challenge."""
         self.cookies: list[Cookie] = []
         """The cookies that prove the last clearance."""
+        self._kept: tuple[Stamp, list[Cookie]] | None = None
+        """When the token that is being handed in was sent, and the session's cookies since then."""
         self._walled_in_part = False
         """Whether a request passed that was sent after the leader met the wall, so that new requests are not held."""
         self._held: deque[tuple[Deferred[None], bool]] = deque()
@@ -113,6 +115,28 @@ class Session:
         self.proven = proven
         self.cookies = cookies
 
+    def keep_cookies(self, stamp: Stamp, cookies: list[Cookie]) -> None:
+        """Keep the cookies that a token is handed in with, until the leader is through or the site rejects the token.
+
+        :param stamp: answers to requests that were sent before it change no cookies.
+        """
+        self._kept = stamp, cookies
+
+    def update_kept_cookies(self, cookies: list[Cookie]) -> None:
+        """Replace the cookies that are kept, if any are, after an answer to the leader."""
+        if self._kept is not None:
+            self._kept = self._kept[0], cookies
+
+    def release_cookies(self) -> None:
+        """Keep no cookies any more."""
+        self._kept = None
+
+    def cookies_against(self, stamp: Stamp) -> list[Cookie]:
+        """Return the cookies that the answer to a request sent at ``stamp`` must not replace."""
+        if self._kept is not None and stamp.order < self._kept[0].order:
+            return self._kept[1]
+        return self.cookies if stamp.generation < self.generation else []
+
     def stop_leading(self, concurrency: Callable[[], int]) -> None:
         """End the lead: the leader is through, or has given up and the next request leads.
 
@@ -120,6 +144,7 @@ class Session:
         """
         won = self.leading is not None and self.leading.generation < self.generation
         self.leading = None
+        self.release_cookies()
         self._concurrency = concurrency if won else _one_at_once
         self._release_more()
 

@@ -95,14 +95,14 @@ class Sessions:
         domains = {*potential_domain_matches(host), host, f"{host}.local", f".{host}"}
         return [cookie for cookie in self._jar(request) or () if cookie.domain in domains]
 
-    def restore_clearance(self, request: Request, stamp: Stamp) -> None:
-        """Restore the cookies that the answer to a request sent before the last clearance may have overwritten."""
+    def restore_cookies(self, request: Request, stamp: Stamp) -> None:
+        """Restore what the answer to a request sent before the last token or clearance may have replaced."""
         session = self.known(request)
-        if session is not None and stamp.generation < session.generation:
-            jar = self._jar(request)
-            if jar is not None:
-                for cookie in session.cookies:
-                    jar.set_cookie(cookie)
+        cookies = [] if session is None else session.cookies_against(stamp)
+        jar = self._jar(request) if cookies else None
+        if jar is not None:
+            for cookie in cookies:
+                jar.set_cookie(cookie)
 
     def under_way(self, request: Request) -> list[Request]:
         """Return the requests of the same session that were sent and whose answers have not been counted yet.

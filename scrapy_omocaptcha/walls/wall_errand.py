@@ -227,6 +227,7 @@ class WallErrand(ABC):
         self._answers = self.session.answers + 1
         yield
         self.session.answers += 1
+        self.session.update_kept_cookies(self.cookies())
 
     async def check(self, *, skip_limits: bool = False) -> None:
         """Raise ``GivenUp`` unless the challenge at hand may be solved."""

@@ -69,41 +69,69 @@ def test_one_job_opens_a_session_wall_for_all(crawl, service, walled, wall, sett
     assert crawled.bugs == []
 
 
-class KeepsLookBack:
-    """Keeps the second answer to the first page back until the site has answered another request."""
+class KeepsBack:
+    """Keeps one answer that the leader waits for back until another request, sent without cookies, is answered.
 
-    site = None
+    That answer begins another session.
+    """
+
+    which = ""
+    """``look`` at the wall again, ``submission``, or ``page`` that is asked for after it."""
 
     def __init__(self):
-        self._answers = 0
+        self._of_leader = []
+        self._others = 0
+        self._has_kept = False
 
     async def process_response(self, request, response):
-        self._answers += request.url == f"{self.site.url}/page/1"
-        if self._answers == 2:
-            self._answers += 1
-            seen = len(self.site.requests)
-            while len(self.site.requests) == seen:
-                await asyncio.sleep(0.01)
+        if request.method == "POST" or request.url.endswith("/page/1"):
+            self._of_leader.append(request.method)
+            if self._is_kept() and not self._has_kept:
+                self._has_kept = True
+                before = self._others
+                while self._others == before:
+                    await asyncio.sleep(0.01)
+        else:
+            self._others += 1
         return response
+
+    def _is_kept(self):
+        if self.which == "look":
+            return len(self._of_leader) == 2
+        return "POST" in self._of_leader and (self._of_leader[-1] == "POST") is (self.which == "submission")
+
+
+def crawl_with_an_answer_kept_back(crawl, service, site, monkeypatch, which):
+    monkeypatch.setattr(KeepsBack, "which", which)
+    # While a token is solved, some of the requests that are queued without cookies are sent.
+    service.next_job(seconds=0.3)
+    settings = {
+        "DOWNLOAD_DELAY": 0.15,
+        "CONCURRENT_REQUESTS_PER_DOMAIN": 1,
+        "DOWNLOADER_MIDDLEWARES": {KeepsBack: 650},
+    }
+    crawled = crawl(crawling(site, 9), {**service.settings, **settings})
+    assert urls(crawled) == sorted(f"{site.url}/page/{number}" for number in range(1, 10))
+    assert (len(service.jobs), site.accepted, sum(site.rejected.values())) == (1, 1, 0)
+    assert crawled.bugs == []
 
 
 def test_a_form_that_another_answer_outdates_just_before_it_is_submitted_is_asked_for_anew(
     crawl, service, walled, monkeypatch
 ):
     site = walled("session", catalogue_pages=9)
-    monkeypatch.setattr(KeepsLookBack, "site", site)
-    service.next_job(seconds=0.4)
-    settings = {
-        "DOWNLOAD_DELAY": 0.25,
-        "CONCURRENT_REQUESTS_PER_DOMAIN": 1,
-        "DOWNLOADER_MIDDLEWARES": {KeepsLookBack: 650},
-    }
-    crawled = crawl(crawling(site, 9), {**service.settings, **settings})
-    assert urls(crawled) == sorted(f"{site.url}/page/{number}" for number in range(1, 10))
-    assert (len(service.jobs), site.accepted, sum(site.rejected.values())) == (1, 1, 0)
+    crawl_with_an_answer_kept_back(crawl, service, site, monkeypatch, "look")
     forms = [visit for visit in site.requests if visit.path == "/page/1" and visit.shown == "challenge"]
     assert len(forms) == 3, "one that was met, one that was outdated, and the one that was submitted"
-    assert crawled.bugs == []
+
+
+@pytest.mark.parametrize("which", ["submission", "page"])
+def test_a_late_answer_that_begins_another_session_while_a_token_is_handed_in_changes_nothing(
+    crawl, service, walled, monkeypatch, which
+):
+    """The clearance belongs to the session's cookie, which such an answer replaces."""
+    site = walled("session_marked", catalogue_pages=9)
+    crawl_with_an_answer_kept_back(crawl, service, site, monkeypatch, which)
 
 
 def test_a_wall_that_wants_a_token_a_page_gets_one_each_and_they_are_solved_side_by_side(crawl, service, walled):

@@ -632,7 +632,7 @@ def test_a_request_whose_cookies_scrapy_does_not_keep_has_none(components, sessi
     walled = request({})
     assert sessions.cookies(walled) == []
     sessions.session(walled).won([], proven=False)
-    sessions.restore_clearance(walled, Stamp(0, 0))
+    sessions.restore_cookies(walled, Stamp(0, 0))
 
 
 @pytest.mark.parametrize(("sent_before", "value"), [(True, "won"), (False, "newer")])
@@ -642,12 +642,32 @@ def test_a_clearance_that_a_late_answer_has_overwritten_is_restored(components, 
     answer(components, walled.url, "clearance=won")
     sessions.session(walled).won(sessions.cookies(walled), proven=False)
     answer(components, walled.url, "clearance=newer")
-    sessions.restore_clearance(walled, early if sent_before else sessions.stamp(walled))
+    sessions.restore_cookies(walled, early if sent_before else sessions.stamp(walled))
+    assert [cookie.value for cookie in sessions.cookies(walled)] == [value]
+
+
+@pytest.mark.parametrize(
+    ("sent_before", "released", "value"), [(True, False, "own"), (False, False, "late"), (True, True, "late")]
+)
+def test_an_answer_that_is_late_changes_no_cookies_while_a_token_is_handed_in(
+    components, sessions, sent_before, released, value
+):
+    walled = request({})
+    session = sessions.session(walled)
+    early = sessions.stamp(walled)
+    answer(components, walled.url, "session=first")
+    session.keep_cookies(sessions.stamp(walled), sessions.cookies(walled))
+    answer(components, walled.url, "session=own")
+    session.update_kept_cookies(sessions.cookies(walled))
+    if released:
+        session.release_cookies()
+    answer(components, walled.url, "session=late")
+    sessions.restore_cookies(walled, early if sent_before else sessions.stamp(walled))
     assert [cookie.value for cookie in sessions.cookies(walled)] == [value]
 
 
 def test_nothing_is_restored_where_no_wall_was_met(components, sessions):
     walled = request({})
     answer(components, walled.url, "clearance=newer")
-    sessions.restore_clearance(walled, Stamp(0, 0))
+    sessions.restore_cookies(walled, Stamp(0, 0))
     assert [cookie.value for cookie in sessions.cookies(walled)] == ["newer"]

@@ -33,11 +33,12 @@ from scrapy_omocaptcha.reporting.events import Events
 from scrapy_omocaptcha.reporting.progress import Progress
 from scrapy_omocaptcha.settings import Settings, is_enabled
 from scrapy_omocaptcha.urls import host_of
-from scrapy_omocaptcha.walls.attempts import Attempts
+from scrapy_omocaptcha.walls.attempts import Answer, Attempts
 from scrapy_omocaptcha.walls.browser_errand import BrowserErrand
 from scrapy_omocaptcha.walls.form_errand import FormErrand
 from scrapy_omocaptcha.walls.handler import NotSolved, WallHandler, deliver_unsolved
 from scrapy_omocaptcha.walls.hints import Hints
+from scrapy_omocaptcha.walls.judging import is_good
 from scrapy_omocaptcha.walls.limit_closing import LimitClosing
 from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.redirects import Redirects
@@ -166,13 +167,10 @@ class OmoCaptchaMiddleware:
         self._unwatch(request)
         self._upfront.answered(request, response)
         if _is_left_alone(request):
-            self._progress.received(request, response)
-            return response
+            return self._received(request, response)
         self._states.not_redirected(request)
         try:
-            answer = await self._walls.after(request, response)
-            self._progress.received(request, answer)
-            return answer
+            return self._received(request, await self._walls.after(request, response))
         except CrawlClosing as error:
             return self._give_back(request, error)
         except NotSolved as error:
@@ -183,6 +181,13 @@ class OmoCaptchaMiddleware:
         except Exception as error:
             self._states.may_be_retried(request)
             return await self._chain.handle_exception(request, error)
+
+    def _received(self, request: Request, answer: Answer) -> Answer:
+        if not is_good(answer):
+            # Scrapy retries it, if its status is one of those that it retries.
+            self._states.may_be_retried(request)
+        self._progress.received(request, answer)
+        return answer
 
     async def process_redirect(self, request: Request, response: Response) -> Response | Request:
         """Return the challenge if a redirect leads to one, else the redirect; called by :class:`RedirectMiddleware`."""

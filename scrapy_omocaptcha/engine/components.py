@@ -1,6 +1,7 @@
 """Ask Scrapy's own middlewares for cookies, redirects, cached pages and permissions, where they are enabled."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from scrapy import Request
@@ -15,6 +16,7 @@ from scrapy.http import HtmlResponse, Response
 from scrapy.http.cookies import CookieJar
 from scrapy.utils.defer import ensure_awaitable
 from scrapy.utils.httpobj import _urlparse_cache, urlparse_cached
+from scrapy.utils.job import job_dir
 from scrapy.utils.response import get_meta_refresh
 
 _REDIRECTS_FOR_THE_SPIDER = ("dont_redirect", "handle_httpstatus_list", "handle_httpstatus_all")
@@ -96,12 +98,8 @@ class Components:
 
         :returns: ``"robots"``, ``"offsite"`` or None.
         """
-        offsite = self._crawler.get_downloader_middleware(OffsiteMiddleware)
-        spider = self._crawler.spider
-        if offsite is not None and spider is not None and not page.meta.get("allow_offsite"):
-            elsewhere = urlparse_cached(target).hostname != urlparse_cached(page).hostname
-            if elsewhere and not offsite.should_follow(target, spider):
-                return "offsite"
+        if self.is_offsite(target, page=page):
+            return "offsite"
         robots = self._crawler.get_downloader_middleware(RobotsTxtMiddleware)
         if robots is not None:
             try:
@@ -109,6 +107,20 @@ class Components:
             except IgnoreRequest:
                 return "robots"
         return None
+
+    def is_offsite(self, target: Request, *, page: Request) -> bool:
+        """Tell whether the spider's allowed_domains forbid a request that is sent because of ``page``."""
+        offsite = self._crawler.get_downloader_middleware(OffsiteMiddleware)
+        spider = self._crawler.spider
+        if offsite is None or spider is None or page.meta.get("allow_offsite"):
+            return False
+        is_elsewhere = urlparse_cached(target).hostname != urlparse_cached(page).hostname
+        return is_elsewhere and not offsite.should_follow(target, spider)
+
+    def is_resumed(self) -> bool:
+        """Tell whether an earlier run has used the ``JOBDIR``, from the folder that Scrapy's scheduler makes in it."""
+        folder = job_dir(self._crawler.settings)
+        return folder is not None and Path(folder, "requests.queue").exists()
 
     async def cached(self, request: Request) -> Response | None:
         """Return the response that HttpCache would answer ``request`` with, if any."""

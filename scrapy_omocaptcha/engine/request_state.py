@@ -105,7 +105,9 @@ class RequestStates:
 
     def may_be_retried(self, request: Request) -> None:
         """Have a retry of ``request`` go on with its state, should Scrapy make one."""
-        state = self.of(request)
+        state = self._states.get(request)
+        if state is None:
+            return
         if state.useless_jobs or state.redirect or state.followed:
             self._retried[_retry_key(request, retries=1)] = state
         if len(self._retried) > _MAX_RETRIED:
@@ -172,8 +174,11 @@ class RequestStates:
 
 
 def _retry_key(request: Request, *, retries: int = 0) -> object:
+    """Return what a request and its retry, which is another object, have in common, but no requests of two sessions."""
     meta = request.meta
-    return request.url, request.method, meta.get("retry_times", 0) + retries, tuple(meta.get("redirect_urls", ()))
+    session = (meta.get("cookiejar"), str(request.cookies), *map(request.headers.get, ("Cookie", "Authorization")))
+    retry_times = meta.get("retry_times", 0) + retries
+    return request.url, request.method, request.body, session, retry_times, tuple(meta.get("redirect_urls", ()))
 
 
 def _as_json(request: Request) -> dict[str, Any]:

@@ -82,7 +82,6 @@ class Attempts:
         self._slots = slots
         self._settings = settings
         self._request = request
-        self._states = states
         self._state = states.of(request)
         self._since = time.monotonic()
         self.jobs = 0
@@ -97,34 +96,25 @@ class Attempts:
 
     async def run(self, errand: Errand) -> Answer:
         """Make attempts until one gives an answer, or raise ``GivenUp``."""
-        try:
-            answer = await self._run(errand)
-        except GivenUp:
-            raise
-        except Exception:
-            self._may_be_retried()
-            raise
-        self._may_be_retried()
-        return answer
-
-    async def _run(self, errand: Errand) -> Answer:
         while (tried := self._state.useless_jobs) < self._settings.max_attempts:
             challenge = await errand.challenge()
-            if not isinstance(challenge, Challenge):
-                return challenge
-            purchase = await self._buy(challenge)
-            if purchase is None:
-                continue
-            answer = await self._hand_in(errand, purchase)
+            answer = await self._attempt(errand, challenge) if isinstance(challenge, Challenge) else challenge
             if answer is not None:
-                self._state.useless_jobs -= 1
                 return answer
         raise GivenUp(Refusal("attempts", f"{tried} jobs were of no use (OMOCAPTCHA_MAX_ATTEMPTS)"))
 
-    def _may_be_retried(self) -> None:
-        """Have Scrapy's retry of a page that came with an error go on counting useless jobs."""
-        if self._state.useless_jobs:
-            self._states.may_be_retried(self._request)
+    async def _attempt(self, errand: Errand, challenge: Challenge) -> Answer | None:
+        """Buy a token and hand it in; return None if the job was of no use."""
+        purchase = await self._buy(challenge)
+        answer = None
+        try:
+            if purchase is not None:
+                answer = await self._hand_in(errand, purchase)
+        finally:
+            # A redirect among the answers has taken the count along already, so nothing is counted before it is known.
+            if answer is None:
+                self._state.useless_jobs += 1
+        return answer
 
     async def _hand_in(self, errand: Errand, purchase: Purchase) -> Answer | None:
         """Hand a token in while it is young, and once more if that broke off; return None if it was of no use."""
@@ -153,18 +143,15 @@ class Attempts:
 
         :raises GivenUp: when no job could be bought.
         """
-        purchase = None
         try:
-            purchase = await self._buyer.buy(challenge, host=host_of(self._request.url), on_bought=self._bought)
+            return await self._buyer.buy(challenge, host=host_of(self._request.url), on_bought=self._bought)
         except JobError as error:
             logger.info("%s", error)
+            return None
         except NotBought as error:
             raise GivenUp(Refusal(error.reason, str(error))) from error
         except ApiError as error:
             raise GivenUp(Refusal("service", f"the service did not accept a job: {error.with_cure}")) from error
-        # A job is useless until an answer has come for its token, but not if the end of the crawl has cut it off.
-        self._state.useless_jobs += 1
-        return purchase
 
     def _bought(self, cost: float) -> None:
         self.jobs += 1

@@ -20,6 +20,16 @@ def is_overloaded(answer: Response) -> bool:
     return answer.status == HTTPStatus.TOO_MANY_REQUESTS or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
+def doubt_about(request: Request, answer: Response | Request) -> str | None:
+    """Return why an answer, which is no challenge, does not show that ``request`` passed its wall; None if it does."""
+    if isinstance(answer, Request):
+        is_retry = answer.meta.get("retry_times", 0) > request.meta.get("retry_times", 0)
+        return "broke" if is_retry else None
+    # A page that is missing is one. These may come from the wall, or from a site that is overloaded.
+    is_refused = answer.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+    return "http_error" if is_refused or is_overloaded(answer) else None
+
+
 def is_address_of(answer: Response, request: Request) -> bool:
     """Tell whether an answer came from the address of ``request``."""
     return urldefrag(answer.url).url == urldefrag(request.url).url

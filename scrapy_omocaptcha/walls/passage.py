@@ -76,9 +76,10 @@ class Passage:
         try:
             answer = await self._attempt()
             # The answer to a submission itself does not show whether its cookies are worth anything.
-            proven = errand.page_answer is None and is_good(answer)
+            in_doubt = errand.doubt is not None
+            proven = errand.page_answer is None and is_good(answer) and not in_doubt
             if errand.has_opened:
-                session.won(errand.cookies(), proven=proven)
+                session.won(errand.cookies(), proven=proven, in_doubt=in_doubt)
             return answer
         finally:
             # The session keeps this function, which must not keep the request.

@@ -18,7 +18,6 @@ from scrapy.exceptions import IgnoreRequest
 from scrapy.http import Response
 from scrapy.http.request import NO_CALLBACK
 from scrapy.utils.datatypes import LocalCache
-from scrapy.utils.job import job_dir
 
 from scrapy_omocaptcha.detection import is_wall_address
 from scrapy_omocaptcha.engine.chain import InnerChain
@@ -27,11 +26,13 @@ from scrapy_omocaptcha.engine.request_state import RequestStates
 from scrapy_omocaptcha.forms.submission import Submission
 from scrapy_omocaptcha.settings import uses_scrapy_redis
 from scrapy_omocaptcha.urls import public_address
-from scrapy_omocaptcha.walls.judging import is_address_of, is_good, is_overloaded
+from scrapy_omocaptcha.walls.judging import doubt_about, is_address_of, is_good, is_overloaded
 from scrapy_omocaptcha.walls.policy import Policy
 
 _MAX_KNOWN = 10_000
 """Targets of redirects that are remembered."""
+_MAX_LOOKS = 3
+"""How often an address that looks like a wall's is looked at before any wall was met."""
 _MAX_PENDING = 1000
 """Redirects to one target that are kept until the target is known. More can't be under way at once."""
 
@@ -52,21 +53,23 @@ class Redirects:
         self._is_wall: LocalCache[str, bool] = LocalCache(_MAX_KNOWN)
         """What targets have proven to be; with their query where only that tells a page from a wall."""
         self._has_met_wall = False
-        self.may_be_open = False
-        """Whether a token has been handed in yet."""
+        self.has_handed_in = False
+        """Whether a token has been handed in. Before that, no wall is known to be open."""
         self._led_to: WeakKeyDictionary[Request, str] = WeakKeyDictionary()
         """Where challenges have been found behind redirects, by request."""
+        self._looks: LocalCache[str, int] = LocalCache(_MAX_KNOWN)
+        """How often each target has been looked at."""
         self._gates: LocalCache[str, bool] = LocalCache(_MAX_KNOWN)
         """Targets that have nothing but a challenge to show: with a clearance, nothing is redirected there."""
         self._passed: LocalCache[str, str] = LocalCache(_MAX_KNOWN)
         """What was asked for when Scrapy followed a redirect to a page that had been a wall, by target."""
-        self._undecided: set[str] = set()
+        self._undecided: LocalCache[str, bool] = LocalCache(_MAX_KNOWN)
         """Targets of which nobody knows whether they are walls, since they failed or showed no challenge."""
         self._leaders: LocalCache[str, str] = LocalCache(_MAX_KNOWN)
         """Addresses of the requests that Scrapy redirects to targets of which nothing is known yet, by target."""
         self._pending: defaultdict[str, list[Request]] = defaultdict(list)
         """Redirected requests that were dropped as duplicates of such a leader's, by target."""
-        self._has_foreign_duplicates = bool(job_dir(crawler.settings)) or uses_scrapy_redis(crawler.settings)
+        self._has_foreign_duplicates = components.is_resumed() or uses_scrapy_redis(crawler.settings)
         """Whether Scrapy's dupefilter also knows the requests of other crawls or of other runs."""
         crawler.signals.connect(self._dropped, signals.request_dropped)
 
@@ -99,6 +102,9 @@ class Redirects:
             must_pass = self._is_gate(target) or (is_unsure and not _is_repeatable(request))
             asked = request.meta.get("redirect_urls", [request.url])[0]
             may_repeat = self._passed.get(url, asked) == asked
+            if self._components.is_offsite(Request(url), page=request):
+                # Scrapy drops it, unless it is marked so that no duplicate filter does.
+                must_pass = may_repeat = False
             passes = self._states.redirected(request, url, must_pass=must_pass, may_repeat=may_repeat)
             if passes and self._is_wall.get(url) is False:
                 # Redirects of other requests to this page are duplicates, as without a wall.
@@ -108,9 +114,16 @@ class Redirects:
         return response
 
     def _is_suspected(self, request: Request, url: str) -> bool:
-        is_wall = self._is_wall.get(url, self._is_wall.get(public_address(url)))
+        is_wall = self._wall_or_page(url)
+        if is_wall is None:
+            return is_wall_address(url) or self._states.is_suspicious(request, url)
         # What says that it is a wall shows a page while its challenge is broken, too.
-        return bool(is_wall) or is_wall_address(url) or (is_wall is None and self._states.is_suspicious(request, url))
+        may_be_broken = self._has_met_wall or self._looks.get(public_address(url), 0) < _MAX_LOOKS
+        return is_wall or (may_be_broken and is_wall_address(url))
+
+    def _wall_or_page(self, url: str) -> bool | None:
+        """Tell whether an address has proven to be a wall (True) or a page (False); None if neither."""
+        return self._is_wall.get(url, self._is_wall.get(public_address(url)))
 
     async def send_again(self, request: Request) -> Response | Request:
         """Send the spider's request once more, and look behind whatever redirect is the answer."""
@@ -175,6 +188,7 @@ class Redirects:
             # With the target's answer as its own, Retry repeats the request that was redirected.
             return answer if self._is_needed(request, target) else None
         self._judged(target, is_wall=is_wall)
+        self._looks[target] = self._looks.get(target, 0) + 1
         if is_wall:
             self._led_to[request] = target
             return answer
@@ -188,22 +202,29 @@ class Redirects:
             else:
                 # Nobody knows whether it is a page by now, or a wall that just fails to show its challenge.
                 del self._is_wall[target]
-                self._undecided.add(target)
+                self._undecided[target] = True
             return None
         # The wall has been opened meanwhile, and has nothing to show any more.
         self._sent_again.add(request)
         return await self.send_again(request)
 
-    def opened(self, request: Request, answer: Response | Request) -> None:
-        """Remember what ``request`` was redirected to, if it is redirected there no more once the wall is open."""
+    def doubt_about(self, request: Request, answer: Response | Request) -> str | None:
+        """Return why the answer that came for a token does not show that the wall is open; None if it does.
+
+        If it does, what ``request`` was redirected to before has no page to show.
+        """
+        reason = doubt_about(request, answer)
         target = self._led_to.pop(request, None)
-        leads_back = isinstance(answer, Request) and public_address(answer.url) == target
-        if target is not None and is_good(answer) and not leads_back:
-            self._gates[target] = True
+        if reason is None and target is not None:
+            if isinstance(answer, Request) and public_address(answer.url) == target:
+                return "redirect" if self._wall_or_page(answer.url) else None
+            if is_good(answer):
+                self._gates[target] = True
+        return reason
 
     def _is_gate(self, target: str) -> bool:
         """Tell whether a target can be no page, since walls keep to it, or since no wall can have been opened yet."""
-        return target in self._gates or (not self.may_be_open and self._is_wall.get(target, False))
+        return target in self._gates or (not self.has_handed_in and self._is_wall.get(target, False))
 
     def _is_needed(self, request: Request, target: str) -> bool:
         """Tell whether Scrapy could lose a request by following its redirect."""
@@ -214,7 +235,10 @@ class Redirects:
 
         :param is_wall: whether the address of ``request`` has just proven to be a wall.
         """
-        # Where that does not help, the wall is opened for the redirected request.
+        if self._gates and not is_wall and is_good(response) and "redirect_urls" not in request.meta:
+            # The spider has asked for it, and it has a page to show.
+            self._gates.pop(public_address(request.url), None)
+        # The address of a wall may be another one each time. It is opened for the redirected request the second time.
         original = None if self._states.was_led_to_wall(request) else self._states.before_redirects(request)
         if original is None and not self._leaders:
             return None
@@ -224,7 +248,6 @@ class Redirects:
                 for hop in self._states.hops(request):
                     self._judged(public_address(hop), is_wall=is_wall)
             else:
-                self._states.may_be_retried(request)
                 self.failed(request)
         # A wall that has been opened meanwhile has nothing to show any more.
         is_repeated = original is not None and _is_repeatable(original) and self._is_wall.get(target)
@@ -237,18 +260,16 @@ class Redirects:
         """
         for hop in map(public_address, self._states.hops(request)):
             if self._has_met_wall and self._leaders.pop(hop, None) is not None:
-                self._undecided.add(hop)
+                self._undecided[hop] = True
                 self._send_pending(hop, looked_behind=True)
 
     def _judged(self, target: str, *, is_wall: bool) -> None:
         self._leaders.pop(target, None)
-        self._undecided.discard(target)
+        self._undecided.pop(target, None)
         if is_wall or not self._is_wall.get(target):
             self._is_wall[target] = is_wall
         if is_wall:
             self._has_met_wall = True
-            if is_wall_address(target):
-                self._gates[target] = True
             self._send_pending(target, looked_behind=False)
         else:
             self._pending.pop(target, None)
@@ -265,7 +286,7 @@ class Redirects:
     def _dropped(self, request: Request) -> None:
         """Send what was asked for once more if its redirect was dropped as a duplicate before its target is known."""
         target = public_address(request.url)
-        is_wall = self._is_wall.get(request.url, self._is_wall.get(target))
+        is_wall = self._wall_or_page(request.url)
         original = self._states.before_redirects(request, looked_behind=not is_wall)
         if original is None or is_wall is False:
             return

@@ -51,6 +51,8 @@ class Session:
         """How many clearances have been won."""
         self.proven = False
         """Whether a request without a token has been let through since the last clearance."""
+        self._in_doubt = False
+        """Whether it is not known if the last clearance is one."""
         self.per_page = False
         """Whether the wall wants a token for each page."""
         self.answers = 0
@@ -95,7 +97,7 @@ class Session:
             return Role.FOLLOW
         if stamp.generation < self.generation:
             return Role.ASK_AGAIN
-        if stamp.re_ask and not self.proven:
+        if stamp.re_ask and not self.proven and not self._in_doubt:
             # No request has ever passed with this fresh clearance, so the wall wants a token for each page.
             self.per_page = True
             self._release_all(challenged=True)
@@ -106,13 +108,15 @@ class Session:
         self.leading = stamp
         self._walled_in_part = False
 
-    def won(self, cookies: list[Cookie], *, proven: bool) -> None:
+    def won(self, cookies: list[Cookie], *, proven: bool, in_doubt: bool = False) -> None:
         """Record the cookies that the leader has won.
 
         :param proven: the leader's page came in answer to a request without a token.
+        :param in_doubt: it is not known whether they open the wall. Others try, and the next that is challenged leads.
         """
         self.generation += 1
         self.proven = proven
+        self._in_doubt = in_doubt
         self.cookies = cookies
 
     def keep_cookies(self, stamp: Stamp, cookies: list[Cookie]) -> None:

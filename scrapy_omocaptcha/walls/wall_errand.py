@@ -29,6 +29,12 @@ from scrapy_omocaptcha.walls.redirects import Redirects
 from scrapy_omocaptcha.walls.session import Stamp
 from scrapy_omocaptcha.walls.sessions import Sessions
 
+_DOUBTS = {
+    "broke": "the request for the page failed after it",
+    "http_error": "the page was answered with {0.status}",
+    "redirect": "the page still redirects to where the challenge was, {0.url}",
+}
+
 
 class Page(NamedTuple):
     """A response that is a challenge, and the state of its session when it came."""
@@ -121,7 +127,7 @@ class WallErrand(ABC):
         :raises HandoverBroke: only with ``may_repeat``, when the token may not have reached the site.
         """
         answer = handed.answer
-        self.redirects.may_be_open = True
+        self.redirects.has_handed_in = True
         if answer is not None and self.is_challenge(answer):
             self._still_closed(purchase, page)
             return None
@@ -136,7 +142,6 @@ class WallErrand(ABC):
             raise
         if not self.is_challenge(again):
             self._opened(purchase, again)
-            self.redirects.opened(self.request, again)
             return again
         if handed.broke is not None and is_same_wall(page.challenge, self.page.challenge):
             if may_repeat:
@@ -154,12 +159,14 @@ class WallErrand(ABC):
 
     def _opened(self, purchase: Purchase, answer: Answer) -> None:
         """Record that ``answer``, which is no challenge, came for a token."""
-        if isinstance(answer, Response) and is_overloaded(answer):
-            # A wall that is open answers so, and one that fails to show its challenge.
-            self.doubt = Doubt("http_error", f"the page was answered with {answer.status}")
-            purchase.unknown("http_error")
-        else:
+        reason = self.redirects.doubt_about(self.request, answer)
+        if reason is None:
             purchase.accepted(opened=self.has_opened)
+        else:
+            self.doubt = Doubt(reason, _DOUBTS[reason].format(answer))
+            # Scrapy retries pages of a site that is overloaded, as often as RETRY_TIMES says.
+            is_retried = isinstance(answer, Response) and is_overloaded(answer)
+            purchase.unknown(reason, is_useless=not is_retried)
 
     def take(self, answer: Response) -> None:
         """Take the answer to a token for the page that was asked for."""

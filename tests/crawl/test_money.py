@@ -259,6 +259,85 @@ def test_useless_jobs_count_over_the_retries_of_a_page_that_came_with_an_error(c
     )
 
 
+def test_a_job_whose_token_was_accepted_is_not_useless_where_the_page_redirects_on(crawl, service):
+    opened = set()
+
+    def answer(request, form):
+        if request.path == "/verify":
+            opened.add(form["next"])
+            return web.Response(status=302, headers={"Location": form["next"]})
+        if request.path not in opened:
+            field = f"<input type=hidden name=next value={request.path}><button"
+            return web.Response(text=sites.CHALLENGE.replace("<button", field), status=403, content_type="text/html")
+        if request.path.startswith("/old/"):
+            return web.Response(status=302, headers={"Location": request.path.replace("old", "new")})
+        return sites.page()
+
+    with sites.Site(answer) as site:
+        urls = [f"{site.origin}/old/{number}" for number in range(3)]
+        crawled = crawl(sites.spider(*urls), {**service.settings, "OMOCAPTCHA_MAX_ATTEMPTS": 1})
+    assert (len(crawled.pages), crawled.failures) == (3, [])
+    assert crawled.count("tokens/accepted") == len(service.jobs) == 6
+
+
+@pytest.mark.parametrize("at_once", [1, 16])
+def test_a_site_that_is_overloaded_when_it_gets_a_token_does_not_make_all_that_wait_buy_one(crawl, service, at_once):
+    busy = []
+
+    def answer(request, form):
+        busy.extend(["token", "page"] if request.path == "/verify" and not busy else [])
+        if busy and busy[-1]:
+            busy.insert(0, busy.pop() and None)
+            return web.Response(status=503, text="<title>busy</title>", content_type="text/html")
+        if request.path == "/verify":
+            return sites.won("/")
+        return sites.page() if sites.cleared(request) else sites.challenge()
+
+    with sites.Site(answer) as site:
+        urls = [f"{site.origin}/page/{number}" for number in range(16)]
+        crawled = crawl(sites.spider(*urls), {**service.settings, "CONCURRENT_REQUESTS_PER_DOMAIN": at_once})
+    assert (len(crawled.pages), crawled.failures) == (16, [])
+    assert (crawled.count("tokens/unknown"), crawled.count("tokens/accepted")) == (1, 1)
+    assert len(service.jobs) == 2
+
+
+@pytest.mark.parametrize("status", [401, 403, 429, 500])
+def test_a_token_is_not_called_accepted_where_the_page_comes_with_an_error_that_the_wall_may_answer(
+    crawl, service, status
+):
+    tokens = []
+
+    def answer(request, form):
+        if request.path == "/verify":
+            tokens.append(form["g-recaptcha-response"])
+        return web.Response(status=status, text="Blocked", content_type="text/html") if tokens else sites.challenge()
+
+    with sites.Site(answer) as site:
+        crawled = crawl(sites.spider(f"{site.origin}/page"), {**service.settings, "RETRY_ENABLED": False})
+    assert len(crawled.failures) == 1
+    assert (crawled.count("tokens/unknown"), crawled.count("tokens/accepted")) == (1, 0)
+
+
+def test_a_token_is_not_called_accepted_where_the_walls_address_breaks_after_it(crawl, service):
+    broken = []
+
+    def answer(request, form):
+        if request.path == "/verify":
+            broken.append(True)
+            return sites.page("<title>Thank you</title>")
+        if request.path != "/captcha":
+            return web.Response(status=302, headers={"Location": "/captcha"})
+        if broken:
+            request.transport.abort()
+        return sites.challenge()
+
+    with sites.Site(answer) as site:
+        crawled = crawl(sites.spider(f"{site.origin}/page"), {**service.settings, "RETRY_TIMES": 1})
+    assert len(crawled.failures) == 1
+    assert crawled.count("tokens/accepted") == 0
+    assert crawled.count("tokens/unknown") == len(service.jobs) == 1
+
+
 # -- the account -----------------------------------------------------------------------------------------------------
 
 

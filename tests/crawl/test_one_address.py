@@ -244,6 +244,57 @@ def test_redirects_to_one_page_give_one_callback_with_and_without_a_wall(crawl, 
     assert crawled.stats["dupefilter/filtered"] == 3
 
 
+@pytest.mark.parametrize("concurrent", [1, 8])
+@pytest.mark.parametrize("wall", [False, True], ids=["open", "twenty pages a clearance"])
+def test_a_page_whose_address_looks_like_a_walls_comes_once_and_is_hardly_looked_at(crawl, service, wall, concurrent):
+    """Members' pages redirect to it. The wall shows its challenge in the place of any page."""
+    left = {"pages": 0}
+
+    def answer(request, form):
+        if request.path == "/verify":
+            left["pages"] = 20
+            return won("/")
+        if wall and (not cleared(request) or left["pages"] <= 0):
+            return challenge()
+        left["pages"] -= 1
+        is_for_members = request.path.startswith("/members/")
+        return web.Response(status=302, headers={"Location": "/access-denied"}) if is_for_members else page()
+
+    with Site(answer) as site:
+        urls = [f"{site.origin}/{'members' if number % 2 else 'page'}/{number}" for number in range(40)]
+        crawled = crawl(spider(*urls), {**service.settings, "CONCURRENT_REQUESTS": concurrent})
+        looks = sum(path == "/access-denied" for _, path, *_ in site.requests)
+    assert Counter(one.url for one in crawled.pages) == Counter([*urls[::2], f"{site.origin}/access-denied"])
+    assert crawled.failures == []
+    assert wall or looks <= 4 + concurrent
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+def test_posts_are_redirected_as_scrapy_does_where_no_wall_is_met(crawl, service, tmp_path, resumed):
+    """Those that leave the spider's domains are dropped, and so are duplicates, also in a crawl with a JOBDIR."""
+
+    def answer(request, form):
+        return page() if request.path == "/done" else web.Response(status=302, headers={"Location": target})
+
+    class Posts(RecordingSpider):
+        allowed_domains = ("127.0.0.9",)
+
+        async def start(self):
+            for number in range(8):
+                yield scrapy.Request(f"{self.origin}/{number}", self.page, method="POST", body=self.body)
+
+    settings = {**service.settings, "JOBDIR": str(tmp_path / "job")}
+    with Site(answer) as site, Site(answer, host="127.0.0.8") as other:
+        target = "/done"
+        if resumed:
+            crawl(Posts, settings, origin=site.origin, body="first run")
+        done = crawl(Posts, settings, origin=site.origin, body="a=b")
+        target = f"{other.origin}/done"
+        crawl(Posts, settings, origin=site.origin, body="c=d")
+        assert other.requests == []
+    assert resumed or len(done.pages) == 1
+
+
 @pytest.mark.parametrize("method", ["POST", "GET"])
 def test_no_request_is_lost_where_the_walls_address_once_shows_no_challenge(crawl, service, method):
     left = {"pages": 1, "broken": 0}

@@ -215,13 +215,35 @@ def test_jobs_are_not_counted_for_another_request_of_the_same_address(spider, st
     assert states.of(out_of_the_scheduler(states, spiders_request(spider))).useless_jobs == 0
 
 
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"meta": {"cookiejar": "b"}},
+        {"body": b"other", "method": "POST"},
+        {"cookies": {"user": "b"}},
+        {"headers": {"Authorization": "Basic b"}},
+    ],
+    ids=["cookiejar", "body", "cookies", "authorization"],
+)
+def test_what_is_known_of_a_request_is_not_taken_for_the_retry_of_anothers_session(spider, states, own):
+    values = {"meta": {"cookiejar": "a"}, "cookies": {"user": "a"}, "body": b"a", "method": "POST"}
+    mine, others = (
+        out_of_the_scheduler(states, spiders_request(spider, **{**values, **changes})) for changes in ({}, own)
+    )
+    for number, request in enumerate((mine, others), start=1):
+        states.of(request).useless_jobs = number
+        states.may_be_retried(request)
+    retries = [get_retry_request(request, spider=spider, reason="test") for request in (others, mine)]
+    assert [states.of(out_of_the_scheduler(states, retry)).useless_jobs for retry in retries] == [2, 1]
+
+
 def test_the_jobs_of_requests_that_are_not_retried_after_all_are_forgotten_in_the_end(spider, states):
     for number in range(1002):
         request = spiders_request(spider, f"{PAGE}&n={number}")
         states.of(request).useless_jobs += 1
         states.may_be_retried(request)
-    oldest = spiders_request(spider, f"{PAGE}&n=0", meta={"retry_times": 1})
-    youngest = spiders_request(spider, f"{PAGE}&n=1001", meta={"retry_times": 1})
+    oldest = spiders_request(spider, f"{PAGE}&n=0", meta={"cookiejar": "a", "retry_times": 1})
+    youngest = spiders_request(spider, f"{PAGE}&n=1001", meta={"cookiejar": "a", "retry_times": 1})
     assert [states.of(out_of_the_scheduler(states, request)).useless_jobs for request in (oldest, youngest)] == [0, 1]
 
 

@@ -579,7 +579,7 @@ class Counting(RecordingSpider):
         self.failures.append(failure.request.cb_kwargs["asked"])
 
 
-@pytest.mark.parametrize("seed", [28, 31, *(nightly(seed) for seed in range(28))])
+@pytest.mark.parametrize("seed", [28, *map(nightly, [*range(28), 31])])
 @pytest.mark.parametrize("pauses", [0, 1, 2])
 def test_each_request_comes_back_once_from_behind_a_wall_of_one_address_that_fails_at_random(
     crawl, service, tmp_path, seed, pauses

@@ -158,7 +158,7 @@ class RequestStates:
         state = self._states.get(request)
         if state is None or state.redirect is None:
             return None
-        # The address of a wall may be another one each time.
+        # Looking once is enough, and there is an end where each redirect leads to another wall.
         if (looked_behind and state.looked_behind) or len(state.followed) > _MAX_FOLLOWED:
             return None
         hops = self.hops(request)

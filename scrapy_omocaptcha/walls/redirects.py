@@ -53,7 +53,7 @@ class Redirects:
         self._is_wall: LocalCache[str, bool] = LocalCache(_MAX_KNOWN)
         """What targets have proven to be; with their query where only that tells a page from a wall."""
         self._has_met_wall = False
-        self.has_handed_in = False
+        self._has_handed_in = False
         """Whether a token has been handed in. Before that, no wall is known to be open."""
         self._led_to: WeakKeyDictionary[Request, str] = WeakKeyDictionary()
         """Where challenges have been found behind redirects, by request."""
@@ -61,7 +61,7 @@ class Redirects:
         """How often each target has been looked at."""
         self._gates: LocalCache[str, bool] = LocalCache(_MAX_KNOWN)
         """Targets that have nothing but a challenge to show: with a clearance, nothing is redirected there."""
-        self._passed: LocalCache[str, str] = LocalCache(_MAX_KNOWN)
+        self._followed_for: LocalCache[str, str] = LocalCache(_MAX_KNOWN)
         """What was asked for when Scrapy followed a redirect to a page that had been a wall, by target."""
         self._undecided: LocalCache[str, bool] = LocalCache(_MAX_KNOWN)
         """Targets of which nobody knows whether they are walls, since they failed or showed no challenge."""
@@ -101,14 +101,14 @@ class Redirects:
             # What is no challenge at a gate is no page either, of which others would be duplicates.
             must_pass = self._is_gate(target) or (is_unsure and not _is_repeatable(request))
             asked = request.meta.get("redirect_urls", [request.url])[0]
-            may_repeat = self._passed.get(url, asked) == asked
+            may_repeat = self._followed_for.get(url, asked) == asked
             if self._components.is_offsite(Request(url), page=request):
-                # Scrapy drops it, unless it is marked so that no duplicate filter does.
+                # What no duplicate filter is to drop, OffsiteMiddleware does not drop either.
                 must_pass = may_repeat = False
             passes = self._states.redirected(request, url, must_pass=must_pass, may_repeat=may_repeat)
             if passes and self._is_wall.get(url) is False:
                 # Redirects of other requests to this page are duplicates, as without a wall.
-                self._passed[url] = asked
+                self._followed_for[url] = asked
             if target not in self._is_wall:
                 self._leaders.setdefault(target, request.url)
         return response
@@ -208,6 +208,10 @@ class Redirects:
         self._sent_again.add(request)
         return await self.send_again(request)
 
+    def handed_in(self) -> None:
+        """Record that a token was handed in, so that walls may be open."""
+        self._has_handed_in = True
+
     def doubt_about(self, request: Request, answer: Response | Request) -> str | None:
         """Return why the answer that came for a token does not show that the wall is open; None if it does.
 
@@ -224,7 +228,7 @@ class Redirects:
 
     def _is_gate(self, target: str) -> bool:
         """Tell whether a target can be no page, since walls keep to it, or since no wall can have been opened yet."""
-        return target in self._gates or (not self.has_handed_in and self._is_wall.get(target, False))
+        return target in self._gates or (not self._has_handed_in and self._is_wall.get(target, False))
 
     def _is_needed(self, request: Request, target: str) -> bool:
         """Tell whether Scrapy could lose a request by following its redirect."""

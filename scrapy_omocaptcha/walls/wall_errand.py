@@ -127,7 +127,7 @@ class WallErrand(ABC):
         :raises HandoverBroke: only with ``may_repeat``, when the token may not have reached the site.
         """
         answer = handed.answer
-        self.redirects.has_handed_in = True
+        self.redirects.handed_in()
         if answer is not None and self.is_challenge(answer):
             self._still_closed(purchase, page)
             return None

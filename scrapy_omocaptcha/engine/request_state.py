@@ -144,7 +144,8 @@ class RequestStates:
 
     def was_led_to_wall(self, request: Request) -> bool:
         """Tell whether a request is sent again because its redirects have led to a wall before."""
-        state = self._states.get(request)
+        # Nothing is known of any request where no wall was met.
+        state = self._states.get(request) if self._states else None
         return state is not None and bool(state.followed) and not state.looked_behind
 
     def before_redirects(self, request: Request, *, looked_behind: bool = False) -> Request | None:

@@ -109,9 +109,17 @@ class RequestStates:
         if state is None:
             return
         if state.useless_jobs or state.redirect or state.followed:
+            # Connected only here, since it costs time for each request.
+            self._crawler.signals.connect(self._write_retried, signals.request_scheduled)
             self._retried[_retry_key(request, retries=1)] = state
         if len(self._retried) > _MAX_RETRIED:
             del self._retried[next(iter(self._retried))]
+
+    def _write_retried(self, request: Request) -> None:
+        """Write the state of a retry into its meta, so that it is still known when a stopped crawl resumes."""
+        state = self._retried.pop(_retry_key(request), None) if self._retried else None
+        if state is not None:
+            request.meta[_KEY] = asdict(state)
 
     def redirected(self, request: Request, target: str, *, must_pass: bool = False, may_repeat: bool = True) -> bool:
         """Write down what a request asks for, in its meta, before Scrapy makes a redirected request of it.

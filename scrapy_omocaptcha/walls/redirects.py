@@ -18,6 +18,7 @@ from scrapy.exceptions import IgnoreRequest
 from scrapy.http import Response
 from scrapy.http.request import NO_CALLBACK
 from scrapy.utils.datatypes import LocalCache
+from scrapy.utils.job import job_dir
 
 from scrapy_omocaptcha.detection import is_wall_address
 from scrapy_omocaptcha.engine.chain import InnerChain
@@ -71,6 +72,8 @@ class Redirects:
         """Redirected requests that were dropped as duplicates of such a leader's, by target."""
         self._has_foreign_duplicates = components.is_resumed() or uses_scrapy_redis(crawler.settings)
         """Whether Scrapy's dupefilter also knows the requests of other crawls or of other runs."""
+        self._may_be_resumed = self._has_foreign_duplicates or bool(job_dir(crawler.settings))
+        """Whether Scrapy keeps its requests when it is stopped, but not those that wait here."""
         crawler.signals.connect(self._dropped, signals.request_dropped)
 
     async def look_behind(self, request: Request, response: Response) -> Response | Request:
@@ -294,7 +297,7 @@ class Redirects:
         original = self._states.before_redirects(request, looked_behind=not is_wall)
         if original is None or is_wall is False:
             return
-        if is_wall or target in self._undecided or self._has_foreign_duplicates or is_wall_address(target):
+        if is_wall or target in self._undecided or self._may_be_resumed or is_wall_address(target):
             # A redirect to what has proven to be a wall meanwhile is the answer to nothing.
             if is_wall or _is_repeatable(original):
                 self._crawler.engine.crawl(original)

@@ -9,7 +9,9 @@ from collections import Counter
 import pytest
 import scrapy
 from aiohttp import web
+from scrapy import signals
 from scrapy.exceptions import CloseSpider
+from scrapy.utils.defer import deferred_from_coro
 
 from tests.helpers.crawling import RecordingSpider
 from tests.helpers.nightly import nightly
@@ -118,6 +120,37 @@ def test_a_resumed_crawl_gets_all_pages_though_the_walls_address_is_known_as_a_d
     assert Counter(page.url for run in runs for page in run.pages) == Counter(urls)
     assert [run.failures for run in runs] == [[], []]
     assert len(service.jobs) == 2
+
+
+def test_requests_that_wait_until_it_is_known_what_a_redirect_leads_to_are_there_when_a_crawl_resumes(
+    crawl, service, tmp_path
+):
+    """The wall's address does not answer yet when the crawl is stopped, so that all redirects to it are duplicates."""
+
+    class Stops(RecordingSpider):
+        dropped = 0
+
+        @classmethod
+        def from_crawler(cls, crawler, *args, **kwargs):
+            spider = super().from_crawler(crawler, *args, **kwargs)
+            crawler.signals.connect(spider.stop, signals.request_dropped)
+            return spider
+
+        def stop(self, request):
+            self.dropped += request.url.endswith("/hold")
+            if self.stops and self.dropped == 3:
+                deferred_from_coro(self.crawler.engine.close_spider_async(reason="stopped"))
+
+        async def start(self):
+            for url in self.urls:
+                yield scrapy.Request(url, self.page, errback=self.failed)
+
+    settings = {**service.settings, "JOBDIR": str(tmp_path / "job"), "DOWNLOAD_TIMEOUT": 1}
+    with OneAddress("/hold", "hang") as site:
+        urls = [f"{site.origin}/page/{number}" for number in range(8)]
+        runs = [crawl(Stops, settings, urls=urls, stops=stops) for stops in (True, False)]
+    assert [run.stats["finish_reason"] for run in runs] == ["stopped", "finished"]
+    assert Counter(one.url for run in runs for one in run.pages) == Counter(urls)
 
 
 @pytest.mark.parametrize("gate", ["/captcha", "/hold"])

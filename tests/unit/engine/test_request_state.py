@@ -55,6 +55,7 @@ def new_states():
     states = RequestStates(SimpleNamespace(engine=engine, signals=(manager := SignalManager())))
     manager.send_catch_log(signals.spider_opened)
     states.queue = engine._slot.scheduler
+    states.signals = manager
     return states
 
 
@@ -196,6 +197,20 @@ def test_jobs_that_were_bought_stay_counted_over_giving_back_and_redirects(spide
     request = out_of_the_scheduler(states, states.give_back(request))
     assert states.of(request).useless_jobs == 2
     assert states.of(out_of_the_scheduler(states, states.before_redirects(request))).useless_jobs == 2
+
+
+def test_jobs_stay_counted_over_a_retry_that_is_sent_only_when_the_crawl_resumes(spider, states):
+    request = out_of_the_scheduler(states, spiders_request(spider))
+    states.of(request).useless_jobs += 1
+    states.may_be_retried(request)
+    retry = get_retry_request(request, spider=spider, reason="test")
+    before = essence(retry)
+    states.signals.send_catch_log(signals.request_scheduled, request=retry)
+    assert json.loads(json.dumps(retry.meta)) == retry.meta
+    resumed = request_from_dict(retry.to_dict(spider=spider), spider=spider)
+    again = new_states()
+    assert again.of(out_of_the_scheduler(again, resumed)).useless_jobs == 1
+    assert essence(resumed) == before
 
 
 def test_jobs_stay_counted_over_a_retry_of_scrapy(spider, states):

@@ -4,6 +4,7 @@ What is in meta is plain JSON, survives a disk queue, and is taken out before th
 """
 
 from base64 import b64decode, b64encode
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
@@ -44,6 +45,7 @@ class RequestStates:
         self._crawler = crawler
         self._states: WeakKeyDictionary[Request, RequestState] = WeakKeyDictionary()
         self._scheduled: WeakSet[Request] = WeakSet()
+        self._waiting: Callable[[], list[Request]] = list
         self._retried: dict[object, RequestState] = {}
         """The states of requests that Scrapy may be about to retry."""
         crawler.signals.connect(self._watch_scheduler, signals.spider_opened)
@@ -58,7 +60,19 @@ class RequestStates:
                 self._scheduled.add(request)
             return request
 
+        def close(reason: str) -> Any:
+            if reason != "finished":
+                for request in self._waiting():
+                    scheduler.enqueue_request(self.give_back(request))
+            return close_scheduler(reason)
+
+        close_scheduler = scheduler.close
         scheduler.next_request = watched  # type: ignore[method-assign]
+        scheduler.close = close  # type: ignore[method-assign]
+
+    def keep_at_close(self, waiting: Callable[[], list[Request]]) -> None:
+        """Give the requests that ``waiting`` returns back to the scheduler where the crawl is stopped."""
+        self._waiting = waiting
 
     def is_scheduled(self, request: Request) -> bool:
         """Tell whether a request came out of the scheduler; otherwise some component of Scrapy awaits its response."""

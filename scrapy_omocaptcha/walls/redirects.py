@@ -73,7 +73,9 @@ class Redirects:
         self._has_foreign_duplicates = components.is_resumed() or uses_scrapy_redis(crawler.settings)
         """Whether Scrapy's dupefilter also knows the requests of other crawls or of other runs."""
         self._may_be_resumed = self._has_foreign_duplicates or bool(job_dir(crawler.settings))
-        """Whether Scrapy keeps its requests when it is stopped, but not those that wait here."""
+        """Whether Scrapy keeps its requests when it is stopped."""
+        if self._may_be_resumed:
+            states.keep_at_close(lambda: [request for waiting in self._pending.values() for request in waiting])
         crawler.signals.connect(self._dropped, signals.request_dropped)
 
     async def look_behind(self, request: Request, response: Response) -> Response | Request:
@@ -297,10 +299,10 @@ class Redirects:
         original = self._states.before_redirects(request, looked_behind=not is_wall)
         if original is None or is_wall is False:
             return
-        if is_wall or target in self._undecided or self._may_be_resumed or is_wall_address(target):
-            # A redirect to what has proven to be a wall meanwhile is the answer to nothing.
-            if is_wall or _is_repeatable(original):
-                self._crawler.engine.crawl(original)
+        is_doubtful = target in self._undecided or self._may_be_resumed or is_wall_address(target)
+        # A redirect to what has proven to be a wall meanwhile is the answer to nothing.
+        if is_wall or (is_doubtful and _is_repeatable(original)):
+            self._crawler.engine.crawl(original)
         elif self._leaders.get(target) == request.meta["redirect_urls"][-1]:
             # The spider has asked for the target itself. Scrapy drops all redirects to it, as without a wall.
             del self._leaders[target]

@@ -122,8 +122,9 @@ def test_a_resumed_crawl_gets_all_pages_though_the_walls_address_is_known_as_a_d
     assert len(service.jobs) == 2
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"])
 def test_requests_that_wait_until_it_is_known_what_a_redirect_leads_to_are_there_when_a_crawl_resumes(
-    crawl, service, tmp_path
+    crawl, service, tmp_path, method
 ):
     """The wall's address does not answer yet when the crawl is stopped, so that all redirects to it are duplicates."""
 
@@ -143,7 +144,7 @@ def test_requests_that_wait_until_it_is_known_what_a_redirect_leads_to_are_there
 
         async def start(self):
             for url in self.urls:
-                yield scrapy.Request(url, self.page, errback=self.failed)
+                yield scrapy.Request(url, self.page, errback=self.failed, method=method)
 
     settings = {**service.settings, "JOBDIR": str(tmp_path / "job"), "DOWNLOAD_TIMEOUT": 1}
     with OneAddress("/hold", "hang") as site:
@@ -297,7 +298,10 @@ def test_a_page_whose_address_looks_like_a_walls_comes_once_and_is_hardly_looked
         urls = [f"{site.origin}/{'members' if number % 2 else 'page'}/{number}" for number in range(40)]
         crawled = crawl(spider(*urls), {**service.settings, "CONCURRENT_REQUESTS": concurrent})
         looks = sum(path == "/access-denied" for _, path, *_ in site.requests)
-    assert Counter(one.url for one in crawled.pages) == Counter([*urls[::2], f"{site.origin}/access-denied"])
+    came = Counter(one.url for one in crawled.pages)
+    # Two may be redirected there at the moment at which the clearance runs out.
+    assert 1 <= came.pop(f"{site.origin}/access-denied") <= 1 + (wall and concurrent > 1)
+    assert came == Counter(urls[::2])
     assert crawled.failures == []
     assert wall or looks <= 4 + concurrent
 

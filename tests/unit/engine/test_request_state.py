@@ -49,6 +49,12 @@ class Queue:
     def next_request(self):
         return self.requests.pop(0) if self.requests else None
 
+    def enqueue_request(self, request):
+        self.requests.append(request)
+
+    def close(self, reason):
+        return reason
+
 
 def new_states():
     engine = SimpleNamespace(_slot=SimpleNamespace(scheduler=Queue()))
@@ -197,6 +203,14 @@ def test_jobs_that_were_bought_stay_counted_over_giving_back_and_redirects(spide
     request = out_of_the_scheduler(states, states.give_back(request))
     assert states.of(request).useless_jobs == 2
     assert states.of(out_of_the_scheduler(states, states.before_redirects(request))).useless_jobs == 2
+
+
+@pytest.mark.parametrize(("reason", "number"), [("shutdown", 1), ("finished", 0)])
+def test_requests_that_wait_are_scheduled_where_a_crawl_is_stopped(spider, states, reason, number):
+    waiting = redirected(spider, states, out_of_the_scheduler(states, spiders_request(spider)), "/gate")
+    states.keep_at_close(lambda: [waiting])
+    assert states.queue.close(reason) == reason
+    assert [states.before_redirects(request).url for request in states.queue.requests] == [PAGE] * number
 
 
 def test_jobs_stay_counted_over_a_retry_that_is_sent_only_when_the_crawl_resumes(spider, states):

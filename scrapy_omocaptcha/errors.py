@@ -50,7 +50,7 @@ class ApiError(OmoCaptchaError):
 
     @property
     def with_cure(self) -> str:
-        """The message, and what to do."""
+        """Return the message, and what to do."""
         return "; ".join(filter(None, [str(self).rstrip("."), self.cure]))
 
 

@@ -35,6 +35,7 @@ from scrapy_omocaptcha.settings import Settings, is_enabled
 from scrapy_omocaptcha.urls import host_of
 from scrapy_omocaptcha.walls.attempts import Answer, Attempts
 from scrapy_omocaptcha.walls.browser_errand import BrowserErrand
+from scrapy_omocaptcha.walls.followed import FollowedRedirects
 from scrapy_omocaptcha.walls.form_errand import FormErrand
 from scrapy_omocaptcha.walls.handler import NotSolved, WallHandler, deliver_unsolved
 from scrapy_omocaptcha.walls.hints import Hints
@@ -44,6 +45,7 @@ from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.redirects import Redirects
 from scrapy_omocaptcha.walls.session import Stamp
 from scrapy_omocaptcha.walls.sessions import Sessions
+from scrapy_omocaptcha.walls.targets import Targets
 from scrapy_omocaptcha.walls.upfront import UpfrontTokens
 from scrapy_omocaptcha.walls.wall_errand import WallErrand
 from scrapy_omocaptcha.walls.wishes import check_wish
@@ -82,7 +84,9 @@ class OmoCaptchaMiddleware:
         )
         new_attempts = partial(Attempts, self._buyer, slots, self._states, settings)
         sessions = Sessions(components, self._context)
-        redirects = Redirects(crawler, chain, components, policy, self._states)
+        targets = Targets()
+        followed = FollowedRedirects(crawler, self._states, targets)
+        redirects = Redirects(crawler, chain, components, policy, self._states, targets, followed)
         parts = (sessions, redirects, policy, slots, chain, lifetime)
 
         def new_errand(request: Request, stamp: Stamp, hold: Hold) -> WallErrand:
@@ -91,7 +95,7 @@ class OmoCaptchaMiddleware:
             return BrowserErrand(*parts, request, stamp, hold, browser=self._browser)
 
         self._walls = WallHandler(
-            crawler, sessions, redirects, policy, lifetime, slots, components, events, new_attempts, new_errand
+            sessions, redirects, followed, policy, lifetime, slots, components, events, new_attempts, new_errand
         )
         self._upfront = UpfrontTokens(policy, lifetime, slots, chain, components, events, new_attempts, settings)
         self._progress = Progress(crawler, type(self), settings, self._buyer, slots, events, stats)

@@ -129,12 +129,12 @@ class LiveWidget:
 
     @property
     def is_misused(self) -> bool:
-        """Whether the page wanted to send the token to another site, and has not sent it to its own."""
+        """Tell whether the page wanted to send the token to another site, and has not sent it to its own."""
         return self._is_stopped and not self.is_sent
 
     @property
     def is_unanswered(self) -> bool:
-        """Whether the page was to be replaced by the answer to the token, and there was none."""
+        """Tell whether the page was to be replaced by the answer to the token, and there was none."""
         return self._is_navigating and self.navigation is None
 
     @asynccontextmanager

@@ -143,4 +143,5 @@ def _use_wal(db: sqlite3.Connection, timeout: float) -> None:
             # SQLite does not wait here for another process that has just made the file and does the same.
             if time.monotonic() > until:
                 raise
+        # This blocks, as all of SQLite does. It happens only when the file is new, and for as long as BUSY_TIMEOUT.
         time.sleep(_LOCKED_RETRY)

@@ -127,7 +127,7 @@ class Ledger:
 
     @property
     def records(self) -> list[Record]:
-        """What has become of each job that was bought."""
+        """Return what has become of each job that was bought."""
         return [entry.record for entry in self.entries]
 
     def sums(self, host: str) -> Sums:

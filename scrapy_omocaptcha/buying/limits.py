@@ -162,7 +162,7 @@ class Limits:
 
     @property
     def needs_balance(self) -> bool:
-        """Whether others may have spent so much since the last look at the balance that a job could be one too many.
+        """Tell whether a job could be one too many, after what others may have spent since the balance was last known.
 
         Close to the floor, this holds before each job, so that jobs are created one by one.
         """

@@ -34,7 +34,7 @@ class Lifetime:
 
     @property
     def closing(self) -> bool:
-        """Whether the spider is being closed, for whatever reason."""
+        """Tell whether the spider is being closed, for whatever reason."""
         engine = self._crawler.engine
         # crawler.crawling is always False in the shell, and engine.running is not yet True when engine_started is sent.
         return (

@@ -29,5 +29,5 @@ class DryRun:
 
     @property
     def jobs(self) -> dict[str, JobRange]:
-        """Estimated jobs by host."""
+        """Return the estimated jobs by host."""
         return {host: JobRange(len(sessions), sessions.total()) for host, sessions in self._challenges.items()}

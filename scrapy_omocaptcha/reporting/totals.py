@@ -41,7 +41,7 @@ class Totals:
 
     @cached_property
     def reasons(self) -> dict[str, Counter[str]]:
-        """Number of jobs by outcome and reason."""
+        """Return the number of jobs by outcome and reason."""
         reasons: defaultdict[str, Counter[str]] = defaultdict(Counter)
         for record in self.records:
             if record.reason:
@@ -60,7 +60,7 @@ class Totals:
 
     @cached_property
     def median(self) -> float | None:
-        """Median solve time in seconds."""
+        """Return the median solve time in seconds."""
         return statistics.median(map(_seconds, self.solved)) if self.solved else None
 
     def quantile(self, fraction: float) -> float | None:

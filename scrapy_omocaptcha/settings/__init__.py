@@ -100,7 +100,7 @@ class Settings:
 
     @property
     def max_poll_gap(self) -> float:
-        """Seconds between two polls after which a token could be too old; as many are left for handing it in."""
+        """Return the most seconds between two polls at which no token is too old; as many are left to hand it in."""
         return self.token_max_age / 2
 
     def domains(self, spider: Spider | None) -> tuple[str, ...]:

@@ -86,7 +86,7 @@ class Job:
 
     @property
     def used(self) -> bool:
-        """Whether a site accepted its token."""
+        """Tell whether a site accepted its token."""
         return "accepted" in self.verdicts
 
 
@@ -227,7 +227,7 @@ class Account:
 
     @property
     def jobs(self) -> tuple[Job, ...]:
-        """All jobs in the order of their creation."""
+        """Return all jobs in the order of their creation."""
         with self._lock:
             now = self.clock()
             return tuple(self._snapshot(job, now) for job in self._jobs.values())

@@ -90,7 +90,7 @@ class Fault:
 
     @property
     def unprocessed(self) -> bool:
-        """Whether it happens before the request is processed."""
+        """Tell whether it happens before the request is processed."""
         return self.kind in UNPROCESSED
 
 

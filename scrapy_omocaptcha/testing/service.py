@@ -102,17 +102,17 @@ class OmoCaptchaService(LoopbackServer):
 
     @property
     def url(self) -> str:
-        """Base URL of the API, for ``OMOCAPTCHA_API_URL``."""
+        """Return the base URL of the API, for ``OMOCAPTCHA_API_URL``."""
         return f"{self.origin}{BASE_PATHS[self.api_version]}"
 
     @property
     def price_list_url(self) -> str:
-        """URL of version 2's price list, instead of OMOcaptcha's public one."""
+        """Return the URL of version 2's price list, instead of OMOcaptcha's public one."""
         return f"{self.origin}{PRICE_LIST_PATH}?type=service"
 
     @property
     def siteverify_url(self) -> str:
-        """URL where a site can check tokens over HTTP, instead of Google's."""
+        """Return the URL where a site can check tokens over HTTP, instead of Google's."""
         return f"{self.origin}{SITEVERIFY_PATH}"
 
     @property
@@ -132,13 +132,13 @@ class OmoCaptchaService(LoopbackServer):
 
     @property
     def calls(self) -> tuple[Call, ...]:
-        """All requests in the order of arrival."""
+        """Return all requests in the order of arrival."""
         with self._lock:
             return tuple(self._calls)
 
     @property
     def jobs(self) -> tuple[Job, ...]:
-        """All jobs in the order of their creation."""
+        """Return all jobs in the order of their creation."""
         return self._account.jobs
 
     @property

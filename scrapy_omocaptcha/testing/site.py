@@ -119,33 +119,33 @@ class WalledSite(LoopbackServer):
 
     @property
     def requests(self) -> tuple[Visit, ...]:
-        """All requests in the order of their answers."""
+        """Return all requests in the order of their answers."""
         with self._lock:
             return tuple(self._requests)
 
     @property
     def pages(self) -> int:
-        """Number of pages shown from behind the wall."""
+        """Return the number of pages shown from behind the wall."""
         return sum(visit.shown == "page" for visit in self.requests)
 
     @property
     def challenges(self) -> int:
-        """Number of challenges shown."""
+        """Return the number of challenges shown."""
         return sum(visit.shown == "challenge" for visit in self.requests)
 
     @property
     def accepted(self) -> int:
-        """Number of tokens accepted."""
+        """Return the number of tokens accepted."""
         return sum(visit.token == "accepted" for visit in self.requests)
 
     @property
     def rejected(self) -> Counter[str]:
-        """Number of rejected submissions by error code: those of ``siteverify`` and of ``gate.py``."""
+        """Return the number of rejected submissions by error code: those of ``siteverify`` and of ``gate.py``."""
         return Counter(visit.token for visit in self.requests if visit.token and visit.token != "accepted")
 
     @property
     def csrf_failures(self) -> int:
-        """Number of submitted forms that belonged to another session."""
+        """Return the number of submitted forms that belonged to another session."""
         return sum(visit.shown == "csrf" for visit in self.requests)
 
     # Faults

@@ -49,12 +49,12 @@ class Visit:
 
     @property
     def submits(self) -> bool:
-        """Whether the form or the query has a field for the token."""
+        """Tell whether the form or the query has a field for the token."""
         return any(name == TOKEN_FIELD for name, _ in (*self.form, *self.query))
 
     @property
     def json(self) -> Any:
-        """Decoded JSON of the body, or None if it is not JSON."""
+        """Return the decoded JSON of the body, or None if it is not JSON."""
         try:
             return json.loads(self.body)
         except ValueError:

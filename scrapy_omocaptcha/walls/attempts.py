@@ -91,7 +91,7 @@ class Attempts:
 
     @property
     def seconds(self) -> float:
-        """Seconds since this request met the wall, or asked for a token; waiting included."""
+        """Return the seconds since this request met the wall, or asked for a token; waiting included."""
         return time.monotonic() - self._since
 
     async def run(self, errand: Errand) -> Answer:

@@ -74,6 +74,7 @@ class BrowserErrand(FormErrand):
         handover, answer = await self._load(purchase.token)
         if not handover.is_handed_in:
             return self._not_handed_in(purchase, handover, answer, may_repeat=may_repeat)
+        self.redirects.handed_in()
         if handover.trouble == "foreign_form":
             # It was stopped on its way there.
             purchase.unknown("foreign_form", is_useless=True)

@@ -63,6 +63,7 @@ class FormErrand(WallErrand):
             purchase.expired("hook")
             raise GivenUp(Refusal("hook", str(error))) from error
         answer = None
+        self.redirects.handed_in()
         try:
             handed = await self.submit(purchase, submission)
             answer = await self.judge(purchase, page, handed, may_repeat=may_repeat)

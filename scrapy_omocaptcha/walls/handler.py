@@ -9,7 +9,6 @@ from http import HTTPStatus
 from typing import Any
 
 from scrapy import Request
-from scrapy.crawler import Crawler
 from scrapy.http import Response
 from scrapy.utils.asyncio import call_later
 
@@ -22,6 +21,7 @@ from scrapy_omocaptcha.errors import ChallengeNotSolved, CrawlClosing
 from scrapy_omocaptcha.reporting.events import Events
 from scrapy_omocaptcha.walls.attempts import Answer, Attempts, GivenUp, Refusal
 from scrapy_omocaptcha.walls.delivery import deliver
+from scrapy_omocaptcha.walls.followed import FollowedRedirects
 from scrapy_omocaptcha.walls.passage import Passage
 from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.redirects import Redirects
@@ -71,9 +71,9 @@ class WallHandler:
 
     def __init__(
         self,
-        crawler: Crawler,
         sessions: Sessions,
         redirects: Redirects,
+        followed: FollowedRedirects,
         policy: Policy,
         lifetime: Lifetime,
         slots: Slots,
@@ -84,6 +84,7 @@ class WallHandler:
     ) -> None:
         self._sessions = sessions
         self._redirects = redirects
+        self._followed = followed
         self._policy = policy
         self._lifetime = lifetime
         self._slots = slots
@@ -158,7 +159,7 @@ class WallHandler:
         if isinstance(answer, Request):
             return answer
         response, challenge = answer, self._policy.find(request, answer)
-        asked_for = self._redirects.asked_for(request, response, is_wall=challenge is not None)
+        asked_for = self._followed.asked_for(request, response, is_wall=challenge is not None)
         if asked_for is not None:
             # Nobody knew that the redirect led to a wall. From now on that is known before it is followed.
             if self._lifetime.closing:
@@ -172,7 +173,7 @@ class WallHandler:
     def failed(self, request: Request) -> None:
         """Record that ``request`` has no response."""
         self._end_turn(request)
-        self._redirects.failed(request)
+        self._followed.failed(request)
 
     def _pass_by(self, response: Response, session: Session | None, stamp: Stamp) -> None:
         if session is not None and response.status < HTTPStatus.BAD_REQUEST:

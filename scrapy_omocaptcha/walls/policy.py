@@ -139,7 +139,7 @@ class Policy:
 
     @property
     def has_submit_hook(self) -> bool:
-        """Whether the spider has a method that makes the submissions."""
+        """Tell whether the spider has a method that makes the submissions."""
         return self._hook("omocaptcha_submit") is not None
 
     def submit(self, response: Response, challenge: Challenge, token: Token) -> Submission:

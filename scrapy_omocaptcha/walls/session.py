@@ -73,12 +73,12 @@ class Session:
 
     @property
     def is_walled(self) -> bool:
-        """Whether new requests would only run into the wall."""
+        """Tell whether new requests would only run into the wall."""
         return self.leading is not None and not self._walled_in_part
 
     @property
     def is_idle(self) -> bool:
-        """Whether no request leads or waits here, and none that has waited is under way."""
+        """Tell whether no request leads or waits here, and none that has waited is under way."""
         return self.leading is None and not self._held and not self._released
 
     def wait_turn(self, *, challenged: bool) -> Deferred[None]:

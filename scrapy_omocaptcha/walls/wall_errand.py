@@ -32,7 +32,7 @@ from scrapy_omocaptcha.walls.sessions import Sessions
 _DOUBTS = {
     "broke": "the request for the page failed after it",
     "http_error": "the page was answered with {0.status}",
-    "redirect": "the page still redirects to where the challenge was, {0.url}",
+    "redirect": "the page still redirects to where the challenge was",
 }
 
 
@@ -127,7 +127,6 @@ class WallErrand(ABC):
         :raises HandoverBroke: only with ``may_repeat``, when the token may not have reached the site.
         """
         answer = handed.answer
-        self.redirects.handed_in()
         if answer is not None and self.is_challenge(answer):
             self._still_closed(purchase, page)
             return None

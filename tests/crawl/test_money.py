@@ -211,24 +211,30 @@ def test_what_has_been_paid_for_opens_the_wall_for_all_though_a_limit_is_reached
     assert (len(crawled.pages), crawled.failures, len(service.jobs)) == (16, [], 1)
 
 
+def crawling_one_page(site, detected):
+    """Return a spider of one page that calls ``detected`` each time that its challenge is met."""
+
+    class OnePage(crawling(site, 1)):
+        @classmethod
+        def from_crawler(cls, crawler, *args, **kwargs):
+            spider = super().from_crawler(crawler, *args, **kwargs)
+            crawler.signals.connect(detected, challenge_detected, weak=False)
+            return spider
+
+    return OnePage
+
+
 @pytest.mark.parametrize(("fault", "most"), [("server_error", 6), ("reset", 2)])
 def test_the_jobs_of_a_request_count_over_scrapys_retries_of_it(crawl, service, walled, fault, most):
     # A page that came with an error was worth its job: Scrapy retries it as it would without a wall.
     site = walled("per_page")
 
-    class Unlucky(crawling(site, 1)):
-        @classmethod
-        def from_crawler(cls, crawler, *args, **kwargs):
-            spider = super().from_crawler(crawler, *args, **kwargs)
-            crawler.signals.connect(spider.detected, challenge_detected)
-            return spider
-
-        def detected(self):
-            # The page breaks down each time that it is asked for with a token.
-            site.fault("/page/1", fault)
+    def detected():
+        # The page breaks down each time that it is asked for with a token.
+        site.fault("/page/1", fault)
 
     settings = {**service.settings, "RETRY_TIMES": 5, "OMOCAPTCHA_MAX_ATTEMPTS": 2}
-    crawled = crawl(Unlucky, settings)
+    crawled = crawl(crawling_one_page(site, detected), settings)
     assert len(service.jobs) <= most
     assert len(crawled.pages) + len(crawled.failures) == 1
 
@@ -238,19 +244,13 @@ def test_useless_jobs_count_over_the_retries_of_a_page_that_came_with_an_error(c
     for outcome in ("fail", "token", "fail", "token"):
         service.next_job(outcome)
 
-    class Unlucky(crawling(site, 1)):
-        @classmethod
-        def from_crawler(cls, crawler, *args, **kwargs):
-            spider = super().from_crawler(crawler, *args, **kwargs)
-            crawler.signals.connect(spider.detected, challenge_detected)
-            return spider
+    def detected():
+        # The page breaks down when it is asked for with the first token.
+        if not service.jobs:
+            site.fault("/page/1", "server_error")
 
-        def detected(self):
-            # The page breaks down when it is asked for with the first token.
-            if not service.jobs:
-                site.fault("/page/1", "server_error")
-
-    crawled = crawl(Unlucky, {**service.settings, "OMOCAPTCHA_LEDGER": str(ledger), "OMOCAPTCHA_MAX_ATTEMPTS": 2})
+    settings = {**service.settings, "OMOCAPTCHA_LEDGER": str(ledger), "OMOCAPTCHA_MAX_ATTEMPTS": 2}
+    crawled = crawl(crawling_one_page(site, detected), settings)
     assert [error.reason for error in crawled.failures] == ["attempts"]
     outcomes = [(record.outcome, record.reason) for record in read_ledger(ledger)]
     assert outcomes == [("failed", "failed"), ("unknown", "http_error"), ("failed", "failed")]
@@ -282,12 +282,13 @@ def test_a_job_whose_token_was_accepted_is_not_useless_where_the_page_redirects_
 
 @pytest.mark.parametrize("at_once", [1, 16])
 def test_a_site_that_is_overloaded_when_it_gets_a_token_does_not_make_all_that_wait_buy_one(crawl, service, at_once):
-    busy = []
+    since_token = []
 
     def answer(request, form):
-        busy.extend(["token", "page"] if request.path == "/verify" and not busy else [])
-        if busy and busy[-1]:
-            busy.insert(0, busy.pop() and None)
+        if request.path == "/verify" or since_token:
+            since_token.append(request.path)
+        # The first token and the request after it find the site overloaded.
+        if 1 <= len(since_token) <= 2:
             return web.Response(status=503, text="<title>busy</title>", content_type="text/html")
         if request.path == "/verify":
             return sites.won("/")

@@ -15,6 +15,7 @@ from scrapy.downloadermiddlewares.retry import RetryMiddleware
 from scrapy.exceptions import _InvalidOutput
 from scrapy.utils.defer import maybe_deferred_to_future
 
+from scrapy_omocaptcha import OmoCaptchaMiddleware
 from tests.helpers.crawling import RecordingSpider
 from tests.helpers.probing import begin, download, downloader, lifetime, slots, until
 
@@ -54,6 +55,26 @@ def test_the_engine_is_starting_before_it_says_that_it_has_started_and_no_longer
     crawled = crawl(Watching)
     assert seen == [(True, False)]
     assert not crawled.spider.crawler.engine._starting
+
+
+def test_the_scheduler_makes_its_folder_in_the_jobdir_after_the_middlewares_were_made(crawl, service, tmp_path):
+    seen = []
+
+    class Watching(RecordingSpider):
+        @classmethod
+        def from_crawler(cls, crawler, *args, **kwargs):
+            spider = super().from_crawler(crawler, *args, **kwargs)
+            crawler.signals.connect(spider.opened, signals.spider_opened)
+            return spider
+
+        def opened(self):
+            middleware = self.crawler.get_downloader_middleware(OmoCaptchaMiddleware)
+            was_resumed = middleware._walls._redirects._has_foreign_duplicates
+            seen.append((was_resumed, (tmp_path / "requests.queue").is_dir()))
+
+    for _ in range(2):
+        crawl(Watching, {**service.settings, "JOBDIR": str(tmp_path)})
+    assert seen == [(False, True), (True, True)]
 
 
 def test_nextcall_has_the_engine_ask_its_scheduler_at_once(during, walled):

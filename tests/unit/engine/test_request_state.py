@@ -213,11 +213,15 @@ def test_requests_that_wait_are_scheduled_where_a_crawl_is_stopped(spider, state
     assert [states.before_redirects(request).url for request in states.queue.requests] == [PAGE] * number
 
 
-def test_jobs_stay_counted_over_a_retry_that_is_sent_only_when_the_crawl_resumes(spider, states):
+def retry_of_a_request_with_a_job(spider, states):
     request = out_of_the_scheduler(states, spiders_request(spider))
     states.of(request).useless_jobs += 1
     states.may_be_retried(request)
-    retry = get_retry_request(request, spider=spider, reason="test")
+    return get_retry_request(request, spider=spider, reason="test")
+
+
+def test_jobs_stay_counted_over_a_retry_that_is_sent_only_when_the_crawl_resumes(spider, states):
+    retry = retry_of_a_request_with_a_job(spider, states)
     before = essence(retry)
     states.signals.send_catch_log(signals.request_scheduled, request=retry)
     assert json.loads(json.dumps(retry.meta)) == retry.meta
@@ -228,10 +232,7 @@ def test_jobs_stay_counted_over_a_retry_that_is_sent_only_when_the_crawl_resumes
 
 
 def test_jobs_stay_counted_over_a_retry_of_scrapy(spider, states):
-    request = out_of_the_scheduler(states, spiders_request(spider))
-    states.of(request).useless_jobs += 1
-    states.may_be_retried(request)
-    retry = get_retry_request(request, spider=spider, reason="test")
+    retry = retry_of_a_request_with_a_job(spider, states)
     before = essence(retry)
     assert states.of(out_of_the_scheduler(states, retry)).useless_jobs == 1
     assert essence(retry) == before

@@ -39,7 +39,7 @@ def main() -> int:
         return missing("scrapy-playwright is not installed: pip install 'scrapy-omocaptcha[playwright]'")
     settings = browser_settings()
     if "executable_path" not in settings["PLAYWRIGHT_LAUNCH_OPTIONS"] and not has_playwrights_chromium():
-        return missing("Chromium is not installed: apt install chromium, or playwright install chromium")
+        return missing("Chromium is not installed: apt install chromium-headless-shell, or playwright install chromium")
 
     fetch_public_suffixes()
     service = OmoCaptchaService(solve_seconds=options.solve_seconds)

@@ -110,7 +110,7 @@ def _need(program, package):
 @pytest.fixture(scope="session")
 def chromium():
     """Skip a test, or let it fail in CI, if Chromium is not installed."""
-    _need(CHROMIUM, "chromium")
+    _need(CHROMIUM, "chromium-headless-shell")
 
 
 @pytest.fixture(scope="session")

@@ -51,10 +51,11 @@ _ARGUMENTS = (
 def browser_settings() -> dict[str, Any]:
     """Return Scrapy settings for a crawl with scrapy-playwright and a headless Chromium that reach loopback only.
 
-    Chromium is the installed ``chromium`` or ``chromium-browser``, or else the one that Playwright has downloaded.
+    Chromium is the installed ``chromium-headless-shell``, ``chromium`` or ``chromium-browser``, or else the one that
+    Playwright has downloaded.
     """
     options: dict[str, Any] = {"headless": True, "args": list(_ARGUMENTS)}
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    chromium = installed_chromium()
     if chromium is not None:
         options["executable_path"] = chromium
     return {
@@ -65,6 +66,13 @@ def browser_settings() -> dict[str, Any]:
         # Next to the downloader, so that requests of other middlewares pass it too.
         "DOWNLOADER_MIDDLEWARES": {f"{__name__}.{OfflineGoogle.__name__}": 1000},
     }
+
+
+def installed_chromium() -> str | None:
+    """Return the path of the first Chromium on the PATH, or None if there is none."""
+    # Without windows it needs less than half of the CPU, and is what Playwright itself downloads for headless crawls.
+    names = ("chromium-headless-shell", "chromium", "chromium-browser")
+    return next(filter(None, map(shutil.which, names)), None)
 
 
 class OfflineGoogle:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-import shutil
 import ssl
 import subprocess
 import tempfile
@@ -22,9 +21,10 @@ from typing import Any, TypeVar
 import aiohttp
 from aiohttp import web
 
+from scrapy_omocaptcha.testing.browser import installed_chromium
 from tests.helpers.certificates import self_signed
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+CHROMIUM = installed_chromium()
 
 _T = TypeVar("_T")
 _FLAGS = (

@@ -145,8 +145,9 @@ class OmoCaptchaMiddleware:
         self._states.take(request)
         if isinstance(request, Submission):
             self._chain.watch()
-        check_wish(request)
         wish = request.meta.get("omocaptcha")
+        if wish is not None:
+            check_wish(request)
         if wish is False or _is_robots_txt(request):
             return None
         if wish is None:
@@ -154,7 +155,8 @@ class OmoCaptchaMiddleware:
         try:
             if isinstance(wish, dict):
                 return await self._upfront.send(request)
-            await self._walls.before(request)
+            if not self._walls.passes(request):
+                await self._walls.hold(request)
             if self._browser is not None and self._is_rendered(request):
                 self._browser.begin(request, partial(self._policy.find, request))
         except CrawlClosing as error:
@@ -187,10 +189,11 @@ class OmoCaptchaMiddleware:
             return await self._chain.handle_exception(request, error)
 
     def _received(self, request: Request, answer: Answer) -> Answer:
-        if not is_good(answer):
+        if is_good(answer):
+            self._progress.received(request, answer)
+        else:
             # Scrapy retries it, if its status is one of those that it retries.
             self._states.may_be_retried(request)
-        self._progress.received(request, answer)
         return answer
 
     async def process_redirect(self, request: Request, response: Response) -> Response | Request:
@@ -272,7 +275,8 @@ def _is_left_alone(request: Request) -> bool:
 
 def _is_robots_txt(request: Request) -> bool:
     """Tell whether a request asks for robots.txt, wherever it was redirected: all other requests wait for it."""
-    url = str(request.meta.get("redirect_urls", [request.url])[0])
+    hops = request.meta.get("redirect_urls")
+    url = str(hops[0]) if hops else request.url
     # Almost no address has it, and this is asked of each request and each response.
     return "/robots.txt" in url and urlsplit(url).path == "/robots.txt"
 

@@ -1,7 +1,40 @@
-"""Detect reCAPTCHA v2 challenges, and the walls of other vendors, in responses."""
+"""Detect reCAPTCHA v2 challenges, and the walls of other vendors, in responses.
 
-from scrapy_omocaptcha.detection.blocking import is_wall_address
-from scrapy_omocaptcha.detection.challenges import find_challenge
-from scrapy_omocaptcha.detection.vendors import find_other_captcha
+Most responses show at once that they are neither. What reads the others is imported with the first of them, so that
+crawls that meet no captcha start sooner.
+"""
+
+from scrapy.http import Response
+
+from scrapy_omocaptcha.challenge import Challenge
+from scrapy_omocaptcha.detection.marks import WALL_STATUSES, has_recaptcha_word, is_wall_address
 
 __all__ = ["find_challenge", "find_other_captcha", "is_wall_address"]
+
+
+def find_challenge(response: Response) -> Challenge | None:
+    """Return the reCAPTCHA v2 challenge of a page.
+
+    :param response: any response, downloaded or built by hand, with raw or with rendered HTML.
+    :returns: the first live widget in document order, with its form, whether the page is the challenge, and the page's
+        other widgets. None if the page has no live widget, or the response is not a page.
+    """
+    if not has_recaptcha_word(response):
+        return None
+    from scrapy_omocaptcha.detection.challenges import read_challenge
+
+    return read_challenge(response)
+
+
+def find_other_captcha(response: Response) -> str | None:
+    """Return the name of the vendor whose wall the page is (``"hCaptcha"``), or None if it is not such a wall.
+
+    Only a page with the status of a wall is one: many sites load such a product beside their content.
+
+    :param response: any response of Scrapy's.
+    """
+    if response.status not in WALL_STATUSES:
+        return None
+    from scrapy_omocaptcha.detection.vendors import find_vendor
+
+    return find_vendor(response)

@@ -9,12 +9,12 @@ hardly ever a wall.
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from urllib.parse import urlsplit
 
 from lxml.html import HtmlElement
 from scrapy.http import TextResponse
 
 from scrapy_omocaptcha.detection.content import PageContent, describe_fields
+from scrapy_omocaptcha.detection.marks import WALL_STATUSES, wall_word
 from scrapy_omocaptcha.detection.phrases import find_wall_phrase
 
 BLOCKING_WEIGHT = 5
@@ -23,19 +23,6 @@ BLOCKING_WEIGHT = 5
 MAX_TEXT_WEIGHT = 6
 """Maximum weight that the page's text can add."""
 
-WALL_STATUSES = frozenset((403, 429, 503))
-"""HTTP statuses that walls often have."""
-
-_ADDRESS = re.compile(
-    r"/(?:sorry|challenge|blocked|unblock"
-    r"|(?:show|get|check|verify|solve|visit|distil)?[_-]?captcha(?:[_-]?(?:check|page|verify|challenge|required))?"
-    r"|are[_-]?you[_-]?(?:a[_-]?)?(?:human|robot)"
-    r"|verify[_-]?(?:human|visitor|browser|you)"
-    r"|(?:human|robot|bot)[_-]?(?:check|verification)"
-    r"|access[_-]?denied|security[_-]?check)"
-    r"(?:\.\w{2,5})?(?=[/?]|$)",
-    re.IGNORECASE,
-)
 _WALL_FORMS: tuple[tuple[str, re.Pattern[str], frozenset[str]], ...] = (
     ("Google's 'unusual traffic' page", re.compile(r"^captcha-form "), frozenset()),
     ("Google's 'unusual traffic' page", re.compile(r" (?:\S*/sorry/)?index$"), frozenset(("q", "continue"))),
@@ -71,8 +58,8 @@ def _weigh_page(response: TextResponse, content: PageContent, form: HtmlElement 
     elif response.status >= 400 and response.status not in (404, 410):
         yield 1, f"status {response.status}"
     with suppress(ValueError):  # The address may be invalid.
-        if address := _ADDRESS.search(urlsplit(response.url).path):
-            yield 2, f"the address says '{address[0]}'"
+        if address := wall_word(response.url):
+            yield 2, f"the address says '{address}'"
     if word := _DEMO.search(content.title):
         yield -2, f"the title says '{word[0]}'"
     if phrase := find_wall_phrase(content.title):
@@ -108,11 +95,6 @@ def _known_wall(form: HtmlElement | None) -> str | None:
     marks = f"{form.get('id') or ''} {form.get('action') or ''}"
     hidden = {field.get("name") for field in form.iter("input") if field.get("type") == "hidden"}
     return next((name for name, mark, fields in _WALL_FORMS if mark.search(marks) and fields <= hidden), None)
-
-
-def is_wall_address(url: str) -> bool:
-    """Tell whether the path of an address says that it is a wall, as ``/captcha`` does."""
-    return _ADDRESS.search(urlsplit(url).path) is not None
 
 
 def _count(count: int, word: str) -> str:

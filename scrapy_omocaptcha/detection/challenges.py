@@ -1,7 +1,6 @@
-"""Find the reCAPTCHA v2 challenge of a response.
+"""Read the reCAPTCHA v2 challenge of a response.
 
-A response that does not contain the word "recaptcha" costs a scan of its bytes. Any other is parsed once, by
-``response.selector``, which the spider's own ``response.css`` then uses without parsing again.
+It is parsed once, by ``response.selector``, which the spider's own ``response.css`` then uses without parsing again.
 """
 
 from dataclasses import replace
@@ -9,7 +8,7 @@ from functools import cache, cached_property
 
 from lxml.html import HtmlElement
 from parsel import Selector
-from scrapy.http import HtmlResponse, Response, TextResponse, XmlResponse
+from scrapy.http import Response, TextResponse
 
 from scrapy_omocaptcha.challenge import Challenge, Form
 from scrapy_omocaptcha.detection.blocking import judge
@@ -18,22 +17,9 @@ from scrapy_omocaptcha.detection.widgets import Widget, find_widgets
 from scrapy_omocaptcha.forms.page import parse_page
 from scrapy_omocaptcha.forms.reading import Controls, read_form
 
-_WORD = b"recaptcha"
 
-
-def find_challenge(response: Response) -> Challenge | None:
-    """Return the reCAPTCHA v2 challenge of a page.
-
-    :param response: any response, downloaded or built by hand, with raw or with rendered HTML.
-    :returns: the first live widget in document order, with its form, whether the page is the challenge, and the page's
-        other widgets. None if the page has no live widget, or the response is not a page.
-    """
-    if not isinstance(response, (HtmlResponse, XmlResponse)):
-        return None
-    body = response.body
-    # In UTF-16 and UTF-32 there are zeros between the letters.
-    if _WORD not in body and not (b"\0" in body and _WORD in body.replace(b"\0", b"")):
-        return None
+def read_challenge(response: TextResponse) -> Challenge | None:
+    """Return the reCAPTCHA v2 challenge of a response that contains the word "recaptcha", or None if it has none."""
     page = read_page(response)
     if page is None or not page.widgets:
         return None

@@ -7,7 +7,6 @@ from lxml.etree import XPath
 from lxml.html import HtmlElement
 from scrapy.http import Response
 
-from scrapy_omocaptcha.detection.blocking import WALL_STATUSES
 from scrapy_omocaptcha.detection.content import PageContent, describe_fields
 from scrapy_omocaptcha.detection.phrases import find_wall_phrase
 from scrapy_omocaptcha.forms.page import parse_page
@@ -39,15 +38,8 @@ _ELEMENT = XPath(
 )
 
 
-def find_other_captcha(response: Response) -> str | None:
-    """Return the name of the vendor whose wall the page is (``"hCaptcha"``), or None if it is not such a wall.
-
-    Only a page with the status of a wall is one: many sites load such a product beside their content.
-
-    :param response: any response of Scrapy's.
-    """
-    if response.status not in WALL_STATUSES:
-        return None
+def find_vendor(response: Response) -> str | None:
+    """Return the name of the vendor whose wall a page with the status of a wall is, or None if it is not one."""
     body = response.body
     name = next((name for name, marks in _MARKS.items() if any(mark in body for mark in marks)), None)
     selector = parse_page(response) if name else None

@@ -44,21 +44,36 @@ class RequestStates:
     def __init__(self, crawler: Crawler) -> None:
         self._crawler = crawler
         self._states: WeakKeyDictionary[Request, RequestState] = WeakKeyDictionary()
-        self._scheduled: WeakSet[Request] = WeakSet()
+        self._awaited: WeakSet[Request] = WeakSet()
+        """Requests under way that did not come out of the scheduler."""
         self._waiting: Callable[[], list[Request]] = list
         self._retried: dict[object, RequestState] = {}
         """The states of requests that Scrapy may be about to retry."""
+        self.is_any_known = False
+        """Whether anything was ever known of a request. It costs time to look for that at each one."""
         crawler.signals.connect(self._watch_scheduler, signals.spider_opened)
 
     def _watch_scheduler(self) -> None:
-        scheduler = self._crawler.engine._slot.scheduler  # type: ignore[union-attr]
+        slot = self._crawler.engine._slot
+        assert slot is not None
+        scheduler, add_request = slot.scheduler, slot.add_request
         next_request = scheduler.next_request
+        taken_out: Request | None = None
 
         def watched() -> Request | None:
-            request: Request | None = next_request()
-            if request is not None:
-                self._scheduled.add(request)
-            return request
+            nonlocal taken_out
+            taken_out = next_request()
+            return taken_out
+
+        def begin(request: Request) -> None:
+            nonlocal taken_out
+            # The engine begins with a request as soon as it has taken it out.
+            if request is not taken_out:
+                self._awaited.add(request)
+            elif self._awaited:
+                self._awaited.discard(request)
+            taken_out = None
+            add_request(request)
 
         def close(reason: str) -> Any:
             if reason != "finished":
@@ -67,6 +82,7 @@ class RequestStates:
             return close_scheduler(reason)
 
         close_scheduler = scheduler.close
+        slot.add_request = begin  # type: ignore[method-assign]
         scheduler.next_request = watched  # type: ignore[method-assign]
         scheduler.close = close  # type: ignore[method-assign]
 
@@ -76,7 +92,7 @@ class RequestStates:
 
     def is_scheduled(self, request: Request) -> bool:
         """Tell whether a request came out of the scheduler; otherwise some component of Scrapy awaits its response."""
-        return request in self._scheduled
+        return request not in self._awaited
 
     def take(self, request: Request) -> None:
         """Take the state of a request out of its meta, before it goes to the site."""
@@ -84,7 +100,7 @@ class RequestStates:
         retried = self._retried.pop(_retry_key(request), None) if self._retried else None
         if text is None and retried is None:
             # Nothing is known of almost all requests.
-            if self._states:
+            if self.is_any_known:
                 self._states.pop(request, None)
             return
         text = text or {}
@@ -94,6 +110,7 @@ class RequestStates:
         if redirect and request.meta.get("redirect_urls", [None])[-1] != redirect["from"]:
             # A spider has copied the meta of a redirected request that never reached this package.
             redirect = None
+        self.is_any_known = True
         self._states[request] = retried or RequestState(
             useless_jobs=text.get("useless_jobs", 0),
             redirect=redirect,
@@ -101,8 +118,12 @@ class RequestStates:
             followed=text.get("followed", []),
         )
 
+    def _known(self, request: Request) -> RequestState | None:
+        return self._states.get(request) if self.is_any_known else None
+
     def of(self, request: Request) -> RequestState:
         """Return the state of a request."""
+        self.is_any_known = True
         return self._states.setdefault(request, RequestState())
 
     def is_suspicious(self, request: Request, target: str) -> bool:
@@ -119,7 +140,7 @@ class RequestStates:
 
     def may_be_retried(self, request: Request) -> None:
         """Have a retry of ``request`` go on with its state, should Scrapy make one."""
-        state = self._states.get(request)
+        state = self._known(request)
         if state is None:
             return
         if state.useless_jobs or state.redirect or state.followed:
@@ -155,7 +176,7 @@ class RequestStates:
 
     def not_redirected(self, request: Request) -> None:
         """Take back what :meth:`redirected` has written, where Scrapy has not followed the redirect."""
-        if request.meta.pop(_KEY, {}).get("filter"):
+        if _KEY in request.meta and request.meta.pop(_KEY).get("filter"):
             request.dont_filter = False
 
     def hops(self, request: Request) -> list[str]:
@@ -166,8 +187,7 @@ class RequestStates:
 
     def was_led_to_wall(self, request: Request) -> bool:
         """Tell whether a request is sent again because its redirects have led to a wall before."""
-        # Nothing is known of any request where no wall was met.
-        state = self._states.get(request) if self._states else None
+        state = self._known(request)
         return state is not None and bool(state.followed) and not state.looked_behind
 
     def before_redirects(self, request: Request, *, looked_behind: bool = False) -> Request | None:
@@ -178,7 +198,7 @@ class RequestStates:
         if _KEY in request.meta:
             # It was dropped before it came out of the scheduler.
             self.take(request)
-        state = self._states.get(request)
+        state = self._known(request)
         if state is None or state.redirect is None:
             return None
         # Looking once is enough, and there is an end where each redirect leads to another wall.

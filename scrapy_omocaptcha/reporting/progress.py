@@ -2,7 +2,6 @@
 
 import logging
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -61,10 +60,10 @@ class Progress:
             self._loop.start(interval, now=False)
 
     def received(self, request: Request, answer: Response | Request) -> None:
-        """Count a page of the spider's."""
+        """Count a page of the spider's, unless it is to be asked for again."""
         # What Scrapy's components ask for is no page to the spider: robots.txt, media.
-        if isinstance(answer, Response) and answer.status < HTTPStatus.BAD_REQUEST:
-            self._pages += request.callback is not NO_CALLBACK
+        if isinstance(answer, Response) and request.callback is not NO_CALLBACK:
+            self._pages += 1
 
     def _log(self) -> None:
         stats = self.stats

@@ -1,7 +1,6 @@
 """Add up records, in total or by spider, host or day."""
 
 import math
-import statistics
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -61,7 +60,11 @@ class Totals:
     @cached_property
     def median(self) -> float | None:
         """Return the median solve time in seconds."""
-        return statistics.median(map(_seconds, self.solved)) if self.solved else None
+        if not self.solved:
+            return None
+        from statistics import median  # Crawls without jobs do without it.
+
+        return median(map(_seconds, self.solved))
 
     def quantile(self, fraction: float) -> float | None:
         """Return the solve time in seconds that ``fraction`` of the jobs did not exceed."""

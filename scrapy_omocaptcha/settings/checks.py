@@ -6,7 +6,6 @@ invalid values are not checked here, since reading the settings raises an error 
 
 from collections.abc import Iterator
 from dataclasses import fields, replace
-from difflib import get_close_matches
 
 from scrapy import Spider
 from scrapy.core.downloader import Downloader
@@ -76,6 +75,8 @@ def _check_names(project: BaseSettings) -> Iterator[str]:
     for name in project:
         stem = name.removeprefix(_PREFIX)
         if stem != name and stem not in _SETTINGS:
+            from difflib import get_close_matches  # A project without such a mistake does without it.
+
             similar = get_close_matches(stem, sorted(_SETTINGS), 1)
             hint = f": did you mean {_PREFIX}{similar[0]}?" if similar else ""
             yield f"{name} is not a setting and has no effect{hint}"

@@ -43,6 +43,8 @@ class FollowedRedirects:
 
         :param is_wall: whether the address of ``request`` has just proven to be a wall.
         """
+        if not (self._states.is_any_known or self._targets.has_met_wall or self._targets.is_any_led_to):
+            return None
         if self._targets.has_met_wall and not is_wall and is_good(response) and "redirect_urls" not in request.meta:
             self._targets.asked_for(request.url)
         # The address of a wall may be another one each time. It is opened for the redirected request the second time.

@@ -22,10 +22,11 @@ from scrapy_omocaptcha.reporting.events import Events
 from scrapy_omocaptcha.walls.attempts import Answer, Attempts, GivenUp, Refusal
 from scrapy_omocaptcha.walls.delivery import deliver
 from scrapy_omocaptcha.walls.followed import FollowedRedirects
+from scrapy_omocaptcha.walls.judging import is_good
 from scrapy_omocaptcha.walls.passage import Passage
 from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.redirects import Redirects
-from scrapy_omocaptcha.walls.session import Session, Stamp
+from scrapy_omocaptcha.walls.session import Stamp
 from scrapy_omocaptcha.walls.sessions import Sessions
 from scrapy_omocaptcha.walls.wall_errand import WallErrand
 
@@ -95,12 +96,17 @@ class WallHandler:
         self._turns: weakref.WeakKeyDictionary[Request, weakref.finalize[..., Request]] = weakref.WeakKeyDictionary()
         """Ends the turn of a request that was held and is at the site now, by request."""
 
-    async def before(self, request: Request) -> None:
-        """Hold a request while the wall of its session is being solved."""
+    def passes(self, request: Request) -> bool:
+        """Record that a request goes to the site, unless the wall of its session is being solved."""
         session = self._sessions.known(request)
-        if session is None or not session.is_walled:
-            self._sessions.sent(request)
-            return
+        if session is not None and session.is_walled:
+            return False
+        self._sessions.sent(request)
+        return True
+
+    async def hold(self, request: Request) -> None:
+        """Hold a request while the wall of its session is being solved."""
+        session = self._sessions.session(request)
         if self._components.is_cached(request):
             # It does not reach the site. Were it held and answered with a stored redirect, nobody would tell us.
             return
@@ -152,13 +158,18 @@ class WallHandler:
 
         :raises NotSolved: when it is a challenge, and the wall stays closed.
         """
-        self._end_turn(request)
+        session = self._sessions.known(request)
+        if session is not None:
+            self._end_turn(request)
         stamp = self._sessions.answered(request)
-        self._sessions.restore_cookies(request, stamp)
-        answer = await self._redirects.look_behind_refresh(request, response)
-        if isinstance(answer, Request):
-            return answer
-        response, challenge = answer, self._policy.find(request, answer)
+        if session is not None:
+            self._sessions.restore_cookies(request, stamp)
+        if self._redirects.refreshes(response):
+            answer = await self._redirects.look_behind_refresh(request, response)
+            if isinstance(answer, Request):
+                return answer
+            response = answer
+        challenge = self._policy.find(request, response)
         asked_for = self._followed.asked_for(request, response, is_wall=challenge is not None)
         if asked_for is not None:
             # Nobody knew that the redirect led to a wall. From now on that is known before it is followed.
@@ -166,7 +177,7 @@ class WallHandler:
                 raise CrawlClosing("the crawl is closing")
             return asked_for
         if challenge is None:
-            self._pass_by(response, self._sessions.known(request), stamp)
+            self._pass_by(request, response, stamp)
             return response
         return await self._take_through(request, response, challenge, stamp)
 
@@ -175,9 +186,12 @@ class WallHandler:
         self._end_turn(request)
         self._followed.failed(request)
 
-    def _pass_by(self, response: Response, session: Session | None, stamp: Stamp) -> None:
-        if session is not None and response.status < HTTPStatus.BAD_REQUEST:
-            session.unchallenged(stamp)
+    def _pass_by(self, request: Request, response: Response, stamp: Stamp) -> None:
+        if is_good(response):
+            session = self._sessions.known(request)
+            if session is not None:
+                session.unchallenged(stamp)
+            return
         vendor = find_other_captcha(response)
         if vendor is not None:
             self._events.left_alone("other_captcha", response.url, f"its captcha is another product's: {vendor}")

@@ -16,6 +16,7 @@ from scrapy_omocaptcha.walls.session import Session, Stamp
 
 Key = tuple[str, object, object]
 _IN_BROWSER = object()
+_LONG_AGO = Stamp(0, 0)
 _MAX_SESSIONS = 1000
 """Sessions that are remembered. Those in which nothing happens are forgotten, the least recently used first."""
 
@@ -69,7 +70,7 @@ class Sessions:
 
     def stamp_of(self, request: Request) -> Stamp:
         """Return when a request was sent; long ago if its answer has been counted."""
-        return self._stamps.get(request, Stamp(0, 0))
+        return self._stamps.get(request, _LONG_AGO)
 
     def awaits(self, request: Request) -> bool:
         """Tell whether the answer to a request that was sent has not been counted yet."""
@@ -80,14 +81,19 @@ class Sessions:
 
         :param fresh: it was held until a clearance was won.
         """
-        self._stamps[request] = self.stamp(request, re_ask=fresh)
+        if self._sessions:
+            self._stamps[request] = self.stamp(request, re_ask=fresh)
+        else:
+            # The same at a fraction of the cost, which every request of most crawls has.
+            self._sent += 1
+            self._stamps[request] = Stamp(self._sent, 0)
 
     def answered(self, request: Request) -> Stamp:
         """Count the answer to ``request`` for its session, and return when the request was sent."""
         session = self.known(request)
         if session is not None:
             session.answers += 1
-        return self._stamps.pop(request, Stamp(0, 0))
+        return self._stamps.pop(request, _LONG_AGO)
 
     def cookies(self, request: Request) -> list[Cookie]:
         """Return the cookies that Scrapy would send to the host of ``request``, whatever the path."""

@@ -6,6 +6,7 @@ to its own request.
 
 from collections import Counter
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from scrapy import Request
 from scrapy.http import Response
@@ -24,8 +25,10 @@ from scrapy_omocaptcha.urls import host_of
 from scrapy_omocaptcha.walls.attempts import Attempts, GivenUp, Refusal
 from scrapy_omocaptcha.walls.delivery import deliver
 from scrapy_omocaptcha.walls.policy import Policy
-from scrapy_omocaptcha.walls.token_request import PageOverloaded, TokenForm, TokenRequest, with_token
 from scrapy_omocaptcha.walls.wishes import read_wish
+
+if TYPE_CHECKING:
+    from scrapy_omocaptcha.walls.token_request import TokenForm, TokenRequest
 
 _MAX_SITES = 10_000
 """Sites that are known to answer."""
@@ -61,16 +64,21 @@ class UpfrontTokens:
         """The number of requests whose token is being bought or handed in, by host."""
         self._answering: set[str] = set()
         """The sites that have answered anything, so that a token can be handed in there."""
+        self._last_answering = "://"
+        """The beginning of addresses of the site that has answered last."""
         self._forms: LocalCache[tuple[str, str], TokenForm] = LocalCache(_MAX_FORMS)
 
     def answered(self, request: Request, response: Response) -> None:
         """Record that the site of ``request`` has answered it."""
-        if "cached" in response.flags:
+        # Most requests go where the one before went.
+        if request.url.startswith(self._last_answering) or "cached" in response.flags:
             return
         if len(self._answering) >= _MAX_SITES:
             # They are asked once more.
             self._answering.clear()
-        self._answering.add(urlparse_cached(request).netloc)
+        site = urlparse_cached(request)
+        self._answering.add(site.netloc)
+        self._last_answering = f"{site.scheme}://{site.netloc}/"
 
     async def send(self, request: Request) -> Response:
         """Send ``request`` with the token that its meta wants, and return the response to it.
@@ -79,6 +87,9 @@ class UpfrontTokens:
         :raises ChallengeNotSolved: when no token could be had, or the site accepted none.
         :raises Exception: what Scrapy raises when the site cannot be reached.
         """
+        # Imported here, since it reads forms, and no crawl is to start later for a token that it never wants.
+        from scrapy_omocaptcha.walls.token_request import TokenForm, TokenRequest, with_token
+
         wish = read_wish(request)
         is_rejected = None if wish.rejected is None else self._policy.rejection_test(wish.rejected)
         host = host_of(request.url)
@@ -109,7 +120,7 @@ class UpfrontTokens:
                 if not self._under_way[host]:
                     del self._under_way[host]
 
-    def _has_room(self, request: Request, host: str, form: TokenForm) -> bool:
+    def _has_room(self, request: Request, host: str, form: "TokenForm") -> bool:
         """Tell whether one more token may be under way.
 
         It has to be handed in while it is young, given the delay of the site; and where no token has been accepted, few
@@ -120,7 +131,9 @@ class UpfrontTokens:
             return False
         return not under_way or (under_way + 1) * self._slots.delay(request) <= self._token_max_age / 2
 
-    async def _attempt(self, errand: TokenRequest) -> Response:
+    async def _attempt(self, errand: "TokenRequest") -> Response:
+        from scrapy_omocaptcha.walls.token_request import PageOverloaded
+
         request = errand.request
         attempts = self._new_attempts(request)
         try:

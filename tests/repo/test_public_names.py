@@ -16,10 +16,41 @@ import scrapy_omocaptcha.commands.omocaptcha
 print(*sorted({name.partition(".")[0] for name in set(sys.modules) - before}))
 print(*sorted(name for name in sys.modules if name.startswith("scrapy_omocaptcha.")))
 """
+# What reads pages and forms, makes calls and reports.
+NOT_BEFORE_THE_FIRST_CHALLENGE = (
+    *("difflib", "statistics", "treq", "redis"),
+    *(f"scrapy_omocaptcha.{name}" for name in ("detection.challenges", "detection.vendors", "forms.reading")),
+    *(f"scrapy_omocaptcha.{name}" for name in ("walls.token_request", "browser.playwright", "reporting.html")),
+)
+PLAIN_CRAWL = """
+import sys, scrapy
+from scrapy.crawler import CrawlerProcess
+
+class PlainSpider(scrapy.Spider):
+    name = "plain"
+    start_urls = ["data:text/html,<title>A page</title>"]
+
+    def parse(self, response):
+        print(response.css("title::text").get())
+
+settings = {"ADDONS": {"scrapy_omocaptcha.Addon": 500}, "OMOCAPTCHA_API_TOKEN": "offline", "LOG_LEVEL": "ERROR"}
+process = CrawlerProcess({**settings, "TELNETCONSOLE_ENABLED": False})
+process.crawl(PlainSpider)
+process.start()
+print(*sys.modules)
+"""
 ALL = """
 from scrapy_omocaptcha import *
 print(Addon, Challenge, Form, OmoCaptchaMiddleware, Token, errors, find_challenge, signals, solve, submit_token)
 """
+
+
+def test_a_crawl_without_a_challenge_does_not_wait_for_what_only_a_challenge_needs(tmp_path):
+    done = python("-c", PLAIN_CRAWL, cwd=tmp_path)
+    title, *_, modules = done.stdout.splitlines()
+    assert title == "A page", done.stdout
+    assert "scrapy_omocaptcha.walls.handler" in modules.split()
+    assert [name for name in NOT_BEFORE_THE_FIRST_CHALLENGE if name in modules.split()] == []
 
 
 def test_a_call_of_scrapy_that_has_no_use_for_us_does_not_wait_for_what_a_crawl_needs(tmp_path):

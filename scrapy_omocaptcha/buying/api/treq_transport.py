@@ -1,12 +1,12 @@
 """Make calls with treq, for processes with a Twisted reactor of any kind."""
 
 import sys
+from functools import cached_property
 from io import BytesIO
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scrapy.utils.defer import maybe_deferred_to_future
 from service_identity import VerificationError
-from treq.client import HTTPClient
 from twisted.internet.defer import Deferred
 from twisted.internet.error import DNSLookupError
 from twisted.internet.interfaces import IConsumer
@@ -18,6 +18,9 @@ from twisted.web.http_headers import Headers
 
 from scrapy_omocaptcha.buying.api.transport import IDLE_SECONDS, Call, Transport, check_head
 from scrapy_omocaptcha.errors import ApiError
+
+if TYPE_CHECKING:
+    from treq.client import HTTPClient
 
 
 class TreqTransport(Transport):
@@ -37,8 +40,13 @@ class TreqTransport(Transport):
         # With the default of two, many simultaneous jobs would open a new connection for nearly every call.
         self._pool.maxPersistentPerHost = sys.maxsize
         self._pool.cachedConnectionTimeout = idle  # type: ignore[assignment]
-        agent = Agent(reactor, pool=self._pool, connectTimeout=timeout)  # type: ignore[no-untyped-call]
-        self._client = HTTPClient(agent)  # type: ignore[arg-type]  # zope's interfaces
+
+    @cached_property
+    def _client(self) -> "HTTPClient":
+        from treq.client import HTTPClient  # A crawl that makes no call starts sooner without it.
+
+        agent = Agent(self._reactor, pool=self._pool, connectTimeout=self._timeout)  # type: ignore[no-untyped-call]
+        return HTTPClient(agent)  # type: ignore[arg-type]  # zope's interfaces
 
     async def _exchange(self, call: Call) -> None:
         sent = self._client.request(

@@ -291,6 +291,37 @@ def test_the_engine_asks_the_downloader_before_each_request_it_takes_and_after_e
             assert "asked" in told[number:]
 
 
+def test_the_engine_begins_with_a_request_as_soon_as_it_has_taken_it_out_of_the_scheduler(during, walled):
+    site = walled()
+    told = []
+
+    async def probe(spider):
+        slot = spider.crawler.engine._slot
+        next_request, add_request = slot.scheduler.next_request, slot.add_request
+
+        def take_out():
+            request = next_request()
+            told.append(("taken", request))
+            return request
+
+        # Set on the objects: this is how the add-on watches both.
+        slot.scheduler.next_request = take_out
+        slot.add_request = lambda request: (told.append(("begun", request)), add_request(request))[1]
+        for number in range(1, 4):
+            spider.crawler.engine.crawl(scrapy.Request(f"{site.url}/free/{number}", callback=spider.page))
+        awaited = scrapy.Request(f"{site.url}/free/4")
+        await spider.crawler.engine.download_async(awaited)
+        await until(lambda: len(spider.pages) == 3)
+        return awaited
+
+    awaited = during(probe)
+    begun = [number for number, (word, request) in enumerate(told) if word == "begun" and request is not awaited]
+    assert len(begun) == 3
+    assert all(told[number - 1] == ("taken", told[number][1]) for number in begun)
+    assert told.count(("begun", awaited)) == 1
+    assert ("taken", awaited) not in told
+
+
 def test_a_request_is_active_until_its_response_has_passed_all_middlewares(during, walled):
     site = walled()
     seen = []

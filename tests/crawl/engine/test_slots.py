@@ -26,8 +26,8 @@ class Held:
 
     def hold(self, url, *, scheduled=True):
         request = scrapy.Request(url)
-        if scheduled:
-            slots(self._spider).states._scheduled.add(request)
+        if not scheduled:
+            slots(self._spider).states._awaited.add(request)
         downloader(self._spider).active.add(request)
         self._stack.callback(downloader(self._spider).active.discard, request)
         return self._stack.enter_context(slots(self._spider).hold(request))

@@ -57,10 +57,10 @@ class Queue:
 
 
 def new_states():
-    engine = SimpleNamespace(_slot=SimpleNamespace(scheduler=Queue()))
+    engine = SimpleNamespace(_slot=SimpleNamespace(scheduler=Queue(), add_request=lambda request: None))
     states = RequestStates(SimpleNamespace(engine=engine, signals=(manager := SignalManager())))
     manager.send_catch_log(signals.spider_opened)
-    states.queue = engine._slot.scheduler
+    states.queue, states.slot = engine._slot.scheduler, engine._slot
     states.signals = manager
     return states
 
@@ -89,6 +89,7 @@ def spiders_request(spider, url=PAGE, **values):
 def out_of_the_scheduler(states, request):
     states.queue.requests.append(request)
     assert states.queue.next_request() is request
+    states.slot.add_request(request)
     states.take(request)
     return request
 
@@ -136,8 +137,10 @@ def test_a_request_is_known_to_have_come_out_of_the_scheduler_or_not(spider, sta
     assert states.is_scheduled(out_of_the_scheduler(states, spiders_request(spider)))
     assert states.queue.next_request() is None
     sent_by_a_component = spiders_request(spider)
+    states.slot.add_request(sent_by_a_component)
     states.take(sent_by_a_component)
     assert not states.is_scheduled(sent_by_a_component)
+    assert states.is_scheduled(out_of_the_scheduler(states, sent_by_a_component)), "the same object later"
 
 
 @pytest.mark.parametrize("case", MADE)

@@ -1,0 +1,45 @@
+"""Tell what shows before a page is parsed: a word in it, its status, its address. All of it is asked of every page."""
+
+import re
+from typing import TypeGuard
+from urllib.parse import urlsplit
+
+from scrapy.http import HtmlResponse, Response, TextResponse, XmlResponse
+
+WALL_STATUSES = frozenset((403, 429, 503))
+"""HTTP statuses that walls often have."""
+
+_WORD = b"recaptcha"
+_ADDRESS = re.compile(
+    r"/(?:sorry|challenge|blocked|unblock"
+    r"|(?:show|get|check|verify|solve|visit|distil)?[_-]?captcha(?:[_-]?(?:check|page|verify|challenge|required))?"
+    r"|are[_-]?you[_-]?(?:a[_-]?)?(?:human|robot)"
+    r"|verify[_-]?(?:human|visitor|browser|you)"
+    r"|(?:human|robot|bot)[_-]?(?:check|verification)"
+    r"|access[_-]?denied|security[_-]?check)"
+    r"(?:\.\w{2,5})?(?=[/?]|$)",
+    re.IGNORECASE,
+)
+
+
+def has_recaptcha_word(response: Response) -> TypeGuard[TextResponse]:
+    """Tell whether a response is a page that contains the word "recaptcha", without which it has no widget."""
+    if not isinstance(response, (HtmlResponse, XmlResponse)):
+        return False
+    body = response.body
+    # In UTF-16 and UTF-32 there are zeros between the letters.
+    return _WORD in body or (b"\0" in body and _WORD in body.replace(b"\0", b""))
+
+
+def wall_word(url: str) -> str | None:
+    """Return the part of an address's path that says that it is a wall, such as ``/captcha``; None if none does.
+
+    :raises ValueError: when the address is invalid.
+    """
+    found = _ADDRESS.search(urlsplit(url).path)
+    return None if found is None else found[0]
+
+
+def is_wall_address(url: str) -> bool:
+    """Tell whether the path of an address says that it is a wall, as ``/captcha`` does."""
+    return wall_word(url) is not None

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -21,6 +22,7 @@ from benchmarks.tables import OURS, Column, Table
 from scrapy_omocaptcha.buying.ledger import Entry, Ledger
 from scrapy_omocaptcha.engine.stats import Stats
 
+JOB_NUMBERS = count()
 PAUSE = 0.02
 """Seconds between two jobs of another crawl, which are 50 jobs a second."""
 
@@ -41,7 +43,7 @@ def tables(scale: Scale) -> Iterator[Table]:
         ledger = open_ledger(path)
         rows = []
         for number, others in ((100, 0), (scale.rows, 0), (scale.rows, scale.others)):
-            while len(ledger.entries) < number:
+            while ledger.sums("").jobs < number:
                 enter(ledger)
             for _ in range(others):
                 command = [sys.executable, "-m", "benchmarks.ledger", str(path)]
@@ -83,8 +85,9 @@ def open_ledger(path: Path) -> Ledger:
 
 
 def enter(ledger: Ledger) -> Entry:
-    host = f"shop{len(ledger.entries) % 50}.example"
-    page = f"https://{host}/item/{len(ledger.entries)}"
+    number = next(JOB_NUMBERS)
+    host = f"shop{number % 50}.example"
+    page = f"https://{host}/item/{number}"
     return ledger.enter(host=host, page=page, kind="checkbox", cost=0.00055, check=lambda sums: None)
 
 

@@ -100,7 +100,12 @@ def read_ledger(path: Path) -> list[Record]:
     with closing(_connect(path, BUSY_TIMEOUT)) as db:
         if not _is_ledger(db):
             return []
-        return [Record(*row) for row in db.execute(f"SELECT {COLUMNS} FROM jobs ORDER BY id")]
+        return read_records(db)
+
+
+def read_records(db: sqlite3.Connection) -> list[Record]:
+    """Return the jobs of a ledger that is open, in the order in which they were bought."""
+    return [Record(*row) for row in db.execute(f"SELECT {COLUMNS} FROM jobs ORDER BY id")]
 
 
 def _connect(path: Path, timeout: float) -> sqlite3.Connection:

@@ -107,11 +107,8 @@ class Ledger:
         busy_timeout: float = database.BUSY_TIMEOUT,
     ) -> None:
         self.stats = stats
-        self.entries: list[Entry] = []
         self._spider = spider
         self._clocks = clocks
-        self._earlier: list[tuple[str, int, int]] = []
-        """The host, jobs and cost of all that earlier runs with the same JOBDIR have bought."""
         own = uuid.uuid4().hex if jobdir is None else _id_of(Path(jobdir))
         # Scrapy Cloud sets the variable.
         self._crawl = crawl or os.environ.get("SHUB_JOBKEY") or own
@@ -121,14 +118,17 @@ class Ledger:
         self._path = None if path is None else Path(path).absolute()
         self._file: tuple[int, int] | None = None
         """Identity of the file that is in use; None while the ledger is in memory."""
+        self._own = database.open_in_memory()
+        """The jobs of this run, whatever becomes of the file. SQLite needs a fraction of the memory of objects."""
         self._db = self._open(busy_timeout)
-        query = "SELECT host, jobs, cost FROM budgets WHERE budget = ?"
-        self._earlier = self._run(lambda: self._db.execute(query, (self._budget,)).fetchall())
+        query = "SELECT * FROM budgets WHERE budget = ?"
+        earlier = self._run(lambda: self._db.execute(query, (self._budget,)).fetchall())
+        self._own.executemany("INSERT INTO budgets VALUES (?, ?, ?, ?)", earlier)
 
     @property
     def records(self) -> list[Record]:
-        """Return what has become of each job that was bought."""
-        return [entry.record for entry in self.entries]
+        """Return what has become of each job that this run has bought."""
+        return database.read_records(self._own)
 
     def sums(self, host: str) -> Sums:
         """Return what has been bought so far, in all and for ``host``."""
@@ -146,30 +146,30 @@ class Ledger:
                 now = self._now(reading)
                 check(self._sums(host, now))
                 self._db.execute("REPLACE INTO clock VALUES (1, ?, ?, ?, ?)", (now, *reading))
-                return self._insert(record, now)
+                return self._insert(self._db, record, now)
 
-        entry = Entry(self, record, self._run(write))
-        self.entries.append(entry)
-        return entry
+        row = self._run(write)
+        if self._db is not self._own:
+            self._insert(self._own, record, 0.0, row)
+        return Entry(self, record, row)
 
     def save(self, entry: Entry) -> None:
         """Write what has become of an entry."""
         record = entry.record
         changes = (_clean(record.job), record.seconds, record.questions, record.outcome, record.reason)
-        self._run(
-            lambda: self._db.execute(
-                "UPDATE jobs SET job = ?, seconds = ?, questions = ?, outcome = ?, reason = ? WHERE id = ?",
-                (*changes, entry.row),
-            )
+        self._write(
+            "UPDATE jobs SET job = ?, seconds = ?, questions = ?, outcome = ?, reason = ? WHERE id = ?",
+            *changes,
+            entry.row,
         )
 
     def withdraw(self, entry: Entry) -> None:
         """Take a job back that certainly was not bought."""
-        self._run(lambda: self._db.execute("DELETE FROM jobs WHERE id = ?", (entry.row,)))
-        self.entries.remove(entry)
+        self._write("DELETE FROM jobs WHERE id = ?", entry.row)
 
     def close(self) -> None:
         self._db.close()
+        self._own.close()
 
     def _open(self, busy_timeout: float) -> sqlite3.Connection:
         if self._path is not None:
@@ -180,7 +180,12 @@ class Ledger:
             else:
                 self._file = database.identity(self._path)
                 return db
-        return database.open_in_memory()
+        return self._own
+
+    def _write(self, statement: str, *values: Any) -> None:
+        self._run(lambda: self._db.execute(statement, values))
+        if self._db is not self._own:
+            self._own.execute(statement, values)
 
     def _run(self, operation: Callable[[], T]) -> T:
         """Return what ``operation`` returns; if the file cannot be used for it, give the file up and repeat it."""
@@ -199,12 +204,7 @@ class Ledger:
         self._log_failure(error)
         self._file = None
         self._db.close()
-        self._db = database.open_in_memory()
-        self._db.executemany(
-            "INSERT INTO budgets VALUES (?, ?, ?, ?)", [(self._budget, *earlier) for earlier in self._earlier]
-        )
-        for entry in self.entries:
-            entry.row = self._insert(entry.record, 0.0)
+        self._db = self._own
 
     def _log_failure(self, error: Exception) -> None:
         logger.error(
@@ -228,14 +228,12 @@ class Ledger:
         ).fetchone()
         return Sums(jobs, counted.get(host, (0, 0.0))[0], spent, None if self._file is None else day * _UNIT)
 
-    def _insert(self, record: Record, now: float) -> int:
-        values = (*map(_clean, _values(record)), self._budget, now // _STEP)
+    def _insert(self, db: sqlite3.Connection, record: Record, now: float, row: int | None = None) -> int:
+        values = (row, *map(_clean, _values(record)), self._budget, now // _STEP)
         marks = ", ".join("?" * len(values))
-        row = self._db.execute(
-            f"INSERT INTO jobs ({database.COLUMNS}, budget, step) VALUES ({marks})", values
-        ).lastrowid
-        assert row is not None
-        return row
+        new = db.execute(f"INSERT INTO jobs (id, {database.COLUMNS}, budget, step) VALUES ({marks})", values).lastrowid
+        assert new is not None
+        return new
 
 
 def _id_of(jobdir: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import resource
 import sqlite3
@@ -16,8 +17,8 @@ from hypothesis import strategies as st
 
 from scrapy_omocaptcha.buying.clock import Reading, elapsed, read_clocks
 from scrapy_omocaptcha.buying.database import open_ledger, read_ledger
-from scrapy_omocaptcha.buying.ledger import Ledger
-from scrapy_omocaptcha.buying.records import OUTCOMES
+from scrapy_omocaptcha.buying.ledger import Entry, Ledger
+from scrapy_omocaptcha.buying.records import OUTCOMES, Record
 from tests.helpers.ledgers import new_ledger, sums_of
 
 HOUR = 3600.0
@@ -49,6 +50,21 @@ def test_a_job_is_in_the_file_before_it_is_bought_and_brought_up_to_date(path):
     entry.judged("accepted")
     assert read_ledger(path) == ledger.records == [entry.record]
     assert (entry.record.outcome, entry.record.reason) == ("accepted", "")
+
+
+@pytest.mark.parametrize("has_file", [True, False])
+def test_no_object_is_kept_for_a_job_that_is_over(path, has_file):
+    def kept():
+        gc.collect()
+        return sum(isinstance(thing, (Entry, Record)) for thing in gc.get_objects())
+
+    ledger, before = new_ledger(path if has_file else None), kept()
+    for _ in range(100):
+        entry = enter(ledger)
+        entry.bought("7")
+        entry.judged("accepted")
+    assert kept() == before + 2, "the last one is still in use"
+    assert [record.outcome for record in ledger.records] == ["accepted"] * 100
 
 
 @pytest.mark.parametrize("outcome", OUTCOMES)

@@ -46,7 +46,7 @@ def test_when_the_crawl_closes_thousands_may_be_waiting():
     ends = [bench.start() for _ in range(5_000)]
     bench.lifetime.close()
     assert all(end.check(CrawlClosing) for (end,) in ends)
-    assert bench.counted[0] == len(bench.ledger.entries) == bench.stat("jobs/created") == CALLS_AT_ONCE
+    assert bench.counted[0] == len(bench.ledger.records) == bench.stat("jobs/created") == CALLS_AT_ONCE
 
 
 # -- the limiter ----------------------------------------------------------------------------------------------------

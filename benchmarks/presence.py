@@ -1,4 +1,4 @@
-"""Measure what the add-on costs where there is no captcha: crawls with and without it, and imports."""
+"""Measure what the add-on costs where there is no captcha: pages of crawls, their start, and imports."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from scrapy import Request
 from scrapy.http import Response
 
 from benchmarks.crawls import ReportingSpider, Served, ServerProcess, crawl
-from benchmarks.tables import Column, Table, medians
+from benchmarks.tables import OURS, Column, Table, medians
 
 # The measured crawls import this module too, so it imports the add-on only where it serves pages.
 WITHOUT: dict[str, Any] = {"ADDONS": {}}
@@ -30,7 +30,6 @@ NOTE = (
 IMPORTS = {
     "the command, at every call of scrapy": "import scrapy_omocaptcha.commands.omocaptcha",
     "values, errors and signals": "import scrapy_omocaptcha",
-    "add-on and middleware, for a crawl": "import scrapy_omocaptcha.addon",
     "the offline service": "import scrapy_omocaptcha.testing",
 }
 
@@ -40,16 +39,18 @@ class Scale:
     """How much is measured; ``pages`` has a name, the bytes of a page, and how many are crawled."""
 
     repeats: int = 9
-    pages: tuple[tuple[str, int, int], ...] = (("tiny", 0, 1000), ("100 KB", 100_000, 700), ("1 MB", 1_000_000, 200))
+    pages: tuple[tuple[str, int, int], ...] = (("tiny", 0, 3000), ("100 KB", 100_000, 1500), ("1 MB", 1_000_000, 500))
     warm_up: int = 50
+    starts: int = 15
     imports: int = 15
 
 
-SHORT = Scale(repeats=1, pages=(("tiny", 0, 20),), warm_up=2, imports=1)
+SHORT = Scale(repeats=1, pages=(("tiny", 0, 20),), warm_up=2, starts=1, imports=1)
 
 
 def tables(scale: Scale) -> Iterator[Table]:
     yield _crawls(scale)
+    yield _starts(scale)
     yield _imports(scale)
 
 
@@ -72,6 +73,18 @@ class PlainSpider(ReportingSpider):
         if self.received == self.warm_up + self.pages:
             seconds, cpu = time.monotonic() - self.started, time.process_time() - self.cpu_started
             self.report((self.pages / seconds, cpu / self.pages, _peak_memory()))
+
+
+class FirstPageSpider(ReportingSpider):
+    """Requests one page, and reports the CPU milliseconds of the process until it came."""
+
+    url: str
+
+    async def start(self) -> AsyncIterator[Request]:
+        yield Request(self.url)
+
+    def parse(self, response: Response) -> None:
+        self.report(1000 * time.process_time())
 
 
 def _peak_memory() -> float:
@@ -102,12 +115,7 @@ def _crawls(scale: Scale) -> Table:
     for name, size, count in scale.pages:
         with ServerProcess(_serve, size) as server:
             arguments = {"pages": count, "warm_up": scale.warm_up}
-            pairs = []
-            for number in range(scale.repeats):
-                # Which crawl comes first changes, so that neither always gets the warmer machine.
-                order = (WITHOUT, WITH) if number % 2 else (WITH, WITHOUT)
-                reports = [crawl(PlainSpider, server, settings, **arguments) for settings in order]
-                pairs.append(reports if order[0] is WITHOUT else reports[::-1])
+            pairs = _pairs(scale.repeats, PlainSpider, server, **arguments)
         (speed, cpu, memory), (our_speed, our_cpu, our_memory) = map(medians, zip(*pairs, strict=True))
         speed_ratio, cpu_ratio = (median(ours[n] / without[n] for without, ours in pairs) for n in (0, 1))
         rows.append([name, speed, our_speed, speed_ratio, cpu * 1e3, our_cpu * 1e3, cpu_ratio, memory, our_memory])
@@ -128,13 +136,39 @@ def _crawls(scale: Scale) -> Table:
     )
 
 
+def _pairs(number: int, spider: type[ReportingSpider], server: ServerProcess, **arguments: Any) -> list[list[Any]]:
+    """Run a crawl without and with the add-on so often, and return the reports of each pair in this order."""
+    pairs = []
+    for turn in range(number):
+        # Which crawl comes first changes, so that neither always gets the warmer machine.
+        order = (WITHOUT, WITH) if turn % 2 else (WITH, WITHOUT)
+        reports = [crawl(spider, server, settings, **arguments) for settings in order]
+        pairs.append(reports if order[0] is WITHOUT else reports[::-1])
+    return pairs
+
+
+def _starts(scale: Scale) -> Table:
+    with ServerProcess(_serve, 0) as server:
+        pairs = _pairs(scale.starts, FirstPageSpider, server)
+    without, ours = (median(reports) for reports in zip(*pairs, strict=True))
+    added = median(ours - without for without, ours in pairs)
+    return Table(
+        title="Overhead: the start of a crawl",
+        about=(
+            "CPU milliseconds of a crawl's process until its first page comes, by turns with the add-on and without. "
+            f"Medians of {scale.starts} pairs. What only a challenge needs is not imported yet."
+        ),
+        columns=(Column("ms without", ".0f"), Column("with", ".0f"), Column("added", ".0f")),
+        rows=[[OURS, without, ours, added]],
+    )
+
+
 def _imports(scale: Scale) -> Table:
     return Table(
         title="Overhead: imports",
         about=(
             "Milliseconds by ``-X importtime`` in a new interpreter that has loaded Scrapy's commands. Every call of "
-            "``scrapy`` in any project imports the module of the command. A crawl would import some of the other "
-            f"modules without the add-on too. Medians of {scale.imports}."
+            f"``scrapy`` in any project imports the module of the command. Medians of {scale.imports}."
         ),
         columns=(Column("Scrapy"), Column("added"), Column("modules added", ".0f")),
         rows=[

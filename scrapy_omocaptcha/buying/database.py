@@ -85,7 +85,7 @@ def _create(db: sqlite3.Connection) -> None:
     statement = ""
     for line in _SCHEMA.splitlines(keepends=True):
         statement += line
-        # executescript() would commit the transaction, in which no other process can make them too.
+        # executescript() commits the transaction first, and another process could then make the same tables.
         if sqlite3.complete_statement(statement):
             db.execute(statement)
             statement = ""
@@ -125,7 +125,7 @@ def _is_ledger(db: sqlite3.Connection) -> bool:
 
     :raises sqlite3.DatabaseError: when it is something else.
     """
-    # The tables first: another process may make them and the rest, all at once, in between.
+    # The tables first: a ledger that another process makes meanwhile then looks empty, not foreign.
     (tables,), (application_id,), (version,) = (
         db.execute(query).fetchone()
         for query in ("SELECT count(*) FROM sqlite_master", "PRAGMA application_id", "PRAGMA user_version")

@@ -30,7 +30,7 @@ JOBDIR_LEDGER = "omocaptcha.sqlite"
 JOBDIR_ID = "omocaptcha.id"
 """Name of the file in a JOBDIR that tells a crawl from those that had a JOBDIR of the same name before."""
 _STEP = 600
-"""Seconds in which what a day may cost is counted, so that up to one step more than a day is included."""
+"""Length in seconds of the steps in which costs are summed. A day is counted in whole steps, up to one too many."""
 _DAY = 24 * 3600
 _UNIT = 1e-9
 """USD in which the ledger counts."""
@@ -91,8 +91,8 @@ class Ledger:
 
     :param path: of the file in the settings, if any.
     :param jobdir: the crawl's JOBDIR, if any.
-    :param crawl: the id that a scheduler gave the crawl, if it is not in the environment.
-    :param busy_timeout: seconds for which the crawl may stand still, once, since another program has locked the file.
+    :param crawl: the id that Scrapyd gave the crawl; Scrapy Cloud's is in the environment.
+    :param busy_timeout: seconds to wait for another program that has locked the file, before it is given up.
     """
 
     def __init__(
@@ -117,9 +117,12 @@ class Ledger:
             path = os.path.join(jobdir, JOBDIR_LEDGER)
         self._path = None if path is None else Path(path).absolute()
         self._file: tuple[int, int] | None = None
-        """Identity of the file that is in use; None while the ledger is in memory."""
+        """Identity of the file that is in use; None if there is no file, or it was given up."""
         self._own = database.open_in_memory()
-        """The jobs of this run, whatever becomes of the file. SQLite needs a fraction of the memory of objects."""
+        """The jobs of this run and the sums of earlier ones, for the report, and in case there is no file or it fails.
+
+        SQLite needs a fraction of the memory of objects.
+        """
         self._db = self._open(busy_timeout)
         query = "SELECT * FROM budgets WHERE budget = ?"
         earlier = self._run(lambda: self._db.execute(query, (self._budget,)).fetchall())
@@ -131,7 +134,7 @@ class Ledger:
         return database.read_records(self._own)
 
     def sums(self, host: str) -> Sums:
-        """Return what has been bought so far, in all and for ``host``."""
+        """Return what has been bought so far, in all and for ``host``, which may be empty."""
         return self._run(lambda: self._sums(host, self._now(self._clocks())))
 
     def enter(self, *, host: str, page: str, kind: str, cost: float, check: Callable[[Sums], None]) -> Entry:
@@ -150,6 +153,7 @@ class Ledger:
 
         row = self._run(write)
         if self._db is not self._own:
+            # With the same id, so that changes fit both. The time counts only in a file, which tells what a day costs.
             self._insert(self._own, record, 0.0, row)
         return Entry(self, record, row)
 
@@ -183,6 +187,7 @@ class Ledger:
         return self._own
 
     def _write(self, statement: str, *values: Any) -> None:
+        """Change the file and what is in memory. If the file fails, :meth:`_run` has changed what is in memory."""
         self._run(lambda: self._db.execute(statement, values))
         if self._db is not self._own:
             self._own.execute(statement, values)

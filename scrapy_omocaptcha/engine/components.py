@@ -1,8 +1,10 @@
 """Ask Scrapy's own middlewares for cookies, redirects, cached pages and permissions, where they are enabled."""
 
+from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from scrapy import Request
 from scrapy.crawler import Crawler
@@ -146,3 +148,18 @@ class Components:
         request = request.copy()
         if policy.should_cache_request(request) and policy.should_cache_response(response, request):
             cache.storage.store_response(self._crawler.spider, request, response)
+
+
+def proxy_of(request: Request) -> object:
+    """Return address and user of a proxy, equal before and after HttpProxyMiddleware moved the user into a header."""
+    proxy = request.meta.get("proxy")
+    # A proxy from the environment is the same for all requests, and is in meta only once the request was sent.
+    if not proxy or "_scheme_proxy" in request.meta:
+        return None
+    user, _, address = (proxy.partition("//")[2] or proxy).rpartition("@")
+    header = request.headers.get("Proxy-Authorization")
+    if user:
+        name, _, password = user.partition(":")
+        header = b"Basic " + b64encode(f"{unquote(name)}:{unquote(password)}".encode("latin-1", "replace"))
+    # Hashed, because it is a password.
+    return address.rstrip("/"), hash(header)

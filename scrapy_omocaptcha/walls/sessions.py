@@ -1,16 +1,14 @@
 """Tell which session a request belongs to, which sessions have met a wall, and what is under way in them."""
 
 import weakref
-from base64 import b64encode
 from collections import OrderedDict
 from collections.abc import Callable
 from http.cookiejar import Cookie
-from urllib.parse import unquote
 
 from scrapy import Request
 from scrapy.http.cookies import CookieJar, potential_domain_matches
 
-from scrapy_omocaptcha.engine.components import Components
+from scrapy_omocaptcha.engine.components import Components, proxy_of
 from scrapy_omocaptcha.urls import host_of
 from scrapy_omocaptcha.walls.session import Session, Stamp
 
@@ -127,19 +125,4 @@ class Sessions:
         host, context = host_of(request.url), self._context(request)
         if context is not None:
             return host, (_IN_BROWSER, context), None
-        return host, request.meta.get("cookiejar"), _proxy(request)
-
-
-def _proxy(request: Request) -> object:
-    """Return address and user of a proxy, equal before and after HttpProxyMiddleware moved the user into a header."""
-    proxy = request.meta.get("proxy")
-    # A proxy from the environment is the same for all requests, and is in meta only once the request was sent.
-    if not proxy or "_scheme_proxy" in request.meta:
-        return None
-    user, _, address = (proxy.partition("//")[2] or proxy).rpartition("@")
-    header = request.headers.get("Proxy-Authorization")
-    if user:
-        name, _, password = user.partition(":")
-        header = b"Basic " + b64encode(f"{unquote(name)}:{unquote(password)}".encode("latin-1", "replace"))
-    # Hashed, because it is a password.
-    return address.rstrip("/"), hash(header)
+        return host, request.meta.get("cookiejar"), proxy_of(request)

@@ -63,7 +63,7 @@ def test_no_object_is_kept_for_a_job_that_is_over(path, has_file):
         entry = enter(ledger)
         entry.bought("7")
         entry.judged("accepted")
-    assert kept() == before + 2, "the last one is still in use"
+    assert kept() == before + 2, "the last entry, with its record"
     assert [record.outcome for record in ledger.records] == ["accepted"] * 100
 
 

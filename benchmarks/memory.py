@@ -73,6 +73,8 @@ class Measured(ReportingSpider):
         self.received += 1
         # The process that waits for the end is told ten times that it will come.
         if self.received == int(self.pages * self.first) or self.received % (self.pages // 10) == 0:
+            # Scrapy lets go of the slots of idle hosts once a minute, and the crawls take minutes of different number.
+            self.crawler.engine.downloader._slot_gc(age=0)
             gc.collect()
             self.report(sys.getallocatedblocks())
         if self.received < self.pages:

@@ -10,6 +10,7 @@ import logging
 import os
 import sqlite3
 import uuid
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -52,10 +53,13 @@ class Sums(NamedTuple):
 class Entry:
     """One job in the ledger. Until more is known it counts as bought, and as abandoned."""
 
-    def __init__(self, ledger: "Ledger", record: Record, row: int) -> None:
+    def __init__(self, ledger: "Ledger", record: Record, row: int, own_row: int) -> None:
         self._ledger = ledger
         self.record = record
         self.row = row
+        """Its id in the file."""
+        self.own_row = own_row
+        """Its id in memory."""
 
     def bought(self, job_id: str | None) -> None:
         """Record that the job was bought; its id is None if the answer to the create call was lost."""
@@ -119,6 +123,7 @@ class Ledger:
         self._file: tuple[int, int] | None = None
         """Identity of the file that is in use; None if there is no file, or it was given up."""
         self._own = database.open_in_memory()
+        weakref.finalize(self, self._own.close)
         """The jobs of this run and the sums of earlier ones, for the report, and in case there is no file or it fails.
 
         SQLite needs a fraction of the memory of objects.
@@ -152,28 +157,27 @@ class Ledger:
                 return self._insert(self._db, record, now)
 
         row = self._run(write)
-        if self._db is not self._own:
-            # With the same id, so that changes fit both. The time counts only in a file, which tells what a day costs.
-            self._insert(self._own, record, 0.0, row)
-        return Entry(self, record, row)
+        # The time counts only in a file, which tells what a day costs.
+        own_row = row if self._db is self._own else self._insert(self._own, record, 0.0)
+        return Entry(self, record, row, own_row)
 
     def save(self, entry: Entry) -> None:
         """Write what has become of an entry."""
         record = entry.record
         changes = (_clean(record.job), record.seconds, record.questions, record.outcome, record.reason)
-        self._write(
-            "UPDATE jobs SET job = ?, seconds = ?, questions = ?, outcome = ?, reason = ? WHERE id = ?",
-            *changes,
-            entry.row,
+        self._change(
+            "UPDATE jobs SET job = ?, seconds = ?, questions = ?, outcome = ?, reason = ? WHERE id = ?", entry, *changes
         )
 
     def withdraw(self, entry: Entry) -> None:
         """Take a job back that certainly was not bought."""
-        self._write("DELETE FROM jobs WHERE id = ?", entry.row)
+        self._change("DELETE FROM jobs WHERE id = ?", entry)
 
     def close(self) -> None:
-        self._db.close()
-        self._own.close()
+        """Close the file. What becomes of a job later is recorded in memory only."""
+        if self._db is not self._own:
+            self._db.close()
+        self._db, self._file = self._own, None
 
     def _open(self, busy_timeout: float) -> sqlite3.Connection:
         if self._path is not None:
@@ -186,11 +190,10 @@ class Ledger:
                 return db
         return self._own
 
-    def _write(self, statement: str, *values: Any) -> None:
-        """Change the file and what is in memory. If the file fails, :meth:`_run` has changed what is in memory."""
-        self._run(lambda: self._db.execute(statement, values))
-        if self._db is not self._own:
-            self._own.execute(statement, values)
+    def _change(self, statement: str, entry: Entry, *values: Any) -> None:
+        """Change an entry in memory, and in the file unless it was given up or is given up now."""
+        self._own.execute(statement, (*values, entry.own_row))
+        self._run(lambda: self._db is self._own or self._db.execute(statement, (*values, entry.row)))
 
     def _run(self, operation: Callable[[], T]) -> T:
         """Return what ``operation`` returns; if the file cannot be used for it, give the file up and repeat it."""
@@ -233,12 +236,12 @@ class Ledger:
         ).fetchone()
         return Sums(jobs, counted.get(host, (0, 0.0))[0], spent, None if self._file is None else day * _UNIT)
 
-    def _insert(self, db: sqlite3.Connection, record: Record, now: float, row: int | None = None) -> int:
-        values = (row, *map(_clean, _values(record)), self._budget, now // _STEP)
+    def _insert(self, db: sqlite3.Connection, record: Record, now: float) -> int:
+        values = (*map(_clean, _values(record)), self._budget, now // _STEP)
         marks = ", ".join("?" * len(values))
-        new = db.execute(f"INSERT INTO jobs (id, {database.COLUMNS}, budget, step) VALUES ({marks})", values).lastrowid
-        assert new is not None
-        return new
+        row = db.execute(f"INSERT INTO jobs ({database.COLUMNS}, budget, step) VALUES ({marks})", values).lastrowid
+        assert row is not None
+        return row
 
 
 def _id_of(jobdir: Path) -> str:

@@ -46,6 +46,8 @@ class RequestStates:
         self._states: WeakKeyDictionary[Request, RequestState] = WeakKeyDictionary()
         self._awaited: WeakSet[Request] = WeakSet()
         """Requests under way that did not come out of the scheduler."""
+        self._begun: Callable[[], set[Request]] = set
+        """Returns the requests that the engine has begun with; none before it is watched."""
         self._waiting: Callable[[], list[Request]] = list
         self._retried: dict[object, RequestState] = {}
         """The states of requests that Scrapy may be about to retry."""
@@ -82,6 +84,9 @@ class RequestStates:
             return close_scheduler(reason)
 
         close_scheduler = scheduler.close
+        # What components have asked for while the spider was being opened.
+        self._awaited.update(slot.inprogress)
+        self._begun = lambda: slot.inprogress
         slot.add_request = begin  # type: ignore[method-assign]
         scheduler.next_request = watched  # type: ignore[method-assign]
         scheduler.close = close  # type: ignore[method-assign]
@@ -92,7 +97,7 @@ class RequestStates:
 
     def is_scheduled(self, request: Request) -> bool:
         """Tell whether a request came out of the scheduler; otherwise some component of Scrapy awaits its response."""
-        return request not in self._awaited
+        return request in self._begun() and request not in self._awaited
 
     def take(self, request: Request) -> None:
         """Take the state of a request out of its meta, before it goes to the site."""

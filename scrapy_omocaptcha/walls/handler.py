@@ -158,9 +158,10 @@ class WallHandler:
 
         :raises NotSolved: when it is a challenge, and the wall stays closed.
         """
-        session = self._sessions.known(request)
-        if session is not None:
+        if self._turns:
+            # Not only where its session is known: a middleware may have given it another one on the way.
             self._end_turn(request)
+        session = self._sessions.known(request)
         stamp = self._sessions.answered(request)
         if session is not None:
             self._sessions.restore_cookies(request, stamp)

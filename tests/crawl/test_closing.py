@@ -5,9 +5,12 @@ from __future__ import annotations
 import logging
 
 import pytest
+import scrapy
+from scrapy import signals
 from scrapy.utils.asyncio import sleep
 from scrapy.utils.defer import deferred_from_coro
 
+from scrapy_omocaptcha.errors import CrawlClosing
 from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
 from tests.helpers.crawling import RecordingSpider
 
@@ -74,6 +77,58 @@ def test_a_crawl_that_is_closed_while_it_waits_loses_nothing_and_resumes(closed_
     assert closed.pages == closed.failures == []
     assert sorted(page.url for page in resumed.pages) == sorted(urls)
     assert resumed.failures == []
+
+
+class AskingBeforeAll:
+    """A component that asks for a page while the spider is being opened; ``ends`` has what became of that."""
+
+    def __init__(self, crawler):
+        self.crawler = crawler
+        crawler.signals.connect(self._sent, signals.request_reached_downloader)
+
+    @classmethod
+    def from_crawler(cls, crawler):
+        return cls(crawler)
+
+    def _sent(self, request):
+        self.crawler.spider.sent.append(request.url)
+
+    async def ask(self):
+        try:
+            await self.crawler.engine.download_async(scrapy.Request(self.crawler.spider.login))
+        except CrawlClosing as error:
+            self.crawler.spider.ends.append(type(error))
+
+
+class AskingPipeline(AskingBeforeAll):
+    async def open_spider(self):
+        await self.ask()
+
+    def process_item(self, item):
+        return item
+
+
+class AskingExtension(AskingBeforeAll):
+    def __init__(self, crawler):
+        super().__init__(crawler)
+        crawler.signals.connect(self.ask, signals.spider_opened)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"ITEM_PIPELINES": {AskingPipeline: 1}}, {"EXTENSIONS": {AskingExtension: 1}}],
+    ids=["pipeline", "extension"],
+)
+def test_a_page_behind_a_wall_that_is_asked_for_before_the_crawl_has_begun_is_sent_once(
+    crawl, service, walled, settings
+):
+    class Idle(RecordingSpider):
+        login = f"{walled('session').url}/page/1"
+        sent, ends = [], []
+
+    crawl(Idle, {**service.settings, **settings})
+    assert (Idle.sent, Idle.ends) == ([Idle.login], [CrawlClosing])
+    assert not service.jobs
 
 
 def test_a_service_that_does_not_tell_the_balance_at_the_end_is_waited_for_half_a_second(crawl, service, walled):

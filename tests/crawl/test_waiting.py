@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
 import logging
 import weakref
 
@@ -197,6 +198,67 @@ def test_sessions_never_wait_for_each_other(crawl):
     assert len(crawled.pages) == 8
     assert len(crawled.failures) == 1
     assert len({page.meta["cookiejar"] for page in crawled.pages[:6]}) == 2
+
+
+def test_a_released_request_that_changes_its_session_on_the_way_does_not_keep_the_others_waiting(crawl):
+    class Rotate:
+        def process_request(self, request):
+            if request.url.endswith("/page/2"):
+                request.meta["cookiejar"] = "other"
+
+    class Spider(RecordingSpider):
+        async def start(self):
+            for number in range(1, 6):
+                meta = {"cookiejar": "first"}
+                yield scrapy.Request(f"{site.url}/page/{number}", self.page, meta=meta, priority=-number)
+                while not service.jobs:
+                    await asyncio.sleep(0.01)
+
+    jobs = itertools.count()
+    settings = {"CONCURRENT_REQUESTS_PER_DOMAIN": 1, "DOWNLOADER_MIDDLEWARES": {Rotate: 620}}
+    with (
+        OmoCaptchaService(solve_seconds=lambda _: 2.0 * next(jobs)) as service,
+        WalledSite(service, "session") as site,
+    ):
+        crawled = crawl(Spider, {**service.settings, **settings})
+    assert len(crawled.pages) == 5
+    assert crawled.pages[-1].url == f"{site.url}/page/2", "only it waits for the job of the other session"
+
+
+def test_what_the_others_wait_for_gets_through_a_wall_whenever_it_was_asked_for(crawl, service, walled):
+    class LogIn:
+        def __init__(self, crawler):
+            self.crawler = crawler
+
+        @classmethod
+        def from_crawler(cls, crawler):
+            return cls(crawler)
+
+        async def open_spider(self):
+            login = scrapy.Request(f"{self.crawler.spider.site}/page/1")
+            self.crawler.spider.login = asyncio.create_task(self.crawler.engine.download_async(login))
+
+        def process_item(self, item):
+            return item
+
+    class WaitForLogin:
+        def __init__(self, crawler):
+            self.crawler = crawler
+
+        @classmethod
+        def from_crawler(cls, crawler):
+            return cls(crawler)
+
+        async def process_request(self, request):
+            if not request.url.endswith("/page/1"):
+                await asyncio.wait([self.crawler.spider.login])
+
+    site = walled("session")
+    spider = crawling(site, 3)
+    spider.site, spider.urls = site.url, spider.urls[1:]
+    parts = {"ITEM_PIPELINES": {LogIn: 1}, "DOWNLOADER_MIDDLEWARES": {WaitForLogin: 100}}
+    crawled = crawl(spider, {**service.settings, **parts, "CONCURRENT_REQUESTS": 2})
+    assert urls(crawled) == sorted(spider.urls)
 
 
 def test_a_walled_part_of_a_site_does_not_stop_the_rest(crawl):

@@ -96,6 +96,8 @@ class Transport(ABC):
             why = type(error).__name__
             if isinstance(error, self._unresolved):
                 why = f"the host {urlsplit(call.url).hostname} cannot be resolved"
+            elif isinstance(error, ImportError) and error.name:
+                why = f"the module {error.name} cannot be imported"
             raise ApiUnreachable(f"{name}: {why}", taken=call.sent) from None
         if len(call.answer) > MAX_BODY:
             raise ApiBadAnswer(f"{name}: the answer is longer than {MAX_BODY} bytes")

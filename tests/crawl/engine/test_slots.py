@@ -26,8 +26,10 @@ class Held:
 
     def hold(self, url, *, scheduled=True):
         request = scrapy.Request(url)
-        if not scheduled:
-            slots(self._spider).states._awaited.add(request)
+        begun = self._spider.crawler.engine._slot.inprogress
+        if scheduled:
+            begun.add(request)
+        self._stack.callback(begun.discard, request)
         downloader(self._spider).active.add(request)
         self._stack.callback(downloader(self._spider).active.discard, request)
         return self._stack.enter_context(slots(self._spider).hold(request))

@@ -186,6 +186,29 @@ def test_a_file_that_another_program_has_locked_is_given_up_after_one_time_out_a
     assert [record.job for record in ledger.records] == ["1", "2", None]
 
 
+def test_a_file_that_is_restored_from_a_backup_meanwhile_is_gone_on_with(path, tmp_path):
+    ledger = new_ledger(path)
+    with closing(sqlite3.connect(tmp_path / "backup")) as backup, closing(sqlite3.connect(path)) as file:
+        file.backup(backup)
+        lost = [enter(ledger) for _ in range(3)]
+        backup.backup(file)
+    enter(ledger).bought("4")
+    lost[0].bought("1")
+    assert [record.job for record in ledger.records] == ["1", None, None, "4"]
+    assert len(read_ledger(path)) == 1
+
+
+@pytest.mark.parametrize("has_file", [True, False])
+def test_what_becomes_of_a_job_after_the_end_is_no_error(path, caplog, has_file):
+    ledger = new_ledger(path if has_file else None)
+    entry = enter(ledger)
+    ledger.close()
+    entry.bought("1")
+    assert [record.job for record in ledger.records] == ["1"]
+    assert ledger.sums("shop.example")[:2] == (1, 1)
+    assert failed(caplog) == []
+
+
 def test_a_file_that_is_locked_when_a_crawl_starts_is_given_up(path, caplog):
     with closing(open_ledger(path)) as db:
         db.execute("PRAGMA locking_mode = EXCLUSIVE")

@@ -57,7 +57,8 @@ class Queue:
 
 
 def new_states():
-    engine = SimpleNamespace(_slot=SimpleNamespace(scheduler=Queue(), add_request=lambda request: None))
+    begun = set()
+    engine = SimpleNamespace(_slot=SimpleNamespace(scheduler=Queue(), inprogress=begun, add_request=begun.add))
     states = RequestStates(SimpleNamespace(engine=engine, signals=(manager := SignalManager())))
     manager.send_catch_log(signals.spider_opened)
     states.queue, states.slot = engine._slot.scheduler, engine._slot
@@ -141,6 +142,7 @@ def test_a_request_is_known_to_have_come_out_of_the_scheduler_or_not(spider, sta
     states.take(sent_by_a_component)
     assert not states.is_scheduled(sent_by_a_component)
     assert states.is_scheduled(out_of_the_scheduler(states, sent_by_a_component)), "the same object later"
+    assert not states.is_scheduled(spiders_request(spider)), "it did not even pass the engine"
 
 
 @pytest.mark.parametrize("case", MADE)

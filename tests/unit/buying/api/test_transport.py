@@ -86,6 +86,12 @@ def test_every_error_of_an_http_client_is_unreachable_and_shows_no_secret(sent):
         assert (error.__cause__, error.__suppress_context__) == (None, True), cls
 
 
+def test_a_module_that_cannot_be_imported_is_named():
+    call = BrokenTransport(ModuleNotFoundError("No module", name="treq"), sent=False).post("/createJob", {})
+    with pytest.raises(ApiUnreachable, match="the module treq cannot be imported"):
+        call.send(None)
+
+
 def test_a_host_that_cannot_be_resolved_is_named():
     error = raised(NoSuchHost, False)
     assert str(error) == "/createJob: the host omocaptcha.example cannot be resolved"

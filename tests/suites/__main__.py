@@ -15,19 +15,20 @@ from tests.suites.known import KNOWN
 from tests.suites.suite import WAYS, Suite, Way
 
 MISSING = ("missing", "")
+# Tests of scrapy-poet come out of a set of classes, in another order in each process.
+WORKERS = {"scrapy": 2, "scrapy-poet": 0}
 RERUNS = 2
 """How often what fails runs again, alone: some tests depend on how fast the machine is, or on a port that is free."""
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.suites", description=__doc__)
-    parser.add_argument("distribution", choices=["scrapy", "scrapy-poet"])
+    parser.add_argument("distribution", choices=list(WORKERS))
     parser.add_argument("modules", nargs="*", help="names of test modules; all by default")
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
     parser.add_argument("--folder", type=Path, default=Path(sys.prefix) / "suites", help="where the suite is unpacked")
-    parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
-    suite = Suite(options.distribution, options.folder, options.workers)
+    suite = Suite(options.distribution, options.folder, WORKERS[options.distribution])
     suite.unpack()
     as_known = [compare(suite, WAYS[name], options.modules) for name in options.ways]
     return 0 if all(as_known) else 1

@@ -128,7 +128,7 @@ class Suite:
         environment = {
             **os.environ,
             "PYTHONPATH": os.pathsep.join(filter(None, [str(PATCHES), str(self._root), os.environ.get("PYTHONPATH")])),
-            # Workers must find the tests in the same order, also those that come out of a set.
+            # Workers must find the tests in the same order, also those that come out of a set of strings.
             "PYTHONHASHSEED": "0",
             # Tests start commands of the environment by their names.
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),

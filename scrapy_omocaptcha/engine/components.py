@@ -2,6 +2,7 @@
 
 from base64 import b64encode
 from collections.abc import Callable
+from http.cookiejar import Cookie
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -15,7 +16,7 @@ from scrapy.downloadermiddlewares.redirect import MetaRefreshMiddleware, Redirec
 from scrapy.downloadermiddlewares.robotstxt import RobotsTxtMiddleware
 from scrapy.exceptions import IgnoreRequest
 from scrapy.http import HtmlResponse, Response
-from scrapy.http.cookies import CookieJar
+from scrapy.http.cookies import CookieJar, potential_domain_matches
 from scrapy.utils.defer import ensure_awaitable
 from scrapy.utils.httpobj import _urlparse_cache, urlparse_cached
 from scrapy.utils.job import job_dir
@@ -148,6 +149,14 @@ class Components:
         request = request.copy()
         if policy.should_cache_request(request) and policy.should_cache_response(response, request):
             cache.storage.store_response(self._crawler.spider, request, response)
+
+
+def cookies_of_host(jar: CookieJar, host: str) -> list[Cookie]:
+    """Return the cookies in a jar that are sent to a host, whatever the path."""
+    domains = dict.fromkeys((*potential_domain_matches(host), host, f"{host}.local", f".{host}"))
+    # A jar has the cookies of all hosts of a crawl, so it is not gone through as a whole.
+    paths = [path for domain in domains for path in jar._cookies.get(domain, {}).values()]
+    return [cookie for path in paths for cookie in path.values()]
 
 
 def proxy_of(request: Request) -> object:

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from http.cookiejar import Cookie
 
 from scrapy import Request
-from scrapy.http.cookies import CookieJar, potential_domain_matches
+from scrapy.http.cookies import CookieJar
 
-from scrapy_omocaptcha.engine.components import Components, proxy_of
+from scrapy_omocaptcha.engine.components import Components, cookies_of_host, proxy_of
 from scrapy_omocaptcha.urls import host_of
 from scrapy_omocaptcha.walls.session import Session, Stamp
 
@@ -95,9 +95,8 @@ class Sessions:
 
     def cookies(self, request: Request) -> list[Cookie]:
         """Return the cookies that Scrapy would send to the host of ``request``, whatever the path."""
-        host = host_of(request.url)
-        domains = {*potential_domain_matches(host), host, f"{host}.local", f".{host}"}
-        return [cookie for cookie in self._jar(request) or () if cookie.domain in domains]
+        jar = self._jar(request)
+        return [] if jar is None else cookies_of_host(jar, host_of(request.url))
 
     def restore_cookies(self, request: Request, stamp: Stamp) -> None:
         """Restore what the answer to a request sent before the last token or clearance may have replaced."""

@@ -162,7 +162,16 @@ def test_the_private_names_of_scrapy_that_engine_uses_are_few_and_known():
     engine = {module: tree for module, tree in trees().items() if within(module, ["engine"])}
     used = set().union(*(set(taken_from_others(tree)) - set(defined_in(tree)) for tree in engine.values()))
     assert used == {
-        *("_InvalidOutput", "_enqueue_request", "_get_slot", "_handle_mw_method", "_set_url", "_slot", "_starting"),
+        *(
+            "_InvalidOutput",
+            "_cookies",
+            "_enqueue_request",
+            "_get_slot",
+            "_handle_mw_method",
+            "_set_url",
+            "_slot",
+            "_starting",
+        ),
         "_urlparse_cache",
     }
 

@@ -220,6 +220,7 @@ def test_the_cookies_middleware_keeps_a_jar_for_each_cookiejar_and_sends_what_is
         jars = spider.crawler.get_downloader_middleware(CookiesMiddleware).jars
         await download_in("a", spider)
         (cookie,) = jars["a"]
+        assert jars["a"]._cookies == {cookie.domain: {cookie.path: {cookie.name: cookie}}}
         assert list(jars["b"]) == []
         jars["b"].set_cookie(cookie)
         await download_in("b", spider)

@@ -621,6 +621,20 @@ def test_the_cookies_of_a_request_are_those_of_its_host_and_domain_on_whatever_p
     assert {cookie.name for cookie in cookies} == {"own", "wide"}
 
 
+def test_the_cookies_of_other_hosts_are_not_gone_through(components, sessions, monkeypatch):
+    answer(components, "https://www.shop.example/", "own=1")
+
+    def refuse(jar):
+        raise AssertionError("a crawl of thousands of hosts has a jar with the cookies of all of them")
+
+    monkeypatch.setattr(CookieJar, "__iter__", refuse)
+    monkeypatch.setattr(CookieJar, "__len__", refuse)
+    walled = request({"url": "https://www.shop.example/b"})
+    sessions.session(walled).won(cookies := sessions.cookies(walled), proven=True)
+    assert [cookie.name for cookie in cookies] == ["own"]
+    sessions.restore_cookies(walled, Stamp(0, 0))
+
+
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "intranet"])
 def test_the_cookies_of_an_address_or_a_bare_name_are_found(components, sessions, host):
     answer(components, f"http://{host}:8000/", "s=1")

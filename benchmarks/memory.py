@@ -132,7 +132,11 @@ def _serve(clearance: int) -> Iterator[Served]:
             visits[request.host] = visits.get(request.host, clearance) + 1
             if clearance and visits[request.host] > clearance:
                 return web.Response(status=403, body=WALL % request.path, content_type="text/html")
-            return web.Response(body=PAGE, content_type="text/html")
+            page = web.Response(body=PAGE, content_type="text/html")
+            if not clearance:
+                # Scrapy keeps the cookie of each host, which is a clearance in the other crawl.
+                page.set_cookie("clear", "1")
+            return page
 
     visits: dict[str, int] = {}
     with OmoCaptchaService(balance=1000) as service, Site(["127.0.0.1"], 0) as site:

@@ -1,6 +1,9 @@
 """Remember what this package has to know of a request: in its meta only while it is queued.
 
 What is in meta is plain JSON, survives a disk queue, and is taken out before the request reaches the site.
+
+It is longer than other files, because all of it goes by one rule: what enters the scheduler has its state in meta, and
+what comes out of it has not.
 """
 
 from base64 import b64decode, b64encode

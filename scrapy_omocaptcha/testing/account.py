@@ -2,6 +2,8 @@
 
 Both versions of the API use the same account, so this module knows nothing of HTTP or of either version. The caller
 provides the clock, and every method may be called from any thread.
+
+It is longer than other files, because jobs, tokens and money change together, under one lock.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 How a token is handed in is in the subclasses, ``form_errand`` and ``browser_errand``. Whether a page is a challenge and
 may be solved is decided by ``policy``; which request buys a token, by ``passage``.
+
+It is longer than other files, because both ways of handing in work on the one state that is kept here.
 """
 
 from abc import ABC, abstractmethod

@@ -10,6 +10,7 @@ import json
 import logging
 import traceback
 from collections import Counter
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from scrapy.utils.trackref import live_refs
@@ -247,6 +248,10 @@ def alive() -> Counter[str]:
 
 
 def _is_ours(kind: type) -> bool:
-    # __module__ may be a property of a type.
+    # __module__ may be a property of a type. An enumeration's members come with its module, which a crawl may import.
     home = str(kind.__module__)
-    return home.startswith("scrapy_omocaptcha.") and not home.startswith("scrapy_omocaptcha.testing")
+    return (
+        not issubclass(kind, Enum)
+        and home.startswith("scrapy_omocaptcha.")
+        and not home.startswith("scrapy_omocaptcha.testing")
+    )

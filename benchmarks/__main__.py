@@ -65,10 +65,10 @@ def _measure(name: str, short: bool) -> list[Table]:
 
 def _keep(measured: dict[str, list[Table]], file: Path) -> None:
     """Write the tables into ``file``; other parts that it holds stay."""
-    kept = json.loads(file.read_text(encoding="utf-8"))["parts"] if file.exists() else {}
-    kept |= {name: [table.to_json() for table in tables] for name, tables in measured.items()}
+    before = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {"parts": {}, "dates": {}}
+    kept = before["parts"] | {name: [table.to_json() for table in tables] for name, tables in measured.items()}
     results = {
-        "date": date.today().isoformat(),
+        "dates": before["dates"] | dict.fromkeys(measured, date.today().isoformat()),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "versions": {"Python": platform.python_version()}
         | {name: _version(name) for name in PACKAGES + PEERS}

@@ -118,7 +118,8 @@ def page(results: dict[str, Any]) -> Iterator[str]:
     yield ""
     yield from ("Benchmarks", "==========", "", INTRODUCTION, "")
     versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
-    yield from (f"Measured on {results['date']}, on {results['machine']}, with {versions}.", "")
+    first, last = min(results["dates"].values()), max(results["dates"].values())
+    yield from (f"Measured from {first} to {last}, on {results['machine']}, with {versions}.", "")
     for tables in results["parts"].values():
         for table in map(Table.from_json, tables):
             yield from _section(table)

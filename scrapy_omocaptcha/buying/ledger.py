@@ -123,11 +123,11 @@ class Ledger:
         self._file: tuple[int, int] | None = None
         """Identity of the file that is in use; None if there is no file, or it was given up."""
         self._own = database.open_in_memory()
-        weakref.finalize(self, self._own.close)
         """The jobs of this run and the sums of earlier ones, for the report, and in case there is no file or it fails.
 
         SQLite needs a fraction of the memory of objects.
         """
+        weakref.finalize(self, self._own.close)
         self._db = self._open(busy_timeout)
         query = "SELECT * FROM budgets WHERE budget = ?"
         earlier = self._run(lambda: self._db.execute(query, (self._budget,)).fetchall())

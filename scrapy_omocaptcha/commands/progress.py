@@ -4,10 +4,12 @@ import sys
 
 
 class ProgressLine:
-    """A line on stderr that is overwritten; nothing is written if stderr is a file or a pipe."""
+    """A line on stderr that is overwritten; nothing is written if stderr is a file or a pipe.
+
+    :param done: what is done with each of the ``total``, such as ``"pages inspected"``.
+    """
 
     def __init__(self, total: int, done: str) -> None:
-        """:param done: what is done with each of the ``total``, such as ``"pages inspected"``."""
         self._total = total
         self._done = done
         self._width = 0

@@ -25,12 +25,12 @@ class Totals:
 
     @cached_property
     def cost(self) -> float:
-        """USD."""
+        """Return the cost in USD."""
         return math.fsum(record.cost_usd for record in self.records)
 
     @cached_property
     def outcomes(self) -> dict[str, int]:
-        """Jobs by outcome, in the order of ``OUTCOMES`` and without zeros."""
+        """Return the jobs by outcome, in the order of ``OUTCOMES`` and without zeros."""
         counted = Counter(record.outcome for record in self.records)
         return {outcome: counted[outcome] for outcome in OUTCOMES if counted[outcome]}
 
@@ -49,7 +49,7 @@ class Totals:
 
     @cached_property
     def solved(self) -> list[Record]:
-        """Jobs that gave a token and whose solve time is known, the fastest first."""
+        """Return the jobs that gave a token and whose solve time is known, the fastest first."""
         known = [record for record in self.records if record.seconds is not None and record.outcome != "failed"]
         return sorted(known, key=_seconds)
 
@@ -72,7 +72,7 @@ class Totals:
 
     @cached_property
     def first(self) -> datetime:
-        """Time of the first job; there must be one, as for ``last``."""
+        """Return the time of the first job; there must be one, as for ``last``."""
         return min(record.at for record in self.records)
 
     @cached_property

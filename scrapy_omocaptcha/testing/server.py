@@ -51,7 +51,7 @@ class LoopbackServer(ABC):
 
     @property
     def origin(self) -> str:
-        """Scheme, first host and port, such as ``http://127.0.0.1:41234``."""
+        """Return scheme, first host and port, such as ``http://127.0.0.1:41234``."""
         return f"http://{self.hosts[0]}:{self.port}"
 
     def start(self) -> None:

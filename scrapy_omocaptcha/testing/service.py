@@ -117,7 +117,7 @@ class OmoCaptchaService(LoopbackServer):
 
     @property
     def settings(self) -> dict[str, str | float]:
-        """Settings with which a Scrapy project uses this service, and polls it at short intervals."""
+        """Return settings with which a Scrapy project uses this service, and polls it at short intervals."""
         settings: dict[str, str | float] = {
             "OMOCAPTCHA_API_URL": self.url,
             "OMOCAPTCHA_API_TOKEN": self.api_token,
@@ -143,12 +143,12 @@ class OmoCaptchaService(LoopbackServer):
 
     @property
     def charged(self) -> float:
-        """US dollars charged for jobs so far."""
+        """Return the US dollars charged for jobs so far."""
         return float(self._account.charged)
 
     @property
     def balance(self) -> float:
-        """Balance of the account in US dollars."""
+        """Return the balance of the account in US dollars."""
         return float(self._account.balance)
 
     def spend(self, usd: float) -> None:

@@ -112,7 +112,7 @@ class WalledSite(LoopbackServer):
 
     @property
     def url(self) -> str:
-        """Scheme, first host and port, without a trailing slash."""
+        """Return scheme, first host and port, without a trailing slash."""
         return self.origin
 
     # Past requests

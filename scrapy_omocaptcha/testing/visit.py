@@ -62,7 +62,7 @@ class Visit:
 
     @property
     def target(self) -> str:
-        """Path and query."""
+        """Return path and query."""
         return "/" + self.url.split("/", 3)[3]
 
 

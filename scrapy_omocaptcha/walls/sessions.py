@@ -79,12 +79,7 @@ class Sessions:
 
         :param fresh: it was held until a clearance was won.
         """
-        if self._sessions:
-            self._stamps[request] = self.stamp(request, re_ask=fresh)
-        else:
-            # The same at a fraction of the cost, which every request of most crawls has.
-            self._sent += 1
-            self._stamps[request] = Stamp(self._sent, 0)
+        self._stamps[request] = self.stamp(request, re_ask=fresh)
 
     def answered(self, request: Request) -> Stamp:
         """Count the answer to ``request`` for its session, and return when the request was sent."""

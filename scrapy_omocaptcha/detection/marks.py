@@ -6,10 +6,14 @@ from urllib.parse import urlsplit
 
 from scrapy.http import HtmlResponse, Response, TextResponse, XmlResponse
 
+from scrapy_omocaptcha.detection.byte_search import contains
+
 WALL_STATUSES = frozenset((403, 429, 503))
 """HTTP statuses that walls often have."""
 
 _WORD = b"recaptcha"
+_BEGINNING = 1024
+"""Bytes of a page in which its markup has begun."""
 _ADDRESS = re.compile(
     r"/(?:sorry|challenge|blocked|unblock"
     r"|(?:show|get|check|verify|solve|visit|distil)?[_-]?captcha(?:[_-]?(?:check|page|verify|challenge|required))?"
@@ -27,8 +31,9 @@ def has_recaptcha_word(response: Response) -> TypeGuard[TextResponse]:
     if not isinstance(response, (HtmlResponse, XmlResponse)):
         return False
     body = response.body
-    # In UTF-16 and UTF-32 there are zeros between the letters.
-    return _WORD in body or (b"\0" in body and _WORD in body.replace(b"\0", b""))
+    # In UTF-16 and UTF-32 there are zeros between the letters of ASCII, with which all markup begins.
+    is_wide = body.find(b"\0", 0, _BEGINNING) >= 0
+    return contains(body, _WORD) or (is_wide and contains(body.replace(b"\0", b""), _WORD))
 
 
 def wall_word(url: str) -> str | None:

@@ -1,0 +1,32 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scrapy.http import HtmlResponse
+
+from scrapy_omocaptcha.detection import find_challenge
+from scrapy_omocaptcha.detection.byte_search import contains
+from tests.helpers.widgetpages import CHECKBOXES, KEY, in_form
+
+WORD = b"recaptcha"
+LENGTHS = st.sampled_from([0, 1, 8, 9, 9_990, 9_991, 9_992, 10_000, 30_000])
+
+
+@given(st.lists(st.sampled_from([b"rec", b"recaptch", b"a", b"\0", WORD, b"Recaptcha"])), LENGTHS, LENGTHS)
+def test_a_word_is_found_wherever_it_is_and_however_long_the_text(pieces, before, after):
+    text = b"x" * before + b"".join(pieces) + b"." * after
+    assert contains(text, WORD) is (text.find(WORD) >= 0)
+
+
+@pytest.mark.parametrize("length", [9_991, 100_000])
+def test_what_is_beyond_the_end_of_a_text_is_not_searched(length):
+    # Python ends each bytes object with a zero that does not belong to it.
+    text = b"x" * length + WORD
+    assert contains(text, WORD)
+    assert not contains(text, WORD + b"\0")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-32"])
+def test_a_widget_is_found_at_the_end_of_a_long_page(encoding):
+    markup = f"<html><body>{'<p>Text' * 20_000}{in_form(CHECKBOXES['a container'])}"
+    response = HtmlResponse("https://site.example/", body=markup.encode(encoding), encoding=encoding)
+    assert find_challenge(response).sitekey == KEY

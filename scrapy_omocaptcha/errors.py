@@ -1,4 +1,4 @@
-"""Define every error that this package raises on purpose.
+"""Define the errors that users of this package can meet.
 
 ::
 

@@ -36,7 +36,7 @@ WITHOUT: dict[str, Any] = {"ADDONS": {}}
 @dataclass(frozen=True)
 class Scale:
     hosts: int = 10_000
-    pages: int = 100_000
+    pages: int = 1_000_000
     each: int = 100
     first: float = 0.01
 

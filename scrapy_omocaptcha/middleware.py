@@ -169,8 +169,10 @@ class OmoCaptchaMiddleware:
 
     async def process_response(self, request: Request, response: Response) -> Response | Request:
         """Return the page behind a challenge in the place of the challenge."""
-        self._chain.check_whole(request, response)
-        self._unwatch(request)
+        if isinstance(request, Submission):
+            self._chain.check_whole(request, response)
+        if self._browser is not None:
+            self._browser.unwatch(request)
         self._upfront.answered(request, response)
         if _is_left_alone(request):
             return self._received(request, response)
@@ -205,7 +207,8 @@ class OmoCaptchaMiddleware:
 
     def process_exception(self, request: Request, exception: Exception) -> None:
         """Release what a request holds that has failed."""
-        self._unwatch(request)
+        if self._browser is not None:
+            self._browser.unwatch(request)
         self._states.may_be_retried(request)
         self._walls.failed(request)
         if isinstance(request, Submission):
@@ -229,10 +232,6 @@ class OmoCaptchaMiddleware:
 
     def _is_rendered(self, request: Request) -> bool:
         return self._context(request) is not None
-
-    def _unwatch(self, request: Request) -> None:
-        if self._browser is not None:
-            self._browser.unwatch(request)
 
     async def solve(self, challenge: Challenge) -> Token:
         """Buy a token for a challenge that the spider has found itself; see :func:`solve`."""

@@ -98,7 +98,7 @@ class FormErrand(WallErrand):
 
     def is_page(self, answer: Response) -> bool:
         """Tell whether an answer, should it be no challenge, is the page that was asked for."""
-        return is_page_of(self.request, answer) and not self.redirects.refreshes(answer)
+        return is_page_of(self.request, answer) and self.chain.meta_refresh(answer) is None
 
     def take(self, answer: Response) -> None:
         """Take the answer for the page, and for its request what middlewares wrote into the submission."""

@@ -165,7 +165,7 @@ class WallHandler:
         stamp = self._sessions.answered(request)
         if session is not None:
             self._sessions.restore_cookies(request, stamp)
-        if self._redirects.refreshes(response):
+        if self._components.meta_refresh(response) is not None:
             answer = await self._redirects.look_behind_refresh(request, response)
             if isinstance(answer, Request):
                 return answer

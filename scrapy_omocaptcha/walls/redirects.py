@@ -119,10 +119,6 @@ class Redirects:
             await self._components.redirect_in_place(request, answer.url)
         return None
 
-    def refreshes(self, response: Response) -> bool:
-        """Tell whether Scrapy would follow a meta refresh of a page."""
-        return self._components.meta_refresh(response) is not None
-
     async def _fetch(self, request: Request, response: Response, url: str) -> Response | Request | None:
         """Return what the target of a redirect answers if that concerns ``request``; None if Scrapy is to follow it."""
         try:

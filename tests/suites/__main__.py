@@ -28,7 +28,7 @@ def main() -> int:
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
     parser.add_argument("--folder", type=Path, default=Path(sys.prefix) / "suites", help="where the suite is unpacked")
     options = parser.parse_args()
-    suite = Suite(options.distribution, options.folder, WORKERS[options.distribution])
+    suite = Suite(options.distribution, options.folder.resolve(), WORKERS[options.distribution])
     suite.unpack()
     as_known = [compare(suite, WAYS[name], options.modules) for name in options.ways]
     return 0 if all(as_known) else 1

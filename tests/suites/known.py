@@ -7,14 +7,12 @@ in, and the page once more.
 COUNTS = "counts requests, responses or signals at the site, which are more behind a wall"
 FREE_PLACE = "a page that waits for its token leaves its place to the next request, so the spider's start() goes on"
 FLAG = "compares a line of the log, which also has the flag of a page from behind a wall"
-OTHER_PYTHON = "starts a Python that ignores the environment, so it runs without the add-on"
 LUCK = "has a time-out of a millisecond, which expires or not, with and without the add-on"
 DEFAULTS = "names all default settings of Scrapy, and those of the add-on are put there for these runs"
 COOKIE = "a key of its cache has the Cookie header, in which the clearance is another one for each crawl"
 
 _SCRAPY = {
     "tests/test_command_fetch.py::TestFetchCommand::test_redirect_disabled": COUNTS,
-    "tests/test_core_downloader.py::TestContextFactory::test_keylog_ignore_environment": OTHER_PYTHON,
     "tests/test_engine.py::TestEngine::test_crawler": COUNTS,
     "tests/test_engine.py::TestEngine::test_crawler_dupefilter": COUNTS,
     "tests/test_engine_loop.py::TestRequestSendOrder::test_default": COUNTS,

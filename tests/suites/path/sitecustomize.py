@@ -1,8 +1,8 @@
 """Switch the add-on on in every process of a suite, and put a wall in front of its mock servers.
 
-Python imports this module when it starts, since the runner puts its folder on PYTHONPATH, so neither the tests nor the
-processes that they start need to know of it. The environment variable OMOCAPTCHA_SUITE says as JSON what is done:
-``settings`` are added to Scrapy's default settings, and ``wall`` has the arguments of ``walled_site``.
+Python imports this module when it starts, since the runner adds its folder to the paths of the virtual environment, so
+neither the tests nor the processes that they start need to know of it. The variable OMOCAPTCHA_SUITE says as JSON what
+is done: ``settings`` are added to Scrapy's default settings, and ``wall`` has the arguments of ``walled_site``.
 """
 
 import importlib.abc

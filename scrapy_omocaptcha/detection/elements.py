@@ -121,7 +121,7 @@ class Candidates:
                 self.script_keys.add(value.strip())
             elif "/recaptcha/" in value and _LOADER.search(value) and self.is_live(element):
                 self.loaders.append(value)
-            elif ("hcaptcha" in value or "turnstile" in value) and _OTHER_LOADER.search(value):
+            elif _OTHER_LOADER.search(value):
                 self._loads_other_captcha = True
         if text:
             running.append(text)

@@ -38,10 +38,10 @@ class Scale:
     hosts: int = 10_000
     pages: int = 1_000_000
     each: int = 100
-    first: float = 0.01
+    reports: int = 100
 
 
-SHORT = Scale(hosts=80, pages=120, each=20, first=0.25)
+SHORT = Scale(hosts=80, pages=120, each=20, reports=4)
 
 
 class LoopbackNames(CachingThreadedResolver):
@@ -57,7 +57,7 @@ class Measured(ReportingSpider):
     port: int
     hosts: int
     pages: int
-    first: float
+    reports: int
     asked = received = 0
 
     async def start(self) -> AsyncIterator[Request]:
@@ -71,8 +71,7 @@ class Measured(ReportingSpider):
 
     def parse(self, response: Response) -> Iterator[Request]:
         self.received += 1
-        # The process that waits for the end is told ten times that it will come.
-        if self.received == int(self.pages * self.first) or self.received % (self.pages // 10) == 0:
+        if self.received % (self.pages // self.reports) == 0:
             # Scrapy lets go of the slots of idle hosts once a minute, and the crawls take minutes of different number.
             self.crawler.engine.downloader._slot_gc(age=0)
             gc.collect()
@@ -88,16 +87,15 @@ def tables(scale: Scale) -> Iterator[Table]:
     )
     rows = []
     for name, hosts, pages, each in cases:
-        first, last = _measure(hosts, pages, each, scale, {})
-        alone_first, alone_last = _measure(hosts, pages, 0, scale, WITHOUT)
+        (first, last), (alone_first, alone_last) = _measure(hosts, pages, each, scale.reports)
         added = (last - first - (alone_last - alone_first)) / first
         rows.append([f"{OURS}, {name}", first, last, alone_first, alone_last, added])
     yield Table(
         title="Memory of long crawls",
         about=(
-            f"Blocks of memory that Python has allocated after the first {scale.first:.0%} of the pages and at the "
-            "end; for the same crawl without the add-on and without a wall; and what the add-on adds in between, as a "
-            "share of the first."
+            f"Blocks of memory that Python has allocated after the first {1 / scale.reports:.0%} of the pages and at "
+            "the end; for the same crawl without the add-on and without a wall; and what the add-on adds in between, "
+            "as a share of the first."
         ),
         columns=(
             *(Column("blocks first", ".0f"), Column("at the end", ".0f")),
@@ -108,12 +106,20 @@ def tables(scale: Scale) -> Iterator[Table]:
     )
 
 
-def _measure(hosts: int, pages: int, clearance: int, scale: Scale, settings: dict[str, Any]) -> tuple[float, float]:
-    with ServerProcess(_serve, clearance) as server:
-        process = CrawlProcess(Measured, server, settings, hosts=hosts, pages=pages, first=scale.first)
-        reports: list[float] = [process.report() for _ in range(11)]
-        process.wait()
-    return reports[0], reports[-1]
+def _measure(hosts: int, pages: int, each: int, reports: int) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Return the first and the last report of a crawl with the add-on and walls, and of one with neither.
+
+    The two run at the same time, since no time is measured.
+    """
+    with ServerProcess(_serve, each) as walled, ServerProcess(_serve, 0) as open_site:
+        arguments = {"hosts": hosts, "pages": pages, "reports": reports}
+        behind_walls = CrawlProcess(Measured, walled, **arguments)
+        alone = CrawlProcess(Measured, open_site, WITHOUT, **arguments)
+        told = [(behind_walls.report(), alone.report()) for _ in range(reports)]
+        behind_walls.wait()
+        alone.wait()
+    (first, first_alone), (last, last_alone) = told[0], told[-1]
+    return (first, last), (first_alone, last_alone)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ Addresses are logged without their query, and no line holds a token or a credent
 """
 
 import logging
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,7 +15,6 @@ from scrapy.utils.datatypes import LocalCache
 from scrapy_omocaptcha import signals
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.engine.stats import Stats
-from scrapy_omocaptcha.reporting.dry_run import DryRun
 from scrapy_omocaptcha.urls import public_address
 
 logger = logging.getLogger(__name__)
@@ -33,7 +32,8 @@ class Events:
         self._crawler = crawler
         self._stats = stats
         self._warned: LocalCache[tuple[str, str], bool] = LocalCache(_MAX_WARNED)
-        self.dry_run = DryRun()
+        self.dry_run: defaultdict[str, Counter[object]] = defaultdict(Counter)
+        """The number of challenges that a dry run did not solve, by host and session."""
         self.not_solved: Counter[str] = Counter()
         """The number of challenges that were not solved, by reason."""
 

@@ -88,7 +88,8 @@ class Progress:
             not_solved=self.events.not_solved,
             opening_balance=buyer.account.balance,
             closing_balance=closing_balance,
-            would_buy=self.events.dry_run.jobs,
+            # Only buying shows whether one job opens a wall for a session, or each page needs one.
+            would_buy={host: (len(pages), pages.total()) for host, pages in self.events.dry_run.items()},
             price=buyer.limits.price,
         )
         logger.info("%s", report)

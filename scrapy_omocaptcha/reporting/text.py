@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 
 from scrapy_omocaptcha.buying.api.protocol import Balance
 from scrapy_omocaptcha.buying.records import Record
-from scrapy_omocaptcha.reporting.dry_run import JobRange
 from scrapy_omocaptcha.reporting.format import count, minute, percent, printable, ranked, scope, seconds, shorten, usd
 from scrapy_omocaptcha.reporting.totals import Totals, grouped
 
@@ -27,7 +26,7 @@ def crawl_report(
     not_solved: Mapping[str, int],
     opening_balance: Balance | None = None,
     closing_balance: Balance | None = None,
-    would_buy: Mapping[str, JobRange] | None = None,
+    would_buy: Mapping[str, tuple[int, int]] | None = None,
     price: float = 0.0,
 ) -> str:
     """Return the report at the end of a crawl.
@@ -35,7 +34,7 @@ def crawl_report(
     :param pages: number of pages that the spider got.
     :param not_solved: number of challenges that were left alone or not solved, by reason.
     :param opening_balance: balance of the account when the spider opened; None if unknown, as for the closing one.
-    :param would_buy: estimated jobs of a dry run, by host, each at ``price`` in USD.
+    :param would_buy: the least and the most jobs that a dry run would have bought, by host, each at ``price`` in USD.
     """
     totals = Totals(records)
     rows = _outcomes(totals)
@@ -100,9 +99,9 @@ def _balance(opening: Balance, closing: Balance, cost: float) -> str:
     )
 
 
-def _would_buy(by_host: Mapping[str, JobRange], price: float) -> str:
+def _would_buy(by_host: Mapping[str, tuple[int, int]], price: float) -> str:
     least, most = (sum(numbers) for numbers in zip(*by_host.values(), strict=True))
-    hosts = sorted(by_host.items(), key=lambda item: (-item[1].most, item[0]))
+    hosts = sorted(by_host.items(), key=lambda item: (-item[1][1], item[0]))
     named = [f"{shorten(host, _LONGEST_NAME)} {_range(*jobs)}" for host, jobs in hosts[:_HOSTS]]
     if len(hosts) > _HOSTS:
         named.append(f"{len(hosts) - _HOSTS:,} others")

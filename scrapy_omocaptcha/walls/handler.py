@@ -207,7 +207,7 @@ class WallHandler:
             except GivenUp as error:
                 if error.refusal.reason == "dry_run":
                     session = self._sessions.session(request)
-                    self._events.dry_run.record(session.host, session)
+                    self._events.dry_run[session.host][session] += 1
                 self._events.failed(request, errand.page.challenge, *error.refusal, jobs=attempts.jobs)
                 raise NotSolved(error.refusal, errand, attempts.jobs) from error.__cause__
             except Exception:

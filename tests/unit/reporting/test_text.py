@@ -6,7 +6,6 @@ import pytest
 
 from scrapy_omocaptcha.buying.api.protocol import Balance
 from scrapy_omocaptcha.buying.records import Record
-from scrapy_omocaptcha.reporting.dry_run import JobRange
 from scrapy_omocaptcha.reporting.format import percent, ranked, seconds, shorten, usd
 from scrapy_omocaptcha.reporting.text import crawl_report, ledger_report
 from scrapy_omocaptcha.reporting.totals import Totals
@@ -79,7 +78,7 @@ def test_crawl_report_omits_a_balance_that_is_known_only_at_the_start():
 
 
 def test_crawl_report_shows_the_estimate_of_a_dry_run_by_host():
-    hosts = {f"shop{number}.example": JobRange(min(2, 8 - number), 8 - number) for number in range(8)}
+    hosts = {f"shop{number}.example": (min(2, 8 - number), 8 - number) for number in range(8)}
     text = crawl_report([], challenges=36, pages=90, not_solved={"dry_run": 36}, would_buy=hosts, price=0.00055)
     assert text == (
         "OMOcaptcha: 36 challenges met in 90 pages, nothing bought\n"
@@ -90,9 +89,7 @@ def test_crawl_report_shows_the_estimate_of_a_dry_run_by_host():
 
 
 def test_crawl_report_shows_one_number_if_the_estimate_is_exact():
-    text = crawl_report(
-        [], challenges=3, pages=9, not_solved={}, would_buy={"shop.example": JobRange(3, 3)}, price=0.00055
-    )
+    text = crawl_report([], challenges=3, pages=9, not_solved={}, would_buy={"shop.example": (3, 3)}, price=0.00055)
     assert text.endswith("dry run  3 jobs for 0.00165 USD not bought: shop.example 3")
 
 

@@ -65,27 +65,23 @@ class Entry:
         """Record that the job was bought; its id is None if the answer to the create call was lost."""
         self._ledger.stats.inc("jobs/created")
         self._ledger.stats.add("cost_usd", self.record.cost_usd)
-        self._update(job=job_id)
+        self._ledger.update(self, job=job_id)
 
     def solved(self, seconds: float, questions: int) -> None:
         """Record that the service returned a token."""
         self._ledger.stats.inc("jobs/solved")
-        self._update(seconds=round(seconds, 3), questions=questions, reason="unused")
+        self._ledger.update(self, seconds=round(seconds, 3), questions=questions, reason="unused")
 
     def failed(self, reason: str, seconds: float | None = None, questions: int = 0) -> None:
         """Record that there will be no token."""
         self._ledger.stats.inc(f"jobs/failed/{reason}")
         seconds = None if seconds is None else round(seconds, 3)
-        self._update(outcome="failed", reason=reason, seconds=seconds, questions=questions)
+        self._ledger.update(self, outcome="failed", reason=reason, seconds=seconds, questions=questions)
 
     def judged(self, outcome: Outcome, reason: str = "") -> None:
         """Record what became of the token."""
         self._ledger.stats.inc(f"tokens/{outcome}")
-        self._update(outcome=outcome, reason=reason)
-
-    def _update(self, **changes: Any) -> None:
-        self.record = replace(self.record, **changes)
-        self._ledger.save(self)
+        self._ledger.update(self, outcome=outcome, reason=reason)
 
 
 class Ledger:
@@ -161,12 +157,12 @@ class Ledger:
         own_row = row if self._db is self._own else self._insert(self._own, record, 0.0)
         return Entry(self, record, row, own_row)
 
-    def save(self, entry: Entry) -> None:
-        """Write what has become of an entry."""
-        record = entry.record
-        changes = (_clean(record.job), record.seconds, record.questions, record.outcome, record.reason)
+    def update(self, entry: Entry, **changes: Any) -> None:
+        """Record what has become of an entry."""
+        entry.record = record = replace(entry.record, **changes)
+        values = (_clean(record.job), record.seconds, record.questions, record.outcome, record.reason)
         self._change(
-            "UPDATE jobs SET job = ?, seconds = ?, questions = ?, outcome = ?, reason = ? WHERE id = ?", entry, *changes
+            "UPDATE jobs SET job = ?, seconds = ?, questions = ?, outcome = ?, reason = ? WHERE id = ?", entry, *values
         )
 
     def withdraw(self, entry: Entry) -> None:

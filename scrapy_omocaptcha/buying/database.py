@@ -82,13 +82,9 @@ def identity(path: Path) -> tuple[int, int] | None:
 
 
 def _create(db: sqlite3.Connection) -> None:
-    statement = ""
-    for line in _SCHEMA.splitlines(keepends=True):
-        statement += line
-        # executescript() commits the transaction first, and another process could then make the same tables.
-        if sqlite3.complete_statement(statement):
-            db.execute(statement)
-            statement = ""
+    # executescript() would commit the transaction first, and another process could then make the same tables.
+    for statement in _SCHEMA.split("\n\n"):
+        db.execute(statement)
 
 
 def read_ledger(path: Path) -> list[Record]:

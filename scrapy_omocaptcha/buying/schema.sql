@@ -1,6 +1,6 @@
 -- The tables of a ledger. Triggers keep the sums that limits need, so that a reservation takes as long with a million
 -- rows as with a hundred. A file with this application_id is a ledger; user_version is the version of this schema.
-
+-- Blank lines separate the statements.
 CREATE TABLE jobs (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     time TEXT NOT NULL CHECK (time IS strftime('%Y-%m-%dT%H:%M:%SZ', time)),
@@ -18,11 +18,14 @@ CREATE TABLE jobs (
     budget TEXT NOT NULL, -- the crawl that the job counts for: the same after a resume, another for each spider
     step INTEGER NOT NULL -- when it was bought, by the clock of the ledger
 );
+
 -- Sums for the limits, in billionths of a USD: whole numbers add up exactly. Host '*' stands for all.
 CREATE TABLE budgets (
     budget TEXT, host TEXT, jobs INTEGER NOT NULL, cost INTEGER NOT NULL, PRIMARY KEY (budget, host)
 ) WITHOUT ROWID;
+
 CREATE TABLE steps (step INTEGER PRIMARY KEY, cost INTEGER NOT NULL);
+
 CREATE TRIGGER bought AFTER INSERT ON jobs BEGIN
     INSERT INTO budgets
         SELECT NEW.budget, host, 1, CAST(round(NEW.cost_usd * 1e9) AS INTEGER)
@@ -31,12 +34,16 @@ CREATE TRIGGER bought AFTER INSERT ON jobs BEGIN
     INSERT INTO steps VALUES (NEW.step, CAST(round(NEW.cost_usd * 1e9) AS INTEGER))
         ON CONFLICT (step) DO UPDATE SET cost = cost + excluded.cost;
 END;
+
 CREATE TRIGGER taken_back AFTER DELETE ON jobs BEGIN
     UPDATE budgets SET jobs = jobs - 1, cost = cost - CAST(round(OLD.cost_usd * 1e9) AS INTEGER)
         WHERE budget = OLD.budget AND host IN ('*', OLD.host);
     UPDATE steps SET cost = cost - CAST(round(OLD.cost_usd * 1e9) AS INTEGER) WHERE step = OLD.step;
 END;
+
 -- The time by the clock of the ledger when the last job was bought, and what the clocks of the machine showed then.
 CREATE TABLE clock (id INTEGER PRIMARY KEY, now REAL, wall REAL, uptime REAL, boot TEXT);
+
 PRAGMA application_id = 1330466659;
+
 PRAGMA user_version = 1;

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from scrapy_omocaptcha.buying import database
 from scrapy_omocaptcha.buying.clock import Reading, elapsed, read_clocks
-from scrapy_omocaptcha.buying.records import Outcome, Record, time_of
+from scrapy_omocaptcha.buying.records import Outcome, Record
 from scrapy_omocaptcha.engine.stats import Stats
 
 logger = logging.getLogger(__name__)
@@ -140,7 +140,7 @@ class Ledger:
 
     def enter(self, *, host: str, page: str, kind: str, cost: float, check: Callable[[Sums], None]) -> Entry:
         """Enter a job that is about to be bought, in one transaction with ``check``, which raises if it may not be."""
-        time = time_of(datetime.now(timezone.utc))
+        time = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
         record = Record(time, self._spider, self._crawl, host, page, kind, reason="under_way", cost_usd=cost)
 
         def write() -> int:

@@ -1,7 +1,7 @@
 """Define the record of a job, as the ledger keeps it and reports show it. No record holds a token."""
 
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Literal, get_args
 
 Outcome = Literal["accepted", "rejected", "failed", "expired", "unknown", "abandoned"]
@@ -47,8 +47,3 @@ class Record:
     def at(self) -> datetime:
         """Return the time in UTC."""
         return datetime.fromisoformat(self.time.replace("Z", "+00:00"))
-
-
-def time_of(at: datetime) -> str:
-    """Return a time in the format of ``Record.time``."""
-    return at.astimezone(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")

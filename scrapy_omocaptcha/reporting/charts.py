@@ -15,7 +15,7 @@ import matplotlib
 from lxml import etree
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import MaxNLocator
 
 from scrapy_omocaptcha.reporting.format import seconds
 from scrapy_omocaptcha.reporting.totals import Totals
@@ -34,6 +34,8 @@ _LETTER = 6.5
 _MIN_BARS = 10
 """Space is left for this many bars, so that a single job doesn't fill the plot."""
 _MAX_BARS = 40
+_TICK = "{x:,.5g}"
+"""Format of the numbers beside the axes."""
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _PERIODS = {
@@ -45,11 +47,8 @@ _PERIODS = {
     "6 hours": 6 * _HOUR,
     "day": _DAY,
     "week": 7 * _DAY,
-    "4 weeks": 28 * _DAY,
-    "52 weeks": 364 * _DAY,
-    "520 weeks": 3640 * _DAY,
-    "5,200 weeks": 36400 * _DAY,
-    "52,000 weeks": 364000 * _DAY,  # In 40 bars this covers all years that a datetime can have.
+    # 40 bars of the last one cover all years that a datetime can have.
+    **{f"{weeks:,} weeks": weeks * 7 * _DAY for weeks in (4, 52, 520, 5_200, 52_000)},
 }
 _MONDAY = datetime(1970, 1, 5, tzinfo=timezone.utc)
 """Start of period 0, chosen so that weeks begin on Mondays."""
@@ -60,7 +59,8 @@ def charts(totals: Totals) -> list[str]:
     with matplotlib.rc_context(), warnings.catch_warnings():
         # Override the user's matplotlibrc.
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "omocaptcha", "text.parse_math": False})
+        matplotlib.rc("svg", fonttype="none", hashsalt="omocaptcha")
+        matplotlib.rcParams.update({"axes.unicode_minus": False, "text.parse_math": False})
         # matplotlib's font, which lacks some letters, only serves to estimate widths: the browser uses its own.
         warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
         solve_times = [_solve_times(totals)] if totals.solved else []
@@ -81,7 +81,7 @@ def _spending(totals: Totals) -> str:
     start, end = first - 0.6 - spare, last + 0.6 + spare
     axes.set_xlim(start, end)
     axes.set_ylim(0, max(costs.values()) * 1.05 or 1)
-    axes.yaxis.set_major_formatter(FuncFormatter(_tick))
+    axes.yaxis.set_major_formatter(_TICK)
     one_day = totals.first.date() == totals.last.date()
     labels = {period: _period_label(period, length, last - first, one_day) for period in range(first, last + 1)}
     # Labels are as wide as several bars: only those are shown that touch neither each other nor the right edge.
@@ -106,7 +106,7 @@ def _solve_times(totals: Totals) -> str:
     axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(FuncFormatter(_tick))
+        axis.set_major_formatter(_TICK)
     assert totals.median is not None
     median = min(totals.median, end)
     label, ink = f"median {seconds(totals.median)} s", _COLOURS["ink"]
@@ -153,17 +153,11 @@ def _plot() -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _tick(value: float, _: object = None) -> str:
-    return f"{value:,.5g}"
-
-
 def _embed(name: str, title: str, figure: Figure) -> str:
     """Return the figure as an SVG element with a title, to be embedded in a page with others."""
     file = BytesIO()
-    figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
+    figure.savefig(file, format="svg", transparent=True, metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
     root = etree.fromstring(file.getvalue(), etree.XMLParser(remove_comments=True, resolve_entities=False))
-    for metadata in root.findall("{*}metadata"):
-        root.remove(metadata)
     for element in root.iter():
         for attribute, value in element.items():
             for colour, code in _COLOURS.items():

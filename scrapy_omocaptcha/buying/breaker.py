@@ -61,15 +61,13 @@ class Breaker:
 
     def record_success(self, host: str, sitekey: str) -> None:
         """Close the circuits of a host and sitekey after the site accepted a token."""
-        known = self._hosts.get(host)
-        if known is None:
-            return
+        known = self._hosts.get(host, _Host())
         known.failed_keys.clear()
         known.failures.pop(sitekey, None)
         for key in (sitekey, None):
             known.open_until.pop(key, None)
         if not (known.failures or known.open_until):
-            del self._hosts[host]
+            self._hosts.pop(host, None)
 
     def record_failure(self, host: str, sitekey: str) -> None:
         """Count a job without a token or a rejected token, and open each circuit that has reached the threshold."""

@@ -3,7 +3,7 @@
 Zeros and unknown values are omitted. The text contains no control characters and does not end with a newline.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from scrapy_omocaptcha.buying.api.protocol import Balance
 from scrapy_omocaptcha.buying.records import Record
@@ -71,7 +71,7 @@ def ledger_report(records: Sequence[Record], *, sources: Sequence[str], by: str 
     rows.append(("basis", f"the records in {_names(sources)}. {COST_BASIS}"))
     title = f"{count(totals.jobs, 'job')} for {usd(totals.cost)} USD, {scope(totals)}"
     block = _block(title, rows)
-    return f"{block}\n\n{_table(grouped(records, by), by)}" if by else block
+    return f"{block}\n\n{_table(grouped(records, by), by, totals.outcomes)}" if by else block
 
 
 def _outcomes(totals: Totals) -> list[tuple[str, str]]:
@@ -132,9 +132,8 @@ def _names(sources: Sequence[str]) -> str:
     return sources[0] if len(sources) == 1 else f"{len(sources)} ledgers"
 
 
-def _table(groups: Sequence[Totals], by: str) -> str:
-    """Return a table with one line per group, without columns of zeros."""
-    outcomes = list(Totals([record for group in groups for record in group.records]).outcomes)
+def _table(groups: Sequence[Totals], by: str, outcomes: Iterable[str]) -> str:
+    """Return a table with one line per group, and a column for each of ``outcomes``."""
     largest = max(group.cost for group in groups)
     rows = [
         [

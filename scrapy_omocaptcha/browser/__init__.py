@@ -3,13 +3,18 @@
 What is decided about a challenge is in ``walls``. Here is what only a live page can tell or take.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from scrapy.crawler import Crawler
 from scrapy.utils.misc import load_object
 
-from scrapy_omocaptcha.browser.protocol import Browser
+if TYPE_CHECKING:
+    from scrapy_omocaptcha.browser.playwright import PlaywrightBrowser
 
 
-def find_browser(crawler: Crawler) -> Browser | None:
+def find_browser(crawler: Crawler) -> PlaywrightBrowser | None:
     """Return the browser that renders pages in a crawl, or None if its ``DOWNLOAD_HANDLERS`` have none."""
     handlers = crawler.settings.getwithbase("DOWNLOAD_HANDLERS")
     schemes = frozenset(scheme for scheme in ("http", "https") if _is_playwright(handlers.get(scheme)))

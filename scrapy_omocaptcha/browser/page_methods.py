@@ -17,9 +17,11 @@ from scrapy.utils.defer import ensure_awaitable
 from scrapy_playwright.page import PageMethod
 
 from scrapy_omocaptcha.browser.page import LiveWidget, Shown, evaluate, read, until
-from scrapy_omocaptcha.browser.protocol import FindChallenge
 from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.forms.submission import without_token
+
+FindChallenge = Callable[[Response], Challenge | None]
+"""Returns the challenge that a page is, or None."""
 
 _CHALLENGE_TIMEOUT = 2.0
 """Longest wait for the challenge of a page that mentions reCAPTCHA, in seconds."""
@@ -104,10 +106,17 @@ class PageHandover(WatchedMethods):
         self._is_closing = is_closing
         self._last_navigation: tuple[int, Headers] | None = None
         self.trouble = ""
+        """What was in the way: ``other_key``, ``not_rendered``, ``foreign_form`` (the page wanted to send it to another
+        site), ``unanswered`` (it was sent, and no page came), or the name of an error; empty if nothing was."""
         self.is_handed_in = False
+        """Whether the site may have seen the token."""
         self.is_sent = False
+        """Whether a request to the site was seen that carried the token."""
         self.has_moved = False
+        """Whether the page showed anything new after that."""
         self.is_asked_for = False
+        """Whether that is a page from the address of a GET, rather than from another one, or put in place by a
+        script."""
 
     def __iter__(self) -> Iterator[Any]:
         self._note_loop()

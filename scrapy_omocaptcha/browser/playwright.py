@@ -15,8 +15,7 @@ from scrapy import Request
 from scrapy.http import Response
 
 from scrapy_omocaptcha.browser.masking import masking
-from scrapy_omocaptcha.browser.page_methods import PageHandover, WatchedMethods
-from scrapy_omocaptcha.browser.protocol import FindChallenge
+from scrapy_omocaptcha.browser.page_methods import FindChallenge, PageHandover, WatchedMethods
 from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.forms.submission import Submission
 
@@ -36,7 +35,7 @@ class _Original(NamedTuple):
 
 
 class PlaywrightBrowser:
-    """The pages of scrapy-playwright; see :class:`Browser`.
+    """The pages of scrapy-playwright. All methods but :meth:`context` are called only with requests that it renders.
 
     :param schemes: the schemes of the addresses that it loads.
     """
@@ -89,7 +88,11 @@ class PlaywrightBrowser:
         find: FindChallenge,
         is_closing: Callable[[], bool],
     ) -> Iterator[PageHandover]:
-        """Hand a token in when ``request`` is loaded, by page methods that are called before the spider's."""
+        """Hand a token in when ``request`` is loaded, by page methods that are called before the spider's.
+
+        :param token: None to wait only until the widget is there to take one.
+        :param is_closing: tells whether the crawl is closing, when nothing is waited for any longer.
+        """
         self.unwatch(request)
         self._forget_redirects(request)
         handover = PageHandover(request, challenge, token, find, self._note_loop, is_closing)

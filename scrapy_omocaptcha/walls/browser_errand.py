@@ -3,12 +3,14 @@
 The page of the challenge is closed while its request waits for a token, so that it takes no other page's place.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TYPE_CHECKING
 
 from scrapy.http import HtmlResponse, Response
 
-from scrapy_omocaptcha.browser.protocol import Browser, Handover
 from scrapy_omocaptcha.buying.purchase import Purchase
 from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.errors import CrawlClosing, HandoverBroke
@@ -18,6 +20,11 @@ from scrapy_omocaptcha.walls.form_errand import FormErrand
 from scrapy_omocaptcha.walls.judging import is_good, is_overloaded
 from scrapy_omocaptcha.walls.reasons import REASONS
 from scrapy_omocaptcha.walls.wall_errand import Handed, Page
+
+if TYPE_CHECKING:
+    # Playwright is an extra.
+    from scrapy_omocaptcha.browser.page_methods import PageHandover
+    from scrapy_omocaptcha.browser.playwright import PlaywrightBrowser
 
 _WIDGET = "//iframe[contains(@src, '/recaptcha/')] | //textarea[starts-with(@name, 'g-recaptcha-response')]"
 
@@ -29,7 +36,7 @@ class BrowserErrand(FormErrand):
     A token that the spider submits itself, with ``omocaptcha_submit``, is sent as the spider has made it.
     """
 
-    browser: Browser = field(kw_only=True)
+    browser: PlaywrightBrowser = field(kw_only=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -91,7 +98,7 @@ class BrowserErrand(FormErrand):
         purchase.unknown("not_seen", is_useless=still_closed)
         return None if still_closed else again
 
-    async def _load(self, token: Token | None) -> tuple[Handover, Answer | Exception]:
+    async def _load(self, token: Token | None) -> tuple[PageHandover, Answer | Exception]:
         """Load the page anew, hand a token in, and return what became of it and what the page shows, or its error."""
         # A page that the spider has brought keeps the function, which must not keep the request.
         lifetime = self.lifetime
@@ -104,7 +111,7 @@ class BrowserErrand(FormErrand):
                 answer = error
         return handover, handover.complete(answer) if isinstance(answer, Response) else answer
 
-    def _handed(self, handover: Handover, answer: Answer | Exception) -> Handed:
+    def _handed(self, handover: PageHandover, answer: Answer | Exception) -> Handed:
         if handover.trouble or isinstance(answer, Exception):
             # The text of an error may hold the token.
             kind = type(answer).__name__ if isinstance(answer, Exception) else handover.trouble
@@ -118,7 +125,7 @@ class BrowserErrand(FormErrand):
         return Handed(answer, is_page=handover.is_asked_for and self.is_page(answer))
 
     def _not_handed_in(
-        self, purchase: Purchase, handover: Handover, answer: Answer | Exception, *, may_repeat: bool
+        self, purchase: Purchase, handover: PageHandover, answer: Answer | Exception, *, may_repeat: bool
     ) -> Answer | None:
         if not isinstance(answer, Exception) and not self.is_challenge(answer):
             purchase.expired("not_needed")
@@ -172,6 +179,6 @@ class BrowserErrand(FormErrand):
                 self.page = self.page._replace(response=answer)
 
 
-def _check_rendered(look: Handover) -> None:
+def _check_rendered(look: PageHandover) -> None:
     if look.trouble == "not_rendered":
         raise GivenUp(Refusal("not_rendered", REASONS["not_rendered"]))

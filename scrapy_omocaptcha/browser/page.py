@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from importlib.resources import files
-from typing import Any, NamedTuple
+from typing import Any
 
 from playwright.async_api import Error, Frame, Page, Request, Response, Route
 from scrapy.http import HtmlResponse
@@ -38,23 +38,14 @@ _READ = """() => [
 ]"""
 
 
-class Shown(NamedTuple):
-    """What a page shows."""
+async def read(page: Page) -> HtmlResponse:
+    """Return what a page shows, with the status of its last navigation, or 200 if the browser does not tell.
 
-    url: str
-    status: int
-    """Status of the page's last navigation; 200 if the browser does not tell."""
-    response: HtmlResponse | None
-    """The page as a response; None if it does not contain the word "recaptcha"."""
-
-
-async def read(page: Page) -> Shown:
-    """Return what a page shows; it is fetched from the browser only if it can be a challenge."""
+    The body is empty unless it contains the word "recaptcha", without which the page is no challenge.
+    """
     is_suspicious, status = await evaluate(page, _READ)
-    if not is_suspicious:
-        return Shown(page.url, status, None)
-    content = await page.content()
-    return Shown(page.url, status, HtmlResponse(page.url, status, body=content, encoding="utf-8"))
+    content = await page.content() if is_suspicious else ""
+    return HtmlResponse(page.url, status, body=content, encoding="utf-8")
 
 
 async def evaluate(page: Page, script: str, argument: Any = None) -> Any:

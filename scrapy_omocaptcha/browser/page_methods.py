@@ -16,7 +16,7 @@ from scrapy.http import Headers, Response
 from scrapy.utils.defer import ensure_awaitable
 from scrapy_playwright.page import PageMethod
 
-from scrapy_omocaptcha.browser.page import LiveWidget, Shown, evaluate, read, until
+from scrapy_omocaptcha.browser.page import LiveWidget, evaluate, read, until
 from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.forms.submission import without_token
 
@@ -64,13 +64,10 @@ class WatchedMethods:
 
     async def _look(self, page: Page) -> None:
         try:
-            self._is_challenge = self._find_in(await read(page)) is not None
+            self._is_challenge = self._find(await read(page)) is not None
         except Error:
             # The page goes elsewhere at this moment. What comes of it is judged anyway.
             self._is_challenge = False
-
-    def _find_in(self, shown: Shown) -> Challenge | None:
-        return None if shown.response is None else self._find(shown.response)
 
     async def _call(self, method: PageMethod, page: Page) -> None:
         function = partial(method.method, page) if callable(method.method) else getattr(page, method.method)
@@ -177,7 +174,7 @@ class PageHandover(WatchedMethods):
         shown = await read(page)
         is_page = widget.navigation is not None and shown.status < 300 and self._request.method == "GET"
         self.is_asked_for = is_page and urldefrag(shown.url).url == urldefrag(self._request.url).url
-        self._is_challenge = not self.is_asked_for or self._find_in(shown) is not None
+        self._is_challenge = not self.is_asked_for or self._find(shown) is not None
 
     async def _clean_address(self, page: Page) -> None:
         """Take the token of a GET form out of a page's address, which is the Referer of what the spider does there."""
@@ -192,15 +189,15 @@ class PageHandover(WatchedMethods):
         async def is_decided() -> bool:
             nonlocal shown
             shown = await read(page)
-            return shown.response is None or self._find_in(shown) is not None
+            return not shown.body or self._find(shown) is not None
 
         await until(is_decided, _CHALLENGE_TIMEOUT, self._is_closing)
-        return self._find_in(shown)
+        return self._find(shown)
 
     async def _is_open(self, page: Page) -> bool:
         """Tell whether a page shows something else than a challenge; not while it is on its way elsewhere."""
         try:
-            return self._find_in(await read(page)) is None
+            return self._find(await read(page)) is None
         except Error:
             return False
 

@@ -8,6 +8,7 @@ not; what it does cannot be told from the form.
 import re
 from collections import defaultdict
 from enum import Enum
+from functools import cache
 
 from scrapy_omocaptcha.challenge import TOKEN_FIELD
 from scrapy_omocaptcha.detection.inline_scripts import InlineScripts
@@ -62,8 +63,7 @@ class Callbacks:
     def __init__(self, inline: InlineScripts) -> None:
         self._inline = inline
         self._effects: dict[str, Effect] = {}
-        self._definitions: dict[Code, dict[str, list[int]]] = {}
-        """Where the definitions of a function end, by script and name."""
+        self._definitions = cache(_definitions)
         self._left = MAX_READ
 
     def effect_of(self, name: str, depth: int = MAX_DEPTH) -> Effect:
@@ -105,18 +105,19 @@ class Callbacks:
     def _look_up(self, name: str, depth: int) -> Effect:
         for code in self._inline.running:
             if name in code.source:
-                for end in self._definitions_in(code).get(name, []):
+                for end in self._definitions(code).get(name, []):
                     effect = self.effect_at(code, slice(end, len(code.bare)), depth)
                     if effect is not Effect.UNKNOWN:
                         return effect
         return Effect.UNKNOWN
 
-    def _definitions_in(self, code: Code) -> dict[str, list[int]]:
-        if code not in self._definitions:
-            ends = self._definitions[code] = defaultdict(list)
-            for found in _DEFINITION.finditer(code.bare):
-                ends[found[found.lastindex or 0]].append(found.end())
-        return self._definitions[code]
+
+def _definitions(code: Code) -> dict[str, list[int]]:
+    """Return where the definitions of a function end, by its name."""
+    ends: dict[str, list[int]] = defaultdict(list)
+    for found in _DEFINITION.finditer(code.bare):
+        ends[found[found.lastindex or 0]].append(found.end())
+    return ends
 
 
 def _function(code: Code, part: slice) -> tuple[slice | None, str]:

@@ -6,7 +6,7 @@ A key that cannot be told is None, never a guess among several.
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import islice
 
 from scrapy_omocaptcha.detection.javascript import MAX_CALLS, Code
@@ -56,8 +56,7 @@ class InlineScripts:
     def __init__(self, running: Sequence[str], data: Sequence[str] = ()) -> None:
         self.running = [Code(source) for source in running]
         self._data = data
-        self._lookups: dict[Code, tuple[str, ...]] = {}
-        """The selectors of all lookups of a script."""
+        self._lookups = cache(lambda code: _lookups(code.text))
 
     @cached_property
     def renders(self) -> list[RenderCall]:
@@ -105,9 +104,7 @@ class InlineScripts:
             if selectors := _lookups(code.text[part]):
                 return selectors
         # For a loop variable or a parameter, take the lookups whose selector says captcha, or else the last lookup.
-        if code not in self._lookups:
-            self._lookups[code] = _lookups(code.text)
-        captchas = [selector for selector in self._lookups[code] if "captcha" in selector.lower()]
+        captchas = [selector for selector in self._lookups(code) if "captcha" in selector.lower()]
         return tuple(captchas[:20]) or _lookups(code.text[max(0, before - 400) : before])[-1:]
 
     def _creates(self, code: Code, target: slice, before: int) -> bool:

@@ -4,7 +4,7 @@ It is parsed once, by ``response.selector``, which the spider's own ``response.c
 """
 
 from dataclasses import replace
-from functools import cache, cached_property
+from functools import cache
 
 from lxml.html import HtmlElement
 from parsel import Selector
@@ -40,7 +40,8 @@ class WidgetPage:
     def __init__(self, response: TextResponse, selector: Selector) -> None:
         self.response = response
         self.selector = selector
-        self.widgets, self._inline = find_widgets(selector)
+        self.widgets, inline = find_widgets(selector)
+        self._callbacks = Callbacks(inline)
         self.controls = Controls(response, selector.root, [widget.element for widget in self.widgets])
         self._read_once = cache(self._read)
 
@@ -81,7 +82,3 @@ class WidgetPage:
         if widget.handler is not None:
             return self._callbacks.effect_at(*widget.handler)
         return self._callbacks.effect_of(widget.callback or "")
-
-    @cached_property
-    def _callbacks(self) -> Callbacks:
-        return Callbacks(self._inline)

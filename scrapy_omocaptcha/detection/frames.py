@@ -62,5 +62,4 @@ def find_container(frame: Frame) -> HtmlElement:
             # Google's script puts an element with nothing but a style between the container and the textarea.
             added = parent is not None and ancestor.get("style") and not (ancestor.get("id") or ancestor.get("class"))
             return parent if added else ancestor
-    parent = frame.element.getparent()
-    return frame.element if parent is None else parent
+    return frame.element.getparent()

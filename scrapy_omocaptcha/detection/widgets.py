@@ -154,8 +154,7 @@ def _add_fallbacks(page: Candidates, widgets: dict[HtmlElement, Widget]) -> None
         elif page.is_live(noscript) and len(widgets) < MAX_WIDGETS:
             before = noscript.getprevious()
             beside = before if before is not None and "captcha" in _words(before) else noscript.getparent()
-            if beside is not None:
-                widgets.setdefault(beside, Widget(beside, sitekey=frame.key, enterprise=page.enterprise))
+            widgets.setdefault(beside, Widget(beside, sitekey=frame.key, enterprise=page.enterprise))
 
 
 def _plugin(page: Candidates) -> dict[HtmlElement, Widget]:

@@ -29,7 +29,7 @@ class _Original(NamedTuple):
     """What a request had in its meta before it was sent for the first time."""
 
     page: Page | None
-    """The open page that the spider has brought."""
+    """The page that the spider has brought."""
     redirects: dict[str, Any]
     """What is known of redirects that Scrapy has followed."""
 
@@ -54,9 +54,8 @@ class PlaywrightBrowser:
 
     def begin(self, request: Request, find: FindChallenge) -> None:
         """Note what a request has in its meta before it is sent for the first time, and watch it."""
-        page = request.meta.get(_PAGE)
         redirects = {name: request.meta[name] for name in _REDIRECT_META if name in request.meta}
-        self._originals[request] = _Original(page if page is not None and not page.is_closed() else None, redirects)
+        self._originals[request] = _Original(request.meta.get(_PAGE), redirects)
         self.watch(request, find)
 
     def watch(self, request: Request, find: FindChallenge) -> None:

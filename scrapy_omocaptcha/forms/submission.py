@@ -180,13 +180,9 @@ def _like(request: Request, changes: dict[str, Any], secret: str) -> Submission:
 
     A header that may hold a credential does not go to another origin.
     """
-    same_origin = origin(request.url) == origin(changes["url"])
-    names = (
-        [name for name in request.headers if name not in _BODY_HEADERS + VALIDATORS]
-        if same_origin
-        else _SESSION_HEADERS
-    )
-    headers = {name: request.headers.getlist(name) for name in names if name in request.headers}
+    headers: dict[Any, Any] = session_of(request)[0]
+    if origin(request.url) == origin(changes["url"]):
+        headers = {name: value for name, value in request.headers.items() if name not in _BODY_HEADERS + VALIDATORS}
     meta = {**request.meta, **changes["meta"]}
     if urlsplit(request.url).hostname != urlsplit(changes["url"]).hostname:
         meta.pop("download_slot", None)

@@ -20,6 +20,7 @@ _SESSION_HEADERS = ("User-Agent", "Accept", "Accept-Language", "Accept-Encoding"
 _SESSION_META = ("cookiejar", "proxy", "_auth_proxy", "playwright_context")
 VALIDATORS = (b"If-None-Match", b"If-Modified-Since")
 _BODY_HEADERS = (b"Content-Type", b"Content-Length", b"Content-Encoding", b"Content-Language", b"Content-Location")
+_ORIGIN_HEADERS = (b"Referer", b"Origin")
 # A request with a token is neither repeated nor stored. The address of a GET submission holds the token, so the Referer
 # of a redirect is cut to the origin, and the chain finds out that a response was cut short: Scrapy would log the
 # address.
@@ -182,7 +183,8 @@ def _like(request: Request, changes: dict[str, Any], secret: str) -> Submission:
     """
     headers: dict[Any, Any] = session_of(request)[0]
     if origin(request.url) == origin(changes["url"]):
-        headers = {name: value for name, value in request.headers.items() if name not in _BODY_HEADERS + VALIDATORS}
+        others = _BODY_HEADERS + _ORIGIN_HEADERS + VALIDATORS
+        headers = {name: value for name, value in request.headers.items() if name not in others}
     meta = {**request.meta, **changes["meta"]}
     if urlsplit(request.url).hostname != urlsplit(changes["url"]).hostname:
         meta.pop("download_slot", None)

@@ -82,6 +82,17 @@ def test_the_referrer_policy_is_read_from_a_page_with_an_invalid_base() -> None:
     assert request.headers["Referer"] == b"https://site.example/"
 
 
+def test_the_referer_and_the_origin_of_the_request_are_not_those_of_its_submission() -> None:
+    original = Request("https://site.example/wanted", headers={"Referer": "https://a.example/", "Origin": "null"})
+    request = _submit(response=_response(original))
+    assert request.headers.getlist("Referer") == [b"https://site.example/gate?next=%2F"]
+    assert request.headers.getlist("Origin") == [b"https://site.example"]
+    silent = _submit(
+        dataclasses.replace(FORM, method="GET"), _response(original, headers={"Referrer-Policy": "no-referrer"})
+    )
+    assert not {b"Referer", b"Origin"} & set(silent.headers)
+
+
 def test_no_referer_is_sent_from_https_to_http() -> None:
     request = _submit(dataclasses.replace(FORM, url="http://site.example/check"))
     assert "Referer" not in request.headers

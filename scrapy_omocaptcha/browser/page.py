@@ -110,7 +110,7 @@ class LiveWidget:
         self._popups: list[Page] = []
         self._under_way: set[Request] = set()
         """Requests that carry the token and are not answered yet."""
-        self._has_navigated = asyncio.Event()
+        self._has_navigated = False
         self.navigation: Response | None = None
         """The response to the last navigation after the token was given."""
 
@@ -163,7 +163,7 @@ class LiveWidget:
         """
 
         async def has_changed() -> bool:
-            if self._has_navigated.is_set() or self._popups:
+            if self._has_navigated or self._popups:
                 return True
             # What a script shows before the token is answered does not tell what the site makes of it.
             return self.is_sent and not self._under_way and await is_open()
@@ -211,7 +211,7 @@ class LiveWidget:
     def _navigated(self, frame: Frame) -> None:
         # A script may change the address of the page that is there, too.
         if frame == self._page.main_frame and self.navigation is not None:
-            self._has_navigated.set()
+            self._has_navigated = True
 
     def _ended(self, page: Page) -> None:
         self._is_gone = True

@@ -1,4 +1,4 @@
-"""Search the bytes of a page for a word. As each page of a crawl is searched, most of what the package costs is here."""
+"""Search the bytes of a page for a word. Every page of a crawl is searched, so most of the package's cost is here."""
 
 import ctypes
 import sys

@@ -3,7 +3,6 @@
 Whether a page is a challenge is decided by ``policy``, and how one request gets through is in ``passage``.
 """
 
-import weakref
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
@@ -26,7 +25,7 @@ from scrapy_omocaptcha.walls.judging import is_good
 from scrapy_omocaptcha.walls.passage import Passage
 from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.redirects import Redirects
-from scrapy_omocaptcha.walls.session import Stamp
+from scrapy_omocaptcha.walls.session import Session, Stamp
 from scrapy_omocaptcha.walls.sessions import Sessions
 from scrapy_omocaptcha.walls.wall_errand import WallErrand
 
@@ -93,8 +92,8 @@ class WallHandler:
         self._events = events
         self._new_attempts = new_attempts
         self._new_errand = new_errand
-        self._turns: weakref.WeakKeyDictionary[Request, weakref.finalize[..., Request]] = weakref.WeakKeyDictionary()
-        """Ends the turn of a request that was held and is at the site now, by request."""
+        self._turns: dict[Request, Session] = {}
+        """The sessions of the requests that were held and are at the site now."""
 
     def passes(self, request: Request) -> bool:
         """Record that a request goes to the site, unless the wall of its session is being solved."""
@@ -110,15 +109,15 @@ class WallHandler:
         if self._components.is_cached(request):
             # It does not reach the site. Were it held and answered with a stored redirect, nobody would tell us.
             return
+        # A middleware may have returned the very object for the scheduler.
+        self._end_turn(request)
         generation = session.generation
         with self._slots.hold(request) as hold:
             while session.is_walled:
                 await self._lifetime.wait(session.wait_turn(challenged=False))
                 if session.is_walled:
                     session.end_turn()
-            # Scrapy may drop a request without a signal. Its turn then ends when the object is collected.
-            self._turns[request] = turn = weakref.finalize(request, session.end_turn)
-            turn.atexit = False
+            self._turns[request] = session
             call_later(_TURN_CHECK, self._check_turn, request)
             try:
                 await hold.end()
@@ -138,9 +137,9 @@ class WallHandler:
                 self._end_turn(request)
 
     def _end_turn(self, request: Request) -> None:
-        turn = self._turns.pop(request, None)
-        if turn is not None:
-            turn()
+        session = self._turns.pop(request, None)
+        if session is not None:
+            session.end_turn()
 
     async def redirected(self, request: Request, response: Response) -> Answer:
         """Return the challenge if a redirect leads to one, else the redirect."""

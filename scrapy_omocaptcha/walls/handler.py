@@ -4,6 +4,7 @@ Whether a page is a challenge is decided by ``policy``, and how one request gets
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
@@ -66,34 +67,22 @@ async def deliver_unsolved(request: Request, error: NotSolved, *, on_failure: st
     ) from None
 
 
+@dataclass(eq=False)
 class WallHandler:
     """Decides, before and after each request, whether it waits, passes or goes through a wall."""
 
-    def __init__(
-        self,
-        sessions: Sessions,
-        redirects: Redirects,
-        followed: FollowedRedirects,
-        policy: Policy,
-        lifetime: Lifetime,
-        slots: Slots,
-        components: Components,
-        events: Events,
-        new_attempts: Callable[[Request], Attempts],
-        new_errand: Callable[..., WallErrand],
-    ) -> None:
-        self._sessions = sessions
-        self._redirects = redirects
-        self._followed = followed
-        self._policy = policy
-        self._lifetime = lifetime
-        self._slots = slots
-        self._components = components
-        self._events = events
-        self._new_attempts = new_attempts
-        self._new_errand = new_errand
-        self._turns: dict[Request, Session] = {}
-        """The sessions of the requests that were held and are at the site now."""
+    _sessions: Sessions
+    _redirects: Redirects
+    _followed: FollowedRedirects
+    _policy: Policy
+    _lifetime: Lifetime
+    _slots: Slots
+    _components: Components
+    _events: Events
+    _new_attempts: Callable[[Request], Attempts]
+    _new_errand: Callable[..., WallErrand]
+    _turns: dict[Request, Session] = field(default_factory=dict, init=False)
+    """The sessions of the requests that were held and are at the site now."""
 
     def passes(self, request: Request) -> bool:
         """Record that a request goes to the site, unless the wall of its session is being solved."""

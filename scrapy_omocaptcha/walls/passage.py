@@ -4,6 +4,8 @@ How a token is handed in and how answers are judged is in ``wall_errand``; how o
 several requests leads, in ``sessions``.
 """
 
+from dataclasses import dataclass
+
 from scrapy.http import Response
 
 from scrapy_omocaptcha.challenge import Challenge
@@ -16,18 +18,15 @@ from scrapy_omocaptcha.walls.session import Role
 from scrapy_omocaptcha.walls.wall_errand import WallErrand
 
 
+@dataclass(eq=False)
 class Passage:
     """Takes one challenged request through its wall."""
 
-    def __init__(
-        self, errand: WallErrand, attempts: Attempts, slots: Slots, lifetime: Lifetime, events: Events
-    ) -> None:
-        self._errand = errand
-        self._session = errand.session
-        self._attempts = attempts
-        self._slots = slots
-        self._lifetime = lifetime
-        self._events = events
+    _errand: WallErrand
+    _attempts: Attempts
+    _slots: Slots
+    _lifetime: Lifetime
+    _events: Events
 
     async def run(self, response: Response, challenge: Challenge) -> Answer:
         """Go through the wall that ``response`` has shown, and return the page that was asked for.
@@ -35,7 +34,7 @@ class Passage:
         :raises GivenUp: when the wall stays closed to this request; ``page`` of the errand is where it ended.
         :raises Exception: what Scrapy raises when the page is asked for again.
         """
-        errand = self._errand
+        errand, session = self._errand, self._errand.session
         errand.meet(response, challenge)
         if "cached" in response.flags:
             # Whatever HttpCache has stored, the site may be open now, and looking costs no job.
@@ -48,29 +47,30 @@ class Passage:
             raise GivenUp(refusal)
         await errand.set_aside()
         while True:
-            role = self._session.role(errand.stamp)
+            role = session.role(errand.stamp)
             if role is Role.LEAD:
                 return await self._lead()
             if role is Role.ALONE:
                 errand.is_alone = True
                 return await self._attempt()
             if role is Role.FOLLOW:
-                await self._lifetime.wait(self._session.wait_turn(challenged=True))
+                await self._lifetime.wait(session.wait_turn(challenged=True))
             try:
-                if self._session.role(errand.stamp) is Role.ASK_AGAIN:
+                if session.role(errand.stamp) is Role.ASK_AGAIN:
                     passed = await errand.look_again(re_ask=True)
                     if passed is not None:
                         return passed
             finally:
                 if role is Role.FOLLOW:
-                    self._session.end_turn()
+                    session.end_turn()
 
     def _others_pay(self) -> bool:
         """Tell whether another request has opened the wall since this one was sent, or is about to."""
-        return self._session.leading is not None or self._errand.stamp.generation < self._session.generation
+        session = self._errand.session
+        return session.leading is not None or self._errand.stamp.generation < session.generation
 
     async def _lead(self) -> Answer:
-        errand, session, slots = self._errand, self._session, self._slots
+        errand, session, slots = self._errand, self._errand.session, self._slots
         slot = slots.slot(errand.request)
         session.lead(errand.stamp)
         try:

@@ -5,6 +5,7 @@ for that address, and Scrapy's dupefilter would drop all such requests but the f
 before anything was known of their targets are in ``followed``.
 """
 
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urljoin
 from weakref import WeakKeyDictionary, WeakSet
@@ -27,30 +28,24 @@ from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.targets import Targets
 
 
+@dataclass(eq=False)
 class Redirects:
     """The redirects of one crawl."""
 
-    def __init__(
-        self,
-        crawler: Crawler,
-        chain: InnerChain,
-        components: Components,
-        policy: Policy,
-        states: RequestStates,
-        targets: Targets,
-        followed: FollowedRedirects,
-    ) -> None:
-        self._components = components
-        self._chain = chain
-        self._policy = policy
-        self._states = states
-        self._targets = targets
-        self._followed = followed
+    _crawler: Crawler
+    _chain: InnerChain
+    _components: Components
+    _policy: Policy
+    _states: RequestStates
+    _targets: Targets
+    _followed: FollowedRedirects
+
+    def __post_init__(self) -> None:
         self._sent_again: WeakSet[Request] = WeakSet()
         """Requests that were redirected to a wall that was open by then."""
         self._led_to: WeakKeyDictionary[Request, str] = WeakKeyDictionary()
         """Where challenges have been found behind redirects, by request."""
-        self._has_foreign_duplicates = components.is_resumed() or uses_scrapy_redis(crawler.settings)
+        self._has_foreign_duplicates = self._components.is_resumed() or uses_scrapy_redis(self._crawler.settings)
         """Whether Scrapy's dupefilter also knows the requests of other crawls or of other runs."""
 
     async def look_behind(self, request: Request, response: Response) -> Response | Request:

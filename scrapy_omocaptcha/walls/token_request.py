@@ -4,6 +4,7 @@ It is longer than other files, because all of it works on the state of one reque
 """
 
 from collections.abc import Awaitable, Callable, Container
+from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from typing import TypeVar
@@ -59,39 +60,29 @@ class PageOverloaded(Exception):
         self.response = response
 
 
+@dataclass(eq=False)
 class TokenRequest:
-    """The errand of sending one request with a token in it.
+    """The errand of sending one request with a token in it."""
 
-    :param is_rejected: tells whether an answer shows that the site rejected the token; None: nobody has said how.
-    :param answering: the sites that are known to answer, as host and port.
-    """
+    request: Request
+    _wish: Wish
+    _is_rejected: Callable[[Response], bool] | None
+    """Tells whether an answer shows that the site rejected the token; None: nobody has said how."""
+    _form: TokenForm
+    _hold: Hold
+    _chain: InnerChain
+    _policy: Policy
+    _answering: Container[str]
+    """The sites that are known to answer, as host and port."""
+    answer: Response | None = None
+    """The last answer of the site."""
+    doubt: Doubt | None = None
+    _is_used = False
 
-    def __init__(
-        self,
-        request: Request,
-        wish: Wish,
-        is_rejected: Callable[[Response], bool] | None,
-        form: TokenForm,
-        hold: Hold,
-        chain: InnerChain,
-        policy: Policy,
-        answering: Container[str],
-    ) -> None:
-        self.request = request
-        self.wanted = wish.challenge
-        self.answer: Response | None = None
-        """The last answer of the site."""
-        self.doubt: Doubt | None = None
-        self._wish = wish
-        self._is_rejected = is_rejected
-        self._form = form
-        self._hold = hold
-        self._chain = chain
-        self._policy = policy
-        self._answering = answering
-        self._prepared = request
+    def __post_init__(self) -> None:
+        self.wanted = self._wish.challenge
+        self._prepared = self.request
         """The request that the token is put into."""
-        self._is_used = False
 
     async def challenge(self) -> Challenge:
         """Return the challenge to buy a token for, from a fresh page if the form works only once."""

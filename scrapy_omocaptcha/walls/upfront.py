@@ -6,6 +6,7 @@ to its own request.
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from scrapy import Request
@@ -36,30 +37,20 @@ _MAX_FORMS = 1000
 """Hosts and sitekeys whose answers to tokens are remembered."""
 
 
+@dataclass(eq=False)
 class UpfrontTokens:
     """The requests of one crawl that want a token before they are sent."""
 
-    def __init__(
-        self,
-        policy: Policy,
-        lifetime: Lifetime,
-        slots: Slots,
-        chain: InnerChain,
-        components: Components,
-        events: Events,
-        new_attempts: Callable[[Request], Attempts],
-        settings: Settings,
-    ) -> None:
-        self._policy = policy
-        self._lifetime = lifetime
-        self._slots = slots
-        self._chain = chain
-        self._components = components
-        self._events = events
-        self._new_attempts = new_attempts
-        self._token_max_age = settings.token_max_age
-        self._max_unproven = settings.breaker_failures
-        """How many tokens of a widget may be under way as long as none has been accepted."""
+    _policy: Policy
+    _lifetime: Lifetime
+    _slots: Slots
+    _chain: InnerChain
+    _components: Components
+    _events: Events
+    _new_attempts: Callable[[Request], Attempts]
+    _settings: Settings
+
+    def __post_init__(self) -> None:
         self._under_way: Counter[str] = Counter()
         """The number of requests whose token is being bought or handed in, by host."""
         self._answering: set[str] = set()
@@ -127,9 +118,9 @@ class UpfrontTokens:
         are bought at once, since all of them may be rejected.
         """
         under_way = self._under_way[host]
-        if not form.accepts and under_way >= self._max_unproven:
+        if not form.accepts and under_way >= self._settings.breaker_failures:
             return False
-        return not under_way or (under_way + 1) * self._slots.delay(request) <= self._token_max_age / 2
+        return not under_way or (under_way + 1) * self._slots.delay(request) <= self._settings.token_max_age / 2
 
     async def _attempt(self, errand: "TokenRequest") -> Response:
         from scrapy_omocaptcha.walls.token_request import PageOverloaded

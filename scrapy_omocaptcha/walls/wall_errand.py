@@ -6,7 +6,6 @@ may be solved is decided by ``policy``; which request buys a token, by ``passage
 It is longer than other files, because both ways of handing in work on the one state that is kept here.
 """
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,7 +23,7 @@ from scrapy_omocaptcha.engine.chain import InnerChain
 from scrapy_omocaptcha.engine.lifetime import Lifetime
 from scrapy_omocaptcha.engine.slots import Hold, Slots
 from scrapy_omocaptcha.errors import HandoverBroke
-from scrapy_omocaptcha.walls.attempts import Answer, Doubt, GivenUp, Refusal
+from scrapy_omocaptcha.walls.attempts import Answer, Doubt, Errand, GivenUp, Refusal
 from scrapy_omocaptcha.walls.judging import is_good, is_overloaded, is_same_wall
 from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.redirects import Redirects
@@ -63,8 +62,8 @@ class Handed(NamedTuple):
 
 
 @dataclass(eq=False)
-class WallErrand(ABC):
-    """The errand of opening a wall for one request."""
+class WallErrand(Errand):
+    """The errand of opening a wall for one request; a subclass hands the tokens in."""
 
     sessions: Sessions
     redirects: Redirects
@@ -98,14 +97,6 @@ class WallErrand(ABC):
         # Checked before each attempt, since other passages may have found out much since the page came.
         await self.check()
         return self.page.challenge
-
-    @abstractmethod
-    async def ready(self) -> Challenge | Answer:
-        """Wait until a token may be handed in; see :class:`Errand`."""
-
-    @abstractmethod
-    async def hand_in(self, purchase: Purchase, *, may_repeat: bool) -> Answer | None:
-        """Hand a token in, and tell whether it opened the wall; see :class:`Errand`."""
 
     async def look_again(self, *, re_ask: bool = False) -> Answer | None:
         """Ask again, and return the answer if the site lets the request through without a token.

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 
-from scrapy import Request
 from scrapy.http import Response
 
 from scrapy_omocaptcha.buying.purchase import Purchase
@@ -11,7 +10,6 @@ from scrapy_omocaptcha.errors import HandoverBroke, HookFailed, MiddlewareFailed
 from scrapy_omocaptcha.forms.submission import Submission
 from scrapy_omocaptcha.urls import public_address
 from scrapy_omocaptcha.walls.attempts import Answer, GivenUp, Outdated, Refusal
-from scrapy_omocaptcha.walls.delivery import take_over
 from scrapy_omocaptcha.walls.judging import is_overloaded, is_page_of
 from scrapy_omocaptcha.walls.sending import send_submission
 from scrapy_omocaptcha.walls.wall_errand import Handed, WallErrand
@@ -26,15 +24,13 @@ _QUIET_TIMEOUT = 10.0
 class FormErrand(WallErrand):
     """The errand of opening a wall by its form."""
 
-    _sent: tuple[Request, Submission] | None = field(default=None, init=False)
-    """The last submission as it was sent, and as it was made."""
     _outdated: int = field(default=0, init=False)
     """How often the form at hand was outdated just before it was submitted."""
 
     async def ready(self) -> Challenge | Answer:
         """Wait for other answers of the session, and ask again where they may have outdated the form at hand."""
         if not self.is_alone:
-            await self._quiet()
+            await self.lifetime.until(self._is_quiet, timeout=_QUIET_TIMEOUT)
         passed = await self.look_again() if self._is_stale() else None
         return self.page.challenge if passed is None else passed
 
@@ -88,30 +84,20 @@ class FormErrand(WallErrand):
             raise GivenUp(Refusal("broke", f"the request with the token failed: {error}")) from error
         if answer is None:
             return Handed(None, is_page=False)
-        self._sent = None if answer.request is None else (answer.request, submission)
+        sent = None if answer.request is None else (answer.request, submission)
         answer.request = None
         broke = None
         if is_overloaded(answer) and not is_own_address:
             # At the page's own address, the error may be all that there is of the page.
             broke = HandoverBroke(f"the token was answered with {answer.status}")
-        return Handed(answer, self.is_page(answer), is_own_address, broke)
+        return Handed(answer, self.is_page(answer), is_own_address, broke, sent)
 
     def is_page(self, answer: Response) -> bool:
         """Tell whether an answer, should it be no challenge, is the page that was asked for."""
         return is_page_of(self.request, answer) and self.chain.meta_refresh(answer) is None
 
-    def take(self, answer: Response) -> None:
-        """Take the answer for the page, and for its request what middlewares wrote into the submission."""
-        super().take(answer)
-        if self._sent is not None:
-            take_over(self.request, *self._sent)
-            self._sent = None
-
-    async def _quiet(self) -> None:
-        """Wait until no other request of the session is at the site, whose answer could outdate the form at hand."""
-        await self.lifetime.until(self._is_quiet, timeout=_QUIET_TIMEOUT)
-
     def _is_quiet(self) -> bool:
+        """Tell whether no other request of the session is at the site, whose answer could outdate the form at hand."""
         if not self.session.is_walled:
             return True
         # Requests that are still queued don't count: the submission is sent before them. Neither do those that a

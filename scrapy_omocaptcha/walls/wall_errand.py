@@ -23,7 +23,9 @@ from scrapy_omocaptcha.engine.chain import InnerChain
 from scrapy_omocaptcha.engine.lifetime import Lifetime
 from scrapy_omocaptcha.engine.slots import Hold, Slots
 from scrapy_omocaptcha.errors import HandoverBroke
+from scrapy_omocaptcha.forms.submission import Submission
 from scrapy_omocaptcha.walls.attempts import Answer, Doubt, Errand, GivenUp, Refusal
+from scrapy_omocaptcha.walls.delivery import take_over
 from scrapy_omocaptcha.walls.judging import is_good, is_overloaded, is_same_wall
 from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.redirects import Redirects
@@ -59,6 +61,8 @@ class Handed(NamedTuple):
     """Whether the token was sent to the address of the page that was asked for."""
     broke: HandoverBroke | None = None
     """Why the token may not have been read."""
+    sent: tuple[Request, Submission] | None = None
+    """The submission as it was sent, and as it was made; None if that was in a browser, or a redirect was followed."""
 
 
 @dataclass(eq=False)
@@ -124,7 +128,7 @@ class WallErrand(Errand):
             self._still_closed(purchase, page)
             return None
         if answer is not None and handed.is_page:
-            self.take(answer)
+            self._take(answer, handed)
             purchase.accepted()
             return answer
         try:
@@ -145,7 +149,7 @@ class WallErrand(Errand):
             return None
         # There is no page but this answer. Nobody knows what it is worth, so it wins no clearance.
         self.has_opened = False
-        self.take(answer)
+        self._take(answer, handed)
         self._opened(purchase, answer)
         return answer
 
@@ -160,9 +164,11 @@ class WallErrand(Errand):
             is_retried = isinstance(answer, Response) and is_overloaded(answer)
             purchase.unknown(reason, is_useless=not is_retried)
 
-    def take(self, answer: Response) -> None:
-        """Take the answer to a token for the page that was asked for."""
+    def _take(self, answer: Response, handed: Handed) -> None:
+        """Take the answer for the page, and for its request what middlewares wrote into the submission."""
         self.page_answer = answer
+        if handed.sent is not None:
+            take_over(self.request, *handed.sent)
 
     async def set_aside(self) -> None:
         """Close what the challenge at hand keeps open, before something is waited for."""

@@ -52,7 +52,7 @@ class Policy:
     """Called with a host and a site key; raises ``NotBought`` where no job may be bought now."""
     is_rendered: Callable[[Request], bool]
     """Tells whether a browser that tokens can be handed in with renders the page of a request."""
-    _hook_failure: str | None = field(default=None, init=False)
+    _hook_refusal: Refusal | None = field(default=None, init=False)
 
     def find(self, request: Request, response: Response) -> Challenge | None:
         """Return the challenge that ``response`` is, as the request, the spider, the settings or detection judge it.
@@ -84,33 +84,27 @@ class Policy:
         """
         is_rendered = self.is_rendered(request)
         reason = unsuitable_request(request) or (None if is_rendered else unsuitable_response(response))
-        reason = reason or self._unsolvable(challenge)
-        if reason is None and self._hook_failure is not None:
-            return Refusal("hook", self._hook_failure)
-        if reason is None and not self.has_submit_hook:
+        refusal = _refusal(reason or self._unsolvable(challenge)) or self._hook_refusal
+        if refusal is None and not self.has_submit_hook:
             if is_rendered:
                 reason = unsubmittable_in_browser(challenge)
             else:
                 reason = unsubmittable(challenge, response, cookies=self.components.jar(request) is not None)
             if reason is None and challenge.form is not None:
                 reason = await self._forbids(request, challenge.form.url)
-        if reason is not None:
-            return Refusal(reason, REASONS[reason])
-        return None if skip_limits else self._limit_refusal(challenge, host_of(request.url))
+            refusal = _refusal(reason)
+        return refusal if refusal or skip_limits else self._limit_refusal(challenge, host_of(request.url))
 
     def upfront_refusal(self, request: Request, challenge: Challenge) -> Refusal | None:
         """Return why no token is bought for a request that wants one before it is sent, or None."""
         reason = "browser" if self.is_rendered(request) else unsuitable_request(request)
         if reason is None and not same_site(challenge.url, request.url):
             reason = "foreign_form"
-        if reason is None and self._hook_failure is not None:
-            return Refusal("hook", self._hook_failure)
-        return Refusal(reason, REASONS[reason]) if reason is not None else self.token_refusal(challenge)
+        return _refusal(reason) or self._hook_refusal or self.token_refusal(challenge)
 
     async def target_refusal(self, request: Request, challenge: Challenge, url: str) -> Refusal | None:
         """Return why the form of a page that was fetched anew may not be sent to ``url``, or None."""
-        reason = await self._forbids(request, url) if same_site(challenge.url, url) else "foreign_form"
-        return None if reason is None else Refusal(reason, REASONS[reason])
+        return _refusal(await self._forbids(request, url) if same_site(challenge.url, url) else "foreign_form")
 
     async def _forbids(self, request: Request, url: str) -> str | None:
         # robots.txt rules depend on the user agent; nothing of this request is ever sent.
@@ -119,10 +113,7 @@ class Policy:
 
     def token_refusal(self, challenge: Challenge) -> Refusal | None:
         """Return why no token is bought for a challenge, whatever the token is for, or None."""
-        reason = self._unsolvable(challenge)
-        if reason is not None:
-            return Refusal(reason, REASONS[reason])
-        return self._limit_refusal(challenge, host_of(challenge.url))
+        return _refusal(self._unsolvable(challenge)) or self._limit_refusal(challenge, host_of(challenge.url))
 
     def _unsolvable(self, challenge: Challenge) -> str | None:
         return unsolvable(challenge, self.settings.domains(self.crawler.spider))
@@ -130,7 +121,7 @@ class Policy:
     def _limit_refusal(self, challenge: Challenge, host: str) -> Refusal | None:
         if self.settings.dry_run:
             # Checked before the limits: a dry run reports all pages, whatever an earlier crawl has spent.
-            return Refusal("dry_run", REASONS["dry_run"])
+            return _refusal("dry_run")
         try:
             self.check_limits(host, challenge.sitekey or "")
         except NotBought as error:
@@ -185,13 +176,19 @@ class Policy:
 
     def _hook_failed(self, name: str, words: str) -> HookFailed:
         """Return the error for a failed method of the spider, after which nothing more is bought for it to fail on."""
-        self._hook_failure = f"{name} failed ({words}): fix it in the spider"
-        logger.error("%s", self._hook_failure)
-        return HookFailed(self._hook_failure)
+        message = f"{name} failed ({words}): fix it in the spider"
+        self._hook_refusal = Refusal("hook", message)
+        logger.error("%s", message)
+        return HookFailed(message)
 
     def _hook(self, name: str) -> Callable[..., object] | None:
         hook: Callable[..., object] | None = getattr(self.crawler.spider, name, None)
         return hook
+
+
+def _refusal(reason: str | None) -> Refusal | None:
+    """Return the refusal for a reason whose sentence is in ``REASONS``."""
+    return None if reason is None else Refusal(reason, REASONS[reason])
 
 
 def _matches(css: str, answer: Response) -> bool:

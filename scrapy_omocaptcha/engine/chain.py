@@ -8,7 +8,7 @@ import warnings
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from functools import wraps
+from functools import cached_property, wraps
 from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
 
@@ -46,9 +46,6 @@ class InnerChain:
         self._middleware = middleware
         self._slots = slots
         self._components = components
-        self._inner: DownloaderMiddlewareManager | None = None
-        self._urgent: WeakSet[Request] = WeakSet()
-        """Requests that go to the head of their slot's queue."""
         self._own: WeakSet[Request] = WeakSet()
         self._returned: WeakKeyDictionary[Request, str] = WeakKeyDictionary()
         """What a middleware did, by the request that it returned."""
@@ -111,11 +108,14 @@ class InnerChain:
 
     async def _send(self, request: Request) -> Response | Request:
         self.watch()
-        self._urgent.add(request)
-        try:
-            return await self._manager.download_async(self._crawler.engine.downloader._enqueue_request, request)
-        finally:
-            self._urgent.discard(request)
+        return await self._manager.download_async(self._enqueue_first, request)
+
+    async def _enqueue_first(self, request: Request) -> Response:
+        """Send a request ahead of the others in the queue of its download slot."""
+        # By then it is in the queue, or was sent at once.
+        call_later(0, self._move_to_front, request)
+        response: Response = await self._crawler.engine.downloader._enqueue_request(request)
+        return response
 
     def check_whole(self, request: Request, result: Response | Request) -> None:
         """Raise what Scrapy raises for a response that is cut short, where a submission keeps it from raising that."""
@@ -160,13 +160,8 @@ class InnerChain:
     def _index(self) -> int:
         return self._outer_manager.middlewares.index(self._middleware)
 
-    @property
+    @cached_property
     def _manager(self) -> DownloaderMiddlewareManager:
-        if self._inner is None:
-            self._inner = self._build_manager()
-        return self._inner
-
-    def _build_manager(self) -> DownloaderMiddlewareManager:
         outer = self._outer_manager
         with warnings.catch_warnings():
             # It has warned of the same methods before.
@@ -200,9 +195,6 @@ class InnerChain:
         if isinstance(request, Submission):
             # No middleware sees the request from here on.
             request.add_cookie()
-        if request in self._urgent:
-            # The signal comes just before the request is queued.
-            call_later(0, self._move_to_front, request)
 
     def _downloaded(self, request: Request, response: Response) -> None:
         """Take the token out of the addresses in the head of a response, before any middleware can log or follow them.

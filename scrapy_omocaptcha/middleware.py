@@ -37,7 +37,7 @@ from scrapy_omocaptcha.walls.attempts import Answer, Attempts
 from scrapy_omocaptcha.walls.browser_errand import BrowserErrand
 from scrapy_omocaptcha.walls.followed import FollowedRedirects
 from scrapy_omocaptcha.walls.form_errand import FormErrand
-from scrapy_omocaptcha.walls.handler import NotSolved, WallHandler, deliver_unsolved
+from scrapy_omocaptcha.walls.handler import NotSolved, WallHandler
 from scrapy_omocaptcha.walls.hints import Hints
 from scrapy_omocaptcha.walls.judging import is_good
 from scrapy_omocaptcha.walls.limit_closing import LimitClosing
@@ -61,7 +61,6 @@ class OmoCaptchaMiddleware:
         stats = Stats(crawler.stats)
         components = Components(crawler)
         events = Events(crawler, stats)
-        self._settings = settings
         self._states = RequestStates(crawler)
         self._lifetime = lifetime = Lifetime(crawler)
         self._slots = slots = Slots(crawler, lifetime, self._states, stats, settings.max_waiting)
@@ -95,7 +94,18 @@ class OmoCaptchaMiddleware:
             return BrowserErrand(*parts, request, stamp, hold, browser=self._browser)
 
         self._walls = WallHandler(
-            sessions, redirects, followed, policy, lifetime, slots, components, events, new_attempts, new_errand
+            sessions,
+            redirects,
+            followed,
+            policy,
+            lifetime,
+            slots,
+            components,
+            events,
+            self._limit,
+            settings.on_failure,
+            new_attempts,
+            new_errand,
         )
         self._upfront = UpfrontTokens(policy, lifetime, slots, chain, components, events, new_attempts, settings)
         self._progress = Progress(crawler, type(self), settings, self._buyer, slots, events, stats)
@@ -182,10 +192,9 @@ class OmoCaptchaMiddleware:
         except CrawlClosing as error:
             return self._give_back(request, error)
         except NotSolved as error:
-            if self._limit.applies(error.refusal.reason):
-                await error.errand.set_aside()
-                return self._give_back(request, await self._limit.close(error.refusal.reason, request))
-            return await deliver_unsolved(request, error, on_failure=self._settings.on_failure)
+            return error.response
+        except ChallengeNotSolved:
+            raise
         except Exception as error:
             self._states.may_be_retried(request)
             return await self._chain.handle_exception(request, error)

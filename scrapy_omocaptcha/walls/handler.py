@@ -23,6 +23,7 @@ from scrapy_omocaptcha.walls.attempts import Answer, Attempts, GivenUp, Refusal
 from scrapy_omocaptcha.walls.delivery import deliver
 from scrapy_omocaptcha.walls.followed import FollowedRedirects
 from scrapy_omocaptcha.walls.judging import is_good
+from scrapy_omocaptcha.walls.limit_closing import LimitClosing
 from scrapy_omocaptcha.walls.passage import Passage
 from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.redirects import Redirects
@@ -35,36 +36,11 @@ _TURN_CHECK = 0.1
 
 
 class NotSolved(Exception):
-    """The wall stays closed to a request; ``errand`` has its challenge, and ``jobs`` were bought for it."""
+    """The wall stays closed to a request, and its callback gets ``response``."""
 
-    def __init__(self, refusal: Refusal, errand: WallErrand, jobs: int) -> None:
-        super().__init__(refusal.message)
-        self.refusal = refusal
-        self.errand = errand
-        self.jobs = jobs
-
-
-async def deliver_unsolved(request: Request, error: NotSolved, *, on_failure: str) -> Response:
-    """Return the challenge that was not solved, for the callback.
-
-    :param on_failure: ``OMOCAPTCHA_ON_FAILURE``.
-    :raises ChallengeNotSolved: where the errback gets it.
-    """
-    errand, refusal = error.errand, error.refusal
-    status = errand.page.response.status
-    is_passed_on = refusal.reason == "dry_run" or (status == HTTPStatus.OK and not error.jobs)
-    if is_passed_on or on_failure == "response":
-        await errand.reopen()
-        response = errand.page.response
-        return response if is_passed_on else deliver(request, response, handle_httpstatus_all=True)
-    await errand.set_aside()
-    page = errand.page
-    raise ChallengeNotSolved(
-        refusal.reason,
-        f"{page.challenge.url} stays behind its reCAPTCHA ({refusal.reason}): {refusal.message}",
-        challenge=page.challenge,
-        response=page.response.replace(request=request),
-    ) from None
+    def __init__(self, response: Response) -> None:
+        super().__init__(f"{response}")
+        self.response = response
 
 
 @dataclass(eq=False)
@@ -79,6 +55,9 @@ class WallHandler:
     _slots: Slots
     _components: Components
     _events: Events
+    _limit: LimitClosing
+    _on_failure: str
+    """``OMOCAPTCHA_ON_FAILURE``."""
     _new_attempts: Callable[[Request], Attempts]
     _new_errand: Callable[..., WallErrand]
     _turns: dict[Request, Session] = field(default_factory=dict, init=False)
@@ -144,7 +123,8 @@ class WallHandler:
     async def after(self, request: Request, response: Response) -> Answer:
         """Return the page that was asked for, or ``response`` itself where it is no challenge.
 
-        :raises NotSolved: when it is a challenge, and the wall stays closed.
+        :raises NotSolved: when it is a challenge, the wall stays closed, and the callback gets that.
+        :raises ChallengeNotSolved: when the errback gets it.
         """
         if self._turns:
             # Not only where its session is known: a middleware may have given it another one on the way.
@@ -168,7 +148,10 @@ class WallHandler:
         if challenge is None:
             self._pass_by(request, response, stamp)
             return response
-        return await self._take_through(request, response, challenge, stamp)
+        try:
+            return await self._take_through(request, response, challenge, stamp)
+        except GivenUp as error:
+            raise await self._limit.close(error.refusal.reason, request) from None
 
     def failed(self, request: Request) -> None:
         """Record that ``request`` has no response."""
@@ -186,6 +169,7 @@ class WallHandler:
             self._events.left_alone("other_captcha", response.url, f"its captcha is another product's: {vendor}")
 
     async def _take_through(self, request: Request, response: Response, challenge: Challenge, stamp: Stamp) -> Answer:
+        """Take a request through its wall; raise ``GivenUp`` only where the spider is to be closed at a limit."""
         attempts = self._new_attempts(request)
         with self._slots.hold(request) as hold:
             errand = self._new_errand(request=request, stamp=stamp, hold=hold)
@@ -193,11 +177,15 @@ class WallHandler:
             try:
                 answer = await passage.run(response, challenge)
             except GivenUp as error:
-                if error.refusal.reason == "dry_run":
+                refusal = error.refusal
+                if refusal.reason == "dry_run":
                     session = self._sessions.session(request)
                     self._events.dry_run[session.host][session] += 1
-                self._events.failed(request, errand.page.challenge, *error.refusal, jobs=attempts.jobs)
-                raise NotSolved(error.refusal, errand, attempts.jobs) from error.__cause__
+                self._events.failed(request, errand.page.challenge, *refusal, jobs=attempts.jobs)
+                if self._limit.applies(refusal.reason):
+                    await errand.set_aside()
+                    raise
+                raise await self._not_solved(errand, refusal, attempts.jobs) from None
             except Exception:
                 await errand.set_aside()
                 raise
@@ -210,6 +198,24 @@ class WallHandler:
         if errand.page_answer is not None:
             self._components.store(request, errand.page_answer)
         return answer
+
+    async def _not_solved(self, errand: WallErrand, refusal: Refusal, jobs: int) -> NotSolved | ChallengeNotSolved:
+        """Return how the spider gets a challenge that was not solved, though ``jobs`` may have been bought for it."""
+        is_passed_on = refusal.reason == "dry_run" or (errand.page.response.status == HTTPStatus.OK and not jobs)
+        if is_passed_on or self._on_failure == "response":
+            await errand.reopen()
+            response = errand.page.response
+            return NotSolved(
+                response if is_passed_on else deliver(errand.request, response, handle_httpstatus_all=True)
+            )
+        await errand.set_aside()
+        page = errand.page
+        return ChallengeNotSolved(
+            refusal.reason,
+            f"{page.challenge.url} stays behind its reCAPTCHA ({refusal.reason}): {refusal.message}",
+            challenge=page.challenge,
+            response=page.response.replace(request=errand.request),
+        )
 
 
 def _without(names: set[str], cookies: Any) -> Any:

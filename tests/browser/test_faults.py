@@ -17,6 +17,7 @@ from scrapy_omocaptcha.signals import challenge_detected
 from tests.helpers import sites
 from tests.helpers.browser_crawling import BrowserSpider
 from tests.helpers.nightly import nightly
+from tests.helpers.probing import downloader, slots
 
 OPEN = {"playwright_include_page": True}
 
@@ -222,6 +223,20 @@ def test_on_failure_response_shows_the_challenge_in_an_open_page(browse, walled,
     assert page.status == 403
     assert page.css(".g-recaptcha")
     assert crawled.spider.live == [(page.url, page.css("title::text").get())]
+    assert crawled.bugs == []
+
+
+def test_a_challenge_is_loaded_for_an_open_page_within_concurrency_and_not_held_after_that(browse, walled):
+    class Looks(WithPage):
+        def closed(self, reason):
+            super().closed(reason)
+            self.parked = set(slots(self).parked)
+            self.active = [slot.active for slot in downloader(self).slots.values() if slot.active]
+
+    settings = {"OMOCAPTCHA_ON_FAILURE": "response", "OMOCAPTCHA_MAX_ATTEMPTS": 1, "CONCURRENT_REQUESTS": 1}
+    crawled = browse(Looks, settings, urls=urls(walled("never")))
+    assert len(crawled.spider.live) == 1
+    assert (crawled.spider.parked, crawled.spider.active) == (set(), [])
     assert crawled.bugs == []
 
 

@@ -4,7 +4,7 @@ It is longer than other files, because all of it works on the state of one reque
 """
 
 from collections.abc import Awaitable, Callable, Container
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
 from typing import TypeVar
@@ -74,10 +74,10 @@ class TokenRequest:
     _policy: Policy
     _answering: Container[str]
     """The sites that are known to answer, as host and port."""
-    answer: Response | None = None
+    answer: Response | None = field(default=None, init=False)
     """The last answer of the site."""
-    doubt: Doubt | None = None
-    _is_used = False
+    doubt: Doubt | None = field(default=None, init=False)
+    _is_used: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         self.wanted = self._wish.challenge

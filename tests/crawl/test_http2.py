@@ -9,8 +9,6 @@ from tests.helpers.many_pages import ManyPages
 from tests.helpers.views import Seen
 from tests.helpers.walled_pages import WalledPages
 
-pytest.importorskip("h2", reason="Twisted speaks HTTP/2 with h2 (pip install 'twisted[http2]')")
-
 HANDLERS = {"https": "scrapy.core.downloader.handlers.http2.H2DownloadHandler"}
 
 

@@ -200,7 +200,7 @@ def waiting(crawler: Any) -> Iterator[str]:
             "leaders": sum(session.leading is not None for session in sessions),
             "held in sessions": sum(len(session._held) for session in sessions),
             "turns": sum(session._released for session in sessions),
-            "jobs under way": middleware._settings.concurrent_jobs - middleware._buyer._solver._jobs_at_once._free,
+            "jobs under way": middleware._policy.settings.concurrent_jobs - middleware._buyer._solver._jobs_at_once._free,
         }
     for what, number in left.items():
         if number:

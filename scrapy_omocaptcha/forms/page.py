@@ -26,11 +26,16 @@ def parse_page(response: Response) -> Selector | None:
         return None
     if isinstance(response, HtmlResponse):
         with suppress(ValueError):  # Scrapy raises it for a <base> that is not a valid URL.
-            return response.selector
+            return _html(response.selector)
     elif not _XHTML.search(text, 0, 2000):
         return None
     # Scrapy parses XHTML as XML, in which forms and scripts are not what they are in HTML.
-    return Selector(text=text, type="html")
+    return _html(Selector(text=text, type="html"))
+
+
+def _html(selector: Selector) -> Selector | None:
+    # Before parsel 1.12, JSON is read as JSON whatever it is said to be.
+    return selector if selector.type == "html" else None
 
 
 def iter_texts(root: HtmlElement, skipped: Container[str]) -> Iterator[str]:

@@ -191,6 +191,7 @@ def waiting(crawler: Any) -> Iterator[str]:
     if middleware is not None:
         walls = middleware._walls
         sessions = walls._sessions._sessions.values()
+        jobs_at_once = middleware._policy.settings.concurrent_jobs
         left |= {
             "held": len(middleware._slots.holds),
             "queued": len(middleware._slots._queue),
@@ -200,7 +201,7 @@ def waiting(crawler: Any) -> Iterator[str]:
             "leaders": sum(session.leading is not None for session in sessions),
             "held in sessions": sum(len(session._held) for session in sessions),
             "turns": sum(session._released for session in sessions),
-            "jobs under way": middleware._policy.settings.concurrent_jobs - middleware._buyer._solver._jobs_at_once._free,
+            "jobs under way": jobs_at_once - middleware._buyer._solver._jobs_at_once._free,
         }
     for what, number in left.items():
         if number:

@@ -123,6 +123,11 @@ def test_a_widget_is_found_in_the_width_that_only_the_header_tells(name):
     assert find_challenge(HtmlResponse("https://site.example/", body=body, headers=headers)).sitekey == KEY
 
 
+@pytest.mark.parametrize("body", [b'"recaptcha"', b'["recaptcha"]', b'{"a": "recaptcha"}'])
+def test_json_that_is_sent_as_html_is_a_page_without_a_widget(body):
+    assert find_challenge(HtmlResponse("https://site.example/", body=body)) is None
+
+
 def test_a_widget_is_found_in_xhtml_whatever_its_content_type():
     markup = (
         '<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml"><head><title>t</title></head><body>'

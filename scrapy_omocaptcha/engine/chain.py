@@ -218,7 +218,7 @@ class InnerChain:
         for entry in queue:
             if entry[0] is request:
                 queue.remove(entry)
-                queue.insert(_after_submissions(queue) if isinstance(request, Submission) else 0, entry)
+                queue.insert(_after_submissions(queue), entry)
                 return
 
 

@@ -178,14 +178,19 @@ class WallHandler:
                 answer = await passage.run(response, challenge)
             except GivenUp as error:
                 refusal = error.refusal
+                is_closing = self._limit.applies(refusal.reason)
+                if is_closing:
+                    await errand.set_aside()
+                else:
+                    # What fails here is retried, or given back to the scheduler, so nothing is reported before.
+                    failure = await self._not_solved(errand, refusal, attempts.jobs)
                 if refusal.reason == "dry_run":
                     session = self._sessions.session(request)
                     self._events.dry_run[session.host][session] += 1
                 self._events.failed(request, errand.page.challenge, *refusal, jobs=attempts.jobs)
-                if self._limit.applies(refusal.reason):
-                    await errand.set_aside()
+                if is_closing:
                     raise
-                raise await self._not_solved(errand, refusal, attempts.jobs) from None
+                raise failure from None
             except Exception:
                 await errand.set_aside()
                 raise

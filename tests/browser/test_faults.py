@@ -12,8 +12,10 @@ import pytest
 from aiohttp import web
 from scrapy.http import JsonRequest
 from scrapy_playwright.page import PageMethod
+from twisted.internet.error import ConnectionLost
 
-from scrapy_omocaptcha.signals import challenge_detected
+from scrapy_omocaptcha.signals import challenge_detected, challenge_failed
+from scrapy_omocaptcha.testing import browser_settings
 from tests.helpers import sites
 from tests.helpers.browser_crawling import BrowserSpider
 from tests.helpers.nightly import nightly
@@ -224,6 +226,52 @@ def test_on_failure_response_shows_the_challenge_in_an_open_page(browse, walled,
     assert page.css(".g-recaptcha")
     assert crawled.spider.live == [(page.url, page.css("title::text").get())]
     assert crawled.bugs == []
+
+
+class LosesTheLastLoad:
+    """Raises an error, once, where a challenge that was not solved is loaded for the callback."""
+
+    def __init__(self, crawler):
+        self.crawler = crawler
+
+    @classmethod
+    def from_crawler(cls, crawler):
+        return cls(crawler)
+
+    def process_request(self, request):
+        spider = self.crawler.spider
+        spider.loads += 1
+        if spider.loads == spider.lost_load:
+            raise ConnectionLost
+
+
+def test_a_challenge_whose_last_load_fails_is_retried_and_reported_once(browse, walled):
+    class Counts(WithPage):
+        loads = 0
+        lost_load = 0
+
+        def told(self, **_):
+            self.failed_challenges += 1
+
+        @classmethod
+        def from_crawler(cls, crawler, *args, **kwargs):
+            spider = super().from_crawler(crawler, *args, **kwargs)
+            spider.failed_challenges = 0
+            crawler.signals.connect(spider.told, challenge_failed)
+            return spider
+
+    settings = {
+        "OMOCAPTCHA_ON_FAILURE": "response",
+        "OMOCAPTCHA_MAX_ATTEMPTS": 1,
+        "DOWNLOADER_MIDDLEWARES": {**browser_settings().get("DOWNLOADER_MIDDLEWARES", {}), LosesTheLastLoad: 595},
+    }
+    whole = browse(Counts, settings, urls=urls(walled("never")))
+    loses = type("Loses", (Counts,), {"lost_load": whole.spider.loads})
+    crawled = browse(loses, settings, urls=urls(walled("never")))
+    assert crawled.stats["retry/count"] == 1
+    assert [page.status for page in crawled.pages] == [403]
+    assert crawled.spider.failed_challenges == whole.spider.failed_challenges == 1
+    assert crawled.stats["omocaptcha/skipped/attempts"] == 1
 
 
 def test_a_challenge_is_loaded_for_an_open_page_within_concurrency_and_not_held_after_that(browse, walled):

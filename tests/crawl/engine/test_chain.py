@@ -153,16 +153,19 @@ def test_what_is_sent_goes_before_all_that_wait_for_the_delay_of_its_site(during
     assert visits[1].at - visits[0].at > 0.1
 
 
-def test_submissions_keep_their_order_so_that_none_grows_too_old(during, walled):
+@pytest.mark.parametrize("last", [Submission, scrapy.Request])
+def test_submissions_keep_their_order_and_nothing_goes_before_them_so_that_none_grows_too_old(during, walled, last):
     site = walled()
 
     async def probe(spider):
         slot = slots(spider).slot(scrapy.Request(site.url))
         pages = [download(spider, f"{site.url}/free/{number}") for number in (1, 2)]
         await until(lambda: len(slot.queue) == 1)
-        for number in (97, 98, 99):
-            submission = Submission(f"{site.url}/free/{number}", secret="token")
-            pages.append(begin(chain(spider).send(submission)))
+        pages += [
+            begin(chain(spider).send(Submission(f"{site.url}/free/{number}", secret="token"))) for number in (97, 98)
+        ]
+        arguments = {"secret": "token"} if last is Submission else {}
+        pages.append(begin(chain(spider).send(last(f"{site.url}/free/99", **arguments))))
         for page in pages:
             await maybe_deferred_to_future(page)
 

@@ -194,6 +194,7 @@ class OmoCaptchaMiddleware:
         except NotSolved as error:
             return error.response
         except ChallengeNotSolved:
+            # Nothing went wrong while downloading, so the outer middlewares have nothing to retry.
             raise
         except Exception as error:
             self._states.may_be_retried(request)

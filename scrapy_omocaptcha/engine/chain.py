@@ -112,7 +112,7 @@ class InnerChain:
 
     async def _enqueue_first(self, request: Request) -> Response:
         """Send a request ahead of the others in the queue of its download slot."""
-        # By then it is in the queue, or was sent at once.
+        # The call comes once the request is in the queue, or has been sent.
         call_later(0, self._move_to_front, request)
         response: Response = await self._crawler.engine.downloader._enqueue_request(request)
         return response

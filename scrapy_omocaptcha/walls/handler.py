@@ -39,7 +39,7 @@ class NotSolved(Exception):
     """The wall stays closed to a request, and its callback gets ``response``."""
 
     def __init__(self, response: Response) -> None:
-        super().__init__(f"{response}")
+        super().__init__(str(response))
         self.response = response
 
 

@@ -93,7 +93,9 @@ class Policy:
             if reason is None and challenge.form is not None:
                 reason = await self._forbids(request, challenge.form.url)
             refusal = _refusal(reason)
-        return refusal if refusal or skip_limits else self._limit_refusal(challenge, host_of(request.url))
+        if refusal is not None or skip_limits:
+            return refusal
+        return self._limit_refusal(challenge, host_of(request.url))
 
     def upfront_refusal(self, request: Request, challenge: Challenge) -> Refusal | None:
         """Return why no token is bought for a request that wants one before it is sent, or None."""

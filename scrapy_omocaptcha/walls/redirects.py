@@ -5,7 +5,7 @@ for that address, and Scrapy's dupefilter would drop all such requests but the f
 before anything was known of their targets are in ``followed``.
 """
 
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass
 from typing import Any
 from urllib.parse import urljoin
 from weakref import WeakKeyDictionary, WeakSet
@@ -32,7 +32,7 @@ from scrapy_omocaptcha.walls.targets import Targets
 class Redirects:
     """The redirects of one crawl."""
 
-    _crawler: Crawler
+    crawler: InitVar[Crawler]
     _chain: InnerChain
     _components: Components
     _policy: Policy
@@ -40,12 +40,12 @@ class Redirects:
     _targets: Targets
     _followed: FollowedRedirects
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, crawler: Crawler) -> None:
         self._sent_again: WeakSet[Request] = WeakSet()
         """Requests that were redirected to a wall that was open by then."""
         self._led_to: WeakKeyDictionary[Request, str] = WeakKeyDictionary()
         """Where challenges have been found behind redirects, by request."""
-        self._has_foreign_duplicates = self._components.is_resumed() or uses_scrapy_redis(self._crawler.settings)
+        self._has_foreign_duplicates = self._components.is_resumed() or uses_scrapy_redis(crawler.settings)
         """Whether Scrapy's dupefilter also knows the requests of other crawls or of other runs."""
 
     async def look_behind(self, request: Request, response: Response) -> Response | Request:

@@ -111,7 +111,7 @@ class InnerChain:
         return await self._manager.download_async(self._enqueue_first, request)
 
     async def _enqueue_first(self, request: Request) -> Response:
-        """Send a request ahead of the others in the queue of its download slot."""
+        """Send a request ahead of all in the queue of its download slot but submissions."""
         # The call comes once the request is in the queue, or has been sent.
         call_later(0, self._move_to_front, request)
         response: Response = await self._crawler.engine.downloader._enqueue_request(request)

@@ -7,6 +7,9 @@ inherits the modules, caches, memory or reactor of another one.
 from __future__ import annotations
 
 import multiprocessing
+import os
+import signal
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from multiprocessing.connection import Connection
@@ -96,6 +99,23 @@ class CrawlProcess:
             self.kill()
             raise RuntimeError(f"the crawl ended with {self._process.exitcode}")
 
+    def has_reported(self) -> bool:
+        """Tell whether a report of the spider has come that has not been returned yet."""
+        return self._link.poll()
+
+    def share_core(self, number: int) -> None:
+        """Have the crawl run on one core only, which other crawls may have too."""
+        if hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(self._process.pid, {number})
+
+    def stop(self) -> None:
+        """Stop the crawl until it is continued."""
+        os.kill(self._process.pid, signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Continue the crawl after it was stopped."""
+        os.kill(self._process.pid, signal.SIGCONT)
+
     def kill(self) -> None:
         self._process.kill()
         self._process.join()
@@ -107,6 +127,30 @@ def crawl(spider: type[ReportingSpider], server: ServerProcess, settings: Any = 
     report = process.report()
     process.wait()
     return report
+
+
+def crawl_by_turns(crawls: list[CrawlProcess], seconds: float) -> list[Any]:
+    """Run crawls to their end, of which one at a time runs for so many seconds, and return their first reports.
+
+    All have the same core, so that whatever slows the machine down slows all of them down.
+    """
+    for process in crawls:
+        process.share_core(0)
+        process.stop()
+    running = list(crawls)
+    while running:
+        for process in crawls:
+            if process in running:
+                process.go_on()
+                time.sleep(seconds)
+                if process.has_reported():
+                    running.remove(process)
+                else:
+                    process.stop()
+    reports = [process.report() for process in crawls]
+    for process in crawls:
+        process.wait()
+    return reports
 
 
 def _crawl(link: Connection, spider: Any, settings: dict[str, Any], arguments: dict[str, Any]) -> None:

@@ -14,6 +14,7 @@ from scrapy import Request, signals
 from scrapy.crawler import Crawler
 from scrapy.exceptions import NotConfigured
 from scrapy.http import Response
+from scrapy.http.request import NO_CALLBACK
 from scrapy.utils.defer import deferred_from_coro
 from scrapy.utils.job import job_dir
 from scrapy.utils.python import global_object_name
@@ -43,7 +44,6 @@ from scrapy_omocaptcha.walls.judging import is_good
 from scrapy_omocaptcha.walls.limit_closing import LimitClosing
 from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.redirects import Redirects
-from scrapy_omocaptcha.walls.session import Stamp
 from scrapy_omocaptcha.walls.sessions import Sessions
 from scrapy_omocaptcha.walls.targets import Targets
 from scrapy_omocaptcha.walls.upfront import UpfrontTokens
@@ -88,7 +88,7 @@ class OmoCaptchaMiddleware:
         redirects = Redirects(crawler, chain, components, policy, self._states, targets, followed)
         parts = (sessions, redirects, policy, slots, chain, lifetime)
 
-        def new_errand(request: Request, stamp: Stamp, hold: Hold) -> WallErrand:
+        def new_errand(request: Request, stamp: int, hold: Hold) -> WallErrand:
             if self._browser is None or not self._is_rendered(request):
                 return FormErrand(*parts, request, stamp, hold)
             return BrowserErrand(*parts, request, stamp, hold, browser=self._browser)
@@ -184,9 +184,10 @@ class OmoCaptchaMiddleware:
         if self._browser is not None:
             self._browser.unwatch(request)
         self._upfront.answered(request, response)
-        if _is_left_alone(request):
+        if self._walls.passes_by(request, response) or _is_left_alone(request):
             return self._received(request, response)
-        self._states.not_redirected(request)
+        if self._states.is_any_known:
+            self._states.not_redirected(request)
         try:
             return self._received(request, await self._walls.after(request, response))
         except CrawlClosing as error:
@@ -201,11 +202,12 @@ class OmoCaptchaMiddleware:
             return await self._chain.handle_exception(request, error)
 
     def _received(self, request: Request, answer: Answer) -> Answer:
-        if is_good(answer):
-            self._progress.received(request, answer)
-        else:
+        if not is_good(answer):
             # Scrapy retries it, if its status is one of those that it retries.
             self._states.may_be_retried(request)
+        elif isinstance(answer, Response) and request.callback is not NO_CALLBACK:
+            # What Scrapy's components ask for is no page to the spider: robots.txt, media.
+            self._progress.pages += 1
         return answer
 
     async def process_redirect(self, request: Request, response: Response) -> Response | Request:

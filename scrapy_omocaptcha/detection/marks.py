@@ -32,7 +32,7 @@ def has_recaptcha_word(response: Response) -> TypeGuard[TextResponse]:
         return False
     body = response.body
     # In UTF-16 and UTF-32 there are zeros between the letters of markup.
-    is_wide = b"\0" in body[:_EDGE] or b"\0" in body[-_EDGE:]
+    is_wide = 0 in body[:_EDGE] or 0 in body[-_EDGE:]
     return contains(body, _WORD) or (is_wide and contains(body.replace(b"\0", b""), _WORD))
 
 

@@ -64,6 +64,7 @@ class RequestStates:
         scheduler, add_request = slot.scheduler, slot.add_request
         next_request = scheduler.next_request
         taken_out: Request | None = None
+        is_any_awaited = bool(slot.inprogress)
 
         def watched() -> Request | None:
             nonlocal taken_out
@@ -71,11 +72,12 @@ class RequestStates:
             return taken_out
 
         def begin(request: Request) -> None:
-            nonlocal taken_out
+            nonlocal taken_out, is_any_awaited
             # The engine begins with a request as soon as it has taken it out.
             if request is not taken_out:
+                is_any_awaited = True
                 self._awaited.add(request)
-            elif self._awaited:
+            elif is_any_awaited:
                 self._awaited.discard(request)
             taken_out = None
             add_request(request)

@@ -5,10 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from scrapy import Request, Spider, signals
+from scrapy import Spider, signals
 from scrapy.crawler import Crawler
-from scrapy.http import Response
-from scrapy.http.request import NO_CALLBACK
 from scrapy.utils.asyncio import create_looping_call
 
 from scrapy_omocaptcha.buying.buyer import Buyer
@@ -38,7 +36,7 @@ class Progress:
     def __post_init__(self) -> None:
         self._loop: Any = None
         self._last_line = ""
-        self._pages = 0
+        self.pages = 0
         """The number of pages without an error that the spider's requests were answered with."""
         self.crawler.signals.connect(self._opened, signals.spider_opened)
 
@@ -59,12 +57,6 @@ class Progress:
             self._loop = create_looping_call(self._log)
             self._loop.start(interval, now=False)
 
-    def received(self, request: Request, answer: Response | Request) -> None:
-        """Count a page of the spider's, unless it is to be asked for again."""
-        # What Scrapy's components ask for is no page to the spider: robots.txt, media.
-        if isinstance(answer, Response) and request.callback is not NO_CALLBACK:
-            self._pages += 1
-
     def _log(self) -> None:
         stats = self.stats
         line = (
@@ -84,7 +76,7 @@ class Progress:
         report = crawl_report(
             buyer.ledger.records,
             challenges=int(self.stats.get("challenges")),
-            pages=self._pages,
+            pages=self.pages,
             not_solved=self.events.not_solved,
             opening_balance=buyer.account.balance,
             closing_balance=closing_balance,

@@ -52,7 +52,7 @@ class FormErrand(WallErrand):
         page = self.page
         if not self.is_alone:
             # Requests that were queued without cookies are answered with others meanwhile.
-            self.session.keep_cookies(self.sessions.stamp(self.request), self.cookies())
+            self.session.keep_cookies(self.sessions.stamp(), self.cookies())
         try:
             submission = self.policy.submit(page.response, page.challenge, purchase.token)
         except HookFailed as error:

@@ -13,7 +13,7 @@ from scrapy.http import Response
 from scrapy.utils.asyncio import call_later
 
 from scrapy_omocaptcha.challenge import Challenge
-from scrapy_omocaptcha.detection import find_other_captcha
+from scrapy_omocaptcha.detection import find_other_captcha, has_recaptcha_word
 from scrapy_omocaptcha.engine.components import Components
 from scrapy_omocaptcha.engine.lifetime import Lifetime
 from scrapy_omocaptcha.engine.slots import Slots
@@ -27,7 +27,7 @@ from scrapy_omocaptcha.walls.limit_closing import LimitClosing
 from scrapy_omocaptcha.walls.passage import Passage
 from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.redirects import Redirects
-from scrapy_omocaptcha.walls.session import Session, Stamp
+from scrapy_omocaptcha.walls.session import Session
 from scrapy_omocaptcha.walls.sessions import Sessions
 from scrapy_omocaptcha.walls.wall_errand import WallErrand
 
@@ -79,7 +79,7 @@ class WallHandler:
             return
         # A middleware may have returned the very object for the scheduler.
         self._end_turn(request)
-        generation = session.generation
+        since = self._sessions.stamp()
         with self._slots.hold(request) as hold:
             while session.is_walled:
                 await self._lifetime.wait(session.wait_turn(challenged=False))
@@ -94,7 +94,9 @@ class WallHandler:
                 raise
         won = {cookie.name for cookie in session.cookies}
         request.cookies = _without(won, request.cookies)
-        self._sessions.sent(request, fresh=session.generation > generation)
+        stamp = self._sessions.sent(request)
+        if session.is_overtaken(since):
+            session.re_asks(stamp)
 
     def _check_turn(self, request: Request) -> None:
         """End the turn of a request that a middleware has replaced, of which no signal tells."""
@@ -120,6 +122,23 @@ class WallHandler:
             self._sessions.restore_cookies(request, self._sessions.stamp_of(request))
         return await self._redirects.look_behind(request, response)
 
+    def passes_by(self, request: Request, response: Response) -> bool:
+        """Tell whether a response is a page with which there is nothing to do, and record that it came.
+
+        Almost all responses are, and to tell it takes half the time of :meth:`after`, which would find nothing either.
+        """
+        if (
+            self._turns
+            or self._followed.is_any_seen
+            or self._sessions.known(request) is not None
+            or not is_good(response)
+            or has_recaptcha_word(response)
+            or self._components.meta_refresh(response) is not None
+        ):
+            return False
+        self._sessions.answered(request)
+        return True
+
     async def after(self, request: Request, response: Response) -> Answer:
         """Return the page that was asked for, or ``response`` itself where it is no challenge.
 
@@ -132,12 +151,14 @@ class WallHandler:
         session = self._sessions.known(request)
         stamp = self._sessions.answered(request)
         if session is not None:
+            session.answers += 1
             self._sessions.restore_cookies(request, stamp)
         if self._components.meta_refresh(response) is not None:
             answer = await self._redirects.look_behind_refresh(request, response)
             if isinstance(answer, Request):
                 return answer
             response = answer
+            session = self._sessions.known(request)
         challenge = self._policy.find(request, response)
         asked_for = self._followed.asked_for(request, response, is_wall=challenge is not None)
         if asked_for is not None:
@@ -146,7 +167,10 @@ class WallHandler:
                 raise CrawlClosing("the crawl is closing")
             return asked_for
         if challenge is None:
-            self._pass_by(request, response, stamp)
+            if not is_good(response):
+                self._note_other_captcha(response)
+            elif session is not None:
+                session.unchallenged(stamp)
             return response
         try:
             return await self._take_through(request, response, challenge, stamp)
@@ -158,17 +182,12 @@ class WallHandler:
         self._end_turn(request)
         self._followed.failed(request)
 
-    def _pass_by(self, request: Request, response: Response, stamp: Stamp) -> None:
-        if is_good(response):
-            session = self._sessions.known(request)
-            if session is not None:
-                session.unchallenged(stamp)
-            return
+    def _note_other_captcha(self, response: Response) -> None:
         vendor = find_other_captcha(response)
         if vendor is not None:
             self._events.left_alone("other_captcha", response.url, f"its captcha is another product's: {vendor}")
 
-    async def _take_through(self, request: Request, response: Response, challenge: Challenge, stamp: Stamp) -> Answer:
+    async def _take_through(self, request: Request, response: Response, challenge: Challenge, stamp: int) -> Answer:
         """Take a request through its wall; raise ``GivenUp`` only where the spider is to be closed at a limit."""
         attempts = self._new_attempts(request)
         with self._slots.hold(request) as hold:

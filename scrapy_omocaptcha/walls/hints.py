@@ -12,6 +12,7 @@ from scrapy_omocaptcha.urls import host_of, public_address
 logger = logging.getLogger(__name__)
 
 _MAX_FORMS = 1000
+_MAX_KEYS = 1000
 _LIKE_OURS = re.compile(r"_?omo[-_ ]?captcha", re.IGNORECASE)
 _OURS = ("omocaptcha", "_omocaptcha")
 
@@ -23,6 +24,8 @@ class Hints:
         self._forms: LocalCache[tuple[str, str], frozenset[str]] = LocalCache(_MAX_FORMS)
         """The names of the fields of each form, by method and address."""
         self._said: LocalCache[str, bool] = LocalCache(_MAX_FORMS)
+        self._seen: set[object] = set()
+        """Keys of meta that have been looked at: almost all requests of a crawl have the same."""
 
     def form_seen(self, page: Challenge) -> None:
         """Remember the forms that the widgets of a page belong to."""
@@ -33,9 +36,8 @@ class Hints:
 
     def check(self, request: Request) -> None:
         """Look at a request that wants no token."""
-        for key in request.meta:
-            if isinstance(key, str) and _LIKE_OURS.match(key) and key not in _OURS:
-                self._say(key, "meta[%r] of %s is not read by OMOcaptcha: its only key is 'omocaptcha'", key, request)
+        if not request.meta.keys() <= self._seen:
+            self._check_keys(request)
         if self._forms and self._lacks_token(request):
             self._say(
                 host_of(request.url),
@@ -43,6 +45,13 @@ class Hints:
                 "reject: make the request with scrapy_omocaptcha.form_request, which buys one",
                 public_address(request.url),
             )
+
+    def _check_keys(self, request: Request) -> None:
+        for key in request.meta:
+            if isinstance(key, str) and _LIKE_OURS.match(key) and key not in _OURS:
+                self._say(key, "meta[%r] of %s is not read by OMOcaptcha: its only key is 'omocaptcha'", key, request)
+        if len(self._seen) < _MAX_KEYS:
+            self._seen.update(request.meta)
 
     def _lacks_token(self, request: Request) -> bool:
         names = self._forms.get((request.method, public_address(request.url)))

@@ -67,7 +67,7 @@ class Passage:
     def _others_pay(self) -> bool:
         """Tell whether another request has opened the wall since this one was sent, or is about to."""
         session = self._errand.session
-        return session.leading is not None or self._errand.stamp.generation < session.generation
+        return session.leading is not None or session.is_overtaken(self._errand.stamp)
 
     async def _lead(self) -> Answer:
         errand, session, slots = self._errand, self._errand.session, self._slots

@@ -8,7 +8,6 @@ from collections import deque
 from collections.abc import Callable
 from enum import Enum
 from http.cookiejar import Cookie
-from typing import NamedTuple
 
 from twisted.internet.defer import Deferred
 
@@ -26,33 +25,28 @@ class Role(Enum):
     ALONE = "solve it for this page only: the wall wants a token for each page"
 
 
-class Stamp(NamedTuple):
-    """The moment at which a request was sent."""
-
-    order: int
-    """Number of the request, in the order in which requests are sent."""
-    generation: int
-    """How many clearances its session had won by then."""
-    re_ask: bool = False
-    """Whether it was sent right after a clearance was won: sent again, or released from a hold."""
-
-
 class Session:
     """The wall of one session, which is what a clearance belongs to.
 
-    That is a host with a cookiejar and a proxy, or a host in a context of a browser.
+    That is a host with a cookiejar and a proxy, or a host in a context of a browser. The stamp of a request is a number
+    that is higher than those of all that was sent before.
+
+    :param next_stamp: returns the stamp of what is sent next.
     """
 
-    def __init__(self, host: str) -> None:
+    def __init__(self, host: str, next_stamp: Callable[[], int]) -> None:
         self.host = host
-        self.leading: Stamp | None = None
+        self._next_stamp = next_stamp
+        self.leading: int | None = None
         """Stamp of the request that solves the wall at the moment."""
-        self.generation = 0
-        """How many clearances have been won."""
+        self._won_at = 0
+        """The next stamp at the moment when the last clearance was won."""
         self.proven = False
         """Whether a request without a token has been let through since the last clearance."""
         self._in_doubt = False
         """Whether it is not known if the last clearance is one."""
+        self._re_asks: set[int] = set()
+        """Stamps of the requests that were sent because a clearance was won, as long as it is not proven."""
         self.per_page = False
         """Whether the wall wants a token for each page."""
         self.answers = 0
@@ -61,7 +55,7 @@ class Session:
         """Checksum of the last answer to a submission that was neither the page nor a challenge."""
         self.cookies: list[Cookie] = []
         """The cookies that prove the last clearance."""
-        self._kept: tuple[Stamp, list[Cookie]] | None = None
+        self._kept: tuple[int, list[Cookie]] | None = None
         """When the token that is being handed in was sent, and the session's cookies since then."""
         self._walled_in_part = False
         """Whether a request passed that was sent after the leader met the wall, so that new requests are not held."""
@@ -91,19 +85,28 @@ class Session:
         self._held.append(entry)
         return turn
 
-    def role(self, stamp: Stamp) -> Role:
+    def is_overtaken(self, stamp: int) -> bool:
+        """Tell whether a clearance was won after a request was sent."""
+        return stamp < self._won_at
+
+    def re_asks(self, stamp: int) -> None:
+        """Record that a request was sent because a clearance was won: sent again, or released from a hold."""
+        if not self.proven:
+            self._re_asks.add(stamp)
+
+    def role(self, stamp: int) -> Role:
         """Decide what a request that was sent at ``stamp`` and met a challenge does next."""
         if self.leading is not None:
             return Role.FOLLOW
-        if stamp.generation < self.generation:
+        if self.is_overtaken(stamp):
             return Role.ASK_AGAIN
-        if stamp.re_ask and not self.proven and not self._in_doubt:
+        if stamp in self._re_asks and not self.proven and not self._in_doubt:
             # No request has ever passed with this fresh clearance, so the wall wants a token for each page.
             self.per_page = True
             self._release_all(challenged=True)
         return Role.ALONE if self.per_page else Role.LEAD
 
-    def lead(self, stamp: Stamp) -> None:
+    def lead(self, stamp: int) -> None:
         """Make the request that was sent at ``stamp`` the leader."""
         self.leading = stamp
         self._walled_in_part = False
@@ -114,12 +117,13 @@ class Session:
         :param proven: the leader's page came in answer to a request without a token.
         :param in_doubt: it is not known whether they open the wall. Others try, and the next that is challenged leads.
         """
-        self.generation += 1
+        self._won_at = self._next_stamp()
+        self._re_asks.clear()
         self.proven = proven
         self._in_doubt = in_doubt
         self.cookies = cookies
 
-    def keep_cookies(self, stamp: Stamp, cookies: list[Cookie]) -> None:
+    def keep_cookies(self, stamp: int, cookies: list[Cookie]) -> None:
         """Keep the cookies that a token is handed in with, until the leader is through or the site rejects the token.
 
         :param stamp: answers to requests that were sent before it change no cookies.
@@ -135,29 +139,30 @@ class Session:
         """Keep no cookies any more."""
         self._kept = None
 
-    def cookies_against(self, stamp: Stamp) -> list[Cookie]:
+    def cookies_against(self, stamp: int) -> list[Cookie]:
         """Return the cookies that the answer to a request sent at ``stamp`` must not replace."""
-        if self._kept is not None and stamp.order < self._kept[0].order:
+        if self._kept is not None and stamp < self._kept[0]:
             return self._kept[1]
-        return self.cookies if stamp.generation < self.generation else []
+        return self.cookies if self.is_overtaken(stamp) else []
 
     def stop_leading(self, concurrency: Callable[[], int]) -> None:
         """End the lead: the leader is through, or has given up and the next request leads.
 
         :param concurrency: returns how many held requests may be under way at once after a clearance was won.
         """
-        won = self.leading is not None and self.leading.generation < self.generation
+        won = self.leading is not None and self.is_overtaken(self.leading)
         self.leading = None
         self.release_cookies()
         self._concurrency = concurrency if won else _one_at_once
         self._release_more()
 
-    def unchallenged(self, stamp: Stamp) -> None:
+    def unchallenged(self, stamp: int) -> None:
         """Record that a request sent at ``stamp`` without a token was answered with a page, not a challenge."""
-        if stamp.generation == self.generation:
+        if not self.is_overtaken(stamp):
             self.proven = True
+            self._re_asks.clear()
             self.per_page = False
-        if self.leading is not None and stamp.order > self.leading.order:
+        if self.leading is not None and stamp > self.leading:
             # It was sent after the leader and let through, so the wall is not around the whole session.
             self._walled_in_part = True
             self._release_all(challenged=False)

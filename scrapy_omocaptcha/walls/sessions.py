@@ -1,22 +1,25 @@
 """Tell which session a request belongs to, which sessions have met a wall, and what is under way in them."""
 
-import weakref
 from collections import OrderedDict
 from collections.abc import Callable
 from http.cookiejar import Cookie
+from itertools import count
+from weakref import ref
 
 from scrapy import Request
 from scrapy.http.cookies import CookieJar
 
 from scrapy_omocaptcha.engine.components import Components, cookies_of_host, proxy_of
 from scrapy_omocaptcha.urls import host_of
-from scrapy_omocaptcha.walls.session import Session, Stamp
+from scrapy_omocaptcha.walls.session import Session
 
 Key = tuple[str, object, object]
 _IN_BROWSER = object()
-_LONG_AGO = Stamp(0, 0)
+_LONG_AGO = 0
 _MAX_SESSIONS = 1000
 """Sessions that are remembered. Those in which nothing happens are forgotten, the least recently used first."""
+_MAX_LOST = 1000
+"""Stamps that are kept of requests which other middlewares have replaced; more where more requests are under way."""
 
 
 class Sessions:
@@ -30,9 +33,11 @@ class Sessions:
         self._context = context
         self._sessions: OrderedDict[Key, Session] = OrderedDict()
         """The sessions by key, the least recently used first."""
-        self._stamps: weakref.WeakKeyDictionary[Request, Stamp] = weakref.WeakKeyDictionary()
-        """When requests were sent whose answers have not been counted yet."""
-        self._sent = 0
+        self._next_stamp = count(_LONG_AGO + 1).__next__
+        # A WeakKeyDictionary takes several times as long, and each request of a crawl is written down here.
+        self._stamps: dict[ref[Request], int] = {}
+        """The stamps of the requests whose answers have not been counted yet."""
+        self._max_stamps = _MAX_LOST
 
     def known(self, request: Request) -> Session | None:
         """Return the session of ``request`` if it has met a wall before."""
@@ -49,7 +54,7 @@ class Sessions:
         key = self._key(request)
         if key not in self._sessions:
             self._forget_oldest()
-            self._sessions[key] = Session(key[0])
+            self._sessions[key] = Session(key[0], self._next_stamp)
         self._sessions.move_to_end(key)
         return self._sessions[key]
 
@@ -60,40 +65,36 @@ class Sessions:
             if idle is not None:
                 del self._sessions[idle]
 
-    def stamp(self, request: Request, *, re_ask: bool = False) -> Stamp:
-        """Return a stamp for a request that is sent now."""
-        self._sent += 1
-        session = self.known(request)
-        return Stamp(self._sent, session.generation if session else 0, re_ask)
+    def stamp(self) -> int:
+        """Return a stamp for what is sent now."""
+        return self._next_stamp()
 
-    def stamp_of(self, request: Request) -> Stamp:
+    def stamp_of(self, request: Request) -> int:
         """Return when a request was sent; long ago if its answer has been counted."""
-        return self._stamps.get(request, _LONG_AGO)
+        return self._stamps.get(ref(request), _LONG_AGO)
 
     def awaits(self, request: Request) -> bool:
         """Tell whether the answer to a request that was sent has not been counted yet."""
-        return request in self._stamps
+        return ref(request) in self._stamps
 
-    def sent(self, request: Request, *, fresh: bool = False) -> None:
-        """Record that ``request`` goes to the site.
+    def sent(self, request: Request) -> int:
+        """Record that ``request`` goes to the site, and return its stamp."""
+        if len(self._stamps) >= self._max_stamps:
+            self._stamps = {sent: stamp for sent, stamp in self._stamps.items() if sent() is not None}
+            self._max_stamps = 2 * len(self._stamps) + _MAX_LOST
+        stamp = self._stamps[ref(request)] = self._next_stamp()
+        return stamp
 
-        :param fresh: it was held until a clearance was won.
-        """
-        self._stamps[request] = self.stamp(request, re_ask=fresh)
-
-    def answered(self, request: Request) -> Stamp:
-        """Count the answer to ``request`` for its session, and return when the request was sent."""
-        session = self.known(request)
-        if session is not None:
-            session.answers += 1
-        return self._stamps.pop(request, _LONG_AGO)
+    def answered(self, request: Request) -> int:
+        """Record that ``request`` is answered, and return when it was sent."""
+        return self._stamps.pop(ref(request), _LONG_AGO)
 
     def cookies(self, request: Request) -> list[Cookie]:
         """Return the cookies that Scrapy would send to the host of ``request``, whatever the path."""
         jar = self._jar(request)
         return [] if jar is None else cookies_of_host(jar, host_of(request.url))
 
-    def restore_cookies(self, request: Request, stamp: Stamp) -> None:
+    def restore_cookies(self, request: Request, stamp: int) -> None:
         """Restore what the answer to a request sent before the last token or clearance may have replaced."""
         session = self.known(request)
         cookies = [] if session is None else session.cookies_against(stamp)
@@ -108,7 +109,8 @@ class Sessions:
         Some of them may be answered all the same, as redirects are.
         """
         key = self._key(request)
-        return [other for other in self._stamps if other is not request and self._key(other) == key]
+        others = (other for sent in self._stamps if (other := sent()) is not None and other is not request)
+        return [other for other in others if self._key(other) == key]
 
     def _jar(self, request: Request) -> CookieJar | None:
         # A browser keeps its cookies to itself.

@@ -29,7 +29,6 @@ from scrapy_omocaptcha.walls.delivery import take_over
 from scrapy_omocaptcha.walls.judging import is_good, is_overloaded, is_same_wall
 from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.redirects import Redirects
-from scrapy_omocaptcha.walls.session import Stamp
 from scrapy_omocaptcha.walls.sessions import Sessions
 
 _DOUBTS = {
@@ -76,7 +75,7 @@ class WallErrand(Errand):
     chain: InnerChain
     lifetime: Lifetime
     request: Request
-    stamp: Stamp
+    stamp: int
     """When the request was sent last."""
     hold: Hold
     page: Page = field(init=False)
@@ -222,7 +221,9 @@ class WallErrand(Errand):
 
     async def send_again(self, *, re_ask: bool = False) -> Answer:
         """Send the spider's request once more while it is counted as being sent."""
-        self.stamp = self.sessions.stamp(self.request, re_ask=re_ask)
+        self.stamp = self.sessions.stamp()
+        if re_ask:
+            self.session.re_asks(self.stamp)
         with self.answering():
             return await self.redirects.send_again(self.request)
 

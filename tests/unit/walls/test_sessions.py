@@ -14,7 +14,7 @@ from scrapy.downloadermiddlewares.httpproxy import HttpProxyMiddleware
 from scrapy.http import Response
 from scrapy.http.cookies import CookieJar
 
-from scrapy_omocaptcha.walls.session import Role, Session, Stamp
+from scrapy_omocaptcha.walls.session import Role, Session
 from scrapy_omocaptcha.walls.sessions import Sessions
 
 
@@ -22,12 +22,15 @@ class Wall:
     """A session, and stamps for it in the order in which a test asks for them."""
 
     def __init__(self):
-        self.session = Session("shop.example")
-        self._order = count(1)
+        self.next_stamp = count(1).__next__
+        self.session = Session("shop.example", self.next_stamp)
         self.gone_on = []
 
     def stamp(self, *, re_ask=False):
-        return Stamp(next(self._order), self.session.generation, re_ask)
+        stamp = self.next_stamp()
+        if re_ask:
+            self.session.re_asks(stamp)
+        return stamp
 
     def lead(self):
         stamp = self.stamp()
@@ -289,8 +292,9 @@ def test_the_next_leader_closes_the_session_again(wall):
 class Passenger:
     """A request of the model, and whether it counts among those let go."""
 
-    def __init__(self, stamp=None):
-        self.stamp = stamp
+    def __init__(self):
+        self.stamp = self.clearance = None
+        self.re_ask = False
         self.let_go = False
         self.turn = None
 
@@ -306,6 +310,7 @@ class Crowd(RuleBasedStateMachine):
         self.held = []
         self.woken = []
         self.leader = None
+        self.clearance = 0
         self.proven = False
 
     def join(self, passenger, *, challenged):
@@ -326,13 +331,14 @@ class Crowd(RuleBasedStateMachine):
 
     def send(self, passenger, *, re_ask=False):
         passenger.stamp = self.wall.stamp(re_ask=re_ask)
+        passenger.clearance, passenger.re_ask = self.clearance, re_ask
         self.under_way.append(passenger)
 
     def role(self, passenger):
         """What the session says, held against what it may say."""
         stamp, was_per_page = passenger.stamp, self.session.per_page
-        carried_the_clearance = stamp.generation == self.session.generation
-        concludes = self.leader is None and stamp.re_ask and carried_the_clearance and not self.proven
+        carried_the_clearance = passenger.clearance == self.clearance
+        concludes = self.leader is None and passenger.re_ask and carried_the_clearance and not self.proven
         role = self.session.role(stamp)
         assert self.session.per_page == (was_per_page or concludes)
         assert (role is Role.FOLLOW) == (self.leader is not None)
@@ -371,8 +377,8 @@ class Crowd(RuleBasedStateMachine):
     @rule(data=st.data())
     def one_comes_through(self, data):
         passenger = self.take(data, self.under_way)
-        self.proven = self.proven or passenger.stamp.generation == self.session.generation
-        if passenger.stamp.re_ask:
+        self.proven = self.proven or passenger.clearance == self.clearance
+        if passenger.re_ask:
             self.session.unchallenged(passenger.stamp)
             self.end(passenger)
         else:
@@ -410,6 +416,7 @@ class Crowd(RuleBasedStateMachine):
     @rule(width=st.integers(1, 3), proven=st.booleans())
     def the_leader_wins(self, width, proven):
         self.leader = None
+        self.clearance += 1
         self.proven = proven
         self.wall.win(width, proven=proven)
 
@@ -547,37 +554,37 @@ def test_a_proxy_out_of_the_environment_is_the_same_for_all(sessions, monkeypatc
     assert sessions.session(walled) is sessions.session(request({}))
 
 
-def test_a_stamp_tells_the_order_of_sending_and_the_clearances_of_that_moment(sessions):
+def test_a_stamp_tells_the_order_of_sending_and_whether_a_clearance_was_won_since(sessions):
     early, late = request({}), request({"url": "https://shop.example/late"})
     sessions.sent(early)
     session = sessions.session(early)
-    session.lead(sessions.stamp(early))
+    session.lead(sessions.stamp())
     session.won([], proven=False)
     session.stop_leading(lambda: 1)
     sessions.sent(late)
-    one, two, three = sessions.answered(early), sessions.answered(late), sessions.stamp(early, re_ask=True)
-    assert one.order < two.order < three.order
-    assert [stamp.generation for stamp in (one, two, three)] == [0, 1, 1]
-    assert [stamp.re_ask for stamp in (one, two, three)] == [False, False, True]
+    one, two, three = sessions.answered(early), sessions.answered(late), sessions.stamp()
+    session.re_asks(three)
+    assert one < two < three
+    assert [session.is_overtaken(stamp) for stamp in (one, two, three)] == [True, False, False]
     assert [session.role(stamp) for stamp in (one, two, three)] == [Role.ASK_AGAIN, Role.LEAD, Role.ALONE]
 
 
 def test_an_answer_to_a_request_that_was_never_sent_is_of_before_every_clearance(sessions):
     cached = request({})
     session = sessions.session(cached)
-    assert sessions.answered(cached).order < sessions.stamp(cached).order
+    assert sessions.answered(cached) < sessions.stamp()
     session.won([], proven=True)
     assert session.role(sessions.answered(cached)) is Role.ASK_AGAIN
 
 
-def test_an_answer_counts_once_and_in_a_session_that_has_met_a_wall(sessions):
-    walled, elsewhere = request({}), request({"url": "https://other.example/"})
-    session = sessions.session(walled)
-    for one in (walled, elsewhere):
-        sessions.sent(one)
-        sessions.answered(one)
-    assert session.answers == 1
-    assert sessions.known(elsewhere) is None
+def test_a_request_is_awaited_until_it_is_answered(sessions):
+    walled = request({})
+    stamp = sessions.sent(walled)
+    assert sessions.awaits(walled)
+    assert sessions.stamp_of(walled) == sessions.answered(walled) == stamp
+    assert not sessions.awaits(walled)
+    assert sessions.stamp_of(walled) == sessions.answered(walled) < stamp
+    assert sessions.known(walled) is None, "it has met no wall"
 
 
 def test_others_under_way_are_those_of_the_session_that_have_not_come_back(sessions):
@@ -602,6 +609,16 @@ def test_a_request_that_nobody_waits_for_any_more_is_not_under_way(sessions):
     sessions.sent(lost)
     del lost
     assert not sessions.under_way(request({}))
+
+
+def test_nothing_is_kept_of_requests_that_other_middlewares_have_replaced(sessions):
+    kept = [request({}) for _ in range(3)]
+    for one in kept:
+        sessions.sent(one)
+    for _ in range(5000):
+        sessions.sent(request({}))
+    assert len(sessions._stamps) <= 2000
+    assert all(map(sessions.awaits, kept))
 
 
 # -- cookies --------------------------------------------------------------------------------------------------------
@@ -632,7 +649,7 @@ def test_the_cookies_of_other_hosts_are_not_gone_through(components, sessions, m
     walled = request({"url": "https://www.shop.example/b"})
     sessions.session(walled).won(cookies := sessions.cookies(walled), proven=True)
     assert [cookie.name for cookie in cookies] == ["own"]
-    sessions.restore_cookies(walled, Stamp(0, 0))
+    sessions.restore_cookies(walled, 0)
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "intranet"])
@@ -646,17 +663,17 @@ def test_a_request_whose_cookies_scrapy_does_not_keep_has_none(components, sessi
     walled = request({})
     assert sessions.cookies(walled) == []
     sessions.session(walled).won([], proven=False)
-    sessions.restore_cookies(walled, Stamp(0, 0))
+    sessions.restore_cookies(walled, 0)
 
 
 @pytest.mark.parametrize(("sent_before", "value"), [(True, "won"), (False, "newer")])
 def test_a_clearance_that_a_late_answer_has_overwritten_is_restored(components, sessions, sent_before, value):
     walled = request({})
-    early = sessions.stamp(walled)
+    early = sessions.stamp()
     answer(components, walled.url, "clearance=won")
     sessions.session(walled).won(sessions.cookies(walled), proven=False)
     answer(components, walled.url, "clearance=newer")
-    sessions.restore_cookies(walled, early if sent_before else sessions.stamp(walled))
+    sessions.restore_cookies(walled, early if sent_before else sessions.stamp())
     assert [cookie.value for cookie in sessions.cookies(walled)] == [value]
 
 
@@ -668,20 +685,20 @@ def test_an_answer_that_is_late_changes_no_cookies_while_a_token_is_handed_in(
 ):
     walled = request({})
     session = sessions.session(walled)
-    early = sessions.stamp(walled)
+    early = sessions.stamp()
     answer(components, walled.url, "session=first")
-    session.keep_cookies(sessions.stamp(walled), sessions.cookies(walled))
+    session.keep_cookies(sessions.stamp(), sessions.cookies(walled))
     answer(components, walled.url, "session=own")
     session.update_kept_cookies(sessions.cookies(walled))
     if released:
         session.release_cookies()
     answer(components, walled.url, "session=late")
-    sessions.restore_cookies(walled, early if sent_before else sessions.stamp(walled))
+    sessions.restore_cookies(walled, early if sent_before else sessions.stamp())
     assert [cookie.value for cookie in sessions.cookies(walled)] == [value]
 
 
 def test_nothing_is_restored_where_no_wall_was_met(components, sessions):
     walled = request({})
     answer(components, walled.url, "clearance=newer")
-    sessions.restore_cookies(walled, Stamp(0, 0))
+    sessions.restore_cookies(walled, 0)
     assert [cookie.value for cookie in sessions.cookies(walled)] == ["newer"]

@@ -103,17 +103,17 @@ class CrawlProcess:
         """Tell whether a report of the spider has come that has not been returned yet."""
         return self._link.poll()
 
-    def share_core(self, number: int) -> None:
-        """Have the crawl run on one core only, which other crawls may have too."""
+    def use_core(self, number: int) -> None:
+        """Run on one core only, where the system can arrange that."""
         if hasattr(os, "sched_setaffinity"):
             os.sched_setaffinity(self._process.pid, {number})
 
-    def stop(self) -> None:
-        """Stop the crawl until it is continued."""
+    def pause(self) -> None:
+        """Stop the process until :meth:`resume` is called."""
         os.kill(self._process.pid, signal.SIGSTOP)
 
-    def go_on(self) -> None:
-        """Continue the crawl after it was stopped."""
+    def resume(self) -> None:
+        """Let the process go on."""
         os.kill(self._process.pid, signal.SIGCONT)
 
     def kill(self) -> None:
@@ -129,24 +129,23 @@ def crawl(spider: type[ReportingSpider], server: ServerProcess, settings: Any = 
     return report
 
 
-def crawl_by_turns(crawls: list[CrawlProcess], seconds: float) -> list[Any]:
-    """Run crawls to their end, of which one at a time runs for so many seconds, and return their first reports.
+def share_core(crawls: list[CrawlProcess], turn: float) -> list[Any]:
+    """Run crawls to their end on one core, which each has for ``turn`` seconds at a time; return their first reports.
 
-    All have the same core, so that whatever slows the machine down slows all of them down.
+    What slows the machine down for a while slows all of them down.
     """
     for process in crawls:
-        process.share_core(0)
-        process.stop()
+        process.use_core(0)
+        process.pause()
     running = list(crawls)
     while running:
-        for process in crawls:
-            if process in running:
-                process.go_on()
-                time.sleep(seconds)
-                if process.has_reported():
-                    running.remove(process)
-                else:
-                    process.stop()
+        for process in list(running):
+            process.resume()
+            time.sleep(turn)
+            if process.has_reported():
+                running.remove(process)
+            else:
+                process.pause()
     reports = [process.report() for process in crawls]
     for process in crawls:
         process.wait()

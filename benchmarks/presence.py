@@ -16,13 +16,15 @@ from typing import Any
 from scrapy import Request
 from scrapy.http import Response
 
-from benchmarks.crawls import ReportingSpider, Served, ServerProcess, crawl
+from benchmarks.crawls import CrawlProcess, ReportingSpider, Served, ServerProcess, crawl, share_core
 from benchmarks.tables import OURS, Column, Table, medians
 
 # The measured crawls import this module too, so it imports the add-on only where it serves pages.
 WITHOUT: dict[str, Any] = {"ADDONS": {}}
 # The service is never called.
 WITH = {"OMOCAPTCHA_API_TOKEN": "offline", "OMOCAPTCHA_API_URL": "http://127.0.0.1:9/api"}
+TURN = 0.03
+"""Seconds. Longer turns differ more in speed; after shorter ones, more of them begins with cold caches."""
 NOTE = (
     "The aim for pages/s is a ratio of 0.98. The spider does nothing here; parsing a page of 100 KB and running one "
     "selector on it would take 1.9 ms of CPU time."
@@ -116,15 +118,20 @@ def _crawls(scale: Scale) -> Table:
         with ServerProcess(_serve, size) as server:
             arguments = {"pages": count, "warm_up": scale.warm_up}
             pairs = _pairs(scale.repeats, PlainSpider, server, **arguments)
-        (speed, cpu, memory), (our_speed, our_cpu, our_memory) = map(medians, zip(*pairs, strict=True))
-        speed_ratio, cpu_ratio = (median(ours[n] / without[n] for without, ours in pairs) for n in (0, 1))
+            shared = _pairs(scale.repeats, PlainSpider, server, turn=TURN, **arguments)
+        (speed, _, memory), (our_speed, _, our_memory) = map(medians, zip(*pairs, strict=True))
+        (_, cpu, _), (_, our_cpu, _) = map(medians, zip(*shared, strict=True))
+        speed_ratio = median(ours[0] / without[0] for without, ours in pairs)
+        cpu_ratio = median(ours[1] / without[1] for without, ours in shared)
         rows.append([name, speed, our_speed, speed_ratio, cpu * 1e3, our_cpu * 1e3, cpu_ratio, memory, our_memory])
     return Table(
         title="Overhead: crawls that meet no captcha",
         about=(
-            "Crawls in their own processes with CONCURRENT_REQUESTS=16, by turns with the add-on and without it. "
-            f"Medians of {scale.repeats} pairs; the ratios are medians of the pairs' ratios. MB are the most that the "
-            "process used."
+            "Crawls in their own processes with CONCURRENT_REQUESTS=16, with the add-on and without it: for pages/s "
+            "and MB one after the other; for CPU at the same time on one core, which each has for "
+            f"{1000 * TURN:.0f} ms at a time, so that what slows the machine down slows both. Medians of "
+            f"{scale.repeats} pairs; the ratios are medians of the pairs' ratios. MB are the most that the process "
+            "used."
         ),
         columns=(
             *(Column("pages/s without"), Column("with"), Column("ratio", ".3f")),
@@ -136,13 +143,21 @@ def _crawls(scale: Scale) -> Table:
     )
 
 
-def _pairs(number: int, spider: type[ReportingSpider], server: ServerProcess, **arguments: Any) -> list[list[Any]]:
-    """Run a crawl without and with the add-on so often, and return the reports of each pair in this order."""
+def _pairs(
+    repeats: int, spider: type[ReportingSpider], server: ServerProcess, *, turn: float = 0, **arguments: Any
+) -> list[list[Any]]:
+    """Run a crawl without and with the add-on so often, and return the reports of each pair in this order.
+
+    :param turn: seconds after which the two change places on one core; 0: they run one after the other.
+    """
     pairs = []
-    for turn in range(number):
+    for number in range(repeats):
         # Which crawl comes first changes, so that neither always gets the warmer machine.
-        order = (WITHOUT, WITH) if turn % 2 else (WITH, WITHOUT)
-        reports = [crawl(spider, server, settings, **arguments) for settings in order]
+        order = (WITHOUT, WITH) if number % 2 else (WITH, WITHOUT)
+        if turn:
+            reports = share_core([CrawlProcess(spider, server, settings, **arguments) for settings in order], turn)
+        else:
+            reports = [crawl(spider, server, settings, **arguments) for settings in order]
         pairs.append(reports if order[0] is WITHOUT else reports[::-1])
     return pairs
 

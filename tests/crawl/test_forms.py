@@ -537,8 +537,9 @@ def test_a_meta_key_that_looks_like_ours_is_told_once(crawl, service, walled, ke
 
     class Asks(RecordingSpider):
         def requests(self):
-            for number in (1, 2):
-                yield scrapy.Request(f"{site.url}/free/{number}", self.page, meta={key: {"put": "query:t"}})
+            for number in (1, 2, 3):
+                meta = {key: {"put": "query:t"}} if number > 1 else {}
+                yield scrapy.Request(f"{site.url}/free/{number}", self.page, meta=meta)
 
     crawled = crawl(Asks, service.settings)
     (warning,) = crawled.said()

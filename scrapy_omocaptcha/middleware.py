@@ -184,11 +184,10 @@ class OmoCaptchaMiddleware:
         if self._browser is not None:
             self._browser.unwatch(request)
         self._upfront.answered(request, response)
-        if self._walls.passes_by(request, response) or _is_left_alone(request):
-            return self._received(request, response)
-        if self._states.is_any_known:
-            self._states.not_redirected(request)
+        self._states.not_redirected(request)
         try:
+            if self._walls.needs_nothing(request, response) or _is_left_alone(request):
+                return self._received(request, response)
             return self._received(request, await self._walls.after(request, response))
         except CrawlClosing as error:
             return self._give_back(request, error)

@@ -131,6 +131,10 @@ class RequestStates:
     def _known(self, request: Request) -> RequestState | None:
         return self._states.get(request) if self.is_any_known else None
 
+    def knows(self, request: Request) -> bool:
+        """Tell whether anything is known of a request."""
+        return self._known(request) is not None
+
     def of(self, request: Request) -> RequestState:
         """Return the state of a request."""
         self.is_any_known = True

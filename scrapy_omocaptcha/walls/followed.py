@@ -38,17 +38,17 @@ class FollowedRedirects:
             states.keep_at_close(lambda: [request for waiting in self._pending.values() for request in waiting])
         crawler.signals.connect(self._dropped, signals.request_dropped)
 
-    @property
-    def is_any_seen(self) -> bool:
-        """Tell whether any redirect has been seen."""
-        return self._states.is_any_known or self._targets.has_met_wall
+    def concern(self, request: Request) -> bool:
+        """Tell whether anything is known of a request, or of where redirects lead, that its answer may change."""
+        is_awaited = self._states.is_any_known and (self._states.knows(request) or self._targets.is_any_led_to)
+        return is_awaited or self._targets.has_met_wall
 
     def asked_for(self, request: Request, response: Response, *, is_wall: bool) -> Request | None:
         """Return what was asked for before ``request`` was redirected to a wall, for the scheduler.
 
         :param is_wall: whether the address of ``request`` has just proven to be a wall.
         """
-        if not self.is_any_seen:
+        if not self.concern(request):
             return None
         if self._targets.has_met_wall and not is_wall and is_good(response) and "redirect_urls" not in request.meta:
             self._targets.asked_for(request.url)

@@ -96,7 +96,7 @@ class WallHandler:
         request.cookies = _without(won, request.cookies)
         stamp = self._sessions.sent(request)
         if session.is_overtaken(since):
-            session.re_asks(stamp)
+            session.re_asked(stamp)
 
     def _check_turn(self, request: Request) -> None:
         """End the turn of a request that a middleware has replaced, of which no signal tells."""
@@ -122,14 +122,13 @@ class WallHandler:
             self._sessions.restore_cookies(request, self._sessions.stamp_of(request))
         return await self._redirects.look_behind(request, response)
 
-    def passes_by(self, request: Request, response: Response) -> bool:
-        """Tell whether a response is a page with which there is nothing to do, and record that it came.
+    def needs_nothing(self, request: Request, response: Response) -> bool:
+        """Tell whether :meth:`after` would only return the response; if so, record that its request is answered.
 
-        Almost all responses are, and to tell it takes half the time of :meth:`after`, which would find nothing either.
+        That is so of most responses, and this takes half the time of :meth:`after`.
         """
         if (
-            self._turns
-            or self._followed.is_any_seen
+            self._followed.concern(request)
             or self._sessions.known(request) is not None
             or not is_good(response)
             or has_recaptcha_word(response)

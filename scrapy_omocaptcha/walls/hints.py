@@ -25,7 +25,7 @@ class Hints:
         """The names of the fields of each form, by method and address."""
         self._said: LocalCache[str, bool] = LocalCache(_MAX_FORMS)
         self._seen: set[object] = set()
-        """Keys of meta that have been looked at: almost all requests of a crawl have the same."""
+        """Keys of meta that were checked before."""
 
     def form_seen(self, page: Challenge) -> None:
         """Remember the forms that the widgets of a page belong to."""

@@ -31,7 +31,7 @@ class Session:
     That is a host with a cookiejar and a proxy, or a host in a context of a browser. The stamp of a request is a number
     that is higher than those of all that was sent before.
 
-    :param next_stamp: returns the stamp of what is sent next.
+    :param next_stamp: returns a new stamp.
     """
 
     def __init__(self, host: str, next_stamp: Callable[[], int]) -> None:
@@ -40,7 +40,7 @@ class Session:
         self.leading: int | None = None
         """Stamp of the request that solves the wall at the moment."""
         self._won_at = 0
-        """The next stamp at the moment when the last clearance was won."""
+        """Stamp of the moment at which the last clearance was won; 0 if none was."""
         self.proven = False
         """Whether a request without a token has been let through since the last clearance."""
         self._in_doubt = False
@@ -89,7 +89,7 @@ class Session:
         """Tell whether a clearance was won after a request was sent."""
         return stamp < self._won_at
 
-    def re_asks(self, stamp: int) -> None:
+    def re_asked(self, stamp: int) -> None:
         """Record that a request was sent because a clearance was won: sent again, or released from a hold."""
         if not self.proven:
             self._re_asks.add(stamp)

@@ -19,7 +19,7 @@ _LONG_AGO = 0
 _MAX_SESSIONS = 1000
 """Sessions that are remembered. Those in which nothing happens are forgotten, the least recently used first."""
 _MAX_LOST = 1000
-"""Stamps that are kept of requests which other middlewares have replaced; more where more requests are under way."""
+"""Stamps that are kept of requests which got no answer here; more where more requests are under way."""
 
 
 class Sessions:

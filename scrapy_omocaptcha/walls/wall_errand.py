@@ -223,7 +223,7 @@ class WallErrand(Errand):
         """Send the spider's request once more while it is counted as being sent."""
         self.stamp = self.sessions.stamp()
         if re_ask:
-            self.session.re_asks(self.stamp)
+            self.session.re_asked(self.stamp)
         with self.answering():
             return await self.redirects.send_again(self.request)
 

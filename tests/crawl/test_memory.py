@@ -9,12 +9,14 @@ from types import FunctionType
 
 import pytest
 import scrapy
+from aiohttp import web
 from scrapy import signals
 from scrapy.core.downloader import Slot
 from scrapy.utils.defer import maybe_deferred_to_future
 from twisted.internet.task import deferLater
 
 from scrapy_omocaptcha import OmoCaptchaMiddleware
+from tests.helpers.sites import Site, page
 
 HOSTS = tuple(f"127.0.2.{number}" for number in range(1, 9))
 
@@ -28,14 +30,15 @@ class Counting(scrapy.Spider):
 
     name = "counting"
 
-    def __init__(self, port, pages, **kwargs):
+    def __init__(self, port, pages, hosts=HOSTS, **kwargs):
         super().__init__(**kwargs)
         self.port = port
         self.number = pages
+        self.hosts = hosts
         self.came = 0
         self.seen = weakref.WeakSet()
         self.left = []
-        self.kept = None
+        self.kept = self.stamps = self.pending = None
 
     @classmethod
     def from_crawler(cls, crawler, *args, **kwargs):
@@ -45,7 +48,7 @@ class Counting(scrapy.Spider):
 
     async def start(self):
         for number in range(1, self.number + 1):
-            for host in HOSTS:
+            for host in self.hosts:
                 item = Item()
                 request = scrapy.Request(f"http://{host}:{self.port}/page/{number}", cb_kwargs={"item": item})
                 self.seen.add(item)
@@ -67,6 +70,7 @@ class Counting(scrapy.Spider):
             await maybe_deferred_to_future(deferLater(reactor, 0.1))
         walls = self.crawler.get_downloader_middleware(OmoCaptchaMiddleware)._walls
         self.kept = _reachable(walls._sessions._sessions)
+        self.stamps, self.pending = dict(walls._sessions._stamps), dict(walls._followed._pending)
 
 
 def _reachable(root):
@@ -92,6 +96,23 @@ def count(crawl, service, walled):
             logging.disable(logging.NOTSET)
 
     return count
+
+
+def test_pages_that_have_come_without_a_captcha_are_awaited_no_more(crawl, service):
+    with Site(lambda *_: page(), HOSTS[0]) as site:
+        spider = crawl(Counting, service.settings, port=site.port, pages=3, hosts=HOSTS[:1]).spider
+    assert spider.came == 3
+    assert spider.stamps == {}
+
+
+def test_redirects_that_were_dropped_are_not_kept_once_their_target_is_known(crawl, service):
+    def answer(request, form):
+        return page() if request.path == "/all" else web.Response(status=302, headers={"Location": "/all"})
+
+    with Site(answer, HOSTS[0]) as site:
+        spider = crawl(Counting, service.settings, port=site.port, pages=3, hosts=HOSTS[:1]).spider
+    assert spider.came == 1
+    assert spider.pending == {}
 
 
 @pytest.mark.parametrize("wall", ["session", "redirect", "expiring"])

@@ -302,6 +302,24 @@ def test_a_middleware_that_answers_in_the_place_of_the_site_ends_the_request_onc
     assert len(service.jobs) <= 2
 
 
+class AnswersBeforeUs:
+    """Answers all requests by a page of its own, so that they reach no other middleware."""
+
+    def process_request(self, request):
+        return scrapy.http.HtmlResponse(request.url, body=b"<title>from a middleware</title>", request=request)
+
+
+def test_what_a_resumed_request_carries_is_gone_where_a_middleware_answers_in_the_place_of_the_site(crawl, service):
+    class Resumes(RecordingSpider):
+        def requests(self):
+            meta = {"_omocaptcha": {"useless_jobs": 1, "filter": True}}
+            yield scrapy.Request("http://127.0.0.1/", self.page, meta=meta, dont_filter=True)
+
+    (page,) = crawl(Resumes, settings(service, AnswersBeforeUs, OUTSIDE)).pages
+    assert "_omocaptcha" not in page.meta
+    assert not page.request.dont_filter
+
+
 # -- Retry -----------------------------------------------------------------------------------------------------------
 
 

@@ -16,6 +16,33 @@ from tests.helpers.sites import KEY, Site, challenge, cleared, page, spider, won
 # -- to a wall -------------------------------------------------------------------------------------------------------
 
 
+def test_pages_whose_meta_refresh_leads_to_a_wall_lose_no_request(crawl, service):
+    def answer(request, form):
+        if request.path == "/verify":
+            return won("/")
+        if request.path == "/captcha":
+            return challenge()
+        return page() if cleared(request) else page('<meta http-equiv="refresh" content="0; url=/captcha">')
+
+    with Site(answer) as site:
+        urls = [f"{site.origin}/page/{number}" for number in range(5)]
+        crawled = crawl(spider(*urls), service.settings)
+    assert sorted(one.url for one in crawled.pages) == urls
+
+
+@pytest.mark.parametrize("meta", [{"omocaptcha": False}, {}])
+def test_a_page_whose_meta_refresh_is_invalid_is_a_page_where_scrapy_does_not_follow_it(crawl, service, meta):
+    class Visits(RecordingSpider):
+        def requests(self):
+            meta["dont_redirect"] = True
+            yield scrapy.Request(f"{site.origin}/", self.page, errback=self.failed, meta=meta)
+
+    with Site(lambda *_: page('<meta http-equiv="refresh" content="0; url=http://[broken/">')) as site:
+        crawled = crawl(Visits, service.settings)
+    assert len(crawled.pages) == 1
+    assert crawled.failures == []
+
+
 def test_a_wall_whose_redirects_all_lead_to_one_address_loses_no_request(crawl, service):
     def answer(request, form):
         if request.path == "/verify":

@@ -154,6 +154,21 @@ def test_a_wall_that_wants_a_token_a_page_gets_one_each_and_they_are_solved_side
     assert len(site.requests) <= 40 + 40 + 3 * in_flight
 
 
+def test_a_page_that_was_held_shows_that_a_wall_wants_a_token_a_page(crawl):
+    class Spider(RecordingSpider):
+        async def start(self):
+            for number in range(1, 6):
+                yield scrapy.Request(f"{site.url}/page/{number}", self.page)
+                # All but the first are held before they are sent.
+                while not service.jobs:
+                    await asyncio.sleep(0.01)
+
+    with OmoCaptchaService(solve_seconds=lambda _: 0.5) as service, WalledSite(service, "per_page") as site:
+        crawled = crawl(Spider, {**service.settings, "CONCURRENT_REQUESTS_PER_DOMAIN": 1})
+    assert len(crawled.pages) == len(service.jobs) == 5
+    assert max(_at_once(service.jobs)) > 1
+
+
 def _at_once(jobs):
     for job in jobs:
         yield sum(other.created_at <= job.created_at < other.answered_at for other in jobs)

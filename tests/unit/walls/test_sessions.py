@@ -29,7 +29,7 @@ class Wall:
     def stamp(self, *, re_ask=False):
         stamp = self.next_stamp()
         if re_ask:
-            self.session.re_asks(stamp)
+            self.session.re_asked(stamp)
         return stamp
 
     def lead(self):
@@ -563,7 +563,7 @@ def test_a_stamp_tells_the_order_of_sending_and_whether_a_clearance_was_won_sinc
     session.stop_leading(lambda: 1)
     sessions.sent(late)
     one, two, three = sessions.answered(early), sessions.answered(late), sessions.stamp()
-    session.re_asks(three)
+    session.re_asked(three)
     assert one < two < three
     assert [session.is_overtaken(stamp) for stamp in (one, two, three)] == [True, False, False]
     assert [session.role(stamp) for stamp in (one, two, three)] == [Role.ASK_AGAIN, Role.LEAD, Role.ALONE]
@@ -611,7 +611,7 @@ def test_a_request_that_nobody_waits_for_any_more_is_not_under_way(sessions):
     assert not sessions.under_way(request({}))
 
 
-def test_nothing_is_kept_of_requests_that_other_middlewares_have_replaced(sessions):
+def test_little_is_kept_of_requests_that_got_no_answer(sessions):
     kept = [request({}) for _ in range(3)]
     for one in kept:
         sessions.sent(one)

@@ -99,9 +99,9 @@ class CrawlProcess:
             self.kill()
             raise RuntimeError(f"the crawl ended with {self._process.exitcode}")
 
-    def has_reported(self) -> bool:
-        """Tell whether a report of the spider has come that has not been returned yet."""
-        return self._link.poll()
+    def is_done(self) -> bool:
+        """Tell whether a report of the spider has come, or none will, since the crawl has ended."""
+        return self._link.poll() or not self._process.is_alive()
 
     def use_core(self, number: int) -> None:
         """Run on one core only, where the system can arrange that."""
@@ -138,15 +138,22 @@ def share_core(crawls: list[CrawlProcess], turn: float) -> list[Any]:
         process.use_core(0)
         process.pause()
     running = list(crawls)
-    while running:
-        for process in list(running):
-            process.resume()
-            time.sleep(turn)
-            if process.has_reported():
-                running.remove(process)
-            else:
-                process.pause()
-    reports = [process.report() for process in crawls]
+    try:
+        while running:
+            for process in list(running):
+                process.resume()
+                # This is the turn of the crawl, which is measured meanwhile.
+                time.sleep(turn)
+                if process.is_done():
+                    running.remove(process)
+                else:
+                    process.pause()
+        reports = [process.report() for process in crawls]
+    except BaseException:
+        # A paused process does not end with its parent, which would wait for it.
+        for process in crawls:
+            process.kill()
+        raise
     for process in crawls:
         process.wait()
     return reports

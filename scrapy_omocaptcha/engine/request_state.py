@@ -77,7 +77,7 @@ class RequestStates:
             if request is not taken_out:
                 is_any_awaited = True
                 self._awaited.add(request)
-            elif is_any_awaited:
+            elif is_any_awaited:  # Whether the set is empty takes longer to tell, and this is asked for each request.
                 self._awaited.discard(request)
             taken_out = None
             add_request(request)

@@ -34,8 +34,8 @@ def test_pages_whose_meta_refresh_leads_to_a_wall_lose_no_request(crawl, service
 def test_a_page_whose_meta_refresh_is_invalid_is_a_page_where_scrapy_does_not_follow_it(crawl, service, meta):
     class Visits(RecordingSpider):
         def requests(self):
-            meta["dont_redirect"] = True
-            yield scrapy.Request(f"{site.origin}/", self.page, errback=self.failed, meta=meta)
+            given = {**meta, "dont_redirect": True}
+            yield scrapy.Request(f"{site.origin}/", self.page, errback=self.failed, meta=given)
 
     with Site(lambda *_: page('<meta http-equiv="refresh" content="0; url=http://[broken/">')) as site:
         crawled = crawl(Visits, service.settings)

@@ -195,7 +195,8 @@ class RequestStates:
 
     def hops(self, request: Request) -> list[str]:
         """Return the addresses of all redirects that have led to a request; the last one is its own."""
-        redirect = self.of(request).redirect
+        state = self._known(request)
+        redirect = None if state is None else state.redirect
         known = 1 + len(redirect["meta"].get("redirect_urls", ())) if redirect else None
         return [*(request.meta.get("redirect_urls", [])[known:] if known else ()), request.url]
 

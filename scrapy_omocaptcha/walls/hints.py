@@ -14,7 +14,8 @@ logger = logging.getLogger(__name__)
 _MAX_FORMS = 1000
 _MAX_KEYS = 1000
 _LIKE_OURS = re.compile(r"_?omo[-_ ]?captcha", re.IGNORECASE)
-_OURS = ("omocaptcha", "_omocaptcha")
+_READ_KEYS = ("omocaptcha", "_omocaptcha", "redirect_urls")
+"""The keys of meta that this package reads of most requests that have them."""
 
 
 class Hints:
@@ -24,8 +25,8 @@ class Hints:
         self._forms: LocalCache[tuple[str, str], frozenset[str]] = LocalCache(_MAX_FORMS)
         """The names of the fields of each form, by method and address."""
         self._said: LocalCache[str, bool] = LocalCache(_MAX_FORMS)
-        self._seen: set[object] = set()
-        """Keys of meta that were checked before."""
+        self._plain_keys: set[object] = set()
+        """Keys of meta that were checked before, and are not read."""
 
     def form_seen(self, page: Challenge) -> None:
         """Remember the forms that the widgets of a page belong to."""
@@ -34,10 +35,14 @@ class Hints:
                 names = frozenset(name for name, _ in widget.form.fields if name != TOKEN_FIELD)
                 self._forms[widget.form.method, public_address(widget.form.url)] = names
 
+    def is_plain(self, request: Request) -> bool:
+        """Tell whether there is nothing to say of a request, and nothing that is read in its meta."""
+        return not self._forms and request.meta.keys() <= self._plain_keys
+
     def check(self, request: Request) -> None:
         """Look at a request that wants no token."""
-        if not request.meta.keys() <= self._seen:
-            self._check_keys(request)
+        for key in request.meta.keys() - self._plain_keys:
+            self._check_key(key, request)
         if self._forms and self._lacks_token(request):
             self._say(
                 host_of(request.url),
@@ -46,12 +51,13 @@ class Hints:
                 public_address(request.url),
             )
 
-    def _check_keys(self, request: Request) -> None:
-        for key in request.meta:
-            if isinstance(key, str) and _LIKE_OURS.match(key) and key not in _OURS:
-                self._say(key, "meta[%r] of %s is not read by OMOcaptcha: its only key is 'omocaptcha'", key, request)
-        if len(self._seen) < _MAX_KEYS:
-            self._seen.update(request.meta)
+    def _check_key(self, key: object, request: Request) -> None:
+        if key in _READ_KEYS:
+            return
+        if isinstance(key, str) and _LIKE_OURS.match(key):
+            self._say(key, "meta[%r] of %s is not read by OMOcaptcha: its only key is 'omocaptcha'", key, request)
+        if len(self._plain_keys) < _MAX_KEYS:
+            self._plain_keys.add(key)
 
     def _lacks_token(self, request: Request) -> bool:
         names = self._forms.get((request.method, public_address(request.url)))

@@ -454,3 +454,12 @@ def test_a_request_survives_the_queues_of_scrapy_with_what_is_known_of_it(spider
     loaded = request_from_dict(text, spider=spider)
     assert states.of(out_of_the_scheduler(states, loaded)).useless_jobs == 1
     assert essence(out_of_the_scheduler(states, states.before_redirects(loaded))) == expected
+
+
+def test_asking_where_redirects_have_led_makes_nothing_known_of_a_request():
+    # Everything takes longer once anything is known of any request.
+    states = new_states()
+    request = Request(GATE, meta={"redirect_urls": [PAGE]})
+    assert states.hops(request) == [GATE]
+    assert not states.knows(request)
+    assert not states.is_any_known

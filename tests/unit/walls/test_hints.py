@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from scrapy import Request
 
+from scrapy_omocaptcha.challenge import Challenge, Form
 from scrapy_omocaptcha.walls.hints import Hints
 
 
@@ -14,8 +16,36 @@ def test_a_key_that_looks_like_ours_is_noticed_in_any_request_and_told_once(capl
     assert [record.args[0] for record in caplog.records] == ["omo_captcha"]
 
 
+def _request(*keys):
+    return Request("https://shop.example/", meta=dict.fromkeys(keys, True))
+
+
+def test_a_request_is_plain_once_the_keys_of_its_meta_were_checked():
+    hints = Hints()
+    assert not hints.is_plain(_request("depth"))
+    hints.check(_request("depth"))
+    assert hints.is_plain(_request("depth"))
+    assert hints.is_plain(_request())
+    assert not hints.is_plain(_request("depth", "page"))
+
+
+@pytest.mark.parametrize("key", ["omocaptcha", "_omocaptcha", "redirect_urls"])
+def test_a_request_with_a_key_that_is_read_is_never_plain(key):
+    hints = Hints()
+    hints.check(_request(key))
+    assert not hints.is_plain(_request(key))
+
+
+def test_no_request_is_plain_once_a_form_with_a_widget_was_seen():
+    hints = Hints()
+    form = Form("POST", "https://shop.example/login", ())
+    hints.form_seen(Challenge("https://shop.example/login", "key", form=form))
+    assert not hints.is_plain(_request())
+
+
 def test_the_keys_that_were_checked_are_bounded():
     hints = Hints()
     for number in range(3000):
-        hints.check(Request("https://shop.example/", meta={f"key {number}": True}))
-    assert len(hints._seen) <= 1000
+        hints.check(_request(f"key {number}"))
+    assert hints.is_plain(_request("key 0"))
+    assert not hints.is_plain(_request("key 2999"))

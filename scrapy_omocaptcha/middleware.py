@@ -8,6 +8,7 @@ It is longer than other files, because each call needs most of the parts, which 
 import logging
 import time
 from functools import partial
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from scrapy import Request, signals
@@ -35,9 +36,7 @@ from scrapy_omocaptcha.reporting.progress import Progress
 from scrapy_omocaptcha.settings import Settings, is_enabled
 from scrapy_omocaptcha.urls import host_of
 from scrapy_omocaptcha.walls.attempts import Answer, Attempts
-from scrapy_omocaptcha.walls.browser_errand import BrowserErrand
 from scrapy_omocaptcha.walls.followed import FollowedRedirects
-from scrapy_omocaptcha.walls.form_errand import FormErrand
 from scrapy_omocaptcha.walls.handler import NotSolved, WallHandler
 from scrapy_omocaptcha.walls.hints import Hints
 from scrapy_omocaptcha.walls.judging import is_good
@@ -47,8 +46,9 @@ from scrapy_omocaptcha.walls.redirects import Redirects
 from scrapy_omocaptcha.walls.sessions import Sessions
 from scrapy_omocaptcha.walls.targets import Targets
 from scrapy_omocaptcha.walls.upfront import UpfrontTokens
-from scrapy_omocaptcha.walls.wall_errand import WallErrand
-from scrapy_omocaptcha.walls.wishes import check_wish
+
+if TYPE_CHECKING:
+    from scrapy_omocaptcha.walls.wall_errand import WallErrand
 
 logger = logging.getLogger(__name__)
 
@@ -88,9 +88,14 @@ class OmoCaptchaMiddleware:
         redirects = Redirects(crawler, chain, components, policy, self._states, targets, followed)
         parts = (sessions, redirects, policy, slots, chain, lifetime)
 
-        def new_errand(request: Request, stamp: int, hold: Hold) -> WallErrand:
+        def new_errand(request: Request, stamp: int, hold: Hold) -> "WallErrand":
+            # Imported here, since most crawls meet no wall, and none is to start later for one.
             if self._browser is None or not self._is_rendered(request):
+                from scrapy_omocaptcha.walls.form_errand import FormErrand
+
                 return FormErrand(*parts, request, stamp, hold)
+            from scrapy_omocaptcha.walls.browser_errand import BrowserErrand
+
             return BrowserErrand(*parts, request, stamp, hold, browser=self._browser)
 
         self._walls = WallHandler(
@@ -152,11 +157,15 @@ class OmoCaptchaMiddleware:
 
     async def process_request(self, request: Request) -> Response | Request | None:
         """Hold the request while its session's wall is being solved, or send it with the token that it wants."""
+        if self._is_plain(request) and self._walls.passes(request):
+            return None
         self._states.take(request)
         if isinstance(request, Submission):
             self._chain.watch()
         wish = request.meta.get("omocaptcha")
         if wish is not None:
+            from scrapy_omocaptcha.walls.wishes import check_wish  # Few crawls have any.
+
             check_wish(request)
         if wish is False or _is_robots_txt(request):
             return None
@@ -177,6 +186,16 @@ class OmoCaptchaMiddleware:
             return self._give_back(request, await self._limit.close(error.reason, request))
         return None
 
+    def _is_plain(self, request: Request) -> bool:
+        """Tell whether nothing is asked or known of a request, so that it only has to pass, as most do."""
+        return (
+            not self._states.is_any_known
+            and self._browser is None
+            and self._hints.is_plain(request)
+            and "/robots.txt" not in request.url
+            and not isinstance(request, Submission)
+        )
+
     async def process_response(self, request: Request, response: Response) -> Response | Request:
         """Return the page behind a challenge in the place of the challenge."""
         if isinstance(request, Submission):
@@ -186,9 +205,11 @@ class OmoCaptchaMiddleware:
         self._upfront.answered(request, response)
         self._states.not_redirected(request)
         try:
-            if self._walls.needs_nothing(request, response) or _is_left_alone(request):
-                return self._received(request, response)
-            return self._received(request, await self._walls.after(request, response))
+            if self._walls.needs_nothing(request, response):
+                self._count(request)
+                return response
+            answer = response if _is_left_alone(request) else await self._walls.after(request, response)
+            return self._received(request, answer)
         except CrawlClosing as error:
             return self._give_back(request, error)
         except NotSolved as error:
@@ -204,10 +225,14 @@ class OmoCaptchaMiddleware:
         if not is_good(answer):
             # Scrapy retries it, if its status is one of those that it retries.
             self._states.may_be_retried(request)
-        elif isinstance(answer, Response) and request.callback is not NO_CALLBACK:
-            # What Scrapy's components ask for is no page to the spider: robots.txt, media.
-            self._progress.pages += 1
+        elif isinstance(answer, Response):
+            self._count(request)
         return answer
+
+    def _count(self, request: Request) -> None:
+        # What Scrapy's components ask for is no page to the spider: robots.txt, media.
+        if request.callback is not NO_CALLBACK:
+            self._progress.pages += 1
 
     async def process_redirect(self, request: Request, response: Response) -> Response | Request:
         """Return the challenge if a redirect leads to one, else the redirect; called by :class:`RedirectMiddleware`."""

@@ -13,7 +13,6 @@ from scrapy_omocaptcha.buying.buyer import Buyer
 from scrapy_omocaptcha.engine.slots import Slots
 from scrapy_omocaptcha.engine.stats import Stats
 from scrapy_omocaptcha.reporting.events import Events
-from scrapy_omocaptcha.reporting.text import crawl_report
 from scrapy_omocaptcha.settings import Settings
 from scrapy_omocaptcha.settings.checks import check_settings
 
@@ -71,6 +70,8 @@ class Progress:
         """Log the report of the crawl."""
         if self._loop is not None and self._loop.running:
             self._loop.stop()
+        from scrapy_omocaptcha.reporting.text import crawl_report  # No crawl is to start later for its end.
+
         buyer = self.buyer
         closing_balance = await buyer.account.closing_balance()
         report = crawl_report(

@@ -6,7 +6,7 @@ Whether a page is a challenge is decided by ``policy``, and how one request gets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scrapy import Request
 from scrapy.http import Response
@@ -24,12 +24,13 @@ from scrapy_omocaptcha.walls.delivery import deliver
 from scrapy_omocaptcha.walls.followed import FollowedRedirects
 from scrapy_omocaptcha.walls.judging import is_good
 from scrapy_omocaptcha.walls.limit_closing import LimitClosing
-from scrapy_omocaptcha.walls.passage import Passage
 from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.redirects import Redirects
-from scrapy_omocaptcha.walls.session import Session
 from scrapy_omocaptcha.walls.sessions import Sessions
-from scrapy_omocaptcha.walls.wall_errand import WallErrand
+
+if TYPE_CHECKING:
+    from scrapy_omocaptcha.walls.session import Session
+    from scrapy_omocaptcha.walls.wall_errand import WallErrand
 
 _TURN_CHECK = 0.1
 """Seconds between two checks whether Scrapy still has a request that was held."""
@@ -59,8 +60,8 @@ class WallHandler:
     _on_failure: str
     """``OMOCAPTCHA_ON_FAILURE``."""
     _new_attempts: Callable[[Request], Attempts]
-    _new_errand: Callable[..., WallErrand]
-    _turns: dict[Request, Session] = field(default_factory=dict, init=False)
+    _new_errand: "Callable[..., WallErrand]"
+    _turns: "dict[Request, Session]" = field(default_factory=dict, init=False)
     """The sessions of the requests that were held and are at the site now."""
 
     def passes(self, request: Request) -> bool:
@@ -188,6 +189,8 @@ class WallHandler:
 
     async def _take_through(self, request: Request, response: Response, challenge: Challenge, stamp: int) -> Answer:
         """Take a request through its wall; raise ``GivenUp`` only where the spider is to be closed at a limit."""
+        from scrapy_omocaptcha.walls.passage import Passage  # Most crawls meet no wall, and start sooner without it.
+
         attempts = self._new_attempts(request)
         with self._slots.hold(request) as hold:
             errand = self._new_errand(request=request, stamp=stamp, hold=hold)
@@ -222,7 +225,7 @@ class WallHandler:
             self._components.store(request, errand.page_answer)
         return answer
 
-    async def _not_solved(self, errand: WallErrand, refusal: Refusal, jobs: int) -> NotSolved | ChallengeNotSolved:
+    async def _not_solved(self, errand: "WallErrand", refusal: Refusal, jobs: int) -> NotSolved | ChallengeNotSolved:
         """Return how the spider gets a challenge that was not solved, though ``jobs`` may have been bought for it."""
         is_passed_on = refusal.reason == "dry_run" or (errand.page.response.status == HTTPStatus.OK and not jobs)
         if is_passed_on or self._on_failure == "response":

@@ -4,6 +4,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from http.cookiejar import Cookie
 from itertools import count
+from typing import TYPE_CHECKING
 from weakref import ref
 
 from scrapy import Request
@@ -11,7 +12,9 @@ from scrapy.http.cookies import CookieJar
 
 from scrapy_omocaptcha.engine.components import Components, cookies_of_host, proxy_of
 from scrapy_omocaptcha.urls import host_of
-from scrapy_omocaptcha.walls.session import Session
+
+if TYPE_CHECKING:
+    from scrapy_omocaptcha.walls.session import Session
 
 Key = tuple[str, object, object]
 _IN_BROWSER = object()
@@ -39,7 +42,7 @@ class Sessions:
         """The stamps of the requests whose answers have not been counted yet."""
         self._max_stamps = _MAX_LOST
 
-    def known(self, request: Request) -> Session | None:
+    def known(self, request: Request) -> "Session | None":
         """Return the session of ``request`` if it has met a wall before."""
         if not self._sessions:
             return None
@@ -49,10 +52,12 @@ class Sessions:
             self._sessions.move_to_end(key)
         return session
 
-    def session(self, request: Request) -> Session:
+    def session(self, request: Request) -> "Session":
         """Return the session of ``request``, which from now on counts as one that has met a wall."""
         key = self._key(request)
         if key not in self._sessions:
+            from scrapy_omocaptcha.walls.session import Session  # Most crawls have none, and start sooner without it.
+
             self._forget_oldest()
             self._sessions[key] = Session(key[0], self._next_stamp)
         self._sessions.move_to_end(key)

@@ -26,7 +26,6 @@ from scrapy_omocaptcha.urls import host_of
 from scrapy_omocaptcha.walls.attempts import Attempts, GivenUp, Refusal
 from scrapy_omocaptcha.walls.delivery import deliver
 from scrapy_omocaptcha.walls.policy import Policy
-from scrapy_omocaptcha.walls.wishes import read_wish
 
 if TYPE_CHECKING:
     from scrapy_omocaptcha.walls.token_request import TokenForm, TokenRequest
@@ -78,8 +77,9 @@ class UpfrontTokens:
         :raises ChallengeNotSolved: when no token could be had, or the site accepted none.
         :raises Exception: what Scrapy raises when the site cannot be reached.
         """
-        # Imported here, since it reads forms, and no crawl is to start later for a token that it never wants.
+        # Imported here, so that no crawl starts later for tokens that it never wants.
         from scrapy_omocaptcha.walls.token_request import TokenForm, TokenRequest, with_token
+        from scrapy_omocaptcha.walls.wishes import read_wish
 
         wish = read_wish(request)
         is_rejected = None if wish.rejected is None else self._policy.rejection_test(wish.rejected)

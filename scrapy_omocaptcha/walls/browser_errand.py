@@ -93,10 +93,16 @@ class BrowserErrand(FormErrand):
         if handover.is_sent or handed.broke is not None:
             return await self.judge(purchase, page, handed, may_repeat=may_repeat)
         # No request carried the token as it is, so nobody knows whether the page has sent it, in whatever form.
-        again = await self.send_again()
-        still_closed = self.is_challenge(again)
-        purchase.unknown("not_seen", is_useless=still_closed)
-        return None if still_closed else again
+        try:
+            again = await self.send_again()
+        except Exception:
+            purchase.unknown("broke")
+            raise
+        if self.is_challenge(again):
+            purchase.unknown("not_seen", is_useless=True)
+            return None
+        self._opened(purchase, again, is_seen=False)
+        return again
 
     async def _load(self, token: Token | None) -> tuple[PageHandover, Answer | Exception]:
         """Load the page anew, hand a token in, and return what became of it and what the page shows, or its error."""

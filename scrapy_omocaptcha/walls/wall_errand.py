@@ -33,6 +33,7 @@ from scrapy_omocaptcha.walls.sessions import Sessions
 
 _DOUBTS = {
     "broke": "the request for the page failed after it",
+    "not_seen": "no request was seen to carry it",
     "http_error": "the page was answered with {0.status}",
     "redirect": "the page still redirects to where the challenge was",
 }
@@ -152,16 +153,20 @@ class WallErrand(Errand):
         self._opened(purchase, answer)
         return answer
 
-    def _opened(self, purchase: Purchase, answer: Answer) -> None:
-        """Record that ``answer``, which is no challenge, came for a token."""
-        reason = self.redirects.doubt_about(self.request, answer)
-        if reason is None:
+    def _opened(self, purchase: Purchase, answer: Answer, *, is_seen: bool = True) -> None:
+        """Record that ``answer``, which is no challenge, came for a token.
+
+        :param is_seen: whether a request is known to have carried the token to the site.
+        """
+        doubt = self.redirects.doubt_about(self.request, answer)
+        if doubt is None and is_seen:
             purchase.accepted(opened=self.has_opened)
-        else:
-            self.doubt = Doubt(reason, _DOUBTS[reason].format(answer))
-            # Scrapy retries pages of a site that is overloaded, as often as RETRY_TIMES says.
-            is_retried = isinstance(answer, Response) and is_overloaded(answer)
-            purchase.unknown(reason, is_useless=not is_retried)
+            return
+        # Scrapy retries pages of a site that is overloaded, as often as RETRY_TIMES says.
+        is_retried = isinstance(answer, Response) and is_overloaded(answer)
+        reason = doubt or "not_seen"
+        self.doubt = Doubt(reason, _DOUBTS[reason].format(answer))
+        purchase.unknown(reason, is_useless=doubt is not None and not is_retried)
 
     def _take(self, answer: Response, handed: Handed) -> None:
         """Take the answer for the page, and for its request what middlewares wrote into the submission."""

@@ -300,3 +300,25 @@ def test_a_token_that_no_request_was_seen_to_carry_is_not_called_accepted(browse
     assert [page.status for page in crawled.pages] == [200]
     assert len(service.jobs) == 1
     assert (crawled.count("tokens/unknown"), crawled.count("tokens/accepted")) == (1, 0)
+    assert "omocaptcha" not in crawled.pages[0].flags
+    assert any("accepted a token is not known (not_seen)" in line for line in crawled.said())
+
+
+def test_a_token_that_no_request_was_seen_to_carry_is_accounted_for_where_the_page_then_fails(browse, service):
+    shown = []
+
+    def answer(request, form):
+        if request.path == "/opaque":
+            return clear(web.Response(text="ok"))
+        if not sites.cleared(request):
+            return scripted('fetch("/opaque?" + btoa(token)).then(() => location.reload())')
+        if shown:
+            request.transport.abort()
+        shown.append(request)
+        return sites.page(PAGE)
+
+    with Site(answer) as site:
+        crawled = browse(BrowserSpider, {"RETRY_ENABLED": False}, urls=[f"{site.origin}/page"])
+    assert crawled.pages == []
+    assert len(crawled.failures) == len(service.jobs) == 1
+    assert crawled.count("tokens/unknown") == 1

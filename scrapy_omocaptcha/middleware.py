@@ -89,7 +89,7 @@ class OmoCaptchaMiddleware:
         parts = (sessions, redirects, policy, slots, chain, lifetime)
 
         def new_errand(request: Request, stamp: int, hold: Hold) -> "WallErrand":
-            # Imported here, since most crawls meet no wall, and none is to start later for one.
+            # Imported late: most crawls never need it, and start sooner without it.
             if self._browser is None or not self._is_rendered(request):
                 from scrapy_omocaptcha.walls.form_errand import FormErrand
 
@@ -164,7 +164,8 @@ class OmoCaptchaMiddleware:
             self._chain.watch()
         wish = request.meta.get("omocaptcha")
         if wish is not None:
-            from scrapy_omocaptcha.walls.wishes import check_wish  # Few crawls have any.
+            # Imported late: most crawls never need it, and start sooner without it.
+            from scrapy_omocaptcha.walls.wishes import check_wish
 
             check_wish(request)
         if wish is False or _is_robots_txt(request):
@@ -187,13 +188,15 @@ class OmoCaptchaMiddleware:
         return None
 
     def _is_plain(self, request: Request) -> bool:
-        """Tell whether nothing is asked or known of a request, so that it only has to pass, as most do."""
+        """Tell whether a request, as most do, can go to the site unless its wall is being solved.
+
+        Each condition stands for a step of :meth:`process_request` that would do nothing.
+        """
         return (
-            not self._states.is_any_known
-            and self._browser is None
-            and self._hints.is_plain(request)
-            and "/robots.txt" not in request.url
+            self._hints.is_plain(request)
+            and not self._states.may_know(request)
             and not isinstance(request, Submission)
+            and self._browser is None
         )
 
     async def process_response(self, request: Request, response: Response) -> Response | Request:
@@ -206,7 +209,7 @@ class OmoCaptchaMiddleware:
         self._states.not_redirected(request)
         try:
             if self._walls.needs_nothing(request, response):
-                self._count(request)
+                self._count_page(request)
                 return response
             answer = response if _is_left_alone(request) else await self._walls.after(request, response)
             return self._received(request, answer)
@@ -226,11 +229,11 @@ class OmoCaptchaMiddleware:
             # Scrapy retries it, if its status is one of those that it retries.
             self._states.may_be_retried(request)
         elif isinstance(answer, Response):
-            self._count(request)
+            self._count_page(request)
         return answer
 
-    def _count(self, request: Request) -> None:
-        # What Scrapy's components ask for is no page to the spider: robots.txt, media.
+    def _count_page(self, request: Request) -> None:
+        """Count a page for the report, unless one of Scrapy's components asked for it: robots.txt, media."""
         if request.callback is not NO_CALLBACK:
             self._progress.pages += 1
 

@@ -135,6 +135,10 @@ class RequestStates:
         """Tell whether anything is known of a request."""
         return self._known(request) is not None
 
+    def may_know(self, request: Request) -> bool:
+        """Tell whether anything may be known of a request, apart from what its meta holds."""
+        return self.is_any_known and (bool(self._retried) or request in self._states)
+
     def of(self, request: Request) -> RequestState:
         """Return the state of a request."""
         self.is_any_known = True
@@ -142,8 +146,15 @@ class RequestStates:
 
     def is_suspicious(self, request: Request, target: str) -> bool:
         """Tell whether a redirect of ``request`` to ``target`` may lead to a wall, as one did before."""
-        state = self.of(request)
-        return state.looked_behind or public_address(target) in map(public_address, state.followed)
+        state = self._known(request)
+        return state is not None and (
+            state.looked_behind or public_address(target) in map(public_address, state.followed)
+        )
+
+    def was_looked_behind(self, request: Request) -> bool:
+        """Tell whether a request is sent again only because the target of its redirect had to be looked at."""
+        state = self._known(request)
+        return state is not None and state.looked_behind
 
     def give_back(self, request: Request) -> Request:
         """Return a copy of a request for the scheduler, which must not drop it as a duplicate."""

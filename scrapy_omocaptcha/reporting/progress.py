@@ -70,7 +70,8 @@ class Progress:
         """Log the report of the crawl."""
         if self._loop is not None and self._loop.running:
             self._loop.stop()
-        from scrapy_omocaptcha.reporting.text import crawl_report  # No crawl is to start later for its end.
+        # Imported late: crawls start sooner without it.
+        from scrapy_omocaptcha.reporting.text import crawl_report
 
         buyer = self.buyer
         closing_balance = await buyer.account.closing_balance()

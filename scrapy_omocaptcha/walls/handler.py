@@ -189,7 +189,8 @@ class WallHandler:
 
     async def _take_through(self, request: Request, response: Response, challenge: Challenge, stamp: int) -> Answer:
         """Take a request through its wall; raise ``GivenUp`` only where the spider is to be closed at a limit."""
-        from scrapy_omocaptcha.walls.passage import Passage  # Most crawls meet no wall, and start sooner without it.
+        # Imported late: most crawls never need it, and start sooner without it.
+        from scrapy_omocaptcha.walls.passage import Passage
 
         attempts = self._new_attempts(request)
         with self._slots.hold(request) as hold:

@@ -14,8 +14,8 @@ logger = logging.getLogger(__name__)
 _MAX_FORMS = 1000
 _MAX_KEYS = 1000
 _LIKE_OURS = re.compile(r"_?omo[-_ ]?captcha", re.IGNORECASE)
-_READ_KEYS = ("omocaptcha", "_omocaptcha", "redirect_urls")
-"""The keys of meta that this package reads of most requests that have them."""
+_READ_KEYS = ("omocaptcha", "_omocaptcha")
+"""Keys of meta that change how a request is treated before it is sent."""
 
 
 class Hints:
@@ -25,8 +25,8 @@ class Hints:
         self._forms: LocalCache[tuple[str, str], frozenset[str]] = LocalCache(_MAX_FORMS)
         """The names of the fields of each form, by method and address."""
         self._said: LocalCache[str, bool] = LocalCache(_MAX_FORMS)
-        self._plain_keys: set[object] = set()
-        """Keys of meta that were checked before, and are not read."""
+        self._ignored_keys: set[object] = set()
+        """Keys of meta that were checked before, and change nothing."""
 
     def form_seen(self, page: Challenge) -> None:
         """Remember the forms that the widgets of a page belong to."""
@@ -36,13 +36,14 @@ class Hints:
                 self._forms[widget.form.method, public_address(widget.form.url)] = names
 
     def is_plain(self, request: Request) -> bool:
-        """Tell whether there is nothing to say of a request, and nothing that is read in its meta."""
-        return not self._forms and request.meta.keys() <= self._plain_keys
+        """Tell whether a request needs no warning, and its meta has only keys that change nothing."""
+        return request.meta.keys() <= self._ignored_keys and not (self._forms and self._lacks_token(request))
 
     def check(self, request: Request) -> None:
         """Look at a request that wants no token."""
-        for key in request.meta.keys() - self._plain_keys:
-            self._check_key(key, request)
+        for key in request.meta:
+            if key not in self._ignored_keys and key not in _READ_KEYS:
+                self._check_key(key, request)
         if self._forms and self._lacks_token(request):
             self._say(
                 host_of(request.url),
@@ -52,21 +53,18 @@ class Hints:
             )
 
     def _check_key(self, key: object, request: Request) -> None:
-        if key in _READ_KEYS:
-            return
         if isinstance(key, str) and _LIKE_OURS.match(key):
             self._say(key, "meta[%r] of %s is not read by OMOcaptcha: its only key is 'omocaptcha'", key, request)
-        if len(self._plain_keys) < _MAX_KEYS:
-            self._plain_keys.add(key)
+        if len(self._ignored_keys) < _MAX_KEYS:
+            self._ignored_keys.add(key)
 
     def _lacks_token(self, request: Request) -> bool:
-        names = self._forms.get((request.method, public_address(request.url)))
-        if names is None:
-            return False
         pairs = request.body if request.method == "POST" else request.url.partition("?")[2].encode()
+        if not pairs or TOKEN_FIELD.encode() in pairs:
+            return False
+        names = self._forms.get((request.method, public_address(request.url)))
         # The page of a form that is sent by GET has the form's own address.
-        sends_form = bool(pairs) and (request.method == "POST" or any(f"{name}=".encode() in pairs for name in names))
-        return sends_form and TOKEN_FIELD.encode() not in pairs
+        return names is not None and (request.method == "POST" or any(f"{name}=".encode() in pairs for name in names))
 
     def _say(self, subject: str, message: str, *arguments: object) -> None:
         if subject not in self._said:

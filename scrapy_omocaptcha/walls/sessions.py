@@ -56,7 +56,8 @@ class Sessions:
         """Return the session of ``request``, which from now on counts as one that has met a wall."""
         key = self._key(request)
         if key not in self._sessions:
-            from scrapy_omocaptcha.walls.session import Session  # Most crawls have none, and start sooner without it.
+            # Imported late: most crawls never need it, and start sooner without it.
+            from scrapy_omocaptcha.walls.session import Session
 
             self._forget_oldest()
             self._sessions[key] = Session(key[0], self._next_stamp)

@@ -77,7 +77,7 @@ class UpfrontTokens:
         :raises ChallengeNotSolved: when no token could be had, or the site accepted none.
         :raises Exception: what Scrapy raises when the site cannot be reached.
         """
-        # Imported here, so that no crawl starts later for tokens that it never wants.
+        # Imported late: most crawls never need it, and start sooner without it.
         from scrapy_omocaptcha.walls.token_request import TokenForm, TokenRequest, with_token
         from scrapy_omocaptcha.walls.wishes import read_wish
 

@@ -12,6 +12,7 @@ from scrapy.utils.defer import deferred_from_coro
 
 from scrapy_omocaptcha.errors import CrawlClosing
 from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
+from tests.helpers import sites
 from tests.helpers.crawling import RecordingSpider
 
 PAGES = 20
@@ -129,6 +130,25 @@ def test_a_page_behind_a_wall_that_is_asked_for_before_the_crawl_has_begun_is_se
     crawl(Idle, {**service.settings, **settings})
     assert (Idle.sent, Idle.ends) == ([Idle.login], [CrawlClosing])
     assert not service.jobs
+
+
+def test_the_report_counts_the_pages_that_the_spider_got(crawl, service):
+    """Not robots.txt, which a component of Scrapy asks for, nor a page that is missing."""
+
+    def answer(request, form):
+        if request.path == "/verify":
+            return sites.won("/walled")
+        if request.path == "/missing":
+            return sites.web.Response(status=404)
+        return sites.challenge() if request.path == "/walled" and not sites.cleared(request) else sites.page()
+
+    with sites.Site(answer) as site:
+        urls = [f"{site.origin}/{path}" for path in ("1", "2", "missing", "walled")]
+        crawled = crawl(sites.spider(*urls), {**service.settings, "ROBOTSTXT_OBEY": True})
+    assert "/robots.txt" in [path for _, path, *_ in site.requests]
+    (report,) = [text for text in crawled.said(logging.INFO) if "challenge met" in text]
+    assert report.startswith("OMOcaptcha: 1 challenge met in 3 pages, 1 job")
+    assert "cost        0.00055 USD: 0.18333 USD per 1,000 pages" in report
 
 
 def test_a_service_that_does_not_tell_the_balance_at_the_end_is_waited_for_half_a_second(crawl, service, walled):

@@ -21,7 +21,7 @@ from scrapy.http import FormRequest, JsonRequest
 from twisted.python.failure import Failure
 
 from scrapy_omocaptcha import Token, errors, find_challenge, solve, submit_token
-from scrapy_omocaptcha.forms.submission import Submission
+from scrapy_omocaptcha.forms.submission import TOKEN_META, Submission
 from scrapy_omocaptcha.settings.secret import Secret
 from scrapy_omocaptcha.testing import WALLS, OmoCaptchaService
 from scrapy_omocaptcha.testing.faults import KINDS
@@ -254,12 +254,21 @@ def test_no_answer_to_a_get_submission_that_breaks_off_lets_the_token_out(crawls
 
     class ByHand(Careless):
         def requests(self):
+            yield scrapy.Request("data:,", self.first, meta={**TOKEN_META, "handle_httpstatus_all": True})
+
+        def first(self, response):
+            # All keys of meta that the submission has are known by then.
+            yield scrapy.Request("data:,again", self.second, meta={**response.meta, "download_latency": 0.1})
+
+        def second(self, response):
             yield scrapy.Request(f"{site.url}/page/1", meta={"omocaptcha": False, "handle_httpstatus_all": True})
 
         async def parse(self, response):
             challenge = find_challenge(response)
+            submission = submit_token(response, challenge, await solve(challenge, crawler=self.crawler))
+            del submission.meta["omocaptcha"]
             # Without an errback, Scrapy logs the error.
-            yield submit_token(response, challenge, await solve(challenge, crawler=self.crawler))
+            yield submission
 
     site.fault("/verify", fault, times=4)
     crawls(

@@ -364,3 +364,40 @@ def test_a_request_that_waits_for_a_token_wanted_upfront_takes_no_place(crawl, s
     settings = {"OMOCAPTCHA_JOB_TIMEOUT": 2, "OMOCAPTCHA_MAX_ATTEMPTS": 1}
     crawl(Both, {**service.settings, **settings})
     assert order == ["free"] * 16 + ["failed"] * 16
+
+
+def test_a_request_that_is_sent_again_as_it_is_has_all_attempts_again(crawl, service):
+    """Each page takes two tokens here, and a request may buy two."""
+    tokens, open_pages = [], []
+
+    def answer(request, form):
+        if request.path == "/verify":
+            tokens.append(form)
+            if len(tokens) % 2 == 0:
+                open_pages.append(request)
+                return sites.won("/page")
+        elif open_pages:
+            open_pages.pop()
+            return sites.page()
+        return sites.challenge()
+
+    class Twice(RecordingSpider):
+        def requests(self):
+            yield scrapy.Request("data:,", self.first)
+
+        def first(self, response):
+            # All keys of meta that a page has are known by then.
+            yield scrapy.Request("data:,again", self.second, meta={**response.meta, "download_latency": 0.1})
+
+        def second(self, response):
+            yield scrapy.Request(f"{site.origin}/page", self.page, errback=self.failed, dont_filter=True)
+
+        def page(self, response, asked=None):
+            super().page(response)
+            if len(self.pages) == 1:
+                yield response.request
+
+    with sites.Site(answer) as site:
+        crawled = crawl(Twice, {**service.settings, "OMOCAPTCHA_MAX_ATTEMPTS": 2})
+    assert (len(crawled.pages), crawled.failures) == (2, [])
+    assert len(tokens) == len(service.jobs) == 4

@@ -17,10 +17,13 @@ print(*sorted({name.partition(".")[0] for name in set(sys.modules) - before}))
 print(*sorted(name for name in sys.modules if name.startswith("scrapy_omocaptcha.")))
 """
 # What reads pages and forms, makes calls and reports.
+NOT_BEFORE_THE_END = "scrapy_omocaptcha.reporting.text"
 NOT_BEFORE_THE_FIRST_CHALLENGE = (
     *("difflib", "statistics", "treq", "redis"),
     *(f"scrapy_omocaptcha.{name}" for name in ("detection.challenges", "detection.vendors", "forms.reading")),
-    *(f"scrapy_omocaptcha.{name}" for name in ("walls.token_request", "browser.playwright", "reporting.html")),
+    *(f"scrapy_omocaptcha.walls.{name}" for name in ("token_request", "wishes", "session", "passage")),
+    *(f"scrapy_omocaptcha.walls.{name}" for name in ("wall_errand", "form_errand", "browser_errand")),
+    *(f"scrapy_omocaptcha.{name}" for name in ("browser.playwright", "reporting.html")),
 )
 PLAIN_CRAWL = """
 import sys, scrapy
@@ -32,6 +35,7 @@ class PlainSpider(scrapy.Spider):
 
     def parse(self, response):
         print(response.css("title::text").get())
+        print(*sys.modules)
 
 settings = {"ADDONS": {"scrapy_omocaptcha.Addon": 500}, "OMOCAPTCHA_API_TOKEN": "offline", "LOG_LEVEL": "ERROR"}
 process = CrawlerProcess({**settings, "TELNETCONSOLE_ENABLED": False})
@@ -47,10 +51,12 @@ print(Addon, Challenge, Form, OmoCaptchaMiddleware, Token, errors, find_challeng
 
 def test_a_crawl_without_a_challenge_does_not_wait_for_what_only_a_challenge_needs(tmp_path):
     done = python("-c", PLAIN_CRAWL, cwd=tmp_path)
-    title, *_, modules = done.stdout.splitlines()
+    title, at_page, *_, at_end = done.stdout.splitlines()
     assert title == "A page", done.stdout
-    assert "scrapy_omocaptcha.walls.handler" in modules.split()
-    assert [name for name in NOT_BEFORE_THE_FIRST_CHALLENGE if name in modules.split()] == []
+    assert "scrapy_omocaptcha.walls.handler" in at_page.split()
+    assert NOT_BEFORE_THE_END not in at_page.split()
+    assert NOT_BEFORE_THE_END in at_end.split()
+    assert [name for name in NOT_BEFORE_THE_FIRST_CHALLENGE if name in at_end.split()] == []
 
 
 def test_a_call_of_scrapy_that_has_no_use_for_us_does_not_wait_for_what_a_crawl_needs(tmp_path):

@@ -461,5 +461,17 @@ def test_asking_where_redirects_have_led_makes_nothing_known_of_a_request():
     states = new_states()
     request = Request(GATE, meta={"redirect_urls": [PAGE]})
     assert states.hops(request) == [GATE]
-    assert not states.knows(request)
+    assert not states.is_suspicious(request, GATE)
+    assert not states.was_looked_behind(request)
     assert not states.is_any_known
+
+
+def test_nothing_may_be_known_of_a_request_that_is_neither_known_nor_a_retry(spider):
+    states = new_states()
+    known, other = spiders_request(spider), spiders_request(spider)
+    states.of(known).useless_jobs = 1
+    assert states.may_know(known)
+    assert not states.may_know(other)
+    # Its retry is another object.
+    states.may_be_retried(known)
+    assert states.may_know(other)

@@ -29,18 +29,27 @@ def test_a_request_is_plain_once_the_keys_of_its_meta_were_checked():
     assert not hints.is_plain(_request("depth", "page"))
 
 
-@pytest.mark.parametrize("key", ["omocaptcha", "_omocaptcha", "redirect_urls"])
+@pytest.mark.parametrize("key", ["omocaptcha", "_omocaptcha"])
 def test_a_request_with_a_key_that_is_read_is_never_plain(key):
     hints = Hints()
     hints.check(_request(key))
     assert not hints.is_plain(_request(key))
 
 
-def test_no_request_is_plain_once_a_form_with_a_widget_was_seen():
+def test_a_request_that_sends_a_form_without_its_token_is_not_plain():
     hints = Hints()
-    form = Form("POST", "https://shop.example/login", ())
-    hints.form_seen(Challenge("https://shop.example/login", "key", form=form))
-    assert not hints.is_plain(_request())
+    login = "https://shop.example/login"
+    hints.form_seen(Challenge(login, "key", form=Form("POST", login, ())))
+    assert not hints.is_plain(Request(login, method="POST", body="name=Ann"))
+    for url, body in ((login, "name=Ann&g-recaptcha-response=token"), (login, ""), (f"{login}/other", "name=Ann")):
+        assert hints.is_plain(Request(url, method="POST", body=body))
+    assert hints.is_plain(Request(login))
+
+
+def test_misspelt_keys_of_a_request_are_told_in_their_order(caplog):
+    keys = ["omocaptcha_key", "omo-captcha", "OMOCAPTCHA", "omo captcha", "_omo_captcha"]
+    Hints().check(_request(*keys))
+    assert [record.args[0] for record in caplog.records] == keys
 
 
 def test_the_keys_that_were_checked_are_bounded():

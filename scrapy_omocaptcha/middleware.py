@@ -5,6 +5,8 @@ It translates and decides nothing. What happens at a wall is in ``walls``.
 It is longer than other files, because each call needs most of the parts, which are therefore put together here.
 """
 
+from __future__ import annotations
+
 import logging
 import time
 from functools import partial
@@ -88,7 +90,7 @@ class OmoCaptchaMiddleware:
         redirects = Redirects(crawler, chain, components, policy, self._states, targets, followed)
         parts = (sessions, redirects, policy, slots, chain, lifetime)
 
-        def new_errand(request: Request, stamp: int, hold: Hold) -> "WallErrand":
+        def new_errand(request: Request, stamp: int, hold: Hold) -> WallErrand:
             # Imported late: most crawls never need it, and start sooner without it.
             if self._browser is None or not self._is_rendered(request):
                 from scrapy_omocaptcha.walls.form_errand import FormErrand
@@ -118,7 +120,7 @@ class OmoCaptchaMiddleware:
         crawler.signals.connect(self._spider_closed, signals.spider_closed)
 
     @classmethod
-    def from_crawler(cls, crawler: Crawler) -> "OmoCaptchaMiddleware":
+    def from_crawler(cls, crawler: Crawler) -> OmoCaptchaMiddleware:
         """Build the middleware from the settings of a crawl.
 
         :raises NotConfigured: when the add-on is switched off, or there is no API token.
@@ -294,7 +296,7 @@ class RedirectMiddleware:
         self._crawler = crawler
 
     @classmethod
-    def from_crawler(cls, crawler: Crawler) -> "RedirectMiddleware":
+    def from_crawler(cls, crawler: Crawler) -> RedirectMiddleware:
         return cls(crawler)
 
     async def process_response(self, request: Request, response: Response) -> Response | Request:

@@ -4,18 +4,22 @@ The price is asked for before the first job is bought, the balance as often as `
 when the service refuses a job in unknown words. What is found out goes to ``limits``, which decides what may be bought.
 """
 
-import logging
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager, suppress
-from typing import Any, TypeVar
+from __future__ import annotations
 
-from scrapy_omocaptcha.buying.api.protocol import Api, Balance
+import logging
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any, TypeVar
+
 from scrapy_omocaptcha.buying.limiter import CapacityLimiter
 from scrapy_omocaptcha.buying.limits import Limits
 from scrapy_omocaptcha.engine.lifetime import Lifetime, wait_at_most
 from scrapy_omocaptcha.engine.stats import Stats
 from scrapy_omocaptcha.errors import AccountError, ApiError, ApiRefused, ApiUnreachable, CrawlClosing, NotBought
 from scrapy_omocaptcha.settings import FALLBACK_PRICE, Settings
+
+if TYPE_CHECKING:
+    from scrapy_omocaptcha.buying.api.protocol import Api, Balance
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -28,9 +32,14 @@ _CLOSE_TIMEOUT = 0.5
 
 
 class Account:
-    """Makes one crawl's API calls and keeps its price and balance."""
+    """Makes one crawl's API calls and keeps its price and balance.
 
-    def __init__(self, api: Api, limits: Limits, *, lifetime: Lifetime, settings: Settings, stats: Stats) -> None:
+    :param api: returns the client of the service.
+    """
+
+    def __init__(
+        self, api: Callable[[], Api], limits: Limits, *, lifetime: Lifetime, settings: Settings, stats: Stats
+    ) -> None:
         self._api = api
         self._limits = limits
         self._lifetime = lifetime
@@ -101,7 +110,7 @@ class Account:
 
     async def _ask_price(self) -> None:
         try:
-            price = await self.call(self._api.price())
+            price = await self.call(self._api().price())
         except ApiError as error:
             logger.debug("The price of a job is not known (%s); %s USD is assumed", error, FALLBACK_PRICE)
             return
@@ -119,7 +128,7 @@ class Account:
     async def _ask_balance(self) -> None:
         try:
             charged = await self._limits.charged_so_far()
-            balance = await self.call(self._api.balance())
+            balance = await self.call(self._api().balance())
         except AccountError as error:
             raise self.close(error) from None
         self._limits.set_balance(balance, charged)
@@ -142,7 +151,7 @@ class Account:
         if not refusal.unclear:
             return
         try:
-            balance = await self.call(self._api.balance())
+            balance = await self.call(self._api().balance())
         except AccountError as error:
             raise self.close(error) from None
         except ApiError:
@@ -165,7 +174,7 @@ class Account:
             return None
         self._stats.inc("api/calls")
         try:
-            return await wait_at_most(_CLOSE_TIMEOUT, self._api.balance())
+            return await wait_at_most(_CLOSE_TIMEOUT, self._api().balance())
         except (ApiError, TimeoutError) as error:
             why = str(error) or f"the service did not answer within {_CLOSE_TIMEOUT:g} s"
             logger.debug("The balance at the end is not known: %s", why)

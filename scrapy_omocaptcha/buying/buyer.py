@@ -1,21 +1,26 @@
 """Buy tokens: everything about money in one crawl, put together once and closed at its end."""
 
+from __future__ import annotations
+
 import logging
 from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from scrapy_omocaptcha.buying.account import Account
-from scrapy_omocaptcha.buying.api.factory import build_api
 from scrapy_omocaptcha.buying.fleet.limits import FleetLimits
 from scrapy_omocaptcha.buying.ledger import Ledger
 from scrapy_omocaptcha.buying.limits import Limits
-from scrapy_omocaptcha.buying.polling import Polling
-from scrapy_omocaptcha.buying.purchase import Purchase
-from scrapy_omocaptcha.buying.solver import Solver
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.engine.lifetime import Lifetime
 from scrapy_omocaptcha.engine.stats import Stats
 from scrapy_omocaptcha.errors import ApiError, CrawlClosing, NotBought
 from scrapy_omocaptcha.settings import Settings
+
+if TYPE_CHECKING:
+    from scrapy_omocaptcha.buying.api.protocol import Api
+    from scrapy_omocaptcha.buying.purchase import Purchase
+    from scrapy_omocaptcha.buying.solver import Solver
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +46,8 @@ class Buyer:
         clock: Callable[[], float],
     ) -> None:
         self._settings = settings
-        self._api = build_api(settings)
+        self._lifetime = lifetime
+        self._clock = clock
         self.ledger = Ledger(spider=spider, stats=stats, path=settings.ledger, jobdir=jobdir, crawl=crawl)
         price = settings.assumed_price
         self.limits = (
@@ -49,15 +55,30 @@ class Buyer:
             if settings.redis_url is None
             else FleetLimits(settings, price, self.ledger, clock, lifetime=lifetime, name=settings.fleet_of(spider))
         )
-        self.account = Account(self._api, self.limits, lifetime=lifetime, settings=settings, stats=stats)
-        self._solver = Solver(
+        self.account = Account(lambda: self._api, self.limits, lifetime=lifetime, settings=settings, stats=stats)
+
+    @cached_property
+    def _api(self) -> Api:
+        # Imported late: most crawls never need it, and start sooner without it.
+        from scrapy_omocaptcha.buying.api.factory import build_api
+
+        return build_api(self._settings)
+
+    @cached_property
+    def _solver(self) -> Solver:
+        # Imported late: most crawls never need it, and start sooner without it.
+        from scrapy_omocaptcha.buying.polling import Polling
+        from scrapy_omocaptcha.buying.solver import Solver
+
+        settings = self._settings
+        return Solver(
             self._api,
             self.limits,
             self.account,
             Polling(settings.poll_interval, settings.max_poll_gap),
-            lifetime=lifetime,
+            lifetime=self._lifetime,
             settings=settings,
-            clock=clock,
+            clock=self._clock,
         )
 
     async def buy(self, challenge: Challenge, *, host: str, on_bought: Callable[[float], None]) -> Purchase:
@@ -81,4 +102,5 @@ class Buyer:
         try:
             await self.limits.close()
         finally:
-            await self._api.close()
+            if "_api" in vars(self):  # It was used.
+                await self._api.close()

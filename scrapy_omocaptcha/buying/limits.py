@@ -5,15 +5,20 @@ A job is counted before its create call is sent, so that concurrent challenges c
 here calls the service or logs.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from scrapy_omocaptcha.buying.api.protocol import Balance, JobRequest
 from scrapy_omocaptcha.buying.breaker import Breaker
 from scrapy_omocaptcha.buying.ledger import Entry, Ledger, Sums
 from scrapy_omocaptcha.errors import NotBought
 from scrapy_omocaptcha.settings import Settings
+
+if TYPE_CHECKING:
+    from scrapy_omocaptcha.buying.api.protocol import Balance, JobRequest
 
 _REFUSALS_IN_A_ROW = 5
 """Consecutive create calls, on any host, that the service refuses before buying pauses."""

@@ -19,6 +19,7 @@ from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.settings import values
 from scrapy_omocaptcha.settings.secret import Secret
 from scrapy_omocaptcha.settings.values import setting
+from scrapy_omocaptcha.urls import host_of, is_allowed
 
 Trigger = Callable[[Response, Challenge], bool | None]
 
@@ -97,6 +98,11 @@ class Settings:
     def assumed_price(self) -> float:
         """USD per job, as far as it is known before the service's price list has been fetched."""
         return FALLBACK_PRICE if self.price is None else self.price
+
+    @property
+    def is_omocaptcha(self) -> bool:
+        """Tell whether the service is OMOcaptcha itself, rather than one that speaks the same protocol."""
+        return is_allowed(host_of(self.api_url), ["omocaptcha.com"])
 
     @property
     def max_poll_gap(self) -> float:

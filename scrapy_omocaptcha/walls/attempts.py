@@ -4,21 +4,25 @@ Requests at a wall and requests that want a token before they are sent share thi
 differs between them.
 """
 
+from __future__ import annotations
+
 import logging
 import time
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from scrapy import Request
 from scrapy.http import Response
 
 from scrapy_omocaptcha.buying.buyer import Buyer
-from scrapy_omocaptcha.buying.purchase import Purchase
 from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.engine.request_state import RequestStates
 from scrapy_omocaptcha.engine.slots import Slots
 from scrapy_omocaptcha.errors import ApiError, HandoverBroke, JobError, NotBought
 from scrapy_omocaptcha.settings import Settings
 from scrapy_omocaptcha.urls import host_of
+
+if TYPE_CHECKING:
+    from scrapy_omocaptcha.buying.purchase import Purchase
 
 logger = logging.getLogger(__name__)
 

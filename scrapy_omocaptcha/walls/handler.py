@@ -3,6 +3,8 @@
 Whether a page is a challenge is decided by ``policy``, and how one request gets through is in ``passage``.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -60,8 +62,8 @@ class WallHandler:
     _on_failure: str
     """``OMOCAPTCHA_ON_FAILURE``."""
     _new_attempts: Callable[[Request], Attempts]
-    _new_errand: "Callable[..., WallErrand]"
-    _turns: "dict[Request, Session]" = field(default_factory=dict, init=False)
+    _new_errand: Callable[..., WallErrand]
+    _turns: dict[Request, Session] = field(default_factory=dict, init=False)
     """The sessions of the requests that were held and are at the site now."""
 
     def passes(self, request: Request) -> bool:
@@ -226,7 +228,7 @@ class WallHandler:
             self._components.store(request, errand.page_answer)
         return answer
 
-    async def _not_solved(self, errand: "WallErrand", refusal: Refusal, jobs: int) -> NotSolved | ChallengeNotSolved:
+    async def _not_solved(self, errand: WallErrand, refusal: Refusal, jobs: int) -> NotSolved | ChallengeNotSolved:
         """Return how the spider gets a challenge that was not solved, though ``jobs`` may have been bought for it."""
         is_passed_on = refusal.reason == "dry_run" or (errand.page.response.status == HTTPStatus.OK and not jobs)
         if is_passed_on or self._on_failure == "response":

@@ -1,5 +1,7 @@
 """Tell which session a request belongs to, which sessions have met a wall, and what is under way in them."""
 
+from __future__ import annotations
+
 from collections import OrderedDict
 from collections.abc import Callable
 from http.cookiejar import Cookie
@@ -42,7 +44,7 @@ class Sessions:
         """The stamps of the requests whose answers have not been counted yet."""
         self._max_stamps = _MAX_LOST
 
-    def known(self, request: Request) -> "Session | None":
+    def known(self, request: Request) -> Session | None:
         """Return the session of ``request`` if it has met a wall before."""
         if not self._sessions:
             return None
@@ -52,7 +54,7 @@ class Sessions:
             self._sessions.move_to_end(key)
         return session
 
-    def session(self, request: Request) -> "Session":
+    def session(self, request: Request) -> Session:
         """Return the session of ``request``, which from now on counts as one that has met a wall."""
         key = self._key(request)
         if key not in self._sessions:

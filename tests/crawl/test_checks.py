@@ -122,6 +122,35 @@ def test_no_cost_limit(crawl, service):
     )
 
 
+OTHER_SERVICE = {
+    "OMOCAPTCHA_API_VERSION": 2,
+    "OMOCAPTCHA_API_URL": "https://api.2captcha.com",
+    "OMOCAPTCHA_PRICE": None,
+}
+
+
+def test_an_unknown_price_at_another_service(crawl, service):
+    (said,) = opened(crawl, service, OTHER_SERVICE)
+    assert said == (
+        "OMOcaptcha: the price of a job at api.2captcha.com is unknown and assumed to be 0.00055 USD: set "
+        "OMOCAPTCHA_PRICE to the right price, or OMOCAPTCHA_MAX_COST will not hold"
+    )
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"OMOCAPTCHA_PRICE": 0.003},
+        {"OMOCAPTCHA_DRY_RUN": True},
+        {"OMOCAPTCHA_API_VERSION": 1},
+        {"OMOCAPTCHA_API_URL": "https://OMOcaptcha.com/v2"},
+        {"OMOCAPTCHA_API_URL": None},
+    ],
+)
+def test_no_price_is_needed_where_it_is_known_or_nothing_is_bought(crawl, service, settings):
+    assert opened(crawl, service, {**OTHER_SERVICE, **settings}) == []
+
+
 def test_an_api_host_that_cannot_be_resolved(crawl, service, walled):
     spider = type("Spider", (RecordingSpider,), {"urls": (f"{walled('session').url}/page/1",)})
     nowhere = {"OMOCAPTCHA_API_URL": "https://omocaptcha.invalid/api", "OMOCAPTCHA_JOB_TIMEOUT": 1}

@@ -150,7 +150,7 @@ class Bench:
         self.ledger = new_ledger(stats=Stats(collector))
         self.limits = Limits(self.settings, self.settings.assumed_price, self.ledger, self.clock.seconds)
         self.account = Account(
-            self.api, self.limits, lifetime=self.lifetime, settings=self.settings, stats=Stats(collector)
+            lambda: self.api, self.limits, lifetime=self.lifetime, settings=self.settings, stats=Stats(collector)
         )
         self.solver = Solver(
             self.api,

@@ -23,6 +23,7 @@ NOT_BEFORE_THE_FIRST_CHALLENGE = (
     *(f"scrapy_omocaptcha.{name}" for name in ("detection.challenges", "detection.vendors", "forms.reading")),
     *(f"scrapy_omocaptcha.walls.{name}" for name in ("token_request", "wishes", "session", "passage")),
     *(f"scrapy_omocaptcha.walls.{name}" for name in ("wall_errand", "form_errand", "browser_errand")),
+    *(f"scrapy_omocaptcha.buying.{name}" for name in ("api", "polling", "purchase", "solver")),
     *(f"scrapy_omocaptcha.{name}" for name in ("browser.playwright", "reporting.html")),
 )
 PLAIN_CRAWL = """

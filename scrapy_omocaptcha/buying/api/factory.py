@@ -1,20 +1,14 @@
 """Build the API client of a crawl: the version follows from the settings, the transport from the process."""
 
-import logging
-
 from scrapy.utils.reactor import is_reactor_installed
 
 from scrapy_omocaptcha.buying.api.protocol import Api
 from scrapy_omocaptcha.buying.api.transport import Transport
 from scrapy_omocaptcha.buying.api.version1 import Version1Api
 from scrapy_omocaptcha.buying.api.version2 import Version2Api
-from scrapy_omocaptcha.settings import FALLBACK_PRICE, Settings
-from scrapy_omocaptcha.urls import host_of
+from scrapy_omocaptcha.settings import Settings
 
-logger = logging.getLogger(__name__)
-
-_OMOCAPTCHA = "omocaptcha.com"
-_PRICE_LIST = f"https://{_OMOCAPTCHA}/api/getServicePrice?type=service"
+_PRICE_LIST = "https://omocaptcha.com/api/getServicePrice?type=service"
 """Public price list of version 2, which is on another host than the calls of version 2."""
 
 
@@ -23,16 +17,9 @@ def build_api(settings: Settings, transport: Transport | None = None) -> Api:
     transport = transport or _build_transport(settings)
     if settings.api_version == 1:
         return Version1Api(transport, settings.api_token, settings.type_job_id)
-    host = host_of(settings.api_url)
-    is_omocaptcha = host == _OMOCAPTCHA or host.endswith(f".{_OMOCAPTCHA}")
-    if not is_omocaptcha and settings.price is None and not settings.dry_run:
-        logger.warning(
-            "The price of a job at %s is unknown and assumed to be %s USD: "
-            "set OMOCAPTCHA_PRICE to the right price, or OMOCAPTCHA_MAX_COST will not hold",
-            host,
-            FALLBACK_PRICE,
-        )
-    return Version2Api(transport, settings.api_token, settings.task_type, _PRICE_LIST if is_omocaptcha else None)
+    return Version2Api(
+        transport, settings.api_token, settings.task_type, _PRICE_LIST if settings.is_omocaptcha else None
+    )
 
 
 def _build_transport(settings: Settings) -> Transport:

@@ -5,12 +5,13 @@ limit is exceeded; this module calls it, and decides what follows while Redis is
 and sums, but no token, no credential and no page.
 """
 
+from __future__ import annotations
+
 import logging
 import uuid
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from scrapy_omocaptcha.buying.api.protocol import Balance, JobRequest
 from scrapy_omocaptcha.buying.fleet.link import RETRY_INTERVAL, Arguments, FleetLink
 from scrapy_omocaptcha.buying.fleet.script import RedisUnavailable, ScriptFailed
 from scrapy_omocaptcha.buying.ledger import Ledger
@@ -18,6 +19,9 @@ from scrapy_omocaptcha.buying.limits import Limits, Reservation
 from scrapy_omocaptcha.engine.lifetime import Lifetime
 from scrapy_omocaptcha.errors import CrawlClosing, NotBought
 from scrapy_omocaptcha.settings import OWN_LIMITS, Settings
+
+if TYPE_CHECKING:
+    from scrapy_omocaptcha.buying.api.protocol import Balance, JobRequest
 
 logger = logging.getLogger(__name__)
 

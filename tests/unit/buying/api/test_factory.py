@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 
 import pytest
 from scrapy.settings import Settings as ScrapySettings
@@ -35,28 +34,17 @@ def test_version_2_creates_tasks_of_the_configured_type():
 
 
 @pytest.mark.parametrize("url", [None, "https://api.omocaptcha.com/v3", "https://OMOcaptcha.com/v2"])
-def test_omocaptchas_prices_are_read_from_its_public_list(url, caplog):
+def test_omocaptchas_prices_are_read_from_its_public_list(url):
     prices = {"error": False, "typeJob": [{"type": "RecaptchaV2TokenTask", "price": "0.001"}]}
     api, sent = build(prices, API_VERSION=2, API_URL=url)
     assert asyncio.run(api.price()) == 0.001
     assert sent == [OWN_LIST]
-    assert caplog.records == []
 
 
 @pytest.mark.parametrize(
     "url", ["https://api.2captcha.com", "https://notomocaptcha.com/v2", "https://omocaptcha.com.example/v2"]
 )
-def test_the_unknown_price_at_another_service_is_logged(url, caplog):
+def test_the_price_at_another_service_is_unknown(url):
     api, sent = build("", API_VERSION=2, API_URL=url)
     assert asyncio.run(api.price()) is None
     assert sent == []
-    (record,) = caplog.records
-    assert record.levelno == logging.WARNING
-    assert "0.00055 USD" in record.getMessage()
-    assert "set OMOCAPTCHA_PRICE" in record.getMessage()
-
-
-@pytest.mark.parametrize("values", [{"PRICE": 0.003}, {"DRY_RUN": True}])
-def test_no_price_is_needed_when_it_is_set_or_in_a_dry_run(values, caplog):
-    build("", API_VERSION=2, API_URL="https://api.2captcha.com", **values)
-    assert caplog.records == []

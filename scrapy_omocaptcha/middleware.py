@@ -190,7 +190,7 @@ class OmoCaptchaMiddleware:
         return None
 
     def _is_plain(self, request: Request) -> bool:
-        """Tell whether a request, as most do, can go to the site unless its wall is being solved.
+        """Tell whether a request can go to the site unless its wall is being solved, as most can.
 
         Each condition stands for a step of :meth:`process_request` that would do nothing.
         """

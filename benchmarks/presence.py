@@ -29,7 +29,10 @@ NOTE = (
     "The aim for pages/s is a ratio of 0.98. The spider does nothing here; parsing a page of 100 KB and running one "
     "selector on it would take 1.9 ms of CPU time."
 )
-SPREAD = "Runs differ: five, each of 9 pairs, gave 1.011 to 1.017 for the CPU of tiny pages on 2026-11-26."
+SPREAD = (
+    "Runs differ: five of 9 pairs each, of this tree and of earlier ones of 2026-11-26, gave 1.011 to 1.017 for tiny "
+    "pages."
+)
 IMPORTS = {
     "the command, at every call of scrapy": "import scrapy_omocaptcha.commands.omocaptcha",
     "values, errors and signals": "import scrapy_omocaptcha",

@@ -144,17 +144,14 @@ class RequestStates:
         self.is_any_known = True
         return self._states.setdefault(request, RequestState())
 
+    def peek(self, request: Request) -> RequestState:
+        """Return the state of a request to read it: an empty one if nothing is known, which stays so."""
+        return self._known(request) or RequestState()
+
     def is_suspicious(self, request: Request, target: str) -> bool:
         """Tell whether a redirect of ``request`` to ``target`` may lead to a wall, as one did before."""
-        state = self._known(request)
-        return state is not None and (
-            state.looked_behind or public_address(target) in map(public_address, state.followed)
-        )
-
-    def was_looked_behind(self, request: Request) -> bool:
-        """Tell whether a request is sent again only because the target of its redirect had to be looked at."""
-        state = self._known(request)
-        return state is not None and state.looked_behind
+        state = self.peek(request)
+        return state.looked_behind or public_address(target) in map(public_address, state.followed)
 
     def give_back(self, request: Request) -> Request:
         """Return a copy of a request for the scheduler, which must not drop it as a duplicate."""
@@ -206,15 +203,14 @@ class RequestStates:
 
     def hops(self, request: Request) -> list[str]:
         """Return the addresses of all redirects that have led to a request; the last one is its own."""
-        state = self._known(request)
-        redirect = None if state is None else state.redirect
+        redirect = self.peek(request).redirect
         known = 1 + len(redirect["meta"].get("redirect_urls", ())) if redirect else None
         return [*(request.meta.get("redirect_urls", [])[known:] if known else ()), request.url]
 
     def was_led_to_wall(self, request: Request) -> bool:
         """Tell whether a request is sent again because its redirects have led to a wall before."""
-        state = self._known(request)
-        return state is not None and bool(state.followed) and not state.looked_behind
+        state = self.peek(request)
+        return bool(state.followed) and not state.looked_behind
 
     def before_redirects(self, request: Request, *, looked_behind: bool = False) -> Request | None:
         """Rebuild a request as it was before its first redirect, for the scheduler; None where that is not known.
@@ -224,8 +220,8 @@ class RequestStates:
         if _KEY in request.meta:
             # It was dropped before it came out of the scheduler.
             self.take(request)
-        state = self._known(request)
-        if state is None or state.redirect is None:
+        state = self.peek(request)
+        if state.redirect is None:
             return None
         # Looking once is enough, and there is an end where each redirect leads to another wall.
         if (looked_behind and state.looked_behind) or len(state.followed) > _MAX_FOLLOWED:

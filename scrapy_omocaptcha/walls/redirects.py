@@ -186,4 +186,4 @@ class Redirects:
 
     def _is_needed(self, request: Request, target: str) -> bool:
         """Tell whether Scrapy could lose a request by following its redirect."""
-        return bool(self._targets.is_wall(target)) or self._states.was_looked_behind(request)
+        return bool(self._targets.is_wall(target)) or self._states.peek(request).looked_behind

@@ -6,6 +6,7 @@ import logging
 
 import pytest
 import scrapy
+from aiohttp import web
 from scrapy import signals
 from scrapy.utils.asyncio import sleep
 from scrapy.utils.defer import deferred_from_coro
@@ -139,7 +140,7 @@ def test_the_report_counts_the_pages_that_the_spider_got(crawl, service):
         if request.path == "/verify":
             return sites.won("/walled")
         if request.path == "/missing":
-            return sites.web.Response(status=404)
+            return web.Response(status=404)
         return sites.challenge() if request.path == "/walled" and not sites.cleared(request) else sites.page()
 
     with sites.Site(answer) as site:

@@ -17,7 +17,7 @@ from scrapy.signalmanager import SignalManager
 from scrapy.utils.request import request_from_dict
 from scrapy.utils.test import get_crawler
 
-from scrapy_omocaptcha.engine.request_state import RequestStates
+from scrapy_omocaptcha.engine.request_state import RequestState, RequestStates
 
 PAGE = "https://shop.example/catalogue?p=2"
 GATE = "https://shop.example/gate"
@@ -462,7 +462,7 @@ def test_asking_where_redirects_have_led_makes_nothing_known_of_a_request():
     request = Request(GATE, meta={"redirect_urls": [PAGE]})
     assert states.hops(request) == [GATE]
     assert not states.is_suspicious(request, GATE)
-    assert not states.was_looked_behind(request)
+    assert states.peek(request) == RequestState()
     assert not states.is_any_known
 
 

@@ -48,9 +48,14 @@ def reactor():
 
 
 @pytest.fixture
-def crawl(reactor):
-    """``crawl(spider_class, settings, **spider_arguments)`` → the finished crawl."""
+def real_crawl(reactor):
+    """``real_crawl(spider_class, settings, **spider_arguments)`` → the finished crawl."""
     return Crawls(reactor)
+
+
+@pytest.fixture
+def crawl(real_crawl):
+    return real_crawl
 
 
 @pytest.fixture

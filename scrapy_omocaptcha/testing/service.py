@@ -52,7 +52,8 @@ class OmoCaptchaService(LoopbackServer):
     :param price: price of a job in US dollars.
     :param solve_seconds: how long a job takes: a number, a sequence that is repeated, or a function of the job's number
         (from 0).
-    :param clock: clock for jobs and tokens, in seconds. Tests can pass one that they control.
+    :param clock: clock for jobs and tokens, in seconds; None for ``time.monotonic``. Tests can pass one that they
+        control.
     :param shape: variants of the answers in version 1.
     :param task_shape: variants of the answers in version 2, those of other services included.
     :param on_event: function that gets a line of text, without any token, for each call. It is called in the server's
@@ -75,7 +76,7 @@ class OmoCaptchaService(LoopbackServer):
         package: int = 0,
         price: float = 0.00055,
         solve_seconds: SolveSeconds = 0.0,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] | None = None,
         shape: Shape | None = None,
         task_shape: TaskShape | None = None,
         on_event: Callable[[str], None] | None = None,
@@ -84,8 +85,10 @@ class OmoCaptchaService(LoopbackServer):
         _check(api_version, tuple(BASE_PATHS))
         self.api_version = api_version
         self.api_token = api_token
-        self.clock = clock
-        self._account = Account(balance=balance, package=package, price=price, solve_seconds=solve_seconds, clock=clock)
+        self.clock = clock or time.monotonic
+        self._account = Account(
+            balance=balance, package=package, price=price, solve_seconds=solve_seconds, clock=self.clock
+        )
         self.shape = shape or Shape()
         self.task_shape = task_shape or TaskShape()
         self._routes = Routes(

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import logging
 import threading
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import scrapy
 from scrapy.crawler import CrawlerRunner
 from scrapy.utils.reactor import install_reactor
 from twisted.internet.threads import blockingCallFromThread
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 REACTOR = "twisted.internet.asyncioreactor.AsyncioSelectorReactor"
 TIMEOUT = 60
+SETTINGS = {
+    "ADDONS": {"scrapy_omocaptcha.Addon": 500},
+    "TELNETCONSOLE_ENABLED": False,
+    "OMOCAPTCHA_PRICE": 0.00055,
+    "RETRY_TIMES": 2,
+}
 
 
 class Reactor:
@@ -112,6 +122,21 @@ class _Keep(logging.Handler):
         self.records.append(record)
 
 
+@contextmanager
+def keep_log() -> Iterator[list[logging.LogRecord]]:
+    """Keep all that is logged in the block."""
+    keep = _Keep()
+    root = logging.getLogger()
+    level = root.level
+    root.addHandler(keep)
+    root.setLevel(logging.DEBUG)
+    try:
+        yield keep.records
+    finally:
+        root.removeHandler(keep)
+        root.setLevel(level)
+
+
 class Crawls:
     """Runs spiders with the add-on enabled.
 
@@ -124,29 +149,12 @@ class Crawls:
 
     def __call__(self, spider: Any, settings: dict[str, Any] | None = None, **kwargs: Any) -> Crawl:
         """Run ``spider`` until the crawl ends, and raise TimeoutError if it takes too long."""
-        keep = _Keep()
-        root = logging.getLogger()
-        level = root.level
-        root.addHandler(keep)
-        root.setLevel(logging.DEBUG)
-        try:
+        with keep_log() as log:
             crawler = self._reactor.call(self._crawl, spider, settings or {}, kwargs)
-        finally:
-            root.removeHandler(keep)
-            root.setLevel(level)
-        return Crawl(crawler.spider, crawler.stats.get_stats(), keep.records)
+        return Crawl(crawler.spider, crawler.stats.get_stats(), log)
 
     def _crawl(self, spider: Any, settings: dict[str, Any], kwargs: dict[str, Any]) -> Any:
-        runner = CrawlerRunner(
-            {
-                "ADDONS": {"scrapy_omocaptcha.Addon": 500},
-                "TELNETCONSOLE_ENABLED": False,
-                "TWISTED_REACTOR": REACTOR,
-                "OMOCAPTCHA_PRICE": 0.00055,
-                "RETRY_TIMES": 2,
-                **settings,
-            }
-        )
+        runner = CrawlerRunner({**SETTINGS, "TWISTED_REACTOR": REACTOR, **settings})
         crawler = runner.create_crawler(spider)
         done = runner.crawl(crawler, **kwargs)
         done.addTimeout(self._timeout, self._reactor.reactor)

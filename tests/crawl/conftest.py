@@ -1,0 +1,26 @@
+"""Fixtures of whole crawls, which are simulated in virtual time unless a test is about sockets, threads or memory."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.simulation.simulation import simulated
+
+
+@pytest.fixture
+def crawl(request):
+    """``crawl(spider_class, settings, **spider_arguments)`` → the finished crawl, simulated as are its servers.
+
+    With the mark ``sockets``, both are real.
+    """
+    if request.node.get_closest_marker("sockets"):
+        yield request.getfixturevalue("real_crawl")
+        return
+    with simulated() as simulation:
+        yield simulation
+
+
+@pytest.fixture
+def service(crawl, service):
+    """Start the service only once it is known whether it is simulated."""
+    return service

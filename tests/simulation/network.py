@@ -1,0 +1,385 @@
+"""Carry requests to servers in the same process: those of spiders to sites, and those of the add-on to the service.
+
+The servers are those of ``scrapy_omocaptcha.testing`` or derived from them, unchanged: each gets an ordinary request of
+aiohttp, and answers it as over a socket. Only what is between them and the crawl is simulated.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import urlsplit
+
+from aiohttp import StreamReader, web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.base_protocol import BaseProtocol
+from aiohttp.test_utils import make_mocked_request
+from scrapy.core.downloader.handlers._base_streaming import BaseStreamingDownloadHandler
+from scrapy.exceptions import (
+    CannotResolveHostError,
+    DownloadConnectionRefusedError,
+    DownloadFailedError,
+    DownloadTimeoutError,
+)
+from scrapy.http import Headers
+
+from scrapy_omocaptcha.buying.api.transport import Call, Transport, check_head
+from scrapy_omocaptcha.testing.server import MAX_BODY, LoopbackServer
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Sequence
+
+    from multidict import CIMultiDict
+    from scrapy import Request
+
+    from scrapy_omocaptcha.settings import Settings
+
+_FIRST_PORT = 20_000
+_CLIENT = "192.0.2.1"
+"""Address of the crawl, as sites see it unless a proxy is in between."""
+
+
+class Refused(Exception):
+    """Nothing listens at the address."""
+
+
+class Unresolved(Exception):
+    """The host has no address."""
+
+
+class Broken(Exception):
+    """The connection broke."""
+
+
+class Cut(Broken):
+    """The connection broke in the midst of a body."""
+
+
+class Reply(AbstractStreamWriter):
+    """What a server writes to one connection, for the client to read; it is the connection's transport as well."""
+
+    def __init__(self, timeout: float) -> None:
+        loop = asyncio.get_running_loop()
+        self.status = 0
+        self.headers: list[tuple[str, str]] = []
+        self._head: asyncio.Future[None] = loop.create_future()
+        self._failed: asyncio.Future[Exception] = loop.create_future()
+        self._chunks: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self._is_whole = False
+        self._timer = loop.call_later(timeout, self.fail, TimeoutError())
+
+    # What a server calls
+
+    async def write_headers(self, status_line: str, headers: CIMultiDict[str]) -> None:
+        """Send the head."""
+        self.status = int(status_line.split()[1])
+        self.headers = list(headers.items())
+        if not self._head.done():
+            self._head.set_result(None)
+
+    async def write(self, chunk: bytes | bytearray | memoryview) -> None:
+        """Send a part of the body."""
+        self._chunks.put_nowait(bytes(chunk))
+
+    async def write_eof(self, chunk: bytes = b"") -> None:
+        """Send the last part of the body."""
+        self._is_whole = True
+        self._chunks.put_nowait(bytes(chunk))
+        self._chunks.put_nowait(None)
+
+    async def drain(self) -> None:
+        """Do nothing: the client reads as fast as the server writes."""
+
+    def enable_compression(self, encoding: str = "deflate", strategy: int | None = None) -> None:
+        """Do nothing: the servers compress whole bodies only, before they are written."""
+
+    def enable_chunking(self) -> None:
+        """Do nothing: there are no bytes on a wire."""
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """Return nothing about the connection."""
+        return default
+
+    def is_closing(self) -> bool:
+        """Tell whether the connection is closed."""
+        return self._failed.done()
+
+    def abort(self) -> None:
+        """Break the connection."""
+        self.fail(Cut("the connection was closed in the midst of the body") if self._head.done() else Broken("reset"))
+
+    close = abort
+
+    # What a client calls
+
+    def fail(self, error: Exception) -> None:
+        """Raise an error where the client waits for the answer."""
+        if not self._failed.done() and not self._is_whole:
+            self._failed.set_result(error)
+            self._chunks.put_nowait(None)
+
+    async def pause(self, seconds: float) -> None:
+        """Wait for some seconds, or until the exchange fails."""
+        await self._until(self._failed, seconds)
+
+    async def head(self) -> None:
+        """Wait until the head is there."""
+        await self._until(self._head, None)
+
+    async def _until(self, future: asyncio.Future[Any], seconds: float | None) -> None:
+        await asyncio.wait({future, self._failed}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        if self._failed.done():
+            raise self._failed.result()
+
+    async def body(self) -> AsyncIterator[bytes]:
+        """Yield the body in parts.
+
+        :raises Cut: when the connection breaks before its end.
+        """
+        while (chunk := await self._chunks.get()) is not None:
+            yield chunk
+        if not self._is_whole:
+            raise self._failed.result()
+
+    def done(self) -> None:
+        """End the exchange, whose client has read what it wants."""
+        self._timer.cancel()
+
+
+class Network:
+    """The hosts of a simulation.
+
+    :param latency: returns for how many seconds a request to a host is on its way, and its answer as well.
+    """
+
+    def __init__(self, latency: Callable[[str], float] = lambda host: 0.0) -> None:
+        self._latency = latency
+        self._servers: dict[tuple[str, int], LoopbackServer] = {}
+        self._next_port = _FIRST_PORT
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Return Scrapy's settings for crawls in this network."""
+        handler = type("Handler", (SimulatedHandler,), {"network": self})
+        return {
+            "TWISTED_REACTOR_ENABLED": False,
+            "REMOTE_CONTROL_ENABLED": False,
+            "DOWNLOAD_HANDLERS": {"http": handler, "https": handler},
+        }
+
+    def build_transport(self, settings: Settings) -> Transport:
+        """Build the transport of the service's API, in the place of the function in ``buying.api.factory``."""
+        return SimulatedTransport(self, settings.api_url, timeout=settings.api_timeout)
+
+    def start(self, server: LoopbackServer) -> None:
+        """Let a server accept connections, in the place of :meth:`LoopbackServer.start`."""
+        if not server.port:
+            server.port = self._next_port
+            self._next_port += 1
+        server._stopping = asyncio.Event()
+        for host in server.hosts:
+            self._servers[host, server.port] = server
+
+    def stop(self, server: LoopbackServer) -> None:
+        """Refuse connections to a server from now on, in the place of :meth:`LoopbackServer.stop`."""
+        for host in server.hosts:
+            self._servers.pop((host, server.port), None)
+        if server._stopping is not None:
+            server._stopping.set()
+
+    @asynccontextmanager
+    async def exchange(
+        self,
+        method: str,
+        url: str,
+        headers: Sequence[tuple[str, str]],
+        body: bytes,
+        *,
+        timeout: float,
+        client: str = _CLIENT,
+        connected: Callable[[], None] = lambda: None,
+    ) -> AsyncIterator[Reply]:
+        """Send a request, and yield its answer as soon as the head is there.
+
+        :param timeout: seconds for the whole exchange.
+        :param client: the address that the server sees.
+        :param connected: called before anything is sent.
+        :raises Unresolved: when the host is none of the network's, and no IP address.
+        :raises Refused: when nothing listens there.
+        :raises Broken: when the connection breaks before the head is there.
+        :raises TimeoutError: when the time is over.
+        """
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        server = self._servers.get((host, parts.port or (443 if parts.scheme == "https" else 80)))
+        reply = Reply(timeout)
+        answering = None
+        try:
+            await reply.pause(self._latency(host))
+            if server is None:
+                raise Refused(url) if _is_known(host, self._servers) else Unresolved(url)
+            connected()
+            answering = asyncio.ensure_future(_answer(server, method, url, headers, body, reply, client))
+            await reply.head()
+            await reply.pause(self._latency(host))
+            yield reply
+        finally:
+            reply.done()
+            if answering is not None:
+                answering.cancel()
+
+
+def _is_known(host: str, servers: dict[tuple[str, int], LoopbackServer]) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return host == "localhost" or any(host == known for known, _ in servers)
+    return True
+
+
+async def _answer(
+    server: LoopbackServer,
+    method: str,
+    url: str,
+    headers: Sequence[tuple[str, str]],
+    body: bytes,
+    reply: Reply,
+    client: str,
+) -> None:
+    try:
+        request = _request(method, url, headers, body, reply, client)
+        try:
+            answer = await server._handle(request)
+        except web.HTTPException as error:
+            answer = error
+        await answer.prepare(request)
+        await answer.write_eof()
+    except asyncio.CancelledError:
+        raise
+    except Exception as error:
+        # A server that fails is a mistake of the test, so it is not hidden as a broken connection.
+        reply.fail(error)
+
+
+def _request(
+    method: str, url: str, headers: Sequence[tuple[str, str]], body: bytes, reply: Reply, client: str
+) -> web.Request:
+    """Return the request as aiohttp's server makes it."""
+    parts = urlsplit(url)
+    loop = asyncio.get_running_loop()
+    connection: Any = SimpleNamespace(
+        transport=reply,
+        peername=(client, 50_000),
+        ssl_context=parts.scheme == "https" or None,
+        sockname=None,
+        max_field_size=8190,
+        max_headers=128,
+    )
+    payload = StreamReader(BaseProtocol(loop), 2**16, loop=loop)
+    payload.feed_data(body)
+    payload.feed_eof()
+    return make_mocked_request(
+        method,
+        f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/",
+        headers={"Host": parts.netloc.rpartition("@")[2], **dict(headers), "Content-Length": str(len(body))},
+        writer=reply,
+        protocol=connection,
+        transport=reply,
+        payload=payload,
+        app=SimpleNamespace(on_response_prepare=SimpleNamespace(send=_nothing)),
+        client_max_size=MAX_BODY,
+        loop=loop,
+    )
+
+
+async def _nothing(*arguments: Any) -> None:
+    return
+
+
+class SimulatedTransport(Transport):
+    """Transport of the service's API over a simulated network."""
+
+    _unresolved: ClassVar[type[Exception]] = Unresolved
+
+    def __init__(self, network: Network, base_url: str, *, timeout: float) -> None:
+        super().__init__(base_url, timeout=timeout)
+        self._network = network
+
+    async def _exchange(self, call: Call) -> None:
+        def connected() -> None:
+            call.sent = True
+
+        headers = list(call.headers.items())
+        sent = self._network.exchange(
+            call.method, call.url, headers, call.body or b"", timeout=self._timeout, connected=connected
+        )
+        async with sent as reply:
+            answered = dict(reply.headers)
+            check_head(reply.status, answered.get("Content-Type", ""), answered.get("Retry-After", ""))
+            async for data in reply.body():
+                if not call.receive(data):
+                    break
+
+    async def close(self) -> None:
+        """Do nothing: there are no connections to close."""
+
+
+class SimulatedHandler(BaseStreamingDownloadHandler[Reply]):
+    """Scrapy's download handler for http and https over the network in ``network``."""
+
+    network: ClassVar[Network]
+    """Set in a subclass of each network, since Scrapy copies whatever else is in its settings."""
+
+    @asynccontextmanager
+    async def _make_request(self, request: Request, timeout: float) -> AsyncIterator[Reply]:
+        proxy, _ = self._extract_proxy(request)
+        client = _CLIENT if proxy is None else urlsplit(proxy).hostname or ""
+        headers = [
+            (name.decode("latin-1"), b"; ".join(values).decode("latin-1")) for name, values in request.headers.items()
+        ]
+        sent = self.network.exchange(request.method, request.url, headers, request.body, timeout=timeout, client=client)
+        try:
+            async with sent as reply:
+                yield reply
+        except TimeoutError as error:
+            raise DownloadTimeoutError(f"Getting {request.url} took longer than {timeout} seconds.") from error
+        except Unresolved as error:
+            raise CannotResolveHostError(str(error)) from error
+        except Refused as error:
+            raise DownloadConnectionRefusedError(str(error)) from error
+        except Cut:
+            raise
+        except Broken as error:
+            raise DownloadFailedError(str(error)) from error
+
+    @staticmethod
+    def _extract_headers(response: Reply) -> Headers:
+        headers = Headers()
+        for name, value in response.headers:
+            headers.appendlist(name, value)
+        return headers
+
+    @staticmethod
+    def _build_base_response_args(response: Reply, request: Request, headers: Headers) -> Any:
+        return {
+            "status": response.status,
+            "url": request.url,
+            "headers": headers,
+            "certificate": None,
+            "ip_address": ipaddress.ip_address("192.0.2.2"),
+            "protocol": "HTTP/1.1",
+        }
+
+    @staticmethod
+    def _iter_body_chunks(response: Reply) -> AsyncIterator[bytes]:
+        return response.body()
+
+    @staticmethod
+    def _is_dataloss_exception(exc: Exception) -> bool:
+        return isinstance(exc, Cut)
+
+    async def close(self) -> None:
+        """Do nothing: there are no connections to close."""

@@ -1,0 +1,91 @@
+"""Put clock and network together, and run crawls in them as in a process of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from scrapy.crawler import AsyncCrawlerRunner
+from scrapy.settings import default_settings
+from scrapy.utils.misc import load_object
+
+from scrapy_omocaptcha.buying.api import factory
+from scrapy_omocaptcha.testing.server import LoopbackServer
+from tests.helpers.crawling import SETTINGS, Crawl, keep_log
+from tests.simulation.clock import SimulatedLoop, clocks_of, seeded, without_reactor
+from tests.simulation.network import Network
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable, Coroutine, Iterator
+
+    from scrapy.crawler import Crawler
+
+T = TypeVar("T")
+
+for _component in (*default_settings.EXTENSIONS_BASE, *default_settings.DOWNLOADER_MIDDLEWARES_BASE):
+    # What is imported in the midst of a simulation would keep the real clock.
+    load_object(_component)
+
+
+class Simulation:
+    """The loop and the network of crawls that are simulated, one after the other or at the same time."""
+
+    def __init__(self, loop: SimulatedLoop, network: Network) -> None:
+        self.loop = loop
+        self.network = network
+
+    def run(self, main: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine to its end."""
+        return self.loop.run_until_complete(main)
+
+    def crawler(self, spider: Any, settings: dict[str, Any]) -> Crawler:
+        """Make the crawler of a spider, with the add-on enabled."""
+        return AsyncCrawlerRunner({**SETTINGS, **self.network.settings, **settings}).create_crawler(spider)
+
+    def __call__(self, spider: Any, settings: dict[str, Any] | None = None, **kwargs: Any) -> Crawl:
+        """Run ``spider`` until the crawl ends."""
+        crawler = self.crawler(spider, settings or {})
+        with keep_log() as log:
+            self.run(crawler.crawl_async(**kwargs))
+        return Crawl(crawler.spider, crawler.stats.get_stats(), log)
+
+
+@contextmanager
+def simulated(
+    seed: object = 0,
+    latency: Callable[[str], float] = lambda host: 0.0,
+    shuffle: random.Random | None = None,
+) -> Iterator[Simulation]:
+    """Simulate all crawls of the block, and all servers that are started in it; everything follows from the seed."""
+    loop = SimulatedLoop(shuffle)
+    network = Network(latency)
+    replaced = [(LoopbackServer, "start", network.start), (LoopbackServer, "stop", network.stop)]
+    replaced.append((factory, "_build_transport", network.build_transport))
+    before = [(owner, name, getattr(owner, name)) for owner, name, _ in replaced]
+    with clocks_of(loop), without_reactor(), seeded(seed):
+        for owner, name, function in replaced:
+            setattr(owner, name, _method(function) if owner is LoopbackServer else function)
+        asyncio.set_event_loop(loop)
+        try:
+            yield Simulation(loop, network)
+        finally:
+            _end(loop)
+            asyncio.set_event_loop(None)
+            for owner, name, function in before:
+                setattr(owner, name, function)
+
+
+def _end(loop: SimulatedLoop) -> None:
+    """Cancel what is still running in a loop, as ``asyncio.run`` does, and close it."""
+    tasks = asyncio.all_tasks(loop)
+    for task in tasks:
+        task.cancel()
+    loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+    loop.close()
+
+
+def _method(function: Callable[[LoopbackServer], None]) -> Callable[[LoopbackServer], None]:
+    return lambda server: function(server)

@@ -59,6 +59,13 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         """Move the clock on, as something that blocks the loop does."""
         self._now += seconds
 
+    def successor(self) -> SimulatedLoop:
+        """Return a new loop, which goes on at the time of this one, and make it the current one."""
+        loop = SimulatedLoop(self._shuffle)
+        loop._now = self._now
+        asyncio.set_event_loop(loop)
+        return loop
+
     def select(self, timeout: float | None) -> list[Any]:
         """Move the clock to the next timer; called by asyncio where a real loop waits for its sockets."""
         self._iterations += 1
@@ -106,12 +113,12 @@ def seeded(seed: object) -> Iterator[None]:
 
 
 _REAL = {name: getattr(time, name) for name in ("time", "monotonic", "perf_counter", "sleep", "clock_gettime")}
-_running: list[SimulatedLoop] = []
-"""The loop that runs now, if any."""
+_running: list[Callable[[], SimulatedLoop]] = []
+"""Returns the loop of the simulation that runs now, if any."""
 
 
 def _seconds() -> float:
-    return _running[-1].time()
+    return _running[-1]().time()
 
 
 def _simulated(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -132,15 +139,15 @@ _STAND_INS: dict[object, object] = {
     _REAL["monotonic"]: _simulated("monotonic", lambda: _seconds()),
     _REAL["perf_counter"]: _simulated("perf_counter", lambda: _seconds()),
     _REAL["clock_gettime"]: _simulated("clock_gettime", lambda clock: _seconds()),
-    _REAL["sleep"]: _simulated("sleep", lambda seconds: _running[-1].advance(seconds)),
+    _REAL["sleep"]: _simulated("sleep", lambda seconds: _running[-1]().advance(seconds)),
     dt.datetime: _Datetime,
 }
 _KINDS = {type(len), type}
 
 
 @contextmanager
-def clocks_of(loop: SimulatedLoop) -> Iterator[None]:
-    """Make the clocks of the process show the time of a loop."""
+def clocks_of(loop: Callable[[], SimulatedLoop]) -> Iterator[None]:
+    """Make the clocks of the process show the time of a loop, which a function returns."""
     replaced = []
     # Some modules keep the functions under names of their own.
     for module in [module for name, module in sys.modules.items() if name == "time" or name.startswith(_FOLLOW)]:

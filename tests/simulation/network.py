@@ -41,6 +41,11 @@ _FIRST_PORT = 20_000
 _CLIENT = "192.0.2.1"
 """Address of the crawl, as sites see it unless a proxy is in between."""
 
+_WINDOW = 4
+"""Parts of a body that a server may write before the client has read them."""
+_ROUND_TRIP = 0.01
+"""Seconds after which a server looks whether the client has read them."""
+
 
 class Refused(Exception):
     """Nothing listens at the address."""
@@ -69,7 +74,8 @@ class Reply(AbstractStreamWriter):
         self._failed: asyncio.Future[Exception] = loop.create_future()
         self._chunks: asyncio.Queue[bytes | None] = asyncio.Queue()
         self._is_whole = False
-        self._timer = loop.call_later(timeout, self.fail, TimeoutError())
+        self._late: asyncio.Future[None] = loop.create_future()
+        self._timer = loop.call_later(timeout, self._time_out)
 
     # What a server calls
 
@@ -82,7 +88,11 @@ class Reply(AbstractStreamWriter):
 
     async def write(self, chunk: bytes | bytearray | memoryview) -> None:
         """Send a part of the body."""
+        if self._failed.done():
+            raise ConnectionResetError("the client has closed the connection")
         self._chunks.put_nowait(bytes(chunk))
+        while self._chunks.qsize() > _WINDOW and not self._failed.done():
+            await asyncio.sleep(_ROUND_TRIP)
 
     async def write_eof(self, chunk: bytes = b"") -> None:
         """Send the last part of the body."""
@@ -121,17 +131,20 @@ class Reply(AbstractStreamWriter):
             self._failed.set_result(error)
             self._chunks.put_nowait(None)
 
+    def _time_out(self) -> None:
+        self._late.set_result(None)
+        self.fail(TimeoutError())
+
     async def pause(self, seconds: float) -> None:
-        """Wait for some seconds, or until the exchange fails."""
-        await self._until(self._failed, seconds)
+        """Wait for some seconds, or until the time of the exchange is over."""
+        await asyncio.wait({self._late}, timeout=seconds)
+        if self._late.done():
+            raise TimeoutError
 
     async def head(self) -> None:
         """Wait until the head is there."""
-        await self._until(self._head, None)
-
-    async def _until(self, future: asyncio.Future[Any], seconds: float | None) -> None:
-        await asyncio.wait({future, self._failed}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        if self._failed.done():
+        await asyncio.wait({self._head, self._failed}, return_when=asyncio.FIRST_COMPLETED)
+        if not self._head.done():
             raise self._failed.result()
 
     async def body(self) -> AsyncIterator[bytes]:
@@ -147,6 +160,7 @@ class Reply(AbstractStreamWriter):
     def done(self) -> None:
         """End the exchange, whose client has read what it wants."""
         self._timer.cancel()
+        self.abort()
 
 
 class Network:
@@ -158,6 +172,8 @@ class Network:
     def __init__(self, latency: Callable[[str], float] = lambda host: 0.0) -> None:
         self._latency = latency
         self._servers: dict[tuple[str, int], LoopbackServer] = {}
+        self._exchanges: list[tuple[LoopbackServer | None, float, float]] = []
+        """The server, the beginning and the end of each exchange that is over."""
         self._next_port = _FIRST_PORT
 
     @property
@@ -190,6 +206,16 @@ class Network:
         if server._stopping is not None:
             server._stopping.set()
 
+    def last_end_of(self, moment: float, *, but: LoopbackServer) -> float:
+        """Return when the last exchange ended that was under way at a moment, those with one server left out."""
+        ends = [end for server, since, end in self._exchanges if server is not but and since <= moment <= end]
+        return max(ends, default=moment)
+
+    def restart(self) -> None:
+        """Let the servers go on in another loop."""
+        for server in self._servers.values():
+            server._stopping = asyncio.Event()
+
     @asynccontextmanager
     async def exchange(
         self,
@@ -215,6 +241,8 @@ class Network:
         parts = urlsplit(url)
         host = parts.hostname or ""
         server = self._servers.get((host, parts.port or (443 if parts.scheme == "https" else 80)))
+        loop = asyncio.get_running_loop()
+        since = loop.time()
         reply = Reply(timeout)
         answering = None
         try:
@@ -227,6 +255,7 @@ class Network:
             await reply.pause(self._latency(host))
             yield reply
         finally:
+            self._exchanges.append((server, since, loop.time()))
             reply.done()
             if answering is not None:
                 answering.cancel()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import logging
+import random
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,7 +18,6 @@ from tests.simulation.clock import SimulatedLoop, clocks_of, seeded, without_rea
 from tests.simulation.network import Network
 
 if TYPE_CHECKING:
-    import random
     from collections.abc import Callable, Coroutine, Iterator
 
     from scrapy.crawler import Crawler
@@ -30,6 +29,14 @@ for _component in (*default_settings.EXTENSIONS_BASE, *default_settings.DOWNLOAD
     load_object(_component)
 
 
+_killed: list[SimulatedLoop] = []
+"""The loops of crawls that were killed. What is left of them must never go on, not even to clean up, so it is kept."""
+
+
+class Killed(KeyboardInterrupt):
+    """A crawl ends in the midst of whatever it does; asyncio lets only such an error out of a callback."""
+
+
 class Simulation:
     """The loop and the network of crawls that are simulated, one after the other or at the same time."""
 
@@ -38,8 +45,17 @@ class Simulation:
         self.network = network
 
     def run(self, main: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine to its end."""
-        return self.loop.run_until_complete(main)
+        """Run a coroutine to its end.
+
+        :raises Killed: when a callback raises it. Whatever runs next has a loop of its own.
+        """
+        try:
+            return self.loop.run_until_complete(main)
+        except Killed:
+            _killed.append(self.loop)
+            self.loop = self.loop.successor()
+            self.network.restart()
+            raise
 
     def crawler(self, spider: Any, settings: dict[str, Any]) -> Crawler:
         """Make the crawler of a spider, with the add-on enabled."""
@@ -57,22 +73,27 @@ class Simulation:
 def simulated(
     seed: object = 0,
     latency: Callable[[str], float] = lambda host: 0.0,
-    shuffle: random.Random | None = None,
+    shuffle: int | None = None,
 ) -> Iterator[Simulation]:
-    """Simulate all crawls of the block, and all servers that are started in it; everything follows from the seed."""
-    loop = SimulatedLoop(shuffle)
+    """Simulate all crawls of the block, and all servers that are started in it; everything follows from the seed.
+
+    :param latency: returns for how many seconds a request to a host, or its answer, is on its way.
+    :param shuffle: seed of the order in which callbacks run that are ready at the same moment; None for asyncio's.
+    """
+    loop = SimulatedLoop(None if shuffle is None else random.Random(shuffle))
     network = Network(latency)
     replaced = [(LoopbackServer, "start", network.start), (LoopbackServer, "stop", network.stop)]
     replaced.append((factory, "_build_transport", network.build_transport))
     before = [(owner, name, getattr(owner, name)) for owner, name, _ in replaced]
-    with clocks_of(loop), without_reactor(), seeded(seed):
+    simulation = Simulation(loop, network)
+    with clocks_of(lambda: simulation.loop), without_reactor(), seeded(seed):
         for owner, name, function in replaced:
             setattr(owner, name, _method(function) if owner is LoopbackServer else function)
         asyncio.set_event_loop(loop)
         try:
-            yield Simulation(loop, network)
+            yield simulation
         finally:
-            _end(loop)
+            _end(simulation.loop)
             asyncio.set_event_loop(None)
             for owner, name, function in before:
                 setattr(owner, name, function)

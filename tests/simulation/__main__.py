@@ -1,0 +1,126 @@
+"""Simulate crawls: ``python -m tests.simulation --seeds 1:2000``. The exit status is 0 if nothing is wrong, else 1."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.simulation.crawl import run
+from tests.simulation.plan import plan, read_plan
+from tests.simulation.shrink import shrink
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.simulation.crawl import Outcome
+
+CHUNK = 50
+"""Seeds that a process simulates before it makes room for another one, since what is killed stays in memory."""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
+    parser.add_argument("--seeds", type=_seeds, help="the first and the last seed: 1:2000", metavar="FIRST:LAST")
+    parser.add_argument("--new", type=int, help="so many seeds that were never tried", metavar="NUMBER")
+    parser.add_argument("--seed", type=int, help="one seed, whose crawl is told as a story")
+    parser.add_argument("--plan", type=_read, help="a plan in a file, as --shrink writes it", metavar="FILE")
+    parser.add_argument("--shrink", metavar="FILE", help="make the plan of --seed smaller, as long as it fails")
+    parser.add_argument("--digests", action="store_true", help="print the digest of each crawl")
+    parser.add_argument("--processes", type=int, default=os.cpu_count(), help="default: one for each core")
+    options = parser.parse_args()
+    if options.seed is not None or options.plan is not None:
+        return _one(options.plan or plan(options.seed), options.shrink)
+    first, last = options.seeds or (1, 100)
+    if options.new:
+        first = time.time_ns() % 10**12
+        last = first + options.new - 1
+    print(f"seeds {first}:{last}", flush=True)
+    return _many(first, last, options.processes, digests=options.digests)
+
+
+def _seeds(text: str) -> tuple[int, int]:
+    first, _, last = text.partition(":")
+    try:
+        return int(first), int(last or first)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no range of seeds: write 1:2000") from None
+
+
+def _read(name: str):
+    try:
+        return read_plan(Path(name).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise argparse.ArgumentTypeError(f"{name}: {error}") from None
+
+
+def _one(planned, smaller: str | None) -> int:
+    if smaller:
+        planned = shrink(planned, lambda other: bool(run(other).wrong))
+        Path(smaller).write_text(planned.as_json(), encoding="utf-8")
+    outcome = run(planned)
+    print(planned)
+    print("\n".join(outcome.story))
+    print(f"{outcome.requests} requests, {outcome.jobs} jobs, {outcome.seconds:.0f} s; digest {outcome.digest}")
+    for sentence in outcome.wrong:
+        print(f"WRONG {sentence}")
+    return 1 if outcome.wrong else 0
+
+
+def simulate(seeds: range) -> list[Outcome]:
+    """Simulate some seeds one after the other."""
+    # What is imported in the midst of a process's first crawl draws from what is random.
+    run(plan(0))
+    return [run(plan(seed)) for seed in seeds]
+
+
+def _many(first: int, last: int, processes: int, *, digests: bool) -> int:
+    since, cpu = time.perf_counter(), 0.0
+    failed = requests = jobs = 0
+    seconds = 0.0
+    for outcome, cpu_seconds in _outcomes(first, last, processes):
+        cpu += cpu_seconds
+        requests, jobs, seconds = requests + outcome.requests, jobs + outcome.jobs, seconds + outcome.seconds
+        if digests:
+            print(outcome.plan.seed, outcome.digest)
+        if outcome.wrong:
+            failed += 1
+            print(f"seed {outcome.plan.seed}: {outcome.wrong[0]}", flush=True)
+            print(f"    make simulation ARGS='--seed {outcome.plan.seed}'", flush=True)
+    crawls = last - first + 1
+    print(f"{crawls} crawls, {requests} requests, {jobs} jobs, {seconds / 3600:.0f} hours of virtual time")
+    print(f"{time.perf_counter() - since:.0f} s, {crawls / max(cpu, 0.01) * 60:.0f} crawls a minute of CPU")
+    print(f"wrong: {failed}")
+    return 1 if failed else 0
+
+
+def _outcomes(first: int, last: int, processes: int) -> Iterator[tuple[Outcome, float]]:
+    chunks = [range(begin, min(begin + CHUNK, last + 1)) for begin in range(first, last + 1, CHUNK)]
+    if processes == 1:
+        for chunk in chunks:
+            yield from _timed(chunk)
+        return
+    with ProcessPoolExecutor(processes, max_tasks_per_child=1) as pool:
+        for outcomes in pool.map(_timed, chunks):
+            yield from outcomes
+
+
+def _timed(seeds: range) -> list[tuple[Outcome, float]]:
+    run(plan(0))
+    before = time.process_time()
+    outcomes = []
+    for seed in seeds:
+        outcome = run(plan(seed))
+        now = time.process_time()
+        outcome.story.clear()
+        outcomes.append((outcome, now - before))
+        before = now
+    return outcomes
+
+
+if __name__ == "__main__":
+    sys.exit(main())

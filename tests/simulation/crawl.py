@@ -1,0 +1,233 @@
+"""Run the crawl of a plan: as often as it is stopped and resumed, and once more without walls where both must be alike.
+
+The outcome has the story of the crawl, with a digest by which two runs of one seed can be compared.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import tempfile
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scrapy import signals
+
+from tests.simulation import oracle
+from tests.simulation.clock import NeverEnds
+from tests.simulation.plan import PRICE
+from tests.simulation.simulation import Killed, simulated
+from tests.simulation.spider import Record, SimulatedSpider
+from tests.simulation.world import World, latency_of
+
+if TYPE_CHECKING:
+    from scrapy.crawler import Crawler
+
+    from tests.simulation.plan import Plan
+    from tests.simulation.simulation import Simulation
+
+SETTINGS = {
+    "OMOCAPTCHA_PRICE": PRICE,
+    "LOG_LEVEL": "INFO",
+    "DOWNLOAD_MAXSIZE": 200_000,
+    # A stored error of a wall's one address would be all that is ever seen of it, and redirects to it are duplicates.
+    "HTTPCACHE_IGNORE_HTTP_CODES": [429, 500, 502],
+    "MEMUSAGE_ENABLED": False,
+}
+_SECRETS = ("03AFcWeA",)
+"""How the tokens of the offline service begin."""
+
+
+@dataclass
+class Run:
+    """One run of a crawl, from its start to its end or a stop."""
+
+    crawler: Crawler
+    stats: dict[str, Any]
+    stopped_at: float | None = None
+    ended_at: float = 0.0
+    was_killed: bool = False
+    last_answer: float = 0.0
+    """When the last exchange with a site that was under way at the stop ended."""
+
+
+@dataclass
+class Outcome:
+    """A finished crawl with all its runs."""
+
+    plan: Plan
+    story: list[str] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+    """A sentence for each thing that is wrong."""
+    requests: int = 0
+    jobs: int = 0
+    seconds: float = 0.0
+    """Virtual seconds that the crawl took."""
+
+    @property
+    def digest(self) -> str:
+        """Return a digest of all that happened."""
+        return hashlib.sha256("\n".join([*self.story, *self.wrong]).encode()).hexdigest()[:16]
+
+
+class _Story(logging.Handler):
+    """Writes down what happens, with the virtual time, and what is logged of it."""
+
+    def __init__(self, simulation: Simulation) -> None:
+        super().__init__(logging.INFO)
+        self._simulation = simulation
+        self.lines: list[str] = []
+        self.wrong: list[str] = []
+
+    def note(self, line: str) -> None:
+        self.lines.append(f"{self._simulation.loop.time():12.6f} {line}")
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage()
+        if any(secret in text for secret in _SECRETS):
+            self.wrong.append(f"a token is in the log: {text[:200]}")
+        # Scrapy logs a robots.txt that it cannot get with a traceback, and goes on.
+        if (record.exc_info or record.levelno >= logging.CRITICAL) and not record.name.endswith(".robotstxt"):
+            trace = logging.Formatter().formatException(record.exc_info) if record.exc_info else ""
+            self.wrong.append(f"logged: {text}\n{trace}")
+        if record.name.startswith("scrapy_omocaptcha"):
+            self.note(f"log: {record.levelname} {text}")
+
+
+def run(planned: Plan) -> Outcome:
+    """Run the crawl of a plan, and judge it."""
+    outcome, items, stats = _run(planned)
+    if not outcome.wrong and oracle.has_twin(planned):
+        twin, twin_items, twin_stats = _run(planned, is_open=True)
+        outcome.wrong += [f"without walls: {sentence}" for sentence in twin.wrong]
+        outcome.wrong += oracle.differences(items, stats, twin_items, twin_stats)
+    return outcome
+
+
+def _run(planned: Plan, *, is_open: bool = False) -> tuple[Outcome, Counter[str], dict[str, Any]]:
+    outcome = Outcome(planned)
+    items: Counter[str] = Counter()
+    stats: dict[str, Any] = {}
+    shuffle = planned.seed if planned.shuffle else None
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        simulated(planned.seed, latency_of(planned), shuffle) as simulation,
+    ):
+        story = _Story(simulation)
+        world = World(planned, simulation, story.note, is_open=is_open)
+        record = Record()
+        root = logging.getLogger()
+        level = root.level
+        root.addHandler(story)
+        root.setLevel(logging.INFO)
+        try:
+            runs = _Runs(planned, simulation, world, record, story, Path(folder), items).all()
+            stats = runs[-1].stats
+            outcome.wrong += oracle.check(planned, world, record, runs, Path(folder, "ledger"), is_open=is_open)
+        except NeverEnds as error:
+            outcome.wrong.append(f"never ends: {error}")
+        finally:
+            root.removeHandler(story)
+            root.setLevel(level)
+        outcome.wrong += story.wrong
+        outcome.story = story.lines
+        outcome.requests = record.sent.total()
+        outcome.jobs = len(world.service.jobs)
+        outcome.seconds = simulation.loop.time()
+    return outcome, items, stats
+
+
+class _Runs:
+    """The runs of one crawl."""
+
+    def __init__(
+        self,
+        planned: Plan,
+        simulation: Simulation,
+        world: World,
+        record: Record,
+        story: _Story,
+        folder: Path,
+        items: Counter[str],
+    ) -> None:
+        self._plan = planned
+        self._simulation = simulation
+        self._world = world
+        self._record = record
+        self._story = story
+        self._folder = folder
+        self._items = items
+
+    def all(self) -> list[Run]:
+        """Run the crawl to its end."""
+        if self._plan.end == "two crawls":
+            return self._simulation.run(self._both())
+        runs = []
+        for seconds in self._plan.stops:
+            run = self._until(seconds)
+            runs.append(run)
+            if run.stopped_at is None:
+                return runs
+        return [*runs, self._until(None)]
+
+    def _until(self, seconds: float | None) -> Run:
+        """Run the crawl until it ends, or is stopped or killed after some seconds."""
+        run = self._new_run()
+        try:
+            self._simulation.run(self._crawl(run, seconds))
+        except Killed:
+            run.was_killed = True
+            self._story.note("the crawl is killed")
+        return run
+
+    async def _both(self) -> list[Run]:
+        runs = [self._new_run(), self._new_run()]
+        await asyncio.gather(*(self._crawl(run, None) for run in runs))
+        return runs
+
+    def _new_run(self) -> Run:
+        settings = {
+            **SETTINGS,
+            **self._world.service.settings,
+            "OMOCAPTCHA_POLL_INTERVAL": 2.0,
+            "OMOCAPTCHA_LEDGER": str(self._folder / "ledger"),
+            "HTTPCACHE_DIR": str(self._folder / "cache"),
+            **self._plan.settings,
+        }
+        if self._plan.end in ("stopped", "closed"):
+            settings["JOBDIR"] = str(self._folder / "job")
+        return Run(self._simulation.crawler(SimulatedSpider, settings), {})
+
+    async def _crawl(self, run: Run, seconds: float | None) -> None:
+        loop, crawler = self._simulation.loop, run.crawler
+        crawler.signals.connect(self._count_item, signals.item_scraped, weak=False)
+        note = self._story.note
+        crawling = asyncio.ensure_future(
+            crawler.crawl_async(planned=self._plan, world=self._world, record=self._record, note=note)
+        )
+        if seconds is not None:
+            loop.call_later(seconds, self._end, run)
+        await crawling
+        run.ended_at = loop.time()
+        if run.stopped_at is not None:
+            run.last_answer = self._simulation.network.last_end_of(run.stopped_at, but=self._world.service)
+        run.stats = dict(crawler.stats.get_stats())
+        note(f"the crawl ends: {run.stats.get('finish_reason')}")
+
+    def _count_item(self, item: dict[str, Any]) -> None:
+        self._items[str(sorted(item.items()))] += 1
+
+    def _end(self, run: Run) -> None:
+        engine = run.crawler.engine
+        if engine is None or not engine.running or run.ended_at:
+            return
+        run.stopped_at = self._simulation.loop.time()
+        if self._plan.end == "killed":
+            raise Killed
+        self._story.note(f"the crawl is {self._plan.end}")
+        is_closed = self._plan.end == "closed"
+        stop = engine.close_spider_async(reason="had enough") if is_closed else run.crawler.stop_async()
+        self._stopping = asyncio.ensure_future(stop)

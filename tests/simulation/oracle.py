@@ -1,0 +1,349 @@
+"""Judge a simulated crawl: what the spider saw, what sites and service saw, and what ledger and stats say must agree.
+
+The three know nothing of each other. Each check yields a sentence for each thing that is wrong.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from dataclasses import replace
+from math import ceil
+from typing import TYPE_CHECKING, Any
+
+from scrapy_omocaptcha.buying.database import read_ledger
+from scrapy_omocaptcha.testing import WALLS
+from tests.simulation.plan import PRICE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from scrapy_omocaptcha.buying.records import Record as LedgerRecord
+    from scrapy_omocaptcha.testing.account import Job
+    from scrapy_omocaptcha.testing.calls import Call
+    from tests.simulation.crawl import Run
+    from tests.simulation.plan import Plan, Site
+    from tests.simulation.spider import Record
+    from tests.simulation.world import World
+
+STOP_SECONDS = 0.6
+"""Within how many seconds a stop ends all waiting: half a second, and a bit for the loop."""
+_BEHIND = ("page", "item", "search")
+"""Kinds of requests to pages behind a wall."""
+_UPFRONT = ("header", "signup", "bought")
+"""Kinds of requests that cost a job each, whatever the wall."""
+_ALIKE = (
+    "item_scraped_count",
+    "response_received_count",
+    "request_depth_max",
+    "retry/count",
+    "finish_reason",
+)
+"""Stats that are the same behind a wall."""
+
+
+def check(
+    planned: Plan, world: World, record: Record, runs: list[Run], path: Path, *, is_open: bool = False
+) -> list[str]:
+    """Return everything that is wrong with the runs of a crawl.
+
+    :param is_open: whether the sites have no walls.
+    """
+    stats: Counter[str] = Counter()
+    for run in runs:
+        stats.update({name: value for name, value in run.stats.items() if isinstance(value, (int, float))})
+    records = read_ledger(path) if path.exists() else []
+    was_killed = any(run.was_killed for run in runs)
+    return [
+        *record.wrong,
+        *(() if was_killed else _requests(planned, record)),
+        *_bill(world, records),
+        *(() if was_killed else _jobs(world, stats, records, all_ended=not planned.stops)),
+        *_limits(planned, world, runs, stats, records, is_restarted=was_killed),
+        *_tokens(planned, world),
+        *_verdicts(planned, world, records),
+        *(sentence for run in runs if not run.was_killed for sentence in _waiting(run)),
+        *(sentence for run in runs for sentence in _stop(planned, run)),
+        *(_ideal(planned, world, record, stats) if planned.is_calm and not is_open else ()),
+    ]
+
+
+def _requests(planned: Plan, record: Record) -> Iterator[str]:
+    """Check that each request came back exactly once, and none because the crawl was stopped."""
+    crawls = 2 if planned.end == "two crawls" else 1
+    for name, sent in record.sent.items():
+        # A resumed spider sends all requests of its start anew, of which Scrapy drops those that it knows.
+        expected = 1 if planned.stops and " " not in name else sent
+        came = record.came[name]
+        if came < (expected if not planned.stops else min(expected, 1)):
+            yield f"lost: request {name}, {expected} in, {came} out"
+        if came > expected * (1 if not planned.stops else crawls):
+            yield f"twice: request {name}, {expected} in, {came} out"
+    for name, how in record.ends.items():
+        if "CrawlClosing" in how and "JOBDIR" not in planned.settings and planned.stops:
+            yield f"lost: request {name} went to its errback as the crawl closed"
+
+
+def _bill(world: World, records: list[LedgerRecord]) -> Iterator[str]:
+    """Check that the ledger has each job of the service."""
+    if len(records) < len(world.service.jobs):
+        yield f"{len(world.service.jobs)} jobs at the service, {len(records)} in the ledger"
+    known = {record.job for record in records}
+    asked = {str(call.body["job_id"]) for call in world.service.calls if call.name == "getJobResult" and call.body}
+    for job in sorted(asked - known):
+        yield f"job {job} is not in the ledger"
+
+
+def _jobs(world: World, stats: Counter[str], records: list[LedgerRecord], *, all_ended: bool) -> Iterator[str]:
+    """Check that the jobs counted are those of the ledger, and those of the service but for calls of unknown fate."""
+    created, made = stats["omocaptcha/jobs/created"], len(world.service.jobs)
+    unknown = sum(_may_be_a_job(call) for call in world.service.calls)
+    unseen = stats["omocaptcha/api/calls"] - len(world.service.calls)
+    if not made <= created <= made + unknown + unseen:
+        yield f"{created} jobs counted; {made} at the service, {unknown} calls of unknown fate, {unseen} never seen"
+    if created != len(records):
+        yield f"{created} jobs counted, {len(records)} in the ledger"
+    if abs(stats["omocaptcha/cost_usd"] - created * PRICE) > 1e-6:
+        yield f"{created} jobs counted and {stats['omocaptcha/cost_usd']} USD"
+    ended = stats["omocaptcha/jobs/solved"] + sum(
+        value for name, value in stats.items() if name.startswith("omocaptcha/jobs/failed/")
+    )
+    if ended > created or (all_ended and ended < created):
+        yield f"{created} jobs counted, {ended} came to an end"
+    ends = Counter(record.outcome for record in records)
+    for outcome in ("accepted", "rejected", "expired", "unknown"):
+        counted = sum(value for name, value in stats.items() if name.startswith(f"omocaptcha/tokens/{outcome}"))
+        if ends[outcome] != counted:
+            yield f"{counted} tokens counted as {outcome}, {ends[outcome]} in the ledger"
+
+
+def _may_be_a_job(call: Call) -> bool:
+    """Tell whether a create call made no job without the client being able to know."""
+    return call.name == "createJob" and call.fault not in (None, "too_many") and "job_id" not in call.answer
+
+
+def _limits(
+    planned: Plan,
+    world: World,
+    runs: list[Run],
+    stats: Counter[str],
+    records: list[LedgerRecord],
+    *,
+    is_restarted: bool,
+) -> Iterator[str]:
+    """Check that no limit was overrun."""
+    settings, made = planned.settings, len(world.service.jobs)
+    crawls = 2 if planned.end == "two crawls" else len(runs) if is_restarted else 1
+    most = settings.get("OMOCAPTCHA_MAX_JOBS")
+    if most and made > most * crawls:
+        yield f"overrun: OMOCAPTCHA_MAX_JOBS is {most}; {made} jobs at the service"
+    cost = settings.get("OMOCAPTCHA_MAX_COST", 1.0)
+    if world.service.charged > cost * crawls + 1e-6:
+        yield f"overrun: OMOCAPTCHA_MAX_COST is {cost}; {world.service.charged} charged"
+    cost = settings.get("OMOCAPTCHA_MAX_COST_PER_DAY")
+    if cost and world.service.charged > cost + 1e-6 and records[-1].at.timestamp() - records[0].at.timestamp() < 86_400:
+        yield f"overrun: OMOCAPTCHA_MAX_COST_PER_DAY is {cost}; {world.service.charged} charged"
+    most = settings.get("OMOCAPTCHA_MAX_JOBS_PER_HOST")
+    by_host = Counter(record.host for record in records)
+    if most and by_host and max(by_host.values()) > most * crawls:
+        yield f"overrun: OMOCAPTCHA_MAX_JOBS_PER_HOST is {most}; {by_host}"
+    most = settings.get("OMOCAPTCHA_CONCURRENT_JOBS", 32)
+    at_once = _most_at_once(world)
+    if at_once > most * (2 if planned.end == "two crawls" else 1):
+        yield f"overrun: OMOCAPTCHA_CONCURRENT_JOBS is {most}; {at_once} at once"
+
+
+def _most_at_once(world: World) -> int:
+    """Return the greatest number of jobs that the client polled at one time."""
+    first: dict[Any, float] = {}
+    last: dict[Any, float] = {}
+    for call in world.service.calls:
+        if call.name == "createJob" and call.fault is None and "job_id" in call.answer:
+            job = json.loads(call.answer)["job_id"]
+            first[job] = last[job] = call.at
+        elif call.name == "getJobResult" and call.body and call.body.get("job_id") in first:
+            last[call.body["job_id"]] = call.at
+    steps = [(at, 1) for at in first.values()] + [(at, -1) for at in last.values()]
+    now = most = 0
+    for _, step in sorted(steps):
+        now += step
+        most = max(most, now)
+    return most
+
+
+def _tokens(planned: Plan, world: World) -> Iterator[str]:
+    """Check that no token was used twice, at another site, or too late."""
+    bad = {"rejected": "invalid-input-response", "stale": "timeout-or-duplicate"}
+    for job in world.service.jobs:
+        said = world.said(world.token(job))
+        expected = bad.get(job.outcome, "accepted")
+        verdicts = job.verdicts
+        lost = sum(visit.fault is not None for visit in said)
+        if len(said) > 1 + lost + _time_outs(planned):
+            yield f"the token of job {job.id} was sent {len(said)} times, though {lost} answers were lost"
+        if verdicts and verdicts[0] != expected and not _is_for_first_wall(planned, world, job):
+            yield f"the token of job {job.id} ({job.outcome}, for {job.page}) was judged {verdicts}"
+        for visit in said:
+            if visit.token == "hostname-mismatch":
+                yield f"the token of job {job.id} was sent to {visit.url}"
+
+
+def _time_outs(planned: Plan) -> int:
+    """Return how often an answer may be lost on its way without a fault of the site."""
+    return 1 if planned.stalls or planned.latency[1] >= planned.settings["DOWNLOAD_TIMEOUT"] else 0
+
+
+def _is_for_first_wall(planned: Plan, world: World, job: Job) -> bool:
+    """Tell whether a token for the first of two walls may have come when another request had opened that."""
+    two = [site.url for site, told in zip(world.sites, planned.sites, strict=True) if told.kind == "two walls"]
+    return job.page.startswith(tuple(two)) and job.verdicts[0] == "invalid-input-response"
+
+
+def _verdicts(planned: Plan, world: World, records: list[LedgerRecord]) -> Iterator[str]:
+    """Check that the ledger says of each token what the sites say."""
+    jobs = {str(job.id): job for job in world.service.jobs}
+    for record in records:
+        job = jobs.get(record.job or "")
+        if job is None:
+            continue
+        visits = world.said(world.token(job))
+        said = [visit.token for visit in visits]
+        told = f"job {job.id} is {record.outcome} ({record.reason}) in the ledger; the sites said {said}"
+        if record.outcome == "accepted" and "accepted" not in said:
+            yield told
+        if record.outcome == "rejected" and (not any(said) or ("accepted" in said and not _forgets(planned, record))):
+            yield told
+        if record.outcome == "expired" and said:
+            yield told
+
+
+def _forgets(planned: Plan, record: LedgerRecord) -> bool:
+    """Tell whether a wall is back so soon after a token that nobody can tell whether it was accepted."""
+    site = planned.sites[int(record.host.removeprefix("shop").partition(".")[0])]
+    return bool({"clearance_pages", "clearance_seconds"} & set(site.changes)) or site.wall == "expiring"
+
+
+def _waiting(run: Run) -> Iterator[str]:
+    """Check that after a crawl nothing waits and the concurrency is as it was."""
+    crawler = run.crawler
+    downloader = crawler.engine.downloader
+    middleware = crawler.spider.middleware
+    left = {
+        "places": downloader.total_concurrency - crawler.settings.getint("CONCURRENT_REQUESTS"),
+        "active": len(downloader.active),
+        "in slots": sum(len(s.active) + len(s.queue) + len(s.transferring) for s in downloader.slots.values()),
+    }
+    if middleware is not None:
+        left |= {name: len(things) for name, things in _held(middleware).items()}
+    for what, number in left.items():
+        if number:
+            yield f"{what}: {number} after the end"
+
+
+def _held(middleware: Any) -> dict[str, Any]:
+    sessions = middleware._walls._sessions._sessions.values()
+    return {
+        "held": middleware._slots.holds,
+        "parked": middleware._slots.parked,
+        "queued": middleware._slots._queue,
+        "sending": middleware._slots._sending,
+        "waits": middleware._lifetime._waits,
+        "sessions that are not idle": [session for session in sessions if not session.is_idle],
+    }
+
+
+def _stop(planned: Plan, run: Run) -> Iterator[str]:
+    """Check that a stop ends all waiting at once: only the answers of sites are awaited.
+
+    Scrapy goes on to download what a callback awaits.
+    """
+    if run.stopped_at is None or run.was_killed or any(wanted.kind == "nested" for wanted in planned.wanted):
+        return
+    late = run.ended_at - run.stopped_at
+    slowest = run.last_answer - run.stopped_at
+    if late > max(slowest, 0.0) + STOP_SECONDS:
+        yield f"the stop took {late:.3f} s; the last answer of a site came after {slowest:.3f} s"
+
+
+def _ideal(planned: Plan, world: World, record: Record, stats: Counter[str]) -> Iterator[str]:
+    """Check that as many jobs were bought as the walls make necessary, and that each request got its page."""
+    if planned.settings.get("HTTPCACHE_ENABLED"):
+        return
+    by_site: defaultdict[str, int] = defaultdict(int)
+    for job in world.service.jobs:
+        by_site[job.page.partition("://")[2].partition("/")[0].partition(":")[0]] += 1
+    for number, site in enumerate(planned.sites):
+        bought = by_site[f"shop{number}.example"]
+        least, most = _jobs_of(planned, site, number)
+        if not least <= bought <= most:
+            yield f"ideal: {least} to {most} jobs for {site.kind} {site.wall} {site.changes}; {bought} bought"
+    for name in ("rejected", "expired"):
+        if all(site.is_solvable for site in planned.sites) and stats[f"omocaptcha/tokens/{name}"]:
+            yield f"ideal: {stats[f'omocaptcha/tokens/{name}']} tokens {name}, though nothing went wrong"
+    errors = {name: how for name, how in record.ends.items() if how != "page"}
+    for name, how in errors.items():
+        wanted = _wanted_of(planned, name)
+        if planned.sites[wanted.site].is_solvable and wanted.kind != "alone":
+            yield f"ideal: request {name} ended with {how}, though nothing went wrong"
+
+
+def _wanted_of(planned: Plan, name: str) -> Any:
+    number = int(name.partition(" ")[0])
+    return [wanted for wanted in planned.wanted if wanted.number <= number][-1]
+
+
+def _jobs_of(planned: Plan, site: Site, number: int) -> tuple[int, int]:
+    """Return how many jobs a site costs at least and at most if nothing goes wrong."""
+    wall = replace(WALLS[site.wall], **site.changes)
+    upfront, behind = 0, Counter()
+    for wanted in planned.wanted:
+        if wanted.site != number:
+            continue
+        upfront += wanted.kind in _UPFRONT or wanted.kind == "form"
+        pages = wanted.kind in _BEHIND or wanted.kind == "nested"
+        # Every second one of the children is a page that is free.
+        first = wanted.number + 1
+        pages += sum(child % 2 == 0 for child in range(first, first + wanted.children))
+        behind[wanted.cookiejar] += pages
+    if not site.is_solvable:
+        return (upfront if site.wall != "never" else 0), (upfront if site.wall != "never" else 10**6)
+    least = most = upfront
+    for pages in behind.values():
+        if pages <= wall.free_pages:
+            continue
+        if wall.free_pages:
+            # Requests that are sent before the first answer get a session each.
+            least -= 1
+        if wall.clearance == "none":
+            least, most = least + pages, most + pages
+        elif wall.clearance_pages is not None:
+            least, most = least + ceil(pages / (wall.clearance_pages + 1)), most + pages
+        elif wall.clearance_seconds is not None:
+            least, most = least + 1, most + pages
+        else:
+            both = 2 if site.kind == "two walls" else 1
+            least, most = least + both, most + both
+    return least, most
+
+
+def has_twin(planned: Plan) -> bool:
+    """Tell whether a crawl must be the same without walls."""
+    return (
+        planned.is_calm
+        and all(site.is_solvable for site in planned.sites)
+        and not any(wanted.kind in ("alone", *_UPFRONT) for wanted in planned.wanted)
+    )
+
+
+def differences(
+    items: Counter[str], stats: dict[str, Any], twin_items: Counter[str], twin_stats: dict[str, Any]
+) -> Iterator[str]:
+    """Check that a crawl has the items and stats of one without walls."""
+    for item in twin_items - items:
+        yield f"without walls there is {item}"
+    for item in items - twin_items:
+        yield f"without walls there is no {item}"
+    for name in _ALIKE:
+        if stats.get(name) != twin_stats.get(name):
+            yield f"without walls {name} is {twin_stats.get(name)}, not {stats.get(name)}"

@@ -1,0 +1,290 @@
+"""Plan one simulated crawl: sites and walls, settings, requests, what goes wrong and when the crawl is stopped.
+
+All of it follows from a seed, and is plain data, so that a plan can be written to a file and made smaller.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal
+
+from scrapy_omocaptcha.testing import WALLS, Wall
+from scrapy_omocaptcha.testing.faults import KINDS
+
+VERSION = 1
+"""Version of the plans that are written to files."""
+
+PRICE = 0.00055
+"""What a job costs, in USD."""
+
+UNSOLVABLE = ("foreign_form", "callback_only", "no_key", "enterprise", "data_s")
+"""Walls for which nothing is bought."""
+
+SiteKind = Literal["walled", "one address", "two walls", "dead"]
+End = Literal["finished", "stopped", "closed", "killed", "two crawls"]
+"""How a crawl ends: by itself, upon a signal, by the spider, by SIGKILL; or two crawls share a ledger."""
+
+KINDS_OF_REQUESTS = {
+    "page": 20,
+    "item": 30,
+    "search": 8,
+    "free": 12,
+    "contact": 3,
+    "nested": 4,
+    "bought": 2,
+    "header": 3,
+    "signup": 2,
+    "form": 4,
+    "alone": 1,
+}
+"""Kinds of requests, see ``spider``, and their relative frequency."""
+
+_NEEDS_TOKEN = ("header", "signup", "form", "bought")
+
+_SITE_FAULTS = tuple(kind for kind in KINDS if kind != "redirect")
+"""Without redirects to where a crawl has been before, which Scrapy drops as duplicates, as without a wall."""
+_GATE_FAULTS = ("bad_gateway", "too_many", "hang", "reset_after", "truncated", "reset", "server_error")
+"""Faults that don't look like a page. At a wall's one address, a page would be what others are duplicates of."""
+_JOB_FAULTS = ("fail", "never", "refused", "vanished", "rejected", "stale")
+
+_LIMITS = ("OMOCAPTCHA_MAX_COST", "OMOCAPTCHA_MAX_COST_PER_DAY", "OMOCAPTCHA_MAX_JOBS", "OMOCAPTCHA_MAX_JOBS_PER_HOST")
+
+
+@dataclass(frozen=True)
+class Site:
+    """One site of a plan."""
+
+    kind: SiteKind
+    wall: str
+    """Name of the wall that it is like."""
+    changes: dict[str, Any] = field(default_factory=dict)
+    """What is different from that wall."""
+    status: int = 403
+    gzip: bool = False
+    robots_walled: bool = False
+    refuse_every: int = 0
+    gate_fault: str | None = None
+    """What the first requests to a wall's one address are answered with."""
+
+    @property
+    def is_solvable(self) -> bool:
+        """Tell whether tokens open the wall."""
+        return self.kind != "dead" and self.wall not in (*UNSOLVABLE, "never")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One request, identified by its number."""
+
+    number: int
+    kind: str
+    site: int
+    cookiejar: int | None = None
+    children: int = 0
+    """How many further requests its callback sends."""
+    again: bool = False
+    """Whether its errback asks once more."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that follows from a seed."""
+
+    seed: int
+    sites: tuple[Site, ...]
+    settings: dict[str, Any]
+    wanted: tuple[Wanted, ...]
+    latency: tuple[float, float] = (0.05, 0.5)
+    """Shortest and longest time that a request, or an answer, is on its way, in seconds."""
+    stalls: float = 0.0
+    """Share of requests and answers that take up to a minute."""
+    site_faults: tuple[str, ...] = ()
+    api_faults: tuple[str, ...] = ()
+    job_faults: tuple[str, ...] = ()
+    rate: float = 0.0
+    """Share of the exchanges and jobs that go wrong, if any do."""
+    fault_seconds: float = 1.0
+    balance: float = 100.0
+    solve_seconds: tuple[float, ...] = (20.0,)
+    outage: tuple[float, float] | None = None
+    """When the service begins to refuse connections, and for how long."""
+    filters: bool = True
+    """Whether Scrapy filters duplicates."""
+    passes_meta: bool = False
+    """Whether the spider passes the meta of a response on to its next requests."""
+    end: End = "finished"
+    stops: tuple[float, ...] = ()
+    """After how many seconds each run of the crawl is stopped or killed."""
+    shuffle: bool = False
+    """Whether callbacks that are ready at the same moment run in any order, which asyncio never does."""
+
+    @property
+    def is_calm(self) -> bool:
+        """Tell whether nothing goes wrong, so that it is known what must come and how many jobs that takes."""
+        return (
+            not (self.rate or self.stalls or self.outage or self.stops or self.shuffle)
+            and self.balance >= 100
+            and self.end == "finished"
+            and not any(name in self.settings for name in _LIMITS)
+            and all(site.gate_fault is None and site.kind != "dead" and not site.refuse_every for site in self.sites)
+        )
+
+    def as_json(self) -> str:
+        """Return the plan as text for a file."""
+        return json.dumps({"version": VERSION, **asdict(self)}, indent=1)
+
+
+def read_plan(text: str) -> Plan:
+    """Return the plan in the text of a file.
+
+    :raises ValueError: when it is no plan, or one that a newer version wrote.
+    """
+    values = json.loads(text)
+    if not isinstance(values, dict) or not isinstance(values.get("version"), int):
+        raise ValueError("it is no plan of a simulation")
+    if values.pop("version") > VERSION:
+        raise ValueError(f"a newer version wrote it; this one reads plans of version {VERSION}")
+    try:
+        values["sites"] = tuple(Site(**site) for site in values["sites"])
+        values["wanted"] = tuple(Wanted(**wanted) for wanted in values["wanted"])
+        return Plan(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+    except (TypeError, KeyError) as error:
+        raise ValueError(f"it is no plan of a simulation: {error}") from None
+
+
+def plan(seed: int) -> Plan:
+    """Plan the crawl of a seed."""
+    dice = random.Random(f"plan {seed}")
+    is_calm = dice.random() < 0.35
+    sites = tuple(_site(dice, is_calm=is_calm) for _ in range(dice.choice((1, 1, 2, 3))))
+    planned = Plan(
+        seed=seed,
+        sites=sites,
+        settings=_settings(dice, is_calm=is_calm),
+        wanted=_wanted(dice, dice.randint(2, 18), sites),
+        latency=dice.choice(((0.01, 0.05), (0.05, 0.5), (0.2, 3.0))),
+        solve_seconds=tuple(round(dice.uniform(*dice.choice(((5, 30), (20, 60), (1, 5)))), 2) for _ in range(10)),
+        passes_meta=dice.random() < 0.3,
+        filters=dice.random() < 0.7,
+    )
+    return planned if is_calm else _go_wrong(dice, planned)
+
+
+def _go_wrong(dice: random.Random, planned: Plan) -> Plan:
+    """Add a few kinds of things that go wrong, each in some plans only, so that each is also seen alone."""
+    changes: dict[str, Any] = {}
+    chosen = dice.sample(("sites", "api", "jobs", "stalls", "outage", "balance", "end", "solve", "shuffle"), 3)
+    if {"sites", "api", "jobs"} & set(chosen):
+        changes["rate"] = dice.choice((0.05, 0.15, 0.3))
+        changes["fault_seconds"] = dice.choice((1.0, 15.0, 45.0))
+    if "sites" in chosen:
+        hidden = {"one address", "two walls"} & {site.kind for site in planned.sites}
+        kinds = _GATE_FAULTS if hidden or any(_wall(site).redirect for site in planned.sites) else _SITE_FAULTS
+        changes["site_faults"] = tuple(dice.sample(kinds, dice.randint(1, len(kinds))))
+    if "api" in chosen:
+        changes["api_faults"] = tuple(dice.sample(KINDS, dice.randint(1, len(KINDS))))
+    if "jobs" in chosen:
+        changes["job_faults"] = tuple(dice.sample(_JOB_FAULTS, dice.randint(1, len(_JOB_FAULTS))))
+    if "stalls" in chosen:
+        changes["stalls"] = dice.choice((0.02, 0.1))
+    if "outage" in chosen:
+        changes["outage"] = (dice.uniform(0, 60), dice.choice((5.0, 60.0, 400.0)))
+    if "balance" in chosen:
+        changes["balance"] = dice.randint(0, 6) * PRICE
+    if "solve" in chosen:
+        changes["solve_seconds"] = tuple(round(dice.uniform(30, 250), 2) for _ in range(10))
+    if "end" in chosen:
+        changes["end"] = end = dice.choice(("stopped", "stopped", "closed", "killed", "two crawls"))
+        if end != "two crawls":
+            changes["stops"] = tuple(round(dice.uniform(0.2, 60), 3) for _ in range(dice.choice((1, 1, 2))))
+        # The filter of a resumed crawl remembers earlier requests.
+        changes["filters"] = changes["passes_meta"] = True
+    if "shuffle" in chosen and dice.random() < 0.5:
+        changes["shuffle"] = True
+    return replace(planned, **changes)
+
+
+def _site(dice: random.Random, *, is_calm: bool) -> Site:
+    kind = dice.choices(("walled", "one address", "two walls", "dead"), (20, 2, 2, 0 if is_calm else 1))[0]
+    wall = dice.choice(sorted(WALLS)) if kind == "walled" else "session"
+    changes: dict[str, Any] = {}
+    if kind == "walled" and wall not in (*UNSOLVABLE, "never") and dice.random() < 0.4:
+        name, values = dice.choice(
+            (
+                ("clearance_pages", (1, 2, 5)),
+                ("clearance_seconds", (5.0, 60.0, 300.0)),
+                ("free_pages", (1, 3)),
+                ("clearance", ("cookie", "session")),
+            )
+        )
+        changes[name] = dice.choice(values)
+    return Site(
+        kind=kind,
+        wall=wall,
+        changes=changes,
+        status=dice.choice((200, 403, 403, 429, 503)),
+        gzip=dice.random() < 0.2,
+        robots_walled=dice.random() < 0.2,
+        refuse_every=0 if is_calm else dice.choice((0, 0, 3)),
+        gate_fault=dice.choice((None, *_GATE_FAULTS[:5])) if kind == "one address" and not is_calm else None,
+    )
+
+
+def _wall(site: Site) -> Wall:
+    """Return the wall of a site."""
+    return replace(WALLS[site.wall], **site.changes)
+
+
+def _settings(dice: random.Random, *, is_calm: bool) -> dict[str, Any]:
+    settings: dict[str, Any] = {
+        "CONCURRENT_REQUESTS": dice.choice((1, 2, 8, 16, 64)),
+        "CONCURRENT_REQUESTS_PER_DOMAIN": dice.choice((1, 2, 8)),
+        "RETRY_TIMES": dice.choice((0, 1, 2)),
+        "DOWNLOAD_TIMEOUT": dice.choice((30, 180)),
+        "OMOCAPTCHA_MAX_ATTEMPTS": dice.choice((1, 2, 3)),
+    }
+    maybe: dict[str, tuple[Any, ...]] = {
+        "DOWNLOAD_DELAY": (0.25, 2.0, 5.0),
+        "AUTOTHROTTLE_ENABLED": (True,),
+        "ROBOTSTXT_OBEY": (True,),
+        "HTTPCACHE_ENABLED": (True,),
+        "METAREFRESH_ENABLED": (False,),
+        "OMOCAPTCHA_CONCURRENT_JOBS": (1, 4),
+        "OMOCAPTCHA_MAX_WAITING": (1, 4),
+        "OMOCAPTCHA_ON_FAILURE": ("response",),
+        "OMOCAPTCHA_TOKEN_MAX_AGE": (60, 115),
+    }
+    if not is_calm:
+        maybe |= {
+            "COOKIES_ENABLED": (False,),
+            "OMOCAPTCHA_BREAKER_FAILURES": (1, 3),
+            "OMOCAPTCHA_BREAKER_PAUSE": (30,),
+            "OMOCAPTCHA_API_TIMEOUT": (5, 60),
+            "OMOCAPTCHA_JOB_TIMEOUT": (40, 300),
+            "OMOCAPTCHA_MAX_COST": (2 * PRICE, 4.5 * PRICE),
+            "OMOCAPTCHA_MAX_COST_PER_DAY": (3 * PRICE,),
+            "OMOCAPTCHA_MAX_JOBS": (1, 3),
+            "OMOCAPTCHA_MAX_JOBS_PER_HOST": (1, 2),
+            "OMOCAPTCHA_MIN_BALANCE": (99.999,),
+        }
+    for name, values in maybe.items():
+        if dice.random() < 0.15:
+            settings[name] = dice.choice(values)
+    return settings
+
+
+def _wanted(dice: random.Random, requests: int, sites: tuple[Site, ...]) -> tuple[Wanted, ...]:
+    jars = dice.choice(((None,), (None,), (None, 1), (1, 2, 3)))
+    wanted: list[Wanted] = []
+    number = 0
+    while number < requests:
+        children = min(dice.choice((0, 0, 0, 1, 2)), requests - number - 1)
+        site = dice.randrange(len(sites))
+        kind = dice.choices(list(KINDS_OF_REQUESTS), KINDS_OF_REQUESTS.values())[0]
+        if sites[site].kind != "walled" and kind in (*_NEEDS_TOKEN, "alone"):
+            kind = "item"
+        wanted.append(Wanted(number, kind, site, dice.choice(jars), children, dice.random() < 0.1))
+        number += 1 + children
+    return tuple(wanted)

@@ -1,0 +1,180 @@
+"""Define the spider of a simulated crawl, which sends the planned requests and records what came back for each."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import scrapy
+from scrapy.exceptions import CloseSpider
+from scrapy.http.request import NO_CALLBACK
+
+from scrapy_omocaptcha import Challenge, OmoCaptchaMiddleware, find_challenge, form_request, solve
+from scrapy_omocaptcha.errors import OmoCaptchaError
+
+if TYPE_CHECKING:
+    from tests.simulation.plan import Plan
+    from tests.simulation.world import Note, World
+
+_TITLE = re.compile(r"<h1>(.*?)</h1>")
+_THING = re.compile(r"<h1>Thing (\d+)</h1>")
+_PATHS = {
+    "page": "/page/{}",
+    "item": "/item/{}",
+    "search": "/search?n={}",
+    "free": "/free/{}",
+    "contact": "/contact?n={}",
+    "nested": "/free/{}",
+    "bought": "/free/{}",
+    "header": "/api/header?n={}",
+    "signup": "/signup?n={}",
+    "form": "/find?n={}",
+    "alone": "/page/{}",
+    "found": "/find",
+}
+_BODIES = {"search": "q=rope&q=glass", "signup": "name=a&email=b&g-recaptcha-response="}
+_PUTS = {"header": "header:X-Captcha-Token", "signup": "form:g-recaptcha-response"}
+
+
+@dataclass
+class Record:
+    """What the spiders of one crawl, with all its runs, sent and saw."""
+
+    sent: Counter[str] = field(default_factory=Counter)
+    came: Counter[str] = field(default_factory=Counter)
+    ends: dict[str, str] = field(default_factory=dict)
+    """How each request ended last: ``"page"`` or the name of an error."""
+    wrong: list[str] = field(default_factory=list)
+    """Sentences about responses that a callback should not have got."""
+
+
+class SimulatedSpider(scrapy.Spider):
+    """Spider that requests what was planned; it knows of captchas only where a spider has to.
+
+    :param note: function that writes a line into the story of the crawl.
+    :param close_at: whether the spider is to close itself at its next page; called with nothing.
+    """
+
+    name = "simulated"
+
+    def __init__(self, planned: Plan, world: World, record: Record, note: Note, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._plan = planned
+        self._targets = [(site.url, site.sitekey) for site in world.sites]
+        self._record = record
+        self._write = note
+        self.is_to_close = False
+
+    async def start(self):
+        for wanted in self._plan.wanted:
+            meta = {} if wanted.cookiejar is None else {"cookiejar": wanted.cookiejar}
+            facts = {"site": wanted.site, "children": wanted.children, "again": wanted.again}
+            yield self._request(str(wanted.number), wanted.kind, meta, **facts)
+
+    def _request(self, name: str, kind: str, meta: dict[str, Any], **facts: Any) -> scrapy.Request:
+        number = int(name.partition(" ")[0])
+        address, sitekey = self._targets[facts["site"]]
+        if kind in _PUTS:
+            page = f"{address}/signup/{number}"
+            meta = {**meta, "omocaptcha": {"sitekey": sitekey, "page": page, "put": _PUTS[kind]}}
+        if kind == "alone":
+            meta = {**meta, "omocaptcha": False}
+        self._record.sent[name] += 1
+        body = _BODIES.get(kind)
+        return scrapy.Request(
+            address + _PATHS[kind].format(number + 1),
+            method="POST" if body else "GET",
+            body=body,
+            headers={"Content-Type": "application/x-www-form-urlencoded"} if body else None,
+            meta=meta,
+            callback=self.page,
+            errback=self.failed,
+            dont_filter=not self._plan.filters or " " in name,
+            cb_kwargs={"name": name, "kind": kind, **facts},
+        )
+
+    async def page(self, response, name, kind, site, children, again):
+        self._judge(response, name, kind)
+        self._ended(name, "page")
+        meta = response.meta if self._plan.passes_meta else {"cookiejar": response.meta.get("cookiejar")}
+        meta = {key: value for key, value in meta.items() if value is not None and key != "omocaptcha"}
+        number = int(name.partition(" ")[0])
+        facts = {"site": site, "again": again}
+        if kind == "nested":
+            await self._nested(f"{self._targets[site][0]}/item/{number + 1}", meta)
+        if kind == "bought":
+            await self._bought(site, number)
+        if kind == "form" and response.status == 200:
+            yield self._search(response, f"{name} found", **facts)
+        for child in range(number + 1, number + 1 + children):
+            yield self._request(str(child), ("item", "free")[child % 2], meta, children=0, **facts)
+        yield {"name": name, "page": "".join(_TITLE.findall(response.text)), "status": response.status}
+        if self.is_to_close:
+            raise CloseSpider("had enough")
+
+    def _search(self, response: Any, name: str, **facts: Any) -> scrapy.Request:
+        self._record.sent[name] += 1
+        return form_request(
+            response,
+            {"q": f"rope {name}"},
+            rejected=".error",
+            callback=self.page,
+            errback=self.failed,
+            cb_kwargs={"name": name, "kind": "found", "children": 0, **facts},
+        )
+
+    def failed(self, failure):
+        facts = dict(failure.request.cb_kwargs)
+        name, kind = facts.pop("name"), facts.pop("kind")
+        reason = getattr(failure.value, "reason", None)
+        kind_of_error = type(failure.value).__name__
+        self._ended(name, f"{kind_of_error} {reason}" if isinstance(reason, str) else kind_of_error)
+        if facts.pop("again") and kind != "found":
+            meta = {key: failure.request.meta[key] for key in ("cookiejar",) if key in failure.request.meta}
+            yield self._request(f"{name} again", kind, meta, again=False, **facts)
+
+    def _ended(self, name: str, how: str) -> None:
+        self._record.came[name] += 1
+        self._record.ends[name] = how
+        self._write(f"spider: request {name}: {how}")
+
+    async def _nested(self, url: str, meta: dict[str, Any]) -> None:
+        """Request a page as media pipelines do: past the scheduler, waiting for the response."""
+        jar = {"cookiejar": meta["cookiejar"]} if "cookiejar" in meta else {}
+        try:
+            await self.crawler.engine.download_async(scrapy.Request(url, callback=NO_CALLBACK, meta=jar))
+        except Exception as error:
+            self._write(f"spider: nested {url}: {type(error).__name__}")
+
+    async def _bought(self, site: int, number: int) -> None:
+        """Buy a token as spiders do that find their challenges themselves."""
+        address, sitekey = self._targets[site]
+        try:
+            await solve(Challenge(f"{address}/bought/{number}", sitekey), crawler=self.crawler)
+        except OmoCaptchaError as error:
+            self._write(f"spider: bought {number}: {error.reason}")
+
+    def _judge(self, response: Any, name: str, kind: str) -> None:
+        """Check that the callback of a request got the page of that request."""
+        if response.request.cb_kwargs["name"] != name:
+            self._record.wrong.append(f"request {name} has the response of {response.request.cb_kwargs['name']}")
+        body = response.body.decode("utf-8", "replace")
+        number = int(name.partition(" ")[0]) + 1
+        things = _THING.findall(body)
+        if kind == "item" and things and things != [str(number)]:
+            self._record.wrong.append(f"request {name} has the page of thing {things}")
+        if "<h1>Thank you</h1>" in body:
+            self._record.wrong.append(f"request {name} has a page of thanks")
+        if kind == "found" and response.status == 200 and f"rope {name}" not in body and "It is broken" not in body:
+            self._record.wrong.append(f"request {name} has results of another search, or none")
+        if "omocaptcha" in response.flags:
+            challenge = find_challenge(response)
+            if challenge is not None and challenge.blocking:
+                self._record.wrong.append(f"request {name} has a challenge for a solved page")
+
+    @property
+    def middleware(self) -> Any:
+        """Return the add-on's middleware."""
+        return self.crawler.get_downloader_middleware(OmoCaptchaMiddleware)

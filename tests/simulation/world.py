@@ -1,0 +1,118 @@
+"""Build the service and the sites of a plan, and let them go wrong as planned."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from scrapy_omocaptcha.testing import WALLS, OmoCaptchaService, WalledSite
+from tests.helpers.hard_walls import GATE, OneAddress, TwoWalls
+
+if TYPE_CHECKING:
+    from scrapy_omocaptcha.testing.account import Job
+    from scrapy_omocaptcha.testing.visit import Visit
+    from tests.simulation.plan import Plan, Site
+    from tests.simulation.simulation import Simulation
+
+Note = Callable[[str], None]
+"""Writes a line into the story of a crawl."""
+
+_PAGES = 100_000
+
+
+class Dead(WalledSite):
+    """Site that accepts connections and never answers."""
+
+    async def _handle(self, request):
+        await self._pause(None)
+        return await super()._handle(request)
+
+
+class World:
+    """The service and the sites of a plan.
+
+    :param is_open: whether the sites are without walls.
+    """
+
+    def __init__(self, planned: Plan, simulation: Simulation, note: Note, *, is_open: bool = False) -> None:
+        self.plan = planned
+        self.service = OmoCaptchaService(
+            balance=planned.balance, solve_seconds=planned.solve_seconds, on_event=lambda line: note(line)
+        )
+        self.sites = [
+            _build(site, self.service, number, note, is_open=is_open) for number, site in enumerate(planned.sites)
+        ]
+        for server in (self.service, *self.sites):
+            server.start()
+        self._go_wrong(simulation)
+
+    def _go_wrong(self, simulation: Simulation) -> None:
+        planned = self.plan
+        for number, (site, told) in enumerate(zip(self.sites, planned.sites, strict=True)):
+            if told.gate_fault is not None:
+                site.fault(GATE, told.gate_fault, times=2, seconds=planned.fault_seconds)
+            if planned.site_faults:
+                site.random_faults(
+                    planned.rate,
+                    seed=planned.seed + number,
+                    kinds=planned.site_faults,
+                    seconds=planned.fault_seconds,
+                    location="/free/1",
+                )
+        if planned.api_faults:
+            self.service.random_faults(
+                planned.rate, seed=planned.seed, kinds=planned.api_faults, seconds=planned.fault_seconds
+            )
+        if planned.job_faults:
+            self.service.random_jobs(planned.rate, seed=planned.seed, outcomes=planned.job_faults)
+        if planned.outage is not None:
+            begin, seconds = planned.outage
+            simulation.loop.call_later(begin, self.service.stop)
+            simulation.loop.call_later(begin + seconds, self.service.start)
+
+    def token(self, job: Job) -> str:
+        """Return the token of a job, or an empty text if it has none."""
+        return self.service._account._job_tokens.get(job.id, "")
+
+    def said(self, token: str) -> list[Visit]:
+        """Return the visits that carried a token, in their order."""
+        return [] if not token else [visit for site in self.sites for visit in site.requests if _carries(visit, token)]
+
+
+def latency_of(planned: Plan) -> Callable[[str], float]:
+    """Return what draws how long a request, or an answer, is on its way."""
+    dice = random.Random(f"latency {planned.seed}")
+
+    def draw(host: str) -> float:
+        seconds = dice.uniform(*planned.latency)
+        return seconds if dice.random() >= planned.stalls else dice.uniform(5, 60)
+
+    return draw
+
+
+def _build(site: Site, service: OmoCaptchaService, number: int, note: Note, *, is_open: bool) -> WalledSite:
+    host = f"shop{number}.example"
+    options = {
+        "status": site.status,
+        "gzip": site.gzip,
+        "robots_walled": site.robots_walled,
+        "refuse_every": site.refuse_every,
+        "hosts": (host,),
+        "port": 8000 + number,
+        "sitekey": f"6LtestOnly{number:030d}",
+        "catalogue_pages": _PAGES,
+        "items_per_page": 1,
+        "on_event": lambda line: note(f"{host} {line.removeprefix('site ')}"),
+    }
+    if is_open:
+        return WalledSite(service, replace(WALLS["session"], free_pages=10**9), **options)
+    if site.kind == "walled":
+        return WalledSite(service, replace(WALLS[site.wall], **site.changes), **options)
+    return {"one address": OneAddress, "two walls": TwoWalls, "dead": Dead}[site.kind](service, **options)
+
+
+def _carries(visit: Visit, token: str) -> bool:
+    values = [value for _, value in (*visit.form, *visit.query)]
+    return token in values or token.encode() in visit.body or token in visit.headers.values()

@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -104,8 +104,8 @@ def _outcomes(first: int, last: int, processes: int) -> Iterator[tuple[Outcome, 
         for chunk in chunks:
             yield from _timed(chunk)
         return
-    with ProcessPoolExecutor(processes, max_tasks_per_child=1) as pool:
-        for outcomes in pool.map(_timed, chunks):
+    with get_context("fork").Pool(processes, maxtasksperchild=1) as pool:
+        for outcomes in pool.imap(_timed, chunks):
             yield from outcomes
 
 

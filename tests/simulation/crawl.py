@@ -51,7 +51,7 @@ class Run:
     ended_at: float = 0.0
     was_killed: bool = False
     last_answer: float = 0.0
-    """When the last exchange with a site that was under way at the stop ended."""
+    """When the last exchange with a site ended: Scrapy still sends what waits for the delay of a site."""
 
 
 @dataclass
@@ -213,9 +213,11 @@ class _Runs:
         await crawling
         run.ended_at = loop.time()
         if run.stopped_at is not None:
-            run.last_answer = self._simulation.network.last_end_of(run.stopped_at, but=self._world.service)
+            run.last_answer = self._simulation.network.last_end(but=self._world.service)
         run.stats = dict(crawler.stats.get_stats())
         note(f"the crawl ends: {run.stats.get('finish_reason')}")
+        # What the add-on still looks at once in a while must have come to an end by then.
+        await asyncio.sleep(1.0)
 
     def _count_item(self, item: dict[str, Any]) -> None:
         self._items[str(sorted(item.items()))] += 1

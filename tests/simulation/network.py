@@ -81,24 +81,28 @@ class Reply(AbstractStreamWriter):
 
     async def write_headers(self, status_line: str, headers: CIMultiDict[str]) -> None:
         """Send the head."""
+        self._check()
         self.status = int(status_line.split()[1])
         self.headers = list(headers.items())
-        if not self._head.done():
-            self._head.set_result(None)
+        self._head.set_result(None)
 
     async def write(self, chunk: bytes | bytearray | memoryview) -> None:
         """Send a part of the body."""
-        if self._failed.done():
-            raise ConnectionResetError("the client has closed the connection")
+        self._check()
         self._chunks.put_nowait(bytes(chunk))
         while self._chunks.qsize() > _WINDOW and not self._failed.done():
             await asyncio.sleep(_ROUND_TRIP)
 
     async def write_eof(self, chunk: bytes = b"") -> None:
         """Send the last part of the body."""
+        self._check()
         self._is_whole = True
         self._chunks.put_nowait(bytes(chunk))
         self._chunks.put_nowait(None)
+
+    def _check(self) -> None:
+        if self._failed.done():
+            raise ConnectionResetError("the connection is closed")
 
     async def drain(self) -> None:
         """Do nothing: the client reads as fast as the server writes."""
@@ -172,8 +176,8 @@ class Network:
     def __init__(self, latency: Callable[[str], float] = lambda host: 0.0) -> None:
         self._latency = latency
         self._servers: dict[tuple[str, int], LoopbackServer] = {}
-        self._exchanges: list[tuple[LoopbackServer | None, float, float]] = []
-        """The server, the beginning and the end of each exchange that is over."""
+        self._ends: list[tuple[LoopbackServer | None, float]] = []
+        """The server and the end of each exchange that is over."""
         self._next_port = _FIRST_PORT
 
     @property
@@ -206,10 +210,9 @@ class Network:
         if server._stopping is not None:
             server._stopping.set()
 
-    def last_end_of(self, moment: float, *, but: LoopbackServer) -> float:
-        """Return when the last exchange ended that was under way at a moment, those with one server left out."""
-        ends = [end for server, since, end in self._exchanges if server is not but and since <= moment <= end]
-        return max(ends, default=moment)
+    def last_end(self, *, but: LoopbackServer) -> float:
+        """Return when the last exchange with any server but one ended."""
+        return max((end for server, end in self._ends if server is not but), default=0.0)
 
     def restart(self) -> None:
         """Let the servers go on in another loop."""
@@ -241,8 +244,6 @@ class Network:
         parts = urlsplit(url)
         host = parts.hostname or ""
         server = self._servers.get((host, parts.port or (443 if parts.scheme == "https" else 80)))
-        loop = asyncio.get_running_loop()
-        since = loop.time()
         reply = Reply(timeout)
         answering = None
         try:
@@ -255,7 +256,7 @@ class Network:
             await reply.pause(self._latency(host))
             yield reply
         finally:
-            self._exchanges.append((server, since, loop.time()))
+            self._ends.append((server, asyncio.get_running_loop().time()))
             reply.done()
             if answering is not None:
                 answering.cancel()
@@ -286,8 +287,8 @@ async def _answer(
             answer = error
         await answer.prepare(request)
         await answer.write_eof()
-    except asyncio.CancelledError:
-        raise
+    except ConnectionResetError:
+        return
     except Exception as error:
         # A server that fails is a mistake of the test, so it is not hidden as a broken connection.
         reply.fail(error)

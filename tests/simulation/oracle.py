@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from scrapy_omocaptcha.buying.database import read_ledger
 from scrapy_omocaptcha.testing import WALLS
-from tests.simulation.plan import PRICE
+from tests.simulation.plan import PRICE, redirects
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,12 +23,14 @@ if TYPE_CHECKING:
     from scrapy_omocaptcha.testing.account import Job
     from scrapy_omocaptcha.testing.calls import Call
     from tests.simulation.crawl import Run
-    from tests.simulation.plan import Plan, Site
+    from tests.simulation.plan import Plan, Site, Wanted
     from tests.simulation.spider import Record
     from tests.simulation.world import World
 
-STOP_SECONDS = 0.6
+STOP_SECONDS = 0.51
 """Within how many seconds a stop ends all waiting: half a second, and a bit for the loop."""
+BALANCE_SECONDS = 0.5
+"""How long the report may wait for the balance, which is asked for at the end where a balance was at the start."""
 _BEHIND = ("page", "item", "search")
 """Kinds of requests to pages behind a wall."""
 _UPFRONT = ("header", "signup", "bought")
@@ -57,7 +59,7 @@ def check(
     was_killed = any(run.was_killed for run in runs)
     return [
         *record.wrong,
-        *(() if was_killed else _requests(planned, record)),
+        *(() if was_killed else _requests(planned, world, record, runs)),
         *_bill(world, records),
         *(() if was_killed else _jobs(world, stats, records, all_ended=not planned.stops)),
         *_limits(planned, world, runs, stats, records, is_restarted=was_killed),
@@ -69,20 +71,27 @@ def check(
     ]
 
 
-def _requests(planned: Plan, record: Record) -> Iterator[str]:
+def _requests(planned: Plan, world: World, record: Record, runs: list[Run]) -> Iterator[str]:
     """Check that each request came back exactly once, and none because the crawl was stopped."""
-    crawls = 2 if planned.end == "two crawls" else 1
     for name, sent in record.sent.items():
         # A resumed spider sends all requests of its start anew, of which Scrapy drops those that it knows.
-        expected = 1 if planned.stops and " " not in name else sent
+        expected = 1 if planned.stops else sent
         came = record.came[name]
-        if came < (expected if not planned.stops else min(expected, 1)):
+        if came < expected and not _may_be_dropped(planned, world, runs, name):
             yield f"lost: request {name}, {expected} in, {came} out"
-        if came > expected * (1 if not planned.stops else crawls):
+        if came > expected:
             yield f"twice: request {name}, {expected} in, {came} out"
     for name, how in record.ends.items():
-        if "CrawlClosing" in how and "JOBDIR" not in planned.settings and planned.stops:
+        if "CrawlClosing" in how:
             yield f"lost: request {name} went to its errback as the crawl closed"
+
+
+def _may_be_dropped(planned: Plan, world: World, runs: list[Run], name: str) -> bool:
+    """Tell whether Scrapy may have dropped a request's redirect, since nobody could know that it led to a wall."""
+    number = wanted_of(planned, name).site
+    is_seen = any(visit.shown == "challenge" and visit.fault is None for visit in world.sites[number].requests)
+    is_met = all(run.stats.get("omocaptcha/challenges") for run in runs)
+    return planned.filters and redirects(planned.sites[number]) and not (is_seen and is_met)
 
 
 def _bill(world: World, records: list[LedgerRecord]) -> Iterator[str]:
@@ -249,7 +258,8 @@ def _held(middleware: Any) -> dict[str, Any]:
         "queued": middleware._slots._queue,
         "sending": middleware._slots._sending,
         "waits": middleware._lifetime._waits,
-        "sessions that are not idle": [session for session in sessions if not session.is_idle],
+        "leaders": [session for session in sessions if session.leading is not None],
+        "held in sessions": [entry for session in sessions for entry in session._held],
     }
 
 
@@ -262,7 +272,8 @@ def _stop(planned: Plan, run: Run) -> Iterator[str]:
         return
     late = run.ended_at - run.stopped_at
     slowest = run.last_answer - run.stopped_at
-    if late > max(slowest, 0.0) + STOP_SECONDS:
+    bound = STOP_SECONDS + (BALANCE_SECONDS if "OMOCAPTCHA_MIN_BALANCE" in planned.settings else 0.0)
+    if late > max(slowest, 0.0) + bound:
         yield f"the stop took {late:.3f} s; the last answer of a site came after {slowest:.3f} s"
 
 
@@ -283,12 +294,13 @@ def _ideal(planned: Plan, world: World, record: Record, stats: Counter[str]) -> 
             yield f"ideal: {stats[f'omocaptcha/tokens/{name}']} tokens {name}, though nothing went wrong"
     errors = {name: how for name, how in record.ends.items() if how != "page"}
     for name, how in errors.items():
-        wanted = _wanted_of(planned, name)
+        wanted = wanted_of(planned, name)
         if planned.sites[wanted.site].is_solvable and wanted.kind != "alone":
             yield f"ideal: request {name} ended with {how}, though nothing went wrong"
 
 
-def _wanted_of(planned: Plan, name: str) -> Any:
+def wanted_of(planned: Plan, name: str) -> Wanted:
+    """Return what was planned for a request, or for the one whose callback or errback has sent it."""
     number = int(name.partition(" ")[0])
     return [wanted for wanted in planned.wanted if wanted.number <= number][-1]
 
@@ -309,6 +321,9 @@ def _jobs_of(planned: Plan, site: Site, number: int) -> tuple[int, int]:
     if not site.is_solvable:
         return (upfront if site.wall != "never" else 0), (upfront if site.wall != "never" else 10**6)
     least = most = upfront
+    is_counted = planned.settings.get("ROBOTSTXT_OBEY") and site.robots_walled
+    if is_counted and wall.free_pages:
+        behind[None] += 1
     for pages in behind.values():
         if pages <= wall.free_pages:
             continue
@@ -320,7 +335,8 @@ def _jobs_of(planned: Plan, site: Site, number: int) -> tuple[int, int]:
         elif wall.clearance_pages is not None:
             least, most = least + ceil(pages / (wall.clearance_pages + 1)), most + pages
         elif wall.clearance_seconds is not None:
-            least, most = least + 1, most + pages
+            # It may be over before the page is there.
+            least, most = least + 1, most + 10**6
         else:
             both = 2 if site.kind == "two walls" else 1
             least, most = least + both, most + both

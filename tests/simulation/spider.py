@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import scrapy
 from scrapy.exceptions import CloseSpider
+from scrapy.http import HtmlResponse
 from scrapy.http.request import NO_CALLBACK
 
 from scrapy_omocaptcha import Challenge, OmoCaptchaMiddleware, find_challenge, form_request, solve
@@ -106,7 +107,7 @@ class SimulatedSpider(scrapy.Spider):
             await self._nested(f"{self._targets[site][0]}/item/{number + 1}", meta)
         if kind == "bought":
             await self._bought(site, number)
-        if kind == "form" and response.status == 200:
+        if kind == "form" and b'<form id="search"' in response.body and isinstance(response, HtmlResponse):
             yield self._search(response, f"{name} found", **facts)
         for child in range(number + 1, number + 1 + children):
             yield self._request(str(child), ("item", "free")[child % 2], meta, children=0, **facts)

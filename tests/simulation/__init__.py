@@ -1,5 +1,8 @@
 """Whole crawls in virtual time, each of which can be repeated by its seed.
 
 ``clock`` is the event loop whose time jumps, ``network`` carries requests to servers in the same process, and
-``simulation`` puts the two together; tests of whole crawls use it as well.
+``simulation`` puts the two together; the tests of ``tests/crawl`` use it as well. ``plan`` draws a crawl from a seed,
+``world`` builds its sites and the service, ``spider`` crawls, ``crawl`` runs and resumes it, ``oracle`` judges it, and
+``shrink`` makes a plan smaller. ``sockets`` runs the same plans over real sockets. ``python -m tests.simulation`` is
+the command, ``test_seeds`` its short form.
 """

@@ -1,4 +1,7 @@
-"""Simulate crawls: ``python -m tests.simulation --seeds 1:2000``. The exit status is 0 if nothing is wrong, else 1."""
+"""Simulate crawls: ``python -m tests.simulation --seeds 1:2000``.
+
+The exit status is 0 if nothing is wrong, 1 if something is, and 2 if a simulation never ends or the call is no good.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +9,23 @@ import argparse
 import os
 import sys
 import time
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.simulation.crawl import run
+from tests.simulation import sockets
+from tests.simulation.crawl import run, warm_up
 from tests.simulation.plan import plan, read_plan
 from tests.simulation.shrink import shrink
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tests.simulation.crawl import Outcome
+    from tests.simulation.plan import Plan
+
+    Run = Callable[[Plan], Outcome]
 
 CHUNK = 50
 """Seeds that a process simulates before it makes room for another one, since what is killed stays in memory."""
@@ -30,17 +38,19 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="one seed, whose crawl is told as a story")
     parser.add_argument("--plan", type=_read, help="a plan in a file, as --shrink writes it", metavar="FILE")
     parser.add_argument("--shrink", metavar="FILE", help="make the plan of --seed smaller, as long as it fails")
+    parser.add_argument("--sockets", action="store_true", help="over real sockets, with shorter times")
     parser.add_argument("--digests", action="store_true", help="print the digest of each crawl")
     parser.add_argument("--processes", type=int, default=os.cpu_count(), help="default: one for each core")
     options = parser.parse_args()
     if options.seed is not None or options.plan is not None:
-        return _one(options.plan or plan(options.seed), options.shrink)
+        planned = options.plan or plan(options.seed)
+        return _one(planned, sockets.run if options.sockets else run, options.shrink)
     first, last = options.seeds or (1, 100)
     if options.new:
         first = time.time_ns() % 10**12
         last = first + options.new - 1
     print(f"seeds {first}:{last}", flush=True)
-    return _many(first, last, options.processes, digests=options.digests)
+    return _many(first, last, options)
 
 
 def _seeds(text: str) -> tuple[int, int]:
@@ -51,14 +61,14 @@ def _seeds(text: str) -> tuple[int, int]:
         raise argparse.ArgumentTypeError(f"{text!r} is no range of seeds: write 1:2000") from None
 
 
-def _read(name: str):
+def _read(name: str) -> Plan:
     try:
         return read_plan(Path(name).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise argparse.ArgumentTypeError(f"{name}: {error}") from None
 
 
-def _one(planned, smaller: str | None) -> int:
+def _one(planned: Plan, run: Run, smaller: str | None) -> int:
     if smaller:
         planned = shrink(planned, lambda other: bool(run(other).wrong))
         Path(smaller).write_text(planned.as_json(), encoding="utf-8")
@@ -68,55 +78,58 @@ def _one(planned, smaller: str | None) -> int:
     print(f"{outcome.requests} requests, {outcome.jobs} jobs, {outcome.seconds:.0f} s; digest {outcome.digest}")
     for sentence in outcome.wrong:
         print(f"WRONG {sentence}")
-    return 1 if outcome.wrong else 0
+    return _status([outcome])
 
 
-def simulate(seeds: range) -> list[Outcome]:
-    """Simulate some seeds one after the other."""
-    # What is imported in the midst of a process's first crawl draws from what is random.
-    run(plan(0))
-    return [run(plan(seed)) for seed in seeds]
+def _status(outcomes: list[Outcome]) -> int:
+    return max((2 if outcome.never_ends else 1 for outcome in outcomes if outcome.wrong), default=0)
 
 
-def _many(first: int, last: int, processes: int, *, digests: bool) -> int:
+def _many(first: int, last: int, options: argparse.Namespace) -> int:
     since, cpu = time.perf_counter(), 0.0
-    failed = requests = jobs = 0
+    failed: list[Outcome] = []
+    requests = jobs = 0
     seconds = 0.0
-    for outcome, cpu_seconds in _outcomes(first, last, processes):
+    simulate = partial(_simulate, sockets.run if options.sockets else run)
+    for outcome, cpu_seconds in _outcomes(simulate, first, last, options.processes):
         cpu += cpu_seconds
         requests, jobs, seconds = requests + outcome.requests, jobs + outcome.jobs, seconds + outcome.seconds
-        if digests:
+        if options.digests:
             print(outcome.plan.seed, outcome.digest)
         if outcome.wrong:
-            failed += 1
+            failed.append(outcome)
             print(f"seed {outcome.plan.seed}: {outcome.wrong[0]}", flush=True)
             print(f"    make simulation ARGS='--seed {outcome.plan.seed}'", flush=True)
     crawls = last - first + 1
     print(f"{crawls} crawls, {requests} requests, {jobs} jobs, {seconds / 3600:.0f} hours of virtual time")
     print(f"{time.perf_counter() - since:.0f} s, {crawls / max(cpu, 0.01) * 60:.0f} crawls a minute of CPU")
-    print(f"wrong: {failed}")
-    return 1 if failed else 0
+    print(f"wrong: {len(failed)}")
+    return _status(failed)
 
 
-def _outcomes(first: int, last: int, processes: int) -> Iterator[tuple[Outcome, float]]:
+def _outcomes(
+    simulate: Callable[[range], list[tuple[Outcome, float]]], first: int, last: int, processes: int
+) -> Iterator[tuple[Outcome, float]]:
     chunks = [range(begin, min(begin + CHUNK, last + 1)) for begin in range(first, last + 1, CHUNK)]
     if processes == 1:
         for chunk in chunks:
-            yield from _timed(chunk)
+            yield from simulate(chunk)
         return
     with get_context("fork").Pool(processes, maxtasksperchild=1) as pool:
-        for outcomes in pool.imap(_timed, chunks):
+        for outcomes in pool.imap(simulate, chunks):
             yield from outcomes
 
 
-def _timed(seeds: range) -> list[tuple[Outcome, float]]:
-    run(plan(0))
-    before = time.process_time()
+def _simulate(run: Run, seeds: range) -> list[tuple[Outcome, float]]:
+    """Run the crawls of some seeds, and return them with the seconds of CPU that each took."""
+    # What is imported in the midst of a process's first crawl draws from what is random.
+    warm_up()
     outcomes = []
+    before = time.process_time()
     for seed in seeds:
         outcome = run(plan(seed))
-        now = time.process_time()
         outcome.story.clear()
+        now = time.process_time()
         outcomes.append((outcome, now - before))
         before = now
     return outcomes

@@ -25,9 +25,11 @@ TICK = 1e-6
 """Seconds by which the clock moves at each iteration of the loop. Were it to stand, rounding could make a looping call
 sleep for next to nothing again and again."""
 MAX_ITERATIONS = 300_000
-"""Iterations of one loop after which a simulation counts as one that never ends: minutes of real time."""
+"""Iterations of one loop after which a simulation counts as one that never ends."""
+MAX_REAL_SECONDS = 120.0
+"""Real seconds after which it does."""
 MAX_SECONDS = 20 * 86_400.0
-"""Virtual seconds after which it does."""
+"""Virtual seconds after which it does: 20 days."""
 _REACTOR = "twisted.internet.reactor"
 _FOLLOW = ("scrapy", "tests", "http.cookiejar", "fakeredis", "redis")
 """Modules, with those below them, whose own names of the clock's functions are replaced as well."""
@@ -47,9 +49,14 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     def __init__(self, shuffle: random.Random | None = None) -> None:
         super().__init__()
         self._now = 0.0
-        self._iterations = 0
+        self.begin()
         self._shuffle = shuffle
         self._selector = self
+
+    def begin(self) -> None:
+        """Begin to count what shows that a simulation never ends."""
+        self._iterations = 0
+        self._since = self._now, _REAL["perf_counter"]()
 
     def time(self) -> float:
         """Return the virtual seconds since the loop was made."""
@@ -71,7 +78,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         self._iterations += 1
         if timeout is None:
             raise NeverEnds(f"nothing is ready, and no timer is set, at {self._now:.3f} s")
-        if self._iterations > MAX_ITERATIONS or self._now > MAX_SECONDS:
+        if self._iterations > MAX_ITERATIONS or self._now - self._since[0] > MAX_SECONDS or self._is_slow():
             raise NeverEnds(f"the simulation is at {self._now:.3f} s, after {self._iterations} iterations")
         self._now += max(timeout, TICK)
         if self._shuffle is not None and len(self._ready) > 1:
@@ -80,6 +87,9 @@ class SimulatedLoop(asyncio.BaseEventLoop):
             self._ready.clear()
             self._ready.extend(handles)
         return []
+
+    def _is_slow(self) -> bool:
+        return self._iterations % 1024 == 0 and _REAL["perf_counter"]() - self._since[1] > MAX_REAL_SECONDS
 
     def _process_events(self, events: list[Any]) -> None:
         return

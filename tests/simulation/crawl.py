@@ -18,7 +18,7 @@ from scrapy import signals
 
 from tests.simulation import oracle
 from tests.simulation.clock import NeverEnds
-from tests.simulation.plan import PRICE
+from tests.simulation.plan import PRICE, plan
 from tests.simulation.simulation import Killed, simulated
 from tests.simulation.spider import Record, SimulatedSpider
 from tests.simulation.world import World, latency_of
@@ -45,7 +45,8 @@ _SECRETS = ("03AFcWeA",)
 class Run:
     """One run of a crawl, from its start to its end or a stop."""
 
-    crawler: Crawler
+    crawler: Crawler | None
+    """None if the crawl ran in another process."""
     stats: dict[str, Any]
     stopped_at: float | None = None
     ended_at: float = 0.0
@@ -67,10 +68,9 @@ class Outcome:
     seconds: float = 0.0
     """Virtual seconds that the crawl took."""
 
-    @property
-    def digest(self) -> str:
-        """Return a digest of all that happened."""
-        return hashlib.sha256("\n".join([*self.story, *self.wrong]).encode()).hexdigest()[:16]
+    never_ends: bool = False
+    digest: str = ""
+    """A digest of all that happened."""
 
 
 class _Story(logging.Handler):
@@ -97,6 +97,14 @@ class _Story(logging.Handler):
             self.note(f"log: {record.levelname} {text}")
 
 
+def warm_up() -> None:
+    """Run a crawl whose outcome nobody wants.
+
+    What a process imports in the midst of its first crawl draws from what is random.
+    """
+    run(plan(0))
+
+
 def run(planned: Plan) -> Outcome:
     """Run the crawl of a plan, and judge it."""
     outcome, items, stats = _run(planned)
@@ -117,7 +125,7 @@ def _run(planned: Plan, *, is_open: bool = False) -> tuple[Outcome, Counter[str]
         simulated(planned.seed, latency_of(planned), shuffle) as simulation,
     ):
         story = _Story(simulation)
-        world = World(planned, simulation, story.note, is_open=is_open)
+        world = World(planned, story.note, call_later=simulation.loop.call_later, is_open=is_open)
         record = Record()
         root = logging.getLogger()
         level = root.level
@@ -128,12 +136,14 @@ def _run(planned: Plan, *, is_open: bool = False) -> tuple[Outcome, Counter[str]
             stats = runs[-1].stats
             outcome.wrong += oracle.check(planned, world, record, runs, Path(folder, "ledger"), is_open=is_open)
         except NeverEnds as error:
+            outcome.never_ends = True
             outcome.wrong.append(f"never ends: {error}")
         finally:
             root.removeHandler(story)
             root.setLevel(level)
         outcome.wrong += story.wrong
         outcome.story = story.lines
+        outcome.digest = hashlib.sha256("\n".join(story.lines).encode()).hexdigest()[:16]
         outcome.requests = record.sent.total()
         outcome.jobs = len(world.service.jobs)
         outcome.seconds = simulation.loop.time()

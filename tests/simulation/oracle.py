@@ -221,21 +221,25 @@ def _verdicts(planned: Plan, world: World, records: list[LedgerRecord]) -> Itera
         told = f"job {job.id} is {record.outcome} ({record.reason}) in the ledger; the sites said {said}"
         if record.outcome == "accepted" and "accepted" not in said:
             yield told
-        if record.outcome == "rejected" and (not any(said) or ("accepted" in said and not _forgets(planned, record))):
+        if record.outcome == "rejected" and (
+            not any(said) or ("accepted" in said and not _forgets(planned, world, record))
+        ):
             yield told
         if record.outcome == "expired" and said:
             yield told
 
 
-def _forgets(planned: Plan, record: LedgerRecord) -> bool:
+def _forgets(planned: Plan, world: World, record: LedgerRecord) -> bool:
     """Tell whether a wall is back so soon after a token that nobody can tell whether it was accepted."""
-    site = planned.sites[int(record.host.removeprefix("shop").partition(".")[0])]
+    site = planned.sites[[site.hosts[0] for site in world.sites].index(record.host)]
     return bool({"clearance_pages", "clearance_seconds"} & set(site.changes)) or site.wall == "expiring"
 
 
 def _waiting(run: Run) -> Iterator[str]:
     """Check that after a crawl nothing waits and the concurrency is as it was."""
     crawler = run.crawler
+    if crawler is None:
+        return
     downloader = crawler.engine.downloader
     middleware = crawler.spider.middleware
     left = {
@@ -283,9 +287,9 @@ def _ideal(planned: Plan, world: World, record: Record, stats: Counter[str]) -> 
         return
     by_site: defaultdict[str, int] = defaultdict(int)
     for job in world.service.jobs:
-        by_site[job.page.partition("://")[2].partition("/")[0].partition(":")[0]] += 1
+        by_site[job.page.partition("://")[2].partition("/")[0]] += 1
     for number, site in enumerate(planned.sites):
-        bought = by_site[f"shop{number}.example"]
+        bought = by_site[world.sites[number].url.partition("://")[2]]
         least, most = _jobs_of(planned, site, number)
         if not least <= bought <= most:
             yield f"ideal: {least} to {most} jobs for {site.kind} {site.wall} {site.changes}; {bought} bought"

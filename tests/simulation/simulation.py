@@ -29,8 +29,8 @@ for _component in (*default_settings.EXTENSIONS_BASE, *default_settings.DOWNLOAD
     load_object(_component)
 
 
-_killed: list[SimulatedLoop] = []
-"""The loops of crawls that were killed. What is left of them must never go on, not even to clean up, so it is kept."""
+_killed: list[asyncio.Task[Any]] = []
+"""The tasks of crawls that were killed. They must never go on, not even to clean up, so they are kept."""
 
 
 class Killed(KeyboardInterrupt):
@@ -49,11 +49,15 @@ class Simulation:
 
         :raises Killed: when a callback raises it. Whatever runs next has a loop of its own.
         """
+        self.loop.begin()
         try:
             return self.loop.run_until_complete(main)
         except Killed:
-            _killed.append(self.loop)
-            self.loop = self.loop.successor()
+            dead, self.loop = self.loop, self.loop.successor()
+            for task in asyncio.all_tasks(dead):
+                task._log_destroy_pending = False  # type: ignore[attr-defined]
+                _killed.append(task)
+            dead.close()
             self.network.restart()
             raise
 
@@ -101,6 +105,7 @@ def simulated(
 
 def _end(loop: SimulatedLoop) -> None:
     """Cancel what is still running in a loop, as ``asyncio.run`` does, and close it."""
+    loop.begin()
     tasks = asyncio.all_tasks(loop)
     for task in tasks:
         task.cancel()

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import scrapy
-from scrapy.exceptions import CloseSpider
 from scrapy.http import HtmlResponse
 from scrapy.http.request import NO_CALLBACK
 
@@ -50,12 +49,20 @@ class Record:
     wrong: list[str] = field(default_factory=list)
     """Sentences about responses that a callback should not have got."""
 
+    def note_sent(self, name: str) -> None:
+        """Record that a request was sent."""
+        self.sent[name] += 1
+
+    def note_came(self, name: str, how: str) -> None:
+        """Record how a request ended."""
+        self.came[name] += 1
+        self.ends[name] = how
+
 
 class SimulatedSpider(scrapy.Spider):
     """Spider that requests what was planned; it knows of captchas only where a spider has to.
 
     :param note: function that writes a line into the story of the crawl.
-    :param close_at: whether the spider is to close itself at its next page; called with nothing.
     """
 
     name = "simulated"
@@ -66,7 +73,6 @@ class SimulatedSpider(scrapy.Spider):
         self._targets = [(site.url, site.sitekey) for site in world.sites]
         self._record = record
         self._write = note
-        self.is_to_close = False
 
     async def start(self):
         for wanted in self._plan.wanted:
@@ -82,7 +88,7 @@ class SimulatedSpider(scrapy.Spider):
             meta = {**meta, "omocaptcha": {"sitekey": sitekey, "page": page, "put": _PUTS[kind]}}
         if kind == "alone":
             meta = {**meta, "omocaptcha": False}
-        self._record.sent[name] += 1
+        self._record.note_sent(name)
         body = _BODIES.get(kind)
         return scrapy.Request(
             address + _PATHS[kind].format(number + 1),
@@ -112,11 +118,9 @@ class SimulatedSpider(scrapy.Spider):
         for child in range(number + 1, number + 1 + children):
             yield self._request(str(child), ("item", "free")[child % 2], meta, children=0, **facts)
         yield {"name": name, "page": "".join(_TITLE.findall(response.text)), "status": response.status}
-        if self.is_to_close:
-            raise CloseSpider("had enough")
 
     def _search(self, response: Any, name: str, **facts: Any) -> scrapy.Request:
-        self._record.sent[name] += 1
+        self._record.note_sent(name)
         return form_request(
             response,
             {"q": f"rope {name}"},
@@ -137,8 +141,7 @@ class SimulatedSpider(scrapy.Spider):
             yield self._request(f"{name} again", kind, meta, again=False, **facts)
 
     def _ended(self, name: str, how: str) -> None:
-        self._record.came[name] += 1
-        self._record.ends[name] = how
+        self._record.note_came(name, how)
         self._write(f"spider: request {name}: {how}")
 
     async def _nested(self, url: str, meta: dict[str, Any]) -> None:

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from scrapy_omocaptcha.testing.account import Job
     from scrapy_omocaptcha.testing.visit import Visit
     from tests.simulation.plan import Plan, Site
-    from tests.simulation.simulation import Simulation
 
 Note = Callable[[str], None]
 """Writes a line into the story of a crawl."""
@@ -33,22 +32,38 @@ class Dead(WalledSite):
 class World:
     """The service and the sites of a plan.
 
+    :param host: returns the host of the site of a number. Cookies know no ports, so each site has one of its own.
+    :param call_later: calls a function after some seconds.
     :param is_open: whether the sites are without walls.
     """
 
-    def __init__(self, planned: Plan, simulation: Simulation, note: Note, *, is_open: bool = False) -> None:
+    def __init__(
+        self,
+        planned: Plan,
+        note: Note,
+        *,
+        host: Callable[[int], str] = lambda number: f"shop{number}.example",
+        call_later: Callable[[float, Callable[[], None]], object],
+        is_open: bool = False,
+    ) -> None:
         self.plan = planned
         self.service = OmoCaptchaService(
             balance=planned.balance, solve_seconds=planned.solve_seconds, on_event=lambda line: note(line)
         )
         self.sites = [
-            _build(site, self.service, number, note, is_open=is_open) for number, site in enumerate(planned.sites)
+            _build(site, self.service, host(number), number, note, is_open=is_open)
+            for number, site in enumerate(planned.sites)
         ]
-        for server in (self.service, *self.sites):
+        self.servers = (self.service, *self.sites)
+        for server in self.servers:
             server.start()
-        self._go_wrong(simulation)
+        self._go_wrong()
+        if planned.outage is not None:
+            begin, seconds = planned.outage
+            call_later(begin, self.service.stop)
+            call_later(begin + seconds, self.service.start)
 
-    def _go_wrong(self, simulation: Simulation) -> None:
+    def _go_wrong(self) -> None:
         planned = self.plan
         for number, (site, told) in enumerate(zip(self.sites, planned.sites, strict=True)):
             if told.gate_fault is not None:
@@ -67,10 +82,6 @@ class World:
             )
         if planned.job_faults:
             self.service.random_jobs(planned.rate, seed=planned.seed, outcomes=planned.job_faults)
-        if planned.outage is not None:
-            begin, seconds = planned.outage
-            simulation.loop.call_later(begin, self.service.stop)
-            simulation.loop.call_later(begin + seconds, self.service.start)
 
     def token(self, job: Job) -> str:
         """Return the token of a job, or an empty text if it has none."""
@@ -92,15 +103,13 @@ def latency_of(planned: Plan) -> Callable[[str], float]:
     return draw
 
 
-def _build(site: Site, service: OmoCaptchaService, number: int, note: Note, *, is_open: bool) -> WalledSite:
-    host = f"shop{number}.example"
+def _build(site: Site, service: OmoCaptchaService, host: str, number: int, note: Note, *, is_open: bool) -> WalledSite:
     options = {
         "status": site.status,
         "gzip": site.gzip,
         "robots_walled": site.robots_walled,
         "refuse_every": site.refuse_every,
         "hosts": (host,),
-        "port": 8000 + number,
         "sitekey": f"6LtestOnly{number:030d}",
         "catalogue_pages": _PAGES,
         "items_per_page": 1,

@@ -1,0 +1,100 @@
+"""Crawls drawn from seeds: nothing is wrong with any of them, and each can be repeated.
+
+A failure is told as a story by the command that stands in its message.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.helpers.commands import ROOT
+from tests.simulation import sockets
+from tests.simulation.clock import NeverEnds
+from tests.simulation.crawl import run, warm_up
+from tests.simulation.plan import VERSION, plan, read_plan
+from tests.simulation.shrink import shrink
+from tests.simulation.simulation import simulated
+
+CHUNK = 12
+SOCKETS = (1, 4, 14, 16)
+"""Seeds of one crawl that is killed, one that is stopped and resumed, and two that end by themselves."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _warm():
+    warm_up()
+
+
+def simulate(*arguments, **environment):
+    command = [sys.executable, "-m", "tests.simulation", *arguments]
+    return subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=False, env={**os.environ, **environment}
+    )
+
+
+@pytest.mark.parametrize("first", range(1, 120, CHUNK))
+def test_nothing_is_wrong_with_the_crawls_of_these_seeds(first):
+    wrong = {seed: run(plan(seed)).wrong for seed in range(first, first + CHUNK)}
+    failed = {f"make simulation ARGS='--seed {seed}'": sentences for seed, sentences in wrong.items() if sentences}
+    assert failed == {}
+
+
+@pytest.mark.parametrize("seed", SOCKETS)
+def test_nothing_is_wrong_with_a_crawl_over_real_sockets_either(seed):
+    assert sockets.run(plan(seed)).wrong == []
+
+
+def test_a_seed_has_the_same_story_in_any_process_whatever_its_hash_seed():
+    told = [simulate("--seeds", "1:5", "--digests", "--processes", "1", PYTHONHASHSEED=seed) for seed in ("1", "2")]
+    digests = [line for line in told[0].stdout.splitlines() if line[0].isdigit() and len(line.split()) == 2]
+    assert len(digests) == 5
+    assert set(digests) <= set(told[1].stdout.splitlines())
+    assert digests[0].split()[1] == run(plan(1)).digest
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--seeds", "many"], "'many' is no range of seeds"),
+        (["--plan", "README.rst"], "README.rst: "),
+        (["--plan", "nowhere.json"], "nowhere.json: "),
+    ],
+)
+def test_a_call_that_is_no_good_is_told_in_a_sentence(arguments, said):
+    ended = simulate(*arguments)
+    assert ended.returncode == 2
+    assert said in ended.stderr.splitlines()[-1]
+
+
+def test_a_plan_of_a_newer_version_is_not_read():
+    text = plan(1).as_json()
+    assert read_plan(text) == plan(1)
+    with pytest.raises(ValueError, match="a newer version wrote it"):
+        read_plan(text.replace(f'"version": {VERSION}', f'"version": {VERSION + 1}'))
+
+
+def test_a_plan_that_fails_is_made_smaller():
+    planned = plan(3)
+    small = shrink(planned, lambda other: any(wanted.kind == planned.wanted[-1].kind for wanted in other.wanted))
+    assert len(small.wanted) == 1
+    assert small.wanted[0].kind == planned.wanted[-1].kind
+
+
+async def _for_ever():
+    while True:
+        await asyncio.sleep(3600)
+
+
+async def _for_nothing():
+    await asyncio.get_running_loop().create_future()
+
+
+@pytest.mark.parametrize("waiting", [_for_ever, _for_nothing])
+def test_a_simulation_that_never_ends_is_ended(waiting):
+    with simulated() as simulation, pytest.raises(NeverEnds):
+        simulation.run(waiting())

@@ -154,7 +154,8 @@ def costs_at(times: SolveTimes, crawls: int, sample: Sequence[float], at: Sequen
     """Return the mean cost that :class:`Polling` has at each of the solves ``at``; 1 is before anything is learnt."""
     costs = dict.fromkeys(at, 0.0)
     for seed in range(crawls):
-        rng, polling = random.Random(seed), Polling(INTERVAL, random=random.Random(1000 + seed))
+        random.seed(1000 + seed)
+        rng, polling = random.Random(seed), Polling(INTERVAL)
         if times.previous:
             for _ in range(60):
                 polling.record(*poll_until_solved(polling, times.previous.draw(rng))[1])

@@ -6,7 +6,7 @@ network nor settings nor clock. All times are seconds since the creation of the 
 """
 
 import math
-import random as _random
+import random
 
 _POLL_COST = 0.2
 _MAX_INTERVAL = 12.0
@@ -31,13 +31,10 @@ class Polling:
         token may be as old as the last poll that did not find it.
     """
 
-    def __init__(
-        self, min_interval: float = 2.0, max_gap: float = math.inf, *, random: _random.Random | None = None
-    ) -> None:
+    def __init__(self, min_interval: float = 2.0, max_gap: float = math.inf) -> None:
         self._second = 1.0 if min_interval >= _OFFLINE_BELOW else min_interval / 2.0
         self._min_interval = min_interval
         self._max_gap = max_gap
-        self._random = random or _random.Random()
         self._mean = math.log(_MEDIAN * self._second)
         self._variance = _SIGMA**2
         self._solves = 1
@@ -46,12 +43,12 @@ class Polling:
         """Return when to poll a job that has been polled ``polls`` times, last at ``last_poll``."""
         if not polls:
             first = min(math.exp(self._mean - _SIGMAS_EARLY * self._sigma), self._max_gap)
-            return first * self._random.uniform(1 - _JITTER, 1 + _JITTER)
+            return first * random.uniform(1 - _JITTER, 1 + _JITTER)
         # While the hazard is h, polling every s seconds costs s / 2 seconds of waiting and 1 / (h * s) polls for each
         # solve. The sum is smallest for this s.
         interval = math.sqrt(2 * _POLL_COST * self._second / self._hazard(last_poll))
         interval = min(interval, _MAX_INTERVAL * self._second, self._max_gap)
-        return last_poll + max(interval * self._random.uniform(1 - _JITTER, 1), self._min_interval)
+        return last_poll + max(interval * random.uniform(1 - _JITTER, 1), self._min_interval)
 
     def record(self, not_ready: float, ready: float) -> None:
         """Learn from a solve.

@@ -5,9 +5,9 @@ until the job's deadline, and only the service's ``fail`` or the deadline ends i
 """
 
 import logging
+import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from random import Random
+from dataclasses import dataclass
 from typing import NoReturn
 
 from scrapy_omocaptcha.buying.account import Account
@@ -53,7 +53,7 @@ class Solver:
     lifetime: Lifetime
     settings: Settings
     clock: Callable[[], float]
-    random: Random = field(default_factory=Random)
+    uniform: Callable[[float, float], float] = random.uniform
 
     def __post_init__(self) -> None:
         self._jobs_at_once = CapacityLimiter(self.settings.concurrent_jobs)
@@ -103,7 +103,7 @@ class Solver:
                 is_last = attempt == _CREATE_ATTEMPTS or pause > self.settings.job_timeout
                 if is_last and not self.lifetime.closing:
                     raise
-                await self.lifetime.sleep(pause * self.random.uniform(1, 1 + _JITTER))
+                await self.lifetime.sleep(pause * self.uniform(1, 1 + _JITTER))
                 pause *= 2
             except ApiBadAnswer as error:
                 why = f"a create call was answered with nonsense ({error})"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from types import SimpleNamespace
 
 from scrapy.settings import Settings as ScrapySettings
@@ -125,17 +124,10 @@ class EveryTwoSeconds:
         self.seen.append((not_ready, ready))
 
 
-class Least(random.Random):
-    """A source of randomness that always gives the least."""
-
-    def uniform(self, least, most):
-        return least
-
-
 class Bench:
     """A solver with everything around it."""
 
-    def __init__(self, *, settings=(), chance=None, **scripts):
+    def __init__(self, *, settings=(), uniform=min, **scripts):
         self.clock = Clock()
         self.clock.advance(1000)
         self.api = ScriptedApi(self.clock, **scripts)
@@ -160,7 +152,7 @@ class Bench:
             lifetime=self.lifetime,
             settings=self.settings,
             clock=self.clock.seconds,
-            random=chance or Least(),
+            uniform=uniform,
         )
         self.bought = []
 

@@ -162,7 +162,7 @@ def test_a_create_call_that_certainly_did_not_arrive_is_repeated_with_growing_pa
 
 
 def test_create_calls_that_failed_together_are_not_repeated_together_and_none_before_its_pause():
-    bench = Bench(create_job=[*[NEVER_ARRIVED] * 20, "7"], chance=random.Random(7))
+    bench = Bench(create_job=[*[NEVER_ARRIVED] * 20, "7"], uniform=random.Random(7).uniform)
     for _ in range(20):
         bench.start()
     bench.run(1.5, step=0.01)

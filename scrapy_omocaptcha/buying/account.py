@@ -143,11 +143,10 @@ class Account:
             )
 
     async def settle(self, refusal: ApiRefused) -> None:
-        """Record a refused create call, and ask for the balance where the words of the refusal are unknown.
+        """Ask for the balance where the words of a refused create call are unknown.
 
         :raises NotBought: when the account turns out to be the reason.
         """
-        self._limits.create_refused()
         if not refusal.unclear:
             return
         try:

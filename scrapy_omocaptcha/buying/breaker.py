@@ -1,36 +1,46 @@
-"""Stop buying for a host after several useless jobs in a row.
+"""Stop buying for a host where most of the last jobs were of no use.
 
-It counts failures for a host and a sitekey, and failed sitekeys for a host, since a wall may change its sitekey with
-each page. The breaker is pure state with an injected clock.
+A circuit has the last jobs of a host and site key, in the order in which they were created. Another one has those of
+the whole host, where a key counts once, since a wall may change its key with each page. A job that runs is taken to be
+of use: failures are often known before successes. The breaker is pure state with an injected clock.
 """
 
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field
 
 from scrapy.utils.datatypes import LocalCache
 
-_MAX_HOSTS = 10_000
-"""Hosts with useless jobs that are remembered, the latest ones."""
+_MAX_CIRCUITS = 10_000
+_MAX_JOBS = 1_000
+"""Jobs that a circuit remembers, the latest ones; more than may be under way."""
+_SHARE = 0.8
+"""Share of useless jobs among the last ones that opens a circuit."""
 
 
 @dataclass
-class _Host:
-    """The useless jobs of one host."""
+class _Circuit:
+    useless: LocalCache[Hashable, bool] = field(default_factory=lambda: LocalCache(_MAX_JOBS))
+    """Whether a job was of no use, by job."""
+    open_until: float = 0.0
+    """When the pause ends; it counts as open until a job was of use."""
 
-    failures: Counter[str] = field(default_factory=Counter)
-    """The number of useless jobs in a row, by sitekey."""
-    failed_keys: set[str] = field(default_factory=set)
-    """The sitekeys of the useless jobs since the last one that was of use."""
-    open_until: dict[str | None, float] = field(default_factory=dict)
-    """When the pause of an open circuit ends, by sitekey; None stands for all sitekeys."""
+    def fails(self, job: Hashable, threshold: int) -> bool:
+        """Record a useless job; return whether it is one too many, and forget what led to that."""
+        self.useless[job] = True
+        verdicts = list(self.useless.values())
+        for end in range(list(self.useless).index(job) + 1, len(verdicts) + 1):
+            last = verdicts[max(0, end - 2 * threshold) : end]
+            if sum(last) >= max(threshold, _SHARE * len(last)):
+                for _ in range(end):
+                    self.useless.popitem(last=False)
+                return True
+        return False
 
 
 class Breaker:
     """The circuit breakers of one crawl.
 
-    :param failures: useless jobs in a row for a host and sitekey, or failed sitekeys in a row for a host, that open
-        its circuit.
+    :param failures: the fewest useless jobs that open a circuit, and half the number of jobs that are looked at.
     :param pause: seconds until an open circuit lets one job through again.
     """
 
@@ -38,43 +48,45 @@ class Breaker:
         self._threshold = failures
         self._pause = pause
         self._clock = clock
-        self._hosts: LocalCache[str, _Host] = LocalCache(_MAX_HOSTS)
+        self._circuits: LocalCache[tuple[str, str | None], _Circuit] = LocalCache(_MAX_CIRCUITS)
+
+    def _of(self, host: str, sitekey: str) -> Iterator[_Circuit]:
+        return (self._circuits.setdefault((host, key), _Circuit()) for key in (sitekey, None))
 
     def is_open(self, host: str, sitekey: str) -> bool:
         """Return whether nothing may be bought for this host and sitekey now."""
-        now, until = self._clock(), self._hosts.get(host, _Host()).open_until
-        return any(now < until.get(key, 0.0) for key in (sitekey, None))
+        return any(self._clock() < circuit.open_until for circuit in self._of(host, sitekey))
 
     def begin_trial(self, host: str, sitekey: str) -> Callable[[], None]:
         """Let one job through after a pause and hold back the next ones; return a function that undoes this."""
-        end, until = self._clock() + self._pause, self._hosts.get(host, _Host()).open_until
-        before = {key: until[key] for key in (sitekey, None) if key in until}
-        until.update(dict.fromkeys(before, end))
+        end = self._clock() + self._pause
+        before = [(circuit, circuit.open_until) for circuit in self._of(host, sitekey) if circuit.open_until]
+        for circuit, _ in before:
+            circuit.open_until = end
 
         def cancel() -> None:
-            for key, at in before.items():
-                # A later failure has begun a pause of its own, and a success has ended it.
-                if until.get(key) == end:
-                    until[key] = at
+            for circuit, at in before:
+                # A later failure or trial has begun a pause of its own, and a success has ended it.
+                if circuit.open_until == end:
+                    circuit.open_until = at
 
         return cancel
 
-    def record_success(self, host: str, sitekey: str) -> None:
-        """Close the circuits of a host and sitekey after the site accepted a token."""
-        known = self._hosts.get(host, _Host())
-        known.failed_keys.clear()
-        known.failures.pop(sitekey, None)
-        for key in (sitekey, None):
-            known.open_until.pop(key, None)
-        if not (known.failures or known.open_until):
-            self._hosts.pop(host, None)
+    def created(self, job: Hashable, host: str, sitekey: str) -> None:
+        """Record that the service has taken a job."""
+        for circuit in self._of(host, sitekey):
+            circuit.useless[job] = False
 
-    def record_failure(self, host: str, sitekey: str) -> None:
-        """Count a job without a token or a rejected token, and open each circuit that has reached the threshold."""
-        known = self._hosts.pop(host, None) or _Host()
-        self._hosts[host] = known
-        known.failures[sitekey] += 1
-        known.failed_keys.add(sitekey)
-        for key, failures in ((sitekey, known.failures[sitekey]), (None, len(known.failed_keys))):
-            if failures >= self._threshold:
-                known.open_until[key] = self._clock() + self._pause
+    def record_success(self, job: Hashable, host: str, sitekey: str) -> None:
+        """Close the circuits of a job whose token the site accepted, unless it is older than what has opened them."""
+        for circuit in self._of(host, sitekey):
+            if job in circuit.useless:
+                circuit.open_until = 0.0
+
+    def record_failure(self, job: Hashable, host: str, sitekey: str) -> None:
+        """Record a job that gave no token, or whose token the site rejected, and open the circuits that this is for."""
+        of_key, of_host = self._of(host, sitekey)
+        is_first_of_key = not any(of_key.useless.values())
+        for circuit, counts in ((of_key, True), (of_host, is_first_of_key)):
+            if job in circuit.useless and ((counts and circuit.fails(job, self._threshold)) or circuit.open_until):
+                circuit.open_until = self._clock() + self._pause

@@ -20,8 +20,6 @@ from scrapy_omocaptcha.settings import Settings
 if TYPE_CHECKING:
     from scrapy_omocaptcha.buying.api.protocol import Balance, JobRequest
 
-_REFUSALS_IN_A_ROW = 5
-"""Consecutive create calls, on any host, that the service refuses before buying pauses."""
 _OTHERS_SPEND = 0.05
 """USD a second that all others who use the account are assumed to spend at most; the cost of about 90 jobs."""
 _CALL_SECONDS = 1.0
@@ -58,8 +56,6 @@ class Limits:
         self._unanswered: set[Entry] = set()
         self.account_closed: str | None = None
         """Why nothing is bought any more with this account; None while it can buy."""
-        self._refusals = 0
-        self._paused_until = 0.0
 
     @property
     def spent(self) -> float:
@@ -110,7 +106,7 @@ class Limits:
             raise self._reached("min_balance")
         if settings.max_cost_per_day:
             self._check_day(sums.spent_in_a_day)
-        self._check_pauses(host, sitekey)
+        self._check_breaker(host, sitekey)
 
     def _check_day(self, spent: float | None) -> None:
         if spent is None:
@@ -122,9 +118,7 @@ class Limits:
         if spent + self.price > self._settings.max_cost_per_day + _ROUNDING:
             raise self._reached("max_cost_per_day", spent)
 
-    def _check_pauses(self, host: str, sitekey: str) -> None:
-        if self._clock() < self._paused_until:
-            raise self._reached("refused")
+    def _check_breaker(self, host: str, sitekey: str) -> None:
         if self._breaker.is_open(host, sitekey):
             raise self._reached("breaker", host=host)
 
@@ -149,21 +143,24 @@ class Limits:
                 f"{spent} within 24 hours, a job costs {self.price:.5f}: "
                 "raise OMOCAPTCHA_MAX_COST_PER_DAY to go on sooner"
             ),
-            "refused": "the service has refused several jobs in a row; buying pauses for a while",
             "breaker": (
-                f"{settings.breaker_failures} jobs in a row were of no use on {host}; nothing is bought for it for "
-                f"{settings.breaker_pause:g} s (OMOCAPTCHA_BREAKER_FAILURES, OMOCAPTCHA_BREAKER_PAUSE)"
+                f"at least {settings.breaker_failures} of the last jobs for {host} were of no use; nothing is bought "
+                f"for it for {settings.breaker_pause:g} s (OMOCAPTCHA_BREAKER_FAILURES, OMOCAPTCHA_BREAKER_PAUSE)"
             ),
         }
         return NotBought(reason, messages[reason])
 
-    def record_success(self, host: str, sitekey: str) -> None:
-        """Record that the site accepted a token."""
-        self._breaker.record_success(host, sitekey)
+    def create_accepted(self, entry: Entry, sitekey: str) -> None:
+        """Record that the service has taken a job."""
+        self._breaker.created(entry, entry.record.host, sitekey)
 
-    def record_failure(self, host: str, sitekey: str) -> None:
-        """Record that a job gave no token, or that the site rejected its token."""
-        self._breaker.record_failure(host, sitekey)
+    def record_success(self, entry: Entry, sitekey: str) -> None:
+        """Record that the site accepted the token of a job."""
+        self._breaker.record_success(entry, entry.record.host, sitekey)
+
+    def record_failure(self, entry: Entry, sitekey: str) -> None:
+        """Record that the service could not solve a job, or that the site rejected its token."""
+        self._breaker.record_failure(entry, entry.record.host, sitekey)
 
     @property
     def needs_balance(self) -> bool:
@@ -197,17 +194,6 @@ class Limits:
         """Return the USD that may be spent, where the solves of a package count at the price of a job."""
         above = balance.usd - self._settings.min_balance
         return max(above, 0.0) + balance.solves * self.price if balance.solves else above
-
-    def create_accepted(self) -> None:
-        """Record that the service accepted a create call."""
-        self._refusals = 0
-
-    def create_refused(self) -> None:
-        """Record that the service refused a create call; pause buying after several in a row."""
-        self._refusals += 1
-        if self._refusals >= _REFUSALS_IN_A_ROW:
-            self._refusals = 0
-            self._paused_until = self._clock() + self._settings.breaker_pause
 
     def close_account(self, why: str) -> bool:
         """Stop all buying; return whether it went on until now."""

@@ -22,12 +22,12 @@ class Purchase:
         """
         self.entry.judged("accepted")
         if opened:
-            self.limits.record_success(self.entry.record.host, self.token.sitekey)
+            self.limits.record_success(self.entry, self.token.sitekey)
 
     def rejected(self) -> None:
         """Record that the site rejected the token."""
         self.entry.judged("rejected")
-        self.limits.record_failure(self.entry.record.host, self.token.sitekey)
+        self.limits.record_failure(self.entry, self.token.sitekey)
 
     def expired(self, reason: str) -> None:
         """Record that the token was not handed in."""
@@ -39,5 +39,5 @@ class Purchase:
         :param is_useless: whether the breaker learns of it, since the next token would fare no better.
         """
         if is_useless:
-            self.limits.record_failure(self.entry.record.host, self.token.sitekey)
+            self.limits.record_failure(self.entry, self.token.sitekey)
         self.entry.judged("unknown", reason)

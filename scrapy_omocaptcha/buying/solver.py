@@ -5,7 +5,6 @@ until the job's deadline, and only the service's ``fail`` or the deadline ends i
 """
 
 import logging
-import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NoReturn
@@ -15,6 +14,7 @@ from scrapy_omocaptcha.buying.api.protocol import Api, JobId, JobRequest
 from scrapy_omocaptcha.buying.ledger import Entry
 from scrapy_omocaptcha.buying.limiter import CapacityLimiter
 from scrapy_omocaptcha.buying.limits import Limits, Reservation
+from scrapy_omocaptcha.buying.outage import Outage
 from scrapy_omocaptcha.buying.polling import Polling
 from scrapy_omocaptcha.buying.purchase import Purchase
 from scrapy_omocaptcha.challenge import Challenge, Token
@@ -35,12 +35,6 @@ from scrapy_omocaptcha.urls import public_address
 
 logger = logging.getLogger(__name__)
 
-_CREATE_ATTEMPTS = 4
-_FIRST_PAUSE = 1.0
-"""Seconds before a create call that certainly did not arrive is repeated; doubled each time."""
-_JITTER = 0.5
-"""By how much a pause may be longer at random, so that calls that failed together are not repeated together."""
-
 
 @dataclass(eq=False)
 class Solver:
@@ -53,10 +47,10 @@ class Solver:
     lifetime: Lifetime
     settings: Settings
     clock: Callable[[], float]
-    uniform: Callable[[float, float], float] = random.uniform
 
     def __post_init__(self) -> None:
         self._jobs_at_once = CapacityLimiter(self.settings.concurrent_jobs)
+        self._outage = Outage(self.lifetime, self.clock, self.settings.job_timeout)
 
     async def solve(self, challenge: Challenge, *, host: str, on_bought: Callable[[float], None]) -> Purchase:
         """Buy a job for ``challenge`` and wait for its token.
@@ -78,8 +72,8 @@ class Solver:
         self, job: JobRequest, host: str, on_bought: Callable[[float], None]
     ) -> tuple[Entry, JobId, float]:
         """Create a job at the service, and return its ledger entry, its id and the time at which the call was sent."""
-        pause = _FIRST_PAUSE
-        for attempt in range(1, _CREATE_ATTEMPTS + 1):
+        while True:
+            await self._outage.wait()
             async with self.account.ready():
                 if self.lifetime.closing:
                     raise CrawlClosing("the crawl is closing")
@@ -88,35 +82,28 @@ class Solver:
             sent = self.clock()
             try:
                 job_id = await self._send(job, reservation)
-            except (ApiRefused, AccountError) as error:
+            except AccountError as error:
                 reservation.cancel()
-                if isinstance(error, AccountError):
-                    raise self.account.close(error) from None
+                raise self.account.close(error) from None
+            except ApiRefused as error:
+                reservation.cancel()
+                self._outage.failed(error, sent)
                 await self.account.settle(error)
                 raise
-            except ApiUnreachable as error:
-                if error.taken:
-                    why = f"the answer to a create call was lost ({error})"
-                    await self._wait_out(entry, job.sitekey, on_bought, why)
+            except (ApiUnreachable, ApiBadAnswer) as error:
+                self._outage.failed(error, sent)
+                if isinstance(error, ApiBadAnswer) or error.taken:
+                    await self._wait_out(entry, error, on_bought)
                 reservation.cancel()
-                pause = max(pause, error.retry_after or 0.0)
-                is_last = attempt == _CREATE_ATTEMPTS or pause > self.settings.job_timeout
-                if is_last and not self.lifetime.closing:
-                    raise
-                await self.lifetime.sleep(pause * self.uniform(1, 1 + _JITTER))
-                pause *= 2
-            except ApiBadAnswer as error:
-                why = f"a create call was answered with nonsense ({error})"
-                await self._wait_out(entry, job.sitekey, on_bought, why)
             except CrawlClosing:
                 # The call was on its way, and its answer will never be known here.
                 self._record_bought(entry, None, on_bought)
                 raise
             else:
                 self._record_bought(entry, str(job_id), on_bought)
-                self.limits.create_accepted()
+                self.limits.create_accepted(entry, job.sitekey)
+                self._outage.succeeded(sent)
                 return entry, job_id, sent
-        raise AssertionError("unreachable")
 
     async def _send(self, job: JobRequest, reservation: Reservation) -> JobId:
         """Make the create call of a reserved job, and record that it has ended, however it ends."""
@@ -129,19 +116,17 @@ class Solver:
         entry.bought(job_id)
         on_bought(entry.record.cost_usd)
 
-    def _record_failed(
-        self, entry: Entry, sitekey: str, reason: str, seconds: float | None = None, polls: int = 0
-    ) -> None:
-        """Record that a job gives no token, in the ledger and for the breaker, which does not care why."""
+    def _record_failed(self, entry: Entry, sitekey: str, reason: str, seconds: float, polls: int) -> None:
+        """Record that a job gives no token, in the ledger and for the breaker."""
         entry.failed(reason, seconds, polls)
-        self.limits.record_failure(entry.record.host, sitekey)
+        self.limits.record_failure(entry, sitekey)
 
-    async def _wait_out(self, entry: Entry, sitekey: str, on_bought: Callable[[float], None], why: str) -> NoReturn:
+    async def _wait_out(self, entry: Entry, cause: ApiError, on_bought: Callable[[float], None]) -> NoReturn:
         """Wait until the deadline of a job that may be running under an unknown id, so that it isn't bought twice."""
         self._record_bought(entry, None, on_bought)
-        error = JobLost(f"{why}; its job counts as bought")
+        error = JobLost(f"the answer to a create call was lost, or is nonsense ({cause}); its job counts as bought")
         logger.info("%s; waiting it out", error)
-        self._record_failed(entry, sitekey, error.reason)
+        entry.failed(error.reason)
         await self.lifetime.sleep(self.settings.job_timeout)
         raise error
 

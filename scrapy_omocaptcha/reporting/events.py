@@ -19,7 +19,7 @@ from scrapy_omocaptcha.urls import public_address
 
 logger = logging.getLogger(__name__)
 
-_SAME_ON_ALL_HOSTS = {"max_jobs", "max_cost", "max_cost_per_day", "min_balance", "account", "refused", "redis"}
+_SAME_ON_ALL_HOSTS = {"max_jobs", "max_cost", "max_cost_per_day", "min_balance", "account", "redis"}
 """Reasons that are logged once for the crawl, not once for each host."""
 _MAX_WARNED = 10_000
 """First warnings that are remembered, by reason and host."""

@@ -34,7 +34,7 @@ REASONS = {
     "offsite": "the form posts outside the spider's allowed_domains",
     # The limits, whose messages are made where the limit is checked
     **dict.fromkeys(("max_jobs", "max_jobs_per_host", "max_cost", "max_cost_per_day", "min_balance"), ""),
-    **dict.fromkeys(("breaker", "refused", "redis", "account"), ""),
+    **dict.fromkeys(("breaker", "redis", "account"), ""),
     # The settings
     "dry_run": "OMOCAPTCHA_DRY_RUN is on",
     # Other vendors

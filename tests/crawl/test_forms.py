@@ -122,8 +122,8 @@ def test_a_form_that_always_refuses_costs_no_more_than_the_breaker_allows(crawl,
     site = walled(refuse_every=1, refusal=refusal)
     spider, items = searching(site, rejected=rejected)
     crawled = crawl(spider, service.settings)
-    # Five of no use open the breaker, and four more may be under way. Without ``rejected`` the first is only unknown.
-    assert 5 <= len(service.jobs) <= (9 if rejected else 10)
+    # Five of no use open the breaker, once hardly any before them is under way; four more may be, and some are unknown.
+    assert 5 <= len(service.jobs) <= 12
     assert crawled.count("tokens/accepted") == 0
     assert crawled.count("skipped/breaker") >= 35
     assert len([line for line in crawled.said() if "(breaker)" in line]) <= 1

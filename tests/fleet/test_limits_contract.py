@@ -14,7 +14,7 @@ from scrapy.utils.defer import deferred_from_coro
 
 from scrapy_omocaptcha.buying.fleet.limits import FleetLimits
 from tests.helpers.ledgers import new_ledger
-from tests.helpers.limit_cases import CASES, FAILURES, PRICE, Counts, job, run, settings_of
+from tests.helpers.limit_cases import CASES, PRICE, Counts, run, settings_of
 
 FLEET = "omocaptcha:fleet:shop"
 
@@ -92,18 +92,3 @@ def during(reactor):
 def test_limits_of_a_fleet(case, during, redis):
     driver = InRedis(redis, case.limits)
     during(lambda: run(case, driver), driver)
-
-
-def test_failures_in_a_row_of_one_worker_are_not_in_a_row_if_another_succeeds_in_between(during, redis):
-    driver = InRedis(redis, {})
-
-    async def probe():
-        one, other = driver.limits(), driver.limits()
-        for _ in range(FAILURES):
-            one.record_failure("a.example", "k1")
-            await driver.settle()
-            other.record_success("a.example", "k1")
-            await driver.settle()
-        (await one.reserve(job("k1"), "a.example")).cancel()
-
-    during(probe, driver)

@@ -14,8 +14,8 @@ from scrapy_omocaptcha.buying.fleet.link import FleetLink
 from scrapy_omocaptcha.buying.fleet.script import RedisUnavailable, ScriptFailed
 from scrapy_omocaptcha.settings.secret import Secret
 
-FAILURE = {"host": "a.example", "sitekey": "k", "threshold": 1000, "pause": 1000}
-REFUSAL = {"pause": 1000}
+CREATED = {"job": "j", "host": "a.example", "sitekey": "k", "pause": 1000}
+BALANCE = {"spendable": 7}
 CHARGED = "charged_so_far", {"uncertain": 0}
 """A call that changes nothing."""
 
@@ -48,11 +48,6 @@ async def until(condition):
         await sleep(0.01)
 
 
-def breaker(redis):
-    fields = redis.client.hgetall("omocaptcha:fleet:shop:breaker:a.example")
-    return {name: int(number) for name, number in fields.items()}
-
-
 def crawl(redis, field):
     return redis.client.hget("omocaptcha:fleet:shop", field)
 
@@ -70,16 +65,16 @@ def test_notifications_arrive_in_order_and_before_a_later_call(during, redis):
 def test_a_notification_whose_reply_was_lost_is_sent_again_and_counts_once(during, redis):
     async def probe(link):
         redis.freeze()
-        link.notify("record_failure", FAILURE)
-        link.notify("create_refused", REFUSAL)
+        link.notify("create_accepted", CREATED)
+        link.notify("set_balance", BALANCE)
         await until(lambda: link.unavailable_for)
         redis.thaw()
         await until(lambda: not link.unavailable_for)
         return await link.call(*CHARGED)
 
     during(probe)
-    assert breaker(redis) == {"failures:k": 1}
-    assert crawl(redis, "refusals") == "1"
+    assert redis.client.hget("omocaptcha:fleet:shop:breaker:a.example", "jobs") == '[["j",0]]'
+    assert crawl(redis, "spendable") == "7"
 
 
 def test_callers_learn_that_redis_is_unavailable_and_may_stop_waiting(during, redis):
@@ -102,26 +97,28 @@ def test_callers_learn_that_redis_is_unavailable_and_may_stop_waiting(during, re
 def test_closing_ends_in_time_and_returns_what_was_not_sent(during, redis):
     async def probe(link):
         redis.freeze()
-        link.notify("record_failure", FAILURE)
-        link.notify("create_refused", REFUSAL)
+        link.notify("create_accepted", CREATED)
+        link.notify("set_balance", BALANCE)
 
-    assert during(probe).unsent == [numbered(1, "record_failure", FAILURE), numbered(2, "create_refused", REFUSAL)]
+    assert during(probe).unsent == [numbered(1, "create_accepted", CREATED), numbered(2, "set_balance", BALANCE)]
     redis.thaw()
 
 
 def test_a_failing_script_is_logged_and_holds_nothing_else_up(during, redis, caplog):
     async def probe(link):
         redis.client.set("omocaptcha:fleet:shop:breaker:a.example", "written by another program")
-        link.notify("record_failure", FAILURE)
-        link.notify("create_refused", REFUSAL)
+        link.notify("create_accepted", CREATED)
+        link.notify("set_balance", BALANCE)
         with pytest.raises(ScriptFailed):
             await link.call("reserve", {})
         return link.unavailable_for
 
     with caplog.at_level(logging.ERROR):
         assert during(probe).found == 0
-    assert crawl(redis, "refusals") == "1"
-    assert len([line for line in caplog.messages if "cannot run record_failure: ResponseError: WRONGTYPE" in line]) == 1
+    assert crawl(redis, "spendable") == "7"
+    assert (
+        len([line for line in caplog.messages if "cannot run create_accepted: ResponseError: WRONGTYPE" in line]) == 1
+    )
 
 
 def test_text_that_cannot_be_encoded_reaches_redis_as_far_as_it_can_be(during, redis):

@@ -94,21 +94,14 @@ def cancel(name: str) -> Step:
     return Step("cancel", {"name": name})
 
 
-def success(*, key: str = "k1") -> Step:
-    return Step("success", {"key": key})
+def success(name: str | None = None, *, key: str = "k1") -> Step:
+    """Record that a job was of use, or buy one for this."""
+    return Step("judge", {"name": name, "keys": (key,), "verdict": "success"})
 
 
-def failure(*keys: str) -> Step:
-    """Record a failure with each of ``keys``, or with ``k1`` as often as opens the breaker."""
-    return Step("failure", {"keys": keys or ("k1",) * FAILURES})
-
-
-def accepted() -> Step:
-    return Step("accepted", {})
-
-
-def refusals(times: int) -> Step:
-    return Step("refusals", {"times": times})
+def failure(*keys: str, name: str | None = None) -> Step:
+    """Record that a job was of no use, or buy one for each of ``keys`` for this, or as many as open the breaker."""
+    return Step("judge", {"name": name, "keys": keys or ("k1",) * FAILURES, "verdict": "failure"})
 
 
 def price(usd: float) -> Step:
@@ -152,7 +145,7 @@ class _World:
 
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
-        self._reservations: dict[str | None, Reservation] = {}
+        self._bought: dict[str | None, tuple[Limits, Reservation, str]] = {}
         self._price = PRICE
 
     def _limits(self) -> Limits:
@@ -162,9 +155,11 @@ class _World:
 
     async def buy(self, name: str | None, times: int, host: str, key: str) -> None:
         for _ in range(times):
-            reservation = await self._limits().reserve(job(key, host), host)
+            limits = self._limits()
+            reservation = await limits.reserve(job(key, host), host)
             assert reservation.entry.record.cost_usd == self._price
-            self._reservations[name] = reservation
+            limits.create_accepted(reservation.entry, key)
+            self._bought[name] = limits, reservation, key
 
     async def refused(self, reason: str, host: str, key: str) -> None:
         before = self._driver.counts()
@@ -178,23 +173,15 @@ class _World:
         (await self._limits().reserve(job(key, host), host)).cancel()
 
     async def cancel(self, name: str) -> None:
-        self._reservations[name].cancel()
+        self._bought[name][1].cancel()
 
-    async def success(self, key: str) -> None:
-        self._limits().record_success("a.example", key)
-
-    async def failure(self, keys: tuple[str, ...]) -> None:
+    async def judge(self, name: str | None, keys: tuple[str, ...], verdict: str) -> None:
         for key in keys:
-            self._limits().record_failure("a.example", key)
-            # Failures of several workers count in the order in which they arrive.
-            await self._driver.settle()
-
-    async def accepted(self) -> None:
-        self._limits().create_accepted()
-
-    async def refusals(self, times: int) -> None:
-        for _ in range(times):
-            self._limits().create_refused()
+            if name is None:
+                await self.buy(None, 1, "a.example", key)
+            limits, reservation, sitekey = self._bought[name]
+            getattr(limits, f"record_{verdict}")(reservation.entry, sitekey)
+            # What several workers learn counts in the order in which it arrives.
             await self._driver.settle()
 
     async def price(self, usd: float) -> None:
@@ -315,35 +302,49 @@ CASES = [
             refused("breaker", key="k4"),
             allowed(host="b.example", key="k4"),
             advance(PAUSE),
-            buy(key="k5"),
+            buy("trial", key="k5"),
             refused("breaker", key="k6"),
-            success(key="k5"),
+            success("trial"),
             allowed(key="k6"),
         ),
     ),
     Case(
-        "breaker: a success in between starts the row anew",
+        "breaker: it opens where four in five of the last jobs were of no use",
         {},
         (
-            failure("k1", "k1"),
             success(),
-            failure("k1", "k1"),
-            success(),
-            failure("k2", "k3"),
-            success(),
-            failure("k4", "k5"),
+            failure("k1", "k1", "k1"),
             allowed(),
-            allowed(key="k6"),
+            failure("k1"),
+            refused("breaker"),
+            allowed(key="k2"),
         ),
     ),
     Case(
-        "breaker: a success ends the pause of a whole host",
+        "breaker: jobs that run, and were created in between, may be of use",
         {},
         (
-            failure(*_ALL_KEYS),
-            refused("breaker", key="k7"),
-            success(),
-            allowed(key="k7"),
+            *(step for at in range(FAILURES) for step in (buy(f"slow {at}"), buy(f"fast {at}"))),
+            *(failure("k1", name=f"fast {at}") for at in range(FAILURES)),
+            allowed(),
+            *(failure("k1", name=f"slow {at}") for at in range(FAILURES)),
+            refused("breaker"),
+        ),
+    ),
+    Case(
+        "breaker: a success ends the pause, unless its job was created before those that were of no use",
+        {},
+        (
+            buy("before"),
+            failure("k1", "k1", "k1"),
+            buy("last"),
+            buy("later"),
+            failure("k1", name="last"),
+            refused("breaker"),
+            success("before"),
+            refused("breaker"),
+            success("later"),
+            allowed(),
         ),
     ),
     Case(
@@ -365,7 +366,6 @@ CASES = [
         (
             failure(),
             advance(PAUSE),
-            buy(),
             success(),
             buy(times=5),
             failure("k1"),
@@ -378,9 +378,9 @@ CASES = [
         (
             failure(),
             advance(PAUSE),
-            buy(),
+            buy("trial"),
             advance(PAUSE / 2),
-            failure("k1"),
+            failure("k1", name="trial"),
             advance(PAUSE - A_MOMENT),
             refused("breaker"),
             advance(A_MOMENT),
@@ -401,14 +401,14 @@ CASES = [
         ),
     ),
     Case(
-        "breaker: a cancelled job does not shorten a pause that a late failure has begun",
+        "breaker: a cancelled job does not shorten the pause that the next one has begun",
         {},
         (
             failure(),
             advance(PAUSE),
             buy("cancelled"),
-            advance(A_MOMENT),
-            failure("k1"),
+            advance(PAUSE),
+            buy(),
             cancel("cancelled"),
             refused("breaker"),
         ),
@@ -424,37 +424,6 @@ CASES = [
             advance(PAUSE),
             buy(),
             refused("breaker"),
-        ),
-    ),
-    Case(
-        "refused: five refusals in a row pause buying on all hosts, and then it goes on",
-        {},
-        (
-            refusals(4),
-            allowed(),
-            refusals(1),
-            refused("refused"),
-            refused("refused", host="b.example"),
-            advance(PAUSE - A_MOMENT),
-            refused("refused"),
-            advance(A_MOMENT),
-            allowed(),
-            refusals(4),
-            allowed(),
-            refusals(1),
-            refused("refused"),
-        ),
-    ),
-    Case(
-        "refused: a create call that was accepted ends the row of refusals",
-        {},
-        (
-            refusals(4),
-            accepted(),
-            refusals(4),
-            accepted(),
-            refusals(4),
-            allowed(),
         ),
     ),
     Case(

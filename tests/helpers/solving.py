@@ -127,7 +127,7 @@ class EveryTwoSeconds:
 class Bench:
     """A solver with everything around it."""
 
-    def __init__(self, *, settings=(), uniform=min, **scripts):
+    def __init__(self, *, settings=(), **scripts):
         self.clock = Clock()
         self.clock.advance(1000)
         self.api = ScriptedApi(self.clock, **scripts)
@@ -152,7 +152,6 @@ class Bench:
             lifetime=self.lifetime,
             settings=self.settings,
             clock=self.clock.seconds,
-            uniform=uniform,
         )
         self.bought = []
 

@@ -4,15 +4,16 @@
 -- the clock of this Redis. A job is counted when it is reserved. It is taken off the counts again when it was never sent;
 -- once it may have been sent, it counts for good. A command that is repeated because its reply was lost counts once.
 
-local crawl, jobs, expiry, hosts, breaker, failed_keys, received, day = unpack(KEYS)
+local crawl, jobs, expiry, hosts, breaker, received, day = unpack(KEYS)
 local args = cjson.decode(ARGV[2])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
-local REFUSALS_IN_A_ROW = 5
 local STEP = 10 * 60 * 1000
 local DAY = 24 * 60 * 60 * 1000
 local EXPIRED_AT_ONCE = 100
+local JOBS_REMEMBERED = 1000
+local SHARE = 0.8
 
 -- Write a number without an exponent.
 local function digits(number)
@@ -130,8 +131,6 @@ local function reached_limit()
         return 'min_balance', spent
     elseif args.max_cost_per_day > 0 and spent_today + args.cost > args.max_cost_per_day then
         return 'max_cost_per_day', spent_today
-    elseif now < get_number(crawl, 'paused_until') then
-        return 'refused', 0
     elseif now < math.max(get_number(breaker, 'open_until'), get_number(breaker, 'open_until:' .. args.sitekey)) then
         return 'breaker', 0
     end
@@ -192,32 +191,74 @@ function commands.add()
     end
 end
 
-function commands.record_failure()
-    local failures = redis.call('HINCRBY', breaker, 'failures:' .. args.sitekey, 1)
-    redis.call('SADD', failed_keys, args.sitekey)
-    if failures >= args.threshold then
-        redis.call('HSET', breaker, 'open_until:' .. args.sitekey, digits(now + args.pause))
+-- Return the jobs of the circuit of a sitekey, or of the whole host, in the order of their creation.
+local function created_jobs(circuit)
+    return cjson.decode(redis.call('HGET', breaker, 'jobs' .. circuit) or '[]')
+end
+
+local function keep_jobs(circuit, created)
+    redis.call('HSET', breaker, 'jobs' .. circuit, cjson.encode(created))
+    redis.call('PEXPIRE', breaker, digits(DAY + args.pause))
+end
+
+-- Return the place of the job in the order of creation, or nothing where it is forgotten.
+local function find_job(created)
+    for place, job in ipairs(created) do
+        if job[1] == args.job then
+            return place
+        end
     end
-    if redis.call('SCARD', failed_keys) >= args.threshold then
-        redis.call('HSET', breaker, 'open_until', digits(now + args.pause))
+end
+
+-- Mark a job as useless, as breaker.py does; return whether it is one too many, and forget what led to that.
+local function fails(circuit, created, place)
+    created[place][2] = 1
+    local kept, opens = created, false
+    for last = place, #created do
+        local first, useless = math.max(1, last - 2 * args.threshold + 1), 0
+        for i = first, last do
+            useless = useless + created[i][2]
+        end
+        if useless >= math.max(args.threshold, SHARE * (last - first + 1)) then
+            kept, opens = {unpack(created, last + 1)}, true
+            break
+        end
     end
-    for _, key in ipairs({breaker, failed_keys}) do
-        redis.call('PEXPIRE', key, digits(DAY + args.pause))
+    keep_jobs(circuit, kept)
+    return opens
+end
+
+function commands.create_accepted()
+    redis.call('HDEL', crawl, 'account_closed', 'account_closed_until')
+    for _, circuit in ipairs({':' .. args.sitekey, ''}) do
+        local created = created_jobs(circuit)
+        table.insert(created, {args.job, 0})
+        keep_jobs(circuit, {unpack(created, math.max(1, #created - JOBS_REMEMBERED + 1))})
     end
 end
 
 function commands.record_success()
-    redis.call('DEL', failed_keys)
-    redis.call('HDEL', breaker, 'open_until', 'open_until:' .. args.sitekey, 'failures:' .. args.sitekey)
+    for _, circuit in ipairs({':' .. args.sitekey, ''}) do
+        if find_job(created_jobs(circuit)) then
+            redis.call('HDEL', breaker, 'open_until' .. circuit)
+        end
+    end
 end
 
-function commands.create_accepted()
-    redis.call('HDEL', crawl, 'refusals', 'account_closed', 'account_closed_until')
-end
-
-function commands.create_refused()
-    if redis.call('HINCRBY', crawl, 'refusals', 1) >= REFUSALS_IN_A_ROW then
-        redis.call('HSET', crawl, 'refusals', 0, 'paused_until', digits(now + args.pause))
+function commands.record_failure()
+    local is_first_of_key = true
+    for _, job in ipairs(created_jobs(':' .. args.sitekey)) do
+        is_first_of_key = is_first_of_key and job[2] == 0
+    end
+    for _, circuit in ipairs({':' .. args.sitekey, ''}) do
+        local created = created_jobs(circuit)
+        local place = find_job(created)
+        if place then
+            local opens = (circuit ~= '' or is_first_of_key) and fails(circuit, created, place)
+            if opens or redis.call('HEXISTS', breaker, 'open_until' .. circuit) == 1 then
+                redis.call('HSET', breaker, 'open_until' .. circuit, digits(now + args.pause))
+            end
+        end
     end
 end
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from scrapy_omocaptcha.buying.fleet.link import RETRY_INTERVAL, Arguments, FleetLink
 from scrapy_omocaptcha.buying.fleet.script import RedisUnavailable, ScriptFailed
-from scrapy_omocaptcha.buying.ledger import Ledger
+from scrapy_omocaptcha.buying.ledger import Entry, Ledger
 from scrapy_omocaptcha.buying.limits import Limits, Reservation
 from scrapy_omocaptcha.engine.lifetime import Lifetime
 from scrapy_omocaptcha.errors import CrawlClosing, NotBought
@@ -54,6 +54,7 @@ class FleetLimits(Limits):
         assert settings.redis_url is not None
         self._lifetime = lifetime
         self._name = name
+        self._worker = uuid.uuid4().hex
         self._has_own_limits = settings.on_redis_failure == OWN_LIMITS
         self._pause = _milliseconds(settings.breaker_pause)
         self._link = FleetLink(
@@ -156,26 +157,26 @@ class FleetLimits(Limits):
     def _check_day(self, spent: float | None) -> None:
         """Redis alone counts what a day costs."""
 
-    def _check_pauses(self, host: str, sitekey: str) -> None:
+    def _check_breaker(self, host: str, sitekey: str) -> None:
         # What all workers have learnt, which Redis knows, replaces what this one has learnt.
         if self._link.unavailable_for:
-            super()._check_pauses(host, sitekey)
+            super()._check_breaker(host, sitekey)
 
-    def record_success(self, host: str, sitekey: str) -> None:
-        super().record_success(host, sitekey)
-        self._link.notify("record_success", self._circuit(host, sitekey))
+    def create_accepted(self, entry: Entry, sitekey: str) -> None:
+        super().create_accepted(entry, sitekey)
+        self._link.notify("create_accepted", self._created(entry, sitekey))
 
-    def record_failure(self, host: str, sitekey: str) -> None:
-        super().record_failure(host, sitekey)
-        self._link.notify("record_failure", self._circuit(host, sitekey))
+    def record_success(self, entry: Entry, sitekey: str) -> None:
+        super().record_success(entry, sitekey)
+        self._link.notify("record_success", self._created(entry, sitekey))
 
-    def create_accepted(self) -> None:
-        super().create_accepted()
-        self._link.notify("create_accepted", {})
+    def record_failure(self, entry: Entry, sitekey: str) -> None:
+        super().record_failure(entry, sitekey)
+        self._link.notify("record_failure", self._created(entry, sitekey))
 
-    def create_refused(self) -> None:
-        super().create_refused()
-        self._link.notify("create_refused", {"pause": self._pause})
+    def _created(self, entry: Entry, sitekey: str) -> Arguments:
+        # The workers of a fleet number their jobs alike.
+        return {"job": f"{self._worker}:{entry.own_row}", **self._circuit(entry.record.host, sitekey)}
 
     def close_account(self, why: str) -> bool:
         closed = super().close_account(why)

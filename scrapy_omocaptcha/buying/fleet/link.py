@@ -39,7 +39,7 @@ def keys_of(fleet: str, worker: str, arguments: Arguments) -> list[str]:
     # With a colon in its name, one fleet could use the keys of another.
     fleet_key = "omocaptcha:fleet:" + fleet.replace("%", "%25").replace(":", "%3A")
     host = arguments.get("host", "")
-    suffixes = ("", ":jobs", ":expiry", ":hosts", f":breaker:{host}", f":failed_keys:{host}", f":received:{worker}")
+    suffixes = ("", ":jobs", ":expiry", ":hosts", f":breaker:{host}", f":received:{worker}")
     return [*(fleet_key + suffix for suffix in suffixes), "omocaptcha:day"]
 
 

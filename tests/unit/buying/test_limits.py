@@ -52,6 +52,12 @@ def buy(limits, times, host=HOST, key=KEY):
     return [reserve(limits, host, key) for _ in range(times)]
 
 
+def fail(limits, host=HOST, key=KEY):
+    (reservation,) = buy(limits, 1, host, key)
+    limits.create_accepted(reservation.entry, key)
+    limits.record_failure(reservation.entry, key)
+
+
 # -- the cases of every store ---------------------------------------------------------------------------------------
 
 
@@ -193,7 +199,7 @@ def test_what_earlier_runs_of_the_crawl_have_bought_counts(tmp_path):
 def test_the_breaker_is_open_until_the_very_last_moment_of_its_pause():
     clock = Clock()
     broken = limits(clock=clock, breaker_failures=1, breaker_pause=60)
-    broken.record_failure(HOST, KEY)
+    fail(broken)
     clock.now += 59.999
     assert reason(broken) == "breaker"
     clock.now += 0.001
@@ -206,9 +212,8 @@ def test_a_closed_account_stays_closed_and_keeps_its_first_reason():
     (reservation,) = buy(closed, 1)
     assert closed.close_account("the token is wrong")
     assert not closed.close_account("the balance is empty"), "it was closed already"
-    reservation.cancel()
-    closed.create_accepted()
-    closed.record_success(HOST, KEY)
+    closed.create_accepted(reservation.entry, KEY)
+    closed.record_success(reservation.entry, KEY)
     clock.now += 1e9
     with pytest.raises(NotBought, match="the token is wrong") as raised:
         reserve(closed)
@@ -252,11 +257,9 @@ class Purchases(RuleBasedStateMachine):
             breaker_pause=60,
         )
         self.bought = []
-        self.row = {}
-        self.keys = {}
+        self.jobs = {}
+        """Whether each job was of no use, in the order of creation, by circuit."""
         self.quiet_until = {}
-        self.refusals = 0
-        self.paused_until = 0.0
         self.closed = False
 
     @rule(target=under_way, host=HOSTS, key=KEYS)
@@ -269,11 +272,13 @@ class Purchases(RuleBasedStateMachine):
             self.explain(error.reason, mine)
             return None
         assert not self.closed
-        assert self.clock.now >= self.paused_until
         assert not self.is_quiet(mine), "no job while the breaker is open"
         before = {circuit: self.quiet_until[circuit] for circuit in both if circuit in self.quiet_until}
         self.quiet_until.update(dict.fromkeys(before, self.clock.now + 60))
         self.bought.append((host, reservation))
+        self.limits.create_accepted(reservation.entry, key)
+        for circuit in both:
+            self.jobs.setdefault(circuit, {})[reservation.entry] = False
         return (mine, reservation, before, self.clock.now + 60)
 
     def is_quiet(self, mine):
@@ -287,7 +292,6 @@ class Purchases(RuleBasedStateMachine):
             "max_jobs": self.max_jobs and len(self.bought) >= self.max_jobs,
             "max_jobs_per_host": self.max_jobs_per_host and self.of_host(mine[0]) >= self.max_jobs_per_host,
             "max_cost": self.max_cost and spent + self.limits.price > self.max_cost - 1e-6,
-            "refused": self.clock.now < self.paused_until,
             "breaker": self.is_quiet(mine),
         }
         assert causes[reason], reason
@@ -308,49 +312,46 @@ class Purchases(RuleBasedStateMachine):
 
     @rule(job=consumes(under_way))
     def failure(self, job):
-        if job is None:
-            return
-        self.fail(job[0])
+        if job is not None:
+            self.fail(job[0], job[1].entry)
 
-    def fail(self, mine):
-        self.limits.record_failure(*mine)
-        self.row[mine] = self.row.get(mine, 0) + 1
-        if self.row[mine] >= self.threshold:
-            self.quiet_until[mine] = self.clock.now + 60
-        keys = self.keys.setdefault(mine[0], set())
-        keys.add(mine[1])
-        if len(keys) >= self.threshold:
-            self.quiet_until[mine[0], None] = self.clock.now + 60
+    def fail(self, mine, entry):
+        self.limits.record_failure(entry, mine[1])
+        is_known = any(self.jobs[mine].values())
+        for circuit, counts in ((mine, True), ((mine[0], None), not is_known)):
+            jobs = self.jobs[circuit]
+            if entry in jobs and ((counts and self.is_too_much(jobs, entry)) or circuit in self.quiet_until):
+                self.quiet_until[circuit] = self.clock.now + 60
+
+    def is_too_much(self, jobs, entry):
+        jobs[entry] = True
+        row = list(jobs)
+        for end in range(row.index(entry) + 1, len(row) + 1):
+            last = row[:end][-2 * self.threshold :]
+            useless = sum(jobs[each] for each in last)
+            if useless >= self.threshold and useless >= 0.8 * len(last):
+                for each in row[:end]:
+                    del jobs[each]
+                return True
+        return False
 
     @rule(host=HOSTS, key=KEYS)
     def the_breaker_opens_and_its_pause_passes(self, host, key):
-        for _ in range(self.threshold):
-            self.fail((host, key))
+        for _ in range(2 * self.threshold):
+            bought = self.reserve(host, key)
+            if bought:
+                self.fail(bought[0], bought[1].entry)
         self.clock.now += 60
 
     @rule(job=consumes(under_way))
     def success(self, job):
         if job is None:
             return
-        self.limits.record_success(*job[0])
-        host, _ = job[0]
-        self.row.pop(job[0], None)
-        self.keys.pop(host, None)
-        for circuit in (job[0], (host, None)):
-            self.quiet_until.pop(circuit, None)
-
-    @rule()
-    def create_refused(self):
-        self.limits.create_refused()
-        self.refusals += 1
-        if self.refusals == 5:
-            self.refusals = 0
-            self.paused_until = self.clock.now + 60
-
-    @rule()
-    def create_accepted(self):
-        self.limits.create_accepted()
-        self.refusals = 0
+        mine, reservation, *_ = job
+        self.limits.record_success(reservation.entry, mine[1])
+        for circuit in (mine, (mine[0], None)):
+            if reservation.entry in self.jobs[circuit]:
+                self.quiet_until.pop(circuit, None)
 
     @rule(price=st.sampled_from([0.05, 0.1, 0.2]))
     def price_changes(self, price):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-
 import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
@@ -117,26 +115,9 @@ def test_a_job_that_the_service_gives_up_ends_at_once_and_counts_for_the_breaker
     assert bench.fails(NotBought, 1).reason == "breaker"
 
 
-@pytest.mark.parametrize(
-    ("script", "error"),
-    [
-        ({"create_job": [LOST]}, JobLost),
-        ({"create_job": [ApiBadAnswer("HTML")]}, JobLost),
-        ({"job_result": [None]}, JobTimeout),
-    ],
-    ids=["lost", "nonsense", "timed out"],
-)
-def test_a_job_that_gives_no_token_counts_for_the_breaker_whatever_the_reason(script, error):
-    bench = Bench(**script, settings={"BREAKER_FAILURES": 2})
-    bench.fails(error, 61)
-    bench.fails(error, 61)
-    assert bench.fails(NotBought, 1).reason == "breaker"
-    assert len(bench.bought) == 2
-
-
-def test_a_lost_job_counts_for_the_breaker_at_once_and_not_only_when_it_has_been_waited_out():
-    bench = Bench(create_job=[LOST], settings={"BREAKER_FAILURES": 1})
-    bench.start()
+def test_a_job_that_has_no_result_in_time_counts_for_the_breaker():
+    bench = Bench(job_result=[None], settings={"BREAKER_FAILURES": 1})
+    bench.fails(JobTimeout, 61)
     assert bench.fails(NotBought, 1).reason == "breaker"
 
 
@@ -153,31 +134,54 @@ def test_a_create_call_whose_answer_is_lost_counts_as_bought_and_is_not_repeated
     assert bench.fails(NotBought).reason == "max_jobs"
 
 
-def test_a_create_call_that_certainly_did_not_arrive_is_repeated_with_growing_pauses():
-    bench = Bench(create_job=[NEVER_ARRIVED, NEVER_ARRIVED, NEVER_ARRIVED, "7"], settings={"MAX_JOBS": 1})
-    assert bench.solve().value == "token"
-    assert bench.api.times("create_job") == [1000.0, 1001.0, 1003.0, 1007.0]
-    assert bench.bought == [0.001]
-    assert bench.counted[0] == 1
+ROUGH = {
+    "lost": LOST,
+    "nonsense": ApiBadAnswer("HTML"),
+    "not arrived": NEVER_ARRIVED,
+    "refused": ApiRefused("ERROR_TASK_ABSENT", unclear=False),
+}
 
 
-def test_create_calls_that_failed_together_are_not_repeated_together_and_none_before_its_pause():
-    bench = Bench(create_job=[*[NEVER_ARRIVED] * 20, "7"], uniform=random.Random(7).uniform)
-    for _ in range(20):
-        bench.start()
-    bench.run(1.5, step=0.01)
-    again = bench.api.times("create_job")[20:]
-    assert min(again) >= 1001.0
-    assert len(again) == 20
-    assert len({round(at, 1) for at in again}) > 3
+@pytest.mark.parametrize("case", ROUGH)
+def test_while_the_service_takes_no_job_one_at_a_time_is_tried_and_the_others_wait(case, caplog):
+    bench = Bench(create_job=[*[ROUGH[case]] * 4, "7"])
+    ended = [bench.start(host=f"{number}.example") for number in range(6)]
+    bench.run(30)
+    tried = bench.api.times("create_job")
+    assert tried[:5] == [1000, 1001, 1003, 1007, 1015]
+    assert max(tried) < 1016, "the one that was taken lets the others go"
+    assert [end[0].value for end in ended if end and isinstance(end[0], Token)] == ["token"] * (len(tried) - 4)
+    assert ["OMOCAPTCHA_JOB_TIMEOUT" in line for line in caplog.messages] == [True]
+
+
+def test_calls_that_fail_together_pause_buying_as_one_does():
+    calls = [Deferred() for _ in range(5)]
+    bench = Bench(create_job=[*calls, "7"])
+    ended = [bench.start() for _ in range(5)]
+    bench.run(1)
+    for call in calls:
+        call.errback(NEVER_ARRIVED)
+    bench.run(3)
+    assert bench.api.times("create_job")[5] == 1002
+    assert [end[0].value for end in ended] == ["token"] * 5
+
+
+def test_one_answer_in_five_lost_closes_no_site():
+    answers = [LOST if number % 5 == 2 else str(number) for number in range(300)]
+    bench = Bench(create_job=answers, job_result=[*[None] * 7, "token"], settings={"CONCURRENT_JOBS": 16})
+    ended = [bench.start() for _ in range(150)]
+    bench.run(2000)
+    lost = [end for end in ended if not isinstance(end[0], Token)]
+    assert {end[0].type for end in lost} == {JobLost}
+    assert len(lost) == 30
 
 
 def test_a_create_call_that_never_arrives_is_given_up_and_costs_nothing():
     bench = Bench(create_job=[NEVER_ARRIVED])
     bench.fails(ApiUnreachable)
-    assert len(bench.api.times("create_job")) == 4
+    assert len(bench.api.times("create_job")) == 6
     assert (bench.bought, *bench.counted, bench.stat("jobs/created")) == ([], 0, 0.0, 0)
-    assert bench.stat("api/errors/unreachable") == 4
+    assert bench.stat("api/errors/unreachable") == 6
 
 
 def test_the_pause_that_the_service_asks_for_is_kept_before_a_create_call_is_repeated():
@@ -255,11 +259,9 @@ def test_an_unknown_refusal_is_settled_by_one_balance_call_and_a_full_account_go
     assert (bench.bought, bench.counted[0]) == ([0.001], 1)
 
 
-def test_a_refusal_whose_code_leaves_no_doubt_needs_no_balance_call_and_counts_as_one():
-    bench = Bench(create_job=[ApiRefused("ERROR_TASK_ABSENT", unclear=False)])
-    for _ in range(5):
-        bench.fails(ApiRefused, 1)
-    assert bench.fails(NotBought, 1).reason == "refused"
+def test_a_refusal_whose_code_leaves_no_doubt_needs_no_balance_call():
+    bench = Bench(create_job=[ROUGH["refused"]])
+    bench.fails(ApiRefused)
     assert bench.api.times("balance") == []
 
 
@@ -309,14 +311,6 @@ def test_a_balance_that_cannot_be_asked_settles_nothing():
     bench = Bench(create_job=[ApiRefused("?"), "7"], balance=[LOST])
     bench.fails(ApiRefused)
     assert bench.solve().value == "token"
-
-
-def test_five_refusals_in_a_row_stop_buying_for_a_while():
-    bench = Bench(create_job=[ApiRefused("?")])
-    for _ in range(5):
-        bench.fails(ApiRefused, 1)
-    assert bench.fails(NotBought, 1).reason == "refused"
-    assert len(bench.api.times("create_job")) == 5
 
 
 class SharedAccount:

@@ -21,6 +21,7 @@ from scrapy.http import FormRequest, JsonRequest
 from twisted.python.failure import Failure
 
 from scrapy_omocaptcha import Token, errors, find_challenge, solve, submit_token
+from scrapy_omocaptcha.buying.api import factory
 from scrapy_omocaptcha.forms.submission import TOKEN_META, Submission
 from scrapy_omocaptcha.settings.secret import Secret
 from scrapy_omocaptcha.testing import WALLS, OmoCaptchaService
@@ -113,6 +114,12 @@ def crawls(crawl, service, tmp_path, monkeypatch):
     return Crawls(crawl, service, tmp_path)
 
 
+@pytest.fixture(params=["treq", "aiohttp"])
+def transport(request, monkeypatch):
+    # Without a reactor, aiohttp makes the calls.
+    monkeypatch.setattr(factory, "is_reactor_installed", lambda: request.param == "treq")
+
+
 def check(crawls, folder, *sites):
     """Search everything that ``crawls`` have left behind."""
     assert len(crawls.tokens) > 0
@@ -129,7 +136,7 @@ def check(crawls, folder, *sites):
     left = everything.in_objects(crawlers, keepers=(Secret, *kept))
     # The traceback of an error that a spider keeps holds what its frames held, and that shows nothing of itself.
     errors_kept = [error for crawled in crawls.left for error in crawled.failures]
-    left += everything.in_objects(errors_kept, keepers=(Secret, Token, Submission))
+    left += everything.in_objects(errors_kept, keepers=(Secret, Token, Submission, Crawls))
     assert left == []
     assert everything.in_folder(folder) == []
     mine = Search({API_TOKEN})
@@ -170,6 +177,7 @@ def puts(site):
     ]
 
 
+@pytest.mark.usefixtures("transport")
 @pytest.mark.parametrize("fault", [None, "endings", "calls", "site"])
 def test_no_wall_and_no_fault_lets_a_secret_out(crawls, walled, tmp_path, fault):
     service = crawls.service
@@ -178,12 +186,13 @@ def test_no_wall_and_no_fault_lets_a_secret_out(crawls, walled, tmp_path, fault)
     if fault == "endings":
         service.random_jobs(0.5, seed=1)
     for kind in KINDS if fault == "calls" else ():
-        service.fault("*", kind, seconds=0.1)
+        # One that hit a create call would pause all buying.
+        service.fault("getJobResult", kind, seconds=0.1)
     for number, site in enumerate(sites if fault == "site" else ()):
         site.random_faults(0.3, seed=number, seconds=0.1)
     pages = range(1, 9 if fault == "calls" else 4)
     requests = [scrapy.Request(f"{site.url}/page/{number}?a=1") for site in sites for number in pages]
-    # Lost jobs open the breaker, after which no fault would happen any more.
+    # Useless jobs open the breaker, after which no fault would happen any more.
     crawls(asks(*requests), OMOCAPTCHA_BREAKER_FAILURES=100)
     check(crawls, tmp_path, *sites)
 
@@ -306,6 +315,7 @@ def test_no_hook_that_fails_lets_a_token_out(crawls, walled, tmp_path):
     check(crawls, tmp_path, site)
 
 
+@pytest.mark.usefixtures("transport")
 @pytest.mark.parametrize(("service", "create"), [(1, "createJob"), (2, "createTask")], indirect=["service"])
 def test_the_verbs_used_by_hand_let_nothing_out(crawls, walled, tmp_path, create):
     site = walled("get")
@@ -318,7 +328,9 @@ def test_the_verbs_used_by_hand_let_nothing_out(crawls, walled, tmp_path, create
 
         async def found(self, response):
             challenge = find_challenge(response)
-            for _ in range(6):
+            for fault in (None, "hang", None, "bad_gateway", None, "html", None, None):
+                if fault is not None:
+                    crawls.service.fault(create, fault)
                 try:
                     token = await solve(challenge, crawler=self.crawler)
                 except errors.OmoCaptchaError as error:
@@ -332,11 +344,9 @@ def test_the_verbs_used_by_hand_let_nothing_out(crawls, walled, tmp_path, create
         def came(self, response):
             self.pages.append(response.status)
 
-    crawls.service.next_job("token", times=3)
+    crawls.service.next_job("token", times=6)
     crawls.service.next_job("fail")
     crawls.service.next_job("refused", message=f"No job for {API_TOKEN}!")
-    for kind in ("bad_gateway", "html", "hang"):
-        crawls.service.fault(create, kind)
     assert len(crawls(ByHand).failures) == 5
     check(crawls, tmp_path, site)
 

@@ -87,6 +87,7 @@ class Transport(ABC):
         return await self._answer(url, Call("GET", url, sent=True))
 
     async def _answer(self, name: str, call: Call) -> str:
+        why = None
         try:
             await self._exchange(call)
         except ApiError:
@@ -98,7 +99,9 @@ class Transport(ABC):
                 why = f"the host {urlsplit(call.url).hostname} cannot be resolved"
             elif isinstance(error, ImportError) and error.name:
                 why = f"the module {error.name} cannot be imported"
-            raise ApiUnreachable(f"{name}: {why}", taken=call.sent) from None
+        if why is not None:
+            # Raised outside of the except block, because the frames of the client's error hold what was sent.
+            raise ApiUnreachable(f"{name}: {why}", taken=call.sent)
         if len(call.answer) > MAX_BODY:
             raise ApiBadAnswer(f"{name}: the answer is longer than {MAX_BODY} bytes")
         try:

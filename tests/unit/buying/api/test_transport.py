@@ -83,7 +83,7 @@ def test_every_error_of_an_http_client_is_unreachable_and_shows_no_secret(sent):
         assert (type(error), error.taken) == (ApiUnreachable, sent), cls
         assert cls.__name__ in str(error)
         assert SECRET not in f"{error!s} {error!r} {error.args}", cls
-        assert (error.__cause__, error.__suppress_context__) == (None, True), cls
+        assert (error.__cause__, error.__context__) == (None, None), cls
 
 
 def test_a_module_that_cannot_be_imported_is_named():

@@ -27,6 +27,8 @@ T = TypeVar("T")
 CALLS_AT_ONCE = 256
 """Each call has a connection of its own. More would not be answered sooner, and a process may usually open 1,024
 files."""
+_LEAST_PRICE = FALLBACK_PRICE / 10
+"""USD a job, below which the price list is not believed."""
 _CLOSE_TIMEOUT = 0.5
 """Seconds for which a crawl that has ended waits for the balance in its report."""
 
@@ -114,8 +116,15 @@ class Account:
         except ApiError as error:
             logger.debug("The price of a job is not known (%s); %s USD is assumed", error, FALLBACK_PRICE)
             return
-        if not price:
-            # It is not in the list, or it is 0, which would switch OMOCAPTCHA_MAX_COST off on the service's word alone.
+        if price is None:
+            return
+        if price < _LEAST_PRICE:
+            logger.warning(
+                "A job costs %s USD by the service's price list, far less than the usual %s USD, which is assumed, so "
+                "that OMOCAPTCHA_MAX_COST holds: set OMOCAPTCHA_PRICE if the list is right",
+                price,
+                FALLBACK_PRICE,
+            )
             return
         if price > FALLBACK_PRICE:
             logger.warning(

@@ -420,13 +420,14 @@ def test_no_job_is_bought_before_the_price_is_known_however_many_want_one():
     assert sum(not isinstance(end[0], Token) for end in ended) == 8
 
 
-@pytest.mark.parametrize("answer", [LOST, ApiRefused("?"), ApiBadAnswer("?"), AccountError("?"), None, 0.0])
-def test_a_price_that_cannot_be_had_is_the_published_one(answer):
+@pytest.mark.parametrize("answer", [LOST, ApiRefused("?"), ApiBadAnswer("?"), AccountError("?"), None, 0.0, 1e-10])
+def test_a_price_that_cannot_be_had_or_be_right_is_the_published_one(answer, caplog):
     bench = Bench(price=[answer], settings={"PRICE": "auto"})
     bench.solve()
     bench.solve()
     assert bench.bought == [0.00055, 0.00055]
     assert len(bench.api.times("price")) == 1
+    assert ["set OMOCAPTCHA_PRICE" in line for line in caplog.messages] == [True] * isinstance(answer, float)
 
 
 def test_a_price_that_is_set_is_not_asked():

@@ -3,6 +3,7 @@
 It uses private names of Scrapy, each of which has a contract test.
 """
 
+import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -62,7 +63,7 @@ class Hold:
 class Slots:
     """The download slots of a crawl, and its concurrency.
 
-    :param max_waiting: how many held requests do not count toward CONCURRENT_REQUESTS.
+    :param max_waiting: from how many held requests on they count toward CONCURRENT_REQUESTS; 0: they never do.
     """
 
     def __init__(
@@ -72,7 +73,7 @@ class Slots:
         self._lifetime = lifetime
         self.states = states
         self._stats = stats
-        self._max_waiting = max_waiting
+        self._most_uncounted = max_waiting - 1 if max_waiting else sys.maxsize
         self.holds: set[Hold] = set()
         self.parked: set[Hold] = set()
         """Holds for which nothing is being sent."""
@@ -174,7 +175,7 @@ class Slots:
         """
         self._serve()
         waiting = sum(not self._is_delayed(hold) for hold in self._queue)
-        return self._is_full(parked=min(len(self.parked), self._max_waiting), more=waiting)
+        return self._is_full(parked=min(len(self.parked), self._most_uncounted), more=waiting)
 
     def _is_full(self, *, parked: int, more: int) -> bool:
         """Tell whether CONCURRENT_REQUESTS is used up if ``parked`` requests don't count, and ``more`` do."""

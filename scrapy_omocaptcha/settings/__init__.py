@@ -37,7 +37,8 @@ def _read_api_url(settings: BaseSettings, name: str) -> str:
 
 
 def _read_max_waiting(settings: BaseSettings, name: str) -> int:
-    return values.read_count(settings, name, 32 if uses_scrapy_redis(settings) else 256)
+    is_one_by_one = settings.getint("CONCURRENT_REQUESTS") == 1
+    return values.read_count(settings, name, 1 if is_one_by_one else 32 if uses_scrapy_redis(settings) else 256)
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,7 @@ def check_settings(settings: Settings, project: BaseSettings, spider: Spider, ou
             "set it to True"
         )
     total, per_domain = project.getint("CONCURRENT_REQUESTS"), project.getint("CONCURRENT_REQUESTS_PER_DOMAIN")
-    if total and total + settings.max_waiting <= per_domain:
+    if total > 1 and 0 < settings.max_waiting <= per_domain - total + 1:
         yield (
             f"CONCURRENT_REQUESTS ({total}) and OMOCAPTCHA_MAX_WAITING ({settings.max_waiting}) are so low that the "
             "whole crawl stops while the wall of one host is being solved: raise OMOCAPTCHA_MAX_WAITING"

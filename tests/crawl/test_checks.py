@@ -51,9 +51,10 @@ def placed(place, **others):
         ({"DOWNLOADER_MIDDLEWARES": {REDIRECTS: 601}}, {}),
         ({"DOWNLOADER_MIDDLEWARES": {REDIRECTS: 699}}, {}),
         ({"DOWNLOADER": OwnDownloader}, {}),
+        ({"CONCURRENT_REQUESTS": 0, "OMOCAPTCHA_MAX_WAITING": 1}, {}),
         ({"CONCURRENT_REQUESTS": 1}, {}),
-        ({"CONCURRENT_REQUESTS": 0, "OMOCAPTCHA_MAX_WAITING": 0}, {}),
-        ({"OMOCAPTCHA_MAX_WAITING": 0}, {}),
+        ({"CONCURRENT_REQUESTS": 2, "OMOCAPTCHA_MAX_WAITING": 0}, {}),
+        ({"OMOCAPTCHA_MAX_WAITING": 1}, {}),
         ({"OMOCAPTCHA_MAX_COST": 0, "OMOCAPTCHA_MAX_JOBS": 5}, {}),
         ({"OMOCAPTCHA_MAX_COST": 0, "OMOCAPTCHA_DRY_RUN": True}, {}),
         ({"OMOCAPTCHA_POLL_INTERVAL": 2, "OMOCAPTCHA_TOKEN_MAX_AGE": 4}, {}),
@@ -266,8 +267,8 @@ def test_disabled_cookies(crawl, service, walled):
 
 
 def test_too_few_concurrent_and_waiting_requests(crawl, service):
-    (said,) = opened(crawl, service, {"CONCURRENT_REQUESTS": 2, "OMOCAPTCHA_MAX_WAITING": 0})
-    assert "CONCURRENT_REQUESTS (2) and OMOCAPTCHA_MAX_WAITING (0)" in said
+    (said,) = opened(crawl, service, {"CONCURRENT_REQUESTS": 2, "OMOCAPTCHA_MAX_WAITING": 1})
+    assert "CONCURRENT_REQUESTS (2) and OMOCAPTCHA_MAX_WAITING (1)" in said
     assert "raise OMOCAPTCHA_MAX_WAITING" in said
 
 

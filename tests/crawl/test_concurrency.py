@@ -64,6 +64,14 @@ def test_a_site_never_gets_more_requests_at_once_than_concurrent_requests(measur
     assert site.most["all"] <= number
 
 
+def test_one_request_at_a_time_means_that_callbacks_keep_their_order(crawl, service, walled):
+    site = walled("per_page")
+    urls = [f"{site.url}/{kind}/{number}" for number in range(1, 4) for kind in ("page", "free")]
+    crawled = crawl(spider(*urls), {**service.settings, "CONCURRENT_REQUESTS": 1})
+    assert [page.url for page in crawled.pages] == urls
+    assert crawled.said() == []
+
+
 @pytest.mark.parametrize("wall", ["session", "token a page"])
 def test_a_component_that_changes_the_total_concurrency_meanwhile_is_not_overwritten(measure, service, wall):
     class Throttles:
@@ -111,7 +119,7 @@ def test_a_crawl_goes_on_when_more_is_held_than_may_be_active_by_now(crawl, serv
 
     site = walled("session")
     urls = [f"{site.url}/page/{number}" for number in range(1, 6)]
-    settings = {"CONCURRENT_REQUESTS": 4, "OMOCAPTCHA_MAX_WAITING": 0, "DOWNLOADER_MIDDLEWARES": {Slows: 543}}
+    settings = {"CONCURRENT_REQUESTS": 4, "OMOCAPTCHA_MAX_WAITING": 1, "DOWNLOADER_MIDDLEWARES": {Slows: 543}}
     crawled = crawl(spider(*urls), {**service.settings, **settings})
     assert sorted(page.url for page in crawled.pages) == urls
 
@@ -132,7 +140,7 @@ def test_scrapy_counts_the_pages_of_the_spider_alone(measure, wall):
 @pytest.mark.parametrize("setting", ["CLOSESPIDER_PAGECOUNT", "CLOSESPIDER_PAGECOUNT_NO_ITEM"])
 @pytest.mark.parametrize("wall", ["session", "token a page"])
 def test_closespider_counts_the_pages_of_the_spider_alone(crawl, service, setting, wall):
-    settings = {**service.settings, setting: 10, "CONCURRENT_REQUESTS": 1, "OMOCAPTCHA_MAX_WAITING": 1}
+    settings = {**service.settings, setting: 10, "CONCURRENT_REQUESTS": 1, "OMOCAPTCHA_MAX_WAITING": 2}
     with WalledPages(ManyPages(), service, WALLS[wall], hosts=(HOST,)) as site:
         crawled = crawl(Pages, settings, hosts=[site.origin])
     assert len(crawled.pages) >= 9

@@ -80,7 +80,7 @@ def test_a_redirect_is_looked_behind_where_its_address_looks_like_a_wall_or_is_k
                 yield scrapy.Request(f"{site.origin}/page/{number}", self.page, meta={"cookiejar": number})
 
     with Site(answer) as site:
-        crawled = crawl(Jars, {**service.settings, "CONCURRENT_REQUESTS": 1, "OMOCAPTCHA_MAX_WAITING": 0})
+        crawled = crawl(Jars, {**service.settings, "CONCURRENT_REQUESTS": 1})
         seen = Counter(path for _, path, *_ in site.requests)
     assert sorted(one.url for one in crawled.pages) == [f"{site.origin}/page/{number}" for number in range(2)]
     # Asked for, looked behind, and asked for again once the wall was open. The first redirect to an address that tells

@@ -35,8 +35,8 @@ LIMITS = {
     "two hundred": BOTH,
     "one": {"CONCURRENT_REQUESTS": 1},
     "unlimited": {"CONCURRENT_REQUESTS": 0},
-    "two, one of them waiting": {"CONCURRENT_REQUESTS": 2, "OMOCAPTCHA_MAX_WAITING": 1},
-    "none waiting": {"OMOCAPTCHA_MAX_WAITING": 0},
+    "two, one of them waiting": {"CONCURRENT_REQUESTS": 2, "OMOCAPTCHA_MAX_WAITING": 2},
+    "none waiting": {"OMOCAPTCHA_MAX_WAITING": 1},
 }
 
 

@@ -15,6 +15,8 @@ from scrapy_omocaptcha.errors import CrawlClosing
 from tests.helpers.crawling import RecordingSpider
 from tests.helpers.probing import begin, downloader, lifetime, slots, until
 
+ONE = {"CONCURRENT_REQUESTS": 1, "OMOCAPTCHA_MAX_WAITING": 0}
+
 
 class Held:
     """Requests that are held in the middle of a crawl, and are at the downloader for Scrapy."""
@@ -66,10 +68,11 @@ async def sending(hold, log, name, seconds=0.05):
     [
         ({"CONCURRENT_REQUESTS": 2}, 5, 1, False),
         ({"CONCURRENT_REQUESTS": 2}, 5, 2, True),
-        ({"CONCURRENT_REQUESTS": 2, "OMOCAPTCHA_MAX_WAITING": 2}, 2, 1, False),
-        ({"CONCURRENT_REQUESTS": 2, "OMOCAPTCHA_MAX_WAITING": 2}, 3, 1, True),
-        ({"CONCURRENT_REQUESTS": 2, "OMOCAPTCHA_MAX_WAITING": 0}, 1, 0, False),
-        ({"CONCURRENT_REQUESTS": 2, "OMOCAPTCHA_MAX_WAITING": 0}, 2, 0, True),
+        ({"CONCURRENT_REQUESTS": 2, "OMOCAPTCHA_MAX_WAITING": 3}, 2, 1, False),
+        ({"CONCURRENT_REQUESTS": 2, "OMOCAPTCHA_MAX_WAITING": 3}, 3, 1, True),
+        ({"CONCURRENT_REQUESTS": 2, "OMOCAPTCHA_MAX_WAITING": 1}, 1, 0, False),
+        ({"CONCURRENT_REQUESTS": 2, "OMOCAPTCHA_MAX_WAITING": 1}, 2, 0, True),
+        ({"CONCURRENT_REQUESTS": 2, "OMOCAPTCHA_MAX_WAITING": 0}, 300, 1, False),
         ({"CONCURRENT_REQUESTS": 0}, 9, 9, False),
     ],
 )
@@ -168,7 +171,7 @@ def test_a_request_that_waits_is_let_go_before_a_new_one_is_taken_from_the_sched
             await maybe_deferred_to_future(task)
             return [*seen, log, downloader(spider).needs_backout()]
 
-    assert during(probe, {"CONCURRENT_REQUESTS": 1}) == [[], True, True, [1, -1], False]
+    assert during(probe, ONE) == [[], True, True, [1, -1], False]
 
 
 def test_a_request_that_did_not_come_out_of_the_scheduler_is_let_go_at_once_though_all_places_are_taken(during):
@@ -187,7 +190,7 @@ def test_a_request_that_did_not_come_out_of_the_scheduler_is_let_go_at_once_thou
             await maybe_deferred_to_future(task)
         return before, log
 
-    assert during(probe, {"CONCURRENT_REQUESTS": 1}) == ([2, -2], [2, -2, 1, -1])
+    assert during(probe, ONE) == ([2, -2], [2, -2, 1, -1])
 
 
 def test_beyond_max_waiting_a_held_request_that_is_let_go_still_counts_once(during):
@@ -200,7 +203,7 @@ def test_beyond_max_waiting_a_held_request_that_is_let_go_still_counts_once(duri
             await sending(holds[0], log, 1)
         return log
 
-    assert during(probe, {"CONCURRENT_REQUESTS": 1, "OMOCAPTCHA_MAX_WAITING": 1}) == [1, -1]
+    assert during(probe, {"CONCURRENT_REQUESTS": 1, "OMOCAPTCHA_MAX_WAITING": 2}) == [1, -1]
 
 
 def test_requests_whose_site_has_a_delay_are_let_go_one_at_a_time_and_keep_no_other_site_waiting(during):
@@ -233,7 +236,7 @@ def test_a_hold_that_ends_counts_as_any_request_from_then_on(during):
             await hold.end()
             return before, downloader(spider).needs_backout(), len(hold.slot.active), len(slots(spider).parked)
 
-    assert during(probe, {"CONCURRENT_REQUESTS": 1}) == (False, True, 0, 0)
+    assert during(probe, ONE) == (False, True, 0, 0)
 
 
 def test_a_request_that_waits_to_be_let_go_gives_up_when_the_crawl_closes(during):
@@ -252,7 +255,7 @@ def test_a_request_that_waits_to_be_let_go_gives_up_when_the_crawl_closes(during
         finally:
             engine._slot.remove_request(request)
 
-    assert during(probe, {"CONCURRENT_REQUESTS": 1}) == ([], {})
+    assert during(probe, ONE) == ([], {})
 
 
 def test_who_waits_until_none_is_held_takes_no_place_from_those_who_are(during):
@@ -268,7 +271,7 @@ def test_who_waits_until_none_is_held_takes_no_place_from_those_who_are(during):
         await maybe_deferred_to_future(closing)
         return log, before
 
-    assert during(probe, {"CONCURRENT_REQUESTS": 1}) == ([1, -1], False)
+    assert during(probe, ONE) == ([1, -1], False)
 
 
 # -- whole crawls ----------------------------------------------------------------------------------------------------

@@ -347,6 +347,7 @@ class OwnScheduler(Scheduler):
 def test_max_waiting_is_lower_with_scrapy_redis_since_a_killed_worker_loses_waiting_requests(scheduler):
     named = {"OMOCAPTCHA_API_TOKEN": TOKEN, "SCHEDULER": scheduler}
     assert Settings.from_settings(ScrapySettings(named)).max_waiting == 32
+    assert Settings.from_settings(ScrapySettings({**named, "CONCURRENT_REQUESTS": 1})).max_waiting == 1
     assert Settings.from_settings(ScrapySettings({**named, "OMOCAPTCHA_MAX_WAITING": 7})).max_waiting == 7
 
 

@@ -1,6 +1,7 @@
 """Make calls with treq, for processes with a Twisted reactor of any kind."""
 
 import sys
+import zlib
 from functools import cached_property
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
@@ -12,11 +13,11 @@ from twisted.internet.error import DNSLookupError
 from twisted.internet.interfaces import IConsumer
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
-from twisted.web.client import Agent, FileBodyProducer, HTTPConnectionPool, ResponseDone
+from twisted.web.client import Agent, FileBodyProducer, GzipDecoder, HTTPConnectionPool, ResponseDone
 from twisted.web.http import PotentialDataLoss
 from twisted.web.http_headers import Headers
 
-from scrapy_omocaptcha.buying.api.transport import IDLE_SECONDS, Call, Transport, check_head
+from scrapy_omocaptcha.buying.api.transport import IDLE_SECONDS, MAX_BODY, Call, Transport, check_head
 from scrapy_omocaptcha.errors import ApiError
 
 if TYPE_CHECKING:
@@ -80,8 +81,10 @@ def _is_rejected_certificate(error: Exception) -> bool:
 
 def _read(response: Any, call: Call) -> Deferred[None]:
     """Read the body into ``call``, or close the connection where the head is an error."""
-    body = _Body(call)
-    response.original.deliverBody(body)
+    raw, is_gzip = response.original, isinstance(response.original, GzipDecoder)
+    body = _Body(call, is_gzip=is_gzip)
+    # Twisted's decoder has no limit: a kilobyte becomes a megabyte.
+    (raw.original if is_gzip else raw).deliverBody(body)
     try:
         check_head(response.code, _header(response, b"Content-Type"), _header(response, b"Retry-After"))
     except ApiError:
@@ -110,11 +113,18 @@ class _Producer(FileBodyProducer):
 class _Body(Protocol):
     """Receiver of a response's body. Cancelling ``done`` closes the connection, as does a body that is too long."""
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: Call, *, is_gzip: bool) -> None:
         self.done: Deferred[None] = Deferred(lambda _: self._disconnect())
         self._call = call
+        self._gzip = zlib.decompressobj(zlib.MAX_WBITS | 16) if is_gzip else None
 
     def dataReceived(self, data: bytes) -> None:
+        if self._gzip is not None and not self.done.called:
+            try:
+                data = self._gzip.decompress(data, MAX_BODY + 1)
+            except zlib.error as error:
+                self._disconnect()
+                self.done.errback(error)
         if not self._call.receive(data) and not self.done.called:
             self._disconnect()
             self.done.callback(None)

@@ -99,6 +99,12 @@ def _check_middleware_order(project: BaseSettings, ours: type) -> Iterator[str]:
         )
         return
     yield from _check_position(middlewares, ours, _CLOSER_TO_ENGINE, _CLOSER_TO_SITE, "585", "581 to 589")
+    closer_to_site = middlewares[middlewares.index(ours) + 1 :]
+    if any(middleware.__module__.startswith("rotating_proxies.") for middleware in closer_to_site):
+        yield (
+            "scrapy-rotating-proxies is closer to the site than OMOcaptcha and takes each challenge for a ban: place "
+            "RotatingProxyMiddleware at 560 and BanDetectionMiddleware at 570 in DOWNLOADER_MIDDLEWARES"
+        )
     redirects = load_object(_REDIRECTS)
     if redirects in middlewares:
         yield from _check_position(middlewares, redirects, RedirectMiddleware, CookiesMiddleware, "650", "601 to 699")

@@ -24,6 +24,12 @@ class PatientRetry(RetryMiddleware):
     """A project's own subclass."""
 
 
+class RotatingProxyMiddleware:
+    """Stands for the one of scrapy-rotating-proxies."""
+
+    __module__ = "rotating_proxies.middlewares"
+
+
 class OwnDownloader(Downloader):
     """Another."""
 
@@ -50,6 +56,7 @@ def placed(place, **others):
         ({"DOWNLOADER_MIDDLEWARES": {OmoCaptchaMiddleware: 585, RETRY: None, PatientRetry: 550}}, {}),
         ({"DOWNLOADER_MIDDLEWARES": {REDIRECTS: 601}}, {}),
         ({"DOWNLOADER_MIDDLEWARES": {REDIRECTS: 699}}, {}),
+        ({"DOWNLOADER_MIDDLEWARES": {RotatingProxyMiddleware: 560}}, {}),
         ({"DOWNLOADER": OwnDownloader}, {}),
         ({"CONCURRENT_REQUESTS": 0, "OMOCAPTCHA_MAX_WAITING": 1}, {}),
         ({"CONCURRENT_REQUESTS": 1}, {}),
@@ -198,6 +205,12 @@ def test_a_missing_middleware_for_redirects(crawl, service):
     (said,) = opened(crawl, service, {"DOWNLOADER_MIDDLEWARES": {REDIRECTS: None}})
     assert f"{REDIRECTS} is not in DOWNLOADER_MIDDLEWARES" in said
     assert "let ADDONS place it at 650" in said
+
+
+def test_a_middleware_that_takes_challenges_for_bans(crawl, service):
+    (said,) = opened(crawl, service, {"DOWNLOADER_MIDDLEWARES": {RotatingProxyMiddleware: 610}})
+    assert "scrapy-rotating-proxies is closer to the site" in said
+    assert "RotatingProxyMiddleware at 560" in said
 
 
 def test_the_middleware_really_fails_in_a_wrong_position(crawl, service, walled):

@@ -13,7 +13,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from scrapy import Request, signals
+from scrapy import Request, Spider, signals
+from scrapy import __version__ as scrapy_version
 from scrapy.crawler import Crawler
 from scrapy.exceptions import NotConfigured
 from scrapy.http import Response
@@ -28,6 +29,7 @@ from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.engine.chain import InnerChain
 from scrapy_omocaptcha.engine.components import Components
 from scrapy_omocaptcha.engine.lifetime import Lifetime
+from scrapy_omocaptcha.engine.private_names import TESTED_WITH, find_missing
 from scrapy_omocaptcha.engine.request_state import RequestStates
 from scrapy_omocaptcha.engine.slots import Hold, Slots
 from scrapy_omocaptcha.engine.stats import Stats
@@ -63,6 +65,9 @@ class OmoCaptchaMiddleware:
         stats = Stats(crawler.stats)
         components = Components(crawler)
         events = Events(crawler, stats)
+        self._crawler = crawler
+        self.is_on = True
+        """Whether Scrapy has all that this package needs of it, as far as is known."""
         self._states = RequestStates(crawler)
         self._lifetime = lifetime = Lifetime(crawler)
         self._slots = slots = Slots(crawler, lifetime, self._states, stats, settings.max_waiting)
@@ -116,6 +121,7 @@ class OmoCaptchaMiddleware:
         )
         self._upfront = UpfrontTokens(policy, lifetime, slots, chain, components, events, new_attempts, settings)
         self._progress = Progress(crawler, type(self), settings, self._buyer, slots, events, stats)
+        crawler.signals.connect(self._spider_opened, signals.spider_opened)
         crawler.signals.connect(self._engine_started, signals.engine_started)
         crawler.signals.connect(self._spider_closed, signals.spider_closed)
 
@@ -147,19 +153,36 @@ class OmoCaptchaMiddleware:
             logger.error("OMOcaptcha: %s", error)
             raise
 
+    def _spider_opened(self, spider: Spider) -> None:
+        if missing := find_missing(self._crawler):
+            self.is_on = False
+            logger.error(
+                "OMOcaptcha is off in this crawl: %s of Scrapy %s is missing, or takes other arguments, and no "
+                "challenge is solved without it: use Scrapy %s, with which this version was tested, or a newer version "
+                "of scrapy-omocaptcha, and derive DOWNLOADER, if it is set, from Scrapy's",
+                ", ".join(missing),
+                scrapy_version,
+                TESTED_WITH,
+            )
+            return
+        self._states.watch_scheduler()
+        self._progress.open(spider)
+
     def _engine_started(self) -> None:
         # Not when the spider is opened: the engine does not run yet then, which looks as if it were closing.
-        deferred_from_coro(self._buyer.open())
+        if self.is_on:
+            deferred_from_coro(self._buyer.open())
 
     async def _spider_closed(self) -> None:
         try:
-            await self._progress.close()
+            if self.is_on:
+                await self._progress.close()
         finally:
             await self._buyer.close()
 
     async def process_request(self, request: Request) -> Response | Request | None:
         """Hold the request while its session's wall is being solved, or send it with the token that it wants."""
-        if self._is_plain(request) and self._walls.passes(request):
+        if not self.is_on or (self._is_plain(request) and self._walls.passes(request)):
             return None
         self._states.take(request)
         if isinstance(request, Submission):
@@ -203,6 +226,8 @@ class OmoCaptchaMiddleware:
 
     async def process_response(self, request: Request, response: Response) -> Response | Request:
         """Return the page behind a challenge in the place of the challenge."""
+        if not self.is_on:
+            return response
         if isinstance(request, Submission):
             self._chain.check_whole(request, response)
         if self._browser is not None:
@@ -241,6 +266,8 @@ class OmoCaptchaMiddleware:
 
     async def process_redirect(self, request: Request, response: Response) -> Response | Request:
         """Return the challenge if a redirect leads to one, else the redirect; called by :class:`RedirectMiddleware`."""
+        if not self.is_on:
+            return response
         self._upfront.answered(request, response)
         if _is_left_alone(request) or self._chain.is_own(request):
             return response
@@ -248,6 +275,8 @@ class OmoCaptchaMiddleware:
 
     def process_exception(self, request: Request, exception: Exception) -> None:
         """Release what a request holds that has failed."""
+        if not self.is_on:
+            return
         if self._browser is not None:
             self._browser.unwatch(request)
         self._states.may_be_retried(request)
@@ -335,6 +364,6 @@ async def solve(challenge: Challenge, *, crawler: Crawler) -> Token:
     :raises RuntimeError: when the add-on is not active in this crawl.
     """
     middleware = crawler.get_downloader_middleware(OmoCaptchaMiddleware)
-    if middleware is None:
+    if middleware is None or not middleware.is_on:
         raise RuntimeError("OMOcaptcha is not active in this crawl: see its line at the start of the log")
     return await middleware.solve(challenge)

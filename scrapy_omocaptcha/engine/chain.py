@@ -12,11 +12,11 @@ from functools import cached_property, wraps
 from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
 
-from scrapy import Request, signals
+from scrapy import Request, exceptions, signals
 from scrapy.core.downloader.middleware import DownloaderMiddlewareManager
 from scrapy.crawler import Crawler
 from scrapy.downloadermiddlewares.httpcache import HttpCacheMiddleware
-from scrapy.exceptions import IgnoreRequest, ResponseDataLossError, ScrapyDeprecationWarning, _InvalidOutput
+from scrapy.exceptions import IgnoreRequest, ResponseDataLossError, ScrapyDeprecationWarning
 from scrapy.http import Response
 from scrapy.utils.asyncio import call_later
 from scrapy.utils.python import global_object_name
@@ -94,7 +94,7 @@ class InnerChain:
                     result = await self._send(result)
             self.check_whole(request, result)
         except Exception as error:
-            blame = str(error) if isinstance(error, _InvalidOutput) else getattr(error, _BLAME, None)
+            blame = str(error) if isinstance(error, exceptions._InvalidOutput) else getattr(error, _BLAME, None)
             if blame is None or isinstance(error, IgnoreRequest):
                 raise
         else:

@@ -17,8 +17,9 @@ from scrapy.downloadermiddlewares.robotstxt import RobotsTxtMiddleware
 from scrapy.exceptions import IgnoreRequest
 from scrapy.http import HtmlResponse, Response
 from scrapy.http.cookies import CookieJar, potential_domain_matches
+from scrapy.utils import httpobj
 from scrapy.utils.defer import ensure_awaitable
-from scrapy.utils.httpobj import _urlparse_cache, urlparse_cached
+from scrapy.utils.httpobj import urlparse_cached
 from scrapy.utils.job import job_dir
 from scrapy.utils.response import get_meta_refresh
 
@@ -78,7 +79,7 @@ class Components:
         redirected = await self.redirect(request, Response(request.url, status=status, headers={"Location": url}))
         if redirected is not None:
             request._set_url(redirected.url)
-            _urlparse_cache.pop(request, None)
+            httpobj._urlparse_cache.pop(request, None)
             request.headers, request.priority = redirected.headers, redirected.priority
             request.meta.update(redirected.meta)
 

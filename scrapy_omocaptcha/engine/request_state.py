@@ -56,9 +56,9 @@ class RequestStates:
         """The states of requests that Scrapy may be about to retry."""
         self.is_any_known = False
         """Whether anything was ever known of a request. It costs time to look for that at each one."""
-        crawler.signals.connect(self._watch_scheduler, signals.spider_opened)
 
-    def _watch_scheduler(self) -> None:
+    def watch_scheduler(self) -> None:
+        """Watch which requests come out of the scheduler; called when the spider opens."""
         slot = self._crawler.engine._slot
         assert slot is not None
         scheduler, add_request = slot.scheduler, slot.add_request

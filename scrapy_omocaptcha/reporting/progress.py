@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from scrapy import Spider, signals
+from scrapy import Spider
 from scrapy.crawler import Crawler
 from scrapy.utils.asyncio import create_looping_call
 
@@ -37,9 +37,9 @@ class Progress:
         self._last_line = ""
         self.pages = 0
         """The number of pages without an error that the spider's requests were answered with."""
-        self.crawler.signals.connect(self._opened, signals.spider_opened)
 
-    def _opened(self, spider: Spider) -> None:
+    def open(self, spider: Spider) -> None:
+        """Log what is enabled, and warn of mistakes in the settings."""
         settings = self.settings
         logger.info(
             "OMOcaptcha is on: %s, %s for %s%s, at most %d jobs for a request%s",

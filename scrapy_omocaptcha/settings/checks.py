@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from dataclasses import fields, replace
 
 from scrapy import Spider
-from scrapy.core.downloader import Downloader
 from scrapy.downloadermiddlewares.cookies import CookiesMiddleware
 from scrapy.downloadermiddlewares.httpcompression import HttpCompressionMiddleware
 from scrapy.downloadermiddlewares.redirect import MetaRefreshMiddleware, RedirectMiddleware
@@ -48,12 +47,6 @@ def check_settings(settings: Settings, project: BaseSettings, spider: Spider, ou
             "OMOCAPTCHA_PRICE to the right price, or OMOCAPTCHA_MAX_COST will not hold"
         )
     yield from _check_middleware_order(project, ours)
-    downloader = load_object(project["DOWNLOADER"])
-    if not (isinstance(downloader, type) and issubclass(downloader, Downloader)):
-        yield (
-            f"DOWNLOADER is {global_object_name(downloader)}, no subclass of {global_object_name(Downloader)}, so "
-            "requests that meet a challenge fail: derive it from Scrapy's, or disable the add-on"
-        )
     if not project.getbool("COOKIES_ENABLED"):
         yield (
             "COOKIES_ENABLED is False: walls that set a cookie, as most do, are not solved (reason: cookies); "

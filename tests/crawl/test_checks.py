@@ -13,6 +13,7 @@ from scrapy.downloadermiddlewares.retry import RetryMiddleware
 from scrapy.utils.defer import deferred_from_coro
 
 from scrapy_omocaptcha import Addon, OmoCaptchaMiddleware
+from scrapy_omocaptcha.engine.private_names import TESTED_WITH
 from tests.helpers.crawling import RecordingSpider
 
 RETRY = "scrapy.downloadermiddlewares.retry.RetryMiddleware"
@@ -255,17 +256,25 @@ class OtherDownloader:
         pass
 
 
-def test_a_downloader_that_is_not_derived_from_scrapys(crawl, service, walled):
+def test_where_scrapy_lacks_a_name_the_add_on_is_off_and_the_crawl_goes_on(crawl, service, walled):
     other = {"DOWNLOADER": OtherDownloader, "SCHEDULER_PRIORITY_QUEUE": "scrapy.pqueues.ScrapyPriorityQueue"}
-    (said,) = opened(crawl, service, other)
-    assert "DOWNLOADER is tests.crawl.test_checks.OtherDownloader" in said
-    assert "no subclass of scrapy.core.downloader.Downloader" in said
-    assert "disable the add-on" in said
-    # Pages without a challenge come as ever.
     site = walled("session")
-    spider = type("Spider", (RecordingSpider,), {"urls": (f"{site.url}/free/1",)})
-    crawled = crawl(spider, {**service.settings, **other})
-    assert [page.url for page in crawled.pages] == [f"{site.url}/free/1"]
+    urls = (f"{site.url}/page/1", f"{site.url}/free/1")
+    spider = type("Spider", (RecordingSpider,), {"urls": urls, "handle_httpstatus_list": (403,)})
+    crawled = crawl(spider, {**service.settings, **other, "OMOCAPTCHA_MIN_BALANCE": 1})
+    (said,) = crawled.said(logging.ERROR)
+    assert "engine.downloader._enqueue_request, engine.downloader._get_slot of Scrapy" in said
+    assert f"use Scrapy {TESTED_WITH}, with which" in said
+    assert sorted(page.status for page in crawled.pages) == [200, 403]
+    assert (crawled.bugs, service.calls) == ([], ())
+    assert [line for line in crawled.said(logging.INFO) if "OMOcaptcha" in line] == [said]
+
+
+@pytest.mark.parametrize("name", ["_enqueue_request", "_get_slot"])
+def test_where_a_private_name_takes_other_arguments_the_add_on_is_off(crawl, service, name):
+    changed = type("Changed", (Downloader,), {name: lambda self, request, spider, slot: None})
+    (said,) = opened(crawl, service, {"DOWNLOADER": changed})
+    assert f"engine.downloader.{name} of Scrapy" in said
 
 
 def test_disabled_cookies(crawl, service, walled):

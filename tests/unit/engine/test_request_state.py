@@ -60,7 +60,7 @@ def new_states():
     begun = set()
     engine = SimpleNamespace(_slot=SimpleNamespace(scheduler=Queue(), inprogress=begun, add_request=begun.add))
     states = RequestStates(SimpleNamespace(engine=engine, signals=(manager := SignalManager())))
-    manager.send_catch_log(signals.spider_opened)
+    states.watch_scheduler()
     states.queue, states.slot = engine._slot.scheduler, engine._slot
     states.signals = manager
     return states

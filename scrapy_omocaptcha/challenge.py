@@ -63,8 +63,8 @@ class Token:
 
     value: str = field(repr=False)
     sitekey: str
-    made_at: float
-    """When the job was last seen unfinished, in seconds of the monotonic clock. The token cannot be older than that."""
+    usable_until: float
+    """When it is too old to be sent, in seconds of the monotonic clock."""
     job: str = ""
     """Id of the job at the service."""
 

@@ -15,6 +15,7 @@
     ├── NotBought                 nothing was bought; the reason says why
     ├── HookFailed                the spider's omocaptcha_submit returned no request to the site
     ├── HandoverBroke             a request that carried a token got no response
+    ├── TokenUnused               a token was not sent (also an IgnoreRequest)
     ├── MiddlewareFailed          a middleware of the project failed on a request of this package
     ├── CrawlClosing              the crawl is closing, so waiting is pointless
     └── ChallengeNotSolved        what a spider's errback receives (also an IgnoreRequest)
@@ -139,6 +140,17 @@ class HandoverBroke(OmoCaptchaError):
     """A request that carried a token got no response; the site may have used the token anyway."""
 
     reason = "broke"
+
+
+class TokenUnused(OmoCaptchaError, IgnoreRequest):
+    """A token was not sent; ``reason`` says why.
+
+    As an ``IgnoreRequest``, it is no failure of the site or of a proxy to the project's middlewares.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the token was not sent ({reason})")
+        self.reason = reason
 
 
 class MiddlewareFailed(OmoCaptchaError):

@@ -88,7 +88,7 @@ class OmoCaptchaMiddleware:
         self._policy = policy = Policy(
             crawler, settings, components, hints, self._buyer.limits.check, self._is_rendered
         )
-        new_attempts = partial(Attempts, self._buyer, slots, self._states, settings)
+        new_attempts = partial(Attempts, self._buyer, self._states, settings)
         sessions = Sessions(components, self._context)
         targets = Targets()
         followed = FollowedRedirects(crawler, self._states, targets)

@@ -4,6 +4,7 @@ Scrapy-playwright goes through them one by one, so what comes next is decided by
 a token in raises no error of Playwright's, because its message can hold the token.
 """
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
@@ -103,8 +104,8 @@ class PageHandover(WatchedMethods):
         self._is_closing = is_closing
         self._last_navigation: tuple[int, Headers] | None = None
         self.trouble = ""
-        """What was in the way: ``other_key``, ``not_rendered``, ``foreign_form`` (the page wanted to send it to another
-        site), ``unanswered`` (it was sent, and no page came), or the name of an error; empty if nothing was."""
+        """What was in the way: ``other_key``, ``not_rendered``, ``too_old``, ``foreign_form`` (the page wanted to send
+        the token to another site), ``unanswered`` (it was sent, and no page came), or an error's name; else empty."""
         self.is_handed_in = False
         """Whether the site may have seen the token."""
         self.is_sent = False
@@ -154,6 +155,9 @@ class PageHandover(WatchedMethods):
             self.trouble = "not_rendered"
             return
         if self._token is None:
+            return
+        if time.monotonic() > self._token.usable_until:
+            self.trouble = "too_old"
             return
         async with widget.watching(self._token):
             self.is_handed_in = True

@@ -159,7 +159,9 @@ class Solver:
                 if value is not None:
                     self.polling.record(max(0.0, not_ready - created), last_poll - created)
                     entry.solved(self.clock() - began, polls)
-                    token = Token(value, sitekey=sitekey, made_at=not_ready, job=str(job_id))
+                    # It cannot be older than the last poll without it.
+                    usable_until = not_ready + self.settings.token_max_age
+                    token = Token(value, sitekey=sitekey, usable_until=usable_until, job=str(job_id))
                     return Purchase(token, entry, self.limits)
                 not_ready = last_poll
             if last_poll >= deadline:

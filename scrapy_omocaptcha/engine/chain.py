@@ -4,11 +4,12 @@ It uses private names of Scrapy, each of which has a contract test.
 """
 
 import logging
+import time
 import warnings
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from functools import cached_property, wraps
+from functools import cached_property, partial, wraps
 from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
 
@@ -23,7 +24,7 @@ from scrapy.utils.python import global_object_name
 
 from scrapy_omocaptcha.engine.components import Components
 from scrapy_omocaptcha.engine.slots import Slots
-from scrapy_omocaptcha.errors import MiddlewareFailed
+from scrapy_omocaptcha.errors import MiddlewareFailed, TokenUnused
 from scrapy_omocaptcha.forms.submission import VALIDATORS, Submission, holds_token, masked, without_token
 
 logger = logging.getLogger(__name__)
@@ -55,7 +56,9 @@ class InnerChain:
         """Watch requests that carry tokens; called before the first one is sent, since each signal costs time."""
         if not self._is_watching:
             self._is_watching = True
-            self._crawler.signals.connect(self._about_to_send, signals.request_reached_downloader)
+            handlers = self._crawler.engine.downloader.handlers
+            download = partial(self._download, handlers.download_request_async)
+            handlers.download_request_async = download  # type: ignore[method-assign]
             self._crawler.signals.connect(self._downloaded, signals.response_downloaded)
 
     def is_own(self, request: Request) -> bool:
@@ -191,10 +194,14 @@ class InnerChain:
 
         return call
 
-    def _about_to_send(self, request: Request) -> None:
+    async def _download(self, download: Callable[[Request], Awaitable[Response]], request: Request) -> Response:
+        """Send a request that the downloader has taken out of the queue of its slot, where it may have waited long."""
         if isinstance(request, Submission):
+            if time.monotonic() > request.usable_until:
+                raise TokenUnused("too_old")
             # No middleware sees the request from here on.
             request.add_cookie()
+        return await download(request)
 
     def _downloaded(self, request: Request, response: Response) -> None:
         """Take the token out of the addresses in the head of a response, before any middleware can log or follow them.

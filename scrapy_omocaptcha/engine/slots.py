@@ -16,7 +16,6 @@ from twisted.internet.defer import Deferred
 from scrapy_omocaptcha.engine.lifetime import Lifetime
 from scrapy_omocaptcha.engine.request_state import RequestStates
 from scrapy_omocaptcha.engine.stats import Stats
-from scrapy_omocaptcha.forms.submission import Submission
 
 
 class Hold:
@@ -107,13 +106,6 @@ class Slots:
         slot = self.slot(request)
         # Before Scrapy 2.19 a slot does not show its jitter; its delay then varies by half, or not at all.
         return float(slot.delay * (1 + getattr(slot, "jitter", 0.5)))
-
-    def delay_ahead(self, request: Request) -> float:
-        """Return the longest time that a submission sent now has to wait for its site's delay, in seconds."""
-        slot = self.slot(request)
-        delay = self.delay(request)
-        ahead = sum(isinstance(entry[0], Submission) for entry in slot.queue)
-        return max(0.0, float(slot.lastseen + delay - time.monotonic())) + ahead * delay
 
     @contextmanager
     def hold(self, request: Request) -> Iterator[Hold]:

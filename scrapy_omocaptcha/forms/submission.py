@@ -4,6 +4,7 @@ Other modules decide whether the request may be sent, send it, and judge the ans
 """
 
 import json
+import math
 from typing import Any, NoReturn
 from urllib.parse import quote, unquote, unquote_plus, urlsplit
 
@@ -40,12 +41,16 @@ class Submission(Request):
 
     :param secret: the token.
     :param cookie: the name of the cookie that carries the token; empty if none does.
+    :param usable_until: when the token is too old to be sent, in seconds of the monotonic clock.
     """
 
-    def __init__(self, *args: Any, secret: str = "", cookie: str = "", **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, secret: str = "", cookie: str = "", usable_until: float = math.inf, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.secret = secret
         self.cookie = cookie
+        self.usable_until = usable_until
 
     def __repr__(self) -> str:
         return f"<{self.method} {masked(self.url, self.secret)}>"
@@ -54,8 +59,8 @@ class Submission(Request):
         """Copy the request as :meth:`scrapy.Request.replace` does; a ``Submission`` still masks the token."""
         cls = cls or type(self)
         if issubclass(cls, Submission):
-            kwargs.setdefault("secret", self.secret)
-            kwargs.setdefault("cookie", self.cookie)
+            for name in ("secret", "cookie", "usable_until"):
+                kwargs.setdefault(name, getattr(self, name))
         return super().replace(*args, cls=cls, **kwargs)
 
     def add_cookie(self) -> None:

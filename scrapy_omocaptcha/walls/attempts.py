@@ -1,4 +1,4 @@
-"""Buy a token, check its age, hand it in and judge the answer, as often as ``OMOCAPTCHA_MAX_ATTEMPTS`` allows.
+"""Buy a token, hand it in and judge the answer, as often as ``OMOCAPTCHA_MAX_ATTEMPTS`` allows.
 
 Requests at a wall and requests that want a token before they are sent share this loop. An :class:`Errand` supplies what
 differs between them.
@@ -14,10 +14,9 @@ from scrapy import Request
 from scrapy.http import Response
 
 from scrapy_omocaptcha.buying.buyer import Buyer
-from scrapy_omocaptcha.challenge import Challenge, Token
+from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.engine.request_state import RequestStates
-from scrapy_omocaptcha.engine.slots import Slots
-from scrapy_omocaptcha.errors import ApiError, HandoverBroke, JobError, NotBought
+from scrapy_omocaptcha.errors import ApiError, HandoverBroke, JobError, NotBought, TokenUnused
 from scrapy_omocaptcha.settings import Settings
 from scrapy_omocaptcha.urls import host_of
 
@@ -72,6 +71,7 @@ class Errand(Protocol):
         """Hand a token in, judge the answer, and record the verdict in ``purchase``.
 
         :returns: the answer for Scrapy; None when the site rejected the token.
+        :raises TokenUnused: when the token was not sent.
         :raises HandoverBroke: only with ``may_repeat``, when the token may not have reached the site. It is handed in
             once more then.
         :raises Outdated: when nothing was handed in, since ``ready`` has to be called again first.
@@ -81,9 +81,8 @@ class Errand(Protocol):
 class Attempts:
     """The attempts of one request. Useless jobs of earlier runs and retries of the same request count."""
 
-    def __init__(self, buyer: Buyer, slots: Slots, states: RequestStates, settings: Settings, request: Request) -> None:
+    def __init__(self, buyer: Buyer, states: RequestStates, settings: Settings, request: Request) -> None:
         self._buyer = buyer
-        self._slots = slots
         self._settings = settings
         self._request = request
         self._state = states.of(request)
@@ -130,12 +129,15 @@ class Attempts:
                 if broke:
                     purchase.unknown("broke")
                 raise
-            unusable = self._unusable(purchase.token, ready) if isinstance(ready, Challenge) else "not_needed"
-            if unusable is not None:
-                purchase.unknown("broke") if broke else purchase.expired(unusable)
-                return None if isinstance(ready, Challenge) else ready
             try:
+                if not isinstance(ready, Challenge):
+                    raise TokenUnused("not_needed")
+                if ready.sitekey != purchase.token.sitekey:
+                    raise TokenUnused("other_key")
                 return await errand.hand_in(purchase, may_repeat=not broke)
+            except TokenUnused as error:
+                purchase.unknown("broke") if broke else purchase.expired(error.reason)
+                return None if isinstance(ready, Challenge) else ready
             except HandoverBroke as error:
                 logger.info("%s: %s; it is sent once more", host_of(self._request.url), error)
                 broke = True
@@ -160,10 +162,3 @@ class Attempts:
     def _bought(self, cost: float) -> None:
         self.jobs += 1
         self.cost += cost
-
-    def _unusable(self, token: Token, challenge: Challenge) -> str | None:
-        """Return why a token is not to be handed in for ``challenge``, or None."""
-        age = time.monotonic() - token.made_at + self._slots.delay_ahead(self._request)
-        if age > self._settings.token_max_age:
-            return "too_old"
-        return "other_key" if challenge.sitekey != token.sitekey else None

@@ -13,7 +13,7 @@ from scrapy.http import HtmlResponse, Response
 
 from scrapy_omocaptcha.buying.purchase import Purchase
 from scrapy_omocaptcha.challenge import Challenge, Token
-from scrapy_omocaptcha.errors import CrawlClosing, HandoverBroke
+from scrapy_omocaptcha.errors import CrawlClosing, HandoverBroke, TokenUnused
 from scrapy_omocaptcha.forms.submission import Submission
 from scrapy_omocaptcha.walls.attempts import Answer, GivenUp, Refusal
 from scrapy_omocaptcha.walls.form_errand import FormErrand
@@ -80,7 +80,7 @@ class BrowserErrand(FormErrand):
         page = self.page
         handover, answer = await self._load(purchase.token)
         if not handover.is_handed_in:
-            return self._not_handed_in(purchase, handover, answer, may_repeat=may_repeat)
+            return await self._not_handed_in(purchase, handover, answer, may_repeat=may_repeat)
         self.redirects.handed_in()
         if handover.trouble == "foreign_form":
             # It was stopped on its way there.
@@ -130,7 +130,7 @@ class BrowserErrand(FormErrand):
         # What a script has put into the page may not be all of it.
         return Handed(answer, is_page=handover.is_asked_for and self.is_page(answer))
 
-    def _not_handed_in(
+    async def _not_handed_in(
         self, purchase: Purchase, handover: PageHandover, answer: Answer | Exception, *, may_repeat: bool
     ) -> Answer | None:
         if not isinstance(answer, Exception) and not self.is_challenge(answer):
@@ -140,10 +140,12 @@ class BrowserErrand(FormErrand):
             return answer
         if self.lifetime.closing:
             raise CrawlClosing("the crawl is closing")
-        if handover.trouble in ("other_key", "not_rendered"):
+        if handover.trouble in ("other_key", "too_old"):
+            await self.set_aside()
+            raise TokenUnused(handover.trouble)
+        if handover.trouble == "not_rendered":
             purchase.expired(handover.trouble)
             _check_rendered(handover)
-            return None
         if may_repeat:
             kind = type(answer).__name__ if isinstance(answer, Exception) else handover.trouble
             raise HandoverBroke(f"the page failed before it was given the token ({kind})")

@@ -76,7 +76,9 @@ class FormErrand(WallErrand):
         is_own_address = public_address(submission.url) == public_address(self.request.url)
         try:
             with self.answering():
-                answer = await send_submission(self.chain, submission, asked=self.request, follow=not is_own_address)
+                answer = await send_submission(
+                    self.chain, submission, purchase.token, asked=self.request, follow=not is_own_address
+                )
         except HandoverBroke as error:
             return Handed(None, is_page=False, broke=error)
         except MiddlewareFailed as error:

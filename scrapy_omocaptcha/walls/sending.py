@@ -4,6 +4,7 @@ Redirects are followed here, not by Scrapy's middleware, which would repeat the 
 308), keep headers, and send an address with the token in it as the Referer of the next request.
 """
 
+import math
 from http import HTTPStatus
 from urllib.parse import urldefrag, urljoin, urlsplit
 
@@ -11,8 +12,9 @@ from scrapy import Request
 from scrapy.http import Response
 from scrapy.http.request import NO_CALLBACK
 
+from scrapy_omocaptcha.challenge import Token
 from scrapy_omocaptcha.engine.chain import InnerChain
-from scrapy_omocaptcha.errors import HandoverBroke, MiddlewareFailed
+from scrapy_omocaptcha.errors import HandoverBroke, MiddlewareFailed, TokenUnused
 from scrapy_omocaptcha.forms.submission import Submission, holds_token, without_token
 from scrapy_omocaptcha.urls import same_site
 
@@ -24,7 +26,7 @@ _MAX_REDIRECTS = 20
 
 
 async def send_submission(
-    chain: InnerChain, submission: Submission, *, asked: Request | None = None, follow: bool = True
+    chain: InnerChain, submission: Submission, token: Token, *, asked: Request | None = None, follow: bool = True
 ) -> Response | None:
     """Send a submission to the site of its address and to no other, and return the answer.
 
@@ -35,11 +37,12 @@ async def send_submission(
     :param follow: whether a redirect to another page is followed.
     :raises HandoverBroke: when there was no answer; the token may have been used all the same. The text of the error
         does not contain the address.
+    :raises TokenUnused: when ``token`` was too old by the time at which it would have gone out.
     :raises MiddlewareFailed: when a middleware of the project failed on it.
     """
     try:
-        answer = await _send(chain, submission, asked, follow=follow)
-    except MiddlewareFailed:
+        answer = await _send(chain, submission.replace(usable_until=token.usable_until), asked, follow=follow)
+    except (MiddlewareFailed, TokenUnused):
         raise
     except Exception as error:
         kind = type(error).__name__
@@ -83,7 +86,8 @@ async def _send(chain: InnerChain, submission: Submission, asked: Request | None
             return await _follow(chain, submission, target, answer, asked)
         if answer.status not in _REPEATED or not same_site(submission.url, target):
             break
-        request = request.replace(url=target)
+        # The site has had the token by now.
+        request = request.replace(url=target, usable_until=math.inf)
     return answer.replace(url=without_token(answer.url, submission.secret), request=request)
 
 

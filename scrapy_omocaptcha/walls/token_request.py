@@ -109,7 +109,7 @@ class TokenRequest:
         self._is_used = True
         try:
             async with self._hold.sending():
-                answer = await send_submission(self._chain, submission)
+                answer = await send_submission(self._chain, submission, purchase.token)
         except (HandoverBroke, MiddlewareFailed) as error:
             if may_repeat and isinstance(error, HandoverBroke):
                 raise

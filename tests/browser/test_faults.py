@@ -7,6 +7,7 @@ import json
 import os
 import pickle
 import signal
+from dataclasses import replace
 
 import pytest
 from aiohttp import web
@@ -14,6 +15,7 @@ from scrapy.http import JsonRequest
 from scrapy_playwright.page import PageMethod
 from twisted.internet.error import ConnectionLost
 
+from scrapy_omocaptcha.browser.page_methods import PageHandover
 from scrapy_omocaptcha.signals import challenge_detected
 from scrapy_omocaptcha.testing import browser_settings
 from tests.helpers import sites
@@ -33,6 +35,24 @@ def urls(site, pages=1):
 
 
 # What breaks
+
+
+class TakesLong:
+    """Keeps the token until it is too old, as a long queue for the browser's pages would."""
+
+    def process_request(self, request):
+        handover = request.meta.get("playwright_page_methods")
+        if isinstance(handover, PageHandover) and handover.secret:
+            handover._token = replace(handover._token, usable_until=0.0)
+
+
+def test_a_token_that_grows_too_old_before_its_page_is_loaded_is_not_given_to_it(browse, service, walled):
+    inside = {**browser_settings()["DOWNLOADER_MIDDLEWARES"], TakesLong: 595}
+    settings = {"DOWNLOADER_MIDDLEWARES": inside, "OMOCAPTCHA_MAX_ATTEMPTS": 1}
+    crawled = browse(WithPage, settings, urls=urls(walled()))
+    assert [error.reason for error in crawled.failures] == ["attempts"]
+    assert (len(service.jobs), crawled.count("tokens/expired")) == (1, 1)
+    assert service.jobs[0].verdicts == ()
 
 
 class ClosesItself(BrowserSpider):

@@ -7,6 +7,7 @@ import scrapy
 
 from scrapy_omocaptcha import errors, find_challenge, signals, solve, submit_token
 from scrapy_omocaptcha.buying.database import read_ledger
+from scrapy_omocaptcha.forms.submission import Submission
 from tests.helpers import sites
 from tests.helpers.crawling import RecordingSpider
 
@@ -256,22 +257,22 @@ def test_not_more_tokens_are_bought_than_the_sites_delay_lets_be_handed_in_while
     assert bought == [1, 2, 3, 4, 5]
 
 
-def test_a_token_that_would_be_too_old_at_the_site_is_not_handed_in(crawl, service):
-    with sites.Site(lambda request, form: sites.page()) as site:
-        put = {"sitekey": sites.KEY, "page": f"{site.origin}/", "put": "header:X-Token"}
+class TakesLong:
+    """Keeps each token as if for 110 s, the default of OMOCAPTCHA_TOKEN_MAX_AGE."""
 
-        class Asks(RecordingSpider):
-            def requests(self):
-                yield scrapy.Request(f"{site.origin}/first", self.then)
+    def process_request(self, request):
+        if isinstance(request, Submission):
+            request.usable_until -= 110
 
-            def then(self, response):
-                yield scrapy.Request(f"{site.origin}/a", self.page, errback=self.failed, meta={"omocaptcha": put})
 
-        slow = {"DOWNLOAD_DELAY": 5, "OMOCAPTCHA_TOKEN_MAX_AGE": 1, "OMOCAPTCHA_MAX_ATTEMPTS": 1}
-        crawled = crawl(Asks, {**service.settings, **slow})
+@pytest.mark.parametrize("asks", [WISHES["header"], lambda site: scrapy.Request(f"{site.url}/page/1")])
+def test_a_token_that_grows_too_old_on_its_way_is_not_sent(crawl, service, walled, asks):
+    site = walled("session")
+    inside = {"DOWNLOADER_MIDDLEWARES": {TakesLong: 595}, "OMOCAPTCHA_MAX_ATTEMPTS": 1}
+    crawled = crawl(asking(asks, site), {**service.settings, **inside})
     assert [error.reason for error in crawled.failures] == ["attempts"]
     assert (len(service.jobs), crawled.count("tokens/expired")) == (1, 1)
-    assert [visit[1] for visit in site.requests if visit[1] != "/robots.txt"] == ["/first"]
+    assert not [visit for visit in site.requests if visit.token]
 
 
 def test_the_service_is_polled_before_a_token_could_be_too_old(crawl, service, walled):

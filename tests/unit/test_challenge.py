@@ -25,7 +25,7 @@ CHALLENGE = Challenge(
 
 
 def token():
-    return Token(VALUE, sitekey="6LcSiteKey", made_at=12.5, job="7")
+    return Token(VALUE, sitekey="6LcSiteKey", usable_until=12.5, job="7")
 
 
 SECRETS = {"token": token, "credential": lambda: Secret(VALUE)}

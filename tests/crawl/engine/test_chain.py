@@ -12,7 +12,7 @@ from scrapy.exceptions import DownloadConnectionRefusedError, IgnoreRequest
 from scrapy.http import Response
 from scrapy.utils.defer import maybe_deferred_to_future
 
-from scrapy_omocaptcha.errors import MiddlewareFailed
+from scrapy_omocaptcha.errors import MiddlewareFailed, TokenUnused
 from scrapy_omocaptcha.forms.submission import Submission
 from tests.helpers.crawling import RecordingSpider
 from tests.helpers.probing import begin, chain, download, downloader, slots, until
@@ -171,6 +171,24 @@ def test_submissions_keep_their_order_and_nothing_goes_before_them_so_that_none_
 
     during(probe, {"DOWNLOAD_DELAY": 0.4})
     assert [visit.path for visit in site.requests] == ["/free/1", "/free/97", "/free/98", "/free/99", "/free/2"]
+
+
+def test_a_token_that_has_grown_too_old_in_the_queue_is_not_sent(during, walled):
+    site = walled(free_delay=0.1)
+
+    async def probe(spider):
+        slot = slots(spider).slot(scrapy.Request(site.url))
+        page = download(spider, f"{site.url}/free/1")
+        await until(lambda: slot.transferring)
+        sent = begin(chain(spider).send(Submission(f"{site.url}/free/2", secret="token")))
+        await until(lambda: slot.queue)
+        slot.queue[0][0].usable_until = 0.0
+        with pytest.raises(TokenUnused, match="too_old"):
+            await maybe_deferred_to_future(sent)
+        await maybe_deferred_to_future(page)
+
+    during(probe, {"CONCURRENT_REQUESTS_PER_DOMAIN": 1})
+    assert [visit.path for visit in site.requests] == ["/free/1"]
 
 
 def test_a_token_is_handed_in_before_the_requests_of_its_wall_that_wait_for_the_delay(crawl, service, walled):

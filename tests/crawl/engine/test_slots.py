@@ -325,18 +325,6 @@ def test_a_slot_tells_which_of_its_requests_wait_to_be_sent(during, walled):
     assert left == [(False, False)] * 2
 
 
-def test_the_delay_that_is_still_ahead_is_reckoned_with_the_most_by_which_it_varies(during, walled):
-    site = walled()
-
-    async def probe(spider):
-        request = scrapy.Request(f"{site.url}/free/1")
-        await spider.crawler.engine.download_async(request)
-        return slots(spider).delay_ahead(request)
-
-    # By half, so that it is 150 s less what has passed.
-    assert 100 < during(probe, {"DOWNLOAD_SLOTS": {"127.0.0.2": {"delay": 100}}}) <= 150
-
-
 def test_a_site_that_nothing_is_known_of_is_sent_one_request_at_a_time(during):
     async def probe(spider):
         request = scrapy.Request("http://127.0.0.1/")

@@ -32,7 +32,7 @@ def test_a_job_is_bought_and_its_token_comes_with_the_time_it_was_last_seen_unfi
     assert (token.value, token.sitekey, token.job) == ("token", "6LcSiteKey", "job0")
     asked = bench.api.times("job_result")
     assert len(asked) == 3
-    assert token.made_at == asked[1]
+    assert token.usable_until == asked[1] + 110
     assert bench.bought == [0.001]
     assert bench.polling.seen == [(asked[1] - 1000, asked[2] - 1000)]
     assert (bench.stat("jobs/created"), bench.stat("jobs/solved"), bench.stat("cost_usd")) == (1, 1, 0.001)
@@ -45,14 +45,14 @@ def test_a_token_that_is_ready_at_the_first_question_may_be_as_old_as_the_create
     bench.run(15)
     created.callback("7")
     bench.run(5)
-    assert ended[0].made_at == 1000.0
+    assert ended[0].usable_until == 1000.0 + 110
 
 
 def test_the_time_of_a_question_without_an_answer_is_not_the_time_at_which_the_job_was_unfinished():
     bench = Bench(job_result=[None, LOST, ApiBadAnswer("x"), "token"])
     ended = bench.start()
     bench.run(20)
-    assert ended[0].made_at == bench.api.times("job_result")[0]
+    assert ended[0].usable_until == bench.api.times("job_result")[0] + 110
 
 
 def test_the_service_learns_neither_query_nor_user_of_the_page():

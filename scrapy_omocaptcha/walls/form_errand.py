@@ -51,22 +51,16 @@ class FormErrand(WallErrand):
     async def _submit_and_judge(self, purchase: Purchase, *, may_repeat: bool) -> Answer | None:
         page = self.page
         if not self.is_alone:
-            # Requests that were queued without cookies are answered with others meanwhile.
-            self.session.keep_cookies(self.sessions.stamp(), self.cookies())
+            # Requests that were queued without cookies are answered with others meanwhile, and later.
+            self.session.keep_cookies(self.cookies())
         try:
             submission = self.policy.submit(page.response, page.challenge, purchase.token)
         except HookFailed as error:
             purchase.expired("hook")
             raise GivenUp(Refusal("hook", str(error))) from error
-        answer = None
         self.redirects.handed_in()
-        try:
-            handed = await self.submit(purchase, submission)
-            answer = await self.judge(purchase, page, handed, may_repeat=may_repeat)
-        finally:
-            if answer is None:
-                self.session.release_cookies()
-        return answer
+        handed = await self.submit(purchase, submission)
+        return await self.judge(purchase, page, handed, may_repeat=may_repeat)
 
     async def submit(self, purchase: Purchase, submission: Submission) -> Handed:
         """Send a submission, and return what came of it.

@@ -95,11 +95,10 @@ class WallHandler:
             except BaseException:
                 self._end_turn(request)
                 raise
-        won = {cookie.name for cookie in session.cookies}
-        request.cookies = _without(won, request.cookies)
         stamp = self._sessions.sent(request)
         if session.is_overtaken(since):
             session.re_asked(stamp)
+            request.cookies = _without({cookie.name for cookie in session.cookies}, request.cookies)
 
     def _check_turn(self, request: Request) -> None:
         """End the turn of a request that a middleware has replaced, of which no signal tells."""
@@ -122,7 +121,7 @@ class WallHandler:
         is_sent_again = not (self._sessions.awaits(request) or "cached" in response.flags)
         if session is not None and not is_sent_again:
             session.answers += 1
-            self._sessions.restore_cookies(request, self._sessions.stamp_of(request))
+            self._sessions.keep_cookies(session, request, response, self._sessions.stamp_of(request))
         return await self._redirects.look_behind(request, response)
 
     def needs_nothing(self, request: Request, response: Response) -> bool:
@@ -154,7 +153,7 @@ class WallHandler:
         stamp = self._sessions.answered(request)
         if session is not None:
             session.answers += 1
-            self._sessions.restore_cookies(request, stamp)
+            self._sessions.keep_cookies(session, request, response, stamp)
         if self._components.meta_refresh(response) is not None:
             answer = await self._redirects.look_behind_refresh(request, response)
             if isinstance(answer, Request):

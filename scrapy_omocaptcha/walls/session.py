@@ -54,9 +54,9 @@ class Session:
         self.last_answer_checksum: int | None = None
         """Checksum of the last answer to a submission that was neither the page nor a challenge."""
         self.cookies: list[Cookie] = []
-        """The cookies that prove the last clearance."""
-        self._kept: tuple[int, list[Cookie]] | None = None
-        """When the token that is being handed in was sent, and the session's cookies since then."""
+        """The session's cookies since a token was last handed in, or a clearance won."""
+        self._kept_at = 0
+        """Stamp of that moment; 0 before the first."""
         self._walled_in_part = False
         """Whether a request passed that was sent after the leader met the wall, so that new requests are not held."""
         self._held: deque[tuple[Deferred[None], bool]] = deque()
@@ -117,33 +117,29 @@ class Session:
         :param proven: the leader's page came in answer to a request without a token.
         :param in_doubt: it is not known whether they open the wall. Others try, and the next that is challenged leads.
         """
-        self._won_at = self._next_stamp()
+        self.keep_cookies(cookies)
+        self._won_at = self._kept_at
         self._re_asks.clear()
         self.proven = proven
         self._in_doubt = in_doubt
-        self.cookies = cookies
 
-    def keep_cookies(self, stamp: int, cookies: list[Cookie]) -> None:
-        """Keep the cookies that a token is handed in with, until the leader is through or the site rejects the token.
+    def keep_cookies(self, cookies: list[Cookie]) -> None:
+        """Keep the cookies that a token is handed in with, or has won."""
+        self._kept_at, self.cookies = self._next_stamp(), cookies
 
-        :param stamp: answers to requests that were sent before it change no cookies.
+    def update_cookies(self, cookies: list[Cookie]) -> None:
+        """Replace the cookies that are kept, if any are, by those that an answer has left."""
+        if self._kept_at:
+            self.cookies = cookies
+
+    def cookies_against(self, stamp: int, sent: list[bytes]) -> list[Cookie]:
+        """Return the cookies that the answer to a request must not replace: those that are newer than the request.
+
+        :param stamp: when the request was sent.
+        :param sent: the cookies that it was sent with, as in its header.
         """
-        self._kept = stamp, cookies
-
-    def update_kept_cookies(self, cookies: list[Cookie]) -> None:
-        """Replace the cookies that are kept, if any are, after an answer to the leader."""
-        if self._kept is not None:
-            self._kept = self._kept[0], cookies
-
-    def release_cookies(self) -> None:
-        """Keep no cookies any more."""
-        self._kept = None
-
-    def cookies_against(self, stamp: int) -> list[Cookie]:
-        """Return the cookies that the answer to a request sent at ``stamp`` must not replace."""
-        if self._kept is not None and stamp < self._kept[0]:
-            return self._kept[1]
-        return self.cookies if self.is_overtaken(stamp) else []
+        kept = self.cookies if stamp < self._kept_at else []
+        return [cookie for cookie in kept if f"{cookie.name}={cookie.value}".encode() not in sent]
 
     def stop_leading(self, concurrency: Callable[[], int]) -> None:
         """End the lead: the leader is through, or has given up and the next request leads.
@@ -152,7 +148,6 @@ class Session:
         """
         won = self.leading is not None and self.is_overtaken(self.leading)
         self.leading = None
-        self.release_cookies()
         self._concurrency = concurrency if won else _one_at_once
         self._release_more()
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from weakref import ref
 
 from scrapy import Request
+from scrapy.http import Response
 from scrapy.http.cookies import CookieJar
 
 from scrapy_omocaptcha.engine.components import Components, cookies_of_host, proxy_of
@@ -102,14 +103,14 @@ class Sessions:
         jar = self._jar(request)
         return [] if jar is None else cookies_of_host(jar, host_of(request.url))
 
-    def restore_cookies(self, request: Request, stamp: int) -> None:
-        """Restore what the answer to a request sent before the last token or clearance may have replaced."""
-        session = self.known(request)
-        cookies = [] if session is None else session.cookies_against(stamp)
-        jar = self._jar(request) if cookies else None
+    def keep_cookies(self, session: Session, request: Request, response: Response, stamp: int) -> None:
+        """Restore the cookies of a session that an answer must not replace, and keep those that it may have changed."""
+        jar = self._jar(request) if "Set-Cookie" in response.headers else None
         if jar is not None:
-            for cookie in cookies:
+            sent = (request.headers.get("Cookie") or b"").split(b"; ")
+            for cookie in session.cookies_against(stamp, sent):
                 jar.set_cookie(cookie)
+            session.update_cookies(self.cookies(request))
 
     def under_way(self, request: Request) -> list[Request]:
         """Return the requests of the same session that were sent and whose answers have not been counted yet.

@@ -238,7 +238,7 @@ class WallErrand(Errand):
         self._answers = self.session.answers + 1
         yield
         self.session.answers += 1
-        self.session.update_kept_cookies(self.cookies())
+        self.session.update_cookies(self.cookies())
 
     async def check(self, *, skip_limits: bool = False) -> None:
         """Raise ``GivenUp`` unless the challenge at hand may be solved."""

@@ -14,7 +14,9 @@ from scrapy import signals
 from twisted.internet.task import deferLater
 
 from scrapy_omocaptcha.testing import OmoCaptchaService, Wall, WalledSite
+from tests.helpers import sites
 from tests.helpers.crawling import RecordingSpider
+from tests.helpers.hard_walls import TwoWalls
 from tests.helpers.nightly import nightly
 
 BOTH = {"CONCURRENT_REQUESTS": 200, "CONCURRENT_REQUESTS_PER_DOMAIN": 200}
@@ -140,6 +142,55 @@ def test_a_late_answer_that_begins_another_session_while_a_token_is_handed_in_ch
     """The clearance belongs to the session's cookie, which such an answer replaces."""
     site = walled("session_marked", catalogue_pages=14)
     crawl_with_an_answer_kept_back(crawl, service, site, monkeypatch, which)
+
+
+def test_two_walls_in_a_row_cost_one_job_each_though_the_others_were_queued_without_cookies(crawl):
+    with OmoCaptchaService(solve_seconds=lambda _: 0.3) as service, TwoWalls(service, catalogue_pages=16) as site:
+        crawled = crawl(crawling(site, 16), {**service.settings, "DOWNLOAD_DELAY": 0.1})
+    assert len(crawled.pages) == 16
+    assert (len(service.jobs), crawled.count("tokens/accepted")) == (2, 2)
+
+
+@pytest.mark.parametrize("after", ["/verify", "/search"])
+def test_a_login_that_is_answered_while_or_after_a_token_is_handed_in_stays(crawl, service, after):
+    done = set()
+
+    class Slow(sites.Site):
+        async def _handle(self, request):
+            # What is answered while a job is bought shows that only a part of the site is walled.
+            while (request.path == "/about" and not service.jobs) or (request.path == "/login" and after not in done):
+                await asyncio.sleep(0.01)
+            return await super()._handle(request)
+
+    def answer(request, form):
+        if request.path == "/verify":
+            done.add("/verify")
+            return sites.won("/search")
+        if request.path == "/search" and not sites.cleared(request):
+            return sites.challenge()
+        done.add(request.path)
+        response = sites.page()
+        if request.path in ("/", "/login"):
+            response.set_cookie("session", "Ada" if request.path == "/login" else "new", path="/")
+        return response
+
+    class Spider(RecordingSpider):
+        def requests(self):
+            yield scrapy.Request(f"{site.origin}/", self.begin)
+
+        def begin(self, response):
+            yield response.follow("/search", self.page, priority=2)
+            yield response.follow("/about", self.page, priority=1)
+            yield response.follow("/login", self.logged_in, method="POST")
+
+        def logged_in(self, response):
+            yield response.follow("/account", self.page)
+
+    with Slow(answer) as site:
+        crawled = crawl(Spider, service.settings)
+    assert (len(crawled.pages), len(service.jobs)) == (3, 1)
+    (account,) = [headers["Cookie"] for _, path, _, headers in site.requests if path == "/account"]
+    assert sorted(account.split("; ")) == ["clearance=yes", "session=Ada"]
 
 
 def test_a_wall_that_wants_a_token_a_page_gets_one_each_and_they_are_solved_side_by_side(crawl, service, walled):

@@ -625,8 +625,10 @@ def test_little_is_kept_of_requests_that_got_no_answer(sessions):
 
 
 def answer(components, url, cookie):
-    """Let an answer set a cookie, as Scrapy's middleware does."""
-    components.kept.extract_cookies(Response(url, headers={"Set-Cookie": cookie}), Request(url))
+    """Let an answer set a cookie, as Scrapy's middleware does, and return it."""
+    response = Response(url, headers={"Set-Cookie": cookie})
+    components.kept.extract_cookies(response, Request(url))
+    return response
 
 
 def test_the_cookies_of_a_request_are_those_of_its_host_and_domain_on_whatever_path(components, sessions):
@@ -647,9 +649,10 @@ def test_the_cookies_of_other_hosts_are_not_gone_through(components, sessions, m
     monkeypatch.setattr(CookieJar, "__iter__", refuse)
     monkeypatch.setattr(CookieJar, "__len__", refuse)
     walled = request({"url": "https://www.shop.example/b"})
-    sessions.session(walled).won(cookies := sessions.cookies(walled), proven=True)
+    session = sessions.session(walled)
+    session.won(cookies := sessions.cookies(walled), proven=True)
     assert [cookie.name for cookie in cookies] == ["own"]
-    sessions.restore_cookies(walled, 0)
+    sessions.keep_cookies(session, walled, Response(walled.url, headers={"Set-Cookie": "own=2"}), 0)
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "intranet"])
@@ -662,43 +665,45 @@ def test_a_request_whose_cookies_scrapy_does_not_keep_has_none(components, sessi
     components.kept = None
     walled = request({})
     assert sessions.cookies(walled) == []
-    sessions.session(walled).won([], proven=False)
-    sessions.restore_cookies(walled, 0)
+    session = sessions.session(walled)
+    session.won([], proven=False)
+    sessions.keep_cookies(session, walled, Response(walled.url, headers={"Set-Cookie": "a=1"}), 0)
 
 
-@pytest.mark.parametrize(("sent_before", "value"), [(True, "won"), (False, "newer")])
-def test_a_clearance_that_a_late_answer_has_overwritten_is_restored(components, sessions, sent_before, value):
-    walled = request({})
-    early = sessions.stamp()
-    answer(components, walled.url, "clearance=won")
-    sessions.session(walled).won(sessions.cookies(walled), proven=False)
-    answer(components, walled.url, "clearance=newer")
-    sessions.restore_cookies(walled, early if sent_before else sessions.stamp())
-    assert [cookie.value for cookie in sessions.cookies(walled)] == [value]
-
-
+@pytest.mark.parametrize("moment", ["handed in", "won"])
 @pytest.mark.parametrize(
-    ("sent_before", "released", "value"), [(True, False, "own"), (False, False, "late"), (True, True, "late")]
+    ("sent_with", "is_early", "value"),
+    [
+        ("", True, "kept"),
+        ("a=1; session=older", True, "kept"),
+        ("a=1; session=kept", True, "answer's"),
+        ("a=1; session=older", False, "answer's"),
+    ],
 )
-def test_an_answer_that_is_late_changes_no_cookies_while_a_token_is_handed_in(
-    components, sessions, sent_before, released, value
+def test_an_answer_changes_only_cookies_of_the_session_that_its_request_was_sent_with(
+    components, sessions, moment, sent_with, is_early, value
 ):
-    walled = request({})
+    walled = request({"headers": {"Cookie": sent_with}})
     session = sessions.session(walled)
     early = sessions.stamp()
-    answer(components, walled.url, "session=first")
-    session.keep_cookies(sessions.stamp(), sessions.cookies(walled))
-    answer(components, walled.url, "session=own")
-    session.update_kept_cookies(sessions.cookies(walled))
-    if released:
-        session.release_cookies()
-    answer(components, walled.url, "session=late")
-    sessions.restore_cookies(walled, early if sent_before else sessions.stamp())
+    answer(components, walled.url, "session=older")
+    if moment == "won":
+        session.won(sessions.cookies(walled), proven=False)
+    else:
+        session.keep_cookies(sessions.cookies(walled))
+    # The leader's own, or of a request that was sent since.
+    newer = answer(components, walled.url, "session=kept")
+    sessions.keep_cookies(session, request({}), newer, sessions.stamp())
+    late = answer(components, walled.url, "session=answer's")
+    sessions.keep_cookies(session, walled, late, early if is_early else sessions.stamp())
+    assert [cookie.value for cookie in sessions.cookies(walled)] == [value]
+    last = answer(components, walled.url, "session=last")
+    sessions.keep_cookies(session, request({}), last, early)
     assert [cookie.value for cookie in sessions.cookies(walled)] == [value]
 
 
-def test_nothing_is_restored_where_no_wall_was_met(components, sessions):
+def test_nothing_is_restored_before_a_token_is_handed_in(components, sessions):
     walled = request({})
-    answer(components, walled.url, "clearance=newer")
-    sessions.restore_cookies(walled, 0)
+    newer = answer(components, walled.url, "clearance=newer")
+    sessions.keep_cookies(sessions.session(walled), walled, newer, 0)
     assert [cookie.value for cookie in sessions.cookies(walled)] == ["newer"]

@@ -184,8 +184,9 @@ class LiveWidget:
 
     async def _call(self, function: str, *arguments: str) -> bool:
         """Call a function of ``widget.js``."""
-        sitekey = self._challenge.sitekey or ""
-        return bool(await evaluate(self._page, f"(given) => {_WIDGET}.{function}(given)", [sitekey, *arguments]))
+        form, sitekey = self._challenge.form, self._challenge.sitekey or ""
+        given = [sitekey, form.url if form else "", *arguments]
+        return bool(await evaluate(self._page, f"(given) => {_WIDGET}.{function}(...given)", given))
 
     async def _until(self, condition: Callable[[], Awaitable[bool]], timeout: float) -> bool:
         return await until(condition, timeout, lambda: self._is_gone or self._is_closing())

@@ -20,7 +20,10 @@
     return found;
   }
 
-  function rendered(sitekey) {
+  // A page may have several widgets with the same key.
+  const among = (widgets, action) => widgets.find(({field}) => field.form && field.form.action === action) || widgets[0];
+
+  function rendered(sitekey, action) {
     const clients = Object.entries((window.___grecaptcha_cfg || {}).clients || {});
     const widgets = clients.map(([id, client]) => {
       const {elements, parameters} = read(client);
@@ -28,27 +31,30 @@
       const field = document.getElementById(id === "0" ? FIELD : `${FIELD}-${id}`) || inside;
       return {field, parameters};
     });
-    return widgets
-      .filter(({field, parameters}) => field && parameters && parameters.sitekey === sitekey)
-      .sort((one, other) => one.field.compareDocumentPosition(other.field) & Node.DOCUMENT_POSITION_PRECEDING ? 1 : -1)[0];
+    const order = (one, other) => one.field.compareDocumentPosition(other.field) & Node.DOCUMENT_POSITION_PRECEDING ? 1 : -1;
+    const found = widgets.filter(({field, parameters}) => field && parameters && parameters.sitekey === sitekey);
+    return among(found.sort(order), action);
   }
 
   // The page's own markup has to do where Google's script is not to be had.
-  function marked(sitekey) {
-    const element = document.querySelector(`[data-sitekey="${CSS.escape(sitekey)}"]`);
-    const field = element && (element.querySelector(FIELDS) || (element.form || document).querySelector(FIELDS));
-    return field ? {field, parameters: {callback: element.dataset.callback}} : null;
+  function marked(sitekey, action) {
+    const elements = [...document.querySelectorAll(`[data-sitekey="${CSS.escape(sitekey)}"]`)];
+    const widgets = elements.map((element) => ({
+      field: element.querySelector(FIELDS) || (element.form || element.closest("form") || document).querySelector(FIELDS),
+      parameters: {callback: element.dataset.callback},
+    }));
+    return among(widgets.filter(({field}) => field), action);
   }
 
-  const find = (sitekey) => rendered(sitekey) || marked(sitekey);
+  const find = (sitekey, action) => rendered(sitekey, action) || marked(sitekey, action);
 
   function resolve(callback) {
     if (typeof callback !== "string") return callback;
     return callback.split(".").reduce((object, name) => object && object[name], window);
   }
 
-  function give(sitekey, token) {
-    const {field, parameters} = find(sitekey);
+  function give(sitekey, action, token) {
+    const {field, parameters} = find(sitekey, action);
     field.value = token;
     // A page that asks for a token only now, when its button is pressed, gets the one that is there.
     for (const api of [window.grecaptcha, (window.grecaptcha || {}).enterprise]) {
@@ -63,8 +69,8 @@
 
   const BUTTONS = 'button:not([type="button"]):not([type="reset"]), input[type="submit"], input[type="image"]';
 
-  function press(sitekey) {
-    const {field} = find(sitekey) || {};
+  function press(sitekey, action) {
+    const {field} = find(sitekey, action) || {};
     if (!field) return;
     let button;
     if (field.form) {
@@ -83,9 +89,5 @@
     if (button) setTimeout(() => button.click());
   }
 
-  return {
-    isThere: ([sitekey]) => Boolean(find(sitekey)),
-    give: ([sitekey, token]) => give(sitekey, token),
-    press: ([sitekey]) => press(sitekey),
-  };
+  return {isThere: (sitekey, action) => Boolean(find(sitekey, action)), give, press};
 })()

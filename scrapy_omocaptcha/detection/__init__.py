@@ -16,8 +16,8 @@ def find_challenge(response: Response) -> Challenge | None:
     """Return the reCAPTCHA v2 challenge of a page.
 
     :param response: any response, downloaded or built by hand, with raw or with rendered HTML.
-    :returns: the first live widget in document order, with its form, whether the page is the challenge, and the page's
-        other widgets. None if the page has no live widget, or the response is not a page.
+    :returns: the live widget that the page is the challenge of, or the first in document order if it is none, with its
+        form, and the page's other widgets. None if the page has no live widget, or the response is not a page.
     """
     if not has_recaptcha_word(response):
         return None

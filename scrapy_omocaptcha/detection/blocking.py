@@ -9,6 +9,7 @@ hardly ever a wall.
 import re
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import NamedTuple
 
 from lxml.html import HtmlElement
 from scrapy.http import TextResponse
@@ -39,17 +40,24 @@ _DEMO = re.compile(
 )
 
 
-def judge(response: TextResponse, root: HtmlElement, form: HtmlElement | None) -> tuple[bool, tuple[str, ...]]:
-    """Return whether the page is the challenge, and the evidence in short phrases for a person.
+class Verdict(NamedTuple):
+    """How much a page is the challenge of one of its widgets."""
 
-    :param form: the form that holds the captcha, if any.
+    weight: int
+    evidence: tuple[str, ...]
+    """Phrases for a person."""
+
+
+def judge(response: TextResponse, content: PageContent, form: HtmlElement | None) -> Verdict:
+    """Judge how much the page is the challenge of a widget.
+
+    :param form: the form that holds the widget, if any.
     """
-    content = PageContent(root)
     evidence = list(_weigh_page(response, content, form))
     # The text is read only if it can decide, because reading it is expensive.
     if sum(weight for weight, _ in evidence) + MAX_TEXT_WEIGHT >= BLOCKING_WEIGHT:
         evidence += _weigh_text(content)
-    return sum(weight for weight, _ in evidence) >= BLOCKING_WEIGHT, tuple(phrase for _, phrase in evidence)
+    return Verdict(sum(weight for weight, _ in evidence), tuple(phrase for _, phrase in evidence))
 
 
 def _weigh_page(response: TextResponse, content: PageContent, form: HtmlElement | None) -> Iterator[tuple[int, str]]:

@@ -11,8 +11,9 @@ from parsel import Selector
 from scrapy.http import Response, TextResponse
 
 from scrapy_omocaptcha.challenge import Challenge, Form
-from scrapy_omocaptcha.detection.blocking import judge
+from scrapy_omocaptcha.detection.blocking import BLOCKING_WEIGHT, judge
 from scrapy_omocaptcha.detection.callbacks import Callbacks, Effect
+from scrapy_omocaptcha.detection.content import PageContent
 from scrapy_omocaptcha.detection.widgets import Widget, find_widgets
 from scrapy_omocaptcha.forms.page import parse_page
 from scrapy_omocaptcha.forms.reading import Controls, read_form
@@ -23,9 +24,15 @@ def read_challenge(response: TextResponse) -> Challenge | None:
     page = read_page(response)
     if page is None or not page.widgets:
         return None
-    first, *further = map(page.challenge, page.widgets)
-    blocking, evidence = judge(response, page.selector.root, page.owner(page.widgets[0]))
-    return replace(first, blocking=blocking, evidence=evidence, others=tuple(further))
+    owners = [page.owner(widget) for widget in page.widgets]
+    content = PageContent(page.selector.root)
+    verdicts = {form: judge(response, content, form) for form in dict.fromkeys(owners)}
+    # The header of a wall may have a form of its own. Where no widget is blocking, the first one counts.
+    shown = max(owners, key=lambda form: max(verdicts[form].weight, BLOCKING_WEIGHT - 1))
+    challenges = [page.challenge(widget) for widget in page.widgets]
+    challenge = challenges.pop(owners.index(shown))
+    weight, evidence = verdicts[shown]
+    return replace(challenge, blocking=weight >= BLOCKING_WEIGHT, evidence=evidence, others=tuple(challenges))
 
 
 def read_page(response: Response) -> "WidgetPage | None":

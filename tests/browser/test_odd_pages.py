@@ -127,9 +127,19 @@ def test_no_other_site_gets_the_token_by_whatever_way_it_is_sent(browse, service
 # How forms are sent
 
 
-def test_a_form_that_a_visitor_would_have_to_fill_in_is_sent_as_it_is(browse, service):
-    form = f"<form method=post action=/verify><input type=checkbox name=human required>{WIDGET}<button>Go on</button>"
-    with Site(walled_by(lambda: challenge(form), lambda: sites.won("/page"))) as site:
+FORM = "<form method=post action=/verify>{}<button>Go on</button></form>"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        FORM.format(f"<input type=checkbox name=human required>{WIDGET}"),
+        f"<form action=/login><input name=user>{WIDGET}<button>Log in</button></form>" + FORM.format(WIDGET),
+    ],
+    ids=["that a visitor would have to fill in", "beside another"],
+)
+def test_the_form_of_a_wall_is_sent_as_it_is(browse, service, body):
+    with Site(walled_by(lambda: challenge(body), lambda: sites.won("/page"))) as site:
         crawled = browse(BrowserSpider, urls=[f"{site.origin}/page"])
     assert len(crawled.pages) == len(service.jobs) == 1
     assert crawled.bugs == []

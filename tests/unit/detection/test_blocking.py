@@ -147,6 +147,13 @@ def test_hidden_fields_are_no_evidence_against_blocking():
     assert judged(f"<h1>Are you a robot?</h1><form method=post>{trap}{CONTAINER}</form>").blocking
 
 
-def test_only_the_first_widget_is_judged_to_be_blocking():
-    challenge = judged(f"<h1>Are you a robot?</h1>{WALL_FORM}<form><div {WIDGET}></div></form>")
-    assert [other.blocking for other in challenge.others] == [False]
+LOGIN = f"<form action=/in><input name=user><input type=password name=secret><div {WIDGET}></div></form>"
+
+
+@pytest.mark.parametrize("body", [LOGIN + WALL_FORM, WALL_FORM + LOGIN, WALL_FORM + WALL_FORM.replace("verify", "in")])
+@pytest.mark.parametrize("phrase", ["Hello", "Are you a robot?"])
+def test_of_several_widgets_the_one_whose_form_asks_for_the_least_is_the_challenge(body, phrase):
+    challenge = judged(f"<h1>{phrase}</h1>{body}", title=phrase, status=403)
+    assert challenge.blocking
+    assert challenge.form.url == "https://site.example/verify"
+    assert [(other.form.url, other.blocking) for other in challenge.others] == [("https://site.example/in", False)]

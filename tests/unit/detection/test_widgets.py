@@ -62,7 +62,7 @@ def test_nothing_but_live_widgets_is_found(body):
     assert find_challenge(page(body)) is None
 
 
-def test_the_first_of_several_widgets_is_the_challenge_and_the_others_are_listed():
+def test_the_first_of_several_widgets_comes_first_where_the_page_is_no_challenge_and_the_others_are_listed():
     first = in_form(f'<div class="g-recaptcha" data-sitekey="{KEY}"></div>')
     render = f'<script>grecaptcha.render("b", {{sitekey: "{OTHER_KEY}"}})</script>'
     second = f'<form action=/second><div id="b"></div></form>{render}'

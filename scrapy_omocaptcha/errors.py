@@ -137,9 +137,13 @@ class HookFailed(OmoCaptchaError):
 
 
 class HandoverBroke(OmoCaptchaError):
-    """A request that carried a token got no response; the site may have used the token anyway."""
+    """A request that carried a token got no response; the site may have used the token, unless ``is_sent`` is False."""
 
     reason = "broke"
+
+    def __init__(self, message: str, *, is_sent: bool = True) -> None:
+        super().__init__(message)
+        self.is_sent = is_sent
 
 
 class TokenUnused(OmoCaptchaError, IgnoreRequest):

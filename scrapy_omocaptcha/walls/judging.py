@@ -26,6 +26,8 @@ def doubt_about(request: Request, answer: Response | Request) -> str | None:
     if isinstance(answer, Request):
         is_retry = answer.meta.get("retry_times", 0) > request.meta.get("retry_times", 0)
         return "broke" if is_retry else None
+    if answer.status < HTTPStatus.MULTIPLE_CHOICES and not answer.body.strip():
+        return "no_page"
     # A page that is missing is one. These may come from the wall, or from a site that is overloaded.
     is_refused = answer.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
     return "http_error" if is_refused or is_overloaded(answer) else None

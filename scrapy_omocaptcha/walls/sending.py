@@ -9,6 +9,7 @@ from http import HTTPStatus
 from urllib.parse import urldefrag, urljoin, urlsplit
 
 from scrapy import Request
+from scrapy.exceptions import CannotResolveHostError, DownloadConnectionRefusedError
 from scrapy.http import Response
 from scrapy.http.request import NO_CALLBACK
 
@@ -20,6 +21,7 @@ from scrapy_omocaptcha.urls import same_site
 
 _TO_GET = (HTTPStatus.MOVED_PERMANENTLY, HTTPStatus.FOUND, HTTPStatus.SEE_OTHER)
 _REPEATED = (HTTPStatus.TEMPORARY_REDIRECT, HTTPStatus.PERMANENT_REDIRECT)
+_NOT_SENT = (DownloadConnectionRefusedError, CannotResolveHostError)
 _KEPT_HEADERS = ("User-Agent", "Accept", "Accept-Language")
 _MAX_REDIRECTS = 20
 """The limit of browsers."""
@@ -45,13 +47,13 @@ async def send_submission(
     except (MiddlewareFailed, TokenUnused):
         raise
     except Exception as error:
-        kind = type(error).__name__
+        kind, is_sent = type(error).__name__, not isinstance(error, _NOT_SENT)
     else:
         refresh = None if answer is None else chain.meta_refresh(answer)
         return None if asked is not None and holds_token(refresh or "", submission.secret) else answer
     # Raised outside of the except block, and in a frame that does not know the address of a GET, which holds the token:
     # whatever Scrapy raises names the address, or has it among the variables of its traceback.
-    raise HandoverBroke(f"the request with the token failed ({kind})")
+    raise HandoverBroke(f"the request with the token failed ({kind})", is_sent=is_sent)
 
 
 async def get_page(chain: InnerChain, request: Request) -> Response | None:

@@ -130,7 +130,8 @@ class TokenRequest:
                 Refusal("another_wall", f"the answer from {public_address(wall.url)} is another wall: {_BEHIND}")
             )
         if rejected or wall is not None:
-            purchase.rejected()
+            # The site may have taken it the first time, and refuse it only because of that.
+            purchase.rejected() if may_repeat else purchase.unknown("broke")
             return None
         if is_overloaded(answer) and may_repeat:
             raise HandoverBroke(f"the request with the token was answered with {answer.status}")

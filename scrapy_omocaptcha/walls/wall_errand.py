@@ -34,6 +34,7 @@ from scrapy_omocaptcha.walls.sessions import Sessions
 _DOUBTS = {
     "broke": "the request for the page failed after it",
     "not_seen": "no request was seen to carry it",
+    "no_page": "the page is empty",
     "http_error": "the page was answered with {0.status}",
     "redirect": "the page still redirects to where the challenge was",
 }
@@ -125,7 +126,7 @@ class WallErrand(Errand):
         """
         answer = handed.answer
         if answer is not None and self.is_challenge(answer):
-            self._still_closed(purchase, page)
+            self._still_closed(purchase, page, may_repeat=may_repeat)
             return None
         if answer is not None and handed.is_page:
             self._take(answer, handed)
@@ -137,7 +138,7 @@ class WallErrand(Errand):
             purchase.unknown("broke")
             raise
         if not self.is_challenge(again):
-            self._opened(purchase, again)
+            self._opened(purchase, again, is_seen=handed.broke is None or handed.broke.is_sent)
             return again
         if handed.broke is not None and is_same_wall(page.challenge, self.page.challenge):
             if may_repeat:
@@ -145,7 +146,7 @@ class WallErrand(Errand):
             purchase.unknown("broke", is_useless=True)
             return None
         if answer is None or not self._may_be_page(answer, page, is_own_address=handed.is_own_address):
-            self._still_closed(purchase, page)
+            self._still_closed(purchase, page, may_repeat=may_repeat)
             return None
         # There is no page but this answer. Nobody knows what it is worth, so it wins no clearance.
         self.has_opened = False
@@ -156,7 +157,7 @@ class WallErrand(Errand):
     def _opened(self, purchase: Purchase, answer: Answer, *, is_seen: bool = True) -> None:
         """Record that ``answer``, which is no challenge, came for a token.
 
-        :param is_seen: whether a request is known to have carried the token to the site.
+        :param is_seen: whether a request may have carried the token to the site.
         """
         doubt = self.redirects.doubt_about(self.request, answer)
         if doubt is None and is_seen:
@@ -182,12 +183,15 @@ class WallErrand(Errand):
         """Open what the spider wants to have open with the challenge at hand."""
         return
 
-    def _still_closed(self, purchase: Purchase, page: Page) -> None:
+    def _still_closed(self, purchase: Purchase, page: Page, *, may_repeat: bool) -> None:
         """Record that the page at hand is a challenge though a token was handed in for ``page``."""
-        if is_same_wall(page.challenge, self.page.challenge):
+        if not is_same_wall(page.challenge, self.page.challenge):
+            self._passed.append(purchase)
+        elif may_repeat:
             purchase.rejected()
         else:
-            self._passed.append(purchase)
+            # The site may have taken it the first time, and refuse it only because of that.
+            purchase.unknown("broke")
 
     def settle(self, error: Exception | None) -> None:
         """Record what became of tokens after which another wall came.

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+import scrapy
 from aiohttp import web
 
+from scrapy_omocaptcha.forms.submission import Submission
 from tests.helpers.sites import CHALLENGE, KEY, Site, challenge, cleared, page, spider, won
 
 OTHER_KEY = "6LtestOther" + "b" * 29
@@ -40,6 +42,68 @@ def test_a_token_that_may_not_have_arrived_is_handed_in_once_more(crawl, service
     assert len(service.jobs) == 1
     assert site.tokens[0] == site.tokens[1]
     assert (crawled.count("tokens/accepted"), crawled.count("tokens/rejected")) == (1, 0)
+
+
+@pytest.mark.parametrize("upfront", [False, True])
+def test_a_token_that_is_refused_after_its_first_answer_was_lost_may_have_been_accepted(crawl, service, upfront):
+    def answer(request, form):
+        token = form.get("g-recaptcha-response")
+        if token and token not in taken:
+            taken.append(token)
+            if len(taken) == 1:
+                request.transport.close()
+            return page() if upfront else won("/")
+        return page() if cleared(request) else challenge()
+
+    taken = []
+    with Site(answer) as site:
+        request = scrapy.Request(f"{site.origin}/page")
+        if upfront:
+            wish = {"sitekey": KEY, "page": request.url, "put": "form:g-recaptcha-response"}
+            request = request.replace(url=f"{site.origin}/verify", method="POST", meta={"omocaptcha": wish})
+        ask = {"requests": lambda spider: [request.replace(callback=spider.page, errback=spider.failed)]}
+        crawled = crawl(spider(**ask), service.settings)
+    assert [one.text for one in crawled.pages] == ["<title>the page</title>"]
+    counts = tuple(crawled.count(f"tokens/{outcome}") for outcome in ("accepted", "unknown", "rejected"))
+    assert counts == (1, 1, 0)
+
+
+class Gone:
+    """A site that cannot be reached with a token, and has no wall any more when it is back."""
+
+    def __init__(self, crawler):
+        self._site = crawler.spider.site
+
+    @classmethod
+    def from_crawler(cls, crawler):
+        return cls(crawler)
+
+    def process_request(self, request):
+        if isinstance(request, Submission):
+            self._site.stop()
+
+    def process_exception(self, request, exception):
+        if isinstance(request, Submission):
+            self._site.is_open = True
+            self._site.start()
+
+
+@pytest.mark.parametrize("body", ["", "<title>the page</title>"], ids=["empty", "without its token"])
+def test_a_page_that_says_nothing_of_the_token_makes_it_no_accepted_one(crawl, service, body):
+    def answer(request, form):
+        if request.method == "POST":
+            site.is_open = True
+            return page("Sorry")
+        return page(body) if site.is_open else challenge()
+
+    with Site(answer) as site:
+        site.is_open = False
+        inside = {"DOWNLOADER_MIDDLEWARES": {Gone: 595}} if body else {}
+        crawled = crawl(spider(f"{site.origin}/page", site=site), {**service.settings, **inside})
+    assert [one.text for one in crawled.pages] == [body]
+    (said,) = crawled.said()
+    assert ("(not_seen)" if body else "(no_page)") in said
+    assert (crawled.count("tokens/accepted"), crawled.count("tokens/unknown")) == (0, 1)
 
 
 def test_a_token_is_not_handed_in_more_than_twice_and_then_not_known_to_be_rejected(crawl, service):

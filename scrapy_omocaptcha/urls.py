@@ -1,4 +1,4 @@
-"""Questions about an address: what of it may be shown, which host and which site it belongs to."""
+"""Questions about an address: which other is the same, what may be shown, which host and site it belongs to."""
 
 import ipaddress
 from collections.abc import Iterable
@@ -14,9 +14,23 @@ _registrable = TLDExtract(suffix_list_urls=(), include_psl_private_domains=True,
 
 
 def public_address(url: str) -> str:
-    """Return scheme, host and path of ``url``, the parts that may be shown, without user, query and fragment."""
+    """Return scheme, host and path of ``url``, the parts that may be shown, as :func:`address_of` spells them."""
+    return address_of(url).partition("?")[0]
+
+
+def address_of(url: str) -> str:
+    """Return the one spelling of what ``url`` requests: without user, default port and fragment, and with a path.
+
+    :raises ValueError: when the host is invalid.
+    """
     parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    host = parts.netloc.rpartition("@")[2].lower().removesuffix(":").removesuffix(f":{_PORTS.get(parts.scheme)}")
+    return parts._replace(netloc=host, path=parts.path or "/", fragment="").geturl()
+
+
+def same_address(url: str, other: str) -> bool:
+    """Return whether two URLs request the same, however they are spelled."""
+    return address_of(url) == address_of(other)
 
 
 def host_of(url: str) -> str:

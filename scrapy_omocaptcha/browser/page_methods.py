@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
 from typing import Any
-from urllib.parse import urldefrag
 
 from playwright.async_api import Error, Page
 from scrapy import Request
@@ -20,6 +19,7 @@ from scrapy_playwright.page import PageMethod
 from scrapy_omocaptcha.browser.page import LiveWidget, evaluate, read, until
 from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.forms.submission import without_token
+from scrapy_omocaptcha.urls import same_address
 
 FindChallenge = Callable[[Response], Challenge | None]
 """Returns the challenge that a page is, or None."""
@@ -177,7 +177,7 @@ class PageHandover(WatchedMethods):
         await self._clean_address(page)
         shown = await read(page)
         is_page = widget.navigation is not None and shown.status < 300 and self._request.method == "GET"
-        self.is_asked_for = is_page and urldefrag(shown.url).url == urldefrag(self._request.url).url
+        self.is_asked_for = is_page and same_address(shown.url, self._request.url)
         self._is_challenge = not self.is_asked_for or self._find(shown) is not None
 
     async def _clean_address(self, page: Page) -> None:

@@ -16,7 +16,7 @@ from scrapy import Request, signals
 from scrapy.crawler import Crawler
 from scrapy.utils.httpobj import urlparse_cached
 
-from scrapy_omocaptcha.urls import public_address
+from scrapy_omocaptcha.urls import address_of, public_address
 
 _KEY = "_omocaptcha"
 _REDIRECT_META = ("redirect_times", "redirect_ttl", "redirect_urls", "redirect_reasons")
@@ -181,6 +181,7 @@ class RequestStates:
     def redirected(self, request: Request, target: str, *, must_pass: bool = False, may_repeat: bool = True) -> bool:
         """Write down what a request asks for, in its meta, before Scrapy makes a redirected request of it.
 
+        :param target: as ``address_of`` spells it.
         :param must_pass: it must not be dropped as a duplicate.
         :param may_repeat: it must not be dropped as a duplicate of the redirect that led to a wall.
         :returns: whether it cannot be dropped as a duplicate.
@@ -189,7 +190,7 @@ class RequestStates:
         before = state.redirect or _as_json(request)
         text = {**asdict(state), "redirect": {**before, "from": request.url}}
         # A wall that is open by now leads back to what was asked for.
-        is_repeated = bool(state.followed) and target in (before["url"], *state.followed)
+        is_repeated = bool(state.followed) and target in map(address_of, (before["url"], *state.followed))
         if (must_pass or (may_repeat and is_repeated)) and not request.dont_filter:
             # To Scrapy's dupefilter it is a duplicate of what was followed, or asked for, before.
             text["filter"] = request.dont_filter = True

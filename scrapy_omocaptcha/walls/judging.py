@@ -1,13 +1,12 @@
 """Tell what the answer to a request that carried a token is. These functions are pure."""
 
 from http import HTTPStatus
-from urllib.parse import urldefrag
 
 from scrapy import Request
 from scrapy.http import Response
 
 from scrapy_omocaptcha.challenge import Challenge, Form
-from scrapy_omocaptcha.urls import public_address
+from scrapy_omocaptcha.urls import public_address, same_address
 
 
 def is_good(answer: Response | Request) -> bool:
@@ -33,15 +32,10 @@ def doubt_about(request: Request, answer: Response | Request) -> str | None:
     return "http_error" if is_refused or is_overloaded(answer) else None
 
 
-def is_address_of(answer: Response, request: Request) -> bool:
-    """Tell whether an answer came from the address of ``request``."""
-    return urldefrag(answer.url).url == urldefrag(request.url).url
-
-
 def is_page_of(request: Request, answer: Response) -> bool:
     """Tell whether a GET got its page: an answer that is not empty, with a status below 300, from its own address."""
     is_page = answer.status < HTTPStatus.MULTIPLE_CHOICES and answer.body != b""
-    return is_page and request.method == "GET" and is_address_of(answer, request)
+    return is_page and request.method == "GET" and same_address(answer.url, request.url)
 
 
 def is_same_wall(challenge: Challenge, later: Challenge) -> bool:

@@ -15,15 +15,16 @@ from scrapy.crawler import Crawler
 from scrapy.exceptions import IgnoreRequest
 from scrapy.http import Response
 from scrapy.http.request import NO_CALLBACK
+from w3lib.url import safe_url_string
 
 from scrapy_omocaptcha.engine.chain import InnerChain
 from scrapy_omocaptcha.engine.components import Components
 from scrapy_omocaptcha.engine.request_state import RequestStates
 from scrapy_omocaptcha.forms.submission import Submission
 from scrapy_omocaptcha.settings import uses_scrapy_redis
-from scrapy_omocaptcha.urls import public_address
+from scrapy_omocaptcha.urls import address_of, public_address, same_address
 from scrapy_omocaptcha.walls.followed import FollowedRedirects, is_repeatable
-from scrapy_omocaptcha.walls.judging import doubt_about, is_address_of, is_good, is_overloaded
+from scrapy_omocaptcha.walls.judging import doubt_about, is_good, is_overloaded
 from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.targets import Targets
 
@@ -58,7 +59,7 @@ class Redirects:
             # What a spider submits itself holds a token, which must not be written down, nor sent again.
             return response
         try:
-            url = urljoin(request.url, location.decode("latin-1"))
+            url = address_of(urljoin(request.url, safe_url_string(location)))
             target = public_address(url)
         except ValueError:
             # Redirect finds out itself that it leads nowhere.
@@ -109,7 +110,7 @@ class Redirects:
             redirected = await self._components.redirect(request, answer)
             if redirected is not None:
                 return redirected
-        if request.method == "GET" and not is_address_of(answer, request):
+        if request.method == "GET" and not same_address(answer.url, request.url):
             # It came from behind a redirect.
             await self._components.redirect_in_place(request, answer.url)
         return None

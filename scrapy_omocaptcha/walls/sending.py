@@ -6,7 +6,7 @@ Redirects are followed here, not by Scrapy's middleware, which would repeat the 
 
 import math
 from http import HTTPStatus
-from urllib.parse import urldefrag, urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from scrapy import Request
 from scrapy.exceptions import CannotResolveHostError, DownloadConnectionRefusedError
@@ -17,7 +17,7 @@ from scrapy_omocaptcha.challenge import Token
 from scrapy_omocaptcha.engine.chain import InnerChain
 from scrapy_omocaptcha.errors import HandoverBroke, MiddlewareFailed, TokenUnused
 from scrapy_omocaptcha.forms.submission import Submission, holds_token, without_token
-from scrapy_omocaptcha.urls import same_site
+from scrapy_omocaptcha.urls import same_address, same_site
 
 _TO_GET = (HTTPStatus.MOVED_PERMANENTLY, HTTPStatus.FOUND, HTTPStatus.SEE_OTHER)
 _REPEATED = (HTTPStatus.TEMPORARY_REDIRECT, HTTPStatus.PERMANENT_REDIRECT)
@@ -104,7 +104,7 @@ async def _follow(
     step: Request = Submission(target, headers=headers, meta=submission.meta, secret=submission.secret)
     for _ in range(_MAX_REDIRECTS):
         step = step.replace(callback=NO_CALLBACK)
-        if asked is not None and urldefrag(step.url).url == urldefrag(asked.url).url:
+        if asked is not None and same_address(step.url, asked.url):
             return None
         result = await chain.follow(step, page=submission)
         if result is None:

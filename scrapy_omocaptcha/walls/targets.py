@@ -6,7 +6,7 @@ A target is known by scheme, host and path. Only where its query alone tells a p
 from scrapy.utils.datatypes import LocalCache
 
 from scrapy_omocaptcha.detection import is_wall_address
-from scrapy_omocaptcha.urls import public_address
+from scrapy_omocaptcha.urls import address_of, public_address
 
 _MAX_KNOWN = 10_000
 """Targets that are remembered."""
@@ -35,7 +35,7 @@ class Targets:
 
     def is_wall(self, url: str) -> bool | None:
         """Tell whether an address has proven to be a wall (True) or a page (False); None if neither."""
-        return self._is_wall.get(url, self._is_wall.get(public_address(url)))
+        return self._is_wall.get(address_of(url), self._is_wall.get(public_address(url)))
 
     def may_be_wall(self, url: str) -> bool:
         """Tell whether an address is to be looked at before a redirect to it is followed."""

@@ -7,6 +7,7 @@ import scrapy
 
 from scrapy_omocaptcha import errors
 from tests.helpers.crawling import RecordingSpider
+from tests.helpers.sites import CHALLENGE, Site, page
 
 OPENING = [
     "session",
@@ -53,6 +54,24 @@ def test_the_page_behind_a_wall_reaches_the_callback_for_one_job(crawl, service,
     assert (len(service.jobs), site.accepted, crawled.count("cost_usd")) == (1, 1, 0.00055)
     assert crawled.failures == []
     assert crawled.bugs == []
+
+
+@pytest.mark.parametrize(("asked", "form"), [("", "/"), ("http://shop.example:80/", "http://shop.example/")])
+def test_a_token_goes_to_the_page_itself_however_its_address_is_spelled(crawl, service, asked, form):
+    def answer(request, fields):
+        # Were the page asked for again, it would want another token.
+        return page() if fields else page(CHALLENGE.replace("/verify", form))
+
+    class Asks(RecordingSpider):
+        def requests(self):
+            meta = {"proxy": site.origin} if asked else {}
+            yield scrapy.Request(asked or site.origin, self.page, errback=self.failed, meta=meta)
+
+    with Site(answer) as site:
+        crawled = crawl(Asks, service.settings)
+    assert [method for method, *_ in site.requests] == ["GET", "POST"]
+    assert "redirect_urls" not in crawled.pages[0].meta
+    assert crawled.count("tokens/accepted") == 1
 
 
 @pytest.mark.parametrize("status", [200, 403, 429, 503])

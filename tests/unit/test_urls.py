@@ -4,21 +4,40 @@ from __future__ import annotations
 
 import pytest
 
-from scrapy_omocaptcha.urls import is_allowed, public_address, same_site
+from scrapy_omocaptcha.urls import address_of, is_allowed, public_address, same_address, same_site
 
 
 @pytest.mark.parametrize(
     ("url", "shown"),
     [
         ("https://a.example:8443/x;y?q=1#f", "https://a.example:8443/x;y"),
-        ("http://u@a.example", "http://a.example"),
+        ("http://u@a.example", "http://a.example/"),
         ("http://u:p@x@a.example/", "http://a.example/"),
-        ("http://[::1]:80/p?q", "http://[::1]:80/p"),
+        ("http://[::1]:80/p?q", "http://[::1]/p"),
         ("https://a.example/a@b", "https://a.example/a@b"),
     ],
 )
 def test_public_address_has_scheme_host_and_path(url, shown):
     assert public_address(url) == shown
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "http://a.example/?q=1",
+        "http://a.example:80?q=1",
+        "http://a.example:?q=1",
+        "HTTP://u:p@A.Example?q=1#f",
+    ],
+)
+def test_an_address_is_the_same_however_it_is_spelled(other):
+    assert same_address("http://a.example?q=1", other)
+    assert address_of(address_of(other)) == "http://a.example/?q=1"
+
+
+@pytest.mark.parametrize("other", ["http://a.example/", "https://a.example:80/?q=1", "http://a.example/?Q=1"])
+def test_an_address_is_another_if_the_site_may_tell_it_apart(other):
+    assert not same_address("http://a.example?q=1", other)
 
 
 ALLOWED = [

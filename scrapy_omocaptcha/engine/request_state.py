@@ -178,17 +178,26 @@ class RequestStates:
         if state is not None:
             request.meta[_KEY] = asdict(state)
 
-    def redirected(self, request: Request, target: str, *, must_pass: bool = False, may_repeat: bool = True) -> bool:
+    def redirected(
+        self,
+        request: Request,
+        target: str,
+        *,
+        must_pass: bool = False,
+        may_repeat: bool = True,
+        may_return: bool = True,
+    ) -> bool:
         """Write down what a request asks for, in its meta, before Scrapy makes a redirected request of it.
 
         :param target: as ``address_of`` spells it.
         :param must_pass: it must not be dropped as a duplicate.
         :param may_repeat: it must not be dropped as a duplicate of the redirect that led to a wall.
+        :param may_return: whether it may be sent again as it is now, if the redirect leads to a wall.
         :returns: whether it cannot be dropped as a duplicate.
         """
         state = self.of(request)
         before = state.redirect or _as_json(request)
-        text = {**asdict(state), "redirect": {**before, "from": request.url}}
+        text = {**asdict(state), "redirect": {**before, "from": request.url} if may_return else None}
         # A wall that is open by now leads back to what was asked for.
         is_repeated = bool(state.followed) and target in map(address_of, (before["url"], *state.followed))
         if (must_pass or (may_repeat and is_repeated)) and not request.dont_filter:

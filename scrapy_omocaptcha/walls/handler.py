@@ -119,10 +119,12 @@ class WallHandler:
         session = self._sessions.known(request)
         # An errand counts itself what it sends again, with the newest cookies that there are.
         is_sent_again = not (self._sessions.awaits(request) or "cached" in response.flags)
+        stamp = self._sessions.stamp() if is_sent_again else self._sessions.stamp_of(request)
         if session is not None and not is_sent_again:
             session.answers += 1
-            self._sessions.keep_cookies(session, request, response, self._sessions.stamp_of(request))
-        return await self._redirects.look_behind(request, response)
+            self._sessions.keep_cookies(session, request, response, stamp)
+        is_through = session is not None and session.is_through(stamp)
+        return await self._redirects.look_behind(request, response, is_through=is_through)
 
     def needs_nothing(self, request: Request, response: Response) -> bool:
         """Tell whether :meth:`after` would only return the response; if so, record that its request is answered.

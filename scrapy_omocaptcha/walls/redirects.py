@@ -22,7 +22,7 @@ from scrapy_omocaptcha.engine.components import Components
 from scrapy_omocaptcha.engine.request_state import RequestStates
 from scrapy_omocaptcha.forms.submission import Submission
 from scrapy_omocaptcha.settings import uses_scrapy_redis
-from scrapy_omocaptcha.urls import address_of, public_address, same_address
+from scrapy_omocaptcha.urls import address_of, host_of, public_address, same_address
 from scrapy_omocaptcha.walls.followed import FollowedRedirects, is_repeatable
 from scrapy_omocaptcha.walls.judging import doubt_about, is_good, is_overloaded
 from scrapy_omocaptcha.walls.policy import Policy
@@ -43,15 +43,19 @@ class Redirects:
 
     def __post_init__(self, crawler: Crawler) -> None:
         self._sent_again: WeakSet[Request] = WeakSet()
-        """Requests that were redirected to a wall that was open by then."""
+        """Requests that have met a wall before."""
         self._led_to: WeakKeyDictionary[Request, str] = WeakKeyDictionary()
         """Where challenges have been found behind redirects, by request."""
         self._has_foreign_duplicates = self._components.is_resumed() or uses_scrapy_redis(crawler.settings)
         """Whether Scrapy's dupefilter also knows the requests of other crawls or of other runs."""
 
-    async def look_behind(self, request: Request, response: Response) -> Response | Request:
+    async def look_behind(
+        self, request: Request, response: Response, *, is_through: bool = False
+    ) -> Response | Request:
         """Return the challenge if a redirect leads to one, else the redirect.
 
+        :param is_through: whether the wall of the request's host was open to it. What another host shows it, be it a
+            wall, is the answer to what was asked for, then.
         :raises Exception: what Scrapy raises when a target that is known to be a wall is fetched.
         """
         location = response.headers.get("Location")
@@ -81,9 +85,13 @@ class Redirects:
             if self._components.is_offsite(Request(url), page=request):
                 # What no duplicate filter is to drop, OffsiteMiddleware does not drop either.
                 must_pass = may_repeat = False
-            if self._states.redirected(request, url, must_pass=must_pass, may_repeat=may_repeat):
+            may_return = not (is_through and host_of(url) != host_of(request.url))
+            if self._states.redirected(
+                request, url, must_pass=must_pass, may_repeat=may_repeat, may_return=may_return
+            ):
                 self._targets.followed(url, asked)
-            self._targets.lead(target, request.url)
+            if may_return:
+                self._targets.lead(target, request.url)
         return response
 
     def _is_suspected(self, request: Request, url: str) -> bool:
@@ -92,6 +100,7 @@ class Redirects:
 
     async def send_again(self, request: Request) -> Response | Request:
         """Send the spider's request once more, and look behind whatever redirect is the answer."""
+        self._sent_again.add(request)
         answer = await self._chain.send_again(request)
         return answer if isinstance(answer, Request) else await self.look_behind_refresh(request, answer)
 
@@ -164,7 +173,6 @@ class Redirects:
                 self._targets.doubted(target)
             return None
         # The wall has been opened meanwhile, and has nothing to show any more.
-        self._sent_again.add(request)
         return await self.send_again(request)
 
     def handed_in(self) -> None:

@@ -519,7 +519,8 @@ def test_looking_behind_a_redirect_never_repeats_a_post(crawl, service, status):
     assert set(received.values()) == {1}
 
 
-def test_a_page_whose_redirect_leads_to_the_wall_of_another_host_is_not_lost(crawl, service):
+@pytest.mark.parametrize("both", [False, True], ids=["one wall", "a wall at both hosts"])
+def test_a_page_whose_redirect_leads_to_the_wall_of_another_host_is_not_lost(crawl, service, both):
     """Scrapy has followed the redirect before, so that the redirect after the wall looks like a duplicate."""
 
     def there(request, form):
@@ -530,12 +531,16 @@ def test_a_page_whose_redirect_leads_to_the_wall_of_another_host_is_not_lost(cra
     with Site(there, host="127.0.0.8") as other:
 
         def here(request, form):
+            if both and not cleared(request):
+                return won("/page") if request.path == "/verify" else challenge()
             return web.Response(status=302, headers={"Location": f"{other.origin}/page"})
 
         with Site(here) as site:
             crawled = crawl(spider(f"{site.origin}/page"), service.settings)
     assert [one.url for one in crawled.pages] == [f"{other.origin}/page"]
-    assert len(service.jobs) == 1
+    assert len(service.jobs) == 1 + both
+    # Once its own wall is open, the page is not asked for again: what the other host shows is the answer to it.
+    assert not both or [method for method, *_ in [*site.requests, *other.requests]] == ["GET", "POST", "GET"] * 2
 
 
 def test_a_page_that_moved_is_not_lost_where_only_its_new_address_is_behind_the_wall(crawl, service):

@@ -75,9 +75,11 @@ class Passage:
         session.lead(errand.stamp)
         try:
             answer = await self._attempt()
-            # The answer to a submission itself does not show whether its cookies are worth anything.
             in_doubt = errand.doubt is not None
-            proven = errand.page_answer is None and is_good(answer) and not in_doubt
+            # Neither the answer to a submission itself nor one for which the site has set no cookie shows that the wall
+            # is open for other pages, too.
+            is_cleared = errand.page_answer is None and errand.cookie_values() != errand.page.cookies
+            proven = is_cleared and is_good(answer) and not in_doubt
             if errand.has_opened:
                 session.won(errand.cookies(), proven=proven, in_doubt=in_doubt)
             return answer

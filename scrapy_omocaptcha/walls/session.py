@@ -118,7 +118,7 @@ class Session:
     def won(self, cookies: list[Cookie], *, proven: bool, in_doubt: bool = False) -> None:
         """Record the cookies that the leader has won.
 
-        :param proven: the leader's page came in answer to a request without a token.
+        :param proven: the leader's page came in answer to a request without a token, but with new cookies.
         :param in_doubt: it is not known whether they open the wall. Others try, and the next that is challenged leads.
         """
         self.keep_cookies(cookies)

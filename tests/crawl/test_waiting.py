@@ -10,6 +10,7 @@ import weakref
 
 import pytest
 import scrapy
+from aiohttp import web
 from scrapy import signals
 from twisted.internet.task import deferLater
 
@@ -18,6 +19,7 @@ from tests.helpers import sites
 from tests.helpers.crawling import RecordingSpider
 from tests.helpers.hard_walls import TwoWalls
 from tests.helpers.nightly import nightly
+from tests.helpers.sites import CHALLENGE, Site, page, spider
 
 BOTH = {"CONCURRENT_REQUESTS": 200, "CONCURRENT_REQUESTS_PER_DOMAIN": 200}
 
@@ -203,6 +205,21 @@ def test_a_wall_that_wants_a_token_a_page_gets_one_each_and_they_are_solved_side
     # all, and some once more, since each of their answers began a session: paid with requests, not with jobs.
     in_flight = 8
     assert len(site.requests) <= 40 + 40 + 3 * in_flight
+
+
+def test_a_wall_that_opens_for_one_page_and_redirects_back_to_it_is_solved_side_by_side(crawl, service):
+    opened = set()
+
+    def answer(request, form):
+        if form:
+            opened.add(request.path)
+            return web.Response(status=302, headers={"Location": request.path})
+        return page() if request.path in opened else page(CHALLENGE.replace("/verify", request.path))
+
+    with Site(answer) as site:
+        crawled = crawl(spider(*(f"{site.origin}/{number}" for number in range(16))), service.settings)
+    assert len(crawled.pages) == len(service.jobs) == 16
+    assert max(_at_once(service.jobs)) > 10
 
 
 def test_a_page_that_was_held_shows_that_a_wall_wants_a_token_a_page(crawl):

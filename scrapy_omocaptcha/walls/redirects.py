@@ -58,16 +58,11 @@ class Redirects:
             wall, is the answer to what was asked for, then.
         :raises Exception: what Scrapy raises when a target that is known to be a wall is fetched.
         """
-        location = response.headers.get("Location")
-        if location is None or isinstance(request, Submission):
+        url = _target(request, response)
+        if url is None or isinstance(request, Submission):
             # What a spider submits itself holds a token, which must not be written down, nor sent again.
             return response
-        try:
-            url = address_of(urljoin(request.url, safe_url_string(location)))
-            target = public_address(url)
-        except ValueError:
-            # Redirect finds out itself that it leads nowhere.
-            return response
+        target = public_address(url)
         will_redirect = self._components.will_redirect(request, response)
         is_led_to = self._targets.leader(target) is not None
         if self._is_suspected(request, url) or (is_led_to and not will_redirect):
@@ -86,9 +81,7 @@ class Redirects:
                 # What no duplicate filter is to drop, OffsiteMiddleware does not drop either.
                 must_pass = may_repeat = False
             may_return = not (is_through and host_of(url) != host_of(request.url))
-            if self._states.redirected(
-                request, url, must_pass=must_pass, may_repeat=may_repeat, may_return=may_return
-            ):
+            if self._states.redirected(request, url, must_pass=must_pass, may_repeat=may_repeat, may_return=may_return):
                 self._targets.followed(url, asked)
             if may_return:
                 self._targets.lead(target, request.url)
@@ -115,10 +108,15 @@ class Redirects:
 
     async def of_answer(self, request: Request, answer: Response) -> Request | None:
         """Return the request that Scrapy is to follow if the answer to a submission for ``request`` redirects."""
-        if not self._components.is_redirect_for_spider(request, answer):
+        url = _target(request, answer)
+        if url is not None and not self._components.is_redirect_for_spider(request, answer):
+            # It is the answer to the token of this request, whoever may have been redirected there before.
+            must_pass = not self._components.is_offsite(Request(url), page=request)
+            self._states.redirected(request, url, must_pass=must_pass, may_return=False)
             redirected = await self._components.redirect(request, answer)
             if redirected is not None:
                 return redirected
+            self._states.not_redirected(request)
         if request.method == "GET" and not same_address(answer.url, request.url):
             # It came from behind a redirect.
             await self._components.redirect_in_place(request, answer.url)
@@ -196,3 +194,13 @@ class Redirects:
     def _is_needed(self, request: Request, target: str) -> bool:
         """Tell whether Scrapy could lose a request by following its redirect."""
         return bool(self._targets.is_wall(target)) or self._states.peek(request).looked_behind
+
+
+def _target(request: Request, response: Response) -> str | None:
+    """Return the address that a redirect leads to, as Scrapy would request it; None if it leads nowhere."""
+    location = response.headers.get("Location")
+    try:
+        return None if location is None else address_of(urljoin(request.url, safe_url_string(location)))
+    except ValueError:
+        # Redirect finds that out itself.
+        return None

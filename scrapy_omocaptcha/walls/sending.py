@@ -82,11 +82,12 @@ async def _send(chain: InnerChain, submission: Submission, asked: Request | None
             break
         target = urljoin(answer.url, location.decode("latin-1"))
         # A browser would follow no other scheme either, and Scrapy would read a local file.
-        if not follow or urlsplit(target).scheme not in ("http", "https"):
+        if urlsplit(target).scheme not in ("http", "https"):
             break
-        if answer.status in _TO_GET:
+        leads_back = asked is not None and same_address(target, asked.url)
+        if answer.status in _TO_GET and (follow or leads_back):
             return await _follow(chain, submission, target, answer, asked)
-        if answer.status not in _REPEATED or not same_site(submission.url, target):
+        if not follow or answer.status not in _REPEATED or not same_site(submission.url, target):
             break
         # The site has had the token by now.
         request = request.replace(url=target, usable_until=math.inf)

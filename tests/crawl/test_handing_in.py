@@ -147,6 +147,22 @@ def test_an_answer_to_a_token_without_the_page_in_it_is_not_taken_for_the_page(c
     assert len(service.jobs) == 1
 
 
+@pytest.mark.parametrize(("leads_to", "pages"), [("/thanks", 2), ("/page", 1)], ids=["on", "back"])
+def test_a_redirect_that_answers_a_token_is_not_lost_as_a_duplicate(crawl, service, leads_to, pages):
+    """The wall wants a token for each page, and the duplicate filter knows both, as that of an earlier run does."""
+
+    def answer(request, form):
+        if form:
+            return web.Response(status=302, headers={"Location": leads_to})
+        return page() if request.path == "/thanks" else page(CHALLENGE.replace("/verify", "/page"))
+
+    with Site(answer) as site:
+        urls = [f"{site.origin}/thanks", f"{site.origin}/page"]
+        crawled = crawl(spider(*urls), {**service.settings, "CONCURRENT_REQUESTS": 1})
+    assert [one.url for one in crawled.pages] == [urls[0]] * pages
+    assert [error.reason for error in crawled.failures] == ["attempts"] * (2 - pages)
+
+
 def two_walls(second):
     """Return how a site answers that has two walls, one behind the other."""
 

@@ -92,7 +92,7 @@ class OmoCaptchaMiddleware:
         sessions = Sessions(components, self._context)
         targets = Targets()
         followed = FollowedRedirects(crawler, self._states, targets)
-        redirects = Redirects(crawler, chain, components, policy, self._states, targets, followed)
+        redirects = Redirects(crawler, lifetime, chain, components, policy, self._states, targets, followed)
         parts = (sessions, redirects, policy, slots, chain, lifetime)
 
         def new_errand(request: Request, stamp: int, hold: Hold) -> WallErrand:
@@ -271,7 +271,13 @@ class OmoCaptchaMiddleware:
         self._upfront.answered(request, response)
         if _is_left_alone(request) or self._chain.is_own(request):
             return response
-        return await self._walls.redirected(request, response)
+        try:
+            return await self._walls.redirected(request, response)
+        except CrawlClosing as error:
+            if self._walls.is_sent_again(request):
+                # Its first response is still held in process_response, which gives it back.
+                raise
+            return self._give_back(request, error)
 
     def process_exception(self, request: Request, exception: Exception) -> None:
         """Release what a request holds that has failed."""

@@ -79,6 +79,7 @@ class WallHandler:
         session = self._sessions.session(request)
         if self._components.is_cached(request):
             # It does not reach the site. Were it held and answered with a stored redirect, nobody would tell us.
+            self._sessions.sent(request)
             return
         # A middleware may have returned the very object for the scheduler.
         self._end_turn(request)
@@ -113,12 +114,16 @@ class WallHandler:
         if session is not None:
             session.end_turn()
 
+    def is_sent_again(self, request: Request) -> bool:
+        """Tell whether a request that was redirected had its first response before."""
+        return not self._sessions.awaits(request)
+
     async def redirected(self, request: Request, response: Response) -> Answer:
         """Return the challenge if a redirect leads to one, else the redirect."""
         self._end_turn(request)
         session = self._sessions.known(request)
         # An errand counts itself what it sends again, with the newest cookies that there are.
-        is_sent_again = not (self._sessions.awaits(request) or "cached" in response.flags)
+        is_sent_again = self.is_sent_again(request)
         stamp = self._sessions.stamp() if is_sent_again else self._sessions.stamp_of(request)
         if session is not None and not is_sent_again:
             session.answers += 1

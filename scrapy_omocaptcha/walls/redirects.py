@@ -19,7 +19,9 @@ from w3lib.url import safe_url_string
 
 from scrapy_omocaptcha.engine.chain import InnerChain
 from scrapy_omocaptcha.engine.components import Components
+from scrapy_omocaptcha.engine.lifetime import Lifetime
 from scrapy_omocaptcha.engine.request_state import RequestStates
+from scrapy_omocaptcha.errors import CrawlClosing
 from scrapy_omocaptcha.forms.submission import Submission
 from scrapy_omocaptcha.settings import uses_scrapy_redis
 from scrapy_omocaptcha.urls import address_of, host_of, public_address, same_address
@@ -34,6 +36,7 @@ class Redirects:
     """The redirects of one crawl."""
 
     crawler: InitVar[Crawler]
+    _lifetime: Lifetime
     _chain: InnerChain
     _components: Components
     _policy: Policy
@@ -56,6 +59,7 @@ class Redirects:
 
         :param is_through: whether the wall of the request's host was open to it. What another host shows it, be it a
             wall, is the answer to what was asked for, then.
+        :raises CrawlClosing: when the crawl closes before the target has answered.
         :raises Exception: what Scrapy raises when a target that is known to be a wall is fetched.
         """
         url = _target(request, response)
@@ -133,7 +137,9 @@ class Redirects:
             changes: dict[str, Any] = {"method": "GET", "body": b"", "callback": NO_CALLBACK, "errback": None}
             step = redirected.replace(meta={**redirected.meta, "dont_cache": True}, **changes)
             try:
-                answer = await self._chain.follow(step, page=request)
+                answer = await self._lifetime.wait(self._chain.follow(step, page=request))
+            except CrawlClosing:
+                raise
             except IgnoreRequest:
                 # There are too many redirects, which Scrapy finds out itself.
                 return None

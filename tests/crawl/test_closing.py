@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 
 import pytest
@@ -38,9 +39,12 @@ class ClosingSpider(RecordingSpider):
         deferred_from_coro(self._end_while_waiting())
 
     async def _end_while_waiting(self):
-        while not any(call.name == "getJobResult" for call in self.service.calls):
+        while not self.is_waiting():
             await sleep(0.01)
         await self.end(self.crawler)
+
+    def is_waiting(self):
+        return any(call.name == "getJobResult" for call in self.service.calls)
 
 
 class ClosingWithWishSpider(ClosingSpider):
@@ -79,6 +83,47 @@ def test_a_crawl_that_is_closed_while_it_waits_loses_nothing_and_resumes(closed_
     assert closed.pages == closed.failures == []
     assert sorted(page.url for page in resumed.pages) == sorted(urls)
     assert resumed.failures == []
+
+
+class HangingGate(sites.Site):
+    """Redirects whoever is not through to an address that once does not answer.
+
+    :param visits: the visits until it does not.
+    """
+
+    def __init__(self, visits):
+        super().__init__(self._respond)
+        self.visits = visits
+
+    async def _handle(self, request):
+        if request.path == "/captcha":
+            self.visits -= 1
+            if self.visits == 0:
+                await asyncio.Event().wait()
+        return await super()._handle(request)
+
+    def _respond(self, request, form):
+        if request.path == "/captcha":
+            return sites.challenge()
+        if request.path == "/verify":
+            return sites.won("/") if self.visits < 0 else sites.page("thanks")
+        return sites.page() if sites.cleared(request) else web.Response(status=302, headers={"Location": "/captcha"})
+
+
+@pytest.mark.parametrize(("visits", "jobs"), [(1, 1), (2, 2)], ids=["at first", "after a token"])
+def test_a_look_behind_a_redirect_ends_with_the_crawl(closed_and_resumed, service, visits, jobs):
+    class Stops(ClosingSpider):
+        end = staticmethod(stop)
+
+        def is_waiting(self):
+            return site.visits == 0
+
+    with HangingGate(visits) as site:
+        url = f"{site.origin}/page"
+        closed, resumed = closed_and_resumed(Stops, service.settings, solve_seconds=[0], urls=(url,))
+    assert closed.pages == closed.failures == resumed.failures == []
+    assert [page.url for page in resumed.pages] == [url]
+    assert (len(service.jobs), closed.count("tokens/accepted")) == (jobs, 0)
 
 
 class AskingBeforeAll:

@@ -3,9 +3,10 @@
 import ipaddress
 from collections.abc import Iterable
 from contextlib import suppress
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 from tldextract import TLDExtract
+from w3lib.url import safe_url_string
 
 _PORTS = {"http": 80, "https": 443}
 
@@ -31,6 +32,14 @@ def address_of(url: str) -> str:
 def same_address(url: str, other: str) -> bool:
     """Return whether two URLs request the same, however they are spelled."""
     return address_of(url) == address_of(other)
+
+
+def redirect_target(url: str, location: bytes | None) -> str | None:
+    """Return the address that a redirect from ``url`` leads to, as Scrapy requests it; None if it leads nowhere."""
+    try:
+        return None if location is None else address_of(urljoin(url, safe_url_string(location)))
+    except ValueError:
+        return None
 
 
 def host_of(url: str) -> str:

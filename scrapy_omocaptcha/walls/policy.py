@@ -13,6 +13,7 @@ from lxml.html import defs
 from scrapy import Request
 from scrapy.crawler import Crawler
 from scrapy.http import Response
+from scrapy.utils.datatypes import LocalCache
 
 from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.detection import find_challenge
@@ -22,7 +23,7 @@ from scrapy_omocaptcha.forms.page import parse_page
 from scrapy_omocaptcha.forms.submission import TOKEN_META, Submission, submit_token
 from scrapy_omocaptcha.settings import Settings
 from scrapy_omocaptcha.settings.secret import masked
-from scrapy_omocaptcha.urls import host_of, same_site
+from scrapy_omocaptcha.urls import host_of, redirect_target, same_site
 from scrapy_omocaptcha.walls.attempts import Refusal
 from scrapy_omocaptcha.walls.hints import Hints
 from scrapy_omocaptcha.walls.reasons import (
@@ -36,6 +37,7 @@ from scrapy_omocaptcha.walls.reasons import (
 
 logger = logging.getLogger(__name__)
 
+_MAX_DEAD_ENDS = 1000
 _LONGEST_HOOK_ERROR = 1000
 """Characters of the error of a spider's hook that are shown."""
 
@@ -53,6 +55,10 @@ class Policy:
     is_rendered: Callable[[Request], bool]
     """Tells whether a browser that tokens can be handed in with renders the page of a request."""
     _hook_refusal: Refusal | None = field(default=None, init=False)
+    _dead_ends: LocalCache[tuple[str, str | None], Refusal] = field(
+        default_factory=partial(LocalCache, _MAX_DEAD_ENDS), init=False
+    )
+    """Why no token opens a wall in this crawl, by host and site key."""
 
     def find(self, request: Request, response: Response) -> Challenge | None:
         """Return the challenge that ``response`` is, as the request, the spider, the settings or detection judge it.
@@ -85,6 +91,7 @@ class Policy:
         is_rendered = self.is_rendered(request)
         reason = unsuitable_request(request) or (None if is_rendered else unsuitable_response(response))
         refusal = _refusal(reason or self._unsolvable(challenge)) or self._hook_refusal
+        refusal = refusal or self._dead_ends.get((host_of(challenge.url), challenge.sitekey))
         if refusal is None and not self.has_submit_hook:
             if is_rendered:
                 reason = unsubmittable_in_browser(challenge)
@@ -107,6 +114,23 @@ class Policy:
     async def target_refusal(self, request: Request, challenge: Challenge, url: str) -> Refusal | None:
         """Return why the form of a page that was fetched anew may not be sent to ``url``, or None."""
         return _refusal(await self._forbids(request, url) if same_site(challenge.url, url) else "foreign_form")
+
+    async def redirect_refusal(self, request: Request, challenge: Challenge, answer: Response) -> Refusal | None:
+        """Return why the redirect that answers a token may not be followed, or None.
+
+        If it may not, nothing more is bought for the wall of ``challenge``.
+        """
+        url = redirect_target(answer.url, answer.headers.get("Location"))
+        reason = None if url is None else await self._forbids(request, url)
+        if url is None or reason is None:
+            return None
+        host = host_of(url)
+        why = f"robots.txt there forbids: only {host} can allow it"
+        if reason == "offsite":
+            why = f"the spider's allowed_domains forbid: add {host} to them"
+        refusal = Refusal(reason, f"the answer to a token redirects to {host}, which {why}")
+        self._dead_ends[host_of(challenge.url), challenge.sitekey] = refusal
+        return refusal
 
     async def _forbids(self, request: Request, url: str) -> str | None:
         # robots.txt rules depend on the user agent; nothing of this request is ever sent.

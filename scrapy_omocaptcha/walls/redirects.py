@@ -7,7 +7,6 @@ before anything was known of their targets are in ``followed``.
 
 from dataclasses import InitVar, dataclass
 from typing import Any
-from urllib.parse import urljoin
 from weakref import WeakKeyDictionary, WeakSet
 
 from scrapy import Request
@@ -15,7 +14,6 @@ from scrapy.crawler import Crawler
 from scrapy.exceptions import IgnoreRequest
 from scrapy.http import Response
 from scrapy.http.request import NO_CALLBACK
-from w3lib.url import safe_url_string
 
 from scrapy_omocaptcha.engine.chain import InnerChain
 from scrapy_omocaptcha.engine.components import Components
@@ -24,7 +22,7 @@ from scrapy_omocaptcha.engine.request_state import RequestStates
 from scrapy_omocaptcha.errors import CrawlClosing
 from scrapy_omocaptcha.forms.submission import Submission
 from scrapy_omocaptcha.settings import uses_scrapy_redis
-from scrapy_omocaptcha.urls import address_of, host_of, public_address, same_address
+from scrapy_omocaptcha.urls import host_of, public_address, redirect_target, same_address
 from scrapy_omocaptcha.walls.followed import FollowedRedirects, is_repeatable
 from scrapy_omocaptcha.walls.judging import doubt_about, is_good, is_overloaded
 from scrapy_omocaptcha.walls.policy import Policy
@@ -62,7 +60,7 @@ class Redirects:
         :raises CrawlClosing: when the crawl closes before the target has answered.
         :raises Exception: what Scrapy raises when a target that is known to be a wall is fetched.
         """
-        url = _target(request, response)
+        url = redirect_target(request.url, response.headers.get("Location"))
         if url is None or isinstance(request, Submission):
             # What a spider submits itself holds a token, which must not be written down, nor sent again.
             return response
@@ -112,7 +110,7 @@ class Redirects:
 
     async def of_answer(self, request: Request, answer: Response) -> Request | None:
         """Return the request that Scrapy is to follow if the answer to a submission for ``request`` redirects."""
-        url = _target(request, answer)
+        url = redirect_target(request.url, answer.headers.get("Location"))
         if url is not None and not self._components.is_redirect_for_spider(request, answer):
             # It is the answer to the token of this request, whoever may have been redirected there before.
             must_pass = not self._components.is_offsite(Request(url), page=request)
@@ -200,13 +198,3 @@ class Redirects:
     def _is_needed(self, request: Request, target: str) -> bool:
         """Tell whether Scrapy could lose a request by following its redirect."""
         return bool(self._targets.is_wall(target)) or self._states.peek(request).looked_behind
-
-
-def _target(request: Request, response: Response) -> str | None:
-    """Return the address that a redirect leads to, as Scrapy would request it; None if it leads nowhere."""
-    location = response.headers.get("Location")
-    try:
-        return None if location is None else address_of(urljoin(request.url, safe_url_string(location)))
-    except ValueError:
-        # Redirect finds that out itself.
-        return None

@@ -16,7 +16,7 @@ from scrapy.http.request import NO_CALLBACK
 from scrapy_omocaptcha.challenge import Token
 from scrapy_omocaptcha.engine.chain import InnerChain
 from scrapy_omocaptcha.errors import HandoverBroke, MiddlewareFailed, TokenUnused
-from scrapy_omocaptcha.forms.submission import Submission, holds_token, without_token
+from scrapy_omocaptcha.forms.submission import Submission, holds_token, masked, without_token
 from scrapy_omocaptcha.urls import same_address, same_site
 
 _TO_GET = (HTTPStatus.MOVED_PERMANENTLY, HTTPStatus.FOUND, HTTPStatus.SEE_OTHER)
@@ -99,6 +99,8 @@ async def _follow(
 ) -> Response | None:
     """Get the page that a submission leads to, a page like any other; return ``answer`` where that is not allowed.
 
+    The ``Location`` of ``answer`` is then the address that may not be requested.
+
     The requests for it are submissions only so that the token is masked and cut out wherever the site may repeat it.
     """
     headers = {name: submission.headers.getlist(name) for name in _KEPT_HEADERS if name in submission.headers}
@@ -109,6 +111,8 @@ async def _follow(
             return None
         result = await chain.follow(step, page=submission)
         if result is None:
+            # Users are told where it leads.
+            answer.headers["Location"] = masked(without_token(step.url, submission.secret), submission.secret)
             break
         if not isinstance(result, Request):
             return result

@@ -163,6 +163,27 @@ def test_a_redirect_that_answers_a_token_is_not_lost_as_a_duplicate(crawl, servi
     assert [error.reason for error in crawled.failures] == ["attempts"] * (2 - pages)
 
 
+@pytest.mark.parametrize("reason", ["offsite", "robots"])
+def test_a_token_whose_answer_leads_where_the_crawl_may_not_go_is_unknown_and_no_other_is_bought(
+    crawl, service, reason
+):
+    robots = web.Response(text="User-agent: *\nDisallow: /pass")
+    with Site(lambda request, form: robots if request.path == "/robots.txt" else page(), host="127.0.0.8") as other:
+
+        def answer(request, form):
+            redirect = web.Response(status=302, headers={"Location": f"{other.origin}/pass"})
+            return redirect if request.path == "/verify" else challenge()
+
+        with Site(answer) as site:
+            domains = ["127.0.0.9"] if reason == "offsite" else ["127.0.0.8", "127.0.0.9"]
+            asks = spider(*(f"{site.origin}/{number}" for number in range(3)), allowed_domains=domains)
+            crawled = crawl(asks, {**service.settings, "ROBOTSTXT_OBEY": reason == "robots"})
+    assert "/pass" not in [path for _, path, *_ in other.requests]
+    assert [error.reason for error in crawled.failures] == [reason] * 3
+    assert (len(service.jobs), crawled.count("tokens/unknown")) == (1, 1)
+    assert len([line for line in crawled.said() if "127.0.0.8" in line]) == 1
+
+
 def two_walls(second):
     """Return how a site answers that has two walls, one behind the other."""
 

@@ -2,11 +2,32 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+
 import scrapy
 from scrapy.utils.asyncio import sleep
 from scrapy.utils.defer import deferred_from_coro
 
 from scrapy_omocaptcha import OmoCaptchaMiddleware
+
+
+def in_a_crawl(**settings):
+    """Make an async test run in the middle of a crawl with the add-on and these settings, whose ``spider`` it gets."""
+
+    def decorate(test):
+        @functools.wraps(test)
+        def run(during, **fixtures):
+            during(lambda spider: test(spider=spider, **fixtures), settings)
+
+        # What pytest looks at to know the fixtures.
+        names = ["during", *(name for name in inspect.signature(test).parameters if name != "spider")]
+        run.__signature__ = inspect.Signature(
+            [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY) for name in names]
+        )
+        return run
+
+    return decorate
 
 
 def middleware(spider):

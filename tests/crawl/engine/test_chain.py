@@ -15,7 +15,7 @@ from scrapy.utils.defer import maybe_deferred_to_future
 from scrapy_omocaptcha.errors import MiddlewareFailed, TokenUnused
 from scrapy_omocaptcha.forms.submission import Submission
 from tests.helpers.crawling import RecordingSpider
-from tests.helpers.probing import begin, chain, download, downloader, slots, until
+from tests.helpers.probing import begin, chain, download, downloader, in_a_crawl, slots, until
 
 
 class Recorder:
@@ -57,62 +57,50 @@ def calls():
 # -- the way ---------------------------------------------------------------------------------------------------------
 
 
-def test_what_is_sent_passes_the_inner_middlewares_and_no_other_part_of_scrapy(during, walled, calls):
+@in_a_crawl(**MIDDLEWARES)
+async def test_what_is_sent_passes_the_inner_middlewares_and_no_other_part_of_scrapy(spider, walled, calls):
     site = walled()
     told = []
-
-    async def probe(spider):
-        for signal in (signals.request_scheduled, signals.response_received, signals.request_dropped):
-            spider.crawler.signals.connect(lambda signal=signal: told.append(signal), signal, weak=False)
-        request = scrapy.Request(f"{site.url}/free/1")
-        response = await chain(spider).send(request)
-        stats = spider.crawler.stats.get_stats()
-        counts = [name for name in stats if name.startswith("scheduler/") or name == "response_received_count"]
-        return response.status, counts, downloader(spider).active
-
-    assert during(probe, MIDDLEWARES) == (200, [], set())
+    for signal in (signals.request_scheduled, signals.response_received, signals.request_dropped):
+        spider.crawler.signals.connect(lambda signal=signal: told.append(signal), signal, weak=False)
+    request = scrapy.Request(f"{site.url}/free/1")
+    response = await chain(spider).send(request)
+    stats = spider.crawler.stats.get_stats()
+    counts = [name for name in stats if name.startswith("scheduler/") or name == "response_received_count"]
+    assert (response.status, counts, downloader(spider).active) == (200, [], set())
     assert [(name, method) for name, method, _ in calls] == [("Inner", "request"), ("Inner", "response")]
     assert told == []
 
 
-def test_the_spiders_request_is_sent_again_as_the_same_object(during, walled, calls):
+@in_a_crawl(**MIDDLEWARES)
+async def test_the_spiders_request_is_sent_again_as_the_same_object(spider, walled, calls):
     site = walled()
-
-    async def probe(spider):
-        request = scrapy.Request(f"{site.url}/free/1", callback=spider.page, meta={"mine": 1})
-        await chain(spider).send_again(request)
-        assert {id(seen) for *_, seen in calls} == {id(request)}
-        return chain(spider).is_own(request)
-
-    assert during(probe, MIDDLEWARES) is False
+    request = scrapy.Request(f"{site.url}/free/1", callback=spider.page, meta={"mine": 1})
+    await chain(spider).send_again(request)
+    assert {id(seen) for *_, seen in calls} == {id(request)}
+    assert not chain(spider).is_own(request)
 
 
 @pytest.mark.parametrize("cookies", [{"a": "1"}, [{"name": "a", "value": "1"}]])
 @pytest.mark.parametrize("fault", [None, "reset"])
-def test_the_cookies_of_a_request_are_not_sent_again_and_not_lost_either(during, walled, cookies, fault):
+@in_a_crawl()
+async def test_the_cookies_of_a_request_are_not_sent_again_and_not_lost_either(spider, walled, cookies, fault):
     site = walled()
     if fault:
         site.fault("/page/1", fault)
-
-    async def probe(spider):
-        request = scrapy.Request(f"{site.url}/page/1", cookies=cookies)
-        with suppress(Exception):
-            await chain(spider).send_again(request)
-        return request.cookies
-
-    assert during(probe) == cookies
+    request = scrapy.Request(f"{site.url}/page/1", cookies=cookies)
+    with suppress(Exception):
+        await chain(spider).send_again(request)
+    assert request.cookies == cookies
     assert [dict(visit.cookies) for visit in site.requests] == [{}]
 
 
-def test_requests_of_our_own_are_told_from_those_of_the_spider(during, walled):
+@in_a_crawl()
+async def test_requests_of_our_own_are_told_from_those_of_the_spider(spider, walled):
     site = walled()
-
-    async def probe(spider):
-        own = scrapy.Request(f"{site.url}/free/1")
-        await chain(spider).send(own)
-        return chain(spider).is_own(own), chain(spider).is_own(scrapy.Request(own.url))
-
-    assert during(probe) == (True, False)
+    own = scrapy.Request(f"{site.url}/free/1")
+    await chain(spider).send(own)
+    assert (chain(spider).is_own(own), chain(spider).is_own(scrapy.Request(own.url))) == (True, False)
 
 
 def test_httpcache_does_not_answer_what_is_sent_and_stores_the_answer(during, walled, tmp_path):
@@ -132,21 +120,18 @@ def test_httpcache_does_not_answer_what_is_sent_and_stores_the_answer(during, wa
 
 
 @pytest.mark.parametrize("again", [False, True])
-def test_what_is_sent_goes_before_all_that_wait_for_the_delay_of_its_site(during, walled, again):
+@in_a_crawl(DOWNLOAD_DELAY=0.3)
+async def test_what_is_sent_goes_before_all_that_wait_for_the_delay_of_its_site(spider, walled, again):
     site = walled()
-
-    async def probe(spider):
-        slot = slots(spider).slot(scrapy.Request(site.url))
-        pages = [download(spider, f"{site.url}/free/{number}") for number in range(1, 5)]
-        await until(lambda: len(slot.queue) == 3)
-        request = scrapy.Request(f"{site.url}/free/99")
-        answer = await (chain(spider).send_again(request) if again else chain(spider).send(request))
-        left = len(slot.queue)
-        for page in pages:
-            await maybe_deferred_to_future(page)
-        return answer.url, left
-
-    assert during(probe, {"DOWNLOAD_DELAY": 0.3}) == (f"{site.url}/free/99", 3)
+    slot = slots(spider).slot(scrapy.Request(site.url))
+    pages = [download(spider, f"{site.url}/free/{number}") for number in range(1, 5)]
+    await until(lambda: len(slot.queue) == 3)
+    request = scrapy.Request(f"{site.url}/free/99")
+    answer = await (chain(spider).send_again(request) if again else chain(spider).send(request))
+    left = len(slot.queue)
+    for page in pages:
+        await maybe_deferred_to_future(page)
+    assert (answer.url, left) == (f"{site.url}/free/99", 3)
     visits = site.requests
     # Next, and no sooner than the delay lets it: it varies by half.
     assert [visit.path for visit in visits] == ["/free/1", "/free/99", "/free/2", "/free/3", "/free/4"]
@@ -154,22 +139,19 @@ def test_what_is_sent_goes_before_all_that_wait_for_the_delay_of_its_site(during
 
 
 @pytest.mark.parametrize("last", [Submission, scrapy.Request])
-def test_submissions_keep_their_order_and_nothing_goes_before_them_so_that_none_grows_too_old(during, walled, last):
+@in_a_crawl(DOWNLOAD_DELAY=0.4)
+async def test_submissions_keep_their_order_and_nothing_goes_before_them_so_that_none_grows_too_old(
+    spider, walled, last
+):
     site = walled()
-
-    async def probe(spider):
-        slot = slots(spider).slot(scrapy.Request(site.url))
-        pages = [download(spider, f"{site.url}/free/{number}") for number in (1, 2)]
-        await until(lambda: len(slot.queue) == 1)
-        pages += [
-            begin(chain(spider).send(Submission(f"{site.url}/free/{number}", secret="token"))) for number in (97, 98)
-        ]
-        arguments = {"secret": "token"} if last is Submission else {}
-        pages.append(begin(chain(spider).send(last(f"{site.url}/free/99", **arguments))))
-        for page in pages:
-            await maybe_deferred_to_future(page)
-
-    during(probe, {"DOWNLOAD_DELAY": 0.4})
+    slot = slots(spider).slot(scrapy.Request(site.url))
+    pages = [download(spider, f"{site.url}/free/{number}") for number in (1, 2)]
+    await until(lambda: len(slot.queue) == 1)
+    pages += [begin(chain(spider).send(Submission(f"{site.url}/free/{number}", secret="token"))) for number in (97, 98)]
+    arguments = {"secret": "token"} if last is Submission else {}
+    pages.append(begin(chain(spider).send(last(f"{site.url}/free/99", **arguments))))
+    for page in pages:
+        await maybe_deferred_to_future(page)
     assert [visit.path for visit in site.requests] == ["/free/1", "/free/97", "/free/98", "/free/99", "/free/2"]
 
 
@@ -267,30 +249,23 @@ def test_no_other_error_is_blamed_on_a_middleware(crawl, service, calls, values,
 
 
 @pytest.mark.parametrize("handled", [Response("http://127.0.0.1/"), scrapy.Request("http://127.0.0.1/other")])
-def test_an_error_is_handled_by_the_outer_middlewares_and_by_no_inner_one(during, calls, handled):
-    async def probe(spider):
-        request = scrapy.Request("http://127.0.0.1/", meta={"Inner handles": "never asked", "Outer handles": handled})
-        return await chain(spider).handle_exception(request, ValueError("of the downloader"))
-
-    assert during(probe, MIDDLEWARES) is handled
+@in_a_crawl(**MIDDLEWARES)
+async def test_an_error_is_handled_by_the_outer_middlewares_and_by_no_inner_one(spider, calls, handled):
+    request = scrapy.Request("http://127.0.0.1/", meta={"Inner handles": "never asked", "Outer handles": handled})
+    assert (await chain(spider).handle_exception(request, ValueError("of the downloader"))) is handled
     assert [(name, method) for name, method, _ in calls] == [("Outer", "exception")]
 
 
-def test_retry_handles_a_broken_connection_of_a_request_that_was_sent_again(during):
-    async def probe(spider):
-        request = scrapy.Request("http://127.0.0.1/", callback=spider.page)
-        again = await chain(spider).handle_exception(request, ConnectionError("reset"))
-        return again.meta["retry_times"], again.callback == spider.page
-
-    assert during(probe) == (1, True)
+@in_a_crawl()
+async def test_retry_handles_a_broken_connection_of_a_request_that_was_sent_again(spider):
+    request = scrapy.Request("http://127.0.0.1/", callback=spider.page)
+    again = await chain(spider).handle_exception(request, ConnectionError("reset"))
+    assert (again.meta["retry_times"], again.callback == spider.page) == (1, True)
 
 
-def test_an_error_that_no_middleware_handles_is_raised(during, calls):
+@in_a_crawl(**MIDDLEWARES)
+async def test_an_error_that_no_middleware_handles_is_raised(spider, calls):
     error = ValueError("of the downloader")
-
-    async def probe(spider):
-        with pytest.raises(ValueError, match="of the downloader") as raised:
-            await chain(spider).handle_exception(scrapy.Request("http://127.0.0.1/"), error)
-        return raised.value is error
-
-    assert during(probe, MIDDLEWARES)
+    with pytest.raises(ValueError, match="of the downloader") as raised:
+        await chain(spider).handle_exception(scrapy.Request("http://127.0.0.1/"), error)
+    assert raised.value is error

@@ -8,21 +8,20 @@ from scrapy.exceptions import IgnoreRequest
 from scrapy.http import Response
 from scrapy.utils.httpobj import urlparse_cached
 
-from tests.helpers.probing import components
+from tests.helpers.probing import components, in_a_crawl
 
 
 def redirect_to(location, status=302):
     return Response("http://127.0.0.1/", status=status, headers={"Location": location})
 
 
-def test_a_request_that_is_redirected_in_place_is_known_by_its_new_address(during):
-    async def probe(spider):
-        request = scrapy.Request("http://127.0.0.1/")
-        before = urlparse_cached(request).path
-        await components(spider).redirect_in_place(request, "http://127.0.0.1/new")
-        return before, urlparse_cached(request).path, request.url, request.meta["redirect_urls"]
-
-    assert during(probe) == ("/", "/new", "http://127.0.0.1/new", ["http://127.0.0.1/"])
+@in_a_crawl()
+async def test_a_request_that_is_redirected_in_place_is_known_by_its_new_address(spider):
+    request = scrapy.Request("http://127.0.0.1/")
+    before = urlparse_cached(request).path
+    await components(spider).redirect_in_place(request, "http://127.0.0.1/new")
+    assert (before, urlparse_cached(request).path, request.url) == ("/", "/new", "http://127.0.0.1/new")
+    assert request.meta["redirect_urls"] == ["http://127.0.0.1/"]
 
 
 @pytest.mark.parametrize(
@@ -48,10 +47,8 @@ def test_the_request_that_scrapy_would_make_of_a_redirect(during, values, respon
     assert during(probe, settings) == expected
 
 
-def test_too_many_redirects_are_an_error_as_ever(during):
-    async def probe(spider):
-        request = scrapy.Request("http://127.0.0.1/", meta={"redirect_ttl": 0})
-        with pytest.raises(IgnoreRequest):
-            await components(spider).redirect(request, redirect_to("/gate"))
-
-    during(probe)
+@in_a_crawl()
+async def test_too_many_redirects_are_an_error_as_ever(spider):
+    request = scrapy.Request("http://127.0.0.1/", meta={"redirect_ttl": 0})
+    with pytest.raises(IgnoreRequest):
+        await components(spider).redirect(request, redirect_to("/gate"))

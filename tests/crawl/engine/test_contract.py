@@ -17,26 +17,22 @@ from scrapy.utils.defer import maybe_deferred_to_future
 
 from scrapy_omocaptcha import OmoCaptchaMiddleware
 from tests.helpers.crawling import RecordingSpider
-from tests.helpers.probing import begin, download, downloader, lifetime, slots, until
+from tests.helpers.probing import begin, download, downloader, in_a_crawl, lifetime, slots, until
 
 
-def test_the_engines_slot_is_closing_as_soon_as_the_spider_is_to_be_closed(during, walled):
+@in_a_crawl()
+async def test_the_engines_slot_is_closing_as_soon_as_the_spider_is_to_be_closed(spider, walled):
     site = walled(free_delay=0.2)
-
-    async def probe(spider):
-        engine = spider.crawler.engine
-        under_way = download(spider, f"{site.url}/free/1")
-        await until(lambda: downloader(spider).active)
-        before = engine._slot.closing
-        begin(engine.close_spider_async(reason="enough"))
-        await until(lambda: lifetime(spider).closing)
-        assert not under_way.called
-        assert engine.running
-        return before, engine._slot.closing
-
-    before, after = during(probe)
+    engine = spider.crawler.engine
+    under_way = download(spider, f"{site.url}/free/1")
+    await until(lambda: downloader(spider).active)
+    before = engine._slot.closing
+    begin(engine.close_spider_async(reason="enough"))
+    await until(lambda: lifetime(spider).closing)
+    assert not under_way.called
+    assert engine.running
     assert before is None
-    assert after is not None
+    assert engine._slot.closing is not None
 
 
 def test_the_engine_is_starting_before_it_says_that_it_has_started_and_no_longer_when_it_is_stopped(crawl):
@@ -77,135 +73,113 @@ def test_the_scheduler_makes_its_folder_in_the_jobdir_after_the_middlewares_were
     assert seen == [(False, True), (True, True)]
 
 
-def test_nextcall_has_the_engine_ask_its_scheduler_at_once(during, walled):
+@in_a_crawl()
+async def test_nextcall_has_the_engine_ask_its_scheduler_at_once(spider, walled):
     site = walled()
     # In two halves: it takes far less than the engine's heartbeat of 5 s, and far more than the other page.
     site.fault("/free/1", "slow", seconds=1.0)
-
-    async def probe(spider):
-        engine = spider.crawler.engine
-        slow = download(spider, f"{site.url}/free/1")
-        await until(lambda: downloader(spider).active)
-        engine._slot.scheduler.enqueue_request(scrapy.Request(f"{site.url}/free/2", callback=spider.page))
-        engine._slot.nextcall.schedule()
-        await until(lambda: spider.pages or slow.called)
-        return slow.called, [page.url for page in spider.pages]
-
-    assert during(probe) == (False, [f"{site.url}/free/2"])
+    engine = spider.crawler.engine
+    slow = download(spider, f"{site.url}/free/1")
+    await until(lambda: downloader(spider).active)
+    engine._slot.scheduler.enqueue_request(scrapy.Request(f"{site.url}/free/2", callback=spider.page))
+    engine._slot.nextcall.schedule()
+    await until(lambda: spider.pages or slow.called)
+    assert (slow.called, [page.url for page in spider.pages]) == (False, [f"{site.url}/free/2"])
 
 
-def test_total_concurrency_is_looked_at_anew_before_each_request(during, walled):
+@in_a_crawl(CONCURRENT_REQUESTS=1)
+async def test_total_concurrency_is_looked_at_anew_before_each_request(spider, walled):
     site = walled(free_delay=0.05)
     most = []
-
-    async def probe(spider):
-        spider.crawler.signals.connect(reached, signals.request_reached_downloader, weak=False)
-        for number, change in enumerate((0, 2, -2)):
-            most.append(0)
-            downloader(spider).total_concurrency += change
-            for page in range(6):
-                spider.crawler.engine.crawl(scrapy.Request(f"{site.url}/free/{10 * number + page + 1}", spider.page))
-            await until(lambda number=number: len(spider.pages) == 6 * (number + 1))
 
     def reached(request, spider):
         most[-1] = max(most[-1], len(downloader(spider).active))
 
-    during(probe, {"CONCURRENT_REQUESTS": 1})
+    spider.crawler.signals.connect(reached, signals.request_reached_downloader, weak=False)
+    for number, change in enumerate((0, 2, -2)):
+        most.append(0)
+        downloader(spider).total_concurrency += change
+        for page in range(6):
+            spider.crawler.engine.crawl(scrapy.Request(f"{site.url}/free/{10 * number + page + 1}", spider.page))
+        await until(lambda number=number: len(spider.pages) == 6 * (number + 1))
     assert most == [1, 3, 1]
 
 
 @pytest.mark.parametrize(("places", "under_way", "full"), [(2, 1, False), (2, 2, True), (3, 2, False), (0, 99, False)])
-def test_the_downloader_is_full_when_as_many_requests_are_active_as_there_are_places(during, places, under_way, full):
-    async def probe(spider):
-        requests = {scrapy.Request(f"http://127.0.0.1/{number}") for number in range(under_way)}
-        downloader(spider).active |= requests
-        downloader(spider).total_concurrency = places
-        try:
-            return downloader(spider).needs_backout()
-        finally:
-            downloader(spider).active -= requests
+@in_a_crawl()
+async def test_the_downloader_is_full_when_as_many_requests_are_active_as_there_are_places(
+    spider, places, under_way, full
+):
+    requests = {scrapy.Request(f"http://127.0.0.1/{number}") for number in range(under_way)}
+    downloader(spider).active |= requests
+    downloader(spider).total_concurrency = places
+    try:
+        assert downloader(spider).needs_backout() is full
+    finally:
+        downloader(spider).active -= requests
 
-    assert during(probe) is full
 
-
-def test_get_slot_gives_the_slot_that_a_request_will_be_sent_through(during, walled):
+@in_a_crawl()
+async def test_get_slot_gives_the_slot_that_a_request_will_be_sent_through(spider, walled):
     site = walled()
-
-    async def probe(spider):
-        request = scrapy.Request(f"{site.url}/free/1")
-        key, slot = downloader(spider)._get_slot(request)
-        assert downloader(spider).slots == {key: slot}
-        through = []
-        spider.crawler.signals.connect(
-            lambda request: through.append(request in slot.active), signals.request_reached_downloader, weak=False
-        )
-        await spider.crawler.engine.download_async(request)
-        assert downloader(spider)._get_slot(request) == (key, slot)
-        assert slot.active == set()
-        return through
-
-    assert during(probe) == [True]
+    request = scrapy.Request(f"{site.url}/free/1")
+    key, slot = downloader(spider)._get_slot(request)
+    assert downloader(spider).slots == {key: slot}
+    through = []
+    spider.crawler.signals.connect(
+        lambda request: through.append(request in slot.active), signals.request_reached_downloader, weak=False
+    )
+    await spider.crawler.engine.download_async(request)
+    assert downloader(spider)._get_slot(request) == (key, slot)
+    assert slot.active == set()
+    assert through == [True]
 
 
-def test_the_scheduler_turns_to_the_host_with_fewer_requests_in_its_slots_active(during, walled):
+@in_a_crawl(CONCURRENT_REQUESTS=1)
+async def test_the_scheduler_turns_to_the_host_with_fewer_requests_in_its_slots_active(spider, walled):
     busy, idle = walled(), walled()
-
-    async def probe(spider):
-        engine = spider.crawler.engine
-        slot = slots(spider).slot(scrapy.Request(busy.url))
-        held = {scrapy.Request(f"{busy.url}/{number}") for number in range(9)}
-        slot.active |= held
-        engine.pause()
-        for number in range(1, 6):
-            for site in (busy, idle):
-                engine.crawl(scrapy.Request(f"{site.url}/free/{number}", callback=spider.page))
-        engine.unpause()
-        await until(lambda: len(spider.pages) == 10)
-        slot.active -= held
-        return [page.url.startswith(idle.url) for page in spider.pages]
-
-    assert during(probe, {"CONCURRENT_REQUESTS": 1}) == [True] * 5 + [False] * 5
+    engine = spider.crawler.engine
+    slot = slots(spider).slot(scrapy.Request(busy.url))
+    held = {scrapy.Request(f"{busy.url}/{number}") for number in range(9)}
+    slot.active |= held
+    engine.pause()
+    for number in range(1, 6):
+        for site in (busy, idle):
+            engine.crawl(scrapy.Request(f"{site.url}/free/{number}", callback=spider.page))
+    engine.unpause()
+    await until(lambda: len(spider.pages) == 10)
+    slot.active -= held
+    assert [page.url.startswith(idle.url) for page in spider.pages] == [True] * 5 + [False] * 5
 
 
-def test_requests_that_wait_for_the_delay_stand_in_the_slots_queue_first_come_first_served(during, walled):
+@in_a_crawl(DOWNLOAD_DELAY=0.2)
+async def test_requests_that_wait_for_the_delay_stand_in_the_slots_queue_first_come_first_served(spider, walled):
     site = walled()
-
-    async def probe(spider):
-        requests = [scrapy.Request(f"{site.url}/free/{number}") for number in (1, 2, 3, 4)]
-        slot = slots(spider).slot(requests[0])
-        pages = [begin(spider.crawler.engine.download_async(request)) for request in requests]
-        await until(lambda: len(slot.queue) == 3)
-        assert [entry[0] for entry in slot.queue] == requests[1:]
-        last = slot.queue.pop()
-        slot.queue.appendleft(last)
-        for page in pages:
-            await maybe_deferred_to_future(page)
-
-    during(probe, {"DOWNLOAD_DELAY": 0.2})
+    requests = [scrapy.Request(f"{site.url}/free/{number}") for number in (1, 2, 3, 4)]
+    slot = slots(spider).slot(requests[0])
+    pages = [begin(spider.crawler.engine.download_async(request)) for request in requests]
+    await until(lambda: len(slot.queue) == 3)
+    assert [entry[0] for entry in slot.queue] == requests[1:]
+    last = slot.queue.pop()
+    slot.queue.appendleft(last)
+    for page in pages:
+        await maybe_deferred_to_future(page)
     assert [visit.path for visit in site.requests] == ["/free/1", "/free/4", "/free/2", "/free/3"]
 
 
-def test_a_slot_tells_how_many_requests_its_site_is_sent_at_once(during):
-    async def probe(spider):
-        hosts = ("127.0.0.2", "127.0.0.3")
-        return [slots(spider).slot(scrapy.Request(f"http://{host}/")).concurrency for host in hosts]
-
-    settings = {"CONCURRENT_REQUESTS_PER_DOMAIN": 5, "DOWNLOAD_SLOTS": {"127.0.0.3": {"concurrency": 2}}}
-    assert during(probe, settings) == [5, 2]
+@in_a_crawl(CONCURRENT_REQUESTS_PER_DOMAIN=5, DOWNLOAD_SLOTS={"127.0.0.3": {"concurrency": 2}})
+async def test_a_slot_tells_how_many_requests_its_site_is_sent_at_once(spider):
+    hosts = ("127.0.0.2", "127.0.0.3")
+    assert [slots(spider).slot(scrapy.Request(f"http://{host}/")).concurrency for host in hosts] == [5, 2]
 
 
-def test_a_slot_tells_its_delay_how_much_that_varies_and_when_it_was_last_used(during, walled):
+@in_a_crawl(DOWNLOAD_SLOTS={"127.0.0.2": {"delay": 0.5, "jitter": 0.25}})
+async def test_a_slot_tells_its_delay_how_much_that_varies_and_when_it_was_last_used(spider, walled):
     site = walled()
-
-    async def probe(spider):
-        request = scrapy.Request(f"{site.url}/free/1")
-        slot = slots(spider).slot(request)
-        before = slot.lastseen
-        await spider.crawler.engine.download_async(request)
-        return slot, before
-
-    settings = {"DOWNLOAD_SLOTS": {"127.0.0.2": {"delay": 0.5, "jitter": 0.25}}}
-    slot, before = during(probe, settings)
+    request = scrapy.Request(f"{site.url}/free/1")
+    slot = slots(spider).slot(request)
+    before = slot.lastseen
+    await spider.crawler.engine.download_async(request)
     assert slot.delay == 0.5
     # Not before Scrapy 2.19.
     assert getattr(slot, "jitter", 0.25) == 0.25
@@ -213,52 +187,47 @@ def test_a_slot_tells_its_delay_how_much_that_varies_and_when_it_was_last_used(d
     assert slot.lastseen > 0
 
 
-def test_the_cookies_middleware_keeps_a_jar_for_each_cookiejar_and_sends_what_is_in_it(during, walled):
+@in_a_crawl()
+async def test_the_cookies_middleware_keeps_a_jar_for_each_cookiejar_and_sends_what_is_in_it(spider, walled):
     site = walled()
-
-    async def probe(spider):
-        jars = spider.crawler.get_downloader_middleware(CookiesMiddleware).jars
-        await download_in("a", spider)
-        (cookie,) = jars["a"]
-        assert jars["a"]._cookies == {cookie.domain: {cookie.path: {cookie.name: cookie}}}
-        assert list(jars["b"]) == []
-        jars["b"].set_cookie(cookie)
-        await download_in("b", spider)
-        return cookie.value
 
     async def download_in(jar, spider):
         meta = {"cookiejar": jar, "omocaptcha": False}
         await maybe_deferred_to_future(download(spider, f"{site.url}/page/1", meta=meta))
 
-    session = during(probe)
-    assert [visit.cookies for visit in site.requests] == [{}, {"session": session}]
+    jars = spider.crawler.get_downloader_middleware(CookiesMiddleware).jars
+    await download_in("a", spider)
+    (cookie,) = jars["a"]
+    assert jars["a"]._cookies == {cookie.domain: {cookie.path: {cookie.name: cookie}}}
+    assert list(jars["b"]) == []
+    jars["b"].set_cookie(cookie)
+    await download_in("b", spider)
+    assert [visit.cookies for visit in site.requests] == [{}, {"session": cookie.value}]
 
 
-def test_a_request_reaches_the_downloader_behind_all_middlewares_and_its_answer_is_told_before_any(during, walled):
+@in_a_crawl()
+async def test_a_request_reaches_the_downloader_behind_all_middlewares_and_its_answer_is_told_before_any(
+    spider, walled
+):
     site = walled()
+    told = []
 
-    async def probe(spider):
-        told = []
+    def reached(request):
+        told.append(request.headers.get("Cookie"))
+        request.headers["Cookie"] = "a=1; b=2"
 
-        def reached(request):
-            told.append(request.headers.get("Cookie"))
-            request.headers["Cookie"] = "a=1; b=2"
+    def downloaded(response):
+        told.append("Set-Cookie" in response.headers and list(jars[None]))
+        response._set_url(response.url.replace("q=1", "q=2"))
 
-        def downloaded(response):
-            told.append("Set-Cookie" in response.headers and list(jars[None]))
-            response._set_url(response.url.replace("q=1", "q=2"))
-
-        jars = spider.crawler.get_downloader_middleware(CookiesMiddleware).jars
-        spider.crawler.signals.connect(reached, signals.request_reached_downloader)
-        spider.crawler.signals.connect(downloaded, signals.response_downloaded)
-        request = scrapy.Request(f"{site.url}/page/1?q=1", cookies={"a": "1"}, meta={"omocaptcha": False})
-        response = await spider.crawler.engine.download_async(request)
-        return told, response.url
-
-    told, url = during(probe)
+    jars = spider.crawler.get_downloader_middleware(CookiesMiddleware).jars
+    spider.crawler.signals.connect(reached, signals.request_reached_downloader)
+    spider.crawler.signals.connect(downloaded, signals.response_downloaded)
+    request = scrapy.Request(f"{site.url}/page/1?q=1", cookies={"a": "1"}, meta={"omocaptcha": False})
+    response = await spider.crawler.engine.download_async(request)
     assert [told[0], [cookie.name for cookie in told[1]]] == [b"a=1", ["a"]]
     assert site.requests[0].cookies == {"a": "1", "b": "2"}
-    assert url == f"{site.url}/page/1?q=2"
+    assert response.url == f"{site.url}/page/1?q=2"
 
 
 # -- the downloader and its middlewares ------------------------------------------------------------------------------
@@ -292,30 +261,26 @@ def test_the_engine_asks_the_downloader_before_each_request_it_takes_and_after_e
             assert "asked" in told[number:]
 
 
-def test_the_engine_begins_with_a_request_as_soon_as_it_has_taken_it_out_of_the_scheduler(during, walled):
+@in_a_crawl()
+async def test_the_engine_begins_with_a_request_as_soon_as_it_has_taken_it_out_of_the_scheduler(spider, walled):
     site = walled()
     told = []
+    slot = spider.crawler.engine._slot
+    next_request, add_request = slot.scheduler.next_request, slot.add_request
 
-    async def probe(spider):
-        slot = spider.crawler.engine._slot
-        next_request, add_request = slot.scheduler.next_request, slot.add_request
+    def take_out():
+        request = next_request()
+        told.append(("taken", request))
+        return request
 
-        def take_out():
-            request = next_request()
-            told.append(("taken", request))
-            return request
-
-        # Set on the objects: this is how the add-on watches both.
-        slot.scheduler.next_request = take_out
-        slot.add_request = lambda request: (told.append(("begun", request)), add_request(request))[1]
-        for number in range(1, 4):
-            spider.crawler.engine.crawl(scrapy.Request(f"{site.url}/free/{number}", callback=spider.page))
-        awaited = scrapy.Request(f"{site.url}/free/4")
-        await spider.crawler.engine.download_async(awaited)
-        await until(lambda: len(spider.pages) == 3)
-        return awaited
-
-    awaited = during(probe)
+    # Set on the objects: this is how the add-on watches both.
+    slot.scheduler.next_request = take_out
+    slot.add_request = lambda request: (told.append(("begun", request)), add_request(request))[1]
+    for number in range(1, 4):
+        spider.crawler.engine.crawl(scrapy.Request(f"{site.url}/free/{number}", callback=spider.page))
+    awaited = scrapy.Request(f"{site.url}/free/4")
+    await spider.crawler.engine.download_async(awaited)
+    await until(lambda: len(spider.pages) == 3)
     begun = [number for number, (word, request) in enumerate(told) if word == "begun" and request is not awaited]
     assert len(begun) == 3
     assert all(told[number - 1] == ("taken", told[number][1]) for number in begun)
@@ -406,45 +371,40 @@ def calls():
     return Recorder.calls
 
 
-def test_a_manager_of_some_middlewares_sends_a_request_through_these_alone(during, calls):
+@in_a_crawl(**RECORDERS)
+async def test_a_manager_of_some_middlewares_sends_a_request_through_these_alone(spider, calls):
     async def download(request):
         calls.append("download")
         return scrapy.http.Response(request.url)
 
-    async def probe(spider):
-        whole = downloader(spider).middleware
-        outer, inner = (next(one for one in whole.middlewares if type(one) is kind) for kind in (Outer, Inner))
-        # From the engine to the site.
-        assert whole.middlewares.index(outer) < whole.middlewares.index(inner)
-        manager = type(whole)(inner, crawler=spider.crawler)
-        assert manager.middlewares == (inner,)
-        await manager.download_async(download, scrapy.Request("http://127.0.0.1/"))
-
-    during(probe, RECORDERS)
+    whole = downloader(spider).middleware
+    outer, inner = (next(one for one in whole.middlewares if type(one) is kind) for kind in (Outer, Inner))
+    # From the engine to the site.
+    assert whole.middlewares.index(outer) < whole.middlewares.index(inner)
+    manager = type(whole)(inner, crawler=spider.crawler)
+    assert manager.middlewares == (inner,)
+    await manager.download_async(download, scrapy.Request("http://127.0.0.1/"))
     assert calls == [("Inner", "request"), "download", ("Inner", "response")]
 
 
-def test_a_method_that_is_removed_from_a_manager_is_not_called_and_the_others_are(during, calls):
+@in_a_crawl(**RECORDERS)
+async def test_a_method_that_is_removed_from_a_manager_is_not_called_and_the_others_are(spider, calls):
     async def download(request):
         return scrapy.http.Response(request.url)
 
-    async def probe(spider):
-        whole = downloader(spider).middleware
-        outer, inner = (next(one for one in whole.middlewares if type(one) is kind) for kind in (Outer, Inner))
-        manager = type(whole)(outer, inner, crawler=spider.crawler)
-        manager.methods["process_request"].remove(inner.process_request)
-        await manager.download_async(download, scrapy.Request("http://127.0.0.1/"))
-
-    during(probe, RECORDERS)
+    whole = downloader(spider).middleware
+    outer, inner = (next(one for one in whole.middlewares if type(one) is kind) for kind in (Outer, Inner))
+    manager = type(whole)(outer, inner, crawler=spider.crawler)
+    manager.methods["process_request"].remove(inner.process_request)
+    await manager.download_async(download, scrapy.Request("http://127.0.0.1/"))
     assert calls == [("Outer", "request"), ("Inner", "response"), ("Outer", "response")]
 
 
-def test_the_methods_for_exceptions_stand_in_the_order_in_which_they_are_called_from_the_site_on(during, calls):
-    async def probe(spider):
-        owners = [method.__self__ for method in downloader(spider).middleware.methods["process_exception"] if method]
-        return [type(owner) for owner in owners if isinstance(owner, (Recorder, RetryMiddleware))]
-
-    assert during(probe, RECORDERS) == [Inner, RetryMiddleware, Outer]
+@in_a_crawl(**RECORDERS)
+async def test_the_methods_for_exceptions_stand_in_the_order_in_which_they_are_called_from_the_site_on(spider, calls):
+    owners = [method.__self__ for method in downloader(spider).middleware.methods["process_exception"] if method]
+    order = [type(owner) for owner in owners if isinstance(owner, (Recorder, RetryMiddleware))]
+    assert order == [Inner, RetryMiddleware, Outer]
 
 
 class Old:
@@ -455,15 +415,12 @@ class Old:
 
 
 @pytest.mark.filterwarnings("ignore:.*spider.*:scrapy.exceptions.ScrapyDeprecationWarning")
-def test_handle_mw_method_calls_a_method_with_the_spider_where_it_wants_one(during):
-    async def probe(spider):
-        manager = downloader(spider).middleware
-        methods = [method for method in manager.methods["process_exception"] if type(method.__self__) is Old]
-        (old,) = methods
-        request = scrapy.Request("http://127.0.0.1/")
-        return manager._handle_mw_method(old, request=request, exception=ValueError()).headers["Spider"]
-
-    assert during(probe, {"DOWNLOADER_MIDDLEWARES": {Old: 100}}) == b"recording"
+@in_a_crawl(DOWNLOADER_MIDDLEWARES={Old: 100})
+async def test_handle_mw_method_calls_a_method_with_the_spider_where_it_wants_one(spider):
+    manager = downloader(spider).middleware
+    (old,) = [method for method in manager.methods["process_exception"] if type(method.__self__) is Old]
+    answer = manager._handle_mw_method(old, request=scrapy.Request("http://127.0.0.1/"), exception=ValueError())
+    assert answer.headers["Spider"] == b"recording"
 
 
 def test_invalid_output_names_the_middleware_and_not_what_it_returned(during):

@@ -13,9 +13,7 @@ from scrapy.utils.defer import maybe_deferred_to_future
 
 from scrapy_omocaptcha.errors import CrawlClosing
 from tests.helpers.crawling import RecordingSpider
-from tests.helpers.probing import begin, downloader, lifetime, slots, until
-
-ONE = {"CONCURRENT_REQUESTS": 1, "OMOCAPTCHA_MAX_WAITING": 0}
+from tests.helpers.probing import begin, downloader, in_a_crawl, lifetime, slots, until
 
 
 class Held:
@@ -68,11 +66,10 @@ async def sending(hold, log, name, seconds=0.05):
     [
         ({"CONCURRENT_REQUESTS": 2}, 5, 1, False),
         ({"CONCURRENT_REQUESTS": 2}, 5, 2, True),
-        ({"CONCURRENT_REQUESTS": 2, "OMOCAPTCHA_MAX_WAITING": 3}, 2, 1, False),
-        ({"CONCURRENT_REQUESTS": 2, "OMOCAPTCHA_MAX_WAITING": 3}, 3, 1, True),
-        ({"CONCURRENT_REQUESTS": 2, "OMOCAPTCHA_MAX_WAITING": 1}, 1, 0, False),
-        ({"CONCURRENT_REQUESTS": 2, "OMOCAPTCHA_MAX_WAITING": 1}, 2, 0, True),
-        ({"CONCURRENT_REQUESTS": 2, "OMOCAPTCHA_MAX_WAITING": 0}, 300, 1, False),
+        ({"CONCURRENT_REQUESTS": 2, "OMOCAPTCHA_MAX_WAITING": 2}, 2, 1, False),
+        ({"CONCURRENT_REQUESTS": 2, "OMOCAPTCHA_MAX_WAITING": 2}, 3, 1, True),
+        ({"CONCURRENT_REQUESTS": 2, "OMOCAPTCHA_MAX_WAITING": 0}, 1, 0, False),
+        ({"CONCURRENT_REQUESTS": 2, "OMOCAPTCHA_MAX_WAITING": 0}, 2, 0, True),
         ({"CONCURRENT_REQUESTS": 0}, 9, 9, False),
     ],
 )
@@ -87,53 +84,44 @@ def test_held_requests_do_not_count_up_to_max_waiting(during, settings, held, ot
     assert during(probe, settings) == (full, settings["CONCURRENT_REQUESTS"])
 
 
-def test_held_requests_count_in_their_slot_and_leave_nothing_behind(during):
-    async def probe(spider):
-        with Held(spider) as waiting:
-            holds = [waiting.hold(f"http://127.0.0.1/{number}") for number in range(3)]
-            slot = slots(spider).slot(scrapy.Request("http://127.0.0.1/"))
-            counts = [len(slot.active), len(slots(spider).parked)]
-            assert {hold.slot for hold in holds} == {slot}
-        return counts, len(slot.active), len(slots(spider).parked)
-
-    assert during(probe) == ([3, 3], 0, 0)
+@in_a_crawl()
+async def test_held_requests_count_in_their_slot_and_leave_nothing_behind(spider):
+    with Held(spider) as waiting:
+        holds = [waiting.hold(f"http://127.0.0.1/{number}") for number in range(3)]
+        slot = slots(spider).slot(scrapy.Request("http://127.0.0.1/"))
+        counts = [len(slot.active), len(slots(spider).parked)]
+        assert {hold.slot for hold in holds} == {slot}
+    assert (counts, len(slot.active), len(slots(spider).parked)) == ([3, 3], 0, 0)
 
 
-def test_a_components_change_of_the_concurrency_holds_whatever_is_held(during):
-    async def probe(spider):
-        with Held(spider) as waiting:
-            hold = waiting.hold("http://127.0.0.1/")
-            downloader(spider).total_concurrency = 1
-            waiting.add_others(1)
-            full = [downloader(spider).needs_backout()]
-            downloader(spider).total_concurrency = 2
-            full.append(downloader(spider).needs_backout())
-            waiting.end_others()
-            await sending(hold, [], 1)
-        return full, downloader(spider).total_concurrency
-
-    assert during(probe) == ([True, False], 2)
+@in_a_crawl()
+async def test_a_components_change_of_the_concurrency_holds_whatever_is_held(spider):
+    with Held(spider) as waiting:
+        hold = waiting.hold("http://127.0.0.1/")
+        downloader(spider).total_concurrency = 1
+        waiting.add_others(1)
+        full = [downloader(spider).needs_backout()]
+        downloader(spider).total_concurrency = 2
+        full.append(downloader(spider).needs_backout())
+        waiting.end_others()
+        await sending(hold, [], 1)
+    assert (full, downloader(spider).total_concurrency) == ([True, False], 2)
 
 
-def test_until_a_first_request_is_held_the_downloader_is_as_scrapy_made_it(during):
-    async def probe(spider):
-        return "needs_backout" in vars(downloader(spider))
-
-    assert during(probe) is False
+@in_a_crawl()
+async def test_until_a_first_request_is_held_the_downloader_is_as_scrapy_made_it(spider):
+    assert "needs_backout" not in vars(downloader(spider))
 
 
-def test_held_requests_are_counted_and_their_time_is_added_up(during):
-    async def probe(spider):
-        with Held(spider) as waiting:
-            waiting.hold("http://127.0.0.1/1")
-            waiting.hold("http://127.0.0.1/2")
-            await sleep(0.05)
-        stats = spider.crawler.stats.get_stats()
-        return stats["omocaptcha/held"], stats["omocaptcha/held/max"], stats["omocaptcha/seconds/held"]
-
-    number, most, seconds = during(probe)
-    assert (number, most) == (2, 2)
-    assert 0.1 <= seconds < 10
+@in_a_crawl()
+async def test_held_requests_are_counted_and_their_time_is_added_up(spider):
+    with Held(spider) as waiting:
+        waiting.hold("http://127.0.0.1/1")
+        waiting.hold("http://127.0.0.1/2")
+        await sleep(0.05)
+    stats = spider.crawler.stats.get_stats()
+    assert (stats["omocaptcha/held"], stats["omocaptcha/held/max"]) == (2, 2)
+    assert 0.1 <= stats["omocaptcha/seconds/held"] < 10
 
 
 # -- let go ----------------------------------------------------------------------------------------------------------
@@ -156,122 +144,107 @@ def test_no_more_held_requests_are_let_go_at_once_than_the_settings_allow_in_the
     assert [name for name in log if name > 0] == list(range(1, 8))
 
 
-def test_a_request_that_waits_is_let_go_before_a_new_one_is_taken_from_the_scheduler(during):
-    async def probe(spider):
-        log = []
-        with Held(spider) as waiting:
-            hold = waiting.hold("http://127.0.0.1/")
-            waiting.add_others(1)
-            task = begin(sending(hold, log, 1))
-            await sleep(0.02)
-            seen = [list(log), downloader(spider).needs_backout()]
-            # Its end is what the engine asks after.
-            waiting.end_others()
-            seen.append(downloader(spider).needs_backout())
+@in_a_crawl(CONCURRENT_REQUESTS=1, OMOCAPTCHA_MAX_WAITING=0)
+async def test_a_request_that_waits_is_let_go_before_a_new_one_is_taken_from_the_scheduler(spider):
+    log = []
+    with Held(spider) as waiting:
+        hold = waiting.hold("http://127.0.0.1/")
+        waiting.add_others(1)
+        task = begin(sending(hold, log, 1))
+        await sleep(0.02)
+        seen = [list(log), downloader(spider).needs_backout()]
+        # Its end is what the engine asks after.
+        waiting.end_others()
+        seen.append(downloader(spider).needs_backout())
+        await maybe_deferred_to_future(task)
+        assert [*seen, log, downloader(spider).needs_backout()] == [[], True, True, [1, -1], False]
+
+
+@in_a_crawl(CONCURRENT_REQUESTS=1, OMOCAPTCHA_MAX_WAITING=0)
+async def test_a_request_that_did_not_come_out_of_the_scheduler_is_let_go_at_once_though_all_places_are_taken(spider):
+    log = []
+    with Held(spider) as waiting:
+        first = waiting.hold("http://127.0.0.1/")
+        nested = waiting.hold("http://127.0.0.1/nested", scheduled=False)
+        waiting.add_others(1)
+        task = begin(sending(first, log, 1))
+        # It goes before one that waits for a place, which may be waiting for it.
+        await sending(nested, log, 2)
+        before = list(log)
+        waiting.end_others()
+        downloader(spider).needs_backout()
+        await maybe_deferred_to_future(task)
+    assert (before, log) == ([2, -2], [2, -2, 1, -1])
+
+
+@in_a_crawl(CONCURRENT_REQUESTS=1, OMOCAPTCHA_MAX_WAITING=1)
+async def test_beyond_max_waiting_a_held_request_that_is_let_go_still_counts_once(spider):
+    log = []
+    with Held(spider) as waiting:
+        holds = [waiting.hold(f"http://127.0.0.1/{number}") for number in (1, 2)]
+        assert downloader(spider).needs_backout()
+        # It counts already, so that nothing more is under way than before.
+        await sending(holds[0], log, 1)
+    assert log == [1, -1]
+
+
+@in_a_crawl(CONCURRENT_REQUESTS=3, DOWNLOAD_SLOTS={"127.0.0.3": {"delay": 100}})
+async def test_requests_whose_site_has_a_delay_are_let_go_one_at_a_time_and_keep_no_other_site_waiting(spider):
+    log = []
+    with Held(spider) as waiting:
+        slow = [waiting.hold("http://127.0.0.3/") for _ in range(3)]
+        other = waiting.hold("http://127.0.0.4/")
+        tasks = [begin(sending(hold, log, number)) for number, hold in enumerate(slow, 1)]
+        tasks.append(begin(sending(other, log, 4)))
+        # The two that wait for the delay keep no place free for themselves.
+        full = downloader(spider).needs_backout()
+        for task in tasks:
             await maybe_deferred_to_future(task)
-            return [*seen, log, downloader(spider).needs_backout()]
-
-    assert during(probe, ONE) == [[], True, True, [1, -1], False]
-
-
-def test_a_request_that_did_not_come_out_of_the_scheduler_is_let_go_at_once_though_all_places_are_taken(during):
-    async def probe(spider):
-        log = []
-        with Held(spider) as waiting:
-            first = waiting.hold("http://127.0.0.1/")
-            nested = waiting.hold("http://127.0.0.1/nested", scheduled=False)
-            waiting.add_others(1)
-            task = begin(sending(first, log, 1))
-            # It goes before one that waits for a place, which may be waiting for it.
-            await sending(nested, log, 2)
-            before = list(log)
-            waiting.end_others()
-            downloader(spider).needs_backout()
-            await maybe_deferred_to_future(task)
-        return before, log
-
-    assert during(probe, ONE) == ([2, -2], [2, -2, 1, -1])
-
-
-def test_beyond_max_waiting_a_held_request_that_is_let_go_still_counts_once(during):
-    async def probe(spider):
-        log = []
-        with Held(spider) as waiting:
-            holds = [waiting.hold(f"http://127.0.0.1/{number}") for number in (1, 2)]
-            assert downloader(spider).needs_backout()
-            # It counts already, so that nothing more is under way than before.
-            await sending(holds[0], log, 1)
-        return log
-
-    assert during(probe, {"CONCURRENT_REQUESTS": 1, "OMOCAPTCHA_MAX_WAITING": 2}) == [1, -1]
-
-
-def test_requests_whose_site_has_a_delay_are_let_go_one_at_a_time_and_keep_no_other_site_waiting(during):
-    async def probe(spider):
-        log = []
-        with Held(spider) as waiting:
-            slow = [waiting.hold("http://127.0.0.3/") for _ in range(3)]
-            other = waiting.hold("http://127.0.0.4/")
-            tasks = [begin(sending(hold, log, number)) for number, hold in enumerate(slow, 1)]
-            tasks.append(begin(sending(other, log, 4)))
-            # The two that wait for the delay keep no place free for themselves.
-            full = downloader(spider).needs_backout()
-            for task in tasks:
-                await maybe_deferred_to_future(task)
-        return full, log
-
-    settings = {"CONCURRENT_REQUESTS": 3, "DOWNLOAD_SLOTS": {"127.0.0.3": {"delay": 100}}}
-    full, log = during(probe, settings)
     assert not full
     assert log[:2] == [1, 4]
     of_slow = [name for name in log if abs(name) != 4]
     assert of_slow == [1, -1, 2, -2, 3, -3]
 
 
-def test_a_hold_that_ends_counts_as_any_request_from_then_on(during):
-    async def probe(spider):
-        with Held(spider) as waiting:
-            hold = waiting.hold("http://127.0.0.1/")
-            before = downloader(spider).needs_backout()
-            await hold.end()
-            return before, downloader(spider).needs_backout(), len(hold.slot.active), len(slots(spider).parked)
-
-    assert during(probe, ONE) == (False, True, 0, 0)
-
-
-def test_a_request_that_waits_to_be_let_go_gives_up_when_the_crawl_closes(during):
-    async def probe(spider):
-        engine = spider.crawler.engine
-        engine._slot.add_request(request := scrapy.Request("http://127.0.0.1/"))
-        try:
-            with Held(spider) as waiting:
-                hold = waiting.hold("http://127.0.0.1/")
-                waiting.add_others(1)
-                task = begin(sending(hold, log := [], 1))
-                begin(engine.close_spider_async(reason="enough"))
-                with pytest.raises(CrawlClosing):
-                    await maybe_deferred_to_future(task)
-                return log, slots(spider)._queue
-        finally:
-            engine._slot.remove_request(request)
-
-    assert during(probe, ONE) == ([], {})
+@in_a_crawl(CONCURRENT_REQUESTS=1, OMOCAPTCHA_MAX_WAITING=0)
+async def test_a_hold_that_ends_counts_as_any_request_from_then_on(spider):
+    with Held(spider) as waiting:
+        hold = waiting.hold("http://127.0.0.1/")
+        before = downloader(spider).needs_backout()
+        await hold.end()
+        assert (before, downloader(spider).needs_backout()) == (False, True)
+        assert (len(hold.slot.active), len(slots(spider).parked)) == (0, 0)
 
 
-def test_who_waits_until_none_is_held_takes_no_place_from_those_who_are(during):
-    async def probe(spider):
-        log = []
+@in_a_crawl(CONCURRENT_REQUESTS=1, OMOCAPTCHA_MAX_WAITING=0)
+async def test_a_request_that_waits_to_be_let_go_gives_up_when_the_crawl_closes(spider):
+    engine = spider.crawler.engine
+    engine._slot.add_request(request := scrapy.Request("http://127.0.0.1/"))
+    try:
         with Held(spider) as waiting:
             hold = waiting.hold("http://127.0.0.1/")
             waiting.add_others(1)
-            (other,) = waiting.others
-            closing = begin(slots(spider).until_none_is_held(other))
-            await sending(hold, log, 1)
-            before = closing.called
-        await maybe_deferred_to_future(closing)
-        return log, before
+            task = begin(sending(hold, log := [], 1))
+            begin(engine.close_spider_async(reason="enough"))
+            with pytest.raises(CrawlClosing):
+                await maybe_deferred_to_future(task)
+            assert (log, slots(spider)._queue) == ([], {})
+    finally:
+        engine._slot.remove_request(request)
 
-    assert during(probe, ONE) == ([1, -1], False)
+
+@in_a_crawl(CONCURRENT_REQUESTS=1, OMOCAPTCHA_MAX_WAITING=0)
+async def test_who_waits_until_none_is_held_takes_no_place_from_those_who_are(spider):
+    log = []
+    with Held(spider) as waiting:
+        hold = waiting.hold("http://127.0.0.1/")
+        waiting.add_others(1)
+        (other,) = waiting.others
+        closing = begin(slots(spider).until_none_is_held(other))
+        await sending(hold, log, 1)
+        before = closing.called
+    await maybe_deferred_to_future(closing)
+    assert (log, before) == ([1, -1], False)
 
 
 # -- whole crawls ----------------------------------------------------------------------------------------------------
@@ -299,36 +272,39 @@ def test_nothing_is_held_and_the_concurrency_is_as_it_was_when_a_crawl_ends(craw
 # -- what a slot tells -----------------------------------------------------------------------------------------------
 
 
-def test_a_slot_tells_which_of_its_requests_wait_to_be_sent(during, walled):
+@in_a_crawl(CONCURRENT_REQUESTS_PER_DOMAIN=1)
+async def test_a_slot_tells_which_of_its_requests_wait_to_be_sent(spider, walled):
     site = walled(free_delay=0.2)
     left = []
+    first, second = (scrapy.Request(f"{site.url}/free/{number}") for number in (1, 2))
+    slot = slots(spider).slot(first)
 
-    async def probe(spider):
-        first, second = (scrapy.Request(f"{site.url}/free/{number}") for number in (1, 2))
-        slot = slots(spider).slot(first)
+    def leaves(request):
+        # No longer transferred, its cookies not yet kept: it must not look as if it were still to be sent.
+        left.append((request in slot.transferring, slots(spider).is_queued(request)))
 
-        def leaves(request):
-            # No longer transferred, its cookies not yet kept: it must not look as if it were still to be sent.
-            left.append((request in slot.transferring, slots(spider).is_queued(request)))
-
-        spider.crawler.signals.connect(leaves, signals.request_left_downloader)
-        pages = [begin(spider.crawler.engine.download_async(first))]
-        await until(lambda: slot.transferring)
-        pages.append(begin(spider.crawler.engine.download_async(second)))
-        await until(lambda: slot.queue)
-        assert (slots(spider).is_queued(first), slots(spider).is_queued(second)) == (False, True)
-        assert slot.active == {first, second}
-        for page in pages:
-            await maybe_deferred_to_future(page)
-
-    during(probe, {"CONCURRENT_REQUESTS_PER_DOMAIN": 1})
+    spider.crawler.signals.connect(leaves, signals.request_left_downloader)
+    pages = [begin(spider.crawler.engine.download_async(first))]
+    await until(lambda: slot.transferring)
+    pages.append(begin(spider.crawler.engine.download_async(second)))
+    await until(lambda: slot.queue)
+    assert (slots(spider).is_queued(first), slots(spider).is_queued(second)) == (False, True)
+    assert slot.active == {first, second}
+    for page in pages:
+        await maybe_deferred_to_future(page)
     assert left == [(False, False)] * 2
 
 
-def test_a_site_that_nothing_is_known_of_is_sent_one_request_at_a_time(during):
-    async def probe(spider):
-        request = scrapy.Request("http://127.0.0.1/")
-        downloader(spider).slots["127.0.0.1"] = Slot(0, 0, 0)
-        return slots(spider).concurrency(slots(spider).slot(request))
+@in_a_crawl(DOWNLOAD_SLOTS={"127.0.0.2": {"delay": 100}})
+async def test_the_delay_that_is_still_ahead_is_reckoned_with_the_most_by_which_it_varies(spider, walled):
+    site = walled()
+    request = scrapy.Request(f"{site.url}/free/1")
+    await spider.crawler.engine.download_async(request)
+    assert 100 < slots(spider).delay_ahead(request) <= 150
 
-    assert during(probe) == 1
+
+@in_a_crawl()
+async def test_a_site_that_nothing_is_known_of_is_sent_one_request_at_a_time(spider):
+    request = scrapy.Request("http://127.0.0.1/")
+    downloader(spider).slots["127.0.0.1"] = Slot(0, 0, 0)
+    assert slots(spider).concurrency(slots(spider).slot(request)) == 1

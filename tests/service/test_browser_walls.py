@@ -9,7 +9,6 @@ from scrapy.http import HtmlResponse
 
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.detection import find_challenge
-from scrapy_omocaptcha.testing import OmoCaptchaService
 from tests.helpers.browser_walls import GATE_PAGE, KINDS, OTHER_KEY, OTHER_SITE, TITLE, BrowserSite
 from tests.helpers.visitor import Answer, Visitor
 
@@ -38,7 +37,7 @@ def detect(site: BrowserSite, answer: Answer, body: str) -> Challenge | None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_markup_of_each_challenge_is_detected_as_blocking(service: OmoCaptchaService, kind: str) -> None:
+def test_the_markup_of_each_challenge_is_detected_as_blocking(service, kind):
     with BrowserSite(service, kind) as site:
         answer = ask_for_challenge(Visitor(site), kind)
         found = detect(site, answer, answer.text)
@@ -50,7 +49,7 @@ def test_the_markup_of_each_challenge_is_detected_as_blocking(service: OmoCaptch
             assert found.sitekey == (OTHER_KEY if kind == "other_key_second" else site.sitekey)
 
 
-def test_a_challenge_whose_key_comes_late_is_detected_as_a_browser_renders_it(service: OmoCaptchaService) -> None:
+def test_a_challenge_whose_key_comes_late_is_detected_as_a_browser_renders_it(service):
     with BrowserSite(service, "late_key") as site:
         visitor = Visitor(site)
         answer = visitor.ask(PAGE)
@@ -63,7 +62,7 @@ def test_a_challenge_whose_key_comes_late_is_detected_as_a_browser_renders_it(se
 
 
 @pytest.mark.parametrize("kind", OPENS)
-def test_a_good_token_opens_the_session_and_a_bad_one_does_not(service: OmoCaptchaService, kind: str) -> None:
+def test_a_good_token_opens_the_session_and_a_bad_one_does_not(service, kind):
     with BrowserSite(service, kind) as site:
         visitor = Visitor(site)
         for token, accepted in (("invented", False), (visitor.site_token(), True)):
@@ -78,7 +77,7 @@ def test_a_good_token_opens_the_session_and_a_bad_one_does_not(service: OmoCaptc
         assert (site.pages, site.accepted, site.rejected) == (1, 1, {"invalid-input-response": 1})
 
 
-def test_a_page_behind_a_click_has_no_details_without_a_token(service: OmoCaptchaService) -> None:
+def test_a_page_behind_a_click_has_no_details_without_a_token(service):
     with BrowserSite(service, "behind_click") as site:
         visitor = Visitor(site)
         answer = visitor.ask(PAGE)
@@ -96,7 +95,7 @@ def test_a_page_behind_a_click_has_no_details_without_a_token(service: OmoCaptch
         assert (site.challenges, site.pages) == (0, 1)
 
 
-def test_the_site_key_of_a_second_challenge_is_another(service: OmoCaptchaService) -> None:
+def test_the_site_key_of_a_second_challenge_is_another(service):
     with BrowserSite(service, "other_key_second") as site:
         visitor = Visitor(site)
         assert site.sitekey not in visitor.ask(PAGE).text
@@ -106,7 +105,7 @@ def test_the_site_key_of_a_second_challenge_is_another(service: OmoCaptchaServic
         assert site.rejected == {"invalid-input-response": 1}
 
 
-def test_a_token_that_is_posted_to_another_site_counts_as_stolen(service: OmoCaptchaService) -> None:
+def test_a_token_that_is_posted_to_another_site_counts_as_stolen(service):
     with BrowserSite(service, "foreign_post") as site:
         visitor, thief = Visitor(site), Visitor(site, OTHER_SITE)
         assert f"http://{OTHER_SITE}:{site.port}/steal" in visitor.ask(PAGE).text
@@ -120,16 +119,14 @@ def test_a_token_that_is_posted_to_another_site_counts_as_stolen(service: OmoCap
         assert (site.rejected, visitor.ask(PAGE).status) == ({"not-good-enough": 1}, 403)
 
 
-def test_addresses_that_never_arrive_are_those_of_their_kinds(service: OmoCaptchaService) -> None:
+def test_addresses_that_never_arrive_are_those_of_their_kinds(service):
     with BrowserSite(service, "redirect_forever") as site:
         answer = Visitor(site).ask("/redirect-forever")
         assert (answer.status, answer.location) == (302, "/redirect-forever")
         assert "location.reload()" in Visitor(site).ask("/reload-forever").text
 
 
-def test_a_page_with_a_script_in_its_address_does_not_end_the_script_of_the_challenge(
-    service: OmoCaptchaService,
-) -> None:
+def test_a_page_with_a_script_in_its_address_does_not_end_the_script_of_the_challenge(service):
     with BrowserSite(service, "get_response") as site:
         answer = Visitor(site).ask("/search?q=</script><b>")
         assert answer.text.count("</script>") == 2

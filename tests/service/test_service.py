@@ -24,6 +24,19 @@ PAGE = "http://127.0.0.1/page/1"
 DATA = {"type_job_id": "1", "websiteURL": PAGE, "websiteKey": SITEKEY}
 
 
+def exchange(
+    server: OmoCaptchaService | WalledSite, method: str, path: str, body: str | None = None
+) -> tuple[http.client.HTTPResponse, bytes]:
+    """Send one request over a connection of its own, and return the response and its body."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+    try:
+        connection.request(method, path, body)
+        response = connection.getresponse()
+        return response, response.read()
+    finally:
+        connection.close()
+
+
 class Client:
     """HTTP client of the service that opens a connection for each call."""
 
@@ -33,13 +46,7 @@ class Client:
 
     def raw(self, call: str, **fields: Any) -> tuple[http.client.HTTPResponse, bytes]:
         """Return the response and its body."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.service.port, timeout=20)
-        try:
-            connection.request("POST", f"/api/{call}", json.dumps({"api_token": self.token, **fields}))
-            response = connection.getresponse()
-            return response, response.read()
-        finally:
-            connection.close()
+        return exchange(self.service, "POST", f"/api/{call}", json.dumps({"api_token": self.token, **fields}))
 
     def __call__(self, call: str, **fields: Any) -> Any:
         response, body = self.raw(call, **fields)
@@ -55,7 +62,12 @@ class Client:
         return str(answer["result"]["gRecaptchaResponse"])
 
 
-def test_a_job_is_solved_after_its_time() -> None:
+@pytest.fixture
+def client(service):
+    return Client(service)
+
+
+def test_a_job_is_solved_after_its_time():
     clock = Clock()
     with OmoCaptchaService(solve_seconds=15, clock=clock) as service:
         client = Client(service)
@@ -115,9 +127,7 @@ def test_a_job_is_solved_after_its_time() -> None:
     ],
     ids=["as documented", "texts", "success for error", "contradiction"],
 )
-def test_every_documented_shape_can_be_produced(
-    shape: Shape, created: Any, running: Any, solved: Any, failed: Any, refused: Any
-) -> None:
+def test_every_documented_shape_can_be_produced(shape, created, running, solved, failed, refused):
     clock = Clock()
     with OmoCaptchaService(solve_seconds=1, clock=clock, shape=shape) as service:
         service.next_job()
@@ -135,7 +145,7 @@ def test_every_documented_shape_can_be_produced(
         assert client("getJobResult", job_id=99) == refused
 
 
-def test_the_documented_result_that_is_not_json_can_be_produced() -> None:
+def test_the_documented_result_that_is_not_json_can_be_produced():
     with OmoCaptchaService(shape=Shape(result="broken")) as service:
         client = Client(service)
         _, body = client.raw("getJobResult", job_id=client.job())
@@ -145,7 +155,7 @@ def test_the_documented_result_that_is_not_json_can_be_produced() -> None:
             json.loads(body)
 
 
-def test_a_wrong_api_token_is_refused_and_none_is_recorded() -> None:
+def test_a_wrong_api_token_is_refused_and_none_is_recorded():
     lines: list[str] = []
     with OmoCaptchaService(api_token="secret-of-the-test", on_event=lines.append) as service:
         for call in ("createJob", "getJobResult", "getBalance", "getService"):
@@ -163,11 +173,10 @@ def test_a_wrong_api_token_is_refused_and_none_is_recorded() -> None:
 
 @pytest.mark.parametrize("url_field", ["websiteURL", "website_url"])
 @pytest.mark.parametrize("key_field", ["websiteKey", "website_key"])
-def test_either_spelling_of_the_fields_is_accepted(url_field: str, key_field: str) -> None:
-    with OmoCaptchaService() as service:
-        data = {"type_job_id": "1", url_field: PAGE, key_field: SITEKEY}
-        assert Client(service)("createJob", data=data)["error"] is False
-        assert (service.jobs[0].page, service.jobs[0].sitekey) == (PAGE, SITEKEY)
+def test_either_spelling_of_the_fields_is_accepted(service, url_field, key_field):
+    data = {"type_job_id": "1", url_field: PAGE, key_field: SITEKEY}
+    assert Client(service)("createJob", data=data)["error"] is False
+    assert (service.jobs[0].page, service.jobs[0].sitekey) == (PAGE, SITEKEY)
 
 
 @pytest.mark.parametrize(
@@ -184,31 +193,25 @@ def test_either_spelling_of_the_fields_is_accepted(url_field: str, key_field: st
         ({"data": {**DATA, "isInvisible": "yes"}}, "Field isInvisible must be a boolean."),
     ],
 )
-def test_a_job_with_invalid_fields_is_refused_and_costs_nothing(fields: dict[str, Any], message: str) -> None:
-    with OmoCaptchaService() as service:
-        assert Client(service)("createJob", **fields) == {"error": True, "message": message}
-        assert (service.jobs, service.charged) == ((), 0.0)
+def test_a_job_with_invalid_fields_is_refused_and_costs_nothing(service, fields, message):
+    assert Client(service)("createJob", **fields) == {"error": True, "message": message}
+    assert (service.jobs, service.charged) == ((), 0.0)
 
 
 @pytest.mark.parametrize("job_id", [None, "x", True, 1.5, [1]])
-def test_an_invalid_job_id_is_refused(job_id: Any) -> None:
-    with OmoCaptchaService() as service:
-        assert Client(service)("getJobResult", job_id=job_id)["message"] == "Missing field: job_id."
+def test_an_invalid_job_id_is_refused(service, job_id):
+    assert Client(service)("getJobResult", job_id=job_id)["message"] == "Missing field: job_id."
 
 
-def test_a_body_that_is_not_json_and_a_get_request_are_refused() -> None:
-    with OmoCaptchaService() as service:
-        with urllib.request.urlopen(f"{service.url}/getBalance", b"\xff{") as response:
-            assert json.load(response) == {"error": True, "message": "The body is not a JSON object."}
-        for path, status in (("/api/getBalance", 405), ("/api/createTask", 404), ("/elsewhere", 404)):
-            connection = http.client.HTTPConnection("127.0.0.1", service.port)
-            connection.request("GET", path)
-            assert connection.getresponse().status == status
-            connection.close()
-        assert [(call.name, call.path) for call in service.calls[2:]] == [("", "/api/createTask"), ("", "/elsewhere")]
+def test_a_body_that_is_not_json_and_a_get_request_are_refused(service):
+    with urllib.request.urlopen(f"{service.url}/getBalance", b"\xff{") as response:
+        assert json.load(response) == {"error": True, "message": "The body is not a JSON object."}
+    for path, status in (("/api/getBalance", 405), ("/api/createTask", 404), ("/elsewhere", 404)):
+        assert exchange(service, "GET", path)[0].status == status
+    assert [(call.name, call.path) for call in service.calls[2:]] == [("", "/api/createTask"), ("", "/elsewhere")]
 
 
-def test_the_balance_decreases_until_it_is_too_low() -> None:
+def test_the_balance_decreases_until_it_is_too_low():
     with OmoCaptchaService(balance=0.0012, price=0.00055) as service:
         client = Client(service)
         assert client("getBalance") == {"error": False, "balance": "0.00120", "message": "Get balance success."}
@@ -220,14 +223,14 @@ def test_the_balance_decreases_until_it_is_too_low() -> None:
         assert (len(service.jobs), service.charged, service.balance) == (2, 0.0011, 0.0001)
 
 
-def test_the_list_of_services_shows_the_price() -> None:
+def test_the_list_of_services_shows_the_price():
     with OmoCaptchaService(price=0.00077) as service:
         (listed,) = Client(service)("getService")["service"]
         assert (listed["id"], listed["price"], listed["is_active"]) == (1, "0.00077", 1)
 
 
 @pytest.mark.parametrize("seconds", [[1, 5], lambda number: 1 + 4 * (number % 2)])
-def test_solve_times_can_differ_between_jobs(seconds: Any) -> None:
+def test_solve_times_can_differ_between_jobs(seconds):
     with OmoCaptchaService(solve_seconds=seconds, clock=lambda: 0.0) as service:
         client = Client(service)
         for _ in range(3):
@@ -235,7 +238,7 @@ def test_solve_times_can_differ_between_jobs(seconds: Any) -> None:
         assert [job.ready_at for job in service.jobs] == [1, 5, 1]
 
 
-def test_outcomes_of_the_next_jobs_can_be_planned() -> None:
+def test_outcomes_of_the_next_jobs_can_be_planned():
     clock = Clock()
     with OmoCaptchaService(clock=clock) as service:
         client = Client(service)
@@ -255,7 +258,7 @@ def test_outcomes_of_the_next_jobs_can_be_planned() -> None:
         assert [job.state for job in service.jobs] == ["running", "failed", "failed", "solved", "solved"]
 
 
-def test_random_outcomes_are_the_same_for_the_same_seed() -> None:
+def test_random_outcomes_are_the_same_for_the_same_seed():
     def outcomes(seed: int) -> list[str]:
         with OmoCaptchaService() as service:
             service.random_jobs(0.5, seed=seed, outcomes=["fail", "stale"])
@@ -270,7 +273,7 @@ def test_random_outcomes_are_the_same_for_the_same_seed() -> None:
     assert outcomes(2) != first
 
 
-def test_a_token_is_accepted_once_within_two_minutes_for_its_own_key() -> None:
+def test_a_token_is_accepted_once_within_two_minutes_for_its_own_key():
     clock = Clock()
     with OmoCaptchaService(clock=clock) as service:
         client = Client(service)
@@ -296,21 +299,20 @@ def test_a_token_is_accepted_once_within_two_minutes_for_its_own_key() -> None:
         assert [job.used for job in service.jobs] == [True, False, False, False]
 
 
-def test_siteverify_is_available_over_http() -> None:
-    with OmoCaptchaService() as service:
-        service.register_site(SITEKEY, "secret-of-the-site")
+def test_siteverify_is_available_over_http(service):
+    service.register_site(SITEKEY, "secret-of-the-site")
 
-        def verify(**form: str) -> Any:
-            with urllib.request.urlopen(service.siteverify_url, urllib.parse.urlencode(form).encode()) as response:
-                return json.load(response)
+    def verify(**form: str) -> Any:
+        with urllib.request.urlopen(service.siteverify_url, urllib.parse.urlencode(form).encode()) as response:
+            return json.load(response)
 
-        assert verify(secret="secret-of-the-site", response=service.mint(SITEKEY))["success"] is True
-        assert verify(secret=SITEKEY, response=service.mint(SITEKEY))["success"] is True
-        assert verify(secret="another", response=service.mint(SITEKEY))["success"] is False
-        assert verify(response="x") == {"success": False, "error-codes": ["missing-input-secret"]}
+    assert verify(secret="secret-of-the-site", response=service.mint(SITEKEY))["success"] is True
+    assert verify(secret=SITEKEY, response=service.mint(SITEKEY))["success"] is True
+    assert verify(secret="another", response=service.mint(SITEKEY))["success"] is False
+    assert verify(response="x") == {"success": False, "error-codes": ["missing-input-secret"]}
 
 
-def test_two_services_are_independent() -> None:
+def test_two_services_are_independent():
     with OmoCaptchaService() as one, OmoCaptchaService() as other:
         assert one.url != other.url
         token = Client(one).solve()
@@ -322,16 +324,15 @@ def test_two_services_are_independent() -> None:
 # Faults
 
 
-def test_only_faults_after_processing_create_a_job() -> None:
-    with OmoCaptchaService() as service:
-        for kind in sorted(set(KINDS) - {"hang", "endless"}):
-            jobs = len(service.jobs)
-            service.fault("createJob", kind, seconds=0.01)
-            with suppress(OSError, http.client.HTTPException):
-                Client(service).raw("createJob", data=DATA)
-            assert service.calls[-1].fault == kind
-            assert len(service.jobs) - jobs == (kind not in UNPROCESSED), kind
-        assert Client(service)("createJob", data=DATA)["error"] is False
+def test_only_faults_after_processing_create_a_job(service):
+    for kind in sorted(set(KINDS) - {"hang", "endless"}):
+        jobs = len(service.jobs)
+        service.fault("createJob", kind, seconds=0.01)
+        with suppress(OSError, http.client.HTTPException):
+            Client(service).raw("createJob", data=DATA)
+        assert service.calls[-1].fault == kind
+        assert len(service.jobs) - jobs == (kind not in UNPROCESSED), kind
+    assert Client(service)("createJob", data=DATA)["error"] is False
 
 
 @pytest.mark.parametrize(
@@ -349,32 +350,29 @@ def test_only_faults_after_processing_create_a_job() -> None:
         ("slow", 200, ("Content-Type", "application/json; charset=utf-8"), b'{"error": false'),
     ],
 )
-def test_a_fault_changes_the_answer(kind: Any, status: int, header: tuple[str, str], body: bytes) -> None:
-    with OmoCaptchaService() as service:
-        service.fault("getBalance", kind, seconds=7 if kind == "too_many" else 0.01)
-        response, got = Client(service).raw("getBalance")
-        assert (response.status, response.headers[header[0]]) == (status, header[1])
-        assert got.startswith(body)
-        assert Client(service)("getBalance")["error"] is False
+def test_a_fault_changes_the_answer(service, kind, status, header, body):
+    service.fault("getBalance", kind, seconds=7 if kind == "too_many" else 0.01)
+    response, got = Client(service).raw("getBalance")
+    assert (response.status, response.headers[header[0]]) == (status, header[1])
+    assert got.startswith(body)
+    assert Client(service)("getBalance")["error"] is False
 
 
 @pytest.mark.parametrize("kind", ["reset", "reset_after"])
-def test_a_reset_fault_breaks_the_connection(kind: Any) -> None:
-    with OmoCaptchaService() as service:
-        service.fault("*", kind)
-        with pytest.raises(OSError, match=r"reset|closed connection"):
-            Client(service).raw("getBalance")
+def test_a_reset_fault_breaks_the_connection(service, kind):
+    service.fault("*", kind)
+    with pytest.raises(OSError, match=r"reset|closed connection"):
+        Client(service).raw("getBalance")
 
 
-def test_a_truncated_answer_is_incomplete() -> None:
-    with OmoCaptchaService() as service:
-        service.fault("getBalance", "truncated")
-        with pytest.raises(http.client.IncompleteRead) as caught:
-            Client(service).raw("getBalance")
-        assert b'{"error": false, "balance"'.startswith(caught.value.partial[:20])
+def test_a_truncated_answer_is_incomplete(service):
+    service.fault("getBalance", "truncated")
+    with pytest.raises(http.client.IncompleteRead) as caught:
+        Client(service).raw("getBalance")
+    assert b'{"error": false, "balance"'.startswith(caught.value.partial[:20])
 
 
-def test_an_endless_answer_continues_until_the_client_disconnects(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_endless_answer_continues_until_the_client_disconnects(caplog):
     with OmoCaptchaService() as service:
         service.fault("getBalance", "endless", times=2)
         for _ in range(2):
@@ -386,7 +384,7 @@ def test_an_endless_answer_continues_until_the_client_disconnects(caplog: pytest
     assert caplog.records == []
 
 
-def test_a_hanging_answer_ends_when_the_service_stops(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_hanging_answer_ends_when_the_service_stops(caplog):
     with OmoCaptchaService() as service:
         service.fault("createJob", "hang")
         connection = http.client.HTTPConnection("127.0.0.1", service.port)
@@ -399,7 +397,7 @@ def test_a_hanging_answer_ends_when_the_service_stops(caplog: pytest.LogCaptureF
     assert caplog.records == []
 
 
-def test_hundreds_of_connections_are_accepted_while_the_service_is_busy() -> None:
+def test_hundreds_of_connections_are_accepted_while_the_service_is_busy():
     busy, go_on = threading.Event(), threading.Event()
 
     def on_event(line: str) -> None:
@@ -419,21 +417,17 @@ def test_hundreds_of_connections_are_accepted_while_the_service_is_busy() -> Non
     asking.join(60)
 
 
-def test_a_followed_redirect_is_recorded() -> None:
-    with OmoCaptchaService() as service:
-        service.fault("*", "redirect", location=f"{service.origin}/trap", times=2)
-        Client(service).raw("getBalance")
-        connection = http.client.HTTPConnection("127.0.0.1", service.port)
-        connection.request("POST", "/trap", json.dumps({"api_token": service.api_token}))
-        assert connection.getresponse().status == 404
-        connection.close()
-        assert [(call.path, call.authorised, call.fault) for call in service.calls] == [
-            ("/api/getBalance", True, "redirect"),
-            ("/trap", True, None),
-        ]
+def test_a_followed_redirect_is_recorded(service):
+    service.fault("*", "redirect", location=f"{service.origin}/trap", times=2)
+    Client(service).raw("getBalance")
+    assert exchange(service, "POST", "/trap", json.dumps({"api_token": service.api_token}))[0].status == 404
+    assert [(call.path, call.authorised, call.fault) for call in service.calls] == [
+        ("/api/getBalance", True, "redirect"),
+        ("/trap", True, None),
+    ]
 
 
-def test_random_faults_are_the_same_for_the_same_seed() -> None:
+def test_random_faults_are_the_same_for_the_same_seed():
     def faults(seed: int) -> list[str | None]:
         with OmoCaptchaService() as service:
             service.random_faults(0.4, seed=seed, kinds=["empty", "too_many"], calls=["getBalance"])
@@ -448,21 +442,18 @@ def test_random_faults_are_the_same_for_the_same_seed() -> None:
     assert faults(2) != first
 
 
-def test_a_random_redirect_has_the_given_location() -> None:
+def test_a_random_redirect_has_the_given_location():
     with OmoCaptchaService() as service, WalledSite(service) as site:
         for server in (service, site):
             server.random_faults(1.0, seed=1, kinds=["redirect"], location="http://127.0.0.9:1/trap")
         assert Client(service).raw("getBalance")[0].headers["Location"] == "http://127.0.0.9:1/trap"
-        connection = http.client.HTTPConnection("127.0.0.1", site.port)
-        connection.request("GET", "/free/1")
-        assert connection.getresponse().headers["Location"] == "http://127.0.0.9:1/trap"
-        connection.close()
+        assert exchange(site, "GET", "/free/1")[0].headers["Location"] == "http://127.0.0.9:1/trap"
 
 
 # Starting and stopping
 
 
-def test_a_stopped_service_ends_its_thread_and_restarts_on_its_port() -> None:
+def test_a_stopped_service_ends_its_thread_and_restarts_on_its_port():
     before = set(threading.enumerate())
     service = OmoCaptchaService()
     service.start()
@@ -483,19 +474,14 @@ def test_a_stopped_service_ends_its_thread_and_restarts_on_its_port() -> None:
     assert set(threading.enumerate()) == before
 
 
-def test_a_port_in_use_is_an_error_when_the_service_starts() -> None:
+def test_a_port_in_use_is_an_error_when_the_service_starts():
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(OSError, match="in use"):
         OmoCaptchaService(port=taken.getsockname()[1]).start()
 
 
-def test_the_pytest_fixtures_start_the_service_and_its_sites(
-    omocaptcha_service: OmoCaptchaService, omocaptcha_site: Any
-) -> None:
+def test_the_pytest_fixtures_start_the_service_and_its_sites(omocaptcha_service, omocaptcha_site):
     assert omocaptcha_service.settings["OMOCAPTCHA_API_URL"] == omocaptcha_service.url
     assert omocaptcha_service.settings["OMOCAPTCHA_API_TOKEN"] == "offline-token"
     token = omocaptcha_service.mint(omocaptcha_site("thanks", status=429).sitekey)
-    connection = http.client.HTTPConnection("127.0.0.1", omocaptcha_site("redirect").port)
-    connection.request("GET", "/page/1")
-    assert connection.getresponse().status == 302
-    connection.close()
+    assert exchange(omocaptcha_site("redirect"), "GET", "/page/1")[0].status == 302
     assert token

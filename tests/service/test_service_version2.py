@@ -18,6 +18,16 @@ TASK = {"type": "RecaptchaV2TokenTask", "websiteURL": PAGE, "websiteKey": SITEKE
 FIRST = "49f9f60a-07c2-4a5d-9d3e-000001000001"
 
 
+@pytest.fixture
+def service():
+    with OmoCaptchaService(api_version=2) as service:
+        yield service
+
+
+def failed(code: str, description: str, number: int = 1, **more: Any) -> dict[str, Any]:
+    return {"errorId": number, "errorCode": code, "errorDescription": description, **more}
+
+
 def ask(service: OmoCaptchaService, call: str, token: str = "offline-token", **fields: Any) -> Any:
     """Make one call over HTTP and return its answer."""
     body = json.dumps({"clientKey": token, **fields}).encode()
@@ -27,31 +37,21 @@ def ask(service: OmoCaptchaService, call: str, token: str = "offline-token", **f
 
 
 @pytest.mark.parametrize(
-    ("shape", "created", "running", "solved", "failed"),
+    ("shape", "created", "running", "solved", "bad"),
     [
         (
             TaskShape(),
             {"errorId": 0, "taskId": FIRST},
             {"errorId": 0, "status": "processing"},
             {"errorId": 0, "status": "ready", "solution": {"gRecaptchaResponse": "TOKEN"}},
-            {
-                "errorId": 1,
-                "errorCode": "ERROR_JOB_STATUS",
-                "errorDescription": "Job failed",
-                "status": "fail",
-                "solution": {},
-            },
+            failed("ERROR_JOB_STATUS", "Job failed", status="fail", solution={}),
         ),
         (
             TaskShape(task_id="number", solution="token", failed="code"),
             {"errorId": 0, "taskId": 1000001},
             {"errorId": 0, "status": "processing"},
             {"errorId": 0, "status": "ready", "solution": {"token": "TOKEN"}},
-            {
-                "errorId": 12,
-                "errorCode": "ERROR_CAPTCHA_UNSOLVABLE",
-                "errorDescription": "The captcha could not be solved.",
-            },
+            failed("ERROR_CAPTCHA_UNSOLVABLE", "The captcha could not be solved.", 12),
         ),
         (
             TaskShape(task_id="digits", created="idle", running="idle", solution="both", failed="status"),
@@ -63,9 +63,7 @@ def ask(service: OmoCaptchaService, call: str, token: str = "offline-token", **f
     ],
     ids=["as documented", "numbers", "with a state"],
 )
-def test_every_task_shape_can_be_produced(
-    shape: TaskShape, created: Any, running: Any, solved: Any, failed: Any
-) -> None:
+def test_every_task_shape_can_be_produced(shape, created, running, solved, bad):
     clock = Clock()
     with OmoCaptchaService(api_version=2, solve_seconds=1, clock=clock, task_shape=shape) as service:
         service.next_job()
@@ -78,28 +76,26 @@ def test_every_task_shape_can_be_produced(
         token = next(iter(answer["solution"].values()))
         assert service.siteverify(token, SITEKEY)["success"]
         assert json.loads(json.dumps(answer).replace(token, "TOKEN")) == solved
-        assert ask(service, "getTaskResult", taskId=second) == failed
+        assert ask(service, "getTaskResult", taskId=second) == bad
         assert service.task_shape == shape
 
 
-def test_the_shape_can_be_changed_while_the_service_runs() -> None:
-    with OmoCaptchaService(api_version=2) as service:
-        service.task_shape = TaskShape(task_id="number")
-        assert ask(service, "createTask", task=TASK)["taskId"] == 1000001
+def test_the_shape_can_be_changed_while_the_service_runs(service):
+    service.task_shape = TaskShape(task_id="number")
+    assert ask(service, "createTask", task=TASK)["taskId"] == 1000001
 
 
 @pytest.mark.parametrize(
     "task_id", [None, 1000001, "1000001", FIRST[:-1] + "2", "x", True, 1.5, [FIRST], f"{FIRST}\n", "1" * 5000]
 )
-def test_a_task_is_found_by_its_exact_id_only(task_id: Any) -> None:
-    with OmoCaptchaService(api_version=2) as service:
-        ask(service, "createTask", task=TASK)
-        answer = ask(service, "getTaskResult", taskId=task_id)
-        assert (answer["errorId"], answer["errorCode"]) == (1, "ERROR_TASK_NOT_FOUND")
-        assert service.jobs[0].questions == 0
+def test_a_task_is_found_by_its_exact_id_only(service, task_id):
+    ask(service, "createTask", task=TASK)
+    answer = ask(service, "getTaskResult", taskId=task_id)
+    assert (answer["errorId"], answer["errorCode"]) == (1, "ERROR_TASK_NOT_FOUND")
+    assert service.jobs[0].questions == 0
 
 
-def test_a_wrong_client_key_is_refused_and_none_is_recorded() -> None:
+def test_a_wrong_client_key_is_refused_and_none_is_recorded():
     lines: list[str] = []
     with OmoCaptchaService(api_version=2, api_token="secret-of-the-test", on_event=lines.append) as service:
         for call in ("createTask", "getTaskResult", "getBalance"):
@@ -130,27 +126,20 @@ def test_a_wrong_client_key_is_refused_and_none_is_recorded() -> None:
         ({**TASK, "isInvisible": "yes"}, "Field isInvisible must be a boolean."),
     ],
 )
-def test_a_task_with_invalid_fields_is_refused_and_costs_nothing(task: Any, description: str) -> None:
-    with OmoCaptchaService(api_version=2) as service:
-        answer = ask(service, "createTask", task=task)
-        assert (answer["errorCode"], answer["errorDescription"]) == ("ERROR_INVALID_TASK_DATA", description)
-        assert (service.jobs, service.charged) == ((), 0.0)
+def test_a_task_with_invalid_fields_is_refused_and_costs_nothing(service, task, description):
+    answer = ask(service, "createTask", task=task)
+    assert (answer["errorCode"], answer["errorDescription"]) == ("ERROR_INVALID_TASK_DATA", description)
+    assert (service.jobs, service.charged) == ((), 0.0)
 
 
-def test_a_refusal_can_have_any_error_code() -> None:
-    with OmoCaptchaService(api_version=2) as service:
-        service.next_job("refused", message="Come back later.", code="ERROR_NO_SLOT_AVAILABLE")
-        service.next_job("refused")
-        answer = ask(service, "createTask", task=TASK)
-        assert answer == {
-            "errorId": 1,
-            "errorCode": "ERROR_NO_SLOT_AVAILABLE",
-            "errorDescription": "Come back later.",
-        }
-        assert ask(service, "createTask", task=TASK)["errorCode"] == "ERROR_INVALID_TASK_DATA"
+def test_a_refusal_can_have_any_error_code(service):
+    service.next_job("refused", message="Come back later.", code="ERROR_NO_SLOT_AVAILABLE")
+    service.next_job("refused")
+    assert ask(service, "createTask", task=TASK) == failed("ERROR_NO_SLOT_AVAILABLE", "Come back later.")
+    assert ask(service, "createTask", task=TASK)["errorCode"] == "ERROR_INVALID_TASK_DATA"
 
 
-def test_the_balance_decreases_until_it_is_too_low() -> None:
+def test_the_balance_decreases_until_it_is_too_low():
     with OmoCaptchaService(api_version=2, balance=0.0006) as service:
         assert ask(service, "getBalance") == {"errorId": 0, "balance": 0.0006, "quantity": 0, "voucher_balance": 0.0}
         ask(service, "createTask", task=TASK)
@@ -158,7 +147,7 @@ def test_the_balance_decreases_until_it_is_too_low() -> None:
         assert (len(service.jobs), service.balance) == (1, 0.00005)
 
 
-def test_the_price_list_is_public_and_only_available_with_get() -> None:
+def test_the_price_list_is_public_and_only_available_with_get():
     with OmoCaptchaService(price=0.00077) as service:
         with urllib.request.urlopen(service.price_list_url) as response:
             (listed,) = json.load(response)["typeJob"]
@@ -173,7 +162,7 @@ def test_the_price_list_is_public_and_only_available_with_get() -> None:
         assert [call.name for call in service.calls] == ["getServicePrice", "getServicePrice", "createTask"]
 
 
-def test_both_versions_share_one_account_and_version_2_is_also_at_the_root() -> None:
+def test_both_versions_share_one_account_and_version_2_is_also_at_the_root():
     with OmoCaptchaService() as service:
         body = {"api_token": "offline-token", "data": {**TASK, "type_job_id": "1"}}
         with urllib.request.urlopen(f"{service.url}/createJob", json.dumps(body).encode()) as response:

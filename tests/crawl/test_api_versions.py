@@ -7,11 +7,7 @@ import logging
 import pytest
 
 from scrapy_omocaptcha.testing import OmoCaptchaService, TaskShape, WalledSite
-from tests.helpers.crawling import RecordingSpider
-
-
-def spider(*urls):
-    return type("Spider", (RecordingSpider,), {"urls": urls})
+from tests.helpers.sites import pages_of, spider
 
 
 @pytest.fixture
@@ -23,7 +19,7 @@ def service():
 @pytest.mark.parametrize("wall", ["session", "invisible"])
 def test_version_2_opens_a_wall(crawl, service, walled, wall):
     site = walled(wall)
-    crawled = crawl(spider(*(f"{site.url}/page/{number}" for number in range(1, 4))), service.settings)
+    crawled = crawl(pages_of(site, 3), service.settings)
     assert [page.status for page in crawled.pages] == [200, 200, 200]
     (job,) = service.jobs
     assert (job.kind, job.invisible, job.used) == ("RecaptchaV2TokenTask", wall == "invisible", True)
@@ -91,7 +87,7 @@ def test_an_account_with_a_package_buys_though_its_balance_is_zero_and_below_the
     ):
         packed.next_job("refused", message=message)
         settings = {**packed.settings, "OMOCAPTCHA_MIN_BALANCE": 1, "CONCURRENT_REQUESTS_PER_DOMAIN": 1}
-        crawled = crawl(spider(*(f"{site.url}/page/{number}" for number in range(1, 6))), settings)
+        crawled = crawl(pages_of(site, 5), settings)
     assert [error.reason for error in crawled.failures] == ["service", "min_balance"]
     assert (len(crawled.pages), len(packed.jobs), packed.charged) == (3, 3, 0)
 

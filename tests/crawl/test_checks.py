@@ -115,35 +115,33 @@ def test_a_setting_that_ends_the_crawl_is_told_in_a_line_before_the_traceback(cr
     assert (line.levelname, line.getMessage(), line.exc_info) == ("ERROR", f"OMOcaptcha: {said}", None)
 
 
-def test_a_middleware_among_spider_middlewares(crawl, service):
-    (said,) = opened(crawl, service, {"ADDONS": {}, "SPIDER_MIDDLEWARES": {OURS: 500}})
-    assert said == (
-        "OMOcaptcha: scrapy_omocaptcha.middleware.OmoCaptchaMiddleware is not in DOWNLOADER_MIDDLEWARES, so no "
-        "challenge is seen: name scrapy_omocaptcha.Addon in ADDONS, and the middleware nowhere"
-    )
-
-
-def test_no_cost_limit(crawl, service):
-    (said,) = opened(crawl, service, {"OMOCAPTCHA_MAX_COST": 0})
-    assert said == (
-        "OMOcaptcha: OMOCAPTCHA_MAX_COST is 0, so there is no cost limit: set it to what this crawl may cost at most, "
-        "in USD"
-    )
-
-
 OTHER_SERVICE = {
     "OMOCAPTCHA_API_VERSION": 2,
     "OMOCAPTCHA_API_URL": "https://api.2captcha.com",
     "OMOCAPTCHA_PRICE": None,
 }
+MISTAKES = {
+    "the middleware among spider middlewares": (
+        {"ADDONS": {}, "SPIDER_MIDDLEWARES": {OURS: 500}},
+        "scrapy_omocaptcha.middleware.OmoCaptchaMiddleware is not in DOWNLOADER_MIDDLEWARES, so no challenge is seen: "
+        "name scrapy_omocaptcha.Addon in ADDONS, and the middleware nowhere",
+    ),
+    "no cost limit": (
+        {"OMOCAPTCHA_MAX_COST": 0},
+        "OMOCAPTCHA_MAX_COST is 0, so there is no cost limit: set it to what this crawl may cost at most, in USD",
+    ),
+    "an unknown price": (
+        OTHER_SERVICE,
+        "the price of a job at api.2captcha.com is unknown and assumed to be 0.00055 USD: set OMOCAPTCHA_PRICE to the "
+        "right price, or OMOCAPTCHA_MAX_COST will not hold",
+    ),
+}
 
 
-def test_an_unknown_price_at_another_service(crawl, service):
-    (said,) = opened(crawl, service, OTHER_SERVICE)
-    assert said == (
-        "OMOcaptcha: the price of a job at api.2captcha.com is unknown and assumed to be 0.00055 USD: set "
-        "OMOCAPTCHA_PRICE to the right price, or OMOCAPTCHA_MAX_COST will not hold"
-    )
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_told_with_the_cure(crawl, service, mistake):
+    settings, said = MISTAKES[mistake]
+    assert opened(crawl, service, settings) == [f"OMOcaptcha: {said}"]
 
 
 @pytest.mark.parametrize(
@@ -189,23 +187,18 @@ def test_a_wrong_position_of_the_middleware(crawl, service, settings, wrong):
 
 
 @pytest.mark.parametrize(
-    ("settings", "wrong"),
+    ("place", "wrong", "cure"),
     [
-        ({REDIRECTS: 599}, "RedirectMiddleware"),
-        ({REDIRECTS: 500}, "RedirectMiddleware"),
-        ({REDIRECTS: 701}, "CookiesMiddleware"),
+        (599, "on the wrong side of RedirectMiddleware", " (with Scrapy's default positions, 601 to 699 work)"),
+        (500, "on the wrong side of RedirectMiddleware", " (with Scrapy's default positions, 601 to 699 work)"),
+        (701, "on the wrong side of CookiesMiddleware", " (with Scrapy's default positions, 601 to 699 work)"),
+        (None, "not", ""),
     ],
 )
-def test_a_wrong_position_of_the_middleware_for_redirects(crawl, service, settings, wrong):
-    (said,) = opened(crawl, service, {"DOWNLOADER_MIDDLEWARES": settings})
-    assert f"{REDIRECTS} is on the wrong side of {wrong} in DOWNLOADER_MIDDLEWARES" in said
-    assert "let ADDONS place it at 650 (with Scrapy's default positions, 601 to 699 work)" in said
-
-
-def test_a_missing_middleware_for_redirects(crawl, service):
-    (said,) = opened(crawl, service, {"DOWNLOADER_MIDDLEWARES": {REDIRECTS: None}})
-    assert f"{REDIRECTS} is not in DOWNLOADER_MIDDLEWARES" in said
-    assert "let ADDONS place it at 650" in said
+def test_a_wrong_position_of_the_middleware_for_redirects(crawl, service, place, wrong, cure):
+    (said,) = opened(crawl, service, {"DOWNLOADER_MIDDLEWARES": {REDIRECTS: place}})
+    assert f"{REDIRECTS} is {wrong} in DOWNLOADER_MIDDLEWARES" in said
+    assert f"let ADDONS place it at 650{cure}" in said
 
 
 def test_a_middleware_that_takes_challenges_for_bans(crawl, service):
@@ -224,10 +217,26 @@ def test_the_middleware_really_fails_in_a_wrong_position(crawl, service, walled)
     assert (wrong_position, site.challenges - wrong_position) == (3, 1)
 
 
-def test_a_token_age_that_polling_cannot_prove(crawl, service):
-    (said,) = opened(crawl, service, {"OMOCAPTCHA_POLL_INTERVAL": 2, "OMOCAPTCHA_TOKEN_MAX_AGE": 3.5})
-    assert "OMOCAPTCHA_TOKEN_MAX_AGE (3.5 s) is too short for OMOCAPTCHA_POLL_INTERVAL (2 s)" in said
-    assert "raise the former to at least 4, or lower the latter to at most 1.75" in said
+@pytest.mark.parametrize(
+    ("settings", "wrong", "cure"),
+    [
+        (
+            {"OMOCAPTCHA_POLL_INTERVAL": 2, "OMOCAPTCHA_TOKEN_MAX_AGE": 3.5},
+            "OMOCAPTCHA_TOKEN_MAX_AGE (3.5 s) is too short for OMOCAPTCHA_POLL_INTERVAL (2 s)",
+            "raise the former to at least 4, or lower the latter to at most 1.75",
+        ),
+        (
+            {"CONCURRENT_REQUESTS": 2, "OMOCAPTCHA_MAX_WAITING": 0},
+            "CONCURRENT_REQUESTS (2) and OMOCAPTCHA_MAX_WAITING (0)",
+            "raise OMOCAPTCHA_MAX_WAITING",
+        ),
+    ],
+    ids=["a token age that polling cannot prove", "too few concurrent and waiting requests"],
+)
+def test_settings_that_do_not_go_together(crawl, service, settings, wrong, cure):
+    (said,) = opened(crawl, service, settings)
+    assert wrong in said
+    assert cure in said
 
 
 class OtherDownloader:

@@ -15,6 +15,7 @@ from scrapy.utils.defer import deferred_from_coro
 from scrapy_omocaptcha.errors import CrawlClosing
 from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
 from tests.helpers import sites
+from tests.helpers.components import OfCrawler
 from tests.helpers.crawling import RecordingSpider
 
 PAGES = 20
@@ -126,16 +127,12 @@ def test_a_look_behind_a_redirect_ends_with_the_crawl(closed_and_resumed, servic
     assert (len(service.jobs), closed.count("tokens/accepted")) == (jobs, 0)
 
 
-class AskingBeforeAll:
+class AskingBeforeAll(OfCrawler):
     """A component that asks for a page while the spider is being opened; ``ends`` has what became of that."""
 
     def __init__(self, crawler):
-        self.crawler = crawler
+        super().__init__(crawler)
         crawler.signals.connect(self._sent, signals.request_reached_downloader)
-
-    @classmethod
-    def from_crawler(cls, crawler):
-        return cls(crawler)
 
     def _sent(self, request):
         self.crawler.spider.sent.append(request.url)
@@ -215,10 +212,7 @@ def test_a_service_that_does_not_tell_the_balance_at_the_end_is_waited_for_half_
 @pytest.mark.parametrize("spider", [ClosingSpider, ClosingWithWishSpider], ids=["walled", "wanted upfront"])
 def test_a_job_that_the_end_of_the_crawl_has_cut_off_does_not_count_as_an_attempt(closed_and_resumed, spider):
     solve_seconds = [1e9]
-    with (
-        OmoCaptchaService(solve_seconds=lambda _: solve_seconds[0]) as service,
-        WalledSite(service) as site,
-    ):
+    with OmoCaptchaService(solve_seconds=lambda _: solve_seconds[0]) as service, WalledSite(service) as site:
         url = f"{site.url}/page/1" if spider is ClosingSpider else f"{site.url}/api/header"
         closed, resumed = closed_and_resumed(
             spider,

@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 import scrapy
 from aiohttp import web
+from protego import Protego
+from scrapy import signals
 from scrapy.pipelines.files import FilesPipeline
 
+from scrapy_omocaptcha.signals import challenge_detected
 from tests.helpers import sites
+from tests.helpers.components import hears
 from tests.helpers.crawling import RecordingSpider
-
-
-def spider(*urls, **attributes):
-    return type("Spider", (RecordingSpider,), {"urls": urls, **attributes})
-
+from tests.helpers.sites import spider
 
 # -- Retry ------------------------------------------------------------------------------------------------------
 
@@ -44,15 +44,8 @@ def test_a_page_behind_the_wall_that_answers_503_is_retried_but_solved_once(craw
     site = walled("session")
     seen = []
 
+    @hears(detected=challenge_detected)
     class Fragile(spider(f"{site.url}/page/1")):
-        @classmethod
-        def from_crawler(cls, crawler, *args, **kwargs):
-            from scrapy_omocaptcha.signals import challenge_detected
-
-            one = super().from_crawler(crawler, *args, **kwargs)
-            crawler.signals.connect(one.detected, challenge_detected)
-            return one
-
         def detected(self, verdict):
             # From here on the page itself is broken for good.
             seen.append(verdict)
@@ -90,15 +83,11 @@ def test_a_cached_challenge_is_fetched_afresh_and_the_solved_page_is_cached(craw
 
 def test_a_token_is_not_bought_for_a_request_whose_answer_is_cached(crawl, service, walled, tmp_path):
     site = walled("session")
-
-    class Asks(RecordingSpider):
-        def requests(self):
-            wish = {"sitekey": site.sitekey, "page": f"{site.url}/signup", "put": "header:X-Captcha-Token"}
-            yield scrapy.Request(f"{site.url}/api/header", meta={"omocaptcha": wish}, callback=self.page)
-
+    put = "header:X-Captcha-Token"
+    request = sites.wishing(f"{site.url}/api/header", put, page=f"{site.url}/signup", sitekey=site.sitekey)
     settings = {**service.settings, "HTTPCACHE_ENABLED": True, "HTTPCACHE_DIR": str(tmp_path)}
-    assert [page.status for page in crawl(Asks, settings).pages] == [200]
-    assert [page.status for page in crawl(Asks, settings).pages] == [200]
+    for _ in range(2):
+        assert [page.status for page in crawl(sites.sending(request), settings).pages] == [200]
     assert len(service.jobs) == 1
 
 
@@ -107,18 +96,9 @@ def test_a_token_is_not_bought_for_a_request_whose_answer_is_cached(crawl, servi
 
 def test_the_cookies_that_a_spider_sends_at_first_do_not_overwrite_the_clearance(crawl, service, walled):
     site = walled("session_marked", catalogue_pages=20)
-
-    class Cookies(RecordingSpider):
-        def requests(self):
-            for number in range(1, 21):
-                yield scrapy.Request(
-                    f"{site.url}/page/{number}",
-                    cookies={"session": "stale", "lang": "en"},
-                    callback=self.page,
-                    errback=self.failed,
-                )
-
-    crawled = crawl(Cookies, service.settings)
+    cookies = {"session": "stale", "lang": "en"}
+    requests = (scrapy.Request(f"{site.url}/page/{number}", cookies=cookies) for number in range(1, 21))
+    crawled = crawl(sites.sending(*requests), service.settings)
     assert len(crawled.pages) == 20
     assert len(service.jobs) == 1
     assert {visit.cookies.get("lang") for visit in site.requests if visit.shown == "page"} == {"en"}
@@ -126,19 +106,11 @@ def test_the_cookies_that_a_spider_sends_at_first_do_not_overwrite_the_clearance
 
 def test_a_submission_belongs_to_the_session_of_the_request(crawl, service, walled):
     site = walled("session", catalogue_pages=2)
-
-    class Sessions(RecordingSpider):
-        def requests(self):
-            for jar in (1, 2):
-                yield scrapy.Request(
-                    f"{site.url}/page/{jar}",
-                    meta={"cookiejar": jar},
-                    headers={"User-Agent": f"browser {jar}", "Accept-Language": "sk"},
-                    callback=self.page,
-                    errback=self.failed,
-                )
-
-    crawled = crawl(Sessions, service.settings)
+    sessions = []
+    for jar in (1, 2):
+        headers = {"User-Agent": f"browser {jar}", "Accept-Language": "sk"}
+        sessions.append(scrapy.Request(f"{site.url}/page/{jar}", meta={"cookiejar": jar}, headers=headers))
+    crawled = crawl(sites.sending(*sessions), service.settings)
     assert len(crawled.pages) == 2
     assert len(service.jobs) == 2
     for visit in site.requests:
@@ -153,25 +125,12 @@ def test_a_submission_belongs_to_the_session_of_the_request(crawl, service, wall
 
 def test_a_submission_goes_through_the_proxy_of_the_request(crawl, service, walled):
     site = walled("session")
-
-    class Proxied(RecordingSpider):
-        def requests(self):
-            # The site stands in for a proxy too: it is handed whole addresses, and answers for the host it knows.
-            yield scrapy.Request(
-                f"{site.url}/page/1", meta={"proxy": site.url}, callback=self.page, errback=self.failed
-            )
-
-    crawled = crawl(Proxied, service.settings)
+    # The site stands in for a proxy too: it is handed whole addresses, and answers for the host it knows.
+    proxied = scrapy.Request(f"{site.url}/page/1", meta={"proxy": site.url})
+    crawled = crawl(sites.sending(proxied), service.settings)
     assert [page.status for page in crawled.pages] == [200]
     assert len(service.jobs) == 1
     assert crawled.pages[0].request.meta["proxy"] == site.url
-
-
-def test_cookies_switched_off_at_a_wall_that_needs_them_is_refused_without_a_job(crawl, service, walled):
-    site = walled("session")
-    crawled = crawl(spider(f"{site.url}/page/1"), {**service.settings, "COOKIES_ENABLED": False})
-    assert [error.reason for error in crawled.failures] == ["cookies"]
-    assert service.calls == ()
 
 
 def test_autothrottle_goes_on_adjusting(crawl, service, walled):
@@ -185,21 +144,10 @@ def test_autothrottle_goes_on_adjusting(crawl, service, walled):
 def test_a_form_that_posts_where_robots_txt_forbids_is_refused_without_a_job(crawl, service, walled):
     site = walled("session")
 
-    class Forbids(RecordingSpider):
-        urls = (f"{site.url}/page/1",)
-
-        @classmethod
-        def from_crawler(cls, crawler, *args, **kwargs):
-            from scrapy import signals
-
-            one = super().from_crawler(crawler, *args, **kwargs)
-            crawler.signals.connect(one.parsed, signals.robots_parsed)
-            return one
-
+    @hears(parsed=signals.robots_parsed)
+    class Forbids(spider(f"{site.url}/page/1")):
         def parsed(self, robotparser):
             # The shop's robots.txt allows all; this one is read instead.
-            from protego import Protego
-
             robotparser.rp = Protego.parse("User-agent: *\nDisallow: /verify\n")
 
     crawled = crawl(Forbids, {**service.settings, "ROBOTSTXT_OBEY": True})
@@ -210,7 +158,7 @@ def test_a_form_that_posts_where_robots_txt_forbids_is_refused_without_a_job(cra
 def shop_with_its_captcha_elsewhere(request, form):
     """Whatever name it is asked for, as a proxy is: www.example.com, whose form posts to captcha.example.com."""
     if request.method == "POST":
-        response = web.Response(status=302, headers={"Location": "http://www.example.com/"})
+        response = sites.redirect("http://www.example.com/")
         response.set_cookie("clearance", "yes", domain="example.com")
         return response
     if sites.cleared(request):
@@ -224,16 +172,8 @@ def test_a_form_that_posts_outside_of_allowed_domains_is_refused_without_a_job_u
     crawl, service, meta, jobs
 ):
     with sites.Site(shop_with_its_captcha_elsewhere) as site:
-
-        class Shopping(RecordingSpider):
-            allowed_domains = ("www.example.com",)
-
-            def requests(self):
-                yield scrapy.Request(
-                    "http://www.example.com/", self.page, errback=self.failed, meta={"proxy": site.origin, **meta}
-                )
-
-        crawled = crawl(Shopping, service.settings)
+        request = scrapy.Request("http://www.example.com/", meta={"proxy": site.origin, **meta})
+        crawled = crawl(sites.sending(request, allowed_domains=("www.example.com",)), service.settings)
     assert [error.reason for error in crawled.failures] == ["offsite"] * (1 - jobs)
     assert len(crawled.pages) == len(service.jobs) == jobs
     assert bool(service.calls) is bool(jobs)
@@ -241,13 +181,8 @@ def test_a_form_that_posts_outside_of_allowed_domains_is_refused_without_a_job_u
 
 def test_a_wall_that_opens_by_a_cookie_is_left_alone_where_a_request_keeps_none(crawl, service, walled):
     site = walled("session")
-
-    class Forgetful(RecordingSpider):
-        def requests(self):
-            meta = {"dont_merge_cookies": True}
-            yield scrapy.Request(f"{site.url}/page/1", self.page, errback=self.failed, meta=meta)
-
-    crawled = crawl(Forgetful, service.settings)
+    forgetful = scrapy.Request(f"{site.url}/page/1", meta={"dont_merge_cookies": True})
+    crawled = crawl(sites.sending(forgetful), service.settings)
     assert [error.reason for error in crawled.failures] == ["cookies"]
     assert service.calls == ()
 

@@ -11,6 +11,7 @@ import scrapy
 from scrapy import signals
 
 from scrapy_omocaptcha.signals import challenge_detected
+from tests.helpers.components import OfCrawler
 from tests.helpers.crawling import RecordingSpider
 from tests.helpers.features import HOST, OTHER_HOST
 from tests.helpers.many_pages import ManyPages
@@ -74,17 +75,13 @@ def test_one_request_at_a_time_means_that_callbacks_keep_their_order(crawl, serv
 
 @pytest.mark.parametrize("wall", ["session", "token a page"])
 def test_a_component_that_changes_the_total_concurrency_meanwhile_is_not_overwritten(measure, service, wall):
-    class Throttles:
+    class Throttles(OfCrawler):
         """Allows fewer requests at a time while some are held."""
 
         def __init__(self, crawler):
-            self.crawler = crawler
+            super().__init__(crawler)
             crawler.signals.connect(self.detected, challenge_detected)
             crawler.signals.connect(self.closed, signals.spider_closed)
-
-        @classmethod
-        def from_crawler(cls, crawler):
-            return cls(crawler)
 
         def detected(self):
             self.crawler.engine.downloader.total_concurrency = 4
@@ -96,32 +93,25 @@ def test_a_component_that_changes_the_total_concurrency_meanwhile_is_not_overwri
     assert crawled.stats["total_concurrency"] == 4
 
 
-# -- what Scrapy counts ----------------------------------------------------------------------------------------------
-
-
-# -- what Scrapy counts ----------------------------------------------------------------------------------------------
-
-
 def test_a_crawl_goes_on_when_more_is_held_than_may_be_active_by_now(crawl, service, walled):
-    class Slows:
+    class Slows(OfCrawler):
         """Lowers the concurrency of the crawl once several requests may be held."""
 
         def __init__(self, crawler):
-            self._crawler = crawler
+            super().__init__(crawler)
             crawler.signals.connect(self._detected, challenge_detected)
 
-        @classmethod
-        def from_crawler(cls, crawler):
-            return cls(crawler)
-
         def _detected(self):
-            self._crawler.engine.downloader.total_concurrency = 1
+            self.crawler.engine.downloader.total_concurrency = 1
 
     site = walled("session")
     urls = [f"{site.url}/page/{number}" for number in range(1, 6)]
     settings = {"CONCURRENT_REQUESTS": 4, "OMOCAPTCHA_MAX_WAITING": 1, "DOWNLOADER_MIDDLEWARES": {Slows: 543}}
     crawled = crawl(spider(*urls), {**service.settings, **settings})
     assert sorted(page.url for page in crawled.pages) == urls
+
+
+# -- what Scrapy counts ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("wall", OFTEN)

@@ -52,17 +52,9 @@ def test_the_per_spider_spider_sets_limits_and_skips_items(run, walled, service)
     assert "raise OMOCAPTCHA_MAX_JOBS to go on" in log
 
 
-def test_the_google_demo_spider_submits_one_token(run, walled, service):
-    site = walled("same_url")
-    items, _ = run("google_demo", page=f"{site.url}/item/7")
-    assert [item["passed"] for item in items] == [True]
-    assert "Thing 7" in items[0]["says"]
+@pytest.mark.parametrize(("wall", "passed", "says"), [("same_url", True, "Thing 7"), ("never", False, "max_jobs")])
+def test_the_google_demo_spider_submits_one_token_or_reports_why_it_failed(run, walled, service, wall, passed, says):
+    items, _ = run("google_demo", page=f"{walled(wall).url}/item/7")
+    assert [item["passed"] for item in items] == [passed]
+    assert says in items[0]["says"]
     assert [job.used for job in service.jobs] == [True]
-
-
-def test_the_google_demo_spider_reports_why_it_failed(run, walled, service):
-    site = walled("never")
-    items, _ = run("google_demo", page=f"{site.url}/item/7")
-    assert [item["passed"] for item in items] == [False]
-    assert "max_jobs" in items[0]["says"]
-    assert len(service.jobs) == 1

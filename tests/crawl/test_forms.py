@@ -12,6 +12,7 @@ from scrapy.http import Headers, HtmlResponse
 
 from scrapy_omocaptcha import errors, find_challenge, form_request, signals, solve
 from tests.helpers import sites
+from tests.helpers.components import hears
 from tests.helpers.crawling import RecordingSpider
 
 SEARCHES = """
@@ -92,14 +93,8 @@ def test_a_token_that_the_site_refused_is_never_called_accepted(crawl, service, 
     site = walled(refuse_every=5, refusal=refusal)
     told = []
 
+    @hears(solved=signals.challenge_solved, unknown=signals.challenge_unknown)
     class Listens(searching(site)[0]):
-        @classmethod
-        def from_crawler(cls, crawler, *args, **kwargs):
-            spider = super().from_crawler(crawler, *args, **kwargs)
-            crawler.signals.connect(spider.solved, signals.challenge_solved)
-            crawler.signals.connect(spider.unknown, signals.challenge_unknown)
-            return spider
-
         def solved(self, spider, request, challenge, seconds, cost_usd):
             told.append("solved")
 
@@ -382,10 +377,10 @@ ANSWERS = {
     "binary": lambda: web.Response(body=bytes(range(256)), content_type="application/octet-stream"),
     "refresh": lambda: html("<meta http-equiv=refresh content='0; url=/find'>"),
     "widget": lambda: html(SEARCH.replace(sites.KEY, "6LotherKey" + "b" * 30)),
-    "back": lambda: web.Response(status=302, headers={"Location": "/form?error=1"}),
+    "back": lambda: sites.redirect("/form?error=1"),
     "page": lambda: html("<title>results</title>"),
     "json": lambda: web.json_response({"found": []}),
-    "elsewhere": lambda: web.Response(status=302, headers={"Location": "/results"}),
+    "elsewhere": lambda: sites.redirect("/results"),
 }
 
 
@@ -426,7 +421,7 @@ def test_a_fresh_form_comes_from_the_address_that_was_asked_for_before_redirects
     def answer(request, form):
         if request.path == "/find":
             pages.append(request)
-            return web.Response(status=302, headers={"Location": f"/find/{len(pages)}"})
+            return sites.redirect(f"/find/{len(pages)}")
         if request.method == "POST":
             used.append(request.path)
             return sites.page()
@@ -463,13 +458,8 @@ def test_a_dry_run_sends_no_such_request_and_prices_it(crawl, service, walled):
 def test_no_job_is_bought_for_a_site_that_cannot_be_reached(crawl, service, robots):
     with sites.Site(lambda request, form: sites.page()) as site:
         nowhere = f"http://127.0.0.1:{site.origin.rpartition(':')[2]}"
-    wish = {"sitekey": sites.KEY, "page": f"{nowhere}/", "put": "query:t"}
-
-    class Asks(RecordingSpider):
-        def requests(self):
-            yield scrapy.Request(f"{nowhere}/a", self.page, errback=self.failed, meta={"omocaptcha": wish})
-
-    crawled = crawl(Asks, {**service.settings, "ROBOTSTXT_OBEY": robots, "RETRY_TIMES": 0})
+    asks = sites.sending(sites.wishing(f"{nowhere}/a", "query:t", page=f"{nowhere}/"))
+    crawled = crawl(asks, {**service.settings, "ROBOTSTXT_OBEY": robots, "RETRY_TIMES": 0})
     (error,) = crawled.failures
     assert not isinstance(error, errors.OmoCaptchaError)
     assert service.jobs == ()
@@ -534,14 +524,9 @@ def test_true_on_a_request_with_form_data_is_refused(crawl, service, walled):
 @pytest.mark.parametrize("key", ["omo_captcha", "omocaptcha_put", "OMOCAPTCHA"])
 def test_a_meta_key_that_looks_like_ours_is_told_once(crawl, service, walled, key):
     site = walled()
-
-    class Asks(RecordingSpider):
-        def requests(self):
-            for number in (1, 2, 3):
-                meta = {key: {"put": "query:t"}} if number > 1 else {}
-                yield scrapy.Request(f"{site.url}/free/{number}", self.page, meta=meta)
-
-    crawled = crawl(Asks, service.settings)
+    meta = {key: {"put": "query:t"}}
+    requests = [scrapy.Request(f"{site.url}/free/{number}", meta=meta if number > 1 else {}) for number in (1, 2, 3)]
+    crawled = crawl(sites.sending(*requests), service.settings)
     (warning,) = crawled.said()
     assert repr(key) in warning
     assert "'omocaptcha'" in warning
@@ -549,13 +534,9 @@ def test_a_meta_key_that_looks_like_ours_is_told_once(crawl, service, walled, ke
 
 @pytest.mark.parametrize("sitekey", ["0x4AAAAAAAAjq6WYeRDKmebM", "10000000-ffff-ffff-ffff-000000000001", "6L"])
 def test_a_site_key_of_another_shape_is_said_to_be_one(crawl, service, walled, sitekey):
-    wish = {"sitekey": sitekey, "page": walled().url, "put": "query:t"}
-
-    class Asks(RecordingSpider):
-        def requests(self):
-            yield scrapy.Request(f"{wish['page']}/find", errback=self.failed, meta={"omocaptcha": wish})
-
-    (error,) = crawl(Asks, service.settings).failures
+    url = walled().url
+    request = sites.wishing(f"{url}/find", "query:t", page=url, sitekey=sitekey)
+    (error,) = crawl(sites.sending(request), service.settings).failures
     assert isinstance(error, ValueError)
     assert "begin with 6L" in str(error)
     assert service.calls == ()

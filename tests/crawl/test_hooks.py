@@ -6,55 +6,27 @@ import pytest
 import scrapy
 
 from scrapy_omocaptcha import Token, errors
-from tests.helpers.crawling import RecordingSpider
-from tests.helpers.sites import spider
+from tests.helpers.sites import pages_of, spider
 
 
 def test_a_spider_can_submit_the_token_its_own_way(crawl, service, walled):
     site = walled("callback_only")
 
-    class Submits(RecordingSpider):
-        urls = (f"{site.url}/page/1",)
+    def submit(self, response, challenge, token):
+        assert isinstance(token, Token)
+        return scrapy.http.JsonRequest(response.urljoin("/verify"), data={"token": token.value})
 
-        def omocaptcha_submit(self, response, challenge, token):
-            assert isinstance(token, Token)
-            return scrapy.http.JsonRequest(response.urljoin("/verify"), data={"token": token.value})
-
-    crawled = crawl(Submits, service.settings)
+    crawled = crawl(spider(f"{site.url}/page/1", omocaptcha_submit=submit), service.settings)
     assert crawled.failures == []
     assert [page.url for page in crawled.pages] == [f"{site.url}/page/1"]
-    assert len(service.jobs) == 1
-
-
-@pytest.mark.parametrize("wrong", [None, "https://example.com/"])
-def test_a_hook_that_returns_no_request_to_the_site_ends_in_the_errback_with_its_own_error(
-    crawl, service, walled, wrong
-):
-    site = walled("session")
-
-    class Slips(RecordingSpider):
-        urls = (f"{site.url}/page/1",)
-
-        def omocaptcha_submit(self, response, challenge, token):
-            return wrong and scrapy.Request(wrong)
-
-    crawled = crawl(Slips, service.settings)
-    (error,) = crawled.failures
-    assert "omocaptcha_submit" in str(error)
     assert len(service.jobs) == 1
 
 
 @pytest.mark.parametrize(("says", "jobs"), [(True, 1), (False, 0), (None, 1)])
 def test_the_spiders_trigger_has_the_last_word(crawl, service, walled, says, jobs):
     site = walled("session", status=200)
-
-    class Judges(RecordingSpider):
-        urls = (f"{site.url}/page/1",)
-
-        def omocaptcha_trigger(self, response, challenge):
-            return says
-
-    crawled = crawl(Judges, service.settings)
+    judges = spider(f"{site.url}/page/1", omocaptcha_trigger=lambda self, response, challenge: says)
+    crawled = crawl(judges, service.settings)
     assert len(crawled.pages) + len(crawled.failures) == 1
     # Said of every page, True is right for the challenge alone; the shop's pages carry no widget.
     assert len(service.jobs) == jobs
@@ -63,11 +35,10 @@ def test_the_spiders_trigger_has_the_last_word(crawl, service, walled, says, job
 def test_a_trigger_that_raises_is_an_error_of_each_page_and_holds_nobody_up(crawl, service, walled):
     site = walled("session", catalogue_pages=30)
 
-    class Raises(spider(*(f"{site.url}/page/{number}" for number in range(1, 31)))):
-        def omocaptcha_trigger(self, response, challenge):
-            raise KeyError("a slip")
+    def slip(self, response, challenge):
+        raise KeyError("a slip")
 
-    crawled = crawl(Raises, service.settings)
+    crawled = crawl(pages_of(site, 30, omocaptcha_trigger=slip), service.settings)
     assert [type(error) for error in crawled.failures] == [KeyError] * 30
 
 
@@ -75,11 +46,10 @@ def test_a_trigger_that_raises_is_an_error_of_each_page_and_holds_nobody_up(craw
 def test_a_trigger_that_answers_neither_yes_nor_no_costs_nothing(crawl, service, walled, says):
     site = walled("session", status=200)
 
-    class Vague(spider(f"{site.url}/contact")):
-        async def omocaptcha_trigger(self, response, challenge):
-            return says
+    async def vague(self, response, challenge):
+        return says
 
-    crawled = crawl(Vague, service.settings)
+    crawled = crawl(spider(f"{site.url}/contact", omocaptcha_trigger=vague), service.settings)
     assert [type(error) for error in crawled.failures] == [TypeError]
     assert service.calls == ()
 
@@ -88,7 +58,7 @@ def test_a_trigger_that_answers_neither_yes_nor_no_costs_nothing(crawl, service,
 def test_a_submit_hook_that_fails_stops_the_buying_it_fails_on(crawl, service, walled, kind):
     site = walled("session", catalogue_pages=30)
 
-    class Slips(spider(*(f"{site.url}/page/{number}" for number in range(1, 31)))):
+    class Slips(pages_of(site, 30)):
         def omocaptcha_submit(self, response, challenge, token):
             if kind == "raises":
                 raise KeyError(token.value)
@@ -101,6 +71,7 @@ def test_a_submit_hook_that_fails_stops_the_buying_it_fails_on(crawl, service, w
 
     crawled = crawl(Slips, service.settings)
     assert {(type(error), error.reason) for error in crawled.failures} == {(errors.ChallengeNotSolved, "hook")}
+    assert all("omocaptcha_submit" in str(error) for error in crawled.failures)
     assert len(crawled.failures) == 30
     assert len(service.jobs) == 1
     said = [line for line in crawled.said() if "omocaptcha_submit" in line]

@@ -12,7 +12,7 @@ import scrapy
 from aiohttp import web
 
 from tests.helpers.crawling import RecordingSpider
-from tests.helpers.sites import KEY, Site, challenge, cleared, page, spider, won
+from tests.helpers.sites import KEY, Site, challenge, cleared, page, redirect, sending, spider, won
 
 API = "<script src=https://www.google.com/recaptcha/api.js></script>"
 WIDGET = f"<div class=g-recaptcha data-sitekey={KEY}></div>"
@@ -30,15 +30,7 @@ def form(action, *, method="post", inside=""):
 
 def through(proxy, *urls):
     """A spider that asks for ``urls`` through ``proxy``."""
-
-    class Asks(RecordingSpider):
-        def requests(self):
-            for url in urls:
-                yield scrapy.Request(
-                    url, meta={"proxy": proxy.origin}, callback=self.page, errback=self.failed, dont_filter=True
-                )
-
-    return Asks
+    return sending(*(scrapy.Request(url, meta={"proxy": proxy.origin}, dont_filter=True) for url in urls))
 
 
 # -- where a form leads ------------------------------------------------------------------------------------------------
@@ -120,34 +112,32 @@ def test_a_form_to_the_pages_own_site_is_sent_there(crawl, service, action):
 # -- much of everything ------------------------------------------------------------------------------------------------
 
 
-def test_of_a_thousand_forms_one_is_sent(crawl, service):
+def crawl_through(crawl, service, form):
+    """Crawl a page that such a form opens for one job, and return what the site was asked."""
+
     def answer(request, fields):
         if request.method == "POST":
             return won("/page")
-        return page() if cleared(request) else wall(form("/verify").replace("Go on", "") * 1000)
+        return page() if cleared(request) else wall(form)
 
     with Site(answer) as site:
         crawled = crawl(spider(f"{site.origin}/page"), service.settings)
-    assert len(crawled.pages) == 1
+    assert [one.status for one in crawled.pages] == [200]
     assert len(service.jobs) == 1
-    assert [method for method, *_ in site.requests] == ["GET", "POST", "GET"]
+    return site.requests
+
+
+def test_of_a_thousand_forms_one_is_sent(crawl, service):
+    asked = crawl_through(crawl, service, form("/verify").replace("Go on", "") * 1000)
+    assert [method for method, *_ in asked] == ["GET", "POST", "GET"]
 
 
 def test_a_megabyte_of_hidden_fields_travels_once(crawl, service):
     names = [f"field-{number}" for number in range(500)]
     hidden = "".join(f"<input type=hidden name={name} value={'x' * 2000}>" for name in names)
-
-    def answer(request, fields):
-        if request.method == "POST":
-            return won("/page")
-        return page() if cleared(request) else wall(form("/verify", inside=hidden))
-
-    with Site(answer) as site:
-        crawled = crawl(spider(f"{site.origin}/page"), service.settings)
-    assert len(crawled.pages) == 1
-    (sent,) = [fields for method, _, fields, _ in site.requests if method == "POST"]
+    asked = crawl_through(crawl, service, form("/verify", inside=hidden))
+    (sent,) = [fields for method, _, fields, _ in asked if method == "POST"]
     assert list(sent) == [*names, "g-recaptcha-response"]
-    assert len(service.jobs) == 1
 
 
 def test_a_form_without_measure_costs_nothing(crawl, service):
@@ -161,34 +151,14 @@ def test_a_form_without_measure_costs_nothing(crawl, service):
 
 @pytest.mark.parametrize("charset", ["hex", "rot13", "idna", "undefined"])
 def test_a_charset_that_is_none_costs_one_job_like_any_other(crawl, service, charset):
-    def answer(request, fields):
-        if request.method == "POST":
-            return won("/page")
-        text = form("/verify", inside="<input type=hidden name=a value=ü>").replace(
-            "<form", f"<form accept-charset={charset}"
-        )
-        return page() if cleared(request) else wall(text)
-
-    with Site(answer) as site:
-        crawled = crawl(spider(f"{site.origin}/page"), service.settings)
-    assert len(crawled.pages) == 1
-    assert len(service.jobs) == 1
+    given = form("/verify", inside="<input type=hidden name=a value=ü>")
+    crawl_through(crawl, service, given.replace("<form", f"<form accept-charset={charset}"))
 
 
 @pytest.mark.parametrize("around", ["<div>", "<fieldset>", "<select><option>", "<template>", "<form>", "<b>"])
 def test_a_huge_and_deeply_nested_page_is_passed_like_any_other(crawl, service, around):
     deep = around * 1000 + "<input name=a dirname=b>" * 40_000
-
-    def answer(request, fields):
-        if request.method == "POST":
-            return won("/page")
-        return page() if cleared(request) else wall(form("/verify") + deep)
-
-    with Site(answer) as site:
-        crawled = crawl(spider(f"{site.origin}/page"), service.settings)
-    assert [one.status for one in crawled.pages] == [200]
-    assert len(service.jobs) == 1
-    assert len(site.requests) == 3
+    assert len(crawl_through(crawl, service, form("/verify") + deep)) == 3
 
 
 # -- without end -------------------------------------------------------------------------------------------------------
@@ -240,11 +210,10 @@ def test_a_key_that_changes_each_time_trips_the_breaker_all_the_same(crawl, serv
     assert len(service.jobs) <= 12
 
 
-def test_a_submission_that_redirects_in_a_circle_ends(crawl, service):
+@pytest.mark.parametrize("status", [302, 307, 308], ids=["followed", "repeated, 307", "repeated, 308"])
+def test_a_submission_that_redirects_in_a_circle_ends(crawl, service, status):
     def answer(request, fields):
-        if request.path == "/page":
-            return challenge()
-        return web.Response(status=302, headers={"Location": "/a" if request.path != "/a" else "/b"})
+        return challenge() if request.path == "/page" else redirect("/a" if request.path != "/a" else "/b", status)
 
     with Site(answer) as site:
         crawled = crawl(spider(f"{site.origin}/page"), service.settings)
@@ -254,27 +223,11 @@ def test_a_submission_that_redirects_in_a_circle_ends(crawl, service):
     assert len(site.requests) <= 1 + 2 * 23
 
 
-@pytest.mark.parametrize("status", [307, 308])
-def test_a_submission_that_is_to_be_repeated_in_a_circle_ends(crawl, service, status):
-    def answer(request, fields):
-        if request.path == "/page":
-            return challenge()
-        return web.Response(status=status, headers={"Location": "/a" if request.path != "/a" else "/b"})
-
-    with Site(answer) as site:
-        crawled = crawl(spider(f"{site.origin}/page"), service.settings)
-    assert [error.reason for error in crawled.failures] == ["attempts"]
-    assert len(service.jobs) == 2
-    assert len(site.requests) <= 1 + 2 * 23
-
-
 def test_a_challenge_that_redirects_in_a_circle_ends(crawl, service):
     """The page leads to the challenge, and its form back to the page, for ever and without a clearance."""
 
     def answer(request, fields):
-        if request.path == "/gate":
-            return challenge()
-        return web.Response(status=302, headers={"Location": "/gate" if request.method == "GET" else "/page/1"})
+        return challenge() if request.path == "/gate" else redirect("/gate" if request.method == "GET" else "/page/1")
 
     with Site(answer) as site:
         urls = [f"{site.origin}/page/{number}" for number in range(20)]

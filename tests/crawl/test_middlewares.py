@@ -8,7 +8,6 @@ import logging
 
 import pytest
 import scrapy
-from aiohttp import web
 from scrapy.core.downloader.handlers.http11 import HTTP11DownloadHandler
 from scrapy.downloadermiddlewares.retry import get_retry_request
 
@@ -165,12 +164,9 @@ class Browser:
 
 @pytest.mark.parametrize("wall", ["session", "redirect", "per_page"])
 def test_all_requests_for_a_page_are_of_its_class(crawl, service, walled, wall):
-    class Browses(RecordingSpider):
-        def requests(self):
-            yield BrowserRequest(f"{self.site}/item/1", self.page, errback=self.failed, wait_time=7)
-
     site = walled(wall)
-    crawled = crawl(Browses, settings(service, Browser, INSIDE), site=site.url)
+    browses = sites.sending(BrowserRequest(f"{site.url}/item/1", wait_time=7))
+    crawled = crawl(browses, settings(service, Browser, INSIDE))
     assert len(crawled.pages) == 1
     assert {visit.headers["X-Client"] for visit in site.requests} == {"browser 7"}
 
@@ -264,14 +260,6 @@ class RaisesOnceItIsOpen:
             raise LookupError("of the project")
 
 
-@pytest.mark.parametrize("wall", ["session", "redirect"])
-def test_an_error_of_a_middleware_on_the_page_itself_reaches_the_errback(crawl, service, walled, wall):
-    crawled = crawl(Visits, settings(service, RaisesOnceItIsOpen, 750), site=walled(wall).url)
-    assert [type(error) for error in crawled.failures] == [LookupError]
-    assert len(crawled.pages) == 1
-    assert len(service.jobs) == 1
-
-
 class RaisesOnThePage:
     def process_response(self, request, response):
         if request.url.endswith("/item/1"):
@@ -279,9 +267,20 @@ class RaisesOnThePage:
         return response
 
 
-@pytest.mark.parametrize("wall", ["session", "redirect", "per_page"])
-def test_an_error_of_a_middleware_on_a_page_that_has_been_won_reaches_the_errback(crawl, service, walled, wall):
-    crawled = crawl(Visits, settings(service, RaisesOnThePage, OUTSIDE), site=walled(wall).url)
+@pytest.mark.parametrize(
+    ("wall", "middleware", "priority"),
+    [
+        ("session", RaisesOnceItIsOpen, 750),
+        ("redirect", RaisesOnceItIsOpen, 750),
+        ("session", RaisesOnThePage, OUTSIDE),
+        ("redirect", RaisesOnThePage, OUTSIDE),
+        ("per_page", RaisesOnThePage, OUTSIDE),
+    ],
+)
+def test_an_error_of_a_middleware_on_the_page_itself_reaches_the_errback(
+    crawl, service, walled, wall, middleware, priority
+):
+    crawled = crawl(Visits, settings(service, middleware, priority), site=walled(wall).url)
     assert [type(error) for error in crawled.failures] == [LookupError]
     assert len(crawled.pages) == 1
     assert len(service.jobs) == 1
@@ -310,12 +309,9 @@ class AnswersBeforeUs:
 
 
 def test_what_a_resumed_request_carries_is_gone_where_a_middleware_answers_in_the_place_of_the_site(crawl, service):
-    class Resumes(RecordingSpider):
-        def requests(self):
-            meta = {"_omocaptcha": {"useless_jobs": 1, "filter": True}}
-            yield scrapy.Request("http://127.0.0.1/", self.page, meta=meta, dont_filter=True)
-
-    (page,) = crawl(Resumes, settings(service, AnswersBeforeUs, OUTSIDE)).pages
+    meta = {"_omocaptcha": {"useless_jobs": 1, "filter": True}}
+    resumes = sites.sending(scrapy.Request("http://127.0.0.1/", meta=meta, dont_filter=True))
+    (page,) = crawl(resumes, settings(service, AnswersBeforeUs, OUTSIDE)).pages
     assert "_omocaptcha" not in page.meta
     assert not page.request.dont_filter
 
@@ -335,12 +331,7 @@ def test_retry_repeats_a_page_that_times_out_while_it_is_asked_again(crawl, serv
                     await asyncio.sleep(30)
             return await super()._handle(request)
 
-    def answer(request, form):
-        if request.path == "/verify":
-            return sites.won("/page")
-        return sites.page() if sites.cleared(request) else sites.challenge()
-
-    with Slow(answer) as site:
+    with Slow(sites.behind_wall(opens_at="/page")) as site:
         crawled = crawl(sites.spider(f"{site.origin}/page"), {**service.settings, "DOWNLOAD_TIMEOUT": 3})
     assert [page.status for page in crawled.pages] == [200]
     assert crawled.pages[0].meta["retry_times"] == 1
@@ -368,7 +359,7 @@ def test_a_retry_by_hand_of_a_page_behind_a_wall_ends_after_retry_times(crawl, s
 
 def test_meta_can_be_written_as_json_and_has_nothing_of_ours(crawl, service, walled):
     def answer(request, form):
-        return web.Response(status=302, headers={"Location": "/free/2"}) if request.path == "/old" else sites.page()
+        return sites.redirect("/free/2") if request.path == "/old" else sites.page()
 
     with sites.Site(answer) as site:
 

@@ -24,15 +24,12 @@ from scrapy_omocaptcha.errors import NotBought
 from scrapy_omocaptcha.signals import challenge_detected
 from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
 from tests.helpers import sites
+from tests.helpers.components import hears
 from tests.helpers.crawling import RecordingSpider
+from tests.helpers.sites import pages_of
 
 PRICE = 0.00055
 FAULTS = ("reset", "reset_after", "bad_gateway", "html", "empty", "too_many")
-
-
-def crawling(site, count, **attributes):
-    urls = tuple(f"{site.url}/page/{number}" for number in range(1, count + 1))
-    return type("Spider", (RecordingSpider,), {"urls": urls, **attributes})
 
 
 @pytest.fixture
@@ -64,7 +61,7 @@ def crawl_among_faults(crawl, ledger, challenges, *, seed, max_jobs=0, max_cost=
         )
         service.random_jobs(0.2, seed=seed, outcomes=["fail", "refused", "rejected"])
         crawled = crawl(
-            crawling(site, challenges),
+            pages_of(site, challenges),
             {
                 **service.settings,
                 "CONCURRENT_REQUESTS": 200,
@@ -124,7 +121,7 @@ def test_two_hundred_concurrent_challenges_among_faults_overrun_no_limit(crawl, 
 def test_the_books_of_a_crawl_without_lost_calls_hold_what_the_service_charged(crawl, service, walled, ledger):
     site = walled("per_page", catalogue_pages=30)
     service.random_jobs(0.3, seed=3, outcomes=["fail", "refused", "rejected"])
-    crawled = crawl(crawling(site, 30), {**service.settings, "OMOCAPTCHA_LEDGER": str(ledger)})
+    crawled = crawl(pages_of(site, 30), {**service.settings, "OMOCAPTCHA_LEDGER": str(ledger)})
     records, unknown = balanced(crawled, service, ledger)
     assert unknown == []
     assert sum(record.cost_usd for record in records) == pytest.approx(service.charged)
@@ -141,7 +138,7 @@ def test_the_books_of_a_crawl_without_lost_calls_hold_what_the_service_charged(c
 
 def test_reaching_a_limit_is_said_once_with_the_setting_to_change(crawl, service, walled):
     one, two = walled("per_page", catalogue_pages=10), walled("per_page", catalogue_pages=10)
-    both = type("Both", (RecordingSpider,), {"urls": tuple(f"{s.url}/page/{n}" for n in (1, 2, 3) for s in (one, two))})
+    both = sites.spider(*(f"{site.url}/page/{number}" for number in (1, 2, 3) for site in (one, two)))
     crawled = crawl(both, {**service.settings, "OMOCAPTCHA_MAX_COST": 2 * PRICE})
     assert (len(service.jobs), len(crawled.pages), len(crawled.failures)) == (2, 2, 4)
     assert crawled.count("skipped/max_cost") == 4
@@ -151,7 +148,7 @@ def test_reaching_a_limit_is_said_once_with_the_setting_to_change(crawl, service
 def test_a_price_of_zero_is_a_price_that_reaches_no_limit_on_cost(crawl, service, walled):
     site = walled("per_page", catalogue_pages=3)
     free = {**service.settings, "OMOCAPTCHA_PRICE": 0, "OMOCAPTCHA_MAX_COST": PRICE / 2}
-    crawled = crawl(crawling(site, 3), free)
+    crawled = crawl(pages_of(site, 3), free)
     assert (len(crawled.pages), crawled.count("jobs/created"), crawled.count("cost_usd")) == (3, 3, 0)
     assert "getService" not in [call.name for call in service.calls]
 
@@ -159,22 +156,21 @@ def test_a_price_of_zero_is_a_price_that_reaches_no_limit_on_cost(crawl, service
 def test_the_crawls_of_a_ledger_share_what_a_day_may_cost(crawl, service, walled, ledger):
     site = walled("per_page", catalogue_pages=10)
     settings = {**service.settings, "OMOCAPTCHA_LEDGER": str(ledger), "OMOCAPTCHA_MAX_COST_PER_DAY": 5 * PRICE}
-    first = crawl(crawling(site, 3), settings)
-    second = crawl(crawling(site, 6), settings)
+    first = crawl(pages_of(site, 3), settings)
+    second = crawl(pages_of(site, 6), settings)
     assert (len(first.pages), len(second.pages), len(service.jobs)) == (3, 2, 5)
     assert second.count("skipped/max_cost_per_day") == 4
     with closing(open_ledger(ledger)) as db:
         # The machine was off for a day.
         db.execute("UPDATE clock SET wall = wall - 25 * 3600, boot = 'before'")
-    assert len(crawl(crawling(site, 6), settings).pages) == 5
+    assert len(crawl(pages_of(site, 6), settings).pages) == 5
 
 
 def test_a_resumed_crawl_goes_on_counting(crawl, service, walled, tmp_path):
     site = walled("per_page", catalogue_pages=10)
     settings = {**service.settings, "JOBDIR": str(tmp_path / "job"), "OMOCAPTCHA_MAX_JOBS": 4}
-    assert len(crawl(crawling(site, 3), settings).pages) == 3
-    urls = tuple(f"{site.url}/page/{number}" for number in range(4, 10))
-    resumed = crawl(type("Rest", (RecordingSpider,), {"urls": urls}), settings)
+    assert len(crawl(pages_of(site, 3), settings).pages) == 3
+    resumed = crawl(sites.spider(*(f"{site.url}/page/{number}" for number in range(4, 10))), settings)
     assert (len(resumed.pages), len(resumed.failures), len(service.jobs)) == (1, 5, 4)
 
 
@@ -193,7 +189,7 @@ def test_a_limit_closes_the_spider_if_that_is_wanted_and_what_was_not_solved_is_
 ):
     site = walled("per_page", catalogue_pages=20)
     jobdir = {"JOBDIR": str(tmp_path / "job")}
-    closed = crawl(crawling(site, 20), {**service.settings, **jobdir, "OMOCAPTCHA_CLOSE_ON_LIMIT": True, **settings})
+    closed = crawl(pages_of(site, 20), {**service.settings, **jobdir, "OMOCAPTCHA_CLOSE_ON_LIMIT": True, **settings})
     assert closed.stats["finish_reason"] == reason
     assert closed.failures == []
     assert len(closed.pages) == len(service.jobs) == (0 if "OMOCAPTCHA_API_TOKEN" in settings else 2)
@@ -207,21 +203,14 @@ def test_what_has_been_paid_for_opens_the_wall_for_all_though_a_limit_is_reached
     # Each of the first answers starts a session of its own, so that the page is asked for afresh before the token is
     # handed in; and they meet the wall while its one job is under way.
     site = walled("session", catalogue_pages=16)
-    crawled = crawl(crawling(site, 16), {**service.settings, "OMOCAPTCHA_MAX_JOBS": 1})
+    crawled = crawl(pages_of(site, 16), {**service.settings, "OMOCAPTCHA_MAX_JOBS": 1})
     assert (len(crawled.pages), crawled.failures, len(service.jobs)) == (16, [], 1)
 
 
 def crawling_one_page(site, detected):
     """Return a spider of one page that calls ``detected`` each time that its challenge is met."""
 
-    class OnePage(crawling(site, 1)):
-        @classmethod
-        def from_crawler(cls, crawler, *args, **kwargs):
-            spider = super().from_crawler(crawler, *args, **kwargs)
-            crawler.signals.connect(detected, challenge_detected, weak=False)
-            return spider
-
-    return OnePage
+    return hears(detected=challenge_detected)(pages_of(site, 1, detected=lambda self: detected()))
 
 
 @pytest.mark.parametrize(("fault", "most"), [("server_error", 6), ("reset", 2)])
@@ -265,12 +254,12 @@ def test_a_job_whose_token_was_accepted_is_not_useless_where_the_page_redirects_
     def answer(request, form):
         if request.path == "/verify":
             opened.add(form["next"])
-            return web.Response(status=302, headers={"Location": form["next"]})
+            return sites.redirect(form["next"])
         if request.path not in opened:
             field = f"<input type=hidden name=next value={request.path}><button"
             return web.Response(text=sites.CHALLENGE.replace("<button", field), status=403, content_type="text/html")
         if request.path.startswith("/old/"):
-            return web.Response(status=302, headers={"Location": request.path.replace("old", "new")})
+            return sites.redirect(request.path.replace("old", "new"))
         return sites.page()
 
     with sites.Site(answer) as site:
@@ -327,7 +316,7 @@ def test_a_token_is_not_called_accepted_where_the_walls_address_breaks_after_it(
             broken.append(True)
             return sites.page("<title>Thank you</title>")
         if request.path != "/captcha":
-            return web.Response(status=302, headers={"Location": "/captcha"})
+            return sites.redirect("/captcha")
         if broken:
             request.transport.abort()
         return sites.challenge()
@@ -344,7 +333,7 @@ def test_a_token_is_not_called_accepted_where_the_walls_address_breaks_after_it(
 
 def test_a_balance_below_its_floor_is_told_when_the_spider_opens_and_nothing_is_bought(crawl, walled):
     with OmoCaptchaService(balance=1.0) as service, WalledSite(service, "session") as site:
-        crawled = crawl(crawling(site, 2), {**service.settings, "OMOCAPTCHA_MIN_BALANCE": 5})
+        crawled = crawl(pages_of(site, 2), {**service.settings, "OMOCAPTCHA_MIN_BALANCE": 5})
         assert (len(service.jobs), len(crawled.failures)) == (0, 2)
         assert crawled.count("skipped/min_balance") == 2
         assert any("OMOCAPTCHA_MIN_BALANCE" in line and "1.00000 USD" in line for line in crawled.said())
@@ -352,7 +341,7 @@ def test_a_balance_below_its_floor_is_told_when_the_spider_opens_and_nothing_is_
 
 def test_the_floor_of_the_balance_holds_while_others_spend_too(crawl, shared_account):
     service, site = shared_account
-    crawled = crawl(crawling(site, 20), {**service.settings, "OMOCAPTCHA_MIN_BALANCE": 0.015})
+    crawled = crawl(pages_of(site, 20), {**service.settings, "OMOCAPTCHA_MIN_BALANCE": 0.015})
     assert (len(service.jobs), service.balance) == (5, pytest.approx(0.0205 - 10 * PRICE))
     assert (len(crawled.pages), crawled.count("skipped/min_balance")) == (5, 15)
     assert any("top it up, or lower OMOCAPTCHA_MIN_BALANCE" in line for line in crawled.said())
@@ -362,11 +351,18 @@ def test_while_the_balance_is_not_known_nothing_is_bought_and_afterwards_the_cra
     site = walled("session", catalogue_pages=3)
     service.fault("getBalance", "server_error", times=2)
     crawled = crawl(
-        crawling(site, 3), {**service.settings, "OMOCAPTCHA_MIN_BALANCE": 5, "CONCURRENT_REQUESTS_PER_DOMAIN": 1}
+        pages_of(site, 3), {**service.settings, "OMOCAPTCHA_MIN_BALANCE": 5, "CONCURRENT_REQUESTS_PER_DOMAIN": 1}
     )
     assert len(crawled.failures) == 1
     assert len(crawled.pages) == 2
     assert len(service.jobs) == 1
+
+
+def wishes(site, count):
+    """Return a spider whose requests want a token each."""
+    form = {"page": f"{site.url}/signup", "sitekey": site.sitekey}
+    urls = (f"{site.url}/api/query?q={number}" for number in range(count))
+    return sites.sending(*(sites.wishing(url, "query:token", **form) for url in urls))
 
 
 def test_an_account_that_is_refused_when_the_spider_opens_is_asked_once_however_many_wait_for_the_answer(
@@ -375,16 +371,8 @@ def test_an_account_that_is_refused_when_the_spider_opens_is_asked_once_however_
     site = walled("session")
     # The answer comes when all of the requests want it.
     service.fault("getBalance", "slow", seconds=0.5)
-
-    class Wishing(RecordingSpider):
-        def requests(self):
-            wish = {"sitekey": site.sitekey, "page": f"{site.url}/signup", "put": "query:token"}
-            for number in range(5):
-                url = f"{site.url}/api/query?q={number}"
-                yield scrapy.Request(url, self.page, errback=self.failed, meta={"omocaptcha": wish})
-
     wrong = {"OMOCAPTCHA_API_TOKEN": "wrong", "OMOCAPTCHA_MIN_BALANCE": 1}
-    crawled = crawl(Wishing, {**service.settings, **wrong})
+    crawled = crawl(wishes(site, 5), {**service.settings, **wrong})
     assert [error.reason for error in crawled.failures] == ["account"] * 5
     (line,) = crawled.said(logging.ERROR)
     assert "check OMOCAPTCHA_API_TOKEN" in line
@@ -443,7 +431,7 @@ def test_json_behind_a_wall_whose_clearance_runs_out_costs_a_job_a_clearance(cra
     def answer(request, form):
         if request.path == "/verify":
             served.update(left=20, number=served["number"] + 1)
-            response = web.Response(status=302, headers={"Location": "/json/0"})
+            response = sites.redirect("/json/0")
             response.set_cookie("clearance", str(served["number"]), path="/")
             return response
         if request.cookies.get("clearance") == str(served["number"]) and served["left"] > 0:
@@ -474,14 +462,7 @@ def test_a_site_that_says_sorry_with_200_for_every_token_trips_the_breaker(crawl
 @pytest.mark.parametrize("wish", [None, True], ids=["judged", "said to be one"])
 def test_a_dry_run_makes_no_call_at_all_and_every_page_goes_on_untouched(crawl, service, walled, ledger, wish):
     site = walled("session", catalogue_pages=10, status=200)
-
-    class Dry(RecordingSpider):
-        def requests(self):
-            for number in range(1, 11):
-                yield scrapy.Request(
-                    f"{site.url}/page/{number}", self.page, errback=self.failed, meta={"omocaptcha": wish}
-                )
-
+    requests = (scrapy.Request(f"{site.url}/page/{number}", meta={"omocaptcha": wish}) for number in range(1, 11))
     dry = {
         **service.settings,
         "OMOCAPTCHA_DRY_RUN": True,
@@ -489,7 +470,7 @@ def test_a_dry_run_makes_no_call_at_all_and_every_page_goes_on_untouched(crawl, 
         "OMOCAPTCHA_MIN_BALANCE": 100,
         "OMOCAPTCHA_LEDGER": ledger,
     }
-    crawled = crawl(Dry, dry)
+    crawled = crawl(sites.sending(*requests), dry)
     assert service.calls == ()
     assert len(crawled.pages) == crawled.count("skipped/dry_run") == 10
     assert read_ledger(ledger) == []
@@ -499,15 +480,7 @@ def test_a_dry_run_makes_no_call_at_all_and_every_page_goes_on_untouched(crawl, 
 
 def test_a_dry_run_does_not_send_what_wants_a_token_and_counts_what_it_would_have_bought(crawl, service, walled):
     site = walled("session")
-
-    class Dry(RecordingSpider):
-        def requests(self):
-            wish = {"sitekey": site.sitekey, "page": f"{site.url}/signup", "put": "query:token"}
-            for number in range(3):
-                url = f"{site.url}/api/query?q={number}"
-                yield scrapy.Request(url, self.page, errback=self.failed, meta={"omocaptcha": wish})
-
-    crawled = crawl(Dry, {**service.settings, "OMOCAPTCHA_DRY_RUN": True})
+    crawled = crawl(wishes(site, 3), {**service.settings, "OMOCAPTCHA_DRY_RUN": True})
     assert service.calls == ()
     assert site.requests == ()
     assert crawled.count("skipped/dry_run") == 3
@@ -518,16 +491,15 @@ def test_a_dry_run_does_not_send_what_wants_a_token_and_counts_what_it_would_hav
 def test_a_dry_run_leaves_pages_untouched_whatever_real_runs_have_spent(crawl, service, walled, tmp_path):
     site = walled("per_page", catalogue_pages=4)
     settings = {**service.settings, "JOBDIR": str(tmp_path / "job"), "OMOCAPTCHA_MAX_JOBS": 1}
-    crawl(crawling(site, 1), settings)
+    crawl(pages_of(site, 1), settings)
     dry = {"OMOCAPTCHA_DRY_RUN": True, "OMOCAPTCHA_CLOSE_ON_LIMIT": True}
-    urls = (f"{site.url}/page/2", f"{site.url}/page/3")
-    crawled = crawl(type("Dry", (RecordingSpider,), {"urls": urls}), {**settings, **dry})
+    crawled = crawl(sites.spider(f"{site.url}/page/2", f"{site.url}/page/3"), {**settings, **dry})
     assert (crawled.stats["finish_reason"], crawled.count("skipped/dry_run")) == ("finished", 2)
 
 
 def test_the_bill_is_in_the_log_at_the_end_with_the_balance_beside_it_if_that_was_asked(crawl, service, walled):
     site = walled("per_page", catalogue_pages=4)
-    crawled = crawl(crawling(site, 4), {**service.settings, "OMOCAPTCHA_MIN_BALANCE": 1})
+    crawled = crawl(pages_of(site, 4), {**service.settings, "OMOCAPTCHA_MIN_BALANCE": 1})
     (report,) = [line for line in crawled.said(logging.INFO) if "accepted  " in line]
     lines = report.splitlines()
     assert lines[0] == "OMOcaptcha: 4 challenges met in 4 pages, 4 jobs for 0.00220 USD"
@@ -536,7 +508,7 @@ def test_the_bill_is_in_the_log_at_the_end_with_the_balance_beside_it_if_that_wa
 
 def test_a_line_tells_now_and_then_how_far_the_crawl_is(crawl, walled):
     with OmoCaptchaService(solve_seconds=0.6) as service, WalledSite(service, "session") as site:
-        crawled = crawl(crawling(site, 3), {**service.settings, "LOGSTATS_INTERVAL": 0.2})
+        crawled = crawl(pages_of(site, 3), {**service.settings, "LOGSTATS_INTERVAL": 0.2})
     lines = [line for line in crawled.said(logging.INFO) if "so far" in line]
     assert "OMOcaptcha: 3 requests wait, 0 of 1 jobs are solved, 0.00055 USD so far" in lines
     assert len(lines) == len(set(lines)), "nothing is said twice"
@@ -591,7 +563,7 @@ def test_a_ledger_that_cannot_be_used_is_an_error_with_its_cure_and_the_crawl_go
     make(ledger)
     before = ledger.is_file() and ledger.read_bytes()
     site = walled("per_page", catalogue_pages=3)
-    crawled = crawl(crawling(site, 3), {**service.settings, "OMOCAPTCHA_LEDGER": ledger, "OMOCAPTCHA_MAX_JOBS": 2})
+    crawled = crawl(pages_of(site, 3), {**service.settings, "OMOCAPTCHA_LEDGER": ledger, "OMOCAPTCHA_MAX_JOBS": 2})
     assert (len(crawled.pages), len(service.jobs), crawled.count("skipped/max_jobs")) == (2, 2, 1)
     (line,) = crawled.said(logging.ERROR)
     assert str(ledger) in line
@@ -601,7 +573,7 @@ def test_a_ledger_that_cannot_be_used_is_an_error_with_its_cure_and_the_crawl_go
 
 def test_a_ledger_in_a_folder_that_is_not_there_is_an_error(crawl, service, walled, tmp_path):
     missing = tmp_path / "missing" / "jobs.sqlite"
-    crawled = crawl(crawling(walled("session"), 1), {**service.settings, "OMOCAPTCHA_LEDGER": missing})
+    crawled = crawl(pages_of(walled("session"), 1), {**service.settings, "OMOCAPTCHA_LEDGER": missing})
     assert len(crawled.pages) == 1
     (line,) = crawled.said(logging.ERROR)
     assert f"{missing} cannot be used (No such file or directory: " in line
@@ -611,7 +583,7 @@ def test_with_a_limit_for_the_day_and_a_ledger_that_cannot_be_used_nothing_is_bo
     a_folder(ledger)
     site = walled("session", catalogue_pages=3)
     settings = {"OMOCAPTCHA_LEDGER": ledger, "OMOCAPTCHA_MAX_COST_PER_DAY": 1}
-    crawled = crawl(crawling(site, 3), {**service.settings, **settings})
+    crawled = crawl(pages_of(site, 3), {**service.settings, **settings})
     assert (len(service.jobs), crawled.count("skipped/max_cost_per_day")) == (0, 3)
     assert any("fix OMOCAPTCHA_LEDGER" in line for line in crawled.said())
 
@@ -632,7 +604,7 @@ def test_a_ledger_that_is_deleted_or_replaced_while_the_crawl_runs_is_given_up(
 ):
     site = walled("per_page", catalogue_pages=4)
 
-    class Meanwhile(crawling(site, 4)):
+    class Meanwhile(pages_of(site, 4)):
         custom_settings: ClassVar[dict[str, object]] = {"CONCURRENT_REQUESTS_PER_DOMAIN": 1}
 
         def page(self, response, asked=None):
@@ -652,7 +624,7 @@ def test_a_ledger_that_is_deleted_or_replaced_while_the_crawl_runs_is_given_up(
 
 def test_a_ledger_in_the_jobdir_has_each_job_once(crawl, service, walled, tmp_path):
     site = walled("per_page", catalogue_pages=4)
-    crawled = crawl(crawling(site, 2), {**service.settings, "JOBDIR": str(tmp_path / "job")})
+    crawled = crawl(pages_of(site, 2), {**service.settings, "JOBDIR": str(tmp_path / "job")})
     assert crawled.said(logging.ERROR) == []
     balanced(crawled, service, tmp_path / "job" / "omocaptcha.sqlite")
 
@@ -663,15 +635,14 @@ def test_a_resumed_crawl_goes_on_counting_in_a_ledger_that_others_share(crawl, s
     jobdir = {"JOBDIR": str(tmp_path / "job")}
 
     def rest(first):
-        urls = tuple(f"{site.url}/page/{number}" for number in range(first, 11))
-        return type("Rest", (RecordingSpider,), {"urls": urls})
+        return sites.spider(*(f"{site.url}/page/{number}" for number in range(first, 11)))
 
-    assert len(crawl(crawling(site, 2), {**settings, **jobdir}).pages) == 2
-    assert len(crawl(crawling(site, 4), settings).pages) == 3, "a crawl without the JOBDIR has a limit of its own"
+    assert len(crawl(pages_of(site, 2), {**settings, **jobdir}).pages) == 2
+    assert len(crawl(pages_of(site, 4), settings).pages) == 3, "a crawl without the JOBDIR has a limit of its own"
     assert len(crawl(rest(3), {**settings, **jobdir}).pages) == 1
     shutil.rmtree(tmp_path / "job")
     assert len(crawl(rest(3), {**settings, **jobdir}).pages) == 3, "nor does a new JOBDIR of the same name mix with it"
-    other = type("Other", (RecordingSpider,), {"urls": (f"{site.url}/page/11",), "name": "other"})
+    other = sites.spider(f"{site.url}/page/11", name="other")
     assert len(crawl(other, {**settings, **jobdir}).pages) == 1, "nor does another spider in one JOBDIR"
 
 
@@ -681,7 +652,7 @@ def test_the_crawl_of_a_scheduler_is_known_by_its_id(crawl, service, walled, led
     if not arguments:
         monkeypatch.setenv("SHUB_JOBKEY", "2f0c")
     site = walled("session")
-    crawl(crawling(site, 1), {**service.settings, "OMOCAPTCHA_LEDGER": ledger}, **arguments)
+    crawl(pages_of(site, 1), {**service.settings, "OMOCAPTCHA_LEDGER": ledger}, **arguments)
     (record,) = read_ledger(ledger)
     assert (record.crawl, record.spider, record.outcome) == ("2f0c", "recording", "accepted")
 

@@ -13,9 +13,10 @@ from scrapy import signals
 from scrapy.exceptions import CloseSpider
 from scrapy.utils.defer import deferred_from_coro
 
+from tests.helpers.components import hears
 from tests.helpers.crawling import RecordingSpider
 from tests.helpers.nightly import nightly
-from tests.helpers.sites import Site, challenge, cleared, page, spider, won
+from tests.helpers.sites import Site, behind_wall, challenge, cleared, page, redirect, sending, spider, won
 
 
 class OneAddress(Site):
@@ -54,7 +55,7 @@ class OneAddress(Site):
                 self._times -= 1
                 return web.Response(status=int(self._first), text="<title>busy</title>", content_type="text/html")
             return challenge()
-        return page() if cleared(request) else web.Response(status=302, headers={"Location": self.gate})
+        return page() if cleared(request) else redirect(self.gate)
 
 
 @pytest.mark.parametrize("gate", ["/captcha", "/hold"])
@@ -71,14 +72,10 @@ def test_nothing_is_lost_when_the_walls_address_fails_at_first(crawl, service, g
 
 @pytest.mark.parametrize("first", [None, "503"])
 def test_posts_that_the_wall_redirects_together_are_all_sent_again(crawl, service, first):
-    class Searches(RecordingSpider):
-        def requests(self):
-            for number in range(12):
-                url = f"{self.origin}/search/{number}"
-                yield scrapy.Request(url, self.page, errback=self.failed, method="POST", body="a=b")
-
     with OneAddress("/hold", first) as site:
-        crawled = crawl(Searches, {**service.settings, "CONCURRENT_REQUESTS_PER_DOMAIN": 8}, origin=site.origin)
+        urls = [f"{site.origin}/search/{number}" for number in range(12)]
+        searches = sending(*(scrapy.Request(url, method="POST", body="a=b") for url in urls))
+        crawled = crawl(searches, {**service.settings, "CONCURRENT_REQUESTS_PER_DOMAIN": 8})
     assert len(crawled.pages) == 12
     assert crawled.failures == []
     assert len(service.jobs) == 1
@@ -128,14 +125,9 @@ def test_requests_that_wait_until_it_is_known_what_a_redirect_leads_to_are_there
 ):
     """The wall's address does not answer yet when the crawl is stopped, so that all redirects to it are duplicates."""
 
+    @hears(stop=signals.request_dropped)
     class Stops(RecordingSpider):
         dropped = 0
-
-        @classmethod
-        def from_crawler(cls, crawler, *args, **kwargs):
-            spider = super().from_crawler(crawler, *args, **kwargs)
-            crawler.signals.connect(spider.stop, signals.request_dropped)
-            return spider
 
         def stop(self, request):
             self.dropped += request.url.endswith("/hold")
@@ -171,9 +163,9 @@ def test_pages_that_have_moved_are_all_there_though_the_wall_is_closed_again_whe
         if request.path == gate:
             return challenge()
         if request.cookies.get("clearance") != str(clearance["number"]) or clearance["left"] <= 0:
-            return web.Response(status=302, headers={"Location": gate})
+            return redirect(gate)
         if request.path.startswith("/old/"):
-            return web.Response(status=302, headers={"Location": request.path.replace("old", "new")})
+            return redirect(request.path.replace("old", "new"))
         clearance["left"] -= 1
         return page()
 
@@ -198,7 +190,7 @@ def test_a_page_that_redirects_lead_to_comes_once_though_it_was_a_wall_first(cra
 
     def answer(request, form):
         if request.path.startswith("/go/"):
-            return web.Response(status=302, headers={"Location": "/page"})
+            return redirect("/page")
         if request.path == "/verify":
             is_open.append(True)
             return won("/page")
@@ -221,9 +213,9 @@ def test_no_page_comes_back_twice_where_a_spider_passes_meta_on(crawl, service, 
 
     def answer(request, form):
         if request.path == "/":
-            return web.Response(status=302, headers={"Location": "/home"})
+            return redirect("/home")
         if request.path.startswith("/go/"):
-            return web.Response(status=302, headers={"Location": "/p/" + request.path.split("/")[2]})
+            return redirect("/p/" + request.path.split("/")[2])
         if request.path == "/verify":
             left["pages"] = 3
             return won("/home")
@@ -265,14 +257,10 @@ def test_a_redirected_request_that_retry_repeats_still_knows_what_was_asked_for(
 
 @pytest.mark.parametrize("wall", [False, True], ids=["open", "session"])
 def test_redirects_to_one_page_give_one_callback_with_and_without_a_wall(crawl, service, wall):
-    def answer(request, form):
-        if request.path == "/verify":
-            return won("/same")
-        if wall and not cleared(request):
-            return challenge()
-        return page() if request.path == "/same" else web.Response(status=302, headers={"Location": "/same"})
+    def inside(request, form=None):
+        return page() if request.path == "/same" else redirect("/same")
 
-    with Site(answer) as site:
+    with Site(behind_wall(inside, opens_at="/same") if wall else inside) as site:
         crawled = crawl(spider(*(f"{site.origin}/to-same/{number}" for number in range(4))), service.settings)
     assert [one.url for one in crawled.pages] == [f"{site.origin}/same"]
     assert crawled.stats["dupefilter/filtered"] == 3
@@ -292,7 +280,7 @@ def test_a_page_whose_address_looks_like_a_walls_comes_once_and_is_hardly_looked
             return challenge()
         left["pages"] -= 1
         is_for_members = request.path.startswith("/members/")
-        return web.Response(status=302, headers={"Location": "/access-denied"}) if is_for_members else page()
+        return redirect("/access-denied") if is_for_members else page()
 
     with Site(answer) as site:
         urls = [f"{site.origin}/{'members' if number % 2 else 'page'}/{number}" for number in range(40)]
@@ -311,7 +299,7 @@ def test_posts_are_redirected_as_scrapy_does_where_no_wall_is_met(crawl, service
     """Those that leave the spider's domains are dropped, and so are duplicates, also in a crawl with a JOBDIR."""
 
     def answer(request, form):
-        return page() if request.path == "/done" else web.Response(status=302, headers={"Location": target})
+        return page() if request.path == "/done" else redirect(target)
 
     class Posts(RecordingSpider):
         allowed_domains = ("127.0.0.9",)
@@ -345,21 +333,17 @@ def test_no_request_is_lost_where_the_walls_address_once_shows_no_challenge(craw
             return challenge() if left["broken"] < 0 else page("<title>It is broken</title>")
         left["pages"] -= 1
         if not cleared(request) or left["pages"] < 0:
-            return web.Response(status=302, headers={"Location": "/hold"})
+            return redirect("/hold")
         if request.path == "/page/0":
             # The clearance ends, and so does, for a while, the challenge.
             left.update(pages=0, broken=1)
         return page()
 
-    class Pages(RecordingSpider):
-        def requests(self):
-            yield scrapy.Request(f"{self.origin}/page/0", self.page, errback=self.failed, priority=9)
-            yield scrapy.Request(f"{self.origin}/search", self.page, errback=self.failed, method=method, priority=8)
-            for number in range(1, 7):
-                yield scrapy.Request(f"{self.origin}/page/{number}", self.page, errback=self.failed)
-
     with Site(answer) as site:
-        crawled = crawl(Pages, {**service.settings, "CONCURRENT_REQUESTS": 1}, origin=site.origin)
+        first, *rest = (scrapy.Request(f"{site.origin}/page/{number}") for number in range(7))
+        search = scrapy.Request(f"{site.origin}/search", method=method, priority=8)
+        pages = sending(first.replace(priority=9), search, *rest)
+        crawled = crawl(pages, {**service.settings, "CONCURRENT_REQUESTS": 1})
     assert len(crawled.pages) + len(crawled.failures) == 8
 
 
@@ -385,9 +369,9 @@ def test_no_request_is_lost_where_a_known_wall_fails_to_show_its_challenge_for_a
             is_broken = broken["times"] >= 0
             return web.Response(text="Sorry", status=status, content_type="text/html") if is_broken else challenge()
         if request.cookies.get("clearance") != str(clearance["number"]) or not clearance["pages"]:
-            return web.Response(status=302, headers={"Location": gate})
+            return redirect(gate)
         if moved and request.path.startswith("/page/"):
-            return web.Response(status=302, headers={"Location": f"/moved{request.path}"})
+            return redirect(f"/moved{request.path}")
         clearance["pages"] -= 1
         if clearance == {"number": 1, "pages": 0}:
             broken["times"] = times
@@ -417,7 +401,7 @@ def test_no_request_is_lost_where_a_wall_fails_to_show_its_challenge_before_it_w
             answers.append(status if len(answers) in (1, 2) else 403)
             is_broken = answers[-1] == status
             return web.Response(text="Sorry", status=status, content_type="text/html") if is_broken else challenge()
-        return page() if cleared(request) else web.Response(status=302, headers={"Location": "/hold"})
+        return page() if cleared(request) else redirect("/hold")
 
     with Site(answer) as site:
         urls = [f"{site.origin}/page/{number}" for number in range(8)]
@@ -437,7 +421,7 @@ def test_an_address_that_says_that_it_is_a_wall_is_looked_at_again_though_it_was
         if request.path == "/captcha":
             broken["times"] -= 1
             return page("<title>Sorry</title>") if broken["times"] >= 0 else challenge()
-        return page() if cleared(request) else web.Response(status=302, headers={"Location": "/captcha"})
+        return page() if cleared(request) else redirect("/captcha")
 
     with Site(answer) as site:
         urls = [f"{site.origin}/page/{number}" for number in range(8)]
@@ -457,11 +441,11 @@ def test_a_wall_behind_several_redirects_loses_no_page_and_gives_none_for_anothe
         if kind == "hop":
             # Who is through already is sent to the start page by the last of them.
             leads_to = f"/hop/{int(number) + 1}" if int(number) < hops else "/" if cleared(request) else "/gate"
-            return web.Response(status=302, headers={"Location": leads_to})
+            return redirect(leads_to)
         if kind == "gate":
             return challenge()
         if kind == "page" and not cleared(request):
-            return web.Response(status=302, headers={"Location": "/hop/1"})
+            return redirect("/hop/1")
         return page(f"<title>{request.path}</title>")
 
     with Site(answer) as site:
@@ -487,7 +471,7 @@ def test_many_redirects_to_one_page_that_is_no_wall_cost_no_request_more(crawl, 
             return await super()._handle(request)
 
     def answer(request, form):
-        return page() if request.path == "/home" else web.Response(status=302, headers={"Location": "/home"})
+        return page() if request.path == "/home" else redirect("/home")
 
     with Slow(answer) as site:
         urls = [f"{site.origin}/page/{number}" for number in range(12)]
@@ -503,17 +487,11 @@ def test_looking_behind_a_redirect_never_repeats_a_post(crawl, service, status):
     def answer(request, form):
         if request.path == "/receive":
             return page()
-        return web.Response(status=status, headers={"Location": f"/receive?{request.path}"})
-
-    class Posts(RecordingSpider):
-        def requests(self):
-            for number in range(6):
-                yield scrapy.FormRequest(
-                    f"{site.origin}/{number}", formdata={"n": str(number)}, callback=self.page, errback=self.failed
-                )
+        return redirect(f"/receive?{request.path}", status)
 
     with Site(answer) as site:
-        crawled = crawl(Posts, service.settings)
+        posts = (scrapy.FormRequest(f"{site.origin}/{number}", formdata={"n": str(number)}) for number in range(6))
+        crawled = crawl(sending(*posts), service.settings)
     received = Counter(path for method, path, *_ in site.requests if method == "POST" and path.startswith("/receive"))
     assert len(crawled.pages) == len(received) == 6
     assert set(received.values()) == {1}
@@ -548,7 +526,7 @@ def test_a_page_that_moved_is_not_lost_where_only_its_new_address_is_behind_the_
         if request.path == "/verify":
             return won("/new")
         if request.path.startswith("/old"):
-            return web.Response(status=301, headers={"Location": request.path.replace("old", "new")})
+            return redirect(request.path.replace("old", "new"), 301)
         return page() if cleared(request) else challenge()
 
     with Site(answer) as site:
@@ -588,7 +566,7 @@ class MovingPages(Site):
     def _respond(self, request, form):
         if request.path == "/verify":
             self._won, self._left = self._won + 1, self._pages
-            response = page("Thank you") if self._home is None else web.Response(status=302, headers={"Location": "/"})
+            response = page("Thank you") if self._home is None else redirect("/")
             response.set_cookie("clearance", str(self._won), path="/")
             return response
         if request.path == self._gate:
@@ -596,9 +574,9 @@ class MovingPages(Site):
                 return web.Response(text="Sorry", status=self._dice.choice(self._failures), content_type="text/html")
             return challenge()
         if request.cookies.get("clearance") != str(self._won) or self._left <= 0:
-            return web.Response(status=302, headers={"Location": self._gate})
+            return redirect(self._gate)
         if request.path.startswith("/old/"):
-            return web.Response(status=302, headers={"Location": request.path.replace("old", "new")})
+            return redirect(request.path.replace("old", "new"))
         self._left -= 1
         return page()
 

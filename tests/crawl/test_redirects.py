@@ -7,24 +7,18 @@ from collections import Counter
 
 import pytest
 import scrapy
-from aiohttp import web
 
 from scrapy_omocaptcha.testing import Wall, WalledSite
-from tests.helpers.crawling import RecordingSpider
-from tests.helpers.sites import KEY, Site, challenge, cleared, page, spider, won
+from tests.helpers.sites import Site, behind_wall, challenge, cleared, page, redirect, sending, spider, wishing, won
 
 # -- to a wall -------------------------------------------------------------------------------------------------------
 
 
 def test_pages_whose_meta_refresh_leads_to_a_wall_lose_no_request(crawl, service):
-    def answer(request, form):
-        if request.path == "/verify":
-            return won("/")
-        if request.path == "/captcha":
-            return challenge()
-        return page() if cleared(request) else page('<meta http-equiv="refresh" content="0; url=/captcha">')
+    def refresh(gate):
+        return page(f'<meta http-equiv="refresh" content="0; url={gate}">')
 
-    with Site(answer) as site:
+    with Site(behind_wall(gate="/captcha", to_gate=refresh)) as site:
         urls = [f"{site.origin}/page/{number}" for number in range(5)]
         crawled = crawl(spider(*urls), service.settings)
     assert sorted(one.url for one in crawled.pages) == urls
@@ -32,26 +26,15 @@ def test_pages_whose_meta_refresh_leads_to_a_wall_lose_no_request(crawl, service
 
 @pytest.mark.parametrize("meta", [{"omocaptcha": False}, {}])
 def test_a_page_whose_meta_refresh_is_invalid_is_a_page_where_scrapy_does_not_follow_it(crawl, service, meta):
-    class Visits(RecordingSpider):
-        def requests(self):
-            given = {**meta, "dont_redirect": True}
-            yield scrapy.Request(f"{site.origin}/", self.page, errback=self.failed, meta=given)
-
     with Site(lambda *_: page('<meta http-equiv="refresh" content="0; url=http://[broken/">')) as site:
-        crawled = crawl(Visits, service.settings)
+        request = scrapy.Request(f"{site.origin}/", meta={**meta, "dont_redirect": True})
+        crawled = crawl(sending(request), service.settings)
     assert len(crawled.pages) == 1
     assert crawled.failures == []
 
 
 def test_a_wall_whose_redirects_all_lead_to_one_address_loses_no_request(crawl, service):
-    def answer(request, form):
-        if request.path == "/verify":
-            return won("/")
-        if request.path == "/gate":
-            return challenge()
-        return page() if cleared(request) else web.Response(status=302, headers={"Location": "/gate"})
-
-    with Site(answer) as site:
+    with Site(behind_wall(gate="/gate")) as site:
         urls = [f"{site.origin}/page/{number}" for number in range(20)]
         for settings in ({}, {"CONCURRENT_REQUESTS": 1}, {"CONCURRENT_REQUESTS_PER_DOMAIN": 1}):
             crawled = crawl(spider(*urls), {**service.settings, **settings})
@@ -67,20 +50,9 @@ def test_a_wall_whose_redirects_all_lead_to_one_address_loses_no_request(crawl, 
 def test_a_redirect_is_looked_behind_where_its_address_looks_like_a_wall_or_is_known_to_be_one(
     crawl, service, gate, visits
 ):
-    def answer(request, form):
-        if request.path == "/verify":
-            return won("/")
-        if request.path == gate:
-            return challenge()
-        return page() if cleared(request) else web.Response(status=302, headers={"Location": gate})
-
-    class Jars(RecordingSpider):
-        def requests(self):
-            for number in range(2):
-                yield scrapy.Request(f"{site.origin}/page/{number}", self.page, meta={"cookiejar": number})
-
-    with Site(answer) as site:
-        crawled = crawl(Jars, {**service.settings, "CONCURRENT_REQUESTS": 1})
+    with Site(behind_wall(gate=gate)) as site:
+        jars = sending(*(scrapy.Request(f"{site.origin}/page/{jar}", meta={"cookiejar": jar}) for jar in range(2)))
+        crawled = crawl(jars, {**service.settings, "CONCURRENT_REQUESTS": 1})
         seen = Counter(path for _, path, *_ in site.requests)
     assert sorted(one.url for one in crawled.pages) == [f"{site.origin}/page/{number}" for number in range(2)]
     # Asked for, looked behind, and asked for again once the wall was open. The first redirect to an address that tells
@@ -89,15 +61,8 @@ def test_a_redirect_is_looked_behind_where_its_address_looks_like_a_wall_or_is_k
 
 
 def test_httpcache_never_gives_a_page_for_another_that_was_redirected_to_the_same_wall(crawl, service, tmp_path):
-    def answer(request, form):
-        if request.path == "/verify":
-            return won("/")
-        if request.path == "/gate":
-            return challenge()
-        return page(request.path) if cleared(request) else web.Response(status=302, headers={"Location": "/gate"})
-
     settings = {**service.settings, "HTTPCACHE_ENABLED": True, "HTTPCACHE_DIR": str(tmp_path)}
-    with Site(answer) as site:
+    with Site(behind_wall(lambda request: page(request.path), gate="/gate")) as site:
         urls = [f"{site.origin}/page/{number}" for number in range(20)]
         for _ in range(2):
             crawled = crawl(spider(*urls), settings)
@@ -122,13 +87,8 @@ def test_a_redirected_request_that_is_held_and_then_refused_comes_back_to_its_ow
     site.fault("/around", "redirect", location="/page/3", times=99)
     service.next_job("fail", seconds=0.3)
     limits = {"OMOCAPTCHA_MAX_JOBS": 1, "OMOCAPTCHA_MAX_ATTEMPTS": 1}
-
-    class Spider(RecordingSpider):
-        def requests(self):
-            for number in (1, 2):
-                yield scrapy.Request(f"{site.url}/page/{number}", self.page, errback=self.failed, dont_filter=True)
-
-    crawled = crawl(Spider, {**service.settings, **limits})
+    requests = (scrapy.Request(f"{site.url}/page/{number}", dont_filter=True) for number in (1, 2))
+    crawled = crawl(sending(*requests), {**service.settings, **limits})
     assert [page.request.url for page in crawled.pages] == [f"{site.url}/page/2"]
     assert [error.reason for error in crawled.failures] == ["attempts"]
     assert crawled.bugs == []
@@ -139,24 +99,20 @@ def test_a_redirected_request_that_is_held_and_then_refused_comes_back_to_its_ow
 
 def test_redirects_to_one_ordinary_page_are_duplicates_as_ever(crawl, service):
     def answer(request, form):
-        return page() if request.path == "/home" else web.Response(status=302, headers={"Location": "/home"})
+        return page() if request.path == "/home" else redirect("/home")
 
     with Site(answer) as site:
         crawled = crawl(spider(*(f"{site.origin}/{number}" for number in range(10))), service.settings)
     assert len(crawled.pages) == 1
 
 
-def test_pages_behind_the_wall_that_redirect_do_not_use_up_the_turns_of_the_held(crawl, service):
-    def answer(request, form):
-        if request.path == "/verify":
-            return won("/")
-        if not cleared(request):
-            return challenge()
-        if request.path.startswith("/old/"):
-            return web.Response(status=302, headers={"Location": request.path.replace("old", "new")})
-        return page()
+def moved(request):
+    """Answer for pages that have moved from /old/ to /new/."""
+    return redirect(request.path.replace("old", "new")) if request.path.startswith("/old/") else page()
 
-    with Site(answer) as site:
+
+def test_pages_behind_the_wall_that_redirect_do_not_use_up_the_turns_of_the_held(crawl, service):
+    with Site(behind_wall(moved)) as site:
         urls = [f"{site.origin}/old/{number}" for number in range(40)]
         crawled = crawl(spider(*urls), service.settings)
     assert len(crawled.pages) == 40
@@ -176,11 +132,9 @@ def test_pages_that_redirect_do_not_bring_back_the_clearance_that_has_run_out(cr
             return response
         if request.cookies.get("clearance") != clearances["valid"] or clearances["valid"] is None:
             return challenge()
-        if request.path.startswith("/old/"):
-            return web.Response(status=302, headers={"Location": request.path.replace("old", "new")})
         if request.path == "/new/4" and clearances["won"] == 1:
             clearances["valid"] = None
-        return page()
+        return moved(request)
 
     with Site(answer) as site:
         urls = [f"{site.origin}/old/{number}" for number in range(10)]
@@ -203,14 +157,7 @@ def test_a_form_is_not_outdated_by_the_redirect_to_it(crawl, service):
                 await visited.wait()
             return await super()._handle(request)
 
-    def answer(request, form):
-        if request.path == "/verify":
-            return won("/")
-        if request.path == "/captcha":
-            return challenge()
-        return page() if cleared(request) else web.Response(status=302, headers={"Location": "/captcha"})
-
-    with Slow(answer) as site:
+    with Slow(behind_wall(gate="/captcha")) as site:
         crawled = crawl(spider(*(f"{site.origin}/page/{number}" for number in range(2))), service.settings)
         seen = Counter(path for _, path, *_ in site.requests)
     assert len(crawled.pages) == 2
@@ -228,36 +175,22 @@ def test_a_redirect_that_repeats_the_body_does_not_take_the_token_elsewhere(craw
     with Site(lambda request, form: page("<title>stolen</title>"), host="127.0.0.8") as thief:
 
         def answer(request, form):
-            if request.method == "POST":
-                return web.Response(status=status, headers={"Location": f"{thief.origin}/steal"})
-            return challenge()
+            return redirect(f"{thief.origin}/steal", status) if request.method == "POST" else challenge()
 
         with Site(answer) as site:
-
-            class Asks(RecordingSpider):
-                def requests(self):
-                    wish = {"sitekey": KEY, "page": f"{site.origin}/", "put": "form:token"}
-                    request = scrapy.Request(f"{site.origin}/page", callback=self.page, errback=self.failed)
-                    yield request.replace(method="POST", meta={"omocaptcha": wish}) if upfront else request
-
-            crawl(Asks, service.settings)
+            url = f"{site.origin}/page"
+            wanted = wishing(url, "form:token", page=f"{site.origin}/", method="POST")
+            crawl(sending(wanted if upfront else scrapy.Request(url)), service.settings)
     assert thief.requests == []
 
 
 def test_a_header_with_a_token_does_not_follow_a_redirect(crawl, service):
-    with Site(lambda request, form: page(), host="127.0.0.8") as other:
-
-        def answer(request, form):
-            return web.Response(status=302, headers={"Location": f"{other.origin}/elsewhere"})
-
-        with Site(answer) as site:
-
-            class Asks(RecordingSpider):
-                def requests(self):
-                    wish = {"sitekey": KEY, "page": f"{site.origin}/", "put": "header:X-Token"}
-                    yield scrapy.Request(f"{site.origin}/x", meta={"omocaptcha": wish}, callback=self.page)
-
-            crawled = crawl(Asks, service.settings)
+    with (
+        Site(lambda request, form: page(), host="127.0.0.8") as other,
+        Site(lambda request, form: redirect(f"{other.origin}/elsewhere")) as site,
+    ):
+        request = wishing(f"{site.origin}/x", "header:X-Token", page=f"{site.origin}/")
+        crawled = crawl(sending(request), service.settings)
     assert len(crawled.pages) == 1
     ((_, _, _, headers),) = other.requests
     assert "X-Token" not in headers
@@ -283,9 +216,7 @@ def test_a_redirect_that_repeats_the_token_in_its_address_does_not_put_it_into_t
 @pytest.mark.parametrize("location", ["file:///etc/hostname", "data:text/html,stolen", "ftp://127.0.0.1/x", "//["])
 def test_a_redirect_to_what_is_not_http_is_not_followed(crawl, service, location):
     def answer(request, form):
-        if request.path == "/verify":
-            return web.Response(status=302, headers={"Location": location})
-        return challenge()
+        return redirect(location) if request.path == "/verify" else challenge()
 
     with Site(answer) as site:
         crawled = crawl(spider(f"{site.origin}/page"), service.settings)

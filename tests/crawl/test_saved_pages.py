@@ -37,11 +37,7 @@ class Site(LoopbackServer):
 
 PASSED = {
     ("052-google-sorry-2018.html", 503): ("POST", "/index", ["g-recaptcha-response", "q", "continue", "submit"]),
-    ("054-cloudflare-captcha-2019-04.html", 403): (
-        "GET",
-        "/cdn-cgi/l/chk_captcha",
-        ["s", "g-recaptcha-response"],
-    ),
+    ("054-cloudflare-captcha-2019-04.html", 403): ("GET", "/cdn-cgi/l/chk_captcha", ["s", "g-recaptcha-response"]),
     ("055-cloudflare-captcha-2019-12a.html", 403): ("POST", "/", ["r", "g-recaptcha-response"]),
 }
 REFUSED = {

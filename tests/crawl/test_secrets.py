@@ -29,7 +29,7 @@ from scrapy_omocaptcha.testing.faults import KINDS
 from tests.helpers.crawling import RecordingSpider
 from tests.helpers.leaks import Search, error_texts, log_texts, pickled
 from tests.helpers.nightly import nightly
-from tests.helpers.sites import KEY, Site, cleared, page
+from tests.helpers.sites import KEY, Site, cleared, page, sending
 
 API_TOKEN = "omo-" + secrets.token_hex(24)
 KEPT = logging.getLogger("tests.careless")
@@ -152,12 +152,7 @@ def _seen(site):
 
 
 def asks(*requests):
-    class Asks(Careless):
-        def requests(self):
-            for request in requests:
-                yield request.replace(callback=self.page, errback=self.failed)
-
-    return Asks
+    return sending(*requests, base=Careless)
 
 
 def wish(site, put):
@@ -280,10 +275,7 @@ def test_no_answer_to_a_get_submission_that_breaks_off_lets_the_token_out(crawls
             yield submission
 
     site.fault("/verify", fault, times=4)
-    crawls(
-        ByHand if by_hand else asks(scrapy.Request(f"{site.url}/page/1")),
-        DOWNLOAD_MAXSIZE=200_000,
-    )
+    crawls(ByHand if by_hand else asks(scrapy.Request(f"{site.url}/page/1")), DOWNLOAD_MAXSIZE=200_000)
     check(crawls, tmp_path, site)
 
 
@@ -356,11 +348,7 @@ WORDS = ["Key {:.20} is wrong", "Invalid api token {}.", "No money on {}", "What
 
 @pytest.mark.parametrize(
     ("words", "service"),
-    [
-        *((words, 1) for words in WORDS),
-        (WORDS[0], 2),
-        *(nightly(w, 2) for w in WORDS[1:]),
-    ],
+    [*((words, 1) for words in WORDS), (WORDS[0], 2), *(nightly(w, 2) for w in WORDS[1:])],
     indirect=["service"],
 )
 def test_a_service_that_repeats_the_credential_is_not_quoted(crawls, walled, tmp_path, words):

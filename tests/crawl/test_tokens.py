@@ -9,6 +9,7 @@ from scrapy_omocaptcha import errors, find_challenge, signals, solve, submit_tok
 from scrapy_omocaptcha.buying.database import read_ledger
 from scrapy_omocaptcha.forms.submission import Submission
 from tests.helpers import sites
+from tests.helpers.components import hears
 from tests.helpers.crawling import RecordingSpider
 
 
@@ -32,11 +33,7 @@ WISHES = {
 
 
 def asking(request, site):
-    class Asks(RecordingSpider):
-        def requests(self):
-            yield request(site).replace(callback=self.page, errback=self.failed)
-
-    return Asks
+    return sites.sending(request(site))
 
 
 @pytest.mark.parametrize("put", WISHES)
@@ -201,16 +198,9 @@ def test_the_signals_tell_what_happens(crawl, service, walled):
     site, closed = walled("session"), walled("data_s")
     told = []
 
+    @hears(detected=signals.challenge_detected, solved=signals.challenge_solved, unsolved=signals.challenge_failed)
     class Listens(RecordingSpider):
         urls = (f"{site.url}/page/1", f"{closed.url}/page/1")
-
-        @classmethod
-        def from_crawler(cls, crawler, *args, **kwargs):
-            spider = super().from_crawler(crawler, *args, **kwargs)
-            crawler.signals.connect(spider.detected, signals.challenge_detected)
-            crawler.signals.connect(spider.solved, signals.challenge_solved)
-            crawler.signals.connect(spider.unsolved, signals.challenge_failed)
-            return spider
 
         def detected(self, spider, request, challenge, verdict):
             told.append(("detected", request.url, challenge.sitekey, verdict))
@@ -242,17 +232,10 @@ def test_not_more_tokens_are_bought_than_the_sites_delay_lets_be_handed_in_while
         return sites.page()
 
     with sites.Site(answer) as site:
-        put = {"sitekey": sites.KEY, "page": f"{site.origin}/", "put": "header:X-Token"}
-
-        class Asks(RecordingSpider):
-            def requests(self):
-                for number in range(5):
-                    yield scrapy.Request(
-                        f"{site.origin}/{number}", self.page, errback=self.failed, meta={"omocaptcha": put}
-                    )
-
+        urls = [f"{site.origin}/{number}" for number in range(5)]
+        requests = (sites.wishing(url, "header:X-Token", page=f"{site.origin}/") for url in urls)
         slow = {"DOWNLOAD_DELAY": 0.5, "OMOCAPTCHA_TOKEN_MAX_AGE": 2, "OMOCAPTCHA_POLL_INTERVAL": 0.05}
-        crawled = crawl(Asks, {**service.settings, **slow})
+        crawled = crawl(sites.sending(*requests), {**service.settings, **slow})
     assert (len(crawled.pages), crawled.count("tokens/accepted")) == (5, 5)
     assert bought == [1, 2, 3, 4, 5]
 
@@ -293,19 +276,9 @@ def test_a_token_in_a_query_is_in_no_address_log_or_error(crawl, service):
         return sites.page()
 
     with sites.Site(answer) as site:
-
-        class Asks(RecordingSpider):
-            def requests(self):
-                for path in ("/fine", "/breaks"):
-                    wish = {"sitekey": sites.KEY, "page": f"{site.origin}/", "put": "query:t"}
-                    yield scrapy.Request(
-                        f"{site.origin}{path}?a=1",
-                        meta={"omocaptcha": wish},
-                        callback=self.page,
-                        errback=self.failed,
-                    )
-
-        crawled = crawl(Asks, service.settings)
+        urls = [f"{site.origin}{path}?a=1" for path in ("/fine", "/breaks")]
+        requests = (sites.wishing(url, "query:t", page=f"{site.origin}/") for url in urls)
+        crawled = crawl(sites.sending(*requests), service.settings)
     assert [one.url for one in crawled.pages] == [f"{site.origin}/fine?a=1"]
     assert [error.reason for error in crawled.failures] == ["broke"]
     tokens = [path.partition("t=")[2] for _, path, *_ in site.requests if path != "/robots.txt"]
@@ -319,13 +292,8 @@ def test_a_token_in_a_query_is_in_no_address_log_or_error(crawl, service):
 
 def test_a_wish_that_does_not_fit_its_request_costs_nothing(crawl, service, walled):
     site = walled("session")
-
-    class Asks(RecordingSpider):
-        def requests(self):
-            wish = {"sitekey": site.sitekey, "page": f"{site.url}/signup", "put": "json:/token"}
-            yield scrapy.Request(f"{site.url}/api/search", meta={"omocaptcha": wish}, errback=self.failed)
-
-    crawled = crawl(Asks, service.settings)
+    request = scrapy.Request(f"{site.url}/api/search", meta={"omocaptcha": wish(site, "json:/token")})
+    crawled = crawl(sites.sending(request), service.settings)
     assert [type(error) for error in crawled.failures] == [ValueError]
     assert service.calls == ()
 
@@ -333,12 +301,8 @@ def test_a_wish_that_does_not_fit_its_request_costs_nothing(crawl, service, wall
 @pytest.mark.parametrize("value", ["yes", 0, 1, []])
 def test_a_meta_value_that_means_nothing_is_said(crawl, service, walled, value):
     site = walled("session")
-
-    class Asks(RecordingSpider):
-        def requests(self):
-            yield scrapy.Request(f"{site.url}/free/1", meta={"omocaptcha": value}, errback=self.failed)
-
-    crawled = crawl(Asks, service.settings)
+    request = scrapy.Request(f"{site.url}/free/1", meta={"omocaptcha": value})
+    crawled = crawl(sites.sending(request), service.settings)
     assert [type(error) for error in crawled.failures] == [ValueError] * (not isinstance(value, bool))
 
 

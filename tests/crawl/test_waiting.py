@@ -16,17 +16,13 @@ from twisted.internet.task import deferLater
 
 from scrapy_omocaptcha.testing import OmoCaptchaService, Wall, WalledSite
 from tests.helpers import sites
+from tests.helpers.components import OfCrawler, hears
 from tests.helpers.crawling import RecordingSpider
 from tests.helpers.hard_walls import TwoWalls
 from tests.helpers.nightly import nightly
-from tests.helpers.sites import CHALLENGE, Site, page, spider
+from tests.helpers.sites import CHALLENGE, Site, page, pages_of, spider
 
 BOTH = {"CONCURRENT_REQUESTS": 200, "CONCURRENT_REQUESTS_PER_DOMAIN": 200}
-
-
-def crawling(site, count, **attributes):
-    urls = tuple(f"{site.url}/page/{number}" for number in range(1, count + 1))
-    return type("Spider", (RecordingSpider,), {"urls": urls, **attributes})
 
 
 def urls(crawled):
@@ -67,14 +63,14 @@ class LateService(OmoCaptchaService):
 @pytest.mark.parametrize(("wall", "settings"), list(walls_and_limits()))
 def test_one_job_opens_a_session_wall_for_all(crawl, service, walled, wall, settings):
     site = walled(wall, catalogue_pages=60)
-    crawled = crawl(crawling(site, 60), {**service.settings, **settings})
+    crawled = crawl(pages_of(site, 60), {**service.settings, **settings})
     assert urls(crawled) == sorted(f"{site.url}/page/{number}" for number in range(1, 61))
     assert (len(service.jobs), site.accepted, sum(site.rejected.values())) == (1, 1, 0)
     assert crawled.failures == []
     assert crawled.bugs == []
 
 
-class KeepsBack:
+class KeepsBack(OfCrawler):
     """Keeps one answer that the leader waits for back until another request, sent without cookies, is answered.
 
     That answer begins another session. On a slow machine all of them may be answered already.
@@ -84,14 +80,10 @@ class KeepsBack:
     """``look`` at the wall again, ``submission``, or ``page`` that is asked for after it."""
 
     def __init__(self, crawler):
-        self._crawler = crawler
+        super().__init__(crawler)
         self._of_leader = []
         self._others = 0
         self._has_kept = False
-
-    @classmethod
-    def from_crawler(cls, crawler):
-        return cls(crawler)
 
     async def process_response(self, request, response):
         if request.method == "POST" or request.url.endswith("/page/1"):
@@ -99,7 +91,7 @@ class KeepsBack:
             if self._is_kept() and not self._has_kept:
                 self._has_kept = True
                 before = self._others
-                slot = self._crawler.engine.downloader.slots[request.meta["download_slot"]]
+                slot = self.crawler.engine.downloader.slots[request.meta["download_slot"]]
                 while self._others == before and (slot.queue or slot.transferring):
                     await asyncio.sleep(0.01)
         else:
@@ -116,12 +108,8 @@ def crawl_with_an_answer_kept_back(crawl, service, site, monkeypatch, which):
     monkeypatch.setattr(KeepsBack, "which", which)
     # While a token is solved, some of the requests that are queued without cookies are sent.
     service.next_job(seconds=0.3)
-    settings = {
-        "DOWNLOAD_DELAY": 0.15,
-        "CONCURRENT_REQUESTS_PER_DOMAIN": 1,
-        "DOWNLOADER_MIDDLEWARES": {KeepsBack: 650},
-    }
-    crawled = crawl(crawling(site, 14), {**service.settings, **settings})
+    settings = {"DOWNLOAD_DELAY": 0.15, "CONCURRENT_REQUESTS_PER_DOMAIN": 1, "DOWNLOADER_MIDDLEWARES": {KeepsBack: 650}}
+    crawled = crawl(pages_of(site, 14), {**service.settings, **settings})
     assert urls(crawled) == sorted(f"{site.url}/page/{number}" for number in range(1, 15))
     assert (len(service.jobs), site.accepted, sum(site.rejected.values())) == (1, 1, 0)
     assert crawled.bugs == []
@@ -148,7 +136,7 @@ def test_a_late_answer_that_begins_another_session_while_a_token_is_handed_in_ch
 
 def test_two_walls_in_a_row_cost_one_job_each_though_the_others_were_queued_without_cookies(crawl):
     with OmoCaptchaService(solve_seconds=lambda _: 0.3) as service, TwoWalls(service, catalogue_pages=16) as site:
-        crawled = crawl(crawling(site, 16), {**service.settings, "DOWNLOAD_DELAY": 0.1})
+        crawled = crawl(pages_of(site, 16), {**service.settings, "DOWNLOAD_DELAY": 0.1})
     assert len(crawled.pages) == 16
     assert (len(service.jobs), crawled.count("tokens/accepted")) == (2, 2)
 
@@ -197,7 +185,7 @@ def test_a_login_that_is_answered_while_or_after_a_token_is_handed_in_stays(craw
 
 def test_a_wall_that_wants_a_token_a_page_gets_one_each_and_they_are_solved_side_by_side(crawl, service, walled):
     site = walled("per_page", catalogue_pages=40)
-    crawled = crawl(crawling(site, 40), {**service.settings, "OMOCAPTCHA_CONCURRENT_JOBS": 40})
+    crawled = crawl(pages_of(site, 40), {**service.settings, "OMOCAPTCHA_CONCURRENT_JOBS": 40})
     assert len(set(urls(crawled))) == len(crawled.pages) == 40
     assert (len(service.jobs), site.accepted) == (40, 40)
     assert max(_at_once(service.jobs)) > 10
@@ -244,7 +232,7 @@ def _at_once(jobs):
 
 def test_the_host_of_a_clearance_that_runs_out_is_solved_again(crawl, service, walled):
     site = walled(Wall(clearance_pages=5), catalogue_pages=20)
-    crawled = crawl(crawling(site, 20), {**service.settings, "CONCURRENT_REQUESTS_PER_DOMAIN": 1})
+    crawled = crawl(pages_of(site, 20), {**service.settings, "CONCURRENT_REQUESTS_PER_DOMAIN": 1})
     assert len(crawled.pages) == 20
     assert 4 <= len(service.jobs) <= 5
 
@@ -252,7 +240,7 @@ def test_the_host_of_a_clearance_that_runs_out_is_solved_again(crawl, service, w
 def test_a_leader_that_fails_hands_the_lead_on(crawl, service, walled):
     site = walled("session", catalogue_pages=10)
     service.next_job("fail", times=2)
-    crawled = crawl(crawling(site, 10), service.settings)
+    crawled = crawl(pages_of(site, 10), service.settings)
     assert len(crawled.failures) == 1
     assert len(crawled.pages) == 9
     assert len(service.jobs) == 3
@@ -299,24 +287,14 @@ def test_a_released_request_that_changes_its_session_on_the_way_does_not_keep_th
 
     jobs = itertools.count()
     settings = {"CONCURRENT_REQUESTS_PER_DOMAIN": 1, "DOWNLOADER_MIDDLEWARES": {Rotate: 620}}
-    with (
-        OmoCaptchaService(solve_seconds=lambda _: 2.0 * next(jobs)) as service,
-        WalledSite(service, "session") as site,
-    ):
+    with OmoCaptchaService(solve_seconds=lambda _: 2.0 * next(jobs)) as service, WalledSite(service, "session") as site:
         crawled = crawl(Spider, {**service.settings, **settings})
     assert len(crawled.pages) == 5
     assert crawled.pages[-1].url == f"{site.url}/page/2", "only it waits for the job of the other session"
 
 
 def test_what_the_others_wait_for_gets_through_a_wall_whenever_it_was_asked_for(crawl, service, walled):
-    class LogIn:
-        def __init__(self, crawler):
-            self.crawler = crawler
-
-        @classmethod
-        def from_crawler(cls, crawler):
-            return cls(crawler)
-
+    class LogIn(OfCrawler):
         async def open_spider(self):
             login = scrapy.Request(f"{self.crawler.spider.site}/page/1")
             self.crawler.spider.login = asyncio.create_task(self.crawler.engine.download_async(login))
@@ -324,20 +302,13 @@ def test_what_the_others_wait_for_gets_through_a_wall_whenever_it_was_asked_for(
         def process_item(self, item):
             return item
 
-    class WaitForLogin:
-        def __init__(self, crawler):
-            self.crawler = crawler
-
-        @classmethod
-        def from_crawler(cls, crawler):
-            return cls(crawler)
-
+    class WaitForLogin(OfCrawler):
         async def process_request(self, request):
             if not request.url.endswith("/page/1"):
                 await asyncio.wait([self.crawler.spider.login])
 
     site = walled("session")
-    spider = crawling(site, 3)
+    spider = pages_of(site, 3)
     spider.site, spider.urls = site.url, spider.urls[1:]
     parts = {"ITEM_PIPELINES": {LogIn: 1}, "DOWNLOADER_MIDDLEWARES": {WaitForLogin: 100}}
     crawled = crawl(spider, {**service.settings, **parts, "CONCURRENT_REQUESTS": 2})
@@ -368,13 +339,8 @@ def test_the_crawl_has_its_places_back_at_the_end(crawl, service, walled):
     site = walled("session", catalogue_pages=30)
     seen = {}
 
-    class Looks(crawling(site, 30)):
-        @classmethod
-        def from_crawler(cls, crawler, *args, **kwargs):
-            spider = super().from_crawler(crawler, *args, **kwargs)
-            crawler.signals.connect(spider.idle, signals.spider_idle)
-            return spider
-
+    @hears(idle=signals.spider_idle)
+    class Looks(pages_of(site, 30)):
         def idle(self):
             downloader = self.crawler.engine.downloader
             seen["places"] = downloader.total_concurrency
@@ -391,7 +357,7 @@ def test_a_crawl_that_has_ended_leaves_nothing_in_memory(reactor, crawl, service
     site = walled("expiring", catalogue_pages=12)
     logging.disable(logging.CRITICAL)  # pytest keeps what is logged, and that names the spider
     try:
-        crawled = crawl(crawling(site, 12), service.settings)
+        crawled = crawl(pages_of(site, 12), service.settings)
     finally:
         logging.disable(logging.NOTSET)
     assert len(crawled.pages) == 12
@@ -411,9 +377,7 @@ def test_a_crawl_that_has_ended_leaves_nothing_in_memory(reactor, crawl, service
 
 
 @pytest.mark.parametrize(
-    ("number", "settings"),
-    [(300, {"OMOCAPTCHA_MAX_WAITING": 64}), nightly(1000, {})],
-    ids=["hundreds", "a thousand"],
+    ("number", "settings"), [(300, {"OMOCAPTCHA_MAX_WAITING": 64}), nightly(1000, {})], ids=["hundreds", "a thousand"]
 )
 def test_other_hosts_go_on_while_many_requests_of_a_walled_host_are_queued(crawl, number, settings):
     with (

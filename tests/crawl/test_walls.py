@@ -7,7 +7,7 @@ import scrapy
 
 from scrapy_omocaptcha import errors
 from tests.helpers.crawling import RecordingSpider
-from tests.helpers.sites import CHALLENGE, Site, page
+from tests.helpers.sites import CHALLENGE, Site, page, sending, spider
 
 OPENING = [
     "session",
@@ -32,10 +32,6 @@ REFUSED = {
 }
 # What `scrapy startproject` writes, with its delay of a second made short: the order of things is the same.
 STARTPROJECT = {"ROBOTSTXT_OBEY": True, "CONCURRENT_REQUESTS_PER_DOMAIN": 1, "DOWNLOAD_DELAY": 0.05}
-
-
-def spider(*urls):
-    return type("Spider", (RecordingSpider,), {"urls": urls})
 
 
 @pytest.mark.parametrize("wall", OPENING)
@@ -90,14 +86,8 @@ def test_the_status_and_the_encoding_of_the_challenge_make_no_difference(crawl, 
 
 def test_a_post_that_is_redirected_to_a_wall_is_sent_again_as_a_post(crawl, service, walled):
     site = walled("redirect")
-
-    class Searches(RecordingSpider):
-        def requests(self):
-            yield scrapy.FormRequest(
-                f"{site.url}/search", formdata={"q": "lamp"}, callback=self.page, errback=self.failed
-            )
-
-    crawled = crawl(Searches, service.settings)
+    search = scrapy.FormRequest(f"{site.url}/search", formdata={"q": "lamp"})
+    crawled = crawl(sending(search), service.settings)
     (page,) = crawled.pages
     assert (page.status, page.request.method, page.request.body) == (200, "POST", b"q=lamp")
     assert "lamp" in page.text
@@ -191,12 +181,8 @@ def test_a_request_that_copies_the_meta_of_a_failed_one_is_an_ordinary_request_a
 
 def test_dry_run_judges_and_counts_and_never_calls_the_service(crawl, service, walled):
     site = walled("session", status=403)
-
-    class Lenient(RecordingSpider):
-        urls = (f"{site.url}/page/1",)
-        handle_httpstatus_list = (403,)
-
-    crawled = crawl(Lenient, {**service.settings, "OMOCAPTCHA_DRY_RUN": True})
+    lenient = spider(f"{site.url}/page/1", handle_httpstatus_list=(403,))
+    crawled = crawl(lenient, {**service.settings, "OMOCAPTCHA_DRY_RUN": True})
     assert [page.status for page in crawled.pages] == [403]
     assert service.calls == ()
     assert crawled.count("skipped/dry_run") == 1
@@ -204,12 +190,8 @@ def test_dry_run_judges_and_counts_and_never_calls_the_service(crawl, service, w
 
 def test_meta_false_leaves_the_page_alone(crawl, service, walled):
     site = walled("session", status=200)
-
-    class Careful(RecordingSpider):
-        def requests(self):
-            yield scrapy.Request(f"{site.url}/page/1", meta={"omocaptcha": False}, callback=self.page)
-
-    crawled = crawl(Careful, service.settings)
+    careful = scrapy.Request(f"{site.url}/page/1", meta={"omocaptcha": False})
+    crawled = crawl(sending(careful), service.settings)
     assert [page.css("form") != [] for page in crawled.pages] == [True]
     assert service.calls == ()
 

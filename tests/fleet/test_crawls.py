@@ -14,6 +14,7 @@ from scrapy_omocaptcha.testing import OmoCaptchaService
 from tests.helpers.commands import ROOT, python
 from tests.helpers.crawling import RecordingSpider
 from tests.helpers.nightly import nightly
+from tests.helpers.sites import pages_of, spider
 
 PRICE = 0.00055
 NOWHERE = "redis://127.0.0.1:1/0"
@@ -21,11 +22,6 @@ UNAVAILABLE = "does not answer"
 ASYNCIO = {"TWISTED_REACTOR": "twisted.internet.asyncioreactor.AsyncioSelectorReactor"}
 SELECT = {"TWISTED_REACTOR": "twisted.internet.selectreactor.SelectReactor"}
 NO_REACTOR = {"TWISTED_REACTOR_ENABLED": False}
-
-
-def crawling(site, count, **attributes):
-    urls = tuple(f"{site.url}/page/{number}" for number in range(1, count + 1))
-    return type("Spider", (RecordingSpider,), {"urls": urls, **attributes})
 
 
 @pytest.fixture
@@ -73,19 +69,19 @@ def reasons(crawled):
 def test_workers_with_the_same_fleet_name_are_one_crawl(crawl, service, walled, redis, shared):
     site = walled("per_page", catalogue_pages=10)
     shared["OMOCAPTCHA_MAX_JOBS"] = 5
-    first, second = crawl(crawling(site, 3), shared), crawl(crawling(site, 10), shared)
+    first, second = crawl(pages_of(site, 3), shared), crawl(pages_of(site, 10), shared)
     assert (len(first.pages), len(second.pages), len(service.jobs)) == (3, 2, 5)
     assert reasons(second) == {"max_jobs": 8}
     assert counts(redis) == (5, pytest.approx(5 * PRICE))
     (said,) = [line for line in second.said() if "OMOCAPTCHA_MAX_JOBS" in line]
     assert "5 jobs have been bought by the fleet 'shop'" in said
-    assert len(crawl(crawling(site, 10), {**shared, "OMOCAPTCHA_FLEET": "other"}).pages) == 5
+    assert len(crawl(pages_of(site, 10), {**shared, "OMOCAPTCHA_FLEET": "other"}).pages) == 5
     assert (first.bugs, second.bugs) == ([], [])
 
 
 def test_a_fleet_has_the_name_of_its_spider_unless_it_is_given_one(crawl, walled, redis, shared):
     del shared["OMOCAPTCHA_FLEET"]
-    crawled = crawl(crawling(walled("session"), 2), shared)
+    crawled = crawl(pages_of(walled("session"), 2), shared)
     assert len(crawled.pages) == 2
     assert counts(redis, "recording") == (1, pytest.approx(PRICE))
     assert any("for the fleet 'recording'" in line for line in crawled.said(logging.INFO))
@@ -93,15 +89,12 @@ def test_a_fleet_has_the_name_of_its_spider_unless_it_is_given_one(crawl, walled
 
 @pytest.mark.parametrize(
     ("limit", "value", "reason"),
-    [
-        ("MAX_COST_PER_DAY", 2 * PRICE, "max_cost_per_day"),
-        ("MIN_BALANCE", 10 - 2.5 * PRICE, "min_balance"),
-    ],
+    [("MAX_COST_PER_DAY", 2 * PRICE, "max_cost_per_day"), ("MIN_BALANCE", 10 - 2.5 * PRICE, "min_balance")],
 )
 def test_the_day_and_the_balance_are_those_of_the_fleet(crawl, service, walled, shared, limit, value, reason):
     site = walled("per_page", catalogue_pages=10)
     shared[f"OMOCAPTCHA_{limit}"] = value
-    first, second = crawl(crawling(site, 1), shared), crawl(crawling(site, 10), shared)
+    first, second = crawl(pages_of(site, 1), shared), crawl(pages_of(site, 10), shared)
     assert len(first.pages) == 1
     assert len(service.jobs) == 2
     assert reasons(second) == {reason: 10 - len(second.pages)}
@@ -110,7 +103,7 @@ def test_the_day_and_the_balance_are_those_of_the_fleet(crawl, service, walled, 
 def test_the_floor_of_the_balance_holds_for_a_fleet_while_others_spend_too(crawl, redis, shared_account):
     service, site = shared_account
     shared = {**service.settings, "OMOCAPTCHA_REDIS_URL": redis.url, "OMOCAPTCHA_MIN_BALANCE": 0.015}
-    workers = [crawl(crawling(site, count), shared) for count in (2, 20)]
+    workers = [crawl(pages_of(site, count), shared) for count in (2, 20)]
     assert (len(service.jobs), service.balance) == (5, pytest.approx(0.0205 - 10 * PRICE))
     assert [len(worker.pages) for worker in workers] == [2, 3]
     assert reasons(workers[1]) == {"min_balance": 17}
@@ -142,7 +135,7 @@ def test_crawlers_that_run_at_the_same_time_exceed_no_limit_on_any_reactor(
 def test_useless_jobs_of_several_workers_open_one_breaker(crawl, service, walled, shared):
     site = walled("never", catalogue_pages=10)
     shared |= {"OMOCAPTCHA_BREAKER_FAILURES": 4, "OMOCAPTCHA_MAX_ATTEMPTS": 1}
-    workers = [crawl(crawling(site, 2), shared) for _ in range(3)]
+    workers = [crawl(pages_of(site, 2), shared) for _ in range(3)]
     assert len(service.jobs) == 4
     assert [reasons(worker) for worker in workers] == [{"attempts": 2}, {"attempts": 2}, {"breaker": 2}]
 
@@ -151,9 +144,9 @@ def test_an_account_that_is_refused_to_one_worker_is_not_tried_by_another(crawl,
     with OmoCaptchaService(balance=0.0) as poor:
         shared = {**poor.settings, "OMOCAPTCHA_REDIS_URL": redis.url}
         site = walled("session")
-        first = crawl(crawling(site, 1), shared)
+        first = crawl(pages_of(site, 1), shared)
         calls = len(poor.calls)
-        second = crawl(crawling(site, 1), shared)
+        second = crawl(pages_of(site, 1), shared)
         assert (reasons(first), reasons(second)) == ({"account": 1}, {"account": 1})
         assert len(poor.calls) == calls
         assert counts(redis, "recording") == (0, 0.0), "what was refused is not counted"
@@ -163,7 +156,7 @@ def test_an_account_that_is_refused_to_one_worker_is_not_tried_by_another(crawl,
 def test_no_secret_and_no_page_reaches_redis(crawl, service, walled, redis, shared):
     site = walled("per_page", catalogue_pages=10)
     service.random_jobs(0.4, seed=1, outcomes=["fail", "refused", "rejected"])
-    assert crawl(crawling(site, 10), shared).pages
+    assert crawl(pages_of(site, 10), shared).pages
     redis.stop()
     written = redis.written()
     assert site.sitekey.encode() in written, "this is where to look"
@@ -178,8 +171,8 @@ def test_no_secret_and_no_page_reaches_redis(crawl, service, walled, redis, shar
 def test_without_redis_nothing_is_bought_the_rest_is_crawled_and_one_warning_says_so(crawl, service, walled):
     site = walled("per_page", catalogue_pages=10)
     shared = {**service.settings, "OMOCAPTCHA_REDIS_URL": NOWHERE, "OMOCAPTCHA_JOB_TIMEOUT": 1}
-    free = tuple(f"{site.url}/free/{number}" for number in range(1, 21))
-    crawled = crawl(crawling(site, 10, urls=(*crawling(site, 10).urls, *free)), shared)
+    free = (f"{site.url}/free/{number}" for number in range(1, 21))
+    crawled = crawl(spider(*pages_of(site, 10).urls, *free), shared)
     assert (len(crawled.pages), reasons(crawled)) == (20, {"redis": 10})
     assert (service.calls, crawled.bugs) == ((), [])
     (said,) = [line for line in crawled.said() if line.startswith("OMOcaptcha:")]
@@ -192,7 +185,7 @@ def test_challenges_wait_for_a_redis_that_comes_back(crawl, service, walled, red
     site = walled("per_page", catalogue_pages=10)
     redis.stop()
     when_unavailable(redis.start)
-    crawled = crawl(crawling(site, 10), shared)
+    crawled = crawl(pages_of(site, 10), shared)
     assert (len(crawled.pages), crawled.failures) == (10, [])
     assert len(service.jobs) == counts(redis)[0] == 10
     assert any("Redis is back" in line for line in crawled.said(logging.INFO))
@@ -204,7 +197,7 @@ def test_a_restart_of_redis_in_the_middle_of_a_crawl_exceeds_no_limit(
     site = walled("per_page", catalogue_pages=30)
     shared["OMOCAPTCHA_MAX_JOBS"] = 25
 
-    class Stopping(crawling(site, 30)):
+    class Stopping(pages_of(site, 30)):
         def page(self, response, asked=None):
             super().page(response)
             if len(self.pages) == 7:
@@ -222,7 +215,7 @@ def test_a_redis_that_hangs_delays_no_request_that_does_not_need_it(crawl, servi
     site, other = walled("per_page", catalogue_pages=4), walled("never")
 
     class Thawing(RecordingSpider):
-        urls = (*crawling(site, 4).urls, *(f"{other.url}/free/{number}" for number in range(1, 41)))
+        urls = (*pages_of(site, 4).urls, *(f"{other.url}/free/{number}" for number in range(1, 41)))
 
         def page(self, response, asked=None):
             super().page(response)
@@ -241,9 +234,9 @@ def test_with_own_limits_a_worker_buys_while_redis_is_unavailable_and_reports_it
 ):
     site = walled("per_page", catalogue_pages=20)
     shared |= {"OMOCAPTCHA_ON_REDIS_FAILURE": "own_limits", "OMOCAPTCHA_MAX_JOBS": 12}
-    assert len(crawl(crawling(site, 3), shared).pages) == 3
+    assert len(crawl(pages_of(site, 3), shared).pages) == 3
 
-    class Starting(crawling(site, 20)):
+    class Starting(pages_of(site, 20)):
         def page(self, response, asked=None):
             super().page(response)
             if len(self.pages) == 5:
@@ -261,7 +254,7 @@ def test_with_own_limits_a_worker_buys_while_redis_is_unavailable_and_reports_it
 def test_own_limits_hold_by_themselves(crawl, service, walled):
     site = walled("per_page", catalogue_pages=10)
     shared = {**service.settings, "OMOCAPTCHA_REDIS_URL": NOWHERE, "OMOCAPTCHA_ON_REDIS_FAILURE": "own_limits"}
-    crawled = crawl(crawling(site, 10), {**shared, "OMOCAPTCHA_MAX_JOBS": 4})
+    crawled = crawl(pages_of(site, 10), {**shared, "OMOCAPTCHA_MAX_JOBS": 4})
     assert (len(crawled.pages), reasons(crawled), len(service.jobs)) == (4, {"max_jobs": 6}, 4)
     assert len([line for line in crawled.said() if "does not know of 4 jobs" in line]) == 1
     assert crawled.bugs == []
@@ -275,7 +268,7 @@ def test_a_crawl_that_closes_while_it_waits_for_redis_keeps_its_requests(
     unavailable = []
     when_unavailable(lambda: unavailable.append(True))
 
-    class Closing(crawling(site, 10)):
+    class Closing(pages_of(site, 10)):
         def requests(self):
             yield from super().requests()
             yield scrapy.Request(f"{other.url}/free/1", callback=self.look)
@@ -290,14 +283,14 @@ def test_a_crawl_that_closes_while_it_waits_for_redis_keeps_its_requests(
     first = crawl(Closing, shared)
     assert (first.pages, first.failures, service.jobs, first.bugs) == ([], [], (), [])
     getattr(redis, comes)()
-    second = crawl(crawling(site, 0), shared)
+    second = crawl(pages_of(site, 0), shared)
     assert (len(second.pages), second.failures, len(service.jobs)) == (10, [], 10)
 
 
 def test_a_redis_that_is_full_counts_as_unavailable_and_is_logged_once(crawl, service, walled, redis, shared):
     site = walled("per_page", catalogue_pages=10)
     redis.client.config_set("maxmemory", "1")
-    crawled = crawl(crawling(site, 10), {**shared, "OMOCAPTCHA_JOB_TIMEOUT": 1})
+    crawled = crawl(pages_of(site, 10), {**shared, "OMOCAPTCHA_JOB_TIMEOUT": 1})
     assert (crawled.pages, reasons(crawled), service.jobs) == ([], {"redis": 10}, ())
     assert len([line for line in crawled.said() if UNAVAILABLE in line and line.startswith("OMOcaptcha")]) == 1
     assert len([line for line in crawled.said() if "is left alone (redis)" in line]) == 1
@@ -306,14 +299,14 @@ def test_a_redis_that_is_full_counts_as_unavailable_and_is_logged_once(crawl, se
 
 def test_a_dry_run_does_not_use_redis(crawl, service, walled):
     settings = {**service.settings, "OMOCAPTCHA_REDIS_URL": NOWHERE, "OMOCAPTCHA_DRY_RUN": True}
-    crawled = crawl(crawling(walled("session", status=200), 2), settings)
+    crawled = crawl(pages_of(walled("session", status=200), 2), settings)
     assert (len(crawled.pages), [line for line in crawled.said() if UNAVAILABLE in line]) == (2, [])
 
 
 @pytest.mark.parametrize("fault", ["redis://:s3cret-word@127.0.0.1:1/0", "unix://:s3cret-word@/nowhere.sock"])
 def test_the_password_of_redis_is_logged_nowhere(crawl, service, walled, fault):
     settings = {**service.settings, "OMOCAPTCHA_REDIS_URL": fault, "OMOCAPTCHA_JOB_TIMEOUT": 1}
-    crawled = crawl(crawling(walled("session"), 2), settings)
+    crawled = crawl(pages_of(walled("session"), 2), settings)
     assert reasons(crawled) == {"redis": 2}
     lines = [record.getMessage() for record in crawled.log if record.name.startswith("scrapy_omocaptcha")]
     assert lines
@@ -338,6 +331,6 @@ def test_a_url_that_redis_py_does_not_understand_is_an_error_when_the_crawl_star
 
 def test_without_redis_py_the_log_says_what_to_install(crawl, service, walled, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "redis", None)
-    crawled = crawl(crawling(walled("session", status=200), 1), {**service.settings, "OMOCAPTCHA_REDIS_URL": NOWHERE})
+    crawled = crawl(pages_of(walled("session", status=200), 1), {**service.settings, "OMOCAPTCHA_REDIS_URL": NOWHERE})
     assert any("pip install 'scrapy-omocaptcha[redis]'" in line for line in crawled.said())
     assert len(crawled.pages) == 1, "the crawl goes on without us"

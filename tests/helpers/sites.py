@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 
+import scrapy
 from aiohttp import web
 
 from scrapy_omocaptcha.testing.server import LoopbackServer
@@ -50,5 +51,50 @@ def won(location):
     return response
 
 
+def redirect(location, status=302):
+    return web.Response(status=status, headers={"Location": location})
+
+
+def behind_wall(inside=lambda request: page(), *, gate=None, opens_at="/", to_gate=redirect):
+    """Return how a site answers that shows ``inside(request)`` to those who are through its wall.
+
+    :param gate: where the challenge is, if not in the place of each page.
+    :param opens_at: where an accepted token leads to.
+    :param to_gate: the answer that leads to the gate.
+    """
+
+    def answer(request, form):
+        if request.path == "/verify":
+            return won(opens_at)
+        if request.path == gate:
+            return challenge()
+        if cleared(request):
+            return inside(request)
+        return challenge() if gate is None else to_gate(gate)
+
+    return answer
+
+
 def spider(*urls, **attributes):
     return type("Spider", (RecordingSpider,), {"urls": urls, **attributes})
+
+
+def pages_of(site, count, **attributes):
+    """Return a spider of so many pages of a walled site's catalogue."""
+    return spider(*(f"{site.url}/page/{number}" for number in range(1, count + 1)), **attributes)
+
+
+def sending(*requests, base=RecordingSpider, **attributes):
+    """Return a spider that sends requests, which come back to its ``page`` or ``failed``."""
+
+    class Sends(base):
+        def requests(self):
+            for request in requests:
+                yield request.replace(callback=self.page, errback=self.failed)
+
+    return type("Sends", (Sends,), attributes)
+
+
+def wishing(url, put, *, page, sitekey=KEY, **values):
+    """Return a request that wants a token upfront."""
+    return scrapy.Request(url, meta={"omocaptcha": {"sitekey": sitekey, "page": page, "put": put}}, **values)

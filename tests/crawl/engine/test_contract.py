@@ -16,6 +16,7 @@ from scrapy.exceptions import _InvalidOutput
 from scrapy.utils.defer import maybe_deferred_to_future
 
 from scrapy_omocaptcha import OmoCaptchaMiddleware
+from tests.helpers.components import hears
 from tests.helpers.crawling import RecordingSpider
 from tests.helpers.probing import begin, download, downloader, in_a_crawl, lifetime, slots, until
 
@@ -38,13 +39,8 @@ async def test_the_engines_slot_is_closing_as_soon_as_the_spider_is_to_be_closed
 def test_the_engine_is_starting_before_it_says_that_it_has_started_and_no_longer_when_it_is_stopped(crawl):
     seen = []
 
+    @hears(started=signals.engine_started)
     class Watching(RecordingSpider):
-        @classmethod
-        def from_crawler(cls, crawler, *args, **kwargs):
-            spider = super().from_crawler(crawler, *args, **kwargs)
-            crawler.signals.connect(spider.started, signals.engine_started)
-            return spider
-
         def started(self):
             seen.append((self.crawler.engine._starting, self.crawler.engine.running))
 
@@ -56,13 +52,8 @@ def test_the_engine_is_starting_before_it_says_that_it_has_started_and_no_longer
 def test_the_scheduler_makes_its_folder_in_the_jobdir_after_the_middlewares_were_made(crawl, service, tmp_path):
     seen = []
 
+    @hears(opened=signals.spider_opened)
     class Watching(RecordingSpider):
-        @classmethod
-        def from_crawler(cls, crawler, *args, **kwargs):
-            spider = super().from_crawler(crawler, *args, **kwargs)
-            crawler.signals.connect(spider.opened, signals.spider_opened)
-            return spider
-
         def opened(self):
             middleware = self.crawler.get_downloader_middleware(OmoCaptchaMiddleware)
             was_resumed = middleware._walls._redirects._has_foreign_duplicates

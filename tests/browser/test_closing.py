@@ -36,12 +36,7 @@ def check_log(log):
 
 
 @pytest.mark.parametrize(
-    ("meta", "run"),
-    [
-        nightly("plain", RUNS[0]),
-        nightly("include_page", RUNS[1]),
-        nightly("page methods", RUNS[0]),
-    ],
+    ("meta", "run"), [nightly("plain", RUNS[0]), nightly("include_page", RUNS[1]), nightly("page methods", RUNS[0])]
 )
 def test_a_crawl_that_a_signal_ends_while_it_waits_loses_nothing_and_resumes(tmp_path, meta, run):
     asked = Until("getJobResult", 1)
@@ -69,10 +64,7 @@ def test_a_crawl_that_a_signal_ends_while_it_waits_loses_nothing_and_resumes(tmp
 @pytest.mark.nightly
 def test_a_crawl_that_a_signal_ends_while_it_hands_in_loses_nothing_and_resumes(tmp_path, meta):
     handed_in = Until("POST /verify", 1)
-    with (
-        OmoCaptchaService() as service,
-        WalledSite(service, catalogue_pages=PAGES, on_event=handed_in) as site,
-    ):
+    with OmoCaptchaService() as service, WalledSite(service, catalogue_pages=PAGES, on_event=handed_in) as site:
         site.fault("/verify", "hang")
         crawl, urls = start(tmp_path, service, site, meta=METAS[meta])
         process = crawl.start()

@@ -96,7 +96,6 @@ def test_each_wall_opens_in_a_browser_for_as_many_jobs_as_over_plain_http(browse
         site.url for site in opening.values()
     }
     assert crawled.count("tokens/accepted") == len(service.jobs)
-    assert crawled.bugs == []
 
 
 def test_walls_that_stay_closed_over_plain_http_are_refused_for_the_same_reason_without_a_job(browse, service, sites):
@@ -106,7 +105,6 @@ def test_walls_that_stay_closed_over_plain_http_are_refused_for_the_same_reason_
     reasons = {error.challenge.url: error.reason for error in crawled.failures}
     assert reasons == {f"{site.url}/page/1": REFUSED[wall] for wall, site in closed.items()}
     assert service.calls == ()
-    assert crawled.bugs == []
 
 
 @pytest.mark.nightly
@@ -114,7 +112,6 @@ def test_a_wall_that_never_opens_ends_in_the_errback_after_so_many_jobs(browse, 
     crawled = browse(BrowserSpider, {"OMOCAPTCHA_MAX_ATTEMPTS": 2}, urls=[f"{walled('never').url}/page/1"])
     assert [error.reason for error in crawled.failures] == ["attempts"]
     assert crawled.count("tokens/rejected") == len(service.jobs) == 2
-    assert crawled.bugs == []
 
 
 # What the spider wants of its page
@@ -145,7 +142,6 @@ def test_the_spider_gets_what_its_page_methods_return_and_an_open_page_where_it_
         assert sorted(crawled.spider.live) == sorted(
             (page.url, page.css("title::text").get()) for page in crawled.pages
         )
-    assert crawled.bugs == []
 
 
 def list_of(methods):
@@ -160,7 +156,6 @@ def test_one_page_at_a_time_is_enough(browse, service, sites, spider):
     assert shown(crawled) == sorted(urls(opening))
     assert jobs(service, opening) == expected(opening)
     assert crawled.stats["playwright/page_count/max_concurrent"] == 1
-    assert crawled.bugs == []
 
 
 def test_who_waits_for_a_token_takes_no_page_of_the_browser(chromium, crawl):
@@ -180,7 +175,6 @@ def test_who_waits_for_a_token_takes_no_page_of_the_browser(chromium, crawl):
     assert {page.url for page in crawled.pages} == {f"{site.url}/page/1", free}
     assert crawled.pages[0].url == free
     assert len(service.jobs) == 1
-    assert crawled.bugs == []
 
 
 def test_each_context_is_a_session_of_its_own(chromium, crawl):
@@ -201,4 +195,3 @@ def test_each_context_is_a_session_of_its_own(chromium, crawl):
     assert sorted(page.url for page in crawled.pages) == urls
     assert (len(service.jobs), site.accepted) == (2, 2)
     assert crawled.stats["playwright/context_count"] == 2
-    assert crawled.bugs == []

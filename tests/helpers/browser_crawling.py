@@ -73,17 +73,30 @@ def methods(selector: str = ".item", *, timeout: int = 10_000) -> list[PageMetho
 
 
 class Browsing:
-    """Runs crawls in a browser, at whose end no page is open and no token is to be seen."""
+    """Runs crawls in a browser that log no bug, and at whose end no page is open and no token is to be seen."""
 
     def __init__(self, crawl: Crawls, service: Any) -> None:
         self._crawl = crawl
         self._service = service
 
-    def __call__(self, spider: Any, settings: dict[str, Any] | None = None, *, taken: int = 0, **kwargs: Any) -> Crawl:
-        """Run ``spider``; ``taken`` is how many places of contexts it does not give back."""
+    def __call__(
+        self,
+        spider: Any,
+        settings: dict[str, Any] | None = None,
+        *,
+        taken: int = 0,
+        page_fails: bool = False,
+        **kwargs: Any,
+    ) -> Crawl:
+        """Run ``spider``.
+
+        :param taken: how many places of contexts it does not give back.
+        :param page_fails: whether scrapy-playwright logs the traceback of a page that fails.
+        """
         crawled = self._crawl(spider, {**self._service.settings, **browser_settings(), **(settings or {})}, **kwargs)
         assert (crawled.spider.left_open, crawled.spider.taken) == (0, taken), crawled.said(logging.DEBUG)
         assert self._leaks(crawled) == []
+        assert page_fails or crawled.bugs == []
         return crawled
 
     def _leaks(self, crawled: Crawl) -> list[str]:

@@ -15,10 +15,7 @@ from scrapy_omocaptcha.buying.limits import Limits
 from scrapy_omocaptcha.buying.solver import Solver
 from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.engine.stats import Stats
-from scrapy_omocaptcha.errors import (
-    ApiUnreachable,
-    CrawlClosing,
-)
+from scrapy_omocaptcha.errors import ApiUnreachable, CrawlClosing
 from scrapy_omocaptcha.settings import Settings
 from tests.helpers.ledgers import new_ledger
 

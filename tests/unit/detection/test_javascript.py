@@ -47,13 +47,7 @@ def test_the_properties_of_an_object_literal_are_read_by_name():
     code = Code("""f({a: 1, 'b-c': "x,y", d, e(t) { g(t, 1) }, f: function (t) { return {h: 2} }, ...rest})""")
     ((_, (only,)),) = code.calls(CALL)
     values = {name: code.text[part].strip() for name, part in code.properties(only).items()}
-    assert values == {
-        "a": "1",
-        "b-c": '"x,y"',
-        "d": "d",
-        "e": "(t) { g(t, 1) }",
-        "f": "function (t) { return {h: 2} }",
-    }
+    assert values == {"a": "1", "b-c": '"x,y"', "d": "d", "e": "(t) { g(t, 1) }", "f": "function (t) { return {h: 2} }"}
     assert code.literal(code.properties(only)["b-c"]) == "x,y"
     assert code.literal(code.properties(only)["a"]) is None
 

@@ -25,36 +25,24 @@ from tests.helpers.widgetpages import (
     rendered,
 )
 
+CHECKBOX_KIND, INVISIBLE_KIND, ENTERPRISE_KIND = (False, False), (True, False), (False, True)
+"""Whether a widget is invisible, and whether it is one of Enterprise."""
+WIDGETS = {
+    **{f"checkbox: {name}": (in_form(body), CHECKBOX_KIND) for name, body in CHECKBOXES.items()},
+    **{f"rendered: {name}": (body, CHECKBOX_KIND) for name, body in RENDERED.items()},
+    **{f"invisible: {name}": (in_form(body), INVISIBLE_KIND) for name, body in INVISIBLE.items()},
+    **{f"enterprise: {name}": (in_form(body), ENTERPRISE_KIND) for name, body in ENTERPRISE.items()},
+}
 
-@pytest.mark.parametrize("body", CHECKBOXES.values(), ids=CHECKBOXES)
-def test_a_checkbox_widget_is_found(body):
-    challenge = find_challenge(page(in_form(body)))
-    assert challenge is not None
-    assert (challenge.sitekey, challenge.invisible, challenge.enterprise) == (KEY, False, False)
-    assert challenge.form.url == "https://site.example/in"
-    assert challenge.others == ()
 
-
-@pytest.mark.parametrize("body", RENDERED.values(), ids=RENDERED)
-def test_a_widget_that_a_script_renders_is_found(body):
+@pytest.mark.parametrize("name", WIDGETS)
+def test_a_widget_is_found_and_its_kind_is_told(name):
+    body, kind = WIDGETS[name]
     challenge = find_challenge(page(body))
     assert challenge is not None
-    assert (challenge.sitekey, challenge.invisible, challenge.enterprise) == (KEY, False, False)
-    assert challenge.form.url == "https://site.example/in"
-
-
-@pytest.mark.parametrize("body", INVISIBLE.values(), ids=INVISIBLE)
-def test_an_invisible_widget_is_found(body):
-    challenge = find_challenge(page(in_form(body)))
-    assert challenge is not None
-    assert (challenge.sitekey, challenge.invisible) == (KEY, True)
-
-
-@pytest.mark.parametrize("body", ENTERPRISE.values(), ids=ENTERPRISE)
-def test_an_enterprise_widget_is_found_as_such(body):
-    challenge = find_challenge(page(in_form(body)))
-    assert challenge is not None
-    assert (challenge.sitekey, challenge.invisible, challenge.enterprise) == (KEY, False, True)
+    assert (challenge.sitekey, challenge.invisible, challenge.enterprise) == (KEY, *kind)
+    assert kind != CHECKBOX_KIND or challenge.form.url == "https://site.example/in"
+    assert not name.startswith("checkbox") or challenge.others == ()
 
 
 @pytest.mark.parametrize("body", NONE.values(), ids=NONE)

@@ -82,11 +82,7 @@ def test_put_query_keeps_the_rest_of_the_address() -> None:
 
 @pytest.mark.parametrize(
     ("merged", "sent"),
-    [
-        (None, b"t=tok/en+1"),
-        ("a=1", b"a=1; t=tok/en+1"),
-        ("t=old; a=1; t=older; tt=2", b"a=1; tt=2; t=tok/en+1"),
-    ],
+    [(None, b"t=tok/en+1"), ("a=1", b"a=1; t=tok/en+1"), ("t=old; a=1; t=older; tt=2", b"a=1; tt=2; t=tok/en+1")],
 )
 def test_put_cookie_joins_the_cookies_of_the_session_when_the_request_is_sent(merged: str | None, sent: bytes) -> None:
     request = put_token(Request(URL, cookies={"a": "1"}, headers={"Cookie": merged}), "cookie:t", TOKEN)

@@ -119,34 +119,14 @@ def test_a_valid_value_may_be_a_string_from_the_command_line(name, given, expect
     assert name == "TYPE_JOB_ID" or value == expected
 
 
-NUMBERS = [
-    "MAX_COST",
-    "PRICE",
-    "MAX_JOBS",
-    "MAX_JOBS_PER_HOST",
-    "BREAKER_FAILURES",
-    "BREAKER_PAUSE",
-    "MAX_ATTEMPTS",
-    "CONCURRENT_JOBS",
-    "MAX_WAITING",
-    "JOB_TIMEOUT",
-    "API_TIMEOUT",
-    "POLL_INTERVAL",
-    "TOKEN_MAX_AGE",
-]
-COUNTS = [
-    "MAX_JOBS",
-    "MAX_JOBS_PER_HOST",
-    "BREAKER_FAILURES",
-    "MAX_ATTEMPTS",
-    "CONCURRENT_JOBS",
-    "MAX_WAITING",
-]
+COUNTS = ["MAX_JOBS", "MAX_JOBS_PER_HOST", "BREAKER_FAILURES", "MAX_ATTEMPTS", "CONCURRENT_JOBS", "MAX_WAITING"]
+SECONDS = ["JOB_TIMEOUT", "API_TIMEOUT", "POLL_INTERVAL", "TOKEN_MAX_AGE"]
+NUMBERS = ["MAX_COST", "PRICE", "BREAKER_PAUSE", *COUNTS, *SECONDS]
 INVALID = [
     *((name, value) for name in NUMBERS for value in ("many", "", -1, "-0.5", "nan", math.inf, True, [3], {}, 10**400)),
     *((name, value) for name in COUNTS for value in (1.5, "2.5")),
     *((name, 0) for name in ("BREAKER_FAILURES", "MAX_ATTEMPTS", "CONCURRENT_JOBS")),
-    *((name, 0) for name in ("JOB_TIMEOUT", "API_TIMEOUT", "POLL_INTERVAL", "TOKEN_MAX_AGE")),
+    *((name, 0) for name in SECONDS),
     ("TOKEN_MAX_AGE", 121),
     *(("LEDGER", value) for value in ("", 5, True, [], ["omocaptcha.sqlite"])),
     *(("ON_FAILURE", value) for value in ("raise", "", "Errback", 1, ["errback"])),
@@ -208,10 +188,7 @@ anything = st.one_of(
 
 
 @EXAMPLES
-@given(
-    name=st.sampled_from(sorted({name for name, _ in INVALID} | {"API_TOKEN", "ENABLED"})),
-    value=anything,
-)
+@given(name=st.sampled_from(sorted({name for name, _ in INVALID} | {"API_TOKEN", "ENABLED"})), value=anything)
 def test_any_value_raises_no_other_than_the_documented_errors(name, value):
     try:
         settings, told = read(**{name: value}), ""
@@ -369,13 +346,7 @@ def test_a_redis_url_is_not_in_the_representation_of_the_settings(url):
 @pytest.mark.parametrize(
     "url",
     [
-        "",
-        "s3cret@h:6379",
-        "http://s3cret@h/",
-        "redis://",
-        "redis://s3cret @h",
-        "redis://:12#s3cret@h/0",
-        6379,
+        *("", "s3cret@h:6379", "http://s3cret@h/", "redis://", "redis://s3cret @h", "redis://:12#s3cret@h/0", 6379),
         b"redis://h",
     ],
 )

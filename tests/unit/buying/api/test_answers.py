@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 
@@ -11,12 +12,19 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from scrapy_omocaptcha.errors import ApiBadAnswer, ApiRefused, OmoCaptchaError
-from tests.helpers.apis import API_TOKEN, CALLS, call, outcome, version1, version2
+from tests.helpers.apis import API_TOKEN, CALLS, RecordingTransport, call, outcome, version1, version2
 
 VERSIONS = [version1, version2]
 EXAMPLES = hypothesis_settings(derandomize=True, deadline=None, max_examples=150)
 both_versions = pytest.mark.parametrize("version", VERSIONS)
 each_call = pytest.mark.parametrize("name", CALLS)
+
+
+@both_versions
+def test_close_closes_the_transport(version):
+    transport = RecordingTransport()
+    asyncio.run(version(transport).close())
+    assert transport.closed
 
 
 def deep(levels, key=None):
@@ -52,21 +60,8 @@ def test_junk_is_a_bad_answer_or_a_refusal(version, name, junk):
 
 
 FIELDS = (
-    "error",
-    "errorId",
-    "errorCode",
-    "success",
-    "job_id",
-    "taskId",
-    "status",
-    "result",
-    "solution",
-    "message",
-    "errorDescription",
-    "balance",
-    "voucher_balance",
-    "service",
-    "typeJob",
+    *("error", "errorId", "errorCode", "success", "job_id", "taskId", "status", "result", "solution", "message"),
+    *("errorDescription", "balance", "voucher_balance", "service", "typeJob"),
 )
 
 

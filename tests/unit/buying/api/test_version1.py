@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 
 import pytest
 
 from scrapy_omocaptcha.buying.api.protocol import Balance
 from scrapy_omocaptcha.errors import AccountError, ApiBadAnswer, ApiRefused, JobFailed
-from tests.helpers.apis import API_TOKEN, JOB, TOKEN, RecordingTransport, call, outcome, version1
+from tests.helpers.apis import API_TOKEN, CALLS, JOB, TOKEN, call, outcome, version1
 
 # -- what is sent ---------------------------------------------------------------------------------------------------
 
@@ -58,12 +57,6 @@ def test_a_numeric_job_id_is_sent_as_a_number_and_any_other_as_text(given, sent_
 def test_balance_and_price_send_only_the_credential():
     assert call(version1, "balance", {"balance": 1})[1] == [("/getBalance", {"api_token": API_TOKEN})]
     assert call(version1, "price", {"service": []})[1] == [("/getService", {"api_token": API_TOKEN})]
-
-
-def test_close_closes_the_transport():
-    transport = RecordingTransport()
-    asyncio.run(version1(transport).close())
-    assert transport.closed
 
 
 def test_a_page_in_the_place_of_an_answer_has_a_cure_and_a_broken_answer_has_none():
@@ -121,12 +114,6 @@ CREATED = {
 }
 
 
-@pytest.mark.parametrize("case", CREATED)
-def test_the_answer_to_create_job(case):
-    answer, expected = CREATED[case]
-    assert outcome(version1, "create_job", answer, JOB) == expected
-
-
 RESULTS = {
     "as documented": ({"error": False, "status": "success", "result": {"gRecaptchaResponse": TOKEN}}, TOKEN),
     "a bare text": ({"error": False, "status": "success", "result": TOKEN}, TOKEN),
@@ -171,12 +158,6 @@ RESULTS = {
 }
 
 
-@pytest.mark.parametrize("case", RESULTS)
-def test_the_answer_to_get_job_result(case):
-    answer, expected = RESULTS[case]
-    assert outcome(version1, "job_result", answer, "7") == expected
-
-
 BALANCES = {
     "text": ({"error": False, "balance": "12.50000"}, Balance(12.5)),
     "number": ({"error": False, "balance": 12.5}, Balance(12.5)),
@@ -206,12 +187,6 @@ BALANCES = {
 }
 
 
-@pytest.mark.parametrize("case", BALANCES)
-def test_the_answer_to_get_balance(case):
-    answer, expected = BALANCES[case]
-    assert outcome(version1, "balance", answer) == expected
-
-
 def listed(**service):
     return {"error": False, "service": [{"id": 3, "price": "0.1"}, "junk", None, {}, {"id": 1, **service}]}
 
@@ -230,11 +205,13 @@ PRICES = {
     "error": ({"error": True, "message": "No."}, ApiRefused),
 }
 
+ANSWERS = {"create_job": CREATED, "job_result": RESULTS, "balance": BALANCES, "price": PRICES}
 
-@pytest.mark.parametrize("case", PRICES)
-def test_the_answer_to_get_service(case):
-    answer, expected = PRICES[case]
-    assert outcome(version1, "price", answer) == expected
+
+@pytest.mark.parametrize(("name", "case"), [(name, case) for name, cases in ANSWERS.items() for case in cases])
+def test_an_answer_is_read_as_it_is_meant(name, case):
+    answer, expected = ANSWERS[name][case]
+    assert outcome(version1, name, answer, *CALLS[name]) == expected
 
 
 def test_the_price_is_found_by_the_configured_type():

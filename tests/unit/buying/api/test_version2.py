@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 
 import pytest
@@ -10,7 +9,7 @@ import pytest
 from scrapy_omocaptcha.buying.api.protocol import Balance
 from scrapy_omocaptcha.buying.api.version2 import ACCOUNT, JOB_FAILED, TEMPORARY
 from scrapy_omocaptcha.errors import AccountError, ApiBadAnswer, ApiRefused, ApiUnreachable, JobFailed
-from tests.helpers.apis import API_TOKEN, JOB, PRICE_LIST, TOKEN, RecordingTransport, call, outcome, version2
+from tests.helpers.apis import API_TOKEN, CALLS, JOB, PRICE_LIST, TOKEN, call, outcome, version2
 
 UUID = "49f9f60a-07c2-4a5d-9d3e-000001000001"
 
@@ -22,20 +21,12 @@ def refused(code, description="Some words.", **more):
 # -- what is sent ---------------------------------------------------------------------------------------------------
 
 
-def test_create_task_sends_exactly_the_documented_fields():
-    _, sent = call(version2, "create_job", {"errorId": 0, "taskId": UUID}, JOB)
-    task = {"type": "RecaptchaV2TokenTask", "websiteURL": JOB.page, "websiteKey": JOB.sitekey}
+@pytest.mark.parametrize(("invisible", "more"), [(False, {}), (True, {"isInvisible": True})])
+def test_create_task_sends_exactly_the_documented_fields_and_the_configured_type(invisible, more):
+    job, task_type = replace(JOB, invisible=invisible), "RecaptchaV2TaskProxyless"
+    _, sent = call(version2, "create_job", {"errorId": 0, "taskId": UUID}, job, task_type=task_type)
+    task = {"type": task_type, "websiteURL": JOB.page, "websiteKey": JOB.sitekey, **more}
     assert sent == [("/createTask", {"clientKey": API_TOKEN, "task": task})]
-
-
-def test_create_task_sends_is_invisible_for_invisible_widgets():
-    _, sent = call(version2, "create_job", {"errorId": 0, "taskId": UUID}, replace(JOB, invisible=True))
-    assert sent[0][1]["task"]["isInvisible"] is True
-
-
-def test_create_task_sends_the_configured_type():
-    _, sent = call(version2, "create_job", {"taskId": 1}, JOB, task_type="RecaptchaV2TaskProxyless")
-    assert sent[0][1]["task"]["type"] == "RecaptchaV2TaskProxyless"
 
 
 @pytest.mark.parametrize("task_id", [UUID, 7654321, "7654321", "007", 0, 2**63, "٣"])
@@ -53,12 +44,6 @@ def test_balance_sends_only_the_credential_and_price_sends_none():
 
 def test_without_a_price_list_no_request_is_sent():
     assert call(version2, "price", "", price_list=None) == (None, [])
-
-
-def test_close_closes_the_transport():
-    transport = RecordingTransport()
-    asyncio.run(version2(transport).close())
-    assert transport.closed
 
 
 # -- the shapes -----------------------------------------------------------------------------------------------------
@@ -101,12 +86,6 @@ CREATED = {
     "id with a line break": ({"errorId": 0, "taskId": "1\n2"}, ApiBadAnswer),
     "id without end": ({"errorId": 0, "taskId": "x" * 10000}, ApiBadAnswer),
 }
-
-
-@pytest.mark.parametrize("case", CREATED)
-def test_the_answer_to_create_task(case):
-    answer, expected = CREATED[case]
-    assert outcome(version2, "create_job", answer, JOB) == expected
 
 
 def ready(**solution):
@@ -153,12 +132,6 @@ RESULTS = {
 }
 
 
-@pytest.mark.parametrize("case", RESULTS)
-def test_the_answer_to_get_task_result(case):
-    answer, expected = RESULTS[case]
-    assert outcome(version2, "job_result", answer, 7) == expected
-
-
 @pytest.mark.parametrize(
     ("codes", "at_creation", "later"),
     [
@@ -187,14 +160,18 @@ def test_an_unknown_type_of_task_names_the_setting_to_change():
     assert "set OMOCAPTCHA_TASK_TYPE, which is 'NoCaptchaTask'" in raised.value.cure
 
 
-def test_only_an_error_without_a_code_or_about_the_balance_is_unclear():
-    with pytest.raises(ApiRefused) as coded:
-        call(version2, "create_job", refused("ERROR_TASK_ABSENT"), JOB)
-    with pytest.raises(ApiRefused) as uncoded:
-        call(version2, "create_job", {"errorId": 1, "errorDescription": "No."}, JOB)
-    with pytest.raises(ApiRefused) as balance:
-        call(version2, "create_job", refused("ERROR_402", "Insufficient balance"), JOB)
-    assert (coded.value.unclear, uncoded.value.unclear, balance.value.unclear) == (False, True, True)
+@pytest.mark.parametrize(
+    ("answer", "unclear"),
+    [
+        (refused("ERROR_TASK_ABSENT"), False),
+        ({"errorId": 1, "errorDescription": "No."}, True),
+        (refused("ERROR_402", "Insufficient balance"), True),
+    ],
+)
+def test_only_an_error_without_a_code_or_about_the_balance_is_unclear(answer, unclear):
+    with pytest.raises(ApiRefused) as raised:
+        call(version2, "create_job", answer, JOB)
+    assert raised.value.unclear is unclear
 
 
 BALANCES = {
@@ -223,12 +200,6 @@ BALANCES = {
 }
 
 
-@pytest.mark.parametrize("case", BALANCES)
-def test_the_answer_to_get_balance(case):
-    answer, expected = BALANCES[case]
-    assert outcome(version2, "balance", answer) == expected
-
-
 def listed(**service):
     others = [{"type": "HCaptchaTask", "price": "0.1"}, "junk", None, {}]
     return {"error": False, "typeJob": [*others, {"type": "RecaptchaV2TokenTask", **service}]}
@@ -245,8 +216,10 @@ PRICES = {
     "error of a call": (refused("ERROR_BAD_REQUEST"), ApiRefused),
 }
 
+ANSWERS = {"create_job": CREATED, "job_result": RESULTS, "balance": BALANCES, "price": PRICES}
 
-@pytest.mark.parametrize("case", PRICES)
-def test_the_answer_to_get_service_price(case):
-    answer, expected = PRICES[case]
-    assert outcome(version2, "price", answer) == expected
+
+@pytest.mark.parametrize(("name", "case"), [(name, case) for name, cases in ANSWERS.items() for case in cases])
+def test_an_answer_is_read_as_it_is_meant(name, case):
+    answer, expected = ANSWERS[name][case]
+    assert outcome(version2, name, answer, *CALLS[name]) == expected

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import scrapy_omocaptcha
+from tests.helpers.forked_scrapy import run_scrapy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 TIMEOUT = 120
+_PATH = str(Path(scrapy_omocaptcha.__file__).parent.parent)
 STRICT = {"PYTHONWARNINGS": "error"}
 """Environment that makes warnings errors in a child process, as pytest does in its own."""
 NO_CONSOLE = {"TELNETCONSOLE_ENABLED": "False"}
@@ -32,17 +34,22 @@ def python(
 
     :param stderr: by default, it is part of stdout.
     """
-    package = str(Path(scrapy_omocaptcha.__file__).parent.parent)
     return subprocess.run(
         [sys.executable, *map(str, arguments)],
         cwd=cwd,
-        env={**os.environ, "PYTHONPATH": package, **STRICT, **environment},
+        env={**os.environ, "PYTHONPATH": _PATH, **STRICT, **environment},
         stdout=subprocess.PIPE,
         stderr=stderr,
         encoding="utf-8",
         timeout=TIMEOUT,
         check=False,
     )
+
+
+def scrapy(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run ``scrapy ARGUMENTS`` as ``python("-m", "scrapy", …)`` does, without waiting for the imports."""
+    environment = {**os.environ, "PYTHONPATH": _PATH, **environment}
+    return run_scrapy(arguments, cwd=cwd, stderr=subprocess.STDOUT, environment=environment, timeout=TIMEOUT)
 
 
 @contextmanager
@@ -64,4 +71,4 @@ def scrapy_crawl(
     settings = {**service.settings, **NO_CONSOLE, "DOWNLOAD_DELAY": "0.01"}
     token = settings.pop("OMOCAPTCHA_API_TOKEN")
     given = [word for name, value in settings.items() for word in ("-s", f"{name}={value}")]
-    return python(*("-m", "scrapy", "crawl", spider, *given, *arguments), cwd=project, OMOCAPTCHA_API_TOKEN=token)
+    return scrapy("crawl", spider, *given, *arguments, cwd=project, OMOCAPTCHA_API_TOKEN=token)

@@ -110,8 +110,7 @@ def test_a_token_that_a_page_wants_to_send_to_another_site_never_gets_there(brow
     (site,) = sites("foreign_post").values()
     crawled = browse(HardSpider, urls=[f"{site.url}/page/1"], kinds={site.url: "foreign_post"})
     assert [error.reason for error in crawled.failures] == ["foreign_form"]
-    assert len(service.jobs) == 1
-    assert site.stolen == 0
+    assert (len(service.jobs), site.stolen) == (1, 0)
     assert service.jobs[0].verdicts == ()
     assert (crawled.count("tokens/unknown"), crawled.count("tokens/accepted")) == (1, 0)
 

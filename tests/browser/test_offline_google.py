@@ -45,8 +45,7 @@ def test_a_crawl_renders_widgets_without_a_network(crawl, walled, service, omoca
     crawled = crawl(BrowserSpider, {**service.settings, **omocaptcha_browser}, urls=(f"{site.url}/contact",))
     (page,) = crawled.pages
     assert len(page.css("textarea[name=g-recaptcha-response]")) == 1
-    assert crawled.bugs == []
-    assert service.jobs == ()
+    assert (crawled.bugs, service.jobs) == ([], ())
 
 
 def test_the_page_callback_of_the_spider_runs_too(crawl, walled, omocaptcha_browser):
@@ -76,8 +75,7 @@ def test_a_page_that_the_spider_keeps_is_answered_for_in_each_request(crawl, wal
 
     crawled = crawl(Keeping, omocaptcha_browser, urls=(f"{walled().url}/contact",))
     assert [len(page.css("iframe[title=reCAPTCHA]")) for page in crawled.pages] == [1, 1]
-    assert crawled.stats["playwright/page_count"] == 1
-    assert crawled.bugs == []
+    assert (crawled.stats["playwright/page_count"], crawled.bugs) == (1, [])
 
 
 @pytest.mark.parametrize("abort", [is_google, nightly(f"{__name__}.is_google_too")])

@@ -71,8 +71,7 @@ def test_a_cached_challenge_is_fetched_afresh_and_the_solved_page_is_cached(craw
 
     crawled = crawl(spider(f"{site.url}/page/1"), settings)
     assert [page.status for page in crawled.pages] == [200]
-    assert len(service.jobs) == 1
-    assert site.challenges == 2
+    assert (len(service.jobs), site.challenges) == (1, 2)
 
     visits = len(site.requests)
     crawled = crawl(spider(f"{site.url}/page/1"), settings)
@@ -99,8 +98,7 @@ def test_the_cookies_that_a_spider_sends_at_first_do_not_overwrite_the_clearance
     cookies = {"session": "stale", "lang": "en"}
     requests = (scrapy.Request(f"{site.url}/page/{number}", cookies=cookies) for number in range(1, 21))
     crawled = crawl(sites.sending(*requests), service.settings)
-    assert len(crawled.pages) == 20
-    assert len(service.jobs) == 1
+    assert (len(crawled.pages), len(service.jobs)) == (20, 1)
     assert {visit.cookies.get("lang") for visit in site.requests if visit.shown == "page"} == {"en"}
 
 
@@ -111,8 +109,7 @@ def test_a_submission_belongs_to_the_session_of_the_request(crawl, service, wall
         headers = {"User-Agent": f"browser {jar}", "Accept-Language": "sk"}
         sessions.append(scrapy.Request(f"{site.url}/page/{jar}", meta={"cookiejar": jar}, headers=headers))
     crawled = crawl(sites.sending(*sessions), service.settings)
-    assert len(crawled.pages) == 2
-    assert len(service.jobs) == 2
+    assert (len(crawled.pages), len(service.jobs)) == (2, 2)
     for visit in site.requests:
         if visit.submits:
             assert visit.headers["User-Agent"] in ("browser 1", "browser 2")
@@ -137,8 +134,7 @@ def test_autothrottle_goes_on_adjusting(crawl, service, walled):
     site = walled("session", catalogue_pages=5)
     settings = {"AUTOTHROTTLE_ENABLED": True, "AUTOTHROTTLE_START_DELAY": 0.01}
     crawled = crawl(spider(*(f"{site.url}/page/{number}" for number in range(1, 6))), {**service.settings, **settings})
-    assert len(crawled.pages) == 5
-    assert len(service.jobs) == 1
+    assert (len(crawled.pages), len(service.jobs)) == (5, 1)
 
 
 def test_a_form_that_posts_where_robots_txt_forbids_is_refused_without_a_job(crawl, service, walled):

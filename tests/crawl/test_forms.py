@@ -221,8 +221,7 @@ def test_a_spiders_method_may_tell_that_a_token_was_rejected(crawl, service, wal
         is_rejected=is_rejected,
     )
     crawled = crawl(spider, {**service.settings, "OMOCAPTCHA_MAX_ATTEMPTS": 5})
-    assert len(crawled.pages) == 2
-    assert crawled.count("tokens/accepted") == 2
+    assert (len(crawled.pages), crawled.count("tokens/accepted")) == (2, 2)
     assert set(seen) == {f"{site.url}/find"}
 
 
@@ -411,8 +410,7 @@ def test_a_fresh_page_that_is_overloaded_is_retried_as_an_ordinary_request_is(cr
     with sites.Site(answer) as site:
         crawled = crawl(searched(site, 2, fresh=True), service.settings)
     assert (len(crawled.pages), len(service.jobs), crawled.count("tokens/accepted")) == (2, 2, 2)
-    assert crawled.stats["retry/count"] == 1
-    assert crawled.failures == []
+    assert (crawled.stats["retry/count"], crawled.failures) == (1, [])
 
 
 def test_a_fresh_form_comes_from_the_address_that_was_asked_for_before_redirects(crawl, service):
@@ -449,8 +447,7 @@ def test_a_dry_run_sends_no_such_request_and_prices_it(crawl, service, walled):
     crawled = crawl(asking(site, *makes), {**service.settings, "OMOCAPTCHA_DRY_RUN": True})
     assert [error.reason for error in crawled.failures] == ["dry_run"] * 3
     assert [visit.path for visit in site.requests if visit.path != "/robots.txt"] == ["/find"]
-    assert service.jobs == ()
-    assert crawled.count("skipped/dry_run") == 3
+    assert (service.jobs, crawled.count("skipped/dry_run")) == ((), 3)
     assert "3 jobs for 0.00165 USD not bought" in "\n".join(crawled.said(logging.INFO))
 
 

@@ -84,8 +84,7 @@ class ReadsTheCallback:
 @pytest.mark.parametrize("wall", ["session", "redirect", "per_page"])
 def test_each_request_has_a_callback_or_says_that_it_has_none(crawl, service, walled, wall):
     crawled = crawl(Visits, settings(service, ReadsTheCallback, INSIDE), site=walled(wall).url)
-    assert len(crawled.pages) == 2
-    assert len(service.jobs) == 1
+    assert (len(crawled.pages), len(service.jobs)) == (2, 1)
 
 
 # -- as others have written them -------------------------------------------------------------------------------------
@@ -119,9 +118,7 @@ class LikeRotatingProxies:
 @pytest.mark.parametrize(("middleware", "priority"), [(LikeScrapyProxies, 100), (LikeRotatingProxies, 610)])
 def test_middlewares_find_what_they_have_put_into_meta(crawl, service, walled, wall, middleware, priority):
     crawled = crawl(Visits, settings(service, middleware, priority), site=walled(wall).url)
-    assert crawled.failures == []
-    assert len(crawled.pages) == 2
-    assert len(service.jobs) == 1
+    assert (crawled.failures, len(crawled.pages), len(service.jobs)) == ([], 2, 1)
 
 
 class ChoosesItsClient(HTTP11DownloadHandler):
@@ -246,8 +243,7 @@ def test_a_middleware_that_breaks_a_request_of_ours_is_named_and_costs_one_job(
 ):
     crawled = crawl(Visits, settings(service, middleware, INSIDE), site=walled(wall).url)
     assert [page.url.rpartition("/")[0][-4:] for page in crawled.pages] == ["free"]
-    assert len(crawled.failures) == 1
-    assert len(service.jobs) == 1
+    assert (len(crawled.failures), len(service.jobs)) == (1, 1)
     assert any(middleware.__name__ in line for line in crawled.said(logging.WARNING))
     assert crawled.bugs == []
 
@@ -282,8 +278,7 @@ def test_an_error_of_a_middleware_on_the_page_itself_reaches_the_errback(
 ):
     crawled = crawl(Visits, settings(service, middleware, priority), site=walled(wall).url)
     assert [type(error) for error in crawled.failures] == [LookupError]
-    assert len(crawled.pages) == 1
-    assert len(service.jobs) == 1
+    assert (len(crawled.pages), len(service.jobs)) == (1, 1)
 
 
 class AnswersForTheSite:
@@ -335,8 +330,7 @@ def test_retry_repeats_a_page_that_times_out_while_it_is_asked_again(crawl, serv
         crawled = crawl(sites.spider(f"{site.origin}/page"), {**service.settings, "DOWNLOAD_TIMEOUT": 3})
     assert [page.status for page in crawled.pages] == [200]
     assert crawled.pages[0].meta["retry_times"] == 1
-    assert crawled.stats["retry/count"] == 1
-    assert len(service.jobs) == 1
+    assert (crawled.stats["retry/count"], len(service.jobs)) == (1, 1)
 
 
 def test_a_retry_by_hand_of_a_page_behind_a_wall_ends_after_retry_times(crawl, service, walled):

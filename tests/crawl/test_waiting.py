@@ -66,8 +66,7 @@ def test_one_job_opens_a_session_wall_for_all(crawl, service, walled, wall, sett
     crawled = crawl(pages_of(site, 60), {**service.settings, **settings})
     assert urls(crawled) == sorted(f"{site.url}/page/{number}" for number in range(1, 61))
     assert (len(service.jobs), site.accepted, sum(site.rejected.values())) == (1, 1, 0)
-    assert crawled.failures == []
-    assert crawled.bugs == []
+    assert (crawled.failures, crawled.bugs) == ([], [])
 
 
 class KeepsBack(OfCrawler):
@@ -241,9 +240,7 @@ def test_a_leader_that_fails_hands_the_lead_on(crawl, service, walled):
     site = walled("session", catalogue_pages=10)
     service.next_job("fail", times=2)
     crawled = crawl(pages_of(site, 10), service.settings)
-    assert len(crawled.failures) == 1
-    assert len(crawled.pages) == 9
-    assert len(service.jobs) == 3
+    assert (len(crawled.failures), len(crawled.pages), len(service.jobs)) == (1, 9, 3)
 
 
 def test_sessions_never_wait_for_each_other(crawl):
@@ -266,8 +263,7 @@ def test_sessions_never_wait_for_each_other(crawl):
 
         crawled = crawl(Jars, {**service.settings, "OMOCAPTCHA_MAX_ATTEMPTS": 1})
     # The first jar's leader waits for its job until the other jars are through, and fails; the lead goes on.
-    assert len(crawled.pages) == 8
-    assert len(crawled.failures) == 1
+    assert (len(crawled.pages), len(crawled.failures)) == (8, 1)
     assert len({page.meta["cookiejar"] for page in crawled.pages[:6]}) == 2
 
 
@@ -331,8 +327,7 @@ def test_a_walled_part_of_a_site_does_not_stop_the_rest(crawl):
 
         settings = {"OMOCAPTCHA_MAX_ATTEMPTS": 1, "CONCURRENT_REQUESTS_PER_DOMAIN": 4}
         crawled = crawl(Mixed, {**service.settings, **settings})
-    assert len(crawled.pages) == 30
-    assert len(crawled.failures) == 1
+    assert (len(crawled.pages), len(crawled.failures)) == (30, 1)
 
 
 def test_the_crawl_has_its_places_back_at_the_end(crawl, service, walled):

@@ -48,8 +48,7 @@ def test_the_page_behind_a_wall_reaches_the_callback_for_one_job(crawl, service,
     assert page.request.url == page.url
     assert page.request.method == "GET"
     assert (len(service.jobs), site.accepted, crawled.count("cost_usd")) == (1, 1, 0.00055)
-    assert crawled.failures == []
-    assert crawled.bugs == []
+    assert (crawled.failures, crawled.bugs) == ([], [])
 
 
 @pytest.mark.parametrize(("asked", "form"), [("", "/"), ("http://shop.example:80/", "http://shop.example/")])
@@ -146,8 +145,7 @@ def test_a_refused_page_with_status_200_goes_to_the_callback(crawl, service, wal
     site = walled(wall, status=200)
     crawled = crawl(spider(f"{site.url}/page/1"), service.settings)
     assert [page.status for page in crawled.pages] == [200]
-    assert crawled.failures == []
-    assert service.calls == ()
+    assert (crawled.failures, service.calls) == ([], ())
 
 
 @pytest.mark.parametrize(("wall", "status"), [("never", 403), ("never", 503), ("data_s", 429), ("never", 200)])
@@ -184,8 +182,7 @@ def test_dry_run_judges_and_counts_and_never_calls_the_service(crawl, service, w
     lenient = spider(f"{site.url}/page/1", handle_httpstatus_list=(403,))
     crawled = crawl(lenient, {**service.settings, "OMOCAPTCHA_DRY_RUN": True})
     assert [page.status for page in crawled.pages] == [403]
-    assert service.calls == ()
-    assert crawled.count("skipped/dry_run") == 1
+    assert (service.calls, crawled.count("skipped/dry_run")) == ((), 1)
 
 
 def test_meta_false_leaves_the_page_alone(crawl, service, walled):

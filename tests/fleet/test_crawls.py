@@ -11,7 +11,7 @@ import scrapy
 from scrapy.exceptions import CloseSpider
 
 from scrapy_omocaptcha.testing import OmoCaptchaService
-from tests.helpers.commands import ROOT, python
+from tests.helpers.commands import ROOT, crawl_process, python
 from tests.helpers.crawling import RecordingSpider
 from tests.helpers.nightly import nightly
 from tests.helpers.sites import pages_of, spider
@@ -124,7 +124,7 @@ def test_crawlers_that_run_at_the_same_time_exceed_no_limit_on_any_reactor(
         "run": "AsyncCrawlerProcess" if way is NO_REACTOR else "CrawlerProcess",
         "settings": {**shared, **way, "OMOCAPTCHA_MAX_JOBS": 11},
     }
-    done = python("-m", "tests.helpers.crawl_process", json.dumps(told), cwd=ROOT)
+    done = crawl_process(told)
     assert done.returncode == 0, done.stdout
     assert "Traceback" not in done.stdout, done.stdout
     ends = Counter(line.split()[0] for line in out.read_text().splitlines())

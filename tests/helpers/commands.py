@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import subprocess
 import sys
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import scrapy_omocaptcha
 from tests.helpers.forked_scrapy import run_scrapy
@@ -46,10 +47,16 @@ def python(
     )
 
 
-def scrapy(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+def scrapy(*arguments: str, cwd: Path, module: str = "scrapy", **environment: str) -> subprocess.CompletedProcess[str]:
     """Run ``scrapy ARGUMENTS`` as ``python("-m", "scrapy", …)`` does, without waiting for the imports."""
     environment = {**os.environ, "PYTHONPATH": _PATH, **environment}
-    return run_scrapy(arguments, cwd=cwd, stderr=subprocess.STDOUT, environment=environment, timeout=TIMEOUT)
+    options = {"stderr": subprocess.STDOUT, "timeout": TIMEOUT, "module": module}
+    return run_scrapy(arguments, cwd=cwd, environment=environment, **options)
+
+
+def crawl_process(told: dict[str, Any]) -> subprocess.CompletedProcess[str]:
+    """Run the crawls of ``tests.helpers.crawl_process``, which is told what to crawl, until they end."""
+    return scrapy(json.dumps(told), cwd=ROOT, module="tests.helpers.crawl_process")
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Run commands of Scrapy in forks of a process that has imported it.
+"""Run Scrapy, its commands or a module of our own, in forks of a process that has imported it.
 
 The imports take a command longer than all else that it does. Nothing of this package is imported beforehand.
 """
@@ -27,9 +27,15 @@ _INSTALLED = [path for path in sys.path if path.startswith((sys.prefix, sys.base
 
 
 def run_scrapy(
-    arguments: tuple[str, ...], *, cwd: Path, stderr: int, environment: dict[str, str], timeout: float
+    arguments: tuple[str, ...],
+    *,
+    cwd: Path,
+    stderr: int,
+    environment: dict[str, str],
+    timeout: float,
+    module: str = "scrapy",
 ) -> subprocess.CompletedProcess[str]:
-    """Run ``python -W error -m scrapy ARGUMENTS``, as :func:`subprocess.run` would.
+    """Run ``python -W error -m MODULE ARGUMENTS``, as :func:`subprocess.run` would.
 
     :param stderr: ``subprocess.STDOUT`` or ``subprocess.PIPE``.
     :param environment: all variables; ``PYTHONPATH`` is heeded.
@@ -38,17 +44,19 @@ def run_scrapy(
     with tempfile.TemporaryDirectory() as folder:
         out, err = Path(folder, "out"), Path(folder, "err")
         told = str(err) if stderr == subprocess.PIPE else None
-        process = _processes.Process(target=_run, args=(arguments, str(cwd), environment, str(out), told))
+        process = _processes.Process(target=_run, args=(module, arguments, str(cwd), environment, str(out), told))
         process.start()
         process.join(timeout)
         if process.exitcode is None:
             process.kill()
-            raise TimeoutError(f"scrapy {' '.join(arguments)} took longer than {timeout} s: {out.read_text()}")
+            raise TimeoutError(f"{module} {' '.join(arguments)} took longer than {timeout} s: {out.read_text()}")
         errors = err.read_text(encoding="utf-8") if err.exists() else None
         return subprocess.CompletedProcess(arguments, process.exitcode, out.read_text(encoding="utf-8"), errors)
 
 
-def _run(arguments: tuple[str, ...], cwd: str, environment: dict[str, str], out: str, err: str | None) -> None:
+def _run(
+    module: str, arguments: tuple[str, ...], cwd: str, environment: dict[str, str], out: str, err: str | None
+) -> None:
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(cwd)
@@ -57,7 +65,7 @@ def _run(arguments: tuple[str, ...], cwd: str, environment: dict[str, str], out:
     sys.path[:] = [cwd, *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep)), *_INSTALLED]
     sys.argv[1:] = arguments
     warnings.simplefilter("error")
-    runpy.run_module("scrapy", run_name="__main__", alter_sys=True)
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
 def _opened(path: str) -> int:

@@ -8,7 +8,7 @@ import shlex
 import pytest
 from docutils import nodes
 
-from tests.helpers.commands import NO_CONSOLE, python
+from tests.helpers.commands import NO_CONSOLE, scrapy
 from tests.helpers.docs import code, consoles, page, plain
 
 
@@ -39,7 +39,7 @@ def follow(fresh, walled, service, installed, monkeypatch):
             assert words[0] == "scrapy"
             if "OMOCAPTCHA_MAX_JOBS=1" in words:
                 words += [word.replace("http://127.0.0.1:6080/api", service.url) for word in options]
-            done = python("-m", *words, *console, cwd=fresh, PYTHONPATH=installed)
+            done = scrapy(*words[1:], *console, cwd=fresh, PYTHONPATH=installed)
             assert done.returncode == 0, done.stdout
             said = done.stdout.replace(site.url, "https://shop.example").replace("127.0.0.2", "shop.example")
             yield lines, re.sub(r"\[scrapy_omocaptcha\S*\] |\[scrapy\.\S*\] ", "", said)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
-from tests.helpers.commands import ROOT, python
+from tests.helpers.commands import crawl_process
 from tests.helpers.crawl_process import SELECT
 from tests.helpers.many_pages import ManyPages
 from tests.helpers.nightly import nightly
@@ -31,7 +29,7 @@ def test_a_host_never_gets_more_requests_at_once_than_the_settings_say(service, 
             "out": str(tmp_path / "out"),
             "settings": {**service.settings, **SELECT, **SETTINGS[setting], "OMOCAPTCHA_MAX_ATTEMPTS": 9},
         }
-        done = python("-m", "tests.helpers.crawl_process", json.dumps(told), cwd=ROOT)
+        done = crawl_process(told)
     assert done.returncode == 0, done.stdout
     assert sorted((tmp_path / "out").read_text().split()[1::2]) == sorted(urls)
     assert site.most["all"] <= 2

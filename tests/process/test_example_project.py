@@ -8,13 +8,14 @@ import re
 
 import pytest
 
-from tests.helpers.commands import ROOT, python, scrapy_crawl
+from tests.helpers.commands import ROOT, python, scrapy, scrapy_crawl
+from tests.helpers.nightly import nightly
 
 PROJECT = ROOT / "example_project"
 
 
 def test_the_settings_are_those_of_startproject_plus_one_line(tmp_path):
-    made = python("-m", "scrapy", "startproject", "shop", cwd=tmp_path)
+    made = scrapy("startproject", "shop", cwd=tmp_path)
     assert made.returncode == 0, made.stdout
     theirs = _settings(tmp_path / "shop/shop/settings.py")
     assert _settings(PROJECT / "shop/settings.py") == {**theirs, "ADDONS": {"scrapy_omocaptcha.Addon": 500}}
@@ -66,8 +67,11 @@ def test_the_demo_reports_what_happened_and_logs_no_error_without_a_network(tmp_
     assert "Traceback" not in done.stdout
 
 
-def test_the_demo_fails_when_pages_are_missing():
-    done = python("demo.py", "--wall", "never", *FAST, cwd=PROJECT)
+@pytest.mark.parametrize(("demo", "wall"), [("demo.py", "never"), nightly("browser.py", "foreign_form")])
+def test_a_demo_fails_when_pages_are_missing(request, demo, wall):
+    if demo == "browser.py":
+        request.getfixturevalue("chromium")
+    done = python(demo, "--wall", wall, *FAST, cwd=PROJECT)
     assert done.returncode == 1, done.stdout
     assert "pages          0 of 5, with 0 items\n" in done.stdout
     assert "Pages or items are missing" in done.stdout
@@ -94,15 +98,6 @@ def test_the_browser_demo_opens_a_wall_that_only_a_script_can_open():
     assert re.search(r"/page/5: 'Catalogue, page 5 of 5', says the browser\n", report)
     assert "All pages and items are there." in report
     assert "1 job for 0.00055 USD" in report.partition("scrapy omocaptcha report")[2]
-
-
-@pytest.mark.usefixtures("chromium")
-@pytest.mark.nightly
-def test_the_browser_demo_fails_when_pages_are_missing():
-    done = python("browser.py", "--wall", "foreign_form", *FAST, cwd=PROJECT)
-    assert done.returncode == 1, done.stdout
-    assert "pages          0 of 5, with 0 items\n" in done.stdout
-    assert "Pages or items are missing" in done.stdout
 
 
 def test_the_browser_demo_says_what_to_install(tmp_path):

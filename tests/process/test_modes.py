@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 
 import pytest
 
-from tests.helpers.commands import ROOT, python
+from tests.helpers.commands import crawl_process
 from tests.helpers.crawl_process import ASYNCIO, EPOLL, NONE, SELECT
 from tests.helpers.nightly import nightly
 
@@ -43,7 +42,7 @@ def test_two_crawlers_go_through_one_wall_side_by_side_each_with_its_own_session
         # One job each: were they counted together, or the session shared, there would not be two.
         "settings": {**service.settings, **settings, "OMOCAPTCHA_MAX_JOBS": 1},
     }
-    done = python("-m", "tests.helpers.crawl_process", json.dumps(told), cwd=ROOT)
+    done = crawl_process(told)
     assert done.returncode == 0, done.stdout
     assert "Traceback" not in done.stdout, done.stdout
     assert Counter(out.read_text().splitlines()) == Counter(f"page {url}" for url in [*urls, *urls])

@@ -97,8 +97,7 @@ def test_only_the_deadline_ends_a_job_that_never_answers_and_there_is_a_last_que
     bench.run(1)
     assert ended[0].check(JobTimeout)
     assert bench.api.times("job_result")[-1] == 1060.0
-    assert bench.bought == [0.001]
-    assert bench.stat("jobs/failed/timeout") == 1
+    assert (bench.bought, bench.stat("jobs/failed/timeout")) == ([0.001], 1)
 
 
 def test_a_pause_that_the_service_asks_for_is_kept_but_never_beyond_the_deadline_and_ends_with_a_question():
@@ -128,8 +127,7 @@ def test_a_job_that_has_no_result_in_time_counts_for_the_breaker():
 def test_a_create_call_whose_answer_is_lost_counts_as_bought_and_is_not_repeated(error):
     bench = Bench(create_job=[error], settings={"MAX_JOBS": 1})
     bench.fails(JobLost)
-    assert len(bench.api.times("create_job")) == 1
-    assert bench.bought == [0.001]
+    assert (len(bench.api.times("create_job")), bench.bought) == (1, [0.001])
     assert (bench.stat("jobs/created"), bench.stat("jobs/failed/lost"), bench.stat("cost_usd")) == (1, 1, 0.001)
     assert bench.fails(NotBought).reason == "max_jobs"
 
@@ -193,8 +191,7 @@ def test_the_pause_that_the_service_asks_for_is_kept_before_a_create_call_is_rep
 def test_a_service_that_asks_for_a_day_is_not_waited_for():
     bench = Bench(create_job=[ApiUnreachable("429", taken=False, retry_after=86400.0), "7"])
     bench.fails(ApiUnreachable)
-    assert len(bench.api.times("create_job")) == 1
-    assert bench.counted[0] == 0
+    assert (len(bench.api.times("create_job")), bench.counted[0]) == (1, 0)
 
 
 def test_a_create_call_under_way_when_the_crawl_closes_counts_as_bought():
@@ -399,8 +396,7 @@ def test_the_price_is_asked_once_before_the_first_job_and_counts_from_it_on():
     bench.solve()
     bench.solve()
     assert [name for name, *_ in bench.api.calls][:2] == ["price", "create_job"]
-    assert len(bench.api.times("price")) == 1
-    assert bench.bought == [0.0042, 0.0042]
+    assert (len(bench.api.times("price")), bench.bought) == (1, [0.0042, 0.0042])
 
 
 def test_a_price_above_the_expected_one_is_said_aloud(caplog):
@@ -415,8 +411,7 @@ def test_no_job_is_bought_before_the_price_is_known_however_many_want_one():
     assert bench.api.times("create_job") == []
     price.callback(0.5)
     bench.run()
-    assert len(bench.api.times("price")) == 1
-    assert bench.bought == [0.5, 0.5]
+    assert (len(bench.api.times("price")), bench.bought) == (1, [0.5, 0.5])
     assert sum(not isinstance(end[0], Token) for end in ended) == 8
 
 

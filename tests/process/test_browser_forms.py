@@ -113,16 +113,14 @@ _BOTH = pytest.mark.parametrize("pressed", [True, False], ids=["pressed", "scrip
 @needs_pages
 @_BOTH
 @pytest.mark.parametrize("file", _files_with_form())
-def test_the_form_of_a_saved_page_is_submitted_as_the_browser_submits_it(
-    browser: chromium.Browser, file: str, pressed: bool
-) -> None:
+def test_the_form_of_a_saved_page_is_submitted_as_the_browser_submits_it(browser, file, pressed):
     body = (FOLDER / file).read_bytes()
     _compare(browser, body, selector=SELECTORS.get(file, ".g-recaptcha"), pressed=pressed)
 
 
 @needs_pages
 @pytest.mark.parametrize("file", _files_with_form())
-def test_the_form_of_a_found_challenge_is_one_that_was_compared_with_the_browser(file: str) -> None:
+def test_the_form_of_a_found_challenge_is_one_that_was_compared_with_the_browser(file):
     response = HtmlResponse(URL, body=(FOLDER / file).read_bytes())
     selector = SELECTORS.get(file, ".g-recaptcha")
     compared = [_challenge(response, selector, pressed=pressed).form for pressed in (True, False)]
@@ -132,7 +130,7 @@ def test_the_form_of_a_found_challenge_is_one_that_was_compared_with_the_browser
 
 
 @needs_pages
-def test_a_form_that_is_sent_to_a_script_is_refused() -> None:
+def test_a_form_that_is_sent_to_a_script_is_refused():
     response = HtmlResponse(URL, body=(FOLDER / NEVER_SENT).read_bytes())
     challenge = _challenge(response, ".g-recaptcha", pressed=True)
     with pytest.raises(ValueError, match="not http or https"):
@@ -141,31 +139,25 @@ def test_a_form_that_is_sent_to_a_script_is_refused() -> None:
 
 @_BOTH
 @pytest.mark.parametrize("rule", OWN)
-def test_the_form_of_each_rule_is_submitted_as_the_browser_submits_it(
-    browser: chromium.Browser, rule: str, pressed: bool
-) -> None:
+def test_the_form_of_each_rule_is_submitted_as_the_browser_submits_it(browser, rule, pressed):
     _compare(browser, OWN[rule].encode(), pressed=pressed, charset="utf-8")
 
 
 @pytest.mark.parametrize(
     "charset", ["windows-1252", "iso-8859-2", "windows-1251", "shift_jis", "gbk", "euc-kr", "big5", "koi8-r"]
 )
-def test_a_form_is_submitted_in_the_encoding_of_its_page_as_in_the_browser(
-    browser: chromium.Browser, charset: str
-) -> None:
+def test_a_form_is_submitted_in_the_encoding_of_its_page_as_in_the_browser(browser, charset):
     page = OWN["charset"].encode(charset, "xmlcharrefreplace")
     _compare(browser, page, pressed=True, charset=charset)
 
 
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("target", ["/own", "http://other.example/"])
-def test_the_referrer_policy_of_the_page_holds_as_in_the_browser(
-    browser: chromium.Browser, policy: str, target: str
-) -> None:
+def test_the_referrer_policy_of_the_page_holds_as_in_the_browser(browser, policy, target):
     page = form_page("", f"method=post action={target}").encode()
     _compare(browser, page, pressed=True, charset="utf-8", headers={"Referrer-Policy": policy})
 
 
-def test_a_referrer_policy_in_the_markup_holds_as_in_the_browser(browser: chromium.Browser) -> None:
+def test_a_referrer_policy_in_the_markup_holds_as_in_the_browser(browser):
     page = "<meta name=referrer content=origin>" + form_page("", "method=post")
     _compare(browser, page.encode(), pressed=True, charset="utf-8", url="http://page.example/x?y#z")

@@ -100,16 +100,29 @@ def test_the_browser_demo_opens_a_wall_that_only_a_script_can_open():
     assert "1 job for 0.00055 USD" in report.partition("scrapy omocaptcha report")[2]
 
 
-def test_the_browser_demo_says_what_to_install(tmp_path):
+@pytest.mark.parametrize(
+    ("demo", "program", "module", "package"),
+    [
+        (
+            "browser.py",
+            "apt install chromium-headless-shell, or playwright install chromium",
+            "scrapy_playwright",
+            "pip install 'scrapy-omocaptcha[playwright]'",
+        ),
+        ("fleet.py", "apt install redis-server", "scrapy_redis", "pip install scrapy-redis"),
+    ],
+)
+def test_a_demo_says_what_to_install(tmp_path, demo, program, module, package):
     away = {"PATH": str(tmp_path), "PLAYWRIGHT_BROWSERS_PATH": str(tmp_path)}
-    done = python(PROJECT / "browser.py", cwd=tmp_path, **away)
-    assert done.returncode == 2, done.stdout
-    assert "apt install chromium-headless-shell, or playwright install chromium" in done.stdout
-    # A scrapy-playwright that cannot be imported hides the installed one.
-    (tmp_path / "scrapy_playwright.py").write_text("raise ImportError")
+    done = python(PROJECT / demo, cwd=tmp_path, **away)
+    assert (done.returncode, program in done.stdout) == (2, True), done.stdout
+    # A module that cannot be imported hides the installed one.
+    (tmp_path / f"{module}.py").write_text("raise ImportError")
+    (tmp_path / "redis-server").touch(mode=0o755)
     path = os.pathsep.join([str(tmp_path), str(ROOT)])
-    done = python(PROJECT / "browser.py", cwd=tmp_path, PYTHONPATH=path)
-    assert (done.returncode, "pip install 'scrapy-omocaptcha[playwright]'" in done.stdout) == (2, True), done.stdout
+    there = {"PATH": str(tmp_path)} if demo == "fleet.py" else {}
+    done = python(PROJECT / demo, cwd=tmp_path, PYTHONPATH=path, **there)
+    assert (done.returncode, package in done.stdout) == (2, True), done.stdout
 
 
 # scrapy-redis uses what Scrapy has deprecated.
@@ -146,14 +159,3 @@ def test_the_fleet_demo_keeps_the_limit_and_fails_when_pages_are_missing():
     assert "jobs           1, counted by Redis: 1, limit: 1\n" in done.stdout
     assert "Not every page was scraped once" in done.stdout
     assert "raise OMOCAPTCHA_MAX_JOBS to go on" in done.stdout
-
-
-def test_the_fleet_demo_says_what_to_install(tmp_path):
-    done = python(PROJECT / "fleet.py", cwd=tmp_path, PATH=str(tmp_path))
-    assert (done.returncode, "apt install redis-server" in done.stdout) == (2, True), done.stdout
-    # A scrapy-redis that cannot be imported hides the installed one.
-    (tmp_path / "scrapy_redis.py").write_text("raise ImportError")
-    (tmp_path / "redis-server").touch(mode=0o755)
-    path = os.pathsep.join([str(tmp_path), str(ROOT)])
-    done = python(PROJECT / "fleet.py", cwd=tmp_path, PATH=str(tmp_path), PYTHONPATH=path)
-    assert (done.returncode, "pip install scrapy-redis" in done.stdout) == (2, True), done.stdout

@@ -12,6 +12,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from tests.helpers.commands import ROOT
+from tests.helpers.nightly import nightly
 
 PLANS = st.fixed_dictionaries(
     {
@@ -48,7 +49,10 @@ def crawls():
         process.stdin.close()
 
 
-def check(crawls, examples):
+@pytest.mark.parametrize(("examples", "jobs_at_least", "kills_at_least"), [(8, 30, 3), nightly(500, 5000, 200)])
+def test_crawls_that_share_a_ledger_overrun_no_limit_and_lose_no_job_whatever_is_killed(
+    crawls, examples, jobs_at_least, kills_at_least
+):
     bought = killed = 0
 
     @given(PLANS)
@@ -69,17 +73,5 @@ def check(crawls, examples):
         killed += kills
 
     run()
-    return bought, killed
-
-
-def test_crawls_that_share_a_ledger_overrun_no_limit_and_lose_no_job_whatever_is_killed(crawls):
-    bought, killed = check(crawls, 8)
-    assert bought > 30
-    assert killed > 3
-
-
-@pytest.mark.nightly
-def test_crawls_that_share_a_ledger_overrun_no_limit_and_lose_no_job_whatever_is_killed_in_long(crawls):
-    bought, killed = check(crawls, 500)
-    assert bought > 5000
-    assert killed > 200
+    assert bought > jobs_at_least
+    assert killed > kills_at_least

@@ -62,6 +62,12 @@ def test_a_link_to_a_place_setting_or_name_leads_to_one(path):
     assert [name for name in names if not exists(name)] == []
 
 
+def test_each_promise_of_the_security_page_names_tests_that_exist():
+    named = set(re.findall(r"tests/[\w/]+\.py", (ROOT / "SECURITY.rst").read_text(encoding="utf-8")))
+    assert len(named) > 5
+    assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
+
+
 def test_addresses_on_the_web_are_secure_and_each_has_one_spelling():
     found = {address.partition("#")[0] for path in PAGES for address in addresses(path) if urlsplit(address).scheme}
     assert found

@@ -163,7 +163,7 @@ def foreign(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
         yield client(service, monkeypatch), service
 
 
-def test_a_foreign_client_solves_a_job(foreign: Any) -> None:
+def test_a_foreign_client_solves_a_job(foreign):
     client, service = foreign
     solved = client.solve()
     assert service.siteverify(solved.token, SITEKEY)["success"], solved.error
@@ -172,7 +172,7 @@ def test_a_foreign_client_solves_a_job(foreign: Any) -> None:
     assert all(call.authorised for call in service.calls)
 
 
-def test_a_foreign_client_understands_errors_and_the_balance(foreign: Any) -> None:
+def test_a_foreign_client_understands_errors_and_the_balance(foreign):
     client, service = foreign
     assert client.solve("a-wrong-key").error
     assert service.jobs == ()

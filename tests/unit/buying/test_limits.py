@@ -13,19 +13,12 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 from scrapy_omocaptcha.buying.api.protocol import Balance
 from scrapy_omocaptcha.buying.limits import Limits
 from scrapy_omocaptcha.errors import NotBought
+from tests.helpers.clock import Clock
 from tests.helpers.ledgers import new_ledger
 from tests.helpers.limit_cases import CASES, PRICE, Case, Counts, job, run, settings_of
 
 KEY = "6LcSiteKey"
 HOST = "shop.example"
-
-
-class Clock:
-    def __init__(self):
-        self.now = 1000.0
-
-    def __call__(self):
-        return self.now
 
 
 def limits(price=0.001, clock=None, kept_in=None, **values):

@@ -22,33 +22,33 @@ def _callback(response: Response) -> None:
 @pytest.mark.parametrize(
     "put", ["form:token", "json:/a/0/b~1c", "json:/", "header:X-Token", "query:t[]", "cookie:token", "form:a:b"]
 )
-def test_valid_values_of_put_pass_the_check(put: str) -> None:
+def test_valid_values_of_put_pass_the_check(put):
     parse_put(put)
 
 
 @pytest.mark.parametrize(
     "put", ["", "token", "form:", "body:token", "json:a", "json:", "json:/a~2", "header:X Token", "header:Cookie", None]
 )
-def test_an_invalid_put_is_named_in_the_error_with_what_is_valid(put: str) -> None:
+def test_an_invalid_put_is_named_in_the_error_with_what_is_valid(put):
     with pytest.raises(ValueError, match="form:NAME, json:/pointer, header:NAME, query:NAME or cookie:NAME") as error:
         parse_put(put)
     assert repr(put) in str(error.value)
 
 
-def test_put_form_adds_or_replaces_a_field() -> None:
+def test_put_form_adds_or_replaces_a_field():
     added = put_token(FormRequest(URL, formdata={"a": "ü"}), "form:t", TOKEN)
     assert added.body == b"a=%C3%BC&t=tok%2Fen%2B1"
     replaced = put_token(FormRequest(URL, formdata=[("t", "1"), ("a", "2"), ("t", "3")]), "form:t", TOKEN)
     assert replaced.body == b"t=tok%2Fen%2B1&a=2"
 
 
-def test_put_form_makes_an_empty_post_a_form() -> None:
+def test_put_form_makes_an_empty_post_a_form():
     request = put_token(Request(URL, method="POST"), "form:t", TOKEN)
     assert request.headers["Content-Type"] == b"application/x-www-form-urlencoded"
     assert request.body == b"t=tok%2Fen%2B1"
 
 
-def test_put_json_keeps_the_rest_of_the_document() -> None:
+def test_put_json_keeps_the_rest_of_the_document():
     document = {"z": [1, {"a/b": None}], "a": "é", "n": 12345678901234567890}
     request = put_token(JsonRequest(URL, data=document, method="PUT"), "json:/z/1/a~1b", TOKEN)
     assert json.loads(request.body) == {**document, "z": [1, {"a/b": TOKEN}]}
@@ -64,17 +64,17 @@ def test_put_json_keeps_the_rest_of_the_document() -> None:
         ("json:/list/-", {"list": [1, TOKEN]}),
     ],
 )
-def test_put_json_adds_the_last_key_of_its_pointer(put: str, result: object) -> None:
+def test_put_json_adds_the_last_key_of_its_pointer(put, result):
     assert json.loads(put_token(JsonRequest(URL, data={"list": [1]}), put, TOKEN).body) == result
 
 
-def test_put_header_replaces_a_header() -> None:
+def test_put_header_replaces_a_header():
     assert put_token(Request(URL, headers={"X-Token": "old"}), "header:x-token", TOKEN).headers.getlist("X-Token") == [
         TOKEN.encode()
     ]
 
 
-def test_put_query_keeps_the_rest_of_the_address() -> None:
+def test_put_query_keeps_the_rest_of_the_address():
     assert put_token(Request(URL), "query:t", TOKEN).url == "https://site.example/api?a=1&b=%2F&t=tok%2Fen%2B1#part"
     assert put_token(Request(URL), "query:a", TOKEN).url == "https://site.example/api?a=tok%2Fen%2B1&b=%2F#part"
     assert put_token(Request("http://site.example/"), "query:a", TOKEN).url == "http://site.example/?a=tok%2Fen%2B1"
@@ -84,7 +84,7 @@ def test_put_query_keeps_the_rest_of_the_address() -> None:
     ("merged", "sent"),
     [(None, b"t=tok/en+1"), ("a=1", b"a=1; t=tok/en+1"), ("t=old; a=1; t=older; tt=2", b"a=1; tt=2; t=tok/en+1")],
 )
-def test_put_cookie_joins_the_cookies_of_the_session_when_the_request_is_sent(merged: str | None, sent: bytes) -> None:
+def test_put_cookie_joins_the_cookies_of_the_session_when_the_request_is_sent(merged, sent):
     request = put_token(Request(URL, cookies={"a": "1"}, headers={"Cookie": merged}), "cookie:t", TOKEN)
     assert TOKEN not in str(request.cookies)
     for copy in (request, request.replace(url=URL + "2")):
@@ -108,14 +108,14 @@ def test_put_cookie_joins_the_cookies_of_the_session_when_the_request_is_sent(me
         (JsonRequest(URL, data={"a": [1]}), "json:/a/7", "nothing at '7'"),
     ],
 )
-def test_put_is_refused_where_it_does_not_fit_the_request(request_: Request, put: str, words: str) -> None:
+def test_put_is_refused_where_it_does_not_fit_the_request(request_, put, words):
     with pytest.raises(ValueError, match=words) as error:
         put_token(request_, put, TOKEN)
     assert TOKEN not in str(error.value)
 
 
 @pytest.mark.parametrize("put", ["form:t", "json:/t", "header:t", "query:t", "cookie:t"])
-def test_put_keeps_the_rest_of_the_request_and_hides_the_token(put: str) -> None:
+def test_put_keeps_the_rest_of_the_request_and_hides_the_token(put):
     original = JsonRequest(URL, data={"a": 1}, callback=_callback, cb_kwargs={"x": 1}, meta={"depth": 3}, priority=5)
     if put == "form:t":
         original = FormRequest(

@@ -29,17 +29,17 @@ def _read(html: str, *, pressed: bool = True, encoding: str = "utf-8") -> Form:
     return read_form(controls.owner(widgets[0]), controls, pressed=pressed)
 
 
-def test_the_owner_of_a_widget_is_the_form_around_it() -> None:
+def test_the_owner_of_a_widget_is_the_form_around_it():
     controls, [widget] = _controls(form_page("", "id=f") + "<form id=other></form>")
     assert controls.owner(widget).get("id") == "f"
 
 
-def test_a_widget_outside_of_forms_has_no_owner() -> None:
+def test_a_widget_outside_of_forms_has_no_owner():
     controls, [widget] = _controls(f"<form></form>{WIDGET}")
     assert controls.owner(widget) is None
 
 
-def test_the_owner_of_a_button_is_the_form_that_it_names_and_no_other() -> None:
+def test_the_owner_of_a_button_is_the_form_that_it_names_and_no_other():
     names = [f"<button class=g-recaptcha form={name}></button>" for name in ("f", "gone", "p")]
     controls, [named, lost, no_form] = _controls(f"<form id=f></form><form>{''.join(names)}<p id=p></form>")
     assert controls.owner(named).get("id") == "f"
@@ -47,47 +47,47 @@ def test_the_owner_of_a_button_is_the_form_that_it_names_and_no_other() -> None:
     assert controls.owner(no_form) is None
 
 
-def test_token_index_is_that_of_the_textarea_not_of_a_hidden_field_with_its_name() -> None:
+def test_token_index_is_that_of_the_textarea_not_of_a_hidden_field_with_its_name():
     form = _read(f"<form><input type=hidden name=g-recaptcha-response>{WIDGET}</form>")
     assert form.fields == (("g-recaptcha-response", ""), ("g-recaptcha-response", ""))
     assert form.token_index == 1
 
 
-def test_token_index_is_that_of_the_first_of_several_widgets() -> None:
+def test_token_index_is_that_of_the_first_of_several_widgets():
     form = _read(f"<form>{WIDGET}<input name=a>{WIDGET}<input name=b></form>")
     assert [name for name, _ in form.fields] == ["g-recaptcha-response", "a", "g-recaptcha-response", "b"]
     assert form.token_index == 0
 
 
-def test_token_index_is_none_where_a_bound_button_is_outside_of_its_form() -> None:
+def test_token_index_is_none_where_a_bound_button_is_outside_of_its_form():
     form = _read("<form id=f method=post><input name=a></form><button form=f class=g-recaptcha></button>")
     assert form.fields == (("a", ""),)
     assert form.token_index is None
 
 
-def test_a_textarea_in_noscript_is_not_read() -> None:
+def test_a_textarea_in_noscript_is_not_read():
     form = _read(form_page("<noscript><textarea name=g-recaptcha-response></textarea></noscript><input name=a>"))
     assert form.fields == (("a", ""), ("g-recaptcha-response", ""), ("last", "1"))
 
 
-def test_the_names_of_file_inputs_are_read() -> None:
+def test_the_names_of_file_inputs_are_read():
     assert _read(form_page("<input type=file name=photo>")).files == {"photo"}
 
 
-def test_the_method_dialog_which_sends_nothing_is_read() -> None:
+def test_the_method_dialog_which_sends_nothing_is_read():
     assert _read(form_page("", "method=dialog")).method == "DIALOG"
 
 
-def test_the_charset_of_a_form_on_a_page_in_utf_16_is_utf_8() -> None:
+def test_the_charset_of_a_form_on_a_page_in_utf_16_is_utf_8():
     assert _read(form_page(""), encoding="utf-16-le").charset == "utf-8"
 
 
-def test_charset_name_is_the_name_that_browsers_use() -> None:
+def test_charset_name_is_the_name_that_browsers_use():
     known = {"utf-8": "UTF-8", "cp1252": "windows-1252", "iso8859-15": "ISO-8859-15", "koi8-r": "KOI8-R"}
     assert {codec: charset_name(codec) for codec in known} == known
 
 
-def test_a_form_of_ten_thousand_fields_is_read_whole() -> None:
+def test_a_form_of_ten_thousand_fields_is_read_whole():
     fields = "".join(f"<input name=n{number}>" for number in range(10_000))
     assert len(_read(form_page(fields)).fields) == 10_002
 
@@ -95,21 +95,21 @@ def test_a_form_of_ten_thousand_fields_is_read_whole() -> None:
 @pytest.mark.parametrize(
     "label", ["hex", "rot13", "base64", "idna", "punycode", "undefined", "cp037", "unicode_escape"]
 )
-def test_an_encoding_that_only_python_knows_is_not_the_charset_of_a_form(label: str) -> None:
+def test_an_encoding_that_only_python_knows_is_not_the_charset_of_a_form(label):
     assert _read(form_page("", f"accept-charset={label}"), encoding="cp1252").charset == "cp1252"
 
 
-def test_an_option_in_nested_lists_is_sent_by_the_inner_list_alone() -> None:
+def test_an_option_in_nested_lists_is_sent_by_the_inner_list_alone():
     form = _read(form_page("<select name=a><option selected>1 <b>2</b> 3<select name=b><option selected>4</select>"))
     assert form.fields[:2] == (("a", "1 2 3"), ("b", "4"))
 
 
-def test_nested_lists_do_not_multiply_their_content() -> None:
+def test_nested_lists_do_not_multiply_their_content():
     page = form_page("<select name=a><option selected>" * 900 + "word " * 10_000)
     assert sum(len(name) + len(value) for name, value in _read(page).fields) < len(page)
 
 
-def test_a_form_that_repeats_a_long_name_for_each_option_is_refused() -> None:
+def test_a_form_that_repeats_a_long_name_for_each_option_is_refused():
     options = "<option selected value=x>" * 2000
     with pytest.raises(ValueError, match=str(MAX_LENGTH)):
         _read(form_page(f"<select multiple name={'n' * 10_000}>{options}</select>"))
@@ -124,5 +124,5 @@ def test_a_form_that_repeats_a_long_name_for_each_option_is_refused() -> None:
         (f"max={'9' * 400} value=5", "5"),
     ],
 )
-def test_a_slider_of_extreme_numbers_has_a_finite_value(attributes: str, value: str) -> None:
+def test_a_slider_of_extreme_numbers_has_a_finite_value(attributes, value):
     assert _read(form_page(f"<input type=range name=a {attributes}>")).fields[0] == ("a", value)

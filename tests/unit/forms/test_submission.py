@@ -40,7 +40,7 @@ def _newlines(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n").replace("\n", "\r\n")
 
 
-def test_a_post_submission_carries_the_token_in_its_field() -> None:
+def test_a_post_submission_carries_the_token_in_its_field():
     request = _submit()
     assert request.method == "POST"
     assert request.url == "https://site.example/check?a=1"
@@ -49,7 +49,7 @@ def test_a_post_submission_carries_the_token_in_its_field() -> None:
     assert request.headers["Origin"] == b"https://site.example"
 
 
-def test_a_get_submission_replaces_the_query() -> None:
+def test_a_get_submission_replaces_the_query():
     request = _submit(dataclasses.replace(FORM, method="GET"))
     assert request.url == "https://site.example/check?csrf=x+y&g-recaptcha-response=03AFc-token_value&go=1"
     assert request.body == b""
@@ -57,32 +57,32 @@ def test_a_get_submission_replaces_the_query() -> None:
     assert "Origin" not in request.headers
 
 
-def test_a_token_and_its_value_make_the_same_submission() -> None:
+def test_a_token_and_its_value_make_the_same_submission():
     token = Token(TOKEN, "key", 0.0)
     assert (_submit(token=token).body, _submit(token=token).url) == (_submit().body, _submit().url)
 
 
-def test_token_index_takes_precedence_over_the_name_of_the_field() -> None:
+def test_token_index_takes_precedence_over_the_name_of_the_field():
     form = dataclasses.replace(FORM, fields=((TOKEN_FIELD, ""), (TOKEN_FIELD, "")), token_index=1)
     assert _submit(form).body == b"g-recaptcha-response=&g-recaptcha-response=03AFc-token_value"
 
 
-def test_a_submission_of_a_form_without_the_field_has_the_token_at_its_end() -> None:
+def test_a_submission_of_a_form_without_the_field_has_the_token_at_its_end():
     form = dataclasses.replace(FORM, fields=(("a", "1"),))
     assert _submit(form).body == b"a=1&g-recaptcha-response=03AFc-token_value"
 
 
-def test_the_referer_of_a_submission_is_the_page_without_user_and_fragment() -> None:
+def test_the_referer_of_a_submission_is_the_page_without_user_and_fragment():
     assert _submit().headers["Referer"] == b"https://site.example/gate?next=%2F"
 
 
-def test_the_referrer_policy_is_read_from_a_page_with_an_invalid_base() -> None:
+def test_the_referrer_policy_is_read_from_a_page_with_an_invalid_base():
     body = b"<base href='http://['><meta name=referrer content=origin>"
     request = _submit(response=HtmlResponse(PAGE, body=body))
     assert request.headers["Referer"] == b"https://site.example/"
 
 
-def test_the_referer_and_the_origin_of_the_request_are_not_those_of_its_submission() -> None:
+def test_the_referer_and_the_origin_of_the_request_are_not_those_of_its_submission():
     original = Request("https://site.example/wanted", headers={"Referer": "https://a.example/", "Origin": "null"})
     request = _submit(response=_response(original))
     assert request.headers.getlist("Referer") == [b"https://site.example/gate?next=%2F"]
@@ -93,7 +93,7 @@ def test_the_referer_and_the_origin_of_the_request_are_not_those_of_its_submissi
     assert not {b"Referer", b"Origin"} & set(silent.headers)
 
 
-def test_no_referer_is_sent_from_https_to_http() -> None:
+def test_no_referer_is_sent_from_https_to_http():
     request = _submit(dataclasses.replace(FORM, url="http://site.example/check"))
     assert "Referer" not in request.headers
     assert request.headers["Origin"] == b"null"
@@ -107,12 +107,12 @@ def test_no_referer_is_sent_from_https_to_http() -> None:
         (dataclasses.replace(FORM, method="DIALOG"), "sends nothing"),
     ],
 )
-def test_a_submission_that_no_browser_would_send_is_refused_with_the_reason(form: Form | None, words: str) -> None:
+def test_a_submission_that_no_browser_would_send_is_refused_with_the_reason(form, words):
     with pytest.raises(ValueError, match=words):
         submit_token(_response(), Challenge(PAGE, "key", form=form), TOKEN)
 
 
-def test_a_submission_has_the_headers_and_all_of_the_meta_of_the_request() -> None:
+def test_a_submission_has_the_headers_and_all_of_the_meta_of_the_request():
     headers = {
         "User-Agent": "spider",
         "Accept-Language": "de",
@@ -128,7 +128,7 @@ def test_a_submission_has_the_headers_and_all_of_the_meta_of_the_request() -> No
     assert original.meta == meta, "the spider's own is left as it is"
 
 
-def test_a_submission_describes_its_own_body() -> None:
+def test_a_submission_describes_its_own_body():
     described = {"Content-Type": "application/json", "Content-Length": "2", "Content-Encoding": "br"}
     original = Request("https://site.example/wanted", method="POST", body=b"{}", headers=described)
     request = _submit(response=_response(original))
@@ -137,7 +137,7 @@ def test_a_submission_describes_its_own_body() -> None:
     assert not set(described) & set(_submit(dataclasses.replace(FORM, method="GET"), _response(original)).headers)
 
 
-def test_a_submission_is_neither_repeated_nor_stored_whatever_the_request_wishes() -> None:
+def test_a_submission_is_neither_repeated_nor_stored_whatever_the_request_wishes():
     meta = {"dont_retry": False, "dont_cache": False, "referrer_policy": "unsafe-url"}
     request = _submit(response=_response(Request("https://site.example/wanted", meta=meta)))
     assert (request.meta["dont_retry"], request.meta["dont_cache"]) == (True, True)
@@ -154,7 +154,7 @@ class RenderedRequest(Request):
         self.wait_time = wait_time
 
 
-def test_a_submission_is_of_the_class_of_the_request_and_has_its_fields() -> None:
+def test_a_submission_is_of_the_class_of_the_request_and_has_its_fields():
     original = RenderedRequest("https://site.example/wanted", wait_time=2.5, encoding="latin-1")
     request = _submit(response=_response(original))
     assert isinstance(request, RenderedRequest)
@@ -167,7 +167,7 @@ def test_a_submission_is_of_the_class_of_the_request_and_has_its_fields() -> Non
         pickle.dumps(copy)
 
 
-def test_a_submission_has_nothing_that_is_for_the_page() -> None:
+def test_a_submission_has_nothing_that_is_for_the_page():
     original = Request(
         "https://site.example/wanted",
         callback=lambda response: None,
@@ -182,7 +182,7 @@ def test_a_submission_has_nothing_that_is_for_the_page() -> None:
 
 
 @pytest.mark.parametrize("origin", ["https://login.site.example", "http://site.example", "https://site.example:8443"])
-def test_a_submission_to_another_origin_carries_no_credentials(origin: str) -> None:
+def test_a_submission_to_another_origin_carries_no_credentials(origin):
     headers = {"Authorization": "Basic eA==", "Cookie": "a=1", "X-Api-Key": "k", "User-Agent": "spider"}
     form = dataclasses.replace(FORM, url=f"{origin}/check")
     request = _submit(form, _response(Request("https://site.example/wanted", headers=headers)))
@@ -199,13 +199,13 @@ def test_a_submission_to_another_origin_carries_no_credentials(origin: str) -> N
         ("https://login.site.example", None),
     ],
 )
-def test_a_submission_to_another_host_does_not_keep_the_download_slot(origin: str, slot: str | None) -> None:
+def test_a_submission_to_another_host_does_not_keep_the_download_slot(origin, slot):
     original = Request("https://site.example/wanted", meta={"download_slot": "slow"})
     form = dataclasses.replace(FORM, url=f"{origin}/check")
     assert _submit(form, _response(original)).meta.get("download_slot") == slot
 
 
-def test_a_submission_carries_the_cookie_that_the_wall_has_set() -> None:
+def test_a_submission_carries_the_cookie_that_the_wall_has_set():
     cookies = CookiesMiddleware()
     original = Request("https://site.example/wanted", cookies={"visit": "before"})
     cookies.process_request(original)
@@ -217,18 +217,18 @@ def test_a_submission_carries_the_cookie_that_the_wall_has_set() -> None:
     assert request.headers.getlist("Cookie") == [b"visit=after"]
 
 
-def test_a_submission_for_a_response_without_a_request_has_no_session() -> None:
+def test_a_submission_for_a_response_without_a_request_has_no_session():
     assert set(_submit().headers) == {b"Content-Type", b"Referer", b"Origin"}
 
 
-def test_a_submission_is_not_filtered_retried_or_cached() -> None:
+def test_a_submission_is_not_filtered_retried_or_cached():
     request = _submit()
     assert request.dont_filter
     assert request.meta == TOKEN_META
 
 
 @pytest.mark.parametrize("token", [TOKEN, "with+signs/=and spaces"])
-def test_the_representation_of_a_submission_masks_the_token(token: str) -> None:
+def test_the_representation_of_a_submission_masks_the_token(token):
     request = _submit(dataclasses.replace(FORM, method="GET"), token=token)
     again = request.replace(url=request.url + "&again=1", cls=None, cookies=None)
     for shown in (repr(request), str(request), repr(request.copy()), f"{again}"):
@@ -238,17 +238,17 @@ def test_the_representation_of_a_submission_masks_the_token(token: str) -> None:
     assert again.url == request.url + "&again=1"
 
 
-def test_the_representation_of_a_submission_masks_a_token_however_it_is_encoded() -> None:
+def test_the_representation_of_a_submission_masks_a_token_however_it_is_encoded():
     encoded = "".join(f"%{ord(character):02x}" for character in TOKEN)
     for url in (f"https://a.example/{encoded}", f"https://a.example/x?next={quote(f'/y?t={encoded}')}"):
         assert repr(Submission(url, secret=TOKEN)) == "<GET ***>"
 
 
-def test_the_representation_of_a_submission_masks_the_address_alone() -> None:
+def test_the_representation_of_a_submission_masks_the_address_alone():
     assert repr(Submission("http://a.example/POST", method="POST", secret="POST")) == "<POST http://a.example/***>"
 
 
-def test_a_submission_can_be_replaced_by_an_ordinary_request() -> None:
+def test_a_submission_can_be_replaced_by_an_ordinary_request():
     assert type(_submit().replace(cls=Request, body=b"")) is Request
 
 
@@ -256,7 +256,7 @@ class _Crawling(Spider):
     name = "crawling"
 
 
-def test_the_scheduler_keeps_a_submission_in_memory_not_on_disk(tmp_path: Any) -> None:
+def test_the_scheduler_keeps_a_submission_in_memory_not_on_disk(tmp_path):
     crawler = get_crawler(
         _Crawling,
         {
@@ -277,7 +277,7 @@ def test_the_scheduler_keeps_a_submission_in_memory_not_on_disk(tmp_path: Any) -
         scheduler.close("finished")
 
 
-def test_a_submission_cannot_be_turned_into_a_dictionary_or_pickled() -> None:
+def test_a_submission_cannot_be_turned_into_a_dictionary_or_pickled():
     with pytest.raises(ValueError, match="carries a token"):
         _submit().to_dict()
     with pytest.raises(TypeError, match="carries a token"):
@@ -304,15 +304,13 @@ def test_a_submission_cannot_be_turned_into_a_dictionary_or_pickled() -> None:
         ("https://a.example/x?a=&=b&&", "https://a.example/x?a=&=b&&"),
     ],
 )
-def test_without_token_removes_the_token_and_nothing_else(url: str, cleaned: str) -> None:
+def test_without_token_removes_the_token_and_nothing_else(url, cleaned):
     assert without_token(url, "t+/t") == cleaned
 
 
 @deterministic
 @given(pairs, st.integers(0, 6), texts.filter(bool), st.text(st.characters(codec="ascii"), min_size=30, max_size=40))
-def test_without_token_leaves_the_other_fields_of_a_get_submission(
-    fields: list[tuple[str, str]], place: int, name: str, token: str
-) -> None:
+def test_without_token_leaves_the_other_fields_of_a_get_submission(fields, place, name, token):
     token = token.replace("\r", "-").replace("\n", "-")
     place = min(place, len(fields))
     form = dataclasses.replace(
@@ -326,7 +324,7 @@ def test_without_token_leaves_the_other_fields_of_a_get_submission(
 
 @deterministic
 @given(pairs, st.sampled_from(["GET", "POST"]))
-def test_an_urlencoded_submission_decodes_to_its_fields(fields: list[tuple[str, str]], method: str) -> None:
+def test_an_urlencoded_submission_decodes_to_its_fields(fields, method):
     request = _submit(
         dataclasses.replace(FORM, fields=(*fields, (TOKEN_FIELD, "")), method=method, token_index=len(fields))
     )
@@ -337,7 +335,7 @@ def test_an_urlencoded_submission_decodes_to_its_fields(fields: list[tuple[str, 
 
 @deterministic
 @given(pairs, st.sampled_from(["utf-8", "cp1252", "cp932", "gbk"]))
-def test_a_multipart_submission_decodes_to_its_fields(fields: list[tuple[str, str]], charset: str) -> None:
+def test_a_multipart_submission_decodes_to_its_fields(fields, charset):
     form = dataclasses.replace(
         FORM,
         fields=(*fields, (TOKEN_FIELD, "")),
@@ -359,7 +357,7 @@ def test_a_multipart_submission_decodes_to_its_fields(fields: list[tuple[str, st
 
 @deterministic
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="&;#"), max_size=20))
-def test_a_submission_refers_by_number_to_a_character_that_its_charset_lacks(value: str) -> None:
+def test_a_submission_refers_by_number_to_a_character_that_its_charset_lacks(value):
     form = dataclasses.replace(FORM, fields=(("a", value), (TOKEN_FIELD, "")), charset="iso8859-1")
     coded = parse_qsl(_submit(form).body.decode(), encoding="iso8859-1", keep_blank_values=True)[0][1]
     assert coded == _newlines(value).encode("iso8859-1", "xmlcharrefreplace").decode("iso8859-1")

@@ -1,13 +1,13 @@
-"""Settings and arguments of the offline service, which is not started here."""
+"""Settings and arguments of the offline service, which is not started here, and the walls that ship with it."""
 
 from __future__ import annotations
 
 import pytest
 
-from scrapy_omocaptcha.testing import OmoCaptchaService
+from scrapy_omocaptcha.testing import WALLS, OmoCaptchaService, WalledSite
 
 
-def test_the_settings_of_a_service_match_its_api_version() -> None:
+def test_the_settings_of_a_service_match_its_api_version():
     one, two = OmoCaptchaService(), OmoCaptchaService(api_version=2, price=0.002)
     assert one.settings["OMOCAPTCHA_API_URL"] == f"{one.origin}/api"
     assert "OMOCAPTCHA_API_VERSION" not in one.settings
@@ -19,14 +19,23 @@ def test_the_settings_of_a_service_match_its_api_version() -> None:
         "OMOCAPTCHA_PRICE": 0.002,
     }
     with pytest.raises(ValueError, match="3 is not one of 1, 2"):
-        OmoCaptchaService(api_version=3)  # type: ignore[arg-type]
+        OmoCaptchaService(api_version=3)
 
 
-def test_an_unknown_fault_is_an_error_that_lists_the_valid_ones() -> None:
-    with pytest.raises(ValueError, match="'meteor' is not a fault: choose from reset, too_many"):
-        OmoCaptchaService().fault("createJob", "meteor")  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: OmoCaptchaService().fault("createJob", "meteor"), "'meteor' is not a fault: choose from reset, too_"),
+        (lambda: OmoCaptchaService().next_job("explode"), "'explode' is not one of token, fail, never"),
+        (lambda: WalledSite(OmoCaptchaService(), "paper"), "'paper' is not a wall: choose from session, session_mark"),
+    ],
+    ids=["fault", "outcome", "wall"],
+)
+def test_an_unknown_word_is_an_error_that_lists_the_valid_ones(call, said):
+    with pytest.raises(ValueError, match=said):
+        call()
 
 
-def test_an_unknown_outcome_is_an_error_that_lists_the_valid_ones() -> None:
-    with pytest.raises(ValueError, match="'explode' is not one of token, fail, never"):
-        OmoCaptchaService().next_job("explode")  # type: ignore[arg-type]
+def test_every_wall_has_a_description():
+    assert all(wall.about.endswith(".") for wall in WALLS.values())
+    assert len(set(WALLS.values())) == len(WALLS)

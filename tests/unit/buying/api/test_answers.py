@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 
 import pytest
-from hypothesis import example, given
-from hypothesis import settings as hypothesis_settings
-from hypothesis import strategies as st
 
 from scrapy_omocaptcha.errors import ApiBadAnswer, ApiRefused, OmoCaptchaError
 from tests.helpers.apis import API_TOKEN, CALLS, RecordingTransport, call, outcome, version1, version2
 
 VERSIONS = [version1, version2]
-EXAMPLES = hypothesis_settings(derandomize=True, deadline=None, max_examples=150)
 both_versions = pytest.mark.parametrize("version", VERSIONS)
 each_call = pytest.mark.parametrize("name", CALLS)
 
@@ -74,54 +69,6 @@ def test_deeply_nested_fields_raise_nothing_but_our_own_errors(version, name, le
     nested = deep(levels)
     both = f'{{"error": true, "message": {nested}, "service": [{{"id": {nested}}}]}}'
     assert outcome(version, name, both, *CALLS[name]) in (ApiRefused, ApiBadAnswer)
-
-
-scalars = st.one_of(
-    st.none(),
-    st.booleans(),
-    st.integers(),
-    st.sampled_from(
-        [10**400, -(10**400), float("nan"), float("inf"), "1e999", "true", "fail", "success", "ready", "", API_TOKEN]
-    ),
-    st.floats(),
-    st.text(max_size=20),
-)
-values = st.recursive(
-    scalars,
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(["id", "type", "price", "token", "gRecaptchaResponse"]), inner, max_size=3)
-    ),
-    max_leaves=6,
-)
-answers = st.dictionaries(st.sampled_from(FIELDS), values, max_size=6)
-
-
-@EXAMPLES
-@given(version=st.sampled_from(VERSIONS), name=st.sampled_from(sorted(CALLS)), answer=answers | values)
-@example(version=version1, name="balance", answer={"balance": 10**400})
-@example(version=version2, name="balance", answer={"balance": 1.7e308, "voucher_balance": 1.7e308})
-@example(version=version2, name="create_job", answer={"taskId": 10**400})
-def test_any_json_gives_a_value_of_the_right_type_or_our_own_error(version, name, answer):
-    value = outcome(version, name, json.dumps(answer), *CALLS[name])
-    if isinstance(value, type):
-        assert issubclass(value, OmoCaptchaError)
-    elif name == "create_job":
-        assert type(value) in (int, str)
-        assert str(value).strip() == str(value) != ""
-        assert len(str(value)) <= 100
-    elif name == "job_result":
-        assert value is None or (isinstance(value, str) and value.isascii() and not set(value) & set(" \r\n\t"))
-    else:
-        assert value is None or isinstance(value, float)
-        assert value is None or value - value == 0, "the amount must be finite"
-
-
-@EXAMPLES
-@given(version=st.sampled_from(VERSIONS), name=st.sampled_from(sorted(CALLS)), text=st.text(max_size=60))
-@example(version=version1, name="price", text='{"service":[{"id":1,"price":1' + "0" * 400 + "}]}")
-def test_any_text_raises_nothing_but_our_own_errors(version, name, text):
-    outcome(version, name, text, *CALLS[name])
 
 
 # -- what an error shows --------------------------------------------------------------------------------------------

@@ -136,28 +136,30 @@ def test_results_that_show_the_form_again_are_passed_on_whatever_they_are(crawl,
         return again(f"What was found for {form.get('q')}. " * 40)
 
     with sites.Site(answer) as site:
-
-        class Asks(RecordingSpider):
-            omocaptcha_trigger = staticmethod(lambda response, challenge: False)
-
-            def requests(self):
-                yield scrapy.Request(site.origin, self.form)
-
-            def form(self, response):
-                for number in range(12):
-                    yield form_request(response, {"q": str(number)}, rejected=rejected, callback=self.page)
-
-        crawled = crawl(Asks, service.settings)
+        makes = [lambda response, q=q: form_request(response, {"q": q}, rejected=rejected) for q in "abcdefghijkl"]
+        no_challenge = staticmethod(lambda response, challenge: False)
+        crawled = crawl(filling(site.origin, *makes, omocaptcha_trigger=no_challenge), service.settings)
     assert (len(crawled.pages), len(service.jobs), crawled.count(f"tokens/{outcome}")) == (12, 12, 12)
     assert len([line for line in crawled.said() if "(widget_again)" in line]) == (outcome == "unknown")
 
 
-class SendsAFreshForm(RecordingSpider):
-    def requests(self):
-        yield scrapy.Request(self.origin, self.form, meta={"omocaptcha": False})
+def filling(url, *makes, meta=None, **attributes):
+    """Return a spider that makes requests of the page at ``url``, which come back to its ``page`` or ``failed``."""
 
-    def form(self, response):
-        yield form_request(response, fresh=True, callback=self.page, errback=self.failed)
+    class Fills(RecordingSpider):
+        def requests(self):
+            yield scrapy.Request(url, self.form, meta=meta)
+
+        def form(self, response):
+            for make in makes:
+                yield make(response).replace(callback=self.page, errback=self.failed)
+
+    return type("Fills", (Fills,), attributes)
+
+
+def fresh_form(url):
+    """Return a spider that sends a form which is fetched anew, of a page that is not taken for a challenge."""
+    return filling(url, lambda response: form_request(response, fresh=True), meta={"omocaptcha": False})
 
 
 def test_a_form_is_fetched_anew_before_its_token_is_handed_in_once_more(crawl, service):
@@ -171,7 +173,7 @@ def test_a_form_is_fetched_anew_before_its_token_is_handed_in_once_more(crawl, s
         return web.Response(status=503) if len(numbers) == 1 else sites.page()
 
     with sites.Site(answer) as site:
-        crawled = crawl(SendsAFreshForm, service.settings, origin=site.origin)
+        crawled = crawl(fresh_form(site.origin), service.settings)
     assert (len(crawled.pages), len(service.jobs), crawled.count("tokens/accepted")) == (1, 1, 1)
     assert [number for number, _ in numbers] == ["0", "1"]
     assert len({token for _, token in numbers}) == 1
@@ -186,23 +188,14 @@ def test_a_fresh_page_whose_form_goes_to_another_site_costs_nothing(crawl, servi
         return web.Response(text=sites.CHALLENGE.replace("/verify", action), content_type="text/html")
 
     with sites.Site(answer) as site:
-        crawled = crawl(SendsAFreshForm, service.settings, origin=site.origin)
+        crawled = crawl(fresh_form(site.origin), service.settings)
     assert [error.reason for error in crawled.failures] == ["foreign_form"]
     assert service.jobs == ()
 
 
-def asking(site, *requests, **attributes):
+def asking(site, *makes, **attributes):
     """Return a spider that makes requests from the page of the search."""
-
-    class Asks(RecordingSpider):
-        def requests(self):
-            yield scrapy.Request(f"{site.url}/find", self.form)
-
-        def form(self, response):
-            for make in requests:
-                yield make(response).replace(callback=self.page, errback=self.failed)
-
-    return type("Asks", (Asks,), attributes)
+    return filling(f"{site.url}/find", *makes, **attributes)
 
 
 def test_a_spiders_method_may_tell_that_a_token_was_rejected(crawl, service, walled):
@@ -291,15 +284,7 @@ def test_a_page_that_has_changed_since_costs_nothing(crawl, service):
         return web.Response(text=sites.CHALLENGE if pages[0] == 1 else "<form></form>", content_type="text/html")
 
     with sites.Site(answer) as site:
-
-        class Asks(RecordingSpider):
-            def requests(self):
-                yield scrapy.Request(f"{site.origin}/", self.form, meta={"omocaptcha": False})
-
-            def form(self, response):
-                yield form_request(response, fresh=True, callback=self.page, errback=self.failed)
-
-        crawled = crawl(Asks, service.settings)
+        crawled = crawl(fresh_form(f"{site.origin}/"), service.settings)
     (error,) = crawled.failures
     assert error.reason == "form_changed"
     assert "no live reCAPTCHA v2 widget" in str(error)
@@ -319,26 +304,11 @@ def html(text, **options):
     return web.Response(text=text, content_type="text/html", **options)
 
 
-def searched(site, count=3, path="/find", settings=None, **how):
+def searched(site, count=3, path="/find", **how):
     """Return a spider that searches with the form at ``path``."""
-
-    class Asks(RecordingSpider):
-        custom_settings = settings
-
-        def requests(self):
-            yield scrapy.Request(f"{site.origin}{path}", self.form)
-
-        def form(self, response):
-            for number in range(count):
-                yield form_request(
-                    response,
-                    {"q": str(number)},
-                    callback=self.page,
-                    errback=self.failed,
-                    **{"rejected": ".error", **how},
-                )
-
-    return Asks
+    how = {"rejected": ".error", **how}
+    makes = [lambda response, q=str(number): form_request(response, {"q": q}, **how) for number in range(count)]
+    return filling(f"{site.origin}{path}", *makes)
 
 
 @pytest.mark.parametrize("status", [403, 429])
@@ -493,16 +463,9 @@ def test_a_form_that_is_sent_without_its_token_is_told_once(crawl, service, wall
 
 def test_nothing_is_said_of_a_form_that_is_sent_with_a_token_or_not_at_all(crawl, service, walled):
     site = walled()
-
-    class Asks(RecordingSpider):
-        def requests(self):
-            yield scrapy.Request(f"{site.url}/find/get", self.form)
-
-        def form(self, response):
-            yield scrapy.Request(f"{site.url}/find/get?page=2", self.page)
-            yield form_request(response, {"q": "a"}, callback=self.page)
-
-    crawled = crawl(Asks, service.settings)
+    further = scrapy.Request(f"{site.url}/find/get?page=2")
+    makes = (lambda response: further, lambda response: form_request(response, {"q": "a"}))
+    crawled = crawl(filling(f"{site.url}/find/get", *makes), service.settings)
     assert len(crawled.pages) == 2
     assert crawled.said() == []
 

@@ -29,7 +29,7 @@ from scrapy_omocaptcha.testing.faults import KINDS
 from tests.helpers.crawling import RecordingSpider
 from tests.helpers.leaks import Search, error_texts, log_texts, pickled
 from tests.helpers.nightly import nightly
-from tests.helpers.sites import KEY, Site, cleared, page, sending
+from tests.helpers.sites import KEY, Site, cleared, page, redirect, sending
 
 API_TOKEN = "omo-" + secrets.token_hex(24)
 KEPT = logging.getLogger("tests.careless")
@@ -214,7 +214,7 @@ def test_no_redirect_of_a_token_lets_it_out(crawls, tmp_path):
 
     def answer(request, form):
         if request.path.startswith("/hop"):
-            return web.Response(status=302, headers={"Location": f"/page?said={tokens[int(request.query['number'])]}"})
+            return redirect(f"/page?said={tokens[int(request.query['number'])]}")
         if request.path.startswith("/page") and cleared(request):
             return page()
         if request.path == "/page":
@@ -226,7 +226,7 @@ def test_no_redirect_of_a_token_lets_it_out(crawls, tmp_path):
         status, where = request.path.rpartition("/")[2].split("-")
         if where == "refresh":
             return page(f'<meta http-equiv=refresh content="0; url=/page/{token}">')
-        response = web.Response(status=int(status), headers={"Location": PLACES[where](token, len(tokens) - 1)})
+        response = redirect(PLACES[where](token, len(tokens) - 1), int(status))
         response.set_cookie("clearance", "yes" if where in ("here", "path") else "no", path="/")
         return response
 
@@ -282,28 +282,18 @@ def test_no_answer_to_a_get_submission_that_breaks_off_lets_the_token_out(crawls
 def test_no_hook_that_fails_lets_a_token_out(crawls, walled, tmp_path):
     site = walled("callback_only")
 
-    def hook(words):
-        class Fails(asks(scrapy.Request(f"{site.url}/page/1"))):
-            def omocaptcha_submit(self, response, challenge, token):
-                raise KeyError(words(token.value))
+    def fail(token):
+        raise KeyError(token)
 
-        return Fails
+    def crawl_with(hook):
+        submits = {"omocaptcha_submit": lambda self, response, challenge, token: hook(token.value)}
+        return crawls(sending(scrapy.Request(f"{site.url}/page/1"), base=Careless, **submits))
 
-    crawls(hook(lambda token: token))
-    crawls(hook(lambda token: f"what is {token[:40]}… or …{token[-40:]}?"))
-
-    class Elsewhere(asks(scrapy.Request(f"{site.url}/page/1"))):
-        def omocaptcha_submit(self, response, challenge, token):
-            return scrapy.Request(f"https://elsewhere.example/?{token.value}")
-
-    crawls(Elsewhere)
-
-    class Fine(asks(scrapy.Request(f"{site.url}/page/1"))):
-        def omocaptcha_submit(self, response, challenge, token):
-            return JsonRequest(response.urljoin("/verify"), data={"token": token.value})
-
-    crawled = crawls(Fine)
-    assert len(crawled.pages) == 1
+    crawl_with(fail)
+    crawl_with(lambda token: fail(f"what is {token[:40]}… or …{token[-40:]}?"))
+    crawl_with(lambda token: scrapy.Request(f"https://elsewhere.example/?{token}"))
+    fine = crawl_with(lambda token: JsonRequest(f"{site.url}/verify", data={"token": token}))
+    assert len(fine.pages) == 1
     check(crawls, tmp_path, site)
 
 

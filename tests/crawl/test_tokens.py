@@ -131,14 +131,21 @@ def test_a_service_that_takes_no_job_is_the_reason_why_a_request_with_a_wish_fai
     assert [visit.path for visit in site.requests] == ["/robots.txt"]
 
 
+def contact(site):
+    """Return a spider that does something in ``contact`` with a page that merely carries a widget."""
+
+    class Contacts(RecordingSpider):
+        def requests(self):
+            yield scrapy.Request(f"{site.url}/contact", callback=self.contact)
+
+    return Contacts
+
+
 def test_the_three_verbs_can_be_used_alone(crawl, service, walled):
     site = walled("session")
     seen = []
 
-    class ByHand(RecordingSpider):
-        def requests(self):
-            yield scrapy.Request(f"{site.url}/contact", callback=self.contact)
-
+    class ByHand(contact(site)):
         async def contact(self, response):
             challenge = find_challenge(response)
             token = await solve(challenge, crawler=self.crawler)
@@ -162,10 +169,7 @@ def test_solve_refuses_what_the_crawl_may_not_buy(crawl, service, walled):
     site = walled("session")
     refused = []
 
-    class ByHand(RecordingSpider):
-        def requests(self):
-            yield scrapy.Request(f"{site.url}/contact", callback=self.contact)
-
+    class ByHand(contact(site)):
         async def contact(self, response):
             try:
                 await solve(find_challenge(response), crawler=self.crawler)
@@ -181,10 +185,7 @@ def test_solve_says_so_where_the_add_on_is_off(crawl, service, walled):
     site = walled("session")
     said = []
 
-    class ByHand(RecordingSpider):
-        def requests(self):
-            yield scrapy.Request(f"{site.url}/contact", callback=self.contact)
-
+    class ByHand(contact(site)):
         async def contact(self, response):
             with pytest.raises(RuntimeError, match="not active in this crawl") as raised:
                 await solve(find_challenge(response), crawler=self.crawler)

@@ -363,17 +363,22 @@ def test_a_form_whose_target_robots_txt_forbids_is_not_sent(browse, service):
     assert service.jobs == ()
 
 
+@pytest.mark.parametrize(
+    ("spider", "wall", "limits", "reasons"),
+    [
+        (WithPage, "per_page", {"OMOCAPTCHA_MAX_JOBS": 2}, ["max_jobs", "max_jobs"]),
+        (
+            BrowserSpider,
+            "never",
+            {"OMOCAPTCHA_BREAKER_FAILURES": 2, "OMOCAPTCHA_MAX_ATTEMPTS": 1},
+            ["attempts", "attempts", "breaker", "breaker"],
+        ),
+    ],
+    ids=["jobs", "breaker"],
+)
 @pytest.mark.nightly
-def test_limits_hold(browse, service, walled):
-    site = walled("per_page")
-    crawled = browse(WithPage, {"OMOCAPTCHA_MAX_JOBS": 2, "CONCURRENT_REQUESTS": 1}, urls=urls(site, 4))
-    assert len(crawled.pages) == len(service.jobs) == 2
-    assert [error.reason for error in crawled.failures] == ["max_jobs", "max_jobs"]
-
-
-@pytest.mark.nightly
-def test_a_wall_that_takes_no_token_trips_the_breaker(browse, service, walled):
-    settings = {"OMOCAPTCHA_BREAKER_FAILURES": 2, "OMOCAPTCHA_MAX_ATTEMPTS": 1, "CONCURRENT_REQUESTS": 1}
-    crawled = browse(BrowserSpider, settings, urls=urls(walled("never"), 3))
-    assert sorted(error.reason for error in crawled.failures) == ["attempts", "attempts", "breaker"]
+def test_limits_and_the_breaker_hold(browse, service, walled, spider, wall, limits, reasons):
+    crawled = browse(spider, {**limits, "CONCURRENT_REQUESTS": 1}, urls=urls(walled(wall), 4))
+    assert sorted(error.reason for error in crawled.failures) == reasons
+    assert len(crawled.pages) == 4 - len(reasons)
     assert len(service.jobs) == 2

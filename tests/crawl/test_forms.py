@@ -230,12 +230,21 @@ def test_a_method_that_fails_buys_nothing_more(crawl, service, walled, fails):
     assert "is_rejected failed" in "\n".join(crawled.said())
 
 
-def test_a_name_that_is_neither_a_method_nor_an_element_costs_nothing(crawl, service, walled):
-    spider = asking(walled(), lambda response: form_request(response, rejected="is_rejectd"))
-    crawled = crawl(spider, service.settings)
-    (error,) = crawled.failures
+TRUE = {"formdata": {"q": "a"}, "meta": {"omocaptcha": True}}
+
+
+@pytest.mark.parametrize(
+    ("make", "named"),
+    [
+        (lambda response: form_request(response, rejected="is_rejectd"), "is_rejectd"),
+        (lambda response: scrapy.FormRequest(response.url, **TRUE), "form_request"),
+    ],
+    ids=["a name that is neither a method nor an element", "true on a request with form data"],
+)
+def test_what_cannot_be_meant_is_an_error_that_costs_nothing(crawl, service, walled, make, named):
+    (error,) = crawl(asking(walled(), make), service.settings).failures
     assert isinstance(error, ValueError)
-    assert "is_rejectd" in str(error)
+    assert named in str(error)
     assert service.jobs == ()
 
 
@@ -468,17 +477,6 @@ def test_nothing_is_said_of_a_form_that_is_sent_with_a_token_or_not_at_all(crawl
     crawled = crawl(filling(f"{site.url}/find/get", *makes), service.settings)
     assert len(crawled.pages) == 2
     assert crawled.said() == []
-
-
-def test_true_on_a_request_with_form_data_is_refused(crawl, service, walled):
-    site = walled()
-    spider = asking(
-        site, lambda response: scrapy.FormRequest(response.url, formdata={"q": "a"}, meta={"omocaptcha": True})
-    )
-    crawled = crawl(spider, service.settings)
-    (error,) = crawled.failures
-    assert isinstance(error, ValueError)
-    assert "form_request" in str(error)
 
 
 @pytest.mark.parametrize("key", ["omo_captcha", "omocaptcha_put", "OMOCAPTCHA"])

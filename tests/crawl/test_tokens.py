@@ -71,12 +71,8 @@ def test_a_failed_job_is_bought_anew_as_often_as_may_be_tried(crawl, service, wa
 )
 def test_a_wish_that_means_nothing_is_a_value_error_in_the_errback_and_costs_nothing(crawl, service, walled, change):
     site = walled("session")
-
-    def request(site):
-        meta = {"omocaptcha": {**wish(site, "query:token"), **change}}
-        return scrapy.Request(f"{site.url}/api/query", meta=meta)
-
-    crawled = crawl(asking(request, site), service.settings)
+    meta = {"omocaptcha": {**wish(site, "query:token"), **change}}
+    crawled = crawl(sites.sending(scrapy.Request(f"{site.url}/api/query", meta=meta)), service.settings)
     (error,) = crawled.failures
     assert isinstance(error, ValueError)
     assert "omocaptcha" in str(error)
@@ -85,14 +81,9 @@ def test_a_wish_that_means_nothing_is_a_value_error_in_the_errback_and_costs_not
 
 def test_a_token_is_not_bought_for_another_site(crawl, service, walled):
     site = walled("session")
-
-    def request(site):
-        meta = {"omocaptcha": wish(site, "query:token", page="https://example.com/")}
-        return scrapy.Request(f"{site.url}/api/query", meta=meta)
-
-    crawled = crawl(asking(request, site), service.settings)
-    (error,) = crawled.failures
-    assert error.reason == "foreign_form"
+    meta = {"omocaptcha": wish(site, "query:token", page="https://example.com/")}
+    crawled = crawl(sites.sending(scrapy.Request(f"{site.url}/api/query", meta=meta)), service.settings)
+    assert [error.reason for error in crawled.failures] == ["foreign_form"]
     assert service.calls == ()
 
 
@@ -108,12 +99,9 @@ def test_a_request_that_is_answered_with_503_is_sent_once_more_with_its_token(cr
 
 def test_a_token_that_was_handed_in_for_a_page_that_there_is_not_is_no_rejected_one(crawl, service, walled, tmp_path):
     site = walled("session")
-
-    def request(site):
-        return scrapy.Request(f"{site.url}/nowhere", meta={"omocaptcha": wish(site, "query:token")})
-
+    request = scrapy.Request(f"{site.url}/nowhere", meta={"omocaptcha": wish(site, "query:token")})
     ledger = tmp_path / "jobs.sqlite"
-    crawled = crawl(asking(request, site), {**service.settings, "OMOCAPTCHA_LEDGER": ledger})
+    crawled = crawl(sites.sending(request), {**service.settings, "OMOCAPTCHA_LEDGER": ledger})
     (error,) = crawled.failures
     assert error.response.status == 404
     (record,) = read_ledger(ledger)

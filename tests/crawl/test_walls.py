@@ -140,24 +140,24 @@ def test_what_cannot_be_solved_is_refused_without_a_job(crawl, service, walled, 
     assert len([line for line in crawled.said() if f"({reason})" in line]) == 1
 
 
-@pytest.mark.parametrize("wall", REFUSED)
-def test_a_refused_page_with_status_200_goes_to_the_callback(crawl, service, walled, wall):
-    site = walled(wall, status=200)
-    crawled = crawl(spider(f"{site.url}/page/1"), service.settings)
-    assert [page.status for page in crawled.pages] == [200]
-    assert (crawled.failures, service.calls) == ([], ())
-
-
-@pytest.mark.parametrize(("wall", "status"), [("never", 403), ("never", 503), ("data_s", 429), ("never", 200)])
-def test_on_failure_response_gives_the_challenge_to_the_callback_whatever_its_status(
-    crawl, service, walled, wall, status
+@pytest.mark.parametrize(
+    ("wall", "status", "on_failure"),
+    [
+        *((wall, 200, "errback") for wall in REFUSED),
+        *(("never", status, "response") for status in (200, 403, 503)),
+        ("data_s", 429, "response"),
+    ],
+)
+def test_a_refused_page_with_status_200_and_any_with_on_failure_response_goes_to_the_callback(
+    crawl, service, walled, wall, status, on_failure
 ):
     site = walled(wall, status=status)
-    crawled = crawl(spider(f"{site.url}/page/1"), {**service.settings, "OMOCAPTCHA_ON_FAILURE": "response"})
+    crawled = crawl(spider(f"{site.url}/page/1"), {**service.settings, "OMOCAPTCHA_ON_FAILURE": on_failure})
     (page,) = crawled.pages
     assert page.status == status
     assert page.request.url == f"{site.url}/page/1"
     assert crawled.failures == []
+    assert wall == "never" or service.calls == ()
 
 
 def test_a_request_that_copies_the_meta_of_a_failed_one_is_an_ordinary_request_again(crawl, service, walled):

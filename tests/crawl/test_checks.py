@@ -14,6 +14,7 @@ from scrapy.utils.defer import deferred_from_coro
 
 from scrapy_omocaptcha import Addon, OmoCaptchaMiddleware
 from scrapy_omocaptcha.engine.private_names import TESTED_WITH
+from tests.helpers.crawl_process import SCRAPY_REDIS
 from tests.helpers.crawling import RecordingSpider
 
 RETRY = "scrapy.downloadermiddlewares.retry.RetryMiddleware"
@@ -331,15 +332,8 @@ def test_allowed_domains_without_the_spiders_own_hosts(crawl, service, settings,
     assert opened(crawl, service, settings, **attributes) == [f"OMOcaptcha: {said}"]
 
 
-SHARED = {
-    "SCHEDULER": "scrapy_redis.scheduler.Scheduler",
-    "DUPEFILTER_CLASS": "scrapy_redis.dupefilter.RFPDupeFilter",
-    "SCHEDULER_PERSIST": True,
-}
-
-
 def test_scrapy_redis_without_shared_limits_or_persistence(crawl, service, redis):
-    shared = {**SHARED, "REDIS_URL": redis.url, "OMOCAPTCHA_REDIS_URL": redis.url}
+    shared = {**SCRAPY_REDIS, "REDIS_URL": redis.url, "OMOCAPTCHA_REDIS_URL": redis.url}
     assert opened(crawl, service, shared) == []
     (said,) = opened(crawl, service, {**shared, "OMOCAPTCHA_REDIS_URL": None})
     assert "each worker has limits of its own" in said

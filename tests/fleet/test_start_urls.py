@@ -10,6 +10,7 @@ from scrapy.exceptions import CloseSpider
 from scrapy_redis.spiders import RedisSpider
 
 from scrapy_omocaptcha.testing import OmoCaptchaService
+from tests.helpers.crawl_process import SCRAPY_REDIS
 from tests.helpers.docs import code, module, page
 
 # It calls what Scrapy deprecates.
@@ -82,14 +83,7 @@ def came(crawl, service, solving, walled, redis):
                     solving.when_asked = solving.done
 
         push(WALLED, FIRST)
-        settings = {
-            **service.settings,
-            "REDIS_URL": redis.url,
-            "SCHEDULER": "scrapy_redis.scheduler.Scheduler",
-            "DUPEFILTER_CLASS": "scrapy_redis.dupefilter.RFPDupeFilter",
-            "SCHEDULER_PERSIST": True,
-        }
-        crawled = crawl(Telling, settings)
+        crawled = crawl(Telling, {**service.settings, **SCRAPY_REDIS, "REDIS_URL": redis.url})
         assert crawled.bugs == []
         return [path for path in paths if path in (WALLED, LATE)]
 

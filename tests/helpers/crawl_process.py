@@ -21,6 +21,12 @@ SELECT = {"TWISTED_REACTOR": "twisted.internet.selectreactor.SelectReactor"}
 EPOLL = {"TWISTED_REACTOR": "twisted.internet.epollreactor.EPollReactor"}
 NONE = {"TWISTED_REACTOR_ENABLED": False}
 """The settings for each reactor, and for none."""
+SCRAPY_REDIS = {
+    "SCHEDULER": "scrapy_redis.scheduler.Scheduler",
+    "SCHEDULER_PERSIST": True,
+    "DUPEFILTER_CLASS": "scrapy_redis.dupefilter.RFPDupeFilter",
+}
+"""The settings with which workers share a queue, and a filter that lets one of them alone request each URL."""
 
 
 class WritingSpider(scrapy.Spider):
@@ -104,6 +110,7 @@ def main(told):
     settings = {
         "ADDONS": {"scrapy_omocaptcha.Addon": 500},
         "TELNETCONSOLE_ENABLED": False,
+        "REMOTE_CONTROL_ENABLED": False,
         "OMOCAPTCHA_PRICE": 0.00055,
         **told["settings"],
     }

@@ -21,6 +21,7 @@ from tempfile import TemporaryDirectory
 from scrapy_omocaptcha.buying.database import read_ledger
 from tests.helpers import redis_server
 from tests.helpers.commands import ROOT
+from tests.helpers.crawl_process import SCRAPY_REDIS
 from tests.helpers.fleet_shops import Shops
 from tests.helpers.redis_server import RedisServer
 
@@ -51,13 +52,10 @@ class Worker:
     def __init__(self, folder: Path, number: int, urls: list[str], settings: dict[str, object]) -> None:
         self.out, self.ledger, self.log = (folder / f"{name}{number}" for name in ("out", "ledger", "log"))
         self.out.touch()
-        arguments = {
-            "urls": urls,
-            "out": str(self.out),
-            "settings": {**settings, "OMOCAPTCHA_LEDGER": str(self.ledger)},
-        }
+        settings = {**SCRAPY_REDIS, "LOG_LEVEL": "INFO", **settings, "OMOCAPTCHA_LEDGER": str(self.ledger)}
+        told = {"urls": urls, "out": str(self.out), "settings": settings, "run": "AsyncCrawlerProcess"}
         with self.log.open("wb") as log:
-            command = [sys.executable, "-m", "tests.helpers.fleet_worker", json.dumps(arguments)]
+            command = [sys.executable, "-m", "tests.helpers.crawl_process", json.dumps(told)]
             self.process = subprocess.Popen(command, cwd=ROOT, stderr=log, stdout=log)
 
     def wait(self) -> None:
@@ -160,7 +158,7 @@ class FleetCrawl:
     @property
     def counted(self) -> int:
         """Number of jobs, as counted by Redis."""
-        return int(self._redis.client.hget("omocaptcha:fleet:fleet", "jobs"))
+        return int(self._redis.client.hget("omocaptcha:fleet:writing", "jobs"))
 
     @property
     def tracebacks(self) -> list[str]:

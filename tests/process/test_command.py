@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from aiohttp import web
 
 from scrapy_omocaptcha.walls.reasons import REASONS
 from tests.helpers.commands import ROOT, python, terminal
+from tests.helpers.sites import Site
 
 KEY = "6LcSavedPage" + 28 * "x"
 FORM_FIELDS = ["csrf", "next", "g-recaptcha-response", "action"]
@@ -328,32 +328,18 @@ PAGES = {
 
 @pytest.fixture
 def odd():
-    """Serve pages that the walls of ``testing`` lack; ``(URL, requested paths)``."""
-    asked = []
+    """Serve pages that the walls of ``testing`` lack."""
 
-    class Odd(BaseHTTPRequestHandler):
-        def do_GET(self):
-            asked.append(self.path)
-            status, kind, body = PAGES.get(self.path, (404, "text/plain", ""))
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body.encode())
+    def answer(request, form):
+        status, kind, body = PAGES.get(request.path, (404, "text/plain", ""))
+        return web.Response(status=status, content_type=kind, text=body)
 
-        def log_message(self, *arguments):
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Odd) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}", asked
-        server.shutdown()
-        thread.join()
+    with Site(answer) as site:
+        yield site
 
 
 def test_a_url_is_fetched_as_in_a_crawl(detect, odd):
-    site, asked = odd
+    site = odd.origin
     paths = ("/refreshing", "/moving", "/hcaptcha", "/busy", "/gone", "/private")
     found = detect(*(site + path for path in paths), exit=1)
     refreshing, moving, other, busy, gone, private = found.values()
@@ -368,6 +354,7 @@ def test_a_url_is_fetched_as_in_a_crawl(detect, odd):
     assert (gone["status"], gone["verdict"]) == (404, "pass")
     assert gone["message"] == "the site has no such page (404 Not Found): check the address"
     assert private["error"] == "IgnoreRequest: Forbidden by robots.txt"
+    asked = [path for _, path, *_ in odd.requests]
     assert asked == ["/robots.txt", "/refreshing", "/moving", "/elsewhere", "/hcaptcha", "/busy", "/gone"]
 
 

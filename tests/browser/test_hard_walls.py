@@ -10,20 +10,8 @@ from tests.helpers.browser_walls import KINDS, BrowserSite, crash_renderer
 from tests.helpers.nightly import nightly
 
 OPENING = [
-    "get_response",
-    "button_alone",
-    "in_place",
-    "late_widget",
-    "late_key",
-    "behind_click",
-    "anonymous_callback",
-    "promise",
-    "promise_on_load",
-    "popup",
-    "throwing",
-    "two_widgets",
-    "disabled_button",
-    "slow_callback",
+    *("get_response", "button_alone", "in_place", "late_widget", "late_key", "behind_click", "anonymous_callback"),
+    *("promise", "promise_on_load", "popup", "throwing", "two_widgets", "disabled_button", "slow_callback"),
 ]
 ENDLESS = ["redirect_forever", "reload_forever"]
 

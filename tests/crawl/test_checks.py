@@ -15,7 +15,7 @@ from scrapy.utils.defer import deferred_from_coro
 from scrapy_omocaptcha import Addon, OmoCaptchaMiddleware
 from scrapy_omocaptcha.engine.private_names import TESTED_WITH
 from tests.helpers.crawl_process import SCRAPY_REDIS
-from tests.helpers.crawling import RecordingSpider
+from tests.helpers.sites import spider
 
 RETRY = "scrapy.downloadermiddlewares.retry.RetryMiddleware"
 OURS = "scrapy_omocaptcha.OmoCaptchaMiddleware"
@@ -38,8 +38,7 @@ class OwnDownloader(Downloader):
 
 def opened(crawl, service, settings=None, **attributes):
     """Return the warnings of a crawl without requests."""
-    spider = type("Spider", (RecordingSpider,), attributes)
-    crawled = crawl(spider, {**service.settings, **(settings or {})})
+    crawled = crawl(spider(**attributes), {**service.settings, **(settings or {})})
     assert crawled.bugs == []
     return [line for line in crawled.said() if line.startswith(("OMOcaptcha", "Disabled "))]
 
@@ -160,9 +159,9 @@ def test_no_price_is_needed_where_it_is_known_or_nothing_is_bought(crawl, servic
 
 
 def test_an_api_host_that_cannot_be_resolved(crawl, service, walled):
-    spider = type("Spider", (RecordingSpider,), {"urls": (f"{walled('session').url}/page/1",)})
+    walled_page = spider(f"{walled('session').url}/page/1")
     nowhere = {"OMOCAPTCHA_API_URL": "https://omocaptcha.invalid/api", "OMOCAPTCHA_JOB_TIMEOUT": 1}
-    crawled = crawl(spider, {**service.settings, **nowhere})
+    crawled = crawl(walled_page, {**service.settings, **nowhere})
     (said,) = [line for line in crawled.said() if line.startswith("The challenge at ")]
     assert said.endswith(
         "(service): the service did not accept a job: /createJob: the host omocaptcha.invalid cannot be resolved; try "
@@ -210,11 +209,11 @@ def test_a_middleware_that_takes_challenges_for_bans(crawl, service):
 
 def test_the_middleware_really_fails_in_a_wrong_position(crawl, service, walled):
     site = walled("session", status=429)
-    spider = type("Spider", (RecordingSpider,), {"urls": (f"{site.url}/page/1",)})
+    walled_page = spider(f"{site.url}/page/1")
     settings = {**service.settings, "RETRY_HTTP_CODES": [429]}
-    crawl(spider, {**settings, **placed(543)})
+    crawl(walled_page, {**settings, **placed(543)})
     wrong_position = site.challenges
-    crawl(spider, {**settings, **placed(585)})
+    crawl(walled_page, {**settings, **placed(585)})
     assert (wrong_position, site.challenges - wrong_position) == (3, 1)
 
 
@@ -293,8 +292,7 @@ def test_disabled_cookies(crawl, service, walled):
     assert "set it to True" in said
     # The challenge is really not solved.
     site = walled("session")
-    spider = type("Spider", (RecordingSpider,), {"urls": (f"{site.url}/page/1",)})
-    crawled = crawl(spider, {**service.settings, "COOKIES_ENABLED": False})
+    crawled = crawl(spider(f"{site.url}/page/1"), {**service.settings, "COOKIES_ENABLED": False})
     assert [failure.reason for failure in crawled.failures] == ["cookies"]
 
 

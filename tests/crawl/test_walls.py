@@ -10,18 +10,8 @@ from tests.helpers.crawling import RecordingSpider
 from tests.helpers.sites import CHALLENGE, Site, page, sending, spider
 
 OPENING = [
-    "session",
-    "session_marked",
-    "get",
-    "same_url",
-    "redirect",
-    "per_page",
-    "thanks",
-    "home",
-    "invisible",
-    "invisible_div",
-    "explicit",
-    "expiring",
+    *("session", "session_marked", "get", "same_url", "redirect", "per_page", "thanks", "home"),
+    *("invisible", "invisible_div", "explicit", "expiring"),
 ]
 REFUSED = {
     "foreign_form": "foreign_form",

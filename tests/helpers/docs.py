@@ -34,17 +34,10 @@ class _Silent(Directive):
     optional_arguments = 1
     final_argument_whitespace = True
     option_spec: ClassVar[dict[str, Any]] = dict.fromkeys(
-        (
-            "caption",
-            "language",
-            "maxdepth",
-            "members",
-            "no-members",
-            "undoc-members",
-            "no-value",
-            "exclude-members",
-            "no-index",
-        ),
+        [
+            *("caption", "language", "maxdepth", "no-index", "no-value"),
+            *("members", "no-members", "undoc-members", "exclude-members"),
+        ],
         directives.unchanged,
     )
 

@@ -39,16 +39,8 @@ SELECTORS = {
 # Its form is sent to javascript:, so that there is no request.
 NEVER_SENT = "072-nachtkritik-joomla.html"
 POLICIES = (
-    "no-referrer",
-    "no-referrer-when-downgrade",
-    "same-origin",
-    "origin",
-    "strict-origin",
-    "origin-when-cross-origin",
-    "strict-origin-when-cross-origin",
-    "unsafe-url",
-    "unsafe-url, nonsense",
-    "nonsense",
+    *("no-referrer", "no-referrer-when-downgrade", "same-origin", "origin", "strict-origin"),
+    *("origin-when-cross-origin", "strict-origin-when-cross-origin", "unsafe-url", "unsafe-url, nonsense", "nonsense"),
 )
 
 
@@ -68,16 +60,7 @@ def _challenge(response: HtmlResponse, selector: str, *, pressed: bool) -> Chall
     return Challenge(response.url, "k", form=form)
 
 
-def _compare(
-    browser: chromium.Browser,
-    body: bytes,
-    *,
-    selector: str = ".g-recaptcha",
-    pressed: bool,
-    url: str = URL,
-    charset: str | None = None,
-    headers: dict[str, str] | None = None,
-) -> None:
+def _compare(browser, body, *, pressed, selector=".g-recaptcha", url=URL, charset=None, headers=None):
     headers = headers or {}
     stated = {"Content-Type": f"text/html; charset={charset}"} if charset else {}
     response = HtmlResponse(url, body=body, headers={**stated, **headers}, request=Request(url))

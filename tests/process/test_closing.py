@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -124,15 +121,11 @@ def test_the_ledger_of_a_killed_crawl_accounts_for_every_job_of_the_service(tmp_
         OmoCaptchaService(solve_seconds=[0.1, 0.4, 30.0], on_event=on_event) as service,
         WalledSite(service, "per_page", catalogue_pages=60) as site,
     ):
-        told = {
-            "urls": [f"{site.url}/page/{number}" for number in range(1, 61)],
-            "out": str(tmp_path / "out"),
-            "settings": {**service.settings, "OMOCAPTCHA_LEDGER": str(ledger), "LOG_LEVEL": "ERROR"},
-        }
-        crawl = subprocess.Popen([sys.executable, "-m", "tests.helpers.crawl_process", json.dumps(told)], cwd=ROOT)
-        assert all(solved.acquire(timeout=TIMEOUT) for _ in range(15))
-        crawl.send_signal(signal.SIGKILL)
-        crawl.wait()
+        urls = [f"{site.url}/page/{number}" for number in range(1, 61)]
+        settings = {**service.settings, "OMOCAPTCHA_LEDGER": str(ledger), "LOG_LEVEL": "ERROR"}
+        with StoppedCrawl(tmp_path, urls, settings).start() as crawl:
+            assert all(solved.acquire(timeout=TIMEOUT) for _ in range(15))
+            crawl.send_signal(signal.SIGKILL)
         records = read_ledger(ledger)
         made = {str(job.id) for job in service.jobs}
         asked = {str(job.id) for job in service.jobs if job.questions}

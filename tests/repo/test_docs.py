@@ -22,7 +22,6 @@ from scrapy_omocaptcha.commands.omocaptcha import OmoCaptchaCommand
 from scrapy_omocaptcha.detection import find_challenge
 from scrapy_omocaptcha.settings import Settings
 from scrapy_omocaptcha.walls import reasons
-from tests.helpers.crawling import RecordingSpider
 from tests.helpers.docs import (
     DOCS,
     PACKAGE,
@@ -41,6 +40,7 @@ from tests.helpers.docs import (
 )
 from tests.helpers.house import ORDER
 from tests.helpers.ledgers import business, job, write
+from tests.helpers.sites import spider
 
 _SCRAPYS_OWN = {"--help", "--logfile", "--loglevel", "--nolog", "--profile", "--pidfile", "--set", "--pdb"}
 
@@ -306,16 +306,14 @@ def test_the_settings_of_the_pages_are_valid(tmp_path):
 def test_the_signals_reach_the_extension_of_the_page(crawl, service, walled, tmp_path):
     alarm = module(code(page("reference/signals"), "alarm"), tmp_path)["Alarm"]
     site = walled("never")
-    spider = type("Spider", (RecordingSpider,), {"urls": (f"{site.url}/page/1",)})
-    crawled = crawl(spider, {**service.settings, "EXTENSIONS": {alarm: 0}})
+    crawled = crawl(spider(f"{site.url}/page/1"), {**service.settings, "EXTENSIONS": {alarm: 0}})
     assert crawled.stats["alarm/attempts"] == 1
 
 
 def test_the_ledger_of_the_page_is_read(crawl, service, walled, tmp_path, monkeypatch, capsys):
     site = walled("session")
-    spider = type("Spider", (RecordingSpider,), {"urls": (f"{site.url}/page/1",)})
     monkeypatch.chdir(tmp_path)
-    crawl(spider, {**service.settings, "OMOCAPTCHA_LEDGER": "omocaptcha.sqlite"})
+    crawl(spider(f"{site.url}/page/1"), {**service.settings, "OMOCAPTCHA_LEDGER": "omocaptcha.sqlite"})
     module(code(page("reference/ledger"), "ledger"), tmp_path)
     assert capsys.readouterr().out.splitlines()[-1] == "0.00055"
 

@@ -44,16 +44,9 @@ _SCRAPY_POET = {
     **{
         f"tests/test_retries.py::{name}": COUNTS
         for name in (
-            "test_non_retry_exception",
-            "test_retry_cb_kwargs",
-            "test_retry_exceeded",
-            "test_retry_max",
-            "test_retry_max_configuration",
-            "test_retry_missing_max_retries_uses_default",
-            "test_retry_none_max_retries_uses_default",
-            "test_retry_once",
-            "test_retry_once_item",
-            "test_retry_reason",
+            *("test_non_retry_exception", "test_retry_cb_kwargs", "test_retry_exceeded", "test_retry_max"),
+            *("test_retry_max_configuration", "test_retry_missing_max_retries_uses_default", "test_retry_once"),
+            *("test_retry_none_max_retries_uses_default", "test_retry_once_item", "test_retry_reason"),
             "test_retry_respects_exception_max_retries_attribute",
         )
     },

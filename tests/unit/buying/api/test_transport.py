@@ -14,20 +14,10 @@ from scrapy_omocaptcha.errors import ApiError, ApiUnreachable
 
 SECRET = "omo-Secret-4711"
 MODULES = [
-    "OpenSSL.SSL",
-    "aiohttp.client_exceptions",
-    "aiohttp.http_exceptions",
-    "asyncio.exceptions",
-    "service_identity.exceptions",
-    "socket",
-    "ssl",
-    "twisted.internet.defer",
-    "twisted.internet.error",
-    "twisted.internet.ssl",
-    "twisted.names.error",
-    "twisted.web.client",
-    "twisted.web.error",
-    "twisted.web.http",
+    *("asyncio.exceptions", "socket", "ssl", "OpenSSL.SSL", "service_identity.exceptions"),
+    *("aiohttp.client_exceptions", "aiohttp.http_exceptions"),
+    *("twisted.internet.defer", "twisted.internet.error", "twisted.internet.ssl", "twisted.names.error"),
+    *("twisted.web.client", "twisted.web.error", "twisted.web.http"),
 ]
 
 

@@ -15,6 +15,7 @@ from scrapy.utils.defer import deferred_from_coro
 from scrapy_omocaptcha import Addon, OmoCaptchaMiddleware
 from scrapy_omocaptcha.engine.private_names import TESTED_WITH
 from tests.helpers.crawl_process import SCRAPY_REDIS
+from tests.helpers.crawling import RecordingSpider
 from tests.helpers.sites import spider
 
 RETRY = "scrapy.downloadermiddlewares.retry.RetryMiddleware"

@@ -7,12 +7,12 @@ import time
 from types import SimpleNamespace
 
 import pytest
+from scrapy.utils.asyncio import sleep
 from scrapy.utils.defer import deferred_from_coro
 
 from scrapy_omocaptcha.buying.fleet.link import FleetLink
 from scrapy_omocaptcha.buying.fleet.script import RedisUnavailable, ScriptFailed
 from scrapy_omocaptcha.settings.secret import Secret
-from tests.helpers.probing import until
 
 CREATED = {"job": "j", "host": "a.example", "sitekey": "k", "pause": 1000}
 BALANCE = {"spendable": 7}

@@ -16,8 +16,6 @@ from scrapy_omocaptcha.errors import NotBought
 from scrapy_omocaptcha.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from scrapy_omocaptcha.buying.limits import Limits, Reservation
 
 PRICE = 0.1
@@ -42,8 +40,7 @@ def job(key: str, host: str = "a.example") -> JobRequest:
 
 class Step(NamedTuple):
     action: str
-    given: tuple[Any, ...]
-    named: dict[str, Any]
+    arguments: dict[str, Any]
 
 
 class Case(NamedTuple):
@@ -78,9 +75,9 @@ class Driver(Protocol):
 # -- steps -------------------------------------------------------------------------------------------------------------
 
 
-def _step(action: str) -> Callable[..., Step]:
-    """Return a function that returns a step, which calls the method of ``_World`` with the same arguments."""
-    return lambda *given, **named: Step(action, given, named)
+def buy(name: str | None = None, *, times: int = 1, host: str = "a.example", key: str = "k1") -> Step:
+    """Buy jobs, each of which must be allowed; ``name`` is for ``cancel``."""
+    return Step("buy", {"name": name, "times": times, "host": host, "key": key})
 
 
 def refused(reason: str, *, host: str = "a.example", key: str = "k1") -> Step:
@@ -137,9 +134,9 @@ async def run(case: Case, driver: Driver) -> None:
     world = _World(driver)
     for number, step in enumerate(case.steps, 1):
         try:
-            await getattr(world, step.action)(*step.given, **step.named)
+            await getattr(world, step.action)(**step.arguments)
         except (AssertionError, NotBought) as error:
-            raise AssertionError(f"step {number}, {step}: {error}") from error
+            raise AssertionError(f"step {number}, {step.action} {step.arguments}: {error}") from error
         await driver.settle()
 
 
@@ -156,8 +153,7 @@ class _World:
         limits.price = self._price
         return limits
 
-    async def buy(self, name: str | None = None, *, times: int = 1, host: str = "a.example", key: str = "k1") -> None:
-        """Buy jobs, each of which must be allowed; ``name`` is for ``cancel``."""
+    async def buy(self, name: str | None, times: int, host: str, key: str) -> None:
         for _ in range(times):
             limits = self._limits()
             reservation = await limits.reserve(job(key, host), host)
@@ -165,8 +161,7 @@ class _World:
             limits.create_accepted(reservation.entry, key)
             self._bought[name] = limits, reservation, key
 
-    async def refused(self, reason: str, *, host: str = "a.example", key: str = "k1") -> None:
-        """Try to buy a job, which must be refused for ``reason`` and must not be counted."""
+    async def refused(self, reason: str, host: str, key: str) -> None:
         before = self._driver.counts()
         with pytest.raises(NotBought) as raised:
             await self._limits().reserve(job(key, host), host)
@@ -174,8 +169,7 @@ class _World:
         await self._driver.settle()
         assert self._driver.counts() == before
 
-    async def allowed(self, *, host: str = "a.example", key: str = "k1") -> None:
-        """Buy a job, which must be allowed, and cancel it."""
+    async def allowed(self, host: str, key: str) -> None:
         (await self._limits().reserve(job(key, host), host)).cancel()
 
     async def cancel(self, name: str) -> None:
@@ -194,18 +188,17 @@ class _World:
         self._price = usd
 
     async def balance(self, usd: float) -> None:
-        """Learn the balance of the account, which includes all charges so far."""
-        self._limits().set_balance(Balance(usd), self._driver.counts().spent)
+        limits = self._limits()
+        limits.set_balance(Balance(usd), self._driver.counts().spent)
 
     async def closed(self, why: str) -> None:
-        """Close the account."""
         assert self._limits().close_account(why)
 
     async def advance(self, seconds: float) -> None:
         self._driver.advance(seconds)
 
-    async def counted(self, jobs: int, spent: float, jobs_of_host: int) -> None:
-        assert self._driver.counts() == Counts(jobs, spent, jobs_of_host)
+    async def counted(self, counts: Counts) -> None:
+        assert self._driver.counts() == counts
 
 
 # -- cases -------------------------------------------------------------------------------------------------------------
@@ -217,37 +210,75 @@ CASES = [
     Case(
         "max_jobs: so many jobs are bought and not one more",
         {"max_jobs": 2},
-        (buy(times=2), refused("max_jobs"), refused("max_jobs", host="b.example"), counted(2, 2 * PRICE, 2)),
+        (
+            buy(times=2),
+            refused("max_jobs"),
+            refused("max_jobs", host="b.example"),
+            counted(2, 2 * PRICE, 2),
+        ),
     ),
     Case(
         "max_jobs_per_host: so many jobs are bought for one host and others go on",
         {"max_jobs_per_host": 2},
-        (buy(times=2), refused("max_jobs_per_host"), refused("max_jobs_per_host", key="k2"), allowed(host="b.example")),
+        (
+            buy(times=2),
+            refused("max_jobs_per_host"),
+            refused("max_jobs_per_host", key="k2"),
+            allowed(host="b.example"),
+        ),
     ),
     Case(
         "max_cost: the last cent is spent but not more than it",
         {"max_cost": 0.3},
-        (buy(times=3), refused("max_cost"), counted(3, 0.3, 3)),
+        (
+            buy(times=3),
+            refused("max_cost"),
+            counted(3, 0.3, 3),
+        ),
     ),
     Case(
         "a limit of zero is none",
         {"max_jobs": 0, "max_jobs_per_host": 0, "max_cost": 0},
-        (price(5.0), buy(times=40), allowed()),
+        (
+            price(5.0),
+            buy(times=40),
+            allowed(),
+        ),
     ),
     Case(
         "a price that rises counts from then on, and what was reserved keeps its own",
         {"max_cost": 1.0},
-        (buy("cheap"), price(0.5), buy(), refused("max_cost"), cancel("cheap"), counted(1, 0.5, 1), allowed()),
+        (
+            buy("cheap"),
+            price(0.5),
+            buy(),
+            refused("max_cost"),
+            cancel("cheap"),
+            counted(1, 0.5, 1),
+            allowed(),
+        ),
     ),
     Case(
         "what was certainly not bought makes room again",
         {"max_jobs": 1, "max_jobs_per_host": 1, "max_cost": PRICE},
-        (buy("cancelled"), refused("max_jobs"), cancel("cancelled"), counted(0, 0.0, 0), buy(), refused("max_jobs")),
+        (
+            buy("cancelled"),
+            refused("max_jobs"),
+            cancel("cancelled"),
+            counted(0, 0.0, 0),
+            buy(),
+            refused("max_jobs"),
+        ),
     ),
     Case(
         "min_balance: a balance is spent down to its floor and no further",
         {"min_balance": 2.0},
-        (buy(times=3), balance(2.25), buy(times=2), refused("min_balance")),
+        (
+            buy(times=3),
+            balance(2.25),
+            buy(times=2),
+            refused("min_balance"),
+        ),
     ),
     Case(
         "breaker: failures in a row open it for that host and key alone",
@@ -385,11 +416,23 @@ CASES = [
     Case(
         "breaker: the one job whose outcome never comes is followed by another after a pause",
         {},
-        (failure(), advance(PAUSE), buy(), refused("breaker"), advance(PAUSE), buy(), refused("breaker")),
+        (
+            failure(),
+            advance(PAUSE),
+            buy(),
+            refused("breaker"),
+            advance(PAUSE),
+            buy(),
+            refused("breaker"),
+        ),
     ),
     Case(
         "account: nothing is bought once it is closed",
         {},
-        (closed("the balance is empty"), refused("account"), refused("account", host="b.example")),
+        (
+            closed("the balance is empty"),
+            refused("account"),
+            refused("account", host="b.example"),
+        ),
     ),
 ]

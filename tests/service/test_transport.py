@@ -108,7 +108,6 @@ class PlainServer:
         self._tls = tls
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.port = self._socket.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
         self.ended = threading.Semaphore(0)
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
@@ -195,7 +194,7 @@ def test_a_public_list_is_requested_without_a_body(client):
 
 def test_a_missing_public_list_raises_what_a_call_raises(client, service):
     with serving(response("302 Found", b"", f"Location: {service.url}/getBalance")) as server:
-        once = client(server.url)
+        once = client(f"http://127.0.0.1:{server.port}")
         with pytest.raises(ApiUnreachable, match="302"):
             once.get(f"http://127.0.0.1:{server.port}/list")
     with pytest.raises(ApiUnreachable):
@@ -205,7 +204,7 @@ def test_a_missing_public_list_raises_what_a_call_raises(client, service):
 
 def test_an_http_error_with_json_is_read(client):
     with serving(response("400 Bad Request", b'{"error": true}', "Content-Type: application/json")) as server:
-        assert client(server.url).post() == '{"error": true}'
+        assert client(f"http://127.0.0.1:{server.port}").post() == '{"error": true}'
 
 
 def test_a_body_in_several_parts_is_joined(client, service):
@@ -215,7 +214,7 @@ def test_a_body_in_several_parts_is_joined(client, service):
 
 def test_calls_share_a_connection_that_close_closes(client):
     with serving(response(), keep_open=True) as server:
-        once = client(server.url)
+        once = client(f"http://127.0.0.1:{server.port}")
         assert (once.post(), once.post()) == ("{}", "{}")
         assert server.connections == 1
         once.close()
@@ -232,7 +231,7 @@ def test_connections_of_simultaneous_calls_are_kept(client):
 
 def test_an_idle_connection_is_closed(client):
     with serving(response(), keep_open=True) as server:
-        once = client(server.url, idle=0.1)
+        once = client(f"http://127.0.0.1:{server.port}", idle=0.1)
         once.post()
         assert server.ended.acquire(timeout=10), "the server did not see the connection end"
         once.post()
@@ -241,7 +240,7 @@ def test_an_idle_connection_is_closed(client):
 
 def test_a_call_is_not_repeated_when_a_kept_connection_breaks(client):
     with serving(response(), keep_open=True) as server:
-        once = client(server.url)
+        once = client(f"http://127.0.0.1:{server.port}")
         once.post()
         server.answer = b""
         with pytest.raises(ApiUnreachable) as raised:
@@ -286,7 +285,7 @@ def test_an_answer_with_a_wrong_content_encoding_is_unusable(client, service):
 
 def test_a_compressed_answer_is_decompressed(client):
     with serving(response("200 OK", gzip.compress(b'{"error": false}'), "Content-Encoding: gzip")) as server:
-        assert client(server.url).post() == '{"error": false}'
+        assert client(f"http://127.0.0.1:{server.port}").post() == '{"error": false}'
 
 
 def test_a_decompression_bomb_is_a_bad_answer_and_is_not_decompressed_any_further(client):
@@ -366,14 +365,15 @@ def test_proxies_and_netrc_of_the_environment_are_ignored(client, tmp_path, monk
     with serving(response()) as server, serving(response()) as proxy:
         for name in ("http_proxy", "https_proxy", "all_proxy"):
             monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
-        assert client(server.url).post() == "{}"
+        assert client(f"http://127.0.0.1:{server.port}").post() == "{}"
     assert proxy.connections == 0
     assert b"authorization" not in server.received.lower()
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_no_redirect_is_followed(client, service, status):
-    error = failure_of(client, response(f"{status} Elsewhere", b"", f"Location: {service.url}/getBalance"))
+    with serving(response(f"{status} Elsewhere", b"", f"Location: {service.url}/getBalance")) as server:
+        error = failure(client, f"http://127.0.0.1:{server.port}")
     assert type(error) is ApiUnreachable
     assert service.calls == ()
 
@@ -384,7 +384,9 @@ RETRY_AFTER = {b"7": 7.0, b"Fri, 31 Dec 1999 23:59:59 GMT": 0.0, b"": None, b"9"
 @pytest.mark.parametrize("value", RETRY_AFTER, ids=lambda value: value[:30])
 @pytest.mark.parametrize("status", [429, 503])
 def test_retry_after_is_read_from_the_response(client, status, value):
-    error = failure_of(client, response(f"{status} Later", b"", "Retry-After: VALUE").replace(b"VALUE", value))
+    answer = response(f"{status} Later", b"", "Retry-After: VALUE").replace(b"VALUE", value)
+    with serving(answer) as server:
+        error = failure(client, f"http://127.0.0.1:{server.port}")
     assert type(error) is ApiUnreachable
     assert error.retry_after == RETRY_AFTER[value]
     assert error.taken is (status == 503)
@@ -395,7 +397,8 @@ def test_retry_after_is_read_from_the_response(client, status, value):
 def test_other_statuses_are_unreachable_and_their_body_is_not_read(client, status, body):
     if status.startswith("204"):
         body = b""
-    error = failure_of(client, response(status, body, "Content-Type: application/json"))
+    with serving(response(status, body, "Content-Type: application/json")) as server:
+        error = failure(client, f"http://127.0.0.1:{server.port}")
     assert (type(error), error.taken) == (ApiUnreachable, True)
     assert status[:3] in str(error)
     assert "words" not in str(error)
@@ -403,7 +406,8 @@ def test_other_statuses_are_unreachable_and_their_body_is_not_read(client, statu
 
 @pytest.mark.parametrize("status", ["400 Bad Request", "401 Unauthorized", "404 Not Found"])
 def test_a_client_error_without_json_names_the_url_setting(client, status):
-    error = failure_of(client, response(status, b"<h1>words</h1>", "Content-Type: text/html"))
+    with serving(response(status, b"<h1>words</h1>", "Content-Type: text/html")) as server:
+        error = failure(client, f"http://127.0.0.1:{server.port}")
     assert type(error) is ApiRefused
     assert "OMOCAPTCHA_API_URL" in str(error)
     assert "words" not in str(error)
@@ -423,15 +427,17 @@ BROKEN = {
 
 @pytest.mark.parametrize("case", BROKEN)
 def test_an_invalid_http_response_is_unreachable_and_may_be_taken(client, case):
-    error = failure_of(client, BROKEN[case])
+    with serving(BROKEN[case]) as server:
+        error = failure(client, f"http://127.0.0.1:{server.port}")
     assert (type(error), error.taken) == (ApiUnreachable, True)
 
 
 def test_a_body_of_the_maximum_length_is_read_and_a_longer_one_is_a_bad_answer(client):
     most = b" " * MAX_BODY
     with serving(response(body=most)) as server:
-        assert len(client(server.url).post()) == len(most)
-    assert type(failure_of(client, response(body=most + b" "))) is ApiBadAnswer
+        assert len(client(f"http://127.0.0.1:{server.port}").post()) == len(most)
+    with serving(response(body=most + b" ")) as server:
+        assert type(failure(client, f"http://127.0.0.1:{server.port}")) is ApiBadAnswer
 
 
 # -- TLS ------------------------------------------------------------------------------------------------------------

@@ -202,7 +202,7 @@ def test_a_service_that_does_not_tell_the_balance_at_the_end_is_waited_for_half_
             super().page(response)
             service.fault("getBalance", "hang", seconds=3600)
 
-    crawled = crawl(Hanging, {**service.settings, "OMOCAPTCHA_MIN_BALANCE": 1, "OMOCAPTCHA_API_TIMEOUT": 3})
+    crawled = crawl(Hanging, {**service.settings, "OMOCAPTCHA_MIN_BALANCE": 1})
     assert (len(crawled.pages), crawled.bugs) == (1, [])
     assert [call.fault for call in service.calls if call.name == "getBalance"] == [None, "hang"]
     (why,) = [line for line in crawled.said(logging.DEBUG) if line.startswith("The balance at the end")]

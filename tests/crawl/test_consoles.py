@@ -15,6 +15,7 @@ from scrapy.extensions.telnet import TelnetConsole
 from tests.helpers.crawling import RecordingSpider
 from tests.helpers.docs import code, page
 
+pytestmark = pytest.mark.sockets
 CODE = code(page("recipes/shell"), "console-code")
 AGREES = {b"\xfb": b"\xfd", b"\xfc": b"\xfe", b"\xfd": b"\xfb"}
 """By RFC 854, what agrees to an option that is offered, withdrawn or requested."""

@@ -9,6 +9,7 @@ from tests.helpers.many_pages import ManyPages
 from tests.helpers.views import Seen
 from tests.helpers.walled_pages import WalledPages
 
+pytestmark = pytest.mark.sockets
 HANDLERS = {"https": "scrapy.core.downloader.handlers.http2.H2DownloadHandler"}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 import scrapy
 from scrapy.utils.asyncio import sleep
 
@@ -46,6 +47,7 @@ class Closing(RecordingSpider):
         await self.crawler.engine.close_spider_async(reason="enough")
 
 
+@pytest.mark.sockets
 def test_a_crowd_of_jobs_opens_a_bounded_number_of_connections_and_each_gets_its_token(crawl):
     with SimultaneousService(CALLS_AT_ONCE) as service:
         left = crawl(Buyer, {**service.settings, **MANY})

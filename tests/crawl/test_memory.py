@@ -18,6 +18,7 @@ from twisted.internet.task import deferLater
 from scrapy_omocaptcha import OmoCaptchaMiddleware
 from tests.helpers.sites import Site, page
 
+pytestmark = pytest.mark.sockets
 HOSTS = tuple(f"127.0.2.{number}" for number in range(1, 9))
 
 

@@ -129,6 +129,7 @@ class ChoosesItsClient(HTTP11DownloadHandler):
         return await super().download_request(request)
 
 
+@pytest.mark.sockets
 @pytest.mark.parametrize("wall", ["session", "redirect", "per_page", "thanks", "home"])
 def test_all_requests_for_a_page_are_downloaded_by_the_client_that_its_meta_chooses(crawl, service, walled, wall):
     class Impersonates(Visits):
@@ -323,11 +324,11 @@ def test_retry_repeats_a_page_that_times_out_while_it_is_asked_again(crawl, serv
             if sites.cleared(request):
                 asked.append(request.path)
                 if len(asked) == 1:
-                    await asyncio.sleep(30)
+                    await asyncio.sleep(3600)
             return await super()._handle(request)
 
     with Slow(sites.behind_wall(opens_at="/page")) as site:
-        crawled = crawl(sites.spider(f"{site.origin}/page"), {**service.settings, "DOWNLOAD_TIMEOUT": 3})
+        crawled = crawl(sites.spider(f"{site.origin}/page"), service.settings)
     assert [page.status for page in crawled.pages] == [200]
     assert crawled.pages[0].meta["retry_times"] == 1
     assert (crawled.stats["retry/count"], len(service.jobs)) == (1, 1)

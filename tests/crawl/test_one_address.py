@@ -36,7 +36,7 @@ class OneAddress(Site):
         if request.path == self.gate and self._times > 0:
             if self._first == "hang":
                 self._times -= 1
-                await asyncio.sleep(30)
+                await asyncio.sleep(3600)
             if self._first == "break":
                 self._times -= 1
                 # In the middle of an answer: Twisted would repeat a request that has none.
@@ -61,7 +61,7 @@ class OneAddress(Site):
 @pytest.mark.parametrize("gate", ["/captcha", "/hold"])
 @pytest.mark.parametrize("first", ["503", "429", "break", "hang"])
 def test_nothing_is_lost_when_the_walls_address_fails_at_first(crawl, service, gate, first):
-    settings = {**service.settings, "RETRY_TIMES": 2, "DOWNLOAD_TIMEOUT": 3, "CONCURRENT_REQUESTS_PER_DOMAIN": 8}
+    settings = {**service.settings, "RETRY_TIMES": 2, "CONCURRENT_REQUESTS_PER_DOMAIN": 8}
     with OneAddress(gate, first) as site:
         urls = [f"{site.origin}/page/{number}" for number in range(24)]
         crawled = crawl(spider(*urls), settings)
@@ -138,7 +138,7 @@ def test_requests_that_wait_until_it_is_known_what_a_redirect_leads_to_are_there
             for url in self.urls:
                 yield scrapy.Request(url, self.page, errback=self.failed, method=method)
 
-    settings = {**service.settings, "JOBDIR": str(tmp_path / "job"), "DOWNLOAD_TIMEOUT": 1}
+    settings = {**service.settings, "JOBDIR": str(tmp_path / "job")}
     with OneAddress("/hold", "hang") as site:
         urls = [f"{site.origin}/page/{number}" for number in range(8)]
         runs = [crawl(Stops, settings, urls=urls, stops=stops) for stops in (True, False)]

@@ -239,6 +239,7 @@ def browser_settings(chromium, omocaptcha_browser, tmp_path):
     return {**omocaptcha_browser, **{name: value for name, value in told.items() if name.isupper()}}
 
 
+@pytest.mark.sockets
 def test_a_spider_gets_rendered_pages_whose_wall_only_a_script_can_open(run, walled, service, browser_settings):
     site = walled("callback_only", catalogue_pages=2)
     items, _ = run("recipes/javascript", "rendered", site, browser_settings)
@@ -247,6 +248,7 @@ def test_a_spider_gets_rendered_pages_whose_wall_only_a_script_can_open(run, wal
     assert [job.used for job in service.jobs] == [True]
 
 
+@pytest.mark.sockets
 def test_the_box_about_rendered_pages_needs_no_other_settings(run, service, chromium):
     import_ = "import scrapy\n"
     offline = {
@@ -258,6 +260,7 @@ def test_the_box_about_rendered_pages_needs_no_other_settings(run, service, chro
     assert len(service.jobs) == 1
 
 
+@pytest.mark.sockets
 def test_a_spider_goes_on_in_a_live_page(run, walled, service, browser_settings):
     # A page that was left open while its request waits would be in the way of the one that gets the token.
     settings = {**browser_settings, "PLAYWRIGHT_MAX_PAGES_PER_CONTEXT": 1}
@@ -266,6 +269,7 @@ def test_a_spider_goes_on_in_a_live_page(run, walled, service, browser_settings)
     assert len(service.jobs) == 1
 
 
+@pytest.mark.sockets
 def test_the_errback_of_a_live_page_gets_one_that_it_can_close(run, walled, service, browser_settings):
     site = walled("never")
     items, _ = run("recipes/javascript", "live-page", site, browser_settings)

@@ -31,6 +31,7 @@ from tests.helpers.leaks import Search, error_texts, log_texts, pickled
 from tests.helpers.nightly import nightly
 from tests.helpers.sites import KEY, Site, cleared, page, redirect, sending
 
+pytestmark = pytest.mark.sockets
 API_TOKEN = "omo-" + secrets.token_hex(24)
 KEPT = logging.getLogger("tests.careless")
 

@@ -5,9 +5,6 @@
 
 from __future__ import annotations
 
-import logging
-from concurrent.futures import ThreadPoolExecutor
-
 import pytest
 
 from tests.helpers.features import FEATURES, HOST, OTHER_HOST
@@ -94,7 +91,9 @@ class Comparison:
         free = 3 if wall == "three free pages" else 0
         with WalledPages(pages, self._service, WALLS.get(wall), hosts=(HOST, OTHER_HOST), free=free) as site:
             arguments = {"origin": site.origin, "other": pages.other()}
-            crawls = [crawled for _ in range(feature.runs) for crawled in self._at_once(feature, settings, arguments)]
+            crawls = []
+            for _ in range(feature.runs):
+                crawls += self._crawl.at_once(feature.crawlers, feature.spider, settings, **arguments)
             skipped = feature.skipped_stats or (None if strict else "scheduler/|dupefilter/|httpcache/")
             seen = Seen.of(crawls, site, skipped_stats=skipped, strict=strict)
             feeds = [path.read_text(encoding="utf-8") for path in folder.glob("feed.*")]
@@ -102,18 +101,6 @@ class Comparison:
                 line.replace(f":{site.port}", "").rstrip(",") for text in feeds for line in text.splitlines()
             ]
         return seen, site
-
-    def _at_once(self, feature, settings, arguments):
-        if feature.crawlers == 1:
-            return [self._crawl(feature.spider, settings, **arguments)]
-        level = logging.getLogger().level
-        with ThreadPoolExecutor(feature.crawlers) as threads:
-            crawls = [
-                threads.submit(self._crawl, feature.spider, settings, **arguments) for _ in range(feature.crawlers)
-            ]
-        # Each crawl has restored what it found, which may have been another crawl's.
-        logging.getLogger().setLevel(level)
-        return [crawled.result() for crawled in crawls]
 
 
 @pytest.fixture

@@ -347,6 +347,7 @@ def test_the_crawl_has_its_places_back_at_the_end(crawl, service, walled):
     assert crawled.count("held") >= 16
 
 
+@pytest.mark.sockets
 def test_a_crawl_that_has_ended_leaves_nothing_in_memory(reactor, crawl, service, walled):
     # Each clearance runs out after three pages, so that requests that were held solve the next wall themselves.
     site = walled("expiring", catalogue_pages=12)

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import zlib
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar
-from urllib.parse import urlsplit
+from urllib.parse import urldefrag, urlsplit
 
 from aiohttp import StreamReader, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.base_protocol import BaseProtocol
-from aiohttp.test_utils import make_mocked_request
+from aiohttp.http import HttpVersion11, RawRequestMessage
+from multidict import CIMultiDict, CIMultiDictProxy
 from scrapy.core.downloader.handlers._base_streaming import BaseStreamingDownloadHandler
 from scrapy.exceptions import (
     CannotResolveHostError,
@@ -25,6 +27,7 @@ from scrapy.exceptions import (
     DownloadTimeoutError,
 )
 from scrapy.http import Headers
+from yarl import URL
 
 from scrapy_omocaptcha.buying.api.transport import Call, Transport, check_head
 from scrapy_omocaptcha.testing.server import MAX_BODY, LoopbackServer
@@ -32,7 +35,6 @@ from scrapy_omocaptcha.testing.server import MAX_BODY, LoopbackServer
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
-    from multidict import CIMultiDict
     from scrapy import Request
 
     from scrapy_omocaptcha.settings import Settings
@@ -228,30 +230,38 @@ class Network:
         body: bytes,
         *,
         timeout: float,
-        client: str = _CLIENT,
+        proxy: str | None = None,
         connected: Callable[[], None] = lambda: None,
     ) -> AsyncIterator[Reply]:
         """Send a request, and yield its answer as soon as the head is there.
 
         :param timeout: seconds for the whole exchange.
-        :param client: the address that the server sees.
+        :param proxy: URL of the proxy that gets the request. One on loopback is a server of the network; any other one
+            sends the request on, and the server sees its address.
         :param connected: called before anything is sent.
         :raises Unresolved: when the host is none of the network's, and no IP address.
         :raises Refused: when nothing listens there.
         :raises Broken: when the connection breaks before the head is there.
         :raises TimeoutError: when the time is over.
         """
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-        server = self._servers.get((host, parts.port or (443 if parts.scheme == "https" else 80)))
+        host, port = _address(url)
+        client, target = _CLIENT, _target(url)
+        if proxy is not None:
+            client, _ = _address(proxy)
+            if client.startswith("127."):
+                (host, port), client, target = _address(proxy), _CLIENT, urldefrag(url).url
+        server = self._servers.get((host, port))
         reply = Reply(timeout)
         answering = None
         try:
             await reply.pause(self._latency(host))
             if server is None:
                 raise Refused(url) if _is_known(host, self._servers) else Unresolved(url)
+            if url.startswith("https:"):
+                raise Broken("the server speaks no TLS")
             connected()
-            answering = asyncio.ensure_future(_answer(server, method, url, headers, body, reply, client))
+            request = _request(method, target, urlsplit(url).netloc, headers, body, reply, client)
+            answering = asyncio.ensure_future(_answer(server, request, reply))
             await reply.head()
             await reply.pause(self._latency(host))
             yield reply
@@ -270,17 +280,19 @@ def _is_known(host: str, servers: dict[tuple[str, int], LoopbackServer]) -> bool
     return True
 
 
-async def _answer(
-    server: LoopbackServer,
-    method: str,
-    url: str,
-    headers: Sequence[tuple[str, str]],
-    body: bytes,
-    reply: Reply,
-    client: str,
-) -> None:
+def _address(url: str) -> tuple[str, int]:
+    parts = urlsplit(url)
+    return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def _target(url: str) -> str:
+    """Return what the first line of a request asks for, unless it goes to a proxy."""
+    parts = urlsplit(url)
+    return f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
+
+
+async def _answer(server: LoopbackServer, request: web.Request, reply: Reply) -> None:
     try:
-        request = _request(method, url, headers, body, reply, client)
         try:
             answer = await server._handle(request)
         except web.HTTPException as error:
@@ -295,38 +307,38 @@ async def _answer(
 
 
 def _request(
-    method: str, url: str, headers: Sequence[tuple[str, str]], body: bytes, reply: Reply, client: str
+    method: str,
+    target: str,
+    host: str,
+    headers: Sequence[tuple[str, str]],
+    body: bytes,
+    reply: Reply,
+    client: str,
 ) -> web.Request:
     """Return the request as aiohttp's server makes it."""
-    parts = urlsplit(url)
     loop = asyncio.get_running_loop()
     connection: Any = SimpleNamespace(
         transport=reply,
         peername=(client, 50_000),
-        ssl_context=parts.scheme == "https" or None,
+        ssl_context=None,
         sockname=None,
         max_field_size=8190,
         max_headers=128,
     )
-    payload = StreamReader(BaseProtocol(loop), 2**16, loop=loop)
+    payload = StreamReader(BaseProtocol(loop), MAX_BODY, loop=loop)
     payload.feed_data(body)
     payload.feed_eof()
-    return make_mocked_request(
-        method,
-        f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/",
-        headers={"Host": parts.netloc.rpartition("@")[2], **dict(headers), "Content-Length": str(len(body))},
-        writer=reply,
-        protocol=connection,
-        transport=reply,
-        payload=payload,
-        app=SimpleNamespace(on_response_prepare=SimpleNamespace(send=_nothing)),
-        client_max_size=MAX_BODY,
-        loop=loop,
+    sent = CIMultiDict(headers)
+    sent.setdefault("Host", host.rpartition("@")[2])
+    if body or method not in ("GET", "HEAD"):
+        sent["Content-Length"] = str(len(body))
+    raw = tuple((name.encode(), value.encode("utf-8", "surrogateescape")) for name, value in sent.items())
+    line = URL(target, encoded=True)
+    message = RawRequestMessage(
+        method, target, HttpVersion11, CIMultiDictProxy(sent), raw, False, None, False, False, line
     )
-
-
-async def _nothing(*arguments: Any) -> None:
-    return
+    task: Any = asyncio.current_task()
+    return web.Request(message, payload, connection, reply, task, loop, client_max_size=MAX_BODY)
 
 
 class SimulatedTransport(Transport):
@@ -349,8 +361,9 @@ class SimulatedTransport(Transport):
         async with sent as reply:
             answered = dict(reply.headers)
             check_head(reply.status, answered.get("Content-Type", ""), answered.get("Retry-After", ""))
+            gzip = zlib.decompressobj(31) if answered.get("Content-Encoding") == "gzip" else None
             async for data in reply.body():
-                if not call.receive(data):
+                if not call.receive(gzip.decompress(data) if gzip else data):
                     break
 
     async def close(self) -> None:
@@ -363,14 +376,19 @@ class SimulatedHandler(BaseStreamingDownloadHandler[Reply]):
     network: ClassVar[Network]
     """Set in a subclass of each network, since Scrapy copies whatever else is in its settings."""
 
+    @staticmethod
+    def _check_deps_installed() -> None:
+        """Do nothing: Scrapy 2.18 wants the method."""
+
     @asynccontextmanager
     async def _make_request(self, request: Request, timeout: float) -> AsyncIterator[Reply]:
         proxy, _ = self._extract_proxy(request)
-        client = _CLIENT if proxy is None else urlsplit(proxy).hostname or ""
         headers = [
-            (name.decode("latin-1"), b"; ".join(values).decode("latin-1")) for name, values in request.headers.items()
+            (name.decode(), value.decode("utf-8", "surrogateescape"))
+            for name, values in request.headers.items()
+            for value in values
         ]
-        sent = self.network.exchange(request.method, request.url, headers, request.body, timeout=timeout, client=client)
+        sent = self.network.exchange(request.method, request.url, headers, request.body, timeout=timeout, proxy=proxy)
         try:
             async with sent as reply:
                 yield reply
@@ -396,7 +414,7 @@ class SimulatedHandler(BaseStreamingDownloadHandler[Reply]):
     def _build_base_response_args(response: Reply, request: Request, headers: Headers) -> Any:
         return {
             "status": response.status,
-            "url": request.url,
+            "url": urldefrag(request.url).url,
             "headers": headers,
             "certificate": None,
             "ip_address": ipaddress.ip_address("192.0.2.2"),

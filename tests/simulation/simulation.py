@@ -67,10 +67,18 @@ class Simulation:
 
     def __call__(self, spider: Any, settings: dict[str, Any] | None = None, **kwargs: Any) -> Crawl:
         """Run ``spider`` until the crawl ends."""
-        crawler = self.crawler(spider, settings or {})
+        return self.at_once(1, spider, settings, **kwargs)[0]
+
+    def at_once(self, number: int, spider: Any, settings: dict[str, Any] | None = None, **kwargs: Any) -> list[Crawl]:
+        """Run ``number`` crawls of ``spider`` at the same time until all have ended. They have one log."""
+        crawlers = [self.crawler(spider, settings or {}) for _ in range(number)]
+
+        async def crawl() -> None:
+            await asyncio.gather(*[crawler.crawl_async(**kwargs) for crawler in crawlers])
+
         with keep_log() as log:
-            self.run(crawler.crawl_async(**kwargs))
-        return Crawl(crawler.spider, crawler.stats.get_stats(), log)
+            self.run(crawl())
+        return [Crawl(crawler.spider, crawler.stats.get_stats(), log) for crawler in crawlers]
 
 
 @contextmanager
@@ -106,10 +114,11 @@ def simulated(
 def _end(loop: SimulatedLoop) -> None:
     """Cancel what is still running in a loop, as ``asyncio.run`` does, and close it."""
     loop.begin()
-    tasks = asyncio.all_tasks(loop)
-    for task in tasks:
-        task.cancel()
-    loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+    while tasks := asyncio.all_tasks(loop):
+        for task in tasks:
+            task.cancel()
+        loop.run_until_complete(asyncio.wait(tasks))
+    loop.run_until_complete(loop.shutdown_asyncgens())
     loop.close()
 
 

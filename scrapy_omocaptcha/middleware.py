@@ -89,7 +89,7 @@ class OmoCaptchaMiddleware:
             crawler, settings, components, hints, self._buyer.limits.check, self._is_rendered
         )
         new_attempts = partial(Attempts, self._buyer, self._states, settings)
-        sessions = Sessions(components, self._context)
+        self._sessions = sessions = Sessions(components, self._context)
         targets = Targets()
         followed = FollowedRedirects(crawler, self._states, targets)
         redirects = Redirects(crawler, lifetime, chain, components, policy, self._states, targets, followed)
@@ -274,7 +274,7 @@ class OmoCaptchaMiddleware:
         try:
             return await self._walls.redirected(request, response)
         except CrawlClosing as error:
-            if self._walls.is_sent_again(request):
+            if not self._sessions.awaits(request):
                 # Its first response is still held in process_response, which gives it back.
                 raise
             return self._give_back(request, error)

@@ -179,25 +179,19 @@ class RequestStates:
             request.meta[_KEY] = asdict(state)
 
     def redirected(
-        self,
-        request: Request,
-        target: str,
-        *,
-        must_pass: bool = False,
-        may_repeat: bool = True,
-        may_return: bool = True,
+        self, request: Request, target: str, *, must_pass: bool = False, may_repeat: bool = True, is_own: bool = False
     ) -> bool:
         """Write down what a request asks for, in its meta, before Scrapy makes a redirected request of it.
 
         :param target: as ``address_of`` spells it.
         :param must_pass: it must not be dropped as a duplicate.
         :param may_repeat: it must not be dropped as a duplicate of the redirect that led to a wall.
-        :param may_return: whether it may be sent again as it is now, if the redirect leads to a wall.
+        :param is_own: what it leads to is the answer, even if that is a wall.
         :returns: whether it cannot be dropped as a duplicate.
         """
         state = self.of(request)
         before = state.redirect or _as_json(request)
-        text = {**asdict(state), "redirect": {**before, "from": request.url} if may_return else None}
+        text = {**asdict(state), "redirect": None if is_own else {**before, "from": request.url}}
         # A wall that is open by now leads back to what was asked for.
         is_repeated = bool(state.followed) and target in map(address_of, (before["url"], *state.followed))
         if (must_pass or (may_repeat and is_repeated)) and not request.dont_filter:

@@ -114,21 +114,16 @@ class WallHandler:
         if session is not None:
             session.end_turn()
 
-    def is_sent_again(self, request: Request) -> bool:
-        """Tell whether a request that was redirected had its first response before."""
-        return not self._sessions.awaits(request)
-
     async def redirected(self, request: Request, response: Response) -> Answer:
         """Return the challenge if a redirect leads to one, else the redirect."""
         self._end_turn(request)
         session = self._sessions.known(request)
-        # An errand counts itself what it sends again, with the newest cookies that there are.
-        is_sent_again = self.is_sent_again(request)
-        stamp = self._sessions.stamp() if is_sent_again else self._sessions.stamp_of(request)
-        if session is not None and not is_sent_again:
+        stamp = self._sessions.stamp_of(request)
+        if session is not None and stamp:
+            # An errand counts itself what it sends again, with the newest cookies that there are.
             session.answers += 1
             self._sessions.keep_cookies(session, request, response, stamp)
-        is_through = session is not None and session.is_through(stamp)
+        is_through = session is not None and session.is_through(stamp or self._sessions.stamp())
         return await self._redirects.look_behind(request, response, is_through=is_through)
 
     def needs_nothing(self, request: Request, response: Response) -> bool:

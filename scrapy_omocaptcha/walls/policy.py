@@ -13,7 +13,6 @@ from lxml.html import defs
 from scrapy import Request
 from scrapy.crawler import Crawler
 from scrapy.http import Response
-from scrapy.utils.datatypes import LocalCache
 
 from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.detection import find_challenge
@@ -37,7 +36,6 @@ from scrapy_omocaptcha.walls.reasons import (
 
 logger = logging.getLogger(__name__)
 
-_MAX_DEAD_ENDS = 1000
 _LONGEST_HOOK_ERROR = 1000
 """Characters of the error of a spider's hook that are shown."""
 
@@ -55,10 +53,8 @@ class Policy:
     is_rendered: Callable[[Request], bool]
     """Tells whether a browser that tokens can be handed in with renders the page of a request."""
     _hook_refusal: Refusal | None = field(default=None, init=False)
-    _dead_ends: LocalCache[tuple[str, str | None], Refusal] = field(
-        default_factory=partial(LocalCache, _MAX_DEAD_ENDS), init=False
-    )
-    """Why no token opens a wall in this crawl, by host and site key."""
+    _dead_ends: dict[tuple[str, str | None], Refusal] = field(default_factory=dict, init=False)
+    """Why no token opens a wall, by host and site key. Each has cost a job."""
 
     def find(self, request: Request, response: Response) -> Challenge | None:
         """Return the challenge that ``response`` is, as the request, the spider, the settings or detection judge it.
@@ -124,11 +120,8 @@ class Policy:
         reason = None if url is None else await self._forbids(request, url)
         if url is None or reason is None:
             return None
-        host = host_of(url)
-        why = f"robots.txt there forbids: only {host} can allow it"
-        if reason == "offsite":
-            why = f"the spider's allowed_domains forbid: add {host} to them"
-        refusal = Refusal(reason, f"the answer to a token redirects to {host}, which {why}")
+        why = "the spider's allowed_domains leave out: add it there" if reason == "offsite" else "robots.txt forbids"
+        refusal = Refusal(reason, f"the answer to a token redirects to {host_of(url)}, which {why}")
         self._dead_ends[host_of(challenge.url), challenge.sitekey] = refusal
         return refusal
 

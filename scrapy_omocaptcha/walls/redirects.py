@@ -82,10 +82,10 @@ class Redirects:
             if self._components.is_offsite(Request(url), page=request):
                 # What no duplicate filter is to drop, OffsiteMiddleware does not drop either.
                 must_pass = may_repeat = False
-            may_return = not (is_through and host_of(url) != host_of(request.url))
-            if self._states.redirected(request, url, must_pass=must_pass, may_repeat=may_repeat, may_return=may_return):
+            is_own = is_through and host_of(url) != host_of(request.url)
+            if self._states.redirected(request, url, must_pass=must_pass, may_repeat=may_repeat, is_own=is_own):
                 self._targets.followed(url, asked)
-            if may_return:
+            if not is_own:
                 self._targets.lead(target, request.url)
         return response
 
@@ -114,7 +114,7 @@ class Redirects:
         if url is not None and not self._components.is_redirect_for_spider(request, answer):
             # It is the answer to the token of this request, whoever may have been redirected there before.
             must_pass = not self._components.is_offsite(Request(url), page=request)
-            self._states.redirected(request, url, must_pass=must_pass, may_return=False)
+            self._states.redirected(request, url, must_pass=must_pass, is_own=True)
             redirected = await self._components.redirect(request, answer)
             if redirected is not None:
                 return redirected

@@ -146,7 +146,12 @@ class WallErrand(Errand):
             purchase.unknown("broke", is_useless=True)
             return None
         if answer is None or not self._may_be_page(answer, page, is_own_address=handed.is_own_address):
-            await self._check_redirect(purchase, handed)
+            refusal = None
+            if answer is not None and handed.sent is None:
+                refusal = await self.policy.redirect_refusal(self.request, page.challenge, answer)
+            if refusal is not None:
+                purchase.unknown(refusal.reason, is_useless=True)
+                raise GivenUp(refusal)
             self._still_closed(purchase, page, may_repeat=may_repeat)
             return None
         # There is no page but this answer. Nobody knows what it is worth, so it wins no clearance.
@@ -154,16 +159,6 @@ class WallErrand(Errand):
         self._take(answer, handed)
         self._opened(purchase, answer)
         return answer
-
-    async def _check_redirect(self, purchase: Purchase, handed: Handed) -> None:
-        """Raise ``GivenUp`` if the answer to a token leads where the crawl may not go, as to what opens the wall."""
-        answer = handed.answer
-        if answer is None or handed.sent is not None or not 300 <= answer.status < 400:
-            return
-        refusal = await self.policy.redirect_refusal(self.request, self.page.challenge, answer)
-        if refusal is not None:
-            purchase.unknown(refusal.reason, is_useless=True)
-            raise GivenUp(refusal)
 
     def _opened(self, purchase: Purchase, answer: Answer, *, is_seen: bool = True) -> None:
         """Record that ``answer``, which is no challenge, came for a token.

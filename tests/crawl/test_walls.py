@@ -41,6 +41,7 @@ def test_the_page_behind_a_wall_reaches_the_callback_for_one_job(crawl, service,
     assert (crawled.failures, crawled.bugs) == ([], [])
 
 
+@pytest.mark.sockets
 @pytest.mark.parametrize(("asked", "form"), [("", "/"), ("http://shop.example:80/", "http://shop.example/")])
 def test_a_token_goes_to_the_page_itself_however_its_address_is_spelled(crawl, service, asked, form):
     def answer(request, fields):

@@ -90,8 +90,8 @@ class Session:
         return stamp < self._won_at
 
     def is_through(self, stamp: int) -> bool:
-        """Tell whether a request was sent at ``stamp`` with a clearance, or with the token that is being handed in."""
-        return 0 < (self._won_at if self._kept is None else self._kept[0]) <= stamp
+        """Tell whether a request was sent at ``stamp`` after a clearance was won, or a token handed in for it."""
+        return 0 < self._kept_at <= stamp
 
     def re_asked(self, stamp: int) -> None:
         """Record that a request was sent because a clearance was won: sent again, or released from a hold."""

@@ -115,10 +115,12 @@ class Redirects:
             # It is the answer to the token of this request, whoever may have been redirected there before.
             must_pass = not self._components.is_offsite(Request(url), page=request)
             self._states.redirected(request, url, must_pass=must_pass, is_own=True)
-            redirected = await self._components.redirect(request, answer)
+            try:
+                redirected = await self._components.redirect(request, answer)
+            finally:
+                self._states.not_redirected(request)
             if redirected is not None:
                 return redirected
-            self._states.not_redirected(request)
         if request.method == "GET" and not same_address(answer.url, request.url):
             # It came from behind a redirect.
             await self._components.redirect_in_place(request, answer.url)

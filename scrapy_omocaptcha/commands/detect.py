@@ -123,7 +123,7 @@ def _read(number: int, subject: str, opts: argparse.Namespace) -> Page | Finding
             # Inspect the page as it is now, in the first response.
             meta = {"omocaptcha": False, "dont_cache": True, "dont_retry": True}
             return Page(number, Request(subject, meta=meta, dont_filter=True))
-        saved = HtmlResponse(opts.url, status=opts.status, body=Path(subject).read_bytes())
+        saved = HtmlResponse(opts.url, status=opts.status, body=Path(subject).read_bytes(), flags=["cached"])
         return Page(number, Request(opts.url), saved)
     except OSError as error:
         return Finding(subject, error=f"{error.strerror} (URLs begin with http:// or https://)")

@@ -85,7 +85,7 @@ class Policy:
         :param skip_limits: no job has to be bought for this challenge now.
         """
         is_rendered = self.is_rendered(request)
-        reason = unsuitable_request(request) or (None if is_rendered else unsuitable_response(response))
+        reason = unsuitable_request(request) or (None if is_rendered else unsuitable_response(request, response))
         refusal = _refusal(reason or self._unsolvable(challenge)) or self._hook_refusal
         refusal = refusal or self._dead_ends.get((host_of(challenge.url), challenge.sitekey))
         if refusal is None and not self.has_submit_hook:

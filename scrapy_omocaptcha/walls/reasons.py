@@ -60,10 +60,13 @@ def unsuitable_request(request: Request) -> str | None:
     return "browser" if by_class or any(request.meta.get(key) for key in _BROWSER_META) else None
 
 
-def unsuitable_response(response: Response) -> str | None:
+def unsuitable_response(request: Request, response: Response) -> str | None:
     """Return why a page that was not rendered by a known browser cannot be solved, or None."""
     # Zyte API may be used for all requests, without a word in their meta.
-    return "browser" if any(flag in response.flags for flag in _BROWSER_FLAGS) else None
+    by_flag = any(flag in response.flags for flag in _BROWSER_FLAGS)
+    # The downloader gives each request a slot. Where there is none, a middleware has made the page, as with Selenium.
+    is_made = "download_slot" not in request.meta and "cached" not in response.flags
+    return "browser" if by_flag or is_made else None
 
 
 def unsolvable(challenge: Challenge, allowed_domains: Iterable[str]) -> str | None:

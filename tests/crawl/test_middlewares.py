@@ -10,6 +10,7 @@ import pytest
 import scrapy
 from scrapy.core.downloader.handlers.http11 import HTTP11DownloadHandler
 from scrapy.downloadermiddlewares.retry import get_retry_request
+from scrapy.http import HtmlResponse
 
 from tests.helpers import sites
 from tests.helpers.crawling import RecordingSpider
@@ -85,6 +86,22 @@ class ReadsTheCallback:
 def test_each_request_has_a_callback_or_says_that_it_has_none(crawl, service, walled, wall):
     crawled = crawl(Visits, settings(service, ReadsTheCallback, INSIDE), site=walled(wall).url)
     assert (len(crawled.pages), len(service.jobs)) == (2, 1)
+
+
+class LikeSelenium:
+    """Answers with what a browser of its own shows."""
+
+    def process_request(self, request):
+        return HtmlResponse(request.url, body=sites.CHALLENGE, encoding="utf-8", request=request)
+
+
+@pytest.mark.parametrize("priority", [INSIDE, OUTSIDE])
+def test_a_page_that_a_middleware_has_made_is_refused_as_a_browsers(crawl, service, walled, priority):
+    site = walled()
+    crawled = crawl(Visits, settings(service, LikeSelenium, priority), site=site.url)
+    assert [page.status for page in crawled.pages] == [200] * 2
+    assert crawled.count("skipped/browser") == 2
+    assert service.jobs == site.requests == ()
 
 
 # -- as others have written them -------------------------------------------------------------------------------------

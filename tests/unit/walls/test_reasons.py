@@ -55,10 +55,20 @@ def test_another_browser_is_told_by_the_class_of_its_requests_too(name):
     assert unsuitable_request(derived(PAGE)) == "browser"
 
 
-@pytest.mark.parametrize("flag", ["zyte-api", "playwright"])
-def test_a_browser_is_told_by_the_flag_of_its_response_too(flag):
-    assert unsuitable_response(Response(PAGE)) is None
-    assert unsuitable_response(Response(PAGE, flags=["x", flag])) == "browser"
+@pytest.mark.parametrize(
+    ("meta", "flags", "reason"),
+    [
+        ({"download_slot": "shop.example"}, [], None),
+        ({"download_slot": "shop.example"}, ["x", "zyte-api"], "browser"),
+        ({"download_slot": "shop.example"}, ["x", "playwright"], "browser"),
+        ({}, [], "browser"),
+        ({}, ["cached"], None),
+    ],
+)
+def test_a_browser_is_told_by_the_flag_of_its_response_or_because_the_downloader_has_not_seen_the_request(
+    meta, flags, reason
+):
+    assert unsuitable_response(Request(PAGE, meta=meta), Response(PAGE, flags=flags)) == reason
 
 
 # -- the widget -----------------------------------------------------------------------------------------------------

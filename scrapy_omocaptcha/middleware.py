@@ -194,6 +194,8 @@ class OmoCaptchaMiddleware:
 
             check_wish(request)
         if wish is False or _is_robots_txt(request):
+            # It is not looked at, but its answer may change the session's cookies.
+            self._sessions.sent(request)
             return None
         if wish is None:
             self._hints.check(request)
@@ -238,7 +240,8 @@ class OmoCaptchaMiddleware:
             if self._walls.needs_nothing(request, response):
                 self._count_page(request)
                 return response
-            answer = response if _is_left_alone(request) else await self._walls.after(request, response)
+            stamp = self._walls.answered(request, response)
+            answer = response if _is_left_alone(request) else await self._walls.after(request, response, stamp)
             return self._received(request, answer)
         except CrawlClosing as error:
             return self._give_back(request, error)

@@ -142,20 +142,27 @@ class WallHandler:
         self._sessions.answered(request)
         return True
 
-    async def after(self, request: Request, response: Response) -> Answer:
-        """Return the page that was asked for, or ``response`` itself where it is no challenge.
-
-        :raises NotSolved: when it is a challenge, the wall stays closed, and the callback gets that.
-        :raises ChallengeNotSolved: when the errback gets it.
-        """
+    def answered(self, request: Request, response: Response) -> int:
+        """Record that a request is answered, and return when it was sent."""
         if self._turns:
             # Not only where its session is known: a middleware may have given it another one on the way.
             self._end_turn(request)
         session = self._sessions.known(request)
+        is_awaited = self._sessions.awaits(request)
         stamp = self._sessions.answered(request)
-        if session is not None:
+        if session is not None and is_awaited:
             session.answers += 1
             self._sessions.keep_cookies(session, request, response, stamp)
+        return stamp
+
+    async def after(self, request: Request, response: Response, stamp: int) -> Answer:
+        """Return the page that was asked for, or ``response`` itself where it is no challenge.
+
+        :param stamp: when the request was sent.
+        :raises NotSolved: when it is a challenge, the wall stays closed, and the callback gets that.
+        :raises ChallengeNotSolved: when the errback gets it.
+        """
+        session = self._sessions.known(request)
         if self._components.meta_refresh(response) is not None:
             answer = await self._redirects.look_behind_refresh(request, response)
             if isinstance(answer, Request):

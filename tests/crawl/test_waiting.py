@@ -133,6 +133,21 @@ def test_a_late_answer_that_begins_another_session_while_a_token_is_handed_in_ch
     crawl_with_an_answer_kept_back(crawl, service, site, monkeypatch, which)
 
 
+def test_an_answer_that_is_left_alone_outdates_a_form_as_any_other_does(crawl, service, walled):
+    site = walled("session_marked")
+    site.fault("/page/2", "slow", seconds=0.2)
+    service.next_job(seconds=0.5)
+
+    class Spider(RecordingSpider):
+        def requests(self):
+            yield scrapy.Request(f"{site.url}/page/1", self.page)
+            # Queued without cookies, its answer begins another session.
+            yield scrapy.Request(f"{site.url}/page/2", self.page, errback=self.failed, meta={"omocaptcha": False})
+
+    crawled = crawl(Spider, service.settings)
+    assert (len(crawled.pages), len(service.jobs), site.accepted) == (1, 1, 1)
+
+
 def test_two_walls_in_a_row_cost_one_job_each_though_the_others_were_queued_without_cookies(crawl):
     with OmoCaptchaService(solve_seconds=lambda _: 0.3) as service, TwoWalls(service, catalogue_pages=16) as site:
         crawled = crawl(pages_of(site, 16), {**service.settings, "DOWNLOAD_DELAY": 0.1})

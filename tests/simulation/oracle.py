@@ -35,6 +35,8 @@ _BEHIND = ("page", "item", "search")
 """Kinds of requests to pages behind a wall."""
 _UPFRONT = ("header", "signup", "bought")
 """Kinds of requests that cost a job each, whatever the wall."""
+_SPOILED = ("empty", "html", "wrong_type", "wrong_encoding", "wrong_gzip")
+"""Faults that leave a whole answer without the cookies that it would have set."""
 _ALIKE = (
     "item_scraped_count",
     "response_received_count",
@@ -221,9 +223,9 @@ def _verdicts(planned: Plan, world: World, records: list[LedgerRecord]) -> Itera
         told = f"job {job.id} is {record.outcome} ({record.reason}) in the ledger; the sites said {said}"
         if record.outcome == "accepted" and "accepted" not in said:
             yield told
-        if record.outcome == "rejected" and (
-            not any(said) or ("accepted" in said and not _forgets(planned, world, record))
-        ):
+        is_taken = "accepted" in said and not _forgets(planned, world, record)
+        is_spoiled = any(visit.fault in _SPOILED for visit in visits)
+        if record.outcome == "rejected" and (is_taken or not any(said)) and not is_spoiled:
             yield told
         if record.outcome == "expired" and said:
             yield told
@@ -293,8 +295,9 @@ def _ideal(planned: Plan, world: World, record: Record, stats: Counter[str]) -> 
         least, most = _jobs_of(planned, site, number)
         if not least <= bought <= most:
             yield f"ideal: {least} to {most} jobs for {site.kind} {site.wall} {site.changes}; {bought} bought"
+    is_plain = all(site.is_solvable and "clearance_seconds" not in site.changes for site in planned.sites)
     for name in ("rejected", "expired"):
-        if all(site.is_solvable for site in planned.sites) and stats[f"omocaptcha/tokens/{name}"]:
+        if is_plain and stats[f"omocaptcha/tokens/{name}"]:
             yield f"ideal: {stats[f'omocaptcha/tokens/{name}']} tokens {name}, though nothing went wrong"
     errors = {name: how for name, how in record.ends.items() if how != "page"}
     for name, how in errors.items():
@@ -349,11 +352,11 @@ def _jobs_of(planned: Plan, site: Site, number: int) -> tuple[int, int]:
 
 def has_twin(planned: Plan) -> bool:
     """Tell whether a crawl must be the same without walls."""
-    return (
-        planned.is_calm
-        and all(site.is_solvable for site in planned.sites)
-        and not any(wanted.kind in ("alone", *_UPFRONT) for wanted in planned.wanted)
-    )
+    # Scrapy retries a robots.txt that is behind a wall.
+    asks_robots = planned.settings.get("ROBOTSTXT_OBEY") and any(site.robots_walled for site in planned.sites)
+    if not planned.is_calm or asks_robots or not all(site.is_solvable for site in planned.sites):
+        return False
+    return not any(wanted.kind in ("alone", *_UPFRONT) for wanted in planned.wanted)
 
 
 def differences(

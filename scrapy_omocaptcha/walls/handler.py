@@ -147,10 +147,8 @@ class WallHandler:
         if self._turns:
             # Not only where its session is known: a middleware may have given it another one on the way.
             self._end_turn(request)
-        session = self._sessions.known(request)
-        is_awaited = self._sessions.awaits(request)
-        stamp = self._sessions.answered(request)
-        if session is not None and is_awaited:
+        session, stamp = self._sessions.known(request), self._sessions.answered(request)
+        if session is not None and stamp:
             session.answers += 1
             self._sessions.keep_cookies(session, request, response, stamp)
         return stamp

@@ -227,8 +227,8 @@ def test_the_middleware_really_fails_in_a_wrong_position(crawl, service, walled)
             "raise the former to at least 4, or lower the latter to at most 1.75",
         ),
         (
-            {"CONCURRENT_REQUESTS": 2, "OMOCAPTCHA_MAX_WAITING": 0},
-            "CONCURRENT_REQUESTS (2) and OMOCAPTCHA_MAX_WAITING (0)",
+            {"CONCURRENT_REQUESTS": 2, "OMOCAPTCHA_MAX_WAITING": 1},
+            "CONCURRENT_REQUESTS (2) and OMOCAPTCHA_MAX_WAITING (1)",
             "raise OMOCAPTCHA_MAX_WAITING",
         ),
     ],

@@ -23,7 +23,7 @@ def imported(path):
 
 
 def test_a_test_module_imports_no_other():
-    allowed = ("tests.helpers.", "tests.chaos.")
+    allowed = ("tests.helpers.", "tests.simulation.")
     others = [
         (path.relative_to(TESTS).as_posix(), name)
         for path in MODULES
@@ -40,4 +40,4 @@ def test_the_folders_of_unit_are_those_of_the_package():
 
 def test_each_test_module_is_in_a_folder_that_says_what_its_tests_need():
     folders = {path.relative_to(TESTS).parts[0] for path in MODULES}
-    assert folders == {"browser", "crawl", "fleet", "process", "repo", "service", "unit"}
+    assert folders == {"browser", "crawl", "fleet", "process", "repo", "service", "simulation", "unit"}

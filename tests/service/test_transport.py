@@ -165,7 +165,9 @@ def response(status="200 OK", body=b"{}", *headers, length=None):
 
 def shown(error):
     """Return what an error reporter would get to see of the secret."""
-    return EVERYTHING.in_objects([error], keepers=(Secret, PlainServer, OmoCaptchaService))
+    return EVERYTHING.in_objects(
+        [error], keepers=(Secret, PlainServer, OmoCaptchaService, pytest.FixtureRequest, pytest.Item)
+    )
 
 
 def failure(client, url, timeout=10.0):

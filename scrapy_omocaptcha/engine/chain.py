@@ -117,7 +117,11 @@ class InnerChain:
         """Send a request ahead of all in the queue of its download slot but submissions."""
         # The call comes once the request is in the queue, or has been sent.
         call_later(0, self._move_to_front, request)
-        response: Response = await self._crawler.engine.downloader._enqueue_request(request)
+        try:
+            response: Response = await self._crawler.engine.downloader._enqueue_request(request)
+        finally:
+            # Whoever has stopped waiting for it, as the crawl closes, does not want it to be sent later.
+            self._take_out(request)
         return response
 
     def check_whole(self, request: Request, result: Response | Request) -> None:
@@ -221,12 +225,18 @@ class InnerChain:
                 response.headers["Location"] = target.encode("latin-1")
 
     def _move_to_front(self, request: Request) -> None:
+        entry = self._take_out(request)
+        if entry is not None:
+            queue = self._slots.slot(request).queue
+            queue.insert(_after_submissions(queue), entry)
+
+    def _take_out(self, request: Request) -> Any:
+        """Take a request out of the queue of its download slot, and return its entry, or None if it was not there."""
         queue = self._slots.slot(request).queue
-        for entry in queue:
-            if entry[0] is request:
-                queue.remove(entry)
-                queue.insert(_after_submissions(queue), entry)
-                return
+        entry = next((entry for entry in queue if entry[0] is request), None)
+        if entry is not None:
+            queue.remove(entry)
+        return entry
 
 
 def _after_submissions(queue: Any) -> int:

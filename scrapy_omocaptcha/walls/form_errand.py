@@ -103,7 +103,6 @@ class FormErrand(WallErrand):
 
     def _is_stale(self) -> bool:
         """Tell whether the form at hand may depend on cookies or fields that other answers have replaced since."""
-        if self.is_alone:
-            # Others of the session are at the site all the time, so only changed cookies tell.
-            return self.page.cookies != self.cookie_values()
-        return self.page.answers != self.session.answers
+        # Where each page wants a token, others of the session are at the site all the time, so only cookies tell.
+        is_answered = not self.is_alone and self.page.answers != self.session.answers
+        return is_answered or self.page.cookies != self.cookie_values()

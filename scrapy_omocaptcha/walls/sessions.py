@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from http.cookiejar import Cookie
 from itertools import count
 from typing import TYPE_CHECKING
@@ -107,10 +107,18 @@ class Sessions:
         """Restore the cookies of a session that an answer must not replace, and keep those that it may have changed."""
         jar = self._jar(request) if "Set-Cookie" in response.headers else None
         if jar is not None:
-            sent = (request.headers.get("Cookie") or b"").split(b"; ")
-            for cookie in session.cookies_against(stamp, sent):
+            for cookie in session.cookies_against(stamp, _sent_cookies(request)):
                 jar.set_cookie(cookie)
             session.update_cookies(self.cookies(request))
+
+    def has_sent(self, request: Request, response: Response, values: Container[tuple[str, str | None]]) -> bool:
+        """Tell whether a request was sent with the cookies that its session has, but for those that its answer has set.
+
+        :param values: names and values of the session's cookies.
+        """
+        new = {cookie.partition(b"=")[0] for cookie in response.headers.getlist("Set-Cookie")}
+        sent = (cookie.partition(b"=") for cookie in _sent_cookies(request))
+        return all(name in new or (name.decode(), value.decode()) in values for name, _, value in sent)
 
     def under_way(self, request: Request) -> list[Request]:
         """Return the requests of the same session that were sent and whose answers have not been counted yet.
@@ -131,3 +139,9 @@ class Sessions:
         if context is not None:
             return host, (_IN_BROWSER, context), None
         return host, request.meta.get("cookiejar"), proxy_of(request)
+
+
+def _sent_cookies(request: Request) -> list[bytes]:
+    """Return the cookies in the header of a request, each as name=value."""
+    header = request.headers.get("Cookie")
+    return header.split(b"; ") if header else []

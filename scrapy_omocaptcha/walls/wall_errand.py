@@ -47,8 +47,8 @@ class Page(NamedTuple):
     challenge: Challenge
     answers: int
     """How many answers the session would have had with it, had no other come since its request was sent."""
-    cookies: frozenset[tuple[str, str | None]]
-    """Names and values of the session's cookies."""
+    cookies: frozenset[tuple[str, str | None]] | None
+    """Names and values of the session's cookies; None if they are not those that the response was for."""
 
 
 class Handed(NamedTuple):
@@ -205,7 +205,8 @@ class WallErrand(Errand):
         :param error: why there is no page; None if there is one.
         """
         for purchase in self._passed:
-            is_through = error is None and self.doubt is None
+            # Other requests of the session may have opened it, if they are not waiting for this one.
+            is_through = error is None and self.doubt is None and not self.is_alone
             if is_through and purchase.token.sitekey != self.page.challenge.sitekey:
                 purchase.accepted(opened=self.has_opened)
             else:
@@ -265,7 +266,9 @@ class WallErrand(Errand):
         """Make a response that is a challenge the page at hand."""
         # Scrapy sets it only after the middlewares, but a submission takes its session from there.
         response.request = response.request or self.request
-        self.page = Page(response, challenge, self._answers, self.cookie_values())
+        values = self.cookie_values()
+        is_current = self.sessions.has_sent(self.request, response, values)
+        self.page = Page(response, challenge, self._answers, values if is_current else None)
 
     def cookies(self) -> list[Cookie]:
         """Return the cookies of the session."""

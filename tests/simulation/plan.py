@@ -217,7 +217,7 @@ def _site(dice: random.Random, *, is_calm: bool) -> Site:
         name, values = dice.choice(
             (
                 ("clearance_pages", (2, 3, 5)),
-                ("clearance_seconds", (5.0, 60.0, 300.0)),
+                ("clearance_seconds", (60.0, 300.0)),
                 ("free_pages", (1, 3)),
                 ("clearance", ("cookie", "session")),
             )

@@ -171,7 +171,8 @@ class SimulatedSpider(scrapy.Spider):
             self._record.wrong.append(f"request {name} has the page of thing {things}")
         if "<h1>Thank you</h1>" in body:
             self._record.wrong.append(f"request {name} has a page of thanks")
-        if kind == "found" and response.status == 200 and f"rope {name}" not in body and "It is broken" not in body:
+        is_shown = kind == "found" and response.status == 200 and "<h1>" in body and "It is broken" not in body
+        if is_shown and f"rope {name}" not in body:
             self._record.wrong.append(f"request {name} has results of another search, or none")
         if "omocaptcha" in response.flags:
             challenge = find_challenge(response)

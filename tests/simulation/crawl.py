@@ -18,6 +18,7 @@ from scrapy import signals
 
 from tests.simulation import oracle
 from tests.simulation.clock import NeverEnds
+from tests.simulation.fleet import settings_of_fleet
 from tests.simulation.plan import PRICE, plan
 from tests.simulation.simulation import Killed, simulated
 from tests.simulation.spider import Record, SimulatedSpider
@@ -173,7 +174,7 @@ class _Runs:
 
     def all(self) -> list[Run]:
         """Run the crawl to its end."""
-        if self._plan.end == "two crawls":
+        if self._plan.end in ("two crawls", "fleet"):
             return self._simulation.run(self._both())
         runs = []
         for seconds in self._plan.stops:
@@ -194,11 +195,12 @@ class _Runs:
         return run
 
     async def _both(self) -> list[Run]:
-        runs = [self._new_run(), self._new_run()]
+        shared = settings_of_fleet() if self._plan.end == "fleet" else {}
+        runs = [self._new_run(shared), self._new_run(shared)]
         await asyncio.gather(*(self._crawl(run, None) for run in runs))
         return runs
 
-    def _new_run(self) -> Run:
+    def _new_run(self, shared: dict[str, Any] | None = None) -> Run:
         settings = {
             **SETTINGS,
             **self._world.service.settings,
@@ -206,6 +208,7 @@ class _Runs:
             "OMOCAPTCHA_LEDGER": str(self._folder / "ledger"),
             "HTTPCACHE_DIR": str(self._folder / "cache"),
             **self._plan.settings,
+            **(shared or {}),
         }
         if self._plan.end in ("stopped", "closed"):
             settings["JOBDIR"] = str(self._folder / "job")

@@ -78,8 +78,9 @@ def check(
 def _requests(planned: Plan, world: World, record: Record, runs: list[Run]) -> Iterator[str]:
     """Check that each request came back exactly once, and none because the crawl was stopped."""
     for name, sent in record.sent.items():
-        # A resumed spider sends all requests of its start anew, of which Scrapy drops those that it knows.
-        expected = 1 if planned.stops else sent
+        # A resumed spider, and each of a fleet, sends all requests of its start anew, of which Scrapy drops those that
+        # it knows.
+        expected = 1 if planned.stops or planned.end == "fleet" else sent
         came = record.came[name]
         if came < expected and not _may_be_dropped(planned, world, runs, name):
             yield f"lost: request {name}, {expected} in, {came} out"
@@ -169,7 +170,7 @@ def _limits(
         yield f"overrun: OMOCAPTCHA_MAX_JOBS_PER_HOST is {most}; {by_host}"
     most = settings.get("OMOCAPTCHA_CONCURRENT_JOBS", 32)
     at_once = _most_at_once(world)
-    if at_once > most * (2 if planned.end == "two crawls" else 1):
+    if at_once > most * (2 if planned.end in ("two crawls", "fleet") else 1):
         yield f"overrun: OMOCAPTCHA_CONCURRENT_JOBS is {most}; {at_once} at once"
 
 
@@ -243,8 +244,13 @@ def _verdicts(planned: Plan, world: World, records: list[LedgerRecord]) -> Itera
 
 def _forgets(planned: Plan, world: World, record: LedgerRecord) -> bool:
     """Tell whether a wall is back so soon after a token that nobody can tell whether it was accepted."""
-    site = planned.sites[[site.hosts[0] for site in world.sites].index(record.host)]
-    return bool({"clearance_pages", "clearance_seconds"} & set(site.changes)) or site.wall == "expiring"
+    return _is_limited(planned.sites[[site.hosts[0] for site in world.sites].index(record.host)])
+
+
+def _is_limited(site: Site) -> bool:
+    """Tell whether a wall lets some pages through without a token, or only so many with a clearance."""
+    wall = replace(WALLS[site.wall], **site.changes)
+    return bool(wall.clearance_pages or wall.clearance_seconds or wall.free_pages)
 
 
 def _waiting(run: Run) -> Iterator[str]:
@@ -305,10 +311,7 @@ def _ideal(planned: Plan, world: World, record: Record, stats: Counter[str]) -> 
         least, most = _jobs_of(planned, site, number)
         if not least <= bought <= most:
             yield f"ideal: {least} to {most} jobs for {site.kind} {site.wall} {site.changes}; {bought} bought"
-    is_plain = all(
-        site.is_solvable and site.wall != "rate" and not {"clearance_seconds", "free_pages"} & set(site.changes)
-        for site in planned.sites
-    )
+    is_plain = all(site.is_solvable and not _is_limited(site) for site in planned.sites)
     for name in ("rejected", "expired"):
         if is_plain and stats[f"omocaptcha/tokens/{name}"]:
             yield f"ideal: {stats[f'omocaptcha/tokens/{name}']} tokens {name}, though nothing went wrong"

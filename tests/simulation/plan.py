@@ -23,8 +23,8 @@ UNSOLVABLE = ("foreign_form", "callback_only", "no_key", "enterprise", "data_s")
 """Walls for which nothing is bought."""
 
 SiteKind = Literal["walled", "one address", "two walls", "dead"]
-End = Literal["finished", "stopped", "closed", "killed", "two crawls"]
-"""How a crawl ends: by itself, upon a signal, by the spider, by SIGKILL; or two crawls share a ledger."""
+End = Literal["finished", "stopped", "closed", "killed", "two crawls", "fleet"]
+"""How a crawl ends: by itself, upon a signal, by the spider, by SIGKILL; or two crawls share a ledger, or a queue."""
 
 KINDS_OF_REQUESTS = {
     "page": 20,
@@ -199,8 +199,8 @@ def _go_wrong(dice: random.Random, planned: Plan) -> Plan:
     if "solve" in chosen:
         changes["solve_seconds"] = tuple(round(dice.uniform(30, 250), 2) for _ in range(10))
     if "end" in chosen:
-        changes["end"] = end = dice.choice(("stopped", "stopped", "closed", "killed", "two crawls"))
-        if end != "two crawls":
+        changes["end"] = end = dice.choice(("stopped", "stopped", "closed", "killed", "two crawls", "fleet"))
+        if end not in ("two crawls", "fleet"):
             changes["stops"] = tuple(round(dice.uniform(0.2, 60), 3) for _ in range(dice.choice((1, 1, 2))))
         # The filter of a resumed crawl remembers earlier requests.
         changes["filters"] = changes["passes_meta"] = True

@@ -7,6 +7,7 @@ import random
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from redis.asyncio import Redis
 from scrapy.crawler import AsyncCrawlerRunner
 from scrapy.settings import default_settings
 from scrapy.utils.misc import load_object
@@ -15,6 +16,7 @@ from scrapy_omocaptcha.buying.api import factory
 from scrapy_omocaptcha.testing.server import LoopbackServer
 from tests.helpers.crawling import SETTINGS, Crawl, keep_log
 from tests.simulation.clock import SimulatedLoop, clocks_of, seeded, without_reactor
+from tests.simulation.fleet import redis_clients
 from tests.simulation.network import Network
 
 if TYPE_CHECKING:
@@ -96,7 +98,8 @@ def simulated(
     network = Network(latency)
     replaced = [(LoopbackServer, "start", network.start), (LoopbackServer, "stop", network.stop)]
     replaced.append((factory, "_build_transport", network.build_transport))
-    before = [(owner, name, getattr(owner, name)) for owner, name, _ in replaced]
+    replaced.append((Redis, "from_url", redis_clients()))
+    before = [(owner, name, vars(owner)[name]) for owner, name, _ in replaced]
     simulation = Simulation(loop, network)
     with clocks_of(lambda: simulation.loop), without_reactor(), seeded(seed):
         for owner, name, function in replaced:

@@ -56,7 +56,7 @@ def shortened(planned: Plan) -> Plan:
         solve_seconds=tuple(seconds / _SHORTER for seconds in planned.solve_seconds),
         outage=planned.outage and (planned.outage[0] / _SHORTER, 0.5),
         stops=tuple(0.5 + seconds / _SHORTER for seconds in planned.stops),
-        end="finished" if planned.end == "two crawls" else planned.end,
+        end="finished" if planned.end in ("two crawls", "fleet") else planned.end,
     )
 
 

@@ -38,7 +38,7 @@ _BEHIND = ("page", "item", "search")
 _UPFRONT = ("header", "signup", "bought")
 """Kinds of requests that cost a job each, whatever the wall."""
 _SPOILED = ("empty", "html", "wrong_type", "wrong_encoding", "wrong_gzip")
-"""Faults that leave a whole answer without the cookies that it would have set."""
+"""Faults that leave a whole answer, which is no page, without the cookies that it would have set."""
 _ALIKE = (
     "item_scraped_count",
     "response_received_count",
@@ -229,11 +229,10 @@ def _verdicts(planned: Plan, world: World, records: list[LedgerRecord]) -> Itera
         job = jobs.get(record.job or "")
         if job is None:
             continue
-        visits = world.said(world.token(job))
-        said = [visit.token for visit in visits]
+        said = [visit.token for visit in world.said(world.token(job))]
         told = f"job {job.id} is {record.outcome} ({record.reason}) in the ledger; the sites said {said}"
         is_taken = "accepted" in said and not _forgets(planned, world, record)
-        is_spoiled = any(visit.fault in _SPOILED for visit in visits)
+        is_spoiled = any(kind in _SPOILED for kind in planned.site_faults)
         if record.outcome == "accepted" and "accepted" not in said and not is_spoiled:
             yield told
         if record.outcome == "rejected" and (is_taken or not any(said)) and not is_spoiled:

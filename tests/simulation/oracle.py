@@ -324,7 +324,7 @@ def _ideal(planned: Plan, world: World, record: Record, stats: Counter[str]) -> 
 def wanted_of(planned: Plan, name: str) -> Wanted:
     """Return what was planned for a request, or for the one whose callback or errback has sent it."""
     number = int(name.partition(" ")[0])
-    return [wanted for wanted in planned.wanted if wanted.number <= number][-1]
+    return max((wanted for wanted in planned.wanted if wanted.number <= number), key=lambda wanted: wanted.number)
 
 
 def _jobs_of(planned: Plan, site: Site, number: int) -> tuple[int, int]:

@@ -178,7 +178,7 @@ def plan(seed: int) -> Plan:
 def _go_wrong(dice: random.Random, planned: Plan) -> Plan:
     """Add a few kinds of things that go wrong, each in some plans only, so that each is also seen alone."""
     changes: dict[str, Any] = {}
-    chosen = dice.sample(("sites", "api", "jobs", "stalls", "outage", "balance", "end", "solve", "shuffle"), 3)
+    chosen = dice.sample(("sites", "api", "jobs", "stalls", "outage", "balance", "end", "solve", "shuffle", "crowd"), 3)
     if {"sites", "api", "jobs"} & set(chosen):
         changes["rate"] = dice.choice((0.05, 0.15, 0.3))
         changes["fault_seconds"] = dice.choice((1.0, 15.0, 45.0))
@@ -204,6 +204,15 @@ def _go_wrong(dice: random.Random, planned: Plan) -> Plan:
             changes["stops"] = tuple(round(dice.uniform(0.2, 60), 3) for _ in range(dice.choice((1, 1, 2))))
         # The filter of a resumed crawl remembers earlier requests.
         changes["filters"] = changes["passes_meta"] = True
+    if "crowd" in chosen:
+        # Requests that hang use up the concurrency while tokens wait to be sent. What is queued first is sent last.
+        many = dice.choice((2, 4, 8))
+        first = max((wanted.number + wanted.children for wanted in planned.wanted), default=-1) + 1
+        crowd = tuple(Wanted(number, "item", len(planned.sites)) for number in range(first, first + 2 * many))
+        changes["sites"] = (*planned.sites, Site("dead", "session"))
+        changes["wanted"] = (*crowd, *planned.wanted)
+        limits = {"CONCURRENT_REQUESTS": many, "CONCURRENT_REQUESTS_PER_DOMAIN": many, "DOWNLOAD_TIMEOUT": 180}
+        changes["settings"] = {**planned.settings, **limits}
     if "shuffle" in chosen and dice.random() < 0.5:
         changes["shuffle"] = True
     return replace(planned, **changes)
@@ -288,6 +297,9 @@ def _wanted(dice: random.Random, requests: int, sites: tuple[Site, ...]) -> tupl
         kind = dice.choices(list(KINDS_OF_REQUESTS), KINDS_OF_REQUESTS.values())[0]
         if sites[site].kind != "walled" and kind in (*_NEEDS_TOKEN, "alone"):
             kind = "item"
+        if kind == "alone":
+            # Its page is an error, so its callback sends nothing.
+            children = 0
         wanted.append(Wanted(number, kind, site, dice.choice(jars), children, dice.random() < 0.1))
         number += 1 + children
     return tuple(wanted)

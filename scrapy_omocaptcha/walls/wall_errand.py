@@ -95,7 +95,7 @@ class WallErrand(Errand):
         self.session = self.sessions.session(self.request)
         self._answers = self.session.answers
         self._passed: list[Purchase] = []
-        """Tokens after which another wall came. Whether they opened theirs is known once the page is there."""
+        """Tokens after which another wall came. Whether they were of use is known once the page is there."""
 
     async def challenge(self) -> Challenge | Answer:
         """Return the challenge at hand, unless it is not to be solved any more."""
@@ -205,13 +205,8 @@ class WallErrand(Errand):
         :param error: why there is no page; None if there is one.
         """
         for purchase in self._passed:
-            # Other requests of the session may have opened it, if they are not waiting for this one.
-            is_through = error is None and self.doubt is None and not self.is_alone
-            if is_through and purchase.token.sitekey != self.page.challenge.sitekey:
-                purchase.accepted(opened=self.has_opened)
-            else:
-                # The form of a wall that rejects tokens may change as well.
-                purchase.unknown("another_wall", is_useless=isinstance(error, GivenUp))
+            # Another request may have opened the wall, and the form of one that rejects tokens may change as well.
+            purchase.unknown("another_wall", is_useless=isinstance(error, GivenUp))
 
     def _may_be_page(self, answer: Response, page: Page, *, is_own_address: bool) -> bool:
         """Tell whether the answer to a submission may be all that there is of the page."""

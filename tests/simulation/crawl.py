@@ -10,6 +10,7 @@ import hashlib
 import logging
 import tempfile
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,8 +26,12 @@ from tests.simulation.spider import Record, SimulatedSpider
 from tests.simulation.world import World, latency_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from scrapy import Request
     from scrapy.crawler import Crawler
 
+    from scrapy_omocaptcha.engine.slots import Hold
     from tests.simulation.plan import Plan
     from tests.simulation.simulation import Simulation
 
@@ -217,6 +222,7 @@ class _Runs:
     async def _crawl(self, run: Run, seconds: float | None) -> None:
         loop, crawler = self._simulation.loop, run.crawler
         crawler.signals.connect(self._count_item, signals.item_scraped, weak=False)
+        crawler.signals.connect(self._watch_holds, signals.spider_opened, weak=False)
         note = self._story.note
         crawling = asyncio.ensure_future(
             crawler.crawl_async(planned=self._plan, world=self._world, record=self._record, note=note)
@@ -231,6 +237,24 @@ class _Runs:
         note(f"the crawl ends: {run.stats.get('finish_reason')}")
         # What the add-on still looks at once in a while must have come to an end by then.
         await asyncio.sleep(1.0)
+
+    def _watch_holds(self, spider: SimulatedSpider) -> None:
+        """Write down when requests are held, and when they go on."""
+        if spider.middleware is None:
+            return
+        slots = spider.middleware._slots
+        hold = slots.hold
+
+        @contextmanager
+        def watched(request: Request) -> Iterator[Hold]:
+            self._story.note(f"held: {request.method} {request.url}")
+            try:
+                with hold(request) as held:
+                    yield held
+            finally:
+                self._story.note(f"released: {request.method} {request.url}")
+
+        slots.hold = watched
 
     def _count_item(self, item: dict[str, Any]) -> None:
         self._items[str(sorted(item.items()))] += 1

@@ -312,7 +312,9 @@ def _ideal(planned: Plan, world: World, record: Record, stats: Counter[str]) -> 
         least, most = _jobs_of(planned, site, number)
         if not least <= bought <= most:
             yield f"ideal: {least} to {most} jobs for {site.kind} {site.wall} {site.changes}; {bought} bought"
-    is_plain = all(site.is_solvable and not _is_limited(site) for site in planned.sites)
+    # A wall that is opened through one proxy may be open through others, too.
+    is_alone = len({wanted.proxy for wanted in planned.wanted}) == 1
+    is_plain = is_alone and all(site.is_solvable and not _is_limited(site) for site in planned.sites)
     for name in ("rejected", "expired"):
         if is_plain and stats[f"omocaptcha/tokens/{name}"]:
             yield f"ideal: {stats[f'omocaptcha/tokens/{name}']} tokens {name}, though nothing went wrong"
@@ -345,11 +347,8 @@ def _jobs_of(planned: Plan, site: Site, number: int) -> tuple[int, int]:
     if not site.is_solvable:
         return (upfront if site.wall != "never" else 0), (upfront if site.wall != "never" else 10**6)
     least = most = upfront
-    is_counted = planned.settings.get("ROBOTSTXT_OBEY") and site.robots_walled
-    if is_counted and wall.free_pages:
-        behind[None] += 1
     for pages in behind.values():
-        if pages <= wall.free_pages:
+        if not pages:
             continue
         if wall.free_pages:
             # Requests that are sent before the first answer get a session each.
@@ -363,7 +362,9 @@ def _jobs_of(planned: Plan, site: Site, number: int) -> tuple[int, int]:
             least, most = least + 1, most + 10**6
         else:
             both = 2 if site.kind == "two walls" else 1
-            least, most = least + both, most + both
+            # A session has one proxy, but its cookies open the wall for others, too.
+            sessions = len({wanted.proxy for wanted in planned.wanted})
+            least, most = least + both, most + both * sessions
     return least, most
 
 

@@ -82,6 +82,7 @@ class Wanted:
     kind: str
     site: int
     cookiejar: int | None = None
+    proxy: int | None = None
     children: int = 0
     """How many further requests its callback sends."""
     again: bool = False
@@ -289,6 +290,7 @@ def _settings(dice: random.Random, *, is_calm: bool) -> dict[str, Any]:
 
 def _wanted(dice: random.Random, requests: int, sites: tuple[Site, ...]) -> tuple[Wanted, ...]:
     jars = dice.choice(((None,), (None,), (None, 1), (1, 2, 3)))
+    proxies = dice.choice(((None,), (None,), (None,), (None, 1, 2)))
     wanted: list[Wanted] = []
     number = 0
     while number < requests:
@@ -300,6 +302,8 @@ def _wanted(dice: random.Random, requests: int, sites: tuple[Site, ...]) -> tupl
         if kind == "alone":
             # Its page is an error, so its callback sends nothing.
             children = 0
-        wanted.append(Wanted(number, kind, site, dice.choice(jars), children, dice.random() < 0.1))
+        wanted.append(
+            Wanted(number, kind, site, dice.choice(jars), dice.choice(proxies), children, again=dice.random() < 0.1)
+        )
         number += 1 + children
     return tuple(wanted)

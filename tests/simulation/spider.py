@@ -76,7 +76,9 @@ class SimulatedSpider(scrapy.Spider):
 
     async def start(self):
         for wanted in self._plan.wanted:
-            meta = {} if wanted.cookiejar is None else {"cookiejar": wanted.cookiejar}
+            meta: dict[str, Any] = {} if wanted.cookiejar is None else {"cookiejar": wanted.cookiejar}
+            if wanted.proxy is not None:
+                meta["proxy"] = f"http://proxy{wanted.proxy}.example:3128"
             facts = {"site": wanted.site, "children": wanted.children, "again": wanted.again}
             yield self._request(str(wanted.number), wanted.kind, meta, **facts)
 
@@ -105,8 +107,8 @@ class SimulatedSpider(scrapy.Spider):
     async def page(self, response, name, kind, site, children, again):
         self._judge(response, name, kind)
         self._ended(name, "page")
-        meta = response.meta if self._plan.passes_meta else {"cookiejar": response.meta.get("cookiejar")}
-        meta = {key: value for key, value in meta.items() if value is not None and key != "omocaptcha"}
+        meta = dict(response.meta) if self._plan.passes_meta else _session(response.meta)
+        meta.pop("omocaptcha", None)
         number = int(name.partition(" ")[0])
         facts = {"site": site, "again": again}
         if kind == "nested":
@@ -137,8 +139,7 @@ class SimulatedSpider(scrapy.Spider):
         kind_of_error = type(failure.value).__name__
         self._ended(name, f"{kind_of_error} {reason}" if isinstance(reason, str) else kind_of_error)
         if facts.pop("again") and kind != "found":
-            meta = {key: failure.request.meta[key] for key in ("cookiejar",) if key in failure.request.meta}
-            yield self._request(f"{name} again", kind, meta, again=False, **facts)
+            yield self._request(f"{name} again", kind, _session(failure.request.meta), again=False, **facts)
 
     def _ended(self, name: str, how: str) -> None:
         self._record.note_came(name, how)
@@ -146,9 +147,9 @@ class SimulatedSpider(scrapy.Spider):
 
     async def _nested(self, url: str, meta: dict[str, Any]) -> None:
         """Request a page as media pipelines do: past the scheduler, waiting for the response."""
-        jar = {"cookiejar": meta["cookiejar"]} if "cookiejar" in meta else {}
+        request = scrapy.Request(url, callback=NO_CALLBACK, meta=_session(meta))
         try:
-            await self.crawler.engine.download_async(scrapy.Request(url, callback=NO_CALLBACK, meta=jar))
+            await self.crawler.engine.download_async(request)
         except Exception as error:
             self._write(f"spider: nested {url}: {type(error).__name__}")
 
@@ -183,3 +184,8 @@ class SimulatedSpider(scrapy.Spider):
     def middleware(self) -> Any:
         """Return the add-on's middleware."""
         return self.crawler.get_downloader_middleware(OmoCaptchaMiddleware)
+
+
+def _session(meta: dict[str, Any]) -> dict[str, Any]:
+    """Return what of a request's meta belongs to its session."""
+    return {key: meta[key] for key in ("cookiejar", "proxy") if key in meta}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
+from itertools import count
 
 import pytest
 import scrapy
@@ -15,79 +16,111 @@ from scrapy.utils.defer import deferred_from_coro
 
 from tests.helpers.components import hears
 from tests.helpers.crawling import RecordingSpider
+from tests.helpers.hard_walls import OneAddress
 from tests.helpers.nightly import nightly
-from tests.helpers.sites import Site, behind_wall, challenge, cleared, page, redirect, sending, spider, won
+from tests.helpers.sites import Site, behind_wall, challenge, cleared, page, pages_of, redirect, sending, spider, won
+
+HOST = "127.0.0.9"
 
 
-class OneAddress(Site):
-    """Redirects whoever is not through to ``gate``, whose first answers may be others than the challenge.
+class Pausing(RecordingSpider):
+    """Pauses after ``most`` pages; ``failures`` has the addresses that were asked for."""
 
-    :param first: how it answers at first: ``"503"``, ``"429"``, ``"break"`` or ``"hang"``.
-    :param times: how often it does so.
+    most = None
+
+    def page(self, response, asked):
+        self.pages.append(response)
+        if len(self.pages) == self.most:
+            raise CloseSpider("paused")
+
+    def failed(self, failure):
+        self.failures.append(failure.request.cb_kwargs["asked"])
+
+
+class MovingPages(Site):
+    """Pages of which many have moved, behind a wall of one address, with a clearance that is soon used up.
+
+    :param pages: how many pages a clearance is good for.
+    :param failures: what the wall's address answers with, one by one, once it has shown its challenge: a status, or
+        None for the challenge.
     """
 
-    def __init__(self, gate, first=None, times=1):
-        super().__init__(self._respond)
+    def __init__(self, gate, pages, *, folder="old", home=None, failures=None):
+        super().__init__(self._respond, HOST)
         self.gate = gate
-        self._first = first
-        self._times = times
+        self._pages = pages
+        self._folder = folder
+        self._home = home
+        self._failures = failures or iter(())
+        self._won = self._left = 0
 
-    async def _handle(self, request):
-        if request.path == self.gate and self._times > 0:
-            if self._first == "hang":
-                self._times -= 1
-                await asyncio.sleep(3600)
-            if self._first == "break":
-                self._times -= 1
-                # In the middle of an answer: Twisted would repeat a request that has none.
-                response = web.StreamResponse(headers={"Content-Length": "1000"})
-                await response.prepare(request)
-                await response.write(b"<html>")
-                request.transport.close()
-                return response
-        return await super()._handle(request)
+    def urls(self, number):
+        return [f"{self.origin}/{self._folder}/{page}" for page in range(number)]
 
     def _respond(self, request, form):
         if request.path == "/verify":
-            return won("/")
+            self._won, self._left = self._won + 1, self._pages
+            response = page("Thank you") if self._home is None else redirect("/")
+            response.set_cookie("clearance", str(self._won), path="/")
+            return response
         if request.path == self.gate:
-            if self._first in ("503", "429") and self._times > 0:
-                self._times -= 1
-                return web.Response(status=int(self._first), text="<title>busy</title>", content_type="text/html")
-            return challenge()
-        return page() if cleared(request) else redirect(self.gate)
+            status = next(self._failures, None) if self._won else None
+            return (
+                challenge() if status is None else web.Response(text="Sorry", status=status, content_type="text/html")
+            )
+        if request.cookies.get("clearance") != str(self._won) or self._left <= 0:
+            return redirect(self.gate)
+        if request.path.startswith("/old/"):
+            return redirect(request.path.replace("old", "new"))
+        self._left -= 1
+        return page()
+
+
+@pytest.fixture
+def one_address(service):
+    """``one_address(gate, fault, times)`` → a site at whose wall's address a fault is met first."""
+    sites = []
+
+    def start(gate="/hold", fault=None, times=1):
+        site = OneAddress(service, gate, hosts=(HOST,), catalogue_pages=60)
+        site.__enter__()
+        sites.append(site)
+        if fault is not None:
+            site.fault(gate, fault, times=times, seconds=3600 if fault == "hang" else 1)
+        return site
+
+    yield start
+    for site in sites:
+        site.__exit__(None, None, None)
 
 
 @pytest.mark.parametrize("gate", ["/captcha", "/hold"])
-@pytest.mark.parametrize("first", ["503", "429", "break", "hang"])
-def test_nothing_is_lost_when_the_walls_address_fails_at_first(crawl, service, gate, first):
-    settings = {**service.settings, "RETRY_TIMES": 2, "CONCURRENT_REQUESTS_PER_DOMAIN": 8}
-    with OneAddress(gate, first) as site:
-        urls = [f"{site.origin}/page/{number}" for number in range(24)]
-        crawled = crawl(spider(*urls), settings)
-    assert sorted(one.url for one in crawled.pages) == sorted(urls)
+@pytest.mark.parametrize("fault", [None, "bad_gateway", "too_many", "truncated", "hang"])
+def test_nothing_is_lost_when_the_walls_address_fails_at_first(crawl, service, one_address, gate, fault):
+    pages = pages_of(one_address(gate, fault), 24)
+    crawled = crawl(pages, {**service.settings, "CONCURRENT_REQUESTS_PER_DOMAIN": 8})
+    assert sorted(one.url for one in crawled.pages) == sorted(pages.urls)
     assert crawled.failures == []
     assert len(service.jobs) == 1
 
 
-@pytest.mark.parametrize("first", [None, "503"])
-def test_posts_that_the_wall_redirects_together_are_all_sent_again(crawl, service, first):
-    with OneAddress("/hold", first) as site:
-        urls = [f"{site.origin}/search/{number}" for number in range(12)]
-        searches = sending(*(scrapy.Request(url, method="POST", body="a=b") for url in urls))
-        crawled = crawl(searches, {**service.settings, "CONCURRENT_REQUESTS_PER_DOMAIN": 8})
-    assert len(crawled.pages) == 12
+@pytest.mark.parametrize("fault", [None, "bad_gateway"])
+def test_posts_that_the_wall_redirects_together_are_all_sent_again(crawl, service, one_address, fault):
+    url = f"{one_address(fault=fault).url}/search"
+    searches = sending(*(scrapy.Request(f"{url}?n={number}", method="POST", body="a=b") for number in range(12)))
+    crawled = crawl(searches, {**service.settings, "CONCURRENT_REQUESTS_PER_DOMAIN": 8})
+    assert len({one.url for one in crawled.pages}) == len(crawled.pages) == 12
     assert crawled.failures == []
     assert len(service.jobs) == 1
 
 
 @pytest.mark.parametrize("gate", ["/captcha", "/hold"])
-def test_a_walls_address_that_never_answers_well_ends_the_crawl_as_without_the_add_on(crawl, service, gate):
+def test_a_walls_address_that_never_answers_well_ends_the_crawl_as_without_the_add_on(
+    crawl, service, one_address, gate
+):
     """Nobody knows that it is a wall, so requests that are redirected to it are duplicates."""
     settings = {**service.settings, "RETRY_TIMES": 1, "CONCURRENT_REQUESTS_PER_DOMAIN": 8}
-    with OneAddress(gate, "503", times=10_000) as site:
-        urls = [f"{site.origin}/page/{number}" for number in range(8)]
-        crawled = crawl(spider(*urls), settings)
+    crawled = crawl(pages_of(one_address(gate, "bad_gateway", times=10_000), 8), settings)
     assert 1 <= len(crawled.failures) <= 8
     assert len(crawled.failures) + crawled.stats.get("dupefilter/filtered", 0) >= 8
     assert crawled.pages == []
@@ -96,24 +129,12 @@ def test_a_walls_address_that_never_answers_well_ends_the_crawl_as_without_the_a
 
 @pytest.mark.parametrize("gate", ["/captcha", "/hold"])
 def test_a_resumed_crawl_gets_all_pages_though_the_walls_address_is_known_as_a_duplicate(
-    crawl, service, tmp_path, gate
+    crawl, service, one_address, tmp_path, gate
 ):
     """The dupefilter of the first run has the address of the wall, and is kept."""
-
-    class Resumed(RecordingSpider):
-        async def start(self):
-            for url in self.urls:
-                yield scrapy.Request(url, self.page, errback=self.failed)
-
-        def page(self, response):
-            self.pages.append(response)
-            if self.closes and len(self.pages) == 5:
-                raise CloseSpider("paused")
-
+    urls = pages_of(one_address(gate), 60).urls
     settings = {**service.settings, "JOBDIR": str(tmp_path / "job"), "CONCURRENT_REQUESTS": 4}
-    with OneAddress(gate) as site:
-        urls = [f"{site.origin}/page/{number}" for number in range(60)]
-        runs = [crawl(Resumed, settings, urls=urls, closes=closes) for closes in (True, False)]
+    runs = [crawl(Pausing, settings, urls=urls, most=most) for most in (5, None)]
     assert Counter(page.url for run in runs for page in run.pages) == Counter(urls)
     assert [run.failures for run in runs] == [[], []]
     assert len(service.jobs) == 2
@@ -121,7 +142,7 @@ def test_a_resumed_crawl_gets_all_pages_though_the_walls_address_is_known_as_a_d
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_requests_that_wait_until_it_is_known_what_a_redirect_leads_to_are_there_when_a_crawl_resumes(
-    crawl, service, tmp_path, method
+    crawl, service, one_address, tmp_path, method
 ):
     """The wall's address does not answer yet when the crawl is stopped, so that all redirects to it are duplicates."""
 
@@ -138,10 +159,10 @@ def test_requests_that_wait_until_it_is_known_what_a_redirect_leads_to_are_there
             for url in self.urls:
                 yield scrapy.Request(url, self.page, errback=self.failed, method=method)
 
+    url = f"{one_address(fault='hang').url}/search"
+    urls = [f"{url}?n={number}" for number in range(8)]
     settings = {**service.settings, "JOBDIR": str(tmp_path / "job")}
-    with OneAddress("/hold", "hang") as site:
-        urls = [f"{site.origin}/page/{number}" for number in range(8)]
-        runs = [crawl(Stops, settings, urls=urls, stops=stops) for stops in (True, False)]
+    runs = [crawl(Stops, settings, urls=urls, stops=stops) for stops in (True, False)]
     assert [run.stats["finish_reason"] for run in runs] == ["stopped", "finished"]
     assert Counter(one.url for run in runs for one in run.pages) == Counter(urls)
 
@@ -152,33 +173,10 @@ def test_pages_that_have_moved_are_all_there_though_the_wall_is_closed_again_whe
     crawl, service, tmp_path, gate, pages
 ):
     """Their redirects were followed before, and are so by the duplicate filter when the wall has to be passed first."""
-    clearance = {"number": 0, "left": 0}
-
-    def answer(request, form):
-        if request.path == "/verify":
-            clearance.update(number=clearance["number"] + 1, left=pages)
-            response = page("<title>Thank you</title>")
-            response.set_cookie("clearance", str(clearance["number"]), path="/")
-            return response
-        if request.path == gate:
-            return challenge()
-        if request.cookies.get("clearance") != str(clearance["number"]) or clearance["left"] <= 0:
-            return redirect(gate)
-        if request.path.startswith("/old/"):
-            return redirect(request.path.replace("old", "new"))
-        clearance["left"] -= 1
-        return page()
-
-    class Resumed(RecordingSpider):
-        def page(self, response, asked=None):
-            self.pages.append(response)
-            if len(self.pages) == self.most:
-                raise CloseSpider("paused")
-
     settings = {**service.settings, "JOBDIR": str(tmp_path / "job"), "CONCURRENT_REQUESTS": 1}
-    with Site(answer) as site:
-        urls = [f"{site.origin}/old/{number}" for number in range(30)]
-        runs = [crawl(Resumed, settings, urls=urls, most=most) for most in (8, 3, None)]
+    with MovingPages(gate, pages) as site:
+        urls = site.urls(30)
+        runs = [crawl(Pausing, settings, urls=urls, most=most) for most in (8, 3, None)]
     assert Counter(one.url for run in runs for one in run.pages) == Counter(url.replace("old", "new") for url in urls)
     assert [run.failures for run in runs] == [[], [], []]
 
@@ -243,12 +241,11 @@ def test_no_page_comes_back_twice_where_a_spider_passes_meta_on(crawl, service, 
     assert Counter(one.url for one in crawled.pages) == Counter(expected)
 
 
-@pytest.mark.parametrize("first", ["503", "break"])
-def test_a_redirected_request_that_retry_repeats_still_knows_what_was_asked_for(crawl, service, first):
+@pytest.mark.parametrize("fault", ["bad_gateway", "truncated"])
+def test_a_redirected_request_that_retry_repeats_still_knows_what_was_asked_for(crawl, service, one_address, fault):
     """It alone knows: nothing else has been redirected to the wall's address, which does not say that it is one."""
-    with OneAddress("/hold", first) as site:
-        crawled = crawl(spider(f"{site.origin}/page/1"), {**service.settings, "RETRY_TIMES": 2})
-    assert [one.url for one in crawled.pages] == [f"{site.origin}/page/1"]
+    url = f"{one_address(fault=fault).url}/page/1"
+    assert [one.url for one in crawl(spider(url), service.settings).pages] == [url]
     assert len(service.jobs) == 1
 
 
@@ -350,84 +347,45 @@ def test_no_request_is_lost_where_the_walls_address_once_shows_no_challenge(craw
 @pytest.mark.parametrize("gate", ["/captcha", "/hold"])
 @pytest.mark.parametrize("times", [2, 5])
 @pytest.mark.parametrize("status", [200, 404])
-@pytest.mark.parametrize("moved", [False, True], ids=["pages", "pages that have moved"])
+@pytest.mark.parametrize("folder", ["page", "old"], ids=["pages", "pages that have moved"])
 def test_no_request_is_lost_where_a_known_wall_fails_to_show_its_challenge_for_a_while(
-    crawl, service, gate, times, status, moved
+    crawl, service, gate, times, status, folder
 ):
     """All redirects lead to one address, which Scrapy's dupefilter knows."""
-    clearance = {"number": 0, "pages": 0}
-    broken = {"times": 0}
-
-    def answer(request, form):
-        if request.path == "/verify":
-            clearance.update(number=clearance["number"] + 1, pages=5)
-            response = page("<title>Thank you</title>")
-            response.set_cookie("clearance", str(clearance["number"]), path="/")
-            return response
-        if request.path == gate:
-            broken["times"] -= 1
-            is_broken = broken["times"] >= 0
-            return web.Response(text="Sorry", status=status, content_type="text/html") if is_broken else challenge()
-        if request.cookies.get("clearance") != str(clearance["number"]) or not clearance["pages"]:
-            return redirect(gate)
-        if moved and request.path.startswith("/page/"):
-            return redirect(f"/moved{request.path}")
-        clearance["pages"] -= 1
-        if clearance == {"number": 1, "pages": 0}:
-            broken["times"] = times
-        return page()
-
-    with Site(answer) as site:
-        urls = [f"{site.origin}/page/{number}" for number in range(15)]
-        crawled = crawl(spider(*urls), {**service.settings, "CONCURRENT_REQUESTS": 1})
+    with MovingPages(gate, 5, folder=folder, failures=iter([status] * times)) as site:
+        urls = site.urls(15)
+        crawled = crawl(Pausing, {**service.settings, "CONCURRENT_REQUESTS": 1}, urls=urls)
     # Who was redirected while the wall was broken twice gets what it showed.
-    asked = [one.cb_kwargs["asked"] for one in crawled.pages] + [
-        error.response.meta["redirect_urls"][0] for error in crawled.failures
-    ]
-    assert Counter(asked) == Counter(urls)
-    assert len({one.url for one in crawled.pages if "/page/" in one.url}) >= 15 - times
+    assert Counter([*(one.cb_kwargs["asked"] for one in crawled.pages), *crawled.failures]) == Counter(urls)
+    assert len({one.url for one in crawled.pages if not one.url.endswith(gate)}) >= 15 - times
     # To look at where pages have moved costs some of those that a clearance is good for.
-    assert moved or len(service.jobs) == 3
+    assert folder == "old" or len(service.jobs) == 3
 
 
-@pytest.mark.parametrize("status", [200, 404])
-def test_no_request_is_lost_where_a_wall_fails_to_show_its_challenge_before_it_was_ever_opened(crawl, service, status):
-    answers = []
+@pytest.mark.parametrize(
+    ("gate", "broken", "status"),
+    [("/hold", (1, 2), 200), ("/hold", (1, 2), 404), ("/captcha", (0, 1), 200)],
+    ids=["a page", "an error", "an address that says that it is a wall"],
+)
+def test_no_request_is_lost_where_a_wall_fails_to_show_its_challenge_before_it_was_ever_opened(
+    crawl, service, gate, broken, status
+):
+    """At an address that says that it is a wall, the first request looks twice, before it follows the redirect."""
+    visits = count()
 
     def answer(request, form):
         if request.path == "/verify":
             return won("/")
-        if request.path == "/hold":
-            answers.append(status if len(answers) in (1, 2) else 403)
-            is_broken = answers[-1] == status
+        if request.path == gate:
+            is_broken = next(visits) in broken
             return web.Response(text="Sorry", status=status, content_type="text/html") if is_broken else challenge()
-        return page() if cleared(request) else redirect("/hold")
+        return page() if cleared(request) else redirect(gate)
 
     with Site(answer) as site:
         urls = [f"{site.origin}/page/{number}" for number in range(8)]
         crawled = crawl(spider(*urls), {**service.settings, "CONCURRENT_REQUESTS": 1})
     assert len(crawled.pages) + len(crawled.failures) == 8
     assert len({one.url for one in crawled.pages} & set(urls)) >= 7
-    assert len(service.jobs) == 1
-
-
-def test_an_address_that_says_that_it_is_a_wall_is_looked_at_again_though_it_was_broken_at_first(crawl, service):
-    """The first request looks twice, before it follows the redirect."""
-    broken = {"times": 2}
-
-    def answer(request, form):
-        if request.path == "/verify":
-            return won("/")
-        if request.path == "/captcha":
-            broken["times"] -= 1
-            return page("<title>Sorry</title>") if broken["times"] >= 0 else challenge()
-        return page() if cleared(request) else redirect("/captcha")
-
-    with Site(answer) as site:
-        urls = [f"{site.origin}/page/{number}" for number in range(8)]
-        crawled = crawl(spider(*urls), {**service.settings, "CONCURRENT_REQUESTS": 1})
-    assert [one.url for one in crawled.pages if one.url not in urls] == [f"{site.origin}/captcha"]
-    assert len(crawled.pages) == 8
     assert len(service.jobs) == 1
 
 
@@ -541,64 +499,6 @@ def test_a_page_that_moved_is_not_lost_where_only_its_new_address_is_behind_the_
 # -- at random -------------------------------------------------------------------------------------------------------
 
 
-class MovingPages(Site):
-    """Pages of which many have moved, behind a wall of one address, with a clearance that is soon used up.
-
-    :param dice: decides what the site is like, and when the wall's address fails once it has shown its challenge.
-    :param may_fail: whether it fails at all.
-    """
-
-    def __init__(self, dice, *, may_fail):
-        super().__init__(self._respond)
-        self._dice = dice
-        self._gate = dice.choice(["/captcha", "/hold"])
-        self._pages = dice.choice([3, 5, 12, 1000])
-        self._rate = dice.choice([0, 0.1, 0.3, 0.6]) if may_fail else 0
-        self._failures = dice.choice([[200], [404], [503], [200, 404, 503]])
-        self._home = dice.choice([None, "/"])
-        self._won = self._left = 0
-        self._folder = dice.choice(["page", "old"])
-
-    @property
-    def urls(self):
-        return [f"{self.origin}/{self._folder}/{number}" for number in range(30)]
-
-    def _respond(self, request, form):
-        if request.path == "/verify":
-            self._won, self._left = self._won + 1, self._pages
-            response = page("Thank you") if self._home is None else redirect("/")
-            response.set_cookie("clearance", str(self._won), path="/")
-            return response
-        if request.path == self._gate:
-            if self._won and self._dice.random() < self._rate:
-                return web.Response(text="Sorry", status=self._dice.choice(self._failures), content_type="text/html")
-            return challenge()
-        if request.cookies.get("clearance") != str(self._won) or self._left <= 0:
-            return redirect(self._gate)
-        if request.path.startswith("/old/"):
-            return redirect(request.path.replace("old", "new"))
-        self._left -= 1
-        return page()
-
-
-class Counting(RecordingSpider):
-    """Counts what came back, and pauses after ``most`` pages."""
-
-    most = None
-
-    async def start(self):
-        for url in self.urls:
-            yield scrapy.Request(url, self.page, errback=self.failed, cb_kwargs={"asked": url})
-
-    def page(self, response, asked):
-        self.pages.append(asked)
-        if len(self.pages) == self.most:
-            raise CloseSpider("paused")
-
-    def failed(self, failure):
-        self.failures.append(failure.request.cb_kwargs["asked"])
-
-
 @pytest.mark.parametrize("seed", [28, *map(nightly, [*range(28), 31])])
 @pytest.mark.parametrize("pauses", [0, 1, 2])
 def test_each_request_comes_back_once_from_behind_a_wall_of_one_address_that_fails_at_random(
@@ -613,8 +513,14 @@ def test_each_request_comes_back_once_from_behind_a_wall_of_one_address_that_fai
         "OMOCAPTCHA_MAX_ATTEMPTS": 3,
         "OMOCAPTCHA_BREAKER_FAILURES": 50,
     }
-    with MovingPages(dice, may_fail=not pauses) as site:
+    gate, pages = dice.choice(["/captcha", "/hold"]), dice.choice([3, 5, 12, 1000])
+    rate = 0 if pauses else dice.choice([0, 0.1, 0.3, 0.6])
+    statuses = dice.choice([[200], [404], [503], [200, 404, 503]])
+    failures = (dice.choice(statuses) if dice.random() < rate else None for _ in count())
+    home, folder = dice.choice([None, "/"]), dice.choice(["page", "old"])
+    with MovingPages(gate, pages, folder=folder, home=home, failures=failures) as site:
+        urls = site.urls(30)
         most = [*(dice.randrange(1, 9) for _ in range(pauses)), None]
-        runs = [crawl(Counting, settings, urls=site.urls, most=number) for number in most]
-    came = Counter(url for run in runs for url in [*run.pages, *run.failures])
-    assert {url: came[url] for url in site.urls if came[url] != 1} == {}
+        runs = [crawl(Pausing, settings, urls=urls, most=number) for number in most]
+    came = Counter(url for run in runs for url in [*(one.cb_kwargs["asked"] for one in run.pages), *run.failures])
+    assert came == Counter(urls)

@@ -33,16 +33,6 @@ def test_a_page_whose_meta_refresh_is_invalid_is_a_page_where_scrapy_does_not_fo
     assert crawled.failures == []
 
 
-def test_a_wall_whose_redirects_all_lead_to_one_address_loses_no_request(crawl, service):
-    with Site(behind_wall(gate="/gate")) as site:
-        urls = [f"{site.origin}/page/{number}" for number in range(20)]
-        for settings in ({}, {"CONCURRENT_REQUESTS": 1}, {"CONCURRENT_REQUESTS_PER_DOMAIN": 1}):
-            crawled = crawl(spider(*urls), {**service.settings, **settings})
-            assert sorted(one.url for one in crawled.pages) == sorted(urls)
-            assert crawled.failures == []
-    assert len(service.jobs) == 3
-
-
 @pytest.mark.parametrize(
     ("gate", "visits"),
     [("/captcha", {"/captcha": 2, "/page/0": 2, "/page/1": 2}), ("/gate", {"/gate": 3, "/page/0": 3, "/page/1": 2})],
@@ -95,15 +85,6 @@ def test_a_redirected_request_that_is_held_and_then_refused_comes_back_to_its_ow
 
 
 # -- of ordinary pages -----------------------------------------------------------------------------------------------
-
-
-def test_redirects_to_one_ordinary_page_are_duplicates_as_ever(crawl, service):
-    def answer(request, form):
-        return page() if request.path == "/home" else redirect("/home")
-
-    with Site(answer) as site:
-        crawled = crawl(spider(*(f"{site.origin}/{number}" for number in range(10))), service.settings)
-    assert len(crawled.pages) == 1
 
 
 def moved(request):

@@ -21,17 +21,18 @@ GATE = "/hold"
 class OneAddress(WalledSite):
     """Site that redirects every page to the same address, so that the redirected requests are duplicates."""
 
-    def __init__(self, service: OmoCaptchaService, **options: Any) -> None:
+    def __init__(self, service: OmoCaptchaService, gate: str = GATE, **options: Any) -> None:
         super().__init__(service, replace(WALLS["redirect"], after="home"), **options)
+        self.gate = gate
         self._inner, self._shop = self._shop, self
 
     def answer(self, visit: Visit) -> Answer:
         """Answer a visit as the shop does, whose gate has an address for each page."""
-        if visit.path == GATE:
+        if visit.path == self.gate:
             visit = replace(visit, path="/gate", query=())
         answer = self._inner.answer(visit)
         if answer.headers.get("Location", "").startswith("/gate"):
-            answer.headers["Location"] = GATE
+            answer.headers["Location"] = self.gate
         return answer
 
 

@@ -297,12 +297,6 @@ def test_disabled_cookies(crawl, service, walled):
     assert [failure.reason for failure in crawled.failures] == ["cookies"]
 
 
-def test_too_few_concurrent_and_waiting_requests(crawl, service):
-    (said,) = opened(crawl, service, {"CONCURRENT_REQUESTS": 2, "OMOCAPTCHA_MAX_WAITING": 1})
-    assert "CONCURRENT_REQUESTS (2) and OMOCAPTCHA_MAX_WAITING (1)" in said
-    assert "raise OMOCAPTCHA_MAX_WAITING" in said
-
-
 @pytest.mark.parametrize(
     ("settings", "attributes", "said"),
     [

@@ -7,37 +7,13 @@ import scrapy
 from aiohttp import web
 from protego import Protego
 from scrapy import signals
-from scrapy.pipelines.files import FilesPipeline
 
 from scrapy_omocaptcha.signals import challenge_detected
 from tests.helpers import sites
 from tests.helpers.components import hears
-from tests.helpers.crawling import RecordingSpider
 from tests.helpers.sites import spider
 
 # -- Retry ------------------------------------------------------------------------------------------------------
-
-
-def test_a_submission_whose_answer_was_lost_is_sent_once_more_before_another_token_is_bought(crawl, service, walled):
-    site = walled("session")
-    site.fault("/verify", "reset_after")
-    crawled = crawl(spider(f"{site.url}/page/1"), service.settings)
-    assert [page.status for page in crawled.pages] == [200]
-    # The first token was taken, its answer lost, and with it the cookie. Nobody but the site knows that.
-    tokens = [dict(visit.form)["g-recaptcha-response"] for visit in site.requests if visit.submits]
-    assert tokens == [tokens[0], tokens[0], tokens[2]]
-    assert len(set(tokens)) == len(service.jobs) == 2
-
-
-def test_a_submission_that_is_answered_with_5xx_is_sent_once_more_and_not_by_retry(crawl, service, walled):
-    site = walled("session")
-    site.fault("/verify", "server_error")
-    crawled = crawl(spider(f"{site.url}/page/1"), service.settings)
-    assert [page.status for page in crawled.pages] == [200]
-    tokens = [dict(visit.form)["g-recaptcha-response"] for visit in site.requests if visit.submits]
-    assert tokens == tokens[:1] * 2
-    assert len(service.jobs) == 1
-    assert "retry/count" not in crawled.stats
 
 
 def test_a_page_behind_the_wall_that_answers_503_is_retried_but_solved_once(crawl, service, walled):
@@ -90,7 +66,7 @@ def test_a_token_is_not_bought_for_a_request_whose_answer_is_cached(crawl, servi
     assert len(service.jobs) == 1
 
 
-# -- Cookies, proxies, AutoThrottle, robots.txt --------------------------------------------------------------------
+# -- Cookies, proxies, robots.txt ----------------------------------------------------------------------------------
 
 
 def test_the_cookies_that_a_spider_sends_at_first_do_not_overwrite_the_clearance(crawl, service, walled):
@@ -128,13 +104,6 @@ def test_a_submission_goes_through_the_proxy_of_the_request(crawl, service, wall
     assert [page.status for page in crawled.pages] == [200]
     assert len(service.jobs) == 1
     assert crawled.pages[0].request.meta["proxy"] == site.url
-
-
-def test_autothrottle_goes_on_adjusting(crawl, service, walled):
-    site = walled("session", catalogue_pages=5)
-    settings = {"AUTOTHROTTLE_ENABLED": True, "AUTOTHROTTLE_START_DELAY": 0.01}
-    crawled = crawl(spider(*(f"{site.url}/page/{number}" for number in range(1, 6))), {**service.settings, **settings})
-    assert (len(crawled.pages), len(service.jobs)) == (5, 1)
 
 
 def test_a_form_that_posts_where_robots_txt_forbids_is_refused_without_a_job(crawl, service, walled):
@@ -181,67 +150,3 @@ def test_a_wall_that_opens_by_a_cookie_is_left_alone_where_a_request_keeps_none(
     crawled = crawl(sites.sending(forgetful), service.settings)
     assert [error.reason for error in crawled.failures] == ["cookies"]
     assert service.calls == ()
-
-
-# -- media, redirects -------------------------------------------------------------------------------------------
-
-
-def test_a_file_behind_the_wall_reaches_the_media_pipeline(crawl, service, walled, tmp_path):
-    site = walled("session")
-    items = []
-
-    class Keeps(FilesPipeline):
-        def item_completed(self, results, item, info):
-            items.extend(ok for ok, _ in results)
-            return super().item_completed(results, item, info)
-
-    class Downloads(RecordingSpider):
-        urls = (f"{site.url}/free/1",)
-
-        def page(self, response, asked=None):
-            yield {"file_urls": [f"{site.url}/item/1", f"{site.url}/item/2"]}
-
-    settings = {"ITEM_PIPELINES": {Keeps: 1}, "FILES_STORE": str(tmp_path)}
-    crawl(Downloads, {**service.settings, **settings})
-    assert items == [True, True]
-    assert len(service.jobs) == 1
-
-
-@pytest.mark.parametrize("wall", ["session", "redirect"])
-def test_depth_meta_and_arguments_of_the_callback_are_the_spiders_own(crawl, service, walled, wall):
-    site = walled(wall)
-
-    class Deep(RecordingSpider):
-        urls = (f"{site.url}/free/1",)
-
-        def page(self, response, asked=None):
-            yield scrapy.Request(
-                f"{site.url}/page/1", callback=self.deep, cb_kwargs={"a": 1}, meta={"mine": [1]}, priority=3
-            )
-
-        def deep(self, response, a):
-            self.pages.append((response, a))
-
-    crawled = crawl(Deep, service.settings)
-    ((response, argument),) = crawled.pages
-    assert argument == 1
-    assert (response.meta["mine"], response.meta["depth"]) == ([1], 1)
-    ours = [key for key in response.meta if key.startswith("_omocaptcha") or key == "dont_retry"]
-    assert ours == []
-
-
-def test_a_spider_that_passes_meta_on_through_walls_asks_for_the_right_pages(crawl, service, walled):
-    site = walled("redirect", catalogue_pages=4)
-
-    class Follows(RecordingSpider):
-        urls = (f"{site.url}/page/1",)
-
-        def page(self, response, asked=None):
-            self.pages.append(response)
-            if len(self.pages) < 4:
-                url = f"{site.url}/page/{len(self.pages) + 1}"
-                yield scrapy.Request(url, callback=self.page, meta=response.meta, errback=self.failed)
-
-    crawled = crawl(Follows, service.settings)
-    assert [page.url for page in crawled.pages] == [f"{site.url}/page/{number}" for number in range(1, 5)]
-    assert len(service.jobs) == 1

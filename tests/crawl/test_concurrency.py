@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import pytest
 import scrapy
-from scrapy import signals
 
 from scrapy_omocaptcha.signals import challenge_detected
 from tests.helpers.components import OfCrawler
@@ -71,26 +70,6 @@ def test_one_request_at_a_time_means_that_callbacks_keep_their_order(crawl, serv
     crawled = crawl(spider(*urls), {**service.settings, "CONCURRENT_REQUESTS": 1})
     assert [page.url for page in crawled.pages] == urls
     assert crawled.said() == []
-
-
-@pytest.mark.parametrize("wall", ["session", "token a page"])
-def test_a_component_that_changes_the_total_concurrency_meanwhile_is_not_overwritten(measure, service, wall):
-    class Throttles(OfCrawler):
-        """Allows fewer requests at a time while some are held."""
-
-        def __init__(self, crawler):
-            super().__init__(crawler)
-            crawler.signals.connect(self.detected, challenge_detected)
-            crawler.signals.connect(self.closed, signals.spider_closed)
-
-        def detected(self):
-            self.crawler.engine.downloader.total_concurrency = 4
-
-        def closed(self):
-            self.crawler.stats.set_value("total_concurrency", self.crawler.engine.downloader.total_concurrency)
-
-    crawled, _ = measure(wall, {"EXTENSIONS": {Throttles: 1}})
-    assert crawled.stats["total_concurrency"] == 4
 
 
 def test_a_crawl_goes_on_when_more_is_held_than_may_be_active_by_now(crawl, service, walled):

@@ -9,7 +9,6 @@ import logging
 import pytest
 import scrapy
 from scrapy.core.downloader.handlers.http11 import HTTP11DownloadHandler
-from scrapy.downloadermiddlewares.retry import get_retry_request
 from scrapy.http import HtmlResponse
 
 from tests.helpers import sites
@@ -349,21 +348,6 @@ def test_retry_repeats_a_page_that_times_out_while_it_is_asked_again(crawl, serv
     assert [page.status for page in crawled.pages] == [200]
     assert crawled.pages[0].meta["retry_times"] == 1
     assert (crawled.stats["retry/count"], len(service.jobs)) == (1, 1)
-
-
-def test_a_retry_by_hand_of_a_page_behind_a_wall_ends_after_retry_times(crawl, service, walled):
-    site = walled("per_page")
-
-    class NeverContent(RecordingSpider):
-        urls = (f"{site.url}/item/1",)
-
-        def page(self, response, asked=None):
-            self.pages.append(response)
-            yield get_retry_request(response.request, spider=self, reason="not good enough")
-
-    crawled = crawl(NeverContent, {**service.settings, "RETRY_TIMES": 2})
-    assert [page.meta.get("retry_times") for page in crawled.pages] == [None, 1, 2]
-    assert len(service.jobs) == 3
 
 
 # -- meta ------------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import pytest
 import scrapy
 
 from scrapy_omocaptcha.testing import Wall, WalledSite
-from tests.helpers.sites import Site, behind_wall, challenge, cleared, page, redirect, sending, spider, wishing, won
+from tests.helpers.sites import Site, behind_wall, challenge, page, redirect, sending, spider, wishing
 
 # -- to a wall -------------------------------------------------------------------------------------------------------
 
@@ -175,23 +175,6 @@ def test_a_header_with_a_token_does_not_follow_a_redirect(crawl, service):
     assert len(crawled.pages) == 1
     ((_, _, _, headers),) = other.requests
     assert "X-Token" not in headers
-
-
-def test_a_redirect_that_repeats_the_token_in_its_address_does_not_put_it_into_the_log(crawl, service):
-    tokens = []
-
-    def answer(request, form):
-        if request.method == "POST":
-            tokens.append(form["g-recaptcha-response"])
-            return won(f"/page?g-recaptcha-response={tokens[0]}&a=1")
-        return page() if cleared(request) else challenge()
-
-    with Site(answer) as site:
-        crawled = crawl(spider(f"{site.origin}/page"), service.settings)
-    assert [one.status for one in crawled.pages] == [200]
-    assert len(tokens) == 1
-    assert not [record for record in crawled.log if tokens[0] in record.getMessage()]
-    assert tokens[0] not in crawled.pages[0].url
 
 
 @pytest.mark.parametrize("location", ["file:///etc/hostname", "data:text/html,stolen", "ftp://127.0.0.1/x", "//["])

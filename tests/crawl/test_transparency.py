@@ -33,7 +33,7 @@ SHORT = {
     "other hosts": "session",
     "meta refresh": "token a page",
     "retries": "redirect",
-    "retries by hand": "session",
+    "retries by hand": "token a page",
     "broken connections": "redirect",
     "autothrottle": "three pages a clearance",
     "slots": "session",

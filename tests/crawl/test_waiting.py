@@ -11,14 +11,12 @@ import weakref
 import pytest
 import scrapy
 from aiohttp import web
-from scrapy import signals
 from twisted.internet.task import deferLater
 
 from scrapy_omocaptcha.testing import OmoCaptchaService, Wall, WalledSite
 from tests.helpers import sites
-from tests.helpers.components import OfCrawler, hears
+from tests.helpers.components import OfCrawler
 from tests.helpers.crawling import RecordingSpider
-from tests.helpers.hard_walls import TwoWalls
 from tests.helpers.nightly import nightly
 from tests.helpers.sites import CHALLENGE, Site, page, pages_of, spider
 
@@ -146,13 +144,6 @@ def test_an_answer_that_is_left_alone_outdates_a_form_as_any_other_does(crawl, s
 
     crawled = crawl(Spider, service.settings)
     assert (len(crawled.pages), len(service.jobs), site.accepted) == (1, 1, 1)
-
-
-def test_two_walls_in_a_row_cost_one_job_each_though_the_others_were_queued_without_cookies(crawl):
-    with OmoCaptchaService(solve_seconds=lambda _: 0.3) as service, TwoWalls(service, catalogue_pages=16) as site:
-        crawled = crawl(pages_of(site, 16), {**service.settings, "DOWNLOAD_DELAY": 0.1})
-    assert len(crawled.pages) == 16
-    assert (len(service.jobs), crawled.count("tokens/accepted")) == (2, 2)
 
 
 @pytest.mark.parametrize("after", ["/verify", "/search"])
@@ -343,23 +334,6 @@ def test_a_walled_part_of_a_site_does_not_stop_the_rest(crawl):
         settings = {"OMOCAPTCHA_MAX_ATTEMPTS": 1, "CONCURRENT_REQUESTS_PER_DOMAIN": 4}
         crawled = crawl(Mixed, {**service.settings, **settings})
     assert (len(crawled.pages), len(crawled.failures)) == (30, 1)
-
-
-def test_the_crawl_has_its_places_back_at_the_end(crawl, service, walled):
-    site = walled("session", catalogue_pages=30)
-    seen = {}
-
-    @hears(idle=signals.spider_idle)
-    class Looks(pages_of(site, 30)):
-        def idle(self):
-            downloader = self.crawler.engine.downloader
-            seen["places"] = downloader.total_concurrency
-            seen["active"] = [len(slot.active) for slot in downloader.slots.values()]
-
-    crawled = crawl(Looks, service.settings)
-    assert len(crawled.pages) == 30
-    assert seen == {"places": 16, "active": [0]}
-    assert crawled.count("held") >= 16
 
 
 @pytest.mark.sockets

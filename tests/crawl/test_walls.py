@@ -151,31 +151,6 @@ def test_a_refused_page_with_status_200_and_any_with_on_failure_response_goes_to
     assert wall == "never" or service.calls == ()
 
 
-def test_a_request_that_copies_the_meta_of_a_failed_one_is_an_ordinary_request_again(crawl, service, walled):
-    site = walled("never")
-
-    class PassesMetaOn(RecordingSpider):
-        urls = (f"{site.url}/page/1",)
-
-        def page(self, response, asked=None):
-            self.pages.append(response)
-            yield scrapy.Request(
-                f"{site.url}/nothing/here", meta=response.meta, callback=self.page, errback=self.failed
-            )
-
-    crawled = crawl(PassesMetaOn, {**service.settings, "OMOCAPTCHA_ON_FAILURE": "response"})
-    # The second page is a plain 404 or another challenge: in either case it is judged on its own.
-    assert len(crawled.pages) + len(crawled.failures) == 2
-
-
-def test_dry_run_judges_and_counts_and_never_calls_the_service(crawl, service, walled):
-    site = walled("session", status=403)
-    lenient = spider(f"{site.url}/page/1", handle_httpstatus_list=(403,))
-    crawled = crawl(lenient, {**service.settings, "OMOCAPTCHA_DRY_RUN": True})
-    assert [page.status for page in crawled.pages] == [403]
-    assert (service.calls, crawled.count("skipped/dry_run")) == ((), 1)
-
-
 def test_meta_false_leaves_the_page_alone(crawl, service, walled):
     site = walled("session", status=200)
     careful = scrapy.Request(f"{site.url}/page/1", meta={"omocaptcha": False})

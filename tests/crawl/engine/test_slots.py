@@ -12,8 +12,7 @@ from scrapy.utils.asyncio import sleep
 from scrapy.utils.defer import maybe_deferred_to_future
 
 from scrapy_omocaptcha.errors import CrawlClosing
-from tests.helpers.crawling import RecordingSpider
-from tests.helpers.probing import begin, downloader, in_a_crawl, lifetime, slots, until
+from tests.helpers.probing import begin, downloader, in_a_crawl, slots, until
 
 
 class Held:
@@ -246,28 +245,6 @@ async def test_who_waits_until_none_is_held_takes_no_place_from_those_who_are(sp
         before = closing.called
     await maybe_deferred_to_future(closing)
     assert (log, before) == ([1, -1], False)
-
-
-# -- whole crawls ----------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("wall", ["session", "redirect", "per_page", "never"])
-@pytest.mark.parametrize("settings", [{}, {"OMOCAPTCHA_MAX_WAITING": 1}, {"OMOCAPTCHA_MAX_JOBS": 1}])
-def test_nothing_is_held_and_the_concurrency_is_as_it_was_when_a_crawl_ends(crawl, service, walled, wall, settings):
-    site = walled(wall, catalogue_pages=12)
-    left = {}
-
-    class Spider(RecordingSpider):
-        urls = tuple(f"{site.url}/page/{number}" for number in range(1, 13))
-
-        def closed(self, reason):
-            left.update(held=slots(self).parked, waiting=lifetime(self)._waits)
-            left.update(concurrency=downloader(self).total_concurrency, full=downloader(self).needs_backout())
-            left.update(active=[slot.active for slot in downloader(self).slots.values()])
-
-    crawled = crawl(Spider, {**service.settings, **settings})
-    assert len(crawled.pages) + len(crawled.failures) == 12
-    assert left == {"held": set(), "waiting": {}, "concurrency": 16, "full": False, "active": [set()]}
 
 
 # -- what a slot tells -----------------------------------------------------------------------------------------------

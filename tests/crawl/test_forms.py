@@ -488,13 +488,3 @@ def test_a_meta_key_that_looks_like_ours_is_told_once(crawl, service, walled, ke
     (warning,) = crawled.said()
     assert repr(key) in warning
     assert "'omocaptcha'" in warning
-
-
-@pytest.mark.parametrize("sitekey", ["0x4AAAAAAAAjq6WYeRDKmebM", "10000000-ffff-ffff-ffff-000000000001", "6L"])
-def test_a_site_key_of_another_shape_is_said_to_be_one(crawl, service, walled, sitekey):
-    url = walled().url
-    request = sites.wishing(f"{url}/find", "query:t", page=url, sitekey=sitekey)
-    (error,) = crawl(sites.sending(request), service.settings).failures
-    assert isinstance(error, ValueError)
-    assert "begin with 6L" in str(error)
-    assert service.calls == ()

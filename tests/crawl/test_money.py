@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import shutil
 import sqlite3
@@ -12,9 +13,6 @@ from typing import ClassVar
 import pytest
 import scrapy
 from aiohttp import web
-from hypothesis import HealthCheck, Phase, given
-from hypothesis import settings as hypothesis_settings
-from hypothesis import strategies as st
 from scrapy.utils.asyncio import sleep
 
 from scrapy_omocaptcha import solve
@@ -53,69 +51,36 @@ def balanced(crawled, service, ledger):
 # -- limits ----------------------------------------------------------------------------------------------------------
 
 
-def crawl_among_faults(crawl, ledger, challenges, *, seed, max_jobs=0, max_cost=0.0, per_host=0, at_once=200):
-    """Crawl as many challenges at once, and check that no limit is overrun."""
-    with OmoCaptchaService() as service, WalledSite(service, "per_page", catalogue_pages=challenges) as site:
-        service.random_faults(
-            0.2, seed=seed, kinds=["reset", "reset_after", "bad_gateway", "html", "empty", "too_many"]
-        )
-        service.random_jobs(0.2, seed=seed, outcomes=["fail", "refused", "rejected"])
-        crawled = crawl(
-            pages_of(site, challenges),
-            {
-                **service.settings,
-                "CONCURRENT_REQUESTS": 200,
-                "CONCURRENT_REQUESTS_PER_DOMAIN": 200,
-                "OMOCAPTCHA_CONCURRENT_JOBS": at_once,
-                "OMOCAPTCHA_MAX_JOBS": max_jobs,
-                "OMOCAPTCHA_MAX_COST": max_cost,
-                "OMOCAPTCHA_MAX_JOBS_PER_HOST": per_host,
-                "OMOCAPTCHA_BREAKER_FAILURES": 1000,
-                "OMOCAPTCHA_JOB_TIMEOUT": 1,
-                "OMOCAPTCHA_LEDGER": ledger,
-            },
-        )
-        assert len(crawled.pages) + len(crawled.failures) == challenges
-        bought = crawled.count("jobs/created")
-        assert not max_jobs or max(bought, len(service.jobs)) <= max_jobs
-        assert not per_host or max(bought, len(service.jobs)) <= per_host
-        assert not max_cost or max(crawled.count("cost_usd"), service.charged) <= max_cost + 1e-9
-        balanced(crawled, service, ledger)
-        assert crawled.bugs == []
-
-
 @pytest.mark.parametrize(
     "limits",
     [
-        {"seed": 1, "at_once": 5, "max_jobs": 7},
-        {"seed": 2, "max_cost": 40.5 * PRICE, "per_host": 100},
-        {"seed": 3, "max_cost": 90.5 * PRICE, "per_host": 12},
-        {"seed": 4},
+        {"OMOCAPTCHA_CONCURRENT_JOBS": 5, "OMOCAPTCHA_MAX_JOBS": 7},
+        {"OMOCAPTCHA_MAX_COST": 40.5 * PRICE, "OMOCAPTCHA_MAX_JOBS_PER_HOST": 100},
+        {"OMOCAPTCHA_MAX_COST": 90.5 * PRICE, "OMOCAPTCHA_MAX_JOBS_PER_HOST": 12},
+        {},
     ],
     ids=["jobs", "cost", "jobs of a host", "none"],
 )
-def test_concurrent_challenges_among_faults_overrun_no_limit(crawl, ledger, limits):
-    crawl_among_faults(crawl, ledger, 60, **limits)
-
-
-@pytest.mark.nightly
-@given(
-    seed=st.integers(0, 10**6),
-    max_jobs=st.sampled_from([0, 7, 60]),
-    max_cost=st.sampled_from([0, 20 * PRICE, 90.5 * PRICE]),
-    per_host=st.sampled_from([0, 12, 100]),
-    at_once=st.sampled_from([5, 200]),
-)
-@hypothesis_settings(
-    derandomize=True,
-    deadline=None,
-    max_examples=8,
-    # Each takes seconds, which is too long to look for a simpler one that fails.
-    phases=[Phase.generate],
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
-def test_two_hundred_concurrent_challenges_among_faults_overrun_no_limit(crawl, tmp_path_factory, **limits):
-    crawl_among_faults(crawl, tmp_path_factory.mktemp("money") / "jobs.sqlite", 200, **limits)
+def test_concurrent_challenges_among_faults_overrun_no_limit(crawl, service, walled, ledger, limits):
+    site = walled("per_page", catalogue_pages=60)
+    service.random_faults(0.2, seed=len(limits), kinds=FAULTS)
+    service.random_jobs(0.2, seed=len(limits), outcomes=["fail", "refused", "rejected"])
+    settings = {
+        "CONCURRENT_REQUESTS": 200,
+        "CONCURRENT_REQUESTS_PER_DOMAIN": 200,
+        "OMOCAPTCHA_CONCURRENT_JOBS": 200,
+        "OMOCAPTCHA_MAX_COST": 0,
+        "OMOCAPTCHA_BREAKER_FAILURES": 1000,
+        "OMOCAPTCHA_JOB_TIMEOUT": 1,
+        "OMOCAPTCHA_LEDGER": ledger,
+    }
+    crawled = crawl(pages_of(site, 60), {**service.settings, **settings, **limits})
+    assert len(crawled.pages) + len(crawled.failures) == 60
+    most = min(limits.get(f"OMOCAPTCHA_{name}", math.inf) for name in ("MAX_JOBS", "MAX_JOBS_PER_HOST"))
+    assert max(crawled.count("jobs/created"), len(service.jobs)) <= most
+    assert max(crawled.count("cost_usd"), service.charged) <= limits.get("OMOCAPTCHA_MAX_COST", math.inf) + 1e-9
+    balanced(crawled, service, ledger)
+    assert crawled.bugs == []
 
 
 def test_the_books_of_a_crawl_without_lost_calls_hold_what_the_service_charged(crawl, service, walled, ledger):
@@ -164,14 +129,6 @@ def test_the_crawls_of_a_ledger_share_what_a_day_may_cost(crawl, service, walled
         # The machine was off for a day.
         db.execute("UPDATE clock SET wall = wall - 25 * 3600, boot = 'before'")
     assert len(crawl(pages_of(site, 6), settings).pages) == 5
-
-
-def test_a_resumed_crawl_goes_on_counting(crawl, service, walled, tmp_path):
-    site = walled("per_page", catalogue_pages=10)
-    settings = {**service.settings, "JOBDIR": str(tmp_path / "job"), "OMOCAPTCHA_MAX_JOBS": 4}
-    assert len(crawl(pages_of(site, 3), settings).pages) == 3
-    resumed = crawl(sites.spider(*(f"{site.url}/page/{number}" for number in range(4, 10))), settings)
-    assert (len(resumed.pages), len(resumed.failures), len(service.jobs)) == (1, 5, 4)
 
 
 @pytest.mark.parametrize(
@@ -456,9 +413,11 @@ def test_a_site_that_says_sorry_with_200_for_every_token_trips_the_breaker(crawl
 # -- dry run ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("wish", [None, True], ids=["judged", "said to be one"])
-def test_a_dry_run_makes_no_call_at_all_and_every_page_goes_on_untouched(crawl, service, walled, ledger, wish):
-    site = walled("session", catalogue_pages=10, status=200)
+@pytest.mark.parametrize(
+    ("wish", "status"), [(None, 200), (None, 403), (True, 200)], ids=["judged", "by its status", "said to be one"]
+)
+def test_a_dry_run_makes_no_call_at_all_and_every_page_goes_on_untouched(crawl, service, walled, ledger, wish, status):
+    site = walled("session", catalogue_pages=10, status=status)
     requests = (scrapy.Request(f"{site.url}/page/{number}", meta={"omocaptcha": wish}) for number in range(1, 11))
     dry = {
         **service.settings,
@@ -467,8 +426,9 @@ def test_a_dry_run_makes_no_call_at_all_and_every_page_goes_on_untouched(crawl, 
         "OMOCAPTCHA_MIN_BALANCE": 100,
         "OMOCAPTCHA_LEDGER": ledger,
     }
-    crawled = crawl(sites.sending(*requests), dry)
+    crawled = crawl(sites.sending(*requests, handle_httpstatus_list=(403,)), dry)
     assert service.calls == ()
+    assert [page.status for page in crawled.pages] == [status] * 10
     assert len(crawled.pages) == crawled.count("skipped/dry_run") == 10
     assert read_ledger(ledger) == []
     (report,) = [line for line in crawled.said(logging.INFO) if "not bought" in line]

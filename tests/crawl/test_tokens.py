@@ -67,7 +67,12 @@ def test_a_failed_job_is_bought_anew_as_often_as_may_be_tried(crawl, service, wa
 
 @pytest.mark.parametrize(
     "change",
-    [{"put": "nowhere"}, {"put": "json:token"}, {"sitekey": ""}, {"page": 7}, {"token": "x"}, {"invisible": "yes"}],
+    [
+        *({"put": put} for put in ("nowhere", "json:token", "json:/token")),
+        *({"sitekey": key} for key in ("", "0x4AAAAAAAAjq6WYeRDKmebM", "10000000-ffff-ffff-ffff-000000000001", "6L")),
+        *({"page": 7}, {"token": "x"}, {"invisible": "yes"}),
+    ],
+    ids=str,
 )
 def test_a_wish_that_means_nothing_is_a_value_error_in_the_errback_and_costs_nothing(crawl, service, walled, change):
     site = walled("session")
@@ -76,6 +81,7 @@ def test_a_wish_that_means_nothing_is_a_value_error_in_the_errback_and_costs_not
     (error,) = crawled.failures
     assert isinstance(error, ValueError)
     assert "omocaptcha" in str(error)
+    assert not change.get("sitekey") or "begin with 6L" in str(error)
     assert service.calls == ()
 
 
@@ -277,14 +283,6 @@ def test_a_token_in_a_query_is_in_no_address_log_or_error(crawl, service):
         assert token
         assert not [record for record in crawled.log if token in record.getMessage()]
         assert token not in repr(crawled.failures)
-
-
-def test_a_wish_that_does_not_fit_its_request_costs_nothing(crawl, service, walled):
-    site = walled("session")
-    request = scrapy.Request(f"{site.url}/api/search", meta={"omocaptcha": wish(site, "json:/token")})
-    crawled = crawl(sites.sending(request), service.settings)
-    assert [type(error) for error in crawled.failures] == [ValueError]
-    assert service.calls == ()
 
 
 @pytest.mark.parametrize("value", ["yes", 0, 1, []])

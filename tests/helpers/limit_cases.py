@@ -16,6 +16,8 @@ from scrapy_omocaptcha.errors import NotBought
 from scrapy_omocaptcha.settings import Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
     from scrapy_omocaptcha.buying.limits import Limits, Reservation
 
 PRICE = 0.1
@@ -40,7 +42,9 @@ def job(key: str, host: str = "a.example") -> JobRequest:
 
 class Step(NamedTuple):
     action: str
-    arguments: dict[str, Any]
+    """Name of a method of ``_World``."""
+    arguments: tuple[Any, ...]
+    options: dict[str, Any]
 
 
 class Case(NamedTuple):
@@ -72,76 +76,22 @@ class Driver(Protocol):
         """Return what has been counted so far."""
 
 
-# -- steps -------------------------------------------------------------------------------------------------------------
-
-
-def buy(name: str | None = None, *, times: int = 1, host: str = "a.example", key: str = "k1") -> Step:
-    """Buy jobs, each of which must be allowed; ``name`` is for ``cancel``."""
-    return Step("buy", {"name": name, "times": times, "host": host, "key": key})
-
-
-def refused(reason: str, *, host: str = "a.example", key: str = "k1") -> Step:
-    """Try to buy a job, which must be refused for ``reason`` and must not be counted."""
-    return Step("refused", {"reason": reason, "host": host, "key": key})
-
-
-def allowed(*, host: str = "a.example", key: str = "k1") -> Step:
-    """Buy a job, which must be allowed, and cancel it."""
-    return Step("allowed", {"host": host, "key": key})
-
-
-def cancel(name: str) -> Step:
-    return Step("cancel", {"name": name})
-
-
-def success(name: str | None = None, *, key: str = "k1") -> Step:
-    """Record that a job was of use, or buy one for this."""
-    return Step("judge", {"name": name, "keys": (key,), "verdict": "success"})
-
-
-def failure(*keys: str, name: str | None = None) -> Step:
-    """Record that a job was of no use, or buy one for each of ``keys`` for this, or as many as open the breaker."""
-    return Step("judge", {"name": name, "keys": keys or ("k1",) * FAILURES, "verdict": "failure"})
-
-
-def price(usd: float) -> Step:
-    return Step("price", {"usd": usd})
-
-
-def balance(usd: float) -> Step:
-    """Learn the balance of the account, which includes all charges so far."""
-    return Step("balance", {"usd": usd})
-
-
-def closed(why: str) -> Step:
-    """Close the account."""
-    return Step("closed", {"why": why})
-
-
-def advance(seconds: float) -> Step:
-    return Step("advance", {"seconds": seconds})
-
-
-def counted(jobs: int, spent: float, jobs_of_host: int) -> Step:
-    return Step("counted", {"counts": Counts(jobs, spent, jobs_of_host)})
-
-
 # -- running -----------------------------------------------------------------------------------------------------------
 
 
 async def run(case: Case, driver: Driver) -> None:
     """Go through the steps of a case, asserting what each of them expects."""
     world = _World(driver)
-    for number, step in enumerate(case.steps, 1):
+    for number, (action, arguments, options) in enumerate(case.steps, 1):
         try:
-            await getattr(world, step.action)(**step.arguments)
+            await getattr(world, action)(*arguments, **options)
         except (AssertionError, NotBought) as error:
-            raise AssertionError(f"step {number}, {step.action} {step.arguments}: {error}") from error
+            raise AssertionError(f"step {number}, {action} {arguments} {options}: {error}") from error
         await driver.settle()
 
 
 class _World:
-    """What the steps of one case act on."""
+    """What the steps of one case act on: each method is a step."""
 
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
@@ -153,7 +103,8 @@ class _World:
         limits.price = self._price
         return limits
 
-    async def buy(self, name: str | None, times: int, host: str, key: str) -> None:
+    async def buy(self, name: str | None = None, *, times: int = 1, host: str = "a.example", key: str = "k1") -> None:
+        """Buy jobs, each of which must be allowed; ``name`` is for later steps."""
         for _ in range(times):
             limits = self._limits()
             reservation = await limits.reserve(job(key, host), host)
@@ -161,7 +112,8 @@ class _World:
             limits.create_accepted(reservation.entry, key)
             self._bought[name] = limits, reservation, key
 
-    async def refused(self, reason: str, host: str, key: str) -> None:
+    async def refused(self, reason: str, *, host: str = "a.example", key: str = "k1") -> None:
+        """Try to buy a job, which must be refused for ``reason`` and must not be counted."""
         before = self._driver.counts()
         with pytest.raises(NotBought) as raised:
             await self._limits().reserve(job(key, host), host)
@@ -169,37 +121,65 @@ class _World:
         await self._driver.settle()
         assert self._driver.counts() == before
 
-    async def allowed(self, host: str, key: str) -> None:
+    async def allowed(self, *, host: str = "a.example", key: str = "k1") -> None:
+        """Buy a job, which must be allowed, and cancel it."""
         (await self._limits().reserve(job(key, host), host)).cancel()
 
     async def cancel(self, name: str) -> None:
         self._bought[name][1].cancel()
 
-    async def judge(self, name: str | None, keys: tuple[str, ...], verdict: str) -> None:
-        for key in keys:
-            if name is None:
-                await self.buy(None, 1, "a.example", key)
-            limits, reservation, sitekey = self._bought[name]
-            getattr(limits, f"record_{verdict}")(reservation.entry, sitekey)
-            # What several workers learn counts in the order in which it arrives.
-            await self._driver.settle()
+    async def success(self, name: str | None = None) -> None:
+        """Record that a job was of use, or buy one for this."""
+        await self._judge(name, "k1", "success")
+
+    async def failure(self, *keys: str, name: str | None = None) -> None:
+        """Record that a job was of no use, or buy one for each key for this, or as many as open the breaker."""
+        for key in keys or ("k1",) * FAILURES:
+            await self._judge(name, key, "failure")
+
+    async def _judge(self, name: str | None, key: str, verdict: str) -> None:
+        if name is None:
+            await self.buy(key=key)
+        limits, reservation, sitekey = self._bought[name]
+        getattr(limits, f"record_{verdict}")(reservation.entry, sitekey)
+        # What several workers learn counts in the order in which it arrives.
+        await self._driver.settle()
 
     async def price(self, usd: float) -> None:
         self._price = usd
 
     async def balance(self, usd: float) -> None:
+        """Learn the balance of the account, which includes all charges so far."""
         limits = self._limits()
         limits.set_balance(Balance(usd), self._driver.counts().spent)
 
     async def closed(self, why: str) -> None:
+        """Close the account."""
         assert self._limits().close_account(why)
 
     async def advance(self, seconds: float) -> None:
         self._driver.advance(seconds)
 
-    async def counted(self, counts: Counts) -> None:
-        assert self._driver.counts() == counts
+    async def counted(self, jobs: int, spent: float, jobs_of_host: int) -> None:
+        assert self._driver.counts() == Counts(jobs, spent, jobs_of_host)
 
+
+def _step(action: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., Step]:
+    """Return what makes a step of the method ``action`` with its arguments."""
+    return lambda *arguments, **options: Step(action.__name__, arguments, options)
+
+
+buy = _step(_World.buy)
+refused = _step(_World.refused)
+allowed = _step(_World.allowed)
+cancel = _step(_World.cancel)
+success = _step(_World.success)
+failure = _step(_World.failure)
+price = _step(_World.price)
+balance = _step(_World.balance)
+closed = _step(_World.closed)
+advance = _step(_World.advance)
+counted = _step(_World.counted)
 
 # -- cases -------------------------------------------------------------------------------------------------------------
 
@@ -210,40 +190,22 @@ CASES = [
     Case(
         "max_jobs: so many jobs are bought and not one more",
         {"max_jobs": 2},
-        (
-            buy(times=2),
-            refused("max_jobs"),
-            refused("max_jobs", host="b.example"),
-            counted(2, 2 * PRICE, 2),
-        ),
+        (buy(times=2), refused("max_jobs"), refused("max_jobs", host="b.example"), counted(2, 2 * PRICE, 2)),
     ),
     Case(
         "max_jobs_per_host: so many jobs are bought for one host and others go on",
         {"max_jobs_per_host": 2},
-        (
-            buy(times=2),
-            refused("max_jobs_per_host"),
-            refused("max_jobs_per_host", key="k2"),
-            allowed(host="b.example"),
-        ),
+        (buy(times=2), refused("max_jobs_per_host"), refused("max_jobs_per_host", key="k2"), allowed(host="b.example")),
     ),
     Case(
         "max_cost: the last cent is spent but not more than it",
         {"max_cost": 0.3},
-        (
-            buy(times=3),
-            refused("max_cost"),
-            counted(3, 0.3, 3),
-        ),
+        (buy(times=3), refused("max_cost"), counted(3, 0.3, 3)),
     ),
     Case(
         "a limit of zero is none",
         {"max_jobs": 0, "max_jobs_per_host": 0, "max_cost": 0},
-        (
-            price(5.0),
-            buy(times=40),
-            allowed(),
-        ),
+        (price(5.0), buy(times=40), allowed()),
     ),
     Case(
         "a price that rises counts from then on, and what was reserved keeps its own",
@@ -261,24 +223,12 @@ CASES = [
     Case(
         "what was certainly not bought makes room again",
         {"max_jobs": 1, "max_jobs_per_host": 1, "max_cost": PRICE},
-        (
-            buy("cancelled"),
-            refused("max_jobs"),
-            cancel("cancelled"),
-            counted(0, 0.0, 0),
-            buy(),
-            refused("max_jobs"),
-        ),
+        (buy("cancelled"), refused("max_jobs"), cancel("cancelled"), counted(0, 0.0, 0), buy(), refused("max_jobs")),
     ),
     Case(
         "min_balance: a balance is spent down to its floor and no further",
         {"min_balance": 2.0},
-        (
-            buy(times=3),
-            balance(2.25),
-            buy(times=2),
-            refused("min_balance"),
-        ),
+        (buy(times=3), balance(2.25), buy(times=2), refused("min_balance")),
     ),
     Case(
         "breaker: failures in a row open it for that host and key alone",
@@ -311,14 +261,7 @@ CASES = [
     Case(
         "breaker: it opens where four in five of the last jobs were of no use",
         {},
-        (
-            success(),
-            failure("k1", "k1", "k1"),
-            allowed(),
-            failure("k1"),
-            refused("breaker"),
-            allowed(key="k2"),
-        ),
+        (success(), failure("k1", "k1", "k1"), allowed(), failure("k1"), refused("breaker"), allowed(key="k2")),
     ),
     Case(
         "breaker: jobs that run, and were created in between, may be of use",
@@ -363,14 +306,7 @@ CASES = [
     Case(
         "breaker: the one job closes it when it succeeds",
         {},
-        (
-            failure(),
-            advance(PAUSE),
-            success(),
-            buy(times=5),
-            failure("k1"),
-            allowed(),
-        ),
+        (failure(), advance(PAUSE), success(), buy(times=5), failure("k1"), allowed()),
     ),
     Case(
         "breaker: the one job opens it for a whole pause when it fails",
@@ -429,10 +365,6 @@ CASES = [
     Case(
         "account: nothing is bought once it is closed",
         {},
-        (
-            closed("the balance is empty"),
-            refused("account"),
-            refused("account", host="b.example"),
-        ),
+        (closed("the balance is empty"), refused("account"), refused("account", host="b.example")),
     ),
 ]

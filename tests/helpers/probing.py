@@ -66,3 +66,34 @@ def download(spider, url, **options):
 async def until(condition):
     while not condition():
         await sleep(0.01)
+
+
+class Recorder:
+    """A middleware that records what it is called for, and does what the meta of a request says."""
+
+    calls: list
+
+    def process_request(self, request):
+        self.calls.append((type(self).__name__, "request", request))
+        if error := request.meta.get(f"{type(self).__name__} raises"):
+            raise error
+
+    def process_response(self, request, response):
+        self.calls.append((type(self).__name__, "response", request))
+        return request.meta.get(f"{type(self).__name__} returns", response)
+
+    def process_exception(self, request, exception):
+        self.calls.append((type(self).__name__, "exception", request))
+        return request.meta.get(f"{type(self).__name__} handles")
+
+
+class Outer(Recorder):
+    pass
+
+
+class Inner(Recorder):
+    pass
+
+
+RECORDERS = {"DOWNLOADER_MIDDLEWARES": {Outer: 543, Inner: 610}}
+"""The settings with which two of them stand on either side of ours."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.helpers.crawling import RecordingSpider
+from tests.helpers.probing import Recorder
 
 
 @pytest.fixture
@@ -30,3 +31,10 @@ def during(crawl, service):
         return crawled.spider.result
 
     return run
+
+
+@pytest.fixture
+def calls():
+    """Return the name of the middleware, the method and the request of each call of a Recorder."""
+    Recorder.calls = []
+    return Recorder.calls

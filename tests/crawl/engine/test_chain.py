@@ -14,50 +14,13 @@ from scrapy.utils.defer import maybe_deferred_to_future
 
 from scrapy_omocaptcha.errors import MiddlewareFailed, TokenUnused
 from scrapy_omocaptcha.forms.submission import Submission
-from tests.helpers.crawling import RecordingSpider
-from tests.helpers.probing import begin, chain, download, downloader, in_a_crawl, slots, until
-
-
-class Recorder:
-    """A middleware that records what it is called for, and raises an error where a request asks for one."""
-
-    calls: list
-
-    def process_request(self, request):
-        self.calls.append((type(self).__name__, "request", request))
-        if error := request.meta.get(f"{type(self).__name__} raises"):
-            raise error
-
-    def process_response(self, request, response):
-        self.calls.append((type(self).__name__, "response", request))
-        return request.meta.get(f"{type(self).__name__} returns", response)
-
-    def process_exception(self, request, exception):
-        self.calls.append((type(self).__name__, "exception", request))
-        return request.meta.get(f"{type(self).__name__} handles")
-
-
-class Outer(Recorder):
-    pass
-
-
-class Inner(Recorder):
-    pass
-
-
-MIDDLEWARES = {"DOWNLOADER_MIDDLEWARES": {Outer: 543, Inner: 610}}
-
-
-@pytest.fixture
-def calls():
-    Recorder.calls = []
-    return Recorder.calls
-
+from tests.helpers.probing import RECORDERS, Inner, begin, chain, download, downloader, in_a_crawl, slots, until
+from tests.helpers.sites import pages_of
 
 # -- the way ---------------------------------------------------------------------------------------------------------
 
 
-@in_a_crawl(**MIDDLEWARES)
+@in_a_crawl(**RECORDERS)
 async def test_what_is_sent_passes_the_inner_middlewares_and_no_other_part_of_scrapy(spider, walled, calls):
     site = walled()
     told = []
@@ -72,7 +35,7 @@ async def test_what_is_sent_passes_the_inner_middlewares_and_no_other_part_of_sc
     assert told == []
 
 
-@in_a_crawl(**MIDDLEWARES)
+@in_a_crawl(**RECORDERS)
 async def test_the_spiders_request_is_sent_again_as_the_same_object(spider, walled, calls):
     site = walled()
     request = scrapy.Request(f"{site.url}/free/1", callback=spider.page, meta={"mine": 1})
@@ -175,8 +138,7 @@ def test_a_token_that_has_grown_too_old_in_the_queue_is_not_sent(during, walled)
 
 def test_a_token_is_handed_in_before_the_requests_of_its_wall_that_wait_for_the_delay(crawl, service, walled):
     site = walled("session", catalogue_pages=8)
-    spider = type("Spider", (RecordingSpider,), {"urls": tuple(f"{site.url}/page/{n}" for n in range(1, 9))})
-    crawled = crawl(spider, {**service.settings, "DOWNLOAD_DELAY": 0.4})
+    crawled = crawl(pages_of(site, 8), {**service.settings, "DOWNLOAD_DELAY": 0.4})
     assert len(crawled.pages) == 8
     before = [visit.shown for visit in site.requests][: [visit.token for visit in site.requests].index("accepted")]
     # The leader's own, perhaps once more afresh, and what was at the site meanwhile: not all eight.
@@ -186,70 +148,55 @@ def test_a_token_is_handed_in_before_the_requests_of_its_wall_that_wait_for_the_
 # -- errors ----------------------------------------------------------------------------------------------------------
 
 
-def test_an_error_of_a_middleware_of_the_project_names_it_in_the_log_and_not_the_token(crawl, service, walled, calls):
+def warnings_in(caplog):
+    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+@in_a_crawl(**RECORDERS)
+async def test_an_error_of_a_middleware_of_the_project_names_it_in_the_log_and_not_the_token(
+    spider, walled, calls, caplog
+):
     site = walled()
-
-    class Probing(RecordingSpider):
-        async def start(self):
-            meta = {"Inner raises": ZeroDivisionError("secret-token")}
-            with pytest.raises(MiddlewareFailed, match=r"Recorder\.process_request raised ZeroDivisionError") as raised:
-                await chain(self).send(Submission(site.url, meta=meta, secret="secret-token"))
-            self.pages.append(raised.value)
-            return
-            yield
-
-    crawled = crawl(Probing, {**service.settings, **MIDDLEWARES})
-    (error,) = crawled.pages
-    assert error.__cause__ is error.__context__ is None, "its frames may hold a token"
-    (line,) = crawled.said(logging.WARNING)
-    assert line.endswith(f"failed in the project: {__name__}.Recorder.process_request raised ZeroDivisionError")
-    assert not [record for record in crawled.log if "secret-token" in record.getMessage()]
+    submission = Submission(site.url, meta={"Inner raises": ZeroDivisionError("secret-token")}, secret="secret-token")
+    with pytest.raises(MiddlewareFailed, match=r"Recorder\.process_request raised ZeroDivisionError") as raised:
+        await chain(spider).send(submission)
+    assert raised.value.__cause__ is raised.value.__context__ is None, "its frames may hold a token"
+    (line,) = warnings_in(caplog)
+    assert line.endswith(f"failed in the project: {Inner.__module__}.Recorder.process_request raised ZeroDivisionError")
+    assert "secret-token" not in caplog.text
     assert site.requests == ()
 
 
 @pytest.mark.parametrize("result", [7, []])
-def test_a_middleware_of_the_project_that_returns_neither_response_nor_request_is_named(
-    crawl, service, walled, calls, result
+@in_a_crawl(**RECORDERS)
+async def test_a_middleware_of_the_project_that_returns_neither_response_nor_request_is_named(
+    spider, walled, calls, caplog, result
 ):
-    site = walled()
-
-    class Probing(RecordingSpider):
-        async def start(self):
-            with pytest.raises(MiddlewareFailed, match=r"Recorder\.process_response must return Response or Request"):
-                await chain(self).send(scrapy.Request(f"{site.url}/free/1", meta={"Inner returns": result}))
-            return
-            yield
-
-    crawled = crawl(Probing, {**service.settings, **MIDDLEWARES})
-    (line,) = crawled.said(logging.WARNING)
-    assert "Recorder.process_response must return Response or Request" in line
-    assert crawled.bugs == []
+    said = "Recorder.process_response must return Response or Request"
+    with pytest.raises(MiddlewareFailed, match=said):
+        await chain(spider).send(scrapy.Request(f"{walled().url}/free/1", meta={"Inner returns": result}))
+    (line,) = warnings_in(caplog)
+    assert said in line
 
 
 @pytest.mark.parametrize(
     ("values", "error"),
-    [({"url": "http://127.0.0.1:1/"}, OSError), ({"meta": {"Inner raises": IgnoreRequest("this one")}}, IgnoreRequest)],
+    [
+        ({"url": "http://127.0.0.1:1/"}, (OSError, DownloadConnectionRefusedError)),
+        ({"meta": {"Inner raises": IgnoreRequest("this one")}}, IgnoreRequest),
+    ],
     ids=["the downloader's", "IgnoreRequest"],
 )
-def test_no_other_error_is_blamed_on_a_middleware(crawl, service, calls, values, error):
-    class Probing(RecordingSpider):
-        async def start(self):
-            try:
-                await chain(self).send(scrapy.Request(**{"url": "http://127.0.0.1/", **values}))
-            except Exception as raised:
-                self.failures.append(raised)
-            return
-            yield
-
-    crawled = crawl(Probing, {**service.settings, **MIDDLEWARES})
-    (raised,) = crawled.failures
-    assert not isinstance(raised, MiddlewareFailed)
-    assert isinstance(raised, (error, DownloadConnectionRefusedError))
-    assert crawled.said() == []
+@in_a_crawl(**RECORDERS)
+async def test_no_other_error_is_blamed_on_a_middleware(spider, calls, caplog, values, error):
+    with pytest.raises(error) as raised:
+        await chain(spider).send(scrapy.Request(**{"url": "http://127.0.0.1/", **values}))
+    assert not isinstance(raised.value, MiddlewareFailed)
+    assert warnings_in(caplog) == []
 
 
 @pytest.mark.parametrize("handled", [Response("http://127.0.0.1/"), scrapy.Request("http://127.0.0.1/other")])
-@in_a_crawl(**MIDDLEWARES)
+@in_a_crawl(**RECORDERS)
 async def test_an_error_is_handled_by_the_outer_middlewares_and_by_no_inner_one(spider, calls, handled):
     request = scrapy.Request("http://127.0.0.1/", meta={"Inner handles": "never asked", "Outer handles": handled})
     assert (await chain(spider).handle_exception(request, ValueError("of the downloader"))) is handled
@@ -263,7 +210,7 @@ async def test_retry_handles_a_broken_connection_of_a_request_that_was_sent_agai
     assert (again.meta["retry_times"], again.callback == spider.page) == (1, True)
 
 
-@in_a_crawl(**MIDDLEWARES)
+@in_a_crawl(**RECORDERS)
 async def test_an_error_that_no_middleware_handles_is_raised(spider, calls):
     error = ValueError("of the downloader")
     with pytest.raises(ValueError, match="of the downloader") as raised:

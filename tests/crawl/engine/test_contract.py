@@ -18,7 +18,19 @@ from scrapy.utils.defer import maybe_deferred_to_future
 from scrapy_omocaptcha import OmoCaptchaMiddleware
 from tests.helpers.components import hears
 from tests.helpers.crawling import RecordingSpider
-from tests.helpers.probing import begin, download, downloader, in_a_crawl, lifetime, slots, until
+from tests.helpers.probing import (
+    RECORDERS,
+    Inner,
+    Outer,
+    Recorder,
+    begin,
+    download,
+    downloader,
+    in_a_crawl,
+    lifetime,
+    slots,
+    until,
+)
 
 
 @in_a_crawl()
@@ -329,66 +341,38 @@ def test_enqueue_request_sends_a_request_through_its_slot_and_no_middleware(duri
     assert [visit.cookies for visit in site.requests] == [{}]
 
 
-class Recorder:
-    """A middleware that records what it is called for."""
-
-    calls: list
-
-    def process_request(self, request):
-        self.calls.append((type(self).__name__, "request"))
-
-    def process_response(self, request, response):
-        self.calls.append((type(self).__name__, "response"))
-        return response
-
-    def process_exception(self, request, exception):
-        self.calls.append((type(self).__name__, "exception"))
+def recorders(spider):
+    """Return the manager of all middlewares, and the outer and the inner recorder among these."""
+    whole = downloader(spider).middleware
+    return whole, *(next(one for one in whole.middlewares if type(one) is kind) for kind in (Outer, Inner))
 
 
-class Outer(Recorder):
-    pass
-
-
-class Inner(Recorder):
-    pass
-
-
-RECORDERS = {"DOWNLOADER_MIDDLEWARES": {Outer: 100, Inner: 900}}
-
-
-@pytest.fixture
-def calls():
-    Recorder.calls = []
-    return Recorder.calls
+async def answer(request):
+    return scrapy.http.Response(request.url)
 
 
 @in_a_crawl(**RECORDERS)
 async def test_a_manager_of_some_middlewares_sends_a_request_through_these_alone(spider, calls):
     async def download(request):
-        calls.append("download")
-        return scrapy.http.Response(request.url)
+        calls.append(("download",))
+        return await answer(request)
 
-    whole = downloader(spider).middleware
-    outer, inner = (next(one for one in whole.middlewares if type(one) is kind) for kind in (Outer, Inner))
+    whole, outer, inner = recorders(spider)
     # From the engine to the site.
     assert whole.middlewares.index(outer) < whole.middlewares.index(inner)
     manager = type(whole)(inner, crawler=spider.crawler)
     assert manager.middlewares == (inner,)
     await manager.download_async(download, scrapy.Request("http://127.0.0.1/"))
-    assert calls == [("Inner", "request"), "download", ("Inner", "response")]
+    assert [call[:2] for call in calls] == [("Inner", "request"), ("download",), ("Inner", "response")]
 
 
 @in_a_crawl(**RECORDERS)
 async def test_a_method_that_is_removed_from_a_manager_is_not_called_and_the_others_are(spider, calls):
-    async def download(request):
-        return scrapy.http.Response(request.url)
-
-    whole = downloader(spider).middleware
-    outer, inner = (next(one for one in whole.middlewares if type(one) is kind) for kind in (Outer, Inner))
+    whole, outer, inner = recorders(spider)
     manager = type(whole)(outer, inner, crawler=spider.crawler)
     manager.methods["process_request"].remove(inner.process_request)
-    await manager.download_async(download, scrapy.Request("http://127.0.0.1/"))
-    assert calls == [("Outer", "request"), ("Inner", "response"), ("Outer", "response")]
+    await manager.download_async(answer, scrapy.Request("http://127.0.0.1/"))
+    assert [call[:2] for call in calls] == [("Outer", "request"), ("Inner", "response"), ("Outer", "response")]
 
 
 @in_a_crawl(**RECORDERS)

@@ -6,6 +6,8 @@ import gc
 import os
 import subprocess
 from configparser import ConfigParser
+from contextlib import ExitStack
+from itertools import count
 
 import pytest
 from tldextract import TLDExtract
@@ -67,18 +69,14 @@ def service():
 @pytest.fixture
 def walled(service):
     """``walled("session", status=429)`` → a site behind that wall, at a loopback address of its own."""
-    sites = []
+    hosts = map("127.0.0.{}".format, count(2))
+    with ExitStack() as stack:
 
-    def start(wall="session", **options):
-        # Cookies know no ports: two sites on one address would share a session.
-        site = WalledSite(service, wall, **{"hosts": (f"127.0.0.{len(sites) + 2}",), **options})
-        site.__enter__()
-        sites.append(site)
-        return site
+        def start(wall="session", **options):
+            # Cookies know no ports: two sites on one address would share a session.
+            return stack.enter_context(WalledSite(service, wall, **{"hosts": (next(hosts),), **options}))
 
-    yield start
-    for site in sites:
-        site.__exit__(None, None, None)
+        yield start
 
 
 @pytest.fixture

@@ -18,15 +18,7 @@ from tests.helpers.nightly import nightly
 from tests.helpers.sites import spider
 from tests.helpers.walled_pages import ONE_ADDRESS, WalledPages
 
-WALLS = {
-    "session": "session",
-    "redirect": "redirect",
-    "token a page": "per_page",
-    "three free pages": "rate",
-    "three pages a clearance": "expiring",
-    "one address": ONE_ADDRESS,
-}
-OFTEN = ("session", "redirect", "token a page")
+OFTEN = ("session", "redirect", "per_page")
 """The walls that are tried for every change."""
 SECONDS = 0.03
 """How long the site takes for a page."""
@@ -48,7 +40,7 @@ def measure(crawl, service):
     """``measure(wall, settings)`` → the crawl and the site, of which two hosts are behind the wall."""
 
     def measure(wall, settings, hosts=(HOST, OTHER_HOST)):
-        with WalledPages(ManyPages(delay=SECONDS), service, WALLS[wall], hosts=hosts) as site:
+        with WalledPages(ManyPages(delay=SECONDS), service, wall, hosts=hosts) as site:
             urls = [f"http://{host}:{site.port}" for host in hosts]
             crawled = crawl(Pages, {**service.settings, "OMOCAPTCHA_MAX_ATTEMPTS": 9, **settings}, hosts=urls)
         assert len(crawled.pages) == NUMBER * len(hosts)
@@ -57,7 +49,7 @@ def measure(crawl, service):
     return measure
 
 
-@pytest.mark.parametrize("wall", [wall if wall in OFTEN else nightly(wall) for wall in WALLS])
+@pytest.mark.parametrize("wall", [*OFTEN, nightly("rate"), nightly("expiring"), nightly(ONE_ADDRESS, id="one address")])
 @pytest.mark.parametrize("number", [1, nightly(3)])
 def test_a_site_never_gets_more_requests_at_once_than_concurrent_requests(measure, wall, number):
     _, site = measure(wall, {"CONCURRENT_REQUESTS": number})
@@ -107,10 +99,10 @@ def test_scrapy_counts_the_pages_of_the_spider_alone(measure, wall):
 
 
 @pytest.mark.parametrize("setting", ["CLOSESPIDER_PAGECOUNT", "CLOSESPIDER_PAGECOUNT_NO_ITEM"])
-@pytest.mark.parametrize("wall", ["session", "token a page"])
+@pytest.mark.parametrize("wall", ["session", "per_page"])
 def test_closespider_counts_the_pages_of_the_spider_alone(crawl, service, setting, wall):
     settings = {**service.settings, setting: 10, "CONCURRENT_REQUESTS": 1, "OMOCAPTCHA_MAX_WAITING": 2}
-    with WalledPages(ManyPages(), service, WALLS[wall], hosts=(HOST,)) as site:
+    with WalledPages(ManyPages(), service, wall, hosts=(HOST,)) as site:
         crawled = crawl(Pages, settings, hosts=[site.origin])
     assert len(crawled.pages) >= 9
     assert crawled.stats["finish_reason"] == setting.lower()

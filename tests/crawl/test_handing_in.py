@@ -217,19 +217,3 @@ def test_another_wall_behind_the_first_is_no_rejection(crawl, service, second, a
     assert len(service.jobs) == 2
     counts = tuple(crawled.count(f"tokens/{outcome}") for outcome in ("accepted", "unknown", "rejected"))
     assert counts == (accepted, unknown, 0)
-
-
-def test_a_wall_that_shows_another_key_each_time_trips_the_breaker(crawl, service):
-    seen = []
-
-    def answer(request, form):
-        seen.append(request.path)
-        key = f"6LtestKey{len(seen):031d}"
-        return web.Response(text=CHALLENGE.replace(KEY, key), status=403, content_type="text/html")
-
-    with Site(answer) as site:
-        urls = [f"{site.origin}/page/{number}" for number in range(12)]
-        crawled = crawl(spider(*urls), {**service.settings, "CONCURRENT_REQUESTS": 1})
-    assert len(crawled.failures) == 12
-    assert (crawled.count("tokens/accepted"), crawled.count("tokens/rejected")) == (0, 0)
-    assert len(service.jobs) < 12

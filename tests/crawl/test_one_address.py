@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
+from contextlib import ExitStack
 from itertools import count
 
 import pytest
@@ -79,19 +80,15 @@ class MovingPages(Site):
 @pytest.fixture
 def one_address(service):
     """``one_address(gate, fault, times)`` → a site at whose wall's address a fault is met first."""
-    sites = []
+    with ExitStack() as stack:
 
-    def start(gate="/hold", fault=None, times=1):
-        site = OneAddress(service, gate, hosts=(HOST,), catalogue_pages=60)
-        site.__enter__()
-        sites.append(site)
-        if fault is not None:
-            site.fault(gate, fault, times=times, seconds=3600 if fault == "hang" else 1)
-        return site
+        def start(gate="/hold", fault=None, times=1):
+            site = stack.enter_context(OneAddress(service, gate, hosts=(HOST,), catalogue_pages=60))
+            if fault is not None:
+                site.fault(gate, fault, times=times, seconds=3600 if fault == "hang" else 1)
+            return site
 
-    yield start
-    for site in sites:
-        site.__exit__(None, None, None)
+        yield start
 
 
 @pytest.mark.parametrize("gate", ["/captcha", "/hold"])

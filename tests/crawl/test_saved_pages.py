@@ -2,37 +2,15 @@
 
 from __future__ import annotations
 
-import threading
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 import pytest
 from aiohttp import web
 
-from scrapy_omocaptcha.testing.server import LoopbackServer
-from tests.helpers.crawling import RecordingSpider
 from tests.helpers.pages import FOLDER, needs_pages
+from tests.helpers.sites import Site, page, spider
 
 pytestmark = needs_pages
-
-
-class Site(LoopbackServer):
-    """Answers ``/page`` with a challenge until a token has been handed in, by whatever request."""
-
-    def __init__(self, challenge: bytes, status: int) -> None:
-        super().__init__(["127.0.0.1"], 0)
-        self._challenge = challenge
-        self._status = status
-        self._lock = threading.Lock()
-        self.submissions = []
-
-    async def _handle(self, request):
-        fields = [*parse_qsl(urlsplit(request.path_qs).query, True), *(await request.post()).items()]
-        if "g-recaptcha-response" in dict(fields):
-            with self._lock:
-                self.submissions.append((request.method, request.path_qs.partition("?")[0], fields))
-        if self.submissions:
-            return web.Response(text="<title>the page</title>", content_type="text/html")
-        return web.Response(body=self._challenge, status=self._status, content_type="text/html")
 
 
 PASSED = {
@@ -49,30 +27,44 @@ REFUSED = {
 }
 
 
-def visiting(site):
-    return type("Visits", (RecordingSpider,), {"urls": (f"{site.origin}/page",)})
+@pytest.fixture
+def visit(crawl, service):
+    """``visit(file, status)`` → the crawl of a page, and what its site got as the token: method, path and fields.
+
+    The site answers with the challenge of the file until it gets a token, by whatever request.
+    """
+
+    def visit(file, status):
+        got = []
+
+        def answer(request, form):
+            fields = {**dict(parse_qsl(request.query_string, True)), **form}
+            if "g-recaptcha-response" in fields:
+                got.append((request.method, request.path, fields))
+            if got:
+                return page("<title>the page</title>")
+            return web.Response(body=(FOLDER / file).read_bytes(), status=status, content_type="text/html")
+
+        with Site(answer) as site:
+            return crawl(spider(f"{site.origin}/page"), {**service.settings, "RETRY_ENABLED": False}), got
+
+    return visit
 
 
 @pytest.mark.parametrize(("file", "status"), PASSED, ids=lambda value: str(value)[:3])
-def test_a_real_challenge_is_passed_with_exactly_the_fields_of_its_form(crawl, service, file, status):
-    with Site((FOLDER / file).read_bytes(), status) as site:
-        crawled = crawl(visiting(site), service.settings)
-    method, path, names = PASSED[file, status]
-    ((sent_method, sent_path, fields),) = site.submissions
+def test_a_real_challenge_is_passed_with_exactly_the_fields_of_its_form(visit, service, file, status):
+    crawled, ((method, path, fields),) = visit(file, status)
     # Cloudflare's address carries a query of its own beside the form's fields.
-    sent = [name for name, _ in fields if not name.startswith("__cf_chl")]
-    assert (sent_method, sent_path, sent) == (method, path, names)
-    assert dict(fields)["g-recaptcha-response"]
+    assert (method, path, [name for name in fields if not name.startswith("__cf_chl")]) == PASSED[file, status]
+    assert fields["g-recaptcha-response"]
     assert [page.css("title::text").get() for page in crawled.pages] == ["the page"]
     assert len(service.jobs) == 1
 
 
 @pytest.mark.parametrize(("file", "status"), REFUSED, ids=lambda value: str(value)[:3])
-def test_a_real_challenge_that_cannot_be_solved_is_refused_with_its_reason(crawl, service, file, status):
-    with Site((FOLDER / file).read_bytes(), status) as site:
-        crawled = crawl(visiting(site), {**service.settings, "RETRY_ENABLED": False})
+def test_a_real_challenge_that_cannot_be_solved_is_refused_with_its_reason(visit, service, file, status):
+    crawled, got = visit(file, status)
     assert crawled.count(f"skipped/{REFUSED[file, status]}") == 1
-    assert site.submissions == []
-    assert service.calls == ()
+    assert (got, service.calls) == ([], ())
     assert (len(crawled.pages), len(crawled.failures)) == (0, 1)
     assert any(REFUSED[file, status] in line for line in crawled.said())

@@ -17,7 +17,7 @@ from types import TracebackType
 import pytest
 import scrapy
 from aiohttp import web
-from scrapy.http import FormRequest, JsonRequest
+from scrapy.http import JsonRequest
 from twisted.python.failure import Failure
 
 from scrapy_omocaptcha import Token, errors, find_challenge, solve, submit_token
@@ -29,7 +29,7 @@ from scrapy_omocaptcha.testing.faults import KINDS
 from tests.helpers.crawling import RecordingSpider
 from tests.helpers.leaks import Search, error_texts, log_texts, pickled
 from tests.helpers.nightly import nightly
-from tests.helpers.sites import KEY, Site, cleared, page, redirect, sending
+from tests.helpers.sites import KEY, Site, cleared, page, redirect, sending, wishes
 
 pytestmark = pytest.mark.sockets
 API_TOKEN = "omo-" + secrets.token_hex(24)
@@ -156,23 +156,6 @@ def asks(*requests):
     return sending(*requests, base=Careless)
 
 
-def wish(site, put):
-    return {"sitekey": site.sitekey, "page": f"{site.url}/signup?who=me", "put": put}
-
-
-def puts(site):
-    """One request for each place of a token."""
-    return [
-        FormRequest(f"{site.url}/signup", formdata={"name": "A", "email": "a@b"}).replace(
-            meta={"omocaptcha": wish(site, "form:g-recaptcha-response")}
-        ),
-        JsonRequest(f"{site.url}/api/search", data={"q": 1}, meta={"omocaptcha": wish(site, "json:/token")}),
-        scrapy.Request(f"{site.url}/api/header", meta={"omocaptcha": wish(site, "header:X-Captcha-Token")}),
-        scrapy.Request(f"{site.url}/api/query?q=1", meta={"omocaptcha": wish(site, "query:token")}),
-        scrapy.Request(f"{site.url}/api/cookie", meta={"omocaptcha": wish(site, "cookie:captcha")}),
-    ]
-
-
 @pytest.mark.usefixtures("transport")
 @pytest.mark.parametrize("fault", [None, "endings", "calls", "site"])
 def test_no_wall_and_no_fault_lets_a_secret_out(crawls, walled, tmp_path, fault):
@@ -196,7 +179,7 @@ def test_no_wall_and_no_fault_lets_a_secret_out(crawls, walled, tmp_path, fault)
 @pytest.mark.parametrize("fault", [None, "never", "reset", "reset_after", "html", "hang"])
 def test_no_place_for_a_token_lets_it_out(crawls, walled, tmp_path, fault):
     site = walled("session")
-    requests = puts(site)
+    requests = [*wishes(site, page="/signup?who=me").values()]
     if fault == "never":
         crawls.service.next_job("rejected", times=20)
     elif fault is not None:

@@ -17,29 +17,14 @@ def wish(site, put, **changes):
     return {"sitekey": site.sitekey, "page": f"{site.url}/signup", "put": put, **changes}
 
 
-WISHES = {
-    "form": lambda site: scrapy.FormRequest(
-        f"{site.url}/signup", formdata={"name": "Ada", "email": "ada@example.com"}
-    ).replace(meta={"omocaptcha": wish(site, "form:g-recaptcha-response")}),
-    "json": lambda site: scrapy.http.JsonRequest(
-        f"{site.url}/api/search", data={"q": "lamp"}, meta={"omocaptcha": wish(site, "json:/token")}
-    ),
-    "header": lambda site: scrapy.Request(
-        f"{site.url}/api/header", meta={"omocaptcha": wish(site, "header:X-Captcha-Token")}
-    ),
-    "query": lambda site: scrapy.Request(f"{site.url}/api/query?q=1", meta={"omocaptcha": wish(site, "query:token")}),
-    "cookie": lambda site: scrapy.Request(f"{site.url}/api/cookie", meta={"omocaptcha": wish(site, "cookie:captcha")}),
-}
+def asking(put, site):
+    return sites.sending(sites.wishes(site)[put])
 
 
-def asking(request, site):
-    return sites.sending(request(site))
-
-
-@pytest.mark.parametrize("put", WISHES)
+@pytest.mark.parametrize("put", ["form", "json", "header", "query", "cookie"])
 def test_a_token_is_put_where_the_request_wants_it(crawl, service, walled, put):
     site = walled("session")
-    crawled = crawl(asking(WISHES[put], site), service.settings)
+    crawled = crawl(asking(put, site), service.settings)
     assert crawled.failures == []
     (page,) = crawled.pages
     assert page.status == 200
@@ -47,19 +32,19 @@ def test_a_token_is_put_where_the_request_wants_it(crawl, service, walled, put):
     (sent,) = [visit for visit in site.requests if visit.path != "/robots.txt"]
     assert sent.token == "accepted"
     assert "omocaptcha" in page.request.meta
-    assert page.request.url == WISHES[put](site).url
-    assert page.request.body == WISHES[put](site).body
+    wish = sites.wishes(site)[put]
+    assert (page.request.url, page.request.body) == (wish.url, wish.body)
 
 
 def test_a_failed_job_is_bought_anew_as_often_as_may_be_tried(crawl, service, walled):
     site = walled("session")
     service.next_job("fail")
-    crawled = crawl(asking(WISHES["json"], site), service.settings)
+    crawled = crawl(asking("json", site), service.settings)
     assert [page.status for page in crawled.pages] == [200]
     assert len(service.jobs) == 2
 
     service.next_job("fail", times=2)
-    crawled = crawl(asking(WISHES["json"], site), service.settings)
+    crawled = crawl(asking("json", site), service.settings)
     (error,) = crawled.failures
     assert (type(error), error.reason) == (errors.ChallengeNotSolved, "attempts")
     assert len(service.jobs) == 4
@@ -97,10 +82,18 @@ def test_a_token_is_not_bought_for_another_site(crawl, service, walled):
 def test_a_request_that_is_answered_with_503_is_sent_once_more_with_its_token(crawl, service, walled, times, ends):
     site = walled("session")
     site.fault("/api/header", "server_error", times=times)
-    crawled = crawl(asking(WISHES["header"], site), service.settings)
+    crawled = crawl(asking("header", site), service.settings)
     assert len([visit for visit in site.requests if visit.path == "/api/header"]) == 2
     assert (len(crawled.pages), len(crawled.failures)) == ends
     assert len(service.jobs) == 1
+
+
+def test_a_request_that_is_never_answered_with_its_token_is_not_called_refused(crawl, service, walled):
+    site = walled("session")
+    site.fault("/api/query", "reset_after", times=99)
+    crawled = crawl(asking("query", site), service.settings)
+    assert [error.reason for error in crawled.failures] == ["broke"]
+    assert (len(service.jobs), crawled.count("tokens/unknown")) == (1, 1)
 
 
 def test_a_token_that_was_handed_in_for_a_page_that_there_is_not_is_no_rejected_one(crawl, service, walled, tmp_path):
@@ -118,7 +111,7 @@ def test_a_token_that_was_handed_in_for_a_page_that_there_is_not_is_no_rejected_
 def test_a_service_that_takes_no_job_is_the_reason_why_a_request_with_a_wish_fails(crawl, service, walled):
     site = walled("session")
     service.next_job("refused", times=9)
-    crawled = crawl(asking(WISHES["json"], site), service.settings)
+    crawled = crawl(asking("json", site), service.settings)
     (error,) = crawled.failures
     assert (type(error), error.reason) == (errors.ChallengeNotSolved, "service")
     assert service.jobs == ()
@@ -243,11 +236,12 @@ class TakesLong:
             request.usable_until -= 110
 
 
-@pytest.mark.parametrize("asks", [WISHES["header"], lambda site: scrapy.Request(f"{site.url}/page/1")])
-def test_a_token_that_grows_too_old_on_its_way_is_not_sent(crawl, service, walled, asks):
+@pytest.mark.parametrize("upfront", [True, False])
+def test_a_token_that_grows_too_old_on_its_way_is_not_sent(crawl, service, walled, upfront):
     site = walled("session")
+    spider = asking("header", site) if upfront else sites.pages_of(site, 1)
     inside = {"DOWNLOADER_MIDDLEWARES": {TakesLong: 595}, "OMOCAPTCHA_MAX_ATTEMPTS": 1}
-    crawled = crawl(asking(asks, site), {**service.settings, **inside})
+    crawled = crawl(spider, {**service.settings, **inside})
     assert [error.reason for error in crawled.failures] == ["attempts"]
     assert (len(service.jobs), crawled.count("tokens/expired")) == (1, 1)
     assert not [visit for visit in site.requests if visit.token]
@@ -261,28 +255,7 @@ def test_the_service_is_polled_before_a_token_could_be_too_old(crawl, service, w
     assert (len(crawled.pages), len(service.jobs), crawled.count("tokens/expired")) == (1, 1, 0)
 
 
-# -- mistakes and secrets --------------------------------------------------------------------------------------------
-
-
-def test_a_token_in_a_query_is_in_no_address_log_or_error(crawl, service):
-    def answer(request, form):
-        if request.path == "/breaks":
-            request.transport.abort()
-        return sites.page()
-
-    with sites.Site(answer) as site:
-        urls = [f"{site.origin}{path}?a=1" for path in ("/fine", "/breaks")]
-        requests = (sites.wishing(url, "query:t", page=f"{site.origin}/") for url in urls)
-        crawled = crawl(sites.sending(*requests), service.settings)
-    assert [one.url for one in crawled.pages] == [f"{site.origin}/fine?a=1"]
-    assert [error.reason for error in crawled.failures] == ["broke"]
-    tokens = [path.partition("t=")[2] for _, path, *_ in site.requests if path != "/robots.txt"]
-    # Twisted itself repeats a GET whose kept connection breaks before any answer.
-    assert len(set(tokens)) == 2
-    for token in tokens:
-        assert token
-        assert not [record for record in crawled.log if token in record.getMessage()]
-        assert token not in repr(crawled.failures)
+# -- mistakes -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("value", ["yes", 0, 1, []])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections import Counter
+from contextlib import ExitStack
 
 import pytest
 import scrapy
@@ -33,24 +34,21 @@ def shared(service, redis):
 @pytest.fixture
 def when_unavailable():
     """``when_unavailable(function)``: call ``function`` once a crawl has logged that Redis is unavailable."""
-    handlers = []
+    logger = logging.getLogger("scrapy_omocaptcha.buying.fleet.link")
+    with ExitStack() as stack:
 
-    def when_unavailable(function):
-        class Once(logging.Handler):
-            def emit(self, record):
-                if UNAVAILABLE in record.getMessage() and self in handlers:
-                    handlers.remove(self)
-                    function()
+        def when_unavailable(function):
+            waiting = [function]
 
-        handler = Once()
-        handlers.append(handler)
-        logger.addHandler(handler)
-        used.append(handler)
+            def look(record):
+                if UNAVAILABLE in record.getMessage() and waiting:
+                    waiting.pop()()
+                return True
 
-    logger, used = logging.getLogger("scrapy_omocaptcha.buying.fleet.link"), []
-    yield when_unavailable
-    for handler in used:
-        logger.removeHandler(handler)
+            logger.addFilter(look)
+            stack.callback(logger.removeFilter, look)
+
+        yield when_unavailable
 
 
 def counts(redis, fleet="shop"):

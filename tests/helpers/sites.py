@@ -98,3 +98,20 @@ def sending(*requests, base=RecordingSpider, **attributes):
 def wishing(url, put, *, page, sitekey=KEY, **values):
     """Return a request that wants a token upfront."""
     return scrapy.Request(url, meta={"omocaptcha": {"sitekey": sitekey, "page": page, "put": put}}, **values)
+
+
+def wishes(site, page="/signup"):
+    """Return a request to a walled site for each place of a token, all of which want one upfront."""
+
+    def wish(put):
+        return {"omocaptcha": {"sitekey": site.sitekey, "page": site.url + page, "put": put}}
+
+    fields = {"name": "Ada", "email": "ada@example.com"}
+    form = scrapy.FormRequest(f"{site.url}/signup", formdata=fields)
+    return {
+        "form": form.replace(meta=wish("form:g-recaptcha-response")),
+        "json": scrapy.http.JsonRequest(f"{site.url}/api/search", data={"q": "lamp"}, meta=wish("json:/token")),
+        "header": scrapy.Request(f"{site.url}/api/header", meta=wish("header:X-Captcha-Token")),
+        "query": scrapy.Request(f"{site.url}/api/query?q=1", meta=wish("query:token")),
+        "cookie": scrapy.Request(f"{site.url}/api/cookie", meta=wish("cookie:captcha")),
+    }

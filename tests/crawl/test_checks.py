@@ -37,6 +37,13 @@ class OwnDownloader(Downloader):
     """Another."""
 
 
+OTHER_SERVICE = {
+    "OMOCAPTCHA_API_VERSION": 2,
+    "OMOCAPTCHA_API_URL": "https://api.2captcha.com",
+    "OMOCAPTCHA_PRICE": None,
+}
+
+
 def opened(crawl, service, settings=None, **attributes):
     """Return the warnings of a crawl without requests."""
     crawled = crawl(spider(**attributes), {**service.settings, **(settings or {})})
@@ -71,6 +78,12 @@ def placed(place, **others):
         ({"OMOCAPTCHA_ALLOWED_DOMAINS": ["www.shop.example"]}, {"allowed_domains": ["shop.example"]}),
         ({"OMOCAPTCHA_ALLOWED_DOMAINS": ["shop.example"]}, {"allowed_domains": ["www.Shop.example", "a.example"]}),
         ({}, {"allowed_domains": ["shop.example"], "start_urls": ["https://shop.example/"]}),
+        # The price is known, or nothing is bought.
+        ({**OTHER_SERVICE, "OMOCAPTCHA_PRICE": 0.003}, {}),
+        ({**OTHER_SERVICE, "OMOCAPTCHA_DRY_RUN": True}, {}),
+        ({**OTHER_SERVICE, "OMOCAPTCHA_API_VERSION": 1}, {}),
+        ({**OTHER_SERVICE, "OMOCAPTCHA_API_URL": "https://OMOcaptcha.com/v2"}, {}),
+        ({**OTHER_SERVICE, "OMOCAPTCHA_API_URL": None}, {}),
     ],
 )
 def test_working_settings_cause_no_warning(crawl, service, settings, attributes):
@@ -116,47 +129,58 @@ def test_a_setting_that_ends_the_crawl_is_told_in_a_line_before_the_traceback(cr
     assert (line.levelname, line.getMessage(), line.exc_info) == ("ERROR", f"OMOcaptcha: {said}", None)
 
 
-OTHER_SERVICE = {
-    "OMOCAPTCHA_API_VERSION": 2,
-    "OMOCAPTCHA_API_URL": "https://api.2captcha.com",
-    "OMOCAPTCHA_PRICE": None,
-}
 MISTAKES = {
     "the middleware among spider middlewares": (
         {"ADDONS": {}, "SPIDER_MIDDLEWARES": {OURS: 500}},
+        {},
         "scrapy_omocaptcha.middleware.OmoCaptchaMiddleware is not in DOWNLOADER_MIDDLEWARES, so no challenge is seen: "
         "name scrapy_omocaptcha.Addon in ADDONS, and the middleware nowhere",
     ),
     "no cost limit": (
         {"OMOCAPTCHA_MAX_COST": 0},
+        {},
         "OMOCAPTCHA_MAX_COST is 0, so there is no cost limit: set it to what this crawl may cost at most, in USD",
     ),
     "an unknown price": (
         OTHER_SERVICE,
+        {},
         "the price of a job at api.2captcha.com is unknown and assumed to be 0.00055 USD: set OMOCAPTCHA_PRICE to the "
         "right price, or OMOCAPTCHA_MAX_COST will not hold",
     ),
+    # RecordingSpider requests its ``urls``, not its ``start_urls``.
+    "a start outside of the spider's domains": (
+        {},
+        {"allowed_domains": ["shop.example"], "start_urls": ["https://shop.test/", "https://shop.example/"]},
+        "the spider starts at shop.test, for which no job may be bought: add it to the spider's allowed_domains "
+        "(shop.example)",
+    ),
+    "a start outside of the add-on's domains": (
+        {"OMOCAPTCHA_ALLOWED_DOMAINS": ["shop.example"]},
+        {"start_urls": ["https://a.test/", "https://b.test/"]},
+        "the spider starts at a.test, b.test, for which no job may be bought: add it to OMOCAPTCHA_ALLOWED_DOMAINS "
+        "(shop.example)",
+    ),
+    "no domain in common": (
+        {"OMOCAPTCHA_ALLOWED_DOMAINS": ["shop.example"]},
+        {"allowed_domains": ["shop.test"]},
+        "OMOCAPTCHA_ALLOWED_DOMAINS (shop.example) and the spider's allowed_domains (shop.test) have no host in "
+        "common, so no job is ever bought: add the spider's hosts to the setting",
+    ),
+    **{
+        f"an unknown setting, {name}": ({name: 1}, {}, f"{name} is not a setting and has no effect{meant}")
+        for name, meant in (
+            ("OMOCAPTCHA_MAX_COSTS", ": did you mean OMOCAPTCHA_MAX_COST?"),
+            ("OMOCAPTCHA_ENABLE", ": did you mean OMOCAPTCHA_ENABLED?"),
+            ("OMOCAPTCHA_XYZ", ""),
+        )
+    },
 }
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_mistake_is_told_with_the_cure(crawl, service, mistake):
-    settings, said = MISTAKES[mistake]
-    assert opened(crawl, service, settings) == [f"OMOcaptcha: {said}"]
-
-
-@pytest.mark.parametrize(
-    "settings",
-    [
-        {"OMOCAPTCHA_PRICE": 0.003},
-        {"OMOCAPTCHA_DRY_RUN": True},
-        {"OMOCAPTCHA_API_VERSION": 1},
-        {"OMOCAPTCHA_API_URL": "https://OMOcaptcha.com/v2"},
-        {"OMOCAPTCHA_API_URL": None},
-    ],
-)
-def test_no_price_is_needed_where_it_is_known_or_nothing_is_bought(crawl, service, settings):
-    assert opened(crawl, service, {**OTHER_SERVICE, **settings}) == []
+    settings, attributes, said = MISTAKES[mistake]
+    assert opened(crawl, service, settings, **attributes) == [f"OMOcaptcha: {said}"]
 
 
 def test_an_api_host_that_cannot_be_resolved(crawl, service, walled):
@@ -202,12 +226,6 @@ def test_a_wrong_position_of_the_middleware_for_redirects(crawl, service, place,
     assert f"let ADDONS place it at 650{cure}" in said
 
 
-def test_a_middleware_that_takes_challenges_for_bans(crawl, service):
-    (said,) = opened(crawl, service, {"DOWNLOADER_MIDDLEWARES": {RotatingProxyMiddleware: 610}})
-    assert "scrapy-rotating-proxies is closer to the site" in said
-    assert "RotatingProxyMiddleware at 560" in said
-
-
 def test_the_middleware_really_fails_in_a_wrong_position(crawl, service, walled):
     site = walled("session", status=429)
     walled_page = spider(f"{site.url}/page/1")
@@ -231,8 +249,19 @@ def test_the_middleware_really_fails_in_a_wrong_position(crawl, service, walled)
             "CONCURRENT_REQUESTS (2) and OMOCAPTCHA_MAX_WAITING (1)",
             "raise OMOCAPTCHA_MAX_WAITING",
         ),
+        ({"COOKIES_ENABLED": False}, "COOKIES_ENABLED is False", "set it to True"),
+        (
+            {"DOWNLOADER_MIDDLEWARES": {RotatingProxyMiddleware: 610}},
+            "scrapy-rotating-proxies is closer to the site",
+            "RotatingProxyMiddleware at 560",
+        ),
     ],
-    ids=["a token age that polling cannot prove", "too few concurrent and waiting requests"],
+    ids=[
+        "a token age that polling cannot prove",
+        "too few concurrent and waiting requests",
+        "disabled cookies",
+        "a middleware that takes challenges for bans",
+    ],
 )
 def test_settings_that_do_not_go_together(crawl, service, settings, wrong, cure):
     (said,) = opened(crawl, service, settings)
@@ -287,42 +316,10 @@ def test_where_a_private_name_takes_other_arguments_the_add_on_is_off(crawl, ser
     assert f"engine.downloader.{name} of Scrapy" in said
 
 
-def test_disabled_cookies(crawl, service, walled):
-    (said,) = opened(crawl, service, {"COOKIES_ENABLED": False})
-    assert "COOKIES_ENABLED is False" in said
-    assert "set it to True" in said
-    # The challenge is really not solved.
+def test_with_disabled_cookies_a_challenge_is_really_not_solved(crawl, service, walled):
     site = walled("session")
     crawled = crawl(spider(f"{site.url}/page/1"), {**service.settings, "COOKIES_ENABLED": False})
     assert [failure.reason for failure in crawled.failures] == ["cookies"]
-
-
-@pytest.mark.parametrize(
-    ("settings", "attributes", "said"),
-    [
-        (
-            {},
-            {"allowed_domains": ["shop.example"], "start_urls": ["https://shop.test/", "https://shop.example/"]},
-            "the spider starts at shop.test, for which no job may be bought: add it to the spider's allowed_domains "
-            "(shop.example)",
-        ),
-        (
-            {"OMOCAPTCHA_ALLOWED_DOMAINS": ["shop.example"]},
-            {"start_urls": ["https://a.test/", "https://b.test/"]},
-            "the spider starts at a.test, b.test, for which no job may be bought: add it to OMOCAPTCHA_ALLOWED_DOMAINS "
-            "(shop.example)",
-        ),
-        (
-            {"OMOCAPTCHA_ALLOWED_DOMAINS": ["shop.example"]},
-            {"allowed_domains": ["shop.test"]},
-            "OMOCAPTCHA_ALLOWED_DOMAINS (shop.example) and the spider's allowed_domains (shop.test) have no host in "
-            "common, so no job is ever bought: add the spider's hosts to the setting",
-        ),
-    ],
-)
-def test_allowed_domains_without_the_spiders_own_hosts(crawl, service, settings, attributes, said):
-    # RecordingSpider requests its ``urls``, not its ``start_urls``.
-    assert opened(crawl, service, settings, **attributes) == [f"OMOcaptcha: {said}"]
 
 
 def test_scrapy_redis_without_shared_limits_or_persistence(crawl, service, redis):
@@ -333,15 +330,3 @@ def test_scrapy_redis_without_shared_limits_or_persistence(crawl, service, redis
     assert opened(crawl, service, {**shared, "OMOCAPTCHA_REDIS_URL": None, "OMOCAPTCHA_DRY_RUN": True}) == []
     (said,) = opened(crawl, service, {**shared, "SCHEDULER_PERSIST": False})
     assert "SCHEDULER_PERSIST is False" in said
-
-
-@pytest.mark.parametrize(
-    ("name", "meant"),
-    [
-        ("OMOCAPTCHA_MAX_COSTS", ": did you mean OMOCAPTCHA_MAX_COST?"),
-        ("OMOCAPTCHA_ENABLE", ": did you mean OMOCAPTCHA_ENABLED?"),
-        ("OMOCAPTCHA_XYZ", ""),
-    ],
-)
-def test_an_unknown_setting(crawl, service, name, meant):
-    assert opened(crawl, service, {name: 1}) == [f"OMOcaptcha: {name} is not a setting and has no effect{meant}"]

@@ -24,38 +24,8 @@ WALLS = {
 FORMATS = ("jsonlines", "json", "csv")
 MET_LATER = ("three free pages", "three pages a clearance")
 """Walls that a redirect may lead to from a page that is open. The redirect is then asked for again."""
-SHORT = {
-    "depth": "session",
-    "priorities": "redirect",
-    "cookiejars": "three free pages",
-    "redirects": "session",
-    "redirected posts": "redirect",
-    "other hosts": "session",
-    "meta refresh": "token a page",
-    "retries": "redirect",
-    "retries by hand": "token a page",
-    "broken connections": "redirect",
-    "autothrottle": "three pages a clearance",
-    "slots": "session",
-    "httpcache": "session",
-    "jobdir": "session",
-    "media": "redirect",
-    "feeds": "three pages a clearance",
-    "encodings": "token a page",
-    "awaits": "three free pages",
-    "several crawlers": "redirect",
-    "methods and headers": "session",
-    "bodies": "session",
-    "errors": "redirect",
-    "duplicates": "token a page",
-    "offsite": "redirect",
-    "robots.txt": "session",
-    "meta passed on": "redirect",
-    "a project's middleware": "session",
-}
-"""What is run for every change."""
 MATRIX = [
-    (name, wall) if SHORT.get(name) == wall else nightly(name, wall)
+    (name, wall) if feature.often_behind == wall else nightly(name, wall)
     for name, feature in FEATURES.items()
     for wall in WALLS
     if wall not in feature.not_behind

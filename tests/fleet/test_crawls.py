@@ -13,6 +13,7 @@ from scrapy.exceptions import CloseSpider
 
 from scrapy_omocaptcha.testing import OmoCaptchaService
 from tests.helpers.commands import ROOT, crawl_process, python
+from tests.helpers.crawl_process import ASYNCIO, NONE, SELECT
 from tests.helpers.crawling import RecordingSpider
 from tests.helpers.nightly import nightly
 from tests.helpers.sites import pages_of, spider
@@ -20,9 +21,6 @@ from tests.helpers.sites import pages_of, spider
 PRICE = 0.00055
 NOWHERE = "redis://127.0.0.1:1/0"
 UNAVAILABLE = "does not answer"
-ASYNCIO = {"TWISTED_REACTOR": "twisted.internet.asyncioreactor.AsyncioSelectorReactor"}
-SELECT = {"TWISTED_REACTOR": "twisted.internet.selectreactor.SelectReactor"}
-NO_REACTOR = {"TWISTED_REACTOR_ENABLED": False}
 
 
 @pytest.fixture
@@ -108,7 +106,7 @@ def test_the_floor_of_the_balance_holds_for_a_fleet_while_others_spend_too(crawl
 
 
 @pytest.mark.parametrize(
-    "way", [pytest.param(ASYNCIO, id="asyncio"), nightly(SELECT, id="select"), nightly(NO_REACTOR, id="no reactor")]
+    "way", [pytest.param(ASYNCIO, id="asyncio"), nightly(SELECT, id="select"), nightly(NONE, id="no reactor")]
 )
 def test_crawlers_that_run_at_the_same_time_exceed_no_limit_on_any_reactor(
     service, walled, tmp_path, shared, redis, way
@@ -119,7 +117,7 @@ def test_crawlers_that_run_at_the_same_time_exceed_no_limit_on_any_reactor(
     told = {
         "urls": [urls, urls, urls],
         "out": str(out),
-        "run": "AsyncCrawlerProcess" if way is NO_REACTOR else "CrawlerProcess",
+        "run": "AsyncCrawlerProcess" if way is NONE else "CrawlerProcess",
         "settings": {**shared, **way, "OMOCAPTCHA_MAX_JOBS": 11},
     }
     done = crawl_process(told)

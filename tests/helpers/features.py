@@ -22,6 +22,8 @@ HOST, OTHER_HOST = "127.0.0.21", "127.0.0.22"
 class Feature:
     """A feature: spiders that use it, and what differs behind a wall by its nature."""
 
+    often_behind: str | None
+    """The wall behind which it is tried for every change; None if it is for the nights alone."""
     spider: type
     settings: dict = field(default_factory=dict)
     runs: int = 1
@@ -289,50 +291,62 @@ class Marked(ViewingSpider):
 
 
 FEATURES = {
-    "depth": Feature(Tree, {"DEPTH_STATS_VERBOSE": True, "DEPTH_PRIORITY": 1}),
-    "depth limit": Feature(Tree, {"DEPTH_LIMIT": 2}),
-    "priorities": Feature(Priorities, {"CONCURRENT_REQUESTS": 2}),
-    "cookiejars": Feature(Cookiejars),
+    "depth": Feature("session", Tree, {"DEPTH_STATS_VERBOSE": True, "DEPTH_PRIORITY": 1}),
+    "depth limit": Feature(None, Tree, {"DEPTH_LIMIT": 2}),
+    "priorities": Feature("redirect", Priorities, {"CONCURRENT_REQUESTS": 2}),
+    "cookiejars": Feature("three free pages", Cookiejars),
     # Each redirect uses up a page of a clearance for three, and so does looking at where it leads.
-    "redirects": Feature(Redirects, redirects=True, not_behind=("three pages a clearance",)),
-    "redirected posts": Feature(RedirectedPosts, redirects=True, not_behind=("three pages a clearance",)),
+    "redirects": Feature("session", Redirects, redirects=True, not_behind=("three pages a clearance",)),
+    "redirected posts": Feature("redirect", RedirectedPosts, redirects=True, not_behind=("three pages a clearance",)),
     "too many redirects": Feature(
+        None,
         paths("/loop/1", "/page/1", "/page/2", "/page/3"),
         {"REDIRECT_MAX_TIMES": 4},
         redirects=True,
         not_behind=("three pages a clearance",),
     ),
-    "other hosts": Feature(OtherHosts, redirects=True),
-    "meta refresh": Feature(paths("/refresh/page/1", "/refresh/to/page/2", "/refresh/refresh/page/3"), redirects=True),
-    "retries": Feature(Retries, {"RETRY_TIMES": 2}),
-    "retries by hand": Feature(RetriesByHand, {"RETRY_TIMES": 2}),
+    "other hosts": Feature("session", OtherHosts, redirects=True),
+    "meta refresh": Feature(
+        "token a page", paths("/refresh/page/1", "/refresh/to/page/2", "/refresh/refresh/page/3"), redirects=True
+    ),
+    "retries": Feature("redirect", Retries, {"RETRY_TIMES": 2}),
+    "retries by hand": Feature("token a page", RetriesByHand, {"RETRY_TIMES": 2}),
     # A token may have been used though no answer came. Another one is bought then, rather than the request retried.
-    "broken connections": Feature(Broken, {"DOWNLOAD_MAXSIZE": 50_000, "RETRY_TIMES": 1}, not_behind=("token a page",)),
-    "time-outs": Feature(Slow, {"DOWNLOAD_TIMEOUT": 3, "RETRY_TIMES": 1}, not_behind=("token a page",)),
+    "broken connections": Feature(
+        "redirect", Broken, {"DOWNLOAD_MAXSIZE": 50_000, "RETRY_TIMES": 1}, not_behind=("token a page",)
+    ),
+    "time-outs": Feature(None, Slow, {"DOWNLOAD_TIMEOUT": 3, "RETRY_TIMES": 1}, not_behind=("token a page",)),
     "autothrottle": Feature(
+        "three pages a clearance",
         paths(*(f"/page/{number}" for number in range(8))),
         {"AUTOTHROTTLE_ENABLED": True, "AUTOTHROTTLE_START_DELAY": 0.02, "AUTOTHROTTLE_MAX_DELAY": 0.05},
     ),
     "slots": Feature(
+        "session",
         Slots,
         {"DOWNLOAD_SLOTS": {HOST: {"concurrency": 1}, "mine0": {"concurrency": 2, "delay": 0.02, "jitter": 0}}},
     ),
     "delay": Feature(
+        None,
         paths(*(f"/page/{number}" for number in range(8))),
         {"DOWNLOAD_DELAY": 0.05, "CONCURRENT_REQUESTS_PER_DOMAIN": 1},
     ),
-    "httpcache": Feature(Tree, {"HTTPCACHE_ENABLED": True}, runs=2),
+    "httpcache": Feature("session", Tree, {"HTTPCACHE_ENABLED": True}, runs=2),
     # A clearance may run out between a redirect and its page. What is stored for the redirect is a challenge then, and
     # the second crawl asks the site for it once more.
     "httpcache with redirects": Feature(
+        None,
         paths("/to/page/1", "/page/2", "/status/404/3"),
         {"HTTPCACHE_ENABLED": True},
         runs=2,
         redirects=True,
         not_behind=("three pages a clearance",),
     ),
-    "jobdir": Feature(Closes, {"CONCURRENT_REQUESTS": 2}, runs=2, skipped_stats="scheduler|dupefilter|.*count|finish"),
+    "jobdir": Feature(
+        "session", Closes, {"CONCURRENT_REQUESTS": 2}, runs=2, skipped_stats="scheduler|dupefilter|.*count|finish"
+    ),
     "media": Feature(
+        "redirect",
         Files,
         {
             "ITEM_PIPELINES": {FilesPipeline: 1, ImagesPipeline: 2},
@@ -341,23 +355,25 @@ FEATURES = {
         },
         redirects=True,
     ),
-    "feeds": Feature(Tree, feeds=True),
-    "encodings": Feature(Texts),
-    "awaits": Feature(Awaits, {"RETRY_TIMES": 1}, redirects=True),
-    "several crawlers": Feature(Cookiejars, crawlers=2),
-    "methods and headers": Feature(Methods),
-    "bodies": Feature(Bodies, not_behind=("token a page",)),
-    "errors": Feature(Errors),
-    "duplicates": Feature(Duplicates),
-    "offsite": Feature(Offsite, redirects=True),
+    "feeds": Feature("three pages a clearance", Tree, feeds=True),
+    "encodings": Feature("token a page", Texts),
+    "awaits": Feature("three free pages", Awaits, {"RETRY_TIMES": 1}, redirects=True),
+    "several crawlers": Feature("redirect", Cookiejars, crawlers=2),
+    "methods and headers": Feature("session", Methods),
+    "bodies": Feature("session", Bodies, not_behind=("token a page",)),
+    "errors": Feature("redirect", Errors),
+    "duplicates": Feature("token a page", Duplicates),
+    "offsite": Feature("redirect", Offsite, redirects=True),
     # Of requests that wait for robots.txt together, Scrapy 2.19 tells only the first what is in it.
     "robots.txt": Feature(
-        paths(*(f"/page/{number}" for number in range(6))), {"ROBOTSTXT_OBEY": True, "CONCURRENT_REQUESTS": 1}
+        "session",
+        paths(*(f"/page/{number}" for number in range(6))),
+        {"ROBOTSTXT_OBEY": True, "CONCURRENT_REQUESTS": 1},
     ),
-    "meta passed on": Feature(PassesMetaOn, redirects=True),
-    "rules": Feature(Rules),
-    "sitemap": Feature(Sitemap),
+    "meta passed on": Feature("redirect", PassesMetaOn, redirects=True),
+    "rules": Feature(None, Rules),
+    "sitemap": Feature(None, Sitemap),
     "a project's middleware": Feature(
-        Marked, {"DOWNLOADER_MIDDLEWARES": {Marks: 543}, "RETRY_TIMES": 1}, redirects=True
+        "session", Marked, {"DOWNLOADER_MIDDLEWARES": {Marks: 543}, "RETRY_TIMES": 1}, redirects=True
     ),
 }

@@ -15,7 +15,6 @@ from scrapy.utils.defer import deferred_from_coro
 from scrapy_omocaptcha import Addon, OmoCaptchaMiddleware
 from scrapy_omocaptcha.engine.private_names import TESTED_WITH
 from tests.helpers.crawl_process import SCRAPY_REDIS
-from tests.helpers.crawling import RecordingSpider
 from tests.helpers.sites import spider
 
 RETRY = "scrapy.downloadermiddlewares.retry.RetryMiddleware"
@@ -298,9 +297,8 @@ class OtherDownloader:
 def test_where_scrapy_lacks_a_name_the_add_on_is_off_and_the_crawl_goes_on(crawl, service, walled):
     other = {"DOWNLOADER": OtherDownloader, "SCHEDULER_PRIORITY_QUEUE": "scrapy.pqueues.ScrapyPriorityQueue"}
     site = walled("session")
-    urls = (f"{site.url}/page/1", f"{site.url}/free/1")
-    spider = type("Spider", (RecordingSpider,), {"urls": urls, "handle_httpstatus_list": (403,)})
-    crawled = crawl(spider, {**service.settings, **other, "OMOCAPTCHA_MIN_BALANCE": 1})
+    lenient = spider(f"{site.url}/page/1", f"{site.url}/free/1", handle_httpstatus_list=(403,))
+    crawled = crawl(lenient, {**service.settings, **other, "OMOCAPTCHA_MIN_BALANCE": 1})
     (said,) = crawled.said(logging.ERROR)
     assert "engine.downloader._enqueue_request, engine.downloader._get_slot of Scrapy" in said
     assert f"use Scrapy {TESTED_WITH}, with which" in said

@@ -108,7 +108,7 @@ class HangingGate(sites.Site):
             return sites.challenge()
         if request.path == "/verify":
             return sites.won("/") if self.visits < 0 else sites.page("thanks")
-        return sites.page() if sites.cleared(request) else web.Response(status=302, headers={"Location": "/captcha"})
+        return sites.page() if sites.cleared(request) else sites.redirect("/captcha")
 
 
 @pytest.mark.parametrize(("visits", "jobs"), [(1, 1), (2, 2)], ids=["at first", "after a token"])
@@ -194,21 +194,6 @@ def test_the_report_counts_the_pages_that_the_spider_got(crawl, service):
     assert "cost        0.00055 USD: 0.18333 USD per 1,000 pages" in report
 
 
-def test_a_service_that_does_not_tell_the_balance_at_the_end_is_waited_for_half_a_second(crawl, service, walled):
-    class Hanging(RecordingSpider):
-        urls = (f"{walled('session').url}/page/1",)
-
-        def page(self, response, asked=None):
-            super().page(response)
-            service.fault("getBalance", "hang", seconds=3600)
-
-    crawled = crawl(Hanging, {**service.settings, "OMOCAPTCHA_MIN_BALANCE": 1})
-    assert (len(crawled.pages), crawled.bugs) == (1, [])
-    assert [call.fault for call in service.calls if call.name == "getBalance"] == [None, "hang"]
-    (why,) = [line for line in crawled.said(logging.DEBUG) if line.startswith("The balance at the end")]
-    assert "within 0.5 s" in why, "and not within OMOCAPTCHA_API_TIMEOUT"
-
-
 @pytest.mark.parametrize("spider", [ClosingSpider, ClosingWithWishSpider], ids=["walled", "wanted upfront"])
 def test_a_job_that_the_end_of_the_crawl_has_cut_off_does_not_count_as_an_attempt(closed_and_resumed, spider):
     solve_seconds = [1e9]
@@ -226,13 +211,3 @@ def test_a_job_that_the_end_of_the_crawl_has_cut_off_does_not_count_as_an_attemp
     assert closed.pages == closed.failures == []
     assert [page.url for page in resumed.pages] == [url]
     assert len(service.jobs) == 2, "the job that was cut off is paid again"
-
-
-def test_a_resumed_crawl_pays_again_for_a_wall_that_was_open_since_scrapy_keeps_no_cookies(
-    crawl, service, walled, tmp_path
-):
-    site = walled("session")
-    for number in (1, 2):
-        spider = type("Spider", (RecordingSpider,), {"urls": (f"{site.url}/page/{number}",)})
-        assert len(crawl(spider, {**service.settings, "JOBDIR": str(tmp_path)}).pages) == 1
-    assert len(service.jobs) == 2

@@ -136,8 +136,8 @@ def test_results_that_show_the_form_again_are_passed_on_whatever_they_are(crawl,
         return again(f"What was found for {form.get('q')}. " * 40)
 
     with sites.Site(answer) as site:
-        makes = [lambda response, q=q: form_request(response, {"q": q}, rejected=rejected) for q in "abcdefghijkl"]
         no_challenge = staticmethod(lambda response, challenge: False)
+        makes = searches("abcdefghijkl", rejected=rejected)
         crawled = crawl(filling(site.origin, *makes, omocaptcha_trigger=no_challenge), service.settings)
     assert (len(crawled.pages), len(service.jobs), crawled.count(f"tokens/{outcome}")) == (12, 12, 12)
     assert len([line for line in crawled.said() if "(widget_again)" in line]) == (outcome == "unknown")
@@ -155,6 +155,11 @@ def filling(url, *makes, meta=None, **attributes):
                 yield make(response).replace(callback=self.page, errback=self.failed)
 
     return type("Fills", (Fills,), attributes)
+
+
+def searches(words, **how):
+    """Return what makes a request of the page's form for each word."""
+    return [lambda response, word=word: form_request(response, {"q": word}, **how) for word in words]
 
 
 def fresh_form(url):
@@ -207,12 +212,7 @@ def test_a_spiders_method_may_tell_that_a_token_was_rejected(crawl, service, wal
         seen.append(response.request.url)
         return bool(response.css(".error"))
 
-    spider = asking(
-        site,
-        lambda response: form_request(response, {"q": "a"}, rejected="is_rejected"),
-        lambda response: form_request(response, {"q": "b"}, rejected="is_rejected"),
-        is_rejected=is_rejected,
-    )
+    spider = asking(site, *searches("ab", rejected="is_rejected"), is_rejected=is_rejected)
     crawled = crawl(spider, {**service.settings, "OMOCAPTCHA_MAX_ATTEMPTS": 5})
     assert (len(crawled.pages), crawled.count("tokens/accepted")) == (2, 2)
     assert set(seen) == {f"{site.url}/find"}
@@ -221,7 +221,7 @@ def test_a_spiders_method_may_tell_that_a_token_was_rejected(crawl, service, wal
 @pytest.mark.parametrize("fails", [lambda self, response: 1 / 0, lambda self, response: "yes"])
 def test_a_method_that_fails_buys_nothing_more(crawl, service, walled, fails):
     site = walled()
-    makes = [lambda response, q=q: form_request(response, {"q": q}, rejected="is_rejected") for q in "abcdefghijkl"]
+    makes = searches("abcdefghijkl", rejected="is_rejected")
     crawled = crawl(asking(site, *makes, is_rejected=fails), service.settings)
     assert {error.reason for error in crawled.failures} == {"hook"}
     assert len(crawled.failures) == 12
@@ -315,9 +315,7 @@ def html(text, **options):
 
 def searched(site, count=3, path="/find", **how):
     """Return a spider that searches with the form at ``path``."""
-    how = {"rejected": ".error", **how}
-    makes = [lambda response, q=str(number): form_request(response, {"q": q}, **how) for number in range(count)]
-    return filling(f"{site.origin}{path}", *makes)
+    return filling(f"{site.origin}{path}", *searches(map(str, range(count)), **{"rejected": ".error", **how}))
 
 
 @pytest.mark.parametrize("status", [403, 429])
@@ -422,8 +420,7 @@ def test_a_header_that_is_given_replaces_that_of_the_page_however_it_is_written(
 
 def test_a_dry_run_sends_no_such_request_and_prices_it(crawl, service, walled):
     site = walled()
-    makes = [lambda response, q=q: form_request(response, {"q": q}, fresh=True) for q in "abc"]
-    crawled = crawl(asking(site, *makes), {**service.settings, "OMOCAPTCHA_DRY_RUN": True})
+    crawled = crawl(asking(site, *searches("abc", fresh=True)), {**service.settings, "OMOCAPTCHA_DRY_RUN": True})
     assert [error.reason for error in crawled.failures] == ["dry_run"] * 3
     assert [visit.path for visit in site.requests if visit.path != "/robots.txt"] == ["/find"]
     assert (service.jobs, crawled.count("skipped/dry_run")) == ((), 3)

@@ -7,7 +7,8 @@ import scrapy
 from aiohttp import web
 
 from scrapy_omocaptcha.forms.submission import Submission
-from tests.helpers.sites import CHALLENGE, KEY, Site, challenge, cleared, page, spider, won
+from tests.helpers.components import OfCrawler
+from tests.helpers.sites import CHALLENGE, KEY, Site, challenge, cleared, page, redirect, sending, spider, wishing, won
 
 OTHER_KEY = "6LtestOther" + "b" * 29
 
@@ -61,10 +62,9 @@ def test_a_token_that_is_refused_after_its_first_answer_was_lost_may_have_been_a
     with Site(answer) as site:
         request = scrapy.Request(f"{site.origin}/page")
         if upfront:
-            wish = {"sitekey": KEY, "page": request.url, "put": "form:g-recaptcha-response"}
-            request = request.replace(url=f"{site.origin}/verify", method="POST", meta={"omocaptcha": wish})
-        ask = {"requests": lambda spider: [request.replace(callback=spider.page, errback=spider.failed)]}
-        crawled = crawl(spider(**ask), service.settings)
+            put = "form:g-recaptcha-response"
+            request = wishing(f"{site.origin}/verify", put, page=request.url, method="POST")
+        crawled = crawl(sending(request), service.settings)
     assert [one.text for one in crawled.pages] == ["<title>the page</title>"]
     counts = tuple(crawled.count(f"tokens/{outcome}") for outcome in ("accepted", "unknown", "rejected"))
     assert counts == (1, 1, 0)
@@ -72,24 +72,17 @@ def test_a_token_that_is_refused_after_its_first_answer_was_lost_may_have_been_a
     assert len(set(sent)) == len(service.jobs) == 2
 
 
-class Gone:
+class Gone(OfCrawler):
     """A site that cannot be reached with a token, and has no wall any more when it is back."""
-
-    def __init__(self, crawler):
-        self._site = crawler.spider.site
-
-    @classmethod
-    def from_crawler(cls, crawler):
-        return cls(crawler)
 
     def process_request(self, request):
         if isinstance(request, Submission):
-            self._site.stop()
+            self.crawler.spider.site.stop()
 
     def process_exception(self, request, exception):
         if isinstance(request, Submission):
-            self._site.is_open = True
-            self._site.start()
+            self.crawler.spider.site.is_open = True
+            self.crawler.spider.site.start()
 
 
 @pytest.mark.parametrize("body", ["", "<title>the page</title>"], ids=["empty", "without its token"])
@@ -157,7 +150,7 @@ def test_a_redirect_that_answers_a_token_is_not_lost_as_a_duplicate(crawl, servi
 
     def answer(request, form):
         if form:
-            return web.Response(status=302, headers={"Location": leads_to})
+            return redirect(leads_to)
         return page() if request.path == "/thanks" else page(CHALLENGE.replace("/verify", "/page"))
 
     with Site(answer) as site:
@@ -175,8 +168,7 @@ def test_a_token_whose_answer_leads_where_the_crawl_may_not_go_is_unknown_and_no
     with Site(lambda request, form: robots if request.path == "/robots.txt" else page(), host="127.0.0.8") as other:
 
         def answer(request, form):
-            redirect = web.Response(status=302, headers={"Location": f"{other.origin}/pass"})
-            return redirect if request.path == "/verify" else challenge()
+            return redirect(f"{other.origin}/pass") if request.path == "/verify" else challenge()
 
         with Site(answer) as site:
             domains = ["127.0.0.9"] if reason == "offsite" else ["127.0.0.8", "127.0.0.9"]
@@ -194,7 +186,7 @@ def two_walls(second):
     def answer(request, form):
         done = request.cookies.get("walls", "")
         if request.path in ("/verify", "/verify/more"):
-            response = web.Response(status=302, headers={"Location": "/page"})
+            response = redirect("/page")
             response.set_cookie("walls", done + "x", path="/")
             return response
         if len(done) == 0:

@@ -9,14 +9,14 @@ from types import FunctionType
 
 import pytest
 import scrapy
-from aiohttp import web
 from scrapy import signals
 from scrapy.core.downloader import Slot
 from scrapy.utils.defer import maybe_deferred_to_future
 from twisted.internet.task import deferLater
 
 from scrapy_omocaptcha import OmoCaptchaMiddleware
-from tests.helpers.sites import Site, page
+from tests.helpers.components import hears
+from tests.helpers.sites import Site, page, redirect
 
 pytestmark = pytest.mark.sockets
 HOSTS = tuple(f"127.0.2.{number}" for number in range(1, 9))
@@ -26,6 +26,7 @@ class Item:
     """What a spider hands on to its next page."""
 
 
+@hears(count=signals.spider_closed)
 class Counting(scrapy.Spider):
     """Visits pages of each host, and counts what is left of them once nothing is under way any more."""
 
@@ -40,12 +41,6 @@ class Counting(scrapy.Spider):
         self.seen = weakref.WeakSet()
         self.left = []
         self.kept = self.stamps = self.pending = None
-
-    @classmethod
-    def from_crawler(cls, crawler, *args, **kwargs):
-        spider = super().from_crawler(crawler, *args, **kwargs)
-        crawler.signals.connect(spider.count, signals.spider_closed)
-        return spider
 
     async def start(self):
         for number in range(1, self.number + 1):
@@ -108,7 +103,7 @@ def test_pages_that_have_come_without_a_captcha_are_awaited_no_more(crawl, servi
 
 def test_redirects_that_were_dropped_are_not_kept_once_their_target_is_known(crawl, service):
     def answer(request, form):
-        return page() if request.path == "/all" else web.Response(status=302, headers={"Location": "/all"})
+        return page() if request.path == "/all" else redirect("/all")
 
     with Site(answer, HOSTS[0]) as site:
         spider = crawl(Counting, service.settings, port=site.port, pages=3, hosts=HOSTS[:1]).spider

@@ -333,22 +333,21 @@ def test_an_account_that_is_refused_when_the_spider_opens_is_asked_once_however_
     assert [call.name for call in service.calls] == ["getBalance"]
 
 
-def test_a_balance_that_cannot_be_asked_at_the_end_is_left_out_of_the_bill(crawl, service, walled):
-    site = walled("session")
-
-    class Cut(RecordingSpider):
-        urls = (f"{site.url}/page/1",)
-
+@pytest.mark.parametrize("fault", ["server_error", "hang"])
+def test_a_balance_that_cannot_be_asked_at_the_end_is_left_out_of_the_bill(crawl, service, walled, fault):
+    class Cut(pages_of(walled("session"), 1)):
         def page(self, response, asked=None):
             super().page(response)
-            service.fault("getBalance", "server_error", times=99)
+            service.fault("getBalance", fault, times=99, seconds=3600)
 
     crawled = crawl(Cut, {**service.settings, "OMOCAPTCHA_MIN_BALANCE": 1})
-    assert (crawled.stats["finish_reason"], crawled.bugs) == ("finished", [])
+    assert (len(crawled.pages), crawled.stats["finish_reason"], crawled.bugs) == (1, "finished", [])
     (report,) = [line for line in crawled.said(logging.INFO) if "accepted  " in line]
     assert "1 job for 0.00055 USD" in report
     assert "10.00000 USD before" not in report
-    assert [call.fault for call in service.calls if call.name == "getBalance"] == [None, "server_error"]
+    assert [call.fault for call in service.calls if call.name == "getBalance"] == [None, fault]
+    (why,) = [line for line in crawled.said(logging.DEBUG) if line.startswith("The balance at the end")]
+    assert fault != "hang" or "within 0.5 s" in why, "and not within OMOCAPTCHA_API_TIMEOUT"
 
 
 # -- jobs for nothing ------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ import scrapy
 from scrapy import signals
 from scrapy.utils.python import global_object_name
 
+from tests.helpers.components import hears
 from tests.helpers.walled_pages import WALL_COOKIES
 
 STATS = re.compile(
@@ -26,6 +27,7 @@ STATS = re.compile(
 _TIMES = ("download_latency",)
 
 
+@hears(scraped=signals.item_scraped)
 class ViewingSpider(scrapy.Spider):
     """Spider whose items are what its callbacks and errbacks see."""
 
@@ -35,12 +37,6 @@ class ViewingSpider(scrapy.Spider):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.views = []
-
-    @classmethod
-    def from_crawler(cls, crawler, *args, **kwargs):
-        spider = super().from_crawler(crawler, *args, **kwargs)
-        crawler.signals.connect(spider.scraped, signals.item_scraped)
-        return spider
 
     def scraped(self, item):
         # As text, since what is in meta may change afterwards. The port is another in each crawl.

@@ -10,12 +10,12 @@ import pytest
 import scrapy
 
 from scrapy_omocaptcha.signals import challenge_detected
-from tests.helpers.components import OfCrawler
+from tests.helpers.components import hears
 from tests.helpers.crawling import RecordingSpider
 from tests.helpers.features import HOST, OTHER_HOST
 from tests.helpers.many_pages import ManyPages
 from tests.helpers.nightly import nightly
-from tests.helpers.sites import spider
+from tests.helpers.sites import pages_of, spider
 from tests.helpers.walled_pages import ONE_ADDRESS, WalledPages
 
 OFTEN = ("session", "redirect", "per_page")
@@ -65,21 +65,15 @@ def test_one_request_at_a_time_means_that_callbacks_keep_their_order(crawl, serv
 
 
 def test_a_crawl_goes_on_when_more_is_held_than_may_be_active_by_now(crawl, service, walled):
-    class Slows(OfCrawler):
+    @hears(detected=challenge_detected)
+    class Slows(pages_of(walled("session"), 5)):
         """Lowers the concurrency of the crawl once several requests may be held."""
 
-        def __init__(self, crawler):
-            super().__init__(crawler)
-            crawler.signals.connect(self._detected, challenge_detected)
-
-        def _detected(self):
+        def detected(self):
             self.crawler.engine.downloader.total_concurrency = 1
 
-    site = walled("session")
-    urls = [f"{site.url}/page/{number}" for number in range(1, 6)]
-    settings = {"CONCURRENT_REQUESTS": 4, "OMOCAPTCHA_MAX_WAITING": 1, "DOWNLOADER_MIDDLEWARES": {Slows: 543}}
-    crawled = crawl(spider(*urls), {**service.settings, **settings})
-    assert sorted(page.url for page in crawled.pages) == urls
+    crawled = crawl(Slows, {**service.settings, "CONCURRENT_REQUESTS": 4, "OMOCAPTCHA_MAX_WAITING": 1})
+    assert sorted(page.url for page in crawled.pages) == sorted(Slows.urls)
 
 
 # -- what Scrapy counts ----------------------------------------------------------------------------------------------

@@ -8,41 +8,33 @@ from aiohttp import web
 
 from scrapy_omocaptcha.forms.submission import Submission
 from tests.helpers.components import OfCrawler
-from tests.helpers.sites import CHALLENGE, KEY, Site, challenge, cleared, page, redirect, sending, spider, wishing, won
+from tests.helpers.sites import (
+    CHALLENGE,
+    KEY,
+    Site,
+    challenge,
+    cleared,
+    page,
+    pages_of,
+    redirect,
+    sending,
+    spider,
+    wishing,
+    won,
+)
 
 OTHER_KEY = "6LtestOther" + "b" * 29
 
 
-class Breaking(Site):
-    """Takes each token that it has not seen, and breaks the connection of the first submission before it has read it.
-
-    :param first: how the first submission ends: ``"break"`` or a status.
-    """
-
-    def __init__(self, first):
-        super().__init__(self._respond)
-        self._first = first
-        self.tokens = []
-
-    def _respond(self, request, form):
-        if request.path == "/verify":
-            self.tokens.append(form["g-recaptcha-response"])
-            if len(self.tokens) == 1 and self._first == "break":
-                request.transport.close()
-            if len(self.tokens) == 1 and self._first != "break":
-                return web.Response(status=self._first)
-            return won("/")
-        return page() if cleared(request) else challenge()
-
-
-@pytest.mark.parametrize("first", ["break", 503, 429])
-def test_a_token_that_may_not_have_arrived_is_handed_in_once_more(crawl, service, first):
-    with Breaking(first) as site:
-        crawled = crawl(spider(f"{site.origin}/page"), service.settings)
-    assert [one.text for one in crawled.pages] == ["<title>the page</title>"]
-    assert len(service.jobs) == 1
-    assert site.tokens[0] == site.tokens[1]
-    assert (crawled.count("tokens/accepted"), crawled.count("tokens/rejected")) == (1, 0)
+@pytest.mark.parametrize("fault", ["reset", "server_error", "too_many"])
+def test_a_token_that_may_not_have_arrived_is_handed_in_once_more(crawl, service, walled, fault):
+    site = walled("session")
+    site.fault("/verify", fault)
+    crawled = crawl(pages_of(site, 1), service.settings)
+    tokens = [dict(visit.form)["g-recaptcha-response"] for visit in site.requests if visit.submits]
+    assert [page.status for page in crawled.pages] == [200]
+    assert tokens == [tokens[0]] * 2
+    assert (len(service.jobs), crawled.count("tokens/accepted"), crawled.count("tokens/rejected")) == (1, 1, 0)
     assert "retry/count" not in crawled.stats
 
 

@@ -118,29 +118,32 @@ def test_a_service_that_takes_no_job_is_the_reason_why_a_request_with_a_wish_fai
     assert [visit.path for visit in site.requests] == ["/robots.txt"]
 
 
-def contact(site):
-    """Return a spider that does something in ``contact`` with a page that merely carries a widget."""
+def by_hand(site, use):
+    """Return a spider that makes the requests of ``use(spider, response)`` from a page that merely carries a widget."""
 
-    class Contacts(RecordingSpider):
+    class ByHand(RecordingSpider):
         def requests(self):
             yield scrapy.Request(f"{site.url}/contact", callback=self.contact)
 
-    return Contacts
+        async def contact(self, response):
+            request = await use(self, response)
+            if request is not None:
+                yield request.replace(callback=self.page, errback=self.failed)
+
+    return ByHand
 
 
 def test_the_three_verbs_can_be_used_alone(crawl, service, walled):
     site = walled("session")
     seen = []
 
-    class ByHand(contact(site)):
-        async def contact(self, response):
-            challenge = find_challenge(response)
-            token = await solve(challenge, crawler=self.crawler)
-            seen.append((challenge.blocking, token.sitekey, repr(token)))
-            request = submit_token(response, challenge, token)
-            yield request.replace(callback=self.page, errback=self.failed)
+    async def submit(spider, response):
+        challenge = find_challenge(response)
+        token = await solve(challenge, crawler=spider.crawler)
+        seen.append((challenge.blocking, token.sitekey, repr(token)))
+        return submit_token(response, challenge, token)
 
-    crawled = crawl(ByHand, service.settings)
+    crawled = crawl(by_hand(site, submit), service.settings)
     assert crawled.bugs == []
     ((blocking, sitekey, shown),) = seen
     assert (blocking, sitekey) == (False, site.sitekey)
@@ -152,34 +155,25 @@ def test_the_three_verbs_can_be_used_alone(crawl, service, walled):
     assert token not in shown
 
 
-def test_solve_refuses_what_the_crawl_may_not_buy(crawl, service, walled):
-    site = walled("session")
+@pytest.mark.parametrize(
+    ("settings", "error", "said"),
+    [
+        ({"OMOCAPTCHA_ALLOWED_DOMAINS": ["example.com"]}, errors.NotBought, "OMOCAPTCHA_ALLOWED_DOMAINS"),
+        ({"OMOCAPTCHA_ENABLED": False}, RuntimeError, "not active in this crawl"),
+    ],
+    ids=["what the crawl may not buy", "where the add-on is off"],
+)
+def test_solve_refuses_and_says_why(crawl, service, walled, settings, error, said):
     refused = []
 
-    class ByHand(contact(site)):
-        async def contact(self, response):
-            try:
-                await solve(find_challenge(response), crawler=self.crawler)
-            except errors.NotBought as error:
-                refused.append(error.reason)
+    async def buy(spider, response):
+        with pytest.raises(error, match=said) as raised:
+            await solve(find_challenge(response), crawler=spider.crawler)
+        refused.append(getattr(raised.value, "reason", None))
 
-    crawl(ByHand, {**service.settings, "OMOCAPTCHA_ALLOWED_DOMAINS": ["example.com"]})
-    assert refused == ["host_not_allowed"]
-    assert service.calls == ()
-
-
-def test_solve_says_so_where_the_add_on_is_off(crawl, service, walled):
-    site = walled("session")
-    said = []
-
-    class ByHand(contact(site)):
-        async def contact(self, response):
-            with pytest.raises(RuntimeError, match="not active in this crawl") as raised:
-                await solve(find_challenge(response), crawler=self.crawler)
-            said.append(raised)
-
-    crawled = crawl(ByHand, {**service.settings, "OMOCAPTCHA_ENABLED": False})
-    assert (len(said), crawled.bugs, service.calls) == (1, [], ())
+    crawled = crawl(by_hand(walled("session"), buy), {**service.settings, **settings})
+    assert refused == ["host_not_allowed" if error is errors.NotBought else None]
+    assert (crawled.bugs, service.calls) == ([], ())
 
 
 def test_the_signals_tell_what_happens(crawl, service, walled):
@@ -273,21 +267,19 @@ def test_a_request_that_waits_for_a_token_wanted_upfront_takes_no_place(crawl, s
 
     class Both(RecordingSpider):
         def requests(self):
+            wish = sites.wishes(site)["query"]
             for number in range(16):
-                wish = {"sitekey": site.sitekey, "page": f"{site.url}/signup", "put": "query:token"}
-                url = f"{site.url}/api/query?n={number}"
-                yield scrapy.Request(url, meta={"omocaptcha": wish}, callback=self.page, errback=self.note)
+                yield wish.replace(url=f"{wish.url}&n={number}", callback=self.page, errback=self.failed)
             for number in range(1, 17):
-                yield scrapy.Request(f"{other.url}/free/{number}", callback=self.free)
+                yield scrapy.Request(f"{other.url}/free/{number}", callback=self.page)
 
-        def note(self, failure):
-            order.append("failed")
-
-        def free(self, response):
+        def page(self, response):
             order.append("free")
 
-    settings = {"OMOCAPTCHA_JOB_TIMEOUT": 2, "OMOCAPTCHA_MAX_ATTEMPTS": 1}
-    crawl(Both, {**service.settings, **settings})
+        def failed(self, failure):
+            order.append("failed")
+
+    crawl(Both, {**service.settings, "OMOCAPTCHA_JOB_TIMEOUT": 2, "OMOCAPTCHA_MAX_ATTEMPTS": 1})
     assert order == ["free"] * 16 + ["failed"] * 16
 
 

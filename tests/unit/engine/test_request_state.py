@@ -145,13 +145,6 @@ def test_a_request_is_known_to_have_come_out_of_the_scheduler_or_not(spider, sta
     assert not states.is_scheduled(spiders_request(spider)), "it did not even pass the engine"
 
 
-@pytest.mark.parametrize("case", MADE)
-def test_nothing_is_added_to_a_request_once_it_is_out_of_the_scheduler(spider, states, case):
-    request = spiders_request(spider, **MADE[case])
-    before = essence(request)
-    assert essence(out_of_the_scheduler(states, request)) == before
-
-
 def test_what_is_added_while_a_request_is_queued_is_json(spider, states):
     request = out_of_the_scheduler(states, spiders_request(spider, method="POST", body=b"\xff", cookies={"s": "1"}))
     request = redirect(spider, states, request, "/gate")
@@ -181,6 +174,7 @@ def test_what_is_given_back_comes_out_of_the_scheduler_as_the_spider_made_it(spi
     expected = essence(made)
     back = states.give_back(out_of_the_scheduler(states, made))
     assert back.dont_filter, "the duplicate filter has seen it"
+    assert essence(made) == expected, "nothing is added to the request itself"
     assert essence(out_of_the_scheduler(states, back)) == expected
 
 
@@ -191,13 +185,6 @@ def test_a_request_of_another_class_is_given_back_as_one(spider, states, make):
     expected = essence(made)
     back = states.give_back(out_of_the_scheduler(states, made))
     assert essence(out_of_the_scheduler(states, back)) == expected
-
-
-def test_the_request_itself_is_left_as_it_is_when_it_is_given_back(spider, states):
-    request = out_of_the_scheduler(states, spiders_request(spider))
-    before = essence(request)
-    states.give_back(request)
-    assert essence(request) == before
 
 
 def test_jobs_that_were_bought_stay_counted_over_giving_back_and_redirects(spider, states):
@@ -218,27 +205,17 @@ def test_requests_that_wait_are_scheduled_where_a_crawl_is_stopped(spider, state
     assert [states.before_redirects(request).url for request in states.queue.requests] == [PAGE] * number
 
 
-def retry_of_a_request_with_a_job(spider, states):
+@pytest.mark.parametrize("resumed", [False, True], ids=["in the same run", "when the crawl resumes"])
+def test_jobs_stay_counted_over_a_retry_of_scrapy(spider, states, resumed):
     request = out_of_the_scheduler(states, spiders_request(spider))
     states.of(request).useless_jobs += 1
     states.may_be_retried(request)
-    return get_retry_request(request, spider=spider, reason="test")
-
-
-def test_jobs_stay_counted_over_a_retry_that_is_sent_only_when_the_crawl_resumes(spider, states):
-    retry = retry_of_a_request_with_a_job(spider, states)
+    retry = get_retry_request(request, spider=spider, reason="test")
     before = essence(retry)
-    states.signals.send_catch_log(signals.request_scheduled, request=retry)
-    assert json.loads(json.dumps(retry.meta)) == retry.meta
-    resumed = request_from_dict(retry.to_dict(spider=spider), spider=spider)
-    again = new_states()
-    assert again.of(out_of_the_scheduler(again, resumed)).useless_jobs == 1
-    assert essence(resumed) == before
-
-
-def test_jobs_stay_counted_over_a_retry_of_scrapy(spider, states):
-    retry = retry_of_a_request_with_a_job(spider, states)
-    before = essence(retry)
+    if resumed:
+        states.signals.send_catch_log(signals.request_scheduled, request=retry)
+        assert json.loads(json.dumps(retry.meta)) == retry.meta
+        retry, states = request_from_dict(retry.to_dict(spider=spider), spider=spider), new_states()
     assert states.of(out_of_the_scheduler(states, retry)).useless_jobs == 1
     assert essence(retry) == before
 
@@ -289,25 +266,23 @@ def test_before_redirects_of_a_request_that_was_not_redirected_there_is_nothing(
     assert states.before_redirects(out_of_the_scheduler(states, spiders_request(spider))) is None
 
 
+LOCATIONS = [
+    *(["/gate"], [PAGE], ["https://wall.example/"]),
+    ["https://login.example/", "https://sso.example/x", PAGE, "/gate"],
+]
+
+
 @pytest.mark.parametrize("case", MADE)
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-@pytest.mark.parametrize("location", ["/gate", PAGE, "https://wall.example/"])
-def test_what_was_asked_for_before_a_redirect_is_what_the_spider_made(spider, states, case, status, location):
+@pytest.mark.parametrize("locations", LOCATIONS, ids=" ".join)
+def test_what_was_asked_for_before_redirects_is_what_the_spider_made(spider, states, case, status, locations):
     made = spiders_request(spider, **MADE[case])
     expected = essence(made)
-    request = redirected(spider, states, out_of_the_scheduler(states, made), location, status)
+    request = out_of_the_scheduler(states, made)
+    for location in locations:
+        request = redirected(spider, states, request, location, status)
     original = states.before_redirects(request)
     assert original.dont_filter, "the duplicate filter has seen it"
-    assert essence(out_of_the_scheduler(states, original)) == expected
-
-
-def test_what_was_asked_for_is_known_over_many_redirects_and_hosts(spider, states):
-    made = spiders_request(spider, method="POST", body=b"q=1", cookies={"s": "1"})
-    expected = essence(made)
-    request = out_of_the_scheduler(states, made)
-    for location in ("https://login.example/", "https://sso.example/x", PAGE, "/gate"):
-        request = redirected(spider, states, request, location)
-    original = states.before_redirects(request)
     assert essence(out_of_the_scheduler(states, original)) == expected
 
 
@@ -399,33 +374,20 @@ def test_a_redirect_that_scrapy_has_not_followed_leaves_nothing_behind(spider, s
 # -- meta that is passed on ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("through_a_redirect", [False, True])
-def test_another_request_with_the_meta_of_the_first_starts_anew(spider, states, through_a_redirect):
+@pytest.mark.parametrize("url", ["https://shop.example/other", GATE])
+@pytest.mark.parametrize("redirect", ["none", "one", "one that nobody followed"])
+def test_another_request_with_the_meta_of_the_first_starts_anew(spider, states, redirect, url):
     first = out_of_the_scheduler(states, spiders_request(spider))
-    if through_a_redirect:
+    if redirect == "one":
         first = redirected(spider, states, first, "/gate")
+    elif redirect != "none":
+        # As with handle_httpstatus_list: the callback gets the redirect, and may copy its meta.
+        states.redirected(first, GATE)
     states.of(first).useless_jobs += 1
-    second = out_of_the_scheduler(states, Request("https://shop.example/other", meta=first.meta))
+    second = out_of_the_scheduler(states, Request(url, meta=first.meta))
     assert (states.of(second).useless_jobs, states.before_redirects(second)) == (0, None)
     assert states.of(first).useless_jobs == 1, "the first is left as it was"
-    third = redirected(spider, states, second, "/gate")
-    assert states.before_redirects(third).url == "https://shop.example/other"
-
-
-def test_a_request_for_the_address_that_a_redirect_led_to_with_the_meta_of_its_answer_asks_for_that_address(
-    spider, states
-):
-    answer = redirected(spider, states, out_of_the_scheduler(states, spiders_request(spider)), "/new-home")
-    second = out_of_the_scheduler(states, Request(answer.url, meta=answer.meta))
-    assert states.before_redirects(second) is None
-
-
-def test_the_meta_of_a_redirect_that_nobody_followed_names_nothing_that_was_asked_for(spider, states):
-    # As with handle_httpstatus_list: the callback gets the redirect, and may copy its meta.
-    request = out_of_the_scheduler(states, spiders_request(spider))
-    states.redirected(request, GATE)
-    second = out_of_the_scheduler(states, Request("https://shop.example/other", meta=request.meta))
-    assert states.before_redirects(second) is None
+    assert states.before_redirects(redirected(spider, states, second, "/login")).url == url
 
 
 def test_copies_of_a_request_do_not_change_each_other(spider, states):

@@ -45,12 +45,6 @@ def buy(limits, times, host=HOST, key=KEY):
     return [reserve(limits, host, key) for _ in range(times)]
 
 
-def fail(limits, host=HOST, key=KEY):
-    (reservation,) = buy(limits, 1, host, key)
-    limits.create_accepted(reservation.entry, key)
-    limits.record_failure(reservation.entry, key)
-
-
 # -- the cases of every store ---------------------------------------------------------------------------------------
 
 
@@ -87,20 +81,13 @@ def test_limits_in_one_process(case, where, tmp_path):
 # -- what holds in one process alone --------------------------------------------------------------------------------
 
 
-def test_a_check_says_the_same_as_a_reservation_and_which_setting_to_change():
-    few = limits(max_jobs=2)
-    assert reason(few) is None
-    buy(few, 2)
-    assert reason(few) == reason(few, "other.example") == "max_jobs"
-    with pytest.raises(NotBought, match="raise OMOCAPTCHA_MAX_JOBS"):
-        reserve(few)
-
-
-@pytest.mark.parametrize(("jobs", "words"), [(1, "^1 job has been bought: "), (2, "^2 jobs have been bought: ")])
-def test_the_message_of_a_limit_counts_in_good_english(jobs, words):
+@pytest.mark.parametrize(("jobs", "words"), [(1, "1 job has been bought"), (2, "2 jobs have been bought")])
+def test_a_check_says_the_same_as_a_reservation_and_which_setting_to_change(jobs, words):
     few = limits(max_jobs=jobs)
+    assert reason(few) is None
     buy(few, jobs)
-    with pytest.raises(NotBought, match=words):
+    assert reason(few) == reason(few, "other.example") == "max_jobs"
+    with pytest.raises(NotBought, match=f"^{words}: .*raise OMOCAPTCHA_MAX_JOBS"):
         reserve(few)
 
 
@@ -120,6 +107,7 @@ def test_what_other_crawls_of_the_ledger_have_spent_within_a_day_leaves_less_for
 
 def test_the_balance_is_needed_whenever_others_could_have_reached_its_floor_and_not_before():
     clock = Clock()
+    assert not limits().needs_balance, "it has no floor"
     floored = limits(price=0.1, clock=clock, min_balance=2.0)
     assert floored.needs_balance, "it has never been asked"
     floored.set_balance(Balance(3.1), 0.0)
@@ -156,10 +144,6 @@ def test_the_solves_of_a_package_are_bought_before_the_floor_of_the_balance_coun
     assert reason(packed) == "min_balance"
 
 
-def test_the_balance_is_not_needed_without_a_floor():
-    assert not limits().needs_balance
-
-
 @pytest.mark.parametrize("end", ["answered", "cancel"])
 def test_a_call_is_under_way_from_the_reservation_to_its_answer(end):
     one = limits()
@@ -187,16 +171,6 @@ def test_what_earlier_runs_of_the_crawl_have_bought_counts(tmp_path):
     assert (reason(resumed), reason(resumed, "other.example")) == ("max_jobs_per_host", None)
     buy(resumed, 1, "other.example")
     assert reason(resumed, "other.example") == "max_jobs"
-
-
-def test_the_breaker_is_open_until_the_very_last_moment_of_its_pause():
-    clock = Clock()
-    broken = limits(clock=clock, breaker_failures=1, breaker_pause=60)
-    fail(broken)
-    clock.now += 59.999
-    assert reason(broken) == "breaker"
-    clock.now += 0.001
-    assert reason(broken) is None
 
 
 def test_a_closed_account_stays_closed_and_keeps_its_first_reason():
@@ -231,24 +205,12 @@ class Purchases(RuleBasedStateMachine):
         failures=st.integers(1, 3),
     )
     def start(self, max_jobs, max_jobs_per_host, max_cost, failures):
-        self.clock = Clock()
-        self.max_jobs, self.max_jobs_per_host, self.max_cost, self.threshold = (
-            max_jobs,
-            max_jobs_per_host,
-            max_cost,
-            failures,
-        )
-        self.ledger = new_ledger()
-        self.limits = limits(
-            kept_in=self.ledger,
-            price=0.1,
-            clock=self.clock,
-            max_jobs=max_jobs,
-            max_jobs_per_host=max_jobs_per_host,
-            max_cost=max_cost,
-            breaker_failures=failures,
-            breaker_pause=60,
-        )
+        self.max_jobs, self.max_jobs_per_host, self.max_cost = max_jobs, max_jobs_per_host, max_cost
+        self.threshold = failures
+        values = {"max_jobs": max_jobs, "max_jobs_per_host": max_jobs_per_host, "max_cost": max_cost}
+        values |= {"breaker_failures": failures, "breaker_pause": 60}
+        self.clock, self.ledger = Clock(), new_ledger()
+        self.limits = limits(0.1, self.clock, self.ledger, **values)
         self.bought = []
         self.jobs = {}
         """Whether each job was of no use, in the order of creation, by circuit."""
@@ -350,7 +312,7 @@ class Purchases(RuleBasedStateMachine):
     def price_changes(self, price):
         self.limits.price = price
 
-    @rule(seconds=st.sampled_from([1.0, 60.0, 60.0]))
+    @rule(seconds=st.sampled_from([1.0, 59.999, 60.0, 60.0]))
     def time_passes(self, seconds):
         self.clock.now += seconds
 
@@ -362,8 +324,6 @@ class Purchases(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_overrun_and_all_that_was_bought_is_counted(self):
-        if not hasattr(self, "limits"):
-            return
         spent = sum(reservation.entry.record.cost_usd for _, reservation in self.bought)
         assert self.ledger.sums("").jobs == len(self.bought) == len(self.ledger.records)
         assert self.ledger.sums("").spent == pytest.approx(spent, abs=1e-9)

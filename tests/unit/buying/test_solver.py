@@ -107,16 +107,15 @@ def test_a_pause_that_the_service_asks_for_is_kept_but_never_beyond_the_deadline
     assert bench.api.times("job_result") == [1002.0, 1060.0]
 
 
-def test_a_job_that_the_service_gives_up_ends_at_once_and_counts_for_the_breaker():
-    bench = Bench(job_result=[None, JobFailed("no")], settings={"BREAKER_FAILURES": 1})
-    bench.fails(JobFailed, 10)
-    assert bench.stat("jobs/failed/failed") == 1
-    assert bench.fails(NotBought, 1).reason == "breaker"
-
-
-def test_a_job_that_has_no_result_in_time_counts_for_the_breaker():
-    bench = Bench(job_result=[None], settings={"BREAKER_FAILURES": 1})
-    bench.fails(JobTimeout, 61)
+@pytest.mark.parametrize(
+    ("end", "seconds", "reason"),
+    [(JobFailed("no"), 10, "failed"), (None, 61, "timeout")],
+    ids=["given up by the service", "without a result in time"],
+)
+def test_a_job_of_no_use_ends_at_once_and_counts_for_the_breaker(end, seconds, reason):
+    bench = Bench(job_result=[None, end], settings={"BREAKER_FAILURES": 1})
+    bench.fails(JobTimeout if end is None else JobFailed, seconds)
+    assert bench.stat(f"jobs/failed/{reason}") == 1
     assert bench.fails(NotBought, 1).reason == "breaker"
 
 
@@ -186,12 +185,9 @@ def test_the_pause_that_the_service_asks_for_is_kept_before_a_create_call_is_rep
     bench = Bench(create_job=[ApiUnreachable("429", taken=False, retry_after=20.0), "7"])
     bench.solve()
     assert bench.api.times("create_job") == [1000.0, 1020.0]
-
-
-def test_a_service_that_asks_for_a_day_is_not_waited_for():
     bench = Bench(create_job=[ApiUnreachable("429", taken=False, retry_after=86400.0), "7"])
     bench.fails(ApiUnreachable)
-    assert (len(bench.api.times("create_job")), bench.counted[0]) == (1, 0)
+    assert (len(bench.api.times("create_job")), bench.counted[0]) == (1, 0), "a day is not waited for"
 
 
 def test_a_create_call_under_way_when_the_crawl_closes_counts_as_bought():
@@ -248,18 +244,13 @@ def test_an_account_error_ends_also_what_waits_for_a_place():
     assert len(bench.api.times("create_job")) == 1
 
 
-def test_an_unknown_refusal_is_settled_by_one_balance_call_and_a_full_account_goes_on():
-    bench = Bench(create_job=[ApiRefused("Hệ thống bận"), "7"])
+@pytest.mark.parametrize(("refusal", "calls"), [(ApiRefused("Hệ thống bận"), 1), (ROUGH["refused"], 0)])
+def test_a_refusal_is_settled_by_one_balance_call_unless_its_code_leaves_no_doubt(refusal, calls):
+    bench = Bench(create_job=[refusal, "7"])
     bench.fails(ApiRefused)
-    assert len(bench.api.times("balance")) == 1
+    assert len(bench.api.times("balance")) == calls
     assert bench.solve().value == "token"
     assert (bench.bought, bench.counted[0]) == ([0.001], 1)
-
-
-def test_a_refusal_whose_code_leaves_no_doubt_needs_no_balance_call():
-    bench = Bench(create_job=[ROUGH["refused"]])
-    bench.fails(ApiRefused)
-    assert bench.api.times("balance") == []
 
 
 @pytest.mark.parametrize("balance", [Balance(0.0), Balance(0.0005), Balance(-3.0), AccountError("no")])
@@ -303,12 +294,6 @@ def test_a_single_page_from_an_api_that_answers_is_not_told(caplog):
     bench.solve()
     bench.fails(ApiRefused, 1)
     assert caplog.messages == []
-
-
-def test_a_balance_that_cannot_be_asked_settles_nothing():
-    bench = Bench(create_job=[ApiRefused("?"), "7"], balance=[LOST])
-    bench.fails(ApiRefused)
-    assert bench.solve().value == "token"
 
 
 class SharedAccount:
@@ -372,15 +357,6 @@ def test_no_more_jobs_run_at_once_than_are_allowed_and_the_rest_follow():
     assert len(bench.api.times("create_job")) == 2
     bench.run()
     assert [end[0].value for end in ended] == ["token"] * 5
-
-
-def test_concurrent_solves_never_overrun_a_limit():
-    bench = Bench(job_result=[None, "token"], settings={"MAX_COST": 0.003})
-    ended = [bench.start() for _ in range(10)]
-    bench.run()
-    refused = [end[0] for end in ended if not isinstance(end[0], Token)]
-    assert [failure.value.reason for failure in refused] == ["max_cost"] * 7
-    assert bench.bought == [0.001] * 3
 
 
 def test_a_limit_reached_while_a_solve_waits_for_its_place_holds_for_it_too():

@@ -89,60 +89,52 @@ def test_a_job_is_solved_after_its_time():
         assert (job.state, job.questions, job.used) == ("solved", 3, False)
 
 
+OBJECT = {"gRecaptchaResponse": "TOKEN"}
+
+
 @pytest.mark.parametrize(
-    ("shape", "created", "running", "solved", "failed", "refused"),
+    ("shape", "no_error", "error", "job_id", "running", "result"),
     [
-        (
-            Shape(),
-            {"error": False, "job_id": 1000001, "message": "Create job success."},
-            {"errorId": 0, "status": "processing"},
-            {"error": False, "status": "success", "result": {"gRecaptchaResponse": "TOKEN"}},
-            {"error": False, "status": "fail", "result": None},
-            {"error": True, "message": "Job not found."},
-        ),
+        (Shape(), {"error": False}, {"error": True}, 1000001, {"errorId": 0, "status": "processing"}, OBJECT),
         (
             Shape(verdict="text", job_id="text", running="running", result="text"),
-            {"error": False, "job_id": "1000001", "message": "Create job success."},
-            {"error": False, "status": "running"},
-            {"error": False, "status": "success", "result": "TOKEN"},
-            {"error": False, "status": "fail", "result": None},
-            {"error": "true", "message": "Job not found."},
+            *({"error": False}, {"error": "true"}, "1000001", {"error": False, "status": "running"}, "TOKEN"),
         ),
         (
             Shape(verdict="success", running="waiting"),
-            {"success": True, "job_id": 1000001, "message": "Create job success."},
-            {"success": True, "status": "waiting"},
-            {"success": True, "status": "success", "result": {"gRecaptchaResponse": "TOKEN"}},
-            {"success": True, "status": "fail", "result": None},
-            {"success": False, "message": "Job not found."},
+            *({"success": True}, {"success": False}, 1000001, {"success": True, "status": "waiting"}, OBJECT),
         ),
         (
             Shape(verdict="contradiction"),
-            {"error": False, "success": False, "job_id": 1000001, "message": "Create job success."},
-            {"errorId": 0, "status": "processing"},
-            {"error": False, "success": False, "status": "success", "result": {"gRecaptchaResponse": "TOKEN"}},
-            {"error": False, "success": False, "status": "fail", "result": None},
-            {"error": True, "message": "Job not found."},
+            *(
+                {"error": False, "success": False},
+                {"error": True},
+                1000001,
+                {"errorId": 0, "status": "processing"},
+                OBJECT,
+            ),
         ),
     ],
     ids=["as documented", "texts", "success for error", "contradiction"],
 )
-def test_every_documented_shape_can_be_produced(shape, created, running, solved, failed, refused):
+def test_every_documented_shape_can_be_produced(shape, no_error, error, job_id, running, result):
     clock = Clock()
     with OmoCaptchaService(solve_seconds=1, clock=clock, shape=shape) as service:
         service.next_job()
         service.next_job("fail")
         client = Client(service)
-        assert client("createJob", data=DATA) == created
+        created = client("createJob", data=DATA)
+        assert created == {**no_error, "job_id": job_id, "message": "Create job success."}
         assert client("getJobResult", job_id=1000001) == running
         client("createJob", data=DATA)
         clock.now += 1
         answer = client("getJobResult", job_id=1000001)
         token = answer["result"]["gRecaptchaResponse"] if isinstance(answer["result"], dict) else answer["result"]
         assert service.siteverify(token, SITEKEY)["success"]
-        assert json.loads(json.dumps(answer).replace(token, "TOKEN")) == solved
-        assert client("getJobResult", job_id=1000002) == failed
-        assert client("getJobResult", job_id=99) == refused
+        shown = json.loads(json.dumps(answer).replace(token, "TOKEN"))
+        assert shown == {**no_error, "status": "success", "result": result}
+        assert client("getJobResult", job_id=1000002) == {**no_error, "status": "fail", "result": None}
+        assert client("getJobResult", job_id=99) == {**error, "message": "Job not found."}
 
 
 def test_the_documented_result_that_is_not_json_can_be_produced():

@@ -29,12 +29,9 @@ def _read(html: str, *, pressed: bool = True, encoding: str = "utf-8") -> Form:
     return read_form(controls.owner(widgets[0]), controls, pressed=pressed)
 
 
-def test_the_owner_of_a_widget_is_the_form_around_it():
+def test_the_owner_of_a_widget_is_the_form_around_it_if_there_is_one():
     controls, [widget] = _controls(form_page("", "id=f") + "<form id=other></form>")
     assert controls.owner(widget).get("id") == "f"
-
-
-def test_a_widget_outside_of_forms_has_no_owner():
     controls, [widget] = _controls(f"<form></form>{WIDGET}")
     assert controls.owner(widget) is None
 
@@ -70,12 +67,9 @@ def test_a_textarea_in_noscript_is_not_read():
     assert form.fields == (("a", ""), ("g-recaptcha-response", ""), ("last", "1"))
 
 
-def test_the_names_of_file_inputs_are_read():
-    assert _read(form_page("<input type=file name=photo>")).files == {"photo"}
-
-
-def test_the_method_dialog_which_sends_nothing_is_read():
-    assert _read(form_page("", "method=dialog")).method == "DIALOG"
+def test_the_names_of_file_inputs_and_the_method_dialog_which_sends_nothing_are_read():
+    form = _read(form_page("<input type=file name=photo>", "method=dialog"))
+    assert (form.files, form.method) == ({"photo"}, "DIALOG")
 
 
 def test_the_charset_of_a_form_on_a_page_in_utf_16_is_utf_8():

@@ -40,13 +40,17 @@ def _newlines(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n").replace("\n", "\r\n")
 
 
-def test_a_post_submission_carries_the_token_in_its_field():
-    request = _submit()
+@pytest.mark.parametrize("token", [TOKEN, Token(TOKEN, "key", 0.0)], ids=["its value", "the token"])
+def test_a_post_submission_carries_the_token_in_its_field(token):
+    request = _submit(token=token)
     assert request.method == "POST"
     assert request.url == "https://site.example/check?a=1"
     assert request.body == b"csrf=x+y&g-recaptcha-response=03AFc-token_value&go=1"
     assert request.headers["Content-Type"] == b"application/x-www-form-urlencoded"
     assert request.headers["Origin"] == b"https://site.example"
+    assert request.headers["Referer"] == b"https://site.example/gate?next=%2F", "without user and fragment"
+    assert set(request.headers) == {b"Content-Type", b"Referer", b"Origin"}, "there is no request to take more from"
+    assert (request.meta, request.dont_filter) == (TOKEN_META, True)
 
 
 def test_a_get_submission_replaces_the_query():
@@ -57,23 +61,11 @@ def test_a_get_submission_replaces_the_query():
     assert "Origin" not in request.headers
 
 
-def test_a_token_and_its_value_make_the_same_submission():
-    token = Token(TOKEN, "key", 0.0)
-    assert (_submit(token=token).body, _submit(token=token).url) == (_submit().body, _submit().url)
-
-
-def test_token_index_takes_precedence_over_the_name_of_the_field():
+def test_token_index_takes_precedence_over_the_name_of_the_field_and_without_the_field_the_token_is_at_the_end():
     form = dataclasses.replace(FORM, fields=((TOKEN_FIELD, ""), (TOKEN_FIELD, "")), token_index=1)
     assert _submit(form).body == b"g-recaptcha-response=&g-recaptcha-response=03AFc-token_value"
-
-
-def test_a_submission_of_a_form_without_the_field_has_the_token_at_its_end():
     form = dataclasses.replace(FORM, fields=(("a", "1"),))
     assert _submit(form).body == b"a=1&g-recaptcha-response=03AFc-token_value"
-
-
-def test_the_referer_of_a_submission_is_the_page_without_user_and_fragment():
-    assert _submit().headers["Referer"] == b"https://site.example/gate?next=%2F"
 
 
 def test_the_referrer_policy_is_read_from_a_page_with_an_invalid_base():
@@ -181,28 +173,21 @@ def test_a_submission_has_nothing_that_is_for_the_page():
     assert (request.cookies, request.flags, request.dont_filter) == ({}, [], True)
 
 
-@pytest.mark.parametrize("origin", ["https://login.site.example", "http://site.example", "https://site.example:8443"])
-def test_a_submission_to_another_origin_carries_no_credentials(origin):
-    headers = {"Authorization": "Basic eA==", "Cookie": "a=1", "X-Api-Key": "k", "User-Agent": "spider"}
-    form = dataclasses.replace(FORM, url=f"{origin}/check")
-    request = _submit(form, _response(Request("https://site.example/wanted", headers=headers)))
-    assert not {b"Authorization", b"Cookie", b"X-Api-Key"} & set(request.headers)
-    assert request.headers["User-Agent"] == b"spider"
-
-
 @pytest.mark.parametrize(
     ("origin", "slot"),
     [
-        ("https://site.example", "slow"),
-        ("http://site.example", "slow"),
-        ("https://SITE.example:8443", "slow"),
+        *(("https://site.example", "slow"), ("http://site.example", "slow"), ("https://SITE.example:8443", "slow")),
         ("https://login.site.example", None),
     ],
 )
-def test_a_submission_to_another_host_does_not_keep_the_download_slot(origin, slot):
-    original = Request("https://site.example/wanted", meta={"download_slot": "slow"})
-    form = dataclasses.replace(FORM, url=f"{origin}/check")
-    assert _submit(form, _response(original)).meta.get("download_slot") == slot
+def test_a_submission_to_another_origin_carries_no_credentials_and_to_another_host_no_download_slot(origin, slot):
+    headers = {"Authorization": "Basic eA==", "Cookie": "a=1", "X-Api-Key": "k", "User-Agent": "spider"}
+    original = Request("https://site.example/wanted", headers=headers, meta={"download_slot": "slow"})
+    request = _submit(dataclasses.replace(FORM, url=f"{origin}/check"), _response(original))
+    private = {b"Authorization", b"Cookie", b"X-Api-Key"}
+    assert private & set(request.headers) == (private if origin == "https://site.example" else set())
+    assert request.headers["User-Agent"] == b"spider"
+    assert request.meta.get("download_slot") == slot
 
 
 def test_a_submission_carries_the_cookie_that_the_wall_has_set():
@@ -217,16 +202,6 @@ def test_a_submission_carries_the_cookie_that_the_wall_has_set():
     assert request.headers.getlist("Cookie") == [b"visit=after"]
 
 
-def test_a_submission_for_a_response_without_a_request_has_no_session():
-    assert set(_submit().headers) == {b"Content-Type", b"Referer", b"Origin"}
-
-
-def test_a_submission_is_not_filtered_retried_or_cached():
-    request = _submit()
-    assert request.dont_filter
-    assert request.meta == TOKEN_META
-
-
 @pytest.mark.parametrize("token", [TOKEN, "with+signs/=and spaces"])
 def test_the_representation_of_a_submission_masks_the_token(token):
     request = _submit(dataclasses.replace(FORM, method="GET"), token=token)
@@ -236,20 +211,14 @@ def test_the_representation_of_a_submission_masks_the_token(token):
     assert isinstance(again, Submission)
     assert again.secret == request.copy().secret == request.secret == token
     assert again.url == request.url + "&again=1"
+    assert type(request.replace(cls=Request, body=b"")) is Request, "one can be replaced by an ordinary request"
 
 
-def test_the_representation_of_a_submission_masks_a_token_however_it_is_encoded():
+def test_the_representation_of_a_submission_masks_a_token_however_it_is_encoded_and_the_address_alone():
     encoded = "".join(f"%{ord(character):02x}" for character in TOKEN)
     for url in (f"https://a.example/{encoded}", f"https://a.example/x?next={quote(f'/y?t={encoded}')}"):
         assert repr(Submission(url, secret=TOKEN)) == "<GET ***>"
-
-
-def test_the_representation_of_a_submission_masks_the_address_alone():
     assert repr(Submission("http://a.example/POST", method="POST", secret="POST")) == "<POST http://a.example/***>"
-
-
-def test_a_submission_can_be_replaced_by_an_ordinary_request():
-    assert type(_submit().replace(cls=Request, body=b"")) is Request
 
 
 class _Crawling(Spider):
@@ -257,15 +226,9 @@ class _Crawling(Spider):
 
 
 def test_the_scheduler_keeps_a_submission_in_memory_not_on_disk(tmp_path):
-    crawler = get_crawler(
-        _Crawling,
-        {
-            "JOBDIR": str(tmp_path),
-            "DUPEFILTER_CLASS": "scrapy.dupefilters.BaseDupeFilter",
-            # Scrapy's default queue needs the downloader of a running engine.
-            "SCHEDULER_PRIORITY_QUEUE": "scrapy.pqueues.ScrapyPriorityQueue",
-        },
-    )
+    # Scrapy's default queue needs the downloader of a running engine.
+    values = {"JOBDIR": str(tmp_path), "SCHEDULER_PRIORITY_QUEUE": "scrapy.pqueues.ScrapyPriorityQueue"}
+    crawler = get_crawler(_Crawling, {**values, "DUPEFILTER_CLASS": "scrapy.dupefilters.BaseDupeFilter"})
     scheduler = Scheduler.from_crawler(crawler)
     scheduler.open(_Crawling.from_crawler(crawler))
     try:

@@ -67,14 +67,12 @@ def test_crawl_report_shows_an_unexpected_change_of_the_balance():
     assert text(9.99725 + 1e-9).endswith("0.00275 less, as expected")
 
 
-def test_crawl_report_shows_what_is_left_of_a_package():
-    balances = {"opening_balance": Balance(0.0, 10_000), "closing_balance": Balance(0.0, 9_995)}
-    report = crawl_report(SOME, challenges=1, pages=1, not_solved={}, **balances)
+def test_crawl_report_shows_what_is_left_of_a_package_and_omits_a_balance_that_is_known_only_at_the_start():
+    opening, closing = Balance(0.0, 10_000), Balance(0.0, 9_995)
+    told = {"challenges": 1, "pages": 1, "not_solved": {}, "opening_balance": opening}
+    report = crawl_report(SOME, **told, closing_balance=closing)
     assert "0.00000 USD before, 0.00000 after; 10,000 solves of a package before, 9,995 after" in report
-
-
-def test_crawl_report_omits_a_balance_that_is_known_only_at_the_start():
-    assert "balance" not in crawl_report(SOME, challenges=1, pages=1, not_solved={}, opening_balance=Balance(10.0))
+    assert "balance" not in crawl_report(SOME, **told)
 
 
 def test_crawl_report_shows_the_estimate_of_a_dry_run_by_host():
@@ -164,24 +162,17 @@ def test_failed_jobs_have_no_solve_time():
 @pytest.mark.parametrize(
     ("amount", "text"),
     [
-        (0.0, "0.00000"),
-        (0.00055, "0.00055"),
-        (0.0000001, "<0.00001"),
-        (1.23456, "1.235"),
-        (55, "55.00"),
-        (1e4, "10,000.00"),
+        *((0.0, "0.00000"), (0.00055, "0.00055"), (0.0000001, "<0.00001"), (1.23456, "1.235"), (55, "55.00")),
+        *((1e4, "10,000.00"), (1e300, "1.0e+300")),
     ],
 )
 def test_usd_has_the_digits_that_matter(amount, text):
     assert usd(amount) == text
 
 
-def test_usd_has_the_same_number_of_digits_in_a_column():
+def test_usd_has_the_same_number_of_digits_in_a_column_and_huge_numbers_of_seconds_stay_short():
     assert [usd(amount, 55) for amount in (55, 0.25, 0.001)] == ["55.00", "0.25", "<0.01"]
-
-
-def test_huge_numbers_stay_short():
-    assert (usd(1e300), seconds(1e300)) == ("1.0e+300", "1.0e+300")
+    assert seconds(1e300) == "1.0e+300"
 
 
 @pytest.mark.parametrize(

@@ -87,12 +87,8 @@ def test_a_multipart_form_has_the_token_in_its_part():
     inner = f"<input name=q><input type=file name=up>{WIDGET}<input name=z value=9>"
     request = sent(page(inner, "method=post enctype=multipart/form-data"), {"q": "a"})
     parts = request.body.split(b"--" + request.headers["Content-Type"].partition(b"boundary=")[2])
-    assert [part.partition(b'name="')[2].partition(b'"')[0] for part in parts[1:-1]] == [
-        b"q",
-        b"up",
-        b"g-recaptcha-response",
-        b"z",
-    ]
+    names = [part.partition(b'name="')[2].partition(b'"')[0] for part in parts[1:-1]]
+    assert names == [b"q", b"up", b"g-recaptcha-response", b"z"]
     assert parts[3].endswith(b"\r\n\r\n03AFc-token\r\n")
     assert parts[4].endswith(b"\r\n\r\n9\r\n")
 
@@ -136,12 +132,8 @@ def test_the_request_is_an_ordinary_one_in_the_session_of_the_page():
         meta={"mine": 1, "omocaptcha": {"old": True}},
     )
     assert type(request) is Request
-    assert (request.callback, request.cb_kwargs, request.priority, request.dont_filter) == (
-        callback,
-        {"n": 1},
-        5,
-        False,
-    )
+    given = (request.callback, request.cb_kwargs, request.priority, request.dont_filter)
+    assert given == (callback, {"n": 1}, 5, False)
     assert request.headers.to_unicode_dict() == {
         "User-Agent": "me",
         "Proxy-Authorization": "Basic x",

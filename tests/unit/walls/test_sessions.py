@@ -73,9 +73,6 @@ def test_a_leader_that_gives_up_hands_the_lead_to_one_follower_at_a_time(wall):
     assert wall.gone_on == [0, 1, 2]
 
 
-
-
-
 def test_a_late_page_of_before_the_clearance_does_not_show_that_it_holds(wall):
     late = wall.stamp()
     wall.lead()
@@ -494,9 +491,6 @@ def test_others_under_way_are_those_of_the_session_that_have_not_come_back(sessi
     assert sessions.under_way(mine) == [other]
     sessions.answered(other)
     assert not sessions.under_way(mine)
-
-
-
 
 
 def test_a_request_that_nobody_waits_for_any_more_is_not_under_way(sessions):

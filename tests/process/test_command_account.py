@@ -37,17 +37,15 @@ def ask(scrapy, service, tmp_path):
     return ask
 
 
-def test_balance(ask, service):
-    assert ask("balance") == (0, "7.50000 USD\n")
-    assert [call.name for call in service.calls] == ["getBalance"]
+PRICE = "0.00060 USD per job in the service's list\nOMOCAPTCHA_MAX_COST, 1.00000 USD per crawl, buys 1,666 jobs\n"
 
 
-def test_price(ask, service):
-    assert ask("price") == (
-        0,
-        "0.00060 USD per job in the service's list\nOMOCAPTCHA_MAX_COST, 1.00000 USD per crawl, buys 1,666 jobs\n",
-    )
-    assert [call.name for call in service.calls] == ["getService"]
+@pytest.mark.parametrize(
+    ("subcommand", "said", "call"), [("balance", "7.50000 USD\n", "getBalance"), ("price", PRICE, "getService")]
+)
+def test_balance_and_price_are_asked_for_with_one_call(ask, service, subcommand, said, call):
+    assert ask(subcommand) == (0, said)
+    assert [each.name for each in service.calls] == [call]
 
 
 def test_api_version_2_is_used_if_set(ask, service):
@@ -55,20 +53,17 @@ def test_api_version_2_is_used_if_set(ask, service):
     version = ("-s", "OMOCAPTCHA_API_VERSION=2")
     assert ask("balance", *version, **at) == (0, "7.50000 USD\n")
     assert [call.path for call in service.calls] == ["/v2/getBalance"]
-    status, said = ask("price", *version, **at)
-    assert status == 1
-    assert "does not include this kind of job; crawls assume 0.00055 USD" in said
-    assert said.count("\n") == 1
+    said = f"the price list of {at['url']} does not include this kind of job; crawls assume 0.00055 USD "
+    assert ask("price", *version, **at) == (1, f"{said}(set OMOCAPTCHA_PRICE to change it)\n")
 
 
 def test_json(ask):
     status, said = ask("balance", "--json")
     assert (status, json.loads(said)) == (0, {"balance_usd": 7.5})
-    status, said = ask("price", "--json", "-s", "OMOCAPTCHA_MAX_COST=0.0018")
-    assert (status, json.loads(said)) == (
-        0,
-        {"price_usd": 0.0006, "reckoned_usd": 0.0006, "max_cost_usd": 0.0018, "jobs": 3},
-    )
+    for cost, jobs in (0.0018, 3), (0.0, None):
+        status, said = ask("price", "--json", "-s", f"OMOCAPTCHA_MAX_COST={cost}")
+        told = {"price_usd": 0.0006, "reckoned_usd": 0.0006, "max_cost_usd": cost, "jobs": jobs}
+        assert (status, json.loads(said)) == (0, told)
 
 
 def test_a_balance_below_min_balance_exits_with_status_1(ask):
@@ -103,26 +98,15 @@ def test_balance_works_with_any_reactor_of_the_project(ask, reactor):
     assert ask("balance", "-s", f"TWISTED_REACTOR={reactor}")[0] == 0
 
 
-def test_a_price_from_the_settings_is_shown_beside_the_list(ask):
+def test_a_price_from_the_settings_is_shown_beside_the_list_and_how_many_jobs_max_cost_buys(ask):
     status, said = ask("price", "-s", "OMOCAPTCHA_PRICE=0.1", "-s", "OMOCAPTCHA_MAX_COST=0.3")
     assert status == 0
     assert said.splitlines()[1:] == [
         "0.10000 USD per job is what crawls assume (OMOCAPTCHA_PRICE)",
         "OMOCAPTCHA_MAX_COST, 0.30000 USD per crawl, buys 3 jobs",
     ]
-
-
-def test_without_max_cost_the_number_of_jobs_is_not_limited(ask):
     _, said = ask("price", "-s", "OMOCAPTCHA_MAX_COST=0")
     assert said.splitlines()[1:] == ["the number of jobs is not limited, since OMOCAPTCHA_MAX_COST or the price is 0"]
-    _, said = ask("price", "--json", "-s", "OMOCAPTCHA_MAX_COST=0")
-    assert json.loads(said)["jobs"] is None
-
-
-def test_a_kind_of_job_that_is_not_in_the_list_exits_with_status_1(ask, service):
-    said = f"the price list of {service.url} does not include this kind of job; crawls assume 0.00055 USD "
-    ends = "(set OMOCAPTCHA_PRICE to change it)\n"
-    assert ask("price", "-s", "OMOCAPTCHA_TYPE_JOB_ID=99") == (1, said + ends)
 
 
 @pytest.mark.parametrize("subcommand", ["balance", "price"])
@@ -183,12 +167,12 @@ def test_ctrl_c_exits_with_status_1(installed, tmp_path):
 
 
 def test_a_missing_or_invalid_setting_exits_with_status_2_and_the_cure(ask, service):
-    status, said = ask("balance", token="")
-    assert status == 2
-    assert "set OMOCAPTCHA_API_TOKEN in the settings or the environment" in said
-    status, said = ask("price", "-s", "OMOCAPTCHA_MAX_COST=-1")
-    assert status == 2
-    assert "OMOCAPTCHA_MAX_COST is '-1'" in said
+    for arguments, token, words in [
+        (("balance",), "", "set OMOCAPTCHA_API_TOKEN in the settings or the environment"),
+        (("price", "-s", "OMOCAPTCHA_MAX_COST=-1"), TOKEN, "OMOCAPTCHA_MAX_COST is '-1'"),
+    ]:
+        status, said = ask(*arguments, token=token)
+        assert (status, words in said) == (2, True), said
     status, said = ask("balance", "--json", token="")
     failed = json.loads(said)
     assert (status, failed["reason"]) == (2, "settings")

@@ -72,9 +72,15 @@ def clock():
 
 
 @pytest.fixture
-def service(version, clock):
+def balance():
+    return 10.0
+
+
+@pytest.fixture
+def service(version, clock, balance):
     """Run a service whose jobs take 15 seconds of ``clock``."""
-    with OmoCaptchaService(api_version=version, api_token=SECRET, solve_seconds=15, clock=clock) as service:
+    options = {"api_version": version, "api_token": SECRET, "solve_seconds": 15, "clock": clock, "balance": balance}
+    with OmoCaptchaService(**options) as service:
         yield service
 
 
@@ -148,17 +154,13 @@ def test_all_shapes_of_answers_are_understood(client, version, service, clock):
         assert type(failure(api.job_result, bad)) is JobFailed, shape
 
 
-def test_a_job_without_an_end_has_no_result(client, service, clock):
+def test_a_job_without_an_end_has_no_result_and_that_of_an_unknown_job_is_refused(client, service, clock):
     service.next_job("never")
+    service.next_job("vanished")
     api = client()
     job_id = api.create_job(JOB)
     clock.now += 1e9
     assert api.job_result(job_id) is None
-
-
-def test_the_result_of_an_unknown_job_is_refused(client, service, clock):
-    service.next_job("vanished")
-    api = client()
     assert type(failure(api.job_result, api.create_job(JOB))) is ApiRefused
     assert type(failure(api.job_result, 99)) is ApiRefused
     assert type(failure(api.job_result, "no-such-job")) is ApiRefused
@@ -183,24 +185,14 @@ def test_a_wrong_api_token_is_an_account_error_in_every_call(client, service):
     assert service.jobs == ()
 
 
-@pytest.fixture
-def poor(network, version):
-    with OmoCaptchaService(api_version=version, api_token=SECRET, balance=0.0001) as service:
-        client = Client(network, version, service)
-        yield client
-        client.close()
-
-
-def test_an_empty_balance_is_an_account_error(poor):
-    assert type(failure(poor.create_job, JOB)) is AccountError
-    assert poor.balance() == Balance(0.0001)
-
-
-def test_the_balance_decreases_by_the_price(client):
+@pytest.mark.parametrize("balance", [0.001])
+def test_the_balance_decreases_by_the_price_until_a_job_is_an_account_error(client, balance):
     api = client()
-    assert api.balance() == Balance(10.0)
+    assert api.balance() == Balance(balance)
     api.create_job(JOB)
-    assert api.balance() == Balance(9.99945)
+    assert api.balance() == Balance(balance - 0.00055)
+    assert type(failure(api.create_job, JOB)) is AccountError
+    assert api.balance() == Balance(balance - 0.00055)
 
 
 def test_the_price_is_listed_by_kind_of_job(client):

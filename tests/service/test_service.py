@@ -365,14 +365,11 @@ def test_a_fault_changes_the_answer(service, kind, status, header, body):
     assert Client(service)("getBalance")["error"] is False
 
 
-@pytest.mark.parametrize("kind", ["reset", "reset_after"])
-def test_a_reset_fault_breaks_the_connection(service, kind):
-    service.fault("*", kind)
-    with pytest.raises(OSError, match=r"reset|closed connection"):
-        Client(service).raw("getBalance")
-
-
-def test_a_truncated_answer_is_incomplete(service):
+def test_a_reset_fault_breaks_the_connection_and_a_truncated_answer_is_incomplete(service):
+    for kind in ("reset", "reset_after"):
+        service.fault("*", kind)
+        with pytest.raises(OSError, match=r"reset|closed connection"):
+            Client(service).raw("getBalance")
     service.fault("getBalance", "truncated")
     with pytest.raises(http.client.IncompleteRead) as caught:
         Client(service).raw("getBalance")
@@ -428,10 +425,8 @@ def test_a_followed_redirect_is_recorded(service):
     service.fault("*", "redirect", location=f"{service.origin}/trap", times=2)
     Client(service).raw("getBalance")
     assert exchange(service, "POST", "/trap", json.dumps({"api_token": service.api_token}))[0].status == 404
-    assert [(call.path, call.authorised, call.fault) for call in service.calls] == [
-        ("/api/getBalance", True, "redirect"),
-        ("/trap", True, None),
-    ]
+    calls = [(call.path, call.authorised, call.fault) for call in service.calls]
+    assert calls == [("/api/getBalance", True, "redirect"), ("/trap", True, None)]
 
 
 def test_a_random_redirect_has_the_given_location():

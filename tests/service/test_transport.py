@@ -418,25 +418,26 @@ def tls_server(path, version=ssl.TLSVersion.TLSv1_3, *, keep_open=False):
     return serving(response(), keep_open=keep_open, tls=context)
 
 
-def assert_never_sent(client, server):
-    error = failure(client, f"https://localhost:{server.port}")
-    assert server.ended.acquire(timeout=10)
-    assert server.received == b""
+@pytest.mark.parametrize(
+    ("host", "version"),
+    [
+        *(("localhost", ssl.TLSVersion.TLSv1_2), ("localhost", ssl.TLSVersion.TLSv1_3)),
+        ("omocaptcha.example", ssl.TLSVersion.TLSv1_3),
+    ],
+    ids=["untrusted with TLS 1.2", "untrusted", "of another host"],
+)
+def test_tls_with_a_certificate_that_is_untrusted_or_of_another_host_sends_nothing(
+    client, tmp_path, monkeypatch, host, version
+):
+    path = certificate_for(tmp_path, host)
+    if host != "localhost":
+        monkeypatch.setenv("SSL_CERT_FILE", str(path))
+    with tls_server(path, version) as server:
+        error = failure(client, f"https://localhost:{server.port}")
+        assert server.ended.acquire(timeout=10)
+        assert server.received == b""
     assert type(error) is ApiUnreachable
     assert not error.taken, "nothing was sent, so no job can have been bought"
-
-
-@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=lambda version: version.name)
-def test_tls_with_an_untrusted_certificate_sends_nothing(client, tmp_path, version):
-    with tls_server(certificate_for(tmp_path, "localhost"), version) as server:
-        assert_never_sent(client, server)
-
-
-def test_tls_with_the_certificate_of_another_host_sends_nothing(client, tmp_path, monkeypatch):
-    path = certificate_for(tmp_path, "omocaptcha.example")
-    monkeypatch.setenv("SSL_CERT_FILE", str(path))
-    with tls_server(path) as server:
-        assert_never_sent(client, server)
 
 
 def test_tls_with_a_trusted_certificate_works_and_closes(client, tmp_path, monkeypatch):

@@ -138,10 +138,6 @@ def test_every_stat_is_told_and_no_other():
     assert set(first_column(page("reference/stats"), "stat")) == {f"omocaptcha/{name}" for name in counted}
 
 
-def test_every_signal_is_told_and_no_other():
-    assert filled_in(page("reference/signals"), "autodata") == {n for n in vars(signals) if n.startswith("challenge_")}
-
-
 def test_every_error_is_in_the_tree_and_has_a_sentence_of_its_own():
     # Sphinx makes the page of the module itself.
     assert filled_in(page("reference/errors"), "automodule") == {"scrapy_omocaptcha.errors"}
@@ -151,22 +147,21 @@ def test_every_error_is_in_the_tree_and_has_a_sentence_of_its_own():
             assert error.__doc__
 
 
-def test_every_public_name_is_told_and_no_other():
-    tree = page("reference/names")
-    told = set().union(*(filled_in(tree, kind) for kind in ("autoclass", "autofunction", "class")))
-    told |= {term.astext() for term in tree.findall(nodes.term)}
-    assert told == set(scrapy_omocaptcha.__all__)
+TERMS_OF_NAMES = {term.astext() for term in page("reference/names").findall(nodes.term)}
+NAMES = {
+    "signals": ("signals", ["autodata"], {name for name in vars(signals) if name.startswith("challenge_")}),
+    "public names": ("names", ["autoclass", "autofunction", "class"], set(scrapy_omocaptcha.__all__) - TERMS_OF_NAMES),
+    "methods of a spider": ("names", ["method"], sources(r'_hook\("(\w+)"')),
+    "testing": ("testing", ["autoclass", "autofunction", "autodata", "data"], set(testing.__all__)),
+}
+"""Pages of the reference, the directives that tell of names there, and the names that there are."""
 
 
-def test_the_methods_of_a_spider_are_told():
-    told = {name.removeprefix("Spider.") for name in filled_in(page("reference/names"), "method")}
-    assert told == sources(r'_hook\("(\w+)"')
-
-
-def test_every_name_of_the_testing_package_is_told_and_no_other():
-    tree = page("reference/testing")
-    told = set().union(*(filled_in(tree, kind) for kind in ("autoclass", "autofunction", "autodata", "data")))
-    assert {name.removeprefix("scrapy_omocaptcha.testing.") for name in told} == set(testing.__all__)
+@pytest.mark.parametrize(("name", "directives", "names"), NAMES.values(), ids=NAMES)
+def test_every_name_is_told_and_no_other(name, directives, names):
+    told = set().union(*(filled_in(page(f"reference/{name}"), directive) for directive in directives))
+    assert {re.sub(r"^(scrapy_omocaptcha\.testing|Spider)\.", "", each) for each in told} == names
+    assert set(scrapy_omocaptcha.__all__) >= TERMS_OF_NAMES
 
 
 def test_every_wall_is_told_in_its_own_words():

@@ -17,17 +17,8 @@ ROOT = document_fromstring(
     "css",
     [
         *("*", "i", "I", ".box", "#a", "[data-x]", "[data-x='1']", "i.box", "div.box.first", "i[class^=o]", "i, b"),
-        *(
-            "div i",
-            "div > i",
-            "form i",
-            "#a i",
-            "div form > i",
-            "div div",
-            "body div > form p i",
-            "body > *",
-            "b, div i",
-        ),
+        *("div i", "div > i", "form i", "#a i", "div form > i", "div div", "body div > form p i", "body > *"),
+        "b, div i",
         *("i:not(.box)", "div:not(#a) i", "i:not([data-x])", ".none i", "i .none", "html body i"),
     ],
 )

@@ -14,14 +14,9 @@ SECRET = "omo-Secret-4711"
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
-        ("", ""),
-        ("nothing of it", "nothing of it"),
-        (f"Bad key {SECRET}.", "Bad key ***."),
-        (f"{SECRET}{SECRET}", "******"),
-        ("omo-Secr…", "***…"),
-        ("…ret-4711", "…***"),
-        ("omo-Sec", "omo-Sec"),
-        (f"a omo-Secr b {SECRET[3:]}", "a *** b ***"),
+        *((text, text) for text in ("", "nothing of it", "omo-Sec")),
+        *((f"Bad key {SECRET}.", "Bad key ***."), (f"{SECRET}{SECRET}", "******")),
+        *(("omo-Secr…", "***…"), ("…ret-4711", "…***"), (f"a omo-Secr b {SECRET[3:]}", "a *** b ***")),
     ],
 )
 def test_a_secret_and_its_parts_are_masked(text, shown):

@@ -16,35 +16,17 @@ from tests.helpers.apis import API_TOKEN, CALLS, JOB, TOKEN, call, outcome, vers
 @pytest.mark.parametrize("invisible", [True, False])
 def test_create_job_sends_both_spellings_of_its_fields(invisible):
     _, sent = call(version1, "create_job", {"error": False, "job_id": 1}, replace(JOB, invisible=invisible))
-    assert sent == [
-        (
-            "/createJob",
-            {
-                "api_token": API_TOKEN,
-                "data": {
-                    "type_job_id": "1",
-                    "websiteURL": JOB.page,
-                    "website_url": JOB.page,
-                    "websiteKey": JOB.sitekey,
-                    "website_key": JOB.sitekey,
-                    "isInvisible": invisible,
-                },
-            },
-        )
-    ]
+    data = {"type_job_id": "1", "isInvisible": invisible}
+    data |= dict.fromkeys(("websiteURL", "website_url"), JOB.page)
+    data |= dict.fromkeys(("websiteKey", "website_key"), JOB.sitekey)
+    assert sent == [("/createJob", {"api_token": API_TOKEN, "data": data})]
 
 
 @pytest.mark.parametrize(
     ("given", "sent_as"),
     [
-        (123456, 123456),
-        ("123456", 123456),
-        ("0", 0),
-        ("49f9f60a-1", "49f9f60a-1"),
-        ("007", "007"),
-        ("-5", "-5"),
-        ("1" * 30, "1" * 30),
-        ("٣", "٣"),
+        *((123456, 123456), ("123456", 123456), ("0", 0)),
+        *((text, text) for text in ("49f9f60a-1", "007", "-5", "1" * 30, "٣")),
     ],
 )
 def test_a_numeric_job_id_is_sent_as_a_number_and_any_other_as_text(given, sent_as):

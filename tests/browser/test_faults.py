@@ -81,7 +81,7 @@ def test_a_page_that_the_spider_closes_while_it_is_loaded_is_loaded_again(browse
 
 @hears(found=challenge_detected)
 class Meddles(BrowserSpider):
-    """Does something to the browser as soon as a challenge was found that is to be solved."""
+    """Does something to the browser, ``meddle()``, as soon as a challenge was found that is to be solved."""
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -98,8 +98,11 @@ class Meddles(BrowserSpider):
         if self.done is None:
             self.done = asyncio.ensure_future(self.meddle())
 
-    async def meddle(self):
-        raise NotImplementedError
+    async def close_page(self):
+        await self.opened[0].close()
+
+    async def close_context(self):
+        await self.opened[0].context.close()
 
     async def kill_browser(self):
         handler = self.crawler.engine.downloader.handlers._handlers["http"]
@@ -109,36 +112,18 @@ class Meddles(BrowserSpider):
         os.kill(number, signal.SIGKILL)
 
 
-class ClosesPage(Meddles):
-    async def meddle(self):
-        await self.opened[0].close()
-
-
-class ClosesContext(Meddles):
-    async def meddle(self):
-        await self.opened[0].context.close()
-
-
-class KillsBrowser(Meddles):
-    async def meddle(self):
-        await self.kill_browser()
-
-
 @pytest.mark.parametrize(
-    ("meddling", "meta"),
+    ("way", "meta"),
     [
-        nightly(ClosesPage, {}),
-        nightly(ClosesPage, OPEN),
-        nightly(ClosesContext, {}),
-        nightly(ClosesContext, OPEN),
-        (KillsBrowser, {}),
-        nightly(KillsBrowser, OPEN),
+        *(nightly(way, meta) for way in ("close_page", "close_context") for meta in ({}, OPEN)),
+        *(("kill_browser", {}), nightly("kill_browser", OPEN)),
     ],
 )
-def test_what_becomes_of_the_browser_while_a_request_waits_does_not_matter(browse, service, walled, meddling, meta):
+def test_what_becomes_of_the_browser_while_a_request_waits_does_not_matter(browse, service, walled, way, meta):
     site = walled()
     service.next_job(seconds=0.5)
-    crawled = browse(type("Spider", (meddling,), {"meta": meta}), urls=urls(site), page_fails=True)
+    spider = type("Spider", (Meddles,), {"meta": meta, "meddle": getattr(Meddles, way)})
+    crawled = browse(spider, urls=urls(site), page_fails=True)
     assert [page.status for page in crawled.pages] == [200]
     assert len(service.jobs) == site.accepted == 1
     assert crawled.spider.done.exception() is None
@@ -363,16 +348,14 @@ def test_a_form_whose_target_robots_txt_forbids_is_not_sent(browse, service):
     assert service.jobs == ()
 
 
+BREAKER = {"OMOCAPTCHA_BREAKER_FAILURES": 2, "OMOCAPTCHA_MAX_ATTEMPTS": 1}
+
+
 @pytest.mark.parametrize(
     ("spider", "wall", "limits", "reasons"),
     [
-        (WithPage, "per_page", {"OMOCAPTCHA_MAX_JOBS": 2}, ["max_jobs", "max_jobs"]),
-        (
-            BrowserSpider,
-            "never",
-            {"OMOCAPTCHA_BREAKER_FAILURES": 2, "OMOCAPTCHA_MAX_ATTEMPTS": 1},
-            ["attempts", "attempts", "breaker", "breaker"],
-        ),
+        (WithPage, "per_page", {"OMOCAPTCHA_MAX_JOBS": 2}, ["max_jobs"] * 2),
+        (BrowserSpider, "never", BREAKER, ["attempts"] * 2 + ["breaker"] * 2),
     ],
     ids=["jobs", "breaker"],
 )

@@ -364,6 +364,9 @@ def test_a_failure_to_fetch_or_read_is_reported_beside_the_rest(detect, wall_fil
     assert found[missing]["verdict"] is None
 
 
+THERE = ["detect", str(ROOT / "setup.cfg")]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -374,12 +377,9 @@ def test_a_failure_to_fetch_or_read_is_reported_beside_the_rest(detect, wall_fil
         (["detect", "page.html", "--url", "shop.example"], "--url must begin with http"),
         (["detect", "page.html", "--status", "none"], "--status: 'none' is no HTTP status, which is 100 to 599"),
         (["detect", "page.html", "--status", "999"], "--status: '999' is no HTTP status"),
-        (["detect", str(ROOT / "setup.cfg"), "--spider", "nobody"], "no spider is named 'nobody'"),
-        (["detect", str(ROOT / "setup.cfg"), "-s", "OMOCAPTCHA_MAX_COST=-1"], "OMOCAPTCHA_MAX_COST is '-1'"),
-        (
-            ["detect", str(ROOT / "setup.cfg"), "-s", "OMOCAPTCHA_ENABLED=perhaps"],
-            "OMOCAPTCHA_ENABLED is 'perhaps'; it must be True or False",
-        ),
+        ([*THERE, "--spider", "nobody"], "no spider is named 'nobody'"),
+        ([*THERE, "-s", "OMOCAPTCHA_MAX_COST=-1"], "OMOCAPTCHA_MAX_COST is '-1'"),
+        ([*THERE, "-s", "OMOCAPTCHA_ENABLED=perhaps"], "OMOCAPTCHA_ENABLED is 'perhaps'; it must be True or False"),
     ],
 )
 def test_wrong_usage_exits_with_status_2_and_an_explanation(scrapy, arguments, said):

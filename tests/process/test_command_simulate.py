@@ -81,17 +81,15 @@ def test_a_port_that_is_taken_or_does_not_exist_is_reported_in_one_line(scrapy, 
     assert "--port" in done.stderr
 
 
+NO_STATUS = ["99", "302", "600", "many"]
+
+
 @pytest.mark.parametrize(
     ("option", "value", "why"),
     [
-        ("--status", "99", "'99' is no status of a challenge page, which is 200 or 400 to 599"),
-        ("--status", "302", "'302' is no status of a challenge page"),
-        ("--status", "600", "'600' is no status of a challenge page"),
-        ("--status", "many", "'many' is no status of a challenge page"),
-        ("--solve-seconds", "-1", "'-1' is not a number of at least 0"),
-        ("--solve-seconds", "nan", "'nan' is not a number of at least 0"),
-        ("--solve-seconds", "inf", "'inf' is not a number of at least 0"),
-        ("--balance", "much", "'much' is not a number of at least 0"),
+        *(("--status", value, "no status of a challenge page, which is 200 or 400 to 599") for value in NO_STATUS),
+        *(("--solve-seconds", value, "not a number of at least 0") for value in ("-1", "nan", "inf")),
+        ("--balance", "much", "not a number of at least 0"),
     ],
 )
 def test_a_number_that_means_nothing_is_refused(option, value, why, capsys):
@@ -100,4 +98,4 @@ def test_a_number_that_means_nothing_is_refused(option, value, why, capsys):
     with pytest.raises(SystemExit) as ended:
         parser.parse_args([option, value])
     assert ended.value.code == 2
-    assert f"argument {option}: {why}" in capsys.readouterr().err
+    assert f"argument {option}: '{value}' is {why}" in capsys.readouterr().err

@@ -320,23 +320,14 @@ class SharedAccount:
         return balance
 
 
-def test_the_floor_of_the_balance_holds_while_others_spend_as_much():
+@pytest.mark.parametrize(("balance", "others"), [(1.0105, 0.0), (1.0205, 0.001)], ids=["alone", "others spend as much"])
+def test_jobs_at_once_spend_the_balance_down_to_its_floor_and_stop_no_job_early(balance, others):
     bench = Bench(settings={"MIN_BALANCE": 1})
-    account = SharedAccount(bench, 1.0205, others=0.001)
+    account = SharedAccount(bench, balance, others)
     ended = [bench.start() for _ in range(20)]
     bench.run(30, step=0.05)
-    assert account.balance == pytest.approx(1.0005)
-    assert len(bench.bought) == 10
-    assert {end[0].value.reason for end in ended if not isinstance(end[0], Token)} == {"min_balance"}
-
-
-def test_jobs_at_once_spend_the_balance_down_to_its_floor_and_stop_no_job_early():
-    bench = Bench(settings={"MIN_BALANCE": 1})
-    account = SharedAccount(bench, 1.0105)
-    for _ in range(20):
-        bench.start()
-    bench.run(30, step=0.05)
     assert (len(bench.bought), account.balance) == (10, pytest.approx(1.0005))
+    assert {end[0].value.reason for end in ended if not isinstance(end[0], Token)} == {"min_balance"}
 
 
 def test_far_from_its_floor_the_balance_is_asked_once_for_many_jobs():
@@ -368,16 +359,12 @@ def test_a_limit_reached_while_a_solve_waits_for_its_place_holds_for_it_too():
     assert len(bench.api.times("create_job")) == 1
 
 
-def test_the_price_is_asked_once_before_the_first_job_and_counts_from_it_on():
+def test_the_price_is_asked_once_before_the_first_job_counts_from_it_on_and_is_said_if_it_is_high(caplog):
     bench = Bench(price=[0.0042], settings={"PRICE": "auto"})
     bench.solve()
     bench.solve()
     assert [name for name, *_ in bench.api.calls][:2] == ["price", "create_job"]
     assert (len(bench.api.times("price")), bench.bought) == (1, [0.0042, 0.0042])
-
-
-def test_a_price_above_the_expected_one_is_said_aloud(caplog):
-    Bench(price=[0.0042], settings={"PRICE": "auto"}).solve()
     assert ["OMOCAPTCHA_MAX_COST" in message for message in caplog.messages] == [True]
 
 

@@ -80,58 +80,6 @@ simulation: $(VENV)/test   ## simulate whole crawls in virtual time; ARGS="--see
 sockets: $(VENV)/test   ## run crawls of the simulation over real sockets, stopped and killed by signals, five minutes
 	$(BIN)/python -m tests.simulation --sockets --processes 1 --new 100 $(ARGS)
 
-fleet: $(VENV)/test   ## crawl two shops with four workers that share a queue and a limit; needs redis-server
-	$(BIN)/python example_project/fleet.py $(ARGS)
-
-demo-scrapyd: $(VENV)/test   ## deploy the example project to a Scrapyd, and run a spider there, offline
-	$(BIN)/python example_project/deploy.py $(ARGS)
-
-test: $(VENV)/test   ## run the tests but the nightly ones; ARGS="-k settings" and the like are passed to pytest
-	$(BIN)/python -m pytest $(SUITE) $(ARGS)
-
-lint: $(VENV)/dev   ## run ruff and codespell
-	$(BIN)/ruff check
-	$(BIN)/ruff format --check
-	$(BIN)/codespell
-
-types: $(VENV)/dev   ## run mypy, strict
-	$(BIN)/mypy
-
-check: lint types test   ## run lint, types and test: what CI runs
-
-coverage: $(VENV)/dev   ## run the tests, report what they miss, and fail below the minimum in pyproject.toml
-	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest $(SUITE) $(ARGS)
-	$(BIN)/coverage combine --quiet
-	$(BIN)/coverage report
-
-docs: $(VENV)/docs   ## build the documentation in docs/_build; a warning is an error
-	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs docs/_build
-
-links: $(VENV)/docs   ## check that the addresses on the web exist to which the documentation links
-	$(BIN)/sphinx-build --quiet --fail-on-warning -b linkcheck docs docs/_build/links
-
-package: $(VENV)/dev   ## build wheel and source distribution in dist/, and run the tests with the wheel
-	rm -rf build dist .venv-package
-	$(BIN)/python -m build
-	$(BIN)/twine check --strict dist/*
-	$(BIN)/python -m pytest -m nightly tests/repo/test_package.py
-	$(PYTHON) -m venv .venv-package
-	.venv-package/bin/$(INSTALL) "$$(echo dist/*.whl)[test]"
-	mkdir -p build/away && tar -xzf dist/*.tar.gz -C build/away --strip-components=1
-	rm -r build/away/scrapy_omocaptcha
-	cd build/away && ../../.venv-package/bin/python -m pytest $(SUITE) $(ARGS)
-
-fuzz: $(VENV)/test   ## try many new inputs on what reads data of others; EXAMPLES=5000 for each test
-	OMOCAPTCHA_FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest $(ARGS) \
-	  tests/unit/test_fuzz.py tests/unit/detection/test_hostile_pages.py
-
-chaos: $(VENV)/test   ## run five minutes of crawls in which everything goes wrong; ARGS="--seed 7 --requests 20000"
-	$(BIN)/python -m tests.chaos $(ARGS)
-
-kills: $(VENV)/test   ## run five minutes of crawls that are stopped and killed on the way; ARGS="--seed 7 --crawls 20"
-	$(BIN)/python -m tests.chaos.kills $(ARGS)
-
 fleet: $(VENV)/test   ## run a minute of fleets whose workers are stopped and killed, and whose Redis restarts
 	$(BIN)/python -m tests.helpers.fleet_crawl $(ARGS)
 

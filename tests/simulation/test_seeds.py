@@ -21,8 +21,8 @@ from tests.simulation.shrink import shrink
 from tests.simulation.simulation import simulated
 
 CHUNK = 12
-SOCKETS = (1, 4, 14, 16)
-"""Seeds of one crawl that is killed, one that is stopped and resumed, and two that end by themselves."""
+SOCKETS = (1, 3, 13, 21)
+"""Seeds of two crawls that end by themselves, one that is stopped and resumed, and one that is killed."""
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -6,7 +6,7 @@ from scrapy import Request
 from scrapy.http import Response
 
 from scrapy_omocaptcha.challenge import Challenge, Form
-from scrapy_omocaptcha.urls import public_address, same_address
+from scrapy_omocaptcha.urls import host_of, public_address, same_address
 
 
 def is_good(answer: Response | Request) -> bool:
@@ -41,6 +41,11 @@ def is_page_of(request: Request, answer: Response) -> bool:
 def is_same_wall(challenge: Challenge, later: Challenge) -> bool:
     """Tell whether a challenge that came after a token is the one that the token was for: same key, same form."""
     return _marks(challenge) == _marks(later)
+
+
+def is_other_wall(challenge: Challenge, later: Challenge) -> bool:
+    """Tell whether a challenge that came after a token is another one for sure; the form of one wall may change."""
+    return challenge.sitekey != later.sitekey or host_of(challenge.url) != host_of(later.url)
 
 
 def form_marks(form: Form) -> list[str]:

@@ -26,7 +26,7 @@ from scrapy_omocaptcha.errors import HandoverBroke
 from scrapy_omocaptcha.forms.submission import Submission
 from scrapy_omocaptcha.walls.attempts import Answer, Doubt, Errand, GivenUp, Refusal
 from scrapy_omocaptcha.walls.delivery import take_over
-from scrapy_omocaptcha.walls.judging import is_good, is_overloaded, is_same_wall
+from scrapy_omocaptcha.walls.judging import is_good, is_other_wall, is_overloaded, is_same_wall
 from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.redirects import Redirects
 from scrapy_omocaptcha.walls.sessions import Sessions
@@ -210,6 +210,9 @@ class WallErrand(Errand):
 
     def _may_be_page(self, answer: Response, page: Page, *, is_own_address: bool) -> bool:
         """Tell whether the answer to a submission may be all that there is of the page."""
+        if is_other_wall(page.challenge, self.page.challenge):
+            # The page is behind that one.
+            return False
         if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
             return is_own_address and answer.status != page.response.status
         # A wall that ignores tokens repeats the same answer. Pages at addresses of their own may be equal.

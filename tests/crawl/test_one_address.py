@@ -452,28 +452,26 @@ def test_looking_behind_a_redirect_never_repeats_a_post(crawl, service, status):
     assert set(received.values()) == {1}
 
 
-@pytest.mark.parametrize("both", [False, True], ids=["one wall", "a wall at both hosts"])
-def test_a_page_whose_redirect_leads_to_the_wall_of_another_host_is_not_lost(crawl, service, both):
+@pytest.mark.parametrize(
+    ("opens_at", "path"),
+    [(None, "/page"), ("/page", "/page"), ("/thanks", "/captcha")],
+    ids=["one wall", "a wall at both hosts", "whose address says so"],
+)
+def test_a_page_whose_redirect_leads_to_the_wall_of_another_host_is_not_lost(crawl, service, opens_at, path):
     """Scrapy has followed the redirect before, so that the redirect after the wall looks like a duplicate."""
+    with Site(behind_wall(opens_at=path), host="127.0.0.8") as other:
 
-    def there(request, form):
-        if request.path == "/verify":
-            return won("/page")
-        return page() if cleared(request) else challenge()
+        def inside(request):
+            return page("Thank you") if request.path == "/thanks" else redirect(other.origin + path)
 
-    with Site(there, host="127.0.0.8") as other:
-
-        def here(request, form):
-            if both and not cleared(request):
-                return won("/page") if request.path == "/verify" else challenge()
-            return web.Response(status=302, headers={"Location": f"{other.origin}/page"})
-
-        with Site(here) as site:
+        answer = behind_wall(inside, opens_at=opens_at)
+        with Site(answer if opens_at else lambda request, form: inside(request)) as site:
             crawled = crawl(spider(f"{site.origin}/page"), service.settings)
-    assert [one.url for one in crawled.pages] == [f"{other.origin}/page"]
-    assert len(service.jobs) == 1 + both
+    assert [one.url for one in crawled.pages] == [other.origin + path]
+    assert len(service.jobs) == 1 + bool(opens_at)
     # Once its own wall is open, the page is not asked for again: what the other host shows is the answer to it.
-    assert not both or [method for method, *_ in [*site.requests, *other.requests]] == ["GET", "POST", "GET"] * 2
+    asked = [method for method, *_ in [*site.requests, *other.requests]]
+    assert opens_at != "/page" or asked == ["GET", "POST", "GET"] * 2
 
 
 def test_a_page_that_moved_is_not_lost_where_only_its_new_address_is_behind_the_wall(crawl, service):

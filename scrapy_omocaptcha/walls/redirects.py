@@ -112,8 +112,8 @@ class Redirects:
         """Return the request that Scrapy is to follow if the answer to a submission for ``request`` redirects."""
         url = redirect_target(request.url, answer.headers.get("Location"))
         if url is not None and not self._components.is_redirect_for_spider(request, answer):
-            # It is the answer to the token of this request, whoever may have been redirected there before.
-            must_pass = not self._components.is_offsite(Request(url), page=request)
+            # Where another run was there before, that has nothing to do with what was paid for.
+            must_pass = self._has_foreign_duplicates and not self._components.is_offsite(Request(url), page=request)
             self._states.redirected(request, url, must_pass=must_pass, is_own=True)
             try:
                 redirected = await self._components.redirect(request, answer)

@@ -136,9 +136,15 @@ def test_an_answer_to_a_token_without_the_page_in_it_is_not_taken_for_the_page(c
     assert len(service.jobs) == 1
 
 
-@pytest.mark.parametrize(("leads_to", "pages"), [("/thanks", 2), ("/page", 1)], ids=["on", "back"])
-def test_a_redirect_that_answers_a_token_is_not_lost_as_a_duplicate(crawl, service, leads_to, pages):
-    """The wall wants a token for each page, and the duplicate filter knows both, as that of an earlier run does."""
+@pytest.mark.parametrize(
+    ("leads_to", "pages", "failures", "resumed"),
+    [("/thanks", 2, 0, True), ("/thanks", 1, 0, False), ("/page", 1, 1, False)],
+    ids=["on", "on, in one run", "back"],
+)
+def test_a_redirect_that_answers_a_token_is_not_lost_as_a_duplicate_of_an_earlier_run(
+    crawl, service, tmp_path, leads_to, pages, failures, resumed
+):
+    """The wall wants a token for each page, and the duplicate filter knows both."""
 
     def answer(request, form):
         if form:
@@ -147,9 +153,12 @@ def test_a_redirect_that_answers_a_token_is_not_lost_as_a_duplicate(crawl, servi
 
     with Site(answer) as site:
         urls = [f"{site.origin}/thanks", f"{site.origin}/page"]
-        crawled = crawl(spider(*urls), {**service.settings, "CONCURRENT_REQUESTS": 1})
+        if resumed:
+            (tmp_path / "requests.queue").mkdir()
+        settings = {**service.settings, "JOBDIR": str(tmp_path), "CONCURRENT_REQUESTS": 1}
+        crawled = crawl(spider(*urls), settings)
     assert [one.url for one in crawled.pages] == [urls[0]] * pages
-    assert [error.reason for error in crawled.failures] == ["attempts"] * (2 - pages)
+    assert [error.reason for error in crawled.failures] == ["attempts"] * failures
 
 
 @pytest.mark.parametrize("reason", ["offsite", "robots"])

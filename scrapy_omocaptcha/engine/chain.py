@@ -22,7 +22,7 @@ from scrapy.http import Response
 from scrapy.utils.asyncio import call_later
 from scrapy.utils.python import global_object_name
 
-from scrapy_omocaptcha.engine.components import Components
+from scrapy_omocaptcha.engine.components import Components, proxy_of
 from scrapy_omocaptcha.engine.slots import Slots
 from scrapy_omocaptcha.errors import MiddlewareFailed, TokenUnused
 from scrapy_omocaptcha.forms.submission import VALIDATORS, Submission, holds_token, masked, without_token
@@ -31,6 +31,8 @@ logger = logging.getLogger(__name__)
 
 _MAX_REPLACEMENTS = 3
 """How often middlewares may replace a submission by another one, as those do that give each request a proxy."""
+_OF_PROXY = ("proxy", "_auth_proxy", "download_slot", "Proxy-Authorization")
+"""What middlewares that choose proxies write into meta and headers; some keep a download slot for each."""
 _BLAME = "_omocaptcha_raised_by"
 """The attribute of an error that names the middleware that raised it."""
 
@@ -57,8 +59,7 @@ class InnerChain:
         if not self._is_watching:
             self._is_watching = True
             handlers = self._crawler.engine.downloader.handlers
-            download = partial(self._download, handlers.download_request_async)
-            handlers.download_request_async = download  # type: ignore[method-assign]
+            handlers.download_request_async = partial(self._download, handlers.download_request_async)  # type: ignore[method-assign]
             self._crawler.signals.connect(self._downloaded, signals.response_downloaded)
 
     def is_own(self, request: Request) -> bool:
@@ -148,7 +149,7 @@ class InnerChain:
         :raises Exception: ``error``, where none of them does.
         """
         manager = self._outer_manager
-        outer = manager.middlewares[: self._index]
+        outer = manager.middlewares[: manager.middlewares.index(self._middleware)]
         for method in filter(None, manager.methods["process_exception"]):
             if any(getattr(method, "__self__", None) is middleware for middleware in outer):
                 result: Response | Request | None = await self._components.call(
@@ -163,17 +164,14 @@ class InnerChain:
         manager: DownloaderMiddlewareManager = self._crawler.engine.downloader.middleware
         return manager
 
-    @property
-    def _index(self) -> int:
-        return self._outer_manager.middlewares.index(self._middleware)
-
     @cached_property
     def _manager(self) -> DownloaderMiddlewareManager:
         outer = self._outer_manager
         with warnings.catch_warnings():
             # It has warned of the same methods before.
             warnings.simplefilter("ignore", ScrapyDeprecationWarning)
-            inner = type(outer)(*outer.middlewares[self._index + 1 :], crawler=self._crawler)
+            closer = outer.middlewares[outer.middlewares.index(self._middleware) + 1 :]
+            inner = type(outer)(*closer, crawler=self._crawler)
         cache = self._crawler.get_downloader_middleware(HttpCacheMiddleware)
         if cache is not None and cache in inner.middlewares:
             # It would answer with the challenge that it has stored for the same request.
@@ -183,10 +181,12 @@ class InnerChain:
         return inner
 
     def _named(self, method: Callable[..., Any]) -> Callable[..., Any]:
-        """Wrap a method of a middleware so that its name is known if it raises, or returns a request."""
+        """Wrap a middleware's method: it changes no proxy, and its name is known if it raises, or returns a request."""
 
         @wraps(method)
         async def call(**arguments: Any) -> Any:
+            request = arguments["request"]
+            proxy, before = proxy_of(request), [(values, values.copy()) for values in (request.meta, request.headers)]
             try:
                 result = await self._components.call(method, **arguments)
             except Exception as error:
@@ -194,6 +194,12 @@ class InnerChain:
                 raise
             if isinstance(result, Request):
                 self._returned[result] = f"{global_object_name(method)} returned another request"
+            # A token may be good for one address only. What is chosen after an error is for the next try.
+            if result is None and "exception" not in arguments and proxy not in (None, proxy_of(request)):
+                for values, old in before:
+                    for key in _OF_PROXY:
+                        values.pop(key, None)
+                    values.update({key: old[key] for key in _OF_PROXY if key in old})
             return result
 
         return call
@@ -228,7 +234,9 @@ class InnerChain:
         entry = self._take_out(request)
         if entry is not None:
             queue = self._slots.slot(request).queue
-            queue.insert(_after_submissions(queue), entry)
+            # Were the last token sent first, the first would grow too old.
+            others = (index for index, (other, *_) in enumerate(queue) if not isinstance(other, Submission))
+            queue.insert(next(others, len(queue)), entry)
 
     def _take_out(self, request: Request) -> Any:
         """Take a request out of the queue of its download slot, and return its entry, or None if it was not there."""
@@ -237,8 +245,3 @@ class InnerChain:
         if entry is not None:
             queue.remove(entry)
         return entry
-
-
-def _after_submissions(queue: Any) -> int:
-    """Return the index behind the first submissions: were the last token sent first, the first would grow too old."""
-    return next((index for index, entry in enumerate(queue) if not isinstance(entry[0], Submission)), len(queue))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+import re
+
 import pytest
 import scrapy
 from aiohttp import web
 from protego import Protego
 from scrapy import signals
+from w3lib.http import basic_auth_header
 
 from scrapy_omocaptcha.signals import challenge_detected
 from tests.helpers import sites
@@ -96,14 +100,38 @@ def test_a_submission_belongs_to_the_session_of_the_request(crawl, service, wall
     assert len(set(sessions.values())) == 2
 
 
-def test_a_submission_goes_through_the_proxy_of_the_request(crawl, service, walled):
-    site = walled("session")
-    # The site stands in for a proxy too: it is handed whole addresses, and answers for the host it knows.
-    proxied = scrapy.Request(f"{site.url}/page/1", meta={"proxy": site.url})
-    crawled = crawl(sites.sending(proxied), service.settings)
-    assert [page.status for page in crawled.pages] == [200]
-    assert len(service.jobs) == 1
-    assert crawled.pages[0].request.meta["proxy"] == site.url
+class Rotates:
+    """Gives a request another proxy each time that it sees it, as scrapy-rotating-proxies does at 610."""
+
+    def __init__(self):
+        self._numbers = itertools.count()
+
+    def process_request(self, request):
+        number = next(self._numbers) % 4
+        request.meta["proxy"] = f"http://user{number}:x@10.0.0.{number}:80"
+        request.headers["Proxy-Authorization"] = basic_auth_header(f"user{number}", "x")
+
+
+@pytest.mark.parametrize("priority", [400, 610])
+def test_everything_for_a_request_goes_through_its_proxy(crawl, service, priority):
+    """The wall is bound to the address, and so is its form."""
+
+    def answer(request, form):
+        visitor = request.remote + request.headers["Proxy-Authorization"]
+        if form and form["visitor"] == visitor:
+            opened.add(visitor)
+        if visitor in opened:
+            return sites.page()
+        field = f"<form method=post><input type=hidden name=visitor value='{visitor}'>"
+        return web.Response(text=re.sub("<form.*>", field, sites.CHALLENGE), status=403, content_type="text/html")
+
+    opened = set()
+    with sites.Site(answer) as site:
+        urls = [f"{site.origin}/page/{number}" for number in range(16)]
+        settings = {**service.settings, "DOWNLOADER_MIDDLEWARES": {Rotates: priority}}
+        crawled = crawl(spider(*urls), settings)
+    assert (len(crawled.pages), crawled.failures) == (16, [])
+    assert len(service.jobs) == crawled.count("tokens/accepted") == len(opened) == 4
 
 
 def test_a_form_that_posts_where_robots_txt_forbids_is_refused_without_a_job(crawl, service, walled):

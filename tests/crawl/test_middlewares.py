@@ -137,6 +137,26 @@ def test_middlewares_find_what_they_have_put_into_meta(crawl, service, walled, w
     assert (crawled.failures, len(crawled.pages), len(service.jobs)) == ([], 2, 1)
 
 
+class LeavesDeadProxies:
+    def process_exception(self, request, exception):
+        request.meta["proxy"] = "http://10.0.0.2:80"
+
+
+def test_another_proxy_that_is_chosen_after_an_error_is_that_of_the_next_try(crawl, service):
+    def answer(request, form):
+        if request.remote == "10.0.0.2":
+            return sites.page()
+        if len(site.requests) > 1:
+            request.transport.close()
+        return sites.challenge()
+
+    with sites.Site(answer) as site:
+        request = scrapy.Request(site.origin, meta={"proxy": "http://10.0.0.1:80"})
+        changes = {**settings(service, LeavesDeadProxies, INSIDE), "RETRY_TIMES": 1}
+        crawled = crawl(sites.sending(request), changes)
+    assert [page.status for page in crawled.pages] == [200]
+
+
 class ChoosesItsClient(HTTP11DownloadHandler):
     """Two clients in one, as scrapy-impersonate has it: the request's meta says which one downloads it."""
 

@@ -40,7 +40,8 @@ def is_page_of(request: Request, answer: Response) -> bool:
 
 def is_same_wall(challenge: Challenge, later: Challenge) -> bool:
     """Tell whether a challenge that came after a token is the one that the token was for: same key, same form."""
-    return _marks(challenge) == _marks(later)
+    forms = [form and form_marks(form) for form in (challenge.form, later.form)]
+    return challenge.sitekey == later.sitekey and forms[0] == forms[1]
 
 
 def is_other_wall(challenge: Challenge, later: Challenge) -> bool:
@@ -51,8 +52,3 @@ def is_other_wall(challenge: Challenge, later: Challenge) -> bool:
 def form_marks(form: Form) -> list[str]:
     """Return by what a form is known again: its address without the query, its method, the names of its fields."""
     return [public_address(form.url), form.method, *sorted({name for name, _ in form.fields})]
-
-
-def _marks(challenge: Challenge) -> tuple[object, ...]:
-    form = challenge.form
-    return challenge.sitekey, form and form_marks(form)

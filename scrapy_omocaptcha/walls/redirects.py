@@ -67,7 +67,8 @@ class Redirects:
         target = public_address(url)
         will_redirect = self._components.will_redirect(request, response)
         is_led_to = self._targets.leader(target) is not None
-        if self._is_suspected(request, url) or (is_led_to and not will_redirect):
+        is_suspicious = self._targets.is_wall(url) is None and self._states.is_suspicious(request, url)
+        if self._targets.may_be_wall(url) or is_suspicious or (is_led_to and not will_redirect):
             answer = await self._fetch(request, response, url)
             if answer is not None:
                 return answer
@@ -88,10 +89,6 @@ class Redirects:
             if not is_own:
                 self._targets.lead(target, request.url)
         return response
-
-    def _is_suspected(self, request: Request, url: str) -> bool:
-        is_unknown = self._targets.is_wall(url) is None
-        return self._targets.may_be_wall(url) or (is_unknown and self._states.is_suspicious(request, url))
 
     async def send_again(self, request: Request) -> Response | Request:
         """Send the spider's request once more, and look behind whatever redirect is the answer."""
@@ -168,13 +165,10 @@ class Redirects:
         if not self._targets.is_wall(target):
             return None
         if request in self._sent_again or not is_repeatable(request):
-            if self._targets.is_gate(target):
-                return None
-            if url != target or request in self._sent_again:
-                self._targets.shows_page(url)
-            else:
-                # It is a page by now, or a wall that just fails to show its challenge.
-                self._targets.doubted(target)
+            if not self._targets.is_gate(target):
+                # It is a page by now, or, where nothing else tells, a wall that just fails to show its challenge.
+                is_page = url != target or request in self._sent_again
+                self._targets.shows_page(url) if is_page else self._targets.doubted(target)
             return None
         # The wall has been opened meanwhile, and has nothing to show any more.
         return await self.send_again(request)

@@ -209,9 +209,8 @@ class WallErrand(Errand):
             purchase.unknown("another_wall", is_useless=isinstance(error, GivenUp))
 
     def _may_be_page(self, answer: Response, page: Page, *, is_own_address: bool) -> bool:
-        """Tell whether the answer to a submission may be all that there is of the page."""
+        """Tell whether the answer to a submission may be all that there is of the page, which no other wall hides."""
         if is_other_wall(page.challenge, self.page.challenge):
-            # The page is behind that one.
             return False
         if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
             return is_own_address and answer.status != page.response.status

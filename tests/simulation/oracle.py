@@ -235,9 +235,7 @@ def _verdicts(planned: Plan, world: World, records: list[LedgerRecord]) -> Itera
         told = f"job {job.id} is {record.outcome} ({record.reason}) in the ledger; the sites said {said}"
         is_taken = "accepted" in said and not _forgets(planned, world, record)
         is_spoiled = any(kind in _SPOILED for kind in planned.site_faults)
-        # Where another session with the same cookies has opened the wall, the site shows its page for any token.
-        is_open = len({wanted.proxy for wanted in planned.wanted}) > 1 and said == [None]
-        if record.outcome == "accepted" and "accepted" not in said and not (is_spoiled or is_open):
+        if record.outcome == "accepted" and "accepted" not in said and not is_spoiled:
             yield told
         if record.outcome == "rejected" and (is_taken or not any(said)) and not is_spoiled:
             yield told
@@ -314,9 +312,7 @@ def _ideal(planned: Plan, world: World, record: Record, stats: Counter[str]) -> 
         least, most = _jobs_of(planned, site, number)
         if not least <= bought <= most:
             yield f"ideal: {least} to {most} jobs for {site.kind} {site.wall} {site.changes}; {bought} bought"
-    # A wall that is opened through one proxy may be open through others, too.
-    is_alone = len({wanted.proxy for wanted in planned.wanted}) == 1
-    is_plain = is_alone and all(site.is_solvable and not _is_limited(site) for site in planned.sites)
+    is_plain = all(site.is_solvable and not _is_limited(site) for site in planned.sites)
     for name in ("rejected", "expired"):
         if is_plain and stats[f"omocaptcha/tokens/{name}"]:
             yield f"ideal: {stats[f'omocaptcha/tokens/{name}']} tokens {name}, though nothing went wrong"
@@ -364,9 +360,7 @@ def _jobs_of(planned: Plan, site: Site, number: int) -> tuple[int, int]:
             least, most = least + 1, most + 10**6
         else:
             both = 2 if site.kind == "two walls" else 1
-            # A session has one proxy, but its cookies open the wall for others, too.
-            sessions = len({wanted.proxy for wanted in planned.wanted})
-            least, most = least + both, most + both * sessions
+            least, most = least + both, most + both
     return least, most
 
 

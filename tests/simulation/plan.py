@@ -232,7 +232,9 @@ def _site(dice: random.Random, *, is_calm: bool) -> Site:
                 ("clearance", ("cookie", "session")),
             )
         )
-        changes[name] = dice.choice(values)
+        if (wall, name) != ("home", "clearance_pages"):
+            # The home page would use up pages of the clearance, and be taken for the page that was asked for.
+            changes[name] = dice.choice(values)
     return Site(
         kind=kind,
         wall=wall,
@@ -290,7 +292,7 @@ def _settings(dice: random.Random, *, is_calm: bool) -> dict[str, Any]:
 
 def _wanted(dice: random.Random, requests: int, sites: tuple[Site, ...]) -> tuple[Wanted, ...]:
     jars = dice.choice(((None,), (None,), (None, 1), (1, 2, 3)))
-    proxies = dice.choice(((None,), (None,), (None,), (None, 1, 2)))
+    has_proxies = dice.random() < 0.2
     wanted: list[Wanted] = []
     number = 0
     while number < requests:
@@ -302,8 +304,9 @@ def _wanted(dice: random.Random, requests: int, sites: tuple[Site, ...]) -> tupl
         if kind == "alone":
             # Its page is an error, so its callback sends nothing.
             children = 0
-        wanted.append(
-            Wanted(number, kind, site, dice.choice(jars), dice.choice(proxies), children, again=dice.random() < 0.1)
-        )
+        # A proxy has cookies of its own, as the documentation says.
+        jar = dice.choice(jars)
+        proxy = jar if has_proxies else None
+        wanted.append(Wanted(number, kind, site, jar, proxy, children, again=dice.random() < 0.1))
         number += 1 + children
     return tuple(wanted)

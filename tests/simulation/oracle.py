@@ -264,7 +264,8 @@ def _waiting(run: Run) -> Iterator[str]:
     left = {
         "places": downloader.total_concurrency - crawler.settings.getint("CONCURRENT_REQUESTS"),
         "active": len(downloader.active),
-        "in slots": sum(len(s.active) + len(s.queue) + len(s.transferring) for s in downloader.slots.values()),
+        # What is being transferred, and awaited by nobody, ends with the process.
+        "in slots": sum(len(s.active) + len(s.queue) for s in downloader.slots.values()),
     }
     if middleware is not None:
         left |= {name: len(things) for name, things in _held(middleware).items()}

@@ -3,6 +3,7 @@
 Each has a contract test. What else there is of Scrapy's is documented, or guarded where it is used.
 """
 
+from contextlib import suppress
 from inspect import signature
 from operator import attrgetter
 from types import SimpleNamespace
@@ -28,6 +29,7 @@ _CALLED: dict[str, tuple[object, ...]] = {
     "engine.downloader._enqueue_request": ("request",),
     "engine.downloader._get_slot": ("request",),
     "engine.downloader.needs_backout": (),
+    "engine.downloader.handlers.download_request_async": ("request",),
     "engine.downloader.middleware._handle_mw_method": ("method",),
     "engine.downloader.middleware.download_async": ("function", "request"),
     "Request._set_url": ("self", "url"),
@@ -41,7 +43,7 @@ def find_missing(crawler: Crawler) -> list[str]:
     """Return each name that the Scrapy of an opened crawl does not have, or that takes other arguments there."""
     places = SimpleNamespace(
         engine=crawler.engine,
-        Slot=Slot(1, 0.0, 0.0),
+        Slot=_slot(),
         CookieJar=CookieJar(),
         Request=Request,
         Response=Response,
@@ -49,6 +51,12 @@ def find_missing(crawler: Crawler) -> list[str]:
         httpobj=httpobj,
     )
     return [name for name in NAMES if not _has(places, name)]
+
+
+def _slot() -> Slot | None:
+    with suppress(TypeError):
+        return Slot(1, 0.0, 0.0)
+    return None
 
 
 def _has(places: object, name: str) -> bool:

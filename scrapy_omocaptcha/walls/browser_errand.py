@@ -101,7 +101,8 @@ class BrowserErrand(FormErrand):
         if self.is_challenge(again):
             purchase.unknown("not_seen", is_useless=True)
             return None
-        self._opened(purchase, again, is_seen=False)
+        broke = HandoverBroke("no request was seen to carry the token", is_sent=False)
+        self._opened(purchase, again, Handed(None, is_page=False, broke=broke))
         return again
 
     async def _load(self, token: Token | None) -> tuple[PageHandover, Answer | Exception]:

@@ -118,7 +118,11 @@ class Sessions:
         """
         new = {cookie.partition(b"=")[0] for cookie in response.headers.getlist("Set-Cookie")}
         sent = (cookie.partition(b"=") for cookie in _sent_cookies(request))
-        return all(name in new or (name.decode(), value.decode()) in values for name, _, value in sent)
+        # A spider may have sent any bytes.
+        return all(
+            name in new or (name.decode("utf-8", "replace"), value.decode("utf-8", "replace")) in values
+            for name, _, value in sent
+        )
 
     def under_way(self, request: Request) -> list[Request]:
         """Return the requests of the same session that were sent and whose answers have not been counted yet.

@@ -138,7 +138,7 @@ class WallErrand(Errand):
             purchase.unknown("broke")
             raise
         if not self.is_challenge(again):
-            self._opened(purchase, again, is_seen=handed.broke is None or handed.broke.is_sent)
+            self._opened(purchase, again, handed)
             return again
         if handed.broke is not None and is_same_wall(page.challenge, self.page.challenge):
             if may_repeat:
@@ -157,23 +157,25 @@ class WallErrand(Errand):
         # There is no page but this answer. Nobody knows what it is worth, so it wins no clearance.
         self.has_opened = False
         self._take(answer, handed)
-        self._opened(purchase, answer)
+        self._opened(purchase, answer, handed)
         return answer
 
-    def _opened(self, purchase: Purchase, answer: Answer, *, is_seen: bool = True) -> None:
-        """Record that ``answer``, which is no challenge, came for a token.
-
-        :param is_seen: whether a request may have carried the token to the site.
-        """
+    def _opened(self, purchase: Purchase, answer: Answer, handed: Handed) -> None:
+        """Record that ``answer``, which is no challenge, came for a token."""
         doubt = self.redirects.doubt_about(self.request, answer)
-        if doubt is None and is_seen:
+        if doubt is not None:
+            self.doubt = Doubt(doubt, _DOUBTS[doubt].format(answer))
+        elif handed.broke is not None and not handed.broke.is_sent:
+            self.doubt = Doubt("not_seen", _DOUBTS["not_seen"])
+        elif handed.answer is not None and not is_good(handed.answer):
+            # Another request may have opened the wall.
+            self.doubt = Doubt("http_error", f"the token was answered with {handed.answer.status}")
+        else:
             purchase.accepted(opened=self.has_opened)
             return
         # Scrapy retries pages of a site that is overloaded, as often as RETRY_TIMES says.
         is_retried = isinstance(answer, Response) and is_overloaded(answer)
-        reason = doubt or "not_seen"
-        self.doubt = Doubt(reason, _DOUBTS[reason].format(answer))
-        purchase.unknown(reason, is_useless=doubt is not None and not is_retried)
+        purchase.unknown(self.doubt.reason, is_useless=doubt is not None and not is_retried)
 
     def _take(self, answer: Response, handed: Handed) -> None:
         """Take the answer for the page, and for its request what middlewares wrote into the submission."""

@@ -34,13 +34,13 @@ CHUNK = 50
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
     parser.add_argument("--seeds", type=_seeds, help="the first and the last seed: 1:2000", metavar="FIRST:LAST")
-    parser.add_argument("--new", type=int, help="so many seeds that were never tried", metavar="NUMBER")
+    parser.add_argument("--new", type=_count, help="so many seeds that were never tried", metavar="NUMBER")
     parser.add_argument("--seed", type=int, help="one seed, whose crawl is told as a story")
     parser.add_argument("--plan", type=_read, help="a plan in a file, as --shrink writes it", metavar="FILE")
     parser.add_argument("--shrink", metavar="FILE", help="make the plan of --seed smaller, as long as it fails")
     parser.add_argument("--sockets", action="store_true", help="over real sockets, with shorter times")
     parser.add_argument("--digests", action="store_true", help="print the digest of each crawl")
-    parser.add_argument("--processes", type=int, default=os.cpu_count(), help="default: one for each core")
+    parser.add_argument("--processes", type=_count, default=os.cpu_count(), help="default: one for each core")
     options = parser.parse_args()
     if options.seed is not None or options.plan is not None:
         planned = options.plan or plan(options.seed)
@@ -56,9 +56,18 @@ def main() -> int:
 def _seeds(text: str) -> tuple[int, int]:
     first, _, last = text.partition(":")
     try:
-        return int(first), int(last or first)
+        seeds = int(first), int(last or first)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no range of seeds: write 1:2000") from None
+        seeds = (1, 0)
+    if seeds[0] > seeds[1]:
+        raise argparse.ArgumentTypeError(f"{text!r} is no range of seeds: write 1:2000")
+    return seeds
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above zero")
+    return int(text)
 
 
 def _read(name: str) -> Plan:
@@ -73,7 +82,7 @@ def _one(planned: Plan, run: Run, smaller: str | None) -> int:
         planned = shrink(planned, lambda other: bool(run(other).wrong))
         Path(smaller).write_text(planned.as_json(), encoding="utf-8")
     outcome = run(planned)
-    print(planned)
+    print(planned.as_json())
     print("\n".join(outcome.story))
     print(f"{outcome.requests} requests, {outcome.jobs} jobs, {outcome.seconds:.0f} s; digest {outcome.digest}")
     for sentence in outcome.wrong:
@@ -99,7 +108,8 @@ def _many(first: int, last: int, options: argparse.Namespace) -> int:
         if outcome.wrong:
             failed.append(outcome)
             print(f"seed {outcome.plan.seed}: {outcome.wrong[0]}", flush=True)
-            print(f"    make simulation ARGS='--seed {outcome.plan.seed}'", flush=True)
+            how = " --sockets" if options.sockets else ""
+            print(f"    make simulation ARGS='--seed {outcome.plan.seed}{how}'", flush=True)
     crawls = last - first + 1
     print(f"{crawls} crawls, {requests} requests, {jobs} jobs, {seconds / 3600:.0f} hours of virtual time")
     print(f"{time.perf_counter() - since:.0f} s, {crawls / max(cpu, 0.01) * 60:.0f} crawls a minute of CPU")

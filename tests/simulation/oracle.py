@@ -201,7 +201,8 @@ def _tokens(planned: Plan, world: World) -> Iterator[str]:
         said = world.said(world.token(job))
         expected = bad.get(job.outcome, "accepted")
         verdicts = job.verdicts
-        lost = sum(visit.fault is not None for visit in said)
+        # The answer is lost as well if what it redirects to fails.
+        lost = sum(visit.fault is not None for visit in said) or int(bool(planned.site_faults))
         if len(said) > 1 + lost + _time_outs(planned):
             yield f"the token of job {job.id} was sent {len(said)} times, though {lost} answers were lost"
         # It may be on its way for a minute.

@@ -108,10 +108,12 @@ def simulated(
         try:
             yield simulation
         finally:
-            _end(simulation.loop)
-            asyncio.set_event_loop(None)
-            for owner, name, function in before:
-                setattr(owner, name, function)
+            try:
+                _end(simulation.loop)
+            finally:
+                asyncio.set_event_loop(None)
+                for owner, name, function in before:
+                    setattr(owner, name, function)
 
 
 def _end(loop: SimulatedLoop) -> None:

@@ -74,7 +74,11 @@ def run(planned: Plan) -> Outcome:
             planned, outcome.story.append, host=lambda number: f"127.0.1.{number + 1}", call_later=_call_later
         )
         try:
-            runs = [_run(planned, world, folder, outcome, seconds) for seconds in (*planned.stops, None)]
+            runs = []
+            for seconds in (*planned.stops, None):
+                runs.append(run := _run(planned, world, folder, outcome, seconds))
+                if run.stopped_at is None:
+                    break
         finally:
             for server in world.servers:
                 server.stop()
@@ -115,15 +119,25 @@ def _run(planned: Plan, world: World, folder: Path, outcome: Outcome, seconds: f
     except subprocess.TimeoutExpired:
         was_ended = seconds is not None
         process.send_signal(signal.SIGKILL if planned.end == "killed" or not was_ended else signal.SIGINT)
-        _, log = process.communicate()
+        _, log = _rest(process)
         if not was_ended:
+            outcome.never_ends = True
             outcome.wrong.append(f"never ends:\n{log[-5000:]}")
     was_killed = was_ended and planned.end == "killed"
     if process.returncode and not was_killed:
         outcome.wrong.append(f"exit status {process.returncode}:\n{log[-5000:]}")
     lines = [] if was_killed else [json.loads(line) for line in (folder / "out").read_text().splitlines()]
     stats = next((line[1] for line in reversed(lines) if line[0] == "stats"), {})
-    return Run(None, stats, was_killed=was_killed)
+    return Run(None, stats, stopped_at=seconds if was_ended else None, was_killed=was_killed)
+
+
+def _rest(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """Return what a process writes until it ends; one that does not is killed."""
+    try:
+        return process.communicate(timeout=TIMEOUT)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.communicate()
 
 
 def _read(path: Path) -> Record:

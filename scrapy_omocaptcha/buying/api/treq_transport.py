@@ -119,13 +119,16 @@ class _Body(Protocol):
         self._gzip = zlib.decompressobj(zlib.MAX_WBITS | 16) if is_gzip else None
 
     def dataReceived(self, data: bytes) -> None:
-        if self._gzip is not None and not self.done.called:
+        if self.done.called:
+            return
+        if self._gzip is not None:
             try:
                 data = self._gzip.decompress(data, MAX_BODY + 1)
             except zlib.error as error:
                 self._disconnect()
                 self.done.errback(error)
-        if not self._call.receive(data) and not self.done.called:
+                return
+        if not self._call.receive(data):
             self._disconnect()
             self.done.callback(None)
 

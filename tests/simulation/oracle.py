@@ -10,9 +10,11 @@ from collections import Counter, defaultdict
 from dataclasses import replace
 from math import ceil
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from scrapy_omocaptcha.buying.database import read_ledger
 from scrapy_omocaptcha.testing import WALLS
+from scrapy_omocaptcha.testing.account import TOKEN_SECONDS
 from tests.simulation.plan import PRICE, redirects
 
 if TYPE_CHECKING:
@@ -31,8 +33,6 @@ STOP_SECONDS = 0.51
 """Within how many seconds a stop ends all waiting: half a second, and a bit for the loop."""
 BALANCE_SECONDS = 0.5
 """How long the report may wait for the balance, which is asked for at the end where a balance was at the start."""
-MAX_AGE = 115.0
-"""Greatest age in seconds at which a token is sent, in any plan."""
 _BEHIND = ("page", "item", "search")
 """Kinds of requests to pages behind a wall."""
 _UPFRONT = ("header", "signup", "bought")
@@ -70,7 +70,7 @@ def check(
         *_tokens(planned, world),
         *_verdicts(planned, world, records),
         *(sentence for run in runs if not run.was_killed for sentence in _waiting(run)),
-        *(sentence for run in runs for sentence in _stop(planned, run)),
+        *(sentence for run in runs for sentence in _stop(planned, world, run)),
         *(_ideal(planned, world, record, stats) if planned.is_calm and not is_open else ()),
     ]
 
@@ -170,6 +170,9 @@ def _limits(
     by_host = Counter(record.host for record in records)
     if most and by_host and max(by_host.values()) > most * crawls:
         yield f"overrun: OMOCAPTCHA_MAX_JOBS_PER_HOST is {most}; {by_host}"
+    least = settings.get("OMOCAPTCHA_MIN_BALANCE")
+    if least and crawls == 1 and world.service.balance < min(least, planned.balance) - 1e-6:
+        yield f"overrun: OMOCAPTCHA_MIN_BALANCE is {least}; {world.service.balance} is left"
     most = settings.get("OMOCAPTCHA_CONCURRENT_JOBS", 32)
     at_once = _most_at_once(world)
     if at_once > most * (2 if planned.end in ("two crawls", "fleet") else 1):
@@ -206,12 +209,15 @@ def _tokens(planned: Plan, world: World) -> Iterator[str]:
         if len(said) > 1 + lost + _time_outs(planned):
             yield f"the token of job {job.id} was sent {len(said)} times, though {lost} answers were lost"
         # It may be on its way for a minute.
-        is_late = planned.stalls and said and job.ready_at + MAX_AGE < said[0].at < job.ready_at + MAX_AGE + 60
+        oldest = planned.settings.get("OMOCAPTCHA_TOKEN_MAX_AGE", 110) + planned.latency[1] + 60 * bool(planned.stalls)
+        if said and job.outcome != "stale" and said[0].at - job.ready_at > oldest + 0.1:
+            yield f"the token of job {job.id} was {said[0].at - job.ready_at:.3f} s old at the site"
+        is_late = planned.stalls and said and said[0].at - job.ready_at > TOKEN_SECONDS
         if verdicts and verdicts[0] != expected and not is_late and not _is_for_first_wall(planned, world, job):
             yield f"the token of job {job.id} ({job.outcome}, for {job.page}) was judged {verdicts}"
         for visit in said:
-            if visit.token == "hostname-mismatch":
-                yield f"the token of job {job.id} was sent to {visit.url}"
+            if urlsplit(visit.url).netloc != urlsplit(job.page).netloc:
+                yield f"the token of job {job.id}, for {job.page}, was sent to {visit.url}"
 
 
 def _time_outs(planned: Plan) -> int:
@@ -235,7 +241,8 @@ def _verdicts(planned: Plan, world: World, records: list[LedgerRecord]) -> Itera
         said = [visit.token for visit in world.said(world.token(job))]
         told = f"job {job.id} is {record.outcome} ({record.reason}) in the ledger; the sites said {said}"
         is_taken = "accepted" in said and not _forgets(planned, world, record)
-        is_spoiled = any(kind in _SPOILED for kind in planned.site_faults)
+        spoiled = [visit for site in world.sites for visit in site.requests if visit.fault in _SPOILED]
+        is_spoiled = any(visit.host == record.host for visit in spoiled)
         if record.outcome == "accepted" and "accepted" not in said and not is_spoiled:
             yield told
         if record.outcome == "rejected" and (is_taken or not any(said)) and not is_spoiled:
@@ -288,11 +295,15 @@ def _held(middleware: Any) -> dict[str, Any]:
     }
 
 
-def _stop(planned: Plan, run: Run) -> Iterator[str]:
+def _stop(planned: Plan, world: World, run: Run) -> Iterator[str]:
     """Check that a stop ends all waiting at once: only the answers of sites are awaited.
 
     Scrapy goes on to download what a callback awaits.
     """
+    if run.stopped_at is not None and not run.was_killed:
+        after = [call.name for call in world.service.calls if run.stopped_at + STOP_SECONDS < call.at < run.ended_at]
+        if "createJob" in after:
+            yield f"a job was bought after the stop at {run.stopped_at:.3f} s"
     if run.stopped_at is None or run.was_killed or any(wanted.kind == "nested" for wanted in planned.wanted):
         return
     late = run.ended_at - run.stopped_at
@@ -318,6 +329,11 @@ def _ideal(planned: Plan, world: World, record: Record, stats: Counter[str]) -> 
     for name in ("rejected", "expired"):
         if is_plain and stats[f"omocaptcha/tokens/{name}"]:
             yield f"ideal: {stats[f'omocaptcha/tokens/{name}']} tokens {name}, though nothing went wrong"
+    # Only what a spider buys by hand, and a token after which another wall comes, is not known to be of use.
+    by_hand = sum(wanted.kind == "bought" for wanted in planned.wanted)
+    is_plain = is_plain and not any(site.kind == "two walls" for site in planned.sites)
+    if is_plain and stats["omocaptcha/tokens/unknown"] != by_hand:
+        yield f"ideal: {stats['omocaptcha/tokens/unknown']} tokens unknown, {by_hand} bought by hand"
     errors = {name: how for name, how in record.ends.items() if how != "page"}
     for name, how in errors.items():
         wanted = wanted_of(planned, name)

@@ -124,7 +124,9 @@ def _run(planned: Plan, world: World, folder: Path, outcome: Outcome, seconds: f
             outcome.never_ends = True
             outcome.wrong.append(f"never ends:\n{log[-5000:]}")
     was_killed = was_ended and planned.end == "killed"
-    if process.returncode and not was_killed:
+    # A signal that comes once the crawl has ended ends Python itself.
+    is_over = was_ended and process.returncode == -signal.SIGINT
+    if process.returncode and not was_killed and not is_over:
         outcome.wrong.append(f"exit status {process.returncode}:\n{log[-5000:]}")
     lines = [] if was_killed else [json.loads(line) for line in (folder / "out").read_text().splitlines()]
     stats = next((line[1] for line in reversed(lines) if line[0] == "stats"), {})

@@ -124,4 +124,4 @@ def _build(site: Site, service: OmoCaptchaService, host: str, number: int, note:
 
 def _carries(visit: Visit, token: str) -> bool:
     values = [value for _, value in (*visit.form, *visit.query)]
-    return token in values or token.encode() in visit.body or token in visit.headers.values()
+    return token in values or token.encode() in visit.body or any(token in text for text in visit.headers.values())

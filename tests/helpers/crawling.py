@@ -123,18 +123,25 @@ class _Keep(logging.Handler):
 
 
 @contextmanager
+def attached(handler: logging.Handler) -> Iterator[None]:
+    """Give a handler all that is logged in the block, from its level on."""
+    root = logging.getLogger()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(handler.level)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(level)
+
+
+@contextmanager
 def keep_log() -> Iterator[list[logging.LogRecord]]:
     """Keep all that is logged in the block."""
     keep = _Keep()
-    root = logging.getLogger()
-    level = root.level
-    root.addHandler(keep)
-    root.setLevel(logging.DEBUG)
-    try:
+    with attached(keep):
         yield keep.records
-    finally:
-        root.removeHandler(keep)
-        root.setLevel(level)
 
 
 class Crawls:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from scrapy import signals
 
+from tests.helpers.crawling import attached
 from tests.simulation import oracle
 from tests.simulation.clock import NeverEnds
 from tests.simulation.fleet import settings_of_fleet
@@ -133,20 +134,14 @@ def _run(planned: Plan, *, is_open: bool = False) -> tuple[Outcome, Counter[str]
         story = _Story(simulation)
         world = World(planned, story.note, call_later=simulation.loop.call_later, is_open=is_open)
         record = Record()
-        root = logging.getLogger()
-        level = root.level
-        root.addHandler(story)
-        root.setLevel(logging.INFO)
         try:
-            runs = _Runs(planned, simulation, world, record, story, Path(folder), items).all()
-            stats = runs[-1].stats
-            outcome.wrong += oracle.check(planned, world, record, runs, Path(folder, "ledger"), is_open=is_open)
+            with attached(story):
+                runs = _Runs(planned, simulation, world, record, story, Path(folder), items).all()
+                stats = runs[-1].stats
+                outcome.wrong += oracle.check(planned, world, record, runs, Path(folder, "ledger"), is_open=is_open)
         except NeverEnds as error:
             outcome.never_ends = True
             outcome.wrong.append(f"never ends: {error}")
-        finally:
-            root.removeHandler(story)
-            root.setLevel(level)
         outcome.wrong += story.wrong
         outcome.story = story.lines
         outcome.digest = hashlib.sha256("\n".join(story.lines).encode()).hexdigest()[:16]

@@ -113,7 +113,7 @@ def _connect(path: Path, timeout: float) -> sqlite3.Connection:
 
 def _open(name: str, timeout: float) -> sqlite3.Connection:
     # Scrapy's shell makes a crawler in another thread than the one in which it runs.
-    return sqlite3.connect(name, timeout, uri=True, isolation_level=None, check_same_thread=False)
+    return sqlite3.connect(name, timeout=timeout, uri=True, isolation_level=None, check_same_thread=False)
 
 
 def _is_ledger(db: sqlite3.Connection) -> bool:

@@ -115,7 +115,8 @@ def _jobs(
 ) -> Iterator[str]:
     """Check that the jobs counted are those of the ledger, and those of the service but for calls of unknown fate."""
     created, made = stats["omocaptcha/jobs/created"], len(world.service.jobs)
-    is_late = bool(planned.stalls or planned.stops) or 2 * planned.latency[1] > planned.settings.get("OMOCAPTCHA_API_TIMEOUT", 20)
+    timeout = planned.settings.get("OMOCAPTCHA_API_TIMEOUT", 20)
+    is_late = bool(planned.stalls or planned.stops) or 2 * planned.latency[1] > timeout
     unknown = sum(_may_be_a_job(call, is_late=is_late) for call in world.service.calls)
     unseen = stats["omocaptcha/api/calls"] - len(world.service.calls)
     if not made <= created <= made + unknown + unseen:

@@ -46,6 +46,19 @@ class Client:
         calls = (deferred_from_coro(self.transport.post("/getBalance", BODY)) for _ in range(number))
         return self._call(lambda: gatherResults(calls))
 
+    def posts_in_a_row(self, number):
+        """Make ``number`` calls, each just after the answer to the one before was wrong, and return their errors."""
+        errors = []
+
+        async def post():
+            for _ in range(number):
+                with pytest.raises(ApiUnreachable) as raised:
+                    await self.transport.post("/getBalance", BODY)
+                errors.append(str(raised.value))
+
+        self._call(lambda: deferred_from_coro(post()))
+        return errors
+
     def get(self, url):
         return self._call(lambda: deferred_from_coro(self.transport.get(url)))
 
@@ -249,6 +262,18 @@ def test_a_call_is_not_repeated_when_a_kept_connection_breaks(client):
             once.post("/createJob")
         assert raised.value.taken
         assert server.received.count(b"POST /createJob") == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [response("502 Bad Gateway", b"a page"), response("200 OK", b"a page", "Content-Encoding: gzip")],
+    ids=["refused", "wrong gzip"],
+)
+def test_a_call_is_not_sent_over_a_connection_that_is_being_closed(client, answer):
+    with serving(answer, keep_open=True) as server:
+        once = client(server.url)
+        assert len(set(once.posts_in_a_row(3))) == 1
+        once.close()
 
 
 # -- faults of the service, beside those of test_api_contract -------------------------------------------------------

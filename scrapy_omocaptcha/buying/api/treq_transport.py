@@ -58,7 +58,7 @@ class TreqTransport(Transport):
             allow_redirects=False,
             unbuffered=True,
         )
-        done: Deferred[None] = sent.addCallback(_read, call)
+        done: Deferred[None] = sent.addCallback(_read, call, self._reactor)
         # On the Deferred of a coroutine, a timeout would raise asyncio's CancelledError, which is not an Exception.
         done.addTimeout(self._timeout, self._reactor)
         try:
@@ -79,10 +79,10 @@ def _is_rejected_certificate(error: Exception) -> bool:
     return any(isinstance(r, VerificationError) or "certificate verify failed" in str(r) for r in reasons)
 
 
-def _read(response: Any, call: Call) -> Deferred[None]:
+def _read(response: Any, call: Call, reactor: Any) -> Deferred[None]:
     """Read the body into ``call``, or close the connection where the head is an error."""
     raw, is_gzip = response.original, isinstance(response.original, GzipDecoder)
-    body = _Body(call, is_gzip=is_gzip)
+    body = _Body(call, reactor, is_gzip=is_gzip)
     # Twisted's decoder has no limit: a kilobyte becomes a megabyte.
     (raw.original if is_gzip else raw).deliverBody(body)
     try:
@@ -113,10 +113,12 @@ class _Producer(FileBodyProducer):
 class _Body(Protocol):
     """Receiver of a response's body. Cancelling ``done`` closes the connection, as does a body that is too long."""
 
-    def __init__(self, call: Call, *, is_gzip: bool) -> None:
+    def __init__(self, call: Call, reactor: Any, *, is_gzip: bool) -> None:
         self.done: Deferred[None] = Deferred(lambda _: self._disconnect())
         self._call = call
+        self._reactor = reactor
         self._gzip = zlib.decompressobj(zlib.MAX_WBITS | 16) if is_gzip else None
+        self._is_complete = False
 
     def dataReceived(self, data: bytes) -> None:
         if self.done.called:
@@ -133,6 +135,7 @@ class _Body(Protocol):
             self.done.callback(None)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._is_complete = True
         if self.done.called:
             return
         if reason.check(ResponseDone, PotentialDataLoss):  # type: ignore[no-untyped-call]
@@ -141,5 +144,11 @@ class _Body(Protocol):
             self.done.errback(reason)
 
     def _disconnect(self) -> None:
+        """Close the connection once Twisted has read what has arrived, unless that completes the body.
+
+        A complete body returns the connection to the pool even while it is being closed, and the next call would be
+        lost with it.
+        """
         if self.transport is not None:
-            self.transport.loseConnection()  # type: ignore[misc]
+            close = self.transport.loseConnection  # type: ignore[misc]
+            self._reactor.callLater(0, lambda: self._is_complete or close())

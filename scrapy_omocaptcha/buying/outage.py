@@ -1,17 +1,18 @@
 """Pause buying on all hosts while the service loses, garbles or refuses create calls."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 from scrapy_omocaptcha.engine.lifetime import Lifetime
-from scrapy_omocaptcha.errors import ApiError, ApiUnreachable
+from scrapy_omocaptcha.errors import ApiError, ApiRefused, ApiUnreachable
 
 logger = logging.getLogger(__name__)
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
 """Seconds until one job is tried again; doubled with each that fails."""
-_WARN_AT = 3
-"""Failures in a row of which the user is told."""
+_MANY = 3
+"""Failures in a row of which the user is told; with fewer, a refusal is taken to be about its own job."""
 
 
 class Outage:
@@ -28,20 +29,30 @@ class Outage:
         self._last_error = ""
         self._began = self._failed_at = self._paused_until = 0.0
 
-    async def wait(self) -> None:
-        """Wait until a job may be created; after each pause, only one may.
+    @asynccontextmanager
+    async def turn(self, deadline: float) -> AsyncIterator[None]:
+        """Wait until a job may be created; after each pause, only one may, unless the block raises.
 
+        :param deadline: of this job, which may be waiting for longer than the service takes none.
         :raises ApiUnreachable: when that would take too long.
         """
-        await self._lifetime.until(lambda: self._clock() >= self._paused_until or self._is_long)
+
+        def is_long() -> bool:
+            return self._paused_until > min(deadline, self._began + self._patience)
+
+        await self._lifetime.until(lambda: self._clock() >= self._paused_until or is_long())
         if self._clock() < self._paused_until:
             raise ApiUnreachable(self._last_error, taken=False)
-        if self._failures:
+        before = self._paused_until
+        if before:
             self._pause(0.0)
-
-    @property
-    def _is_long(self) -> bool:
-        return self._paused_until > self._began + self._patience
+        pause = self._paused_until
+        try:
+            yield
+        except BaseException:
+            if self._paused_until == pause:
+                self._paused_until = before
+            raise
 
     def _pause(self, least: float) -> None:
         usual = min(_FIRST_PAUSE * 2 ** (self._failures - 1), _LONGEST_PAUSE)
@@ -59,8 +70,9 @@ class Outage:
             self._began = self._failed_at
         self._failures += 1
         self._last_error = str(error)
-        self._pause(getattr(error, "retry_after", None) or 0.0)
-        if self._failures == _WARN_AT:
+        if not isinstance(error, ApiRefused) or self._failures >= _MANY:
+            self._pause(getattr(error, "retry_after", None) or 0.0)
+        if self._failures == _MANY:
             logger.warning(
                 "OMOcaptcha: the service takes no job (%s); challenges wait for it for %g s (OMOCAPTCHA_JOB_TIMEOUT)",
                 error.with_cure,

@@ -72,9 +72,9 @@ class Solver:
         self, job: JobRequest, host: str, on_bought: Callable[[float], None]
     ) -> tuple[Entry, JobId, float]:
         """Create a job at the service, and return its ledger entry, its id and the time at which the call was sent."""
+        deadline = self.clock() + self.settings.job_timeout
         while True:
-            await self._outage.wait()
-            async with self.account.ready():
+            async with self._outage.turn(deadline), self.account.ready():
                 if self.lifetime.closing:
                     raise CrawlClosing("the crawl is closing")
                 reservation = await self.limits.reserve(job, host)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
@@ -19,7 +21,7 @@ from scrapy_omocaptcha.errors import (
     JobTimeout,
     NotBought,
 )
-from tests.helpers.solving import HOST, LOST, NEVER_ARRIVED, Bench
+from tests.helpers.solving import CHALLENGE, HOST, LOST, NEVER_ARRIVED, Bench
 
 # -- the plain way --------------------------------------------------------------------------------------------------
 
@@ -139,16 +141,54 @@ ROUGH = {
 }
 
 
-@pytest.mark.parametrize("case", ROUGH)
-def test_while_the_service_takes_no_job_one_at_a_time_is_tried_and_the_others_wait(case, caplog):
+@pytest.mark.parametrize(
+    ("case", "times"),
+    [
+        *((case, [1000, 1001, 1003, 1007, 1015]) for case in ("lost", "nonsense", "not arrived")),
+        # One refusal may be about its own job.
+        ("refused", [1000, 1000, 1000, 1004, 1012]),
+    ],
+)
+def test_while_the_service_takes_no_job_one_at_a_time_is_tried_and_the_others_wait(case, times, caplog):
     bench = Bench(create_job=[*[ROUGH[case]] * 4, "7"])
     ended = [bench.start(host=f"{number}.example") for number in range(6)]
     bench.run(30)
     tried = bench.api.times("create_job")
-    assert tried[:5] == [1000, 1001, 1003, 1007, 1015]
-    assert max(tried) < 1016, "the one that was taken lets the others go"
+    assert tried[:5] == times
+    assert max(tried) < times[-1] + 1, "the one that was taken lets the others go"
     assert [end[0].value for end in ended if end and isinstance(end[0], Token)] == ["token"] * (len(tried) - 4)
     assert ["OMOCAPTCHA_JOB_TIMEOUT" in line for line in caplog.messages] == [True]
+
+
+def test_one_that_is_tried_and_turned_away_by_a_limit_leaves_its_turn_to_another():
+    bench = Bench(create_job=[NEVER_ARRIVED, "7"], settings={"MAX_JOBS_PER_HOST": 1})
+    ended = [bench.start(host=host) for host in ("full.example", HOST)]
+    bench.ledger.enter(host="full.example", page="", kind="", cost=0.0, check=lambda sums: None)
+    bench.run(10)
+    assert (ended[0][0].value.reason, ended[1][0].value) == ("max_jobs_per_host", "token")
+    assert bench.api.times("create_job") == [1000, 1001]
+
+
+def test_a_service_that_takes_the_jobs_of_others_alone_is_not_waited_for_longer_than_one_that_takes_none():
+    bench = Bench()
+    take = bench.api.create_job
+
+    async def take_others(job):
+        job_id = await take(job)
+        if "/gate" in job.page:
+            # Others are tried and taken meanwhile.
+            await deferLater(bench.clock, 1.5)
+            raise NEVER_ARRIVED
+        return job_id
+
+    bench.api.create_job = take_others
+    ended = bench.start()
+    for _ in range(59):
+        bench.run(1)
+        bench.start(replace(CHALLENGE, url=f"https://{HOST}/other"))
+    assert ended == []
+    bench.run(5)
+    assert ended[0].check(ApiUnreachable)
 
 
 def test_calls_that_fail_together_pause_buying_as_one_does():

@@ -51,7 +51,7 @@ class Breaker:
         self._circuits: LocalCache[tuple[str, str | None], _Circuit] = LocalCache(_MAX_CIRCUITS)
 
     def _of(self, host: str, sitekey: str) -> Iterator[_Circuit]:
-        return (self._circuits.setdefault((host, key), _Circuit()) for key in (sitekey, None))
+        return (self._circuits.get((host, key), _Circuit()) for key in (sitekey, None))
 
     def is_open(self, host: str, sitekey: str) -> bool:
         """Return whether nothing may be bought for this host and sitekey now."""
@@ -74,7 +74,9 @@ class Breaker:
 
     def created(self, job: Hashable, host: str, sitekey: str) -> None:
         """Record that the service has taken a job."""
-        for circuit in self._of(host, sitekey):
+        for key in ((host, sitekey), (host, None)):
+            # The circuit whose last job is the oldest is forgotten first.
+            self._circuits[key] = circuit = self._circuits.pop(key, _Circuit())
             circuit.useless[job] = False
 
     def record_success(self, job: Hashable, host: str, sitekey: str) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
 
 from scrapy_omocaptcha.buying.api.protocol import Balance
+from scrapy_omocaptcha.buying.breaker import Breaker
 from scrapy_omocaptcha.buying.limits import Limits
 from scrapy_omocaptcha.errors import NotBought
 from tests.helpers.clock import Clock
@@ -185,6 +186,19 @@ def test_a_closed_account_stays_closed_and_keeps_its_first_reason():
     with pytest.raises(NotBought, match="the token is wrong") as raised:
         reserve(closed)
     assert raised.value.reason == "account"
+
+
+@pytest.mark.parametrize("is_bought", [False, True])
+def test_a_breaker_stays_open_however_many_other_hosts_are_asked_about_or_bought_for(is_bought):
+    breaker = Breaker(failures=1, pause=60, clock=Clock())
+    breaker.created("first", HOST, KEY)
+    breaker.record_failure("first", HOST, KEY)
+    for number in range(6000):
+        assert not breaker.is_open(f"{number}.example", KEY)
+        if is_bought:
+            breaker.created(number, f"{number}.example", KEY)
+            breaker.created(-number, HOST, KEY)
+    assert breaker.is_open(HOST, KEY)
 
 
 # -- whatever the order ---------------------------------------------------------------------------------------------

@@ -210,10 +210,12 @@ def test_no_name_of_a_fleet_gets_in_the_way_of_another(worker, redis, name):
 # -- the breaker, the service, the account ----------------------------------------------------------------------------
 
 
-def test_failures_of_a_host_are_forgotten_a_day_after_its_last_failure(worker, redis):
+def test_each_sitekey_of_a_host_is_forgotten_a_day_after_its_last_failure(worker, redis):
     worker.fail(1)
-    (found,) = redis.client.keys("*a.example")
-    assert 0 < redis.client.pttl(found) <= 25 * HOUR
+    worker.fail(2, sitekey="k2")
+    found = sorted(redis.client.keys("*a.example*"))
+    assert [key.partition(":a.example")[2] for key in found] == ["", ":k1", ":k2"]
+    assert all(0 < redis.client.pttl(key) <= 25 * HOUR for key in found)
 
 
 def test_the_trial_of_a_worker_that_has_died_goes_to_another(worker):

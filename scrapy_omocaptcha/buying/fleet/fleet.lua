@@ -4,7 +4,7 @@
 -- the clock of this Redis. A job is counted when it is reserved. It is taken off the counts again when it was never sent;
 -- once it may have been sent, it counts for good. A command that is repeated because its reply was lost counts once.
 
-local crawl, jobs, expiry, hosts, breaker, received, day = unpack(KEYS)
+local crawl, jobs, expiry, hosts, of_sitekey, of_host, received, day = unpack(KEYS)
 local args = cjson.decode(ARGV[2])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -14,6 +14,7 @@ local DAY = 24 * 60 * 60 * 1000
 local EXPIRED_AT_ONCE = 100
 local JOBS_REMEMBERED = 1000
 local SHARE = 0.8
+local CIRCUITS = {of_sitekey, of_host}
 
 -- Write a number without an exponent.
 local function digits(number)
@@ -67,11 +68,11 @@ end
 
 -- After a pause, let one job through and hold back the next ones until its outcome is known.
 local function begin_trial(job)
-    for _, circuit in ipairs({'open_until:' .. args.sitekey, 'open_until'}) do
-        local before = redis.call('HGET', breaker, circuit)
+    for _, circuit in ipairs(CIRCUITS) do
+        local before = redis.call('HGET', circuit, 'open_until')
         if before then
             job.trials[circuit] = before
-            redis.call('HSET', breaker, circuit, digits(job.trial_until))
+            redis.call('HSET', circuit, 'open_until', digits(job.trial_until))
         end
     end
 end
@@ -84,8 +85,8 @@ local function cancel(id)
     count(job, -1)
     for circuit, before in pairs(job.trials) do
         -- A later failure has begun a pause of its own, and a success has ended it.
-        if redis.call('HGET', job.breaker, circuit) == digits(job.trial_until) then
-            redis.call('HSET', job.breaker, circuit, before)
+        if redis.call('HGET', circuit, 'open_until') == digits(job.trial_until) then
+            redis.call('HSET', circuit, 'open_until', before)
         end
     end
     delete_job(id)
@@ -96,7 +97,6 @@ local function new_job()
         host = args.host,
         cost = args.cost,
         step = math.floor(now / STEP),
-        breaker = breaker,
         trials = {},
         trial_until = now + args.pause,
     }
@@ -131,7 +131,7 @@ local function reached_limit()
         return 'min_balance', spent
     elseif args.max_cost_per_day > 0 and spent_today + args.cost > args.max_cost_per_day then
         return 'max_cost_per_day', spent_today
-    elseif now < math.max(get_number(breaker, 'open_until'), get_number(breaker, 'open_until:' .. args.sitekey)) then
+    elseif now < math.max(get_number(of_sitekey, 'open_until'), get_number(of_host, 'open_until')) then
         return 'breaker', 0
     end
 end
@@ -193,12 +193,12 @@ end
 
 -- Return the jobs of the circuit of a sitekey, or of the whole host, in the order of their creation.
 local function created_jobs(circuit)
-    return cjson.decode(redis.call('HGET', breaker, 'jobs' .. circuit) or '[]')
+    return cjson.decode(redis.call('HGET', circuit, 'jobs') or '[]')
 end
 
 local function keep_jobs(circuit, created)
-    redis.call('HSET', breaker, 'jobs' .. circuit, cjson.encode(created))
-    redis.call('PEXPIRE', breaker, digits(DAY + args.pause))
+    redis.call('HSET', circuit, 'jobs', cjson.encode(created))
+    redis.call('PEXPIRE', circuit, digits(DAY + args.pause))
 end
 
 -- Return the place of the job in the order of creation, or nothing where it is forgotten.
@@ -230,7 +230,7 @@ end
 
 function commands.create_accepted()
     redis.call('HDEL', crawl, 'account_closed', 'account_closed_until')
-    for _, circuit in ipairs({':' .. args.sitekey, ''}) do
+    for _, circuit in ipairs(CIRCUITS) do
         local created = created_jobs(circuit)
         table.insert(created, {args.job, 0})
         keep_jobs(circuit, {unpack(created, math.max(1, #created - JOBS_REMEMBERED + 1))})
@@ -238,25 +238,25 @@ function commands.create_accepted()
 end
 
 function commands.record_success()
-    for _, circuit in ipairs({':' .. args.sitekey, ''}) do
+    for _, circuit in ipairs(CIRCUITS) do
         if find_job(created_jobs(circuit)) then
-            redis.call('HDEL', breaker, 'open_until' .. circuit)
+            redis.call('HDEL', circuit, 'open_until')
         end
     end
 end
 
 function commands.record_failure()
     local is_first_of_key = true
-    for _, job in ipairs(created_jobs(':' .. args.sitekey)) do
+    for _, job in ipairs(created_jobs(of_sitekey)) do
         is_first_of_key = is_first_of_key and job[2] == 0
     end
-    for _, circuit in ipairs({':' .. args.sitekey, ''}) do
+    for _, circuit in ipairs(CIRCUITS) do
         local created = created_jobs(circuit)
         local place = find_job(created)
         if place then
-            local opens = (circuit ~= '' or is_first_of_key) and fails(circuit, created, place)
-            if opens or redis.call('HEXISTS', breaker, 'open_until' .. circuit) == 1 then
-                redis.call('HSET', breaker, 'open_until' .. circuit, digits(now + args.pause))
+            local opens = (circuit == of_sitekey or is_first_of_key) and fails(circuit, created, place)
+            if opens or redis.call('HEXISTS', circuit, 'open_until') == 1 then
+                redis.call('HSET', circuit, 'open_until', digits(now + args.pause))
             end
         end
     end

@@ -38,8 +38,9 @@ def keys_of(fleet: str, worker: str, arguments: Arguments) -> list[str]:
     """Return the keys that the script works with, in its order."""
     # With a colon in its name, one fleet could use the keys of another.
     fleet_key = "omocaptcha:fleet:" + fleet.replace("%", "%25").replace(":", "%3A")
-    host = arguments.get("host", "")
-    suffixes = ("", ":jobs", ":expiry", ":hosts", f":breaker:{host}", f":received:{worker}")
+    of_host = f":breaker:{arguments.get('host')}"
+    of_sitekey = f"{of_host}:{arguments.get('sitekey')}"
+    suffixes = ("", ":jobs", ":expiry", ":hosts", of_sitekey, of_host, f":received:{worker}")
     return [*(fleet_key + suffix for suffix in suffixes), "omocaptcha:day"]
 
 

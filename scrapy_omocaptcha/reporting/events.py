@@ -72,24 +72,15 @@ class Events:
     def failed(self, request: Request, challenge: Challenge, reason: str, message: str, *, jobs: int) -> None:
         """Report that a challenge was not solved, though ``jobs`` may have been bought for it."""
         self._send(signals.challenge_failed, request, challenge, reason=reason)
-        if not jobs:
-            self.left_alone(reason, challenge.url, message)
-            return
-        self._count(reason)
-        logger.log(
-            self._level(reason, request.url),
-            "No way through at %s (%s): %s",
-            public_address(request.url),
-            reason,
-            message,
-        )
+        self.left_alone(reason, request.url if jobs else challenge.url, message, jobs=jobs)
 
-    def left_alone(self, reason: str, url: str, message: str) -> None:
+    def left_alone(self, reason: str, url: str, message: str, *, jobs: int = 0) -> None:
         """Report that a challenge is not solved: as WARNING once for its host or the crawl, then as DEBUG."""
-        self._count(reason)
+        self.not_solved[reason] += 1
+        self._stats.inc(f"skipped/{reason}")
         logger.log(
             self._level(reason, url),
-            "The challenge at %s is left alone (%s): %s",
+            "No way through at %s (%s): %s" if jobs else "The challenge at %s is left alone (%s): %s",
             public_address(url),
             reason,
             message,
@@ -101,10 +92,6 @@ class Events:
         is_first = (reason, host) not in self._warned
         self._warned[reason, host] = True
         return logging.WARNING if is_first else logging.DEBUG
-
-    def _count(self, reason: str) -> None:
-        self.not_solved[reason] += 1
-        self._stats.inc(f"skipped/{reason}")
 
     def _send(self, signal: object, request: Request, challenge: Challenge, **values: Any) -> None:
         spider = self._crawler.spider

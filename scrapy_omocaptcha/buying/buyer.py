@@ -49,11 +49,10 @@ class Buyer:
         self._lifetime = lifetime
         self._clock = clock
         self.ledger = Ledger(spider=spider, stats=stats, path=settings.ledger, jobdir=jobdir, crawl=crawl)
-        price = settings.assumed_price
         self.limits = (
-            Limits(settings, price, self.ledger, clock)
+            Limits(settings, self.ledger, clock)
             if settings.redis_url is None
-            else FleetLimits(settings, price, self.ledger, clock, lifetime=lifetime, name=settings.fleet_of(spider))
+            else FleetLimits(settings, self.ledger, clock, lifetime=lifetime, name=settings.fleet or spider)
         )
         self.account = Account(lambda: self._api, self.limits, lifetime=lifetime, settings=settings, stats=stats)
 

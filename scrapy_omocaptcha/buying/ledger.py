@@ -2,8 +2,6 @@
 
 Jobs and tokens are counted in the stats here, and each change is written to the ledger's file at once. The ledger
 decides nothing: ``limits`` decides what may be bought, in the transaction that writes the job.
-
-It is longer than other files, because each operation also has to say how the crawl goes on without the file.
 """
 
 import logging

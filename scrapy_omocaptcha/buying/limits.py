@@ -40,16 +40,14 @@ class Reservation:
 
 
 class Limits:
-    """The limits of one crawl: jobs, USD, the breaker of each host and key, and the state of the account.
+    """The limits of one crawl: jobs, USD, the breaker of each host and key, and the state of the account."""
 
-    :param price: USD a job, as far as it is known.
-    """
-
-    def __init__(self, settings: Settings, price: float, ledger: Ledger, clock: Callable[[], float]) -> None:
+    def __init__(self, settings: Settings, ledger: Ledger, clock: Callable[[], float]) -> None:
         self._settings = settings
         self._ledger = ledger
         self._clock = clock
-        self.price = price
+        self.price = settings.assumed_price
+        """USD a job, as far as it is known."""
         self._breaker = Breaker(settings.breaker_failures, settings.breaker_pause, clock)
         self._spendable = math.inf
         self._balance_at: float | None = None
@@ -82,14 +80,11 @@ class Limits:
         self._unanswered.add(entry)
 
         def cancel() -> None:
-            answered()
+            self._unanswered.discard(entry)
             self._ledger.withdraw(entry)
             cancel_trial()
 
-        def answered() -> None:
-            self._unanswered.discard(entry)
-
-        return Reservation(entry, cancel, answered)
+        return Reservation(entry, cancel, answered=lambda: self._unanswered.discard(entry))
 
     def _check(self, sums: Sums, host: str, sitekey: str) -> None:
         settings = self._settings

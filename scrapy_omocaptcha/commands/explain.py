@@ -94,12 +94,8 @@ class InspectingMiddleware:
         self._settings = settings = Settings.for_detection(crawler.settings)
         assert crawler.stats is not None
         # Nothing is bought, so what a day costs does not matter.
-        limits = Limits(
-            replace(settings, max_cost_per_day=0.0),
-            settings.assumed_price,
-            Ledger(spider="", stats=Stats(crawler.stats)),
-            time.monotonic,
-        )
+        ledger = Ledger(spider="", stats=Stats(crawler.stats))
+        limits = Limits(replace(settings, max_cost_per_day=0.0), ledger, time.monotonic)
         crawler.signals.connect(limits.close, signals.spider_closed)
         self._policy = Policy(crawler, settings, Components(crawler), Hints(), limits.check, lambda _: False)
 

@@ -45,7 +45,7 @@ class Progress:
             "OMOcaptcha is on: %s, %s for %s%s, at most %d jobs for a request%s",
             urlsplit(settings.api_url).netloc,
             f"at most {settings.max_cost:g} USD" if settings.max_cost else "no cost limit",
-            "this crawl" if settings.redis_url is None else f"the fleet {settings.fleet_of(spider.name)!r}",
+            "this crawl" if settings.redis_url is None else f"the fleet {settings.fleet or spider.name!r}",
             f" and {settings.max_cost_per_day:g} USD in 24 hours" if settings.max_cost_per_day else "",
             settings.max_attempts,
             "; dry run, nothing is bought" if settings.dry_run else "",

@@ -116,10 +116,6 @@ class Settings:
             return self.allowed_domains
         return tuple(domain.lower() for domain in getattr(spider, "allowed_domains", None) or () if domain)
 
-    def fleet_of(self, spider: str) -> str:
-        """Return the fleet's name, which defaults to the name of the spider."""
-        return self.fleet or spider
-
     @classmethod
     def from_settings(cls, settings: BaseSettings) -> Settings:
         """Read all settings.

@@ -33,11 +33,11 @@ class InRedis:
 
     def __init__(self, redis, limits):
         self._client = redis.client
-        self._settings = settings_of(redis_url=redis.url, **limits)
+        self._settings = settings_of(redis_url=redis.url, price=PRICE, **limits)
         self._workers = []
 
     def limits(self):
-        worker = FleetLimits(self._settings, PRICE, new_ledger(), time.monotonic, lifetime=OpenLifetime(), name="shop")
+        worker = FleetLimits(self._settings, new_ledger(), time.monotonic, lifetime=OpenLifetime(), name="shop")
         self._workers.append(worker)
         return worker
 

@@ -41,16 +41,9 @@ class FleetLimits(Limits):
     """
 
     def __init__(
-        self,
-        settings: Settings,
-        price: float,
-        ledger: Ledger,
-        clock: Callable[[], float],
-        *,
-        lifetime: Lifetime,
-        name: str,
+        self, settings: Settings, ledger: Ledger, clock: Callable[[], float], *, lifetime: Lifetime, name: str
     ) -> None:
-        super().__init__(settings, price, ledger, clock)
+        super().__init__(settings, ledger, clock)
         assert settings.redis_url is not None
         self._lifetime = lifetime
         self._name = name

@@ -23,7 +23,7 @@ HOST = "shop.example"
 
 
 def limits(price=0.001, clock=None, kept_in=None, **values):
-    return Limits(settings_of(**values), price, kept_in or new_ledger(), clock or Clock())
+    return Limits(settings_of(price=price, **values), kept_in or new_ledger(), clock or Clock())
 
 
 def reason(limits, host=HOST, key=KEY):

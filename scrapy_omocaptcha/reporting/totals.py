@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from operator import attrgetter
 from typing import Any
 
 from scrapy_omocaptcha.buying.records import OUTCOMES, Record
+
+_seconds = attrgetter("seconds")
 
 
 @dataclass(frozen=True)
@@ -64,11 +67,11 @@ class Totals:
             return None
         from statistics import median  # Crawls without jobs do without it.
 
-        return median(map(_seconds, self.solved))
+        return float(median(map(_seconds, self.solved)))
 
     def quantile(self, fraction: float) -> float | None:
         """Return the solve time in seconds that ``fraction`` of the jobs did not exceed."""
-        return _seconds(self.solved[max(0, math.ceil(fraction * len(self.solved)) - 1)]) if self.solved else None
+        return self.solved[max(0, math.ceil(fraction * len(self.solved)) - 1)].seconds if self.solved else None
 
     @cached_property
     def first(self) -> datetime:
@@ -100,8 +103,3 @@ def grouped(records: Sequence[Record], by: str) -> list[Totals]:
         groups[str(record.at.date()) if by == "day" else getattr(record, by)].append(record)
     totals = [Totals(members, name) for name, members in sorted(groups.items())]
     return totals if by == "day" else sorted(totals, key=lambda group: -group.cost)
-
-
-def _seconds(record: Record) -> float:
-    assert record.seconds is not None
-    return record.seconds

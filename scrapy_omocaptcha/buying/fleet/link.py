@@ -16,10 +16,11 @@ from typing import Any
 
 from scrapy.utils.asyncio import call_later
 from scrapy.utils.defer import deferred_from_coro, maybe_deferred_to_future
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred
 
 from scrapy_omocaptcha.buying.fleet.script import RedisScript, RedisUnavailable, ScriptFailed
 from scrapy_omocaptcha.buying.limiter import CapacityLimiter
+from scrapy_omocaptcha.engine.lifetime import wait_at_most
 from scrapy_omocaptcha.settings.secret import Secret
 
 logger = logging.getLogger(__name__)
@@ -92,11 +93,8 @@ class FleetLink:
     async def close(self) -> list[tuple[str, Arguments]]:
         """Send what is queued within a short time, disconnect, and return the notifications that were not sent."""
         self._retry_at = 0.0
-        finished: Deferred[None] = Deferred()
-        deferred_from_coro(self._notify()).chainDeferred(finished)
-        call_later(_CLOSE_TIMEOUT, finished.cancel)
-        with suppress(CancelledError):
-            await maybe_deferred_to_future(finished)
+        with suppress(TimeoutError):
+            await wait_at_most(_CLOSE_TIMEOUT, self._notify())
         self._retry_at = math.inf
         unsent = list(self._notifications)
         self._notifications.clear()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from scrapy_omocaptcha.buying.limiter import CapacityLimiter
@@ -33,22 +34,19 @@ _CLOSE_TIMEOUT = 0.5
 """Seconds for which a crawl that has ended waits for the balance in its report."""
 
 
+@dataclass(eq=False)
 class Account:
-    """Makes one crawl's API calls and keeps its price and balance.
+    """Makes one crawl's API calls and keeps its price and balance."""
 
-    :param api: returns the client of the service.
-    """
+    api: Callable[[], Api]
+    """Returns the client of the service."""
+    limits: Limits
+    lifetime: Lifetime
+    settings: Settings
+    stats: Stats
 
-    def __init__(
-        self, api: Callable[[], Api], limits: Limits, *, lifetime: Lifetime, settings: Settings, stats: Stats
-    ) -> None:
-        self._api = api
-        self._limits = limits
-        self._lifetime = lifetime
-        self._stats = stats
-        self._min_balance = settings.min_balance
-        self._price_known = settings.price is not None
-        self._api_url = settings.api_url
+    def __post_init__(self) -> None:
+        self._price_known = self.settings.price is not None
         self._may_be_no_api = True
         self._asking = CapacityLimiter(1)
         self._calls = CapacityLimiter(CALLS_AT_ONCE)
@@ -66,15 +64,15 @@ class Account:
         """
         with self._calls.acquire(first=buys) as acquired:
             with suppress(CrawlClosing):
-                await self._lifetime.wait(acquired)
-            if self._lifetime.closing:
+                await self.lifetime.wait(acquired)
+            if self.lifetime.closing:
                 call.close()
                 raise ApiUnreachable("the crawl is closing, and the call has not begun", taken=False)
-            self._stats.inc("api/calls")
+            self.stats.inc("api/calls")
             try:
-                answer = await self._lifetime.wait(call, grace_checks=2 if buys else 1)
+                answer = await self.lifetime.wait(call, grace_checks=2 if buys else 1)
             except ApiError as error:
-                self._stats.inc(f"api/errors/{error.reason}")
+                self.stats.inc(f"api/errors/{error.reason}")
                 self._warn_of_no_api(error)
                 raise
             self._may_be_no_api = False
@@ -84,7 +82,9 @@ class Account:
         """Log once what to do if no call has found the API, but a web server."""
         if self._may_be_no_api and error.is_foreign and error.cure:
             self._may_be_no_api = False
-            logger.warning("OMOcaptcha: %s does not answer as the API would (%s): %s", self._api_url, error, error.cure)
+            logger.warning(
+                "OMOcaptcha: %s does not answer as the API would (%s): %s", self.settings.api_url, error, error.cure
+            )
 
     @asynccontextmanager
     async def ready(self) -> AsyncIterator[None]:
@@ -93,26 +93,26 @@ class Account:
         :raises NotBought: when the account cannot buy.
         :raises ApiError: when the balance is not known, though ``OMOCAPTCHA_MIN_BALANCE`` needs it.
         """
-        if self._price_known and not self._limits.needs_balance:
+        if self._price_known and not self.limits.needs_balance:
             yield
             return
         with self._asking.acquire() as acquired:
-            await self._lifetime.wait(acquired)
-            if self._limits.account_closed is not None:
+            await self.lifetime.wait(acquired)
+            if self.limits.account_closed is not None:
                 # The service has refused the account while this coroutine waited.
-                raise NotBought("account", self._limits.account_closed)
+                raise NotBought("account", self.limits.account_closed)
             if not self._price_known:
                 await self._ask_price()
                 self._price_known = True
-            if self._limits.needs_balance:
-                await self._lifetime.until(self._limits.no_call_is_under_way)
+            if self.limits.needs_balance:
+                await self.lifetime.until(self.limits.no_call_is_under_way)
                 await self._ask_balance()
             # The next one that asks for the balance must see what this one reserves.
             yield
 
     async def _ask_price(self) -> None:
         try:
-            price = await self.call(self._api().price())
+            price = await self.call(self.api().price())
         except ApiError as error:
             logger.debug("The price of a job is not known (%s); %s USD is assumed", error, FALLBACK_PRICE)
             return
@@ -132,23 +132,23 @@ class Account:
                 price,
                 FALLBACK_PRICE,
             )
-        self._limits.price = price
+        self.limits.price = price
 
     async def _ask_balance(self) -> None:
         try:
-            charged = await self._limits.charged_so_far()
-            balance = await self.call(self._api().balance())
+            charged = await self.limits.charged_so_far()
+            balance = await self.call(self.api().balance())
         except AccountError as error:
             raise self.close(error) from None
-        self._limits.set_balance(balance, charged)
+        self.limits.set_balance(balance, charged)
         if self.balance is None:
             self.balance = balance
-        if not balance.solves and balance.usd - self._limits.price < self._min_balance:
+        if not balance.solves and balance.usd - self.limits.price < self.settings.min_balance:
             logger.warning(
                 "The balance is %.5f USD and OMOCAPTCHA_MIN_BALANCE is %g, so nothing is bought: "
                 "top up the account, or lower the setting",
                 balance.usd,
-                self._min_balance,
+                self.settings.min_balance,
             )
 
     async def settle(self, refusal: ApiRefused) -> None:
@@ -159,20 +159,20 @@ class Account:
         if not refusal.unclear:
             return
         try:
-            balance = await self.call(self._api().balance())
+            balance = await self.call(self.api().balance())
         except AccountError as error:
             raise self.close(error) from None
         except ApiError:
             return
-        if not balance.solves and balance.usd < self._limits.price:
+        if not balance.solves and balance.usd < self.limits.price:
             raise self.close(
-                AccountError(f"the balance is {balance.usd:.5f} USD, a job costs {self._limits.price:.5f} ({refusal})")
+                AccountError(f"the balance is {balance.usd:.5f} USD, a job costs {self.limits.price:.5f} ({refusal})")
             ) from None
 
     def close(self, error: AccountError) -> NotBought:
         """Stop all buying because the service takes no job from this crawl; return the error to raise."""
         message = f"the service accepts no job from this crawl ({error}); nothing more is bought: {error.cure}"
-        if self._limits.close_account(message):
+        if self.limits.close_account(message):
             logger.error("OMOcaptcha: %s", message)
         return NotBought("account", message)
 
@@ -180,9 +180,9 @@ class Account:
         """Return the balance at the end of the crawl, or None where none was asked for at its start."""
         if self.balance is None:
             return None
-        self._stats.inc("api/calls")
+        self.stats.inc("api/calls")
         try:
-            return await wait_at_most(_CLOSE_TIMEOUT, self._api().balance())
+            return await wait_at_most(_CLOSE_TIMEOUT, self.api().balance())
         except (ApiError, TimeoutError) as error:
             why = str(error) or f"the service did not answer within {_CLOSE_TIMEOUT:g} s"
             logger.debug("The balance at the end is not known: %s", why)

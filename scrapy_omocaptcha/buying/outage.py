@@ -3,6 +3,7 @@
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from scrapy_omocaptcha.engine.lifetime import Lifetime
 from scrapy_omocaptcha.errors import ApiError, ApiRefused, ApiUnreachable
@@ -15,16 +16,16 @@ _MANY = 3
 """Failures in a row of which the user is told; with fewer, a refusal is taken to be about its own job."""
 
 
+@dataclass(eq=False)
 class Outage:
-    """What the create calls of one crawl show of the service.
+    """What the create calls of one crawl show of the service."""
 
-    :param patience: seconds for which jobs wait for a service that takes none.
-    """
+    lifetime: Lifetime
+    clock: Callable[[], float]
+    patience: float
+    """Seconds for which jobs wait for a service that takes none."""
 
-    def __init__(self, lifetime: Lifetime, clock: Callable[[], float], patience: float) -> None:
-        self._lifetime = lifetime
-        self._clock = clock
-        self._patience = patience
+    def __post_init__(self) -> None:
         self._failures = 0
         self._last_error = ""
         self._began = self._failed_at = self._paused_until = 0.0
@@ -38,10 +39,10 @@ class Outage:
         """
 
         def is_long() -> bool:
-            return self._paused_until > min(deadline, self._began + self._patience)
+            return self._paused_until > min(deadline, self._began + self.patience)
 
-        await self._lifetime.until(lambda: self._clock() >= self._paused_until or is_long())
-        if self._clock() < self._paused_until:
+        await self.lifetime.until(lambda: self.clock() >= self._paused_until or is_long())
+        if self.clock() < self._paused_until:
             raise ApiUnreachable(self._last_error, taken=False)
         before = self._paused_until
         if before:
@@ -56,16 +57,16 @@ class Outage:
 
     def _pause(self, least: float) -> None:
         usual = min(_FIRST_PAUSE * 2 ** (self._failures - 1), _LONGEST_PAUSE)
-        self._paused_until = self._clock() + max(least, usual)
+        self._paused_until = self.clock() + max(least, usual)
 
     def failed(self, error: ApiError, sent: float) -> None:
         """Record a create call that gave no job.
 
         :param sent: when it was sent; calls that were under way together count once.
         """
-        if sent < self._failed_at or self._lifetime.closing:
+        if sent < self._failed_at or self.lifetime.closing:
             return
-        self._failed_at = self._clock()
+        self._failed_at = self.clock()
         if not self._failures:
             self._began = self._failed_at
         self._failures += 1
@@ -76,7 +77,7 @@ class Outage:
             logger.warning(
                 "OMOcaptcha: the service takes no job (%s); challenges wait for it for %g s (OMOCAPTCHA_JOB_TIMEOUT)",
                 error.with_cure,
-                self._patience,
+                self.patience,
             )
 
     def succeeded(self, sent: float) -> None:

@@ -108,7 +108,6 @@ class Ledger:
         self._spider = spider
         self._clocks = clocks
         own = uuid.uuid4().hex if jobdir is None else _id_of(Path(jobdir))
-        # Scrapy Cloud sets the variable.
         self._crawl = crawl or os.environ.get("SHUB_JOBKEY") or own
         self._budget = _clean(f"{own} {spider}")
         if path is None and jobdir is not None:

@@ -1,6 +1,7 @@
 """Make calls with aiohttp, for processes without a Twisted reactor."""
 
 import ssl
+from functools import cached_property
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,11 +14,20 @@ class AiohttpTransport(Transport):
     """Transport on aiohttp. It belongs to the event loop of its first call."""
 
     _unresolved = ClientConnectorDNSError
-    _session: ClientSession | None = None
+
+    @cached_property
+    def _session(self) -> ClientSession:
+        trace = TraceConfig()
+        trace.on_request_headers_sent.append(_mark_sent)
+        return ClientSession(
+            connector=TCPConnector(ssl=ssl.create_default_context(), limit=0, keepalive_timeout=self._idle),
+            timeout=ClientTimeout(total=self._timeout),
+            # By default, aiohttp accepts every encoding that the installed libraries can decompress.
+            headers={"Accept-Encoding": "gzip"},
+            trace_configs=[trace],
+        )
 
     async def _exchange(self, call: Call) -> None:
-        if self._session is None:
-            self._session = _open_session(self._timeout, self._idle)
         # aiohttp doesn't retry a POST when a kept connection breaks, which could buy a job twice.
         sent = self._session.request(
             call.method,
@@ -36,20 +46,8 @@ class AiohttpTransport(Transport):
                     break
 
     async def close(self) -> None:
-        if self._session is not None:
+        if "_session" in vars(self):  # It was used.
             await self._session.close()
-
-
-def _open_session(timeout: float, idle: float) -> ClientSession:
-    trace = TraceConfig()
-    trace.on_request_headers_sent.append(_mark_sent)
-    return ClientSession(
-        connector=TCPConnector(ssl=ssl.create_default_context(), limit=0, keepalive_timeout=idle),
-        timeout=ClientTimeout(total=timeout),
-        # By default, aiohttp accepts every encoding that the installed libraries can decompress.
-        headers={"Accept-Encoding": "gzip"},
-        trace_configs=[trace],
-    )
 
 
 async def _mark_sent(_: ClientSession, context: SimpleNamespace, __: Any) -> None:

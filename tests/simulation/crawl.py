@@ -132,7 +132,7 @@ def _run(planned: Plan, *, is_open: bool = False) -> tuple[Outcome, Counter[str]
         simulated(planned.seed, latency_of(planned), shuffle) as simulation,
     ):
         story = _Story(simulation)
-        world = World(planned, story.note, call_later=simulation.loop.call_later, is_open=is_open)
+        world = World(planned, story.note, call_later=simulation.call_later, is_open=is_open)
         record = Record()
         try:
             with attached(story):

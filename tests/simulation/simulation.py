@@ -45,6 +45,12 @@ class Simulation:
     def __init__(self, loop: SimulatedLoop, network: Network) -> None:
         self.loop = loop
         self.network = network
+        self._timers: list[tuple[float, Callable[[], None]]] = []
+
+    def call_later(self, seconds: float, function: Callable[[], None]) -> None:
+        """Call a function after some seconds, even if the crawl that runs now is killed before."""
+        self._timers.append((self.loop.time() + seconds, function))
+        self.loop.call_later(seconds, function)
 
     def run(self, main: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine to its end.
@@ -55,12 +61,15 @@ class Simulation:
         try:
             return self.loop.run_until_complete(main)
         except Killed:
-            dead, self.loop = self.loop, self.loop.successor()
-            for task in asyncio.all_tasks(dead):
+            killed, self.loop = self.loop, self.loop.successor()
+            for task in asyncio.all_tasks(killed):
                 task._log_destroy_pending = False  # type: ignore[attr-defined]
                 _killed.append(task)
-            dead.close()
+            killed.close()
             self.network.restart()
+            for at, function in self._timers:
+                if at > self.loop.time():
+                    self.loop.call_at(at, function)
             raise
 
     def crawler(self, spider: Any, settings: dict[str, Any]) -> Crawler:

@@ -18,7 +18,7 @@ from tests.simulation.clock import NeverEnds
 from tests.simulation.crawl import run, warm_up
 from tests.simulation.plan import VERSION, plan, read_plan
 from tests.simulation.shrink import shrink
-from tests.simulation.simulation import simulated
+from tests.simulation.simulation import Killed, simulated
 
 CHUNK = 12
 SOCKETS = (1, 3, 13, 21)
@@ -98,3 +98,17 @@ async def _for_nothing():
 def test_a_simulation_that_never_ends_is_ended(waiting):
     with simulated() as simulation, pytest.raises(NeverEnds):
         simulation.run(waiting())
+
+
+def test_what_the_world_has_set_a_timer_for_happens_though_the_crawl_is_killed_before():
+    def kill():
+        raise Killed
+
+    times = []
+    with simulated() as simulation:
+        simulation.call_later(2.0, lambda: times.append(round(simulation.loop.time())))
+        simulation.loop.call_later(1.0, kill)
+        with pytest.raises(Killed):
+            simulation.run(_for_ever())
+        simulation.run(asyncio.sleep(3.0))
+    assert times == [2]

@@ -58,8 +58,8 @@ class Run:
     stopped_at: float | None = None
     ended_at: float = 0.0
     was_killed: bool = False
-    last_answer: float = 0.0
-    """When the last exchange with a site ended: Scrapy still sends what waits for the delay of a site."""
+    queued: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Method and URL of the requests that wait in download slots, or for robots.txt, at the stop: Scrapy sends them."""
 
 
 @dataclass
@@ -133,6 +133,7 @@ def _run(planned: Plan, *, is_open: bool = False) -> tuple[Outcome, Counter[str]
     ):
         story = _Story(simulation)
         world = World(planned, story.note, call_later=simulation.call_later, is_open=is_open)
+        world.exchanges = simulation.network.exchanges
         record = Record()
         try:
             with attached(story):
@@ -226,8 +227,6 @@ class _Runs:
             loop.call_later(seconds, self._end, run)
         await crawling
         run.ended_at = loop.time()
-        if run.stopped_at is not None:
-            run.last_answer = self._simulation.network.last_end(but=self._world.service)
         run.stats = dict(crawler.stats.get_stats())
         note(f"the crawl ends: {run.stats.get('finish_reason')}")
         # What the add-on still looks at once in a while must have come to an end by then.
@@ -262,6 +261,10 @@ class _Runs:
         if self._plan.end == "killed":
             raise Killed
         self._story.note(f"the crawl is {self._plan.end}")
+        waiting = {entry[0] for slot in engine.downloader.slots.values() for entry in slot.queue}
+        if self._plan.settings.get("ROBOTSTXT_OBEY"):
+            waiting |= engine.downloader.active
+        run.queued.update((request.method, request.url) for request in waiting)
         is_closed = self._plan.end == "closed"
         stop = engine.close_spider_async(reason="had enough") if is_closed else run.crawler.stop_async()
         self._stopping = asyncio.ensure_future(stop)

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import math
 import zlib
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urldefrag, urlsplit
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
     from scrapy import Request
+    from scrapy.crawler import Crawler
 
     from scrapy_omocaptcha.settings import Settings
 
@@ -169,6 +172,20 @@ class Reply(AbstractStreamWriter):
         self.abort()
 
 
+@dataclass(eq=False)
+class Exchange:
+    """A request to a server, as its client sees it."""
+
+    server: LoopbackServer | None
+    method: str
+    url: str
+    crawler: Crawler | None
+    """The crawl that sends it; None for a call to the service."""
+    began: float
+    has_arrived: bool = False
+    ended: float = math.inf
+
+
 class Network:
     """The hosts of a simulation.
 
@@ -178,8 +195,8 @@ class Network:
     def __init__(self, latency: Callable[[str], float] = lambda host: 0.0) -> None:
         self._latency = latency
         self._servers: dict[tuple[str, int], LoopbackServer] = {}
-        self._ends: list[tuple[LoopbackServer | None, float]] = []
-        """The server and the end of each exchange that is over."""
+        self.exchanges: list[Exchange] = []
+        """All exchanges, in the order in which they began."""
         self._next_port = _FIRST_PORT
 
     @property
@@ -212,10 +229,6 @@ class Network:
         if server._stopping is not None:
             server._stopping.set()
 
-    def last_end(self, *, but: LoopbackServer) -> float:
-        """Return when the last exchange with any server but one ended."""
-        return max((end for server, end in self._ends if server is not but), default=0.0)
-
     def restart(self) -> None:
         """Let the servers go on in another loop."""
         for server in self._servers.values():
@@ -231,6 +244,7 @@ class Network:
         *,
         timeout: float,
         proxy: str | None = None,
+        crawler: Crawler | None = None,
         connected: Callable[[], None] = lambda: None,
     ) -> AsyncIterator[Reply]:
         """Send a request, and yield its answer as soon as the head is there.
@@ -238,6 +252,7 @@ class Network:
         :param timeout: seconds for the whole exchange.
         :param proxy: URL of the proxy that gets the request. One on loopback is a server of the network; any other one
             sends the request on, and the server sees its address.
+        :param crawler: the crawl whose spider sends the request.
         :param connected: called before anything is sent.
         :raises Unresolved: when the host is none of the network's, and no IP address.
         :raises Refused: when nothing listens there.
@@ -253,6 +268,9 @@ class Network:
         server = self._servers.get((host, port))
         reply = Reply(timeout)
         answering = None
+        now = asyncio.get_running_loop().time
+        exchange = Exchange(server, method, url, crawler, now())
+        self.exchanges.append(exchange)
         try:
             await reply.pause(self._latency(host))
             if server is None:
@@ -260,13 +278,14 @@ class Network:
             if url.startswith("https:"):
                 raise Broken("the server speaks no TLS")
             connected()
+            exchange.has_arrived = True
             request = _request(method, target, urlsplit(url).netloc, headers, body, reply, client)
             answering = asyncio.ensure_future(_answer(server, request, reply))
             await reply.head()
             await reply.pause(self._latency(host))
             yield reply
         finally:
-            self._ends.append((server, asyncio.get_running_loop().time()))
+            exchange.ended = now()
             reply.done()
             if answering is not None:
                 answering.cancel()
@@ -388,7 +407,15 @@ class SimulatedHandler(BaseStreamingDownloadHandler[Reply]):
             for name, values in request.headers.items()
             for value in values
         ]
-        sent = self.network.exchange(request.method, request.url, headers, request.body, timeout=timeout, proxy=proxy)
+        sent = self.network.exchange(
+            request.method,
+            request.url,
+            headers,
+            request.body,
+            timeout=timeout,
+            proxy=proxy,
+            crawler=self.crawler,
+        )
         try:
             async with sent as reply:
                 yield reply

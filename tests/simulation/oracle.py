@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 
 STOP_SECONDS = 0.51
 """Within how many seconds a stop ends all waiting: half a second, and a bit for the loop."""
+TICKS = 0.001
+"""Within how many seconds all parts of a crawl know that it is stopped."""
+AT_END = ("/getBalance",)
+"""What the service is asked once more at the end."""
 BALANCE_SECONDS = 0.5
 """How long the report may wait for the balance, which is asked for at the end where a balance was at the start."""
 _BEHIND = ("page", "item", "search")
@@ -297,21 +301,30 @@ def _held(middleware: Any) -> dict[str, Any]:
 
 
 def _stop(planned: Plan, world: World, run: Run) -> Iterator[str]:
-    """Check that a stop ends all waiting at once: only the answers of sites are awaited.
+    """Check that a stop ends all waiting at once: only answers are awaited to what was under way, or in a download slot.
 
     Scrapy goes on to download what a callback awaits.
     """
-    if run.stopped_at is not None and not run.was_killed:
-        after = [call.name for call in world.service.calls if run.stopped_at + STOP_SECONDS < call.at < run.ended_at]
-        if "createJob" in after:
-            yield f"a job was bought after the stop at {run.stopped_at:.3f} s"
-    if run.stopped_at is None or run.was_killed or any(wanted.kind == "nested" for wanted in planned.wanted):
+    if run.stopped_at is None or run.was_killed:
         return
-    late = run.ended_at - run.stopped_at
-    slowest = run.last_answer - run.stopped_at
+    queued, last = run.queued.copy(), run.stopped_at
+    is_awaited = any(wanted.kind == "nested" for wanted in planned.wanted)
+    for sent in world.exchanges:
+        if sent.began > run.ended_at:
+            break
+        is_late, name = sent.began > run.stopped_at + TICKS, (sent.method, sent.url)
+        if sent.crawler is None:
+            if is_late and not sent.url.endswith(AT_END):
+                yield f"{sent.url} was called after the stop at {run.stopped_at:.3f} s"
+        elif is_late and not queued[name] and not is_awaited:
+            yield f"{sent.method} {sent.url} was sent after the stop at {run.stopped_at:.3f} s"
+        else:
+            queued[name] -= is_late
+            last = max(last, min(sent.ended, run.ended_at))
+    late = run.ended_at - last
     bound = STOP_SECONDS + (BALANCE_SECONDS if "OMOCAPTCHA_MIN_BALANCE" in planned.settings else 0.0)
-    if late > max(slowest, 0.0) + bound:
-        yield f"the stop took {late:.3f} s; the last answer of a site came after {slowest:.3f} s"
+    if late > bound and not is_awaited:
+        yield f"the stop at {run.stopped_at:.3f} s took {late:.3f} s more than the last answer of a site"
 
 
 def _ideal(planned: Plan, world: World, record: Record, stats: Counter[str]) -> Iterator[str]:

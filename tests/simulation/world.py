@@ -13,6 +13,7 @@ from tests.helpers.hard_walls import GATE, OneAddress, TwoWalls
 if TYPE_CHECKING:
     from scrapy_omocaptcha.testing.account import Job
     from scrapy_omocaptcha.testing.visit import Visit
+    from tests.simulation.network import Exchange
     from tests.simulation.plan import Plan, Site
 
 Note = Callable[[str], None]
@@ -47,6 +48,8 @@ class World:
         is_open: bool = False,
     ) -> None:
         self.plan = planned
+        self.exchanges: list[Exchange] = []
+        """All requests to service and sites as their clients see them; none over real sockets."""
         self.service = OmoCaptchaService(
             balance=planned.balance, solve_seconds=planned.solve_seconds, on_event=lambda line: note(line)
         )

@@ -148,6 +148,8 @@ class Redirects:
             if answer is None:
                 return None
             if not isinstance(answer, Request):
+                # Behind a redirect that HttpCache has stored, nothing shows that the site would redirect now.
+                answer.flags += [flag for flag in response.flags if flag == "cached"]
                 return await self._judge(request, answer, url)
             redirected = answer
         return None

@@ -60,6 +60,15 @@ def test_a_cached_challenge_is_fetched_afresh_and_the_solved_page_is_cached(craw
     assert len(service.jobs) == 1
 
 
+def test_a_cached_redirect_to_a_wall_costs_no_job_once_the_wall_is_open(crawl, service, walled, tmp_path):
+    site = walled("redirect")
+    settings = {**service.settings, "HTTPCACHE_ENABLED": True, "HTTPCACHE_DIR": str(tmp_path), "CONCURRENT_REQUESTS": 1}
+    crawl(spider(f"{site.url}/page/1"), {**settings, "OMOCAPTCHA_ENABLED": False})
+    crawled = crawl(spider(f"{site.url}/page/2", f"{site.url}/page/1"), settings)
+    assert [page.status for page in crawled.pages] == [200, 200]
+    assert len(service.jobs) == 1
+
+
 def test_a_token_is_not_bought_for_a_request_whose_answer_is_cached(crawl, service, walled, tmp_path):
     site = walled("session")
     put = "header:X-Captcha-Token"

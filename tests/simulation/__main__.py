@@ -10,25 +10,26 @@ import os
 import sys
 import time
 from functools import partial
-from multiprocessing import get_context
+from multiprocessing import TimeoutError, get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.simulation import sockets
-from tests.simulation.crawl import run, warm_up
+from tests.simulation.crawl import Outcome, run, warm_up
 from tests.simulation.plan import plan, read_plan
 from tests.simulation.shrink import shrink
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.simulation.crawl import Outcome
     from tests.simulation.plan import Plan
 
     Run = Callable[[Plan], Outcome]
 
 CHUNK = 50
 """Seeds that a process simulates before it makes room for another one, since what is killed stays in memory."""
+CHUNK_SECONDS = 1800
+"""Real seconds that it may take for them. Each seed has a bound of its own, which only compiled code can overrun."""
 
 
 def main() -> int:
@@ -126,8 +127,15 @@ def _outcomes(
             yield from simulate(chunk)
         return
     with get_context("fork").Pool(processes, maxtasksperchild=1) as pool:
-        for outcomes in pool.imap(simulate, chunks):
-            yield from outcomes
+        results = pool.imap(simulate, chunks)
+        for chunk in chunks:
+            try:
+                yield from results.next(CHUNK_SECONDS)
+            except TimeoutError:
+                # Not even a signal has ended it, or the process is gone.
+                wrong = f"never ends: seeds {chunk[0]}:{chunk[-1]} have no outcome after {CHUNK_SECONDS} s"
+                yield Outcome(plan(chunk[0]), wrong=[wrong], never_ends=True), 0.0
+                return
 
 
 def _simulate(run: Run, seeds: range) -> list[tuple[Outcome, float]]:

@@ -57,7 +57,6 @@ class Simulation:
 
         :raises Killed: when a callback raises it. Whatever runs next has a loop of its own.
         """
-        self.loop.begin()
         try:
             return self.loop.run_until_complete(main)
         except Killed:
@@ -127,7 +126,6 @@ def simulated(
 
 def _end(loop: SimulatedLoop) -> None:
     """Cancel what is still running in a loop, as ``asyncio.run`` does, and close it."""
-    loop.begin()
     while tasks := asyncio.all_tasks(loop):
         for task in tasks:
             task.cancel()

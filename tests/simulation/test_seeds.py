@@ -9,11 +9,12 @@ import asyncio
 import os
 import subprocess
 import sys
+from contextlib import suppress
 
 import pytest
 
 from tests.helpers.commands import ROOT
-from tests.simulation import sockets
+from tests.simulation import clock, sockets
 from tests.simulation.clock import NeverEnds
 from tests.simulation.crawl import run, warm_up
 from tests.simulation.plan import VERSION, plan, read_plan
@@ -94,8 +95,16 @@ async def _for_nothing():
     await asyncio.get_running_loop().create_future()
 
 
-@pytest.mark.parametrize("waiting", [_for_ever, _for_nothing])
-def test_a_simulation_that_never_ends_is_ended(waiting):
+async def _without_the_loop():
+    with suppress(NeverEnds):
+        while True:
+            pass
+    await _for_ever()
+
+
+@pytest.mark.parametrize("waiting", [_for_ever, _for_nothing, _without_the_loop])
+def test_a_simulation_that_never_ends_is_ended(waiting, monkeypatch):
+    monkeypatch.setattr(clock, "MAX_REAL_SECONDS", 0.1 if waiting is _without_the_loop else clock.MAX_REAL_SECONDS)
     with simulated() as simulation, pytest.raises(NeverEnds):
         simulation.run(waiting())
 

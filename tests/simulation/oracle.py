@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from dataclasses import replace
+from http import HTTPStatus
+from itertools import accumulate
 from math import ceil
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -18,13 +20,14 @@ from scrapy_omocaptcha.testing.account import TOKEN_SECONDS
 from tests.simulation.plan import PRICE, redirects
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from scrapy_omocaptcha.buying.records import Record as LedgerRecord
     from scrapy_omocaptcha.testing.account import Job
     from scrapy_omocaptcha.testing.calls import Call
     from tests.simulation.crawl import Run
+    from tests.simulation.network import Exchange
     from tests.simulation.plan import Plan, Site, Wanted
     from tests.simulation.spider import Record
     from tests.simulation.world import World
@@ -71,6 +74,8 @@ def check(
         *_bill(world, records),
         *(() if was_killed else _jobs(planned, world, stats, records, all_ended=not planned.stops)),
         *_limits(planned, world, runs, stats, records, is_restarted=was_killed),
+        *_attempts(planned, world, runs, records, is_restarted=was_killed),
+        *(sentence for run in runs for sentence in _concurrency(planned, world, run)),
         *_tokens(planned, world),
         *_verdicts(planned, world, records),
         *(sentence for run in runs if not run.was_killed for sentence in _waiting(run)),
@@ -93,6 +98,11 @@ def _requests(planned: Plan, world: World, record: Record, runs: list[Run]) -> I
     for name, how in record.ends.items():
         if "CrawlClosing" in how:
             yield f"lost: request {name} went to its errback as the crawl closed"
+        wanted = wanted_of(planned, name)
+        # With status 200, a challenge for which nothing was bought is passed on, too.
+        is_wanted = "OMOCAPTCHA_ON_FAILURE" in planned.settings or wanted.kind == "alone"
+        if how == "challenge" and not is_wanted and planned.sites[wanted.site].status != HTTPStatus.OK:
+            yield f"the callback of request {name} got a challenge"
 
 
 def _may_be_dropped(planned: Plan, world: World, runs: list[Run], name: str) -> bool:
@@ -122,7 +132,7 @@ def _jobs(
     timeout = planned.settings.get("OMOCAPTCHA_API_TIMEOUT", 20)
     is_late = bool(planned.stalls or planned.stops) or 2 * planned.latency[1] > timeout
     unknown = sum(_may_be_a_job(call, is_late=is_late) for call in world.service.calls)
-    unseen = stats["omocaptcha/api/calls"] - len(world.service.calls)
+    unseen = _unseen(world, stats)
     if not made <= created <= made + unknown + unseen:
         yield f"{created} jobs counted; {made} at the service, {unknown} calls of unknown fate, {unseen} never seen"
     if created != len(records):
@@ -139,6 +149,14 @@ def _jobs(
         counted = sum(value for name, value in stats.items() if name.startswith(f"omocaptcha/tokens/{outcome}"))
         if ends[outcome] != counted:
             yield f"{counted} tokens counted as {outcome}, {ends[outcome]} in the ledger"
+
+
+def _unseen(world: World, stats: Counter[str]) -> int:
+    """Return how many create calls the client may have sent of which the service knows nothing."""
+    if not world.exchanges:
+        return stats["omocaptcha/api/calls"] - len(world.service.calls)
+    created = [sent for sent in world.exchanges if sent.url.endswith("/createJob")]
+    return sum(not (sent.has_arrived or sent.server is None) for sent in created)
 
 
 def _may_be_a_job(call: Call, *, is_late: bool) -> bool:
@@ -169,7 +187,8 @@ def _limits(
     if world.service.charged > cost * crawls + 1e-6:
         yield f"overrun: OMOCAPTCHA_MAX_COST is {cost}; {world.service.charged} charged"
     cost = settings.get("OMOCAPTCHA_MAX_COST_PER_DAY")
-    if cost and world.service.charged > cost + 1e-6 and records[-1].at.timestamp() - records[0].at.timestamp() < 86_400:
+    is_one_day = not records or (records[-1].at - records[0].at).total_seconds() < 86_400
+    if cost and world.service.charged > cost + 1e-6 and is_one_day:
         yield f"overrun: OMOCAPTCHA_MAX_COST_PER_DAY is {cost}; {world.service.charged} charged"
     most = settings.get("OMOCAPTCHA_MAX_JOBS_PER_HOST")
     by_host = Counter(record.host for record in records)
@@ -184,6 +203,49 @@ def _limits(
         yield f"overrun: OMOCAPTCHA_CONCURRENT_JOBS is {most}; {at_once} at once"
 
 
+def _attempts(
+    planned: Plan, world: World, runs: list[Run], records: list[LedgerRecord], *, is_restarted: bool
+) -> Iterator[str]:
+    """Check that no more jobs were of no use to a request than it may make attempts, by the addresses of the pages."""
+    most = planned.settings["OMOCAPTCHA_MAX_ATTEMPTS"] * (2 if planned.end == "two crawls" else 1)
+    if is_restarted:
+        most *= len(runs)
+    useless = {record.job for record in records if record.outcome in ("failed", "rejected")}
+    pages = Counter(job.page for job in world.service.jobs if str(job.id) in useless)
+    for page, jobs in pages.items():
+        if page[-1].isdigit() and jobs > most:
+            yield f"overrun: OMOCAPTCHA_MAX_ATTEMPTS is {most}; {jobs} jobs for {page}"
+
+
+def _concurrency(planned: Plan, world: World, run: Run) -> Iterator[str]:
+    """Check that no site, and all of them together, got more requests at once, or sooner, than the settings allow."""
+    settings = planned.settings
+    sent = [each for each in world.exchanges if each.crawler is run.crawler]
+    most = settings["CONCURRENT_REQUESTS"]
+    # What a component awaits is sent beyond it, as by Scrapy.
+    most += sum(wanted.kind == "nested" for wanted in planned.wanted)
+    most += len(world.sites) if settings.get("ROBOTSTXT_OBEY") else 0
+    if (at_once := _at_once((each.began, each.ended) for each in sent)) > most:
+        yield f"overrun: CONCURRENT_REQUESTS is {settings['CONCURRENT_REQUESTS']}; {at_once} at once"
+    by_host: defaultdict[str, list[Exchange]] = defaultdict(list)
+    most, delay = settings.get("CONCURRENT_REQUESTS_PER_DOMAIN", 8), settings.get("DOWNLOAD_DELAY", 0) / 2
+    for each in sent:
+        earlier = by_host[host := urlsplit(each.url).hostname or ""]
+        if earlier and each.began - earlier[-1].began < delay - TICKS:
+            yield f"overrun: DOWNLOAD_DELAY is {2 * delay}; {host} got two requests at {each.began:.3f} s"
+        # Scrapy counts a request only once its task has begun, so it sends all that comes to a slot at one moment.
+        under_way = sum(other.began < each.began - TICKS and other.ended > each.began for other in earlier)
+        if under_way >= most:
+            yield f"overrun: CONCURRENT_REQUESTS_PER_DOMAIN is {most}; {host} got one more at {each.began:.3f} s"
+        earlier.append(each)
+
+
+def _at_once(spans: Iterable[tuple[float, float]]) -> int:
+    """Return the greatest number of spans that hold the same moment."""
+    steps = sorted(step for begin, end in spans for step in ((begin, 1), (end, -1)))
+    return max(accumulate(step for _, step in steps), default=0)
+
+
 def _most_at_once(world: World) -> int:
     """Return the greatest number of jobs that the client polled at one time."""
     first: dict[Any, float] = {}
@@ -194,12 +256,7 @@ def _most_at_once(world: World) -> int:
             first[job] = last[job] = call.at
         elif call.name == "getJobResult" and call.body and call.body.get("job_id") in first:
             last[call.body["job_id"]] = call.at
-    steps = [(at, 1) for at in first.values()] + [(at, -1) for at in last.values()]
-    now = most = 0
-    for _, step in sorted(steps):
-        now += step
-        most = max(most, now)
-    return most
+    return _at_once((at, last[job]) for job, at in first.items())
 
 
 def _tokens(planned: Plan, world: World) -> Iterator[str]:
@@ -329,14 +386,12 @@ def _stop(planned: Plan, world: World, run: Run) -> Iterator[str]:
 
 def _ideal(planned: Plan, world: World, record: Record, stats: Counter[str]) -> Iterator[str]:
     """Check that as many jobs were bought as the walls make necessary, and that each request got its page."""
-    if planned.settings.get("HTTPCACHE_ENABLED"):
-        return
     by_site: defaultdict[str, int] = defaultdict(int)
     for job in world.service.jobs:
         by_site[job.page.partition("://")[2].partition("/")[0]] += 1
     for number, site in enumerate(planned.sites):
         bought = by_site[world.sites[number].url.partition("://")[2]]
-        least, most = _jobs_of(planned, site, number)
+        least, most = _jobs_of(planned, world, number)
         if not least <= bought <= most:
             yield f"ideal: {least} to {most} jobs for {site.kind} {site.wall} {site.changes}; {bought} bought"
     is_plain = all(site.is_solvable and not _is_limited(site) for site in planned.sites)
@@ -361,8 +416,9 @@ def wanted_of(planned: Plan, name: str) -> Wanted:
     return max((wanted for wanted in planned.wanted if wanted.number <= number), key=lambda wanted: wanted.number)
 
 
-def _jobs_of(planned: Plan, site: Site, number: int) -> tuple[int, int]:
+def _jobs_of(planned: Plan, world: World, number: int) -> tuple[int, int]:
     """Return how many jobs a site costs at least and at most if nothing goes wrong."""
+    site = planned.sites[number]
     wall = replace(WALLS[site.wall], **site.changes)
     upfront, behind = 0, Counter()
     for wanted in planned.wanted:
@@ -374,25 +430,26 @@ def _jobs_of(planned: Plan, site: Site, number: int) -> tuple[int, int]:
         first = wanted.number + 1
         pages += sum(child % 2 == 0 for child in range(first, first + wanted.children))
         behind[wanted.cookiejar] += pages
+    attempts = planned.settings["OMOCAPTCHA_MAX_ATTEMPTS"]
+    if site.wall == "never":
+        return min(1, behind.total()), upfront + behind.total() * attempts
     if not site.is_solvable:
-        return (upfront if site.wall != "never" else 0), (upfront if site.wall != "never" else 10**6)
+        return upfront, upfront
     least = most = upfront
-    for pages in behind.values():
-        if not pages:
-            continue
-        if wall.free_pages:
-            # Requests that are sent before the first answer get a session each.
-            return upfront, 10**6
+    for pages in filter(None, behind.values()):
         if wall.clearance == "none":
-            least, most = least + pages, most + pages
+            at_least = at_most = pages
         elif wall.clearance_pages is not None:
-            least, most = least + ceil(pages / (wall.clearance_pages + 1)), most + pages
+            at_least, at_most = ceil(pages / (wall.clearance_pages + 1)), pages
         elif wall.clearance_seconds is not None:
-            # It may be over before the page is there.
-            least, most = least + 1, most + 10**6
+            visits = [visit.at for visit in world.sites[number].requests]
+            at_least, at_most = 1, 1 + int((visits[-1] - visits[0]) / wall.clearance_seconds)
         else:
-            both = 2 if site.kind == "two walls" else 1
-            least, most = least + both, most + both
+            at_least = at_most = 2 if site.kind == "two walls" else 1
+        if wall.free_pages:
+            # Requests that are sent before the first answer get a session each, with free pages of its own.
+            at_least, at_most = 0, pages if wall.clearance == "session" else at_most
+        least, most = least + at_least, most + at_most
     return least, most
 
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from tests.simulation.plan import Plan
     from tests.simulation.world import Note, World
 
+CHALLENGE = "<h1>Please confirm you are not a robot</h1>"
+"""What a wall's challenge has, and no other page."""
 _TITLE = re.compile(r"<h1>(.*?)</h1>")
 _TITLES = {
     "item": "Thing {}",
@@ -52,7 +54,7 @@ class Record:
     sent: Counter[str] = field(default_factory=Counter)
     came: Counter[str] = field(default_factory=Counter)
     ends: dict[str, str] = field(default_factory=dict)
-    """How each request ended last: ``"page"`` or the name of an error."""
+    """How each request ended last: with a ``"page"``, a ``"challenge"``, or the name of an error."""
     wrong: list[str] = field(default_factory=list)
     """Sentences about responses that a callback should not have got."""
 
@@ -113,7 +115,7 @@ class SimulatedSpider(scrapy.Spider):
 
     async def page(self, response, name, kind, site, children, again):
         self._judge(response, name, kind)
-        self._ended(name, "page")
+        self._ended(name, "challenge" if CHALLENGE in response.text else "page")
         meta = dict(response.meta) if self._plan.passes_meta else _session(response.meta)
         meta.pop("omocaptcha", None)
         number = int(name.partition(" ")[0])

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from tests.simulation import sockets
 from tests.simulation.crawl import Outcome, run, warm_up
 from tests.simulation.plan import plan, read_plan
-from tests.simulation.shrink import shrink
+from tests.simulation.shrink import kind_of, shrink
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,7 +38,8 @@ def main() -> int:
     parser.add_argument("--new", type=_count, help="so many seeds that were never tried", metavar="NUMBER")
     parser.add_argument("--seed", type=int, help="one seed, whose crawl is told as a story")
     parser.add_argument("--plan", type=_read, help="a plan in a file, as --shrink writes it", metavar="FILE")
-    parser.add_argument("--shrink", metavar="FILE", help="make the plan of --seed smaller, as long as it fails")
+    smaller = "make the plan of --seed or --plan smaller, as long as it fails in the same way"
+    parser.add_argument("--shrink", metavar="FILE", help=smaller)
     parser.add_argument("--sockets", action="store_true", help="over real sockets, with shorter times")
     parser.add_argument("--digests", action="store_true", help="print the digest of each crawl")
     parser.add_argument("--processes", type=_count, default=os.cpu_count(), help="default: one for each core")
@@ -46,6 +47,8 @@ def main() -> int:
     if options.seed is not None or options.plan is not None:
         planned = options.plan or plan(options.seed)
         return _one(planned, sockets.run if options.sockets else run, options.shrink)
+    if options.shrink is not None:
+        parser.error("--shrink wants a plan: add --seed or --plan")
     first, last = options.seeds or (1, 100)
     if options.new:
         first = time.time_ns() % 10**12
@@ -79,8 +82,12 @@ def _read(name: str) -> Plan:
 
 
 def _one(planned: Plan, run: Run, smaller: str | None) -> int:
-    if smaller:
-        planned = shrink(planned, lambda other: bool(run(other).wrong))
+    if smaller is not None:
+        how = set(map(kind_of, run(planned).wrong))
+        if not how:
+            print("nothing is wrong with this crawl, so there is nothing to make smaller, and nothing is written")
+            return 2
+        planned = shrink(planned, lambda other: not how.isdisjoint(map(kind_of, run(other).wrong)))
         Path(smaller).write_text(planned.as_json(), encoding="utf-8")
     outcome = run(planned)
     print(planned.as_json())

@@ -11,6 +11,11 @@ if TYPE_CHECKING:
     from tests.simulation.plan import Plan
 
 
+def kind_of(sentence: str) -> str:
+    """Return what two sentences about the same kind of failure have in common: their first words, without numbers."""
+    return " ".join([word for word in sentence.split() if not any(map(str.isdigit, word))][:5])
+
+
 def shrink(planned: Plan, fails: Callable[[Plan], bool]) -> Plan:
     """Return the smallest plan found that still fails; the plan itself if it does not fail."""
     while True:

@@ -18,7 +18,7 @@ from tests.simulation import clock, sockets
 from tests.simulation.clock import NeverEnds
 from tests.simulation.crawl import run, warm_up
 from tests.simulation.plan import VERSION, plan, read_plan
-from tests.simulation.shrink import shrink
+from tests.simulation.shrink import kind_of, shrink
 from tests.simulation.simulation import Killed, simulated
 
 CHUNK = 12
@@ -64,12 +64,15 @@ def test_a_seed_has_the_same_story_in_any_process_whatever_its_hash_seed():
         (["--seeds", "many"], "'many' is no range of seeds"),
         (["--plan", "README.rst"], "README.rst: "),
         (["--plan", "nowhere.json"], "nowhere.json: "),
+        (["--shrink", "nowhere.json"], "--shrink wants a plan"),
+        (["--seed", "1", "--shrink", "nowhere.json"], "nothing is wrong with this crawl"),
     ],
 )
 def test_a_call_that_is_no_good_is_told_in_a_sentence(arguments, said):
     ended = simulate(*arguments)
     assert ended.returncode == 2
-    assert said in ended.stderr.splitlines()[-1]
+    assert said in (ended.stderr or ended.stdout).splitlines()[-1]
+    assert not (ROOT / "nowhere.json").exists()
 
 
 def test_a_plan_of_a_newer_version_is_not_read():
@@ -84,6 +87,12 @@ def test_a_plan_that_fails_is_made_smaller():
     small = shrink(planned, lambda other: any(wanted.kind == planned.wanted[-1].kind for wanted in other.wanted))
     assert len(small.wanted) == 1
     assert small.wanted[0].kind == planned.wanted[-1].kind
+
+
+def test_failures_of_the_same_kind_differ_only_in_their_numbers():
+    overrun = "overrun: OMOCAPTCHA_MAX_JOBS is {}; {} jobs at the service"
+    assert kind_of(overrun.format(1, 2)) == kind_of(overrun.format(3, 14))
+    assert kind_of("2 jobs counted; 1 at the service") != kind_of("2 jobs counted, 1 in the ledger")
 
 
 async def _for_ever():

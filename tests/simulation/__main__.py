@@ -12,16 +12,17 @@ import time
 from functools import partial
 from multiprocessing import TimeoutError, get_context
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tests.simulation import sockets
-from tests.simulation.crawl import Outcome, run, warm_up
+from tests.simulation.crawl import run, warm_up
 from tests.simulation.plan import plan, read_plan
 from tests.simulation.shrink import kind_of, shrink
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from tests.simulation.crawl import Outcome
     from tests.simulation.plan import Plan
 
     Run = Callable[[Plan], Outcome]
@@ -136,13 +137,16 @@ def _outcomes(
     with get_context("fork").Pool(processes, maxtasksperchild=1) as pool:
         results = pool.imap(simulate, chunks)
         for chunk in chunks:
-            try:
-                yield from results.next(CHUNK_SECONDS)
-            except TimeoutError:
-                # Not even a signal has ended it, or the process is gone.
-                wrong = f"never ends: seeds {chunk[0]}:{chunk[-1]} have no outcome after {CHUNK_SECONDS} s"
-                yield Outcome(plan(chunk[0]), wrong=[wrong], never_ends=True), 0.0
-                return
+            yield from _wait_for(results, chunk)
+
+
+def _wait_for(results: Any, chunk: range) -> list[tuple[Outcome, float]]:
+    try:
+        return results.next(CHUNK_SECONDS)
+    except TimeoutError:
+        # Not even a signal has ended one of them, or its process is gone.
+        print(f"seeds {chunk[0]}:{chunk[-1]} never end: no outcome after {CHUNK_SECONDS} s")
+        sys.exit(2)
 
 
 def _simulate(run: Run, seeds: range) -> list[tuple[Outcome, float]]:

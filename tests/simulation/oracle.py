@@ -99,9 +99,10 @@ def _requests(planned: Plan, world: World, record: Record, runs: list[Run]) -> I
         if "CrawlClosing" in how:
             yield f"lost: request {name} went to its errback as the crawl closed"
         wanted = wanted_of(planned, name)
-        # With status 200, a challenge for which nothing was bought is passed on, too.
+        # With status 200, which faults may give it, a challenge for which nothing was bought is passed on, too.
+        is_passed_on = planned.site_faults or planned.sites[wanted.site].status == HTTPStatus.OK
         is_wanted = "OMOCAPTCHA_ON_FAILURE" in planned.settings or wanted.kind == "alone"
-        if how == "challenge" and not is_wanted and planned.sites[wanted.site].status != HTTPStatus.OK:
+        if how == "challenge" and not (is_wanted or is_passed_on):
             yield f"the callback of request {name} got a challenge"
 
 
@@ -213,7 +214,10 @@ def _attempts(
     useless = {record.job for record in records if record.outcome in ("failed", "rejected")}
     pages = Counter(job.page for job in world.service.jobs if str(job.id) in useless)
     for page, jobs in pages.items():
-        if page[-1].isdigit() and jobs > most:
+        number = int(page.rpartition("/")[2]) if page[-1].isdigit() else -1
+        # The number in the address is that of the request, or the next one.
+        is_again = any(one.again and one.number <= number <= one.number + one.children + 1 for one in planned.wanted)
+        if number >= 0 and jobs > most * (1 + is_again):
             yield f"overrun: OMOCAPTCHA_MAX_ATTEMPTS is {most}; {jobs} jobs for {page}"
 
 
@@ -358,7 +362,7 @@ def _held(middleware: Any) -> dict[str, Any]:
 
 
 def _stop(planned: Plan, world: World, run: Run) -> Iterator[str]:
-    """Check that a stop ends all waiting at once: only answers are awaited to what was under way, or in a download slot.
+    """Check that a stop ends all waiting at once, but for answers to what was under way or in a download slot.
 
     Scrapy goes on to download what a callback awaits.
     """
@@ -420,7 +424,7 @@ def _jobs_of(planned: Plan, world: World, number: int) -> tuple[int, int]:
     """Return how many jobs a site costs at least and at most if nothing goes wrong."""
     site = planned.sites[number]
     wall = replace(WALLS[site.wall], **site.changes)
-    upfront, behind = 0, Counter()
+    upfront, behind, tries = 0, Counter(), 0
     for wanted in planned.wanted:
         if wanted.site != number:
             continue
@@ -430,9 +434,9 @@ def _jobs_of(planned: Plan, world: World, number: int) -> tuple[int, int]:
         first = wanted.number + 1
         pages += sum(child % 2 == 0 for child in range(first, first + wanted.children))
         behind[wanted.cookiejar] += pages
-    attempts = planned.settings["OMOCAPTCHA_MAX_ATTEMPTS"]
+        tries += pages * (1 + wanted.again) * planned.settings["OMOCAPTCHA_MAX_ATTEMPTS"]
     if site.wall == "never":
-        return min(1, behind.total()), upfront + behind.total() * attempts
+        return min(1, tries), upfront + tries
     if not site.is_solvable:
         return upfront, upfront
     least = most = upfront

@@ -124,11 +124,11 @@ class SimulatedLoop(asyncio.BaseEventLoop):
 @contextmanager
 def seeded(seed: object) -> Iterator[None]:
     """Draw all that is random in the block from ``seed``, the names of sessions and tokens included."""
-    state, dice = random.getstate(), random.Random(f"secrets {seed}")
+    state, draw = random.getstate(), random.Random(f"secrets {seed}")
     before = secrets.token_hex, secrets.token_urlsafe
     random.seed(f"random {seed}")
-    secrets.token_hex = lambda nbytes=32: f"{dice.getrandbits(8 * nbytes):0{2 * nbytes}x}"
-    secrets.token_urlsafe = lambda nbytes=32: f"{dice.getrandbits(6 * nbytes):0{(3 * nbytes) // 2}x}"
+    secrets.token_hex = lambda nbytes=32: f"{draw.getrandbits(8 * nbytes):0{2 * nbytes}x}"
+    secrets.token_urlsafe = lambda nbytes=32: f"{draw.getrandbits(6 * nbytes):0{(3 * nbytes) // 2}x}"
     try:
         yield
     finally:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from scrapy_omocaptcha.engine.slots import Hold
     from tests.simulation.plan import Plan
     from tests.simulation.simulation import Simulation
+    from tests.simulation.world import Note
 
 SETTINGS = {
     "OMOCAPTCHA_PRICE": PRICE,
@@ -78,28 +79,30 @@ class Outcome:
     never_ends: bool = False
     digest: str = ""
     """A digest of all that happened."""
+    items: Counter[str] = field(default_factory=Counter)
+    stats: dict[str, Any] = field(default_factory=dict)
+    """Those of the last run."""
 
 
 class _Story(logging.Handler):
     """Writes down what happens, with the virtual time, and what is logged of it."""
 
-    def __init__(self, simulation: Simulation) -> None:
+    def __init__(self, simulation: Simulation, outcome: Outcome) -> None:
         super().__init__(logging.INFO)
         self._simulation = simulation
-        self.lines: list[str] = []
-        self.wrong: list[str] = []
+        self._outcome = outcome
 
     def note(self, line: str) -> None:
-        self.lines.append(f"{self._simulation.loop.time():12.6f} {line}")
+        self._outcome.story.append(f"{self._simulation.loop.time():12.6f} {line}")
 
     def emit(self, record: logging.LogRecord) -> None:
         text = record.getMessage()
         if any(secret in text for secret in _SECRETS):
-            self.wrong.append(f"a token is in the log: {text[:200]}")
+            self._outcome.wrong.append(f"a token is in the log: {text[:200]}")
         # Scrapy logs a robots.txt that it cannot get with a traceback, and goes on.
         if (record.exc_info or record.levelno >= logging.CRITICAL) and not record.name.endswith(".robotstxt"):
             trace = logging.Formatter().formatException(record.exc_info) if record.exc_info else ""
-            self.wrong.append(f"logged: {text}\n{trace}")
+            self._outcome.wrong.append(f"logged: {text}\n{trace}")
         if record.name.startswith("scrapy_omocaptcha"):
             self.note(f"log: {record.levelname} {text}")
 
@@ -114,64 +117,56 @@ def warm_up() -> None:
 
 def run(planned: Plan) -> Outcome:
     """Run the crawl of a plan, and judge it."""
-    outcome, items, stats = _run(planned)
+    outcome = _run(planned)
     if not outcome.wrong and oracle.has_twin(planned):
-        twin, twin_items, twin_stats = _run(planned, is_open=True)
+        twin = _run(planned, is_open=True)
         outcome.wrong += [f"without walls: {sentence}" for sentence in twin.wrong]
-        outcome.wrong += oracle.differences(items, stats, twin_items, twin_stats)
+        outcome.wrong += oracle.differences(outcome.items, outcome.stats, twin.items, twin.stats)
     return outcome
 
 
-def _run(planned: Plan, *, is_open: bool = False) -> tuple[Outcome, Counter[str], dict[str, Any]]:
+def _run(planned: Plan, *, is_open: bool = False) -> Outcome:
     outcome = Outcome(planned)
-    items: Counter[str] = Counter()
-    stats: dict[str, Any] = {}
     shuffle = planned.seed if planned.shuffle else None
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        simulated(planned.seed, latency_of(planned), shuffle) as simulation,
-    ):
-        story = _Story(simulation)
-        world = World(planned, story.note, call_later=simulation.call_later, is_open=is_open)
-        world.exchanges = simulation.network.exchanges
-        record = Record()
-        try:
-            with attached(story):
-                runs = _Runs(planned, simulation, world, record, story, Path(folder), items).all()
-                stats = runs[-1].stats
-                outcome.wrong += oracle.check(planned, world, record, runs, Path(folder, "ledger"), is_open=is_open)
-        except NeverEnds as error:
-            outcome.never_ends = True
-            outcome.wrong.append(f"never ends: {error}")
-        outcome.wrong += story.wrong
-        outcome.story = story.lines
-        outcome.digest = hashlib.sha256("\n".join(story.lines).encode()).hexdigest()[:16]
+    try:
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            simulated(planned.seed, latency_of(planned), shuffle) as simulation,
+        ):
+            _run_in(simulation, outcome, Path(folder), is_open=is_open)
+    except NeverEnds as error:
+        outcome.never_ends = True
+        outcome.wrong.append(f"never ends: {error}")
+    return outcome
+
+
+def _run_in(simulation: Simulation, outcome: Outcome, folder: Path, *, is_open: bool) -> None:
+    story, planned, record = _Story(simulation, outcome), outcome.plan, Record()
+    world = World(planned, story.note, call_later=simulation.call_later, is_open=is_open)
+    world.exchanges = simulation.network.exchanges
+    try:
+        with attached(story):
+            runs = _Runs(planned, simulation, world, record, story.note, folder, outcome.items).all()
+            outcome.stats = runs[-1].stats
+            outcome.wrong += oracle.check(planned, world, record, runs, folder / "ledger", is_open=is_open)
+    finally:
+        outcome.digest = hashlib.sha256("\n".join(outcome.story).encode()).hexdigest()[:16]
         outcome.requests = record.sent.total()
         outcome.jobs = len(world.service.jobs)
         outcome.seconds = simulation.loop.time()
-    return outcome, items, stats
 
 
+@dataclass
 class _Runs:
     """The runs of one crawl."""
 
-    def __init__(
-        self,
-        planned: Plan,
-        simulation: Simulation,
-        world: World,
-        record: Record,
-        story: _Story,
-        folder: Path,
-        items: Counter[str],
-    ) -> None:
-        self._plan = planned
-        self._simulation = simulation
-        self._world = world
-        self._record = record
-        self._story = story
-        self._folder = folder
-        self._items = items
+    _plan: Plan
+    _simulation: Simulation
+    _world: World
+    _record: Record
+    _note: Note
+    _folder: Path
+    _items: Counter[str]
 
     def all(self) -> list[Run]:
         """Run the crawl to its end."""
@@ -192,7 +187,7 @@ class _Runs:
             self._simulation.run(self._crawl(run, seconds))
         except Killed:
             run.was_killed = True
-            self._story.note("the crawl is killed")
+            self._note("the crawl is killed")
         return run
 
     async def _both(self) -> list[Run]:
@@ -219,16 +214,15 @@ class _Runs:
         loop, crawler = self._simulation.loop, run.crawler
         crawler.signals.connect(self._count_item, signals.item_scraped, weak=False)
         crawler.signals.connect(self._watch_holds, signals.spider_opened, weak=False)
-        note = self._story.note
         crawling = asyncio.ensure_future(
-            crawler.crawl_async(planned=self._plan, world=self._world, record=self._record, note=note)
+            crawler.crawl_async(planned=self._plan, world=self._world, record=self._record, note=self._note)
         )
         if seconds is not None:
             loop.call_later(seconds, self._end, run)
         await crawling
         run.ended_at = loop.time()
         run.stats = dict(crawler.stats.get_stats())
-        note(f"the crawl ends: {run.stats.get('finish_reason')}")
+        self._note(f"the crawl ends: {run.stats.get('finish_reason')}")
         # What the add-on still looks at once in a while must have come to an end by then.
         await asyncio.sleep(1.0)
 
@@ -241,12 +235,12 @@ class _Runs:
 
         @contextmanager
         def watched(request: Request) -> Iterator[Hold]:
-            self._story.note(f"held: {request.method} {request.url}")
+            self._note(f"held: {request.method} {request.url}")
             try:
                 with hold(request) as held:
                     yield held
             finally:
-                self._story.note(f"released: {request.method} {request.url}")
+                self._note(f"released: {request.method} {request.url}")
 
         slots.hold = watched
 
@@ -260,7 +254,7 @@ class _Runs:
         run.stopped_at = self._simulation.loop.time()
         if self._plan.end == "killed":
             raise Killed
-        self._story.note(f"the crawl is {self._plan.end}")
+        self._note(f"the crawl is {self._plan.end}")
         waiting = {entry[0] for slot in engine.downloader.slots.values() for entry in slot.queue}
         if self._plan.settings.get("ROBOTSTXT_OBEY"):
             waiting |= engine.downloader.active

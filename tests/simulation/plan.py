@@ -22,7 +22,7 @@ PRICE = 0.00055
 UNSOLVABLE = ("foreign_form", "callback_only", "no_key", "enterprise", "data_s")
 """Walls for which nothing is bought."""
 
-SiteKind = Literal["walled", "one address", "two walls", "dead"]
+SiteKind = Literal["walled", "one address", "two walls", "never answers"]
 End = Literal["finished", "stopped", "closed", "killed", "two crawls", "fleet"]
 """How a crawl ends: by itself, upon a signal, by the spider, by SIGKILL; or two crawls share a ledger, or a queue."""
 
@@ -71,7 +71,7 @@ class Site:
     @property
     def is_solvable(self) -> bool:
         """Tell whether tokens open the wall."""
-        return self.kind != "dead" and self.wall not in (*UNSOLVABLE, "never")
+        return self.kind != "never answers" and self.wall not in (*UNSOLVABLE, "never")
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,10 @@ class Plan:
             and self.balance >= 100
             and self.end == "finished"
             and not any(name in self.settings for name in _LIMITS)
-            and all(site.gate_fault is None and site.kind != "dead" and not site.refuse_every for site in self.sites)
+            and all(
+                site.gate_fault is None and site.kind != "never answers" and not site.refuse_every
+                for site in self.sites
+            )
         )
 
     def as_json(self) -> str:
@@ -157,74 +160,74 @@ def read_plan(text: str) -> Plan:
 
 def plan(seed: int) -> Plan:
     """Plan the crawl of a seed."""
-    dice = random.Random(f"plan {seed}")
-    is_calm = dice.random() < 0.35
-    sites = tuple(_site(dice, is_calm=is_calm) for _ in range(dice.choice((1, 1, 2, 3))))
+    draw = random.Random(f"plan {seed}")
+    is_calm = draw.random() < 0.35
+    sites = tuple(_site(draw, is_calm=is_calm) for _ in range(draw.choice((1, 1, 2, 3))))
     planned = Plan(
         seed=seed,
         sites=sites,
-        settings=_settings(dice, is_calm=is_calm),
-        wanted=_wanted(dice, dice.randint(2, 18), sites),
-        latency=dice.choice(((0.01, 0.05), (0.05, 0.5), (0.2, 3.0))),
-        solve_seconds=tuple(round(dice.uniform(*dice.choice(((5, 30), (20, 60), (1, 5)))), 2) for _ in range(10)),
-        passes_meta=dice.random() < 0.3,
-        filters=dice.random() < 0.7,
+        settings=_settings(draw, is_calm=is_calm),
+        wanted=_wanted(draw, draw.randint(2, 18), sites),
+        latency=draw.choice(((0.01, 0.05), (0.05, 0.5), (0.2, 3.0))),
+        solve_seconds=tuple(round(draw.uniform(*draw.choice(((5, 30), (20, 60), (1, 5)))), 2) for _ in range(10)),
+        passes_meta=draw.random() < 0.3,
+        filters=draw.random() < 0.7,
     )
     if any(site.kind == "two walls" for site in sites):
         # A token for each wall; the first counts as useless until the page is there.
         planned.settings["OMOCAPTCHA_MAX_ATTEMPTS"] = 3
-    return planned if is_calm else _go_wrong(dice, planned)
+    return planned if is_calm else _go_wrong(draw, planned)
 
 
-def _go_wrong(dice: random.Random, planned: Plan) -> Plan:
+def _go_wrong(draw: random.Random, planned: Plan) -> Plan:
     """Add a few kinds of things that go wrong, each in some plans only, so that each is also seen alone."""
     changes: dict[str, Any] = {}
-    chosen = dice.sample(("sites", "api", "jobs", "stalls", "outage", "balance", "end", "solve", "shuffle", "crowd"), 3)
+    chosen = draw.sample(("sites", "api", "jobs", "stalls", "outage", "balance", "end", "solve", "shuffle", "full"), 3)
     if {"sites", "api", "jobs"} & set(chosen):
-        changes["rate"] = dice.choice((0.05, 0.15, 0.3))
-        changes["fault_seconds"] = dice.choice((1.0, 15.0, 45.0))
+        changes["rate"] = draw.choice((0.05, 0.15, 0.3))
+        changes["fault_seconds"] = draw.choice((1.0, 15.0, 45.0))
     if "sites" in chosen:
         hidden = {"one address", "two walls"} & {site.kind for site in planned.sites}
         kinds = _GATE_FAULTS if hidden or any(map(redirects, planned.sites)) else _SITE_FAULTS
-        changes["site_faults"] = tuple(dice.sample(kinds, dice.randint(1, len(kinds))))
+        changes["site_faults"] = tuple(draw.sample(kinds, draw.randint(1, len(kinds))))
     if "api" in chosen:
-        changes["api_faults"] = tuple(dice.sample(KINDS, dice.randint(1, len(KINDS))))
+        changes["api_faults"] = tuple(draw.sample(KINDS, draw.randint(1, len(KINDS))))
     if "jobs" in chosen:
-        changes["job_faults"] = tuple(dice.sample(_JOB_FAULTS, dice.randint(1, len(_JOB_FAULTS))))
+        changes["job_faults"] = tuple(draw.sample(_JOB_FAULTS, draw.randint(1, len(_JOB_FAULTS))))
     if "stalls" in chosen:
-        changes["stalls"] = dice.choice((0.02, 0.1))
+        changes["stalls"] = draw.choice((0.02, 0.1))
     if "outage" in chosen:
-        changes["outage"] = (dice.uniform(0, 60), dice.choice((5.0, 60.0, 400.0)))
+        changes["outage"] = (draw.uniform(0, 60), draw.choice((5.0, 60.0, 400.0)))
     if "balance" in chosen:
-        changes["balance"] = dice.randint(0, 6) * PRICE
+        changes["balance"] = draw.randint(0, 6) * PRICE
     if "solve" in chosen:
-        changes["solve_seconds"] = tuple(round(dice.uniform(30, 250), 2) for _ in range(10))
+        changes["solve_seconds"] = tuple(round(draw.uniform(30, 250), 2) for _ in range(10))
     if "end" in chosen:
-        changes["end"] = end = dice.choice(("stopped", "stopped", "closed", "killed", "two crawls", "fleet"))
+        changes["end"] = end = draw.choice(("stopped", "stopped", "closed", "killed", "two crawls", "fleet"))
         if end not in ("two crawls", "fleet"):
-            changes["stops"] = tuple(round(dice.uniform(0.2, 60), 3) for _ in range(dice.choice((1, 1, 2))))
+            changes["stops"] = tuple(round(draw.uniform(0.2, 60), 3) for _ in range(draw.choice((1, 1, 2))))
         # The filter of a resumed crawl remembers earlier requests.
         changes["filters"] = changes["passes_meta"] = True
-    if "crowd" in chosen:
+    if "full" in chosen:
         # Requests that hang use up the concurrency while tokens wait to be sent. What is queued first is sent last.
-        many = dice.choice((2, 4, 8))
+        many = draw.choice((2, 4, 8))
         first = max((wanted.number + wanted.children for wanted in planned.wanted), default=-1) + 1
-        crowd = tuple(Wanted(number, "item", len(planned.sites)) for number in range(first, first + 2 * many))
-        changes["sites"] = (*planned.sites, Site("dead", "session"))
-        changes["wanted"] = (*crowd, *planned.wanted)
+        waiting = tuple(Wanted(number, "item", len(planned.sites)) for number in range(first, first + 2 * many))
+        changes["sites"] = (*planned.sites, Site("never answers", "session"))
+        changes["wanted"] = (*waiting, *planned.wanted)
         limits = {"CONCURRENT_REQUESTS": many, "CONCURRENT_REQUESTS_PER_DOMAIN": many, "DOWNLOAD_TIMEOUT": 180}
         changes["settings"] = {**planned.settings, **limits}
-    if "shuffle" in chosen and dice.random() < 0.5:
+    if "shuffle" in chosen and draw.random() < 0.5:
         changes["shuffle"] = True
     return replace(planned, **changes)
 
 
-def _site(dice: random.Random, *, is_calm: bool) -> Site:
-    kind = dice.choices(("walled", "one address", "two walls", "dead"), (20, 2, 2, 0 if is_calm else 1))[0]
-    wall = dice.choice(sorted(WALLS)) if kind == "walled" else "session"
+def _site(draw: random.Random, *, is_calm: bool) -> Site:
+    kind = draw.choices(("walled", "one address", "two walls", "never answers"), (20, 2, 2, 0 if is_calm else 1))[0]
+    wall = draw.choice(sorted(WALLS)) if kind == "walled" else "session"
     changes: dict[str, Any] = {}
-    if kind == "walled" and wall not in (*UNSOLVABLE, "never") and dice.random() < 0.4:
-        name, values = dice.choice(
+    if kind == "walled" and wall not in (*UNSOLVABLE, "never") and draw.random() < 0.4:
+        name, values = draw.choice(
             (
                 ("clearance_pages", (2, 3, 5)),
                 ("clearance_seconds", (60.0, 300.0)),
@@ -234,16 +237,16 @@ def _site(dice: random.Random, *, is_calm: bool) -> Site:
         )
         if (wall, name) != ("home", "clearance_pages"):
             # The home page would use up pages of the clearance, and be taken for the page that was asked for.
-            changes[name] = dice.choice(values)
+            changes[name] = draw.choice(values)
     return Site(
         kind=kind,
         wall=wall,
         changes=changes,
-        status=dice.choice((200, 403, 403, 429, 503)),
-        gzip=dice.random() < 0.2,
-        robots_walled=dice.random() < 0.2,
-        refuse_every=0 if is_calm else dice.choice((0, 0, 3)),
-        gate_fault=dice.choice((None, *_GATE_FAULTS[:5])) if kind == "one address" and not is_calm else None,
+        status=draw.choice((200, 403, 403, 429, 503)),
+        gzip=draw.random() < 0.2,
+        robots_walled=draw.random() < 0.2,
+        refuse_every=0 if is_calm else draw.choice((0, 0, 3)),
+        gate_fault=draw.choice((None, *_GATE_FAULTS[:5])) if kind == "one address" and not is_calm else None,
     )
 
 
@@ -252,13 +255,13 @@ def redirects(site: Site) -> bool:
     return site.kind == "one address" or WALLS[site.wall].redirect
 
 
-def _settings(dice: random.Random, *, is_calm: bool) -> dict[str, Any]:
+def _settings(draw: random.Random, *, is_calm: bool) -> dict[str, Any]:
     settings: dict[str, Any] = {
-        "CONCURRENT_REQUESTS": dice.choice((1, 2, 8, 16, 64)),
-        "CONCURRENT_REQUESTS_PER_DOMAIN": dice.choice((1, 2, 8)),
-        "RETRY_TIMES": dice.choice((0, 1, 2)),
-        "DOWNLOAD_TIMEOUT": dice.choice((30, 180)),
-        "OMOCAPTCHA_MAX_ATTEMPTS": dice.choice((1, 2, 3)),
+        "CONCURRENT_REQUESTS": draw.choice((1, 2, 8, 16, 64)),
+        "CONCURRENT_REQUESTS_PER_DOMAIN": draw.choice((1, 2, 8)),
+        "RETRY_TIMES": draw.choice((0, 1, 2)),
+        "DOWNLOAD_TIMEOUT": draw.choice((30, 180)),
+        "OMOCAPTCHA_MAX_ATTEMPTS": draw.choice((1, 2, 3)),
     }
     maybe: dict[str, tuple[Any, ...]] = {
         "DOWNLOAD_DELAY": (0.25, 2.0, 5.0),
@@ -285,28 +288,28 @@ def _settings(dice: random.Random, *, is_calm: bool) -> dict[str, Any]:
             "OMOCAPTCHA_MIN_BALANCE": (99.999,),
         }
     for name, values in maybe.items():
-        if dice.random() < 0.15:
-            settings[name] = dice.choice(values)
+        if draw.random() < 0.15:
+            settings[name] = draw.choice(values)
     return settings
 
 
-def _wanted(dice: random.Random, requests: int, sites: tuple[Site, ...]) -> tuple[Wanted, ...]:
-    jars = dice.choice(((None,), (None,), (None, 1), (1, 2, 3)))
-    has_proxies = dice.random() < 0.2
+def _wanted(draw: random.Random, requests: int, sites: tuple[Site, ...]) -> tuple[Wanted, ...]:
+    cookiejars = draw.choice(((None,), (None,), (None, 1), (1, 2, 3)))
+    has_proxies = draw.random() < 0.2
     wanted: list[Wanted] = []
     number = 0
     while number < requests:
-        children = min(dice.choice((0, 0, 0, 1, 2)), requests - number - 1)
-        site = dice.randrange(len(sites))
-        kind = dice.choices(list(KINDS_OF_REQUESTS), KINDS_OF_REQUESTS.values())[0]
+        children = min(draw.choice((0, 0, 0, 1, 2)), requests - number - 1)
+        site = draw.randrange(len(sites))
+        kind = draw.choices(list(KINDS_OF_REQUESTS), KINDS_OF_REQUESTS.values())[0]
         if sites[site].kind != "walled" and kind in (*_NEEDS_TOKEN, "alone"):
             kind = "item"
         if kind == "alone":
             # Its page is an error, so its callback sends nothing.
             children = 0
         # A proxy has cookies of its own, as the documentation says.
-        jar = dice.choice(jars)
-        proxy = jar if has_proxies else None
-        wanted.append(Wanted(number, kind, site, jar, proxy, children, again=dice.random() < 0.1))
+        cookiejar = draw.choice(cookiejars)
+        proxy = cookiejar if has_proxies else None
+        wanted.append(Wanted(number, kind, site, cookiejar, proxy, children, again=draw.random() < 0.1))
         number += 1 + children
     return tuple(wanted)

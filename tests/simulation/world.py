@@ -22,7 +22,7 @@ Note = Callable[[str], None]
 _PAGES = 100_000
 
 
-class Dead(WalledSite):
+class NeverAnswers(WalledSite):
     """Site that accepts connections and never answers."""
 
     async def _handle(self, request):
@@ -97,13 +97,13 @@ class World:
 
 def latency_of(planned: Plan) -> Callable[[str], float]:
     """Return what draws how long a request, or an answer, is on its way."""
-    dice = random.Random(f"latency {planned.seed}")
+    draw = random.Random(f"latency {planned.seed}")
 
-    def draw(host: str) -> float:
-        seconds = dice.uniform(*planned.latency)
-        return seconds if dice.random() >= planned.stalls else dice.uniform(5, 60)
+    def latency(host: str) -> float:
+        seconds = draw.uniform(*planned.latency)
+        return seconds if draw.random() >= planned.stalls else draw.uniform(5, 60)
 
-    return draw
+    return latency
 
 
 def _build(site: Site, service: OmoCaptchaService, host: str, number: int, note: Note, *, is_open: bool) -> WalledSite:
@@ -122,7 +122,9 @@ def _build(site: Site, service: OmoCaptchaService, host: str, number: int, note:
         return WalledSite(service, replace(WALLS["session"], free_pages=10**9), **options)
     if site.kind == "walled":
         return WalledSite(service, replace(WALLS[site.wall], **site.changes), **options)
-    return {"one address": OneAddress, "two walls": TwoWalls, "dead": Dead}[site.kind](service, **options)
+    return {"one address": OneAddress, "two walls": TwoWalls, "never answers": NeverAnswers}[site.kind](
+        service, **options
+    )
 
 
 def _carries(visit: Visit, token: str) -> bool:

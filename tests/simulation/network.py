@@ -407,15 +407,8 @@ class SimulatedHandler(BaseStreamingDownloadHandler[Reply]):
             for name, values in request.headers.items()
             for value in values
         ]
-        sent = self.network.exchange(
-            request.method,
-            request.url,
-            headers,
-            request.body,
-            timeout=timeout,
-            proxy=proxy,
-            crawler=self.crawler,
-        )
+        asked = request.method, request.url, headers, request.body
+        sent = self.network.exchange(*asked, timeout=timeout, proxy=proxy, crawler=self.crawler)
         try:
             async with sent as reply:
                 yield reply

@@ -68,13 +68,15 @@ def check(
         stats.update({name: value for name, value in run.stats.items() if isinstance(value, (int, float))})
     records = read_ledger(path) if path.exists() else []
     was_killed = any(run.was_killed for run in runs)
+    # What is killed forgets what it has bought.
+    crawls = 2 if planned.end == "two crawls" else len(runs) if was_killed else 1
     return [
         *record.wrong,
         *(() if was_killed else _requests(planned, world, record, runs)),
         *_bill(world, records),
         *(() if was_killed else _jobs(planned, world, stats, records, all_ended=not planned.stops)),
-        *_limits(planned, world, runs, stats, records, is_restarted=was_killed),
-        *_attempts(planned, world, runs, records, is_restarted=was_killed),
+        *_limits(planned, world, crawls, records),
+        *_attempts(planned, world, crawls, records),
         *(sentence for run in runs for sentence in _concurrency(planned, world, run)),
         *_tokens(planned, world),
         *_verdicts(planned, world, records),
@@ -169,18 +171,9 @@ def _may_be_a_job(call: Call, *, is_late: bool) -> bool:
     return call.name == "createJob" and is_lost and "job_id" not in call.answer
 
 
-def _limits(
-    planned: Plan,
-    world: World,
-    runs: list[Run],
-    stats: Counter[str],
-    records: list[LedgerRecord],
-    *,
-    is_restarted: bool,
-) -> Iterator[str]:
-    """Check that no limit was overrun."""
+def _limits(planned: Plan, world: World, crawls: int, records: list[LedgerRecord]) -> Iterator[str]:
+    """Check that no limit was overrun by any of some crawls."""
     settings, made = planned.settings, len(world.service.jobs)
-    crawls = 2 if planned.end == "two crawls" else len(runs) if is_restarted else 1
     most = settings.get("OMOCAPTCHA_MAX_JOBS")
     if most and made > most * crawls:
         yield f"overrun: OMOCAPTCHA_MAX_JOBS is {most}; {made} jobs at the service"
@@ -204,13 +197,9 @@ def _limits(
         yield f"overrun: OMOCAPTCHA_CONCURRENT_JOBS is {most}; {at_once} at once"
 
 
-def _attempts(
-    planned: Plan, world: World, runs: list[Run], records: list[LedgerRecord], *, is_restarted: bool
-) -> Iterator[str]:
+def _attempts(planned: Plan, world: World, crawls: int, records: list[LedgerRecord]) -> Iterator[str]:
     """Check that no more jobs were of no use to a request than it may make attempts, by the addresses of the pages."""
-    most = planned.settings["OMOCAPTCHA_MAX_ATTEMPTS"] * (2 if planned.end == "two crawls" else 1)
-    if is_restarted:
-        most *= len(runs)
+    most = planned.settings["OMOCAPTCHA_MAX_ATTEMPTS"] * crawls
     useless = {record.job for record in records if record.outcome in ("failed", "rejected")}
     pages = Counter(job.page for job in world.service.jobs if str(job.id) in useless)
     for page, jobs in pages.items():

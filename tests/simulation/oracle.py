@@ -359,6 +359,10 @@ def _stop(planned: Plan, world: World, run: Run) -> Iterator[str]:
         return
     queued, last = run.queued.copy(), run.stopped_at
     is_awaited = any(wanted.kind == "nested" for wanted in planned.wanted)
+    # What became of a token that was under way is found out by asking for its page.
+    since = run.stopped_at - (60 if planned.stalls else planned.latency[1])
+    visits = [visit for site in world.sites for visit in site.requests if since < visit.at < run.ended_at]
+    judging = {visit.host for visit in visits if visit.submits}
     for sent in world.exchanges:
         if sent.began > run.ended_at:
             break
@@ -366,7 +370,7 @@ def _stop(planned: Plan, world: World, run: Run) -> Iterator[str]:
         if sent.crawler is None:
             if is_late and not sent.url.endswith(AT_END):
                 yield f"{sent.url} was called after the stop at {run.stopped_at:.3f} s"
-        elif is_late and not queued[name] and not is_awaited:
+        elif is_late and not (queued[name] or is_awaited or urlsplit(sent.url).hostname in judging):
             yield f"{sent.method} {sent.url} was sent after the stop at {run.stopped_at:.3f} s"
         else:
             queued[name] -= is_late
@@ -440,8 +444,9 @@ def _jobs_of(planned: Plan, world: World, number: int) -> tuple[int, int]:
         else:
             at_least = at_most = 2 if site.kind == "two walls" else 1
         if wall.free_pages:
-            # Requests that are sent before the first answer get a session each, with free pages of its own.
-            at_least, at_most = 0, pages if wall.clearance == "session" else at_most
+            # Requests that are sent before the first answer get a session each, with free pages of its own, and a token
+            # is of no use if the page has come so meanwhile.
+            at_least, at_most = 0, max(pages, at_most)
         least, most = least + at_least, most + at_most
     return least, most
 

@@ -1,8 +1,6 @@
 """The downloader middleware: what Scrapy and spiders call, and the parts of a crawl that answer.
 
 It translates and decides nothing. What happens at a wall is in ``walls``.
-
-It is longer than other files, because each call needs most of the parts, which are therefore put together here.
 """
 
 from __future__ import annotations
@@ -10,7 +8,6 @@ from __future__ import annotations
 import logging
 import time
 from functools import partial
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from scrapy import Request, Spider, signals
@@ -23,15 +20,15 @@ from scrapy.utils.defer import deferred_from_coro
 from scrapy.utils.job import job_dir
 from scrapy.utils.python import global_object_name
 
-from scrapy_omocaptcha.browser import find_browser
 from scrapy_omocaptcha.buying.buyer import Buyer
 from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.engine.chain import InnerChain
 from scrapy_omocaptcha.engine.components import Components
+from scrapy_omocaptcha.engine.engine import Engine
 from scrapy_omocaptcha.engine.lifetime import Lifetime
 from scrapy_omocaptcha.engine.private_names import TESTED_WITH, find_missing
 from scrapy_omocaptcha.engine.request_state import RequestStates
-from scrapy_omocaptcha.engine.slots import Hold, Slots
+from scrapy_omocaptcha.engine.slots import Slots
 from scrapy_omocaptcha.engine.stats import Stats
 from scrapy_omocaptcha.errors import ChallengeNotSolved, CrawlClosing, NotBought
 from scrapy_omocaptcha.forms.submission import Submission, masked
@@ -39,20 +36,19 @@ from scrapy_omocaptcha.reporting.events import Events
 from scrapy_omocaptcha.reporting.progress import Progress
 from scrapy_omocaptcha.settings import Settings, is_enabled
 from scrapy_omocaptcha.urls import host_of
-from scrapy_omocaptcha.walls.attempts import Answer, Attempts
+from scrapy_omocaptcha.walls.attempts import Answer, GivenUp
+from scrapy_omocaptcha.walls.delivery import NotSolved
 from scrapy_omocaptcha.walls.followed import FollowedRedirects
-from scrapy_omocaptcha.walls.handler import NotSolved, WallHandler
+from scrapy_omocaptcha.walls.handler import WallHandler
 from scrapy_omocaptcha.walls.hints import Hints
-from scrapy_omocaptcha.walls.judging import is_good
+from scrapy_omocaptcha.walls.judging import is_good, unknown
 from scrapy_omocaptcha.walls.limit_closing import LimitClosing
+from scrapy_omocaptcha.walls.medium import find_mediums
 from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.redirects import Redirects
 from scrapy_omocaptcha.walls.sessions import Sessions
 from scrapy_omocaptcha.walls.targets import Targets
 from scrapy_omocaptcha.walls.upfront import UpfrontTokens
-
-if TYPE_CHECKING:
-    from scrapy_omocaptcha.walls.wall_errand import WallErrand
 
 logger = logging.getLogger(__name__)
 
@@ -68,12 +64,13 @@ class OmoCaptchaMiddleware:
         self._crawler = crawler
         self.is_on = True
         """Whether Scrapy has all that this package needs of it, as far as is known."""
-        self._states = RequestStates(crawler)
-        self._lifetime = lifetime = Lifetime(crawler)
-        self._slots = slots = Slots(crawler, lifetime, self._states, stats, settings.max_waiting)
-        self._limit = LimitClosing(lifetime, slots, is_wanted=settings.close_on_limit)
+        self._states = states = RequestStates(crawler)
+        lifetime = Lifetime(crawler)
+        slots = Slots(crawler, lifetime, states, stats, settings.max_waiting)
+        self._limit = LimitClosing(lifetime, slots)
         self._chain = chain = InnerChain(crawler, self, slots, components)
-        self._buyer = Buyer(
+        self._engine = engine = Engine(states, lifetime, slots, components, chain)
+        self._buyer = buyer = Buyer(
             settings,
             spider=crawler.spider.name if crawler.spider is not None else "",
             jobdir=job_dir(crawler.settings),
@@ -84,43 +81,15 @@ class OmoCaptchaMiddleware:
             clock=time.monotonic,
         )
         self._hints = hints = Hints()
-        self._browser = find_browser(crawler)
-        self._policy = policy = Policy(
-            crawler, settings, components, hints, self._buyer.limits.check, self._is_rendered
-        )
-        new_attempts = partial(Attempts, self._buyer, self._states, settings)
-        self._sessions = sessions = Sessions(components, self._context)
+        self._mediums = mediums = find_mediums(crawler, components)
+        self._policy = policy = Policy(crawler, settings, components, hints, buyer.limits.check, mediums)
+        self._sessions = sessions = Sessions(mediums)
         targets = Targets()
-        followed = FollowedRedirects(crawler, self._states, targets)
-        redirects = Redirects(crawler, lifetime, chain, components, policy, self._states, targets, followed)
-        parts = (sessions, redirects, policy, slots, chain, lifetime)
-
-        def new_errand(request: Request, stamp: int, hold: Hold) -> WallErrand:
-            # Imported late: most crawls never need it, and start sooner without it.
-            if self._browser is None or not self._is_rendered(request):
-                from scrapy_omocaptcha.walls.form_errand import FormErrand
-
-                return FormErrand(*parts, request, stamp, hold)
-            from scrapy_omocaptcha.walls.browser_errand import BrowserErrand
-
-            return BrowserErrand(*parts, request, stamp, hold, browser=self._browser)
-
-        self._walls = WallHandler(
-            sessions,
-            redirects,
-            followed,
-            policy,
-            lifetime,
-            slots,
-            components,
-            events,
-            self._limit,
-            settings.on_failure,
-            new_attempts,
-            new_errand,
-        )
-        self._upfront = UpfrontTokens(policy, lifetime, slots, chain, components, events, new_attempts, settings)
-        self._progress = Progress(crawler, type(self), settings, self._buyer, slots, events, stats)
+        followed = FollowedRedirects(crawler, states, targets)
+        redirects = Redirects(crawler, lifetime, chain, components, policy, states, targets, followed)
+        self._walls = WallHandler(engine, buyer, settings, sessions, redirects, policy, events, followed)
+        self._upfront = UpfrontTokens(engine, buyer, settings, policy, events)
+        self._progress = Progress(crawler, type(self), settings, buyer, slots, events, stats)
         crawler.signals.connect(self._spider_opened, signals.spider_opened)
         crawler.signals.connect(self._engine_started, signals.engine_started)
         crawler.signals.connect(self._spider_closed, signals.spider_closed)
@@ -204,12 +173,12 @@ class OmoCaptchaMiddleware:
                 return await self._upfront.send(request)
             if not self._walls.passes(request):
                 await self._walls.hold(request)
-            if self._browser is not None and self._is_rendered(request):
-                self._browser.begin(request, partial(self._policy.find, request))
+            if not self._mediums.are_plain:
+                self._mediums.of(request).begin(request, partial(self._policy.find, request))
         except CrawlClosing as error:
             return self._give_back(request, error)
         except ChallengeNotSolved as error:
-            if not self._limit.applies(error.reason):
+            if not self._policy.closes_spider(error.reason):
                 raise
             return self._give_back(request, await self._limit.close(error.reason, request))
         return None
@@ -223,7 +192,7 @@ class OmoCaptchaMiddleware:
             self._hints.is_plain(request)
             and not self._states.may_know(request)
             and not isinstance(request, Submission)
-            and self._browser is None
+            and self._mediums.are_plain
         )
 
     async def process_response(self, request: Request, response: Response) -> Response | Request:
@@ -232,8 +201,7 @@ class OmoCaptchaMiddleware:
             return response
         if isinstance(request, Submission):
             self._chain.check_whole(request, response)
-        if self._browser is not None:
-            self._browser.unwatch(request)
+        self._mediums.of(request).answered(request)
         self._upfront.answered(request, response)
         self._states.not_redirected(request)
         try:
@@ -245,6 +213,8 @@ class OmoCaptchaMiddleware:
             return self._received(request, answer)
         except CrawlClosing as error:
             return self._give_back(request, error)
+        except GivenUp as error:
+            return self._give_back(request, await self._limit.close(error.refusal.reason, request))
         except NotSolved as error:
             return error.response
         except ChallengeNotSolved:
@@ -286,8 +256,7 @@ class OmoCaptchaMiddleware:
         """Release what a request holds that has failed."""
         if not self.is_on:
             return
-        if self._browser is not None:
-            self._browser.unwatch(request)
+        self._mediums.of(request).answered(request)
         self._states.may_be_retried(request)
         self._walls.failed(request)
         if isinstance(request, Submission):
@@ -300,17 +269,10 @@ class OmoCaptchaMiddleware:
 
         :raises CrawlClosing: ``error``, when it did not come from the scheduler, since its sender awaits a response.
         """
-        if self._browser is not None:
-            self._browser.forget_page(request)
+        self._mediums.of(request).give_back(request)
         if self._states.is_scheduled(request):
             return self._states.give_back(request)
         raise error
-
-    def _context(self, request: Request) -> str | None:
-        return None if self._browser is None else self._browser.context(request)
-
-    def _is_rendered(self, request: Request) -> bool:
-        return self._context(request) is not None
 
     async def solve(self, challenge: Challenge) -> Token:
         """Buy a token for a challenge that the spider has found itself; see :func:`solve`."""
@@ -320,10 +282,10 @@ class OmoCaptchaMiddleware:
                 raise NotBought(refusal.reason, refusal.message)
             purchase = await self._buyer.buy(challenge, host=host_of(challenge.url), on_bought=lambda _: None)
         except NotBought as error:
-            if self._limit.applies(error.reason):
+            if self._policy.closes_spider(error.reason):
                 await self._limit.close(error.reason)
             raise
-        purchase.unknown("by_hand")
+        purchase.record(unknown("by_hand"))
         return purchase.token
 
 

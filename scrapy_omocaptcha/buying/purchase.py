@@ -1,6 +1,7 @@
 """Record what becomes of a bought token."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from scrapy_omocaptcha.buying.ledger import Entry
 from scrapy_omocaptcha.buying.limits import Limits
@@ -8,36 +9,34 @@ from scrapy_omocaptcha.challenge import Token
 
 
 @dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of a bought token."""
+
+    outcome: Literal["accepted", "rejected", "expired", "unknown"]
+    """As in the ledger; see ``buying.records``."""
+    reason: str = ""
+    """Why the token was not handed in, or why it is not known what the site made of it: a word of a closed list."""
+    message: str = ""
+    """The same as a sentence for a person."""
+    is_useless: bool | None = None
+    """What the breaker learns: whether the next token would fare no better. None: nothing."""
+
+
+ACCEPTED = Verdict("accepted", is_useless=False)
+REJECTED = Verdict("rejected", is_useless=True)
+
+
+@dataclass(frozen=True, slots=True)
 class Purchase:
-    """A bought token. Exactly one of the methods is called, once it is known what became of the token."""
+    """A bought token. A verdict on it is recorded exactly once, unless the crawl ends before."""
 
     token: Token
     entry: Entry
     limits: Limits
 
-    def accepted(self, *, opened: bool = True) -> None:
-        """Record that the site accepted the token.
-
-        :param opened: whether the token is known to have been worth something; only then does the breaker learn of it.
-        """
-        self.entry.judged("accepted")
-        if opened:
-            self.limits.record_success(self.entry, self.token.sitekey)
-
-    def rejected(self) -> None:
-        """Record that the site rejected the token."""
-        self.entry.judged("rejected")
-        self.limits.record_failure(self.entry, self.token.sitekey)
-
-    def expired(self, reason: str) -> None:
-        """Record that the token was not handed in."""
-        self.entry.judged("expired", reason)
-
-    def unknown(self, reason: str, *, is_useless: bool = False) -> None:
-        """Record that it will not be known what the site makes of the token.
-
-        :param is_useless: whether the breaker learns of it, since the next token would fare no better.
-        """
-        if is_useless:
-            self.limits.record_failure(self.entry, self.token.sitekey)
-        self.entry.judged("unknown", reason)
+    def record(self, verdict: Verdict) -> None:
+        """Record what became of the token, in the ledger, in the stats and for the breaker."""
+        if verdict.is_useless is not None:
+            learn = self.limits.record_failure if verdict.is_useless else self.limits.record_success
+            learn(self.entry, self.token.sitekey)
+        self.entry.judged(verdict.outcome, verdict.reason)

@@ -29,6 +29,7 @@ from scrapy_omocaptcha.reporting.format import printable, shorten
 from scrapy_omocaptcha.settings import Settings, is_enabled
 from scrapy_omocaptcha.walls.form_request import form_request
 from scrapy_omocaptcha.walls.hints import Hints
+from scrapy_omocaptcha.walls.medium import Mediums, PlainMedium
 from scrapy_omocaptcha.walls.policy import Policy
 
 UNKNOWN_URL = "https://page.invalid/"
@@ -97,7 +98,9 @@ class InspectingMiddleware:
         ledger = Ledger(spider="", stats=Stats(crawler.stats))
         limits = Limits(replace(settings, max_cost_per_day=0.0), ledger, time.monotonic)
         crawler.signals.connect(limits.close, signals.spider_closed)
-        self._policy = Policy(crawler, settings, Components(crawler), Hints(), limits.check, lambda _: False)
+        components = Components(crawler)
+        mediums = Mediums(PlainMedium(components))
+        self._policy = Policy(crawler, settings, components, Hints(), limits.check, mediums)
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> "InspectingMiddleware":

@@ -1,24 +1,28 @@
-"""Buy a token, hand it in and judge the answer, as often as ``OMOCAPTCHA_MAX_ATTEMPTS`` allows.
+"""Buy a token, hand it in and record the verdict, as often as ``OMOCAPTCHA_MAX_ATTEMPTS`` allows.
 
-Requests at a wall and requests that want a token before they are sent share this loop. An :class:`Errand` supplies what
-differs between them.
+Requests at a wall and requests that want a token before they are sent share this loop. The subclasses of
+:class:`Attempts` supply what differs between them.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
 
 from scrapy import Request
 from scrapy.http import Response
 
 from scrapy_omocaptcha.buying.buyer import Buyer
-from scrapy_omocaptcha.challenge import Challenge
-from scrapy_omocaptcha.engine.request_state import RequestStates
+from scrapy_omocaptcha.buying.purchase import Verdict
+from scrapy_omocaptcha.challenge import Challenge, Token
+from scrapy_omocaptcha.engine.engine import Engine
 from scrapy_omocaptcha.errors import ApiError, HandoverBroke, JobError, NotBought, TokenUnused
 from scrapy_omocaptcha.settings import Settings
 from scrapy_omocaptcha.urls import host_of
+from scrapy_omocaptcha.walls.judging import ANOTHER_WALL, unknown
 
 if TYPE_CHECKING:
     from scrapy_omocaptcha.buying.purchase import Purchase
@@ -36,13 +40,6 @@ class Refusal(NamedTuple):
     message: str
 
 
-class Doubt(NamedTuple):
-    """Why it is not known whether the site accepted a token: a word of a closed list, and a sentence for a person."""
-
-    reason: str
-    message: str
-
-
 class GivenUp(Exception):
     """A request stays without a token, or behind its wall."""
 
@@ -52,97 +49,141 @@ class GivenUp(Exception):
 
 
 class Outdated(Exception):
-    """The challenge at hand changed after :meth:`Errand.ready` returned it, before its token was handed in."""
+    """The challenge at hand changed after :meth:`Attempts.ready` returned it, before its token was handed in."""
 
 
-class Errand(Protocol):
-    """What a token is bought for. Each method may raise :class:`GivenUp` or ``CrawlClosing``."""
+@dataclass(frozen=True)
+class Result:
+    """What came of one attempt, or of all."""
 
+    answer: Answer | None = None
+    """What Scrapy gets; None if the job was of no use."""
+    verdict: Verdict | None = None
+    """What became of the token; None if none was bought, or where it is known only at the end: another wall came."""
+    error: Exception | None = None
+    """What ends the attempts."""
+    submitted: Response | None = None
+    """The answer to the submission, where that is the page."""
+    is_sure: bool = True
+    """Whether the answer is known to be worth something."""
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Tell whether it is not known if the site accepted the token."""
+        return self.verdict is not None and self.verdict.outcome == "unknown"
+
+
+class Attempts(ABC):
+    """The attempts of one request. Useless jobs of earlier runs and retries of the same request count.
+
+    Each abstract method may raise :class:`GivenUp` or ``CrawlClosing``.
+    """
+
+    def __init__(self, engine: Engine, buyer: Buyer, settings: Settings, request: Request) -> None:
+        self.engine = engine
+        self.request = request
+        self._buyer = buyer
+        self._max_attempts = settings.max_attempts
+        self._state = engine.states.of(request)
+        self._since = time.monotonic()
+        self.jobs = 0
+        """Jobs bought so far in this run."""
+        self.cost = 0.0
+        """What these jobs cost, in USD."""
+        self._passed: list[Purchase] = []
+        """Tokens after which another wall came. Whether they were of use is known once all attempts are over."""
+
+    @abstractmethod
     async def challenge(self) -> Challenge | Answer:
         """Return the challenge to buy a token for now, or an answer that came without one."""
 
+    @abstractmethod
     async def ready(self) -> Challenge | Answer:
         """Wait until a token may be handed in.
 
         :returns: the challenge that it must fit, or an answer that came without a token meanwhile.
         """
 
-    async def hand_in(self, purchase: Purchase, *, may_repeat: bool) -> Answer | None:
-        """Hand a token in, judge the answer, and record the verdict in ``purchase``.
+    @abstractmethod
+    async def hand_in(self, token: Token, *, is_first: bool) -> Result:
+        """Hand a token in, and judge the answer.
 
-        :returns: the answer for Scrapy; None when the site rejected the token.
+        :param is_first: the token has not been handed in before.
         :raises TokenUnused: when the token was not sent.
-        :raises HandoverBroke: only with ``may_repeat``, when the token may not have reached the site. It is handed in
+        :raises HandoverBroke: only with ``is_first``, when the token may not have reached the site. It is handed in
             once more then.
         :raises Outdated: when nothing was handed in, since ``ready`` has to be called again first.
         """
-
-
-class Attempts:
-    """The attempts of one request. Useless jobs of earlier runs and retries of the same request count."""
-
-    def __init__(self, buyer: Buyer, states: RequestStates, settings: Settings, request: Request) -> None:
-        self._buyer = buyer
-        self._settings = settings
-        self._request = request
-        self._state = states.of(request)
-        self._since = time.monotonic()
-        self.jobs = 0
-        """Jobs bought so far in this run."""
-        self.cost = 0.0
-        """What these jobs cost, in USD."""
 
     @property
     def seconds(self) -> float:
         """Return the seconds since this request met the wall, or asked for a token; waiting included."""
         return time.monotonic() - self._since
 
-    async def run(self, errand: Errand) -> Answer:
+    async def attempt(self) -> Result:
         """Make attempts until one gives an answer, or raise ``GivenUp``."""
-        while (tried := self._state.useless_jobs) < self._settings.max_attempts:
-            challenge = await errand.challenge()
-            answer = await self._attempt(errand, challenge) if isinstance(challenge, Challenge) else challenge
-            if answer is not None:
-                return answer
-        raise GivenUp(Refusal("attempts", f"{tried} jobs were of no use (OMOCAPTCHA_MAX_ATTEMPTS)"))
+        is_given_up = False
+        try:
+            while (tried := self._state.useless_jobs) < self._max_attempts:
+                challenge = await self.challenge()
+                result = await self._attempt(challenge) if isinstance(challenge, Challenge) else Result(challenge)
+                if result.answer is not None:
+                    return result
+            raise GivenUp(Refusal("attempts", f"{tried} jobs were of no use (OMOCAPTCHA_MAX_ATTEMPTS)"))
+        except GivenUp:
+            is_given_up = True
+            raise
+        finally:
+            for purchase in self._passed:
+                # Another request may have opened the wall, and the form of one that rejects tokens may change as well.
+                purchase.record(replace(ANOTHER_WALL, is_useless=is_given_up or None))
 
-    async def _attempt(self, errand: Errand, challenge: Challenge) -> Answer | None:
-        """Buy a token and hand it in; return None if the job was of no use."""
+    async def _attempt(self, challenge: Challenge) -> Result:
+        """Buy a token and use it; the result has no answer if the job was of no use."""
         purchase = await self._buy(challenge)
-        answer = None
+        result = Result()
         try:
             if purchase is not None:
-                answer = await self._hand_in(errand, purchase)
+                result = await self._use(purchase)
         finally:
             # A redirect among the answers has taken the count along already, so nothing is counted before it is known.
-            if answer is None:
+            if result.answer is None:
                 self._state.useless_jobs += 1
-        return answer
+        return result
 
-    async def _hand_in(self, errand: Errand, purchase: Purchase) -> Answer | None:
-        """Hand a token in while it is young, and once more if that broke off; return None if it was of no use."""
-        broke = False
-        while True:
-            try:
-                ready = await errand.ready()
-            except Exception:
-                if broke:
-                    purchase.unknown("broke")
-                raise
-            try:
-                if not isinstance(ready, Challenge):
-                    raise TokenUnused("not_needed")
-                if ready.sitekey != purchase.token.sitekey:
-                    raise TokenUnused("other_key")
-                return await errand.hand_in(purchase, may_repeat=not broke)
-            except TokenUnused as error:
-                purchase.unknown("broke") if broke else purchase.expired(error.reason)
-                return None if isinstance(ready, Challenge) else ready
-            except HandoverBroke as error:
-                logger.info("%s: %s; it is sent once more", host_of(self._request.url), error)
-                broke = True
-            except Outdated:
-                continue
+    async def _use(self, purchase: Purchase) -> Result:
+        """Use a token while it is young, once more if that broke off, and record the verdict."""
+        result = await self._hand_in_once(purchase.token, is_first=True)
+        broke = result.error
+        if isinstance(broke, HandoverBroke):
+            logger.info("%s: %s; it is sent once more", host_of(self.request.url), broke)
+            result = await self._hand_in_once(purchase.token, is_first=False)
+            if broke.is_sent and (result.verdict is None or result.verdict.outcome == "expired"):
+                result = replace(result, verdict=unknown("broke"))
+        if result.verdict is ANOTHER_WALL:
+            self._passed.append(purchase)
+        elif result.verdict is not None:
+            purchase.record(result.verdict)
+        if result.error is not None:
+            raise result.error
+        return result
+
+    async def _hand_in_once(self, token: Token, *, is_first: bool) -> Result:
+        """Hand a token in once that is possible. An error without a verdict says why it was not handed in."""
+        ready: Challenge | Answer | None = None
+        try:
+            ready = await self.ready()
+            if not isinstance(ready, Challenge):
+                raise TokenUnused("not_needed")
+            if ready.sitekey != token.sitekey:
+                raise TokenUnused("other_key")
+            return await self.hand_in(token, is_first=is_first)
+        except Outdated:
+            return await self._hand_in_once(token, is_first=is_first)
+        except TokenUnused as error:
+            return Result(None if isinstance(ready, Challenge) else ready, Verdict("expired", error.reason))
+        except Exception as error:
+            return Result(error=error)
 
     async def _buy(self, challenge: Challenge) -> Purchase | None:
         """Buy a token; return None when a job was bought and gave none.
@@ -150,7 +191,7 @@ class Attempts:
         :raises GivenUp: when no job could be bought.
         """
         try:
-            return await self._buyer.buy(challenge, host=host_of(self._request.url), on_bought=self._bought)
+            return await self._buyer.buy(challenge, host=host_of(self.request.url), on_bought=self._bought)
         except JobError as error:
             logger.info("%s", error)
             return None

@@ -8,6 +8,14 @@ from scrapy.http import Response
 from scrapy_omocaptcha.forms.submission import Submission, is_free_of
 
 
+class NotSolved(Exception):
+    """The wall stays closed to a request, and its callback gets ``response``."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__(str(response))
+        self.response = response
+
+
 def deliver(request: Request, answer: Response, **meta: Any) -> Response:
     """Return ``answer`` as the response to ``request``, neither retried nor redirected by the outer middlewares.
 

@@ -5,66 +5,55 @@ Whether a page is a challenge is decided by ``policy``, and how one request gets
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from scrapy import Request
 from scrapy.http import Response
 from scrapy.utils.asyncio import call_later
 
-from scrapy_omocaptcha.challenge import Challenge
+from scrapy_omocaptcha.buying.buyer import Buyer
 from scrapy_omocaptcha.detection import find_other_captcha, has_recaptcha_word
-from scrapy_omocaptcha.engine.components import Components
-from scrapy_omocaptcha.engine.lifetime import Lifetime
-from scrapy_omocaptcha.engine.slots import Slots
-from scrapy_omocaptcha.errors import ChallengeNotSolved, CrawlClosing
+from scrapy_omocaptcha.engine.engine import Engine
+from scrapy_omocaptcha.errors import CrawlClosing
 from scrapy_omocaptcha.reporting.events import Events
-from scrapy_omocaptcha.walls.attempts import Answer, Attempts, GivenUp, Refusal
-from scrapy_omocaptcha.walls.delivery import deliver
+from scrapy_omocaptcha.settings import Settings
+from scrapy_omocaptcha.walls.attempts import Answer
 from scrapy_omocaptcha.walls.followed import FollowedRedirects
 from scrapy_omocaptcha.walls.judging import is_good
-from scrapy_omocaptcha.walls.limit_closing import LimitClosing
 from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.redirects import Redirects
 from scrapy_omocaptcha.walls.sessions import Sessions
 
 if TYPE_CHECKING:
     from scrapy_omocaptcha.walls.session import Session
-    from scrapy_omocaptcha.walls.wall_errand import WallErrand
 
 _TURN_CHECK = 0.1
 """Seconds between two checks whether Scrapy still has a request that was held."""
 
 
-class NotSolved(Exception):
-    """The wall stays closed to a request, and its callback gets ``response``."""
-
-    def __init__(self, response: Response) -> None:
-        super().__init__(str(response))
-        self.response = response
-
-
-@dataclass(eq=False)
 class WallHandler:
     """Decides, before and after each request, whether it waits, passes or goes through a wall."""
 
-    _sessions: Sessions
-    _redirects: Redirects
-    _followed: FollowedRedirects
-    _policy: Policy
-    _lifetime: Lifetime
-    _slots: Slots
-    _components: Components
-    _events: Events
-    _limit: LimitClosing
-    _on_failure: str
-    """``OMOCAPTCHA_ON_FAILURE``."""
-    _new_attempts: Callable[[Request], Attempts]
-    _new_errand: Callable[..., WallErrand]
-    _turns: dict[Request, Session] = field(default_factory=dict, init=False)
-    """The sessions of the requests that were held and are at the site now."""
+    def __init__(
+        self,
+        engine: Engine,
+        buyer: Buyer,
+        settings: Settings,
+        sessions: Sessions,
+        redirects: Redirects,
+        policy: Policy,
+        events: Events,
+        followed: FollowedRedirects,
+    ) -> None:
+        self._slots, self._lifetime, self._components = engine.slots, engine.lifetime, engine.components
+        self._sessions = sessions
+        self._redirects = redirects
+        self._followed = followed
+        self._policy = policy
+        self._events = events
+        self._parts = (engine, buyer, settings, sessions, redirects, policy, events)
+        self._turns: dict[Request, Session] = {}
+        """The sessions of the requests that were held and are at the site now."""
 
     def passes(self, request: Request) -> bool:
         """Record that a request goes to the site, unless the wall of its session is being solved."""
@@ -159,6 +148,7 @@ class WallHandler:
         :param stamp: when the request was sent.
         :raises NotSolved: when it is a challenge, the wall stays closed, and the callback gets that.
         :raises ChallengeNotSolved: when the errback gets it.
+        :raises GivenUp: when the spider is to be closed at a limit.
         """
         session = self._sessions.known(request)
         if self._components.meta_refresh(response) is not None:
@@ -180,10 +170,8 @@ class WallHandler:
             elif session is not None:
                 session.unchallenged(stamp)
             return response
-        try:
-            return await self._take_through(request, response, challenge, stamp)
-        except GivenUp as error:
-            raise await self._limit.close(error.refusal.reason, request) from None
+        passage = self._policy.mediums.of(request).passage(*self._parts, request)
+        return await passage.run(response, challenge, stamp)
 
     def failed(self, request: Request) -> None:
         """Record that ``request`` has no response."""
@@ -194,63 +182,6 @@ class WallHandler:
         vendor = find_other_captcha(response)
         if vendor is not None:
             self._events.left_alone("other_captcha", response.url, f"its captcha is another product's: {vendor}")
-
-    async def _take_through(self, request: Request, response: Response, challenge: Challenge, stamp: int) -> Answer:
-        """Take a request through its wall; raise ``GivenUp`` only where the spider is to be closed at a limit."""
-        # Imported late: most crawls never need it, and start sooner without it.
-        from scrapy_omocaptcha.walls.passage import Passage
-
-        attempts = self._new_attempts(request)
-        with self._slots.hold(request) as hold:
-            errand = self._new_errand(request=request, stamp=stamp, hold=hold)
-            passage = Passage(errand, attempts, self._slots, self._lifetime, self._events)
-            try:
-                answer = await passage.run(response, challenge)
-            except GivenUp as error:
-                refusal = error.refusal
-                is_closing = self._limit.applies(refusal.reason)
-                if is_closing:
-                    await errand.set_aside()
-                else:
-                    # What fails here is retried, or given back to the scheduler, so nothing is reported before.
-                    failure = await self._not_solved(errand, refusal, attempts.jobs)
-                if refusal.reason == "dry_run":
-                    session = self._sessions.session(request)
-                    self._events.dry_run[session.host][session] += 1
-                self._events.failed(request, errand.page.challenge, *refusal, jobs=attempts.jobs)
-                if is_closing:
-                    raise
-                raise failure from None
-            except Exception:
-                await errand.set_aside()
-                raise
-        if errand.doubt is not None:
-            self._events.unknown(request, challenge, *errand.doubt, attempts.seconds, attempts.cost)
-        else:
-            self._events.solved(request, challenge, attempts.seconds, attempts.jobs, attempts.cost)
-            if isinstance(answer, Response):
-                answer.flags = [*answer.flags, "omocaptcha"]
-        if errand.page_answer is not None:
-            self._components.store(request, errand.page_answer)
-        return answer
-
-    async def _not_solved(self, errand: WallErrand, refusal: Refusal, jobs: int) -> NotSolved | ChallengeNotSolved:
-        """Return how the spider gets a challenge that was not solved, though ``jobs`` may have been bought for it."""
-        is_passed_on = refusal.reason == "dry_run" or (errand.page.response.status == HTTPStatus.OK and not jobs)
-        if is_passed_on or self._on_failure == "response":
-            await errand.reopen()
-            response = errand.page.response
-            return NotSolved(
-                response if is_passed_on else deliver(errand.request, response, handle_httpstatus_all=True)
-            )
-        await errand.set_aside()
-        page = errand.page
-        return ChallengeNotSolved(
-            refusal.reason,
-            f"{page.challenge.url} stays behind its reCAPTCHA ({refusal.reason}): {refusal.message}",
-            challenge=page.challenge,
-            response=page.response.replace(request=errand.request),
-        )
 
 
 def _without(names: set[str], cookies: Any) -> Any:

@@ -1,97 +1,349 @@
-"""Take one request through a wall: decide whether it buys a token, waits for others, or asks again.
+"""Take one challenged request through its wall.
 
-How a token is handed in and how answers are judged is in ``wall_errand``; how often is tried, in ``attempts``; which of
-several requests leads, in ``sessions``.
+The passage of a request, from the challenge to its page: meet the challenge; refuse it; lead, follow, go alone or ask
+again; buy a token; get ready; hand it in; judge the answer; give the spider its page. Buying and trying again are in
+``attempts``; how a token is handed in, by a form or in a browser, is in the subclasses.
 """
 
-from dataclasses import dataclass
+from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from http import HTTPStatus
+from http.cookiejar import Cookie
+from typing import TYPE_CHECKING, NamedTuple
+from zlib import crc32
+
+from scrapy import Request
 from scrapy.http import Response
 
+from scrapy_omocaptcha.buying.buyer import Buyer
+from scrapy_omocaptcha.buying.purchase import ACCEPTED, Verdict
 from scrapy_omocaptcha.challenge import Challenge
-from scrapy_omocaptcha.engine.lifetime import Lifetime
-from scrapy_omocaptcha.engine.slots import Slots
+from scrapy_omocaptcha.engine.engine import Engine
+from scrapy_omocaptcha.errors import ChallengeNotSolved
 from scrapy_omocaptcha.reporting.events import Events
-from scrapy_omocaptcha.walls.attempts import Answer, Attempts, GivenUp
-from scrapy_omocaptcha.walls.judging import is_good
+from scrapy_omocaptcha.settings import Settings
+from scrapy_omocaptcha.walls.attempts import Answer, Attempts, GivenUp, Refusal, Result
+from scrapy_omocaptcha.walls.delivery import NotSolved, deliver, take_over
+from scrapy_omocaptcha.walls.judging import Handed, is_good, is_other_wall, is_same_wall, opened, still_closed, unknown
+from scrapy_omocaptcha.walls.policy import Policy
+from scrapy_omocaptcha.walls.redirects import Redirects
 from scrapy_omocaptcha.walls.session import Role
-from scrapy_omocaptcha.walls.wall_errand import WallErrand
+from scrapy_omocaptcha.walls.sessions import Sessions
+
+if TYPE_CHECKING:
+    from scrapy_omocaptcha.engine.slots import Hold
 
 
-@dataclass(eq=False)
-class Passage:
-    """Takes one challenged request through its wall."""
+class Page(NamedTuple):
+    """A response that is a challenge, and the state of its session when it came."""
 
-    _errand: WallErrand
-    _attempts: Attempts
-    _slots: Slots
-    _lifetime: Lifetime
-    _events: Events
+    response: Response
+    challenge: Challenge
+    answers: int
+    """How many answers the session would have had with it, had no other come since its request was sent."""
+    cookies: frozenset[tuple[str, str | None]] | None
+    """Names and values of the session's cookies; None if they are not those that the response was for."""
 
-    async def run(self, response: Response, challenge: Challenge) -> Answer:
+
+class Passage(Attempts):
+    """The passage of one challenged request through its wall."""
+
+    page: Page
+    """The challenge at hand."""
+    hold: Hold
+    stamp: int
+    """When the request was sent last."""
+    is_alone = False
+    """Whether the wall is solved for this page only."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        buyer: Buyer,
+        settings: Settings,
+        sessions: Sessions,
+        redirects: Redirects,
+        policy: Policy,
+        events: Events,
+        request: Request,
+    ) -> None:
+        super().__init__(engine, buyer, settings, request)
+        self.sessions = sessions
+        self.redirects = redirects
+        self.policy = policy
+        self._events = events
+        self._on_failure = settings.on_failure
+        self.session = sessions.session(request)
+        self._answers = self.session.answers
+
+    async def run(self, response: Response, challenge: Challenge, stamp: int) -> Answer:
         """Go through the wall that ``response`` has shown, and return the page that was asked for.
 
-        :raises GivenUp: when the wall stays closed to this request; ``page`` of the errand is where it ended.
+        :param stamp: when the request was sent.
+        :raises NotSolved: when the wall stays closed, and the callback gets the challenge.
+        :raises ChallengeNotSolved: when the errback gets it.
+        :raises GivenUp: when the spider is to be closed at a limit.
         :raises Exception: what Scrapy raises when the page is asked for again.
         """
-        errand, session = self._errand, self._errand.session
-        errand.meet(response, challenge)
+        self.stamp = stamp
+        with self.engine.slots.hold(self.request) as self.hold:
+            try:
+                result = await self._go(response, challenge)
+            except GivenUp as error:
+                raise await self._not_solved(error) from None
+            except Exception:
+                await self.set_aside()
+                raise
+        return self._solved(challenge, result)
+
+    # Meet the challenge, and refuse it
+
+    async def _go(self, response: Response, challenge: Challenge) -> Result:
+        self._meet(response, challenge)
         if "cached" in response.flags:
             # Whatever HttpCache has stored, the site may be open now, and looking costs no job.
-            answer = await errand.ask_again()
-            if not errand.is_challenge(answer):
-                return answer
-        refusal = await errand.refusal(skip_limits=self._others_pay())
-        self._events.detected(errand.request, errand.page.challenge, "solve" if refusal is None else refusal.reason)
+            answer = await self.ask_again()
+            if not self.is_challenge(answer):
+                return Result(answer)
+        refusal = await self._refusal(skip_limits=self._do_others_pay())
+        self._events.detected(self.request, self.page.challenge, "solve" if refusal is None else refusal.reason)
         if refusal is not None:
             raise GivenUp(refusal)
-        await errand.set_aside()
+        await self.set_aside()
+        return await self._take_turns()
+
+    def is_challenge(self, answer: Answer) -> bool:
+        """Tell whether an answer is a challenge, which is the page at hand from then on."""
+        if isinstance(answer, Request):
+            return False
+        challenge = self.policy.find(self.request, answer)
+        if challenge is not None:
+            self._meet(answer, challenge)
+        return challenge is not None
+
+    def _meet(self, response: Response, challenge: Challenge) -> None:
+        # Scrapy sets it only after the middlewares, but a submission takes its session from there.
+        response.request = response.request or self.request
+        values = self.cookie_values()
+        is_current = self.sessions.has_sent(self.request, response, values)
+        self.page = Page(response, challenge, self._answers, values if is_current else None)
+
+    async def check(self, *, skip_limits: bool = False) -> None:
+        """Raise ``GivenUp`` unless the challenge at hand may be solved."""
+        refusal = await self._refusal(skip_limits=skip_limits)
+        if refusal is not None:
+            raise GivenUp(refusal)
+
+    async def _refusal(self, *, skip_limits: bool) -> Refusal | None:
+        page = self.page
+        return await self.policy.refusal(self.request, page.response, page.challenge, skip_limits=skip_limits)
+
+    def _do_others_pay(self) -> bool:
+        """Tell whether another request has opened the wall since this one was sent, or is about to."""
+        return self.session.leading is not None or self.session.is_overtaken(self.stamp)
+
+    # Lead, follow, go alone or ask again
+
+    async def _take_turns(self) -> Result:
+        session = self.session
         while True:
-            role = session.role(errand.stamp)
+            role = session.role(self.stamp)
             if role is Role.LEAD:
                 return await self._lead()
             if role is Role.ALONE:
-                errand.is_alone = True
-                return await self._attempt()
+                self.is_alone = True
+                return await self.attempt()
             if role is Role.FOLLOW:
-                await self._lifetime.wait(session.wait_turn(challenged=True))
+                await self.engine.lifetime.wait(session.wait_turn(challenged=True))
             try:
-                if session.role(errand.stamp) is Role.ASK_AGAIN:
-                    passed = await errand.look_again(re_ask=True)
-                    if passed is not None:
-                        return passed
+                if session.role(self.stamp) is Role.ASK_AGAIN:
+                    answer = await self.look_again(re_ask=True)
+                    if answer is not None:
+                        return Result(answer)
             finally:
                 if role is Role.FOLLOW:
                     session.end_turn()
 
-    def _others_pay(self) -> bool:
-        """Tell whether another request has opened the wall since this one was sent, or is about to."""
-        session = self._errand.session
-        return session.leading is not None or session.is_overtaken(self._errand.stamp)
-
-    async def _lead(self) -> Answer:
-        errand, session, slots = self._errand, self._errand.session, self._slots
-        slot = slots.slot(errand.request)
-        session.lead(errand.stamp)
+    async def _lead(self) -> Result:
+        session, slots = self.session, self.engine.slots
+        slot = slots.slot(self.request)
+        session.lead(self.stamp)
         try:
-            answer = await self._attempt()
-            in_doubt = errand.doubt is not None
+            result = await self.attempt()
+            assert result.answer is not None
             # Neither the answer to a submission itself nor one for which the site has set no cookie shows that the wall
             # is open for other pages, too.
-            is_cleared = errand.page_answer is None and errand.cookie_values() != errand.page.cookies
-            proven = is_cleared and is_good(answer) and not in_doubt
-            if errand.has_opened:
-                session.won(errand.cookies(), proven=proven, in_doubt=in_doubt)
-            return answer
+            is_cleared = result.submitted is None and self.cookie_values() != self.page.cookies
+            proven = is_cleared and is_good(result.answer) and not result.is_in_doubt
+            if result.is_sure:
+                session.won(self.cookies(), proven=proven, in_doubt=result.is_in_doubt)
+            return result
         finally:
             # The session keeps this function, which must not keep the request.
             session.stop_leading(lambda: slots.concurrency(slot))
 
-    async def _attempt(self) -> Answer:
-        try:
-            answer = await self._attempts.run(self._errand)
-        except Exception as error:
-            self._errand.settle(error)
-            raise
-        self._errand.settle(None)
+    # Ask again
+
+    async def look_again(self, *, re_ask: bool = False) -> Answer | None:
+        """Ask again, and return the answer if the site lets the request through without a token.
+
+        :param re_ask: with a clearance that a leader has just won.
+        :raises GivenUp: when the challenge that came is not to be solved.
+        """
+        answer = await self.ask_again(re_ask=re_ask)
+        if self.is_challenge(answer):
+            await self.check(skip_limits=True)
+            await self.set_aside()
+            return None
+        if is_good(answer):
+            self.session.unchallenged(self.stamp)
         return answer
+
+    async def ask_again(self, *, re_ask: bool = False) -> Answer:
+        """Send the spider's request once more, and return the answer."""
+        async with self.hold.sending():
+            return await self.send(re_ask=re_ask)
+
+    async def send(self, *, re_ask: bool = False) -> Answer:
+        """Send the spider's request once more while it is counted as being sent."""
+        self.stamp = self.sessions.stamp()
+        if re_ask:
+            self.session.re_asked(self.stamp)
+        with self.answering():
+            return await self.redirects.send_again(self.request)
+
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        """Count the answer to something that is sent to the site in the block."""
+        self._answers = self.session.answers + 1
+        yield
+        self.session.answers += 1
+        self.session.update_cookies(self.cookies())
+
+    # Buy a token: see Attempts. Get ready and hand it in: see the subclasses.
+
+    async def challenge(self) -> Challenge | Answer:
+        """Return the challenge at hand, unless it is not to be solved any more."""
+        # Checked before each attempt, since other passages may have found out much since the page came.
+        await self.check()
+        return self.page.challenge
+
+    async def set_aside(self) -> None:
+        """Close what the challenge at hand keeps open, before something is waited for."""
+
+    async def reopen(self) -> None:
+        """Open what the spider wants to have open with the challenge at hand."""
+
+    # Judge the answer
+
+    async def judge(self, page: Page, handed: Handed, *, is_first: bool) -> Result:
+        """Return whether a token opened the wall, and the page that was asked for.
+
+        :param page: the challenge that the token was handed in for.
+        :param is_first: the token has not been handed in before.
+        :raises HandoverBroke: only with ``is_first``, when the token may not have reached the site.
+        """
+        wall, answer = page.challenge, handed.answer
+        if answer is not None and self.is_challenge(answer):
+            return Result(verdict=still_closed(wall, self.page.challenge, is_first=is_first))
+        if answer is not None and handed.is_page:
+            self._take(handed)
+            return Result(answer, ACCEPTED, submitted=answer)
+        try:
+            again = await self.send()
+        except Exception as error:
+            return Result(verdict=unknown("broke"), error=error)
+        if not self.is_challenge(again):
+            return Result(again, self._opened(handed, again))
+        if handed.broke is not None and is_same_wall(wall, self.page.challenge):
+            if is_first:
+                raise handed.broke
+            return Result(verdict=unknown("broke", is_useless=True))
+        if answer is not None and self._may_be_page(answer, page, is_own_address=handed.is_own_address):
+            # There is no page but this answer. Nobody knows what it is worth, so it wins no clearance.
+            self._take(handed)
+            verdict = self._opened(handed, answer)
+            verdict = replace(verdict, is_useless=verdict.is_useless or None)
+            return Result(answer, verdict, submitted=answer, is_sure=False)
+        if answer is not None and handed.sent is None:
+            refusal = await self.policy.redirect_refusal(self.request, wall, answer)
+            if refusal is not None:
+                return Result(verdict=unknown(refusal.reason, is_useless=True), error=GivenUp(refusal))
+        return Result(verdict=still_closed(wall, self.page.challenge, is_first=is_first))
+
+    def _opened(self, handed: Handed, answer: Answer) -> Verdict:
+        return opened(handed, answer, self.redirects.doubt_about(self.request, answer))
+
+    def _take(self, handed: Handed) -> None:
+        """Take the answer to a submission for the page: keep what middlewares wrote into the submission."""
+        if handed.sent is not None:
+            take_over(self.request, *handed.sent)
+
+    def _may_be_page(self, answer: Response, page: Page, *, is_own_address: bool) -> bool:
+        """Tell whether the answer to a submission may be all that there is of the page, which no other wall hides."""
+        if is_other_wall(page.challenge, self.page.challenge):
+            return False
+        if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
+            return is_own_address and answer.status != page.response.status
+        # A wall that ignores tokens repeats the same answer. Pages at addresses of their own may be equal.
+        last, self.session.last_answer_checksum = self.session.last_answer_checksum, crc32(answer.body)
+        return bool(answer.body) and (is_own_address or last != self.session.last_answer_checksum)
+
+    # Give the spider its page, or say why there is none
+
+    def _solved(self, challenge: Challenge, result: Result) -> Answer:
+        """Report that the wall is open to the request, and return its page."""
+        answer, verdict = result.answer, result.verdict
+        assert answer is not None
+        if verdict is not None and result.is_in_doubt:
+            self._events.unknown(self.request, challenge, verdict.reason, verdict.message, self.seconds, self.cost)
+        else:
+            self._events.solved(self.request, challenge, self.seconds, self.jobs, self.cost)
+            if isinstance(answer, Response):
+                answer.flags = [*answer.flags, "omocaptcha"]
+        if result.submitted is not None:
+            self.engine.components.store(self.request, result.submitted)
+        return answer
+
+    async def _not_solved(self, error: GivenUp) -> Exception:
+        """Report that the wall stays closed to the request, and return what is to be raised."""
+        refusal = error.refusal
+        failure: Exception = error
+        if self.policy.closes_spider(refusal.reason):
+            await self.set_aside()
+        else:
+            # What fails here is retried, or given back to the scheduler, so nothing is reported before.
+            failure = await self._failure(refusal)
+        if refusal.reason == "dry_run":
+            self._events.dry_run[self.session.host][self.session] += 1
+        self._events.failed(self.request, self.page.challenge, *refusal, jobs=self.jobs)
+        return failure
+
+    async def _failure(self, refusal: Refusal) -> Exception:
+        """Return how the spider gets a challenge that was not solved, though jobs may have been bought for it."""
+        is_passed_on = refusal.reason == "dry_run" or (self.page.response.status == HTTPStatus.OK and not self.jobs)
+        if is_passed_on or self._on_failure == "response":
+            await self.reopen()
+            response = self.page.response
+            return NotSolved(response if is_passed_on else deliver(self.request, response, handle_httpstatus_all=True))
+        await self.set_aside()
+        page = self.page
+        return ChallengeNotSolved(
+            refusal.reason,
+            f"{page.challenge.url} stays behind its reCAPTCHA ({refusal.reason}): {refusal.message}",
+            challenge=page.challenge,
+            response=page.response.replace(request=self.request),
+        )
+
+    # The session's cookies
+
+    def cookies(self) -> list[Cookie]:
+        """Return the cookies of the session."""
+        return self.sessions.cookies(self.request)
+
+    def cookie_values(self) -> frozenset[tuple[str, str | None]]:
+        """Return names and values of the cookies of the session."""
+        return frozenset((cookie.name, cookie.value) for cookie in self.cookies())

@@ -25,14 +25,9 @@ from scrapy_omocaptcha.settings.secret import masked
 from scrapy_omocaptcha.urls import host_of, redirect_target, same_site
 from scrapy_omocaptcha.walls.attempts import Refusal
 from scrapy_omocaptcha.walls.hints import Hints
-from scrapy_omocaptcha.walls.reasons import (
-    REASONS,
-    unsolvable,
-    unsubmittable,
-    unsubmittable_in_browser,
-    unsuitable_request,
-    unsuitable_response,
-)
+from scrapy_omocaptcha.walls.limit_closing import CLOSING_REASONS
+from scrapy_omocaptcha.walls.medium import Mediums
+from scrapy_omocaptcha.walls.reasons import REASONS, unsolvable, unsuitable_request
 
 logger = logging.getLogger(__name__)
 
@@ -50,8 +45,7 @@ class Policy:
     hints: Hints
     check_limits: Callable[[str, str], None]
     """Called with a host and a site key; raises ``NotBought`` where no job may be bought now."""
-    is_rendered: Callable[[Request], bool]
-    """Tells whether a browser that tokens can be handed in with renders the page of a request."""
+    mediums: Mediums
     _hook_refusal: Refusal | None = field(default=None, init=False)
     _dead_ends: dict[tuple[str, str | None], Refusal] = field(default_factory=dict, init=False)
     """Why no token opens a wall, by host and site key. Each has cost a job."""
@@ -84,15 +78,12 @@ class Policy:
 
         :param skip_limits: no job has to be bought for this challenge now.
         """
-        is_rendered = self.is_rendered(request)
-        reason = unsuitable_request(request) or (None if is_rendered else unsuitable_response(request, response))
+        medium = self.mediums.of(request)
+        reason = unsuitable_request(request) or medium.unsuitable(request, response)
         refusal = _refusal(reason or self._unsolvable(challenge)) or self._hook_refusal
         refusal = refusal or self._dead_ends.get((host_of(challenge.url), challenge.sitekey))
         if refusal is None and not self.has_submit_hook:
-            if is_rendered:
-                reason = unsubmittable_in_browser(challenge)
-            else:
-                reason = unsubmittable(challenge, response, cookies=self.components.jar(request) is not None)
+            reason = medium.unsubmittable(request, response, challenge)
             if reason is None and challenge.form is not None:
                 reason = await self._forbids(request, challenge.form.url)
             refusal = _refusal(reason)
@@ -102,7 +93,7 @@ class Policy:
 
     def upfront_refusal(self, request: Request, challenge: Challenge) -> Refusal | None:
         """Return why no token is bought for a request that wants one before it is sent, or None."""
-        reason = "browser" if self.is_rendered(request) else unsuitable_request(request)
+        reason = unsuitable_request(request) if self.mediums.of(request).can_send_upfront else "browser"
         if reason is None and not same_site(challenge.url, request.url):
             reason = "foreign_form"
         return _refusal(reason) or self._hook_refusal or self.token_refusal(challenge)
@@ -146,6 +137,10 @@ class Policy:
         except NotBought as error:
             return Refusal(error.reason, str(error))
         return None
+
+    def closes_spider(self, reason: str) -> bool:
+        """Tell whether the spider is to be closed since nothing was bought for this reason."""
+        return self.settings.close_on_limit and reason in CLOSING_REASONS
 
     @property
     def has_submit_hook(self) -> bool:

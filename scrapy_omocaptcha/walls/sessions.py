@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Container
+from collections.abc import Container
 from http.cookiejar import Cookie
 from itertools import count
 from typing import TYPE_CHECKING
@@ -11,16 +11,14 @@ from weakref import ref
 
 from scrapy import Request
 from scrapy.http import Response
-from scrapy.http.cookies import CookieJar
 
-from scrapy_omocaptcha.engine.components import Components, cookies_of_host, proxy_of
+from scrapy_omocaptcha.engine.components import cookies_of_host
 from scrapy_omocaptcha.urls import host_of
+from scrapy_omocaptcha.walls.medium import Key, Mediums
 
 if TYPE_CHECKING:
     from scrapy_omocaptcha.walls.session import Session
 
-Key = tuple[str, object, object]
-_IN_BROWSER = object()
 _LONG_AGO = 0
 _MAX_SESSIONS = 1000
 """Sessions that are remembered. Those in which nothing happens are forgotten, the least recently used first."""
@@ -29,14 +27,10 @@ _MAX_LOST = 1000
 
 
 class Sessions:
-    """The sessions of a crawl that have met a wall, and the requests under way in any session.
+    """The sessions of a crawl that have met a wall, and the requests under way in any session."""
 
-    :param context: returns the name of the browser's context that a request is rendered in, if it is.
-    """
-
-    def __init__(self, components: Components, context: Callable[[Request], str | None]) -> None:
-        self._components = components
-        self._context = context
+    def __init__(self, mediums: Mediums) -> None:
+        self._mediums = mediums
         self._sessions: OrderedDict[Key, Session] = OrderedDict()
         """The sessions by key, the least recently used first."""
         self._next_stamp = count(_LONG_AGO + 1).__next__
@@ -49,7 +43,7 @@ class Sessions:
         """Return the session of ``request`` if it has met a wall before."""
         if not self._sessions:
             return None
-        key = self._key(request)
+        key = self._mediums.of(request).session_key(request)
         session = self._sessions.get(key)
         if session is not None:
             self._sessions.move_to_end(key)
@@ -57,7 +51,7 @@ class Sessions:
 
     def session(self, request: Request) -> Session:
         """Return the session of ``request``, which from now on counts as one that has met a wall."""
-        key = self._key(request)
+        key = self._mediums.of(request).session_key(request)
         if key not in self._sessions:
             # Imported late: most crawls never need it, and start sooner without it.
             from scrapy_omocaptcha.walls.session import Session
@@ -100,12 +94,12 @@ class Sessions:
 
     def cookies(self, request: Request) -> list[Cookie]:
         """Return the cookies that Scrapy would send to the host of ``request``, whatever the path."""
-        jar = self._jar(request)
+        jar = self._mediums.of(request).jar(request)
         return [] if jar is None else cookies_of_host(jar, host_of(request.url))
 
     def keep_cookies(self, session: Session, request: Request, response: Response, stamp: int) -> None:
         """Restore the cookies of a session that an answer must not replace, and keep those that it may have changed."""
-        jar = self._jar(request) if "Set-Cookie" in response.headers else None
+        jar = self._mediums.of(request).jar(request) if "Set-Cookie" in response.headers else None
         if jar is not None:
             for cookie in session.cookies_against(stamp, _sent_cookies(request)):
                 jar.set_cookie(cookie)
@@ -129,20 +123,9 @@ class Sessions:
 
         Some of them may be answered all the same, as redirects are.
         """
-        key = self._key(request)
+        key = self._mediums.of(request).session_key(request)
         others = (other for sent in self._stamps if (other := sent()) is not None and other is not request)
-        return [other for other in others if self._key(other) == key]
-
-    def _jar(self, request: Request) -> CookieJar | None:
-        # A browser keeps its cookies to itself.
-        return self._components.jar(request) if self._context(request) is None else None
-
-    def _key(self, request: Request) -> Key:
-        # Cookies ignore ports, so a session does too.
-        host, context = host_of(request.url), self._context(request)
-        if context is not None:
-            return host, (_IN_BROWSER, context), None
-        return host, request.meta.get("cookiejar"), proxy_of(request)
+        return [other for other in others if self._mediums.of(other).session_key(other) == key]
 
 
 def _sent_cookies(request: Request) -> list[bytes]:

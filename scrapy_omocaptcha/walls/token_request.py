@@ -1,10 +1,6 @@
-"""Send one request that wants a token, and judge the answer; ``attempts`` buys the token.
-
-It is longer than other files, because all of it works on the state of one request: its form, its session, its answer.
-"""
+"""Send one request that wants a token, and judge the answer; ``attempts`` buys the token."""
 
 from collections.abc import Awaitable, Callable, Container
-from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
 from typing import TypeVar
@@ -16,20 +12,22 @@ from scrapy.http import Response, TextResponse
 from scrapy.http.request import NO_CALLBACK
 from scrapy.utils.httpobj import urlparse_cached
 
-from scrapy_omocaptcha.buying.purchase import Purchase
-from scrapy_omocaptcha.challenge import Challenge
+from scrapy_omocaptcha.buying.buyer import Buyer
+from scrapy_omocaptcha.buying.purchase import ACCEPTED, REJECTED, Verdict
+from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.detection import find_challenge
 from scrapy_omocaptcha.detection.content import PageContent
 from scrapy_omocaptcha.detection.filling import fill_form
-from scrapy_omocaptcha.engine.chain import InnerChain
+from scrapy_omocaptcha.engine.engine import Engine
 from scrapy_omocaptcha.engine.slots import Hold
 from scrapy_omocaptcha.errors import HandoverBroke, HookFailed, MiddlewareFailed
 from scrapy_omocaptcha.forms.page import parse_page
 from scrapy_omocaptcha.forms.placement import put_token
 from scrapy_omocaptcha.forms.submission import Submission, encode_form, session_of
+from scrapy_omocaptcha.settings import Settings
 from scrapy_omocaptcha.urls import public_address, same_site
-from scrapy_omocaptcha.walls.attempts import Doubt, GivenUp, Refusal
-from scrapy_omocaptcha.walls.judging import form_marks, is_overloaded
+from scrapy_omocaptcha.walls.attempts import Attempts, GivenUp, Refusal, Result
+from scrapy_omocaptcha.walls.judging import form_marks, is_overloaded, unknown
 from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.reasons import REASONS
 from scrapy_omocaptcha.walls.sending import get_page, send_submission
@@ -60,29 +58,39 @@ class PageOverloaded(Exception):
         self.response = response
 
 
-@dataclass(eq=False)
-class TokenRequest:
-    """The errand of sending one request with a token in it."""
+class TokenRequest(Attempts):
+    """The attempts to send one request with a token in it.
 
-    request: Request
-    _wish: Wish
-    _is_rejected: Callable[[Response], bool] | None
-    """Tells whether an answer shows that the site rejected the token; None: nobody has said how."""
-    _form: TokenForm
-    _hold: Hold
-    _chain: InnerChain
-    _policy: Policy
-    _answering: Container[str]
-    """The sites that are known to answer, as host and port."""
-    answer: Response | None = field(default=None, init=False)
-    """The last answer of the site."""
-    doubt: Doubt | None = field(default=None, init=False)
-    _is_used: bool = field(default=False, init=False)
+    :param answering: the sites that are known to answer, as host and port.
+    """
 
-    def __post_init__(self) -> None:
-        self.wanted = self._wish.challenge
-        self._prepared = self.request
+    hold: Hold
+
+    def __init__(
+        self,
+        engine: Engine,
+        buyer: Buyer,
+        settings: Settings,
+        policy: Policy,
+        request: Request,
+        wish: Wish,
+        form: TokenForm,
+        answering: Container[str],
+    ) -> None:
+        super().__init__(engine, buyer, settings, request)
+        self._chain = engine.chain
+        self._policy = policy
+        self._wish = wish
+        self._form = form
+        self._answering = answering
+        self._is_rejected = None if wish.rejected is None else policy.rejection_test(wish.rejected)
+        """Tells whether an answer shows that the site rejected the token; None: nobody has said how."""
+        self.wanted = wish.challenge
+        self._prepared = request
         """The request that the token is put into."""
+        self._is_used = False
+        self.answer: Response | None = None
+        """The last answer of the site."""
 
     async def challenge(self) -> Challenge:
         """Return the challenge to buy a token for, from a fresh page if the form works only once."""
@@ -103,40 +111,38 @@ class TokenRequest:
             await self._refill()
         return self.wanted
 
-    async def hand_in(self, purchase: Purchase, *, may_repeat: bool) -> Response | None:
+    async def hand_in(self, token: Token, *, is_first: bool) -> Result:
         """Send the request with the token, and tell from the answer what the site made of it."""
-        submission = with_token(self._prepared, self._wish.put, purchase.token.value)
+        submission = with_token(self._prepared, self._wish.put, token.value)
         self._is_used = True
         try:
-            async with self._hold.sending():
-                answer = await send_submission(self._chain, submission, purchase.token)
+            async with self.hold.sending():
+                answer = await send_submission(self._chain, submission, token)
         except (HandoverBroke, MiddlewareFailed) as error:
-            if may_repeat and isinstance(error, HandoverBroke):
+            if is_first and isinstance(error, HandoverBroke):
                 raise
-            purchase.unknown("broke", is_useless=isinstance(error, MiddlewareFailed))
-            raise GivenUp(Refusal("broke", str(error))) from error
+            verdict = unknown("broke", is_useless=isinstance(error, MiddlewareFailed))
+            return Result(verdict=verdict, error=GivenUp(Refusal("broke", str(error))))
         assert answer is not None
         # The request that was sent holds the token, and must not reach a method of the spider.
         self.answer = answer = answer.replace(request=self.request)
         try:
             rejected = self._is_rejected is not None and self._is_rejected(answer)
         except HookFailed as error:
-            purchase.unknown("hook")
-            raise GivenUp(Refusal("hook", str(error))) from error
+            return Result(verdict=unknown("hook"), error=GivenUp(Refusal("hook", str(error))))
         wall = None if rejected else self._policy.find(self.request, answer)
         if wall is not None and self._is_another(wall):
-            purchase.unknown("another_wall", is_useless=True)
-            raise GivenUp(
-                Refusal("another_wall", f"the answer from {public_address(wall.url)} is another wall: {_BEHIND}")
-            )
+            refusal = Refusal("another_wall", f"the answer from {public_address(wall.url)} is another wall: {_BEHIND}")
+            return Result(verdict=unknown("another_wall", is_useless=True), error=GivenUp(refusal))
         if rejected or wall is not None:
-            # The site may have taken it the first time, and refuse it only because of that.
-            purchase.rejected() if may_repeat else purchase.unknown("broke")
-            return None
-        if is_overloaded(answer) and may_repeat:
+            # Otherwise the site may have taken it the first time, and refuse it only because of that.
+            return Result(verdict=REJECTED if is_first else unknown("broke"))
+        if is_overloaded(answer) and is_first:
             raise HandoverBroke(f"the request with the token was answered with {answer.status}")
-        self._judge(answer, purchase)
-        return answer
+        verdict = self._judge(answer)
+        if verdict is ACCEPTED:
+            self._form.accepts = True
+        return Result(answer, verdict)
 
     def _is_another(self, wall: Challenge) -> bool:
         """Tell whether a wall has another site key or another form than the request."""
@@ -144,41 +150,31 @@ class TokenRequest:
         form = wall.form and (wall.form.method, public_address(wall.form.url))
         return wall.sitekey != self.wanted.sitekey or form not in (None, sent)
 
-    def _judge(self, answer: Response, purchase: Purchase) -> None:
-        """Record what is known of a token that was not plainly rejected."""
+    def _judge(self, answer: Response) -> Verdict:
+        """Return what is known of a token that was not plainly rejected."""
         hint = "" if self._is_rejected else "; tell what a rejection looks like with rejected= (form_request)"
         if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
             is_error = answer.status >= HTTPStatus.BAD_REQUEST
-            reason = "http_error" if is_error else "redirect"
-            self.doubt = Doubt(reason, f"the answer has the status {answer.status}{hint}")
-            purchase.unknown(reason, is_useless=is_error)
-        elif self._is_rejected is not None:
-            self._accepted(purchase)
-        elif find_challenge(answer) is not None:
-            message = f"the answer shows the widget again, as a rejection would, and as a result may{hint}"
-            self.doubt = Doubt("widget_again", message)
+            message = f"the answer has the status {answer.status}{hint}"
+            return unknown("http_error" if is_error else "redirect", message, is_useless=is_error)
+        if self._is_rejected is not None:
+            return ACCEPTED
+        if find_challenge(answer) is not None:
             # Results differ, and rejections are alike.
-            text = crc32(_text(answer).encode())
-            purchase.unknown(self.doubt.reason, is_useless=text == self._form.last_text)
-            self._form.last_text = text
-        elif self._leads_back(answer):
-            self.doubt = Doubt("redirect", f"the answer leads to another site, back to the form or on by itself{hint}")
-            purchase.unknown("redirect")
-        elif not isinstance(answer, TextResponse) or not answer.body.strip():
-            self.doubt = Doubt("no_page", f"the answer is empty, or neither a page nor text{hint}")
-            purchase.unknown("no_page")
-        else:
-            self._accepted(purchase)
-
-    def _accepted(self, purchase: Purchase) -> None:
-        purchase.accepted()
-        self._form.accepts = True
+            last, self._form.last_text = self._form.last_text, crc32(_text(answer).encode())
+            message = f"the answer shows the widget again, as a rejection would, and as a result may{hint}"
+            return unknown("widget_again", message, is_useless=last == self._form.last_text)
+        if self._leads_back(answer):
+            return unknown("redirect", f"the answer leads to another site, back to the form or on by itself{hint}")
+        if not isinstance(answer, TextResponse) or not answer.body.strip():
+            return unknown("no_page", f"the answer is empty, or neither a page nor text{hint}")
+        return ACCEPTED
 
     def _leads_back(self, answer: Response) -> bool:
         """Tell whether a site that redirects may have redirected because it rejected the token."""
         page, sent, came = map(public_address, (self.wanted.url, self._prepared.url, answer.url))
         is_back = came == page != sent
-        return is_back or not same_site(page, came) or self._chain.meta_refresh(answer) is not None
+        return is_back or not same_site(page, came) or self.engine.components.meta_refresh(answer) is not None
 
     async def _refill(self) -> None:
         """Fetch the page of the form, and fill the form in as the spider has done."""
@@ -227,7 +223,7 @@ class TokenRequest:
         """Get an address in the session of the request, with a function that sends requests."""
         headers, meta = session_of(self.request)
         try:
-            async with self._hold.sending():
+            async with self.hold.sending():
                 return await get(Request(url, headers=headers, meta=meta, callback=NO_CALLBACK))
         except MiddlewareFailed as error:
             raise GivenUp(Refusal("broke", str(error))) from error

@@ -5,8 +5,6 @@ to its own request.
 """
 
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from scrapy import Request
@@ -14,16 +12,14 @@ from scrapy.http import Response
 from scrapy.utils.datatypes import LocalCache
 from scrapy.utils.httpobj import urlparse_cached
 
+from scrapy_omocaptcha.buying.buyer import Buyer
 from scrapy_omocaptcha.challenge import Challenge
-from scrapy_omocaptcha.engine.chain import InnerChain
-from scrapy_omocaptcha.engine.components import Components
-from scrapy_omocaptcha.engine.lifetime import Lifetime
-from scrapy_omocaptcha.engine.slots import Slots
+from scrapy_omocaptcha.engine.engine import Engine
 from scrapy_omocaptcha.errors import ChallengeNotSolved
 from scrapy_omocaptcha.reporting.events import Events
 from scrapy_omocaptcha.settings import Settings
 from scrapy_omocaptcha.urls import host_of
-from scrapy_omocaptcha.walls.attempts import Attempts, GivenUp, Refusal
+from scrapy_omocaptcha.walls.attempts import GivenUp, Refusal
 from scrapy_omocaptcha.walls.delivery import deliver
 from scrapy_omocaptcha.walls.policy import Policy
 
@@ -36,20 +32,15 @@ _MAX_FORMS = 1000
 """Hosts and sitekeys whose answers to tokens are remembered."""
 
 
-@dataclass(eq=False)
 class UpfrontTokens:
     """The requests of one crawl that want a token before they are sent."""
 
-    _policy: Policy
-    _lifetime: Lifetime
-    _slots: Slots
-    _chain: InnerChain
-    _components: Components
-    _events: Events
-    _new_attempts: Callable[[Request], Attempts]
-    _settings: Settings
-
-    def __post_init__(self) -> None:
+    def __init__(self, engine: Engine, buyer: Buyer, settings: Settings, policy: Policy, events: Events) -> None:
+        self._engine = engine
+        self._buyer = buyer
+        self._settings = settings
+        self._policy = policy
+        self._events = events
         self._under_way: Counter[str] = Counter()
         """The number of requests whose token is being bought or handed in, by host."""
         self._answering: set[str] = set()
@@ -82,9 +73,12 @@ class UpfrontTokens:
         from scrapy_omocaptcha.walls.wishes import read_wish
 
         wish = read_wish(request)
-        is_rejected = None if wish.rejected is None else self._policy.rejection_test(wish.rejected)
         host = host_of(request.url)
-        cached = await self._components.cached(request)
+        form = self._forms.setdefault((host, wish.sitekey), TokenForm())
+        attempts = TokenRequest(
+            self._engine, self._buyer, self._settings, self._policy, request, wish, form, self._answering
+        )
+        cached = await self._engine.components.cached(request)
         if cached is not None:
             # Scrapy would ask HttpCache only after the token was bought.
             return cached
@@ -97,15 +91,11 @@ class UpfrontTokens:
             raise self._not_solved(request, refusal, wish.challenge)
         # Only trying shows whether the request has a place for the token; better before than after paying.
         with_token(request, wish.put, "-")
-        form = self._forms.setdefault((host, wish.sitekey), TokenForm())
-        with self._slots.hold(request) as hold:
-            await self._lifetime.until(lambda: self._has_room(request, host, form))
+        with self._engine.slots.hold(request) as attempts.hold:
+            await self._engine.lifetime.until(lambda: self._has_room(request, host, form))
             self._under_way[host] += 1
             try:
-                errand = TokenRequest(
-                    request, wish, is_rejected, form, hold, self._chain, self._policy, self._answering
-                )
-                return await self._attempt(errand)
+                return await self._attempt(attempts)
             finally:
                 self._under_way[host] -= 1
                 if not self._under_way[host]:
@@ -120,29 +110,31 @@ class UpfrontTokens:
         under_way = self._under_way[host]
         if not form.accepts and under_way >= self._settings.breaker_failures:
             return False
-        return not under_way or (under_way + 1) * self._slots.delay(request) <= self._settings.token_max_age / 2
+        return not under_way or (under_way + 1) * self._engine.slots.delay(request) <= self._settings.token_max_age / 2
 
-    async def _attempt(self, errand: "TokenRequest") -> Response:
+    async def _attempt(self, attempts: "TokenRequest") -> Response:
         from scrapy_omocaptcha.walls.token_request import PageOverloaded
 
-        request = errand.request
-        attempts = self._new_attempts(request)
+        request = attempts.request
         try:
-            answer = await attempts.run(errand)
+            result = await attempts.attempt()
         except PageOverloaded as error:
             # Scrapy retries the request as if that were the answer to it.
             return error.response
         except GivenUp as error:
             raise self._not_solved(
-                request, error.refusal, errand.wanted, attempts.jobs, errand.answer
+                request, error.refusal, attempts.wanted, attempts.jobs, attempts.answer
             ) from error.__cause__
+        answer, verdict = result.answer, result.verdict
         assert isinstance(answer, Response)
-        if errand.doubt is None:
-            self._events.solved(request, errand.wanted, attempts.seconds, attempts.jobs, attempts.cost)
-            answer.flags = [*answer.flags, "omocaptcha"]
-            self._components.store(request, answer)
+        assert verdict is not None
+        if result.is_in_doubt:
+            why = (verdict.reason, verdict.message)
+            self._events.unknown(request, attempts.wanted, *why, attempts.seconds, attempts.cost)
         else:
-            self._events.unknown(request, errand.wanted, *errand.doubt, attempts.seconds, attempts.cost)
+            self._events.solved(request, attempts.wanted, attempts.seconds, attempts.jobs, attempts.cost)
+            answer.flags = [*answer.flags, "omocaptcha"]
+            self._engine.components.store(request, answer)
         return deliver(request, answer)
 
     def _not_solved(

@@ -35,11 +35,11 @@ def middleware(spider):
 
 
 def lifetime(spider):
-    return middleware(spider)._lifetime
+    return middleware(spider)._engine.lifetime
 
 
 def slots(spider):
-    return middleware(spider)._slots
+    return middleware(spider)._engine.slots
 
 
 def chain(spider):

@@ -230,7 +230,7 @@ class _Runs:
         """Write down when requests are held, and when they go on."""
         if spider.middleware is None:
             return
-        slots = spider.middleware._slots
+        slots = spider.middleware._engine.slots
         hold = slots.hold
 
         @contextmanager

@@ -340,11 +340,11 @@ def _waiting(run: Run) -> Iterator[str]:
 def _held(middleware: Any) -> dict[str, Any]:
     sessions = middleware._walls._sessions._sessions.values()
     return {
-        "held": middleware._slots.holds,
-        "parked": middleware._slots.parked,
-        "queued": middleware._slots._queue,
-        "sending": middleware._slots._sending,
-        "waits": middleware._lifetime._waits,
+        "held": middleware._engine.slots.holds,
+        "parked": middleware._engine.slots.parked,
+        "queued": middleware._engine.slots._queue,
+        "sending": middleware._engine.slots._sending,
+        "waits": middleware._engine.lifetime._waits,
         "leaders": [session for session in sessions if session.leading is not None],
         "held in sessions": [entry for session in sessions for entry in session._held],
     }

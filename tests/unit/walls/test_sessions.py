@@ -14,6 +14,7 @@ from scrapy.downloadermiddlewares.httpproxy import HttpProxyMiddleware
 from scrapy.http import Response
 from scrapy.http.cookies import CookieJar
 
+from scrapy_omocaptcha.walls.medium import Mediums, PlainMedium
 from scrapy_omocaptcha.walls.session import Role, Session
 from scrapy_omocaptcha.walls.sessions import Sessions
 
@@ -376,7 +377,7 @@ def components():
 
 @pytest.fixture
 def sessions(components):
-    return Sessions(components, lambda request: None)
+    return Sessions(Mediums(PlainMedium(components)))
 
 
 def through_the_proxy_middleware(request):

@@ -1,18 +1,18 @@
-"""Open a wall by the form of its challenge: submit the token as a browser would, and judge the answer."""
+"""Take a challenged request through its wall by the form of the page: submit the token as a browser would."""
 
-from dataclasses import dataclass, field
+from dataclasses import replace
 
 from scrapy.http import Response
 
-from scrapy_omocaptcha.buying.purchase import Purchase
-from scrapy_omocaptcha.challenge import Challenge
+from scrapy_omocaptcha.buying.purchase import Verdict
+from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.errors import HandoverBroke, HookFailed, MiddlewareFailed
 from scrapy_omocaptcha.forms.submission import Submission
 from scrapy_omocaptcha.urls import public_address
-from scrapy_omocaptcha.walls.attempts import Answer, GivenUp, Outdated, Refusal
-from scrapy_omocaptcha.walls.judging import is_overloaded, is_page_of
+from scrapy_omocaptcha.walls.attempts import Answer, GivenUp, Outdated, Refusal, Result
+from scrapy_omocaptcha.walls.judging import Handed, is_overloaded, is_page_of, unknown
+from scrapy_omocaptcha.walls.passage import Passage
 from scrapy_omocaptcha.walls.sending import send_submission
-from scrapy_omocaptcha.walls.wall_errand import Handed, WallErrand
 
 _MAX_OUTDATED = 3
 """How often in a row other answers may outdate a form just before it is submitted."""
@@ -20,21 +20,20 @@ _QUIET_TIMEOUT = 10.0
 """Longest wait for other answers of the session before a token is handed in, in seconds."""
 
 
-@dataclass(eq=False)
-class FormErrand(WallErrand):
-    """The errand of opening a wall by its form."""
+class FormPassage(Passage):
+    """The passage of a request whose wall has a form."""
 
-    _outdated: int = field(default=0, init=False)
+    _outdated = 0
     """How often the form at hand was outdated just before it was submitted."""
 
     async def ready(self) -> Challenge | Answer:
         """Wait for other answers of the session, and ask again where they may have outdated the form at hand."""
         if not self.is_alone:
-            await self.lifetime.until(self._is_quiet, timeout=_QUIET_TIMEOUT)
+            await self.engine.lifetime.until(self._is_quiet, timeout=_QUIET_TIMEOUT)
         passed = await self.look_again() if self._is_stale() else None
         return self.page.challenge if passed is None else passed
 
-    async def hand_in(self, purchase: Purchase, *, may_repeat: bool) -> Answer | None:
+    async def hand_in(self, token: Token, *, is_first: bool) -> Result:
         """Submit the token, and tell from the answer, or by asking again, whether it opened the wall."""
         async with self.hold.sending():
             # Requests that were queued without cookies may have been sent, and given a session each, meanwhile.
@@ -43,41 +42,45 @@ class FormErrand(WallErrand):
                 self._outdated += 1
                 raise Outdated
             self._outdated = 0
-            answer = await self._submit_and_judge(purchase, may_repeat=may_repeat)
-        if isinstance(answer, Response) and not self.has_opened:
-            return await self.redirects.of_answer(self.request, answer) or answer
-        return answer
+            result = await self._submit_and_judge(token, is_first=is_first)
+        if isinstance(result.answer, Response) and not result.is_sure:
+            try:
+                redirected = await self.redirects.of_answer(self.request, result.answer)
+            except Exception as error:
+                return replace(result, error=error)
+            return replace(result, answer=redirected or result.answer)
+        return result
 
-    async def _submit_and_judge(self, purchase: Purchase, *, may_repeat: bool) -> Answer | None:
+    async def _submit_and_judge(self, token: Token, *, is_first: bool) -> Result:
         page = self.page
         if not self.is_alone:
             # Requests that were queued without cookies are answered with others meanwhile, and later.
             self.session.keep_cookies(self.cookies())
         try:
-            submission = self.policy.submit(page.response, page.challenge, purchase.token)
+            submission = self.policy.submit(page.response, page.challenge, token)
         except HookFailed as error:
-            purchase.expired("hook")
-            raise GivenUp(Refusal("hook", str(error))) from error
+            return Result(verdict=Verdict("expired", "hook"), error=GivenUp(Refusal("hook", str(error))))
         self.redirects.handed_in()
-        handed = await self.submit(purchase, submission)
-        return await self.judge(purchase, page, handed, may_repeat=may_repeat)
+        try:
+            handed = await self.submit(submission, token)
+        except MiddlewareFailed as error:
+            refusal = Refusal("broke", f"the request with the token failed: {error}")
+            return Result(verdict=unknown("broke", is_useless=True), error=GivenUp(refusal))
+        return await self.judge(page, handed, is_first=is_first)
 
-    async def submit(self, purchase: Purchase, submission: Submission) -> Handed:
+    async def submit(self, submission: Submission, token: Token) -> Handed:
         """Send a submission, and return what came of it.
 
-        :raises GivenUp: when a middleware of the project failed on it.
+        :raises MiddlewareFailed: when a middleware of the project failed on it.
         """
         is_own_address = public_address(submission.url) == public_address(self.request.url)
         try:
             with self.answering():
                 answer = await send_submission(
-                    self.chain, submission, purchase.token, asked=self.request, follow=not is_own_address
+                    self.engine.chain, submission, token, asked=self.request, follow=not is_own_address
                 )
         except HandoverBroke as error:
             return Handed(None, is_page=False, broke=error)
-        except MiddlewareFailed as error:
-            purchase.unknown("broke", is_useless=True)
-            raise GivenUp(Refusal("broke", f"the request with the token failed: {error}")) from error
         if answer is None:
             return Handed(None, is_page=False)
         sent = None if answer.request is None else (answer.request, submission)
@@ -90,7 +93,7 @@ class FormErrand(WallErrand):
 
     def is_page(self, answer: Response) -> bool:
         """Tell whether an answer, should it be no challenge, is the page that was asked for."""
-        return is_page_of(self.request, answer) and self.chain.meta_refresh(answer) is None
+        return is_page_of(self.request, answer) and self.engine.components.meta_refresh(answer) is None
 
     def _is_quiet(self) -> bool:
         """Tell whether no other request of the session is at the site, whose answer could outdate the form at hand."""
@@ -99,7 +102,9 @@ class FormErrand(WallErrand):
         # Requests that are still queued don't count: the submission is sent before them. Neither do those that a
         # middleware has replaced.
         under_way = self.sessions.under_way(self.request)
-        return not any(self.slots.is_active(other) and not self.slots.is_queued(other) for other in under_way)
+        return not any(
+            self.engine.slots.is_active(other) and not self.engine.slots.is_queued(other) for other in under_way
+        )
 
     def _is_stale(self) -> bool:
         """Tell whether the form at hand may depend on cookies or fields that other answers have replaced since."""

@@ -1,25 +1,24 @@
-"""Open a wall in a page that a browser renders: load the page anew, hand the token in there, and judge what it shows.
+"""Take a challenged request through its wall in a page that a browser renders: load it anew, and give it the token.
 
 The page of the challenge is closed while its request waits for a token, so that it takes no other page's place.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from scrapy.http import HtmlResponse, Response
 
-from scrapy_omocaptcha.buying.purchase import Purchase
+from scrapy_omocaptcha.buying.purchase import Verdict
 from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.errors import CrawlClosing, HandoverBroke, TokenUnused
 from scrapy_omocaptcha.forms.submission import Submission
-from scrapy_omocaptcha.walls.attempts import Answer, GivenUp, Refusal
-from scrapy_omocaptcha.walls.form_errand import FormErrand
-from scrapy_omocaptcha.walls.judging import is_good, is_overloaded
+from scrapy_omocaptcha.walls.attempts import Answer, GivenUp, Refusal, Result
+from scrapy_omocaptcha.walls.form_passage import FormPassage
+from scrapy_omocaptcha.walls.judging import Handed, is_good, is_overloaded, opened, unknown
+from scrapy_omocaptcha.walls.passage import Page
 from scrapy_omocaptcha.walls.reasons import REASONS
-from scrapy_omocaptcha.walls.wall_errand import Handed, Page
 
 if TYPE_CHECKING:
     # Playwright is an extra.
@@ -29,17 +28,15 @@ if TYPE_CHECKING:
 _WIDGET = "//iframe[contains(@src, '/recaptcha/')] | //textarea[starts-with(@name, 'g-recaptcha-response')]"
 
 
-@dataclass(eq=False)
-class BrowserErrand(FormErrand):
-    """The errand of opening a wall in a page that a browser renders.
+class BrowserPassage(FormPassage):
+    """The passage of a request whose page a browser renders.
 
     A token that the spider submits itself, with ``omocaptcha_submit``, is sent as the spider has made it.
     """
 
-    browser: PlaywrightBrowser = field(kw_only=True)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def __init__(self, browser: PlaywrightBrowser, *parts: Any) -> None:
+        super().__init__(*parts)
+        self._browser = browser
         self._find = partial(self.policy.find, self.request)
 
     async def challenge(self) -> Challenge | Answer:
@@ -65,55 +62,52 @@ class BrowserErrand(FormErrand):
         """Return the challenge at hand: its form is always fresh, since the page is loaded anew."""
         return self.page.challenge
 
-    async def hand_in(self, purchase: Purchase, *, may_repeat: bool) -> Answer | None:
+    async def hand_in(self, token: Token, *, is_first: bool) -> Result:
         """Load the page anew, hand the token in there, and tell from what it shows whether that opened the wall."""
         if self.policy.has_submit_hook:
-            passed = await super().hand_in(purchase, may_repeat=may_repeat)
+            result = await super().hand_in(token, is_first=is_first)
         else:
             async with self.hold.sending():
-                passed = await self._hand_in(purchase, may_repeat=may_repeat)
-        if passed is None:
+                result = await self._hand_in(token, is_first=is_first)
+        if result.answer is None:
             await self.set_aside()
-        return passed
+        return result
 
-    async def _hand_in(self, purchase: Purchase, *, may_repeat: bool) -> Answer | None:
+    async def _hand_in(self, token: Token, *, is_first: bool) -> Result:
         page = self.page
-        handover, answer = await self._load(purchase.token)
+        handover, answer = await self._load(token)
         if not handover.is_handed_in:
-            return await self._not_handed_in(purchase, handover, answer, may_repeat=may_repeat)
+            return await self._not_handed_in(handover, answer, is_first=is_first)
         self.redirects.handed_in()
         if handover.trouble == "foreign_form":
             # It was stopped on its way there.
-            purchase.unknown("foreign_form", is_useless=True)
-            raise GivenUp(Refusal("foreign_form", REASONS["foreign_form"]))
+            refusal = Refusal("foreign_form", REASONS["foreign_form"])
+            return Result(verdict=unknown("foreign_form", is_useless=True), error=GivenUp(refusal))
         handed = self._handed(handover, answer)
-        if self.lifetime.closing and (handed.answer is None or self.is_challenge(handed.answer)):
-            purchase.unknown("closing")
-            raise CrawlClosing("the crawl is closing")
+        if self.engine.lifetime.closing and (handed.answer is None or self.is_challenge(handed.answer)):
+            return Result(verdict=unknown("closing"), error=CrawlClosing("the crawl is closing"))
         if handover.is_sent or handed.broke is not None:
-            return await self.judge(purchase, page, handed, may_repeat=may_repeat)
+            return await self.judge(page, handed, is_first=is_first)
         # No request carried the token as it is, so nobody knows whether the page has sent it, in whatever form.
         try:
-            again = await self.send_again()
-        except Exception:
-            purchase.unknown("broke")
-            raise
+            again = await self.send()
+        except Exception as error:
+            return Result(verdict=unknown("broke"), error=error)
         if self.is_challenge(again):
-            purchase.unknown("not_seen", is_useless=True)
-            return None
+            return Result(verdict=unknown("not_seen", is_useless=True))
         broke = HandoverBroke("no request was seen to carry the token", is_sent=False)
-        self._opened(purchase, again, Handed(None, is_page=False, broke=broke))
-        return again
+        doubt = self.redirects.doubt_about(self.request, again)
+        return Result(again, opened(Handed(None, is_page=False, broke=broke), again, doubt))
 
     async def _load(self, token: Token | None) -> tuple[PageHandover, Answer | Exception]:
         """Load the page anew, hand a token in, and return what became of it and what the page shows, or its error."""
         # A page that the spider has brought keeps the function, which must not keep the request.
-        lifetime = self.lifetime
-        with self.browser.handing_in(
+        lifetime = self.engine.lifetime
+        with self._browser.handing_in(
             self.request, self.page.challenge, token, self._find, lambda: lifetime.closing
         ) as handover:
             try:
-                answer: Answer | Exception = await super().send_again()
+                answer: Answer | Exception = await super().send()
             except Exception as error:
                 answer = error
         return handover, handover.complete(answer) if isinstance(answer, Response) else answer
@@ -131,58 +125,53 @@ class BrowserErrand(FormErrand):
         # What a script has put into the page may not be all of it.
         return Handed(answer, is_page=handover.is_asked_for and self.is_page(answer))
 
-    async def _not_handed_in(
-        self, purchase: Purchase, handover: PageHandover, answer: Answer | Exception, *, may_repeat: bool
-    ) -> Answer | None:
+    async def _not_handed_in(self, handover: PageHandover, answer: Answer | Exception, *, is_first: bool) -> Result:
         if not isinstance(answer, Exception) and not self.is_challenge(answer):
-            purchase.expired("not_needed")
             if is_good(answer):
                 self.session.unchallenged(self.stamp)
-            return answer
-        if self.lifetime.closing:
+            return Result(answer, Verdict("expired", "not_needed"))
+        if self.engine.lifetime.closing:
             raise CrawlClosing("the crawl is closing")
         if handover.trouble in ("other_key", "too_old"):
             await self.set_aside()
             raise TokenUnused(handover.trouble)
         if handover.trouble == "not_rendered":
-            purchase.expired(handover.trouble)
-            _check_rendered(handover)
-        if may_repeat:
-            kind = type(answer).__name__ if isinstance(answer, Exception) else handover.trouble
-            raise HandoverBroke(f"the page failed before it was given the token ({kind})")
-        purchase.expired("page_failed")
-        if isinstance(answer, Exception):
-            raise answer
-        return None
+            refusal = Refusal("not_rendered", REASONS["not_rendered"])
+            return Result(verdict=Verdict("expired", "not_rendered"), error=GivenUp(refusal))
+        error = answer if isinstance(answer, Exception) else None
+        if is_first:
+            kind = type(error).__name__ if error else handover.trouble
+            raise HandoverBroke(f"the page failed before it was given the token ({kind})", is_sent=False)
+        return Result(verdict=Verdict("expired", "page_failed"), error=error)
 
-    async def submit(self, purchase: Purchase, submission: Submission) -> Handed:
+    async def submit(self, submission: Submission, token: Token) -> Handed:
         """Send what the spider submits itself, and return what came of it."""
-        with self.browser.sending(submission):
-            return await super().submit(purchase, submission)
+        with self._browser.sending(submission):
+            return await super().submit(submission, token)
 
     def is_page(self, answer: Response) -> bool:
         """Tell whether an answer, should it be no challenge, is the page that was asked for."""
-        return super().is_page(answer) and self.browser.has_rendered(answer)
+        return super().is_page(answer) and self._browser.has_rendered(answer)
 
     def _may_be_page(self, answer: Response, page: Page, *, is_own_address: bool) -> bool:
         # The answer to what the spider submits itself has not been rendered.
-        return self.browser.has_rendered(answer) and super()._may_be_page(answer, page, is_own_address=is_own_address)
+        return self._browser.has_rendered(answer) and super()._may_be_page(answer, page, is_own_address=is_own_address)
 
-    async def send_again(self, *, re_ask: bool = False) -> Answer:
+    async def send(self, *, re_ask: bool = False) -> Answer:
         """Send the spider's request once more; its page methods are not called in a challenge."""
-        self.browser.watch(self.request, self._find)
+        self._browser.watch(self.request, self._find)
         try:
-            return await super().send_again(re_ask=re_ask)
+            return await super().send(re_ask=re_ask)
         finally:
-            self.browser.unwatch(self.request)
+            self._browser.unwatch(self.request)
 
     async def set_aside(self) -> None:
         """Close the page of the challenge at hand, which would take the place of another one."""
-        await self.browser.close_page(self.request)
+        await self._browser.close_page(self.request)
 
     async def reopen(self) -> None:
         """Load the challenge once more where the spider wants its page left open."""
-        if self.browser.wants_open_page(self.request):
+        if self._browser.wants_open_page(self.request):
             answer = await self.ask_again()
             if isinstance(answer, Response):
                 self.page = self.page._replace(response=answer)

@@ -1,0 +1,94 @@
+"""Tell how a request gets its page, by Scrapy's own downloader or in a browser, and what that means at a wall."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from scrapy import Request
+from scrapy.crawler import Crawler
+from scrapy.http import Response
+from scrapy.http.cookies import CookieJar
+
+from scrapy_omocaptcha.browser import find_browser
+from scrapy_omocaptcha.challenge import Challenge
+from scrapy_omocaptcha.engine.components import Components, proxy_of
+from scrapy_omocaptcha.urls import host_of
+from scrapy_omocaptcha.walls.reasons import unsubmittable, unsuitable_response
+
+if TYPE_CHECKING:
+    from scrapy_omocaptcha.walls.browser_medium import BrowserMedium
+    from scrapy_omocaptcha.walls.passage import Passage
+
+Key = tuple[str, object, object]
+Find = Callable[[Response], Challenge | None]
+
+
+class PlainMedium:
+    """Requests that Scrapy's own downloader sends."""
+
+    can_send_upfront = True
+    """Whether a token can be put into a request before it is sent."""
+
+    def __init__(self, components: Components) -> None:
+        self._components = components
+
+    def passage(self, *parts: Any) -> Passage:
+        """Return what takes a challenged request through its wall, given the parts that each passage takes."""
+        # Imported late: most crawls never need it, and start sooner without it.
+        from scrapy_omocaptcha.walls.form_passage import FormPassage
+
+        return FormPassage(*parts)
+
+    def session_key(self, request: Request) -> Key:
+        """Return what a clearance belongs to. Cookies ignore ports, so a session does too."""
+        return host_of(request.url), request.meta.get("cookiejar"), proxy_of(request)
+
+    def jar(self, request: Request) -> CookieJar | None:
+        """Return the cookiejar of a request, if this package may read and write it."""
+        return self._components.jar(request)
+
+    def unsuitable(self, request: Request, response: Response) -> str | None:
+        """Return why a challenge in this response cannot be solved, or None."""
+        return unsuitable_response(request, response)
+
+    def unsubmittable(self, request: Request, response: Response, challenge: Challenge) -> str | None:
+        """Return why a token could not be handed in, or None."""
+        return unsubmittable(challenge, response, cookies=self._components.jar(request) is not None)
+
+    def begin(self, request: Request, find: Find) -> None:
+        """Prepare a request that goes to the site."""
+
+    def answered(self, request: Request) -> None:
+        """Undo what :meth:`begin` has prepared: there is an answer, or an error."""
+
+    def give_back(self, request: Request) -> None:
+        """Prepare a request for the scheduler."""
+
+
+class Mediums:
+    """The mediums of one crawl.
+
+    :param rendered: that of the requests which a browser renders, if the crawl has one.
+    """
+
+    def __init__(self, plain: PlainMedium, rendered: BrowserMedium | None = None) -> None:
+        self._plain = plain
+        self._rendered = rendered
+        self.are_plain = rendered is None
+        """Whether all requests have the plain medium, for which nothing has to be prepared."""
+
+    def of(self, request: Request) -> PlainMedium:
+        """Return the medium of a request."""
+        rendered = self._rendered
+        return self._plain if rendered is None or not rendered.renders(request) else rendered
+
+
+def find_mediums(crawler: Crawler, components: Components) -> Mediums:
+    """Return the mediums that the settings of a crawl give it."""
+    browser = find_browser(crawler)
+    if browser is None:
+        return Mediums(PlainMedium(components))
+    from scrapy_omocaptcha.walls.browser_medium import BrowserMedium
+
+    return Mediums(PlainMedium(components), BrowserMedium(components, browser))

@@ -90,6 +90,8 @@ class Attempts(ABC):
         """Jobs bought so far in this run."""
         self.cost = 0.0
         """What these jobs cost, in USD."""
+        self.is_first = True
+        """Whether the token at hand has not been handed in before."""
         self._passed: list[Purchase] = []
         """Tokens after which another wall came. Whether they were of use is known once all attempts are over."""
 
@@ -105,13 +107,12 @@ class Attempts(ABC):
         """
 
     @abstractmethod
-    async def hand_in(self, token: Token, *, is_first: bool) -> Result:
+    async def hand_in(self, token: Token) -> Result:
         """Hand a token in, and judge the answer.
 
-        :param is_first: the token has not been handed in before.
         :raises TokenUnused: when the token was not sent.
-        :raises HandoverBroke: only with ``is_first``, when the token may not have reached the site. It is handed in
-            once more then.
+        :raises HandoverBroke: when the token may not have reached the site, and ``is_first``. It is handed in once more
+            then.
         :raises Outdated: when nothing was handed in, since ``ready`` has to be called again first.
         """
 
@@ -153,11 +154,13 @@ class Attempts(ABC):
 
     async def _use(self, purchase: Purchase) -> Result:
         """Use a token while it is young, once more if that broke off, and record the verdict."""
-        result = await self._hand_in_once(purchase.token, is_first=True)
+        self.is_first = True
+        result = await self._hand_in_once(purchase.token)
         broke = result.error
         if isinstance(broke, HandoverBroke):
             logger.info("%s: %s; it is sent once more", host_of(self.request.url), broke)
-            result = await self._hand_in_once(purchase.token, is_first=False)
+            self.is_first = False
+            result = await self._hand_in_once(purchase.token)
             if broke.is_sent and (result.verdict is None or result.verdict.outcome == "expired"):
                 result = replace(result, verdict=unknown("broke"))
         if result.verdict is ANOTHER_WALL:
@@ -168,7 +171,7 @@ class Attempts(ABC):
             raise result.error
         return result
 
-    async def _hand_in_once(self, token: Token, *, is_first: bool) -> Result:
+    async def _hand_in_once(self, token: Token) -> Result:
         """Hand a token in once that is possible. An error without a verdict says why it was not handed in."""
         ready: Challenge | Answer | None = None
         try:
@@ -177,9 +180,9 @@ class Attempts(ABC):
                 raise TokenUnused("not_needed")
             if ready.sitekey != token.sitekey:
                 raise TokenUnused("other_key")
-            return await self.hand_in(token, is_first=is_first)
+            return await self.hand_in(token)
         except Outdated:
-            return await self._hand_in_once(token, is_first=is_first)
+            return await self._hand_in_once(token)
         except TokenUnused as error:
             return Result(None if isinstance(ready, Challenge) else ready, Verdict("expired", error.reason))
         except Exception as error:

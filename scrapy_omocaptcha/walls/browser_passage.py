@@ -62,22 +62,22 @@ class BrowserPassage(FormPassage):
         """Return the challenge at hand: its form is always fresh, since the page is loaded anew."""
         return self.page.challenge
 
-    async def hand_in(self, token: Token, *, is_first: bool) -> Result:
+    async def hand_in(self, token: Token) -> Result:
         """Load the page anew, hand the token in there, and tell from what it shows whether that opened the wall."""
         if self.policy.has_submit_hook:
-            result = await super().hand_in(token, is_first=is_first)
+            result = await super().hand_in(token)
         else:
             async with self.hold.sending():
-                result = await self._hand_in(token, is_first=is_first)
+                result = await self._hand_in(token)
         if result.answer is None:
             await self.set_aside()
         return result
 
-    async def _hand_in(self, token: Token, *, is_first: bool) -> Result:
+    async def _hand_in(self, token: Token) -> Result:
         page = self.page
         handover, answer = await self._load(token)
         if not handover.is_handed_in:
-            return await self._not_handed_in(handover, answer, is_first=is_first)
+            return await self._not_handed_in(handover, answer)
         self.redirects.handed_in()
         if handover.trouble == "foreign_form":
             # It was stopped on its way there.
@@ -87,7 +87,7 @@ class BrowserPassage(FormPassage):
         if self.engine.lifetime.closing and (handed.answer is None or self.is_challenge(handed.answer)):
             return Result(verdict=unknown("closing"), error=CrawlClosing("the crawl is closing"))
         if handover.is_sent or handed.broke is not None:
-            return await self.judge(page, handed, is_first=is_first)
+            return await self.judge(page, handed)
         # No request carried the token as it is, so nobody knows whether the page has sent it, in whatever form.
         try:
             again = await self.send()
@@ -125,7 +125,7 @@ class BrowserPassage(FormPassage):
         # What a script has put into the page may not be all of it.
         return Handed(answer, is_page=handover.is_asked_for and self.is_page(answer))
 
-    async def _not_handed_in(self, handover: PageHandover, answer: Answer | Exception, *, is_first: bool) -> Result:
+    async def _not_handed_in(self, handover: PageHandover, answer: Answer | Exception) -> Result:
         if not isinstance(answer, Exception) and not self.is_challenge(answer):
             if is_good(answer):
                 self.session.unchallenged(self.stamp)
@@ -139,7 +139,7 @@ class BrowserPassage(FormPassage):
             refusal = Refusal("not_rendered", REASONS["not_rendered"])
             return Result(verdict=Verdict("expired", "not_rendered"), error=GivenUp(refusal))
         error = answer if isinstance(answer, Exception) else None
-        if is_first:
+        if self.is_first:
             kind = type(error).__name__ if error else handover.trouble
             raise HandoverBroke(f"the page failed before it was given the token ({kind})", is_sent=False)
         return Result(verdict=Verdict("expired", "page_failed"), error=error)
@@ -153,15 +153,15 @@ class BrowserPassage(FormPassage):
         """Tell whether an answer, should it be no challenge, is the page that was asked for."""
         return super().is_page(answer) and self._browser.has_rendered(answer)
 
-    def _may_be_page(self, answer: Response, page: Page, *, is_own_address: bool) -> bool:
+    def _may_be_page(self, answer: Response, page: Page, handed: Handed) -> bool:
         # The answer to what the spider submits itself has not been rendered.
-        return self._browser.has_rendered(answer) and super()._may_be_page(answer, page, is_own_address=is_own_address)
+        return self._browser.has_rendered(answer) and super()._may_be_page(answer, page, handed)
 
-    async def send(self, *, re_ask: bool = False) -> Answer:
+    async def send(self) -> Answer:
         """Send the spider's request once more; its page methods are not called in a challenge."""
         self._browser.watch(self.request, self._find)
         try:
-            return await super().send(re_ask=re_ask)
+            return await super().send()
         finally:
             self._browser.unwatch(self.request)
 

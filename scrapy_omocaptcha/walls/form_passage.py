@@ -33,7 +33,7 @@ class FormPassage(Passage):
         passed = await self.look_again() if self._is_stale() else None
         return self.page.challenge if passed is None else passed
 
-    async def hand_in(self, token: Token, *, is_first: bool) -> Result:
+    async def hand_in(self, token: Token) -> Result:
         """Submit the token, and tell from the answer, or by asking again, whether it opened the wall."""
         async with self.hold.sending():
             # Requests that were queued without cookies may have been sent, and given a session each, meanwhile.
@@ -42,7 +42,7 @@ class FormPassage(Passage):
                 self._outdated += 1
                 raise Outdated
             self._outdated = 0
-            result = await self._submit_and_judge(token, is_first=is_first)
+            result = await self._submit_and_judge(token)
         if isinstance(result.answer, Response) and not result.is_sure:
             try:
                 redirected = await self.redirects.of_answer(self.request, result.answer)
@@ -51,7 +51,7 @@ class FormPassage(Passage):
             return replace(result, answer=redirected or result.answer)
         return result
 
-    async def _submit_and_judge(self, token: Token, *, is_first: bool) -> Result:
+    async def _submit_and_judge(self, token: Token) -> Result:
         page = self.page
         if not self.is_alone:
             # Requests that were queued without cookies are answered with others meanwhile, and later.
@@ -66,7 +66,7 @@ class FormPassage(Passage):
         except MiddlewareFailed as error:
             refusal = Refusal("broke", f"the request with the token failed: {error}")
             return Result(verdict=unknown("broke", is_useless=True), error=GivenUp(refusal))
-        return await self.judge(page, handed, is_first=is_first)
+        return await self.judge(page, handed)
 
     async def submit(self, submission: Submission, token: Token) -> Handed:
         """Send a submission, and return what came of it.
@@ -76,9 +76,7 @@ class FormPassage(Passage):
         is_own_address = public_address(submission.url) == public_address(self.request.url)
         try:
             with self.answering():
-                answer = await send_submission(
-                    self.engine.chain, submission, token, asked=self.request, follow=not is_own_address
-                )
+                answer = await send_submission(self.engine.chain, submission, token, asked=self.request)
         except HandoverBroke as error:
             return Handed(None, is_page=False, broke=error)
         if answer is None:

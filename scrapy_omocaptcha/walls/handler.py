@@ -85,9 +85,8 @@ class WallHandler:
             except BaseException:
                 self._end_turn(request)
                 raise
-        stamp = self._sessions.sent(request)
+        session.sent_again(since, self._sessions.sent(request))
         if session.is_overtaken(since):
-            session.re_asked(stamp)
             request.cookies = _without({cookie.name for cookie in session.cookies}, request.cookies)
 
     def _check_turn(self, request: Request) -> None:

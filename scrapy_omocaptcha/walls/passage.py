@@ -30,7 +30,7 @@ from scrapy_omocaptcha.walls.delivery import NotSolved, deliver, take_over
 from scrapy_omocaptcha.walls.judging import Handed, is_good, is_other_wall, is_same_wall, opened, still_closed, unknown
 from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.redirects import Redirects
-from scrapy_omocaptcha.walls.session import Role
+from scrapy_omocaptcha.walls.session import Clearance, Role
 from scrapy_omocaptcha.walls.sessions import Sessions
 
 if TYPE_CHECKING:
@@ -108,7 +108,9 @@ class Passage(Attempts):
             answer = await self.ask_again()
             if not self.is_challenge(answer):
                 return Result(answer)
-        refusal = await self._refusal(skip_limits=self._do_others_pay())
+        refusal = await self._refusal()
+        if refusal is None and not self._do_others_pay():
+            refusal = self.policy.limit_refusal(self.request, self.page.challenge)
         self._events.detected(self.request, self.page.challenge, "solve" if refusal is None else refusal.reason)
         if refusal is not None:
             raise GivenUp(refusal)
@@ -131,15 +133,14 @@ class Passage(Attempts):
         is_current = self.sessions.has_sent(self.request, response, values)
         self.page = Page(response, challenge, self._answers, values if is_current else None)
 
-    async def check(self, *, skip_limits: bool = False) -> None:
-        """Raise ``GivenUp`` unless the challenge at hand may be solved."""
-        refusal = await self._refusal(skip_limits=skip_limits)
+    async def check(self) -> None:
+        """Raise ``GivenUp`` unless a token may be bought for the challenge at hand."""
+        refusal = await self._refusal() or self.policy.limit_refusal(self.request, self.page.challenge)
         if refusal is not None:
             raise GivenUp(refusal)
 
-    async def _refusal(self, *, skip_limits: bool) -> Refusal | None:
-        page = self.page
-        return await self.policy.refusal(self.request, page.response, page.challenge, skip_limits=skip_limits)
+    async def _refusal(self) -> Refusal | None:
+        return await self.policy.refusal(self.request, self.page.response, self.page.challenge)
 
     def _do_others_pay(self) -> bool:
         """Tell whether another request has opened the wall since this one was sent, or is about to."""
@@ -160,7 +161,7 @@ class Passage(Attempts):
                 await self.engine.lifetime.wait(session.wait_turn(challenged=True))
             try:
                 if session.role(self.stamp) is Role.ASK_AGAIN:
-                    answer = await self.look_again(re_ask=True)
+                    answer = await self.look_again()
                     if answer is not None:
                         return Result(answer)
             finally:
@@ -173,45 +174,47 @@ class Passage(Attempts):
         session.lead(self.stamp)
         try:
             result = await self.attempt()
-            assert result.answer is not None
-            # Neither the answer to a submission itself nor one for which the site has set no cookie shows that the wall
-            # is open for other pages, too.
-            is_cleared = result.submitted is None and self.cookie_values() != self.page.cookies
-            proven = is_cleared and is_good(result.answer) and not result.is_in_doubt
             if result.is_sure:
-                session.won(self.cookies(), proven=proven, in_doubt=result.is_in_doubt)
+                session.won(self.cookies(), self._clearance(result))
             return result
         finally:
             # The session keeps this function, which must not keep the request.
             session.stop_leading(lambda: slots.concurrency(slot))
 
+    def _clearance(self, result: Result) -> Clearance:
+        if result.is_in_doubt:
+            return Clearance.DOUBTFUL
+        # Neither the answer to a submission itself nor one for which the site has set no cookie shows that the wall is
+        # open for other pages, too.
+        is_cleared = result.submitted is None and self.cookie_values() != self.page.cookies
+        return Clearance.PROVEN if is_cleared and result.answer and is_good(result.answer) else Clearance.NEW
+
     # Ask again
 
-    async def look_again(self, *, re_ask: bool = False) -> Answer | None:
+    async def look_again(self) -> Answer | None:
         """Ask again, and return the answer if the site lets the request through without a token.
 
-        :param re_ask: with a clearance that a leader has just won.
         :raises GivenUp: when the challenge that came is not to be solved.
         """
-        answer = await self.ask_again(re_ask=re_ask)
+        answer = await self.ask_again()
         if self.is_challenge(answer):
-            await self.check(skip_limits=True)
+            refusal = await self._refusal()
+            if refusal is not None:
+                raise GivenUp(refusal)
             await self.set_aside()
             return None
         if is_good(answer):
             self.session.unchallenged(self.stamp)
         return answer
 
-    async def ask_again(self, *, re_ask: bool = False) -> Answer:
+    async def ask_again(self) -> Answer:
         """Send the spider's request once more, and return the answer."""
         async with self.hold.sending():
-            return await self.send(re_ask=re_ask)
+            return await self.send()
 
-    async def send(self, *, re_ask: bool = False) -> Answer:
+    async def send(self) -> Answer:
         """Send the spider's request once more while it is counted as being sent."""
-        self.stamp = self.sessions.stamp()
-        if re_ask:
-            self.session.re_asked(self.stamp)
+        self.stamp = self.session.sent_again(self.stamp, self.sessions.stamp())
         with self.answering():
             return await self.redirects.send_again(self.request)
 
@@ -239,16 +242,15 @@ class Passage(Attempts):
 
     # Judge the answer
 
-    async def judge(self, page: Page, handed: Handed, *, is_first: bool) -> Result:
+    async def judge(self, page: Page, handed: Handed) -> Result:
         """Return whether a token opened the wall, and the page that was asked for.
 
         :param page: the challenge that the token was handed in for.
-        :param is_first: the token has not been handed in before.
-        :raises HandoverBroke: only with ``is_first``, when the token may not have reached the site.
+        :raises HandoverBroke: when the token may not have reached the site, and ``is_first``.
         """
         wall, answer = page.challenge, handed.answer
         if answer is not None and self.is_challenge(answer):
-            return Result(verdict=still_closed(wall, self.page.challenge, is_first=is_first))
+            return Result(verdict=still_closed(wall, self.page.challenge, is_first=self.is_first))
         if answer is not None and handed.is_page:
             self._take(handed)
             return Result(answer, ACCEPTED, submitted=answer)
@@ -259,10 +261,10 @@ class Passage(Attempts):
         if not self.is_challenge(again):
             return Result(again, self._opened(handed, again))
         if handed.broke is not None and is_same_wall(wall, self.page.challenge):
-            if is_first:
+            if self.is_first:
                 raise handed.broke
             return Result(verdict=unknown("broke", is_useless=True))
-        if answer is not None and self._may_be_page(answer, page, is_own_address=handed.is_own_address):
+        if answer is not None and self._may_be_page(answer, page, handed):
             # There is no page but this answer. Nobody knows what it is worth, so it wins no clearance.
             self._take(handed)
             verdict = self._opened(handed, answer)
@@ -272,7 +274,7 @@ class Passage(Attempts):
             refusal = await self.policy.redirect_refusal(self.request, wall, answer)
             if refusal is not None:
                 return Result(verdict=unknown(refusal.reason, is_useless=True), error=GivenUp(refusal))
-        return Result(verdict=still_closed(wall, self.page.challenge, is_first=is_first))
+        return Result(verdict=still_closed(wall, self.page.challenge, is_first=self.is_first))
 
     def _opened(self, handed: Handed, answer: Answer) -> Verdict:
         return opened(handed, answer, self.redirects.doubt_about(self.request, answer))
@@ -282,15 +284,15 @@ class Passage(Attempts):
         if handed.sent is not None:
             take_over(self.request, *handed.sent)
 
-    def _may_be_page(self, answer: Response, page: Page, *, is_own_address: bool) -> bool:
+    def _may_be_page(self, answer: Response, page: Page, handed: Handed) -> bool:
         """Tell whether the answer to a submission may be all that there is of the page, which no other wall hides."""
         if is_other_wall(page.challenge, self.page.challenge):
             return False
         if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
-            return is_own_address and answer.status != page.response.status
+            return handed.is_own_address and answer.status != page.response.status
         # A wall that ignores tokens repeats the same answer. Pages at addresses of their own may be equal.
         last, self.session.last_answer_checksum = self.session.last_answer_checksum, crc32(answer.body)
-        return bool(answer.body) and (is_own_address or last != self.session.last_answer_checksum)
+        return bool(answer.body) and (handed.is_own_address or last != self.session.last_answer_checksum)
 
     # Give the spider its page, or say why there is none
 

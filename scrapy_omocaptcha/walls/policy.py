@@ -71,13 +71,8 @@ class Policy:
             return None
         return challenge
 
-    async def refusal(
-        self, request: Request, response: Response, challenge: Challenge, *, skip_limits: bool = False
-    ) -> Refusal | None:
-        """Return why a challenge is not solved, or None; reasons that are cheap to know come first.
-
-        :param skip_limits: no job has to be bought for this challenge now.
-        """
+    async def refusal(self, request: Request, response: Response, challenge: Challenge) -> Refusal | None:
+        """Return why a challenge is not solved, whoever pays; None if it is. Reasons that are cheap to know come first."""
         medium = self.mediums.of(request)
         reason = unsuitable_request(request) or medium.unsuitable(request, response)
         refusal = _refusal(reason or self._unsolvable(challenge)) or self._hook_refusal
@@ -87,9 +82,7 @@ class Policy:
             if reason is None and challenge.form is not None:
                 reason = await self._forbids(request, challenge.form.url)
             refusal = _refusal(reason)
-        if refusal is not None or skip_limits:
-            return refusal
-        return self._limit_refusal(challenge, host_of(request.url))
+        return refusal
 
     def upfront_refusal(self, request: Request, challenge: Challenge) -> Refusal | None:
         """Return why no token is bought for a request that wants one before it is sent, or None."""
@@ -124,6 +117,10 @@ class Policy:
     def token_refusal(self, challenge: Challenge) -> Refusal | None:
         """Return why no token is bought for a challenge, whatever the token is for, or None."""
         return _refusal(self._unsolvable(challenge)) or self._limit_refusal(challenge, host_of(challenge.url))
+
+    def limit_refusal(self, request: Request, challenge: Challenge) -> Refusal | None:
+        """Return why no token is bought for a challenge that could be solved, or None."""
+        return self._limit_refusal(challenge, host_of(request.url))
 
     def _unsolvable(self, challenge: Challenge) -> str | None:
         return unsolvable(challenge, self.settings.domains(self.crawler.spider))

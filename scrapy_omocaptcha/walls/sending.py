@@ -17,7 +17,7 @@ from scrapy_omocaptcha.challenge import Token
 from scrapy_omocaptcha.engine.chain import InnerChain
 from scrapy_omocaptcha.errors import HandoverBroke, MiddlewareFailed, TokenUnused
 from scrapy_omocaptcha.forms.submission import Submission, holds_token, masked, without_token
-from scrapy_omocaptcha.urls import same_address, same_site
+from scrapy_omocaptcha.urls import public_address, same_address, same_site
 
 _TO_GET = (HTTPStatus.MOVED_PERMANENTLY, HTTPStatus.FOUND, HTTPStatus.SEE_OTHER)
 _REPEATED = (HTTPStatus.TEMPORARY_REDIRECT, HTTPStatus.PERMANENT_REDIRECT)
@@ -28,22 +28,22 @@ _MAX_REDIRECTS = 20
 
 
 async def send_submission(
-    chain: InnerChain, submission: Submission, token: Token, *, asked: Request | None = None, follow: bool = True
+    chain: InnerChain, submission: Submission, token: Token, *, asked: Request | None = None
 ) -> Response | None:
     """Send a submission to the site of its address and to no other, and return the answer.
 
     The answer's ``request`` is what was sent, unless a redirect was followed.
 
     :param asked: a request that can be sent again. Where the site redirects to its address, or the page refreshes to an
-        address that holds the token, None is returned.
-    :param follow: whether a redirect to another page is followed.
+        address that holds the token, None is returned. If the submission goes to its very address, no redirect to
+        another page is followed.
     :raises HandoverBroke: when there was no answer; the token may have been used all the same. The text of the error
         does not contain the address.
     :raises TokenUnused: when ``token`` was too old by the time at which it would have gone out.
     :raises MiddlewareFailed: when a middleware of the project failed on it.
     """
     try:
-        answer = await _send(chain, submission.replace(usable_until=token.usable_until), asked, follow=follow)
+        answer = await _send(chain, submission.replace(usable_until=token.usable_until), asked)
     except (MiddlewareFailed, TokenUnused):
         raise
     except Exception as error:
@@ -70,7 +70,8 @@ async def get_page(chain: InnerChain, request: Request) -> Response | None:
     return result
 
 
-async def _send(chain: InnerChain, submission: Submission, asked: Request | None, *, follow: bool) -> Response | None:
+async def _send(chain: InnerChain, submission: Submission, asked: Request | None) -> Response | None:
+    follow = asked is None or public_address(submission.url) != public_address(asked.url)
     request: Request = submission.replace(meta={**submission.meta, "dont_redirect": True}, callback=NO_CALLBACK)
     for _ in range(_MAX_REDIRECTS):
         result = await chain.send(request)

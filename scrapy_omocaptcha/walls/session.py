@@ -25,6 +25,16 @@ class Role(Enum):
     ALONE = "solve it for this page only: the wall wants a token for each page"
 
 
+class Clearance(Enum):
+    """What is known of the clearance that was won last."""
+
+    NONE = "there is none yet"
+    NEW = "no request has been let through with it yet"
+    DOUBTFUL = "it is not known whether it opens the wall"
+    PROVEN = "a request without a token has been let through"
+    FOR_ONE_PAGE = "the wall wants a token for each page"
+
+
 class Session:
     """The wall of one session, which is what a clearance belongs to.
 
@@ -41,14 +51,9 @@ class Session:
         """Stamp of the request that solves the wall at the moment."""
         self._won_at = 0
         """Stamp of the moment at which the last clearance was won; 0 if none was."""
-        self.proven = False
-        """Whether a request without a token has been let through since the last clearance."""
-        self._in_doubt = False
-        """Whether it is not known if the last clearance is one."""
+        self.clearance = Clearance.NONE
         self._re_asks: set[int] = set()
         """Stamps of the requests that were sent because a clearance was won, as long as it is not proven."""
-        self.per_page = False
-        """Whether the wall wants a token for each page."""
         self.answers = 0
         """Number of responses so far. Each may have replaced the cookies or fields that an earlier page depends on."""
         self.last_answer_checksum: int | None = None
@@ -93,10 +98,14 @@ class Session:
         """Tell whether a request was sent at ``stamp`` after a clearance was won, or a token handed in for it."""
         return 0 < self._kept_at <= stamp
 
-    def re_asked(self, stamp: int) -> None:
-        """Record that a request was sent because a clearance was won: sent again, or released from a hold."""
-        if not self.proven:
+    def sent_again(self, since: int, stamp: int) -> int:
+        """Record that a request is sent, again or after it was held, and return its new ``stamp``.
+
+        :param since: when it was sent before, or held.
+        """
+        if self.is_overtaken(since) and self.clearance is not Clearance.PROVEN:
             self._re_asks.add(stamp)
+        return stamp
 
     def role(self, stamp: int) -> Role:
         """Decide what a request that was sent at ``stamp`` and met a challenge does next."""
@@ -104,28 +113,26 @@ class Session:
             return Role.FOLLOW
         if self.is_overtaken(stamp):
             return Role.ASK_AGAIN
-        if stamp in self._re_asks and not self.proven and not self._in_doubt:
-            # No request has ever passed with this fresh clearance, so the wall wants a token for each page.
-            self.per_page = True
+        if stamp in self._re_asks and self.clearance is Clearance.NEW:
+            self.clearance = Clearance.FOR_ONE_PAGE
             self._release_all(challenged=True)
-        return Role.ALONE if self.per_page else Role.LEAD
+        return Role.ALONE if self.clearance is Clearance.FOR_ONE_PAGE else Role.LEAD
 
     def lead(self, stamp: int) -> None:
         """Make the request that was sent at ``stamp`` the leader."""
         self.leading = stamp
         self._walled_in_part = False
 
-    def won(self, cookies: list[Cookie], *, proven: bool, in_doubt: bool = False) -> None:
+    def won(self, cookies: list[Cookie], clearance: Clearance) -> None:
         """Record the cookies that the leader has won.
 
-        :param proven: the leader's page came in answer to a request without a token, but with new cookies.
-        :param in_doubt: it is not known whether they open the wall. Others try, and the next that is challenged leads.
+        :param clearance: proven, where the leader's page came in answer to a request without a token, but with new
+            cookies. While it is doubtful, others try, and the next that is challenged leads.
         """
         self.keep_cookies(cookies)
         self._won_at = self._kept_at
         self._re_asks.clear()
-        self.proven = proven
-        self._in_doubt = in_doubt
+        self.clearance = clearance
 
     def keep_cookies(self, cookies: list[Cookie]) -> None:
         """Keep the cookies that a token is handed in with, or has won."""
@@ -158,9 +165,8 @@ class Session:
     def unchallenged(self, stamp: int) -> None:
         """Record that a request sent at ``stamp`` without a token was answered with a page, not a challenge."""
         if not self.is_overtaken(stamp):
-            self.proven = True
+            self.clearance = Clearance.PROVEN
             self._re_asks.clear()
-            self.per_page = False
         if self.leading is not None and stamp > self.leading:
             # It was sent after the leader and let through, so the wall is not around the whole session.
             self._walled_in_part = True

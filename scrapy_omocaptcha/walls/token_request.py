@@ -111,7 +111,7 @@ class TokenRequest(Attempts):
             await self._refill()
         return self.wanted
 
-    async def hand_in(self, token: Token, *, is_first: bool) -> Result:
+    async def hand_in(self, token: Token) -> Result:
         """Send the request with the token, and tell from the answer what the site made of it."""
         submission = with_token(self._prepared, self._wish.put, token.value)
         self._is_used = True
@@ -119,7 +119,7 @@ class TokenRequest(Attempts):
             async with self.hold.sending():
                 answer = await send_submission(self._chain, submission, token)
         except (HandoverBroke, MiddlewareFailed) as error:
-            if is_first and isinstance(error, HandoverBroke):
+            if self.is_first and isinstance(error, HandoverBroke):
                 raise
             verdict = unknown("broke", is_useless=isinstance(error, MiddlewareFailed))
             return Result(verdict=verdict, error=GivenUp(Refusal("broke", str(error))))
@@ -136,8 +136,8 @@ class TokenRequest(Attempts):
             return Result(verdict=unknown("another_wall", is_useless=True), error=GivenUp(refusal))
         if rejected or wall is not None:
             # Otherwise the site may have taken it the first time, and refuse it only because of that.
-            return Result(verdict=REJECTED if is_first else unknown("broke"))
-        if is_overloaded(answer) and is_first:
+            return Result(verdict=REJECTED if self.is_first else unknown("broke"))
+        if is_overloaded(answer) and self.is_first:
             raise HandoverBroke(f"the request with the token was answered with {answer.status}")
         verdict = self._judge(answer)
         if verdict is ACCEPTED:

@@ -15,7 +15,7 @@ from scrapy.http import Response
 from scrapy.http.cookies import CookieJar
 
 from scrapy_omocaptcha.walls.medium import Mediums, PlainMedium
-from scrapy_omocaptcha.walls.session import Role, Session
+from scrapy_omocaptcha.walls.session import Clearance, Role, Session
 from scrapy_omocaptcha.walls.sessions import Sessions
 
 
@@ -30,7 +30,7 @@ class Wall:
     def stamp(self, *, re_ask=False):
         stamp = self.next_stamp()
         if re_ask:
-            self.session.re_asked(stamp)
+            self.session.sent_again(0, stamp)
         return stamp
 
     def lead(self):
@@ -44,7 +44,7 @@ class Wall:
         return turn
 
     def win(self, width=1, *, proven=False):
-        self.session.won([], proven=proven)
+        self.session.won([], Clearance.PROVEN if proven else Clearance.NEW)
         self.session.stop_leading(lambda: width)
 
     def give_up(self):
@@ -81,7 +81,7 @@ def test_a_late_page_of_before_the_clearance_does_not_show_that_it_holds(wall):
     wall.session.unchallenged(late)
     assert wall.session.role(wall.stamp(re_ask=True)) is Role.ALONE
     wall.session.unchallenged(late)
-    assert wall.session.per_page
+    assert wall.session.clearance is Clearance.FOR_ONE_PAGE
 
 
 def test_those_who_met_a_wall_of_a_token_a_page_are_all_let_go_at_once(wall):
@@ -118,7 +118,7 @@ def test_a_site_that_is_sent_more_at_once_meanwhile_lets_more_go(wall):
     wall.lead()
     for number in range(5):
         wall.hold(number)
-    wall.session.won([], proven=False)
+    wall.session.won([], Clearance.NEW)
     wall.session.stop_leading(lambda: width[0])
     width[0] = 3
     wall.session.end_turn()
@@ -333,7 +333,8 @@ class Crowd(RuleBasedStateMachine):
 
     @invariant()
     def a_clearance_is_proven_by_a_page_that_came_with_it_and_a_token_a_page_is_wanted_until_then(self):
-        assert (self.session.proven, self.session.per_page) == (self.proven, self.per_page)
+        clearance = self.session.clearance
+        assert (clearance is Clearance.PROVEN, clearance is Clearance.FOR_ONE_PAGE) == (self.proven, self.per_page)
 
     @invariant()
     def the_session_knows_whether_somebody_leads_and_whether_new_requests_run_into_the_wall(self):
@@ -453,11 +454,11 @@ def test_a_stamp_tells_the_order_of_sending_and_whether_a_clearance_was_won_sinc
     sessions.sent(early)
     session = sessions.session(early)
     session.lead(sessions.stamp())
-    session.won([], proven=False)
+    session.won([], Clearance.NEW)
     session.stop_leading(lambda: 1)
     sessions.sent(late)
     one, two, three = sessions.answered(early), sessions.answered(late), sessions.stamp()
-    session.re_asked(three)
+    session.sent_again(0, three)
     assert one < two < three
     assert [session.is_overtaken(stamp) for stamp in (one, two, three)] == [True, False, False]
     assert [session.role(stamp) for stamp in (one, two, three)] == [Role.ASK_AGAIN, Role.LEAD, Role.ALONE]
@@ -467,7 +468,7 @@ def test_an_answer_to_a_request_that_was_never_sent_is_of_before_every_clearance
     cached = request({})
     session = sessions.session(cached)
     assert sessions.answered(cached) < sessions.stamp()
-    session.won([], proven=True)
+    session.won([], Clearance.PROVEN)
     assert session.role(sessions.answered(cached)) is Role.ASK_AGAIN
 
 
@@ -537,7 +538,7 @@ def test_the_cookies_of_other_hosts_are_not_gone_through(components, sessions, m
     monkeypatch.setattr(CookieJar, "__len__", refuse)
     walled = request({"url": "https://www.shop.example/b"})
     session = sessions.session(walled)
-    session.won(cookies := sessions.cookies(walled), proven=True)
+    session.won(cookies := sessions.cookies(walled), Clearance.PROVEN)
     assert [cookie.name for cookie in cookies] == ["own"]
     sessions.keep_cookies(session, walled, Response(walled.url, headers={"Set-Cookie": "own=2"}), 0)
 
@@ -553,7 +554,7 @@ def test_a_request_whose_cookies_scrapy_does_not_keep_has_none(components, sessi
     walled = request({})
     assert sessions.cookies(walled) == []
     session = sessions.session(walled)
-    session.won([], proven=False)
+    session.won([], Clearance.NEW)
     sessions.keep_cookies(session, walled, Response(walled.url, headers={"Set-Cookie": "a=1"}), 0)
 
 
@@ -575,7 +576,7 @@ def test_an_answer_changes_only_cookies_of_the_session_that_its_request_was_sent
     early = sessions.stamp()
     answer(components, walled.url, "session=older")
     if moment == "won":
-        session.won(sessions.cookies(walled), proven=False)
+        session.won(sessions.cookies(walled), Clearance.NEW)
     else:
         session.keep_cookies(sessions.cookies(walled))
     # The leader's own, or of a request that was sent since.

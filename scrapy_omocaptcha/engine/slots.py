@@ -5,7 +5,7 @@ It uses private names of Scrapy, each of which has a contract test.
 
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
@@ -27,6 +27,7 @@ class Hold:
 
     def __init__(self, slots: "Slots", request: Request) -> None:
         self._slots = slots
+        self._request = request
         self.slot = slots.slot(request)
         self.is_scheduled = slots.states.is_scheduled(request)
         self._park()
@@ -46,8 +47,13 @@ class Hold:
             self._slots.sent(self)
             self._park()
 
-    async def end(self) -> None:
-        """End the hold as soon as the request may be sent by Scrapy itself."""
+    async def end(self, is_back: Callable[[], None]) -> None:
+        """End the hold as soon as the request may be sent by Scrapy itself.
+
+        :param is_back: called once the request is held again, or gone: it has a response, an error, or a middleware has
+            replaced it.
+        """
+        self._slots.let_go[self._request] = is_back
         await self._slots.unpark(self)
         self._slots.sent(self)
         self.slot.active.discard(self)
@@ -79,6 +85,8 @@ class Slots:
         self._queue: dict[Hold, Deferred[None]] = {}
         """Held requests that wait until something may be sent for them, in their order."""
         self._sending: set[Hold] = set()
+        self.let_go: dict[Request, Callable[[], None]] = {}
+        """What is called once a request that was held is back, by request."""
         self._serving = False
 
     def slot(self, request: Request) -> Any:
@@ -111,6 +119,7 @@ class Slots:
     def hold(self, request: Request) -> Iterator[Hold]:
         """Hold ``request`` until the block is left."""
         since = time.monotonic()
+        self._back([request])
         hold = Hold(self, request)
         # The engine calls needs_backout before it takes a request from the scheduler, and after each that is done.
         self._crawler.engine.downloader.needs_backout = self._needs_backout  # type: ignore[method-assign]
@@ -165,9 +174,16 @@ class Slots:
         With CONCURRENT_REQUESTS = 2, two active requests of which one is parked leave room for one more, unless the
         parked one waits to go on.
         """
+        if self.let_go:
+            self._back([request for request in self.let_go if not self.is_active(request)])
         self._serve()
         waiting = sum(not self._is_delayed(hold) for hold in self._queue)
         return self._is_full(parked=min(len(self.parked), self._most_uncounted), more=waiting)
+
+    def _back(self, requests: list[Request]) -> None:
+        for request in requests:
+            if request in self.let_go:
+                self.let_go.pop(request)()
 
     def _is_full(self, *, parked: int, more: int) -> bool:
         """Tell whether CONCURRENT_REQUESTS is used up if ``parked`` requests don't count, and ``more`` do."""

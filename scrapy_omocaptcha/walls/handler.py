@@ -5,11 +5,10 @@ Whether a page is a challenge is decided by ``policy``, and how one request gets
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from scrapy import Request
 from scrapy.http import Response
-from scrapy.utils.asyncio import call_later
 
 from scrapy_omocaptcha.buying.buyer import Buyer
 from scrapy_omocaptcha.detection import find_other_captcha, has_recaptcha_word
@@ -23,12 +22,6 @@ from scrapy_omocaptcha.walls.judging import is_good
 from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.redirects import Redirects
 from scrapy_omocaptcha.walls.sessions import Sessions
-
-if TYPE_CHECKING:
-    from scrapy_omocaptcha.walls.session import Session
-
-_TURN_CHECK = 0.1
-"""Seconds between two checks whether Scrapy still has a request that was held."""
 
 
 class WallHandler:
@@ -52,8 +45,6 @@ class WallHandler:
         self._policy = policy
         self._events = events
         self._parts = (engine, buyer, settings, sessions, redirects, policy, events)
-        self._turns: dict[Request, Session] = {}
-        """The sessions of the requests that were held and are at the site now."""
 
     def passes(self, request: Request) -> bool:
         """Record that a request goes to the site, unless the wall of its session is being solved."""
@@ -70,41 +61,19 @@ class WallHandler:
             # It does not reach the site. Were it held and answered with a stored redirect, nobody would tell us.
             self._sessions.sent(request)
             return
-        # A middleware may have returned the very object for the scheduler.
-        self._end_turn(request)
         since = self._sessions.stamp()
         with self._slots.hold(request) as hold:
             while session.is_walled:
                 await self._lifetime.wait(session.wait_turn(challenged=False))
                 if session.is_walled:
                     session.end_turn()
-            self._turns[request] = session
-            call_later(_TURN_CHECK, self._check_turn, request)
-            try:
-                await hold.end()
-            except BaseException:
-                self._end_turn(request)
-                raise
+            await hold.end(session.end_turn)
         session.sent_again(since, self._sessions.sent(request))
         if session.is_overtaken(since):
             request.cookies = _without({cookie.name for cookie in session.cookies}, request.cookies)
 
-    def _check_turn(self, request: Request) -> None:
-        """End the turn of a request that a middleware has replaced, of which no signal tells."""
-        if request in self._turns:
-            if self._slots.is_active(request):
-                call_later(_TURN_CHECK, self._check_turn, request)
-            else:
-                self._end_turn(request)
-
-    def _end_turn(self, request: Request) -> None:
-        session = self._turns.pop(request, None)
-        if session is not None:
-            session.end_turn()
-
     async def redirected(self, request: Request, response: Response) -> Answer:
         """Return the challenge if a redirect leads to one, else the redirect."""
-        self._end_turn(request)
         session = self._sessions.known(request)
         stamp = self._sessions.stamp_of(request)
         if session is not None and stamp:
@@ -132,9 +101,6 @@ class WallHandler:
 
     def answered(self, request: Request, response: Response) -> int:
         """Record that a request is answered, and return when it was sent."""
-        if self._turns:
-            # Not only where its session is known: a middleware may have given it another one on the way.
-            self._end_turn(request)
         session, stamp = self._sessions.known(request), self._sessions.answered(request)
         if session is not None and stamp:
             session.answers += 1
@@ -174,7 +140,6 @@ class WallHandler:
 
     def failed(self, request: Request) -> None:
         """Record that ``request`` has no response."""
-        self._end_turn(request)
         self._followed.failed(request)
 
     def _note_other_captcha(self, response: Response) -> None:

@@ -72,7 +72,7 @@ class Policy:
         return challenge
 
     async def refusal(self, request: Request, response: Response, challenge: Challenge) -> Refusal | None:
-        """Return why a challenge is not solved, whoever pays; None if it is. Reasons that are cheap to know come first."""
+        """Return why a challenge is not solved, whoever pays, or None; reasons that are cheap to know come first."""
         medium = self.mediums.of(request)
         reason = unsuitable_request(request) or medium.unsuitable(request, response)
         refusal = _refusal(reason or self._unsolvable(challenge)) or self._hook_refusal

@@ -211,7 +211,7 @@ async def test_a_hold_that_ends_counts_as_any_request_from_then_on(spider):
     with Held(spider) as waiting:
         hold = waiting.hold("http://127.0.0.1/")
         before = downloader(spider).needs_backout()
-        await hold.end()
+        await hold.end(lambda: None)
         assert (before, downloader(spider).needs_backout()) == (False, True)
         assert (len(hold.slot.active), len(slots(spider).parked)) == (0, 0)
 

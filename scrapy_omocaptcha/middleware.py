@@ -41,6 +41,7 @@ from scrapy_omocaptcha.walls.delivery import NotSolved
 from scrapy_omocaptcha.walls.followed import FollowedRedirects
 from scrapy_omocaptcha.walls.handler import WallHandler
 from scrapy_omocaptcha.walls.hints import Hints
+from scrapy_omocaptcha.walls.hooks import Hooks
 from scrapy_omocaptcha.walls.judging import is_good, unknown
 from scrapy_omocaptcha.walls.limit_closing import LimitClosing
 from scrapy_omocaptcha.walls.medium import find_mediums
@@ -82,7 +83,8 @@ class OmoCaptchaMiddleware:
         )
         self._hints = hints = Hints()
         self._mediums = mediums = find_mediums(crawler, components)
-        self._policy = policy = Policy(crawler, settings, components, hints, buyer.limits.check, mediums)
+        hooks = Hooks(crawler, settings.trigger)
+        self._policy = policy = Policy(crawler, settings, components, hooks, hints, buyer.limits.check, mediums)
         self._sessions = sessions = Sessions(mediums)
         targets = Targets()
         followed = FollowedRedirects(crawler, states, targets)

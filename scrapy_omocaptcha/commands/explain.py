@@ -29,6 +29,7 @@ from scrapy_omocaptcha.reporting.format import printable, shorten
 from scrapy_omocaptcha.settings import Settings, is_enabled
 from scrapy_omocaptcha.walls.form_request import form_request
 from scrapy_omocaptcha.walls.hints import Hints
+from scrapy_omocaptcha.walls.hooks import Hooks
 from scrapy_omocaptcha.walls.medium import Mediums, PlainMedium
 from scrapy_omocaptcha.walls.policy import Policy
 
@@ -100,7 +101,8 @@ class InspectingMiddleware:
         crawler.signals.connect(limits.close, signals.spider_closed)
         components = Components(crawler)
         mediums = Mediums(PlainMedium(components))
-        self._policy = Policy(crawler, settings, components, Hints(), limits.check, mediums)
+        hooks = Hooks(crawler, settings.trigger)
+        self._policy = Policy(crawler, settings, components, hooks, Hints(), limits.check, mediums)
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> "InspectingMiddleware":

@@ -10,7 +10,7 @@ import logging
 import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from scrapy import Request
 from scrapy.http import Response
@@ -23,6 +23,7 @@ from scrapy_omocaptcha.errors import ApiError, HandoverBroke, JobError, NotBough
 from scrapy_omocaptcha.settings import Settings
 from scrapy_omocaptcha.urls import host_of
 from scrapy_omocaptcha.walls.judging import ANOTHER_WALL, unknown
+from scrapy_omocaptcha.walls.reasons import Refusal
 
 if TYPE_CHECKING:
     from scrapy_omocaptcha.buying.purchase import Purchase
@@ -31,13 +32,6 @@ logger = logging.getLogger(__name__)
 
 Answer = Response | Request
 """A response, or the request that a redirect leads to, which Scrapy follows."""
-
-
-class Refusal(NamedTuple):
-    """Why a challenge is not solved: a word of a closed list, and a sentence for a person."""
-
-    reason: str
-    message: str
 
 
 class GivenUp(Exception):

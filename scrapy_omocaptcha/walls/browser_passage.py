@@ -14,11 +14,11 @@ from scrapy_omocaptcha.buying.purchase import Verdict
 from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.errors import CrawlClosing, HandoverBroke, TokenUnused
 from scrapy_omocaptcha.forms.submission import Submission
-from scrapy_omocaptcha.walls.attempts import Answer, GivenUp, Refusal, Result
+from scrapy_omocaptcha.walls.attempts import Answer, GivenUp, Result
 from scrapy_omocaptcha.walls.form_passage import FormPassage
 from scrapy_omocaptcha.walls.judging import Handed, is_good, is_overloaded, opened, unknown
 from scrapy_omocaptcha.walls.passage import Page
-from scrapy_omocaptcha.walls.reasons import REASONS
+from scrapy_omocaptcha.walls.reasons import Refusal
 
 if TYPE_CHECKING:
     # Playwright is an extra.
@@ -44,7 +44,7 @@ class BrowserPassage(FormPassage):
         await self.check()
         response = self.page.response
         is_rendered = isinstance(response, HtmlResponse) and bool(response.xpath(_WIDGET))
-        if is_rendered or self.policy.has_submit_hook:
+        if is_rendered or self.policy.hooks.can_submit:
             return self.page.challenge
         # Nothing is bought for a widget that is never rendered, as where Google's script is blocked.
         async with self.hold.sending():
@@ -64,7 +64,7 @@ class BrowserPassage(FormPassage):
 
     async def hand_in(self, token: Token) -> Result:
         """Load the page anew, hand the token in there, and tell from what it shows whether that opened the wall."""
-        if self.policy.has_submit_hook:
+        if self.policy.hooks.can_submit:
             result = await super().hand_in(token)
         else:
             async with self.hold.sending():
@@ -81,7 +81,7 @@ class BrowserPassage(FormPassage):
         self.redirects.handed_in()
         if handover.trouble == "foreign_form":
             # It was stopped on its way there.
-            refusal = Refusal("foreign_form", REASONS["foreign_form"])
+            refusal = Refusal.of("foreign_form")
             return Result(verdict=unknown("foreign_form", is_useless=True), error=GivenUp(refusal))
         handed = self._handed(handover, answer)
         if self.engine.lifetime.closing and (handed.answer is None or self.is_challenge(handed.answer)):
@@ -136,7 +136,7 @@ class BrowserPassage(FormPassage):
             await self.set_aside()
             raise TokenUnused(handover.trouble)
         if handover.trouble == "not_rendered":
-            refusal = Refusal("not_rendered", REASONS["not_rendered"])
+            refusal = Refusal.of("not_rendered")
             return Result(verdict=Verdict("expired", "not_rendered"), error=GivenUp(refusal))
         error = answer if isinstance(answer, Exception) else None
         if self.is_first:
@@ -179,4 +179,4 @@ class BrowserPassage(FormPassage):
 
 def _check_rendered(look: PageHandover) -> None:
     if look.trouble == "not_rendered":
-        raise GivenUp(Refusal("not_rendered", REASONS["not_rendered"]))
+        raise GivenUp(Refusal.of("not_rendered"))

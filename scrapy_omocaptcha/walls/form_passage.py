@@ -9,9 +9,10 @@ from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.errors import HandoverBroke, HookFailed, MiddlewareFailed
 from scrapy_omocaptcha.forms.submission import Submission
 from scrapy_omocaptcha.urls import public_address
-from scrapy_omocaptcha.walls.attempts import Answer, GivenUp, Outdated, Refusal, Result
+from scrapy_omocaptcha.walls.attempts import Answer, GivenUp, Outdated, Result
 from scrapy_omocaptcha.walls.judging import Handed, is_overloaded, is_page_of, unknown
 from scrapy_omocaptcha.walls.passage import Passage
+from scrapy_omocaptcha.walls.reasons import Refusal
 from scrapy_omocaptcha.walls.sending import send_submission
 
 _MAX_OUTDATED = 3
@@ -57,7 +58,7 @@ class FormPassage(Passage):
             # Requests that were queued without cookies are answered with others meanwhile, and later.
             self.session.keep_cookies(self.cookies())
         try:
-            submission = self.policy.submit(page.response, page.challenge, token)
+            submission = self.policy.hooks.submit(page.response, page.challenge, token)
         except HookFailed as error:
             return Result(verdict=Verdict("expired", "hook"), error=GivenUp(Refusal("hook", str(error))))
         self.redirects.handed_in()

@@ -5,6 +5,7 @@ come first; in :data:`REASONS` each has the sentence that a user reads.
 """
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from scrapy import Request
 from scrapy.http import Response
@@ -43,6 +44,19 @@ REASONS = {
 """Why no job is bought for a challenge. The stats ``omocaptcha/skipped/{reason}`` count these and four more, why a
 challenge stays closed although the add-on tried: ``attempts`` (jobs were of no use), ``service`` (it took no job),
 ``broke`` (a request with a token had no answer) and ``another_wall`` (the answer to it is a wall of its own)."""
+
+
+class Refusal(NamedTuple):
+    """Why a challenge is not solved: a word of a closed list, and a sentence for a person."""
+
+    reason: str
+    message: str
+
+    @classmethod
+    def of(cls, reason: str) -> "Refusal":
+        """Return the refusal whose sentence is in ``REASONS``."""
+        return cls(reason, REASONS[reason])
+
 
 TEST_KEY = "6LeIxAcTAAAAAJcZVRqyHh71UMIEGNQ_MXjiZKhI"
 """Google's public test key: any answer passes."""

@@ -26,10 +26,10 @@ from scrapy_omocaptcha.forms.placement import put_token
 from scrapy_omocaptcha.forms.submission import Submission, encode_form, session_of
 from scrapy_omocaptcha.settings import Settings
 from scrapy_omocaptcha.urls import public_address, same_site
-from scrapy_omocaptcha.walls.attempts import Attempts, GivenUp, Refusal, Result
+from scrapy_omocaptcha.walls.attempts import Attempts, GivenUp, Result
 from scrapy_omocaptcha.walls.judging import form_marks, is_overloaded, unknown
 from scrapy_omocaptcha.walls.policy import Policy
-from scrapy_omocaptcha.walls.reasons import REASONS
+from scrapy_omocaptcha.walls.reasons import REASONS, Refusal
 from scrapy_omocaptcha.walls.sending import get_page, send_submission
 from scrapy_omocaptcha.walls.wishes import Wish
 
@@ -83,7 +83,7 @@ class TokenRequest(Attempts):
         self._wish = wish
         self._form = form
         self._answering = answering
-        self._is_rejected = None if wish.rejected is None else policy.rejection_test(wish.rejected)
+        self._is_rejected = None if wish.rejected is None else policy.hooks.rejection_test(wish.rejected)
         """Tells whether an answer shows that the site rejected the token; None: nobody has said how."""
         self.wanted = wish.challenge
         self._prepared = request

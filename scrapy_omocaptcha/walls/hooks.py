@@ -1,0 +1,134 @@
+"""Call the methods of a spider that overrule what this package does, and the trigger of the settings."""
+
+import logging
+from collections.abc import Callable, Coroutine
+from functools import partial
+
+from lxml.html import defs
+from scrapy import Request
+from scrapy.crawler import Crawler
+from scrapy.http import Response
+
+from scrapy_omocaptcha.challenge import Challenge, Token
+from scrapy_omocaptcha.errors import HookFailed
+from scrapy_omocaptcha.forms.page import parse_page
+from scrapy_omocaptcha.forms.submission import TOKEN_META, Submission, submit_token
+from scrapy_omocaptcha.settings.secret import masked
+from scrapy_omocaptcha.urls import same_site
+from scrapy_omocaptcha.walls.reasons import Refusal
+
+logger = logging.getLogger(__name__)
+
+Trigger = Callable[[Response, Challenge], object]
+
+_LONGEST_ERROR = 1000
+"""Characters of the error of a spider's method that are shown."""
+
+
+class Hooks:
+    """The methods of a crawl's spider.
+
+    :param trigger: ``OMOCAPTCHA_TRIGGER``.
+    """
+
+    def __init__(self, crawler: Crawler, trigger: Trigger | None) -> None:
+        self._crawler = crawler
+        self._trigger = trigger
+        self.refusal: Refusal | None = None
+        """Why nothing more is bought: a method has failed on what was bought."""
+
+    def is_challenge(self, response: Response, challenge: Challenge) -> bool | None:
+        """Return whether the triggers take a page for a challenge; None if they leave that to detection.
+
+        :raises TypeError: when a trigger returns anything but True, False or None.
+        """
+        for trigger in (self._hook("omocaptcha_trigger"), self._trigger):
+            verdict = trigger(response, challenge) if trigger is not None else None
+            if isinstance(verdict, Coroutine):
+                verdict.close()
+            if verdict is not None and not isinstance(verdict, bool):
+                raise TypeError(f"a trigger must return True, False or None, not {type(verdict).__name__}")
+            if verdict is not None:
+                return verdict
+        return None
+
+    @property
+    def can_submit(self) -> bool:
+        """Tell whether the spider has a method that makes the submissions."""
+        return self._hook("omocaptcha_submit") is not None
+
+    def submit(self, response: Response, challenge: Challenge, token: Token) -> Submission:
+        """Return the request that hands a token in: the spider's own, or the one that a browser would send.
+
+        :raises HookFailed: when the spider's hook fails; nothing more is bought in this crawl for it to fail on.
+        """
+        hook = self._hook("omocaptcha_submit")
+        if hook is None:
+            return submit_token(response, challenge, token)
+        try:
+            return _submitted_by(hook, response, challenge, token)
+        except Exception as error:
+            words = f"{type(error).__name__}: {masked(str(error)[:_LONGEST_ERROR], token.value)}"
+        # Raised outside of the except block, because the hook's error and its frames may hold the token.
+        raise self._hook_failed("omocaptcha_submit", words)
+
+    def rejection_test(self, rejected: str) -> Callable[[Response], bool]:
+        """Return what tells from an answer that the site rejected a token.
+
+        :param rejected: a CSS selector, or the name of a spider's method.
+        :returns: a function that raises ``HookFailed`` when the spider's method fails.
+        :raises ValueError: when the text is neither.
+        """
+        method = self._hook(rejected) if rejected.isidentifier() else None
+        if method is not None:
+            return partial(self._is_rejected, rejected, method)
+        if rejected.isidentifier() and rejected not in defs.tags:
+            raise ValueError(f"rejected={rejected!r} is neither a method of the spider nor an element of HTML")
+        return partial(_matches, rejected)
+
+    def _is_rejected(self, name: str, method: Callable[..., object], answer: Response) -> bool:
+        try:
+            verdict = method(answer)
+            if isinstance(verdict, Coroutine):
+                verdict.close()
+            if isinstance(verdict, bool):
+                return verdict
+            words = f"it must return True or False, not {type(verdict).__name__}"
+        except Exception as error:
+            words = f"{type(error).__name__}: {str(error)[:_LONGEST_ERROR]}"
+        raise self._hook_failed(name, words)
+
+    def _hook_failed(self, name: str, words: str) -> HookFailed:
+        """Return the error for a failed method of the spider, after which nothing more is bought for it to fail on."""
+        message = f"{name} failed ({words}): fix it in the spider"
+        self.refusal = Refusal("hook", message)
+        logger.error("%s", message)
+        return HookFailed(message)
+
+    def _hook(self, name: str) -> Callable[..., object] | None:
+        hook: Callable[..., object] | None = getattr(self._crawler.spider, name, None)
+        return hook
+
+
+def _matches(css: str, answer: Response) -> bool:
+    page = parse_page(answer)
+    return page is not None and bool(page.css(css))
+
+
+def _submitted_by(hook: Callable[..., object], response: Response, challenge: Challenge, token: Token) -> Submission:
+    """Call the spider's hook and make its request a submission.
+
+    :raises Exception: whatever the hook raises.
+    :raises TypeError: when it returns no request.
+    :raises ValueError: when its request goes to another site.
+    """
+    request = hook(response, challenge, token)
+    if isinstance(request, Coroutine):
+        request.close()
+    if not isinstance(request, Request):
+        raise TypeError(f"it must return a Request, not {type(request).__name__}")
+    if not same_site(challenge.url, request.url):
+        raise ValueError("it must return a request to the site of the challenge")
+    # Whatever class the spider chose, the request holds a token and must be neither logged nor written to disk.
+    fields = {name: getattr(request, name) for name in Request.attributes}
+    return Submission(**{**fields, "meta": {**request.meta, **TOKEN_META}, "dont_filter": True}, secret=token.value)

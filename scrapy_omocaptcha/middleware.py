@@ -36,16 +36,16 @@ from scrapy_omocaptcha.reporting.events import Events
 from scrapy_omocaptcha.reporting.progress import Progress
 from scrapy_omocaptcha.settings import Settings, is_enabled
 from scrapy_omocaptcha.urls import host_of
-from scrapy_omocaptcha.walls.attempts import Answer, GivenUp
 from scrapy_omocaptcha.walls.delivery import NotSolved
 from scrapy_omocaptcha.walls.followed import FollowedRedirects
 from scrapy_omocaptcha.walls.handler import WallHandler
 from scrapy_omocaptcha.walls.hints import Hints
 from scrapy_omocaptcha.walls.hooks import Hooks
-from scrapy_omocaptcha.walls.judging import is_good, unknown
+from scrapy_omocaptcha.walls.judging import Answer, is_good
 from scrapy_omocaptcha.walls.limit_closing import LimitClosing
 from scrapy_omocaptcha.walls.medium import find_mediums
 from scrapy_omocaptcha.walls.policy import Policy
+from scrapy_omocaptcha.walls.reasons import GivenUp
 from scrapy_omocaptcha.walls.redirects import Redirects
 from scrapy_omocaptcha.walls.sessions import Sessions
 from scrapy_omocaptcha.walls.targets import Targets
@@ -287,6 +287,9 @@ class OmoCaptchaMiddleware:
             if self._policy.closes_spider(error.reason):
                 await self._limit.close(error.reason)
             raise
+        # Imported late, as all that needs it.
+        from scrapy_omocaptcha.walls.verdict import unknown
+
         purchase.record(unknown("by_hand"))
         return purchase.token
 

@@ -22,24 +22,14 @@ from scrapy_omocaptcha.engine.engine import Engine
 from scrapy_omocaptcha.errors import ApiError, HandoverBroke, JobError, NotBought, TokenUnused
 from scrapy_omocaptcha.settings import Settings
 from scrapy_omocaptcha.urls import host_of
-from scrapy_omocaptcha.walls.judging import ANOTHER_WALL, unknown
-from scrapy_omocaptcha.walls.reasons import Refusal
+from scrapy_omocaptcha.walls.judging import Answer
+from scrapy_omocaptcha.walls.reasons import GivenUp, Refusal
+from scrapy_omocaptcha.walls.verdict import ANOTHER_WALL, unknown
 
 if TYPE_CHECKING:
     from scrapy_omocaptcha.buying.purchase import Purchase
 
 logger = logging.getLogger(__name__)
-
-Answer = Response | Request
-"""A response, or the request that a redirect leads to, which Scrapy follows."""
-
-
-class GivenUp(Exception):
-    """A request stays without a token, or behind its wall."""
-
-    def __init__(self, refusal: Refusal) -> None:
-        super().__init__(refusal.message)
-        self.refusal = refusal
 
 
 class Outdated(Exception):

@@ -14,11 +14,12 @@ from scrapy_omocaptcha.buying.purchase import Verdict
 from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.errors import CrawlClosing, HandoverBroke, TokenUnused
 from scrapy_omocaptcha.forms.submission import Submission
-from scrapy_omocaptcha.walls.attempts import Answer, GivenUp, Result
+from scrapy_omocaptcha.walls.attempts import Result
 from scrapy_omocaptcha.walls.form_passage import FormPassage
-from scrapy_omocaptcha.walls.judging import Handed, is_good, is_overloaded, opened, unknown
+from scrapy_omocaptcha.walls.judging import Answer, is_good, is_overloaded
 from scrapy_omocaptcha.walls.passage import Page
-from scrapy_omocaptcha.walls.reasons import Refusal
+from scrapy_omocaptcha.walls.reasons import GivenUp, Refusal
+from scrapy_omocaptcha.walls.verdict import Handed, opened, unknown
 
 if TYPE_CHECKING:
     # Playwright is an extra.

@@ -9,11 +9,12 @@ from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.errors import HandoverBroke, HookFailed, MiddlewareFailed
 from scrapy_omocaptcha.forms.submission import Submission
 from scrapy_omocaptcha.urls import public_address
-from scrapy_omocaptcha.walls.attempts import Answer, GivenUp, Outdated, Result
-from scrapy_omocaptcha.walls.judging import Handed, is_overloaded, is_page_of, unknown
+from scrapy_omocaptcha.walls.attempts import Outdated, Result
+from scrapy_omocaptcha.walls.judging import Answer, is_overloaded, is_page_of
 from scrapy_omocaptcha.walls.passage import Passage
-from scrapy_omocaptcha.walls.reasons import Refusal
+from scrapy_omocaptcha.walls.reasons import GivenUp, Refusal
 from scrapy_omocaptcha.walls.sending import send_submission
+from scrapy_omocaptcha.walls.verdict import Handed, unknown
 
 _MAX_OUTDATED = 3
 """How often in a row other answers may outdate a form just before it is submitted."""

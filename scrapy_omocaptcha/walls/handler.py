@@ -5,7 +5,7 @@ Whether a page is a challenge is decided by ``policy``, and how one request gets
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scrapy import Request
 from scrapy.http import Response
@@ -16,12 +16,14 @@ from scrapy_omocaptcha.engine.engine import Engine
 from scrapy_omocaptcha.errors import CrawlClosing
 from scrapy_omocaptcha.reporting.events import Events
 from scrapy_omocaptcha.settings import Settings
-from scrapy_omocaptcha.walls.attempts import Answer
 from scrapy_omocaptcha.walls.followed import FollowedRedirects
-from scrapy_omocaptcha.walls.judging import is_good
+from scrapy_omocaptcha.walls.judging import Answer, is_good
 from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.redirects import Redirects
 from scrapy_omocaptcha.walls.sessions import Sessions
+
+if TYPE_CHECKING:
+    from scrapy_omocaptcha.walls.passage import Passage
 
 
 class WallHandler:
@@ -135,8 +137,19 @@ class WallHandler:
             elif session is not None:
                 session.unchallenged(stamp)
             return response
-        passage = self._policy.mediums.of(request).passage(*self._parts, request)
-        return await passage.run(response, challenge, stamp)
+        return await self._passage(request).run(response, challenge, stamp)
+
+    def _passage(self, request: Request) -> Passage:
+        """Return what takes a challenged request through its wall."""
+        browser = self._policy.mediums.of(request).browser
+        # Imported late: most crawls never need it, and start sooner without it.
+        if browser is None:
+            from scrapy_omocaptcha.walls.form_passage import FormPassage
+
+            return FormPassage(*self._parts, request)
+        from scrapy_omocaptcha.walls.browser_passage import BrowserPassage
+
+        return BrowserPassage(browser, *self._parts, request)
 
     def failed(self, request: Request) -> None:
         """Record that ``request`` has no response."""

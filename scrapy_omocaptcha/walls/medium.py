@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from scrapy import Request
 from scrapy.crawler import Crawler
@@ -14,31 +14,24 @@ from scrapy_omocaptcha.browser import find_browser
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.engine.components import Components, proxy_of
 from scrapy_omocaptcha.urls import host_of
-from scrapy_omocaptcha.walls.reasons import unsubmittable, unsuitable_response
+from scrapy_omocaptcha.walls.reasons import unsubmittable, unsubmittable_in_browser, unsuitable_response
 
 if TYPE_CHECKING:
-    from scrapy_omocaptcha.walls.browser_medium import BrowserMedium
-    from scrapy_omocaptcha.walls.passage import Passage
+    from scrapy_omocaptcha.browser.playwright import PlaywrightBrowser
 
 Key = tuple[str, object, object]
 Find = Callable[[Response], Challenge | None]
+_IN_BROWSER = object()
 
 
 class PlainMedium:
     """Requests that Scrapy's own downloader sends."""
 
-    can_send_upfront = True
-    """Whether a token can be put into a request before it is sent."""
+    browser: PlaywrightBrowser | None = None
+    """The browser that renders the pages."""
 
     def __init__(self, components: Components) -> None:
         self._components = components
-
-    def passage(self, *parts: Any) -> Passage:
-        """Return what takes a challenged request through its wall, given the parts that each passage takes."""
-        # Imported late: most crawls never need it, and start sooner without it.
-        from scrapy_omocaptcha.walls.form_passage import FormPassage
-
-        return FormPassage(*parts)
 
     def session_key(self, request: Request) -> Key:
         """Return what a clearance belongs to. Cookies ignore ports, so a session does too."""
@@ -66,6 +59,46 @@ class PlainMedium:
         """Prepare a request for the scheduler."""
 
 
+class BrowserMedium(PlainMedium):
+    """Requests whose pages a browser renders."""
+
+    browser: PlaywrightBrowser
+
+    def __init__(self, components: Components, browser: PlaywrightBrowser) -> None:
+        super().__init__(components)
+        self.browser = browser
+
+    def renders(self, request: Request) -> bool:
+        """Tell whether the browser renders the page of a request."""
+        return self.browser.context(request) is not None
+
+    def session_key(self, request: Request) -> Key:
+        """Return what a clearance belongs to."""
+        return host_of(request.url), (_IN_BROWSER, self.browser.context(request)), None
+
+    def jar(self, request: Request) -> None:
+        """Return None: a browser keeps its cookies to itself."""
+
+    def unsuitable(self, request: Request, response: Response) -> None:
+        """Return None: a challenge in any page can be solved."""
+
+    def unsubmittable(self, request: Request, response: Response, challenge: Challenge) -> str | None:
+        """Return why a token could not be handed in, or None."""
+        return unsubmittable_in_browser(challenge)
+
+    def begin(self, request: Request, find: Find) -> None:
+        """Watch the page that is loaded for a request."""
+        self.browser.begin(request, find)
+
+    def answered(self, request: Request) -> None:
+        """Stop watching: there is an answer, or an error."""
+        self.browser.unwatch(request)
+
+    def give_back(self, request: Request) -> None:
+        """Make a request fit to be written to a disk."""
+        self.browser.forget_page(request)
+
+
 class Mediums:
     """The mediums of one crawl.
 
@@ -89,6 +122,4 @@ def find_mediums(crawler: Crawler, components: Components) -> Mediums:
     browser = find_browser(crawler)
     if browser is None:
         return Mediums(PlainMedium(components))
-    from scrapy_omocaptcha.walls.browser_medium import BrowserMedium
-
     return Mediums(PlainMedium(components), BrowserMedium(components, browser))

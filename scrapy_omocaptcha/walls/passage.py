@@ -25,14 +25,15 @@ from scrapy_omocaptcha.engine.engine import Engine
 from scrapy_omocaptcha.errors import ChallengeNotSolved
 from scrapy_omocaptcha.reporting.events import Events
 from scrapy_omocaptcha.settings import Settings
-from scrapy_omocaptcha.walls.attempts import Answer, Attempts, GivenUp, Result
+from scrapy_omocaptcha.walls.attempts import Attempts, Result
 from scrapy_omocaptcha.walls.delivery import NotSolved, deliver, take_over
-from scrapy_omocaptcha.walls.judging import Handed, is_good, is_other_wall, is_same_wall, opened, still_closed, unknown
+from scrapy_omocaptcha.walls.judging import Answer, is_good, is_other_wall, is_same_wall
 from scrapy_omocaptcha.walls.policy import Policy
-from scrapy_omocaptcha.walls.reasons import Refusal
+from scrapy_omocaptcha.walls.reasons import GivenUp, Refusal
 from scrapy_omocaptcha.walls.redirects import Redirects
 from scrapy_omocaptcha.walls.session import Clearance, Role
 from scrapy_omocaptcha.walls.sessions import Sessions
+from scrapy_omocaptcha.walls.verdict import Handed, opened, still_closed, unknown
 
 if TYPE_CHECKING:
     from scrapy_omocaptcha.engine.slots import Hold

@@ -70,7 +70,7 @@ class Policy:
 
     def upfront_refusal(self, request: Request, challenge: Challenge) -> Refusal | None:
         """Return why no token is bought for a request that wants one before it is sent, or None."""
-        reason = unsuitable_request(request) if self.mediums.of(request).can_send_upfront else "browser"
+        reason = "browser" if self.mediums.of(request).browser else unsuitable_request(request)
         if reason is None and not same_site(challenge.url, request.url):
             reason = "foreign_form"
         return _refusal(reason) or self.hooks.refusal or self.token_refusal(challenge)

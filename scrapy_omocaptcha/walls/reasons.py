@@ -58,6 +58,14 @@ class Refusal(NamedTuple):
         return cls(reason, REASONS[reason])
 
 
+class GivenUp(Exception):
+    """A request stays without a token, or behind its wall."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.message)
+        self.refusal = refusal
+
+
 TEST_KEY = "6LeIxAcTAAAAAJcZVRqyHh71UMIEGNQ_MXjiZKhI"
 """Google's public test key: any answer passes."""
 

@@ -26,11 +26,12 @@ from scrapy_omocaptcha.forms.placement import put_token
 from scrapy_omocaptcha.forms.submission import Submission, encode_form, session_of
 from scrapy_omocaptcha.settings import Settings
 from scrapy_omocaptcha.urls import public_address, same_site
-from scrapy_omocaptcha.walls.attempts import Attempts, GivenUp, Result
-from scrapy_omocaptcha.walls.judging import form_marks, is_overloaded, unknown
+from scrapy_omocaptcha.walls.attempts import Attempts, Result
+from scrapy_omocaptcha.walls.judging import form_marks, is_overloaded
 from scrapy_omocaptcha.walls.policy import Policy
-from scrapy_omocaptcha.walls.reasons import REASONS, Refusal
+from scrapy_omocaptcha.walls.reasons import REASONS, GivenUp, Refusal
 from scrapy_omocaptcha.walls.sending import get_page, send_submission
+from scrapy_omocaptcha.walls.verdict import unknown
 from scrapy_omocaptcha.walls.wishes import Wish
 
 T = TypeVar("T")

@@ -19,13 +19,12 @@ from scrapy_omocaptcha.errors import ChallengeNotSolved
 from scrapy_omocaptcha.reporting.events import Events
 from scrapy_omocaptcha.settings import Settings
 from scrapy_omocaptcha.urls import host_of
-from scrapy_omocaptcha.walls.attempts import GivenUp
 from scrapy_omocaptcha.walls.delivery import deliver
 from scrapy_omocaptcha.walls.policy import Policy
+from scrapy_omocaptcha.walls.reasons import GivenUp, Refusal
 
 if TYPE_CHECKING:
-    from scrapy_omocaptcha.walls.reasons import Refusal
-from scrapy_omocaptcha.walls.token_request import TokenForm, TokenRequest
+    from scrapy_omocaptcha.walls.token_request import TokenForm, TokenRequest
 
 _MAX_SITES = 10_000
 """Sites that are known to answer."""

@@ -134,7 +134,7 @@ def test_every_reason_is_told_with_its_sentence():
 
 def test_every_stat_is_told_and_no_other():
     counted = sources(r'stats\.(?:inc|add|max)\(f?"([^"]+)"') - {"tokens/{reason}"}
-    counted |= {f"tokens/{outcome}" for outcome in sources(r'\.judged\("(\w+)"')}
+    counted |= {f"tokens/{outcome}" for outcome in sources(r'Verdict\("(\w+)"')}
     assert set(first_column(page("reference/stats"), "stat")) == {f"omocaptcha/{name}" for name in counted}
 
 

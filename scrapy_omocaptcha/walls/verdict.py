@@ -1,0 +1,73 @@
+"""Tell what became of a token that was handed in, from what is known: what is not known is called unknown. Pure."""
+
+from typing import NamedTuple
+
+from scrapy import Request
+from scrapy.http import Response
+
+from scrapy_omocaptcha.buying.purchase import ACCEPTED, REJECTED, Verdict
+from scrapy_omocaptcha.challenge import Challenge
+from scrapy_omocaptcha.errors import HandoverBroke
+from scrapy_omocaptcha.forms.submission import Submission
+from scrapy_omocaptcha.walls.judging import Answer, is_good, is_overloaded, is_same_wall
+
+_UNKNOWN = {
+    "broke": "the request for the page failed after it",
+    "not_seen": "no request was seen to carry it",
+    "no_page": "the page is empty",
+    "http_error": "the page was answered with {status}",
+    "redirect": "the page still redirects to where the challenge was",
+}
+
+
+def unknown(reason: str, message: str = "", *, is_useless: bool | None = None) -> Verdict:
+    """Return the verdict that it is not known what the site made of a token.
+
+    :param message: a sentence for a person, where there is an answer all the same.
+    """
+    return Verdict("unknown", reason, message or _UNKNOWN.get(reason, ""), is_useless or None)
+
+
+ANOTHER_WALL = unknown("another_wall")
+"""The site has shown another wall after the token, as it does where there are two, and may do for a wrong token."""
+
+
+class Handed(NamedTuple):
+    """What came of a token that was handed in."""
+
+    answer: Response | None
+    """None if there was none, or if it leads to the page that was asked for."""
+    is_page: bool
+    """Whether the answer, should it be no challenge, is the page that was asked for."""
+    is_own_address: bool = False
+    """Whether the token was sent to the address of the page that was asked for."""
+    broke: HandoverBroke | None = None
+    """Why the token may not have been read."""
+    sent: tuple[Request, Submission] | None = None
+    """The submission as it was sent, and as it was made; None if that was in a browser, or a redirect was followed."""
+
+
+def still_closed(wall: Challenge, later: Challenge, *, is_first: bool) -> Verdict:
+    """Return what became of a token for ``wall`` after which ``later`` is shown."""
+    if not is_same_wall(wall, later):
+        return ANOTHER_WALL
+    # Otherwise the site may have taken it the first time, and refuse it only because of that.
+    return REJECTED if is_first else unknown("broke")
+
+
+def opened(handed: Handed, answer: Answer, doubt: str | None) -> Verdict:
+    """Return what became of a token after which ``answer``, which is no challenge, came for the page.
+
+    :param doubt: why that does not show that the wall is open; see :func:`doubt_about`.
+    """
+    if doubt is not None:
+        status = answer.status if isinstance(answer, Response) else None
+        # Scrapy retries pages of a site that is overloaded, as often as RETRY_TIMES says.
+        is_retried = isinstance(answer, Response) and is_overloaded(answer)
+        return unknown(doubt, _UNKNOWN[doubt].format(status=status), is_useless=not is_retried)
+    if handed.broke is not None and not handed.broke.is_sent:
+        return unknown("not_seen")
+    if handed.answer is not None and not is_good(handed.answer):
+        # Another request may have opened the wall.
+        return unknown("http_error", f"the token was answered with {handed.answer.status}")
+    return ACCEPTED

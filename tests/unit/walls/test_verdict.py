@@ -1,0 +1,66 @@
+"""Rule 13 of the design, case by case: what is not known about a token is called unknown."""
+
+from __future__ import annotations
+
+import pytest
+from scrapy import Request
+from scrapy.http import Response
+
+from scrapy_omocaptcha.buying.purchase import ACCEPTED, REJECTED
+from scrapy_omocaptcha.challenge import Challenge, Form
+from scrapy_omocaptcha.errors import HandoverBroke
+from scrapy_omocaptcha.walls.judging import doubt_about
+from scrapy_omocaptcha.walls.verdict import ANOTHER_WALL, Handed, opened, still_closed
+
+URL = "http://shop.example/page/1"
+KEY, OTHER_KEY = "6L" + "a" * 38, "6L" + "b" * 38
+FORM, OTHER_FORM = (Form(f"http://shop.example/{name}", "POST", ()) for name in ("verify", "login"))
+
+
+def wall(key=KEY, form=FORM):
+    return Challenge(URL, key, form=form, blocking=True, evidence=("for a test",))
+
+
+@pytest.mark.parametrize(
+    ("later", "is_first", "verdict"),
+    [
+        (wall(), True, ("rejected", "", True)),
+        (wall(), False, ("unknown", "broke", None)),
+        (wall(key=OTHER_KEY), True, ("unknown", "another_wall", None)),
+        (wall(form=OTHER_FORM), False, ("unknown", "another_wall", None)),
+    ],
+)
+def test_a_wall_that_stays_closed_rejects_a_token_only_if_it_has_read_it_for_the_first_time(later, is_first, verdict):
+    told = still_closed(wall(), later, is_first=is_first)
+    assert (told.outcome, told.reason, told.is_useless) == verdict
+    assert (told is REJECTED) == (verdict[0] == "rejected")
+    assert (told is ANOTHER_WALL) == (verdict[1] == "another_wall")
+
+
+LOST = HandoverBroke("the answer was lost")
+NOT_SENT = HandoverBroke("the connection was refused", is_sent=False)
+
+
+def page(status=200, body=b"a page"):
+    return Response(URL, status=status, body=body)
+
+
+@pytest.mark.parametrize(
+    ("handed", "answer", "verdict"),
+    [
+        (Handed(None, is_page=False), page(), ("accepted", "", False)),
+        (Handed(page(), is_page=False), page(404), ("accepted", "", False)),
+        (Handed(None, is_page=False), Request(URL), ("accepted", "", False)),
+        (Handed(None, is_page=False, broke=LOST), page(), ("accepted", "", False)),
+        (Handed(None, is_page=False, broke=NOT_SENT), page(), ("unknown", "not_seen", None)),
+        (Handed(page(403), is_page=False), page(), ("unknown", "http_error", None)),
+        (Handed(None, is_page=False), page(body=b" "), ("unknown", "no_page", True)),
+        (Handed(None, is_page=False), page(403), ("unknown", "http_error", True)),
+        (Handed(None, is_page=False), page(503), ("unknown", "http_error", None)),
+        (Handed(None, is_page=False), Request(URL, meta={"retry_times": 1}), ("unknown", "broke", True)),
+    ],
+)
+def test_a_page_after_a_token_accepts_it_only_if_nothing_else_explains_the_page(handed, answer, verdict):
+    told = opened(handed, answer, doubt_about(Request(URL), answer))
+    assert (told.outcome, told.reason, told.is_useless) == verdict
+    assert bool(told.message) == (told is not ACCEPTED), "users are told why"

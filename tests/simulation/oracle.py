@@ -97,6 +97,10 @@ def _requests(planned: Plan, world: World, record: Record, runs: list[Run]) -> I
             yield f"lost: request {name}, {expected} in, {came} out"
         if came > expected:
             yield f"twice: request {name}, {expected} in, {came} out"
+    for name in record.thanked:
+        # Where the clearance has ended before the page is asked for again, nothing tells that it is not the page.
+        if "clearance_seconds" not in planned.sites[wanted_of(planned, name).site].changes or planned.is_calm:
+            yield f"request {name} has a page of thanks"
     for name, how in record.ends.items():
         if "CrawlClosing" in how:
             yield f"lost: request {name} went to its errback as the crawl closed"

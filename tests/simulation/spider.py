@@ -57,6 +57,8 @@ class Record:
     """How each request ended last: with a ``"page"``, a ``"challenge"``, or the name of an error."""
     wrong: list[str] = field(default_factory=list)
     """Sentences about responses that a callback should not have got."""
+    thanked: list[str] = field(default_factory=list)
+    """Requests whose callback got what the site says after a token, in the place of a page."""
 
     def note_sent(self, name: str) -> None:
         """Record that a request was sent."""
@@ -179,7 +181,7 @@ class SimulatedSpider(scrapy.Spider):
         if kind in _TITLES and other and other != [_TITLES[kind].format(number)]:
             self._record.wrong.append(f"request {name} has the page {other}")
         if "<h1>Thank you</h1>" in body:
-            self._record.wrong.append(f"request {name} has a page of thanks")
+            self._record.thanked.append(name)
         is_shown = kind == "found" and response.status == 200 and "<h1>" in body and "It is broken" not in body
         if is_shown and f"rope {name}" not in body:
             self._record.wrong.append(f"request {name} has results of another search, or none")

@@ -22,7 +22,7 @@ from scrapy_omocaptcha.buying.buyer import Buyer
 from scrapy_omocaptcha.buying.purchase import ACCEPTED, Verdict
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.engine.engine import Engine
-from scrapy_omocaptcha.errors import ChallengeNotSolved
+from scrapy_omocaptcha.errors import ChallengeNotSolved, CrawlClosing
 from scrapy_omocaptcha.reporting.events import Events
 from scrapy_omocaptcha.settings import Settings
 from scrapy_omocaptcha.walls.attempts import Attempts, Result
@@ -256,6 +256,8 @@ class Passage(Attempts):
         if answer is not None and handed.is_page:
             self._take(handed)
             return Result(answer, ACCEPTED, submitted=answer)
+        if handed.broke is not None and self.engine.lifetime.closing:
+            return Result(verdict=unknown("closing"), error=CrawlClosing("the crawl is closing"))
         try:
             again = await self.send()
         except Exception as error:

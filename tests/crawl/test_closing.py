@@ -87,17 +87,18 @@ def test_a_crawl_that_is_closed_while_it_waits_loses_nothing_and_resumes(closed_
 
 
 class HangingGate(sites.Site):
-    """Redirects whoever is not through to an address that once does not answer.
+    """Redirects whoever is not through to a challenge. One address once does not answer.
 
-    :param visits: the visits until it does not.
+    :param visits: the visits of ``path`` until it does not.
     """
 
-    def __init__(self, visits):
+    def __init__(self, visits, path):
         super().__init__(self._respond)
         self.visits = visits
+        self._path = path
 
     async def _handle(self, request):
-        if request.path == "/captcha":
+        if request.path == self._path:
             self.visits -= 1
             if self.visits == 0:
                 await asyncio.Event().wait()
@@ -111,20 +112,25 @@ class HangingGate(sites.Site):
         return sites.page() if sites.cleared(request) else sites.redirect("/captcha")
 
 
-@pytest.mark.parametrize(("visits", "jobs"), [(1, 1), (2, 2)], ids=["at first", "after a token"])
-def test_a_look_behind_a_redirect_ends_with_the_crawl(closed_and_resumed, service, visits, jobs):
+@pytest.mark.parametrize(
+    ("visits", "path", "jobs", "asked"),
+    [(1, "/captcha", 1, 3), (2, "/captcha", 2, 4), (1, "/verify", 2, 3)],
+    ids=["a look behind a redirect", "a look behind a redirect after a token", "a token without an answer"],
+)
+def test_nothing_more_is_asked_for_once_the_crawl_is_closing(closed_and_resumed, service, visits, path, jobs, asked):
     class Stops(ClosingSpider):
         end = staticmethod(stop)
 
         def is_waiting(self):
             return site.visits == 0
 
-    with HangingGate(visits) as site:
+    with HangingGate(visits, path) as site:
         url = f"{site.origin}/page"
         closed, resumed = closed_and_resumed(Stops, service.settings, solve_seconds=[0], urls=(url,))
     assert closed.pages == closed.failures == resumed.failures == []
     assert [page.url for page in resumed.pages] == [url]
     assert (len(service.jobs), closed.count("tokens/accepted")) == (jobs, 0)
+    assert [path for _, path, *_ in site.requests].count("/page") == asked
 
 
 class AskingBeforeAll(OfCrawler):

@@ -19,7 +19,6 @@ from scrapy.utils.spider import DefaultSpider, spidercls_for_request
 
 from scrapy_omocaptcha.addon import DEFAULT_PRIORITY
 from scrapy_omocaptcha.commands.explain import UNKNOWN_URL, Finding, InspectingMiddleware, as_json, as_text, is_on
-from scrapy_omocaptcha.commands.progress import ProgressLine
 from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware
 from scrapy_omocaptcha.settings import Settings
 
@@ -50,7 +49,6 @@ class _Output:
         self._render = as_json if opts.json else partial(as_text, tried=opts.tried)
         self._findings: dict[int, Finding] = {}
         self._printed = 0
-        self._progress = ProgressLine(len(opts.subjects), "pages inspected")
 
     def add(self, number: int, finding: Finding) -> None:
         """Print what is known now.
@@ -58,12 +56,9 @@ class _Output:
         :param number: the place of the subject on the command line.
         """
         self._findings[number] = replace(finding, subject=self._subjects[number])
-        self._progress.clear()
         while (next_one := self._findings.get(self._printed)) is not None:
             print(self._render(next_one), flush=True)
             self._printed += 1
-        if self._printed < len(self._subjects):
-            self._progress.show(len(self._findings))
 
     def complete(self) -> int:
         """Print an error for each subject without a finding, and return the exit status."""

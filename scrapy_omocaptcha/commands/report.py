@@ -11,7 +11,6 @@ from scrapy.commands import ScrapyCommand
 
 from scrapy_omocaptcha.buying.database import explain, read_ledger
 from scrapy_omocaptcha.buying.records import Record
-from scrapy_omocaptcha.commands.progress import ProgressLine
 from scrapy_omocaptcha.reporting.format import printable
 from scrapy_omocaptcha.reporting.text import ledger_report
 from scrapy_omocaptcha.reporting.totals import Totals, grouped
@@ -35,15 +34,11 @@ def report(command: ScrapyCommand, opts: argparse.Namespace) -> int:
     sources = list({Path(name).resolve(): name for name in opts.ledgers}.values())
     records: list[Record] = []
     source = ""
-    progress = ProgressLine(len(sources), "ledgers read")
     try:
-        for number, source in enumerate(sources):
-            progress.show(number)
+        for source in sources:
             records += read_ledger(Path(source))
     except (sqlite3.Error, OSError) as error:
         return _print_error(opts, f"{source}: {explain(error)}")
-    finally:
-        progress.clear()
     try:
         if opts.html is not None:
             # matplotlib is an optional dependency, and loads slowly.

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import subprocess
 import sys
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +13,6 @@ import scrapy_omocaptcha
 from tests.helpers.forked_scrapy import run_scrapy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
     from scrapy_omocaptcha.testing import OmoCaptchaService
 
@@ -57,18 +54,6 @@ def scrapy(*arguments: str, cwd: Path, module: str = "scrapy", **environment: st
 def crawl_process(told: dict[str, Any]) -> subprocess.CompletedProcess[str]:
     """Run the crawls of ``tests.helpers.crawl_process``, which is told what to crawl, until they end."""
     return scrapy(json.dumps(told), cwd=ROOT, module="tests.helpers.crawl_process")
-
-
-@contextmanager
-def terminal() -> Iterator[tuple[int, Callable[[], str]]]:
-    """Open a terminal: yield a file descriptor to write to, and a function that returns what was written, or raises."""
-    reader, writer = pty.openpty()
-    os.set_blocking(reader, False)
-    try:
-        yield writer, lambda: os.read(reader, 10_000).decode()
-    finally:
-        os.close(reader)
-        os.close(writer)
 
 
 def scrapy_crawl(

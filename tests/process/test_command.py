@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from scrapy_omocaptcha.walls.reasons import REASONS
-from tests.helpers.commands import ROOT, python, terminal
+from tests.helpers.commands import ROOT, python
 from tests.helpers.sites import Site
 
 KEY = "6LcSavedPage" + 28 * "x"
@@ -152,15 +152,6 @@ def test_text_has_no_control_characters(scrapy, tmp_path):
     assert "callback ?]0;a?" in done.stdout
     assert "fields: ?[2J" in done.stdout
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", done.stdout)
-
-
-def test_a_terminal_shows_how_many_pages_are_inspected(scrapy, tmp_path):
-    missing = str(tmp_path / "missing.html")
-    with terminal() as (stderr, shown):
-        assert scrapy("detect", missing, missing, missing, stderr=stderr).stdout.count("failed") == 3
-        written = shown()
-    first, second = "1 of 3 pages inspected", "2 of 3 pages inspected"
-    assert written == "".join(f"{line}\r{' ' * len(line)}\r" for line in (first, second))
 
 
 # -- files ----------------------------------------------------------------------------------------------------------

@@ -10,7 +10,6 @@ from contextlib import closing
 import pytest
 
 from scrapy_omocaptcha.buying.database import open_ledger
-from tests.helpers.commands import terminal
 from tests.helpers.ledgers import FIELDS, business, job, write
 
 
@@ -34,14 +33,6 @@ def test_several_ledgers_are_added_up(report, tmp_path):
     assert done.stdout.startswith("3 jobs for 0.00165 USD, 2026-11-24 20:08 UTC: 2 crawls, 2 spiders, 2 hosts\n")
     assert "  basis       the records in 2 ledgers. " in done.stdout
     assert "\nother.example     1         -         1  0.00055      14.2       14.2\n" in done.stdout
-
-
-def test_a_terminal_shows_how_many_ledgers_are_read(report, tmp_path):
-    write(tmp_path / "a.sqlite", job())
-    write(tmp_path / "b.sqlite", job())
-    with terminal() as (stderr, shown):
-        assert report("a.sqlite", "b.sqlite", stderr=stderr).stdout.startswith("2 jobs")
-        assert shown() == f"0 of 2 ledgers read\r1 of 2 ledgers read\r{' ' * 19}\r"
 
 
 def test_json(report, tmp_path):

@@ -203,7 +203,7 @@ class OmoCaptchaMiddleware:
             return response
         if isinstance(request, Submission):
             self._chain.check_whole(request, response)
-        self._mediums.of(request).answered(request)
+        self._mediums.answered(request)
         self._upfront.answered(request, response)
         self._states.not_redirected(request)
         try:
@@ -258,7 +258,7 @@ class OmoCaptchaMiddleware:
         """Release what a request holds that has failed."""
         if not self.is_on:
             return
-        self._mediums.of(request).answered(request)
+        self._mediums.answered(request)
         self._states.may_be_retried(request)
         self._walls.failed(request)
         if isinstance(request, Submission):
@@ -271,7 +271,7 @@ class OmoCaptchaMiddleware:
 
         :raises CrawlClosing: ``error``, when it did not come from the scheduler, since its sender awaits a response.
         """
-        self._mediums.of(request).give_back(request)
+        self._mediums.give_back(request)
         if self._states.is_scheduled(request):
             return self._states.give_back(request)
         raise error

@@ -46,6 +46,9 @@ class Outage:
             raise ApiUnreachable(self._last_error, taken=False)
         before = self._paused_until
         if before:
+            if self.clock() > before + _LONGEST_PAUSE:
+                # Nobody has wanted a job for so long that this is another time.
+                self._began = self.clock()
             self._pause(0.0)
         pause = self._paused_until
         try:
@@ -56,7 +59,7 @@ class Outage:
             raise
 
     def _pause(self, least: float) -> None:
-        usual = min(_FIRST_PAUSE * 2 ** (self._failures - 1), _LONGEST_PAUSE)
+        usual = min(_FIRST_PAUSE * 2 ** min(self._failures - 1, 6), _LONGEST_PAUSE)
         self._paused_until = self.clock() + max(least, usual)
 
     def failed(self, error: ApiError, sent: float) -> None:
@@ -67,7 +70,7 @@ class Outage:
         if sent < self._failed_at or self.lifetime.closing:
             return
         self._failed_at = self.clock()
-        if not self._failures:
+        if not self._paused_until:
             self._began = self._failed_at
         self._failures += 1
         self._last_error = str(error)

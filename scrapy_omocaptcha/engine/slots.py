@@ -119,7 +119,7 @@ class Slots:
     def hold(self, request: Request) -> Iterator[Hold]:
         """Hold ``request`` until the block is left."""
         since = time.monotonic()
-        self._back([request])
+        self.back(request)
         hold = Hold(self, request)
         # The engine calls needs_backout before it takes a request from the scheduler, and after each that is done.
         self._crawler.engine.downloader.needs_backout = self._needs_backout  # type: ignore[method-assign]
@@ -175,15 +175,16 @@ class Slots:
         parked one waits to go on.
         """
         if self.let_go:
-            self._back([request for request in self.let_go if not self.is_active(request)])
+            for request in [request for request in self.let_go if not self.is_active(request)]:
+                self.back(request)
         self._serve()
         waiting = sum(not self._is_delayed(hold) for hold in self._queue)
         return self._is_full(parked=min(len(self.parked), self._most_uncounted), more=waiting)
 
-    def _back(self, requests: list[Request]) -> None:
-        for request in requests:
-            if request in self.let_go:
-                self.let_go.pop(request)()
+    def back(self, request: Request) -> None:
+        """Record that a request is answered, failed or held again, if it was held before."""
+        if request in self.let_go:
+            self.let_go.pop(request)()
 
     def _is_full(self, *, parked: int, more: int) -> bool:
         """Tell whether CONCURRENT_REQUESTS is used up if ``parked`` requests don't count, and ``more`` do."""

@@ -19,7 +19,7 @@ from scrapy_omocaptcha.buying.buyer import Buyer
 from scrapy_omocaptcha.buying.purchase import Verdict
 from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.engine.engine import Engine
-from scrapy_omocaptcha.errors import ApiError, HandoverBroke, JobError, NotBought, TokenUnused
+from scrapy_omocaptcha.errors import ApiError, CrawlClosing, HandoverBroke, JobError, NotBought, TokenUnused
 from scrapy_omocaptcha.settings import Settings
 from scrapy_omocaptcha.urls import host_of
 from scrapy_omocaptcha.walls.judging import Answer
@@ -43,7 +43,7 @@ class Result:
     answer: Answer | None = None
     """What Scrapy gets; None if the job was of no use."""
     verdict: Verdict | None = None
-    """What became of the token; None if none was bought, or where it is known only at the end: another wall came."""
+    """What became of the token; None if none was bought or handed in."""
     error: Exception | None = None
     """What ends the attempts."""
     submitted: Response | None = None
@@ -58,7 +58,7 @@ class Result:
 
 
 class Attempts(ABC):
-    """The attempts of one request. Useless jobs of earlier runs and retries of the same request count.
+    """The attempts of one request. Useless jobs of its earlier runs and retries count.
 
     Each abstract method may raise :class:`GivenUp` or ``CrawlClosing``.
     """
@@ -145,32 +145,41 @@ class Attempts(ABC):
             logger.info("%s: %s; it is sent once more", host_of(self.request.url), broke)
             self.is_first = False
             result = await self._hand_in_once(purchase.token)
-            if broke.is_sent and (result.verdict is None or result.verdict.outcome == "expired"):
-                result = replace(result, verdict=unknown("broke"))
-        if result.verdict is ANOTHER_WALL:
+        verdict = result.verdict
+        if isinstance(broke, HandoverBroke) and broke.is_sent and (verdict is None or verdict.outcome == "expired"):
+            verdict = unknown("broke")
+        if verdict is ANOTHER_WALL:
             self._passed.append(purchase)
-        elif result.verdict is not None:
-            purchase.record(result.verdict)
+        elif verdict is not None:
+            purchase.record(verdict)
         if result.error is not None:
             raise result.error
         return result
 
     async def _hand_in_once(self, token: Token) -> Result:
-        """Hand a token in once that is possible. An error without a verdict says why it was not handed in."""
-        ready: Challenge | Answer | None = None
+        """Hand a token in once that is possible. Without a verdict, the crawl closes before."""
         try:
             ready = await self.ready()
-            if not isinstance(ready, Challenge):
-                raise TokenUnused("not_needed")
-            if ready.sitekey != token.sitekey:
-                raise TokenUnused("other_key")
+        except CrawlClosing as error:
+            return Result(error=error)
+        except Exception as error:
+            reason = error.refusal.reason if isinstance(error, GivenUp) else "page_failed"
+            return Result(verdict=Verdict("expired", reason), error=error)
+        if not isinstance(ready, Challenge):
+            return Result(ready, Verdict("expired", "not_needed"))
+        if ready.sitekey != token.sitekey:
+            return Result(verdict=Verdict("expired", "other_key"))
+        try:
             return await self.hand_in(token)
         except Outdated:
             return await self._hand_in_once(token)
         except TokenUnused as error:
-            return Result(None if isinstance(ready, Challenge) else ready, Verdict("expired", error.reason))
-        except Exception as error:
+            return Result(verdict=Verdict("expired", error.reason))
+        except (CrawlClosing, HandoverBroke) as error:
             return Result(error=error)
+        except Exception as error:
+            # A method of the spider has failed on the answer.
+            return Result(verdict=unknown("broke"), error=error)
 
     async def _buy(self, challenge: Challenge) -> Purchase | None:
         """Buy a token; return None when a job was bought and gave none.

@@ -76,10 +76,11 @@ class WallHandler:
 
     async def redirected(self, request: Request, response: Response) -> Answer:
         """Return the challenge if a redirect leads to one, else the redirect."""
+        self._slots.back(request)
         session = self._sessions.known(request)
         stamp = self._sessions.stamp_of(request)
         if session is not None and stamp:
-            # An errand counts itself what it sends again, with the newest cookies that there are.
+            # A passage counts itself what it sends again, with the newest cookies that there are.
             session.answers += 1
             self._sessions.keep_cookies(session, request, response, stamp)
         is_through = session is not None and session.is_through(stamp or self._sessions.stamp())
@@ -103,6 +104,7 @@ class WallHandler:
 
     def answered(self, request: Request, response: Response) -> int:
         """Record that a request is answered, and return when it was sent."""
+        self._slots.back(request)
         session, stamp = self._sessions.known(request), self._sessions.answered(request)
         if session is not None and stamp:
             session.answers += 1
@@ -153,6 +155,7 @@ class WallHandler:
 
     def failed(self, request: Request) -> None:
         """Record that ``request`` has no response."""
+        self._slots.back(request)
         self._followed.failed(request)
 
     def _note_other_captcha(self, response: Response) -> None:

@@ -52,12 +52,6 @@ class PlainMedium:
     def begin(self, request: Request, find: Find) -> None:
         """Prepare a request that goes to the site."""
 
-    def answered(self, request: Request) -> None:
-        """Undo what :meth:`begin` has prepared: there is an answer, or an error."""
-
-    def give_back(self, request: Request) -> None:
-        """Prepare a request for the scheduler."""
-
 
 class BrowserMedium(PlainMedium):
     """Requests whose pages a browser renders."""
@@ -90,14 +84,6 @@ class BrowserMedium(PlainMedium):
         """Watch the page that is loaded for a request."""
         self.browser.begin(request, find)
 
-    def answered(self, request: Request) -> None:
-        """Stop watching: there is an answer, or an error."""
-        self.browser.unwatch(request)
-
-    def give_back(self, request: Request) -> None:
-        """Make a request fit to be written to a disk."""
-        self.browser.forget_page(request)
-
 
 class Mediums:
     """The mediums of one crawl.
@@ -115,6 +101,17 @@ class Mediums:
         """Return the medium of a request."""
         rendered = self._rendered
         return self._plain if rendered is None or not rendered.renders(request) else rendered
+
+    def answered(self, request: Request) -> None:
+        """Undo what ``begin`` has prepared: there is an answer, or an error."""
+        # Not as the medium of the request: a middleware may have changed that meanwhile.
+        if self._rendered is not None:
+            self._rendered.browser.unwatch(request)
+
+    def give_back(self, request: Request) -> None:
+        """Make a request fit to be written to a disk."""
+        if self._rendered is not None:
+            self._rendered.browser.forget_page(request)
 
 
 def find_mediums(crawler: Crawler, components: Components) -> Mediums:

@@ -101,7 +101,7 @@ class Redirects:
         url = self._components.meta_refresh(response)
         if url is None:
             return response
-        as_redirect = Response(request.url, status=302, headers={"Location": url})
+        as_redirect = Response(request.url, status=302, headers={"Location": url}, flags=response.flags)
         answer = await self.look_behind(request, as_redirect)
         return response if answer is as_redirect else answer
 

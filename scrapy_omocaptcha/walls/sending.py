@@ -42,12 +42,13 @@ async def send_submission(
     :raises TokenUnused: when ``token`` was too old by the time at which it would have gone out.
     :raises MiddlewareFailed: when a middleware of the project failed on it.
     """
+    answers: list[Response] = []
     try:
-        answer = await _send(chain, submission.replace(usable_until=token.usable_until), asked)
+        answer = await _send(chain, submission.replace(usable_until=token.usable_until), asked, answers)
     except (MiddlewareFailed, TokenUnused):
         raise
     except Exception as error:
-        kind, is_sent = type(error).__name__, not isinstance(error, _NOT_SENT)
+        kind, is_sent = type(error).__name__, bool(answers) or not isinstance(error, _NOT_SENT)
     else:
         refresh = None if answer is None else chain.meta_refresh(answer)
         return None if asked is not None and holds_token(refresh or "", submission.secret) else answer
@@ -70,7 +71,10 @@ async def get_page(chain: InnerChain, request: Request) -> Response | None:
     return result
 
 
-async def _send(chain: InnerChain, submission: Submission, asked: Request | None) -> Response | None:
+async def _send(
+    chain: InnerChain, submission: Submission, asked: Request | None, answers: list[Response]
+) -> Response | None:
+    """Send a submission; what the site answers to it, rather than to a request that it leads to, joins ``answers``."""
     follow = asked is None or public_address(submission.url) != public_address(asked.url)
     request: Request = submission.replace(meta={**submission.meta, "dont_redirect": True}, callback=NO_CALLBACK)
     for _ in range(_MAX_REDIRECTS):
@@ -78,6 +82,7 @@ async def _send(chain: InnerChain, submission: Submission, asked: Request | None
         if isinstance(result, Request):
             raise MiddlewareFailed(chain.blame(result))
         answer = result
+        answers.append(answer)
         location = answer.headers.get("Location")
         if location is None or not 300 <= answer.status < 400:
             break

@@ -74,10 +74,6 @@ class UpfrontTokens:
 
         wish = read_wish(request)
         host = host_of(request.url)
-        form = self._forms.setdefault((host, wish.sitekey), TokenForm())
-        attempts = TokenRequest(
-            self._engine, self._buyer, self._settings, self._policy, request, wish, form, self._answering
-        )
         cached = await self._engine.components.cached(request)
         if cached is not None:
             # Scrapy would ask HttpCache only after the token was bought.
@@ -91,10 +87,15 @@ class UpfrontTokens:
             raise self._not_solved(request, refusal, wish.challenge)
         # Only trying shows whether the request has a place for the token; better before than after paying.
         with_token(request, wish.put, "-")
-        with self._engine.slots.hold(request) as attempts.hold:
+        form = self._forms.setdefault((host, wish.sitekey), TokenForm())
+        with self._engine.slots.hold(request) as hold:
             await self._engine.lifetime.until(lambda: self._has_room(request, host, form))
             self._under_way[host] += 1
             try:
+                attempts = TokenRequest(
+                    self._engine, self._buyer, self._settings, self._policy, request, wish, form, self._answering
+                )
+                attempts.hold = hold
                 return await self._attempt(attempts)
             finally:
                 self._under_way[host] -= 1
@@ -122,9 +123,8 @@ class UpfrontTokens:
             # Scrapy retries the request as if that were the answer to it.
             return error.response
         except GivenUp as error:
-            raise self._not_solved(
-                request, error.refusal, attempts.wanted, attempts.jobs, attempts.answer
-            ) from error.__cause__
+            refusal = error.refusal
+            raise self._not_solved(request, refusal, attempts.wanted, attempts.jobs, attempts.answer) from None
         answer, verdict = result.answer, result.verdict
         assert isinstance(answer, Response)
         assert verdict is not None

@@ -19,6 +19,8 @@ from tests.helpers.sites import spider
 
 # -- Retry ------------------------------------------------------------------------------------------------------
 
+REFRESH = '<meta http-equiv="refresh" content="0; url=/captcha">'
+
 
 def test_a_page_behind_the_wall_that_answers_503_is_retried_but_solved_once(crawl, service, walled):
     site = walled("session")
@@ -60,13 +62,17 @@ def test_a_cached_challenge_is_fetched_afresh_and_the_solved_page_is_cached(craw
     assert len(service.jobs) == 1
 
 
-def test_a_cached_redirect_to_a_wall_costs_no_job_once_the_wall_is_open(crawl, service, walled, tmp_path):
-    site = walled("redirect")
-    settings = {**service.settings, "HTTPCACHE_ENABLED": True, "HTTPCACHE_DIR": str(tmp_path), "CONCURRENT_REQUESTS": 1}
-    crawl(spider(f"{site.url}/page/1"), {**settings, "OMOCAPTCHA_ENABLED": False})
-    crawled = crawl(spider(f"{site.url}/page/2", f"{site.url}/page/1"), settings)
-    assert [page.status for page in crawled.pages] == [200, 200]
-    assert len(service.jobs) == 1
+@pytest.mark.parametrize("leads", [sites.redirect("/captcha"), sites.page(REFRESH)], ids=["redirect", "refresh"])
+def test_a_cached_way_to_a_wall_costs_no_job_once_the_wall_is_open(crawl, service, tmp_path, leads):
+    def answer(request, form):
+        return sites.challenge() if request.path == "/captcha" else sites.page() if is_open else leads
+
+    settings = {**service.settings, "HTTPCACHE_ENABLED": True, "HTTPCACHE_DIR": str(tmp_path)}
+    with sites.Site(answer) as site:
+        for is_open in (False, True):
+            crawled = crawl(spider(f"{site.origin}/page"), {**settings, "OMOCAPTCHA_ENABLED": is_open})
+    assert [page.text for page in crawled.pages] == ["<title>the page</title>"]
+    assert service.jobs == ()
 
 
 def test_a_token_is_not_bought_for_a_request_whose_answer_is_cached(crawl, service, walled, tmp_path):

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import pytest
 import scrapy
+from scrapy.http.request import NO_CALLBACK
 
 from scrapy_omocaptcha.signals import challenge_detected
-from tests.helpers.components import hears
+from scrapy_omocaptcha.testing import Wall
+from tests.helpers.components import OfCrawler, hears
 from tests.helpers.crawling import RecordingSpider
 from tests.helpers.features import HOST, OTHER_HOST
 from tests.helpers.many_pages import ManyPages
@@ -33,6 +35,23 @@ class Pages(RecordingSpider):
         for number in range(NUMBER):
             for host in self.hosts:
                 yield scrapy.Request(f"{host}/page/{number}", self.page, errback=self.failed)
+
+
+class Downloads(OfCrawler):
+    """Gets something else for each page, as middlewares of projects do."""
+
+    async def process_response(self, request, response):
+        if "/page/" in request.url and response.status == 200:
+            other = scrapy.Request(request.url.replace("/page/", "/item/"), callback=NO_CALLBACK)
+            await self.crawler.engine.download_async(other)
+        return response
+
+
+def test_a_middleware_of_the_project_may_wait_for_a_request_of_the_same_session(crawl, service, walled):
+    site = walled(Wall(clearance_pages=2), catalogue_pages=6)
+    settings = {"CONCURRENT_REQUESTS_PER_DOMAIN": 1, "CLOSESPIDER_TIMEOUT": 60}
+    crawled = crawl(pages_of(site, 6), {**service.settings, **settings, "DOWNLOADER_MIDDLEWARES": {Downloads: 543}})
+    assert (len(crawled.pages), crawled.stats["finish_reason"]) == (6, "finished")
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import scrapy
 from aiohttp import web
+from scrapy.utils.asyncio import sleep
 
 from scrapy_omocaptcha.forms.submission import Submission
 from tests.helpers.components import OfCrawler
@@ -36,6 +37,32 @@ def test_a_token_that_may_not_have_arrived_is_handed_in_once_more(crawl, service
     assert tokens == [tokens[0]] * 2
     assert (len(service.jobs), crawled.count("tokens/accepted"), crawled.count("tokens/rejected")) == (1, 1, 0)
     assert "retry/count" not in crawled.stats
+
+
+def _raise_on_the_answer(spider, response, challenge):
+    if response.url.endswith("/verify"):
+        raise RuntimeError("a bug of the spider")
+
+
+class SlowSecondTime(OfCrawler):
+    asked = 0
+
+    async def process_request(self, request):
+        self.asked += request.url.endswith("/page")
+        if self.asked == 2 and not isinstance(request, Submission):
+            await sleep(130)
+
+
+@pytest.mark.parametrize(
+    ("trigger", "answer"),
+    [(None, redirect("http://127.0.0.9:1/welcome", 303)), (_raise_on_the_answer, challenge())],
+    ids=["then it grows too old", "then the spider fails"],
+)
+def test_a_token_that_the_site_has_read_is_unknown_whatever_comes_then(crawl, service, trigger, answer):
+    settings = {"OMOCAPTCHA_MAX_ATTEMPTS": 1, "RETRY_TIMES": 0, "DOWNLOADER_MIDDLEWARES": {SlowSecondTime: 900}}
+    with Site(lambda request, form: answer if request.path == "/verify" else challenge()) as site:
+        crawled = crawl(spider(f"{site.origin}/page", omocaptcha_trigger=trigger), {**service.settings, **settings})
+    assert (len(service.jobs), crawled.count("tokens/unknown"), crawled.count("tokens/expired")) == (1, 1, 0)
 
 
 @pytest.mark.parametrize("upfront", [False, True])

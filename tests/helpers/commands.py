@@ -13,7 +13,6 @@ import scrapy_omocaptcha
 from tests.helpers.forked_scrapy import run_scrapy
 
 if TYPE_CHECKING:
-
     from scrapy_omocaptcha.testing import OmoCaptchaService
 
 ROOT = Path(__file__).parents[2]

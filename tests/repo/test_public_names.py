@@ -21,8 +21,8 @@ NOT_BEFORE_THE_END = "scrapy_omocaptcha.reporting.text"
 NOT_BEFORE_THE_FIRST_CHALLENGE = (
     *("difflib", "statistics", "treq", "redis"),
     *(f"scrapy_omocaptcha.{name}" for name in ("detection.challenges", "detection.vendors", "forms.reading")),
-    *(f"scrapy_omocaptcha.walls.{name}" for name in ("token_request", "wishes", "session", "passage")),
-    *(f"scrapy_omocaptcha.walls.{name}" for name in ("wall_errand", "form_errand", "browser_errand")),
+    *(f"scrapy_omocaptcha.walls.{name}" for name in ("token_request", "wishes", "session", "attempts", "verdict")),
+    *(f"scrapy_omocaptcha.walls.{name}" for name in ("passage", "form_passage", "browser_passage")),
     *(f"scrapy_omocaptcha.buying.{name}" for name in ("api", "polling", "purchase", "solver")),
     *(f"scrapy_omocaptcha.{name}" for name in ("browser.playwright", "reporting.html")),
 )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 
 from scrapy_omocaptcha.buying.api.protocol import Balance
+from scrapy_omocaptcha.buying.outage import Outage
 from scrapy_omocaptcha.challenge import Token
 from scrapy_omocaptcha.errors import (
     AccountError,
@@ -160,6 +162,17 @@ def test_while_the_service_takes_no_job_one_at_a_time_is_tried_and_the_others_wa
     assert ["OMOCAPTCHA_JOB_TIMEOUT" in line for line in caplog.messages] == [True]
 
 
+def test_what_went_wrong_long_ago_does_not_shorten_the_wait_for_the_service():
+    answer = Deferred()
+    bench = Bench(create_job=[answer, "7"])
+    bench.solver._outage.failed(NEVER_ARRIVED, 1000)
+    bench.run(3600)
+    ended = [bench.start() for _ in range(2)]
+    answer.callback("8")
+    bench.run(10)
+    assert [end[0].value for end in ended] == ["token", "token"]
+
+
 def test_one_that_is_tried_and_turned_away_by_a_limit_leaves_its_turn_to_another():
     bench = Bench(create_job=[NEVER_ARRIVED, "7"], settings={"MAX_JOBS_PER_HOST": 1})
     ended = [bench.start(host=host) for host in ("full.example", HOST)]
@@ -189,6 +202,13 @@ def test_a_service_that_takes_the_jobs_of_others_alone_is_not_waited_for_longer_
     assert ended == []
     bench.run(5)
     assert ended[0].check(ApiUnreachable)
+
+
+def test_a_service_that_takes_no_job_for_days_is_still_asked_once_a_minute():
+    outage = Outage(SimpleNamespace(closing=False), lambda: now, patience=300)
+    for now in range(0, 3 * 24 * 3600, 60):
+        outage.failed(NEVER_ARRIVED, now)
+    assert outage._paused_until == now + 60
 
 
 def test_calls_that_fail_together_pause_buying_as_one_does():

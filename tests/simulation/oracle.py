@@ -358,12 +358,15 @@ def _held(middleware: Any) -> dict[str, Any]:
 def _stop(planned: Plan, world: World, run: Run) -> Iterator[str]:
     """Check that a stop ends all waiting at once, but for answers to what was under way or in a download slot.
 
-    Scrapy goes on to download what a callback awaits, and asks again for a robots.txt that it did not get.
+    Scrapy goes on to download what a callback awaits, and to ask for a robots.txt that it did not get, wherever that is
+    redirected.
     """
     if run.stopped_at is None or run.was_killed:
         return
     queued, last = run.queued.copy(), run.stopped_at
-    is_awaited = any(wanted.kind == "nested" for wanted in planned.wanted)
+    is_awaited = any(wanted.kind == "nested" for wanted in planned.wanted) or (
+        "ROBOTSTXT_OBEY" in planned.settings and any(site.robots_walled for site in planned.sites)
+    )
     # What became of a token that was under way is found out by asking for its page.
     since = run.stopped_at - (60 if planned.stalls else planned.latency[1])
     visits = [visit for site in world.sites for visit in site.requests if since < visit.at < run.ended_at]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from scrapy_omocaptcha.buying.account import Account
 from scrapy_omocaptcha.buying.fleet.limits import FleetLimits
+from scrapy_omocaptcha.buying.fleet.redis_store import RedisStore
 from scrapy_omocaptcha.buying.ledger import Ledger
 from scrapy_omocaptcha.buying.limits import Limits
 from scrapy_omocaptcha.challenge import Challenge
@@ -52,7 +53,9 @@ class Buyer:
         self.limits = (
             Limits(settings, self.ledger, clock)
             if settings.redis_url is None
-            else FleetLimits(settings, self.ledger, clock, lifetime=lifetime, name=settings.fleet or spider)
+            else FleetLimits(
+                settings, self.ledger, clock, RedisStore(settings.redis_url, settings.fleet or spider), lifetime
+            )
         )
         self.account = Account(lambda: self._api, self.limits, lifetime=lifetime, settings=settings, stats=stats)
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from scrapy_omocaptcha.buying.breaker import Breaker
 from scrapy_omocaptcha.buying.ledger import Entry, Ledger, Sums
 from scrapy_omocaptcha.errors import NotBought
-from scrapy_omocaptcha.settings import Settings
+from scrapy_omocaptcha.settings import LIMITS, Settings
 
 if TYPE_CHECKING:
     from scrapy_omocaptcha.buying.api.protocol import Balance, JobRequest
@@ -48,6 +48,7 @@ class Limits:
         self._clock = clock
         self.price = settings.assumed_price
         """USD a job, as far as it is known."""
+        self._limits = {reason: limit for reason, limit in LIMITS.items() if getattr(settings, reason)}
         self._breaker = Breaker(settings.breaker_failures, settings.breaker_pause, clock)
         self._spendable = math.inf
         self._balance_at: float | None = None
@@ -87,75 +88,62 @@ class Limits:
         return Reservation(entry, cancel, answered=lambda: self._unanswered.discard(entry))
 
     def _check(self, sums: Sums, host: str, sitekey: str) -> None:
-        settings = self._settings
         if self.account_closed is not None:
             raise NotBought("account", self.account_closed)
-        if settings.max_jobs and sums.jobs >= settings.max_jobs:
-            raise self._reached("max_jobs", sums.jobs)
-        if settings.max_jobs_per_host and sums.jobs_of_host >= settings.max_jobs_per_host:
-            raise self._reached("max_jobs_per_host", sums.jobs_of_host, host)
-        after = sums.spent + self.price
-        if settings.max_cost and after > settings.max_cost + _ROUNDING:
-            raise self._reached("max_cost", sums.spent)
-        if after > self._spendable + _ROUNDING:
-            raise self._reached("min_balance")
-        if settings.max_cost_per_day:
-            self._check_day(sums.spent_in_a_day)
-        self._check_breaker(host, sitekey)
+        for reason, limit in self._limits.items():
+            used = getattr(sums, limit.measure)
+            if used is None:
+                raise NotBought(
+                    reason,
+                    "the ledger cannot be used, so what other crawls have spent is not known, and "
+                    f"OMOCAPTCHA_{reason.upper()} must hold for all: fix OMOCAPTCHA_LEDGER, as the log says",
+                )
+            most = self._spendable if reason == "min_balance" else getattr(self._settings, reason)
+            if used + (1 if limit.counts_jobs else self.price) > most + _ROUNDING:
+                raise self._reached(reason, used, host)
+        if self._is_paused(host, sitekey):
+            raise self._reached("breaker", 0, host)
 
-    def _check_day(self, spent: float | None) -> None:
-        if spent is None:
-            raise NotBought(
-                "max_cost_per_day",
-                "the ledger cannot be used, so what other crawls have spent is not known, and "
-                "OMOCAPTCHA_MAX_COST_PER_DAY must hold for all: fix OMOCAPTCHA_LEDGER, as the log says",
-            )
-        if spent + self.price > self._settings.max_cost_per_day + _ROUNDING:
-            raise self._reached("max_cost_per_day", spent)
+    def _is_paused(self, host: str, sitekey: str) -> bool:
+        return self._breaker.is_open(host, sitekey)
 
-    def _check_breaker(self, host: str, sitekey: str) -> None:
-        if self._breaker.is_open(host, sitekey):
-            raise self._reached("breaker", host=host)
-
-    def _reached(self, reason: str, used: float = 0, host: str = "", by: str = "") -> NotBought:
-        """Return the error for a limit that is reached.
+    def _reached(self, reason: str, used: float, host: str, by: str = "") -> NotBought:
+        """Return the error for a limit that is reached, or a breaker that is open.
 
         :param used: jobs bought or USD spent, depending on the limit.
         :param by: names the buyer, such as ``" by the fleet 'shop'"``; empty for this crawl.
         """
         settings = self._settings
-        spent = f"{used:.5f} USD have been spent{by}"
-        bought = "1 job has been bought" if used == 1 else f"{used:.0f} jobs have been bought"
-        messages = {
-            "max_jobs": f"{bought}{by}: raise OMOCAPTCHA_MAX_JOBS to go on",
-            "max_jobs_per_host": f"{bought} for {host}{by}: raise OMOCAPTCHA_MAX_JOBS_PER_HOST to go on",
-            "max_cost": f"{spent}, a job costs {self.price:.5f}: raise OMOCAPTCHA_MAX_COST to go on",
-            "min_balance": (
-                f"a job would leave less than {settings.min_balance:g} USD in the account: "
-                "top it up, or lower OMOCAPTCHA_MIN_BALANCE"
-            ),
-            "max_cost_per_day": (
-                f"{spent} within 24 hours, a job costs {self.price:.5f}: "
-                "raise OMOCAPTCHA_MAX_COST_PER_DAY to go on sooner"
-            ),
-            "breaker": (
+        if reason == "breaker":
+            return NotBought(
+                "breaker",
                 f"at least {settings.breaker_failures} of the last jobs for {host} were of no use; nothing is bought "
-                f"for it for {settings.breaker_pause:g} s (OMOCAPTCHA_BREAKER_FAILURES, OMOCAPTCHA_BREAKER_PAUSE)"
-            ),
-        }
-        return NotBought(reason, messages[reason])
+                f"for it for {settings.breaker_pause:g} s (OMOCAPTCHA_BREAKER_FAILURES, OMOCAPTCHA_BREAKER_PAUSE)",
+            )
+        limit, value = LIMITS[reason], getattr(settings, reason)
+        jobs = "1 job has been bought" if used == 1 else f"{used:.0f} jobs have been bought"
+        usd, cost = f"{used:.5f} USD have been spent", f", a job costs {self.price:.5f}"
+        gaps = {"used": jobs, "cost": ""} if limit.counts_jobs else {"used": usd, "cost": cost}
+        setting = f"OMOCAPTCHA_{reason.upper()}"
+        return NotBought(reason, limit.words.format(**gaps, by=by, host=host, value=value, setting=setting))
 
     def create_accepted(self, entry: Entry, sitekey: str) -> None:
         """Record that the service has taken a job."""
         self._breaker.created(entry, entry.record.host, sitekey)
+        self._tell("create_accepted", entry, sitekey)
 
     def record_success(self, entry: Entry, sitekey: str) -> None:
         """Record that the site accepted the token of a job."""
         self._breaker.record_success(entry, entry.record.host, sitekey)
+        self._tell("record_success", entry, sitekey)
 
     def record_failure(self, entry: Entry, sitekey: str) -> None:
         """Record that the service could not solve a job, or that the site rejected its token."""
         self._breaker.record_failure(entry, entry.record.host, sitekey)
+        self._tell("record_failure", entry, sitekey)
+
+    def _tell(self, event: str, entry: Entry, sitekey: str) -> None:
+        """Let those know who share these limits; a crawl alone has nobody to tell."""
 
     @property
     def needs_balance(self) -> bool:

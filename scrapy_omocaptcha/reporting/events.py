@@ -15,11 +15,12 @@ from scrapy.utils.datatypes import LocalCache
 from scrapy_omocaptcha import signals
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.engine.stats import Stats
+from scrapy_omocaptcha.settings import LIMITS
 from scrapy_omocaptcha.urls import public_address
 
 logger = logging.getLogger(__name__)
 
-_SAME_ON_ALL_HOSTS = {"max_jobs", "max_cost", "max_cost_per_day", "min_balance", "account", "redis"}
+_SAME_ON_ALL_HOSTS = {"account", "redis", *(reason for reason, limit in LIMITS.items() if limit.closes_with)}
 """Reasons that are logged once for the crawl, not once for each host."""
 _MAX_WARNED = 10_000
 """First warnings that are remembered, by reason and host."""

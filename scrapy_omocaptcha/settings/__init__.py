@@ -18,7 +18,7 @@ from scrapy.utils.misc import load_object
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.settings import values
 from scrapy_omocaptcha.settings.secret import Secret
-from scrapy_omocaptcha.settings.values import setting
+from scrapy_omocaptcha.settings.values import Limit, setting
 from scrapy_omocaptcha.urls import host_of, is_allowed
 
 Trigger = Callable[[Response, Challenge], bool | None]
@@ -57,14 +57,34 @@ class Settings:
     """Decides whether a page is a challenge; None: :attr:`Challenge.blocking` decides."""
     allowed_domains: tuple[str, ...] | None = setting("OMOCAPTCHA_ALLOWED_DOMAINS", values.read_domains)
     """Domains to buy jobs for; None: the spider's ``allowed_domains``, or all hosts if it has none."""
-    max_cost: float = setting("OMOCAPTCHA_MAX_COST", values.read_number, 1.0)
-    max_cost_per_day: float = setting("OMOCAPTCHA_MAX_COST_PER_DAY", values.read_number, 0.0)
+    # The limits, in the order in which they are checked.
+    max_jobs: int = setting("OMOCAPTCHA_MAX_JOBS", values.read_count, 0, limit=Limit("jobs"))
+    max_jobs_per_host: int = setting(
+        "OMOCAPTCHA_MAX_JOBS_PER_HOST",
+        values.read_count,
+        0,
+        limit=Limit("jobs_of_host", "{used} for {host}{by}: raise {setting} to go on", closes_with=""),
+    )
+    max_cost: float = setting("OMOCAPTCHA_MAX_COST", values.read_number, 1.0, limit=Limit("spent"))
+    min_balance: float = setting(
+        "OMOCAPTCHA_MIN_BALANCE",
+        values.read_number,
+        0.0,
+        limit=Limit(
+            "spent",
+            "a job would leave less than {value:g} USD in the account: top it up, or lower {setting}",
+            closes_with="omocaptcha_account",
+        ),
+    )
+    max_cost_per_day: float = setting(
+        "OMOCAPTCHA_MAX_COST_PER_DAY",
+        values.read_number,
+        0.0,
+        limit=Limit("spent_in_a_day", "{used}{by} within 24 hours{cost}: raise {setting} to go on sooner"),
+    )
     price: float | None = setting("OMOCAPTCHA_PRICE", values.read_price)
     """USD per job, where 0 is a price too; None: fetch the service's price list before the first job."""
-    max_jobs: int = setting("OMOCAPTCHA_MAX_JOBS", values.read_count, 0)
-    max_jobs_per_host: int = setting("OMOCAPTCHA_MAX_JOBS_PER_HOST", values.read_count, 0)
     close_on_limit: bool = setting("OMOCAPTCHA_CLOSE_ON_LIMIT", values.read_bool, False)
-    min_balance: float = setting("OMOCAPTCHA_MIN_BALANCE", values.read_number, 0.0)
     breaker_failures: int = setting("OMOCAPTCHA_BREAKER_FAILURES", values.read_count, 5, minimum=1)
     breaker_pause: float = setting("OMOCAPTCHA_BREAKER_PAUSE", values.read_number, 300.0)
     max_attempts: int = setting("OMOCAPTCHA_MAX_ATTEMPTS", values.read_count, 2, minimum=1)
@@ -145,6 +165,10 @@ class Settings:
         :raises ValueError: when a value is invalid.
         """
         return cls.from_settings(BaseSettings({**settings, "OMOCAPTCHA_ENABLED": True, "OMOCAPTCHA_DRY_RUN": False}))
+
+
+LIMITS: dict[str, Limit] = {each.name: each.metadata["limit"] for each in fields(Settings) if each.metadata["limit"]}
+"""The settings that limit what is bought, by the reason that is given once they are reached."""
 
 
 def is_enabled(settings: BaseSettings) -> bool:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import field
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from scrapy.exceptions import NotConfigured
@@ -19,9 +19,24 @@ Default = TypeVar("Default", str, None)
 T = TypeVar("T")
 
 
-def setting(name: str, read: Callable[..., T], *arguments: object, **options: object) -> T:
+class Limit(NamedTuple):
+    """What a setting limits. Once it is reached, the name of its field is the reason."""
+
+    measure: str
+    """A field of ``Sums`` in ``buying/ledger``, and of ``measures`` in ``fleet.lua``: ``jobs…``, or USD."""
+    words: str = "{used}{by}{cost}: raise {setting} to go on"
+    """The message, which ``buying/limits`` fills in."""
+    closes_with: str = "omocaptcha_limit"
+    """The reason with which the spider may be closed; empty if other hosts can still be bought for."""
+
+    @property
+    def counts_jobs(self) -> bool:
+        return self.measure.startswith("jobs")
+
+
+def setting(name: str, read: Callable[..., T], *arguments: object, limit: Limit | None = None, **options: object) -> T:
     """Declare the field of the setting ``name``, which ``read(settings, name, *arguments, **options)`` reads."""
-    return field(metadata={"read": lambda settings: read(settings, name, *arguments, **options)})  # type: ignore[no-any-return]
+    return field(metadata={"read": lambda s: read(s, name, *arguments, **options), "limit": limit})  # type: ignore[no-any-return]
 
 
 def invalid(name: str, value: object, valid: str) -> ValueError:

@@ -7,11 +7,10 @@ from scrapy import Request
 from scrapy_omocaptcha.engine.lifetime import Lifetime
 from scrapy_omocaptcha.engine.slots import Slots
 from scrapy_omocaptcha.errors import CrawlClosing
+from scrapy_omocaptcha.settings import LIMITS
 
-CLOSING_REASONS = {
-    **dict.fromkeys(("max_cost", "max_cost_per_day", "max_jobs"), "omocaptcha_limit"),
-    **dict.fromkeys(("account", "min_balance"), "omocaptcha_account"),
-}
+CLOSING_REASONS = {reason: limit.closes_with for reason, limit in LIMITS.items() if limit.closes_with}
+CLOSING_REASONS["account"] = "omocaptcha_account"
 """The reason with which the spider is closed, by the reason why nothing was bought."""
 
 

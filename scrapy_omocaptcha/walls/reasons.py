@@ -33,17 +33,14 @@ REASONS = {
     "hook": "a method of the spider failed before",
     "robots": "robots.txt forbids the address that the form posts to",
     "offsite": "the form posts outside the spider's allowed_domains",
-    # The limits, whose messages are made where the limit is checked
-    **dict.fromkeys(("max_jobs", "max_jobs_per_host", "max_cost", "max_cost_per_day", "min_balance"), ""),
-    **dict.fromkeys(("breaker", "redis", "account"), ""),
     # The settings
     "dry_run": "OMOCAPTCHA_DRY_RUN is on",
     # Other vendors
     "other_captcha": "",
 }
-"""Why no job is bought for a challenge. The stats ``omocaptcha/skipped/{reason}`` count these and four more, why a
-challenge stays closed although the add-on tried: ``attempts`` (jobs were of no use), ``service`` (it took no job),
-``broke`` (a request with a token had no answer) and ``another_wall`` (the answer to it is a wall of its own)."""
+"""Why no job is bought for a challenge, but for limits and account. The stats ``omocaptcha/skipped/{reason}`` count all
+reasons, and why a challenge stays closed that was tried: ``attempts`` (jobs were of no use), ``service`` (it took no
+job), ``broke`` (a request with a token had no answer) and ``another_wall`` (the answer is a wall of its own)."""
 
 
 class Refusal(NamedTuple):

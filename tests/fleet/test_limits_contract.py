@@ -13,6 +13,7 @@ import pytest
 from scrapy.utils.defer import deferred_from_coro
 
 from scrapy_omocaptcha.buying.fleet.limits import FleetLimits
+from scrapy_omocaptcha.buying.fleet.redis_store import RedisStore
 from tests.helpers.ledgers import new_ledger
 from tests.helpers.limit_cases import CASES, PRICE, Counts, run, settings_of
 
@@ -37,7 +38,8 @@ class InRedis:
         self._workers = []
 
     def limits(self):
-        worker = FleetLimits(self._settings, new_ledger(), time.monotonic, lifetime=OpenLifetime(), name="shop")
+        store = RedisStore(self._settings.redis_url, "shop")
+        worker = FleetLimits(self._settings, new_ledger(), time.monotonic, store, OpenLifetime())
         self._workers.append(worker)
         return worker
 

@@ -10,8 +10,8 @@ import pytest
 from scrapy.utils.asyncio import sleep
 from scrapy.utils.defer import deferred_from_coro
 
-from scrapy_omocaptcha.buying.fleet.link import FleetLink
-from scrapy_omocaptcha.buying.fleet.script import RedisUnavailable, ScriptFailed
+from scrapy_omocaptcha.buying.fleet.link import CommandFailed, FleetLink, NoReply
+from scrapy_omocaptcha.buying.fleet.redis_store import RedisStore
 from scrapy_omocaptcha.settings.secret import Secret
 
 CREATED = {"job": "j", "host": "a.example", "sitekey": "k", "pause": 1000}
@@ -30,8 +30,8 @@ def during(reactor, redis):
 
     def run(probe):
         async def whole():
-            url = Secret(f"{redis.url}?socket_timeout=0.3")
-            link = FleetLink(url, "shop", time.monotonic, meanwhile="and so on")
+            store = RedisStore(Secret(f"{redis.url}?socket_timeout=0.3"), "shop")
+            link = FleetLink(store, time.monotonic, patience=0.0, meanwhile="and so on")
             try:
                 found = await probe(link)
             finally:
@@ -86,12 +86,12 @@ def test_callers_learn_that_redis_is_unavailable_and_may_stop_waiting(during, re
         calls[1].cancel()
         calls[3].cancel()
         await until(lambda: all(each.called for each in calls))
-        with pytest.raises(RedisUnavailable, match="a moment ago"):
+        with pytest.raises(NoReply, match="a moment ago"):
             await link.call(*CHARGED)
         redis.thaw()
         return calls[0].result
 
-    assert isinstance(during(probe).found, RedisUnavailable)
+    assert isinstance(during(probe).found, NoReply)
 
 
 def test_closing_ends_in_time_and_returns_what_was_not_sent(during, redis):
@@ -109,7 +109,7 @@ def test_a_failing_script_is_logged_and_holds_nothing_else_up(during, redis, cap
         redis.client.set("omocaptcha:fleet:shop:breaker:a.example", "written by another program")
         link.notify("create_accepted", CREATED)
         link.notify("set_balance", BALANCE)
-        with pytest.raises(ScriptFailed):
+        with pytest.raises(CommandFailed):
             await link.call("reserve", {})
         return link.unavailable_for
 

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-from importlib.resources import files
 
 import pytest
 from hypothesis import settings as hypothesis_settings
@@ -21,24 +20,30 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from scrapy_omocaptcha.buying.fleet.link import keys_of
+from scrapy_omocaptcha.buying.fleet.redis_store import keys_of, read_script
+from scrapy_omocaptcha.settings import LIMITS
 
-LUA = files("scrapy_omocaptcha.buying.fleet").joinpath("fleet.lua").read_text(encoding="utf-8")
 HOUR = 3_600_000
 COST = 550_000
 """Billionths of a USD: what a job costs."""
 
 
 class Worker:
-    """Calls the script. A job is named by a number, and there is no limit that is not given."""
+    """Calls the script. A job is named by a number, and no limit but the balance holds unless it is given."""
 
     def __init__(self, client, fleet="shop"):
         self._client = client
-        self._script = client.register_script(LUA)
+        self._script = client.register_script(read_script()[0])
         self._fleet = fleet
 
-    def __call__(self, command, host="a.example", **given):
-        no_limits = dict.fromkeys(("max_jobs", "max_jobs_per_host", "max_cost", "max_cost_per_day"), 0)
+    def __call__(self, command, host="a.example", keeps_balance=True, **given):
+        limits = [
+            {"reason": name, "measure": limit.measure, "adds": 1 if limit.counts_jobs else COST, "most": given[name]}
+            for name, limit in LIMITS.items()
+            if given.get(name)
+        ]
+        if keeps_balance:
+            limits.append({"reason": "min_balance", "measure": "spent", "adds": COST})
         arguments = {
             "host": host,
             "sitekey": "k1",
@@ -47,8 +52,7 @@ class Worker:
             "window": HOUR,
             "pause": HOUR,
             "threshold": 3,
-            "keeps_balance": True,
-            **no_limits,
+            "limits": limits,
             **given,
         }
         return self._script(keys_of(self._fleet, "worker", arguments), [command, json.dumps(arguments)])

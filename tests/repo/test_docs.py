@@ -20,7 +20,7 @@ import scrapy_omocaptcha
 from scrapy_omocaptcha import errors, signals, testing
 from scrapy_omocaptcha.commands.omocaptcha import OmoCaptchaCommand
 from scrapy_omocaptcha.detection import find_challenge
-from scrapy_omocaptcha.settings import Settings
+from scrapy_omocaptcha.settings import LIMITS, Settings
 from scrapy_omocaptcha.walls import reasons
 from tests.helpers.docs import (
     DOCS,
@@ -124,7 +124,8 @@ def test_every_reason_is_told_with_its_sentence():
     tree = page("reference/reasons")
     (rows,) = tables(tree, "reason")
     told = {row[0].astext(): plain(row[1].astext()) for row in rows}
-    assert set(told) == set(reasons.REASONS)
+    bought = sources(r'NotBought\(\s*"(\w+)"')
+    assert set(told) == {*reasons.REASONS, *LIMITS, *bought}
     for reason, sentence in reasons.REASONS.items():
         assert sentence in told[reason]
     # Those that are counted after trying are made elsewhere.

@@ -4,7 +4,16 @@
 -- the clock of this Redis. A job is counted when it is reserved. It is taken off the counts again when it was never sent;
 -- once it may have been sent, it counts for good. A command that is repeated because its reply was lost counts once.
 
-local crawl, jobs, expiry, hosts, of_sitekey, of_host, received, day = unpack(KEYS)
+-- The keys, which redis_store.py reads here
+local crawl = KEYS[1] -- {fleet}
+local jobs = KEYS[2] -- {fleet}:jobs
+local expiry = KEYS[3] -- {fleet}:expiry
+local hosts = KEYS[4] -- {fleet}:hosts
+local of_sitekey = KEYS[5] -- {fleet}:breaker:{host}:{sitekey}
+local of_host = KEYS[6] -- {fleet}:breaker:{host}
+local received = KEYS[7] -- {fleet}:received:{worker}
+local day = KEYS[8] -- omocaptcha:day
+
 local args = cjson.decode(ARGV[2])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -116,22 +125,24 @@ end
 
 -- Return the limit that is reached, and its figure or a message; return nothing if a job may be bought.
 local function reached_limit()
-    local bought, bought_for_host = get_number(crawl, 'jobs'), get_number(hosts, args.host)
-    local spent, spent_today = get_number(crawl, 'spent'), spent_in_a_day()
-    local after, spendable = spent + args.cost, redis.call('HGET', crawl, 'spendable')
+    local measures = {
+        jobs = get_number(crawl, 'jobs'),
+        jobs_of_host = get_number(hosts, args.host),
+        spent = get_number(crawl, 'spent'),
+        spent_in_a_day = spent_in_a_day(),
+    }
     if now < get_number(crawl, 'account_closed_until') then
         return 'account', redis.call('HGET', crawl, 'account_closed')
-    elseif args.max_jobs > 0 and bought >= args.max_jobs then
-        return 'max_jobs', bought
-    elseif args.max_jobs_per_host > 0 and bought_for_host >= args.max_jobs_per_host then
-        return 'max_jobs_per_host', bought_for_host
-    elseif args.max_cost > 0 and after > args.max_cost then
-        return 'max_cost', spent
-    elseif args.keeps_balance and spendable and after > tonumber(spendable) then
-        return 'min_balance', spent
-    elseif args.max_cost_per_day > 0 and spent_today + args.cost > args.max_cost_per_day then
-        return 'max_cost_per_day', spent_today
-    elseif now < math.max(get_number(of_sitekey, 'open_until'), get_number(of_host, 'open_until')) then
+    end
+    for _, limit in ipairs(args.limits) do
+        local used = measures[limit.measure]
+        -- Without a figure of its own, a limit is what the balance allows, once this is known.
+        local most = limit.most or redis.call('HGET', crawl, 'spendable') or math.huge
+        if used + limit.adds > tonumber(most) then
+            return limit.reason, used
+        end
+    end
+    if now < math.max(get_number(of_sitekey, 'open_until'), get_number(of_host, 'open_until')) then
         return 'breaker', 0
     end
 end

@@ -12,13 +12,12 @@ import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from scrapy_omocaptcha.buying.fleet.link import RETRY_INTERVAL, Arguments, FleetLink
-from scrapy_omocaptcha.buying.fleet.script import RedisUnavailable, ScriptFailed
+from scrapy_omocaptcha.buying.fleet.link import Arguments, FleetLink, NoReply, Store
 from scrapy_omocaptcha.buying.ledger import Entry, Ledger
 from scrapy_omocaptcha.buying.limits import Limits, Reservation
 from scrapy_omocaptcha.engine.lifetime import Lifetime
 from scrapy_omocaptcha.errors import CrawlClosing, NotBought
-from scrapy_omocaptcha.settings import OWN_LIMITS, Settings
+from scrapy_omocaptcha.settings import LIMITS, OWN_LIMITS, Settings
 
 if TYPE_CHECKING:
     from scrapy_omocaptcha.buying.api.protocol import Balance, JobRequest
@@ -26,7 +25,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _UNIT = 1e-9
-"""USD in which Redis counts: whole numbers add up exactly."""
+"""USD in which the store counts: whole numbers add up exactly."""
+_MS = 1e-3
 _LARGEST = 10**13
 """Largest number sent to Lua, which writes longer ones with an exponent: 10,000 USD, or 300 years in ms."""
 _LEASE = 30.0
@@ -34,26 +34,25 @@ _LEASE = 30.0
 
 
 class FleetLimits(Limits):
-    """The limits of one worker, whose jobs are also counted in Redis together with those of all other workers.
-
-    :param name: name of the fleet. Workers with the same name and the same Redis are one crawl.
-    :raises NotConfigured: when redis-py is not installed.
-    """
+    """The limits of one worker, whose jobs are also counted in a store together with those of all other workers."""
 
     def __init__(
-        self, settings: Settings, ledger: Ledger, clock: Callable[[], float], *, lifetime: Lifetime, name: str
+        self, settings: Settings, ledger: Ledger, clock: Callable[[], float], store: Store, lifetime: Lifetime
     ) -> None:
         super().__init__(settings, ledger, clock)
-        assert settings.redis_url is not None
+        self._fleet_limits = self._limits
+        # The store alone counts what a day costs.
+        self._limits = {reason: limit for reason, limit in self._limits.items() if reason != "max_cost_per_day"}
+        self._fleet = f"the fleet {store.fleet!r}"
         self._lifetime = lifetime
-        self._name = name
         self._worker = uuid.uuid4().hex
         self._has_own_limits = settings.on_redis_failure == OWN_LIMITS
-        self._pause = _milliseconds(settings.breaker_pause)
+        self._for_breaker = {"threshold": settings.breaker_failures, "pause": _whole(settings.breaker_pause, _MS)}
         self._link = FleetLink(
-            settings.redis_url,
-            name,
+            store,
             clock,
+            # As long as a job may take
+            patience=0.0 if self._has_own_limits else settings.job_timeout,
             meanwhile=(
                 "and this worker buys within its own limits until Redis is back"
                 if self._has_own_limits
@@ -70,7 +69,7 @@ class FleetLimits(Limits):
         self.check(host, job.sitekey)
         arguments = self._job(host, job.sitekey)
         try:
-            await self._lifetime.wait(self._reserve_in_fleet(arguments))
+            await self._reserve_in_fleet(arguments)
             if self._lifetime.closing:
                 raise CrawlClosing("the crawl is closing")
             own = await super().reserve(job, host)
@@ -99,100 +98,81 @@ class FleetLimits(Limits):
                 # The lease may have run out in between.
                 if await self._call("mark_sent", job):
                     return
-        except RedisUnavailable as error:
-            if not self._has_own_limits:
-                raise _fleet_unknown(error) from None
+        except NoReply:
             self._link.notify("add", job)
 
     async def _call(self, command: str, arguments: Arguments) -> Any:
-        """Return the reply of Redis, after waiting for it as long as a job may take.
+        """Return the reply of the store.
 
-        :raises RedisUnavailable: when there is no reply, at once where the worker's own limits hold meanwhile.
+        :raises NotBought: when there is none, so that nothing may be bought.
+        :raises NoReply: when there is none, and the worker's own limits hold meanwhile.
         """
-        start = self._clock()
-        while True:
-            try:
-                return await self._link.call(command, arguments)
-            except ScriptFailed:
+        try:
+            return await self._lifetime.wait(self._link.call(command, arguments))
+        except NoReply as error:
+            if self._has_own_limits:
                 raise
-            except RedisUnavailable:
-                waited = max(self._link.unavailable_for, self._clock() - start)
-                if self._has_own_limits or waited >= self._settings.job_timeout:
-                    raise
-            await self._lifetime.sleep(RETRY_INTERVAL)
+            raise NotBought(
+                "redis",
+                f"the Redis of OMOCAPTCHA_REDIS_URL does not answer ({error}), so it is not known what the fleet has "
+                "bought: bring it back, or set OMOCAPTCHA_ON_REDIS_FAILURE to 'own_limits'",
+            ) from None
 
     def _not_bought(self, host: str, reason: str, detail: str) -> NotBought:
-        fleet = f"the fleet {self._name!r}"
         if reason == "account":
-            return NotBought("account", f"another worker of {fleet} says: {detail}")
-        used = float(detail) * (1 if reason.startswith("max_jobs") else _UNIT)
-        return self._reached(reason, used, host, f" by {fleet}")
+            return NotBought("account", f"another worker of {self._fleet} says: {detail}")
+        counts_jobs = reason in LIMITS and LIMITS[reason].counts_jobs
+        return self._reached(reason, float(detail) * (1 if counts_jobs else _UNIT), host, f" by {self._fleet}")
 
     def _job(self, host: str, sitekey: str) -> Arguments:
-        settings = self._settings
+        settings, cost = self._settings, _whole(self.price, _UNIT)
+        limits = []
+        for reason, limit in self._fleet_limits.items():
+            adds, unit = (1, 1) if limit.counts_jobs else (cost, _UNIT)
+            limits.append({"reason": reason, "measure": limit.measure, "adds": adds})
+            if reason != "min_balance":
+                limits[-1]["most"] = _whole(getattr(settings, reason), unit)
         return {
             "job": uuid.uuid4().hex,
-            **self._circuit(host, sitekey),
-            "cost": _units(self.price),
-            "lease": _milliseconds(_LEASE),
+            "host": host,
+            "sitekey": sitekey,
+            **self._for_breaker,
+            "cost": cost,
+            "limits": limits,
+            "lease": _whole(_LEASE, _MS),
             # Messages about a job may be repeated for this long, and count once.
-            "window": _milliseconds(settings.job_timeout + 2 * settings.api_timeout + _LEASE),
-            "keeps_balance": settings.min_balance > 0,
-            "max_jobs": settings.max_jobs,
-            "max_jobs_per_host": settings.max_jobs_per_host,
-            "max_cost": _units(settings.max_cost),
-            "max_cost_per_day": _units(settings.max_cost_per_day),
+            "window": _whole(settings.job_timeout + 2 * settings.api_timeout + _LEASE, _MS),
         }
 
-    def _circuit(self, host: str, sitekey: str) -> Arguments:
-        return {"host": host, "sitekey": sitekey, "threshold": self._settings.breaker_failures, "pause": self._pause}
+    def _is_paused(self, host: str, sitekey: str) -> bool:
+        # What all workers have learnt, which the store knows, replaces what this one has learnt.
+        return bool(self._link.unavailable_for) and super()._is_paused(host, sitekey)
 
-    def _check_day(self, spent: float | None) -> None:
-        """Redis alone counts what a day costs."""
-
-    def _check_breaker(self, host: str, sitekey: str) -> None:
-        # What all workers have learnt, which Redis knows, replaces what this one has learnt.
-        if self._link.unavailable_for:
-            super()._check_breaker(host, sitekey)
-
-    def create_accepted(self, entry: Entry, sitekey: str) -> None:
-        super().create_accepted(entry, sitekey)
-        self._link.notify("create_accepted", self._created(entry, sitekey))
-
-    def record_success(self, entry: Entry, sitekey: str) -> None:
-        super().record_success(entry, sitekey)
-        self._link.notify("record_success", self._created(entry, sitekey))
-
-    def record_failure(self, entry: Entry, sitekey: str) -> None:
-        super().record_failure(entry, sitekey)
-        self._link.notify("record_failure", self._created(entry, sitekey))
-
-    def _created(self, entry: Entry, sitekey: str) -> Arguments:
+    def _tell(self, event: str, entry: Entry, sitekey: str) -> None:
         # The workers of a fleet number their jobs alike.
-        return {"job": f"{self._worker}:{entry.own_row}", **self._circuit(entry.record.host, sitekey)}
+        job = {"job": f"{self._worker}:{entry.own_row}", "host": entry.record.host, "sitekey": sitekey}
+        self._link.notify(event, {**job, **self._for_breaker})
 
     def close_account(self, why: str) -> bool:
         closed = super().close_account(why)
         if closed:
-            self._link.notify("close_account", {"why": why, "pause": self._pause})
+            self._link.notify("close_account", {"why": why, **self._for_breaker})
         return closed
 
     async def charged_so_far(self) -> float | None:
         """Return the USD that the balance certainly lacks already; None if unknown where Redis may be away."""
         # A create call takes this long at most, and so does the call for the balance: after that, a worker that has not
         # recorded an answer has died.
-        uncertain = _milliseconds(2 * self._settings.api_timeout)
+        uncertain = _whole(2 * self._settings.api_timeout, _MS)
         try:
-            return float(await self._lifetime.wait(self._call("charged_so_far", {"uncertain": uncertain}))) * _UNIT
-        except RedisUnavailable as error:
-            if self._has_own_limits:
-                return None
-            raise _fleet_unknown(error) from None
+            return float(await self._call("charged_so_far", {"uncertain": uncertain})) * _UNIT
+        except NoReply:
+            return None
 
     def set_balance(self, balance: Balance, charged: float | None) -> None:
         super().set_balance(balance, self.spent)
         if charged is not None:
-            self._link.notify("set_balance", {"spendable": _units(charged + self._above_floor(balance))})
+            self._link.notify("set_balance", {"spendable": _whole(charged + self._above_floor(balance), _UNIT)})
 
     async def close(self) -> None:
         """Send Redis what it has not received yet, log what it will not receive, and close the ledger."""
@@ -208,17 +188,5 @@ class FleetLimits(Limits):
         await super().close()
 
 
-def _fleet_unknown(error: RedisUnavailable) -> NotBought:
-    return NotBought(
-        "redis",
-        f"the Redis of OMOCAPTCHA_REDIS_URL does not answer ({error}), so it is not known what the fleet has bought: "
-        "bring it back, or set OMOCAPTCHA_ON_REDIS_FAILURE to 'own_limits'",
-    )
-
-
-def _units(usd: float) -> int:
-    return round(min(usd / _UNIT, _LARGEST))
-
-
-def _milliseconds(seconds: float) -> int:
-    return round(min(seconds * 1000, _LARGEST))
+def _whole(amount: float, unit: float) -> int:
+    return round(min(amount / unit, _LARGEST))

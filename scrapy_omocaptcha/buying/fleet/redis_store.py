@@ -1,40 +1,50 @@
-"""Run a Lua script in Redis without blocking the crawl.
+"""Run the commands of ``fleet.lua`` in Redis without blocking the crawl.
 
-On an asyncio loop this uses redis-py's asynchronous client, on other reactors its blocking client in threads. It never
-repeats a call whose reply was lost.
+On an asyncio loop this uses redis-py's asynchronous client, on other reactors its blocking client in threads.
 """
 
-from collections.abc import Sequence
+import json
+import re
+import uuid
+from functools import cache
+from importlib.resources import files
 from typing import Any
 
 from scrapy.exceptions import NotConfigured
-from scrapy.utils.asyncio import is_asyncio_available
-from scrapy.utils.defer import maybe_deferred_to_future
-from twisted.internet.threads import deferToThread
+from scrapy.utils.asyncio import is_asyncio_available, run_in_thread
 
+from scrapy_omocaptcha.buying.fleet.link import Arguments, CommandFailed, NoReply
 from scrapy_omocaptcha.settings.secret import Secret, masked
 
 _TIMEOUT = 2.0
 """Seconds to connect, and to wait for a reply. Redis needs about a millisecond."""
 
 
-class RedisUnavailable(Exception):
-    """Redis gives no usable reply: it is down, slow or full, or the password is wrong. The script may have run."""
+@cache
+def read_script() -> tuple[str, list[str]]:
+    """Return ``fleet.lua``, and the names of its keys, with gaps."""
+    lua = files(__package__).joinpath("fleet.lua").read_text(encoding="utf-8")
+    return lua, re.findall(r"= KEYS\[\d+\] -- (.+)", lua)
 
 
-class ScriptFailed(RedisUnavailable):
-    """Redis is available, but the script raised an error, so repeating the call is of no use."""
+def keys_of(fleet: str, worker: str, arguments: Arguments) -> list[str]:
+    """Return the keys of a command, in the order of the script."""
+    # With a colon in its name, one fleet could use the keys of another.
+    of_fleet = "omocaptcha:fleet:" + fleet.replace("%", "%25").replace(":", "%3A")
+    gaps = {"host": None, "sitekey": None, **arguments, "fleet": of_fleet, "worker": worker}
+    return [key.format(**gaps) for key in read_script()[1]]
 
 
-class RedisScript:
-    """A Lua script that is registered with a Redis client.
+class RedisStore:
+    """The Redis of a fleet.
 
     :param url: ``redis://``, ``rediss://`` or ``unix://``, with a password if there is one.
+    :param fleet: name of the fleet, which the keys in Redis begin with.
     :raises NotConfigured: when redis-py is not installed.
     :raises ValueError: when redis-py does not understand the URL.
     """
 
-    def __init__(self, url: Secret, lua: str) -> None:
+    def __init__(self, url: Secret, fleet: str) -> None:
         try:
             # redis-py is an optional dependency.
             import redis.asyncio
@@ -61,23 +71,24 @@ class RedisScript:
                 f"redis-py does not understand OMOCAPTCHA_REDIS_URL ({type(error).__name__}): it must be a URL such as "
                 "'redis://127.0.0.1:6379/0', with options that redis-py knows"
             ) from None
-        self._script = self._client.register_script(lua)
-        self._errors = (redis.exceptions.RedisError, OSError)
+        self._script = self._client.register_script(read_script()[0])
+        self.fleet = fleet
+        self._worker = uuid.uuid4().hex
+        # ValueError: a reply is not UTF-8.
+        self._errors = (redis.exceptions.RedisError, OSError, ValueError)
         self._script_error = redis.exceptions.ResponseError
 
-    async def __call__(self, keys: Sequence[str], arguments: Sequence[str]) -> Any:
-        """Run the script and return its reply.
-
-        :raises ScriptFailed: when the script raises an error.
-        :raises RedisUnavailable: when Redis does not reply.
-        """
+    async def run(self, command: str, arguments: Arguments) -> Any:
+        keys = keys_of(self.fleet, self._worker, arguments)
+        # An error message of the service may hold lone surrogates, which cannot be encoded.
+        text = json.dumps(arguments, ensure_ascii=False).encode("utf-8", "replace").decode()
         try:
             if self._asynchronous:
-                return await self._script(keys, arguments)
-            return await maybe_deferred_to_future(deferToThread(self._script, keys, arguments))
+                return await self._script(keys, [command, text])
+            return await run_in_thread(self._script, keys, [command, text])
         except self._errors as error:
             # A Redis that is full or read-only, or forbids the script, raises subclasses of this class.
-            kind = ScriptFailed if type(error) is self._script_error else RedisUnavailable
+            kind = CommandFailed if type(error) is self._script_error else NoReply
             password = self._client.connection_pool.connection_kwargs.get("password") or ""
             raise kind(f"{type(error).__name__}: {masked(str(error), password)}") from None
 

@@ -35,19 +35,25 @@ CHUNK_SECONDS = 1800
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
-    parser.add_argument("--seeds", type=_seeds, help="the first and the last seed: 1:2000", metavar="FIRST:LAST")
-    parser.add_argument("--new", type=_count, help="so many seeds that were never tried", metavar="NUMBER")
-    parser.add_argument("--seed", type=int, help="one seed, whose crawl is told as a story")
-    parser.add_argument("--plan", type=_read, help="a plan in a file, as --shrink writes it", metavar="FILE")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--seeds", type=_seeds, help="the first and the last seed: 1:2000", metavar="FIRST:LAST")
+    which.add_argument("--new", type=_count, help="so many seeds that were never tried", metavar="NUMBER")
+    which.add_argument("--seed", type=int, help="one seed, whose crawl is told as a story")
+    which.add_argument("--plan", type=_read, help="a plan in a file, as --shrink writes it", metavar="FILE")
     smaller = "make the plan of --seed or --plan smaller, as long as it fails in the same way"
-    parser.add_argument("--shrink", metavar="FILE", help=smaller)
+    parser.add_argument("--shrink", type=_new_file, metavar="FILE", help=smaller)
     parser.add_argument("--sockets", action="store_true", help="over real sockets, with shorter times")
     parser.add_argument("--digests", action="store_true", help="print the digest of each crawl")
     parser.add_argument("--processes", type=_count, default=os.cpu_count(), help="default: one for each core")
     options = parser.parse_args()
     if options.seed is not None or options.plan is not None:
         planned = options.plan or plan(options.seed)
-        return _one(planned, sockets.run if options.sockets else run, options.shrink)
+        try:
+            return _one(planned, sockets.run if options.sockets else run, options.shrink)
+        except Exception as error:
+            if options.plan is None:
+                raise
+            parser.error(f"the plan cannot be run: {type(error).__name__}: {error}")
     if options.shrink is not None:
         parser.error("--shrink wants a plan: add --seed or --plan")
     first, last = options.seeds or (1, 100)
@@ -75,21 +81,27 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _new_file(name: str) -> Path:
+    if not Path(name).parent.is_dir():
+        raise argparse.ArgumentTypeError(f"{name}: there is no such folder")
+    return Path(name)
+
+
 def _read(name: str) -> Plan:
     try:
         return read_plan(Path(name).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise argparse.ArgumentTypeError(f"{name}: {error}") from None
 
 
-def _one(planned: Plan, run: Run, smaller: str | None) -> int:
+def _one(planned: Plan, run: Run, smaller: Path | None) -> int:
     if smaller is not None:
         how = set(map(kind_of, run(planned).wrong))
         if not how:
             print("nothing is wrong with this crawl, so there is nothing to make smaller, and nothing is written")
             return 2
         planned = shrink(planned, lambda other: not how.isdisjoint(map(kind_of, run(other).wrong)))
-        Path(smaller).write_text(planned.as_json(), encoding="utf-8")
+        smaller.write_text(planned.as_json(), encoding="utf-8")
     outcome = run(planned)
     print(planned.as_json())
     print("\n".join(outcome.story))

@@ -65,6 +65,8 @@ def test_a_seed_has_the_same_story_in_any_process_whatever_its_hash_seed():
         (["--plan", "README.rst"], "README.rst: "),
         (["--plan", "nowhere.json"], "nowhere.json: "),
         (["--shrink", "nowhere.json"], "--shrink wants a plan"),
+        (["--seed", "1", "--shrink", "nowhere/plan.json"], "there is no such folder"),
+        (["--seed", "1", "--seeds", "1:2"], "not allowed with"),
         (["--seed", "1", "--shrink", "nowhere.json"], "nothing is wrong with this crawl"),
     ],
 )

@@ -5,8 +5,8 @@ The page of the challenge is closed while its request waits for a token, so that
 
 from __future__ import annotations
 
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from functools import cached_property, partial
+from typing import TYPE_CHECKING
 
 from scrapy.http import HtmlResponse, Response
 
@@ -23,7 +23,7 @@ from scrapy_omocaptcha.walls.verdict import Handed, opened, unknown
 
 if TYPE_CHECKING:
     # Playwright is an extra.
-    from scrapy_omocaptcha.browser.page_methods import PageHandover
+    from scrapy_omocaptcha.browser.page_methods import FindChallenge, PageHandover
     from scrapy_omocaptcha.browser.playwright import PlaywrightBrowser
 
 _WIDGET = "//iframe[contains(@src, '/recaptcha/')] | //textarea[starts-with(@name, 'g-recaptcha-response')]"
@@ -35,10 +35,15 @@ class BrowserPassage(FormPassage):
     A token that the spider submits itself, with ``omocaptcha_submit``, is sent as the spider has made it.
     """
 
-    def __init__(self, browser: PlaywrightBrowser, *parts: Any) -> None:
-        super().__init__(*parts)
-        self._browser = browser
-        self._find = partial(self.policy.find, self.request)
+    @cached_property
+    def _browser(self) -> PlaywrightBrowser:
+        browser = self.policy.mediums.of(self.request).browser
+        assert browser is not None
+        return browser
+
+    @cached_property
+    def _find(self) -> FindChallenge:
+        return partial(self.policy.find, self.request)
 
     async def challenge(self) -> Challenge | Answer:
         """Return the challenge at hand once its widget is there, unless it is not to be solved any more."""

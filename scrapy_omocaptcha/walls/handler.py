@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from scrapy import Request
 from scrapy.http import Response
+from scrapy.utils.misc import load_object
 
 from scrapy_omocaptcha.buying.buyer import Buyer
 from scrapy_omocaptcha.detection import find_other_captcha, has_recaptcha_word
@@ -139,19 +140,8 @@ class WallHandler:
             elif session is not None:
                 session.unchallenged(stamp)
             return response
-        return await self._passage(request).run(response, challenge, stamp)
-
-    def _passage(self, request: Request) -> Passage:
-        """Return what takes a challenged request through its wall."""
-        browser = self._policy.mediums.of(request).browser
-        # Imported late: most crawls never need it, and start sooner without it.
-        if browser is None:
-            from scrapy_omocaptcha.walls.form_passage import FormPassage
-
-            return FormPassage(*self._parts, request)
-        from scrapy_omocaptcha.walls.browser_passage import BrowserPassage
-
-        return BrowserPassage(browser, *self._parts, request)
+        passage: Passage = load_object(self._policy.mediums.of(request).passage)(*self._parts, request)
+        return await passage.run(response, challenge, stamp)
 
     def failed(self, request: Request) -> None:
         """Record that ``request`` has no response."""

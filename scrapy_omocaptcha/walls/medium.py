@@ -27,6 +27,8 @@ _IN_BROWSER = object()
 class PlainMedium:
     """Requests that Scrapy's own downloader sends."""
 
+    passage = "scrapy_omocaptcha.walls.form_passage.FormPassage"
+    """Path of what takes a challenged request through its wall, which is imported with the first challenge."""
     browser: PlaywrightBrowser | None = None
     """The browser that renders the pages."""
 
@@ -56,6 +58,7 @@ class PlainMedium:
 class BrowserMedium(PlainMedium):
     """Requests whose pages a browser renders."""
 
+    passage = "scrapy_omocaptcha.walls.browser_passage.BrowserPassage"
     browser: PlaywrightBrowser
 
     def __init__(self, components: Components, browser: PlaywrightBrowser) -> None:

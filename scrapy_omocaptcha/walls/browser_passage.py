@@ -57,7 +57,7 @@ class BrowserPassage(FormPassage):
             look, answer = await self._load(None)
         if isinstance(answer, Exception):
             raise answer
-        if not self.is_challenge(answer):
+        if not self.meet(answer):
             return answer
         await self.check()
         _check_rendered(look)
@@ -90,7 +90,7 @@ class BrowserPassage(FormPassage):
             refusal = Refusal.of("foreign_form")
             return Result(verdict=unknown("foreign_form", is_useless=True), error=GivenUp(refusal))
         handed = self._handed(handover, answer)
-        if self.engine.lifetime.closing and (handed.answer is None or self.is_challenge(handed.answer)):
+        if self.engine.lifetime.closing and (handed.answer is None or self.meet(handed.answer)):
             return Result(verdict=unknown("closing"), error=CrawlClosing("the crawl is closing"))
         if handover.is_sent or handed.broke is not None:
             return await self.judge(page, handed)
@@ -99,7 +99,7 @@ class BrowserPassage(FormPassage):
             again = await self.send()
         except Exception as error:
             return Result(verdict=unknown("broke"), error=error)
-        if self.is_challenge(again):
+        if self.meet(again):
             return Result(verdict=unknown("not_seen", is_useless=True))
         broke = HandoverBroke("no request was seen to carry the token", is_sent=False)
         doubt = self.redirects.doubt_about(self.request, again)
@@ -132,7 +132,7 @@ class BrowserPassage(FormPassage):
         return Handed(answer, is_page=handover.is_asked_for and self.is_page(answer))
 
     async def _not_handed_in(self, handover: PageHandover, answer: Answer | Exception) -> Result:
-        if not isinstance(answer, Exception) and not self.is_challenge(answer):
+        if not isinstance(answer, Exception) and not self.meet(answer):
             if is_good(answer):
                 self.session.unchallenged(self.stamp)
             return Result(answer, Verdict("expired", "not_needed"))

@@ -45,7 +45,7 @@ class Page(NamedTuple):
     response: Response
     challenge: Challenge
     answers: int
-    """How many answers the session would have had with it, had no other come since its request was sent."""
+    """The session's number of answers just after it came, if no other answer came while it was under way."""
     cookies: frozenset[tuple[str, str | None]] | None
     """Names and values of the session's cookies; None if they are not those that the response was for."""
 
@@ -104,11 +104,11 @@ class Passage(Attempts):
     # Meet the challenge, and refuse it
 
     async def _go(self, response: Response, challenge: Challenge) -> Result:
-        self._meet(response, challenge)
+        self._note(response, challenge)
         if "cached" in response.flags:
             # Whatever HttpCache has stored, the site may be open now, and looking costs no job.
             answer = await self.ask_again()
-            if not self.is_challenge(answer):
+            if self.meet(answer) is None:
                 return Result(answer)
         refusal = await self._refusal()
         if refusal is None and not self._do_others_pay():
@@ -119,16 +119,14 @@ class Passage(Attempts):
         await self.set_aside()
         return await self._take_turns()
 
-    def is_challenge(self, answer: Answer) -> bool:
-        """Tell whether an answer is a challenge, which is the page at hand from then on."""
-        if isinstance(answer, Request):
-            return False
-        challenge = self.policy.find(self.request, answer)
-        if challenge is not None:
-            self._meet(answer, challenge)
-        return challenge is not None
+    def meet(self, answer: Answer) -> Challenge | None:
+        """Return the challenge that an answer is, which is the one at hand from then on; None if it is no challenge."""
+        challenge = None if isinstance(answer, Request) else self.policy.find(self.request, answer)
+        if challenge is not None and isinstance(answer, Response):
+            self._note(answer, challenge)
+        return challenge
 
-    def _meet(self, response: Response, challenge: Challenge) -> None:
+    def _note(self, response: Response, challenge: Challenge) -> None:
         # Scrapy sets it only after the middlewares, but a submission takes its session from there.
         response.request = response.request or self.request
         values = self.cookie_values()
@@ -199,7 +197,7 @@ class Passage(Attempts):
         :raises GivenUp: when the challenge that came is not to be solved.
         """
         answer = await self.ask_again()
-        if self.is_challenge(answer):
+        if self.meet(answer) is not None:
             refusal = await self._refusal()
             if refusal is not None:
                 raise GivenUp(refusal)
@@ -251,8 +249,9 @@ class Passage(Attempts):
         :raises HandoverBroke: when the token may not have reached the site, and ``is_first``.
         """
         wall, answer = page.challenge, handed.answer
-        if answer is not None and self.is_challenge(answer):
-            return Result(verdict=still_closed(wall, self.page.challenge, is_first=self.is_first))
+        later = None if answer is None else self.meet(answer)
+        if later is not None:
+            return Result(verdict=still_closed(wall, later, is_first=self.is_first))
         if answer is not None and handed.is_page:
             self._take(handed)
             return Result(answer, ACCEPTED, submitted=answer)
@@ -262,9 +261,10 @@ class Passage(Attempts):
             again = await self.send()
         except Exception as error:
             return Result(verdict=unknown("broke"), error=error)
-        if not self.is_challenge(again):
+        later = self.meet(again)
+        if later is None:
             return Result(again, self._opened(handed, again))
-        if handed.broke is not None and is_same_wall(wall, self.page.challenge):
+        if handed.broke is not None and is_same_wall(wall, later):
             if self.is_first:
                 raise handed.broke
             return Result(verdict=unknown("broke", is_useless=True))
@@ -278,7 +278,7 @@ class Passage(Attempts):
             refusal = await self.policy.redirect_refusal(self.request, wall, answer)
             if refusal is not None:
                 return Result(verdict=unknown(refusal.reason, is_useless=True), error=GivenUp(refusal))
-        return Result(verdict=still_closed(wall, self.page.challenge, is_first=self.is_first))
+        return Result(verdict=still_closed(wall, later, is_first=self.is_first))
 
     def _opened(self, handed: Handed, answer: Answer) -> Verdict:
         return opened(handed, answer, self.redirects.doubt_about(self.request, answer))

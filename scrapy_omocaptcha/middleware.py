@@ -37,7 +37,6 @@ from scrapy_omocaptcha.reporting.progress import Progress
 from scrapy_omocaptcha.settings import Settings, is_enabled
 from scrapy_omocaptcha.urls import host_of
 from scrapy_omocaptcha.walls.delivery import NotSolved
-from scrapy_omocaptcha.walls.followed import FollowedRedirects
 from scrapy_omocaptcha.walls.handler import WallHandler
 from scrapy_omocaptcha.walls.hints import Hints
 from scrapy_omocaptcha.walls.hooks import Hooks
@@ -48,7 +47,6 @@ from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.reasons import GivenUp
 from scrapy_omocaptcha.walls.redirects import Redirects
 from scrapy_omocaptcha.walls.sessions import Sessions
-from scrapy_omocaptcha.walls.targets import Targets
 from scrapy_omocaptcha.walls.upfront import UpfrontTokens
 
 logger = logging.getLogger(__name__)
@@ -86,10 +84,8 @@ class OmoCaptchaMiddleware:
         hooks = Hooks(crawler, settings.trigger)
         self._policy = policy = Policy(crawler, settings, components, hooks, hints, buyer.limits.check, mediums)
         self._sessions = sessions = Sessions(mediums)
-        targets = Targets()
-        followed = FollowedRedirects(crawler, states, targets)
-        redirects = Redirects(crawler, lifetime, chain, components, policy, states, targets, followed)
-        self._walls = WallHandler(engine, buyer, settings, sessions, redirects, policy, events, followed)
+        redirects = Redirects(crawler, lifetime, chain, components, policy, states)
+        self._walls = WallHandler(engine, buyer, settings, sessions, redirects, policy, events)
         self._upfront = UpfrontTokens(engine, buyer, settings, policy, events)
         self._progress = Progress(crawler, type(self), settings, buyer, slots, events, stats)
         crawler.signals.connect(self._spider_opened, signals.spider_opened)
@@ -205,7 +201,7 @@ class OmoCaptchaMiddleware:
             self._chain.check_whole(request, response)
         self._mediums.answered(request)
         self._upfront.answered(request, response)
-        self._states.not_redirected(request)
+        self._states.unwrite(request)
         try:
             if self._walls.needs_nothing(request, response):
                 self._count_page(request)

@@ -12,6 +12,7 @@ from scrapy.commands import ScrapyCommand
 from scrapy_omocaptcha.buying.database import explain, read_ledger
 from scrapy_omocaptcha.buying.records import Record
 from scrapy_omocaptcha.reporting.format import printable
+from scrapy_omocaptcha.reporting.html import web_page
 from scrapy_omocaptcha.reporting.text import ledger_report
 from scrapy_omocaptcha.reporting.totals import Totals, grouped
 
@@ -19,7 +20,7 @@ from scrapy_omocaptcha.reporting.totals import Totals, grouped
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("ledgers", nargs="+", metavar="FILE", help="ledgers, as OMOCAPTCHA_LEDGER or a JOBDIR has them")
     parser.add_argument("--by", choices=("spider", "host", "day"), help="add a table; days are in UTC")
-    parser.add_argument("--html", metavar="FILE", help="also write a web page with plots (needs the extra 'report')")
+    parser.add_argument("--html", metavar="FILE", help="also write a web page with plots")
     output = parser.add_mutually_exclusive_group()
     output.add_argument("--json", action="store_true", help="print one JSON object, with times in UTC, or with 'error'")
     output.add_argument("--jsonl", action="store_true", help="print the jobs, one JSON object per line")
@@ -41,14 +42,7 @@ def report(command: ScrapyCommand, opts: argparse.Namespace) -> int:
         return _print_error(opts, f"{source}: {explain(error)}")
     try:
         if opts.html is not None:
-            # matplotlib is an optional dependency, and loads slowly.
-            from scrapy_omocaptcha.reporting.html import web_page
-
             Path(opts.html).write_text(web_page(records, sources=sources), encoding="utf-8")
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] != "matplotlib":
-            raise
-        return _print_error(opts, "--html needs matplotlib: pip install 'scrapy-omocaptcha[report]'")
     except OSError as error:
         return _print_error(opts, f"{error.filename}: {error.strerror}")
     if opts.jsonl:

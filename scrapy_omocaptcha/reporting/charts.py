@@ -1,171 +1,133 @@
-"""Draw the plots of the web page as SVG that inherits colours and font from the page.
-
-Only matplotlib's object interface is used, so neither pyplot nor a display is needed, and the caller's matplotlib
-settings stay unchanged. Text remains text and is not parsed as mathematics.
-"""
+"""Draw the plots of the web page as SVG, which takes its colours and its font from the page's style."""
 
 import math
-import re
-import warnings
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
-from io import BytesIO
 
-import matplotlib
-from lxml import etree
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
-
-from scrapy_omocaptcha.reporting.format import seconds
+from scrapy_omocaptcha.buying.records import Record
+from scrapy_omocaptcha.reporting.format import count
 from scrapy_omocaptcha.reporting.totals import Totals
 
-# Placeholders, which are replaced by the page's CSS variables, so that plots follow its light or dark mode.
-_NAMES = ("ink", "soft", "line", "main")
-_COLOURS = {name: f"#0101{number:02x}" for number, name in enumerate(_NAMES, 16)}
-
-_WIDTH = 360
-"""Pixels; about the width of a phone, so that text is legible there too."""
-_HEIGHT = 210
-_LEFT, _BOTTOM, _INNER_WIDTH, _INNER_HEIGHT = 0.15, 0.15, 0.84, 0.81
-"""Where the axes are, as shares of the figure. The rest is for labels."""
+_LEFT, _WIDTH, _MARGIN, _HEIGHT = 52, 246, 22, 150
+"""Pixels; together about the width of a phone, so that text is legible there too."""
 _LETTER = 6.5
 """Pixels; width of a letter of a label, rather more than less."""
 _MIN_BARS = 10
 """Space is left for this many bars, so that a single job doesn't fill the plot."""
 _MAX_BARS = 40
-_TICK = "{x:,.5g}"
-"""Format of the numbers beside the axes."""
-
-_MINUTE, _HOUR, _DAY = 60, 3600, 86400
-_PERIODS = {
-    "minute": _MINUTE,
-    "5 minutes": 5 * _MINUTE,
-    "15 minutes": 15 * _MINUTE,
-    "hour": _HOUR,
-    "3 hours": 3 * _HOUR,
-    "6 hours": 6 * _HOUR,
-    "day": _DAY,
-    "week": 7 * _DAY,
-    # 40 bars of the last one cover all years that a datetime can have.
-    **{f"{weeks:,} weeks": weeks * 7 * _DAY for weeks in (4, 52, 520, 5_200, 52_000)},
-}
+_MAX_BINS = 20
+_TINY = 1e-9
+"""By so much may a sum of shares be more than 100 %."""
+_DAY = 86_400
+# 40 of the last one cover all years that a datetime can have.
+_PERIODS = [60, 300, 900, 3600, 3 * 3600, 6 * 3600, _DAY, *(7 * _DAY * weeks for weeks in (1, 4, 52, 520, 5200, 52000))]
+"""Seconds."""
 _MONDAY = datetime(1970, 1, 5, tzinfo=timezone.utc)
 """Start of period 0, chosen so that weeks begin on Mondays."""
 
 
-def charts(totals: Totals) -> list[str]:
-    """Draw the plots that make sense for the jobs of ``totals``, at least one, each as an HTML figure with a title."""
-    with matplotlib.rc_context(), warnings.catch_warnings():
-        # Override the user's matplotlibrc.
-        matplotlib.rcdefaults()
-        matplotlib.rc("svg", fonttype="none", hashsalt="omocaptcha")
-        matplotlib.rcParams.update({"axes.unicode_minus": False, "text.parse_math": False})
-        # matplotlib's font, which lacks some letters, only serves to estimate widths: the browser uses its own.
-        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
-        solve_times = [_solve_times(totals)] if totals.solved else []
-        return [_spending(totals), *solve_times]
-
-
-def _spending(totals: Totals) -> str:
-    """Plot USD over time, in periods chosen by the time between the first and the last job."""
+def over_time(totals: Totals) -> list[str]:
+    """Plot the cost and the share of each outcome, in periods chosen by the time between the first and the last job."""
     span = (totals.last - totals.first).total_seconds()
-    name, length = next((name, length) for name, length in _PERIODS.items() if span / length < _MAX_BARS - 1)
-    costs: defaultdict[int, float] = defaultdict(float)
+    length = next(length for length in _PERIODS if span / length < _MAX_BARS - 1)
+    members: defaultdict[int, list[Record]] = defaultdict(list)
     for record in totals.records:
-        costs[(record.at - _MONDAY) // timedelta(seconds=length)] += record.cost_usd
-    first, last = min(costs), max(costs)
-    figure, axes = _plot()
-    axes.bar(list(costs), list(costs.values()), width=0.8, color=_COLOURS["main"])
-    spare = max(0, _MIN_BARS - (last - first + 1)) / 2
-    start, end = first - 0.6 - spare, last + 0.6 + spare
-    axes.set_xlim(start, end)
-    axes.set_ylim(0, max(costs.values()) * 1.05 or 1)
-    axes.yaxis.set_major_formatter(_TICK)
-    one_day = totals.first.date() == totals.last.date()
-    labels = {period: _period_label(period, length, last - first, one_day) for period in range(first, last + 1)}
-    # Labels are as wide as several bars: only those are shown that touch neither each other nor the right edge.
-    width = max(map(len, labels.values())) * _LETTER / (_WIDTH * _INNER_WIDTH / (end - start))
-    ticks = [period for period in range(first, last + 1, math.ceil(1.3 * width)) if period + width / 2 <= end]
-    axes.set_xticks(ticks, [labels[period] for period in ticks])
-    return _embed("spending", f"Spending by {name}, USD", figure)
+        members[(record.at - _MONDAY) // timedelta(seconds=length)].append(record)
+    first, last = min(members), max(members)
+    spare = max(0, _MIN_BARS - (last - first + 1)) // 2
+    labels = [_start(number, length, totals) for number in range(first, last + 1)]
+    labels = [*[""] * spare, *labels, *[""] * spare]
+    periods = [Totals(members[number]) for number in range(first - spare, last + spare + 1)]
+    costs = {"main": [period.cost for period in periods]}
+    shares = {
+        outcome: [100 * period.outcomes.get(outcome, 0) / max(1, period.jobs) for period in periods]
+        for outcome in totals.outcomes
+    }
+    unit, size = next((unit, size) for unit, size in (("day", _DAY), ("hour", 3600), ("minute", 60)) if length >= size)
+    per = "per " + count(length // size, unit).removeprefix("1 ")
+    legend = "".join(f"<span>{dot(outcome)}{outcome}</span> " for outcome in shares)
+    return [
+        _plot(f"Spending {per}, USD", costs, labels),
+        _plot(f"Outcomes {per}, % of jobs", shares, labels, legend=f"<div>{legend}</div>"),
+    ]
 
 
-def _solve_times(totals: Totals) -> str:
-    """Plot a histogram of solve times, with outliers in the last bar."""
+def solve_times(totals: Totals) -> str:
+    """Plot a histogram of solve times, of which there must be one, with outliers in the last bar."""
     values = [record.seconds for record in totals.solved if record.seconds is not None]
     longest = min(values[-1], 3 * (totals.quantile(0.99) or 0.0)) or 1.0
-    bars = min(_MAX_BARS, max(_MIN_BARS, int(math.sqrt(len(values)))))
-    edges = MaxNLocator(bars, steps=[1, 2, 2.5, 5, 10]).tick_values(0, longest)
-    end = edges[-1]
-    figure, axes = _plot()
-    counts, *_ = axes.hist([min(value, end) for value in values], edges, rwidth=0.9, color=_COLOURS["main"])
-    top = float(max(counts)) * 1.2
-    axes.set_xlim(-0.02 * end, 1.08 * end)
-    axes.set_ylim(0, top)
-    axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
-    axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(_TICK)
-    assert totals.median is not None
-    median = min(totals.median, end)
-    label, ink = f"median {seconds(totals.median)} s", _COLOURS["ink"]
-    axes.axvline(median, color=ink, linewidth=1, linestyle=(0, (3, 2)))
-    side, offset = ("right", -5) if median > end * 0.6 else ("left", 5)
-    axes.annotate(
-        label, (median, top), (offset, -2), textcoords="offset points", ha=side, va="top", color=ink, fontsize=11
-    )
-    beyond = "; the last bar includes all longer ones" if values[-1] > end else ""
-    return _embed("times", f"Jobs by solve time in seconds{beyond}", figure)
+    width = _nice(longest / _MAX_BINS)
+    last = int(longest / width)
+    jobs = Counter(min(int(value / width), last) for value in values)
+    labels = [f"{number * width:g}-{(number + 1) * width:g}" for number in range(last + 1)]
+    if values[-1] >= (last + 1) * width:
+        labels[-1] = f"{last * width:g}+"
+    numbers = [jobs[number] for number in range(last + 1)]
+    return _plot("Jobs by solve time, seconds", {"main": numbers}, labels, least=1)
 
 
-def _period_label(period: int, length: int, periods: int, one_day: bool) -> str:
-    """Return the start of a period, as precisely as a plot of ``periods`` periods needs.
-
-    :param period: number of the period, counted from ``_MONDAY``.
-    :param length: length of a period in seconds.
-    :param one_day: whether all periods begin on the same day, which is at the top of the page then.
-    """
-    since = timedelta(seconds=length) * period
+def _start(number: int, length: int, totals: Totals) -> str:
+    """Return the start of a period of ``length`` seconds, as precisely as needed to tell it from all others."""
     # The first period of the calendar begins before the year 1.
-    start = _MONDAY + max(since, datetime(1, 1, 1, tzinfo=timezone.utc) - _MONDAY)
-    if periods * length > 20 * 365 * _DAY:
-        return f"{start.year}"
-    if periods * length > 300 * _DAY:
-        return f"{start:%b} {start.year}"
-    if one_day and length < _DAY:
+    start = _MONDAY + max(timedelta(seconds=length) * number, datetime.min.replace(tzinfo=timezone.utc) - _MONDAY)
+    if length < _DAY and totals.first.date() == totals.last.date():  # a day that is at the top of the page
         return f"{start:%H:%M}"
-    return f"{start.day} {start:%b}" + (f" {start:%H:%M}" if length < _DAY else "")
+    day = f"{start.day} {start:%b}"
+    return f"{day} {start:%H:%M}" if length < _DAY else day if length <= 7 * _DAY else f"{day} {start.year}"
 
 
-def _plot() -> tuple[Figure, Axes]:
-    # At 72 dots per inch, a point is a pixel.
-    figure = Figure(figsize=(_WIDTH / 72, _HEIGHT / 72), dpi=72, facecolor="none")
-    axes = figure.add_axes((_LEFT, _BOTTOM, _INNER_WIDTH, _INNER_HEIGHT))
-    axes.spines[["left", "right", "top"]].set_visible(False)
-    axes.spines["bottom"].set_color(_COLOURS["soft"])
-    axes.set_axisbelow(True)
-    axes.grid(axis="y", color=_COLOURS["line"], linewidth=1)
-    axes.tick_params(length=0, labelsize=11, labelcolor=_COLOURS["soft"], pad=5)
-    # Further below, so that the first label does not touch the 0 beside the axis.
-    axes.tick_params(axis="x", pad=11)
-    axes.yaxis.set_major_locator(MaxNLocator(4))
-    return figure, axes
+def _plot(
+    title: str, series: Mapping[str, Sequence[float]], labels: Sequence[str], *, legend: str = "", least: float = 0
+) -> str:
+    """Return a figure with bars of stacked values.
+
+    :param series: the values by the name of their colour.
+    :param labels: what to write below each bar.
+    :param least: the smallest distance of two numbers beside the axis.
+    """
+    largest = max(map(sum, zip(*series.values(), strict=True))) or 1
+    tick = max(least, _nice(largest / 5))
+    lines = math.ceil(largest / tick - _TINY)
+    # Pixels per unit and per bar.
+    scale, step = _HEIGHT / (lines * tick), _WIDTH / len(labels)
+    drawn = []
+    for number in range(lines + 1):
+        y = _HEIGHT - number * tick * scale
+        drawn.append(f'<line x2="{_WIDTH}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        drawn.append(f'<text x="-6" y="{y + 4:.1f}" text-anchor="end">{number * tick:,.5g}</text>')
+    drawn += [*_below(labels, step), *_bars(series, labels, step, scale)]
+    box = f"{-_LEFT} -8 {_LEFT + _WIDTH + _MARGIN} {_HEIGHT + 36}"
+    svg = f'<svg viewBox="{box}" role="img" aria-label="{title}">{"".join(drawn)}</svg>'
+    return f"<figure><figcaption>{title}{legend}</figcaption>{svg}</figure>"
 
 
-def _embed(name: str, title: str, figure: Figure) -> str:
-    """Return the figure as an SVG element with a title, to be embedded in a page with others."""
-    file = BytesIO()
-    figure.savefig(file, format="svg", transparent=True, metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
-    root = etree.fromstring(file.getvalue(), etree.XMLParser(remove_comments=True, resolve_entities=False))
-    for element in root.iter():
-        for attribute, value in element.items():
-            for colour, code in _COLOURS.items():
-                value = value.replace(code, f"var(--{colour})")
-            # Ids have to be unique on the page.
-            value = f"{name}-{value}" if attribute == "id" else re.sub(r"^#|(?<=url\()#", f"#{name}-", value)
-            element.set(attribute, value)
-    root.set("role", "img")
-    root.set("aria-labelledby", f"{name}-title")
-    svg = etree.tostring(root, encoding="unicode")
-    return f'<figure><figcaption id="{name}-title">{title}</figcaption>{svg}</figure>'
+def _below(labels: Sequence[str], step: float) -> Iterator[str]:
+    """Draw those labels that touch neither each other nor an edge: one may be as wide as several bars."""
+    width = max(map(len, labels)) * _LETTER
+    places = [((number + 0.5) * step, label) for number, label in enumerate(labels) if label]
+    fitting = [(x, label) for x, label in places if width / 2 <= x <= _WIDTH + _MARGIN - width / 2]
+    for x, label in fitting[:: -math.ceil(1.2 * width / step)]:
+        yield f'<text x="{x:.1f}" y="{_HEIGHT + 20}" text-anchor="middle">{label}</text>'
+
+
+def _bars(series: Mapping[str, Sequence[float]], labels: Sequence[str], step: float, scale: float) -> Iterator[str]:
+    """Draw the bars, which tell their value to who points at them."""
+    for number, (label, *values) in enumerate(zip(labels, *series.values(), strict=True)):
+        top = float(_HEIGHT)
+        for colour, value in zip(series, values, strict=True):
+            height = value * scale
+            top -= height
+            place = f'x="{(number + 0.1) * step:.1f}" y="{top:.2f}" width="{0.8 * step:.1f}" height="{height:.2f}"'
+            hint = f"<title>{label}: {value:,.5g}</title>"
+            yield f'<rect {place} style="fill: var(--{colour})">{hint}</rect>'
+
+
+def _nice(least: float) -> float:
+    """Round up to 1, 2 or 5 times a power of ten."""
+    power = 10.0 ** math.floor(math.log10(least))
+    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= least * (1 - _TINY))
+
+
+def dot(colour: str) -> str:
+    return f'<i style="background: var(--{colour})"></i>'

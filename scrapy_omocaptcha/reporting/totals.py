@@ -97,7 +97,7 @@ class Totals:
 
 
 def grouped(records: Sequence[Record], by: str) -> list[Totals]:
-    """Return the totals by ``"day"``, in order, or by ``"spider"`` or ``"host"``, the most expensive first."""
+    """Return the totals by ``"day"``, in order, or by a field of the records, the most expensive first."""
     groups: defaultdict[str, list[Record]] = defaultdict(list)
     for record in records:
         groups[str(record.at.date()) if by == "day" else getattr(record, by)].append(record)

@@ -119,25 +119,8 @@ def test_html_writes_a_page_besides_the_text(report, tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("50 jobs for 0.02750 USD")
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
-    assert page.count("<svg") == 2
+    assert page.count("<svg") == 3
     assert "Totals of the records in a.sqlite. Each job" in page
-
-
-def test_only_html_needs_matplotlib(report, installed, tmp_path):
-    write(tmp_path / "a.sqlite", job())
-    bare = tmp_path / "bare"
-    bare.mkdir()
-    (bare / "matplotlib.py").write_text(
-        "raise ModuleNotFoundError(\"No module named 'matplotlib'\", name='matplotlib')"
-    )
-    path = f"{bare}:{installed}"
-    done = report("a.sqlite", "--html", "page.html", PYTHONPATH=path)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == (
-        "scrapy omocaptcha report: --html needs matplotlib: pip install 'scrapy-omocaptcha[report]'\n"
-    )
-    assert not (tmp_path / "page.html").exists()
-    assert report("a.sqlite", PYTHONPATH=path).returncode == 0
 
 
 def test_wrong_usage_exits_with_status_2(report, tmp_path):

@@ -24,9 +24,9 @@ def test_the_constraints_are_the_lower_bounds_of_setup_cfg():
     setup = ConfigParser()
     setup.read(ROOT / "setup.cfg")
     extras = setup["options.extras_require"]
-    ours = f"{setup['metadata']['name']}[playwright,redis,report,scrapyd]"  # extras within an extra
+    ours = f"{setup['metadata']['name']}[playwright,redis,scrapyd]"  # extras within an extra
     tests = extras["test"].replace(ours, "")
     declared = [setup["options"]["install_requires"], tests]
-    declared += [extras[name] for name in ("playwright", "redis", "report", "scrapyd")]
+    declared += [extras[name] for name in ("playwright", "redis", "scrapyd")]
     pinned = (ROOT / ".ci" / "minimum-versions.txt").read_text()
     assert bounds(requirements(pinned), "==") == bounds(requirements("\n".join(declared)), ">=")

@@ -170,9 +170,7 @@ def test_what_is_imported_is_what_is_required():
     others = imports.found - sys.stdlib_module_names - {PACKAGE.name}
     setup = read_setup()
     extras = setup["options.extras_require"]
-    lines = " ".join(
-        [setup["options"]["install_requires"], extras["playwright"], extras["redis"], extras["report"]]
-    ).split()
+    lines = " ".join([setup["options"]["install_requires"], extras["playwright"], extras["redis"]]).split()
     # our fixtures are for who has pytest
     required = {Requirement(line).name for line in lines} | {"pytest"}
     # Not packages_distributions(), which with Python 3.10 leaves out what says nothing of its modules.

@@ -8,21 +8,9 @@ from aiohttp import web
 from scrapy.utils.asyncio import sleep
 
 from scrapy_omocaptcha.forms.submission import Submission
+from tests.helpers import sites
 from tests.helpers.components import OfCrawler
-from tests.helpers.sites import (
-    CHALLENGE,
-    KEY,
-    Site,
-    challenge,
-    cleared,
-    page,
-    pages_of,
-    redirect,
-    sending,
-    spider,
-    wishing,
-    won,
-)
+from tests.helpers.sites import Site, challenge, cleared, page, pages_of, redirect, sending, spider, wishing, won
 
 OTHER_KEY = "6LtestOther" + "b" * 29
 
@@ -155,7 +143,7 @@ def test_an_answer_to_a_token_without_the_page_in_it_is_not_taken_for_the_page(c
             return response
         if cleared(request):
             return page()
-        return web.Response(text=CHALLENGE.replace("/verify", "/page"), status=403, content_type="text/html")
+        return web.Response(text=sites.CHALLENGE.replace("/verify", "/page"), status=403, content_type="text/html")
 
     with Site(respond) as site:
         crawled = crawl(spider(f"{site.origin}/page"), service.settings)
@@ -176,7 +164,7 @@ def test_a_redirect_that_answers_a_token_is_not_lost_as_a_duplicate_of_an_earlie
     def answer(request, form):
         if form:
             return redirect(leads_to)
-        return page() if request.path == "/thanks" else page(CHALLENGE.replace("/verify", "/page"))
+        return page() if request.path == "/thanks" else page(sites.CHALLENGE.replace("/verify", "/page"))
 
     with Site(answer) as site:
         urls = [f"{site.origin}/thanks", f"{site.origin}/page"]
@@ -226,7 +214,7 @@ def two_walls(second):
 
 @pytest.mark.parametrize(
     "second",
-    [CHALLENGE.replace(KEY, OTHER_KEY), CHALLENGE.replace("/verify", "/verify/more")],
+    [sites.CHALLENGE.replace(sites.KEY, OTHER_KEY), sites.CHALLENGE.replace("/verify", "/verify/more")],
     ids=["key", "form"],
 )
 def test_another_wall_behind_the_first_is_no_rejection(crawl, service, second):

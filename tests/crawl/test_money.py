@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import os
 import shutil
 import sqlite3
@@ -27,7 +26,6 @@ from tests.helpers.crawling import RecordingSpider
 from tests.helpers.sites import pages_of
 
 PRICE = 0.00055
-FAULTS = ("reset", "reset_after", "bad_gateway", "html", "empty", "too_many")
 
 
 @pytest.fixture
@@ -35,70 +33,7 @@ def ledger(tmp_path):
     return tmp_path / "jobs.sqlite"
 
 
-def balanced(crawled, service, ledger):
-    """The books agree with the stats and with the service, but for calls whose answers were lost."""
-    records = read_ledger(ledger)
-    assert len(records) == crawled.count("jobs/created")
-    assert sum(record.cost_usd for record in records) == pytest.approx(crawled.count("cost_usd"))
-    known = {record.job for record in records} - {None}
-    unknown = [record for record in records if record.job is None]
-    made = {str(job.id) for job in service.jobs}
-    assert known <= made
-    assert len(made - known) <= len(unknown)
-    return records, unknown
-
-
 # -- limits ----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "limits",
-    [
-        {"OMOCAPTCHA_CONCURRENT_JOBS": 5, "OMOCAPTCHA_MAX_JOBS": 7},
-        {"OMOCAPTCHA_MAX_COST": 40.5 * PRICE, "OMOCAPTCHA_MAX_JOBS_PER_HOST": 100},
-        {"OMOCAPTCHA_MAX_COST": 90.5 * PRICE, "OMOCAPTCHA_MAX_JOBS_PER_HOST": 12},
-        {},
-    ],
-    ids=["jobs", "cost", "jobs of a host", "none"],
-)
-def test_concurrent_challenges_among_faults_overrun_no_limit(crawl, service, walled, ledger, limits):
-    site = walled("per_page", catalogue_pages=60)
-    service.random_faults(0.2, seed=len(limits), kinds=FAULTS)
-    service.random_jobs(0.2, seed=len(limits), outcomes=["fail", "refused", "rejected"])
-    settings = {
-        "CONCURRENT_REQUESTS": 200,
-        "CONCURRENT_REQUESTS_PER_DOMAIN": 200,
-        "OMOCAPTCHA_CONCURRENT_JOBS": 200,
-        "OMOCAPTCHA_MAX_COST": 0,
-        "OMOCAPTCHA_BREAKER_FAILURES": 1000,
-        "OMOCAPTCHA_JOB_TIMEOUT": 1,
-        "OMOCAPTCHA_LEDGER": ledger,
-    }
-    crawled = crawl(pages_of(site, 60), {**service.settings, **settings, **limits})
-    assert len(crawled.pages) + len(crawled.failures) == 60
-    most = min(limits.get(f"OMOCAPTCHA_{name}", math.inf) for name in ("MAX_JOBS", "MAX_JOBS_PER_HOST"))
-    assert max(crawled.count("jobs/created"), len(service.jobs)) <= most
-    assert max(crawled.count("cost_usd"), service.charged) <= limits.get("OMOCAPTCHA_MAX_COST", math.inf) + 1e-9
-    balanced(crawled, service, ledger)
-    assert crawled.bugs == []
-
-
-def test_the_books_of_a_crawl_without_lost_calls_hold_what_the_service_charged(crawl, service, walled, ledger):
-    site = walled("per_page", catalogue_pages=30)
-    service.random_jobs(0.3, seed=3, outcomes=["fail", "refused", "rejected"])
-    crawled = crawl(pages_of(site, 30), {**service.settings, "OMOCAPTCHA_LEDGER": str(ledger)})
-    records, unknown = balanced(crawled, service, ledger)
-    assert unknown == []
-    assert sum(record.cost_usd for record in records) == pytest.approx(service.charged)
-    outcomes = [record.outcome for record in records]
-    assert outcomes.count("accepted") == crawled.count("tokens/accepted") == site.accepted
-    assert outcomes.count("rejected") == crawled.count("tokens/rejected")
-    assert outcomes.count("failed") == crawled.count("jobs/failed/failed")
-    one = next(record for record in records if record.outcome == "accepted")
-    assert (one.host, one.kind, one.reason) == ("127.0.0.2", "checkbox", "")
-    assert one.page.startswith(f"{site.url}/page/")
-    assert one.seconds > 0
-    assert one.questions > 0
 
 
 def test_reaching_a_limit_is_said_once_with_the_setting_to_change(crawl, service, walled):
@@ -582,7 +517,8 @@ def test_a_ledger_in_the_jobdir_has_each_job_once(crawl, service, walled, tmp_pa
     site = walled("per_page", catalogue_pages=4)
     crawled = crawl(pages_of(site, 2), {**service.settings, "JOBDIR": str(tmp_path / "job")})
     assert crawled.said(logging.ERROR) == []
-    balanced(crawled, service, tmp_path / "job" / "omocaptcha.sqlite")
+    records = read_ledger(tmp_path / "job" / "omocaptcha.sqlite")
+    assert sorted(record.job for record in records) == sorted(str(job.id) for job in service.jobs)
 
 
 def test_a_resumed_crawl_goes_on_counting_in_a_ledger_that_others_share(crawl, service, walled, ledger, tmp_path):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections import Counter
 from contextlib import ExitStack
 from itertools import count
@@ -18,7 +17,6 @@ from scrapy.utils.defer import deferred_from_coro
 from tests.helpers.components import hears
 from tests.helpers.crawling import RecordingSpider
 from tests.helpers.hard_walls import OneAddress
-from tests.helpers.nightly import nightly
 from tests.helpers.sites import Site, behind_wall, challenge, cleared, page, pages_of, redirect, sending, spider, won
 
 HOST = "127.0.0.9"
@@ -42,17 +40,15 @@ class MovingPages(Site):
     """Pages of which many have moved, behind a wall of one address, with a clearance that is soon used up.
 
     :param pages: how many pages a clearance is good for.
-    :param failures: what the wall's address answers with, one by one, once it has shown its challenge: a status, or
-        None for the challenge.
+    :param failures: statuses that the wall's address answers with, one by one, once it has shown its challenge.
     """
 
-    def __init__(self, gate, pages, *, folder="old", home=None, failures=None):
+    def __init__(self, gate, pages, *, folder="old", failures=()):
         super().__init__(self._respond, HOST)
         self.gate = gate
         self._pages = pages
         self._folder = folder
-        self._home = home
-        self._failures = failures or iter(())
+        self._failures = iter(failures)
         self._won = self._left = 0
 
     def urls(self, number):
@@ -61,14 +57,12 @@ class MovingPages(Site):
     def _respond(self, request, form):
         if request.path == "/verify":
             self._won, self._left = self._won + 1, self._pages
-            response = page("Thank you") if self._home is None else redirect("/")
+            response = page("Thank you")
             response.set_cookie("clearance", str(self._won), path="/")
             return response
         if request.path == self.gate:
             status = next(self._failures, None) if self._won else None
-            return (
-                challenge() if status is None else web.Response(text="Sorry", status=status, content_type="text/html")
-            )
+            return page("Sorry", status=status) if status else challenge()
         if request.cookies.get("clearance") != str(self._won) or self._left <= 0:
             return redirect(self.gate)
         if request.path.startswith("/old/"):
@@ -349,7 +343,7 @@ def test_no_request_is_lost_where_a_known_wall_fails_to_show_its_challenge_for_a
     crawl, service, gate, times, status, folder
 ):
     """All redirects lead to one address, which Scrapy's dupefilter knows."""
-    with MovingPages(gate, 5, folder=folder, failures=iter([status] * times)) as site:
+    with MovingPages(gate, 5, folder=folder, failures=[status] * times) as site:
         urls = site.urls(15)
         crawled = crawl(Pausing, {**service.settings, "CONCURRENT_REQUESTS": 1}, urls=urls)
     # Who was redirected while the wall was broken twice gets what it showed.
@@ -560,33 +554,3 @@ def test_a_page_that_moved_is_not_lost_where_only_its_new_address_is_behind_the_
         [one.url.replace("new", "old")] for one in crawled.pages
     ]
     assert len(service.jobs) == 1
-
-
-# -- at random -------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("seed", [28, *map(nightly, [*range(28), 31])])
-@pytest.mark.parametrize("pauses", [0, 1, 2])
-def test_each_request_comes_back_once_from_behind_a_wall_of_one_address_that_fails_at_random(
-    crawl, service, tmp_path, seed, pauses
-):
-    """A run that is resumed has to see the challenge before it can tell the wall's address from a page."""
-    dice = random.Random(f"{seed} {pauses}")
-    settings = {
-        **service.settings,
-        "JOBDIR": str(tmp_path / "job") if pauses else None,
-        "CONCURRENT_REQUESTS": dice.choice([1, 2, 5]),
-        "OMOCAPTCHA_MAX_ATTEMPTS": 3,
-        "OMOCAPTCHA_BREAKER_FAILURES": 50,
-    }
-    gate, pages = dice.choice(["/captcha", "/hold"]), dice.choice([3, 5, 12, 1000])
-    rate = 0 if pauses else dice.choice([0, 0.1, 0.3, 0.6])
-    statuses = dice.choice([[200], [404], [503], [200, 404, 503]])
-    failures = (dice.choice(statuses) if dice.random() < rate else None for _ in count())
-    home, folder = dice.choice([None, "/"]), dice.choice(["page", "old"])
-    with MovingPages(gate, pages, folder=folder, home=home, failures=failures) as site:
-        urls = site.urls(30)
-        most = [*(dice.randrange(1, 9) for _ in range(pauses)), None]
-        runs = [crawl(Pausing, settings, urls=urls, most=number) for number in most]
-    came = Counter(url for run in runs for url in [*(one.cb_kwargs["asked"] for one in run.pages), *run.failures])
-    assert came == Counter(urls)

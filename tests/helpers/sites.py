@@ -37,8 +37,8 @@ def challenge(**options):
     return web.Response(text=CHALLENGE, status=403, content_type="text/html", **options)
 
 
-def page(text="<title>the page</title>"):
-    return web.Response(text=text, content_type="text/html")
+def page(text="<title>the page</title>", status=200):
+    return web.Response(text=text, status=status, content_type="text/html")
 
 
 def cleared(request):

@@ -6,7 +6,7 @@ fetched while the request that was redirected is in hand, if that may be a wall,
 before it is known. All others are left to Scrapy. Where one of them leads to a wall, the original is scheduled again.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass
 from enum import Enum
 from http import HTTPStatus
 from typing import Any
@@ -34,8 +34,6 @@ _MAX_KNOWN = 10_000
 """Targets that are remembered."""
 _MAX_LOOKS = 3
 """How often a target is looked at in vain before any redirect has led to a wall."""
-_MAX_DROPPED = 1000
-"""Requests whose redirects to one target are dropped that are kept until it is known what is there."""
 _MAX_SENT_AGAIN = 10
 """How often a request is scheduled again, should each redirect lead to another wall."""
 _REPEATABLE = ("GET", "HEAD")
@@ -60,8 +58,6 @@ class _Target:
     looks: int = 0
     """How often it was looked at in vain."""
     is_looked_at: bool = False
-    dropped: list[Request] = field(default_factory=list)
-    """What was asked for before redirects that Scrapy drops as duplicates of the one that was left to it."""
 
     @property
     def is_wall(self) -> bool:
@@ -72,19 +68,19 @@ class _Target:
 class Redirects:
     """The redirects of one crawl."""
 
-    _crawler: Crawler
+    crawler: InitVar[Crawler]
     _lifetime: Lifetime
     _chain: InnerChain
     _components: Components
     _policy: Policy
     _states: RequestStates
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, crawler: Crawler) -> None:
         self._targets: LocalCache[str, _Target] = LocalCache(_MAX_KNOWN)
         self._has_met_wall = False
         self._has_handed_in = False
         """Whether a token has been handed in. Before that, no wall can be open."""
-        self._has_foreign_duplicates = self._components.is_resumed() or uses_scrapy_redis(self._crawler.settings)
+        self._has_foreign_duplicates = self._components.is_resumed() or uses_scrapy_redis(crawler.settings)
         """Whether Scrapy's dupefilter also knows the requests of other crawls or of other runs."""
 
     async def look_behind(
@@ -117,8 +113,6 @@ class Redirects:
                 must_pass = not self._states.is_duplicate(request, _followed(request, response, url))
                 target.kind = _Kind.LEFT
             must_look = is_doubtful and not must_pass and self._may_look(target)
-            if is_filtered and not (must_look or must_pass) and len(target.dropped) < _MAX_DROPPED:
-                target.dropped.append(self._again(request, originals.write(request, state.original)))
         if must_look:
             answer = await self._look(request, response, url)
             if answer is not None:
@@ -214,14 +208,10 @@ class Redirects:
             return None
         if self._lifetime.closing:
             raise CrawlClosing("the crawl is closing")
-        return self._again(request, state.original)
-
-    def _again(self, request: Request, original: dict[str, Any]) -> Request:
-        """Return what was asked for before redirects, for the scheduler."""
-        state, again = self._states.peek(request), originals.rebuild(request, original)
+        original = originals.rebuild(request, state.original)
         counts = {"useless_jobs": state.useless_jobs, "sent_again": state.sent_again + 1}
-        self._states.write(again, must_pass=True, **counts)
-        return again
+        self._states.write(original, must_pass=True, **counts)
+        return original
 
     def _target(self, url: str) -> _Target:
         return self._targets.setdefault(public_address(url), _Target())
@@ -297,9 +287,6 @@ class Redirects:
         if not target.is_wall:
             target.kind = _Kind.WALL if is_wall else _Kind.PAGE
         self._has_met_wall |= is_wall
-        dropped, target.dropped = target.dropped, []
-        for request in dropped if is_wall else ():
-            self._crawler.engine.crawl(request)
 
 
 def _followed(request: Request, response: Response, url: str) -> Request:

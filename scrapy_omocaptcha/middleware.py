@@ -37,6 +37,7 @@ from scrapy_omocaptcha.reporting.progress import Progress
 from scrapy_omocaptcha.settings import Settings, is_enabled
 from scrapy_omocaptcha.urls import host_of
 from scrapy_omocaptcha.walls.delivery import NotSolved
+from scrapy_omocaptcha.walls.followed import FollowedRedirects
 from scrapy_omocaptcha.walls.handler import WallHandler
 from scrapy_omocaptcha.walls.hints import Hints
 from scrapy_omocaptcha.walls.hooks import Hooks
@@ -47,6 +48,7 @@ from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.reasons import GivenUp
 from scrapy_omocaptcha.walls.redirects import Redirects
 from scrapy_omocaptcha.walls.sessions import Sessions
+from scrapy_omocaptcha.walls.targets import Targets
 from scrapy_omocaptcha.walls.upfront import UpfrontTokens
 
 logger = logging.getLogger(__name__)
@@ -84,8 +86,10 @@ class OmoCaptchaMiddleware:
         hooks = Hooks(crawler, settings.trigger)
         self._policy = policy = Policy(crawler, settings, components, hooks, hints, buyer.limits.check, mediums)
         self._sessions = sessions = Sessions(mediums)
-        redirects = Redirects(crawler, lifetime, chain, components, policy, states)
-        self._walls = WallHandler(engine, buyer, settings, sessions, redirects, policy, events)
+        targets = Targets()
+        followed = FollowedRedirects(crawler, states, targets)
+        redirects = Redirects(crawler, lifetime, chain, components, policy, states, targets, followed)
+        self._walls = WallHandler(engine, buyer, settings, sessions, redirects, policy, events, followed)
         self._upfront = UpfrontTokens(engine, buyer, settings, policy, events)
         self._progress = Progress(crawler, type(self), settings, buyer, slots, events, stats)
         crawler.signals.connect(self._spider_opened, signals.spider_opened)
@@ -201,7 +205,7 @@ class OmoCaptchaMiddleware:
             self._chain.check_whole(request, response)
         self._mediums.answered(request)
         self._upfront.answered(request, response)
-        self._states.unwrite(request)
+        self._states.not_redirected(request)
         try:
             if self._walls.needs_nothing(request, response):
                 self._count_page(request)

@@ -14,8 +14,10 @@ from scrapy.utils.misc import load_object
 from scrapy_omocaptcha.buying.buyer import Buyer
 from scrapy_omocaptcha.detection import find_other_captcha, has_recaptcha_word
 from scrapy_omocaptcha.engine.engine import Engine
+from scrapy_omocaptcha.errors import CrawlClosing
 from scrapy_omocaptcha.reporting.events import Events
 from scrapy_omocaptcha.settings import Settings
+from scrapy_omocaptcha.walls.followed import FollowedRedirects
 from scrapy_omocaptcha.walls.judging import Answer, is_good
 from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.redirects import Redirects
@@ -37,10 +39,12 @@ class WallHandler:
         redirects: Redirects,
         policy: Policy,
         events: Events,
+        followed: FollowedRedirects,
     ) -> None:
         self._slots, self._lifetime, self._components = engine.slots, engine.lifetime, engine.components
         self._sessions = sessions
         self._redirects = redirects
+        self._followed = followed
         self._policy = policy
         self._events = events
         self._parts = (engine, buyer, settings, sessions, redirects, policy, events)
@@ -89,7 +93,7 @@ class WallHandler:
         That is so of most responses, and this takes half the time of :meth:`after`.
         """
         if (
-            self._redirects.concern(request)
+            self._followed.concern(request)
             or self._sessions.known(request) is not None
             or not is_good(response)
             or has_recaptcha_word(response)
@@ -116,14 +120,19 @@ class WallHandler:
         :raises ChallengeNotSolved: when the errback gets it.
         :raises GivenUp: when the spider is to be closed at a limit.
         """
-        answer = await self._redirects.look_behind_refresh(request, response)
-        if isinstance(answer, Request):
-            return answer
-        response, session = answer, self._sessions.known(request)
+        session = self._sessions.known(request)
+        if self._components.meta_refresh(response) is not None:
+            answer = await self._redirects.look_behind_refresh(request, response)
+            if isinstance(answer, Request):
+                return answer
+            response = answer
+            session = self._sessions.known(request)
         challenge = self._policy.find(request, response)
-        asked_for = self._redirects.answered(request, response, is_wall=challenge is not None)
+        asked_for = self._followed.asked_for(request, response, is_wall=challenge is not None)
         if asked_for is not None:
             # Nobody knew that the redirect led to a wall. From now on that is known before it is followed.
+            if self._lifetime.closing:
+                raise CrawlClosing("the crawl is closing")
             return asked_for
         if challenge is None:
             if not is_good(response):
@@ -137,6 +146,7 @@ class WallHandler:
     def failed(self, request: Request) -> None:
         """Record that ``request`` has no response."""
         self._slots.back(request)
+        self._followed.failed(request)
 
     def _note_other_captcha(self, response: Response) -> None:
         vendor = find_other_captcha(response)

@@ -16,7 +16,7 @@ from twisted.internet.task import deferLater
 
 from scrapy_omocaptcha import OmoCaptchaMiddleware
 from tests.helpers.components import hears
-from tests.helpers.sites import Site, page
+from tests.helpers.sites import Site, page, redirect
 
 pytestmark = pytest.mark.sockets
 HOSTS = tuple(f"127.0.2.{number}" for number in range(1, 9))
@@ -40,7 +40,7 @@ class Counting(scrapy.Spider):
         self.came = 0
         self.seen = weakref.WeakSet()
         self.left = []
-        self.kept = self.stamps = None
+        self.kept = self.stamps = self.pending = None
 
     async def start(self):
         for number in range(1, self.number + 1):
@@ -66,7 +66,7 @@ class Counting(scrapy.Spider):
             await maybe_deferred_to_future(deferLater(reactor, 0.1))
         walls = self.crawler.get_downloader_middleware(OmoCaptchaMiddleware)._walls
         self.kept = _reachable(walls._sessions._sessions)
-        self.stamps = dict(walls._sessions._stamps)
+        self.stamps, self.pending = dict(walls._sessions._stamps), dict(walls._followed._pending)
 
 
 def _reachable(root):
@@ -99,6 +99,16 @@ def test_pages_that_have_come_without_a_captcha_are_awaited_no_more(crawl, servi
         spider = crawl(Counting, service.settings, port=site.port, pages=3, hosts=HOSTS[:1]).spider
     assert spider.came == 3
     assert spider.stamps == {}
+
+
+def test_redirects_that_were_dropped_are_not_kept_once_their_target_is_known(crawl, service):
+    def answer(request, form):
+        return page() if request.path == "/all" else redirect("/all")
+
+    with Site(answer, HOSTS[0]) as site:
+        spider = crawl(Counting, service.settings, port=site.port, pages=3, hosts=HOSTS[:1]).spider
+    assert spider.came == 1
+    assert spider.pending == {}
 
 
 @pytest.mark.parametrize("wall", ["session", "redirect", "expiring"])

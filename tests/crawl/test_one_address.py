@@ -132,18 +132,18 @@ def test_a_resumed_crawl_gets_all_pages_though_the_walls_address_is_known_as_a_d
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_requests_whose_redirects_are_being_looked_behind_are_there_when_a_crawl_resumes(
+def test_requests_that_wait_until_it_is_known_what_a_redirect_leads_to_are_there_when_a_crawl_resumes(
     crawl, service, one_address, tmp_path, method
 ):
     """The wall's address does not answer yet when the crawl is stopped, so that all redirects to it are duplicates."""
 
-    @hears(stop=signals.response_downloaded)
+    @hears(stop=signals.request_dropped)
     class Stops(RecordingSpider):
-        redirected = 0
+        dropped = 0
 
-        def stop(self, response):
-            self.redirected += response.status == 302
-            if self.stops and self.redirected == 6:
+        def stop(self, request):
+            self.dropped += request.url.endswith("/hold")
+            if self.stops and self.dropped == 3:
                 deferred_from_coro(self.crawler.engine.close_spider_async(reason="stopped"))
 
         async def start(self):
@@ -407,78 +407,7 @@ def test_a_wall_behind_several_redirects_loses_no_page_and_gives_none_for_anothe
     assert len(service.jobs) == 1
 
 
-@pytest.mark.parametrize("concurrent", [1, 8])
-def test_one_request_is_lost_where_a_wall_redirects_to_a_page_that_the_spider_has_had_before(
-    crawl, service, concurrent
-):
-    """The first redirect to a page that has shown no challenge is a duplicate, as without the add-on."""
-    free = iter(range(4))
-
-    def answer(request, form):
-        if request.path == "/verify":
-            return won("/")
-        if cleared(request) or next(free, None) is not None:
-            return page()
-        return challenge() if request.path == "/" else redirect("/")
-
-    with Site(answer) as site:
-        urls = [f"{site.origin}/", *(f"{site.origin}/page/{number}" for number in range(12))]
-        crawled = crawl(spider(*urls), {**service.settings, "CONCURRENT_REQUESTS": concurrent})
-    came = Counter(one.url for one in crawled.pages)
-    assert set(came.values()) == {1}
-    assert len(came) == len(urls) - 1
-
-
-@pytest.mark.parametrize("method", ["GET", "POST"])
-@pytest.mark.parametrize("after", ["back", "home", "page"])
-def test_nothing_is_lost_to_a_wall_that_is_opened_before_a_redirect_that_scrapy_follows_has_reached_it(
-    crawl, service, after, method
-):
-    """Redirects are followed last, so that they are held while the first request opens the wall."""
-
-    def answer(request, form):
-        if request.path == "/verify":
-            return won("/")
-        if request.path == "/gate" and not cleared(request):
-            return challenge()
-        if request.path == "/gate" and after != "page":
-            return redirect(request.query["next"] if after == "back" else "/")
-        return page() if cleared(request) else redirect(f"/gate?next={request.path}")
-
-    with Site(answer) as site:
-        urls = [f"{site.origin}/page/{number}" for number in range(8)]
-        pages = sending(*(scrapy.Request(url, method=method) for url in urls))
-        settings = {**service.settings, "CONCURRENT_REQUESTS": 1, "REDIRECT_PRIORITY_ADJUST": -5}
-        crawled = crawl(pages, settings)
-    assert len(crawled.pages) == 8
-    assert method == "POST" or {one.url for one in crawled.pages} == set(urls)
-    assert len(service.jobs) == 1
-
-
-@pytest.mark.parametrize("visits", [1, 2], ids=["at once", "only to those that follow a redirect"])
-def test_a_wall_whose_address_is_another_one_each_time_gives_each_request_its_own_answer(crawl, service, visits):
-    """It never is known beforehand. The clearance is good for three pages."""
-    left, number, seen = {"pages": 0}, count(), Counter()
-
-    def answer(request, form):
-        if request.path == "/verify":
-            left["pages"] = 3
-            return won("/")
-        seen[request.path] += 1
-        if request.path.startswith("/hold/"):
-            return challenge() if seen[request.path] >= visits else page()
-        left["pages"] -= 1
-        return page() if left["pages"] >= 0 else redirect(f"/hold/{next(number)}")
-
-    with Site(answer) as site:
-        urls = [f"{site.origin}/page/{number}" for number in range(8)]
-        crawled = crawl(Pausing, service.settings, urls=urls)
-    assert Counter(one.cb_kwargs["asked"] for one in crawled.pages) == Counter(urls)
-    assert visits == 2 or sorted(one.url for one in crawled.pages) == urls
-    assert crawled.failures == []
-
-
-def test_many_redirects_to_one_page_that_is_no_wall_cost_one_request_more(crawl, service):
+def test_many_redirects_to_one_page_that_is_no_wall_cost_no_request_more(crawl, service):
     released = asyncio.Event()
 
     class Slow(Site):
@@ -498,7 +427,7 @@ def test_many_redirects_to_one_page_that_is_no_wall_cost_one_request_more(crawl,
         crawled = crawl(spider(*urls), {**service.settings, "CONCURRENT_REQUESTS_PER_DOMAIN": 16})
         seen = Counter(path for _, path, *_ in site.requests)
     assert [one.url for one in crawled.pages] == [f"{site.origin}/home"]
-    assert seen == {"/home": 2, **{f"/page/{number}": 1 for number in range(12)}}
+    assert seen == {"/home": 1, **{f"/page/{number}": 1 for number in range(12)}}
     assert crawled.stats["dupefilter/filtered"] == 11
 
 

@@ -77,13 +77,6 @@ def test_the_scheduler_makes_its_folder_in_the_jobdir_after_the_middlewares_were
 
 
 @in_a_crawl()
-async def test_the_scheduler_drops_what_its_duplicate_filter_was_asked_about(spider):
-    scheduler, request = spider.crawler.engine._slot.scheduler, scrapy.Request("http://127.0.0.1/")
-    assert not scheduler.df.request_seen(request)
-    assert not scheduler.enqueue_request(request)
-
-
-@in_a_crawl()
 async def test_nextcall_has_the_engine_ask_its_scheduler_at_once(spider, walled):
     site = walled()
     # In two halves: it takes far less than the engine's heartbeat of 5 s, and far more than the other page.

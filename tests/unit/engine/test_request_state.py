@@ -18,7 +18,6 @@ from scrapy.utils.request import request_from_dict
 from scrapy.utils.test import get_crawler
 
 from scrapy_omocaptcha.engine.request_state import RequestState, RequestStates
-from scrapy_omocaptcha.walls import originals
 
 PAGE = "https://shop.example/catalogue?p=2"
 GATE = "https://shop.example/gate"
@@ -49,6 +48,12 @@ class Queue:
 
     def next_request(self):
         return self.requests.pop(0) if self.requests else None
+
+    def enqueue_request(self, request):
+        self.requests.append(request)
+
+    def close(self, reason):
+        return reason
 
 
 def new_states():
@@ -92,7 +97,7 @@ def out_of_the_scheduler(states, request):
 
 def redirect(spider, states, request, location, status=302):
     """Return the request that Scrapy makes of a redirect that was written down."""
-    states.write(request, must_pass=False, original=originals.write(request, states.peek(request).original))
+    states.redirected(request, GATE)
     middleware = RedirectMiddleware.from_crawler(spider.crawler)
     response = Response(request.url, status=status, headers={"Location": location}, request=request)
     redirected = middleware.process_response(request, response)
@@ -103,10 +108,6 @@ def redirect(spider, states, request, location, status=302):
 def redirected(spider, states, request, location, status=302):
     """Return the request that Scrapy makes of a redirect, as it comes out of the scheduler."""
     return out_of_the_scheduler(states, redirect(spider, states, request, location, status))
-
-
-def original_of(states, request):
-    return originals.rebuild(request, states.peek(request).original)
 
 
 def essence(request):
@@ -155,23 +156,13 @@ def test_what_is_added_while_a_request_is_queued_is_json(spider, states):
 
 def test_a_request_that_was_never_seen_has_a_state_without_anything(states):
     state = states.of(Request(PAGE))
-    assert state == RequestState()
+    assert (state.useless_jobs, state.redirect, state.looked_behind, state.followed) == (0, None, False, [])
 
 
 def test_a_request_that_is_gone_leaves_no_state(spider, states):
     out_of_the_scheduler(states, spiders_request(spider))
     gc.collect()
     assert len(states._states) == 0
-
-
-@pytest.mark.parametrize("has_filter", [True, False], ids=["scrapy's", "one without a duplicate filter"])
-def test_only_what_the_scheduler_has_seen_is_a_duplicate_and_who_awaits_a_response_has_none(spider, states, has_filter):
-    request, seen = out_of_the_scheduler(states, spiders_request(spider)), []
-    if has_filter:
-        states.queue.df = SimpleNamespace(request_seen=lambda one: one.url in seen or seen.append(one.url))
-    assert [states.is_duplicate(request, Request(GATE)) for _ in range(2)] == [not has_filter, True]
-    assert not states.is_duplicate(request.replace(dont_filter=True), Request(GATE))
-    assert not states.is_duplicate(spiders_request(spider), Request(GATE)), "a component of Scrapy awaits it"
 
 
 # -- giving back -----------------------------------------------------------------------------------------------------
@@ -203,6 +194,15 @@ def test_jobs_that_were_bought_stay_counted_over_giving_back_and_redirects(spide
     states.of(request).useless_jobs += 1
     request = out_of_the_scheduler(states, states.give_back(request))
     assert states.of(request).useless_jobs == 2
+    assert states.of(out_of_the_scheduler(states, states.before_redirects(request))).useless_jobs == 2
+
+
+@pytest.mark.parametrize(("reason", "number"), [("shutdown", 1), ("finished", 0)])
+def test_requests_that_wait_are_scheduled_where_a_crawl_is_stopped(spider, states, reason, number):
+    waiting = redirected(spider, states, out_of_the_scheduler(states, spiders_request(spider)), "/gate")
+    states.keep_at_close(lambda: [waiting])
+    assert states.queue.close(reason) == reason
+    assert [states.before_redirects(request).url for request in states.queue.requests] == [PAGE] * number
 
 
 @pytest.mark.parametrize("resumed", [False, True], ids=["in the same run", "when the crawl resumes"])
@@ -262,6 +262,10 @@ def test_the_jobs_of_requests_that_are_not_retried_after_all_are_forgotten_in_th
 # -- redirects -------------------------------------------------------------------------------------------------------
 
 
+def test_before_redirects_of_a_request_that_was_not_redirected_there_is_nothing(spider, states):
+    assert states.before_redirects(out_of_the_scheduler(states, spiders_request(spider))) is None
+
+
 LOCATIONS = [
     *(["/gate"], [PAGE], ["https://wall.example/"]),
     ["https://login.example/", "https://sso.example/x", PAGE, "/gate"],
@@ -277,14 +281,16 @@ def test_what_was_asked_for_before_redirects_is_what_the_spider_made(spider, sta
     request = out_of_the_scheduler(states, made)
     for location in locations:
         request = redirected(spider, states, request, location, status)
-    assert essence(original_of(states, request)) == expected
+    original = states.before_redirects(request)
+    assert original.dont_filter, "the duplicate filter has seen it"
+    assert essence(out_of_the_scheduler(states, original)) == expected
 
 
 def test_a_request_that_is_given_back_between_two_redirects_still_knows_what_was_asked_for(spider, states):
     request = redirected(spider, states, out_of_the_scheduler(states, spiders_request(spider)), "/gate")
     request = out_of_the_scheduler(states, states.give_back(request))
     assert request.url == GATE
-    assert original_of(states, redirected(spider, states, request, "/other")).url == PAGE
+    assert states.before_redirects(redirected(spider, states, request, "/other")).url == PAGE
 
 
 def test_the_redirects_before_what_was_asked_for_stay_in_its_meta(spider, states):
@@ -292,26 +298,76 @@ def test_the_redirects_before_what_was_asked_for_stay_in_its_meta(spider, states
     meta = {"redirect_times": 1, "redirect_urls": ["https://shop.example/old"], "redirect_reasons": [301]}
     request = redirected(spider, states, out_of_the_scheduler(states, spiders_request(spider, meta=meta)), "/gate")
     assert len(request.meta["redirect_urls"]) == 2
-    assert original_of(states, request).meta == meta
-    assert originals.hops(request, states.peek(request).original) == [GATE]
+    original = out_of_the_scheduler(states, states.before_redirects(request))
+    assert original.meta == meta
 
 
 def test_the_download_slot_of_another_host_is_not_kept(spider, states):
     request = out_of_the_scheduler(states, spiders_request(spider))
     request.meta["download_slot"] = "shop.example"
     same_host = redirected(spider, states, request, "/gate")
-    assert original_of(states, same_host).meta["download_slot"] == "shop.example"
+    assert states.before_redirects(same_host).meta["download_slot"] == "shop.example"
     elsewhere = redirected(spider, states, same_host, "https://wall.example/")
     elsewhere.meta["download_slot"] = "wall.example"
-    assert "download_slot" not in original_of(states, elsewhere).meta
+    assert "download_slot" not in states.before_redirects(elsewhere).meta
+
+
+def test_a_dropped_redirect_knows_what_was_asked_for_before_it_was_ever_taken(spider, states):
+    request = redirect(spider, states, out_of_the_scheduler(states, spiders_request(spider)), "/gate")
+    assert states.before_redirects(request, looked_behind=True).url == PAGE
+
+
+def test_a_request_is_sent_again_only_once_for_the_sake_of_its_redirects_target(spider, states):
+    request = redirected(spider, states, out_of_the_scheduler(states, spiders_request(spider)), "/gate")
+    again = out_of_the_scheduler(states, states.before_redirects(request, looked_behind=True))
+    assert states.of(again).looked_behind
+    second = redirected(spider, states, again, "/gate")
+    assert states.before_redirects(second, looked_behind=True) is None
+    assert states.before_redirects(second).url == PAGE, "a challenge at the target still leads back"
+
+
+@pytest.mark.parametrize("dont_filter", [False, True])
+def test_a_redirect_to_what_has_proven_a_wall_is_no_duplicate_the_second_time_and_is_known_to_have_led_there(
+    spider, states, dont_filter
+):
+    request = out_of_the_scheduler(states, spiders_request(spider, dont_filter=dont_filter))
+    original = states.before_redirects(redirected(spider, states, request, "/gate"))
+    # The wall has been opened, and the site redirects again, now to a page.
+    again = redirect(spider, states, out_of_the_scheduler(states, original), "/gate")
+    assert again.dont_filter, "to the duplicate filter it is the one that was followed before"
+    out_of_the_scheduler(states, again)
+    assert again.dont_filter == dont_filter
+    assert states.was_led_to_wall(again)
+    assert not states.was_led_to_wall(request)
+
+
+def test_a_request_is_not_sent_again_for_ever_where_each_redirect_leads_to_another_wall(spider, states):
+    request = out_of_the_scheduler(states, spiders_request(spider))
+    for number in range(20):
+        last, request = request, states.before_redirects(redirected(spider, states, request, f"/gate/{number}"))
+        if request is None:
+            break
+        request = out_of_the_scheduler(states, request)
+    assert request is None
+    assert len(states.of(last).followed) > 5
+
+
+def test_a_redirect_from_a_wall_back_to_what_was_asked_for_is_no_duplicate_of_it(spider, states):
+    request = out_of_the_scheduler(states, spiders_request(spider))
+    gate = redirected(spider, states, request, "/gate")
+    assert not states.redirected(gate, PAGE), "as long as no wall has been met, all is as without the add-on"
+    states.not_redirected(gate)
+    original = out_of_the_scheduler(states, states.before_redirects(gate))
+    open_gate = redirected(spider, states, original, "/gate")
+    assert states.redirected(open_gate, PAGE)
+    assert not states.redirected(out_of_the_scheduler(states, spiders_request(spider, url=GATE)), PAGE)
 
 
 def test_a_redirect_that_scrapy_has_not_followed_leaves_nothing_behind(spider, states):
     request = out_of_the_scheduler(states, spiders_request(spider))
     before = essence(request)
-    states.write(request, must_pass=True)
-    assert request.dont_filter
-    states.unwrite(request)
+    states.redirected(request, GATE)
+    states.not_redirected(request)
     assert essence(request) == before
 
 
@@ -326,12 +382,12 @@ def test_another_request_with_the_meta_of_the_first_starts_anew(spider, states, 
         first = redirected(spider, states, first, "/gate")
     elif redirect != "none":
         # As with handle_httpstatus_list: the callback gets the redirect, and may copy its meta.
-        states.write(first, must_pass=False, original=originals.write(first, None))
+        states.redirected(first, GATE)
     states.of(first).useless_jobs += 1
     second = out_of_the_scheduler(states, Request(url, meta=first.meta))
-    assert states.of(second) == RequestState()
+    assert (states.of(second).useless_jobs, states.before_redirects(second)) == (0, None)
     assert states.of(first).useless_jobs == 1, "the first is left as it was"
-    assert original_of(states, redirected(spider, states, second, "/login")).url == url
+    assert states.before_redirects(redirected(spider, states, second, "/login")).url == url
 
 
 def test_copies_of_a_request_do_not_change_each_other(spider, states):
@@ -359,7 +415,17 @@ def test_a_request_survives_the_queues_of_scrapy_with_what_is_known_of_it(spider
     states = new_states()
     loaded = request_from_dict(text, spider=spider)
     assert states.of(out_of_the_scheduler(states, loaded)).useless_jobs == 1
-    assert essence(original_of(states, loaded)) == expected
+    assert essence(out_of_the_scheduler(states, states.before_redirects(loaded))) == expected
+
+
+def test_asking_where_redirects_have_led_makes_nothing_known_of_a_request():
+    # Everything takes longer once anything is known of any request.
+    states = new_states()
+    request = Request(GATE, meta={"redirect_urls": [PAGE]})
+    assert states.hops(request) == [GATE]
+    assert not states.is_suspicious(request, GATE)
+    assert states.peek(request) == RequestState()
+    assert not states.is_any_known
 
 
 def test_nothing_may_be_known_of_a_request_that_is_neither_known_nor_a_retry(spider):

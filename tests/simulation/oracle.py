@@ -368,7 +368,7 @@ def _stop(planned: Plan, world: World, run: Run) -> Iterator[str]:
         "ROBOTSTXT_OBEY" in planned.settings and any(site.robots_walled for site in planned.sites)
     )
     # What became of a token that was under way is found out by asking for its page.
-    since = run.stopped_at - (60 if planned.stalls else planned.latency[1])
+    since = run.stopped_at - (60 if planned.stalls else 3 * planned.latency[1])
     visits = [visit for site in world.sites for visit in site.requests if since < visit.at < run.ended_at]
     judging = {visit.host for visit in visits if visit.submits}
     for sent in world.exchanges:

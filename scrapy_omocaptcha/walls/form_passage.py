@@ -85,10 +85,7 @@ class FormPassage(Passage):
             return Handed(None, is_page=False)
         sent = None if answer.request is None else (answer.request, submission)
         answer.request = None
-        broke = None
-        if is_overloaded(answer) and not is_own_address:
-            # At the page's own address, the error may be all that there is of the page.
-            broke = HandoverBroke(f"the token was answered with {answer.status}")
+        broke = HandoverBroke(f"the token was answered with {answer.status}") if is_overloaded(answer) else None
         return Handed(answer, self.is_page(answer), is_own_address, broke, sent)
 
     def is_page(self, answer: Response) -> bool:

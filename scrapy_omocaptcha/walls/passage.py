@@ -264,16 +264,16 @@ class Passage(Attempts):
         later = self.meet(again)
         if later is None:
             return Result(again, self._opened(handed, again))
-        if handed.broke is not None and is_same_wall(wall, later):
-            if self.is_first:
-                raise handed.broke
-            return Result(verdict=unknown("broke", is_useless=True))
         if answer is not None and self._may_be_page(answer, page, handed):
             # There is no page but this answer. Nobody knows what it is worth, so it wins no clearance.
             self._take(handed)
             verdict = self._opened(handed, answer)
             verdict = replace(verdict, is_useless=verdict.is_useless or None)
             return Result(answer, verdict, submitted=answer, is_sure=False)
+        if handed.broke is not None and is_same_wall(wall, later):
+            if self.is_first:
+                raise handed.broke
+            return Result(verdict=unknown("broke", is_useless=True))
         if answer is not None and handed.sent is None:
             refusal = await self.policy.redirect_refusal(self.request, wall, answer)
             if refusal is not None:

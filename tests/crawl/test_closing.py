@@ -113,9 +113,7 @@ class HangingGate(sites.Site):
 
 
 @pytest.mark.parametrize(
-    ("visits", "path", "jobs", "asked"),
-    [(1, "/captcha", 1, 3), (2, "/captcha", 2, 4), (1, "/verify", 2, 3)],
-    ids=["a look behind a redirect", "a look behind a redirect after a token", "a token without an answer"],
+    ("visits", "path", "jobs", "asked"), [(1, "/captcha", 1, 3), (2, "/captcha", 2, 4), (1, "/verify", 2, 3)]
 )
 def test_nothing_more_is_asked_for_once_the_crawl_is_closing(closed_and_resumed, service, visits, path, jobs, asked):
     class Stops(ClosingSpider):

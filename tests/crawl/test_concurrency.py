@@ -38,8 +38,6 @@ class Pages(RecordingSpider):
 
 
 class Downloads(OfCrawler):
-    """Gets something else for each page, as middlewares of projects do."""
-
     async def process_response(self, request, response):
         if "/page/" in request.url and response.status == 200:
             other = scrapy.Request(request.url.replace("/page/", "/item/"), callback=NO_CALLBACK)

@@ -53,6 +53,19 @@ def test_a_token_that_the_site_has_read_is_unknown_whatever_comes_then(crawl, se
     assert (len(service.jobs), crawled.count("tokens/unknown"), crawled.count("tokens/expired")) == (1, 1, 0)
 
 
+def test_an_error_with_the_status_of_the_wall_does_not_reject_a_token(crawl, service):
+    def answer(request, form):
+        if request.method == "POST":
+            tokens.append(form["g-recaptcha-response"])
+            return page("Sorry", status=429) if len(tokens) == 1 else page()
+        return web.Response(text=sites.CHALLENGE.replace("/verify", "/page"), status=429, content_type="text/html")
+
+    tokens = []
+    with Site(answer) as site:
+        crawled = crawl(spider(f"{site.origin}/page"), service.settings)
+    assert (len(crawled.pages), crawled.count("tokens/rejected"), tokens) == (1, 0, [tokens[0]] * 2)
+
+
 @pytest.mark.parametrize("upfront", [False, True])
 def test_a_token_that_is_refused_after_its_first_answer_was_lost_may_have_been_accepted(crawl, service, upfront):
     def answer(request, form):

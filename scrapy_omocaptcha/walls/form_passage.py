@@ -16,8 +16,9 @@ from scrapy_omocaptcha.walls.reasons import GivenUp, Refusal
 from scrapy_omocaptcha.walls.sending import send_submission
 from scrapy_omocaptcha.walls.verdict import Handed, unknown
 
-_MAX_OUTDATED = 10
-"""How often in a row other answers may outdate a form just before it is submitted."""
+_MAX_OUTDATED = 3
+"""How often in a row other answers may outdate a form just before it is submitted. A request that hangs takes
+``_QUIET_TIMEOUT`` each time, and the token grows old."""
 _QUIET_TIMEOUT = 10.0
 """Longest wait for other answers of the session before a token is handed in, in seconds."""
 

@@ -62,3 +62,7 @@ def test_a_page_after_a_token_accepts_it_only_if_nothing_else_explains_the_page(
     told = opened(handed, answer, doubt_about(Request(URL), answer))
     assert (told.outcome, told.reason, told.is_useless) == verdict
     assert bool(told.message) == (told is not ACCEPTED), "users are told why"
+
+
+def test_a_token_whose_answer_was_lost_may_not_have_opened_a_wall_that_other_requests_have_tokens_for():
+    assert opened(Handed(None, is_page=False, broke=LOST), page(), None, is_alone=True).reason == "not_seen"

@@ -50,6 +50,8 @@ class InnerChain:
         self._slots = slots
         self._components = components
         self._own: WeakSet[Request] = WeakSet()
+        self._first: WeakSet[Request] = WeakSet()
+        """What is to be sent ahead of what Scrapy has queued."""
         self._returned: WeakKeyDictionary[Request, str] = WeakKeyDictionary()
         """What a middleware did, by the request that it returned."""
         self._is_watching = False
@@ -115,14 +117,16 @@ class InnerChain:
         return await self._manager.download_async(self._enqueue_first, request)
 
     async def _enqueue_first(self, request: Request) -> Response:
-        """Send a request ahead of all in the queue of its download slot but submissions."""
+        """Send a request ahead of what Scrapy has queued in its download slot."""
+        self._first.add(request)
         # The call comes once the request is in the queue, or has been sent.
         call_later(0, self._move_to_front, request)
         try:
             response: Response = await self._crawler.engine.downloader._enqueue_request(request)
         finally:
             # Whoever has stopped waiting for it, as the crawl closes, does not want it to be sent later.
-            self._take_out(request)
+            self._slots.take_out(request)
+            self._first.discard(request)
         return response
 
     def check_whole(self, request: Request, result: Response | Request) -> None:
@@ -141,7 +145,13 @@ class InnerChain:
 
     async def follow(self, request: Request, *, page: Request) -> Response | Request | None:
         """Send a request that a redirect of ``page`` leads to; return None where Scrapy's components forbid it."""
-        return None if await self._components.forbids(request, page=page) else await self.send(request)
+        if await self._components.forbids(request, page=page):
+            return None
+        self._slots.pages[request] = page
+        try:
+            return await self.send(request)
+        finally:
+            del self._slots.pages[request]
 
     async def handle_exception(self, request: Request, error: Exception) -> Response | Request:
         """Let the outer middlewares handle an error of a request that was sent again, as if it were sent first.
@@ -231,17 +241,17 @@ class InnerChain:
                 response.headers["Location"] = target.encode("latin-1")
 
     def _move_to_front(self, request: Request) -> None:
-        entry = self._take_out(request)
+        entry = self._slots.take_out(request)
         if entry is not None:
-            queue = self._slots.slot(request).queue
-            # Were the last token sent first, the first would grow too old.
-            others = (index for index, (other, *_) in enumerate(queue) if not isinstance(other, Submission))
-            queue.insert(next(others, len(queue)), entry)
+            queue, rank = self._slots.slot(request).queue, self._rank(request)
+            later = (index for index, (other, *_) in enumerate(queue) if self._rank(other) > rank)
+            queue.insert(next(later, len(queue)), entry)
 
-    def _take_out(self, request: Request) -> Any:
-        """Take a request out of the queue of its download slot, and return its entry, or None if it was not there."""
-        queue = self._slots.slot(request).queue
-        entry = next((entry for entry in queue if entry[0] is request), None)
-        if entry is not None:
-            queue.remove(entry)
-        return entry
+    def _rank(self, request: Request) -> int:
+        """Return when a request is sent: first what a token is at hand for, next what else is sent here, then others.
+
+        Of one rank, the first comes first. Were the last token sent first, the first would grow too old.
+        """
+        if isinstance(request, Submission) or self._slots.page_of(request) in self._slots.urgent:
+            return 0
+        return 1 if request in self._first else 2

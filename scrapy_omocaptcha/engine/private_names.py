@@ -28,6 +28,7 @@ _CALLED: dict[str, tuple[object, ...]] = {
     "engine._slot.nextcall.schedule": (),
     "engine.downloader._enqueue_request": ("request",),
     "engine.downloader._get_slot": ("request",),
+    "engine.downloader._process_queue": ("slot",),
     "engine.downloader.needs_backout": (),
     "engine.downloader.handlers.download_request_async": ("request",),
     "engine.downloader.middleware._handle_mw_method": ("method",),

@@ -7,10 +7,13 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from itertools import chain
 from typing import Any
 
 from scrapy import Request
+from scrapy.core.downloader import Downloader
 from scrapy.crawler import Crawler
+from scrapy.utils.asyncio import call_later
 from twisted.internet.defer import Deferred
 
 from scrapy_omocaptcha.engine.lifetime import Lifetime
@@ -27,7 +30,7 @@ class Hold:
 
     def __init__(self, slots: "Slots", request: Request) -> None:
         self._slots = slots
-        self._request = request
+        self.request = request
         self.slot = slots.slot(request)
         self.is_scheduled = slots.states.is_scheduled(request)
         self._park()
@@ -53,10 +56,33 @@ class Hold:
         :param is_back: called once the request is held again, or gone: it has a response, an error, or a middleware has
             replaced it.
         """
-        self._slots.let_go[self._request] = is_back
+        self._slots.let_go[self.request] = is_back
         await self._slots.unpark(self)
         self._slots.sent(self)
         self.slot.active.discard(self)
+
+    @contextmanager
+    def keeping(self, is_other: Callable[[Request], bool], seconds: float) -> Iterator[None]:
+        """Let something be sent in the place of others that are queued in the slot, which go on after the block.
+
+        :param is_other: tells whether a request that is queued is one of them.
+        :param seconds: after which they go on at the latest, since what is sent may be waiting for one of them.
+        """
+        slots, queue = self._slots, self.slot.queue
+        kept = [entry for entry in queue if is_other(entry[0]) and slots.states.is_scheduled(slots.page_of(entry[0]))]
+        for entry in kept:
+            queue.remove(entry)
+        slots.kept[self] = kept
+        timer = call_later(seconds, self._put_back)
+        try:
+            yield
+        finally:
+            timer.cancel()
+            self._put_back()
+
+    def _put_back(self) -> None:
+        self.slot.queue.extendleft(reversed(self._slots.kept.pop(self, [])))
+        self._slots.downloader._process_queue(self.slot)
 
     def release(self) -> None:
         """End the hold at once: the request has its response, or never will."""
@@ -85,13 +111,24 @@ class Slots:
         self._queue: dict[Hold, Deferred[None]] = {}
         """Held requests that wait until something may be sent for them, in their order."""
         self._sending: set[Hold] = set()
+        self.kept: dict[Hold, list[Any]] = {}
+        """What was queued in a download slot, by the hold that has taken it out for a while."""
+        self.urgent: set[Request] = set()
+        """Requests for which a token is at hand."""
+        self.pages: dict[Request, Request] = {}
+        """The requests of Scrapy that requests of this package are sent for."""
         self.let_go: dict[Request, Callable[[], None]] = {}
         """What is called once a request that was held is back, by request."""
         self._serving = False
 
+    @property
+    def downloader(self) -> Downloader:
+        """Return Scrapy's downloader."""
+        return self._crawler.engine.downloader
+
     def slot(self, request: Request) -> Any:
         """Return the download slot of a request."""
-        return self._crawler.engine.downloader._get_slot(request)[1]
+        return self.downloader._get_slot(request)[1]
 
     def concurrency(self, slot: Any) -> int:
         """Return how many released requests to the site of a slot may be in flight at once.
@@ -101,13 +138,27 @@ class Slots:
         return 1 if slot.delay else max(1, slot.concurrency)
 
     def is_queued(self, request: Request) -> bool:
-        """Tell whether a request still waits in its slot to be sent."""
+        """Tell whether a request, or what is sent for it, still waits in its slot to be sent."""
         # The slot's set of requests being transferred would not do: a request leaves it before its cookies are stored.
-        return any(entry[0] is request for entry in self.slot(request).queue)
+        entries = chain(self.slot(request).queue, *self.kept.values())
+        return any(self.page_of(entry[0]) is request for entry in entries)
+
+    def take_out(self, request: Request) -> Any:
+        """Take a request out of the queue of its slot, and return its entry, or None if it was not there."""
+        for queue in (self.slot(request).queue, *self.kept.values()):
+            for entry in queue:
+                if entry[0] is request:
+                    queue.remove(entry)
+                    return entry
+        return None
+
+    def page_of(self, request: Request) -> Request:
+        """Return the request of Scrapy for which a request is sent, which may be itself."""
+        return self.pages.get(request, request)
 
     def is_active(self, request: Request) -> bool:
         """Tell whether a request is at the downloader or on its way there or back."""
-        return request in self._crawler.engine.downloader.active
+        return request in self.downloader.active
 
     def delay(self, request: Request) -> float:
         """Return the longest time between two requests to the site of ``request``, in seconds."""
@@ -122,7 +173,7 @@ class Slots:
         self.back(request)
         hold = Hold(self, request)
         # The engine calls needs_backout before it takes a request from the scheduler, and after each that is done.
-        self._crawler.engine.downloader.needs_backout = self._needs_backout  # type: ignore[method-assign]
+        self.downloader.needs_backout = self._needs_backout  # type: ignore[method-assign]
         self.holds.add(hold)
         self._stats.inc("held")
         self._stats.max("held/max", len(self.holds))
@@ -188,12 +239,18 @@ class Slots:
 
     def _is_full(self, *, parked: int, more: int) -> bool:
         """Tell whether CONCURRENT_REQUESTS is used up if ``parked`` requests don't count, and ``more`` do."""
-        downloader = self._crawler.engine.downloader
+        downloader = self.downloader
         return 0 < downloader.total_concurrency <= len(downloader.active) - parked + more
 
     def _is_delayed(self, hold: Hold) -> bool:
         """Tell whether another held request waits for the same site's delay; more would keep other sites waiting."""
-        return hold.slot.delay > 0 and any(other.slot is hold.slot for other in self._sending)
+        return hold.slot.delay > 0 and any(
+            other.slot is hold.slot and not self._is_kept(other) for other in self._sending
+        )
+
+    def _is_kept(self, hold: Hold) -> bool:
+        """Tell whether what is sent for a held request has been taken out of the queue of its slot."""
+        return any(self.page_of(entry[0]) is hold.request for entry in chain(*self.kept.values()))
 
     def _serve(self) -> None:
         # A coroutine that goes on may come here again. The loop then goes on, rather than one within it.
@@ -213,5 +270,9 @@ class Slots:
         is_full = self._is_full(parked=len(self.parked), more=0)
         # What did not come out of the scheduler is sent beyond CONCURRENT_REQUESTS by Scrapy, too. All that is active
         # may be waiting for it.
-        allowed = (hold for hold in self._queue if not (self._is_delayed(hold) or (is_full and hold.is_scheduled)))
-        return next(allowed, None)
+        allowed = (
+            hold
+            for hold in self._queue
+            if not (self._is_delayed(hold) or (is_full and hold.is_scheduled and not self.kept.get(hold)))
+        )
+        return min(allowed, key=lambda hold: hold.request not in self.urgent, default=None)

@@ -1,10 +1,13 @@
 """Take a challenged request through its wall by the form of the page: submit the token as a browser would."""
 
+import time
+from collections.abc import Callable
 from dataclasses import replace
 
+from scrapy import Request
 from scrapy.http import Response
 
-from scrapy_omocaptcha.buying.purchase import Verdict
+from scrapy_omocaptcha.buying.purchase import Purchase, Verdict
 from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.errors import HandoverBroke, HookFailed, MiddlewareFailed
 from scrapy_omocaptcha.forms.submission import Submission
@@ -28,6 +31,21 @@ class FormPassage(Passage):
 
     _outdated = 0
     """How often the form at hand was outdated just before it was submitted."""
+
+    async def _use(self, purchase: Purchase) -> Result:
+        if self.is_alone:
+            return await super()._use(purchase)
+        self.session.has_token()
+        with self.hold.keeping(self._may_wait(), (purchase.token.usable_until - time.monotonic()) / 2):
+            result = await super()._use(purchase)
+        if result.answer is None:
+            self.session.has_no_token()
+        return result
+
+    def _may_wait(self) -> Callable[[Request], bool]:
+        """Return a function that tells whether a request must not be sent between the form at hand and its token."""
+        is_same = self.sessions.same_session(self.request)
+        return lambda other: is_same(other) and not isinstance(other, Submission)
 
     async def ready(self) -> Challenge | Answer:
         """Wait for other answers of the session, and ask again where they may have outdated the form at hand."""

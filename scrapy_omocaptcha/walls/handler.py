@@ -65,12 +65,14 @@ class WallHandler:
             self._sessions.sent(request)
             return
         since = self._sessions.stamp()
-        with self._slots.hold(request) as hold:
-            while session.is_walled:
-                await self._lifetime.wait(session.wait_turn(challenged=False))
-                if session.is_walled:
-                    session.end_turn()
-            await hold.end(session.end_turn)
+        # Until it may be sent, a token may have come.
+        while session.is_walled:
+            with self._slots.hold(request) as hold:
+                while session.is_walled:
+                    await self._lifetime.wait(session.wait_turn(challenged=False))
+                    if session.is_walled:
+                        session.end_turn()
+                await hold.end(session.end_turn)
         session.sent_again(since, self._sessions.sent(request))
         if session.is_overtaken(since):
             request.cookies = _without({cookie.name for cookie in session.cookies}, request.cookies)

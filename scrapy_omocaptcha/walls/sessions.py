@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Container
+from collections.abc import Callable, Container
 from http.cookiejar import Cookie
 from itertools import count
 from typing import TYPE_CHECKING
@@ -123,9 +123,13 @@ class Sessions:
 
         Some of them may be answered all the same, as redirects are.
         """
-        key = self._mediums.of(request).session_key(request)
         others = (other for sent in self._stamps if (other := sent()) is not None and other is not request)
-        return [other for other in others if self._mediums.of(other).session_key(other) == key]
+        return list(filter(self.same_session(request), others))
+
+    def same_session(self, request: Request) -> Callable[[Request], bool]:
+        """Return a function that tells whether another request is of the same session."""
+        key = self._mediums.of(request).session_key(request)
+        return lambda other: self._mediums.of(other).session_key(other) == key
 
 
 def _sent_cookies(request: Request) -> list[bytes]:

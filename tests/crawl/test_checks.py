@@ -300,7 +300,8 @@ def test_where_scrapy_lacks_a_name_the_add_on_is_off_and_the_crawl_goes_on(crawl
     lenient = spider(f"{site.url}/page/1", f"{site.url}/free/1", handle_httpstatus_list=(403,))
     crawled = crawl(lenient, {**service.settings, **other, "OMOCAPTCHA_MIN_BALANCE": 1})
     (said,) = crawled.said(logging.ERROR)
-    assert "engine.downloader._get_slot, engine.downloader.handlers.download_request_async of Scrapy" in said
+    missing = ("_get_slot", "_process_queue", "handlers.download_request_async of Scrapy")
+    assert ", ".join(f"engine.downloader.{name}" for name in missing) in said
     assert f"use Scrapy {TESTED_WITH}, with which" in said
     assert sorted(page.status for page in crawled.pages) == [200, 403]
     assert (crawled.bugs, service.calls) == ([], ())

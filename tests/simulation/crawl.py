@@ -255,10 +255,10 @@ class _Runs:
         if self._plan.end == "killed":
             raise Killed
         self._note(f"the crawl is {self._plan.end}")
-        waiting = {entry[0] for slot in engine.downloader.slots.values() for entry in slot.queue}
+        waiting = {one for slot in engine.downloader.slots.values() for one in slot.active - slot.transferring}
         if self._plan.settings.get("ROBOTSTXT_OBEY"):
             waiting |= engine.downloader.active
-        run.queued.update((request.method, request.url) for request in waiting)
+        run.queued.update((request.method, request.url) for request in waiting & engine.downloader.active)
         is_closed = self._plan.end == "closed"
         stop = engine.close_spider_async(reason="had enough") if is_closed else run.crawler.stop_async()
         self._stopping = asyncio.ensure_future(stop)

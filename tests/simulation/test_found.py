@@ -53,3 +53,46 @@ def test_a_token_after_which_another_wall_comes_is_not_accepted_if_other_request
         solve_seconds=(4.21, 21.45, 7.34, 49.82, 10.79, 2.72, 42.66, 28.34, 46.96, 34.62),
     )
     assert run(planned).wrong == []
+
+
+def test_what_is_queued_does_not_come_between_a_form_and_its_token():
+    """Seed 894508229921: answers of a slow site outdated the form three times, and the token was refused for that."""
+    kinds = ("search", "item", "item", "nested", "nested", "search", "page", "nested", "item")
+    planned = Plan(
+        seed=894508229921,
+        sites=(Site("two walls", "session"),),
+        settings={
+            "CONCURRENT_REQUESTS": 64,
+            "CONCURRENT_REQUESTS_PER_DOMAIN": 1,
+            "RETRY_TIMES": 1,
+            "DOWNLOAD_TIMEOUT": 30,
+            "OMOCAPTCHA_MAX_ATTEMPTS": 3,
+            "DOWNLOAD_DELAY": 0.25,
+        },
+        wanted=tuple(Wanted(2 * number, kind, 0) for number, kind in enumerate(kinds)),
+        latency=(0.2, 3.0),
+        solve_seconds=(6.81, 48.13, 4.0, 2.12, 9.06, 47.63, 25.9, 7.87, 44.11, 3.1),
+    )
+    outcome = run(planned)
+    assert (outcome.wrong, outcome.jobs) == ([], 2)
+
+
+def test_a_token_does_not_wait_for_requests_to_the_part_of_its_site_that_is_free():
+    """Seed 198160637268: they went before it, one every twelve seconds, until it was too old."""
+    kinds = ("item", "page", "page", "free", "page", "item", "page", "page", "item", "search")
+    planned = Plan(
+        seed=198160637268,
+        sites=(Site("one address", "session", status=429),),
+        settings={
+            "CONCURRENT_REQUESTS": 2,
+            "RETRY_TIMES": 2,
+            "DOWNLOAD_TIMEOUT": 180,
+            "OMOCAPTCHA_MAX_ATTEMPTS": 2,
+            "AUTOTHROTTLE_ENABLED": True,
+        },
+        wanted=tuple(Wanted(number, kind, 0) for number, kind in enumerate(kinds)),
+        latency=(0.2, 3.0),
+        solve_seconds=(1.66, 1.59, 2.91, 16.72, 3.74, 20.38, 4.14, 2.76, 19.88, 32.17),
+    )
+    outcome = run(planned)
+    assert (outcome.wrong, outcome.jobs) == ([], 1)

@@ -156,16 +156,18 @@ async def test_the_scheduler_turns_to_the_host_with_fewer_requests_in_its_slots_
 
 
 @in_a_crawl(DOWNLOAD_DELAY=0.2)
-async def test_requests_that_wait_for_the_delay_stand_in_the_slots_queue_first_come_first_served(spider, walled):
+async def test_requests_that_wait_for_the_delay_stand_in_the_slots_queue_and_go_out_as_it_is_processed(spider, walled):
     site = walled()
     requests = [scrapy.Request(f"{site.url}/free/{number}") for number in (1, 2, 3, 4)]
     slot = slots(spider).slot(requests[0])
     pages = [begin(spider.crawler.engine.download_async(request)) for request in requests]
     await until(lambda: len(slot.queue) == 3)
     assert [entry[0] for entry in slot.queue] == requests[1:]
-    last = slot.queue.pop()
-    slot.queue.appendleft(last)
-    for page in pages:
+    waiting = [slot.queue.pop() for _ in range(3)]
+    await maybe_deferred_to_future(pages[0])
+    slot.queue.extend((waiting[0], *waiting[:0:-1]))
+    downloader(spider)._process_queue(slot)
+    for page in pages[1:]:
         await maybe_deferred_to_future(page)
     assert [visit.path for visit in site.requests] == ["/free/1", "/free/4", "/free/2", "/free/3"]
 

@@ -20,6 +20,7 @@ from scrapy.utils.defer import deferred_from_coro
 from scrapy.utils.job import job_dir
 from scrapy.utils.python import global_object_name
 
+from scrapy_omocaptcha.browser import find_browser
 from scrapy_omocaptcha.buying.buyer import Buyer
 from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.engine.chain import InnerChain
@@ -43,7 +44,7 @@ from scrapy_omocaptcha.walls.hints import Hints
 from scrapy_omocaptcha.walls.hooks import Hooks
 from scrapy_omocaptcha.walls.judging import Answer, is_good
 from scrapy_omocaptcha.walls.limit_closing import LimitClosing
-from scrapy_omocaptcha.walls.medium import find_mediums
+from scrapy_omocaptcha.walls.medium import Mediums
 from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.reasons import GivenUp
 from scrapy_omocaptcha.walls.redirects import Redirects
@@ -82,7 +83,7 @@ class OmoCaptchaMiddleware:
             clock=time.monotonic,
         )
         self._hints = hints = Hints()
-        self._mediums = mediums = find_mediums(crawler, components)
+        self._mediums = mediums = Mediums(components, find_browser(crawler))
         hooks = Hooks(crawler, settings.trigger)
         self._policy = policy = Policy(crawler, settings, components, hooks, hints, buyer.limits.check, mediums)
         self._sessions = sessions = Sessions(mediums)

@@ -30,7 +30,7 @@ from scrapy_omocaptcha.settings import Settings, is_enabled
 from scrapy_omocaptcha.walls.form_request import form_request
 from scrapy_omocaptcha.walls.hints import Hints
 from scrapy_omocaptcha.walls.hooks import Hooks
-from scrapy_omocaptcha.walls.medium import Mediums, PlainMedium
+from scrapy_omocaptcha.walls.medium import Mediums
 from scrapy_omocaptcha.walls.policy import Policy
 
 UNKNOWN_URL = "https://page.invalid/"
@@ -100,7 +100,7 @@ class InspectingMiddleware:
         limits = Limits(replace(settings, max_cost_per_day=0.0), ledger, time.monotonic)
         crawler.signals.connect(limits.close, signals.spider_closed)
         components = Components(crawler)
-        mediums = Mediums(PlainMedium(components))
+        mediums = Mediums(components)
         hooks = Hooks(crawler, settings.trigger)
         self._policy = Policy(crawler, settings, components, hooks, Hints(), limits.check, mediums)
 

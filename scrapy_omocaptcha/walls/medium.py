@@ -6,11 +6,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from scrapy import Request
-from scrapy.crawler import Crawler
 from scrapy.http import Response
 from scrapy.http.cookies import CookieJar
 
-from scrapy_omocaptcha.browser import find_browser
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.engine.components import Components, proxy_of
 from scrapy_omocaptcha.urls import host_of
@@ -65,10 +63,6 @@ class BrowserMedium(PlainMedium):
         super().__init__(components)
         self.browser = browser
 
-    def renders(self, request: Request) -> bool:
-        """Tell whether the browser renders the page of a request."""
-        return self.browser.context(request) is not None
-
     def session_key(self, request: Request) -> Key:
         """Return what a clearance belongs to."""
         return host_of(request.url), (_IN_BROWSER, self.browser.context(request)), None
@@ -91,19 +85,19 @@ class BrowserMedium(PlainMedium):
 class Mediums:
     """The mediums of one crawl.
 
-    :param rendered: that of the requests which a browser renders, if the crawl has one.
+    :param browser: what renders the pages of some requests, if the crawl has it.
     """
 
-    def __init__(self, plain: PlainMedium, rendered: BrowserMedium | None = None) -> None:
-        self._plain = plain
-        self._rendered = rendered
-        self.are_plain = rendered is None
+    def __init__(self, components: Components, browser: PlaywrightBrowser | None = None) -> None:
+        self._plain = PlainMedium(components)
+        self._rendered = None if browser is None else BrowserMedium(components, browser)
+        self.are_plain = browser is None
         """Whether all requests have the plain medium, for which nothing has to be prepared."""
 
     def of(self, request: Request) -> PlainMedium:
         """Return the medium of a request."""
         rendered = self._rendered
-        return self._plain if rendered is None or not rendered.renders(request) else rendered
+        return self._plain if rendered is None or rendered.browser.context(request) is None else rendered
 
     def answered(self, request: Request) -> None:
         """Undo what ``begin`` has prepared: there is an answer, or an error."""
@@ -115,11 +109,3 @@ class Mediums:
         """Make a request fit to be written to a disk."""
         if self._rendered is not None:
             self._rendered.browser.forget_page(request)
-
-
-def find_mediums(crawler: Crawler, components: Components) -> Mediums:
-    """Return the mediums that the settings of a crawl give it."""
-    browser = find_browser(crawler)
-    if browser is None:
-        return Mediums(PlainMedium(components))
-    return Mediums(PlainMedium(components), BrowserMedium(components, browser))

@@ -43,7 +43,7 @@ from scrapy_omocaptcha.walls.handler import WallHandler
 from scrapy_omocaptcha.walls.hints import Hints
 from scrapy_omocaptcha.walls.hooks import Hooks
 from scrapy_omocaptcha.walls.judging import Answer, is_good
-from scrapy_omocaptcha.walls.limit_closing import LimitClosing
+from scrapy_omocaptcha.walls.limit_closing import close_at_limit
 from scrapy_omocaptcha.walls.medium import Mediums
 from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.reasons import GivenUp
@@ -69,7 +69,6 @@ class OmoCaptchaMiddleware:
         self._states = states = RequestStates(crawler)
         lifetime = Lifetime(crawler)
         slots = Slots(crawler, lifetime, states, stats, settings.max_waiting)
-        self._limit = LimitClosing(lifetime, slots)
         self._chain = chain = InnerChain(crawler, self, slots, components)
         self._engine = engine = Engine(states, lifetime, slots, components, chain)
         self._buyer = buyer = Buyer(
@@ -183,7 +182,7 @@ class OmoCaptchaMiddleware:
         except ChallengeNotSolved as error:
             if not self._policy.closes_spider(error.reason):
                 raise
-            return self._give_back(request, await self._limit.close(error.reason, request))
+            return self._give_back(request, await close_at_limit(self._engine, error.reason, request))
         return None
 
     def _is_plain(self, request: Request) -> bool:
@@ -217,7 +216,7 @@ class OmoCaptchaMiddleware:
         except CrawlClosing as error:
             return self._give_back(request, error)
         except GivenUp as error:
-            return self._give_back(request, await self._limit.close(error.refusal.reason, request))
+            return self._give_back(request, await close_at_limit(self._engine, error.refusal.reason, request))
         except NotSolved as error:
             return error.response
         except ChallengeNotSolved:
@@ -286,7 +285,7 @@ class OmoCaptchaMiddleware:
             purchase = await self._buyer.buy(challenge, host=host_of(challenge.url), on_bought=lambda _: None)
         except NotBought as error:
             if self._policy.closes_spider(error.reason):
-                await self._limit.close(error.reason)
+                await close_at_limit(self._engine, error.reason)
             raise
         # Imported late, as all that needs it.
         from scrapy_omocaptcha.walls.verdict import unknown

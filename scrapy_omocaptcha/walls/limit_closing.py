@@ -4,8 +4,7 @@ from contextlib import suppress
 
 from scrapy import Request
 
-from scrapy_omocaptcha.engine.lifetime import Lifetime
-from scrapy_omocaptcha.engine.slots import Slots
+from scrapy_omocaptcha.engine.engine import Engine
 from scrapy_omocaptcha.errors import CrawlClosing
 from scrapy_omocaptcha.settings import LIMITS
 
@@ -14,22 +13,15 @@ CLOSING_REASONS["account"] = "omocaptcha_account"
 """The reason with which the spider is closed, by the reason why nothing was bought."""
 
 
-class LimitClosing:
-    """Closes the spider of one crawl at a limit."""
+async def close_at_limit(engine: Engine, reason: str, request: Request | None = None) -> CrawlClosing:
+    """Close the spider once all tokens that have been paid for are used, and return the error that says so.
 
-    def __init__(self, lifetime: Lifetime, slots: Slots) -> None:
-        self._lifetime = lifetime
-        self._slots = slots
-
-    async def close(self, reason: str, request: Request | None = None) -> CrawlClosing:
-        """Close the spider once all tokens that have been paid for are used, and return the error that says so.
-
-        :param request: the request that waits for that, if it is one of the spider's.
-        """
-        with suppress(CrawlClosing):
-            if request is None:
-                await self._lifetime.until(lambda: not self._slots.holds)
-            else:
-                await self._slots.until_none_is_held(request)
-        self._lifetime.close(CLOSING_REASONS[reason])
-        return CrawlClosing(f"{reason} is reached, and OMOCAPTCHA_CLOSE_ON_LIMIT closes the spider")
+    :param request: the request that waits for that, if it is one of the spider's.
+    """
+    with suppress(CrawlClosing):
+        if request is None:
+            await engine.lifetime.until(lambda: not engine.slots.holds)
+        else:
+            await engine.slots.until_none_is_held(request)
+    engine.lifetime.close(CLOSING_REASONS[reason])
+    return CrawlClosing(f"{reason} is reached, and OMOCAPTCHA_CLOSE_ON_LIMIT closes the spider")

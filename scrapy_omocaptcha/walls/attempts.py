@@ -10,24 +10,21 @@ import logging
 import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from scrapy import Request
 from scrapy.http import Response
 
 from scrapy_omocaptcha.buying.buyer import Buyer
-from scrapy_omocaptcha.buying.purchase import Verdict
+from scrapy_omocaptcha.buying.purchase import Purchase, Verdict
 from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.engine.engine import Engine
 from scrapy_omocaptcha.errors import ApiError, CrawlClosing, HandoverBroke, JobError, NotBought, TokenUnused
+from scrapy_omocaptcha.reporting.events import Events
 from scrapy_omocaptcha.settings import Settings
 from scrapy_omocaptcha.urls import host_of
 from scrapy_omocaptcha.walls.judging import Answer
 from scrapy_omocaptcha.walls.reasons import GivenUp, Refusal
 from scrapy_omocaptcha.walls.verdict import ANOTHER_WALL, unknown
-
-if TYPE_CHECKING:
-    from scrapy_omocaptcha.buying.purchase import Purchase
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +44,7 @@ class Result:
     error: Exception | None = None
     """What ends the attempts."""
     submitted: Response | None = None
-    """The answer to the submission, where that is the page."""
+    """The answer to the submission, where that is the page, or known to be what was asked for."""
     is_sure: bool = True
     """Whether the answer is known to be worth something."""
 
@@ -63,9 +60,10 @@ class Attempts(ABC):
     Each abstract method may raise :class:`GivenUp` or ``CrawlClosing``.
     """
 
-    def __init__(self, engine: Engine, buyer: Buyer, settings: Settings, request: Request) -> None:
+    def __init__(self, engine: Engine, buyer: Buyer, settings: Settings, events: Events, request: Request) -> None:
         self.engine = engine
         self.request = request
+        self.events = events
         self._buyer = buyer
         self._max_attempts = settings.max_attempts
         self._state = engine.states.of(request)
@@ -100,11 +98,6 @@ class Attempts(ABC):
         :raises Outdated: when nothing was handed in, since ``ready`` has to be called again first.
         """
 
-    @property
-    def seconds(self) -> float:
-        """Return the seconds since this request met the wall, or asked for a token; waiting included."""
-        return time.monotonic() - self._since
-
     async def attempt(self) -> Result:
         """Make attempts until one gives an answer, or raise ``GivenUp``."""
         is_given_up = False
@@ -122,6 +115,24 @@ class Attempts(ABC):
             for purchase in self._passed:
                 # Another request may have opened the wall, and the form of one that rejects tokens may change as well.
                 purchase.record(replace(ANOTHER_WALL, is_useless=is_given_up or None))
+
+    def report(self, challenge: Challenge, result: Result) -> Answer:
+        """Report that the request has got through, or may have; return its answer.
+
+        :param challenge: the one that the request met, or asked for a token for.
+        """
+        answer, verdict = result.answer, result.verdict
+        assert answer is not None
+        seconds = time.monotonic() - self._since
+        if verdict is not None and result.is_in_doubt:
+            self.events.unknown(self.request, challenge, verdict.reason, verdict.message, seconds, self.cost)
+        else:
+            self.events.solved(self.request, challenge, seconds, self.jobs, self.cost)
+            if isinstance(answer, Response):
+                answer.flags = [*answer.flags, "omocaptcha"]
+        if result.submitted is not None:
+            self.engine.components.store(self.request, result.submitted)
+        return answer
 
     async def _attempt(self, challenge: Challenge) -> Result:
         """Buy a token and use it; the result has no answer if the job was of no use."""

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from http import HTTPStatus
 from http.cookiejar import Cookie
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 from zlib import crc32
 
 from scrapy import Request
@@ -22,6 +22,7 @@ from scrapy_omocaptcha.buying.buyer import Buyer
 from scrapy_omocaptcha.buying.purchase import ACCEPTED, Verdict
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.engine.engine import Engine
+from scrapy_omocaptcha.engine.slots import Hold
 from scrapy_omocaptcha.errors import ChallengeNotSolved, CrawlClosing
 from scrapy_omocaptcha.reporting.events import Events
 from scrapy_omocaptcha.settings import Settings
@@ -34,9 +35,6 @@ from scrapy_omocaptcha.walls.redirects import Redirects
 from scrapy_omocaptcha.walls.session import Clearance, Role
 from scrapy_omocaptcha.walls.sessions import Sessions
 from scrapy_omocaptcha.walls.verdict import Handed, opened, still_closed, unknown
-
-if TYPE_CHECKING:
-    from scrapy_omocaptcha.engine.slots import Hold
 
 
 class Page(NamedTuple):
@@ -72,11 +70,10 @@ class Passage(Attempts):
         events: Events,
         request: Request,
     ) -> None:
-        super().__init__(engine, buyer, settings, request)
+        super().__init__(engine, buyer, settings, events, request)
         self.sessions = sessions
         self.redirects = redirects
         self.policy = policy
-        self._events = events
         self._on_failure = settings.on_failure
         self.session = sessions.session(request)
         self._answers = self.session.answers
@@ -99,7 +96,7 @@ class Passage(Attempts):
             except Exception:
                 await self.set_aside()
                 raise
-        return self._solved(challenge, result)
+        return self.report(challenge, result)
 
     # Meet the challenge, and refuse it
 
@@ -113,7 +110,7 @@ class Passage(Attempts):
         refusal = await self._refusal()
         if refusal is None and not self._do_others_pay():
             refusal = self.policy.limit_refusal(self.request, self.page.challenge)
-        self._events.detected(self.request, self.page.challenge, "solve" if refusal is None else refusal.reason)
+        self.events.detected(self.request, self.page.challenge, "solve" if refusal is None else refusal.reason)
         if refusal is not None:
             raise GivenUp(refusal)
         await self.set_aside()
@@ -300,20 +297,6 @@ class Passage(Attempts):
 
     # Give the spider its page, or say why there is none
 
-    def _solved(self, challenge: Challenge, result: Result) -> Answer:
-        """Report that the wall is open to the request, and return its page."""
-        answer, verdict = result.answer, result.verdict
-        assert answer is not None
-        if verdict is not None and result.is_in_doubt:
-            self._events.unknown(self.request, challenge, verdict.reason, verdict.message, self.seconds, self.cost)
-        else:
-            self._events.solved(self.request, challenge, self.seconds, self.jobs, self.cost)
-            if isinstance(answer, Response):
-                answer.flags = [*answer.flags, "omocaptcha"]
-        if result.submitted is not None:
-            self.engine.components.store(self.request, result.submitted)
-        return answer
-
     async def _not_solved(self, error: GivenUp) -> Exception:
         """Report that the wall stays closed to the request, and return what is to be raised."""
         refusal = error.refusal
@@ -324,8 +307,8 @@ class Passage(Attempts):
             # What fails here is retried, or given back to the scheduler, so nothing is reported before.
             failure = await self._failure(refusal)
         if refusal.reason == "dry_run":
-            self._events.dry_run[self.session.host][self.session] += 1
-        self._events.failed(self.request, self.page.challenge, *refusal, jobs=self.jobs)
+            self.events.dry_run[self.session.host][self.session] += 1
+        self.events.failed(self.request, self.page.challenge, *refusal, jobs=self.jobs)
         return failure
 
     async def _failure(self, refusal: Refusal) -> Exception:

@@ -24,9 +24,11 @@ from scrapy_omocaptcha.errors import HandoverBroke, HookFailed, MiddlewareFailed
 from scrapy_omocaptcha.forms.page import parse_page
 from scrapy_omocaptcha.forms.placement import put_token
 from scrapy_omocaptcha.forms.submission import Submission, encode_form, session_of
+from scrapy_omocaptcha.reporting.events import Events
 from scrapy_omocaptcha.settings import Settings
 from scrapy_omocaptcha.urls import public_address, same_site
 from scrapy_omocaptcha.walls.attempts import Attempts, Result
+from scrapy_omocaptcha.walls.delivery import deliver
 from scrapy_omocaptcha.walls.judging import form_marks, is_overloaded
 from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.reasons import REASONS, GivenUp, Refusal
@@ -65,25 +67,26 @@ class TokenRequest(Attempts):
     :param answering: the sites that are known to answer, as host and port.
     """
 
-    hold: Hold
-
     def __init__(
         self,
         engine: Engine,
         buyer: Buyer,
         settings: Settings,
         policy: Policy,
+        events: Events,
         request: Request,
         wish: Wish,
         form: TokenForm,
         answering: Container[str],
+        hold: Hold,
     ) -> None:
-        super().__init__(engine, buyer, settings, request)
+        super().__init__(engine, buyer, settings, events, request)
         self._chain = engine.chain
         self._policy = policy
         self._wish = wish
         self._form = form
         self._answering = answering
+        self._hold = hold
         self._is_rejected = None if wish.rejected is None else policy.hooks.rejection_test(wish.rejected)
         """Tells whether an answer shows that the site rejected the token; None: nobody has said how."""
         self.wanted = wish.challenge
@@ -92,6 +95,17 @@ class TokenRequest(Attempts):
         self._is_used = False
         self.answer: Response | None = None
         """The last answer of the site."""
+
+    async def run(self) -> Response:
+        """Send the request with a token, and return the response to it, or raise ``GivenUp``."""
+        try:
+            result = await self.attempt()
+        except PageOverloaded as error:
+            # Scrapy retries the request as if that were the answer to it.
+            return error.response
+        answer = self.report(self.wanted, result)
+        assert isinstance(answer, Response)
+        return deliver(self.request, answer)
 
     async def challenge(self) -> Challenge:
         """Return the challenge to buy a token for, from a fresh page if the form works only once."""
@@ -117,7 +131,7 @@ class TokenRequest(Attempts):
         submission = with_token(self._prepared, self._wish.put, token.value)
         self._is_used = True
         try:
-            async with self.hold.sending():
+            async with self._hold.sending():
                 answer = await send_submission(self._chain, submission, token)
         except (HandoverBroke, MiddlewareFailed) as error:
             if self.is_first and isinstance(error, HandoverBroke):
@@ -141,9 +155,9 @@ class TokenRequest(Attempts):
         if is_overloaded(answer) and self.is_first:
             raise HandoverBroke(f"the request with the token was answered with {answer.status}")
         verdict = self._judge(answer)
-        if verdict is ACCEPTED:
-            self._form.accepts = True
-        return Result(answer, verdict)
+        is_accepted = verdict is ACCEPTED
+        self._form.accepts |= is_accepted
+        return Result(answer, verdict, submitted=answer if is_accepted else None)
 
     def _is_another(self, wall: Challenge) -> bool:
         """Tell whether a wall has another site key or another form than the request."""
@@ -224,7 +238,7 @@ class TokenRequest(Attempts):
         """Get an address in the session of the request, with a function that sends requests."""
         headers, meta = session_of(self.request)
         try:
-            async with self.hold.sending():
+            async with self._hold.sending():
                 return await get(Request(url, headers=headers, meta=meta, callback=NO_CALLBACK))
         except MiddlewareFailed as error:
             raise GivenUp(Refusal("broke", str(error))) from error

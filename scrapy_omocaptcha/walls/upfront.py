@@ -19,12 +19,11 @@ from scrapy_omocaptcha.errors import ChallengeNotSolved
 from scrapy_omocaptcha.reporting.events import Events
 from scrapy_omocaptcha.settings import Settings
 from scrapy_omocaptcha.urls import host_of
-from scrapy_omocaptcha.walls.delivery import deliver
 from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.reasons import GivenUp, Refusal
 
 if TYPE_CHECKING:
-    from scrapy_omocaptcha.walls.token_request import TokenForm, TokenRequest
+    from scrapy_omocaptcha.walls.token_request import TokenForm
 
 _MAX_SITES = 10_000
 """Sites that are known to answer."""
@@ -90,13 +89,14 @@ class UpfrontTokens:
         form = self._forms.setdefault((host, wish.sitekey), TokenForm())
         with self._engine.slots.hold(request) as hold:
             await self._engine.lifetime.until(lambda: self._has_room(request, host, form))
+            parts = (self._engine, self._buyer, self._settings, self._policy, self._events)
+            attempts = TokenRequest(*parts, request, wish, form, self._answering, hold)
             self._under_way[host] += 1
             try:
-                attempts = TokenRequest(
-                    self._engine, self._buyer, self._settings, self._policy, request, wish, form, self._answering
-                )
-                attempts.hold = hold
-                return await self._attempt(attempts)
+                return await attempts.run()
+            except GivenUp as error:
+                refusal = error.refusal
+                raise self._not_solved(request, refusal, attempts.wanted, attempts.jobs, attempts.answer) from None
             finally:
                 self._under_way[host] -= 1
                 if not self._under_way[host]:
@@ -112,30 +112,6 @@ class UpfrontTokens:
         if not form.accepts and under_way >= self._settings.breaker_failures:
             return False
         return not under_way or (under_way + 1) * self._engine.slots.delay(request) <= self._settings.token_max_age / 2
-
-    async def _attempt(self, attempts: "TokenRequest") -> Response:
-        from scrapy_omocaptcha.walls.token_request import PageOverloaded
-
-        request = attempts.request
-        try:
-            result = await attempts.attempt()
-        except PageOverloaded as error:
-            # Scrapy retries the request as if that were the answer to it.
-            return error.response
-        except GivenUp as error:
-            refusal = error.refusal
-            raise self._not_solved(request, refusal, attempts.wanted, attempts.jobs, attempts.answer) from None
-        answer, verdict = result.answer, result.verdict
-        assert isinstance(answer, Response)
-        assert verdict is not None
-        if result.is_in_doubt:
-            why = (verdict.reason, verdict.message)
-            self._events.unknown(request, attempts.wanted, *why, attempts.seconds, attempts.cost)
-        else:
-            self._events.solved(request, attempts.wanted, attempts.seconds, attempts.jobs, attempts.cost)
-            answer.flags = [*answer.flags, "omocaptcha"]
-            self._engine.components.store(request, answer)
-        return deliver(request, answer)
 
     def _not_solved(
         self, request: Request, refusal: Refusal, challenge: Challenge, jobs: int = 0, answer: Response | None = None

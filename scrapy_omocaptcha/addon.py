@@ -22,10 +22,7 @@ class Addon:
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> "Addon":
-        """Build the add-on.
-
-        :raises ValueError: when it is named as a middleware or an extension, which would do nothing.
-        """
+        """Build the add-on; ``ValueError`` if it is named as a middleware or an extension, which would do nothing."""
         extensions = {name for name, order in crawler.settings.getdict("EXTENSIONS").items() if order is not None}
         # Scrapy freezes the settings after it has made add-ons and extensions, and before it makes middlewares.
         if crawler.settings.frozen or extensions & {cls, "scrapy_omocaptcha.Addon", f"{cls.__module__}.Addon"}:

@@ -49,10 +49,7 @@ async def read(page: Page) -> HtmlResponse:
 
 
 async def evaluate(page: Page, script: str, argument: Any = None) -> Any:
-    """Evaluate a script in a page; a page that waits for another one to come answers only when that is there.
-
-    :raises Error: when it has not answered in time.
-    """
+    """Evaluate a script in a page; raise ``Error`` if the page, which may wait for another one, does not answer."""
     try:
         return await asyncio.wait_for(page.evaluate(script, argument), _LOAD_TIMEOUT)
     except asyncio.TimeoutError:
@@ -88,11 +85,7 @@ async def until(condition: Callable[[], Awaitable[bool]], timeout: float, is_clo
 
 
 class LiveWidget:
-    """The widget of a challenge in a page, and what becomes of the token that is given to it.
-
-    :param user_agent: what the site knows the session by.
-    :param is_closing: tells whether the crawl is closing, when nothing is waited for any longer.
-    """
+    """The widget of a challenge in a page, and what becomes of the token that is given to it."""
 
     def __init__(
         self, page: Page, challenge: Challenge, *, user_agent: str | None, is_closing: Callable[[], bool]

@@ -35,10 +35,7 @@ class _Original(NamedTuple):
 
 
 class PlaywrightBrowser:
-    """The pages of scrapy-playwright. All methods but :meth:`context` are called only with requests that it renders.
-
-    :param schemes: the schemes of the addresses that it loads.
-    """
+    """The pages of scrapy-playwright. All methods but :meth:`context` are called only with requests that it renders."""
 
     def __init__(self, schemes: frozenset[str]) -> None:
         self._schemes = schemes
@@ -87,11 +84,7 @@ class PlaywrightBrowser:
         find: FindChallenge,
         is_closing: Callable[[], bool],
     ) -> Iterator[PageHandover]:
-        """Hand a token in when ``request`` is loaded, by page methods that are called before the spider's.
-
-        :param token: None to wait only until the widget is there to take one.
-        :param is_closing: tells whether the crawl is closing, when nothing is waited for any longer.
-        """
+        """Hand a token in when ``request`` is loaded, before the spider's page methods are called."""
         self.unwatch(request)
         self._forget_redirects(request)
         handover = PageHandover(request, challenge, token, find, self._note_loop, is_closing)

@@ -152,10 +152,7 @@ class Account:
             )
 
     async def settle(self, refusal: ApiRefused) -> None:
-        """Ask for the balance where the words of a refused create call are unknown.
-
-        :raises NotBought: when the account turns out to be the reason.
-        """
+        """Raise ``NotBought`` if a create call was refused in unknown words, and the balance shows why."""
         if not refusal.unclear:
             return
         try:

@@ -21,7 +21,6 @@ class Reading(NamedTuple):
 
 
 def read_clocks() -> Reading:
-    """Return what the clocks show now."""
     clock = getattr(time, "CLOCK_BOOTTIME", getattr(time, "CLOCK_MONOTONIC", None))
     uptime = time.monotonic() if clock is None else time.clock_gettime(clock)
     return Reading(time.time(), uptime, _boot_id())

@@ -41,11 +41,7 @@ def explain(error: Exception) -> str:
 
 
 def open_ledger(path: Path, timeout: float = BUSY_TIMEOUT) -> sqlite3.Connection:
-    """Open a ledger for writing; make it, readable for its owner only, if there is none.
-
-    :raises sqlite3.Error:
-    :raises OSError: when the file cannot be used; see :func:`explain`.
-    """
+    """Open a ledger for writing; make it, readable for its owner only, if there is none. See :func:`explain`."""
     with suppress(FileExistsError):
         # Never close a file that exists: this would release the locks that another crawl in this process has on it.
         os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))
@@ -66,7 +62,6 @@ def open_ledger(path: Path, timeout: float = BUSY_TIMEOUT) -> sqlite3.Connection
 
 
 def open_in_memory() -> sqlite3.Connection:
-    """Return a new ledger without a file."""
     db = _open(":memory:", 0.0)
     _create(db)
     return db
@@ -88,11 +83,7 @@ def _create(db: sqlite3.Connection) -> None:
 
 
 def read_ledger(path: Path) -> list[Record]:
-    """Return the jobs of a ledger, to which crawls may be writing.
-
-    :raises sqlite3.Error:
-    :raises OSError: when the file cannot be read; see :func:`explain`.
-    """
+    """Return the jobs of a ledger, to which crawls may be writing. For errors, see :func:`explain`."""
     with closing(_connect(path, BUSY_TIMEOUT)) as db:
         if not _is_ledger(db):
             return []
@@ -117,10 +108,7 @@ def _open(name: str, timeout: float) -> sqlite3.Connection:
 
 
 def _is_ledger(db: sqlite3.Connection) -> bool:
-    """Return whether a database is a ledger, or False if it is empty.
-
-    :raises sqlite3.DatabaseError: when it is something else.
-    """
+    """Return whether a database is a ledger: False if it is empty; raise an error if it is something else."""
     # The tables first: a ledger that another process makes meanwhile then looks empty, not foreign.
     (tables,), (application_id,), (version,) = (
         db.execute(query).fetchone()

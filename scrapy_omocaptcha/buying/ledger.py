@@ -155,7 +155,6 @@ class Ledger:
         return Entry(self, record, row, own_row)
 
     def update(self, entry: Entry, **changes: Any) -> None:
-        """Record what has become of an entry."""
         entry.record = record = replace(entry.record, **changes)
         values = (_clean(record.job), record.seconds, record.questions, record.outcome, record.reason)
         self._change(

@@ -66,10 +66,7 @@ class Limits:
         self._check(self._ledger.sums(host), host, sitekey)
 
     async def reserve(self, job: JobRequest, host: str) -> Reservation:
-        """Count a job, for ``host``, before it is bought, with all processes that share these limits.
-
-        :raises NotBought: when a limit is reached.
-        """
+        """Count a job for ``host`` before it is bought, with all who share these limits, or raise ``NotBought``."""
         entry = self._ledger.enter(
             host=host,
             page=job.page,
@@ -166,10 +163,7 @@ class Limits:
         return self.spent
 
     def set_balance(self, balance: Balance, charged: float | None) -> None:
-        """Let the crawl spend ``balance`` down to ``OMOCAPTCHA_MIN_BALANCE``.
-
-        :param charged: what ``charged_so_far`` returned before the balance was requested.
-        """
+        """Let the crawl spend ``balance``, asked for after ``charged_so_far``, down to ``OMOCAPTCHA_MIN_BALANCE``."""
         self._spendable = (charged or 0.0) + self._above_floor(balance)
         self._balance_at = self._clock()
 

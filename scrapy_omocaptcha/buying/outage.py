@@ -63,10 +63,7 @@ class Outage:
         self._paused_until = self.clock() + max(least, usual)
 
     def failed(self, error: ApiError, sent: float) -> None:
-        """Record a create call that gave no job.
-
-        :param sent: when it was sent; calls that were under way together count once.
-        """
+        """Record that a create call, sent at ``sent``, gave no job. Calls that were under way together count once."""
         if sent < self._failed_at or self.lifetime.closing:
             return
         self._failed_at = self.clock()
@@ -84,9 +81,6 @@ class Outage:
             )
 
     def succeeded(self, sent: float) -> None:
-        """Record a create call that gave a job.
-
-        :param sent: when it was sent; what was sent before the last failure shows nothing.
-        """
+        """Record that a create call gave a job. One that was sent before the last failure shows nothing."""
         if sent >= self._failed_at:
             self._failures, self._paused_until = 0, 0.0

@@ -131,10 +131,7 @@ class Solver:
         raise error
 
     async def _result(self, entry: Entry, job_id: JobId, sitekey: str, not_ready: float) -> Purchase:
-        """Poll the service for a job's token.
-
-        :param not_ready: when the job is last known to have had no token: when the call that created it was sent.
-        """
+        """Poll the service for a job's token, which was not there at ``not_ready``, when the create call was sent."""
         began, created = not_ready, self.clock()
         deadline = created + self.settings.job_timeout
         last_poll, polls = created, 0

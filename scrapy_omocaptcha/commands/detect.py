@@ -51,10 +51,7 @@ class _Output:
         self._printed = 0
 
     def add(self, number: int, finding: Finding) -> None:
-        """Print what is known now.
-
-        :param number: the place of the subject on the command line.
-        """
+        """Add the finding on the subject at a place on the command line, and print what is known now."""
         self._findings[number] = replace(finding, subject=self._subjects[number])
         while (next_one := self._findings.get(self._printed)) is not None:
             print(self._render(next_one), flush=True)
@@ -80,10 +77,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _status(text: str) -> int:
-    """Return an HTTP status.
-
-    :raises argparse.ArgumentTypeError: when ``text`` is none.
-    """
+    """Return an HTTP status, or raise ``ArgumentTypeError``."""
     with suppress(ValueError):
         if 100 <= (status := int(text)) <= 599:
             return status

@@ -49,10 +49,7 @@ class Verdict(NamedTuple):
 
 
 def judge(response: TextResponse, content: PageContent, form: HtmlElement | None) -> Verdict:
-    """Judge how much the page is the challenge of a widget.
-
-    :param form: the form that holds the widget, if any.
-    """
+    """Judge how much the page is the challenge of a widget, which is in ``form`` if in any."""
     evidence = list(_weigh_page(response, content, form))
     # The text is read only if it can decide, because reading it is expensive.
     if sum(weight for weight, _ in evidence) + MAX_TEXT_WEIGHT >= BLOCKING_WEIGHT:

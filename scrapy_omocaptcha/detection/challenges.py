@@ -53,7 +53,6 @@ class WidgetPage:
         self._read_once = cache(self._read)
 
     def owner(self, widget: Widget) -> HtmlElement | None:
-        """Return the form that a widget belongs to."""
         return self.controls.owner(widget.element)
 
     def challenge(self, widget: Widget) -> Challenge:

@@ -49,7 +49,6 @@ class PageContent:
 
     @cached_property
     def links(self) -> int:
-        """Return the number of links."""
         return int(_LINKS(self.root))
 
     @cached_property

@@ -47,11 +47,7 @@ class RenderCall:
 
 
 class InlineScripts:
-    """The inline scripts of a page.
-
-    :param running: the scripts that a browser runs.
-    :param data: the scripts that only hold data.
-    """
+    """The inline scripts of a page: those that a browser runs, and those that only hold data."""
 
     def __init__(self, running: Sequence[str], data: Sequence[str] = ()) -> None:
         self.running = [Code(source) for source in running]

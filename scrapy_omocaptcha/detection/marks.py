@@ -37,10 +37,7 @@ def has_recaptcha_word(response: Response) -> TypeGuard[TextResponse]:
 
 
 def wall_word(url: str) -> str | None:
-    """Return the part of an address's path that says that it is a wall, such as ``/captcha``; None if none does.
-
-    :raises ValueError: when the address is invalid.
-    """
+    """Return the part of an address's path that says that it is a wall, such as ``/captcha``; None if none does."""
     found = _ADDRESS.search(urlsplit(url).path)
     return None if found is None else found[0]
 

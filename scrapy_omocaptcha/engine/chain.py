@@ -69,10 +69,7 @@ class InnerChain:
         return request in self._own
 
     async def send_again(self, request: Request) -> Response | Request:
-        """Send the spider's request once more, and return a response, or the request that a redirect leads to.
-
-        :raises Exception: whatever Scrapy's downloader and middlewares raise.
-        """
+        """Send the spider's request once more, and return a response, or the request that a redirect leads to."""
         # The cookies of the first time are in the cookiejar by now. Sent again they would overwrite a clearance.
         cookies, request.cookies = request.cookies, {}
         request.meta.pop("download_latency", None)
@@ -154,10 +151,7 @@ class InnerChain:
             del self._slots.pages[request]
 
     async def handle_exception(self, request: Request, error: Exception) -> Response | Request:
-        """Let the outer middlewares handle an error of a request that was sent again, as if it were sent first.
-
-        :raises Exception: ``error``, where none of them does.
-        """
+        """Let the outer middlewares handle an error of a request that was sent again; raise it where none does."""
         manager = self._outer_manager
         outer = manager.middlewares[: manager.middlewares.index(self._middleware)]
         for method in filter(None, manager.methods["process_exception"]):

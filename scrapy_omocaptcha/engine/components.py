@@ -103,10 +103,7 @@ class Components:
         return bool(request.meta.get("redirect_ttl", most) and request.meta.get("redirect_times", 0) < most)
 
     async def forbids(self, target: Request, *, page: Request) -> str | None:
-        """Tell whether robots.txt or the spider's allowed_domains forbid a request that is sent because of ``page``.
-
-        :returns: ``"robots"``, ``"offsite"`` or None.
-        """
+        """Return ``"robots"`` or ``"offsite"`` if they forbid a request that is sent because of ``page``, or None."""
         if self.is_offsite(target, page=page):
             return "offsite"
         robots = self._crawler.get_downloader_middleware(RobotsTxtMiddleware)

@@ -36,7 +36,6 @@ def input_type(control: HtmlElement) -> str:
 
 
 def is_input(control: HtmlElement, *types: str) -> bool:
-    """Return whether ``control`` is an ``input`` of one of ``types``."""
     return control.tag == "input" and input_type(control) in types
 
 

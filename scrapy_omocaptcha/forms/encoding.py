@@ -17,11 +17,7 @@ _NEWLINE = re.compile(r"\r\n|\r|\n")
 
 
 def choose_charset(accepted: str, encoding: str) -> str:
-    """Return the charset, in Python's spelling, in which a browser sends a form.
-
-    :param accepted: the form's attribute ``accept-charset``.
-    :param encoding: the page's encoding.
-    """
+    """Return the charset, as Python spells it, for a form's ``accept-charset`` and the encoding of its page."""
     labels = accepted.replace(",", " ").split()
     for charset in filter(None, map(resolve_encoding, (*labels, encoding))):
         if charset.startswith(("utf-16", "utf-32")):

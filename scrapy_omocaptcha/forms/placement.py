@@ -34,10 +34,7 @@ def parse_put(put: str) -> tuple[str, str]:
 
 
 def put_token(request: Request, put: str, token: str) -> Submission:
-    """Return ``request`` with ``token`` written where ``put`` says, and otherwise unchanged, callback included.
-
-    :raises ValueError: if ``put`` is invalid, or does not fit the request.
-    """
+    """Return ``request`` with ``token`` where ``put`` says, or raise a ``ValueError`` that says why it does not fit."""
     kind, name = parse_put(put)
     headers = request.headers.copy()
     changes = {"meta": {**request.meta, **TOKEN_META}, "dont_filter": True, "headers": headers}

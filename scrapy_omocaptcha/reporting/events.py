@@ -39,10 +39,7 @@ class Events:
         """The number of challenges that were not solved, by reason."""
 
     def detected(self, request: Request, challenge: Challenge, verdict: str) -> None:
-        """Report and count a challenge that was met.
-
-        :param verdict: ``"solve"``, or the reason why it is not solved.
-        """
+        """Report and count a challenge that was met; its verdict is ``"solve"``, or the reason why it is not solved."""
         self._stats.inc("challenges")
         self._send(signals.challenge_detected, request, challenge, verdict=verdict)
 

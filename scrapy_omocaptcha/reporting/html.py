@@ -19,10 +19,7 @@ _STYLE = Path(__file__).with_name("page.css")
 
 
 def web_page(records: Sequence[Record], *, sources: Sequence[str]) -> str:
-    """Return the page.
-
-    :param sources: the names of the ledgers, as the user gave them.
-    """
+    """Return the page; ``sources`` are the names of the ledgers, as the user gave them."""
     totals = Totals(records)
     body = _figures(totals) if totals.jobs else "<p>No jobs were bought.</p>"
     return f"""<!DOCTYPE html>

@@ -149,21 +149,14 @@ class Settings:
 
     @classmethod
     def for_detection(cls, settings: BaseSettings) -> Settings:
-        """Read the settings to inspect pages with, even if the add-on is disabled or has no API token.
-
-        :raises ValueError: when a value is invalid.
-        """
+        """Read the settings to inspect pages with, even if the add-on is disabled or has no API token."""
         return cls.from_settings(
             BaseSettings({**settings, "OMOCAPTCHA_ENABLED": True, "OMOCAPTCHA_API_TOKEN": "not-needed"})
         )
 
     @classmethod
     def for_account(cls, settings: BaseSettings) -> Settings:
-        """Read the settings to query the account with, even if the add-on is disabled or in a dry run.
-
-        :raises NotConfigured: when there is no API token.
-        :raises ValueError: when a value is invalid.
-        """
+        """Read the settings to query the account with, even if the add-on is disabled or in a dry run."""
         return cls.from_settings(BaseSettings({**settings, "OMOCAPTCHA_ENABLED": True, "OMOCAPTCHA_DRY_RUN": False}))
 
 

@@ -31,11 +31,7 @@ _SETTINGS = {"ENABLED", *(field.name.upper() for field in fields(Settings))}
 
 
 def check_settings(settings: Settings, project: BaseSettings, spider: Spider, ours: type) -> Iterator[str]:
-    """Yield a warning, with its cure, for each mistake in the settings.
-
-    :param project: all settings of the crawl.
-    :param ours: the class of our middleware.
-    """
+    """Yield a warning, with its cure, for each mistake in the settings; ``ours`` is the class of our middleware."""
     yield from _check_names(project)
     if not (settings.max_cost or settings.max_cost_per_day or settings.max_jobs or settings.dry_run):
         yield (

@@ -117,10 +117,7 @@ class Attempts(ABC):
                 purchase.record(replace(ANOTHER_WALL, is_useless=is_given_up or None))
 
     def report(self, challenge: Challenge, result: Result) -> Answer:
-        """Report that the request has got through, or may have; return its answer.
-
-        :param challenge: the one that the request met, or asked for a token for.
-        """
+        """Report that the request has got through, or may have, and return its answer."""
         answer, verdict = result.answer, result.verdict
         assert answer is not None
         seconds = time.monotonic() - self._since
@@ -195,10 +192,7 @@ class Attempts(ABC):
             return Result(verdict=unknown("broke"), error=error)
 
     async def _buy(self, challenge: Challenge) -> Purchase | None:
-        """Buy a token; return None when a job was bought and gave none.
-
-        :raises GivenUp: when no job could be bought.
-        """
+        """Buy a token; return None when a job gave none, and raise ``GivenUp`` when none could be bought."""
         try:
             return await self._buyer.buy(challenge, host=host_of(self.request.url), on_bought=self._bought)
         except JobError as error:

@@ -151,12 +151,10 @@ class BrowserPassage(FormPassage):
         return Result(verdict=Verdict("expired", "page_failed"), error=error)
 
     async def submit(self, submission: Submission, token: Token) -> Handed:
-        """Send what the spider submits itself, and return what came of it."""
         with self._browser.sending(submission):
             return await super().submit(submission, token)
 
     def is_page(self, answer: Response) -> bool:
-        """Tell whether an answer, should it be no challenge, is the page that was asked for."""
         return super().is_page(answer) and self._browser.has_rendered(answer)
 
     def _may_be_page(self, answer: Response, page: Page, handed: Handed) -> bool:

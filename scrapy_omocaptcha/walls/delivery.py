@@ -17,10 +17,7 @@ class NotSolved(Exception):
 
 
 def deliver(request: Request, answer: Response, **meta: Any) -> Response:
-    """Return ``answer`` as the response to ``request``, neither retried nor redirected by the outer middlewares.
-
-    :param meta: meta keys for the callback's ``response.meta``.
-    """
+    """Return ``answer`` as the response to ``request``, neither retried nor redirected by the outer middlewares."""
     shown = request.replace(meta={**request.meta, **meta})
     # On the request that the middlewares see, not on the one that the spider sees.
     request.meta.update(dont_retry=True, dont_redirect=True)
@@ -28,10 +25,7 @@ def deliver(request: Request, answer: Response, **meta: Any) -> Response:
 
 
 def take_over(request: Request, sent: Request, submission: Submission) -> None:
-    """Write into the spider's request what middlewares have written into a submission whose answer is its page.
-
-    :param sent: the submission as it was sent.
-    """
+    """Write into the spider's request what middlewares wrote into a submission, as sent, whose answer is its page."""
     for mine, written, before in (
         (request.meta, sent.meta, {**submission.meta, "dont_redirect": True}),
         (request.cb_kwargs, sent.cb_kwargs, submission.cb_kwargs),

@@ -26,10 +26,7 @@ _LONGEST_ERROR = 1000
 
 
 class Hooks:
-    """The methods of a crawl's spider.
-
-    :param trigger: ``OMOCAPTCHA_TRIGGER``.
-    """
+    """The methods of a crawl's spider, and the ``trigger`` of the settings."""
 
     def __init__(self, crawler: Crawler, trigger: Trigger | None) -> None:
         self._crawler = crawler
@@ -116,12 +113,7 @@ def _matches(css: str, answer: Response) -> bool:
 
 
 def _submitted_by(hook: Callable[..., object], response: Response, challenge: Challenge, token: Token) -> Submission:
-    """Call the spider's hook and make its request a submission.
-
-    :raises Exception: whatever the hook raises.
-    :raises TypeError: when it returns no request.
-    :raises ValueError: when its request goes to another site.
-    """
+    """Call the spider's hook and make its request a submission; raise what it raises, or what is wrong with it."""
     request = hook(response, challenge, token)
     if isinstance(request, Coroutine):
         request.close()

@@ -64,7 +64,6 @@ class BrowserMedium(PlainMedium):
         self.browser = browser
 
     def session_key(self, request: Request) -> Key:
-        """Return what a clearance belongs to."""
         return host_of(request.url), (_IN_BROWSER, self.browser.context(request)), None
 
     def jar(self, request: Request) -> None:
@@ -74,7 +73,6 @@ class BrowserMedium(PlainMedium):
         """Return None: a challenge in any page can be solved."""
 
     def unsubmittable(self, request: Request, response: Response, challenge: Challenge) -> str | None:
-        """Return why a token could not be handed in, or None."""
         return unsubmittable_in_browser(challenge)
 
     def begin(self, request: Request, find: Find) -> None:
@@ -83,10 +81,7 @@ class BrowserMedium(PlainMedium):
 
 
 class Mediums:
-    """The mediums of one crawl.
-
-    :param browser: what renders the pages of some requests, if the crawl has it.
-    """
+    """The mediums of one crawl, which may have a browser that renders the pages of some requests."""
 
     def __init__(self, components: Components, browser: PlaywrightBrowser | None = None) -> None:
         self._plain = PlainMedium(components)
@@ -95,7 +90,6 @@ class Mediums:
         """Whether all requests have the plain medium, for which nothing has to be prepared."""
 
     def of(self, request: Request) -> PlainMedium:
-        """Return the medium of a request."""
         rendered = self._rendered
         return self._plain if rendered is None or rendered.browser.context(request) is None else rendered
 

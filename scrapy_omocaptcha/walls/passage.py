@@ -189,10 +189,7 @@ class Passage(Attempts):
     # Ask again
 
     async def look_again(self) -> Answer | None:
-        """Ask again, and return the answer if the site lets the request through without a token.
-
-        :raises GivenUp: when the challenge that came is not to be solved.
-        """
+        """Ask again; return the answer if no token is needed; raise ``GivenUp`` if its challenge may not be solved."""
         answer = await self.ask_again()
         if self.meet(answer) is not None:
             refusal = await self._refusal()
@@ -330,9 +327,7 @@ class Passage(Attempts):
     # The session's cookies
 
     def cookies(self) -> list[Cookie]:
-        """Return the cookies of the session."""
         return self.sessions.cookies(self.request)
 
     def cookie_values(self) -> frozenset[tuple[str, str | None]]:
-        """Return names and values of the cookies of the session."""
         return frozenset((cookie.name, cookie.value) for cookie in self.cookies())

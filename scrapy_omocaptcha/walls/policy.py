@@ -40,10 +40,7 @@ class Policy:
     """Why no token opens a wall, by host and site key. Each has cost a job."""
 
     def find(self, request: Request, response: Response) -> Challenge | None:
-        """Return the challenge that ``response`` is, as the request, the spider, the settings or detection judge it.
-
-        :raises TypeError: when a trigger returns anything but True, False or None.
-        """
+        """Return the challenge that ``response`` is, as the request, the spider, the settings or detection judge it."""
         challenge = find_challenge(response)
         if challenge is None or request.meta.get("omocaptcha") is True:
             return challenge

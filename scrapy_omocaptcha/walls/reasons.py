@@ -101,10 +101,7 @@ def unsolvable(challenge: Challenge, allowed_domains: Iterable[str]) -> str | No
 
 
 def unsubmittable(challenge: Challenge, response: Response, *, cookies: bool) -> str | None:
-    """Return why the token could not be handed in, or None.
-
-    :param cookies: the request's cookies are kept by Scrapy.
-    """
+    """Return why the token could not be handed in, or None; ``cookies``: Scrapy keeps the cookies of the request."""
     form = challenge.form
     if challenge.scripted or (form is None and challenge.callback):
         return "callback_only"

@@ -21,10 +21,7 @@ _UNKNOWN = {
 
 
 def unknown(reason: str, message: str = "", *, is_useless: bool | None = None) -> Verdict:
-    """Return the verdict that it is not known what the site made of a token.
-
-    :param message: a sentence for a person, where there is an answer all the same.
-    """
+    """Return the verdict that it is not known what the site made of a token; ``message`` is a sentence for a person."""
     return Verdict("unknown", reason, message or _UNKNOWN.get(reason, ""), is_useless or None)
 
 

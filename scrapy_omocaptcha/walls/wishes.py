@@ -64,10 +64,7 @@ def check_wish(request: Request) -> None:
 
 
 def read_wish(request: Request) -> Wish:
-    """Return the wish in the meta of ``request``.
-
-    :raises ValueError: when it is invalid; the error names the request, what is wrong and what is valid.
-    """
+    """Return the wish in the meta of ``request``, or raise a ``ValueError`` that says what is wrong, and valid."""
     values, where = request.meta["omocaptcha"], f"meta['omocaptcha'] of {request}"
     if unknown := set(values) - set(Wish.__dataclass_fields__):
         raise ValueError(f"{where} has {sorted(map(str, unknown))}; valid are {sorted(Wish.__dataclass_fields__)}")

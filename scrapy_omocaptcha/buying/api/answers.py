@@ -33,7 +33,6 @@ _MAX_JOB_ID = 100
 
 
 def parse(text: str, call: str) -> dict[str, Any]:
-    """Parse the JSON object of an answer."""
     try:
         answer = json.loads(text)
     except (ValueError, RecursionError):

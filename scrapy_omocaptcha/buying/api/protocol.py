@@ -67,5 +67,4 @@ class Api(ABC):
         """Return the price of a job in USD, or None when the service has no price list or doesn't list this kind."""
 
     async def close(self) -> None:
-        """Close the connections."""
         await self.transport.close()

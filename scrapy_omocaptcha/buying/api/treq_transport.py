@@ -25,10 +25,7 @@ if TYPE_CHECKING:
 
 
 class TreqTransport(Transport):
-    """Transport on treq.
-
-    :param reactor: the running Twisted reactor.
-    """
+    """Transport on treq and the running Twisted reactor."""
 
     _unresolved = DNSLookupError
 

@@ -62,10 +62,7 @@ class FleetLimits(Limits):
         )
 
     async def reserve(self, job: JobRequest, host: str) -> Reservation:
-        """Count a job in the limits of this worker and of the fleet before it is bought.
-
-        :raises NotBought: when a limit is reached, or when Redis is unavailable and must not be.
-        """
+        """Count a job in the limits of this worker and of the fleet; ``NotBought`` may also mean that Redis is away."""
         self.check(host, job.sitekey)
         arguments = self._job(host, job.sitekey)
         try:

@@ -74,10 +74,7 @@ class FleetLink:
         return 0.0 if self._unavailable_since is None else self._clock() - self._unavailable_since
 
     async def call(self, name: str, arguments: Arguments) -> Any:
-        """Return the reply to a command. May be cancelled.
-
-        :raises NoReply: when there is none.
-        """
+        """Return the reply to a command, or raise :class:`NoReply`. May be cancelled."""
         if self._clock() < self._retry_at and self.unavailable_for >= self._patience:
             raise NoReply("it did not answer a moment ago")
         reply: Deferred[Any] = Deferred()

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from scrapy_omocaptcha.buying.limiter import CapacityLimiter
 from scrapy_omocaptcha.buying.limits import Limits
+from scrapy_omocaptcha.buying.records import Balance
 from scrapy_omocaptcha.engine.lifetime import Lifetime, wait_at_most
 from scrapy_omocaptcha.engine.stats import Stats
 from scrapy_omocaptcha.errors import AccountError, ApiError, ApiRefused, ApiUnreachable, CrawlClosing, NotBought
 from scrapy_omocaptcha.settings import FALLBACK_PRICE, Settings
 
 if TYPE_CHECKING:
-    from scrapy_omocaptcha.buying.api.protocol import Api, Balance
+    from scrapy_omocaptcha.buying.api.protocol import Api
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")

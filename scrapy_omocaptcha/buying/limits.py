@@ -5,20 +5,15 @@ A job is counted before its create call is sent, so that concurrent challenges c
 here calls the service or logs.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from scrapy_omocaptcha.buying.breaker import Breaker
 from scrapy_omocaptcha.buying.ledger import Entry, Ledger, Sums
+from scrapy_omocaptcha.buying.records import Balance, JobRequest
 from scrapy_omocaptcha.errors import NotBought
 from scrapy_omocaptcha.settings import LIMITS, Settings
-
-if TYPE_CHECKING:
-    from scrapy_omocaptcha.buying.api.protocol import Balance, JobRequest
 
 _OTHERS_SPEND = 0.05
 """USD a second that all others who use the account are assumed to spend at most; the cost of about 90 jobs."""

@@ -1,4 +1,4 @@
-"""Define the record of a job, as the ledger keeps it and reports show it. No record holds a token."""
+"""Define what is known of a job and of the account, as parts of buying and reports exchange it. No token is in it."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -47,3 +47,27 @@ class Record:
     def at(self) -> datetime:
         """Return the time in UTC."""
         return datetime.fromisoformat(self.time.replace("Z", "+00:00"))
+
+
+JobId = int | str
+"""Id of a job. It must be sent back with the type in which the service sent it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """What an account can buy with."""
+
+    usd: float
+    """Money, vouchers included; it may be negative."""
+    solves: int = 0
+    """Solves that are left of a package, which cost no money."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobRequest:
+    """Parameters of a job."""
+
+    page: str
+    """Scheme, host and path of the page that shows the widget, never its query."""
+    sitekey: str
+    invisible: bool

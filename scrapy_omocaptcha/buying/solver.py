@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from scrapy_omocaptcha.buying.account import Account
-from scrapy_omocaptcha.buying.api.protocol import Api, JobId, JobRequest
+from scrapy_omocaptcha.buying.api.protocol import Api
 from scrapy_omocaptcha.buying.ledger import Entry
 from scrapy_omocaptcha.buying.limiter import CapacityLimiter
 from scrapy_omocaptcha.buying.limits import Limits, Reservation
 from scrapy_omocaptcha.buying.outage import Outage
 from scrapy_omocaptcha.buying.polling import Polling
 from scrapy_omocaptcha.buying.purchase import Purchase
+from scrapy_omocaptcha.buying.records import JobId, JobRequest
 from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.engine.lifetime import Lifetime
 from scrapy_omocaptcha.errors import (

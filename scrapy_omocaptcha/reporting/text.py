@@ -3,17 +3,11 @@
 Zeros and unknown values are omitted. The text contains no control characters and does not end with a newline.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
-from scrapy_omocaptcha.buying.records import Record
+from scrapy_omocaptcha.buying.records import Balance, Record
 from scrapy_omocaptcha.reporting.format import count, minute, percent, printable, ranked, scope, seconds, shorten, usd
 from scrapy_omocaptcha.reporting.totals import Totals, grouped
-
-if TYPE_CHECKING:
-    from scrapy_omocaptcha.buying.api.protocol import Balance
 
 COST_BASIS = "Each job is counted at its price when bought, including failed jobs."
 

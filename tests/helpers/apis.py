@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 
-from scrapy_omocaptcha.buying.api.protocol import JobRequest
 from scrapy_omocaptcha.buying.api.version1 import Version1Api
 from scrapy_omocaptcha.buying.api.version2 import Version2Api
+from scrapy_omocaptcha.buying.records import JobRequest
 from scrapy_omocaptcha.errors import OmoCaptchaError
 from scrapy_omocaptcha.settings.secret import Secret
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import pytest
 from scrapy.settings import Settings as ScrapySettings
 
-from scrapy_omocaptcha.buying.api.protocol import Balance, JobRequest
+from scrapy_omocaptcha.buying.records import Balance, JobRequest
 from scrapy_omocaptcha.errors import NotBought
 from scrapy_omocaptcha.settings import Settings
 

@@ -10,8 +10,8 @@ from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.task import Clock, deferLater
 
 from scrapy_omocaptcha.buying.account import Account
-from scrapy_omocaptcha.buying.api.protocol import Balance
 from scrapy_omocaptcha.buying.limits import Limits
+from scrapy_omocaptcha.buying.records import Balance
 from scrapy_omocaptcha.buying.solver import Solver
 from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.engine.stats import Stats

@@ -9,10 +9,10 @@ import pytest
 from scrapy.utils.defer import deferred_from_coro
 
 from scrapy_omocaptcha.buying.api.aiohttp_transport import AiohttpTransport
-from scrapy_omocaptcha.buying.api.protocol import Balance, JobRequest
 from scrapy_omocaptcha.buying.api.treq_transport import TreqTransport
 from scrapy_omocaptcha.buying.api.version1 import Version1Api
 from scrapy_omocaptcha.buying.api.version2 import Version2Api
+from scrapy_omocaptcha.buying.records import Balance, JobRequest
 from scrapy_omocaptcha.errors import AccountError, ApiBadAnswer, ApiRefused, ApiUnreachable, JobFailed, OmoCaptchaError
 from scrapy_omocaptcha.settings.secret import Secret
 from scrapy_omocaptcha.testing import OmoCaptchaService, Shape, TaskShape

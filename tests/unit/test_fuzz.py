@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 from scrapy.http import HtmlResponse, Request
 
 from scrapy_omocaptcha import Challenge, find_challenge, submit_token
-from scrapy_omocaptcha.buying.api.protocol import JobRequest
 from scrapy_omocaptcha.buying.api.version1 import Version1Api
 from scrapy_omocaptcha.buying.api.version2 import Version2Api
+from scrapy_omocaptcha.buying.records import JobRequest
 from scrapy_omocaptcha.errors import ApiError, JobFailed
 from scrapy_omocaptcha.settings.secret import PIECE, Secret
 from scrapy_omocaptcha.urls import same_site

@@ -10,7 +10,7 @@ import math
 import re
 from typing import Any
 
-from scrapy_omocaptcha.buying.api.protocol import Balance, JobId
+from scrapy_omocaptcha.buying.records import Balance, JobId
 from scrapy_omocaptcha.errors import ApiBadAnswer
 from scrapy_omocaptcha.settings.secret import Secret, masked
 

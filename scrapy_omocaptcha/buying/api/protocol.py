@@ -7,30 +7,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from scrapy_omocaptcha.buying.api.transport import Transport
+from scrapy_omocaptcha.buying.records import Balance, JobId, JobRequest
 from scrapy_omocaptcha.settings.secret import Secret
-
-JobId = int | str
-"""Id of a job. It must be sent back with the type in which the service sent it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Balance:
-    """What an account can buy with."""
-
-    usd: float
-    """Money, vouchers included; it may be negative."""
-    solves: int = 0
-    """Solves that are left of a package, which cost no money."""
-
-
-@dataclass(frozen=True, slots=True)
-class JobRequest:
-    """Parameters of a job."""
-
-    page: str
-    """Scheme, host and path of the page that shows the widget, never its query."""
-    sitekey: str
-    invisible: bool
 
 
 @dataclass

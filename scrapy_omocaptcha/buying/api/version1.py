@@ -8,7 +8,8 @@ import re
 from typing import Any
 
 from scrapy_omocaptcha.buying.api import answers
-from scrapy_omocaptcha.buying.api.protocol import Api, Balance, JobId, JobRequest
+from scrapy_omocaptcha.buying.api.protocol import Api
+from scrapy_omocaptcha.buying.records import Balance, JobId, JobRequest
 from scrapy_omocaptcha.errors import AccountError, ApiBadAnswer, ApiError, ApiRefused, JobFailed
 
 # One documented result is the token as a bare string in braces, which is not JSON.

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from scrapy_omocaptcha.buying.api import answers
-from scrapy_omocaptcha.buying.api.protocol import Api, Balance, JobId, JobRequest
+from scrapy_omocaptcha.buying.api.protocol import Api
+from scrapy_omocaptcha.buying.records import Balance, JobId, JobRequest
 from scrapy_omocaptcha.errors import AccountError, ApiBadAnswer, ApiRefused, ApiUnreachable, JobFailed
 
 TEMPORARY = {

@@ -5,22 +5,18 @@ limit is exceeded; this module calls it, and decides what follows while Redis is
 and sums, but no token, no credential and no page.
 """
 
-from __future__ import annotations
-
 import logging
 import uuid
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from scrapy_omocaptcha.buying.fleet.link import Arguments, FleetLink, NoReply, Store
 from scrapy_omocaptcha.buying.ledger import Entry, Ledger
 from scrapy_omocaptcha.buying.limits import Limits, Reservation
+from scrapy_omocaptcha.buying.records import Balance, JobRequest
 from scrapy_omocaptcha.engine.lifetime import Lifetime
 from scrapy_omocaptcha.errors import CrawlClosing, NotBought
 from scrapy_omocaptcha.settings import LIMITS, OWN_LIMITS, Settings
-
-if TYPE_CHECKING:
-    from scrapy_omocaptcha.buying.api.protocol import Balance, JobRequest
 
 logger = logging.getLogger(__name__)
 

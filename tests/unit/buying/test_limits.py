@@ -10,9 +10,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
 
-from scrapy_omocaptcha.buying.api.protocol import Balance
 from scrapy_omocaptcha.buying.breaker import Breaker
 from scrapy_omocaptcha.buying.limits import Limits
+from scrapy_omocaptcha.buying.records import Balance
 from scrapy_omocaptcha.errors import NotBought
 from tests.helpers.clock import Clock
 from tests.helpers.ledgers import new_ledger

@@ -9,8 +9,8 @@ import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 
-from scrapy_omocaptcha.buying.api.protocol import Balance
 from scrapy_omocaptcha.buying.outage import Outage
+from scrapy_omocaptcha.buying.records import Balance
 from scrapy_omocaptcha.challenge import Token
 from scrapy_omocaptcha.errors import (
     AccountError,

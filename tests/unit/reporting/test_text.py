@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scrapy_omocaptcha.buying.api.protocol import Balance
-from scrapy_omocaptcha.buying.records import Record
+from scrapy_omocaptcha.buying.records import Balance, Record
 from scrapy_omocaptcha.reporting.format import percent, ranked, seconds, shorten, usd
 from scrapy_omocaptcha.reporting.text import crawl_report, ledger_report
 from scrapy_omocaptcha.reporting.totals import Totals

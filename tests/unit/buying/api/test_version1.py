@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from scrapy_omocaptcha.buying.api.protocol import Balance
+from scrapy_omocaptcha.buying.records import Balance
 from scrapy_omocaptcha.errors import AccountError, ApiBadAnswer, ApiRefused, JobFailed
 from tests.helpers.apis import API_TOKEN, CALLS, JOB, TOKEN, call, outcome, version1
 

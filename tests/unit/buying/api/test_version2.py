@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from scrapy_omocaptcha.buying.api.protocol import Balance
 from scrapy_omocaptcha.buying.api.version2 import ACCOUNT, JOB_FAILED, TEMPORARY
+from scrapy_omocaptcha.buying.records import Balance
 from scrapy_omocaptcha.errors import AccountError, ApiBadAnswer, ApiRefused, ApiUnreachable, JobFailed
 from tests.helpers.apis import API_TOKEN, CALLS, JOB, PRICE_LIST, TOKEN, call, outcome, version2
 

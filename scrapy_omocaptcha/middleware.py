@@ -42,7 +42,7 @@ from scrapy_omocaptcha.walls.followed import FollowedRedirects
 from scrapy_omocaptcha.walls.handler import WallHandler
 from scrapy_omocaptcha.walls.hints import Hints
 from scrapy_omocaptcha.walls.hooks import Hooks
-from scrapy_omocaptcha.walls.judging import Answer, is_good
+from scrapy_omocaptcha.walls.judging import is_good
 from scrapy_omocaptcha.walls.limit_closing import close_at_limit
 from scrapy_omocaptcha.walls.medium import Mediums
 from scrapy_omocaptcha.walls.policy import Policy
@@ -212,7 +212,12 @@ class OmoCaptchaMiddleware:
                 return response
             stamp = self._walls.answered(request, response)
             answer = response if _is_left_alone(request) else await self._walls.after(request, response, stamp)
-            return self._received(request, answer)
+            if not is_good(answer):
+                # Scrapy retries it, if its status is one of those that it retries.
+                self._states.may_be_retried(request)
+            elif isinstance(answer, Response):
+                self._count_page(request)
+            return answer
         except CrawlClosing as error:
             return self._give_back(request, error)
         except GivenUp as error:
@@ -225,14 +230,6 @@ class OmoCaptchaMiddleware:
         except Exception as error:
             self._states.may_be_retried(request)
             return await self._chain.handle_exception(request, error)
-
-    def _received(self, request: Request, answer: Answer) -> Answer:
-        if not is_good(answer):
-            # Scrapy retries it, if its status is one of those that it retries.
-            self._states.may_be_retried(request)
-        elif isinstance(answer, Response):
-            self._count_page(request)
-        return answer
 
     def _count_page(self, request: Request) -> None:
         """Count a page for the report, unless one of Scrapy's components asked for it: robots.txt, media."""

@@ -88,7 +88,7 @@ class LiveWidget:
     """The widget of a challenge in a page, and what becomes of the token that is given to it."""
 
     def __init__(
-        self, page: Page, challenge: Challenge, *, user_agent: str | None, is_closing: Callable[[], bool]
+        self, page: Page, challenge: Challenge, *, user_agent: bytes | None, is_closing: Callable[[], bool]
     ) -> None:
         self._page = page
         self._challenge = challenge
@@ -225,5 +225,5 @@ class LiveWidget:
             # scrapy-playwright would replace the headers by those of Scrapy, and the type of the form be lost.
             headers = await request.all_headers()
             if self._user_agent is not None:
-                headers["user-agent"] = self._user_agent
+                headers["user-agent"] = self._user_agent.decode("latin-1")
             await route.continue_(headers=headers)

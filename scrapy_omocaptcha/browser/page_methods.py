@@ -150,7 +150,9 @@ class PageHandover(WatchedMethods):
         if challenge.sitekey != self._challenge.sitekey:
             self.trouble = "other_key"
             return
-        widget = LiveWidget(page, challenge, user_agent=self._user_agent(), is_closing=self._is_closing)
+        # The one that scrapy-playwright has sent for the page.
+        user_agent = self._request.headers.get("User-Agent")
+        widget = LiveWidget(page, challenge, user_agent=user_agent, is_closing=self._is_closing)
         if not await widget.is_rendered():
             self.trouble = "not_rendered"
             return
@@ -204,11 +206,6 @@ class PageHandover(WatchedMethods):
             return self._find(await read(page)) is None
         except Error:
             return False
-
-    def _user_agent(self) -> str | None:
-        """Return the user agent that scrapy-playwright has sent for the page."""
-        header = self._request.headers.get("User-Agent")
-        return None if header is None else header.decode("latin-1")
 
     def complete(self, answer: Response) -> Response:
         """Return a page with the status and the headers of its last navigation, and no token in its address."""

@@ -10,7 +10,7 @@ import sqlite3
 import uuid
 import weakref
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from operator import attrgetter
 from pathlib import Path
@@ -48,16 +48,16 @@ class Sums(NamedTuple):
     """USD spent by all crawls that share the ledger within 24 hours; None: unknown, since the file cannot be used."""
 
 
+@dataclass(eq=False)
 class Entry:
     """One job in the ledger. Until more is known it counts as bought, and as abandoned."""
 
-    def __init__(self, ledger: "Ledger", record: Record, row: int, own_row: int) -> None:
-        self._ledger = ledger
-        self.record = record
-        self.row = row
-        """Its id in the file."""
-        self.own_row = own_row
-        """Its id in memory."""
+    _ledger: "Ledger"
+    record: Record
+    row: int
+    """Its id in the file."""
+    own_row: int
+    """Its id in memory."""
 
     def bought(self, job_id: str | None) -> None:
         """Record that the job was bought; its id is None if the answer to the create call was lost."""

@@ -127,7 +127,7 @@ class InspectingMiddleware:
             message = f"it has another kind of captcha: {other}"
             return replace(finding, verdict="other_captcha", message=message, other_captcha=other)
         refusal = await self._policy.refusal(request, response, challenge)
-        refusal = refusal or self._policy.limit_refusal(request, challenge)
+        refusal = refusal or self._policy.limit_refusal(challenge, request.url)
         if refusal is not None:
             return replace(finding, verdict=refusal.reason, message=refusal.message)
         settings = self._settings

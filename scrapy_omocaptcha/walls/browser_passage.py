@@ -60,7 +60,8 @@ class BrowserPassage(FormPassage):
         if not self.meet(answer):
             return answer
         await self.check()
-        _check_rendered(look)
+        if look.trouble == "not_rendered":
+            raise GivenUp(Refusal.of("not_rendered"))
         await self.set_aside()
         return self.page.challenge
 
@@ -179,8 +180,3 @@ class BrowserPassage(FormPassage):
             answer = await self.ask_again()
             if isinstance(answer, Response):
                 self.page = self.page._replace(response=answer)
-
-
-def _check_rendered(look: PageHandover) -> None:
-    if look.trouble == "not_rendered":
-        raise GivenUp(Refusal.of("not_rendered"))

@@ -109,7 +109,7 @@ class Passage(Attempts):
                 return Result(answer)
         refusal = await self._refusal()
         if refusal is None and not self._do_others_pay():
-            refusal = self.policy.limit_refusal(self.request, self.page.challenge)
+            refusal = self.policy.limit_refusal(self.page.challenge, self.request.url)
         self.events.detected(self.request, self.page.challenge, "solve" if refusal is None else refusal.reason)
         if refusal is not None:
             raise GivenUp(refusal)
@@ -132,7 +132,7 @@ class Passage(Attempts):
 
     async def check(self) -> None:
         """Raise ``GivenUp`` unless a token may be bought for the challenge at hand."""
-        refusal = await self._refusal() or self.policy.limit_refusal(self.request, self.page.challenge)
+        refusal = await self._refusal() or self.policy.limit_refusal(self.page.challenge, self.request.url)
         if refusal is not None:
             raise GivenUp(refusal)
 

@@ -97,21 +97,18 @@ class Policy:
 
     def token_refusal(self, challenge: Challenge) -> Refusal | None:
         """Return why no token is bought for a challenge, whatever the token is for, or None."""
-        return _refusal(self._unsolvable(challenge)) or self._limit_refusal(challenge, host_of(challenge.url))
-
-    def limit_refusal(self, request: Request, challenge: Challenge) -> Refusal | None:
-        """Return why no token is bought for a challenge that could be solved, or None."""
-        return self._limit_refusal(challenge, host_of(request.url))
+        return _refusal(self._unsolvable(challenge)) or self.limit_refusal(challenge, challenge.url)
 
     def _unsolvable(self, challenge: Challenge) -> str | None:
         return unsolvable(challenge, self.settings.domains(self.crawler.spider))
 
-    def _limit_refusal(self, challenge: Challenge, host: str) -> Refusal | None:
+    def limit_refusal(self, challenge: Challenge, url: str) -> Refusal | None:
+        """Return why no token is bought, for the host of ``url``, for a challenge that could be solved, or None."""
         if self.settings.dry_run:
             # Checked before the limits: a dry run reports all pages, whatever an earlier crawl has spent.
             return Refusal.of("dry_run")
         try:
-            self.check_limits(host, challenge.sitekey or "")
+            self.check_limits(host_of(url), challenge.sitekey or "")
         except NotBought as error:
             return Refusal(error.reason, str(error))
         return None

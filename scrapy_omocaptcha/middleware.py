@@ -160,7 +160,6 @@ class OmoCaptchaMiddleware:
             self._chain.watch()
         wish = request.meta.get("omocaptcha")
         if wish is not None:
-            # Imported late: most crawls never need it, and start sooner without it.
             from scrapy_omocaptcha.walls.wishes import check_wish
 
             check_wish(request)
@@ -284,7 +283,6 @@ class OmoCaptchaMiddleware:
             if self._policy.closes_spider(error.reason):
                 await close_at_limit(self._engine, error.reason)
             raise
-        # Imported late, as all that needs it.
         from scrapy_omocaptcha.walls.verdict import unknown
 
         purchase.record(unknown("by_hand"))

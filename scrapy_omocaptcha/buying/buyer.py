@@ -61,14 +61,12 @@ class Buyer:
 
     @cached_property
     def _api(self) -> Api:
-        # Imported late: most crawls never need it, and start sooner without it.
         from scrapy_omocaptcha.buying.api.factory import build_api
 
         return build_api(self._settings)
 
     @cached_property
     def _solver(self) -> Solver:
-        # Imported late: most crawls never need it, and start sooner without it.
         from scrapy_omocaptcha.buying.polling import Polling
         from scrapy_omocaptcha.buying.solver import Solver
 

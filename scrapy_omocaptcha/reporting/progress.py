@@ -70,7 +70,6 @@ class Progress:
         """Log the report of the crawl."""
         if self._loop is not None and self._loop.running:
             self._loop.stop()
-        # Imported late: crawls start sooner without it.
         from scrapy_omocaptcha.reporting.text import crawl_report
 
         buyer = self.buyer

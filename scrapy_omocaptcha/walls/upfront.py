@@ -67,7 +67,6 @@ class UpfrontTokens:
         :raises ChallengeNotSolved: when no token could be had, or the site accepted none.
         :raises Exception: what Scrapy raises when the site cannot be reached.
         """
-        # Imported late: most crawls never need it, and start sooner without it.
         from scrapy_omocaptcha.walls.token_request import TokenForm, TokenRequest, with_token
         from scrapy_omocaptcha.walls.wishes import read_wish
 

@@ -19,7 +19,7 @@ from scrapy_omocaptcha.walls.form_passage import FormPassage
 from scrapy_omocaptcha.walls.judging import Answer, is_good, is_overloaded
 from scrapy_omocaptcha.walls.passage import Page
 from scrapy_omocaptcha.walls.reasons import GivenUp, Refusal
-from scrapy_omocaptcha.walls.verdict import Handed, opened, unknown
+from scrapy_omocaptcha.walls.verdict import Handed, unknown
 
 if TYPE_CHECKING:
     # Playwright is an extra.
@@ -93,18 +93,10 @@ class BrowserPassage(FormPassage):
         handed = self._handed(handover, answer)
         if self.engine.lifetime.closing and (handed.answer is None or self.meet(handed.answer)):
             return Result(verdict=unknown("closing"), error=CrawlClosing("the crawl is closing"))
-        if handover.is_sent or handed.broke is not None:
-            return await self.judge(page, handed)
-        # No request carried the token as it is, so nobody knows whether the page has sent it, in whatever form.
-        try:
-            again = await self.send()
-        except Exception as error:
-            return Result(verdict=unknown("broke"), error=error)
-        if self.meet(again):
-            return Result(verdict=unknown("not_seen", is_useless=True))
-        broke = HandoverBroke("no request was seen to carry the token", is_sent=False)
-        doubt = self.redirects.doubt_about(self.request, again)
-        return Result(again, opened(Handed(None, is_page=False, broke=broke), again, doubt))
+        if not handover.is_sent and handed.broke is None:
+            # No request carried the token as it is, so nobody knows whether the page has sent it, in whatever form.
+            handed = Handed(None, is_page=False, is_seen=False)
+        return await self.judge(page, handed)
 
     async def _load(self, token: Token | None) -> tuple[PageHandover, Answer | Exception]:
         """Load the page anew, hand a token in, and return what became of it and what the page shows, or its error."""

@@ -258,6 +258,8 @@ class Passage(Attempts):
         later = self.meet(again)
         if later is None:
             return Result(again, self._opened(handed, again))
+        if not handed.is_seen:
+            return Result(verdict=unknown("not_seen", is_useless=True))
         if answer is not None and self._may_be_page(answer, page, handed):
             # There is no page but this answer. Nobody knows what it is worth, so it wins no clearance.
             self._take(handed)

@@ -42,6 +42,8 @@ class Handed(NamedTuple):
     """Why the token may not have been read."""
     sent: tuple[Request, Submission] | None = None
     """The submission as it was sent, and as it was made; None if that was in a browser, or a redirect was followed."""
+    is_seen: bool = True
+    """Whether a request was seen to carry the token; in a browser, a script may have sent it in another form."""
 
 
 def still_closed(wall: Challenge, later: Challenge, *, is_first: bool) -> Verdict:
@@ -63,7 +65,7 @@ def opened(handed: Handed, answer: Answer, doubt: str | None, *, is_alone: bool 
         # Scrapy retries pages of a site that is overloaded, as often as RETRY_TIMES says.
         is_retried = isinstance(answer, Response) and is_overloaded(answer)
         return unknown(doubt, _UNKNOWN[doubt].format(status=status), is_useless=not is_retried)
-    if handed.broke is not None and (is_alone or not handed.broke.is_sent):
+    if not handed.is_seen or (handed.broke is not None and (is_alone or not handed.broke.is_sent)):
         return unknown("not_seen")
     if handed.answer is not None and not is_good(handed.answer):
         # Another request may have opened the wall.

@@ -152,7 +152,7 @@ class InnerChain:
 
     async def handle_exception(self, request: Request, error: Exception) -> Response | Request:
         """Let the outer middlewares handle an error of a request that was sent again; raise it where none does."""
-        manager = self._outer_manager
+        manager = self._crawler.engine.downloader.middleware
         outer = manager.middlewares[: manager.middlewares.index(self._middleware)]
         for method in filter(None, manager.methods["process_exception"]):
             if any(getattr(method, "__self__", None) is middleware for middleware in outer):
@@ -163,14 +163,9 @@ class InnerChain:
                     return result
         raise error
 
-    @property
-    def _outer_manager(self) -> DownloaderMiddlewareManager:
-        manager: DownloaderMiddlewareManager = self._crawler.engine.downloader.middleware
-        return manager
-
     @cached_property
     def _manager(self) -> DownloaderMiddlewareManager:
-        outer = self._outer_manager
+        outer = self._crawler.engine.downloader.middleware
         with warnings.catch_warnings():
             # It has warned of the same methods before.
             warnings.simplefilter("ignore", ScrapyDeprecationWarning)

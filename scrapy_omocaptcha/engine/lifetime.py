@@ -62,7 +62,9 @@ class Lifetime:
             raise CrawlClosing("the crawl is closing")
         inner, outer = _begin(awaitable)
         self._waits[outer] = grace_checks
-        self._start_checking()
+        if self._checking is None:
+            self._checking = create_looping_call(self._end_waits_if_closing)
+            self._checking.start(_CHECK_INTERVAL, now=False)
         try:
             return await maybe_deferred_to_future(outer)
         finally:
@@ -81,11 +83,6 @@ class Lifetime:
         end = time.monotonic() + timeout
         while not condition() and time.monotonic() < end:
             await self.sleep(_CONDITION_INTERVAL)
-
-    def _start_checking(self) -> None:
-        if self._checking is None:
-            self._checking = create_looping_call(self._end_waits_if_closing)
-            self._checking.start(_CHECK_INTERVAL, now=False)
 
     def _end_waits_if_closing(self) -> None:
         if self._waits and self.closing:

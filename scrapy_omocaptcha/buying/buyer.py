@@ -29,8 +29,6 @@ logger = logging.getLogger(__name__)
 class Buyer:
     """Buys the tokens of one crawl. It owns ``ledger``, ``limits`` (with the price), ``account`` and the solver.
 
-    :param spider: the spider's name.
-    :param jobdir: the crawl's JOBDIR, if it has one.
     :param crawl: the id that Scrapyd gave the crawl, if it runs it.
     :raises NotConfigured: when a fleet's limits need redis-py, and it is not installed.
     """

@@ -87,8 +87,6 @@ class Ledger:
 
     A file that cannot be used is given up for good: the crawl goes on with a ledger in memory.
 
-    :param path: of the file in the settings, if any.
-    :param jobdir: the crawl's JOBDIR, if any.
     :param crawl: the id that Scrapyd gave the crawl; Scrapy Cloud's is in the environment.
     :param busy_timeout: seconds to wait for another program that has locked the file, before it is given up.
     """

@@ -168,10 +168,7 @@ def as_json(finding: Finding) -> str:
 
 
 def as_text(finding: Finding, *, tried: bool = False) -> str:
-    """Return some lines, with the verdict first, in which no control character of the page reaches the terminal.
-
-    :param tried: whether to show what the form's request would send.
-    """
+    """Return a finding in lines, without control characters of the page; if ``tried``, with its form's request."""
     rows = [("failed", finding.error)] if finding.error is not None else _rows(finding)
     if tried and finding.request is not None:
         rows.append(("request", finding.request))

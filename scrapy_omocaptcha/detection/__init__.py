@@ -30,8 +30,6 @@ def find_other_captcha(response: Response) -> str | None:
     """Return the name of the vendor whose wall the page is (``"hCaptcha"``), or None if it is not such a wall.
 
     Only a page with the status of a wall is one: many sites load such a product beside their content.
-
-    :param response: any response of Scrapy's.
     """
     if response.status not in WALL_STATUSES:
         return None

@@ -67,7 +67,6 @@ class Callbacks:
         self._left = MAX_READ
 
     def effect_of(self, name: str, depth: int = MAX_DEPTH) -> Effect:
-        """Return the effect of the page's function ``name``."""
         name = name.rpartition(".")[2].strip()
         if name not in self._effects:
             if len(self._effects) >= MAX_LOOKUPS or not re.fullmatch(r"[\w$]{1,100}", name):

@@ -86,7 +86,6 @@ class InnerChain:
         """Send a request of this package's own.
 
         :raises MiddlewareFailed: when a middleware of the project fails on it; the log names the middleware.
-        :raises Exception: whatever Scrapy's downloader raises.
         """
         self._own.add(request)
         try:

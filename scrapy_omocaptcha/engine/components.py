@@ -61,9 +61,7 @@ class Components:
     async def redirect(self, request: Request, response: Response) -> Request | None:
         """Return the request that Scrapy would make of a redirect, or None; ``request`` stays as it is.
 
-        Meta keys by which a spider asks for redirects themselves are ignored.
-
-        :raises IgnoreRequest: when there were too many redirects.
+        Meta keys by which a spider asks for redirects themselves are ignored. ``IgnoreRequest``: there were too many.
         """
         middleware = self._crawler.get_downloader_middleware(RedirectMiddleware)
         if middleware is None:

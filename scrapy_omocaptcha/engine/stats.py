@@ -15,7 +15,6 @@ class Stats:
         self._values: defaultdict[str, float] = defaultdict(int)
 
     def inc(self, name: str) -> None:
-        """Add one to a count."""
         self._values[name] += 1
         self._collector.inc_value(_PREFIX + name)
 
@@ -25,9 +24,7 @@ class Stats:
         self._collector.set_value(_PREFIX + name, self._values[name])
 
     def max(self, name: str, value: float) -> None:
-        """Raise a maximum."""
         self._collector.max_value(_PREFIX + name, value)
 
     def get(self, name: str) -> float:
-        """Return a count or a sum."""
         return self._values[name]

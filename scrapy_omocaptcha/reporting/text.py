@@ -55,9 +55,8 @@ def crawl_report(
 
 
 def ledger_report(records: Sequence[Record], *, sources: Sequence[str], by: str | None = None) -> str:
-    """Return the report on the ledgers of any number of crawls.
+    """Return the report on the ledgers of any number of crawls, which are called ``sources``.
 
-    :param sources: the names of the ledgers, as the user gave them.
     :param by: the grouping of an additional table, as for :func:`grouped`.
     """
     totals = Totals(records)

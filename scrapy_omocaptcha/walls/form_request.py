@@ -113,7 +113,6 @@ def _refill(
     form: str | Selector | None,
     click: str | Selector | Literal[False] | None,
 ) -> Refill:
-    """Return how to fill in the form of a page that is fetched anew."""
     if isinstance(form, Selector) or isinstance(click, Selector):
         raise TypeError("with fresh=True the page is fetched anew: name form and click with CSS selectors")
     if response.request is not None and response.request.method != "GET":

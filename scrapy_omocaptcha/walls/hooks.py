@@ -35,10 +35,7 @@ class Hooks:
         """Why nothing more is bought: a method has failed on what was bought."""
 
     def is_challenge(self, response: Response, challenge: Challenge) -> bool | None:
-        """Return whether the triggers take a page for a challenge; None if they leave that to detection.
-
-        :raises TypeError: when a trigger returns anything but True, False or None.
-        """
+        """Return whether the triggers take a page for a challenge; None if they leave that to detection."""
         for trigger in (self._hook("omocaptcha_trigger"), self._trigger):
             verdict = trigger(response, challenge) if trigger is not None else None
             if isinstance(verdict, Coroutine):
@@ -55,10 +52,7 @@ class Hooks:
         return self._hook("omocaptcha_submit") is not None
 
     def submit(self, response: Response, challenge: Challenge, token: Token) -> Submission:
-        """Return the request that hands a token in: the spider's own, or the one that a browser would send.
-
-        :raises HookFailed: when the spider's hook fails; nothing more is bought in this crawl for it to fail on.
-        """
+        """Return the request that hands a token in: the spider's own (``HookFailed`` if that fails), or a browser's."""
         hook = self._hook("omocaptcha_submit")
         if hook is None:
             return submit_token(response, challenge, token)

@@ -85,7 +85,6 @@ class Passage(Attempts):
         :raises NotSolved: when the wall stays closed, and the callback gets the challenge.
         :raises ChallengeNotSolved: when the errback gets it.
         :raises GivenUp: when the spider is to be closed at a limit.
-        :raises Exception: what Scrapy raises when the page is asked for again.
         """
         self.stamp = stamp
         with self.engine.slots.hold(self.request) as self.hold:

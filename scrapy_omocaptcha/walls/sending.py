@@ -62,7 +62,6 @@ async def get_page(chain: InnerChain, request: Request) -> Response | None:
 
     :returns: None where Scrapy's components forbid to follow a redirect.
     :raises MiddlewareFailed: when a middleware of the project failed on it.
-    :raises Exception: whatever Scrapy's downloader raises.
     """
     result: Response | Request | None = await chain.send(request)
     while isinstance(result, Request):

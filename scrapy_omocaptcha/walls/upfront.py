@@ -65,7 +65,6 @@ class UpfrontTokens:
 
         :raises ValueError: when the wish is not understood.
         :raises ChallengeNotSolved: when no token could be had, or the site accepted none.
-        :raises Exception: what Scrapy raises when the site cannot be reached.
         """
         from scrapy_omocaptcha.walls.token_request import TokenForm, TokenRequest, with_token
         from scrapy_omocaptcha.walls.wishes import read_wish

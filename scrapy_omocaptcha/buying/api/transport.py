@@ -46,12 +46,7 @@ class Call:
 
 
 class Transport(ABC):
-    """HTTP client for one base URL, with a connection for each simultaneous call.
-
-    :param base_url: base URL of the API, without a trailing slash.
-    :param timeout: timeout of a whole call, in seconds.
-    :param idle: how long an unused connection is kept, in seconds.
-    """
+    """HTTP client for one base URL, with a connection for each simultaneous call. All times are in seconds."""
 
     _unresolved: ClassVar[type[Exception]]
     """What the HTTP client raises for a host without an address."""

@@ -59,7 +59,7 @@ class Account:
 
         :param buys: the call goes ahead of those that do not buy. When the crawl closes, its answer is awaited for a
             moment longer, so that it is known what was bought.
-        :raises ApiUnreachable: when the crawl closes before the call has begun, or as the call does.
+        :raises ApiError: as the call does, or when the crawl closes before the call has begun.
         :raises CrawlClosing: when the crawl closes while the call is on its way.
         """
         with self._calls.acquire(first=buys) as acquired:

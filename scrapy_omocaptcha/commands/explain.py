@@ -5,11 +5,10 @@ needs an API token.
 """
 
 import json
-import time
 from dataclasses import asdict, dataclass, replace
 from http import HTTPStatus
 
-from scrapy import Request, signals
+from scrapy import Request, Spider
 from scrapy.crawler import Crawler
 from scrapy.http import Response
 from scrapy.settings import BaseSettings
@@ -17,21 +16,13 @@ from scrapy.utils.misc import load_object
 from scrapy.utils.response import response_status_message
 
 from scrapy_omocaptcha.addon import DEFAULT_PRIORITY, Addon
-from scrapy_omocaptcha.buying.ledger import Ledger
-from scrapy_omocaptcha.buying.limits import Limits
 from scrapy_omocaptcha.challenge import Challenge, Form
 from scrapy_omocaptcha.detection import find_challenge, find_other_captcha
 from scrapy_omocaptcha.detection.filling import fields_to_fill
-from scrapy_omocaptcha.engine.components import Components
-from scrapy_omocaptcha.engine.stats import Stats
 from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware
 from scrapy_omocaptcha.reporting.format import printable, shorten
 from scrapy_omocaptcha.settings import Settings, is_enabled
 from scrapy_omocaptcha.walls.form_request import form_request
-from scrapy_omocaptcha.walls.hints import Hints
-from scrapy_omocaptcha.walls.hooks import Hooks
-from scrapy_omocaptcha.walls.medium import Mediums
-from scrapy_omocaptcha.walls.policy import Policy
 
 UNKNOWN_URL = "https://page.invalid/"
 """URL of files whose URL is not given; ``.invalid`` is reserved, so no site has it."""
@@ -89,24 +80,17 @@ def is_on(settings: BaseSettings) -> bool:
     return priority is not None and is_enabled(settings)
 
 
-class InspectingMiddleware:
+class InspectingMiddleware(OmoCaptchaMiddleware):
     """Replaces our middleware in a crawl that inspects pages: it judges challenges and does not solve them."""
-
-    def __init__(self, crawler: Crawler) -> None:
-        self._settings = settings = Settings.for_detection(crawler.settings)
-        assert crawler.stats is not None
-        # Nothing is bought, so what a day costs does not matter.
-        ledger = Ledger(spider="", stats=Stats(crawler.stats))
-        limits = Limits(replace(settings, max_cost_per_day=0.0), ledger, time.monotonic)
-        crawler.signals.connect(limits.close, signals.spider_closed)
-        components = Components(crawler)
-        mediums = Mediums(components)
-        hooks = Hooks(crawler, settings.trigger)
-        self._policy = Policy(crawler, settings, components, hooks, Hints(), limits.check, mediums)
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> "InspectingMiddleware":
-        return cls(crawler)
+        settings = Settings.for_detection(crawler.settings)
+        # Nothing is bought, so it does not matter what others have spent.
+        return cls(crawler, replace(settings, max_cost_per_day=0.0, ledger=None, redis_url=None))
+
+    def _spider_opened(self, spider: Spider) -> None:
+        self.is_on = False
 
     async def process_response(self, request: Request, response: Response) -> Response:
         if self._policy.find(request, response) is not None:
@@ -130,7 +114,7 @@ class InspectingMiddleware:
         refusal = refusal or self._policy.limit_refusal(challenge, request.url)
         if refusal is not None:
             return replace(finding, verdict=refusal.reason, message=refusal.message)
-        settings = self._settings
+        settings = self._policy.settings
         cost = Cost(settings.assumed_price, settings.max_attempts, settings.price is not None)
         message = "" if challenge.blocking else "a trigger says that it is a challenge"
         return replace(finding, verdict="solve", message=message, cost=cost)

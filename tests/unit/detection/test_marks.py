@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from scrapy.http import HtmlResponse
 
 from scrapy_omocaptcha.detection import find_challenge
-from scrapy_omocaptcha.detection.byte_search import contains
+from scrapy_omocaptcha.detection.marks import contains
 from tests.helpers.widgetpages import CHECKBOXES, KEY, in_form
 
 WORD = b"recaptcha"

@@ -9,7 +9,7 @@ from scrapy_omocaptcha.forms.submission import Submission, is_free_of
 
 
 class NotSolved(Exception):
-    """The wall stays closed to a request, and its callback gets ``response``."""
+    """Nothing is solved for a request, which ``response`` answers: the wall, or what keeps a form from being sent."""
 
     def __init__(self, response: Response) -> None:
         super().__init__(str(response))

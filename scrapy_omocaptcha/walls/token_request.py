@@ -28,7 +28,7 @@ from scrapy_omocaptcha.reporting.events import Events
 from scrapy_omocaptcha.settings import Settings
 from scrapy_omocaptcha.urls import public_address, same_site
 from scrapy_omocaptcha.walls.attempts import Attempts, Result
-from scrapy_omocaptcha.walls.delivery import deliver
+from scrapy_omocaptcha.walls.delivery import NotSolved, deliver
 from scrapy_omocaptcha.walls.judging import form_marks, is_overloaded
 from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.reasons import REASONS, GivenUp, Refusal
@@ -51,14 +51,6 @@ class TokenForm:
     """Whether the site has accepted a token."""
     last_text: int | None = None
     """Checksum of the text of the last answer that showed the widget again."""
-
-
-class PageOverloaded(Exception):
-    """The page of a form could not be fetched anew just now."""
-
-    def __init__(self, response: Response) -> None:
-        super().__init__(f"{response}")
-        self.response = response
 
 
 class TokenRequest(Attempts):
@@ -100,7 +92,7 @@ class TokenRequest(Attempts):
         """Send the request with a token, and return the response to it, or raise ``GivenUp``."""
         try:
             result = await self.attempt()
-        except PageOverloaded as error:
+        except NotSolved as error:
             # Scrapy retries the request as if that were the answer to it.
             return error.response
         answer = self.report(self.wanted, result)
@@ -200,7 +192,7 @@ class TokenRequest(Attempts):
             raise GivenUp(Refusal("form_changed", f"{fresh.page} redirects to where robots.txt or the spider forbids"))
         page = page.replace(request=self.request)
         if is_overloaded(page) and find_challenge(page) is None:
-            raise PageOverloaded(page)
+            raise NotSolved(page)
         try:
             plain = fill_form(page, {}, form=fresh.form, click=fresh.click)
             self.wanted = fill_form(page, fresh.data, form=fresh.form, click=fresh.click)

@@ -278,7 +278,7 @@ class OmoCaptchaMiddleware:
         try:
             if refusal is not None:
                 raise NotBought(refusal.reason, refusal.message)
-            purchase = await self._buyer.buy(challenge, host=host_of(challenge.url), on_bought=lambda _: None)
+            purchase = await self._buyer.buy(challenge, host=host_of(challenge.url))
         except NotBought as error:
             if self._policy.closes_spider(error.reason):
                 await close_at_limit(self._engine, error.reason)

@@ -79,9 +79,9 @@ class Buyer:
             clock=self._clock,
         )
 
-    async def buy(self, challenge: Challenge, *, host: str, on_bought: Callable[[float], None]) -> Purchase:
+    async def buy(self, challenge: Challenge, *, host: str) -> Purchase:
         """Buy a token for ``challenge``, as :meth:`Solver.solve` does."""
-        return await self._solver.solve(challenge, host=host, on_bought=on_bought)
+        return await self._solver.solve(challenge, host=host)
 
     async def open(self) -> None:
         """Ask for the balance at the start of a crawl, where ``OMOCAPTCHA_MIN_BALANCE`` needs it."""

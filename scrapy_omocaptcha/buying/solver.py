@@ -53,11 +53,10 @@ class Solver:
         self._jobs_at_once = CapacityLimiter(self.settings.concurrent_jobs)
         self._outage = Outage(self.lifetime, self.clock, self.settings.job_timeout)
 
-    async def solve(self, challenge: Challenge, *, host: str, on_bought: Callable[[float], None]) -> Purchase:
+    async def solve(self, challenge: Challenge, *, host: str) -> Purchase:
         """Buy a job for ``challenge`` and wait for its token.
 
         :param host: the host that the job is counted for.
-        :param on_bought: called with the cost in USD once a job is bought.
         :raises NotBought: when a limit is reached, or the account cannot buy.
         :raises JobError: when a job was bought and gave no token.
         :raises ApiError: when the service took no job.
@@ -66,12 +65,10 @@ class Solver:
         with self._jobs_at_once.acquire() as acquired:
             await self.lifetime.wait(acquired)
             job = JobRequest(public_address(challenge.url), challenge.sitekey or "", challenge.invisible)
-            entry, job_id, sent = await self._create(job, host, on_bought)
+            entry, job_id, sent = await self._create(job, host)
             return await self._result(entry, job_id, job.sitekey, sent)
 
-    async def _create(
-        self, job: JobRequest, host: str, on_bought: Callable[[float], None]
-    ) -> tuple[Entry, JobId, float]:
+    async def _create(self, job: JobRequest, host: str) -> tuple[Entry, JobId, float]:
         """Create a job at the service, and return its ledger entry, its id and the time at which the call was sent."""
         deadline = self.clock() + self.settings.job_timeout
         while True:
@@ -94,14 +91,14 @@ class Solver:
             except (ApiUnreachable, ApiBadAnswer) as error:
                 self._outage.failed(error, sent)
                 if isinstance(error, ApiBadAnswer) or error.taken:
-                    await self._wait_out(entry, error, on_bought)
+                    await self._wait_out(entry, error)
                 reservation.cancel()
             except CrawlClosing:
                 # The call was on its way, and its answer will never be known here.
-                self._record_bought(entry, None, on_bought)
+                entry.bought(None)
                 raise
             else:
-                self._record_bought(entry, str(job_id), on_bought)
+                entry.bought(str(job_id))
                 self.limits.create_accepted(entry, job.sitekey)
                 self._outage.succeeded(sent)
                 return entry, job_id, sent
@@ -113,18 +110,14 @@ class Solver:
         finally:
             reservation.answered()
 
-    def _record_bought(self, entry: Entry, job_id: str | None, on_bought: Callable[[float], None]) -> None:
-        entry.bought(job_id)
-        on_bought(entry.record.cost_usd)
-
     def _record_failed(self, entry: Entry, sitekey: str, reason: str, seconds: float, polls: int) -> None:
         """Record that a job gives no token, in the ledger and for the breaker."""
         entry.failed(reason, seconds, polls)
         self.limits.record_failure(entry, sitekey)
 
-    async def _wait_out(self, entry: Entry, cause: ApiError, on_bought: Callable[[float], None]) -> NoReturn:
+    async def _wait_out(self, entry: Entry, cause: ApiError) -> NoReturn:
         """Wait until the deadline of a job that may be running under an unknown id, so that it isn't bought twice."""
-        self._record_bought(entry, None, on_bought)
+        entry.bought(None)
         error = JobLost(f"the answer to a create call was lost, or is nonsense ({cause}); its job counts as bought")
         logger.info("%s; waiting it out", error)
         entry.failed(error.reason)

@@ -70,8 +70,6 @@ class Attempts(ABC):
         self._since = time.monotonic()
         self.jobs = 0
         """Jobs bought so far in this run."""
-        self.cost = 0.0
-        """What these jobs cost, in USD."""
         self.is_first = True
         """Whether the token at hand has not been handed in before."""
         self._passed: list[Purchase] = []
@@ -120,11 +118,12 @@ class Attempts(ABC):
         """Report that the request has got through, or may have, and return its answer."""
         answer, verdict = result.answer, result.verdict
         assert answer is not None
-        seconds = time.monotonic() - self._since
+        # All jobs of a crawl have one price, which is asked for before the first one.
+        seconds, cost = time.monotonic() - self._since, self.jobs * self._buyer.limits.price
         if verdict is not None and result.is_in_doubt:
-            self.events.unknown(self.request, challenge, verdict.reason, verdict.message, seconds, self.cost)
+            self.events.unknown(self.request, challenge, verdict.reason, verdict.message, seconds, cost)
         else:
-            self.events.solved(self.request, challenge, seconds, self.jobs, self.cost)
+            self.events.solved(self.request, challenge, seconds, self.jobs, cost)
             if isinstance(answer, Response):
                 answer.flags = [*answer.flags, "omocaptcha"]
         if result.submitted is not None:
@@ -194,15 +193,13 @@ class Attempts(ABC):
     async def _buy(self, challenge: Challenge) -> Purchase | None:
         """Buy a token; return None when a job gave none, and raise ``GivenUp`` when none could be bought."""
         try:
-            return await self._buyer.buy(challenge, host=host_of(self.request.url), on_bought=self._bought)
+            purchase = await self._buyer.buy(challenge, host=host_of(self.request.url))
         except JobError as error:
             logger.info("%s", error)
-            return None
+            purchase = None
         except NotBought as error:
             raise GivenUp(Refusal(error.reason, str(error))) from error
         except ApiError as error:
             raise GivenUp(Refusal("service", f"the service did not accept a job: {error.with_cure}")) from error
-
-    def _bought(self, cost: float) -> None:
         self.jobs += 1
-        self.cost += cost
+        return purchase

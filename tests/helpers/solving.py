@@ -141,21 +141,17 @@ class Bench:
         self.account = Account(
             lambda: self.api, self.limits, lifetime=self.lifetime, settings=self.settings, stats=Stats(collector)
         )
-        self.solver = Solver(
-            self.api,
-            self.limits,
-            self.account,
-            self.polling,
-            lifetime=self.lifetime,
-            settings=self.settings,
-            clock=self.clock.seconds,
-        )
-        self.bought = []
+        parts = (self.api, self.limits, self.account, self.polling)
+        self.solver = Solver(*parts, lifetime=self.lifetime, settings=self.settings, clock=self.clock.seconds)
+
+    @property
+    def bought(self):
+        return [record.cost_usd for record in self.ledger.records]
 
     def start(self, challenge=CHALLENGE, host=HOST):
         """Start a solve, and return a list that gets the token or the failure."""
         ended = []
-        solving = ensureDeferred(self.solver.solve(challenge, host=host, on_bought=self.bought.append))
+        solving = ensureDeferred(self.solver.solve(challenge, host=host))
         solving.addBoth(lambda end: ended.append(getattr(end, "token", end)))
         return ended
 

@@ -37,7 +37,6 @@ from scrapy_omocaptcha.reporting.events import Events
 from scrapy_omocaptcha.reporting.progress import Progress
 from scrapy_omocaptcha.settings import Settings, is_enabled
 from scrapy_omocaptcha.urls import host_of
-from scrapy_omocaptcha.walls.delivery import NotSolved
 from scrapy_omocaptcha.walls.followed import FollowedRedirects
 from scrapy_omocaptcha.walls.handler import WallHandler
 from scrapy_omocaptcha.walls.hints import Hints
@@ -46,7 +45,7 @@ from scrapy_omocaptcha.walls.judging import is_good
 from scrapy_omocaptcha.walls.limit_closing import close_at_limit
 from scrapy_omocaptcha.walls.medium import Mediums
 from scrapy_omocaptcha.walls.policy import Policy
-from scrapy_omocaptcha.walls.reasons import GivenUp
+from scrapy_omocaptcha.walls.reasons import GivenUp, NotSolved
 from scrapy_omocaptcha.walls.redirects import Redirects
 from scrapy_omocaptcha.walls.sessions import Sessions
 from scrapy_omocaptcha.walls.targets import Targets

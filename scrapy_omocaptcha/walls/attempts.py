@@ -10,6 +10,7 @@ import logging
 import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
+from typing import Any
 
 from scrapy import Request
 from scrapy.http import Response
@@ -129,6 +130,13 @@ class Attempts(ABC):
         if result.submitted is not None:
             self.engine.components.store(self.request, result.submitted)
         return answer
+
+    def deliver(self, answer: Response, **meta: Any) -> Response:
+        """Return an answer as that to the request, neither retried nor redirected by the outer middlewares."""
+        shown = self.request.replace(meta={**self.request.meta, **meta})
+        # On the request that the middlewares see, not on the one that the spider sees.
+        self.request.meta.update(dont_retry=True, dont_redirect=True)
+        return answer.replace(request=shown)
 
     async def _attempt(self, challenge: Challenge) -> Result:
         """Buy a token and use it; the result has no answer if the job was of no use."""

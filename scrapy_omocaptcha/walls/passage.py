@@ -24,13 +24,13 @@ from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.engine.engine import Engine
 from scrapy_omocaptcha.engine.slots import Hold
 from scrapy_omocaptcha.errors import ChallengeNotSolved, CrawlClosing
+from scrapy_omocaptcha.forms.submission import is_free_of
 from scrapy_omocaptcha.reporting.events import Events
 from scrapy_omocaptcha.settings import Settings
 from scrapy_omocaptcha.walls.attempts import Attempts, Result
-from scrapy_omocaptcha.walls.delivery import NotSolved, deliver, take_over
 from scrapy_omocaptcha.walls.judging import Answer, is_good, is_other_wall, is_same_wall
 from scrapy_omocaptcha.walls.policy import Policy
-from scrapy_omocaptcha.walls.reasons import GivenUp, Refusal
+from scrapy_omocaptcha.walls.reasons import GivenUp, NotSolved, Refusal
 from scrapy_omocaptcha.walls.redirects import Redirects
 from scrapy_omocaptcha.walls.session import Clearance, Role
 from scrapy_omocaptcha.walls.sessions import Sessions
@@ -279,9 +279,16 @@ class Passage(Attempts):
         return opened(handed, answer, self.redirects.doubt_about(self.request, answer), is_alone=self.is_alone)
 
     def _take(self, handed: Handed) -> None:
-        """Take the answer to a submission for the page: keep what middlewares wrote into the submission."""
-        if handed.sent is not None:
-            take_over(self.request, *handed.sent)
+        """Take the answer to a submission for the page: keep what middlewares have written into the submission."""
+        if handed.sent is None:
+            return
+        sent, submission = handed.sent
+        for mine, written, before in (
+            (self.request.meta, sent.meta, {**submission.meta, "dont_redirect": True}),
+            (self.request.cb_kwargs, sent.cb_kwargs, submission.cb_kwargs),
+        ):
+            new = {key: value for key, value in written.items() if before.get(key) is not value}
+            mine.update({key: value for key, value in new.items() if is_free_of(submission.secret, value)})
 
     def _may_be_page(self, answer: Response, page: Page, handed: Handed) -> bool:
         """Tell whether the answer to a submission may be all that there is of the page, which no other wall hides."""
@@ -315,7 +322,7 @@ class Passage(Attempts):
         if is_passed_on or self._on_failure == "response":
             await self.reopen()
             response = self.page.response
-            return NotSolved(response if is_passed_on else deliver(self.request, response, handle_httpstatus_all=True))
+            return NotSolved(response if is_passed_on else self.deliver(response, handle_httpstatus_all=True))
         await self.set_aside()
         page = self.page
         return ChallengeNotSolved(

@@ -63,6 +63,14 @@ class GivenUp(Exception):
         self.refusal = refusal
 
 
+class NotSolved(Exception):
+    """Nothing is solved for a request, which ``response`` answers: the wall, or what keeps a form from being sent."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__(str(response))
+        self.response = response
+
+
 TEST_KEY = "6LeIxAcTAAAAAJcZVRqyHh71UMIEGNQ_MXjiZKhI"
 """Google's public test key: any answer passes."""
 

@@ -28,10 +28,9 @@ from scrapy_omocaptcha.reporting.events import Events
 from scrapy_omocaptcha.settings import Settings
 from scrapy_omocaptcha.urls import public_address, same_site
 from scrapy_omocaptcha.walls.attempts import Attempts, Result
-from scrapy_omocaptcha.walls.delivery import NotSolved, deliver
 from scrapy_omocaptcha.walls.judging import form_marks, is_overloaded
 from scrapy_omocaptcha.walls.policy import Policy
-from scrapy_omocaptcha.walls.reasons import REASONS, GivenUp, Refusal
+from scrapy_omocaptcha.walls.reasons import REASONS, GivenUp, NotSolved, Refusal
 from scrapy_omocaptcha.walls.sending import get_page, send_submission
 from scrapy_omocaptcha.walls.verdict import unknown
 from scrapy_omocaptcha.walls.wishes import Wish
@@ -97,7 +96,7 @@ class TokenRequest(Attempts):
             return error.response
         answer = self.report(self.wanted, result)
         assert isinstance(answer, Response)
-        return deliver(self.request, answer)
+        return self.deliver(answer)
 
     async def challenge(self) -> Challenge:
         """Return the challenge to buy a token for, from a fresh page if the form works only once."""

@@ -24,6 +24,7 @@ from scrapy_omocaptcha.reporting.events import Events
 from scrapy_omocaptcha.settings import Settings
 from scrapy_omocaptcha.urls import host_of
 from scrapy_omocaptcha.walls.judging import Answer
+from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.reasons import GivenUp, Refusal
 from scrapy_omocaptcha.walls.verdict import ANOTHER_WALL, unknown
 
@@ -55,19 +56,22 @@ class Result:
         return self.verdict is not None and self.verdict.outcome == "unknown"
 
 
+@dataclass(eq=False)
 class Attempts(ABC):
     """The attempts of one request. Useless jobs of its earlier runs and retries count.
 
     Each abstract method may raise :class:`GivenUp` or ``CrawlClosing``.
     """
 
-    def __init__(self, engine: Engine, buyer: Buyer, settings: Settings, events: Events, request: Request) -> None:
-        self.engine = engine
-        self.request = request
-        self.events = events
-        self._buyer = buyer
-        self._max_attempts = settings.max_attempts
-        self._state = engine.states.of(request)
+    engine: Engine
+    buyer: Buyer
+    settings: Settings
+    policy: Policy
+    events: Events
+    request: Request
+
+    def __post_init__(self) -> None:
+        self._state = self.engine.states.of(self.request)
         self._since = time.monotonic()
         self.jobs = 0
         """Jobs bought so far in this run."""
@@ -101,7 +105,7 @@ class Attempts(ABC):
         """Make attempts until one gives an answer, or raise ``GivenUp``."""
         is_given_up = False
         try:
-            while (tried := self._state.useless_jobs) < self._max_attempts:
+            while (tried := self._state.useless_jobs) < self.settings.max_attempts:
                 challenge = await self.challenge()
                 result = await self._attempt(challenge) if isinstance(challenge, Challenge) else Result(challenge)
                 if result.answer is not None:
@@ -120,7 +124,7 @@ class Attempts(ABC):
         answer, verdict = result.answer, result.verdict
         assert answer is not None
         # All jobs of a crawl have one price, which is asked for before the first one.
-        seconds, cost = time.monotonic() - self._since, self.jobs * self._buyer.limits.price
+        seconds, cost = time.monotonic() - self._since, self.jobs * self.buyer.limits.price
         if verdict is not None and result.is_in_doubt:
             self.events.unknown(self.request, challenge, verdict.reason, verdict.message, seconds, cost)
         else:
@@ -201,7 +205,7 @@ class Attempts(ABC):
     async def _buy(self, challenge: Challenge) -> Purchase | None:
         """Buy a token; return None when a job gave none, and raise ``GivenUp`` when none could be bought."""
         try:
-            purchase = await self._buyer.buy(challenge, host=host_of(self.request.url))
+            purchase = await self.buyer.buy(challenge, host=host_of(self.request.url))
         except JobError as error:
             logger.info("%s", error)
             purchase = None

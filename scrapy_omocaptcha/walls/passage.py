@@ -70,11 +70,9 @@ class Passage(Attempts):
         events: Events,
         request: Request,
     ) -> None:
-        super().__init__(engine, buyer, settings, events, request)
+        super().__init__(engine, buyer, settings, policy, events, request)
         self.sessions = sessions
         self.redirects = redirects
-        self.policy = policy
-        self._on_failure = settings.on_failure
         self.session = sessions.session(request)
         self._answers = self.session.answers
 
@@ -319,7 +317,7 @@ class Passage(Attempts):
     async def _failure(self, refusal: Refusal) -> Exception:
         """Return how the spider gets a challenge that was not solved, though jobs may have been bought for it."""
         is_passed_on = refusal.reason == "dry_run" or (self.page.response.status == HTTPStatus.OK and not self.jobs)
-        if is_passed_on or self._on_failure == "response":
+        if is_passed_on or self.settings.on_failure == "response":
             await self.reopen()
             response = self.page.response
             return NotSolved(response if is_passed_on else self.deliver(response, handle_httpstatus_all=True))

@@ -1,6 +1,7 @@
 """Send one request that wants a token, and judge the answer; ``attempts`` buys the token."""
 
 from collections.abc import Awaitable, Callable, Container
+from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from typing import TypeVar
@@ -12,24 +13,19 @@ from scrapy.http import Response, TextResponse
 from scrapy.http.request import NO_CALLBACK
 from scrapy.utils.httpobj import urlparse_cached
 
-from scrapy_omocaptcha.buying.buyer import Buyer
 from scrapy_omocaptcha.buying.purchase import ACCEPTED, REJECTED, Verdict
 from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.detection import find_challenge
 from scrapy_omocaptcha.detection.content import PageContent
 from scrapy_omocaptcha.detection.filling import fill_form
-from scrapy_omocaptcha.engine.engine import Engine
 from scrapy_omocaptcha.engine.slots import Hold
 from scrapy_omocaptcha.errors import HandoverBroke, HookFailed, MiddlewareFailed
 from scrapy_omocaptcha.forms.page import parse_page
 from scrapy_omocaptcha.forms.placement import put_token
 from scrapy_omocaptcha.forms.submission import Submission, encode_form, session_of
-from scrapy_omocaptcha.reporting.events import Events
-from scrapy_omocaptcha.settings import Settings
 from scrapy_omocaptcha.urls import public_address, same_site
 from scrapy_omocaptcha.walls.attempts import Attempts, Result
 from scrapy_omocaptcha.walls.judging import form_marks, is_overloaded
-from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.reasons import REASONS, GivenUp, NotSolved, Refusal
 from scrapy_omocaptcha.walls.sending import get_page, send_submission
 from scrapy_omocaptcha.walls.verdict import unknown
@@ -52,36 +48,24 @@ class TokenForm:
     """Checksum of the text of the last answer that showed the widget again."""
 
 
+@dataclass(eq=False)
 class TokenRequest(Attempts):
-    """The attempts to send one request with a token in it.
+    """The attempts to send one request with a token in it."""
 
-    :param answering: the sites that are known to answer, as host and port.
-    """
+    wish: Wish
+    form: TokenForm
+    answering: Container[str]
+    """The sites that are known to answer, as host and port."""
+    hold: Hold
 
-    def __init__(
-        self,
-        engine: Engine,
-        buyer: Buyer,
-        settings: Settings,
-        policy: Policy,
-        events: Events,
-        request: Request,
-        wish: Wish,
-        form: TokenForm,
-        answering: Container[str],
-        hold: Hold,
-    ) -> None:
-        super().__init__(engine, buyer, settings, events, request)
-        self._chain = engine.chain
-        self._policy = policy
-        self._wish = wish
-        self._form = form
-        self._answering = answering
-        self._hold = hold
-        self._is_rejected = None if wish.rejected is None else policy.hooks.rejection_test(wish.rejected)
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._chain = self.engine.chain
+        hooks, rejected = self.policy.hooks, self.wish.rejected
+        self._is_rejected = None if rejected is None else hooks.rejection_test(rejected)
         """Tells whether an answer shows that the site rejected the token; None: nobody has said how."""
-        self.wanted = wish.challenge
-        self._prepared = request
+        self.wanted = self.wish.challenge
+        self._prepared = self.request
         """The request that the token is put into."""
         self._is_used = False
         self.answer: Response | None = None
@@ -100,29 +84,29 @@ class TokenRequest(Attempts):
 
     async def challenge(self) -> Challenge:
         """Return the challenge to buy a token for, from a fresh page if the form works only once."""
-        if self._wish.fresh is not None:
+        if self.wish.fresh is not None:
             await self._refill()
         # Checked before each attempt, since other requests may have found out much since the last one.
-        refusal = self._policy.upfront_refusal(self._prepared, self.wanted)
+        refusal = self.policy.upfront_refusal(self._prepared, self.wanted)
         if refusal is not None:
             raise GivenUp(refusal)
-        if urlparse_cached(self._prepared).netloc not in self._answering:
+        if urlparse_cached(self._prepared).netloc not in self.answering:
             # Nothing is bought for a site that does not answer.
             await self._get(urljoin(self._prepared.url, "/robots.txt"), get=self._chain.send)
         return self.wanted
 
     async def ready(self) -> Challenge:
         """Return the challenge that a token must fit, from a fresh page if the form has been sent before."""
-        if self._wish.fresh is not None and self._is_used:
+        if self.wish.fresh is not None and self._is_used:
             await self._refill()
         return self.wanted
 
     async def hand_in(self, token: Token) -> Result:
         """Send the request with the token, and tell from the answer what the site made of it."""
-        submission = with_token(self._prepared, self._wish.put, token.value)
+        submission = with_token(self._prepared, self.wish.put, token.value)
         self._is_used = True
         try:
-            async with self._hold.sending():
+            async with self.hold.sending():
                 answer = await send_submission(self._chain, submission, token)
         except (HandoverBroke, MiddlewareFailed) as error:
             if self.is_first and isinstance(error, HandoverBroke):
@@ -136,7 +120,7 @@ class TokenRequest(Attempts):
             rejected = self._is_rejected is not None and self._is_rejected(answer)
         except HookFailed as error:
             return Result(verdict=unknown("hook"), error=GivenUp(Refusal("hook", str(error))))
-        wall = None if rejected else self._policy.find(self.request, answer)
+        wall = None if rejected else self.policy.find(self.request, answer)
         if wall is not None and self._is_another(wall):
             refusal = Refusal("another_wall", f"the answer from {public_address(wall.url)} is another wall: {_BEHIND}")
             return Result(verdict=unknown("another_wall", is_useless=True), error=GivenUp(refusal))
@@ -147,7 +131,7 @@ class TokenRequest(Attempts):
             raise HandoverBroke(f"the request with the token was answered with {answer.status}")
         verdict = self._judge(answer)
         is_accepted = verdict is ACCEPTED
-        self._form.accepts |= is_accepted
+        self.form.accepts |= is_accepted
         return Result(answer, verdict, submitted=answer if is_accepted else None)
 
     def _is_another(self, wall: Challenge) -> bool:
@@ -167,9 +151,9 @@ class TokenRequest(Attempts):
             return ACCEPTED
         if find_challenge(answer) is not None:
             # Results differ, and rejections are alike.
-            last, self._form.last_text = self._form.last_text, crc32(_text(answer).encode())
+            last, self.form.last_text = self.form.last_text, crc32(_text(answer).encode())
             message = f"the answer shows the widget again, as a rejection would, and as a result may{hint}"
-            return unknown("widget_again", message, is_useless=last == self._form.last_text)
+            return unknown("widget_again", message, is_useless=last == self.form.last_text)
         if self._leads_back(answer):
             return unknown("redirect", f"the answer leads to another site, back to the form or on by itself{hint}")
         if not isinstance(answer, TextResponse) or not answer.body.strip():
@@ -184,7 +168,7 @@ class TokenRequest(Attempts):
 
     async def _refill(self) -> None:
         """Fetch the page of the form, and fill the form in as the spider has done."""
-        fresh = self._wish.fresh
+        fresh = self.wish.fresh
         assert fresh is not None
         page = await self._get(fresh.page, get=partial(get_page, self._chain))
         if page is None:
@@ -199,7 +183,7 @@ class TokenRequest(Attempts):
         except ValueError as error:
             message = f"{REASONS['form_changed']} (status {page.status}): {error}"
             raise GivenUp(Refusal("form_changed", message)) from None
-        refusal = await self._policy.target_refusal(self.request, self.wanted, encoded["url"])
+        refusal = await self.policy.target_refusal(self.request, self.wanted, encoded["url"])
         if refusal is None:
             refusal = self._changed(page, plain)
         if refusal is not None:
@@ -211,11 +195,11 @@ class TokenRequest(Attempts):
 
     def _changed(self, page: Response, plain: Challenge) -> Refusal | None:
         """Return why the form of a fresh page is not the one that the spider has filled in, or None."""
-        assert self._wish.fresh is not None
+        assert self.wish.fresh is not None
         assert plain.form is not None
-        address, *marks = self._wish.fresh.marks
+        address, *marks = self.wish.fresh.marks
         other_address, *other_marks = form_marks(plain.form)
-        is_wall = self._policy.find(self.request, page) is not None
+        is_wall = self.policy.find(self.request, page) is not None
         # The address may be for one use, unless the page is a challenge. Spiders may fill in the form of one, too.
         if marks == other_marks and (address == other_address or not is_wall):
             return None
@@ -229,7 +213,7 @@ class TokenRequest(Attempts):
         """Get an address in the session of the request, with a function that sends requests."""
         headers, meta = session_of(self.request)
         try:
-            async with self._hold.sending():
+            async with self.hold.sending():
                 return await get(Request(url, headers=headers, meta=meta, callback=NO_CALLBACK))
         except MiddlewareFailed as error:
             raise GivenUp(Refusal("broke", str(error))) from error

@@ -112,14 +112,11 @@ class LiveWidget:
         return await self._until(lambda: self._call("isThere"), _WIDGET_TIMEOUT)
 
     @property
-    def is_misused(self) -> bool:
-        """Tell whether the page wanted to send the token to another site, and has not sent it to its own."""
-        return self._is_stopped and not self.is_sent
-
-    @property
-    def is_unanswered(self) -> bool:
-        """Tell whether the page was to be replaced by the answer to the token, and there was none."""
-        return self._is_navigating and self.navigation is None
+    def trouble(self) -> str:
+        """Return what keeps the page from showing an answer to the token; see :attr:`PageHandover.trouble`."""
+        if self._is_stopped and not self.is_sent:
+            return "foreign_form"
+        return "unanswered" if self._is_navigating and self.navigation is None else ""
 
     @asynccontextmanager
     async def watching(self, token: Token) -> AsyncIterator[None]:
@@ -166,7 +163,8 @@ class LiveWidget:
 
         if not (await self._call("give", self._secret) and await self._until(is_sent, _CALLBACK_TIMEOUT)):
             await self._call("press")
-        has_moved = await self._until(has_changed, _STOPPED_TIMEOUT if self.is_misused else _ANSWER_TIMEOUT)
+        timeout = _STOPPED_TIMEOUT if self.trouble == "foreign_form" else _ANSWER_TIMEOUT
+        has_moved = await self._until(has_changed, timeout)
         for popup in self._popups:
             # The answer is in a window of its own. What it has won is the session's.
             await self._until(partial(_is_loaded, popup), _LOAD_TIMEOUT)

@@ -165,10 +165,7 @@ class PageHandover(WatchedMethods):
             self.is_handed_in = True
             self.has_moved = await widget.give(is_open=partial(self._is_open, page))
         self.is_sent = widget.is_sent
-        if widget.is_misused:
-            self.trouble = "foreign_form"
-        elif widget.is_unanswered:
-            self.trouble = "unanswered"
+        self.trouble = widget.trouble
         if self.trouble or not self.has_moved:
             return
         if widget.navigation is not None:

@@ -20,7 +20,6 @@ from scrapy_omocaptcha.detection.phrases import find_wall_phrase
 
 BLOCKING_WEIGHT = 5
 """Least total weight at which a page counts as the challenge."""
-
 MAX_TEXT_WEIGHT = 6
 """Maximum weight that the page's text can add."""
 

@@ -16,10 +16,8 @@ from scrapy_omocaptcha.detection.javascript import Code
 
 MAX_DEPTH = 2
 """Maximum depth of calls up to which a callback is followed into other functions of the page."""
-
 MAX_LOOKUPS = 50
 """Maximum number of functions of a page that are looked up."""
-
 MAX_READ = 100_000
 """Maximum length in characters of all functions of a page that are read."""
 
@@ -45,16 +43,11 @@ _BODY = re.compile(r"\s*(?P<arrow>=>)?\s*(?P<brace>\{)?")
 class Effect(Enum):
     """What a callback does with the token."""
 
-    UNKNOWN = "unknown"
-    """Its code is not on the page."""
-    NONE = "none"
-    """It does not send the token: it enables a button, or writes to the console."""
-    SUBMITS = "submits"
-    """It submits the form."""
-    PRESSES = "presses"
-    """It presses a button."""
-    SCRIPTED = "scripted"
-    """It does something with the token that submitting the form does not do."""
+    UNKNOWN = "its code is not on the page"
+    NONE = "it does not send the token: it enables a button, or writes to the console"
+    SUBMITS = "it submits the form"
+    PRESSES = "it presses a button"
+    SCRIPTED = "it does something with the token that submitting the form does not do"
 
 
 class Callbacks:

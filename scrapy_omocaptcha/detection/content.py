@@ -17,7 +17,6 @@ from scrapy_omocaptcha.forms.page import iter_texts
 
 MAX_TEXT = 20_000
 """Length in characters of text after which reading stops."""
-
 MAX_PIECES = 40_000
 """Number of pieces of text, empty ones included, after which reading stops. An element has two."""
 

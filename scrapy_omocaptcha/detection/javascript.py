@@ -14,10 +14,8 @@ from itertools import islice
 
 MAX_CALLS = 30
 """Maximum number of calls of one function that are read."""
-
 MAX_BLOCK = 20_000
 """Maximum length in characters of the arguments of a call, or of the body of a function."""
-
 MAX_STATEMENT = 500
 """Maximum length in characters of a statement."""
 

@@ -13,7 +13,6 @@ from scrapy_omocaptcha.forms.ancestors import Inherited
 
 MAX_PASSES = 50
 """Maximum number of passes over a page: one for each compound selector, and one for each combinator."""
-
 MAX_SELECTED = 20
 """Maximum number of elements that are returned for a selector."""
 

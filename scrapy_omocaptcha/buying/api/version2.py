@@ -23,7 +23,6 @@ TEMPORARY = {
     "ERROR_TOO_MUCH_REQUESTS",
 }
 """The service is not available at the moment: no task was created, and an existing one may still be solved."""
-
 ACCOUNT = {
     "ERROR_ACCOUNT_SUSPENDED",
     "ERROR_IP_BANNED",
@@ -35,10 +34,8 @@ ACCOUNT = {
     "ERROR_ZERO_BALANCE",
 }
 """Nothing can be bought until a person has put the account in order."""
-
 UNSUPPORTED = "ERROR_TASK_NOT_SUPPORTED"
 """The service does not know the type of the task, so it refuses each one of the crawl."""
-
 JOB_FAILED = {
     "ERROR_CAPTCHA_UNSOLVABLE",
     "ERROR_JOB_STATUS",

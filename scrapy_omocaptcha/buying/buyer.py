@@ -48,13 +48,11 @@ class Buyer:
         self._lifetime = lifetime
         self._clock = clock
         self.ledger = Ledger(spider=spider, stats=stats, path=settings.ledger, jobdir=jobdir, crawl=crawl)
-        self.limits = (
-            Limits(settings, self.ledger, clock)
-            if settings.redis_url is None
-            else FleetLimits(
-                settings, self.ledger, clock, RedisStore(settings.redis_url, settings.fleet or spider), lifetime
-            )
-        )
+        if settings.redis_url is None:
+            self.limits = Limits(settings, self.ledger, clock)
+        else:
+            store = RedisStore(settings.redis_url, settings.fleet or spider)
+            self.limits = FleetLimits(settings, self.ledger, clock, store, lifetime)
         self.account = Account(lambda: self._api, self.limits, lifetime=lifetime, settings=settings, stats=stats)
 
     @cached_property
@@ -69,15 +67,8 @@ class Buyer:
         from scrapy_omocaptcha.buying.solver import Solver
 
         settings = self._settings
-        return Solver(
-            self._api,
-            self.limits,
-            self.account,
-            Polling(settings.poll_interval, settings.max_poll_gap),
-            lifetime=self._lifetime,
-            settings=settings,
-            clock=self._clock,
-        )
+        polling = Polling(settings.poll_interval, settings.max_poll_gap)
+        return Solver(self._api, self.limits, self.account, polling, self._lifetime, settings, self._clock)
 
     async def buy(self, challenge: Challenge, *, host: str) -> Purchase:
         """Buy a token for ``challenge``, as :meth:`Solver.solve` does."""

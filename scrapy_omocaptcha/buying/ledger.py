@@ -115,9 +115,7 @@ class Ledger:
         """Identity of the file that is in use; None if there is no file, or it was given up."""
         self._own = database.open_in_memory()
         """The jobs of this run and the sums of earlier ones, for the report, and in case there is no file or it fails.
-
-        SQLite needs a fraction of the memory of objects.
-        """
+        SQLite needs a fraction of the memory of objects."""
         weakref.finalize(self, self._own.close)
         self._db = self._open(busy_timeout)
         query = "SELECT * FROM budgets WHERE budget = ?"

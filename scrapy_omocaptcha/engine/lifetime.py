@@ -99,10 +99,7 @@ class Lifetime:
 
 
 async def wait_at_most(seconds: float, awaitable: Awaitable[T]) -> T:
-    """Wait for a Deferred or a coroutine for some seconds, whether or not the crawl is closing.
-
-    :raises TimeoutError: when they are over; what was waited for is cancelled.
-    """
+    """Wait some seconds for a Deferred or a coroutine, also when the crawl closes; then cancel it: ``TimeoutError``."""
     inner, outer = _begin(awaitable)
     timer = call_later(seconds, lambda: None if outer.called else outer.errback(TimeoutError()))
     try:

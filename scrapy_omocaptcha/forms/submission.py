@@ -25,12 +25,7 @@ _ORIGIN_HEADERS = (b"Referer", b"Origin")
 # A request with a token is neither repeated nor stored. The address of a GET submission holds the token, so the Referer
 # of a redirect is cut to the origin, and the chain finds out that a response was cut short: Scrapy would log the
 # address.
-TOKEN_META = {
-    "dont_retry": True,
-    "dont_cache": True,
-    "referrer_policy": "origin",
-    "download_fail_on_dataloss": False,
-}
+TOKEN_META = {"dont_retry": True, "dont_cache": True, "referrer_policy": "origin", "download_fail_on_dataloss": False}
 
 
 class Submission(Request):

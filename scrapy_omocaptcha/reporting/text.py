@@ -55,10 +55,7 @@ def crawl_report(
 
 
 def ledger_report(records: Sequence[Record], *, sources: Sequence[str], by: str | None = None) -> str:
-    """Return the report on the ledgers of any number of crawls, which are called ``sources``.
-
-    :param by: the grouping of an additional table, as for :func:`grouped`.
-    """
+    """Return the report on the ledgers that are called ``sources``, if wanted with a table as of :func:`grouped`."""
     totals = Totals(records)
     if not totals.jobs:
         return printable(f"No jobs in {_names(sources)}")

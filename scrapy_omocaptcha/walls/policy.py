@@ -77,10 +77,7 @@ class Policy:
         return _refusal(await self._forbids(request, url) if same_site(challenge.url, url) else "foreign_form")
 
     async def redirect_refusal(self, request: Request, challenge: Challenge, answer: Response) -> Refusal | None:
-        """Return why the redirect that answers a token may not be followed, or None.
-
-        If it may not, nothing more is bought for the wall of ``challenge``.
-        """
+        """Return why the redirect that answers a token may not be followed, and give its wall up then, or None."""
         url = redirect_target(answer.url, answer.headers.get("Location"))
         reason = None if url is None else await self._forbids(request, url)
         if url is None or reason is None:

@@ -30,12 +30,7 @@ class AiohttpTransport(Transport):
     async def _exchange(self, call: Call) -> None:
         # aiohttp doesn't retry a POST when a kept connection breaks, which could buy a job twice.
         sent = self._session.request(
-            call.method,
-            call.url,
-            data=call.body,
-            headers=call.headers,
-            allow_redirects=False,
-            trace_request_ctx=call,
+            call.method, call.url, data=call.body, headers=call.headers, allow_redirects=False, trace_request_ctx=call
         )
         # Leaving this block before the body has been read closes the connection.
         async with sent as response:

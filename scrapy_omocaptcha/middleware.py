@@ -17,7 +17,6 @@ from scrapy.exceptions import NotConfigured
 from scrapy.http import Response
 from scrapy.http.request import NO_CALLBACK
 from scrapy.utils.defer import deferred_from_coro
-from scrapy.utils.job import job_dir
 from scrapy.utils.python import global_object_name
 
 from scrapy_omocaptcha.browser import find_browser
@@ -70,16 +69,7 @@ class OmoCaptchaMiddleware:
         slots = Slots(crawler, lifetime, states, stats, settings.max_waiting)
         self._chain = chain = InnerChain(crawler, self, slots, components)
         self._engine = engine = Engine(states, lifetime, slots, components, chain)
-        self._buyer = buyer = Buyer(
-            settings,
-            spider=crawler.spider.name if crawler.spider is not None else "",
-            jobdir=job_dir(crawler.settings),
-            # Scrapyd gives each spider this argument.
-            crawl=vars(crawler.spider).get("_job") if crawler.spider is not None else None,
-            stats=stats,
-            lifetime=lifetime,
-            clock=time.monotonic,
-        )
+        self._buyer = buyer = Buyer(crawler, settings, stats, lifetime, time.monotonic)
         self._hints = hints = Hints()
         self._mediums = mediums = Mediums(components, find_browser(crawler))
         hooks = Hooks(crawler, settings.trigger)

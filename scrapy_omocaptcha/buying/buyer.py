@@ -7,6 +7,9 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from scrapy.crawler import Crawler
+from scrapy.utils.job import job_dir
+
 from scrapy_omocaptcha.buying.account import Account
 from scrapy_omocaptcha.buying.fleet.limits import FleetLimits
 from scrapy_omocaptcha.buying.fleet.redis_store import RedisStore
@@ -29,29 +32,24 @@ logger = logging.getLogger(__name__)
 class Buyer:
     """Buys the tokens of one crawl. It owns ``ledger``, ``limits`` (with the price), ``account`` and the solver.
 
-    :param crawl: the id that Scrapyd gave the crawl, if it runs it.
     :raises NotConfigured: when a fleet's limits need redis-py, and it is not installed.
     """
 
     def __init__(
-        self,
-        settings: Settings,
-        *,
-        spider: str,
-        jobdir: str | None,
-        crawl: str | None,
-        stats: Stats,
-        lifetime: Lifetime,
-        clock: Callable[[], float],
+        self, crawler: Crawler, settings: Settings, stats: Stats, lifetime: Lifetime, clock: Callable[[], float]
     ) -> None:
         self._settings = settings
         self._lifetime = lifetime
         self._clock = clock
-        self.ledger = Ledger(spider=spider, stats=stats, path=settings.ledger, jobdir=jobdir, crawl=crawl)
+        jobdir, spider = job_dir(crawler.settings), crawler.spider
+        name = "" if spider is None else spider.name
+        # Scrapyd gives each spider this argument.
+        crawl = None if spider is None else vars(spider).get("_job")
+        self.ledger = Ledger(spider=name, stats=stats, path=settings.ledger, jobdir=jobdir, crawl=crawl)
         if settings.redis_url is None:
             self.limits = Limits(settings, self.ledger, clock)
         else:
-            store = RedisStore(settings.redis_url, settings.fleet or spider)
+            store = RedisStore(settings.redis_url, settings.fleet or name)
             self.limits = FleetLimits(settings, self.ledger, clock, store, lifetime)
         self.account = Account(lambda: self._api, self.limits, lifetime=lifetime, settings=settings, stats=stats)
 

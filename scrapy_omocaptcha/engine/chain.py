@@ -48,7 +48,7 @@ class InnerChain:
         self._crawler = crawler
         self._middleware = middleware
         self._slots = slots
-        self._components = components
+        self.components = components
         self._own: WeakSet[Request] = WeakSet()
         self._first: WeakSet[Request] = WeakSet()
         """What is to be sent ahead of what Scrapy has queued."""
@@ -135,13 +135,9 @@ class InnerChain:
         """Say which middleware returned a request in the place of a response."""
         return self._returned[request]
 
-    def meta_refresh(self, response: Response) -> str | None:
-        """Return the address that Scrapy would follow a page's meta refresh to, or None."""
-        return self._components.meta_refresh(response)
-
     async def follow(self, request: Request, *, page: Request) -> Response | Request | None:
         """Send a request that a redirect of ``page`` leads to; return None where Scrapy's components forbid it."""
-        if await self._components.forbids(request, page=page):
+        if await self.components.forbids(request, page=page):
             return None
         self._slots.pages[request] = page
         try:
@@ -155,9 +151,7 @@ class InnerChain:
         outer = manager.middlewares[: manager.middlewares.index(self._middleware)]
         for method in filter(None, manager.methods["process_exception"]):
             if any(getattr(method, "__self__", None) is middleware for middleware in outer):
-                result: Response | Request | None = await self._components.call(
-                    method, request=request, exception=error
-                )
+                result: Response | Request | None = await self.components.call(method, request=request, exception=error)
                 if result is not None:
                     return result
         raise error
@@ -186,7 +180,7 @@ class InnerChain:
             request = arguments["request"]
             proxy, before = proxy_of(request), [(values, values.copy()) for values in (request.meta, request.headers)]
             try:
-                result = await self._components.call(method, **arguments)
+                result = await self.components.call(method, **arguments)
             except Exception as error:
                 setattr(error, _BLAME, f"{global_object_name(method)} raised {type(error).__name__}")
                 raise

@@ -4,8 +4,6 @@ Requests at a wall and requests that want a token before they are sent share thi
 :class:`Attempts` supply what differs between them.
 """
 
-from __future__ import annotations
-
 import logging
 import time
 from abc import ABC, abstractmethod

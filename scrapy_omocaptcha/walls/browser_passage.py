@@ -23,7 +23,7 @@ from scrapy_omocaptcha.walls.verdict import Handed, unknown
 
 if TYPE_CHECKING:
     # Playwright is an extra.
-    from scrapy_omocaptcha.browser.page_methods import FindChallenge, PageHandover
+    from scrapy_omocaptcha.browser.page_methods import PageHandover
     from scrapy_omocaptcha.browser.playwright import PlaywrightBrowser
 
 _WIDGET = "//iframe[contains(@src, '/recaptcha/')] | //textarea[starts-with(@name, 'g-recaptcha-response')]"
@@ -40,10 +40,6 @@ class BrowserPassage(FormPassage):
         browser = self.policy.mediums.of(self.request).browser
         assert browser is not None
         return browser
-
-    @cached_property
-    def _find(self) -> FindChallenge:
-        return partial(self.policy.find, self.request)
 
     async def challenge(self) -> Challenge | Answer:
         """Return the challenge at hand once its widget is there, unless it is not to be solved any more."""
@@ -101,9 +97,9 @@ class BrowserPassage(FormPassage):
     async def _load(self, token: Token | None) -> tuple[PageHandover, Answer | Exception]:
         """Load the page anew, hand a token in, and return what became of it and what the page shows, or its error."""
         # A page that the spider has brought keeps the function, which must not keep the request.
-        lifetime = self.engine.lifetime
+        lifetime, find = self.engine.lifetime, partial(self.policy.find, self.request)
         with self._browser.handing_in(
-            self.request, self.page.challenge, token, self._find, lambda: lifetime.closing
+            self.request, self.page.challenge, token, find, lambda: lifetime.closing
         ) as handover:
             try:
                 answer: Answer | Exception = await super().send()
@@ -156,7 +152,7 @@ class BrowserPassage(FormPassage):
 
     async def send(self) -> Answer:
         """Send the spider's request once more; its page methods are not called in a challenge."""
-        self._browser.watch(self.request, self._find)
+        self._browser.watch(self.request, partial(self.policy.find, self.request))
         try:
             return await super().send()
         finally:

@@ -5,8 +5,6 @@ again; buy a token; get ready; hand it in; judge the answer; give the spider its
 ``attempts``; how a token is handed in, by a form or in a browser, is in the subclasses.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace

@@ -47,7 +47,7 @@ def chain(spider):
 
 
 def components(spider):
-    return chain(spider)._components
+    return chain(spider).components
 
 
 def downloader(spider):

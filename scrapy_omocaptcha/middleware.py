@@ -22,13 +22,8 @@ from scrapy.utils.python import global_object_name
 from scrapy_omocaptcha.browser import find_browser
 from scrapy_omocaptcha.buying.buyer import Buyer
 from scrapy_omocaptcha.challenge import Challenge, Token
-from scrapy_omocaptcha.engine.chain import InnerChain
-from scrapy_omocaptcha.engine.components import Components
 from scrapy_omocaptcha.engine.engine import Engine
-from scrapy_omocaptcha.engine.lifetime import Lifetime
 from scrapy_omocaptcha.engine.private_names import TESTED_WITH, find_missing
-from scrapy_omocaptcha.engine.request_state import RequestStates
-from scrapy_omocaptcha.engine.slots import Slots
 from scrapy_omocaptcha.engine.stats import Stats
 from scrapy_omocaptcha.errors import ChallengeNotSolved, CrawlClosing, NotBought
 from scrapy_omocaptcha.forms.submission import Submission, masked
@@ -59,16 +54,13 @@ class OmoCaptchaMiddleware:
     def __init__(self, crawler: Crawler, settings: Settings) -> None:
         assert crawler.stats is not None
         stats = Stats(crawler.stats)
-        components = Components(crawler)
         events = Events(crawler, stats)
         self._crawler = crawler
         self.is_on = True
         """Whether Scrapy has all that this package needs of it, as far as is known."""
-        self._states = states = RequestStates(crawler)
-        lifetime = Lifetime(crawler)
-        slots = Slots(crawler, lifetime, states, stats, settings.max_waiting)
-        self._chain = chain = InnerChain(crawler, self, slots, components)
-        self._engine = engine = Engine(states, lifetime, slots, components, chain)
+        self._engine = engine = Engine(crawler, self, stats, settings.max_waiting)
+        self._states, self._chain = states, chain = engine.states, engine.chain
+        lifetime, components = engine.lifetime, engine.components
         self._buyer = buyer = Buyer(crawler, settings, stats, lifetime, time.monotonic)
         self._hints = hints = Hints()
         self._mediums = mediums = Mediums(components, find_browser(crawler))
@@ -80,7 +72,7 @@ class OmoCaptchaMiddleware:
         redirects = Redirects(crawler, lifetime, chain, components, policy, states, targets, followed)
         self._walls = WallHandler(engine, buyer, settings, sessions, redirects, policy, events, followed)
         self._upfront = UpfrontTokens(engine, buyer, settings, policy, events)
-        self._progress = Progress(crawler, type(self), settings, buyer, slots, events, stats)
+        self._progress = Progress(crawler, type(self), settings, buyer, engine.slots, events, stats)
         crawler.signals.connect(self._spider_opened, signals.spider_opened)
         crawler.signals.connect(self._engine_started, signals.engine_started)
         crawler.signals.connect(self._spider_closed, signals.spider_closed)

@@ -1,20 +1,21 @@
 """Put together what this package uses of Scrapy in one crawl."""
 
-from dataclasses import dataclass
+from scrapy.crawler import Crawler
 
 from scrapy_omocaptcha.engine.chain import InnerChain
 from scrapy_omocaptcha.engine.components import Components
 from scrapy_omocaptcha.engine.lifetime import Lifetime
 from scrapy_omocaptcha.engine.request_state import RequestStates
 from scrapy_omocaptcha.engine.slots import Slots
+from scrapy_omocaptcha.engine.stats import Stats
 
 
-@dataclass(frozen=True)
 class Engine:
-    """The parts of Scrapy in one crawl, as this package uses them."""
+    """The parts of Scrapy in one crawl, as the downloader middleware of this package uses them."""
 
-    states: RequestStates
-    lifetime: Lifetime
-    slots: Slots
-    components: Components
-    chain: InnerChain
+    def __init__(self, crawler: Crawler, middleware: object, stats: Stats, max_waiting: int) -> None:
+        self.states = RequestStates(crawler)
+        self.lifetime = Lifetime(crawler)
+        self.components = Components(crawler)
+        self.slots = Slots(crawler, self.lifetime, self.states, stats, max_waiting)
+        self.chain = InnerChain(crawler, middleware, self.slots, self.components)

@@ -244,10 +244,7 @@ class OmoCaptchaMiddleware:
             exception.__traceback__ = exception.__context__ = exception.__cause__ = None
 
     def _give_back(self, request: Request, error: CrawlClosing) -> Request:
-        """Return the request for the scheduler, so that a resumed crawl has it.
-
-        :raises CrawlClosing: ``error``, when it did not come from the scheduler, since its sender awaits a response.
-        """
+        """Return the request for the scheduler, if it came from there, or raise the error for who awaits a response."""
         self._mediums.give_back(request)
         if self._states.is_scheduled(request):
             return self._states.give_back(request)

@@ -82,10 +82,7 @@ class WatchedMethods:
 
 
 class PageHandover(WatchedMethods):
-    """Page methods that hand a token in, followed by the spider's if the page of ``request`` is there after that.
-
-    :param token: None to wait only until the widget of the challenge is there to take one.
-    """
+    """Page methods that hand a token in, or without one wait for the widget, before those of the spider."""
 
     def __init__(
         self,

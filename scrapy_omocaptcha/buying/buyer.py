@@ -30,10 +30,7 @@ logger = logging.getLogger(__name__)
 
 
 class Buyer:
-    """Buys the tokens of one crawl. It owns ``ledger``, ``limits`` (with the price), ``account`` and the solver.
-
-    :raises NotConfigured: when a fleet's limits need redis-py, and it is not installed.
-    """
+    """Buys the tokens of one crawl. It owns ``ledger``, ``limits`` (with the price), ``account`` and the solver."""
 
     def __init__(
         self, crawler: Crawler, settings: Settings, stats: Stats, lifetime: Lifetime, clock: Callable[[], float]

@@ -21,10 +21,7 @@ class CapacityLimiter:
 
     @contextmanager
     def acquire(self, *, first: bool = False) -> Iterator[Deferred[None]]:
-        """Yield a Deferred that fires when capacity is free; leaving the block releases it, or gives up waiting.
-
-        :param first: go before all that wait without this.
-        """
+        """Yield a Deferred that fires when there is room, first for ``first``; leaving the block makes room again."""
         granted: Deferred[None] = Deferred()
         queue = self._first if first else self._others
         queue[granted] = None

@@ -51,11 +51,7 @@ class Polling:
         return last_poll + max(interval * random.uniform(1 - _JITTER, 1), self._min_interval)
 
     def record(self, not_ready: float, ready: float) -> None:
-        """Learn from a solve.
-
-        :param not_ready: when the job was last known to be unfinished; 0 if it was not polled before.
-        :param ready: when it was found to be finished.
-        """
+        """Learn from a solve, which was not finished at ``not_ready`` (0 without a poll), and was at ``ready``."""
         if ready <= not_ready:
             return
         self._solves = min(self._solves + 1, _MEMORY)

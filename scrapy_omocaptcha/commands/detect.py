@@ -144,10 +144,7 @@ def _inspect_all(
 def _inspecting_spider(
     base: type[Spider], pages: Sequence[Page], report: Callable[[int, Finding], None], *, fetch: bool
 ) -> type[Spider]:
-    """Derive a spider from ``base`` that inspects ``pages``, crawls nothing, and replaces our middleware.
-
-    :param fetch: False if the pages are files, so that not even their robots.txt is fetched.
-    """
+    """Derive a spider from ``base`` that only inspects ``pages``; without ``fetch``, not even robots.txt is fetched."""
     name = None if base is DefaultSpider else base.name
 
     class InspectingSpider(base):  # type: ignore[misc, valid-type]

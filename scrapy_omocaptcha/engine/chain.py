@@ -83,10 +83,7 @@ class InnerChain:
             request.cookies = cookies
 
     async def send(self, request: Request) -> Response | Request:
-        """Send a request of this package's own.
-
-        :raises MiddlewareFailed: when a middleware of the project fails on it; the log names the middleware.
-        """
+        """Send a request of this package's own, or raise ``MiddlewareFailed`` for a middleware that the log names."""
         self._own.add(request)
         try:
             result = await self._send(request)

@@ -42,9 +42,8 @@ def is_input(control: HtmlElement, *types: str) -> bool:
 def values(control: HtmlElement, charset: str) -> Iterator[str]:
     """Yield the values that ``control`` sends: none for an unchecked box, one per selected option of a list.
 
-    The value of a button is yielded too; the caller decides which button is sent.
-
-    :param charset: the form's encoding, as a hidden ``_charset_`` field sends it.
+    The value of a button is yielded too; the caller decides which button is sent. A hidden ``_charset_`` sends
+    ``charset``, the form's encoding.
     """
     type_, value = input_type(control), control.get("value")
     if control.tag == "select":
@@ -68,10 +67,7 @@ def values(control: HtmlElement, charset: str) -> Iterator[str]:
 
 
 def fill(control: HtmlElement, left: list[str]) -> list[str]:
-    """Take out of ``left`` the values that ``control`` sends once a user has filled them in.
-
-    :param left: the values of that name that no control before this one has taken.
-    """
+    """Take the values that ``control`` sends once it is filled in out of those that are ``left`` for its name."""
     if is_input(control, "checkbox", "radio"):
         own = control.get("value")
         taken = [value for value in left if value == ("on" if own is None else own)][:1]

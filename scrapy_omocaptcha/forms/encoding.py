@@ -48,11 +48,7 @@ def urlencode(fields: Iterable[tuple[str, str]], charset: str) -> str:
 
 
 def multipart(fields: Iterable[tuple[str, str]], charset: str, files: Collection[str]) -> tuple[bytes, str]:
-    """Encode pairs as ``multipart/form-data``.
-
-    :param files: the names of file inputs, for which no file is chosen.
-    :returns: the body and its boundary.
-    """
+    """Return the body of pairs as ``multipart/form-data``, and its boundary; ``files`` are inputs without a file."""
     parts = []
     for name, value in fields:
         quoted = _encode(name, charset).replace(b"\r", b"%0D").replace(b"\n", b"%0A").replace(b'"', b"%22")

@@ -93,11 +93,7 @@ def submit_token(response: Response, challenge: Challenge, token: Token | str) -
 
 
 def encode_form(response: Response, challenge: Challenge, token: str) -> dict[str, Any]:
-    """Return url, method, body and headers with which a browser would send ``challenge.form`` from ``response``.
-
-    :param token: the value of the field for the token; it may be empty.
-    :raises ValueError: as :func:`submit_token`.
-    """
+    """Return url, method, body and headers with which a browser would send ``challenge.form`` with a ``token``."""
     form = challenge.form
     if form is None:
         raise ValueError(f"no form holds the widget of {challenge.url}, so its token cannot be submitted")

@@ -126,10 +126,7 @@ def _groups(totals: Totals, by: str) -> str:
 
 
 def _table(title: str, labels: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a heading and a table, which can be scrolled sideways, also with the keyboard, where it is too wide.
-
-    :param rows: the cells as text, but the first one of a row as HTML.
-    """
+    """Return a heading and a table that scrolls sideways; the first cell of a row is HTML, the others are text."""
     head = "".join(f'<th scope="col">{label}</th>' for label in labels)
     lines = [f'<th scope="row">{name}</th>' + "".join(f"<td>{_text(cell)}</td>" for cell in row) for name, *row in rows]
     body = "".join(f"<tr>{line}</tr>" for line in lines)

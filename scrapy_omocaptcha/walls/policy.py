@@ -111,7 +111,6 @@ class Policy:
         return None
 
     def closes_spider(self, reason: str) -> bool:
-        """Tell whether the spider is to be closed since nothing was bought for this reason."""
         return self.settings.close_on_limit and reason in CLOSING_REASONS
 
 

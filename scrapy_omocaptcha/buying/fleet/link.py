@@ -53,7 +53,7 @@ class FleetLink:
     """Sends commands to a store, one after the other.
 
     :param patience: seconds for which a call waits for a store that is unavailable.
-    :param meanwhile: the end of the warning that the store is unavailable: what the crawl does meanwhile.
+    :param meanwhile: the end of the warning about it: what the crawl does meanwhile.
     """
 
     def __init__(self, store: Store, clock: Callable[[], float], *, patience: float, meanwhile: str) -> None:

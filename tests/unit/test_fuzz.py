@@ -7,7 +7,6 @@ line, and without the credential. A form raises nothing and is sent to its own s
 
 from __future__ import annotations
 
-import asyncio
 import json
 import math
 import re
@@ -20,33 +19,18 @@ from hypothesis import strategies as st
 from scrapy.http import HtmlResponse, Request
 
 from scrapy_omocaptcha import Challenge, find_challenge, submit_token
-from scrapy_omocaptcha.buying.api.version1 import Version1Api
-from scrapy_omocaptcha.buying.api.version2 import Version2Api
-from scrapy_omocaptcha.buying.records import JobRequest
 from scrapy_omocaptcha.errors import ApiError, JobFailed
-from scrapy_omocaptcha.settings.secret import PIECE, Secret
+from scrapy_omocaptcha.settings.secret import PIECE
 from scrapy_omocaptcha.urls import same_site
 from scrapy_omocaptcha.walls.reasons import unsubmittable
+from tests.helpers.apis import API_TOKEN, CALLS, call, version1, version2
 from tests.helpers.fuzzing import counted, fuzzed
 from tests.helpers.widgetpages import API, KEY
 
 # -- answers of the service --------------------------------------------------------------------------------------------
 
-API_TOKEN = "omo-4f1c9a7e2b6d8053"
 PIECES = [API_TOKEN[at : at + PIECE] for at in range(len(API_TOKEN) - PIECE + 1)]
 TOKEN = "03AFcWeA-fuzzed_token"
-VERSIONS = {
-    "jobs": lambda transport: Version1Api(transport, Secret(API_TOKEN), "1"),
-    "tasks": lambda transport: Version2Api(
-        transport, Secret(API_TOKEN), "RecaptchaV2TokenTask", "https://list.example/"
-    ),
-}
-CALLS = {
-    "create_job": lambda api: api.create_job(JobRequest("https://shop.example/gate", KEY, False)),
-    "job_result": lambda api: api.job_result("7"),
-    "balance": lambda api: api.balance(),
-    "price": lambda api: api.price(),
-}
 FIELDS = [
     *("error", "errorId", "errorCode", "errorDescription", "success", "message", "status"),
     *("job_id", "taskId", "result", "solution", "gRecaptchaResponse", "token", "balance", "voucher_balance"),
@@ -114,21 +98,8 @@ def texts(draw):
     return text or draw(st.text(max_size=40))
 
 
-class Answers:
-    """A transport that answers each call with the same text."""
-
-    def __init__(self, text):
-        self._text = text
-
-    async def post(self, path, body):
-        return self._text
-
-    async def get(self, url):
-        return self._text
-
-
-@pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("version", [version1, version2])
+@pytest.mark.parametrize("name", CALLS)
 @fuzzed(120)
 @given(text=texts())
 @example(text='{"balance": 1%s}' % ("0" * 400))
@@ -136,9 +107,9 @@ class Answers:
 @example(text='{"taskId": 1%s}' % ("0" * 400))
 @example(text='{"service": [{"id": 1, "price": 1%s}]}' % ("0" * 400))
 @counted
-def test_any_answer_is_read_or_raises_a_documented_error(version, call, text):
+def test_any_answer_is_read_or_raises_a_documented_error(version, name, text):
     try:
-        value = asyncio.run(CALLS[call](VERSIONS[version](Answers(text))))
+        value, _ = call(version, name, text, *CALLS[name])
     except (ApiError, JobFailed) as error:
         told = str(error)
         assert told.isprintable()
@@ -146,14 +117,14 @@ def test_any_answer_is_read_or_raises_a_documented_error(version, call, text):
         shown = told + repr(error) + "".join(traceback.format_exception(error))
         assert not any(piece in shown for piece in PIECES)
         return
-    if call == "create_job":
+    if name == "create_job":
         assert type(value) in (int, str)
         assert str(value).isprintable()
         assert str(value).strip() == str(value) != ""
         assert len(str(value)) <= 100
-    elif call == "job_result":
+    elif name == "job_result":
         assert value is None or re.fullmatch(r"[!-~]+", value)
-    elif call == "balance":
+    elif name == "balance":
         assert math.isfinite(value.usd)
         assert value.solves >= 0
     else:

@@ -25,15 +25,13 @@ def test_what_is_beyond_the_end_of_a_text_is_not_searched(length):
     assert not contains(text, WORD + b"\0")
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32"])
-def test_a_widget_is_found_in_wide_characters_after_a_long_text_without_markup(encoding):
-    markup = f"{'我' * 6_000}<html><body>{in_form(CHECKBOXES['a container'])}{'<br>' * 10}"
-    response = HtmlResponse("https://site.example/", body=markup.encode(encoding), encoding=encoding)
-    assert find_challenge(response).sitekey == KEY
-
-
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-32"])
-def test_a_widget_is_found_at_the_end_of_a_long_page(encoding):
-    markup = f"<html><body>{'<p>Text' * 20_000}{in_form(CHECKBOXES['a container'])}"
+@pytest.mark.parametrize(
+    ("before", "inside"),
+    [("我" * 6_000, ""), ("", "<p>Text" * 20_000)],
+    ids=["a long text without markup", "a long page"],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-le", "utf-32"])
+def test_a_widget_is_found_after_much_else_however_wide_its_characters_are(before, inside, encoding):
+    markup = f"{before}<html><body>{inside}{in_form(CHECKBOXES['a container'])}"
     response = HtmlResponse("https://site.example/", body=markup.encode(encoding), encoding=encoding)
     assert find_challenge(response).sitekey == KEY

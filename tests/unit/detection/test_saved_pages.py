@@ -32,6 +32,7 @@ def test_the_widget_of_a_saved_page_is_read_as_labelled(label):
     for name in ("sitekey", "invisible", "enterprise", "callback", "blocking"):
         assert getattr(challenge, name) == label[name], name
     assert not {label["sitekey"], *(other.sitekey for other in challenge.others)} & set(label.get("decoy_keys", ()))
+    assert challenge.evidence
 
 
 @every_widget
@@ -50,11 +51,6 @@ def test_a_saved_wall_is_blocking_with_any_status_of_a_wall(label, status):
     challenge = find_challenge(saved(label, status))
     assert challenge.blocking
     assert f"status {status}" in challenge.evidence
-
-
-@every_widget
-def test_the_judgement_of_a_saved_page_has_evidence(label):
-    assert find_challenge(saved(label)).evidence
 
 
 @every_page

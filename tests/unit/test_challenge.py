@@ -10,7 +10,6 @@ import pickle
 import pytest
 
 from scrapy_omocaptcha.challenge import Challenge, Form, Token
-from scrapy_omocaptcha.errors import ChallengeNotSolved
 from scrapy_omocaptcha.settings.secret import Secret
 
 VALUE = "03AHJ_the-token-itself"
@@ -58,11 +57,6 @@ def test_a_secret_cannot_be_copied_or_turned_into_json(kind):
     assert VALUE not in str(raised.value)
 
 
-def test_a_secret_is_revealed_on_request():
-    assert Secret(VALUE).reveal() == VALUE
-    assert token().value == VALUE
-
-
 @pytest.mark.parametrize("value", [CHALLENGE, CHALLENGE.form, token()], ids=["challenge", "form", "token"])
 def test_challenge_form_and_token_are_immutable(value):
     with pytest.raises(dataclasses.FrozenInstanceError):
@@ -72,9 +66,3 @@ def test_challenge_form_and_token_are_immutable(value):
 def test_a_challenge_can_be_pickled_and_copied():
     assert pickle.loads(pickle.dumps(CHALLENGE)) == CHALLENGE == copy.deepcopy(CHALLENGE)
     assert hash(pickle.loads(pickle.dumps(CHALLENGE))) == hash(CHALLENGE)
-
-
-def test_challenge_not_solved_has_reason_challenge_and_response():
-    error = ChallengeNotSolved("max_cost", "the purse is empty", challenge=CHALLENGE, response=None)
-    told = (error.reason, error.challenge, error.response, str(error))
-    assert told == ("max_cost", CHALLENGE, None, "the purse is empty")

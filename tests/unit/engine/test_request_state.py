@@ -262,10 +262,6 @@ def test_the_jobs_of_requests_that_are_not_retried_after_all_are_forgotten_in_th
 # -- redirects -------------------------------------------------------------------------------------------------------
 
 
-def test_before_redirects_of_a_request_that_was_not_redirected_there_is_nothing(spider, states):
-    assert states.before_redirects(out_of_the_scheduler(states, spiders_request(spider))) is None
-
-
 LOCATIONS = [
     *(["/gate"], [PAGE], ["https://wall.example/"]),
     ["https://login.example/", "https://sso.example/x", PAGE, "/gate"],

@@ -74,16 +74,6 @@ def test_a_leader_that_gives_up_hands_the_lead_to_one_follower_at_a_time(wall):
     assert wall.gone_on == [0, 1, 2]
 
 
-def test_a_late_page_of_before_the_clearance_does_not_show_that_it_holds(wall):
-    late = wall.stamp()
-    wall.lead()
-    wall.win()
-    wall.session.unchallenged(late)
-    assert wall.session.role(wall.stamp(re_ask=True)) is Role.ALONE
-    wall.session.unchallenged(late)
-    assert wall.session.clearance is Clearance.FOR_ONE_PAGE
-
-
 def test_those_who_met_a_wall_of_a_token_a_page_are_all_let_go_at_once(wall):
     first = wall.stamp()
     wall.lead()
@@ -144,17 +134,6 @@ def test_the_held_whose_turns_end_at_once_go_on_one_after_the_other_and_not_one_
     assert within == [0] * 300
 
 
-def test_who_gives_up_waiting_is_forgotten_and_takes_no_turn(wall):
-    wall.lead()
-    turns = [wall.hold(number) for number in range(3)]
-    turns[0].cancel()
-    wall.win(width=1)
-    assert wall.gone_on == [1]
-    turns[1].cancel()
-    wall.session.end_turn()
-    assert wall.gone_on == [1, 2]
-
-
 def test_a_page_sent_after_the_challenge_that_comes_without_one_releases_those_held_before_they_were_sent(wall):
     wall.lead()
     after = wall.stamp()
@@ -166,15 +145,6 @@ def test_a_page_sent_after_the_challenge_that_comes_without_one_releases_those_h
     assert not wall.session.is_walled, "nobody else is held before being sent"
     wall.win(width=9)
     assert wall.gone_on == ["not yet sent", "not yet sent either", "met it"]
-
-
-def test_a_page_sent_before_the_challenge_releases_nobody(wall):
-    before = wall.stamp()
-    wall.lead()
-    wall.hold("not yet sent", challenged=False)
-    wall.session.unchallenged(before)
-    assert wall.gone_on == []
-    assert wall.session.is_walled
 
 
 # -- whatever the order ---------------------------------------------------------------------------------------------

@@ -51,34 +51,6 @@ def test_another_service_of_the_protocol_opens_a_wall_too(crawl, service, walled
     assert (crawled.failures, crawled.bugs) == ([], [])
 
 
-def test_a_create_call_that_met_a_passing_error_is_repeated_and_bought_once(crawl, service, walled):
-    service.next_job("refused", code="ERROR_NO_SLOT_AVAILABLE")
-    site = walled("session")
-    crawled = crawl(spider(f"{site.url}/page/1"), service.settings)
-    assert [page.status for page in crawled.pages] == [200]
-    assert [call.name for call in service.calls].count("createTask") == 2
-    assert (len(service.jobs), crawled.count("jobs/created"), crawled.count("cost_usd")) == (1, 1, 0.00055)
-
-
-def test_a_price_that_cannot_be_asked_is_said_once_and_costs_no_call(crawl, service, walled):
-    site = walled("session")
-    crawled = crawl(spider(f"{site.url}/page/1"), {**service.settings, "OMOCAPTCHA_PRICE": "auto"})
-    assert [page.status for page in crawled.pages] == [200]
-    (said,) = crawled.said()
-    assert "set OMOCAPTCHA_PRICE" in said
-    assert crawled.count("cost_usd") == 0.00055
-    assert "getServicePrice" not in [call.name for call in service.calls]
-
-
-def test_an_account_that_cannot_buy_is_said_at_the_first_code_that_says_so(crawl, walled):
-    with OmoCaptchaService(api_version=2, balance=0.0) as poor:
-        site = walled("session")
-        crawled = crawl(spider(f"{site.url}/page/1", f"{site.url}/page/2"), poor.settings)
-        assert [error.reason for error in crawled.failures] == ["account", "account"]
-        assert [call.name for call in poor.calls] == ["createTask"]
-    assert any("ERROR_ZERO_BALANCE" in line and "OMOCAPTCHA_API_TOKEN" in line for line in crawled.said())
-
-
 @pytest.mark.parametrize("message", ["Insufficient balance", "Busy"])
 def test_an_account_with_a_package_buys_though_its_balance_is_zero_and_below_the_floor(crawl, message):
     with (
@@ -103,17 +75,6 @@ def test_a_type_of_task_that_the_service_does_not_support_stops_all_buying_and_n
     assert [call.name for call in service.calls] == ["createTask"]
     (said,) = crawled.said(logging.ERROR)
     assert "set OMOCAPTCHA_TASK_TYPE, which is 'NoCaptchaTask', to a type that this service supports" in said
-
-
-@pytest.mark.parametrize("fault", ["redirect", "html"])
-def test_a_host_that_no_longer_has_version_1_is_told_once_with_the_cure(crawl, walled, fault):
-    with OmoCaptchaService() as service:
-        service.fault("*", fault, times=99)
-        site = walled("session")
-        crawled = crawl(spider(f"{site.url}/page/1"), {**service.settings, "OMOCAPTCHA_JOB_TIMEOUT": 1})
-    assert len(crawled.failures) == 1
-    (said,) = [line for line in crawled.said() if "does not answer as the API would" in line]
-    assert "set OMOCAPTCHA_API_VERSION = 2" in said
 
 
 def test_an_address_without_version_1_is_told_before_anything_is_bought(crawl, service, walled):

@@ -10,7 +10,7 @@ import scrapy
 from aiohttp import web
 from scrapy.http import Headers, HtmlResponse
 
-from scrapy_omocaptcha import errors, find_challenge, form_request, signals, solve
+from scrapy_omocaptcha import errors, form_request, signals
 from tests.helpers import sites
 from tests.helpers.components import hears
 from tests.helpers.crawling import RecordingSpider
@@ -423,8 +423,8 @@ def test_a_dry_run_sends_no_such_request_and_prices_it(crawl, service, walled):
     crawled = crawl(asking(site, *searches("abc", fresh=True)), {**service.settings, "OMOCAPTCHA_DRY_RUN": True})
     assert [error.reason for error in crawled.failures] == ["dry_run"] * 3
     assert [visit.path for visit in site.requests if visit.path != "/robots.txt"] == ["/find"]
-    assert (service.jobs, crawled.count("skipped/dry_run")) == ((), 3)
-    assert "3 jobs for 0.00165 USD not bought" in "\n".join(crawled.said(logging.INFO))
+    assert (service.calls, crawled.count("skipped/dry_run")) == ((), 3)
+    assert "3 jobs for 0.00165 USD not bought: 127.0.0.2 3" in "\n".join(crawled.said(logging.INFO))
 
 
 @pytest.mark.parametrize("robots", [True, False])
@@ -436,22 +436,6 @@ def test_no_job_is_bought_for_a_site_that_cannot_be_reached(crawl, service, robo
     (error,) = crawled.failures
     assert not isinstance(error, errors.OmoCaptchaError)
     assert service.jobs == ()
-
-
-def test_a_token_that_a_spider_uses_itself_is_unknown_and_used_by_hand(crawl, service, walled):
-    site = walled()
-
-    class ByHand(RecordingSpider):
-        def requests(self):
-            yield scrapy.Request(f"{site.url}/find", self.form)
-
-        async def form(self, response):
-            await solve(find_challenge(response), crawler=self.crawler)
-
-    crawled = crawl(ByHand, service.settings)
-    report = "\n".join(crawled.said(logging.INFO))
-    assert "used by hand 1" in report
-    assert "abandoned" not in report
 
 
 # Hints
@@ -474,14 +458,3 @@ def test_nothing_is_said_of_a_form_that_is_sent_with_a_token_or_not_at_all(crawl
     crawled = crawl(filling(f"{site.url}/find/get", *makes), service.settings)
     assert len(crawled.pages) == 2
     assert crawled.said() == []
-
-
-@pytest.mark.parametrize("key", ["omo_captcha", "omocaptcha_put", "OMOCAPTCHA"])
-def test_a_meta_key_that_looks_like_ours_is_told_once(crawl, service, walled, key):
-    site = walled()
-    meta = {key: {"put": "query:t"}}
-    requests = [scrapy.Request(f"{site.url}/free/{number}", meta=meta if number > 1 else {}) for number in (1, 2, 3)]
-    crawled = crawl(sites.sending(*requests), service.settings)
-    (warning,) = crawled.said()
-    assert repr(key) in warning
-    assert "'omocaptcha'" in warning

@@ -369,16 +369,6 @@ def test_a_dry_run_makes_no_call_at_all_and_every_page_goes_on_untouched(crawl, 
     assert "1 to 10 jobs for 0.00055 to 0.00550 USD not bought: 127.0.0.2 1 to 10" in report
 
 
-def test_a_dry_run_does_not_send_what_wants_a_token_and_counts_what_it_would_have_bought(crawl, service, walled):
-    site = walled("session")
-    crawled = crawl(wishes(site, 3), {**service.settings, "OMOCAPTCHA_DRY_RUN": True})
-    assert service.calls == ()
-    assert site.requests == ()
-    assert crawled.count("skipped/dry_run") == 3
-    assert [error.reason for error in crawled.failures] == ["dry_run"] * 3
-    assert any("3 jobs for 0.00165 USD not bought: 127.0.0.2 3" in line for line in crawled.said(logging.INFO))
-
-
 def test_a_dry_run_leaves_pages_untouched_whatever_real_runs_have_spent(crawl, service, walled, tmp_path):
     site = walled("per_page", catalogue_pages=4)
     settings = {**service.settings, "JOBDIR": str(tmp_path / "job"), "OMOCAPTCHA_MAX_JOBS": 1}
@@ -568,6 +558,7 @@ def test_a_token_that_a_spider_bought_by_hand_is_in_the_books_and_so_is_a_limit(
     assert crawled.stats["finish_reason"] == "omocaptcha_limit"
     (record,) = read_ledger(ledger)
     assert (record.job, record.outcome, record.reason) == (crawled.pages[0].job, "unknown", "by_hand")
+    assert any("used by hand 1" in line and "abandoned" not in line for line in crawled.said(logging.INFO))
 
 
 def test_a_limit_met_by_hand_closes_the_spider_only_when_what_has_been_paid_for_is_used(crawl, walled):

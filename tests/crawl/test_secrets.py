@@ -41,7 +41,7 @@ class Careless(RecordingSpider):
 
     def page(self, response, asked=None):
         super().page(response)
-        KEPT.debug("%r %r %r %r", response.request, response.meta, response.flags, response.headers)
+        KEPT.debug("%r %r %r %r %s", response.request, response.meta, response.flags, response.headers, response.url)
         KEPT.debug("%s %s", pickled(response.request.meta), pickled(response.request.to_dict(spider=self)))
 
     def failed(self, failure):
@@ -143,13 +143,14 @@ def check(crawls, folder, *sites):
     mine = Search({API_TOKEN})
     for site in sites:
         assert mine.in_texts(map(repr, _seen(site))) == []
+        assert everything.in_texts(visit[-1].get("Referer", "") for visit in _seen(site)) == []
     assert everything.characters > 10_000
 
 
 def _seen(site):
     if isinstance(site, Site):
         return list(site.requests)
-    return [(visit, visit.headers, visit.cookies, visit.body) for visit in site.requests]
+    return [(visit, visit.cookies, visit.body, visit.headers) for visit in site.requests]
 
 
 def asks(*requests):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import scrapy
 
-from scrapy_omocaptcha import errors, find_challenge, signals, solve, submit_token
+from scrapy_omocaptcha import errors, find_challenge, signals, solve
 from scrapy_omocaptcha.buying.database import read_ledger
 from scrapy_omocaptcha.forms.submission import Submission
 from tests.helpers import sites
@@ -56,17 +56,20 @@ def test_a_failed_job_is_bought_anew_as_often_as_may_be_tried(crawl, service, wa
         *({"put": put} for put in ("nowhere", "json:token", "json:/token")),
         *({"sitekey": key} for key in ("", "0x4AAAAAAAAjq6WYeRDKmebM", "10000000-ffff-ffff-ffff-000000000001", "6L")),
         *({"page": 7}, {"token": "x"}, {"invisible": "yes"}),
+        *("yes", 0, 1, []),
     ],
     ids=str,
 )
 def test_a_wish_that_means_nothing_is_a_value_error_in_the_errback_and_costs_nothing(crawl, service, walled, change):
     site = walled("session")
-    meta = {"omocaptcha": {**wish(site, "query:token"), **change}}
-    crawled = crawl(sites.sending(scrapy.Request(f"{site.url}/api/query", meta=meta)), service.settings)
+    meant = {**wish(site, "query:token"), **change} if isinstance(change, dict) else change
+    request = scrapy.Request(f"{site.url}/api/query", meta={"omocaptcha": meant})
+    crawled = crawl(sites.sending(request), service.settings)
     (error,) = crawled.failures
     assert isinstance(error, ValueError)
     assert "omocaptcha" in str(error)
-    assert not change.get("sitekey") or "begin with 6L" in str(error)
+    has_wrong_key = isinstance(change, dict) and change.get("sitekey")
+    assert not has_wrong_key or "begin with 6L" in str(error)
     assert service.calls == ()
 
 
@@ -118,43 +121,6 @@ def test_a_service_that_takes_no_job_is_the_reason_why_a_request_with_a_wish_fai
     assert [visit.path for visit in site.requests] == ["/robots.txt"]
 
 
-def by_hand(site, use):
-    """Return a spider that makes the requests of ``use(spider, response)`` from a page that merely carries a widget."""
-
-    class ByHand(RecordingSpider):
-        def requests(self):
-            yield scrapy.Request(f"{site.url}/contact", callback=self.contact)
-
-        async def contact(self, response):
-            request = await use(self, response)
-            if request is not None:
-                yield request.replace(callback=self.page, errback=self.failed)
-
-    return ByHand
-
-
-def test_the_three_verbs_can_be_used_alone(crawl, service, walled):
-    site = walled("session")
-    seen = []
-
-    async def submit(spider, response):
-        challenge = find_challenge(response)
-        token = await solve(challenge, crawler=spider.crawler)
-        seen.append((challenge.blocking, token.sitekey, repr(token)))
-        return submit_token(response, challenge, token)
-
-    crawled = crawl(by_hand(site, submit), service.settings)
-    assert crawled.bugs == []
-    ((blocking, sitekey, shown),) = seen
-    assert (blocking, sitekey) == (False, site.sitekey)
-    assert len(service.jobs) == 1
-    assert len(crawled.pages) + len(crawled.failures) == 1
-    (submitted,) = [visit for visit in site.requests if visit.submits]
-    token = dict(submitted.form)["g-recaptcha-response"]
-    assert token
-    assert token not in shown
-
-
 @pytest.mark.parametrize(
     ("settings", "error", "said"),
     [
@@ -166,12 +132,13 @@ def test_the_three_verbs_can_be_used_alone(crawl, service, walled):
 def test_solve_refuses_and_says_why(crawl, service, walled, settings, error, said):
     refused = []
 
-    async def buy(spider, response):
-        with pytest.raises(error, match=said) as raised:
-            await solve(find_challenge(response), crawler=spider.crawler)
-        refused.append(getattr(raised.value, "reason", None))
+    class ByHand(sites.spider(f"{walled('session').url}/contact")):
+        async def page(self, response, asked=None):
+            with pytest.raises(error, match=said) as raised:
+                await solve(find_challenge(response), crawler=self.crawler)
+            refused.append(getattr(raised.value, "reason", None))
 
-    crawled = crawl(by_hand(walled("session"), buy), {**service.settings, **settings})
+    crawled = crawl(ByHand, {**service.settings, **settings})
     assert refused == ["host_not_allowed" if error is errors.NotBought else None]
     assert (crawled.bugs, service.calls) == ([], ())
 
@@ -250,14 +217,6 @@ def test_the_service_is_polled_before_a_token_could_be_too_old(crawl, service, w
 
 
 # -- mistakes -------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("value", ["yes", 0, 1, []])
-def test_a_meta_value_that_means_nothing_is_said(crawl, service, walled, value):
-    site = walled("session")
-    request = scrapy.Request(f"{site.url}/free/1", meta={"omocaptcha": value})
-    crawled = crawl(sites.sending(request), service.settings)
-    assert [type(error) for error in crawled.failures] == [ValueError] * (not isinstance(value, bool))
 
 
 def test_a_request_that_waits_for_a_token_wanted_upfront_takes_no_place(crawl, service, walled):

@@ -157,23 +157,3 @@ def test_meta_false_leaves_the_page_alone(crawl, service, walled):
     crawled = crawl(sending(careful), service.settings)
     assert [page.css("form") != [] for page in crawled.pages] == [True]
     assert service.calls == ()
-
-
-def test_without_an_api_token_the_crawl_goes_on_without_us_and_the_log_tells_the_cure(crawl, walled, monkeypatch):
-    monkeypatch.delenv("OMOCAPTCHA_API_TOKEN", raising=False)
-    site = walled("session")
-    crawled = crawl(spider(f"{site.url}/free/1"))
-    assert [page.status for page in crawled.pages] == [200]
-    assert any("OMOCAPTCHA_API_TOKEN" in line for line in crawled.said())
-
-
-def test_the_token_of_a_get_form_is_in_neither_the_address_nor_the_log(crawl, service, walled):
-    site = walled("get")
-    crawled = crawl(spider(f"{site.url}/page/1"), service.settings)
-    (page,) = crawled.pages
-    submissions = [visit for visit in site.requests if visit.submits]
-    tokens = [dict(visit.query)["g-recaptcha-response"] for visit in submissions]
-    assert len(tokens) == 1
-    assert tokens[0] not in page.url
-    assert not [record for record in crawled.log if tokens[0] in record.getMessage() or tokens[0] in repr(record.args)]
-    assert not [visit for visit in site.requests if tokens[0] in visit.headers.get("Referer", "")]

@@ -19,16 +19,12 @@ from scrapy_omocaptcha.browser.page_methods import PageHandover
 from scrapy_omocaptcha.signals import challenge_detected
 from scrapy_omocaptcha.testing import browser_settings
 from tests.helpers import sites
-from tests.helpers.browser_crawling import BrowserSpider
+from tests.helpers.browser_crawling import BrowserSpider, WithPage
 from tests.helpers.components import OfCrawler, hears
 from tests.helpers.nightly import nightly
 from tests.helpers.probing import downloader, slots
 
-OPEN = {"playwright_include_page": True}
-
-
-class WithPage(BrowserSpider):
-    meta = OPEN
+OPEN = WithPage.meta
 
 
 def urls(site, pages=1):
@@ -265,29 +261,6 @@ def test_a_challenge_is_loaded_for_an_open_page_within_concurrency_and_not_held_
     crawled = browse(Looks, settings, urls=urls(walled("never")))
     assert len(crawled.spider.live) == 1
     assert (crawled.spider.parked, crawled.spider.active) == (set(), [])
-
-
-class BringsItsPage(WithPage):
-    """Asks for a free page first, and for the others in the same page of the browser."""
-
-    async def page(self, response, asked=None):
-        self.pages.append(response)
-        self.used = [*getattr(self, "used", ()), response.meta["playwright_page"]]
-        if len(self.pages) <= len(self.then):
-            request = self.request(self.then[len(self.pages) - 1])
-            request.meta["playwright_page"] = response.meta["playwright_page"]
-            yield request
-        else:
-            await response.meta["playwright_page"].close()
-
-
-@pytest.mark.nightly
-def test_a_page_that_the_spider_brings_is_used_and_kept(browse, service, walled):
-    site = walled()
-    crawled = browse(BringsItsPage, urls=[f"{site.url}/free/1"], then=urls(site, 2))
-    assert [page.url for page in crawled.pages] == [f"{site.url}/free/1", *urls(site, 2)]
-    assert len(set(map(id, crawled.spider.used))) == 1
-    assert (crawled.stats["playwright/page_count"], len(service.jobs)) == (1, 1)
 
 
 @pytest.mark.parametrize("rendered", [True, False], ids=["in the browser", "by Scrapy"])

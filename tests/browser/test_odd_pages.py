@@ -10,7 +10,7 @@ from scrapy_playwright.page import PageMethod
 
 from scrapy_omocaptcha.testing import WalledSite
 from tests.helpers import sites
-from tests.helpers.browser_crawling import BrowserSpider, methods
+from tests.helpers.browser_crawling import BrowserSpider, WithMethods, WithPage, methods
 from tests.helpers.nightly import nightly
 
 FIELD = "g-recaptcha-response"
@@ -31,15 +31,6 @@ class Site(sites.Site):
     async def _handle(self, request):
         answer = await super()._handle(request)
         return answer if isinstance(answer, web.StreamResponse) else await answer
-
-
-class OpenPages(BrowserSpider):
-    meta = {"playwright_include_page": True}  # noqa: RUF012
-
-
-class Methods(BrowserSpider):
-    def meta_of(self, url):
-        return {"playwright_page_methods": methods()}
 
 
 def challenge(body):
@@ -163,14 +154,14 @@ def in_address(request, form):
 @pytest.mark.nightly
 def test_page_methods_are_called_in_a_page_whose_address_has_the_token(browse, service):
     with Site(in_address) as site:
-        crawled = browse(Methods, urls=[f"{site.origin}/page"])
+        crawled = browse(WithMethods, urls=[f"{site.origin}/page"])
     assert [page.meta["playwright_page_methods"][1].result for page in crawled.pages] == ["the page"]
     assert [path.partition("?")[0] for _, path, _, _ in site.requests].count("/page") == 3
     assert len(service.jobs) == 1
 
 
 def test_a_live_page_has_no_token_in_its_address_nor_in_the_referer_of_what_follows(browse, service):
-    class Clicks(OpenPages):
+    class Clicks(WithPage):
         async def page(self, response, asked=None):
             page = response.meta["playwright_page"]
             self.addresses = [page.url]
@@ -229,7 +220,7 @@ def test_an_open_page_that_is_never_loaded_is_not_waited_for(browse):
         return asyncio.Event().wait() if request.path == "/pixel" else sites.page(f"{PAGE}<img src=/pixel>")
 
     class Spider(BrowserSpider):
-        meta = {**OpenPages.meta, "playwright_page_goto_kwargs": {"wait_until": "domcontentloaded"}}  # noqa: RUF012
+        meta = {**WithPage.meta, "playwright_page_goto_kwargs": {"wait_until": "domcontentloaded"}}  # noqa: RUF012
 
     settings = {"PLAYWRIGHT_DEFAULT_NAVIGATION_TIMEOUT": 2000, "RETRY_ENABLED": False}
     with Site(answer) as site:
@@ -237,25 +228,31 @@ def test_an_open_page_that_is_never_loaded_is_not_waited_for(browse):
     assert len(crawled.pages) == 1
 
 
+@pytest.mark.parametrize(("wall", "jobs"), [("session", 1), ("per_page", 3)])
 @pytest.mark.nightly
-def test_a_page_that_the_spider_brings_again_and_again_is_not_watched_any_more(browse, service, walled):
-    class Brings(OpenPages):
+def test_a_page_that_the_spider_brings_again_and_again_is_used_kept_and_not_watched_any_more(
+    browse, service, walled, wall, jobs
+):
+    used = []
+
+    class Brings(WithPage):
         async def page(self, response, asked=None):
-            page = response.meta["playwright_page"]
+            used.append(response.meta["playwright_page"])
             self.pages.append(response)
             if len(self.pages) < len(addresses):
                 request = self.request(addresses[len(self.pages)])
-                request.meta["playwright_page"] = page
+                request.meta["playwright_page"] = used[-1]
                 yield request
             else:
-                self.listeners = len(page._impl_obj.listeners("framenavigated"))
-                await page.close()
+                self.listeners = len(used[-1]._impl_obj.listeners("framenavigated"))
+                await used[-1].close()
 
-    site = walled("per_page")
-    addresses = [f"{site.url}/page/{number}" for number in (1, 2, 3)]
+    site = walled(wall)
+    addresses = [f"{site.url}/free/1", *(f"{site.url}/page/{number}" for number in (1, 2, 3))]
     crawled = browse(Brings, urls=addresses[:1])
-    assert len(crawled.pages) == len(service.jobs) == 3
-    assert crawled.spider.listeners == 0
+    assert [page.url for page in crawled.pages] == addresses
+    assert len(set(map(id, used))) == crawled.stats["playwright/page_count"] == 1
+    assert (len(service.jobs), crawled.spider.listeners) == (jobs, 0)
 
 
 @pytest.mark.nightly
@@ -270,7 +267,7 @@ def test_a_request_that_waits_for_the_end_of_the_crawl_holds_no_page(browse, ser
     service.next_job(seconds=0.7)
     with WalledSite(service, hosts=("127.0.0.2", "127.0.0.3")) as site:
         first, second = (f"http://{host}:{site.port}/page/1" for host in site.hosts)
-        crawled = browse(OpenPages, settings, urls=[first, second])
+        crawled = browse(WithPage, settings, urls=[first, second])
     assert (crawled.stats["finish_reason"], len(crawled.pages)) == ("omocaptcha_limit", 1)
     # The other one is written to the disk, for the next run.
     assert (crawled.stats["scheduler/enqueued/disk"], crawled.failures) == (3, [])

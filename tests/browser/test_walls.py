@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from scrapy_omocaptcha.testing import WALLS, OmoCaptchaService, WalledSite
-from tests.helpers.browser_crawling import BrowserSpider, Browsing, methods
+from tests.helpers.browser_crawling import BrowserSpider, Browsing, WithMethods, WithPage, methods
 from tests.helpers.clock import Clock
 from tests.helpers.crawling import RecordingSpider
 from tests.helpers.nightly import nightly
@@ -16,15 +16,6 @@ PAGES = {"rate": 4, "expiring": 4}
 """How many pages are asked for, where it is not two."""
 JOBS = {"per_page": 2, "expiring": 2}
 """How many jobs that costs, where it is not one."""
-
-
-class WithMethods(BrowserSpider):
-    def meta_of(self, url):
-        return {"playwright_page_methods": methods()}
-
-
-class WithPage(BrowserSpider):
-    meta = {"playwright_include_page": True}  # noqa: RUF012
 
 
 class WithBoth(BrowserSpider):

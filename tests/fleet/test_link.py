@@ -7,12 +7,12 @@ import time
 from types import SimpleNamespace
 
 import pytest
-from scrapy.utils.asyncio import sleep
 from scrapy.utils.defer import deferred_from_coro
 
 from scrapy_omocaptcha.buying.fleet.link import CommandFailed, FleetLink, NoReply
 from scrapy_omocaptcha.buying.fleet.redis_store import RedisStore
 from scrapy_omocaptcha.settings.secret import Secret
+from tests.helpers.probing import until
 
 CREATED = {"job": "j", "host": "a.example", "sitekey": "k", "pause": 1000}
 BALANCE = {"spendable": 7}
@@ -41,11 +41,6 @@ def during(reactor, redis):
         return reactor.call(lambda: deferred_from_coro(whole()))
 
     return run
-
-
-async def until(condition):
-    while not condition():
-        await sleep(0.01)
 
 
 def crawl(redis, field):

@@ -64,6 +64,19 @@ class BrowserSpider(RecordingSpider):
         self.taken = sum(handler.config.max_pages_per_context - context.semaphore._value for context in contexts)
 
 
+class WithPage(BrowserSpider):
+    """Wants its pages open."""
+
+    meta = {"playwright_include_page": True}  # noqa: RUF012
+
+
+class WithMethods(BrowserSpider):
+    """Has its pages wait for what is only behind the wall."""
+
+    def meta_of(self, url):
+        return {"playwright_page_methods": methods()}
+
+
 def methods(selector: str = ".item", *, timeout: int = 10_000) -> list[PageMethod]:
     """Return page methods that wait for what is only behind the wall, and read the title of the page.
 

@@ -1,7 +1,6 @@
-"""Whole crawls whose concurrency is measured at the site: it is never more than Scrapy's settings say.
+"""Whole crawls beside Scrapy's concurrency, and what Scrapy counts.
 
-The settings for a host and a slot are in tests/process/test_concurrency.py: on asyncio, Scrapy 2.19 itself exceeds them
-when several requests are queued in one turn of the loop.
+Each simulation (``tests/simulation``) checks that no site gets more requests at once than the settings allow.
 """
 
 from __future__ import annotations
@@ -13,28 +12,17 @@ from scrapy.http.request import NO_CALLBACK
 from scrapy_omocaptcha.signals import challenge_detected
 from scrapy_omocaptcha.testing import Wall
 from tests.helpers.components import OfCrawler, hears
-from tests.helpers.crawling import RecordingSpider
-from tests.helpers.features import HOST, OTHER_HOST
 from tests.helpers.many_pages import ManyPages
-from tests.helpers.nightly import nightly
 from tests.helpers.sites import pages_of, spider
-from tests.helpers.walled_pages import ONE_ADDRESS, WalledPages
+from tests.helpers.walled_pages import WalledPages
 
-OFTEN = ("session", "redirect", "per_page")
-"""The walls that are tried for every change."""
-SECONDS = 0.03
-"""How long the site takes for a page."""
+HOST = "127.0.0.21"
 NUMBER = 20
-"""Pages of each host."""
+"""Pages of the site."""
 
 
-class Pages(RecordingSpider):
-    """Visits as many pages of each host."""
-
-    def requests(self):
-        for number in range(NUMBER):
-            for host in self.hosts:
-                yield scrapy.Request(f"{host}/page/{number}", self.page, errback=self.failed)
+def pages_of_site(site):
+    return spider(*(f"{site.origin}/page/{number}" for number in range(NUMBER)))
 
 
 class Downloads(OfCrawler):
@@ -50,27 +38,6 @@ def test_a_middleware_of_the_project_may_wait_for_a_request_of_the_same_session(
     settings = {"CONCURRENT_REQUESTS_PER_DOMAIN": 1, "CLOSESPIDER_TIMEOUT": 60}
     crawled = crawl(pages_of(site, 6), {**service.settings, **settings, "DOWNLOADER_MIDDLEWARES": {Downloads: 543}})
     assert (len(crawled.pages), crawled.stats["finish_reason"]) == (6, "finished")
-
-
-@pytest.fixture
-def measure(crawl, service):
-    """``measure(wall, settings)`` → the crawl and the site, of which two hosts are behind the wall."""
-
-    def measure(wall, settings, hosts=(HOST, OTHER_HOST)):
-        with WalledPages(ManyPages(delay=SECONDS), service, wall, hosts=hosts) as site:
-            urls = [f"http://{host}:{site.port}" for host in hosts]
-            crawled = crawl(Pages, {**service.settings, "OMOCAPTCHA_MAX_ATTEMPTS": 9, **settings}, hosts=urls)
-        assert len(crawled.pages) == NUMBER * len(hosts)
-        return crawled, site
-
-    return measure
-
-
-@pytest.mark.parametrize("wall", [*OFTEN, nightly("rate"), nightly("expiring"), nightly(ONE_ADDRESS, id="one address")])
-@pytest.mark.parametrize("number", [1, nightly(3)])
-def test_a_site_never_gets_more_requests_at_once_than_concurrent_requests(measure, wall, number):
-    _, site = measure(wall, {"CONCURRENT_REQUESTS": number})
-    assert site.most["all"] <= number
 
 
 def test_one_request_at_a_time_means_that_callbacks_keep_their_order(crawl, service, walled):
@@ -96,9 +63,11 @@ def test_a_crawl_goes_on_when_more_is_held_than_may_be_active_by_now(crawl, serv
 # -- what Scrapy counts ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("wall", OFTEN)
-def test_scrapy_counts_the_pages_of_the_spider_alone(measure, wall):
-    crawled, _ = measure(wall, {"LOGSTATS_INTERVAL": 0.05}, hosts=(HOST,))
+@pytest.mark.parametrize("wall", ["session", "redirect", "per_page"])
+def test_scrapy_counts_the_pages_of_the_spider_alone(crawl, service, wall):
+    with WalledPages(ManyPages(delay=0.03), service, wall, hosts=(HOST,)) as site:
+        crawled = crawl(pages_of_site(site), {**service.settings, "LOGSTATS_INTERVAL": 0.05})
+    assert len(crawled.pages) == NUMBER
     assert crawled.stats["response_received_count"] == NUMBER
     assert crawled.stats["scheduler/enqueued"] == crawled.stats["scheduler/dequeued"] == NUMBER
     said = [record.getMessage() for record in crawled.log if record.name == "scrapy.extensions.logstats"]
@@ -114,6 +83,6 @@ def test_scrapy_counts_the_pages_of_the_spider_alone(measure, wall):
 def test_closespider_counts_the_pages_of_the_spider_alone(crawl, service, setting, wall):
     settings = {**service.settings, setting: 10, "CONCURRENT_REQUESTS": 1, "OMOCAPTCHA_MAX_WAITING": 2}
     with WalledPages(ManyPages(), service, wall, hosts=(HOST,)) as site:
-        crawled = crawl(Pages, settings, hosts=[site.origin])
+        crawled = crawl(pages_of_site(site), settings)
     assert len(crawled.pages) >= 9
     assert crawled.stats["finish_reason"] == setting.lower()

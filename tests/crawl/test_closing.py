@@ -18,31 +18,19 @@ from tests.helpers import sites
 from tests.helpers.components import OfCrawler
 from tests.helpers.crawling import RecordingSpider
 
-PAGES = 20
-
-
-async def stop(crawler):
-    """Stop the crawl as a signal does."""
-    await crawler.stop_async()
-
-
-async def close_spider(crawler):
-    """Close the spider as Scrapy's CloseSpider does."""
-    await crawler.engine.close_spider_async(reason="closespider_timeout")
-
 
 class ClosingSpider(RecordingSpider):
-    """Has its crawl ended as soon as the service has been asked for the result of a job."""
+    """Has its crawl stopped, as a signal does, as soon as the service has been asked for the result of a job."""
 
     async def start(self):
         async for request in super().start():
             yield request
-        deferred_from_coro(self._end_while_waiting())
+        deferred_from_coro(self._stop_while_waiting())
 
-    async def _end_while_waiting(self):
+    async def _stop_while_waiting(self):
         while not self.is_waiting():
             await sleep(0.01)
-        await self.end(self.crawler)
+        await self.crawler.stop_async()
 
     def is_waiting(self):
         return any(call.name == "getJobResult" for call in self.service.calls)
@@ -67,23 +55,6 @@ def closed_and_resumed(crawl, tmp_path):
         return closed, resumed
 
     return run
-
-
-@pytest.mark.parametrize("end", [stop, close_spider], ids=lambda end: end.__name__)
-@pytest.mark.parametrize("wall", ["session", "redirect", "per_page"])
-def test_a_crawl_that_is_closed_while_it_waits_loses_nothing_and_resumes(closed_and_resumed, wall, end):
-    solve_seconds = [1e9]
-    with (
-        OmoCaptchaService(solve_seconds=lambda _: solve_seconds[0]) as service,
-        WalledSite(service, wall, catalogue_pages=PAGES) as site,
-    ):
-        urls = tuple(f"{site.url}/page/{number}" for number in range(1, PAGES + 1))
-        closed, resumed = closed_and_resumed(
-            ClosingSpider, service.settings, solve_seconds=solve_seconds, urls=urls, service=service, end=end
-        )
-    assert closed.pages == closed.failures == []
-    assert sorted(page.url for page in resumed.pages) == sorted(urls)
-    assert resumed.failures == []
 
 
 class HangingGate(sites.Site):
@@ -117,8 +88,6 @@ class HangingGate(sites.Site):
 )
 def test_nothing_more_is_asked_for_once_the_crawl_is_closing(closed_and_resumed, service, visits, path, jobs, asked):
     class Stops(ClosingSpider):
-        end = staticmethod(stop)
-
         def is_waiting(self):
             return site.visits == 0
 
@@ -209,7 +178,6 @@ def test_a_job_that_the_end_of_the_crawl_has_cut_off_does_not_count_as_an_attemp
             solve_seconds=solve_seconds,
             urls=(url,),
             service=service,
-            end=stop,
             wish={"sitekey": site.sitekey, "page": f"{site.url}/signup", "put": "header:X-Captcha-Token"},
         )
     assert closed.pages == closed.failures == []

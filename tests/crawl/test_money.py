@@ -19,11 +19,13 @@ from scrapy_omocaptcha.buying.database import open_ledger, read_ledger
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.errors import NotBought
 from scrapy_omocaptcha.signals import challenge_detected
-from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
+from scrapy_omocaptcha.testing import OmoCaptchaService, Wall, WalledSite
 from tests.helpers import sites
 from tests.helpers.components import hears
 from tests.helpers.crawling import RecordingSpider
+from tests.helpers.many_pages import ManyPages
 from tests.helpers.sites import pages_of
+from tests.helpers.walled_pages import WalledPages
 
 PRICE = 0.00055
 
@@ -314,24 +316,11 @@ def test_an_errback_that_asks_again_asks_anew(crawl, service, walled):
 
 
 def test_json_behind_a_wall_whose_clearance_runs_out_costs_a_job_a_clearance(crawl, service):
-    served = {"left": 0, "number": 0}
-
-    def answer(request, form):
-        if request.path == "/verify":
-            served.update(left=20, number=served["number"] + 1)
-            response = sites.redirect("/json/0")
-            response.set_cookie("clearance", str(served["number"]), path="/")
-            return response
-        if request.cookies.get("clearance") == str(served["number"]) and served["left"] > 0:
-            served["left"] -= 1
-            return web.json_response({"fine": True})
-        return sites.challenge()
-
-    with sites.Site(answer) as site:
+    with WalledPages(ManyPages(), service, Wall(clearance_pages=20)) as site:
         urls = [f"{site.origin}/json/{number}" for number in range(1, 101)]
         crawled = crawl(sites.spider(*urls), service.settings)
     assert len(crawled.pages) == 100
-    assert len(service.jobs) <= 8
+    assert 5 <= len(service.jobs) <= 8
 
 
 def test_a_site_that_says_sorry_with_200_for_every_token_trips_the_breaker(crawl, service):

@@ -128,14 +128,6 @@ def test_crawlers_that_run_at_the_same_time_exceed_no_limit_on_any_reactor(
     assert (len(service.jobs), counts(redis)[0]) == (11, 11)
 
 
-def test_useless_jobs_of_several_workers_open_one_breaker(crawl, service, walled, shared):
-    site = walled("never", catalogue_pages=10)
-    shared |= {"OMOCAPTCHA_BREAKER_FAILURES": 4, "OMOCAPTCHA_MAX_ATTEMPTS": 1}
-    workers = [crawl(pages_of(site, 2), shared) for _ in range(3)]
-    assert len(service.jobs) == 4
-    assert [reasons(worker) for worker in workers] == [{"attempts": 2}, {"attempts": 2}, {"breaker": 2}]
-
-
 def test_an_account_that_is_refused_to_one_worker_is_not_tried_by_another(crawl, walled, redis):
     with OmoCaptchaService(balance=0.0) as poor:
         shared = {**poor.settings, "OMOCAPTCHA_REDIS_URL": redis.url}

@@ -321,7 +321,7 @@ def test_with_disabled_cookies_a_challenge_is_really_not_solved(crawl, service, 
     assert [failure.reason for failure in crawled.failures] == ["cookies"]
 
 
-def test_scrapy_redis_without_shared_limits_or_persistence(crawl, service, redis):
+def test_scrapy_redis_without_shared_limits_or_persistence(redis, crawl, service):
     shared = {**SCRAPY_REDIS, "REDIS_URL": redis.url, "OMOCAPTCHA_REDIS_URL": redis.url}
     assert opened(crawl, service, shared) == []
     (said,) = opened(crawl, service, {**shared, "OMOCAPTCHA_REDIS_URL": None})

@@ -221,8 +221,13 @@ class InnerChain:
 
     def _move_to_front(self, request: Request) -> None:
         entry = self._slots.take_out(request)
-        if entry is not None:
-            queue, rank = self._slots.slot(request).queue, self._rank(request)
+        if entry is None:
+            return
+        first = self._slots.preceded_by(request)
+        queue, rank = self._slots.slot(request).queue, self._rank(request)
+        if first is not None:
+            first.kept.append(entry)
+        else:
             later = (index for index, (other, *_) in enumerate(queue) if self._rank(other) > rank)
             queue.insert(next(later, len(queue)), entry)
 

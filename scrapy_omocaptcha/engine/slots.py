@@ -33,6 +33,8 @@ class Hold:
         self.request = request
         self.slot = slots.slot(request)
         self.is_scheduled = slots.states.is_scheduled(request)
+        self.kept: list[Any] = []
+        """What was queued in the slot, and is sent later."""
         self._park()
 
     def _park(self) -> None:
@@ -62,17 +64,17 @@ class Hold:
         self.slot.active.discard(self)
 
     @contextmanager
-    def keeping(self, is_other: Callable[[Request], bool], seconds: float) -> Iterator[None]:
-        """Let something be sent in the place of others that are queued in the slot, which go on after the block.
+    def preceding(self, is_other: Callable[[Request], bool], seconds: float) -> Iterator[None]:
+        """Send nothing for other requests of the slot that came out of the scheduler before the block is left.
 
-        :param is_other: tells whether a request that is queued is one of them.
+        :param is_other: tells whether a request is one of them.
         :param seconds: after which they go on at the latest, since what is sent may be waiting for one of them.
         """
-        slots, queue = self._slots, self.slot.queue
-        kept = [entry for entry in queue if is_other(entry[0]) and slots.states.is_scheduled(slots.page_of(entry[0]))]
-        for entry in kept:
+        queue = self.slot.queue
+        self._slots.preceding[self] = is_other
+        self.kept = [entry for entry in queue if self._slots.preceded_by(entry[0]) is self]
+        for entry in self.kept:
             queue.remove(entry)
-        slots.kept[self] = kept
         timer = call_later(seconds, self._put_back)
         try:
             yield
@@ -81,8 +83,11 @@ class Hold:
             self._put_back()
 
     def _put_back(self) -> None:
-        self.slot.queue.extendleft(reversed(self._slots.kept.pop(self, [])))
-        self._slots.downloader._process_queue(self.slot)
+        if self._slots.preceding.pop(self, None):
+            self.slot.queue.extendleft(reversed(self.kept))
+            self.kept = []
+            self._slots.downloader._process_queue(self.slot)
+            self._slots.serve()
 
     def release(self) -> None:
         """End the hold at once: the request has its response, or never will."""
@@ -111,8 +116,8 @@ class Slots:
         self._queue: dict[Hold, Deferred[None]] = {}
         """Held requests that wait until something may be sent for them, in their order."""
         self._sending: set[Hold] = set()
-        self.kept: dict[Hold, list[Any]] = {}
-        """What was queued in a download slot, by the hold that has taken it out for a while."""
+        self.preceding: dict[Hold, Callable[[Request], bool]] = {}
+        """What tells which requests come later, by the held request that comes first."""
         self.urgent: set[Request] = set()
         """Requests for which a token is at hand."""
         self.pages: dict[Request, Request] = {}
@@ -140,12 +145,22 @@ class Slots:
     def is_queued(self, request: Request) -> bool:
         """Tell whether a request, or what is sent for it, still waits in its slot to be sent."""
         # The slot's set of requests being transferred would not do: a request leaves it before its cookies are stored.
-        entries = chain(self.slot(request).queue, *self.kept.values())
+        entries = chain(self.slot(request).queue, *(hold.kept for hold in self.preceding))
         return any(self.page_of(entry[0]) is request for entry in entries)
+
+    def preceded_by(self, request: Request) -> Hold | None:
+        """Return the held request before which nothing is sent for a request, or None."""
+        page = self.page_of(request)
+        if not self.preceding or page in self.urgent or not self.states.is_scheduled(page):
+            return None
+        slot = self.slot(request)
+        return next(
+            (hold for hold, is_other in self.preceding.items() if hold.slot is slot and is_other(request)), None
+        )
 
     def take_out(self, request: Request) -> Any:
         """Take a request out of the queue of its slot, and return its entry, or None if it was not there."""
-        for queue in (self.slot(request).queue, *self.kept.values()):
+        for queue in (self.slot(request).queue, *(hold.kept for hold in self.preceding)):
             for entry in queue:
                 if entry[0] is request:
                     queue.remove(entry)
@@ -198,7 +213,7 @@ class Slots:
     def park(self, hold: Hold) -> None:
         """Stop counting a held request toward CONCURRENT_REQUESTS."""
         self.parked.add(hold)
-        self._serve()
+        self.serve()
         slot = self._crawler.engine._slot
         if slot is not None:
             # Otherwise the engine would sleep up to 5 s before it asks its scheduler again.
@@ -208,7 +223,7 @@ class Slots:
         """Count a held request again, as soon as CONCURRENT_REQUESTS allows it."""
         allowed: Deferred[None] = Deferred()
         self._queue[hold] = allowed
-        self._serve()
+        self.serve()
         try:
             await self._lifetime.wait(allowed)
         finally:
@@ -217,7 +232,7 @@ class Slots:
     def sent(self, hold: Hold) -> None:
         """Record that what was sent for a held request is answered."""
         self._sending.discard(hold)
-        self._serve()
+        self.serve()
 
     def _needs_backout(self) -> bool:
         """Replace the downloader's method: parked requests don't count, and those that wait to go on count already.
@@ -228,7 +243,7 @@ class Slots:
         if self.let_go:
             for request in [request for request in self.let_go if not self.is_active(request)]:
                 self.back(request)
-        self._serve()
+        self.serve()
         waiting = sum(not self._is_delayed(hold) for hold in self._queue)
         return self._is_full(parked=min(len(self.parked), self._most_uncounted), more=waiting)
 
@@ -250,9 +265,10 @@ class Slots:
 
     def _is_kept(self, hold: Hold) -> bool:
         """Tell whether what is sent for a held request has been taken out of the queue of its slot."""
-        return any(self.page_of(entry[0]) is hold.request for entry in chain(*self.kept.values()))
+        return any(self.page_of(entry[0]) is hold.request for first in self.preceding for entry in first.kept)
 
-    def _serve(self) -> None:
+    def serve(self) -> None:
+        """Let held requests go on that may."""
         # A coroutine that goes on may come here again. The loop then goes on, rather than one within it.
         if self._serving:
             return
@@ -273,6 +289,7 @@ class Slots:
         allowed = (
             hold
             for hold in self._queue
-            if not (self._is_delayed(hold) or (is_full and hold.is_scheduled and not self.kept.get(hold)))
+            if self.preceded_by(hold.request) is None
+            and not (self._is_delayed(hold) or (is_full and hold.is_scheduled and not hold.kept))
         )
         return min(allowed, key=lambda hold: hold.request not in self.urgent, default=None)

@@ -36,7 +36,7 @@ class FormPassage(Passage):
         if self.is_alone:
             return await super()._use(purchase)
         self.session.has_token()
-        with self.hold.keeping(self._may_wait(), (purchase.token.usable_until - time.monotonic()) / 2):
+        with self.hold.preceding(self._may_wait(), (purchase.token.usable_until - time.monotonic()) / 2):
             result = await super()._use(purchase)
         if result.answer is None:
             self.session.has_no_token()

@@ -260,15 +260,15 @@ async def test_requests_that_are_kept_in_a_slots_queue_leave_their_place_to_what
     with Held(spider) as held:
         hold = held.hold(f"{site.url}/hold/1")
         log = []
-        with hold.keeping(lambda other: other in requests, seconds=60):
+        with hold.preceding(lambda other: other in requests, seconds=60):
             await until(lambda: len(site.requests) == 1 and len(downloader(spider).active) == 3)
             held.add_others(1)
             await sending(hold, log, 1)
             assert [slots(spider).is_queued(request) for request in requests] == [False, True, True]
             # Who has stopped waiting for an answer does not want a request to be sent later.
             entry = slots(spider).take_out(requests[2])
-            assert [kept[0] for kept in slots(spider).kept[hold]] == requests[1:2]
-            slots(spider).kept[hold].append(entry)
+            assert [kept[0] for kept in hold.kept] == requests[1:2]
+            hold.kept.append(entry)
         assert log == [1, -1]
         held.end_others()
     await until(lambda: not downloader(spider).active)

@@ -31,7 +31,6 @@ from scrapy_omocaptcha.reporting.events import Events
 from scrapy_omocaptcha.reporting.progress import Progress
 from scrapy_omocaptcha.settings import Settings, is_enabled
 from scrapy_omocaptcha.urls import host_of
-from scrapy_omocaptcha.walls.followed import FollowedRedirects
 from scrapy_omocaptcha.walls.handler import WallHandler
 from scrapy_omocaptcha.walls.hints import Hints
 from scrapy_omocaptcha.walls.hooks import Hooks
@@ -42,7 +41,6 @@ from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.reasons import GivenUp, NotSolved
 from scrapy_omocaptcha.walls.redirects import Redirects
 from scrapy_omocaptcha.walls.sessions import Sessions
-from scrapy_omocaptcha.walls.targets import Targets
 from scrapy_omocaptcha.walls.upfront import UpfrontTokens
 
 logger = logging.getLogger(__name__)
@@ -59,7 +57,7 @@ class OmoCaptchaMiddleware:
         self.is_on = True
         """Whether Scrapy has all that this package needs of it, as far as is known."""
         self._engine = engine = Engine(crawler, self, stats, settings.max_waiting)
-        self._states, self._chain = states, chain = engine.states, engine.chain
+        self._states, self._chain = engine.states, engine.chain
         lifetime, components = engine.lifetime, engine.components
         self._buyer = buyer = Buyer(crawler, settings, stats, lifetime, time.monotonic)
         self._hints = hints = Hints()
@@ -67,10 +65,8 @@ class OmoCaptchaMiddleware:
         hooks = Hooks(crawler, settings.trigger)
         self._policy = policy = Policy(crawler, settings, components, hooks, hints, buyer.limits.check, mediums)
         self._sessions = sessions = Sessions(mediums)
-        targets = Targets()
-        followed = FollowedRedirects(crawler, states, targets)
-        redirects = Redirects(crawler, lifetime, chain, components, policy, states, targets, followed)
-        self._walls = WallHandler(engine, buyer, settings, sessions, redirects, policy, events, followed)
+        redirects = Redirects(crawler, engine, policy)
+        self._walls = WallHandler(engine, buyer, settings, sessions, redirects, policy, events)
         self._upfront = UpfrontTokens(engine, buyer, settings, policy, events)
         self._progress = Progress(crawler, type(self), settings, buyer, engine.slots, events, stats)
         crawler.signals.connect(self._spider_opened, signals.spider_opened)
@@ -136,7 +132,6 @@ class OmoCaptchaMiddleware:
         """Hold the request while its session's wall is being solved, or send it with the token that it wants."""
         if not self.is_on or (self._is_plain(request) and self._walls.passes(request)):
             return None
-        self._states.take(request)
         if isinstance(request, Submission):
             self._chain.watch()
         wish = request.meta.get("omocaptcha")
@@ -155,6 +150,9 @@ class OmoCaptchaMiddleware:
                 return await self._upfront.send(request)
             if not self._walls.passes(request):
                 await self._walls.hold(request)
+            challenge = await self._walls.before(request)
+            if challenge is not None:
+                return challenge
             if not self._mediums.are_plain:
                 self._mediums.of(request).begin(request, partial(self._policy.find, request))
         except CrawlClosing as error:
@@ -172,7 +170,7 @@ class OmoCaptchaMiddleware:
         """
         return (
             self._hints.is_plain(request)
-            and not self._states.may_know(request)
+            and not self._states.knows(request)
             and not isinstance(request, Submission)
             and self._mediums.are_plain
         )

@@ -58,12 +58,19 @@ class Components:
             return None
         return url if seconds is not None and seconds < settings.getint("METAREFRESH_MAXDELAY") else None
 
+    def location(self, response: Response) -> bytes | None:
+        """Return where a redirect, or the meta refresh of a page, leads to."""
+        if 300 <= response.status < 400:
+            return response.headers.get("Location")
+        url = self.meta_refresh(response)
+        return None if url is None else url.encode()
+
     async def redirect(self, request: Request, response: Response) -> Request | None:
-        """Return the request that Scrapy would make of a redirect, or None; ``request`` stays as it is.
+        """Return the request that Scrapy would make of a redirect or a refresh, or None; ``request`` stays as it is.
 
         Meta keys by which a spider asks for redirects themselves are ignored. ``IgnoreRequest``: there were too many.
         """
-        middleware = self._crawler.get_downloader_middleware(RedirectMiddleware)
+        middleware = self._follower(response)
         if middleware is None:
             return None
         meta = {key: value for key, value in request.meta.items() if key not in _REDIRECTS_FOR_THE_SPIDER}
@@ -84,6 +91,8 @@ class Components:
     def is_redirect_for_spider(self, request: Request, response: Response) -> bool:
         """Tell whether the spider has asked for the redirect itself."""
         meta, status = request.meta, response.status
+        if not 300 <= status < 400:
+            return bool(meta.get("dont_redirect"))
         # Some of these lists are ranges with exceptions, which only a test for membership knows.
         return (
             meta.get("dont_redirect", False)
@@ -93,12 +102,17 @@ class Components:
         )
 
     def will_redirect(self, request: Request, response: Response) -> bool:
-        """Tell whether Scrapy will follow a redirect."""
-        middleware = self._crawler.get_downloader_middleware(RedirectMiddleware)
+        """Tell whether Scrapy will follow a redirect or a meta refresh."""
+        middleware = self._follower(response)
         if middleware is None or self.is_redirect_for_spider(request, response):
             return False
         most = middleware.max_redirect_times
         return bool(request.meta.get("redirect_ttl", most) and request.meta.get("redirect_times", 0) < most)
+
+    def _follower(self, response: Response) -> Any:
+        """Return the middleware that follows a redirect, or a meta refresh."""
+        kind = RedirectMiddleware if 300 <= response.status < 400 else MetaRefreshMiddleware
+        return self._crawler.get_downloader_middleware(kind)
 
     async def forbids(self, target: Request, *, page: Request) -> str | None:
         """Return ``"robots"`` or ``"offsite"`` if they forbid a request that is sent because of ``page``, or None."""

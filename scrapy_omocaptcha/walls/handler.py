@@ -14,10 +14,8 @@ from scrapy.utils.misc import load_object
 from scrapy_omocaptcha.buying.buyer import Buyer
 from scrapy_omocaptcha.detection import find_other_captcha, has_recaptcha_word
 from scrapy_omocaptcha.engine.engine import Engine
-from scrapy_omocaptcha.errors import CrawlClosing
 from scrapy_omocaptcha.reporting.events import Events
 from scrapy_omocaptcha.settings import Settings
-from scrapy_omocaptcha.walls.followed import FollowedRedirects
 from scrapy_omocaptcha.walls.judging import Answer, is_good
 from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.redirects import Redirects
@@ -39,12 +37,10 @@ class WallHandler:
         redirects: Redirects,
         policy: Policy,
         events: Events,
-        followed: FollowedRedirects,
     ) -> None:
         self._slots, self._lifetime, self._components = engine.slots, engine.lifetime, engine.components
         self._sessions = sessions
         self._redirects = redirects
-        self._followed = followed
         self._policy = policy
         self._events = events
         self._parts = (engine, buyer, settings, sessions, redirects, policy, events)
@@ -77,6 +73,12 @@ class WallHandler:
         if session.is_overtaken(since):
             request.cookies = _without({cookie.name for cookie in session.cookies}, request.cookies)
 
+    async def before(self, request: Request) -> Response | None:
+        """Return the challenge that a redirect has led to, before a POST is sent once more in vain."""
+        session = self._sessions.known(request)
+        is_through = session is not None and session.is_through(self._sessions.stamp())
+        return None if is_through else await self._redirects.before(request)
+
     async def redirected(self, request: Request, response: Response) -> Answer:
         """Return the challenge if a redirect leads to one, else the redirect."""
         self._slots.back(request)
@@ -87,7 +89,7 @@ class WallHandler:
             session.answers += 1
             self._sessions.keep_cookies(session, request, response, stamp)
         is_through = session is not None and session.is_through(stamp or self._sessions.stamp())
-        return await self._redirects.look_behind(request, response, is_through=is_through)
+        return await self._redirects.redirected(request, response, is_through=is_through)
 
     def needs_nothing(self, request: Request, response: Response) -> bool:
         """Tell whether :meth:`after` would only return the response; if so, record that its request is answered.
@@ -95,7 +97,7 @@ class WallHandler:
         That is so of most responses, and this takes half the time of :meth:`after`.
         """
         if (
-            self._followed.concern(request)
+            self._redirects.concern(request)
             or self._sessions.known(request) is not None
             or not is_good(response)
             or has_recaptcha_word(response)
@@ -124,17 +126,15 @@ class WallHandler:
         """
         session = self._sessions.known(request)
         if self._components.meta_refresh(response) is not None:
-            answer = await self._redirects.look_behind_refresh(request, response)
+            answer = await self._redirects.refreshed(request, response)
             if isinstance(answer, Request):
                 return answer
             response = answer
             session = self._sessions.known(request)
         challenge = self._policy.find(request, response)
-        asked_for = self._followed.asked_for(request, response, is_wall=challenge is not None)
+        asked_for = self._redirects.answered(request, response, is_wall=challenge is not None)
         if asked_for is not None:
             # Nobody knew that the redirect led to a wall. From now on that is known before it is followed.
-            if self._lifetime.closing:
-                raise CrawlClosing("the crawl is closing")
             return asked_for
         if challenge is None:
             if not is_good(response):
@@ -148,7 +148,7 @@ class WallHandler:
     def failed(self, request: Request) -> None:
         """Record that ``request`` has no response."""
         self._slots.back(request)
-        self._followed.failed(request)
+        self._redirects.failed(request)
 
     def _note_other_captcha(self, response: Response) -> None:
         vendor = find_other_captcha(response)

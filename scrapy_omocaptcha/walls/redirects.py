@@ -1,198 +1,369 @@
-"""Look behind redirects that may lead to a wall, while the request that was redirected is still in hand.
+"""Look where redirects lead, so that no request is lost to a wall that redirects.
 
 A wall that redirects every page to an address of its own (302 to ``/captcha``) would otherwise leave only the request
-for that address, and Scrapy's dupefilter would drop all such requests but the first. Redirects that Scrapy has followed
-before anything was known of their targets are in ``followed``.
+for that address, and Scrapy's dupefilter would drop all such requests but the first. So what a redirect leads to is
+fetched while the request that was redirected is in hand, if that has proven to be a wall, or looks like one.
+
+All other redirects are left to Scrapy, with what was asked for in their meta. Where one of them leads to a wall, that
+is scheduled again, and so is what was asked for by those that Scrapy has dropped meanwhile as duplicates of it.
 """
 
-from dataclasses import InitVar, dataclass
+from dataclasses import dataclass, replace
+from enum import Enum
 from typing import Any
-from weakref import WeakKeyDictionary, WeakSet
 
-from scrapy import Request
+from scrapy import Request, signals
 from scrapy.crawler import Crawler
 from scrapy.exceptions import IgnoreRequest
 from scrapy.http import Response
 from scrapy.http.request import NO_CALLBACK
+from scrapy.utils.datatypes import LocalCache
+from scrapy.utils.job import job_dir
 
-from scrapy_omocaptcha.engine.chain import InnerChain
-from scrapy_omocaptcha.engine.components import Components
-from scrapy_omocaptcha.engine.lifetime import Lifetime
-from scrapy_omocaptcha.engine.request_state import RequestStates
+from scrapy_omocaptcha.detection import is_wall_address
+from scrapy_omocaptcha.engine.engine import Engine
 from scrapy_omocaptcha.errors import CrawlClosing
 from scrapy_omocaptcha.forms.submission import Submission
 from scrapy_omocaptcha.settings import uses_scrapy_redis
-from scrapy_omocaptcha.urls import host_of, public_address, redirect_target, same_address
-from scrapy_omocaptcha.walls.followed import FollowedRedirects, is_repeatable
+from scrapy_omocaptcha.urls import address_of, host_of, public_address, redirect_target, same_address
+from scrapy_omocaptcha.walls import originals
 from scrapy_omocaptcha.walls.judging import doubt_about, is_good, is_overloaded
 from scrapy_omocaptcha.walls.policy import Policy
-from scrapy_omocaptcha.walls.targets import Targets
+
+_MAX_KNOWN = 10_000
+"""Targets that are remembered."""
+_MAX_LOOKS = 3
+"""How often an address that looks like a wall's is looked at before any wall was met."""
+_ENOUGH_DROPPED = 2
+"""How many redirects to an address are dropped before another one is looked behind."""
+_MAX_DROPPED = 1000
+"""Targets, and redirects to each, that are kept until it is known what is there. More can't be under way at once."""
+_MAX_FOLLOWED = 10
+"""Redirects after which a request is no longer scheduled again for the sake of where they lead."""
+_REPEATABLE = ("GET", "HEAD")
+"""Methods of requests that may be sent again though they have been answered: a POST could order twice."""
 
 
-@dataclass(eq=False)
+class _Kind(Enum):
+    """What the target of redirects has proven to be."""
+
+    UNKNOWN = "nobody has been there"
+    FOLLOWED = "Scrapy follows a redirect there, and the answer is not there yet"
+    PAGE = "it has shown no challenge"
+    WALL = "it has shown a challenge"
+    GATE = "a wall without a page of its own: who is through is redirected there no more"
+    OPEN = "it was a wall, and shows a page that no request has got yet"
+
+
+_WALLS = (_Kind.WALL, _Kind.GATE)
+_PAGES = (_Kind.PAGE, _Kind.OPEN)
+
+
+@dataclass
+class _Target:
+    """What is known of the target of redirects: scheme, host and path, with the query where that tells a page."""
+
+    kind: _Kind = _Kind.UNKNOWN
+    leader: str | None = None
+    """The address from which Scrapy follows a redirect there."""
+    looks: int = 0
+
+
 class Redirects:
     """The redirects of one crawl."""
 
-    crawler: InitVar[Crawler]
-    _lifetime: Lifetime
-    _chain: InnerChain
-    _components: Components
-    _policy: Policy
-    _states: RequestStates
-    _targets: Targets
-    _followed: FollowedRedirects
-
-    def __post_init__(self, crawler: Crawler) -> None:
-        self._sent_again: WeakSet[Request] = WeakSet()
-        """Requests that have met a wall before."""
-        self._led_to: WeakKeyDictionary[Request, str] = WeakKeyDictionary()
-        """Where challenges have been found behind redirects, by request."""
-        self._has_foreign_duplicates = self._components.is_resumed() or uses_scrapy_redis(crawler.settings)
+    def __init__(self, crawler: Crawler, engine: Engine, policy: Policy) -> None:
+        self._crawler, self._policy = crawler, policy
+        self._lifetime, self._chain = engine.lifetime, engine.chain
+        self._components, self._states = engine.components, engine.states
+        self._targets: LocalCache[str, _Target] = LocalCache(_MAX_KNOWN)
+        self._dropped: LocalCache[str, list[Request]] = LocalCache(_MAX_DROPPED)
+        """Redirects that were dropped as duplicates, by target, until it is known what is there."""
+        self._has_met_wall = False
+        self._has_handed_in = False
+        """Whether a token has been handed in. Before that, no wall can be open."""
+        is_shared = uses_scrapy_redis(crawler.settings)
+        self._has_foreign_duplicates = is_shared or self._components.is_resumed()
         """Whether Scrapy's dupefilter also knows the requests of other crawls or of other runs."""
+        crawler.signals.connect(self.dropped, signals.request_dropped)
+        if is_shared or job_dir(crawler.settings):
+            self._states.keep_at_close(self.closing)
 
-    async def look_behind(
-        self, request: Request, response: Response, *, is_through: bool = False
-    ) -> Response | Request:
-        """Return the challenge if a redirect leads to one, else the redirect.
+    # What happens to a request of the spider
+
+    async def redirected(self, request: Request, response: Response, *, is_through: bool = False) -> Response | Request:
+        """Return the challenge if a redirect or a meta refresh leads to one, else ``response``.
+
+        If it is the redirect of a wall which is open by now, what was asked for before is returned, for the scheduler.
 
         :param is_through: whether the wall of the request's host was open to it. What another host shows it, be it a
             wall, is the answer to what was asked for, then.
         :raises CrawlClosing: when the crawl closes before the target has answered.
-        :raises Exception: what Scrapy raises when a target that is known to be a wall is fetched.
         """
-        url = redirect_target(request.url, response.headers.get("Location"))
+        url = redirect_target(request.url, self._components.location(response))
         if url is None or isinstance(request, Submission):
             # What a spider submits itself holds a token, which must not be written down, nor sent again.
             return response
-        target = public_address(url)
-        will_redirect = self._components.will_redirect(request, response)
-        is_led_to = self._targets.leader(target) is not None
-        is_suspicious = self._targets.is_wall(url) is None and self._states.is_suspicious(request, url)
-        if self._targets.may_be_wall(url) or is_suspicious or (is_led_to and not will_redirect):
-            answer = await self._fetch(request, response, url)
+        again = self._asked_for(request, is_wall=False)
+        if again is not None:
+            return again
+        may_be_wall = self._has_led_to_wall(request, url) or self._looks_like_wall(url)
+        if may_be_wall or await self._is_dropped(request, response, url):
+            is_guess = not may_be_wall and not self._has_foreign_duplicates
+            answer = await self._look(request, response, url, is_guess=is_guess)
             if answer is not None:
                 return answer
-        if will_redirect:
-            # Were it dropped, nothing could be sent again for it.
-            is_unsure = self._targets.is_undecided(target) or (
-                self._has_foreign_duplicates and self._targets.is_wall(target) is None
-            )
-            must_pass = self._targets.is_gate(target) or (is_unsure and not is_repeatable(request))
-            asked = request.meta.get("redirect_urls", [request.url])[0]
-            may_repeat = self._targets.may_be_followed(url, asked)
-            if self._components.is_offsite(Request(url), page=request):
-                # What no duplicate filter is to drop, OffsiteMiddleware does not drop either.
-                must_pass = may_repeat = False
+        if self._components.will_redirect(request, response):
+            state, target = self._states.peek(request), self._target(url)
             is_own = is_through and host_of(url) != host_of(request.url)
-            if self._states.redirected(request, url, must_pass=must_pass, may_repeat=may_repeat, is_own=is_own):
-                self._targets.followed(url, asked)
-            if not is_own:
-                self._targets.lead(target, request.url)
+            original = None if is_own else originals.write(request, state.original)
+            # What comes from a wall is a duplicate of what was asked for before.
+            is_from_wall = state.original is not None and self._target(request.url).kind in _WALLS
+            is_unsure = self._has_foreign_duplicates and target.kind is _Kind.UNKNOWN
+            must_pass = self._has_led_to_wall(request, url) or is_from_wall or is_unsure
+            if target.kind is _Kind.OPEN and must_pass:
+                target.kind = _Kind.PAGE
+            elif target.kind is _Kind.UNKNOWN and not is_own:
+                target.kind, target.leader = _Kind.FOLLOWED, request.url
+            self._states.write(request, replace(state, original=original, led_to=None), must_pass=must_pass)
         return response
+
+    async def refreshed(self, request: Request, response: Response) -> Response | Request:
+        """Do as :meth:`redirected` for a page that may have a meta refresh, unless it is a challenge itself."""
+        if self._components.meta_refresh(response) is None or self._policy.find(request, response) is not None:
+            return response
+        return await self.redirected(request, response)
+
+    def concern(self, request: Request) -> bool:
+        """Tell whether the answer to a request may tell where redirects lead."""
+        is_awaited = bool(self._dropped) and public_address(request.url) in self._dropped
+        return self._has_met_wall or is_awaited or self._states.knows(request)
+
+    def answered(self, request: Request, response: Response, *, is_wall: bool) -> Request | None:
+        """Return what was asked for before ``request`` was redirected to a wall, for the scheduler.
+
+        :param is_wall: whether the response is a challenge.
+        """
+        original, address = self._states.peek(request).original, public_address(request.url)
+        if not (is_wall or is_good(response)):
+            self.failed(request)
+        elif original is not None:
+            for target in originals.targets(request, original):
+                self._shows(target, is_wall=is_wall)
+        elif is_wall or address in self._dropped:
+            self._targets.setdefault(address_of(request.url), _Target())
+            self._shows(request.url, is_wall=is_wall)
+        elif address in self._targets and self._targets[address].kind is _Kind.GATE:
+            self._targets[address].kind = _Kind.WALL
+        return self._asked_for(request, is_wall=is_wall)
+
+    def failed(self, request: Request) -> None:
+        """Follow redirects that Scrapy has dropped, if ``request`` was to find out what they lead to.
+
+        Where no wall has been met, they stay dropped, as without the add-on. Retry may find out yet.
+        """
+        for target in originals.targets(request, self._states.peek(request).original) if self._has_met_wall else ():
+            if self._target(target).kind is _Kind.FOLLOWED:
+                self._target(target).kind = _Kind.UNKNOWN
+                for other in self._dropped.pop(public_address(target), ()):
+                    self._crawler.engine.crawl(self._states.give_back(other))
+
+    def dropped(self, request: Request) -> None:
+        """Schedule what was asked for before a redirect that Scrapy has dropped, or wait until it is known where to."""
+        if not self._states.take(request) or self._states.peek(request).original is None:
+            return
+        target, dropped = self._target(request.url), self._dropped.setdefault(public_address(request.url), [])
+        if target.kind is _Kind.FOLLOWED and target.leader == request.meta["redirect_urls"][-1]:
+            # The spider has asked for the target itself.
+            target.kind = _Kind.UNKNOWN
+        if len(dropped) < _MAX_DROPPED:
+            dropped.append(request)
+        if target.kind in (*_WALLS, *_PAGES):
+            self._shows(request.url, is_wall=target.kind in _WALLS)
+
+    def closing(self) -> list[Request]:
+        """Return the redirects that have been dropped while another one finds out what is there."""
+        waiting = [dropped for target, dropped in self._dropped.items() if self._target(target).kind is _Kind.FOLLOWED]
+        return [request for dropped in waiting for request in dropped]
+
+    # What happens to a request at a wall
+
+    async def before(self, request: Request) -> Response | None:
+        """Return the challenge that a redirect of a POST has led to, before it is sent once more."""
+        led_to = self._states.peek(request).led_to
+        if led_to is None or request.method in _REPEATABLE:
+            return None
+        answer = await self._look(request, Response(request.url, status=303, headers={"Location": led_to}), led_to)
+        return answer if isinstance(answer, Response) else None
 
     async def send_again(self, request: Request) -> Response | Request:
         """Send the spider's request once more, and look behind whatever redirect is the answer."""
-        self._sent_again.add(request)
+        self._states.of(request).asked_again = True
         answer = await self._chain.send_again(request)
-        return answer if isinstance(answer, Request) else await self.look_behind_refresh(request, answer)
-
-    async def look_behind_refresh(self, request: Request, response: Response) -> Response | Request:
-        """Return the challenge if the meta refresh of a page leads to one, else the page."""
-        url = self._components.meta_refresh(response)
-        if url is None:
-            return response
-        as_redirect = Response(request.url, status=302, headers={"Location": url}, flags=response.flags)
-        answer = await self.look_behind(request, as_redirect)
-        return response if answer is as_redirect else answer
+        return answer if isinstance(answer, Request) else await self.refreshed(request, answer)
 
     async def of_answer(self, request: Request, answer: Response) -> Request | None:
         """Return the request that Scrapy is to follow if the answer to a submission for ``request`` redirects."""
         url = redirect_target(request.url, answer.headers.get("Location"))
         if url is not None and not self._components.is_redirect_for_spider(request, answer):
-            # Where another run was there before, that has nothing to do with what was paid for.
-            must_pass = self._has_foreign_duplicates and not self._components.is_offsite(Request(url), page=request)
-            self._states.redirected(request, url, must_pass=must_pass, is_own=True)
-            try:
-                redirected = await self._components.redirect(request, answer)
-            finally:
-                self._states.not_redirected(request)
+            redirected = await self._components.redirect(request, answer)
             if redirected is not None:
+                # What it leads to is the answer, even if that is a wall. Where another run was there before, that has
+                # nothing to do with what was paid for.
+                state = replace(self._states.peek(request), original=None, led_to=None)
+                self._states.write(redirected, state, must_pass=self._has_foreign_duplicates)
                 return redirected
         if request.method == "GET" and not same_address(answer.url, request.url):
             # It came from behind a redirect.
             await self._components.redirect_in_place(request, answer.url)
         return None
 
-    async def _fetch(self, request: Request, response: Response, url: str) -> Response | Request | None:
-        """Return what the target of a redirect answers if that concerns ``request``; None if Scrapy is to follow it."""
-        try:
-            redirected = await self._components.redirect(request, response)
-        except IgnoreRequest:
-            return None
-        while redirected is not None:
-            # Whatever is asked for, looking must not do it.
-            changes: dict[str, Any] = {"method": "GET", "body": b"", "callback": NO_CALLBACK, "errback": None}
-            step = redirected.replace(meta={**redirected.meta, "dont_cache": True}, **changes)
-            try:
-                answer = await self._lifetime.wait(self._chain.follow(step, page=request))
-            except CrawlClosing:
-                raise
-            except IgnoreRequest:
-                # There are too many redirects, which Scrapy finds out itself.
-                return None
-            except Exception as error:
-                if self._is_needed(request, public_address(url)):
-                    return await self._chain.handle_exception(request, error)
-                # Scrapy follows the redirect and meets the same error.
-                return None
-            if answer is None:
-                return None
-            if not isinstance(answer, Request):
-                # Behind a redirect that HttpCache has stored, nothing shows that the site would redirect now.
-                answer.flags += [flag for flag in response.flags if flag == "cached"]
-                return await self._judge(request, answer, url)
-            redirected = answer
-        return None
-
-    async def _judge(self, request: Request, answer: Response, url: str) -> Response | Request | None:
-        target = public_address(url)
-        is_wall = self._policy.find(request, answer) is not None
-        if is_overloaded(answer) and not is_wall:
-            # With the target's answer as its own, Retry repeats the request that was redirected.
-            return answer if self._is_needed(request, target) else None
-        self._followed.judged(target, is_wall=is_wall)
-        if is_wall:
-            self._led_to[request] = target
-            return answer
-        if not self._targets.is_wall(target):
-            return None
-        if request in self._sent_again or not is_repeatable(request):
-            if not self._targets.is_gate(target):
-                # It is a page by now, or, where nothing else tells, a wall that just fails to show its challenge.
-                is_page = url != target or request in self._sent_again
-                self._targets.shows_page(url) if is_page else self._targets.doubted(target)
-            return None
-        # The wall has been opened meanwhile, and has nothing to show any more.
-        return await self.send_again(request)
-
     def handed_in(self) -> None:
         """Record that a token was handed in, so that walls may be open."""
-        self._targets.has_handed_in = True
+        self._has_handed_in = True
 
     def doubt_about(self, request: Request, answer: Response | Request) -> str | None:
         """Return why the answer that came for a token does not show that the wall is open; None if it does.
 
         If it does, what ``request`` was redirected to before has no page to show.
         """
-        reason = doubt_about(request, answer)
-        target = self._led_to.pop(request, None)
-        if reason is None and target is not None:
-            if isinstance(answer, Request) and public_address(answer.url) == target:
-                return "redirect" if self._targets.is_wall(answer.url) else None
+        reason, led_to = doubt_about(request, answer), self._states.peek(request).led_to
+        if reason is None and led_to is not None:
+            if isinstance(answer, Request) and public_address(answer.url) == public_address(led_to):
+                return "redirect" if self._target(answer.url).kind in _WALLS else None
             if is_good(answer):
-                self._targets.left(target)
+                self._target(led_to).kind = _Kind.GATE
         return reason
 
-    def _is_needed(self, request: Request, target: str) -> bool:
-        """Tell whether Scrapy could lose a request by following its redirect."""
-        return bool(self._targets.is_wall(target)) or self._states.peek(request).looked_behind
+    # What is known of targets
+
+    def _target(self, url: str) -> _Target:
+        return self._targets.get(address_of(url)) or self._targets.setdefault(public_address(url), _Target())
+
+    def _has_led_to_wall(self, request: Request, url: str) -> bool:
+        """Tell whether Scrapy could lose a request by following its redirect, for all that is known of both."""
+        kind, followed = self._target(url).kind, self._states.peek(request).followed
+        if kind in _PAGES:
+            # To the duplicate filter it is what was followed when it was a wall.
+            return kind is _Kind.OPEN and url in map(address_of, followed)
+        return kind in _WALLS or public_address(url) in map(public_address, followed)
+
+    def _looks_like_wall(self, url: str) -> bool:
+        """Tell whether an address says that it is a wall, and is not known yet to be none."""
+        target = self._target(url)
+        # What says that it is a wall shows a page while its challenge is broken, too.
+        may_look = target.kind not in _PAGES or self._has_met_wall or target.looks < _MAX_LOOKS
+        return may_look and is_wall_address(url)
+
+    async def _is_dropped(self, request: Request, response: Response, url: str) -> bool:
+        """Tell whether a look at a target is worth it, since Scrapy would drop the redirect for a reason unknown here.
+
+        Where the spider has asked for the target itself, all redirects there are dropped.
+        """
+        target, dropped = self._target(url), self._dropped.get(public_address(url), ())
+        will_redirect = self._components.will_redirect(request, response)
+        if target.kind is _Kind.UNKNOWN and self._has_foreign_duplicates and will_redirect:
+            redirected = await self._components.redirect(request, response)
+            return redirected is not None and self._states.is_duplicate(request, redirected)
+        is_followed = target.kind is _Kind.FOLLOWED and will_redirect
+        return not is_followed and target.kind not in _PAGES and not target.looks and len(dropped) >= _ENOUGH_DROPPED
+
+    def _shows(self, url: str, *, is_wall: bool) -> None:
+        """Record that an address has shown a challenge or a page. Once a wall, it is one until it is open for sure."""
+        target = self._target(url)
+        if is_wall and target.kind not in _WALLS:
+            target.kind = _Kind.WALL
+        elif target.kind in (_Kind.UNKNOWN, _Kind.FOLLOWED):
+            target.kind = _Kind.PAGE
+        self._has_met_wall |= is_wall
+        for request in self._dropped.pop(public_address(url), ()):
+            again = self._original(request) if is_wall else None
+            if again is not None:
+                self._crawler.engine.crawl(again)
+            elif not is_wall and not same_address(request.url, url):
+                # With another query, it may be another page.
+                self._dropped.setdefault(public_address(url), []).append(request)
+
+    async def _look(
+        self, request: Request, response: Response, url: str, *, is_guess: bool = False
+    ) -> Response | Request | None:
+        """Return what the target of a redirect answers if that concerns ``request``; None if Scrapy is to follow it.
+
+        :param is_guess: whether nothing but dropped redirects tells that it may be a wall.
+        """
+        has_led_to_wall = self._has_led_to_wall(request, url)
+        self._target(url).looks += 1
+        try:
+            answer = await self._fetch(request, response, follow=not is_guess)
+        except IgnoreRequest:
+            answer = None
+        except CrawlClosing:
+            if has_led_to_wall or request.method in _REPEATABLE:
+                raise
+            return None
+        except Exception:
+            # Scrapy follows the redirect and meets the same error, which Retry may repeat.
+            return None
+        state, target = self._states.of(request), self._target(url)
+        if answer is not None and self._policy.find(request, answer) is not None:
+            self._shows(url, is_wall=True)
+            state.led_to = url
+            return answer
+        # What redirects on and on shows no challenge either.
+        if not has_led_to_wall if answer is None else not is_overloaded(answer):
+            if target.kind in _WALLS and not state.asked_again:
+                # The wall has been opened meanwhile, and has nothing to show any more.
+                return await self.send_again(request) if request.method in _REPEATABLE else None
+            is_open = target.kind is _Kind.WALL and self._has_handed_in
+            if is_open or (target.kind is _Kind.UNKNOWN and has_led_to_wall):
+                self._targets[url] = _Target(_Kind.OPEN)
+            self._shows(url, is_wall=False)
+        return None
+
+    async def _fetch(self, request: Request, response: Response, *, follow: bool) -> Response | None:
+        """Return the response that a redirect leads to in the end; None where Scrapy's components forbid it.
+
+        :param follow: whether to follow redirects from there.
+        """
+        redirected, seen = await self._components.redirect(request, response), {request.url}
+        while redirected is not None and redirected.url not in seen:
+            seen.add(redirected.url)
+            # Whatever is asked for, looking must not do it.
+            changes: dict[str, Any] = {"method": "GET", "body": b"", "callback": NO_CALLBACK, "errback": None}
+            step = redirected.replace(meta={**redirected.meta, "dont_cache": True}, **changes)
+            answer = await self._lifetime.wait(self._chain.follow(step, page=request))
+            if isinstance(answer, Response):
+                # Behind a redirect that HttpCache has stored, nothing shows that the site would redirect now.
+                answer.flags += [flag for flag in response.flags if flag == "cached"]
+                return answer
+            redirected = answer if follow else None
+        return None
+
+    # What was asked for
+
+    def _asked_for(self, request: Request, *, is_wall: bool) -> Request | None:
+        """Return what was asked for before a redirect, for the scheduler, if it is to be sent again.
+
+        :param is_wall: whether the answer to ``request`` is a challenge.
+        :raises CrawlClosing: when it is to be, and the crawl is closing.
+        """
+        state = self._states.peek(request)
+        if not is_wall and state.original is not None:
+            # A wall that has been opened meanwhile has nothing to show any more.
+            is_wall = self._target(request.url).kind in _WALLS and not state.followed
+            is_wall = is_wall and state.original["method"] in _REPEATABLE
+        again = self._original(request) if is_wall else None
+        if again is not None and self._lifetime.closing:
+            raise CrawlClosing("the crawl is closing")
+        return again
+
+    def _original(self, request: Request) -> Request | None:
+        """Return what was asked for before redirects to a wall, for the scheduler, unless there were far too many."""
+        state = self._states.peek(request)
+        if state.original is None or len(state.followed) > _MAX_FOLLOWED:
+            return None
+        again = originals.rebuild(request, state.original)
+        followed = [*state.followed, *originals.targets(request, state.original)]
+        state = replace(state, original=None, followed=followed, led_to=request.url)
+        self._states.write(again, state, must_pass=True)
+        return again

@@ -232,6 +232,94 @@ def test_no_page_comes_back_twice_where_a_spider_passes_meta_on(crawl, service, 
     assert Counter(one.url for one in crawled.pages) == Counter(expected)
 
 
+@pytest.mark.parametrize("free", [0, 4])
+@pytest.mark.parametrize("concurrent", [1, 8])
+def test_nothing_is_lost_where_a_wall_redirects_to_a_page_that_the_spider_asks_for_itself(
+    crawl, service, concurrent, free
+):
+    """To the duplicate filter, all redirects there are duplicates, the first one included."""
+    left = iter(range(free))
+
+    def answer(request, form):
+        if request.path == "/verify":
+            return won("/start")
+        if cleared(request) or next(left, None) is not None:
+            return page()
+        return challenge() if request.path == "/start" else redirect("/start")
+
+    with Site(answer) as site:
+        urls = [f"{site.origin}/start", *(f"{site.origin}/page/{number}" for number in range(20))]
+        crawled = crawl(spider(*urls), {**service.settings, "CONCURRENT_REQUESTS": concurrent})
+    assert Counter(one.url for one in crawled.pages) == Counter(urls)
+    assert len(service.jobs) == 1
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("after", ["back", "home", "page"])
+def test_nothing_is_lost_to_a_wall_that_is_opened_before_a_redirect_that_scrapy_follows_has_reached_it(
+    crawl, service, after, method
+):
+    """Redirects are followed last, so that they are held while the first request opens the wall."""
+
+    def answer(request, form):
+        if request.path == "/verify":
+            return won("/")
+        if request.path == "/gate" and not cleared(request):
+            return challenge()
+        if request.path == "/gate" and after != "page":
+            return redirect(request.query["next"] if after == "back" else "/")
+        return page() if cleared(request) else redirect(f"/gate?next={request.path}")
+
+    with Site(answer) as site:
+        requests = [scrapy.Request(f"{site.origin}/page/{number}", method=method) for number in range(8)]
+        settings = {**service.settings, "CONCURRENT_REQUESTS": 1, "REDIRECT_PRIORITY_ADJUST": -5}
+        crawled = crawl(sending(*requests), settings)
+    assert len(crawled.pages) == 8
+    assert method == "POST" or {one.url for one in crawled.pages} == {request.url for request in requests}
+    assert len(service.jobs) == 1
+
+
+@pytest.mark.parametrize("status", [302, 303, 307])
+@pytest.mark.parametrize("gate", ["/captcha", "/hold"])
+def test_a_post_that_is_redirected_to_a_wall_is_sent_once_more_when_it_is_open_and_not_before(
+    crawl, service, gate, status
+):
+    with Site(behind_wall(gate=gate, to_gate=lambda gate: redirect(gate, status))) as site:
+        search = scrapy.Request(f"{site.origin}/search", method="POST", body="q=rope")
+        crawled = crawl(sending(search), service.settings)
+        sent = [form for method, path, form, _ in site.requests if (method, path) == ("POST", "/search")]
+    assert [one.url for one in crawled.pages] == [search.url]
+    assert len(sent) == 2
+    assert len(service.jobs) == 1
+
+
+@pytest.mark.parametrize("gate", ["/captcha", "/hold"])
+@pytest.mark.parametrize("by", ["nobody", "the request", "the spider"])
+def test_pages_whose_meta_refresh_leads_to_a_wall_lose_no_request_whoever_handles_redirects(crawl, service, gate, by):
+    def refresh(gate):
+        return page(f'<meta http-equiv="refresh" content="0; url={gate}">')
+
+    handled = {"handle_httpstatus_list": [302]}
+    meta, attributes = handled if by == "the request" else {}, handled if by == "the spider" else {}
+    with Site(behind_wall(gate=gate, to_gate=refresh)) as site:
+        requests = [scrapy.Request(f"{site.origin}/page/{number}", meta=meta) for number in range(6)]
+        crawled = crawl(sending(*requests, **attributes), service.settings)
+    assert Counter(one.url for one in crawled.pages) == Counter(request.url for request in requests)
+    assert len(service.jobs) == 1
+
+
+def test_a_challenge_that_refreshes_itself_leaves_nothing_in_meta(crawl, service):
+    def answer(request, form):
+        closed = challenge()
+        closed.text = '<meta http-equiv="refresh" content="1; url=/other">' + closed.text
+        return page("") if request.path == "/verify" else closed
+
+    with Site(answer) as site:
+        (error,) = crawl(spider(f"{site.origin}/page"), service.settings).failures
+    assert error.reason == "attempts"
+    assert "_omocaptcha" not in error.response.meta
+
+
 @pytest.mark.parametrize("fault", ["bad_gateway", "truncated"])
 def test_a_redirected_request_that_retry_repeats_still_knows_what_was_asked_for(crawl, service, one_address, fault):
     """It alone knows: nothing else has been redirected to the wall's address, which does not say that it is one."""
@@ -280,32 +368,6 @@ def test_a_page_whose_address_looks_like_a_walls_comes_once_and_is_hardly_looked
     assert came == Counter(urls[::2])
     assert crawled.failures == []
     assert wall or looks <= 4 + concurrent
-
-
-@pytest.mark.parametrize("resumed", [False, True])
-def test_posts_are_redirected_as_scrapy_does_where_no_wall_is_met(crawl, service, tmp_path, resumed):
-    """Those that leave the spider's domains are dropped, and so are duplicates, also in a crawl with a JOBDIR."""
-
-    def answer(request, form):
-        return page() if request.path == "/done" else redirect(target)
-
-    class Posts(RecordingSpider):
-        allowed_domains = ("127.0.0.9",)
-
-        async def start(self):
-            for number in range(8):
-                yield scrapy.Request(f"{self.origin}/{number}", self.page, method="POST", body=self.body)
-
-    settings = {**service.settings, "JOBDIR": str(tmp_path / "job")}
-    with Site(answer) as site, Site(answer, host="127.0.0.8") as other:
-        target = "/done"
-        if resumed:
-            crawl(Posts, settings, origin=site.origin, body="first run")
-        done = crawl(Posts, settings, origin=site.origin, body="a=b")
-        target = f"{other.origin}/done"
-        crawl(Posts, settings, origin=site.origin, body="c=d")
-        assert other.requests == []
-    assert resumed or len(done.pages) == 1
 
 
 @pytest.mark.parametrize("method", ["POST", "GET"])

@@ -14,16 +14,6 @@ from tests.helpers.sites import Site, behind_wall, challenge, page, redirect, se
 # -- to a wall -------------------------------------------------------------------------------------------------------
 
 
-def test_pages_whose_meta_refresh_leads_to_a_wall_lose_no_request(crawl, service):
-    def refresh(gate):
-        return page(f'<meta http-equiv="refresh" content="0; url={gate}">')
-
-    with Site(behind_wall(gate="/captcha", to_gate=refresh)) as site:
-        urls = [f"{site.origin}/page/{number}" for number in range(5)]
-        crawled = crawl(spider(*urls), service.settings)
-    assert sorted(one.url for one in crawled.pages) == urls
-
-
 @pytest.mark.parametrize("meta", [{"omocaptcha": False}, {}])
 def test_a_page_whose_meta_refresh_is_invalid_is_a_page_where_scrapy_does_not_follow_it(crawl, service, meta):
     with Site(lambda *_: page('<meta http-equiv="refresh" content="0; url=http://[broken/">')) as site:

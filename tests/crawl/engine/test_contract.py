@@ -77,6 +77,16 @@ def test_the_scheduler_makes_its_folder_in_the_jobdir_after_the_middlewares_were
 
 
 @in_a_crawl()
+async def test_the_engine_asks_the_scheduler_at_hand_which_drops_what_its_duplicate_filter_was_asked_about(spider):
+    scheduler, request = spider.crawler.engine._slot.scheduler, scrapy.Request("http://127.0.0.1/")
+    enqueued, enqueue = [], scheduler.enqueue_request
+    scheduler.enqueue_request = lambda one: enqueued.append(enqueue(one))
+    assert not scheduler.df.request_seen(request)
+    spider.crawler.engine.crawl(request)
+    assert enqueued == [False]
+
+
+@in_a_crawl()
 async def test_nextcall_has_the_engine_ask_its_scheduler_at_once(spider, walled):
     site = walled()
     # In two halves: it takes far less than the engine's heartbeat of 5 s, and far more than the other page.

@@ -6,6 +6,7 @@ import gc
 import json
 import marshal
 import pickle
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -18,6 +19,7 @@ from scrapy.utils.request import request_from_dict
 from scrapy.utils.test import get_crawler
 
 from scrapy_omocaptcha.engine.request_state import RequestState, RequestStates
+from scrapy_omocaptcha.walls import originals
 
 PAGE = "https://shop.example/catalogue?p=2"
 GATE = "https://shop.example/gate"
@@ -41,16 +43,23 @@ def spider():
 
 
 class Queue:
-    """A scheduler, as far as the states of requests know one."""
+    """A scheduler, as far as the states of requests know one. Its duplicate filter knows each address."""
 
     def __init__(self):
         self.requests = []
+        self.df = SimpleNamespace(
+            request_seen=lambda request: request.url in self.seen or self.seen.append(request.url)
+        )
+        self.seen = []
 
     def next_request(self):
         return self.requests.pop(0) if self.requests else None
 
     def enqueue_request(self, request):
+        if not request.dont_filter and self.df.request_seen(request):
+            return False
         self.requests.append(request)
+        return True
 
     def close(self, reason):
         return reason
@@ -91,13 +100,17 @@ def out_of_the_scheduler(states, request):
     states.queue.requests.append(request)
     assert states.queue.next_request() is request
     states.slot.add_request(request)
-    states.take(request)
     return request
+
+
+def write_original(states, request):
+    state = states.peek(request)
+    states.write(request, replace(state, original=originals.write(request, state.original)), must_pass=False)
 
 
 def redirect(spider, states, request, location, status=302):
     """Return the request that Scrapy makes of a redirect that was written down."""
-    states.redirected(request, GATE)
+    write_original(states, request)
     middleware = RedirectMiddleware.from_crawler(spider.crawler)
     response = Response(request.url, status=status, headers={"Location": location}, request=request)
     redirected = middleware.process_response(request, response)
@@ -108,6 +121,10 @@ def redirect(spider, states, request, location, status=302):
 def redirected(spider, states, request, location, status=302):
     """Return the request that Scrapy makes of a redirect, as it comes out of the scheduler."""
     return out_of_the_scheduler(states, redirect(spider, states, request, location, status))
+
+
+def original_of(states, request):
+    return originals.rebuild(request, states.peek(request).original)
 
 
 def essence(request):
@@ -139,7 +156,6 @@ def test_a_request_is_known_to_have_come_out_of_the_scheduler_or_not(spider, sta
     assert states.queue.next_request() is None
     sent_by_a_component = spiders_request(spider)
     states.slot.add_request(sent_by_a_component)
-    states.take(sent_by_a_component)
     assert not states.is_scheduled(sent_by_a_component)
     assert states.is_scheduled(out_of_the_scheduler(states, sent_by_a_component)), "the same object later"
     assert not states.is_scheduled(spiders_request(spider)), "it did not even pass the engine"
@@ -156,13 +172,30 @@ def test_what_is_added_while_a_request_is_queued_is_json(spider, states):
 
 def test_a_request_that_was_never_seen_has_a_state_without_anything(states):
     state = states.of(Request(PAGE))
-    assert (state.useless_jobs, state.redirect, state.looked_behind, state.followed) == (0, None, False, [])
+    assert state == RequestState()
 
 
 def test_a_request_that_is_gone_leaves_no_state(spider, states):
     out_of_the_scheduler(states, spiders_request(spider))
     gc.collect()
     assert len(states._states) == 0
+
+
+@pytest.mark.parametrize("dont_filter", [True, False])
+@pytest.mark.parametrize("has_filter", [True, False], ids=["scrapy's", "one without a duplicate filter"])
+def test_what_must_not_be_dropped_passes_the_filter_which_drops_others_and_nobody_sees_that(
+    spider, states, has_filter, dont_filter
+):
+    if not has_filter:
+        del states.queue.df
+    states.queue.seen.append(PAGE)
+    for url in (PAGE, GATE):
+        request = spiders_request(spider, url=url, dont_filter=dont_filter)
+        states.write(request, RequestState(), must_pass=True)
+        assert states.queue.enqueue_request(request)
+        assert request.dont_filter is dont_filter
+    assert not has_filter or dont_filter or states.queue.seen == [PAGE, GATE]
+    assert len(states.queue.requests) == 2
 
 
 # -- giving back -----------------------------------------------------------------------------------------------------
@@ -173,7 +206,9 @@ def test_what_is_given_back_comes_out_of_the_scheduler_as_the_spider_made_it(spi
     made = spiders_request(spider, **MADE[case])
     expected = essence(made)
     back = states.give_back(out_of_the_scheduler(states, made))
-    assert back.dont_filter, "the duplicate filter has seen it"
+    states.queue.seen.append(back.url)
+    assert states.queue.enqueue_request(back), "the duplicate filter has seen it"
+    assert states.queue.next_request() is back
     assert essence(made) == expected, "nothing is added to the request itself"
     assert essence(out_of_the_scheduler(states, back)) == expected
 
@@ -194,7 +229,6 @@ def test_jobs_that_were_bought_stay_counted_over_giving_back_and_redirects(spide
     states.of(request).useless_jobs += 1
     request = out_of_the_scheduler(states, states.give_back(request))
     assert states.of(request).useless_jobs == 2
-    assert states.of(out_of_the_scheduler(states, states.before_redirects(request))).useless_jobs == 2
 
 
 @pytest.mark.parametrize(("reason", "number"), [("shutdown", 1), ("finished", 0)])
@@ -202,7 +236,8 @@ def test_requests_that_wait_are_scheduled_where_a_crawl_is_stopped(spider, state
     waiting = redirected(spider, states, out_of_the_scheduler(states, spiders_request(spider)), "/gate")
     states.keep_at_close(lambda: [waiting])
     assert states.queue.close(reason) == reason
-    assert [states.before_redirects(request).url for request in states.queue.requests] == [PAGE] * number
+    resumed = [out_of_the_scheduler(new_states(), request) for request in states.queue.requests]
+    assert [request.url for request in resumed] == [GATE] * number
 
 
 @pytest.mark.parametrize("resumed", [False, True], ids=["in the same run", "when the crawl resumes"])
@@ -277,16 +312,14 @@ def test_what_was_asked_for_before_redirects_is_what_the_spider_made(spider, sta
     request = out_of_the_scheduler(states, made)
     for location in locations:
         request = redirected(spider, states, request, location, status)
-    original = states.before_redirects(request)
-    assert original.dont_filter, "the duplicate filter has seen it"
-    assert essence(out_of_the_scheduler(states, original)) == expected
+    assert essence(original_of(states, request)) == expected
 
 
 def test_a_request_that_is_given_back_between_two_redirects_still_knows_what_was_asked_for(spider, states):
     request = redirected(spider, states, out_of_the_scheduler(states, spiders_request(spider)), "/gate")
     request = out_of_the_scheduler(states, states.give_back(request))
     assert request.url == GATE
-    assert states.before_redirects(redirected(spider, states, request, "/other")).url == PAGE
+    assert original_of(states, redirected(spider, states, request, "/other")).url == PAGE
 
 
 def test_the_redirects_before_what_was_asked_for_stay_in_its_meta(spider, states):
@@ -294,75 +327,24 @@ def test_the_redirects_before_what_was_asked_for_stay_in_its_meta(spider, states
     meta = {"redirect_times": 1, "redirect_urls": ["https://shop.example/old"], "redirect_reasons": [301]}
     request = redirected(spider, states, out_of_the_scheduler(states, spiders_request(spider, meta=meta)), "/gate")
     assert len(request.meta["redirect_urls"]) == 2
-    original = out_of_the_scheduler(states, states.before_redirects(request))
-    assert original.meta == meta
+    assert original_of(states, request).meta == meta
+    assert originals.targets(request, states.peek(request).original) == [GATE]
 
 
 def test_the_download_slot_of_another_host_is_not_kept(spider, states):
     request = out_of_the_scheduler(states, spiders_request(spider))
     request.meta["download_slot"] = "shop.example"
     same_host = redirected(spider, states, request, "/gate")
-    assert states.before_redirects(same_host).meta["download_slot"] == "shop.example"
+    assert original_of(states, same_host).meta["download_slot"] == "shop.example"
     elsewhere = redirected(spider, states, same_host, "https://wall.example/")
     elsewhere.meta["download_slot"] = "wall.example"
-    assert "download_slot" not in states.before_redirects(elsewhere).meta
-
-
-def test_a_dropped_redirect_knows_what_was_asked_for_before_it_was_ever_taken(spider, states):
-    request = redirect(spider, states, out_of_the_scheduler(states, spiders_request(spider)), "/gate")
-    assert states.before_redirects(request, looked_behind=True).url == PAGE
-
-
-def test_a_request_is_sent_again_only_once_for_the_sake_of_its_redirects_target(spider, states):
-    request = redirected(spider, states, out_of_the_scheduler(states, spiders_request(spider)), "/gate")
-    again = out_of_the_scheduler(states, states.before_redirects(request, looked_behind=True))
-    assert states.of(again).looked_behind
-    second = redirected(spider, states, again, "/gate")
-    assert states.before_redirects(second, looked_behind=True) is None
-    assert states.before_redirects(second).url == PAGE, "a challenge at the target still leads back"
-
-
-@pytest.mark.parametrize("dont_filter", [False, True])
-def test_a_redirect_to_what_has_proven_a_wall_is_no_duplicate_the_second_time_and_is_known_to_have_led_there(
-    spider, states, dont_filter
-):
-    request = out_of_the_scheduler(states, spiders_request(spider, dont_filter=dont_filter))
-    original = states.before_redirects(redirected(spider, states, request, "/gate"))
-    # The wall has been opened, and the site redirects again, now to a page.
-    again = redirect(spider, states, out_of_the_scheduler(states, original), "/gate")
-    assert again.dont_filter, "to the duplicate filter it is the one that was followed before"
-    out_of_the_scheduler(states, again)
-    assert again.dont_filter == dont_filter
-    assert states.was_led_to_wall(again)
-    assert not states.was_led_to_wall(request)
-
-
-def test_a_request_is_not_sent_again_for_ever_where_each_redirect_leads_to_another_wall(spider, states):
-    request = out_of_the_scheduler(states, spiders_request(spider))
-    for number in range(20):
-        last, request = request, states.before_redirects(redirected(spider, states, request, f"/gate/{number}"))
-        if request is None:
-            break
-        request = out_of_the_scheduler(states, request)
-    assert request is None
-    assert len(states.of(last).followed) > 5
-
-
-def test_a_redirect_from_a_wall_back_to_what_was_asked_for_is_no_duplicate_of_it(spider, states):
-    request = out_of_the_scheduler(states, spiders_request(spider))
-    gate = redirected(spider, states, request, "/gate")
-    assert not states.redirected(gate, PAGE), "as long as no wall has been met, all is as without the add-on"
-    states.not_redirected(gate)
-    original = out_of_the_scheduler(states, states.before_redirects(gate))
-    open_gate = redirected(spider, states, original, "/gate")
-    assert states.redirected(open_gate, PAGE)
-    assert not states.redirected(out_of_the_scheduler(states, spiders_request(spider, url=GATE)), PAGE)
+    assert "download_slot" not in original_of(states, elsewhere).meta
 
 
 def test_a_redirect_that_scrapy_has_not_followed_leaves_nothing_behind(spider, states):
     request = out_of_the_scheduler(states, spiders_request(spider))
     before = essence(request)
-    states.redirected(request, GATE)
+    write_original(states, request)
     states.not_redirected(request)
     assert essence(request) == before
 
@@ -378,12 +360,12 @@ def test_another_request_with_the_meta_of_the_first_starts_anew(spider, states, 
         first = redirected(spider, states, first, "/gate")
     elif redirect != "none":
         # As with handle_httpstatus_list: the callback gets the redirect, and may copy its meta.
-        states.redirected(first, GATE)
+        write_original(states, first)
     states.of(first).useless_jobs += 1
     second = out_of_the_scheduler(states, Request(url, meta=first.meta))
-    assert (states.of(second).useless_jobs, states.before_redirects(second)) == (0, None)
+    assert states.of(second) == RequestState()
     assert states.of(first).useless_jobs == 1, "the first is left as it was"
-    assert states.before_redirects(redirected(spider, states, second, "/login")).url == url
+    assert original_of(states, redirected(spider, states, second, "/login")).url == url
 
 
 def test_copies_of_a_request_do_not_change_each_other(spider, states):
@@ -411,25 +393,4 @@ def test_a_request_survives_the_queues_of_scrapy_with_what_is_known_of_it(spider
     states = new_states()
     loaded = request_from_dict(text, spider=spider)
     assert states.of(out_of_the_scheduler(states, loaded)).useless_jobs == 1
-    assert essence(out_of_the_scheduler(states, states.before_redirects(loaded))) == expected
-
-
-def test_asking_where_redirects_have_led_makes_nothing_known_of_a_request():
-    # Everything takes longer once anything is known of any request.
-    states = new_states()
-    request = Request(GATE, meta={"redirect_urls": [PAGE]})
-    assert states.hops(request) == [GATE]
-    assert not states.is_suspicious(request, GATE)
-    assert states.peek(request) == RequestState()
-    assert not states.is_any_known
-
-
-def test_nothing_may_be_known_of_a_request_that_is_neither_known_nor_a_retry(spider):
-    states = new_states()
-    known, other = spiders_request(spider), spiders_request(spider)
-    states.of(known).useless_jobs = 1
-    assert states.may_know(known)
-    assert not states.may_know(other)
-    # Its retry is another object.
-    states.may_be_retried(known)
-    assert states.may_know(other)
+    assert essence(original_of(states, loaded)) == expected

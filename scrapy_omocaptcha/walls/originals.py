@@ -1,0 +1,56 @@
+"""Write down what was asked for before a redirect, as JSON, and make a request of it again.
+
+These functions are pure. Where it is kept is in ``engine.request_state``.
+"""
+
+from base64 import b64decode, b64encode
+from typing import Any
+
+from scrapy import Request
+from scrapy.utils.httpobj import urlparse_cached
+
+Original = dict[str, Any]
+"""A request before its first redirect; ``hops`` has the addresses that have redirected since, its own first."""
+_REDIRECT_META = ("redirect_times", "redirect_ttl", "redirect_urls", "redirect_reasons")
+_REPLACED_HEADERS = ("Content-Type", "Referer", "Authorization")
+"""Headers that a redirect removes or changes. Cookies are in the cookiejar."""
+
+
+def write(request: Request, original: Original | None) -> Original:
+    """Return what a request that is being redirected asks for.
+
+    :param original: what was written down at its first redirect, if this is not the first one.
+    """
+    if original is not None:
+        return {**original, "hops": [*original["hops"], request.url]}
+    headers = {name: request.headers.getlist(name) for name in _REPLACED_HEADERS if name in request.headers}
+    return {
+        "hops": [request.url],
+        "url": request.url,
+        "method": request.method,
+        "body": b64encode(request.body).decode(),
+        "headers": {name: [value.decode("latin-1") for value in values] for name, values in headers.items()},
+        "cookies": request.cookies,
+        "priority": request.priority,
+        "dont_filter": request.dont_filter,
+        "meta": {key: request.meta[key] for key in _REDIRECT_META if key in request.meta},
+    }
+
+
+def rebuild(request: Request, original: Original) -> Request:
+    """Make the request that redirects have made ``request`` of."""
+    headers = request.headers.copy()
+    for name in _REPLACED_HEADERS:
+        headers.pop(name, None)
+    headers.update(original["headers"])
+    meta = {key: value for key, value in request.meta.items() if key not in _REDIRECT_META} | original["meta"]
+    values: dict[str, Any] = {name: original[name] for name in ("url", "method", "cookies", "priority", "dont_filter")}
+    rebuilt: Request = request.replace(**values, body=b64decode(original["body"]), headers=headers, meta=meta)
+    if urlparse_cached(rebuilt).hostname != urlparse_cached(request).hostname:
+        rebuilt.meta.pop("download_slot", None)
+    return rebuilt
+
+
+def targets(request: Request, original: Original | None) -> list[str]:
+    """Return the addresses of all redirects that have led to a request; the last one is its own."""
+    return [] if original is None else [*original["hops"][1:], request.url]

@@ -493,21 +493,6 @@ def test_many_redirects_to_one_page_that_is_no_wall_cost_no_request_more(crawl, 
     assert crawled.stats["dupefilter/filtered"] == 11
 
 
-@pytest.mark.parametrize("status", [307, 308])
-def test_looking_behind_a_redirect_never_repeats_a_post(crawl, service, status):
-    def answer(request, form):
-        if request.path == "/receive":
-            return page()
-        return redirect(f"/receive?{request.path}", status)
-
-    with Site(answer) as site:
-        posts = (scrapy.FormRequest(f"{site.origin}/{number}", formdata={"n": str(number)}) for number in range(6))
-        crawled = crawl(sending(*posts), service.settings)
-    received = Counter(path for method, path, *_ in site.requests if method == "POST" and path.startswith("/receive"))
-    assert len(crawled.pages) == len(received) == 6
-    assert set(received.values()) == {1}
-
-
 @pytest.mark.parametrize(
     ("opens_at", "path"),
     [(None, "/page"), ("/page", "/page"), ("/thanks", "/captcha")],

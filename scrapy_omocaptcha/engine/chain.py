@@ -50,8 +50,6 @@ class InnerChain:
         self._slots = slots
         self.components = components
         self._own: WeakSet[Request] = WeakSet()
-        self._first: WeakSet[Request] = WeakSet()
-        """What is to be sent ahead of what Scrapy has queued."""
         self._returned: WeakKeyDictionary[Request, str] = WeakKeyDictionary()
         """What a middleware did, by the request that it returned."""
         self._is_watching = False
@@ -111,15 +109,16 @@ class InnerChain:
 
     async def _enqueue_first(self, request: Request) -> Response:
         """Send a request ahead of what Scrapy has queued in its download slot."""
-        self._first.add(request)
+        slots = self._slots
+        slots.ahead.add(request)
         # The call comes once the request is in the queue, or has been sent.
-        call_later(0, self._move_to_front, request)
+        call_later(0, lambda: slots.order(slots.slot(request)))
         try:
             response: Response = await self._crawler.engine.downloader._enqueue_request(request)
         finally:
             # Whoever has stopped waiting for it, as the crawl closes, does not want it to be sent later.
-            self._slots.take_out(request)
-            self._first.discard(request)
+            slots.take_out(request)
+            slots.ahead.discard(request)
         return response
 
     def check_whole(self, request: Request, result: Response | Request) -> None:
@@ -218,24 +217,3 @@ class InnerChain:
             del response.headers["Location"]
             if not holds_token(target, secret):
                 response.headers["Location"] = target.encode("latin-1")
-
-    def _move_to_front(self, request: Request) -> None:
-        entry = self._slots.take_out(request)
-        if entry is None:
-            return
-        first = self._slots.preceded_by(request)
-        queue, rank = self._slots.slot(request).queue, self._rank(request)
-        if first is not None:
-            first.kept.append(entry)
-        else:
-            later = (index for index, (other, *_) in enumerate(queue) if self._rank(other) > rank)
-            queue.insert(next(later, len(queue)), entry)
-
-    def _rank(self, request: Request) -> int:
-        """Return when a request is sent: first what a token is at hand for, next what else is sent here, then others.
-
-        Of one rank, the first comes first. Were the last token sent first, the first would grow too old.
-        """
-        if isinstance(request, Submission) or self._slots.page_of(request) in self._slots.urgent:
-            return 0
-        return 1 if request in self._first else 2

@@ -19,6 +19,7 @@ from twisted.internet.defer import Deferred
 from scrapy_omocaptcha.engine.lifetime import Lifetime
 from scrapy_omocaptcha.engine.request_state import RequestStates
 from scrapy_omocaptcha.engine.stats import Stats
+from scrapy_omocaptcha.forms.submission import Submission
 
 
 class Hold:
@@ -34,7 +35,7 @@ class Hold:
         self.slot = slots.slot(request)
         self.is_scheduled = slots.states.is_scheduled(request)
         self.kept: list[Any] = []
-        """What was queued in the slot, and is sent later."""
+        """What was queued in the slot, and is sent once this has given way."""
         self._park()
 
     def _park(self) -> None:
@@ -63,34 +64,32 @@ class Hold:
         self._slots.sent(self)
         self.slot.active.discard(self)
 
-    @contextmanager
-    def preceding(self, is_other: Callable[[Request], bool], seconds: float) -> Iterator[None]:
-        """Send nothing for other requests of the slot that came out of the scheduler before the block is left.
+    def go_first(self, is_other: Callable[[Request], bool], seconds: float, at_end: Callable[[], None]) -> None:
+        """Send nothing for other requests of the slot that came out of the scheduler until :meth:`give_way` is called.
 
         :param is_other: tells whether a request is one of them.
-        :param seconds: after which they go on at the latest, since what is sent may be waiting for one of them.
+        :param seconds: after which it is called at the latest: what is sent may be waiting for one of them.
+        :param at_end: called then.
         """
-        queue = self.slot.queue
-        self._slots.preceding[self] = is_other
-        self.kept = [entry for entry in queue if self._slots.preceded_by(entry[0]) is self]
-        for entry in self.kept:
-            queue.remove(entry)
-        timer = call_later(seconds, self._put_back)
-        try:
-            yield
-        finally:
-            timer.cancel()
-            self._put_back()
+        self._at_end, self._timer = at_end, call_later(seconds, self.give_way)
+        self._slots.first[self] = is_other
+        self._slots.order(self.slot)
 
-    def _put_back(self) -> None:
-        if self._slots.preceding.pop(self, None):
+    def give_way(self) -> None:
+        """Let the others go on, if they do not."""
+        slots = self._slots
+        if slots.first.pop(self, None) is not None:
+            self._timer.cancel()
             self.slot.queue.extendleft(reversed(self.kept))
-            self.kept = []
-            self._slots.downloader._process_queue(self.slot)
-            self._slots.serve()
+            self.kept.clear()
+            slots.order(self.slot)
+            slots.downloader._process_queue(self.slot)
+            slots.serve()
+            self._at_end()
 
     def release(self) -> None:
         """End the hold at once: the request has its response, or never will."""
+        self.give_way()
         self.slot.active.discard(self)
         self._slots.parked.discard(self)
         self._slots.sent(self)
@@ -116,12 +115,14 @@ class Slots:
         self._queue: dict[Hold, Deferred[None]] = {}
         """Held requests that wait until something may be sent for them, in their order."""
         self._sending: set[Hold] = set()
-        self.preceding: dict[Hold, Callable[[Request], bool]] = {}
-        """What tells which requests come later, by the held request that comes first."""
+        self.first: dict[Hold, Callable[[Request], bool]] = {}
+        """What tells which requests have to wait, by the held request that goes first."""
         self.urgent: set[Request] = set()
         """Requests for which a token is at hand."""
+        self.ahead: set[Request] = set()
+        """What this package sends, ahead of what Scrapy has queued."""
         self.pages: dict[Request, Request] = {}
-        """The requests of Scrapy that requests of this package are sent for."""
+        """The requests for which others are sent, by these."""
         self.let_go: dict[Request, Callable[[], None]] = {}
         """What is called once a request that was held is back, by request."""
         self._serving = False
@@ -145,22 +146,46 @@ class Slots:
     def is_queued(self, request: Request) -> bool:
         """Tell whether a request, or what is sent for it, still waits in its slot to be sent."""
         # The slot's set of requests being transferred would not do: a request leaves it before its cookies are stored.
-        entries = chain(self.slot(request).queue, *(hold.kept for hold in self.preceding))
+        entries = chain(self.slot(request).queue, *(hold.kept for hold in self.first))
         return any(self.page_of(entry[0]) is request for entry in entries)
 
-    def preceded_by(self, request: Request) -> Hold | None:
-        """Return the held request before which nothing is sent for a request, or None."""
+    @contextmanager
+    def urgently(self, request: Request) -> Iterator[None]:
+        """Send what is sent for a request before all else, since a token is at hand for it."""
+        self.urgent.add(request)
+        try:
+            yield
+        finally:
+            self.urgent.discard(request)
+
+    def order(self, slot: Any) -> None:
+        """Order what is queued in a slot, but for what has to let a held request go first.
+
+        Of one rank, what came first goes first: were the last token sent first, the first would grow too old.
+        """
+        entries = sorted(slot.queue, key=lambda entry: self._rank(entry[0]))
+        slot.queue.clear()
+        for entry in entries:
+            first = self._waits_for(entry[0])
+            (slot.queue if first is None else first.kept).append(entry)
+
+    def _rank(self, request: Request) -> int:
+        """Return when a request is sent: before all others if a token is at hand for it."""
+        if isinstance(request, Submission) or self.page_of(request) in self.urgent:
+            return 0
+        return 1 if request in self.ahead else 2
+
+    def _waits_for(self, request: Request) -> Hold | None:
+        """Return the held request that goes first, if nothing is sent for ``request`` before."""
         page = self.page_of(request)
-        if not self.preceding or page in self.urgent or not self.states.is_scheduled(page):
+        if not self.first or page in self.urgent or not self.states.is_scheduled(page):
             return None
-        slot = self.slot(request)
-        return next(
-            (hold for hold, is_other in self.preceding.items() if hold.slot is slot and is_other(request)), None
-        )
+        holds = (hold for hold, is_other in self.first.items() if is_other(request))
+        return next((hold for hold in holds if hold.slot is self.slot(request)), None)
 
     def take_out(self, request: Request) -> Any:
         """Take a request out of the queue of its slot, and return its entry, or None if it was not there."""
-        for queue in (self.slot(request).queue, *(hold.kept for hold in self.preceding)):
+        for queue in (self.slot(request).queue, *(hold.kept for hold in self.first)):
             for entry in queue:
                 if entry[0] is request:
                     queue.remove(entry)
@@ -258,14 +283,13 @@ class Slots:
         return 0 < downloader.total_concurrency <= len(downloader.active) - parked + more
 
     def _is_delayed(self, hold: Hold) -> bool:
-        """Tell whether another held request waits for the same site's delay; more would keep other sites waiting."""
-        return hold.slot.delay > 0 and any(
-            other.slot is hold.slot and not self._is_kept(other) for other in self._sending
-        )
+        """Tell whether another held request waits for the same site's delay; more would keep other sites waiting.
 
-    def _is_kept(self, hold: Hold) -> bool:
-        """Tell whether what is sent for a held request has been taken out of the queue of its slot."""
-        return any(self.page_of(entry[0]) is hold.request for first in self.preceding for entry in first.kept)
+        A token does not wait for what has none.
+        """
+        is_urgent = hold.request in self.urgent
+        others = (other for other in self._sending if other.slot is hold.slot)
+        return hold.slot.delay > 0 and any(other.request in self.urgent or not is_urgent for other in others)
 
     def serve(self) -> None:
         """Let held requests go on that may."""
@@ -284,12 +308,13 @@ class Slots:
     def _next(self) -> Hold | None:
         # OMOCAPTCHA_MAX_WAITING limits what comes beside the held. What goes on must only not be too much at once.
         is_full = self._is_full(parked=len(self.parked), more=0)
+        allowed = (hold for hold in self._queue if self._may_go(hold, is_full=is_full))
+        return min(allowed, key=lambda hold: hold.request not in self.urgent, default=None)
+
+    def _may_go(self, hold: Hold, *, is_full: bool) -> bool:
         # What did not come out of the scheduler is sent beyond CONCURRENT_REQUESTS by Scrapy, too. All that is active
         # may be waiting for it.
-        allowed = (
-            hold
-            for hold in self._queue
-            if self.preceded_by(hold.request) is None
-            and not (self._is_delayed(hold) or (is_full and hold.is_scheduled and not hold.kept))
-        )
-        return min(allowed, key=lambda hold: hold.request not in self.urgent, default=None)
+        if not hold.is_scheduled:
+            return True
+        has_room = not is_full or bool(hold.kept)
+        return has_room and not self._is_delayed(hold) and self._waits_for(hold.request) is None

@@ -146,10 +146,9 @@ class Attempts(ABC):
         result = Result()
         try:
             if purchase is not None:
-                self.engine.slots.urgent.add(self.request)
-                result = await self._use(purchase)
+                with self.engine.slots.urgently(self.request):
+                    result = await self._use(purchase)
         finally:
-            self.engine.slots.urgent.discard(self.request)
             # A redirect among the answers has taken the count along already, so nothing is counted before it is known.
             if result.answer is None:
                 self._state.useless_jobs += 1

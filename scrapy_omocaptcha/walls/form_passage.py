@@ -1,6 +1,5 @@
 """Take a challenged request through its wall by the form of the page: submit the token as a browser would."""
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -33,19 +32,15 @@ class FormPassage(Passage):
     """How often the form at hand was outdated just before it was submitted."""
 
     async def _use(self, purchase: Purchase) -> Result:
-        if self.is_alone:
+        if not self.is_alone:
+            # Nothing else of the session is to be sent between the form and its token.
+            self.session.token_at_hand()
+            seconds = self.settings.token_max_age / 2
+            self.hold.go_first(self._is_other(), seconds, at_end=self.session.token_used)
+        try:
             return await super()._use(purchase)
-        self.session.has_token()
-        with self.hold.preceding(self._may_wait(), (purchase.token.usable_until - time.monotonic()) / 2):
-            result = await super()._use(purchase)
-        if result.answer is None:
-            self.session.has_no_token()
-        return result
-
-    def _may_wait(self) -> Callable[[Request], bool]:
-        """Return a function that tells whether a request must not be sent between the form at hand and its token."""
-        is_same = self.sessions.same_session(self.request)
-        return lambda other: is_same(other) and not isinstance(other, Submission)
+        finally:
+            self.hold.give_way()
 
     async def ready(self) -> Challenge | Answer:
         """Wait for other answers of the session, and ask again where they may have outdated the form at hand."""
@@ -53,6 +48,11 @@ class FormPassage(Passage):
             await self.engine.lifetime.until(self._is_quiet, timeout=_QUIET_TIMEOUT)
         passed = await self.look_again() if self._is_stale() else None
         return self.page.challenge if passed is None else passed
+
+    def _is_other(self) -> Callable[[Request], bool]:
+        """Return a function that tells whether a request of the session has no token."""
+        is_same = self.sessions.same_session(self.request)
+        return lambda other: is_same(other) and not isinstance(other, Submission)
 
     async def hand_in(self, token: Token) -> Result:
         """Submit the token, and tell from the answer, or by asking again, whether it opened the wall."""
@@ -98,6 +98,7 @@ class FormPassage(Passage):
         try:
             with self.answering():
                 answer = await send_submission(self.engine.chain, submission, token, asked=self.request)
+                self.hold.give_way()
         except HandoverBroke as error:
             return Handed(None, is_page=False, broke=error)
         if answer is None:
@@ -113,7 +114,7 @@ class FormPassage(Passage):
 
     def _is_quiet(self) -> bool:
         """Tell whether no other request of the session is at the site, whose answer could outdate the form at hand."""
-        if not self.session.is_walled:
+        if not (self.session.is_walled or self.session.is_token_at_hand):
             return True
         # Requests that are still queued don't count: the submission is sent before them. Neither do those that a
         # middleware has replaced.

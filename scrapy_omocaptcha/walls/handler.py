@@ -23,6 +23,7 @@ from scrapy_omocaptcha.walls.sessions import Sessions
 
 if TYPE_CHECKING:
     from scrapy_omocaptcha.walls.passage import Passage
+    from scrapy_omocaptcha.walls.session import Session
 
 
 class WallHandler:
@@ -48,10 +49,14 @@ class WallHandler:
     def passes(self, request: Request) -> bool:
         """Record that a request goes to the site, unless the wall of its session is being solved."""
         session = self._sessions.known(request)
-        if session is not None and session.is_walled:
+        if session is not None and self._must_wait(session, request):
             return False
         self._sessions.sent(request)
         return True
+
+    def _must_wait(self, session: Session, request: Request) -> bool:
+        # What a component awaits may be what a token at hand is waiting for.
+        return session.is_walled or (session.is_token_at_hand and self._slots.states.is_scheduled(request))
 
     async def hold(self, request: Request) -> None:
         """Hold a request while the wall of its session is being solved."""
@@ -61,13 +66,13 @@ class WallHandler:
             self._sessions.sent(request)
             return
         since = self._sessions.stamp()
-        # Until it may be sent, a token may have come.
-        while session.is_walled:
+        while self._must_wait(session, request):
             with self._slots.hold(request) as hold:
-                while session.is_walled:
+                while self._must_wait(session, request):
                     await self._lifetime.wait(session.wait_turn(challenged=False))
-                    if session.is_walled:
+                    if self._must_wait(session, request):
                         session.end_turn()
+                # Until it may be sent, a token may have come.
                 await hold.end(session.end_turn)
         session.sent_again(since, self._sessions.sent(request))
         if session.is_overtaken(since):

@@ -272,7 +272,7 @@ class Passage(Attempts):
         return Result(verdict=still_closed(wall, later, is_first=self.is_first))
 
     def _opened(self, handed: Handed, answer: Answer) -> Verdict:
-        return opened(handed, answer, self.redirects.doubt_about(self.request, answer), is_alone=self.is_alone)
+        return opened(handed, answer, self.redirects.doubt_about(self.request, answer), others_hand_in=self.is_alone)
 
     def _take(self, handed: Handed) -> None:
         """Take the answer to a submission for the page: keep what middlewares have written into the submission."""

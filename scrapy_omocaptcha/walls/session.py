@@ -64,7 +64,8 @@ class Session:
         """Stamp of that moment; 0 before the first."""
         self._walled_in_part = False
         """Whether a request passed that was sent after the leader met the wall, so that new requests are not held."""
-        self._is_token_at_hand = False
+        self.is_token_at_hand = False
+        """Whether the leader hands a token in. An answer to a new request could outdate its form."""
         self._held: deque[tuple[Deferred[None], bool]] = deque()
         """Held requests: what fires when it is their turn, and whether they have met the wall themselves."""
         self._released = 0
@@ -73,8 +74,8 @@ class Session:
 
     @property
     def is_walled(self) -> bool:
-        """Tell whether new requests would only run into the wall, or come between a token and its form."""
-        return self.leading is not None and (self._is_token_at_hand or not self._walled_in_part)
+        """Tell whether new requests would only run into the wall."""
+        return self.leading is not None and not self._walled_in_part
 
     @property
     def is_idle(self) -> bool:
@@ -124,13 +125,13 @@ class Session:
         self.leading = stamp
         self._walled_in_part = False
 
-    def has_token(self) -> None:
-        """Record that the leader is about to hand a token in. The answer to a new request could outdate its form."""
-        self._is_token_at_hand = True
+    def token_at_hand(self) -> None:
+        """Record that the leader is about to hand a token in."""
+        self.is_token_at_hand = True
 
-    def has_no_token(self) -> None:
-        """Record that the leader needs a token, or none any more."""
-        self._is_token_at_hand = False
+    def token_used(self) -> None:
+        """Record that the leader has handed its token in, or has none any more."""
+        self.is_token_at_hand = False
         if self._walled_in_part:
             self._release_all(challenged=False)
 
@@ -170,7 +171,7 @@ class Session:
         """
         won = self.leading is not None and self.is_overtaken(self.leading)
         self.leading = None
-        self._is_token_at_hand = False
+        self.is_token_at_hand = False
         self._concurrency = concurrency if won else _one_at_once
         self._release_more()
 
@@ -182,7 +183,7 @@ class Session:
         if self.leading is not None and stamp > self.leading:
             # It was sent after the leader and let through, so the wall is not around the whole session.
             self._walled_in_part = True
-            if not self._is_token_at_hand:
+            if not self.is_token_at_hand:
                 self._release_all(challenged=False)
 
     def end_turn(self) -> None:

@@ -54,20 +54,22 @@ def still_closed(wall: Challenge, later: Challenge, *, is_first: bool) -> Verdic
     return REJECTED if is_first else unknown("broke")
 
 
-def opened(handed: Handed, answer: Answer, doubt: str | None, *, is_alone: bool = False) -> Verdict:
+def opened(handed: Handed, answer: Answer, doubt: str | None, *, others_hand_in: bool = False) -> Verdict:
     """Return what became of a token after which ``answer``, which is no challenge, came for the page.
 
     :param doubt: why that does not show that the wall is open; see :func:`doubt_about`.
-    :param is_alone: other requests of the session hand in tokens of their own meanwhile.
+    :param others_hand_in: whether other requests of the session hand in tokens of their own meanwhile.
     """
     if doubt is not None:
         status = answer.status if isinstance(answer, Response) else None
         # Scrapy retries pages of a site that is overloaded, as often as RETRY_TIMES says.
         is_retried = isinstance(answer, Response) and is_overloaded(answer)
         return unknown(doubt, _UNKNOWN[doubt].format(status=status), is_useless=not is_retried)
-    if not handed.is_seen or (handed.broke is not None and (is_alone or not handed.broke.is_sent)):
+    if not handed.is_seen or (handed.broke is not None and not handed.broke.is_sent):
         return unknown("not_seen")
+    # Another request may have opened the wall.
     if handed.answer is not None and not is_good(handed.answer):
-        # Another request may have opened the wall.
         return unknown("http_error", f"the token was answered with {handed.answer.status}")
+    if handed.broke is not None and others_hand_in:
+        return unknown("broke", "the answer to the token was lost")
     return ACCEPTED

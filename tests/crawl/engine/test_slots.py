@@ -251,7 +251,7 @@ async def test_who_waits_until_none_is_held_takes_no_place_from_those_who_are(sp
 
 
 @in_a_crawl(CONCURRENT_REQUESTS=3, CONCURRENT_REQUESTS_PER_DOMAIN=1)
-async def test_requests_that_are_kept_in_a_slots_queue_leave_their_place_to_what_is_sent_meanwhile(spider, walled):
+async def test_requests_that_let_a_held_one_go_first_leave_their_place_to_what_is_sent_for_it(spider, walled):
     site = walled(free_delay=0.2)
     requests = [scrapy.Request(f"{site.url}/free/{number}", callback=spider.page) for number in (1, 2, 3)]
     for request in requests:
@@ -260,16 +260,17 @@ async def test_requests_that_are_kept_in_a_slots_queue_leave_their_place_to_what
     with Held(spider) as held:
         hold = held.hold(f"{site.url}/hold/1")
         log = []
-        with hold.preceding(lambda other: other in requests, seconds=60):
-            await until(lambda: len(site.requests) == 1 and len(downloader(spider).active) == 3)
-            held.add_others(1)
-            await sending(hold, log, 1)
-            assert [slots(spider).is_queued(request) for request in requests] == [False, True, True]
-            # Who has stopped waiting for an answer does not want a request to be sent later.
-            entry = slots(spider).take_out(requests[2])
-            assert [kept[0] for kept in hold.kept] == requests[1:2]
-            hold.kept.append(entry)
-        assert log == [1, -1]
+        hold.go_first(lambda other: other in requests, seconds=60, at_end=lambda: log.append("end"))
+        await until(lambda: len(site.requests) == 1 and len(downloader(spider).active) == 3)
+        held.add_others(1)
+        await sending(hold, log, 1)
+        assert [slots(spider).is_queued(request) for request in requests] == [False, True, True]
+        # Who has stopped waiting for an answer does not want a request to be sent later.
+        entry = slots(spider).take_out(requests[2])
+        assert [kept[0] for kept in hold.kept] == requests[1:2]
+        hold.kept.append(entry)
+        hold.give_way()
+        assert log == [1, -1, "end"]
         held.end_others()
     await until(lambda: not downloader(spider).active)
     assert [visit.path for visit in site.requests] == ["/free/1", "/free/2", "/free/3"]

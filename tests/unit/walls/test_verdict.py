@@ -65,4 +65,8 @@ def test_a_page_after_a_token_accepts_it_only_if_nothing_else_explains_the_page(
 
 
 def test_a_token_whose_answer_was_lost_may_not_have_opened_a_wall_that_other_requests_have_tokens_for():
-    assert opened(Handed(None, is_page=False, broke=LOST), page(), None, is_alone=True).reason == "not_seen"
+    for handed, reason in (
+        (Handed(None, False, broke=LOST), "broke"),
+        (Handed(page(503), False, broke=LOST), "http_error"),
+    ):
+        assert opened(handed, page(), None, others_hand_in=True).reason == reason

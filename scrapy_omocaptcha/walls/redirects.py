@@ -49,12 +49,14 @@ class _Kind(Enum):
 
     UNKNOWN = "nobody has been there"
     FOLLOWED = "Scrapy follows a redirect there, and the answer is not there yet"
+    FAILED = "that has failed, though the duplicate filter knows it now"
     PAGE = "it has shown no challenge"
     WALL = "it has shown a challenge"
     GATE = "a wall without a page of its own: who is through is redirected there no more"
     OPEN = "it was a wall, and shows a page that no request has got yet"
 
 
+_UNDECIDED = (_Kind.UNKNOWN, _Kind.FAILED)
 _WALLS = (_Kind.WALL, _Kind.GATE)
 _PAGES = (_Kind.PAGE, _Kind.OPEN)
 
@@ -120,10 +122,10 @@ class Redirects:
             # What comes from a wall is a duplicate of what was asked for before.
             is_from_wall = state.original is not None and self._target(request.url).kind in _WALLS
             is_unsure = self._has_foreign_duplicates and target.kind is _Kind.UNKNOWN
-            must_pass = self._has_led_to_wall(request, url) or is_from_wall or is_unsure
+            must_pass = self._has_led_to_wall(request, url) or is_from_wall or is_unsure or target.kind is _Kind.FAILED
             if target.kind is _Kind.OPEN and must_pass:
                 target.kind = _Kind.PAGE
-            elif target.kind is _Kind.UNKNOWN and not is_own:
+            elif target.kind in _UNDECIDED and not is_own:
                 target.kind, target.leader = _Kind.FOLLOWED, request.url
             self._states.write(request, replace(state, original=original, led_to=None), must_pass=must_pass)
         return response
@@ -162,10 +164,12 @@ class Redirects:
 
         Where no wall has been met, they stay dropped, as without the add-on. Retry may find out yet.
         """
-        for target in originals.targets(request, self._states.peek(request).original) if self._has_met_wall else ():
-            if self._target(target).kind is _Kind.FOLLOWED:
-                self._target(target).kind = _Kind.UNKNOWN
-                for other in self._dropped.pop(public_address(target), ()):
+        for url in originals.targets(request, self._states.peek(request).original) if self._has_met_wall else ():
+            target = self._target(url)
+            if target.kind is _Kind.FOLLOWED:
+                target.kind = _Kind.FAILED
+                for other in self._dropped.pop(public_address(url), ()):
+                    target.kind, target.leader = _Kind.FOLLOWED, other.meta["redirect_urls"][-1]
                     self._crawler.engine.crawl(self._states.give_back(other))
 
     def dropped(self, request: Request) -> None:
@@ -273,7 +277,7 @@ class Redirects:
         target = self._target(url)
         if is_wall and target.kind not in _WALLS:
             target.kind = _Kind.WALL
-        elif target.kind in (_Kind.UNKNOWN, _Kind.FOLLOWED):
+        elif target.kind in (*_UNDECIDED, _Kind.FOLLOWED):
             target.kind = _Kind.PAGE
         self._has_met_wall |= is_wall
         for request in self._dropped.pop(public_address(url), ()):
@@ -315,7 +319,7 @@ class Redirects:
                 # The wall has been opened meanwhile, and has nothing to show any more.
                 return await self.send_again(request) if request.method in _REPEATABLE else None
             is_open = target.kind is _Kind.WALL and self._has_handed_in
-            if is_open or (target.kind is _Kind.UNKNOWN and has_led_to_wall):
+            if is_open or (target.kind in _UNDECIDED and has_led_to_wall):
                 self._targets[url] = _Target(_Kind.OPEN)
             self._shows(url, is_wall=False)
         return None

@@ -96,3 +96,39 @@ def test_a_token_does_not_wait_for_requests_to_the_part_of_its_site_that_is_free
     )
     outcome = run(planned)
     assert (outcome.wrong, outcome.jobs) == ([], 1)
+
+
+def test_a_redirect_to_a_wall_that_has_failed_before_is_no_duplicate_of_that():
+    """Seed 730241563816: what was redirected there after it had failed was dropped, and lost as the crawl stopped."""
+    wanted = (
+        *((0, "item", 0, 3), (1, "item", 0, 3), (2, "item", 0, 2), (4, "item", 0, 3), (6, "search", 2, 3)),
+        *((9, "page", 2, 2), (10, "page", 1, 2), (13, "free", 0, 3), (14, "search", 2, 3), (15, "item", 0, 3)),
+        *((16, "item", 2, 3), (17, "nested", 0, 1)),
+    )
+    children = {2: 1, 10: 2}
+    planned = Plan(
+        seed=730241563816,
+        sites=(
+            Site("two walls", "session", status=200, robots_walled=True, refuse_every=3),
+            Site("walled", "rate", {"free_pages": 1}, status=429),
+            Site("one address", "session", status=503, robots_walled=True, refuse_every=3, gate_fault="reset_after"),
+        ),
+        settings={
+            "CONCURRENT_REQUESTS": 8,
+            "CONCURRENT_REQUESTS_PER_DOMAIN": 2,
+            "RETRY_TIMES": 1,
+            "DOWNLOAD_TIMEOUT": 180,
+            "OMOCAPTCHA_MAX_ATTEMPTS": 3,
+            "OMOCAPTCHA_MAX_JOBS": 1,
+        },
+        wanted=tuple(
+            Wanted(number, kind, site, jar, jar, children.get(number, 0)) for number, kind, site, jar in wanted
+        ),
+        latency=(0.01, 0.05),
+        stalls=0.1,
+        rate=0.3,
+        solve_seconds=(1.94, 50.43, 39.11, 22.94, 19.02, 22.96, 28.7, 52.36, 16.11, 13.12),
+        end="stopped",
+        stops=(8.931,),
+    )
+    assert run(planned).wrong == []

@@ -9,6 +9,7 @@ FREE_PLACE = "a page that waits for its token leaves its place to the next reque
 FLAG = "compares a line of the log, which also has the flag of a page from behind a wall"
 LUCK = "has a time-out of a millisecond, which expires or not, with and without the add-on"
 DEFAULTS = "names all default settings of Scrapy, and those of the add-on are put there for these runs"
+COPY = "fetches the copy of a redirected request once more, which Scrapy's shell cannot do without the add-on either"
 COOKIE = "a key of its cache has the Cookie header, in which the clearance is another one for each crawl"
 
 _SCRAPY = {
@@ -61,7 +62,10 @@ KNOWN: dict[tuple[str, str], dict[str, str]] = {
     ("scrapy", "addon"): {"tests/test_settings/__init__.py::test_default_settings_all": DEFAULTS},
     ("scrapy", "session"): _SCRAPY,
     ("scrapy", "redirect"): _SCRAPY_REDIRECT,
-    ("scrapy", "unsuspected"): _SCRAPY_REDIRECT,
+    ("scrapy", "unsuspected"): {
+        **_SCRAPY_REDIRECT,
+        "tests/test_command_shell.py::TestShellCommand::test_request_replace": COPY,
+    },
     ("scrapy-poet", "addon"): {"tests/test_downloader.py::test_additional_requests_connection_issue": LUCK},
     **{("scrapy-poet", way): _SCRAPY_POET for way in ("session", "redirect", "unsuspected")},
 }

@@ -272,7 +272,9 @@ def _tokens(planned: Plan, world: World) -> Iterator[str]:
         oldest = planned.settings.get("OMOCAPTCHA_TOKEN_MAX_AGE", 110) + planned.latency[1] + 60 * bool(planned.stalls)
         if said and job.outcome != "stale" and said[0].at - job.ready_at > oldest + 0.1:
             yield f"the token of job {job.id} was {said[0].at - job.ready_at:.3f} s old at the site"
-        is_late = planned.stalls and said and said[0].at - job.ready_at > TOKEN_SECONDS
+        # What the site has not read was not judged.
+        read = [visit for visit in said if visit.token]
+        is_late = planned.stalls and read and read[0].at - job.ready_at > TOKEN_SECONDS
         if verdicts and verdicts[0] != expected and not is_late and not _is_for_first_wall(planned, world, job):
             yield f"the token of job {job.id} ({job.outcome}, for {job.page}) was judged {verdicts}"
         for visit in said:

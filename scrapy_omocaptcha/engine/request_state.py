@@ -156,10 +156,7 @@ class RequestStates:
         return self._states.get(request) or RequestState()
 
     def write(self, request: Request, state: RequestState, *, must_pass: bool) -> None:
-        """Write a state into the meta of a request: for the scheduler, or before Scrapy makes a redirect of it.
-
-        :param must_pass: it must not be dropped as a duplicate.
-        """
+        """Write the state of a request that is scheduled or redirected; no filter drops what ``must_pass``."""
         request.meta[_KEY] = {**state.as_json(), "filter": must_pass and not request.dont_filter}
 
     def not_redirected(self, request: Request) -> None:

@@ -225,10 +225,7 @@ class Slots:
             self._stats.add("seconds/held", round(time.monotonic() - since, 3))
 
     async def until_none_is_held(self, request: Request) -> None:
-        """Wait until no request is held any more, without using up the concurrency that they need meanwhile.
-
-        :param request: the request that waits.
-        """
+        """Let ``request`` wait until no other is held any more, without using up the concurrency that they need."""
         hold = Hold(self, request)
         try:
             await self._lifetime.until(lambda: not self.holds)

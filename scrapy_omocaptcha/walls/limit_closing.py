@@ -14,10 +14,7 @@ CLOSING_REASONS["account"] = "omocaptcha_account"
 
 
 async def close_at_limit(engine: Engine, reason: str, request: Request | None = None) -> CrawlClosing:
-    """Close the spider once all tokens that have been paid for are used, and return the error that says so.
-
-    :param request: the request that waits for that, if it is one of the spider's.
-    """
+    """Close the spider once all tokens paid for are used, while ``request`` waits; return the error that says so."""
     with suppress(CrawlClosing):
         if request is None:
             await engine.lifetime.until(lambda: not engine.slots.holds)

@@ -17,10 +17,7 @@ _REPLACED_HEADERS = ("Content-Type", "Referer", "Authorization")
 
 
 def write(request: Request, original: Original | None) -> Original:
-    """Return what a request that is being redirected asks for.
-
-    :param original: what was written down at its first redirect, if this is not the first one.
-    """
+    """Return what a redirected request asks for, given what was written at its first redirect, if this is another."""
     if original is not None:
         return {**original, "hops": [*original["hops"], request.url]}
     headers = {name: request.headers.getlist(name) for name in _REPLACED_HEADERS if name in request.headers}

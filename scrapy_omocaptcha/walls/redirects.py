@@ -142,10 +142,7 @@ class Redirects:
         return self._has_met_wall or is_awaited or self._states.knows(request)
 
     def answered(self, request: Request, response: Response, *, is_wall: bool) -> Request | None:
-        """Return what was asked for before ``request`` was redirected to a wall, for the scheduler.
-
-        :param is_wall: whether the response is a challenge.
-        """
+        """Return what was asked for before ``request`` was redirected to a wall, if it is one, for the scheduler."""
         original, address = self._states.peek(request).original, public_address(request.url)
         if not (is_wall or is_good(response)):
             self.failed(request)
@@ -325,10 +322,7 @@ class Redirects:
         return None
 
     async def _fetch(self, request: Request, response: Response, *, follow: bool) -> Response | None:
-        """Return the response that a redirect leads to in the end; None where Scrapy's components forbid it.
-
-        :param follow: whether to follow redirects from there.
-        """
+        """Return what a redirect leads to, by further ones if ``follow``; None where Scrapy's components forbid it."""
         redirected, seen = await self._components.redirect(request, response), {request.url}
         while redirected is not None and redirected.url not in seen:
             seen.add(redirected.url)

@@ -83,10 +83,7 @@ class Session:
         return self.leading is None and not self._held and not self._released
 
     def wait_turn(self, *, challenged: bool) -> Deferred[None]:
-        """Hold a request; the Deferred fires when it is its turn to go on.
-
-        :param challenged: the request has met the wall itself, rather than being held before it was sent.
-        """
+        """Hold a request, which may have been ``challenged`` itself; the Deferred fires when it is its turn to go on."""
         turn: Deferred[None] = Deferred(lambda _: self._held.remove(entry) if entry in self._held else None)
         entry = (turn, challenged)
         self._held.append(entry)
@@ -101,10 +98,7 @@ class Session:
         return 0 < self._kept_at <= stamp
 
     def sent_again(self, since: int, stamp: int) -> int:
-        """Record that a request is sent, again or after it was held, and return its new ``stamp``.
-
-        :param since: when it was sent before, or held.
-        """
+        """Record that a request which was sent or held at ``since`` is sent now, and return its new ``stamp``."""
         if self.is_overtaken(since) and self.clearance is not Clearance.PROVEN:
             self._re_asks.add(stamp)
         return stamp

@@ -83,7 +83,7 @@ class Session:
         return self.leading is None and not self._held and not self._released
 
     def wait_turn(self, *, challenged: bool) -> Deferred[None]:
-        """Hold a request, which may have been ``challenged`` itself; the Deferred fires when it is its turn to go on."""
+        """Hold a request, which may have been ``challenged`` itself; the Deferred fires when it is its turn."""
         turn: Deferred[None] = Deferred(lambda _: self._held.remove(entry) if entry in self._held else None)
         entry = (turn, challenged)
         self._held.append(entry)

@@ -106,7 +106,7 @@ class Sessions:
             session.update_cookies(self.cookies(request))
 
     def has_sent(self, request: Request, response: Response, values: Container[tuple[str, str | None]]) -> bool:
-        """Tell whether a request was sent with the session's cookies, ``values``, but for those that it has got since."""
+        """Tell whether a request was sent with the session's cookies, ``values``, but for what it has got since."""
         new = {cookie.partition(b"=")[0] for cookie in response.headers.getlist("Set-Cookie")}
         sent = (cookie.partition(b"=") for cookie in _sent_cookies(request))
         # A spider may have sent any bytes.

@@ -159,10 +159,7 @@ class Session:
         return [cookie for cookie in kept if f"{cookie.name}={cookie.value}".encode() not in sent]
 
     def stop_leading(self, concurrency: Callable[[], int]) -> None:
-        """End the lead: the leader is through, or has given up and the next request leads.
-
-        :param concurrency: returns how many held requests may be under way at once after a clearance was won.
-        """
+        """End the lead; with a new clearance, so many held requests as ``concurrency`` returns go on at once."""
         won = self.leading is not None and self.is_overtaken(self.leading)
         self.leading = None
         self.is_token_at_hand = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Container
+from collections.abc import Callable, Collection
 from http.cookiejar import Cookie
 from itertools import count
 from typing import TYPE_CHECKING
@@ -105,21 +105,18 @@ class Sessions:
                 jar.set_cookie(cookie)
             session.update_cookies(self.cookies(request))
 
-    def has_sent(self, request: Request, response: Response, values: Container[tuple[str, str | None]]) -> bool:
+    def has_sent(self, request: Request, response: Response, values: Collection[tuple[str, str | None]]) -> bool:
         """Tell whether a request was sent with the session's cookies, ``values``, but for what it has got since."""
-        new = {cookie.partition(b"=")[0] for cookie in response.headers.getlist("Set-Cookie")}
-        sent = (cookie.partition(b"=") for cookie in _sent_cookies(request))
-        # A spider may have sent any bytes.
-        return all(
-            name in new or (name.decode("utf-8", "replace"), value.decode("utf-8", "replace")) in values
-            for name, _, value in sent
-        )
+        new = dict(map(_name_and_value, response.headers.getlist("Set-Cookie")))
+        for name, value in new.items():
+            kept = {(other or "").strip('"') for known, other in values if known == name}
+            if kept and value.strip('"') not in kept:
+                # A newer cookie was kept, so the page belongs to another session.
+                return False
+        return all(sent[0] in new or sent in values for sent in map(_name_and_value, _sent_cookies(request)))
 
     def under_way(self, request: Request) -> list[Request]:
-        """Return the requests of the same session that were sent and whose answers have not been counted yet.
-
-        Some of them may be answered all the same, as redirects are.
-        """
+        """Return the requests of the session whose answers have not been counted, as those of redirects never are."""
         others = (other for sent in self._stamps if (other := sent()) is not None and other is not request)
         return list(filter(self.same_session(request), others))
 
@@ -133,3 +130,9 @@ def _sent_cookies(request: Request) -> list[bytes]:
     """Return the cookies in the header of a request, each as name=value."""
     header = request.headers.get("Cookie")
     return header.split(b"; ") if header else []
+
+
+def _name_and_value(cookie: bytes) -> tuple[str, str]:
+    # A spider may have sent any bytes.
+    name, _, value = cookie.partition(b";")[0].decode("utf-8", "replace").partition("=")
+    return name.strip(), value.strip()

@@ -132,3 +132,23 @@ def test_a_redirect_to_a_wall_that_has_failed_before_is_no_duplicate_of_that():
         stops=(8.931,),
     )
     assert run(planned).wrong == []
+
+
+def test_a_form_is_fetched_anew_if_the_cookie_that_came_with_it_was_not_kept():
+    """Seed 746770853806: the form of one session was submitted with the cookie of another, won before."""
+    planned = Plan(
+        seed=746770853806,
+        sites=(Site("walled", "per_page", status=200, robots_walled=True),),
+        settings={
+            "CONCURRENT_REQUESTS": 16,
+            "RETRY_TIMES": 0,
+            "DOWNLOAD_TIMEOUT": 180,
+            "OMOCAPTCHA_MAX_ATTEMPTS": 2,
+            "DOWNLOAD_DELAY": 5.0,
+        },
+        wanted=(Wanted(0, "search", 0), Wanted(3, "search", 0, cookiejar=1), Wanted(7, "item", 0, cookiejar=1)),
+        latency=(0.01, 0.05),
+        solve_seconds=(1.35, 3.86, 1.01, 12.98, 26.86, 3.22, 39.26, 1.09, 6.99, 2.54),
+    )
+    outcome = run(planned)
+    assert (outcome.wrong, outcome.jobs) == ([], 3)

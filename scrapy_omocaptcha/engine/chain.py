@@ -109,16 +109,16 @@ class InnerChain:
 
     async def _enqueue_first(self, request: Request) -> Response:
         """Send a request ahead of what Scrapy has queued in its download slot."""
-        slots = self._slots
-        slots.ahead.add(request)
+        order = self._slots.order
+        order.ahead.add(request)
         # The call comes once the request is in the queue, or has been sent.
-        call_later(0, lambda: slots.order(slots.slot(request)))
+        call_later(0, lambda: order.sort(order.slot(request)))
         try:
             response: Response = await self._crawler.engine.downloader._enqueue_request(request)
         finally:
             # Whoever has stopped waiting for it, as the crawl closes, does not want it to be sent later.
-            slots.take_out(request)
-            slots.ahead.discard(request)
+            order.take_out(request)
+            order.ahead.discard(request)
         return response
 
     def check_whole(self, request: Request, result: Response | Request) -> None:
@@ -135,11 +135,11 @@ class InnerChain:
         """Send a request that a redirect of ``page`` leads to; return None where Scrapy's components forbid it."""
         if await self.components.forbids(request, page=page):
             return None
-        self._slots.pages[request] = page
+        self._slots.order.pages[request] = page
         try:
             return await self.send(request)
         finally:
-            del self._slots.pages[request]
+            del self._slots.order.pages[request]
 
     async def handle_exception(self, request: Request, error: Exception) -> Response | Request:
         """Let the outer middlewares handle an error of a request that was sent again; raise it where none does."""

@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from itertools import chain
 from typing import Any
 
 from scrapy import Request
@@ -17,9 +16,9 @@ from scrapy.utils.asyncio import call_later
 from twisted.internet.defer import Deferred
 
 from scrapy_omocaptcha.engine.lifetime import Lifetime
+from scrapy_omocaptcha.engine.order import SendingOrder
 from scrapy_omocaptcha.engine.request_state import RequestStates
 from scrapy_omocaptcha.engine.stats import Stats
-from scrapy_omocaptcha.forms.submission import Submission
 
 
 class Hold:
@@ -32,10 +31,8 @@ class Hold:
     def __init__(self, slots: "Slots", request: Request) -> None:
         self._slots = slots
         self.request = request
-        self.slot = slots.slot(request)
+        self.slot = slots.order.slot(request)
         self.is_scheduled = slots.states.is_scheduled(request)
-        self.kept: list[Any] = []
-        """What was queued in the slot, and is sent once this has given way."""
         self._park()
 
     def _park(self) -> None:
@@ -71,20 +68,14 @@ class Hold:
         :param seconds: after which it is called at the latest: what is sent may be waiting for one of them.
         :param at_end: called then.
         """
+        self._slots.order.go_first(self.request, is_other)
         self._at_end, self._timer = at_end, call_later(seconds, self.give_way)
-        self._slots.first[self] = is_other
-        self._slots.order(self.slot)
 
     def give_way(self) -> None:
-        """Let the others go on, if they do not."""
-        slots = self._slots
-        if slots.first.pop(self, None) is not None:
+        """Let the other requests go on, if this one still goes first."""
+        if self._slots.order.give_way(self.request):
             self._timer.cancel()
-            self.slot.queue.extendleft(reversed(self.kept))
-            self.kept.clear()
-            slots.order(self.slot)
-            slots.downloader._process_queue(self.slot)
-            slots.serve()
+            self._slots.serve()
             self._at_end()
 
     def release(self) -> None:
@@ -107,6 +98,7 @@ class Slots:
         self._crawler = crawler
         self._lifetime = lifetime
         self.states = states
+        self.order = SendingOrder(crawler, states)
         self._stats = stats
         self._most_uncounted = max_waiting - 1 if max_waiting else sys.maxsize
         self.holds: set[Hold] = set()
@@ -115,14 +107,6 @@ class Slots:
         self._queue: dict[Hold, Deferred[None]] = {}
         """Held requests that wait until something may be sent for them, in their order."""
         self._sending: set[Hold] = set()
-        self.first: dict[Hold, Callable[[Request], bool]] = {}
-        """What tells which requests have to wait, by the held request that goes first."""
-        self.urgent: set[Request] = set()
-        """Requests for which a token is at hand."""
-        self.ahead: set[Request] = set()
-        """What this package sends, ahead of what Scrapy has queued."""
-        self.pages: dict[Request, Request] = {}
-        """The requests for which others are sent, by these."""
         self.let_go: dict[Request, Callable[[], None]] = {}
         """What is called once a request that was held is back, by request."""
         self._serving = False
@@ -132,10 +116,6 @@ class Slots:
         """Return Scrapy's downloader."""
         return self._crawler.engine.downloader
 
-    def slot(self, request: Request) -> Any:
-        """Return the download slot of a request."""
-        return self.downloader._get_slot(request)[1]
-
     def concurrency(self, slot: Any) -> int:
         """Return how many released requests to the site of a slot may be in flight at once.
 
@@ -143,66 +123,13 @@ class Slots:
         """
         return 1 if slot.delay else max(1, slot.concurrency)
 
-    def is_queued(self, request: Request) -> bool:
-        """Tell whether a request, or what is sent for it, still waits in its slot to be sent."""
-        # The slot's set of requests being transferred would not do: a request leaves it before its cookies are stored.
-        entries = chain(self.slot(request).queue, *(hold.kept for hold in self.first))
-        return any(self.page_of(entry[0]) is request for entry in entries)
-
-    @contextmanager
-    def urgently(self, request: Request) -> Iterator[None]:
-        """Send what is sent for a request before all else, since a token is at hand for it."""
-        self.urgent.add(request)
-        try:
-            yield
-        finally:
-            self.urgent.discard(request)
-
-    def order(self, slot: Any) -> None:
-        """Order what is queued in a slot, but for what has to let a held request go first.
-
-        Of one rank, what came first goes first: were the last token sent first, the first would grow too old.
-        """
-        entries = sorted(slot.queue, key=lambda entry: self._rank(entry[0]))
-        slot.queue.clear()
-        for entry in entries:
-            first = self._waits_for(entry[0])
-            (slot.queue if first is None else first.kept).append(entry)
-
-    def _rank(self, request: Request) -> int:
-        """Return when a request is sent: before all others if a token is at hand for it."""
-        if isinstance(request, Submission) or self.page_of(request) in self.urgent:
-            return 0
-        return 1 if request in self.ahead else 2
-
-    def _waits_for(self, request: Request) -> Hold | None:
-        """Return the held request that goes first, if nothing is sent for ``request`` before."""
-        page = self.page_of(request)
-        if not self.first or page in self.urgent or not self.states.is_scheduled(page):
-            return None
-        holds = (hold for hold, is_other in self.first.items() if is_other(request))
-        return next((hold for hold in holds if hold.slot is self.slot(request)), None)
-
-    def take_out(self, request: Request) -> Any:
-        """Take a request out of the queue of its slot, and return its entry, or None if it was not there."""
-        for queue in (self.slot(request).queue, *(hold.kept for hold in self.first)):
-            for entry in queue:
-                if entry[0] is request:
-                    queue.remove(entry)
-                    return entry
-        return None
-
-    def page_of(self, request: Request) -> Request:
-        """Return the request of Scrapy for which a request is sent, which may be itself."""
-        return self.pages.get(request, request)
-
     def is_active(self, request: Request) -> bool:
         """Tell whether a request is at the downloader or on its way there or back."""
         return request in self.downloader.active
 
     def delay(self, request: Request) -> float:
         """Return the longest time between two requests to the site of ``request``, in seconds."""
-        slot = self.slot(request)
+        slot = self.order.slot(request)
         # Before Scrapy 2.19 a slot does not show its jitter; its delay then varies by half, or not at all.
         return float(slot.delay * (1 + getattr(slot, "jitter", 0.5)))
 
@@ -284,9 +211,9 @@ class Slots:
 
         A token does not wait for what has none.
         """
-        is_urgent = hold.request in self.urgent
+        is_urgent = self.order.is_urgent(hold.request)
         others = (other for other in self._sending if other.slot is hold.slot)
-        return hold.slot.delay > 0 and any(other.request in self.urgent or not is_urgent for other in others)
+        return hold.slot.delay > 0 and any(self.order.is_urgent(other.request) or not is_urgent for other in others)
 
     def serve(self) -> None:
         """Let held requests go on that may."""
@@ -306,12 +233,12 @@ class Slots:
         # OMOCAPTCHA_MAX_WAITING limits what comes beside the held. What goes on must only not be too much at once.
         is_full = self._is_full(parked=len(self.parked), more=0)
         allowed = (hold for hold in self._queue if self._may_go(hold, is_full=is_full))
-        return min(allowed, key=lambda hold: hold.request not in self.urgent, default=None)
+        return min(allowed, key=lambda hold: not self.order.is_urgent(hold.request), default=None)
 
     def _may_go(self, hold: Hold, *, is_full: bool) -> bool:
         # What did not come out of the scheduler is sent beyond CONCURRENT_REQUESTS by Scrapy, too. All that is active
         # may be waiting for it.
         if not hold.is_scheduled:
             return True
-        has_room = not is_full or bool(hold.kept)
-        return has_room and not self._is_delayed(hold) and self._waits_for(hold.request) is None
+        has_room = not is_full or self.order.keeps_others(hold.request)
+        return has_room and not self._is_delayed(hold) and not self.order.must_wait(hold.request)

@@ -146,7 +146,7 @@ class Attempts(ABC):
         result = Result()
         try:
             if purchase is not None:
-                with self.engine.slots.urgently(self.request):
+                with self.engine.slots.order.urgently(self.request):
                     result = await self._use(purchase)
         finally:
             # A redirect among the answers has taken the count along already, so nothing is counted before it is known.

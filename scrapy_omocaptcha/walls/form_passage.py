@@ -120,7 +120,7 @@ class FormPassage(Passage):
         # middleware has replaced.
         under_way = self.sessions.under_way(self.request)
         return not any(
-            self.engine.slots.is_active(other) and not self.engine.slots.is_queued(other) for other in under_way
+            self.engine.slots.is_active(other) and not self.engine.slots.order.is_queued(other) for other in under_way
         )
 
     def _is_stale(self) -> bool:

@@ -129,13 +129,12 @@ class WallHandler:
         :raises ChallengeNotSolved: when the errback gets it.
         :raises GivenUp: when the spider is to be closed at a limit.
         """
-        session = self._sessions.known(request)
         if self._components.meta_refresh(response) is not None:
             answer = await self._redirects.refreshed(request, response)
             if isinstance(answer, Request):
                 return answer
             response = answer
-            session = self._sessions.known(request)
+        session = self._sessions.known(request)
         challenge = self._policy.find(request, response)
         asked_for = self._redirects.answered(request, response, is_wall=challenge is not None)
         if asked_for is not None:

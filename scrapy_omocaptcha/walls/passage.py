@@ -162,7 +162,7 @@ class Passage(Attempts):
 
     async def _lead(self) -> Result:
         session, slots = self.session, self.engine.slots
-        slot = slots.slot(self.request)
+        slot = slots.order.slot(self.request)
         session.lead(self.stamp)
         try:
             result = await self.attempt()

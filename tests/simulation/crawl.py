@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scrapy import signals
+from scrapy import Request, signals
 
 from tests.helpers.crawling import attached
 from tests.simulation import oracle
@@ -29,7 +29,6 @@ from tests.simulation.world import World, latency_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from scrapy import Request
     from scrapy.crawler import Crawler
 
     from scrapy_omocaptcha.engine.slots import Hold
@@ -258,7 +257,8 @@ class _Runs:
         waiting = {one for slot in engine.downloader.slots.values() for one in slot.active - slot.transferring}
         if self._plan.settings.get("ROBOTSTXT_OBEY"):
             waiting |= engine.downloader.active
-        run.queued.update((request.method, request.url) for request in waiting & engine.downloader.active)
+        # Among them are the stand-ins of held requests.
+        run.queued.update((request.method, request.url) for request in waiting if isinstance(request, Request))
         is_closed = self._plan.end == "closed"
         stop = engine.close_spider_async(reason="had enough") if is_closed else run.crawler.stop_async()
         self._stopping = asyncio.ensure_future(stop)

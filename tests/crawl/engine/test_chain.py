@@ -86,7 +86,7 @@ def test_httpcache_does_not_answer_what_is_sent_and_stores_the_answer(during, wa
 @in_a_crawl(DOWNLOAD_DELAY=0.3)
 async def test_what_is_sent_goes_before_all_that_wait_for_the_delay_of_its_site(spider, walled, again):
     site = walled()
-    slot = slots(spider).slot(scrapy.Request(site.url))
+    slot = slots(spider).order.slot(scrapy.Request(site.url))
     pages = [download(spider, f"{site.url}/free/{number}") for number in range(1, 5)]
     await until(lambda: len(slot.queue) == 3)
     request = scrapy.Request(f"{site.url}/free/99")
@@ -107,7 +107,7 @@ async def test_submissions_keep_their_order_and_nothing_goes_before_them_so_that
     spider, walled, last
 ):
     site = walled()
-    slot = slots(spider).slot(scrapy.Request(site.url))
+    slot = slots(spider).order.slot(scrapy.Request(site.url))
     pages = [download(spider, f"{site.url}/free/{number}") for number in (1, 2)]
     await until(lambda: len(slot.queue) == 1)
     pages += [begin(chain(spider).send(Submission(f"{site.url}/free/{number}", secret="token"))) for number in (97, 98)]
@@ -122,7 +122,7 @@ def test_a_token_that_has_grown_too_old_in_the_queue_is_not_sent(during, walled)
     site = walled(free_delay=0.1)
 
     async def probe(spider):
-        slot = slots(spider).slot(scrapy.Request(site.url))
+        slot = slots(spider).order.slot(scrapy.Request(site.url))
         page = download(spider, f"{site.url}/free/1")
         await until(lambda: slot.transferring)
         sent = begin(chain(spider).send(Submission(f"{site.url}/free/2", secret="token")))

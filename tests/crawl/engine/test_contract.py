@@ -152,7 +152,7 @@ async def test_get_slot_gives_the_slot_that_a_request_will_be_sent_through(spide
 async def test_the_scheduler_turns_to_the_host_with_fewer_requests_in_its_slots_active(spider, walled):
     busy, idle = walled(), walled()
     engine = spider.crawler.engine
-    slot = slots(spider).slot(scrapy.Request(busy.url))
+    slot = slots(spider).order.slot(scrapy.Request(busy.url))
     held = {scrapy.Request(f"{busy.url}/{number}") for number in range(9)}
     slot.active |= held
     engine.pause()
@@ -169,7 +169,7 @@ async def test_the_scheduler_turns_to_the_host_with_fewer_requests_in_its_slots_
 async def test_requests_that_wait_for_the_delay_stand_in_the_slots_queue_and_go_out_as_it_is_processed(spider, walled):
     site = walled()
     requests = [scrapy.Request(f"{site.url}/free/{number}") for number in (1, 2, 3, 4)]
-    slot = slots(spider).slot(requests[0])
+    slot = slots(spider).order.slot(requests[0])
     pages = [begin(spider.crawler.engine.download_async(request)) for request in requests]
     await until(lambda: len(slot.queue) == 3)
     assert [entry[0] for entry in slot.queue] == requests[1:]
@@ -185,14 +185,14 @@ async def test_requests_that_wait_for_the_delay_stand_in_the_slots_queue_and_go_
 @in_a_crawl(CONCURRENT_REQUESTS_PER_DOMAIN=5, DOWNLOAD_SLOTS={"127.0.0.3": {"concurrency": 2}})
 async def test_a_slot_tells_how_many_requests_its_site_is_sent_at_once(spider):
     hosts = ("127.0.0.2", "127.0.0.3")
-    assert [slots(spider).slot(scrapy.Request(f"http://{host}/")).concurrency for host in hosts] == [5, 2]
+    assert [slots(spider).order.slot(scrapy.Request(f"http://{host}/")).concurrency for host in hosts] == [5, 2]
 
 
 @in_a_crawl(DOWNLOAD_SLOTS={"127.0.0.2": {"delay": 0.5, "jitter": 0.25}})
 async def test_a_slot_tells_its_delay_how_much_that_varies_and_when_it_was_last_used(spider, walled):
     site = walled()
     request = scrapy.Request(f"{site.url}/free/1")
-    slot = slots(spider).slot(request)
+    slot = slots(spider).order.slot(request)
     before = slot.lastseen
     await spider.crawler.engine.download_async(request)
     assert slot.delay == 0.5
@@ -335,7 +335,7 @@ def test_enqueue_request_sends_a_request_through_its_slot_and_no_middleware(duri
 
     async def probe(spider):
         request = scrapy.Request(f"{site.url}/free/1", cookies={"a": "1"})
-        slot, queued = slots(spider).slot(request), []
+        slot, queued = slots(spider).order.slot(request), []
 
         def reached(request):
             # The signal comes just before the request is queued, in the same turn of the event loop.

@@ -88,7 +88,7 @@ def test_held_requests_do_not_count_up_to_max_waiting(during, settings, held, ot
 async def test_held_requests_count_in_their_slot_and_leave_nothing_behind(spider):
     with Held(spider) as waiting:
         holds = [waiting.hold(f"http://127.0.0.1/{number}") for number in range(3)]
-        slot = slots(spider).slot(scrapy.Request("http://127.0.0.1/"))
+        slot = slots(spider).order.slot(scrapy.Request("http://127.0.0.1/"))
         counts = [len(slot.active), len(slots(spider).parked)]
         assert {hold.slot for hold in holds} == {slot}
     assert (counts, len(slot.active), len(slots(spider).parked)) == ([3, 3], 0, 0)
@@ -256,7 +256,7 @@ async def test_requests_that_let_a_held_one_go_first_leave_their_place_to_what_i
     requests = [scrapy.Request(f"{site.url}/free/{number}", callback=spider.page) for number in (1, 2, 3)]
     for request in requests:
         spider.crawler.engine.crawl(request)
-        await until(lambda one=request: slots(spider).is_active(one) and slots(spider).slot(one).transferring)
+        await until(lambda one=request: slots(spider).is_active(one) and slots(spider).order.slot(one).transferring)
     with Held(spider) as held:
         hold = held.hold(f"{site.url}/hold/1")
         log = []
@@ -264,11 +264,12 @@ async def test_requests_that_let_a_held_one_go_first_leave_their_place_to_what_i
         await until(lambda: len(site.requests) == 1 and len(downloader(spider).active) == 3)
         held.add_others(1)
         await sending(hold, log, 1)
-        assert [slots(spider).is_queued(request) for request in requests] == [False, True, True]
+        assert [slots(spider).order.is_queued(request) for request in requests] == [False, True, True]
         # Who has stopped waiting for an answer does not want a request to be sent later.
-        entry = slots(spider).take_out(requests[2])
-        assert [kept[0] for kept in hold.kept] == requests[1:2]
-        hold.kept.append(entry)
+        entry = slots(spider).order.take_out(requests[2])
+        kept = slots(spider).order._first[hold.request].kept
+        assert [each[0] for each in kept] == requests[1:2]
+        kept.append(entry)
         hold.give_way()
         assert log == [1, -1, "end"]
         held.end_others()
@@ -281,18 +282,18 @@ async def test_a_slot_tells_which_of_its_requests_wait_to_be_sent(spider, walled
     site = walled(free_delay=0.2)
     left = []
     first, second = (scrapy.Request(f"{site.url}/free/{number}") for number in (1, 2))
-    slot = slots(spider).slot(first)
+    slot = slots(spider).order.slot(first)
 
     def leaves(request):
         # No longer transferred, its cookies not yet kept: it must not look as if it were still to be sent.
-        left.append((request in slot.transferring, slots(spider).is_queued(request)))
+        left.append((request in slot.transferring, slots(spider).order.is_queued(request)))
 
     spider.crawler.signals.connect(leaves, signals.request_left_downloader)
     pages = [begin(spider.crawler.engine.download_async(first))]
     await until(lambda: slot.transferring)
     pages.append(begin(spider.crawler.engine.download_async(second)))
     await until(lambda: slot.queue)
-    assert (slots(spider).is_queued(first), slots(spider).is_queued(second)) == (False, True)
+    assert (slots(spider).order.is_queued(first), slots(spider).order.is_queued(second)) == (False, True)
     assert slot.active == {first, second}
     for page in pages:
         await maybe_deferred_to_future(page)
@@ -303,4 +304,4 @@ async def test_a_slot_tells_which_of_its_requests_wait_to_be_sent(spider, walled
 async def test_a_site_that_nothing_is_known_of_is_sent_one_request_at_a_time(spider):
     request = scrapy.Request("http://127.0.0.1/")
     downloader(spider).slots["127.0.0.1"] = Slot(0, 0, 0)
-    assert slots(spider).concurrency(slots(spider).slot(request)) == 1
+    assert slots(spider).concurrency(slots(spider).order.slot(request)) == 1

@@ -183,6 +183,8 @@ class Exchange:
     """The crawl that sends it; None for a call to the service."""
     began: float
     has_arrived: bool = False
+    is_answered: bool = False
+    """Whether the client has read the answer."""
     ended: float = math.inf
 
 
@@ -284,6 +286,7 @@ class Network:
             await reply.head()
             await reply.pause(self._latency(host))
             yield reply
+            exchange.is_answered = True
         finally:
             exchange.ended = now()
             reply.done()

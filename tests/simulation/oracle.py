@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from scrapy_omocaptcha.buying.database import read_ledger
-from scrapy_omocaptcha.testing import WALLS
+from scrapy_omocaptcha.testing import WALLS, Visit
 from scrapy_omocaptcha.testing.account import TOKEN_SECONDS
 from tests.simulation.plan import PRICE, redirects
 
@@ -115,10 +115,18 @@ def _requests(planned: Plan, world: World, record: Record, runs: list[Run]) -> I
 def _may_be_dropped(planned: Plan, world: World, runs: list[Run], name: str) -> bool:
     """Tell whether Scrapy may have dropped a request's redirect, since nobody could know that it led to a wall."""
     number = wanted_of(planned, name).site
-    is_seen = any(visit.shown == "challenge" and visit.fault is None for visit in world.sites[number].requests)
+    challenges = [visit for visit in world.sites[number].requests if visit.shown == "challenge" and visit.fault is None]
+    is_seen = any(_is_answered(world, visit) for visit in challenges)
     # Which of two crawls has seen it is not known.
     is_met = all(run.stats.get("omocaptcha/challenges") for run in runs) and planned.end not in ("two crawls", "fleet")
     return planned.filters and redirects(planned.sites[number]) and not (is_seen and is_met)
+
+
+def _is_answered(world: World, visit: Visit) -> bool:
+    """Tell whether the crawl has read the answer to a visit, as far as is known."""
+    answered = (sent for sent in world.exchanges if sent.is_answered and sent.began <= visit.at <= sent.ended)
+    places = ((url.hostname, url.path) for url in (urlsplit(sent.url) for sent in answered))
+    return not world.exchanges or (visit.host, visit.path) in places
 
 
 def _bill(world: World, records: list[LedgerRecord]) -> Iterator[str]:

@@ -12,12 +12,10 @@ from weakref import WeakKeyDictionary
 
 from playwright.async_api import Page
 from scrapy import Request
-from scrapy.http import Response
 
 from scrapy_omocaptcha.browser.masking import masking
 from scrapy_omocaptcha.browser.page_methods import FindChallenge, PageHandover, WatchedMethods
 from scrapy_omocaptcha.challenge import Challenge, Token
-from scrapy_omocaptcha.forms.submission import Submission
 
 _METHODS = "playwright_page_methods"
 _PAGE = "playwright_page"
@@ -110,18 +108,6 @@ class PlaywrightBrowser:
 
     def _note_loop(self) -> None:
         self._loop = asyncio.get_running_loop()
-
-    def has_rendered(self, response: Response) -> bool:
-        """Tell whether a response is a page of scrapy-playwright."""
-        return "playwright" in response.flags
-
-    @contextmanager
-    def sending(self, submission: Submission) -> Iterator[None]:
-        """Send what the spider submits itself: without page methods or an open page, and with no token in the log."""
-        for name in (_METHODS, _PAGE, _INCLUDE_PAGE):
-            submission.meta.pop(name, None)
-        with masking(submission.secret):
-            yield
 
     async def close_page(self, request: Request) -> None:
         """Close a page that was left open for the spider, unless the spider has brought it."""

@@ -13,11 +13,9 @@ from scrapy.http import HtmlResponse, Response
 from scrapy_omocaptcha.buying.purchase import Verdict
 from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.errors import CrawlClosing, HandoverBroke, TokenUnused
-from scrapy_omocaptcha.forms.submission import Submission
 from scrapy_omocaptcha.walls.attempts import Result
-from scrapy_omocaptcha.walls.form_passage import FormPassage
 from scrapy_omocaptcha.walls.judging import Answer, is_good, is_overloaded
-from scrapy_omocaptcha.walls.passage import Page
+from scrapy_omocaptcha.walls.passage import Passage
 from scrapy_omocaptcha.walls.reasons import GivenUp, Refusal
 from scrapy_omocaptcha.walls.verdict import Handed, unknown
 
@@ -29,11 +27,8 @@ if TYPE_CHECKING:
 _WIDGET = "//iframe[contains(@src, '/recaptcha/')] | //textarea[starts-with(@name, 'g-recaptcha-response')]"
 
 
-class BrowserPassage(FormPassage):
-    """The passage of a request whose page a browser renders.
-
-    A token that the spider submits itself, with ``omocaptcha_submit``, is sent as the spider has made it.
-    """
+class BrowserPassage(Passage):
+    """The passage of a request whose page a browser renders."""
 
     @cached_property
     def _browser(self) -> PlaywrightBrowser:
@@ -45,8 +40,7 @@ class BrowserPassage(FormPassage):
         """Return the challenge at hand once its widget is there, unless it is not to be solved any more."""
         await self.check()
         response = self.page.response
-        is_rendered = isinstance(response, HtmlResponse) and bool(response.xpath(_WIDGET))
-        if is_rendered or self.policy.hooks.can_submit:
+        if isinstance(response, HtmlResponse) and response.xpath(_WIDGET):
             return self.page.challenge
         # Nothing is bought for a widget that is never rendered, as where Google's script is blocked.
         async with self.hold.sending():
@@ -67,11 +61,8 @@ class BrowserPassage(FormPassage):
 
     async def hand_in(self, token: Token) -> Result:
         """Load the page anew, hand the token in there, and tell from what it shows whether that opened the wall."""
-        if self.policy.hooks.can_submit:
-            result = await super().hand_in(token)
-        else:
-            async with self.hold.sending():
-                result = await self._hand_in(token)
+        async with self.hold.sending():
+            result = await self._hand_in(token)
         if result.answer is None:
             await self.set_aside()
         return result
@@ -138,17 +129,6 @@ class BrowserPassage(FormPassage):
             kind = type(error).__name__ if error else handover.trouble
             raise HandoverBroke(f"the page failed before it was given the token ({kind})", is_sent=False)
         return Result(verdict=Verdict("expired", "page_failed"), error=error)
-
-    async def submit(self, submission: Submission, token: Token) -> Handed:
-        with self._browser.sending(submission):
-            return await super().submit(submission, token)
-
-    def is_page(self, answer: Response) -> bool:
-        return super().is_page(answer) and self._browser.has_rendered(answer)
-
-    def _may_be_page(self, answer: Response, page: Page, handed: Handed) -> bool:
-        # The answer to what the spider submits itself has not been rendered.
-        return self._browser.has_rendered(answer) and super()._may_be_page(answer, page, handed)
 
     async def send(self) -> Answer:
         """Send the spider's request once more; its page methods are not called in a challenge."""

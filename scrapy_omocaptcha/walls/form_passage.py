@@ -12,7 +12,7 @@ from scrapy_omocaptcha.errors import HandoverBroke, HookFailed, MiddlewareFailed
 from scrapy_omocaptcha.forms.submission import Submission
 from scrapy_omocaptcha.urls import public_address
 from scrapy_omocaptcha.walls.attempts import Outdated, Result
-from scrapy_omocaptcha.walls.judging import Answer, is_overloaded, is_page_of
+from scrapy_omocaptcha.walls.judging import Answer, is_overloaded
 from scrapy_omocaptcha.walls.passage import Passage
 from scrapy_omocaptcha.walls.reasons import GivenUp, Refusal
 from scrapy_omocaptcha.walls.sending import send_submission
@@ -107,10 +107,6 @@ class FormPassage(Passage):
         answer.request = None
         broke = HandoverBroke(f"the token was answered with {answer.status}") if is_overloaded(answer) else None
         return Handed(answer, self.is_page(answer), is_own_address, broke, sent)
-
-    def is_page(self, answer: Response) -> bool:
-        """Tell whether an answer, should it be no challenge, is the page that was asked for."""
-        return is_page_of(self.request, answer) and self.engine.components.meta_refresh(answer) is None
 
     def _is_quiet(self) -> bool:
         """Tell whether no other request of the session is at the site, whose answer could outdate the form at hand."""

@@ -14,7 +14,7 @@ from scrapy_omocaptcha.challenge import TOKEN_FIELD
 from scrapy_omocaptcha.detection.filling import fill_form
 from scrapy_omocaptcha.forms.submission import encode_form, session_of
 from scrapy_omocaptcha.walls.judging import form_marks
-from scrapy_omocaptcha.walls.reasons import REASONS, unsolvable
+from scrapy_omocaptcha.walls.reasons import Case, find_refusal
 from scrapy_omocaptcha.walls.wishes import Refill, Wish
 
 
@@ -59,9 +59,9 @@ def form_request(
     values = _values(data or {})
     _check_rejected(rejected)
     challenge = fill_form(response, values, form=form, click=click)
-    reason = unsolvable(challenge, ())
-    if reason is not None:
-        raise ValueError(f"no token can be bought for {challenge.url}: {REASONS[reason]}")
+    refusal = find_refusal("solve", Case(challenge))
+    if refusal is not None:
+        raise ValueError(f"no token can be bought for {challenge.url}: {refusal.message}")
     encoded = encode_form(response, challenge, "")
     headers, meta = ({}, {}) if response.request is None else session_of(response.request)
     meta |= request_arguments.pop("meta", None) or {}

@@ -12,7 +12,7 @@ from scrapy.http.cookies import CookieJar
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.engine.components import Components, proxy_of
 from scrapy_omocaptcha.urls import host_of
-from scrapy_omocaptcha.walls.reasons import unsubmittable, unsubmittable_in_browser, unsuitable_response
+from scrapy_omocaptcha.walls.reasons import Purpose
 
 if TYPE_CHECKING:
     from scrapy_omocaptcha.browser.playwright import PlaywrightBrowser
@@ -27,6 +27,8 @@ class PlainMedium:
 
     passage = "scrapy_omocaptcha.walls.form_passage.FormPassage"
     """Path of what takes a challenged request through its wall, which is imported with the first challenge."""
+    purpose: Purpose = "form"
+    """What a token for a wall is wanted for."""
     browser: PlaywrightBrowser | None = None
     """The browser that renders the pages."""
 
@@ -41,14 +43,6 @@ class PlainMedium:
         """Return the cookiejar of a request, if this package may read and write it."""
         return self._components.jar(request)
 
-    def unsuitable(self, request: Request, response: Response) -> str | None:
-        """Return why a challenge in this response cannot be solved, or None."""
-        return unsuitable_response(request, response)
-
-    def unsubmittable(self, request: Request, response: Response, challenge: Challenge) -> str | None:
-        """Return why a token could not be handed in, or None."""
-        return unsubmittable(challenge, response, cookies=self._components.jar(request) is not None)
-
     def begin(self, request: Request, find: Find) -> None:
         """Prepare a request that goes to the site."""
 
@@ -57,6 +51,7 @@ class BrowserMedium(PlainMedium):
     """Requests whose pages a browser renders."""
 
     passage = "scrapy_omocaptcha.walls.browser_passage.BrowserPassage"
+    purpose = "browser"
     browser: PlaywrightBrowser
 
     def __init__(self, components: Components, browser: PlaywrightBrowser) -> None:
@@ -68,12 +63,6 @@ class BrowserMedium(PlainMedium):
 
     def jar(self, request: Request) -> None:
         """Return None: a browser keeps its cookies to itself."""
-
-    def unsuitable(self, request: Request, response: Response) -> None:
-        """Return None: a challenge in any page can be solved."""
-
-    def unsubmittable(self, request: Request, response: Response, challenge: Challenge) -> str | None:
-        return unsubmittable_in_browser(challenge)
 
     def begin(self, request: Request, find: Find) -> None:
         """Watch the page that is loaded for a request."""

@@ -26,7 +26,7 @@ from scrapy_omocaptcha.forms.submission import is_free_of
 from scrapy_omocaptcha.reporting.events import Events
 from scrapy_omocaptcha.settings import Settings
 from scrapy_omocaptcha.walls.attempts import Attempts, Result
-from scrapy_omocaptcha.walls.judging import Answer, is_good, is_other_wall, is_same_wall
+from scrapy_omocaptcha.walls.judging import Answer, is_good, is_other_wall, is_page_of, is_same_wall
 from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.reasons import GivenUp, NotSolved, Refusal
 from scrapy_omocaptcha.walls.redirects import Redirects
@@ -285,6 +285,10 @@ class Passage(Attempts):
         ):
             new = {key: value for key, value in written.items() if before.get(key) is not value}
             mine.update({key: value for key, value in new.items() if is_free_of(submission.secret, value)})
+
+    def is_page(self, answer: Response) -> bool:
+        """Tell whether an answer, should it be no challenge, is the page that was asked for."""
+        return is_page_of(self.request, answer) and self.engine.components.meta_refresh(answer) is None
 
     def _may_be_page(self, answer: Response, page: Page, handed: Handed) -> bool:
         """Tell whether the answer to a submission may be all that there is of the page, which no other wall hides."""

@@ -21,7 +21,7 @@ from scrapy_omocaptcha.walls.hints import Hints
 from scrapy_omocaptcha.walls.hooks import Hooks
 from scrapy_omocaptcha.walls.limit_closing import CLOSING_REASONS
 from scrapy_omocaptcha.walls.medium import Mediums
-from scrapy_omocaptcha.walls.reasons import Refusal, unsolvable, unsuitable_request
+from scrapy_omocaptcha.walls.reasons import Case, Purpose, Refusal, find_refusal
 
 
 @dataclass
@@ -55,49 +55,52 @@ class Policy:
     async def refusal(self, request: Request, response: Response, challenge: Challenge) -> Refusal | None:
         """Return why a challenge is not solved, whoever pays, or None; reasons that are cheap to know come first."""
         medium = self.mediums.of(request)
-        reason = unsuitable_request(request) or medium.unsuitable(request, response)
-        refusal = _refusal(reason or self._unsolvable(challenge)) or self.hooks.refusal
+        purpose: Purpose = "hook" if medium.purpose == "form" and self.hooks.can_submit else medium.purpose
+        case = Case(challenge, self._domains, request, response, medium.jar(request) is not None)
+        refusal = find_refusal(purpose, case) or self.hooks.refusal
         refusal = refusal or self._dead_ends.get((host_of(challenge.url), challenge.sitekey))
-        if refusal is None and not self.hooks.can_submit:
-            reason = medium.unsubmittable(request, response, challenge)
-            if reason is None and challenge.form is not None:
-                reason = await self._forbids(request, challenge.form.url)
-            refusal = _refusal(reason)
+        if refusal is None and challenge.form is not None and purpose != "hook":
+            refusal = await self._forbidden(request, challenge.form.url)
         return refusal
 
     def upfront_refusal(self, request: Request, challenge: Challenge) -> Refusal | None:
         """Return why no token is bought for a request that wants one before it is sent, or None."""
-        reason = "browser" if self.mediums.of(request).browser else unsuitable_request(request)
-        if reason is None and not same_site(challenge.url, request.url):
-            reason = "foreign_form"
-        return _refusal(reason) or self.hooks.refusal or self.token_refusal(challenge)
+        if self.mediums.of(request).browser is not None:
+            return Refusal.of("browser")
+        refusal = find_refusal("upfront", Case(challenge, self._domains, request)) or self.hooks.refusal
+        return refusal or self.limit_refusal(challenge, challenge.url)
 
     async def target_refusal(self, request: Request, challenge: Challenge, url: str) -> Refusal | None:
         """Return why the form of a page that was fetched anew may not be sent to ``url``, or None."""
-        return _refusal(await self._forbids(request, url) if same_site(challenge.url, url) else "foreign_form")
+        return await self._forbidden(request, url) if same_site(challenge.url, url) else Refusal.of("foreign_form")
 
     async def redirect_refusal(self, request: Request, challenge: Challenge, answer: Response) -> Refusal | None:
         """Return why the redirect that answers a token may not be followed, and give its wall up then, or None."""
         url = redirect_target(answer.url, answer.headers.get("Location"))
-        reason = None if url is None else await self._forbids(request, url)
-        if url is None or reason is None:
+        forbidden = None if url is None else await self._forbidden(request, url)
+        if url is None or forbidden is None:
             return None
-        why = "the spider's allowed_domains leave out: add it there" if reason == "offsite" else "robots.txt forbids"
-        refusal = Refusal(reason, f"the answer to a token redirects to {host_of(url)}, which {why}")
+        is_offsite = forbidden.reason == "offsite"
+        why = "the spider's allowed_domains leave out: add it there" if is_offsite else "robots.txt forbids"
+        refusal = forbidden._replace(message=f"the answer to a token redirects to {host_of(url)}, which {why}")
         self._dead_ends[host_of(challenge.url), challenge.sitekey] = refusal
         return refusal
 
-    async def _forbids(self, request: Request, url: str) -> str | None:
+    async def _forbidden(self, request: Request, url: str) -> Refusal | None:
+        """Return why nothing may be sent to an address for a request: robots.txt, or the spider's allowed domains."""
         # robots.txt rules depend on the user agent; nothing of this request is ever sent.
         target = Request(url, headers=request.headers, meta=request.meta)
-        return await self.components.forbids(target, page=request)
+        reason = await self.components.forbids(target, page=request)
+        return None if reason is None else Refusal.of(reason)
 
     def token_refusal(self, challenge: Challenge) -> Refusal | None:
         """Return why no token is bought for a challenge, whatever the token is for, or None."""
-        return _refusal(self._unsolvable(challenge)) or self.limit_refusal(challenge, challenge.url)
+        refusal = find_refusal("solve", Case(challenge, self._domains))
+        return refusal or self.limit_refusal(challenge, challenge.url)
 
-    def _unsolvable(self, challenge: Challenge) -> str | None:
-        return unsolvable(challenge, self.settings.domains(self.crawler.spider))
+    @property
+    def _domains(self) -> tuple[str, ...]:
+        return self.settings.domains(self.crawler.spider)
 
     def limit_refusal(self, challenge: Challenge, url: str) -> Refusal | None:
         """Return why no token is bought, for the host of ``url``, for a challenge that could be solved, or None."""
@@ -112,7 +115,3 @@ class Policy:
 
     def closes_spider(self, reason: str) -> bool:
         return self.settings.close_on_limit and reason in CLOSING_REASONS
-
-
-def _refusal(reason: str | None) -> Refusal | None:
-    return None if reason is None else Refusal.of(reason)

@@ -1,16 +1,17 @@
-"""List the reasons why a challenge is not solved, and find those that are known before anything is asked or paid.
+"""List the reasons why a challenge is not solved, and what is checked before anything is asked or paid.
 
-robots.txt, the limits and the account are checked later, by ``policy`` and ``buying``. Reasons that are cheap to know
-come first; in :data:`REASONS` each has the sentence that a user reads.
+``CHECKS`` has, for each purpose of a token, what is checked, in this order; ``REASONS`` has the sentences that users
+read. Hooks that have failed, robots.txt, the limits and the account are checked later, by ``policy`` and ``buying``.
 """
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 from scrapy import Request
 from scrapy.http import Response
 
-from scrapy_omocaptcha.challenge import Challenge
+from scrapy_omocaptcha.challenge import Challenge, Form
 from scrapy_omocaptcha.urls import host_of, is_allowed, same_site
 
 REASONS = {
@@ -77,58 +78,84 @@ TEST_KEY = "6LeIxAcTAAAAAJcZVRqyHh71UMIEGNQ_MXjiZKhI"
 _BROWSER_META = ("splash", "zyte_api", "zyte_api_automap", "puppeteer", "selenium")
 _BROWSER_CLASSES = ("SplashRequest", "SplashFormRequest", "SeleniumRequest", "PuppeteerRequest")
 _BROWSER_FLAGS = ("zyte-api", "playwright")
+_NO_REQUEST, _NO_RESPONSE = Request("about:blank"), Response("about:blank")
 
 
-def unsuitable_request(request: Request) -> str | None:
-    """Return why a challenge in answer to this request cannot be solved, or None."""
-    if request.method == "HEAD":
-        return "head"
-    by_class = any(request_class.__name__ in _BROWSER_CLASSES for request_class in type(request).__mro__)
-    return "browser" if by_class or any(request.meta.get(key) for key in _BROWSER_META) else None
+@dataclass(frozen=True)
+class Case:
+    """A challenge for which a token may be bought, and what else is checked where there is any."""
+
+    challenge: Challenge
+    allowed_domains: Iterable[str] = ()
+    """Domains outside of which nothing is bought; none: it is bought for all."""
+    request: Request = _NO_REQUEST
+    """The request that is challenged, or that the token is wanted for."""
+    response: Response = _NO_RESPONSE
+    """The page with the challenge."""
+    keeps_cookies: bool = True
+    """Whether Scrapy keeps the cookies of the request."""
 
 
-def unsuitable_response(request: Request, response: Response) -> str | None:
-    """Return why a page that was not rendered by a known browser cannot be solved, or None."""
+def _is_for_a_browser(case: Case) -> bool:
+    by_class = any(request_class.__name__ in _BROWSER_CLASSES for request_class in type(case.request).__mro__)
+    return by_class or any(case.request.meta.get(key) for key in _BROWSER_META)
+
+
+def _comes_from_a_browser(case: Case) -> bool:
     # Zyte API may be used for all requests, without a word in their meta.
-    by_flag = any(flag in response.flags for flag in _BROWSER_FLAGS)
+    by_flag = any(flag in case.response.flags for flag in _BROWSER_FLAGS)
     # The downloader gives each request a slot. Where there is none, a middleware has made the page, as with Selenium.
-    is_made = "download_slot" not in request.meta and "cached" not in response.flags
-    return "browser" if by_flag or is_made else None
+    return by_flag or ("download_slot" not in case.request.meta and "cached" not in case.response.flags)
 
 
-def unsolvable(challenge: Challenge, allowed_domains: Iterable[str]) -> str | None:
-    """Return why no job should be bought for this widget, or None."""
-    reasons = {
-        "host_not_allowed": not is_allowed(host_of(challenge.url), allowed_domains),
-        "test_key": challenge.sitekey == TEST_KEY,
-        "data_s": challenge.data_s is not None,
-        "enterprise": challenge.enterprise,
-        "no_sitekey": not challenge.sitekey,
-    }
-    return next((reason for reason, applies in reasons.items() if applies), None)
+def _is_sent_by_script(case: Case) -> bool:
+    challenge, form = case.challenge, case.challenge.form
+    return challenge.scripted or (bool(challenge.callback) if form is None else _sends_nothing(form))
 
 
-def unsubmittable(challenge: Challenge, response: Response, *, cookies: bool) -> str | None:
-    """Return why the token could not be handed in, or None; ``cookies``: Scrapy keeps the cookies of the request."""
-    form = challenge.form
-    if challenge.scripted or (form is None and challenge.callback):
-        return "callback_only"
-    if form is None:
-        return "no_form"
-    if form.method == "DIALOG" or form.url.lower().startswith("javascript:"):
-        # Submitting such a form sends nothing.
-        return "callback_only"
-    if not same_site(challenge.url, form.url):
-        return "foreign_form"
-    if not cookies and "Set-Cookie" in response.headers:
-        return "cookies"
-    return None
+def _is_sent_elsewhere(case: Case) -> bool:
+    form = case.challenge.form
+    return form is not None and not _sends_nothing(form) and not same_site(case.challenge.url, form.url)
 
 
-def unsubmittable_in_browser(challenge: Challenge) -> str | None:
-    """Return why the token could not be handed in in the page itself, whose scripts send it as they like, or None."""
-    form = challenge.form
-    if form is None:
-        return None
-    is_script = form.method == "DIALOG" or form.url.lower().startswith("javascript:")
-    return None if is_script or same_site(challenge.url, form.url) else "foreign_form"
+def _sends_nothing(form: Form) -> bool:
+    """Tell whether submitting a form sends nothing, so that a script has to."""
+    return form.method == "DIALOG" or form.url.lower().startswith("javascript:")
+
+
+Checks = tuple[tuple[str, Callable[[Case], bool]], ...]
+_REQUEST: Checks = (("head", lambda case: case.request.method == "HEAD"), ("browser", _is_for_a_browser))
+_WIDGET: Checks = (
+    ("host_not_allowed", lambda case: not is_allowed(host_of(case.challenge.url), case.allowed_domains)),
+    ("test_key", lambda case: case.challenge.sitekey == TEST_KEY),
+    ("data_s", lambda case: case.challenge.data_s is not None),
+    ("enterprise", lambda case: case.challenge.enterprise),
+    ("no_sitekey", lambda case: not case.challenge.sitekey),
+)
+_HOOK: Checks = (*_REQUEST, ("browser", _comes_from_a_browser), *_WIDGET)
+Purpose = Literal["solve", "upfront", "hook", "form", "browser"]
+CHECKS: dict[Purpose, Checks] = {
+    "solve": _WIDGET,
+    "upfront": (
+        *_REQUEST,
+        ("foreign_form", lambda case: not same_site(case.challenge.url, case.request.url)),
+        *_WIDGET,
+    ),
+    "hook": _HOOK,
+    "form": (
+        *_HOOK,
+        ("callback_only", _is_sent_by_script),
+        ("no_form", lambda case: case.challenge.form is None),
+        ("foreign_form", _is_sent_elsewhere),
+        ("cookies", lambda case: not case.keeps_cookies and "Set-Cookie" in case.response.headers),
+    ),
+    "browser": (*_REQUEST, *_WIDGET, ("foreign_form", _is_sent_elsewhere)),
+}
+"""What is checked, with the reason for refusing, by what a token is wanted for: :func:`solve`, a request that wants one
+before it is sent, a wall for which the spider's ``omocaptcha_submit`` makes the submission, one whose form is
+submitted, and one in a page that a browser renders."""
+
+
+def find_refusal(purpose: Purpose, case: Case) -> Refusal | None:
+    """Return why no token is bought for a purpose, or None."""
+    return next((Refusal.of(reason) for reason, applies in CHECKS[purpose] if applies(case)), None)

@@ -9,15 +9,7 @@ from scrapy import Request
 from scrapy.http import HtmlResponse, Response
 
 from scrapy_omocaptcha.challenge import Challenge, Form
-from scrapy_omocaptcha.walls.reasons import (
-    REASONS,
-    TEST_KEY,
-    unsolvable,
-    unsubmittable,
-    unsubmittable_in_browser,
-    unsuitable_request,
-    unsuitable_response,
-)
+from scrapy_omocaptcha.walls.reasons import CHECKS, REASONS, TEST_KEY, Case, find_refusal
 
 PAGE = "https://shop.example.com/gate"
 GOOD = Challenge(PAGE, "6LcSiteKey", form=Form("POST", "https://shop.example.com/verify", (("a", "b"),)), blocking=True)
@@ -25,6 +17,14 @@ GOOD = Challenge(PAGE, "6LcSiteKey", form=Form("POST", "https://shop.example.com
 
 def response(**headers):
     return HtmlResponse(PAGE, headers={name.replace("_", "-"): value for name, value in headers.items()})
+
+
+def refused(purpose, challenge=GOOD, **case):
+    """Return the reason for refusing a challenge that nothing else speaks against."""
+    case = {"request": Request(PAGE, meta={"download_slot": "shop.example.com"}), **case}
+    refusal = find_refusal(purpose, Case(challenge, **case))
+    assert refusal is None or refusal.message == REASONS[refusal.reason]
+    return refusal and refusal.reason
 
 
 def form_to(url, method="POST"):
@@ -35,21 +35,21 @@ def form_to(url, method="POST"):
 
 
 def test_an_ordinary_request_is_suitable_and_a_head_request_has_no_page():
-    assert unsuitable_request(Request(PAGE)) is None
-    assert unsuitable_request(Request(PAGE, method="POST", body=b"x", meta={"playwright": False})) is None
-    assert unsuitable_request(Request(PAGE, method="head")) == "head"
+    assert refused("browser", request=Request(PAGE)) is None
+    assert refused("browser", request=Request(PAGE, method="POST", body=b"x", meta={"playwright": False})) is None
+    assert refused("browser", request=Request(PAGE, method="head")) == "head"
 
 
 @pytest.mark.parametrize("key", ["splash", "zyte_api", "zyte_api_automap"])
 @pytest.mark.parametrize("value", [True, {"browserHtml": True}])
 def test_a_response_of_another_browser_cannot_be_continued(key, value):
-    assert unsuitable_request(Request(PAGE, meta={key: value})) == "browser"
+    assert refused("upfront", request=Request(PAGE, meta={key: value})) == "browser"
 
 
 @pytest.mark.parametrize("name", ["SplashRequest", "SplashFormRequest", "SeleniumRequest", "PuppeteerRequest"])
 def test_another_browser_is_told_by_the_class_of_its_requests_too(name):
     derived = type("OfTheProject", (type(name, (Request,), {}),), {})
-    assert unsuitable_request(derived(PAGE)) == "browser"
+    assert refused("upfront", request=derived(PAGE)) == "browser"
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_another_browser_is_told_by_the_class_of_its_requests_too(name):
 def test_a_browser_is_told_by_the_flag_of_its_response_or_because_the_downloader_has_not_seen_the_request(
     meta, flags, reason
 ):
-    assert unsuitable_response(Request(PAGE, meta=meta), Response(PAGE, flags=flags)) == reason
+    assert refused("hook", request=Request(PAGE, meta=meta), response=Response(PAGE, flags=flags)) == reason
 
 
 # -- the widget -----------------------------------------------------------------------------------------------------
@@ -78,15 +78,17 @@ UNSOLVABLE = {
 }
 
 
+@pytest.mark.parametrize("purpose", CHECKS)
 @pytest.mark.parametrize(("reason", "challenges"), UNSOLVABLE.items())
-def test_a_widget_that_the_service_cannot_solve_is_not_paid_for(reason, challenges):
-    assert [unsolvable(challenge, ()) for challenge in challenges] == [reason] * len(challenges)
+def test_a_widget_that_the_service_cannot_solve_is_not_paid_for(reason, challenges, purpose):
+    assert [refused(purpose, challenge) for challenge in challenges] == [reason] * len(challenges)
 
 
-def test_a_good_widget_is_solved_where_the_host_is_allowed_and_nowhere_else():
-    assert unsolvable(GOOD, ()) is None
-    assert unsolvable(GOOD, ("example.com",)) is None
-    assert unsolvable(GOOD, ("example.org",)) == "host_not_allowed"
+@pytest.mark.parametrize("purpose", CHECKS)
+def test_a_good_widget_is_solved_where_the_host_is_allowed_and_nowhere_else(purpose):
+    assert refused(purpose) is None
+    assert refused(purpose, allowed_domains=("example.com",)) is None
+    assert refused(purpose, allowed_domains=("example.org",)) == "host_not_allowed"
 
 
 # -- the way in -----------------------------------------------------------------------------------------------------
@@ -109,25 +111,27 @@ UNSUBMITTABLE = {
 @pytest.mark.parametrize("case", UNSUBMITTABLE)
 def test_a_token_that_could_not_be_handed_in_is_not_paid_for(case):
     challenge, reason = UNSUBMITTABLE[case]
-    assert unsubmittable(challenge, response(), cookies=True) == reason
+    assert refused("form", challenge) == reason
+    assert refused("hook", challenge) is None
 
 
 @pytest.mark.parametrize("case", UNSUBMITTABLE)
 def test_in_a_browser_only_a_form_to_another_site_is_a_reason(case):
     challenge, reason = UNSUBMITTABLE[case]
-    assert unsubmittable_in_browser(challenge) == ("foreign_form" if reason == "foreign_form" else None)
+    assert refused("browser", challenge) == ("foreign_form" if reason == "foreign_form" else None)
+
+
+def test_a_token_that_is_wanted_upfront_is_for_the_site_of_its_page():
+    assert refused("upfront", request=Request("https://shop.example.com/api")) is None
+    assert refused("upfront", request=Request("https://evil.example.org/api")) == "foreign_form"
 
 
 def test_a_callback_beside_a_form_that_can_be_sent_is_no_reason():
-    assert unsubmittable(replace(GOOD, callback="onDone"), response(), cookies=True) is None
+    assert refused("form", replace(GOOD, callback="onDone")) is None
 
 
 def test_a_wall_that_sets_cookies_is_left_alone_where_cookies_are_not_kept():
-    assert unsubmittable(GOOD, response(Set_Cookie="s=1"), cookies=False) == "cookies"
-    assert unsubmittable(GOOD, response(), cookies=False) is None
-    assert unsubmittable(GOOD, response(Set_Cookie="s=1"), cookies=True) is None
-
-
-def test_every_reason_that_can_be_given_here_is_in_the_closed_list_with_a_sentence():
-    given = {*UNSOLVABLE, *(reason for _, reason in UNSUBMITTABLE.values()), "head", "browser", "cookies"}
-    assert all(REASONS[reason] for reason in given | {"host_not_allowed"})
+    sets_cookie = response(Set_Cookie="s=1")
+    assert refused("form", response=sets_cookie, keeps_cookies=False) == "cookies"
+    assert refused("form", response=response(), keeps_cookies=False) is None
+    assert refused("form", response=sets_cookie) is None

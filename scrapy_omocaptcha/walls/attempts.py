@@ -19,7 +19,6 @@ from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.engine.engine import Engine
 from scrapy_omocaptcha.errors import ApiError, CrawlClosing, HandoverBroke, JobError, NotBought, TokenUnused
 from scrapy_omocaptcha.reporting.events import Events
-from scrapy_omocaptcha.settings import Settings
 from scrapy_omocaptcha.urls import host_of
 from scrapy_omocaptcha.walls.judging import Answer
 from scrapy_omocaptcha.walls.policy import Policy
@@ -63,7 +62,6 @@ class Attempts(ABC):
 
     engine: Engine
     buyer: Buyer
-    settings: Settings
     policy: Policy
     events: Events
     request: Request
@@ -103,7 +101,7 @@ class Attempts(ABC):
         """Make attempts until one gives an answer, or raise ``GivenUp``."""
         is_given_up = False
         try:
-            while (tried := self._state.useless_jobs) < self.settings.max_attempts:
+            while (tried := self._state.useless_jobs) < self.policy.settings.max_attempts:
                 challenge = await self.challenge()
                 result = await self._attempt(challenge) if isinstance(challenge, Challenge) else Result(challenge)
                 if result.answer is not None:

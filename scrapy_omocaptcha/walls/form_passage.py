@@ -35,7 +35,7 @@ class FormPassage(Passage):
         if not self.is_alone:
             # Nothing else of the session is to be sent between the form and its token.
             self.session.token_at_hand()
-            seconds = self.settings.token_max_age / 2
+            seconds = self.policy.settings.token_max_age / 2
             self.hold.go_first(self._is_other(), seconds, at_end=self.session.token_used)
         try:
             return await super()._use(purchase)

@@ -15,7 +15,6 @@ from scrapy_omocaptcha.buying.buyer import Buyer
 from scrapy_omocaptcha.detection import find_other_captcha, has_recaptcha_word
 from scrapy_omocaptcha.engine.engine import Engine
 from scrapy_omocaptcha.reporting.events import Events
-from scrapy_omocaptcha.settings import Settings
 from scrapy_omocaptcha.walls.judging import Answer, is_good
 from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.redirects import Redirects
@@ -33,18 +32,17 @@ class WallHandler:
         self,
         engine: Engine,
         buyer: Buyer,
-        settings: Settings,
-        sessions: Sessions,
-        redirects: Redirects,
         policy: Policy,
         events: Events,
+        sessions: Sessions,
+        redirects: Redirects,
     ) -> None:
         self._slots, self._lifetime, self._components = engine.slots, engine.lifetime, engine.components
         self._sessions = sessions
         self._redirects = redirects
         self._policy = policy
         self._events = events
-        self._parts = (engine, buyer, settings, sessions, redirects, policy, events)
+        self._attempts = (engine, buyer, policy, events)
 
     def passes(self, request: Request) -> bool:
         """Record that a request goes to the site, unless the wall of its session is being solved."""
@@ -146,7 +144,9 @@ class WallHandler:
             elif session is not None:
                 session.unchallenged(stamp)
             return response
-        passage: Passage = load_object(self._policy.mediums.of(request).passage)(*self._parts, request)
+        passage: Passage = load_object(self._policy.mediums.of(request).passage)(
+            *self._attempts, request, self._sessions, self._redirects
+        )
         return await passage.run(response, challenge, stamp)
 
     def failed(self, request: Request) -> None:

@@ -7,7 +7,7 @@ again; buy a token; get ready; hand it in; judge the answer; give the spider its
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from http.cookiejar import Cookie
 from typing import NamedTuple
@@ -16,18 +16,13 @@ from zlib import crc32
 from scrapy import Request
 from scrapy.http import Response
 
-from scrapy_omocaptcha.buying.buyer import Buyer
 from scrapy_omocaptcha.buying.purchase import ACCEPTED, Verdict
 from scrapy_omocaptcha.challenge import Challenge
-from scrapy_omocaptcha.engine.engine import Engine
 from scrapy_omocaptcha.engine.slots import Hold
 from scrapy_omocaptcha.errors import ChallengeNotSolved, CrawlClosing
 from scrapy_omocaptcha.forms.submission import is_free_of
-from scrapy_omocaptcha.reporting.events import Events
-from scrapy_omocaptcha.settings import Settings
 from scrapy_omocaptcha.walls.attempts import Attempts, Result
 from scrapy_omocaptcha.walls.judging import Answer, is_good, is_other_wall, is_page_of, is_same_wall
-from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.reasons import GivenUp, NotSolved, Refusal
 from scrapy_omocaptcha.walls.redirects import Redirects
 from scrapy_omocaptcha.walls.session import Clearance, Role
@@ -46,33 +41,24 @@ class Page(NamedTuple):
     """Names and values of the session's cookies; None if they are not those that the response was for."""
 
 
+@dataclass(eq=False)
 class Passage(Attempts):
     """The passage of one challenged request through its wall."""
 
-    page: Page
-    """The challenge at hand."""
-    hold: Hold
-    stamp: int
-    """When the request was sent last."""
-    is_alone = False
-    """Whether the wall is solved for this page only."""
+    sessions: Sessions
+    redirects: Redirects
 
-    def __init__(
-        self,
-        engine: Engine,
-        buyer: Buyer,
-        settings: Settings,
-        sessions: Sessions,
-        redirects: Redirects,
-        policy: Policy,
-        events: Events,
-        request: Request,
-    ) -> None:
-        super().__init__(engine, buyer, settings, policy, events, request)
-        self.sessions = sessions
-        self.redirects = redirects
-        self.session = sessions.session(request)
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.session = self.sessions.session(self.request)
         self._answers = self.session.answers
+        self.page: Page
+        """The challenge at hand."""
+        self.hold: Hold
+        self.stamp: int
+        """When the request was sent last."""
+        self.is_alone = False
+        """Whether the wall is solved for this page only."""
 
     async def run(self, response: Response, challenge: Challenge, stamp: int) -> Answer:
         """Go through the wall that ``response`` has shown, and return the page that was asked for.
@@ -319,7 +305,7 @@ class Passage(Attempts):
     async def _failure(self, refusal: Refusal) -> Exception:
         """Return how the spider gets a challenge that was not solved, though jobs may have been bought for it."""
         is_passed_on = refusal.reason == "dry_run" or (self.page.response.status == HTTPStatus.OK and not self.jobs)
-        if is_passed_on or self.settings.on_failure == "response":
+        if is_passed_on or self.policy.settings.on_failure == "response":
             await self.reopen()
             response = self.page.response
             return NotSolved(response if is_passed_on else self.deliver(response, handle_httpstatus_all=True))

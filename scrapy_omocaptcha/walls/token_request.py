@@ -1,6 +1,6 @@
 """Send one request that wants a token, and judge the answer; ``attempts`` buys the token."""
 
-from collections.abc import Awaitable, Callable, Container
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
@@ -11,7 +11,6 @@ from zlib import crc32
 from scrapy import Request
 from scrapy.http import Response, TextResponse
 from scrapy.http.request import NO_CALLBACK
-from scrapy.utils.httpobj import urlparse_cached
 
 from scrapy_omocaptcha.buying.purchase import ACCEPTED, REJECTED, Verdict
 from scrapy_omocaptcha.challenge import Challenge, Token
@@ -54,8 +53,6 @@ class TokenRequest(Attempts):
 
     wish: Wish
     form: TokenForm
-    answering: Container[str]
-    """The sites that are known to answer, as host and port."""
     hold: Hold
 
     def __post_init__(self) -> None:
@@ -70,6 +67,10 @@ class TokenRequest(Attempts):
         self._is_used = False
         self.answer: Response | None = None
         """The last answer of the site."""
+
+    async def ask_site(self) -> None:
+        """Ask the site for its robots.txt, so that nothing is bought for one that does not answer."""
+        await self._get(urljoin(self.request.url, "/robots.txt"), get=self._chain.send)
 
     async def run(self) -> Response:
         """Send the request with a token, and return the response to it, or raise ``GivenUp``."""
@@ -90,9 +91,6 @@ class TokenRequest(Attempts):
         refusal = self.policy.upfront_refusal(self._prepared, self.wanted)
         if refusal is not None:
             raise GivenUp(refusal)
-        if urlparse_cached(self._prepared).netloc not in self.answering:
-            # Nothing is bought for a site that does not answer.
-            await self._get(urljoin(self._prepared.url, "/robots.txt"), get=self._chain.send)
         return self.wanted
 
     async def ready(self) -> Challenge:

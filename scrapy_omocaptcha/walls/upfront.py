@@ -17,7 +17,6 @@ from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.engine.engine import Engine
 from scrapy_omocaptcha.errors import ChallengeNotSolved
 from scrapy_omocaptcha.reporting.events import Events
-from scrapy_omocaptcha.settings import Settings
 from scrapy_omocaptcha.urls import host_of
 from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.reasons import GivenUp, Refusal
@@ -34,10 +33,9 @@ _MAX_FORMS = 1000
 class UpfrontTokens:
     """The requests of one crawl that want a token before they are sent."""
 
-    def __init__(self, engine: Engine, buyer: Buyer, settings: Settings, policy: Policy, events: Events) -> None:
+    def __init__(self, engine: Engine, buyer: Buyer, policy: Policy, events: Events) -> None:
         self._engine = engine
         self._buyer = buyer
-        self._settings = settings
         self._policy = policy
         self._events = events
         self._under_way: Counter[str] = Counter()
@@ -87,10 +85,12 @@ class UpfrontTokens:
         form = self._forms.setdefault((host, wish.sitekey), TokenForm())
         with self._engine.slots.hold(request) as hold:
             await self._engine.lifetime.until(lambda: self._has_room(request, host, form))
-            parts = (self._engine, self._buyer, self._settings, self._policy, self._events)
-            attempts = TokenRequest(*parts, request, wish, form, self._answering, hold)
+            parts = (self._engine, self._buyer, self._policy, self._events)
+            attempts = TokenRequest(*parts, request, wish, form, hold)
             self._under_way[host] += 1
             try:
+                if urlparse_cached(request).netloc not in self._answering:
+                    await attempts.ask_site()
                 return await attempts.run()
             except GivenUp as error:
                 refusal = error.refusal
@@ -107,9 +107,10 @@ class UpfrontTokens:
         are bought at once, since all of them may be rejected.
         """
         under_way = self._under_way[host]
-        if not form.accepts and under_way >= self._settings.breaker_failures:
+        if not form.accepts and under_way >= self._policy.settings.breaker_failures:
             return False
-        return not under_way or (under_way + 1) * self._engine.slots.delay(request) <= self._settings.token_max_age / 2
+        seconds = (under_way + 1) * self._engine.slots.delay(request)
+        return not under_way or seconds <= self._policy.settings.token_max_age / 2
 
     def _not_solved(
         self, request: Request, refusal: Refusal, challenge: Challenge, jobs: int = 0, answer: Response | None = None

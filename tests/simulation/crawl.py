@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from scrapy import Request, signals
 
+from scrapy_omocaptcha.urls import host_of
 from tests.helpers.crawling import attached
 from tests.simulation import oracle
 from tests.simulation.clock import NeverEnds
@@ -60,6 +61,8 @@ class Run:
     was_killed: bool = False
     queued: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Method and URL of the requests that wait in download slots, or for robots.txt, at the stop: Scrapy sends them."""
+    judging: set[str] = field(default_factory=set)
+    """Hosts of the requests that have a token at the stop. Whether it was accepted, asking for a page tells."""
 
 
 @dataclass
@@ -259,6 +262,11 @@ class _Runs:
             waiting |= engine.downloader.active
         # Among them are the stand-ins of held requests.
         run.queued.update((request.method, request.url) for request in waiting if isinstance(request, Request))
+        middleware = run.crawler.spider.middleware
+        if middleware is not None:
+            slots = middleware._engine.slots
+            held = (hold.request for hold in slots.holds)
+            run.judging.update(host_of(request.url) for request in held if slots.order.is_urgent(request))
         is_closed = self._plan.end == "closed"
         stop = engine.close_spider_async(reason="had enough") if is_closed else run.crawler.stop_async()
         self._stopping = asyncio.ensure_future(stop)

@@ -377,11 +377,8 @@ def _stop(planned: Plan, world: World, run: Run) -> Iterator[str]:
     is_awaited = any(wanted.kind == "nested" for wanted in planned.wanted) or (
         "ROBOTSTXT_OBEY" in planned.settings and any(site.robots_walled for site in planned.sites)
     )
-    # What became of a token that was under way is found out by asking for its page.
-    slow = planned.fault_seconds if planned.site_faults else 0
-    since = run.stopped_at - (60 if planned.stalls else 3 * planned.latency[1] + slow)
-    visits = [visit for site in world.sites for visit in site.requests if since < visit.at < run.ended_at]
-    judging = {visit.host for visit in visits if visit.submits}
+    submits = {visit.host for site in world.sites for visit in site.requests if visit.submits}
+    judging = run.judging & submits
     for sent in world.exchanges:
         if sent.began > run.ended_at:
             break

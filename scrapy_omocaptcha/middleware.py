@@ -66,6 +66,8 @@ class OmoCaptchaMiddleware:
         self._policy = policy = Policy(crawler, settings, components, hooks, hints, buyer.limits.check, mediums)
         self._sessions = sessions = Sessions(mediums)
         redirects = Redirects(crawler, engine, policy)
+        self._concerns = (hints.concerns, engine.states.concerns, engine.chain.concerns, mediums.concerns)
+        """Each tells whether a step of :meth:`process_request` has something to do for a request."""
         self._walls = WallHandler(engine, buyer, policy, events, sessions, redirects)
         self._upfront = UpfrontTokens(engine, buyer, policy, events)
         self._progress = Progress(crawler, type(self), settings, buyer, engine.slots, events, stats)
@@ -130,9 +132,10 @@ class OmoCaptchaMiddleware:
 
     async def process_request(self, request: Request) -> Response | Request | None:
         """Hold the request while its session's wall is being solved, or send it with the token that it wants."""
-        if not self.is_on or (self._is_plain(request) and self._walls.passes(request)):
+        is_concerned = any(concerns(request) for concerns in self._concerns)
+        if not self.is_on or (not is_concerned and self._walls.passes(request)):
             return None
-        if isinstance(request, Submission):
+        if self._chain.concerns(request):
             self._chain.watch()
         wish = request.meta.get("omocaptcha")
         if wish is not None:
@@ -153,7 +156,7 @@ class OmoCaptchaMiddleware:
             challenge = await self._walls.before(request)
             if challenge is not None:
                 return challenge
-            if not self._mediums.are_plain:
+            if self._mediums.concerns(request):
                 self._mediums.of(request).begin(request, partial(self._policy.find, request))
         except CrawlClosing as error:
             return self._give_back(request, error)
@@ -162,18 +165,6 @@ class OmoCaptchaMiddleware:
                 raise
             return self._give_back(request, await close_at_limit(self._engine, error.reason, request))
         return None
-
-    def _is_plain(self, request: Request) -> bool:
-        """Tell whether a request can go to the site unless its wall is being solved, as most can.
-
-        Each condition stands for a step of :meth:`process_request` that would do nothing.
-        """
-        return (
-            self._hints.is_plain(request)
-            and not self._states.knows(request)
-            and not isinstance(request, Submission)
-            and self._mediums.are_plain
-        )
 
     async def process_response(self, request: Request, response: Response) -> Response | Request:
         """Return the page behind a challenge in the place of the challenge."""

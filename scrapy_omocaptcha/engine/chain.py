@@ -54,6 +54,10 @@ class InnerChain:
         """What a middleware did, by the request that it returned."""
         self._is_watching = False
 
+    def concerns(self, request: Request) -> bool:
+        """Tell whether a request carries a token."""
+        return isinstance(request, Submission)
+
     def watch(self) -> None:
         """Watch requests that carry tokens; called before the first one is sent, since each signal costs time."""
         if not self._is_watching:

@@ -143,7 +143,7 @@ class RequestStates:
         self._states[request] = RequestState(**state)
         return True
 
-    def knows(self, request: Request) -> bool:
+    def concerns(self, request: Request) -> bool:
         """Tell whether anything is known of a request."""
         return request in self._states
 

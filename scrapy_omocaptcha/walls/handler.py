@@ -100,7 +100,7 @@ class WallHandler:
         That is so of most responses, and this takes half the time of :meth:`after`.
         """
         if (
-            self._redirects.concern(request)
+            self._redirects.concerns(request)
             or self._sessions.known(request) is not None
             or not is_good(response)
             or has_recaptcha_word(response)

@@ -35,9 +35,9 @@ class Hints:
                 names = frozenset(name for name, _ in widget.form.fields if name != TOKEN_FIELD)
                 self._forms[widget.form.method, public_address(widget.form.url)] = names
 
-    def is_plain(self, request: Request) -> bool:
-        """Tell whether a request needs no warning, and its meta has only keys that change nothing."""
-        return request.meta.keys() <= self._ignored_keys and not (self._forms and self._lacks_token(request))
+    def concerns(self, request: Request) -> bool:
+        """Tell whether a request may need a warning, or its meta has a key that may change something."""
+        return not request.meta.keys() <= self._ignored_keys or bool(self._forms and self._lacks_token(request))
 
     def check(self, request: Request) -> None:
         """Look at a request that wants no token."""

@@ -75,8 +75,10 @@ class Mediums:
     def __init__(self, components: Components, browser: PlaywrightBrowser | None = None) -> None:
         self._plain = PlainMedium(components)
         self._rendered = None if browser is None else BrowserMedium(components, browser)
-        self.are_plain = browser is None
-        """Whether all requests have the plain medium, for which nothing has to be prepared."""
+
+    def concerns(self, request: Request) -> bool:
+        """Tell whether something may have to be prepared for a request."""
+        return self._rendered is not None
 
     def of(self, request: Request) -> PlainMedium:
         rendered = self._rendered

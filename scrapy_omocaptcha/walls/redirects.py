@@ -136,10 +136,10 @@ class Redirects:
             return response
         return await self.redirected(request, response)
 
-    def concern(self, request: Request) -> bool:
+    def concerns(self, request: Request) -> bool:
         """Tell whether the answer to a request may tell where redirects lead."""
         is_awaited = bool(self._dropped) and public_address(request.url) in self._dropped
-        return self._has_met_wall or is_awaited or self._states.knows(request)
+        return self._has_met_wall or is_awaited or self._states.concerns(request)
 
     def answered(self, request: Request, response: Response, *, is_wall: bool) -> Request | None:
         """Return what was asked for before ``request`` was redirected to a wall, if it is one, for the scheduler."""

@@ -22,30 +22,30 @@ def _request(*keys):
     return Request("https://shop.example/", meta=dict.fromkeys(keys, True))
 
 
-def test_a_request_is_plain_once_the_keys_of_its_meta_were_checked():
+def test_a_request_concerns_nobody_once_the_keys_of_its_meta_were_checked():
     hints = Hints()
-    assert not hints.is_plain(_request("depth"))
+    assert hints.concerns(_request("depth"))
     hints.check(_request("depth"))
-    assert hints.is_plain(_request("depth"))
-    assert hints.is_plain(_request())
-    assert not hints.is_plain(_request("depth", "page"))
+    assert not hints.concerns(_request("depth"))
+    assert not hints.concerns(_request())
+    assert hints.concerns(_request("depth", "page"))
 
 
 @pytest.mark.parametrize("key", ["omocaptcha", "_omocaptcha"])
 def test_a_request_with_a_key_that_is_read_is_never_plain(key):
     hints = Hints()
     hints.check(_request(key))
-    assert not hints.is_plain(_request(key))
+    assert hints.concerns(_request(key))
 
 
 def test_a_request_that_sends_a_form_without_its_token_is_not_plain():
     hints = Hints()
     login = "https://shop.example/login"
     hints.form_seen(Challenge(login, "key", form=Form("POST", login, ())))
-    assert not hints.is_plain(Request(login, method="POST", body="name=Ann"))
+    assert hints.concerns(Request(login, method="POST", body="name=Ann"))
     for url, body in ((login, "name=Ann&g-recaptcha-response=token"), (login, ""), (f"{login}/other", "name=Ann")):
-        assert hints.is_plain(Request(url, method="POST", body=body))
-    assert hints.is_plain(Request(login))
+        assert not hints.concerns(Request(url, method="POST", body=body))
+    assert not hints.concerns(Request(login))
 
 
 def test_misspelt_keys_of_a_request_are_told_in_their_order(caplog):
@@ -58,5 +58,5 @@ def test_the_keys_that_were_checked_are_bounded():
     hints = Hints()
     for number in range(3000):
         hints.check(_request(f"key {number}"))
-    assert hints.is_plain(_request("key 0"))
-    assert not hints.is_plain(_request("key 2999"))
+    assert not hints.concerns(_request("key 0"))
+    assert hints.concerns(_request("key 2999"))

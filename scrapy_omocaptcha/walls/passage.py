@@ -1,8 +1,9 @@
-"""Take one challenged request through its wall.
+"""Take one challenged request through its wall, from the challenge to its page.
 
-The passage of a request, from the challenge to its page: meet the challenge; refuse it; lead, follow, go alone or ask
-again; buy a token; get ready; hand it in; judge the answer; give the spider its page. Buying and trying again are in
-``attempts``; how a token is handed in, by a form or in a browser, is in the subclasses.
+The steps are the methods of :class:`Passage` in their order: meet the challenge, refuse it, lead or follow or go alone
+or ask again. Who leads or goes alone calls ``attempt``, which :class:`Attempts` has: it buys a token, waits until it is
+``ready`` to be sent, has it sent by ``hand_in``, and does so again while no token was of use. How one is sent is in
+``form_passage`` and ``browser_passage``; both give the answer to :meth:`Passage.judge`. Then the spider gets its page.
 """
 
 from collections.abc import Iterator
@@ -201,7 +202,7 @@ class Passage(Attempts):
         self.session.answers += 1
         self.session.update_cookies(self.cookies())
 
-    # Buy a token: see Attempts. Get ready and hand it in: see the subclasses.
+    # Buy a token (Attempts.attempt), and hand it in (the subclasses)
 
     async def challenge(self) -> Challenge | Answer:
         """Return the challenge at hand, unless it is not to be solved any more."""

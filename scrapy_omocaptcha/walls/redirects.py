@@ -69,6 +69,8 @@ class _Target:
     leader: str | None = None
     """The address from which Scrapy follows a redirect there."""
     looks: int = 0
+    has_been_wall: bool = False
+    """Whether it was a wall, and then showed a page. A session that is not through meets the wall there."""
 
 
 class Redirects:
@@ -110,6 +112,7 @@ class Redirects:
         if again is not None:
             return again
         may_be_wall = self._has_led_to_wall(request, url) or self._looks_like_wall(url)
+        may_be_wall |= self._target(url).has_been_wall and not is_through
         if may_be_wall or await self._is_dropped(request, response, url):
             is_guess = not may_be_wall and not self._has_foreign_duplicates
             answer = await self._look(request, response, url, is_guess=is_guess)
@@ -317,7 +320,7 @@ class Redirects:
                 return await self.send_again(request) if request.method in _REPEATABLE else None
             is_open = target.kind is _Kind.WALL and self._has_handed_in
             if is_open or (target.kind in _UNDECIDED and has_led_to_wall):
-                self._targets[url] = _Target(_Kind.OPEN)
+                self._targets[url] = _Target(_Kind.OPEN, has_been_wall=True)
             self._shows(url, is_wall=False)
         return None
 

@@ -193,6 +193,40 @@ def test_a_page_that_redirects_lead_to_comes_once_though_it_was_a_wall_first(cra
     assert len(service.jobs) == 1
 
 
+def test_no_request_of_another_session_is_lost_to_a_wall_whose_address_is_a_page_of_those_who_are_through(
+    crawl, service
+):
+    """The page has been asked for by the first session, so that all redirects to its address are duplicates."""
+    through = set()
+
+    def answer(request, form):
+        if request.path == "/verify":
+            through.add(str(len(service.jobs)))
+            response = redirect("/")
+            response.set_cookie("clearance", str(len(service.jobs)), path="/")
+            return response
+        if request.cookies.get("clearance") not in through:
+            return challenge() if request.path == "/" else redirect("/")
+        return redirect("/") if request.path == "/start" else page()
+
+    class TwoSessions(RecordingSpider):
+        def requests(self):
+            yield scrapy.Request(f"{site.origin}/start", self.first)
+
+        def first(self, response):
+            self.pages.append(response)
+            for number in range(10):
+                url = f"{site.origin}/page/{number}"
+                yield scrapy.Request(url, self.page, errback=self.failed, meta={"cookiejar": 2})
+
+    with Site(answer) as site:
+        crawled = crawl(TwoSessions, {**service.settings, "CONCURRENT_REQUESTS": 4})
+        pages = [f"{site.origin}/", *(f"{site.origin}/page/{number}" for number in range(10))]
+    assert sorted(one.url for one in crawled.pages) == sorted(pages)
+    assert crawled.failures == []
+    assert len(service.jobs) == 2
+
+
 @pytest.mark.parametrize("wall", [False, True], ids=["open", "three pages a clearance"])
 @pytest.mark.parametrize("by_redirects", [False, True], ids=["links", "links that redirect"])
 def test_no_page_comes_back_twice_where_a_spider_passes_meta_on(crawl, service, wall, by_redirects):

@@ -23,6 +23,11 @@ def is_overloaded(answer: Response) -> bool:
     return answer.status == HTTPStatus.TOO_MANY_REQUESTS or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
+def is_missing(answer: Response) -> bool:
+    """Tell whether a site has no such page, which is an answer as good as the page: walls and failures say others."""
+    return answer.status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
+
+
 def doubt_about(request: Request, answer: Answer) -> str | None:
     """Return why an answer, which is no challenge, does not show that ``request`` passed its wall; None if it does."""
     if isinstance(answer, Request):

@@ -27,7 +27,7 @@ from scrapy_omocaptcha.forms.submission import Submission
 from scrapy_omocaptcha.settings import uses_scrapy_redis
 from scrapy_omocaptcha.urls import address_of, host_of, public_address, redirect_target, same_address
 from scrapy_omocaptcha.walls import originals
-from scrapy_omocaptcha.walls.judging import doubt_about, is_good, is_overloaded
+from scrapy_omocaptcha.walls.judging import doubt_about, is_good, is_missing, is_overloaded
 from scrapy_omocaptcha.walls.policy import Policy
 
 _MAX_KNOWN = 10_000
@@ -147,7 +147,7 @@ class Redirects:
     def answered(self, request: Request, response: Response, *, is_wall: bool) -> Request | None:
         """Return what was asked for before ``request`` was redirected to a wall, if it is one, for the scheduler."""
         original, address = self._states.peek(request).original, public_address(request.url)
-        if not (is_wall or is_good(response)):
+        if not (is_wall or is_good(response) or is_missing(response)):
             self.failed(request)
         elif original is not None:
             for target in originals.targets(request, original):

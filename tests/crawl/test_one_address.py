@@ -527,6 +527,32 @@ def test_many_redirects_to_one_page_that_is_no_wall_cost_no_request_more(crawl, 
     assert crawled.stats["dupefilter/filtered"] == 11
 
 
+@pytest.mark.parametrize("status", [404, 410])
+@pytest.mark.parametrize("wall", [False, True], ids=["no wall, and a stop", "a wall elsewhere"])
+def test_redirects_to_a_page_that_is_missing_are_duplicates_as_without_the_add_on(
+    crawl, service, tmp_path, wall, status
+):
+    class Slow(Site):
+        async def _handle(self, request):
+            await asyncio.sleep(2 if request.path in ("/gone", "/last") else 0)
+            return await super()._handle(request)
+
+    def answer(request, form):
+        if request.path == "/gone":
+            return page(status=status)
+        return redirect("/gone") if request.path.startswith("/old") else inside(request, form)
+
+    inside = behind_wall() if wall else lambda request, form: page()
+    settings = {**service.settings, "JOBDIR": str(tmp_path), "CONCURRENT_REQUESTS_PER_DOMAIN": 16}
+    with Slow(answer) as site:
+        olds = [f"{site.origin}/old/{number}" for number in range(12)]
+        urls = [*([f"{site.origin}/"] if wall else []), *olds, *([] if wall else [f"{site.origin}/last"])]
+        runs = [crawl(Pausing, settings, urls=urls, most=None if wall else 1) for _ in range(2)]
+        seen = Counter(path for _, path, *_ in site.requests)
+    assert sum(len(run.failures) for run in runs) == 1
+    assert seen["/gone"] == 1
+
+
 @pytest.mark.parametrize(
     ("opens_at", "path"),
     [(None, "/page"), ("/page", "/page"), ("/thanks", "/captcha")],

@@ -128,7 +128,7 @@ class Redirects:
             must_pass = self._has_led_to_wall(request, url) or is_from_wall or is_unsure or target.kind is _Kind.FAILED
             if target.kind is _Kind.OPEN and must_pass:
                 target.kind = _Kind.PAGE
-            elif target.kind in _UNDECIDED and not is_own:
+            elif target.kind in _UNDECIDED and not is_own and request.method != "HEAD":
                 target.kind, target.leader = _Kind.FOLLOWED, request.url
             self._states.write(request, replace(state, original=original, led_to=None), must_pass=must_pass)
         return response
@@ -149,6 +149,9 @@ class Redirects:
         original, address = self._states.peek(request).original, public_address(request.url)
         if not (is_wall or is_good(response) or is_missing(response)):
             self.failed(request)
+        elif request.method == "HEAD" and not is_wall:
+            # It has no body, in which a challenge would be.
+            pass
         elif original is not None:
             for target in originals.targets(request, original):
                 self._shows(target, is_wall=is_wall)

@@ -342,6 +342,30 @@ def test_pages_whose_meta_refresh_leads_to_a_wall_lose_no_request_whoever_handle
     assert len(service.jobs) == 1
 
 
+def test_the_answer_to_a_head_request_does_not_show_that_what_it_was_redirected_to_is_no_wall(crawl, service):
+    def answer(request, form):
+        if request.path != "/hold":
+            return inside(request, form)
+        response = challenge()
+        response.set_status(200)
+        return response
+
+    inside = behind_wall(gate="/hold")
+
+    class ChecksFirst(RecordingSpider):
+        def requests(self):
+            yield scrapy.Request(f"{site.origin}/", self.checked, method="HEAD")
+
+        def checked(self, response):
+            for number in range(12):
+                yield scrapy.Request(f"{site.origin}/page/{number}", self.page, errback=self.failed)
+
+    with Site(answer) as site:
+        crawled = crawl(ChecksFirst, service.settings)
+    assert len({one.url for one in crawled.pages}) == len(crawled.pages) == 12
+    assert len(service.jobs) == 1
+
+
 def test_a_challenge_that_refreshes_itself_leaves_nothing_in_meta(crawl, service):
     def answer(request, form):
         closed = challenge()

@@ -35,9 +35,11 @@ _MAX_KNOWN = 10_000
 _MAX_LOOKS = 3
 """How often an address that looks like a wall's is looked at before any wall was met."""
 _ENOUGH_DROPPED = 2
-"""How many redirects to an address are dropped before another one is looked behind."""
+"""How many redirects to an address are dropped before another one is looked behind; twice as many with each look."""
+_MAX_UNDECIDED = 100
+"""Targets of which it is not known yet whether they are walls, and for which dropped redirects are kept."""
 _MAX_DROPPED = 1000
-"""Targets, and redirects to each, that are kept until it is known what is there. More can't be under way at once."""
+"""Dropped redirects that are kept for each."""
 _MAX_FOLLOWED = 10
 """Redirects after which a request is no longer scheduled again for the sake of where they lead."""
 _REPEATABLE = ("GET", "HEAD")
@@ -81,7 +83,7 @@ class Redirects:
         self._lifetime, self._chain = engine.lifetime, engine.chain
         self._components, self._states = engine.components, engine.states
         self._targets: LocalCache[str, _Target] = LocalCache(_MAX_KNOWN)
-        self._dropped: LocalCache[str, list[Request]] = LocalCache(_MAX_DROPPED)
+        self._dropped: LocalCache[str, list[Request]] = LocalCache(_MAX_UNDECIDED)
         """Redirects that were dropped as duplicates, by target, until it is known what is there."""
         self._has_met_wall = False
         self._has_handed_in = False
@@ -185,7 +187,7 @@ class Redirects:
             target.kind = _Kind.UNKNOWN
         if len(dropped) < _MAX_DROPPED:
             dropped.append(request)
-        if target.kind in (*_WALLS, *_PAGES):
+        if target.kind in (*_WALLS, *_PAGES) and not target.has_been_wall:
             self._shows(request.url, is_wall=target.kind in _WALLS)
 
     def closing(self) -> list[Request]:
@@ -270,8 +272,15 @@ class Redirects:
         target, dropped = self._target(url), self._dropped.get(public_address(url), ())
         will_redirect = self._components.will_redirect(request, response)
         if target.kind is _Kind.UNKNOWN and self._has_foreign_duplicates and will_redirect:
-            redirected = await self._components.redirect(request, response)
+            try:
+                redirected = await self._components.redirect(request, response)
+            except IgnoreRequest:
+                # Scrapy raises it as well, once all middlewares have seen the response.
+                return False
             return redirected is not None and self._states.is_duplicate(request, redirected)
+        if target.has_been_wall:
+            # The clearance may have ended, but each look uses up some of it.
+            return len(dropped) >= _ENOUGH_DROPPED << target.looks
         is_followed = target.kind is _Kind.FOLLOWED and will_redirect
         return not is_followed and target.kind not in _PAGES and not target.looks and len(dropped) >= _ENOUGH_DROPPED
 
@@ -323,7 +332,7 @@ class Redirects:
                 return await self.send_again(request) if request.method in _REPEATABLE else None
             is_open = target.kind is _Kind.WALL and self._has_handed_in
             if is_open or (target.kind in _UNDECIDED and has_led_to_wall):
-                self._targets[url] = _Target(_Kind.OPEN, has_been_wall=True)
+                self._targets[url] = _Target(_Kind.OPEN, looks=target.looks, has_been_wall=True)
             self._shows(url, is_wall=False)
         return None
 

@@ -193,10 +193,9 @@ def test_a_page_that_redirects_lead_to_comes_once_though_it_was_a_wall_first(cra
     assert len(service.jobs) == 1
 
 
-def test_no_request_of_another_session_is_lost_to_a_wall_whose_address_is_a_page_of_those_who_are_through(
-    crawl, service
-):
-    """The page has been asked for by the first session, so that all redirects to its address are duplicates."""
+@pytest.mark.parametrize("ends", [False, True], ids=["another session", "the clearance ends"])
+def test_no_request_is_lost_to_a_wall_whose_address_is_a_page_for_those_who_are_through(crawl, service, ends):
+    """The page has been asked for before, so that all redirects to its address are duplicates."""
     through = set()
 
     def answer(request, form):
@@ -215,9 +214,11 @@ def test_no_request_of_another_session_is_lost_to_a_wall_whose_address_is_a_page
 
         def first(self, response):
             self.pages.append(response)
+            if ends:
+                through.clear()
             for number in range(10):
-                url = f"{site.origin}/page/{number}"
-                yield scrapy.Request(url, self.page, errback=self.failed, meta={"cookiejar": 2})
+                url, meta = f"{site.origin}/page/{number}", {} if ends else {"cookiejar": 2}
+                yield scrapy.Request(url, self.page, errback=self.failed, meta=meta)
 
     with Site(answer) as site:
         crawled = crawl(TwoSessions, {**service.settings, "CONCURRENT_REQUESTS": 4})
@@ -263,7 +264,9 @@ def test_no_page_comes_back_twice_where_a_spider_passes_meta_on(crawl, service, 
         crawled = crawl(PassesMetaOn, settings, urls=[f"{site.origin}/"])
         expected = {f"{site.origin}/home", *(f"{site.origin}/p/{number}" for number in range(pages))}
     assert crawled.failures == []
-    assert Counter(one.url for one in crawled.pages) == Counter(expected)
+    assert {one.url for one in crawled.pages} == expected
+    # Where the page that redirects lead to is walled itself, and the clearance ends, it may come for another of them.
+    assert len(crawled.pages) <= len(expected) + (wall and by_redirects)
 
 
 @pytest.mark.parametrize("free", [0, 4])

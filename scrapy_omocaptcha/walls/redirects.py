@@ -49,10 +49,10 @@ _REPEATABLE = ("GET", "HEAD")
 class _Kind(Enum):
     """What the target of redirects has proven to be.
 
-    UNKNOWN is FOLLOWED once Scrapy follows a redirect there, and FAILED after an error. Then a page makes it a PAGE, and
-    a challenge a WALL, as it does a PAGE. Once a token was handed in, a WALL that shows a page is OPEN, and a PAGE when
-    Scrapy follows a redirect there; and it is a GATE once a request that was redirected there has its own page. A GATE
-    that the spider asks for itself, and that shows a page, is a WALL again.
+    UNKNOWN is FOLLOWED once Scrapy follows a redirect there, and FAILED after an error. Then a page makes it a PAGE,
+    and a challenge a WALL, as it does a PAGE. Once a token was handed in, a WALL that shows a page is OPEN, and a PAGE
+    when Scrapy follows a redirect there; and it is a GATE once a request that was redirected there has its own page. A
+    GATE that the spider asks for itself, and that shows a page, is a WALL again.
     """
 
     UNKNOWN = "nobody has been there"

@@ -7,10 +7,10 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from enum import Enum
 from typing import Any
 
 from scrapy import Request
-from scrapy.core.downloader import Downloader
 from scrapy.crawler import Crawler
 from scrapy.utils.asyncio import call_later
 from twisted.internet.defer import Deferred
@@ -21,6 +21,15 @@ from scrapy_omocaptcha.engine.request_state import RequestStates
 from scrapy_omocaptcha.engine.stats import Stats
 
 
+class HoldState(Enum):
+    """What becomes of a held request."""
+
+    PARKED = "nothing is sent for it"
+    WAITING = "something is to be sent for it as soon as that is possible"
+    SENDING = "something is being sent for it"
+    LET_GO = "Scrapy sends it itself, and it is not back yet"
+
+
 class Hold:
     """A held request: it is at the downloader for Scrapy, and does not count toward CONCURRENT_REQUESTS.
 
@@ -28,27 +37,28 @@ class Hold:
     this host are queued.
     """
 
+    state: HoldState | None = None
+    """None once the hold is over."""
+    allowed: Deferred[None]
+    """Fires once something may be sent for the request."""
+    is_back: Callable[[], None]
+    """What is called once the request is back after it was let go."""
+
     def __init__(self, slots: "Slots", request: Request) -> None:
         self._slots = slots
         self.request = request
         self.slot = slots.order.slot(request)
         self.is_scheduled = slots.states.is_scheduled(request)
-        self._park()
-
-    def _park(self) -> None:
-        self.slot.active.add(self)
-        self._slots.park(self)
+        slots.park(self)
 
     @asynccontextmanager
     async def sending(self) -> AsyncIterator[None]:
         """Count the request as any other while something is sent for it; wait until that is possible."""
         await self._slots.unpark(self)
-        self.slot.active.discard(self)
         try:
             yield
         finally:
-            self._slots.sent(self)
-            self._park()
+            self._slots.park(self)
 
     async def end(self, is_back: Callable[[], None]) -> None:
         """End the hold as soon as the request may be sent by Scrapy itself.
@@ -56,10 +66,11 @@ class Hold:
         :param is_back: called once the request is held again, or gone: it has a response, an error, or a middleware has
             replaced it.
         """
-        self._slots.let_go[self.request] = is_back
-        await self._slots.unpark(self)
-        self._slots.sent(self)
-        self.slot.active.discard(self)
+        self.is_back = is_back
+        try:
+            await self._slots.unpark(self)
+        finally:
+            self.release(HoldState.LET_GO)
 
     def go_first(self, is_other: Callable[[Request], bool], seconds: float, at_end: Callable[[], None]) -> None:
         """Send nothing for other requests of the slot that came out of the scheduler until :meth:`give_way` is called.
@@ -78,12 +89,13 @@ class Hold:
             self._slots.serve()
             self._at_end()
 
-    def release(self) -> None:
-        """End the hold at once: the request has its response, or never will."""
-        self.give_way()
-        self.slot.active.discard(self)
-        self._slots.parked.discard(self)
-        self._slots.sent(self)
+    def release(self, state: HoldState | None = None) -> None:
+        """End the hold at once: the request is let go, has its response, or never will."""
+        if self.state not in (None, HoldState.LET_GO):
+            self.give_way()
+            self.slot.active.discard(self)
+            self._slots.move(self, state)
+            self._slots.serve()
 
 
 class Slots:
@@ -101,20 +113,16 @@ class Slots:
         self.order = SendingOrder(crawler, states)
         self._stats = stats
         self._most_uncounted = max_waiting - 1 if max_waiting else sys.maxsize
-        self.holds: set[Hold] = set()
-        self.parked: set[Hold] = set()
-        """Holds for which nothing is being sent."""
-        self._queue: dict[Hold, Deferred[None]] = {}
-        """Held requests that wait until something may be sent for them, in their order."""
-        self._sending: set[Hold] = set()
-        self.let_go: dict[Request, Callable[[], None]] = {}
-        """What is called once a request that was held is back, by request."""
+        self._holds: dict[HoldState, dict[Hold, None]] = {state: {} for state in HoldState}
+        """The holds by their state, in the order in which they came to it."""
+        self.held = 0
+        """How many requests are held, but for those that wait until none is."""
         self._serving = False
 
     @property
-    def downloader(self) -> Downloader:
-        """Return Scrapy's downloader."""
-        return self._crawler.engine.downloader
+    def parked(self) -> int:
+        """Return for how many held requests nothing is being sent."""
+        return len(self._holds[HoldState.PARKED]) + len(self._holds[HoldState.WAITING])
 
     def concurrency(self, slot: Any) -> int:
         """Return how many released requests to the site of a slot may be in flight at once.
@@ -125,7 +133,7 @@ class Slots:
 
     def is_active(self, request: Request) -> bool:
         """Tell whether a request is at the downloader or on its way there or back."""
-        return request in self.downloader.active
+        return request in self._crawler.engine.downloader.active
 
     def delay(self, request: Request) -> float:
         """Return the longest time between two requests to the site of ``request``, in seconds."""
@@ -140,14 +148,14 @@ class Slots:
         self.back(request)
         hold = Hold(self, request)
         # The engine calls needs_backout before it takes a request from the scheduler, and after each that is done.
-        self.downloader.needs_backout = self._needs_backout  # type: ignore[method-assign]
-        self.holds.add(hold)
+        self._crawler.engine.downloader.needs_backout = self._needs_backout  # type: ignore[method-assign]
+        self.held += 1
         self._stats.inc("held")
-        self._stats.max("held/max", len(self.holds))
+        self._stats.max("held/max", self.held)
         try:
             yield hold
         finally:
-            self.holds.discard(hold)
+            self.held -= 1
             hold.release()
             self._stats.add("seconds/held", round(time.monotonic() - since, 3))
 
@@ -155,13 +163,22 @@ class Slots:
         """Let ``request`` wait until no other is held any more, without using up the concurrency that they need."""
         hold = Hold(self, request)
         try:
-            await self._lifetime.until(lambda: not self.holds)
+            await self._lifetime.until(lambda: not self.held)
         finally:
             hold.release()
 
+    def move(self, hold: Hold, state: HoldState | None) -> None:
+        """Record what becomes of a held request from now on; None if its hold is over."""
+        if hold.state is not None:
+            del self._holds[hold.state][hold]
+        if state is not None:
+            self._holds[state][hold] = None
+        hold.state = state
+
     def park(self, hold: Hold) -> None:
         """Stop counting a held request toward CONCURRENT_REQUESTS."""
-        self.parked.add(hold)
+        hold.slot.active.add(hold)
+        self.move(hold, HoldState.PARKED)
         self.serve()
         slot = self._crawler.engine._slot
         if slot is not None:
@@ -170,18 +187,15 @@ class Slots:
 
     async def unpark(self, hold: Hold) -> None:
         """Count a held request again, as soon as CONCURRENT_REQUESTS allows it."""
-        allowed: Deferred[None] = Deferred()
-        self._queue[hold] = allowed
+        hold.allowed = Deferred()
+        self.move(hold, HoldState.WAITING)
         self.serve()
         try:
-            await self._lifetime.wait(allowed)
+            await self._lifetime.wait(hold.allowed)
         finally:
-            self._queue.pop(hold, None)
-
-    def sent(self, hold: Hold) -> None:
-        """Record that what was sent for a held request is answered."""
-        self._sending.discard(hold)
-        self.serve()
+            if hold.state is HoldState.WAITING:
+                self.move(hold, HoldState.PARKED)
+        hold.slot.active.discard(hold)
 
     def _needs_backout(self) -> bool:
         """Replace the downloader's method: parked requests don't count, and those that wait to go on count already.
@@ -189,21 +203,21 @@ class Slots:
         With CONCURRENT_REQUESTS = 2, two active requests of which one is parked leave room for one more, unless the
         parked one waits to go on.
         """
-        if self.let_go:
-            for request in [request for request in self.let_go if not self.is_active(request)]:
-                self.back(request)
+        for hold in [hold for hold in self._holds[HoldState.LET_GO] if not self.is_active(hold.request)]:
+            self.back(hold.request)
         self.serve()
-        waiting = sum(not self._is_delayed(hold) for hold in self._queue)
-        return self._is_full(parked=min(len(self.parked), self._most_uncounted), more=waiting)
+        waiting = sum(not self._is_delayed(hold) for hold in self._holds[HoldState.WAITING])
+        return self._is_full(parked=min(self.parked, self._most_uncounted), more=waiting)
 
     def back(self, request: Request) -> None:
         """Record that a request is answered, failed or held again, if it was held before."""
-        if request in self.let_go:
-            self.let_go.pop(request)()
+        for hold in [hold for hold in self._holds[HoldState.LET_GO] if hold.request is request]:
+            self.move(hold, None)
+            hold.is_back()
 
     def _is_full(self, *, parked: int, more: int) -> bool:
         """Tell whether CONCURRENT_REQUESTS is used up if ``parked`` requests don't count, and ``more`` do."""
-        downloader = self.downloader
+        downloader = self._crawler.engine.downloader
         return 0 < downloader.total_concurrency <= len(downloader.active) - parked + more
 
     def _is_delayed(self, hold: Hold) -> bool:
@@ -212,7 +226,7 @@ class Slots:
         A token does not wait for what has none.
         """
         is_urgent = self.order.is_urgent(hold.request)
-        others = (other for other in self._sending if other.slot is hold.slot)
+        others = (other for other in self._holds[HoldState.SENDING] if other.slot is hold.slot)
         return hold.slot.delay > 0 and any(self.order.is_urgent(other.request) or not is_urgent for other in others)
 
     def serve(self) -> None:
@@ -223,16 +237,18 @@ class Slots:
         self._serving = True
         try:
             while (hold := self._next()) is not None:
-                self.parked.discard(hold)
-                self._sending.add(hold)
-                self._queue.pop(hold).callback(None)
+                self.move(hold, HoldState.SENDING)
+                hold.allowed.callback(None)
         finally:
             self._serving = False
 
     def _next(self) -> Hold | None:
+        waiting = self._holds[HoldState.WAITING]
+        if not waiting:
+            return None
         # OMOCAPTCHA_MAX_WAITING limits what comes beside the held. What goes on must only not be too much at once.
-        is_full = self._is_full(parked=len(self.parked), more=0)
-        allowed = (hold for hold in self._queue if self._may_go(hold, is_full=is_full))
+        is_full = self._is_full(parked=self.parked, more=0)
+        allowed = (hold for hold in waiting if self._may_go(hold, is_full=is_full))
         return min(allowed, key=lambda hold: not self.order.is_urgent(hold.request), default=None)
 
     def _may_go(self, hold: Hold, *, is_full: bool) -> bool:

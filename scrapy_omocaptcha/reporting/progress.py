@@ -59,7 +59,7 @@ class Progress:
     def _log(self) -> None:
         stats = self.stats
         line = (
-            f"{len(self.slots.holds)} requests wait, {stats.get('jobs/solved'):g} of "
+            f"{self.slots.held} requests wait, {stats.get('jobs/solved'):g} of "
             f"{stats.get('jobs/created'):g} jobs are solved, {stats.get('cost_usd'):.5f} USD so far"
         )
         if line != self._last_line and stats.get("challenges"):

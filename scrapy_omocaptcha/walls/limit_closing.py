@@ -17,7 +17,7 @@ async def close_at_limit(engine: Engine, reason: str, request: Request | None = 
     """Close the spider once all tokens paid for are used, while ``request`` waits; return the error that says so."""
     with suppress(CrawlClosing):
         if request is None:
-            await engine.lifetime.until(lambda: not engine.slots.holds)
+            await engine.lifetime.until(lambda: not engine.slots.held)
         else:
             await engine.slots.until_none_is_held(request)
     engine.lifetime.close(CLOSING_REASONS[reason])

@@ -264,9 +264,7 @@ class _Runs:
         run.queued.update((request.method, request.url) for request in waiting if isinstance(request, Request))
         middleware = run.crawler.spider.middleware
         if middleware is not None:
-            slots = middleware._engine.slots
-            held = (hold.request for hold in slots.holds)
-            run.judging.update(host_of(request.url) for request in held if slots.order.is_urgent(request))
+            run.judging.update(host_of(request.url) for request in middleware._engine.slots.order._urgent)
         is_closed = self._plan.end == "closed"
         stop = engine.close_spider_async(reason="had enough") if is_closed else run.crawler.stop_async()
         self._stopping = asyncio.ensure_future(stop)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from scrapy_omocaptcha.buying.database import read_ledger
+from scrapy_omocaptcha.engine.slots import HoldState
 from scrapy_omocaptcha.testing import WALLS, Visit
 from scrapy_omocaptcha.testing.account import TOKEN_SECONDS
 from tests.simulation.plan import PRICE, redirects
@@ -354,11 +355,10 @@ def _waiting(run: Run) -> Iterator[str]:
 
 def _held(middleware: Any) -> dict[str, Any]:
     sessions = middleware._walls._sessions._sessions.values()
+    holds = middleware._engine.slots._holds
     return {
-        "held": middleware._engine.slots.holds,
-        "parked": middleware._engine.slots.parked,
-        "queued": middleware._engine.slots._queue,
-        "sending": middleware._engine.slots._sending,
+        # Who is let go at the end of a crawl does not come back.
+        **{f"holds that are {state.name}": holds[state] for state in HoldState if state is not HoldState.LET_GO},
         "waits": middleware._engine.lifetime._waits,
         "leaders": [session for session in sessions if session.leading is not None],
         "held in sessions": [entry for session in sessions for entry in session._held],

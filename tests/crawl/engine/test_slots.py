@@ -11,6 +11,7 @@ from scrapy.core.downloader import Slot
 from scrapy.utils.asyncio import sleep
 from scrapy.utils.defer import maybe_deferred_to_future
 
+from scrapy_omocaptcha.engine.slots import HoldState
 from scrapy_omocaptcha.errors import CrawlClosing
 from tests.helpers.probing import begin, downloader, in_a_crawl, slots, until
 
@@ -89,9 +90,9 @@ async def test_held_requests_count_in_their_slot_and_leave_nothing_behind(spider
     with Held(spider) as waiting:
         holds = [waiting.hold(f"http://127.0.0.1/{number}") for number in range(3)]
         slot = slots(spider).order.slot(scrapy.Request("http://127.0.0.1/"))
-        counts = [len(slot.active), len(slots(spider).parked)]
+        counts = [len(slot.active), slots(spider).parked]
         assert {hold.slot for hold in holds} == {slot}
-    assert (counts, len(slot.active), len(slots(spider).parked)) == ([3, 3], 0, 0)
+    assert (counts, len(slot.active), slots(spider).parked) == ([3, 3], 0, 0)
 
 
 @in_a_crawl()
@@ -213,7 +214,7 @@ async def test_a_hold_that_ends_counts_as_any_request_from_then_on(spider):
         before = downloader(spider).needs_backout()
         await hold.end(lambda: None)
         assert (before, downloader(spider).needs_backout()) == (False, True)
-        assert (len(hold.slot.active), len(slots(spider).parked)) == (0, 0)
+        assert (len(hold.slot.active), slots(spider).parked) == (0, 0)
 
 
 @in_a_crawl(CONCURRENT_REQUESTS=1, OMOCAPTCHA_MAX_WAITING=0)
@@ -228,7 +229,7 @@ async def test_a_request_that_waits_to_be_let_go_gives_up_when_the_crawl_closes(
             begin(engine.close_spider_async(reason="enough"))
             with pytest.raises(CrawlClosing):
                 await maybe_deferred_to_future(task)
-            assert (log, slots(spider)._queue) == ([], {})
+            assert (log, hold.state) == ([], HoldState.PARKED)
     finally:
         engine._slot.remove_request(request)
 

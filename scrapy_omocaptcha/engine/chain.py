@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import cached_property, partial, wraps
 from typing import Any
-from weakref import WeakKeyDictionary, WeakSet
 
 from scrapy import Request, exceptions, signals
 from scrapy.core.downloader.middleware import DownloaderMiddlewareManager
@@ -23,6 +22,7 @@ from scrapy.utils.asyncio import call_later
 from scrapy.utils.python import global_object_name
 
 from scrapy_omocaptcha.engine.components import Components, proxy_of
+from scrapy_omocaptcha.engine.order import Sending
 from scrapy_omocaptcha.engine.slots import Slots
 from scrapy_omocaptcha.errors import MiddlewareFailed, TokenUnused
 from scrapy_omocaptcha.forms.submission import VALIDATORS, Submission, holds_token, masked, without_token
@@ -33,8 +33,6 @@ _MAX_REPLACEMENTS = 3
 """How often middlewares may replace a submission by another one, as those do that give each request a proxy."""
 _OF_PROXY = ("proxy", "_auth_proxy", "download_slot", "Proxy-Authorization")
 """What middlewares that choose proxies write into meta and headers; some keep a download slot for each."""
-_BLAME = "_omocaptcha_raised_by"
-"""The attribute of an error that names the middleware that raised it."""
 
 
 class InnerChain:
@@ -49,9 +47,6 @@ class InnerChain:
         self._middleware = middleware
         self._slots = slots
         self.components = components
-        self._own: WeakSet[Request] = WeakSet()
-        self._returned: WeakKeyDictionary[Request, str] = WeakKeyDictionary()
-        """What a middleware did, by the request that it returned."""
         self._is_watching = False
 
     def concerns(self, request: Request) -> bool:
@@ -67,8 +62,9 @@ class InnerChain:
             self._crawler.signals.connect(self._downloaded, signals.response_downloaded)
 
     def is_own(self, request: Request) -> bool:
-        """Tell whether this package has made a request, rather than the spider."""
-        return request in self._own
+        """Tell whether this package has made a request that is under way, rather than the spider."""
+        sending = self._slots.order.under_way.get(request)
+        return sending is not None and sending.is_own
 
     async def send_again(self, request: Request) -> Response | Request:
         """Send the spider's request once more, and return a response, or the request that a redirect leads to."""
@@ -80,22 +76,31 @@ class InnerChain:
             for name in VALIDATORS:
                 request.headers.pop(name, None)
         try:
-            return await self._send(request)
+            return await self._send(request, Sending(request, is_own=False))
         finally:
             request.cookies = cookies
 
     async def send(self, request: Request) -> Response | Request:
         """Send a request of this package's own, or raise ``MiddlewareFailed`` for a middleware that the log names."""
-        self._own.add(request)
+        return await self._send_own(request, Sending(request))
+
+    async def send_straight(self, request: Request) -> Response:
+        """Do as :meth:`send` for a request that nothing may redirect."""
+        sending = Sending(request)
+        result = await self._send_own(request, sending)
+        if isinstance(result, Request):
+            raise MiddlewareFailed(sending.blame)
+        return result
+
+    async def _send_own(self, request: Request, sending: Sending) -> Response | Request:
         try:
-            result = await self._send(request)
+            result = await self._send(request, sending)
             for _ in range(_MAX_REPLACEMENTS):
                 if isinstance(result, Submission) and result.url == request.url:
-                    self._own.add(result)
-                    result = await self._send(result)
+                    result = await self._send(result, sending)
             self.check_whole(request, result)
         except Exception as error:
-            blame = str(error) if isinstance(error, exceptions._InvalidOutput) else getattr(error, _BLAME, None)
+            blame = str(error) if isinstance(error, exceptions._InvalidOutput) else sending.blame
             if blame is None or isinstance(error, IgnoreRequest):
                 raise
         else:
@@ -107,23 +112,25 @@ class InnerChain:
         # Raised outside of the except block, because the error and its frames may hold a token.
         raise MiddlewareFailed(blame)
 
-    async def _send(self, request: Request) -> Response | Request:
+    async def _send(self, request: Request, sending: Sending) -> Response | Request:
         self.watch()
-        return await self._manager.download_async(self._enqueue_first, request)
+        sending.blame = None
+        self._slots.order.under_way[request] = sending
+        try:
+            return await self._manager.download_async(self._enqueue_first, request)
+        finally:
+            del self._slots.order.under_way[request]
 
     async def _enqueue_first(self, request: Request) -> Response:
         """Send a request ahead of what Scrapy has queued in its download slot."""
         order = self._slots.order
-        order.ahead.add(request)
         # The call comes once the request is in the queue, or has been sent.
         call_later(0, lambda: order.sort(order.slot(request)))
         try:
-            response: Response = await self._crawler.engine.downloader._enqueue_request(request)
+            return await self._crawler.engine.downloader._enqueue_request(request)
         finally:
             # Whoever has stopped waiting for it, as the crawl closes, does not want it to be sent later.
             order.take_out(request)
-            order.ahead.discard(request)
-        return response
 
     def check_whole(self, request: Request, result: Response | Request) -> None:
         """Raise what Scrapy raises for a response that is cut short, where a submission keeps it from raising that."""
@@ -131,19 +138,11 @@ class InnerChain:
         if is_cut_short and self._crawler.settings.getbool("DOWNLOAD_FAIL_ON_DATALOSS"):
             raise ResponseDataLossError("the response was cut short")
 
-    def blame(self, request: Request) -> str:
-        """Say which middleware returned a request in the place of a response."""
-        return self._returned[request]
-
     async def follow(self, request: Request, *, page: Request) -> Response | Request | None:
         """Send a request that a redirect of ``page`` leads to; return None where Scrapy's components forbid it."""
         if await self.components.forbids(request, page=page):
             return None
-        self._slots.order.pages[request] = page
-        try:
-            return await self.send(request)
-        finally:
-            del self._slots.order.pages[request]
+        return await self._send_own(request, Sending(page))
 
     async def handle_exception(self, request: Request, error: Exception) -> Response | Request:
         """Let the outer middlewares handle an error of a request that was sent again; raise it where none does."""
@@ -174,18 +173,20 @@ class InnerChain:
 
     def _named(self, method: Callable[..., Any]) -> Callable[..., Any]:
         """Wrap a middleware's method: it changes no proxy, and its name is known if it raises, or returns a request."""
+        name = global_object_name(method)
 
         @wraps(method)
         async def call(**arguments: Any) -> Any:
             request = arguments["request"]
+            sending = self._slots.order.under_way[request]
             proxy, before = proxy_of(request), [(values, values.copy()) for values in (request.meta, request.headers)]
             try:
                 result = await self.components.call(method, **arguments)
             except Exception as error:
-                setattr(error, _BLAME, f"{global_object_name(method)} raised {type(error).__name__}")
+                sending.blame = f"{name} raised {type(error).__name__}"
                 raise
-            if isinstance(result, Request):
-                self._returned[result] = f"{global_object_name(method)} returned another request"
+            if result is not None:
+                sending.blame = f"{name} returned another request" if isinstance(result, Request) else None
             # A token may be good for one address only. What is chosen after an error is for the next try.
             if result is None and "exception" not in arguments and proxy not in (None, proxy_of(request)):
                 for values, old in before:

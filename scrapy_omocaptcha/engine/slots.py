@@ -257,4 +257,4 @@ class Slots:
         if not hold.is_scheduled:
             return True
         has_room = not is_full or self.order.keeps_others(hold.request)
-        return has_room and not self._is_delayed(hold) and not self.order.must_wait(hold.request)
+        return has_room and not self._is_delayed(hold) and self.order.waits_for(hold.request) is None

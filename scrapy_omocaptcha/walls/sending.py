@@ -77,10 +77,7 @@ async def _send(
     follow = asked is None or public_address(submission.url) != public_address(asked.url)
     request: Request = submission.replace(meta={**submission.meta, "dont_redirect": True}, callback=NO_CALLBACK)
     for _ in range(_MAX_REDIRECTS):
-        result = await chain.send(request)
-        if isinstance(result, Request):
-            raise MiddlewareFailed(chain.blame(result))
-        answer = result
+        answer = await chain.send_straight(request)
         answers.append(answer)
         location = answer.headers.get("Location")
         if location is None or not 300 <= answer.status < 400:

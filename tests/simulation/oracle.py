@@ -359,6 +359,8 @@ def _held(middleware: Any) -> dict[str, Any]:
     return {
         # Who is let go at the end of a crawl does not come back.
         **{f"holds that are {state.name}": holds[state] for state in HoldState if state is not HoldState.LET_GO},
+        "under way": middleware._engine.slots.order.under_way,
+        "urgent": middleware._engine.slots.order._urgent,
         "waits": middleware._engine.lifetime._waits,
         "leaders": [session for session in sessions if session.leading is not None],
         "held in sessions": [entry for session in sessions for entry in session._held],

@@ -61,9 +61,16 @@ async def test_the_cookies_of_a_request_are_not_sent_again_and_not_lost_either(s
 @in_a_crawl()
 async def test_requests_of_our_own_are_told_from_those_of_the_spider(spider, walled):
     site = walled()
-    own = scrapy.Request(f"{site.url}/free/1")
-    await chain(spider).send(own)
-    assert (chain(spider).is_own(own), chain(spider).is_own(scrapy.Request(own.url))) == (True, False)
+    requests, seen = [scrapy.Request(f"{site.url}/free/{number}") for number in range(3)], []
+
+    def reached(request):
+        seen.append(chain(spider).is_own(request))
+
+    spider.crawler.signals.connect(reached, signals.request_reached_downloader)
+    await chain(spider).send(requests[0])
+    await chain(spider).send_again(requests[1])
+    await spider.crawler.engine.download_async(requests[2])
+    assert seen == [True, False, False]
 
 
 def test_httpcache_does_not_answer_what_is_sent_and_stores_the_answer(during, walled, tmp_path):

@@ -34,6 +34,10 @@ class Held:
         self._stack.callback(downloader(self._spider).active.discard, request)
         return self._stack.enter_context(slots(self._spider).hold(request))
 
+    def enter(self, context):
+        """Leave a context as soon as the requests are held no more."""
+        self._stack.enter_context(context)
+
     def add_others(self, number):
         """Let ``number`` other requests be under way."""
         self.others = {scrapy.Request(f"http://127.0.0.9/{n}") for n in range(number)}
@@ -260,6 +264,7 @@ async def test_requests_that_let_a_held_one_go_first_leave_their_place_to_what_i
         await until(lambda one=request: slots(spider).is_active(one) and slots(spider).order.slot(one).transferring)
     with Held(spider) as held:
         hold = held.hold(f"{site.url}/hold/1")
+        held.enter(slots(spider).order.urgently(hold.request))
         log = []
         hold.go_first(lambda other: other in requests, seconds=60, at_end=lambda: log.append("end"))
         await until(lambda: len(site.requests) == 1 and len(downloader(spider).active) == 3)
@@ -267,8 +272,9 @@ async def test_requests_that_let_a_held_one_go_first_leave_their_place_to_what_i
         await sending(hold, log, 1)
         assert [slots(spider).order.is_queued(request) for request in requests] == [False, True, True]
         # Who has stopped waiting for an answer does not want a request to be sent later.
-        entry = slots(spider).order.take_out(requests[2])
-        kept = slots(spider).order._first[hold.request].kept
+        kept = slots(spider).order._urgent[hold.request].kept
+        entry = kept[1]
+        slots(spider).order.take_out(requests[2])
         assert [each[0] for each in kept] == requests[1:2]
         kept.append(entry)
         hold.give_way()

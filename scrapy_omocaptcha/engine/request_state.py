@@ -3,10 +3,10 @@
 What is in meta is plain JSON, survives a disk queue, and is taken out before any middleware sees the request.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass, field
 from typing import Any
-from weakref import WeakKeyDictionary, WeakSet
+from weakref import WeakKeyDictionary
 
 from scrapy import Request, signals
 from scrapy.crawler import Crawler
@@ -29,10 +29,15 @@ class RequestState:
     """The address of the redirect behind which there was a wall."""
     asked_again: bool = False
     """Whether it has met a wall, and was asked once more since it came out of the scheduler."""
+    is_awaited: bool = False
+    """Whether it did not come out of the scheduler, so that some component of Scrapy awaits its response."""
 
     def as_json(self) -> dict[str, Any]:
         """Return what is known of it in the scheduler, too."""
-        return {**asdict(self), "asked_again": False}
+        return {**asdict(self), "asked_again": False, "is_awaited": False}
+
+
+_AWAITED = RequestState(is_awaited=True)
 
 
 class RequestStates:
@@ -41,10 +46,8 @@ class RequestStates:
     def __init__(self, crawler: Crawler) -> None:
         self._crawler = crawler
         self._states: WeakKeyDictionary[Request, RequestState] = WeakKeyDictionary()
-        self._awaited: WeakSet[Request] = WeakSet()
-        """Requests under way that did not come out of the scheduler."""
-        self._begun: Callable[[], set[Request]] = set
-        """Returns the requests that the engine has begun with; none before it is watched."""
+        self._begun: Collection[Request] = ()
+        """The requests that the engine has begun with; none before it is watched."""
         self._waiting: Callable[[], list[Request]] = list
         self._retried: dict[object, dict[str, Any]] = {}
         """The states of requests that Scrapy may be about to retry."""
@@ -54,13 +57,8 @@ class RequestStates:
         slot = self._crawler.engine._slot
         assert slot is not None
         scheduler, add_request = slot.scheduler, slot.add_request
-        next_request, enqueue_request, close_scheduler = (
-            scheduler.next_request,
-            scheduler.enqueue_request,
-            scheduler.close,
-        )
+        next_request, enqueue_request, end = scheduler.next_request, scheduler.enqueue_request, scheduler.close
         taken_out: Request | None = None
-        is_any_awaited = bool(slot.inprogress)
 
         def enqueue(request: Request) -> bool:
             if _KEY not in request.meta or not request.meta[_KEY].get("filter"):
@@ -81,27 +79,25 @@ class RequestStates:
             return taken_out
 
         def begin(request: Request) -> None:
-            nonlocal taken_out, is_any_awaited
-            # The engine begins with a request as soon as it has taken it out.
-            if request is not taken_out:
-                is_any_awaited = True
-                self._awaited.add(request)
-            elif is_any_awaited:  # Whether the set is empty takes longer to tell, and this is asked for each request.
-                self._awaited.discard(request)
-            taken_out = None
+            nonlocal taken_out
             if not self.take(request):
                 self._states.pop(request, None)
+            # The engine begins with a request as soon as it has taken it out.
+            if request is not taken_out:
+                self.of(request).is_awaited = True
+            taken_out = None
             add_request(request)
 
         def close(reason: str) -> Any:
             if reason != "finished":
                 for request in self._waiting():
                     scheduler.enqueue_request(self.give_back(request))
-            return close_scheduler(reason)
+            return end(reason)
 
         # What components have asked for while the spider was being opened.
-        self._awaited.update(slot.inprogress)
-        self._begun = lambda: slot.inprogress
+        for request in slot.inprogress:
+            self.of(request).is_awaited = True
+        self._begun = slot.inprogress
         slot.add_request = begin  # type: ignore[method-assign]
         scheduler.enqueue_request = enqueue  # type: ignore[method-assign]
         scheduler.next_request = watched  # type: ignore[method-assign]
@@ -113,7 +109,7 @@ class RequestStates:
 
     def is_scheduled(self, request: Request) -> bool:
         """Tell whether a request came out of the scheduler; otherwise some component of Scrapy awaits its response."""
-        return request in self._begun() and request not in self._awaited
+        return request in self._begun and not self.peek(request).is_awaited
 
     def is_duplicate(self, request: Request, redirected: Request) -> bool:
         """Tell whether the scheduler would drop what a redirect leads to. If not, it will drop others from now on.
@@ -144,8 +140,9 @@ class RequestStates:
         return True
 
     def concerns(self, request: Request) -> bool:
-        """Tell whether anything is known of a request."""
-        return request in self._states
+        """Tell whether anything is known of a request but that it is awaited."""
+        state = self._states.get(request)
+        return state is not None and state != _AWAITED
 
     def of(self, request: Request) -> RequestState:
         """Return the state of a request."""

@@ -12,7 +12,7 @@ from lxml.etree import XPath
 from lxml.html import HtmlElement
 
 from scrapy_omocaptcha.challenge import TOKEN_FIELD
-from scrapy_omocaptcha.detection.elements import INERT_TAGS, live_elements
+from scrapy_omocaptcha.forms.ancestors import INERT_TAGS, live_elements
 from scrapy_omocaptcha.forms.page import iter_texts
 
 MAX_TEXT = 20_000

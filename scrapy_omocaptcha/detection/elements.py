@@ -1,7 +1,4 @@
-"""Select what may belong to reCAPTCHA on a page, in one pass, grouped into elements, frames and scripts.
-
-An element is live if a browser that runs scripts renders it as an element of the page.
-"""
+"""Select what may belong to reCAPTCHA on a page, in one pass, grouped into elements, frames and scripts."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -15,12 +12,7 @@ from parsel import Selector
 from scrapy_omocaptcha.detection.frames import Frame, read_frame
 from scrapy_omocaptcha.detection.inline_scripts import KEY, InlineScripts
 from scrapy_omocaptcha.detection.selectors import Selectors
-from scrapy_omocaptcha.forms.ancestors import Inherited
-
-INERT_TAGS = frozenset(
-    ("template", "ng-template", "noscript", "textarea", "title", "xmp", "noembed", "noframes", "style", "script")
-)
-"""Tags whose content a browser that runs scripts does not render as elements."""
+from scrapy_omocaptcha.forms.ancestors import live_elements
 
 MAX_FRAMES = 100
 """Maximum number of Google's iframes that are read."""
@@ -42,11 +34,6 @@ _OTHER_LOADER = re.compile(r"hcaptcha\.com/|challenges\.cloudflare\.com/turnstil
 _RUNS = re.compile(r"script|module|rocket|babel", re.IGNORECASE)
 _HOLDS_DATA = re.compile(r"json|magento", re.IGNORECASE)
 _NO_CONTAINER_TAGS = frozenset(("form", "link", "meta", "body", "html", "script", "iframe", "style"))
-
-
-def live_elements() -> Inherited[bool]:
-    """Return a function that tells whether an element is live, for the elements of one page."""
-    return Inherited(True, lambda element, is_live: is_live and element.tag not in INERT_TAGS)
 
 
 class Candidates:

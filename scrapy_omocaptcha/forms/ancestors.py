@@ -11,6 +11,11 @@ from lxml.html import HtmlElement
 
 T = TypeVar("T")
 
+INERT_TAGS = frozenset(
+    ("template", "ng-template", "noscript", "textarea", "title", "xmp", "noembed", "noframes", "style", "script")
+)
+"""Tags whose content a browser that runs scripts does not render as elements."""
+
 
 class Inherited(Generic[T]):
     """A value that the elements of one page inherit from their ancestors.
@@ -34,3 +39,8 @@ class Inherited(Generic[T]):
         for ancestor in reversed(pending):
             value = self._inside[ancestor] = self._derive(ancestor, value)
         return value
+
+
+def live_elements() -> Inherited[bool]:
+    """Return a function that tells whether a browser that runs scripts renders an element as one of the page."""
+    return Inherited(True, lambda element, is_live: is_live and element.tag not in INERT_TAGS)

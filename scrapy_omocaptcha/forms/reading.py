@@ -1,7 +1,4 @@
-"""Read a form as a browser would submit it.
-
-Browsers that solve captchas run scripts, so the content of ``noscript`` is not part of the page.
-"""
+"""Read a form as a browser would submit it, which runs scripts where it solves captchas."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -16,7 +13,7 @@ from scrapy.http import TextResponse
 from w3lib.url import safe_url_string
 
 from scrapy_omocaptcha.challenge import TOKEN_FIELD, Form
-from scrapy_omocaptcha.forms.ancestors import Inherited
+from scrapy_omocaptcha.forms.ancestors import Inherited, live_elements
 from scrapy_omocaptcha.forms.controls import BUTTON_TYPES, SUBMIT_TYPES, fill, input_type, is_input, values
 from scrapy_omocaptcha.forms.encoding import charset_name, choose_charset
 
@@ -35,8 +32,6 @@ class _Context(NamedTuple):
 
     form: HtmlElement | None = None
     """The nearest form."""
-    is_live: bool = True
-    """A browser that runs scripts renders them as elements of the page."""
     disabled: bool = False
     """A ``fieldset`` disables the controls among them."""
 
@@ -114,6 +109,7 @@ class Controls:
         self._root = root
         self._widgets = frozenset(widgets)
         self._context = Inherited(_Context(), self._derive)
+        self._is_live = live_elements()
         self._added: set[HtmlElement] = set()
 
     def of(self, form: HtmlElement) -> list[HtmlElement]:
@@ -153,7 +149,7 @@ class Controls:
                 textarea = element.makeelement("textarea", name=TOKEN_FIELD)
                 self._added.add(textarea)
                 by_form[self._context(element).form].append(textarea)
-            if is_control and is_start and self._context(element).is_live:
+            if is_control and is_start and self._is_live(element):
                 by_form[self.owner(element)].append(element)
         return by_form
 
@@ -168,8 +164,6 @@ class Controls:
         """Return what the descendants of ``element`` inherit, given what ``element`` inherits."""
         if element.tag == "form":
             return inherited._replace(form=element)
-        if element.tag in ("noscript", "template"):
-            return inherited._replace(is_live=False)
         if element.tag == "fieldset" and element.get("disabled") is not None:
             return inherited._replace(disabled=True)
         if element.tag == "legend" and next(element.itersiblings("legend", preceding=True), None) is None:

@@ -3,7 +3,7 @@
 import ipaddress
 from collections.abc import Iterable
 from contextlib import suppress
-from urllib.parse import SplitResult, urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from tldextract import TLDExtract
 from w3lib.url import safe_url_string
@@ -62,7 +62,7 @@ def same_site(page: str, target: str) -> bool:
     """
     try:
         here, there = urlsplit(page), urlsplit(target)
-        ports = _port(here), _port(there)
+        ports = [parts.port or _PORTS.get(parts.scheme) for parts in (here, there)]
     except ValueError:
         return False
     if "\\" in there.netloc:
@@ -75,10 +75,6 @@ def same_site(page: str, target: str) -> bool:
     if ports[1] not in (ports[0], _PORTS[there.scheme]):
         return False
     return _site(here.hostname) == _site(there.hostname)
-
-
-def _port(parts: SplitResult) -> int | None:
-    return parts.port or _PORTS.get(parts.scheme)
 
 
 def _site(host: str) -> str:

@@ -3,7 +3,7 @@
 import json
 import re
 from typing import Any
-from urllib.parse import unquote_plus
+from urllib.parse import unquote_plus, urlsplit
 
 from scrapy import Request
 
@@ -49,7 +49,8 @@ def put_token(request: Request, put: str, token: str) -> Submission:
             case "header":
                 headers[name] = token
             case "query":
-                changes["url"] = _url_with(request, name, token)
+                parts = urlsplit(request.url)
+                changes["url"] = parts._replace(query=_with_pair(parts.query, name, token)).geturl()
             case "cookie":
                 changes["cookie"] = name
     except ValueError as error:
@@ -73,12 +74,6 @@ def _form_with(request: Request, name: str, token: str) -> bytes:
     if content_type is None and request.method == "GET":
         raise ValueError("a GET request has no form in its body; query:NAME puts the token into its address")
     return _with_pair(request.body.decode("latin-1"), name, token).encode("latin-1")
-
-
-def _url_with(request: Request, name: str, token: str) -> str:
-    address, hash_, fragment = request.url.partition("#")
-    path, _, query = address.partition("?")
-    return path + "?" + _with_pair(query, name, token) + hash_ + fragment
 
 
 def _with_pair(pairs: str, name: str, token: str) -> str:

@@ -8,7 +8,7 @@ those of other products, are left out.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice, pairwise
+from itertools import islice
 
 from lxml.html import HtmlElement
 from parsel import Selector
@@ -60,7 +60,10 @@ def find_widgets(selector: Selector) -> tuple[list[Widget], InlineScripts]:
         widgets = _widgets(page)
         _add_fallbacks(page, widgets)
         found = _live(page, widgets or _plugin(page))
-    return sorted(found, key=lambda widget: _position(widget.element)), page.inline
+    if len(found) > 1:
+        live = {widget.element: widget for widget in found}
+        found = [live[element] for element in page.root.iter() if element in live]
+    return found, page.inline
 
 
 def _widgets(page: Candidates) -> dict[HtmlElement, Widget]:
@@ -113,23 +116,18 @@ def _add_frames(page: Candidates, widgets: dict[HtmlElement, Widget]) -> None:
     """Add the widgets that a browser had rendered when the page was saved."""
     frames = [frame for frame in page.frames if page.is_live(frame.element)]
     keys_with_pictures = {frame.key for frame in frames if frame.kind == "bframe"}
-    known_keys = {widget.sitekey for widget in widgets.values()}
+    is_alone = len(widgets) == 1
     for frame in frames:
         if frame.kind != "anchor":
             continue
         ancestors = set(frame.element.iterancestors())
         widget = next((widget for widget in widgets.values() if widget.element in ancestors), None)
-        if widget is None and frame.invisible:
-            # A badge belongs to a known widget, to an invisible one, or to v3, which never shows pictures and has none
-            # of the options of a widget.
+        if widget is None and (frame.invisible or is_alone):
             widget = next((widget for widget in widgets.values() if widget.sitekey == frame.key), None)
-            is_widget = frame.has_options or frame.key in keys_with_pictures
-            if widget is None and (not is_widget or frame.key in page.score_keys):
-                continue
-        if widget is None and frame.key in known_keys and not frame.invisible and len(widgets) == 1:
-            widget = next(iter(widgets.values()))
         if widget is None:
-            if len(widgets) >= MAX_WIDGETS:
+            # A badge may also be v3's, which never shows pictures and has none of the options of a widget.
+            is_widget = not frame.invisible or frame.has_options or frame.key in keys_with_pictures
+            if not is_widget or len(widgets) >= MAX_WIDGETS:
                 continue
             container = find_container(frame)
             widget = widgets.setdefault(container, Widget(container, invisible=frame.invisible))
@@ -175,12 +173,6 @@ def _live(page: Candidates, widgets: dict[HtmlElement, Widget]) -> list[Widget]:
         if widget.sitekey not in page.score_keys and (widget.sitekey or widget.rendered or page.loads_widgets):
             live.append(widget)
     return live
-
-
-def _position(element: HtmlElement) -> list[int]:
-    """Return the indexes of the element and its ancestors, which sort elements in document order."""
-    path = [element, *element.iterancestors()]
-    return [parent.index(child) for child, parent in pairwise(path)][::-1]
 
 
 def _key(value: str | None) -> str | None:

@@ -121,12 +121,7 @@ def _owners(attributes: Iterable[Any]) -> list[HtmlElement]:
 
 
 def _limit(scripts: Sequence[str]) -> list[str]:
-    """Cut off scripts that are too long, and leave out those without "captcha" if they are too long together."""
+    """Cut off scripts that are too long, and keep only the first with "captcha" if they are too long together."""
     if sum(map(len, scripts)) > MAX_SCRIPTS:
-        scripts = [script for script in scripts if "aptcha" in script]
-    chosen: list[str] = []
-    left = MAX_SCRIPTS
-    for script in scripts:
-        chosen.append(script[: min(MAX_SCRIPT, left)])
-        left -= len(chosen[-1])
-    return chosen
+        scripts = [script for script in scripts if "aptcha" in script][: MAX_SCRIPTS // MAX_SCRIPT]
+    return [script[:MAX_SCRIPT] for script in scripts]

@@ -10,9 +10,8 @@ import sqlite3
 import uuid
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from datetime import datetime, timezone
-from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -33,7 +32,6 @@ _STEP = 600
 _DAY = 24 * 3600
 _UNIT = 1e-9
 """USD in which the ledger counts."""
-_values = attrgetter(*database.COLUMNS.split(", "))
 
 
 class Sums(NamedTuple):
@@ -192,15 +190,9 @@ class Ledger:
         except (sqlite3.Error, OSError) as error:
             if self._file is None:
                 raise
-            self._give_up(error)
+            self._log_failure(error)
+            self.close()
             return operation()
-
-    def _give_up(self, error: Exception) -> None:
-        """Go on in memory, with what is known of this crawl."""
-        self._log_failure(error)
-        self._file = None
-        self._db.close()
-        self._db = self._own
 
     def _log_failure(self, error: Exception) -> None:
         logger.error(
@@ -225,7 +217,7 @@ class Ledger:
         return Sums(jobs, counted.get(host, (0, 0.0))[0], spent, None if self._file is None else day * _UNIT)
 
     def _insert(self, db: sqlite3.Connection, record: Record, now: float) -> int:
-        values = (*map(_clean, _values(record)), self._budget, now // _STEP)
+        values = (*map(_clean, astuple(record)), self._budget, now // _STEP)
         marks = ", ".join("?" * len(values))
         row = db.execute(f"INSERT INTO jobs ({database.COLUMNS}, budget, step) VALUES ({marks})", values).lastrowid
         assert row is not None

@@ -6,9 +6,7 @@ not; what it does cannot be told from the form.
 """
 
 import re
-from collections import defaultdict
 from enum import Enum
-from functools import cache
 
 from scrapy_omocaptcha.challenge import TOKEN_FIELD
 from scrapy_omocaptcha.detection.inline_scripts import InlineScripts
@@ -29,10 +27,6 @@ _SENDS = re.compile(
     r"|(?:\$|\bjQuery|\$http)\s?\.\s?(?:ajax|post|get|getJSON|put)\s?\("
     r"|\bdocument\s?\.\s?cookie\s?=(?!=)|\blocation\s?(?:\.\s?href\s?)?=(?!=)"
     r"|\blocation\s?\.\s?(?:assign|replace)\s?\("
-)
-_DEFINITION = re.compile(
-    r"(?<![\w$])(?:function\s+([\w$]+)\s?(?=\()|([\w$]+)[\"']?\s?[:=](?!=)\s?"
-    r"|(?<=[{,\s])([\w$]+)\s?(?=\([\w$,\s]{0,99}\)\s?\{))"
 )
 _HEAD = re.compile(r"\s*(?:async\b\s*)?(?:function\b\s*[\w$]*\s*)?(?P<parameter>[\w$]+\s*(?==>))?")
 _CALLED = re.compile(r"(?<![\w$.])(?!(?:if|for|while|switch|catch|return|function|typeof)\b)([\w$]+)\s?\(")
@@ -56,7 +50,6 @@ class Callbacks:
     def __init__(self, inline: InlineScripts) -> None:
         self._inline = inline
         self._effects: dict[str, Effect] = {}
-        self._definitions = cache(_definitions)
         self._left = MAX_READ
 
     def effect_of(self, name: str, depth: int = MAX_DEPTH) -> Effect:
@@ -97,19 +90,11 @@ class Callbacks:
     def _look_up(self, name: str, depth: int) -> Effect:
         for code in self._inline.running:
             if name in code.source:
-                for end in self._definitions(code).get(name, []):
+                for end in code.definitions.get(name, []):
                     effect = self.effect_at(code, slice(end, len(code.bare)), depth)
                     if effect is not Effect.UNKNOWN:
                         return effect
         return Effect.UNKNOWN
-
-
-def _definitions(code: Code) -> dict[str, list[int]]:
-    """Return where the definitions of a function end, by its name."""
-    ends: dict[str, list[int]] = defaultdict(list)
-    for found in _DEFINITION.finditer(code.bare):
-        ends[found[found.lastindex or 0]].append(found.end())
-    return ends
 
 
 def _function(code: Code, part: slice) -> tuple[slice | None, str]:

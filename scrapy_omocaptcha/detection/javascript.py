@@ -34,6 +34,10 @@ _OBJECT = re.compile(r"\s*\{")
 _BRACKET = re.compile(r"[()\[\]{}]")
 _COMMA_OR_OPENING = re.compile(r"[,(\[{]")
 _ASSIGNMENT = re.compile(r"(?<![\w$.])([\w$]+)\s?=(?![=>])")
+_DEFINITION = re.compile(
+    r"(?<![\w$])(?:function\s+([\w$]+)\s?(?=\()|([\w$]+)[\"']?\s?[:=](?!=)\s?"
+    r"|(?<=[{,\s])([\w$]+)\s?(?=\([\w$,\s]{0,99}\)\s?\{))"
+)
 _PROPERTY = re.compile(r"\s*(?:(?:async\s+)?(?P<quote>[\"'`]?)(?P<name>[\w$-]+)(?P=quote))\s*(?P<then>[:(]|\Z)")
 _STRING = re.compile(r"\s*([\"'`])((?:(?!\1)[^\\]|\\.)*)\1\s*\Z", re.DOTALL)
 _ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|(.))", re.DOTALL)
@@ -99,11 +103,20 @@ class Code:
         return slice(opening.end() - 1, block.stop + 1) if block else None
 
     @cached_property
+    def definitions(self) -> dict[str, list[int]]:
+        """Return where the functions begin, without their names, by these."""
+        return self._ends(_DEFINITION)
+
+    @cached_property
     def _assignments(self) -> dict[str, list[int]]:
         """Return where the values begin that are assigned to a variable, by its name."""
+        return self._ends(_ASSIGNMENT)
+
+    def _ends(self, pattern: re.Pattern[str]) -> dict[str, list[int]]:
+        """Return where the matches of a pattern end, by the name that they hold."""
         ends: dict[str, list[int]] = defaultdict(list)
-        for found in _ASSIGNMENT.finditer(self.bare):
-            ends[found[1]].append(found.end())
+        for found in pattern.finditer(self.bare):
+            ends[found[found.lastindex or 0]].append(found.end())
         return ends
 
     @cached_property

@@ -7,9 +7,9 @@ crawls that meet no captcha start sooner.
 from scrapy.http import Response
 
 from scrapy_omocaptcha.challenge import Challenge
-from scrapy_omocaptcha.detection.marks import WALL_STATUSES, has_recaptcha_word, is_wall_address
+from scrapy_omocaptcha.detection.marks import WALL_STATUSES, has_recaptcha_word, wall_word
 
-__all__ = ["find_challenge", "find_other_captcha", "has_recaptcha_word", "is_wall_address"]
+__all__ = ["find_challenge", "find_other_captcha", "has_recaptcha_word", "wall_word"]
 
 
 def find_challenge(response: Response) -> Challenge | None:

@@ -60,8 +60,3 @@ def wall_word(url: str) -> str | None:
     """Return the part of an address's path that says that it is a wall, such as ``/captcha``; None if none does."""
     found = _ADDRESS.search(urlsplit(url).path)
     return None if found is None else found[0]
-
-
-def is_wall_address(url: str) -> bool:
-    """Tell whether the path of an address says that it is a wall, as ``/captcha`` does."""
-    return wall_word(url) is not None

@@ -20,7 +20,7 @@ from scrapy.http.request import NO_CALLBACK
 from scrapy.utils.datatypes import LocalCache
 from scrapy.utils.job import job_dir
 
-from scrapy_omocaptcha.detection import is_wall_address
+from scrapy_omocaptcha.detection import wall_word
 from scrapy_omocaptcha.engine.engine import Engine
 from scrapy_omocaptcha.errors import CrawlClosing
 from scrapy_omocaptcha.forms.submission import Submission
@@ -268,7 +268,7 @@ class Redirects:
         target = self._target(url)
         # What says that it is a wall shows a page while its challenge is broken, too.
         may_look = target.kind not in _PAGES or self._has_met_wall or target.looks < _MAX_LOOKS
-        return may_look and is_wall_address(url)
+        return may_look and wall_word(url) is not None
 
     async def _is_dropped(self, request: Request, response: Response, url: str) -> bool:
         """Tell whether a look at a target is worth it, since Scrapy would drop the redirect for a reason unknown here.

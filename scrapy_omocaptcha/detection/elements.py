@@ -10,7 +10,7 @@ from lxml.html import HtmlElement
 from parsel import Selector
 
 from scrapy_omocaptcha.detection.frames import Frame, read_frame
-from scrapy_omocaptcha.detection.inline_scripts import InlineScripts
+from scrapy_omocaptcha.detection.inline_scripts import KEY, InlineScripts
 from scrapy_omocaptcha.detection.selectors import Selectors
 from scrapy_omocaptcha.forms.ancestors import live_elements
 
@@ -30,6 +30,7 @@ _NAMED_CAPTCHA = XPath("descendant::*/@*[contains(name(), 'captcha')]")
 _TAGGED_CAPTCHA = XPath("descendant::*[contains(name(), 'captcha')]")
 _LOADER = re.compile(r"/recaptcha/(?:api|enterprise)\.js\b")
 _RENDER_KEY = re.compile(r"[?&;]render=(6L[\w-]{38})(?![\w-])")
+_OTHER_LOADER = re.compile(r"hcaptcha\.com/|challenges\.cloudflare\.com/turnstile")
 _RUNS = re.compile(r"script|module|rocket|babel", re.IGNORECASE)
 _HOLDS_DATA = re.compile(r"json|magento", re.IGNORECASE)
 _NO_CONTAINER_TAGS = frozenset(("form", "link", "meta", "body", "html", "script", "iframe", "style"))
@@ -47,6 +48,8 @@ class Candidates:
         self.is_live = live_elements()
         self.frames: list[Frame] = []
         self.loaders: list[str] = []
+        self.script_keys: set[str] = set()
+        self._loads_other_captcha = False
         self.elements = _owners(_KEYS(self.root))
         running: list[str] = []
         data: list[str] = []
@@ -81,8 +84,8 @@ class Candidates:
 
     @cached_property
     def loads_widgets(self) -> bool:
-        """Return whether Google's script is loaded, and not for v3 alone."""
-        return any(not _RENDER_KEY.search(source) for source in self.loaders)
+        """Return whether Google's script is loaded, not for v3 alone, and no other captcha's script is."""
+        return not self._loads_other_captcha and any(not _RENDER_KEY.search(source) for source in self.loaders)
 
     @cached_property
     def enterprise(self) -> bool:
@@ -92,14 +95,21 @@ class Candidates:
     def _read_script(self, element: HtmlElement, running: list[str], data: list[str]) -> None:
         kind, text = element.get("type"), element.text or ""
         if kind and not _RUNS.search(kind):
-            if _HOLDS_DATA.search(kind) and "ld+json" not in kind:
-                data.append(text)
-            return
+            # Consent managers defer scripts by changing their type, and mark them with attributes.
+            deferred = kind == "text/plain" and any(name.startswith("data-") for name in element.attrib)
+            if not deferred:
+                if _HOLDS_DATA.search(kind) and "ld+json" not in kind:
+                    data.append(text)
+                return
         if "aptcha" in text and not self.is_live(element):
             return
-        for value in element.values():
-            if "/recaptcha/" in value and _LOADER.search(value) and self.is_live(element):
+        for name, value in element.items():
+            if name == "data-sitekey" and KEY.fullmatch(value.strip()):
+                self.script_keys.add(value.strip())
+            elif "/recaptcha/" in value and _LOADER.search(value) and self.is_live(element):
                 self.loaders.append(value)
+            elif _OTHER_LOADER.search(value):
+                self._loads_other_captcha = True
         if text:
             running.append(text)
 

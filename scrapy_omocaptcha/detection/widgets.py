@@ -14,7 +14,7 @@ from lxml.html import HtmlElement
 from parsel import Selector
 
 from scrapy_omocaptcha.detection.elements import Candidates
-from scrapy_omocaptcha.detection.frames import SITEKEY
+from scrapy_omocaptcha.detection.frames import SITEKEY, find_container
 from scrapy_omocaptcha.detection.inline_scripts import InlineScripts, only
 from scrapy_omocaptcha.detection.javascript import Code
 
@@ -127,7 +127,7 @@ def _add_frames(page: Candidates, widgets: dict[HtmlElement, Widget]) -> None:
             is_widget = not frame.invisible or frame.has_options or frame.key in keys_with_pictures
             if not is_widget or len(widgets) >= MAX_WIDGETS:
                 continue
-            container = frame.element.getparent()
+            container = find_container(frame)
             widget = widgets.setdefault(container, Widget(container, invisible=frame.invisible))
         widget.merge(frame.key, invisible=frame.invisible, enterprise=frame.enterprise)
         widget.data_s = widget.data_s or frame.data_s
@@ -167,7 +167,7 @@ def _live(page: Candidates, widgets: dict[HtmlElement, Widget]) -> list[Widget]:
     """Return the widgets that a browser would show, with the page's only site key where they have none."""
     live = []
     for widget in widgets.values():
-        widget.sitekey = widget.sitekey or only(page.widget_keys)
+        widget.sitekey = widget.sitekey or only(page.script_keys or page.widget_keys)
         if widget.sitekey not in page.score_keys and (widget.sitekey or widget.rendered or page.loads_widgets):
             live.append(widget)
     return live

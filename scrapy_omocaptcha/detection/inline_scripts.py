@@ -37,6 +37,8 @@ class RenderCall:
 
     selectors: tuple[str, ...]
     """CSS selectors of the container; several if the script does not tell which of them it is."""
+    creates_container: bool
+    """The script creates the container, so that it is not in the page's HTML."""
     sitekey: str | None
     invisible: bool
     enterprise: bool
@@ -83,6 +85,7 @@ class InlineScripts:
         options = self._options(code, arguments[1]) if len(arguments) > 1 else {}
         return RenderCall(
             selectors=self._selectors(code, arguments[0], call.start()),
+            creates_container=self._creates(code, arguments[0], call.start()),
             sitekey=self._key(code, options["sitekey"]) if "sitekey" in options else None,
             invisible="size" in options and code.literal(options["size"]) == "invisible",
             enterprise=call["enterprise"] is not None,
@@ -91,8 +94,7 @@ class InlineScripts:
 
     def _selectors(self, code: Code, target: slice, before: int) -> tuple[str, ...]:
         """Return CSS selectors of the element ``target``: an id, a lookup, or a variable that holds one of them."""
-        name = _FIRST_NAME.match(code.text, target.start, target.stop)
-        for part in filter(None, (target, code.assigned(name[1], before) if name else None)):
+        for part in filter(None, (target, _assigned(code, target, before))):
             if (literal := code.literal(part)) is not None:
                 return _by_id(literal)
             if selectors := _lookups(code.text[part]):
@@ -100,6 +102,15 @@ class InlineScripts:
         # For a loop variable or a parameter, take the lookups whose selector says captcha, or else the last lookup.
         captchas = [selector for selector in self._lookups(code) if "captcha" in selector.lower()]
         return tuple(captchas[:20]) or _lookups(code.text[max(0, before - 400) : before])[-1:]
+
+    def _creates(self, code: Code, target: slice, before: int) -> bool:
+        """Return whether a script creates the element ``target``: by ``createElement``, or as HTML with its id."""
+        identity = code.literal(target)
+        if identity is None:
+            created = _assigned(code, target, before)
+            return created is not None and "createElement" in code.bare[created]
+        html = re.compile(rf"\bid\\?[\"']?\s?[=,:]\s?\\?[\"']{re.escape(identity[:100])}\\?[\"']")
+        return any(identity in script.source and html.search(script.text) for script in self.running)
 
     def _options(self, code: Code, part: slice) -> dict[str, slice]:
         """Return the properties of the object in ``part``, or of the variable that ``part`` names."""
@@ -136,6 +147,12 @@ def _named_keys(text: str) -> Iterator[tuple[str, str]]:
             continue
         if name is None or not _SCORE_NAME.search(name[1]):
             yield (name[1] if name else ""), key[0]
+
+
+def _assigned(code: Code, target: slice, before: int) -> slice | None:
+    """Return the expression that was last assigned to the variable at the beginning of ``target``, if any."""
+    name = _FIRST_NAME.match(code.text, target.start, target.stop)
+    return code.assigned(name[1], before) if name else None
 
 
 def _by_id(identity: str) -> tuple[str, ...]:

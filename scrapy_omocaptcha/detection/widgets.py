@@ -98,6 +98,8 @@ def _add_renders(page: Candidates, widgets: dict[HtmlElement, Widget]) -> None:
         # If a script looks up several nested elements, the innermost is the container.
         outer = {ancestor for target in targets for ancestor in target.iterancestors()}
         targets = [target for target in targets if target not in outer]
+        if not targets and render.creates_container and render.sitekey:
+            targets = [page.root]
         for target in targets:
             inner = next((e for e in widgets if e is target or target in e.iterancestors()), target)
             if inner not in widgets and len(widgets) >= MAX_WIDGETS:

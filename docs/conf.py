@@ -10,7 +10,7 @@ project = "scrapy-omocaptcha"
 author = "scrapy-omocaptcha contributors"
 release = version = version_of("scrapy-omocaptcha")
 
-extensions = ["sphinx.ext.autodoc", "sphinx.ext.viewcode", "sphinx_copybutton", "scrapy_settings"]
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.viewcode", "sphinx_copybutton", "module_tables", "scrapy_settings"]
 # The button copies the commands of a console block, without prompts and output.
 copybutton_prompt_text = "$ "
 copybutton_line_continuation_character = "\\"

@@ -1,4 +1,4 @@
-"""Scrapy crawls through reCAPTCHA v2 walls, solved by OMOcaptcha. The public names, and nothing else."""
+"""Solve reCAPTCHA v2 walls in Scrapy crawls with OMOcaptcha. The public names, and nothing else."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING

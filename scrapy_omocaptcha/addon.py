@@ -1,4 +1,4 @@
-"""The add-on: one line in ``ADDONS`` enables the middleware."""
+"""Enable the two middlewares with one line in ``ADDONS``."""
 
 import logging
 

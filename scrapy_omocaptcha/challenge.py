@@ -1,4 +1,4 @@
-"""The values that the other modules exchange: a challenge, its form, and the token that solves it."""
+"""Define the values that the other modules exchange: a challenge, its form, and the token that solves it."""
 
 from __future__ import annotations
 

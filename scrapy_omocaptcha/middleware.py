@@ -1,4 +1,4 @@
-"""The downloader middleware: what Scrapy and spiders call, and the parts of a crawl that answer.
+"""Implement Scrapy's middleware protocol, and build the parts of a crawl that answer.
 
 It translates and decides nothing. What happens at a wall is in ``walls``.
 """

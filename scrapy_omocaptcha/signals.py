@@ -1,4 +1,4 @@
-"""Signals that a project can connect to; each is sent with ``spider``, ``request`` and ``challenge``."""
+"""Define the signals that a project can connect to; each is sent with ``spider``, ``request`` and ``challenge``."""
 
 challenge_detected = object()
 """A challenge was found. Also sent: ``verdict``, ``"solve"`` or the reason why it is left alone."""

@@ -1,4 +1,4 @@
-"""Questions about an address: which other is the same, what may be shown, which host and site it belongs to."""
+"""Compare addresses, and tell what of one may be shown, and which host and site it belongs to."""
 
 import ipaddress
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Do in pages that a browser renders what a visitor does there: see the challenge, and hand the token in.
+"""Find challenges in pages that a browser renders, and give tokens to their widgets.
 
 What is decided about a challenge is in ``walls``. Here is what only a live page can tell or take.
 """

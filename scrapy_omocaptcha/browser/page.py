@@ -1,4 +1,4 @@
-"""Read a page that is open in a browser, and do there what a visitor does with a token.
+"""Read a page that is open in a browser, and give its widget a token.
 
 The functions are called by scrapy-playwright, in the event loop of the browser.
 """

@@ -1,4 +1,4 @@
-"""Page methods that look at a page before the spider's page methods are called, and that hand a token in.
+"""Define what scrapy-playwright calls in a page, before and after the spider's page methods.
 
 Scrapy-playwright goes through them one by one, so what comes next is decided by what the page shows by then. What hands
 a token in raises no error of Playwright's, because its message can hold the token.

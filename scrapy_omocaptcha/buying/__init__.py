@@ -1,0 +1,1 @@
+"""Buy a token for a challenge, within the limits, and record every job."""

@@ -1,1 +1,1 @@
-"""The subcommands of ``scrapy omocaptcha``; none of them buys anything."""
+"""Implement the subcommands of ``scrapy omocaptcha``; none of them buys anything."""

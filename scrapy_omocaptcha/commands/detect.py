@@ -1,4 +1,4 @@
-"""Implement ``scrapy omocaptcha detect``."""
+"""Implement ``scrapy omocaptcha detect``: show what a page is."""
 
 import argparse
 from collections import defaultdict

@@ -1,4 +1,4 @@
-"""Implement ``scrapy omocaptcha report``."""
+"""Implement ``scrapy omocaptcha report``: summarise ledgers."""
 
 import argparse
 import json

@@ -1,4 +1,4 @@
-"""Tell what shows before a page is parsed: a word in it, its status, its address. All of it is asked of every page.
+"""Tell what a page's bytes, status and address show before it is parsed. All of it is asked of every page.
 
 Every page of a crawl is searched for the word, so most of the package's cost is here.
 """

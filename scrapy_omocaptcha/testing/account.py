@@ -1,4 +1,4 @@
-"""The jobs, tokens and money of the offline service.
+"""Keep the jobs, tokens and money of the offline service.
 
 Both versions of the API use the same account, so this module knows nothing of HTTP or of either version. The caller
 provides the clock, and every method may be called from any thread.

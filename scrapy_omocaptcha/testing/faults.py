@@ -1,4 +1,4 @@
-"""Break answers on purpose.
+"""Break the answers of the offline service on purpose.
 
 The offline service applies faults to calls, the sites to paths. A single connection cannot be refused: stop the server
 for that, and start it again.

@@ -1,4 +1,4 @@
-"""Fixtures for the tests of projects that use this package.
+"""Define fixtures for the tests of projects that use this package.
 
 Enable them in the project's ``conftest.py``::
 

@@ -1,4 +1,4 @@
-"""A complete OMOcaptcha that runs offline: both versions of the API, their account, and ``siteverify``.
+"""Run a complete OMOcaptcha offline: both versions of the API, their account, and ``siteverify``.
 
 ::
 

@@ -1,4 +1,4 @@
-"""A small shop on loopback whose pages are behind a wall.
+"""Run a small shop on loopback whose pages are behind a wall.
 
 ::
 

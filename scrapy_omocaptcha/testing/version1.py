@@ -1,4 +1,4 @@
-"""Version 1 of the API (jobs), with all the contradictory answers that its documents show.
+"""Implement version 1 of the API (jobs), with all the contradictory answers that its documents show.
 
 The body of a call becomes the text of its answer, without HTTP.
 """

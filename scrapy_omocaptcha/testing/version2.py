@@ -1,4 +1,4 @@
-"""Version 2 of the API (tasks), as documented, and as other services with the same protocol implement it.
+"""Implement version 2 of the API (tasks), as documented and as other services implement it.
 
 The body of a call becomes the text of its answer, without HTTP.
 """

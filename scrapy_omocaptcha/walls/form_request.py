@@ -1,4 +1,4 @@
-"""Make the request that sends a form which wants a token: :func:`form_request`."""
+"""Make the request that sends a form which wants a token."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal

@@ -1,4 +1,4 @@
-"""Decide which of several requests at one wall solves it, which wait, and what a session has won.
+"""Decide which of several requests at one wall solves it and which wait, and keep a session's clearance cookies.
 
 Of the requests of one session, the leader solves; the followers are held and then ask again with the cookies that the
 leader won. This module decides and remembers. It sends nothing, and no token is known here.

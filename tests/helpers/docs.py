@@ -72,7 +72,8 @@ for _directive in ("toctree", "automodule", "autoclass", "autofunction", "autoda
 for _directive in ("class", "method", "data", "literalinclude"):
     # docutils' own "class" is not used in these pages.
     directives.register_directive(_directive, _Silent)
-directives.register_directive("settings-overview", _Silent)
+for _directive in ("settings-overview", "module-tables"):
+    directives.register_directive(_directive, _Silent)
 directives.register_directive("confval", _Setting)
 
 

@@ -38,7 +38,6 @@ from tests.helpers.docs import (
     sources,
     tables,
 )
-from tests.helpers.house import ORDER
 from tests.helpers.ledgers import business, job, write
 from tests.helpers.sites import spider
 
@@ -195,38 +194,16 @@ def test_every_verb_and_option_of_the_command_is_told_and_no_other():
 # Design
 
 
-def listed_folders():
-    """Yield each folder that heads a table, and the other rows of the table."""
-    for table in page("design").findall(nodes.table):
-        folder, *rows = [row.next_node(nodes.entry).astext() for row in table.findall(nodes.row)]
-        if folder.endswith("/"):
-            yield folder, rows
-
-
-def listed_modules():
-    for folder, rows in listed_folders():
-        yield from (f"{folder}{name}".removeprefix("scrapy_omocaptcha/") for name in rows)
-
-
-def defines_something(path):
-    return any(isinstance(node, (ast.ClassDef, ast.FunctionDef)) for node in ast.parse(path.read_text("utf-8")).body)
-
-
-def test_every_module_is_listed_once_and_no_other():
-    paths = [path for path in PACKAGE.rglob("*.py") if path.stem != "__init__" or defines_something(path)]
-    modules = [path.relative_to(PACKAGE).with_suffix("").as_posix() for path in paths]
-    assert sorted(listed_modules()) == sorted(modules)
-
-
-def test_the_folders_are_listed_in_the_order_of_their_imports():
-    listed = [folder.removesuffix("/") for folder, _ in listed_folders() if folder.count("/") == 1]
-    assert listed[0] == PACKAGE.name
-    assert listed[1:] == [name for name in ORDER.split() if (PACKAGE / name).is_dir()]
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_the_first_line_of_a_module_says_what_it_does(path):
+    first, *_ = (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").splitlines() or [""]
+    assert re.fullmatch(r"[A-Z].{20,}\.", first)
 
 
 def test_the_modules_that_the_picture_names_exist():
     named = set(re.findall(r"[a-z_]+\.[a-z_]+", code(page("design"), "way-of-a-response")))
-    assert named - {"middleware.process_response"} <= {name.replace("/", ".") for name in listed_modules()}
+    modules = {".".join(path.relative_to(PACKAGE).with_suffix("").parts) for path in PACKAGE.rglob("*.py")}
+    assert named - {"middleware.process_response"} <= modules
     assert hasattr(scrapy_omocaptcha.OmoCaptchaMiddleware, "process_response")
 
 

@@ -6,13 +6,12 @@ import ast
 import re
 from functools import cache
 from graphlib import TopologicalSorter
-from pathlib import Path
 
-import scrapy_omocaptcha
 from scrapy_omocaptcha.engine import private_names
-from tests.helpers.house import ORDER
+from tests.helpers.docs import PACKAGE, code, page
 
-PACKAGE = Path(scrapy_omocaptcha.__file__).parent
+ORDER = code(page("design"), "order-of-imports")
+"""The folders and single modules of the package, from the top: each may import those on the lines below its own."""
 
 MAX_ENTRIES = 17
 MAX_FLOORS = 10

@@ -1,1 +1,1 @@
-"""Clients of the captcha service's HTTP API: one interface, two versions of the API, two transports."""
+"""Call the captcha service's HTTP API: one interface, two versions of the API, two transports."""

@@ -1,4 +1,4 @@
-"""The interface that each version of the service's API implements.
+"""Define the interface that each version of the service's API implements.
 
 An implementation translates calls to HTTP requests; it doesn't wait, retry or count.
 """

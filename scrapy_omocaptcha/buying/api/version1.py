@@ -1,4 +1,4 @@
-"""Version 1 of the API: createJob, getJobResult, getBalance, getService.
+"""Implement version 1 of the API: createJob, getJobResult, getBalance, getService.
 
 Documents of several years contradict each other, and every documented answer is understood. ``success`` alone decides
 nothing while other fields are there, and an unknown status means that the job still runs.

@@ -1,4 +1,4 @@
-"""Version 2 of the API: createTask, getTaskResult, getBalance.
+"""Implement version 2 of the API: createTask, getTaskResult, getBalance.
 
 2captcha, Anti-Captcha, CapMonster, CapSolver and others use the same protocol, with differences in ids, statuses, error
 codes and the name of the token, all of which are understood.

@@ -1,0 +1,1 @@
+"""Share limits among the workers of a fleet."""

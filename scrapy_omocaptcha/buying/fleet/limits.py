@@ -1,4 +1,4 @@
-"""The limits of a fleet: workers that crawl as one and share through Redis what they buy and learn.
+"""Keep the limits of a fleet, whose workers share through Redis what they buy and learn.
 
 Each worker also keeps limits of its own, with its ledger. ``fleet.lua`` counts what is shared and makes sure that no
 limit is exceeded; this module calls it, and decides what follows while Redis is unavailable. Redis gets hosts, sitekeys

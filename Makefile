@@ -81,7 +81,7 @@ sockets: $(VENV)/test   ## run crawls of the simulation over real sockets, stopp
 	$(BIN)/python -m tests.simulation --sockets --processes 1 --new 100 $(ARGS)
 
 fleet: $(VENV)/test   ## run a minute of fleets whose workers are stopped and killed, and whose Redis restarts
-	$(BIN)/python -m tests.helpers.fleet_crawl $(ARGS)
+	$(BIN)/python -m tests.fleet.crawl $(ARGS)
 
 matrix: $(VENV)/test   ## crawl with each feature of Scrapy behind each wall, and compare with the same without a wall
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) tests/crawl/test_transparency.py $(ARGS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.helpers.browser_crawling import Browsing
+from tests.browser.crawling import Browsing
 
 
 @pytest.fixture

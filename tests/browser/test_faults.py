@@ -17,8 +17,8 @@ from twisted.internet.error import ConnectionLost
 from scrapy_omocaptcha.browser.page_methods import PageHandover
 from scrapy_omocaptcha.signals import challenge_detected
 from scrapy_omocaptcha.testing import browser_settings
+from tests.browser.crawling import BrowserSpider, WithPage
 from tests.helpers import sites
-from tests.helpers.browser_crawling import BrowserSpider, WithPage
 from tests.helpers.components import OfCrawler, hears
 from tests.helpers.nightly import nightly
 from tests.helpers.probing import downloader, slots

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from scrapy_playwright.page import PageMethod
 
-from tests.helpers.browser_crawling import BrowserSpider, methods
+from tests.browser.crawling import BrowserSpider, methods
 from tests.helpers.browser_walls import KINDS, BrowserSite, crash_renderer
 from tests.helpers.nightly import nightly
 

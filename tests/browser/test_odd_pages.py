@@ -9,8 +9,8 @@ from aiohttp import web
 from scrapy_playwright.page import PageMethod
 
 from scrapy_omocaptcha.testing import WalledSite
+from tests.browser.crawling import BrowserSpider, WithMethods, WithPage, methods
 from tests.helpers import sites
-from tests.helpers.browser_crawling import BrowserSpider, WithMethods, WithPage, methods
 from tests.helpers.nightly import nightly
 
 FIELD = "g-recaptcha-response"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from scrapy_omocaptcha.testing import WALLS, OmoCaptchaService, WalledSite
-from tests.helpers.browser_crawling import BrowserSpider, Browsing, WithMethods, WithPage, methods
+from tests.browser.crawling import BrowserSpider, Browsing, WithMethods, WithPage, methods
 from tests.helpers.clock import Clock
 from tests.helpers.crawling import RecordingSpider
 from tests.helpers.nightly import nightly

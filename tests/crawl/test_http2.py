@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.helpers.features import HOST, Tree
+from tests.crawl.features import HOST, Tree
 from tests.helpers.many_pages import ManyPages
 from tests.helpers.views import Seen
 from tests.helpers.walled_pages import WalledPages
@@ -16,7 +16,7 @@ HANDLERS = {"https": "scrapy.core.downloader.handlers.http2.H2DownloadHandler"}
 @pytest.fixture
 def run(reactor, crawl, service):
     """``run(wall)`` → what was seen of a crawl, and the site."""
-    from tests.helpers.http2 import Http2Site
+    from tests.crawl.http2 import Http2Site
 
     def run(wall):
         pages = WalledPages(ManyPages(), service, wall, hosts=(HOST,))

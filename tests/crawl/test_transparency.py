@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.helpers.features import FEATURES, HOST, OTHER_HOST
+from tests.crawl.features import FEATURES, HOST, OTHER_HOST
 from tests.helpers.many_pages import ManyPages
 from tests.helpers.nightly import nightly
 from tests.helpers.views import Seen

@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from tests.helpers.fleet_crawl import Worker
+from tests.fleet.crawl import Worker
 from tests.helpers.many_pages import ManyPages
 from tests.helpers.nightly import nightly
 from tests.helpers.walled_pages import ONE_ADDRESS, WalledPages

@@ -6,9 +6,9 @@ from collections import Counter
 
 import pytest
 
+from tests.fleet.crawl import CONCURRENT_JOBS, IN_HAND, FleetCrawl
+from tests.fleet.shops import Shops
 from tests.helpers.commands import ROOT, python
-from tests.helpers.fleet_crawl import CONCURRENT_JOBS, IN_HAND, FleetCrawl
-from tests.helpers.fleet_shops import Shops
 
 WORKERS = 3
 REQUESTS = 200
@@ -126,6 +126,6 @@ def test_a_restart_of_redis_loses_only_the_requests_that_were_on_their_way(fleet
 
 @pytest.mark.nightly
 def test_a_fleet_goes_through_all_of_that_in_one_crawl(redis):
-    run = python("-m", "tests.helpers.fleet_crawl", "--workers", "2", "--requests", "300", cwd=ROOT, PYTHONWARNINGS="")
+    run = python("-m", "tests.fleet.crawl", "--workers", "2", "--requests", "300", cwd=ROOT, PYTHONWARNINGS="")
     assert run.returncode == 0, run.stdout
     assert run.stdout.count("worker") == 2 * 6, run.stdout

@@ -37,7 +37,7 @@ PLANS = st.fixed_dictionaries(
 @pytest.fixture(scope="module")
 def crawls():
     """``crawls(plan)`` → the jobs on the bill of the service, the crawls that were killed, and what is wrong."""
-    command = [sys.executable, "-m", "tests.helpers.ledger_crawls"]
+    command = [sys.executable, "-m", "tests.process.ledger_crawls"]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
 
         def crawls(plan):

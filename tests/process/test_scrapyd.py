@@ -19,8 +19,8 @@ from scrapy_omocaptcha.buying.database import read_ledger
 from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
 from tests.helpers.commands import ROOT, python
 from tests.helpers.docs import code, page, plain
-from tests.helpers.scrapyd import Scrapyd
 from tests.helpers.stopping import Until
+from tests.process.scrapyd import Scrapyd
 
 PROJECT = ROOT / "example_project"
 

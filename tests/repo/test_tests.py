@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
+
+import pytest
 
 import scrapy_omocaptcha
 from tests.helpers.commands import ROOT
@@ -11,26 +14,41 @@ from tests.helpers.commands import ROOT
 PACKAGE = Path(scrapy_omocaptcha.__file__).parent
 TESTS = ROOT / "tests"
 MODULES = sorted(TESTS.rglob("test_*.py"))
+SOURCES = {path.relative_to(TESTS).as_posix(): path.read_text(encoding="utf-8") for path in TESTS.rglob("*.py")}
 
 
-def imported(path):
+def imported(source):
     """Return the full names that a module imports."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def test_a_test_module_imports_no_other():
-    allowed = ("tests.helpers.", "tests.simulation.")
-    others = [
-        (path.relative_to(TESTS).as_posix(), name)
-        for path in MODULES
-        for name in imported(path)
-        if name.startswith("tests.") and not name.startswith(allowed)
+def owner(name):
+    """Return the folder of a module of the tests, as the beginning of the paths of those that may import it."""
+    _, *folders = name.split(".")
+    return "/".join(folders[:-2] or folders[:1])
+
+
+def test_a_module_imports_only_what_is_shared_or_in_its_own_folders():
+    foreign = [
+        (path, name)
+        for path, source in SOURCES.items()
+        for name in imported(source)
+        if name.startswith("tests.") and not name.startswith(("tests.helpers.", "tests.simulation."))
+        if "test_" in name or not path.startswith(owner(name))
     ]
-    assert others == []
+    assert foreign == []
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (TESTS / "helpers").glob("[a-z]*.py")))
+def test_a_helper_is_used_in_several_folders(name):
+    """One that serves a single folder is in it."""
+    named = re.compile(rf"tests\.helpers\.{name}\b|from tests\.helpers import .*\b{name}\b")
+    users = {path.partition("/")[0] for path, source in SOURCES.items() if named.search(source)}
+    assert len(users) > 1, users
 
 
 def test_the_folders_of_unit_are_those_of_the_package():

@@ -10,7 +10,7 @@ from scrapy.http import HtmlResponse
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.detection import find_challenge
 from tests.helpers.browser_walls import GATE_PAGE, KINDS, OTHER_KEY, OTHER_SITE, TITLE, BrowserSite
-from tests.helpers.visitor import Answer, Visitor
+from tests.service.visitor import Answer, Visitor
 
 PAGE = "/page/2?sort=up"
 NOT_IN_THE_MARKUP = {"late_key"}

@@ -13,7 +13,7 @@ import pytest
 
 from scrapy_omocaptcha.testing import WALLS, OmoCaptchaService, Wall, WalledSite
 from tests.helpers.clock import Clock
-from tests.helpers.visitor import Answer, Visitor
+from tests.service.visitor import Answer, Visitor
 
 
 @pytest.fixture

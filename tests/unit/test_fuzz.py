@@ -23,9 +23,9 @@ from scrapy_omocaptcha.errors import ApiError, JobFailed
 from scrapy_omocaptcha.settings.secret import PIECE
 from scrapy_omocaptcha.urls import same_site
 from scrapy_omocaptcha.walls.reasons import Case, find_refusal
-from tests.helpers.apis import API_TOKEN, CALLS, call, version1, version2
 from tests.helpers.fuzzing import counted, fuzzed
 from tests.helpers.widgetpages import API, KEY
+from tests.unit.apis import API_TOKEN, CALLS, call, version1, version2
 
 # -- answers of the service --------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred
 from scrapy_omocaptcha.buying.account import CALLS_AT_ONCE
 from scrapy_omocaptcha.buying.limiter import CapacityLimiter
 from scrapy_omocaptcha.errors import CrawlClosing
-from tests.helpers.solving import Bench
+from tests.unit.buying.solving import Bench
 
 MORE = 40
 CROWD = CALLS_AT_ONCE + MORE

@@ -23,7 +23,7 @@ from scrapy_omocaptcha.errors import (
     JobTimeout,
     NotBought,
 )
-from tests.helpers.solving import CHALLENGE, HOST, LOST, NEVER_ARRIVED, Bench
+from tests.unit.buying.solving import CHALLENGE, HOST, LOST, NEVER_ARRIVED, Bench
 
 # -- the plain way --------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ import logging
 import pytest
 
 from scrapy_omocaptcha.errors import ApiBadAnswer, ApiRefused, OmoCaptchaError
-from tests.helpers.apis import API_TOKEN, CALLS, RecordingTransport, call, outcome, version1, version2
+from tests.unit.apis import API_TOKEN, CALLS, RecordingTransport, call, outcome, version1, version2
 
 VERSIONS = [version1, version2]
 both_versions = pytest.mark.parametrize("version", VERSIONS)

@@ -9,7 +9,7 @@ from scrapy.settings import Settings as ScrapySettings
 
 from scrapy_omocaptcha.buying.api.factory import build_api
 from scrapy_omocaptcha.settings import Settings
-from tests.helpers.apis import API_TOKEN, JOB, RecordingTransport
+from tests.unit.apis import API_TOKEN, JOB, RecordingTransport
 
 OWN_LIST = "https://omocaptcha.com/api/getServicePrice?type=service"
 

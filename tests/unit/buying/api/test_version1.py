@@ -8,7 +8,7 @@ import pytest
 
 from scrapy_omocaptcha.buying.records import Balance
 from scrapy_omocaptcha.errors import AccountError, ApiBadAnswer, ApiRefused, JobFailed
-from tests.helpers.apis import API_TOKEN, CALLS, JOB, TOKEN, call, outcome, version1
+from tests.unit.apis import API_TOKEN, CALLS, JOB, TOKEN, call, outcome, version1
 
 # -- what is sent ---------------------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ import pytest
 from scrapy_omocaptcha.buying.api.version2 import ACCOUNT, JOB_FAILED, TEMPORARY
 from scrapy_omocaptcha.buying.records import Balance
 from scrapy_omocaptcha.errors import AccountError, ApiBadAnswer, ApiRefused, ApiUnreachable, JobFailed
-from tests.helpers.apis import API_TOKEN, CALLS, JOB, PRICE_LIST, TOKEN, call, outcome, version2
+from tests.unit.apis import API_TOKEN, CALLS, JOB, PRICE_LIST, TOKEN, call, outcome, version2
 
 UUID = "49f9f60a-07c2-4a5d-9d3e-000001000001"
 

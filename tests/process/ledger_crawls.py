@@ -1,6 +1,6 @@
 """Crawls without a site: processes that buy jobs in one ledger, some of which are killed at any moment and resumed.
 
-``python -m tests.helpers.ledger_crawls`` reads plans from its input, one JSON object a line, and writes for each of
+``python -m tests.process.ledger_crawls`` reads plans from its input, one JSON object a line, and writes for each of
 them what it found wrong. Processes are forked, since starting Python takes longer than all that they do.
 """
 

@@ -1,6 +1,6 @@
 """Run a fleet for tests: its workers are processes, its queue and its limits are in one real Redis.
 
-``python -m tests.helpers.fleet_crawl --workers 8 --requests 2000`` runs two crawls, one whose limit leaves room and one
+``python -m tests.fleet.crawl --workers 8 --requests 2000`` runs two crawls, one whose limit leaves room and one
 whose limit does not. In the middle of each, a worker is stopped and one is killed, both are replaced, and Redis is
 restarted. The exit status is 1 if something is wrong.
 """
@@ -19,10 +19,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from scrapy_omocaptcha.buying.database import read_ledger
+from tests.fleet.shops import Shops
 from tests.helpers import redis_server
 from tests.helpers.commands import ROOT
 from tests.helpers.crawl_process import SCRAPY_REDIS
-from tests.helpers.fleet_shops import Shops
 from tests.helpers.redis_server import RedisServer
 
 TIMEOUT = 240
@@ -251,7 +251,7 @@ def run(workers: int, requests: int, *, room: bool) -> bool:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.helpers.fleet_crawl", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.fleet.crawl", description=__doc__)
     parser.add_argument("--workers", type=int, default=8, help="workers that run at once (default: %(default)s)")
     parser.add_argument("--requests", type=int, default=2000, help="pages of each crawl (default: %(default)s)")
     options = parser.parse_args()

@@ -40,7 +40,8 @@ def rebuild(request: Request, original: Original) -> Request:
     headers = request.headers.copy()
     for name in _REPLACED_HEADERS:
         headers.pop(name, None)
-    headers.update(original["headers"])
+    # As bytes, since a text would be written in another encoding than it was read in.
+    headers.update({name: [value.encode("latin-1") for value in kept] for name, kept in original["headers"].items()})
     meta = {key: value for key, value in request.meta.items() if key not in _REDIRECT_META} | original["meta"]
     values: dict[str, Any] = {name: original[name] for name in ("url", "method", "cookies", "priority", "dont_filter")}
     rebuilt: Request = request.replace(**values, body=b64decode(original["body"]), headers=headers, meta=meta)

@@ -297,48 +297,11 @@ def test_the_jobs_of_requests_that_are_not_retried_after_all_are_forgotten_in_th
 # -- redirects -------------------------------------------------------------------------------------------------------
 
 
-LOCATIONS = [
-    *(["/gate"], [PAGE], ["https://wall.example/"]),
-    ["https://login.example/", "https://sso.example/x", PAGE, "/gate"],
-]
-
-
-@pytest.mark.parametrize("case", MADE)
-@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-@pytest.mark.parametrize("locations", LOCATIONS, ids=" ".join)
-def test_what_was_asked_for_before_redirects_is_what_the_spider_made(spider, states, case, status, locations):
-    made = spiders_request(spider, **MADE[case])
-    expected = essence(made)
-    request = out_of_the_scheduler(states, made)
-    for location in locations:
-        request = redirected(spider, states, request, location, status)
-    assert essence(original_of(states, request)) == expected
-
-
 def test_a_request_that_is_given_back_between_two_redirects_still_knows_what_was_asked_for(spider, states):
     request = redirected(spider, states, out_of_the_scheduler(states, spiders_request(spider)), "/gate")
     request = out_of_the_scheduler(states, states.give_back(request))
     assert request.url == GATE
     assert original_of(states, redirected(spider, states, request, "/other")).url == PAGE
-
-
-def test_the_redirects_before_what_was_asked_for_stay_in_its_meta(spider, states):
-    # A callback has copied them from its response.
-    meta = {"redirect_times": 1, "redirect_urls": ["https://shop.example/old"], "redirect_reasons": [301]}
-    request = redirected(spider, states, out_of_the_scheduler(states, spiders_request(spider, meta=meta)), "/gate")
-    assert len(request.meta["redirect_urls"]) == 2
-    assert original_of(states, request).meta == meta
-    assert originals.targets(request, states.peek(request).original) == [GATE]
-
-
-def test_the_download_slot_of_another_host_is_not_kept(spider, states):
-    request = out_of_the_scheduler(states, spiders_request(spider))
-    request.meta["download_slot"] = "shop.example"
-    same_host = redirected(spider, states, request, "/gate")
-    assert original_of(states, same_host).meta["download_slot"] == "shop.example"
-    elsewhere = redirected(spider, states, same_host, "https://wall.example/")
-    elsewhere.meta["download_slot"] = "wall.example"
-    assert "download_slot" not in original_of(states, elsewhere).meta
 
 
 def test_a_redirect_that_scrapy_has_not_followed_leaves_nothing_behind(spider, states):

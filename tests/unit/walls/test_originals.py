@@ -1,4 +1,6 @@
-"""What was asked for before a redirect, as JSON, and the request that is made of it again."""
+"""What was asked for before a redirect is written down as JSON, and rebuilt whatever Scrapy makes of the redirect."""
+
+from __future__ import annotations
 
 import json
 
@@ -8,19 +10,59 @@ from scrapy.downloadermiddlewares.redirect import RedirectMiddleware
 from scrapy.http import Response
 from scrapy.utils.test import get_crawler
 
-from scrapy_omocaptcha.walls.originals import rebuild, write
+from scrapy_omocaptcha.walls.originals import rebuild, targets, write
 
-URL = "https://shop.example/page"
+PAGE, GATE, ELSEWHERE = "https://shop.example/page?p=2", "https://shop.example/gate", "https://wall.example/"
 CONTENT_HEADERS = {"Content-Type": "text/x", "Content-Encoding": "identity", "Content-Language": "de"}
 
 
-@pytest.mark.parametrize("target", ["/gate", "https://wall.example/gate", "http://shop.example/gate"])
-@pytest.mark.parametrize("status", [302, 307])
-@pytest.mark.parametrize("method", ["GET", "POST"])
-def test_a_request_is_as_it_was_before_its_redirect(target, status, method):
-    headers = {**CONTENT_HEADERS, "Cookie": "user=ann", "Authorization": "Basic x", "Referer": URL, "Accept": "text/x"}
-    asked = Request(URL, method=method, body="a=b", headers=headers, cookies={"a": "b"}, priority=3, meta={"key": 1})
-    redirects = RedirectMiddleware.from_crawler(get_crawler())
-    redirected = redirects.process_response(asked.copy(), Response(URL, status=status, headers={"Location": target}))
-    again = rebuild(redirected, json.loads(json.dumps(write(asked, None))))
-    assert again.to_dict() == asked.to_dict()
+def redirected(request, *addresses, status=302):
+    """Return the request that Scrapy makes of redirects to addresses, and what was written down before the last one."""
+    middleware, original = RedirectMiddleware.from_crawler(get_crawler()), None
+    for address in addresses:
+        original = json.loads(json.dumps(write(request, original)))
+        request = middleware.process_response(request, Response(request.url, status, headers={"Location": address}))
+    return request, original
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        {"cb_kwargs": {"number": 7}, "meta": {"cookiejar": "a", "dont_cache": True, "omocaptcha": True}},
+        {"method": "POST", "body": b"\x00\xff", "headers": {**CONTENT_HEADERS, "Cookie": "a=b", "X-Own": ["1", "2"]}},
+        {"cookies": {"s": "1"}, "dont_filter": True, "priority": -3},
+        {"cookies": [{"name": "s", "value": "1", "domain": "shop.example"}]},
+        {"headers": {"Referer": b"https://search.example/\xe9", "Authorization": ["Bearer é", "Bearer x"]}},
+        # A callback has copied these from its response.
+        {"meta": {"redirect_times": 1, "redirect_urls": [GATE], "redirect_reasons": [301]}},
+    ],
+)
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize(
+    "addresses", [[GATE], [PAGE], ["http://shop.example/"], [ELSEWHERE, f"{ELSEWHERE}x", PAGE, GATE]]
+)
+def test_the_request_before_redirects_is_rebuilt(made, status, addresses):
+    rebuilt = rebuild(*redirected(Request(PAGE, **made), *addresses, status=status))
+    assert rebuilt.to_dict() == Request(PAGE, **made).to_dict()
+
+
+def test_what_other_middlewares_have_added_to_a_redirected_request_stays_but_for_what_is_about_the_redirect():
+    request, original = redirected(Request(PAGE), GATE)
+    request.headers.update({"User-Agent": "other", "Referer": PAGE})
+    request.meta["depth"] = 2
+    rebuilt = rebuild(request, original)
+    assert (rebuilt.headers, rebuilt.meta) == ({b"User-Agent": [b"other"]}, {"depth": 2})
+
+
+@pytest.mark.parametrize(("address", "kept"), [(GATE, {"download_slot": "a"}), (ELSEWHERE, {})])
+def test_the_download_slot_of_another_host_is_not_kept(address, kept):
+    request, original = redirected(Request(PAGE), address)
+    request.meta["download_slot"] = "a"
+    assert rebuild(request, original).meta == kept
+
+
+def test_the_targets_are_the_addresses_that_redirects_of_this_request_have_led_to():
+    old = Request(PAGE, meta={"redirect_times": 1, "redirect_urls": ["https://shop.example/old"]})
+    assert targets(old, None) == []
+    assert targets(*redirected(old, GATE)) == [GATE]
+    assert targets(*redirected(old, GATE, PAGE, ELSEWHERE)) == [GATE, PAGE, ELSEWHERE]

@@ -14,7 +14,7 @@ from scrapy_omocaptcha.walls.verdict import Handed, opened, still_closed
 
 URL = "http://shop.example/page/1"
 KEY, OTHER_KEY = "6L" + "a" * 38, "6L" + "b" * 38
-FORM, OTHER_FORM = (Form(f"http://shop.example/{name}", "POST", ()) for name in ("verify", "login"))
+FORM, OTHER_FORM = (Form("POST", f"http://shop.example/{name}", ()) for name in ("verify", "login"))
 
 
 def wall(key=KEY, form=FORM):

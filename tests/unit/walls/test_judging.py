@@ -1,0 +1,86 @@
+"""What the answer to a request that carried a token is, case by case."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from scrapy import Request
+from scrapy.http import Response
+
+from scrapy_omocaptcha.challenge import Challenge, Form
+from scrapy_omocaptcha.walls.judging import doubt_about, is_good, is_other_wall, is_page_of, is_same_wall
+
+URL = "https://shop.example/page?p=1"
+FORM = Form("POST", "https://shop.example/verify", (("csrf", "1"), ("next", "/page")))
+WALL = Challenge(URL, "6L" + "a" * 38, form=FORM)
+
+
+def form(**changes):
+    return replace(WALL, form=replace(FORM, **changes))
+
+
+@pytest.mark.parametrize(
+    ("later", "is_same", "is_other"),
+    [
+        (WALL, True, False),
+        (form(fields=(("next", "/other"), ("csrf", "2"), ("csrf", "3"))), True, False),
+        (form(url="https://SHOP.example:443/verify?id=2"), True, False),
+        (replace(WALL, url="https://shop.example/gate"), True, False),
+        (form(url="https://shop.example/login"), False, False),
+        (form(method="GET"), False, False),
+        (form(fields=(("csrf", "1"),)), False, False),
+        (replace(WALL, form=None), False, False),
+        (replace(WALL, sitekey="6L" + "b" * 38), False, True),
+        (replace(WALL, url="https://login.example/page"), True, True),
+    ],
+)
+def test_a_wall_is_known_again_by_key_and_form_and_surely_another_by_key_and_host(later, is_same, is_other):
+    assert (is_same_wall(WALL, later), is_other_wall(WALL, later)) == (is_same, is_other)
+
+
+def test_walls_without_a_form_are_the_same_by_their_key():
+    assert is_same_wall(replace(WALL, form=None), replace(WALL, form=None))
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "doubt", "is_page"),
+    [
+        (200, b"a page", None, True),
+        (204, b"", "no_page", False),
+        (200, b" \n", "no_page", True),
+        (304, b"", None, False),
+        (400, b"bad", None, False),
+        (404, b"missing", None, False),
+        (410, b"", None, False),
+        (401, b"log in", "http_error", False),
+        (403, b"forbidden", "http_error", False),
+        (429, b"slowly", "http_error", False),
+        (500, b"", "http_error", False),
+        (503, b"later", "http_error", False),
+    ],
+)
+def test_status_and_body_tell_whether_an_answer_is_a_page(status, body, doubt, is_page):
+    answer = Response(URL, status=status, body=body)
+    assert doubt_about(Request(URL), answer) == doubt
+    assert is_page_of(Request(URL), answer) is is_page
+    assert is_good(answer) is (status < 400)
+
+
+@pytest.mark.parametrize(
+    ("request_", "url", "is_page"),
+    [
+        (Request(f"{URL}#top"), URL, True),
+        (Request(URL), "https://shop.example/page?p=2", False),
+        (Request(URL, method="POST"), URL, False),
+    ],
+)
+def test_a_page_is_that_of_a_get_for_its_own_address(request_, url, is_page):
+    assert is_page_of(request_, Response(url, body=b"a page")) is is_page
+
+
+@pytest.mark.parametrize(("before", "after", "doubt"), [(0, 0, None), (1, 1, None), (0, 1, "broke"), (1, 2, "broke")])
+def test_a_redirect_is_good_and_a_retry_tells_nothing_of_the_wall(before, after, doubt):
+    request, answer = (Request(URL, meta={"retry_times": times} if times else {}) for times in (before, after))
+    assert doubt_about(request, answer) == doubt
+    assert is_good(answer)

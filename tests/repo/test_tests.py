@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import ast
 import re
-from pathlib import Path
 
 import pytest
 
-import scrapy_omocaptcha
-from tests.helpers.commands import ROOT
+from tests.helpers.docs import PACKAGE, ROOT, first_column, page
 
-PACKAGE = Path(scrapy_omocaptcha.__file__).parent
 TESTS = ROOT / "tests"
 MODULES = sorted(TESTS.rglob("test_*.py"))
 SOURCES = {path.relative_to(TESTS).as_posix(): path.read_text(encoding="utf-8") for path in TESTS.rglob("*.py")}
@@ -56,6 +53,6 @@ def test_the_folders_of_unit_are_those_of_the_package():
     assert [folder for folder in sorted(folders) if not (PACKAGE / folder).is_dir()] == []
 
 
-def test_each_test_module_is_in_a_folder_that_says_what_its_tests_need():
+def test_contributing_says_of_each_folder_what_its_tests_need():
     folders = {path.relative_to(TESTS).parts[0] for path in MODULES}
-    assert folders == {"browser", "crawl", "fleet", "process", "repo", "service", "simulation", "unit"}
+    assert folders == set(first_column(page(ROOT / "CONTRIBUTING.rst"), "folder"))

@@ -330,6 +330,9 @@ def test_a_site_that_says_sorry_with_200_for_every_token_trips_the_breaker(crawl
     with sites.Site(answer) as site:
         crawled = crawl(sites.spider(*(f"{site.origin}/{number}" for number in range(50))), service.settings)
     assert len(crawled.pages) + len(crawled.failures) == 50
+    assert {one.text for one in crawled.pages} == {"<title>Sorry, try later</title>"}, (
+        "nobody can tell that it is no page"
+    )
     assert len(service.jobs) <= 8
 
 

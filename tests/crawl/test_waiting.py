@@ -13,12 +13,13 @@ import scrapy
 from aiohttp import web
 from twisted.internet.task import deferLater
 
+from scrapy_omocaptcha import Challenge, solve
 from scrapy_omocaptcha.testing import OmoCaptchaService, Wall, WalledSite
 from tests.helpers import sites
 from tests.helpers.components import OfCrawler
 from tests.helpers.crawling import RecordingSpider
 from tests.helpers.nightly import nightly
-from tests.helpers.sites import CHALLENGE, Site, page, pages_of, spider
+from tests.helpers.sites import CHALLENGE, KEY, Site, page, pages_of, spider
 
 BOTH = {"CONCURRENT_REQUESTS": 200, "CONCURRENT_REQUESTS_PER_DOMAIN": 200}
 
@@ -185,19 +186,24 @@ def test_a_wall_that_wants_a_token_a_page_gets_one_each_and_they_are_solved_side
     assert len(site.requests) <= 40 + 40 + 3 * in_flight
 
 
-def test_a_wall_that_opens_for_one_page_and_redirects_back_to_it_is_solved_side_by_side(crawl, service):
+@pytest.mark.parametrize("sets_cookie", [False, True])
+def test_a_wall_that_opens_for_one_page_and_redirects_back_to_it_is_solved_side_by_side_unless_it_sets_a_cookie(
+    crawl, service, sets_cookie
+):
     opened = set()
 
     def answer(request, form):
         if form:
             opened.add(request.path)
-            return web.Response(status=302, headers={"Location": request.path})
+            cookie = {"Set-Cookie": f"clearance={len(opened)}; Path=/"} if sets_cookie else {}
+            return web.Response(status=302, headers={"Location": request.path, **cookie})
         return page() if request.path in opened else page(CHALLENGE.replace("/verify", request.path))
 
     with Site(answer) as site:
         crawled = crawl(spider(*(f"{site.origin}/{number}" for number in range(16))), service.settings)
     assert len(crawled.pages) == len(service.jobs) == 16
-    assert max(_at_once(service.jobs)) > 10
+    at_once = max(_at_once(service.jobs))
+    assert at_once == 1 if sets_cookie else at_once > 10
 
 
 def test_a_page_that_was_held_shows_that_a_wall_wants_a_token_a_page(crawl):
@@ -312,6 +318,24 @@ def test_a_walled_part_of_a_site_does_not_stop_the_rest(crawl):
         settings = {"OMOCAPTCHA_MAX_ATTEMPTS": 1, "CONCURRENT_REQUESTS_PER_DOMAIN": 4}
         crawled = crawl(Mixed, {**service.settings, **settings})
     assert (len(crawled.pages), len(crawled.failures)) == (30, 1)
+
+
+def test_callbacks_that_wait_for_a_token_hold_up_the_crawl_when_their_responses_fill_the_buffer(crawl, service, walled):
+    class Buys(RecordingSpider):
+        came = 0
+
+        async def page(self, response, asked):
+            self.came += 1
+            if self.came == 1:
+                await solve(Challenge("http://127.0.0.1/", KEY), crawler=self.crawler)
+                self.pages.append(self.came)
+
+    service.next_job(seconds=60)
+    site = walled("session")
+    urls = [f"{site.url}/free/{number}" for number in range(1, 61)]
+    settings = {**service.settings, "SCRAPER_SLOT_MAX_ACTIVE_SIZE": 1, "CONCURRENT_REQUESTS": 4}
+    crawled = crawl(Buys, settings, urls=urls)
+    assert crawled.pages[0] <= 4 < crawled.spider.came == 60
 
 
 @pytest.mark.sockets

@@ -74,19 +74,6 @@ def test_the_status_and_the_encoding_of_the_challenge_make_no_difference(crawl, 
     assert "retry/count" not in crawled.stats
 
 
-def test_a_post_that_is_redirected_to_a_wall_is_sent_again_as_a_post(crawl, service, walled):
-    site = walled("redirect")
-    search = scrapy.FormRequest(f"{site.url}/search", formdata={"q": "lamp"})
-    crawled = crawl(sending(search), service.settings)
-    (page,) = crawled.pages
-    assert (page.status, page.request.method, page.request.body) == (200, "POST", b"q=lamp")
-    assert "lamp" in page.text
-    posts = [visit for visit in site.requests if visit.path == "/search" and visit.method == "POST"]
-    # Redirected, and let through once the wall to which the redirect led is open.
-    assert [visit.shown for visit in posts] == ["sent on", "page"]
-    assert len(service.jobs) == 1
-
-
 @pytest.mark.parametrize("wall", OPENING)
 def test_robots_txt_behind_the_wall_does_not_lock_the_crawl_up(crawl, service, walled, wall):
     site = walled(wall, robots_walled=True)

@@ -191,6 +191,19 @@ def test_every_verb_and_option_of_the_command_is_told_and_no_other():
     assert told == has
 
 
+# Waiting
+
+
+def test_each_paragraph_of_waiting_names_the_tests_that_hold_what_it_says():
+    for paragraph in page("waiting").findall(nodes.paragraph):
+        comment = paragraph.next_node(descend=False, siblings=True)
+        assert isinstance(comment, nodes.comment), paragraph.astext()
+        heading, names = comment.astext().split(":", 1)
+        assert (heading, "::" in names) == ("tested by", True), paragraph.astext()
+        for path, test in re.findall(r"(\S+)::\s*(\S+)", names):
+            assert f"def {test}(" in (ROOT / path).read_text(encoding="utf-8"), test
+
+
 # Design
 
 

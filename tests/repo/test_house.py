@@ -8,7 +8,7 @@ from functools import cache
 from graphlib import TopologicalSorter
 
 from scrapy_omocaptcha.engine import private_names
-from tests.helpers.docs import PACKAGE, code, page
+from tests.helpers.docs import PACKAGE, code, page, sources
 
 ORDER = code(page("design"), "order-of-imports")
 """The folders and single modules of the package, from the top: each may import those on the lines below its own."""
@@ -117,6 +117,11 @@ def test_what_is_pure_knows_neither_network_nor_settings_nor_engine():
         assert [name for name in reached if within(name, IMPURE)] == [], module
         names = {name for each in reached for name in full_names(trees()[each])}
         assert [name for name in names if within(name, NETWORK)] == [], module
+
+
+def test_what_is_remembered_of_hosts_and_addresses_is_bounded():
+    assert "" not in sources(r"\bLocalCache\((\w*)\)")
+    assert max(map(int, sources(r"_MAX_[A-Z]+ = ([\d_]+)"))) == 10_000
 
 
 def is_private(name):

@@ -469,6 +469,14 @@ def test_a_request_that_nobody_waits_for_any_more_is_not_under_way(sessions):
     assert not sessions.under_way(request({}))
 
 
+def test_of_a_thousand_sessions_the_least_recently_used_is_forgotten_that_is_not_in_use(sessions):
+    first, second, third, *others = [request({"url": f"https://{number}.example/"}) for number in range(1001)]
+    sessions.session(first).lead(sessions.stamp())
+    for one in (second, third, *others[:-1], second, others[-1]):
+        sessions.session(one)
+    assert [one for one in (first, second, third, *others) if sessions.known(one) is None] == [third]
+
+
 def test_little_is_kept_of_requests_that_got_no_answer(sessions):
     kept = [request({}) for _ in range(3)]
     for one in kept:

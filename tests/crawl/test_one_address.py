@@ -451,44 +451,17 @@ def test_a_page_whose_address_looks_like_a_walls_comes_once_and_is_hardly_looked
     assert wall or looks <= 4 + concurrent
 
 
-@pytest.mark.parametrize("method", ["POST", "GET"])
-def test_no_request_is_lost_where_the_walls_address_once_shows_no_challenge(crawl, service, method):
-    left = {"pages": 1, "broken": 0}
-
-    def answer(request, form):
-        if request.path == "/verify":
-            left["pages"] = 3
-            return won("/")
-        if request.path == "/hold":
-            left["broken"] -= 1
-            return challenge() if left["broken"] < 0 else page("<title>It is broken</title>")
-        left["pages"] -= 1
-        if not cleared(request) or left["pages"] < 0:
-            return redirect("/hold")
-        if request.path == "/page/0":
-            # The clearance ends, and so does, for a while, the challenge.
-            left.update(pages=0, broken=1)
-        return page()
-
-    with Site(answer) as site:
-        first, *rest = (scrapy.Request(f"{site.origin}/page/{number}") for number in range(7))
-        search = scrapy.Request(f"{site.origin}/search", method=method, priority=8)
-        pages = sending(first.replace(priority=9), search, *rest)
-        crawled = crawl(pages, {**service.settings, "CONCURRENT_REQUESTS": 1})
-    assert len(crawled.pages) + len(crawled.failures) == 8
-
-
 @pytest.mark.parametrize("gate", ["/captcha", "/hold"])
 @pytest.mark.parametrize("times", [2, 5])
 @pytest.mark.parametrize("status", [200, 404])
-@pytest.mark.parametrize("folder", ["page", "old"], ids=["pages", "pages that have moved"])
+@pytest.mark.parametrize(("folder", "method"), [("page", "GET"), ("page", "POST"), ("old", "GET")])
 def test_no_request_is_lost_where_a_known_wall_fails_to_show_its_challenge_for_a_while(
-    crawl, service, gate, times, status, folder
+    crawl, service, gate, times, status, folder, method
 ):
     """All redirects lead to one address, which Scrapy's dupefilter knows."""
     with MovingPages(gate, 5, folder=folder, failures=[status] * times) as site:
         urls = site.urls(15)
-        crawled = crawl(Pausing, {**service.settings, "CONCURRENT_REQUESTS": 1}, urls=urls)
+        crawled = crawl(Pausing, {**service.settings, "CONCURRENT_REQUESTS": 1}, urls=urls, method=method)
     # Who was redirected while the wall was broken twice gets what it showed.
     assert Counter([*(one.cb_kwargs["asked"] for one in crawled.pages), *crawled.failures]) == Counter(urls)
     assert len({one.url for one in crawled.pages if not one.url.endswith(gate)}) >= 15 - times

@@ -8,7 +8,6 @@ from collections import Counter
 import pytest
 import scrapy
 
-from scrapy_omocaptcha.testing import Wall, WalledSite
 from tests.helpers.sites import Site, behind_wall, challenge, page, redirect, sending, spider, wishing
 
 # -- to a wall -------------------------------------------------------------------------------------------------------
@@ -48,15 +47,6 @@ def test_httpcache_never_gives_a_page_for_another_that_was_redirected_to_the_sam
             crawled = crawl(spider(*urls), settings)
             assert sorted(one.text for one in crawled.pages) == sorted(f"/page/{number}" for number in range(20))
         assert all("cached" in one.flags for one in crawled.pages)
-
-
-def test_a_redirect_wall_whose_clearance_runs_out_is_passed_again_and_again(crawl, service):
-    wall = Wall(redirect=True, clearance_pages=3)
-    with WalledSite(service, wall, catalogue_pages=30, hosts=["127.0.0.7"]) as site:
-        crawled = crawl(spider(*(f"{site.url}/page/{number}" for number in range(1, 31))), service.settings)
-    assert len({one.url for one in crawled.pages}) == len(crawled.pages)
-    assert len(crawled.pages) + len(crawled.failures) == 30
-    assert len(crawled.pages) >= 25
 
 
 def test_a_redirected_request_that_is_held_and_then_refused_comes_back_to_its_own_callback(crawl, service, walled):

@@ -14,7 +14,7 @@ from aiohttp import web
 from twisted.internet.task import deferLater
 
 from scrapy_omocaptcha import Challenge, solve
-from scrapy_omocaptcha.testing import OmoCaptchaService, Wall, WalledSite
+from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
 from tests.helpers import sites
 from tests.helpers.components import OfCrawler
 from tests.helpers.crawling import RecordingSpider
@@ -224,13 +224,6 @@ def test_a_page_that_was_held_shows_that_a_wall_wants_a_token_a_page(crawl):
 def _at_once(jobs):
     for job in jobs:
         yield sum(other.created_at <= job.created_at < other.answered_at for other in jobs)
-
-
-def test_the_host_of_a_clearance_that_runs_out_is_solved_again(crawl, service, walled):
-    site = walled(Wall(clearance_pages=5), catalogue_pages=20)
-    crawled = crawl(pages_of(site, 20), {**service.settings, "CONCURRENT_REQUESTS_PER_DOMAIN": 1})
-    assert len(crawled.pages) == 20
-    assert 4 <= len(service.jobs) <= 5
 
 
 def test_sessions_never_wait_for_each_other(crawl):

@@ -60,6 +60,7 @@ class RecordingSpider(scrapy.Spider):
 
     name = "recording"
     urls: tuple[str, ...] = ()
+    method = "GET"
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -72,7 +73,7 @@ class RecordingSpider(scrapy.Spider):
 
     def requests(self):
         for url in self.urls:
-            yield scrapy.Request(url, callback=self.page, errback=self.failed, cb_kwargs={"asked": url})
+            yield scrapy.Request(url, self.page, self.method, errback=self.failed, cb_kwargs={"asked": url})
 
     def page(self, response, asked=None):
         self.pages.append(response)

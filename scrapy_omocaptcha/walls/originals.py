@@ -12,7 +12,7 @@ from scrapy.utils.httpobj import urlparse_cached
 Original = dict[str, Any]
 """A request before its first redirect; ``hops`` has the addresses that have redirected since, its own first."""
 _REDIRECT_META = ("redirect_times", "redirect_ttl", "redirect_urls", "redirect_reasons")
-_CONTENT_HEADERS = ("Content-Length", "Content-Encoding", "Content-Language", "Content-Location")
+_CONTENT_HEADERS = ("Content-Type", "Content-Length", "Content-Encoding", "Content-Language", "Content-Location")
 _REPLACED_HEADERS = (*_CONTENT_HEADERS, "Referer", "Authorization", "Cookie")
 """Headers that a redirect removes or changes. Where there is a cookiejar, Scrapy makes the cookies' anew."""
 

@@ -137,7 +137,10 @@ class HookFailed(OmoCaptchaError):
 
 
 class HandoverBroke(OmoCaptchaError):
-    """A request that carried a token got no response; the site may have used the token, unless ``is_sent`` is False."""
+    """A request that carried a token got no response, or one that says that the site is overloaded.
+
+    The site may have used the token, unless ``is_sent`` is False.
+    """
 
     reason = "broke"
 

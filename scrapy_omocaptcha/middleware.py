@@ -133,7 +133,7 @@ class OmoCaptchaMiddleware:
     async def process_request(self, request: Request) -> Response | Request | None:
         """Hold the request while its session's wall is being solved, or send it with the token that it wants."""
         is_concerned = any(concerns(request) for concerns in self._concerns)
-        if not self.is_on or (not is_concerned and self._walls.passes(request)):
+        if not self.is_on or (not is_concerned and self._walls.try_pass(request)):
             return None
         if self._chain.concerns(request):
             self._chain.watch()
@@ -151,7 +151,7 @@ class OmoCaptchaMiddleware:
         try:
             if isinstance(wish, dict):
                 return await self._upfront.send(request)
-            if not self._walls.passes(request):
+            if not self._walls.try_pass(request):
                 await self._walls.hold(request)
             challenge = await self._walls.before(request)
             if challenge is not None:
@@ -176,7 +176,7 @@ class OmoCaptchaMiddleware:
         self._upfront.answered(request, response)
         self._states.not_redirected(request)
         try:
-            if self._walls.needs_nothing(request, response):
+            if self._walls.try_finish(request, response):
                 self._count_page(request)
                 return response
             stamp = self._walls.answered(request, response)
@@ -215,7 +215,7 @@ class OmoCaptchaMiddleware:
         try:
             return await self._walls.redirected(request, response)
         except CrawlClosing as error:
-            if not self._sessions.awaits(request):
+            if not self._sessions.stamp_of(request):
                 # Its first response is still held in process_response, which gives it back.
                 raise
             return self._give_back(request, error)

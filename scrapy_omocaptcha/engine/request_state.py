@@ -24,7 +24,7 @@ class RequestState:
     original: dict[str, Any] | None = None
     """What was asked for before its first redirect, as JSON."""
     followed: list[str] = field(default_factory=list)
-    """Addresses of the redirects that Scrapy has followed from it before it was sent again."""
+    """Addresses to which Scrapy has followed redirects from it before it was sent again."""
     led_to: str | None = None
     """The address of the redirect behind which there was a wall."""
     asked_again: bool = False

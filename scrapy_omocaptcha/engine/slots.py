@@ -41,8 +41,8 @@ class Hold:
     """None once the hold is over."""
     allowed: Deferred[None]
     """Fires once something may be sent for the request."""
-    is_back: Callable[[], None]
-    """What is called once the request is back after it was let go."""
+    on_return: Callable[[], None]
+    """Called once the request is back after it was let go."""
 
     def __init__(self, slots: "Slots", request: Request) -> None:
         self._slots = slots
@@ -60,13 +60,13 @@ class Hold:
         finally:
             self._slots.park(self)
 
-    async def end(self, is_back: Callable[[], None]) -> None:
+    async def end(self, on_return: Callable[[], None]) -> None:
         """End the hold as soon as the request may be sent by Scrapy itself.
 
-        :param is_back: called once the request is held again, or gone: it has a response, an error, or a middleware has
-            replaced it.
+        :param on_return: called once the request is held again, or gone: it has a response, an error, or a middleware
+            has replaced it.
         """
-        self.is_back = is_back
+        self.on_return = on_return
         try:
             await self._slots.unpark(self)
         finally:
@@ -76,8 +76,8 @@ class Hold:
         """Send nothing for other requests of the slot that came out of the scheduler until :meth:`give_way` is called.
 
         :param is_other: tells whether a request is one of them.
-        :param seconds: after which it is called at the latest: what is sent may be waiting for one of them.
-        :param at_end: called then.
+        :param seconds: the longest time, since what is sent may be waiting for one of them.
+        :param at_end: called once they go on.
         """
         self._slots.order.go_first(self.request, is_other)
         self._at_end, self._timer = at_end, call_later(seconds, self.give_way)
@@ -213,7 +213,7 @@ class Slots:
         """Record that a request is answered, failed or held again, if it was held before."""
         for hold in [hold for hold in self._holds[HoldState.LET_GO] if hold.request is request]:
             self.move(hold, None)
-            hold.is_back()
+            hold.on_return()
 
     def _is_full(self, *, parked: int, more: int) -> bool:
         """Tell whether CONCURRENT_REQUESTS is used up if ``parked`` requests don't count, and ``more`` do."""

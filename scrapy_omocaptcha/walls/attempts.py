@@ -43,9 +43,9 @@ class Result:
     error: Exception | None = None
     """What ends the attempts."""
     submitted: Response | None = None
-    """The answer to the submission, where that is the page, or known to be what was asked for."""
-    is_sure: bool = True
-    """Whether the answer is known to be worth something."""
+    """The answer to the submission itself, if the spider gets that."""
+    proves_open: bool = True
+    """Whether an answer shows that the wall is open, so that others may try the clearance."""
 
     @property
     def is_in_doubt(self) -> bool:
@@ -92,8 +92,8 @@ class Attempts(ABC):
         """Hand a token in, and judge the answer.
 
         :raises TokenUnused: when the token was not sent.
-        :raises HandoverBroke: when the token may not have reached the site, and ``is_first``. It is handed in once more
-            then.
+        :raises HandoverBroke: when the token may not have reached the site; only if ``is_first``, after which it is
+            handed in once more.
         :raises Outdated: when nothing was handed in, since ``ready`` has to be called again first.
         """
 
@@ -155,12 +155,12 @@ class Attempts(ABC):
     async def _use(self, purchase: Purchase) -> Result:
         """Use a token while it is young, once more if that broke off, and record the verdict."""
         self.is_first = True
-        result = await self._hand_in_once(purchase.token)
+        result = await self._try_to_hand_in(purchase.token)
         broke = result.error
         if isinstance(broke, HandoverBroke):
             logger.info("%s: %s; it is sent once more", host_of(self.request.url), broke)
             self.is_first = False
-            result = await self._hand_in_once(purchase.token)
+            result = await self._try_to_hand_in(purchase.token)
         verdict = result.verdict
         if isinstance(broke, HandoverBroke) and broke.is_sent and (verdict is None or verdict.outcome == "expired"):
             verdict = unknown("broke")
@@ -172,8 +172,11 @@ class Attempts(ABC):
             raise result.error
         return result
 
-    async def _hand_in_once(self, token: Token) -> Result:
-        """Hand a token in once that is possible. Without a verdict, the crawl closes before."""
+    async def _try_to_hand_in(self, token: Token) -> Result:
+        """Wait until a token may be handed in, do so, and return what came of it, whatever is raised.
+
+        There is no verdict if the crawl closed before, or if the token is to be handed in once more.
+        """
         try:
             ready = await self.ready()
         except CrawlClosing as error:
@@ -188,7 +191,7 @@ class Attempts(ABC):
         try:
             return await self.hand_in(token)
         except Outdated:
-            return await self._hand_in_once(token)
+            return await self._try_to_hand_in(token)
         except TokenUnused as error:
             return Result(verdict=Verdict("expired", error.reason))
         except (CrawlClosing, HandoverBroke) as error:

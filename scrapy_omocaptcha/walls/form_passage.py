@@ -45,7 +45,7 @@ class FormPassage(Passage):
     async def ready(self) -> Challenge | Answer:
         """Wait for other answers of the session, and ask again where they may have outdated the form at hand."""
         if not self.is_alone:
-            await self.engine.lifetime.until(self._is_quiet, timeout=_QUIET_TIMEOUT)
+            await self.engine.lifetime.until(self._none_under_way, timeout=_QUIET_TIMEOUT)
         passed = await self.look_again() if self._is_stale() else None
         return self.page.challenge if passed is None else passed
 
@@ -58,13 +58,13 @@ class FormPassage(Passage):
         """Submit the token, and tell from the answer, or by asking again, whether it opened the wall."""
         async with self.hold.sending():
             # Requests that were queued without cookies may have been sent, and given a session each, meanwhile.
-            is_outdated = not self.is_alone and (self._is_stale() or not self._is_quiet())
+            is_outdated = not self.is_alone and (self._is_stale() or not self._none_under_way())
             if is_outdated and self._outdated < _MAX_OUTDATED:
                 self._outdated += 1
                 raise Outdated
             self._outdated = 0
             result = await self._submit_and_judge(token)
-        if isinstance(result.answer, Response) and not result.is_sure:
+        if isinstance(result.answer, Response) and not result.proves_open:
             try:
                 redirected = await self.redirects.of_answer(self.request, result.answer)
             except Exception as error:
@@ -78,7 +78,7 @@ class FormPassage(Passage):
             # Requests that were queued without cookies are answered with others meanwhile, and later.
             self.session.keep_cookies(self.cookies())
         try:
-            submission = self.policy.hooks.submit(page.response, page.challenge, token)
+            submission = self.submission(token)
         except HookFailed as error:
             return Result(verdict=Verdict("expired", "hook"), error=GivenUp(Refusal("hook", str(error))))
         self.redirects.handed_in()
@@ -88,6 +88,10 @@ class FormPassage(Passage):
             refusal = Refusal("broke", f"the request with the token failed: {error}")
             return Result(verdict=unknown("broke", is_useless=True), error=GivenUp(refusal))
         return await self.judge(page, handed)
+
+    def submission(self, token: Token) -> Submission:
+        """Return the request that hands a token in for the challenge at hand."""
+        return self.policy.hooks.submit(self.page.response, self.page.challenge, token)
 
     async def submit(self, submission: Submission, token: Token) -> Handed:
         """Send a submission, and return what came of it.
@@ -108,7 +112,7 @@ class FormPassage(Passage):
         broke = HandoverBroke(f"the token was answered with {answer.status}") if is_overloaded(answer) else None
         return Handed(answer, self.is_page(answer), is_own_address, broke, sent)
 
-    def _is_quiet(self) -> bool:
+    def _none_under_way(self) -> bool:
         """Tell whether no other request of the session is at the site, whose answer could outdate the form at hand."""
         if not (self.session.is_walled or self.session.is_token_at_hand):
             return True

@@ -44,7 +44,7 @@ class WallHandler:
         self._events = events
         self._attempts = (engine, buyer, policy, events)
 
-    def passes(self, request: Request) -> bool:
+    def try_pass(self, request: Request) -> bool:
         """Record that a request goes to the site, unless the wall of its session is being solved."""
         session = self._sessions.known(request)
         if session is not None and self._must_wait(session, request):
@@ -94,7 +94,7 @@ class WallHandler:
         is_through = session is not None and session.is_through(stamp or self._sessions.stamp())
         return await self._redirects.redirected(request, response, is_through=is_through)
 
-    def needs_nothing(self, request: Request, response: Response) -> bool:
+    def try_finish(self, request: Request, response: Response) -> bool:
         """Tell whether :meth:`after` would only return the response; if so, record that its request is answered.
 
         That is so of most responses, and this takes half the time of :meth:`after`.

@@ -24,7 +24,7 @@ def is_overloaded(answer: Response) -> bool:
 
 
 def is_missing(answer: Response) -> bool:
-    """Tell whether a site has no such page, which is an answer as good as the page: walls and failures say others."""
+    """Tell whether a site has no such page, which is an answer as good as a page: no wall or failure is answered so."""
     return answer.status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 
 

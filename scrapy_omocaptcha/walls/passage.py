@@ -1,9 +1,14 @@
 """Take one challenged request through its wall, from the challenge to its page.
 
 The steps are the methods of :class:`Passage` in their order: meet the challenge, refuse it, lead or follow or go alone
-or ask again. Who leads or goes alone calls ``attempt``, which :class:`Attempts` has: it buys a token, waits until it is
-``ready`` to be sent, has it sent by ``hand_in``, and does so again while no token was of use. How one is sent is in
-``form_passage`` and ``browser_passage``; both give the answer to :meth:`Passage.judge`. Then the spider gets its page.
+or ask again. Who leads or goes alone calls ``attempt``, which does the following until a token was of use:
+
+- buy a token (``Attempts._buy``)
+- wait until it may be sent (``ready``), and send it (``hand_in``): by the page's form, which is what ``FormPassage``
+  and in the end ``sending.send_submission`` do, or in a page of a browser (``BrowserPassage``)
+- judge what came of it (:meth:`Passage.judge`), and record that (``Attempts._use``)
+
+Then the spider gets its page.
 """
 
 from collections.abc import Iterator
@@ -37,7 +42,7 @@ class Page(NamedTuple):
     response: Response
     challenge: Challenge
     answers: int
-    """The session's number of answers just after it came, if no other answer came while it was under way."""
+    """The number of answers that the session has had if no other came since this one was asked for."""
     cookies: frozenset[tuple[str, str | None]] | None
     """Names and values of the session's cookies; None if they are not those that the response was for."""
 
@@ -109,7 +114,7 @@ class Passage(Attempts):
         # Scrapy sets it only after the middlewares, but a submission takes its session from there.
         response.request = response.request or self.request
         values = self.cookie_values()
-        is_current = self.sessions.has_sent(self.request, response, values)
+        is_current = self.sessions.is_current(self.request, response, values)
         self.page = Page(response, challenge, self._answers, values if is_current else None)
 
     async def check(self) -> None:
@@ -153,7 +158,7 @@ class Passage(Attempts):
         session.lead(self.stamp)
         try:
             result = await self.attempt()
-            if result.is_sure:
+            if result.proves_open:
                 session.won(self.cookies(), self._clearance(result))
             return result
         finally:
@@ -219,17 +224,18 @@ class Passage(Attempts):
     # Judge the answer
 
     async def judge(self, page: Page, handed: Handed) -> Result:
-        """Return whether a token opened the wall, and the page that was asked for.
+        """Tell whether a token opened the wall, if need be by asking for the page again, and return the page.
 
         :param page: the challenge that the token was handed in for.
-        :raises HandoverBroke: when the token may not have reached the site, and ``is_first``.
+        :raises HandoverBroke: when the token may not have reached the site; only at the first try, after which it is
+            handed in once more.
         """
         wall, answer = page.challenge, handed.answer
         later = None if answer is None else self.meet(answer)
         if later is not None:
             return Result(verdict=still_closed(wall, later, is_first=self.is_first))
         if answer is not None and handed.is_page:
-            self._take(handed)
+            self._copy_back(handed)
             return Result(answer, ACCEPTED, submitted=answer)
         if handed.broke is not None and self.engine.lifetime.closing:
             return Result(verdict=unknown("closing"), error=CrawlClosing("the crawl is closing"))
@@ -243,11 +249,12 @@ class Passage(Attempts):
         if not handed.is_seen:
             return Result(verdict=unknown("not_seen", is_useless=True))
         if answer is not None and self._may_be_page(answer, page, handed):
-            # There is no page but this answer. Nobody knows what it is worth, so it wins no clearance.
-            self._take(handed)
+            # There is no page but this answer, which is neither a challenge nor the last such answer once more. That it
+            # is the page is not certain enough for a clearance, nor for the breaker to learn from.
+            self._copy_back(handed)
             verdict = self._opened(handed, answer)
             verdict = replace(verdict, is_useless=verdict.is_useless or None)
-            return Result(answer, verdict, submitted=answer, is_sure=False)
+            return Result(answer, verdict, submitted=answer, proves_open=False)
         if handed.broke is not None and is_same_wall(wall, later):
             if self.is_first:
                 raise handed.broke
@@ -261,8 +268,8 @@ class Passage(Attempts):
     def _opened(self, handed: Handed, answer: Answer) -> Verdict:
         return opened(handed, answer, self.redirects.doubt_about(self.request, answer), others_hand_in=self.is_alone)
 
-    def _take(self, handed: Handed) -> None:
-        """Take the answer to a submission for the page: keep what middlewares have written into the submission."""
+    def _copy_back(self, handed: Handed) -> None:
+        """Copy what middlewares have written into a submission, whose answer is the page, to the spider's request."""
         if handed.sent is None:
             return
         sent, submission = handed.sent

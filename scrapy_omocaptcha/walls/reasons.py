@@ -65,7 +65,7 @@ class GivenUp(Exception):
 
 
 class NotSolved(Exception):
-    """Nothing is solved for a request, which ``response`` answers: the wall, or what keeps a form from being sent."""
+    """A challenge was not solved, and ``response`` answers its request: the challenge, or why no form could be sent."""
 
     def __init__(self, response: Response) -> None:
         super().__init__(str(response))

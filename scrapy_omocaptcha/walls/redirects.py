@@ -35,7 +35,7 @@ _MAX_KNOWN = 10_000
 _MAX_LOOKS = 3
 """How often an address that looks like a wall's is looked at before any wall was met."""
 _ENOUGH_DROPPED = 2
-"""How many redirects to an address are dropped before another one is looked behind; twice as many with each look."""
+"""Dropped redirects to an address after which another is looked behind; at a former wall, twice as many each time."""
 _MAX_UNDECIDED = 100
 """Targets of which it is not known yet whether they are walls, and for which dropped redirects are kept."""
 _MAX_DROPPED = 1000
@@ -121,7 +121,7 @@ class Redirects:
             return again
         may_be_wall = self._has_led_to_wall(request, url) or self._looks_like_wall(url)
         may_be_wall |= self._target(url).has_been_wall and not is_through
-        if may_be_wall or await self._is_dropped(request, response, url):
+        if may_be_wall or await self._should_look(request, response, url):
             is_guess = not may_be_wall and not self._has_foreign_duplicates
             answer = await self._look(request, response, url, is_guess=is_guess)
             if answer is not None:
@@ -153,7 +153,7 @@ class Redirects:
         return self._has_met_wall or is_awaited or self._states.concerns(request)
 
     def answered(self, request: Request, response: Response, *, is_wall: bool) -> Request | None:
-        """Return what was asked for before ``request`` was redirected to a wall, if it is one, for the scheduler."""
+        """Return the original of a request, for the scheduler, if redirects have led it to a wall."""
         original, address = self._states.peek(request).original, public_address(request.url)
         if not (is_wall or is_good(response) or is_missing(response)):
             self.failed(request)
@@ -184,7 +184,7 @@ class Redirects:
                     self._crawler.engine.crawl(self._states.give_back(other))
 
     def dropped(self, request: Request) -> None:
-        """Schedule what was asked for before a redirect that Scrapy has dropped, or wait until it is known where to."""
+        """Schedule the original of a redirect that Scrapy has dropped, if it led to a wall, once that is known."""
         if not self._states.take(request) or self._states.peek(request).original is None:
             return
         target, dropped = self._target(request.url), self._dropped.setdefault(public_address(request.url), [])
@@ -270,7 +270,7 @@ class Redirects:
         may_look = target.kind not in _PAGES or self._has_met_wall or target.looks < _MAX_LOOKS
         return may_look and wall_word(url) is not None
 
-    async def _is_dropped(self, request: Request, response: Response, url: str) -> bool:
+    async def _should_look(self, request: Request, response: Response, url: str) -> bool:
         """Tell whether a look at a target is worth it, since Scrapy would drop the redirect for a reason unknown here.
 
         Where the spider has asked for the target itself, all redirects there are dropped.

@@ -76,10 +76,6 @@ class Sessions:
         """Return when a request was sent; long ago if its answer has been counted."""
         return self._stamps.get(ref(request), _LONG_AGO)
 
-    def awaits(self, request: Request) -> bool:
-        """Tell whether the answer to a request that was sent has not been counted yet."""
-        return ref(request) in self._stamps
-
     def sent(self, request: Request) -> int:
         """Record that ``request`` goes to the site, and return its stamp."""
         if len(self._stamps) >= self._max_stamps:
@@ -105,8 +101,8 @@ class Sessions:
                 jar.set_cookie(cookie)
             session.update_cookies(self.cookies(request))
 
-    def has_sent(self, request: Request, response: Response, values: Collection[tuple[str, str | None]]) -> bool:
-        """Tell whether a request was sent with the session's cookies, ``values``, but for what it has got since."""
+    def is_current(self, request: Request, response: Response, values: Collection[tuple[str, str | None]]) -> bool:
+        """Tell whether a response belongs to the cookies that its session has now, which are ``values``."""
         new = dict(map(_name_and_value, response.headers.getlist("Set-Cookie")))
         for name, value in new.items():
             kept = {(other or "").strip('"') for known, other in values if known == name}

@@ -64,6 +64,7 @@ class FormPassage(Passage):
                 raise Outdated
             self._outdated = 0
             result = await self._submit_and_judge(token)
+        self.hold.give_way()
         if isinstance(result.answer, Response) and not result.proves_open:
             try:
                 redirected = await self.redirects.of_answer(self.request, result.answer)
@@ -102,7 +103,7 @@ class FormPassage(Passage):
         try:
             with self.answering():
                 answer = await send_submission(self.engine.chain, submission, token, asked=self.request)
-                self.hold.give_way()
+                self.hold.submitted()
         except HandoverBroke as error:
             return Handed(None, is_page=False, broke=error)
         if answer is None:

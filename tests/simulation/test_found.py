@@ -152,3 +152,37 @@ def test_a_form_is_fetched_anew_if_the_cookie_that_came_with_it_was_not_kept():
     )
     outcome = run(planned)
     assert (outcome.wrong, outcome.jobs) == ([], 3)
+
+
+def test_a_request_that_has_left_its_place_to_a_token_is_not_sent_before_that_place_is_free_again():
+    """Seed 197494048419: it was sent with the answer to the token, while the page was asked for in the same place."""
+    planned = Plan(
+        seed=197494048419,
+        sites=(
+            Site("walled", "thanks", status=503),
+            Site("walled", "thanks", {"clearance_pages": 5}, status=200),
+            Site("walled", "expiring", gzip=True),
+        ),
+        settings={
+            "CONCURRENT_REQUESTS": 2,
+            "CONCURRENT_REQUESTS_PER_DOMAIN": 1,
+            "RETRY_TIMES": 1,
+            "DOWNLOAD_TIMEOUT": 180,
+            "OMOCAPTCHA_MAX_ATTEMPTS": 1,
+        },
+        wanted=(
+            *(Wanted(0, "item", 1), Wanted(1, "form", 1, children=1, again=True)),
+            *(Wanted(3, "page", 0, cookiejar=1, proxy=1), Wanted(6, "item", 0), Wanted(8, "page", 2)),
+            *(Wanted(11, "page", 1), Wanted(12, "free", 1), Wanted(13, "page", 1)),
+        ),
+        latency=(0.05, 0.5),
+        stalls=0.02,
+        api_faults=("wrong_encoding",),
+        rate=0.05,
+        fault_seconds=15.0,
+        solve_seconds=(57.57, 36.15, 1.3, 43.89, 3.95, 18.41, 29.84, 29.42, 16.14, 50.57),
+        passes_meta=True,
+        end="stopped",
+        stops=(0.747,),
+    )
+    assert run(planned).wrong == []

@@ -97,7 +97,9 @@ class Sessions:
         """Restore the cookies of a session that an answer must not replace, and keep those that it may have changed."""
         jar = self._mediums.of(request).jar(request) if "Set-Cookie" in response.headers else None
         if jar is not None:
-            for cookie in session.cookies_against(stamp, _sent_cookies(request)):
+            # What HttpCache has stored is older than all that the session has got.
+            when = (_LONG_AGO, []) if "cached" in response.flags else (stamp, _sent_cookies(request))
+            for cookie in session.cookies_against(*when):
                 jar.set_cookie(cookie)
             session.update_cookies(self.cookies(request))
 

@@ -186,3 +186,25 @@ def test_a_request_that_has_left_its_place_to_a_token_is_not_sent_before_that_pl
         stops=(0.747,),
     )
     assert run(planned).wrong == []
+
+
+def test_a_cookie_out_of_the_cache_does_not_replace_the_clearance():
+    """Seed 885603470772: a challenge was retried, and its answer out of HttpCache set the cookie of its session anew."""
+    kinds = {0: "item", 3: "page", 4: "item", 5: "page", 7: "signup", 10: "nested", 11: "search", 14: "alone"}
+    planned = Plan(
+        seed=885603470772,
+        sites=(Site("walled", "session_marked", status=503, gzip=True),),
+        settings={
+            "CONCURRENT_REQUESTS": 64,
+            "RETRY_TIMES": 2,
+            "DOWNLOAD_TIMEOUT": 30,
+            "OMOCAPTCHA_MAX_ATTEMPTS": 3,
+            "DOWNLOAD_DELAY": 5.0,
+            "HTTPCACHE_ENABLED": True,
+        },
+        wanted=tuple(Wanted(number, kind, 0) for number, kind in kinds.items()),
+        latency=(0.2, 3.0),
+        solve_seconds=(41.45, 29.65, 14.17, 9.95, 36.48, 39.64, 25.09, 43.24, 2.65, 26.33),
+    )
+    outcome = run(planned)
+    assert (outcome.wrong, outcome.jobs) == ([], 2)

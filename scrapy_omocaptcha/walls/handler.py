@@ -115,7 +115,8 @@ class WallHandler:
         self._slots.back(request)
         session, stamp = self._sessions.known(request), self._sessions.answered(request)
         if session is not None and stamp:
-            session.answers += 1
+            # What HttpCache has stored outdates no form.
+            session.answers += "cached" not in response.flags
             self._sessions.keep_cookies(session, request, response, stamp)
         return stamp
 
@@ -141,7 +142,7 @@ class WallHandler:
         if challenge is None:
             if not is_good(response):
                 self._note_other_captcha(response)
-            elif session is not None:
+            elif session is not None and "cached" not in response.flags:
                 session.unchallenged(stamp)
             return response
         passage: Passage = load_object(self._policy.mediums.of(request).passage)(

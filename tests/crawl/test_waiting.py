@@ -226,6 +226,25 @@ def _at_once(jobs):
         yield sum(other.created_at <= job.created_at < other.answered_at for other in jobs)
 
 
+def test_a_page_out_of_httpcache_does_not_show_that_a_site_is_walled_in_part(crawl, service, walled, tmp_path):
+    site = walled("session", catalogue_pages=40)
+    settings = {
+        **service.settings,
+        "HTTPCACHE_ENABLED": True,
+        "HTTPCACHE_DIR": str(tmp_path),
+        "HTTPCACHE_IGNORE_HTTP_CODES": [403],
+        "CONCURRENT_REQUESTS": 4,
+        "OMOCAPTCHA_MAX_WAITING": 0,
+    }
+    urls = [f"{site.url}/page/{number}" for number in range(1, 41)]
+    crawl(spider(*urls[30:]), settings)
+    service.next_job(seconds=20)
+    crawled = crawl(spider(*urls), settings)
+    assert (len(crawled.pages), crawled.stats["httpcache/hit"]) == (40, 10)
+    # Some are under way when the first one meets the wall.
+    assert sum(visit.shown == "challenge" for visit in site.requests) <= 2 * 5
+
+
 def test_sessions_never_wait_for_each_other(crawl):
     with LateService("fail") as service, WalledSite(service, catalogue_pages=9) as site:
 

@@ -189,7 +189,7 @@ def test_a_request_that_has_left_its_place_to_a_token_is_not_sent_before_that_pl
 
 
 def test_a_cookie_out_of_the_cache_does_not_replace_the_clearance():
-    """Seed 885603470772: the answer to a retried challenge came out of HttpCache, with the cookie of another session."""
+    """Seed 885603470772: the answer to a retried challenge came out of HttpCache, with another session's cookie."""
     kinds = {0: "item", 3: "page", 4: "item", 5: "page", 7: "signup", 10: "nested", 11: "search", 14: "alone"}
     planned = Plan(
         seed=885603470772,

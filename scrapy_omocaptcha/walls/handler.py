@@ -15,7 +15,7 @@ from scrapy_omocaptcha.buying.buyer import Buyer
 from scrapy_omocaptcha.detection import find_other_captcha, has_recaptcha_word
 from scrapy_omocaptcha.engine.engine import Engine
 from scrapy_omocaptcha.reporting.events import Events
-from scrapy_omocaptcha.walls.judging import Answer, is_good
+from scrapy_omocaptcha.walls.judging import Answer, is_good, shows_page
 from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.redirects import Redirects
 from scrapy_omocaptcha.walls.sessions import Sessions
@@ -142,7 +142,7 @@ class WallHandler:
         if challenge is None:
             if not is_good(response):
                 self._note_other_captcha(response)
-            elif session is not None and "cached" not in response.flags:
+            elif session is not None and shows_page(request, response):
                 session.unchallenged(stamp)
             return response
         passage: Passage = load_object(self._policy.mediums.of(request).passage)(

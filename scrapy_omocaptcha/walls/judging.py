@@ -18,6 +18,14 @@ def is_good(answer: Answer) -> bool:
     return isinstance(answer, Request) or answer.status < 400
 
 
+def shows_page(request: Request, response: Response) -> bool:
+    """Tell whether a response, which is no challenge, shows that the site has let a request through.
+
+    What HttpCache has stored shows nothing of today, and the answer to a HEAD request has no body to be a challenge.
+    """
+    return is_good(response) and request.method != "HEAD" and "cached" not in response.flags
+
+
 def is_overloaded(answer: Response) -> bool:
     """Tell whether a site could not answer just now."""
     return answer.status == HTTPStatus.TOO_MANY_REQUESTS or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR

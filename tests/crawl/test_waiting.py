@@ -245,6 +245,16 @@ def test_a_page_out_of_httpcache_does_not_show_that_a_site_is_walled_in_part(cra
     assert sum(visit.shown == "challenge" for visit in site.requests) <= 2 * 5
 
 
+def test_the_answer_to_a_head_request_does_not_show_that_a_site_is_walled_in_part(crawl, service, walled):
+    site = walled("session", status=200, catalogue_pages=40)
+    service.next_job(seconds=20)
+    first, second, *rest = (scrapy.Request(f"{site.url}/page/{number}") for number in range(1, 41))
+    requests = sites.sending(first, second.replace(method="HEAD"), *rest)
+    crawled = crawl(requests, {**service.settings, "CONCURRENT_REQUESTS": 4, "OMOCAPTCHA_MAX_WAITING": 0})
+    assert len(crawled.pages) == 40
+    assert sum(visit.shown == "challenge" for visit in site.requests) <= 5
+
+
 def test_sessions_never_wait_for_each_other(crawl):
     with LateService("fail") as service, WalledSite(service, catalogue_pages=9) as site:
 

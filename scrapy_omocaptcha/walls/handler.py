@@ -15,7 +15,7 @@ from scrapy_omocaptcha.buying.buyer import Buyer
 from scrapy_omocaptcha.detection import find_other_captcha, has_recaptcha_word
 from scrapy_omocaptcha.engine.engine import Engine
 from scrapy_omocaptcha.reporting.events import Events
-from scrapy_omocaptcha.walls.judging import Answer, is_good, shows_page
+from scrapy_omocaptcha.walls.judging import Answer, is_good, is_stored, shows_page
 from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.redirects import Redirects
 from scrapy_omocaptcha.walls.sessions import Sessions
@@ -116,7 +116,7 @@ class WallHandler:
         session, stamp = self._sessions.known(request), self._sessions.answered(request)
         if session is not None and stamp:
             # What HttpCache has stored outdates no form.
-            session.answers += "cached" not in response.flags
+            session.answers += not is_stored(request, response)
             self._sessions.keep_cookies(session, request, response, stamp)
         return stamp
 

@@ -18,12 +18,17 @@ def is_good(answer: Answer) -> bool:
     return isinstance(answer, Request) or answer.status < 400
 
 
+def is_stored(request: Request, response: Response) -> bool:
+    """Tell whether HttpCache has answered a request, rather than the site; it may have stored only a redirect."""
+    return "cached" in response.flags and same_address(response.url, request.url)
+
+
 def shows_page(request: Request, response: Response) -> bool:
     """Tell whether a response, which is no challenge, shows that the site has let a request through.
 
     What HttpCache has stored shows nothing of today, and the answer to a HEAD request has no body to be a challenge.
     """
-    return is_good(response) and request.method != "HEAD" and "cached" not in response.flags
+    return is_good(response) and request.method != "HEAD" and not is_stored(request, response)
 
 
 def is_overloaded(answer: Response) -> bool:

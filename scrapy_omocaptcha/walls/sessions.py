@@ -14,6 +14,7 @@ from scrapy.http import Response
 
 from scrapy_omocaptcha.engine.components import cookies_of_host
 from scrapy_omocaptcha.urls import host_of
+from scrapy_omocaptcha.walls.judging import is_stored
 from scrapy_omocaptcha.walls.medium import Key, Mediums
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ class Sessions:
         jar = self._mediums.of(request).jar(request) if "Set-Cookie" in response.headers else None
         if jar is not None:
             # What HttpCache has stored is older than all that the session has got.
-            when = (_LONG_AGO, []) if "cached" in response.flags else (stamp, _sent_cookies(request))
+            when = (_LONG_AGO, []) if is_stored(request, response) else (stamp, _sent_cookies(request))
             for cookie in session.cookies_against(*when):
                 jar.set_cookie(cookie)
             session.update_cookies(self.cookies(request))

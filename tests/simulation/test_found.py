@@ -208,3 +208,32 @@ def test_a_cookie_out_of_the_cache_does_not_replace_the_clearance():
     )
     outcome = run(planned)
     assert (outcome.wrong, outcome.jobs) == ([], 2)
+
+
+def test_the_challenge_behind_a_redirect_out_of_the_cache_outdates_a_form():
+    """Seed 826989757302: it counted as stored itself, and the form of another session was submitted."""
+    kinds = {0: "item", 1: "item", 2: "item", 3: "page", 6: "item", 7: "search", 8: "page", 11: "search", 13: "item"}
+    wanted = [Wanted(number, kind, 0) for number, kind in kinds.items()]
+    wanted.insert(7, Wanted(9, "item", 0, children=1, again=True))
+    wanted[3], wanted[8] = Wanted(3, "page", 0, children=2), Wanted(11, "search", 0, children=1)
+    planned = Plan(
+        seed=826989757302,
+        sites=(Site("one address", "session", status=200, gzip=True),),
+        settings={
+            "CONCURRENT_REQUESTS": 8,
+            "CONCURRENT_REQUESTS_PER_DOMAIN": 1,
+            "RETRY_TIMES": 2,
+            "DOWNLOAD_TIMEOUT": 30,
+            "OMOCAPTCHA_MAX_ATTEMPTS": 3,
+            "DOWNLOAD_DELAY": 5.0,
+            "ROBOTSTXT_OBEY": True,
+            "HTTPCACHE_ENABLED": True,
+            "OMOCAPTCHA_CONCURRENT_JOBS": 1,
+            "OMOCAPTCHA_MAX_WAITING": 4,
+        },
+        wanted=tuple(wanted),
+        latency=(0.2, 3.0),
+        solve_seconds=(1.35, 11.06, 26.46, 4.18, 41.49, 3.52, 2.14, 36.83, 17.18, 4.86),
+    )
+    outcome = run(planned)
+    assert (outcome.wrong, outcome.jobs) == ([], 1)

@@ -193,7 +193,8 @@ class Redirects:
             target.kind = _Kind.UNKNOWN
         if len(dropped) < _MAX_DROPPED:
             dropped.append(request)
-        if target.kind in (*_WALLS, *_PAGES) and not target.has_been_wall:
+        # What was a wall may be one again for this session, which a look will show.
+        if target.kind in _WALLS or (target.kind in _PAGES and not target.has_been_wall):
             self._shows(request.url, is_wall=target.kind in _WALLS)
 
     def closing(self) -> list[Request]:

@@ -14,6 +14,10 @@ from scrapy import signals
 from scrapy.exceptions import CloseSpider
 from scrapy.utils.defer import deferred_from_coro
 
+from scrapy_omocaptcha.engine.request_state import RequestState
+from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware
+from scrapy_omocaptcha.walls import originals
+from scrapy_omocaptcha.walls.redirects import _Kind
 from tests.helpers.components import hears
 from tests.helpers.crawling import RecordingSpider
 from tests.helpers.hard_walls import OneAddress
@@ -610,3 +614,24 @@ def test_a_page_that_moved_is_not_lost_where_only_its_new_address_is_behind_the_
         [one.url.replace("new", "old")] for one in crawled.pages
     ]
     assert len(service.jobs) == 1
+
+
+def test_a_redirect_that_is_dropped_once_its_target_is_a_wall_again_is_not_lost(crawl, service):
+    """It was followed while the target was a page, and dropped a moment later."""
+
+    class IsDropped(RecordingSpider):
+        def requests(self):
+            yield scrapy.Request(f"{site.origin}/first", self.first)
+
+        def first(self, response):
+            middleware = self.crawler.get_downloader_middleware(OmoCaptchaMiddleware)
+            redirects, gate = middleware._walls._redirects, f"{site.origin}/gate"
+            redirects._target(gate).kind, redirects._target(gate).has_been_wall = _Kind.WALL, True
+            original = scrapy.Request(f"{site.origin}/second", self.page, errback=self.failed)
+            followed = original.replace(url=gate, meta={"redirect_urls": [original.url]})
+            middleware._states.write(followed, RequestState(original=originals.write(original, None)), must_pass=False)
+            self.crawler.signals.send_catch_log(signals.request_dropped, request=followed, spider=self)
+
+    with Site(lambda request, form: page()) as site:
+        crawled = crawl(IsDropped, service.settings)
+    assert [one.url for one in crawled.pages] == [f"{site.origin}/second"]

@@ -77,8 +77,8 @@ class Attempts(ABC):
         """Tokens after which another wall came. Whether they were of use is known once all attempts are over."""
 
     @abstractmethod
-    async def challenge(self) -> Challenge | Answer:
-        """Return the challenge to buy a token for now, or an answer that came without one."""
+    async def attempt_once(self) -> Result:
+        """Buy a token and use it; the result has no answer if the job was of no use."""
 
     @abstractmethod
     async def ready(self) -> Challenge | Answer:
@@ -102,8 +102,7 @@ class Attempts(ABC):
         is_given_up = False
         try:
             while (tried := self._state.useless_jobs) < self.policy.settings.max_attempts:
-                challenge = await self.challenge()
-                result = await self._attempt(challenge) if isinstance(challenge, Challenge) else Result(challenge)
+                result = await self.attempt_once()
                 if result.answer is not None:
                     return result
             raise GivenUp(Refusal("attempts", f"{tried} jobs were of no use (OMOCAPTCHA_MAX_ATTEMPTS)"))
@@ -115,32 +114,22 @@ class Attempts(ABC):
                 # Another request may have opened the wall, and the form of one that rejects tokens may change as well.
                 purchase.record(replace(ANOTHER_WALL, is_useless=is_given_up or None))
 
-    def report(self, challenge: Challenge, result: Result) -> Answer:
-        """Report that the request has got through, or may have, and return its answer."""
-        answer, verdict = result.answer, result.verdict
-        assert answer is not None
-        # All jobs of a crawl have one price, which is asked for before the first one.
-        seconds, cost = time.monotonic() - self._since, self.jobs * self.buyer.limits.price
-        if verdict is not None and result.is_in_doubt:
-            self.events.unknown(self.request, challenge, verdict.reason, verdict.message, seconds, cost)
-        else:
-            self.events.solved(self.request, challenge, seconds, self.jobs, cost)
-            if isinstance(answer, Response):
-                answer.flags = [*answer.flags, "omocaptcha"]
-        if result.submitted is not None:
-            self.engine.components.store(self.request, result.submitted)
-        return answer
+    async def buy(self, challenge: Challenge) -> Purchase | None:
+        """Buy a token; return None when a job gave none, and raise ``GivenUp`` when none could be bought."""
+        try:
+            purchase = await self.buyer.buy(challenge, host=host_of(self.request.url))
+        except JobError as error:
+            logger.info("%s", error)
+            purchase = None
+        except NotBought as error:
+            raise GivenUp(Refusal(error.reason, str(error))) from error
+        except ApiError as error:
+            raise GivenUp(Refusal("service", f"the service did not accept a job: {error.with_cure}")) from error
+        self.jobs += 1
+        return purchase
 
-    def deliver(self, answer: Response, **meta: Any) -> Response:
-        """Return an answer as that to the request, neither retried nor redirected by the outer middlewares."""
-        shown = self.request.replace(meta={**self.request.meta, **meta})
-        # On the request that the middlewares see, not on the one that the spider sees.
-        self.request.meta.update(dont_retry=True, dont_redirect=True)
-        return answer.replace(request=shown)
-
-    async def _attempt(self, challenge: Challenge) -> Result:
-        """Buy a token and use it; the result has no answer if the job was of no use."""
-        purchase = await self._buy(challenge)
+    async def use(self, purchase: Purchase | None) -> Result:
+        """Hand a token in, and record the verdict; the result has no answer if the job was of no use."""
         result = Result()
         try:
             if purchase is not None:
@@ -200,16 +189,25 @@ class Attempts(ABC):
             # A method of the spider has failed on the answer.
             return Result(verdict=unknown("broke"), error=error)
 
-    async def _buy(self, challenge: Challenge) -> Purchase | None:
-        """Buy a token; return None when a job gave none, and raise ``GivenUp`` when none could be bought."""
-        try:
-            purchase = await self.buyer.buy(challenge, host=host_of(self.request.url))
-        except JobError as error:
-            logger.info("%s", error)
-            purchase = None
-        except NotBought as error:
-            raise GivenUp(Refusal(error.reason, str(error))) from error
-        except ApiError as error:
-            raise GivenUp(Refusal("service", f"the service did not accept a job: {error.with_cure}")) from error
-        self.jobs += 1
-        return purchase
+    def report(self, challenge: Challenge, result: Result) -> Answer:
+        """Report that the request has got through, or may have, and return its answer."""
+        answer, verdict = result.answer, result.verdict
+        assert answer is not None
+        # All jobs of a crawl have one price, which is asked for before the first one.
+        seconds, cost = time.monotonic() - self._since, self.jobs * self.buyer.limits.price
+        if verdict is not None and result.is_in_doubt:
+            self.events.unknown(self.request, challenge, verdict.reason, verdict.message, seconds, cost)
+        else:
+            self.events.solved(self.request, challenge, seconds, self.jobs, cost)
+            if isinstance(answer, Response):
+                answer.flags = [*answer.flags, "omocaptcha"]
+        if result.submitted is not None:
+            self.engine.components.store(self.request, result.submitted)
+        return answer
+
+    def deliver(self, answer: Response, **meta: Any) -> Response:
+        """Return an answer as that to the request, neither retried nor redirected by the outer middlewares."""
+        shown = self.request.replace(meta={**self.request.meta, **meta})
+        # On the request that the middlewares see, not on the one that the spider sees.
+        self.request.meta.update(dont_retry=True, dont_redirect=True)
+        return answer.replace(request=shown)

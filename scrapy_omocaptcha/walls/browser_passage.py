@@ -59,16 +59,8 @@ class BrowserPassage(Passage):
         """Return the challenge at hand: its form is always fresh, since the page is loaded anew."""
         return self.page.challenge
 
-    async def hand_in(self, token: Token) -> Result:
-        """Load the page anew, hand the token in there, and tell from what it shows whether that opened the wall."""
-        async with self.hold.sending():
-            result = await self._hand_in(token)
-        if result.answer is None:
-            await self.set_aside()
-        return result
-
-    async def _hand_in(self, token: Token) -> Result:
-        page = self.page
+    async def submit(self, token: Token) -> Handed | Result:
+        """Load the page anew, and hand the token in there."""
         handover, answer = await self._load(token)
         if not handover.is_handed_in:
             return await self._not_handed_in(handover, answer)
@@ -82,8 +74,14 @@ class BrowserPassage(Passage):
             return Result(verdict=unknown("closing"), error=CrawlClosing("the crawl is closing"))
         if not handover.is_sent and handed.broke is None:
             # No request carried the token as it is, so nobody knows whether the page has sent it, in whatever form.
-            handed = Handed(None, is_page=False, is_seen=False)
-        return await self.judge(page, handed)
+            return Handed(None, is_page=False, is_seen=False)
+        return handed
+
+    async def judged(self, result: Result) -> Result:
+        """Close the page after a job that was of no use."""
+        if result.answer is None:
+            await self.set_aside()
+        return result
 
     async def _load(self, token: Token | None) -> tuple[PageHandover, Answer | Exception]:
         """Load the page anew, hand a token in, and return what became of it and what the page shows, or its error."""

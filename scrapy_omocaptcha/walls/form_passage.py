@@ -54,27 +54,14 @@ class FormPassage(Passage):
         is_same = self.sessions.same_session(self.request)
         return lambda other: is_same(other) and not isinstance(other, Submission)
 
-    async def hand_in(self, token: Token) -> Result:
-        """Submit the token, and tell from the answer, or by asking again, whether it opened the wall."""
-        async with self.hold.sending():
-            # Requests that were queued without cookies may have been sent, and given a session each, meanwhile.
-            is_outdated = not self.is_alone and (self._is_stale() or not self._none_under_way())
-            if is_outdated and self._outdated < _MAX_OUTDATED:
-                self._outdated += 1
-                raise Outdated
-            self._outdated = 0
-            result = await self._submit_and_judge(token)
-        self.hold.give_way()
-        if isinstance(result.answer, Response) and not result.proves_open:
-            try:
-                redirected = await self.redirects.of_answer(self.request, result.answer)
-            except Exception as error:
-                return replace(result, error=error)
-            return replace(result, answer=redirected or result.answer)
-        return result
-
-    async def _submit_and_judge(self, token: Token) -> Result:
-        page = self.page
+    async def submit(self, token: Token) -> Handed | Result:
+        """Submit the token by the form of the page."""
+        # Requests that were queued without cookies may have been sent, and given a session each, meanwhile.
+        is_outdated = not self.is_alone and (self._is_stale() or not self._none_under_way())
+        if is_outdated and self._outdated < _MAX_OUTDATED:
+            self._outdated += 1
+            raise Outdated
+        self._outdated = 0
         if not self.is_alone:
             # Requests that were queued without cookies are answered with others meanwhile, and later.
             self.session.keep_cookies(self.cookies())
@@ -84,17 +71,27 @@ class FormPassage(Passage):
             return Result(verdict=Verdict("expired", "hook"), error=GivenUp(Refusal("hook", str(error))))
         self.redirects.handed_in()
         try:
-            handed = await self.submit(submission, token)
+            return await self._send(submission, token)
         except MiddlewareFailed as error:
             refusal = Refusal("broke", f"the request with the token failed: {error}")
             return Result(verdict=unknown("broke", is_useless=True), error=GivenUp(refusal))
-        return await self.judge(page, handed)
+
+    async def judged(self, result: Result) -> Result:
+        """Look where an answer leads that need not be the page."""
+        self.hold.give_way()
+        if isinstance(result.answer, Response) and not result.proves_open:
+            try:
+                redirected = await self.redirects.of_answer(self.request, result.answer)
+            except Exception as error:
+                return replace(result, error=error)
+            return replace(result, answer=redirected or result.answer)
+        return result
 
     def submission(self, token: Token) -> Submission:
         """Return the request that hands a token in for the challenge at hand."""
         return self.policy.hooks.submit(self.page.response, self.page.challenge, token)
 
-    async def submit(self, submission: Submission, token: Token) -> Handed:
+    async def _send(self, submission: Submission, token: Token) -> Handed:
         """Send a submission, and return what came of it.
 
         :raises MiddlewareFailed: when a middleware of the project failed on it.

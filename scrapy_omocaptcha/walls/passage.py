@@ -1,16 +1,12 @@
 """Take one challenged request through its wall, from the challenge to its page.
 
 The steps are the methods of :class:`Passage` in their order: meet the challenge, refuse it, lead or follow or go alone
-or ask again. Who leads or goes alone calls ``attempt``, which does the following until a token was of use:
-
-- buy a token (``Attempts._buy``)
-- wait until it may be sent (``ready``), and send it (``hand_in``): by the page's form, which is what ``FormPassage``
-  and in the end ``sending.send_submission`` do, or in a page of a browser (``BrowserPassage``)
-- judge what came of it (:meth:`Passage.judge`), and record that (``Attempts._use``)
-
-Then the spider gets its page.
+or ask again, buy a token, hand it in, judge what came of it, give the spider its page. Two subclasses know how a token
+is handed in: by the page's form (``form_passage``), or in a page of a browser (``browser_passage``). The loop of
+attempts, which records each verdict, is shared with requests that want a token from the start (``attempts``).
 """
 
+from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -23,7 +19,7 @@ from scrapy import Request
 from scrapy.http import Response
 
 from scrapy_omocaptcha.buying.purchase import ACCEPTED, Verdict
-from scrapy_omocaptcha.challenge import Challenge
+from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.engine.slots import Hold
 from scrapy_omocaptcha.errors import ChallengeNotSolved, CrawlClosing
 from scrapy_omocaptcha.forms.submission import is_free_of
@@ -207,13 +203,38 @@ class Passage(Attempts):
         self.session.answers += 1
         self.session.update_cookies(self.cookies())
 
-    # Buy a token (Attempts.attempt), and hand it in (the subclasses)
+    # Buy a token, and hand it in
+
+    async def attempt_once(self) -> Result:
+        challenge = await self.challenge()
+        if not isinstance(challenge, Challenge):
+            return Result(challenge)
+        purchase = await self.buy(challenge)
+        return await self.use(purchase)
 
     async def challenge(self) -> Challenge | Answer:
-        """Return the challenge at hand, unless it is not to be solved any more."""
+        """Return the challenge at hand, unless it is not to be solved any more, or an answer that came without."""
         # Checked before each attempt, since other passages may have found out much since the page came.
         await self.check()
         return self.page.challenge
+
+    async def hand_in(self, token: Token) -> Result:
+        page = self.page
+        async with self.hold.sending():
+            handed = await self.submit(token)
+            result = handed if isinstance(handed, Result) else await self.judge(page, handed)
+        return await self.judged(result)
+
+    @abstractmethod
+    async def submit(self, token: Token) -> Handed | Result:
+        """Send a token to the site, and return what came of it, or its result if there is nothing to judge.
+
+        It raises what :meth:`hand_in` raises.
+        """
+
+    @abstractmethod
+    async def judged(self, result: Result) -> Result:
+        """Return the result of handing a token in, after what is left to do when nothing more is sent for it."""
 
     async def set_aside(self) -> None:
         """Close what the challenge at hand keeps open, before something is waited for."""
@@ -230,7 +251,21 @@ class Passage(Attempts):
         :raises HandoverBroke: when the token may not have reached the site; only at the first try, after which it is
             handed in once more.
         """
-        wall, answer = page.challenge, handed.answer
+        result = self._judge_answer(page.challenge, handed)
+        if result is not None:
+            return result
+        try:
+            again = await self.send()
+        except Exception as error:
+            return Result(verdict=unknown("broke"), error=error)
+        later = self.meet(again)
+        if later is None:
+            return Result(again, self._opened(handed, again))
+        return await self._judge_challenge(page, handed, later)
+
+    def _judge_answer(self, wall: Challenge, handed: Handed) -> Result | None:
+        """Return what the answer to a token shows, or None if only the page that was asked for can show it."""
+        answer = handed.answer
         later = None if answer is None else self.meet(answer)
         if later is not None:
             return Result(verdict=still_closed(wall, later, is_first=self.is_first))
@@ -239,13 +274,11 @@ class Passage(Attempts):
             return Result(answer, ACCEPTED, submitted=answer)
         if handed.broke is not None and self.engine.lifetime.closing:
             return Result(verdict=unknown("closing"), error=CrawlClosing("the crawl is closing"))
-        try:
-            again = await self.send()
-        except Exception as error:
-            return Result(verdict=unknown("broke"), error=error)
-        later = self.meet(again)
-        if later is None:
-            return Result(again, self._opened(handed, again))
+        return None
+
+    async def _judge_challenge(self, page: Page, handed: Handed, later: Challenge) -> Result:
+        """Return what it means that the page is still, or again, behind a challenge after a token."""
+        wall, answer = page.challenge, handed.answer
         if not handed.is_seen:
             return Result(verdict=unknown("not_seen", is_useless=True))
         if answer is not None and self._may_be_page(answer, page, handed):

@@ -106,6 +106,9 @@ class Sessions:
 
     def is_current(self, request: Request, response: Response, values: Collection[tuple[str, str | None]]) -> bool:
         """Tell whether a response belongs to the cookies that its session has now, which are ``values``."""
+        if self._mediums.of(request).jar(request) is None:
+            # Those that the spider sends itself are the same each time.
+            return True
         new = dict(map(_name_and_value, response.headers.getlist("Set-Cookie")))
         for name, value in new.items():
             kept = {(other or "").strip('"') for known, other in values if known == name}

@@ -195,3 +195,21 @@ def test_a_wall_that_opens_by_a_cookie_is_left_alone_where_a_request_keeps_none(
     crawled = crawl(sites.sending(forgetful), service.settings)
     assert [error.reason for error in crawled.failures] == ["cookies"]
     assert service.calls == ()
+
+
+def test_cookies_that_a_spider_sends_itself_outdate_no_form_where_no_others_are_kept(crawl, service):
+    """As at a wall that knows visitors by their address."""
+    asked, opened = [], []
+
+    def answer(request, form):
+        if request.method == "POST":
+            opened.append(form["g-recaptcha-response"])
+            return sites.redirect("/")
+        asked.append(request.path)
+        return sites.page() if opened else sites.challenge()
+
+    with sites.Site(answer) as site:
+        request = scrapy.Request(site.origin, headers={"Cookie": "lang=en"}, meta={"dont_merge_cookies": True})
+        crawled = crawl(sites.sending(request), {**service.settings, "ROBOTSTXT_OBEY": False})
+    assert (len(crawled.pages), len(service.jobs)) == (1, 1)
+    assert asked == ["/", "/"]

@@ -169,6 +169,9 @@ class CrawlClosing(OmoCaptchaError):
 
     reason = "closing"
 
+    def __init__(self, message: str = "the crawl is closing") -> None:
+        super().__init__(message)
+
 
 class ChallengeNotSolved(OmoCaptchaError, IgnoreRequest):
     """The challenge was not solved; a request's errback receives this error.

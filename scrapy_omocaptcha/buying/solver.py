@@ -74,7 +74,7 @@ class Solver:
         while True:
             async with self._outage.turn(deadline), self.account.ready():
                 if self.lifetime.closing:
-                    raise CrawlClosing("the crawl is closing")
+                    raise CrawlClosing()
                 reservation = await self.limits.reserve(job, host)
             entry = reservation.entry
             sent = self.clock()

@@ -59,7 +59,7 @@ class Lifetime:
                 awaitable.close()
             else:
                 _cancel(deferred_from_coro(awaitable))
-            raise CrawlClosing("the crawl is closing")
+            raise CrawlClosing()
         inner, outer = _begin(awaitable)
         self._waits[outer] = grace_checks
         if self._checking is None:
@@ -92,7 +92,7 @@ class Lifetime:
                     continue
                 self._waits[outer] -= 1
                 if not (self._waits[outer] or outer.called):
-                    outer.errback(CrawlClosing("the crawl is closing"))
+                    outer.errback(CrawlClosing())
         if not self._waits:
             self._checking.stop()
             self._checking = None

@@ -41,7 +41,7 @@ class Result:
     verdict: Verdict | None = None
     """What became of the token; None if none was bought or handed in."""
     error: Exception | None = None
-    """What ends the attempts."""
+    """What ends the attempts; a ``HandoverBroke`` at the first try has the token handed in once more."""
     submitted: Response | None = None
     """The answer to the submission itself, if the spider gets that."""
     proves_open: bool = True

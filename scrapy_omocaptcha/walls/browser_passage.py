@@ -71,13 +71,13 @@ class BrowserPassage(Passage):
             return Result(verdict=unknown("foreign_form", is_useless=True), error=GivenUp(refusal))
         handed = self._handed(handover, answer)
         if self.engine.lifetime.closing and (handed.answer is None or self.meet(handed.answer)):
-            return Result(verdict=unknown("closing"), error=CrawlClosing("the crawl is closing"))
+            return Result(verdict=unknown("closing"), error=CrawlClosing())
         if not handover.is_sent and handed.broke is None:
             # No request carried the token as it is, so nobody knows whether the page has sent it, in whatever form.
             return Handed(None, is_page=False, is_seen=False)
         return handed
 
-    async def judged(self, result: Result) -> Result:
+    async def after_judging(self, result: Result) -> Result:
         """Close the page after a job that was of no use."""
         if result.answer is None:
             await self.set_aside()
@@ -115,7 +115,7 @@ class BrowserPassage(Passage):
                 self.session.unchallenged(self.stamp)
             return Result(answer, Verdict("expired", "not_needed"))
         if self.engine.lifetime.closing:
-            raise CrawlClosing("the crawl is closing")
+            raise CrawlClosing()
         if handover.trouble in ("other_key", "too_old"):
             await self.set_aside()
             raise TokenUnused(handover.trouble)

@@ -1,4 +1,7 @@
-"""Take a challenged request through its wall by the form of the page: submit the token as a browser would."""
+"""Take a challenged request through its wall by a request of ours: submit the token as a browser would its form.
+
+A spider's ``omocaptcha_submit`` may make that request.
+"""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -26,7 +29,7 @@ _QUIET_TIMEOUT = 10.0
 
 
 class FormPassage(Passage):
-    """The passage of a request whose wall has a form."""
+    """The passage of a request whose token a request of ours submits."""
 
     _outdated = 0
     """How often the form at hand was outdated just before it was submitted."""
@@ -76,7 +79,7 @@ class FormPassage(Passage):
             refusal = Refusal("broke", f"the request with the token failed: {error}")
             return Result(verdict=unknown("broke", is_useless=True), error=GivenUp(refusal))
 
-    async def judged(self, result: Result) -> Result:
+    async def after_judging(self, result: Result) -> Result:
         """Look where an answer leads that need not be the page."""
         self.hold.give_way()
         if isinstance(result.answer, Response) and not result.proves_open:

@@ -2,8 +2,8 @@
 
 The steps are the methods of :class:`Passage` in their order: meet the challenge, refuse it, lead or follow or go alone
 or ask again, buy a token, hand it in, judge what came of it, give the spider its page. Two subclasses know how a token
-is handed in: by the page's form (``form_passage``), or in a page of a browser (``browser_passage``). The loop of
-attempts, which records each verdict, is shared with requests that want a token from the start (``attempts``).
+is handed in: by the page's form (``form_passage``), or in a page of a browser (``browser_passage``). The loop that
+calls ``attempt_once`` and records each verdict is shared with requests that want a token from the start (``attempts``).
 """
 
 from abc import abstractmethod
@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 from http.cookiejar import Cookie
 from typing import NamedTuple
-from zlib import crc32
 
 from scrapy import Request
 from scrapy.http import Response
@@ -223,7 +222,7 @@ class Passage(Attempts):
         async with self.hold.sending():
             handed = await self.submit(token)
             result = handed if isinstance(handed, Result) else await self.judge(page, handed)
-        return await self.judged(result)
+        return await self.after_judging(result)
 
     @abstractmethod
     async def submit(self, token: Token) -> Handed | Result:
@@ -233,8 +232,8 @@ class Passage(Attempts):
         """
 
     @abstractmethod
-    async def judged(self, result: Result) -> Result:
-        """Return the result of handing a token in, after what is left to do when nothing more is sent for it."""
+    async def after_judging(self, result: Result) -> Result:
+        """Do what is left to do once nothing more is sent for a token, and return what came of it."""
 
     async def set_aside(self) -> None:
         """Close what the challenge at hand keeps open, before something is waited for."""
@@ -273,7 +272,7 @@ class Passage(Attempts):
             self._copy_back(handed)
             return Result(answer, ACCEPTED, submitted=answer)
         if handed.broke is not None and self.engine.lifetime.closing:
-            return Result(verdict=unknown("closing"), error=CrawlClosing("the crawl is closing"))
+            return Result(verdict=unknown("closing"), error=CrawlClosing())
         return None
 
     async def _judge_challenge(self, page: Page, handed: Handed, later: Challenge) -> Result:
@@ -324,8 +323,8 @@ class Passage(Attempts):
         if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
             return handed.is_own_address and answer.status != page.response.status
         # A wall that ignores tokens repeats the same answer. Pages at addresses of their own may be equal.
-        last, self.session.last_answer_checksum = self.session.last_answer_checksum, crc32(answer.body)
-        return bool(answer.body) and (handed.is_own_address or last != self.session.last_answer_checksum)
+        is_repeated = self.session.repeats(answer.body)
+        return bool(answer.body) and (handed.is_own_address or not is_repeated)
 
     # Give the spider its page, or say why there is none
 

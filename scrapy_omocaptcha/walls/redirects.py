@@ -374,7 +374,7 @@ class Redirects:
             is_wall = is_wall and state.original["method"] in _REPEATABLE
         again = self._original(request) if is_wall else None
         if again is not None and self._lifetime.closing:
-            raise CrawlClosing("the crawl is closing")
+            raise CrawlClosing()
         return again
 
     def _original(self, request: Request) -> Request | None:

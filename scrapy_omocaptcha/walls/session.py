@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from enum import Enum
 from http.cookiejar import Cookie
+from zlib import crc32
 
 from twisted.internet.defer import Deferred
 
@@ -56,7 +57,7 @@ class Session:
         """Stamps of the requests that were sent because a clearance was won, as long as it is not proven."""
         self.answers = 0
         """Number of responses so far. Each may have replaced the cookies or fields that an earlier page depends on."""
-        self.last_answer_checksum: int | None = None
+        self._last_answer_checksum: int | None = None
         """Checksum of the last answer to a submission that was neither the page nor a challenge."""
         self.cookies: list[Cookie] = []
         """The session's cookies since a token was last handed in, or a clearance won."""
@@ -104,7 +105,10 @@ class Session:
         return stamp
 
     def role(self, stamp: int) -> Role:
-        """Decide what a request that was sent at ``stamp`` and met a challenge does next."""
+        """Decide what a request that was sent at ``stamp`` and met a challenge does next.
+
+        That challenge may show that a new clearance holds for one page only, which is recorded.
+        """
         if self.leading is not None:
             return Role.FOLLOW
         if self.is_overtaken(stamp):
@@ -157,6 +161,11 @@ class Session:
         """
         kept = self.cookies if stamp < self._kept_at else []
         return [cookie for cookie in kept if f"{cookie.name}={cookie.value}".encode() not in sent]
+
+    def repeats(self, body: bytes) -> bool:
+        """Tell whether the answer to a submission, neither the page nor a challenge, is the last such answer again."""
+        last, self._last_answer_checksum = self._last_answer_checksum, crc32(body)
+        return last == self._last_answer_checksum
 
     def stop_leading(self, concurrency: Callable[[], int]) -> None:
         """End the lead; with a new clearance, so many held requests as ``concurrency`` returns go on at once."""

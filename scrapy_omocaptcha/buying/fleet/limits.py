@@ -64,7 +64,7 @@ class FleetLimits(Limits):
         try:
             await self._reserve_in_fleet(arguments)
             if self._lifetime.closing:
-                raise CrawlClosing("the crawl is closing")
+                raise CrawlClosing()
             own = await super().reserve(job, host)
         except BaseException:
             # Redis may have counted the job already; it ignores jobs that it does not know.

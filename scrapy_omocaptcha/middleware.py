@@ -19,7 +19,7 @@ from scrapy.http.request import NO_CALLBACK
 from scrapy.utils.defer import deferred_from_coro
 from scrapy.utils.python import global_object_name
 
-from scrapy_omocaptcha.browser import find_browser
+from scrapy_omocaptcha.browser import find_medium
 from scrapy_omocaptcha.buying.buyer import Buyer
 from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.engine.engine import Engine
@@ -36,7 +36,7 @@ from scrapy_omocaptcha.walls.hints import Hints
 from scrapy_omocaptcha.walls.hooks import Hooks
 from scrapy_omocaptcha.walls.judging import is_good
 from scrapy_omocaptcha.walls.limit_closing import close_at_limit
-from scrapy_omocaptcha.walls.medium import Mediums
+from scrapy_omocaptcha.walls.medium import Mediums, PlainMedium
 from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.reasons import GivenUp, NotSolved
 from scrapy_omocaptcha.walls.redirects import Redirects
@@ -61,7 +61,7 @@ class OmoCaptchaMiddleware:
         lifetime, components = engine.lifetime, engine.components
         self._buyer = buyer = Buyer(crawler, settings, stats, lifetime, time.monotonic)
         self._hints = hints = Hints()
-        self._mediums = mediums = Mediums(components, find_browser(crawler))
+        self._mediums = mediums = Mediums(PlainMedium(components), find_medium(crawler, components))
         hooks = Hooks(crawler, settings.trigger)
         self._policy = policy = Policy(crawler, settings, components, hooks, hints, buyer.limits.check, mediums)
         self._sessions = sessions = Sessions(mediums)

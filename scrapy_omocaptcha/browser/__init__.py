@@ -1,6 +1,6 @@
 """Find challenges in pages that a browser renders, and give tokens to their widgets.
 
-What is decided about a challenge is in ``walls``. Here is what only a live page can tell or take.
+What is decided about a challenge is in ``walls``. Here is all that only live pages need.
 """
 
 from __future__ import annotations
@@ -10,20 +10,23 @@ from typing import TYPE_CHECKING
 from scrapy.crawler import Crawler
 from scrapy.utils.misc import load_object
 
+from scrapy_omocaptcha.engine.components import Components
+
 if TYPE_CHECKING:
-    from scrapy_omocaptcha.browser.playwright import PlaywrightBrowser
+    from scrapy_omocaptcha.browser.medium import BrowserMedium
 
 
-def find_browser(crawler: Crawler) -> PlaywrightBrowser | None:
+def find_medium(crawler: Crawler, components: Components) -> BrowserMedium | None:
     """Return the browser that renders pages in a crawl, or None if its ``DOWNLOAD_HANDLERS`` have none."""
     handlers = crawler.settings.getwithbase("DOWNLOAD_HANDLERS")
     schemes = frozenset(scheme for scheme in ("http", "https") if _is_playwright(handlers.get(scheme)))
     if not schemes:
         return None
     # scrapy-playwright is an extra, so it is imported only where it is used.
+    from scrapy_omocaptcha.browser.medium import BrowserMedium
     from scrapy_omocaptcha.browser.playwright import PlaywrightBrowser
 
-    return PlaywrightBrowser(schemes)
+    return BrowserMedium(components, PlaywrightBrowser(schemes))
 
 
 def _is_playwright(handler: object) -> bool:

@@ -2,7 +2,7 @@
 
 The steps are the methods of :class:`Passage` in their order: meet the challenge, refuse it, lead or follow or go alone
 or ask again, buy a token, hand it in, judge what came of it, give the spider its page. Two subclasses know how a token
-is handed in: by the page's form (``form_passage``), or in a page of a browser (``browser_passage``). The loop that
+is handed in: by the page's form (``form_passage``), or in a page of a browser (``browser.passage``). The loop that
 calls ``attempt_once`` and records each verdict is shared with requests that want a token from the start (``attempts``).
 """
 

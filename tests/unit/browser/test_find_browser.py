@@ -7,7 +7,8 @@ from scrapy import Request, Spider
 from scrapy.utils.test import get_crawler
 from scrapy_playwright.handler import ScrapyPlaywrightDownloadHandler
 
-from scrapy_omocaptcha.browser import find_browser
+from scrapy_omocaptcha.browser import find_medium
+from scrapy_omocaptcha.engine.components import Components
 
 HANDLER = "scrapy_playwright.handler.ScrapyPlaywrightDownloadHandler"
 
@@ -21,7 +22,9 @@ class OtherHandler:
 
 
 def browser_of(**handlers):
-    return find_browser(get_crawler(Spider, {"DOWNLOAD_HANDLERS": handlers}))
+    crawler = get_crawler(Spider, {"DOWNLOAD_HANDLERS": handlers})
+    medium = find_medium(crawler, Components(crawler))
+    return medium and medium.browser
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,13 @@
 The page of the challenge is closed while its request waits for a token, so that it takes no other page's place.
 """
 
-from __future__ import annotations
-
 from functools import cached_property, partial
-from typing import TYPE_CHECKING
 
 from scrapy.http import HtmlResponse, Response
 
+from scrapy_omocaptcha.browser.medium import BrowserMedium
+from scrapy_omocaptcha.browser.page_methods import PageHandover
+from scrapy_omocaptcha.browser.playwright import PlaywrightBrowser
 from scrapy_omocaptcha.buying.purchase import Verdict
 from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.errors import CrawlClosing, HandoverBroke, TokenUnused
@@ -19,11 +19,6 @@ from scrapy_omocaptcha.walls.passage import Passage
 from scrapy_omocaptcha.walls.reasons import GivenUp, Refusal
 from scrapy_omocaptcha.walls.verdict import Handed, unknown
 
-if TYPE_CHECKING:
-    # Playwright is an extra.
-    from scrapy_omocaptcha.browser.page_methods import PageHandover
-    from scrapy_omocaptcha.browser.playwright import PlaywrightBrowser
-
 _WIDGET = "//iframe[contains(@src, '/recaptcha/')] | //textarea[starts-with(@name, 'g-recaptcha-response')]"
 
 
@@ -32,9 +27,9 @@ class BrowserPassage(Passage):
 
     @cached_property
     def _browser(self) -> PlaywrightBrowser:
-        browser = self.policy.mediums.of(self.request).browser
-        assert browser is not None
-        return browser
+        medium = self.policy.mediums.of(self.request)
+        assert isinstance(medium, BrowserMedium)
+        return medium.browser
 
     async def challenge(self) -> Challenge | Answer:
         """Return the challenge at hand once its widget is there, unless it is not to be solved any more."""

@@ -16,7 +16,9 @@ from scrapy.http import Headers, Response
 from scrapy.utils.defer import ensure_awaitable
 from scrapy_playwright.page import PageMethod
 
-from scrapy_omocaptcha.browser.page import LiveWidget, evaluate, read, until
+from scrapy_omocaptcha.browser.handing_in import HandingIn
+from scrapy_omocaptcha.browser.page import evaluate, read, until
+from scrapy_omocaptcha.browser.widget import WIDGET_TIMEOUT, LiveWidget
 from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.forms.submission import without_token
 from scrapy_omocaptcha.urls import same_address
@@ -147,10 +149,8 @@ class PageHandover(WatchedMethods):
         if challenge.sitekey != self._challenge.sitekey:
             self.trouble = "other_key"
             return
-        # The one that scrapy-playwright has sent for the page.
-        user_agent = self._request.headers.get("User-Agent")
-        widget = LiveWidget(page, challenge, user_agent=user_agent, is_closing=self._is_closing)
-        if not await widget.is_rendered():
+        widget = LiveWidget.of(page, challenge)
+        if not await until(widget.is_there, WIDGET_TIMEOUT, self._is_closing):
             self.trouble = "not_rendered"
             return
         if self._token is None:
@@ -158,21 +158,24 @@ class PageHandover(WatchedMethods):
         if time.monotonic() > self._token.usable_until:
             self.trouble = "too_old"
             return
-        async with widget.watching(self._token):
+        # The one that scrapy-playwright has sent for the page.
+        user_agent = self._request.headers.get("User-Agent")
+        handing_in = HandingIn(page, challenge.url, self.secret, user_agent, self._is_closing)
+        async with handing_in.watching():
             self.is_handed_in = True
-            self.has_moved = await widget.give(is_open=partial(self._is_open, page))
-        self.is_sent = widget.is_sent
-        self.trouble = widget.trouble
+            self.has_moved = await handing_in.give(widget, is_open=partial(self._is_open, page))
+        self.is_sent = handing_in.is_sent
+        self.trouble = handing_in.trouble
         if self.trouble or not self.has_moved:
             return
-        if widget.navigation is not None:
-            headers = Headers(await widget.navigation.all_headers())
+        if handing_in.navigation is not None:
+            headers = Headers(await handing_in.navigation.all_headers())
             # The browser has decoded the page.
             headers.pop("Content-Encoding", None)
-            self._last_navigation = widget.navigation.status, headers
+            self._last_navigation = handing_in.navigation.status, headers
         await self._clean_address(page)
         shown = await read(page)
-        is_page = widget.navigation is not None and shown.status < 300 and self._request.method == "GET"
+        is_page = handing_in.navigation is not None and shown.status < 300 and self._request.method == "GET"
         self.is_asked_for = is_page and same_address(shown.url, self._request.url)
         self._is_challenge = not self.is_asked_for or self._find(shown) is not None
 

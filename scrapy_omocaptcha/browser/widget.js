@@ -1,8 +1,9 @@
-// Find the widget that Google's script has made for a site key, and do with it what that script and a visitor do.
+// Find the widgets of a document or of a shadow root, and do with one what Google's script and a visitor do.
 (() => {
   const FIELD = "g-recaptcha-response";
   const FIELDS = `textarea[name^="${FIELD}"], input[name^="${FIELD}"]`;
   const DEPTH = 5;
+  const CALLBACK_TIMEOUT = 1000;
 
   // Google's script keeps the parameters and elements of its widgets a few levels deep, under names that change.
   function read(client, found = {elements: [], parameters: null}, seen = new Set(), depth = 0) {
@@ -20,41 +21,95 @@
     return found;
   }
 
-  // A page may have several widgets with the same key.
-  const among = (widgets, action) => widgets.find(({field}) => field.form && field.form.action === action) || widgets[0];
-
-  function rendered(sitekey, action) {
+  // Return the widgets that Google's script has made, wherever they are.
+  function rendered() {
     const clients = Object.entries((window.___grecaptcha_cfg || {}).clients || {});
     const widgets = clients.map(([id, client]) => {
       const {elements, parameters} = read(client);
-      const inside = elements.map((element) => element.querySelector(FIELDS)).find(Boolean);
-      const field = document.getElementById(id === "0" ? FIELD : `${FIELD}-${id}`) || inside;
-      return {field, parameters};
+      // A document does not know the ids of its shadow roots.
+      const roots = new Set([document, ...elements.map((element) => element.getRootNode())]);
+      const named = [...roots].map((root) => root.querySelector(id === "0" ? `#${FIELD}` : `#${FIELD}-${id}`));
+      const inside = elements.map((element) => element.querySelector(FIELDS));
+      return {field: [...named, ...inside].find(Boolean), parameters};
     });
-    const order = (one, other) => one.field.compareDocumentPosition(other.field) & Node.DOCUMENT_POSITION_PRECEDING ? 1 : -1;
-    const found = widgets.filter(({field, parameters}) => field && parameters && parameters.sitekey === sitekey);
-    return among(found.sort(order), action);
+    return widgets.filter(({field, parameters}) => field && parameters);
   }
 
   // The page's own markup has to do where Google's script is not to be had.
-  function marked(sitekey, action) {
-    const elements = [...document.querySelectorAll(`[data-sitekey="${CSS.escape(sitekey)}"]`)];
-    const widgets = elements.map((element) => ({
-      field: element.querySelector(FIELDS) || (element.form || element.closest("form") || document).querySelector(FIELDS),
-      parameters: {callback: element.dataset.callback},
+  function marked(root) {
+    const widgets = [...root.querySelectorAll("[data-sitekey]")].map((element) => ({
+      field: element.querySelector(FIELDS) || (element.form || element.closest("form") || root).querySelector(FIELDS),
+      parameters: {sitekey: element.dataset.sitekey, callback: element.dataset.callback},
     }));
-    return among(widgets.filter(({field}) => field), action);
+    return widgets.filter(({field}) => field);
   }
 
-  const find = (sitekey, action) => rendered(sitekey, action) || marked(sitekey, action);
+  const order = (one, other) => one.field.compareDocumentPosition(other.field) & Node.DOCUMENT_POSITION_PRECEDING ? 1 : -1;
+
+  function widgets(root) {
+    const byField = new Map(marked(root).reverse().map((widget) => [widget.field, widget]));
+    for (const widget of rendered()) if (widget.field.getRootNode() === root) byField.set(widget.field, widget);
+    return [...byField.values()].sort(order);
+  }
+
+  // Return the roots that may have widgets: a script can render one in a shadow root.
+  const roots = () => [...new Set([document, ...rendered().map(({field}) => field.getRootNode())])];
+
+  const actionOf = (field) => field.form ? field.form.action : "";
+
+  function isVisible(field) {
+    // The badge of an invisible widget is often hidden; then its form tells.
+    const shown = field.closest(".grecaptcha-badge") && field.form || field.parentElement;
+    return shown.checkVisibility({checkVisibilityCSS: true});
+  }
+
+  function isMeant(field, selector) {
+    for (let inside = field; inside; inside = inside.getRootNode().host) if (inside.closest(selector)) return true;
+    return field.parentElement.querySelector(selector) !== null;
+  }
+
+  // Return what a root shows, with its widgets; its HTML only if it mentions reCAPTCHA.
+  function look(root, selector) {
+    const html = root === document ? document.documentElement.outerHTML : root.innerHTML;
+    const found = widgets(root).map(({field, parameters}) => ({
+      sitekey: parameters.sitekey,
+      action: actionOf(field),
+      isVisible: isVisible(field),
+      isMeant: selector === null || isMeant(field, selector),
+    }));
+    return {html: html.includes("recaptcha") ? html : "", widgets: found};
+  }
+
+  // A page may have several widgets with the same key.
+  function find({root, sitekey, action, number}) {
+    const same = widgets(root || document).filter(({parameters}) => parameters.sitekey === sitekey);
+    const there = same.filter(({field}) => actionOf(field) === action);
+    return there[number] || there[0] || same[0];
+  }
 
   function resolve(callback) {
     if (typeof callback !== "string") return callback;
     return callback.split(".").reduce((object, name) => object && object[name], window);
   }
 
-  function give(sitekey, action, token) {
-    const {field, parameters} = find(sitekey, action);
+  // Call a callback later, so that what has given the token can return before the page goes. The promise is resolved
+  // with the message of what the callback throws, or with nothing.
+  const call = (callback, token) => new Promise((done) => setTimeout(() => {
+    const fail = (error) => {
+      done(String(error && error.message || error));
+      throw error;
+    };
+    try {
+      Promise.resolve(callback(token)).then(() => done(""), fail);
+    } catch (error) {
+      fail(error);
+    }
+  }));
+
+  // Return whether the widget has a callback, and with waits what a callback threw. Without a widget, return null.
+  async function give(place, token, waits) {
+    const {field, parameters} = find(place) || {};
+    if (!field) return null;
     field.value = token;
     // A page that asks for a token only now, when its button is pressed, gets the one that is there.
     for (const api of [window.grecaptcha, (window.grecaptcha || {}).enterprise]) {
@@ -62,15 +117,16 @@
     }
     const callbacks = [parameters.callback, parameters["promise-callback"]].map(resolve);
     const callable = callbacks.filter((callback) => typeof callback === "function");
-    // Each is called later, so that this call returns before the page goes.
-    for (const callback of callable) setTimeout(() => callback(token));
-    return callable.length > 0;
+    const called = Promise.all(callable.map((callback) => call(callback, token)));
+    const late = new Promise((done) => setTimeout(done, CALLBACK_TIMEOUT, []));
+    const thrown = waits && callable.length ? await Promise.race([called, late]) : [];
+    return {isCalled: callable.length > 0, thrown: thrown.find(Boolean) || ""};
   }
 
   const BUTTONS = 'button:not([type="button"]):not([type="reset"]), input[type="submit"], input[type="image"]';
 
-  function press(sitekey, action) {
-    const {field} = find(sitekey, action) || {};
+  function press(place) {
+    const {field} = find(place) || {};
     if (!field) return;
     let button;
     if (field.form) {
@@ -89,5 +145,5 @@
     if (button) setTimeout(() => button.click());
   }
 
-  return {isThere: (sitekey, action) => Boolean(find(sitekey, action)), give, press};
+  return {roots, look, isThere: (place) => Boolean(find(place)), give, press};
 })()

@@ -1,0 +1,83 @@
+"""Watch what a page sends once it has been given a token."""
+
+from typing import Any
+
+from playwright.async_api import Page, Request, Response, Route
+
+from scrapy_omocaptcha.forms.submission import holds_token
+from scrapy_omocaptcha.urls import same_site
+
+
+class TokenTraffic:
+    """The requests of a page that has a token. They reach its site with the headers of the browser, and no other site.
+
+    Scrapy-playwright replaces the headers of all navigations of a page, so that a form loses its Content-Type.
+
+    :param url: address of the page, or of its frame, with the widget.
+    :param user_agent: what scrapy-playwright has sent for the page; None to leave the browser's own.
+    """
+
+    def __init__(self, page: Page, url: str, secret: str, user_agent: bytes | None) -> None:
+        self._page = page
+        self._url = url
+        self._secret = secret
+        self._user_agent = user_agent
+        self.is_sent = False
+        """Whether a request to the site carried the token."""
+        self.is_stopped = False
+        """Whether a request with the token to another site was stopped."""
+        self.under_way: set[Request] = set()
+        """Requests that carry the token and are not answered yet."""
+        self._listeners: dict[Any, Any] = {
+            "response": self.responded,
+            "requestfinished": self._answered,
+            "requestfailed": self._answered,
+        }
+
+    async def watch(self) -> None:
+        """Begin to watch the page."""
+        for event, listener in self._listeners.items():
+            self._page.on(event, listener)
+        # Registered after scrapy-playwright's route, so it is asked first.
+        await self._page.route("**", self._route)
+        # A window that the page opens asks only the routes of its context.
+        await self._page.context.route("**", self._route)
+
+    async def leave(self) -> None:
+        """End watching, but go on keeping the token from other sites."""
+        for event, listener in self._listeners.items():
+            self._page.remove_listener(event, listener)
+        await self._page.context.unroute("**", self._route)
+
+    def responded(self, response: Response) -> None:
+        """Take note of a response to the page."""
+
+    def sends(self, request: Request) -> None:
+        """Take note of a request that carries the token to its site."""
+        self.is_sent = True
+        self.under_way.add(request)
+
+    async def pass_on(self, route: Route, request: Request) -> None:
+        """Send a request that does not carry the token."""
+        await route.fallback()
+
+    async def send(self, route: Route, request: Request) -> None:
+        """Send a request with the browser's own headers."""
+        headers = await request.all_headers()
+        if self._user_agent is not None:
+            headers["user-agent"] = self._user_agent.decode("latin-1")
+        await route.continue_(headers=headers)
+
+    def _answered(self, request: Request) -> None:
+        self.under_way.discard(request)
+
+    async def _route(self, route: Route, request: Request) -> None:
+        carries = holds_token(request.url, self._secret) or self._secret.encode() in (request.post_data_buffer or b"")
+        if not carries:
+            await self.pass_on(route, request)
+        elif not same_site(self._url, request.url):
+            self.is_stopped = True
+            await route.abort()
+        else:
+            self.sends(request)
+            await self.send(route, request)

@@ -1,0 +1,61 @@
+"""Give a token to a widget that is live in a page, as Google's script does.
+
+What is done in the page itself is in ``widget.js``.
+"""
+
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+from playwright.async_api import Frame, JSHandle, Page
+
+from scrapy_omocaptcha.browser.page import evaluate
+from scrapy_omocaptcha.challenge import Challenge
+
+WIDGET_TIMEOUT = 5.0
+"""Longest wait for the widget of a challenge to be rendered, in seconds."""
+CALLBACK_TIMEOUT = 1.0
+"""Longest wait for the widget's callback to send the token, in seconds. After that the form's button is pressed."""
+SCRIPT = (files(__package__) / "widget.js").read_text(encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class LiveWidget:
+    """A widget in a page, by what it is found there."""
+
+    frame: Page | Frame
+    sitekey: str
+    action: str = ""
+    """Address of the form that it is in; empty without a form."""
+    root: JSHandle | None = None
+    """The document or the shadow root that it is in; None for the document that is shown when it is looked for."""
+    number: int = 0
+    """Which it is of those with this key in forms with this address."""
+
+    @classmethod
+    def of(cls, page: Page, challenge: Challenge) -> "LiveWidget":
+        """Return the widget of a challenge that a page is."""
+        return cls(page, challenge.sitekey or "", challenge.form.url if challenge.form else "")
+
+    async def is_there(self) -> bool:
+        """Tell whether it can take a token now."""
+        return bool(await self._call("isThere"))
+
+    async def give(self, secret: str) -> bool:
+        """Put a token into its field, have its callback called next, and return whether it has one."""
+        given = await self._call("give", secret, False)
+        return bool(given and given["isCalled"])
+
+    async def give_and_wait(self, secret: str) -> str:
+        """Do the same, wait for the callback (bounded), and return the message of what it throws, or nothing."""
+        given = await self._call("give", secret, True)
+        return str(given["thrown"]) if given else ""
+
+    async def press(self) -> None:
+        """Have the button of its form pressed next."""
+        await self._call("press")
+
+    async def _call(self, function: str, *arguments: Any) -> Any:
+        place = {"root": self.root, "sitekey": self.sitekey, "action": self.action, "number": self.number}
+        script = f"([place, ...given]) => {SCRIPT}.{function}(place, ...given)"
+        return await evaluate(self.frame, script, [place, *arguments])

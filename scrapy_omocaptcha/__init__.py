@@ -8,9 +8,10 @@ from scrapy_omocaptcha.challenge import Challenge, Form, Token
 
 if TYPE_CHECKING:
     from scrapy_omocaptcha.addon import Addon
+    from scrapy_omocaptcha.browser.page_purchase import PagePurchase
     from scrapy_omocaptcha.detection import find_challenge
     from scrapy_omocaptcha.forms.submission import submit_token
-    from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware, solve
+    from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware, solve, solve_page
     from scrapy_omocaptcha.walls.form_request import form_request
 
 __all__ = [
@@ -18,12 +19,14 @@ __all__ = [
     "Challenge",
     "Form",
     "OmoCaptchaMiddleware",
+    "PagePurchase",
     "Token",
     "errors",
     "find_challenge",
     "form_request",
     "signals",
     "solve",
+    "solve_page",
     "submit_token",
 ]
 
@@ -32,9 +35,11 @@ __all__ = [
 _HOMES = {
     "Addon": "addon",
     "OmoCaptchaMiddleware": "middleware",
+    "PagePurchase": "browser.page_purchase",
     "find_challenge": "detection",
     "form_request": "walls.form_request",
     "solve": "middleware",
+    "solve_page": "middleware",
     "submit_token": "forms.submission",
 }
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import logging
 import time
-from functools import partial
+from functools import cached_property, partial
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from scrapy import Request, Spider, signals
@@ -43,6 +44,14 @@ from scrapy_omocaptcha.walls.redirects import Redirects
 from scrapy_omocaptcha.walls.sessions import Sessions
 from scrapy_omocaptcha.walls.upfront import UpfrontTokens
 
+if TYPE_CHECKING:
+    from playwright.async_api import Page
+
+    from scrapy_omocaptcha.browser.live_pages import LivePages
+    from scrapy_omocaptcha.browser.page_purchase import PagePurchase
+    from scrapy_omocaptcha.buying.purchase import Purchase
+    from scrapy_omocaptcha.walls.reasons import Purpose
+
 logger = logging.getLogger(__name__)
 
 
@@ -61,7 +70,8 @@ class OmoCaptchaMiddleware:
         lifetime, components = engine.lifetime, engine.components
         self._buyer = buyer = Buyer(crawler, settings, stats, lifetime, time.monotonic)
         self._hints = hints = Hints()
-        self._mediums = mediums = Mediums(PlainMedium(components), find_medium(crawler, components))
+        self._rendered = rendered = find_medium(crawler, components)
+        self._mediums = mediums = Mediums(PlainMedium(components), rendered)
         hooks = Hooks(crawler, settings.trigger)
         self._policy = policy = Policy(crawler, settings, components, hooks, hints, buyer.limits.check, mediums)
         self._sessions = sessions = Sessions(mediums)
@@ -125,6 +135,8 @@ class OmoCaptchaMiddleware:
 
     async def _spider_closed(self) -> None:
         try:
+            if "live_pages" in vars(self):  # There are some.
+                self.live_pages.close()
             if self.is_on:
                 await self._progress.close()
         finally:
@@ -241,19 +253,33 @@ class OmoCaptchaMiddleware:
 
     async def solve(self, challenge: Challenge) -> Token:
         """Buy a token for a challenge that the spider has found itself; see :func:`solve`."""
-        refusal = self._policy.token_refusal(challenge)
-        try:
-            if refusal is not None:
-                raise NotBought(refusal.reason, refusal.message)
-            purchase = await self._buyer.buy(challenge, host=host_of(challenge.url))
-        except NotBought as error:
-            if self._policy.closes_spider(error.reason):
-                await close_at_limit(self._engine, error.reason)
-            raise
+        purchase = await self._buy(challenge, "solve")
         from scrapy_omocaptcha.walls.verdict import unknown
 
         purchase.record(unknown("by_hand"))
         return purchase.token
+
+    @cached_property
+    def live_pages(self) -> LivePages:
+        """The pages that the spider drives itself."""
+        if self._rendered is None:
+            raise RuntimeError("no page is rendered in this crawl: DOWNLOAD_HANDLERS has no scrapy-playwright")
+        from scrapy_omocaptcha.browser.live_pages import LivePages
+
+        buy = partial(self._buy, purpose=self._rendered.purpose)
+        return LivePages(self._rendered.browser, buy, self._engine.lifetime)
+
+    async def _buy(self, challenge: Challenge, purpose: Purpose) -> Purchase:
+        """Buy a token for a challenge that the spider has found itself, for its purpose."""
+        refusal = self._policy.token_refusal(challenge, purpose)
+        try:
+            if refusal is not None:
+                raise NotBought(refusal.reason, refusal.message)
+            return await self._buyer.buy(challenge, host=host_of(challenge.url))
+        except NotBought as error:
+            if self._policy.closes_spider(error.reason):
+                await close_at_limit(self._engine, error.reason)
+            raise
 
 
 class RedirectMiddleware:
@@ -301,7 +327,46 @@ async def solve(challenge: Challenge, *, crawler: Crawler) -> Token:
     :raises CrawlClosing: when the crawl closes.
     :raises RuntimeError: when the add-on is not active in this crawl.
     """
+    return await _active(crawler).solve(challenge)
+
+
+async def solve_page(page: Page, *, crawler: Crawler, widget: str | None = None, press: bool = False) -> PagePurchase:
+    """Buy a token for a page that the spider drives, and give it to the page's widget::
+
+        async def parse(self, response):
+            page = response.meta["playwright_page"]
+            await page.fill("#name", "Albatross")
+            async with await solve_page(page, crawler=self.crawler) as purchase:
+                await page.click("#search")
+                await page.wait_for_selector(".result, .error")
+                if await page.is_visible(".error"):
+                    purchase.rejected()
+                else:
+                    purchase.accepted()
+
+    It is awaited in a callback, under all limits of the crawl, and returns when the widget's field has the token and
+    its callback has been called, as if a visitor had solved it. What the page does next is up to the spider, which
+    also says what the site made of the token. From then on, all forms of the page are sent as the browser sends them;
+    requests that would carry the token to another site are stopped.
+
+    :param page: a page of scrapy-playwright. The widget may be in a shadow root, or in a frame of the page's own site.
+    :param widget: the widget, where the page has several: a CSS selector of it, or of something around it. Without it,
+        the only visible one.
+    :param press: whether to press the button of the widget's form as well, unless its callback sends the token.
+    :raises ValueError: when the page has no such widget, or more than one.
+    :raises HandoverBroke: when the page was closed or left while the token was bought, or the callback of its widget
+        fails. The job is paid.
+    :raises NotBought: when a limit is reached, or the widget may not be solved; see its ``reason``.
+    :raises JobError: when a job was bought and gave no token.
+    :raises ApiError: when the service took no job.
+    :raises CrawlClosing: when the crawl closes.
+    :raises RuntimeError: when the add-on, or scrapy-playwright, is not active in this crawl.
+    """
+    return await _active(crawler).live_pages.solve(page, widget, press)
+
+
+def _active(crawler: Crawler) -> OmoCaptchaMiddleware:
     middleware = crawler.get_downloader_middleware(OmoCaptchaMiddleware)
     if middleware is None or not middleware.is_on:
         raise RuntimeError("OMOcaptcha is not active in this crawl: see its line at the start of the log")
-    return await middleware.solve(challenge)
+    return middleware

@@ -70,7 +70,8 @@ class HandingIn(TokenTraffic):
         async def is_sent() -> bool:
             return self.is_sent or self.is_stopped or await has_changed()
 
-        if not (await widget.give(self._secret) and await self._until(is_sent, CALLBACK_TIMEOUT)):
+        given = await widget.give(self.secret)
+        if not (given.is_called and await self._until(is_sent, CALLBACK_TIMEOUT)):
             await widget.press()
         timeout = _STOPPED_TIMEOUT if self.trouble == "foreign_form" else _ANSWER_TIMEOUT
         has_moved = await self._until(has_changed, timeout)

@@ -7,7 +7,7 @@ from typing import Any
 
 from scrapy_omocaptcha.forms.submission import masked
 
-_LOGGERS = ("scrapy-playwright", "asyncio")
+_LOGGERS = ("scrapy-playwright", "asyncio", "scrapy.core.scraper")
 
 
 @contextmanager

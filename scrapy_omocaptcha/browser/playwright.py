@@ -5,9 +5,9 @@ is read. What is put there looks at the page first.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
 from playwright.async_api import Page
@@ -16,6 +16,8 @@ from scrapy import Request
 from scrapy_omocaptcha.browser.masking import masking
 from scrapy_omocaptcha.browser.page_methods import FindChallenge, PageHandover, WatchedMethods
 from scrapy_omocaptcha.challenge import Challenge, Token
+
+T = TypeVar("T")
 
 _METHODS = "playwright_page_methods"
 _PAGE = "playwright_page"
@@ -38,6 +40,7 @@ class PlaywrightBrowser:
     def __init__(self, schemes: frozenset[str]) -> None:
         self._schemes = schemes
         self._originals: WeakKeyDictionary[Request, _Original] = WeakKeyDictionary()
+        self._user_agents: WeakKeyDictionary[Page, bytes] = WeakKeyDictionary()
         self._loop: asyncio.AbstractEventLoop | None = None
         """The event loop of the browser. On Windows, scrapy-playwright runs it in a thread of its own."""
 
@@ -64,6 +67,17 @@ class PlaywrightBrowser:
         # With include_page, the page methods also tell the loop in which the page can be closed.
         if methods or request.meta.get(_INCLUDE_PAGE):
             request.meta[_METHODS] = WatchedMethods(methods, find, self._note_loop)
+
+    def answered(self, request: Request) -> None:
+        """Note what was sent for a page that is left open, and unwatch the request."""
+        page, user_agent = request.meta.get(_PAGE), request.headers.get("User-Agent")
+        if page is not None and user_agent is not None:
+            self._user_agents[page] = user_agent
+        self.unwatch(request)
+
+    def user_agent(self, page: Page) -> bytes | None:
+        """Return the user agent that was sent for a page that was left open for the spider, if one is known."""
+        return self._user_agents.get(page)
 
     def unwatch(self, request: Request) -> None:
         """Give a request the spider's page methods back."""
@@ -113,9 +127,16 @@ class PlaywrightBrowser:
         """Close a page that was left open for the spider, unless the spider has brought it."""
         page = request.meta.get(_PAGE)
         if page is not None and not page.is_closed() and page is not self._original(request).page:
-            # A request that a middleware nearer to the site has rendered is not watched, so that it tells no loop.
-            loop = self._loop or asyncio.get_running_loop()
-            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(page.close(), loop))
+            await self.call(page.close())
+
+    async def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Await a coroutine in the event loop of the browser."""
+        here = asyncio.get_running_loop()
+        # A request that a middleware nearer to the site has rendered is not watched, so that it tells no loop.
+        loop = self._loop or here
+        if loop is here:
+            return await coroutine
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, loop))
 
     def wants_open_page(self, request: Request) -> bool:
         """Tell whether the spider wants an open page with its response, and has none yet."""

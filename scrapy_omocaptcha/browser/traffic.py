@@ -20,7 +20,7 @@ class TokenTraffic:
     def __init__(self, page: Page, url: str, secret: str, user_agent: bytes | None) -> None:
         self._page = page
         self._url = url
-        self._secret = secret
+        self.secret = secret
         self._user_agent = user_agent
         self.is_sent = False
         """Whether a request to the site carried the token."""
@@ -72,7 +72,7 @@ class TokenTraffic:
         self.under_way.discard(request)
 
     async def _route(self, route: Route, request: Request) -> None:
-        carries = holds_token(request.url, self._secret) or self._secret.encode() in (request.post_data_buffer or b"")
+        carries = holds_token(request.url, self.secret) or self.secret.encode() in (request.post_data_buffer or b"")
         if not carries:
             await self.pass_on(route, request)
         elif not same_site(self._url, request.url):

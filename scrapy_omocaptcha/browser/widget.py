@@ -5,7 +5,7 @@ What is done in the page itself is in ``widget.js``.
 
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any
+from typing import Any, NamedTuple
 
 from playwright.async_api import Frame, JSHandle, Page
 
@@ -17,6 +17,15 @@ WIDGET_TIMEOUT = 5.0
 CALLBACK_TIMEOUT = 1.0
 """Longest wait for the widget's callback to send the token, in seconds. After that the form's button is pressed."""
 SCRIPT = (files(__package__) / "widget.js").read_text(encoding="utf-8")
+
+
+class Given(NamedTuple):
+    """What came of giving a token to a widget."""
+
+    is_called: bool
+    """Whether it has a callback."""
+    thrown: str = ""
+    """Message of what the callback threw while it was waited for."""
 
 
 @dataclass(frozen=True)
@@ -41,15 +50,13 @@ class LiveWidget:
         """Tell whether it can take a token now."""
         return bool(await self._call("isThere"))
 
-    async def give(self, secret: str) -> bool:
-        """Put a token into its field, have its callback called next, and return whether it has one."""
-        given = await self._call("give", secret, False)
-        return bool(given and given["isCalled"])
+    async def give(self, secret: str, *, waits: bool = False) -> Given:
+        """Put a token into its field, and have its callback called next.
 
-    async def give_and_wait(self, secret: str) -> str:
-        """Do the same, wait for the callback (bounded), and return the message of what it throws, or nothing."""
-        given = await self._call("give", secret, True)
-        return str(given["thrown"]) if given else ""
+        :param waits: whether to wait until the callback has returned, a second at most.
+        """
+        given = await self._call("give", secret, waits)
+        return Given(given["isCalled"], given["thrown"]) if given else Given(False)
 
     async def press(self) -> None:
         """Have the button of its form pressed next."""

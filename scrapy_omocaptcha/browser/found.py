@@ -1,0 +1,114 @@
+"""Find the widgets of a page that a spider drives, and tell which of them is meant.
+
+The page's HTML tells what a widget is, as at walls; the page itself, whether it is there and can be seen.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+from playwright.async_api import Error, Frame, JSHandle, Page
+from scrapy.http import HtmlResponse
+
+from scrapy_omocaptcha.browser.page import evaluate, until
+from scrapy_omocaptcha.browser.widget import SCRIPT, WIDGET_TIMEOUT, LiveWidget
+from scrapy_omocaptcha.challenge import Challenge
+from scrapy_omocaptcha.detection import find_challenge
+from scrapy_omocaptcha.errors import NotBought
+from scrapy_omocaptcha.urls import public_address, same_site
+from scrapy_omocaptcha.walls.reasons import Refusal
+
+_CHECK_SELECTOR = """(selector) => {
+  try { document.createDocumentFragment().querySelector(selector); } catch (error) { return error.message; }
+}"""
+
+
+class Found(NamedTuple):
+    """A widget of a page."""
+
+    challenge: Challenge | None
+    """What the HTML tells of it; None if it is no reCAPTCHA v2 widget."""
+    widget: LiveWidget | None
+    """None if it has not been rendered."""
+    is_visible: bool = False
+    is_meant: bool = False
+    """Whether the selector of the spider leads to it."""
+
+    def __str__(self) -> str:
+        assert self.widget is not None
+        where = f"in the form sent to {public_address(self.widget.action)}" if self.widget.action else "in no form"
+        return f"{self.widget.sitekey} ({where}, {'visible' if self.is_visible else 'hidden'})"
+
+
+async def find_widget(page: Page, selector: str | None, is_closing: Callable[[], bool]) -> tuple[LiveWidget, Challenge]:
+    """Return the widget of a page that is meant, as soon as it is rendered.
+
+    :raises ValueError: when there is none, or more than one.
+    :raises NotBought: when Google's script does not render it.
+    """
+    if page.is_closed():
+        raise ValueError(f"the page of {public_address(page.url)} is closed")
+    if selector is not None and (wrong := await evaluate(page, _CHECK_SELECTOR, selector)):
+        raise ValueError(f"widget={selector!r} is no CSS selector: {wrong}")
+    found: list[Found] = []
+
+    async def is_found() -> bool:
+        found[:] = [each for frame in page.frames for each in await _look_into(page, frame, selector)]
+        return any(each.challenge and each.is_meant for each in found)
+
+    await until(is_found, WIDGET_TIMEOUT, is_closing)
+    return _choose(page, selector, found)
+
+
+def _choose(page: Page, selector: str | None, found: list[Found]) -> tuple[LiveWidget, Challenge]:
+    where = public_address(page.url)
+    known = [each for each in found if each.challenge and each.widget]
+    meant = [each for each in known if each.is_meant]
+    if len(meant) > 1:
+        meant = [each for each in meant if each.is_visible] or meant
+    if len(meant) == 1:
+        (each,) = meant
+        assert each.widget is not None
+        assert each.challenge is not None
+        return each.widget, each.challenge
+    listed = "; ".join(map(str, meant or known))
+    if meant:
+        raise ValueError(f"{where} has {len(meant)} widgets, so pass widget='<CSS selector>': {listed}")
+    if known:
+        raise ValueError(f"widget={selector!r} leads to none of the widgets of {where}: {listed}")
+    if any(each.challenge for each in found):
+        raise NotBought(*Refusal.of("not_rendered"))
+    if found:
+        raise ValueError(f"{where} has no reCAPTCHA v2 widget; what it has is of another version, such as v3")
+    raise ValueError(f"{where} has no reCAPTCHA v2 widget; if it is shown after a click, click first")
+
+
+async def _look_into(page: Page, frame: Frame, selector: str | None) -> list[Found]:
+    """Return the widgets of a frame; those of other sites, as Google's own, have none that the page can use."""
+    url = page.url if frame.url.startswith("about:") else frame.url
+    if frame != page.main_frame and not same_site(page.url, url):
+        return []
+    found: list[Found] = []
+    # A frame may be on its way to another address.
+    with suppress(Error):
+        handle = await frame.evaluate_handle(f"() => {SCRIPT}.roots()")
+        for root in (await handle.get_properties()).values():
+            seen = await evaluate(frame, f"([root, selector]) => {SCRIPT}.look(root, selector)", [root, selector])
+            challenge = find_challenge(HtmlResponse(url, body=seen["html"], encoding="utf-8"))
+            challenges = [] if challenge is None else [challenge, *challenge.others]
+            found += _match(frame, root, seen["widgets"], challenges)
+    return found
+
+
+def _match(frame: Frame, root: JSHandle, widgets: list[dict[str, Any]], challenges: list[Challenge]) -> Iterator[Found]:
+    """Yield what is known of each widget that is rendered, or of those in the HTML if none is."""
+    seen: list[tuple[str, str]] = []
+    for each in widgets:
+        place = each["sitekey"], each["action"]
+        of_key = [challenge for challenge in challenges if challenge.sitekey == each["sitekey"]]
+        same = [challenge for challenge in of_key if challenge.form and challenge.form.url == each["action"]]
+        widget = LiveWidget(frame, *place, root=root, number=seen.count(place))
+        seen.append(place)
+        yield Found(next(iter(same or of_key), None), widget, each["isVisible"], each["isMeant"])
+    if not widgets:
+        yield from (Found(challenge, None) for challenge in challenges)

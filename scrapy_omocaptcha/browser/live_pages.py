@@ -1,0 +1,68 @@
+"""Buy tokens for pages that a spider drives itself, and give them to their widgets."""
+
+from collections.abc import Awaitable, Callable
+
+from playwright.async_api import Page
+
+from scrapy_omocaptcha.browser.found import find_widget
+from scrapy_omocaptcha.browser.live_page import LivePage
+from scrapy_omocaptcha.browser.page_purchase import BY_HAND, PagePurchase
+from scrapy_omocaptcha.browser.playwright import PlaywrightBrowser
+from scrapy_omocaptcha.browser.widget import LiveWidget
+from scrapy_omocaptcha.buying.purchase import Purchase
+from scrapy_omocaptcha.challenge import Challenge
+from scrapy_omocaptcha.engine.lifetime import Lifetime
+from scrapy_omocaptcha.errors import CrawlClosing, HandoverBroke
+from scrapy_omocaptcha.walls.verdict import unknown
+
+
+class LivePages:
+    """The pages of one crawl that spiders drive themselves, and that were given tokens.
+
+    :param buy: buys a token under all limits of the crawl.
+    """
+
+    def __init__(
+        self, browser: PlaywrightBrowser, buy: Callable[[Challenge], Awaitable[Purchase]], lifetime: Lifetime
+    ) -> None:
+        self._browser = browser
+        self._buy = buy
+        self._lifetime = lifetime
+        self._pages: dict[Page, LivePage] = {}
+        self._undecided: set[PagePurchase] = set()
+        """Those of which the spider has not said yet what the site makes of them."""
+
+    async def solve(self, page: Page, selector: str | None, press: bool) -> PagePurchase:
+        """Buy a token for a page and give it to its widget; see ``solve_page``."""
+        if not isinstance(page, Page):
+            raise TypeError(f"{page!r} is no page: ask for one with playwright_include_page in the meta of the request")
+        widget, challenge = await self._browser.call(find_widget(page, selector, self._is_closing))
+        if self._is_closing():
+            raise CrawlClosing("the crawl is closing")
+        purchase = await self._buy(challenge)
+        given = PagePurchase(purchase, self._undecided.discard)
+        self._undecided.add(given)
+        error = await self._browser.call(self._give(page, widget, challenge.url, purchase.token.value, press))
+        if error is not None:
+            given.record(unknown("broke" if error.is_sent else "closed"))
+            raise error
+        return given
+
+    def close(self) -> None:
+        """Record what nobody has said anything of."""
+        for purchase in list(self._undecided):
+            purchase.record(BY_HAND)
+        for page in self._pages.values():
+            page.unmask()
+
+    async def _give(self, page: Page, widget: LiveWidget, url: str, secret: str, press: bool) -> HandoverBroke | None:
+        live = self._pages.get(page)
+        if live is None:
+            live = self._pages[page] = LivePage(page, self._browser.user_agent(page), self._forget)
+        return await live.give(widget, url, secret, press=press)
+
+    def _forget(self, page: Page) -> None:
+        self._pages.pop(page, None)
+
+    def _is_closing(self) -> bool:
+        return self._lifetime.closing

@@ -1,0 +1,48 @@
+"""Record what a spider says of a token that a page was given."""
+
+from collections.abc import Callable
+from types import TracebackType
+
+from scrapy_omocaptcha.buying.purchase import ACCEPTED, REJECTED, Purchase, Verdict
+from scrapy_omocaptcha.forms.submission import masked
+from scrapy_omocaptcha.walls.verdict import unknown
+
+BY_HAND = unknown("by_hand")
+
+
+class PagePurchase:
+    """A token that a page has. Say what the site makes of it; otherwise that is *unknown* when the crawl closes.
+
+    As an asynchronous context manager, it is unknown at the end of the block, also if the block raises.
+    """
+
+    def __init__(self, purchase: Purchase, forget: Callable[["PagePurchase"], None]) -> None:
+        self._purchase = purchase
+        self._forget = forget
+        self._is_recorded = False
+
+    def accepted(self) -> None:
+        """Record that the site accepted the token."""
+        self.record(ACCEPTED)
+
+    def rejected(self) -> None:
+        """Record that the site rejected the token."""
+        self.record(REJECTED)
+
+    def record(self, verdict: Verdict) -> None:
+        """Record what became of the token, unless that is recorded."""
+        if not self._is_recorded:
+            self._is_recorded = True
+            self._purchase.record(verdict)
+            self._forget(self)
+
+    async def __aenter__(self) -> "PagePurchase":
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.record(BY_HAND)
+        if error is not None:
+            # Those of Playwright name the addresses that a page went to, and a form sent by GET has the token there.
+            error.args = tuple(masked(str(argument), self._purchase.token.value) for argument in error.args)

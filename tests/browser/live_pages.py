@@ -1,0 +1,112 @@
+"""A site whose pages a spider drives itself: each gives its token away in another way.
+
+::
+
+    with OmoCaptchaService() as service, LiveSite(service) as site:
+        ...  # drive site.url + "/ways/fetch" in a browser
+        assert site.accepted == 1
+"""
+
+from __future__ import annotations
+
+from string import Template
+from typing import TYPE_CHECKING, Any
+
+from scrapy_omocaptcha.testing import WalledSite
+from scrapy_omocaptcha.testing.pages import API_SCRIPT, document
+from scrapy_omocaptcha.testing.shop import Answer
+
+if TYPE_CHECKING:
+    from scrapy_omocaptcha.testing import OmoCaptchaService
+    from scrapy_omocaptcha.testing.visit import Visit
+
+OTHER_KEY = f"6LtestOnly{'other' * 6}"
+_WIDGET = '<div class="g-recaptcha" data-sitekey="$key"></div>'
+_CALLBACK = '<div class="g-recaptcha" data-sitekey="$key" data-callback="passed"></div>'
+_EXPLICIT = API_SCRIPT.replace("api.js", "api.js?onload=begin&render=explicit")
+_FIELDS = '<input name="q" value="Albatross">'
+
+
+def _form(inner: str = _WIDGET, *, action: str = "/find", attributes: str = "", button: str = "Go") -> str:
+    return (
+        f'<form id="form" action="{action}" method="post" {attributes}>{_FIELDS}\n{inner}\n'
+        f'<button id="go">{button}</button></form>'
+    )
+
+
+def _on_submit(script: str) -> str:
+    return f"<script>form.onsubmit = (event) => {{ event.preventDefault(); {script} }};</script>"
+
+
+_TOKEN = "grecaptcha.getResponse()"
+_QUERY = f"'q=Albatross&g-recaptcha-response=' + {_TOKEN}"
+WAYS = {
+    "same address": "",
+    "other address": _form(),
+    "multipart": _form(attributes='enctype="multipart/form-data"'),
+    "get": _form(action="/find/get").replace('"post"', '"get"'),
+    "fetch": _form()
+    + _on_submit(
+        f"fetch('/api/search', {{method: 'POST', body: JSON.stringify({{q: form.q.value, token: {_TOKEN}}}),"
+        " headers: {'Content-Type': 'application/json'}});"
+    ),
+    "xhr": _form()
+    + _on_submit(
+        "const sent = new XMLHttpRequest(); sent.open('POST', '/find');"
+        f"sent.setRequestHeader('Content-Type', 'application/x-www-form-urlencoded'); sent.send({_QUERY});"
+    ),
+    "location": _form() + _on_submit(f"location = '/find/get?' + {_QUERY};"),
+    "submit handler": _form(f'{_WIDGET}\n<input type="hidden" name="token">', action="/api/query")
+    .replace('"post"', '"get"')
+    .replace('name="q"', "")
+    + f"<script>form.onsubmit = () => {{ form.token.value = {_TOKEN}; }};</script>",
+    "frame": '<iframe src="/find" width="600" height="600"></iframe>',
+    "callback": _form(_CALLBACK) + "<script>function passed(token) { form.submit(); }</script>",
+    "invisible button": '<form id="form" action="/find" method="post">'
+    f'{_FIELDS}<button id="go" class="g-recaptcha" data-sitekey="$key" data-callback="passed">Go</button></form>'
+    "<script>function passed(token) { form.submit(); }</script>",
+    "shadow root": '<div id="host"></div><script>function begin() {'
+    "const root = host.attachShadow({mode: 'closed'});"
+    f"root.innerHTML = `{_form('<div></div>')}`;"
+    "grecaptcha.render(root.querySelector('div'), {sitekey: '$key'});"
+    "root.querySelector('button').onclick = () => root.querySelector('form').submit();"
+    "window.press = () => root.querySelector('button').click(); }</script>",
+}
+"""Pages by the way in which the token gets to the site when ``#go`` is clicked; "same address" is that of the shop."""
+
+BAD = {
+    "none": "<p>Nothing to see</p>",
+    "two": _form() + _form(action="/newsletter"),
+    "enterprise": _form(),
+    "v3": "<p>It looks at who comes.</p>",
+    "elsewhere": _form(action="http://127.0.0.222/find"),
+    "blocked": _form(),
+    "throws": _form(_CALLBACK)
+    + "<script>function passed(token) { throw new Error('no place for ' + token); }</script>",
+}
+_SCRIPTS = {
+    "shadow root": _EXPLICIT,
+    "enterprise": API_SCRIPT.replace("api.js", "enterprise.js"),
+    "v3": API_SCRIPT.replace("api.js", "api.js?render=$key"),
+    "blocked": API_SCRIPT.replace("www.google.com", "blocked.example"),
+}
+
+
+class LiveSite(WalledSite):
+    """A shop with pages that a spider drives: ``/ways/fetch`` and others of :data:`WAYS` and :data:`BAD`."""
+
+    def __init__(self, service: OmoCaptchaService, **options: Any) -> None:
+        super().__init__(service, **options)
+        self._inner, self._shop = self._shop, self
+
+    def at(self, way: str) -> str:
+        """Return the address of a page."""
+        return f"{self.url}/find" if way == "same address" else f"{self.url}/ways/{way.replace(' ', '-')}"
+
+    def answer(self, visit: Visit) -> Answer:
+        """Answer a visit as the shop does, or with a page of ours."""
+        way = visit.path.removeprefix("/ways/").replace("-", " ")
+        if way not in {**WAYS, **BAD}:
+            return self._inner.answer(visit)
+        body = f"<h1>Register of boats</h1>\n{ {**WAYS, **BAD}[way] }\n{_SCRIPTS.get(way, API_SCRIPT)}"
+        return Answer(document("Register of boats", Template(body).substitute(key=self.sitekey)))

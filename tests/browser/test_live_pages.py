@@ -1,0 +1,252 @@
+"""Crawls whose spider drives its pages itself: it asks for a token, and the site gets it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import pytest
+
+from scrapy_omocaptcha import solve_page
+from scrapy_omocaptcha.buying.database import read_ledger
+from scrapy_omocaptcha.errors import HandoverBroke, NotBought
+from tests.browser.crawling import WithPage
+from tests.browser.live_pages import WAYS, LiveSite
+
+SENT_BY_CALLBACK = ("callback", "invisible button")
+
+
+@pytest.fixture
+def site(service):
+    with LiveSite(service) as site:
+        yield site
+
+
+@pytest.fixture
+def drive(browse, site, tmp_path):
+    """``drive(way, function, settings)`` → the crawl in which ``await function(page, spider)`` drives that page."""
+
+    def drive(way, function, settings=None, **options):
+        class Drives(WithPage):
+            async def page(self, response, asked=None):
+                page = response.meta["playwright_page"]
+                try:
+                    await function(page, self)
+                finally:
+                    if not page.is_closed():
+                        # Playwright may wait without end for a page that is closed while it is on its way.
+                        await page.goto("about:blank")
+                        await page.close()
+
+        settings = {"OMOCAPTCHA_LEDGER": tmp_path / "jobs.sqlite", **(settings or {})}
+        return browse(Drives, settings, urls=[site.at(way)], **options)
+
+    return drive
+
+
+@pytest.fixture
+def jobs(tmp_path):
+    """``jobs()`` → what became of each job."""
+    return lambda: [(record.outcome, record.reason) for record in read_ledger(tmp_path / "jobs.sqlite")]
+
+
+async def comes(condition):
+    for _ in range(200):
+        if condition():
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError("it never came")
+
+
+def answers(site):
+    return site.accepted + site.rejected.total()
+
+
+async def send(page):
+    """Send what a page sends when a visitor clicks its button."""
+    frame = page.frames[1] if page.url.endswith("/frame") else page
+    button = frame.locator("#go, #search button")
+    await (button.click() if await button.count() else page.evaluate("press()"))
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_site_gets_the_token_in_whatever_way_its_page_sends_it(drive, site, jobs, way):
+    async def search(page, spider):
+        async with await solve_page(page, crawler=spider.crawler) as purchase:
+            if way not in SENT_BY_CALLBACK:
+                await send(page)
+            await comes(lambda: answers(site))
+            purchase.accepted()
+
+    drive(way, search)
+    assert site.accepted == 1
+    assert jobs() == [("accepted", "")]
+
+
+@pytest.mark.parametrize("way", ["other address", "callback"])
+def test_the_button_is_pressed_where_that_is_wanted_unless_the_callback_sends_the_token(drive, site, jobs, way):
+    async def search(page, spider):
+        await solve_page(page, crawler=spider.crawler, press=True)
+        await page.wait_for_selector(".result")
+
+    crawled = drive(way, search)
+    assert (crawled.bugs, site.accepted) == ([], 1)
+    assert [visit.path for visit in site.requests if visit.submits] == ["/find"]
+    # Nobody has said anything of it.
+    assert jobs() == [("unknown", "by_hand")]
+
+
+def test_a_page_that_is_refused_is_given_another_token(drive, site, jobs):
+    site._forms._refuse_every = 2
+
+    async def search(page, spider):
+        for _ in range(3):
+            async with await solve_page(page, crawler=spider.crawler) as purchase:
+                await page.click("#search button")
+                await page.wait_for_selector(".result, .error")
+                if await page.locator(".error").count():
+                    purchase.rejected()
+                else:
+                    purchase.accepted()
+                    purchase.rejected()  # It is recorded once.
+                    await page.goto(site.at("same address"))
+
+    crawled = drive("same address", search)
+    assert crawled.bugs == []
+    assert jobs() == [("accepted", ""), ("rejected", ""), ("accepted", "")]
+
+
+def test_what_the_page_sends_has_the_user_agent_that_the_page_was_asked_for_with(drive, site):
+    async def search(page, spider):
+        await solve_page(page, crawler=spider.crawler)
+        await page.click("#go")
+        await page.wait_for_selector(".result")
+        await page.goto(f"{site.url}/free/1")
+
+    drive("other address", search, {"USER_AGENT": "boats/1.0", "DEFAULT_REQUEST_HEADERS": {"X-Of-Scrapy": "yes"}})
+    first, *_, sent, last = [visit for visit in site.requests if visit.path != "/favicon.ico"]
+    assert {visit.headers["User-Agent"] for visit in (first, sent, last)} == {"boats/1.0"}
+    assert ["X-Of-Scrapy" in visit.headers for visit in (first, sent, last)] == [True, False, False]
+
+
+# What goes wrong
+
+
+@pytest.mark.parametrize(
+    ("way", "arguments", "error", "said"),
+    [
+        ("none", {}, ValueError, "has no reCAPTCHA v2 widget; if it is shown after a click"),
+        ("v3", {}, ValueError, "has no reCAPTCHA v2 widget; what it has is of another version"),
+        ("two", {}, ValueError, r"has 2 widgets.*/find, visible\); .*/newsletter, visible\)"),
+        ("two", {"widget": "#nowhere"}, ValueError, "leads to none of the widgets.*/newsletter"),
+        ("two", {"widget": "form["}, ValueError, "is no CSS selector"),
+        ("enterprise", {}, NotBought, "Enterprise"),
+        ("elsewhere", {}, NotBought, "posts to another site"),
+        ("blocked", {}, NotBought, "Google's script blocked"),
+    ],
+)
+def test_what_cannot_be_solved_is_refused_before_anything_is_paid(drive, service, way, arguments, error, said):
+    async def refused(page, spider):
+        with pytest.raises(error, match=said):
+            await solve_page(page, crawler=spider.crawler, **arguments)
+
+    assert drive(way, refused).bugs == []
+    assert service.jobs == ()
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"OMOCAPTCHA_ALLOWED_DOMAINS": ["example.com"]}, "host_not_allowed"),
+        ({"OMOCAPTCHA_DRY_RUN": True}, "dry_run"),
+        ({"OMOCAPTCHA_MAX_COST": 0.0001}, "max_cost"),
+    ],
+)
+def test_the_limits_of_the_crawl_hold(drive, service, settings, reason):
+    async def refused(page, spider):
+        with pytest.raises(NotBought) as raised:
+            await solve_page(page, crawler=spider.crawler)
+        assert raised.value.reason == reason
+
+    assert drive("other address", refused, settings).bugs == []
+    assert service.jobs == ()
+
+
+def test_a_page_that_is_none_or_closed_is_refused(drive, service):
+    async def refused(page, spider):
+        with pytest.raises(TypeError, match="playwright_include_page"):
+            await solve_page(None, crawler=spider.crawler)
+        await page.close()
+        with pytest.raises(ValueError, match="is closed"):
+            await solve_page(page, crawler=spider.crawler)
+
+    assert drive("other address", refused).bugs == []
+    assert service.jobs == ()
+
+
+@pytest.mark.parametrize("leave", ["page.close()", "page.goto(at)", "page.evaluate('form.remove()')"])
+def test_a_page_that_is_gone_when_its_token_comes_is_named(drive, site, service, jobs, leave):
+    async def leaves(page, spider):
+        solving = asyncio.ensure_future(solve_page(page, crawler=spider.crawler))
+        await comes(lambda: service.jobs)
+        await eval(leave, {"page": page, "at": site.at("other address")})
+        with pytest.raises(HandoverBroke, match=f"the page {site.at('other address')} was closed"):
+            await solving
+
+    assert drive("other address", leaves, {"OMOCAPTCHA_POLL_INTERVAL": 1}).bugs == []
+    assert jobs() == [("unknown", "closed")]
+
+
+def test_what_a_callback_throws_is_told_without_the_token(drive, jobs):
+    async def fails(page, spider):
+        with pytest.raises(HandoverBroke, match=r"failed: no place for \*\*\*") as raised:
+            await solve_page(page, crawler=spider.crawler)
+        spider.failures.append(raised.value)
+
+    assert drive("throws", fails).bugs == []
+    assert jobs() == [("unknown", "broke")]
+
+
+def test_a_block_that_raises_leaves_it_open_what_became_of_the_token_and_shows_no_token(drive, jobs):
+    async def breaks(page, spider):
+        async with await solve_page(page, crawler=spider.crawler, press=True):
+            await page.wait_for_url("**/find/get?*")
+            await page.wait_for_url("**/nowhere", timeout=300)
+
+    crawled = drive("get", breaks, page_fails=True)
+    (logged,) = crawled.bugs
+    assert "Timeout 300ms exceeded" in logged
+    assert jobs() == [("unknown", "by_hand")]
+
+
+def test_an_answer_that_is_an_error_is_told(drive, site, jobs):
+    site._forms._refuse_every, site._forms._refusal = 1, 422
+
+    async def search(page, spider):
+        async with await solve_page(page, crawler=spider.crawler, press=True) as purchase:
+            await page.wait_for_selector(".error")
+            purchase.rejected()
+
+    crawled = drive("other address", search)
+    said = f"The token for {site.at('other address')} was answered with 422 by {site.url}/find"
+    assert said in crawled.said(logging.INFO)
+    assert jobs() == [("rejected", "")]
+
+
+# Which widget
+
+
+def test_the_widget_that_is_meant_gets_the_token(drive, site, jobs):
+    async def search(page, spider):
+        fields = page.locator("textarea[name=g-recaptcha-response]")
+        for arguments in ({"widget": "form[action='/newsletter']"}, {}):
+            if not arguments:
+                # The other one is the only one that a visitor sees.
+                await page.evaluate("document.forms[1].style.display = 'none'")
+            purchase = await solve_page(page, crawler=spider.crawler, **arguments)
+            purchase.accepted()
+            filled = [bool(await fields.nth(number).input_value()) for number in range(2)]
+            assert filled == ([False, True] if arguments else [True, True])
+
+    assert drive("two", search).bugs == []
+    assert jobs() == [("accepted", "")] * 2

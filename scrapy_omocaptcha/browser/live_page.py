@@ -10,7 +10,7 @@ from playwright.async_api import Error, Page, Request, Response, Route
 from scrapy_omocaptcha.browser.masking import masking
 from scrapy_omocaptcha.browser.page import until
 from scrapy_omocaptcha.browser.traffic import TokenTraffic
-from scrapy_omocaptcha.browser.widget import CALLBACK_TIMEOUT, LiveWidget
+from scrapy_omocaptcha.browser.widget import CALLBACK_TIMEOUT, Given, LiveWidget
 from scrapy_omocaptcha.errors import HandoverBroke
 from scrapy_omocaptcha.forms.submission import masked
 from scrapy_omocaptcha.urls import public_address
@@ -96,17 +96,17 @@ class LivePage:
         except Error:
             lost = f"the page {where} was closed, or went elsewhere, while a token was bought for it"
             return HandoverBroke(lost, is_sent=False)
-        thrown = ""
+        given = Given(is_called=False)
         # From here on, the page may go elsewhere at any time.
         with suppress(Error):
-            is_called, thrown = await widget.give(secret, waits=True)
-            if (
-                press
-                and not thrown
-                and not (is_called and await until(traffic.has_sent, CALLBACK_TIMEOUT, lambda: False))
-            ):
-                await widget.press()
-        return HandoverBroke(f"the widget's callback in {where} failed: {masked(thrown, secret)}") if thrown else None
+            given = await widget.give(secret, waits=True)
+            if press and not given.thrown:
+                has_sent = given.is_called and await until(traffic.has_sent, CALLBACK_TIMEOUT, lambda: False)
+                if not has_sent:
+                    await widget.press()
+        if given.thrown:
+            return HandoverBroke(f"the widget's callback in {where} failed: {masked(given.thrown, secret)}")
+        return None
 
     def unmask(self) -> None:
         """Stop masking what is logged."""

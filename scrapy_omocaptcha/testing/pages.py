@@ -150,6 +150,25 @@ def search_form(sitekey: str, action: str, method: str, fields: Iterable[tuple[s
     )
 
 
+def built_search_form(sitekey: str, action: str, error: str = "") -> str:
+    """Return the page of a register whose search is built by a script."""
+    return document(
+        "Register of boats",
+        f"""<h1>Register of boats</h1>
+<p>The register lists every boat that was ever moored in the old harbour, with its builder, its owners and what became
+of it. Each search is answered from the book itself, so give it a moment.</p>
+{_error(error)}<div id="app">Loading…</div>
+<script>
+function build() {{
+  app.innerHTML = '<form action="{action}" method="post"><input name="q" type="search">'
+    + '<div id="captcha"></div><button type="submit">Search</button></form>';
+  grecaptcha.render("captcha", {{"sitekey": "{sitekey}"}});
+}}
+</script>
+{API_SCRIPT.replace("api.js", "api.js?onload=build&render=explicit")}""",
+    )
+
+
 def results(sought: str, number: int, last: int, state: Iterable[tuple[str, str]] = ()) -> str:
     """Return page ``number`` of ``last`` with two results of a search, and a link to the next one.
 

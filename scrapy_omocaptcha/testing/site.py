@@ -13,8 +13,9 @@ never walled          ``/free/1``…, ``/contact`` (a widget in an ordinary page
                       ``/sitemap.xml``, ``/robots.txt`` unless ``robots_walled`` is set
 forms with a token    ``/find`` (a search by POST), ``/find/get`` (by GET), ``/find/once`` (by POST, with a field that
                       can be sent only once), ``/find/postback`` (as in pages of ASP.NET: so are the links to
-                      further results), each with three pages of results for the session; ``/login`` (the password
-                      is "correct horse"), which opens ``/account`` and ``/orders``
+                      further results), ``/find/built`` (by a form that a script builds), each with three pages of
+                      results for the session; ``/login`` (the password is "correct horse"), which opens
+                      ``/account`` and ``/orders``
 needs a token         ``POST /signup`` (form field), ``POST /api/search`` (JSON pointer ``/token``),
                       ``/api/header`` (``X-Captcha-Token``), ``/api/query`` (``token``), ``/api/cookie``
                       (``captcha``)

@@ -24,8 +24,9 @@ PASSWORD = "correct horse"
 RESULT_PAGES = 3
 _FURTHER = tuple(map(str, range(2, RESULT_PAGES + 1)))
 _ONCE = "/find/once"
+_BUILT = "/find/built"
 _POSTBACK = "/find/postback"
-_FORMS = {"/find": "post", "/find/get": "get", _ONCE: "post"}
+_FORMS = {"/find": "post", "/find/get": "get", _ONCE: "post", _BUILT: "post"}
 
 
 class TokenForms:
@@ -85,6 +86,8 @@ class TokenForms:
         return Answer(pages.results(sought, 1, RESULT_PAGES), token="accepted")
 
     def _search_form(self, path: str, session: Session, error: str = "") -> Answer:
+        if path == _BUILT:
+            return Answer(pages.built_search_form(self._sitekey, path, error))
         hidden = []
         if path == _ONCE:
             hidden.append((CSRF_FIELD, secrets.token_hex(16)))

@@ -277,6 +277,22 @@ def test_the_errback_of_a_live_page_gets_one_that_it_can_close(run, walled, serv
     assert [job.used for job in service.jobs] == [True, True]
 
 
+@pytest.mark.sockets
+def test_a_spider_searches_by_a_form_that_a_script_builds_and_says_what_became_of_each_token(
+    run, walled, service, browser_settings
+):
+    names = [f"Boat {number}" for number in range(30)]
+    site = walled(refuse_every=5)
+    changed = {'names = ["Albatross", "Bluebird", "Curlew"]': f"names = {names}"}
+    # Each page that stayed open would keep its place.
+    settings = {**browser_settings, "PLAYWRIGHT_MAX_PAGES_PER_CONTEXT": 4}
+    items, crawled = run("recipes/javascript", "register", site, settings, changed=changed)
+    assert sorted(item["boats"][0] for item in items) == sorted(f"{name} 1" for name in names)
+    assert crawled.count("tokens/rejected") == site.rejected.total() == 7
+    assert crawled.count("tokens/accepted") == site.accepted == 30
+    assert len(service.jobs) == 37
+
+
 def test_an_errback_tells_why(run, walled):
     site = walled("never")
     items, _ = run("reference/errors", "errback", site)

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 
 import pytest
+from aiohttp import web
 
 from scrapy_omocaptcha import solve_page
 from scrapy_omocaptcha.buying.database import read_ledger
-from scrapy_omocaptcha.errors import HandoverBroke, NotBought
+from scrapy_omocaptcha.errors import CrawlClosing, HandoverBroke, NotBought
 from tests.browser.crawling import WithPage
 from tests.browser.live_pages import WAYS, LiveSite
+from tests.helpers.pages import FOLDER, needs_pages
+from tests.helpers.sites import Site
 
+SAVED = (
+    *("047-demo-kathykao-fallback", "075-webcode-explicit", "081-mailjet-key-in-js"),
+    "082-abenteuer-astronomie-invisible",
+)
 SENT_BY_CALLBACK = ("callback", "invisible button")
 
 
@@ -22,24 +30,30 @@ def site(service):
         yield site
 
 
+def driving(function):
+    """Return a spider that drives its pages by ``await function(page, spider)``."""
+
+    class Drives(WithPage):
+        async def page(self, response, asked=None):
+            page = response.meta["playwright_page"]
+            try:
+                await function(page, self)
+            finally:
+                if not page.is_closed():
+                    # Playwright may wait without end for a page that is closed while it is on its way.
+                    await page.goto("about:blank")
+                    await page.close()
+
+    return Drives
+
+
 @pytest.fixture
 def drive(browse, site, tmp_path):
     """``drive(way, function, settings)`` → the crawl in which ``await function(page, spider)`` drives that page."""
 
     def drive(way, function, settings=None, **options):
-        class Drives(WithPage):
-            async def page(self, response, asked=None):
-                page = response.meta["playwright_page"]
-                try:
-                    await function(page, self)
-                finally:
-                    if not page.is_closed():
-                        # Playwright may wait without end for a page that is closed while it is on its way.
-                        await page.goto("about:blank")
-                        await page.close()
-
         settings = {"OMOCAPTCHA_LEDGER": tmp_path / "jobs.sqlite", **(settings or {})}
-        return browse(Drives, settings, urls=[site.at(way)], **options)
+        return browse(driving(function), settings, urls=[site.at(way)], **options)
 
     return drive
 
@@ -233,6 +247,20 @@ def test_an_answer_that_is_an_error_is_told(drive, site, jobs):
     assert jobs() == [("rejected", "")]
 
 
+def test_a_crawl_that_closes_ends_the_wait_for_a_token(drive, service):
+    service.next_job("never")
+
+    async def waits(page, spider):
+        solving = asyncio.ensure_future(solve_page(page, crawler=spider.crawler))
+        await comes(lambda: service.jobs)
+        closing = asyncio.ensure_future(spider.crawler.engine.close_spider_async(reason="test"))
+        with pytest.raises(CrawlClosing):
+            await asyncio.wait_for(solving, 1)
+        spider.closing = closing
+
+    assert drive("other address", waits).stats["finish_reason"] == "test"
+
+
 # Which widget
 
 
@@ -250,3 +278,24 @@ def test_the_widget_that_is_meant_gets_the_token(drive, site, jobs):
 
     assert drive("two", search).bugs == []
     assert jobs() == [("accepted", "")] * 2
+
+
+@needs_pages
+def test_the_widgets_of_saved_pages_whose_callback_takes_the_token_are_given_one(browse, service):
+    given = []
+
+    async def solves(page, spider):
+        await solve_page(page, crawler=spider.crawler)
+        given.append(await page.evaluate("grecaptcha.getResponse()") != "")
+
+    def answer(request, form):
+        file = FOLDER / request.path[1:]
+        saved = file.read_bytes() if file.is_file() else b""
+        # Their own sites are others than this one.
+        return web.Response(body=re.sub(rb'action="https?://[^/"]+', b'action="', saved), content_type="text/html")
+
+    with Site(answer) as site:
+        crawled = browse(driving(solves), urls=[f"{site.origin}/{name}.html" for name in SAVED])
+    assert crawled.bugs == []
+    assert given == [True] * 4
+    assert len(service.jobs) == 4

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from scrapy.crawler import Crawler
+from scrapy.settings import BaseSettings
 from scrapy.utils.misc import load_object
 
 from scrapy_omocaptcha.engine.components import Components
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
 
 def find_medium(crawler: Crawler, components: Components) -> BrowserMedium | None:
     """Return the browser that renders pages in a crawl, or None if its ``DOWNLOAD_HANDLERS`` have none."""
-    handlers = crawler.settings.getwithbase("DOWNLOAD_HANDLERS")
-    schemes = frozenset(scheme for scheme in ("http", "https") if _is_playwright(handlers.get(scheme)))
+    schemes = find_schemes(crawler.settings)
     if not schemes:
         return None
     # scrapy-playwright is an extra, so it is imported only where it is used.
@@ -27,6 +27,12 @@ def find_medium(crawler: Crawler, components: Components) -> BrowserMedium | Non
     from scrapy_omocaptcha.browser.playwright import PlaywrightBrowser
 
     return BrowserMedium(components, PlaywrightBrowser(schemes))
+
+
+def find_schemes(settings: BaseSettings) -> frozenset[str]:
+    """Return the schemes whose pages can be rendered."""
+    handlers = settings.getwithbase("DOWNLOAD_HANDLERS")
+    return frozenset(scheme for scheme in ("http", "https") if _is_playwright(handlers.get(scheme)))
 
 
 def _is_playwright(handler: object) -> bool:

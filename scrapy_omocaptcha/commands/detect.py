@@ -70,6 +70,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("subjects", nargs="+", metavar="URL|FILE", help="http(s) URLs to fetch, or saved pages")
     parser.add_argument("--url", help="judge files as pages of this URL (default: a made-up one)")
     parser.add_argument("--status", type=_status, default=200, help="HTTP status of files (default: %(default)s)")
+    parser.add_argument("--browser", action="store_true", help="render URLs with scrapy-playwright first")
     parser.add_argument("--spider", help="judge as this spider would (default: the spider of the domain, if any)")
     tried = "also show what form_request would send for the page's form; nothing is sent, filled in or bought"
     parser.add_argument("--try", action="store_true", dest="tried", help=tried)
@@ -92,6 +93,8 @@ def detect(command: ScrapyCommand, opts: argparse.Namespace) -> int:
     opts.url = opts.url or UNKNOWN_URL
     if not _is_url(opts.url):
         raise UsageError("--url must begin with http:// or https://", print_help=False)
+    assert command.crawler_process is not None
+    opts.rendered = _use_browser(command.crawler_process.settings) if opts.browser else lambda request: request
     output = _Output(opts)
     pages: list[Page] = []
     for number, subject in enumerate(opts.subjects):
@@ -100,9 +103,18 @@ def detect(command: ScrapyCommand, opts: argparse.Namespace) -> int:
             output.add(number, page)
         else:
             pages.append(page)
-    assert command.crawler_process is not None
     _inspect_all(command.crawler_process, pages, opts.spider, output.add)
     return output.complete()
+
+
+def _use_browser(settings: BaseSettings) -> Callable[[Request], Request]:
+    """Let pages be rendered, and return what makes a request one whose page is."""
+    try:
+        from scrapy_omocaptcha.browser.rendering import rendered, use_browser
+    except ImportError:
+        raise UsageError("--browser needs: pip install 'scrapy-omocaptcha[playwright]'", print_help=False) from None
+    use_browser(settings)
+    return rendered
 
 
 def _read(number: int, subject: str, opts: argparse.Namespace) -> Page | Finding:
@@ -111,7 +123,8 @@ def _read(number: int, subject: str, opts: argparse.Namespace) -> Page | Finding
         if _is_url(subject):
             # Inspect the page as it is now, in the first response.
             meta = {"omocaptcha": False, "dont_cache": True, "dont_retry": True}
-            return Page(number, Request(subject, meta=meta, dont_filter=True))
+            request = Request(subject, meta=meta, dont_filter=True)
+            return Page(number, opts.rendered(request))
         saved = HtmlResponse(opts.url, status=opts.status, body=Path(subject).read_bytes(), flags=["cached"])
         return Page(number, Request(opts.url), saved)
     except OSError as error:

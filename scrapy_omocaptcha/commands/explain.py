@@ -10,7 +10,7 @@ from http import HTTPStatus
 
 from scrapy import Request, Spider
 from scrapy.crawler import Crawler
-from scrapy.http import Response
+from scrapy.http import HtmlResponse, Response
 from scrapy.settings import BaseSettings
 from scrapy.utils.misc import load_object
 from scrapy.utils.response import response_status_message
@@ -29,6 +29,10 @@ UNKNOWN_URL = "https://page.invalid/"
 
 _LONGEST = 200
 """Characters of a page's text that are shown on one line."""
+
+_TEXT = "//body//text()[not(ancestor::script or ancestor::style or ancestor::noscript or ancestor::template)]"
+_SHELL_WORDS = 20
+"""A page with fewer words of its own is a shell."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,7 @@ class Finding:
     cost: Cost | None = None
     """None if nothing would be bought."""
     call: str | None = None
-    """Call of ``form_request`` for a page that is no challenge, but whose form wants a token."""
+    """Call for a page that is no challenge, but whose form wants a token: of ``form_request``, or of ``solve_page``."""
     request: str | None = None
     """What that call would send before anything is filled in, with an empty token."""
     is_on: bool | None = None
@@ -105,8 +109,11 @@ class InspectingMiddleware(OmoCaptchaMiddleware):
         if challenge is None:
             other = find_other_captcha(response)
             if other is None:
-                call, sent = _form_call(response)
+                is_plain = self._policy.mediums.of(request).can_send_token
+                call, sent = _form_call(response) if is_plain else _page_call(finding.challenge)
                 message = _pass_message(finding.challenge, response)
+                if is_plain and finding.challenge is None and _is_shell(response):
+                    message += "; a browser may show more: try --browser"
                 return replace(finding, verdict="pass", message=message, call=call, request=sent)
             message = f"it has another kind of captcha: {other}"
             return replace(finding, verdict="other_captcha", message=message, other_captcha=other)
@@ -132,6 +139,14 @@ def _pass_message(widget: Challenge | None, response: Response) -> str:
     return "it has no reCAPTCHA v2 widget"
 
 
+def _is_shell(response: Response) -> bool:
+    """Tell whether a page has hardly more than scripts, which may fill it in a browser."""
+    if not isinstance(response, HtmlResponse) or not response.xpath("//script[@src]"):
+        return False
+    words = " ".join(response.xpath(_TEXT).getall()).split()
+    return len(words) < _SHELL_WORDS
+
+
 def _form_call(response: Response) -> tuple[str | None, str | None]:
     """Return the call of ``form_request`` for a page, and what its request sends; None where there is none to make."""
     try:
@@ -144,6 +159,11 @@ def _form_call(response: Response) -> tuple[str | None, str | None]:
     sent = f"{request.method} {shorten(request.url, _LONGEST)}{body}"
     # A spider without that method gets an error before anything is bought, so that this cannot be forgotten.
     return f'form_request(response, {data}, rejected="is_rejected", callback=self.parse_result)', sent
+
+
+def _page_call(widget: Challenge | None) -> tuple[str | None, None]:
+    """Return the call of ``solve_page`` for a page that was rendered, if it has a widget."""
+    return None if widget is None else "await solve_page(page, crawler=self.crawler)", None
 
 
 def as_json(finding: Finding) -> str:

@@ -8,6 +8,7 @@ import re
 import pytest
 from aiohttp import web
 
+from scrapy_omocaptcha.testing import browser_settings
 from scrapy_omocaptcha.walls.reasons import REASONS
 from tests.helpers.commands import ROOT, python
 from tests.helpers.sites import Site
@@ -62,6 +63,36 @@ def test_each_wall_has_its_verdict_and_nothing_is_bought(detect, walled, service
         assert (finding["cost"] is not None) is (finding["verdict"] == "solve")
     assert service.calls == ()
     assert [site.challenges for site in sites] == [1] * len(sites)
+
+
+def test_a_page_that_a_script_fills_is_judged_as_a_browser_shows_it(detect, scrapy, walled, chromium):
+    site = walled("callback_only")
+    built, wall = f"{site.url}/find/built", f"{site.url}/catalogue/"
+    given = {name: value for name, value in browser_settings().items() if name != "DOWNLOAD_HANDLERS"}
+    options = [word for name, value in given.items() for word in ("-s", f"{name}={as_option(value)}")]
+    found = detect("--browser", built, wall, *options)
+    assert {subject: finding["verdict"] for subject, finding in found.items()} == {built: "pass", wall: "solve"}
+    assert found[built]["challenge"]["sitekey"] == site.sitekey
+    assert found[built]["challenge"]["form"]["url"] == built
+    assert found[built]["call"] == "await solve_page(page, crawler=self.crawler)"
+
+
+def as_option(value):
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def test_a_shell_is_said_to_be_one(detect):
+    shell = (
+        "<title>App</title><div id=app></div><script src=/app.js></script><noscript>Please turn on scripts</noscript>"
+    )
+    pages = {"/app": shell, "/text": f"{shell}<p>{'Words of its own. ' * 9}</p>"}
+    with Site(lambda request, form: web.Response(text=pages.get(request.path, ""), content_type="text/html")) as site:
+        found = detect(*(f"{site.origin}{path}" for path in pages))
+    said = "it has no reCAPTCHA v2 widget"
+    assert [finding["message"] for finding in found.values()] == [
+        f"{said}; a browser may show more: try --browser",
+        said,
+    ]
 
 
 def test_json_includes_the_widget_and_its_form(detect, walled):

@@ -14,7 +14,7 @@ from scrapy_omocaptcha.browser.page import evaluate, until
 from scrapy_omocaptcha.browser.widget import SCRIPT, WIDGET_TIMEOUT, LiveWidget
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.detection import find_challenge
-from scrapy_omocaptcha.errors import NotBought
+from scrapy_omocaptcha.errors import CrawlClosing, NotBought
 from scrapy_omocaptcha.urls import public_address, same_site
 from scrapy_omocaptcha.walls.reasons import Refusal
 
@@ -45,19 +45,27 @@ async def find_widget(page: Page, selector: str | None, is_closing: Callable[[],
 
     :raises ValueError: when there is none, or more than one.
     :raises NotBought: when Google's script does not render it.
+    :raises CrawlClosing: when the crawl closes.
     """
-    if page.is_closed():
-        raise ValueError(f"the page of {public_address(page.url)} is closed")
+    _check_open(page)
     if selector is not None and (wrong := await evaluate(page, _CHECK_SELECTOR, selector)):
         raise ValueError(f"widget={selector!r} is no CSS selector: {wrong}")
     found: list[Found] = []
 
     async def is_found() -> bool:
         found[:] = [each for frame in page.frames for each in await _look_into(page, frame, selector)]
-        return any(each.challenge and each.is_meant for each in found)
+        return page.is_closed() or any(each.challenge and each.is_meant for each in found)
 
     await until(is_found, WIDGET_TIMEOUT, is_closing)
+    if is_closing():
+        raise CrawlClosing("the crawl is closing")
+    _check_open(page)
     return _choose(page, selector, found)
+
+
+def _check_open(page: Page) -> None:
+    if page.is_closed():
+        raise ValueError(f"the page of {public_address(page.url)} is closed")
 
 
 def _choose(page: Page, selector: str | None, found: list[Found]) -> tuple[LiveWidget, Challenge]:

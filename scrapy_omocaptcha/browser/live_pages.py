@@ -12,7 +12,7 @@ from scrapy_omocaptcha.browser.widget import LiveWidget
 from scrapy_omocaptcha.buying.purchase import Purchase
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.engine.lifetime import Lifetime
-from scrapy_omocaptcha.errors import CrawlClosing, HandoverBroke
+from scrapy_omocaptcha.errors import HandoverBroke
 from scrapy_omocaptcha.walls.verdict import unknown
 
 
@@ -37,8 +37,6 @@ class LivePages:
         if not isinstance(page, Page):
             raise TypeError(f"{page!r} is no page: ask for one with playwright_include_page in the meta of the request")
         widget, challenge = await self._browser.call(find_widget(page, selector, self._is_closing))
-        if self._is_closing():
-            raise CrawlClosing("the crawl is closing")
         purchase = await self._buy(challenge)
         given = PagePurchase(purchase, self._undecided.discard)
         self._undecided.add(given)

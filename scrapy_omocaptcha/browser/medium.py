@@ -35,7 +35,7 @@ class BrowserMedium(PlainMedium):
         self.browser.begin(request, find)
 
     def answered(self, request: Request) -> None:
-        self.browser.answered(request)
+        self.browser.unwatch(request)
 
     def give_back(self, request: Request) -> None:
         self.browser.forget_page(request)

@@ -68,19 +68,15 @@ class PlaywrightBrowser:
         if methods or request.meta.get(_INCLUDE_PAGE):
             request.meta[_METHODS] = WatchedMethods(methods, find, self._note_loop)
 
-    def answered(self, request: Request) -> None:
-        """Note what was sent for a page that is left open, and unwatch the request."""
-        page, user_agent = request.meta.get(_PAGE), request.headers.get("User-Agent")
-        if page is not None and user_agent is not None:
-            self._user_agents[page] = user_agent
-        self.unwatch(request)
-
     def user_agent(self, page: Page) -> bytes | None:
         """Return the user agent that was sent for a page that was left open for the spider, if one is known."""
         return self._user_agents.get(page)
 
     def unwatch(self, request: Request) -> None:
-        """Give a request the spider's page methods back."""
+        """Give a request the spider's page methods back, and note what was sent for a page that is left open."""
+        page, user_agent = request.meta.get(_PAGE), request.headers.get("User-Agent")
+        if page is not None and user_agent is not None:
+            self._user_agents[page] = user_agent
         watched = request.meta.get(_METHODS)
         if isinstance(watched, WatchedMethods):
             request.meta[_METHODS] = watched.original

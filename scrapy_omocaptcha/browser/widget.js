@@ -59,13 +59,13 @@
 
   function isVisible(field) {
     // The badge of an invisible widget is often hidden; then its form tells.
-    const shown = field.closest(".grecaptcha-badge") && field.form || field.parentElement;
+    const shown = field.closest(".grecaptcha-badge") && field.form || field.parentElement || field;
     return shown.checkVisibility({checkVisibilityCSS: true});
   }
 
   function isMeant(field, selector) {
     for (let inside = field; inside; inside = inside.getRootNode().host) if (inside.closest(selector)) return true;
-    return field.parentElement.querySelector(selector) !== null;
+    return field.parentElement !== null && field.parentElement.querySelector(selector) !== null;
   }
 
   // Return what a root shows, with its widgets; its HTML only if it mentions reCAPTCHA.

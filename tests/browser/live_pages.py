@@ -100,7 +100,9 @@ class LiveSite(WalledSite):
         self._inner, self._shop = self._shop, self
 
     def at(self, way: str) -> str:
-        """Return the address of a page."""
+        """Return the address of a page, or of one behind the wall."""
+        if way == "wall":
+            return f"{self.url}/page/1"
         return f"{self.url}/find" if way == "same address" else f"{self.url}/ways/{way.replace(' ', '-')}"
 
     def answer(self, visit: Visit) -> Answer:

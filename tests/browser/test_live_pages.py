@@ -130,14 +130,17 @@ def test_a_page_that_is_refused_is_given_another_token(drive, site, jobs):
     assert jobs() == [("accepted", ""), ("rejected", ""), ("accepted", "")]
 
 
-def test_what_the_page_sends_has_the_user_agent_that_the_page_was_asked_for_with(drive, site):
+@pytest.mark.parametrize("way", ["other address", "wall"])
+def test_what_the_page_sends_has_the_user_agent_that_the_page_was_asked_for_with(drive, site, way):
     async def search(page, spider):
+        if way == "wall":
+            await page.goto(site.at("other address"))
         await solve_page(page, crawler=spider.crawler)
         await page.click("#go")
         await page.wait_for_selector(".result")
         await page.goto(f"{site.url}/free/1")
 
-    drive("other address", search, {"USER_AGENT": "boats/1.0", "DEFAULT_REQUEST_HEADERS": {"X-Of-Scrapy": "yes"}})
+    drive(way, search, {"USER_AGENT": "boats/1.0", "DEFAULT_REQUEST_HEADERS": {"X-Of-Scrapy": "yes"}})
     first, *_, sent, last = [visit for visit in site.requests if visit.path != "/favicon.ico"]
     assert {visit.headers["User-Agent"] for visit in (first, sent, last)} == {"boats/1.0"}
     assert ["X-Of-Scrapy" in visit.headers for visit in (first, sent, last)] == [True, False, False]

@@ -105,6 +105,11 @@ class LiveSite(WalledSite):
             return f"{self.url}/page/1"
         return f"{self.url}/find" if way == "same address" else f"{self.url}/ways/{way.replace(' ', '-')}"
 
+    def way(self, url: str) -> str:
+        """Return the name of the page at an address."""
+        name = url.rpartition("/")[2].replace("-", " ")
+        return "same address" if name == "find" else name
+
     def answer(self, visit: Visit) -> Answer:
         """Answer a visit as the shop does, or with a page of ours."""
         way = visit.path.removeprefix("/ways/").replace("-", " ")

@@ -19,10 +19,7 @@ from tests.browser.live_pages import WAYS, LiveSite
 from tests.helpers.pages import FOLDER, needs_pages
 from tests.helpers.sites import Site
 
-SAVED = (
-    *("047-demo-kathykao-fallback", "075-webcode-explicit", "081-mailjet-key-in-js"),
-    "082-abenteuer-astronomie-invisible",
-)
+SAVED = ("047-demo-kathykao-fallback", "075-webcode-explicit", "081-mailjet-key-in-js")
 SENT_BY_CALLBACK = ("callback", "invisible button")
 
 
@@ -30,6 +27,15 @@ SENT_BY_CALLBACK = ("callback", "invisible button")
 def site(service):
     with LiveSite(service) as site:
         yield site
+
+
+async def close(page):
+    """Close a page once it is not on its way anywhere: Playwright may wait without end for one that is."""
+    while not page.is_closed() and page.url != "about:blank":
+        # What is under way may interrupt it.
+        with suppress(Error):
+            await page.goto("about:blank")
+    await page.close()
 
 
 def driving(function):
@@ -41,10 +47,7 @@ def driving(function):
             try:
                 await function(page, self)
             finally:
-                # Playwright may wait without end for a page that is closed while it is on its way.
-                with suppress(Error):
-                    await page.goto("about:blank")
-                await page.close()
+                await close(page)
 
     return Drives
 
@@ -301,11 +304,7 @@ def test_the_widgets_of_saved_pages_whose_callback_takes_the_token_are_given_one
 
     async def solves(page, spider):
         await solve_page(page, crawler=spider.crawler)
-        try:
-            given.append(await page.evaluate("grecaptcha.getResponse()") != "")
-        except Error:
-            # The callback has sent the form.
-            given.append(True)
+        given.append(await page.evaluate("grecaptcha.getResponse()") != "")
 
     def answer(request, form):
         file = FOLDER / request.path[1:]
@@ -316,5 +315,5 @@ def test_the_widgets_of_saved_pages_whose_callback_takes_the_token_are_given_one
     with Site(answer) as site:
         crawled = browse(driving(solves), urls=[f"{site.origin}/{name}.html" for name in SAVED])
     assert crawled.bugs == []
-    assert given == [True] * 4
-    assert len(service.jobs) == 4
+    assert given == [True] * len(SAVED)
+    assert len(service.jobs) == len(SAVED)

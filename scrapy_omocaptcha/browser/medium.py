@@ -15,7 +15,7 @@ class BrowserMedium(PlainMedium):
 
     passage = "scrapy_omocaptcha.browser.passage.BrowserPassage"
     purpose = "browser"
-    can_send_token = False
+    token_request = "scrapy_omocaptcha.browser.token_request.BrowserTokenRequest"
 
     def __init__(self, components: Components, browser: PlaywrightBrowser) -> None:
         super().__init__(components)

@@ -6,10 +6,12 @@ The functions are called in the event loop of the browser.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, TypeVar
 
-from playwright.async_api import Error, Frame, Page
+from playwright.async_api import Error, Frame, JSHandle, Page
 from scrapy.http import HtmlResponse
+
+T = TypeVar("T")
 
 LOAD_TIMEOUT = 10.0
 """Longest wait for the page that a token leads to, and for a window that it opens, in seconds."""
@@ -33,8 +35,17 @@ async def read(page: Page) -> HtmlResponse:
 
 async def evaluate(page: Page | Frame, script: str, argument: Any = None) -> Any:
     """Evaluate a script in a page; raise ``Error`` if the page, which may wait for another one, does not answer."""
+    return await _within(page.evaluate(script, argument))
+
+
+async def evaluate_handle(page: Page | Frame, script: str, argument: Any = None) -> JSHandle:
+    """Do as :func:`evaluate`, and return a handle of the value, which may have elements of the page."""
+    return await _within(page.evaluate_handle(script, argument))
+
+
+async def _within(answer: Awaitable[T]) -> T:
     try:
-        return await asyncio.wait_for(page.evaluate(script, argument), LOAD_TIMEOUT)
+        return await asyncio.wait_for(answer, LOAD_TIMEOUT)
     except asyncio.TimeoutError:
         raise Error("the page waits for an answer") from None
 

@@ -26,7 +26,7 @@ from scrapy_omocaptcha.urls import same_address
 FindChallenge = Callable[[Response], Challenge | None]
 """Returns the challenge that a page is, or None."""
 
-_CHALLENGE_TIMEOUT = 2.0
+CHALLENGE_TIMEOUT = 2.0
 """Longest wait for the challenge of a page that mentions reCAPTCHA, in seconds."""
 
 
@@ -95,7 +95,7 @@ class PageHandover(WatchedMethods):
         note_loop: Callable[[], None],
         is_closing: Callable[[], bool],
     ) -> None:
-        super().__init__(request.meta.get("playwright_page_methods"), find, note_loop)
+        super().__init__(None, find, note_loop)
         self._request = request
         self._challenge = challenge
         self._token = token
@@ -103,8 +103,9 @@ class PageHandover(WatchedMethods):
         self._is_closing = is_closing
         self._last_navigation: tuple[int, Headers] | None = None
         self.trouble = ""
-        """What was in the way: ``other_key``, ``not_rendered``, ``too_old``, ``foreign_form`` (the page wanted to send
-        the token to another site), ``unanswered`` (it was sent, and no page came), or an error's name; else empty."""
+        """What was in the way: ``other_key``, ``not_rendered``, ``form_changed`` (it cannot be filled in), ``too_old``,
+        ``foreign_form`` (the page wanted to send the token to another site), ``unanswered`` (it was sent, and no page
+        came), or an error's name; else empty."""
         self.is_handed_in = False
         """Whether the site may have seen the token."""
         self.is_sent = False
@@ -149,9 +150,12 @@ class PageHandover(WatchedMethods):
         if challenge.sitekey != self._challenge.sitekey:
             self.trouble = "other_key"
             return
-        widget = LiveWidget.of(page, challenge)
+        widget = self._widget(page, challenge)
         if not await until(widget.is_there, WIDGET_TIMEOUT, self._is_closing):
             self.trouble = "not_rendered"
+            return
+        if not await self._prepare(widget):
+            self.trouble = "form_changed"
             return
         if self._token is None:
             return
@@ -174,10 +178,21 @@ class PageHandover(WatchedMethods):
             headers.pop("Content-Encoding", None)
             self._last_navigation = handing_in.navigation.status, headers
         await self._clean_address(page)
+        self._is_challenge = not await self._is_answer(page)
+
+    def _widget(self, page: Page, challenge: Challenge) -> LiveWidget:
+        return LiveWidget.of(page, challenge)
+
+    async def _prepare(self, widget: LiveWidget) -> bool:
+        """Prepare a page for its token, and tell whether that was possible."""
+        return True
+
+    async def _is_answer(self, page: Page) -> bool:
+        """Tell whether the page methods of the spider are for what a page shows after the token was handed in."""
         shown = await read(page)
-        is_page = handing_in.navigation is not None and shown.status < 300 and self._request.method == "GET"
+        is_page = self.has_navigated and shown.status < 300 and self._request.method == "GET"
         self.is_asked_for = is_page and same_address(shown.url, self._request.url)
-        self._is_challenge = not self.is_asked_for or self._find(shown) is not None
+        return self.is_asked_for and self._find(shown) is None
 
     async def _clean_address(self, page: Page) -> None:
         """Take the token of a GET form out of a page's address, which is the Referer of what the spider does there."""
@@ -194,7 +209,7 @@ class PageHandover(WatchedMethods):
             shown = await read(page)
             return not shown.body or self._find(shown) is not None
 
-        await until(is_decided, _CHALLENGE_TIMEOUT, self._is_closing)
+        await until(is_decided, CHALLENGE_TIMEOUT, self._is_closing)
         return self._find(shown)
 
     async def _is_open(self, page: Page) -> bool:
@@ -203,6 +218,11 @@ class PageHandover(WatchedMethods):
             return self._find(await read(page)) is None
         except Error:
             return False
+
+    @property
+    def has_navigated(self) -> bool:
+        """Tell whether the page went to an address after the token was handed in."""
+        return self._last_navigation is not None
 
     def complete(self, answer: Response) -> Response:
         """Return a page with the status and the headers of its last navigation, and no token in its address."""

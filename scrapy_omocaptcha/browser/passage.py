@@ -82,9 +82,10 @@ class BrowserPassage(Passage):
         """Load the page anew, hand a token in, and return what became of it and what the page shows, or its error."""
         # A page that the spider has brought keeps the function, which must not keep the request.
         lifetime, find = self.engine.lifetime, partial(self.policy.find, self.request)
-        with self._browser.handing_in(
-            self.request, self.page.challenge, token, find, lambda: lifetime.closing
-        ) as handover:
+        handover = PageHandover(
+            self.request, self.page.challenge, token, find, self._browser.note_loop, lambda: lifetime.closing
+        )
+        with self._browser.handing_in(self.request, handover):
             try:
                 answer: Answer | Exception = await super().send()
             except Exception as error:

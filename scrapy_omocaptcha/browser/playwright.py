@@ -5,17 +5,17 @@ is read. What is put there looks at the page first.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
-from playwright.async_api import Page
+from playwright.async_api import BrowserContext, Error, Page
 from scrapy import Request
 
 from scrapy_omocaptcha.browser.masking import masking
 from scrapy_omocaptcha.browser.page_methods import FindChallenge, PageHandover, WatchedMethods
-from scrapy_omocaptcha.challenge import Challenge, Token
+from scrapy_omocaptcha.walls.wishes import OWN_SESSION
 
 T = TypeVar("T")
 
@@ -66,7 +66,7 @@ class PlaywrightBrowser:
             methods = list(methods)
         # With include_page, the page methods also tell the loop in which the page can be closed.
         if methods or request.meta.get(_INCLUDE_PAGE):
-            request.meta[_METHODS] = WatchedMethods(methods, find, self._note_loop)
+            request.meta[_METHODS] = WatchedMethods(methods, find, self.note_loop)
 
     def user_agent(self, page: Page) -> bytes | None:
         """Return the user agent that was sent for a page that was left open for the spider, if one is known."""
@@ -84,22 +84,15 @@ class PlaywrightBrowser:
                 del request.meta[_METHODS]
 
     @contextmanager
-    def handing_in(
-        self,
-        request: Request,
-        challenge: Challenge,
-        token: Token | None,
-        find: FindChallenge,
-        is_closing: Callable[[], bool],
-    ) -> Iterator[PageHandover]:
-        """Hand a token in when ``request`` is loaded, before the spider's page methods are called."""
+    def handing_in(self, request: Request, handover: PageHandover) -> Iterator[None]:
+        """Hand a token in when ``request`` is loaded in the block, before the spider's page methods are called."""
         self.unwatch(request)
         self._forget_redirects(request)
-        handover = PageHandover(request, challenge, token, find, self._note_loop, is_closing)
+        handover.original = request.meta.get(_METHODS)
         request.meta[_METHODS] = handover
         try:
             with masking(handover.secret):
-                yield handover
+                yield
         finally:
             self.unwatch(request)
             if handover.has_moved:
@@ -116,7 +109,8 @@ class PlaywrightBrowser:
             request.meta.pop(name, None)
         request.meta.update(self._original(request).redirects)
 
-    def _note_loop(self) -> None:
+    def note_loop(self) -> None:
+        """Note the event loop of the browser; called in it."""
         self._loop = asyncio.get_running_loop()
 
     async def close_page(self, request: Request) -> None:
@@ -133,6 +127,26 @@ class PlaywrightBrowser:
         if loop is here:
             return await coroutine
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, loop))
+
+    def share_page(self, loaded: Request, request: Request) -> None:
+        """Give ``request`` what scrapy-playwright has written into a request that was sent in its place."""
+        names = [name for name in loaded.meta if name.startswith("playwright_")]
+        request.meta.update({name: loaded.meta[name] for name in names})
+
+    async def end_session(self, request: Request, context: BrowserContext | None) -> None:
+        """Close a context that is for one request only, as soon as no page of it is open."""
+        if context is None or not str(request.meta.get("playwright_context")).startswith(OWN_SESSION):
+            return
+
+        async def close(*_: Any) -> None:
+            with suppress(Error):
+                await context.close()
+
+        page = request.meta.get(_PAGE)
+        if page is None or page.is_closed():
+            await self.call(close())
+        else:
+            page.once("close", close)
 
     def wants_open_page(self, request: Request) -> bool:
         """Tell whether the spider wants an open page with its response, and has none yet."""

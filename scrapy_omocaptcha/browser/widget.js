@@ -3,6 +3,7 @@
   const FIELD = "g-recaptcha-response";
   const FIELDS = `textarea[name^="${FIELD}"], input[name^="${FIELD}"]`;
   const DEPTH = 5;
+  const BUTTONS = 'button:not([type="button"]):not([type="reset"]), input[type="submit"], input[type="image"]';
   const CALLBACK_TIMEOUT = 1000;
 
   // Google's script keeps the parameters and elements of its widgets a few levels deep, under names that change.
@@ -123,19 +124,73 @@
     return {isCalled: callable.length > 0, thrown: thrown.find(Boolean) || ""};
   }
 
-  const BUTTONS = 'button:not([type="button"]):not([type="reset"]), input[type="submit"], input[type="image"]';
+  // Return the form that is filled in and sent: the one that is named, or that of the field; null if there is none.
+  const formOf = ({root, form}, field) => form ? (root || document).querySelector(form) : field.form;
+
+  const isToFill = (control) => control.name && !control.name.startsWith(FIELD) && !control.matches("button, " + BUTTONS);
+
+  // Change a control as a visitor does.
+  function change(control, set) {
+    control.focus();
+    set();
+    for (const event of ["input", "change"]) control.dispatchEvent(new Event(event, {bubbles: true}));
+    control.blur();
+  }
+
+  // Frameworks watch the property of the very element, so that of its class is set.
+  function setValue(control, value) {
+    let type = control;
+    while (!Object.hasOwn(type, "value") || type === control) type = Object.getPrototypeOf(type);
+    Object.getOwnPropertyDescriptor(type, "value").set.call(control, value);
+  }
+
+  // Fill in a control with what is left of the values for its name, and take out of those what it has been given.
+  function fillControl(control, left) {
+    const take = (value) => left.includes(value) && left.splice(left.indexOf(value), 1).length > 0;
+    if (control.matches('[type="checkbox"], [type="radio"]')) {
+      const isChosen = take(control.value);
+      if (isChosen !== control.checked && (isChosen || control.type === "checkbox")) control.click();
+    } else if (!left.length) {
+      control.disabled = true;
+    } else if (control.matches("select")) {
+      const wanted = control.multiple ? [...left] : left.slice(0, 1);
+      const chosen = [...control.options].filter(({value}) => wanted.includes(value) && take(value));
+      change(control, () => {
+        for (const option of control.options) option.selected = chosen.includes(option);
+      });
+    } else {
+      change(control, () => setValue(control, left.shift()));
+    }
+  }
+
+  // Fill in the form of a widget with lists of values by name, none for what is to be left out. Return the inputs whose
+  // files are to be chosen, with the paths, and the name of a field that could not be filled in.
+  function fill(place, data) {
+    const {field} = find(place) || {};
+    const form = field && formOf(place, field);
+    if (!form) return {files: [], missing: "form"};
+    const left = structuredClone(data);
+    const files = [];
+    for (const control of [...form.elements].filter((each) => isToFill(each) && each.name in left)) {
+      if (control.type === "file") files.push({control, paths: left[control.name].splice(0)});
+      else fillControl(control, left[control.name]);
+    }
+    return {files, missing: Object.keys(left).find((name) => left[name].length) || null};
+  }
 
   function press(place) {
     const {field} = find(place) || {};
     if (!field) return;
+    const form = formOf(place, field);
     let button;
-    if (field.form) {
+    if (form) {
       // Over plain HTTP, a form is sent as it is, too.
-      field.form.noValidate = true;
-      const buttons = [...field.form.elements, ...field.form.querySelectorAll('input[type="image"]')];
+      form.noValidate = true;
+      const buttons = [...form.elements, ...form.querySelectorAll('input[type="image"]')];
       const submits = buttons.filter((element) => element.matches(BUTTONS));
       button = submits.find((element) => !element.matches(":disabled")) || submits[0];
-      if (!button) return void setTimeout(() => field.form.requestSubmit());
+      if (typeof place.click === "string") button = (place.root || document).querySelector(place.click);
+      if (!button || place.click === false) return void setTimeout(() => form.requestSubmit());
     } else {
       for (let around = field.parentElement; around && !button; around = around.parentElement) {
         button = around.querySelector('button, input[type="submit"], input[type="button"]');
@@ -145,5 +200,5 @@
     if (button) setTimeout(() => button.click());
   }
 
-  return {roots, look, isThere: (place) => Boolean(find(place)), give, press};
+  return {roots, look, isThere: (place) => Boolean(find(place)), fill, give, press};
 })()

@@ -3,13 +3,14 @@
 What is done in the page itself is in ``widget.js``.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from importlib.resources import files
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from playwright.async_api import Frame, JSHandle, Page
 
-from scrapy_omocaptcha.browser.page import evaluate
+from scrapy_omocaptcha.browser.page import evaluate, evaluate_handle
 from scrapy_omocaptcha.challenge import Challenge
 
 WIDGET_TIMEOUT = 5.0
@@ -40,6 +41,10 @@ class LiveWidget:
     """The document or the shadow root that it is in; None for the document that is shown when it is looked for."""
     number: int = 0
     """Which it is of those with this key in forms with this address."""
+    form: str | None = None
+    """CSS selector of the form that is filled in and sent; None for the one that it is in."""
+    click: str | Literal[False] | None = None
+    """CSS selector of the button that is pressed; None for the first one that sends the form, False for none."""
 
     @classmethod
     def of(cls, page: Page, challenge: Challenge) -> "LiveWidget":
@@ -62,7 +67,23 @@ class LiveWidget:
         """Have the button of its form pressed next."""
         await self._call("press")
 
+    async def fill(self, data: Mapping[str, Sequence[str]]) -> str | None:
+        """Fill in its form as a visitor does, and return the name of a field for which that is not possible.
+
+        :param data: values by name, none for what is to be left out; of files, their paths.
+        """
+        filled = await evaluate_handle(self.frame, *self._script("fill", data))
+        inputs = await (await filled.get_property("files")).get_properties()
+        for each in inputs.values():
+            control = (await each.get_property("control")).as_element()
+            assert control is not None
+            await control.set_input_files(await (await each.get_property("paths")).json_value())
+        missing: str | None = await (await filled.get_property("missing")).json_value()
+        return missing
+
     async def _call(self, function: str, *arguments: Any) -> Any:
-        place = {"root": self.root, "sitekey": self.sitekey, "action": self.action, "number": self.number}
-        script = f"([place, ...given]) => {SCRIPT}.{function}(place, ...given)"
-        return await evaluate(self.frame, script, [place, *arguments])
+        return await evaluate(self.frame, *self._script(function, *arguments))
+
+    def _script(self, function: str, *arguments: Any) -> tuple[str, list[Any]]:
+        place = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "frame"}
+        return f"([place, ...given]) => {SCRIPT}.{function}(place, ...given)", [place, *arguments]

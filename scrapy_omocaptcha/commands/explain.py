@@ -109,7 +109,7 @@ class InspectingMiddleware(OmoCaptchaMiddleware):
         if challenge is None:
             other = find_other_captcha(response)
             if other is None:
-                is_plain = self._policy.mediums.of(request).can_send_token
+                is_plain = self._policy.mediums.of(request).purpose == "form"
                 call, sent = _form_call(response) if is_plain else _page_call(finding.challenge)
                 message = _pass_message(finding.challenge, response)
                 if is_plain and finding.challenge is None and _is_shell(response):

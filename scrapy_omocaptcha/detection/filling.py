@@ -28,12 +28,14 @@ def fill_form(
     *,
     form: Place | None = None,
     click: Place | Literal[False] | None = None,
+    in_browser: bool = False,
 ) -> Challenge:
     """Return the widget of a page, with the form that its token is sent with, filled in.
 
     :param data: the values to send by name.
     :param form: the form; None for the one around the widget.
     :param click: the button that is pressed; None for what a browser would press, False for no button.
+    :param in_browser: whether a browser fills the form in; see :func:`read_form`.
     :raises ValueError: when there is no such widget, form or button, or it cannot be sent; the error names the page and
         what is on it.
     """
@@ -55,7 +57,7 @@ def fill_form(
         controls = page.controls.of(owner)
         button = _find(page, click, "submit button of the form", lambda e: e in controls and is_submit_button(e))
     try:
-        filled = read_form(owner, page.controls, pressed=button, data=data)
+        filled = read_form(owner, page.controls, pressed=button, data=data, in_browser=in_browser)
     except ValueError as error:
         raise ValueError(f"the form of {response.url} cannot be sent: {error}") from None
     return replace(page.challenge(widget), form=_with_one_token(filled))

@@ -42,6 +42,7 @@ def read_form(
     *,
     pressed: HtmlElement | bool,
     data: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    in_browser: bool = False,
 ) -> Form:
     """Read what a browser sends for ``form`` once the user has filled in ``data`` and solved the captcha.
 
@@ -49,8 +50,9 @@ def read_form(
         ``form.submit()``.
     :param data: the values to send by name; they take the place of what the page has, and come last where the form has
         no control for them.
+    :param in_browser: whether a browser fills it in, which can choose a file, but needs a control for each value.
     :raises ValueError: if its action is not a valid URL, the form is longer than :data:`MAX_LENGTH`, or ``data`` has
-        a value for a file.
+        a value that cannot be filled in.
     """
     charset = choose_charset(form.get("accept-charset") or "", all_controls.page.encoding)
     controls = all_controls.of(form)
@@ -74,7 +76,7 @@ def read_form(
         if token_index is None and _is_response_textarea(control):
             token_index = len(fields)
         if is_input(control, "file"):
-            if filled and left[name]:
+            if filled and left[name] and not in_browser:
                 raise ValueError(f"{name!r} is a file to upload, which cannot be filled in")
             files.add(name)
         pairs = [(name, value) for value in fill(control, left[name])] if filled else _pairs(control, charset)
@@ -83,7 +85,11 @@ def read_form(
             if length > MAX_LENGTH:
                 raise ValueError(f"the form has more than {MAX_LENGTH} characters to send")
             fields.append(pair)
-    fields += [(name, value) for name, given in left.items() for value in given]
+    more = [(name, value) for name, given in left.items() for value in given]
+    if more and in_browser:
+        known = dict.fromkeys(control.get("name") for control in controls if control.get("name"))
+        raise ValueError(f"it has no field for {'='.join(more[0])}; it has {', '.join(known) or 'no fields'}")
+    fields += more
     method = _attribute(form, button, "method").upper()
     enctype = _attribute(form, button, "enctype").lower()
     return Form(

@@ -15,7 +15,7 @@ from scrapy_omocaptcha.detection.filling import fill_form
 from scrapy_omocaptcha.forms.submission import encode_form, session_of
 from scrapy_omocaptcha.walls.judging import form_marks
 from scrapy_omocaptcha.walls.reasons import Case, find_refusal
-from scrapy_omocaptcha.walls.wishes import Refill, Wish
+from scrapy_omocaptcha.walls.wishes import OWN_SESSION, Refill, Wish
 
 
 def form_request(
@@ -58,22 +58,24 @@ def form_request(
     """
     values = _values(data or {})
     _check_rejected(rejected)
-    challenge = fill_form(response, values, form=form, click=click)
+    headers, meta = ({}, {}) if response.request is None else session_of(response.request)
+    meta |= request_arguments.pop("meta", None) or {}
+    in_browser = bool(meta.get("playwright"))
+    challenge = fill_form(response, values, form=form, click=click, in_browser=in_browser)
     refusal = find_refusal("solve", Case(challenge))
     if refusal is not None:
         raise ValueError(f"no token can be bought for {challenge.url}: {refusal.message}")
     encoded = encode_form(response, challenge, "")
-    headers, meta = ({}, {}) if response.request is None else session_of(response.request)
-    meta |= request_arguments.pop("meta", None) or {}
     if fresh:
-        meta["cookiejar"] = f"omocaptcha-{uuid4().hex}"
+        meta["playwright_context" if in_browser else "cookiejar"] = f"{OWN_SESSION}{uuid4().hex}"
     wish = Wish(
         sitekey=challenge.sitekey or "",
         page=challenge.url.partition("#")[0],
         put=f"{'query' if encoded['method'] == 'GET' else 'form'}:{TOKEN_FIELD}",
         invisible=challenge.invisible,
         rejected=rejected,
-        fresh=_refill(response, values, form, click) if fresh else None,
+        # In a browser, each token is for a page that is loaded anew.
+        fresh=_refill(response, values, form, click) if fresh or in_browser else None,
     )
     merged = Headers(headers)
     merged.update(encoded.pop("headers"))
@@ -114,9 +116,9 @@ def _refill(
     click: str | Selector | Literal[False] | None,
 ) -> Refill:
     if isinstance(form, Selector) or isinstance(click, Selector):
-        raise TypeError("with fresh=True the page is fetched anew: name form and click with CSS selectors")
+        raise TypeError("the page is fetched anew: name form and click with CSS selectors")
     if response.request is not None and response.request.method != "GET":
-        raise ValueError(f"with fresh=True {response.url} is fetched anew, but it is the answer to a POST request")
+        raise ValueError(f"{response.url} is to be fetched anew, but it is the answer to a POST request")
     # Without the values, since filling in adds fields that the form does not have.
     plain = fill_form(response, {}, form=form, click=click).form
     assert plain is not None

@@ -27,8 +27,8 @@ class PlainMedium:
     """Path of what takes a challenged request through its wall, which is imported with the first challenge."""
     purpose: Purpose = "form"
     """What a token for a wall is wanted for."""
-    can_send_token = True
-    """Whether a request can be sent with a token that it wants before it is sent."""
+    token_request = "scrapy_omocaptcha.walls.token_request.TokenRequest"
+    """Path of what sends a request with the token that it wants before it is sent."""
 
     def __init__(self, components: Components) -> None:
         self._components = components

@@ -65,8 +65,6 @@ class Policy:
 
     def upfront_refusal(self, request: Request, challenge: Challenge) -> Refusal | None:
         """Return why no token is bought for a request that wants one before it is sent, or None."""
-        if not self.mediums.of(request).can_send_token:
-            return Refusal.of("browser")
         refusal = find_refusal("upfront", Case(challenge, self._domains, request)) or self.hooks.refusal
         return refusal or self.limit_refusal(challenge, challenge.url)
 

@@ -57,7 +57,7 @@ class TokenRequest(Attempts):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._chain = self.engine.chain
+        self.chain = self.engine.chain
         hooks, rejected = self.policy.hooks, self.wish.rejected
         self._is_rejected = None if rejected is None else hooks.rejection_test(rejected)
         """Tells whether an answer shows that the site rejected the token; None: nobody has said how."""
@@ -70,7 +70,7 @@ class TokenRequest(Attempts):
 
     async def ask_site(self) -> None:
         """Ask the site for its robots.txt, so that nothing is bought for one that does not answer."""
-        await self._get(urljoin(self.request.url, "/robots.txt"), get=self._chain.send)
+        await self._get(urljoin(self.request.url, "/robots.txt"), get=self.chain.send)
 
     async def run(self) -> Response:
         """Send the request with a token, and return the response to it, or raise ``GivenUp``."""
@@ -84,14 +84,14 @@ class TokenRequest(Attempts):
         return self.deliver(answer)
 
     async def attempt_once(self) -> Result:
-        challenge = await self._challenge()
+        challenge = await self.challenge()
         purchase = await self.buy(challenge)
         return await self.use(purchase)
 
-    async def _challenge(self) -> Challenge:
+    async def challenge(self) -> Challenge:
         """Return the challenge to buy a token for, from a fresh page if the form works only once."""
         if self.wish.fresh is not None:
-            await self._refill()
+            await self.refill()
         # Checked before each attempt, since other requests may have found out much since the last one.
         refusal = self.policy.upfront_refusal(self._prepared, self.wanted)
         if refusal is not None:
@@ -101,22 +101,21 @@ class TokenRequest(Attempts):
     async def ready(self) -> Challenge:
         """Return the challenge that a token must fit, from a fresh page if the form has been sent before."""
         if self.wish.fresh is not None and self._is_used:
-            await self._refill()
+            await self.refill()
         return self.wanted
 
     async def hand_in(self, token: Token) -> Result:
         """Send the request with the token, and tell from the answer what the site made of it."""
-        submission = with_token(self._prepared, self.wish.put, token.value)
-        self._is_used = True
         try:
             async with self.hold.sending():
-                answer = await send_submission(self._chain, submission, token)
+                answer = await self.submit(token)
         except (HandoverBroke, MiddlewareFailed) as error:
             if self.is_first and isinstance(error, HandoverBroke):
                 raise
             verdict = unknown("broke", is_useless=isinstance(error, MiddlewareFailed))
             return Result(verdict=verdict, error=GivenUp(Refusal("broke", str(error))))
-        assert answer is not None
+        if isinstance(answer, Result):
+            return answer
         # The request that was sent holds the token, and must not reach a method of the spider.
         self.answer = answer = answer.replace(request=self.request)
         try:
@@ -132,10 +131,21 @@ class TokenRequest(Attempts):
             return Result(verdict=REJECTED if self.is_first else unknown("broke"))
         if is_overloaded(answer) and self.is_first:
             raise HandoverBroke(f"the request with the token was answered with {answer.status}")
-        verdict = self._judge(answer)
+        verdict = self.judge(answer)
         is_accepted = verdict is ACCEPTED
         self.form.accepts |= is_accepted
         return Result(answer, verdict, submitted=answer if is_accepted else None)
+
+    async def submit(self, token: Token) -> Response | Result:
+        """Send the request with the token, and return the answer, or the result if there is nothing to judge.
+
+        :raises HandoverBroke: when there was no answer; the token may have been used all the same.
+        """
+        submission = with_token(self._prepared, self.wish.put, token.value)
+        self._is_used = True
+        answer = await send_submission(self.chain, submission, token)
+        assert answer is not None
+        return answer
 
     def _is_another(self, wall: Challenge) -> bool:
         """Tell whether a wall has another site key or another form than the request."""
@@ -143,7 +153,7 @@ class TokenRequest(Attempts):
         form = wall.form and (wall.form.method, public_address(wall.form.url))
         return wall.sitekey != self.wanted.sitekey or form not in (None, sent)
 
-    def _judge(self, answer: Response) -> Verdict:
+    def judge(self, answer: Response) -> Verdict:
         """Return what is known of a token that was not plainly rejected."""
         hint = "" if self._is_rejected else "; tell what a rejection looks like with rejected= (form_request)"
         if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
@@ -157,23 +167,23 @@ class TokenRequest(Attempts):
             last, self.form.last_text = self.form.last_text, crc32(_text(answer).encode())
             message = f"the answer shows the widget again, as a rejection would, and as a result may{hint}"
             return unknown("widget_again", message, is_useless=last == self.form.last_text)
-        if self._leads_back(answer):
+        if self.leads_back(answer):
             return unknown("redirect", f"the answer leads to another site, back to the form or on by itself{hint}")
         if not isinstance(answer, TextResponse) or not answer.body.strip():
             return unknown("no_page", f"the answer is empty, or neither a page nor text{hint}")
         return ACCEPTED
 
-    def _leads_back(self, answer: Response) -> bool:
+    def leads_back(self, answer: Response) -> bool:
         """Tell whether a site that redirects may have redirected because it rejected the token."""
         page, sent, came = map(public_address, (self.wanted.url, self._prepared.url, answer.url))
         is_back = came == page != sent
         return is_back or not same_site(page, came) or self.engine.components.meta_refresh(answer) is not None
 
-    async def _refill(self) -> None:
+    async def refill(self) -> None:
         """Fetch the page of the form, and fill the form in as the spider has done."""
         fresh = self.wish.fresh
         assert fresh is not None
-        page = await self._get(fresh.page, get=partial(get_page, self._chain))
+        page = await self._get(fresh.page, get=partial(get_page, self.chain))
         if page is None:
             raise GivenUp(Refusal("form_changed", f"{fresh.page} redirects to where robots.txt or the spider forbids"))
         page = page.replace(request=self.request)

@@ -11,6 +11,7 @@ from scrapy import Request
 from scrapy.http import Response
 from scrapy.utils.datatypes import LocalCache
 from scrapy.utils.httpobj import urlparse_cached
+from scrapy.utils.misc import load_object
 
 from scrapy_omocaptcha.buying.buyer import Buyer
 from scrapy_omocaptcha.challenge import Challenge
@@ -22,7 +23,7 @@ from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.reasons import GivenUp, Refusal
 
 if TYPE_CHECKING:
-    from scrapy_omocaptcha.walls.token_request import TokenForm
+    from scrapy_omocaptcha.walls.token_request import TokenForm, TokenRequest
 
 _MAX_SITES = 10_000
 """Sites that are known to answer."""
@@ -64,7 +65,7 @@ class UpfrontTokens:
         :raises ValueError: when the wish is not understood.
         :raises ChallengeNotSolved: when no token could be had, or the site accepted none.
         """
-        from scrapy_omocaptcha.walls.token_request import TokenForm, TokenRequest, with_token
+        from scrapy_omocaptcha.walls.token_request import TokenForm, with_token
         from scrapy_omocaptcha.walls.wishes import read_wish
 
         wish = read_wish(request)
@@ -86,7 +87,8 @@ class UpfrontTokens:
         with self._engine.slots.hold(request) as hold:
             await self._engine.lifetime.until(lambda: self._has_room(request, host, form))
             parts = (self._engine, self._buyer, self._policy, self._events)
-            attempts = TokenRequest(*parts, request, wish, form, hold)
+            token_request: type[TokenRequest] = load_object(self._policy.mediums.of(request).token_request)
+            attempts = token_request(*parts, request, wish, form, hold)
             self._under_way[host] += 1
             try:
                 if urlparse_cached(request).netloc not in self._answering:

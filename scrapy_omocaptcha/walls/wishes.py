@@ -10,6 +10,8 @@ from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.detection.frames import SITEKEY
 from scrapy_omocaptcha.forms.placement import parse_put
 
+OWN_SESSION = "omocaptcha-"
+"""How the name of a session begins that is for one request only."""
 _FORM_TYPES = (b"application/x-www-form-urlencoded", b"multipart/form-data")
 
 

@@ -29,6 +29,8 @@ class BrowserSpider(RecordingSpider):
         """How many pages were open at the end."""
         self.taken = -1
         """How many places of contexts were taken at the end."""
+        self.contexts: list[str] = []
+        """The names of the contexts that were open at the end."""
 
     def requests(self):
         for url in self.urls:
@@ -61,6 +63,7 @@ class BrowserSpider(RecordingSpider):
         handler = self.crawler.engine.downloader.handlers._handlers.get("http")
         contexts = handler.context_wrappers.values()
         self.left_open = handler._get_total_page_count()
+        self.contexts = list(handler.context_wrappers)
         self.taken = sum(handler.config.max_pages_per_context - context.semaphore._value for context in contexts)
 
 

@@ -84,6 +84,30 @@ BAD = {
     "throws": _form(_CALLBACK)
     + "<script>function passed(token) { throw new Error('no place for ' + token); }</script>",
 }
+FORMS = {
+    "kinds": _form(
+        """<input name="old" value="old"> <input name="gone" value="gone"> <input type="hidden" name="secret" value="1">
+        <input type="date" name="day"> <textarea name="text">old</textarea>
+        <select name="one"><option>a<option>b</select>
+        <select name="many" multiple><option selected>a<option>b<option>c</select>
+        <input type="checkbox" name="box" value="x" checked> <input type="checkbox" name="box" value="y">
+        <input type="radio" name="dial" value="l" checked> <input type="radio" name="dial" value="r">
+        <input type="text" name="twice"> <input type="text" name="twice"> <input type="file" name="file">
+        <button name="other" value="1">Other</button>"""
+        + _WIDGET,
+        attributes='enctype="multipart/form-data" style="display: none"',
+    )
+    + "<script>form.q.oninput = () => { form.old.value = form.q.value + ' seen'; };</script>",
+    "in place": _form()
+    + _on_submit(
+        "fetch('/find', {method: 'POST', body: new URLSearchParams(new FormData(form))}).then((answer) =>"
+        " answer.text()).then((text) => { document.body.innerHTML = text.replace(/<script.*/, ''); });"
+    ),
+    "late": "<button id='show' onclick='place.append(late.content.cloneNode(true)); begin()'>Show</button>"
+    "<div id='place'></div><template id='late'>" + _form("<div id='box'></div>") + "</template>"
+    "<script>function begin() { grecaptcha.render('box', {sitekey: '$key'}); }</script>",
+}
+"""Pages with other forms: of all kinds of fields, one whose script shows the answer, one that a click shows."""
 _SCRIPTS = {
     "shadow root": _EXPLICIT,
     "enterprise": API_SCRIPT.replace("api.js", "enterprise.js"),
@@ -113,7 +137,7 @@ class LiveSite(WalledSite):
     def answer(self, visit: Visit) -> Answer:
         """Answer a visit as the shop does, or with a page of ours."""
         way = visit.path.removeprefix("/ways/").replace("-", " ")
-        if way not in {**WAYS, **BAD}:
+        if way not in {**WAYS, **BAD, **FORMS}:
             return self._inner.answer(visit)
-        body = f"<h1>Register of boats</h1>\n{ {**WAYS, **BAD}[way] }\n{_SCRIPTS.get(way, API_SCRIPT)}"
+        body = f"<h1>Register of boats</h1>\n{ {**WAYS, **BAD, **FORMS}[way] }\n{_SCRIPTS.get(way, API_SCRIPT)}"
         return Answer(document("Register of boats", Template(body).substitute(key=self.sitekey)))

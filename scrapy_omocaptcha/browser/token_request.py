@@ -1,0 +1,133 @@
+"""Send a form with a token in a page that a browser renders: load the page, fill the form in, and press its button.
+
+The page is loaded once its token is there, so that it takes no other page's place meanwhile. Before the first token for
+such a form is paid for, it is loaded to see whether the form can be filled in.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+
+from scrapy import Request
+from scrapy.http import Response
+from scrapy.http.request import NO_CALLBACK
+
+from scrapy_omocaptcha.browser.form_handover import FormHandover
+from scrapy_omocaptcha.browser.medium import BrowserMedium
+from scrapy_omocaptcha.buying.purchase import Verdict
+from scrapy_omocaptcha.challenge import Token
+from scrapy_omocaptcha.errors import CrawlClosing, HandoverBroke, TokenUnused
+from scrapy_omocaptcha.forms.submission import session_of
+from scrapy_omocaptcha.walls.attempts import Result
+from scrapy_omocaptcha.walls.reasons import REASONS, GivenUp, Refusal
+from scrapy_omocaptcha.walls.sending import get_page
+from scrapy_omocaptcha.walls.token_request import TokenRequest
+from scrapy_omocaptcha.walls.verdict import unknown
+
+
+@dataclass(eq=False)
+class BrowserTokenRequest(TokenRequest):
+    """The attempts to send one form in a browser."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        medium = self.policy.mediums.of(self.request)
+        assert isinstance(medium, BrowserMedium)
+        self._browser = medium.browser
+        self._loaded: Request | None = None
+        """The request for the page that was loaded last."""
+        self._handover: FormHandover | None = None
+        """What became of the token there."""
+
+    async def run(self) -> Response:
+        """Send the form with a token, and return what the page shows then, or raise ``GivenUp``."""
+        try:
+            answer = await super().run()
+        except Exception:
+            await self._close_page()
+            raise
+        finally:
+            if self._handover is not None:
+                await self._browser.end_session(self.request, self._handover.context)
+        return answer
+
+    async def _close_page(self) -> None:
+        """Close the page that was loaded last, where it is left open for the spider."""
+        if self._loaded is not None:
+            await self._browser.close_page(self._loaded)
+
+    async def refill(self) -> None:
+        """See that the form can be filled in, unless a token for such a form has been accepted."""
+        await self._close_page()
+        if self.form.accepts:
+            return
+        async with self.hold.sending():
+            look, answer = await self._load(None)
+        await self._close_page()
+        if isinstance(answer, Exception):
+            raise answer
+        refusal = self._refusal(look)
+        if refusal is not None:
+            raise GivenUp(refusal)
+
+    async def submit(self, token: Token) -> Response | Result:
+        """Load the page, fill its form in with the token, and send it."""
+        handover, answer = await self._load(token)
+        if isinstance(answer, Response) and handover.has_moved:
+            return handover.complete(answer)
+        await self._close_page()
+        is_closing = self.engine.lifetime.closing
+        if handover.trouble == "foreign_form":
+            # It was stopped on its way there.
+            return Result(verdict=unknown("foreign_form", is_useless=True), error=GivenUp(Refusal.of("foreign_form")))
+        if handover.is_handed_in and is_closing:
+            return Result(verdict=unknown("closing"), error=CrawlClosing())
+        if is_closing:
+            raise CrawlClosing
+        if handover.trouble in ("other_key", "too_old"):
+            raise TokenUnused(handover.trouble)
+        refusal = None if handover.is_handed_in else self._refusal(handover)
+        if refusal is not None:
+            return Result(verdict=Verdict("expired", refusal.reason), error=GivenUp(refusal))
+        # The text of an error may hold the token.
+        kind = type(answer).__name__ if isinstance(answer, Exception) else handover.trouble or "nothing came of it"
+        raise HandoverBroke(f"the page of the form failed ({kind})", is_sent=handover.is_handed_in)
+
+    def _refusal(self, handover: FormHandover) -> Refusal | None:
+        """Return why a page could not take a token."""
+        if handover.trouble == "not_rendered":
+            return Refusal.of("not_rendered")
+        if handover.missing and handover.trouble in ("", "form_changed"):
+            return Refusal("form_changed", f"{REASONS['form_changed']}: {handover.missing}")
+        return None
+
+    async def _load(self, token: Token | None) -> tuple[FormHandover, Response | Exception]:
+        """Load the page of the form, and return what became of it and what it shows, or its error."""
+        fresh = self.wish.fresh
+        assert fresh is not None
+        # What the form is answered with is not what its address shows.
+        meta = {**self.request.meta, "dont_cache": True}
+        del meta["omocaptcha"]
+        page = Request(fresh.page, headers=session_of(self.request)[0], meta=meta, callback=NO_CALLBACK)
+        find, lifetime = partial(self.policy.find, self.request), self.engine.lifetime
+        self._browser.begin(page, find)
+        handover = FormHandover(
+            fresh, page, self.wanted, token, find, self._browser.note_loop, lambda: lifetime.closing
+        )
+        answer: Response | Exception | None
+        with self._browser.handing_in(page, handover):
+            try:
+                answer = await get_page(self.chain, page)
+            except Exception as error:
+                answer = error
+        self._browser.share_page(page, self.request)
+        self._loaded, self._handover = page, handover
+        return handover, answer or Response(page.url)
+
+    def judge(self, answer: Response) -> Verdict:
+        """Return what is known of a token that was not plainly rejected."""
+        return super().judge(answer) if self._handover and self._handover.is_sent else unknown("not_seen")
+
+    def leads_back(self, answer: Response) -> bool:
+        """Tell whether a site that redirects may have redirected because it rejected the token."""
+        has_navigated = self._handover is not None and self._handover.has_navigated
+        return has_navigated and super().leads_back(answer)

@@ -1,0 +1,186 @@
+"""Crawls whose spider sends forms with a token by ``form_request``, in pages of a browser."""
+
+from __future__ import annotations
+
+import pytest
+import scrapy
+from scrapy_playwright.page import PageMethod
+
+from scrapy_omocaptcha import form_request
+from scrapy_omocaptcha.buying.database import read_ledger
+from tests.browser.crawling import BrowserSpider
+from tests.browser.live_pages import LiveSite
+
+NAMES = [f"boat {number}" for number in range(6)]
+
+
+@pytest.fixture
+def site(service):
+    with LiveSite(service) as site:
+        yield site
+
+
+@pytest.fixture
+def jobs(tmp_path):
+    """``jobs()`` → what became of each job."""
+    return lambda: [(record.outcome, record.reason) for record in read_ledger(tmp_path / "jobs.sqlite")]
+
+
+class Searches(BrowserSpider):
+    """Searches for ``names`` with the form of each page."""
+
+    names = ("Albatross",)
+    form = {}  # noqa: RUF012
+    """Arguments of each ``form_request``."""
+
+    def requests(self):
+        for url in self.urls:
+            yield scrapy.Request(url, self.searches, meta={"playwright": True})
+
+    def searches(self, response):
+        for name in self.names:
+            meta = {"playwright": True, **self.meta}
+            arguments = {"data": {"q": name}, **self.form, "meta": meta}
+            yield form_request(response, **arguments, callback=self.page, errback=self.failed)
+
+
+@pytest.fixture
+def search(browse, site, tmp_path):
+    def search(*paths, settings=None, **attributes):
+        settings = {"OMOCAPTCHA_LEDGER": tmp_path / "jobs.sqlite", **(settings or {})}
+        spider = type("Spider", (Searches,), attributes)
+        return browse(spider, settings, urls=[site.url + path for path in paths])
+
+    return search
+
+
+def forms(site):
+    """Return what the site was sent with each form."""
+    return [visit for visit in site.requests if visit.submits]
+
+
+def test_a_register_whose_form_a_script_builds_is_searched_with_rejections(search, site, jobs):
+    site._forms._refuse_every = 3
+    crawled = search("/find/built", names=NAMES, form={"rejected": ".error"})
+    assert crawled.failures == []
+    assert sorted(page.css(".result::text").get() for page in crawled.pages) == [f"{name} 1" for name in NAMES]
+    assert {page.request.meta["playwright"] for page in crawled.pages} == {True}
+    assert sorted(jobs()) == [("accepted", "")] * len(NAMES) + [("rejected", "")] * 2
+
+
+def test_each_kind_of_field_is_filled_in_as_a_visitor_does(search, site, tmp_path):
+    (tmp_path / "boat.txt").write_text("Albatross")
+    data = {
+        "q": "Albatross",
+        "gone": None,
+        "secret": "2",
+        "day": "2026-11-28",
+        "text": "two\nlines",
+        "one": "b",
+        "many": ["b", "c"],
+        "box": "y",
+        "dial": "r",
+        "twice": ["first", "second"],
+        "file": str(tmp_path / "boat.txt"),
+    }
+    click = "[name=other]"
+    crawled = search("/ways/kinds", form={"data": data, "click": click, "rejected": ".error"})
+    (sent,) = forms(site)
+    assert (crawled.failures, len(crawled.pages)) == ([], 1)
+    assert [(name, value) for name, value in sent.form if name != "g-recaptcha-response"] == [
+        ("q", "Albatross"),
+        ("old", "Albatross seen"),
+        ("secret", "2"),
+        ("day", "2026-11-28"),
+        ("text", "two\r\nlines"),
+        ("one", "b"),
+        ("many", "b"),
+        ("many", "c"),
+        ("box", "y"),
+        ("dial", "r"),
+        ("twice", "first"),
+        ("twice", "second"),
+        ("file", "boat.txt"),
+        ("other", "1"),
+    ]
+
+
+@pytest.mark.parametrize("data", [{"nowhere": "x"}, {"q": ["x", "y"]}, {"box": "z"}, {"dial": "z"}])
+def test_what_no_field_can_take_is_an_error_before_anything_is_asked(search, site, service, data):
+    told = []
+
+    def searches(self, response):
+        with pytest.raises(ValueError, match=f"no field for {next(iter(data))}=.*it has q, old") as raised:
+            form_request(response, data, meta={"playwright": True})
+        told.append(raised.value)
+
+    search("/ways/kinds", searches=searches)
+    assert len(told) == 1
+    assert service.calls == ()
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ({"one": "z"}, "'one' cannot be filled in with ['z']"),
+        ({"many": ["a", "z"]}, "'many' cannot be filled in with ['a', 'z']"),
+        ({"file": "/no/such/file"}, "a file cannot be chosen: [Errno 2] No such file or directory: '/no/such/file'"),
+    ],
+)
+def test_what_only_the_page_can_refuse_is_told_before_anything_is_paid(search, site, service, data, said):
+    crawled = search("/ways/kinds", form={"data": data})
+    (error,) = crawled.failures
+    assert (error.reason, service.jobs, forms(site)) == ("form_changed", (), [])
+    assert said in str(error)
+
+
+@pytest.mark.parametrize(
+    ("way", "outcome"),
+    [
+        ("/find/get", ("accepted", "")),
+        ("/ways/multipart", ("accepted", "")),
+        ("/ways/get", ("accepted", "")),
+        ("/ways/location", ("accepted", "")),
+        ("/ways/in-place", ("accepted", "")),
+        ("/ways/submit-handler", ("accepted", "")),
+        ("/ways/callback", ("accepted", "")),
+        ("/ways/invisible-button", ("accepted", "")),
+        # The page still shows its form, and nothing of what its script was told.
+        ("/ways/fetch", ("unknown", "widget_again")),
+    ],
+)
+def test_what_the_page_shows_is_the_answer_in_whatever_way_it_sends_the_form(search, site, jobs, way, outcome):
+    form = {"data": {}} if way == "/ways/submit-handler" else {}
+    crawled = search(way, form=form)
+    (page,) = crawled.pages
+    assert (jobs(), site.accepted, len(forms(site) or "1")) == ([outcome], 1, 1)
+    assert (page.css("h1::text").get() == "Found") is (outcome[0] == "accepted" and way != "/ways/submit-handler")
+
+
+def test_page_methods_run_in_the_answer_and_its_page_is_open(search, site):
+    methods = [PageMethod("wait_for_selector", ".result"), PageMethod("title")]
+    meta = {"playwright_include_page": True, "playwright_page_methods": methods}
+    crawled = search("/find/built", meta=meta)
+    assert methods[1].result == "Register of boats: Albatross"
+    assert crawled.spider.live == [(f"{site.url}/find/built", methods[1].result)]
+
+
+def test_page_methods_may_make_the_page_show_its_form(search, site, jobs):
+    async def show(page):
+        if await page.locator("#show").count():
+            await page.click("#show")
+
+    def requests(self):
+        yield scrapy.Request(self.urls[0], self.searches, meta={"playwright": True, **self.meta})
+
+    crawled = search("/ways/late", requests=requests, meta={"playwright_page_methods": [PageMethod(show)]})
+    assert [page.css("h1::text").get() for page in crawled.pages] == ["Found"]
+    assert jobs() == [("accepted", "")]
+
+
+def test_a_fresh_form_is_sent_in_a_context_that_is_closed_with_its_page(search, site, jobs):
+    crawled = search("/find/once", names=NAMES, form={"fresh": True, "rejected": ".error"})
+    assert sorted(page.css(".result::text").get() for page in crawled.pages) == [f"{name} 1" for name in NAMES]
+    assert len({visit.cookies["session"] for visit in forms(site)}) == len(NAMES)
+    assert crawled.stats["playwright/context_count"] > len(NAMES)
+    assert crawled.spider.contexts == ["default"]

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from string import Template
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,8 @@ from scrapy_omocaptcha.testing.pages import API_SCRIPT, document
 from scrapy_omocaptcha.testing.shop import Answer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from scrapy_omocaptcha.testing import OmoCaptchaService
     from scrapy_omocaptcha.testing.visit import Visit
 
@@ -114,6 +117,15 @@ _SCRIPTS = {
     "v3": API_SCRIPT.replace("api.js", "api.js?render=$key"),
     "blocked": API_SCRIPT.replace("www.google.com", "blocked.example"),
 }
+
+
+async def comes(condition: Callable[[], Any]) -> None:
+    """Wait until a condition holds, ten seconds at most."""
+    for _ in range(200):
+        if condition():
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError("it never came")
 
 
 class LiveSite(WalledSite):

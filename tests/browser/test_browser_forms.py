@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 import scrapy
 from scrapy_playwright.page import PageMethod
@@ -9,7 +11,7 @@ from scrapy_playwright.page import PageMethod
 from scrapy_omocaptcha import form_request
 from scrapy_omocaptcha.buying.database import read_ledger
 from tests.browser.crawling import BrowserSpider
-from tests.browser.live_pages import LiveSite
+from tests.browser.live_pages import LiveSite, comes
 
 NAMES = [f"boat {number}" for number in range(6)]
 
@@ -184,3 +186,82 @@ def test_a_fresh_form_is_sent_in_a_context_that_is_closed_with_its_page(search, 
     assert len({visit.cookies["session"] for visit in forms(site)}) == len(NAMES)
     assert crawled.stats["playwright/context_count"] > len(NAMES)
     assert crawled.spider.contexts == ["default"]
+
+
+# What goes wrong
+
+
+@pytest.mark.parametrize(
+    ("way", "reason"),
+    [("/ways/blocked", "not_rendered"), ("/ways/elsewhere", "foreign_form")],
+)
+def test_a_form_that_cannot_be_sent_is_refused_before_anything_is_paid(search, site, service, way, reason):
+    crawled = search(way)
+    assert [error.reason for error in crawled.failures] == [reason]
+    assert (service.jobs, forms(site)) == ((), [])
+
+
+def test_of_several_forms_the_one_that_is_named_is_sent(search, site, jobs):
+    crawled = search("/ways/two", form={"data": {"q": "Bluebird"}, "form": "form[action='/newsletter']"})
+    (sent,) = forms(site)
+    assert (sent.path, dict(sent.form)["q"]) == ("/newsletter", "Bluebird")
+    assert len(crawled.pages) + len(crawled.failures) == 1
+
+
+def test_a_form_without_a_button_is_sent_as_if_enter_was_pressed(search, site):
+    crawled = search("/ways/kinds", form={"click": False})
+    assert [dict(sent.form).get("other") for sent in forms(site)] == [None]
+    assert len(crawled.pages) == 1
+
+
+def test_an_answer_that_is_lost_has_the_token_sent_once_more(search, site, jobs):
+    site.fault("/find", "server_error")
+    crawled = search("/ways/other-address", form={"rejected": ".error"})
+    assert [page.css("h1::text").get() for page in crawled.pages] == ["Found"]
+    assert (len(forms(site)), jobs()) == (2, [("accepted", "")])
+
+
+def test_pages_of_rejected_tokens_are_closed(search, site, jobs):
+    site._forms._refuse_every = 1
+    meta, form = {"playwright_include_page": True}, {"rejected": ".error", "fresh": True}
+    crawled = search("/find/built", names=NAMES[:2], meta=meta, form=form)
+    assert [error.reason for error in crawled.failures] == ["attempts"] * 2
+    assert jobs() == [("rejected", "")] * 4
+    assert crawled.spider.contexts == ["default"]
+
+
+def test_the_context_of_a_page_that_is_open_in_the_callback_is_closed_after_it(search, site, jobs):
+    async def page(self, response):
+        self.contexts = self.crawler.engine.downloader.handlers._handlers["http"].context_wrappers
+        await response.meta["playwright_page"].close()
+        await comes(lambda: list(self.contexts) == ["default"])
+
+    meta = {"playwright_include_page": True}
+    assert search("/find/built", page=page, meta=meta, form={"fresh": True}).failures == []
+    assert jobs() == [("accepted", "")]
+
+
+def test_a_form_behind_a_wall_is_told(search, site, service):
+    """As where the clearance has ended since."""
+
+    def searches(self, response):
+        shown = response.replace(url=f"{site.url}/page/1")
+        yield form_request(shown, {"q": "x"}, meta={"playwright": True}, callback=self.page, errback=self.failed)
+
+    crawled = search("/ways/other-address", searches=searches)
+    assert [error.reason for error in crawled.failures] == ["form_changed"]
+    assert "/page/1 is behind a wall" in str(crawled.failures[0])
+    assert service.jobs == ()
+
+
+def test_a_crawl_that_closes_ends_the_wait_for_a_token(search, site, service):
+    service.next_job("never")
+
+    async def searches(self, response):
+        for request in Searches.searches(self, response):
+            yield request
+        await comes(lambda: service.jobs)
+        self.closing = asyncio.ensure_future(self.crawler.engine.close_spider_async(reason="test"))
+
+    crawled = search("/find/built", searches=searches)
+    assert (crawled.stats["finish_reason"], crawled.failures, forms(site)) == ("test", [], [])

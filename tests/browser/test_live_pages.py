@@ -15,7 +15,7 @@ from scrapy_omocaptcha import solve_page
 from scrapy_omocaptcha.buying.database import read_ledger
 from scrapy_omocaptcha.errors import CrawlClosing, HandoverBroke, NotBought
 from tests.browser.crawling import WithPage
-from tests.browser.live_pages import WAYS, LiveSite
+from tests.browser.live_pages import WAYS, LiveSite, comes
 from tests.helpers.pages import FOLDER, needs_pages
 from tests.helpers.sites import Site
 
@@ -68,14 +68,6 @@ def drive(browse, site, tmp_path):
 def jobs(tmp_path):
     """``jobs()`` → what became of each job."""
     return lambda: [(record.outcome, record.reason) for record in read_ledger(tmp_path / "jobs.sqlite")]
-
-
-async def comes(condition):
-    for _ in range(200):
-        if condition():
-            return
-        await asyncio.sleep(0.05)
-    raise AssertionError("it never came")
 
 
 def answers(site):

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from scrapy_omocaptcha.browser.page_purchase import PagePurchase
     from scrapy_omocaptcha.detection import find_challenge
     from scrapy_omocaptcha.forms.submission import submit_token
-    from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware, solve, solve_page
+    from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware
+    from scrapy_omocaptcha.solving import solve, solve_page
     from scrapy_omocaptcha.walls.form_request import form_request
 
 __all__ = [
@@ -38,8 +39,8 @@ _HOMES = {
     "PagePurchase": "browser.page_purchase",
     "find_challenge": "detection",
     "form_request": "walls.form_request",
-    "solve": "middleware",
-    "solve_page": "middleware",
+    "solve": "solving",
+    "solve_page": "solving",
     "submit_token": "forms.submission",
 }
 

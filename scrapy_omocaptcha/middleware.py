@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from functools import cached_property, partial
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -22,7 +22,7 @@ from scrapy.utils.python import global_object_name
 
 from scrapy_omocaptcha.browser import find_medium
 from scrapy_omocaptcha.buying.buyer import Buyer
-from scrapy_omocaptcha.challenge import Challenge, Token
+from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.engine.engine import Engine
 from scrapy_omocaptcha.engine.private_names import TESTED_WITH, find_missing
 from scrapy_omocaptcha.engine.stats import Stats
@@ -45,10 +45,6 @@ from scrapy_omocaptcha.walls.sessions import Sessions
 from scrapy_omocaptcha.walls.upfront import UpfrontTokens
 
 if TYPE_CHECKING:
-    from playwright.async_api import Page
-
-    from scrapy_omocaptcha.browser.live_pages import LivePages
-    from scrapy_omocaptcha.browser.page_purchase import PagePurchase
     from scrapy_omocaptcha.buying.purchase import Purchase
     from scrapy_omocaptcha.walls.reasons import Purpose
 
@@ -70,8 +66,7 @@ class OmoCaptchaMiddleware:
         lifetime, components = engine.lifetime, engine.components
         self._buyer = buyer = Buyer(crawler, settings, stats, lifetime, time.monotonic)
         self._hints = hints = Hints()
-        self._rendered = rendered = find_medium(crawler, components)
-        self._mediums = mediums = Mediums(PlainMedium(components), rendered)
+        self.mediums = mediums = Mediums(PlainMedium(components), find_medium(crawler, engine))
         hooks = Hooks(crawler, settings.trigger)
         self._policy = policy = Policy(crawler, settings, components, hooks, hints, buyer.limits.check, mediums)
         self._sessions = sessions = Sessions(mediums)
@@ -135,8 +130,7 @@ class OmoCaptchaMiddleware:
 
     async def _spider_closed(self) -> None:
         try:
-            if "live_pages" in vars(self):  # There are some.
-                self.live_pages.close()
+            self.mediums.close()
             if self.is_on:
                 await self._progress.close()
         finally:
@@ -168,8 +162,8 @@ class OmoCaptchaMiddleware:
             challenge = await self._walls.before(request)
             if challenge is not None:
                 return challenge
-            if self._mediums.concerns(request):
-                self._mediums.of(request).begin(request, partial(self._policy.find, request))
+            if self.mediums.concerns(request):
+                self.mediums.of(request).begin(request, partial(self._policy.find, request))
         except CrawlClosing as error:
             return self._give_back(request, error)
         except ChallengeNotSolved as error:
@@ -184,7 +178,7 @@ class OmoCaptchaMiddleware:
             return response
         if isinstance(request, Submission):
             self._chain.check_whole(request, response)
-        self._mediums.answered(request)
+        self.mediums.answered(request)
         self._upfront.answered(request, response)
         self._states.not_redirected(request)
         try:
@@ -236,7 +230,7 @@ class OmoCaptchaMiddleware:
         """Release what a request holds that has failed."""
         if not self.is_on:
             return
-        self._mediums.answered(request)
+        self.mediums.answered(request)
         self._states.may_be_retried(request)
         self._walls.failed(request)
         if isinstance(request, Submission):
@@ -246,30 +240,12 @@ class OmoCaptchaMiddleware:
 
     def _give_back(self, request: Request, error: CrawlClosing) -> Request:
         """Return the request for the scheduler, if it came from there, or raise the error for who awaits a response."""
-        self._mediums.give_back(request)
+        self.mediums.give_back(request)
         if self._states.is_scheduled(request):
             return self._states.give_back(request)
         raise error
 
-    async def solve(self, challenge: Challenge) -> Token:
-        """Buy a token for a challenge that the spider has found itself; see :func:`solve`."""
-        purchase = await self._buy(challenge, "solve")
-        from scrapy_omocaptcha.walls.verdict import unknown
-
-        purchase.record(unknown("by_hand"))
-        return purchase.token
-
-    @cached_property
-    def live_pages(self) -> LivePages:
-        """The pages that the spider drives itself."""
-        if self._rendered is None:
-            raise RuntimeError("no page is rendered in this crawl: DOWNLOAD_HANDLERS has no scrapy-playwright")
-        from scrapy_omocaptcha.browser.live_pages import LivePages
-
-        buy = partial(self._buy, purpose=self._rendered.purpose)
-        return LivePages(self._rendered.browser, buy, self._engine.lifetime)
-
-    async def _buy(self, challenge: Challenge, purpose: Purpose) -> Purchase:
+    async def buy(self, challenge: Challenge, purpose: Purpose) -> Purchase:
         """Buy a token for a challenge that the spider has found itself, for its purpose."""
         refusal = self._policy.token_refusal(challenge, purpose)
         try:
@@ -312,61 +288,3 @@ def _is_robots_txt(request: Request) -> bool:
     url = str(hops[0]) if hops else request.url
     # Almost no address has it, and this is asked of each request and each response.
     return "/robots.txt" in url and urlsplit(url).path == "/robots.txt"
-
-
-async def solve(challenge: Challenge, *, crawler: Crawler) -> Token:
-    """Buy a token for a challenge, under all limits of the crawl; to be awaited in a spider's callback.
-
-    The response of the callback counts in Scrapy's scraper meanwhile, so that many callbacks that wait slow the crawl
-    down. With ``OMOCAPTCHA_CLOSE_ON_LIMIT``, an error about a limit is raised only once all tokens that have been paid
-    for are used.
-
-    :raises NotBought: when a limit is reached, or the challenge may not be solved; see its ``reason``.
-    :raises JobError: when a job was bought and gave no token.
-    :raises ApiError: when the service took no job.
-    :raises CrawlClosing: when the crawl closes.
-    :raises RuntimeError: when the add-on is not active in this crawl.
-    """
-    return await _active(crawler).solve(challenge)
-
-
-async def solve_page(page: Page, *, crawler: Crawler, widget: str | None = None, press: bool = False) -> PagePurchase:
-    """Buy a token for a page that the spider drives, and give it to the page's widget::
-
-        async def parse(self, response):
-            page = response.meta["playwright_page"]
-            await page.fill("#name", "Albatross")
-            async with await solve_page(page, crawler=self.crawler) as purchase:
-                await page.click("#search")
-                await page.wait_for_selector(".result, .error")
-                if await page.is_visible(".error"):
-                    purchase.rejected()
-                else:
-                    purchase.accepted()
-
-    It is awaited in a callback, under all limits of the crawl, and returns when the widget's field has the token and
-    its callback has been called, as if a visitor had solved it. What the page does next is up to the spider, which
-    also says what the site made of the token. From then on, all forms of the page are sent as the browser sends them;
-    requests that would carry the token to another site are stopped.
-
-    :param page: a page of scrapy-playwright. The widget may be in a shadow root, or in a frame of the page's own site.
-    :param widget: the widget, where the page has several: a CSS selector of it, or of something around it. Without it,
-        the only visible one.
-    :param press: whether to press the button of the widget's form as well, unless its callback sends the token.
-    :raises ValueError: when the page has no such widget, or more than one.
-    :raises HandoverBroke: when the page was closed or left while the token was bought, or the callback of its widget
-        fails. The job is paid.
-    :raises NotBought: when a limit is reached, or the widget may not be solved; see its ``reason``.
-    :raises JobError: when a job was bought and gave no token.
-    :raises ApiError: when the service took no job.
-    :raises CrawlClosing: when the crawl closes.
-    :raises RuntimeError: when the add-on, or scrapy-playwright, is not active in this crawl.
-    """
-    return await _active(crawler).live_pages.solve(page, widget, press)
-
-
-def _active(crawler: Crawler) -> OmoCaptchaMiddleware:
-    middleware = crawler.get_downloader_middleware(OmoCaptchaMiddleware)
-    if middleware is None or not middleware.is_on:
-        raise RuntimeError("OMOcaptcha is not active in this crawl: see its line at the start of the log")
-    return middleware

@@ -11,13 +11,13 @@ from scrapy.crawler import Crawler
 from scrapy.settings import BaseSettings
 from scrapy.utils.misc import load_object
 
-from scrapy_omocaptcha.engine.components import Components
+from scrapy_omocaptcha.engine.engine import Engine
 
 if TYPE_CHECKING:
     from scrapy_omocaptcha.browser.medium import BrowserMedium
 
 
-def find_medium(crawler: Crawler, components: Components) -> BrowserMedium | None:
+def find_medium(crawler: Crawler, engine: Engine) -> BrowserMedium | None:
     """Return the browser that renders pages in a crawl, or None if its ``DOWNLOAD_HANDLERS`` have none."""
     schemes = find_schemes(crawler.settings)
     if not schemes:
@@ -26,7 +26,7 @@ def find_medium(crawler: Crawler, components: Components) -> BrowserMedium | Non
     from scrapy_omocaptcha.browser.medium import BrowserMedium
     from scrapy_omocaptcha.browser.playwright import PlaywrightBrowser
 
-    return BrowserMedium(components, PlaywrightBrowser(schemes))
+    return BrowserMedium(engine.components, PlaywrightBrowser(schemes), engine.lifetime)
 
 
 def find_schemes(settings: BaseSettings) -> frozenset[str]:

@@ -17,27 +17,26 @@ from scrapy_omocaptcha.walls.verdict import unknown
 
 
 class LivePages:
-    """The pages of one crawl that spiders drive themselves, and that were given tokens.
+    """The pages of one crawl that spiders drive themselves, and that were given tokens."""
 
-    :param buy: buys a token under all limits of the crawl.
-    """
-
-    def __init__(
-        self, browser: PlaywrightBrowser, buy: Callable[[Challenge], Awaitable[Purchase]], lifetime: Lifetime
-    ) -> None:
+    def __init__(self, browser: PlaywrightBrowser, lifetime: Lifetime) -> None:
         self._browser = browser
-        self._buy = buy
         self._lifetime = lifetime
         self._pages: dict[Page, LivePage] = {}
         self._undecided: set[PagePurchase] = set()
         """Those of which the spider has not said yet what the site makes of them."""
 
-    async def solve(self, page: Page, selector: str | None, press: bool) -> PagePurchase:
-        """Buy a token for a page and give it to its widget; see ``solve_page``."""
+    async def solve(
+        self, page: Page, selector: str | None, press: bool, buy: Callable[[Challenge], Awaitable[Purchase]]
+    ) -> PagePurchase:
+        """Buy a token for a page and give it to its widget; see ``solve_page``.
+
+        :param buy: buys a token under all limits of the crawl.
+        """
         if not isinstance(page, Page):
             raise TypeError(f"{page!r} is no page: ask for one with playwright_include_page in the meta of the request")
         widget, challenge = await self._browser.call(find_widget(page, selector, self._is_closing))
-        purchase = await self._buy(challenge)
+        purchase = await buy(challenge)
         given = PagePurchase(purchase, self._undecided.discard)
         self._undecided.add(given)
         error = await self._browser.call(self._give(page, widget, challenge.url, purchase.token.value, press))

@@ -2,8 +2,10 @@
 
 from scrapy import Request
 
+from scrapy_omocaptcha.browser.live_pages import LivePages
 from scrapy_omocaptcha.browser.playwright import PlaywrightBrowser
 from scrapy_omocaptcha.engine.components import Components
+from scrapy_omocaptcha.engine.lifetime import Lifetime
 from scrapy_omocaptcha.urls import host_of
 from scrapy_omocaptcha.walls.medium import Find, Key, PlainMedium
 
@@ -17,9 +19,11 @@ class BrowserMedium(PlainMedium):
     purpose = "browser"
     token_request = "scrapy_omocaptcha.browser.token_request.BrowserTokenRequest"
 
-    def __init__(self, components: Components, browser: PlaywrightBrowser) -> None:
+    def __init__(self, components: Components, browser: PlaywrightBrowser, lifetime: Lifetime) -> None:
         super().__init__(components)
         self.browser = browser
+        self.live_pages = LivePages(browser, lifetime)
+        """The pages that the spider drives itself."""
 
     def concerns(self, request: Request) -> bool:
         return self.browser.context(request) is not None
@@ -39,3 +43,6 @@ class BrowserMedium(PlainMedium):
 
     def give_back(self, request: Request) -> None:
         self.browser.forget_page(request)
+
+    def close(self) -> None:
+        self.live_pages.close()

@@ -54,27 +54,34 @@ class PlainMedium:
     def give_back(self, request: Request) -> None:
         """Make a request fit to be written to a disk."""
 
+    def close(self) -> None:
+        """Record what nobody has said anything of: the crawl ends."""
+
 
 class Mediums:
     """The mediums of one crawl: the plain one, and another one where some requests get their pages by it."""
 
     def __init__(self, plain: PlainMedium, other: PlainMedium | None = None) -> None:
         self._plain = plain
-        self._other = other
+        self.other = other
 
     def concerns(self, request: Request) -> bool:
         """Tell whether something may have to be prepared for a request."""
-        return self._other is not None
+        return self.other is not None
 
     def of(self, request: Request) -> PlainMedium:
-        other = self._other
+        other = self.other
         return self._plain if other is None or not other.concerns(request) else other
 
     def answered(self, request: Request) -> None:
         # Not of the medium of the request: a middleware may have changed that meanwhile.
-        if self._other is not None:
-            self._other.answered(request)
+        if self.other is not None:
+            self.other.answered(request)
 
     def give_back(self, request: Request) -> None:
-        if self._other is not None:
-            self._other.give_back(request)
+        if self.other is not None:
+            self.other.give_back(request)
+
+    def close(self) -> None:
+        if self.other is not None:
+            self.other.close()

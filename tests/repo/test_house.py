@@ -13,7 +13,7 @@ from tests.helpers.docs import PACKAGE, code, page, sources
 ORDER = code(page("design"), "order-of-imports")
 """The folders and single modules of the package, from the top: each may import those on the lines below its own."""
 
-MAX_ENTRIES = 17
+MAX_ENTRIES = 18
 MAX_FLOORS = 10
 
 PURE = ("detection", "forms", "walls.reasons", "buying.polling")

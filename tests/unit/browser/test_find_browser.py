@@ -8,7 +8,8 @@ from scrapy.utils.test import get_crawler
 from scrapy_playwright.handler import ScrapyPlaywrightDownloadHandler
 
 from scrapy_omocaptcha.browser import find_medium
-from scrapy_omocaptcha.engine.components import Components
+from scrapy_omocaptcha.engine.engine import Engine
+from scrapy_omocaptcha.engine.stats import Stats
 
 HANDLER = "scrapy_playwright.handler.ScrapyPlaywrightDownloadHandler"
 
@@ -23,7 +24,7 @@ class OtherHandler:
 
 def browser_of(**handlers):
     crawler = get_crawler(Spider, {"DOWNLOAD_HANDLERS": handlers})
-    medium = find_medium(crawler, Components(crawler))
+    medium = find_medium(crawler, Engine(crawler, None, Stats(crawler.stats), max_waiting=0))
     return medium and medium.browser
 
 

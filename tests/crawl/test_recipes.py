@@ -10,6 +10,7 @@ import scrapy
 from docutils import nodes
 
 from scrapy_omocaptcha.testing import simulate
+from tests.browser.live_pages import LiveSite
 from tests.helpers.docs import code, module, offline_box, page, written_instead
 
 pytest_plugins = ["scrapy_omocaptcha.testing.pytest_plugin"]
@@ -278,19 +279,40 @@ def test_the_errback_of_a_live_page_gets_one_that_it_can_close(run, walled, serv
 
 
 @pytest.mark.sockets
-def test_a_spider_searches_by_a_form_that_a_script_builds_and_says_what_became_of_each_token(
-    run, walled, service, browser_settings
-):
+@pytest.mark.parametrize("block", ["rendered-search", "register"])
+def test_a_spider_searches_by_a_form_that_a_script_builds(run, walled, service, browser_settings, block):
     names = [f"Boat {number}" for number in range(30)]
     site = walled(refuse_every=5)
     changed = {'names = ["Albatross", "Bluebird", "Curlew"]': f"names = {names}"}
     # Each page that stayed open would keep its place.
-    settings = {**browser_settings, "PLAYWRIGHT_MAX_PAGES_PER_CONTEXT": 4}
-    items, crawled = run("recipes/javascript", "register", site, settings, changed=changed)
+    settings = {**browser_settings, "PLAYWRIGHT_MAX_PAGES_PER_CONTEXT": 4, "OMOCAPTCHA_MAX_ATTEMPTS": 5}
+    items, crawled = run("recipes/live-pages", block, site, settings, changed=changed)
     assert sorted(item["boats"][0] for item in items) == sorted(f"{name} 1" for name in names)
     assert crawled.count("tokens/rejected") == site.rejected.total() == 7
     assert crawled.count("tokens/accepted") == site.accepted == 30
     assert len(service.jobs) == 37
+
+
+@pytest.mark.sockets
+def test_a_spider_logs_in_in_a_browser(run, walled, service, browser_settings):
+    items, crawled = run("recipes/live-pages", "rendered-login", walled(), browser_settings)
+    assert [item["order"] for item in items] == ["Thing 7"]
+    assert crawled.count("tokens/accepted") == len(service.jobs) == 1
+
+
+@pytest.mark.sockets
+def test_a_spider_clicks_on_what_shows_the_widget(run, service, browser_settings):
+    with LiveSite(service) as site:
+        items, crawled = run("recipes/live-pages", "after-a-click", site, browser_settings)
+    assert items == [{"title": "Register of boats: Albatross"}]
+    assert crawled.count("tokens/accepted") == len(service.jobs) == 1
+
+
+@pytest.mark.sockets
+def test_a_spider_sends_a_token_by_a_script_of_its_own(run, walled, service, browser_settings):
+    items, crawled = run("recipes/live-pages", "fetched", walled(), browser_settings)
+    assert items[0]["query"] == "Albatross"
+    assert crawled.count("tokens/accepted") == len(service.jobs) == 1
 
 
 def test_an_errback_tells_why(run, walled):

@@ -5,6 +5,7 @@ is read. What is put there looks at the page first.
 """
 
 import asyncio
+import logging
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple, TypeVar
@@ -15,10 +16,15 @@ from scrapy import Request
 
 from scrapy_omocaptcha.browser.masking import masking
 from scrapy_omocaptcha.browser.page_methods import FindChallenge, PageHandover, WatchedMethods
+from scrapy_omocaptcha.urls import public_address
 from scrapy_omocaptcha.walls.wishes import OWN_SESSION
 
 T = TypeVar("T")
 
+logger = logging.getLogger(__name__)
+
+_CLOSE_TIMEOUT = 10.0
+"""Longest wait until a page is closed, in seconds."""
 _METHODS = "playwright_page_methods"
 _PAGE = "playwright_page"
 _INCLUDE_PAGE = "playwright_include_page"
@@ -117,7 +123,18 @@ class PlaywrightBrowser:
         """Close a page that was left open for the spider, unless the spider has brought it."""
         page = request.meta.get(_PAGE)
         if page is not None and not page.is_closed() and page is not self._original(request).page:
-            await self.call(page.close())
+            await self.call(self._close(page))
+
+    async def _close(self, page: Page) -> None:
+        try:
+            await asyncio.wait_for(page.close(), _CLOSE_TIMEOUT)
+        except asyncio.TimeoutError:
+            # Seen with Chromium where a page was on its way to another address.
+            logger.warning(
+                "The browser does not close the page %s, which keeps its place in its context "
+                "(PLAYWRIGHT_MAX_PAGES_PER_CONTEXT)",
+                public_address(page.url),
+            )
 
     async def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Await a coroutine in the event loop of the browser."""

@@ -14,7 +14,7 @@ from scrapy.http.request import NO_CALLBACK
 from scrapy_omocaptcha.browser.form_handover import FormHandover
 from scrapy_omocaptcha.browser.medium import BrowserMedium
 from scrapy_omocaptcha.buying.purchase import Verdict
-from scrapy_omocaptcha.challenge import Token
+from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.errors import CrawlClosing, HandoverBroke, TokenUnused
 from scrapy_omocaptcha.forms.submission import session_of
 from scrapy_omocaptcha.walls.attempts import Result
@@ -54,6 +54,12 @@ class BrowserTokenRequest(TokenRequest):
         """Close the page that was loaded last, where it is left open for the spider."""
         if self._loaded is not None:
             await self._browser.close_page(self._loaded)
+
+    async def challenge(self) -> Challenge:
+        """Return the challenge to buy a token for, if the page of the form is known."""
+        if self.wish.fresh is None:
+            raise GivenUp(Refusal.of("browser"))
+        return await super().challenge()
 
     async def refill(self) -> None:
         """See that the form can be filled in, unless a token for such a form has been accepted."""

@@ -39,9 +39,12 @@ def form_request(
     may not have arrived is sent once more, so the site may get the form twice. While the add-on is off or has no API
     token, the form is sent with an empty token.
 
+    With ``meta={"playwright": True}`` a browser sends it: the page is loaded, its form filled in, its button pressed,
+    and what the page then shows is the response.
+
     :param response: the page with the form and its reCAPTCHA v2 widget.
     :param data: what to fill in: a text, or a list of texts, by field name; None leaves the field out. Other fields
-        are sent as the page has them.
+        are sent as the page has them. In a browser, each value needs a field that can take it; a file is a path.
     :param form: the form to send, as a CSS selector or a selector of the page; by default the one around the widget.
     :param click: the button to press, likewise; by default what a browser would press, and no button if it is False.
     :param rejected: how to tell from the answer that the site rejected the token: a CSS selector that only such an
@@ -51,7 +54,7 @@ def form_request(
         goes to the callback as well, and its token counts as unknown.
     :param fresh: whether to fetch the page anew for this request, in a session of its own, because the form works only
         once. The answer's ``meta["cookiejar"]`` is that session. Leave it out for a form behind a wall, which each new
-        session would meet.
+        session would meet. In a browser, the page is loaded anew in any case, and the session is a context.
     :param request_arguments: arguments of :class:`scrapy.Request`, such as ``callback``.
     :raises ValueError: when the page has no such widget, form or button, or its widget cannot be solved.
     :raises TypeError: when an argument has the wrong type.

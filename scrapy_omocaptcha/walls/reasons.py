@@ -17,7 +17,7 @@ from scrapy_omocaptcha.urls import host_of, is_allowed, same_site
 REASONS = {
     # The request
     "head": "a HEAD request has no page to submit",
-    "browser": "a browser would have to send the token: in a page of scrapy-playwright, await solve_page",
+    "browser": "a browser would have to send the token: use form_request or solve_page in pages of scrapy-playwright",
     "host_not_allowed": "the host is not among OMOCAPTCHA_ALLOWED_DOMAINS (or the spider's allowed_domains)",
     # The widget
     "no_sitekey": "the page does not show the site key",

@@ -11,7 +11,7 @@ from scrapy_playwright.page import PageMethod
 from scrapy_omocaptcha import form_request
 from scrapy_omocaptcha.buying.database import read_ledger
 from tests.browser.crawling import BrowserSpider
-from tests.browser.live_pages import LiveSite, comes
+from tests.helpers.live_pages import LiveSite, comes
 
 NAMES = [f"boat {number}" for number in range(6)]
 
@@ -199,6 +199,16 @@ def test_a_form_that_cannot_be_sent_is_refused_before_anything_is_paid(search, s
     crawled = search(way)
     assert [error.reason for error in crawled.failures] == [reason]
     assert (service.jobs, forms(site)) == ((), [])
+
+
+def test_a_token_for_a_request_that_no_form_makes_is_refused(search, site, service):
+    def searches(self, response):
+        wish = {"sitekey": site.sitekey, "page": response.url, "put": "json:/token"}
+        meta = {"playwright": True, "omocaptcha": wish}
+        yield scrapy.Request(f"{site.url}/api/search", self.page, "POST", body="{}", meta=meta, errback=self.failed)
+
+    crawled = search("/ways/fetch", searches=searches)
+    assert ([error.reason for error in crawled.failures], service.jobs) == (["browser"], ())
 
 
 def test_of_several_forms_the_one_that_is_named_is_sent(search, site, jobs):

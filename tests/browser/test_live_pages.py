@@ -15,7 +15,7 @@ from scrapy_omocaptcha import solve_page
 from scrapy_omocaptcha.buying.database import read_ledger
 from scrapy_omocaptcha.errors import CrawlClosing, HandoverBroke, NotBought
 from tests.browser.crawling import WithPage
-from tests.browser.live_pages import WAYS, LiveSite, comes
+from tests.helpers.live_pages import WAYS, LiveSite, comes
 from tests.helpers.pages import FOLDER, needs_pages
 from tests.helpers.sites import Site
 

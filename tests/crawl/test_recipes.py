@@ -10,8 +10,8 @@ import scrapy
 from docutils import nodes
 
 from scrapy_omocaptcha.testing import simulate
-from tests.browser.live_pages import LiveSite
 from tests.helpers.docs import code, module, offline_box, page, written_instead
+from tests.helpers.live_pages import LiveSite
 
 pytest_plugins = ["scrapy_omocaptcha.testing.pytest_plugin"]
 

@@ -31,6 +31,7 @@ from scrapy_omocaptcha.forms.submission import Submission, masked
 from scrapy_omocaptcha.reporting.events import Events
 from scrapy_omocaptcha.reporting.progress import Progress
 from scrapy_omocaptcha.settings import Settings, is_enabled
+from scrapy_omocaptcha.settings.checks import find_mistakes
 from scrapy_omocaptcha.urls import host_of
 from scrapy_omocaptcha.walls.handler import WallHandler
 from scrapy_omocaptcha.walls.hints import Hints
@@ -84,7 +85,8 @@ class OmoCaptchaMiddleware:
     def from_crawler(cls, crawler: Crawler) -> OmoCaptchaMiddleware:
         """Build the middleware from the settings of a crawl.
 
-        :raises NotConfigured: when the add-on is switched off, or there is no API token.
+        :raises NotConfigured: when the add-on is switched off, there is no API token, or a setting shows that the
+            project wants something else than would happen.
         :raises ValueError: when a setting is invalid, or the middleware is named as an add-on or an extension.
         """
         try:
@@ -93,7 +95,10 @@ class OmoCaptchaMiddleware:
                     f"{global_object_name(cls)} is a downloader middleware, neither an add-on nor an extension: name "
                     "scrapy_omocaptcha.Addon in ADDONS"
                 )
-            return cls(crawler, Settings.from_settings(crawler.settings))
+            settings = Settings.from_settings(crawler.settings)
+            if mistakes := list(find_mistakes(settings, crawler.settings, cls)):
+                raise NotConfigured("; ".join(mistakes))
+            return cls(crawler, settings)
         except NotConfigured as why:
             if is_enabled(crawler.settings):
                 message = str(why)

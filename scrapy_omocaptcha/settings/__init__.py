@@ -103,6 +103,9 @@ class Settings:
     """Name of the fleet; None: the spider's name."""
     on_redis_failure: str = setting("OMOCAPTCHA_ON_REDIS_FAILURE", values.read_choice, "stop", ("stop", OWN_LIMITS))
 
+    own_settings: tuple[str, ...] = setting("OMOCAPTCHA_OWN_SETTINGS", values.read_names)
+    """Names of settings that begin with ``OMOCAPTCHA_`` and are the project's own."""
+
     def __post_init__(self) -> None:
         if self.max_cost_per_day and self.ledger is None and self.redis_url is None:
             raise ValueError(

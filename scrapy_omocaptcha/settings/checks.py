@@ -32,7 +32,6 @@ _SETTINGS = {"ENABLED", *(field.name.upper() for field in fields(Settings))}
 
 def check_settings(settings: Settings, project: BaseSettings, spider: Spider, ours: type) -> Iterator[str]:
     """Yield a warning, with its cure, for each mistake in the settings; ``ours`` is the class of our middleware."""
-    yield from _check_names(project)
     if not (settings.max_cost or settings.max_cost_per_day or settings.max_jobs or settings.dry_run):
         yield (
             "OMOCAPTCHA_MAX_COST is 0, so there is no cost limit: set it to what this crawl may cost at most, in USD"
@@ -42,7 +41,7 @@ def check_settings(settings: Settings, project: BaseSettings, spider: Spider, ou
             f"the price of a job at {host_of(settings.api_url)} is unknown and assumed to be {FALLBACK_PRICE} USD: set "
             "OMOCAPTCHA_PRICE to the right price, or OMOCAPTCHA_MAX_COST will not hold"
         )
-    yield from _check_middleware_order(project, ours)
+    yield from _check_middlewares(project, ours)
     if not project.getbool("COOKIES_ENABLED"):
         yield (
             "COOKIES_ENABLED is False: walls that set a cookie, as most do, are not solved (reason: cookies); "
@@ -65,39 +64,45 @@ def check_settings(settings: Settings, project: BaseSettings, spider: Spider, ou
     yield from _check_scrapy_redis(settings, project)
 
 
-def _check_names(project: BaseSettings) -> Iterator[str]:
+def find_mistakes(settings: Settings, project: BaseSettings, ours: type) -> Iterator[str]:
+    """Yield, with its cure, each mistake with which nothing should be bought, since it is not what the user meant."""
     for name in project:
         stem = name.removeprefix(_PREFIX)
-        if stem != name and stem not in _SETTINGS:
+        if stem != name and stem not in _SETTINGS and name not in settings.own_settings:
             from difflib import get_close_matches  # A project without such a mistake does without it.
 
             similar = get_close_matches(stem, sorted(_SETTINGS), 1)
-            hint = f": did you mean {_PREFIX}{similar[0]}?" if similar else ""
-            yield f"{name} is not a setting and has no effect{hint}"
+            hint = f"did you mean {_PREFIX}{similar[0]}? If not, remove it" if similar else "remove it"
+            yield f"{name} is not a setting: {hint}, or name it in OMOCAPTCHA_OWN_SETTINGS if it is the project's own"
+    middlewares = _middlewares(project)
+    if ours in middlewares:
+        yield from _check_position(middlewares, ours, _CLOSER_TO_ENGINE, _CLOSER_TO_SITE, "585", "581 to 589")
+    redirects = load_object(_REDIRECTS)
+    if redirects in middlewares:
+        yield from _check_position(middlewares, redirects, RedirectMiddleware, CookiesMiddleware, "650", "601 to 699")
 
 
-def _check_middleware_order(project: BaseSettings, ours: type) -> Iterator[str]:
-    """Compare the resulting order, not the numbers, since the project may have moved other middlewares too."""
+def _middlewares(project: BaseSettings) -> list[type]:
+    """Return the downloader middlewares: requests pass them in this order, responses in the reverse order."""
     priorities = project.get_component_priority_dict_with_base("DOWNLOADER_MIDDLEWARES")
-    # Requests pass the list in this order, responses in the reverse order.
-    middlewares = [load_object(component) for component in build_component_list(priorities)]
+    return [load_object(component) for component in build_component_list(priorities)]
+
+
+def _check_middlewares(project: BaseSettings, ours: type) -> Iterator[str]:
+    middlewares = _middlewares(project)
     if ours not in middlewares:
         yield (
             f"{global_object_name(ours)} is not in DOWNLOADER_MIDDLEWARES, so no challenge is seen: name "
             "scrapy_omocaptcha.Addon in ADDONS, and the middleware nowhere"
         )
         return
-    yield from _check_position(middlewares, ours, _CLOSER_TO_ENGINE, _CLOSER_TO_SITE, "585", "581 to 589")
     closer_to_site = middlewares[middlewares.index(ours) + 1 :]
     if any(middleware.__module__.startswith("rotating_proxies.") for middleware in closer_to_site):
         yield (
             "scrapy-rotating-proxies is closer to the site than OMOcaptcha and takes each challenge for a ban: place "
             "RotatingProxyMiddleware at 560 and BanDetectionMiddleware at 570 in DOWNLOADER_MIDDLEWARES"
         )
-    redirects = load_object(_REDIRECTS)
-    if redirects in middlewares:
-        yield from _check_position(middlewares, redirects, RedirectMiddleware, CookiesMiddleware, "650", "601 to 699")
-    else:
+    if load_object(_REDIRECTS) not in middlewares:
         yield (
             f"{_REDIRECTS} is not in DOWNLOADER_MIDDLEWARES, so requests are lost at walls that redirect to an address "
             "of their own: let ADDONS place it at 650"
@@ -112,6 +117,7 @@ def _check_position(
     place: str,
     others: str,
 ) -> Iterator[str]:
+    # The resulting order counts, not the numbers, since the project may have moved other middlewares too.
     index = middlewares.index(ours)
     wrong = [m.__name__ for m in middlewares[:index] if isinstance(m, type) and issubclass(m, closer_to_site)]
     wrong += [m.__name__ for m in middlewares[index + 1 :] if isinstance(m, type) and issubclass(m, closer_to_engine)]

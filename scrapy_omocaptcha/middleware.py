@@ -65,7 +65,7 @@ class OmoCaptchaMiddleware:
         self._engine = engine = Engine(crawler, self, stats, settings.max_waiting)
         self._states, self._chain = engine.states, engine.chain
         lifetime, components = engine.lifetime, engine.components
-        self._buyer = buyer = Buyer(crawler, settings, stats, lifetime, time.monotonic)
+        self._buyer = buyer = Buyer(crawler, settings, stats, lifetime, time.monotonic, events.limit_near)
         self._hints = hints = Hints()
         self.mediums = mediums = Mediums(PlainMedium(components), find_medium(crawler, engine))
         hooks = Hooks(crawler, settings.trigger)

@@ -1,4 +1,7 @@
-"""Define the signals that a project can connect to; each is sent with ``spider``, ``request`` and ``challenge``."""
+"""Define the signals that a project can connect to.
+
+Those of a challenge are sent with ``spider``, ``request`` and ``challenge``, the others with ``spider``.
+"""
 
 challenge_detected = object()
 """A challenge was found. Also sent: ``verdict``, ``"solve"`` or the reason why it is left alone."""
@@ -12,3 +15,7 @@ challenge_unknown = object()
 
 challenge_failed = object()
 """The challenge was not solved. Also sent: ``reason``."""
+
+limit_near = object()
+"""80 % of a limit are used. Also sent, once for each limit: ``reason``, that with which nothing is bought once it is
+reached, ``host``, which is empty if it holds for all, and ``message``."""

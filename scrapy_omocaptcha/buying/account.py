@@ -170,6 +170,7 @@ class Account:
         """Stop all buying because the service takes no job from this crawl; return the error to raise."""
         message = f"the service accepts no job from this crawl ({error}); nothing more is bought: {error.cure}"
         if self.limits.close_account(message):
+            self.stats.inc("account/closed")
             logger.error("OMOcaptcha: %s", message)
         return NotBought("account", message)
 

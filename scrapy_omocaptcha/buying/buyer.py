@@ -33,7 +33,13 @@ class Buyer:
     """Buys the tokens of one crawl. It owns ``ledger``, ``limits`` (with the price), ``account`` and the solver."""
 
     def __init__(
-        self, crawler: Crawler, settings: Settings, stats: Stats, lifetime: Lifetime, clock: Callable[[], float]
+        self,
+        crawler: Crawler,
+        settings: Settings,
+        stats: Stats,
+        lifetime: Lifetime,
+        clock: Callable[[], float],
+        tell_near: Callable[[str, str, str], None],
     ) -> None:
         self._settings = settings
         self._lifetime = lifetime
@@ -44,10 +50,10 @@ class Buyer:
         crawl = None if spider is None else vars(spider).get("_job")
         self.ledger = Ledger(spider=name, stats=stats, path=settings.ledger, jobdir=jobdir, crawl=crawl)
         if settings.redis_url is None:
-            self.limits = Limits(settings, self.ledger, clock)
+            self.limits = Limits(settings, self.ledger, clock, tell_near)
         else:
             store = RedisStore(settings.redis_url, settings.fleet or name)
-            self.limits = FleetLimits(settings, self.ledger, clock, store, lifetime)
+            self.limits = FleetLimits(settings, self.ledger, clock, tell_near, store, lifetime)
         self.account = Account(lambda: self._api, self.limits, lifetime=lifetime, settings=settings, stats=stats)
 
     @cached_property

@@ -21,6 +21,8 @@ _CALL_SECONDS = 1.0
 """Seconds that a create call is assumed to take, in which others may spend too."""
 _ROUNDING = 1e-9
 """USD by which a sum of floats may be wrong."""
+_NEAR = 0.8
+"""The share of a limit from which on it is told that little is left; also in ``fleet.lua``."""
 
 
 @dataclass(frozen=True)
@@ -35,10 +37,18 @@ class Reservation:
 
 
 class Limits:
-    """The limits of one crawl: jobs, USD, the breaker of each host and key, and the state of the account."""
+    """The limits of one crawl: jobs, USD, the breaker of each host and key, and the state of the account.
 
-    def __init__(self, settings: Settings, ledger: Ledger, clock: Callable[[], float]) -> None:
+    :param tell_near: called once with the reason that a limit will give, the host that it is about, empty for all, and
+        a sentence, when most of it is used and at least one more job can be bought.
+    """
+
+    def __init__(
+        self, settings: Settings, ledger: Ledger, clock: Callable[[], float], tell_near: Callable[[str, str, str], None]
+    ) -> None:
         self._settings = settings
+        self._tell_near = tell_near
+        self._told_near: set[tuple[str, str]] = set()
         self._ledger = ledger
         self._clock = clock
         self.price = settings.assumed_price
@@ -62,12 +72,17 @@ class Limits:
 
     async def reserve(self, job: JobRequest, host: str) -> Reservation:
         """Count a job for ``host`` before it is bought, with all who share these limits, or raise ``NotBought``."""
+
+        def check(sums: Sums) -> None:
+            self._check(sums, host, job.sitekey)
+            self._look_for_near(sums, host)
+
         entry = self._ledger.enter(
             host=host,
             page=job.page,
             kind="invisible" if job.invisible else "checkbox",
             cost=self.price,
-            check=lambda sums: self._check(sums, host, job.sitekey),
+            check=check,
         )
         cancel_trial = self._breaker.begin_trial(host, job.sitekey)
         self._unanswered.add(entry)
@@ -90,11 +105,34 @@ class Limits:
                     "the ledger cannot be used, so what other crawls have spent is not known, and "
                     f"OMOCAPTCHA_{reason.upper()} must hold for all: fix OMOCAPTCHA_LEDGER, as the log says",
                 )
-            most = self._spendable if reason == "min_balance" else getattr(self._settings, reason)
+            most = self._most(reason)
             if used + (1 if limit.counts_jobs else self.price) > most + _ROUNDING:
                 raise self._reached(reason, used, host)
         if self._is_paused(host, sitekey):
             raise self._reached("breaker", 0, host)
+
+    def _most(self, reason: str) -> float:
+        return self._spendable if reason == "min_balance" else float(getattr(self._settings, reason))
+
+    def _look_for_near(self, sums: Sums, host: str) -> None:
+        """Tell of the limits of which most is used with one more job for ``host``."""
+        for reason, limit in self._limits.items():
+            one_more, most = 1 if limit.counts_jobs else self.price, self._most(reason)
+            used = getattr(sums, limit.measure) + one_more
+            if _NEAR * most <= used + _ROUNDING and used + one_more <= most + _ROUNDING:
+                self._near(reason, used, most, host)
+
+    def _near(self, reason: str, used: float, most: float, host: str, by: str = "") -> None:
+        """Tell, once, that most of a limit is used; the parameters are those of :meth:`_reached`."""
+        limit = LIMITS[reason]
+        of_host = "" if limit.closes_with else host
+        if (reason, of_host) in self._told_near:
+            return
+        self._told_near.add((reason, of_host))
+        amount = f"{used:.0f} of {most:.0f} jobs" if limit.counts_jobs else f"{used:.5f} of {most:.5f} USD"
+        where = f" for {of_host}" if of_host else ""
+        cure = "top up the account" if reason == "min_balance" else f"raise OMOCAPTCHA_{reason.upper()}"
+        self._tell_near(reason, of_host, f"{amount} are used{where}{by}: {cure}, or nothing is bought after that")
 
     def _is_paused(self, host: str, sitekey: str) -> bool:
         return self._breaker.is_open(host, sitekey)

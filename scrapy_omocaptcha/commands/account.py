@@ -28,8 +28,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def balance(command: ScrapyCommand, opts: argparse.Namespace) -> int:
     """Print the balance of the account.
 
-    Exit status: 0 when the balance is known; 1 when the service cannot be reached or refuses, or the balance is below
-    OMOCAPTCHA_MIN_BALANCE; 2 when a setting is missing or wrong.
+    Exit status: 0 when the balance is known; 1 when the service cannot be reached or refuses, or the balance buys no
+    job or is below OMOCAPTCHA_MIN_BALANCE; 2 when a setting is missing or wrong.
     """
     return _print_answer(command, opts, _balance)
 
@@ -57,6 +57,9 @@ async def _balance(api: Api, settings: Settings) -> Result:
             f"the balance is below OMOCAPTCHA_MIN_BALANCE ({settings.min_balance:.5f} USD), so crawls buy nothing: "
             "top up the account or lower the setting"
         )
+    elif balance.usd < settings.assumed_price and not balance.solves:
+        facts["reason"] = "account"
+        message = f"the balance buys no job, which costs {settings.assumed_price:.5f} USD: top up the account"
     return facts, lines, message
 
 

@@ -84,6 +84,12 @@ class Events:
             message,
         )
 
+    def limit_near(self, reason: str, host: str, message: str) -> None:
+        """Report that most of a limit is used."""
+        logger.warning("OMOcaptcha: little is left of OMOCAPTCHA_%s: %s", reason.upper(), message)
+        values = {"reason": reason, "host": host, "message": message}
+        self._crawler.signals.send_catch_log(signals.limit_near, spider=self._crawler.spider, **values)
+
     def _level(self, reason: str, url: str) -> int:
         """Return WARNING for the first message of a kind about a host or the crawl, then DEBUG."""
         host = "" if reason in _SAME_ON_ALL_HOSTS else urlsplit(url).netloc

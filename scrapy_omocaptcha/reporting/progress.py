@@ -84,5 +84,6 @@ class Progress:
             # Only buying shows whether one job opens a wall for a session, or each page needs one.
             would_buy={host: (len(pages), pages.total()) for host, pages in self.events.dry_run.items()},
             price=buyer.limits.price,
+            account_closed=buyer.limits.account_closed,
         )
         logger.info("%s", report)

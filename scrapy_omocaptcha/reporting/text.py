@@ -27,6 +27,7 @@ def crawl_report(
     closing_balance: Balance | None = None,
     would_buy: Mapping[str, tuple[int, int]] | None = None,
     price: float = 0.0,
+    account_closed: str | None = None,
 ) -> str:
     """Return the report at the end of a crawl.
 
@@ -34,9 +35,12 @@ def crawl_report(
     :param not_solved: number of challenges that were left alone or not solved, by reason.
     :param opening_balance: balance of the account when the spider opened; None if unknown, as for the closing one.
     :param would_buy: the least and the most jobs that a dry run would have bought, by host, each at ``price`` in USD.
+    :param account_closed: why nothing was bought any more, if the account could not buy.
     """
     totals = Totals(records)
     rows = _outcomes(totals)
+    if account_closed is not None:
+        rows.insert(0, ("account", f"closed: {account_closed}"))
     if totals.jobs:
         thousand = f": {usd(1000 * totals.cost / pages)} USD per 1,000 pages" if pages else ""
         rows.append(("cost", f"{usd(totals.cost)} USD{thousand}"))

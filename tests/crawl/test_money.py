@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import shutil
 import sqlite3
 from contextlib import closing
@@ -14,7 +15,7 @@ import scrapy
 from aiohttp import web
 from scrapy.utils.asyncio import sleep
 
-from scrapy_omocaptcha import solve
+from scrapy_omocaptcha import signals, solve
 from scrapy_omocaptcha.buying.database import open_ledger, read_ledger
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.errors import NotBought
@@ -268,6 +269,27 @@ def test_an_account_that_is_refused_when_the_spider_opens_is_asked_once_however_
     (line,) = crawled.said(logging.ERROR)
     assert "check OMOCAPTCHA_API_TOKEN" in line
     assert [call.name for call in service.calls] == ["getBalance"]
+    assert crawled.count("account/closed") == 1
+    closing = next(line for line in crawled.said(logging.INFO) if line.startswith("OMOcaptcha: 5 challenges met"))
+    assert re.search(r"account +closed: the service accepts no job from this crawl", closing)
+
+
+def test_it_is_told_once_and_by_a_signal_that_little_is_left_of_a_limit(crawl, service, walled):
+    site = walled("per_page")
+    told = []
+
+    @hears(near=signals.limit_near)
+    class Listens(RecordingSpider):
+        urls = tuple(f"{site.url}/page/{number}" for number in range(1, 7))
+
+        def near(self, spider, reason, host, message):
+            told.append((spider.name, reason, host, message))
+
+    crawled = crawl(Listens, {**service.settings, "OMOCAPTCHA_MAX_JOBS": 5})
+    message = "4 of 5 jobs are used: raise OMOCAPTCHA_MAX_JOBS, or nothing is bought after that"
+    assert told == [(Listens.name, "max_jobs", "", message)]
+    assert f"OMOcaptcha: little is left of OMOCAPTCHA_MAX_JOBS: {message}" in crawled.said()
+    assert (len(crawled.pages), len(crawled.failures)) == (5, 1)
 
 
 @pytest.mark.parametrize("fault", ["server_error", "hang"])

@@ -77,6 +77,16 @@ def test_a_balance_below_min_balance_exits_with_status_1(ask):
     assert (status, json.loads(said)["balance_usd"], json.loads(said)["reason"]) == (1, 7.5, "min_balance")
 
 
+def test_a_balance_that_buys_no_job_exits_with_status_1(ask):
+    with OmoCaptchaService(api_token=TOKEN, balance=0.0005) as empty:
+        status, said = ask("balance", url=empty.url)
+        assert (status, said.splitlines()) == (
+            1,
+            ["0.00050 USD", "the balance buys no job, which costs 0.00055 USD: top up the account"],
+        )
+        assert ask("balance", "-s", "OMOCAPTCHA_PRICE=0.0004", url=empty.url) == (0, "0.00050 USD\n")
+
+
 def test_what_is_left_of_a_package_is_printed_and_is_no_low_balance(ask):
     with OmoCaptchaService(api_token=TOKEN, api_version=2, balance=0, package=2500) as packed:
         at = ("-s", "OMOCAPTCHA_API_VERSION=2", "-s", "OMOCAPTCHA_MIN_BALANCE=1")

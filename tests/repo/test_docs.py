@@ -149,7 +149,7 @@ def test_every_error_is_in_the_tree_and_has_a_sentence_of_its_own():
 
 TERMS_OF_NAMES = {term.astext() for term in page("reference/names").findall(nodes.term)}
 NAMES = {
-    "signals": ("signals", ["autodata"], {name for name in vars(signals) if name.startswith("challenge_")}),
+    "signals": ("signals", ["autodata"], {name for name in vars(signals) if name.startswith(("challenge_", "limit_"))}),
     "public names": ("names", ["autoclass", "autofunction", "class"], set(scrapy_omocaptcha.__all__) - TERMS_OF_NAMES),
     "methods of a spider": ("names", ["method"], sources(r'_hook\("(\w+)"')),
     "testing": ("testing", ["autoclass", "autofunction", "autodata", "data"], set(testing.__all__)),

@@ -22,6 +22,7 @@ local STEP = 10 * 60 * 1000
 local DAY = 24 * 60 * 60 * 1000
 local EXPIRED_AT_ONCE = 100
 local JOBS_REMEMBERED = 1000
+local NEAR = 0.8
 local SHARE = 0.8
 local CIRCUITS = {of_sitekey, of_host}
 
@@ -123,23 +124,31 @@ local function expire_jobs()
     end
 end
 
--- Return the limit that is reached, and its figure or a message; return nothing if a job may be bought.
-local function reached_limit()
+-- Return the limits of the arguments, with what is used of each, and the most that may be.
+local function used_limits()
     local measures = {
         jobs = get_number(crawl, 'jobs'),
         jobs_of_host = get_number(hosts, args.host),
         spent = get_number(crawl, 'spent'),
         spent_in_a_day = spent_in_a_day(),
     }
+    local limits = {}
+    for i, limit in ipairs(args.limits) do
+        -- Without a figure of its own, a limit is what the balance allows, once this is known.
+        local most = limit.most or redis.call('HGET', crawl, 'spendable') or math.huge
+        limits[i] = {reason = limit.reason, adds = limit.adds, used = measures[limit.measure], most = tonumber(most)}
+    end
+    return limits
+end
+
+-- Return the limit that is reached, and its figure or a message; return nothing if a job may be bought.
+local function reached_limit()
     if now < get_number(crawl, 'account_closed_until') then
         return 'account', redis.call('HGET', crawl, 'account_closed')
     end
-    for _, limit in ipairs(args.limits) do
-        local used = measures[limit.measure]
-        -- Without a figure of its own, a limit is what the balance allows, once this is known.
-        local most = limit.most or redis.call('HGET', crawl, 'spendable') or math.huge
-        if used + limit.adds > tonumber(most) then
-            return limit.reason, used
+    for _, limit in ipairs(used_limits()) do
+        if limit.used + limit.adds > limit.most then
+            return limit.reason, limit.used
         end
     end
     if now < math.max(get_number(of_sitekey, 'open_until'), get_number(of_host, 'open_until')) then
@@ -168,15 +177,22 @@ function commands.reserve()
     keep_job(args.job, job, args.lease)
 end
 
--- Count a job for good, since it is about to be sent. Return 0 if its lease has run out.
+-- Count a job for good, since it is about to be sent. Return nothing if its lease has run out; otherwise the word "sent"
+-- and the limits of which most is used, each with what is used, and the most.
 function commands.mark_sent()
     local job = get_job(args.job)
     if not job then
-        return 0
+        return
     end
     job.sent = job.sent or now
     keep_job(args.job, job, args.window)
-    return 1
+    local reply = {'sent'}
+    for _, limit in ipairs(used_limits()) do
+        if limit.used >= NEAR * limit.most and limit.used + limit.adds <= limit.most then
+            table.insert(reply, {limit.reason, digits(limit.used), digits(limit.most)})
+        end
+    end
+    return reply
 end
 
 -- Record that the create call of a job has ended.

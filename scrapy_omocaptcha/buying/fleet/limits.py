@@ -33,9 +33,15 @@ class FleetLimits(Limits):
     """The limits of one worker, whose jobs are also counted in a store together with those of all other workers."""
 
     def __init__(
-        self, settings: Settings, ledger: Ledger, clock: Callable[[], float], store: Store, lifetime: Lifetime
+        self,
+        settings: Settings,
+        ledger: Ledger,
+        clock: Callable[[], float],
+        tell_near: Callable[[str, str, str], None],
+        store: Store,
+        lifetime: Lifetime,
     ) -> None:
-        super().__init__(settings, ledger, clock)
+        super().__init__(settings, ledger, clock, tell_near)
         self._fleet_limits = self._limits
         # The store alone counts what a day costs.
         self._limits = {reason: limit for reason, limit in self._limits.items() if reason != "max_cost_per_day"}
@@ -89,7 +95,9 @@ class FleetLimits(Limits):
                 if refusal is not None:
                     raise self._not_bought(job["host"], *refusal)
                 # The lease may have run out in between.
-                if await self._call("mark_sent", job):
+                if near := await self._call("mark_sent", job):
+                    for reason, used, most in near[1:]:
+                        self._near_in_fleet(job["host"], reason, float(used), float(most))
                     return
         except NoReply:
             self._link.notify("add", job)
@@ -110,6 +118,10 @@ class FleetLimits(Limits):
                 f"the Redis of OMOCAPTCHA_REDIS_URL does not answer ({error}), so it is not known what the fleet has "
                 "bought: bring it back, or set OMOCAPTCHA_ON_REDIS_FAILURE to 'own_limits'",
             ) from None
+
+    def _near_in_fleet(self, host: str, reason: str, used: float, most: float) -> None:
+        unit = 1 if LIMITS[reason].counts_jobs else _UNIT
+        self._near(reason, used * unit, most * unit, host, f" by {self._fleet}")
 
     def _not_bought(self, host: str, reason: str, detail: str) -> NotBought:
         if reason == "account":

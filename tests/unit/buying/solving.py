@@ -137,7 +137,7 @@ class Bench:
         collector = MemoryStatsCollector(SimpleNamespace(settings=ScrapySettings()))
         self._stats = collector
         self.ledger = new_ledger(stats=Stats(collector))
-        self.limits = Limits(self.settings, self.ledger, self.clock.seconds)
+        self.limits = Limits(self.settings, self.ledger, self.clock.seconds, lambda *_: None)
         self.account = Account(
             lambda: self.api, self.limits, lifetime=self.lifetime, settings=self.settings, stats=Stats(collector)
         )

@@ -22,8 +22,8 @@ KEY = "6LcSiteKey"
 HOST = "shop.example"
 
 
-def limits(price=0.001, clock=None, kept_in=None, **values):
-    return Limits(settings_of(price=price, **values), kept_in or new_ledger(), clock or Clock())
+def limits(price=0.001, clock=None, kept_in=None, tell_near=lambda *_: None, **values):
+    return Limits(settings_of(price=price, **values), kept_in or new_ledger(), clock or Clock(), tell_near)
 
 
 def reason(limits, host=HOST, key=KEY):
@@ -44,6 +44,38 @@ def reserve(limits, host=HOST, key=KEY):
 
 def buy(limits, times, host=HOST, key=KEY):
     return [reserve(limits, host, key) for _ in range(times)]
+
+
+# -- little is left -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("values", "times", "told"),
+    [
+        ({"max_jobs": 5}, 3, []),
+        ({"max_jobs": 5}, 5, [("max_jobs", "", "4 of 5 jobs are used: raise OMOCAPTCHA_MAX_JOBS")]),
+        ({"max_jobs": 2}, 2, []),
+        ({"max_cost": 0.01}, 9, [("max_cost", "", "0.00800 of 0.01000 USD are used: raise OMOCAPTCHA_MAX_COST")]),
+        (
+            {"max_jobs_per_host": 10},
+            9,
+            [("max_jobs_per_host", HOST, f"8 of 10 jobs are used for {HOST}: raise OMOCAPTCHA_MAX_JOBS_PER_HOST")],
+        ),
+    ],
+)
+def test_it_is_told_once_that_little_is_left_of_a_limit(values, times, told):
+    heard = []
+    buy(limits(tell_near=lambda *said: heard.append(said), **values), times)
+    assert heard == [(reason, host, f"{said}, or nothing is bought after that") for reason, host, said in told]
+
+
+def test_it_is_told_that_little_is_left_of_the_balance():
+    heard = []
+    bought = limits(tell_near=lambda *said: heard.append(said), min_balance=1.0)
+    bought.set_balance(Balance(1.01, 0), 0.0)
+    buy(bought, 8)
+    said = "0.00800 of 0.01000 USD are used: top up the account, or nothing is bought after that"
+    assert heard == [("min_balance", "", said)]
 
 
 # -- the cases of every store ---------------------------------------------------------------------------------------

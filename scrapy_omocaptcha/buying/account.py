@@ -117,6 +117,9 @@ class Account:
             logger.debug("The price of a job is not known (%s); %s USD is assumed", error, FALLBACK_PRICE)
             return
         if price is None:
+            if self.settings.api_version is None and not self.settings.is_omocaptcha:
+                # Otherwise it was told when the spider opened.
+                logger.warning("OMOcaptcha: %s", self.settings.price_unknown)
             return
         if price < _LEAST_PRICE:
             logger.warning(

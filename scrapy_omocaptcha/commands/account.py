@@ -106,7 +106,7 @@ def _print_answer(
 
 
 async def _call(settings: Settings, ask: Callable[[Api, Settings], Awaitable[Result]]) -> Result:
-    api = build_api(settings, AiohttpTransport(settings.api_url, timeout=settings.api_timeout))
+    api = build_api(settings, lambda url, timeout: AiohttpTransport(url, timeout=timeout))
     try:
         return await ask(api, settings)
     finally:

@@ -33,7 +33,7 @@ _API_URLS = {1: "https://omocaptcha.com/api", 2: "https://api.omocaptcha.com/v2"
 
 def _read_api_url(settings: BaseSettings, name: str) -> str:
     version = values.read_api_version(settings, "OMOCAPTCHA_API_VERSION")
-    return values.read_base_url(settings, name, _API_URLS[version])
+    return values.read_base_url(settings, name, _API_URLS[version or 1])
 
 
 def _read_max_waiting(settings: BaseSettings, name: str) -> int:
@@ -46,9 +46,10 @@ class Settings:
     """Settings of one crawl: times in seconds, money in USD, 0 for "no limit"."""
 
     api_token: Secret = setting("OMOCAPTCHA_API_TOKEN", values.read_api_token)
-    api_version: int = setting("OMOCAPTCHA_API_VERSION", values.read_api_version)
-    """1 for jobs, 2 for tasks (the protocol that many other services speak too)."""
+    api_version: int | None = setting("OMOCAPTCHA_API_VERSION", values.read_api_version)
+    """1 for jobs, 2 for tasks (the protocol that many other services speak too); None: the first that answers."""
     api_url: str = setting("OMOCAPTCHA_API_URL", _read_api_url)
+    """Base URL of the API; of version 1 where the version is not known."""
     type_job_id: str = setting("OMOCAPTCHA_TYPE_JOB_ID", values.read_word, "1")
     """Kind of job in version 1."""
     task_type: str = setting("OMOCAPTCHA_TASK_TYPE", values.read_word, "RecaptchaV2TokenTask")
@@ -124,9 +125,24 @@ class Settings:
         return FALLBACK_PRICE if self.price is None else self.price
 
     @property
+    def api_urls(self) -> dict[int, str]:
+        """Return the base URLs of the versions that may be used, in the order in which they are tried."""
+        if self.api_version is not None:
+            return {self.api_version: self.api_url}
+        return _API_URLS if self.api_url == _API_URLS[1] else dict.fromkeys(_API_URLS, self.api_url)
+
+    @property
     def is_omocaptcha(self) -> bool:
         """Tell whether the service is OMOcaptcha itself, rather than one that speaks the same protocol."""
         return is_allowed(host_of(self.api_url), ["omocaptcha.com"])
+
+    @property
+    def price_unknown(self) -> str:
+        """Return the warning that the service has no list of prices."""
+        return (
+            f"the price of a job at {host_of(self.api_url)} is unknown and assumed to be {FALLBACK_PRICE} USD: set "
+            "OMOCAPTCHA_PRICE to the right price, or OMOCAPTCHA_MAX_COST will not hold"
+        )
 
     @property
     def max_poll_gap(self) -> float:

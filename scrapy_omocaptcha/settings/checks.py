@@ -17,7 +17,7 @@ from scrapy.utils.conf import build_component_list
 from scrapy.utils.misc import load_object
 from scrapy.utils.python import global_object_name
 
-from scrapy_omocaptcha.settings import FALLBACK_PRICE, Settings, uses_scrapy_redis
+from scrapy_omocaptcha.settings import Settings, uses_scrapy_redis
 from scrapy_omocaptcha.urls import host_of, is_allowed
 
 _CLOSER_TO_SITE = (CookiesMiddleware, RedirectMiddleware, HttpCompressionMiddleware)
@@ -36,11 +36,8 @@ def check_settings(settings: Settings, project: BaseSettings, spider: Spider, ou
         yield (
             "OMOCAPTCHA_MAX_COST is 0, so there is no cost limit: set it to what this crawl may cost at most, in USD"
         )
-    if settings.api_version != 1 and settings.price is None and not (settings.is_omocaptcha or settings.dry_run):
-        yield (
-            f"the price of a job at {host_of(settings.api_url)} is unknown and assumed to be {FALLBACK_PRICE} USD: set "
-            "OMOCAPTCHA_PRICE to the right price, or OMOCAPTCHA_MAX_COST will not hold"
-        )
+    if settings.api_version == 2 and settings.price is None and not (settings.is_omocaptcha or settings.dry_run):
+        yield settings.price_unknown
     yield from _check_middlewares(project, ours)
     if not project.getbool("COOKIES_ENABLED"):
         yield (

@@ -174,11 +174,11 @@ def read_api_token(settings: BaseSettings, name: str) -> Secret:
     return Secret(value.strip())
 
 
-def read_api_version(settings: BaseSettings, name: str) -> int:
-    version = str(settings.get(name, 1)).strip()  # The command line gives a string.
-    if version not in ("1", "2"):
-        raise invalid(name, settings.get(name), "1 (jobs) or 2 (tasks)")
-    return int(version)
+def read_api_version(settings: BaseSettings, name: str) -> int | None:
+    version = str(settings.get(name, "auto")).strip()  # The command line gives a string.
+    if version not in ("auto", "1", "2"):
+        raise invalid(name, settings.get(name), "'auto', 1 (jobs) or 2 (tasks)")
+    return None if version == "auto" else int(version)
 
 
 def read_price(settings: BaseSettings, name: str) -> float | None:

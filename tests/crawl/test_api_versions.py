@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 
 import pytest
 
@@ -75,6 +76,61 @@ def test_a_type_of_task_that_the_service_does_not_support_stops_all_buying_and_n
     assert [call.name for call in service.calls] == ["createTask"]
     (said,) = crawled.said(logging.ERROR)
     assert "set OMOCAPTCHA_TASK_TYPE, which is 'NoCaptchaTask', to a type that this service supports" in said
+
+
+VERSION_1 = ("createJob", "getJobResult", "getService")
+AUTO = {"OMOCAPTCHA_API_VERSION": "auto", "OMOCAPTCHA_PRICE": "auto"}
+
+
+@pytest.mark.parametrize("price", ["auto", 0.00055])
+def test_the_version_that_answers_is_found_out_by_one_call_more_and_remembered_beside_the_ledger(
+    crawl, service, walled, tmp_path, price
+):
+    ledger = tmp_path / "jobs.sqlite"
+    settings = {**service.settings, **AUTO, "OMOCAPTCHA_PRICE": price, "OMOCAPTCHA_LEDGER": ledger}
+    calls = []
+    for _ in range(2):
+        crawled = crawl(pages_of(walled("session"), 2), settings)
+        assert len(crawled.pages) == 2
+        assert [line for line in crawled.said() if "the price of a job" not in line] == []
+        assert len(crawled.said()) == (price == "auto")
+        calls.append([call.path for call in service.calls[sum(map(len, calls)) :]])
+    first = "/v2/getService" if price == "auto" else "/v2/createJob"
+    assert calls == [[first, "/v2/createTask", "/v2/getTaskResult"], ["/v2/createTask", "/v2/getTaskResult"]]
+    assert (tmp_path / "jobs.sqlite.api").read_text() == f"2 {service.url}\n"
+
+
+def test_version_1_is_remembered_too_until_it_is_gone(crawl, walled, tmp_path):
+    settings = {**AUTO, "OMOCAPTCHA_LEDGER": tmp_path / "jobs.sqlite"}
+    with OmoCaptchaService() as service, WalledSite(service, "session") as site:
+        crawl(pages_of(site, 1), {**service.settings, **settings})
+        remembered = tmp_path / "jobs.sqlite.api"
+        assert remembered.read_text() == f"1 {service.url}\n"
+        remembered.write_text(f"2 {service.url}\n")
+        crawled = crawl(pages_of(site, 1), {**service.settings, **settings})
+        assert (len(crawled.pages), len(service.jobs)) == (1, 2)
+        assert remembered.read_text() == f"1 {service.url}\n"
+
+
+def test_a_service_of_which_no_version_answers_buys_nothing_and_is_told_once(crawl, service, walled):
+    site = walled("session")
+    settings = {**service.settings, **AUTO, "OMOCAPTCHA_API_URL": f"{service.origin}/gone"}
+    crawled = crawl(spider(f"{site.url}/page/1", f"{site.url}/page/2"), settings)
+    assert [error.reason for error in crawled.failures] == ["account", "account"]
+    (said,) = crawled.said(logging.ERROR)
+    assert re.search(r"no version of its API answers \(version 1: .*404.*; version 2: .*404.*\)", said)
+    assert "check OMOCAPTCHA_API_URL" in said
+    assert (service.jobs, crawled.count("account/closed")) == ((), 1)
+
+
+@pytest.mark.parametrize("call", ["getService", "createJob"])
+def test_a_page_in_the_place_of_an_answer_does_not_lead_to_another_version(crawl, call):
+    """It may come from a proxy that has passed the call on, or be of today only."""
+    with OmoCaptchaService() as service, WalledSite(service, "session") as site:
+        service.fault(call, "html")
+        crawl(pages_of(site, 1), {**service.settings, **AUTO, "OMOCAPTCHA_JOB_TIMEOUT": 1})
+        assert {call.path.partition("/")[2] for call in service.calls} <= {f"api/{name}" for name in VERSION_1}
+        assert {job.kind for job in service.jobs} == {"1"}
 
 
 def test_an_address_without_version_1_is_told_before_anything_is_bought(crawl, service, walled):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import pytest
 import scrapy
 from aiohttp import web
@@ -34,7 +32,7 @@ class Asking(RecordingSpider):
             # Twisted adds a length of 0 where there is no body.
             headers = sorted(each for each in response.headers.items() if each[0] not in OTHER and each[1] != [b"0"])
             self.ends.append((response.status, response.url, response.body, response.flags, response.protocol, headers))
-        transport = factory._build_transport(SimpleNamespace(api_url=self.origin, api_timeout=2))
+        transport = factory._build_transport(self.origin, 2)
         try:
             self.ends.append(await transport.post("/call", {"a": 1}))
         except ApiError as error:

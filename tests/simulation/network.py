@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from scrapy import Request
     from scrapy.crawler import Crawler
 
-    from scrapy_omocaptcha.settings import Settings
 
 _FIRST_PORT = 20_000
 _CLIENT = "192.0.2.1"
@@ -211,9 +210,9 @@ class Network:
             "DOWNLOAD_HANDLERS": {"http": handler, "https": handler},
         }
 
-    def build_transport(self, settings: Settings) -> Transport:
+    def build_transport(self, url: str, timeout: float) -> Transport:
         """Build the transport of the service's API, in the place of the function in ``buying.api.factory``."""
-        return SimulatedTransport(self, settings.api_url, timeout=settings.api_timeout)
+        return SimulatedTransport(self, url, timeout=timeout)
 
     def start(self, server: LoopbackServer) -> None:
         """Let a server accept connections, in the place of :meth:`LoopbackServer.start`."""

@@ -5,20 +5,15 @@ An implementation translates calls to HTTP requests; it doesn't wait, retry or c
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 from scrapy_omocaptcha.buying.api.transport import Transport
 from scrapy_omocaptcha.buying.records import Balance, JobId, JobRequest
 from scrapy_omocaptcha.settings.secret import Secret
 
 
-@dataclass
 class Api(ABC):
     """Client of the service. Each method sends one HTTP request and may raise any :class:`~.errors.ApiError`."""
-
-    transport: Transport
-    token: Secret
-    kind: str
-    """Kind of captcha, as this version of the API names reCAPTCHA v2."""
 
     @abstractmethod
     async def create_job(self, job: JobRequest) -> JobId:
@@ -43,6 +38,23 @@ class Api(ABC):
     @abstractmethod
     async def price(self) -> float | None:
         """Return the price of a job in USD, or None when the service has no price list or doesn't list this kind."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Close the connections. No call may follow."""
+
+
+@dataclass
+class Version(Api):
+    """Client of one version of the API."""
+
+    has_price: ClassVar[bool]
+    """Whether the API itself is asked for the price, rather than a list elsewhere."""
+
+    transport: Transport
+    token: Secret
+    kind: str
+    """Kind of captcha, as this version of the API names reCAPTCHA v2."""
 
     async def close(self) -> None:
         await self.transport.close()

@@ -39,7 +39,7 @@ def test_defaults():
     settings = read()
     told = {field.name: getattr(settings, field.name) for field in dataclasses.fields(settings)}
     expected = {
-        "api_version": 1,
+        "api_version": None,
         "api_url": "https://omocaptcha.com/api",
         "type_job_id": "1",
         "task_type": "RecaptchaV2TokenTask",
@@ -71,7 +71,13 @@ def test_each_api_version_has_a_default_url():
 
 
 VALID = [
-    *(("API_VERSION", 2, 2), ("API_VERSION", "1", 1), ("TYPE_JOB_ID", "2", 2), ("TYPE_JOB_ID", 2, "2")),
+    *(
+        ("API_VERSION", 2, 2),
+        ("API_VERSION", "1", 1),
+        ("API_VERSION", "auto", None),
+        ("TYPE_JOB_ID", "2", 2),
+        ("TYPE_JOB_ID", 2, "2"),
+    ),
     ("TASK_TYPE", " NoCaptchaTaskProxyless ", "NoCaptchaTaskProxyless"),
     *(("TRIGGER", "challenge", None), ("TRIGGER", trigger, trigger), ("TRIGGER", f"{__name__}.trigger", trigger)),
     *(("ALLOWED_DOMAINS", ["example.com"], ("example.com",)), ("ALLOWED_DOMAINS", [], ())),

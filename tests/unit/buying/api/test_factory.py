@@ -18,11 +18,11 @@ def build(answer, **values):
     """Build the API of these settings over a transport with a fixed answer, and return what it sends too."""
     named = {f"OMOCAPTCHA_{name}": value for name, value in {"API_TOKEN": API_TOKEN, **values}.items()}
     transport = RecordingTransport(answer)
-    return build_api(Settings.from_settings(ScrapySettings(named)), transport), transport.sent
+    return build_api(Settings.from_settings(ScrapySettings(named)), lambda url, timeout: transport), transport.sent
 
 
 def test_version_1_creates_jobs_of_the_configured_type():
-    api, sent = build({"job_id": 5}, TYPE_JOB_ID="3")
+    api, sent = build({"job_id": 5}, API_VERSION=1, TYPE_JOB_ID="3")
     asyncio.run(api.create_job(JOB))
     assert [(path, body["data"]["type_job_id"]) for path, body in sent] == [("/createJob", "3")]
 

@@ -77,6 +77,12 @@ class FormHandover(PageHandover):
         """Return True: whatever a page shows once the token is answered is the answer."""
         return True
 
+    async def _try(self, page: Page) -> None:
+        await super()._try(page)
+        if self.is_handed_in and not (self.is_sent or self.trouble or self._is_closing()):
+            # A script may have sent the token in another form, or refused what was filled in: the page shows it.
+            self.has_moved, self._is_challenge = True, False
+
     async def _is_answer(self, page: Page) -> bool:
         if not self.has_navigated:
             await page.wait_for_timeout(_SCRIPT_SECONDS * 1000)

@@ -11,7 +11,7 @@ from scrapy_omocaptcha.browser.traffic import TokenTraffic
 from scrapy_omocaptcha.browser.widget import CALLBACK_TIMEOUT, LiveWidget
 
 _ANSWER_TIMEOUT = 10.0
-"""Longest wait for the page to change after the token was given, in seconds."""
+"""Longest wait for the page to change after the token was given, in seconds, while nothing with it is under way."""
 _STOPPED_TIMEOUT = 1.0
 """The same where the page wanted to send the token to another site."""
 
@@ -20,14 +20,22 @@ class HandingIn(TokenTraffic):
     """What becomes of a token that the widget of a wall is given."""
 
     def __init__(
-        self, page: Page, url: str, secret: str, user_agent: bytes | None, is_closing: Callable[[], bool]
+        self,
+        page: Page,
+        url: str,
+        secret: str,
+        user_agent: bytes | None,
+        timeout: float,
+        is_closing: Callable[[], bool],
     ) -> None:
         super().__init__(page, url, secret, user_agent)
+        self._timeout = timeout
         self._is_closing = is_closing
         self._is_navigating = False
         self._is_gone = False
         self._popups: list[Page] = []
-        self._has_navigated = False
+        self.has_navigated = False
+        """Whether the page shows the answer to a navigation, rather than having been sent a file or nothing."""
         self.navigation: Response | None = None
         """The response to the last navigation after the token was given."""
         self._listeners |= {
@@ -62,7 +70,7 @@ class HandingIn(TokenTraffic):
         """
 
         async def has_changed() -> bool:
-            if self._has_navigated or self._popups:
+            if self.has_navigated or self._popups:
                 return True
             # What a script shows before the token is answered does not tell what the site makes of it.
             return self.is_sent and not self.under_way and await is_open()
@@ -71,10 +79,13 @@ class HandingIn(TokenTraffic):
             return self.is_sent or self.is_stopped or await has_changed()
 
         given = await widget.give(self.secret)
-        if not (given.is_called and await self._until(is_sent, CALLBACK_TIMEOUT)):
+        if not (given is not None and given.is_called and await self._until(is_sent, CALLBACK_TIMEOUT)):
             await widget.press()
         timeout = _STOPPED_TIMEOUT if self.trouble == "foreign_form" else _ANSWER_TIMEOUT
         has_moved = await self._until(has_changed, timeout)
+        if not has_moved and self.under_way:
+            # A site may take its time.
+            has_moved = await self._until(has_changed, self._timeout)
         for popup in self._popups:
             # The answer is in a window of its own. What it has won is the session's.
             await self._until(partial(is_loaded, popup), LOAD_TIMEOUT)
@@ -108,7 +119,7 @@ class HandingIn(TokenTraffic):
     def _navigated(self, frame: Frame) -> None:
         # A script may change the address of the page that is there, too.
         if frame == self._page.main_frame and self.navigation is not None:
-            self._has_navigated = True
+            self.has_navigated = True
 
     def _ended(self, page: Page) -> None:
         self._is_gone = True

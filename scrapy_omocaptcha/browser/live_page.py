@@ -96,15 +96,17 @@ class LivePage:
         except Error:
             lost = f"the page {where} was closed, or went elsewhere, while a token was bought for it"
             return HandoverBroke(lost, is_sent=False)
-        given = Given(is_called=False)
+        given: Given | None = Given(is_called=False)
         # From here on, the page may go elsewhere at any time.
         with suppress(Error):
             given = await widget.give(secret, waits=True)
+            if given is None:
+                return HandoverBroke(f"a script of {where} has taken the widget away", is_sent=False)
             if press and not given.thrown:
                 has_sent = given.is_called and await until(traffic.has_sent, CALLBACK_TIMEOUT, lambda: False)
                 if not has_sent:
                     await widget.press()
-        if given.thrown:
+        if given is not None and given.thrown:
             return HandoverBroke(f"the widget's callback in {where} failed: {masked(given.thrown, secret)}")
         return None
 

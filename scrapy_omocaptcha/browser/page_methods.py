@@ -26,6 +26,8 @@ from scrapy_omocaptcha.urls import same_address
 FindChallenge = Callable[[Response], Challenge | None]
 """Returns the challenge that a page is, or None."""
 
+_DOWNLOAD_TIMEOUT = 180.0
+"""Scrapy's default of DOWNLOAD_TIMEOUT, in seconds."""
 CHALLENGE_TIMEOUT = 2.0
 """Longest wait for the challenge of a page that mentions reCAPTCHA, in seconds."""
 
@@ -102,6 +104,8 @@ class PageHandover(WatchedMethods):
         self.secret = "" if token is None else token.value
         self._is_closing = is_closing
         self._last_navigation: tuple[int, Headers] | None = None
+        self._no_page = ""
+        """Address of what the last navigation got, if that was a file or nothing, so that the page is what it was."""
         self.trouble = ""
         """What was in the way: ``other_key``, ``not_rendered``, ``form_changed`` (it cannot be filled in), ``too_old``,
         ``foreign_form`` (the page wanted to send the token to another site), ``unanswered`` (it was sent, and no page
@@ -164,7 +168,9 @@ class PageHandover(WatchedMethods):
             return
         # The one that scrapy-playwright has sent for the page.
         user_agent = self._request.headers.get("User-Agent")
-        handing_in = HandingIn(page, challenge.url, self.secret, user_agent, self._is_closing)
+        # Scrapy has written it into the meta.
+        timeout = float(self._request.meta.get("download_timeout", _DOWNLOAD_TIMEOUT))
+        handing_in = HandingIn(page, challenge.url, self.secret, user_agent, timeout, self._is_closing)
         async with handing_in.watching():
             self.is_handed_in = True
             self.has_moved = await handing_in.give(widget, is_open=partial(self._is_open, page))
@@ -177,6 +183,7 @@ class PageHandover(WatchedMethods):
             # The browser has decoded the page.
             headers.pop("Content-Encoding", None)
             self._last_navigation = handing_in.navigation.status, headers
+            self._no_page = "" if handing_in.has_navigated else handing_in.navigation.url
         await self._clean_address(page)
         self._is_challenge = not await self._is_answer(page)
 
@@ -229,5 +236,7 @@ class PageHandover(WatchedMethods):
         changes: dict[str, Any] = {"url": without_token(answer.url, self.secret)}
         if self._last_navigation is not None:
             changes["status"], changes["headers"] = self._last_navigation
+            if self._no_page:
+                changes |= {"url": without_token(self._no_page, self.secret), "body": b""}
         completed: Response = answer.replace(**changes)
         return completed

@@ -45,4 +45,11 @@ class PagePurchase:
         self.record(BY_HAND)
         if error is not None:
             # Those of Playwright name the addresses that a page went to, and a form sent by GET has the token there.
-            error.args = tuple(masked(str(argument), self._purchase.token.value) for argument in error.args)
+            self._mask(error)
+
+    def _mask(self, error: BaseException) -> None:
+        def without(value: object) -> object:
+            return masked(value, self._purchase.token.value) if isinstance(value, str) else value
+
+        error.args = tuple(map(without, error.args))
+        vars(error).update({name: without(value) for name, value in vars(error).items()})

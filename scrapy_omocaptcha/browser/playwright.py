@@ -28,6 +28,8 @@ _CLOSE_TIMEOUT = 10.0
 _METHODS = "playwright_page_methods"
 _PAGE = "playwright_page"
 _INCLUDE_PAGE = "playwright_include_page"
+_WRITTEN = (_PAGE, "playwright_security_details", "playwright_suggested_filename")
+"""What scrapy-playwright writes into the meta for the callback."""
 _REDIRECT_META = ("redirect_times", "redirect_urls", "redirect_reasons")
 
 
@@ -147,8 +149,7 @@ class PlaywrightBrowser:
 
     def share_page(self, loaded: Request, request: Request) -> None:
         """Give ``request`` what scrapy-playwright has written into a request that was sent in its place."""
-        names = [name for name in loaded.meta if name.startswith("playwright_")]
-        request.meta.update({name: loaded.meta[name] for name in names})
+        request.meta.update({name: loaded.meta[name] for name in _WRITTEN if name in loaded.meta})
 
     async def end_session(self, request: Request, context: BrowserContext | None) -> None:
         """Close a context that is for one request only, as soon as no page of it is open."""

@@ -18,7 +18,8 @@ from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.errors import CrawlClosing, HandoverBroke, TokenUnused
 from scrapy_omocaptcha.forms.submission import session_of
 from scrapy_omocaptcha.walls.attempts import Result
-from scrapy_omocaptcha.walls.reasons import REASONS, GivenUp, Refusal
+from scrapy_omocaptcha.walls.judging import is_overloaded
+from scrapy_omocaptcha.walls.reasons import REASONS, GivenUp, NotSolved, Refusal
 from scrapy_omocaptcha.walls.sending import get_page
 from scrapy_omocaptcha.walls.token_request import TokenRequest
 from scrapy_omocaptcha.walls.verdict import unknown
@@ -43,17 +44,20 @@ class BrowserTokenRequest(TokenRequest):
         try:
             answer = await super().run()
         except Exception:
-            await self._close_page()
+            await self._leave()
             raise
-        finally:
-            if self._handover is not None:
-                await self._browser.end_session(self.request, self._handover.context)
+        await self._end_session()
         return answer
 
-    async def _close_page(self) -> None:
-        """Close the page that was loaded last, where it is left open for the spider."""
+    async def _leave(self) -> None:
+        """Close the page that was loaded last, where it is left open for the spider, and its session."""
         if self._loaded is not None:
             await self._browser.close_page(self._loaded)
+            await self._end_session()
+
+    async def _end_session(self) -> None:
+        if self._handover is not None:
+            await self._browser.end_session(self.request, self._handover.context)
 
     async def challenge(self) -> Challenge:
         """Return the challenge to buy a token for, if the page of the form is known."""
@@ -63,15 +67,17 @@ class BrowserTokenRequest(TokenRequest):
 
     async def refill(self) -> None:
         """See that the form can be filled in, unless a token for such a form has been accepted."""
-        await self._close_page()
+        await self._leave()
         if self.form.accepts:
             return
         async with self.hold.sending():
             look, answer = await self._load(None)
-        await self._close_page()
+        await self._leave()
         if isinstance(answer, Exception):
             raise answer
         refusal = self._refusal(look)
+        if refusal is not None and is_overloaded(answer):
+            raise NotSolved(answer)
         if refusal is not None:
             raise GivenUp(refusal)
 
@@ -80,7 +86,7 @@ class BrowserTokenRequest(TokenRequest):
         handover, answer = await self._load(token)
         if isinstance(answer, Response) and handover.has_moved:
             return handover.complete(answer)
-        await self._close_page()
+        await self._leave()
         is_closing = self.engine.lifetime.closing
         if handover.trouble == "foreign_form":
             # It was stopped on its way there.
@@ -91,7 +97,8 @@ class BrowserTokenRequest(TokenRequest):
             raise CrawlClosing
         if handover.trouble in ("other_key", "too_old"):
             raise TokenUnused(handover.trouble)
-        refusal = None if handover.is_handed_in else self._refusal(handover)
+        is_overload = isinstance(answer, Response) and is_overloaded(answer)
+        refusal = None if handover.is_handed_in or is_overload else self._refusal(handover)
         if refusal is not None:
             return Result(verdict=Verdict("expired", refusal.reason), error=GivenUp(refusal))
         # The text of an error may hold the token.
@@ -132,6 +139,11 @@ class BrowserTokenRequest(TokenRequest):
     def judge(self, answer: Response) -> Verdict:
         """Return what is known of a token that was not plainly rejected."""
         return super().judge(answer) if self._handover and self._handover.is_sent else unknown("not_seen")
+
+    def rejected(self) -> Verdict:
+        """Return what is known of a token after an answer that rejects it, or what was sent with it."""
+        is_seen = self._handover is not None and self._handover.is_sent
+        return super().rejected() if is_seen else unknown("not_seen", is_useless=True)
 
     def leads_back(self, answer: Response) -> bool:
         """Tell whether a site that redirects may have redirected because it rejected the token."""

@@ -56,7 +56,10 @@
   // Return the roots that may have widgets: a script can render one in a shadow root.
   const roots = () => [...new Set([document, ...rendered().map(({field}) => field.getRootNode())])];
 
-  const actionOf = (field) => field.form ? field.form.action : "";
+  // A field of a form may have the name of one of its properties, and hides that.
+  const get = (form, name) => Object.getOwnPropertyDescriptor(HTMLFormElement.prototype, name).get.call(form);
+
+  const actionOf = (field) => field.form ? get(field.form, "action") : "";
 
   function isVisible(field) {
     // The badge of an invisible widget is often hidden; then its form tells.
@@ -81,11 +84,16 @@
     return {html: html.includes("recaptcha") ? html : "", widgets: found};
   }
 
-  // A page may have several widgets with the same key.
-  function find({root, sitekey, action, number}) {
+  // A page may have several widgets with the same key. Where a spider has chosen one, no other gets its token.
+  function find({root, sitekey, action, number, form}) {
     const same = widgets(root || document).filter(({parameters}) => parameters.sitekey === sitekey);
+    if (form) {
+      const owner = (root || document).querySelector(form);
+      // A script may copy the token of a widget elsewhere on the page into the form.
+      return same.find(({field}) => field.form === owner) || same[0];
+    }
     const there = same.filter(({field}) => actionOf(field) === action);
-    return there[number] || there[0] || same[0];
+    return there[number] || (root && same.length > 1 ? undefined : same[0]);
   }
 
   function resolve(callback) {
@@ -171,11 +179,22 @@
     if (!form) return {files: [], missing: "form"};
     const left = structuredClone(data);
     const files = [];
-    for (const control of [...form.elements].filter((each) => isToFill(each) && each.name in left)) {
+    for (const control of [...get(form, "elements")].filter((each) => isToFill(each) && each.name in left)) {
       if (control.type === "file") files.push({control, paths: left[control.name].splice(0)});
       else fillControl(control, left[control.name]);
     }
-    return {files, missing: Object.keys(left).find((name) => left[name].length) || null};
+    // The answer is read in this page.
+    for (const each of [form, ...form.querySelectorAll("[formtarget]")]) {
+      each.removeAttribute(each === form ? "target" : "formtarget");
+    }
+    const sent = new FormData(form);
+    const isLost = (name) => {
+      if (files.some(({control}) => control.name === name)) return false;
+      const wanted = data[name].filter((value) => value !== "");
+      // A script may write a value in another way, as with blanks.
+      return left[name].length > 0 || sent.getAll(name).filter((value) => value !== "").length < wanted.length;
+    };
+    return {files, missing: Object.keys(data).find(isLost) || null};
   }
 
   function press(place) {
@@ -186,7 +205,7 @@
     if (form) {
       // Over plain HTTP, a form is sent as it is, too.
       form.noValidate = true;
-      const buttons = [...form.elements, ...form.querySelectorAll('input[type="image"]')];
+      const buttons = [...get(form, "elements"), ...form.querySelectorAll('input[type="image"]')];
       const submits = buttons.filter((element) => element.matches(BUTTONS));
       button = submits.find((element) => !element.matches(":disabled")) || submits[0];
       if (typeof place.click === "string") button = (place.root || document).querySelector(place.click);

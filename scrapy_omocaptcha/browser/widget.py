@@ -55,13 +55,13 @@ class LiveWidget:
         """Tell whether it can take a token now."""
         return bool(await self._call("isThere"))
 
-    async def give(self, secret: str, *, waits: bool = False) -> Given:
-        """Put a token into its field, and have its callback called next.
+    async def give(self, secret: str, *, waits: bool = False) -> Given | None:
+        """Put a token into its field, and have its callback called next; return None if it is gone.
 
         :param waits: whether to wait until the callback has returned, a second at most.
         """
         given = await self._call("give", secret, waits)
-        return Given(given["isCalled"], given["thrown"]) if given else Given(False)
+        return Given(given["isCalled"], given["thrown"]) if given else None
 
     async def press(self) -> None:
         """Have the button of its form pressed next."""

@@ -127,8 +127,7 @@ class TokenRequest(Attempts):
             refusal = Refusal("another_wall", f"the answer from {public_address(wall.url)} is another wall: {_BEHIND}")
             return Result(verdict=unknown("another_wall", is_useless=True), error=GivenUp(refusal))
         if rejected or wall is not None:
-            # Otherwise the site may have taken it the first time, and refuse it only because of that.
-            return Result(verdict=REJECTED if self.is_first else unknown("broke"))
+            return Result(verdict=self.rejected())
         if is_overloaded(answer) and self.is_first:
             raise HandoverBroke(f"the request with the token was answered with {answer.status}")
         verdict = self.judge(answer)
@@ -152,6 +151,11 @@ class TokenRequest(Attempts):
         sent = (self._prepared.method, public_address(self._prepared.url))
         form = wall.form and (wall.form.method, public_address(wall.form.url))
         return wall.sitekey != self.wanted.sitekey or form not in (None, sent)
+
+    def rejected(self) -> Verdict:
+        """Return what is known of a token after an answer that rejects it."""
+        # A second time, the site may refuse it only because it has taken it the first time.
+        return REJECTED if self.is_first else unknown("broke")
 
     def judge(self, answer: Response) -> Verdict:
         """Return what is known of a token that was not plainly rejected."""

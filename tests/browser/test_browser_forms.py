@@ -9,6 +9,7 @@ import scrapy
 from scrapy_playwright.page import PageMethod
 
 from scrapy_omocaptcha import form_request
+from scrapy_omocaptcha.browser import handing_in
 from scrapy_omocaptcha.buying.database import read_ledger
 from tests.browser.crawling import BrowserSpider
 from tests.helpers.live_pages import LiveSite, comes
@@ -100,6 +101,8 @@ def test_each_kind_of_field_is_filled_in_as_a_visitor_does(search, site, tmp_pat
         ("many", "c"),
         ("box", "y"),
         ("dial", "r"),
+        ("length", ""),
+        ("options", "a"),
         ("twice", "first"),
         ("twice", "second"),
         ("file", "boat.txt"),
@@ -126,6 +129,10 @@ def test_what_no_field_can_take_is_an_error_before_anything_is_asked(search, sit
     [
         ({"one": "z"}, "'one' cannot be filled in with ['z']"),
         ({"many": ["a", "z"]}, "'many' cannot be filled in with ['a', 'z']"),
+        ({"length": "long"}, "'length' cannot be filled in with ['long']"),
+        ({"day": "28.11.2026"}, "'day' cannot be filled in with ['28.11.2026']"),
+        ({"options": "b"}, "'options' cannot be filled in with ['b']"),
+        ({"closed": "x"}, "'closed' cannot be filled in with ['x']"),
         ({"file": "/no/such/file"}, "a file cannot be chosen: [Errno 2] No such file or directory: '/no/such/file'"),
     ],
 )
@@ -144,6 +151,7 @@ def test_what_only_the_page_can_refuse_is_told_before_anything_is_paid(search, s
         ("/ways/get", ("accepted", "")),
         ("/ways/location", ("accepted", "")),
         ("/ways/in-place", ("accepted", "")),
+        ("/ways/new-window", ("accepted", "")),
         ("/ways/submit-handler", ("accepted", "")),
         ("/ways/callback", ("accepted", "")),
         ("/ways/invisible-button", ("accepted", "")),
@@ -218,6 +226,16 @@ def test_of_several_forms_the_one_that_is_named_is_sent(search, site, jobs):
     assert len(crawled.pages) + len(crawled.failures) == 1
 
 
+def test_of_two_forms_that_differ_in_nothing_but_their_place_the_one_that_is_named_is_sent(search, site, jobs):
+    """Each has a field whose name is that of a property of forms."""
+    crawled = search("/ways/twins", form={"data": {"q": "Bluebird"}, "form": "#other"})
+    (sent,) = forms(site)
+    assert dict(sent.form).keys() >= {"q", "g-recaptcha-response"}
+    assert (dict(sent.form)["action"], dict(sent.form)["q"]) == ("other", "Bluebird")
+    assert [page.css("h1::text").get() for page in crawled.pages] == ["Found"]
+    assert jobs() == [("accepted", "")]
+
+
 def test_a_form_without_a_button_is_sent_as_if_enter_was_pressed(search, site):
     crawled = search("/ways/kinds", form={"click": False})
     assert [dict(sent.form).get("other") for sent in forms(site)] == [None]
@@ -229,6 +247,57 @@ def test_an_answer_that_is_lost_has_the_token_sent_once_more(search, site, jobs)
     crawled = search("/ways/other-address", form={"rejected": ".error"})
     assert [page.css("h1::text").get() for page in crawled.pages] == ["Found"]
     assert (len(forms(site)), jobs()) == (2, [("accepted", "")])
+
+
+def test_a_slow_answer_is_waited_for(search, site, jobs, monkeypatch):
+    monkeypatch.setattr(handing_in, "_ANSWER_TIMEOUT", 0.5)
+    site.fault("/find", "slow", seconds=2)
+    crawled = search("/ways/other-address")
+    assert [page.css("h1::text").get() for page in crawled.pages] == ["Found"]
+    assert (len(forms(site)), jobs()) == (1, [("accepted", "")])
+
+
+@pytest.mark.parametrize(
+    ("way", "shown", "outcome"),
+    [
+        # What the page's script has refused was not sent.
+        ("/ways/refused", None, [("unknown", "not_seen")] * 2),
+        ("/ways/encoded", ["Found"], [("unknown", "not_seen")]),
+    ],
+)
+def test_what_a_page_shows_that_sends_no_token_as_it_is_is_the_answer(
+    search, site, jobs, monkeypatch, way, shown, outcome
+):
+    monkeypatch.setattr(handing_in, "_ANSWER_TIMEOUT", 1)
+    crawled = search(way, form={"rejected": ".error"})
+    assert [page.css("h1::text").get() for page in crawled.pages] == (shown or [])
+    assert [error.reason for error in crawled.failures] == ([] if shown else ["attempts"])
+    assert (jobs(), forms(site)) == (outcome, [])
+
+
+@pytest.mark.parametrize(("way", "status"), [("/ways/file", 200), ("/ways/nothing", 204)])
+def test_an_answer_that_is_no_page_is_empty(search, site, jobs, way, status):
+    crawled = search(way)
+    (answer,) = crawled.pages
+    assert (answer.status, answer.body, len(forms(site))) == (status, b"", 1)
+    assert jobs() == [("unknown", "no_page")]
+
+
+def test_a_site_that_is_overloaded_when_its_form_is_looked_for_is_asked_again(search, site, jobs):
+    def searches(self, response):
+        site.fault("/ways/other-address", "server_error")
+        yield from Searches.searches(self, response)
+
+    crawled = search("/ways/other-address", searches=searches)
+    assert [page.css("h1::text").get() for page in crawled.pages] == ["Found"]
+    assert jobs() == [("accepted", "")]
+
+
+def test_fresh_forms_take_no_more_contexts_than_there_may_be(search, site, jobs):
+    limits = {"PLAYWRIGHT_MAX_CONTEXTS": 2, "PLAYWRIGHT_MAX_PAGES_PER_CONTEXT": 1}
+    crawled = search("/find/once", names=NAMES, form={"fresh": True, "rejected": ".error"}, settings=limits)
+    assert sorted(page.css(".result::text").get() for page in crawled.pages) == [f"{name} 1" for name in NAMES]
+    assert jobs() == [("accepted", "")] * len(NAMES)
 
 
 def test_pages_of_rejected_tokens_are_closed(search, site, jobs):

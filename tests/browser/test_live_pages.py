@@ -235,13 +235,20 @@ def test_what_a_callback_throws_is_told_without_the_token(drive, jobs):
 
 def test_a_block_that_raises_leaves_it_open_what_became_of_the_token_and_shows_no_token(drive, jobs):
     async def breaks(page, spider):
-        async with await solve_page(page, crawler=spider.crawler, press=True):
-            await page.wait_for_url("**/find/get?*")
-            await page.wait_for_url("**/nowhere", timeout=300)
+        try:
+            async with await solve_page(page, crawler=spider.crawler, press=True):
+                await page.wait_for_url("**/find/get?*")
+                await page.wait_for_url("**/nowhere", timeout=300)
+        except Error as error:
+            failed.append(error)
+            raise
 
+    failed = []
     crawled = drive("get", breaks, page_fails=True)
     (logged,) = crawled.bugs
     assert "Timeout 300ms exceeded" in logged
+    (error,) = failed
+    assert not [told for told in (str(error), error.message, error.stack or "") if "03AFcWeA" in told]
     assert jobs() == [("unknown", "by_hand")]
 
 
@@ -290,6 +297,18 @@ def test_the_widget_that_is_meant_gets_the_token(drive, site, jobs):
 
     assert drive("two", search).bugs == []
     assert jobs() == [("accepted", "")] * 2
+
+
+def test_of_two_forms_that_differ_in_nothing_but_their_place_the_one_that_is_meant_gets_the_token(drive, site, jobs):
+    async def search(page, spider):
+        async with await solve_page(page, crawler=spider.crawler, widget="#other") as purchase:
+            await page.click("#other button")
+            await page.wait_for_selector(".result")
+            purchase.accepted()
+
+    assert drive("twins", search).bugs == []
+    assert [dict(visit.form)["action"] for visit in site.requests if visit.submits] == ["other"]
+    assert jobs() == [("accepted", "")]
 
 
 @needs_pages

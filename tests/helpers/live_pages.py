@@ -95,6 +95,8 @@ FORMS = {
         <select name="many" multiple><option selected>a<option>b<option>c</select>
         <input type="checkbox" name="box" value="x" checked> <input type="checkbox" name="box" value="y">
         <input type="radio" name="dial" value="l" checked> <input type="radio" name="dial" value="r">
+        <input type="number" name="length"> <input name="closed" disabled>
+        <select name="options"><option>a<option disabled>b</select>
         <input type="text" name="twice"> <input type="text" name="twice"> <input type="file" name="file">
         <button name="other" value="1">Other</button>"""
         + _WIDGET,
@@ -106,11 +108,24 @@ FORMS = {
         "fetch('/find', {method: 'POST', body: new URLSearchParams(new FormData(form))}).then((answer) =>"
         " answer.text()).then((text) => { document.body.innerHTML = text.replace(/<script.*/, ''); });"
     ),
+    "twins": "".join(
+        _form(f'<input type="hidden" name="action" value="{name}">{_WIDGET}').replace('id="form"', f'id="{name}"')
+        for name in ("one", "other")
+    ),
+    "new window": _form(attributes='target="_blank"').replace('id="go"', 'formtarget="_blank" id="go"'),
+    "refused": _form() + _on_submit("document.body.insertAdjacentHTML('beforeend', '<p class=error>None</p>');"),
+    "encoded": _form()
+    + _on_submit(
+        f"fetch('/encoded', {{method: 'POST', body: btoa({_TOKEN})}}).then(() => {{"
+        " document.body.innerHTML = '<h1>Found</h1>'; });"
+    ),
+    "file": _form(action="/file"),
+    "nothing": _form(action="/nothing"),
     "late": "<button id='show' onclick='place.append(late.content.cloneNode(true)); begin()'>Show</button>"
     "<div id='place'></div><template id='late'>" + _form("<div id='box'></div>") + "</template>"
     "<script>function begin() { grecaptcha.render('box', {sitekey: '$key'}); }</script>",
 }
-"""Pages with other forms: of all kinds of fields, one whose script shows the answer, one that a click shows."""
+"""Pages with other forms: of all kinds of fields, two of the same, and by what becomes of them."""
 _SCRIPTS = {
     "shadow root": _EXPLICIT,
     "enterprise": API_SCRIPT.replace("api.js", "enterprise.js"),
@@ -148,6 +163,11 @@ class LiveSite(WalledSite):
 
     def answer(self, visit: Visit) -> Answer:
         """Answer a visit as the shop does, or with a page of ours."""
+        if visit.path == "/file":
+            attached = {"Content-Disposition": "attachment; filename=boats.csv"}
+            return Answer("Albatross", content_type="text/csv", headers=attached)
+        if visit.path in ("/nothing", "/encoded"):
+            return Answer("", 204)
         way = visit.path.removeprefix("/ways/").replace("-", " ")
         if way not in {**WAYS, **BAD, **FORMS}:
             return self._inner.answer(visit)

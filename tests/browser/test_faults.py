@@ -156,7 +156,7 @@ def test_a_browser_that_dies_with_a_token_on_its_way_is_not_waited_for(browse, s
 def test_a_site_that_does_not_answer_a_token_is_asked_again(browse, service, walled):
     site = walled()
     site.fault("/verify", "hang")
-    crawled = browse(WithPage, urls=urls(site))
+    crawled = browse(WithPage, {"DOWNLOAD_TIMEOUT": 3}, urls=urls(site))
     assert [page.status for page in crawled.pages] == [200]
     assert len(service.jobs) == 2
     # The site refuses the token the second time, and nobody knows what it has made of it the first time.

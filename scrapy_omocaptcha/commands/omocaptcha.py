@@ -15,6 +15,7 @@ from scrapy.exceptions import UsageError
 _SUBCOMMANDS = {
     "detect": ("commands.detect", "URL|FILE…"),
     "report": ("commands.report", "FILE…"),
+    "check": ("commands.check", ""),
     "balance": ("commands.account", ""),
     "price": ("commands.account", ""),
     "simulate": ("testing.simulate", ""),

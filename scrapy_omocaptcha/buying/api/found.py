@@ -1,7 +1,8 @@
 """Find out which version of the API a service has, by the first call that is made anyway.
 
-Version 1 is asked first. Where that is answered with 404, 410 or a redirect, the call is made once more in the next
-version. Other answers, such as a web page, may come from a proxy that has passed the call on, or be of today only.
+Version 1 is asked first. Where that is answered with 404, 410 or a redirect, or does not know the account, the call is
+made once more in the next version. Other answers, such as a web page, may come from a proxy that has passed the call
+on, or be of today only.
 """
 
 from collections.abc import Awaitable, Callable
@@ -52,11 +53,15 @@ class FoundApi(Api):
         """
         if self._found is not None:
             return await call(self._found)
+        refused: AccountError | None = None
         for number, api in self._versions.items():
             if number in self._absent:
                 continue
             try:
                 answer = await call(api)
+            except AccountError as error:
+                refused = refused or error
+                continue
             except ApiError as error:
                 if not error.is_foreign or isinstance(error, ApiBadAnswer):
                     raise
@@ -66,6 +71,8 @@ class FoundApi(Api):
                 self._found = api
                 self._remember(number)
             return answer
+        if refused is not None:
+            raise refused
         said = "; ".join(f"version {number}: {error}" for number, error in self._absent.items())
         nowhere = AccountError(f"no version of its API answers ({said})")
         nowhere.cure = "check OMOCAPTCHA_API_URL, and whether a proxy or a firewall answers in the place of the service"

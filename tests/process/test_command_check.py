@@ -1,0 +1,163 @@
+"""``scrapy omocaptcha check``, run as a user runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+
+import pytest
+from aiohttp import web
+
+from scrapy_omocaptcha.buying.database import read_ledger
+from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
+from tests.helpers.sites import Site
+
+TOKEN = "offline-token-that-nobody-may-see"
+FAST = ("-s", "OMOCAPTCHA_POLL_INTERVAL=0.1")
+
+
+@pytest.fixture
+def service():
+    with OmoCaptchaService(api_token=TOKEN, balance=7.5) as service:
+        yield service
+
+
+@pytest.fixture
+def check(scrapy, service, tmp_path):
+    """``check(…)`` → exit status and lines of the command, each as name, whether it is wrong, and message."""
+
+    def check(*arguments, url=service.url, token=TOKEN, **environment):
+        at = ("-s", f"OMOCAPTCHA_API_URL={url}", *FAST)
+        done = scrapy("check", "--json", *at, *arguments, cwd=tmp_path, OMOCAPTCHA_API_TOKEN=token, **environment)
+        assert TOKEN not in done.stdout
+        told = json.loads(done.stdout)
+        assert told["ok"] == (done.returncode == 0)
+        return done.returncode, [(line["name"], line["is_wrong"], line["message"]) for line in told["lines"]]
+
+    return check
+
+
+def wrong(lines):
+    return [(name, message) for name, is_wrong, message in lines if is_wrong]
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_it_says_of_each_part_that_it_is_in_order_and_buys_nothing(check, tmp_path, version):
+    with OmoCaptchaService(api_token=TOKEN, api_version=version, balance=7.5) as service:
+        status, lines = check("-s", "OMOCAPTCHA_LEDGER=jobs.sqlite", "-s", "OMOCAPTCHA_MAX_JOBS=20", url=service.url)
+        told = {name: message for name, _, message in lines}
+        assert (status, list(told)) == (0, ["settings", "scrapy", "api", "balance", "price", "ledger"])
+        assert told["api"].startswith(f"version {version} is used (version 1 at {service.url}: ")
+        assert told["balance"] == "7.50000 USD"
+        assert "OMOCAPTCHA_MAX_JOBS allows 20 jobs; OMOCAPTCHA_MAX_COST allows 1,818 jobs" in told["price"]
+        assert told["ledger"] == f"{tmp_path / 'jobs.sqlite'} can be written"
+        assert {call.name for call in service.calls} <= {"getBalance", "getService"}
+        assert list(tmp_path.glob("jobs*")) == []
+
+
+def test_without_a_token_it_exits_with_status_2(check):
+    status, lines = check(token="")
+    assert status == 2
+    assert lines[0][2].startswith("no API token, so no captcha can be solved: set OMOCAPTCHA_API_TOKEN")
+
+
+def test_it_says_what_to_do_about_each_thing_that_is_wrong(check, service, tmp_path):
+    (tmp_path / "notes.txt").write_text("no ledger")
+    status, lines = check(
+        *("-s", "OMOCAPTCHA_DRYRUN=1", "-s", "OMOCAPTCHA_LEDGER=notes.txt", "-s", "OMOCAPTCHA_MIN_BALANCE=8"),
+        *("-s", "OMOCAPTCHA_REDIS_URL=redis://127.0.0.1:1/0"),
+    )
+    told = dict(wrong(lines))
+    assert (status, sorted(told)) == (1, ["balance", "ledger", "redis", "settings"])
+    assert "did you mean OMOCAPTCHA_DRY_RUN?" in told["settings"]
+    assert "which buys no job: top up the account" in told["balance"]
+    assert told["redis"] == "OMOCAPTCHA_REDIS_URL does not answer (ConnectionError)"
+
+
+def test_a_wrong_token_is_told_with_what_each_version_says(check):
+    status, lines = check(token="another")
+    ((name, message),) = wrong(lines)
+    assert (status, name) == (1, "api")
+    assert message.count("Invalid api token") == 2
+    assert message.endswith("; check OMOCAPTCHA_API_TOKEN and the balance of the account")
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (lambda: web.Response(status=404), "HTTP status 404"),
+        (lambda: web.Response(status=410), "HTTP status 410"),
+        (lambda: web.Response(status=302, headers={"Location": "http://127.0.0.222/login"}), "HTTP status 302"),
+        (lambda: web.Response(text="<html>Log in</html>", content_type="text/html"), "the answer is not JSON"),
+    ],
+)
+def test_what_is_no_api_is_told(check, answer, said):
+    asked = []
+
+    def of_no_api(request, form):
+        asked.append((request.host, request.path))
+        return answer()
+
+    with Site(of_no_api) as site:
+        status, lines = check(url=f"{site.origin}/api")
+    ((name, message),) = wrong(lines)
+    assert (status, name, message.count(said)) == (1, "api", 2)
+    assert "check OMOCAPTCHA_API_URL" in message
+    assert [path for _, path in asked] == ["/api/getBalance"] * 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({}, ("site", False, "accepted")),
+        ({"refuse_every": 1}, ("site", True, "rejected")),
+        ({"job": "never"}, ("token", True, "none within 1 s (OMOCAPTCHA_JOB_TIMEOUT), and the job is paid")),
+        ({"job": "fail"}, ("token", True, "the service could not solve the job, which is paid")),
+        ({"job": "refused"}, ("job", True, "nothing was bought: ")),
+    ],
+)
+def test_one_job_is_bought_for_a_page_and_it_is_told_what_the_site_made_of_it(check, service, tmp_path, settings, told):
+    if "job" in settings:
+        service.next_job(settings["job"])
+    with WalledSite(service, refuse_every=settings.get("refuse_every", 0)) as site:
+        ledger = ("-s", "OMOCAPTCHA_LEDGER=jobs.sqlite", "-s", "OMOCAPTCHA_JOB_TIMEOUT=1")
+        status, lines = check("--buy", "--yes", "--page", f"{site.url}/find", *ledger)
+    (name, is_wrong, message), (expected, is_expected, said) = lines[-1], told
+    assert (name, is_wrong, status) == (expected, is_expected, int(is_expected))
+    assert message.startswith(said)
+    (record,) = read_ledger(tmp_path / "jobs.sqlite") or (None,)
+    assert (record and record.outcome) == {"site": message.split(",")[0], "token": "failed", "job": None}[name]
+
+
+def test_nothing_is_bought_within_a_limit_that_is_reached(check, service):
+    with WalledSite(service) as site:
+        status, lines = check("--buy", "--yes", "--page", f"{site.url}/find", "-s", "OMOCAPTCHA_MAX_COST=0.0001")
+    assert (status, service.jobs) == (1, ())
+    assert lines[-1][2].startswith("nothing was bought (max_cost): ")
+
+
+def test_nothing_is_bought_unasked(check, service):
+    status, lines = check("--buy")
+    assert (status, service.jobs) == (1, ())
+    assert lines[-1][2] == "nothing was bought: say yes, or without a terminal add --yes"
+
+
+@pytest.mark.parametrize(("answer", "jobs"), [("y", 1), ("n", 0)])
+def test_a_person_is_asked_before_anything_is_paid(service, tmp_path, answer, jobs):
+    with WalledSite(service) as site:
+        ours, theirs = pty.openpty()
+        command = [sys.executable, "-m", "scrapy", "omocaptcha", "check", "--buy", "--page", f"{site.url}/find"]
+        environment = {**os.environ, "OMOCAPTCHA_API_TOKEN": TOKEN}
+        settings = ("-s", f"OMOCAPTCHA_API_URL={service.url}", *FAST)
+        with subprocess.Popen(
+            [*command, *settings], cwd=tmp_path, env=environment, stdin=theirs, stdout=subprocess.PIPE, stderr=theirs
+        ) as process:
+            os.write(ours, f"{answer}\n".encode())
+            process.communicate(timeout=30)
+        assert b"Buy one job for about 0.00055 USD? [y/N]" in os.read(ours, 10_000)
+        os.close(ours)
+        os.close(theirs)
+    assert len(service.jobs) == jobs

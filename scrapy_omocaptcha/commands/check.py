@@ -28,7 +28,7 @@ from scrapy_omocaptcha.commands.trial import DEMO_PAGE, try_one_job
 from scrapy_omocaptcha.engine.private_names import TESTED_WITH
 from scrapy_omocaptcha.errors import ApiError
 from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware
-from scrapy_omocaptcha.settings import LIMITS, Settings, is_enabled
+from scrapy_omocaptcha.settings import LIMITS, Settings, token_source, why_off
 from scrapy_omocaptcha.settings.checks import find_mistakes
 
 _REDIS_TIMEOUT = 2.0
@@ -42,6 +42,10 @@ class Line(NamedTuple):
     message: str
     is_wrong: bool = False
     """Whether nothing can be bought because of it."""
+
+    @property
+    def facts(self) -> dict[str, object]:
+        return {"name": self.name, "message": self.message, "is_wrong": self.is_wrong}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -73,7 +77,7 @@ def check(command: ScrapyCommand, opts: argparse.Namespace) -> int:
             _print(opts, lines[-1])
         status = int(any(line.is_wrong for line in lines))
     if opts.json:
-        print(json.dumps({"ok": not status, "lines": [line._asdict() for line in lines]}))
+        print(json.dumps({"ok": not status, "lines": [line.facts for line in lines]}))
     elif not opts.buy:
         print("All is in order." if not status else "Not all is in order.")
     return status
@@ -151,14 +155,10 @@ async def _look(settings: Settings, project: BaseSettings, build_transport: Buil
 def _check_settings(settings: Settings, project: BaseSettings) -> list[Line]:
     config = closest_scrapy_cfg()
     where = f"of the project of {config}" if config else "of no project: there is no scrapy.cfg here or above"
-    source = "the settings" if project.get("OMOCAPTCHA_API_TOKEN") else "the environment"
-    lines = [Line("settings", f"{where}; API token *** from {source}")]
+    lines = [Line("settings", f"{where}; API token *** from {token_source(project)}")]
     mistakes = find_mistakes(settings, project, OmoCaptchaMiddleware)
     lines += [Line("settings", mistake, is_wrong=True) for mistake in mistakes]
-    if not is_enabled(project):
-        lines.append(Line("settings", "OMOCAPTCHA_ENABLED is False, so crawls buy nothing", is_wrong=True))
-    if project.getbool("OMOCAPTCHA_DRY_RUN"):
-        lines.append(Line("settings", "OMOCAPTCHA_DRY_RUN is True, so crawls buy nothing"))
+    lines += [Line("settings", why, is_wrong=True) for why in why_off(project)]
     named = [str(name) for name in (*project.getdict("ADDONS"), *project.getdict("DOWNLOADER_MIDDLEWARES"))]
     if config and not any("scrapy_omocaptcha" in name for name in named):
         lines.append(Line("settings", 'add ADDONS = {"scrapy_omocaptcha.Addon": 500} to switch it on', is_wrong=True))
@@ -216,14 +216,11 @@ async def _check_price(settings: Settings, balance: Balance, build_transport: Bu
         await api.close()
     price = settings.price if settings.price is not None else listed or settings.assumed_price
     said = f"{said}, crawls reckon with {price:.5f}"
-    limits = {f"OMOCAPTCHA_{name.upper()}": (getattr(settings, name), limit) for name, limit in LIMITS.items()}
-    jobs = {
-        name: most if limit.counts_jobs else round(most / price, 6) // 1
-        for name, (most, limit) in limits.items()
-        if most and price and name != "OMOCAPTCHA_MIN_BALANCE"
-    }
-    for name, number in jobs.items():
-        said += f"; {name} allows {number:,.0f} jobs"
+    for name, limit in LIMITS.items():
+        most = getattr(settings, name)
+        if most and price and name != "min_balance":
+            jobs = most if limit.counts_jobs else round(most / price, 6) // 1
+            said += f"; OMOCAPTCHA_{name.upper()} allows {jobs:,.0f} jobs"
     if price and not balance.solves:
         said += f"; the balance buys {round(balance.usd / price, 6) // 1:,.0f}"
     return Line("price", said)

@@ -6,7 +6,7 @@ a missing API token raises ``NotConfigured`` with the cure.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 
 from scrapy import Spider
@@ -185,6 +185,19 @@ LIMITS: dict[str, Limit] = {each.name: each.metadata["limit"] for each in fields
 
 def is_enabled(settings: BaseSettings) -> bool:
     return values.read_bool(settings, "OMOCAPTCHA_ENABLED", True)
+
+
+def why_off(settings: BaseSettings) -> Iterator[str]:
+    """Yield why the crawls of a project buy nothing, though the account could."""
+    if not is_enabled(settings):
+        yield "OMOCAPTCHA_ENABLED is False, so crawls buy nothing"
+    if values.read_bool(settings, "OMOCAPTCHA_DRY_RUN", False):
+        yield "OMOCAPTCHA_DRY_RUN is True, so crawls buy nothing"
+
+
+def token_source(settings: BaseSettings) -> str:
+    """Return where the API token comes from."""
+    return "the settings" if settings.get("OMOCAPTCHA_API_TOKEN") else "the environment"
 
 
 def uses_scrapy_redis(settings: BaseSettings) -> bool:

@@ -268,7 +268,8 @@ def test_an_account_that_is_refused_when_the_spider_opens_is_asked_once_however_
     assert [error.reason for error in crawled.failures] == ["account"] * 5
     (line,) = crawled.said(logging.ERROR)
     assert "check OMOCAPTCHA_API_TOKEN" in line
-    assert [call.name for call in service.calls] == ["getBalance"]
+    # One for each version of the API.
+    assert [call.name for call in service.calls] == ["getBalance"] * 2
     assert crawled.count("account/closed") == 1
     closing = next(line for line in crawled.said(logging.INFO) if line.startswith("OMOcaptcha: 5 challenges met"))
     assert re.search(r"account +closed: the service accepts no job from this crawl", closing)

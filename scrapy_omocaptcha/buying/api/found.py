@@ -67,9 +67,12 @@ class FoundApi(Api):
                     raise
                 self._absent[number] = error
                 continue
-            if api.has_price or not by_list:
-                self._found = api
-                self._remember(number)
+            if by_list and not api.has_price:
+                if refused is not None:
+                    break
+                return answer
+            self._found = api
+            self._remember(number)
             return answer
         if refused is not None:
             raise refused

@@ -161,3 +161,17 @@ def test_a_person_is_asked_before_anything_is_paid(service, tmp_path, answer, jo
         os.close(ours)
         os.close(theirs)
     assert len(service.jobs) == jobs
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_the_browser_of_a_project_is_looked_for(check, tmp_path, there):
+    browser = tmp_path / "chromium"
+    if there:
+        browser.touch(mode=0o755)
+    handlers = {"https": "scrapy_playwright.handler.ScrapyPlaywrightDownloadHandler"}
+    options = {"executable_path": str(browser)}
+    settings = [f"DOWNLOAD_HANDLERS={json.dumps(handlers)}", f"PLAYWRIGHT_LAUNCH_OPTIONS={json.dumps(options)}"]
+    status, lines = check(*(word for setting in settings for word in ("-s", setting)))
+    (told,) = [(is_wrong, message) for name, is_wrong, message in lines if name == "browser"]
+    assert (status, told[0]) == (int(not there), not there)
+    assert (f"{browser} is not there: run playwright install" in told[1]) is not there

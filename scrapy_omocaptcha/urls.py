@@ -74,10 +74,11 @@ def same_site(page: str, target: str) -> bool:
         return False
     if ports[1] not in (ports[0], _PORTS[there.scheme]):
         return False
-    return _site(here.hostname) == _site(there.hostname)
+    return site_of(here.hostname) == site_of(there.hostname)
 
 
-def _site(host: str) -> str:
+def site_of(host: str) -> str:
+    """Return the registrable domain of a host, where private suffixes count, or the host itself if it has none."""
     host = host.rstrip(".").lower()
     with suppress(UnicodeError):
         # Scrapy encodes the host like this when it sends the request.

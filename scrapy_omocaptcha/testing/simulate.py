@@ -15,6 +15,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from scrapy_omocaptcha.testing.replay import ReplayService
 from scrapy_omocaptcha.testing.service import OmoCaptchaService
 from scrapy_omocaptcha.testing.site import WalledSite
 from scrapy_omocaptcha.testing.walls import WALLS
@@ -35,6 +36,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--api-version", type=int, choices=(1, 2), default=1, help=versions)
     parser.add_argument("--solve-seconds", type=_amount, default=1.0, help="duration of a job (default: %(default)s)")
     parser.add_argument("--balance", type=_amount, default=10.0, help="USD in the account (default: %(default)s)")
+    replay = "answer calls as the service did in a file of scrapy omocaptcha check --transcript"
+    parser.add_argument("--replay", metavar="FILE", help=replay)
     walls = f"wall of a site; repeat it for more sites: {', '.join(WALLS)} (default: session)"
     parser.add_argument("--wall", action="append", choices=list(WALLS), metavar="WALL", help=walls)
     parser.add_argument("--status", type=_status, default=403, help="HTTP status of challenges (default: %(default)s)")
@@ -67,7 +70,8 @@ def _status(text: str) -> int:
 def simulate(_: object, options: argparse.Namespace) -> int:
     """Run an offline OMOcaptcha service and walled sites until Ctrl-C.
 
-    Exit status: 0 when it was stopped; 1 when a port is not available; 2 for wrong usage.
+    Exit status: 0 when it was stopped; 1 when a port is not available; 2 for wrong usage, or a FILE that is no
+    transcript.
     """
     with ExitStack() as stack:
         stop = stack.enter_context(_stop_event())
@@ -76,6 +80,9 @@ def simulate(_: object, options: argparse.Namespace) -> int:
         except OSError as error:
             print(f"{error}: --port needs a free port, followed by free ports for the sites", file=sys.stderr)
             return 1
+        except ValueError as error:
+            print(error, file=sys.stderr)
+            return 2
         for name, site in sites.items():
             _print(f"{site.url}/catalogue/ is behind the wall {name!r}. {site.wall.about}")
         _print(f"{service.url} is the service. Settings of a project that uses it:")
@@ -93,15 +100,7 @@ def _start(options: argparse.Namespace, stack: ExitStack) -> tuple[OmoCaptchaSer
     walls = list(dict.fromkeys(options.wall or ["session"]))
     if not 0 <= options.port <= _LAST_PORT - len(walls):
         raise OSError(f"{options.port} is not a port, or too few ports follow it")
-    service = stack.enter_context(
-        OmoCaptchaService(
-            port=options.port,
-            api_version=options.api_version,
-            balance=options.balance,
-            solve_seconds=options.solve_seconds,
-            on_event=_print,
-        )
-    )
+    service = stack.enter_context(_service(options))
     sites = {}
     for number, name in enumerate(walls, start=1):
         site = WalledSite(
@@ -115,6 +114,18 @@ def _start(options: argparse.Namespace, stack: ExitStack) -> tuple[OmoCaptchaSer
         )
         sites[name] = stack.enter_context(site)
     return service, sites
+
+
+def _service(options: argparse.Namespace) -> OmoCaptchaService:
+    if options.replay is not None:
+        return ReplayService(options.replay, port=options.port, on_event=_print)
+    return OmoCaptchaService(
+        port=options.port,
+        api_version=options.api_version,
+        balance=options.balance,
+        solve_seconds=options.solve_seconds,
+        on_event=_print,
+    )
 
 
 def _print_event(name: str, line: str) -> None:

@@ -27,12 +27,16 @@ moment is lost, although it may have bought a job."""
 
 @dataclass
 class Call:
-    """One HTTP request with the body of its answer. ``sent`` tells whether any of it may have been sent."""
+    """One HTTP request with its answer. ``sent`` tells whether any of it may have been sent."""
 
     method: str
     url: str
     body: bytes | None = field(default=None, repr=False)
     sent: bool = False
+    status: int | None = None
+    """HTTP status of the answer; None until one arrives."""
+    head: list[tuple[str, str]] = field(default_factory=list, repr=False)
+    """Headers of the answer, by which a service may send cookies."""
     answer: bytearray = field(default_factory=bytearray, repr=False)
 
     @property

@@ -54,11 +54,11 @@ class Account:
         self.balance: Balance | None = None
         """The balance when the crawl began; None where it was not asked for."""
 
-    async def call(self, call: Coroutine[Any, Any, T], *, buys: bool = False) -> T:
+    async def call(self, call: Coroutine[Any, Any, T], *, buys: bool = False, grace_checks: int = 1) -> T:
         """Make a call to the service, count it, and drop it when the crawl closes.
 
-        :param buys: the call goes ahead of those that do not buy. When the crawl closes, its answer is awaited for a
-            moment longer, so that it is known what was bought.
+        :param buys: the call goes ahead of those that do not buy.
+        :param grace_checks: how long its answer is awaited once the crawl is closing; see :meth:`Lifetime.wait`.
         :raises ApiError: as the call does, or when the crawl closes before the call has begun.
         :raises CrawlClosing: when the crawl closes while the call is on its way.
         """
@@ -70,7 +70,7 @@ class Account:
                 raise ApiUnreachable("the crawl is closing, and the call has not begun", taken=False)
             self.stats.inc("api/calls")
             try:
-                answer = await self.lifetime.wait(call, grace_checks=2 if buys else 1)
+                answer = await self.lifetime.wait(call, grace_checks=grace_checks)
             except ApiError as error:
                 self.stats.inc(f"api/errors/{error.reason}")
                 self._warn_of_no_api(error)

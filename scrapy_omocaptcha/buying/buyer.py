@@ -92,5 +92,7 @@ class Buyer:
         try:
             await self.limits.close()
         finally:
-            if "_api" in vars(self):  # It was used.
+            if "_solver" in vars(self):  # It was used.
+                await self._solver.rejections.close()
+            if "_api" in vars(self):
                 await self._api.close()

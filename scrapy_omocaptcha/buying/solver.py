@@ -7,6 +7,7 @@ until the job's deadline, and only the service's ``fail`` or the deadline ends i
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import NoReturn
 
 from scrapy_omocaptcha.buying.account import Account
@@ -18,6 +19,7 @@ from scrapy_omocaptcha.buying.outage import Outage
 from scrapy_omocaptcha.buying.polling import Polling
 from scrapy_omocaptcha.buying.purchase import Purchase
 from scrapy_omocaptcha.buying.records import JobId, JobRequest
+from scrapy_omocaptcha.buying.rejections import Rejections
 from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.engine.lifetime import Lifetime
 from scrapy_omocaptcha.errors import (
@@ -52,6 +54,7 @@ class Solver:
     def __post_init__(self) -> None:
         self._jobs_at_once = CapacityLimiter(self.settings.concurrent_jobs)
         self._outage = Outage(self.lifetime, self.clock, self.settings.job_timeout)
+        self.rejections = Rejections(self.api, self.account)
 
     async def solve(self, challenge: Challenge, *, host: str) -> Purchase:
         """Buy a job for ``challenge`` and wait for its token.
@@ -106,7 +109,8 @@ class Solver:
     async def _send(self, job: JobRequest, reservation: Reservation) -> JobId:
         """Make the create call of a reserved job, and record that it has ended, however it ends."""
         try:
-            return await self.account.call(self.api.create_job(job), buys=True)
+            # What was bought is worth a moment's waiting when the crawl closes.
+            return await self.account.call(self.api.create_job(job), buys=True, grace_checks=2)
         finally:
             reservation.answered()
 
@@ -153,7 +157,9 @@ class Solver:
                     # It cannot be older than the last poll without it.
                     usable_until = not_ready + self.settings.token_max_age
                     token = Token(value, sitekey=sitekey, usable_until=usable_until, job=str(job_id))
-                    return Purchase(token, entry, self.limits)
+                    reports = self.settings.reporting_call is not None
+                    report = partial(self.rejections.report, job_id) if reports else None
+                    return Purchase(token, entry, self.limits, report)
                 not_ready = last_poll
             if last_poll >= deadline:
                 self._record_failed(entry, sitekey, JobTimeout.reason, self.clock() - began, polls)

@@ -37,9 +37,8 @@ def build_api(settings: Settings, build_transport: BuildTransport | None = None)
 def _client(version: int, settings: Settings, transport: Transport) -> Version:
     if version == 1:
         return Version1Api(transport, settings.api_token, settings.type_job_id)
-    return Version2Api(
-        transport, settings.api_token, settings.task_type, _PRICE_LIST if settings.is_omocaptcha else None
-    )
+    price_list = _PRICE_LIST if settings.is_omocaptcha else None
+    return Version2Api(transport, settings.api_token, settings.task_type, price_list, settings.reporting_call)
 
 
 class _Memory:

@@ -20,10 +20,10 @@ from scrapy.settings import BaseSettings
 from scrapy.utils.conf import closest_scrapy_cfg
 
 from scrapy_omocaptcha.browser import find_schemes
-from scrapy_omocaptcha.buying.api.aiohttp_transport import AiohttpTransport
 from scrapy_omocaptcha.buying.api.factory import BuildTransport, build_api
 from scrapy_omocaptcha.buying.database import explain, open_ledger, read_ledger
 from scrapy_omocaptcha.buying.records import Balance
+from scrapy_omocaptcha.commands.transcript import Transcript
 from scrapy_omocaptcha.commands.trial import DEMO_PAGE, try_one_job
 from scrapy_omocaptcha.engine.private_names import TESTED_WITH
 from scrapy_omocaptcha.errors import ApiError
@@ -52,6 +52,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--buy", action="store_true", help="buy one job for a page, and see whether its site takes it")
     parser.add_argument("--yes", action="store_true", help="with --buy: do not ask before paying")
     parser.add_argument("--page", default=DEMO_PAGE, help="with --buy: the page (default: Google's demo, %(default)s)")
+    parser.add_argument("--transcript", metavar="FILE", help="write all calls and answers, without what is secret")
     parser.add_argument("--json", action="store_true", help="print one JSON object with all lines")
 
 
@@ -84,19 +85,22 @@ def check(command: ScrapyCommand, opts: argparse.Namespace) -> int:
 
 
 async def _run(settings: Settings, project: BaseSettings, opts: argparse.Namespace, lines: list[Line]) -> None:
+    transcript = Transcript()
     waiting = asyncio.create_task(_show_waiting())
     try:
-        async for line in _all_lines(settings, project, opts):
+        async for line in _all_lines(settings, project, opts, transcript.build_transport):
             lines.append(line)
             _print(opts, line)
     finally:
         waiting.cancel()
+        if opts.transcript is not None:
+            lines.append(_write(transcript, opts.transcript))
+            _print(opts, lines[-1])
 
 
-async def _all_lines(settings: Settings, project: BaseSettings, opts: argparse.Namespace) -> AsyncIterator[Line]:
-    def build_transport(url: str, timeout: float) -> AiohttpTransport:
-        return AiohttpTransport(url, timeout=timeout)
-
+async def _all_lines(
+    settings: Settings, project: BaseSettings, opts: argparse.Namespace, build_transport: BuildTransport
+) -> AsyncIterator[Line]:
     is_in_order = True
     async for line in _look(settings, project, build_transport):
         is_in_order &= not line.is_wrong
@@ -108,6 +112,14 @@ async def _all_lines(settings: Settings, project: BaseSettings, opts: argparse.N
         return
     async for step in try_one_job(settings, opts.page, build_transport):
         yield Line(*step)
+
+
+def _write(transcript: Transcript, path: str) -> Line:
+    try:
+        transcript.write(path)
+    except OSError as error:
+        return Line("transcript", f"{path}: {error.strerror}", is_wrong=True)
+    return Line("transcript", f"is in {path}: read it before you publish it")
 
 
 async def _show_waiting() -> None:

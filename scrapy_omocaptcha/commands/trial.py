@@ -20,7 +20,7 @@ from scrapy_omocaptcha.buying.records import JobRequest
 from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.detection import find_challenge
 from scrapy_omocaptcha.engine.stats import Stats
-from scrapy_omocaptcha.errors import ApiError, ApiUnreachable, JobFailed, NotBought
+from scrapy_omocaptcha.errors import ApiBadAnswer, ApiError, ApiUnreachable, JobFailed, NotBought
 from scrapy_omocaptcha.forms.submission import submit_token
 from scrapy_omocaptcha.reporting.format import count
 from scrapy_omocaptcha.settings import Settings
@@ -100,7 +100,7 @@ async def _buy(api: Api, limits: Limits, challenge: Challenge) -> tuple[Entry, s
     try:
         job_id = await api.create_job(job)
     except ApiError as error:
-        if isinstance(error, ApiUnreachable) and error.taken:
+        if isinstance(error, ApiBadAnswer) or (isinstance(error, ApiUnreachable) and error.taken):
             reservation.entry.bought(None)
             reservation.entry.failed("lost")
             raise _Stopped(f"the answer was lost, and the job counts as bought: {error.with_cure}") from None

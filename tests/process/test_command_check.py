@@ -117,11 +117,14 @@ def test_what_is_no_api_is_told(check, answer, said):
         ({"job": "never"}, ("token", True, "none within 1 s (OMOCAPTCHA_JOB_TIMEOUT), and the job is paid")),
         ({"job": "fail"}, ("token", True, "the service could not solve the job, which is paid")),
         ({"job": "refused"}, ("job", True, "nothing was bought: ")),
+        ({"fault": "empty"}, ("job", True, "the answer was lost, and the job counts as bought: ")),
     ],
 )
 def test_one_job_is_bought_for_a_page_and_it_is_told_what_the_site_made_of_it(check, service, tmp_path, settings, told):
     if "job" in settings:
         service.next_job(settings["job"])
+    if "fault" in settings:
+        service.fault("createJob", settings["fault"])
     with WalledSite(service, refuse_every=settings.get("refuse_every", 0)) as site:
         ledger = ("-s", "OMOCAPTCHA_LEDGER=jobs.sqlite", "-s", "OMOCAPTCHA_JOB_TIMEOUT=1")
         status, lines = check("--buy", "--yes", "--page", f"{site.url}/find", *ledger)
@@ -129,7 +132,11 @@ def test_one_job_is_bought_for_a_page_and_it_is_told_what_the_site_made_of_it(ch
     assert (name, is_wrong, status) == (expected, is_expected, int(is_expected))
     assert message.startswith(said)
     (record,) = read_ledger(tmp_path / "jobs.sqlite") or (None,)
-    assert (record and record.outcome) == {"site": message.split(",")[0], "token": "failed", "job": None}[name]
+    assert (record and record.outcome) == {
+        "site": message.split(",")[0],
+        "token": "failed",
+        "job": "failed" if "fault" in settings else None,
+    }[name]
 
 
 def test_nothing_is_bought_within_a_limit_that_is_reached(check, service):

@@ -42,8 +42,8 @@ class OmoCaptchaError(Exception):
 class ApiError(OmoCaptchaError):
     """A call to the service returned nothing usable.
 
-    ``is_foreign`` is True if the answer is not the API's but a web server's: HTTP status 404 or 410, a redirect, or a
-    page. ``cure`` says what to do, where that is known.
+    ``is_foreign`` is True if the answer is not the API's but a web server's: an HTTP status such as 404, a redirect, or
+    a page. ``cure`` says what to do, where that is known.
     """
 
     is_foreign = False

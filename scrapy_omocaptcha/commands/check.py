@@ -7,29 +7,35 @@ import os
 import sqlite3
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
+from scrapy import Spider
 from scrapy import __version__ as scrapy_version
 from scrapy.commands import ScrapyCommand
 from scrapy.exceptions import NotConfigured
 from scrapy.settings import BaseSettings
 from scrapy.utils.conf import closest_scrapy_cfg
+from scrapy.utils.misc import load_object
 
+from scrapy_omocaptcha.addon import Addon
 from scrapy_omocaptcha.browser import find_schemes
 from scrapy_omocaptcha.buying.api.factory import BuildTransport, build_api
-from scrapy_omocaptcha.buying.database import explain, open_ledger, read_ledger
+from scrapy_omocaptcha.buying.database import explain, read_ledger
 from scrapy_omocaptcha.buying.records import Balance
 from scrapy_omocaptcha.commands.transcript import Transcript
-from scrapy_omocaptcha.commands.trial import DEMO_PAGE, try_one_job
+from scrapy_omocaptcha.commands.trial import DEMO_PAGE, Step, try_one_job
 from scrapy_omocaptcha.engine.private_names import TESTED_WITH
 from scrapy_omocaptcha.errors import ApiError
 from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware
+from scrapy_omocaptcha.reporting.format import count
 from scrapy_omocaptcha.settings import LIMITS, Settings, token_source, why_off
-from scrapy_omocaptcha.settings.checks import find_mistakes
+from scrapy_omocaptcha.settings.checks import check_settings, find_mistakes
+
+T = TypeVar("T")
 
 _REDIS_TIMEOUT = 2.0
 """Longest wait for Redis, in seconds."""
@@ -42,10 +48,6 @@ class Line(NamedTuple):
     message: str
     is_wrong: bool = False
     """Whether nothing can be bought because of it."""
-
-    @property
-    def facts(self) -> dict[str, object]:
-        return {"name": self.name, "message": self.message, "is_wrong": self.is_wrong}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -63,55 +65,88 @@ def check(command: ScrapyCommand, opts: argparse.Namespace) -> int:
     way; 2 when a setting is missing or wrong.
     """
     assert command.settings is not None
-    lines: list[Line] = []
-    status = 0
+    report = _Report(opts)
     try:
         settings = Settings.for_account(command.settings)
-    except (NotConfigured, ValueError) as error:
-        lines, status = [Line("settings", str(error), is_wrong=True)], 2
-        _print(opts, lines[0])
-    else:
-        try:
-            asyncio.run(_run(settings, command.settings, opts, lines))
-        except KeyboardInterrupt:
-            lines.append(Line("stopped", "by Ctrl-C", is_wrong=True))
-            _print(opts, lines[-1])
-        status = int(any(line.is_wrong for line in lines))
-    if opts.json:
-        print(json.dumps({"ok": not status, "lines": [line.facts for line in lines]}))
-    elif not opts.buy:
-        print("All is in order." if not status else "Not all is in order.")
-    return status
-
-
-async def _run(settings: Settings, project: BaseSettings, opts: argparse.Namespace, lines: list[Line]) -> None:
+        report.add(*_check_settings(settings, command.settings))
+    except (NotConfigured, ValueError, ImportError, NameError, TypeError) as error:
+        # A component that cannot be loaded ends crawls, too.
+        report.add(Line("settings", str(error), is_wrong=True))
+        return report.end()
     transcript = Transcript()
-    waiting = asyncio.create_task(_show_waiting())
     try:
-        async for line in _all_lines(settings, project, opts, transcript.build_transport):
-            lines.append(line)
-            _print(opts, line)
+        account = asyncio.run(_waited_for(_look(settings, command.settings, report, transcript.build_transport)))
+        if opts.buy and account is not None and not report.is_wrong:
+            settings = replace(settings, price=account.price)
+            if opts.yes or _may_pay(account.price):
+                steps = try_one_job(settings, opts.page, account.balance, transcript.build_transport)
+                asyncio.run(_waited_for(_add_all(report, steps)))
+            else:
+                report.add(Line("buy", "nothing was bought: say yes, or without a terminal add --yes", is_wrong=True))
+    except KeyboardInterrupt:
+        report.add(Line("stopped", "by Ctrl-C; a job that was created may be paid" if opts.buy else "by Ctrl-C", True))
+    if opts.transcript is not None:
+        report.add(_write(transcript, opts.transcript))
+    return report.end()
+
+
+class Account(NamedTuple):
+    """What the service says of the account."""
+
+    balance: Balance
+    price: float
+    """USD a job, as crawls reckon with it."""
+
+
+class _Report:
+    """Prints each line when it is known, or all at the end as JSON."""
+
+    def __init__(self, opts: argparse.Namespace) -> None:
+        self._opts = opts
+        self._lines: list[Line] = []
+
+    @property
+    def is_wrong(self) -> bool:
+        return any(line.is_wrong for line in self._lines)
+
+    def add(self, *lines: Line) -> None:
+        self._lines += lines
+        if sys.stderr.isatty():
+            # What shows that something is waited for.
+            print(f"\r{' ' * 20}\r", end="", file=sys.stderr, flush=True)
+        if not self._opts.json:
+            for line in lines:
+                print(f"{line.name:<12}{'WRONG  ' if line.is_wrong else 'ok     '}{line.message}", flush=True)
+
+    def end(self) -> int:
+        """Print what is left, and return the exit status."""
+        if self._opts.json:
+            facts = [{"name": line.name, "message": line.message, "is_wrong": line.is_wrong} for line in self._lines]
+            print(json.dumps({"ok": not self.is_wrong, "lines": facts}))
+        else:
+            print("Not all is in order." if self.is_wrong else "All is in order.")
+        return 2 if any(line.is_wrong and line.name == "settings" for line in self._lines) else int(self.is_wrong)
+
+
+async def _add_all(report: _Report, steps: AsyncIterator[Step]) -> None:
+    async for step in steps:
+        report.add(Line(*step))
+
+
+async def _waited_for(work: Coroutine[Any, Any, T]) -> T:
+    """Await something, and show on a terminal that it is waited for."""
+
+    async def show() -> None:
+        began = time.monotonic()
+        while sys.stderr.isatty():
+            await asyncio.sleep(1)
+            print(f"\r… {time.monotonic() - began:.0f} s", end="", file=sys.stderr, flush=True)
+
+    shown = asyncio.create_task(show())
+    try:
+        return await work
     finally:
-        waiting.cancel()
-        if opts.transcript is not None:
-            lines.append(_write(transcript, opts.transcript))
-            _print(opts, lines[-1])
-
-
-async def _all_lines(
-    settings: Settings, project: BaseSettings, opts: argparse.Namespace, build_transport: BuildTransport
-) -> AsyncIterator[Line]:
-    is_in_order = True
-    async for line in _look(settings, project, build_transport):
-        is_in_order &= not line.is_wrong
-        yield line
-    if not opts.buy or not is_in_order:
-        return
-    if not (opts.yes or _may_pay(settings)):
-        yield Line("buy", "nothing was bought: say yes, or without a terminal add --yes", is_wrong=True)
-        return
-    async for step in try_one_job(settings, opts.page, build_transport):
-        yield Line(*step)
+        shown.cancel()
 
 
 def _write(transcript: Transcript, path: str) -> Line:
@@ -122,59 +157,51 @@ def _write(transcript: Transcript, path: str) -> Line:
     return Line("transcript", f"is in {path}: read it before you publish it")
 
 
-async def _show_waiting() -> None:
-    """Show on a terminal for how long the next line has been waited for."""
-    began = time.monotonic()
-    while sys.stderr.isatty():
-        await asyncio.sleep(1)
-        print(f"\r… {time.monotonic() - began:.0f} s", end="", file=sys.stderr, flush=True)
-
-
-def _may_pay(settings: Settings) -> bool:
+def _may_pay(price: float) -> bool:
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return False
-    print(f"Buy one job for about {settings.assumed_price:.5f} USD? [y/N] ", end="", file=sys.stderr, flush=True)
+    print(f"Buy one job for {price:.5f} USD? [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
-def _print(opts: argparse.Namespace, line: Line) -> None:
-    if sys.stderr.isatty():
-        print(f"\r{' ' * 20}\r", end="", file=sys.stderr, flush=True)
-    if not opts.json:
-        print(f"{line.name:<10}{'WRONG  ' if line.is_wrong else 'ok     '}{line.message}", flush=True)
-
-
-async def _look(settings: Settings, project: BaseSettings, build_transport: BuildTransport) -> AsyncIterator[Line]:
-    for line in _check_settings(settings, project):
-        yield line
-    yield _check_scrapy()
+async def _look(
+    settings: Settings, project: BaseSettings, report: _Report, build_transport: BuildTransport
+) -> Account | None:
+    """Look at all but the settings; return what the service says of the account, if any version of its API answers."""
+    report.add(_check_scrapy())
     working, answers = await _ask_versions(settings, build_transport)
-    said = "; ".join(answers)
+    account = None
     if working is None:
-        yield Line("api", said, is_wrong=True)
+        report.add(Line("api", "; ".join(answers), is_wrong=True))
     else:
         number, balance = working
-        yield Line("api", f"version {number} is used ({said})")
-        yield _check_balance(settings, balance)
-        yield await _check_price(replace(settings, api_version=number), balance, build_transport)
-    yield _check_ledger(settings)
+        report.add(Line("api", f"version {number} is used ({'; '.join(answers)})"))
+        line, price = await _check_price(replace(settings, api_version=number), balance, build_transport)
+        report.add(_check_balance(settings, balance, price), line)
+        account = Account(balance, price)
+    report.add(_check_ledger(settings))
     if settings.redis_url is not None:
-        yield await _check_redis(settings)
+        report.add(await _check_redis(settings))
     if find_schemes(project):
-        yield await _check_browser(project)
+        report.add(await _check_browser(project))
+    return account
 
 
 def _check_settings(settings: Settings, project: BaseSettings) -> list[Line]:
     config = closest_scrapy_cfg()
     where = f"of the project of {config}" if config else "of no project: there is no scrapy.cfg here or above"
     lines = [Line("settings", f"{where}; API token *** from {token_source(project)}")]
-    mistakes = find_mistakes(settings, project, OmoCaptchaMiddleware)
+    # As crawls have them, where the add-on is switched on.
+    with_addon = project.copy()
+    Addon().update_settings(with_addon)
+    mistakes = [*why_off(project), *find_mistakes(settings, with_addon, OmoCaptchaMiddleware)]
+    named = {**project.getdict("ADDONS"), **project.getdict("DOWNLOADER_MIDDLEWARES")}
+    enabled = [name for name, place in named.items() if place is not None]
+    if config and not {Addon, OmoCaptchaMiddleware}.intersection(map(load_object, enabled)):
+        mistakes.append('add ADDONS = {"scrapy_omocaptcha.Addon": 500} to switch it on')
     lines += [Line("settings", mistake, is_wrong=True) for mistake in mistakes]
-    lines += [Line("settings", why, is_wrong=True) for why in why_off(project)]
-    named = [str(name) for name in (*project.getdict("ADDONS"), *project.getdict("DOWNLOADER_MIDDLEWARES"))]
-    if config and not any("scrapy_omocaptcha" in name for name in named):
-        lines.append(Line("settings", 'add ADDONS = {"scrapy_omocaptcha.Addon": 500} to switch it on', is_wrong=True))
-    return lines
+    warnings = check_settings(settings, with_addon, Spider("check"), OmoCaptchaMiddleware)
+    return lines + [Line("settings", warning) for warning in warnings]
 
 
 def _check_scrapy() -> Line:
@@ -204,19 +231,20 @@ async def _ask_versions(
             await api.close()
         answers.append(f"version {number} at {url}: {said}, {time.monotonic() - began:.1f} s")
     if not working:
-        answers.append(next(filter(None, cures), "try again later"))
+        answers.append(next(filter(None, reversed(cures)), "try again later"))
     return next(iter(working.items()), None), answers
 
 
-def _check_balance(settings: Settings, balance: Balance) -> Line:
+def _check_balance(settings: Settings, balance: Balance, price: float) -> Line:
     said = f"{balance.usd:.5f} USD" + (f", {balance.solves:,} solves left of a package" if balance.solves else "")
-    if balance.solves or balance.usd >= max(settings.min_balance, settings.assumed_price):
+    if balance.solves or balance.usd - price >= settings.min_balance:
         return Line("balance", said)
     message = f"{said}, which buys no job: top up the account, or see OMOCAPTCHA_MIN_BALANCE"
     return Line("balance", message, is_wrong=True)
 
 
-async def _check_price(settings: Settings, balance: Balance, build_transport: BuildTransport) -> Line:
+async def _check_price(settings: Settings, balance: Balance, build_transport: BuildTransport) -> tuple[Line, float]:
+    """Return what a job costs and how many can be bought, and the price that crawls reckon with."""
     api = build_api(settings, build_transport)
     listed = None
     try:
@@ -235,24 +263,24 @@ async def _check_price(settings: Settings, balance: Balance, build_transport: Bu
             said += f"; OMOCAPTCHA_{name.upper()} allows {jobs:,.0f} jobs"
     if price and not balance.solves:
         said += f"; the balance buys {round(balance.usd / price, 6) // 1:,.0f}"
-    return Line("price", said)
+    return Line("price", said), price
 
 
 def _check_ledger(settings: Settings) -> Line:
     if settings.ledger is None:
         return Line("ledger", "none: set OMOCAPTCHA_LEDGER to keep what was bought beyond a crawl")
     path = Path(settings.ledger).absolute()
-    is_new = not path.exists()
+    if not path.exists():
+        if os.access(path.parent, os.W_OK):
+            return Line("ledger", f"{path} can be written")
+        return Line("ledger", f"{path}: its folder is missing, or cannot be written", is_wrong=True)
     try:
-        open_ledger(path).close()
         jobs = len(read_ledger(path))
     except (sqlite3.Error, OSError) as error:
         return Line("ledger", f"{path}: {explain(error)}", is_wrong=True)
-    finally:
-        if is_new:
-            for name in (path, f"{path}-wal", f"{path}-shm"):
-                Path(name).unlink(missing_ok=True)
-    return Line("ledger", f"{path} can be written" + ("" if is_new else f", and has {jobs:,} jobs"))
+    if not os.access(path, os.W_OK):
+        return Line("ledger", f"{path} cannot be written", is_wrong=True)
+    return Line("ledger", f"{path} can be written, and has {count(jobs, 'job')}")
 
 
 async def _check_redis(settings: Settings) -> Line:
@@ -279,10 +307,13 @@ async def _check_browser(project: BaseSettings) -> Line:
     except (ImportError, PackageNotFoundError):
         message = "DOWNLOAD_HANDLERS needs: pip install 'scrapy-omocaptcha[playwright]'"
         return Line("browser", message, is_wrong=True)
+    if project.get("PLAYWRIGHT_CDP_URL") or project.get("PLAYWRIGHT_CONNECT_URL"):
+        return Line("browser", f"{said}, with a browser elsewhere")
     path = project.getdict("PLAYWRIGHT_LAUNCH_OPTIONS").get("executable_path")
     if path is None:
         async with async_playwright() as playwright:
-            path = getattr(playwright, project.get("PLAYWRIGHT_BROWSER_TYPE", "chromium")).executable_path
+            kind = project.get("PLAYWRIGHT_BROWSER_TYPE", "chromium")
+            path = getattr(getattr(playwright, kind, None), "executable_path", kind)
     if os.access(path, os.X_OK):
         return Line("browser", f"{said}, {path}")
     message = f"{said}, but {path} is not there: run playwright install, or see PLAYWRIGHT_LAUNCH_OPTIONS"

@@ -16,7 +16,7 @@ from scrapy_omocaptcha.buying.api.protocol import Api
 from scrapy_omocaptcha.buying.ledger import Entry, Ledger
 from scrapy_omocaptcha.buying.limits import Limits
 from scrapy_omocaptcha.buying.purchase import ACCEPTED, REJECTED, Purchase, Verdict
-from scrapy_omocaptcha.buying.records import JobRequest
+from scrapy_omocaptcha.buying.records import Balance, JobRequest
 from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.detection import find_challenge
 from scrapy_omocaptcha.engine.stats import Stats
@@ -43,18 +43,28 @@ class _Stopped(Exception):
     """A step went wrong, so that none follows."""
 
 
-async def try_one_job(settings: Settings, url: str, build_transport: BuildTransport) -> AsyncIterator[Step]:
-    """Buy a token for the page at ``url`` within all limits, hand it in by the page's form, and yield each step."""
+async def try_one_job(
+    settings: Settings, url: str, balance: Balance, build_transport: BuildTransport
+) -> AsyncIterator[Step]:
+    """Buy a token for the page at ``url``, hand it in by the page's form, and yield each step.
+
+    :param settings: with the price of a job. All limits hold but those of a fleet, which has to be asked.
+    :param balance: that of the account.
+    """
+    if settings.redis_url is not None:
+        yield Step("buy", "nothing was bought: leave OMOCAPTCHA_REDIS_URL out for this", is_wrong=True)
+        return
     # The stats of a crawl are of no interest here.
     ledger = Ledger(spider="check", stats=Stats(DummyStatsCollector(Crawler(Spider))), path=settings.ledger)
     limits = Limits(settings, ledger, time.monotonic, lambda *_: None)
+    limits.set_balance(balance, 0.0)
     api = build_api(settings, build_transport)
     name = "page"
     try:
         async with ClientSession(timeout=_TIMEOUT) as web:
             began = time.monotonic()
             response, challenge = await _find(web, url)
-            yield Step(name, f"{url} has the site key {challenge.sitekey}, {_since(began)}")
+            yield Step(name, f"{public_address(url)} has the site key {challenge.sitekey}, {_since(began)}")
             name = "job"
             entry, job, created = await _buy(api, limits, challenge)
             yield Step(name, f"{job} for {entry.record.cost_usd:.5f} USD, {_since(created)}")
@@ -82,10 +92,14 @@ async def _find(web: ClientSession, url: str) -> tuple[HtmlResponse, Challenge]:
         async with web.get(url) as answer:
             response = HtmlResponse(str(answer.url), answer.status, body=await answer.read())
     except (ClientError, TimeoutError, asyncio.TimeoutError) as error:
-        raise _Stopped(f"{url} cannot be had ({type(error).__name__})") from None
+        raise _Stopped(f"{public_address(url)} cannot be had ({type(error).__name__})") from None
     challenge = find_challenge(response)
     if challenge is None or challenge.form is None or not challenge.sitekey:
-        raise _Stopped(f"{url} ({response.status}) has no form with a reCAPTCHA v2 widget")
+        raise _Stopped(f"{public_address(url)} ({response.status}) has no form with a reCAPTCHA v2 widget")
+    try:
+        submit_token(response, challenge, "-")
+    except ValueError as error:
+        raise _Stopped(str(error)) from None
     return response, challenge
 
 

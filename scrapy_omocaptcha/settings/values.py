@@ -115,7 +115,7 @@ def read_domains(settings: BaseSettings, name: str) -> tuple[str, ...] | None:
 
 def read_names(settings: BaseSettings, name: str) -> tuple[str, ...]:
     try:
-        return tuple(map(str, settings.getlist(name)))
+        return tuple(str(each).strip() for each in settings.getlist(name))
     except TypeError:
         raise invalid(name, settings.get(name), "a list of names of settings") from None
 

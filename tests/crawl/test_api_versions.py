@@ -6,9 +6,10 @@ import logging
 import re
 
 import pytest
+from aiohttp import web
 
 from scrapy_omocaptcha.testing import OmoCaptchaService, TaskShape, WalledSite
-from tests.helpers.sites import pages_of, spider
+from tests.helpers.sites import Site, pages_of, spider
 
 
 @pytest.fixture
@@ -78,7 +79,7 @@ def test_a_type_of_task_that_the_service_does_not_support_stops_all_buying_and_n
     assert "set OMOCAPTCHA_TASK_TYPE, which is 'NoCaptchaTask', to a type that this service supports" in said
 
 
-VERSION_1 = ("createJob", "getJobResult", "getService")
+VERSION_1 = ("createJob", "getJobResult", "getService", "getBalance")
 AUTO = {"OMOCAPTCHA_API_VERSION": "auto", "OMOCAPTCHA_PRICE": "auto"}
 
 
@@ -110,6 +111,28 @@ def test_version_1_is_remembered_too_until_it_is_gone(crawl, walled, tmp_path):
         crawled = crawl(pages_of(site, 1), {**service.settings, **settings})
         assert (len(crawled.pages), len(service.jobs)) == (1, 2)
         assert remembered.read_text() == f"1 {service.url}\n"
+
+
+@pytest.mark.parametrize("kind", ["redirect", "too_many", "server_error"])
+def test_what_is_wrong_for_a_moment_leads_to_no_other_version_and_ends_nothing(crawl, kind):
+    with OmoCaptchaService() as service, WalledSite(service, "session") as site:
+        service.fault("*", kind)
+        crawled = crawl(pages_of(site, 2), {**service.settings, **AUTO})
+        assert (len(crawled.pages), len(service.jobs), crawled.count("account/closed")) == (2, 1, 0)
+
+
+def test_a_create_call_that_is_answered_by_a_redirect_is_not_made_in_another_version(crawl, walled, service):
+    asked = []
+
+    def answer(request, form):
+        asked.append(request.path)
+        return web.Response(status=302, headers={"Location": "/elsewhere"})
+
+    with Site(answer) as api:
+        settings = {"OMOCAPTCHA_API_URL": api.origin, "OMOCAPTCHA_JOB_TIMEOUT": 1, "OMOCAPTCHA_MAX_ATTEMPTS": 1}
+        crawled = crawl(pages_of(walled("session"), 1), {**service.settings, **AUTO, **settings, "OMOCAPTCHA_PRICE": 1})
+    assert [path for path in asked if path.startswith("/create")] == ["/createJob"]
+    assert crawled.count("jobs/created") == 1
 
 
 def test_a_service_of_which_no_version_answers_buys_nothing_and_is_told_once(crawl, service, walled):

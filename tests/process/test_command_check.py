@@ -13,7 +13,7 @@ from aiohttp import web
 
 from scrapy_omocaptcha.buying.database import read_ledger
 from scrapy_omocaptcha.testing import OmoCaptchaService, ReplayService, WalledSite
-from tests.helpers.sites import Site
+from tests.helpers.sites import CHALLENGE, Site, page
 
 TOKEN = "offline-token-that-nobody-may-see"
 FAST = ("-s", "OMOCAPTCHA_POLL_INTERVAL=0.1")
@@ -71,7 +71,7 @@ def test_it_says_what_to_do_about_each_thing_that_is_wrong(check, service, tmp_p
         *("-s", "OMOCAPTCHA_REDIS_URL=redis://127.0.0.1:1/0"),
     )
     told = dict(wrong(lines))
-    assert (status, sorted(told)) == (1, ["balance", "ledger", "redis", "settings"])
+    assert (status, sorted(told)) == (2, ["balance", "ledger", "redis", "settings"])
     assert "did you mean OMOCAPTCHA_DRY_RUN?" in told["settings"]
     assert "which buys no job: top up the account" in told["balance"]
     assert told["redis"] == "OMOCAPTCHA_REDIS_URL does not answer (ConnectionError)"
@@ -146,6 +146,46 @@ def test_nothing_is_bought_within_a_limit_that_is_reached(check, service):
     assert lines[-1][2].startswith("nothing was bought (max_cost): ")
 
 
+def test_all_limits_hold_with_the_price_of_the_list(check, tmp_path):
+    with OmoCaptchaService(api_token=TOKEN, price=0.002, balance=5) as service, WalledSite(service) as site:
+        buys = ("--buy", "--yes", "--page", f"{site.url}/find")
+        for name, value in (("MAX_COST", 0.001), ("MIN_BALANCE", 5)):
+            status, _ = check(*buys, "-s", f"OMOCAPTCHA_{name}={value}", url=service.url)
+            assert (status, service.jobs) == (1, ())
+        ledger = ("-s", "OMOCAPTCHA_LEDGER=jobs.sqlite")
+        assert check(*buys, *ledger, url=service.url)[0] == 0
+    (record,) = read_ledger(tmp_path / "jobs.sqlite")
+    assert record.cost_usd == 0.002
+
+
+def test_a_form_that_cannot_be_sent_is_refused_before_anything_is_paid(check, service):
+    with Site(lambda request, form: page(CHALLENGE.replace("/verify", "mailto:a@shop.example"))) as site:
+        status, lines = check("--buy", "--yes", "--page", site.origin)
+    assert (status, service.jobs) == (1, ())
+    assert "which is not http or https" in lines[-1][2]
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("OMOCAPTCHA_DRY_RUN=maybe", "OMOCAPTCHA_DRY_RUN is 'maybe'; it must be True or False"),
+        ('DOWNLOADER_MIDDLEWARES={"shop.Missing": 600}', "No module named 'shop'"),
+    ],
+)
+def test_settings_that_end_a_crawl_are_told(check, setting, said):
+    status, lines = check("-s", setting)
+    assert (status, wrong(lines)) == (2, [("settings", said)])
+
+
+@pytest.mark.parametrize("addons", ['{"scrapy_omocaptcha.Addon": null}', "{}"])
+def test_a_project_without_the_add_on_is_told(scrapy, service, tmp_path, addons):
+    (tmp_path / "scrapy.cfg").write_text("[settings]\n")
+    at = ("-s", f"OMOCAPTCHA_API_URL={service.url}", "-s", f"ADDONS={addons}")
+    done = scrapy("check", *at, cwd=tmp_path, OMOCAPTCHA_API_TOKEN=TOKEN)
+    assert done.returncode == 2
+    assert 'WRONG  add ADDONS = {"scrapy_omocaptcha.Addon": 500} to switch it on' in done.stdout
+
+
 def test_nothing_is_bought_unasked(check, service):
     status, lines = check("--buy")
     assert (status, service.jobs) == (1, ())
@@ -164,7 +204,7 @@ def test_a_person_is_asked_before_anything_is_paid(service, tmp_path, answer, jo
         ) as process:
             os.write(ours, f"{answer}\n".encode())
             process.communicate(timeout=30)
-        assert b"Buy one job for about 0.00055 USD? [y/N]" in os.read(ours, 10_000)
+        assert b"Buy one job for 0.00055 USD? [y/N]" in os.read(ours, 10_000)
         os.close(ours)
         os.close(theirs)
     assert len(service.jobs) == jobs

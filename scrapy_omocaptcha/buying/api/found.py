@@ -1,8 +1,8 @@
-"""Find out which version of the API a service has, by the first call that is made anyway.
+"""Find out which version of the API a service has.
 
-Version 1 is asked first. Where that is answered with 404, 410 or a redirect, or does not know the account, the call is
-made once more in the next version. Other answers, such as a web page, may come from a proxy that has passed the call
-on, or be of today only.
+The first call that is made anyway goes to version 1. If that is answered by a web server, which knows no such call, it
+is made once more in the next version. After any other answer that does not show that the API is there, the versions are
+asked for the balance, which buys nothing, before another call is made.
 """
 
 from collections.abc import Awaitable, Callable
@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from scrapy_omocaptcha.buying.api.protocol import Api, Version
 from scrapy_omocaptcha.buying.records import Balance, JobId, JobRequest
-from scrapy_omocaptcha.errors import AccountError, ApiBadAnswer, ApiError
+from scrapy_omocaptcha.errors import AccountError, ApiError, ApiRefused, ApiUnreachable
 
 T = TypeVar("T")
 
@@ -26,8 +26,8 @@ class FoundApi(Api):
         self._versions = versions
         self._remember = remember
         self._found: Version | None = None
-        self._absent: dict[int, ApiError] = {}
-        """What the versions that are not there were answered with."""
+        self._to_try = list(versions)
+        """The versions that the next call may be made in, though it is not known whether they are there."""
 
     async def create_job(self, job: JobRequest) -> JobId:
         return await self._ask(lambda api: api.create_job(job))
@@ -54,32 +54,59 @@ class FoundApi(Api):
         :param by_list: whether a version may answer from a list elsewhere, which does not show that it is there.
         :raises AccountError: when no version is there.
         """
-        if self._found is not None:
-            return await call(self._found)
-        refused: AccountError | None = None
+        refused: dict[int, AccountError] = {}
+        while self._found is None and self._to_try:
+            number = self._to_try[0]
+            try:
+                answer = await call(self._versions[number])
+            except AccountError as error:
+                # The account may be one of another version.
+                refused[number] = error
+                self._to_try.clear()
+            except ApiRefused as error:
+                if not error.is_foreign:
+                    self._use(number)
+                    raise
+                # No such call, so nothing was bought.
+                self._to_try = [other for other in self._to_try if other != number]
+            except ApiError:
+                self._to_try.clear()
+                raise
+            else:
+                if self._versions[number].has_price or not by_list:
+                    self._use(number)
+                return answer
+        return await call(self._found or await self._find(refused))
+
+    def _use(self, number: int) -> None:
+        self._found = self._versions[number]
+        self._remember(number)
+
+    async def _find(self, refused: dict[int, AccountError]) -> Version:
+        """Return the first version that tells the balance.
+
+        :param refused: what versions have said that do not know the account.
+        """
+        errors: dict[int, ApiError] = {}
         for number, api in self._versions.items():
-            if number in self._absent:
+            if number in refused:
                 continue
             try:
-                answer = await call(api)
+                await api.balance()
             except AccountError as error:
-                refused = refused or error
-                continue
+                refused[number] = error
             except ApiError as error:
-                if not error.is_foreign or isinstance(error, ApiBadAnswer):
-                    raise
-                self._absent[number] = error
-                continue
-            if by_list and not api.has_price:
-                if refused is not None:
-                    break
-                return answer
-            self._found = api
-            self._remember(number)
-            return answer
-        if refused is not None:
-            raise refused
-        said = "; ".join(f"version {number}: {error}" for number, error in self._absent.items())
+                errors[number] = error
+            else:
+                self._use(number)
+                return api
+        unclear = next((error for error in errors.values() if not error.is_foreign), None)
+        if unclear is not None:
+            # Nothing was bought, whatever call this is for.
+            raise ApiUnreachable(str(unclear), taken=False, retry_after=getattr(unclear, "retry_after", None))
+        if refused:
+            raise next(iter(refused.values()))
+        said = "; ".join(f"version {number}: {error}" for number, error in errors.items())
         nowhere = AccountError(f"no version of its API answers ({said})")
         nowhere.cure = "check OMOCAPTCHA_API_URL, and whether a proxy or a firewall answers in the place of the service"
         raise nowhere

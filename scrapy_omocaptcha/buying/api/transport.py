@@ -132,7 +132,7 @@ def check_head(status: int, content_type: str, retry_after: str) -> None:
     else:
         taken = status != HTTPStatus.TOO_MANY_REQUESTS
         error = ApiUnreachable(f"HTTP status {status}", taken=taken, retry_after=_parse_retry_after(retry_after))
-    error.is_foreign = 300 <= status < 400 or status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
+    error.is_foreign = refused or 300 <= status < 400
     raise error
 
 

@@ -121,11 +121,11 @@ def test_retry_after_may_be_a_date_in_the_future():
     assert 3000 < caught.value.retry_after <= 3600
 
 
-FOREIGN = {301: True, 307: True, 404: True, 410: True, 403: False, 408: False, 429: False, 500: False, 503: False}
+FOREIGN = {301: True, 307: True, 404: True, 410: True, 403: True, 408: False, 429: False, 500: False, 503: False}
 
 
 @pytest.mark.parametrize("status", FOREIGN)
-def test_a_redirect_and_a_missing_address_are_not_answers_of_the_api(status):
+def test_a_redirect_and_a_refusal_without_json_are_not_answers_of_the_api(status):
     with pytest.raises(ApiError) as caught:
         check_head(status, "text/html", "")
     assert caught.value.is_foreign is FOREIGN[status]

@@ -13,7 +13,9 @@ from aiohttp import web
 
 from scrapy_omocaptcha.buying.database import read_ledger
 from scrapy_omocaptcha.testing import OmoCaptchaService, ReplayService, WalledSite
-from tests.helpers.sites import CHALLENGE, Site, page
+from tests.helpers import sites
+from tests.helpers.docs import code, page
+from tests.helpers.sites import CHALLENGE, Site
 
 TOKEN = "offline-token-that-nobody-may-see"
 FAST = ("-s", "OMOCAPTCHA_POLL_INTERVAL=0.1")
@@ -56,6 +58,13 @@ def test_it_says_of_each_part_that_it_is_in_order_and_buys_nothing(check, tmp_pa
         assert told["ledger"] == f"{tmp_path / 'jobs.sqlite'} can be written"
         assert {call.name for call in service.calls} <= {"getBalance", "getService"}
         assert list(tmp_path.glob("jobs*")) == []
+
+
+def test_the_page_about_the_command_shows_such_lines(scrapy, service, tmp_path):
+    at = ("-s", f"OMOCAPTCHA_API_URL={service.url}", "-s", "OMOCAPTCHA_LEDGER=missing/jobs.sqlite")
+    done = scrapy("check", *at, cwd=tmp_path, OMOCAPTCHA_API_TOKEN=TOKEN)
+    shown = code(page("reference/command"), "check-output")
+    assert [line[:19] for line in done.stdout.splitlines()] == [line[:19] for line in shown.splitlines()]
 
 
 def test_without_a_token_it_exits_with_status_2(check):
@@ -159,7 +168,7 @@ def test_all_limits_hold_with_the_price_of_the_list(check, tmp_path):
 
 
 def test_a_form_that_cannot_be_sent_is_refused_before_anything_is_paid(check, service):
-    with Site(lambda request, form: page(CHALLENGE.replace("/verify", "mailto:a@shop.example"))) as site:
+    with Site(lambda request, form: sites.page(CHALLENGE.replace("/verify", "mailto:a@shop.example"))) as site:
         status, lines = check("--buy", "--yes", "--page", site.origin)
     assert (status, service.jobs) == (1, ())
     assert "which is not http or https" in lines[-1][2]

@@ -196,8 +196,9 @@ def _check_settings(settings: Settings, project: BaseSettings) -> list[Line]:
     Addon().update_settings(with_addon)
     mistakes = [*why_off(project), *find_mistakes(settings, with_addon, OmoCaptchaMiddleware)]
     named = {**project.getdict("ADDONS"), **project.getdict("DOWNLOADER_MIDDLEWARES")}
-    enabled = [name for name, place in named.items() if place is not None]
-    if config and not {Addon, OmoCaptchaMiddleware}.intersection(map(load_object, enabled)):
+    # Scrapy takes paths, classes and instances.
+    enabled = [load_object(it) if isinstance(it, str) else it for it, place in named.items() if place is not None]
+    if config and not any(it in (Addon, OmoCaptchaMiddleware) or isinstance(it, Addon) for it in enabled):
         mistakes.append('add ADDONS = {"scrapy_omocaptcha.Addon": 500} to switch it on')
     lines += [Line("settings", mistake, is_wrong=True) for mistake in mistakes]
     warnings = check_settings(settings, with_addon, Spider("check"), OmoCaptchaMiddleware)

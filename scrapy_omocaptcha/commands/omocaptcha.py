@@ -4,6 +4,7 @@ Every call of ``scrapy`` imports this module, so it imports the subcommands only
 """
 
 import argparse
+import os
 import sys
 from importlib import import_module
 from io import TextIOWrapper
@@ -14,7 +15,7 @@ from scrapy.exceptions import UsageError
 
 _SUBCOMMANDS = {
     "detect": ("commands.detect", "URL|FILE…"),
-    "report": ("commands.report", "FILE…"),
+    "report": ("commands.report", "[FILE…]"),
     "check": ("commands.check", ""),
     "balance": ("commands.account", ""),
     "price": ("commands.account", ""),
@@ -72,4 +73,9 @@ class OmoCaptchaCommand(ScrapyCommand):
             from scrapy.utils.log import configure_logging
 
             configure_logging(self.settings)  # A crawler process would do so itself.
-        self.exitcode = opts.run(self, opts)
+        try:
+            self.exitcode = opts.run(self, opts)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # Who reads the output, such as head, has enough of it. Python would write the rest when it ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

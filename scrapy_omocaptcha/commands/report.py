@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from scrapy.commands import ScrapyCommand
+from scrapy.exceptions import UsageError
 
 from scrapy_omocaptcha.buying.database import explain, read_ledger
 from scrapy_omocaptcha.buying.records import Record
@@ -15,10 +16,12 @@ from scrapy_omocaptcha.reporting.format import printable
 from scrapy_omocaptcha.reporting.html import web_page
 from scrapy_omocaptcha.reporting.text import ledger_report
 from scrapy_omocaptcha.reporting.totals import Totals, grouped
+from scrapy_omocaptcha.settings import ledger_of
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("ledgers", nargs="+", metavar="FILE", help="ledgers, as OMOCAPTCHA_LEDGER or a JOBDIR has them")
+    ledgers = "ledgers, as OMOCAPTCHA_LEDGER or a JOBDIR has them (default: that of the project)"
+    parser.add_argument("ledgers", nargs="*", metavar="FILE", help=ledgers)
     parser.add_argument("--by", choices=("spider", "host", "day"), help="add a table; days are in UTC")
     parser.add_argument("--html", metavar="FILE", help="also write a web page with plots")
     output = parser.add_mutually_exclusive_group()
@@ -29,10 +32,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def report(command: ScrapyCommand, opts: argparse.Namespace) -> int:
     """Print what was bought and what came of it, from the ledgers of any number of crawls, also while these run.
 
-    Exit status: 0 with a report; 1 when a file cannot be read or written.
+    Exit status: 0 with a report; 1 when a file cannot be read or written; 2 when no file is known.
     """
+    assert command.settings is not None
+    own = None if opts.ledgers else ledger_of(command.settings)
+    if not opts.ledgers and own is None:
+        raise UsageError("name the ledgers, or set OMOCAPTCHA_LEDGER in the project", print_help=False)
     # A ledger that is named twice must not be counted twice.
-    sources = list({Path(name).resolve(): name for name in opts.ledgers}.values())
+    sources = list({Path(name).resolve(): name for name in opts.ledgers or [own]}.values())
     records: list[Record] = []
     source = ""
     try:

@@ -42,12 +42,13 @@ class Progress:
         """Log what is enabled, and warn of mistakes in the settings."""
         settings = self.settings
         logger.info(
-            "OMOcaptcha is on: %s, %s for %s%s, at most %d jobs for a request%s",
+            "OMOcaptcha is on: %s, %s for %s%s, at most %d jobs for a request%s%s",
             urlsplit(settings.api_url).netloc,
             f"at most {settings.max_cost:g} USD" if settings.max_cost else "no cost limit",
             "this crawl" if settings.redis_url is None else f"the fleet {settings.fleet or spider.name!r}",
             f" and {settings.max_cost_per_day:g} USD in 24 hours" if settings.max_cost_per_day else "",
             settings.max_attempts,
+            f"; jobs are recorded in {settings.ledger}" if settings.ledger is not None else "",
             "; dry run, nothing is bought" if settings.dry_run else "",
         )
         for warning in check_settings(settings, self.crawler.settings, spider, self.middleware):

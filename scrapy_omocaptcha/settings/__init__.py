@@ -204,6 +204,11 @@ def why_off(settings: BaseSettings) -> Iterator[str]:
         yield "OMOCAPTCHA_DRY_RUN is True, so crawls buy nothing"
 
 
+def ledger_of(settings: BaseSettings) -> str | None:
+    """Return the path of a project's ledger, also where crawls could buy nothing; None if it has none."""
+    return values.read_path(settings, "OMOCAPTCHA_LEDGER")
+
+
 def token_source(settings: BaseSettings) -> str:
     """Return where the API token comes from."""
     return "the settings" if settings.get("OMOCAPTCHA_API_TOKEN") else "the environment"

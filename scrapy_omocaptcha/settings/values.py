@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from scrapy.exceptions import NotConfigured
 from scrapy.settings import BaseSettings
+from scrapy.utils.conf import closest_scrapy_cfg
 from scrapy.utils.misc import load_object
 
 from scrapy_omocaptcha.settings.secret import Secret
@@ -91,12 +92,16 @@ def read_choice(settings: BaseSettings, name: str, default: str, valid: tuple[st
 
 
 def read_path(settings: BaseSettings, name: str) -> str | None:
+    """Read the path of a file, which counts from the folder of the project's ``scrapy.cfg``, if there is one.
+
+    Crawls of a project are started in any of its folders, and share the file.
+    """
     value = settings.get(name)
     if value is None:
         return None
     if not isinstance(value, (str, os.PathLike)) or not os.fspath(value):
         raise invalid(name, value, "the path of a file, or None")
-    return str(os.fspath(value))
+    return os.path.join(os.path.dirname(closest_scrapy_cfg()), os.fspath(value))
 
 
 def read_domains(settings: BaseSettings, name: str) -> tuple[str, ...] | None:

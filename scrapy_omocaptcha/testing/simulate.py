@@ -41,6 +41,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     walls = f"wall of a site; repeat it for more sites: {', '.join(WALLS)} (default: session)"
     parser.add_argument("--wall", action="append", choices=list(WALLS), metavar="WALL", help=walls)
     parser.add_argument("--status", type=_status, default=403, help="HTTP status of challenges (default: %(default)s)")
+    refused = "let the sites' forms refuse every Nth good token; 0 for none (default: %(default)s)"
+    parser.add_argument("--reject-every", type=_count, default=0, metavar="N", help=refused)
     parser.add_argument("--gzip", action="store_true", help="compress the responses of the sites")
     parser.add_argument("--robots-walled", action="store_true", help="put robots.txt behind the wall too")
 
@@ -54,6 +56,13 @@ def _amount(text: str) -> float:
         if 0 <= (amount := float(text)) < math.inf:
             return amount
     raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least 0")
+
+
+def _count(text: str) -> int:
+    """Return a whole number, or raise ``ArgumentTypeError``."""
+    if text.isdecimal():
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 0")
 
 
 def _status(text: str) -> int:
@@ -108,6 +117,7 @@ def _start(options: argparse.Namespace, stack: ExitStack) -> tuple[OmoCaptchaSer
             name,
             port=options.port and options.port + number,
             status=options.status,
+            refuse_every=options.reject_every,
             gzip=options.gzip,
             robots_walled=options.robots_walled,
             on_event=partial(_print_event, name),

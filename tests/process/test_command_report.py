@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import subprocess
+import sys
 from contextlib import closing
 
 import pytest
@@ -124,7 +126,44 @@ def test_html_writes_a_page_besides_the_text(report, tmp_path):
 
 
 def test_wrong_usage_exits_with_status_2(report, tmp_path):
-    for arguments, said in ([], "required: FILE"), (["a.sqlite", "--by", "week"], "invalid choice: 'week'"):
+    for arguments, said in (
+        ([], "name the ledgers, or set OMOCAPTCHA_LEDGER"),
+        (["a.sqlite", "--by", "week"], "invalid choice: 'week'"),
+    ):
         done = report(*arguments)
         assert done.returncode == 2
         assert said in done.stderr
+
+
+# The ledger of a project
+
+
+def test_the_ledger_of_a_project_is_one_file_wherever_a_command_is_started(scrapy, tmp_path):
+    (tmp_path / "scrapy.cfg").write_text("[settings]\n")
+    folder = tmp_path / "shop" / "spiders"
+    folder.mkdir(parents=True)
+    write(tmp_path / "jobs.sqlite", job())
+    named = ("-s", "OMOCAPTCHA_LEDGER=jobs.sqlite")
+    for cwd in (tmp_path, folder):
+        done = scrapy("report", *named, cwd=cwd)
+        assert (done.returncode, done.stdout.startswith("1 job for 0.00055 USD")) == (0, True)
+    done = scrapy("check", "--json", *named, cwd=folder, OMOCAPTCHA_API_TOKEN="x")
+    assert f"{tmp_path / 'jobs.sqlite'} can be written, and has 1 job" in done.stdout
+
+
+def test_without_a_ledger_a_name_is_asked_for(report):
+    done = report()
+    assert done.returncode == 2
+    assert "name the ledgers, or set OMOCAPTCHA_LEDGER in the project" in done.stderr
+
+
+def test_who_reads_the_output_may_stop(installed, tmp_path):
+    write(tmp_path / "a.sqlite", *(job() for _ in range(2000)))
+    command = [sys.executable, "-m", "scrapy", "omocaptcha", "report", "--jsonl", "a.sqlite"]
+    environment = {**os.environ, "PYTHONPATH": installed}
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert json.loads(process.stdout.readline())["outcome"] == "accepted"
+        process.stdout.close()
+        assert (process.stderr.read(), process.wait()) == ("", 0)

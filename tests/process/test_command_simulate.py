@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ast
 import http.client
 import json
 import os
@@ -152,3 +153,12 @@ def test_a_number_that_means_nothing_is_refused(option, value, why, capsys):
         parser.parse_args([option, value])
     assert ended.value.code == 2
     assert f"argument {option}: '{value}' is {why}" in capsys.readouterr().err
+
+
+def test_forms_may_refuse_every_nth_token(simulate, scrapy):
+    _, lines = simulate("--reject-every", "1", "--solve-seconds", "0")
+    site = lines[0].partition("/catalogue")[0]
+    told = [line.split() for line in lines if " = " in line]
+    words = [word for name, _, value in told for word in ("-s", f"{name}={ast.literal_eval(value)}")]
+    done = scrapy("check", "--buy", "--yes", "--page", f"{site}/find", *words, "-s", "OMOCAPTCHA_POLL_INTERVAL=0.1")
+    assert "site        WRONG  rejected" in done.stdout

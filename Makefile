@@ -19,19 +19,19 @@ unexport PYTHONDONTWRITEBYTECODE
 help:   ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*   ## /\1 /p' Makefile | while read -r name text; do printf '%-18s%s\n' "$$name" "$$text"; done
 
-demo: $(VENV)/test   ## crawl the example project's catalogue, offline, and print what happened
+demo: $(VENV)/package   ## crawl the example project's catalogue, offline, and print what happened
 	$(BIN)/python example_project/demo.py $(ARGS)
 
-demo-form: $(VENV)/test   ## search a register whose form wants a token each time, and rejects every fifth, offline
+demo-form: $(VENV)/package   ## search a register whose form wants a token each time, and rejects every fifth, offline
 	$(BIN)/python example_project/search.py $(ARGS)
 
-demo-browser: $(VENV)/test   ## crawl pages that a browser renders, whose wall only a script can open; needs chromium
+demo-browser: $(VENV)/playwright   ## crawl pages that a browser renders, whose wall only a script can open; needs chromium
 	$(BIN)/python example_project/browser.py $(ARGS)
 
 demo-fleet: $(VENV)/test   ## crawl two shops with four workers that share a queue and a limit; needs redis-server
 	$(BIN)/python example_project/fleet.py $(ARGS)
 
-demo-scrapyd: $(VENV)/test   ## deploy the example project to a Scrapyd, and run a spider there, offline
+demo-scrapyd: $(VENV)/scrapyd   ## deploy the example project to a Scrapyd, and run a spider there, offline
 	$(BIN)/python example_project/deploy.py $(ARGS)
 
 test: $(VENV)/test   ## run the tests but the nightly ones; ARGS="-k settings" and the like are passed to pytest
@@ -118,8 +118,15 @@ hooks: $(VENV)/dev   ## make git run the quick checks before each commit
 clean:   ## remove everything that these have made
 	rm -rf .venv* .tox build dist docs/_build *.egg-info .coverage* .*_cache .hypothesis .scrapy
 
-# A file marks each extra of setup.cfg that is installed. The foreign clients pin packages that we use too, so they have
-# an environment of their own.
+# A file marks each extra of setup.cfg that is installed. Demos need the package alone, or one of its extras.
+$(VENV)/package $(VENV)/playwright $(VENV)/scrapyd: setup.cfg pyproject.toml
+	@echo "Making an environment in $(@D)."
+	@$(PYTHON) -m venv $(@D)
+	@echo "Installing the package $(if $(filter package,$(@F)),and Scrapy,and what $(@F) needs) there."
+	@$(@D)/bin/$(INSTALL) --editable '.$(if $(filter package,$(@F)),,[$(@F)])'
+	@touch $@
+
+# The foreign clients pin packages that we use too, so they have an environment of their own.
 $(VENV)/test $(VENV)/dev $(VENV)/docs .venv-foreign/foreign-clients: setup.cfg pyproject.toml .ci/minimum-versions.txt
 	@echo "Setting up $(@D) for $(@F); this takes a minute."
 	@$(PYTHON) -m venv $(@D)

@@ -93,7 +93,7 @@ class Account:
         :raises NotBought: when the account cannot buy.
         :raises ApiError: when the balance is not known, though ``OMOCAPTCHA_MIN_BALANCE`` needs it.
         """
-        if self._price_known and not self.limits.needs_balance:
+        if self._price_known and not self.limits.needs_balance and not self.api().is_unclear:
             yield
             return
         with self._asking.acquire() as acquired:
@@ -101,6 +101,9 @@ class Account:
             if self.limits.account_closed is not None:
                 # The service has refused the account while this coroutine waited.
                 raise NotBought("account", self.limits.account_closed)
+            if self.api().is_unclear:
+                # Not in the call that buys: a crawl that closes meanwhile would count a job that was never sent.
+                await self._find_version()
             if not self._price_known:
                 await self._ask_price()
                 self._price_known = True
@@ -109,6 +112,15 @@ class Account:
                 await self._ask_balance()
             # The next one that asks for the balance must see what this one reserves.
             yield
+
+    async def _find_version(self) -> None:
+        try:
+            await self.call(self.api().find())
+        except AccountError as error:
+            raise self.close(error) from None
+        except ApiError as error:
+            # The call that buys asks once more, and waits as for any outage.
+            logger.debug("The version of the API is not known yet: %s", error)
 
     async def _ask_price(self) -> None:
         try:

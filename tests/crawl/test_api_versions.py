@@ -6,9 +6,13 @@ import logging
 import re
 
 import pytest
+import scrapy
 from aiohttp import web
+from scrapy.utils.asyncio import call_later
+from scrapy.utils.defer import deferred_from_coro
 
 from scrapy_omocaptcha.testing import OmoCaptchaService, TaskShape, WalledSite
+from tests.helpers.crawling import RecordingSpider
 from tests.helpers.sites import Site, pages_of, spider
 
 
@@ -165,3 +169,26 @@ def test_an_address_without_version_1_is_told_before_anything_is_bought(crawl, s
     assert "HTTP status 404" in said
     assert "set OMOCAPTCHA_API_VERSION = 2" in said
     assert crawled.count("jobs/created") == 0
+
+
+def test_a_crawl_that_closes_while_the_version_is_not_clear_counts_no_job_that_was_never_sent(crawl):
+    """Seed 941094658912."""
+    with OmoCaptchaService() as service, WalledSite(service, "per_page") as site:
+        service.fault("createJob", "redirect")
+        service.fault("getBalance", "hang", seconds=30)
+
+        class Closes(RecordingSpider):
+            def requests(self):
+                yield scrapy.Request(f"{site.url}/page/1", self.page, errback=self.failed)
+                self.closing = call_later(0, self.look)
+
+            def look(self):
+                if any(call.name == "getBalance" for call in service.calls):
+                    self.closing = deferred_from_coro(self.crawler.engine.close_spider_async(reason="test"))
+                else:
+                    self.closing = call_later(0.05, self.look)
+
+        settings = {"OMOCAPTCHA_PRICE": 0.00055, "OMOCAPTCHA_JOB_TIMEOUT": 1, "OMOCAPTCHA_MAX_ATTEMPTS": 3}
+        crawled = crawl(Closes, {**service.settings, **AUTO, **settings})
+    assert crawled.stats["finish_reason"] == "test"
+    assert crawled.count("jobs/created") == 1

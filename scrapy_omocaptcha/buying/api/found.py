@@ -29,6 +29,14 @@ class FoundApi(Api):
         self._to_try = list(versions)
         """The versions that the next call may be made in, though it is not known whether they are there."""
 
+    @property
+    def is_unclear(self) -> bool:
+        return self._found is None and not self._to_try
+
+    async def find(self) -> None:
+        if self.is_unclear:
+            await self._find({})
+
     async def create_job(self, job: JobRequest) -> JobId:
         return await self._ask(lambda api: api.create_job(job))
 

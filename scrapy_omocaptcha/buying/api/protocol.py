@@ -16,6 +16,14 @@ from scrapy_omocaptcha.settings.secret import Secret
 class Api(ABC):
     """Client of the service. Each method sends one HTTP request and may raise any :class:`~.errors.ApiError`."""
 
+    @property
+    def is_unclear(self) -> bool:
+        """Tell whether :meth:`find` has to be called before anything is bought."""
+        return False
+
+    async def find(self) -> None:  # noqa: B027
+        """Find out which version of the API the service has, where that is not known."""
+
     @abstractmethod
     async def create_job(self, job: JobRequest) -> JobId:
         """Buy a job.

@@ -70,6 +70,8 @@ class FakeLifetime:
 class ScriptedApi:
     """Answers each call with the next entry of its script: a value, an error or a Deferred. The last one repeats."""
 
+    is_unclear = False
+
     def __init__(self, clock, **scripts):
         self._clock = clock
         self.scripts = {

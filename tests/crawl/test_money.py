@@ -243,8 +243,8 @@ def test_the_floor_of_the_balance_holds_while_others_spend_too(crawl, shared_acc
 
 def test_while_the_balance_is_not_known_nothing_is_bought_and_afterwards_the_crawl_goes_on(crawl, service, walled):
     site = walled("session", catalogue_pages=3)
-    # One is asked for to find the version of the API.
-    service.fault("getBalance", "server_error", times=3)
+    # Two of these are asked for to find the version of the API.
+    service.fault("getBalance", "server_error", times=4)
     crawled = crawl(
         pages_of(site, 3), {**service.settings, "OMOCAPTCHA_MIN_BALANCE": 5, "CONCURRENT_REQUESTS_PER_DOMAIN": 1}
     )

@@ -106,7 +106,8 @@ class _Story(logging.Handler):
             trace = logging.Formatter().formatException(record.exc_info) if record.exc_info else ""
             self._outcome.wrong.append(f"logged: {text}\n{trace}")
         if record.name.startswith("scrapy_omocaptcha"):
-            self.note(f"log: {record.levelname} {text}")
+            # The folder with its ledger has another name each time.
+            self.note(f"log: {record.levelname} {text.partition('; jobs are recorded in')[0]}")
 
 
 def warm_up() -> None:

@@ -4,7 +4,9 @@ Addresses are logged without their query, and no line holds a token or a credent
 """
 
 import logging
+import time
 from collections import Counter, defaultdict
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,14 +18,48 @@ from scrapy_omocaptcha import signals
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.engine.stats import Stats
 from scrapy_omocaptcha.settings import LIMITS
-from scrapy_omocaptcha.urls import public_address
+from scrapy_omocaptcha.urls import host_of, public_address
 
 logger = logging.getLogger(__name__)
 
 _SAME_ON_ALL_HOSTS = {"account", "redis", *(reason for reason, limit in LIMITS.items() if limit.closes_with)}
 """Reasons that are logged once for the crawl, not once for each host."""
+_MAX_TOLD = 10
+"""Pages behind the walls of a host that have a line each; those after them share one a minute."""
+_PAUSE = 60.0
+"""Seconds between such lines."""
+_MAX_HOSTS = 1000
 _MAX_WARNED = 10_000
 """First warnings that are remembered, by reason and host."""
+
+
+@dataclass
+class _Opened:
+    """How often requests have got through the walls of a host, and what of it has been logged."""
+
+    pages: int = 0
+    told: int = 0
+    jobs: int = 0
+    cost: float = 0.0
+    told_at: float = 0.0
+
+    def add(self, now: float, jobs: int, cost: float) -> str:
+        """Count a page; return a line for those that had none of their own, once a minute.
+
+        :param now: seconds of the monotonic clock.
+        """
+        self.pages += 1
+        if self.pages <= _MAX_TOLD:
+            self.told, self.told_at = self.pages, now
+            return ""
+        self.jobs += jobs
+        self.cost += cost
+        if now - self.told_at < _PAUSE:
+            return ""
+        told = f"{self.pages - self.told:,} more pages in {now - self.told_at:.0f} s, "
+        told += f"jobs bought by them: {self.jobs:,} ({self.cost:.5f} USD)"
+        self.told, self.told_at, self.jobs, self.cost = self.pages, now, 0, 0.0
+        return told
 
 
 class Events:
@@ -33,6 +69,7 @@ class Events:
         self._crawler = crawler
         self._stats = stats
         self._warned: LocalCache[tuple[str, str], bool] = LocalCache(_MAX_WARNED)
+        self._opened: LocalCache[str, _Opened] = LocalCache(_MAX_HOSTS)
         self.dry_run: defaultdict[str, Counter[object]] = defaultdict(Counter)
         """The number of challenges that a dry run did not solve, by host and session."""
         self.not_solved: Counter[str] = Counter()
@@ -46,13 +83,18 @@ class Events:
     def solved(self, request: Request, challenge: Challenge, seconds: float, jobs: int, cost: float) -> None:
         """Report that the page that was asked for has come."""
         self._send(signals.challenge_solved, request, challenge, seconds=seconds, cost_usd=cost)
-        logger.info(
+        host = host_of(request.url)
+        opened = self._opened.setdefault(host, _Opened())
+        logger.log(
+            logging.INFO if opened.pages < _MAX_TOLD else logging.DEBUG,
             "Through the reCAPTCHA at %s in %.1f s; jobs bought by this request: %d (%.5f USD)",
             public_address(request.url),
             seconds,
             jobs,
             cost,
         )
+        if told := opened.add(time.monotonic(), jobs, cost):
+            logger.info("Through the reCAPTCHAs of %s: %s", host, told)
 
     def unknown(
         self, request: Request, challenge: Challenge, reason: str, message: str, seconds: float, cost: float
@@ -67,22 +109,37 @@ class Events:
             message,
         )
 
-    def failed(self, request: Request, challenge: Challenge, reason: str, message: str, *, jobs: int) -> None:
-        """Report that a challenge was not solved, though ``jobs`` may have been bought for it."""
-        self._send(signals.challenge_failed, request, challenge, reason=reason)
-        self.left_alone(reason, request.url if jobs else challenge.url, message, jobs=jobs)
+    def failed(
+        self, request: Request, challenge: Challenge, reason: str, message: str, *, jobs: int, sent: str = ""
+    ) -> None:
+        """Report that a challenge was not solved: as WARNING if ``jobs`` were bought for it, whose page is lost.
 
-    def left_alone(self, reason: str, url: str, message: str, *, jobs: int = 0) -> None:
-        """Report that a challenge is not solved: as WARNING once for its host or the crawl, then as DEBUG."""
-        self.not_solved[reason] += 1
-        self._stats.inc(f"skipped/{reason}")
+        :param sent: what the spider has filled in, if the request sends a form.
+        """
+        self._send(signals.challenge_failed, request, challenge, reason=reason)
+        if not jobs:
+            self.left_alone(reason, challenge.url, message)
+            return
+        self._count_not_solved(reason)
+        # The challenges that are left alone after it for the same reason are no news.
+        self._level(reason, request.url)
+        address = f"{public_address(request.url)}{sent and f' with {sent}'}"
+        logger.warning("No way through at %s (%s): %s", address, reason, message)
+
+    def left_alone(self, reason: str, url: str, message: str) -> None:
+        """Report that nothing is bought for a challenge: as WARNING once for its host or the crawl, then as DEBUG."""
+        self._count_not_solved(reason)
         logger.log(
             self._level(reason, url),
-            "No way through at %s (%s): %s" if jobs else "The challenge at %s is left alone (%s): %s",
+            "The challenge at %s is left alone (%s): %s",
             public_address(url),
             reason,
             message,
         )
+
+    def _count_not_solved(self, reason: str) -> None:
+        self.not_solved[reason] += 1
+        self._stats.inc(f"skipped/{reason}")
 
     def limit_near(self, reason: str, host: str, message: str) -> None:
         """Report that most of a limit is used."""

@@ -13,6 +13,8 @@ COST_BASIS = "Each job is counted at its price when bought, including failed job
 
 _ROUNDING = 0.000005
 """USD; smaller differences are not visible in five decimal places."""
+_FEWEST_PAGES = 100
+"""Pages from which the cost of 1,000 is told."""
 _LONGEST_NAME = 60
 _HOSTS = 5
 
@@ -42,7 +44,9 @@ def crawl_report(
     if account_closed is not None:
         rows.insert(0, ("account", f"closed: {account_closed}"))
     if totals.jobs:
-        thousand = f": {usd(1000 * totals.cost / pages)} USD per 1,000 pages" if pages else ""
+        # One token may have opened a session for all pages, and a few pages are too few to tell from.
+        is_enough = pages >= _FEWEST_PAGES and totals.accepted > 1
+        thousand = f": {usd(1000 * totals.cost / pages)} USD per 1,000 pages" if is_enough else ""
         rows.append(("cost", f"{usd(totals.cost)} USD{thousand}"))
     if opening_balance is not None and closing_balance is not None:
         rows.append(("balance", _balance(opening_balance, closing_balance, totals.cost)))

@@ -90,7 +90,7 @@ class Settings:
     close_on_limit: bool = setting("OMOCAPTCHA_CLOSE_ON_LIMIT", values.read_bool, False)
     breaker_failures: int = setting("OMOCAPTCHA_BREAKER_FAILURES", values.read_count, 5, minimum=1)
     breaker_pause: float = setting("OMOCAPTCHA_BREAKER_PAUSE", values.read_number, 300.0)
-    max_attempts: int = setting("OMOCAPTCHA_MAX_ATTEMPTS", values.read_count, 2, minimum=1)
+    max_attempts: int = setting("OMOCAPTCHA_MAX_ATTEMPTS", values.read_count, 3, minimum=1)
     concurrent_jobs: int = setting("OMOCAPTCHA_CONCURRENT_JOBS", values.read_count, 32, minimum=1)
     max_waiting: int = setting("OMOCAPTCHA_MAX_WAITING", _read_max_waiting)
     job_timeout: float = setting("OMOCAPTCHA_JOB_TIMEOUT", values.read_number, 180.0, minimum=1.0)

@@ -19,6 +19,7 @@ from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.engine.engine import Engine
 from scrapy_omocaptcha.errors import ApiError, CrawlClosing, HandoverBroke, JobError, NotBought, TokenUnused
 from scrapy_omocaptcha.reporting.events import Events
+from scrapy_omocaptcha.reporting.format import count
 from scrapy_omocaptcha.urls import host_of
 from scrapy_omocaptcha.walls.judging import Answer
 from scrapy_omocaptcha.walls.policy import Policy
@@ -73,6 +74,8 @@ class Attempts(ABC):
         """Jobs bought so far in this run."""
         self.is_first = True
         """Whether the token at hand has not been handed in before."""
+        self._rejected = 0
+        """Tokens that the site has rejected in this run."""
         self._passed: list[Purchase] = []
         """Tokens after which another wall came. Whether they were of use is known once all attempts are over."""
 
@@ -105,7 +108,7 @@ class Attempts(ABC):
                 result = await self.attempt_once()
                 if result.answer is not None:
                     return result
-            raise GivenUp(Refusal("attempts", f"{tried} jobs were of no use (OMOCAPTCHA_MAX_ATTEMPTS)"))
+            raise GivenUp(Refusal("attempts", self._useless(tried)))
         except GivenUp:
             is_given_up = True
             raise
@@ -113,6 +116,15 @@ class Attempts(ABC):
             for purchase in self._passed:
                 # Another request may have opened the wall, and the form of one that rejects tokens may change as well.
                 purchase.record(replace(ANOTHER_WALL, is_useless=is_given_up or None))
+
+    def _useless(self, jobs: int) -> str:
+        """Say what came of ``jobs`` useless jobs, and what to do."""
+        rejected = f"the site rejected {count(self._rejected, 'token')}"
+        what = f"{count(jobs, 'job')} gave no way through"
+        if self._rejected:
+            what = rejected if self._rejected == jobs else f"{what}, {rejected}"
+        most = self.policy.settings.max_attempts
+        return f"{what}; raise OMOCAPTCHA_MAX_ATTEMPTS ({most}) if pages are lost often"
 
     async def buy(self, challenge: Challenge) -> Purchase | None:
         """Buy a token; return None when a job gave none, and raise ``GivenUp`` when none could be bought."""
@@ -153,6 +165,7 @@ class Attempts(ABC):
         verdict = result.verdict
         if isinstance(broke, HandoverBroke) and broke.is_sent and (verdict is None or verdict.outcome == "expired"):
             verdict = unknown("broke")
+        self._rejected += verdict is not None and verdict.outcome == "rejected"
         if verdict is ANOTHER_WALL:
             self._passed.append(purchase)
         elif verdict is not None:

@@ -1,5 +1,6 @@
 """Make the request that sends a form which wants a token."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 from uuid import uuid4
@@ -12,10 +13,23 @@ from scrapy.http import Headers, Response
 
 from scrapy_omocaptcha.challenge import TOKEN_FIELD
 from scrapy_omocaptcha.detection.filling import fill_form
+from scrapy_omocaptcha.forms.controls import is_input
+from scrapy_omocaptcha.forms.page import parse_page
 from scrapy_omocaptcha.forms.submission import encode_form, session_of
+from scrapy_omocaptcha.reporting.format import printable, shorten
 from scrapy_omocaptcha.walls.judging import form_marks
 from scrapy_omocaptcha.walls.reasons import Case, find_refusal
 from scrapy_omocaptcha.walls.wishes import OWN_SESSION, Refill, Wish
+
+_MOST_SHOWN = 3
+"""Fields that the log shows."""
+_LONGEST_SHOWN = 30
+"""Characters of a value that the log shows."""
+_PRIVATE = re.compile(
+    "pass|pwd|secret|token|csrf|session|auth|user|login|mail|phone|card|cvv|iban|ssn|^pin$|^key$|[_-]key$",
+    re.IGNORECASE,
+)
+"""Names of fields whose values the log never shows."""
 
 
 def form_request(
@@ -79,6 +93,7 @@ def form_request(
         rejected=rejected,
         # In a browser, each token is for a page that is loaded anew.
         fresh=_refill(response, values, form, click) if fresh or in_browser else None,
+        sent=_shown(response, values) or None,
     )
     merged = Headers(headers)
     merged.update(encoded.pop("headers"))
@@ -97,6 +112,19 @@ def _values(data: Mapping[str, str | Sequence[str] | None]) -> dict[str, list[st
     # Who passes the fields of a form on passes its empty field for the token as well.
     values.pop(TOKEN_FIELD, None)
     return values
+
+
+def _shown(response: Response, values: Mapping[str, Sequence[str]]) -> str:
+    """Return what the log may show of the values, so that one knows one request from another."""
+    page = parse_page(response)
+    assert page is not None
+    private = {field.get("name") for field in page.root.iter("input") if is_input(field, "password", "email", "tel")}
+    told = [
+        f"{name}={shorten(', '.join(given), _LONGEST_SHOWN)}"
+        for name, given in values.items()
+        if given and name not in private and not _PRIVATE.search(name)
+    ]
+    return printable(", ".join(told[:_MOST_SHOWN]))
 
 
 def _check_rejected(rejected: str | None) -> None:

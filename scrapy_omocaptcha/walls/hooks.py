@@ -33,6 +33,8 @@ class Hooks:
         self._trigger = trigger
         self.refusal: Refusal | None = None
         """Why nothing more is bought: a method has failed on what was bought."""
+        self._misnamed: set[str] = set()
+        """Values of ``rejected`` that name no method."""
 
     def is_challenge(self, response: Response, challenge: Challenge) -> bool | None:
         """Return whether the triggers take a page for a challenge; None if they leave that to detection."""
@@ -66,16 +68,21 @@ class Hooks:
     def rejection_test(self, rejected: str) -> Callable[[Response], bool]:
         """Return what tells from an answer that the site rejected a token.
 
-        :param rejected: a CSS selector, or the name of a spider's method.
+        :param rejected: a CSS selector, or the name of a spider's method, which ``rejection_refusal`` has checked.
         :returns: a function that raises ``HookFailed`` when the spider's method fails.
-        :raises ValueError: when the text is neither.
         """
         method = self._hook(rejected) if rejected.isidentifier() else None
-        if method is not None:
-            return partial(self._is_rejected, rejected, method)
-        if rejected.isidentifier() and rejected not in defs.tags:
-            raise ValueError(f"rejected={rejected!r} is neither a method of the spider nor an element of HTML")
-        return partial(_matches, rejected)
+        return partial(_matches, rejected) if method is None else partial(self._is_rejected, rejected, method)
+
+    def rejection_refusal(self, rejected: str | None) -> Refusal | None:
+        """Return why ``rejected`` can tell nothing from an answer, or None; log that as ERROR once."""
+        if rejected is None or not rejected.isidentifier() or rejected in defs.tags or self._hook(rejected) is not None:
+            return None
+        message = f"rejected={rejected!r} is neither a method of the spider nor an element of HTML"
+        if rejected not in self._misnamed:
+            self._misnamed.add(rejected)
+            logger.error("%s, so no token is bought for requests that name it: fix it in the spider", message)
+        return Refusal("hook", message)
 
     def _is_rejected(self, name: str, method: Callable[..., object], answer: Response) -> bool:
         try:

@@ -74,7 +74,8 @@ class UpfrontTokens:
         if cached is not None:
             # Scrapy would ask HttpCache only after the token was bought.
             return cached
-        refusal = self._policy.upfront_refusal(request, wish.challenge)
+        refusal = self._policy.hooks.rejection_refusal(wish.rejected)
+        refusal = refusal or self._policy.upfront_refusal(request, wish.challenge)
         self._events.detected(request, wish.challenge, "solve" if refusal is None else refusal.reason)
         if refusal is not None:
             if refusal.reason == "dry_run":
@@ -117,6 +118,6 @@ class UpfrontTokens:
     def _not_solved(
         self, request: Request, refusal: Refusal, challenge: Challenge, jobs: int = 0, answer: Response | None = None
     ) -> ChallengeNotSolved:
-        self._events.failed(request, challenge, *refusal, jobs=jobs)
+        self._events.failed(request, challenge, *refusal, jobs=jobs, sent=request.meta["omocaptcha"].get("sent", ""))
         shown = answer and answer.replace(request=request)
         return ChallengeNotSolved(refusal.reason, refusal.message, challenge=challenge, response=shown)

@@ -164,7 +164,7 @@ def test_the_report_counts_the_pages_that_the_spider_got(crawl, service):
     assert "/robots.txt" in [path for _, path, *_ in site.requests]
     (report,) = [text for text in crawled.said(logging.INFO) if "challenge met" in text]
     assert report.startswith("OMOcaptcha: 1 challenge met in 3 pages, 1 job")
-    assert "cost        0.00055 USD: 0.18333 USD per 1,000 pages" in report
+    assert "cost        0.00055 USD\n" in report
 
 
 @pytest.mark.parametrize("spider", [ClosingSpider, ClosingWithWishSpider], ids=["walled", "wanted upfront"])

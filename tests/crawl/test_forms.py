@@ -106,7 +106,7 @@ def test_a_token_that_the_site_refused_is_never_called_accepted(crawl, service, 
     assert refused >= 8
     assert crawled.count("tokens/accepted") == site.accepted == told.count("solved")
     assert crawled.count("tokens/unknown") == refused == told.count("unknown")
-    assert len([line for line in crawled.said(logging.INFO) if line.startswith("Through the")]) == site.accepted
+    assert len([line for line in crawled.said(logging.DEBUG) if line.startswith("Through the")]) == site.accepted
     (warning,) = [line for line in crawled.said() if "is not known" in line]
     assert "rejected=" in warning
 
@@ -121,7 +121,7 @@ def test_a_form_that_always_refuses_costs_no_more_than_the_breaker_allows(crawl,
     assert 5 <= len(service.jobs) <= 12
     assert crawled.count("tokens/accepted") == 0
     assert crawled.count("skipped/breaker") >= 35
-    assert len([line for line in crawled.said() if "(breaker)" in line]) <= 1
+    assert len([line for line in crawled.said() if "is left alone (breaker)" in line]) <= 1
     assert [item for item in items if item["found"]] == []
 
 
@@ -233,19 +233,47 @@ def test_a_method_that_fails_buys_nothing_more(crawl, service, walled, fails):
 TRUE = {"formdata": {"q": "a"}, "meta": {"omocaptcha": True}}
 
 
-@pytest.mark.parametrize(
-    ("make", "named"),
-    [
-        (lambda response: form_request(response, rejected="is_rejectd"), "is_rejectd"),
-        (lambda response: scrapy.FormRequest(response.url, **TRUE), "form_request"),
-    ],
-    ids=["a name that is neither a method nor an element", "true on a request with form data"],
-)
-def test_what_cannot_be_meant_is_an_error_that_costs_nothing(crawl, service, walled, make, named):
-    (error,) = crawl(asking(walled(), make), service.settings).failures
+def test_true_on_a_request_with_form_data_is_an_error_that_costs_nothing(crawl, service, walled):
+    (error,) = crawl(
+        asking(walled(), lambda response: scrapy.FormRequest(response.url, **TRUE)), service.settings
+    ).failures
     assert isinstance(error, ValueError)
-    assert named in str(error)
+    assert "form_request" in str(error)
     assert service.jobs == ()
+
+
+@pytest.mark.parametrize("settings", [{}, {"OMOCAPTCHA_DRY_RUN": True}])
+def test_a_name_that_is_neither_a_method_nor_an_element_is_one_error_and_costs_nothing(
+    crawl, service, walled, settings
+):
+    makes = searches("abcdefghijklmnopqrstuvwxyz", rejected="is_rejectd")
+    crawled = crawl(asking(walled(), *makes), {**service.settings, **settings})
+    assert [error.reason for error in crawled.failures] == ["hook"] * 26
+    (told,) = crawled.said(logging.ERROR)
+    assert told.startswith("rejected='is_rejectd' is neither a method of the spider nor an element of HTML")
+    assert len(crawled.said()) == 2
+    assert service.jobs == ()
+
+
+def test_each_search_that_is_lost_is_told_with_what_was_searched_for(crawl, service, walled):
+    site = walled("session", refuse_every=1)
+
+    def make(q, **data):
+        return lambda response: form_request(response, {"q": q, **data}, rejected=".error")
+
+    makes = [make("a boat with a name that is far too long"), make("b", password="correct horse", e="e", f=["1", "2"])]
+    crawled = crawl(asking(site, *makes), {**service.settings, "OMOCAPTCHA_BREAKER_FAILURES": 50})
+    why = "(attempts): the site rejected 3 tokens; raise OMOCAPTCHA_MAX_ATTEMPTS (3) if pages are lost often"
+    assert sorted(line for line in crawled.said() if "No way" in line) == [
+        f"No way through at {site.url}/find with q=a boat wi…that is far too long {why}",
+        f"No way through at {site.url}/find with q=b, e=e, f=1, 2 {why}",
+    ]
+
+
+def test_jobs_that_gave_no_token_are_told_apart_from_tokens_that_were_rejected(crawl, service, walled):
+    service.next_job("fail")
+    crawled = crawl(asking(walled(refuse_every=1), *searches("a", rejected=".error")), service.settings)
+    assert any("(attempts): 3 jobs gave no way through, the site rejected 2 tokens" in line for line in crawled.said())
 
 
 def test_a_request_is_picklable_and_waits_in_a_queue_on_disk(crawl, service, walled, tmp_path):

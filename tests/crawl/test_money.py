@@ -326,7 +326,7 @@ def test_a_job_whose_create_answer_was_lost_is_waited_out_before_another_is_boug
 
 def test_an_errback_that_asks_again_asks_anew(crawl, service, walled):
     site = walled("session")
-    service.next_job("fail", times=2)
+    service.next_job("fail", times=3)
 
     class Insists(sites.spider(f"{site.url}/page/1")):
         def failed(self, failure):
@@ -336,7 +336,7 @@ def test_an_errback_that_asks_again_asks_anew(crawl, service, walled):
     crawled = crawl(Insists, service.settings)
     assert [error.reason for error in crawled.failures] == ["attempts"]
     assert [one.status for one in crawled.pages] == [200]
-    assert len(service.jobs) == 3
+    assert len(service.jobs) == 4
 
 
 def test_json_behind_a_wall_whose_clearance_runs_out_costs_a_job_a_clearance(crawl, service):

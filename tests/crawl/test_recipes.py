@@ -19,6 +19,8 @@ SITE = "https://shop.example"
 SIMULATED = "http://127.0.0.1:6081"
 """The site of ``scrapy omocaptcha simulate --port 6080``."""
 BOATS = [f"{name} {number}" for name in ("Albatross", "Bluebird", "Curlew") for number in range(1, 7)]
+THIRTY = {'names = ["Albatross", "Bluebird", "Curlew"]': "names = [f'Boat {number}' for number in range(30)]"}
+"""Thirty searches in the place of the three of a recipe."""
 
 
 @pytest.fixture
@@ -99,11 +101,25 @@ def test_a_token_is_sent(run, service, monkeypatch, name, block, found):
 @pytest.mark.parametrize("block", ["boats", "boats-once"])
 def test_a_search_form_is_read_page_after_page(run, walled, service, block, refuse_every):
     site = refuse_every and walled(refuse_every=refuse_every)
-    items, crawled = run("recipes/search", block, site, {"OMOCAPTCHA_MAX_ATTEMPTS": 4} if refuse_every else {})
+    items, crawled = run("recipes/search", block, site)
     assert sorted(item["boat"] for item in items) == BOATS
     assert len(service.jobs) == 3 + crawled.count("tokens/rejected")
     assert crawled.count("tokens/rejected") == 0 or refuse_every
     assert crawled.count("tokens/accepted") == 3
+
+
+def test_each_search_at_a_register_that_rejects_every_fifth_token_has_its_result(run, walled, service):
+    items, crawled = run("recipes/search", "boats", walled(refuse_every=5), changed=THIRTY)
+    assert {item["name"] for item in items if "boat" in item} == {f"Boat {number}" for number in range(30)}
+    assert crawled.count("tokens/rejected") == 7
+
+
+def test_a_search_that_is_lost_is_an_item_of_the_errback(run, walled, service):
+    settings = {"OMOCAPTCHA_MAX_ATTEMPTS": 1}
+    items, _ = run("recipes/search", "boats", walled(refuse_every=5), settings, changed=THIRTY)
+    lost = [item["name"] for item in items if "lost" in item]
+    assert len(lost) == len(set(lost)) == 6
+    assert {item["name"] for item in items} == {f"Boat {number}" for number in range(30)}
 
 
 def test_each_page_of_the_results_is_read_that_a_form_of_aspnet_leads_to(run, service):
@@ -162,7 +178,7 @@ def test_a_rule_may_buy_nothing_for_its_pages(run, walled, service):
     ("wall", "settings", "problems"),
     [
         ("session", {}, []),
-        ("never", {}, ["shop: the site rejected 2 of 2 tokens"]),
+        ("never", {}, ["shop: the site rejected 3 of 3 tokens"]),
         ("per_page", {"OMOCAPTCHA_MAX_COST": 0.0006}, ["shop: 1 challenges were not solved: max_cost"]),
     ],
 )
@@ -275,19 +291,17 @@ def test_the_errback_of_a_live_page_gets_one_that_it_can_close(run, walled, serv
     site = walled("never")
     items, _ = run("recipes/javascript", "live-page", site, browser_settings)
     assert items == [{"failed": f"{site.url}/catalogue/"}]
-    assert [job.used for job in service.jobs] == [True, True]
+    assert [job.used for job in service.jobs] == [True, True, True]
 
 
 @pytest.mark.sockets
 @pytest.mark.parametrize("block", ["rendered-search", "register"])
 def test_a_spider_searches_by_a_form_that_a_script_builds(run, walled, service, browser_settings, block):
-    names = [f"Boat {number}" for number in range(30)]
     site = walled(refuse_every=5)
-    changed = {'names = ["Albatross", "Bluebird", "Curlew"]': f"names = {names}"}
     # Each page that stayed open would keep its place.
     settings = {**browser_settings, "PLAYWRIGHT_MAX_PAGES_PER_CONTEXT": 4, "OMOCAPTCHA_MAX_ATTEMPTS": 5}
-    items, crawled = run("recipes/live-pages", block, site, settings, changed=changed)
-    assert sorted(item["boats"][0] for item in items) == sorted(f"{name} 1" for name in names)
+    items, crawled = run("recipes/live-pages", block, site, settings, changed=THIRTY)
+    assert sorted(item["boats"][0] for item in items) == sorted(f"Boat {number} 1" for number in range(30))
     assert crawled.count("tokens/rejected") == site.rejected.total() == 7
     assert crawled.count("tokens/accepted") == site.accepted == 30
     assert len(service.jobs) == 37

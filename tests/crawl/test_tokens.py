@@ -43,11 +43,11 @@ def test_a_failed_job_is_bought_anew_as_often_as_may_be_tried(crawl, service, wa
     assert [page.status for page in crawled.pages] == [200]
     assert len(service.jobs) == 2
 
-    service.next_job("fail", times=2)
+    service.next_job("fail", times=3)
     crawled = crawl(asking("json", site), service.settings)
     (error,) = crawled.failures
     assert (type(error), error.reason) == (errors.ChallengeNotSolved, "attempts")
-    assert len(service.jobs) == 4
+    assert len(service.jobs) == 5
 
 
 @pytest.mark.parametrize(

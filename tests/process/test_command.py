@@ -150,7 +150,7 @@ def test_text_begins_with_the_verdict(scrapy, walled):
         *("verdict", "cost", "page", "blocking", "widget", "form"),
     ]
     for line in (
-        *("verdict   solve it\n", "cost      0.00200 USD a job, at most 2 for a request\n", "page      status 403\n"),
+        *("verdict   solve it\n", "cost      0.00200 USD a job, at most 3 for a request\n", "page      status 403\n"),
         *("blocking  yes: status 403; ", f"widget    reCAPTCHA v2, checkbox, key {site.sitekey}\n"),
         f"form      POST {site.url}/verify; fields: {', '.join(FORM_FIELDS)}; application/x-www-form",
     ):

@@ -8,7 +8,6 @@ class SearchSpider(scrapy.Spider):
     name = "search"
     site = "http://127.0.0.1:6081"  # -a site=…
     names = "Albatross,Bluebird,Curlew,Dolphin,Egret,Fulmar,Gannet,Heron"  # -a names=…
-    custom_settings = {"OMOCAPTCHA_MAX_ATTEMPTS": 4}  # a search is worth three more tokens
 
     async def start(self):
         yield scrapy.Request(f"{self.site}/find")

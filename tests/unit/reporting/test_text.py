@@ -49,6 +49,12 @@ def test_crawl_report():
     )
 
 
+@pytest.mark.parametrize(("pages", "accepted"), [(99, 2), (1250, 1)])
+def test_the_cost_of_a_thousand_pages_is_not_told_where_it_is_a_guess(pages, accepted):
+    text = crawl_report([record()] * accepted, challenges=accepted, pages=pages, not_solved={})
+    assert f"  cost        {usd(0.00055 * accepted)} USD\n" in text
+
+
 def test_crawl_report_has_one_line_without_challenges():
     assert crawl_report([], challenges=0, pages=12, not_solved={}) == (
         "OMOcaptcha: no challenge met in 12 pages, nothing bought"

@@ -51,7 +51,7 @@ def test_defaults():
         "max_jobs_per_host": 0,
         "breaker_failures": 5,
         "breaker_pause": 300,
-        "max_attempts": 2,
+        "max_attempts": 3,
         "concurrent_jobs": 32,
         "max_waiting": 256,
         "job_timeout": 180,

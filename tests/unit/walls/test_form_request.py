@@ -149,6 +149,7 @@ def test_the_request_is_an_ordinary_one_in_the_session_of_the_page():
         "page": URL.partition("#")[0],
         "put": "form:g-recaptcha-response",
         "rejected": ".error",
+        "sent": "q=a",
     }
 
 

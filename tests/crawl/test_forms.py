@@ -243,9 +243,7 @@ def test_true_on_a_request_with_form_data_is_an_error_that_costs_nothing(crawl, 
 
 
 @pytest.mark.parametrize("settings", [{}, {"OMOCAPTCHA_DRY_RUN": True}])
-def test_a_name_that_is_neither_a_method_nor_an_element_is_one_error_and_costs_nothing(
-    crawl, service, walled, settings
-):
+def test_a_name_that_is_neither_method_nor_element_is_one_error_and_costs_nothing(crawl, service, walled, settings):
     makes = searches("abcdefghijklmnopqrstuvwxyz", rejected="is_rejectd")
     crawled = crawl(asking(walled(), *makes), {**service.settings, **settings})
     assert [error.reason for error in crawled.failures] == ["hook"] * 26

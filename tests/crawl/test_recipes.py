@@ -97,6 +97,13 @@ def test_a_token_is_sent(run, service, monkeypatch, name, block, found):
     assert block != "login" or crawled.count("tokens/accepted") == 1
 
 
+def test_a_callback_gets_a_token_for_a_key_that_it_knows(run, walled, service):
+    site = walled()
+    _, crawled = run("questions", "only-a-token", site, changed={"6L…": site.sitekey})
+    assert len(service.jobs) == 1
+    assert crawled.count("tokens/unknown") == 1
+
+
 @pytest.mark.parametrize("refuse_every", [None, 4], ids=["accepts", "rejects"])
 @pytest.mark.parametrize("block", ["boats", "boats-once"])
 def test_a_search_form_is_read_page_after_page(run, walled, service, block, refuse_every):

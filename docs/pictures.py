@@ -1,6 +1,6 @@
 """Make the pictures of the documentation: ``python docs/pictures.py``. It needs Chromium.
 
-One shows the report on a made-up ledger, the other what ``make demo`` prints.
+One shows the report on a made-up ledger, the other the crawl of ``make demo``.
 """
 
 from __future__ import annotations
@@ -9,16 +9,20 @@ import html
 import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+from scrapy_omocaptcha.testing.browser import installed_chromium
 
 ROOT = Path(__file__).parent.parent
 IMAGES = ROOT / "docs" / "images"
 TERMINAL = """<!doctype html><meta charset="utf-8"><style>
 body {{ margin: 0; background: #16181d; }}
-pre {{ margin: 0; padding: 18px 22px; color: #e4e7ec; font: 14px/1.5 ui-monospace, "DejaVu Sans Mono", monospace;
-  white-space: pre-wrap; }}
+pre {{ margin: 0; padding: 18px 22px; color: #e4e7ec; font: 14px/1.5 ui-monospace, "DejaVu Sans Mono", monospace; }}
 </style><pre>{text}</pre>"""
+COLUMNS = 68
+"""Columns of the terminal: few enough to be read on a telephone."""
 
 
 def main() -> None:
@@ -35,26 +39,32 @@ def main() -> None:
         _screenshot(report, IMAGES / "report.png", 1100, 970)
         text = _shorten(_run(sys.executable, str(ROOT / "example_project" / "demo.py")))
         demo.write_text(TERMINAL.format(text=html.escape(text)), encoding="utf-8")
-        _screenshot(demo, IMAGES / "demo.png", 1000, 21 * (len(text.splitlines()) + 4))
+        _screenshot(demo, IMAGES / "demo.png", 9 * COLUMNS, 21 * len(text.splitlines()) + 36, scale=2)
 
 
-def _screenshot(page: Path, picture: Path, width: int, height: int) -> None:
+def _screenshot(page: Path, picture: Path, width: int, height: int, scale: int = 1) -> None:
     _run(
-        *("chromium", "--headless", "--no-sandbox", "--hide-scrollbars", "--disable-gpu"),
+        *(str(installed_chromium()), "--headless", "--no-sandbox", "--hide-scrollbars", "--disable-gpu"),
         f"--screenshot={picture}",
         f"--window-size={width},{height}",
+        f"--force-device-scale-factor={scale}",
         page.as_uri(),
     )
 
 
 def _shorten(output: str) -> str:
-    """Return what the demo prints, with only our records of the crawl's log, and without their times."""
-    output = re.sub(r"\S+/(items\.jsonl)", r"\1", output).strip()
+    """Return the command of the demo's crawl without its options, and what the add-on logs, without the times."""
     # A record has several lines: it ends where the next one or the demo's own text begins.
     records = re.split(r"^(?=\d{4}-\d\d-\d\d \d\d:|What happened$)", output, flags=re.MULTILINE)
-    kept = [r for r in records if not r[:4].isdigit() or "[scrapy_omocaptcha" in r.partition("\n")[0]]
-    text = re.sub(r"^\S+ \S+ \[scrapy_omocaptcha\S*\] ", "", "".join(kept), flags=re.MULTILINE)
-    return text.replace("\nWhat happened", "\n\nWhat happened")
+    kept = "".join(record for record in records if "[scrapy_omocaptcha" in record.partition("\n")[0])
+    text = re.sub(r"^\S+ \S+ \[scrapy_omocaptcha\S*\] ", "", kept, flags=re.MULTILINE)
+    lines = ["$ scrapy crawl catalogue", *text.splitlines()]
+    return "\n".join(part for line in lines for part in textwrap.wrap(line, COLUMNS, subsequent_indent=_indent(line)))
+
+
+def _indent(line: str) -> str:
+    """Return the indent of a line's continuation: that of its text."""
+    return " " * (14 if line.startswith("  ") else 6)
 
 
 def _run(*command: str, cwd: Path = ROOT) -> str:

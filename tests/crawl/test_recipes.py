@@ -97,6 +97,12 @@ def test_a_token_is_sent(run, service, monkeypatch, name, block, found):
     assert block != "login" or crawled.count("tokens/accepted") == 1
 
 
+def test_the_spider_of_the_first_page_gets_all_things_for_one_job(run, walled, service):
+    items, _ = run("index", "spider", walled("session"))
+    assert [item["name"] for item in items] == [f"Thing {number}" for number in range(1, 51)]
+    assert len(service.jobs) == 1
+
+
 def test_a_callback_gets_a_token_for_a_key_that_it_knows(run, walled, service):
     site = walled()
     _, crawled = run("questions", "only-a-token", site, changed={"6L…": site.sitekey})

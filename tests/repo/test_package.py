@@ -178,6 +178,14 @@ def test_what_is_imported_is_what_is_required():
     assert {homes.get(name, name) for name in others} == required
 
 
+def test_the_pages_say_until_the_first_release_that_the_package_is_on_no_index():
+    changes = (ROOT / "CHANGES.rst").read_text(encoding="utf-8")
+    is_released = re.search(r"^\d\S* \(\d{4}-", changes, re.MULTILINE) is not None
+    for name in ("README.rst", "docs/index.rst", "docs/quickstart.rst"):
+        told = " ".join((ROOT / name).read_text(encoding="utf-8").lower().split())
+        assert ("not on pypi yet" in told) != is_released, name
+
+
 def test_the_version_is_written_in_setup_cfg_and_the_newest_change_is_of_it():
     version = read_setup()["metadata"]["version"]
     changes = (ROOT / "CHANGES.rst").read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""docs/before-you-pay, and docs/challenges: their commands print what the pages show."""
+"""docs/before-you-pay: its commands print what the page shows."""
 
 from __future__ import annotations
 
@@ -32,7 +32,6 @@ def follow(fresh, walled, service, installed, monkeypatch):
         site = walled(wall)
         spider = code(page("quickstart"), "quickstart-spider").replace("http://127.0.0.1:6081", site.url)
         (fresh / "fresh/spiders/before_you_pay.py").write_text(spider, encoding="utf-8")
-        (fresh / "saved.html").write_text("<title>Attention</title>", encoding="utf-8")
         console = [word for setting in NO_CONSOLE.items() for word in ("-s", "=".join(setting))]
         for command, *lines in consoles(page("before-you-pay")):
             words = shlex.split(command.removeprefix("$ ").replace("https://shop.example", site.url))
@@ -59,7 +58,3 @@ def test_the_other_site_of_the_box_asks_on_each_page(follow, service):
     assert "'omocaptcha/tokens/accepted': 1," in said
     assert "'omocaptcha/skipped/max_jobs': 1," in said
     assert len(service.jobs) == 1
-
-
-def test_another_page_shows_the_first_step_alike():
-    assert consoles(page("challenges")) == consoles(page("before-you-pay"))[:1]

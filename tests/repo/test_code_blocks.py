@@ -26,7 +26,6 @@ del TESTS["tests/repo/test_code_blocks.py"]
 ALL_BLOCKS_OF = {
     ("README", ""): "tests/repo/test_readme.py",
     ("before-you-pay", "console"): "tests/process/test_before_you_pay.py",
-    ("challenges", "console"): "tests/process/test_before_you_pay.py",
     ("quickstart", "console"): "tests/process/test_recipe_offline.py",
     ("recipes/offline", "console"): "tests/process/test_recipe_offline.py",
     ("reference/ledger", "sql"): "tests/repo/test_docs.py",

@@ -17,4 +17,4 @@ REPORTING_CALLS = {
     "api.capmonster.cloud": ReportingCall("/reportIncorrectTokenCaptcha", {}),
     "api.capsolver.com": ReportingCall("/feedbackTask", {"result": {"invalid": True}}),
 }
-"""The calls by the host of the API. ``docs/recipes/other-services.rst`` names the sources."""
+"""The calls by the host of the API. ``docs/internals.rst`` names the sources."""

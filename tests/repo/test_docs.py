@@ -191,11 +191,15 @@ def test_every_verb_and_option_of_the_command_is_told_and_no_other():
     assert told == has
 
 
-# Waiting
+# Waiting and internals
 
 
-def test_each_paragraph_of_waiting_names_the_tests_that_hold_what_it_says():
-    for paragraph in page("waiting").findall(nodes.paragraph):
+@pytest.mark.parametrize("name", ["waiting", "internals"])
+def test_each_paragraph_of_waiting_and_internals_names_the_tests_that_hold_what_it_says(name):
+    told = (nodes.section, nodes.list_item)
+    paragraphs = [node for node in page(name).findall(nodes.paragraph) if isinstance(node.parent, told)]
+    assert paragraphs
+    for paragraph in paragraphs:
         comment = paragraph.next_node(descend=False, siblings=True)
         assert isinstance(comment, nodes.comment), paragraph.astext()
         heading, names = comment.astext().split(":", 1)

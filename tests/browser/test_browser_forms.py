@@ -12,7 +12,7 @@ from scrapy_omocaptcha import form_request
 from scrapy_omocaptcha.browser import handing_in
 from scrapy_omocaptcha.buying.database import read_ledger
 from tests.browser.crawling import BrowserSpider
-from tests.helpers.live_pages import LiveSite, comes
+from tests.browser.live_pages import LiveSite, comes
 
 NAMES = [f"boat {number}" for number in range(6)]
 

@@ -15,7 +15,7 @@ from scrapy_omocaptcha import solve_page
 from scrapy_omocaptcha.buying.database import read_ledger
 from scrapy_omocaptcha.errors import CrawlClosing, HandoverBroke, NotBought
 from tests.browser.crawling import WithPage
-from tests.helpers.live_pages import WAYS, LiveSite, comes
+from tests.browser.live_pages import WAYS, LiveSite, comes
 from tests.helpers.pages import FOLDER, needs_pages
 from tests.helpers.sites import Site
 
@@ -114,6 +114,37 @@ def test_the_button_is_pressed_where_that_is_wanted_unless_the_callback_sends_th
     assert [visit.path for visit in site.requests if visit.submits] == ["/find"]
     # Nobody has said anything of it.
     assert jobs() == [("unknown", "by_hand")]
+
+
+def test_a_widget_that_a_click_shows_is_waited_for(drive, jobs):
+    async def search(page, spider):
+        await page.click("#show")
+        purchase = await solve_page(page, crawler=spider.crawler)
+        async with page.expect_navigation():
+            await page.click("#go")
+        assert await page.title() == "Register of boats: Albatross"
+        purchase.accepted()
+
+    assert drive("late", search).bugs == []
+    assert jobs() == [("accepted", "")]
+
+
+def test_a_spider_sends_a_token_by_a_script_of_its_own(drive, jobs):
+    ask = """async (q) => {
+      const body = JSON.stringify({q, token: grecaptcha.getResponse()});
+      const headers = {"Content-Type": "application/json"};
+      const answer = await fetch("/api/search", {method: "POST", body, headers});
+      return [answer.status, await answer.json()];
+    }"""
+
+    async def search(page, spider):
+        purchase = await solve_page(page, crawler=spider.crawler)
+        status, found = await page.evaluate(ask, "Albatross")
+        assert (status, found["query"]) == (200, "Albatross")
+        purchase.accepted()
+
+    assert drive("other address", search).bugs == []
+    assert jobs() == [("accepted", "")]
 
 
 def test_a_page_that_is_refused_is_given_another_token(drive, site, jobs):

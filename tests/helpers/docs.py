@@ -123,8 +123,9 @@ def offline_box(tree: nodes.document, name: str) -> nodes.admonition:
 
 
 def written_instead(box: nodes.admonition) -> dict[str, str]:
-    """Return what a box says to write: ``NEW instead of OLD``, as ``{OLD: NEW}``."""
-    parts = [part.astext() for paragraph in box.findall(nodes.paragraph) for part in paragraph.children]
+    """Return what a box, and the page on running recipes, say to write: ``NEW instead of OLD``, as ``{OLD: NEW}``."""
+    paragraphs = [*page("recipes/offline").findall(nodes.paragraph), *box.findall(nodes.paragraph)]
+    parts = [part.astext() for paragraph in paragraphs for part in paragraph.children]
     return {
         old: new for new, words, old in zip(parts, parts[1:], parts[2:], strict=False) if plain(words) == "instead of"
     }

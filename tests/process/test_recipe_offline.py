@@ -17,6 +17,42 @@ from tests.helpers.docs import code, consoles, offline_box, page, set_addons, wr
 
 SCRAPY = f'"{sys.executable}" -m scrapy'
 """The command "scrapy" of this Python, whatever the PATH says."""
+CONTACT_SPIDER = """
+import scrapy
+from scrapy_playwright.page import PageMethod
+
+
+class ContactSpider(scrapy.Spider):
+    name = "contact"
+
+    async def start(self):
+        rendered = PageMethod("wait_for_selector", "iframe[title=reCAPTCHA]")
+        meta = {"playwright": True, "playwright_page_methods": [rendered]}
+        yield scrapy.Request(f"{self.site}/contact", meta=meta)
+
+    def parse(self, response):
+        yield {"title": response.css("h1::text").get(), "widgets": len(response.css("iframe[title=reCAPTCHA]"))}
+"""
+CONTACT_TEST = """
+import json
+import subprocess
+
+
+def crawl(spider, site, settings, output):
+    command = ["scrapy", "crawl", spider, "-a", f"site={site.url}", "-O", str(output)]
+    for name, value in settings.items():
+        command += ["-s", f"{name}={value if isinstance(value, str) else json.dumps(value)}"]
+    subprocess.run(command, check=True)
+    return json.loads(output.read_text())
+
+
+def test_the_contact_form_has_a_widget(omocaptcha_service, omocaptcha_site, omocaptcha_browser, tmp_path):
+    settings = {**omocaptcha_service.settings, **omocaptcha_browser}
+    items = crawl("contact", omocaptcha_site(), settings, tmp_path / "items.json")
+    assert items == [{"title": "How to reach us", "widgets": 1}]
+    assert omocaptcha_service.jobs == ()
+"""
+"""As the page says: with the settings of the fixture ``omocaptcha_browser``, dictionaries as JSON."""
 
 
 @contextmanager
@@ -91,10 +127,10 @@ def project(tmp_path):
     return project
 
 
-def run(project, name):
-    """Run the tests of a code block of the page in the project."""
+def run(project, test):
+    """Run tests in the project."""
     # "scrapy" is where this Python is, whatever the PATH says.
-    test = code(page("recipes/offline"), name).replace('["scrapy",', '[__import__("sys").executable, "-m", "scrapy",')
+    test = test.replace('["scrapy",', '[__import__("sys").executable, "-m", "scrapy",')
     (project / "test_recipe.py").write_text(test)
     done = python("-m", "pytest", "-q", "-p", "no:cacheprovider", cwd=project)
     assert done.returncode == 0, done.stdout
@@ -102,9 +138,9 @@ def run(project, name):
 
 
 def test_the_tests_of_the_page_pass_in_the_example_project(project):
-    assert "3 passed" in run(project, "test-shop")
+    assert "3 passed" in run(project, code(page("recipes/offline"), "test-shop"))
 
 
 def test_the_test_of_a_rendered_page_passes_in_the_example_project(project, chromium):
-    (project / "shop/spiders/contact.py").write_text(code(page("recipes/offline"), "contact-spider"))
-    assert "1 passed" in run(project, "test-contact")
+    (project / "shop/spiders/contact.py").write_text(CONTACT_SPIDER)
+    assert "1 passed" in run(project, CONTACT_TEST)

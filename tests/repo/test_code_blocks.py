@@ -32,7 +32,6 @@ ALL_BLOCKS_OF = {
 }
 """The tests that take all blocks of a page in a language, so that these need no names."""
 NOT_RUN = {
-    "old-middleware": "what the page advises against; it has placeholders",
     "ledger-pandas": "the tests do without pandas",
 }
 """The Python that no test runs, and why. It has to be valid all the same."""

@@ -40,7 +40,7 @@ from scrapy_omocaptcha.walls.judging import is_good
 from scrapy_omocaptcha.walls.limit_closing import close_at_limit
 from scrapy_omocaptcha.walls.medium import Mediums, PlainMedium
 from scrapy_omocaptcha.walls.policy import Policy
-from scrapy_omocaptcha.walls.reasons import GivenUp, NotSolved
+from scrapy_omocaptcha.walls.reasons import GivenUp, NotSolved, Refusal
 from scrapy_omocaptcha.walls.redirects import Redirects
 from scrapy_omocaptcha.walls.sessions import Sessions
 from scrapy_omocaptcha.walls.upfront import UpfrontTokens
@@ -174,7 +174,8 @@ class OmoCaptchaMiddleware:
         except ChallengeNotSolved as error:
             if not self._policy.closes_spider(error.reason):
                 raise
-            return self._give_back(request, await close_at_limit(self._engine, error.reason, request))
+            refusal = Refusal(error.reason, str(error))
+            return self._give_back(request, await close_at_limit(self._engine, refusal, request))
         return None
 
     async def process_response(self, request: Request, response: Response) -> Response | Request:
@@ -201,7 +202,7 @@ class OmoCaptchaMiddleware:
         except CrawlClosing as error:
             return self._give_back(request, error)
         except GivenUp as error:
-            return self._give_back(request, await close_at_limit(self._engine, error.refusal.reason, request))
+            return self._give_back(request, await close_at_limit(self._engine, error.refusal, request))
         except NotSolved as error:
             return error.response
         except ChallengeNotSolved:
@@ -259,7 +260,7 @@ class OmoCaptchaMiddleware:
             return await self._buyer.buy(challenge, host=host_of(challenge.url))
         except NotBought as error:
             if self._policy.closes_spider(error.reason):
-                await close_at_limit(self._engine, error.reason)
+                await close_at_limit(self._engine, Refusal(error.reason, str(error)))
             raise
 
 

@@ -66,7 +66,7 @@ class Settings:
         "OMOCAPTCHA_MAX_JOBS_PER_HOST",
         values.read_count,
         0,
-        limit=Limit("jobs_of_host", "{used} for {host}{by}: raise {setting} to go on", closes_with=""),
+        limit=Limit("jobs_of_host", "{used} for {host}{by}: raise {setting} ({value}) to go on", closes_with=""),
     )
     max_cost: float = setting("OMOCAPTCHA_MAX_COST", values.read_number, 1.0, limit=Limit("spent"))
     min_balance: float = setting(
@@ -83,7 +83,7 @@ class Settings:
         "OMOCAPTCHA_MAX_COST_PER_DAY",
         values.read_number,
         0.0,
-        limit=Limit("spent_in_a_day", "{used}{by} within 24 hours{cost}: raise {setting} to go on sooner"),
+        limit=Limit("spent_in_a_day", "{used}{by} within 24 hours{cost}: raise {setting} ({value}) to go on sooner"),
     )
     price: float | None = setting("OMOCAPTCHA_PRICE", values.read_price)
     """USD per job, where 0 is a price too; None: fetch the service's price list before the first job."""

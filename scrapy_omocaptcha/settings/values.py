@@ -25,7 +25,7 @@ class Limit(NamedTuple):
 
     measure: str
     """A field of ``Sums`` in ``buying/ledger``, and of ``measures`` in ``fleet.lua``: ``jobs…``, or USD."""
-    words: str = "{used}{by}{cost}: raise {setting} to go on"
+    words: str = "{used}{by}{cost}: raise {setting} ({value}) to go on"
     """The message, which ``buying/limits`` fills in."""
     closes_with: str = "omocaptcha_limit"
     """The reason with which the spider may be closed; empty if other hosts can still be bought for."""

@@ -49,7 +49,7 @@ def test_the_per_spider_spider_sets_limits_and_skips_items(run, walled, service)
     assert not passed.pop("/item/7")
     assert sorted(passed.values()) == [False, True, True]
     assert [job.used for job in service.jobs] == [True, True]
-    assert "raise OMOCAPTCHA_MAX_JOBS to go on" in log
+    assert "raise OMOCAPTCHA_MAX_JOBS (2) to go on" in log
 
 
 @pytest.mark.parametrize(("wall", "passed", "says"), [("same_url", True, "Thing 7"), ("never", False, "max_jobs")])

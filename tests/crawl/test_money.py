@@ -45,7 +45,7 @@ def test_reaching_a_limit_is_said_once_with_the_setting_to_change(crawl, service
     crawled = crawl(both, {**service.settings, "OMOCAPTCHA_MAX_COST": 2 * PRICE})
     assert (len(service.jobs), len(crawled.pages), len(crawled.failures)) == (2, 2, 4)
     assert crawled.count("skipped/max_cost") == 4
-    assert len([line for line in crawled.said() if "raise OMOCAPTCHA_MAX_COST to go on" in line]) == 1
+    assert len([line for line in crawled.said() if f"raise OMOCAPTCHA_MAX_COST ({2 * PRICE}) to go on" in line]) == 1
 
 
 def test_a_price_of_zero_is_a_price_that_reaches_no_limit_on_cost(crawl, service, walled):

@@ -158,4 +158,4 @@ def test_the_fleet_demo_keeps_the_limit_and_fails_when_pages_are_missing():
     assert done.returncode == 1, done.stdout
     assert "jobs           1, counted by Redis: 1, limit: 1\n" in done.stdout
     assert "Not every page was scraped once" in done.stdout
-    assert "raise OMOCAPTCHA_MAX_JOBS to go on" in done.stdout
+    assert "raise OMOCAPTCHA_MAX_JOBS (1) to go on" in done.stdout

@@ -120,8 +120,35 @@ def test_a_check_says_the_same_as_a_reservation_and_which_setting_to_change(jobs
     assert reason(few) is None
     buy(few, jobs)
     assert reason(few) == reason(few, "other.example") == "max_jobs"
-    with pytest.raises(NotBought, match=f"^{words}: .*raise OMOCAPTCHA_MAX_JOBS"):
+    with pytest.raises(NotBought, match=f"^{words}: raise OMOCAPTCHA_MAX_JOBS .{jobs}. to go on$"):
         reserve(few)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        (
+            {"max_cost": 0.5},
+            "0.00000 USD have been spent, a job costs 0.60000: raise OMOCAPTCHA_MAX_COST (0.5) to go on",
+        ),
+        (
+            {"max_jobs_per_host": 1},
+            f"1 job has been bought for {HOST}: raise OMOCAPTCHA_MAX_JOBS_PER_HOST (1) to go on",
+        ),
+        (
+            {"min_balance": 2.5},
+            "a job would leave less than 2.5 USD in the account: top it up, or lower OMOCAPTCHA_MIN_BALANCE",
+        ),
+    ],
+)
+def test_a_limit_names_its_setting_and_the_value_of_it(values, words):
+    few = limits(price=0.6, **values)
+    few.set_balance(Balance(3.0), 0.0)
+    if "max_jobs_per_host" in values:
+        buy(few, 1)
+    with pytest.raises(NotBought) as refused:
+        reserve(few)
+    assert str(refused.value) == words
 
 
 def test_what_other_crawls_of_the_ledger_have_spent_within_a_day_leaves_less_for_this_one(tmp_path):
@@ -132,7 +159,7 @@ def test_what_other_crawls_of_the_ledger_have_spent_within_a_day_leaves_less_for
     assert reason(other) is None
     (last,) = buy(other, 1)
     assert reason(one) == reason(other) == "max_cost_per_day"
-    with pytest.raises(NotBought, match="raise OMOCAPTCHA_MAX_COST_PER_DAY"):
+    with pytest.raises(NotBought, match=r"raise OMOCAPTCHA_MAX_COST_PER_DAY \(1.0\) to go on sooner"):
         reserve(one)
     last.cancel()
     assert reason(one) is None

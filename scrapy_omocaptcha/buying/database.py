@@ -21,22 +21,28 @@ _LOCKED_RETRY = 0.01
 _SCHEMA = files(__package__).joinpath("schema.sql").read_text(encoding="utf-8")
 MOVED = "it was deleted or replaced while the crawl ran"
 _FOREIGN = "it is no ledger"
+_NO_DATABASE = "file is not a database"
 _NEWER = "a newer version of scrapy-omocaptcha has made it"
 _CURES = {
     os.strerror(errno.ENOENT): "check its name and its folder, which OMOCAPTCHA_LEDGER of the crawl sets",
     "database is locked": "end the program that has locked it",
     "database or disk is full": "make room on the disk",
     "attempt to write a readonly database": "make the file and its folder writable",
-    "file is not a database": "name a file that does not exist yet",
+    _NO_DATABASE: "name a file that does not exist yet",
     MOVED: "leave it in its place, and name one that is no other program's",
     _FOREIGN: "name a file that does not exist yet",
     _NEWER: "update scrapy-omocaptcha, or name another file",
 }
 
 
-def explain(error: Exception) -> str:
-    """Return what is wrong with a ledger, and what to do."""
+def explain(error: Exception, *, reading: bool = False) -> str:
+    """Return what is wrong with a ledger, and what to do.
+
+    :param reading: whether it is wanted for what is in it, not to write to it.
+    """
     why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    if reading and (why == _NO_DATABASE or why.startswith(_FOREIGN)):
+        return "this is not a ledger: name the file in OMOCAPTCHA_LEDGER"
     return f"{why}: {_CURES.get(why, 'repair it, or name another file')}"
 
 

@@ -32,7 +32,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def report(command: ScrapyCommand, opts: argparse.Namespace) -> int:
     """Print what was bought and what came of it, from the ledgers of any number of crawls, also while these run.
 
-    Exit status: 0 with a report; 1 when a file cannot be read or written; 2 when no file is known.
+    Examples:
+
+      scrapy omocaptcha report
+      scrapy omocaptcha report monday.sqlite tuesday.sqlite --by host --html report.html
+      scrapy omocaptcha report omocaptcha.sqlite --jsonl | head
+
+    Exit status: 0 with a report; 1 when a file cannot be read or written, or is not a ledger; 2 when no file is known.
     """
     assert command.settings is not None
     own = None if opts.ledgers else ledger_of(command.settings)
@@ -46,7 +52,7 @@ def report(command: ScrapyCommand, opts: argparse.Namespace) -> int:
         for source in sources:
             records += read_ledger(Path(source))
     except (sqlite3.Error, OSError) as error:
-        return _print_error(opts, f"{source}: {explain(error)}")
+        return _print_error(opts, f"{source}: {explain(error, reading=True)}")
     try:
         if opts.html is not None:
             Path(opts.html).write_text(web_page(records, sources=sources), encoding="utf-8")

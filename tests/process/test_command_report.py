@@ -74,9 +74,10 @@ def test_a_ledger_is_read_while_a_crawl_writes_to_it_and_counted_once_if_it_is_n
     ("name", "why"),
     [
         ("missing.sqlite", "No such file or directory: check its name and its folder, which OMOCAPTCHA_LEDGER "),
-        ("folder", "it is no ledger, nor a file at all: "),
-        ("novel.txt", "file is not a database: name a file "),
-        ("other.sqlite", "it is no ledger: name a file "),
+        ("nowhere/a.sqlite", "No such file or directory: check its name and its folder, which OMOCAPTCHA_LEDGER "),
+        ("folder", "this is not a ledger: name the file in OMOCAPTCHA_LEDGER\n"),
+        ("novel.txt", "this is not a ledger: name the file in OMOCAPTCHA_LEDGER\n"),
+        ("other.sqlite", "this is not a ledger: name the file in OMOCAPTCHA_LEDGER\n"),
         ("newer.sqlite", "a newer version of scrapy-omocaptcha has made it: update scrapy-omocaptcha"),
         ("\x1b.sqlite", "No such file or directory: "),
     ],

@@ -28,6 +28,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def balance(command: ScrapyCommand, opts: argparse.Namespace) -> int:
     """Print the balance of the account.
 
+    Examples:
+
+      scrapy omocaptcha balance
+      scrapy omocaptcha balance --json -s OMOCAPTCHA_API_URL=http://127.0.0.1:6080/api
+
     Exit status: 0 when the balance is known; 1 when the service cannot be reached or refuses, or the balance buys no
     job or is below OMOCAPTCHA_MIN_BALANCE; 2 when a setting is missing or wrong.
     """
@@ -36,6 +41,11 @@ def balance(command: ScrapyCommand, opts: argparse.Namespace) -> int:
 
 def price(command: ScrapyCommand, opts: argparse.Namespace) -> int:
     """Print the price of a job in the service's list, and how many jobs OMOCAPTCHA_MAX_COST buys.
+
+    Examples:
+
+      scrapy omocaptcha price
+      scrapy omocaptcha price --json -s OMOCAPTCHA_MAX_COST=0.5
 
     Exit status: 0 when the price is known; 1 when the service cannot be reached, refuses or does not list it; 2 when a
     setting is missing or wrong.

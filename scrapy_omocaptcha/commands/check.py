@@ -61,6 +61,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def check(command: ScrapyCommand, opts: argparse.Namespace) -> int:
     """Print whether settings, service, account, limits, ledger, Redis and browser are in order; nothing is bought.
 
+    Examples:
+
+      scrapy omocaptcha check
+      scrapy omocaptcha check --buy --yes --transcript calls.json
+
     Exit status: 0 when crawls can buy, and with --buy when the site accepted the token; 1 when something is in the
     way; 2 when a setting is missing or wrong.
     """
@@ -111,7 +116,7 @@ class _Report:
 
     def add(self, *lines: Line) -> None:
         self._lines += lines
-        if sys.stderr.isatty():
+        if _shows_progress():
             # What shows that something is waited for.
             print(f"\r{' ' * 20}\r", end="", file=sys.stderr, flush=True)
         if not self._opts.json:
@@ -133,12 +138,17 @@ async def _add_all(report: _Report, steps: AsyncIterator[Step]) -> None:
         report.add(Line(*step))
 
 
+def _shows_progress() -> bool:
+    """Tell whether errors go to a terminal that can write over a line."""
+    return sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+
 async def _waited_for(work: Coroutine[Any, Any, T]) -> T:
     """Await something, and show on a terminal that it is waited for."""
 
     async def show() -> None:
         began = time.monotonic()
-        while sys.stderr.isatty():
+        while _shows_progress():
             await asyncio.sleep(1)
             print(f"\r… {time.monotonic() - began:.0f} s", end="", file=sys.stderr, flush=True)
 
@@ -158,7 +168,7 @@ def _write(transcript: Transcript, path: str) -> Line:
 
 
 def _may_pay(price: float) -> bool:
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr)):
         return False
     print(f"Buy one job for {price:.5f} USD? [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")

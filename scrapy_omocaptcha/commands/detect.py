@@ -1,6 +1,7 @@
 """Implement ``scrapy omocaptcha detect``: show what a page is."""
 
 import argparse
+import sys
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
@@ -18,7 +19,15 @@ from scrapy.settings import BaseSettings
 from scrapy.utils.spider import DefaultSpider, spidercls_for_request
 
 from scrapy_omocaptcha.addon import DEFAULT_PRIORITY
-from scrapy_omocaptcha.commands.explain import UNKNOWN_URL, Finding, InspectingMiddleware, as_json, as_text, is_on
+from scrapy_omocaptcha.commands.explain import (
+    UNKNOWN_URL,
+    Finding,
+    InspectingMiddleware,
+    as_json,
+    as_text,
+    is_on,
+)
+from scrapy_omocaptcha.commands.no_widget import no_page
 from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware
 from scrapy_omocaptcha.settings import Settings
 
@@ -30,6 +39,7 @@ _ISOLATION: dict[str, Any] = {
     "SCHEDULER": "scrapy.core.scheduler.Scheduler",
     "DUPEFILTER_CLASS": "scrapy.dupefilters.BaseDupeFilter",
     "TELNETCONSOLE_ENABLED": False,
+    "REMOTE_CONTROL_ENABLED": False,
 }
 
 
@@ -53,6 +63,9 @@ class _Output:
     def add(self, number: int, finding: Finding) -> None:
         """Add the finding on the subject at a place on the command line, and print what is known now."""
         self._findings[number] = replace(finding, subject=self._subjects[number])
+        self._print()
+
+    def _print(self) -> None:
         while (next_one := self._findings.get(self._printed)) is not None:
             print(self._render(next_one), flush=True)
             self._printed += 1
@@ -63,11 +76,13 @@ class _Output:
             if number not in self._findings:
                 # Ctrl-C was pressed, or the spider needs arguments.
                 self.add(number, Finding(subject, error=_NOT_INSPECTED))
+        self._print()
         return int(any(finding.error is not None for finding in self._findings.values()))
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("subjects", nargs="+", metavar="URL|FILE", help="http(s) URLs to fetch, or saved pages")
+    subjects = "http(s) URLs to fetch, saved pages, or - for one on standard input"
+    parser.add_argument("subjects", nargs="+", metavar="URL|FILE|-", help=subjects)
     parser.add_argument("--url", help="judge files as pages of this URL (default: a made-up one)")
     parser.add_argument("--status", type=_status, default=200, help="HTTP status of files (default: %(default)s)")
     parser.add_argument("--browser", action="store_true", help="render URLs with scrapy-playwright first")
@@ -88,7 +103,14 @@ def _status(text: str) -> int:
 def detect(command: ScrapyCommand, opts: argparse.Namespace) -> int:
     """Print what pages are and what a crawl would do with them, without buying anything.
 
-    Exit status: 0 when all pages were judged, 1 when something could not be fetched or read.
+    Examples, beside ``scrapy omocaptcha simulate --port 6080`` in another terminal:
+
+      scrapy omocaptcha detect http://127.0.0.1:6081/catalogue/
+      scrapy omocaptcha detect --try http://127.0.0.1:6081/find
+      scrapy omocaptcha detect page.html --url http://127.0.0.1:6081/ --status 403
+      curl -s http://127.0.0.1:6081/catalogue/ | scrapy omocaptcha detect - --json
+
+    Exit status: 0 when all pages were judged, 1 when something could not be fetched or read, or is no page.
     """
     opts.url = opts.url or UNKNOWN_URL
     if not _is_url(opts.url):
@@ -125,12 +147,20 @@ def _read(number: int, subject: str, opts: argparse.Namespace) -> Page | Finding
             meta = {"omocaptcha": False, "dont_cache": True, "dont_retry": True}
             request = Request(subject, meta=meta, dont_filter=True)
             return Page(number, opts.rendered(request))
-        saved = HtmlResponse(opts.url, status=opts.status, body=Path(subject).read_bytes(), flags=["cached"])
+        saved = HtmlResponse(opts.url, status=opts.status, body=_body(subject), flags=["cached"])
+        if (reason := no_page(saved)) is not None:
+            return Finding(subject, error=f"it is no HTML page: {reason}")
         return Page(number, Request(opts.url), saved)
     except OSError as error:
         return Finding(subject, error=f"{error.strerror} (URLs begin with http:// or https://)")
     except ValueError as error:
         return Finding(subject, error=str(error))
+
+
+def _body(name: str) -> bytes:
+    if name != "-":
+        return Path(name).read_bytes()
+    return b"" if sys.stdin is None else sys.stdin.buffer.read()
 
 
 def _is_url(subject: str) -> bool:
@@ -188,7 +218,10 @@ def _inspecting_spider(
                     # The downloader or the user's trigger failed; the other pages are still inspected.
                     self.logger.debug("%s cannot be judged", page.request.url, exc_info=True)
                     finding = Finding(page.request.url, error=f"{type(error).__name__}: {error}")
-                report(page.number, replace(finding, spider=name, is_on=self.on))
+                try:
+                    report(page.number, replace(finding, spider=name, is_on=self.on))
+                except OSError:
+                    break  # Nothing can be printed, so that the command ends with the next line.
             # Close at once, since an idle spider might find more work by itself.
             raise CloseSpider("finished")
             yield  # Makes this an async generator.

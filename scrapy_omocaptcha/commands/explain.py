@@ -6,17 +6,16 @@ needs an API token.
 
 import json
 from dataclasses import asdict, dataclass, replace
-from http import HTTPStatus
 
 from scrapy import Request, Spider
 from scrapy.crawler import Crawler
-from scrapy.http import HtmlResponse, Response
+from scrapy.http import Response
 from scrapy.settings import BaseSettings
 from scrapy.utils.misc import load_object
-from scrapy.utils.response import response_status_message
 
 from scrapy_omocaptcha.addon import DEFAULT_PRIORITY, Addon
 from scrapy_omocaptcha.challenge import Challenge, Form
+from scrapy_omocaptcha.commands.no_widget import describe
 from scrapy_omocaptcha.detection import find_challenge, find_other_captcha
 from scrapy_omocaptcha.detection.filling import fields_to_fill
 from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware
@@ -29,10 +28,6 @@ UNKNOWN_URL = "https://page.invalid/"
 
 _LONGEST = 200
 """Characters of a page's text that are shown on one line."""
-
-_TEXT = "//body//text()[not(ancestor::script or ancestor::style or ancestor::noscript or ancestor::template)]"
-_SHELL_WORDS = 20
-"""A page with fewer words of its own is a shell."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +63,8 @@ class Finding:
     """None if nothing would be bought."""
     call: str | None = None
     """Call for a page that is no challenge, but whose form wants a token: of ``form_request``, or of ``solve_page``."""
+    to_write: str | None = None
+    """What else the spider needs for that call."""
     request: str | None = None
     """What that call would send before anything is filled in, with an empty token."""
     is_on: bool | None = None
@@ -111,10 +108,10 @@ class InspectingMiddleware(OmoCaptchaMiddleware):
             if other is None:
                 is_plain = self._policy.mediums.of(request).purpose == "form"
                 call, sent = _form_call(response) if is_plain else _page_call(finding.challenge)
-                message = _pass_message(finding.challenge, response)
-                if is_plain and finding.challenge is None and _is_shell(response):
-                    message += "; a browser may show more: try --browser"
-                return replace(finding, verdict="pass", message=message, call=call, request=sent)
+                message = _pass_message(finding.challenge, response, is_rendered=not is_plain)
+                return replace(
+                    finding, verdict="pass", message=message, call=call, to_write=_to_write(call), request=sent
+                )
             message = f"it has another kind of captcha: {other}"
             return replace(finding, verdict="other_captcha", message=message, other_captcha=other)
         refusal = await self._policy.refusal(request, response, challenge)
@@ -127,24 +124,10 @@ class InspectingMiddleware(OmoCaptchaMiddleware):
         return replace(finding, verdict="solve", message=message, cost=cost)
 
 
-def _pass_message(widget: Challenge | None, response: Response) -> str:
+def _pass_message(widget: Challenge | None, response: Response, *, is_rendered: bool) -> str:
     if widget is not None:
         return "a trigger says that it is no challenge" if widget.blocking else "its widget does not block the page"
-    if b"recaptcha" in response.body:
-        return "it mentions reCAPTCHA but has no live v2 widget: it uses another version, or the code is unused"
-    if response.status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
-        return f"the site has no such page ({response_status_message(response.status)}): check the address"
-    if response.status >= HTTPStatus.BAD_REQUEST:
-        return f"it is an error page ({response_status_message(response.status)}) without a reCAPTCHA v2 widget"
-    return "it has no reCAPTCHA v2 widget"
-
-
-def _is_shell(response: Response) -> bool:
-    """Tell whether a page has hardly more than scripts, which may fill it in a browser."""
-    if not isinstance(response, HtmlResponse) or not response.xpath("//script[@src]"):
-        return False
-    words = " ".join(response.xpath(_TEXT).getall()).split()
-    return len(words) < _SHELL_WORDS
+    return describe(response, is_rendered=is_rendered)
 
 
 def _form_call(response: Response) -> tuple[str | None, str | None]:
@@ -159,6 +142,19 @@ def _form_call(response: Response) -> tuple[str | None, str | None]:
     sent = f"{request.method} {shorten(request.url, _LONGEST)}{body}"
     # A spider without that method gets an error before anything is bought, so that this cannot be forgotten.
     return f'form_request(response, {data}, rejected="is_rejected", callback=self.parse_result)', sent
+
+
+def _to_write(call: str | None) -> str | None:
+    """Return what else a spider needs for a call of ``form_request`` or of ``solve_page``."""
+    if call is None:
+        return None
+    if call.startswith("await"):
+        return 'page = response.meta["playwright_page"], of a request with meta["playwright_include_page"]'
+    needs = [
+        "is_rejected(self, response), which returns True for a page that rejects the token",
+        "parse_result(self, response), which gets any other page",
+    ]
+    return "; ".join([*needs, 'and a value for each "…"'] if "…" in call else needs)
 
 
 def _page_call(widget: Challenge | None) -> tuple[str | None, None]:
@@ -195,7 +191,7 @@ def _rows(finding: Finding) -> list[tuple[str, str]]:
         rows += [("widget", _widget(challenge)), ("form", _form(challenge.form))]
         rows += [("other", f"{_widget(other)}; form: {_form(other.form)}") for other in challenge.others]
     if finding.call is not None:
-        rows.append(("call", finding.call))
+        rows += [("call", finding.call), ("", f"to write in the spider: {finding.to_write}")]
     return rows
 
 

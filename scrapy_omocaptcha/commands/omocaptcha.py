@@ -4,17 +4,18 @@ Every call of ``scrapy`` imports this module, so it imports the subcommands only
 """
 
 import argparse
+import inspect
 import os
 import sys
 from importlib import import_module
 from io import TextIOWrapper
-from typing import Any, ClassVar
+from typing import Any
 
 from scrapy.commands import ScrapyCommand, ScrapyHelpFormatter
 from scrapy.exceptions import UsageError
 
 _SUBCOMMANDS = {
-    "detect": ("commands.detect", "URL|FILE…"),
+    "detect": ("commands.detect", "URL|FILE|-…"),
     "report": ("commands.report", "[FILE…]"),
     "check": ("commands.check", ""),
     "balance": ("commands.account", ""),
@@ -22,14 +23,25 @@ _SUBCOMMANDS = {
     "simulate": ("testing.simulate", ""),
 }
 """The module and the arguments of each subcommand. The module has ``add_options(parser)``, and a function with the name
-of the subcommand that is called with (command, opts) and returns the exit status. Its docstring is the help."""
+of the subcommand that is called with (command, opts) and returns the exit status. Its docstring is the help: the first
+paragraph before the options, the others after them."""
+
+
+_QUIET: dict[str, Any] = {"LOG_LEVEL": "CRITICAL", "LOG_STDOUT": False, "LOG_FILE": None}
+"""What people are to read is the output, wherever and whatever the project logs of its crawls. ``-L`` turns it on."""
+
+
+class _HelpFormatter(ScrapyHelpFormatter):
+    """Fills each paragraph by itself, and leaves those as they are that are indented, such as examples."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        fill = super()._fill_text
+        paragraphs = text.split("\n\n")
+        return "\n\n".join(it if it.startswith(" ") else fill(it, width, indent) for it in paragraphs)
 
 
 class OmoCaptchaCommand(ScrapyCommand):
     """Dispatches to the subcommands, which have options of their own besides Scrapy's global ones."""
-
-    # The output is for people to read; the project's LOG_LEVEL and -L still turn the log on.
-    default_settings: ClassVar[dict[str, Any]] = {"LOG_LEVEL": "CRITICAL"}
 
     def syntax(self) -> str:
         return "<subcommand> [options]"
@@ -38,20 +50,22 @@ class OmoCaptchaCommand(ScrapyCommand):
         return "Inspect reCAPTCHA v2 walls, report what was paid, test spiders offline"
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
+        assert self.settings is not None
+        self.settings.setdict(_QUIET, priority="cmdline")
         subparsers = parser.add_subparsers(
             dest="subcommand", title="Subcommands", metavar="<subcommand>", prog="scrapy omocaptcha"
         )
         for name, (path, arguments) in _SUBCOMMANDS.items():
             module = import_module(f"scrapy_omocaptcha.{path}")
             run = getattr(module, name)
-            summary, _, exit_status = (run.__doc__ or "").partition("\n\n")
+            summary, _, details = (inspect.getdoc(run) or "").partition("\n\n")
             subparser = subparsers.add_parser(
                 name,
                 usage=f"scrapy omocaptcha {name} [options] {arguments}".rstrip(),
                 help=summary,
                 description=summary,
-                epilog=exit_status,
-                formatter_class=ScrapyHelpFormatter,
+                epilog=details,
+                formatter_class=_HelpFormatter,
             )
             subparser.set_defaults(run=run)
             module.add_options(subparser)
@@ -62,6 +76,9 @@ class OmoCaptchaCommand(ScrapyCommand):
             raise UsageError
         if args:
             raise UsageError(f"unrecognized arguments: {' '.join(args)}", print_help=False)
+        assert self.settings is not None
+        if opts.logfile:
+            self.settings.set("LOG_LEVEL", "DEBUG", priority="cmdline")  # Who names a file wants something in it.
         super().process_options(args, opts)
         self.requires_crawler_process = opts.subcommand == "detect"
 
@@ -76,6 +93,8 @@ class OmoCaptchaCommand(ScrapyCommand):
         try:
             self.exitcode = opts.run(self, opts)
             sys.stdout.flush()
+        except KeyboardInterrupt:
+            self.exitcode = 130  # What a shell says of a program that Ctrl-C has ended.
         except BrokenPipeError:
             # Who reads the output, such as head, has enough of it. Python would write the rest when it ends.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

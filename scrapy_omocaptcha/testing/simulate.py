@@ -21,13 +21,11 @@ from scrapy_omocaptcha.testing.site import WalledSite
 from scrapy_omocaptcha.testing.walls import WALLS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _LAST_PORT = 65535
 _WAIT_SECONDS = 0.5
 """On Windows, Ctrl-C does not interrupt a wait without a timeout."""
-
-_print = partial(print, flush=True)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -79,13 +77,19 @@ def _status(text: str) -> int:
 def simulate(_: object, options: argparse.Namespace) -> int:
     """Run an offline OMOcaptcha service and walled sites until Ctrl-C.
 
+    Examples:
+
+      scrapy omocaptcha simulate --port 6080
+      scrapy omocaptcha simulate --wall redirect --wall per_page --solve-seconds 8
+      scrapy omocaptcha simulate --replay calls.json
+
     Exit status: 0 when it was stopped; 1 when a port is not available; 2 for wrong usage, or a FILE that is no
     transcript.
     """
     with ExitStack() as stack:
         stop = stack.enter_context(_stop_event())
         try:
-            service, sites = _start(options, stack)
+            service, sites = _start(options, stack, partial(_tell, stop))
         except OSError as error:
             print(f"{error}: --port needs a free port, followed by free ports for the sites", file=sys.stderr)
             return 1
@@ -105,11 +109,13 @@ def simulate(_: object, options: argparse.Namespace) -> int:
     return 0
 
 
-def _start(options: argparse.Namespace, stack: ExitStack) -> tuple[OmoCaptchaService, dict[str, WalledSite]]:
+def _start(
+    options: argparse.Namespace, stack: ExitStack, tell: Callable[[str], None]
+) -> tuple[OmoCaptchaService, dict[str, WalledSite]]:
     walls = list(dict.fromkeys(options.wall or ["session"]))
     if not 0 <= options.port <= _LAST_PORT - len(walls):
         raise OSError(f"{options.port} is not a port, or too few ports follow it")
-    service = stack.enter_context(_service(options))
+    service = stack.enter_context(_service(options, tell))
     sites = {}
     for number, name in enumerate(walls, start=1):
         site = WalledSite(
@@ -120,26 +126,38 @@ def _start(options: argparse.Namespace, stack: ExitStack) -> tuple[OmoCaptchaSer
             refuse_every=options.reject_every,
             gzip=options.gzip,
             robots_walled=options.robots_walled,
-            on_event=partial(_print_event, name),
+            on_event=partial(_tell_of_site, tell, name),
         )
         sites[name] = stack.enter_context(site)
     return service, sites
 
 
-def _service(options: argparse.Namespace) -> OmoCaptchaService:
+def _service(options: argparse.Namespace, tell: Callable[[str], None]) -> OmoCaptchaService:
     if options.replay is not None:
-        return ReplayService(options.replay, port=options.port, on_event=_print)
+        return ReplayService(options.replay, port=options.port, on_event=tell)
     return OmoCaptchaService(
         port=options.port,
         api_version=options.api_version,
         balance=options.balance,
         solve_seconds=options.solve_seconds,
-        on_event=_print,
+        on_event=tell,
     )
 
 
-def _print_event(name: str, line: str) -> None:
-    _print(f"{name} {line}")
+def _print(line: str) -> None:
+    print(line, flush=True)
+
+
+def _tell(stop: threading.Event, line: str) -> None:
+    """Print an event of a server, in whose thread this is called; stop, if nobody reads the output any more."""
+    try:
+        _print(line)
+    except BrokenPipeError:
+        stop.set()
+
+
+def _tell_of_site(tell: Callable[[str], None], name: str, line: str) -> None:
+    tell(f"{name} {line}")
 
 
 @contextmanager

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
+import subprocess
+import sys
 
 import pytest
 from aiohttp import web
@@ -75,6 +79,7 @@ def test_a_page_that_a_script_fills_is_judged_as_a_browser_shows_it(detect, scra
     assert found[built]["challenge"]["sitekey"] == site.sitekey
     assert found[built]["challenge"]["form"]["url"] == built
     assert found[built]["call"] == "await solve_page(page, crawler=self.crawler)"
+    assert found[built]["to_write"].startswith('page = response.meta["playwright_page"], of a request ')
 
 
 def as_option(value):
@@ -90,7 +95,7 @@ def test_a_shell_is_said_to_be_one(detect):
         found = detect(*(f"{site.origin}{path}" for path in pages))
     said = "it has no reCAPTCHA v2 widget"
     assert [finding["message"] for finding in found.values()] == [
-        f"{said}; a browser may show more: try --browser",
+        f"{said} yet; a script builds this page: render its URL with --browser",
         said,
     ]
 
@@ -134,7 +139,12 @@ def test_a_form_that_wants_a_token_is_shown_as_a_call_to_copy(scrapy, detect, wa
     assert found[search]["request"] == f"POST {site.url}/find: q=&kind=any&g-recaptcha-response=&go=search"
     assert (found[f"{site.url}/page/1"]["call"], found[f"{site.url}/page/1"]["request"]) == (None, None)
     tried = scrapy("detect", "--try", search, contact).stdout
-    assert f"  call      {found[search]['call']}\n" in tried
+    assert f"  call      {call}\n            to write in the spider: {found[search]['to_write']}\n" in tried
+    assert found[search]["to_write"].startswith(
+        "is_rejected(self, response), which returns True for a page that rejects"
+    )
+    assert "parse_result(self, response), " in found[search]["to_write"]
+    assert found[search]["to_write"].endswith('and a value for each "…"')
     assert f"  request   {found[search]['request']}\n" in tried
     assert '  call      form_request(response, {"name": "…", "email": "…", "message": "…"}, rejected=' in tried
     assert {visit.method for visit in site.requests} == {"GET"}
@@ -218,6 +228,44 @@ def test_files_and_urls_are_printed_in_the_order_of_the_command_line(detect, wal
     verdicts = {free: "pass", missing: None, str(wall_file): "solve", f"{site.url}/free/2": "pass"}
     found = detect(*verdicts, exit=1)
     assert [(subject, finding["verdict"]) for subject, finding in found.items()] == list(verdicts.items())
+
+
+def run(installed, cwd, *arguments, **streams):
+    command = [sys.executable, "-m", "scrapy", "omocaptcha", "detect", *map(str, arguments)]
+    environment = {**os.environ, "PYTHONPATH": installed}
+    return subprocess.Popen(command, cwd=cwd, env=environment, text=True, stderr=subprocess.PIPE, **streams)
+
+
+def test_a_page_on_standard_input_is_judged_and_only_that_is_printed(installed, fresh, wall_file, tmp_path):
+    loud = tmp_path / "loud"
+    shutil.copytree(fresh, loud)
+    with (loud / "fresh/settings.py").open("a", encoding="utf-8") as settings:
+        settings.write('LOG_LEVEL = "DEBUG"\nLOG_STDOUT = True\nLOG_FILE = "theirs.log"\n')
+    with (
+        wall_file.open() as page,
+        run(installed, loud, "-", "--status", "403", stdin=page, stdout=subprocess.PIPE) as quiet,
+    ):
+        printed, errors = quiet.communicate()
+    assert [line[2:12].rstrip() for line in printed.splitlines()] == [
+        "",
+        *("verdict", "cost", "page", "blocking", "widget", "form"),
+    ]
+    assert (printed.startswith("-\n  verdict   solve it\n"), errors, quiet.returncode) == (True, "", 0)
+    assert not (loud / "theirs.log").exists()
+
+
+def test_the_log_can_be_turned_on_and_lists_the_add_on_by_its_name(scrapy, wall_file):
+    logged = scrapy("detect", wall_file, "-L", "INFO").stdout
+    assert "Enabled addons:\n[scrapy_omocaptcha.addon.Addon]\n" in logged
+    assert "object at 0x" not in logged
+    assert "remote_control" not in logged
+
+
+def test_who_reads_the_findings_may_stop(installed, fresh, wall_file):
+    with run(installed, fresh, "--json", "-L", "ERROR", *[wall_file] * 500, stdout=subprocess.PIPE) as process:
+        assert json.loads(process.stdout.readline())["verdict"] == "solve"
+        process.stdout.close()
+        assert (process.stderr.read(), process.wait()) == ("", 0)
 
 
 # -- the project's settings and spiders -----------------------------------------------------------------------------
@@ -386,7 +434,20 @@ def test_a_failure_to_fetch_or_read_is_reported_beside_the_rest(detect, wall_fil
     assert found[missing]["verdict"] is None
 
 
-THERE = ["detect", str(ROOT / "setup.cfg")]
+def test_what_is_no_html_page_is_an_error(detect, wall_file, tmp_path):
+    contents = {"empty": b"", "user.json": b'{"id": 7}', "novel.txt": b"Call me Ishmael.", "dot.png": b"\x89PNG\r\n\0"}
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+    found = detect(*(tmp_path / name for name in contents), wall_file, exit=1)
+    assert [
+        finding["error"] and finding["error"].removeprefix("it is no HTML page: it ") for finding in found.values()
+    ] == [
+        *("is empty", "is JSON", "has no HTML element", "has no HTML element"),
+        None,
+    ]
+
+
+THERE = ["detect", str(ROOT / "tests/process/test_command.py")]  # It has HTML elements.
 
 
 @pytest.mark.parametrize(

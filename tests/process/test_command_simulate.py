@@ -62,9 +62,15 @@ def test_it_runs_the_service_and_walled_sites_until_it_is_stopped(simulate):
     assert process.returncode == 0
 
 
-def test_it_prints_the_settings_of_an_api_version(simulate):
-    _, lines = simulate("--api-version", "2")
+def test_it_prints_the_settings_of_an_api_version_and_ends_when_nobody_reads_its_events(simulate):
+    process, lines = simulate("--api-version", "2")
     assert "    OMOCAPTCHA_API_VERSION = 2\n" in lines
+    process.stdout.close()
+    connection = http.client.HTTPConnection("127.0.0.1", urllib.parse.urlsplit(lines[0].split()[0]).port)
+    connection.request("GET", "/page/1")
+    assert connection.getresponse().status == 403
+    connection.close()
+    assert (process.wait(), process.stderr.read()) == (0, "")
 
 
 def test_a_port_that_is_taken_or_does_not_exist_is_reported_in_one_line(scrapy, tmp_path):

@@ -1,0 +1,106 @@
+"""``scrapy omocaptcha`` itself: its help, and what becomes of the log and of the streams."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import re
+import shlex
+import sys
+
+import pytest
+from scrapy.settings import Settings
+
+from scrapy_omocaptcha.commands.check import check
+from scrapy_omocaptcha.commands.omocaptcha import OmoCaptchaCommand
+
+SUBCOMMANDS = ("detect", "report", "check", "balance", "price", "simulate")
+
+
+@pytest.fixture
+def command():
+    command = OmoCaptchaCommand()
+    command.settings = Settings({"LOG_LEVEL": "DEBUG", "LOG_STDOUT": True, "LOG_FILE": "theirs.log"})
+    return command
+
+
+@pytest.fixture
+def parse(command):
+    """``parse(["detect", …])`` → the options, after the command has looked at them too."""
+    parser = argparse.ArgumentParser(conflict_handler="resolve")
+    command.add_options(parser)
+
+    def parse(arguments):
+        options, unknown = parser.parse_known_args(arguments)
+        command.process_options(unknown, options)
+        return options
+
+    return parse
+
+
+def examples(printed):
+    """Return the arguments of each ``scrapy omocaptcha`` in the examples of a help."""
+    *_, after = printed.partition("\nExamples")
+    lines = [line.strip() for line in after.splitlines() if line.startswith("  ")]
+    commands = [part.strip() for line in lines for part in re.split(r"[|]", line)]
+    return [shlex.split(it) for it in commands if it.startswith("scrapy omocaptcha ")]
+
+
+@pytest.mark.parametrize("columns", ["0", "1", "40", "200", "wide"])
+@pytest.mark.parametrize("name", SUBCOMMANDS)
+def test_each_help_has_examples_that_can_be_typed_and_the_exit_status(parse, capsys, monkeypatch, name, columns):
+    monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.setenv("TERM", "dumb")
+    with pytest.raises(SystemExit) as exit:
+        parse([name, "--help"])
+    assert exit.value.code == 0
+    printed = capsys.readouterr().out
+    shown = examples(printed)
+    assert len(shown) >= 2
+    for _, _, *arguments in shown:
+        assert parse(arguments).subcommand == arguments[0]
+    assert name in [subcommand for _, _, subcommand, *_ in shown]
+    assert "Exit status: 0" in " ".join(printed.split())
+
+
+def test_the_log_of_the_project_is_left_alone(command, parse):
+    parse(["price"])
+    assert [command.settings[name] for name in ("LOG_LEVEL", "LOG_STDOUT", "LOG_FILE")] == ["CRITICAL", False, None]
+
+
+@pytest.mark.parametrize(
+    ("options", "level", "file"),
+    [
+        (["-L", "INFO"], "INFO", None),
+        (["-s", "LOG_LEVEL=INFO"], "INFO", None),
+        (["--logfile", "mine.log"], "DEBUG", "mine.log"),
+        (["--logfile", "mine.log", "-L", "ERROR"], "ERROR", "mine.log"),
+    ],
+)
+def test_options_turn_the_log_on_again(command, parse, options, level, file):
+    parse(["price", *options])
+    assert (command.settings["LOG_LEVEL"], command.settings["LOG_FILE"]) == (level, file)
+
+
+def test_ctrl_c_ends_a_command_as_it_ends_others(command):
+    def interrupted(command, options):
+        raise KeyboardInterrupt
+
+    command.run([], argparse.Namespace(run=interrupted))
+    assert command.exitcode == 130
+
+
+def test_nothing_is_written_over_where_a_terminal_cannot_do_that_or_is_closed(command, monkeypatch, capsys):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    options = argparse.Namespace(json=False, buy=False, transcript=None)
+    for term, written in ("xterm", True), ("dumb", False):
+        monkeypatch.setenv("TERM", term)
+        monkeypatch.setattr(sys, "stderr", Terminal())
+        assert check(command, options) == 2
+        assert ("\r" in sys.stderr.getvalue()) is written
+    monkeypatch.setattr(sys, "stderr", None)
+    assert check(command, options) == 2
+    assert capsys.readouterr().out.count("Not all is in order.") == 3

@@ -103,7 +103,7 @@ def _status(text: str) -> int:
 def detect(command: ScrapyCommand, opts: argparse.Namespace) -> int:
     """Print what pages are and what a crawl would do with them, without buying anything.
 
-    Examples, beside ``scrapy omocaptcha simulate --port 6080`` in another terminal:
+    Examples, while scrapy omocaptcha simulate --port 6080 runs in another terminal:
 
       scrapy omocaptcha detect http://127.0.0.1:6081/catalogue/
       scrapy omocaptcha detect --try http://127.0.0.1:6081/find

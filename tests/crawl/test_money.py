@@ -18,7 +18,7 @@ from scrapy.utils.asyncio import sleep
 from scrapy_omocaptcha import signals, solve
 from scrapy_omocaptcha.buying.database import open_ledger, read_ledger
 from scrapy_omocaptcha.challenge import Challenge
-from scrapy_omocaptcha.errors import NotBought
+from scrapy_omocaptcha.errors import CrawlClosing, NotBought
 from scrapy_omocaptcha.signals import challenge_detected
 from scrapy_omocaptcha.testing import OmoCaptchaService, Wall, WalledSite
 from tests.helpers import sites
@@ -92,6 +92,23 @@ def test_a_limit_closes_the_spider_if_that_is_wanted_and_what_was_not_solved_is_
     assert resumed.failures == []
     crawled = [page.url for page in (*closed.pages, *resumed.pages)]
     assert sorted(crawled) == sorted(f"{site.url}/page/{number}" for number in range(1, 21))
+
+
+def test_who_awaits_a_page_is_told_which_limit_closes_the_spider(crawl, service, walled):
+    class Awaits(RecordingSpider):
+        async def start(self):
+            yield scrapy.Request("data:,", self.ask)
+
+        async def ask(self, response):
+            with pytest.raises(
+                CrawlClosing, match=r"OMOCAPTCHA_CLOSE_ON_LIMIT .*raise OMOCAPTCHA_MAX_COST \(0\.0001\)"
+            ):
+                await self.crawler.engine.download_async(scrapy.Request(f"{site.url}/page/1"))
+            self.pages.append("told")
+
+    site = walled("session")
+    crawled = crawl(Awaits, {**service.settings, "OMOCAPTCHA_MAX_COST": 0.0001, "OMOCAPTCHA_CLOSE_ON_LIMIT": True})
+    assert (crawled.pages, crawled.stats["finish_reason"]) == (["told"], "omocaptcha_limit")
 
 
 def test_what_has_been_paid_for_opens_the_wall_for_all_though_a_limit_is_reached_meanwhile(crawl, service, walled):

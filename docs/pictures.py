@@ -36,7 +36,7 @@ def main() -> None:
         # The report names the ledger as it is given here.
         command = [sys.executable, "-m", "scrapy", "omocaptcha", "report", ledger.name, "--html", report.name]
         _run(*command, cwd=ledger.parent)
-        _screenshot(report, IMAGES / "report.png", 1100, 970)
+        _screenshot(report, IMAGES / "report.png", 1100, 885)
         text = _shorten(_run(sys.executable, str(ROOT / "example_project" / "demo.py")))
         demo.write_text(TERMINAL.format(text=html.escape(text)), encoding="utf-8")
         _screenshot(demo, IMAGES / "demo.png", 9 * COLUMNS, 21 * len(text.splitlines()) + 36, scale=2)

@@ -6,6 +6,7 @@ All content of a ledger is escaped.
 import re
 from collections.abc import Iterator, Sequence
 from html import escape
+from itertools import chain
 from pathlib import Path
 
 from scrapy_omocaptcha.buying.records import Record
@@ -15,6 +16,8 @@ from scrapy_omocaptcha.reporting.text import COST_BASIS
 from scrapy_omocaptcha.reporting.totals import Totals, grouped
 
 _MAX_ROWS = 60
+_LONG_LABEL = 20
+"""Letters; a column on a phone has room for as many."""
 _STYLE = Path(__file__).with_name("page.css")
 
 
@@ -64,9 +67,11 @@ def _tiles(totals: Totals) -> Iterator[str]:
         yield _tile(outcome.capitalize(), percent(totals.outcomes[outcome], totals.jobs), reasons)
     slowest = totals.slowest
     if slowest is not None:
-        median, most = seconds(totals.median), seconds(totals.quantile(0.9))
-        yield _tile("Median solve time", f"{median} s", f"{most} s for 90 %")
-        yield _tile("Slowest solve time", f"{seconds(slowest.seconds)} s", slowest.host, minute(slowest.at))
+        if len(totals.solved) > 1:
+            median, most = seconds(totals.median), seconds(totals.quantile(0.9))
+            yield _tile("Median solve", f"{median} s", f"{most} s for 90 %")
+        label = "Slowest solve" if len(totals.solved) > 1 else "Solve time"
+        yield _tile(label, f"{seconds(slowest.seconds)} s", slowest.host, minute(slowest.at))
 
 
 def _tile(label: str, value: str, *more: str) -> str:
@@ -135,8 +140,12 @@ def _table(title: str, labels: Sequence[str], rows: Sequence[Sequence[str]]) -> 
 
 
 def _name(text: str) -> str:
-    """Escape ``text``, and let a line end between the words of a host name rather than within one."""
-    return re.sub(r"(?<=[.-])(?=[^\W\d])", "<wbr>", _text(text))
+    """Escape ``text``, and let the lines of a host end only between its labels, or at the hyphens of a long one."""
+    if " " in text:
+        return _text(text)
+    labels = re.split(r"(?<=\.)(?=[^\W\d])", text)
+    words = [re.split(r"(?<=-)(?=\w)", label) if len(label) > _LONG_LABEL else [label] for label in labels]
+    return "<wbr>".join(f"<span>{_text(word)}</span>" for word in chain(*words))
 
 
 def _text(text: str) -> str:

@@ -46,14 +46,25 @@ LOOK = r"""
     }),
     plots: plots.map((svg) => [box(svg).width, box(svg).height]),
     words: plots.map((svg) => [...svg.querySelectorAll('text')].map((text) => text.textContent)),
+    // Words of host names that do not stand on one line; a label is one word, unless it is long.
     broken: [...document.querySelectorAll('tbody th, dd small')].flatMap((element) => {
-      const parts = [...element.childNodes].filter((node) => node.nodeType == Node.TEXT_NODE && !/\s/.test(node.data));
-      return parts.filter((node) => {
-        const range = document.createRange();
-        range.selectNodeContents(node);
-        return range.getClientRects().length > 1;
-      }).map((node) => node.data);
+      if (!/^[-.\w]+$/.test(element.textContent)) return [];
+      const [tops, range] = [[], document.createRange()];
+      const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
+      for (let node = walker.nextNode(); node; node = walker.nextNode())
+        for (let at = 0; at < node.length; at++) {
+          range.setStart(node, at);
+          range.setEnd(node, at + 1);
+          tops.push(box(range).top);
+        }
+      const lines = (word) => new Set(tops.splice(0, word.length + 1).slice(0, word.length)).size;
+      const words = (label) => label.length < 20 ? [label] : label.split('-');
+      return element.textContent.split('.').flatMap(words).filter((word) => lines(word) > 1);
     }),
+    // Tiles of one row whose values stand on different lines.
+    uneven: [...rows.values()].filter((row) => new Set(row.map((tile) => tile.querySelector('dd'))
+      .filter(Boolean).map((value) => box(value).top)).size > 1).map((row) => row[0].textContent),
+    largest: Math.max(0, ...plots.flatMap((svg) => [...svg.querySelectorAll('text')].map((text) => box(text).height))),
     smallest: Math.min(...plots.flatMap((svg) => [...svg.querySelectorAll('text')].map((text) => box(text).height))),
     cut: plots.flatMap(cut),
     tooWide: document.documentElement.scrollWidth > innerWidth,
@@ -67,6 +78,12 @@ LOOK = r"""
 """
 
 LONG = f"{'a' * 60}.{'b' * 60}.shop.example"
+LONG_HOSTS = (
+    "www.the-longest-catalogue-of-replacement-parts-of-all-co.example",
+    "eu-west-1.storefront.catalogue.prices.retailer-group.example",
+    f"{'a' * 52}.example",
+    "shop.example",
+)
 HOSTILE = (
     job(host=LONG, page=f"https://{LONG}/"),
     job(host="<script>alert(1)</script>", page="javascript:alert(1)", spider='"><img src=x onerror=alert(1)>'),
@@ -84,6 +101,7 @@ LEDGERS = {
     "years": business(300, days=2000),
     "for nothing": [job(cost_usd=0, seconds=0)] * 5,
     "hostile": HOSTILE,
+    "long hosts": [{**each, "host": LONG_HOSTS[number % 4]} for number, each in enumerate(business(60))],
 }
 
 
@@ -114,6 +132,8 @@ def test_all_plots_are_complete_and_nothing_is_fetched(look, ledger, width):
     assert seen["collisions"] == seen["holes"] == seen["cut"] == []
     assert (seen["tooWide"], seen["foreign"]) == (False, 0)
     assert seen["smallest"] > 8
+    assert seen["largest"] < 16
+    assert seen["broken"] == seen["uneven"] == []
 
 
 def test_figures_and_tables(look):

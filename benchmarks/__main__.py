@@ -31,7 +31,13 @@ PARTS: dict[str, Any] = {
     "ledger": ledger,
 }
 PACKAGES = ("scrapy-omocaptcha", "scrapy", "twisted", "treq", "aiohttp", "lxml")
-PEERS = ("anticaptchaofficial", "capmonstercloudclient", "scrapyx-mw")
+"""What each part is measured with."""
+MORE_PACKAGES = {
+    "walls": ("anticaptchaofficial", "capmonstercloudclient", "scrapyx-mw"),
+    "browser": ("scrapy-playwright", "playwright"),
+    "fleets": ("redis",),
+}
+"""What else a part is measured with."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -48,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not options.page_only:
         measured = {name: _measure(name, options.short) for name in options.parts or PARTS}
         if options.json:
-            _keep(measured, options.json)
+            keep(measured, options.json)
     if options.json:
         lines = page(json.loads(options.json.read_text(encoding="utf-8")))
         options.json.with_suffix(".rst").write_text("\n".join(lines), encoding="utf-8")
@@ -63,19 +69,28 @@ def _measure(name: str, short: bool) -> list[Table]:
     return tables
 
 
-def _keep(measured: dict[str, list[Table]], file: Path) -> None:
-    """Write the tables into ``file``; other parts that it holds stay."""
-    before = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {"parts": {}, "dates": {}}
-    kept = before["parts"] | {name: [table.to_json() for table in tables] for name, tables in measured.items()}
+def keep(measured: dict[str, list[Table]], file: Path) -> None:
+    """Write the tables into ``file``, and what they were measured with; other parts that it holds stay as they are."""
+    before = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {"measured": {}, "parts": {}}
+    tables = before["parts"] | {name: [table.to_json() for table in tables] for name, tables in measured.items()}
+    told = before["measured"] | {name: _measured(name) for name in measured}
     results = {
-        "dates": before["dates"] | dict.fromkeys(measured, date.today().isoformat()),
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-        "versions": {"Python": platform.python_version()}
-        | {name: _version(name) for name in PACKAGES + PEERS}
-        | {"is-antibot (npm)": detection.is_antibot_version()},
-        "parts": {name: kept[name] for name in PARTS if name in kept},
+        "measured": {name: told[name] for name in PARTS if name in tables},
+        "parts": {name: tables[name] for name in PARTS if name in tables},
     }
     file.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _measured(part: str) -> dict[str, Any]:
+    """Return when, on what machine and with which versions a part has been measured just now."""
+    versions = {name: _version(name) for name in (*PACKAGES, *MORE_PACKAGES.get(part, ()))}
+    if part == "detection":
+        versions["is-antibot (npm)"] = detection.is_antibot_version()
+    return {
+        "date": date.today().isoformat(),
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "versions": {"Python": platform.python_version(), **versions},
+    }
 
 
 def _version(package: str) -> str:

@@ -117,12 +117,12 @@ def page(results: dict[str, Any]) -> Iterator[str]:
     yield ".. Made by ``python -m benchmarks --json docs/benchmarks.json --page-only``. Changes to this file are lost."
     yield ""
     yield from ("Benchmarks", "==========", "", INTRODUCTION, "")
-    versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
-    first, last = min(results["dates"].values()), max(results["dates"].values())
-    yield from (f"Measured from {first} to {last}, on {results['machine']}, with {versions}.", "")
-    for tables in results["parts"].values():
+    for part, tables in results["parts"].items():
+        measured = results["measured"][part]
+        versions = ", ".join(f"{name} {version}" for name, version in measured["versions"].items())
         for table in map(Table.from_json, tables):
             yield from _section(table)
+            yield from (f"Measured on {measured['date']}, on {measured['machine']}, with {versions}.", "")
 
 
 def _section(table: Table) -> Iterator[str]:
@@ -131,4 +131,6 @@ def _section(table: Table) -> Iterator[str]:
     for row in table.texts():
         for number, cell in enumerate(row):
             yield f"   {'  ' if number else '* '}- {cell}".rstrip()
-    yield from ("", *(f"- {note}" for note in [*table.notes, *table.peers_ahead()]), "")
+    yield ""
+    if notes := [*table.notes, *table.peers_ahead()]:
+        yield from (*(f"- {note}" for note in notes), "")

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.__main__ import PARTS
+from benchmarks.__main__ import PARTS, keep
 from benchmarks.tables import Column, Table, page
 
-pytestmark = pytest.mark.nightly
 ROOT = Path(__file__).parents[2]
 TIMEOUT = 120
 
@@ -28,6 +27,7 @@ def measure(part, folder):
     return tables, file.with_suffix(".rst").read_text(encoding="utf-8")
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("part", sorted(PARTS.keys() - {"fleets"}))
 def test_each_part_gives_tables_and_a_page(part, tmp_path):
     tables, text = measure(part, tmp_path)
@@ -35,6 +35,7 @@ def test_each_part_gives_tables_and_a_page(part, tmp_path):
     assert all(table["rows"] and table["title"] in text for table in tables)
 
 
+@pytest.mark.nightly
 @pytest.mark.usefixtures("redis")
 def test_a_fleet_buys_one_job_a_worker_for_a_session_and_one_a_page_otherwise(tmp_path):
     tables, _ = measure("fleets", tmp_path)
@@ -55,6 +56,33 @@ def test_a_peer_that_is_ahead_is_named_with_a_reason():
         "Ahead of this project in “pages”: quick, alike. The reason is not known yet.",
     ]
     assert Table.from_json(json.loads(json.dumps(table.to_json()))).texts() == table.texts()
+
+
+def test_each_table_keeps_the_versions_that_it_was_measured_with(tmp_path):
+    file = tmp_path / "benchmarks.json"
+    walls, ledger = (
+        Table(title, "What was done.", [Column("seconds")], [["row", 1.0]]) for title in ("Walls", "Ledger")
+    )
+    keep({"walls": [walls], "detection": [walls]}, file)
+    kept = json.loads(file.read_text(encoding="utf-8"))
+    kept["measured"]["walls"] = {"date": "2020-01-01", "machine": "a slide rule", "versions": {"scrapyx-mw": "0.2.2"}}
+    file.write_text(json.dumps(kept), encoding="utf-8")
+    keep({"ledger": [ledger]}, file)
+    kept = json.loads(file.read_text(encoding="utf-8"))
+    assert kept["measured"]["walls"]["versions"] == {"scrapyx-mw": "0.2.2"}
+    assert "scrapyx-mw" not in kept["measured"]["ledger"]["versions"]
+    assert {"is-antibot (npm)", "scrapy"} < kept["measured"]["detection"]["versions"].keys()
+    sections = "\n".join(page(kept)).split("-----\n")
+    assert "Measured on 2020-01-01, on a slide rule, with scrapyx-mw 0.2.2." in sections[1]
+    assert "Measured on 20" in sections[3]
+
+
+def test_the_peers_of_each_table_in_the_documentation_have_a_version():
+    kept = json.loads((ROOT / "docs" / "benchmarks.json").read_text(encoding="utf-8"))
+    assert kept["measured"].keys() == kept["parts"].keys()
+    versions = {name: value for measured in kept["measured"].values() for name, value in measured["versions"].items()}
+    assert {"anticaptchaofficial", "capmonstercloudclient", "scrapyx-mw", "is-antibot (npm)"} < versions.keys()
+    assert "not installed" not in versions.values()
 
 
 def test_the_page_in_the_documentation_is_made_of_the_kept_tables():

@@ -44,9 +44,7 @@ def pytest_terminal_summary(terminalreporter):
 
 @pytest.fixture(scope="session")
 def reactor():
-    reactor = Reactor()
-    yield reactor
-    reactor.stop()
+    return Reactor()
 
 
 @pytest.fixture

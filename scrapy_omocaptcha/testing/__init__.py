@@ -17,6 +17,7 @@ For pytest, see ``scrapy_omocaptcha.testing.pytest_plugin``. To try it by hand::
 from scrapy_omocaptcha.testing.account import Job, Outcome
 from scrapy_omocaptcha.testing.browser import OfflineGoogle, browser_settings
 from scrapy_omocaptcha.testing.calls import Call
+from scrapy_omocaptcha.testing.crawling import Crawl
 from scrapy_omocaptcha.testing.faults import Kind
 from scrapy_omocaptcha.testing.replay import ReplayService
 from scrapy_omocaptcha.testing.service import OmoCaptchaService
@@ -29,6 +30,7 @@ from scrapy_omocaptcha.testing.walls import WALLS, Wall
 __all__ = [
     "WALLS",
     "Call",
+    "Crawl",
     "Job",
     "Kind",
     "OfflineGoogle",

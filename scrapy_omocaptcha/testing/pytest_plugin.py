@@ -15,12 +15,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from scrapy_omocaptcha.testing.browser import browser_settings
+from scrapy_omocaptcha.testing.crawling import Crawl, run_crawl
 from scrapy_omocaptcha.testing.service import OmoCaptchaService
 from scrapy_omocaptcha.testing.site import WalledSite
 from scrapy_omocaptcha.testing.walls import Wall
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from scrapy import Spider
 
 
 @pytest.fixture
@@ -57,3 +61,40 @@ def omocaptcha_browser() -> dict[str, Any]:
             settings = {**omocaptcha_service.settings, **omocaptcha_browser}
     """
     return browser_settings()
+
+
+@pytest.fixture
+def omocaptcha_crawl(omocaptcha_service: OmoCaptchaService, tmp_path: Path) -> Callable[..., Crawl]:
+    """Return a function that runs a spider in the process of the test, and returns a :class:`Crawl` once it has ended.
+
+    ::
+
+        def test_my_spider(omocaptcha_crawl, omocaptcha_site):
+            crawl = omocaptcha_crawl(MySpider, site=omocaptcha_site("redirect").url, DOWNLOAD_DELAY=0)
+            assert len(crawl.items) == 50
+    """
+
+    def crawl(spider: type[Spider] | str, /, *, timeout: float = 60.0, **keywords: Any) -> Crawl:
+        """Run a spider: its class, or its name in the project.
+
+        The add-on is enabled and buys from ``omocaptcha_service``, with a ledger of the test, whatever the settings of
+        the project and the spider say.
+
+        :param timeout: seconds within which the crawl must end.
+        :param keywords: settings, if their names are in capitals, as with ``scrapy crawl -s``; all others are arguments
+            of the spider, as with ``-a``.
+        :raises TimeoutError: when the crawl has not ended in time.
+        :raises Exception: what the spider, an item pipeline or a component has raised.
+        """
+        settings = {name: value for name, value in keywords.items() if name.isupper()}
+        arguments = {name: value for name, value in keywords.items() if name not in settings}
+        ours = {
+            "OMOCAPTCHA_API_VERSION": omocaptcha_service.api_version,
+            **omocaptcha_service.settings,
+            # The jobs of a test belong neither in the ledger of a project nor to its fleet.
+            "OMOCAPTCHA_LEDGER": str(tmp_path / "omocaptcha.sqlite"),
+            "OMOCAPTCHA_REDIS_URL": None,
+        }
+        return run_crawl(spider, {**ours, **settings}, arguments, timeout=timeout)
+
+    return crawl

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import logging
-import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import scrapy
 from scrapy.crawler import CrawlerRunner
-from scrapy.utils.reactor import install_reactor
 from twisted.internet.threads import blockingCallFromThread
+
+from scrapy_omocaptcha.testing.crawling import reactor_loop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,29 +30,14 @@ class Reactor:
     """Reactor that all crawls of a test process share."""
 
     def __init__(self) -> None:
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="reactor", daemon=True)
-        self._thread.start()
-        self._ready.wait()
-
-    def _run(self) -> None:
-        import asyncio
-
-        asyncio.set_event_loop(asyncio.new_event_loop())
-        install_reactor(REACTOR)
+        reactor_loop()
         from twisted.internet import reactor
 
         self.reactor = reactor
-        reactor.callWhenRunning(self._ready.set)
-        reactor.run(installSignalHandlers=False)
 
     def call(self, function: Any, *args: Any, **kwargs: Any) -> Any:
         """Call a function in the reactor's thread, wait, and return or raise its outcome."""
         return blockingCallFromThread(self.reactor, function, *args, **kwargs)
-
-    def stop(self) -> None:
-        self.reactor.callFromThread(self.reactor.stop)
-        self._thread.join(TIMEOUT)
 
 
 class RecordingSpider(scrapy.Spider):

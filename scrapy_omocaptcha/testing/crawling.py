@@ -1,0 +1,252 @@
+"""Run whole crawls in the process of a test, one after the other.
+
+A Twisted reactor can be started only once. The first crawl starts it in a thread of its own, where it stays for those
+that follow; the test waits in its own thread. A crawl without a reactor gets a thread and an event loop for itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import threading
+import traceback
+from concurrent.futures import Future, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from scrapy import signals
+from scrapy.crawler import AsyncCrawlerRunner
+from scrapy.utils.log import DEFAULT_LOGGING
+from scrapy.utils.misc import load_object
+from scrapy.utils.project import get_project_settings
+from scrapy.utils.reactor import is_reactor_installed
+from twisted.internet import asyncioreactor
+from twisted.python import threadable
+from twisted.python.log import PythonLoggingObserver
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from scrapy import Spider
+    from scrapy.crawler import Crawler
+    from twisted.python.failure import Failure
+
+ADDON = "scrapy_omocaptcha.Addon"
+CLOSING = 5.0
+"""Seconds that a crawl gets to close when its time is up, but no more than that was."""
+_SCRAPER = "scrapy.core.scraper"
+_SHOWN = 3
+"""So many requests are named that did not end."""
+
+
+@dataclass(frozen=True)
+class Crawl:
+    """A crawl that has ended."""
+
+    items: list[Any]
+    """What the spider yielded and the item pipelines passed on, in that order."""
+    stats: dict[str, Any]
+    """Scrapy's stats, such as ``stats["finish_reason"]`` and ``stats["omocaptcha/jobs/created"]``."""
+    log: list[logging.LogRecord]
+    """All that was logged, from ``LOG_LEVEL`` on. ``record.getMessage()`` is the text of a record."""
+    spider: Spider
+    """The spider, for those that keep results in themselves."""
+
+
+def run_crawl(
+    spider: type[Spider] | str, settings: Mapping[str, Any], arguments: Mapping[str, Any], *, timeout: float
+) -> Crawl:
+    """Run a crawl with the add-on and the settings of the project, if there is one, until it ends.
+
+    :param spider: a class, or the name of a spider of the project.
+    :param settings: win over those of the project and of the spider, as those of ``scrapy crawl -s`` do.
+    :param arguments: arguments of the spider.
+    :param timeout: seconds within which the crawl must end.
+    :raises TimeoutError: when it has not. It is stopped first.
+    :raises Exception: what the spider, an item pipeline or a component has raised first, also if the crawl went on.
+    """
+    crawler = _crawler(spider, settings)
+    items: list[Any] = []
+    errors: list[BaseException] = []
+
+    def keep_item(item: Any) -> None:
+        items.append(item)
+
+    def keep_error(failure: Failure) -> None:
+        if failure.value is not None:
+            errors.append(failure.value)
+
+    crawler.signals.connect(keep_item, signals.item_scraped)
+    crawler.signals.connect(keep_error, signals.spider_error)
+    crawler.signals.connect(keep_error, signals.item_error)
+    with _log(crawler.settings["LOG_LEVEL"]) as log:
+        _run(crawler, arguments, timeout)
+    errors += filter(None, map(_bug, log))
+    if errors:
+        raise errors[0]
+    assert crawler.spider is not None
+    return Crawl(items, dict(crawler.stats.get_stats()), log, crawler.spider)
+
+
+def _crawler(spider: type[Spider] | str, settings: Mapping[str, Any]) -> Crawler:
+    merged = get_project_settings()
+    # What a project says wins over this.
+    merged.setdict({"TELNETCONSOLE_ENABLED": False, "REMOTE_CONTROL_ENABLED": False}, priority="command")
+    merged.setdict(settings, priority="cmdline")
+    crawler = AsyncCrawlerRunner(merged).create_crawler(spider)
+    if "ADDONS" not in settings:
+        crawler.settings.setdefault_in_component_priority_dict("ADDONS", load_object(ADDON), 500)
+    return crawler
+
+
+class _Keep(logging.Handler):
+    def __init__(self, records: list[logging.LogRecord], level: str | int) -> None:
+        super().__init__(level)
+        self.emit = records.append  # type: ignore[assignment]
+
+
+@contextmanager
+def _log(level: str | int) -> Iterator[list[logging.LogRecord]]:
+    """Keep all that is logged in the block from ``level`` on, but not more of other libraries than in other crawls."""
+    records: list[logging.LogRecord] = []
+    handler = _Keep(records, level)
+    others: Any = DEFAULT_LOGGING["loggers"]
+    levels: dict[logging.Logger, int | str] = {logging.getLogger(name): others[name]["level"] for name in others}
+    levels[logging.getLogger()] = handler.level
+    before = {logger: logger.level for logger in levels}
+    twisted = PythonLoggingObserver("twisted")  # type: ignore[no-untyped-call]
+    for logger, wanted in levels.items():
+        logger.setLevel(wanted)
+    logging.getLogger().addHandler(handler)
+    twisted.start()
+    try:
+        yield records
+    finally:
+        twisted.stop()
+        logging.getLogger().removeHandler(handler)
+        for logger, own in before.items():
+            logger.setLevel(own)
+
+
+def _bug(record: logging.LogRecord) -> BaseException | None:
+    """Return the exception that Scrapy, Twisted or asyncio logs because nobody has caught it.
+
+    The scraper is left out: it also logs the downloads that fail, and there are signals for its other errors.
+    """
+    internal = record.name.startswith(("scrapy.core.", "scrapy.utils.", "twisted", "asyncio"))
+    if record.levelno < logging.ERROR or not internal or record.name == _SCRAPER or record.exc_info is None:
+        return None
+    return record.exc_info[1]
+
+
+# -- the thread of a crawl -------------------------------------------------------------------------------------------
+
+
+def _run(crawler: Crawler, arguments: Mapping[str, Any], timeout: float) -> None:
+    closing = min(CLOSING, timeout)
+    threads: list[int] = []
+
+    async def crawl() -> None:
+        threads.append(threading.get_ident())
+        await _crawl(crawler, arguments, timeout, closing)
+
+    with _loop(reactor=crawler.settings.getbool("TWISTED_REACTOR_ENABLED")) as loop:
+        ended = asyncio.run_coroutine_threadsafe(crawl(), loop)
+        try:
+            if wait([ended], timeout + 2 * closing).not_done:
+                # A callback that does not return keeps the loop from noticing that the time is up.
+                frame = traceback.extract_stack(sys._current_frames()[threads[0]])[-1]
+                where = f"{frame.filename}, line {frame.lineno}, in {frame.name}"
+                raise TimeoutError(f"{_unended(crawler, timeout)}: its thread is blocked at {where}")
+            ended.result()
+        finally:
+            # So that Ctrl-C, too, ends the crawl.
+            ended.cancel()
+
+
+async def _crawl(crawler: Crawler, arguments: Mapping[str, Any], timeout: float, closing: float) -> None:
+    crawling = asyncio.ensure_future(crawler.crawl_async(**arguments))
+    try:
+        await asyncio.wait([crawling], timeout=timeout)
+        if not crawling.done():
+            raise TimeoutError(f"{_unended(crawler, timeout)}, and was stopped: {_state(crawler)}")
+        crawling.result()
+    finally:
+        if not crawling.done():
+            # What it still raises says less than the sentence.
+            both = asyncio.gather(crawling, crawler.stop_async(), return_exceptions=True)
+            await asyncio.wait([both], timeout=closing)
+            both.cancel()
+
+
+def _unended(crawler: Crawler, timeout: float) -> str:
+    return f"The crawl of {crawler.spidercls.name!r} has not ended within {timeout:g} s"
+
+
+def _state(crawler: Crawler) -> str:
+    responses = crawler.stats.get_value("response_received_count", 0)
+    active = [f"{request.method} {request.url}" for request in crawler.engine.downloader.active]
+    if not active:
+        return f"{responses} responses were received, and no request was under way"
+    more = f" and {len(active) - _SHOWN} more" if len(active) > _SHOWN else ""
+    return f"{responses} responses were received, and these were awaited: {', '.join(active[:_SHOWN])}{more}"
+
+
+@contextmanager
+def _loop(*, reactor: bool) -> Iterator[asyncio.AbstractEventLoop]:
+    """Yield the loop of the reactor, or one for a crawl that needs none, in a thread of its own."""
+    if reactor:
+        yield reactor_loop()
+        return
+    started: Future[tuple[asyncio.AbstractEventLoop, Callable[[], None]]] = Future()
+
+    async def run() -> None:
+        ended = asyncio.Event()
+        started.set_result((asyncio.get_running_loop(), ended.set))
+        await ended.wait()
+
+    thread = threading.Thread(target=lambda: asyncio.run(run()), name="crawl", daemon=True)
+    thread.start()
+    loop, end = started.result()
+    try:
+        yield loop
+    finally:
+        loop.call_soon_threadsafe(end)
+        thread.join(CLOSING)
+
+
+def reactor_loop() -> asyncio.AbstractEventLoop:
+    """Return the event loop of the Twisted reactor, which is installed and started in a thread if that is not done yet.
+
+    :raises RuntimeError: when it is another reactor, or runs in the calling thread, or does not run.
+    """
+    if not is_reactor_installed():
+        # A loop of its own, since that of the calling thread may be used by others.
+        asyncioreactor.install(asyncio.new_event_loop())  # type: ignore[no-untyped-call]
+    reactor: Any = sys.modules["twisted.internet.reactor"]
+    if type(reactor).__name__ != "AsyncioSelectorReactor":
+        raise RuntimeError(
+            f"Crawls need the AsyncioSelectorReactor, but {type(reactor).__name__} is installed: import "
+            "twisted.internet.reactor only within functions; with pytest-twisted, run pytest --reactor asyncio"
+        )
+    if reactor.running and threadable.isInIOThread():  # type: ignore[no-untyped-call]
+        raise RuntimeError(
+            "A crawl cannot run while its test keeps the Twisted reactor waiting: with pytest-twisted, write an async "
+            "test with await deferToThread(omocaptcha_crawl, ...), or run pytest -p no:twisted"
+        )
+    loop: Future[asyncio.AbstractEventLoop] = Future()
+
+    def run() -> None:
+        try:
+            reactor.run(installSignalHandlers=False)
+        except Exception as error:  # It has run before, and cannot be started again.
+            loop.set_exception(error)
+
+    reactor.callFromThread(lambda: loop.set_result(asyncio.get_running_loop()))
+    if not reactor.running:
+        threading.Thread(target=run, name="reactor", daemon=True).start()
+    if wait([loop], CLOSING).not_done:
+        raise RuntimeError("The Twisted reactor does not answer: an earlier crawl blocks its thread")
+    return loop.result()

@@ -7,13 +7,14 @@ that follow; the test waits in its own thread. A crawl without a reactor gets a 
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import logging
 import sys
 import threading
-import traceback
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
 from scrapy import signals
@@ -157,9 +158,7 @@ def _run(crawler: Crawler, arguments: Mapping[str, Any], timeout: float) -> None
         try:
             if wait([ended], timeout + 2 * closing).not_done:
                 # A callback that does not return keeps the loop from noticing that the time is up.
-                frame = traceback.extract_stack(sys._current_frames()[threads[0]])[-1]
-                where = f"{frame.filename}, line {frame.lineno}, in {frame.name}"
-                raise TimeoutError(f"{_unended(crawler, timeout)}: its thread is blocked at {where}")
+                raise TimeoutError(f"{_unended(crawler, timeout)}: its thread is blocked by {_innermost(threads[0])}")
             ended.result()
         finally:
             # So that Ctrl-C, too, ends the crawl.
@@ -183,6 +182,14 @@ async def _crawl(crawler: Crawler, arguments: Mapping[str, Any], timeout: float,
 
 def _unended(crawler: Crawler, timeout: float) -> str:
     return f"The crawl of {crawler.spidercls.name!r} has not ended within {timeout:g} s"
+
+
+def _innermost(thread: int) -> str:
+    """Return where a thread is, such as ``File "shop.py", line 7 in parse``."""
+    with TemporaryFile("w+") as stacks:
+        faulthandler.dump_traceback(stacks, all_threads=True)
+        stacks.seek(0)
+        return stacks.read().partition(f"{thread:x} ")[2].splitlines()[1].strip()
 
 
 def _state(crawler: Crawler) -> str:

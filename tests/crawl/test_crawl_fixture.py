@@ -137,7 +137,7 @@ def test_a_crawl_that_does_not_end_is_stopped(omocaptcha_crawl, omocaptcha_servi
         omocaptcha_crawl(ShopSpider, site=site.url, OMOCAPTCHA_DRY_RUN=False, timeout=1)
     try:
         with pytest.raises(
-            TimeoutError, match=r"within 0.2 s: its thread is blocked at .*threading.py, line \d+, in wait"
+            TimeoutError, match=r"within 0.2 s: its thread is blocked by File .*threading.py\", line \d+ in wait"
         ):
             omocaptcha_crawl(Blocking, site=site.url, timeout=0.2)
     finally:

@@ -86,7 +86,7 @@ fleet: $(VENV)/test   ## run a minute of fleets whose workers are stopped and ki
 matrix: $(VENV)/test   ## crawl with each feature of Scrapy behind each wall, and compare with the same without a wall
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) tests/crawl/test_transparency.py $(ARGS)
 
-nightly: $(VENV)/test   ## run the tests too slow for every change, 10,000 new seeds, sockets, fleet, fuzz
+nightly: $(VENV)/test $(VENV)/docs   ## run the tests too slow for every change, 10,000 new seeds, sockets, fleet, fuzz
 	$(BIN)/python -m tests.simulation --new 10000
 	$(MAKE) sockets fleet fuzz
 	$(BIN)/python -m pytest -m nightly

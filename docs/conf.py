@@ -10,7 +10,14 @@ project = "scrapy-omocaptcha"
 author = "scrapy-omocaptcha contributors"
 release = version = version_of("scrapy-omocaptcha")
 
-extensions = ["sphinx.ext.autodoc", "sphinx.ext.viewcode", "sphinx_copybutton", "module_tables", "scrapy_settings"]
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.viewcode",
+    "sphinx_copybutton",
+    "log_messages",
+    "module_tables",
+    "scrapy_settings",
+]
 # The button copies the commands of a console block, without prompts and output.
 copybutton_prompt_text = "$ "
 copybutton_line_continuation_character = "\\"
@@ -28,6 +35,8 @@ html_theme = "furo"
 html_title = f"scrapy-omocaptcha {release}"
 html_static_path = ["static"]
 html_css_files = ["overview.css"]
+# Sphinx takes a relative path from the working directory.
+html_search_scorer = str(Path(__file__).parent / "search_order.js")
 html_copy_source = False
 html_show_sphinx = False
 html_show_copyright = False

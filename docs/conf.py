@@ -14,9 +14,11 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.viewcode",
     "sphinx_copybutton",
+    "command_help",
     "log_messages",
     "module_tables",
     "scrapy_settings",
+    "wall_table",
 ]
 # The button copies the commands of a console block, without prompts and output.
 copybutton_prompt_text = "$ "
@@ -27,6 +29,7 @@ exclude_patterns = ["_build"]
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_class_signature = "mixed"
+autodoc_default_options = {"undoc-members": True, "exclude-members": "__init__, __new__"}
 add_module_names = False
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 88

@@ -36,7 +36,7 @@ class _Silent(Directive):
     option_spec: ClassVar[dict[str, Any]] = dict.fromkeys(
         [
             *("caption", "language", "maxdepth", "no-index", "no-value"),
-            *("members", "no-members", "undoc-members", "exclude-members"),
+            *("members", "no-members", "no-undoc-members", "exclude-members"),
         ],
         directives.unchanged,
     )
@@ -72,7 +72,7 @@ for _directive in ("toctree", "automodule", "autoclass", "autofunction", "autoda
 for _directive in ("class", "method", "data", "literalinclude"):
     # docutils' own "class" is not used in these pages.
     directives.register_directive(_directive, _Silent)
-for _directive in ("settings-overview", "module-tables"):
+for _directive in ("settings-overview", "module-tables", "subcommand-options", "wall-table"):
     directives.register_directive(_directive, _Silent)
 directives.register_directive("confval", _Setting)
 

@@ -31,10 +31,6 @@ ALL_BLOCKS_OF = {
     ("reference/ledger", "sql"): "tests/repo/test_docs.py",
 }
 """The tests that take all blocks of a page in a language, so that these need no names."""
-NOT_RUN = {
-    "ledger-pandas": "the tests do without pandas",
-}
-"""The Python that no test runs, and why. It has to be valid all the same."""
 OF_SCRAPY_REDIS = {"REDIS_URL", "SCHEDULER_PERSIST"}
 BUILTINS = {"cd", "export"}
 
@@ -77,7 +73,6 @@ def test_each_command_within_the_text_exists(path):
 
 
 def test_no_exception_is_left_over():
-    assert {name for path in PAGES for block in blocks(path) for name in block["names"]} >= NOT_RUN.keys()
     assert {(page_name(path), language(block)) for path in PAGES for block in blocks(path)} >= ALL_BLOCKS_OF.keys()
 
 
@@ -85,7 +80,7 @@ def check_block(block, kind, *, is_run):
     if kind == "python":
         tree = ast.parse(block.astext())
         check_imports(tree)
-        assert is_run or is_settings(tree) or NOT_RUN.keys() & set(block["names"]), block.astext()
+        assert is_run or is_settings(tree), block.astext()
     elif kind in ("sh", "console"):
         for command in [] if is_run else commands(block.astext(), kind):
             check_command(command)
@@ -99,7 +94,7 @@ def check_block(block, kind, *, is_run):
 def check_imports(tree):
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            assert all(find_spec(alias.name) for alias in node.names if alias.name != "pandas")
+            assert all(find_spec(alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             taken = importlib.import_module(node.module)
             assert [alias.name for alias in node.names if not hasattr(taken, alias.name)] == []

@@ -1,4 +1,4 @@
-"""The search of the documentation, as it is built: any three words of a log message lead to its entry."""
+"""The documentation, as it is built: what its search finds, and what a narrow window shows."""
 
 from __future__ import annotations
 
@@ -29,6 +29,28 @@ new Promise((done) => setInterval(() => {
   const link = document.querySelector('#search-results li a');
   if (link) done(link.getAttribute('href'));
 }, 20))
+"""
+_TOO_WIDE = """
+[document.documentElement, ...document.querySelectorAll('article table, article table *')]
+  .filter((element) => element.getBoundingClientRect().right > innerWidth)
+  .map((element) => element.textContent.trim().slice(0, 80))
+"""
+_BROKEN_WORDS = """
+(() => {
+  const broken = [];
+  for (const element of document.querySelectorAll('.sidebar-drawer a, article h1')) {
+    const texts = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
+    while (texts.nextNode()) {
+      for (const word of texts.currentNode.data.matchAll(/[^\\s¶]+/g)) {
+        const range = new Range();
+        range.setStart(texts.currentNode, word.index);
+        range.setEnd(texts.currentNode, word.index + word[0].length);
+        if (new Set([...range.getClientRects()].map((line) => line.top)).size > 1) broken.push(word[0]);
+      }
+    }
+  }
+  return broken;
+})()
 """
 
 
@@ -70,3 +92,19 @@ def test_any_three_words_of_a_message_lead_to_it(built, messages, browser):
 def test_the_page_of_the_search_shows_a_message_first(built, browser):
     url = f"{(built / 'search.html').as_uri()}?q=ledger+limits+recorded"
     assert browser.look(url, _FIRST_LINK).value.startswith("troubleshooting.html#ledger-cannot-be-used")
+
+
+def pages_of(built):
+    return [path for path in built.rglob("*.html") if path.relative_to(built).parts[0] not in ("_modules", "_static")]
+
+
+def test_a_phone_shows_all_columns_of_each_table(built, browser):
+    too_wide = {path.name: browser.look(path.as_uri(), _TOO_WIDE, width=390).value for path in pages_of(built)}
+    assert len(too_wide) > 40
+    assert {name: texts for name, texts in too_wide.items() if texts} == {}
+
+
+@pytest.mark.parametrize("width", [390, 768, 1280])
+def test_no_word_of_the_navigation_or_of_a_title_is_broken(built, browser, width):
+    broken = {path.name: browser.look(path.as_uri(), _BROKEN_WORDS, width=width).value for path in pages_of(built)}
+    assert {name: words for name, words in broken.items() if words} == {}

@@ -89,6 +89,12 @@ def test_any_three_words_of_a_message_lead_to_it(built, messages, browser):
         assert [other for other in before if not messages.get(other, set()) >= set(words)] == [], words
 
 
+@pytest.mark.parametrize("query", ["Cloudflare", "limit per day", "hCaptcha"])
+def test_what_people_ask_leads_to_the_page_of_questions(built, browser, query):
+    (results,) = browser.look((built / "search.html").as_uri(), _RESULTS % json.dumps([query])).value
+    assert any(result.startswith("questions") for result in results[:3]), results
+
+
 def test_the_page_of_the_search_shows_a_message_first(built, browser):
     url = f"{(built / 'search.html').as_uri()}?q=ledger+limits+recorded"
     assert browser.look(url, _FIRST_LINK).value.startswith("troubleshooting.html#ledger-cannot-be-used")

@@ -60,7 +60,7 @@ class Buyer:
     def _api(self) -> Api:
         from scrapy_omocaptcha.buying.api.factory import build_api
 
-        return build_api(self._settings)
+        return build_api(self._settings, is_closing=lambda: self._lifetime.closing)
 
     @cached_property
     def _solver(self) -> Solver:

@@ -20,8 +20,15 @@ BuildTransport = Callable[[str, float], Transport]
 """Builds a transport for a base URL, with a timeout in seconds."""
 
 
-def build_api(settings: Settings, build_transport: BuildTransport | None = None) -> Api:
-    """Build the client of the configured API version, by default with a transport that works in this process."""
+def build_api(
+    settings: Settings,
+    build_transport: BuildTransport | None = None,
+    is_closing: Callable[[], bool] = lambda: False,
+) -> Api:
+    """Build the client of the configured API version, by default with a transport that works in this process.
+
+    :param is_closing: tells whether a call that has found no API is not to be made in another version.
+    """
     build_transport = build_transport or _build_transport
     clients = {
         version: _client(version, settings, build_transport(url, settings.api_timeout))
@@ -31,7 +38,7 @@ def build_api(settings: Settings, build_transport: BuildTransport | None = None)
         return clients[settings.api_version]
     memory = _Memory(settings)
     first = memory.read()
-    return FoundApi(dict(sorted(clients.items(), key=lambda each: each[0] != first)), memory.write)
+    return FoundApi(dict(sorted(clients.items(), key=lambda each: each[0] != first)), memory.write, is_closing)
 
 
 def _client(version: int, settings: Settings, transport: Transport) -> Version:

@@ -20,11 +20,15 @@ class FoundApi(Api):
 
     :param versions: the versions by their numbers, in the order in which they are asked; at least one.
     :param remember: called with the number of the version that has answered.
+    :param is_closing: tells whether no call is to be made once more in another version.
     """
 
-    def __init__(self, versions: dict[int, Version], remember: Callable[[int], None]) -> None:
+    def __init__(
+        self, versions: dict[int, Version], remember: Callable[[int], None], is_closing: Callable[[], bool]
+    ) -> None:
         self._versions = versions
         self._remember = remember
+        self._is_closing = is_closing
         self._found: Version | None = None
         self._to_try = list(versions)
         """The versions that the next call may be made in, though it is not known whether they are there."""
@@ -60,11 +64,14 @@ class FoundApi(Api):
         """Make a call in the version that is there, as far as is known.
 
         :param by_list: whether a version may answer from a list elsewhere, which does not show that it is there.
-        :raises AccountError: when no version is there.
+        :raises AccountError: when no version is there, or the one that is does not know the account.
         """
         refused: dict[int, AccountError] = {}
+        tried = 0
         while self._found is None and self._to_try:
             number = self._to_try[0]
+            self._check_open(tried)
+            tried += 1
             try:
                 answer = await call(self._versions[number])
             except AccountError as error:
@@ -84,7 +91,18 @@ class FoundApi(Api):
                 if self._versions[number].has_price or not by_list:
                     self._use(number)
                 return answer
-        return await call(self._found or await self._find(refused))
+        found = self._found or await self._find(refused)
+        # Another call may have found meanwhile that the version is there that has refused this one.
+        refusal = next((error for number, error in refused.items() if self._versions[number] is found), None)
+        if refusal is not None:
+            raise refusal
+        self._check_open(tried)
+        return await call(found)
+
+    def _check_open(self, tried: int) -> None:
+        """Raise ``ApiUnreachable`` if the crawl closes and a call has been made in vain, as in a version not there."""
+        if tried and self._is_closing():
+            raise ApiUnreachable("the crawl is closing, and the call has not begun", taken=False)
 
     def _use(self, number: int) -> None:
         self._found = self._versions[number]

@@ -4,10 +4,27 @@ from __future__ import annotations
 
 import pytest
 
+from scrapy_omocaptcha.testing import OmoCaptchaService
 from tests.browser.crawling import Browsing
+from tests.helpers.crawling import Crawls
 
 
 @pytest.fixture
 def browse(chromium, crawl, service):
     """``browse(spider_class, settings, **spider_arguments)`` → the finished crawl, in pages of a browser."""
     return Browsing(crawl, service)
+
+
+@pytest.fixture(scope="module")
+def together(chromium, reactor, tmp_path_factory):
+    """``together(spider_class, cases, **settings)`` → the finished crawl of many cases, each at its own site."""
+
+    def together(spider, cases, **settings):
+        with OmoCaptchaService() as service:
+            crawled = Browsing(Crawls(reactor, timeout=180), service).together(
+                spider, cases, tmp_path_factory.mktemp("ledger") / "jobs.sqlite", **settings
+            )
+        crawled.service = service
+        return crawled
+
+    return together

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import scrapy
 from scrapy_playwright.page import PageMethod
 
+from scrapy_omocaptcha.buying.database import read_ledger
 from scrapy_omocaptcha.testing import browser_settings
+from tests.browser.live_pages import LiveSite
 from tests.helpers.crawling import Crawl, Crawls, RecordingSpider
 from tests.helpers.leaks import Search, error_texts, log_texts
 
@@ -80,6 +86,58 @@ class WithMethods(BrowserSpider):
         return {"playwright_page_methods": methods()}
 
 
+@dataclass(kw_only=True)
+class Case:
+    """What a crawl of many cases does at a site of its own, and what comes of it."""
+
+    make: Callable[..., Any] = LiveSite
+    """``make(service, hosts=hosts)`` returns the site."""
+    meta: dict[str, Any] = field(default_factory=dict)
+    """More meta of its requests."""
+
+    site: Any = None
+    pages: list[Any] = field(default_factory=list)
+    failures: list[Any] = field(default_factory=list)
+    live: list[tuple[str, str]] = field(default_factory=list)
+    """Address and title of each page that was open in a callback."""
+    jobs: list[tuple[str, str]] = field(default_factory=list)
+    """What became of each job, by the ledger."""
+    bought: int = 0
+    bugs: list[str] = field(default_factory=list)
+
+    @property
+    def reasons(self) -> list[str]:
+        return [error.reason for error in self.failures]
+
+
+class CasesSpider(BrowserSpider):
+    """Asks for a page of each of ``cases``."""
+
+    cases: Sequence[Case] = ()
+
+    def requests(self):
+        for case in self.cases:
+            yield self.ask(case, self.first(case))
+
+    def first(self, case: Case) -> scrapy.Request:
+        """Return the first request of a case."""
+        return scrapy.Request(f"{case.site.origin}/page/1", meta=case.meta)
+
+    def ask(self, case: Case, request: scrapy.Request) -> scrapy.Request:
+        meta = {"playwright": True, **request.meta}
+        return request.replace(meta=meta, callback=self.page, errback=self.failed, cb_kwargs={"asked": case})
+
+    async def page(self, response, asked=None):
+        asked.pages.append(response)
+        await super().page(response)
+        if response.meta.get("playwright_page"):
+            asked.live.append(self.live[-1])
+
+    async def failed(self, failure):
+        failure.request.cb_kwargs["asked"].failures.append(failure.value)
+        await super().failed(failure)
+
+
 def methods(selector: str = ".item", *, timeout: int = 10_000) -> list[PageMethod]:
     """Return page methods that wait for what is only behind the wall, and read the title of the page.
 
@@ -113,6 +171,33 @@ class Browsing:
         assert (crawled.spider.left_open, crawled.spider.taken) == (0, taken), crawled.said(logging.DEBUG)
         assert self._leaks(crawled) == []
         assert page_fails or crawled.bugs == []
+        return crawled
+
+    def together(
+        self,
+        spider: type[CasesSpider],
+        cases: Sequence[Case],
+        ledger: Path,
+        *,
+        page_fails: bool = False,
+        **settings: Any,
+    ) -> Crawl:
+        """Run a crawl of many cases, each at a site of its own: a browser takes longer to start than for a case."""
+        # More pages at once would only be slower.
+        settings = {"OMOCAPTCHA_LEDGER": ledger, "CONCURRENT_REQUESTS": 4, **settings}
+        with ExitStack() as stack:
+            for number, case in enumerate(cases, 2):
+                case.site = stack.enter_context(case.make(self._service, hosts=(f"127.0.0.{number}",)))
+            crawled = self(spider, settings, cases=cases, service=self._service, page_fails=page_fails)
+        bugs = crawled.bugs
+        for case in cases:
+            at = f"{case.site.origin}/"
+            records = read_ledger(ledger) if ledger.exists() else []
+            case.jobs = [(record.outcome, record.reason) for record in records if record.page.startswith(at)]
+            case.bought = sum(job.page.startswith(at) for job in self._service.jobs)
+            case.bugs = [bug for bug in bugs if at in bug]
+            bugs = [bug for bug in bugs if at not in bug]
+        assert bugs == []
         return crawled
 
     def _leaks(self, crawled: Crawl) -> list[str]:

@@ -7,17 +7,20 @@ import json
 import os
 import pickle
 import signal
+from collections import Counter
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from aiohttp import web
+from scrapy.utils.httpobj import urlparse_cached
 from scrapy_playwright.page import PageMethod
 from twisted.internet.error import ConnectionLost
 
 from scrapy_omocaptcha.browser.page_methods import PageHandover
 from scrapy_omocaptcha.signals import challenge_detected
-from scrapy_omocaptcha.testing import browser_settings
-from tests.browser.crawling import BrowserSpider, WithPage
+from scrapy_omocaptcha.testing import WalledSite, browser_settings
+from tests.browser.crawling import BrowserSpider, Case, CasesSpider, WithPage
 from tests.helpers import sites
 from tests.helpers.components import OfCrawler, hears
 from tests.helpers.nightly import nightly
@@ -163,19 +166,46 @@ def test_a_site_that_does_not_answer_a_token_is_asked_again(browse, service, wal
     assert (crawled.count("tokens/accepted"), crawled.count("tokens/unknown")) == (1, 1)
 
 
-class BlocksGoogle(BrowserSpider):
-    def meta_of(self, url):
-        return {"playwright_page_init_callback": self.block}
-
-    async def block(self, page, request):
-        await page.route("**/recaptcha/**", lambda route: route.abort())
+async def block_google(page, request):
+    await page.route("**/recaptcha/**", lambda route: route.abort())
 
 
-@pytest.mark.parametrize("wall", ["session", nightly("explicit")])
-def test_nothing_is_bought_where_the_script_of_google_is_blocked(browse, service, walled, wall):
-    crawled = browse(BlocksGoogle, urls=urls(walled(wall)))
-    assert [error.reason for error in crawled.failures] == ["not_rendered"]
-    assert (service.jobs, crawled.count("skipped/not_rendered")) == ((), 1)
+def wall(name):
+    return partial(WalledSite, wall=name)
+
+
+BLOCKED = {
+    name: Case(make=wall(name), meta={"playwright_page_init_callback": block_google})
+    for name in ("session", "explicit")
+}
+NEVER = Case(make=wall("never"), meta=OPEN)
+BY_PAGE = Case(make=wall("callback_only"))
+
+
+class Submits(CasesSpider):
+    """Would send tokens itself, and looks whether the page is open in the errback."""
+
+    was_open = None
+
+    def omocaptcha_submit(self, response, challenge, token):
+        raise AssertionError
+
+    async def failed(self, failure):
+        page = failure.request.meta.get("playwright_page")
+        if page is not None:
+            self.was_open = not page.is_closed()
+        await super().failed(failure)
+
+
+@pytest.fixture(scope="module")
+def crawled(together):
+    return together(Submits, [*BLOCKED.values(), NEVER, BY_PAGE], OMOCAPTCHA_MAX_ATTEMPTS=1)
+
+
+@pytest.mark.parametrize("wall", BLOCKED)
+def test_nothing_is_bought_where_the_script_of_google_is_blocked(crawled, wall):
+    assert (BLOCKED[wall].reasons, BLOCKED[wall].bought) == (["not_rendered"], 0)
+    assert crawled.count("skipped/not_rendered") == len(BLOCKED)
 
 
 # What the spider does
@@ -199,79 +229,82 @@ def test_page_methods_raise_without_a_challenge_what_they_raise_without_the_add_
     assert raised[0] == raised[1]
 
 
-def test_the_errback_can_close_the_page_as_scrapy_playwright_has_it(browse, service, walled):
-    class Closes(WithPage):
-        async def failed(self, failure):
-            self.was_open = not failure.request.meta["playwright_page"].is_closed()
-            await failure.request.meta["playwright_page"].close()
-            self.failures.append(failure.value)
-
-    crawled = browse(Closes, {"OMOCAPTCHA_MAX_ATTEMPTS": 1}, urls=urls(walled("never")))
-    assert [error.reason for error in crawled.failures] == ["attempts"]
-    assert not crawled.spider.was_open
+def test_the_errback_can_close_the_page_as_scrapy_playwright_has_it(crawled):
+    assert NEVER.reasons == ["attempts"]
+    assert crawled.spider.was_open is False
 
 
-@pytest.mark.parametrize(("wall", "reason"), [("never", "attempts"), ("enterprise", "enterprise")])
-def test_on_failure_response_shows_the_challenge_in_an_open_page(browse, walled, wall, reason):
-    settings = {"OMOCAPTCHA_ON_FAILURE": "response", "OMOCAPTCHA_MAX_ATTEMPTS": 1}
-    crawled = browse(WithPage, settings, urls=urls(walled(wall)))
-    (page,) = crawled.pages
-    assert page.status == 403
-    assert page.css(".g-recaptcha")
-    assert crawled.spider.live == [(page.url, page.css("title::text").get())]
+def test_the_page_and_not_the_spider_sends_the_token_in_a_browser(crawled):
+    (page,) = BY_PAGE.pages
+    assert page.css(".item")
+    assert BY_PAGE.bought == 1
 
 
 class LosesTheLastLoad(OfCrawler):
-    """Raises an error, once, where a challenge that was not solved is loaded for the callback."""
+    """Raises an error, once, where the challenge of LOST is loaded for the callback, by what SHOWN has taken."""
 
     def process_request(self, request):
-        spider = self.crawler.spider
-        spider.loads += 1
-        if spider.loads == spider.lost_load:
+        loads, host = self.crawler.spider.loads, urlparse_cached(request).hostname
+        loads[host] += 1
+        if host == LOST.site.hosts[0] and loads[host] == loads[SHOWN.site.hosts[0]]:
             raise ConnectionLost
 
 
-def test_a_challenge_whose_last_load_fails_is_retried_and_reported_once(browse, walled):
-    class Counts(WithPage):
-        loads = 0
-        lost_load = 0
-
-    settings = {
-        "OMOCAPTCHA_ON_FAILURE": "response",
-        "OMOCAPTCHA_MAX_ATTEMPTS": 1,
-        "DOWNLOADER_MIDDLEWARES": {**browser_settings().get("DOWNLOADER_MIDDLEWARES", {}), LosesTheLastLoad: 595},
-    }
-    whole = browse(Counts, settings, urls=urls(walled("never")))
-    loses = type("Loses", (Counts,), {"lost_load": whole.spider.loads})
-    crawled = browse(loses, settings, urls=urls(walled("never")))
-    assert crawled.stats["retry/count"] == 1
-    assert [page.status for page in crawled.pages] == [403]
-    assert crawled.stats["omocaptcha/skipped/attempts"] == whole.stats["omocaptcha/skipped/attempts"] == 1
+SHOWN = Case(make=wall("never"), meta=OPEN)
+ENTERPRISE = Case(make=wall("enterprise"), meta=OPEN)
+LOST = Case(make=wall("never"), meta=OPEN)
 
 
-def test_a_challenge_is_loaded_for_an_open_page_within_concurrency_and_not_held_after_that(browse, walled):
-    class Looks(WithPage):
-        def closed(self, reason):
-            super().closed(reason)
-            self.parked = slots(self).parked
-            self.active = [slot.active for slot in downloader(self).slots.values() if slot.active]
+class Looks(CasesSpider):
+    """Asks for LOST once it has all of SHOWN, and looks at the end what is still held."""
 
-    settings = {"OMOCAPTCHA_ON_FAILURE": "response", "OMOCAPTCHA_MAX_ATTEMPTS": 1, "CONCURRENT_REQUESTS": 1}
-    crawled = browse(Looks, settings, urls=urls(walled("never")))
-    assert len(crawled.spider.live) == 1
-    assert (crawled.spider.parked, crawled.spider.active) == (0, [])
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.loads = Counter()
+
+    def requests(self):
+        yield from (self.ask(case, self.first(case)) for case in self.cases if case is not LOST)
+
+    async def page(self, response, asked=None):
+        await super().page(response, asked)
+        if asked is SHOWN:
+            yield self.ask(LOST, self.first(LOST))
+
+    def closed(self, reason):
+        super().closed(reason)
+        self.parked = slots(self).parked
+        self.active = [slot.active for slot in downloader(self).slots.values() if slot.active]
 
 
-def test_the_page_and_not_the_spider_sends_the_token_in_a_browser(browse, service, walled):
-    site = walled("callback_only")
+@pytest.fixture(scope="module")
+def shown(together):
+    """Let challenges that are not solved be shown, one request at a time."""
+    return together(
+        Looks,
+        [SHOWN, ENTERPRISE, LOST],
+        OMOCAPTCHA_ON_FAILURE="response",
+        OMOCAPTCHA_MAX_ATTEMPTS=1,
+        CONCURRENT_REQUESTS=1,
+        DOWNLOADER_MIDDLEWARES={**browser_settings()["DOWNLOADER_MIDDLEWARES"], LosesTheLastLoad: 595},
+    )
 
-    class Submits(BrowserSpider):
-        def omocaptcha_submit(self, response, challenge, token):
-            raise AssertionError
 
-    (page,) = browse(Submits, urls=urls(site)).pages
-    assert page.css(".item")
-    assert len(service.jobs) == 1
+@pytest.mark.parametrize("case", [SHOWN, ENTERPRISE, LOST], ids=["never", "enterprise", "lost"])
+def test_on_failure_response_shows_the_challenge_in_an_open_page(shown, case):
+    (page,) = case.pages
+    assert page.status == 403
+    assert page.css(".g-recaptcha")
+    assert case.live == [(page.url, page.css("title::text").get())]
+
+
+def test_challenges_whose_last_load_fails_are_retried_and_all_are_reported_once(shown):
+    assert shown.stats["retry/count"] == 1
+    assert (shown.count("skipped/attempts"), shown.count("skipped/enterprise")) == (2, 1)
+
+
+def test_a_challenge_is_loaded_for_an_open_page_within_concurrency_and_not_held_after_that(shown):
+    assert len(shown.spider.live) == 3
+    assert (shown.spider.parked, shown.spider.active) == (0, [])
 
 
 @pytest.mark.nightly

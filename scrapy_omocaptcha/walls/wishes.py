@@ -72,8 +72,9 @@ def read_wish(request: Request) -> Wish:
     values, where = request.meta["omocaptcha"], f"meta['omocaptcha'] of {request}"
     if unknown := set(values) - set(Wish.__dataclass_fields__):
         raise ValueError(f"{where} has {sorted(map(str, unknown))}; valid are {sorted(Wish.__dataclass_fields__)}")
-    for key in ("sitekey", "page", "put", "rejected"):
-        if (key in values or key != "rejected") and (not isinstance(values.get(key), str) or not values[key]):
+    for key in ("sitekey", "page", "put", "rejected", "sent"):
+        is_needed = key in values or key not in ("rejected", "sent")
+        if is_needed and not (isinstance(values.get(key), str) and values[key]):
             raise ValueError(f"{where} has {key}={values.get(key)!r}; it must be a text")
     if not SITEKEY.fullmatch(values["sitekey"]):
         raise ValueError(

@@ -40,6 +40,32 @@ TAIL = "g-recaptcha-response=03AFc-token"
 
 
 @pytest.mark.parametrize(
+    ("data", "shown"),
+    [
+        ({"q": "a\nb\x1b[31m\u202e\ud800"}, "q=a?b?[31m??"),
+        ({"q": "a", "empty": "", "none": None, "no": [], "list": ["", ""]}, "q=a"),
+        ({"q" * 99: "a"}, f"{'q' * 9}…{'q' * 20}=a"),
+        ({"a": "1", "b": "2", "c": "3", "r": "4"}, "a=1, b=2, c=3"),
+        ({"api_key": "k", "apiKey": "k", "otp": "1", "user_pin": "1", "pin-code": "1", "q": "a"}, "q=a"),
+        ({"g-recaptcha-response-100000": TOKEN, "h-captcha-response": TOKEN, "Captcha": TOKEN, "q": "a"}, "q=a"),
+        ({"contact": "jane@example.org", "next": "https://user:word@site.example/", "q": "a"}, "q=a"),
+        # Who sends a password tells more of a person.
+        ({"q": "a", "born": "1980-01-01", "geheim": "word"}, None),
+        ({"q": "a", "geheim": None}, "q=a"),
+    ],
+)
+def test_the_log_shows_what_tells_requests_apart_but_nothing_private(data, shown):
+    wish = form_request(page(f"<input type=password name=geheim>{WIDGET}"), data).meta["omocaptcha"]
+    assert wish.get("sent") == shown
+
+
+def test_the_log_shows_no_path_of_a_file():
+    response = page(f"<input name=q><input type=file name=cv>{WIDGET}", "method=post enctype=multipart/form-data")
+    request = form_request(response, {"q": "a", "cv": "/home/jane/cv.pdf"}, meta={"playwright": True})
+    assert request.meta["omocaptcha"]["sent"] == "q=a"
+
+
+@pytest.mark.parametrize(
     ("data", "body"),
     [
         (None, f"a=1&c=y&r=1&s=p&{TAIL}&t=old&go=now"),

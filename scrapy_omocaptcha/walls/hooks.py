@@ -1,6 +1,7 @@
 """Call the methods of a spider that overrule what this package does, and the trigger of the settings."""
 
 import logging
+import re
 from collections.abc import Callable, Coroutine
 from functools import partial
 
@@ -21,6 +22,10 @@ logger = logging.getLogger(__name__)
 
 Trigger = Callable[[Response, Challenge], object]
 
+_NAMES = re.compile(r"([^\W\d]\w*)(?:\.\w+)*")
+"""What may be meant as a method, such as ``is_rejected`` and ``self.is_rejected``."""
+# lxml knows the elements of HTML but the newest.
+_ELEMENTS = defs.tags | {"bdi", "data", "dialog", "main", "picture", "search", "slot", "template"}
 _LONGEST_ERROR = 1000
 """Characters of the error of a spider's method that are shown."""
 
@@ -71,12 +76,14 @@ class Hooks:
         :param rejected: a CSS selector, or the name of a spider's method, which ``rejection_refusal`` has checked.
         :returns: a function that raises ``HookFailed`` when the spider's method fails.
         """
-        method = self._hook(rejected) if rejected.isidentifier() else None
-        return partial(_matches, rejected) if method is None else partial(self._is_rejected, rejected, method)
+        method = self._hook(rejected)
+        return partial(self._is_rejected, rejected, method) if callable(method) else partial(_matches, rejected)
 
     def rejection_refusal(self, rejected: str | None) -> Refusal | None:
         """Return why ``rejected`` can tell nothing from an answer, or None; log that as ERROR once."""
-        if rejected is None or not rejected.isidentifier() or rejected in defs.tags or self._hook(rejected) is not None:
+        # What begins with a name may be a misspelt method, or a selector of elements that no page has.
+        named = None if rejected is None else _NAMES.fullmatch(rejected)
+        if rejected is None or named is None or named[1].lower() in _ELEMENTS or callable(self._hook(rejected)):
             return None
         message = f"rejected={rejected!r} is neither a method of the spider nor an element of HTML"
         if rejected not in self._misnamed:

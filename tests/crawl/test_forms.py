@@ -253,6 +253,21 @@ def test_a_name_that_is_neither_method_nor_element_is_one_error_and_costs_nothin
     assert service.jobs == ()
 
 
+@pytest.mark.parametrize("rejected", ["state", "self.is_rejected", "error.big"])
+def test_no_text_that_can_tell_nothing_is_found_out_by_a_token(crawl, service, walled, rejected):
+    crawled = crawl(asking(walled(), *searches("a", rejected=rejected), state={"seen": 1}), service.settings)
+    assert [error.reason for error in crawled.failures] == ["hook"]
+    assert f"rejected={rejected!r} is neither a method" in "".join(crawled.said(logging.ERROR))
+    assert service.jobs == ()
+
+
+@pytest.mark.parametrize("rejected", ["dialog", "Main.error", "title", ".a.b"])
+def test_an_element_is_none_of_the_spiders_methods(crawl, service, walled, rejected):
+    crawled = crawl(asking(walled(), *searches("a", rejected=rejected), title="Shop"), service.settings)
+    assert "hook" not in [error.reason for error in crawled.failures]
+    assert service.jobs
+
+
 def test_each_search_that_is_lost_is_told_with_what_was_searched_for(crawl, service, walled):
     site = walled("session", refuse_every=1)
 

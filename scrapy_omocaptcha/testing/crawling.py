@@ -38,6 +38,8 @@ ADDON = "scrapy_omocaptcha.Addon"
 CLOSING = 5.0
 """Seconds that a crawl gets to close when its time is up, but no more than that was."""
 _SCRAPER = "scrapy.core.scraper"
+_HIGHEST = 1000
+"""A priority above all that Scrapy has a name for."""
 _SHOWN = 3
 """So many requests are named that did not end."""
 
@@ -97,6 +99,8 @@ def _crawler(spider: type[Spider] | str, settings: Mapping[str, Any]) -> Crawler
     merged.setdict({"TELNETCONSOLE_ENABLED": False, "REMOTE_CONTROL_ENABLED": False}, priority="command")
     merged.setdict(settings, priority="cmdline")
     crawler = AsyncCrawlerRunner(merged).create_crawler(spider)
+    # Also over those that the spider's class and from_crawler set at the priority of the command line.
+    crawler.settings.setdict(settings, priority=_HIGHEST)
     if "ADDONS" not in settings:
         crawler.settings.setdefault_in_component_priority_dict("ADDONS", load_object(ADDON), 500)
     return crawler
@@ -139,7 +143,8 @@ def _bug(record: logging.LogRecord) -> BaseException | None:
     internal = record.name.startswith(("scrapy.core.", "scrapy.utils.", "twisted", "asyncio"))
     if record.levelno < logging.ERROR or not internal or record.name == _SCRAPER or record.exc_info is None:
         return None
-    return record.exc_info[1]
+    # A crawl that was stopped may be told of while the next one runs.
+    return None if isinstance(record.exc_info[1], asyncio.CancelledError) else record.exc_info[1]
 
 
 # -- the thread of a crawl -------------------------------------------------------------------------------------------
@@ -158,7 +163,7 @@ def _run(crawler: Crawler, arguments: Mapping[str, Any], timeout: float) -> None
         try:
             if wait([ended], timeout + 2 * closing).not_done:
                 # A callback that does not return keeps the loop from noticing that the time is up.
-                raise TimeoutError(f"{_unended(crawler, timeout)}: its thread is blocked by {_innermost(threads[0])}")
+                raise TimeoutError(f"{_unended(crawler, timeout)}: its thread {doing(threads[0])}")
             ended.result()
         finally:
             # So that Ctrl-C, too, ends the crawl.
@@ -184,12 +189,13 @@ def _unended(crawler: Crawler, timeout: float) -> str:
     return f"The crawl of {crawler.spidercls.name!r} has not ended within {timeout:g} s"
 
 
-def _innermost(thread: int) -> str:
-    """Return where a thread is, such as ``File "shop.py", line 7 in parse``."""
+def doing(thread: int) -> str:
+    """Return what a thread does, such as ``is blocked by File "shop.py", line 7 in parse``."""
     with TemporaryFile("w+") as stacks:
         faulthandler.dump_traceback(stacks, all_threads=True)
         stacks.seek(0)
-        return stacks.read().partition(f"{thread:x} ")[2].splitlines()[1].strip()
+        found = stacks.read().partition(f"{thread:x} ")[2].splitlines()
+    return f"is blocked by {found[1].strip()}" if found else "has ended, as it does after sys.exit()"
 
 
 def _state(crawler: Crawler) -> str:
@@ -255,5 +261,7 @@ def reactor_loop() -> asyncio.AbstractEventLoop:
     if not reactor.running:
         threading.Thread(target=run, name="reactor", daemon=True).start()
     if wait([loop], CLOSING).not_done:
-        raise RuntimeError("The Twisted reactor does not answer: an earlier crawl blocks its thread")
+        raise RuntimeError(
+            "The Twisted reactor does not answer: an earlier crawl blocks its thread, or has ended it with sys.exit()"
+        )
     return loop.result()

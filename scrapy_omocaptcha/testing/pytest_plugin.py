@@ -9,8 +9,10 @@ There is no pytest entry point, since it would import Scrapy in every test run o
 
 from __future__ import annotations
 
+import re
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from scrapy import Spider
+
+_LOOPBACK = re.compile(r"127(\.\d+){3}|::1|localhost")
 
 
 @pytest.fixture
@@ -64,7 +68,9 @@ def omocaptcha_browser() -> dict[str, Any]:
 
 
 @pytest.fixture
-def omocaptcha_crawl(omocaptcha_service: OmoCaptchaService, tmp_path: Path) -> Callable[..., Crawl]:
+def omocaptcha_crawl(
+    omocaptcha_service: OmoCaptchaService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Crawl]:
     """Return a function that runs a spider in the process of the test, and returns a :class:`Crawl` once it has ended.
 
     ::
@@ -77,17 +83,20 @@ def omocaptcha_crawl(omocaptcha_service: OmoCaptchaService, tmp_path: Path) -> C
     def crawl(spider: type[Spider] | str, /, *, timeout: float = 60.0, **keywords: Any) -> Crawl:
         """Run a spider: its class, or its name in the project.
 
-        The add-on is enabled and buys from ``omocaptcha_service``, with a ledger of the test, whatever the settings of
-        the project and the spider say.
+        The add-on is enabled unless ``ADDONS`` or ``OMOCAPTCHA_ENABLED`` say otherwise. It buys from
+        ``omocaptcha_service``, with a ledger of the test, whatever the settings of the project and the spider say.
 
         :param timeout: seconds within which the crawl must end.
         :param keywords: settings, if their names are in capitals, as with ``scrapy crawl -s``; all others are arguments
             of the spider, as with ``-a``.
+        :raises ValueError: when ``OMOCAPTCHA_API_URL`` is no address on loopback.
         :raises TimeoutError: when the crawl has not ended in time.
         :raises Exception: what the spider, an item pipeline or a component has raised.
         """
         settings = {name: value for name, value in keywords.items() if name.isupper()}
         arguments = {name: value for name, value in keywords.items() if name not in settings}
+        # Without one in the settings, a crawl would use that of the environment.
+        monkeypatch.delenv("OMOCAPTCHA_REDIS_URL", raising=False)
         ours = {
             "OMOCAPTCHA_API_VERSION": omocaptcha_service.api_version,
             **omocaptcha_service.settings,
@@ -95,6 +104,9 @@ def omocaptcha_crawl(omocaptcha_service: OmoCaptchaService, tmp_path: Path) -> C
             "OMOCAPTCHA_LEDGER": str(tmp_path / "omocaptcha.sqlite"),
             "OMOCAPTCHA_REDIS_URL": None,
         }
-        return run_crawl(spider, {**ours, **settings}, arguments, timeout=timeout)
+        settings = {**ours, **settings}
+        if not _LOOPBACK.fullmatch(urlsplit(settings["OMOCAPTCHA_API_URL"] or "").hostname or ""):
+            raise ValueError("OMOCAPTCHA_API_URL must be an address on loopback: a test buys nothing elsewhere")
+        return run_crawl(spider, settings, arguments, timeout=timeout)
 
     return crawl

@@ -11,6 +11,7 @@ import scrapy
 from scrapy.exceptions import DontCloseSpider
 
 from scrapy_omocaptcha.testing import Crawl
+from scrapy_omocaptcha.testing.crawling import doing
 from tests.simulation.clock import without_reactor
 
 pytest_plugins = ["scrapy_omocaptcha.testing.pytest_plugin"]
@@ -53,6 +54,28 @@ class Blocking(ShopSpider):
     async def start(self):
         self.free.wait()
         yield scrapy.Request(self.site)
+
+
+class Insists(ShopSpider):
+    """Sets at the highest priority, and late, what only the fixture may say."""
+
+    @classmethod
+    def update_settings(cls, settings):
+        super().update_settings(settings)
+        settings.set("OMOCAPTCHA_API_URL", "http://127.0.0.1:1/api", priority="cmdline")
+
+    @classmethod
+    def from_crawler(cls, crawler, *args, **keywords):
+        crawler.settings.set("OMOCAPTCHA_API_TOKEN", "real", priority="cmdline")
+        return super().from_crawler(crawler, *args, **keywords)
+
+
+class Leftover(ShopSpider):
+    """Logs what asyncio does of a crawl before it that was stopped."""
+
+    def parse(self, response):
+        logging.getLogger("asyncio").error("late", exc_info=asyncio.CancelledError())
+        yield {}
 
 
 class Component:
@@ -125,6 +148,30 @@ def test_what_a_crawl_raises_is_raised_in_the_test(omocaptcha_crawl, omocaptcha_
     crawl = omocaptcha_crawl(ShopSpider, site="http://127.0.0.1:1")
     assert "Error downloading" in "".join(record.getMessage() for record in crawl.log)
     assert len(omocaptcha_crawl(ShopSpider, site=site).items) == 1
+
+
+def test_a_crawl_buys_at_the_offline_service_only(omocaptcha_crawl, omocaptcha_service, omocaptcha_site, monkeypatch):
+    monkeypatch.setenv("OMOCAPTCHA_API_TOKEN", "real")
+    monkeypatch.setenv("OMOCAPTCHA_REDIS_URL", "redis://127.0.0.1:1")
+    site = omocaptcha_site("session").url
+    assert len(omocaptcha_crawl(Insists, site=site, OMOCAPTCHA_DRY_RUN=False, timeout=5).items) == 1
+    assert len(omocaptcha_service.jobs) == 1
+    for url in ("", None, "https://api.omocaptcha.com/v2", "http://127.0.0.1.example"):
+        with pytest.raises(ValueError, match="must be an address on loopback"):
+            omocaptcha_crawl(ShopSpider, site=site, OMOCAPTCHA_API_URL=url)
+    for host in ("localhost", "[::1]", "127.0.0.2"):
+        omocaptcha_crawl(ShopSpider, site=site, OMOCAPTCHA_API_URL=f"http://{host}:1/api")
+
+
+def test_a_crawl_that_was_stopped_does_not_spoil_the_next_one(omocaptcha_crawl, omocaptcha_site):
+    assert omocaptcha_crawl(Leftover, site=omocaptcha_site("rate").url).items == [{}]
+
+
+def test_a_thread_that_a_spider_has_ended_is_not_called_blocked():
+    thread = threading.Thread(target=list)
+    thread.start()
+    thread.join()
+    assert doing(thread.ident) == "has ended, as it does after sys.exit()"
 
 
 def test_a_crawl_that_does_not_end_is_stopped(omocaptcha_crawl, omocaptcha_service, omocaptcha_site):

@@ -121,6 +121,11 @@ class Ledger:
         self._own.executemany("INSERT INTO budgets VALUES (?, ?, ?, ?)", earlier)
 
     @property
+    def has_file(self) -> bool:
+        """Tell whether jobs are recorded in a file, which may have been given up."""
+        return self._file is not None
+
+    @property
     def records(self) -> list[Record]:
         """Return what has become of each job that this run has bought."""
         return database.read_records(self._own)

@@ -48,7 +48,7 @@ class Progress:
             "this crawl" if settings.redis_url is None else f"the fleet {settings.fleet or spider.name!r}",
             f" and {settings.max_cost_per_day:g} USD in 24 hours" if settings.max_cost_per_day else "",
             settings.max_attempts,
-            f"; jobs are recorded in {settings.ledger}" if settings.ledger is not None else "",
+            f"; jobs are recorded in {settings.ledger}" if settings.ledger and self.buyer.ledger.has_file else "",
             "; dry run, nothing is bought" if settings.dry_run else "",
         )
         for warning in check_settings(settings, self.crawler.settings, spider, self.middleware):

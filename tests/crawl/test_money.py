@@ -491,6 +491,8 @@ def test_a_ledger_in_a_folder_that_is_not_there_is_an_error(crawl, service, wall
     assert len(crawled.pages) == 1
     (line,) = crawled.said(logging.ERROR)
     assert f"{missing} cannot be used (No such file or directory: " in line
+    (on,) = (line for line in crawled.said(logging.INFO) if line.startswith("OMOcaptcha is on"))
+    assert "recorded" not in on
 
 
 def test_with_a_limit_for_the_day_and_a_ledger_that_cannot_be_used_nothing_is_bought(crawl, service, walled, ledger):

@@ -41,7 +41,10 @@ def report(command: ScrapyCommand, opts: argparse.Namespace) -> int:
     Exit status: 0 with a report; 1 when a file cannot be read or written, or is not a ledger; 2 when no file is known.
     """
     assert command.settings is not None
-    own = None if opts.ledgers else ledger_of(command.settings)
+    try:
+        own = None if opts.ledgers else ledger_of(command.settings)
+    except ValueError as error:
+        raise UsageError(str(error), print_help=False) from None
     if not opts.ledgers and own is None:
         raise UsageError("name the ledgers, or set OMOCAPTCHA_LEDGER in the project", print_help=False)
     # A ledger that is named twice must not be counted twice.

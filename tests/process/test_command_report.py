@@ -130,6 +130,7 @@ def test_wrong_usage_exits_with_status_2(report, tmp_path):
     for arguments, said in (
         ([], "name the ledgers, or set OMOCAPTCHA_LEDGER"),
         (["a.sqlite", "--by", "week"], "invalid choice: 'week'"),
+        (["-s", "OMOCAPTCHA_LEDGER="], "error: OMOCAPTCHA_LEDGER is ''; it must be the path of a file"),
     ):
         done = report(*arguments)
         assert done.returncode == 2

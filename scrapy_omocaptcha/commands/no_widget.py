@@ -5,8 +5,11 @@ import re
 from contextlib import suppress
 from http import HTTPStatus
 
-from scrapy.http import HtmlResponse, Response, TextResponse
+from parsel import Selector
+from scrapy.http import Response, TextResponse
 from scrapy.utils.response import response_status_message
+
+from scrapy_omocaptcha.forms.page import parse_page
 
 _HTML = re.compile(r"<(?:!doctype html|html|head|title|meta|body|script|div|p|a|form|input|h[1-6]|table|ul)\b", re.I)
 """Markup that other files with zeros, such as pictures, do not contain by chance."""
@@ -31,8 +34,9 @@ def describe(response: Response, *, is_rendered: bool) -> str:
 
     :param is_rendered: whether a browser has rendered the page, so that there is no more to see.
     """
-    words = None if is_rendered else _words_beside_scripts(response)
-    built = words is not None and _is_built_by_script(response, words)
+    page = None if is_rendered else parse_page(response)
+    words = None if page is None else _words_beside_scripts(page)
+    built = page is not None and words is not None and _is_built_by_script(page, words)
     if b"recaptcha" in response.body and not built:
         said = "it mentions reCAPTCHA but has no live v2 widget: it uses another version, or the code is unused"
     elif response.status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
@@ -56,28 +60,29 @@ def no_page(response: Response) -> str | None:
         return "it is empty"
     if not isinstance(response, TextResponse):
         return "it is no text"
-    text = response.text
+    try:
+        text = response.text
+    except (LookupError, UnicodeError):
+        return "it is no text"
     with suppress(ValueError, RecursionError):
         json.loads(text)
         return "it is JSON"
     return None if (_HTML if "\0" in text else _ELEMENT).search(text) else "it has no HTML element"
 
 
-def _words_beside_scripts(response: Response) -> list[str] | None:
-    """Return the words of a page that loads scripts; None if it loads none, or is no page."""
-    if not isinstance(response, HtmlResponse) or not response.xpath("//script[@src]"):
-        return None
-    return " ".join(response.xpath(_TEXT).getall()).split()
+def _words_beside_scripts(page: Selector) -> list[str] | None:
+    """Return the words of a page that loads scripts; None if it loads none."""
+    return " ".join(page.xpath(_TEXT).getall()).split() if page.xpath("//script[@src]") else None
 
 
-def _is_built_by_script(response: Response, words: list[str]) -> bool:
+def _is_built_by_script(page: Selector, words: list[str]) -> bool:
     """Tell whether all that a page shows is made by its scripts, so that without them it is blank or only loading.
 
     A page with few words may be an ordinary one, such as a note of thanks, or a picture.
     """
-    if response.xpath(_CONTENT):
+    if page.xpath(_CONTENT):
         return False
-    if _WANTS_SCRIPTS.search(" ".join(response.xpath("//noscript//text()").getall())):
+    if _WANTS_SCRIPTS.search(" ".join(page.xpath("//noscript//text()").getall())):
         return len(words) < _FEW_WORDS
     text = " ".join(words)
-    return not response.xpath(_PICTURE) and (not text or (len(words) < _FEW_WORDS and bool(_LOADING.search(text))))
+    return not page.xpath(_PICTURE) and (not text or (len(words) < _FEW_WORDS and bool(_LOADING.search(text))))

@@ -100,3 +100,16 @@ def test_no_saved_page_is_called_that(label):
 def test_what_is_no_html_page_is_called_what_it_is(response, reason):
     assert no_page(response) == reason
     assert describe(response, is_rendered=False) == (NONE if reason is None else f"it is no HTML page: {reason}")
+
+
+@pytest.mark.parametrize("charset", ["hex", "idna", "undefined"])
+def test_a_page_whose_text_cannot_be_read_is_none(charset):
+    headers = {"Content-Type": f"text/html; charset={charset}"}
+    response = HtmlResponse("https://shop.example/", headers=headers, body=b"<script src=a></script><p>Boats")
+    assert describe(response, is_rendered=False) == "it is no HTML page: it is no text"
+
+
+def test_an_address_that_is_none_in_a_page_is_no_error():
+    body = b"<base href='http://[x'><script src=a></script><div id=app></div>"
+    response = HtmlResponse("https://shop.example/", body=body, encoding="utf-8")
+    assert "a script builds this page" in describe(response, is_rendered=False)

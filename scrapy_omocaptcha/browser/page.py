@@ -68,6 +68,8 @@ async def until(condition: Callable[[], Awaitable[bool]], timeout: float, is_clo
     end = time.monotonic() + timeout
     # A single look may take as long as a page takes to come.
     looking = asyncio.ensure_future(looks())
+    # A look that is cancelled may end with another error, as in a page that closes. Nobody waits for that any more.
+    looking.add_done_callback(lambda task: task.cancelled() or task.exception())
     try:
         while not looking.done() and time.monotonic() < end and not is_closing():
             await asyncio.wait([looking], timeout=_INTERVAL)

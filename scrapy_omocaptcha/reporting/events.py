@@ -39,27 +39,8 @@ class _Opened:
 
     pages: int = 0
     told: int = 0
-    jobs: int = 0
-    cost: float = 0.0
     told_at: float = 0.0
-
-    def add(self, now: float, jobs: int, cost: float) -> str:
-        """Count a page; return a line for those that had none of their own, once a minute.
-
-        :param now: seconds of the monotonic clock.
-        """
-        self.pages += 1
-        if self.pages <= _MAX_TOLD:
-            self.told, self.told_at = self.pages, now
-            return ""
-        self.jobs += jobs
-        self.cost += cost
-        if now - self.told_at < _PAUSE:
-            return ""
-        told = f"{self.pages - self.told:,} more pages in {now - self.told_at:.0f} s, "
-        told += f"jobs bought by them: {self.jobs:,} ({self.cost:.5f} USD)"
-        self.told, self.told_at, self.jobs, self.cost = self.pages, now, 0, 0.0
-        return told
+    """Seconds of the monotonic clock."""
 
 
 class Events:
@@ -83,18 +64,24 @@ class Events:
     def solved(self, request: Request, challenge: Challenge, seconds: float, jobs: int, cost: float) -> None:
         """Report that the page that was asked for has come."""
         self._send(signals.challenge_solved, request, challenge, seconds=seconds, cost_usd=cost)
-        host = host_of(request.url)
+        host, now = host_of(request.url), time.monotonic()
         opened = self._opened.setdefault(host, _Opened())
+        opened.pages += 1
+        is_told = opened.pages <= _MAX_TOLD
         logger.log(
-            logging.INFO if opened.pages < _MAX_TOLD else logging.DEBUG,
+            logging.INFO if is_told else logging.DEBUG,
             "Through the reCAPTCHA at %s in %.1f s; jobs bought by this request: %d (%.5f USD)",
             public_address(request.url),
             seconds,
             jobs,
             cost,
         )
-        if told := opened.add(time.monotonic(), jobs, cost):
-            logger.info("Through the reCAPTCHAs of %s: %s", host, told)
+        if not is_told and now - opened.told_at >= _PAUSE:
+            is_told = True
+            more, seconds = opened.pages - opened.told, now - opened.told_at
+            logger.info("Through the reCAPTCHAs of %s: %d more pages in %.0f s", host, more, seconds)
+        if is_told:
+            opened.told, opened.told_at = opened.pages, now
 
     def unknown(
         self, request: Request, challenge: Challenge, reason: str, message: str, seconds: float, cost: float
@@ -117,29 +104,20 @@ class Events:
         :param sent: what the spider has filled in, if the request sends a form.
         """
         self._send(signals.challenge_failed, request, challenge, reason=reason)
-        if not jobs:
-            self.left_alone(reason, challenge.url, message)
-            return
-        self._count_not_solved(reason)
-        # The challenges that are left alone after it for the same reason are no news.
-        self._level(reason, request.url)
-        address = f"{public_address(request.url)}{sent and f' with {sent}'}"
-        logger.warning("No way through at %s (%s): %s", address, reason, message)
+        self.left_alone(reason, request.url if jobs else challenge.url, message, jobs=jobs, sent=sent)
 
-    def left_alone(self, reason: str, url: str, message: str) -> None:
-        """Report that nothing is bought for a challenge: as WARNING once for its host or the crawl, then as DEBUG."""
-        self._count_not_solved(reason)
+    def left_alone(self, reason: str, url: str, message: str, *, jobs: int = 0, sent: str = "") -> None:
+        """Report that a challenge is not solved: if that cost no job, as WARNING once for its host or the crawl."""
+        self.not_solved[reason] += 1
+        self._stats.inc(f"skipped/{reason}")
+        level = self._level(reason, url)
         logger.log(
-            self._level(reason, url),
-            "The challenge at %s is left alone (%s): %s",
-            public_address(url),
+            logging.WARNING if jobs else level,
+            "No way through at %s (%s): %s" if jobs else "The challenge at %s is left alone (%s): %s",
+            f"{public_address(url)}{sent and f' with {sent}'}",
             reason,
             message,
         )
-
-    def _count_not_solved(self, reason: str) -> None:
-        self.not_solved[reason] += 1
-        self._stats.inc(f"skipped/{reason}")
 
     def limit_near(self, reason: str, host: str, message: str) -> None:
         """Report that most of a limit is used."""

@@ -97,12 +97,15 @@ def omocaptcha_crawl(
         arguments = {name: value for name, value in keywords.items() if name not in settings}
         # Without one in the settings, a crawl would use that of the environment.
         monkeypatch.delenv("OMOCAPTCHA_REDIS_URL", raising=False)
-        ours = {
+        ours: dict[str, Any] = {
             "OMOCAPTCHA_API_VERSION": omocaptcha_service.api_version,
             **omocaptcha_service.settings,
             # The jobs of a test belong neither in the ledger of a project nor to its fleet.
             "OMOCAPTCHA_LEDGER": str(tmp_path / "omocaptcha.sqlite"),
             "OMOCAPTCHA_REDIS_URL": None,
+            # Nor are its items those of a crawl.
+            "FEEDS": {},
+            "JOBDIR": None,
         }
         settings = {**ours, **settings}
         if not _LOOPBACK.fullmatch(urlsplit(settings["OMOCAPTCHA_API_URL"] or "").hostname or ""):

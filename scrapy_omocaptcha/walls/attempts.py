@@ -119,12 +119,11 @@ class Attempts(ABC):
 
     def _useless(self, jobs: int) -> str:
         """Say what came of ``jobs`` useless jobs, and what to do."""
-        rejected = f"the site rejected {count(self._rejected, 'token')}"
-        what = f"{count(jobs, 'job')} gave no way through"
-        if self._rejected:
-            what = rejected if self._rejected == jobs else f"{what}, {rejected}"
+        rejected = f"; the site rejected {count(self._rejected, 'token')}" if self._rejected else ""
         most = self.policy.settings.max_attempts
-        return f"{what}; raise OMOCAPTCHA_MAX_ATTEMPTS ({most}) if pages are lost often"
+        return (
+            f"{count(jobs, 'job')} gave no page{rejected}; raise OMOCAPTCHA_MAX_ATTEMPTS ({most}) if that is frequent"
+        )
 
     async def buy(self, challenge: Challenge) -> Purchase | None:
         """Buy a token; return None when a job gave none, and raise ``GivenUp`` when none could be bought."""

@@ -276,7 +276,10 @@ def test_each_search_that_is_lost_is_told_with_what_was_searched_for(crawl, serv
 
     makes = [make("a boat with a name that is far too long"), make("b", password="correct horse", e="e", f=["1", "2"])]
     crawled = crawl(asking(site, *makes), {**service.settings, "OMOCAPTCHA_BREAKER_FAILURES": 50})
-    why = "(attempts): the site rejected 3 tokens; raise OMOCAPTCHA_MAX_ATTEMPTS (3) if pages are lost often"
+    why = (
+        "(attempts): 3 jobs gave no page; the site rejected 3 tokens; "
+        "raise OMOCAPTCHA_MAX_ATTEMPTS (3) if that is frequent"
+    )
     assert sorted(line for line in crawled.said() if "No way" in line) == [
         f"No way through at {site.url}/find with q=a boat wi…that is far too long {why}",
         f"No way through at {site.url}/find with q=b, e=e, f=1, 2 {why}",
@@ -286,7 +289,7 @@ def test_each_search_that_is_lost_is_told_with_what_was_searched_for(crawl, serv
 def test_jobs_that_gave_no_token_are_told_apart_from_tokens_that_were_rejected(crawl, service, walled):
     service.next_job("fail")
     crawled = crawl(asking(walled(refuse_every=1), *searches("a", rejected=".error")), service.settings)
-    assert any("(attempts): 3 jobs gave no way through, the site rejected 2 tokens" in line for line in crawled.said())
+    assert any("(attempts): 3 jobs gave no page; the site rejected 2 tokens" in line for line in crawled.said())
 
 
 def test_a_request_is_picklable_and_waits_in_a_queue_on_disk(crawl, service, walled, tmp_path):

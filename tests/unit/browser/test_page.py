@@ -1,0 +1,25 @@
+"""What a page is waited for."""
+
+from __future__ import annotations
+
+import asyncio
+
+from scrapy_omocaptcha.browser.page import until
+
+
+def test_a_look_that_is_given_up_and_then_fails_is_no_error_that_asyncio_tells_of():
+    told = []
+
+    async def looks():
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            raise RuntimeError("the page has been closed") from None
+
+    async def give_up():
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: told.append(context))
+        assert await until(looks, 0.01, lambda: False) is False
+        await asyncio.sleep(0)
+
+    asyncio.run(give_up())
+    assert told == []

@@ -143,7 +143,9 @@ def installed(tmp_path_factory):
 def fresh(installed, tmp_path_factory):
     """Make a project with ``scrapy startproject``, and add the line of the add-on."""
     project = tmp_path_factory.mktemp("project")
-    made = python("-m", "scrapy", "startproject", "fresh", ".", cwd=project)
+    command = ("startproject", "fresh", ".")
+    environment = {**os.environ, "PYTHONPATH": installed}
+    made = run_scrapy(command, cwd=project, stderr=subprocess.STDOUT, environment=environment, timeout=TIMEOUT)
     assert made.returncode == 0, made.stdout
     with (project / "fresh/settings.py").open("a", encoding="utf-8") as settings:
         settings.write('ADDONS = {"scrapy_omocaptcha.Addon": 500}\nDOWNLOAD_DELAY = 0\n')

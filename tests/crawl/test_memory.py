@@ -80,43 +80,46 @@ def _reachable(root):
     return len(seen)
 
 
+@pytest.fixture(autouse=True)
+def _nothing_is_logged():
+    # pytest keeps what is logged, and that names requests.
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(logging.NOTSET)
+
+
 @pytest.fixture
-def count(crawl, service, walled):
-    def count(wall, pages):
-        site = walled(wall, hosts=HOSTS, catalogue_pages=100)
-        port = int(site.url.rpartition(":")[2])
-        logging.disable(logging.CRITICAL)  # pytest keeps what is logged, and that names requests
-        try:
-            return crawl(Counting, {**service.settings, "OMOCAPTCHA_MAX_COST": 0}, port=port, pages=pages).spider
-        finally:
-            logging.disable(logging.NOTSET)
+def count(crawl, service):
+    """``count(site, pages)`` → the spider after its crawl, of which no request and no response is left."""
+
+    def count(site, pages, came, hosts=HOSTS):
+        port = int(site.rpartition(":")[2])
+        settings = {**service.settings, "OMOCAPTCHA_MAX_COST": 0}
+        spider = crawl(Counting, settings, port=port, pages=pages, hosts=hosts).spider
+        assert (spider.came, spider.left) == (came, [])
+        return spider
 
     return count
 
 
-def test_pages_that_have_come_without_a_captcha_are_awaited_no_more(crawl, service):
+def test_pages_that_have_come_without_a_captcha_are_awaited_no_more(count):
     with Site(lambda *_: page(), HOSTS[0]) as site:
-        spider = crawl(Counting, service.settings, port=site.port, pages=3, hosts=HOSTS[:1]).spider
-    assert spider.came == 3
-    assert spider.stamps == {}
+        assert count(site.origin, pages=3, came=3, hosts=HOSTS[:1]).stamps == {}
 
 
-def test_redirects_that_were_dropped_are_not_kept_once_their_target_is_known(crawl, service):
+def test_redirects_that_were_dropped_are_not_kept_once_their_target_is_known(count):
     def answer(request, form):
         return page() if request.path == "/all" else redirect("/all")
 
     with Site(answer, HOSTS[0]) as site:
-        spider = crawl(Counting, service.settings, port=site.port, pages=3, hosts=HOSTS[:1]).spider
-    assert spider.came == 1
-    assert spider.pending == {}
+        assert count(site.origin, pages=3, came=1, hosts=HOSTS[:1]).pending == {}
 
 
-@pytest.mark.parametrize("wall", ["session", "redirect", "expiring"])
-def test_no_request_and_no_response_is_kept_when_its_page_has_been_delivered(count, wall):
-    spider = count(wall, 2)
-    assert spider.came == 2 * len(HOSTS)
-    assert spider.left == []
+@pytest.mark.parametrize("wall", ["redirect", "expiring"])
+def test_no_request_and_no_response_is_kept_when_its_page_has_been_delivered(count, walled, wall):
+    count(walled(wall, hosts=HOSTS, catalogue_pages=100).url, pages=2, came=16)
 
 
-def test_a_session_keeps_as_much_whatever_the_number_of_its_pages(count):
-    assert count("session", 2).kept == count("session", 4).kept
+def test_a_session_keeps_as_much_whatever_the_number_of_its_pages(count, walled):
+    site = walled("session", hosts=HOSTS, catalogue_pages=100).url
+    assert count(site, pages=2, came=16).kept == count(site, pages=4, came=32).kept

@@ -5,6 +5,7 @@ The imports, also those of this package, take a command longer than all else tha
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import runpy
@@ -14,8 +15,25 @@ import tempfile
 import warnings
 from pathlib import Path
 
+IMPORTED = [
+    "scrapy.cmdline",
+    "scrapy.commands.check",
+    "scrapy.commands.parse",
+    "scrapy.commands.shell",
+    "scrapy.core.downloader.handlers.http11",
+    "scrapy.crawler",
+    "scrapy.extensions.telnet",
+    "scrapy.squeues",
+    "scrapy_omocaptcha.addon",
+    "scrapy_omocaptcha.commands.check",
+    "scrapy_omocaptcha.commands.detect",
+    "scrapy_omocaptcha.commands.report",
+    "scrapy_omocaptcha.testing.simulate",
+    "tests.helpers.forked_scrapy",
+    "treq",
+]
 _processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload(["tests.helpers.preloaded"])
+_processes.set_forkserver_preload(IMPORTED)
 _INSTALLED = [path for path in sys.path if path.startswith((sys.prefix, sys.base_prefix))]
 
 
@@ -50,12 +68,15 @@ def run_scrapy(
 def _run(
     module: str, arguments: tuple[str, ...], cwd: str, environment: dict[str, str], out: str, err: str | None
 ) -> None:
+    gc.freeze()  # No collection of garbage looks at what was there already.
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(cwd)
     os.dup2(_opened(out), 1)
     os.dup2(1 if err is None else _opened(err), 2)
     sys.path[:] = [cwd, *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep)), *_INSTALLED]
+    package = sys.modules.get("scrapy_omocaptcha")
+    assert package is None or str(Path(package.__file__).parents[1]) in sys.path, "another copy has been imported"
     sys.argv[1:] = arguments
     warnings.simplefilter("error")
     runpy.run_module(module, run_name="__main__", alter_sys=True)

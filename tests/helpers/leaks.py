@@ -15,15 +15,17 @@ from urllib.parse import unquote
 
 PIECE = 16
 """Length of the parts of a secret that must not be found anywhere, in characters."""
+HALF = PIECE // 2
 
 
 class Search:
     """Search for any part of some secrets."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        pieces = {secret[at : at + PIECE] for secret in secrets for at in range(len(secret) - PIECE + 1)}
-        assert pieces, "no secret to look for"
-        self._pieces = pieces
+        secrets = list(secrets)
+        self._pieces = _parts(secrets, PIECE)
+        self._halves = _parts(secrets, HALF)
+        assert self._pieces, "no secret to look for"
         self.characters = 0
         """How many characters have been searched."""
 
@@ -32,9 +34,12 @@ class Search:
         self.characters += len(text)
         if "%" in text:
             text += unquote(text)
-        for at in range(len(text) - PIECE + 1):
-            if text[at : at + PIECE] in self._pieces:
-                return text[max(0, at - 200) : at + 60]
+        # Wherever a piece begins, one of these halves is in it.
+        for half in range(0, len(text) - HALF + 1, HALF + 1):
+            if text[half : half + HALF] in self._halves:
+                for at in range(max(0, half - HALF), half + 1):
+                    if text[at : at + PIECE] in self._pieces:
+                        return text[max(0, at - 200) : at + 60]
         return None
 
     def in_texts(self, texts: Iterable[str]) -> list[str]:
@@ -52,6 +57,10 @@ class Search:
             for key, text, ways in _reachable(roots, keepers)
             if (found := self.finds(text)) is not None
         ]
+
+
+def _parts(secrets: Iterable[str], length: int) -> set[str]:
+    return {secret[at : at + length] for secret in secrets for at in range(len(secret) - length + 1)}
 
 
 def log_texts(records: Iterable[logging.LogRecord]) -> Iterator[str]:

@@ -45,7 +45,7 @@ def python(
 
 def scrapy(*arguments: str, cwd: Path, module: str = "scrapy", **environment: str) -> subprocess.CompletedProcess[str]:
     """Run ``scrapy ARGUMENTS`` as ``python("-m", "scrapy", …)`` does, without waiting for the imports."""
-    environment = {**os.environ, "PYTHONPATH": _PATH, **environment}
+    environment = {**os.environ, "PYTHONPATH": _PATH, **STRICT, **environment}
     options = {"stderr": subprocess.STDOUT, "timeout": TIMEOUT, "module": module}
     return run_scrapy(arguments, cwd=cwd, environment=environment, **options)
 

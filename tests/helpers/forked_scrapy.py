@@ -49,7 +49,7 @@ def run_scrapy(
     """Run ``python -W error -m MODULE ARGUMENTS``, as :func:`subprocess.run` would.
 
     :param stderr: ``subprocess.STDOUT`` or ``subprocess.PIPE``.
-    :param environment: all variables; ``PYTHONPATH`` is heeded.
+    :param environment: all variables; ``PYTHONPATH`` and a word in ``PYTHONWARNINGS`` are heeded.
     :raises TimeoutError: when the command takes longer than ``timeout`` seconds.
     """
     with tempfile.TemporaryDirectory() as folder:
@@ -78,7 +78,7 @@ def _run(
     package = sys.modules.get("scrapy_omocaptcha")
     assert package is None or str(Path(package.__file__).parents[1]) in sys.path, "another copy has been imported"
     sys.argv[1:] = arguments
-    warnings.simplefilter("error")
+    warnings.simplefilter(environment.get("PYTHONWARNINGS", "error"))
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 

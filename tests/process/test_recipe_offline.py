@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.helpers.commands import ROOT, STRICT, python
+from tests.helpers.commands import ROOT, STRICT, scrapy
 from tests.helpers.docs import code, consoles, offline_box, page, set_addons, written_instead
 
 SCRAPY = f'"{sys.executable}" -m scrapy'
@@ -68,7 +68,7 @@ def test_the_quick_start_works_as_it_stands(tmp_path, options):
     (simulate, *sites), told = consoles(start)
     dots = told.index("…")
     commands, log = "\n".join(told[:dots]).replace("$ scrapy ", f"{SCRAPY} ").replace("$ ", ""), told[dots:]
-    subprocess.run(f"{SCRAPY} startproject shop", check=True, capture_output=True, **options)
+    assert scrapy("startproject", "shop", cwd=tmp_path).returncode == 0
     # One request a second is for real sites.
     settings = f"{code(start, 'quickstart-settings')}DOWNLOAD_DELAY = 0.01\nTELNETCONSOLE_ENABLED = False\n"
     set_addons(tmp_path / "shop/shop/settings.py", settings)
@@ -113,7 +113,7 @@ def project(tmp_path):
 def run(project, test):
     """Run tests in the project."""
     (project / "test_recipe.py").write_text(test)
-    done = python("-m", "pytest", "-q", "-p", "no:cacheprovider", cwd=project)
+    done = scrapy("-q", "-p", "no:cacheprovider", cwd=project, module="pytest")
     assert done.returncode == 0, done.stdout
     return done.stdout
 

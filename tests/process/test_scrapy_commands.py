@@ -8,7 +8,7 @@ import shlex
 
 import pytest
 
-from tests.helpers.commands import NO_CONSOLE, python, scrapy
+from tests.helpers.commands import NO_CONSOLE, scrapy
 from tests.helpers.docs import code, page
 
 PAGE = page("recipes/shell")
@@ -65,11 +65,9 @@ def test_a_walled_page_comes_through_by_hand_too(service, walled, project, comma
     }
     given = [word for name, value in settings.items() for word in ("-s", f"{name}={value}")]
     name, *rest = (word.replace(URL, url) for word in COMMANDS[command])
-    if name == "parse":
-        # It wraps callbacks in a way that Scrapy itself warns of.
-        result = python("-m", "scrapy", name, *given, *rest, cwd=project(url), PYTHONWARNINGS="default")
-    else:
-        result = scrapy(name, *given, *rest, cwd=project(url))
+    # "parse" wraps callbacks in a way that Scrapy itself warns of.
+    lenient = {"PYTHONWARNINGS": "default"} if name == "parse" else {}
+    result = scrapy(name, *given, *rest, cwd=project(url), **lenient)
     assert result.returncode == 0, result.stdout
     assert len(service.jobs) == 1, result.stdout
     assert re.search(r"\bOK\b" if command == "check" else "page 1", result.stdout, re.IGNORECASE), result.stdout

@@ -13,7 +13,11 @@ import subprocess
 import sys
 import tempfile
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import TextIO
 
 IMPORTED = [
     "scrapy.cmdline",
@@ -65,6 +69,25 @@ def run_scrapy(
         return subprocess.CompletedProcess(arguments, process.exitcode, out.read_text(encoding="utf-8"), errors)
 
 
+@contextmanager
+def started_scrapy(
+    arguments: tuple[str, ...], *, cwd: Path, environment: dict[str, str]
+) -> Iterator[tuple[BaseProcess, TextIO, TextIO]]:
+    """Yield the process of a command that ends only when it is told to, and pipes from its stdout and stderr."""
+    with tempfile.TemporaryDirectory() as folder:
+        out, err = str(Path(folder, "out")), str(Path(folder, "err"))
+        os.mkfifo(out)
+        os.mkfifo(err)
+        process = _processes.Process(target=_run, args=("scrapy", arguments, str(cwd), environment, out, err))
+        process.start()
+        with open(out, encoding="utf-8") as stdout, open(err, encoding="utf-8") as stderr:
+            try:
+                yield process, stdout, stderr
+            finally:
+                process.kill()
+                process.join()
+
+
 def _run(
     module: str, arguments: tuple[str, ...], cwd: str, environment: dict[str, str], out: str, err: str | None
 ) -> None:
@@ -74,6 +97,9 @@ def _run(
     os.chdir(cwd)
     os.dup2(_opened(out), 1)
     os.dup2(1 if err is None else _opened(err), 2)
+    # Those of the fork server may be of another kind of file.
+    sys.stdout = os.fdopen(1, "w", encoding=sys.stdout.encoding, errors=sys.stdout.errors, closefd=False)
+    sys.stderr = os.fdopen(2, "w", 1, encoding=sys.stderr.encoding, errors=sys.stderr.errors, closefd=False)
     sys.path[:] = [cwd, *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep)), *_INSTALLED]
     package = sys.modules.get("scrapy_omocaptcha")
     assert package is None or str(Path(package.__file__).parents[1]) in sys.path, "another copy has been imported"

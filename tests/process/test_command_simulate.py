@@ -7,47 +7,38 @@ import ast
 import http.client
 import json
 import os
-import signal
 import socket
 import subprocess
-import sys
 import urllib.parse
+from contextlib import ExitStack
 
 import pytest
 
 from scrapy_omocaptcha.testing import WALLS
 from scrapy_omocaptcha.testing.simulate import add_options
 from scrapy_omocaptcha.testing.simulate import simulate as run
+from tests.helpers.forked_scrapy import started_scrapy
 
 
 @pytest.fixture
 def simulate(installed, tmp_path):
-    """``simulate(…)`` → the process, as soon as it listens, and the lines that it has printed."""
-    processes = []
+    """``simulate(…)`` → the process, its stdout and its stderr, as soon as it listens, and what it has printed."""
+    options = {"cwd": tmp_path, "environment": {**os.environ, "PYTHONPATH": installed}}
+    with ExitStack() as stack:
 
-    def simulate(*arguments):
-        process = subprocess.Popen(
-            [sys.executable, "-m", "scrapy", "omocaptcha", "simulate", *arguments],
-            cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": installed},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        processes.append(process)
-        lines = [process.stdout.readline()]
-        while lines[-1] not in ("Press Ctrl-C to stop.\n", ""):
-            lines.append(process.stdout.readline())
-        return process, lines
+        def simulate(*arguments):
+            started = started_scrapy(("omocaptcha", "simulate", *arguments), **options)
+            process, stdout, stderr = stack.enter_context(started)
+            lines = [stdout.readline()]
+            while lines[-1] not in ("Press Ctrl-C to stop.\n", ""):
+                lines.append(stdout.readline())
+            return process, stdout, stderr, lines
 
-    yield simulate
-    for process in processes:
-        with process:
-            process.kill()
+        yield simulate
 
 
 def test_it_runs_the_service_and_walled_sites_until_it_is_stopped(simulate):
-    process, lines = simulate("--wall", "get", "--wall", "never", "--status", "503")
+    process, stdout, stderr, lines = simulate("--wall", "get", "--wall", "never", "--status", "503")
     assert "is behind the wall 'get'" in lines[0]
     assert WALLS["get"].about in lines[0]
     assert "is behind the wall 'never'" in lines[1]
@@ -56,21 +47,23 @@ def test_it_runs_the_service_and_walled_sites_until_it_is_stopped(simulate):
     connection.request("GET", "/page/1")
     assert connection.getresponse().status == 503
     connection.close()
-    assert process.stdout.readline() == "never site GET /page/1 -> 503 challenge\n"
-    process.send_signal(signal.SIGTERM)
-    assert process.communicate() == ("Jobs: 0 for 0.00000 USD. Pages shown: 0.\n", "")
-    assert process.returncode == 0
+    assert stdout.readline() == "never site GET /page/1 -> 503 challenge\n"
+    process.terminate()
+    process.join()
+    assert (stdout.read(), stderr.read()) == ("Jobs: 0 for 0.00000 USD. Pages shown: 0.\n", "")
+    assert process.exitcode == 0
 
 
 def test_it_prints_the_settings_of_an_api_version_and_ends_when_nobody_reads_its_events(simulate):
-    process, lines = simulate("--api-version", "2")
+    process, stdout, stderr, lines = simulate("--api-version", "2")
     assert "    OMOCAPTCHA_API_VERSION = 2\n" in lines
-    process.stdout.close()
+    stdout.close()
     connection = http.client.HTTPConnection("127.0.0.1", urllib.parse.urlsplit(lines[0].split()[0]).port)
     connection.request("GET", "/page/1")
     assert connection.getresponse().status == 403
     connection.close()
-    assert (process.wait(), process.stderr.read()) == (0, "")
+    process.join()
+    assert (process.exitcode, stderr.read()) == (0, "")
 
 
 def test_a_port_that_is_taken_or_does_not_exist_is_reported_in_one_line(scrapy, tmp_path):
@@ -98,7 +91,7 @@ def test_a_transcript_is_replayed(simulate, tmp_path):
     call = {"url": "https://service.example/base/getBalance", "body": {"clientKey": "***"}}
     answer = {"status": 429, "headers": ["Retry-After: 7", "Set-Cookie: ***"], "json": {"errorId": 1}}
     (tmp_path / "user.json").write_text(transcript({**call, **answer}))
-    process, lines = simulate("--replay", "user.json")
+    process, _, stderr, lines = simulate("--replay", "user.json")
     assert "    OMOCAPTCHA_API_VERSION = 2\n" in lines
     url = urllib.parse.urlsplit(lines[1].split()[0])
     assert url.path == "/base"
@@ -109,8 +102,8 @@ def test_a_transcript_is_replayed(simulate, tmp_path):
     connection.request("POST", f"{url.path}/getBalance", json.dumps({"api_token": "x"}))
     assert connection.getresponse().status == 404
     connection.close()
-    process.send_signal(signal.SIGTERM)
-    assert process.communicate()[1] == ""
+    process.terminate()
+    assert stderr.read() == ""
 
 
 @pytest.mark.parametrize(
@@ -162,7 +155,7 @@ def test_a_number_that_means_nothing_is_refused(option, value, why, capsys):
 
 
 def test_forms_may_refuse_every_nth_token(simulate, scrapy):
-    _, lines = simulate("--reject-every", "1", "--solve-seconds", "0")
+    *_, lines = simulate("--reject-every", "1", "--solve-seconds", "0")
     site = lines[0].partition("/catalogue")[0]
     told = [line.split() for line in lines if " = " in line]
     words = [word for name, _, value in told for word in ("-s", f"{name}={ast.literal_eval(value)}")]

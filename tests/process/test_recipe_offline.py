@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
-from contextlib import contextmanager
 
 import pytest
 
 from tests.helpers.commands import ROOT, STRICT, scrapy
 from tests.helpers.docs import code, consoles, offline_box, page, set_addons, written_instead
+from tests.helpers.forked_scrapy import started_scrapy
 
 SCRAPY = f'"{sys.executable}" -m scrapy'
 """The command "scrapy" of this Python, whatever the PATH says."""
@@ -41,29 +42,10 @@ def test_the_contact_form_has_a_widget(omocaptcha_crawl, omocaptcha_service, omo
 """
 
 
-@contextmanager
-def simulated(command, options):
-    """Run the command that starts a service and a site; yield where site and service are, and the lines it prints."""
-    # The ports of the pages may be taken here, so any two free ones take their place.
-    command = command.replace("--port 6080", "--port 0")
-    with subprocess.Popen(f"exec {command}", stdout=subprocess.PIPE, **options) as sites:
-        printed = [sites.stdout.readline() for _ in range(2)]
-        site, service = (line.split("/")[2] for line in printed)
-        try:
-            yield site, service, printed
-        finally:
-            sites.terminate()
-            printed += sites.communicate()[0].splitlines(keepends=True)
-
-
-@pytest.fixture
-def options(tmp_path, installed):
-    """Return the options with which the commands of a page are run in the folder of the test."""
+def test_the_quick_start_works_as_it_stands(tmp_path, installed):
+    """In processes of their own, as users start them."""
     environment = {**os.environ, **STRICT, "PYTHONPATH": installed}
-    return {"shell": True, "cwd": tmp_path, "env": environment, "text": True}
-
-
-def test_the_quick_start_works_as_it_stands(tmp_path, options):
+    options = {"shell": True, "cwd": tmp_path, "env": environment, "text": True}
     start = page("quickstart")
     (simulate, *sites), told = consoles(start)
     dots = told.index("…")
@@ -72,11 +54,19 @@ def test_the_quick_start_works_as_it_stands(tmp_path, options):
     # One request a second is for real sites.
     settings = f"{code(start, 'quickstart-settings')}DOWNLOAD_DELAY = 0.01\nTELNETCONSOLE_ENABLED = False\n"
     set_addons(tmp_path / "shop/shop/settings.py", settings)
-    with simulated(simulate.replace("$ scrapy ", f"{SCRAPY} "), options) as (site, service, printed):
-        spider = code(start, "quickstart-spider").replace("127.0.0.1:6081", site)
-        (tmp_path / "shop/shop/spiders/shop.py").write_text(spider)
-        commands = commands.replace("127.0.0.1:6080", service)
-        done = subprocess.run(commands, capture_output=True, check=False, **options)
+    # The ports of the pages may be taken here, so any two free ones take their place.
+    simulate = simulate.replace("$ scrapy ", f"exec {SCRAPY} ").replace("--port 6080", "--port 0")
+    with subprocess.Popen(simulate, stdout=subprocess.PIPE, **options) as process:
+        try:
+            printed = [process.stdout.readline() for _ in range(2)]
+            site, service = (line.split("/")[2] for line in printed)
+            spider = code(start, "quickstart-spider").replace("127.0.0.1:6081", site)
+            (tmp_path / "shop/shop/spiders/shop.py").write_text(spider)
+            commands = commands.replace("127.0.0.1:6080", service)
+            done = subprocess.run(commands, capture_output=True, check=False, **options)
+        finally:
+            process.terminate()
+        printed += process.stdout.readlines()
     assert done.returncode == 0, done.stderr
     assert len(json.loads((tmp_path / "shop/items.json").read_text())) == 50
     for shown, seen in (sites, "".join(printed)), (log, done.stderr):
@@ -87,18 +77,31 @@ def test_the_quick_start_works_as_it_stands(tmp_path, options):
             assert re.search(pattern, re.sub(r"\[scrapy_omocaptcha\S*\] ", "", seen)), (line, seen)
 
 
-def test_a_recipe_runs_with_the_commands_of_the_page(tmp_path, options):
-    commands = ("\n".join(lines).replace("$ ", "") for lines in consoles(page("recipes/offline")))
-    simulate, crawl = (command.replace("scrapy ", f"{SCRAPY} ", 1) for command in commands)
+def test_a_recipe_runs_with_the_commands_of_the_page(tmp_path, installed):
+    (simulate,), (export, *crawl) = consoles(page("recipes/offline"))
+    name, token = export.removeprefix("$ export ").split("=")
+    environment = {**os.environ, "PYTHONPATH": installed, name: token}
     spider = code(page("recipes/form"), "form")
     for old, new in written_instead(offline_box(page("recipes/form"), "form")).items():
         spider = spider.replace(old, new)
-    with simulated(simulate, options) as (site, service, printed):
+    started = started_scrapy(words([simulate], "--port 6080", "--port 0"), cwd=tmp_path, environment=environment)
+    with started as (sites, stdout, _):
+        site, service = (stdout.readline().split("/")[2] for _ in range(2))
         (tmp_path / "recipe.py").write_text(spider.replace("127.0.0.1:6081", site))
-        done = subprocess.run(crawl.replace("127.0.0.1:6080", service), capture_output=True, check=False, **options)
-    assert done.returncode == 0, done.stderr
+        done = scrapy(*words(crawl, "127.0.0.1:6080", service), cwd=tmp_path, **environment)
+        sites.terminate()
+        printed = stdout.read()
+    assert done.returncode == 0, done.stdout
     assert json.loads((tmp_path / "items.json").read_text()) == [{"welcome": "Ada"}]
-    assert "Jobs: 1 for 0.00055 USD." in printed[-1]
+    assert "Jobs: 1 for 0.00055 USD." in printed
+
+
+def words(lines, old, new):
+    """Return the words after ``$ scrapy`` in the lines of a command, of which one is another here."""
+    command = "".join(line.rstrip("\\") for line in lines)
+    assert command.startswith("$ scrapy ")
+    assert old in command
+    return tuple(shlex.split(command.replace(old, new))[2:])
 
 
 @pytest.fixture

@@ -170,17 +170,6 @@ def test_text_begins_with_the_verdict(scrapy, walled):
     assert "blocking  no: the form also asks for 'name'\n" in contact
 
 
-def test_the_documentation_shows_the_output(scrapy, walled):
-    page = (ROOT / "docs/challenges.rst").read_text(encoding="utf-8")
-    shown = re.search(r"^   \$ scrapy omocaptcha detect \S+\n((?:   .+\n)+)", page, re.MULTILINE)
-    site = walled("session")
-    printed = scrapy("detect", f"{site.url}/catalogue/").stdout
-    printed = printed.replace(site.url, "https://shop.example").replace(site.sitekey, "6L…")
-    lines = [line[3:] for line in shown[1].splitlines()]
-    for line, shown_line in zip(printed.splitlines(), lines, strict=True):
-        assert line.startswith(shown_line.removesuffix("…"))
-
-
 def test_text_has_no_control_characters(scrapy, tmp_path):
     body = (
         '<form><input name="\x1b[2J&#x9b;2J">'

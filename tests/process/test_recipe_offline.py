@@ -6,16 +6,16 @@ import json
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 
 import pytest
 
-from tests.helpers.commands import ROOT, STRICT, scrapy
+from tests.helpers.commands import STRICT, scrapy
 from tests.helpers.docs import code, consoles, offline_box, page, set_addons, written_instead
 from tests.helpers.forked_scrapy import started_scrapy
 
+START = page("quickstart")
 SCRAPY = f'"{sys.executable}" -m scrapy'
 """The command "scrapy" of this Python, whatever the PATH says."""
 CONTACT_SPIDER = """
@@ -42,33 +42,39 @@ def test_the_contact_form_has_a_widget(omocaptcha_crawl, omocaptcha_service, omo
 """
 
 
-def test_the_quick_start_works_as_it_stands(tmp_path, installed):
+@pytest.fixture
+def project(tmp_path):
+    """Return the project that the quick start makes, in the folder of the test."""
+    assert scrapy("startproject", "shop", cwd=tmp_path).returncode == 0
+    # One request a second is for real sites.
+    settings = f"{code(START, 'quickstart-settings')}DOWNLOAD_DELAY = 0.01\nTELNETCONSOLE_ENABLED = False\n"
+    set_addons(tmp_path / "shop/shop/settings.py", settings)
+    (tmp_path / "shop/shop/spiders/shop.py").write_text(code(START, "quickstart-spider"))
+    return tmp_path / "shop"
+
+
+def test_the_quick_start_works_as_it_stands(project, tmp_path, installed):
     """In processes of their own, as users start them."""
     environment = {**os.environ, **STRICT, "PYTHONPATH": installed}
     options = {"shell": True, "cwd": tmp_path, "env": environment, "text": True}
-    start = page("quickstart")
-    (simulate, *sites), told = consoles(start)
+    (simulate, *sites), told = consoles(START)
     dots = told.index("…")
     commands, log = "\n".join(told[:dots]).replace("$ scrapy ", f"{SCRAPY} ").replace("$ ", ""), told[dots:]
-    assert scrapy("startproject", "shop", cwd=tmp_path).returncode == 0
-    # One request a second is for real sites.
-    settings = f"{code(start, 'quickstart-settings')}DOWNLOAD_DELAY = 0.01\nTELNETCONSOLE_ENABLED = False\n"
-    set_addons(tmp_path / "shop/shop/settings.py", settings)
     # The ports of the pages may be taken here, so any two free ones take their place.
     simulate = simulate.replace("$ scrapy ", f"exec {SCRAPY} ").replace("--port 6080", "--port 0")
     with subprocess.Popen(simulate, stdout=subprocess.PIPE, **options) as process:
         try:
             printed = [process.stdout.readline() for _ in range(2)]
             site, service = (line.split("/")[2] for line in printed)
-            spider = code(start, "quickstart-spider").replace("127.0.0.1:6081", site)
-            (tmp_path / "shop/shop/spiders/shop.py").write_text(spider)
+            spider = code(START, "quickstart-spider").replace("127.0.0.1:6081", site)
+            (project / "shop/spiders/shop.py").write_text(spider)
             commands = commands.replace("127.0.0.1:6080", service)
             done = subprocess.run(commands, capture_output=True, check=False, **options)
         finally:
             process.terminate()
         printed += process.stdout.readlines()
     assert done.returncode == 0, done.stderr
-    assert len(json.loads((tmp_path / "shop/items.json").read_text())) == 50
+    assert len(json.loads((project / "items.json").read_text())) == 50
     for shown, seen in (sites, "".join(printed)), (log, done.stderr):
         seen = seen.replace(site, "127.0.0.1:6081").replace(service, "127.0.0.1:6080")
         for line in shown:
@@ -104,27 +110,19 @@ def words(lines, old, new):
     return tuple(shlex.split(command.replace(old, new))[2:])
 
 
-@pytest.fixture
-def project(tmp_path):
-    """Return a copy of the example project, with the fixtures."""
-    project = tmp_path / "project"
-    shutil.copytree(ROOT / "example_project", project)
-    (project / "conftest.py").write_text(code(page("recipes/offline"), "conftest"))
-    return project
-
-
 def run(project, test):
-    """Run tests in the project."""
-    (project / "test_recipe.py").write_text(test)
+    """Run tests in the project, with the fixtures."""
+    (project / "conftest.py").write_text(code(page("recipes/offline"), "conftest"))
+    (project / "test_shop.py").write_text(test)
     done = scrapy("-q", "-p", "no:cacheprovider", cwd=project, module="pytest")
     assert done.returncode == 0, done.stdout
     return done.stdout
 
 
-def test_the_tests_of_the_page_pass_in_the_example_project(project):
+def test_the_tests_of_the_page_pass_in_the_project_of_the_quick_start(project):
     assert "3 passed" in run(project, code(page("recipes/offline"), "test-shop"))
 
 
-def test_the_test_of_a_rendered_page_passes_in_the_example_project(project, chromium):
+def test_the_test_of_a_rendered_page_passes_in_the_project_of_the_quick_start(project, chromium):
     (project / "shop/spiders/contact.py").write_text(CONTACT_SPIDER)
     assert "1 passed" in run(project, CONTACT_TEST)

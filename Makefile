@@ -55,6 +55,7 @@ coverage: $(VENV)/dev   ## run the tests, report what they miss, and fail below 
 
 docs: $(VENV)/docs   ## build the documentation in docs/_build; a warning is an error
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs docs/_build
+	@echo "The pages are in docs/_build/index.html."
 
 links: $(VENV)/docs   ## check that the addresses on the web exist to which the documentation links
 	$(BIN)/sphinx-build --quiet --fail-on-warning -b linkcheck docs docs/_build/links

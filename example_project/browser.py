@@ -62,7 +62,7 @@ def main() -> int:
             say(f"                 {page}: {title!r}, says the browser")
         say(f"  seconds        {seconds:.0f}")
         complete = status == 0 and len(pages) == PAGES and len(found) == PAGES * ITEMS_PER_PAGE
-        say("\nAll pages and items are there." if complete else "\nPages or items are missing: see the log above.")
+        say("\nAll pages and items came." if complete else "\nPages or items are missing: see the log above.")
         if ledger.exists():
             report = ["scrapy", "omocaptcha", "report", str(ledger)]
             say("\n$ " + " ".join(report))

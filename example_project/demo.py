@@ -52,7 +52,7 @@ def main() -> int:
     say(f"  pages          {len(pages)} of {CATALOGUE_PAGES}, with {len(found)} items")
     say(f"  seconds        {seconds:.0f}{seconds_at_wall(site)}")
     complete = status == 0 and len(pages) == CATALOGUE_PAGES and len(found) == CATALOGUE_PAGES * ITEMS_PER_PAGE
-    say("\nAll pages and items are there." if complete else "\nPages or items are missing: see the log above.")
+    say("\nAll pages and items came." if complete else "\nPages or items are missing: see the log above.")
     return 0 if complete else 1
 
 

@@ -77,7 +77,7 @@ def main() -> int:
         say(f"  jobs           {len(service.jobs)}, tokens accepted by the shop: {site.accepted}")
         say(f"  pages          {len(pages)} of {CATALOGUE_PAGES}, with {len(items)} items")
         complete = len(pages) == CATALOGUE_PAGES and len(items) == CATALOGUE_PAGES * ITEMS_PER_PAGE
-        say("\nAll pages and items are there." if complete else f"\nPages or items are missing:\n{log}")
+        say("\nAll pages and items came." if complete else f"\nPages or items are missing:\n{log}")
         report = ["scrapy", "omocaptcha", "report", str(ledger)]
         say("\n$ " + " ".join(report))
         status = subprocess.run([sys.executable, "-m", *report], cwd=PROJECT, check=False).returncode

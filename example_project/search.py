@@ -40,7 +40,7 @@ def main() -> int:
     say(f"  jobs           {len(service.jobs)}, tokens accepted by the site: {site.accepted}, rejected: {rejected}")
     say(f"  cost           {service.charged:.5f} USD")
     complete = status == 0 and len(set(boats)) == len(boats) == len(NAMES) * RESULTS
-    say("\nAll results are there." if complete else "\nResults are missing: see the log above.")
+    say("\nAll results came." if complete else "\nResults are missing: see the log above.")
     return 0 if complete else 1
 
 

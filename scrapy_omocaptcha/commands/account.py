@@ -31,7 +31,11 @@ def balance(command: ScrapyCommand, opts: argparse.Namespace) -> int:
     Examples:
 
       scrapy omocaptcha balance
-      scrapy omocaptcha balance --json -s OMOCAPTCHA_API_URL=http://127.0.0.1:6080/api
+      scrapy omocaptcha balance --json
+
+    Examples, while scrapy omocaptcha simulate --port 6080 runs in another terminal:
+
+      scrapy omocaptcha balance -s OMOCAPTCHA_API_URL=http://127.0.0.1:6080/api
 
     Exit status: 0 when the balance is known; 1 when the service cannot be reached or refuses, or the balance buys no
     job or is below OMOCAPTCHA_MIN_BALANCE; 2 when a setting is missing or wrong.
@@ -46,6 +50,10 @@ def price(command: ScrapyCommand, opts: argparse.Namespace) -> int:
 
       scrapy omocaptcha price
       scrapy omocaptcha price --json -s OMOCAPTCHA_MAX_COST=0.5
+
+    Examples, while scrapy omocaptcha simulate --port 6080 runs in another terminal:
+
+      scrapy omocaptcha price -s OMOCAPTCHA_API_URL=http://127.0.0.1:6080/api
 
     Exit status: 0 when the price is known; 1 when the service cannot be reached, refuses or does not list it; 2 when a
     setting is missing or wrong.

@@ -66,6 +66,10 @@ def check(command: ScrapyCommand, opts: argparse.Namespace) -> int:
       scrapy omocaptcha check
       scrapy omocaptcha check --buy --yes --transcript calls.json
 
+    Examples, while scrapy omocaptcha simulate --port 6080 runs in another terminal:
+
+      scrapy omocaptcha check -s OMOCAPTCHA_API_URL=http://127.0.0.1:6080/api
+
     Exit status: 0 when crawls can buy, and with --buy when the site accepted the token; 1 when something is in the
     way; 2 when a setting is missing or wrong.
     """
@@ -243,6 +247,8 @@ async def _ask_versions(
         answers.append(f"version {number} at {url}: {said}, {time.monotonic() - began:.1f} s")
     if not working:
         answers.append(next(filter(None, reversed(cures)), "try again later"))
+    elif cures:
+        answers.append("one version is enough")
     return next(iter(working.items()), None), answers
 
 

@@ -107,7 +107,8 @@ def detect(command: ScrapyCommand, opts: argparse.Namespace) -> int:
 
       scrapy omocaptcha detect http://127.0.0.1:6081/catalogue/
       scrapy omocaptcha detect --try http://127.0.0.1:6081/find
-      scrapy omocaptcha detect page.html --url http://127.0.0.1:6081/ --status 403
+      curl -s http://127.0.0.1:6081/catalogue/ -o page.html
+      scrapy omocaptcha detect page.html --url http://127.0.0.1:6081/catalogue/ --status 403
       curl -s http://127.0.0.1:6081/catalogue/ | scrapy omocaptcha detect - --json
 
     Exit status: 0 when all pages were judged, 1 when something could not be fetched or read, or is no page.

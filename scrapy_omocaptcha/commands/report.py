@@ -11,6 +11,7 @@ from scrapy.commands import ScrapyCommand
 from scrapy.exceptions import UsageError
 
 from scrapy_omocaptcha.buying.database import explain, read_ledger
+from scrapy_omocaptcha.buying.ledger import JOBDIR_LEDGER
 from scrapy_omocaptcha.buying.records import Record
 from scrapy_omocaptcha.reporting.format import printable
 from scrapy_omocaptcha.reporting.html import web_page
@@ -20,7 +21,7 @@ from scrapy_omocaptcha.settings import ledger_of
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    ledgers = "ledgers, as OMOCAPTCHA_LEDGER or a JOBDIR has them (default: that of the project)"
+    ledgers = "ledgers, as OMOCAPTCHA_LEDGER has them, or folders of JOBDIR (default: the ledger of the project)"
     parser.add_argument("ledgers", nargs="*", metavar="FILE", help=ledgers)
     parser.add_argument("--by", choices=("spider", "host", "day"), help="add a table; days are in UTC")
     parser.add_argument("--html", metavar="FILE", help="also write a web page with plots")
@@ -36,7 +37,7 @@ def report(command: ScrapyCommand, opts: argparse.Namespace) -> int:
 
       scrapy omocaptcha report
       scrapy omocaptcha report monday.sqlite tuesday.sqlite --by host --html report.html
-      scrapy omocaptcha report omocaptcha.sqlite --jsonl | head
+      scrapy omocaptcha report crawls/shop-1 --jsonl | head
 
     Exit status: 0 with a report; 1 when a file cannot be read or written, or is not a ledger; 2 when no file is known.
     """
@@ -47,8 +48,10 @@ def report(command: ScrapyCommand, opts: argparse.Namespace) -> int:
         raise UsageError(str(error), print_help=False) from None
     if not opts.ledgers and own is None:
         raise UsageError("name the ledgers, or set OMOCAPTCHA_LEDGER in the project", print_help=False)
+    in_folders = ((name, Path(name, JOBDIR_LEDGER)) for name in opts.ledgers or [own])
+    names = [str(ledger) if ledger.is_file() else name for name, ledger in in_folders]
     # A ledger that is named twice must not be counted twice.
-    sources = list({Path(name).resolve(): name for name in opts.ledgers or [own]}.values())
+    sources = list({Path(name).resolve(): name for name in names}.values())
     records: list[Record] = []
     source = ""
     try:

@@ -30,7 +30,7 @@ _WAIT_SECONDS = 0.5
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, default=0, help="port of the service; the sites follow (default: any)")
-    versions = "version of the API in the printed settings; the service speaks both (default: %(default)s)"
+    versions = "version of the API in the printed settings, of which each has its own URL (default: %(default)s)"
     parser.add_argument("--api-version", type=int, choices=(1, 2), default=1, help=versions)
     parser.add_argument("--solve-seconds", type=_amount, default=1.0, help="duration of a job (default: %(default)s)")
     parser.add_argument("--balance", type=_amount, default=10.0, help="USD in the account (default: %(default)s)")

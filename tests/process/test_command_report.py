@@ -100,6 +100,15 @@ def test_an_unreadable_file_exits_with_status_1_and_one_sentence(report, tmp_pat
         assert json.loads(done.stdout).pop("error").startswith(f"{name}: {why}")
 
 
+def test_the_folder_of_a_jobdir_is_read_as_the_ledger_in_it(report, tmp_path):
+    (tmp_path / "crawls/shop-1").mkdir(parents=True)
+    write(tmp_path / "crawls/shop-1/omocaptcha.sqlite", job())
+    done = report("crawls/shop-1", "crawls/shop-1/omocaptcha.sqlite")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("1 job for 0.00055 USD")
+    assert "the records in crawls/shop-1/omocaptcha.sqlite. " in done.stdout
+
+
 def test_an_empty_file_is_a_ledger_without_jobs(report, tmp_path):
     (tmp_path / "empty.sqlite").touch()
     done = report("empty.sqlite")

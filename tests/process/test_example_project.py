@@ -66,7 +66,7 @@ def test_the_demo_reports_what_happened_and_logs_no_error_without_a_network(tmp_
     assert re.search(r"cost +0\.00055 USD\n", report)
     assert re.search(r"pages +5 of 5, with 50 items\n", report)
     assert re.search(r"seconds +\d+, of which \d+ at the wall\n", report)
-    assert "All pages and items are there." in report
+    assert "All pages and items came." in report
     assert "Public Suffix List" not in done.stdout
     assert "Traceback" not in done.stdout
 
@@ -89,7 +89,7 @@ def test_the_search_demo_gets_all_results_though_tokens_are_rejected():
     jobs, rejected = map(int, re.search(r"jobs +(\d+), .* site: 10, rejected: (\d+)\n", report).groups())
     assert jobs == 10 + rejected
     assert rejected >= 2
-    assert "All results are there." in report
+    assert "All results came." in report
 
 
 @pytest.mark.usefixtures("chromium")
@@ -100,7 +100,7 @@ def test_the_browser_demo_opens_a_wall_that_only_a_script_can_open():
     assert "jobs           1, tokens accepted by the shop: 1\n" in report
     assert "pages          5 of 5, with 50 items\n" in report
     assert re.search(r"/page/5: 'Catalogue, page 5 of 5', says the browser\n", report)
-    assert "All pages and items are there." in report
+    assert "All pages and items came." in report
     assert "1 job for 0.00055 USD" in report.partition("scrapy omocaptcha report")[2]
 
 

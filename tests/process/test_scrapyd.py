@@ -99,7 +99,7 @@ def test_the_demo_reports_what_the_job_did():
     report = done.stdout.partition("What happened")[2]
     assert "jobs           1, tokens accepted by the shop: 1\n" in report
     assert "pages          5 of 5, with 50 items\n" in report
-    assert "All pages and items are there." in report
+    assert "All pages and items came." in report
     assert "1 job for 0.00055 USD" in report.partition("scrapy omocaptcha report")[2]
 
 

@@ -143,7 +143,7 @@ def test_the_installed_wheel_brings_its_command(python, tmp_path):
 def test_a_crawl_with_the_installed_wheel_gets_through_a_wall(python, tmp_path):
     shutil.copytree(ROOT / "example_project", tmp_path / "example", ignore=shutil.ignore_patterns(".scrapy"))
     quickly = ("--solve-seconds", "0.1", "-s", "DOWNLOAD_DELAY=0.01")
-    assert "All pages and items are there." in run(python, "demo.py", *quickly, cwd=tmp_path / "example")
+    assert "All pages and items came." in run(python, "demo.py", *quickly, cwd=tmp_path / "example")
 
 
 class _Imports(ast.NodeVisitor):

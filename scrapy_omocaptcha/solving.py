@@ -10,6 +10,7 @@ from scrapy.crawler import Crawler
 from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware
 from scrapy_omocaptcha.walls.verdict import unknown
+from scrapy_omocaptcha.walls.wishes import check_sitekey
 
 if TYPE_CHECKING:
     # Playwright is an extra.
@@ -25,12 +26,15 @@ async def solve(challenge: Challenge, *, crawler: Crawler) -> Token:
     down. With ``OMOCAPTCHA_CLOSE_ON_LIMIT``, an error about a limit is raised only once all tokens that have been paid
     for are used.
 
+    :raises ValueError: when the challenge's key is no key of reCAPTCHA v2. Nothing is bought.
     :raises NotBought: when a limit is reached, or the challenge may not be solved; see its ``reason``.
     :raises JobError: when a job was bought and gave no token.
     :raises ApiError: when the service took no job.
     :raises CrawlClosing: when the crawl closes.
     :raises RuntimeError: when the add-on is not active in this crawl.
     """
+    if challenge.sitekey:
+        check_sitekey(challenge.sitekey, "the challenge")
     purchase = await _active(crawler).buy(challenge, "solve")
     purchase.record(unknown("by_hand"))
     return purchase.token

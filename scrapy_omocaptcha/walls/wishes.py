@@ -76,11 +76,7 @@ def read_wish(request: Request) -> Wish:
         is_needed = key in values or key not in ("rejected", "sent")
         if is_needed and not (isinstance(values.get(key), str) and values[key]):
             raise ValueError(f"{where} has {key}={values.get(key)!r}; it must be a text")
-    if not SITEKEY.fullmatch(values["sitekey"]):
-        raise ValueError(
-            f"{where} has sitekey={values['sitekey']!r}, which is no key of reCAPTCHA v2: those have 40 characters and "
-            "begin with 6L"
-        )
+    check_sitekey(values["sitekey"], where)
     if not isinstance(values.get("invisible", False), bool):
         raise ValueError(f"{where} has invisible={values['invisible']!r}; it must be True or False")
     parse_put(values["put"])
@@ -91,6 +87,15 @@ def read_wish(request: Request) -> Wish:
         return Wish(**{**values, "fresh": Refill(**fresh)})
     except TypeError:
         raise ValueError(f"{where} has fresh={fresh!r}; use form_request(…, fresh=True)") from None
+
+
+def check_sitekey(sitekey: str, where: str) -> None:
+    """Raise ValueError if ``sitekey`` is no key of reCAPTCHA v2, for which a job would be bought in vain."""
+    if not SITEKEY.fullmatch(sitekey):
+        raise ValueError(
+            f"{where} has sitekey={sitekey!r}, which is no key of reCAPTCHA v2: those have 40 characters and begin "
+            "with 6L"
+        )
 
 
 def _carries_form(request: Request) -> bool:

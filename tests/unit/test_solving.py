@@ -1,0 +1,18 @@
+"""``solve`` refuses what is no key before it asks the crawl, and so before anything is bought."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+
+import pytest
+from scrapy.utils.test import get_crawler
+
+from scrapy_omocaptcha import Challenge, solve
+
+
+@pytest.mark.parametrize("sitekey", ["6L…", "key", "10000000-ffff-ffff-ffff-000000000001"])
+def test_what_is_no_key_is_refused(sitekey):
+    said = f"the challenge has sitekey={sitekey!r}, which is no key of reCAPTCHA v2"
+    with pytest.raises(ValueError, match=re.escape(said)):
+        asyncio.run(solve(Challenge("https://shop.example/signup", sitekey), crawler=get_crawler()))

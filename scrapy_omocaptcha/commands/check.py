@@ -357,7 +357,7 @@ async def _check_browser(project: BaseSettings) -> Line:
         return Line("browser", message, is_wrong=True)
     if project.get("PLAYWRIGHT_CDP_URL") or project.get("PLAYWRIGHT_CONNECT_URL"):
         return Line("browser", f"{said}, with a browser elsewhere")
-    path = project.getdict("PLAYWRIGHT_LAUNCH_OPTIONS").get("executable_path")
+    path = named = project.getdict("PLAYWRIGHT_LAUNCH_OPTIONS").get("executable_path")
     if path is None:
         async with async_playwright() as playwright:
             kind = project.get("PLAYWRIGHT_BROWSER_TYPE", "chromium")
@@ -365,4 +365,6 @@ async def _check_browser(project: BaseSettings) -> Line:
     if os.access(path, os.X_OK):
         return Line("browser", f"{said}, {path}")
     message = f"{said}, but {path} is not there: run playwright install, or see PLAYWRIGHT_LAUNCH_OPTIONS"
-    return Line("browser", message, is_wrong=True)
+    if named is None:
+        message += ", unless Playwright's headless shell is installed, or a spider's custom_settings name a browser"
+    return Line("browser", message, is_wrong=named is not None)

@@ -233,6 +233,17 @@ def test_the_browser_of_a_project_is_looked_for(check, tmp_path, there):
     assert (f"{browser} is not there: run playwright install" in told[1]) is not there
 
 
+def test_a_project_that_names_no_browser_may_have_one_that_is_not_looked_for(check, tmp_path):
+    handlers = {"https": "scrapy_playwright.handler.ScrapyPlaywrightDownloadHandler"}
+    status, lines = check("-s", f"DOWNLOAD_HANDLERS={json.dumps(handlers)}", PLAYWRIGHT_BROWSERS_PATH=str(tmp_path))
+    (told,) = [message for name, is_wrong, message in lines if name == "browser" and not is_wrong]
+    assert status == 0
+    assert told.endswith(
+        "is not there: run playwright install, or see PLAYWRIGHT_LAUNCH_OPTIONS, unless Playwright's headless shell is "
+        "installed, or a spider's custom_settings name a browser"
+    )
+
+
 @pytest.mark.parametrize("version", [1, 2, None])
 def test_a_transcript_has_no_secret_and_replayed_gives_the_same_lines(check, scrapy, tmp_path, version):
     key = f"6LtestOnly{'x' * 30}"

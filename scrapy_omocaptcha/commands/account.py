@@ -35,7 +35,7 @@ def balance(command: ScrapyCommand, opts: argparse.Namespace) -> int:
 
     Examples, while scrapy omocaptcha simulate --port 6080 runs in another terminal:
 
-      scrapy omocaptcha balance -s OMOCAPTCHA_API_URL=http://127.0.0.1:6080/api
+      scrapy omocaptcha balance -s OMOCAPTCHA_API_URL=http://127.0.0.1:6080/api -s OMOCAPTCHA_API_TOKEN=offline-token
 
     Exit status: 0 when the balance is known; 1 when the service cannot be reached or refuses, or the balance buys no
     job or is below OMOCAPTCHA_MIN_BALANCE; 2 when a setting is missing or wrong.
@@ -53,7 +53,7 @@ def price(command: ScrapyCommand, opts: argparse.Namespace) -> int:
 
     Examples, while scrapy omocaptcha simulate --port 6080 runs in another terminal:
 
-      scrapy omocaptcha price -s OMOCAPTCHA_API_URL=http://127.0.0.1:6080/api
+      scrapy omocaptcha price -s OMOCAPTCHA_API_URL=http://127.0.0.1:6080/api -s OMOCAPTCHA_API_TOKEN=offline-token
 
     Exit status: 0 when the price is known; 1 when the service cannot be reached, refuses or does not list it; 2 when a
     setting is missing or wrong.

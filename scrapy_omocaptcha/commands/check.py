@@ -62,7 +62,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def check(command: ScrapyCommand, opts: argparse.Namespace) -> int:
-    """Print whether settings, service, account, limits, ledger, Redis and browser are in order; nothing is bought.
+    """Print whether settings, service, account, limits, ledger, Redis and browser are in order.
+
+    Nothing is bought without --buy.
 
     Examples:
 
@@ -71,7 +73,7 @@ def check(command: ScrapyCommand, opts: argparse.Namespace) -> int:
 
     Examples, while scrapy omocaptcha simulate --port 6080 runs in another terminal:
 
-      scrapy omocaptcha check -s OMOCAPTCHA_API_URL=http://127.0.0.1:6080/api
+      scrapy omocaptcha check -s OMOCAPTCHA_API_URL=http://127.0.0.1:6080/api -s OMOCAPTCHA_API_TOKEN=offline-token
 
     Exit status: 0 when crawls can buy, and with --buy when the site accepted the token; 1 when something is in the
     way; 2 when a setting is missing or wrong.
@@ -192,7 +194,8 @@ async def _look(
         report.add(Line("api", "; ".join(answers), is_wrong=True))
     else:
         number, balance = working
-        report.add(Line("api", f"version {number} is used ({'; '.join(answers)})"))
+        # What other versions have said, such as that the token is wrong, is of no use here.
+        report.add(Line("api", next(answer for answer in answers if answer.startswith(f"version {number} "))))
         line, price = await _check_price(replace(settings, api_version=number), balance, build_transport)
         report.add(_check_balance(settings, balance, price), line)
         account = Account(balance, price)
@@ -278,8 +281,6 @@ async def _ask_versions(
         answers.append(f"version {number} at {url}: {said}, {time.monotonic() - began:.1f} s")
     if not working:
         answers.append(next(filter(None, reversed(cures)), "try again later"))
-    elif cures:
-        answers.append("one version is enough")
     return next(iter(working.items()), None), answers
 
 

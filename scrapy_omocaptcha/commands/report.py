@@ -8,7 +8,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 from scrapy.commands import ScrapyCommand
-from scrapy.exceptions import UsageError
 
 from scrapy_omocaptcha.buying.database import explain, read_ledger
 from scrapy_omocaptcha.buying.ledger import JOBDIR_LEDGER
@@ -45,9 +44,9 @@ def report(command: ScrapyCommand, opts: argparse.Namespace) -> int:
     try:
         own = None if opts.ledgers else ledger_of(command.settings)
     except ValueError as error:
-        raise UsageError(str(error), print_help=False) from None
+        return _print_error(opts, str(error), status=2)
     if not opts.ledgers and own is None:
-        raise UsageError("name the ledgers, or set OMOCAPTCHA_LEDGER in the project", print_help=False)
+        return _print_error(opts, "name the ledgers, or set OMOCAPTCHA_LEDGER in the project", status=2)
     in_folders = ((name, Path(name, JOBDIR_LEDGER)) for name in opts.ledgers or [own])
     names = [str(ledger) if ledger.is_file() else name for name, ledger in in_folders]
     # A ledger that is named twice must not be counted twice.
@@ -77,10 +76,10 @@ def report(command: ScrapyCommand, opts: argparse.Namespace) -> int:
     return 0
 
 
-def _print_error(opts: argparse.Namespace, error: str) -> int:
+def _print_error(opts: argparse.Namespace, error: str, *, status: int = 1) -> int:
     """Print why there is no report, and return the exit status."""
     if opts.json:
         print(json.dumps({"error": error}))
     else:
         print(printable(f"scrapy omocaptcha report: {error}"), file=sys.stderr)
-    return 1
+    return status

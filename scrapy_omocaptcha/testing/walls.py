@@ -59,7 +59,7 @@ class Wall:
 
 
 WALLS: dict[str, Wall] = {
-    "session": Wall("A form posted with a CSRF field of the session wins a clearance cookie for the whole site."),
+    "session": Wall("A form posted with a CSRF field of the session wins a cookie that opens the whole site."),
     "session_marked": Wall("The session's own cookie is the clearance; a late answer loses it.", clearance="session"),
     "get": Wall("The form sends its fields by GET, in the address.", form="get"),
     "same_url": Wall("The form posts to the page itself; page and clearance are the answer.", form="page"),

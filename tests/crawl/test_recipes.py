@@ -213,12 +213,6 @@ def test_the_checks_tell_what_is_wrong_at_the_end(run, walled, tmp_path, wall, s
     assert [line for line in crawled.said(logging.ERROR) if line.startswith("shop: ")] == problems
 
 
-def test_the_sites_run_without_pytest_too(tmp_path):
-    done = module(code(page("recipes/offline"), "service-and-site"), tmp_path)
-    assert done["site"].url.startswith("http://127.0.0.1:")
-    assert done["service"].settings["OMOCAPTCHA_API_TOKEN"] == "offline-token"
-
-
 def test_each_cookiejar_costs_one_job(run, service):
     items, _ = run("recipes/sessions", "regions")
     assert len(items) == 3 * 5

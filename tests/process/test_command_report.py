@@ -139,7 +139,7 @@ def test_wrong_usage_exits_with_status_2(report, tmp_path):
     for arguments, said in (
         ([], "name the ledgers, or set OMOCAPTCHA_LEDGER"),
         (["a.sqlite", "--by", "week"], "invalid choice: 'week'"),
-        (["-s", "OMOCAPTCHA_LEDGER="], "error: OMOCAPTCHA_LEDGER is ''; it must be the path of a file"),
+        (["-s", "OMOCAPTCHA_LEDGER="], "report: OMOCAPTCHA_LEDGER is ''; it must be the path of a file"),
     ):
         done = report(*arguments)
         assert done.returncode == 2
@@ -164,8 +164,8 @@ def test_the_ledger_of_a_project_is_one_file_wherever_a_command_is_started(scrap
 
 def test_without_a_ledger_a_name_is_asked_for(report):
     done = report()
-    assert done.returncode == 2
-    assert "name the ledgers, or set OMOCAPTCHA_LEDGER in the project" in done.stderr
+    said = "scrapy omocaptcha report: name the ledgers, or set OMOCAPTCHA_LEDGER in the project\n"
+    assert (done.returncode, done.stderr) == (2, said)
 
 
 def test_who_reads_the_output_may_stop(installed, tmp_path):

@@ -123,6 +123,12 @@ def test_the_tests_of_the_page_pass_in_the_project_of_the_quick_start(project):
     assert "3 passed" in run(project, code(page("recipes/offline"), "test-shop"))
 
 
+def test_the_sites_run_without_pytest_too(project):
+    (project / "offline.py").write_text(code(page("recipes/offline"), "service-and-site"))
+    done = scrapy(cwd=project, module="offline")
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "5 jobs"), done.stdout
+
+
 def test_the_test_of_a_rendered_page_passes_in_the_project_of_the_quick_start(project, chromium):
     (project / "shop/spiders/contact.py").write_text(CONTACT_SPIDER)
     assert "1 passed" in run(project, CONTACT_TEST)

@@ -18,8 +18,6 @@ SITE = "https://shop.example"
 SIMULATED = "http://127.0.0.1:6081"
 """The site of ``scrapy omocaptcha simulate --port 6080``."""
 BOATS = [f"{name} {number}" for name in ("Albatross", "Bluebird", "Curlew") for number in range(1, 7)]
-THIRTY = {'names = ["Albatross", "Bluebird", "Curlew"]': "names = [f'Boat {number}' for number in range(30)]"}
-"""Thirty searches in the place of the three of a recipe."""
 ONCE = {
     '/find"': '/find/once"',
     'rejected=".error",': 'rejected=".error", fresh=True,',
@@ -131,15 +129,22 @@ def test_the_recipe_tells_what_to_add_where_a_form_works_only_once():
     assert all(added.partition(" ")[2].rstrip(",") in told for added in ONCE.values())
 
 
+def for_boats(number):
+    """Return what to change in a recipe that searches for three names."""
+    return {
+        'names = ["Albatross", "Bluebird", "Curlew"]': f"names = [f'Boat {{number}}' for number in range({number})]"
+    }
+
+
 def test_each_search_at_a_register_that_rejects_every_fifth_token_has_its_result(run, walled, service):
-    items, crawled = run("recipes/search", "boats", walled(refuse_every=5), changed=THIRTY)
+    items, crawled = run("recipes/search", "boats", walled(refuse_every=5), changed=for_boats(30))
     assert {item["name"] for item in items if "boat" in item} == {f"Boat {number}" for number in range(30)}
     assert crawled.count("tokens/rejected") == 7
 
 
 def test_a_search_that_is_lost_is_an_item_of_the_errback(run, walled, service):
     settings = {"OMOCAPTCHA_MAX_ATTEMPTS": 1}
-    items, _ = run("recipes/search", "boats", walled(refuse_every=5), settings, changed=THIRTY)
+    items, _ = run("recipes/search", "boats", walled(refuse_every=5), settings, changed=for_boats(30))
     lost = [item["name"] for item in items if "lost" in item]
     assert len(lost) == len(set(lost)) == 6
     assert {item["name"] for item in items} == {f"Boat {number}" for number in range(30)}
@@ -321,15 +326,18 @@ def test_the_errback_of_a_live_page_gets_one_that_it_can_close(run, walled, serv
 
 @pytest.mark.sockets
 @pytest.mark.parametrize("block", ["rendered-search", "register"])
-def test_a_spider_searches_by_a_form_that_a_script_builds(run, walled, service, browser_settings, block):
+@pytest.mark.parametrize(("number", "rejected"), [(6, 1), pytest.param(30, 7, marks=pytest.mark.nightly)])
+def test_a_spider_searches_by_a_form_that_a_script_builds(
+    run, walled, service, browser_settings, block, number, rejected
+):
     site = walled(refuse_every=5)
     # Each page that stayed open would keep its place.
     settings = {**browser_settings, "PLAYWRIGHT_MAX_PAGES_PER_CONTEXT": 4, "OMOCAPTCHA_MAX_ATTEMPTS": 5}
-    items, crawled = run("recipes/live-pages", block, site, settings, changed=THIRTY)
-    assert sorted(item["boats"][0] for item in items) == sorted(f"Boat {number} 1" for number in range(30))
-    assert crawled.count("tokens/rejected") == site.rejected.total() == 7
-    assert crawled.count("tokens/accepted") == site.accepted == 30
-    assert len(service.jobs) == 37
+    items, crawled = run("recipes/live-pages", block, site, settings, changed=for_boats(number))
+    assert sorted(item["boats"][0] for item in items) == sorted(f"Boat {boat} 1" for boat in range(number))
+    assert crawled.count("tokens/rejected") == site.rejected.total() == rejected
+    assert crawled.count("tokens/accepted") == site.accepted == number
+    assert len(service.jobs) == number + rejected
 
 
 @pytest.mark.sockets

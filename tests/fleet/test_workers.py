@@ -78,6 +78,7 @@ def test_the_fleet_buys_exactly_as_many_jobs_as_its_limit_allows(fleet_of, shops
     assert (fleet.lost, fleet.twice) == (0, 0)
 
 
+@pytest.mark.nightly
 def test_a_worker_that_is_stopped_gives_its_requests_back_and_abandons_its_jobs(fleet_of, shops, ideal, room):
     fleet = fleet_of(WORKERS, room)
     stopped = fleet.workers[0]

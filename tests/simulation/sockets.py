@@ -42,7 +42,8 @@ def shortened(planned: Plan) -> Plan:
         **planned.settings,
         "DOWNLOAD_TIMEOUT": 1.0,
         "OMOCAPTCHA_API_TIMEOUT": 1.0,
-        "OMOCAPTCHA_JOB_TIMEOUT": 4.0,
+        # Longer than any solve of a plan, since without its stalls nothing else has to go wrong.
+        "OMOCAPTCHA_JOB_TIMEOUT": 300 / _SHORTER,
         "OMOCAPTCHA_BREAKER_PAUSE": 0.5,
         "OMOCAPTCHA_POLL_INTERVAL": 0.05,
         "DOWNLOAD_DELAY": planned.settings.get("DOWNLOAD_DELAY", 0) / _SHORTER,

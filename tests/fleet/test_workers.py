@@ -1,4 +1,8 @@
-"""A fleet of processes whose queue scrapy-redis shares, some of which are stopped or killed."""
+"""A fleet of processes whose queue scrapy-redis shares, some of which are stopped or killed.
+
+In the nights only: the stop of a worker, which simulated fleets have with each change, a restart of Redis, and all at
+once.
+"""
 
 from __future__ import annotations
 

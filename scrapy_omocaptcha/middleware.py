@@ -38,7 +38,7 @@ from scrapy_omocaptcha.walls.hints import Hints
 from scrapy_omocaptcha.walls.hooks import Hooks
 from scrapy_omocaptcha.walls.judging import is_good
 from scrapy_omocaptcha.walls.limit_closing import close_at_limit
-from scrapy_omocaptcha.walls.medium import Mediums, PlainMedium
+from scrapy_omocaptcha.walls.medium import Mediums
 from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.reasons import GivenUp, NotSolved, Refusal
 from scrapy_omocaptcha.walls.redirects import Redirects
@@ -67,7 +67,7 @@ class OmoCaptchaMiddleware:
         lifetime, components = engine.lifetime, engine.components
         self._buyer = buyer = Buyer(crawler, settings, stats, lifetime, time.monotonic, events.limit_near)
         self._hints = hints = Hints()
-        self.mediums = mediums = Mediums(PlainMedium(components), find_medium(crawler, engine))
+        self.mediums = mediums = Mediums(components, find_medium(crawler, engine))
         hooks = Hooks(crawler, settings.trigger)
         self._policy = policy = Policy(crawler, settings, components, hooks, hints, buyer.limits.check, mediums)
         self._sessions = sessions = Sessions(mediums)

@@ -73,7 +73,7 @@ async def solve_page(page: Page, *, crawler: Crawler, widget: str | None = None,
     :raises RuntimeError: when the add-on, or scrapy-playwright, is not active in this crawl.
     """
     middleware = _active(crawler)
-    medium = middleware.mediums.other
+    medium = middleware.mediums.browser
     if medium is None:
         raise RuntimeError("no page is rendered in this crawl: DOWNLOAD_HANDLERS has no scrapy-playwright")
     from scrapy_omocaptcha.browser.medium import BrowserMedium

@@ -8,14 +8,13 @@ from scrapy.utils.datatypes import LocalCache
 
 from scrapy_omocaptcha.challenge import TOKEN_FIELD, Challenge
 from scrapy_omocaptcha.urls import host_of, public_address
+from scrapy_omocaptcha.walls.medium import META_KEYS
 
 logger = logging.getLogger(__name__)
 
 _MAX_FORMS = 1000
 _MAX_KEYS = 1000
 _LIKE_OURS = re.compile(r"_?omo[-_ ]?captcha", re.IGNORECASE)
-_READ_KEYS = ("omocaptcha", "_omocaptcha")
-"""Keys of meta that change how a request is treated before it is sent."""
 
 
 class Hints:
@@ -42,7 +41,7 @@ class Hints:
     def check(self, request: Request) -> None:
         """Look at a request that wants no token."""
         for key in request.meta:
-            if key not in self._ignored_keys and key not in _READ_KEYS:
+            if key not in self._ignored_keys and key not in META_KEYS:
                 self._check_key(key, request)
         if self._forms and self._lacks_token(request):
             self._say(

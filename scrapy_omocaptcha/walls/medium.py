@@ -1,6 +1,6 @@
-"""Tell how a request gets its page, and what that means at a wall.
+"""Tell how a request gets its page, and what that means at a wall: what a session is, how a token is handed in.
 
-Scrapy's own downloader gets all pages, unless the middleware is given another medium for some.
+Scrapy's own downloader gets all pages, unless another medium gets some.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from scrapy_omocaptcha.walls.reasons import Purpose
 
 Key = tuple[str, object, object]
 Find = Callable[[Response], Challenge | None]
+META_KEYS = ("omocaptcha", "_omocaptcha")
+"""Keys of meta that change how this package treats a request; ``hints`` tells of others that look like them."""
 
 
 class PlainMedium:
@@ -26,7 +28,7 @@ class PlainMedium:
     passage = "scrapy_omocaptcha.walls.form_passage.FormPassage"
     """Path of what takes a challenged request through its wall, which is imported with the first challenge."""
     purpose: Purpose = "form"
-    """What a token for a wall is wanted for."""
+    """What is checked before a token is bought for a wall: a key of ``CHECKS`` in ``reasons``."""
     token_request = "scrapy_omocaptcha.walls.token_request.TokenRequest"
     """Path of what sends a request with the token that it wants before it is sent."""
 
@@ -59,29 +61,35 @@ class PlainMedium:
 
 
 class Mediums:
-    """The mediums of one crawl: the plain one, and another one where some requests get their pages by it."""
+    """The mediums of one crawl. That of a request is the first that concerns it, and else the plain one.
 
-    def __init__(self, plain: PlainMedium, other: PlainMedium | None = None) -> None:
-        self._plain = plain
-        self.other = other
+    :param browser: the browser that renders pages in this crawl, if any does.
+    """
+
+    def __init__(self, components: Components, browser: PlainMedium | None) -> None:
+        self.browser = browser
+        self._plain = PlainMedium(components)
+        self._others = [medium for medium in (browser,) if medium is not None]
 
     def concerns(self, request: Request) -> bool:
-        """Tell whether something may have to be prepared for a request."""
-        return self.other is not None
+        """Tell whether something has to be prepared for a request."""
+        return self.of(request) is not self._plain
 
     def of(self, request: Request) -> PlainMedium:
-        other = self.other
-        return self._plain if other is None or not other.concerns(request) else other
+        for medium in self._others:
+            if medium.concerns(request):
+                return medium
+        return self._plain
 
     def answered(self, request: Request) -> None:
         # Not of the medium of the request: a middleware may have changed that meanwhile.
-        if self.other is not None:
-            self.other.answered(request)
+        for medium in self._others:
+            medium.answered(request)
 
     def give_back(self, request: Request) -> None:
-        if self.other is not None:
-            self.other.give_back(request)
+        for medium in self._others:
+            medium.give_back(request)
 
     def close(self) -> None:
-        if self.other is not None:
-            self.other.close()
+        for medium in self._others:
+            medium.close()

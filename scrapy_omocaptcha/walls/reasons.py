@@ -152,8 +152,8 @@ CHECKS: dict[Purpose, Checks] = {
     "browser": (*_REQUEST, *_WIDGET, ("foreign_form", _is_sent_elsewhere)),
 }
 """What is checked, with the reason for refusing, by what a token is wanted for: :func:`solve`, a request that wants one
-before it is sent, a wall for which the spider's ``omocaptcha_submit`` makes the submission, one whose form is
-submitted, and one in a page that a browser renders."""
+before it is sent, a wall where something else than the page's form takes the token, such as the spider's
+``omocaptcha_submit``, one whose form is submitted, and one in a page that a browser renders."""
 
 
 def find_refusal(purpose: Purpose, case: Case) -> Refusal | None:

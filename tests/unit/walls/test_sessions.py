@@ -14,7 +14,7 @@ from scrapy.downloadermiddlewares.httpproxy import HttpProxyMiddleware
 from scrapy.http import Response
 from scrapy.http.cookies import CookieJar
 
-from scrapy_omocaptcha.walls.medium import Mediums, PlainMedium
+from scrapy_omocaptcha.walls.medium import Mediums
 from scrapy_omocaptcha.walls.session import Clearance, Role, Session
 from scrapy_omocaptcha.walls.sessions import Sessions
 
@@ -348,7 +348,7 @@ def components():
 
 @pytest.fixture
 def sessions(components):
-    return Sessions(Mediums(PlainMedium(components)))
+    return Sessions(Mediums(components, None))
 
 
 def through_the_proxy_middleware(request):

@@ -109,7 +109,7 @@ class BrowserPassage(Passage):
         if not isinstance(answer, Exception) and not self.meet(answer):
             if is_good(answer):
                 self.session.unchallenged(self.stamp)
-            return Result(answer, Verdict("expired", "not_needed"))
+            return self.without_token(answer)
         if self.engine.lifetime.closing:
             raise CrawlClosing()
         if handover.trouble in ("other_key", "too_old"):

@@ -21,7 +21,7 @@ from scrapy_omocaptcha.errors import ApiError, CrawlClosing, HandoverBroke, JobE
 from scrapy_omocaptcha.reporting.events import Events
 from scrapy_omocaptcha.reporting.format import count
 from scrapy_omocaptcha.urls import host_of
-from scrapy_omocaptcha.walls.judging import Answer
+from scrapy_omocaptcha.walls.judging import Answer, doubt_about, is_overloaded
 from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.reasons import GivenUp, Refusal
 from scrapy_omocaptcha.walls.verdict import ANOTHER_WALL, unknown
@@ -80,8 +80,8 @@ class Attempts(ABC):
         """Tokens after which another wall came. Whether they were of use is known once all attempts are over."""
 
     @abstractmethod
-    async def attempt_once(self) -> Result:
-        """Buy a token and use it; the result has no answer if the job was of no use."""
+    async def challenge(self) -> Challenge | Answer:
+        """Return the challenge to buy a token for, or an answer that came without."""
 
     @abstractmethod
     async def ready(self) -> Challenge | Answer:
@@ -105,7 +105,10 @@ class Attempts(ABC):
         is_given_up = False
         try:
             while (tried := self._state.useless_jobs) < self.policy.settings.max_attempts:
-                result = await self.attempt_once()
+                challenge = await self.challenge()
+                if not isinstance(challenge, Challenge):
+                    return Result(challenge)
+                result = await self.use(await self.buy(challenge))
                 if result.answer is not None:
                     return result
             raise GivenUp(Refusal("attempts", self._useless(tried)))
@@ -185,11 +188,11 @@ class Attempts(ABC):
         except Exception as error:
             reason = error.refusal.reason if isinstance(error, GivenUp) else "page_failed"
             return Result(verdict=Verdict("expired", reason), error=error)
-        if not isinstance(ready, Challenge):
-            return Result(ready, Verdict("expired", "not_needed"))
-        if ready.sitekey != token.sitekey:
-            return Result(verdict=Verdict("expired", "other_key"))
         try:
+            if not isinstance(ready, Challenge):
+                return self.without_token(ready)
+            if ready.sitekey != token.sitekey:
+                return Result(verdict=Verdict("expired", "other_key"))
             return await self.hand_in(token)
         except Outdated:
             return await self._try_to_hand_in(token)
@@ -201,19 +204,33 @@ class Attempts(ABC):
             # A method of the spider has failed on the answer.
             return Result(verdict=unknown("broke"), error=error)
 
+    def without_token(self, answer: Answer) -> Result:
+        """Return the result for an answer that has come before the token at hand was handed in.
+
+        :raises HandoverBroke: when the site could not answer just now, at the first try.
+        """
+        if isinstance(answer, Request) or not is_overloaded(answer):
+            return Result(answer, Verdict("expired", "not_needed"))
+        if self.is_first:
+            why = f"the page was answered with {answer.status} when it was asked for again"
+            raise HandoverBroke(why, is_sent=False)
+        return Result(answer, Verdict("expired", "page_failed"))
+
     def report(self, challenge: Challenge, result: Result) -> Answer:
         """Report that the request has got through, or may have, and return its answer."""
         answer, verdict = result.answer, result.verdict
         assert answer is not None
+        is_accepted = verdict is not None and verdict.outcome == "accepted"
+        is_page = is_accepted or doubt_about(self.request, result.submitted or answer) is None
         # All jobs of a crawl have one price, which is asked for before the first one.
         seconds, cost = time.monotonic() - self._since, self.jobs * self.buyer.limits.price
         if verdict is not None and result.is_in_doubt:
             self.events.unknown(self.request, challenge, verdict.reason, verdict.message, seconds, cost)
-        else:
+        elif is_page:
             self.events.solved(self.request, challenge, seconds, self.jobs, cost)
             if isinstance(answer, Response):
                 answer.flags = [*answer.flags, "omocaptcha"]
-        if result.submitted is not None:
+        if result.submitted is not None and is_page:
             self.engine.components.store(self.request, result.submitted)
         return answer
 

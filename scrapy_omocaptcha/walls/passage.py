@@ -15,7 +15,7 @@ from http.cookiejar import Cookie
 from typing import NamedTuple
 
 from scrapy import Request
-from scrapy.http import Response
+from scrapy.http import HtmlResponse, Response, TextResponse
 
 from scrapy_omocaptcha.buying.purchase import ACCEPTED, Verdict
 from scrapy_omocaptcha.challenge import Challenge, Token
@@ -38,7 +38,7 @@ class Page(NamedTuple):
     challenge: Challenge
     answers: int
     """The number of answers that the session has had if no other came since this one was asked for."""
-    cookies: frozenset[tuple[str, str | None]] | None
+    cookies: frozenset[tuple[str, str]] | None
     """Names and values of the session's cookies; None if they are not those that the response was for."""
 
 
@@ -161,7 +161,8 @@ class Passage(Attempts):
             session.stop_leading(lambda: slots.concurrency(slot))
 
     def _clearance(self, result: Result) -> Clearance:
-        if result.is_in_doubt:
+        if result.verdict is None or result.verdict.outcome in ("expired", "unknown"):
+            # Nor does what has come without a token show what one is good for.
             return Clearance.DOUBTFUL
         # Neither the answer to a submission itself nor one for which the site has set no cookie shows that the wall is
         # open for other pages, too.
@@ -203,13 +204,6 @@ class Passage(Attempts):
         self.session.update_cookies(self.cookies())
 
     # Buy a token, and hand it in
-
-    async def attempt_once(self) -> Result:
-        challenge = await self.challenge()
-        if not isinstance(challenge, Challenge):
-            return Result(challenge)
-        purchase = await self.buy(challenge)
-        return await self.use(purchase)
 
     async def challenge(self) -> Challenge | Answer:
         """Return the challenge at hand, unless it is not to be solved any more, or an answer that came without."""
@@ -256,7 +250,10 @@ class Passage(Attempts):
         try:
             again = await self.send()
         except Exception as error:
-            return Result(verdict=unknown("broke"), error=error)
+            if not self.is_alone:
+                # Others ask again, rather than buy a token each.
+                self.session.won(self.cookies(), Clearance.DOUBTFUL)
+            return Result(verdict=unknown("closing" if isinstance(error, CrawlClosing) else "broke"), error=error)
         later = self.meet(again)
         if later is None:
             return Result(again, self._opened(handed, again))
@@ -285,6 +282,8 @@ class Passage(Attempts):
             # is the page is not certain enough for a clearance, nor for the breaker to learn from.
             self._copy_back(handed)
             verdict = self._opened(handed, answer)
+            if verdict is ACCEPTED and not handed.is_own_address:
+                verdict = unknown("widget_again")
             verdict = replace(verdict, is_useless=verdict.is_useless or None)
             return Result(answer, verdict, submitted=answer, proves_open=False)
         if handed.broke is not None and is_same_wall(wall, later):
@@ -324,7 +323,9 @@ class Passage(Attempts):
             return handed.is_own_address and answer.status != page.response.status
         # A wall that ignores tokens repeats the same answer. Pages at addresses of their own may be equal.
         is_repeated = self.session.repeats(answer.body)
-        return bool(answer.body) and (handed.is_own_address or not is_repeated)
+        # What has text but is no HTML is for a script of the page, which would ask for the page then.
+        is_for_script = isinstance(answer, TextResponse) and not isinstance(answer, HtmlResponse)
+        return bool(answer.body) and (handed.is_own_address or not (is_repeated or is_for_script))
 
     # Give the spider its page, or say why there is none
 
@@ -363,5 +364,6 @@ class Passage(Attempts):
     def cookies(self) -> list[Cookie]:
         return self.sessions.cookies(self.request)
 
-    def cookie_values(self) -> frozenset[tuple[str, str | None]]:
-        return frozenset((cookie.name, cookie.value) for cookie in self.cookies())
+    def cookie_values(self) -> frozenset[tuple[str, str]]:
+        # A cookie may have no value.
+        return frozenset((cookie.name, cookie.value or "") for cookie in self.cookies())

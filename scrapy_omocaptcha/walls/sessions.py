@@ -104,14 +104,14 @@ class Sessions:
                 jar.set_cookie(cookie)
             session.update_cookies(self.cookies(request))
 
-    def is_current(self, request: Request, response: Response, values: Collection[tuple[str, str | None]]) -> bool:
+    def is_current(self, request: Request, response: Response, values: Collection[tuple[str, str]]) -> bool:
         """Tell whether a response belongs to the cookies that its session has now, which are ``values``."""
         if self._mediums.of(request).jar(request) is None:
             # Those that the spider sends itself are the same each time.
             return True
         new = dict(map(_name_and_value, response.headers.getlist("Set-Cookie")))
         for name, value in new.items():
-            kept = {(other or "").strip('"') for known, other in values if known == name}
+            kept = {other.strip('"') for known, other in values if known == name}
             if kept and value.strip('"') not in kept:
                 # A newer cookie was kept, so the page belongs to another session.
                 return False

@@ -16,6 +16,7 @@ _UNKNOWN = {
     "not_seen": "no request was seen to carry it",
     "no_page": "the page is empty",
     "http_error": "the page was answered with {status}",
+    "widget_again": "the answer to it may be the page, which shows the challenge when it is asked for",
     "redirect": "the page still redirects to where the challenge was",
 }
 

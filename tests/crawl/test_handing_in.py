@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 import scrapy
 from aiohttp import web
 from scrapy.utils.asyncio import sleep
 
+from scrapy_omocaptcha import signals
 from scrapy_omocaptcha.forms.submission import Submission
 from tests.helpers import sites
 from tests.helpers.components import OfCrawler
@@ -238,3 +241,131 @@ def test_another_wall_behind_the_first_is_no_rejection(crawl, service, second):
     assert len(service.jobs) == 2
     counts = tuple(crawled.count(f"tokens/{outcome}") for outcome in ("accepted", "unknown", "rejected"))
     assert counts == (1, 1, 0)
+
+
+def reset(request):
+    request.transport.close()
+    return page()
+
+
+def slow_down(request):
+    return page("slow down", status=429)
+
+
+@pytest.mark.parametrize(
+    ("second", "jobs"), [(slow_down, 1), (reset, 2), (lambda request: page(), 2)], ids=["429", "reset", "page"]
+)
+def test_an_answer_that_came_without_a_token_does_not_make_every_request_buy_one(crawl, service, second, jobs):
+    def answer(request, form):
+        if request.path == "/verify":
+            return won("/")
+        if cleared(request):
+            return page()
+        asked.append(request.path)
+        # When the leader asks again, since other answers have outdated its form.
+        return second(request) if asked[-1] == "/0" and asked.count("/0") == 2 else challenge()
+
+    asked = []
+    with Site(answer) as site:
+        crawled = crawl(spider(*(f"{site.origin}/{number}" for number in range(20))), service.settings)
+    assert len(crawled.pages) == 20
+    assert len(service.jobs) == jobs
+
+
+@pytest.mark.parametrize("first", [slow_down, reset], ids=["429", "reset"])
+def test_a_page_that_fails_after_its_token_has_opened_the_wall_costs_no_other_job(crawl, service, first):
+    def answer(request, form):
+        if request.path == "/verify":
+            return won("/thanks")
+        if not cleared(request):
+            return challenge()
+        shown.append(request.path)
+        return first(request) if len(shown) == 2 else page()
+
+    shown = []
+    with Site(answer) as site:
+        crawled = crawl(spider(*(f"{site.origin}/{number}" for number in range(6))), service.settings)
+    assert len(crawled.pages) == 6
+    assert len(service.jobs) == 1
+
+
+def test_an_overloaded_site_is_not_reported_as_one_whose_wall_was_passed(crawl, service):
+    """Requests that follow the leader ask again, and the site cannot answer just then."""
+
+    def answer(request, form):
+        if request.path == "/verify":
+            return won("/")
+        return challenge() if not cleared(request) else slow_down(request) if request.path in ("/1", "/2") else page()
+
+    solved = []
+
+    class Listens(spider()):
+        def requests(self):
+            self.crawler.signals.connect(self.note, signals.challenge_solved)
+            return super().requests()
+
+        def note(self, request):
+            solved.append(request.url[-2:])
+
+    with Site(answer) as site:
+        Listens.urls = [f"{site.origin}/{number}" for number in range(3)]
+        crawled = crawl(Listens, {**service.settings, "RETRY_TIMES": 1})
+    assert (len(crawled.pages), len(crawled.failures), len(service.jobs)) == (1, 2, 1)
+    assert solved == ["/0"]
+    assert len([line for line in crawled.said(logging.INFO) if line.startswith("Through the reCAPTCHA")]) == 1
+
+
+@pytest.mark.parametrize("kind", ["json", "html"])
+def test_what_answers_a_token_at_another_address_is_not_known_to_be_the_page(crawl, service, kind):
+    """The page goes on showing the challenge: the answer says that the site has rejected the token, or is the page."""
+
+    def answer(request, form):
+        if request.method == "GET":
+            return challenge()
+        return web.json_response({"ok": False}) if kind == "json" else page("<p>Wrong, or a page</p>")
+
+    with Site(answer) as site:
+        crawled = crawl(spider(f"{site.origin}/page"), {**service.settings, "OMOCAPTCHA_MAX_ATTEMPTS": 2})
+    if kind == "json":
+        assert [error.reason for error in crawled.failures] == ["attempts"]
+        assert [crawled.count(f"tokens/{outcome}") for outcome in ("rejected", "accepted")] == [2, 0]
+    else:
+        assert [one.text for one in crawled.pages] == ["<p>Wrong, or a page</p>"]
+        assert [crawled.count(f"tokens/{outcome}") for outcome in ("unknown", "accepted")] == [1, 0]
+
+
+def test_an_answer_that_may_not_be_the_page_is_not_stored(crawl, service, tmp_path):
+    def answer(request, form):
+        if request.method == "POST":
+            return page("not now", status=403)
+        if opened:
+            return page()
+        return web.Response(text=sites.CHALLENGE.replace("/verify", "/page"), content_type="text/html")
+
+    opened = []
+    settings = {**service.settings, "HTTPCACHE_ENABLED": True, "HTTPCACHE_DIR": str(tmp_path)}
+    with Site(answer) as site:
+        asks = spider(f"{site.origin}/page", handle_httpstatus_list=[403])
+        assert [one.status for one in crawl(asks, settings).pages] == [403]
+        opened.append(True)
+        assert [one.status for one in crawl(asks, settings).pages] == [200]
+
+
+def test_a_cookie_without_a_value_does_not_outdate_a_form(crawl, service):
+    def answer(request, form):
+        if request.path == "/free":
+            return web.Response(text="free", content_type="text/html", headers={"Set-Cookie": "consent"})
+        return won("/page") if request.path == "/verify" else page() if cleared(request) else challenge()
+
+    class AfterFree(spider()):
+        def requests(self):
+            yield scrapy.Request(f"{site.origin}/free", self.go_on)
+
+        def go_on(self, response):
+            yield scrapy.Request(f"{site.origin}/page", self.page, errback=self.failed)
+
+    with Site(answer) as site:
+        crawled = crawl(AfterFree, service.settings)
+        paths = [path for _, path, *_ in site.requests]
+    assert len(crawled.pages) == 1
+    assert paths == ["/free", "/page", "/verify", "/page"]

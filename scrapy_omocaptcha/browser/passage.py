@@ -17,7 +17,7 @@ from scrapy_omocaptcha.walls.attempts import Result
 from scrapy_omocaptcha.walls.judging import Answer, is_good, is_overloaded
 from scrapy_omocaptcha.walls.passage import Passage
 from scrapy_omocaptcha.walls.reasons import GivenUp, Refusal
-from scrapy_omocaptcha.walls.verdict import Handed, unknown
+from scrapy_omocaptcha.walls.verdict import Handed, came_without, unknown
 
 _WIDGET = "//iframe[contains(@src, '/recaptcha/')] | //textarea[starts-with(@name, 'g-recaptcha-response')]"
 
@@ -109,7 +109,7 @@ class BrowserPassage(Passage):
         if not isinstance(answer, Exception) and not self.meet(answer):
             if is_good(answer):
                 self.session.unchallenged(self.stamp)
-            return self.without_token(answer)
+            return Result(answer, came_without(answer))
         if self.engine.lifetime.closing:
             raise CrawlClosing()
         if handover.trouble in ("other_key", "too_old"):

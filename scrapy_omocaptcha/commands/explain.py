@@ -106,9 +106,9 @@ class InspectingMiddleware(OmoCaptchaMiddleware):
         if challenge is None:
             other = find_other_captcha(response)
             if other is None:
-                is_plain = self._policy.mediums.of(request).purpose == "form"
-                call, sent = _form_call(response) if is_plain else _page_call(finding.challenge)
-                message = _pass_message(finding.challenge, response, is_rendered=not is_plain)
+                is_rendered = self._policy.mediums.of(request).purpose == "browser"
+                call, sent = _page_call(finding.challenge) if is_rendered else _form_call(response)
+                message = _pass_message(finding.challenge, response, is_rendered=is_rendered)
                 return replace(
                     finding, verdict="pass", message=message, call=call, to_write=_to_write(call), request=sent
                 )

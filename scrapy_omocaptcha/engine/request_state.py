@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 from scrapy import Request, signals
 from scrapy.crawler import Crawler
 
-_KEY = "_omocaptcha"
+STATE_KEY = "_omocaptcha"
 _MAX_RETRIED = 1000
 
 
@@ -61,7 +61,7 @@ class RequestStates:
         taken_out: Request | None = None
 
         def enqueue(request: Request) -> bool:
-            if _KEY not in request.meta or not request.meta[_KEY].get("filter"):
+            if STATE_KEY not in request.meta or not request.meta[STATE_KEY].get("filter"):
                 return enqueue_request(request)
             dupefilter = getattr(scheduler, "df", None)
             if dupefilter is not None:
@@ -124,7 +124,7 @@ class RequestStates:
 
     def take(self, request: Request) -> bool:
         """Take the state of a request out of its meta, before any middleware sees it; tell whether it has one."""
-        text = request.meta.pop(_KEY, None)
+        text = request.meta.pop(STATE_KEY, None)
         if self._retried:
             text = self._retried.pop(_retry_key(request), text)
         if text is None:
@@ -154,11 +154,11 @@ class RequestStates:
 
     def write(self, request: Request, state: RequestState, *, must_pass: bool) -> None:
         """Write the state of a request that is scheduled or redirected; no filter drops what ``must_pass``."""
-        request.meta[_KEY] = {**state.as_json(), "filter": must_pass and not request.dont_filter}
+        request.meta[STATE_KEY] = {**state.as_json(), "filter": must_pass and not request.dont_filter}
 
     def not_redirected(self, request: Request) -> None:
         """Take back what was written into meta, where Scrapy has not followed the redirect."""
-        request.meta.pop(_KEY, None)
+        request.meta.pop(STATE_KEY, None)
 
     def give_back(self, request: Request) -> Request:
         """Return a copy of a request for the scheduler, which must not drop it as a duplicate."""
@@ -180,7 +180,7 @@ class RequestStates:
         """Write the state of a retry into its meta, so that it is still known when a stopped crawl resumes."""
         state = self._retried.pop(_retry_key(request), None) if self._retried else None
         if state is not None:
-            request.meta[_KEY] = state
+            request.meta[STATE_KEY] = state
 
 
 def _retry_key(request: Request, *, retries: int = 0) -> object:

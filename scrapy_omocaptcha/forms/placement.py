@@ -8,7 +8,7 @@ from urllib.parse import unquote_plus, urlsplit
 from scrapy import Request
 
 from scrapy_omocaptcha.forms.encoding import percent_encode
-from scrapy_omocaptcha.forms.submission import TOKEN_META, Submission
+from scrapy_omocaptcha.forms.submission import Submission, as_submission
 
 _VALID = "form:NAME, json:/pointer, header:NAME, query:NAME or cookie:NAME"
 _HTTP_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -37,7 +37,7 @@ def put_token(request: Request, put: str, token: str) -> Submission:
     """Return ``request`` with ``token`` where ``put`` says, or raise a ``ValueError`` that says why it does not fit."""
     kind, name = parse_put(put)
     headers = request.headers.copy()
-    changes = {"meta": {**request.meta, **TOKEN_META}, "dont_filter": True, "headers": headers}
+    changes: dict[str, Any] = {"headers": headers}
     try:
         match kind:
             case "form":
@@ -56,8 +56,7 @@ def put_token(request: Request, put: str, token: str) -> Submission:
     except ValueError as error:
         raise ValueError(f"{put!r} in meta['omocaptcha'] does not fit {request}: {error}") from error
     # Not request.replace(): JsonRequest and FormRequest would add their own data to the body once more.
-    kept = {attribute: getattr(request, attribute) for attribute in Request.attributes}
-    return Submission(**{**kept, **changes}, secret=token)
+    return as_submission(request, token, **changes)
 
 
 def _form_with(request: Request, name: str, token: str) -> bytes:

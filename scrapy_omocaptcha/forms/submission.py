@@ -77,6 +77,15 @@ class Submission(Request):
         raise TypeError("this request carries a token, which is used at once; it cannot be pickled")
 
 
+def as_submission(request: Request, secret: str, **changes: Any) -> Submission:
+    """Return a submission that sends what ``request`` would, but for some changes, and that holds a token.
+
+    Whatever class the request has, the submission must be neither logged nor written to a disk.
+    """
+    kept = {name: getattr(request, name) for name in Request.attributes}
+    return Submission(**{**kept, "meta": {**request.meta, **TOKEN_META}, "dont_filter": True, **changes}, secret=secret)
+
+
 def submit_token(response: Response, challenge: Challenge, token: Token | str) -> Submission:
     """Build the request that a browser would send for ``challenge.form`` with ``token`` filled in.
 

@@ -21,10 +21,10 @@ from scrapy_omocaptcha.errors import ApiError, CrawlClosing, HandoverBroke, JobE
 from scrapy_omocaptcha.reporting.events import Events
 from scrapy_omocaptcha.reporting.format import count
 from scrapy_omocaptcha.urls import host_of
-from scrapy_omocaptcha.walls.judging import Answer, doubt_about, is_overloaded
+from scrapy_omocaptcha.walls.judging import Answer, doubt_about
 from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.reasons import GivenUp, Refusal
-from scrapy_omocaptcha.walls.verdict import ANOTHER_WALL, unknown
+from scrapy_omocaptcha.walls.verdict import ANOTHER_WALL, came_without, unknown
 
 logger = logging.getLogger(__name__)
 
@@ -188,11 +188,11 @@ class Attempts(ABC):
         except Exception as error:
             reason = error.refusal.reason if isinstance(error, GivenUp) else "page_failed"
             return Result(verdict=Verdict("expired", reason), error=error)
+        if not isinstance(ready, Challenge):
+            return Result(ready, came_without(ready))
+        if ready.sitekey != token.sitekey:
+            return Result(verdict=Verdict("expired", "other_key"))
         try:
-            if not isinstance(ready, Challenge):
-                return self.without_token(ready)
-            if ready.sitekey != token.sitekey:
-                return Result(verdict=Verdict("expired", "other_key"))
             return await self.hand_in(token)
         except Outdated:
             return await self._try_to_hand_in(token)
@@ -203,18 +203,6 @@ class Attempts(ABC):
         except Exception as error:
             # A method of the spider has failed on the answer.
             return Result(verdict=unknown("broke"), error=error)
-
-    def without_token(self, answer: Answer) -> Result:
-        """Return the result for an answer that has come before the token at hand was handed in.
-
-        :raises HandoverBroke: when the site could not answer just now, at the first try.
-        """
-        if isinstance(answer, Request) or not is_overloaded(answer):
-            return Result(answer, Verdict("expired", "not_needed"))
-        if self.is_first:
-            why = f"the page was answered with {answer.status} when it was asked for again"
-            raise HandoverBroke(why, is_sent=False)
-        return Result(answer, Verdict("expired", "page_failed"))
 
     def report(self, challenge: Challenge, result: Result) -> Answer:
         """Report that the request has got through, or may have, and return its answer."""

@@ -7,6 +7,7 @@ from scrapy import Request
 from scrapy.utils.datatypes import LocalCache
 
 from scrapy_omocaptcha.challenge import TOKEN_FIELD, Challenge
+from scrapy_omocaptcha.engine.request_state import STATE_KEY
 from scrapy_omocaptcha.urls import host_of, public_address
 from scrapy_omocaptcha.walls.medium import META_KEYS
 
@@ -41,7 +42,7 @@ class Hints:
     def check(self, request: Request) -> None:
         """Look at a request that wants no token."""
         for key in request.meta:
-            if key not in self._ignored_keys and key not in META_KEYS:
+            if key not in self._ignored_keys and key not in (*META_KEYS, STATE_KEY):
                 self._check_key(key, request)
         if self._forms and self._lacks_token(request):
             self._say(
@@ -53,7 +54,8 @@ class Hints:
 
     def _check_key(self, key: object, request: Request) -> None:
         if isinstance(key, str) and _LIKE_OURS.match(key):
-            self._say(key, "meta[%r] of %s is not read by OMOcaptcha: its only key is 'omocaptcha'", key, request)
+            keys = " and ".join(map(repr, META_KEYS))
+            self._say(key, "meta[%r] of %s is not read by OMOcaptcha, which reads %s", key, request, keys)
         if len(self._ignored_keys) < _MAX_KEYS:
             self._ignored_keys.add(key)
 

@@ -13,7 +13,7 @@ from scrapy.http import Response
 from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.errors import HookFailed
 from scrapy_omocaptcha.forms.page import parse_page
-from scrapy_omocaptcha.forms.submission import TOKEN_META, Submission, submit_token
+from scrapy_omocaptcha.forms.submission import Submission, as_submission, submit_token
 from scrapy_omocaptcha.settings.secret import masked
 from scrapy_omocaptcha.urls import same_site
 from scrapy_omocaptcha.walls.reasons import Refusal
@@ -129,6 +129,4 @@ def _submitted_by(hook: Callable[..., object], response: Response, challenge: Ch
         raise TypeError(f"it must return a Request, not {type(request).__name__}")
     if not same_site(challenge.url, request.url):
         raise ValueError("it must return a request to the site of the challenge")
-    # Whatever class the spider chose, the request holds a token and must be neither logged nor written to disk.
-    fields = {name: getattr(request, name) for name in Request.attributes}
-    return Submission(**{**fields, "meta": {**request.meta, **TOKEN_META}, "dont_filter": True}, secret=token.value)
+    return as_submission(request, token.value)

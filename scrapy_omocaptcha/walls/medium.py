@@ -18,8 +18,8 @@ from scrapy_omocaptcha.walls.reasons import Purpose
 
 Key = tuple[str, object, object]
 Find = Callable[[Response], Challenge | None]
-META_KEYS = ("omocaptcha", "_omocaptcha")
-"""Keys of meta that change how this package treats a request; ``hints`` tells of others that look like them."""
+META_KEYS = ("omocaptcha",)
+"""Keys of meta by which a spider tells how a request is treated; ``hints`` tells of others that look like them."""
 
 
 class PlainMedium:

@@ -1,9 +1,10 @@
 """Take one challenged request through its wall, from the challenge to its page.
 
 The steps are the methods of :class:`Passage` in their order: meet the challenge, refuse it, lead or follow or go alone
-or ask again, buy a token, hand it in, judge what came of it, give the spider its page. Two subclasses know how a token
-is handed in: by the page's form (``form_passage``), or in a page of a browser (``browser.passage``). The loop that
-calls ``attempt_once`` and records each verdict is shared with requests that want a token from the start (``attempts``).
+or ask again, buy a token, hand it in, judge what came of it, give the spider its page. A subclass knows when a token is
+``ready`` to be handed in, and how: ``form_passage`` does it by the page's form, ``browser.passage`` in a page of a
+browser. The loop in ``attempts`` calls ``challenge`` for each token, buys it, calls ``ready`` and ``hand_in`` for each
+try, and records the verdict. Requests that want a token from the start share it.
 """
 
 from abc import abstractmethod
@@ -89,7 +90,7 @@ class Passage(Attempts):
             answer = await self.ask_again()
             if self.meet(answer) is None:
                 return Result(answer)
-        refusal = await self._refusal()
+        refusal = await self.refusal()
         if refusal is None and not self._do_others_pay():
             refusal = self.policy.limit_refusal(self.page.challenge, self.request.url)
         self.events.detected(self.request, self.page.challenge, "solve" if refusal is None else refusal.reason)
@@ -114,11 +115,12 @@ class Passage(Attempts):
 
     async def check(self) -> None:
         """Raise ``GivenUp`` unless a token may be bought for the challenge at hand."""
-        refusal = await self._refusal() or self.policy.limit_refusal(self.page.challenge, self.request.url)
+        refusal = await self.refusal() or self.policy.limit_refusal(self.page.challenge, self.request.url)
         if refusal is not None:
             raise GivenUp(refusal)
 
-    async def _refusal(self) -> Refusal | None:
+    async def refusal(self) -> Refusal | None:
+        """Return why the challenge at hand is not solved, whoever pays, or None."""
         return await self.policy.refusal(self.request, self.page.response, self.page.challenge)
 
     def _do_others_pay(self) -> bool:
@@ -175,7 +177,7 @@ class Passage(Attempts):
         """Ask again; return the answer if no token is needed; raise ``GivenUp`` if its challenge may not be solved."""
         answer = await self.ask_again()
         if self.meet(answer) is not None:
-            refusal = await self._refusal()
+            refusal = await self.refusal()
             if refusal is not None:
                 raise GivenUp(refusal)
             await self.set_aside()
@@ -277,7 +279,7 @@ class Passage(Attempts):
         wall, answer = page.challenge, handed.answer
         if not handed.is_seen:
             return Result(verdict=unknown("not_seen", is_useless=True))
-        if answer is not None and self._may_be_page(answer, page, handed):
+        if answer is not None and self.may_be_page(answer, page, handed):
             # There is no page but this answer, which is neither a challenge nor the last such answer once more. That it
             # is the page is not certain enough for a clearance, nor for the breaker to learn from.
             self._copy_back(handed)
@@ -315,7 +317,7 @@ class Passage(Attempts):
         """Tell whether an answer, should it be no challenge, is the page that was asked for."""
         return is_page_of(self.request, answer) and self.engine.components.meta_refresh(answer) is None
 
-    def _may_be_page(self, answer: Response, page: Page, handed: Handed) -> bool:
+    def may_be_page(self, answer: Response, page: Page, handed: Handed) -> bool:
         """Tell whether the answer to a submission may be all that there is of the page, which no other wall hides."""
         if is_other_wall(page.challenge, self.page.challenge):
             return False

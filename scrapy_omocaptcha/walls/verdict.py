@@ -30,6 +30,12 @@ ANOTHER_WALL = unknown("another_wall")
 """The site has shown another wall after the token, as it does where there are two, and may do for a wrong token."""
 
 
+def came_without(answer: Answer) -> Verdict:
+    """Return what became of a token that was not handed in, since ``answer``, which is no challenge, came before."""
+    is_page = isinstance(answer, Request) or not is_overloaded(answer)
+    return Verdict("expired", "not_needed" if is_page else "page_failed")
+
+
 class Handed(NamedTuple):
     """What came of a token that was handed in."""
 

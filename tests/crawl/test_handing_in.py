@@ -252,10 +252,8 @@ def slow_down(request):
     return page("slow down", status=429)
 
 
-@pytest.mark.parametrize(
-    ("second", "jobs"), [(slow_down, 1), (reset, 2), (lambda request: page(), 2)], ids=["429", "reset", "page"]
-)
-def test_an_answer_that_came_without_a_token_does_not_make_every_request_buy_one(crawl, service, second, jobs):
+@pytest.mark.parametrize("second", [slow_down, reset, lambda request: page()], ids=["429", "reset", "page"])
+def test_an_answer_that_came_without_a_token_does_not_make_every_request_buy_one(crawl, service, second):
     def answer(request, form):
         if request.path == "/verify":
             return won("/")
@@ -269,7 +267,8 @@ def test_an_answer_that_came_without_a_token_does_not_make_every_request_buy_one
     with Site(answer) as site:
         crawled = crawl(spider(*(f"{site.origin}/{number}" for number in range(20))), service.settings)
     assert len(crawled.pages) == 20
-    assert len(service.jobs) == jobs
+    # The first one grows too old, or is for nothing.
+    assert len(service.jobs) == 2
 
 
 @pytest.mark.parametrize("first", [slow_down, reset], ids=["429", "reset"])

@@ -15,7 +15,7 @@ def test_a_key_that_looks_like_ours_is_noticed_in_any_request_and_told_once(capl
         hints.check(Request("https://shop.example/", meta=meta))
     assert [record.args[0] for record in caplog.records] == ["omo_captcha"]
     assert "meta['omo_captcha'] of <GET https://shop.example/> is not read" in caplog.text
-    assert "its only key is 'omocaptcha'" in caplog.text
+    assert "which reads 'omocaptcha'" in caplog.text
 
 
 def _request(*keys):

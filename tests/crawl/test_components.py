@@ -97,6 +97,26 @@ def test_the_cookies_that_a_spider_sends_at_first_do_not_overwrite_the_clearance
     assert {visit.cookies.get("lang") for visit in site.requests if visit.shown == "page"} == {"en"}
 
 
+@pytest.mark.parametrize("own_jars", [True, False], ids=["a cookiejar each", "one cookiejar"])
+def test_cookies_that_differ_from_request_to_request_need_a_cookiejar_each(crawl, service, own_jars):
+    def inside(request):
+        return sites.page(f"{request.path} {request.cookies['currency']}")
+
+    currencies = ["EUR", "USD", "GBP", "CHF"]
+    with sites.Site(sites.behind_wall(inside)) as site:
+        requests = [
+            scrapy.Request(
+                f"{site.origin}/{one}", cookies={"currency": one}, meta={"cookiejar": one} if own_jars else {}
+            )
+            for one in currencies
+        ]
+        crawled = crawl(sites.sending(*requests), service.settings)
+    shown = sorted(page.text for page in crawled.pages)
+    assert len(shown) == len(currencies)
+    assert (shown == sorted(f"/{one} {one}" for one in currencies)) is own_jars
+    assert len(service.jobs) == (len(currencies) if own_jars else 1)
+
+
 def test_a_submission_belongs_to_the_session_of_the_request(crawl, service, walled):
     site = walled("session", catalogue_pages=2)
     sessions = []

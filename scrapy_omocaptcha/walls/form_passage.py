@@ -65,13 +65,13 @@ class FormPassage(Passage):
             self._outdated += 1
             raise Outdated
         self._outdated = 0
-        if not self.is_alone:
-            # Requests that were queued without cookies are answered with others meanwhile, and later.
-            self.session.keep_cookies(self.cookies())
         try:
             submission = self.submission(token)
         except HookFailed as error:
             return Result(verdict=Verdict("expired", "hook"), error=GivenUp(Refusal("hook", str(error))))
+        if not self.is_alone:
+            # Requests that were queued without cookies are answered with others meanwhile, and later.
+            self.session.keep_cookies(self.cookies())
         self.redirects.handed_in()
         try:
             return await self._send(submission, token)

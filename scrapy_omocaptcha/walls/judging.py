@@ -36,6 +36,11 @@ def is_overloaded(answer: Response) -> bool:
     return answer.status == HTTPStatus.TOO_MANY_REQUESTS or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
+def is_blank(answer: Response) -> bool:
+    """Tell whether there is nothing in an answer but white space."""
+    return not answer.body.strip()
+
+
 def is_missing(answer: Response) -> bool:
     """Tell whether a site has no such page, which is an answer as good as a page: no wall or failure is answered so."""
     return answer.status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
@@ -46,7 +51,7 @@ def doubt_about(request: Request, answer: Answer) -> str | None:
     if isinstance(answer, Request):
         is_retry = answer.meta.get("retry_times", 0) > request.meta.get("retry_times", 0)
         return "broke" if is_retry else None
-    if answer.status < HTTPStatus.MULTIPLE_CHOICES and not answer.body.strip():
+    if answer.status < HTTPStatus.MULTIPLE_CHOICES and is_blank(answer):
         return "no_page"
     # A page that is missing is one. These may come from the wall, or from a site that is overloaded.
     is_refused = answer.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
@@ -54,8 +59,8 @@ def doubt_about(request: Request, answer: Answer) -> str | None:
 
 
 def is_page_of(request: Request, answer: Response) -> bool:
-    """Tell whether a GET got its page: an answer that is not empty, with a status below 300, from its own address."""
-    is_page = answer.status < HTTPStatus.MULTIPLE_CHOICES and answer.body != b""
+    """Tell whether a GET got its page: an answer that is not blank, with a status below 300, from its own address."""
+    is_page = answer.status < HTTPStatus.MULTIPLE_CHOICES and not is_blank(answer)
     return is_page and request.method == "GET" and same_address(answer.url, request.url)
 
 

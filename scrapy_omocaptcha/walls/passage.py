@@ -24,7 +24,7 @@ from scrapy_omocaptcha.engine.slots import Hold
 from scrapy_omocaptcha.errors import ChallengeNotSolved, CrawlClosing
 from scrapy_omocaptcha.forms.submission import is_free_of
 from scrapy_omocaptcha.walls.attempts import Attempts, Result
-from scrapy_omocaptcha.walls.judging import Answer, is_good, is_other_wall, is_page_of, is_same_wall
+from scrapy_omocaptcha.walls.judging import Answer, is_blank, is_good, is_other_wall, is_page_of, is_same_wall
 from scrapy_omocaptcha.walls.reasons import GivenUp, NotSolved, Refusal
 from scrapy_omocaptcha.walls.redirects import Redirects
 from scrapy_omocaptcha.walls.session import Clearance, Role
@@ -327,7 +327,7 @@ class Passage(Attempts):
         is_repeated = self.session.repeats(answer.body)
         # What has text but is no HTML is for a script of the page, which would ask for the page then.
         is_for_script = isinstance(answer, TextResponse) and not isinstance(answer, HtmlResponse)
-        return bool(answer.body) and (handed.is_own_address or not (is_repeated or is_for_script))
+        return not is_blank(answer) and (handed.is_own_address or not (is_repeated or is_for_script))
 
     # Give the spider its page, or say why there is none
 

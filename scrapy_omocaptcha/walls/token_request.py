@@ -24,7 +24,7 @@ from scrapy_omocaptcha.forms.placement import put_token
 from scrapy_omocaptcha.forms.submission import Submission, encode_form, session_of
 from scrapy_omocaptcha.urls import public_address, same_site
 from scrapy_omocaptcha.walls.attempts import Attempts, Result
-from scrapy_omocaptcha.walls.judging import form_marks, is_overloaded
+from scrapy_omocaptcha.walls.judging import form_marks, is_blank, is_overloaded
 from scrapy_omocaptcha.walls.reasons import REASONS, GivenUp, NotSolved, Refusal
 from scrapy_omocaptcha.walls.sending import get_page, send_submission
 from scrapy_omocaptcha.walls.verdict import unknown
@@ -168,7 +168,7 @@ class TokenRequest(Attempts):
             return unknown("widget_again", message, is_useless=last == self.form.last_text)
         if self.leads_back(answer):
             return unknown("redirect", f"the answer leads to another site, back to the form or on by itself{hint}")
-        if not isinstance(answer, TextResponse) or not answer.body.strip():
+        if not isinstance(answer, TextResponse) or is_blank(answer):
             return unknown("no_page", f"the answer is empty, or neither a page nor text{hint}")
         return ACCEPTED
 

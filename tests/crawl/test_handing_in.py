@@ -147,9 +147,10 @@ def test_a_token_is_not_handed_in_more_than_twice_and_then_not_known_to_be_rejec
     [
         web.Response(status=204),
         web.Response(text="", content_type="text/html"),
+        web.Response(text=" \n", content_type="text/html"),
         web.Response(text="<meta http-equiv=refresh content='0;url=/page'>", content_type="text/html"),
     ],
-    ids=["204", "empty", "refresh"],
+    ids=["204", "empty", "blank", "refresh"],
 )
 def test_an_answer_to_a_token_without_the_page_in_it_is_not_taken_for_the_page(crawl, service, answer):
     def respond(request, form):

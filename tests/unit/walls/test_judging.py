@@ -44,7 +44,7 @@ def test_a_wall_is_known_again_by_key_and_form_and_surely_another_by_key_and_hos
     [
         (200, b"a page", None, True),
         (204, b"", "no_page", False),
-        (200, b" \n", "no_page", True),
+        (200, b" \n", "no_page", False),
         (304, b"", None, False),
         (400, b"bad", None, False),
         (404, b"missing", None, False),

@@ -27,7 +27,7 @@ def wrong_settings(monkeypatch, capsys):
     async def nothing_else(*args):
         return None
 
-    monkeypatch.setattr(module, "_look", nothing_else)
+    monkeypatch.setattr(module, "look", nothing_else)
 
     def wrong_settings(settings):
         command = OmoCaptchaCommand()

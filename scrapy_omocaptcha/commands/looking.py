@@ -1,0 +1,245 @@
+"""Look at all that a crawl needs to buy jobs, and say of each thing whether it is in order."""
+
+import asyncio
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from scrapy import Spider
+from scrapy import __version__ as scrapy_version
+from scrapy.crawler import Crawler
+from scrapy.settings import BaseSettings
+from scrapy.settings import Settings as ScrapySettings
+from scrapy.utils.conf import closest_scrapy_cfg
+from scrapy.utils.misc import load_object
+from scrapy.utils.python import global_object_name
+
+from scrapy_omocaptcha.addon import Addon
+from scrapy_omocaptcha.browser import find_schemes
+from scrapy_omocaptcha.buying.api.factory import BuildTransport, build_api
+from scrapy_omocaptcha.buying.database import explain, read_ledger
+from scrapy_omocaptcha.buying.records import Balance
+from scrapy_omocaptcha.engine.private_names import TESTED_WITH
+from scrapy_omocaptcha.errors import ApiError
+from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware
+from scrapy_omocaptcha.reporting.format import count
+from scrapy_omocaptcha.settings import LIMITS, Settings, token_source, why_off
+from scrapy_omocaptcha.settings.checks import check_settings, find_mistakes
+
+_REDIS_TIMEOUT = 2.0
+"""Longest wait for Redis, in seconds."""
+
+
+class Line(NamedTuple):
+    """What was found out about one thing."""
+
+    name: str
+    message: str
+    is_wrong: bool = False
+    """Whether nothing can be bought because of it."""
+
+
+class Account(NamedTuple):
+    """What the service says of the account."""
+
+    balance: Balance
+    price: float
+    """USD a job, as crawls reckon with it."""
+
+
+async def look(
+    settings: Settings, project: BaseSettings, tell: Callable[[Line], None], build_transport: BuildTransport
+) -> Account | None:
+    """Look at all but the settings, and return what the service says of the account, if any version of its API answers.
+
+    :param tell: called with each line as soon as it is known.
+    """
+    tell(_check_scrapy())
+    working, answers = await _ask_versions(settings, build_transport)
+    account = None
+    if working is None:
+        tell(Line("api", "; ".join(answers), is_wrong=True))
+    else:
+        number, balance = working
+        # What other versions have said, such as that the token is wrong, is of no use here.
+        tell(Line("api", next(answer for answer in answers if answer.startswith(f"version {number} "))))
+        line, price = await _check_price(replace(settings, api_version=number), balance, build_transport)
+        tell(_check_balance(settings, balance, price))
+        tell(line)
+        account = Account(balance, price)
+    tell(_check_ledger(settings))
+    if settings.redis_url is not None:
+        tell(await _check_redis(settings))
+    if find_schemes(project):
+        tell(await _check_browser(project))
+    return account
+
+
+def look_at_settings(settings: Settings, project: BaseSettings) -> list[Line]:
+    """Return what there is to say of the settings, which can be read."""
+    config = closest_scrapy_cfg()
+    where = f"of the project of {config}" if config else "of no project: there is no scrapy.cfg here or above"
+    lines = [Line("settings", f"{where}; API token *** from {token_source(project)}")]
+    # As crawls have them, where the add-on is switched on.
+    with_addon = project.copy()
+    Addon().update_settings(with_addon)
+    mistakes = [*why_off(project), *find_mistakes(settings, with_addon, OmoCaptchaMiddleware)]
+    mistakes += _find_misplaced(project)
+    enabled = [*_enabled(project, "ADDONS"), *_enabled(project, "DOWNLOADER_MIDDLEWARES")]
+    if config and not any(it in (Addon, OmoCaptchaMiddleware) or isinstance(it, Addon) for it in enabled):
+        mistakes.append('add ADDONS = {"scrapy_omocaptcha.Addon": 500} to switch it on')
+    lines += [Line("settings", mistake, is_wrong=True) for mistake in mistakes]
+    warnings = check_settings(settings, with_addon, Spider("check"), OmoCaptchaMiddleware)
+    return lines + [Line("settings", warning) for warning in warnings]
+
+
+def _find_misplaced(project: BaseSettings) -> Iterator[str]:
+    """Yield what is wrong with the add-on or the middleware in a setting for other components."""
+    # These refuse to be made there, which ends crawls.
+    crawler = Crawler(Spider, ScrapySettings(project))
+    for name in ("ADDONS", "EXTENSIONS", "DOWNLOADER_MIDDLEWARES", "SPIDER_MIDDLEWARES", "ITEM_PIPELINES"):
+        is_for_middlewares = name not in ("ADDONS", "EXTENSIONS")
+        if is_for_middlewares:
+            crawler.settings.freeze()  # As Scrapy does before it makes these.
+        for component in _enabled(project, name):
+            if (component is Addon and name != "ADDONS") or (
+                component is OmoCaptchaMiddleware and not is_for_middlewares
+            ):
+                try:
+                    component.from_crawler(crawler)
+                except ValueError as error:
+                    yield f"{error} (it is in {name})"
+            elif component is OmoCaptchaMiddleware and name != "DOWNLOADER_MIDDLEWARES":
+                yield f"{global_object_name(component)} is in {name}: remove it from there"
+
+
+def _enabled(project: BaseSettings, name: str) -> list[Any]:
+    """Return the components that a setting enables: Scrapy takes paths, classes and instances."""
+    return [
+        load_object(it) if isinstance(it, str) else it
+        for it, place in project.getdict(name).items()
+        if place is not None
+    ]
+
+
+def _check_scrapy() -> Line:
+    first, last = (tuple(map(int, number.split("."))) for number in TESTED_WITH.split(" to "))
+    used = tuple(int(part) for part in scrapy_version.split(".")[:2])
+    if first <= used <= last:
+        return Line("scrapy", f"{scrapy_version}, which is among those that it was tested with ({TESTED_WITH})")
+    return Line("scrapy", f"{scrapy_version} has not been tested with it ({TESTED_WITH} have)")
+
+
+async def _ask_versions(
+    settings: Settings, build_transport: BuildTransport
+) -> tuple[tuple[int, Balance] | None, list[str]]:
+    """Ask each version of the API for the balance; return the one that crawls use, and what each has answered."""
+    working: dict[int, Balance] = {}
+    answers, cures = [], []
+    for number, url in settings.api_urls.items():
+        api = build_api(replace(settings, api_version=number, api_url=url), build_transport)
+        began = time.monotonic()
+        try:
+            working[number] = await api.balance()
+            said = "answers"
+        except ApiError as error:
+            said = str(error)
+            cures.append(error.cure)
+        finally:
+            await api.close()
+        answers.append(f"version {number} at {url}: {said}, {time.monotonic() - began:.1f} s")
+    if not working:
+        answers.append(next(filter(None, reversed(cures)), "try again later"))
+    return next(iter(working.items()), None), answers
+
+
+def _check_balance(settings: Settings, balance: Balance, price: float) -> Line:
+    said = f"{balance.usd:.5f} USD" + (f", {balance.solves:,} solves left of a package" if balance.solves else "")
+    if balance.solves or balance.usd - price >= settings.min_balance:
+        return Line("balance", said)
+    message = f"{said}, which buys no job: top up the account, or see OMOCAPTCHA_MIN_BALANCE"
+    return Line("balance", message, is_wrong=True)
+
+
+async def _check_price(settings: Settings, balance: Balance, build_transport: BuildTransport) -> tuple[Line, float]:
+    """Return what a job costs and how many can be bought, and the price that crawls reckon with."""
+    api = build_api(settings, build_transport)
+    listed = None
+    try:
+        listed = await api.price()
+        said = "is not listed" if listed is None else f"{listed:.5f} USD a job in the service's list"
+    except ApiError as error:
+        said = f"is not known ({error})"
+    finally:
+        await api.close()
+    price = settings.price if settings.price is not None else listed or settings.assumed_price
+    said = f"{said}, crawls reckon with {price:.5f}"
+    for name, limit in LIMITS.items():
+        most = getattr(settings, name)
+        if most and price and name != "min_balance":
+            jobs = most if limit.counts_jobs else round(most / price, 6) // 1
+            said += f"; OMOCAPTCHA_{name.upper()} allows {jobs:,.0f} jobs"
+    if price and not balance.solves:
+        said += f"; the balance buys {round(balance.usd / price, 6) // 1:,.0f}"
+    return Line("price", said), price
+
+
+def _check_ledger(settings: Settings) -> Line:
+    if settings.ledger is None:
+        return Line("ledger", "none: set OMOCAPTCHA_LEDGER to keep what was bought beyond a crawl")
+    path = Path(settings.ledger).absolute()
+    if not path.exists():
+        if os.access(path.parent, os.W_OK):
+            return Line("ledger", f"{path} can be written")
+        return Line("ledger", f"{path}: its folder is missing, or cannot be written", is_wrong=True)
+    try:
+        jobs = len(read_ledger(path))
+    except (sqlite3.Error, OSError) as error:
+        return Line("ledger", f"{path}: {explain(error)}", is_wrong=True)
+    if not os.access(path, os.W_OK):
+        return Line("ledger", f"{path} cannot be written", is_wrong=True)
+    return Line("ledger", f"{path} can be written, and has {count(jobs, 'job')}")
+
+
+async def _check_redis(settings: Settings) -> Line:
+    assert settings.redis_url is not None
+    try:
+        from redis.asyncio import Redis
+
+        client = Redis.from_url(settings.redis_url.reveal(), socket_connect_timeout=_REDIS_TIMEOUT)
+        async with client:
+            await asyncio.wait_for(client.ping(), _REDIS_TIMEOUT)
+    except ImportError:
+        return Line("redis", "OMOCAPTCHA_REDIS_URL needs: pip install 'scrapy-omocaptcha[redis]'", is_wrong=True)
+    except Exception as error:
+        # Its text may hold the password.
+        return Line("redis", f"OMOCAPTCHA_REDIS_URL does not answer ({type(error).__name__})", is_wrong=True)
+    return Line("redis", "answers")
+
+
+async def _check_browser(project: BaseSettings) -> Line:
+    try:
+        from playwright.async_api import async_playwright
+
+        said = f"scrapy-playwright {version('scrapy-playwright')}, Playwright {version('playwright')}"
+    except (ImportError, PackageNotFoundError):
+        message = "DOWNLOAD_HANDLERS needs: pip install 'scrapy-omocaptcha[playwright]'"
+        return Line("browser", message, is_wrong=True)
+    if project.get("PLAYWRIGHT_CDP_URL") or project.get("PLAYWRIGHT_CONNECT_URL"):
+        return Line("browser", f"{said}, with a browser elsewhere")
+    path = named = project.getdict("PLAYWRIGHT_LAUNCH_OPTIONS").get("executable_path")
+    if path is None:
+        async with async_playwright() as playwright:
+            kind = project.get("PLAYWRIGHT_BROWSER_TYPE", "chromium")
+            path = getattr(getattr(playwright, kind, None), "executable_path", kind)
+    if os.access(path, os.X_OK):
+        return Line("browser", f"{said}, {path}")
+    message = f"{said}, but {path} is not there: run playwright install, or see PLAYWRIGHT_LAUNCH_OPTIONS"
+    if named is None:
+        message += ", unless Playwright's headless shell is installed, or a spider's custom_settings name a browser"
+    return Line("browser", message, is_wrong=named is not None)

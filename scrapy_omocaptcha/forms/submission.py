@@ -98,7 +98,36 @@ def submit_token(response: Response, challenge: Challenge, token: Token | str) -
     changes = {**encode_form(response, challenge, secret), "meta": TOKEN_META}
     if response.request is None:
         return Submission(**changes, dont_filter=True, secret=secret)
-    return _like(response.request, changes, secret)
+    return submission_like(response.request, changes, secret)
+
+
+def submission_like(request: Request, changes: dict[str, Any], secret: str) -> Submission:
+    """Return a submission that components treat as ``request``: of its class, with its headers, meta and other fields.
+
+    A header that may hold a credential does not go to another origin.
+
+    :param changes: url, method, body, headers and meta of the submission.
+    :param secret: the token.
+    """
+    headers: dict[Any, Any] = session_of(request)[0]
+    if origin(request.url) == origin(changes["url"]):
+        others = _BODY_HEADERS + _ORIGIN_HEADERS + VALIDATORS
+        headers = {name: value for name, value in request.headers.items() if name not in others}
+    meta = {**request.meta, **changes["meta"]}
+    if urlsplit(request.url).hostname != urlsplit(changes["url"]).hostname:
+        meta.pop("download_slot", None)
+    fields = {name: getattr(request, name) for name in type(request).attributes}
+    fields |= {"callback": None, "errback": None, "cb_kwargs": {}, "cookies": {}, "flags": [], "dont_filter": True}
+    fields |= {**changes, "headers": {**headers, **changes["headers"]}, "meta": meta}
+    try:
+        submission = _submission_class(type(request))(**fields, secret=secret)
+    except TypeError:
+        # Its class wants an argument that nobody knows, so Scrapy can't copy the request either.
+        submission = Submission(**{name: fields[name] for name in Request.attributes}, secret=secret)
+    if "Content-Type" not in changes["headers"]:
+        # A JsonRequest adds its own.
+        submission.headers.pop("Content-Type", None)
+    return submission
 
 
 def encode_form(response: Response, challenge: Challenge, token: str) -> dict[str, Any]:
@@ -179,32 +208,6 @@ def _body(form: Form, fields: list[tuple[str, str]]) -> tuple[bytes, str]:
     if form.enctype == "text/plain":
         return text_plain(fields, form.charset), form.enctype
     return urlencode(fields, form.charset).encode(), "application/x-www-form-urlencoded"
-
-
-def _like(request: Request, changes: dict[str, Any], secret: str) -> Submission:
-    """Return a submission that components treat as ``request``: of its class, with its headers, meta and other fields.
-
-    A header that may hold a credential does not go to another origin.
-    """
-    headers: dict[Any, Any] = session_of(request)[0]
-    if origin(request.url) == origin(changes["url"]):
-        others = _BODY_HEADERS + _ORIGIN_HEADERS + VALIDATORS
-        headers = {name: value for name, value in request.headers.items() if name not in others}
-    meta = {**request.meta, **changes["meta"]}
-    if urlsplit(request.url).hostname != urlsplit(changes["url"]).hostname:
-        meta.pop("download_slot", None)
-    fields = {name: getattr(request, name) for name in type(request).attributes}
-    fields |= {"callback": None, "errback": None, "cb_kwargs": {}, "cookies": {}, "flags": [], "dont_filter": True}
-    fields |= {**changes, "headers": {**headers, **changes["headers"]}, "meta": meta}
-    try:
-        submission = _submission_class(type(request))(**fields, secret=secret)
-    except TypeError:
-        # Its class wants an argument that nobody knows, so Scrapy can't copy the request either.
-        submission = Submission(**{name: fields[name] for name in Request.attributes}, secret=secret)
-    if "Content-Type" not in changes["headers"]:
-        # A JsonRequest adds its own.
-        submission.headers.pop("Content-Type", None)
-    return submission
 
 
 def _submission_class(request_class: Any) -> type[Submission]:

@@ -226,11 +226,14 @@ class OmoCaptchaMiddleware:
             return response
         try:
             return await self._walls.redirected(request, response)
-        except CrawlClosing as error:
+        except Exception as error:
             if not self._sessions.stamp_of(request):
-                # Its first response is still held in process_response, which gives it back.
+                # Its first response is still held in process_response, which handles the error.
                 raise
-            return self._give_back(request, error)
+            if isinstance(error, CrawlClosing):
+                return self._give_back(request, error)
+            self.process_exception(request, error)
+            return await self._chain.handle_exception(request, error)
 
     def process_exception(self, request: Request, exception: Exception) -> None:
         """Release what a request holds that has failed."""

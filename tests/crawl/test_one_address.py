@@ -338,6 +338,27 @@ def test_a_post_that_is_redirected_to_a_wall_is_sent_once_more_when_it_is_open_a
     assert len(service.jobs) == 1
 
 
+def test_a_page_that_breaks_off_once_its_redirect_led_to_an_open_wall_is_retried(crawl, service):
+    class Slow(Site):
+        async def _handle(self, request):
+            answer = await super()._handle(request)
+            # This redirect comes when the wall has been opened.
+            await asyncio.sleep(100 if answer.status == 302 and request.path == "/page/2" else 0)
+            return answer
+
+    def answer(request, form):
+        if not cleared(request) or request.path != "/page/2":
+            return page("open") if cleared(request) and request.path == "/hold" else inside(request, form)
+        if next(times) == 0:
+            request.transport.close()
+        return page()
+
+    inside, times = behind_wall(gate="/hold"), count()
+    with Slow(answer) as site:
+        crawled = crawl(spider(f"{site.origin}/page/1", f"{site.origin}/page/2"), service.settings)
+    assert (crawled.failures, len(crawled.pages), crawled.stats["retry/count"]) == ([], 2, 1)
+
+
 @pytest.mark.parametrize("gate", ["/captcha", "/hold"])
 @pytest.mark.parametrize("by", ["nobody", "the request", "the spider"])
 def test_pages_whose_meta_refresh_leads_to_a_wall_lose_no_request_whoever_handles_redirects(crawl, service, gate, by):

@@ -7,11 +7,11 @@ from base64 import b64decode, b64encode
 from typing import Any
 
 from scrapy import Request
-from scrapy.utils.httpobj import urlparse_cached
 
 Original = dict[str, Any]
 """A request before its first redirect; ``hops`` has the addresses that have redirected since, its own first."""
-_REDIRECT_META = ("redirect_times", "redirect_ttl", "redirect_urls", "redirect_reasons")
+_OWN_META = ("redirect_times", "redirect_ttl", "redirect_urls", "redirect_reasons", "download_slot")
+"""Keys of meta that are not what they were once a redirect was followed; each host has download slots of its own."""
 _CONTENT_HEADERS = ("Content-Type", "Content-Length", "Content-Encoding", "Content-Language", "Content-Location")
 _REPLACED_HEADERS = (*_CONTENT_HEADERS, "Referer", "Authorization", "Cookie")
 """Headers that a redirect removes or changes. Where there is a cookiejar, Scrapy makes the cookies' anew."""
@@ -31,7 +31,7 @@ def write(request: Request, original: Original | None) -> Original:
         "cookies": request.cookies,
         "priority": request.priority,
         "dont_filter": request.dont_filter,
-        "meta": {key: request.meta[key] for key in _REDIRECT_META if key in request.meta},
+        "meta": {key: request.meta[key] for key in _OWN_META if key in request.meta},
     }
 
 
@@ -42,11 +42,9 @@ def rebuild(request: Request, original: Original) -> Request:
         headers.pop(name, None)
     # As bytes, since a text would be written in another encoding than it was read in.
     headers.update({name: [value.encode("latin-1") for value in kept] for name, kept in original["headers"].items()})
-    meta = {key: value for key, value in request.meta.items() if key not in _REDIRECT_META} | original["meta"]
+    meta = {key: value for key, value in request.meta.items() if key not in _OWN_META} | original["meta"]
     values: dict[str, Any] = {name: original[name] for name in ("url", "method", "cookies", "priority", "dont_filter")}
     rebuilt: Request = request.replace(**values, body=b64decode(original["body"]), headers=headers, meta=meta)
-    if urlparse_cached(rebuilt).hostname != urlparse_cached(request).hostname:
-        rebuilt.meta.pop("download_slot", None)
     return rebuilt
 
 

@@ -338,6 +338,24 @@ def test_a_post_that_is_redirected_to_a_wall_is_sent_once_more_when_it_is_open_a
     assert len(service.jobs) == 1
 
 
+def test_a_post_that_is_redirected_to_a_wall_on_another_host_has_its_answer_once_that_is_open(crawl, service):
+    class OfTwoHosts(Site):
+        def __init__(self, answer):
+            super().__init__(answer)
+            self.hosts = (HOST, "127.0.0.8")
+
+    def answer(request, form):
+        own, wall = (f"http://{host}:{site.port}" for host in site.hosts)
+        answers = {"/verify": redirect(f"{own}/enter"), "/enter": won("/"), "/hold": challenge()}
+        return answers.get(request.path) or (page() if cleared(request) else redirect(f"{wall}/hold"))
+
+    with OfTwoHosts(answer) as site:
+        search = scrapy.FormRequest(f"{site.origin}/search", formdata={"q": "rope"})
+        crawled = crawl(sending(search), service.settings)
+    assert [(one.url, one.request.method) for one in crawled.pages] == [(search.url, "POST")]
+    assert (crawled.failures, len(service.jobs)) == ([], 1)
+
+
 def test_a_page_that_breaks_off_once_its_redirect_led_to_an_open_wall_is_retried(crawl, service):
     class Slow(Site):
         async def _handle(self, request):

@@ -54,11 +54,12 @@ def test_what_other_middlewares_have_added_to_a_redirected_request_stays_but_for
     assert (rebuilt.headers, rebuilt.meta) == ({b"User-Agent": [b"other"]}, {"depth": 2})
 
 
-@pytest.mark.parametrize(("address", "kept"), [(GATE, {"download_slot": "a"}), (ELSEWHERE, {})])
-def test_the_download_slot_of_another_host_is_not_kept(address, kept):
-    request, original = redirected(Request(PAGE), address)
+@pytest.mark.parametrize("address", [GATE, ELSEWHERE])
+@pytest.mark.parametrize("own", [{"download_slot": "slow"}, {}])
+def test_a_request_is_rebuilt_with_its_own_download_slot(address, own):
+    request, original = redirected(Request(PAGE, meta=own), address)
     request.meta["download_slot"] = "a"
-    assert rebuild(request, original).meta == kept
+    assert rebuild(request, original).meta == own
 
 
 def test_the_targets_are_the_addresses_that_redirects_of_this_request_have_led_to():

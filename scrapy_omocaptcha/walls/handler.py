@@ -63,7 +63,13 @@ class WallHandler:
             # It does not reach the site. Were it held and answered with a stored redirect, nobody would tell us.
             self._sessions.sent(request)
             return
-        since = self._sessions.stamp()
+        since, cookies = self._sessions.stamp(), request.cookies
+
+        def back() -> None:
+            # Only the site does not get them.
+            request.cookies = cookies
+            session.end_turn()
+
         while self._must_wait(session, request):
             with self._slots.hold(request) as hold:
                 while self._must_wait(session, request):
@@ -71,7 +77,7 @@ class WallHandler:
                     if self._must_wait(session, request):
                         session.end_turn()
                 # Until it may be sent, a token may have come.
-                await hold.end(session.end_turn)
+                await hold.end(back)
         session.sent_again(since, self._sessions.sent(request))
         if session.is_overtaken(since):
             request.cookies = _without({cookie.name for cookie in session.cookies}, request.cookies)

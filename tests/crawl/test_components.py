@@ -117,6 +117,20 @@ def test_cookies_that_differ_from_request_to_request_need_a_cookiejar_each(crawl
     assert len(service.jobs) == (len(currencies) if own_jars else 1)
 
 
+def test_a_request_that_has_waited_still_has_its_own_cookies_in_the_callback(crawl, service):
+    def answer(request, form):
+        response = inside(request, form)
+        response.set_cookie("currency", "EUR", path="/")
+        return response
+
+    inside, cookies = sites.behind_wall(), {"currency": "EUR"}
+    with sites.Site(answer) as site:
+        requests = [scrapy.Request(f"{site.origin}/{number}", cookies=cookies) for number in range(6)]
+        crawled = crawl(sites.sending(*requests), {**service.settings, "CONCURRENT_REQUESTS_PER_DOMAIN": 1})
+    assert [page.request.cookies for page in crawled.pages] == [cookies] * 6
+    assert len(service.jobs) == 1
+
+
 def test_a_submission_belongs_to_the_session_of_the_request(crawl, service, walled):
     site = walled("session", catalogue_pages=2)
     sessions = []

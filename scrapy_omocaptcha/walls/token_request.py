@@ -104,10 +104,13 @@ class TokenRequest(Attempts):
         try:
             async with self.hold.sending():
                 answer = await self.submit(token)
-        except (HandoverBroke, MiddlewareFailed) as error:
-            if self.is_first and isinstance(error, HandoverBroke):
+        except HandoverBroke as error:
+            if self.is_first:
                 raise
-            verdict = unknown("broke", is_useless=isinstance(error, MiddlewareFailed))
+            verdict = unknown("broke") if error.is_sent else Verdict("expired", "page_failed")
+            return Result(verdict=verdict, error=GivenUp(Refusal("broke", str(error))))
+        except MiddlewareFailed as error:
+            verdict = unknown("broke", is_useless=True)
             return Result(verdict=verdict, error=GivenUp(Refusal("broke", str(error))))
         if isinstance(answer, Result):
             return answer

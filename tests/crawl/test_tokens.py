@@ -9,7 +9,7 @@ from scrapy_omocaptcha import errors, find_challenge, signals, solve
 from scrapy_omocaptcha.buying.database import read_ledger
 from scrapy_omocaptcha.forms.submission import Submission
 from tests.helpers import sites
-from tests.helpers.components import hears
+from tests.helpers.components import OfCrawler, hears
 from tests.helpers.crawling import RecordingSpider
 
 
@@ -97,6 +97,24 @@ def test_a_request_that_is_never_answered_with_its_token_is_not_called_refused(c
     crawled = crawl(asking("query", site), service.settings)
     assert [error.reason for error in crawled.failures] == ["broke"]
     assert (len(service.jobs), crawled.count("tokens/unknown")) == (1, 1)
+
+
+class GoneWithTheToken(OfCrawler):
+    """A site that cannot be reached any more once there is a token for it."""
+
+    def process_request(self, request):
+        if isinstance(request, Submission):
+            self.crawler.spider.site.stop()
+
+
+def test_a_token_that_the_site_cannot_have_got_is_known_not_to_be_used(crawl, service, tmp_path):
+    ledger = tmp_path / "jobs.sqlite"
+    settings = {"DOWNLOADER_MIDDLEWARES": {GoneWithTheToken: 900}, "OMOCAPTCHA_LEDGER": ledger}
+    with sites.Site(lambda request, form: sites.page()) as site:
+        request = sites.wishing(f"{site.origin}/find", "query:token", page=site.origin)
+        crawled = crawl(sites.sending(request, site=site), {**service.settings, **settings})
+    assert [error.reason for error in crawled.failures] == ["broke"]
+    assert [(record.outcome, record.reason) for record in read_ledger(ledger)] == [("expired", "page_failed")]
 
 
 def test_a_token_that_was_handed_in_for_a_page_that_there_is_not_is_no_rejected_one(crawl, service, walled, tmp_path):

@@ -49,7 +49,14 @@ class LiveTraffic(TokenTraffic):
 
     async def pass_on(self, route: Route, request: Request) -> None:
         # A script may have changed the token beyond recognition, or need its headers for what comes after it.
-        await (self.send(route, request) if request.is_navigation_request() else route.fallback())
+        await (self.send(route, request) if self._is_of_page(request) else route.fallback())
+
+    def _is_of_page(self, request: Request) -> bool:
+        """Tell whether a request is a navigation of the page, rather than of another one of its context."""
+        # The first one of a window that is about to open has no frame yet.
+        with suppress(Error):
+            return request.is_navigation_request() and request.frame.page == self._page
+        return False
 
     async def _route(self, route: Route, request: Request) -> None:
         # The spider may close its page at any time.

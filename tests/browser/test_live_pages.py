@@ -309,6 +309,29 @@ def test_a_block_that_raises_leaves_it_open_what_became_of_the_token_and_shows_n
     assert raise_in_block.jobs == [("unknown", "by_hand")]
 
 
+def test_a_window_of_its_own_takes_no_token_to_another_site_though_another_page_has_got_one_since(together):
+    given, failures = [], []
+
+    async def send_elsewhere(page, crawler, site):
+        await solve_page(page, crawler=crawler)
+        given.append(page)
+        await comes(lambda: len(given) == 2)
+        if page is given[1]:
+            await comes(lambda: failures)
+            return
+        await page.evaluate("form.target = '_blank'; form.action = 'http://127.0.0.222/find'")
+        async with page.context.expect_event("requestfailed") as failed:
+            await page.click("#go")
+        await comes(lambda: len(page.context.pages) == 3)
+        (window,) = set(page.context.pages).difference(given)
+        await window.close()
+        failures.append((await failed.value).failure)
+
+    drive = Drive(send_elsewhere, ("other address", "multipart"))
+    together(Drives, [drive])
+    assert (drive.problems, failures) == ([], ["net::ERR_FAILED"])
+
+
 @drives("other address", make=partial(LiveSite, refuse_every=1, refusal=422))
 async def see_error(page, crawler, site):
     async with await solve_page(page, crawler=crawler, press=True) as purchase:

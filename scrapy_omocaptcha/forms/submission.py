@@ -95,9 +95,9 @@ def submit_token(response: Response, challenge: Challenge, token: Token | str) -
     :raises ValueError: if the challenge has no form, or its form is not sent over HTTP.
     """
     secret = token if isinstance(token, str) else token.value
-    changes = {**encode_form(response, challenge, secret), "meta": TOKEN_META}
+    changes = encode_form(response, challenge, secret)
     if response.request is None:
-        return Submission(**changes, dont_filter=True, secret=secret)
+        return Submission(**changes, meta=TOKEN_META, dont_filter=True, secret=secret)
     return submission_like(response.request, changes, secret)
 
 
@@ -106,14 +106,14 @@ def submission_like(request: Request, changes: dict[str, Any], secret: str) -> S
 
     A header that may hold a credential does not go to another origin.
 
-    :param changes: url, method, body, headers and meta of the submission.
+    :param changes: url, method, body and headers of the submission.
     :param secret: the token.
     """
     headers: dict[Any, Any] = session_of(request)[0]
     if origin(request.url) == origin(changes["url"]):
         others = _BODY_HEADERS + _ORIGIN_HEADERS + VALIDATORS
         headers = {name: value for name, value in request.headers.items() if name not in others}
-    meta = {**request.meta, **changes["meta"]}
+    meta = {**request.meta, **TOKEN_META}
     if urlsplit(request.url).hostname != urlsplit(changes["url"]).hostname:
         meta.pop("download_slot", None)
     fields = {name: getattr(request, name) for name in type(request).attributes}

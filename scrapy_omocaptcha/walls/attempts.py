@@ -80,8 +80,8 @@ class Attempts(ABC):
         """Tokens after which another wall came. Whether they were of use is known once all attempts are over."""
 
     @abstractmethod
-    async def challenge(self) -> Challenge | Answer:
-        """Return the challenge to buy a token for, or an answer that came without."""
+    async def attempt_once(self) -> Result:
+        """Buy a token and use it; the result has no answer if the job was of no use."""
 
     @abstractmethod
     async def ready(self) -> Challenge | Answer:
@@ -105,10 +105,7 @@ class Attempts(ABC):
         is_given_up = False
         try:
             while (tried := self._state.useless_jobs) < self.policy.settings.max_attempts:
-                challenge = await self.challenge()
-                if not isinstance(challenge, Challenge):
-                    return Result(challenge)
-                result = await self.use(await self.buy(challenge))
+                result = await self.attempt_once()
                 if result.answer is not None:
                     return result
             raise GivenUp(Refusal("attempts", self._useless(tried)))

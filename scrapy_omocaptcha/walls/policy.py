@@ -69,7 +69,7 @@ class Policy:
         return refusal or self.limit_refusal(challenge, challenge.url)
 
     async def target_refusal(self, request: Request, challenge: Challenge, url: str) -> Refusal | None:
-        """Return why the form of a page that was fetched anew may not be sent to ``url``, or None."""
+        """Return why nothing for a challenge may be sent to ``url``, be it that of a form that has changed, or None."""
         return await self._forbidden(request, url) if same_site(challenge.url, url) else Refusal.of("foreign_form")
 
     async def redirect_refusal(self, request: Request, challenge: Challenge, answer: Response) -> Refusal | None:

@@ -83,6 +83,11 @@ class TokenRequest(Attempts):
         assert isinstance(answer, Response)
         return self.deliver(answer)
 
+    async def attempt_once(self) -> Result:
+        challenge = await self.challenge()
+        purchase = await self.buy(challenge)
+        return await self.use(purchase)
+
     async def challenge(self) -> Challenge:
         """Return the challenge to buy a token for, from a fresh page if the form works only once."""
         if self.wish.fresh is not None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from hypothesis import settings as hypothesis_settings
@@ -179,6 +180,14 @@ def test_what_was_bought_while_redis_was_away_counts_even_beyond_a_limit(worker)
     worker.buy(1, max_jobs=1)
     worker("add", job="2", max_jobs=1)
     assert (worker.figure("jobs"), worker.figure("spent")) == (2, 2 * COST)
+
+
+def test_what_was_bought_without_the_reply_to_its_reservation_counts_for_good(worker):
+    assert worker.reserve(1, lease=100) is None
+    worker("add", job="1")
+    time.sleep(0.2)
+    worker("charged_so_far", uncertain=0)
+    assert worker.figure("jobs") == 1
 
 
 def test_a_notification_that_is_repeated_because_its_reply_was_lost_counts_once(worker, redis):

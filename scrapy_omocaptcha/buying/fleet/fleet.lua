@@ -208,14 +208,16 @@ function commands.cancel()
     cancel(args.job)
 end
 
--- Count a job that was bought while this Redis was unavailable, whatever the limits are.
+-- Count a job for good that was bought while this Redis was unavailable, whatever the limits are. It may be reserved, if
+-- only the reply to that was lost.
 function commands.add()
-    if not get_job(args.job) then
-        local job = new_job()
-        job.sent = now
+    local job = get_job(args.job)
+    if not job then
+        job = new_job()
         count(job, 1)
-        keep_job(args.job, job, args.window)
     end
+    job.sent = job.sent or now
+    keep_job(args.job, job, args.window)
 end
 
 -- Return the jobs of the circuit of a sitekey, or of the whole host, in the order of their creation.

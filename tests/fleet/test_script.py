@@ -190,6 +190,14 @@ def test_what_was_bought_without_the_reply_to_its_reservation_counts_for_good(wo
     assert worker.figure("jobs") == 1
 
 
+def test_what_costs_nothing_is_taken_off_the_counts_like_any_other(worker):
+    free = {"cost": 0}
+    worker.buy(1, **free)
+    worker.reserve(2, **free, lease=0)
+    worker("cancel", job="1", **free)
+    assert (worker.figure("jobs"), worker.figure("spent"), worker.jobs_of_host("a.example")) == (0, 0, 0)
+
+
 def test_a_notification_that_is_repeated_because_its_reply_was_lost_counts_once(worker, redis):
     for number in (1, 1, 2, 2, 1):
         worker("add", job=f"{number}", window=0, number=number)

@@ -26,9 +26,9 @@ local NEAR = 0.8
 local SHARE = 0.8
 local CIRCUITS = {of_sitekey, of_host}
 
--- Write a number without an exponent.
+-- Write a number without an exponent, nor as -0, which Redis takes for no number.
 local function digits(number)
-    return string.format('%.0f', number)
+    return string.format('%.0f', number + 0)
 end
 
 local function get_number(key, field)

@@ -96,8 +96,9 @@ class Solver:
                 if isinstance(error, ApiBadAnswer) or error.taken:
                     await self._wait_out(entry, error)
                 reservation.cancel()
-            except CrawlClosing:
-                # The call was on its way, and its answer will never be known here.
+            except BaseException:
+                # The call was on its way when the crawl closed, or who asked stopped waiting: its answer will never be
+                # known here.
                 entry.bought(None)
                 raise
             else:

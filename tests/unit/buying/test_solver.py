@@ -6,7 +6,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
 from twisted.internet.task import deferLater
 
 from scrapy_omocaptcha.buying.outage import Outage
@@ -257,6 +257,16 @@ def test_a_create_call_under_way_when_the_crawl_closes_counts_as_bought():
     bench.lifetime.close()
     assert ended[0].check(CrawlClosing)
     assert bench.bought == [0.001]
+
+
+def test_a_create_call_under_way_when_a_spider_stops_waiting_for_its_token_counts_as_bought():
+    bench = Bench(create_job=[Deferred()])
+    solving = ensureDeferred(bench.solver.solve(CHALLENGE, host=HOST))
+    solving.addErrback(lambda failure: failure.trap(CancelledError))
+    bench.run(1)
+    solving.cancel()
+    assert (bench.bought, bench.counted) == ([0.001], (1, 0.001))
+    assert (bench.stat("jobs/created"), bench.stat("cost_usd")) == (1, 0.001)
 
 
 def test_a_last_create_call_that_does_not_arrive_since_the_crawl_closes_is_no_fault_of_the_service():

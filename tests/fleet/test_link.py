@@ -116,6 +116,20 @@ def test_a_failing_script_is_logged_and_holds_nothing_else_up(during, redis, cap
     )
 
 
+def test_what_redis_cannot_write_at_the_moment_is_sent_again_once_it_can(during, redis, caplog):
+    async def probe(link):
+        redis.client.config_set("min-replicas-to-write", 1)
+        link.notify("create_accepted", CREATED)
+        await until(lambda: link.unavailable_for or caplog.messages)
+        redis.client.config_set("min-replicas-to-write", 0)
+        await until(lambda: not link.unavailable_for)
+
+    with caplog.at_level(logging.ERROR):
+        during(probe)
+    assert redis.client.hget("omocaptcha:fleet:shop:breaker:a.example", "jobs") == '[["j",0]]'
+    assert caplog.messages == []
+
+
 def test_text_that_cannot_be_encoded_reaches_redis_as_far_as_it_can_be(during, redis):
     async def probe(link):
         link.notify("close_account", {"why": "empty \ud83d, \u20ac 0", "pause": 1000})

@@ -18,6 +18,8 @@ from scrapy_omocaptcha.settings.secret import Secret, masked
 
 _TIMEOUT = 2.0
 """Seconds to connect, and to wait for a reply. Redis needs about a millisecond."""
+_CANNOT_WRITE = ("BUSY ", "MISCONF ", "NOREPLICAS ")
+"""What a Redis says that runs no command at the moment, as one whose disk is full, and redis-py has no class for."""
 
 
 @cache
@@ -88,7 +90,8 @@ class RedisStore:
             return await run_in_thread(self._script, keys, [command, text])
         except self._errors as error:
             # A Redis that is full or read-only, or forbids the script, raises subclasses of this class.
-            kind = CommandFailed if type(error) is self._script_error else NoReply
+            is_of_script = type(error) is self._script_error and not str(error).startswith(_CANNOT_WRITE)
+            kind = CommandFailed if is_of_script else NoReply
             password = self._client.connection_pool.connection_kwargs.get("password") or ""
             raise kind(f"{type(error).__name__}: {masked(str(error), password)}") from None
 

@@ -75,10 +75,17 @@ class Solver:
         """Create a job at the service, and return its ledger entry, its id and the time at which the call was sent."""
         deadline = self.clock() + self.settings.job_timeout
         while True:
-            async with self._outage.turn(deadline), self.account.ready():
-                if self.lifetime.closing:
-                    raise CrawlClosing()
-                reservation = await self.limits.reserve(job, host)
+            async with self._outage.turn(deadline):
+                asked = self.clock()
+                try:
+                    async with self.account.ready():
+                        if self.lifetime.closing:
+                            raise CrawlClosing()
+                        reservation = await self.limits.reserve(job, host)
+                except (ApiUnreachable, ApiBadAnswer) as error:
+                    # The balance is not known, and no job is taken before it is.
+                    self._outage.failed(error, asked)
+                    continue
             entry = reservation.entry
             sent = self.clock()
             try:

@@ -400,6 +400,20 @@ def test_jobs_at_once_spend_the_balance_down_to_its_floor_and_stop_no_job_early(
     assert {end[0].value.reason for end in ended if not isinstance(end[0], Token)} == {"min_balance"}
 
 
+@pytest.mark.parametrize("error", [LOST, NEVER_ARRIVED, ApiBadAnswer("x")])
+def test_a_balance_that_cannot_be_asked_is_waited_for_as_a_service_that_takes_no_job(error):
+    bench = Bench(balance=[error, error, Balance(10.0)], settings={"MIN_BALANCE": 1})
+    ended = [bench.start() for _ in range(3)]
+    bench.run(30)
+    assert [end[0].value for end in ended] == ["token"] * 3
+    assert len(bench.api.times("balance")) <= 6
+    bench = Bench(balance=[error], settings={"MIN_BALANCE": 1})
+    ended = [bench.start() for _ in range(3)]
+    bench.run(61)
+    assert all(end[0].check(type(error), ApiUnreachable) for end in ended)
+    assert (bench.api.times("create_job"), bench.counted[0]) == ([], 0)
+
+
 def test_far_from_its_floor_the_balance_is_asked_once_for_many_jobs():
     bench = Bench(settings={"MIN_BALANCE": 1, "CONCURRENT_JOBS": 4})
     SharedAccount(bench, 10.0)

@@ -4,11 +4,14 @@ A job that may still be running is never bought a second time: network errors, 5
 until the job's deadline, and only the service's ``fail`` or the deadline ends it.
 """
 
+import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import NoReturn
+
+from twisted.internet import defer
 
 from scrapy_omocaptcha.buying.account import Account
 from scrapy_omocaptcha.buying.api.protocol import Api
@@ -103,7 +106,7 @@ class Solver:
                 if isinstance(error, ApiBadAnswer) or error.taken:
                     await self._wait_out(entry, error)
                 reservation.cancel()
-            except BaseException:
+            except (CrawlClosing, asyncio.CancelledError, defer.CancelledError):
                 # The call was on its way when the crawl closed, or who asked stopped waiting: its answer will never be
                 # known here.
                 entry.bought(None)

@@ -164,7 +164,7 @@ class Passage(Attempts):
 
     def _clearance(self, result: Result) -> Clearance:
         if result.verdict is None or result.verdict.outcome in ("expired", "unknown"):
-            # Nor does what has come without a token show what one is good for.
+            # What is not known, or has come without a token, does not show what a token is good for.
             return Clearance.DOUBTFUL
         # Neither the answer to a submission itself nor one for which the site has set no cookie shows that the wall is
         # open for other pages, too.

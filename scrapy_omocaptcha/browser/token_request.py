@@ -136,9 +136,9 @@ class BrowserTokenRequest(TokenRequest):
         self._loaded, self._handover = page, handover
         return handover, answer or Response(page.url)
 
-    def judge(self, answer: Response) -> Verdict:
+    def judge(self, answer: Response, rejected: bool | None) -> Verdict:
         """Return what is known of a token that was not plainly rejected."""
-        return super().judge(answer) if self._handover and self._handover.is_sent else unknown("not_seen")
+        return super().judge(answer, rejected) if self._handover and self._handover.is_sent else unknown("not_seen")
 
     def rejected(self) -> Verdict:
         """Return what is known of a token after an answer that rejects it, or what was sent with it."""

@@ -16,6 +16,7 @@ from scrapy_omocaptcha.forms.page import parse_page
 from scrapy_omocaptcha.forms.submission import Submission, as_submission, submit_token
 from scrapy_omocaptcha.settings.secret import masked
 from scrapy_omocaptcha.urls import same_site
+from scrapy_omocaptcha.walls.judging import is_blank
 from scrapy_omocaptcha.walls.reasons import Refusal
 
 logger = logging.getLogger(__name__)
@@ -70,11 +71,12 @@ class Hooks:
         # Raised outside of the except block, because the hook's error and its frames may hold the token.
         raise self._hook_failed("omocaptcha_submit", words)
 
-    def rejection_test(self, rejected: str) -> Callable[[Response], bool]:
+    def rejection_test(self, rejected: str) -> Callable[[Response], bool | None]:
         """Return what tells from an answer that the site rejected a token.
 
         :param rejected: a CSS selector, or the name of a spider's method, which ``rejection_refusal`` has checked.
-        :returns: a function that raises ``HookFailed`` when the spider's method fails.
+        :returns: a function that returns None where a selector can tell nothing, and raises ``HookFailed`` when the
+            spider's method fails.
         """
         method = self._hook(rejected)
         return partial(self._is_rejected, rejected, method) if callable(method) else partial(_matches, rejected)
@@ -115,7 +117,9 @@ class Hooks:
         return hook
 
 
-def _matches(css: str, answer: Response) -> bool:
+def _matches(css: str, answer: Response) -> bool | None:
+    if is_blank(answer):
+        return None
     page = parse_page(answer)
     return page is not None and bool(page.css(css))
 

@@ -60,7 +60,7 @@ class TokenRequest(Attempts):
         self.chain = self.engine.chain
         hooks, rejected = self.policy.hooks, self.wish.rejected
         self._is_rejected = None if rejected is None else hooks.rejection_test(rejected)
-        """Tells whether an answer shows that the site rejected the token; None: nobody has said how."""
+        """Tells whether an answer shows that the site rejected the token; None where nobody has said how."""
         self.wanted = self.wish.challenge
         self._prepared = self.request
         """The request that the token is put into."""
@@ -122,7 +122,7 @@ class TokenRequest(Attempts):
         # The request that was sent holds the token, and must not reach a method of the spider.
         self.answer = answer = answer.replace(request=self.request)
         try:
-            rejected = self._is_rejected is not None and self._is_rejected(answer)
+            rejected = None if self._is_rejected is None else self._is_rejected(answer)
         except HookFailed as error:
             return Result(verdict=unknown("hook"), error=GivenUp(Refusal("hook", str(error))))
         wall = None if rejected else self.policy.find(self.request, answer)
@@ -133,7 +133,7 @@ class TokenRequest(Attempts):
             return Result(verdict=self.rejected())
         if is_overloaded(answer) and self.is_first:
             raise HandoverBroke(f"the request with the token was answered with {answer.status}")
-        verdict = self.judge(answer)
+        verdict = self.judge(answer, rejected)
         is_accepted = verdict is ACCEPTED
         self.form.accepts |= is_accepted
         return Result(answer, verdict, submitted=answer if is_accepted else None)
@@ -160,14 +160,17 @@ class TokenRequest(Attempts):
         # A second time, the site may refuse it only because it has taken it the first time.
         return REJECTED if self.is_first else unknown("broke")
 
-    def judge(self, answer: Response) -> Verdict:
-        """Return what is known of a token that was not plainly rejected."""
+    def judge(self, answer: Response, rejected: bool | None) -> Verdict:
+        """Return what is known of a token that was not plainly rejected.
+
+        :param rejected: False where the spider has told that it was accepted, None where that is not known.
+        """
         hint = "" if self._is_rejected else "; tell what a rejection looks like with rejected= (form_request)"
         if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
             is_error = answer.status >= HTTPStatus.BAD_REQUEST
             message = f"the answer has the status {answer.status}{hint}"
             return unknown("http_error" if is_error else "redirect", message, is_useless=is_error)
-        if self._is_rejected is not None:
+        if rejected is False:
             return ACCEPTED
         if find_challenge(answer) is not None:
             # Results differ, and rejections are alike.

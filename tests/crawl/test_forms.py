@@ -417,6 +417,18 @@ def test_what_a_site_that_rejects_may_answer_is_not_called_accepted(crawl, servi
     assert (len(crawled.pages), crawled.count(f"tokens/{outcome}"), len(service.jobs)) == (1, 1, 1)
 
 
+@pytest.mark.parametrize(
+    ("kind", "rejected", "outcome"),
+    [("empty", ".error", "unknown"), ("empty", "is_rejected", "accepted"), ("binary", ".error", "accepted")],
+)
+def test_a_selector_tells_nothing_of_an_answer_that_is_empty(crawl, service, kind, rejected, outcome):
+    with sites.Site(lambda request, form: ANSWERS[kind]() if request.method == "POST" else html(SEARCH)) as site:
+        spider = searched(site, 1, "/form", rejected=rejected)
+        spider.is_rejected = lambda self, response: False
+        crawled = crawl(spider, service.settings)
+    assert (len(crawled.pages), crawled.count(f"tokens/{outcome}"), len(service.jobs)) == (1, 1, 1)
+
+
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_fresh_page_that_is_overloaded_is_retried_as_an_ordinary_request_is(crawl, service, status):
     pages = []

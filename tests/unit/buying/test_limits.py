@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -67,6 +69,14 @@ def test_it_is_told_once_that_little_is_left_of_a_limit(values, times, told):
     heard = []
     buy(limits(tell_near=lambda *said: heard.append(said), **values), times)
     assert heard == [(reason, host, f"{said}, or nothing is bought after that") for reason, host, said in told]
+
+
+def test_others_may_buy_while_it_is_told_that_little_is_left(tmp_path):
+    path = tmp_path / "ledger.sqlite"
+    other = limits(kept_in=new_ledger(path, busy_timeout=0.01), max_jobs=9)
+    buy(limits(kept_in=new_ledger(path), tell_near=lambda *_: buy(other, 1), max_jobs=5), 4)
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("SELECT count(*) FROM jobs").fetchone() == (5,)
 
 
 def test_it_is_told_that_little_is_left_of_the_balance():

@@ -181,7 +181,10 @@ SEARCHES = {
     "twins": Search("/ways/twins", {"data": {"q": "Bluebird"}, "form": "#other"}),
     "no button": Search(KINDS, {"click": False}),
     "lost": Search(
-        "/ways/other-address", {"rejected": ".error"}, prepare=lambda site: site.fault("/find", "server_error")
+        "/ways/other-address",
+        {"rejected": ".error"},
+        meta=OPEN,
+        prepare=lambda site: site.fault("/find", "server_error"),
     ),
     "file answer": Search("/ways/file"),
     "no answer": Search("/ways/nothing"),

@@ -78,7 +78,7 @@ class Solver:
         """Create a job at the service, and return its ledger entry, its id and the time at which the call was sent."""
         deadline = self.clock() + self.settings.job_timeout
         while True:
-            async with self._outage.turn(deadline):
+            async with self._outage.turn(host, deadline):
                 asked = self.clock()
                 try:
                     async with self.account.ready():
@@ -87,7 +87,7 @@ class Solver:
                         reservation = await self.limits.reserve(job, host)
                 except (ApiUnreachable, ApiBadAnswer) as error:
                     # The balance is not known, and no job is taken before it is.
-                    self._outage.failed(error, asked)
+                    self._outage.failed(error, asked, host)
                     continue
             entry = reservation.entry
             sent = self.clock()
@@ -98,11 +98,11 @@ class Solver:
                 raise self.account.close(error) from None
             except ApiRefused as error:
                 reservation.cancel()
-                self._outage.failed(error, sent)
+                self._outage.failed(error, sent, host)
                 await self.account.settle(error)
                 raise
             except (ApiUnreachable, ApiBadAnswer) as error:
-                self._outage.failed(error, sent)
+                self._outage.failed(error, sent, host)
                 if isinstance(error, ApiBadAnswer) or error.taken:
                     await self._wait_out(entry, error)
                 reservation.cancel()

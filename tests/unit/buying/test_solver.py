@@ -162,10 +162,33 @@ def test_while_the_service_takes_no_job_one_at_a_time_is_tried_and_the_others_wa
     assert ["OMOCAPTCHA_JOB_TIMEOUT" in line for line in caplog.messages] == [True]
 
 
+def test_what_the_service_refuses_for_one_host_holds_no_other_up(caplog):
+    bench = Bench()
+    take = bench.api.create_job
+
+    async def refuse_some(job):
+        job_id = await take(job)
+        if "/gate" in job.page:
+            raise ApiRefused("domain not supported")
+        return job_id
+
+    bench.api.create_job = refuse_some
+    refused = [bench.start(host="no.example") for _ in range(5)]
+    assert [end[0].check(ApiRefused) for end in refused[:3]] == [ApiRefused] * 3
+    others = [bench.start(replace(CHALLENGE, url=f"https://{HOST}/other")) for _ in range(2)]
+    assert bench.api.times("create_job") == [1000] * 5
+    bench.run(10)
+    assert [end[0].value for end in others] == ["token", "token"]
+    assert all(end[0].check(ApiRefused) for end in refused)
+    assert ["the service takes no job for no.example (domain not supported)" in line for line in caplog.messages] == [
+        True
+    ]
+
+
 def test_what_went_wrong_long_ago_does_not_shorten_the_wait_for_the_service():
     answer = Deferred()
     bench = Bench(create_job=[answer, "7"])
-    bench.solver._outage.failed(NEVER_ARRIVED, 1000)
+    bench.solver._outage.failed(NEVER_ARRIVED, 1000, HOST)
     bench.run(3600)
     ended = [bench.start() for _ in range(2)]
     answer.callback("8")
@@ -207,7 +230,7 @@ def test_a_service_that_takes_the_jobs_of_others_alone_is_not_waited_for_longer_
 def test_a_service_that_takes_no_job_for_days_is_still_asked_once_a_minute():
     outage = Outage(SimpleNamespace(closing=False), lambda: now, patience=300)
     for now in range(0, 3 * 24 * 3600, 60):
-        outage.failed(NEVER_ARRIVED, now)
+        outage.failed(NEVER_ARRIVED, now, HOST)
     assert outage._paused_until == now + 60
 
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from typing import NamedTuple
 
 from aiohttp import ClientError, ClientSession, ClientTimeout
-from scrapy import Spider
+from scrapy import Request, Spider
 from scrapy.crawler import Crawler
 from scrapy.http import HtmlResponse
 from scrapy.statscollectors import DummyStatsCollector
@@ -25,6 +25,7 @@ from scrapy_omocaptcha.forms.submission import submit_token
 from scrapy_omocaptcha.reporting.format import count
 from scrapy_omocaptcha.settings import Settings
 from scrapy_omocaptcha.urls import host_of, public_address
+from scrapy_omocaptcha.walls.reasons import Case, find_refusal
 
 DEMO_PAGE = "https://www.google.com/recaptcha/api2/demo"
 """Google's public page for trying reCAPTCHA v2."""
@@ -94,12 +95,13 @@ async def _find(web: ClientSession, url: str) -> tuple[HtmlResponse, Challenge]:
     except (ClientError, TimeoutError, asyncio.TimeoutError) as error:
         raise _Stopped(f"{public_address(url)} cannot be had ({type(error).__name__})") from None
     challenge = find_challenge(response)
-    if challenge is None or challenge.form is None or not challenge.sitekey:
-        raise _Stopped(f"{public_address(url)} ({response.status}) has no form with a reCAPTCHA v2 widget")
-    try:
-        submit_token(response, challenge, "-")
-    except ValueError as error:
-        raise _Stopped(str(error)) from None
+    if challenge is None:
+        raise _Stopped(f"{public_address(url)} ({response.status}) has no reCAPTCHA v2 widget")
+    # As if Scrapy's downloader had sent it.
+    request = Request(url, meta={"download_slot": host_of(url)})
+    refusal = find_refusal("form", Case(challenge, request=request, response=response))
+    if refusal is not None:
+        raise _Stopped(f"nothing was bought ({refusal.reason}): {refusal.message}")
     return response, challenge
 
 

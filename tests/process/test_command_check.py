@@ -14,6 +14,7 @@ from aiohttp import web
 
 from scrapy_omocaptcha.buying.database import read_ledger
 from scrapy_omocaptcha.testing import OmoCaptchaService, ReplayService, WalledSite
+from scrapy_omocaptcha.walls.reasons import TEST_KEY
 from tests.helpers import sites
 from tests.helpers.docs import code, page
 from tests.helpers.sites import CHALLENGE, Site
@@ -169,11 +170,22 @@ def test_all_limits_hold_with_the_price_of_the_list(check, tmp_path):
     assert record.cost_usd == 0.002
 
 
-def test_a_form_that_cannot_be_sent_is_refused_before_anything_is_paid(check, service):
-    with Site(lambda request, form: sites.page(CHALLENGE.replace("/verify", "mailto:a@shop.example"))) as site:
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        (sites.KEY, TEST_KEY, "test_key"),
+        ("<div", "<div data-s=x", "data_s"),
+        ("api.js", "enterprise.js", "enterprise"),
+        ("/verify", "mailto:a@shop.example", "foreign_form"),
+        ("<form", "<p", "no_form"),
+    ],
+)
+def test_what_a_crawl_would_refuse_is_refused_before_anything_is_paid(check, service, old, new, reason):
+    assert old in CHALLENGE
+    with Site(lambda request, form: sites.page(CHALLENGE.replace(old, new))) as site:
         status, lines = check("--buy", "--yes", "--page", site.origin)
     assert (status, service.jobs) == (1, ())
-    assert "which is not http or https" in lines[-1][2]
+    assert lines[-1][2].startswith(f"nothing was bought ({reason}): ")
 
 
 @pytest.mark.parametrize(

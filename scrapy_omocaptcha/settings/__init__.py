@@ -26,7 +26,7 @@ Trigger = Callable[[Response, Challenge], bool | None]
 
 OWN_LIMITS = "own_limits"
 FALLBACK_PRICE = 0.00055
-"""Return the USD per job in the service's published price list, used until that list has been fetched."""
+"""USD per job in the service's published price list, used until that list has been fetched."""
 
 _API_URLS = {1: "https://omocaptcha.com/api", 2: "https://api.omocaptcha.com/v2"}
 """Default base URL for each version of the service's API."""

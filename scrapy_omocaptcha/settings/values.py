@@ -32,6 +32,7 @@ class Limit(NamedTuple):
 
     @property
     def counts_jobs(self) -> bool:
+        """Tell whether jobs are counted, rather than USD."""
         return self.measure.startswith("jobs")
 
 

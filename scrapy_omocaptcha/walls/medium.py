@@ -23,7 +23,7 @@ META_KEYS = ("omocaptcha",)
 
 
 class PlainMedium:
-    """Requests that Scrapy's own downloader sends. A subclass is another way to get pages."""
+    """Requests that Scrapy's own downloader sends. A subclass is another way to get pages, or to hand tokens in."""
 
     passage = "scrapy_omocaptcha.walls.form_passage.FormPassage"
     """Path of what takes a challenged request through its wall, which is imported with the first challenge."""

@@ -4,7 +4,7 @@ The steps are the methods of :class:`Passage` in their order: meet the challenge
 or ask again, buy a token, hand it in, judge what came of it, give the spider its page. A subclass knows when a token is
 ``ready`` to be handed in, and how: ``form_passage`` does it by the page's form, ``browser.passage`` in a page of a
 browser. The loop in ``attempts`` calls ``attempt_once`` for each token, ``ready`` and ``hand_in`` for each try with it,
-and records the verdict. Requests that want a token from the start share it.
+and records the verdict. It is also that of requests that want a token before they are sent.
 """
 
 from abc import abstractmethod
@@ -38,7 +38,8 @@ class Page(NamedTuple):
     response: Response
     challenge: Challenge
     answers: int
-    """The number of answers that the session has had if no other came since this one was asked for."""
+    """How many answers the session has had with this one, if none came while it was under way. Once there have been
+    more, its form may be outdated."""
     cookies: frozenset[tuple[str, str]] | None
     """Names and values of the session's cookies; None if they are not those that the response was for."""
 
@@ -208,7 +209,7 @@ class Passage(Attempts):
     # Buy a token, and hand it in
 
     async def attempt_once(self) -> Result:
-        """Buy a token and use it: the loop in ``attempts`` waits until it is ready, and hands it in."""
+        """Buy a token and use it: ``use`` in ``attempts`` waits until the form is ``ready``, and calls ``hand_in``."""
         challenge = await self.challenge()
         if not isinstance(challenge, Challenge):
             return Result(challenge)
@@ -222,6 +223,7 @@ class Passage(Attempts):
         return self.page.challenge
 
     async def hand_in(self, token: Token) -> Result:
+        """Send a token to the site, and judge the answer; see :meth:`Attempts.hand_in` for what is raised."""
         page = self.page
         async with self.hold.sending():
             handed = await self.submit(token)

@@ -18,8 +18,8 @@ REASONS = {
     # The request
     "head": "a HEAD request has no page to submit",
     "browser": "a browser would have to send the token: use form_request or solve_page in pages of scrapy-playwright",
+    # The widget, and its host
     "host_not_allowed": "the host is not among OMOCAPTCHA_ALLOWED_DOMAINS (or the spider's allowed_domains)",
-    # The widget
     "no_sitekey": "the page does not show the site key",
     "test_key": "the key is Google's public test key, which needs no solving",
     "data_s": "the widget carries data-s, which the service cannot use",

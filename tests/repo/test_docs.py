@@ -22,6 +22,8 @@ from scrapy_omocaptcha.commands.omocaptcha import OmoCaptchaCommand
 from scrapy_omocaptcha.detection import find_challenge
 from scrapy_omocaptcha.settings import LIMITS, Settings
 from scrapy_omocaptcha.walls import reasons
+from scrapy_omocaptcha.walls.medium import META_KEYS
+from scrapy_omocaptcha.walls.wishes import Wish
 from tests.helpers.docs import (
     DOCS,
     PACKAGE,
@@ -115,6 +117,13 @@ def read(values):
 def test_no_page_names_a_setting_that_there_is_not(path):
     named = set(re.findall(r"OMOCAPTCHA_[A-Z_]*[A-Z]", path.read_text(encoding="utf-8")))
     assert named <= set(settings_told())
+
+
+def test_every_key_of_meta_is_told_with_all_that_its_dictionary_may_have():
+    tree = page("reference/meta")
+    told = {re.fullmatch(r'request\.meta\["(\w+)"\]', node.astext()) for node in tree.findall(nodes.literal)} - {None}
+    assert {match[1] for match in told} == set(META_KEYS)
+    assert set(first_column(tree, "key")) == {field.name for field in fields(Wish)}
 
 
 def test_every_reason_is_told_with_its_sentence():

@@ -134,6 +134,7 @@ class Redirects:
             is_from_wall = state.original is not None and self._target(request.url).kind in _WALLS
             is_unsure = self._has_foreign_duplicates and target.kind is _Kind.UNKNOWN
             must_pass = self._has_led_to_wall(request, url) or is_from_wall or is_unsure or target.kind is _Kind.FAILED
+            must_pass |= is_through and _leads_back(request, url, state.original)
             if target.kind is _Kind.OPEN and must_pass:
                 target.kind = _Kind.PAGE
             elif target.kind in _UNDECIDED and not is_own and request.method != "HEAD":
@@ -226,8 +227,9 @@ class Redirects:
             if redirected is not None:
                 # What it leads to is the answer, even if that is a wall. Where another run was there before, that has
                 # nothing to do with what was paid for.
-                state = replace(self._states.peek(request), original=None, led_to=None)
-                self._states.write(redirected, state, must_pass=self._has_foreign_duplicates)
+                state = self._states.peek(request)
+                must_pass = self._has_foreign_duplicates or _leads_back(request, url, state.original)
+                self._states.write(redirected, replace(state, original=None, led_to=None), must_pass=must_pass)
                 return redirected
         if request.method == "GET" and not same_address(answer.url, request.url):
             # It came from behind a redirect.
@@ -387,3 +389,9 @@ class Redirects:
         state = replace(state, original=None, followed=followed, led_to=request.url)
         self._states.write(again, state, must_pass=True)
         return again
+
+
+def _leads_back(request: Request, url: str, original: originals.Original | None) -> bool:
+    """Tell whether a redirect leads to what was asked for, which the duplicate filter knows, or to a redirect of it."""
+    hops = [] if original is None else original["hops"]
+    return url in map(address_of, (*hops, request.url))

@@ -21,7 +21,19 @@ from scrapy_omocaptcha.walls.redirects import _Kind
 from tests.helpers.components import hears
 from tests.helpers.crawling import RecordingSpider
 from tests.helpers.hard_walls import OneAddress
-from tests.helpers.sites import Site, behind_wall, challenge, cleared, page, pages_of, redirect, sending, spider, won
+from tests.helpers.sites import (
+    CHALLENGE,
+    Site,
+    behind_wall,
+    challenge,
+    cleared,
+    page,
+    pages_of,
+    redirect,
+    sending,
+    spider,
+    won,
+)
 
 HOST = "127.0.0.9"
 
@@ -430,6 +442,27 @@ def test_the_page_that_a_wall_shows_is_taken_for_the_one_asked_for_where_its_add
         urls = [f"{site.origin}/{path}" for path in ("page/1", "page/2", "verify")]
         crawled = crawl(spider(*urls[:2]), {**service.settings, "CONCURRENT_REQUESTS": 1})
     assert {one.url for one in crawled.pages} == set(urls[1:])
+
+
+@pytest.mark.parametrize("is_known", [True, False], ids=["shows it no more", "shows it again"])
+def test_no_request_is_lost_to_a_wall_that_leads_back_to_the_page_where_its_address_is_another_each_time(
+    crawl, service, is_known
+):
+    """The duplicate filter knows the page: the request for it was redirected."""
+
+    def answer(request, form):
+        if form:
+            return won(request.query["next"])
+        if request.path.startswith("/hold/"):
+            return redirect(request.query["next"]) if cleared(request) and is_known else page(gate, status=403)
+        return page() if cleared(request) else redirect(f"/hold/{next(numbers)}?next={request.path}")
+
+    numbers = count()
+    gate = CHALLENGE.replace("action=/verify", "action=''")
+    with Site(answer) as site:
+        urls = [f"{site.origin}/page/{number}" for number in range(8)]
+        crawled = crawl(spider(*urls), service.settings)
+    assert sorted(one.url for one in crawled.pages) == urls
 
 
 def test_a_challenge_that_refreshes_itself_leaves_nothing_in_meta(crawl, service):

@@ -294,7 +294,7 @@ class Passage(Attempts):
             # is the page is not certain enough for a clearance, nor for the breaker to learn from.
             self._copy_back(handed)
             verdict = self._opened(handed, answer)
-            if verdict is ACCEPTED and not handed.is_own_address:
+            if verdict is ACCEPTED and not (handed.is_own_address and answer.status < HTTPStatus.MULTIPLE_CHOICES):
                 verdict = unknown("widget_again")
             verdict = replace(verdict, is_useless=verdict.is_useless or None)
             return Result(answer, verdict, submitted=answer, proves_open=False)

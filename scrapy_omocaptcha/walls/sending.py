@@ -35,8 +35,8 @@ async def send_submission(
     The answer's ``request`` is what was sent, unless a redirect was followed.
 
     :param asked: a request that can be sent again. Where the site redirects to its address, or the page refreshes to an
-        address that holds the token, None is returned. If the submission goes to its very address, no redirect to
-        another page is followed.
+        address that holds the token, None is returned. If the submission goes to its very address, a redirect is
+        followed only to that, where it may have another query.
     :raises HandoverBroke: when there was no answer; the token may have been used all the same. The text of the error
         does not contain the address.
     :raises TokenUnused: when ``token`` was too old by the time at which it would have gone out.
@@ -86,7 +86,7 @@ async def _send(
         # A browser would follow no other scheme either, and Scrapy would read a local file.
         if urlsplit(target).scheme not in ("http", "https"):
             break
-        leads_back = asked is not None and same_address(target, asked.url)
+        leads_back = asked is not None and public_address(target) == public_address(asked.url)
         if answer.status in _TO_GET and (follow or leads_back):
             return await _follow(chain, submission, target, answer, asked)
         if not follow or answer.status not in _REPEATED or not same_site(submission.url, target):

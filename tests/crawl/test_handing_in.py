@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 
 import pytest
 import scrapy
 from aiohttp import web
+from scrapy.exceptions import IgnoreRequest
 from scrapy.utils.asyncio import sleep
 
 from scrapy_omocaptcha import signals
@@ -191,6 +193,60 @@ def test_a_redirect_that_answers_a_token_is_not_lost_as_a_duplicate_of_an_earlie
         crawled = crawl(spider(*urls), settings)
     assert [one.url for one in crawled.pages] == [urls[0]] * pages
     assert [error.reason for error in crawled.failures] == ["attempts"] * failures
+
+
+SAME_ADDRESS = sites.CHALLENGE.replace("action=/verify", "action=''")
+
+
+@pytest.mark.parametrize(
+    ("target", "unknown"), [("?error=1", 0), ("?try={}", 0), ("/failed", 1)], ids=["itself", "anew", "elsewhere"]
+)
+def test_a_wall_that_answers_each_token_by_a_redirect_to_its_challenge_accepts_none(crawl, service, target, unknown):
+    def answer(request, form):
+        if form:
+            return redirect((target if target[0] == "/" else request.path + target).format(next(numbers)))
+        return page(SAME_ADDRESS, status=403)
+
+    numbers = itertools.count()
+    with Site(answer) as site:
+        alone = crawl(spider(f"{site.origin}/page"), service.settings)
+        assert len(service.jobs) == 3 + unknown
+        crawled = crawl(spider(*(f"{site.origin}/{number}" for number in range(20))), service.settings)
+    assert [error.reason for error in alone.failures] == ["attempts"]
+    assert (alone.count("tokens/rejected"), alone.count("tokens/unknown")) == (3, unknown)
+    assert (crawled.pages, crawled.count("tokens/accepted")) == ([], 0)
+    assert unknown or len(service.jobs) <= 3 + 9, "the breaker opens"
+
+
+def test_a_wall_that_answers_each_token_by_a_redirect_to_another_of_its_addresses_costs_a_job_each(crawl, service):
+    """Pages that have moved, and of which each wants a token, look the same."""
+    numbers = itertools.count()
+    with Site(lambda _, form: redirect(f"/{next(numbers)}") if form else page(SAME_ADDRESS, status=403)) as site:
+        crawled = crawl(spider(f"{site.origin}/page"), {**service.settings, "REDIRECT_MAX_TIMES": 4})
+    assert (len(service.jobs), crawled.count("tokens/unknown"), crawled.count("tokens/accepted")) == (5, 5, 0)
+    assert ([type(error) for error in crawled.failures], crawled.pages) == ([IgnoreRequest], [])
+
+
+@pytest.mark.parametrize(
+    ("target", "jobs"), [("/page?pass={}", 1), ("/there?pass={}", 1), ("/other", 2)], ids=["own", "other", "walled"]
+)
+def test_a_wall_whose_redirect_shows_the_page_once_gives_it(crawl, service, target, jobs):
+    """Each page wants a token of its own, and is shown where the answer to the token leads, or there after another."""
+
+    def answer(request, form):
+        if form:
+            passes.append(str(len(passes)))
+            return redirect(target.format(passes[-1]) if request.path == "/page" else "/other?pass=" + passes[-1])
+        if request.query.get("pass") in passes:
+            passes.remove(request.query["pass"])
+            return page()
+        return page(SAME_ADDRESS, status=403)
+
+    passes = []
+    with Site(answer) as site:
+        crawled = crawl(spider(f"{site.origin}/page"), service.settings)
+    assert [one.text for one in crawled.pages] == ["<title>the page</title>"]
+    assert len(service.jobs) == jobs
 
 
 @pytest.mark.parametrize("reason", ["offsite", "robots"])

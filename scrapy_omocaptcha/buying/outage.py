@@ -1,9 +1,11 @@
-"""Pause buying while the service loses, garbles or refuses create calls, on all hosts or on the one that it refuses."""
+"""Pause buying while the service loses, garbles or refuses create calls, on all hosts or on those that it refuses."""
 
 import logging
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+
+from scrapy.utils.datatypes import LocalCache
 
 from scrapy_omocaptcha.engine.lifetime import Lifetime
 from scrapy_omocaptcha.errors import ApiError, ApiRefused, ApiUnreachable
@@ -13,86 +15,112 @@ logger = logging.getLogger(__name__)
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
 """Seconds until one job is tried again; doubled with each that fails."""
 _MANY = 3
-"""Failures in a row of which the user is told; with fewer, a refusal is taken to be about its own job."""
+"""Failures in a streak of which the user is told; with fewer, a refusal is taken to be about its own job."""
+_MAX_HOSTS = 10_000
 
 
 @dataclass(eq=False)
+class _Streak:
+    """Create calls in a row that gave no job, of one host or of all, and the pause after them."""
+
+    failures: int = 0
+    last_error: str = ""
+    failed_at: float = 0.0
+    began: float = 0.0
+    """When the first pause of these began."""
+    paused_until: float = 0.0
+    """When the pause ends, after which one job is tried; 0 if there is none."""
+    is_trying: bool = False
+    """Whether that job is being tried."""
+
+
 class Outage:
-    """What the create calls of one crawl show of the service."""
+    """What the create calls of one crawl show of the service.
 
-    lifetime: Lifetime
-    clock: Callable[[], float]
-    patience: float
-    """Seconds for which jobs wait for a service that takes none."""
+    :param patience: seconds for which jobs wait for a service that takes none.
+    """
 
-    def __post_init__(self) -> None:
-        self._failures = 0
-        self._only_host: str | None = None
-        """The host that all failures were refusals for, which say nothing of others; None if there is no such host."""
-        self._last_error = ""
-        self._began = self._failed_at = self._paused_until = 0.0
+    def __init__(self, lifetime: Lifetime, clock: Callable[[], float], patience: float) -> None:
+        self._lifetime, self._clock, self._patience = lifetime, clock, patience
+        self._all = _Streak()
+        self._of_hosts: LocalCache[str, _Streak] = LocalCache(_MAX_HOSTS)
+        """What was refused for a host, which says nothing of others."""
 
-    @asynccontextmanager
-    async def turn(self, host: str, deadline: float) -> AsyncIterator[None]:
-        """Wait until a job may be created for ``host``; after each pause, only one may, unless the block raises.
+    def _streaks(self, host: str) -> list[_Streak]:
+        return [self._all, *filter(None, [self._of_hosts.get(host)])]
 
-        :param deadline: of this job, which may be waiting for longer than the service takes none.
+    def _holding(self, host: str) -> list[_Streak]:
+        """Return why a job for ``host`` may not be created now."""
+        return [streak for streak in self._streaks(host) if streak.is_trying or self._clock() < streak.paused_until]
+
+    def holds(self, host: str) -> bool:
+        """Tell whether a job for ``host`` has to wait."""
+        return bool(self._holding(host))
+
+    async def wait(self, host: str, deadline: float) -> None:
+        """Wait until a job for ``host`` may be created.
+
+        :param deadline: of a job that has been tried, and may be waiting for longer than the service takes none.
         :raises ApiUnreachable: when that would take too long.
         """
 
-        def is_paused() -> bool:
-            return self.clock() < self._paused_until and self._only_host in (None, host)
+        def too_long() -> list[_Streak]:
+            now = self._clock()
+            ends = ((streak, min(deadline, streak.began + self._patience)) for streak in self._holding(host))
+            return [streak for streak, end in ends if max(now, streak.paused_until) > end]
 
-        def is_long() -> bool:
-            return self._paused_until > min(deadline, self._began + self.patience)
+        await self._lifetime.until(lambda: not self.holds(host) or bool(too_long()))
+        if streak := next(iter(too_long()), None):
+            raise ApiUnreachable(streak.last_error, taken=False)
 
-        await self.lifetime.until(lambda: not is_paused() or is_long())
-        if is_paused():
-            raise ApiUnreachable(self._last_error, taken=False)
-        before = self._paused_until
-        if 0 < before <= self.clock():
-            if self.clock() > before + _LONGEST_PAUSE:
+    @contextmanager
+    def trying(self, host: str) -> Iterator[None]:
+        """Create a job for ``host`` in the block. After a pause, others wait until it has ended."""
+        after_pause = [streak for streak in self._streaks(host) if streak.paused_until]
+        for streak in after_pause:
+            if self._clock() > streak.paused_until + _LONGEST_PAUSE:
                 # Nobody has wanted a job for so long that this is another time.
-                self._began = self.clock()
-            self._pause(0.0)
-        pause = self._paused_until
+                streak.began = self._clock()
+            streak.is_trying = True
         try:
             yield
-        except BaseException:
-            if self._paused_until == pause:
-                self._paused_until = before
-            raise
-
-    def _pause(self, least: float) -> None:
-        usual = min(_FIRST_PAUSE * 2 ** min(self._failures - 1, 6), _LONGEST_PAUSE)
-        self._paused_until = self.clock() + max(least, usual)
+        finally:
+            for streak in after_pause:
+                streak.is_trying = False
 
     def failed(self, error: ApiError, sent: float, host: str) -> None:
-        """Record that a create call for ``host``, sent at ``sent``, gave no job.
+        """Record that a create call for ``host``, sent at ``sent``, gave no job."""
+        if isinstance(error, ApiRefused):
+            streak = self._of_hosts.setdefault(host, _Streak())
+            # Those of one host count once for all others, while these can buy.
+            is_told = streak.failures and not self._all.paused_until
+            self._count(streak, error, sent, f" for {host}")
+            if is_told:
+                return
+        self._count(self._all, error, sent)
 
-        Calls that were under way together count once.
-        """
-        if sent < self._failed_at or self.lifetime.closing:
+    def _count(self, streak: _Streak, error: ApiError, sent: float, where: str = "") -> None:
+        # Calls that were under way together count once.
+        if sent < streak.failed_at or self._lifetime.closing:
             return
-        self._failed_at = self.clock()
-        if not self._paused_until:
-            self._began = self._failed_at
-        is_refused = isinstance(error, ApiRefused)
-        is_of_one_host = is_refused and (not self._failures or self._only_host == host)
-        self._only_host = host if is_of_one_host else None
-        self._failures += 1
-        self._last_error = str(error)
-        if not is_refused or self._failures >= _MANY:
-            self._pause(getattr(error, "retry_after", None) or 0.0)
-        if self._failures == _MANY:
+        streak.failed_at = self._clock()
+        streak.failures += 1
+        streak.last_error = str(error)
+        if not isinstance(error, ApiRefused) or streak.failures >= _MANY:
+            if not streak.paused_until:
+                streak.began = streak.failed_at
+            usual = min(_FIRST_PAUSE * 2 ** min(streak.failures - 1, 6), _LONGEST_PAUSE)
+            streak.paused_until = streak.failed_at + max(getattr(error, "retry_after", None) or 0.0, usual)
+        if streak.failures == _MANY:
             logger.warning(
                 "OMOcaptcha: the service takes no job%s (%s); challenges wait for it for %g s (OMOCAPTCHA_JOB_TIMEOUT)",
-                f" for {self._only_host}" if self._only_host else "",
+                where,
                 error.with_cure,
-                self.patience,
+                self._patience,
             )
 
-    def succeeded(self, sent: float) -> None:
+    def succeeded(self, sent: float, host: str) -> None:
         """Record that a create call gave a job. One that was sent before the last failure shows nothing."""
-        if sent >= self._failed_at:
-            self._failures, self._paused_until = 0, 0.0
+        for streak in self._streaks(host):
+            if sent >= streak.failed_at:
+                streak.failures, streak.paused_until = 0, 0.0

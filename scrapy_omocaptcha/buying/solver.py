@@ -6,10 +6,10 @@ until the job's deadline, and only the service's ``fail`` or the deadline ends i
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import NoReturn
 
 from twisted.internet import defer
 
@@ -68,27 +68,36 @@ class Solver:
         :raises ApiError: when the service took no job.
         """
         self.limits.check(host, challenge.sitekey or "")
-        with self._jobs_at_once.acquire() as acquired:
-            await self.lifetime.wait(acquired)
-            job = JobRequest(public_address(challenge.url), challenge.sitekey or "", challenge.invisible)
-            entry, job_id, sent = await self._create(job, host)
-            return await self._result(entry, job_id, job.sitekey, sent)
-
-    async def _create(self, job: JobRequest, host: str) -> tuple[Entry, JobId, float]:
-        """Create a job at the service, and return its ledger entry, its id and the time at which the call was sent."""
-        deadline = self.clock() + self.settings.job_timeout
+        job = JobRequest(public_address(challenge.url), challenge.sitekey or "", challenge.invisible)
+        deadline = math.inf
         while True:
-            async with self._outage.turn(host, deadline):
-                asked = self.clock()
-                try:
-                    async with self.account.ready():
-                        if self.lifetime.closing:
-                            raise CrawlClosing()
-                        reservation = await self.limits.reserve(job, host)
-                except (ApiUnreachable, ApiBadAnswer) as error:
-                    # The balance is not known, and no job is taken before it is.
-                    self._outage.failed(error, asked, host)
+            # Not in a place that a job could have which the service would take.
+            await self._outage.wait(host, deadline)
+            with self._jobs_at_once.acquire() as acquired:
+                await self.lifetime.wait(acquired)
+                if self._outage.holds(host):
                     continue
+                deadline = min(deadline, self.clock() + self.settings.job_timeout)
+                created = await self._create(job, host)
+                if created is not None:
+                    return await self._result(*created, job.sitekey)
+
+    async def _create(self, job: JobRequest, host: str) -> tuple[Entry, JobId, float] | None:
+        """Create a job at the service, and return its ledger entry, its id and the time at which the call was sent.
+
+        :returns: None if the service certainly took no job, but may take it later.
+        """
+        with self._outage.trying(host):
+            asked = self.clock()
+            try:
+                async with self.account.ready():
+                    if self.lifetime.closing:
+                        raise CrawlClosing()
+                    reservation = await self.limits.reserve(job, host)
+            except (ApiUnreachable, ApiBadAnswer) as error:
+                # The balance is not known, and no job is taken before it is.
+                self._outage.failed(error, asked, host)
+                return None
             entry = reservation.entry
             sent = self.clock()
             try:
@@ -103,9 +112,10 @@ class Solver:
                 raise
             except (ApiUnreachable, ApiBadAnswer) as error:
                 self._outage.failed(error, sent, host)
-                if isinstance(error, ApiBadAnswer) or error.taken:
-                    await self._wait_out(entry, error)
-                reservation.cancel()
+                if isinstance(error, ApiUnreachable) and not error.taken:
+                    reservation.cancel()
+                    return None
+                lost = error
             except (CrawlClosing, asyncio.CancelledError, defer.CancelledError):
                 # The call was on its way when the crawl closed, or who asked stopped waiting: its answer will never be
                 # known here.
@@ -114,8 +124,9 @@ class Solver:
             else:
                 entry.bought(str(job_id))
                 self.limits.create_accepted(entry, job.sitekey)
-                self._outage.succeeded(sent)
+                self._outage.succeeded(sent, host)
                 return entry, job_id, sent
+        raise await self._waited_out(entry, lost)
 
     async def _send(self, job: JobRequest, reservation: Reservation) -> JobId:
         """Make the create call of a reserved job, and record that it has ended, however it ends."""
@@ -130,16 +141,19 @@ class Solver:
         entry.failed(reason, seconds, polls)
         self.limits.record_failure(entry, sitekey)
 
-    async def _wait_out(self, entry: Entry, cause: ApiError) -> NoReturn:
-        """Wait until the deadline of a job that may be running under an unknown id, so that it isn't bought twice."""
+    async def _waited_out(self, entry: Entry, cause: ApiError) -> JobLost:
+        """Wait until the deadline of a job that may be running under an unknown id, so that it isn't bought twice.
+
+        :returns: the error to raise then.
+        """
         entry.bought(None)
         error = JobLost(f"the answer to a create call was lost, or is nonsense ({cause}); its job counts as bought")
         logger.info("%s; waiting it out", error)
         entry.failed(error.reason)
         await self.lifetime.sleep(self.settings.job_timeout)
-        raise error
+        return error
 
-    async def _result(self, entry: Entry, job_id: JobId, sitekey: str, not_ready: float) -> Purchase:
+    async def _result(self, entry: Entry, job_id: JobId, not_ready: float, sitekey: str) -> Purchase:
         """Poll the service for a job's token, which was not there at ``not_ready``, when the create call was sent."""
         began, created = not_ready, self.clock()
         deadline = created + self.settings.job_timeout

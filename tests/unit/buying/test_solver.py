@@ -177,12 +177,45 @@ def test_what_the_service_refuses_for_one_host_holds_no_other_up(caplog):
     assert [end[0].check(ApiRefused) for end in refused[:3]] == [ApiRefused] * 3
     others = [bench.start(replace(CHALLENGE, url=f"https://{HOST}/other")) for _ in range(2)]
     assert bench.api.times("create_job") == [1000] * 5
-    bench.run(10)
+    bench.run(20)
     assert [end[0].value for end in others] == ["token", "token"]
     assert all(end[0].check(ApiRefused) for end in refused)
+    assert bench.api.times("create_job")[5:] == [1004, 1012], "one at a time"
     assert ["the service takes no job for no.example (domain not supported)" in line for line in caplog.messages] == [
         True
     ]
+
+
+def test_who_waits_for_a_service_that_refuses_one_host_takes_no_place_of_another():
+    refused = [ApiRefused("domain not supported")] * 3
+    bench = Bench(create_job=[*refused, "7"], settings={"CONCURRENT_JOBS": 2})
+    waiting = [bench.start(host="no.example") for _ in range(9)]
+    assert bench.start(host=HOST) == []
+    bench.run(3)
+    assert len([end for end in waiting if end]) == 3
+    assert len(bench.api.arguments("job_result")) == 1
+
+
+def test_a_job_that_is_tried_holds_up_the_others_until_its_call_has_ended():
+    """Each call counts as bought, since nobody answers it."""
+    bench = Bench()
+    under_way = []
+
+    async def hang(job):
+        under_way.append(job)
+        most.append(len(under_way))
+        await deferLater(bench.clock, 20)
+        under_way.remove(job)
+        raise LOST
+
+    bench.api.create_job, most = hang, []
+    ended = [bench.start()]
+    bench.run(21)
+    ended += [bench.start(host=f"{number}.example") for number in range(20)]
+    bench.run(200)
+    assert set(most) == {1}
+    assert all(end[0].check(JobLost, ApiUnreachable) for end in ended)
+    assert len(bench.bought) == len(most) <= 4, "within OMOCAPTCHA_JOB_TIMEOUT"
 
 
 def test_what_went_wrong_long_ago_does_not_shorten_the_wait_for_the_service():
@@ -231,7 +264,7 @@ def test_a_service_that_takes_no_job_for_days_is_still_asked_once_a_minute():
     outage = Outage(SimpleNamespace(closing=False), lambda: now, patience=300)
     for now in range(0, 3 * 24 * 3600, 60):
         outage.failed(NEVER_ARRIVED, now, HOST)
-    assert outage._paused_until == now + 60
+    assert outage._all.paused_until == now + 60
 
 
 def test_calls_that_fail_together_pause_buying_as_one_does():

@@ -67,9 +67,9 @@ class BrowserPassage(Passage):
         handed = self._handed(handover, answer)
         if self.engine.lifetime.closing and (handed.answer is None or self.meet(handed.answer)):
             return Result(verdict=unknown("closing"), error=CrawlClosing())
-        if not handover.is_sent and handed.broke is None:
+        if not handover.is_sent:
             # No request carried the token as it is, so nobody knows whether the page has sent it, in whatever form.
-            return Handed(None, is_page=False, is_seen=False)
+            return Handed(None, is_page=False, broke=handed.broke, is_seen=False)
         return handed
 
     async def after_judging(self, result: Result) -> Result:

@@ -287,7 +287,7 @@ class Passage(Attempts):
     async def _judge_challenge(self, page: Page, handed: Handed, later: Challenge) -> Result:
         """Return what it means that the page is still, or again, behind a challenge after a token."""
         wall, answer = page.challenge, handed.answer
-        if not handed.is_seen:
+        if not handed.is_seen and handed.broke is None:
             return Result(verdict=unknown("not_seen", is_useless=True))
         if answer is not None and self.may_be_page(answer, page, handed):
             # There is no page but this answer, which is neither a challenge nor the last such answer once more. That it

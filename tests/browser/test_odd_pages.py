@@ -9,8 +9,10 @@ import asyncio
 
 import pytest
 from aiohttp import web
+from playwright.async_api import Error
 from scrapy_playwright.page import PageMethod
 
+from scrapy_omocaptcha.browser.handing_in import HandingIn
 from scrapy_omocaptcha.testing import WalledSite
 from tests.browser.crawling import BrowserSpider, Case, CasesSpider, WithPage, methods
 from tests.helpers import sites
@@ -256,6 +258,19 @@ def test_a_token_that_no_request_was_seen_to_carry_is_not_called_accepted(crawle
 def test_a_token_that_no_request_was_seen_to_carry_is_accounted_for_where_the_page_then_fails(crawled):
     assert (BREAKS.pages, len(BREAKS.failures), BREAKS.bought) == ([], 1, 1)
     assert [outcome for outcome, _ in BREAKS.jobs] == ["unknown"]
+
+
+def test_a_token_that_no_request_was_seen_to_carry_is_not_called_accepted_where_its_page_fails(together, monkeypatch):
+    give = HandingIn.give
+
+    async def give_and_fail(self, *arguments, **options):
+        await give(self, *arguments, **options)
+        raise Error("The page has crashed")
+
+    monkeypatch.setattr(HandingIn, "give", give_and_fail)
+    one = Case(make=opaque())
+    together(Clicks, [one], page_fails=True)
+    assert (len(one.pages), one.jobs) == (1, [("unknown", "not_seen")])
 
 
 # What the spider does

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from http import HTTPStatus
 from typing import NamedTuple
 
 from aiohttp import ClientError, ClientSession, ClientTimeout
@@ -15,7 +16,7 @@ from scrapy_omocaptcha.buying.api.factory import BuildTransport, build_api
 from scrapy_omocaptcha.buying.api.protocol import Api
 from scrapy_omocaptcha.buying.ledger import Entry, Ledger
 from scrapy_omocaptcha.buying.limits import Limits
-from scrapy_omocaptcha.buying.purchase import ACCEPTED, REJECTED, Purchase, Verdict
+from scrapy_omocaptcha.buying.purchase import ACCEPTED, Purchase, Verdict
 from scrapy_omocaptcha.buying.records import Balance, JobRequest
 from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.detection import find_challenge
@@ -25,7 +26,9 @@ from scrapy_omocaptcha.forms.submission import submit_token
 from scrapy_omocaptcha.reporting.format import count
 from scrapy_omocaptcha.settings import Settings
 from scrapy_omocaptcha.urls import host_of, public_address
+from scrapy_omocaptcha.walls.judging import is_blank
 from scrapy_omocaptcha.walls.reasons import Case, find_refusal
+from scrapy_omocaptcha.walls.verdict import still_closed, unknown
 
 DEMO_PAGE = "https://www.google.com/recaptcha/api2/demo"
 """Google's public page for trying reCAPTCHA v2."""
@@ -90,13 +93,16 @@ def _since(began: float) -> str:
 
 async def _find(web: ClientSession, url: str) -> tuple[HtmlResponse, Challenge]:
     try:
+        address = public_address(url)
         async with web.get(url) as answer:
             response = HtmlResponse(str(answer.url), answer.status, body=await answer.read())
+    except ValueError as error:
+        raise _Stopped(f"--page is no address: {error}") from None
     except (ClientError, TimeoutError, asyncio.TimeoutError) as error:
-        raise _Stopped(f"{public_address(url)} cannot be had ({type(error).__name__})") from None
+        raise _Stopped(f"{address} cannot be had ({type(error).__name__})") from None
     challenge = find_challenge(response)
     if challenge is None:
-        raise _Stopped(f"{public_address(url)} ({response.status}) has no reCAPTCHA v2 widget")
+        raise _Stopped(f"{address} ({response.status}) has no reCAPTCHA v2 widget")
     # As if Scrapy's downloader had sent it.
     request = Request(url, meta={"download_slot": host_of(url)})
     refusal = find_refusal("form", Case(challenge, request=request, response=response))
@@ -156,7 +162,11 @@ async def _hand_in(web: ClientSession, response: HtmlResponse, challenge: Challe
         ) as answer:
             shown = HtmlResponse(response.url, answer.status, body=await answer.read())
     except (ClientError, TimeoutError, asyncio.TimeoutError) as error:
-        return Verdict("unknown", "broke", f"the answer was lost: {type(error).__name__}")
-    if shown.status >= 300:
-        return Verdict("unknown", "http_error", f"the answer has the status {shown.status}")
-    return ACCEPTED if find_challenge(shown) is None else REJECTED
+        return unknown("broke", f"the answer was lost: {type(error).__name__}")
+    if shown.status >= HTTPStatus.MULTIPLE_CHOICES:
+        is_error = shown.status >= HTTPStatus.BAD_REQUEST
+        return unknown("http_error" if is_error else "redirect", f"the answer has the status {shown.status}")
+    later = find_challenge(shown)
+    if later is not None:
+        return still_closed(challenge, later, is_first=True)
+    return unknown("no_page", "the answer is empty") if is_blank(shown) else ACCEPTED

@@ -151,6 +151,32 @@ def test_one_job_is_bought_for_a_page_and_it_is_told_what_the_site_made_of_it(ch
     }[name]
 
 
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (web.Response(status=204), "unknown (the answer is empty)"),
+        (sites.page(" \n"), "unknown (the answer is empty)"),
+        (web.Response(status=302, headers={"Location": "/"}), "unknown (the answer has the status 302)"),
+        (sites.page(CHALLENGE.replace(sites.KEY, "6LtestOther" + "b" * 29)), "unknown"),
+        (sites.page(CHALLENGE), "rejected"),
+        (sites.page(), "accepted"),
+    ],
+    ids=["204", "blank", "redirect", "another wall", "the wall", "page"],
+)
+def test_what_is_not_known_of_a_token_is_called_unknown(check, service, answer, said):
+    with Site(lambda request, form: answer if form else sites.page(CHALLENGE)) as site:
+        status, lines = check("--buy", "--yes", "--page", site.origin)
+    assert (lines[-1][0], status) == ("site", int(said != "accepted"))
+    assert lines[-1][2].startswith(said)
+
+
+@pytest.mark.parametrize("url", ["http://[", f"http://{'x' * 70}.example/"])
+def test_an_address_that_is_none_is_told(check, service, url):
+    status, lines = check("--buy", "--yes", "--page", url)
+    assert (status, service.jobs) == (1, ())
+    assert lines[-1][2].startswith("--page is no address: ")
+
+
 def test_nothing_is_bought_within_a_limit_that_is_reached(check, service):
     with WalledSite(service) as site:
         status, lines = check("--buy", "--yes", "--page", f"{site.url}/find", "-s", "OMOCAPTCHA_MAX_COST=0.0001")

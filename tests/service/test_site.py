@@ -141,6 +141,20 @@ def test_walls_that_no_token_opens_reject_every_one(site, visitor, rejected):
     assert visitor.ask("/page/1").status == 403
 
 
+@pytest.mark.parametrize("form", ["post", "page"])
+def test_a_wall_may_reject_by_a_redirect_to_the_page_which_says_so_once(service, form):
+    with WalledSite(service, Wall(form=form, rejects_by="redirect")) as site:
+        visitor = Visitor(site)
+        challenge = visitor.ask("/search?q=rope")
+        for path in ("/search?q=rope", "/search?q=rope&error=invalid-input-response"):
+            answer = visitor.submit(challenge, path, "made up")
+            assert (answer.status, answer.location) == (302, "/search?q=rope&error=invalid-input-response")
+            challenge = visitor.ask(answer.location)
+            assert challenge.status == 403
+        assert visitor.submit(challenge, answer.location).status == (302 if form == "post" else 200)
+    assert (site.accepted, site.rejected) == (1, {"invalid-input-response": 2})
+
+
 def test_the_redirect_wall_redirects_get_and_post_to_its_gate(service):
     with WalledSite(service, "redirect", status=200) as site:
         visitor = Visitor(site)

@@ -176,7 +176,7 @@ def plan(seed: int) -> Plan:
     if any(site.kind == "two walls" for site in sites):
         # A token for each wall; the first counts as useless until the page is there.
         planned.settings["OMOCAPTCHA_MAX_ATTEMPTS"] = 3
-    return planned if is_calm else _go_wrong(draw, planned)
+    return planned if is_calm else _reject(_go_wrong(draw, planned))
 
 
 def _go_wrong(draw: random.Random, planned: Plan) -> Plan:
@@ -248,6 +248,21 @@ def _site(draw: random.Random, *, is_calm: bool) -> Site:
         refuse_every=0 if is_calm else draw.choice((0, 0, 3)),
         gate_fault=draw.choice((None, *_GATE_FAULTS[:5])) if kind == "one address" and not is_calm else None,
     )
+
+
+def _reject(planned: Plan) -> Plan:
+    """Let some sites answer by a redirect what they reject, and reject more."""
+    # Drawn apart, so that older seeds keep all else.
+    draw = random.Random(f"reject {planned.seed}")
+    sites = list(planned.sites)
+    for number, site in enumerate(sites):
+        form = WALLS[site.wall].form
+        if site.kind == "walled" and draw.random() < {"none": 0.0, "page": 0.7}.get(form, 0.2):
+            sites[number] = replace(site, changes={**site.changes, "rejects_by": "redirect"})
+    if sites == list(planned.sites):
+        return planned
+    job_faults = tuple(sorted({*planned.job_faults, "rejected"}))
+    return replace(planned, sites=tuple(sites), job_faults=job_faults, rate=planned.rate or 0.3)
 
 
 def redirects(site: Site) -> bool:

@@ -91,7 +91,10 @@ class FoundApi(Api):
                 if self._versions[number].has_price or not by_list:
                     self._use(number)
                 return answer
-        found = self._found or await self._find(refused)
+        found = self._found
+        if found is None:
+            tried += 1
+            found = await self._find(refused)
         # Another call may have found meanwhile that the version is there that has refused this one.
         refusal = next((error for number, error in refused.items() if self._versions[number] is found), None)
         if refusal is not None:
@@ -100,7 +103,7 @@ class FoundApi(Api):
         return await call(found)
 
     def _check_open(self, tried: int) -> None:
-        """Raise ``ApiUnreachable`` if the crawl closes and a call has been made in vain, as in a version not there."""
+        """Raise ``ApiUnreachable`` if the crawl closes and a call has been made before, as in a version not there."""
         if tried and self._is_closing():
             raise ApiUnreachable("the crawl is closing, and the call has not begun", taken=False)
 

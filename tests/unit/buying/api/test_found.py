@@ -56,3 +56,18 @@ def test_no_create_call_is_made_in_another_version_once_the_crawl_closes():
     with pytest.raises(ApiUnreachable) as raised:
         asyncio.run(api.create_job(JOB))
     assert (raised.value.taken, first.calls, second.calls) == (False, 1, 0)
+
+
+def test_no_create_call_is_made_once_the_crawl_has_closed_while_the_version_was_looked_for():
+    """Seed 457919647406."""
+    only, closing = Answers(ApiUnreachable("too many"), 1), []
+
+    async def balance():
+        closing.append(True)
+
+    only.balance = balance
+    api = FoundApi({1: only}, lambda number: None, lambda: bool(closing))
+    for _ in range(2):
+        with pytest.raises(ApiUnreachable) as raised:
+            asyncio.run(api.create_job(JOB))
+    assert (raised.value.taken, only.calls) == (False, 1)

@@ -21,7 +21,7 @@ _MAX_HOSTS = 10_000
 
 @dataclass(eq=False)
 class _Streak:
-    """Create calls in a row that gave no job, of one host or of all, and the pause after them."""
+    """Create calls that gave no job since the last one that did, of one host or of all, and the pause after them."""
 
     failures: int = 0
     last_error: str = ""
@@ -60,22 +60,28 @@ class Outage:
     async def wait(self, host: str, deadline: float) -> None:
         """Wait until a job for ``host`` may be created.
 
-        :param deadline: of a job that has been tried, and may be waiting for longer than the service takes none.
+        :param deadline: when a job gives up that has been tried before, though others may have been taken meanwhile.
         :raises ApiUnreachable: when that would take too long.
         """
 
+        def is_too_long(streak: _Streak) -> bool:
+            if streak.is_trying:
+                return self._clock() > deadline
+            return streak.paused_until > min(deadline, streak.began + self._patience)
+
         def too_long() -> list[_Streak]:
-            now = self._clock()
-            ends = ((streak, min(deadline, streak.began + self._patience)) for streak in self._holding(host))
-            return [streak for streak, end in ends if max(now, streak.paused_until) > end]
+            return [streak for streak in self._holding(host) if is_too_long(streak)]
 
         await self._lifetime.until(lambda: not self.holds(host) or bool(too_long()))
         if streak := next(iter(too_long()), None):
             raise ApiUnreachable(streak.last_error, taken=False)
 
     @contextmanager
-    def trying(self, host: str) -> Iterator[None]:
-        """Create a job for ``host`` in the block. After a pause, others wait until it has ended."""
+    def trying(self, host: str) -> Iterator[bool]:
+        """Create a job for ``host`` in the block; after a pause, others wait until it has ended.
+
+        The block gets whether this is the job that is tried after a pause.
+        """
         after_pause = [streak for streak in self._streaks(host) if streak.paused_until]
         for streak in after_pause:
             if self._clock() > streak.paused_until + _LONGEST_PAUSE:
@@ -83,7 +89,7 @@ class Outage:
                 streak.began = self._clock()
             streak.is_trying = True
         try:
-            yield
+            yield bool(after_pause)
         finally:
             for streak in after_pause:
                 streak.is_trying = False
@@ -92,10 +98,10 @@ class Outage:
         """Record that a create call for ``host``, sent at ``sent``, gave no job."""
         if isinstance(error, ApiRefused):
             streak = self._of_hosts.setdefault(host, _Streak())
-            # Those of one host count once for all others, while these can buy.
-            is_told = streak.failures and not self._all.paused_until
+            is_first = not streak.failures
             self._count(streak, error, sent, f" for {host}")
-            if is_told:
+            if not is_first:
+                # The others have been told of this host.
                 return
         self._count(self._all, error, sent)
 

@@ -87,12 +87,14 @@ class Solver:
 
         :returns: None if the service certainly took no job, but may take it later.
         """
-        with self._outage.trying(host):
+        with self._outage.trying(host) as is_after_pause:
             asked = self.clock()
             try:
                 async with self.account.ready():
                     if self.lifetime.closing:
                         raise CrawlClosing()
+                    if self._outage.holds(host) and not is_after_pause:
+                        return None
                     reservation = await self.limits.reserve(job, host)
             except (ApiUnreachable, ApiBadAnswer) as error:
                 # The balance is not known, and no job is taken before it is.

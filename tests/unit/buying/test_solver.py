@@ -196,6 +196,47 @@ def test_who_waits_for_a_service_that_refuses_one_host_takes_no_place_of_another
     assert len(bench.api.arguments("job_result")) == 1
 
 
+def test_a_host_that_is_refused_prolongs_no_pause_of_the_others():
+    bench = Bench(create_job=[NEVER_ARRIVED, "7"])
+    take = bench.api.create_job
+
+    async def refuse_some(job):
+        job_id = await take(job)
+        if job.sitekey == "no":
+            raise ApiRefused("domain not supported")
+        return job_id
+
+    bench.api.create_job = refuse_some
+    refused = [bench.start(replace(CHALLENGE, sitekey="no"), host="no.example") for _ in range(8)]
+    others = [bench.start() for _ in range(3)]
+    bench.run(10)
+    assert [end[0].value for end in others] == ["token"] * 3
+    bench.run(100)
+    assert all(end[0].check(ApiRefused, ApiUnreachable) for end in refused)
+
+
+def test_a_job_waits_for_the_one_that_is_tried_after_a_quiet_time():
+    answer = Deferred()
+    bench = Bench(create_job=[NEVER_ARRIVED, answer, "7"], settings={"JOB_TIMEOUT": 30})
+    bench.solver._outage.failed(NEVER_ARRIVED, 1000, HOST)
+    bench.run(32)
+    bench.api.scripts["create_job"].pop(0)
+    ended = [bench.start() for _ in range(8)]
+    answer.callback("8")
+    bench.run(10)
+    assert [end[0].value for end in ended] == ["token"] * 8
+
+
+def test_near_the_floor_of_the_balance_no_job_is_created_in_a_pause():
+    answer = Deferred()
+    bench = Bench(create_job=[answer, "7"], balance=[Balance(1.005)], settings={"MIN_BALANCE": 1.0})
+    ended = [bench.start(host=f"{number}.example") for number in range(5)]
+    answer.errback(ApiUnreachable("too many", taken=False, retry_after=30.0))
+    bench.run(60)
+    assert bench.api.times("create_job")[:2] == [1000, 1030]
+    assert [end[0].value for end in ended] == ["token"] * 5
+
+
 def test_a_job_that_is_tried_holds_up_the_others_until_its_call_has_ended():
     """Each call counts as bought, since nobody answers it."""
     bench = Bench()

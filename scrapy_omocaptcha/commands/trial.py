@@ -94,11 +94,12 @@ def _since(began: float) -> str:
 async def _find(web: ClientSession, url: str) -> tuple[HtmlResponse, Challenge]:
     try:
         address = public_address(url)
+    except ValueError:
+        raise _Stopped("--page is no address") from None
+    try:
         async with web.get(url) as answer:
             response = HtmlResponse(str(answer.url), answer.status, body=await answer.read())
-    except ValueError as error:
-        raise _Stopped(f"--page is no address: {error}") from None
-    except (ClientError, TimeoutError, asyncio.TimeoutError) as error:
+    except (ClientError, TimeoutError, asyncio.TimeoutError, ValueError) as error:
         raise _Stopped(f"{address} cannot be had ({type(error).__name__})") from None
     challenge = find_challenge(response)
     if challenge is None:

@@ -170,11 +170,19 @@ def test_what_is_not_known_of_a_token_is_called_unknown(check, service, answer, 
     assert lines[-1][2].startswith(said)
 
 
-@pytest.mark.parametrize("url", ["http://[", f"http://{'x' * 70}.example/"])
-def test_an_address_that_is_none_is_told(check, service, url):
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("http://[", "--page is no address"),
+        (f"http://{'x' * 70}.example/?q=secret", f"http://{'x' * 70}.example/ cannot be had (UnicodeError)"),
+        ("http://user:secret@127.0.0.9:99999/", "cannot be had (InvalidUrlClientError)"),
+    ],
+)
+def test_an_address_that_is_none_is_told(check, service, url, said):
     status, lines = check("--buy", "--yes", "--page", url)
     assert (status, service.jobs) == (1, ())
-    assert lines[-1][2].startswith("--page is no address: ")
+    assert said in lines[-1][2]
+    assert "secret" not in lines[-1][2]
 
 
 def test_nothing_is_bought_within_a_limit_that_is_reached(check, service):

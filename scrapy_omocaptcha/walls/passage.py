@@ -27,6 +27,7 @@ from scrapy_omocaptcha.walls.attempts import Attempts, Result
 from scrapy_omocaptcha.walls.judging import Answer, is_blank, is_good, is_other_wall, is_page_of, is_same_wall
 from scrapy_omocaptcha.walls.reasons import GivenUp, NotSolved, Refusal
 from scrapy_omocaptcha.walls.redirects import Redirects
+from scrapy_omocaptcha.walls.sending import follow_back
 from scrapy_omocaptcha.walls.session import Clearance, Role
 from scrapy_omocaptcha.walls.sessions import Sessions
 from scrapy_omocaptcha.walls.verdict import Handed, opened, still_closed, unknown
@@ -286,15 +287,18 @@ class Passage(Attempts):
 
     async def _judge_challenge(self, page: Page, handed: Handed, later: Challenge) -> Result:
         """Return what it means that the page is still, or again, behind a challenge after a token."""
-        wall, answer = page.challenge, handed.answer
         if not handed.is_seen and handed.broke is None:
             return Result(verdict=unknown("not_seen", is_useless=True))
+        behind = await self._look_behind(handed)
+        if isinstance(behind, Result):
+            return behind
+        handed, wall, answer = behind, page.challenge, behind.answer
         if answer is not None and self.may_be_page(answer, page, handed):
             # There is no page but this answer, which is neither a challenge nor the last such answer once more. That it
             # is the page is not certain enough for a clearance, nor for the breaker to learn from.
             self._copy_back(handed)
             verdict = self._opened(handed, answer)
-            if verdict is ACCEPTED and not (handed.is_own_address and answer.status < HTTPStatus.MULTIPLE_CHOICES):
+            if verdict is ACCEPTED and not (_is_direct(handed) and answer.status < HTTPStatus.MULTIPLE_CHOICES):
                 verdict = unknown("widget_again")
             verdict = replace(verdict, is_useless=verdict.is_useless or None)
             return Result(answer, verdict, submitted=answer, proves_open=False)
@@ -307,6 +311,25 @@ class Passage(Attempts):
             if refusal is not None:
                 return Result(verdict=unknown(refusal.reason, is_useless=True), error=GivenUp(refusal))
         return Result(verdict=still_closed(wall, later, is_first=self.is_first))
+
+    async def _look_behind(self, handed: Handed) -> Handed | Result:
+        """Follow an answer that redirects to the page with another query, and return what that shows, or means."""
+        answer = handed.answer
+        if answer is None or handed.sent is None:
+            return handed
+        try:
+            with self.answering():
+                shown = await follow_back(self.engine.chain, handed.sent[1], answer, self.request)
+        except CrawlClosing as error:
+            return Result(verdict=unknown("closing"), error=error)
+        if shown is None:
+            return handed
+        # It holds the token.
+        shown.request = None
+        if self.meet(shown) is not None:
+            return Result(verdict=unknown("redirect", is_useless=True))
+        is_for_spider = self.redirects.are_for_spider(self.request, answer)
+        return handed if is_for_spider else handed._replace(answer=shown, sent=None)
 
     def _opened(self, handed: Handed, answer: Answer) -> Verdict:
         return opened(handed, answer, self.redirects.doubt_about(self.request, answer), others_hand_in=self.is_alone)
@@ -337,7 +360,8 @@ class Passage(Attempts):
         is_repeated = self.session.repeats(answer.body)
         # What has text but is no HTML is for a script of the page, which would ask for the page then.
         is_for_script = isinstance(answer, TextResponse) and not isinstance(answer, HtmlResponse)
-        return not is_blank(answer) and (handed.is_own_address or not (is_repeated or is_for_script))
+        is_doubtful = is_repeated or (is_for_script and not handed.is_own_address)
+        return not is_blank(answer) and (_is_direct(handed) or not is_doubtful)
 
     # Give the spider its page, or say why there is none
 
@@ -379,3 +403,8 @@ class Passage(Attempts):
     def cookie_values(self) -> frozenset[tuple[str, str]]:
         # A cookie may have no value.
         return frozenset((cookie.name, cookie.value or "") for cookie in self.cookies())
+
+
+def _is_direct(handed: Handed) -> bool:
+    """Tell whether a token was answered by the address of the page that was asked for itself."""
+    return handed.is_own_address and handed.sent is not None

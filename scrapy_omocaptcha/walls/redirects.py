@@ -236,6 +236,10 @@ class Redirects:
             await self._components.redirect_in_place(request, answer.url)
         return None
 
+    def are_for_spider(self, request: Request, answer: Response) -> bool:
+        """Tell whether the spider has asked for redirects themselves."""
+        return self._components.is_redirect_for_spider(request, answer)
+
     def handed_in(self) -> None:
         """Record that a token was handed in, so that walls may be open."""
         self._has_handed_in = True
@@ -392,6 +396,9 @@ class Redirects:
 
 
 def _leads_back(request: Request, url: str, original: originals.Original | None) -> bool:
-    """Tell whether a redirect leads to what was asked for, which the duplicate filter knows, or to a redirect of it."""
+    """Tell whether a redirect leads back, for the first time, to where the request was before.
+
+    The duplicate filter knows that address.
+    """
     hops = [] if original is None else original["hops"]
-    return url in map(address_of, (*hops, request.url))
+    return [address_of(hop) for hop in (*hops, request.url)].count(url) == 1

@@ -15,7 +15,7 @@ from scrapy.http.request import NO_CALLBACK
 
 from scrapy_omocaptcha.challenge import Token
 from scrapy_omocaptcha.engine.chain import InnerChain
-from scrapy_omocaptcha.errors import HandoverBroke, MiddlewareFailed, TokenUnused
+from scrapy_omocaptcha.errors import CrawlClosing, HandoverBroke, MiddlewareFailed, TokenUnused
 from scrapy_omocaptcha.forms.submission import Submission, holds_token, masked, without_token
 from scrapy_omocaptcha.urls import public_address, same_address, same_site
 
@@ -35,8 +35,8 @@ async def send_submission(
     The answer's ``request`` is what was sent, unless a redirect was followed.
 
     :param asked: a request that can be sent again. Where the site redirects to its address, or the page refreshes to an
-        address that holds the token, None is returned. If the submission goes to its very address, a redirect is
-        followed only to that, where it may have another query.
+        address that holds the token, None is returned. If the submission goes to its very address, no redirect to
+        another page is followed.
     :raises HandoverBroke: when there was no answer; the token may have been used all the same. The text of the error
         does not contain the address.
     :raises TokenUnused: when ``token`` was too old by the time at which it would have gone out.
@@ -55,6 +55,27 @@ async def send_submission(
     # Raised outside of the except block, and in a frame that does not know the address of a GET, which holds the token:
     # whatever Scrapy raises names the address, or has it among the variables of its traceback.
     raise HandoverBroke(f"the request with the token failed ({kind})", is_sent=is_sent)
+
+
+async def follow_back(chain: InnerChain, submission: Submission, answer: Response, asked: Request) -> Response | None:
+    """Return what the answer to a submission redirects to, if that is the page that was asked for, with another query.
+
+    :returns: None if it leads elsewhere, or nowhere.
+    """
+    location = answer.headers.get("Location")
+    if location is None or answer.status not in _TO_GET:
+        return None
+    target = urljoin(answer.url, location.decode("latin-1"))
+    if public_address(target) != public_address(asked.url):
+        return None
+    try:
+        page = await _follow(chain, submission, target, answer, asked)
+    except CrawlClosing:
+        raise
+    except Exception:
+        # Scrapy follows the redirect and meets the same error, which Retry may repeat.
+        return None
+    return None if page is answer else page
 
 
 async def get_page(chain: InnerChain, request: Request) -> Response | None:
@@ -86,7 +107,7 @@ async def _send(
         # A browser would follow no other scheme either, and Scrapy would read a local file.
         if urlsplit(target).scheme not in ("http", "https"):
             break
-        leads_back = asked is not None and public_address(target) == public_address(asked.url)
+        leads_back = asked is not None and same_address(target, asked.url)
         if answer.status in _TO_GET and (follow or leads_back):
             return await _follow(chain, submission, target, answer, asked)
         if not follow or answer.status not in _REPEATED or not same_site(submission.url, target):

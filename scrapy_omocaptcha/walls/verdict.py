@@ -17,7 +17,7 @@ _UNKNOWN = {
     "no_page": "the page is empty",
     "http_error": "the page was answered with {status}",
     "widget_again": "the answer to it may be the page, which shows the challenge when it is asked for",
-    "redirect": "the page still redirects to where the challenge was",
+    "redirect": "what comes for it leads to the challenge again",
 }
 
 
@@ -44,7 +44,7 @@ class Handed(NamedTuple):
     is_page: bool
     """Whether the answer, should it be no challenge, is the page that was asked for."""
     is_own_address: bool = False
-    """Whether the token was sent to the address of the page that was asked for."""
+    """Whether the token was sent to the address of the page that was asked for, by whatever query."""
     broke: HandoverBroke | None = None
     """Why the token may not have been read."""
     sent: tuple[Request, Submission] | None = None

@@ -199,9 +199,9 @@ SAME_ADDRESS = sites.CHALLENGE.replace("action=/verify", "action=''")
 
 
 @pytest.mark.parametrize(
-    ("target", "unknown"), [("?error=1", 0), ("?try={}", 0), ("/failed", 1)], ids=["itself", "anew", "elsewhere"]
+    ("target", "more"), [("?error=1", 0), ("?try={}", 0), ("/failed", 1)], ids=["itself", "anew", "elsewhere"]
 )
-def test_a_wall_that_answers_each_token_by_a_redirect_to_its_challenge_accepts_none(crawl, service, target, unknown):
+def test_a_wall_that_answers_each_token_by_a_redirect_to_its_challenge_accepts_none(crawl, service, target, more):
     def answer(request, form):
         if form:
             return redirect((target if target[0] == "/" else request.path + target).format(next(numbers)))
@@ -210,12 +210,42 @@ def test_a_wall_that_answers_each_token_by_a_redirect_to_its_challenge_accepts_n
     numbers = itertools.count()
     with Site(answer) as site:
         alone = crawl(spider(f"{site.origin}/page"), service.settings)
-        assert len(service.jobs) == 3 + unknown
+        assert len(service.jobs) == 3 + more
         crawled = crawl(spider(*(f"{site.origin}/{number}" for number in range(20))), service.settings)
     assert [error.reason for error in alone.failures] == ["attempts"]
-    assert (alone.count("tokens/rejected"), alone.count("tokens/unknown")) == (3, unknown)
+    assert alone.count("tokens/unknown") + alone.count("tokens/rejected") == 3 + more
     assert (crawled.pages, crawled.count("tokens/accepted")) == ([], 0)
-    assert unknown or len(service.jobs) <= 3 + 9, "the breaker opens"
+    assert more or len(service.jobs) <= 3 + 9, "the breaker opens"
+
+
+def test_a_page_to_which_each_token_is_redirected_is_no_page_of_its_own(crawl, service):
+    """The site has one path. A token opens one page, whose address does not show the challenge then."""
+
+    def answer(request, form):
+        if form:
+            return won("/index?page=home")
+        if not cleared(request):
+            return page(SAME_ADDRESS, status=403)
+        response = page(request.query_string)
+        response.del_cookie("clearance", path="/")
+        return response
+
+    with Site(answer) as site:
+        urls = [f"{site.origin}/index?id={number}" for number in range(6)]
+        crawled = crawl(spider(*urls), service.settings)
+    assert sorted(one.text for one in crawled.pages) == [f"id={number}" for number in range(6)]
+
+
+def test_a_page_of_errors_to_which_each_token_is_redirected_is_not_called_accepted(crawl, service):
+    def answer(request, form):
+        if form:
+            return redirect("/index?error=1")
+        return page("<p>Verification failed") if "error" in request.query else page(SAME_ADDRESS, status=403)
+
+    with Site(answer) as site:
+        crawled = crawl(spider(*(f"{site.origin}/index?id={number}" for number in range(20))), service.settings)
+    assert crawled.count("tokens/accepted") == 0
+    assert len(service.jobs) <= 10
 
 
 def test_a_wall_that_answers_each_token_by_a_redirect_to_another_of_its_addresses_costs_a_job_each(crawl, service):

@@ -465,6 +465,25 @@ def test_no_request_is_lost_to_a_wall_that_leads_back_to_the_page_where_its_addr
     assert sorted(one.url for one in crawled.pages) == urls
 
 
+@pytest.mark.parametrize("leads_to", ["/a", "/b"], ids=["itself", "another page"])
+def test_a_redirect_in_a_circle_behind_a_wall_is_not_followed_to_the_limit(crawl, service, leads_to):
+    """Without a wall, Scrapy drops the first that leads back, as a duplicate."""
+
+    def answer(request, form):
+        if request.path == "/verify":
+            return won("/first")
+        if not cleared(request):
+            return challenge()
+        return {"/a": redirect(leads_to), "/b": redirect("/a")}.get(request.path, page())
+
+    with Site(answer) as site:
+        asked = [
+            scrapy.Request(f"{site.origin}/{path}", priority=-number) for number, path in enumerate(("first", "a"))
+        ]
+        crawl(sending(*asked), {**service.settings, "CONCURRENT_REQUESTS": 1})
+    assert len([path for _, path, *_ in site.requests if path == "/a"]) <= 3
+
+
 def test_a_challenge_that_refreshes_itself_leaves_nothing_in_meta(crawl, service):
     def answer(request, form):
         closed = challenge()

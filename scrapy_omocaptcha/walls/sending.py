@@ -6,7 +6,7 @@ Redirects are followed here, not by Scrapy's middleware, which would repeat the 
 
 import math
 from http import HTTPStatus
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from scrapy import Request
 from scrapy.exceptions import CannotResolveHostError, DownloadConnectionRefusedError
@@ -17,7 +17,7 @@ from scrapy_omocaptcha.challenge import Token
 from scrapy_omocaptcha.engine.chain import InnerChain
 from scrapy_omocaptcha.errors import CrawlClosing, HandoverBroke, MiddlewareFailed, TokenUnused
 from scrapy_omocaptcha.forms.submission import Submission, holds_token, masked, without_token
-from scrapy_omocaptcha.urls import public_address, same_address, same_site
+from scrapy_omocaptcha.urls import public_address, redirect_target, same_address, same_site
 
 _TO_GET = (HTTPStatus.MOVED_PERMANENTLY, HTTPStatus.FOUND, HTTPStatus.SEE_OTHER)
 _REPEATED = (HTTPStatus.TEMPORARY_REDIRECT, HTTPStatus.PERMANENT_REDIRECT)
@@ -62,11 +62,8 @@ async def follow_back(chain: InnerChain, submission: Submission, answer: Respons
 
     :returns: None if it leads elsewhere, or nowhere.
     """
-    location = answer.headers.get("Location")
-    if location is None or answer.status not in _TO_GET:
-        return None
-    target = urljoin(answer.url, location.decode("latin-1"))
-    if public_address(target) != public_address(asked.url):
+    target = redirect_target(answer.url, answer.headers.get("Location"))
+    if target is None or answer.status not in _TO_GET or public_address(target) != public_address(asked.url):
         return None
     try:
         page = await _follow(chain, submission, target, answer, asked)
@@ -100,12 +97,9 @@ async def _send(
     for _ in range(_MAX_REDIRECTS):
         answer = await chain.send_straight(request)
         answers.append(answer)
-        location = answer.headers.get("Location")
-        if location is None or not 300 <= answer.status < 400:
-            break
-        target = urljoin(answer.url, location.decode("latin-1"))
+        target = redirect_target(answer.url, answer.headers.get("Location"))
         # A browser would follow no other scheme either, and Scrapy would read a local file.
-        if urlsplit(target).scheme not in ("http", "https"):
+        if target is None or not 300 <= answer.status < 400 or urlsplit(target).scheme not in ("http", "https"):
             break
         leads_back = asked is not None and same_address(target, asked.url)
         if answer.status in _TO_GET and (follow or leads_back):

@@ -13,7 +13,9 @@ from scrapy_omocaptcha.errors import ApiError, ApiRefused, ApiUnreachable
 logger = logging.getLogger(__name__)
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
-"""Seconds until one job is tried again; doubled with each that fails."""
+"""Seconds until one job is tried again; doubled with each that fails, and longer only if the service says so."""
+_QUIET = 60.0
+"""Seconds after a pause in which nobody has wanted a job, after which this is another time."""
 _MANY = 3
 """Failures in a streak of which the user is told; with fewer, a refusal is taken to be about its own job."""
 _MAX_HOSTS = 10_000
@@ -25,6 +27,8 @@ class _Streak:
 
     failures: int = 0
     last_error: str = ""
+    cure: str = ""
+    """What to do about that error."""
     failed_at: float = 0.0
     began: float = 0.0
     """When the first pause of these began."""
@@ -44,7 +48,7 @@ class Outage:
         self._lifetime, self._clock, self._patience = lifetime, clock, patience
         self._all = _Streak()
         self._of_hosts: LocalCache[str, _Streak] = LocalCache(_MAX_HOSTS)
-        """What was refused for a host, which says nothing of others."""
+        """The refusals of each host. Only the first of a streak counts for all: the next may be due to this host."""
 
     def _streaks(self, host: str) -> list[_Streak]:
         return [self._all, *filter(None, [self._of_hosts.get(host)])]
@@ -60,7 +64,7 @@ class Outage:
     async def wait(self, host: str, deadline: float) -> None:
         """Wait until a job for ``host`` may be created.
 
-        :param deadline: when a job gives up that has been tried before, though others may have been taken meanwhile.
+        :param deadline: when a job that has been tried gives up; infinite before its first try.
         :raises ApiUnreachable: when that would take too long.
         """
 
@@ -73,8 +77,10 @@ class Outage:
             return [streak for streak in self._holding(host) if is_too_long(streak)]
 
         await self._lifetime.until(lambda: not self.holds(host) or bool(too_long()))
-        if streak := next(iter(too_long()), None):
-            raise ApiUnreachable(streak.last_error, taken=False)
+        if streaks := too_long():
+            error = ApiUnreachable(streaks[0].last_error, taken=False)
+            error.cure = streaks[0].cure
+            raise error
 
     @contextmanager
     def trying(self, host: str) -> Iterator[bool]:
@@ -84,8 +90,7 @@ class Outage:
         """
         after_pause = [streak for streak in self._streaks(host) if streak.paused_until]
         for streak in after_pause:
-            if self._clock() > streak.paused_until + _LONGEST_PAUSE:
-                # Nobody has wanted a job for so long that this is another time.
+            if self._clock() > streak.paused_until + _QUIET:
                 streak.began = self._clock()
             streak.is_trying = True
         try:
@@ -101,7 +106,6 @@ class Outage:
             is_first = not streak.failures
             self._count(streak, error, sent, f" for {host}")
             if not is_first:
-                # The others have been told of this host.
                 return
         self._count(self._all, error, sent)
 
@@ -111,7 +115,7 @@ class Outage:
             return
         streak.failed_at = self._clock()
         streak.failures += 1
-        streak.last_error = str(error)
+        streak.last_error, streak.cure = str(error), error.cure
         if not isinstance(error, ApiRefused) or streak.failures >= _MANY:
             if not streak.paused_until:
                 streak.began = streak.failed_at

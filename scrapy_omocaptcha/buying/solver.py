@@ -66,12 +66,13 @@ class Solver:
         :raises NotBought: when a limit is reached, or the account cannot buy.
         :raises JobError: when a job was bought and gave no token.
         :raises ApiError: when the service took no job.
+        :raises CrawlClosing: when the crawl closes before there is a token.
         """
         self.limits.check(host, challenge.sitekey or "")
         job = JobRequest(public_address(challenge.url), challenge.sitekey or "", challenge.invisible)
         deadline = math.inf
         while True:
-            # Not in a place that a job could have which the service would take.
+            # Before it takes one of the places, which the job of another host may need.
             await self._outage.wait(host, deadline)
             with self._jobs_at_once.acquire() as acquired:
                 await self.lifetime.wait(acquired)
@@ -85,7 +86,7 @@ class Solver:
     async def _create(self, job: JobRequest, host: str) -> tuple[Entry, JobId, float] | None:
         """Create a job at the service, and return its ledger entry, its id and the time at which the call was sent.
 
-        :returns: None if the service certainly took no job, but may take it later.
+        :returns: None if no job was taken for certain, and one may be taken later.
         """
         with self._outage.trying(host) as is_after_pause:
             asked = self.clock()

@@ -213,6 +213,7 @@ def test_a_host_that_is_refused_prolongs_no_pause_of_the_others():
     assert [end[0].value for end in others] == ["token"] * 3
     bench.run(100)
     assert all(end[0].check(ApiRefused, ApiUnreachable) for end in refused)
+    assert {end[0].value.with_cure for end in refused} == {"domain not supported"}, "not to look for the service"
 
 
 def test_a_job_waits_for_the_one_that_is_tried_after_a_quiet_time():

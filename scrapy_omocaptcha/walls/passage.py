@@ -294,13 +294,13 @@ class Passage(Attempts):
             return behind
         handed, wall, answer = behind, page.challenge, behind.answer
         if answer is not None and self.may_be_page(answer, page, handed):
-            # There is no page but this answer, which is neither a challenge nor the last such answer once more. That it
-            # is the page is not certain enough for a clearance, nor for the breaker to learn from.
+            # There is no page but this answer. That it is the page is not certain enough for a clearance, nor for the
+            # breaker to take the job for one that was of use.
             self._copy_back(handed)
             verdict = self._opened(handed, answer)
-            if verdict is ACCEPTED and not (_is_direct(handed) and answer.status < HTTPStatus.MULTIPLE_CHOICES):
-                verdict = unknown("widget_again")
-            verdict = replace(verdict, is_useless=verdict.is_useless or None)
+            if verdict is ACCEPTED:
+                is_sure = _is_direct(handed) and answer.status < HTTPStatus.MULTIPLE_CHOICES
+                verdict = replace(ACCEPTED, is_useless=None) if is_sure else unknown("widget_again")
             return Result(answer, verdict, submitted=answer, proves_open=False)
         if handed.broke is not None and is_same_wall(wall, later):
             if self.is_first:
@@ -351,7 +351,7 @@ class Passage(Attempts):
         return is_page_of(self.request, answer) and self.engine.components.meta_refresh(answer) is None
 
     def may_be_page(self, answer: Response, page: Page, handed: Handed) -> bool:
-        """Tell whether the answer to a submission may be all that there is of the page, which no other wall hides."""
+        """Tell whether the answer to a submission may be the page, which shows a challenge when it is asked for."""
         if is_other_wall(page.challenge, self.page.challenge):
             return False
         if answer.status >= HTTPStatus.MULTIPLE_CHOICES:

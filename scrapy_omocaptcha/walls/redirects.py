@@ -21,6 +21,7 @@ from scrapy.utils.datatypes import LocalCache
 from scrapy.utils.job import job_dir
 
 from scrapy_omocaptcha.detection import wall_word
+from scrapy_omocaptcha.engine.components import cookies_of_host
 from scrapy_omocaptcha.engine.engine import Engine
 from scrapy_omocaptcha.errors import CrawlClosing
 from scrapy_omocaptcha.forms.submission import Submission
@@ -323,7 +324,10 @@ class Redirects:
         has_led_to_wall = self._has_led_to_wall(request, url)
         self._target(url).looks += 1
         try:
+            cookies = self._cookies(request, url)
             answer = await self._fetch(request, response, follow=not is_guess)
+            if answer is not None and self._is_outdated(request, answer, url, cookies):
+                answer = await self._fetch(request, response, follow=not is_guess)
         except IgnoreRequest:
             answer = None
         except CrawlClosing:
@@ -348,6 +352,20 @@ class Redirects:
                 self._targets[url] = _Target(_Kind.OPEN, looks=target.looks, has_been_wall=True)
             self._shows(url, is_wall=False)
         return None
+
+    def _is_outdated(self, request: Request, answer: Response, url: str, cookies: set[tuple[str, str | None]]) -> bool:
+        """Tell whether the session got others than ``cookies`` while a challenge was fetched, whose form is void then.
+
+        A challenge that sets cookies itself is told by its own headers, later.
+        """
+        is_changed = "Set-Cookie" not in answer.headers and self._cookies(request, url) != cookies
+        return is_changed and self._policy.find(request, answer) is not None
+
+    def _cookies(self, request: Request, url: str) -> set[tuple[str, str | None]]:
+        """Return the names and values of the cookies that the session of a request has for the host of ``url``."""
+        jar = self._policy.mediums.of(request).jar(request)
+        cookies = [] if jar is None else cookies_of_host(jar, host_of(url))
+        return {(cookie.name, cookie.value) for cookie in cookies}
 
     async def _fetch(self, request: Request, response: Response, *, follow: bool) -> Response | None:
         """Return what a redirect leads to, by further ones if ``follow``; None where Scrapy's components forbid it."""

@@ -237,3 +237,24 @@ def test_the_challenge_behind_a_redirect_out_of_the_cache_outdates_a_form():
     )
     outcome = run(planned)
     assert (outcome.wrong, outcome.jobs) == ([], 1)
+
+
+def test_a_challenge_behind_a_redirect_that_belongs_to_another_session_by_then_is_fetched_again():
+    """Seed 61731866452: the session got another cookie while its challenge was fetched, whose form was void then."""
+    wanted = (
+        *((0, "free", 2), (4, "contact", 2), (5, "page", 3), (9, "page", 3), (10, "item", 3), (11, "page", 3)),
+        *((12, "page", 3), (15, "search", 3), (16, "form", 2), (17, "item", 2)),
+    )
+    planned = Plan(
+        seed=61731866452,
+        sites=(Site("walled", "redirect", gzip=True),),
+        settings={
+            "CONCURRENT_REQUESTS": 8,
+            "CONCURRENT_REQUESTS_PER_DOMAIN": 2,
+            "RETRY_TIMES": 2,
+            "DOWNLOAD_TIMEOUT": 30,
+            "OMOCAPTCHA_MAX_ATTEMPTS": 1,
+        },
+        wanted=tuple(Wanted(number, kind, 0, jar) for number, kind, jar in wanted),
+    )
+    assert run(planned).wrong == []

@@ -21,7 +21,6 @@ from scrapy.utils.datatypes import LocalCache
 from scrapy.utils.job import job_dir
 
 from scrapy_omocaptcha.detection import wall_word
-from scrapy_omocaptcha.engine.components import cookies_of_host
 from scrapy_omocaptcha.engine.engine import Engine
 from scrapy_omocaptcha.errors import CrawlClosing
 from scrapy_omocaptcha.forms.submission import Submission
@@ -363,8 +362,7 @@ class Redirects:
 
     def _cookies(self, request: Request, url: str) -> set[tuple[str, str | None]]:
         """Return the names and values of the cookies that the session of a request has for the host of ``url``."""
-        jar = self._policy.mediums.of(request).jar(request)
-        cookies = [] if jar is None else cookies_of_host(jar, host_of(url))
+        cookies = self._policy.mediums.of(request).cookies(request, host_of(url))
         return {(cookie.name, cookie.value) for cookie in cookies}
 
     async def _fetch(self, request: Request, response: Response, *, follow: bool) -> Response | None:

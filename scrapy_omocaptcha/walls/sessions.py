@@ -12,7 +12,6 @@ from weakref import ref
 from scrapy import Request
 from scrapy.http import Response
 
-from scrapy_omocaptcha.engine.components import cookies_of_host
 from scrapy_omocaptcha.urls import host_of
 from scrapy_omocaptcha.walls.judging import is_stored
 from scrapy_omocaptcha.walls.medium import Key, Mediums
@@ -91,8 +90,7 @@ class Sessions:
 
     def cookies(self, request: Request) -> list[Cookie]:
         """Return the cookies that Scrapy would send to the host of ``request``, whatever the path."""
-        jar = self._mediums.of(request).jar(request)
-        return [] if jar is None else cookies_of_host(jar, host_of(request.url))
+        return self._mediums.of(request).cookies(request, host_of(request.url))
 
     def keep_cookies(self, session: Session, request: Request, response: Response, stamp: int) -> None:
         """Restore the cookies of a session that an answer must not replace, and keep those that it may have changed."""

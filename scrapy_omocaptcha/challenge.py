@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 TOKEN_FIELD = "g-recaptcha-response"
 """Name of the form field that carries a reCAPTCHA v2 token (Google's documentation)."""
+
+Judgement = Literal["withholds", "acts", "doubtful"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +46,22 @@ class Challenge:
     """Name of the page's function that receives the token (``data-callback``); ``None`` if there is none."""
     form: Form | None = None
     """The form that holds the widget, or ``None``."""
-    blocking: bool = False
-    """Whether the page is the challenge: it withholds its content until the widget is solved."""
+    judgement: Judgement = "doubtful"
+    """What the form is for, as far as the page tells: it withholds the page that was asked for until the widget is
+    solved, or it acts in a person's name (a vote, an order, a comment)."""
+    does: str = ""
+    """What the form seems to do, in the page's own words, such as the label of its button; empty if nothing says so."""
     evidence: tuple[str, ...] = ()
-    """Reasons for ``blocking``, in short phrases for a person."""
+    """Reasons for ``judgement``, in short phrases for a person."""
     scripted: bool = False
     """Whether the page's script does something with the token that submitting ``form`` does not do."""
     others: tuple[Challenge, ...] = ()
     """Further widgets of the page, in document order."""
+
+    @property
+    def blocking(self) -> bool:
+        """Tell whether the page is the challenge: it withholds its content until the widget is solved."""
+        return self.judgement == "withholds"
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,9 @@ from scrapy_omocaptcha.challenge import Challenge, Form
 from scrapy_omocaptcha.commands.no_widget import describe
 from scrapy_omocaptcha.detection import find_challenge, find_other_captcha
 from scrapy_omocaptcha.detection.filling import fields_to_fill
+from scrapy_omocaptcha.detection.marks import WALL_STATUSES
 from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware
-from scrapy_omocaptcha.reporting.format import printable, shorten
+from scrapy_omocaptcha.reporting.format import printable, purpose, shorten
 from scrapy_omocaptcha.settings import Settings, is_enabled
 from scrapy_omocaptcha.walls.form_request import form_request
 
@@ -126,7 +127,11 @@ class InspectingMiddleware(OmoCaptchaMiddleware):
 
 def _pass_message(widget: Challenge | None, response: Response, *, is_rendered: bool) -> str:
     if widget is not None:
-        return "a trigger says that it is no challenge" if widget.blocking else "its widget does not block the page"
+        if widget.blocking:
+            return "a trigger says that it is no challenge"
+        cure = '; if it is a challenge, say so with meta={"omocaptcha": True} or omocaptcha_trigger'
+        is_withheld = response.status in WALL_STATUSES
+        return f"its form {purpose(widget)}{cure if is_withheld or widget.judgement == 'doubtful' else ''}"
     return describe(response, is_rendered=is_rendered)
 
 
@@ -187,7 +192,7 @@ def _rows(finding: Finding) -> list[tuple[str, str]]:
         rows.insert(2, ("note", "the add-on is off here (ADDONS, OMOCAPTCHA_ENABLED), so crawls do nothing"))
     challenge = finding.challenge
     if challenge is not None:
-        rows.append(("blocking", f"{'yes' if challenge.blocking else 'no'}: {'; '.join(challenge.evidence)}"))
+        rows.append(("judged", f"{challenge.judgement}: {'; '.join(challenge.evidence)}"))
         rows += [("widget", _widget(challenge)), ("form", _form(challenge.form))]
         rows += [("other", f"{_widget(other)}; form: {_form(other.form)}") for other in challenge.others]
     if finding.call is not None:

@@ -9,7 +9,7 @@ from scrapy.http import Response
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.detection.marks import WALL_STATUSES, has_recaptcha_word, wall_word
 
-__all__ = ["find_challenge", "find_other_captcha", "has_recaptcha_word", "wall_word"]
+__all__ = ["find_challenge", "find_other_captcha", "has_recaptcha_word", "read_title", "wall_word"]
 
 
 def find_challenge(response: Response) -> Challenge | None:
@@ -24,6 +24,15 @@ def find_challenge(response: Response) -> Challenge | None:
     from scrapy_omocaptcha.detection.challenges import read_challenge
 
     return read_challenge(response)
+
+
+def read_title(response: Response) -> str:
+    """Return the title of a page in one line; empty if it has none."""
+    from scrapy_omocaptcha.detection.content import PageContent
+    from scrapy_omocaptcha.forms.page import parse_page
+
+    page = parse_page(response)
+    return "" if page is None else PageContent(page.root).title
 
 
 def find_other_captcha(response: Response) -> str | None:

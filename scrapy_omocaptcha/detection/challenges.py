@@ -11,12 +11,13 @@ from parsel import Selector
 from scrapy.http import Response, TextResponse
 
 from scrapy_omocaptcha.challenge import Challenge, Form
-from scrapy_omocaptcha.detection.blocking import BLOCKING_WEIGHT, judge
 from scrapy_omocaptcha.detection.callbacks import Callbacks, Effect
 from scrapy_omocaptcha.detection.content import PageContent
+from scrapy_omocaptcha.detection.judgement import Case, judge
+from scrapy_omocaptcha.detection.region import PageText, label_of
 from scrapy_omocaptcha.detection.widgets import Widget, find_widgets
 from scrapy_omocaptcha.forms.page import parse_page
-from scrapy_omocaptcha.forms.reading import Controls, read_form
+from scrapy_omocaptcha.forms.reading import Controls, is_button, read_form
 
 
 def read_challenge(response: TextResponse) -> Challenge | None:
@@ -24,15 +25,10 @@ def read_challenge(response: TextResponse) -> Challenge | None:
     page = read_page(response)
     if page is None or not page.widgets:
         return None
-    owners = [page.owner(widget) for widget in page.widgets]
-    content = PageContent(page.selector.root)
-    verdicts = {form: judge(response, content, form) for form in dict.fromkeys(owners)}
-    # The header of a wall may have a form of its own. Where no widget is blocking, the first one counts.
-    shown = max(owners, key=lambda form: max(verdicts[form].weight, BLOCKING_WEIGHT - 1))
-    challenges = [page.challenge(widget) for widget in page.widgets]
-    challenge = challenges.pop(owners.index(shown))
-    weight, evidence = verdicts[shown]
-    return replace(challenge, blocking=weight >= BLOCKING_WEIGHT, evidence=evidence, others=tuple(challenges))
+    challenges = page.judged()
+    # The header of a wall may have a form of its own. Where no widget withholds the page, the first one counts.
+    shown = next((challenge for challenge in challenges if challenge.blocking), challenges[0])
+    return replace(shown, others=tuple(challenge for challenge in challenges if challenge is not shown))
 
 
 def read_page(response: Response) -> "WidgetPage | None":
@@ -70,6 +66,45 @@ class WidgetPage:
             # A callback of unknown effect most likely submits the form, which it cannot do where there is none.
             scripted=effect is Effect.SCRIPTED or (effect is Effect.UNKNOWN and widget.invisible and form is None),
         )
+
+    def judged(self) -> list[Challenge]:
+        """Return the widgets as challenges, each judged by what the page says of its form."""
+        widgets = [(widget, self.owner(widget), self._buttons(widget)) for widget in self.widgets]
+        forms = [owner for _, owner, _ in widgets if owner is not None]
+        buttons = [button for *_, pressed in widgets for button in pressed]
+        text = PageText(self.selector.root, [widget.element for widget in self.widgets], forms, buttons)
+        title = PageContent(self.selector.root).title
+        return [self._judged(*parts, text, title) for parts in widgets]
+
+    def _judged(
+        self, widget: Widget, owner: HtmlElement | None, buttons: list[HtmlElement], text: PageText, title: str
+    ) -> Challenge:
+        challenge = self.challenge(widget)
+        name = None if owner is None else owner.get("aria-label")
+        case = Case(
+            url=self.response.url,
+            status=self.response.status,
+            title=title,
+            headings=[*text.headings, *filter(None, [name])],
+            heading=name or text.heading_of(widget.element),
+            in_header=text.in_header,
+            near=text.near(widget.element),
+            sentences=text.sentences,
+            inside=[] if owner is None else text.between(owner, next(iter(buttons), None)),
+            labels=[label for button in buttons if text.is_content(button) and (label := label_of(button))],
+            field=text.first_field(self.controls.of(owner)),
+            form=challenge.form,
+            marks="" if owner is None else f"{owner.get('id') or ''} {owner.get('action') or ''}",
+            is_perimeterx="px-captcha" in self.response.text,
+        )
+        judgement, evidence, does = judge(case)
+        return replace(challenge, judgement=judgement, evidence=evidence, does=does)
+
+    def _buttons(self, widget: Widget) -> list[HtmlElement]:
+        """Return the button that sends the form of a widget, or all that may be pressed where a script sends it."""
+        owner = self.owner(widget)
+        pressed = self.controls.default_button(owner) if self.is_pressed(widget) else None
+        return [control for control in self.controls.of(owner) if is_button(control)] if pressed is None else [pressed]
 
     def is_pressed(self, widget: Widget) -> bool:
         """Tell whether the form is sent by its default button, rather than by a script of the widget."""

@@ -21,7 +21,7 @@ MAX_PIECES = 40_000
 """Number of pieces of text, empty ones included, after which reading stops. An element has two."""
 
 _LINKS = XPath("count(descendant::a/@href)")
-_UNREAD_TAGS = frozenset((*INERT_TAGS, "head", "iframe", "select", "svg", "object"))
+UNREAD_TAGS = frozenset((*INERT_TAGS, "head", "iframe", "select", "svg", "object"))
 _IDEOGRAPHS = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f]")
 _UNDESCRIBED_TYPES = frozenset(("hidden", "submit", "button", "image", "reset"))
 _HIDDEN_STYLE = re.compile(r"display\s?:\s?none", re.IGNORECASE)
@@ -55,7 +55,7 @@ class PageContent:
         """Return the beginning of the page's text, without scripts, options and the like."""
         pieces: list[str] = []
         length = 0
-        for piece in islice(iter_texts(self.root, _UNREAD_TAGS), MAX_PIECES):
+        for piece in islice(iter_texts(self.root, UNREAD_TAGS), MAX_PIECES):
             pieces.append(piece[:MAX_TEXT])
             length += len(piece)
             if length >= MAX_TEXT:
@@ -64,20 +64,37 @@ class PageContent:
 
     @cached_property
     def words(self) -> int:
-        """Return the number of words in :attr:`text`; without spaces, as in Chinese, two characters count as one."""
-        return len(self.text.split()) + len(_IDEOGRAPHS.findall(self.text)) // 2
+        """Return the number of words in :attr:`text`."""
+        return count_words(self.text)
+
+
+def count_words(text: str) -> int:
+    """Return the number of words in a text; without spaces, as in Chinese, two characters count as one."""
+    return len(text.split()) + len(_IDEOGRAPHS.findall(text)) // 2
+
+
+def shortened(text: str) -> str:
+    """Return the beginning of a page's text for a line."""
+    return text if len(text) <= 60 else f"{text[:59]}…"
 
 
 def describe_fields(scope: HtmlElement) -> Iterator[str]:
     """Describe the visible fields in ``scope``, without the captcha's own, in phrases such as "a password"."""
     is_live = live_elements()
     for field in scope.iter("input", "textarea", "select"):
-        kind = (field.get("type") or "text").strip().lower() if field.tag == "input" else field.tag
-        if kind in _UNDESCRIBED_TYPES or field.get("name") == TOKEN_FIELD or field.get("hidden") is not None:
-            continue
-        if _HIDDEN_STYLE.search(field.get("style") or "") or not is_live(field):
-            continue
-        name = (field.get("name") or field.get("id") or "").strip()
-        if kind == "text" and "mail" in name.lower():
-            kind = "email"
-        yield _DESCRIPTIONS.get(kind) or (f"'{name[:40]}'" if name else "something")
+        words = describe_field(field)
+        if words and is_live(field):
+            yield words
+
+
+def describe_field(field: HtmlElement) -> str | None:
+    """Describe a field that a visitor would fill in, in words such as "a password"; None if it is none."""
+    kind = (field.get("type") or "text").strip().lower() if field.tag == "input" else field.tag
+    if kind in _UNDESCRIBED_TYPES or field.get("name") == TOKEN_FIELD or field.get("hidden") is not None:
+        return None
+    if _HIDDEN_STYLE.search(field.get("style") or ""):
+        return None
+    name = (field.get("name") or field.get("id") or "").strip()
+    if kind == "text" and "mail" in name.lower():
+        kind = "email"
+    return _DESCRIPTIONS.get(kind) or (f"'{name[:40]}'" if name else "something")

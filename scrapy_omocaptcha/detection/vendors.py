@@ -8,7 +8,7 @@ from lxml.html import HtmlElement
 from scrapy.http import Response
 
 from scrapy_omocaptcha.detection.content import PageContent, describe_fields
-from scrapy_omocaptcha.detection.phrases import find_wall_phrase
+from scrapy_omocaptcha.detection.phrases import find_check, find_withholding
 from scrapy_omocaptcha.forms.page import parse_page
 
 _MARKS = {
@@ -49,7 +49,8 @@ def find_vendor(response: Response) -> str | None:
 def _is_bare(root: HtmlElement) -> bool:
     """Return whether the page has little text that speaks of a check, or hardly any text, and asks for nothing else."""
     content = PageContent(root)
-    if find_wall_phrase(content.title) or find_wall_phrase(content.text[:4000]):
+    beginning = f"{content.title} {content.text[:4000]}"
+    if find_withholding(beginning) or find_check(beginning):
         bare = content.words <= 450 and content.links <= 30
     else:
         # A vendor's script alone proves nothing, because many sites load one on every page.

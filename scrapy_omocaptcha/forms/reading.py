@@ -59,7 +59,7 @@ def read_form(
     disabled = {control for control in controls if all_controls.is_disabled(control)}
     button = pressed
     if isinstance(pressed, bool):
-        button = _default_button(controls, disabled) if pressed else None
+        button = all_controls.default_button(form) if pressed else None
     radios = [control for control in controls if is_input(control, "radio") and control.get("checked") is not None]
     # The last checked radio button of a name unchecks the others.
     unchecked = set(radios).difference({radio.get("name"): radio for radio in radios}.values())
@@ -71,7 +71,7 @@ def read_form(
     for control in controls:
         name = control.get("name") or ""
         filled = name in left and not _is_response_textarea(control)
-        if control is not button and (_is_button(control) or (not filled and control in ignored)):
+        if control is not button and (is_button(control) or (not filled and control in ignored)):
             continue
         if token_index is None and _is_response_textarea(control):
             token_index = len(fields)
@@ -118,7 +118,7 @@ class Controls:
         self._is_live = live_elements()
         self._added: set[HtmlElement] = set()
 
-    def of(self, form: HtmlElement) -> list[HtmlElement]:
+    def of(self, form: HtmlElement | None) -> list[HtmlElement]:
         """Return the controls of ``form`` in tree order, with the textarea of Google's script if it adds one."""
         controls = self._by_form[form]
         if any(_is_response_textarea(control) and control not in self._added for control in controls):
@@ -136,6 +136,16 @@ class Controls:
     def is_disabled(self, control: HtmlElement) -> bool:
         """Return whether the user cannot change ``control``, which is not sent."""
         return control.get("disabled") is not None or self._context(control).disabled
+
+    def default_button(self, form: HtmlElement | None) -> HtmlElement | None:
+        """Return the first submit button of ``form``.
+
+        A disabled button counts, because a widget's callback often enables it. A disabled button without a name does
+        not: pages use it to keep the Enter key from submitting.
+        """
+        buttons = [control for control in self.of(form) if is_submit_button(control)]
+        named = (button for button in buttons if button.get("name") or not self.is_disabled(button))
+        return next(named, buttons[0] if buttons else None)
 
     @cached_property
     def base_url(self) -> str:
@@ -196,23 +206,14 @@ def _is_response_textarea(control: HtmlElement) -> bool:
     return bool(control.tag == "textarea" and control.get("name") == TOKEN_FIELD)
 
 
-def _is_button(control: HtmlElement) -> bool:
+def is_button(control: HtmlElement) -> bool:
+    """Tell whether ``control`` is a button, whatever it does."""
     return control.tag == "button" or is_input(control, *BUTTON_TYPES)
 
 
 def is_submit_button(control: HtmlElement) -> bool:
     """Return whether pressing ``control`` submits its form."""
     return control.tag in ("input", "button") and input_type(control) in SUBMIT_TYPES
-
-
-def _default_button(controls: Sequence[HtmlElement], disabled: set[HtmlElement]) -> HtmlElement | None:
-    """Return the first submit button.
-
-    A disabled button counts, because a widget's callback often enables it. A disabled button without a name does not:
-    pages use it to keep the Enter key from submitting.
-    """
-    buttons = [control for control in controls if is_submit_button(control)]
-    return next((b for b in buttons if b.get("name") or b not in disabled), buttons[0] if buttons else None)
 
 
 def _attribute(form: HtmlElement, button: HtmlElement | None, name: str) -> str:

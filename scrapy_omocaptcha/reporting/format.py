@@ -3,9 +3,12 @@
 from collections.abc import Mapping
 from datetime import datetime
 
+from scrapy_omocaptcha.challenge import Challenge, Form
 from scrapy_omocaptcha.reporting.totals import Totals
+from scrapy_omocaptcha.urls import public_address
 
 _LONGEST_REASON = 60
+_LONGEST_DEED = 60
 _SPOKEN = {"by_hand": "used by hand"}
 """Reasons that are clearer in other words."""
 _HUGE = 1e9
@@ -55,6 +58,19 @@ def scope(totals: Totals) -> str:
     """Format when the jobs were bought, and for how many crawls, spiders and hosts."""
     values = {field: {getattr(record, field) for record in totals.records} for field in ("crawl", "spider", "host")}
     return f"{_period(totals)}: {', '.join(count(len(different), field) for field, different in values.items())}"
+
+
+def purpose(challenge: Challenge) -> str:
+    """Say what the form of a widget is for, in words that follow "its form"."""
+    deed = f"something ({shorten(challenge.does, _LONGEST_DEED)!r})" if challenge.does else "something else"
+    verbs = {"withholds": "goes on to the page", "acts": f"does {deed}", "doubtful": f"may do {deed}"}
+    return verbs[challenge.judgement]
+
+
+def posted(form: Form) -> str:
+    """Say what sending a form posts: method, address without its query, and the names of the fields."""
+    names = ", ".join(shorten(name, _LONGEST_REASON) for name, _ in form.fields)
+    return f"{form.method} {public_address(form.url)} with {names or 'no fields'}"
 
 
 def _period(totals: Totals) -> str:

@@ -114,6 +114,7 @@ class WallHandler:
         ):
             return False
         self._sessions.answered(request)
+        self._policy.sightings.page_seen(request)
         return True
 
     def answered(self, request: Request, response: Response) -> int:

@@ -1,13 +1,16 @@
-"""Tell users of requests that cannot do what they seem to be meant for, each mistake once."""
+"""Tell users of requests that cannot do what they seem to be meant for, and of pages that are left alone, each once."""
 
 import logging
 import re
 
 from scrapy import Request
+from scrapy.http import Response
 from scrapy.utils.datatypes import LocalCache
 
 from scrapy_omocaptcha.challenge import TOKEN_FIELD, Challenge
+from scrapy_omocaptcha.detection.marks import WALL_STATUSES
 from scrapy_omocaptcha.engine.request_state import STATE_KEY
+from scrapy_omocaptcha.reporting.format import posted, purpose
 from scrapy_omocaptcha.urls import host_of, public_address
 from scrapy_omocaptcha.walls.medium import META_KEYS
 
@@ -28,12 +31,29 @@ class Hints:
         self._ignored_keys: set[object] = set()
         """Keys of meta that were checked before, and change nothing."""
 
-    def form_seen(self, page: Challenge) -> None:
-        """Remember the forms that the widgets of a page belong to."""
+    def form_seen(self, page: Challenge, response: Response) -> None:
+        """Remember the forms that the widgets of a page belong to, and tell that it is left alone if it may be a wall.
+
+        A page whose form asks for something to be filled in has content of its own, unless its status says otherwise.
+        """
         for widget in (page, *page.others):
             if widget.form is not None:
                 names = frozenset(name for name, _ in widget.form.fields if name != TOKEN_FIELD)
                 self._forms[widget.form.method, public_address(widget.form.url)] = names
+        is_withheld = response.status in WALL_STATUSES
+        if is_withheld or page.does or (page.judgement == "doubtful" and page.form is not None):
+            host = host_of(page.url)
+            self._say(
+                f"{response.status if is_withheld else 'left alone'} {host}",
+                "The page %s (status %d) has a reCAPTCHA v2 widget, but its form %s, so nothing is bought or sent: %s. "
+                'If it is a challenge, meta={"omocaptcha": True} or omocaptcha_trigger says so, and what is sent is %s',
+                public_address(page.url),
+                response.status,
+                purpose(page),
+                "; ".join(page.evidence),
+                "the token" if page.form is None else posted(page.form),
+                level=logging.WARNING if is_withheld else logging.INFO,
+            )
 
     def concerns(self, request: Request) -> bool:
         """Tell whether a request may need a warning, or its meta has a key that may change something."""
@@ -67,7 +87,7 @@ class Hints:
         # The page of a form that is sent by GET has the form's own address.
         return names is not None and (request.method == "POST" or any(f"{name}=".encode() in pairs for name in names))
 
-    def _say(self, subject: str, message: str, *arguments: object) -> None:
+    def _say(self, subject: str, message: str, *arguments: object, level: int = logging.WARNING) -> None:
         if subject not in self._said:
             self._said[subject] = True
-            logger.warning(message, *arguments)
+            logger.log(level, message, *arguments)

@@ -22,6 +22,7 @@ from scrapy_omocaptcha.walls.hooks import Hooks
 from scrapy_omocaptcha.walls.limit_closing import CLOSING_REASONS
 from scrapy_omocaptcha.walls.medium import Mediums
 from scrapy_omocaptcha.walls.reasons import Case, Purpose, Refusal, find_refusal
+from scrapy_omocaptcha.walls.sightings import Sightings
 
 
 @dataclass
@@ -36,6 +37,7 @@ class Policy:
     check_limits: Callable[[str, str], None]
     """Called with a host and a site key; raises ``NotBought`` where no job may be bought now."""
     mediums: Mediums
+    sightings: Sightings = field(default_factory=Sightings, init=False)
     _dead_ends: dict[tuple[str, str | None], Refusal] = field(default_factory=dict, init=False)
     """Why no token opens a wall, by host and site key. Each has cost a job."""
 
@@ -47,8 +49,9 @@ class Policy:
         judged = self.hooks.is_challenge(response, challenge)
         if judged is not None:
             return challenge if judged else None
+        challenge = self.sightings.judge(request, response, challenge)
         if not challenge.blocking:
-            self.hints.form_seen(challenge)
+            self.hints.form_seen(challenge, response)
             return None
         return challenge
 

@@ -48,7 +48,7 @@ class Wish:
     def challenge(self) -> Challenge:
         """Return the challenge that the token is bought for."""
         evidence = ("the request asks for a token",)
-        return Challenge(self.page, self.sitekey, invisible=self.invisible, blocking=True, evidence=evidence)
+        return Challenge(self.page, self.sitekey, invisible=self.invisible, judgement="withholds", evidence=evidence)
 
     def as_json(self) -> dict[str, Any]:
         """Return the value for ``meta["omocaptcha"]``."""

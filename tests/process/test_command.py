@@ -61,7 +61,7 @@ def test_each_wall_has_its_verdict_and_nothing_is_bought(detect, walled, service
         f"{site.url}/catalogue/": verdict for site, verdict in sites.items()
     }
     for finding in found.values():
-        assert (finding["status"], finding["challenge"]["blocking"], finding["is_on"]) == (403, True, True)
+        assert (finding["status"], finding["challenge"]["judgement"], finding["is_on"]) == (403, "withholds", True)
         assert finding["challenge"]["evidence"]
         assert finding["message"] == REASONS.get(finding["verdict"], "")
         assert (finding["cost"] is not None) is (finding["verdict"] == "solve")
@@ -122,7 +122,7 @@ def test_pages_that_are_no_challenge_pass(detect, walled, service):
     contact, version3, free = detect(*pages, *options_to_buy(service)).values()
     assert [(finding["verdict"], finding["cost"]) for finding in (contact, version3, free)] == [("pass", None)] * 3
     assert contact["challenge"]["sitekey"] == site.sitekey
-    assert not contact["challenge"]["blocking"]
+    assert contact["challenge"]["judgement"] == "acts"
     assert contact["message"] == "its widget does not block the page"
     assert (version3["challenge"], free["challenge"]) == (None, None)
     assert "no live v2 widget" in version3["message"]
@@ -157,17 +157,17 @@ def test_text_begins_with_the_verdict(scrapy, walled):
     assert done.returncode == 0
     wall, contact = re.split(r"\n(?=http)", done.stdout.rstrip())
     assert [line[2:11].rstrip() for line in wall.splitlines()[1:]] == [
-        *("verdict", "cost", "page", "blocking", "widget", "form"),
+        *("verdict", "cost", "page", "judged", "widget", "form"),
     ]
     for line in (
         *("verdict   solve it\n", "cost      0.00200 USD a job, at most 3 for a request\n", "page      status 403\n"),
-        *("blocking  yes: status 403; ", f"widget    reCAPTCHA v2, checkbox, key {site.sitekey}\n"),
+        *("judged    withholds: status 403; ", f"widget    reCAPTCHA v2, checkbox, key {site.sitekey}\n"),
         f"form      POST {site.url}/verify; fields: {', '.join(FORM_FIELDS)}; application/x-www-form",
     ):
         assert line in wall
-    assert "verdict   passed on to the spider: its widget does not block the page\n" in contact
+    assert "verdict   passed on to the spider: its form does something else\n" in contact
     assert "cost      nothing\n" in contact
-    assert "blocking  no: the form also asks for 'name'\n" in contact
+    assert "judged    acts: the form also asks for 'name'\n" in contact
 
 
 def test_text_has_no_control_characters(scrapy, tmp_path):
@@ -237,7 +237,7 @@ def test_a_page_on_standard_input_is_judged_and_only_that_is_printed(installed, 
         printed, errors = quiet.communicate()
     assert [line[2:12].rstrip() for line in printed.splitlines()] == [
         "",
-        *("verdict", "cost", "page", "blocking", "widget", "form"),
+        *("verdict", "cost", "page", "judged", "widget", "form"),
     ]
     assert (printed.startswith("-\n  verdict   solve it\n"), errors, quiet.returncode) == (True, "", 0)
     assert not (loud / "theirs.log").exists()

@@ -17,7 +17,7 @@ CHALLENGE = Challenge(
     "https://shop.example/gate",
     "6LcSiteKey",
     form=Form("POST", "https://shop.example/verify", (("a", "1"), ("g-recaptcha-response", ""))),
-    blocking=True,
+    judgement="withholds",
     evidence=("the page is empty but for the widget",),
     others=(Challenge("https://shop.example/gate", None),),
 )

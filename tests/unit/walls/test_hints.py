@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from scrapy import Request
+from scrapy.http import Response
 
 from scrapy_omocaptcha.challenge import Challenge, Form
 from scrapy_omocaptcha.walls.hints import Hints
@@ -41,7 +42,7 @@ def test_a_request_with_a_key_that_is_read_is_never_plain(key):
 def test_a_request_that_sends_a_form_without_its_token_is_not_plain():
     hints = Hints()
     login = "https://shop.example/login"
-    hints.form_seen(Challenge(login, "key", form=Form("POST", login, ())))
+    hints.form_seen(Challenge(login, "key", form=Form("POST", login, ())), Response(login))
     assert hints.concerns(Request(login, method="POST", body="name=Ann"))
     for url, body in ((login, "name=Ann&g-recaptcha-response=token"), (login, ""), (f"{login}/other", "name=Ann")):
         assert not hints.concerns(Request(url, method="POST", body=body))

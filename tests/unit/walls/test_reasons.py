@@ -12,7 +12,9 @@ from scrapy_omocaptcha.challenge import Challenge, Form
 from scrapy_omocaptcha.walls.reasons import CHECKS, REASONS, TEST_KEY, Case, find_refusal
 
 PAGE = "https://shop.example.com/gate"
-GOOD = Challenge(PAGE, "6LcSiteKey", form=Form("POST", "https://shop.example.com/verify", (("a", "b"),)), blocking=True)
+GOOD = Challenge(
+    PAGE, "6LcSiteKey", form=Form("POST", "https://shop.example.com/verify", (("a", "b"),)), judgement="withholds"
+)
 
 
 def response(**headers):

@@ -18,7 +18,7 @@ FORM, OTHER_FORM = (Form("POST", f"http://shop.example/{name}", ()) for name in 
 
 
 def wall(key=KEY, form=FORM):
-    return Challenge(URL, key, form=form, blocking=True, evidence=("for a test",))
+    return Challenge(URL, key, form=form, judgement="withholds", evidence=("for a test",))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,176 @@
+"""Read what a page says around its widgets: headings, sentences, labels of buttons, and fields to fill in.
+
+What stands beside the content does not count: navigation, footers, sidebars, links, and forms without a widget.
+"""
+
+import re
+from collections.abc import Collection, Iterable
+from itertools import islice
+
+from lxml.etree import XPath, iterwalk
+from lxml.html import HtmlElement
+
+from scrapy_omocaptcha.detection.content import MAX_PIECES, MAX_TEXT, UNREAD_TAGS, describe_field
+from scrapy_omocaptcha.forms.ancestors import live_elements
+
+_BEFORE, _AFTER = 1200, 500
+"""Characters of the text before and after a widget that stand beside it."""
+_HEADINGS = frozenset(("h1", "h2", "h3", "h4", "h5", "h6", "legend"))
+# Links lead elsewhere, and what buttons say is read by itself.
+_UNREAD_TAGS = UNREAD_TAGS | {"a", "button"}
+_INLINE_TAGS = frozenset(
+    """
+    a abbr b bdi bdo big cite code em font i img kbd label mark q s small span strong sub sup time tt u var wbr
+    """.split()
+)
+_FURNITURE_TAGS = frozenset(("nav", "footer", "aside", "menu", "header"))
+_FURNITURE_ROLES = frozenset(("navigation", "banner", "contentinfo", "complementary", "search"))
+_FURNITURE_NAMES = re.compile(
+    r"(?:^|[\s_-])(?:nav|navbar|navigation|menu|topbar|header|footer|sidebar|breadcrumbs?|cookies?|consent|newsletter"
+    r"|copyright|search)(?:$|[\s_-])",
+    re.IGNORECASE,
+)
+_TEXTS = XPath("descendant::text()[not(parent::script or parent::style)] | descendant-or-self::img/@alt")
+_HIDDEN_STYLE = re.compile(r"display\s?:\s?none", re.IGNORECASE)
+_LETTER = re.compile(r"[^\W\d_]")
+_SENTENCE = re.compile(r"[^.!?。\uff01\uff1f\u061f]+[.!?。\uff01\uff1f\u061f]*")
+
+
+class PageText:
+    """What a page says, read in one pass.
+
+    :param root: the page's root element.
+    :param widgets: the elements of its widgets.
+    :param forms: the forms that own them.
+    :param buttons: the buttons that send these.
+    """
+
+    def __init__(
+        self,
+        root: HtmlElement,
+        widgets: Collection[HtmlElement],
+        forms: Collection[HtmlElement],
+        buttons: Collection[HtmlElement],
+    ) -> None:
+        self._root = root
+        # What holds a widget is content, whatever it is called.
+        self._kept = {outer for inner in (*widgets, *forms) for outer in (inner, *inner.iterancestors())}
+        self._is_live = live_elements()
+        self._blocks: list[str] = []
+        """The text of the content by paragraph, cell and the like."""
+        self._places = dict.fromkeys((*widgets, *forms, *buttons), (0, 0))
+        """Where each widget, form and button begins: the index of the next block, and of the next heading."""
+        self.headings: list[str] = []
+        """The headings of the content."""
+        self.in_header: list[str] = []
+        """The headings and pictures of the page's header."""
+        self._read(root)
+
+    def heading_of(self, widget: HtmlElement) -> str:
+        """Return the last heading before a widget, or else the first one of the page."""
+        above = self._places[widget][1]
+        return "".join(self.headings[max(above - 1, 0) :][:1])
+
+    def near(self, widget: HtmlElement) -> str:
+        """Return the text that stands beside a widget."""
+        place = self._places[widget][0]
+        return f"{' '.join(self._blocks[:place])[-_BEFORE:]} {' '.join(self._blocks[place:])[:_AFTER]}"
+
+    @property
+    def sentences(self) -> list[str]:
+        """Return the sentences of the content, without headings, links and the labels of buttons."""
+        return _sentences(self._blocks)
+
+    def between(self, form: HtmlElement, button: HtmlElement | None) -> list[str]:
+        """Return the sentences of a form before its button. What follows may be the footer of a page in one form."""
+        return _sentences(self._blocks[self._places[form][0] : None if button is None else self._places[button][0]])
+
+    def is_content(self, element: HtmlElement) -> bool:
+        """Tell whether an element is part of the content, and not of a form without a widget."""
+        return self._is_live(element) and not any(map(self._is_furniture, (element, *element.iterancestors())))
+
+    def first_field(self, controls: Iterable[HtmlElement]) -> str | None:
+        """Describe the first of some controls that a visitor would fill in, as in "a password"."""
+        described = ((control, describe_field(control)) for control in controls)
+        return next((words for control, words in described if words and self.is_content(control)), None)
+
+    def _is_furniture(self, element: HtmlElement) -> bool:
+        if element in self._kept or element.tag in ("html", "body"):
+            return False
+        names = f"{element.get('class') or ''} {element.get('id') or ''}"
+        return bool(
+            element.tag in _FURNITURE_TAGS
+            or element.tag == "form"
+            or element.get("hidden") is not None
+            or element.get("role") in _FURNITURE_ROLES
+            or _HIDDEN_STYLE.search(element.get("style") or "")
+            or (len(names) > 1 and _FURNITURE_NAMES.search(names))
+        )
+
+    def _read(self, root: HtmlElement) -> None:
+        pieces: list[str] = []
+        length = 0
+
+        def end_block() -> None:
+            if text := " ".join(" ".join(pieces).split()):
+                self._blocks.append(text)
+            pieces.clear()
+
+        walk = iterwalk(root, events=("start", "end", "comment", "pi"))
+        for event, element in islice(walk, MAX_PIECES):
+            if event == "start":
+                if element.tag not in _INLINE_TAGS:
+                    end_block()
+                if element in self._places:
+                    end_block()
+                    self._places[element] = (len(self._blocks), len(self.headings))
+                skipped = element.tag in _UNREAD_TAGS
+                if not skipped and self._is_furniture(element):
+                    skipped = True
+                    if _is_header(element):
+                        self.in_header += [
+                            text for heading in element.iter(*_HEADINGS, "img") if (text := _text(heading))
+                        ]
+                elif element.tag in _HEADINGS or element.get("role") == "heading":
+                    skipped = True
+                    if text := _text(element):
+                        self.headings.append(text)
+                if skipped:
+                    walk.skip_subtree()
+                    continue
+                piece = element.text
+            else:
+                if event == "end" and element.tag not in _INLINE_TAGS:
+                    end_block()
+                piece = None if element is root else element.tail
+            if piece:
+                pieces.append(piece[:MAX_TEXT])
+                length += len(piece)
+                if length >= MAX_TEXT:
+                    break
+        end_block()
+
+
+def _sentences(blocks: Iterable[str]) -> list[str]:
+    return [part.strip() for block in blocks for part in _SENTENCE.findall(block) if _LETTER.search(part)]
+
+
+def _is_header(element: HtmlElement) -> bool:
+    return element.tag == "header" or element.get("role") == "banner" or "header" in (element.get("id") or "").lower()
+
+
+def label_of(button: HtmlElement) -> str:
+    """Return what a button says; nothing for a picture without words."""
+    if button.tag == "input":
+        kind = (button.get("type") or "").lower()
+        shown = button.get("alt" if kind == "image" else "value")
+        text = "Submit" if shown is None and kind == "submit" else shown or ""
+    else:
+        text = _text(button)
+    label = " ".join((text or button.get("aria-label") or button.get("title") or "").split())[:200]
+    return label if _LETTER.search(label) else ""
+
+
+def _text(element: HtmlElement) -> str:
+    """Return the text of a heading or a button, with the words that stand for its pictures."""
+    return " ".join(" ".join(_TEXTS(element)).split())[:300]

@@ -1,0 +1,198 @@
+"""List the words of buttons, addresses and fields: those that walls have, and those of forms that do something.
+
+What a wall may say is listed at some length. What a form may do has more words than anybody can list, so that list is
+short, and what is in neither leaves doubt.
+"""
+
+import re
+from collections.abc import Container, Iterable
+
+_DEEDS = {
+    "English": r"\b(?:un)?vot(?:e|es|ed|ing)\b|\b(?:un)?subscri|\b(?:place|confirm|my|your) order\b"
+    r"|\border (?:now|it|your|this)\b"
+    r"|\bpay(?:ing|ment)?\b|\bcheck ?out\b|\bpurchas|\bbuy\b|\bdelet|\bdelist|\bremov(?:e|al)|\bclaim|\bredeem"
+    r"|\brsvp\b|\bdonat|\bappeal"
+    r"|\battend(?!tion)|\breport (?:this|an?|the|it|abuse|error|spam)\b|\b(?:un)?follow\b"
+    r"|\b(?:sign|log) ?(?:out|off|up)\b"
+    r"|\bregister (?:now|for|your|with)\b|\bregistration\b|\breset\b|\bsend (?:a |my |the |your |this )?\w"
+    r"|\bbooking\b"
+    r"|\b(?:book|post|download) (?:now|your|this|the|it|an?|file)\b|\breserv(?:e|ing|ation)|\bcancel"
+    r"|\b(?:de)?activat|\bapply\b|\bapplication\b"
+    r"|\breveal|\bjoin\b|\bpublish|\bgoes live\b|\bask for\b"
+    r"|\brequest(?:ing)? (?:an? |my |your |for |to )?(?:access|unblock|review|removal)"
+    r"|\b(?:access|unblock)[ _-]request|\bpetition|\btransfer\b|\brenew|\bextend|\bupgrade|\binvit|\benro"
+    r"|\benable|\bwithdraw|\bopt ?(?:in|out)\b"
+    r"|\bclose (?:my|your|the) account|\bcheck[ -]?in\b|\b(?:18|21)\b.*\b(?:age|years?|old(?:er)?|over)\b|\bof"
+    r" (?:legal )?age\b|\baccept (?:all|the|terms|cookies)",
+    "alone": r"^(?:order|book|report|download|post|share|contact|like|follow|join|transfer|donate|apply|claim"
+    r"|attend|pay"
+    r"|buy|register|subscribe|delist|notify|nominate|sign)$",
+    "German": r"\babstimm|\bstimme\b|\bbestell|\bkaufen\b|\bbezahl|\blösch|\bkündig|\babmeld|\babonn|\bspend"
+    r"|\bbuch(?:en|ung)"
+    r"|\breservier|\bstornier|\bbeantrag|\beinlös|\bbeschwer|\bfreischalt|\bentsperr",
+    "Dutch": r"\bstem(?:men|t)?\b|\buitschrijv|\bbestel|\bbetal|\bverwijder|\bopzeg|\baanmeld|\bafmeld|\bdoneer"
+    r"|\baanvra",
+    "French": r"\bvoter?\b|\bcommand(?:e|er|ez)\b|\bpayer|\bpaiement|\bachet|\bsupprim|\bdésinscri|\bdésabonn"
+    r"|\babonner"
+    r"|\binscri(?:re|ption|vez)|\bsignaler|\bdonner\b|\bréserv|\btélécharg|\bannul|\bréinitialis|\bdemander?\b"
+    r"|\bréclam",
+    "Spanish, Portuguese, Italian, Romanian": r"\bvot[ao]r?\b|\bvoto\b|\bped(?:ir|ido)\b|\bcompra"
+    r"|\bpag(?:ar|o|amento)\b|\belimin"
+    r"|\bborrar|\bdar(?:se)? de baja|\bsuscri|\bdesuscri|\bdenunci|\bdonar\b|\breserva|\bdescarg"
+    r"|\bsolicitar (?:acceso|desbloqueo)"
+    r"|\binscri|\bcanje|\bexclui|\bdoar\b|\bencomend|\bbaixar\b|\bresgat|\bordinare|\bacquist|\biscri"
+    r"|\bdisiscri|\bsegnal"
+    r"|\bprenot|\bscaric|\bannull|\bșterge|\bdezabon",
+    "Slavic": r"голос(?:ова|уй)|\bзаказ|\bоформ|\bоплат|\bкуп(?:ить|и)|\bудал|\bотпис|\bподпис|\bпожертв"
+    r"|\bзаброни|\bпожалов"
+    r"|\bобжал|\bвидал|\bзамов|\bвідпис|\bзапит|\bgłos(?:uj|owan)|\bzagłos|\bzamów|\bzamkni|\bzapłać|\busu[ńw]"
+    r"|\bwypis|\bzapisz|\bsubskry"
+    r"|\bzgłoś|\bzarezerw|\banuluj|\bhlas(?:ov|uj)|\bobjedn|\bzaplat|\bsmaz|\bzruš|\bodhlás|\bpřihlás|\brezerv"
+    r"|\bglas(?:aj|ov)"
+    r"|\bnaruč|\bobriš|\bodjav",
+    "Swedish, Danish, Finnish, Hungarian, Greek": r"\brösta|\bbeställ|\bbetala|\bköp\b|\bradera|\bavregistr"
+    r"|\bprenumer|\banmäl"
+    r"|\bboka|\bafmeld|\bbestil|\bslet\b|\btilmeld|\bäänest|\btilaa|\bpoista|\bperuu?t|\bszavaz|\brendel"
+    r"|\bfizet|\bt[öo]r[öo]l"
+    r"|\bleiratkoz|\bfeliratkoz|ψηφ|παραγγ|πληρω|διαγρ|κράτηση",
+    "Turkish, Indonesian, Vietnamese, Thai": r"\boy (?:ver|kullan)|\bsipariş|\böde|\bsatın al"
+    r"|\bsil(?:me|in)?\b|\bayrıl|\babone"
+    r"|\bkatıl|\brezervasyon|\bsuara\b|\bpesan(?:an)?\b|\bbayar|\bhapus|\bberhenti|\bberlangganan|\blapor|\bdonasi"
+    r"|bỏ phiếu|bình chọn|đặt hàng|thanh toán|xóa|hủy|đăng ký|โหวต|ลงคะแนน|สั่งซื้อ|ชำระ|ยกเลิก|สมัคร|บริจาค|จอง",
+    "Chinese, Japanese, Korean": r"投票|訂購|订购|下单|購買|购买|支付|付款|删除|刪除|退订|退訂|订阅|訂閱|领取"
+    r"|領取|报名|報名|举报|舉報|关注|關注|捐|预订"
+    r"|預訂|下载|下載|注销|注文|購入|支払|削除|解除|登録|退会|申し込|応募|参加|通報|フォロー|寄付|予約"
+    r"|ダウンロード|주문|결제|구매|삭제|구독|투표|신청|참석"
+    r"|신고|팔로우|기부|예약|탈퇴",
+    "Arabic, Persian, Hebrew": r"صوّ?ت|تصويت|اشتر|ادفع|الدفع|حذف|احذف|إلغاء|اشتراك|تبرع|حجز|تنزيل|رأی|سفارش"
+    r"|پرداخت|لغو|הצבע|הזמנ|תשלום|מחק|מחיק|ביטול"
+    r"|הרשמ|תרומ",
+}
+_DEED = re.compile("|".join(_DEEDS.values()))
+_DEED_NAME = re.compile(
+    r"accept(?:ed)?|agreed?|consent|tos|terms|age|adult|enabled?|published?|fee|amount|price|total|choice"
+    r"|option|candidate"
+    r"|rating|quantity|qty|product|cart|items|recipient|coupon|plan|seat|answer|petition|poll|ballot|donation"
+    r"|currency"
+)
+"""What names of hidden fields say besides."""
+VERB_FIELDS = frozenset("action act do op cmd command task intent event method mode type step operation".split())
+"""Hidden fields whose values say what the form does."""
+
+_GOING_ON = frozenset(
+    """
+    continue proceed go on next verify verification check submit enter access view show see open visit unlock
+    unblock load reload refresh retry try again start begin done ready i i'm im m am a an not no robot bot human
+    real person the this that my me it to and please yes page site website content here now let in through pass
+    solve complete captcha recaptcha challenge security back ok okay s are you your browser of reading read full
+    weiter fortfahren fortsetzen prüfen überprüfen bestätigen öffnen anzeigen zur zum seite ich bin kein ein roboter
+    mensch los verifizieren inhalt anfrage freigeben verder doorgaan ga controleren verifiëren bevestigen openen
+    bekijken naar de het pagina ik ben geen een mens volgende toon tonen fortsätt gå vidare verifiera kontrollera
+    bekräfta visa sidan jag är inte en människa till fortsæt videre bekræft vis siden jeg er ikke et menneske
+    bekreft fortsett jatka vahvista tarkista sivulle näytä sivu olen ihminen ole continuer poursuivre vérifier
+    valider accéder afficher voir la le je suis pas ne humain un suivant au à contenu entrer l continuar seguir
+    adelante verificar comprobar acceder ver el página sitio soy siguiente entrar mostrar al prosseguir avançar
+    confirmar acessar aceder abrir o não sou um robô humano exibir ir para continua prosegui verifica conferma
+    avanti accedi vedi mostra apri alla sito non sono umano vai visualizza continuă verifică confirmă înainte
+    afișează nu sunt продолжить далее проверить подтвердить перейти открыть показать войти я не робот человек
+    страницу к странице на сайт продовжити далі перевірити підтвердити відкрити сторінку kontynuuj dalej sprawdź
+    zweryfikuj potwierdź przejdź pokaż otwórz do na stronę strony nie jestem robotem człowiekiem pokračovat pokračuj
+    dál dále ověřit potvrdit zobrazit otevřít stránku nejsem pokračovať ďalej overiť potvrdiť zobraziť som nastavi
+    dalje provjeri potvrdi otvori prikaži stranicu nisam folytatás tovább ellenőrzés megerősítés megnyitás oldal az
+    nem vagyok συνέχεια συνέχισε επαλήθευση έλεγχος επόμενο προβολή σελίδας είμαι άνθρωπος δεν ρομπότ devam et.
+    ileri doğrula onayla sayfaya git sayfayı göster aç değilim lanjutkan lanjut verifikasi periksa konfirmasi buka
+    lihat halaman saya bukan ke tiếp tục xác minh kiểm tra nhận xem trang tôi không phải là người máy متابعة استمرار
+    تابع تحقق التحقق التالي عرض فتح الصفحة أنا لست روبوت إلى ادامه تأیید بررسی صفحه من نیستم המשך אימות אמת לדף אני
+    לא רובוט הצג 계속 계속하기 확인 확인하기 다음 인증 페이지 보기 열기 results list entry data article artikel
+    ergebnis ergebnisse daten
+    liste resultaten gegevens articles résultats lire données document datos resultados lista artículo artigo letra
+    dados risultati dati articolo leggi wyniki dane artykuł výsledky článek seznam данные статью результаты список
+    mutasd lessen jätka näita lehte kinnita
+    """.split()
+)
+"""Words of buttons that go on: "Continue", "I'm human", "Show the page"."""
+_GOING_ON_WITHOUT_SPACES = re.compile(
+    "(?:继续|繼續|下一步|验证|驗證|确认|確認|提交|进入|進入|访问|查看|打开|返回|我不是机器人|我不是機器人|我是|人类|人類|真人|页面|网站|通过|通過|检查"
+    "|開始|开始|続ける|続行|次へ|進む|認証|する|して|表示|開く|ページを?|へ|私は|ロボットではありません|ではない|送信|検証|チェック"
+    "|ต่อไป|ดำเนินการ|ต่อ|ยืนยัน|ตรวจสอบ|ถัดไป|ดู|หน้า|เปิด|ฉัน|ไม่ใช่|หุ่นยนต์|โรบอต)+"
+)
+_GOING_ON_ALONE = frozenset(
+    """
+    send confirm senden absenden verzenden skicka envoyer confirmer enviar invia conferma отправить надіслати wyślij
+    odeslat odoslať pošalji küldés αποστολή gönder kirim gửi إرسال تأكيد ارسال שלח אישור 제출 보내기 trimite lähetä
+    """.split()
+)
+"""What goes on only where it is all that a button says: "Send", but not "Send my vote"."""
+_ADDRESS = frozenset(
+    """
+    verify verification validate check checker checkbot captcha recaptcha grecaptcha challenge bot robot human
+    humans gate gateway wall unlock unblock continue pass access security secure submit process index default sorry
+    auth antibot guard protect protection waf firewall shield solve solved answer redirect return enter entry
+    visitor browser api ajax php asp aspx html htm jsp cgi bin do well known token response callback v1 v2 session
+    validation page site is not a are you go confirm checkpoint interstitial hold proof prove rate limit limiter
+    ddos captchacheck verifycaptcha captchaverify checkcaptcha
+    """.split()
+)
+"""Words in addresses that the forms of walls are sent to."""
+_FIELDS = frozenset(
+    """
+    csrf xsrf csrfmiddlewaretoken csrfmiddleware token authenticity utf8 nonce key next return returnurl returnto
+    ret url uri path redirect redir back goto continue referer referrer ref from to target dest destination origin
+    orig original page location href request requested id uuid rid sid sess session state ts time timestamp hash sig
+    signature mac hmac salt ip ua lang locale language form build captcha recaptcha g response challenge verify
+    check checked human robot bot q query search s p viewstate viewstategenerator eventvalidation eventtarget
+    eventargument viewstateencrypted previouspage lastfocus cid tid r u h k t n data payload ray cf chl pass md vc w
+    step stage wall gate security code host site domain method hp honeypot action submit go do op button v version
+    param params args get guest powrot retour volver voltar ritorno terug zurueck tillbaka tilbage
+    """.split()
+)
+"""Words in names of hidden fields of walls."""
+_LETTERS = re.compile(r"[^\W_]+")
+_CAMEL = re.compile(r"([a-z])([A-Z])")
+_NUMBER = re.compile(r"\d+|[0-9a-f]{6,}|.")
+_END = re.compile(r"\W|\Z")
+
+
+def find_deed(text: str) -> str | None:
+    """Return a word by which a page says that it does something (``"vote"``), in lower case, or None."""
+    lower = text.lower()
+    found = _DEED.search(lower)
+    # The whole word says more than its stem.
+    end = None if found is None else _END.search(lower, found.end())
+    return None if found is None or end is None else lower[found.start() : end.start()]
+
+
+def find_deed_of_button(label: str) -> str | None:
+    """Return a word by which a button says that it does something, or None."""
+    sends = next((word for word in split_name(label) if word in _GOING_ON_ALONE), None)
+    return find_deed(label) or (None if only_goes_on(label) else sends)
+
+
+def find_deed_of_field(name: str) -> str | None:
+    """Return a word by which the name of a hidden field says that the form does something, or None."""
+    return next((word for word in split_name(name) if _DEED_NAME.fullmatch(word) or find_deed(word)), None)
+
+
+def only_goes_on(label: str, own: Container[str] = ()) -> bool:
+    """Tell whether a button says no more than that it goes on, but for words of the page's ``own`` address."""
+    lower = label.lower()
+    words = _LETTERS.findall(lower)
+    return " ".join(words) in _GOING_ON_ALONE or (
+        bool(words)
+        and all(word in _GOING_ON or word in own or _GOING_ON_WITHOUT_SPACES.fullmatch(word) for word in words)
+    )
+
+
+def unknown_address_word(words: Iterable[str]) -> str | None:
+    """Return the first of the words of a form's address that addresses of walls do not have, or None."""
+    return next((word for word in words if word not in _ADDRESS and not _NUMBER.fullmatch(word)), None)
+
+
+def is_unknown_field(name: str) -> bool:
+    """Tell whether a hidden field has a name that forms of walls do not have."""
+    return not all(word in _FIELDS or _NUMBER.fullmatch(word) for word in split_name(name))
+
+
+def split_name(name: str) -> list[str]:
+    """Return the words of a name in an address or a form, in lower case: "next" and "page" for ``nextPage``."""
+    return _LETTERS.findall(_CAMEL.sub(r"\1 \2", name).lower())

@@ -1,0 +1,126 @@
+"""Whole crawls: what opens a page is sent, what may do something in a person's name is not, and it is said."""
+
+from __future__ import annotations
+
+import pytest
+import scrapy
+
+from scrapy_omocaptcha.challenge import TOKEN_FIELD
+from tests.helpers.crawling import RecordingSpider
+from tests.helpers.labelled_pages import LabelledSites
+from tests.helpers.sites import CHALLENGE, Site, page, sending, spider
+
+QUIET = {"HTTPERROR_ALLOW_ALL": True, "RETRY_ENABLED": False, "OMOCAPTCHA_MAX_JOBS_PER_HOST": 500}
+ONE = {**QUIET, "CONCURRENT_REQUESTS": 1}
+SILENT = CHALLENGE.replace("<title>Are you a robot?</title>", "<p>Are you a robot?</p>").replace(
+    "<button>", "<input type=hidden name=next><button>"
+)
+VOTE = CHALLENGE.replace("Go on", "Vote")
+
+
+class Follows(RecordingSpider):
+    """Follows the links of the first page, through the proxy of the labelled sites."""
+
+    site = None
+
+    def requests(self):
+        yield scrapy.Request(self.site.first, self.links, meta={"proxy": self.site.origin})
+
+    def links(self, response):
+        meta = {"proxy": self.site.origin}
+        yield from response.follow_all(css="a", callback=self.page, errback=self.failed, meta=meta)
+
+
+def told(crawled, start):
+    return [(r.levelname, r.getMessage()) for r in crawled.log if r.getMessage().startswith(start)]
+
+
+def test_a_spider_that_follows_links_through_pages_that_do_something_sends_no_form_and_buys_nothing(crawl, service):
+    with LabelledSites("action", "doubtful") as site:
+        crawled = crawl(Follows, {**service.settings, **QUIET}, site=site)
+    assert len(crawled.pages) == len(site.pages)
+    assert (site.submissions, service.calls) == ([], ())
+
+
+def test_a_spider_that_follows_links_through_walls_gets_the_pages_behind_them(crawl, service):
+    with LabelledSites("wall") as site:
+        crawled = crawl(Follows, {**service.settings, **QUIET}, site=site)
+    behind = [page for page in crawled.pages if page.css("title::text").get() == "behind"]
+    # Over plain HTTP, no script can send a token.
+    assert len(behind) + crawled.count("skipped/callback_only") >= len(site.pages) * 0.95
+    assert len(site.submissions) == len(service.jobs) == len(behind)
+
+
+class Shown(Site):
+    """A site that shows a page's markup at some paths until it gets a token, and something else elsewhere."""
+
+    def __init__(self, markup, *, status=200, free=()):
+        super().__init__(lambda request, form: self._show(request, form, markup, status))
+        self._free = set(free)
+        self._is_open = False
+
+    def _show(self, request, form, markup, status):
+        self._is_open = self._is_open or TOKEN_FIELD in form
+        if self._is_open or request.path in self._free:
+            self._free.discard(request.path)
+            return page()
+        return page(markup, status)
+
+
+def test_the_form_that_stands_in_the_place_of_a_second_page_is_a_wall_from_then_on(crawl, service):
+    with Shown(SILENT) as site:
+        crawled = crawl(spider(f"{site.origin}/1", f"{site.origin}/2", f"{site.origin}/3"), {**service.settings, **ONE})
+    assert ["a robot" in page.text for page in crawled.pages] == [True, False, False]
+    assert len(service.jobs) == 1
+    ((level, said),) = told(crawled, "The page ")
+    assert level == "INFO"
+    assert "its form may do something else" in said
+    assert 'meta={"omocaptcha": True} or omocaptcha_trigger says so, and what is sent is POST' in said
+
+
+@pytest.mark.parametrize("words", [VOTE, SILENT.replace("/verify", "/vote"), SILENT.replace("next", "candidate")])
+def test_a_form_that_may_do_something_is_none_however_many_pages_show_it(crawl, service, words):
+    with Shown(words) as site:
+        crawled = crawl(spider(*(f"{site.origin}/{n}" for n in range(5))), {**service.settings, **ONE})
+    assert len(crawled.pages) == 5
+    assert (site.requests[-1][0], service.calls) == ("GET", ())
+    assert len(told(crawled, "The page ")) == 1
+
+
+def test_an_address_that_gave_another_page_before_is_walled(crawl, service):
+    silent = SILENT.replace("action=/verify", "")
+    with Shown(silent, free=["/1"]) as site:
+        again = {"dont_filter": True}
+        crawled = crawl(
+            sending(*(scrapy.Request(f"{site.origin}/1", **again) for _ in range(2))), {**service.settings, **ONE}
+        )
+    assert ["a robot" in page.text for page in crawled.pages] == [False, False]
+    assert len(service.jobs) == 1
+
+
+@pytest.mark.parametrize("status", [403, 429, 503])
+def test_a_page_with_the_status_of_a_wall_that_is_left_alone_is_told_once_with_a_way_to_overrule(
+    crawl, service, status
+):
+    with Shown(VOTE, status=status) as site:
+        crawled = crawl(spider(f"{site.origin}/1", f"{site.origin}/2"), {**service.settings, **QUIET})
+    ((level, said),) = told(crawled, "The page ")
+    assert level == "WARNING"
+    assert f"(status {status})" in said
+    assert "its form does something ('Vote'), so nothing is bought or sent" in said
+    assert "its button says 'Vote'" in said
+    assert "omocaptcha_trigger" in said
+    assert service.calls == ()
+
+
+def test_meta_and_trigger_overrule_the_judgement_in_both_directions(crawl, service):
+    def asking(url, wish):
+        return scrapy.Request(url, meta={"omocaptcha": wish})
+
+    with Shown(VOTE) as vote, Shown(CHALLENGE, status=403) as wall:
+        crawled = crawl(
+            sending(asking(f"{vote.origin}/1", True), asking(f"{wall.origin}/2", False)), {**service.settings, **QUIET}
+        )
+    assert [("POST" in [sent[0] for sent in site.requests]) for site in (vote, wall)] == [True, False]
+    assert len(service.jobs) == 1
+    assert [len(crawled.pages), crawled.count("tokens/accepted")] == [2, 1]

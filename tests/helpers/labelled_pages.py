@@ -1,0 +1,58 @@
+"""Pages with a widget that were written for the tests, by hands that had not read the rules, and sites that show them.
+
+Each is a wall, an action, which does something in a person's name, or doubtful.
+"""
+
+from __future__ import annotations
+
+import json
+from html import escape
+from pathlib import Path
+
+from aiohttp import web
+from scrapy.http import HtmlResponse
+
+from scrapy_omocaptcha.challenge import TOKEN_FIELD
+from tests.helpers.sites import Site, page
+
+PAGES = [json.loads(line) for line in Path(__file__).with_suffix(".jsonl").read_text(encoding="utf-8").splitlines()]
+"""A dict for each page: ``file``, ``label``, ``language``, ``status``, ``url``, what it ``does``, and its ``html``."""
+
+
+def labelled(*labels):
+    return [page for page in PAGES if page["label"] in labels]
+
+
+def response(page):
+    return HtmlResponse(page["url"], body=page["html"].encode(), status=page["status"], encoding="utf-8")
+
+
+class LabelledSites(Site):
+    """The sites of all pages with some labels, as a proxy serves them; :attr:`first` links to all of the pages.
+
+    A token that comes with the address of a page as its Referer opens that page for the session.
+    """
+
+    first = "http://first.example/"
+
+    def __init__(self, *labels):
+        super().__init__(self._show)
+        self.pages = {each["url"].replace("https:", "http:"): each for each in labelled(*labels)}
+
+    @property
+    def submissions(self):
+        """Return the requests that a form has made: method and address."""
+        return [(method, url) for method, url, *_ in self.requests if method != "GET" or TOKEN_FIELD in url]
+
+    def _show(self, request, form):
+        url, asked = str(request.url), request.headers.get("Referer", "")
+        if url == self.first:
+            return page("".join(f'<a href="{escape(url)}">page</a> ' for url in self.pages))
+        if (TOKEN_FIELD in form or TOKEN_FIELD in url) and asked in self.pages:
+            answer = web.Response(status=303, headers={"Location": asked})
+            answer.set_cookie(self.pages[asked]["file"], "open", path="/")
+            return answer
+        shown = self.pages.get(url)
+        if shown is None or shown["file"] in request.cookies:
+            return page("<title>behind</title>")
+        return web.Response(text=shown["html"], status=shown["status"], content_type="text/html")

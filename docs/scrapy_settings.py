@@ -19,7 +19,7 @@ ELSEWHERE = {
     "COOKIES_ENABLED": "cookies",
     "HTTPCACHE_ENABLED": "downloader-middleware",
     "HTTPCACHE_IGNORE_HTTP_CODES": "downloader-middleware",
-    "RETRY_HTTP_CODES": "downloader-middleware",
+    **dict.fromkeys(("RETRY_ENABLED", "RETRY_EXCEPTIONS", "RETRY_HTTP_CODES", "RETRY_TIMES"), "downloader-middleware"),
 }
 """Settings that Scrapy's documentation describes on another page than ``topics/settings``."""
 

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scrapy.exceptions import IgnoreRequest
+from scrapy.exceptions import DownloadFailedError, IgnoreRequest
 
 if TYPE_CHECKING:
     from scrapy.http import Response
@@ -145,9 +145,11 @@ class HandoverBroke(OmoCaptchaError):
 
     reason = "broke"
 
-    def __init__(self, message: str, *, is_sent: bool = True) -> None:
+    def __init__(self, message: str, *, is_sent: bool = True, kind: type[Exception] = DownloadFailedError) -> None:
         super().__init__(message)
         self.is_sent = is_sent
+        # The class of the error that Scrapy would have got for a request of its own, which it may retry.
+        self.kind = kind
 
 
 class TokenUnused(OmoCaptchaError, IgnoreRequest):

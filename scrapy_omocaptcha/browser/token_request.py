@@ -87,13 +87,10 @@ class BrowserTokenRequest(TokenRequest):
         if isinstance(answer, Response) and handover.has_moved:
             return handover.complete(answer)
         await self._leave()
-        is_closing = self.engine.lifetime.closing
         if handover.trouble == "foreign_form":
             # It was stopped on its way there.
             return Result(verdict=unknown("foreign_form", is_useless=True), error=GivenUp(Refusal.of("foreign_form")))
-        if handover.is_handed_in and is_closing:
-            return Result(verdict=unknown("closing"), error=CrawlClosing())
-        if is_closing:
+        if self.engine.lifetime.closing and not handover.is_handed_in:
             raise CrawlClosing
         if handover.trouble in ("other_key", "too_old"):
             raise TokenUnused(handover.trouble)

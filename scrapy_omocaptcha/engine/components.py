@@ -13,6 +13,7 @@ from scrapy.downloadermiddlewares.cookies import CookiesMiddleware
 from scrapy.downloadermiddlewares.httpcache import HttpCacheMiddleware
 from scrapy.downloadermiddlewares.offsite import OffsiteMiddleware
 from scrapy.downloadermiddlewares.redirect import MetaRefreshMiddleware, RedirectMiddleware
+from scrapy.downloadermiddlewares.retry import RetryMiddleware
 from scrapy.downloadermiddlewares.robotstxt import RobotsTxtMiddleware
 from scrapy.exceptions import IgnoreRequest
 from scrapy.http import HtmlResponse, Response
@@ -108,6 +109,18 @@ class Components:
             return False
         most = middleware.max_redirect_times
         return bool(request.meta.get("redirect_ttl", most) and request.meta.get("redirect_times", 0) < most)
+
+    def will_retry(self, request: Request, failure: Response | type[Exception]) -> bool:
+        """Tell whether Scrapy will send a request again after such a response, or an error of that class."""
+        middleware = self._crawler.get_downloader_middleware(RetryMiddleware)
+        if middleware is None or request.meta.get("dont_retry"):
+            return False
+        most = request.meta.get("max_retry_times")
+        if request.meta.get("retry_times", 0) >= (middleware.max_retry_times if most is None else most):
+            return False
+        if isinstance(failure, Response):
+            return failure.status in middleware.retry_http_codes
+        return issubclass(failure, middleware.exceptions_to_retry)
 
     def _follower(self, response: Response) -> Any:
         """Return the middleware that follows a redirect, or a meta refresh."""

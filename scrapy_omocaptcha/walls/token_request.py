@@ -58,6 +58,7 @@ class TokenRequest(Attempts):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.chain = self.engine.chain
+        self._will_retry = self.engine.components.will_retry
         hooks, rejected = self.policy.hooks, self.wish.rejected
         self._is_rejected = None if rejected is None else hooks.rejection_test(rejected)
         """Tells whether an answer shows that the site rejected the token; None where nobody has said how."""
@@ -110,10 +111,12 @@ class TokenRequest(Attempts):
             async with self.hold.sending():
                 answer = await self.submit(token)
         except HandoverBroke as error:
-            if self.is_first:
+            if self.is_first and (not error.is_sent or self._will_retry(self.request, error.kind)):
                 raise
-            verdict = unknown("broke") if error.is_sent else Verdict("expired", "page_failed")
-            return Result(verdict=verdict, error=GivenUp(Refusal("broke", str(error))))
+            if not error.is_sent:
+                return Result(verdict=Verdict("expired", "page_failed"), error=GivenUp(Refusal("broke", str(error))))
+            refusal = Refusal("broke", f"{error}; the site may have acted on it all the same")
+            return Result(verdict=unknown("broke"), error=GivenUp(refusal))
         except MiddlewareFailed as error:
             verdict = unknown("broke", is_useless=True)
             return Result(verdict=verdict, error=GivenUp(Refusal("broke", str(error))))
@@ -131,7 +134,7 @@ class TokenRequest(Attempts):
             return Result(verdict=unknown("another_wall", is_useless=True), error=GivenUp(refusal))
         if rejected or wall is not None:
             return Result(verdict=self.rejected())
-        if is_overloaded(answer) and self.is_first:
+        if is_overloaded(answer) and self.is_first and self._will_retry(self.request, answer):
             raise HandoverBroke(f"the request with the token was answered with {answer.status}")
         verdict = self.judge(answer, rejected)
         is_accepted = verdict is ACCEPTED

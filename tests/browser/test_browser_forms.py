@@ -196,6 +196,9 @@ SEARCHES = {
         meta=OPEN,
         prepare=lambda site: site.fault("/find", "server_error"),
     ),
+    "only once": Search(
+        "/ways/other-address", meta={"dont_retry": True}, prepare=lambda site: site.fault("/find", "server_error")
+    ),
     "file answer": Search("/ways/file"),
     "no answer": Search("/ways/nothing"),
     "overloaded": Search("/ways/other-address", prepare=lambda site: site.fault("/ways/other-address", "server_error")),
@@ -209,6 +212,11 @@ IMPATIENT = {
     "refused": Search("/ways/refused", {"rejected": ".error"}),
     "encoded": Search("/ways/encoded", {"rejected": ".error"}),
     "slow": Search("/ways/other-address", prepare=lambda site: site.fault("/find", "slow", seconds=PATIENCE + 1)),
+    "unanswered": Search(
+        "/ways/other-address",
+        meta={"dont_retry": True, "download_timeout": 2 * PATIENCE},
+        prepare=lambda site: site.fault("/find", "hang"),
+    ),
 }
 
 
@@ -325,6 +333,12 @@ def test_a_form_without_a_button_is_sent_as_if_enter_was_pressed(found):
 def test_a_site_that_is_overloaded_is_asked_again_for_its_form_and_for_the_answer(found, name, sent):
     one = found[name]
     assert (one.headings, len(one.sent), one.jobs) == (["Found"], sent, [ACCEPTED])
+
+
+@pytest.mark.parametrize(("name", "reason"), [("only once", "http_error"), ("unanswered", "broke")])
+def test_a_form_that_scrapy_may_not_retry_is_not_sent_again(found, impatient, name, reason):
+    one = {**found, **impatient}[name]
+    assert (len(one.sent), len(one.failures), one.jobs) == (1, 1, [("unknown", reason)])
 
 
 def test_a_slow_answer_is_waited_for(impatient):

@@ -81,6 +81,29 @@ def test_a_token_is_not_bought_for_another_site(crawl, service, walled):
     assert service.calls == ()
 
 
+@pytest.mark.parametrize("fault", ["server_error", "reset_after"])
+@pytest.mark.parametrize(
+    ("meta", "settings"),
+    [
+        *(({key: value}, {}) for key, value in [("dont_retry", True), ("max_retry_times", 0), ("retry_times", 2)]),
+        *(({}, {name: value}) for name, value in [("RETRY_ENABLED", False), ("RETRY_TIMES", 0)]),
+        ({}, {"RETRY_HTTP_CODES": [], "RETRY_EXCEPTIONS": []}),
+    ],
+    ids=str,
+)
+def test_a_request_that_scrapy_may_not_retry_is_not_sent_again_with_its_token(
+    crawl, service, walled, fault, meta, settings
+):
+    site = walled("session")
+    site.fault("/signup", fault)
+    order = sites.wishes(site)["form"]
+    crawled = crawl(sites.sending(order.replace(meta={**order.meta, **meta})), {**service.settings, **settings})
+    assert [visit.method for visit in site.requests if visit.path == "/signup"] == ["POST"]
+    (error,) = crawled.failures
+    assert (len(service.jobs), crawled.count("tokens/unknown")) == (1, 1)
+    assert error.response.status == 500 if fault == "server_error" else "may have acted on it" in str(error)
+
+
 @pytest.mark.parametrize(("times", "ends"), [(1, (1, 0)), (2, (0, 1))])
 def test_a_request_that_is_answered_with_503_is_sent_once_more_with_its_token(crawl, service, walled, times, ends):
     site = walled("session")

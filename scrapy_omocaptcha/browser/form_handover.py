@@ -67,10 +67,10 @@ class FormHandover(PageHandover):
         try:
             name = await widget.fill(self._refill.data)
         except OSError as error:
-            self.missing = f"a file cannot be chosen: {error}"
+            self.missing = f"a file cannot be chosen: {error.strerror}"
             return False
         if name is not None:
-            self.missing = f"{name!r} cannot be filled in with {self._refill.data.get(name)}"
+            self.missing = f"{name!r} does not take the value that it is to be filled in with"
         return name is None
 
     async def _is_open(self, page: Page) -> bool:

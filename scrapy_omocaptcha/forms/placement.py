@@ -9,6 +9,7 @@ from scrapy import Request
 
 from scrapy_omocaptcha.forms.encoding import percent_encode
 from scrapy_omocaptcha.forms.submission import Submission, as_submission
+from scrapy_omocaptcha.urls import public_address
 
 _VALID = "form:NAME, json:/pointer, header:NAME, query:NAME or cookie:NAME"
 _HTTP_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -54,7 +55,9 @@ def put_token(request: Request, put: str, token: str) -> Submission:
             case "cookie":
                 changes["cookie"] = name
     except ValueError as error:
-        raise ValueError(f"{put!r} in meta['omocaptcha'] does not fit {request}: {error}") from error
+        raise ValueError(
+            f"{put!r} in meta['omocaptcha'] does not fit {public_address(request.url)}: {error}"
+        ) from error
     # Not request.replace(): JsonRequest and FormRequest would add their own data to the body once more.
     return as_submission(request, token, **changes)
 

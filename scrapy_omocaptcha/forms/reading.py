@@ -88,7 +88,7 @@ def read_form(
     more = [(name, value) for name, given in left.items() for value in given]
     if more and in_browser:
         known = dict.fromkeys(control.get("name") for control in controls if control.get("name"))
-        raise ValueError(f"it has no field for {'='.join(more[0])}; it has {', '.join(known) or 'no fields'}")
+        raise ValueError(f"it has no field for the value of {more[0][0]!r}; it has {', '.join(known) or 'no fields'}")
     fields += more
     method = _attribute(form, button, "method").upper()
     enctype = _attribute(form, button, "enctype").lower()

@@ -97,16 +97,16 @@ class Events:
         )
 
     def failed(
-        self, request: Request, challenge: Challenge, reason: str, message: str, *, jobs: int, sent: str = ""
+        self, request: Request, challenge: Challenge, reason: str, message: str, *, jobs: int, filled: str = ""
     ) -> None:
         """Report that a challenge was not solved: as WARNING if ``jobs`` were bought for it, whose page is lost.
 
-        :param sent: what the spider has filled in, if the request sends a form.
+        :param filled: the names of the fields that the spider has filled in, if the request sends a form.
         """
         self._send(signals.challenge_failed, request, challenge, reason=reason)
-        self.left_alone(reason, request.url if jobs else challenge.url, message, jobs=jobs, sent=sent)
+        self.left_alone(reason, request.url if jobs else challenge.url, message, jobs=jobs, filled=filled)
 
-    def left_alone(self, reason: str, url: str, message: str, *, jobs: int = 0, sent: str = "") -> None:
+    def left_alone(self, reason: str, url: str, message: str, *, jobs: int = 0, filled: str = "") -> None:
         """Report that a challenge is not solved: if that cost no job, as WARNING once for its host or the crawl."""
         self.not_solved[reason] += 1
         self._stats.inc(f"skipped/{reason}")
@@ -114,7 +114,7 @@ class Events:
         logger.log(
             logging.WARNING if jobs else level,
             "No way through at %s (%s): %s" if jobs else "The challenge at %s is left alone (%s): %s",
-            f"{public_address(url)}{sent and f' with {sent}'}",
+            f"{public_address(url)}{filled and f' with {filled}'}",
             reason,
             message,
         )

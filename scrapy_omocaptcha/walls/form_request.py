@@ -1,6 +1,5 @@
 """Make the request that sends a form which wants a token."""
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 from uuid import uuid4
@@ -13,8 +12,6 @@ from scrapy.http import Headers, Response
 
 from scrapy_omocaptcha.challenge import TOKEN_FIELD
 from scrapy_omocaptcha.detection.filling import fill_form
-from scrapy_omocaptcha.forms.controls import is_input
-from scrapy_omocaptcha.forms.page import parse_page
 from scrapy_omocaptcha.forms.submission import encode_form, session_of
 from scrapy_omocaptcha.reporting.format import printable, shorten
 from scrapy_omocaptcha.walls.judging import form_marks
@@ -22,15 +19,9 @@ from scrapy_omocaptcha.walls.reasons import Case, find_refusal
 from scrapy_omocaptcha.walls.wishes import OWN_SESSION, Refill, Wish
 
 _MOST_SHOWN = 3
-"""Fields that the log shows."""
+"""Fields that the log names."""
 _LONGEST_SHOWN = 30
-"""Characters of a name or value that the log shows."""
-_PRIVATE = re.compile(
-    "pass|pwd|secret|token|captcha|csrf|session|auth|user|login|mail|phone|card|cvv|iban|ssn|api.?key"
-    r"|(?:^|[_-])(?:key|otp)$|(?:^|[_-])pin(?:$|[_-])",
-    re.IGNORECASE,
-)
-"""Names of fields whose values the log never shows."""
+"""Characters of a name that the log shows."""
 
 
 def form_request(
@@ -95,7 +86,7 @@ def form_request(
         rejected=rejected,
         # In a browser, each token is for a page that is loaded anew.
         fresh=_refill(response, values, form, click) if fresh or in_browser else None,
-        sent=_shown(response, values) or None,
+        filled=_filled(values) or None,
     )
     merged = Headers(headers)
     merged.update(encoded.pop("headers"))
@@ -109,33 +100,18 @@ def _values(data: Mapping[str, str | Sequence[str] | None]) -> dict[str, list[st
     for name, value in data.items():
         given = [] if value is None else [value] if isinstance(value, str) else value
         if not isinstance(given, Sequence) or not all(isinstance(text, str) for text in (name, *given)):
-            raise TypeError(f"data has {value!r} for {name!r}; it must be a text, a list of texts, or None")
+            kind = type(value).__name__
+            raise TypeError(f"data has {kind} for {name!r}; a name is a text, a value a text, a list of texts, or None")
         values[name] = list(given)
     # Who passes the fields of a form on passes its empty field for the token as well.
     values.pop(TOKEN_FIELD, None)
     return values
 
 
-def _shown(response: Response, values: Mapping[str, Sequence[str]]) -> str:
-    """Return what the log may show of the values, so that one knows one request from another."""
-    page = parse_page(response)
-    assert page is not None
-
-    def named(*types: str) -> set[str | None]:
-        return {field.get("name") for field in page.root.iter("input") if is_input(field, *types)}
-
-    texts = {name: ", ".join(given) for name, given in values.items() if any(given)}
-    if texts.keys() & named("password"):
-        # What is sent with a password is about a person.
-        return ""
-    private = named("email", "tel", "file")
-    told = [
-        f"{shorten(name, _LONGEST_SHOWN)}={shorten(text, _LONGEST_SHOWN)}"
-        for name, text in texts.items()
-        # The address of a person, or one with a password.
-        if "@" not in text and name not in private and not _PRIVATE.search(name)
-    ]
-    return printable(", ".join(told[:_MOST_SHOWN]))
+def _filled(values: Mapping[str, Sequence[str]]) -> str:
+    """Return the names of the fields that are filled in, as the log shows them: what is typed there may be private."""
+    names = [shorten(name, _LONGEST_SHOWN) for name, given in values.items() if any(given)]
+    return printable(", ".join(names[:_MOST_SHOWN]))
 
 
 def _check_rejected(rejected: str | None) -> None:

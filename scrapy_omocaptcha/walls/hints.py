@@ -75,7 +75,9 @@ class Hints:
     def _check_key(self, key: object, request: Request) -> None:
         if isinstance(key, str) and _LIKE_OURS.match(key):
             keys = " and ".join(map(repr, META_KEYS))
-            self._say(key, "meta[%r] of %s is not read by OMOcaptcha, which reads %s", key, request, keys)
+            self._say(
+                key, "meta[%r] of %s is not read by OMOcaptcha, which reads %s", key, public_address(request.url), keys
+            )
         if len(self._ignored_keys) < _MAX_KEYS:
             self._ignored_keys.add(key)
 

@@ -118,6 +118,7 @@ class UpfrontTokens:
     def _not_solved(
         self, request: Request, refusal: Refusal, challenge: Challenge, jobs: int = 0, answer: Response | None = None
     ) -> ChallengeNotSolved:
-        self._events.failed(request, challenge, *refusal, jobs=jobs, sent=request.meta["omocaptcha"].get("sent", ""))
+        filled = request.meta["omocaptcha"].get("filled", "")
+        self._events.failed(request, challenge, *refusal, jobs=jobs, filled=filled)
         shown = answer and answer.replace(request=request)
         return ChallengeNotSolved(refusal.reason, refusal.message, challenge=challenge, response=shown)

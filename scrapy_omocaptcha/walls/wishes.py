@@ -9,6 +9,7 @@ from scrapy import Request
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.detection.frames import SITEKEY
 from scrapy_omocaptcha.forms.placement import parse_put
+from scrapy_omocaptcha.urls import public_address
 
 OWN_SESSION = "omocaptcha-"
 """How the name of a session begins that is for one request only."""
@@ -41,8 +42,8 @@ class Wish:
     """A CSS selector, or the name of a spider's method, that tells that the site rejected the token."""
     fresh: Refill | None = None
     """How to make the request anew from its page; None if it can be sent as it is."""
-    sent: str | None = None
-    """What the spider has filled in, as the log may show it."""
+    filled: str | None = None
+    """The names of the fields that the spider has filled in, as the log shows them."""
 
     @property
     def challenge(self) -> Challenge:
@@ -57,23 +58,23 @@ class Wish:
 
 def check_wish(request: Request) -> None:
     """Raise ValueError if ``meta["omocaptcha"]`` of a request has the wrong type, or does not do what it looks like."""
-    wish = request.meta.get("omocaptcha")
+    wish, where = request.meta.get("omocaptcha"), f"meta['omocaptcha'] of {public_address(request.url)}"
     if not (wish is None or isinstance(wish, (bool, dict))):
-        raise ValueError(f"meta['omocaptcha'] of {request} is {wish!r}; it must be True, False or a dictionary")
+        raise ValueError(f"{where} is {wish!r}; it must be True, False or a dictionary")
     if wish is True and _carries_form(request):
         raise ValueError(
-            f"meta['omocaptcha'] of {request} is True, which does not buy a token for the form that it sends: "
-            "make the request with scrapy_omocaptcha.form_request"
+            f"{where} is True, which does not buy a token for the form that it sends: make the "
+            "request with scrapy_omocaptcha.form_request"
         )
 
 
 def read_wish(request: Request) -> Wish:
     """Return the wish in the meta of ``request``, or raise a ``ValueError`` that says what is wrong, and valid."""
-    values, where = request.meta["omocaptcha"], f"meta['omocaptcha'] of {request}"
+    values, where = request.meta["omocaptcha"], f"meta['omocaptcha'] of {public_address(request.url)}"
     if unknown := set(values) - set(Wish.__dataclass_fields__):
         raise ValueError(f"{where} has {sorted(map(str, unknown))}; valid are {sorted(Wish.__dataclass_fields__)}")
-    for key in ("sitekey", "page", "put", "rejected", "sent"):
-        is_needed = key in values or key not in ("rejected", "sent")
+    for key in ("sitekey", "page", "put", "rejected", "filled"):
+        is_needed = key in values or key not in ("rejected", "filled")
         if is_needed and not (isinstance(values.get(key), str) and values[key]):
             raise ValueError(f"{where} has {key}={values.get(key)!r}; it must be a text")
     check_sitekey(values["sitekey"], where)
@@ -86,7 +87,9 @@ def read_wish(request: Request) -> Wish:
     try:
         return Wish(**{**values, "fresh": Refill(**fresh)})
     except TypeError:
-        raise ValueError(f"{where} has fresh={fresh!r}; use form_request(…, fresh=True)") from None
+        raise ValueError(
+            f"{where} has a value of fresh that form_request does not write; use form_request(…, fresh=True)"
+        ) from None
 
 
 def check_sitekey(sitekey: str, where: str) -> None:

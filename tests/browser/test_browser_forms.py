@@ -157,15 +157,15 @@ WAYS = {
 }
 """Ways of sending a form, and what becomes of the job."""
 UNFIT = {
-    "one": ("z", "'one' cannot be filled in with ['z']"),
-    "many": (["a", "z"], "'many' cannot be filled in with ['a', 'z']"),
-    "length": ("long", "'length' cannot be filled in with ['long']"),
-    "day": ("28.11.2026", "'day' cannot be filled in with ['28.11.2026']"),
-    "options": ("b", "'options' cannot be filled in with ['b']"),
-    "closed": ("x", "'closed' cannot be filled in with ['x']"),
-    "file": ("/no/such/file", "a file cannot be chosen: [Errno 2] No such file or directory: '/no/such/file'"),
+    "one": ("z", "'one' does not take the value"),
+    "many": (["a", "z"], "'many' does not take the value"),
+    "length": ("long", "'length' does not take the value"),
+    "day": ("28.11.2026", "'day' does not take the value"),
+    "options": ("b", "'options' does not take the value"),
+    "closed": ("x", "'closed' does not take the value"),
+    "file": ("/no/such/file", "a file cannot be chosen: No such file or directory"),
 }
-"""Values that a field does not take in the page, and what is said of them."""
+"""Values that a field does not take in the page, and what is said of the field."""
 
 
 async def show(page):
@@ -257,7 +257,7 @@ def test_what_no_field_can_take_is_an_error_before_anything_is_asked(together):
         def requests(self, response):
             for data in ({"nowhere": "x"}, {"q": ["x", "y"]}, {"box": "z"}, {"dial": "z"}):
                 name = next(iter(data))
-                with pytest.raises(ValueError, match=f"no field for {name}=.*it has q, old"):
+                with pytest.raises(ValueError, match=f"no field for the value of {name!r}; it has q, old"):
                     form_request(response, data, meta={"playwright": True})
                 told.append(name)
             return ()

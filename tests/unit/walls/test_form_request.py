@@ -40,29 +40,17 @@ TAIL = "g-recaptcha-response=03AFc-token"
 
 
 @pytest.mark.parametrize(
-    ("data", "shown"),
+    ("data", "filled"),
     [
-        ({"q": "a\nb\x1b[31m\u202e\ud800"}, "q=a?b?[31m??"),
-        ({"q": "a", "empty": "", "none": None, "no": [], "list": ["", ""]}, "q=a"),
-        ({"q" * 99: "a"}, f"{'q' * 9}…{'q' * 20}=a"),
-        ({"a": "1", "b": "2", "c": "3", "r": "4"}, "a=1, b=2, c=3"),
-        ({"api_key": "k", "apiKey": "k", "otp": "1", "user_pin": "1", "pin-code": "1", "q": "a"}, "q=a"),
-        ({"g-recaptcha-response-100000": TOKEN, "h-captcha-response": TOKEN, "Captcha": TOKEN, "q": "a"}, "q=a"),
-        ({"contact": "jane@example.org", "next": "https://user:word@site.example/", "q": "a"}, "q=a"),
-        # Who sends a password tells more of a person.
-        ({"q": "a", "born": "1980-01-01", "geheim": "word"}, None),
-        ({"q": "a", "geheim": None}, "q=a"),
+        ({"q\nb\x1b[31m\u202e\ud800": "a"}, "q?b?[31m??"),
+        ({"q": "Ada Lovelace", "empty": "", "none": None, "no": [], "list": ["", ""]}, "q"),
+        ({"q" * 99: "a"}, f"{'q' * 9}…{'q' * 20}"),
+        ({"a": "1", "b": "2", "c": "3", "r": "4"}, "a, b, c"),
+        ({"empty": ""}, None),
     ],
 )
-def test_the_log_shows_what_tells_requests_apart_but_nothing_private(data, shown):
-    wish = form_request(page(f"<input type=password name=geheim>{WIDGET}"), data).meta["omocaptcha"]
-    assert wish.get("sent") == shown
-
-
-def test_the_log_shows_no_path_of_a_file():
-    response = page(f"<input name=q><input type=file name=cv>{WIDGET}", "method=post enctype=multipart/form-data")
-    request = form_request(response, {"q": "a", "cv": "/home/jane/cv.pdf"}, meta={"playwright": True})
-    assert request.meta["omocaptcha"]["sent"] == "q=a"
+def test_the_log_gets_the_names_of_the_fields_and_nothing_of_what_is_typed(data, filled):
+    assert form_request(page(WIDGET), data).meta["omocaptcha"].get("filled") == filled
 
 
 @pytest.mark.parametrize(
@@ -175,7 +163,7 @@ def test_the_request_is_an_ordinary_one_in_the_session_of_the_page():
         "page": URL.partition("#")[0],
         "put": "form:g-recaptcha-response",
         "rejected": ".error",
-        "sent": "q=a",
+        "filled": "q",
     }
 
 
@@ -225,9 +213,9 @@ def test_what_cannot_be_sent_is_refused_with_what_is_on_the_page(response, argum
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"data": {"q": 1}}, "data has 1 for 'q'"),
+        ({"data": {"q": 1}}, "data has int for 'q'"),
         ({"data": {"q": ["a", None]}}, "data has"),
-        ({"data": {1: "a"}}, "data has 'a' for 1"),
+        ({"data": {1: "a"}}, "data has str for 1; a name is a text"),
         ({"rejected": callback}, "the name of a method"),
         ({"form": page(WIDGET).css("form")[0], "fresh": True}, "CSS selectors"),
     ],

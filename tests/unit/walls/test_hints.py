@@ -15,7 +15,7 @@ def test_a_key_that_looks_like_ours_is_noticed_in_any_request_and_told_once(capl
     for meta in ({"depth": 1}, {"depth": 1, "omo_captcha": True}, {"depth": 1, "omo_captcha": True}):
         hints.check(Request("https://shop.example/", meta=meta))
     assert [record.args[0] for record in caplog.records] == ["omo_captcha"]
-    assert "meta['omo_captcha'] of <GET https://shop.example/> is not read" in caplog.text
+    assert "meta['omo_captcha'] of https://shop.example/ is not read" in caplog.text
     assert "which reads 'omocaptcha'" in caplog.text
 
 

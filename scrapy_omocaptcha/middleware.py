@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from scrapy import Request, Spider, signals
 from scrapy import __version__ as scrapy_version
 from scrapy.crawler import Crawler
-from scrapy.exceptions import NotConfigured
+from scrapy.exceptions import CloseSpider, NotConfigured
 from scrapy.http import Response
 from scrapy.http.request import NO_CALLBACK
 from scrapy.utils.defer import deferred_from_coro
@@ -60,8 +60,6 @@ class OmoCaptchaMiddleware:
         stats = Stats(crawler.stats)
         events = Events(crawler, stats)
         self._crawler = crawler
-        self.is_on = True
-        """Whether Scrapy has all that this package needs of it, as far as is known."""
         self._engine = engine = Engine(crawler, self, stats, settings.max_waiting)
         self._states, self._chain = engine.states, engine.chain
         lifetime, components = engine.lifetime, engine.components
@@ -85,9 +83,8 @@ class OmoCaptchaMiddleware:
     def from_crawler(cls, crawler: Crawler) -> OmoCaptchaMiddleware:
         """Build the middleware from the settings of a crawl.
 
-        :raises NotConfigured: when the add-on is switched off, there is no API token, or a setting shows that the
-            project wants something else than would happen.
-        :raises ValueError: when a setting is invalid, or the middleware is named as an add-on or an extension.
+        :raises NotConfigured: when the add-on is switched off, or has no API token or no redis-py.
+        :raises ValueError: when a setting is invalid or unknown, or the middleware is in a wrong place.
         """
         try:
             if not crawler.settings.frozen:  # Scrapy freezes them before it makes the middlewares.
@@ -97,7 +94,7 @@ class OmoCaptchaMiddleware:
                 )
             settings = Settings.from_settings(crawler.settings)
             if mistakes := list(find_mistakes(settings, crawler.settings, cls)):
-                raise NotConfigured("; ".join(mistakes))
+                raise ValueError("; ".join(mistakes))
             return cls(crawler, settings)
         except NotConfigured as why:
             if is_enabled(crawler.settings):
@@ -115,36 +112,34 @@ class OmoCaptchaMiddleware:
 
     def _spider_opened(self, spider: Spider) -> None:
         if missing := find_missing(self._crawler):
-            self.is_on = False
             logger.error(
-                "OMOcaptcha is off in this crawl: %s of Scrapy %s is missing, or takes other arguments, and no "
-                "challenge is solved without it: use Scrapy %s, with which this version was tested, or a newer version "
-                "of scrapy-omocaptcha, and derive DOWNLOADER, if it is set, from Scrapy's",
+                "OMOcaptcha ends this crawl: %s of Scrapy %s is missing, or takes other arguments, and no challenge is "
+                "solved without it: use Scrapy %s, with which this version was tested, or a newer version of "
+                "scrapy-omocaptcha, and derive DOWNLOADER, if it is set, from Scrapy's",
                 ", ".join(missing),
                 scrapy_version,
                 TESTED_WITH,
             )
-            return
+            # Scrapy only logs any other error here, and the crawl would go on.
+            raise CloseSpider("omocaptcha_scrapy")
         self._states.watch_scheduler()
         self._progress.open(spider)
 
     def _engine_started(self) -> None:
         # Not when the spider is opened: the engine does not run yet then, which looks as if it were closing.
-        if self.is_on:
-            deferred_from_coro(self._buyer.open())
+        deferred_from_coro(self._buyer.open())
 
     async def _spider_closed(self) -> None:
         try:
             self.mediums.close()
-            if self.is_on:
-                await self._progress.close()
+            await self._progress.close()
         finally:
             await self._buyer.close()
 
     async def process_request(self, request: Request) -> Response | Request | None:
         """Hold the request while its session's wall is being solved, or send it with the token that it wants."""
         is_concerned = any(concerns(request) for concerns in self._concerns)
-        if not self.is_on or (not is_concerned and self._walls.try_pass(request)):
+        if not is_concerned and self._walls.try_pass(request):
             return None
         if self._chain.concerns(request):
             self._chain.watch()
@@ -180,8 +175,6 @@ class OmoCaptchaMiddleware:
 
     async def process_response(self, request: Request, response: Response) -> Response | Request:
         """Return the page behind a challenge in the place of the challenge."""
-        if not self.is_on:
-            return response
         if isinstance(request, Submission):
             self._chain.check_whole(request, response)
         self.mediums.answered(request)
@@ -219,8 +212,6 @@ class OmoCaptchaMiddleware:
 
     async def process_redirect(self, request: Request, response: Response) -> Response | Request:
         """Return the challenge if a redirect leads to one, else the redirect; called by :class:`RedirectMiddleware`."""
-        if not self.is_on:
-            return response
         self._upfront.answered(request, response)
         if _is_left_alone(request) or self._chain.is_own(request):
             return response
@@ -237,8 +228,6 @@ class OmoCaptchaMiddleware:
 
     def process_exception(self, request: Request, exception: Exception) -> None:
         """Release what a request holds that has failed."""
-        if not self.is_on:
-            return
         self.mediums.answered(request)
         self._states.may_be_retried(request)
         self._walls.failed(request)

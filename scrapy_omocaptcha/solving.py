@@ -85,6 +85,6 @@ async def solve_page(page: Page, *, crawler: Crawler, widget: str | None = None,
 
 def _active(crawler: Crawler) -> OmoCaptchaMiddleware:
     middleware = crawler.get_downloader_middleware(OmoCaptchaMiddleware)
-    if middleware is None or not middleware.is_on:
+    if middleware is None:
         raise RuntimeError("OMOcaptcha is not active in this crawl: see its line at the start of the log")
     return middleware

@@ -67,7 +67,7 @@ def check_settings(settings: Settings, project: BaseSettings, spider: Spider, ou
 
 
 def find_mistakes(settings: Settings, project: BaseSettings, ours: type) -> Iterator[str]:
-    """Yield, with its cure, each mistake with which nothing should be bought, since it is not what the user meant."""
+    """Yield, with its cure, each mistake with which no crawl should start, since it is not what the user meant."""
     for name in project:
         stem = name.removeprefix(_PREFIX)
         if stem != name and stem not in _SETTINGS and name not in settings.own_settings:

@@ -109,6 +109,7 @@ MIDDLEWARE_MISPLACED = (
     "name scrapy_omocaptcha.Addon in ADDONS"
 )
 ADDON_MISPLACED = "scrapy_omocaptcha.Addon is an add-on, neither a middleware nor an extension: name it in ADDONS only"
+UNKNOWN = "is not a setting: {}remove it, or name it in OMOCAPTCHA_OWN_SETTINGS if it is the project's own"
 
 
 @pytest.mark.parametrize(
@@ -121,6 +122,11 @@ ADDON_MISPLACED = "scrapy_omocaptcha.Addon is an add-on, neither a middleware no
         ({"ADDONS": {}, "EXTENSIONS": {"scrapy_omocaptcha.Addon": 500}}, ADDON_MISPLACED),
         ({"EXTENSIONS": {Addon: 500}}, ADDON_MISPLACED),
         ({"OMOCAPTCHA_MAX_ATTEMPTS": "many"}, "OMOCAPTCHA_MAX_ATTEMPTS is 'many'; it must be a number of at least 1"),
+        (
+            {"OMOCAPTCHA_DRYRUN": True},
+            f"OMOCAPTCHA_DRYRUN {UNKNOWN.format('did you mean OMOCAPTCHA_DRY_RUN? If not, ')}",
+        ),
+        ({"OMOCAPTCHA_XYZ": 1}, f"OMOCAPTCHA_XYZ {UNKNOWN.format('')}"),
     ],
 )
 def test_a_setting_that_ends_the_crawl_is_told_in_a_line_before_the_traceback(crawl, service, caplog, settings, said):
@@ -188,25 +194,8 @@ def test_a_mistake_is_told_with_the_cure(crawl, service, mistake):
     assert opened(crawl, service, settings, **attributes) == [f"OMOcaptcha: {said}"]
 
 
-@pytest.mark.parametrize(
-    ("name", "meant"),
-    [
-        ("OMOCAPTCHA_DRYRUN", "did you mean OMOCAPTCHA_DRY_RUN? If not, remove it"),
-        ("OMOCAPTCHA_MAX_COSTS", "did you mean OMOCAPTCHA_MAX_COST? If not, remove it"),
-        ("OMOCAPTCHA_XYZ", "remove it"),
-    ],
-)
-def test_with_a_setting_that_does_not_exist_nothing_is_bought(crawl, service, walled, name, meant):
-    site = walled("session")
-    lenient = spider(f"{site.url}/page/1", handle_httpstatus_list=(403,))
-    crawled = crawl(lenient, {**service.settings, name: 1})
-    why = f"{name} is not a setting: {meant}, or name it in OMOCAPTCHA_OWN_SETTINGS if it is the project's own"
-    said, at_the_end = [line for line in crawled.said() if "OMOcaptcha" in line or name in line]
-    assert said.startswith("Disabled ")
-    assert said.endswith(f": {why}")
-    assert at_the_end == f"OMOcaptcha was off in this crawl: {why}"
-    assert ([page.status for page in crawled.pages], service.calls) == ([403], ())
-    assert opened(crawl, service, {name: 1, "OMOCAPTCHA_OWN_SETTINGS": [name]}) == []
+def test_a_setting_of_the_projects_own_may_have_such_a_name(crawl, service):
+    assert opened(crawl, service, {"OMOCAPTCHA_XYZ": 1, "OMOCAPTCHA_OWN_SETTINGS": ["OMOCAPTCHA_XYZ"]}) == []
 
 
 def test_an_api_host_that_cannot_be_resolved(crawl, service, walled):
@@ -232,26 +221,26 @@ def test_an_api_host_that_cannot_be_resolved(crawl, service, walled):
     ],
 )
 def test_a_wrong_position_of_the_middleware(crawl, service, settings, wrong):
-    said, at_the_end = opened(crawl, service, settings)
+    with pytest.raises(ValueError, match="is on the wrong side of") as raised:
+        opened(crawl, service, settings)
+    said = str(raised.value)
     assert f"OmoCaptchaMiddleware is on the wrong side of {wrong} in DOWNLOADER_MIDDLEWARES" in said
     assert "let ADDONS place it at 585 (with Scrapy's default positions, 581 to 589 work)" in said
-    assert at_the_end.startswith("OMOcaptcha was off in this crawl: ")
 
 
 @pytest.mark.parametrize(
-    ("place", "wrong", "cure"),
-    [
-        (599, "on the wrong side of RedirectMiddleware", " (with Scrapy's default positions, 601 to 699 work)"),
-        (500, "on the wrong side of RedirectMiddleware", " (with Scrapy's default positions, 601 to 699 work)"),
-        (701, "on the wrong side of CookiesMiddleware", " (with Scrapy's default positions, 601 to 699 work)"),
-        (None, "not", ""),
-    ],
+    ("place", "wrong"), [(599, "RedirectMiddleware"), (500, "RedirectMiddleware"), (701, "CookiesMiddleware")]
 )
-def test_a_wrong_position_of_the_middleware_for_redirects(crawl, service, place, wrong, cure):
-    said, *at_the_end = opened(crawl, service, {"DOWNLOADER_MIDDLEWARES": {REDIRECTS: place}})
-    assert len(at_the_end) == (place is not None)
-    assert f"{REDIRECTS} is {wrong} in DOWNLOADER_MIDDLEWARES" in said
-    assert f"let ADDONS place it at 650{cure}" in said
+def test_a_wrong_position_of_the_middleware_for_redirects(crawl, service, place, wrong):
+    with pytest.raises(ValueError, match=r"let ADDONS place it at 650 \(with Scrapy's .*, 601 to 699 work\)") as raised:
+        opened(crawl, service, {"DOWNLOADER_MIDDLEWARES": {REDIRECTS: place}})
+    assert f"{REDIRECTS} is on the wrong side of {wrong} in DOWNLOADER_MIDDLEWARES" in str(raised.value)
+
+
+def test_a_crawl_without_the_middleware_for_redirects_goes_on(crawl, service):
+    (said,) = opened(crawl, service, {"DOWNLOADER_MIDDLEWARES": {REDIRECTS: None}})
+    assert f"{REDIRECTS} is not in DOWNLOADER_MIDDLEWARES" in said
+    assert said.endswith("let ADDONS place it at 650")
 
 
 @pytest.mark.parametrize(
@@ -313,22 +302,22 @@ class OtherDownloader:
         pass
 
 
-def test_where_scrapy_lacks_a_name_the_add_on_is_off_and_the_crawl_goes_on(crawl, service, walled):
+def test_where_scrapy_lacks_a_name_no_crawl_runs(crawl, service, walled, tmp_path):
     other = {"DOWNLOADER": OtherDownloader, "SCHEDULER_PRIORITY_QUEUE": "scrapy.pqueues.ScrapyPriorityQueue"}
-    site = walled("session")
-    lenient = spider(f"{site.url}/page/1", f"{site.url}/free/1", handle_httpstatus_list=(403,))
-    crawled = crawl(lenient, {**service.settings, **other, "OMOCAPTCHA_MIN_BALANCE": 1})
+    site, ledger = walled("session"), {"OMOCAPTCHA_LEDGER": tmp_path / "jobs.sqlite"}
+    crawled = crawl(spider(f"{site.url}/free/1"), {**service.settings, **other, **ledger, "OMOCAPTCHA_MIN_BALANCE": 1})
     (said,) = crawled.said(logging.ERROR)
     missing = ("_get_slot", "_process_queue", "handlers.download_request_async of Scrapy")
     assert ", ".join(f"engine.downloader.{name}" for name in missing) in said
     assert f"use Scrapy {TESTED_WITH}, with which" in said
-    assert sorted(page.status for page in crawled.pages) == [200, 403]
-    assert (crawled.bugs, service.calls) == ([], ())
-    assert [line for line in crawled.said(logging.INFO) if "OMOcaptcha" in line] == [said]
+    assert (crawled.pages, crawled.bugs, site.requests, service.calls) == ([], [], (), ())
+    assert crawled.stats["finish_reason"] == "omocaptcha_scrapy"
+    report = "OMOcaptcha: no challenge met in 0 pages, nothing bought"
+    assert [line for line in crawled.said(logging.INFO) if "OMOcaptcha" in line] == [said, report]
 
 
 @pytest.mark.parametrize("name", ["_enqueue_request", "_get_slot"])
-def test_where_a_private_name_takes_other_arguments_the_add_on_is_off(crawl, service, name):
+def test_where_a_private_name_takes_other_arguments_no_crawl_runs(crawl, service, name):
     changed = type("Changed", (Downloader,), {name: lambda self, request, spider, slot: None})
     (said,) = opened(crawl, service, {"DOWNLOADER": changed})
     assert f"engine.downloader.{name} of Scrapy" in said

@@ -29,6 +29,11 @@ class Form:
     token_index: int | None = None
     """Index of the field that takes the token; ``None``: the first empty ``g-recaptcha-response``, or a new one."""
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the names of the fields that are sent."""
+        return tuple(dict.fromkeys(name for name, _ in self.fields))
+
 
 @dataclass(frozen=True, slots=True)
 class Challenge:

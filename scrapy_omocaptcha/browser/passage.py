@@ -56,6 +56,8 @@ class BrowserPassage(Passage):
 
     async def submit(self, token: Token) -> Handed | Result:
         """Load the page anew, and hand the token in there."""
+        if (form := self.page.challenge.form) is not None:
+            self.handing_in(form.method, form.url, form.names)
         handover, answer = await self._load(token)
         if not handover.is_handed_in:
             return await self._not_handed_in(handover, answer)

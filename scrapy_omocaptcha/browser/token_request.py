@@ -16,6 +16,7 @@ from scrapy_omocaptcha.browser.medium import BrowserMedium
 from scrapy_omocaptcha.buying.purchase import Verdict
 from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.errors import CrawlClosing, HandoverBroke, TokenUnused
+from scrapy_omocaptcha.forms.encoding import field_names
 from scrapy_omocaptcha.forms.submission import session_of
 from scrapy_omocaptcha.walls.attempts import Result
 from scrapy_omocaptcha.walls.judging import is_overloaded
@@ -83,6 +84,7 @@ class BrowserTokenRequest(TokenRequest):
 
     async def submit(self, token: Token) -> Response | Result:
         """Load the page, fill its form in with the token, and send it."""
+        self.handing_in(self.request.method, self.request.url, field_names(self.request))
         handover, answer = await self._load(token)
         if isinstance(answer, Response) and handover.has_moved:
             return handover.complete(answer)

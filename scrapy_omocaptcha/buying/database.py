@@ -16,7 +16,9 @@ BUSY_TIMEOUT = 2.0
 COLUMNS = ", ".join(field.name for field in fields(Record))
 
 _APPLICATION_ID = 1330466659
-_VERSION = 1
+_VERSION = 2
+_CONVERT = ("ALTER TABLE jobs ADD COLUMN form TEXT NOT NULL DEFAULT ''", "PRAGMA user_version = 2")
+"""Statements that make a ledger of version 1 one of version 2."""
 _LOCKED_RETRY = 0.01
 _SCHEMA = files(__package__).joinpath("schema.sql").read_text(encoding="utf-8")
 MOVED = "it was deleted or replaced while the crawl ran"
@@ -61,6 +63,11 @@ def open_ledger(path: Path, timeout: float = BUSY_TIMEOUT) -> sqlite3.Connection
                 db.execute("BEGIN IMMEDIATE")
                 if not _is_ledger(db):
                     _create(db)
+        elif _version(db) < _VERSION:
+            with db:
+                db.execute("BEGIN IMMEDIATE")
+                for statement in _CONVERT if _version(db) < _VERSION else ():
+                    db.execute(statement)
     except BaseException:
         db.close()
         raise
@@ -98,7 +105,12 @@ def read_ledger(path: Path) -> list[Record]:
 
 def read_records(db: sqlite3.Connection) -> list[Record]:
     """Return the jobs of a ledger that is open, in the order in which they were bought."""
-    return [Record(*row) for row in db.execute(f"SELECT {COLUMNS} FROM jobs ORDER BY id")]
+    columns = COLUMNS if _version(db) == _VERSION else COLUMNS.replace("form", "'' AS form")
+    return [Record(*row) for row in db.execute(f"SELECT {columns} FROM jobs ORDER BY id")]
+
+
+def _version(db: sqlite3.Connection) -> int:
+    return int(db.execute("PRAGMA user_version").fetchone()[0])
 
 
 def _connect(path: Path, timeout: float) -> sqlite3.Connection:

@@ -10,7 +10,7 @@ import sqlite3
 import uuid
 import weakref
 from collections.abc import Callable
-from dataclasses import astuple, dataclass, replace
+from dataclasses import asdict, astuple, dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -27,6 +27,8 @@ JOBDIR_LEDGER = "omocaptcha.sqlite"
 """Name of the ledger in a JOBDIR, where the settings name none."""
 JOBDIR_ID = "omocaptcha.id"
 """Name of the file in a JOBDIR that tells a crawl from those that had a JOBDIR of the same name before."""
+_CHANGING = ("job", "seconds", "questions", "outcome", "reason", "form")
+"""Columns of a job that change after it was bought."""
 _STEP = 600
 """Length in seconds of the steps in which costs are summed. A day is counted in whole steps, up to one too many."""
 _DAY = 24 * 3600
@@ -73,6 +75,10 @@ class Entry:
         self._ledger.stats.inc(f"jobs/failed/{reason}")
         seconds = None if seconds is None else round(seconds, 3)
         self._ledger.update(self, outcome="failed", reason=reason, seconds=seconds, questions=questions)
+
+    def handed_in(self, form: str) -> None:
+        """Record the address that the token is sent to."""
+        self._ledger.update(self, form=form)
 
     def judged(self, outcome: Outcome, reason: str = "") -> None:
         """Record what became of the token."""
@@ -155,10 +161,9 @@ class Ledger:
 
     def update(self, entry: Entry, **changes: Any) -> None:
         entry.record = record = replace(entry.record, **changes)
-        values = (_clean(record.job), record.seconds, record.questions, record.outcome, record.reason)
-        self._change(
-            "UPDATE jobs SET job = ?, seconds = ?, questions = ?, outcome = ?, reason = ? WHERE id = ?", entry, *values
-        )
+        known = {name: _clean(value) for name, value in asdict(record).items() if name in _CHANGING}
+        assignments = ", ".join(f"{name} = ?" for name in known)
+        self._change(f"UPDATE jobs SET {assignments} WHERE id = ?", entry, *known.values())
 
     def withdraw(self, entry: Entry) -> None:
         """Take a job back that certainly was not bought."""

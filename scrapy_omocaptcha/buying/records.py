@@ -42,6 +42,8 @@ class Record:
     reason: str = ""
     """Why the job was of no use; empty if it was of use."""
     cost_usd: float = 0.0
+    form: str = ""
+    """Scheme, host and path that the token was sent to, or was about to be; empty if it was not handed in."""
 
     @property
     def at(self) -> datetime:

@@ -15,6 +15,7 @@ CREATE TABLE jobs (
     outcome TEXT NOT NULL CHECK (outcome IN ('accepted', 'rejected', 'failed', 'expired', 'unknown', 'abandoned')),
     reason TEXT NOT NULL,
     cost_usd REAL NOT NULL CHECK (typeof(cost_usd) = 'real' AND cost_usd >= 0),
+    form TEXT NOT NULL DEFAULT '',
     budget TEXT NOT NULL, -- the crawl that the job counts for: the same after a resume, another for each spider
     step INTEGER NOT NULL -- when it was bought, by the clock of the ledger
 );
@@ -46,4 +47,4 @@ CREATE TABLE clock (id INTEGER PRIMARY KEY, now REAL, wall REAL, uptime REAL, bo
 
 PRAGMA application_id = 1330466659;
 
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;

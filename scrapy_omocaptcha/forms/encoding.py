@@ -3,16 +3,19 @@
 A character that the charset lacks becomes a numeric character reference, and every line break becomes CR LF.
 """
 
+import json
 import re
 from collections.abc import Collection, Iterable
 from hashlib import sha256
 from string import printable
-from urllib.parse import quote_plus
+from urllib.parse import parse_qsl, quote_plus, urlsplit
 
+from scrapy import Request
 from w3lib.encoding import resolve_encoding
 
 # Encodings that browsers and Python name differently.
 _NAMES = {"cp949": "EUC-KR", "cp932": "Shift_JIS", "big5hkscs": "Big5", "euc_jp": "EUC-JP", "mac-roman": "macintosh"}
+_PART_NAME = re.compile(rb'\r\nContent-Disposition: form-data; name="([^"]*)"')
 _NEWLINE = re.compile(r"\r\n|\r|\n")
 
 
@@ -65,6 +68,18 @@ def multipart(fields: Iterable[tuple[str, str]], charset: str, files: Collection
 def text_plain(fields: Iterable[tuple[str, str]], charset: str) -> bytes:
     """Encode pairs as ``text/plain``, one pair per line."""
     return b"".join([_encode(name, charset) + b"=" + _encode(value, charset) + b"\r\n" for name, value in fields])
+
+
+def field_names(request: Request) -> list[str]:
+    """Return the names of the fields that a request sends: those of its form, of its JSON, or of its address."""
+    kind = (request.headers.get("Content-Type") or b"").partition(b";")[0].strip().lower()
+    if kind == b"multipart/form-data":
+        return [name.decode("utf-8", "replace") for name in _PART_NAME.findall(request.body)]
+    if kind == b"application/json":
+        document = json.loads(request.body)
+        return list(document) if isinstance(document, dict) else []
+    pairs = request.body.decode("latin-1") if request.body else urlsplit(request.url).query
+    return [name for name, _ in parse_qsl(pairs, keep_blank_values=True)]
 
 
 def _encode(text: str, charset: str) -> bytes:

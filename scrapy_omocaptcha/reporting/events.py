@@ -6,6 +6,7 @@ Addresses are logged without their query, and no line holds a token or a credent
 import logging
 import time
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -83,6 +84,17 @@ class Events:
         if is_told:
             opened.told, opened.told_at = opened.pages, now
 
+    def handing_in(self, request: Request, method: str, url: str, names: Iterable[str]) -> None:
+        """Report what is sent with a token: as INFO once for its host."""
+        logger.log(
+            self._level("handing_in", request.url, logging.INFO),
+            "Handing in a token for %s: %s %s with %s",
+            public_address(request.url),
+            method,
+            public_address(url),
+            ", ".join(names) or "no fields",
+        )
+
     def unknown(
         self, request: Request, challenge: Challenge, reason: str, message: str, seconds: float, cost: float
     ) -> None:
@@ -125,12 +137,12 @@ class Events:
         values = {"reason": reason, "host": host, "message": message}
         self._crawler.signals.send_catch_log(signals.limit_near, spider=self._crawler.spider, **values)
 
-    def _level(self, reason: str, url: str) -> int:
-        """Return WARNING for the first message of a kind about a host or the crawl, then DEBUG."""
+    def _level(self, reason: str, url: str, first: int = logging.WARNING) -> int:
+        """Return the level ``first`` for the first message of a kind about a host or the crawl, then DEBUG."""
         host = "" if reason in _SAME_ON_ALL_HOSTS else urlsplit(url).netloc
         is_first = (reason, host) not in self._warned
         self._warned[reason, host] = True
-        return logging.WARNING if is_first else logging.DEBUG
+        return first if is_first else logging.DEBUG
 
     def _send(self, signal: object, request: Request, challenge: Challenge, **values: Any) -> None:
         spider = self._crawler.spider

@@ -69,7 +69,7 @@ def purpose(challenge: Challenge) -> str:
 
 def posted(form: Form) -> str:
     """Say what sending a form posts: method, address without its query, and the names of the fields."""
-    names = ", ".join(shorten(name, _LONGEST_REASON) for name, _ in form.fields)
+    names = ", ".join(shorten(name, _LONGEST_REASON) for name in form.names)
     return f"{form.method} {public_address(form.url)} with {names or 'no fields'}"
 
 

@@ -7,6 +7,7 @@ Requests at a wall and requests that want a token before they are sent share thi
 import logging
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,7 +21,7 @@ from scrapy_omocaptcha.engine.engine import Engine
 from scrapy_omocaptcha.errors import ApiError, CrawlClosing, HandoverBroke, JobError, NotBought, TokenUnused
 from scrapy_omocaptcha.reporting.events import Events
 from scrapy_omocaptcha.reporting.format import count
-from scrapy_omocaptcha.urls import host_of
+from scrapy_omocaptcha.urls import host_of, public_address
 from scrapy_omocaptcha.walls.judging import Answer, doubt_about
 from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.reasons import GivenUp, Refusal
@@ -76,6 +77,8 @@ class Attempts(ABC):
         """Whether the token at hand has not been handed in before."""
         self._rejected = 0
         """Tokens that the site has rejected in this run."""
+        self._purchase: Purchase
+        """The token at hand."""
         self._passed: list[Purchase] = []
         """Tokens after which another wall came. Whether they were of use is known once all attempts are over."""
 
@@ -152,8 +155,14 @@ class Attempts(ABC):
                 self._state.useless_jobs += 1
         return result
 
+    def handing_in(self, method: str, url: str, names: Iterable[str]) -> None:
+        """Tell what is sent with the token at hand, and record where."""
+        self._purchase.entry.handed_in(public_address(url))
+        self.events.handing_in(self.request, method, url, names)
+
     async def _use(self, purchase: Purchase) -> Result:
         """Use a token while it is young, once more if that broke off, and record the verdict."""
+        self._purchase = purchase
         self.is_first = True
         result = await self._try_to_hand_in(purchase.token)
         broke = result.error

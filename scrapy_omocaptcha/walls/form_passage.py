@@ -12,6 +12,7 @@ from scrapy.http import Response
 from scrapy_omocaptcha.buying.purchase import Purchase, Verdict
 from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.errors import HandoverBroke, HookFailed, MiddlewareFailed
+from scrapy_omocaptcha.forms.encoding import field_names
 from scrapy_omocaptcha.forms.submission import Submission
 from scrapy_omocaptcha.urls import public_address
 from scrapy_omocaptcha.walls.attempts import Outdated, Result
@@ -73,6 +74,7 @@ class FormPassage(Passage):
             # Requests that were queued without cookies are answered with others meanwhile, and later.
             self.session.keep_cookies(self.cookies())
         self.redirects.handed_in()
+        self.handing_in(submission.method, submission.url, field_names(submission))
         try:
             return await self._send(submission, token)
         except MiddlewareFailed as error:

@@ -19,6 +19,7 @@ from scrapy_omocaptcha.detection.content import PageContent
 from scrapy_omocaptcha.detection.filling import fill_form
 from scrapy_omocaptcha.engine.slots import Hold
 from scrapy_omocaptcha.errors import HandoverBroke, HookFailed, MiddlewareFailed
+from scrapy_omocaptcha.forms.encoding import field_names
 from scrapy_omocaptcha.forms.page import parse_page
 from scrapy_omocaptcha.forms.placement import put_token
 from scrapy_omocaptcha.forms.submission import Submission, encode_form, session_of
@@ -148,6 +149,7 @@ class TokenRequest(Attempts):
         """
         submission = with_token(self._prepared, self.wish.put, token.value)
         self._is_used = True
+        self.handing_in(submission.method, submission.url, field_names(submission))
         answer = await send_submission(self.chain, submission, token)
         assert answer is not None
         return answer

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import scrapy
 
+from scrapy_omocaptcha.buying.database import read_ledger
 from scrapy_omocaptcha.challenge import TOKEN_FIELD
 from tests.helpers.crawling import RecordingSpider
 from tests.helpers.labelled_pages import LabelledSites
@@ -96,6 +97,20 @@ def test_an_address_that_gave_another_page_before_is_walled(crawl, service):
         )
     assert ["a robot" in page.text for page in crawled.pages] == [False, False]
     assert len(service.jobs) == 1
+
+
+def test_what_is_sent_with_a_token_is_told_once_and_its_address_is_in_the_ledger(crawl, service, tmp_path):
+    form = CHALLENGE.replace("action=/verify", "").replace("<button>", "<input type=hidden name=next value=x><button>")
+    ledger = tmp_path / "jobs.sqlite"
+    settings = {**service.settings, **ONE, "OMOCAPTCHA_LEDGER": str(ledger)}
+    with Site(lambda request, fields: page() if fields else page(form, 403)) as site:
+        crawled = crawl(spider(f"{site.origin}/1", f"{site.origin}/2"), settings)
+    (level, first), (later, second) = told(crawled, "Handing in a token for ")
+    assert (level, later) == ("INFO", "DEBUG")
+    addresses = [f"{site.origin}/1", f"{site.origin}/2"]
+    for said, address in zip((first, second), addresses, strict=True):
+        assert said.endswith(f"{address}: POST {address} with g-recaptcha-response, next")
+    assert [record.form for record in read_ledger(ledger)] == addresses
 
 
 @pytest.mark.parametrize("status", [403, 429, 503])

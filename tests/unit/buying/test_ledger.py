@@ -52,6 +52,15 @@ def test_a_job_is_in_the_file_before_it_is_bought_and_brought_up_to_date(path):
     assert (entry.record.outcome, entry.record.reason) == ("accepted", "")
 
 
+def test_a_ledger_of_the_version_before_is_read_as_it_is_and_converted_when_it_is_written(path):
+    enter(new_ledger(path)).bought("1")
+    with closing(sqlite3.connect(path)) as db:
+        db.executescript("ALTER TABLE jobs DROP COLUMN form; PRAGMA user_version = 1")
+    assert [(record.job, record.form) for record in read_ledger(path)] == [("1", "")]
+    enter(new_ledger(path)).handed_in("https://shop.example/verify")
+    assert [record.form for record in read_ledger(path)] == ["", "https://shop.example/verify"]
+
+
 @pytest.mark.parametrize("has_file", [True, False])
 def test_no_object_is_kept_for_a_job_that_is_over(path, has_file):
     def kept():

@@ -17,6 +17,7 @@ from scrapy.http import HtmlResponse, Response
 from scrapy.utils.test import get_crawler
 
 from scrapy_omocaptcha.challenge import TOKEN_FIELD, Challenge, Form, Token
+from scrapy_omocaptcha.forms.encoding import field_names
 from scrapy_omocaptcha.forms.submission import TOKEN_META, Submission, submit_token, without_token
 
 TOKEN = "03AFc-token_value"
@@ -324,3 +325,16 @@ def test_a_submission_refers_by_number_to_a_character_that_its_charset_lacks(val
     form = dataclasses.replace(FORM, fields=(("a", value), (TOKEN_FIELD, "")), charset="iso8859-1")
     coded = parse_qsl(_submit(form).body.decode(), encoding="iso8859-1", keep_blank_values=True)[0][1]
     assert coded == _newlines(value).encode("iso8859-1", "xmlcharrefreplace").decode("iso8859-1")
+
+
+@pytest.mark.parametrize("changes", [{}, {"enctype": "multipart/form-data"}, {"method": "GET"}])
+def test_the_names_of_the_fields_that_a_submission_sends_are_read_from_it(changes):
+    form = Form(**{"method": "POST", "url": "https://shop.example/a?b=c", "fields": (("é", "1"), ("b", "")), **changes})
+    page = HtmlResponse("https://shop.example/")
+    assert field_names(submit_token(page, Challenge(page.url, "key", form=form), "token")) == ["é", "b", TOKEN_FIELD]
+
+
+@pytest.mark.parametrize(("body", "names"), [('{"a": 1, "token": ""}', ["a", "token"]), ("[1]", [])])
+def test_the_names_of_json_are_those_of_its_object(body, names):
+    headers = {"Content-Type": "application/json"}
+    assert field_names(Request("https://shop.example/", method="POST", body=body, headers=headers)) == names

@@ -34,13 +34,6 @@ def run(crawl, service, tmp_path, monkeypatch):
         del sys.modules[module]
 
 
-def test_the_signup_spider_sends_a_token(run, walled, service):
-    site = walled("session")
-    items, _ = run("signup", site=site.url)
-    assert items == [{"welcome": "Ada"}]
-    assert [job.used for job in service.jobs] == [True]
-
-
 def test_the_per_spider_spider_sets_limits_and_skips_items(run, walled, service):
     site = walled("per_page")
     items, log = run("per_spider", site=site.url)

@@ -86,7 +86,7 @@ def run(crawl, service, boxed, tmp_path):
 @pytest.mark.parametrize(
     ("name", "block", "found"),
     [
-        ("recipes/form", "form", [{"welcome": "Ada"}]),
+        ("recipes/form", "form", [{"boats": ["Albatross 1", "Albatross 2"]}]),
         ("recipes/form", "form-json", [{"found": ["Thing 1", "Thing 2"]}]),
         ("recipes/login", "login", [{"user": "Ada"}, {"orders": "Orders of Ada"}]),
         ("recipes/submit", "submit", [{"title": "Catalogue, page 1 of 5"}]),

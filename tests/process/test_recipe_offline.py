@@ -98,7 +98,7 @@ def test_a_recipe_runs_with_the_commands_of_the_page(tmp_path, installed):
         sites.terminate()
         printed = stdout.read()
     assert done.returncode == 0, done.stdout
-    assert json.loads((tmp_path / "items.json").read_text()) == [{"welcome": "Ada"}]
+    assert json.loads((tmp_path / "items.json").read_text()) == [{"boats": ["Albatross 1", "Albatross 2"]}]
     assert "Jobs: 1 for 0.00055 USD." in printed
 
 

@@ -8,11 +8,12 @@ import re
 import shutil
 import subprocess
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from scrapy.http import HtmlResponse
 
@@ -49,7 +50,38 @@ def tables(scale: Scale) -> Iterator[Table]:
         yield _accuracy("saved pages of the project, chosen to be hard", _saved()[: scale.pages], scale)
     if FORMASAURUS.is_dir():
         yield _accuracy("pages that formasaurus ships", _formasaurus()[: scale.pages], scale)
+    yield _judgement()
     yield _costs(scale)
+
+
+# -- judgement -------------------------------------------------------------------------------------------------------
+
+LABELLED = ROOT / "tests" / "helpers" / "labelled_pages.jsonl"
+"""Pages that were written for the tests."""
+FORMS = {"action": "does something", "doubtful": "does not tell", "wall": "withholds the page that was asked for"}
+
+
+def _judgement() -> Table:
+    labelled = [json.loads(line) for line in LABELLED.read_text(encoding="utf-8").splitlines()]
+    groups: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for page in labelled:
+        groups[f"{FORMS[page['label']]}; status {'200' if page['status'] == 200 else '403, 429 or 503'}"].append(page)
+    rows: list[list[Cell]] = []
+    for kind, pages in groups.items():
+        found = [_ours(HtmlResponse(page["url"], body=page["html"].encode(), status=page["status"])) for page in pages]
+        languages = len({page["language"] for page in pages})
+        rows.append([kind, len(pages), languages, sum(each.buys for each in found)])
+    return Table(
+        title="Judgement: pages written for this, by two who had not read the rules",
+        about=(
+            "Each has a live v2 widget, a button and at most hidden fields. Those that do something (a vote, an order, "
+            "…) must never be taken for walls. One of the two was asked for pages as hard as possible. The rules were "
+            "then changed with these pages in view, so that other pages will be judged less well."
+        ),
+        columns=(Column("pages", ".0f"), Column("languages", ".0f"), Column("taken for walls", ".0f")),
+        rows=rows,
+        notes=["Other ways take every page with a widget for a wall, or leave that to the user."],
+    )
 
 
 # -- accuracy --------------------------------------------------------------------------------------------------------

@@ -30,14 +30,21 @@ def response(page):
 class LabelledSites(Site):
     """The sites of all pages with some labels, as a proxy serves them; :attr:`first` links to all of the pages.
 
-    A token that comes with the address of a page as its Referer opens that page for the session.
+    A browser asks for them at the site's own address, where two of one path are one. A token that comes with the
+    address of a page as its Referer opens that page for the session.
     """
 
     first = "http://first.example/"
 
-    def __init__(self, *labels):
+    def __init__(self, *labels, part=slice(None)):
         super().__init__(self._show)
-        self.pages = {each["url"].replace("https:", "http:"): each for each in labelled(*labels)}
+        self.pages = {each["url"].replace("https:", "http:"): each for each in labelled(*labels)[part]}
+
+    def move_here(self):
+        """Give all pages an address at this site, and return these."""
+        here = {f"{self.origin}/{url.split('/', 3)[3]}": each for url, each in self.pages.items()}
+        self.pages = here
+        return list(here)
 
     @property
     def submissions(self):

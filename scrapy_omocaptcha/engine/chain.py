@@ -98,6 +98,9 @@ class InnerChain:
             for _ in range(_MAX_REPLACEMENTS):
                 if isinstance(result, Submission) and result.url == request.url:
                     result = await self._send(result, sending)
+            if isinstance(result, Response) and 300 <= result.status < 400 and not request.meta.get("dont_redirect"):
+                # The spider may have asked for its own redirects, but not for those of this package's requests.
+                result = await self.components.redirect(request, result) or result
             self.check_whole(request, result)
         except Exception as error:
             blame = str(error) if isinstance(error, exceptions._InvalidOutput) else sending.blame

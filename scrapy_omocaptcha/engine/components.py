@@ -2,6 +2,7 @@
 
 from base64 import b64encode
 from collections.abc import Callable
+from copy import copy
 from http.cookiejar import Cookie
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from scrapy.downloadermiddlewares.robotstxt import RobotsTxtMiddleware
 from scrapy.exceptions import IgnoreRequest
 from scrapy.http import HtmlResponse, Response
 from scrapy.http.cookies import CookieJar, potential_domain_matches
+from scrapy.settings import Settings
 from scrapy.utils import httpobj
 from scrapy.utils.defer import ensure_awaitable
 from scrapy.utils.httpobj import urlparse_cached
@@ -69,14 +71,17 @@ class Components:
     async def redirect(self, request: Request, response: Response) -> Request | None:
         """Return the request that Scrapy would make of a redirect or a refresh, or None; ``request`` stays as it is.
 
-        Meta keys by which a spider asks for redirects themselves are ignored. ``IgnoreRequest``: there were too many.
+        It is made even if spider or settings ask for redirects themselves. ``IgnoreRequest``: there were too many.
         """
         middleware = self._follower(response)
-        if middleware is None:
-            return None
+        if self.is_redirect_for_spider(request, response):
+            # Where redirects are switched off there is no middleware; and Scrapy's asks the spider, if there is one.
+            middleware = copy(middleware or RedirectMiddleware(Settings()))
+            middleware.crawler = copy(self._crawler)
+            middleware.crawler.spider = None
         meta = {key: value for key, value in request.meta.items() if key not in _REDIRECTS_FOR_THE_SPIDER}
-        copy = request.replace(meta=meta)
-        redirected = await self.call(middleware.process_response, request=copy, response=response)
+        asking = request.replace(meta=meta)
+        redirected = await self.call(middleware.process_response, request=asking, response=response)
         return redirected if isinstance(redirected, Request) else None
 
     async def redirect_in_place(self, request: Request, url: str) -> None:
@@ -90,24 +95,22 @@ class Components:
             request.meta.update(redirected.meta)
 
     def is_redirect_for_spider(self, request: Request, response: Response) -> bool:
-        """Tell whether the spider has asked for the redirect itself."""
+        """Tell whether spider or settings have asked for the redirect itself."""
         meta, status = request.meta, response.status
-        if not 300 <= status < 400:
-            return bool(meta.get("dont_redirect"))
+        if self._follower(response) is None or meta.get("dont_redirect"):
+            return True
         # Some of these lists are ranges with exceptions, which only a test for membership knows.
-        return (
-            meta.get("dont_redirect", False)
-            or meta.get("handle_httpstatus_all", False)
+        return 300 <= status < 400 and (
+            meta.get("handle_httpstatus_all", False)
             or status in meta.get("handle_httpstatus_list", ())
             or status in getattr(self._crawler.spider, "handle_httpstatus_list", ())
         )
 
     def will_redirect(self, request: Request, response: Response) -> bool:
         """Tell whether Scrapy will follow a redirect or a meta refresh."""
-        middleware = self._follower(response)
-        if middleware is None or self.is_redirect_for_spider(request, response):
+        if self.is_redirect_for_spider(request, response):
             return False
-        most = middleware.max_redirect_times
+        most = self._follower(response).max_redirect_times
         return bool(request.meta.get("redirect_ttl", most) and request.meta.get("redirect_times", 0) < most)
 
     def will_retry(self, request: Request, failure: Response | type[Exception]) -> bool:

@@ -77,6 +77,8 @@ class _Target:
     leader: str | None = None
     """The address from which Scrapy follows a redirect there."""
     looks: int = 0
+    given: int = 0
+    """How many redirects there have not been followed, as where the spider gets them itself."""
     has_been_wall: bool = False
     """Whether it was a wall, and then showed a page. A session that is not through meets the wall there."""
 
@@ -140,6 +142,8 @@ class Redirects:
             elif target.kind in _UNDECIDED and not is_own and request.method != "HEAD":
                 target.kind, target.leader = _Kind.FOLLOWED, request.url
             self._states.write(request, replace(state, original=original, led_to=None), must_pass=must_pass)
+        else:
+            self._target(url).given += 1
         return response
 
     async def refreshed(self, request: Request, response: Response) -> Response | Request:
@@ -294,8 +298,11 @@ class Redirects:
         if target.has_been_wall:
             # The clearance may have ended, but each look uses up some of it.
             return len(dropped) >= _ENOUGH_DROPPED << target.looks
-        is_followed = target.kind is _Kind.FOLLOWED and will_redirect
-        return not is_followed and target.kind not in _PAGES and not target.looks and len(dropped) >= _ENOUGH_DROPPED
+        if target.kind in _PAGES or (target.kind is _Kind.FOLLOWED and will_redirect):
+            return False
+        # Redirects that are given to the spider are not kept until somebody has looked.
+        most = 1 if will_redirect else _MAX_LOOKS
+        return target.looks < most and len(dropped) + target.given >= _ENOUGH_DROPPED
 
     def _shows(self, url: str, *, is_wall: bool) -> None:
         """Record that an address has shown a challenge or a page. Once a wall, it is one until it is open for sure."""

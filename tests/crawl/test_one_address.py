@@ -52,6 +52,10 @@ class Pausing(RecordingSpider):
         self.failures.append(failure.request.cb_kwargs["asked"])
 
 
+def moved(request):
+    return redirect(request.path.replace("old", "new"))
+
+
 class MovingPages(Site):
     """Pages of which many have moved, behind a wall of one address, with a clearance that is soon used up.
 
@@ -82,7 +86,7 @@ class MovingPages(Site):
         if request.cookies.get("clearance") != str(self._won) or self._left <= 0:
             return redirect(self.gate)
         if request.path.startswith("/old/"):
-            return redirect(request.path.replace("old", "new"))
+            return moved(request)
         self._left -= 1
         return page()
 
@@ -401,6 +405,31 @@ def test_pages_whose_meta_refresh_leads_to_a_wall_lose_no_request_whoever_handle
         requests = [scrapy.Request(f"{site.origin}/page/{number}", meta=meta) for number in range(6)]
         crawled = crawl(sending(*requests, **attributes), service.settings)
     assert Counter(one.url for one in crawled.pages) == Counter(request.url for request in requests)
+    assert len(service.jobs) == 1
+
+
+@pytest.mark.parametrize(
+    ("first", "gate", "lost"), [(None, "/captcha", 0), ("/captcha", "/hold", 0), (None, "/hold", 2)]
+)
+@pytest.mark.parametrize("by", ["the request", "the spider", "the settings"])
+def test_who_handles_redirects_gets_those_of_the_site_but_not_those_of_a_wall_once_that_is_known(
+    crawl, service, first, gate, lost, by
+):
+    """The third redirect to one address is looked behind, whatever that is called."""
+
+    def answer(request, form):
+        return redirect(gate) if request.path == first else inside(request, form)
+
+    handled = {"handle_httpstatus_list": range(300, 400)}
+    off = {"REDIRECT_ENABLED": False, "HTTPERROR_ALLOW_ALL": True} if by == "the settings" else {}
+    meta, attributes = handled if by == "the request" else {}, handled if by == "the spider" else {}
+    inside = behind_wall(moved, gate=gate, to_gate=lambda gate: redirect(first or gate))
+    with Site(answer) as site:
+        requests = [scrapy.Request(f"{site.origin}/old/{number}", meta=meta) for number in range(6)]
+        crawled = crawl(sending(*requests, **attributes), {**service.settings, **off, "CONCURRENT_REQUESTS": 1})
+    locations = Counter(one.headers["Location"].decode().rpartition("/")[0] for one in crawled.pages)
+    assert locations == Counter({"/new": 6 - lost, "": lost})
+    assert len({one.url for one in crawled.pages}) == len(crawled.pages) == 6
     assert len(service.jobs) == 1
 
 

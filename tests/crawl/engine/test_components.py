@@ -32,7 +32,7 @@ async def test_a_request_that_is_redirected_in_place_is_known_by_its_new_address
         ({"meta": {"dont_redirect": True}}, redirect_to("/gate"), {}, "http://127.0.0.1/gate"),
         ({"meta": {"handle_httpstatus_list": [302]}}, redirect_to("/gate"), {}, "http://127.0.0.1/gate"),
         ({"meta": {"handle_httpstatus_all": True}}, redirect_to("/gate"), {}, "http://127.0.0.1/gate"),
-        ({}, redirect_to("/gate"), {"REDIRECT_ENABLED": False}, None),
+        ({}, redirect_to("/gate"), {"REDIRECT_ENABLED": False}, "http://127.0.0.1/gate"),
     ],
     ids=["redirect", "no redirect", "dont_redirect", "handle_httpstatus_list", "handle_httpstatus_all", "disabled"],
 )

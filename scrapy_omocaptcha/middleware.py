@@ -148,7 +148,7 @@ class OmoCaptchaMiddleware:
             from scrapy_omocaptcha.walls.wishes import check_wish
 
             check_wish(request)
-        if wish is False or _is_robots_txt(request):
+        if wish is False or self._is_for_robots_rules(request):
             # It is not looked at, but its answer may change the session's cookies.
             self._sessions.sent(request)
             return None
@@ -185,7 +185,7 @@ class OmoCaptchaMiddleware:
                 self._count_page(request)
                 return response
             stamp = self._walls.answered(request, response)
-            answer = response if _is_left_alone(request) else await self._walls.after(request, response, stamp)
+            answer = response if self._is_left_alone(request) else await self._walls.after(request, response, stamp)
             if not is_good(answer):
                 # Scrapy retries it, if its status is one of those that it retries.
                 self._states.may_be_retried(request)
@@ -213,7 +213,7 @@ class OmoCaptchaMiddleware:
     async def process_redirect(self, request: Request, response: Response) -> Response | Request:
         """Return the challenge if a redirect leads to one, else the redirect; called by :class:`RedirectMiddleware`."""
         self._upfront.answered(request, response)
-        if _is_left_alone(request) or self._chain.is_own(request):
+        if self._is_left_alone(request) or self._chain.is_own(request):
             return response
         try:
             return await self._walls.redirected(request, response)
@@ -235,6 +235,23 @@ class OmoCaptchaMiddleware:
             # Errors of Scrapy name the address, which holds the token of a GET. So do the frames of their tracebacks.
             exception.args = tuple(masked(str(argument), request.secret) for argument in exception.args)
             exception.__traceback__ = exception.__context__ = exception.__cause__ = None
+
+    def _is_left_alone(self, request: Request) -> bool:
+        """Tell whether the response to a request is not looked at."""
+        wish = request.meta.get("omocaptcha")
+        return wish is False or isinstance(wish, dict) or self._is_for_robots_rules(request)
+
+    def _is_for_robots_rules(self, request: Request) -> bool:
+        """Tell whether a component asks for robots.txt, wherever it was redirected: all other requests wait for it.
+
+        The spider may ask for it as well, such as a ``SitemapSpider``.
+        """
+        # Almost no request has the key, and this is asked of each request and each response.
+        meta = request.meta
+        if not meta.get("dont_obey_robotstxt") or "omocaptcha" in meta or self._states.is_scheduled(request):
+            return False
+        hops = meta.get("redirect_urls") or [request.url]
+        return urlsplit(str(hops[0])).path == "/robots.txt"
 
     def _give_back(self, request: Request, error: CrawlClosing) -> Request:
         """Return the request for the scheduler, if it came from there, or raise the error for who awaits a response."""
@@ -272,17 +289,3 @@ class RedirectMiddleware:
             return response
         middleware = self._crawler.get_downloader_middleware(OmoCaptchaMiddleware)
         return response if middleware is None else await middleware.process_redirect(request, response)
-
-
-def _is_left_alone(request: Request) -> bool:
-    """Tell whether the response to a request is not looked at."""
-    wish = request.meta.get("omocaptcha")
-    return wish is False or isinstance(wish, dict) or _is_robots_txt(request)
-
-
-def _is_robots_txt(request: Request) -> bool:
-    """Tell whether a request asks for robots.txt, wherever it was redirected: all other requests wait for it."""
-    hops = request.meta.get("redirect_urls")
-    url = str(hops[0]) if hops else request.url
-    # Almost no address has it, and this is asked of each request and each response.
-    return "/robots.txt" in url and urlsplit(url).path == "/robots.txt"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import scrapy
+from scrapy.http.request import NO_CALLBACK
 
 from scrapy_omocaptcha import errors
 from tests.helpers.crawling import RecordingSpider
@@ -81,6 +82,30 @@ def test_robots_txt_behind_the_wall_does_not_lock_the_crawl_up(crawl, service, w
     assert sorted(page.url for page in crawled.pages) == [f"{site.url}/page/1", f"{site.url}/page/2"]
     assert len(service.jobs) == (2 if wall == "per_page" else 1)
     assert not [visit for visit in site.requests if visit.submits and "robots.txt" in str(visit.form)]
+
+
+@pytest.mark.parametrize(
+    ("meta", "is_awaited"),
+    [
+        ({}, False),
+        ({"dont_obey_robotstxt": True}, False),
+        ({}, True),
+        ({"dont_obey_robotstxt": True, "omocaptcha": True}, True),
+    ],
+)
+def test_robots_txt_that_the_spider_asks_for_itself_is_solved_as_any_page(crawl, service, walled, meta, is_awaited):
+    class Asks(RecordingSpider):
+        async def start(self):
+            request = scrapy.Request(f"{site.url}/robots.txt", self.page, errback=self.failed, meta=meta)
+            if is_awaited:
+                self.page(await self.crawler.engine.download_async(request.replace(callback=NO_CALLBACK)))
+            else:
+                yield request
+
+    site = walled("session", robots_walled=True)
+    crawled = crawl(Asks, {**service.settings, **STARTPROJECT})
+    assert [one.body.startswith(b"User-agent") for one in crawled.pages] == [True]
+    assert len(service.jobs) == 1
 
 
 @pytest.mark.parametrize("path", ["/contact", "/v3", "/free/1"])

@@ -5,6 +5,7 @@ A spider's ``omocaptcha_submit`` may make that request.
 
 from collections.abc import Callable
 from dataclasses import replace
+from urllib.parse import urldefrag
 
 from scrapy import Request
 from scrapy.http import Response
@@ -14,7 +15,7 @@ from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.errors import HandoverBroke, HookFailed, MiddlewareFailed
 from scrapy_omocaptcha.forms.encoding import field_names
 from scrapy_omocaptcha.forms.submission import Submission
-from scrapy_omocaptcha.urls import public_address
+from scrapy_omocaptcha.urls import public_address, same_address
 from scrapy_omocaptcha.walls.attempts import Outdated, Result
 from scrapy_omocaptcha.walls.judging import Answer, is_overloaded
 from scrapy_omocaptcha.walls.passage import Passage
@@ -112,6 +113,9 @@ class FormPassage(Passage):
             return Handed(None, is_page=False)
         sent = None if answer.request is None else (answer.request, submission)
         answer.request = None
+        if same_address(answer.url, self.request.url):
+            # Spiders compare it with what they have asked for, which a form may spell in another way.
+            answer = answer.replace(url=urldefrag(self.request.url).url)
         broke = HandoverBroke(f"the token was answered with {answer.status}") if is_overloaded(answer) else None
         return Handed(answer, self.is_page(answer), is_own_address, broke, sent)
 

@@ -58,6 +58,18 @@ def test_a_token_that_the_site_has_read_is_unknown_whatever_comes_then(crawl, se
     assert (len(service.jobs), crawled.count("tokens/unknown"), crawled.count("tokens/expired")) == (1, 1, 0)
 
 
+@pytest.mark.parametrize("path", ["", "#top", "/a|b"])
+def test_a_page_that_answers_its_token_has_the_address_that_was_asked_for(crawl, service, path):
+    def answer(request, form):
+        shown = sites.CHALLENGE.replace("/verify", request.path)
+        return page() if form else web.Response(text=shown, status=403, content_type="text/html")
+
+    with Site(answer) as site:
+        crawled = crawl(spider(site.origin + path), service.settings)
+        without = crawl(spider(site.origin + path), {"ADDONS": {}, "HTTPERROR_ALLOW_ALL": True})
+    assert [one.url for one in crawled.pages] == [one.url for one in without.pages]
+
+
 def test_an_error_with_the_status_of_the_wall_does_not_reject_a_token(crawl, service):
     def answer(request, form):
         if request.method == "POST":

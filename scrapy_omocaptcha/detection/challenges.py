@@ -17,7 +17,7 @@ from scrapy_omocaptcha.detection.judgement import Case, judge
 from scrapy_omocaptcha.detection.region import PageText, label_of
 from scrapy_omocaptcha.detection.widgets import Widget, find_widgets
 from scrapy_omocaptcha.forms.page import parse_page
-from scrapy_omocaptcha.forms.reading import Controls, is_button, read_form
+from scrapy_omocaptcha.forms.reading import Controls, is_button, is_submit_button, read_form
 
 
 def read_challenge(response: TextResponse) -> Challenge | None:
@@ -54,7 +54,7 @@ class WidgetPage:
     def challenge(self, widget: Widget) -> Challenge:
         """Return a widget as a challenge, with its form as the page has it; without one that cannot be sent."""
         effect, owner = self._effect(widget), self.owner(widget)
-        form = None if owner is None else self._read_once(owner, self.is_pressed(widget))
+        form = None if owner is None else self._read_once(owner, self.is_pressed(widget, owner))
         return Challenge(
             url=self.response.url,
             sitekey=widget.sitekey,
@@ -103,14 +103,17 @@ class WidgetPage:
     def _buttons(self, widget: Widget) -> list[HtmlElement]:
         """Return the button that sends the form of a widget, or all that may be pressed where a script sends it."""
         owner = self.owner(widget)
-        pressed = self.controls.default_button(owner) if self.is_pressed(widget) else None
+        pressed = self.controls.default_button(owner) if self.is_pressed(widget, owner) else None
         return [control for control in self.controls.of(owner) if is_button(control)] if pressed is None else [pressed]
 
-    def is_pressed(self, widget: Widget) -> bool:
-        """Tell whether the form is sent by its default button, rather than by a script of the widget."""
+    def is_pressed(self, widget: Widget, form: HtmlElement | None) -> bool:
+        """Tell whether ``form`` is sent by its default button, rather than by a script of the widget."""
         # A checkbox waits until the user presses the form's button, unless its callback submits the form. An invisible
         # widget always has a callback that submits the form, unless that presses the button.
         effect = self._effect(widget)
+        if widget.invisible and effect is Effect.UNKNOWN:
+            # A site that wants the button takes no form without it, and hardly any minds one too many.
+            return sum(map(is_submit_button, self.controls.of(form))) == 1
         return effect is Effect.PRESSES or not (widget.invisible or effect is Effect.SUBMITS)
 
     def _read(self, form: HtmlElement, pressed: bool) -> Form | None:

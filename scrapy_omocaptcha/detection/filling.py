@@ -52,7 +52,7 @@ def fill_form(
         raise ValueError(f"{response.url} has {what}; it has {_describe(page)}")
     widget = widgets[0]
     owner = page.owner(widget) if owner is None else owner
-    button: HtmlElement | bool = page.is_pressed(widget) if click is None else False
+    button: HtmlElement | bool = page.is_pressed(widget, owner) if click is None else False
     if click is not None and click is not False:
         controls = page.controls.of(owner)
         button = _find(page, click, "submit button of the form", lambda e: e in controls and is_submit_button(e))

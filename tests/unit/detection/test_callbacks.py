@@ -75,6 +75,15 @@ def test_the_default_button_is_sent_unless_the_callback_submits():
     assert not sent("", "button")
 
 
+@pytest.mark.parametrize(
+    ("buttons", "is_sent"), [("", True), ("<input type=reset name=r>", True), ("<button name=preview>", False)]
+)
+def test_the_only_submit_button_is_sent_where_the_callback_of_an_invisible_widget_is_unknown(buttons, is_sent):
+    widget = f'<div class="g-recaptcha" data-size="invisible" data-sitekey="{KEY}" data-callback="a.elsewhere"></div>'
+    challenge = find_challenge(page(f"<form>{widget}{buttons}<input type=submit name=go value=1></form>{API}"))
+    assert (("go", "1") in challenge.form.fields) is is_sent
+
+
 def test_an_unknown_callback_of_an_invisible_widget_is_scripted_where_there_is_no_form():
     widget = f'<div class="g-recaptcha" data-size="invisible" data-sitekey="{KEY}" data-callback="elsewhere"></div>'
     assert find_challenge(page(API + widget)).scripted is True

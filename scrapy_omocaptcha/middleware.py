@@ -123,6 +123,7 @@ class OmoCaptchaMiddleware:
             # Scrapy only logs any other error here, and the crawl would go on.
             raise CloseSpider("omocaptcha_scrapy")
         self._states.watch_scheduler()
+        self._engine.components.watch_downloads()
         self._progress.open(spider)
 
     def _engine_started(self) -> None:

@@ -93,6 +93,7 @@ class InspectingMiddleware(OmoCaptchaMiddleware):
 
     def _spider_opened(self, spider: Spider) -> None:
         self.is_on = False
+        self._engine.components.watch_downloads()
 
     async def process_response(self, request: Request, response: Response) -> Response:
         if self._policy.find(request, response) is not None:

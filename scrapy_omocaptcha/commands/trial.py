@@ -104,9 +104,7 @@ async def _find(web: ClientSession, url: str) -> tuple[HtmlResponse, Challenge]:
     challenge = find_challenge(response)
     if challenge is None:
         raise _Stopped(f"{address} ({response.status}) has no reCAPTCHA v2 widget")
-    # As if Scrapy's downloader had sent it.
-    request = Request(url, meta={"download_slot": host_of(url)})
-    refusal = find_refusal("form", Case(challenge, request=request, response=response))
+    refusal = find_refusal("form", Case(challenge, request=Request(url), response=response))
     if refusal is not None:
         raise _Stopped(f"nothing was bought ({refusal.reason}): {refusal.message}")
     return response, challenge

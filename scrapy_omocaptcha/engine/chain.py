@@ -145,7 +145,9 @@ class InnerChain:
         """Send a request that a redirect of ``page`` leads to; return None where Scrapy's components forbid it."""
         if await self.components.forbids(request, page=page):
             return None
-        return await self._send_own(request, Sending(page))
+        answer = await self._send_own(request, Sending(page))
+        self.components.downloaded_for(page, request)
+        return answer
 
     async def handle_exception(self, request: Request, error: Exception) -> Response | Request:
         """Let the outer middlewares handle an error of a request that was sent again; raise it where none does."""

@@ -1,12 +1,13 @@
-"""Ask Scrapy's own middlewares for cookies, redirects, cached pages and permissions, where they are enabled."""
+"""Ask Scrapy's own components for cookies, redirects, cached pages, downloads and permissions."""
 
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from copy import copy
 from http.cookiejar import Cookie
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
+from weakref import WeakSet
 
 from scrapy import Request
 from scrapy.crawler import Crawler
@@ -34,6 +35,28 @@ class Components:
 
     def __init__(self, crawler: Crawler) -> None:
         self._crawler = crawler
+        self._downloaded: WeakSet[Request] = WeakSet()
+
+    def watch_downloads(self) -> None:
+        """Watch what Scrapy's downloader sends; called when the spider opens."""
+        handlers = self._crawler.engine.downloader.handlers
+        download = handlers.download_request_async
+
+        def watched(request: Request) -> Awaitable[Response]:
+            self._downloaded.add(request)
+            return download(request)
+
+        # A signal would take a hundred times as long, for each request.
+        handlers.download_request_async = watched  # type: ignore[method-assign,assignment]
+
+    def is_downloaded(self, request: Request) -> bool:
+        """Tell whether Scrapy's downloader has sent a request; otherwise a middleware has made its page."""
+        return request in self._downloaded
+
+    def downloaded_for(self, page: Request, request: Request) -> None:
+        """Record that what a request of this package's own has shown, if that was downloaded, answers ``page``."""
+        if request in self._downloaded:
+            self._downloaded.add(page)
 
     async def call(self, method: Callable[..., Any], **arguments: Any) -> Any:
         """Call a method of a downloader middleware as Scrapy does, whatever its signature."""

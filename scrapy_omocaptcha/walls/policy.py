@@ -59,7 +59,8 @@ class Policy:
         """Return why a challenge is not solved, whoever pays, or None; reasons that are cheap to know come first."""
         medium = self.mediums.of(request)
         purpose: Purpose = "hook" if medium.purpose == "form" and self.hooks.can_submit else medium.purpose
-        case = Case(challenge, self._domains, request, response, medium.jar(request) is not None)
+        facts = medium.jar(request) is not None, self.components.is_downloaded(request)
+        case = Case(challenge, self._domains, request, response, *facts)
         refusal = find_refusal(purpose, case) or self.hooks.refusal
         refusal = refusal or self._dead_ends.get((host_of(challenge.url), challenge.sitekey))
         if refusal is None and challenge.form is not None and purpose != "hook":

@@ -94,6 +94,8 @@ class Case:
     """The page with the challenge."""
     keeps_cookies: bool = True
     """Whether Scrapy keeps the cookies of the request."""
+    is_downloaded: bool = True
+    """Whether Scrapy's downloader has sent the request."""
 
 
 def _is_for_a_browser(case: Case) -> bool:
@@ -104,8 +106,8 @@ def _is_for_a_browser(case: Case) -> bool:
 def _comes_from_a_browser(case: Case) -> bool:
     # Zyte API may be used for all requests, without a word in their meta.
     by_flag = any(flag in case.response.flags for flag in _BROWSER_FLAGS)
-    # The downloader gives each request a slot. Where there is none, a middleware has made the page, as with Selenium.
-    return by_flag or ("download_slot" not in case.request.meta and "cached" not in case.response.flags)
+    # Where nothing was downloaded, a middleware has made the page, as with Selenium.
+    return by_flag or not (case.is_downloaded or "cached" in case.response.flags)
 
 
 def _is_sent_by_script(case: Case) -> bool:

@@ -94,10 +94,19 @@ class LikeSelenium:
         return HtmlResponse(request.url, body=sites.CHALLENGE, encoding="utf-8", request=request)
 
 
+class PassesMetaOn(LikeSelenium):
+    """Is given the meta of another response."""
+
+    def process_request(self, request):
+        request.meta["download_slot"] = "127.0.0.1"
+        return super().process_request(request)
+
+
 @pytest.mark.parametrize("priority", [INSIDE, OUTSIDE])
-def test_a_page_that_a_middleware_has_made_is_refused_as_a_browsers(crawl, service, walled, priority):
+@pytest.mark.parametrize("made_by", [LikeSelenium, PassesMetaOn])
+def test_a_page_that_a_middleware_has_made_is_refused_as_a_browsers(crawl, service, walled, made_by, priority):
     site = walled()
-    crawled = crawl(Visits, settings(service, LikeSelenium, priority), site=site.url)
+    crawled = crawl(Visits, settings(service, made_by, priority), site=site.url)
     assert [page.status for page in crawled.pages] == [200] * 2
     assert crawled.count("skipped/browser") == 2
     assert service.jobs == site.requests == ()

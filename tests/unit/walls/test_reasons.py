@@ -23,7 +23,7 @@ def response(**headers):
 
 def refused(purpose, challenge=GOOD, **case):
     """Return the reason for refusing a challenge that nothing else speaks against."""
-    case = {"request": Request(PAGE, meta={"download_slot": "shop.example.com"}), **case}
+    case = {"request": Request(PAGE), **case}
     refusal = find_refusal(purpose, Case(challenge, **case))
     assert refusal is None or refusal.message == REASONS[refusal.reason]
     return refusal and refusal.reason
@@ -55,19 +55,19 @@ def test_another_browser_is_told_by_the_class_of_its_requests_too(name):
 
 
 @pytest.mark.parametrize(
-    ("meta", "flags", "reason"),
+    ("is_downloaded", "flags", "reason"),
     [
-        ({"download_slot": "shop.example"}, [], None),
-        ({"download_slot": "shop.example"}, ["x", "zyte-api"], "browser"),
-        ({"download_slot": "shop.example"}, ["x", "playwright"], "browser"),
-        ({}, [], "browser"),
-        ({}, ["cached"], None),
+        (True, [], None),
+        (True, ["x", "zyte-api"], "browser"),
+        (True, ["x", "playwright"], "browser"),
+        (False, [], "browser"),
+        (False, ["cached"], None),
     ],
 )
 def test_a_browser_is_told_by_the_flag_of_its_response_or_because_the_downloader_has_not_seen_the_request(
-    meta, flags, reason
+    is_downloaded, flags, reason
 ):
-    assert refused("hook", request=Request(PAGE, meta=meta), response=Response(PAGE, flags=flags)) == reason
+    assert refused("hook", is_downloaded=is_downloaded, response=Response(PAGE, flags=flags)) == reason
 
 
 # -- the widget -----------------------------------------------------------------------------------------------------

@@ -219,7 +219,8 @@ class Redirects:
 
     async def send_again(self, request: Request) -> Response | Request:
         """Send the spider's request once more, and look behind whatever redirect is the answer."""
-        self._states.of(request).asked_again = True
+        state = self._states.of(request)
+        state.asked_again, state.is_outdated = True, False
         answer = await self._chain.send_again(request)
         return answer if isinstance(answer, Request) else await self.refreshed(request, answer)
 
@@ -332,8 +333,6 @@ class Redirects:
         try:
             cookies = self._cookies(request, url)
             answer = await self._fetch(request, response, follow=not is_guess)
-            if answer is not None and self._is_outdated(request, answer, url, cookies):
-                answer = await self._fetch(request, response, follow=not is_guess)
         except IgnoreRequest:
             answer = None
         except CrawlClosing:
@@ -347,6 +346,8 @@ class Redirects:
         if answer is not None and self._policy.find(request, answer) is not None:
             self._shows(url, is_wall=True)
             state.led_to = url
+            # A challenge that sets cookies itself is told by its own headers, later.
+            state.is_outdated = "Set-Cookie" not in answer.headers and self._cookies(request, url) != cookies
             return answer
         # What redirects on and on shows no challenge either.
         if not has_led_to_wall if answer is None else not is_overloaded(answer):
@@ -358,14 +359,6 @@ class Redirects:
                 self._targets[url] = _Target(_Kind.OPEN, looks=target.looks, has_been_wall=True)
             self._shows(url, is_wall=False)
         return None
-
-    def _is_outdated(self, request: Request, answer: Response, url: str, cookies: set[tuple[str, str | None]]) -> bool:
-        """Tell whether the session got others than ``cookies`` while a challenge was fetched, whose form is void then.
-
-        A challenge that sets cookies itself is told by its own headers, later.
-        """
-        is_changed = "Set-Cookie" not in answer.headers and self._cookies(request, url) != cookies
-        return is_changed and self._policy.find(request, answer) is not None
 
     def _cookies(self, request: Request, url: str) -> set[tuple[str, str | None]]:
         """Return the names and values of the cookies that the session of a request has for the host of ``url``."""

@@ -127,6 +127,30 @@ def test_a_form_is_not_outdated_by_the_redirect_to_it(crawl, service):
     assert seen["/captcha"] == 3
 
 
+def test_a_challenge_whose_form_other_cookies_have_outdated_is_fetched_again_only_for_who_hands_a_token_in(
+    crawl, service
+):
+    """Each request that is sent without a cookie gets one of its own, and the last one stays."""
+
+    def answer(request, form):
+        response = inside(request, form)
+        if "session" not in request.cookies:
+            response.set_cookie("session", request.path)
+        if form and form["session"] != request.cookies["session"]:
+            return page("Expired", status=400)
+        if request.path == "/captcha":
+            field = f"<input type=hidden name=session value={request.cookies['session']}>"
+            response.text = response.text.replace("<button>", f"{field}<button>")
+        return response
+
+    inside = behind_wall(gate="/captcha")
+    with Site(answer) as site:
+        crawled = crawl(spider(*(f"{site.origin}/page/{number}" for number in range(4))), service.settings)
+        seen = Counter(path for _, path, *_ in site.requests)
+    assert (len(crawled.pages), len(service.jobs), crawled.count("tokens/accepted")) == (4, 1, 1)
+    assert seen["/captcha"] == 4 + 1
+
+
 # -- of a token ------------------------------------------------------------------------------------------------------
 
 

@@ -214,11 +214,13 @@ class InnerChain:
     def _downloaded(self, request: Request, response: Response) -> None:
         """Take the token out of the addresses in the head of a response, before any middleware can log or follow them.
 
-        A redirect to an address that holds the token in its path or host is no redirect any more.
+        Cookies are noted, since a middleware may follow a redirect that sets some. A redirect to an address that holds
+        the token in its path or host is no redirect any more.
         """
         if not isinstance(request, Submission):
             return
         secret = request.secret
+        request.set_cookies += response.headers.getlist("Set-Cookie")
         with suppress(AttributeError):
             response._set_url(masked(without_token(response.url, secret), secret))
         location = response.headers.get("Location")

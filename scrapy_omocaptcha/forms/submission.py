@@ -37,15 +37,23 @@ class Submission(Request):
     :param secret: the token.
     :param cookie: the name of the cookie that carries the token; empty if none does.
     :param usable_until: when the token is too old to be sent, in seconds of the monotonic clock.
+    :param set_cookies: where the ``Set-Cookie`` headers are kept that come in answer to it or a copy of it.
     """
 
     def __init__(
-        self, *args: Any, secret: str = "", cookie: str = "", usable_until: float = math.inf, **kwargs: Any
+        self,
+        *args: Any,
+        secret: str = "",
+        cookie: str = "",
+        usable_until: float = math.inf,
+        set_cookies: list[bytes] | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self.secret = secret
         self.cookie = cookie
         self.usable_until = usable_until
+        self.set_cookies = [] if set_cookies is None else set_cookies
 
     def __repr__(self) -> str:
         return f"<{self.method} {masked(self.url, self.secret)}>"
@@ -54,7 +62,7 @@ class Submission(Request):
         """Copy the request as :meth:`scrapy.Request.replace` does; a ``Submission`` still masks the token."""
         cls = cls or type(self)
         if issubclass(cls, Submission):
-            for name in ("secret", "cookie", "usable_until"):
+            for name in ("secret", "cookie", "usable_until", "set_cookies"):
                 kwargs.setdefault(name, getattr(self, name))
         return super().replace(*args, cls=cls, **kwargs)
 

@@ -3,14 +3,14 @@
 A spider's ``omocaptcha_submit`` may make that request.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from urllib.parse import urldefrag
 
 from scrapy import Request
 from scrapy.http import Response
 
-from scrapy_omocaptcha.buying.purchase import Purchase, Verdict
+from scrapy_omocaptcha.buying.purchase import REJECTED, Purchase, Verdict
 from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.errors import HandoverBroke, HookFailed, MiddlewareFailed
 from scrapy_omocaptcha.forms.encoding import field_names
@@ -35,6 +35,8 @@ class FormPassage(Passage):
 
     _outdated = 0
     """How often the form at hand was outdated just before it was submitted."""
+    _set_cookies: Sequence[bytes] = ()
+    """The ``Set-Cookie`` headers that have answered the last submission, and what it has led to."""
 
     async def _use(self, purchase: Purchase) -> Result:
         if not self.is_alone:
@@ -76,6 +78,7 @@ class FormPassage(Passage):
             self.session.keep_cookies(self.cookies())
         self.redirects.handed_in()
         self.handing_in(submission.method, submission.url, field_names(submission))
+        self._set_cookies = submission.set_cookies
         try:
             return await self._send(submission, token)
         except MiddlewareFailed as error:
@@ -83,8 +86,13 @@ class FormPassage(Passage):
             return Result(verdict=unknown("broke", is_useless=True), error=GivenUp(refusal))
 
     async def after_judging(self, result: Result) -> Result:
-        """Look where an answer leads that need not be the page."""
+        """Look where an answer leads that need not be the page, and tell where a clearance was thrown away."""
         self.hold.give_way()
+        is_kept = not self._set_cookies or self.engine.components.jar(self.request) is not None
+        if not is_kept and (result.answer is None or result.submitted is not None):
+            self.policy.clearance_lost(self.page.challenge)
+            if result.verdict is REJECTED:
+                return replace(result, verdict=unknown("cookies", is_useless=True))
         if isinstance(result.answer, Response) and not result.proves_open:
             try:
                 redirected = await self.redirects.of_answer(self.request, result.answer)

@@ -40,6 +40,8 @@ class Policy:
     sightings: Sightings = field(default_factory=Sightings, init=False)
     _dead_ends: dict[tuple[str, str | None], Refusal] = field(default_factory=dict, init=False)
     """Why no token opens a wall, by host and site key. Each has cost a job."""
+    _opened_by_cookie: set[str] = field(default_factory=set, init=False)
+    """Hosts that have set a cookie in answer to a token, which Scrapy has thrown away."""
 
     def find(self, request: Request, response: Response) -> Challenge | None:
         """Return the challenge that ``response`` is, as the request, the spider, the settings or detection judge it."""
@@ -59,10 +61,18 @@ class Policy:
         """Return why a challenge is not solved, whoever pays, or None; reasons that are cheap to know come first."""
         medium = self.mediums.of(request)
         purpose: Purpose = "hook" if medium.purpose == "form" and self.hooks.can_submit else medium.purpose
-        facts = medium.jar(request) is not None, self.components.is_downloaded(request)
-        case = Case(challenge, self._domains, request, response, *facts)
+        host = host_of(challenge.url)
+        case = Case(
+            challenge,
+            self._domains,
+            request,
+            response,
+            keeps_cookies=medium.jar(request) is not None,
+            is_downloaded=self.components.is_downloaded(request),
+            opens_by_cookie=host in self._opened_by_cookie,
+        )
         refusal = find_refusal(purpose, case) or self.hooks.refusal
-        refusal = refusal or self._dead_ends.get((host_of(challenge.url), challenge.sitekey))
+        refusal = refusal or self._dead_ends.get((host, challenge.sitekey))
         if refusal is None and challenge.form is not None and purpose != "hook":
             refusal = await self._forbidden(request, challenge.form.url)
         return refusal
@@ -71,6 +81,10 @@ class Policy:
         """Return why no token is bought for a request that wants one before it is sent, or None."""
         refusal = find_refusal("upfront", Case(challenge, self._domains, request)) or self.hooks.refusal
         return refusal or self.limit_refusal(challenge, challenge.url)
+
+    def clearance_lost(self, challenge: Challenge) -> None:
+        """Record that the cookie which answers a token for a challenge was thrown away, and the wall stays closed."""
+        self._opened_by_cookie.add(host_of(challenge.url))
 
     async def target_refusal(self, request: Request, challenge: Challenge, url: str) -> Refusal | None:
         """Return why nothing for a challenge may be sent to ``url``, be it that of a form that has changed, or None."""

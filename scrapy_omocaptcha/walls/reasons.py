@@ -29,7 +29,7 @@ REASONS = {
     "callback_only": "a script takes the token: use scrapy-playwright, or write omocaptcha_submit in the spider",
     "no_form": "the widget is in no form: use scrapy-playwright, or write omocaptcha_submit in the spider",
     "foreign_form": "the form posts to another site, or from https to http",
-    "cookies": "cookies are switched off, so that the clearance would be lost",
+    "cookies": "the site sets a cookie, which is thrown away: leave out COOKIES_ENABLED = False and dont_merge_cookies",
     "form_changed": "the page that is fetched anew for each request no longer has this form",
     "hook": "a method of the spider failed before",
     "robots": "robots.txt forbids the address that the form posts to",
@@ -96,6 +96,8 @@ class Case:
     """Whether Scrapy keeps the cookies of the request."""
     is_downloaded: bool = True
     """Whether Scrapy's downloader has sent the request."""
+    opens_by_cookie: bool = False
+    """Whether the host has set a cookie in answer to a token, without which its wall stays closed."""
 
 
 def _is_for_a_browser(case: Case) -> bool:
@@ -134,7 +136,12 @@ _WIDGET: Checks = (
     ("enterprise", lambda case: case.challenge.enterprise),
     ("no_sitekey", lambda case: not case.challenge.sitekey),
 )
-_HOOK: Checks = (*_REQUEST, ("browser", _comes_from_a_browser), *_WIDGET)
+_HOOK: Checks = (
+    *_REQUEST,
+    ("browser", _comes_from_a_browser),
+    *_WIDGET,
+    ("cookies", lambda case: not case.keeps_cookies and case.opens_by_cookie),
+)
 Purpose = Literal["solve", "upfront", "hook", "form", "browser"]
 CHECKS: dict[Purpose, Checks] = {
     "solve": _WIDGET,

@@ -121,7 +121,8 @@ async def _follow(
     The requests for it are submissions only so that the token is masked and cut out wherever the site may repeat it.
     """
     headers = {name: submission.headers.getlist(name) for name in _KEPT_HEADERS if name in submission.headers}
-    step: Request = Submission(target, headers=headers, meta=submission.meta, secret=submission.secret)
+    secret, set_cookies = submission.secret, submission.set_cookies
+    step: Request = Submission(target, headers=headers, meta=submission.meta, secret=secret, set_cookies=set_cookies)
     for _ in range(_MAX_REDIRECTS):
         step = step.replace(callback=NO_CALLBACK)
         if asked is not None and same_address(step.url, asked.url):
@@ -129,7 +130,7 @@ async def _follow(
         result = await chain.follow(step, page=submission)
         if result is None:
             # Users are told where it leads.
-            answer.headers["Location"] = masked(without_token(step.url, submission.secret), submission.secret)
+            answer.headers["Location"] = masked(without_token(step.url, secret), secret)
             break
         if not isinstance(result, Request):
             return result

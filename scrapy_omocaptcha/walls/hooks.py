@@ -4,6 +4,7 @@ import logging
 import re
 from collections.abc import Callable, Coroutine
 from functools import partial
+from inspect import iscoroutinefunction
 
 from lxml.html import defs
 from scrapy import Request
@@ -27,6 +28,7 @@ _NAMES = re.compile(r"([^\W\d]\w*)(?:\.\w+)*")
 """What may be meant as a method, such as ``is_rejected`` and ``self.is_rejected``."""
 # lxml knows the elements of HTML but the newest.
 _ELEMENTS = defs.tags | {"bdi", "data", "dialog", "main", "picture", "search", "slot", "template"}
+_ASYNC = "is an async def, which has to be a plain def"
 _LONGEST_ERROR = 1000
 """Characters of the error of a spider's method that are shown."""
 
@@ -39,8 +41,8 @@ class Hooks:
         self._trigger = trigger
         self.refusal: Refusal | None = None
         """Why nothing more is bought: a method has failed on what was bought."""
-        self._misnamed: set[str] = set()
-        """Values of ``rejected`` that name no method."""
+        self._told: set[str] = set()
+        """What has been logged of methods that cannot be called as they are named or defined."""
 
     def is_challenge(self, response: Response, challenge: Challenge) -> bool | None:
         """Return whether the triggers take a page for a challenge; None if they leave that to detection."""
@@ -58,6 +60,12 @@ class Hooks:
     def can_submit(self) -> bool:
         """Tell whether the spider has a method that makes the submissions."""
         return self._hook("omocaptcha_submit") is not None
+
+    @property
+    def submit_refusal(self) -> Refusal | None:
+        """Return why the spider's ``omocaptcha_submit`` can make no submission, or None; log that as ERROR once."""
+        is_async = iscoroutinefunction(self._hook("omocaptcha_submit"))
+        return self._unusable(f"omocaptcha_submit {_ASYNC}") if is_async else None
 
     def submit(self, response: Response, challenge: Challenge, token: Token) -> Submission:
         """Return the request that hands a token in: the spider's own (``HookFailed`` if that fails), or a browser's."""
@@ -83,14 +91,20 @@ class Hooks:
 
     def rejection_refusal(self, rejected: str | None) -> Refusal | None:
         """Return why ``rejected`` can tell nothing from an answer, or None; log that as ERROR once."""
-        # What begins with a name may be a misspelt method, or a selector of elements that no page has.
-        named = None if rejected is None else _NAMES.fullmatch(rejected)
-        if rejected is None or named is None or named[1].lower() in _ELEMENTS or callable(self._hook(rejected)):
+        if rejected is None:
             return None
-        message = f"rejected={rejected!r} is neither a method of the spider nor an element of HTML"
-        if rejected not in self._misnamed:
-            self._misnamed.add(rejected)
-            logger.error("%s, so no token is bought for requests that name it: fix it in the spider", message)
+        method, named = self._hook(rejected), _NAMES.fullmatch(rejected)
+        if iscoroutinefunction(method):
+            return self._unusable(f"rejected={rejected!r} {_ASYNC}")
+        # What begins with a name may be a misspelt method, or a selector of elements that no page has.
+        if named is None or named[1].lower() in _ELEMENTS or callable(method):
+            return None
+        return self._unusable(f"rejected={rejected!r} is neither a method of the spider nor an element of HTML")
+
+    def _unusable(self, message: str) -> Refusal:
+        if message not in self._told:
+            self._told.add(message)
+            logger.error("%s, so no token is bought for it: fix it in the spider", message)
         return Refusal("hook", message)
 
     def _is_rejected(self, name: str, method: Callable[..., object], answer: Response) -> bool:

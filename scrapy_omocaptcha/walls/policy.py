@@ -72,6 +72,7 @@ class Policy:
             opens_by_cookie=host in self._opened_by_cookie,
         )
         refusal = find_refusal(purpose, case) or self.hooks.refusal
+        refusal = refusal or (self.hooks.submit_refusal if purpose == "hook" else None)
         refusal = refusal or self._dead_ends.get((host, challenge.sitekey))
         if refusal is None and challenge.form is not None and purpose != "hook":
             refusal = await self._forbidden(request, challenge.form.url)

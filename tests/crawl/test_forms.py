@@ -242,13 +242,24 @@ def test_true_on_a_request_with_form_data_is_an_error_that_costs_nothing(crawl, 
     assert service.jobs == ()
 
 
+async def is_late(self, response):
+    return False
+
+
 @pytest.mark.parametrize("settings", [{}, {"OMOCAPTCHA_DRY_RUN": True}])
-def test_a_name_that_is_neither_method_nor_element_is_one_error_and_costs_nothing(crawl, service, walled, settings):
-    makes = searches("abcdefghijklmnopqrstuvwxyz", rejected="is_rejectd")
-    crawled = crawl(asking(walled(), *makes), {**service.settings, **settings})
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("is_rejectd", "is neither a method of the spider nor an element of HTML"),
+        ("is_late", "is an async def, which has to be a plain def"),
+    ],
+)
+def test_what_cannot_tell_a_rejection_is_one_error_and_costs_nothing(crawl, service, walled, settings, name, why):
+    makes = searches("abcdefghijklmnopqrstuvwxyz", rejected=name)
+    crawled = crawl(asking(walled(), *makes, is_late=is_late), {**service.settings, **settings})
     assert [error.reason for error in crawled.failures] == ["hook"] * 26
     (told,) = crawled.said(logging.ERROR)
-    assert told.startswith("rejected='is_rejectd' is neither a method of the spider nor an element of HTML")
+    assert told.startswith(f"rejected={name!r} {why}, so no token is bought for it")
     assert len(crawled.said()) == 2
     assert service.jobs == ()
 

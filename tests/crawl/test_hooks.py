@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 import scrapy
 
@@ -51,6 +53,17 @@ def test_a_trigger_that_answers_neither_yes_nor_no_costs_nothing(crawl, service,
 
     crawled = crawl(spider(f"{site.url}/contact", omocaptcha_trigger=vague), service.settings)
     assert [type(error) for error in crawled.failures] == [TypeError]
+    assert service.calls == ()
+
+
+def test_a_submit_hook_that_is_an_async_def_is_one_error_and_costs_nothing(crawl, service, walled):
+    async def submit(self, response, challenge, token):
+        return scrapy.Request(response.url)
+
+    crawled = crawl(pages_of(walled("session"), 3, omocaptcha_submit=submit), service.settings)
+    assert [error.reason for error in crawled.failures] == ["hook"] * 3
+    (told,) = crawled.said(logging.ERROR)
+    assert told.startswith("omocaptcha_submit is an async def, which has to be a plain def, so no token is bought")
     assert service.calls == ()
 
 

@@ -17,7 +17,7 @@ from scrapy_omocaptcha.forms.encoding import field_names
 from scrapy_omocaptcha.forms.submission import Submission
 from scrapy_omocaptcha.urls import public_address, same_address
 from scrapy_omocaptcha.walls.attempts import Outdated, Result
-from scrapy_omocaptcha.walls.judging import Answer, is_overloaded
+from scrapy_omocaptcha.walls.judging import Answer, is_lost
 from scrapy_omocaptcha.walls.passage import Passage
 from scrapy_omocaptcha.walls.reasons import GivenUp, Refusal
 from scrapy_omocaptcha.walls.sending import send_submission
@@ -124,7 +124,8 @@ class FormPassage(Passage):
         if same_address(answer.url, self.request.url):
             # Spiders compare it with what they have asked for, which a form may spell in another way.
             answer = answer.replace(url=urldefrag(self.request.url).url)
-        broke = HandoverBroke(f"the token was answered with {answer.status}") if is_overloaded(answer) else None
+        words = f"the token was answered with {answer.status} and {len(answer.body)} bytes"
+        broke = HandoverBroke(words) if is_lost(answer) else None
         return Handed(answer, self.is_page(answer), is_own_address, broke, sent)
 
     def _none_under_way(self) -> bool:

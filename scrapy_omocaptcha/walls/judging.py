@@ -41,6 +41,13 @@ def is_blank(answer: Response) -> bool:
     return not answer.body.strip()
 
 
+def is_lost(answer: Response) -> bool:
+    """Tell whether an answer to a token cannot be the site's word about it: it may come from a proxy, or is empty."""
+    is_of_proxy = answer.status in (HTTPStatus.PROXY_AUTHENTICATION_REQUIRED, HTTPStatus.REQUEST_TIMEOUT)
+    is_empty = answer.status < HTTPStatus.MULTIPLE_CHOICES and is_blank(answer)
+    return is_of_proxy or is_empty or is_overloaded(answer)
+
+
 def is_missing(answer: Response) -> bool:
     """Tell whether a site has no such page, which is an answer as good as a page: no wall or failure is answered so."""
     return answer.status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)

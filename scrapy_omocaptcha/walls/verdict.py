@@ -77,6 +77,6 @@ def opened(handed: Handed, answer: Answer, doubt: str | None, *, others_hand_in:
     # Another request may have opened the wall.
     if handed.answer is not None and not is_good(handed.answer):
         return unknown("http_error", f"the token was answered with {handed.answer.status}")
-    if handed.broke is not None and others_hand_in:
+    if handed.broke is not None and handed.answer is None and others_hand_in:
         return unknown("broke", "the answer to the token was lost")
     return ACCEPTED

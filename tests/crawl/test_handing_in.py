@@ -83,13 +83,21 @@ def test_an_error_with_the_status_of_the_wall_does_not_reject_a_token(crawl, ser
     assert (len(crawled.pages), crawled.count("tokens/rejected"), tokens) == (1, 0, [tokens[0]] * 2)
 
 
-@pytest.mark.parametrize("upfront", [False, True])
-def test_a_token_that_is_refused_after_its_first_answer_was_lost_may_have_been_accepted(crawl, service, upfront):
+@pytest.mark.parametrize(
+    ("upfront", "by_proxy"),
+    [(False, None), (True, None), (False, page("")), (False, page("Who are you?", 407)), (False, page("", 408))],
+    ids=["broken", "broken upfront", "empty", "407", "408"],
+)
+def test_a_token_that_is_refused_after_its_first_answer_was_lost_may_have_been_accepted(
+    crawl, service, upfront, by_proxy
+):
     def answer(request, form):
         token = form.get("g-recaptcha-response")
         if token:
             sent.append(token)
         if sent.count(token) == 1:
+            if len(sent) == 1 and by_proxy is not None:
+                return page(by_proxy.text, by_proxy.status)
             if len(sent) == 1:
                 request.transport.close()
             return page() if upfront else won("/")

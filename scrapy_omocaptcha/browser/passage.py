@@ -57,11 +57,11 @@ class BrowserPassage(Passage):
     async def submit(self, token: Token) -> Handed | Result:
         """Load the page anew, and hand the token in there."""
         if (form := self.page.challenge.form) is not None:
-            self.handing_in(form.method, form.url, form.names)
+            self.tell_sent(form.method, form.url, form.names)
         handover, answer = await self._load(token)
         if not handover.is_handed_in:
             return await self._not_handed_in(handover, answer)
-        self.redirects.handed_in()
+        self.handed_in()
         if handover.trouble == "foreign_form":
             # It was stopped on its way there.
             refusal = Refusal.of("foreign_form")

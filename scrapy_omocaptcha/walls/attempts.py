@@ -155,7 +155,7 @@ class Attempts(ABC):
                 self._state.useless_jobs += 1
         return result
 
-    def handing_in(self, method: str, url: str, names: Iterable[str]) -> None:
+    def tell_sent(self, method: str, url: str, names: Iterable[str]) -> None:
         """Tell what is sent with the token at hand, and record where."""
         self._purchase.entry.handed_in(public_address(url))
         self.events.handing_in(self.request, method, url, names)

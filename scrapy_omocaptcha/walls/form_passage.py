@@ -73,11 +73,8 @@ class FormPassage(Passage):
             submission = self.submission(token)
         except HookFailed as error:
             return Result(verdict=Verdict("expired", "hook"), error=GivenUp(Refusal("hook", str(error))))
-        if not self.is_alone:
-            # Requests that were queued without cookies are answered with others meanwhile, and later.
-            self.session.keep_cookies(self.cookies())
-        self.redirects.handed_in()
-        self.handing_in(submission.method, submission.url, field_names(submission))
+        self.handed_in()
+        self.tell_sent(submission.method, submission.url, field_names(submission))
         self._set_cookies = submission.set_cookies
         try:
             return await self._send(submission, token)

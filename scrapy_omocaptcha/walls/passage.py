@@ -153,16 +153,26 @@ class Passage(Attempts):
 
     async def _lead(self) -> Result:
         session, slots = self.session, self.engine.slots
-        slot = slots.order.slot(self.request)
+        slot, is_outdated = slots.order.slot(self.request), session.is_outdated(self.stamp)
         session.lead(self.stamp)
         try:
-            result = await self.attempt()
+            if is_outdated:
+                await self.check()
+            passed = await self.look_again() if is_outdated else None
+            result = await self.attempt() if passed is None else Result(passed)
             if result.proves_open:
                 session.won(self.cookies(), self._clearance(result))
             return result
         finally:
             # The session keeps this function, which must not keep the request.
             session.stop_leading(lambda: slots.concurrency(slot))
+
+    def handed_in(self) -> None:
+        """Record that a token goes to the site."""
+        if not self.is_alone:
+            # Requests that were queued without cookies are answered with others meanwhile, and later.
+            self.session.keep_cookies(self.cookies())
+        self.redirects.handed_in()
 
     def _clearance(self, result: Result) -> Clearance:
         if result.verdict is None or result.verdict.outcome in ("expired", "unknown"):

@@ -98,6 +98,10 @@ class Session:
         """Tell whether a request was sent at ``stamp`` after a clearance was won, or a token handed in for it."""
         return 0 < self._kept_at <= stamp
 
+    def is_outdated(self, stamp: int) -> bool:
+        """Tell whether a token was handed in after a request was sent, so that its challenge may be another one now."""
+        return stamp < self._kept_at
+
     def sent_again(self, since: int, stamp: int) -> int:
         """Record that a request which was sent or held at ``since`` is sent now, and return its new ``stamp``."""
         if self.is_overtaken(since) and self.clearance is not Clearance.PROVEN:

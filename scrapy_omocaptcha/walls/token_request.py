@@ -149,7 +149,7 @@ class TokenRequest(Attempts):
         """
         submission = with_token(self._prepared, self.wish.put, token.value)
         self._is_used = True
-        self.handing_in(submission.method, submission.url, field_names(submission))
+        self.tell_sent(submission.method, submission.url, field_names(submission))
         answer = await send_submission(self.chain, submission, token)
         assert answer is not None
         return answer

@@ -10,14 +10,13 @@ from scrapy.http import HtmlResponse, Response
 from scrapy_omocaptcha.browser.medium import BrowserMedium
 from scrapy_omocaptcha.browser.page_methods import PageHandover
 from scrapy_omocaptcha.browser.playwright import PlaywrightBrowser
-from scrapy_omocaptcha.buying.purchase import Verdict
 from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.errors import CrawlClosing, HandoverBroke, TokenUnused
 from scrapy_omocaptcha.walls.attempts import Result
 from scrapy_omocaptcha.walls.judging import Answer, is_good, is_overloaded
 from scrapy_omocaptcha.walls.passage import Passage
 from scrapy_omocaptcha.walls.reasons import GivenUp, Refusal
-from scrapy_omocaptcha.walls.verdict import Handed, came_without, unknown
+from scrapy_omocaptcha.walls.verdict import Handed, came_without, unknown, unused
 
 _WIDGET = "//iframe[contains(@src, '/recaptcha/')] | //textarea[starts-with(@name, 'g-recaptcha-response')]"
 
@@ -119,12 +118,12 @@ class BrowserPassage(Passage):
             raise TokenUnused(handover.trouble)
         if handover.trouble == "not_rendered":
             refusal = Refusal.of("not_rendered")
-            return Result(verdict=Verdict("expired", "not_rendered"), error=GivenUp(refusal))
+            return Result(verdict=unused("not_rendered"), error=GivenUp(refusal))
         error = answer if isinstance(answer, Exception) else None
         if self.is_first:
             kind = type(error).__name__ if error else handover.trouble
             raise HandoverBroke(f"the page failed before it was given the token ({kind})", is_sent=False)
-        return Result(verdict=Verdict("expired", "page_failed"), error=error)
+        return Result(verdict=unused("page_failed"), error=error)
 
     async def send(self) -> Answer:
         """Send the spider's request once more; its page methods are not called in a challenge."""

@@ -1,10 +1,12 @@
 """Stop buying for a host where most of the last jobs were of no use.
 
 A circuit has the last jobs of a host and site key, in the order in which they were created. Another one has those of
-the whole host, where a key counts once, since a wall may change its key with each page. A job that runs is taken to be
-of use: failures are often known before successes. The breaker is pure state with an injected clock.
+the whole host, since a wall may change its key; there a key counts only once more than all others together, so that one
+bad form does not stop the others. A job that runs is taken to be of use: failures are often known before successes. The
+breaker is pure state with an injected clock.
 """
 
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field
 
@@ -19,18 +21,24 @@ _SHARE = 0.8
 
 @dataclass
 class _Circuit:
-    useless: LocalCache[Hashable, bool] = field(default_factory=lambda: LocalCache(_MAX_JOBS))
-    """Whether a job was of no use, by job."""
+    useless: LocalCache[Hashable, Hashable] = field(default_factory=lambda: LocalCache(_MAX_JOBS))
+    """What a job of no use counts as, by job; None for one that may be of use."""
     open_until: float = 0.0
     """When the pause ends; it counts as open until a job was of use."""
 
-    def fails(self, job: Hashable, threshold: int) -> bool:
-        """Record a useless job; return whether it is one too many, and forget what led to that."""
-        self.useless[job] = True
-        verdicts = list(self.useless.values())
-        for end in range(list(self.useless).index(job) + 1, len(verdicts) + 1):
-            last = verdicts[max(0, end - 2 * threshold) : end]
-            if sum(last) >= max(threshold, _SHARE * len(last)):
+    def fails(self, job: Hashable, kind: Hashable, threshold: int) -> bool:
+        """Record a useless job; return whether it is one too many, and forget what led to that.
+
+        :param kind: what it counts as: of one kind, only one more counts than of all others together.
+        """
+        self.useless[job] = kind
+        kinds = list(self.useless.values())
+        for end in range(list(self.useless).index(job) + 1, len(kinds) + 1):
+            last = Counter(kinds[max(0, end - 2 * threshold) : end])
+            of_use = last.pop(None, 0)
+            others = last.total() - max(last.values(), default=0)
+            useless = min(last.total(), 2 * others + 1)
+            if useless >= max(threshold, _SHARE * (useless + of_use)):
                 for _ in range(end):
                     self.useless.popitem(last=False)
                 return True
@@ -77,7 +85,7 @@ class Breaker:
         for key in ((host, sitekey), (host, None)):
             # The circuit whose last job is the oldest is forgotten first.
             self._circuits[key] = circuit = self._circuits.pop(key, _Circuit())
-            circuit.useless[job] = False
+            circuit.useless[job] = None
 
     def record_success(self, job: Hashable, host: str, sitekey: str) -> None:
         """Close the circuits of a job whose token the site accepted, unless it is older than what has opened them."""
@@ -87,8 +95,6 @@ class Breaker:
 
     def record_failure(self, job: Hashable, host: str, sitekey: str) -> None:
         """Record a job that gave no token, or whose token the site rejected, and open the circuits that this is for."""
-        of_key, of_host = self._of(host, sitekey)
-        is_first_of_key = not any(of_key.useless.values())
-        for circuit, counts in ((of_key, True), (of_host, is_first_of_key)):
-            if job in circuit.useless and ((counts and circuit.fails(job, self._threshold)) or circuit.open_until):
+        for circuit, kind in zip(self._of(host, sitekey), (job, sitekey), strict=True):
+            if job in circuit.useless and (circuit.fails(job, kind, self._threshold) or circuit.open_until):
                 circuit.open_until = self._clock() + self._pause

@@ -25,7 +25,7 @@ from scrapy_omocaptcha.urls import host_of, public_address
 from scrapy_omocaptcha.walls.judging import Answer, doubt_about
 from scrapy_omocaptcha.walls.policy import Policy
 from scrapy_omocaptcha.walls.reasons import GivenUp, Refusal
-from scrapy_omocaptcha.walls.verdict import ANOTHER_WALL, came_without, unknown
+from scrapy_omocaptcha.walls.verdict import ANOTHER_WALL, came_without, unknown, unused
 
 logger = logging.getLogger(__name__)
 
@@ -193,17 +193,17 @@ class Attempts(ABC):
             return Result(error=error)
         except Exception as error:
             reason = error.refusal.reason if isinstance(error, GivenUp) else "page_failed"
-            return Result(verdict=Verdict("expired", reason), error=error)
+            return Result(verdict=unused(reason), error=error)
         if not isinstance(ready, Challenge):
             return Result(ready, came_without(ready))
         if ready.sitekey != token.sitekey:
-            return Result(verdict=Verdict("expired", "other_key"))
+            return Result(verdict=unused("other_key"))
         try:
             return await self.hand_in(token)
         except Outdated:
             return await self._try_to_hand_in(token)
         except TokenUnused as error:
-            return Result(verdict=Verdict("expired", error.reason))
+            return Result(verdict=unused(error.reason))
         except (CrawlClosing, HandoverBroke) as error:
             return Result(error=error)
         except Exception as error:

@@ -10,7 +10,7 @@ from urllib.parse import urldefrag
 from scrapy import Request
 from scrapy.http import Response
 
-from scrapy_omocaptcha.buying.purchase import REJECTED, Purchase, Verdict
+from scrapy_omocaptcha.buying.purchase import REJECTED, Purchase
 from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.errors import HandoverBroke, HookFailed, MiddlewareFailed
 from scrapy_omocaptcha.forms.encoding import field_names
@@ -21,7 +21,7 @@ from scrapy_omocaptcha.walls.judging import Answer, is_lost
 from scrapy_omocaptcha.walls.passage import Passage
 from scrapy_omocaptcha.walls.reasons import GivenUp, Refusal
 from scrapy_omocaptcha.walls.sending import send_submission
-from scrapy_omocaptcha.walls.verdict import Handed, unknown
+from scrapy_omocaptcha.walls.verdict import Handed, unknown, unused
 
 _MAX_OUTDATED = 3
 """How often in a row other answers may outdate a form just before it is submitted. A request that hangs takes
@@ -37,6 +37,11 @@ class FormPassage(Passage):
     """How often the form at hand was outdated just before it was submitted."""
     _set_cookies: Sequence[bytes] = ()
     """The ``Set-Cookie`` headers that have answered the last submission, and what it has led to."""
+
+    async def challenge(self) -> Challenge | Answer:
+        """Return the challenge at hand, fetched anew before it is paid for if its key may be another one afterwards."""
+        challenge = await super().challenge()
+        return await self.ready() if self.session.changes_key else challenge
 
     async def _use(self, purchase: Purchase) -> Result:
         if not self.is_alone:
@@ -72,7 +77,7 @@ class FormPassage(Passage):
         try:
             submission = self.submission(token)
         except HookFailed as error:
-            return Result(verdict=Verdict("expired", "hook"), error=GivenUp(Refusal("hook", str(error))))
+            return Result(verdict=unused("hook"), error=GivenUp(Refusal("hook", str(error))))
         self.handed_in()
         self.tell_sent(submission.method, submission.url, field_names(submission))
         self._set_cookies = submission.set_cookies
@@ -138,6 +143,8 @@ class FormPassage(Passage):
 
     def _is_stale(self) -> bool:
         """Tell whether the form at hand may depend on cookies or fields that other answers have replaced since."""
-        # Where each page wants a token, others of the session are at the site all the time, so only cookies tell.
-        is_answered = not self.is_alone and self.page.answers != self.session.answers
+        # Where each page wants a token, others of the session are at the site all the time, so only cookies tell. A
+        # token that has been paid for does not fit a form whose key changes each time that it is fetched.
+        is_kept = self.is_alone or (self.session.changes_key and self.session.is_token_at_hand)
+        is_answered = not is_kept and self.page.answers != self.session.answers
         return is_answered or self.page.cookies != self.cookie_values()

@@ -1,5 +1,6 @@
 """Tell what the answer to a request that carried a token is. These functions are pure."""
 
+from dataclasses import replace
 from http import HTTPStatus
 
 from scrapy import Request
@@ -75,6 +76,11 @@ def is_same_wall(challenge: Challenge, later: Challenge) -> bool:
     """Tell whether a challenge that came after a token is the one that the token was for: same key, same form."""
     forms = [form and form_marks(form) for form in (challenge.form, later.form)]
     return challenge.sitekey == later.sitekey and forms[0] == forms[1]
+
+
+def changes_key(challenge: Challenge, later: Challenge) -> bool:
+    """Tell whether a later challenge differs from an earlier one by its site key alone, as where a wall has several."""
+    return challenge.sitekey != later.sitekey and is_same_wall(replace(challenge, sitekey=later.sitekey), later)
 
 
 def is_other_wall(challenge: Challenge, later: Challenge) -> bool:

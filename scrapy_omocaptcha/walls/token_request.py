@@ -28,7 +28,7 @@ from scrapy_omocaptcha.walls.attempts import Attempts, Result
 from scrapy_omocaptcha.walls.judging import form_marks, is_blank, is_overloaded
 from scrapy_omocaptcha.walls.reasons import REASONS, GivenUp, NotSolved, Refusal
 from scrapy_omocaptcha.walls.sending import get_page, send_submission
-from scrapy_omocaptcha.walls.verdict import unknown
+from scrapy_omocaptcha.walls.verdict import unknown, unused
 from scrapy_omocaptcha.walls.wishes import Wish
 
 T = TypeVar("T")
@@ -115,7 +115,7 @@ class TokenRequest(Attempts):
             if self.is_first and (not error.is_sent or self._will_retry(self.request, error.kind)):
                 raise
             if not error.is_sent:
-                return Result(verdict=Verdict("expired", "page_failed"), error=GivenUp(Refusal("broke", str(error))))
+                return Result(verdict=unused("page_failed"), error=GivenUp(Refusal("broke", str(error))))
             refusal = Refusal("broke", f"{error}; the site may have acted on it all the same")
             return Result(verdict=unknown("broke"), error=GivenUp(refusal))
         except MiddlewareFailed as error:

@@ -26,6 +26,11 @@ def unknown(reason: str, message: str = "", *, is_useless: bool | None = None) -
     return Verdict("unknown", reason, message or _UNKNOWN.get(reason, ""), is_useless or None)
 
 
+def unused(reason: str) -> Verdict:
+    """Return the verdict on a token that was not handed in, so that its job has brought no page."""
+    return Verdict("expired", reason, is_useless=True)
+
+
 ANOTHER_WALL = unknown("another_wall")
 """The site has shown another wall after the token, as it does where there are two, and may do for a wrong token."""
 
@@ -58,7 +63,7 @@ def still_closed(wall: Challenge, later: Challenge, *, is_first: bool) -> Verdic
     if not is_same_wall(wall, later):
         return ANOTHER_WALL
     # Otherwise the site may have taken it the first time, and refuse it only because of that.
-    return REJECTED if is_first else unknown("broke")
+    return REJECTED if is_first else unknown("broke", is_useless=True)
 
 
 def opened(handed: Handed, answer: Answer, doubt: str | None, *, others_hand_in: bool = False) -> Verdict:

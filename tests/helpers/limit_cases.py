@@ -259,6 +259,11 @@ CASES = [
         ),
     ),
     Case(
+        "breaker: of the keys of a host, one counts only once more than the others together",
+        {},
+        (failure("k1", "k1"), allowed(key="k9"), failure("k2"), refused("breaker", key="k9")),
+    ),
+    Case(
         "breaker: it opens where four in five of the last jobs were of no use",
         {},
         (success(), failure("k1", "k1", "k1"), allowed(), failure("k1"), refused("breaker"), allowed(key="k2")),

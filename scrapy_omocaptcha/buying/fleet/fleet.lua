@@ -239,16 +239,28 @@ local function find_job(created)
     end
 end
 
--- Mark a job as useless, as breaker.py does; return whether it is one too many, and forget what led to that.
-local function fails(circuit, created, place)
-    created[place][2] = 1
+-- Return how many of the jobs were of no use, of one kind only one more than of all others together, and the number of
+-- the others, as breaker.py does.
+local function count_useless(created, first, last)
+    local kinds, most, useless = {}, 0, 0
+    for i = first, last do
+        local kind = created[i][2]
+        if kind ~= 0 then
+            kinds[kind] = (kinds[kind] or 0) + 1
+            most = math.max(most, kinds[kind])
+            useless = useless + 1
+        end
+    end
+    return math.min(useless, 2 * (useless - most) + 1), last - first + 1 - useless
+end
+
+-- Mark a job as useless, of some kind; return whether it is one too many, and forget what led to that.
+local function fails(circuit, created, place, kind)
+    created[place][2] = kind
     local kept, opens = created, false
     for last = place, #created do
-        local first, useless = math.max(1, last - 2 * args.threshold + 1), 0
-        for i = first, last do
-            useless = useless + created[i][2]
-        end
-        if useless >= math.max(args.threshold, SHARE * (last - first + 1)) then
+        local useless, of_use = count_useless(created, math.max(1, last - 2 * args.threshold + 1), last)
+        if useless >= math.max(args.threshold, SHARE * (useless + of_use)) then
             kept, opens = {unpack(created, last + 1)}, true
             break
         end
@@ -275,15 +287,11 @@ function commands.record_success()
 end
 
 function commands.record_failure()
-    local is_first_of_key = true
-    for _, job in ipairs(created_jobs(of_sitekey)) do
-        is_first_of_key = is_first_of_key and job[2] == 0
-    end
     for _, circuit in ipairs(CIRCUITS) do
         local created = created_jobs(circuit)
         local place = find_job(created)
         if place then
-            local opens = (circuit == of_sitekey or is_first_of_key) and fails(circuit, created, place)
+            local opens = fails(circuit, created, place, circuit == of_host and args.sitekey or args.job)
             if opens or redis.call('HEXISTS', circuit, 'open_until') == 1 then
                 redis.call('HSET', circuit, 'open_until', digits(now + args.pause))
             end

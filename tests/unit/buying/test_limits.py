@@ -296,7 +296,7 @@ class Purchases(RuleBasedStateMachine):
         self.limits = limits(0.1, self.clock, self.ledger, **values)
         self.bought = []
         self.jobs = {}
-        """Whether each job was of no use, in the order of creation, by circuit."""
+        """As what each job was of no use, in the order of creation, by circuit."""
         self.quiet_until = {}
         self.closed = False
 
@@ -355,19 +355,20 @@ class Purchases(RuleBasedStateMachine):
 
     def fail(self, mine, entry):
         self.limits.record_failure(entry, mine[1])
-        is_known = any(self.jobs[mine].values())
-        for circuit, counts in ((mine, True), ((mine[0], None), not is_known)):
+        for circuit, kind in ((mine, entry), ((mine[0], None), mine[1])):
             jobs = self.jobs[circuit]
-            if entry in jobs and ((counts and self.is_too_much(jobs, entry)) or circuit in self.quiet_until):
+            if entry in jobs and (self.is_too_much(jobs, entry, kind) or circuit in self.quiet_until):
                 self.quiet_until[circuit] = self.clock.now + 60
 
-    def is_too_much(self, jobs, entry):
-        jobs[entry] = True
+    def is_too_much(self, jobs, entry, kind):
+        jobs[entry] = kind
         row = list(jobs)
         for end in range(row.index(entry) + 1, len(row) + 1):
-            last = row[:end][-2 * self.threshold :]
-            useless = sum(jobs[each] for each in last)
-            if useless >= self.threshold and useless >= 0.8 * len(last):
+            last = [jobs[each] for each in row[:end][-2 * self.threshold :]]
+            kinds = [kind for kind in last if kind]
+            others = min(sum(other != kind for other in kinds) for kind in kinds or [None])
+            useless = min(len(kinds), 2 * others + 1)
+            if useless >= self.threshold and useless >= 0.8 * (useless + len(last) - len(kinds)):
                 for each in row[:end]:
                     del jobs[each]
                 return True

@@ -25,7 +25,7 @@ def wall(key=KEY, form=FORM):
     ("later", "is_first", "verdict"),
     [
         (wall(), True, ("rejected", "", True)),
-        (wall(), False, ("unknown", "broke", None)),
+        (wall(), False, ("unknown", "broke", True)),
         (wall(key=OTHER_KEY), True, ("unknown", "another_wall", None)),
         (wall(form=OTHER_FORM), False, ("unknown", "another_wall", None)),
     ],

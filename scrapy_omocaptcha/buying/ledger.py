@@ -206,8 +206,8 @@ class Ledger:
 
     def _log_failure(self, error: Exception) -> None:
         logger.error(
-            "OMOcaptcha: the ledger %s cannot be used (%s); the crawl goes on with limits of its own, and what it buys "
-            "from now on is not recorded there",
+            "OMOcaptcha: the ledger %s cannot be used (%s); what the crawl buys from now on is not recorded there, and "
+            "counts only in its own limits",
             self._path,
             database.explain(error),
         )

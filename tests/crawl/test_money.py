@@ -525,6 +525,7 @@ def test_with_a_limit_for_the_day_and_a_ledger_that_cannot_be_used_nothing_is_bo
     crawled = crawl(pages_of(site, 3), {**service.settings, **settings})
     assert (len(service.jobs), crawled.count("skipped/max_cost_per_day")) == (0, 3)
     assert any("fix OMOCAPTCHA_LEDGER" in line for line in crawled.said())
+    assert not any("the crawl goes on" in line for line in crawled.said())
 
 
 def delete(ledger):

@@ -56,6 +56,8 @@ class Solver:
 
     def __post_init__(self) -> None:
         self._jobs_at_once = CapacityLimiter(self.settings.concurrent_jobs)
+        self._under_way: set[JobId] = set()
+        """The jobs that are being polled."""
         self._outage = Outage(self.lifetime, self.clock, self.settings.job_timeout)
         self.rejections = Rejections(self.api, self.account)
 
@@ -81,7 +83,10 @@ class Solver:
                 deadline = min(deadline, self.clock() + self.settings.job_timeout)
                 created = await self._create(job, host)
                 if created is not None:
-                    return await self._result(*created, job.sitekey)
+                    try:
+                        return await self._result(*created, job.sitekey)
+                    finally:
+                        self._under_way.discard(created[1])
 
     async def _create(self, job: JobRequest, host: str) -> tuple[Entry, JobId, float] | None:
         """Create a job at the service, and return its ledger entry, its id and the time at which the call was sent.
@@ -135,9 +140,13 @@ class Solver:
         """Make the create call of a reserved job, and record that it has ended, however it ends."""
         try:
             # What was bought is worth a moment's waiting when the crawl closes.
-            return await self.account.call(self.api.create_job(job), buys=True, grace_checks=2)
+            job_id = await self.account.call(self.api.create_job(job), buys=True, grace_checks=2)
         finally:
             reservation.answered()
+        if job_id in self._under_way:
+            raise ApiBadAnswer(f"{job_id} is the id of another job, which is under way")
+        self._under_way.add(job_id)
+        return job_id
 
     def _record_failed(self, entry: Entry, sitekey: str, reason: str, seconds: float, polls: int) -> None:
         """Record that a job gives no token, in the ledger and for the breaker."""

@@ -74,6 +74,7 @@ class ScriptedApi:
 
     def __init__(self, clock, **scripts):
         self._clock = clock
+        self._last = 0
         self.scripts = {
             "create_job": [f"job{number}" for number in range(100)],
             "job_result": ["token"],
@@ -100,7 +101,11 @@ class ScriptedApi:
         return answer
 
     async def create_job(self, job):
-        return await self._answer("create_job", job)
+        is_last = len(self.scripts["create_job"]) == 1
+        job_id = await self._answer("create_job", job)
+        # Each job has an id of its own, also where the last one repeats.
+        self._last += is_last
+        return f"{job_id}/{self._last}" if is_last and self._last > 1 else job_id
 
     async def job_result(self, job_id):
         return await self._answer("job_result", job_id)

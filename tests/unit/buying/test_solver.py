@@ -135,6 +135,14 @@ def test_a_create_call_whose_answer_is_lost_counts_as_bought_and_is_not_repeated
     assert bench.fails(NotBought).reason == "max_jobs"
 
 
+def test_a_job_whose_id_another_one_has_that_is_under_way_is_lost():
+    bench = Bench(create_job=["7", "7", "7"], job_result=[None, "token"])
+    first, second = bench.start(), bench.start()
+    bench.run(100)
+    assert (first[0].value, type(second[0].value)) == ("token", JobLost)
+    assert (bench.bought, bench.solve().value) == ([0.001] * 2, "token")
+
+
 ROUGH = {
     "lost": LOST,
     "nonsense": ApiBadAnswer("HTML"),
@@ -478,7 +486,7 @@ class SharedAccount:
         await deferLater(self._bench.clock, 0.2)
         self.balance -= 0.001 + self._others
         await deferLater(self._bench.clock, 0.2)
-        return "job"
+        return f"job {id(job)}"
 
     async def _get_balance(self):
         self._bench.api.calls.append(("balance", self._bench.clock.seconds(), None))

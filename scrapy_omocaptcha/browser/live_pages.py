@@ -13,7 +13,7 @@ from scrapy_omocaptcha.buying.purchase import Purchase
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.engine.lifetime import Lifetime
 from scrapy_omocaptcha.errors import HandoverBroke
-from scrapy_omocaptcha.walls.verdict import unknown
+from scrapy_omocaptcha.walls.verdict import unknown, unused
 
 
 class LivePages:
@@ -41,7 +41,7 @@ class LivePages:
         self._undecided.add(given)
         error = await self._browser.call(self._give(page, widget, challenge.url, purchase.token.value, press))
         if error is not None:
-            given.record(unknown("broke" if error.is_sent else "closed"))
+            given.record(unknown("broke") if error.is_sent else unused("closed"))
             raise error
         return given
 

@@ -273,7 +273,7 @@ def test_a_page_that_is_gone_when_its_token_comes_is_named(together):
     leaving = {way: Drive(partial(leave, way), ["other address"]) for way in ways}
     together(Drives, leaving.values(), OMOCAPTCHA_POLL_INTERVAL=1)
     assert {way: (one.problems, one.jobs) for way, one in leaving.items()} == dict.fromkeys(
-        ways, ([], [("unknown", "closed")])
+        ways, ([], [("expired", "closed")])
     )
 
 

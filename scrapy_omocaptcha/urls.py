@@ -74,10 +74,10 @@ def same_site(page: str, target: str) -> bool:
         return False
     if ports[1] not in (ports[0], _PORTS[there.scheme]):
         return False
-    return site_of(here.hostname) == site_of(there.hostname)
+    return _site_of(here.hostname) == _site_of(there.hostname)
 
 
-def site_of(host: str) -> str:
+def _site_of(host: str) -> str:
     """Return the registrable domain of a host, where private suffixes count, or the host itself if it has none."""
     host = host.rstrip(".").lower()
     with suppress(UnicodeError):

@@ -14,7 +14,6 @@ from scrapy.commands import ScrapyCommand
 from scrapy.exceptions import NotConfigured
 
 from scrapy_omocaptcha.commands.looking import Line, look, look_at_settings
-from scrapy_omocaptcha.commands.transcript import Transcript
 from scrapy_omocaptcha.commands.trial import DEMO_PAGE, Step, try_one_job
 from scrapy_omocaptcha.settings import Settings
 
@@ -25,7 +24,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--buy", action="store_true", help="buy one job for a page, and see whether its site takes it")
     parser.add_argument("--yes", action="store_true", help="with --buy: do not ask before paying")
     parser.add_argument("--page", default=DEMO_PAGE, help="with --buy: the page (default: Google's demo, %(default)s)")
-    parser.add_argument("--transcript", metavar="FILE", help="write all calls and answers, without what is secret")
     parser.add_argument("--json", action="store_true", help="print one JSON object with all lines")
 
 
@@ -37,7 +35,7 @@ def check(command: ScrapyCommand, opts: argparse.Namespace) -> int:
     Examples:
 
       scrapy omocaptcha check
-      scrapy omocaptcha check --buy --yes --transcript calls.json
+      scrapy omocaptcha check --buy --yes
 
     Examples, while scrapy omocaptcha simulate --port 6080 runs in another terminal:
 
@@ -55,20 +53,17 @@ def check(command: ScrapyCommand, opts: argparse.Namespace) -> int:
         # A component that cannot be loaded ends crawls, too.
         report.add(Line("settings", str(error), is_wrong=True))
         return report.end()
-    transcript = Transcript()
     try:
-        account = asyncio.run(_waited_for(look(settings, command.settings, report.add, transcript.build_transport)))
+        account = asyncio.run(_waited_for(look(settings, command.settings, report.add)))
         if opts.buy and account is not None and not report.is_wrong:
             settings = replace(settings, price=account.price)
             if opts.yes or _may_pay(account.price):
-                steps = try_one_job(settings, opts.page, account.balance, transcript.build_transport)
+                steps = try_one_job(settings, opts.page, account.balance)
                 asyncio.run(_waited_for(_add_all(report, steps)))
             else:
                 report.add(Line("buy", "nothing was bought: say yes, or without a terminal add --yes", is_wrong=True))
     except KeyboardInterrupt:
         report.add(Line("stopped", "by Ctrl-C; a job that was created may be paid" if opts.buy else "by Ctrl-C", True))
-    if opts.transcript is not None:
-        report.add(_write(transcript, opts.transcript))
     return report.end()
 
 
@@ -126,14 +121,6 @@ async def _waited_for(work: Coroutine[Any, Any, T]) -> T:
         return await work
     finally:
         shown.cancel()
-
-
-def _write(transcript: Transcript, path: str) -> Line:
-    try:
-        transcript.write(path)
-    except OSError as error:
-        return Line("transcript", f"{path}: {error.strerror}", is_wrong=True)
-    return Line("transcript", f"is in {path}: read it before you publish it")
 
 
 def _may_pay(price: float) -> bool:

@@ -21,7 +21,9 @@ from scrapy.utils.python import global_object_name
 
 from scrapy_omocaptcha.addon import Addon
 from scrapy_omocaptcha.browser import find_schemes
-from scrapy_omocaptcha.buying.api.factory import BuildTransport, build_api
+from scrapy_omocaptcha.buying.api.aiohttp_transport import AiohttpTransport
+from scrapy_omocaptcha.buying.api.factory import build_api
+from scrapy_omocaptcha.buying.api.transport import Transport
 from scrapy_omocaptcha.buying.database import explain, read_ledger
 from scrapy_omocaptcha.buying.records import Balance
 from scrapy_omocaptcha.engine.private_names import TESTED_WITH
@@ -52,15 +54,13 @@ class Account(NamedTuple):
     """USD a job, as crawls reckon with it."""
 
 
-async def look(
-    settings: Settings, project: BaseSettings, tell: Callable[[Line], None], build_transport: BuildTransport
-) -> Account | None:
+async def look(settings: Settings, project: BaseSettings, tell: Callable[[Line], None]) -> Account | None:
     """Look at all but the settings, and return what the service says of the account, if any version of its API answers.
 
     :param tell: called with each line as soon as it is known.
     """
     tell(_check_scrapy())
-    working, answers = await _ask_versions(settings, build_transport)
+    working, answers = await _ask_versions(settings)
     account = None
     if working is None:
         tell(Line("api", "; ".join(answers), is_wrong=True))
@@ -68,7 +68,7 @@ async def look(
         number, balance = working
         # What other versions have said, such as that the token is wrong, is of no use here.
         tell(Line("api", next(answer for answer in answers if answer.startswith(f"version {number} "))))
-        line, price = await _check_price(replace(settings, api_version=number), balance, build_transport)
+        line, price = await _check_price(replace(settings, api_version=number), balance)
         tell(_check_balance(settings, balance, price))
         tell(line)
         account = Account(balance, price)
@@ -78,6 +78,11 @@ async def look(
     if find_schemes(project):
         tell(await _check_browser(project))
     return account
+
+
+def build_transport(url: str, timeout: float) -> Transport:
+    """Build a transport for the event loop of the command, which runs no Twisted reactor."""
+    return AiohttpTransport(url, timeout=timeout)
 
 
 def look_at_settings(settings: Settings, project: BaseSettings) -> list[Line]:
@@ -135,9 +140,7 @@ def _check_scrapy() -> Line:
     return Line("scrapy", f"{scrapy_version} has not been tested with it ({TESTED_WITH} have)")
 
 
-async def _ask_versions(
-    settings: Settings, build_transport: BuildTransport
-) -> tuple[tuple[int, Balance] | None, list[str]]:
+async def _ask_versions(settings: Settings) -> tuple[tuple[int, Balance] | None, list[str]]:
     """Ask each version of the API for the balance; return the one that crawls use, and what each has answered."""
     working: dict[int, Balance] = {}
     answers, cures = [], []
@@ -166,7 +169,7 @@ def _check_balance(settings: Settings, balance: Balance, price: float) -> Line:
     return Line("balance", message, is_wrong=True)
 
 
-async def _check_price(settings: Settings, balance: Balance, build_transport: BuildTransport) -> tuple[Line, float]:
+async def _check_price(settings: Settings, balance: Balance) -> tuple[Line, float]:
     """Return what a job costs and how many can be bought, and the price that crawls reckon with."""
     api = build_api(settings, build_transport)
     listed = None

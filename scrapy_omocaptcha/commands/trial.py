@@ -12,13 +12,14 @@ from scrapy.crawler import Crawler
 from scrapy.http import HtmlResponse
 from scrapy.statscollectors import DummyStatsCollector
 
-from scrapy_omocaptcha.buying.api.factory import BuildTransport, build_api
+from scrapy_omocaptcha.buying.api.factory import build_api
 from scrapy_omocaptcha.buying.api.protocol import Api
 from scrapy_omocaptcha.buying.ledger import Entry, Ledger
 from scrapy_omocaptcha.buying.limits import Limits
 from scrapy_omocaptcha.buying.purchase import ACCEPTED, Purchase, Verdict
 from scrapy_omocaptcha.buying.records import Balance, JobRequest
 from scrapy_omocaptcha.challenge import Challenge, Token
+from scrapy_omocaptcha.commands.looking import build_transport
 from scrapy_omocaptcha.detection import find_challenge
 from scrapy_omocaptcha.engine.stats import Stats
 from scrapy_omocaptcha.errors import ApiBadAnswer, ApiError, ApiUnreachable, JobFailed, NotBought
@@ -47,9 +48,7 @@ class _Stopped(Exception):
     """A step went wrong, so that none follows."""
 
 
-async def try_one_job(
-    settings: Settings, url: str, balance: Balance, build_transport: BuildTransport
-) -> AsyncIterator[Step]:
+async def try_one_job(settings: Settings, url: str, balance: Balance) -> AsyncIterator[Step]:
     """Buy a token for the page at ``url``, hand it in by the page's form, and yield each step.
 
     :param settings: with the price of a job. All limits hold but those of a fleet, which has to be asked.

@@ -19,7 +19,6 @@ from scrapy_omocaptcha.testing.browser import OfflineGoogle, browser_settings
 from scrapy_omocaptcha.testing.calls import Call
 from scrapy_omocaptcha.testing.crawling import Crawl
 from scrapy_omocaptcha.testing.faults import Kind
-from scrapy_omocaptcha.testing.replay import ReplayService
 from scrapy_omocaptcha.testing.service import OmoCaptchaService
 from scrapy_omocaptcha.testing.site import WalledSite
 from scrapy_omocaptcha.testing.version1 import Shape
@@ -36,7 +35,6 @@ __all__ = [
     "OfflineGoogle",
     "OmoCaptchaService",
     "Outcome",
-    "ReplayService",
     "Shape",
     "TaskShape",
     "Visit",

@@ -15,7 +15,6 @@ from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from scrapy_omocaptcha.testing.replay import ReplayService
 from scrapy_omocaptcha.testing.service import OmoCaptchaService
 from scrapy_omocaptcha.testing.site import WalledSite
 from scrapy_omocaptcha.testing.walls import WALLS
@@ -34,8 +33,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--api-version", type=int, choices=(1, 2), default=1, help=versions)
     parser.add_argument("--solve-seconds", type=_amount, default=1.0, help="duration of a job (default: %(default)s)")
     parser.add_argument("--balance", type=_amount, default=10.0, help="USD in the account (default: %(default)s)")
-    replay = "answer calls as the service did in a file of scrapy omocaptcha check --transcript"
-    parser.add_argument("--replay", metavar="FILE", help=replay)
     walls = f"wall of a site; repeat it for more sites: {', '.join(WALLS)} (default: session)"
     parser.add_argument("--wall", action="append", choices=list(WALLS), metavar="WALL", help=walls)
     parser.add_argument("--status", type=_status, default=403, help="HTTP status of challenges (default: %(default)s)")
@@ -81,10 +78,8 @@ def simulate(_: object, options: argparse.Namespace) -> int:
 
       scrapy omocaptcha simulate --port 6080
       scrapy omocaptcha simulate --wall redirect --wall per_page --solve-seconds 8
-      scrapy omocaptcha simulate --replay calls.json
 
-    Exit status: 0 when it was stopped; 1 when a port is not available; 2 for wrong usage, or a FILE that is no
-    transcript.
+    Exit status: 0 when it was stopped; 1 when a port is not available; 2 for wrong usage.
     """
     with ExitStack() as stack:
         stop = stack.enter_context(_stop_event())
@@ -93,9 +88,6 @@ def simulate(_: object, options: argparse.Namespace) -> int:
         except OSError as error:
             print(f"{error}: --port needs a free port, followed by free ports for the sites", file=sys.stderr)
             return 1
-        except ValueError as error:
-            print(error, file=sys.stderr)
-            return 2
         for name, site in sites.items():
             _print(f"{site.url}/catalogue/ is behind the wall {name!r}. {site.wall.about}")
         _print(f"{service.url} is the service. Settings of a project that uses it:")
@@ -115,7 +107,14 @@ def _start(
     walls = list(dict.fromkeys(options.wall or ["session"]))
     if not 0 <= options.port <= _LAST_PORT - len(walls):
         raise OSError(f"{options.port} is not a port, or too few ports follow it")
-    service = stack.enter_context(_service(options, tell))
+    service = OmoCaptchaService(
+        port=options.port,
+        api_version=options.api_version,
+        balance=options.balance,
+        solve_seconds=options.solve_seconds,
+        on_event=tell,
+    )
+    stack.enter_context(service)
     sites = {}
     for number, name in enumerate(walls, start=1):
         site = WalledSite(
@@ -130,18 +129,6 @@ def _start(
         )
         sites[name] = stack.enter_context(site)
     return service, sites
-
-
-def _service(options: argparse.Namespace, tell: Callable[[str], None]) -> OmoCaptchaService:
-    if options.replay is not None:
-        return ReplayService(options.replay, port=options.port, on_event=tell)
-    return OmoCaptchaService(
-        port=options.port,
-        api_version=options.api_version,
-        balance=options.balance,
-        solve_seconds=options.solve_seconds,
-        on_event=tell,
-    )
 
 
 def _print(line: str) -> None:

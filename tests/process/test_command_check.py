@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 
 from scrapy_omocaptcha.buying.database import read_ledger
-from scrapy_omocaptcha.testing import OmoCaptchaService, ReplayService, WalledSite
+from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
 from scrapy_omocaptcha.walls.reasons import TEST_KEY
 from tests.helpers import sites
 from tests.helpers.docs import code, page
@@ -291,26 +291,3 @@ def test_a_project_that_names_no_browser_may_have_one_that_is_not_looked_for(che
         "is not there: run playwright install, or see PLAYWRIGHT_LAUNCH_OPTIONS, unless Playwright's headless shell is "
         "installed, or a spider's custom_settings name a browser"
     )
-
-
-@pytest.mark.parametrize("version", [1, 2, None])
-def test_a_transcript_has_no_secret_and_replayed_gives_the_same_lines(check, scrapy, tmp_path, version):
-    key = f"6LtestOnly{'x' * 30}"
-    file = tmp_path / "transcript.json"
-    with (
-        OmoCaptchaService(api_token=TOKEN, api_version=version or 1, balance=7.53121) as service,
-        WalledSite(service, sitekey=key) as site,
-    ):
-        url = service.url if version else f"{service.origin}/gone"
-        buys = ("--buy", "--yes", "--page", f"{site.url}/find")
-        before = check("--transcript", str(file), *buys, url=url)
-        secrets = [TOKEN, key, "7.53121", *service._account._tokens, str(site.port)]
-    written = file.read_text()
-    assert [secret for secret in secrets if secret in written] == []
-    with ReplayService(file) as service, WalledSite(service, sitekey=key) as site:
-        buys = ("--buy", "--yes", "--page", f"{site.url}/find")
-        settings = [word for name, value in service.settings.items() for word in ("-s", f"{name}={value}")]
-        after = check(*buys, *settings, url=service.url, token="another")
-    told = [[(name, is_wrong) for name, is_wrong, _ in lines if name != "transcript"] for _, lines in (before, after)]
-    assert (before[0], told[0]) == (after[0], told[1])
-    assert ("site", False) in told[0] or version is None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import ast
 import http.client
-import json
 import os
 import socket
 import subprocess
@@ -16,7 +15,6 @@ import pytest
 
 from scrapy_omocaptcha.testing import WALLS
 from scrapy_omocaptcha.testing.simulate import add_options
-from scrapy_omocaptcha.testing.simulate import simulate as run
 from tests.helpers.forked_scrapy import started_scrapy
 
 
@@ -81,57 +79,6 @@ def test_a_port_that_is_taken_or_does_not_exist_is_reported_in_one_line(scrapy, 
     done = run("70000")
     assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (1, "", 1)
     assert "--port" in done.stderr
-
-
-def transcript(*calls, version=1):
-    return json.dumps({"transcript": version, "calls": calls})
-
-
-def test_a_transcript_is_replayed(simulate, tmp_path):
-    call = {"url": "https://service.example/base/getBalance", "body": {"clientKey": "***"}}
-    answer = {"status": 429, "headers": ["Retry-After: 7", "Set-Cookie: ***"], "json": {"errorId": 1}}
-    (tmp_path / "user.json").write_text(transcript({**call, **answer}))
-    process, _, stderr, lines = simulate("--replay", "user.json")
-    assert "    OMOCAPTCHA_API_VERSION = 2\n" in lines
-    url = urllib.parse.urlsplit(lines[1].split()[0])
-    assert url.path == "/base"
-    connection = http.client.HTTPConnection("127.0.0.1", url.port)
-    connection.request("POST", f"{url.path}/getBalance", json.dumps({"clientKey": "x"}))
-    answered = connection.getresponse()
-    assert (answered.status, answered.headers["Retry-After"], answered.read()) == (429, "7", b'{"errorId": 1}')
-    connection.request("POST", f"{url.path}/getBalance", json.dumps({"api_token": "x"}))
-    assert connection.getresponse().status == 404
-    connection.close()
-    process.terminate()
-    assert stderr.read() == ""
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        (None, "No such file"),
-        ("<html>", "is no transcript"),
-        ("[" * 100_000, "is no transcript"),
-        ('{"calls": []}', "is no transcript"),
-        (transcript(version=2), "newer version of scrapy-omocaptcha: update"),
-        ('{"transcript": 1}', "has calls that are none"),
-        (transcript({"url": 7}), "has calls that are none"),
-        (transcript({"url": "/x", "status": "ok"}), "has calls that are none"),
-        (transcript({"url": "/x", "headers": [7]}), "has calls that are none"),
-    ],
-)
-def test_a_file_that_is_no_transcript_is_refused_in_one_sentence(tmp_path, capsys, text, said):
-    path = tmp_path / "user.json"
-    if text is not None:
-        path.write_text(text)
-    parser = argparse.ArgumentParser()
-    add_options(parser)
-    assert run(None, parser.parse_args(["--replay", str(path)])) == 2
-    printed = capsys.readouterr()
-    (line,) = printed.err.splitlines()
-    assert printed.out == ""
-    assert line.startswith(str(path))
-    assert said in line
 
 
 NO_STATUS = ["99", "302", "600", "many"]

@@ -8,7 +8,7 @@ import socket
 import ssl
 import threading
 import tracemalloc
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 
 import pytest
 from scrapy.utils.defer import deferred_from_coro
@@ -16,7 +16,7 @@ from twisted.internet.defer import gatherResults
 from twisted.logger import LogLevel, globalLogPublisher
 
 from scrapy_omocaptcha.buying.api.aiohttp_transport import AiohttpTransport
-from scrapy_omocaptcha.buying.api.transport import MAX_BODY, Call
+from scrapy_omocaptcha.buying.api.transport import MAX_BODY
 from scrapy_omocaptcha.buying.api.treq_transport import TreqTransport
 from scrapy_omocaptcha.errors import ApiBadAnswer, ApiError, ApiRefused, ApiUnreachable
 from scrapy_omocaptcha.settings.secret import Secret
@@ -203,19 +203,6 @@ def failure(client, url, timeout=10.0):
 def test_a_call_is_json_and_its_answer_text(client, service):
     assert '"balance": "10.00000"' in client(service.url).post(body={"api_token": service.api_token})
     assert [(call.method, call.name, call.authorised) for call in service.calls] == [("POST", "getBalance", True)]
-
-
-@pytest.mark.parametrize("status", ["200 OK", "404 Not Found"])
-def test_a_call_has_the_status_and_all_headers_of_its_answer(client, reactor, status):
-    head = ("X-One: a", "X-Two: b", "X-Two: c")
-    with serving(response(status, b"{}", *head)) as server:
-        call = Call("GET", server.url, sent=True)
-        exchange = client(server.url).transport._exchange
-        with suppress(ApiError):
-            reactor.call(lambda: deferred_from_coro(exchange(call)))
-    assert call.status == int(status[:3])
-    assert [value for name, value in call.head if name.startswith("X-")] == ["a", "b", "c"]
-    assert "X-" not in repr(call)
 
 
 def test_a_public_list_is_requested_without_a_body(client):

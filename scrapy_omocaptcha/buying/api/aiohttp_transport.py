@@ -35,7 +35,6 @@ class AiohttpTransport(Transport):
         # Leaving this block before the body has been read closes the connection.
         async with sent as response:
             headers = response.headers
-            call.status, call.head = response.status, list(headers.items())
             check_head(response.status, headers.get("Content-Type", ""), headers.get("Retry-After", ""))
             async for data in response.content.iter_any():
                 if not call.receive(data):

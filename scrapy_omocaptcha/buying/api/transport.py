@@ -33,10 +33,6 @@ class Call:
     url: str
     body: bytes | None = field(default=None, repr=False)
     sent: bool = False
-    status: int | None = None
-    """HTTP status of the answer; None until one arrives."""
-    head: list[tuple[str, str]] = field(default_factory=list, repr=False)
-    """Headers of the answer, by which a service may send cookies."""
     answer: bytearray = field(default_factory=bytearray, repr=False)
 
     @property

@@ -80,9 +80,6 @@ def _read(response: Any, call: Call, reactor: Any) -> Deferred[None]:
     """Read the body into ``call``, or close the connection where the head is an error."""
     raw, is_gzip = response.original, isinstance(response.original, GzipDecoder)
     body = _Body(call, reactor, is_gzip=is_gzip)
-    call.status = response.code
-    for name, values in response.headers.getAllRawHeaders():
-        call.head += [(str(name, "latin-1"), str(value, "latin-1")) for value in values]
     # Twisted's decoder has no limit: a kilobyte becomes a megabyte.
     (raw.original if is_gzip else raw).deliverBody(body)
     try:

@@ -92,7 +92,5 @@ class Buyer:
         try:
             await self.limits.close()
         finally:
-            if "_solver" in vars(self):  # It was used.
-                await self._solver.rejections.close()
-            if "_api" in vars(self):
+            if "_api" in vars(self):  # It was used.
                 await self._api.close()

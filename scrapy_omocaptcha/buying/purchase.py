@@ -1,6 +1,5 @@
 """Record what becomes of a bought token."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -34,8 +33,6 @@ class Purchase:
     token: Token
     entry: Entry
     limits: Limits
-    report_rejected: Callable[[], None] | None = None
-    """Tells the service that the token was rejected; None where it is not to be told, or has no call for it."""
 
     def record(self, verdict: Verdict) -> None:
         """Record what became of the token, in the ledger, in the stats and for the breaker."""
@@ -43,5 +40,3 @@ class Purchase:
             learn = self.limits.record_failure if verdict.is_useless else self.limits.record_success
             learn(self.entry, self.token.sitekey)
         self.entry.judged(verdict.outcome, verdict.reason)
-        if verdict.outcome == "rejected" and self.report_rejected is not None:
-            self.report_rejected()

@@ -9,7 +9,6 @@ import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 from twisted.internet import defer
 
@@ -22,7 +21,6 @@ from scrapy_omocaptcha.buying.outage import Outage
 from scrapy_omocaptcha.buying.polling import Polling
 from scrapy_omocaptcha.buying.purchase import Purchase
 from scrapy_omocaptcha.buying.records import JobId, JobRequest
-from scrapy_omocaptcha.buying.rejections import Rejections
 from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.engine.lifetime import Lifetime
 from scrapy_omocaptcha.errors import (
@@ -59,7 +57,6 @@ class Solver:
         self._under_way: set[JobId] = set()
         """The jobs that are being polled."""
         self._outage = Outage(self.lifetime, self.clock, self.settings.job_timeout)
-        self.rejections = Rejections(self.api, self.account)
 
     async def solve(self, challenge: Challenge, *, host: str) -> Purchase:
         """Buy a job for ``challenge`` and wait for its token.
@@ -194,9 +191,7 @@ class Solver:
                     # It cannot be older than the last poll without it.
                     usable_until = not_ready + self.settings.token_max_age
                     token = Token(value, sitekey=sitekey, usable_until=usable_until, job=str(job_id))
-                    reports = self.settings.reporting_call is not None
-                    report = partial(self.rejections.report, job_id) if reports else None
-                    return Purchase(token, entry, self.limits, report)
+                    return Purchase(token, entry, self.limits)
                 not_ready = last_poll
             if last_poll >= deadline:
                 self._record_failed(entry, sitekey, JobTimeout.reason, self.clock() - began, polls)

@@ -18,7 +18,6 @@ from scrapy.utils.misc import load_object
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.settings import values
 from scrapy_omocaptcha.settings.secret import Secret
-from scrapy_omocaptcha.settings.services import REPORTING_CALLS, ReportingCall
 from scrapy_omocaptcha.settings.values import Limit, setting
 from scrapy_omocaptcha.urls import host_of, is_allowed
 
@@ -55,7 +54,6 @@ class Settings:
     """Kind of job in version 1."""
     task_type: str = setting("OMOCAPTCHA_TASK_TYPE", values.read_word, "RecaptchaV2TokenTask")
     """Kind of job in version 2."""
-    report_rejected: bool = setting("OMOCAPTCHA_REPORT_REJECTED", values.read_bool, False)
     trigger: Trigger | None = setting("OMOCAPTCHA_TRIGGER", values.read_trigger)
     """Decides whether a page is a challenge; None: :attr:`Challenge.blocking` decides."""
     allowed_domains: tuple[str, ...] | None = setting("OMOCAPTCHA_ALLOWED_DOMAINS", values.read_domains)
@@ -137,13 +135,6 @@ class Settings:
     def is_omocaptcha(self) -> bool:
         """Tell whether the service is OMOcaptcha itself, rather than one that speaks the same protocol."""
         return is_allowed(host_of(self.api_url), ["omocaptcha.com"])
-
-    @property
-    def reporting_call(self) -> ReportingCall | None:
-        """Return the call that reports a rejected token; None if none is to be reported, or the service has no call."""
-        if not self.report_rejected or self.api_version == 1:
-            return None
-        return REPORTING_CALLS.get(host_of(self.api_url))
 
     @property
     def price_unknown(self) -> str:

@@ -38,11 +38,6 @@ def check_settings(settings: Settings, project: BaseSettings, spider: Spider, ou
         )
     if settings.api_version == 2 and settings.price is None and not (settings.is_omocaptcha or settings.dry_run):
         yield settings.price_unknown
-    if settings.report_rejected and settings.reporting_call is None:
-        yield (
-            "OMOCAPTCHA_REPORT_REJECTED has no effect, since no call that reports rejected tokens is known of "
-            f"{host_of(settings.api_url)}: remove it"
-        )
     yield from _check_middlewares(project, ours)
     if not project.getbool("COOKIES_ENABLED"):
         yield (

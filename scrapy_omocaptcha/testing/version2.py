@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 CREDENTIAL = "clientKey"
-REPORTING_CALLS = ("reportIncorrect", "reportIncorrectRecaptcha", "reportIncorrectTokenCaptcha", "feedbackTask")
-"""Calls of other services, by which they are told of a rejected token."""
 
 _UUID = "49f9f60a-07c2-4a5d-9d3e-{:012d}"
 
@@ -50,7 +48,6 @@ class Version2:
             "createTask": self._create_task,
             "getTaskResult": self._get_task_result,
             "getBalance": self._get_balance,
-            **dict.fromkeys(REPORTING_CALLS, self._report),
         }
 
     def answer(self, call: str, body: object) -> str:
@@ -95,11 +92,6 @@ class Version2:
 
     def _get_balance(self, body: Mapping[str, Any]) -> str:
         return _good(balance=float(self._account.balance), quantity=self._account.package, voucher_balance=0.0)
-
-    def _report(self, body: Mapping[str, Any]) -> str:
-        """Take note of a report of a rejected token, which has no consequence."""
-        self._read(body.get("taskId"))
-        return _good(status="success")
 
     def _failed(self) -> str:
         if self._shape().failed == "code":

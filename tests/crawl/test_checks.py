@@ -83,8 +83,6 @@ def placed(place, **others):
         ({**OTHER_SERVICE, "OMOCAPTCHA_API_VERSION": 1}, {}),
         ({**OTHER_SERVICE, "OMOCAPTCHA_API_URL": "https://OMOcaptcha.com/v2"}, {}),
         ({**OTHER_SERVICE, "OMOCAPTCHA_API_URL": None}, {}),
-        # Its documents name a call for reports.
-        ({**OTHER_SERVICE, "OMOCAPTCHA_PRICE": 0.003, "OMOCAPTCHA_REPORT_REJECTED": True}, {}),
     ],
 )
 def test_working_settings_cause_no_warning(crawl, service, settings, attributes):
@@ -153,18 +151,6 @@ MISTAKES = {
         {},
         "the price of a job at api.2captcha.com is unknown and assumed to be 0.00055 USD: set OMOCAPTCHA_PRICE to the "
         "right price, or OMOCAPTCHA_MAX_COST will not hold",
-    ),
-    "reports to a service without a call for them": (
-        {"OMOCAPTCHA_REPORT_REJECTED": True},
-        {},
-        "OMOCAPTCHA_REPORT_REJECTED has no effect, since no call that reports rejected tokens is known of 127.0.0.1: "
-        "remove it",
-    ),
-    "reports in version 1": (
-        {**OTHER_SERVICE, "OMOCAPTCHA_API_VERSION": 1, "OMOCAPTCHA_REPORT_REJECTED": True},
-        {},
-        "OMOCAPTCHA_REPORT_REJECTED has no effect, since no call that reports rejected tokens is known of "
-        "api.2captcha.com: remove it",
     ),
     # RecordingSpider requests its ``urls``, not its ``start_urls``.
     "a start outside of the spider's domains": (

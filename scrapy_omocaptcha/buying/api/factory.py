@@ -45,7 +45,7 @@ def _client(version: int, settings: Settings, transport: Transport) -> Version:
     if version == 1:
         return Version1Api(transport, settings.api_token, settings.type_job_id)
     price_list = _PRICE_LIST if settings.is_omocaptcha else None
-    return Version2Api(transport, settings.api_token, settings.task_type, price_list, settings.reporting_call)
+    return Version2Api(transport, settings.api_token, settings.task_type, price_list)
 
 
 class _Memory:

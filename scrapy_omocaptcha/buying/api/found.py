@@ -53,9 +53,6 @@ class FoundApi(Api):
     async def price(self) -> float | None:
         return await self._ask(lambda api: api.price(), by_list=True)
 
-    async def report_rejected(self, job_id: JobId) -> None:
-        await self._ask(lambda api: api.report_rejected(job_id))
-
     async def close(self) -> None:
         for api in self._versions.values():
             await api.close()

@@ -9,7 +9,6 @@ from typing import ClassVar
 
 from scrapy_omocaptcha.buying.api.transport import Transport
 from scrapy_omocaptcha.buying.records import Balance, JobId, JobRequest
-from scrapy_omocaptcha.errors import ApiRefused
 from scrapy_omocaptcha.settings.secret import Secret
 
 
@@ -47,10 +46,6 @@ class Api(ABC):
     @abstractmethod
     async def price(self) -> float | None:
         """Return the price of a job in USD, or None when the service has no price list or doesn't list this kind."""
-
-    async def report_rejected(self, job_id: JobId) -> None:
-        """Report that a site has rejected the token of a job. Only where the documents of a service name a call."""
-        raise ApiRefused("there is no call that reports rejected tokens")
 
     @abstractmethod
     async def close(self) -> None:

@@ -11,7 +11,6 @@ from scrapy_omocaptcha.buying.api import answers
 from scrapy_omocaptcha.buying.api.protocol import Version
 from scrapy_omocaptcha.buying.records import Balance, JobId, JobRequest
 from scrapy_omocaptcha.errors import AccountError, ApiBadAnswer, ApiRefused, ApiUnreachable, JobFailed
-from scrapy_omocaptcha.settings.services import ReportingCall
 
 TEMPORARY = {
     "ERROR_NO_SLOT_AVAILABLE",
@@ -55,7 +54,6 @@ class Version2Api(Version):
     has_price = False
     price_list: str | None
     """URL of OMOcaptcha's price list, or None for another service."""
-    reporting_call: ReportingCall | None = None
 
     async def create_job(self, job: JobRequest) -> JobId:
         task: dict[str, Any] = {"type": self.kind, "websiteURL": job.page, "websiteKey": job.sitekey}
@@ -85,12 +83,6 @@ class Version2Api(Version):
         if answers.is_error(answer):
             raise ApiRefused(f"{call}: {self._message(answer) or answers.NO_MESSAGE}")
         return answers.find_price(answer.get("typeJob"), "type", self.kind, call)
-
-    async def report_rejected(self, job_id: JobId) -> None:
-        if self.reporting_call is None:
-            await super().report_rejected(job_id)
-        else:
-            await self._call(self.reporting_call.path, taskId=job_id, **self.reporting_call.details)
 
     async def _call(self, path: str, **body: Any) -> dict[str, Any]:
         answer = answers.parse(await self.transport.post(path, {"clientKey": self.token, **body}), path)

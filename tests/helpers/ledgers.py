@@ -30,6 +30,7 @@ FIELDS: dict[str, Any] = {
     "outcome": "accepted",
     "reason": "",
     "cost_usd": 0.00055,
+    "form": "https://shop.example/verify",
 }
 _ENDS = (
     [{"outcome": "accepted"}] * 90

@@ -313,7 +313,7 @@ def test_the_ledger_answers_the_questions_of_the_page(tmp_path):
     ]
     assert len(queries) == 3
     now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-    with closing(sqlite3.connect(write(tmp_path / "jobs.sqlite", *business(300), job(time=now, form="https://shop.example/verify")))) as db:
+    with closing(sqlite3.connect(write(tmp_path / "jobs.sqlite", *business(300), job(time=now)))) as db:
         for query in queries:
             rows = db.execute(query).fetchall()
             assert rows, query

@@ -9,7 +9,7 @@ from scrapy.http import Response
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.detection.marks import WALL_STATUSES, has_recaptcha_word, wall_word
 
-__all__ = ["find_challenge", "find_other_captcha", "has_recaptcha_word", "read_title", "wall_word"]
+__all__ = ["find_challenge", "find_other_captcha", "has_recaptcha_word", "is_for_once", "read_title", "wall_word"]
 
 
 def find_challenge(response: Response) -> Challenge | None:
@@ -33,6 +33,13 @@ def read_title(response: Response) -> str:
 
     page = parse_page(response)
     return "" if page is None else PageContent(page.root).title
+
+
+def is_for_once(name: str) -> bool:
+    """Tell whether a hidden field of a wall has another value on each page: a token, a time, where to go on."""
+    from scrapy_omocaptcha.detection.words import FOR_ONCE, split_name
+
+    return not FOR_ONCE.isdisjoint(split_name(name))
 
 
 def find_other_captcha(response: Response) -> str | None:

@@ -24,7 +24,8 @@ _LINKS = XPath("count(descendant::a/@href)")
 UNREAD_TAGS = frozenset((*INERT_TAGS, "head", "iframe", "select", "svg", "object"))
 _IDEOGRAPHS = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f]")
 _UNDESCRIBED_TYPES = frozenset(("hidden", "submit", "button", "image", "reset"))
-_HIDDEN_STYLE = re.compile(r"display\s?:\s?none", re.IGNORECASE)
+HIDDEN_STYLE = re.compile(r"display\s?:\s?none|visibility\s?:\s?hidden|(?:left|top)\s?:\s?-\d{3,}", re.IGNORECASE)
+"""Styles with which nobody sees an element."""
 _DESCRIPTIONS = {
     "email": "an e-mail address",
     "password": "a password",
@@ -92,7 +93,7 @@ def describe_field(field: HtmlElement) -> str | None:
     kind = (field.get("type") or "text").strip().lower() if field.tag == "input" else field.tag
     if kind in _UNDESCRIBED_TYPES or field.get("name") == TOKEN_FIELD or field.get("hidden") is not None:
         return None
-    if _HIDDEN_STYLE.search(field.get("style") or ""):
+    if HIDDEN_STYLE.search(field.get("style") or ""):
         return None
     name = (field.get("name") or field.get("id") or "").strip()
     if kind == "text" and "mail" in name.lower():

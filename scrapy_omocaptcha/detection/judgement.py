@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import NamedTuple
 from unicodedata import combining, normalize
 from urllib.parse import parse_qsl, unquote_plus, urlsplit
@@ -19,21 +20,26 @@ from scrapy_omocaptcha.detection.content import count_words, shortened
 from scrapy_omocaptcha.detection.marks import WALL_STATUSES, wall_word
 from scrapy_omocaptcha.detection.phrases import find_check, find_firewall, find_withholding, is_about_check
 from scrapy_omocaptcha.detection.words import (
+    LANGUAGES,
     VERB_FIELDS,
     find_deed,
     find_deed_of_button,
     find_deed_of_field,
+    goes_on,
     is_unknown_field,
     only_goes_on,
     split_name,
     unknown_address_word,
 )
 
+_MAX_DOUBTS = 10
+_LONGEST_ADDRESS = 500
 _SEGMENTS = 2
 """Last segments of the path of a form's address that say what it is for."""
 _MAX_OTHER_WORDS = 4
-"""Words in sentences that do not speak of the check: in the form, or in the whole page if it does not say that it
-withholds anything."""
+"""Words that a wall may have in sentences which do not speak of the check."""
+_LONG_SENTENCE = 300
+"""Characters from which on a sentence is not read to its end: a wall has none."""
 _KNOWN_WALLS: tuple[tuple[str, re.Pattern[str], frozenset[str]], ...] = (
     ("Google's 'unusual traffic' page", re.compile(r"^captcha-form "), frozenset()),
     ("Google's 'unusual traffic' page", re.compile(r" (?:\S*/sorry/)?index$"), frozenset(("q", "continue"))),
@@ -55,12 +61,14 @@ class Case:
     status: int
     title: str
     headings: Sequence[str]
-    heading: str
-    """The heading that the widget stands under."""
+    above: Sequence[str]
+    """The headings before the widget, and the name of its form."""
     in_header: Sequence[str]
     """The headings of the page's header, such as the name of the site."""
     near: str
-    """The text beside the widget."""
+    """The text around the widget."""
+    beside: str
+    """The text right before and after the widget."""
     sentences: Sequence[str]
     """All sentences of the page's content."""
     inside: Sequence[str]
@@ -69,6 +77,8 @@ class Case:
     """What the button that sends the form says, or all buttons where a script sends it."""
     field: str | None
     """The first field that a visitor would fill in, in words."""
+    language: str
+    """What the page says that it is written in, such as ``"en"``; empty if it does not."""
     form: Form | None
     marks: str
     """The form's id and action, separated by a space."""
@@ -78,11 +88,18 @@ class Case:
     @cached_property
     def own_words(self) -> frozenset[str]:
         """Return the words of the page's own address, which are about the page that was asked for."""
-        return frozenset(split_name(_path_and_names(self.url)))
+        return frozenset(split_name(f"{_path(self.url)} {' '.join(self.own_names)}"))
 
     @cached_property
-    def names(self) -> frozenset[str]:
-        """Return the words of the page's address and of its host, which may be the name of the site."""
+    def own_names(self) -> frozenset[str]:
+        """Return the names in the query of the page's own address."""
+        with suppress(ValueError):
+            return frozenset(name for name, _ in parse_qsl(urlsplit(self.url).query, keep_blank_values=True))
+        return frozenset()
+
+    @cached_property
+    def site_words(self) -> frozenset[str]:
+        """Return the words of the page's address and of its host, which may be those of the site's name."""
         with suppress(ValueError):
             return self.own_words.union(map(_plain, split_name(urlsplit(self.url).hostname or "")))
         return self.own_words
@@ -92,9 +109,26 @@ class Case:
         """Return the words of the last segments of the form's address that are not those of the page's own."""
         if self.form is None:
             return []
-        path, _, query = self.form.url.partition("#")[0].partition("?")
-        last = "/".join(urlsplit(path).path.rstrip("/").split("/")[-_SEGMENTS:])
-        return [word for word in split_name(f"{last} {unquote_plus(query)}") if word not in self.own_words]
+        query = self.form.url.partition("#")[0].partition("?")[2]
+        last = "/".join(_path(self.form.url).rstrip("/").split("/")[-_SEGMENTS:])
+        words = split_name(f"{last} {unquote_plus(query)}"[:_LONGEST_ADDRESS])
+        return [word for word in words if word not in self.own_words]
+
+    @cached_property
+    def fields(self) -> list[tuple[str, str]]:
+        """Return what the form sends besides the token, without the names that the page's own address has, too."""
+        fields = () if self.form is None else self.form.fields
+        return [(name, value) for name, value in fields if name != TOKEN_FIELD and name not in self.own_names]
+
+    @cached_property
+    def known_wall(self) -> str | None:
+        """Return whose page it is if it is a well-known wall."""
+        if self.is_perimeterx:
+            return "PerimeterX's captcha page"
+        if self.form is None:
+            return None
+        names = set(self.form.names)
+        return next((wall for wall, mark, fields in _KNOWN_WALLS if mark.search(self.marks) and fields <= names), None)
 
 
 class Judged(NamedTuple):
@@ -107,6 +141,10 @@ class Judged(NamedTuple):
     """What the form seems to do, in the page's own words."""
 
 
+Reasons = Iterator[tuple[str, str]]
+"""What a form seems to do, in the page's words, and the phrase that says so. The former is empty if nothing tells."""
+
+
 def judge(case: Case) -> Judged:
     """Judge what the form of a widget is for."""
     if case.field is not None:
@@ -115,13 +153,11 @@ def judge(case: Case) -> Judged:
     withheld = tuple(_withholding(case))
     deed = next(_deeds(case), None)
     if deed is not None:
-        does, where = deed
-        return Judged("acts", (*withheld, where), shortened(does))
-    is_sure = case.status in WALL_STATUSES or _known_wall(case) is not None
-    doubts = () if is_sure else tuple(_doubts(case, is_withheld=bool(withheld)))
+        return Judged("acts", (*withheld, deed[1]), shortened(deed[0]))
+    doubts = tuple(islice(_doubts(case, is_withheld=bool(withheld)), _MAX_DOUBTS))
     if doubts:
-        does = next((deed for deed, _ in doubts if deed), "")
-        return Judged("doubtful", (*withheld, *(evidence for _, evidence in doubts)), shortened(does))
+        does = next((does for does, _ in doubts if does), "")
+        return Judged("doubtful", (*withheld, *(reason for _, reason in doubts)), shortened(does))
     return Judged("withholds", (*withheld, *_checks(case)))
 
 
@@ -129,96 +165,122 @@ def _withholding(case: Case) -> Iterator[str]:
     """Yield what says that the page withholds the one that was asked for."""
     if case.status in WALL_STATUSES:
         yield f"status {case.status}"
-    if wall := _known_wall(case):
-        yield f"it is {wall}"
+    if case.known_wall:
+        yield f"it is {case.known_wall}"
     with suppress(ValueError):  # The address may be invalid.
         if address := wall_word(case.url):
             yield f"the address says '{address}'"
-    for where, text in (("title", case.title), *(("heading", text) for text in case.headings), ("page", case.near)):
+    for where, text in _texts(case):
         if phrase := find_withholding(text):
             yield f"the {where} says '{phrase}'"
         if name := find_firewall(text):
             yield f"the {where} names '{name}'"
 
 
-def _deeds(case: Case) -> Iterator[tuple[str, str]]:
-    """Yield what says that the form does something: its deed in the page's words, and the evidence."""
-    for label in case.labels:
-        if find_deed_of_button(label):
-            yield label, f"its button says '{label}'"
-    if case.form is not None:
-        if deed := find_deed(" ".join(case.target)) or next(filter(None, map(find_deed, case.target)), None):
-            yield deed, f"the form posts to {urlsplit(case.form.url).path}"
-        for name, value in _fields(case):
-            deed = find_deed_of_field(name)
-            if deed is None and _is_verb(name):
-                deed = find_deed(" ".join(split_name(value[:100])))
-            if deed is not None:
-                yield deed, f"the form sends {_pair(name, value)}"
-    # The status of a wall says enough; only what stands right above the widget can speak against it.
-    headings = (case.heading,) if case.status in WALL_STATUSES else (*case.headings, case.title)
-    for heading in headings:
-        deed = find_deed(heading)
-        if deed and case.names.isdisjoint(map(_plain, split_name(deed))) and not find_withholding(heading):
-            yield heading, f"it says '{heading}'"
-
-
-def _doubts(case: Case, *, is_withheld: bool) -> Iterator[tuple[str, str]]:
-    """Yield what a wall would not say, as :func:`_deeds` does; the deed is empty if nothing says what the form does.
-
-    Less is expected of a page that says that it withholds something.
-    """
-    for label in case.labels:
-        if not only_goes_on(label, case.own_words):
-            yield label, f"its button says '{label}'"
-    if word := _DEMO.search(case.title):
-        yield word[0], f"the title says '{word[0]}'"
-    others = [
-        sentence
-        for sentence in (case.inside if is_withheld else case.sentences)
-        if not is_about_check(sentence) or find_deed(sentence)
-    ]
-    if sum(map(count_words, others)) > _MAX_OTHER_WORDS:
-        yield "", f"the {'form' if is_withheld else 'page'} also says '{shortened(others[0])}'"
-    if not is_withheld:
-        yield from _doubts_of_silence(case)
-
-
-def _doubts_of_silence(case: Case) -> Iterator[tuple[str, str]]:
-    """Yield what a page says besides the check that does not say that it withholds anything."""
-    for text in (*case.in_header, *case.sentences):
-        if find_deed(text) or (
-            text in case.in_header and count_words(text) > _MAX_OTHER_WORDS and not find_check(text)
-        ):
-            yield text, f"it says '{shortened(text)}'"
-    if deed := find_deed(" ".join(split_name(urlsplit(case.url).path.rstrip("/").rpartition("/")[2]))):
-        yield deed, f"the page's address says '{deed}'"
-    if case.form is not None and (word := unknown_address_word(case.target)) is not None:
-        yield word, f"the form posts to {urlsplit(case.form.url).path}"
-    for name, value in _fields(case):
-        if is_unknown_field(name) or (_is_verb(name) and unknown_address_word(split_name(value)) is not None):
-            yield name, f"the form sends {_pair(name, value)}"
-    if not case.labels:
-        yield "", "no button says what it does"
-    if not any(map(find_check, (case.title, *case.headings, *case.in_header))):
-        yield "", "neither the title nor a heading asks for a check"
-    for heading in case.headings:
-        if not find_check(heading) and not only_goes_on(heading):
-            yield "", f"a heading says '{heading}'"
-
-
 def _checks(case: Case) -> Iterator[str]:
     """Yield what says that the page checks its visitor."""
-    for where, text in (("title", case.title), *(("heading", text) for text in case.headings), ("page", case.near)):
+    for where, text in _texts(case):
         if phrase := find_check(text):
             yield f"the {where} says '{phrase}'"
     yield f"the {'page' if case.form is None else 'form'} asks for nothing but the captcha"
 
 
-def _fields(case: Case) -> list[tuple[str, str]]:
-    """Return the hidden fields of the form, without those that the page's own address has, too."""
-    fields = () if case.form is None else case.form.fields
-    return [(name, value) for name, value in fields if name != TOKEN_FIELD and name.lower() not in case.own_words]
+def _texts(case: Case) -> list[tuple[str, str]]:
+    return [("title", case.title), *(("heading", text) for text in case.headings), ("page", case.near)]
+
+
+def _deeds(case: Case) -> Reasons:
+    """Yield what says that the form does something."""
+    for label in case.labels:
+        if find_deed_of_button(label):
+            yield label, f"its button says '{label}'"
+    if case.form is not None:
+        if deed := find_deed(" ".join(case.target)) or next(filter(None, map(find_deed, case.target)), None):
+            yield deed, f"the form posts to {_path(case.form.url)}"
+        for name, value in case.fields:
+            deed = find_deed_of_field(name)
+            if deed is None and _is_verb(name):
+                deed = find_deed(" ".join(split_name(value[:100])))
+            if deed is not None:
+                yield deed, f"the form sends {_pair(name, value)}"
+    # The status of a wall says enough; only what stands above the widget can speak against it.
+    headings = case.above if case.status in WALL_STATUSES else (*case.headings, *case.above, case.title)
+    for heading in headings:
+        if _find_deed(heading, case):
+            yield heading, f"it says '{heading}'"
+
+
+def _doubts(case: Case, *, is_withheld: bool) -> Reasons:
+    """Yield what a wall would not say: less is expected of a page the more it says that it withholds something."""
+    if case.known_wall:
+        return
+    is_wall_status = case.status in WALL_STATUSES
+    for label in case.labels:
+        # In a language whose words are not listed, the status of a wall has to do.
+        if is_wall_status:
+            is_fine = goes_on(label) or not _is_in_known_language(case)
+        else:
+            is_fine = only_goes_on(label, case.own_words)
+        if not is_fine:
+            yield label, f"its button says '{label}'"
+    last = split_name(_path(case.url).rstrip("/").rpartition("/")[2])
+    # Not "download", alone: it may be about the page that was asked for.
+    is_own = case.form is not None and _path(case.form.url) == _path(case.url)
+    if is_own and len(last) <= _SEGMENTS and (deed := find_deed(f"/ {' '.join(last)}")):
+        yield deed, f"the page's address says '{deed}'"
+    if is_wall_status:
+        return
+    if word := _DEMO.search(case.title):
+        yield word[0], f"the title says '{word[0]}'"
+    for text in case.in_header:
+        if _find_deed(text, case):
+            yield text, f"it says '{shortened(text)}'"
+    words = 0
+    for sentence in case.inside if is_withheld else case.sentences:
+        is_long = len(sentence) > _LONG_SENTENCE
+        if is_long or find_deed(sentence) or not is_about_check(sentence):
+            words += count_words(sentence)
+        if words > _MAX_OTHER_WORDS:
+            yield shortened(sentence), f"the {'form' if is_withheld else 'page'} also says '{shortened(sentence)}'"
+            break
+    if is_withheld:
+        if deed := _find_deed(case.beside, case):
+            yield deed, f"the page says '{deed}' beside the widget"
+    else:
+        yield from _doubts_of_silence(case)
+
+
+def _doubts_of_silence(case: Case) -> Reasons:
+    """Yield what a page says besides the check that does not say that it withholds anything."""
+    for text in case.in_header:
+        if count_words(text) > _MAX_OTHER_WORDS and not find_check(text):
+            yield text, f"it says '{shortened(text)}'"
+    if case.form is not None and (word := unknown_address_word(case.target)) is not None:
+        yield word, f"the form posts to {_path(case.form.url)}"
+    for name, value in case.fields:
+        if is_unknown_field(name) or (_is_verb(name) and unknown_address_word(split_name(value)) is not None):
+            yield name, f"the form sends {_pair(name, value)}"
+    for heading in case.headings:
+        # One that repeats the title, such as the name of the site, says no more than that.
+        if not is_about_check(heading) and not only_goes_on(heading) and heading not in case.title:
+            yield heading, f"a heading says '{heading}'"
+    if not case.labels:
+        yield "", "no button says what it does"
+    if not any(map(find_check, (case.title, *case.headings, *case.in_header))):
+        yield "", "neither the title nor a heading asks for a check"
+
+
+def _is_in_known_language(case: Case) -> bool:
+    """Tell whether a page is in a language whose words are listed, as it says, or shows by a phrase of a wall."""
+    if case.language:
+        return case.language in LANGUAGES
+    return any(find_check(text) or find_withholding(text) for _, text in _texts(case))
+
+
+def _find_deed(text: str, case: Case) -> str | None:
+    """Return a word by which a text says that something is done, unless it may be the name of the site, or None."""
+    deed = find_deed(text)
+    return deed if deed and case.site_words.isdisjoint(map(_plain, split_name(deed))) else None
 
 
 def _is_verb(name: str) -> bool:
@@ -230,23 +292,13 @@ def _pair(name: str, value: str) -> str:
     return f"{name}={value[:40]}" if _is_verb(name) else f"the field '{name[:40]}'"
 
 
-def _known_wall(case: Case) -> str | None:
-    if case.is_perimeterx:
-        return "PerimeterX's captcha page"
-    if case.form is None:
-        return None
-    names = {name for name, _ in case.form.fields}
-    return next((wall for wall, mark, fields in _KNOWN_WALLS if mark.search(case.marks) and fields <= names), None)
-
-
 def _plain(word: str) -> str:
     """Return a word without accents, as it stands in names of hosts."""
     return "".join(letter for letter in normalize("NFKD", word) if not combining(letter))
 
 
-def _path_and_names(url: str) -> str:
-    """Return the path of an address and the names of its query; nothing of one that is invalid."""
+def _path(url: str) -> str:
+    """Return the path of an address; nothing of one that is invalid."""
     with suppress(ValueError):
-        parts = urlsplit(url)
-        return f"{parts.path} {' '.join(name for name, _ in parse_qsl(parts.query, keep_blank_values=True))}"
+        return urlsplit(url).path
     return ""

@@ -6,10 +6,11 @@ robot"), so they do not show that a page is withheld.
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 
 # What a page may withhold, without what a form may give away: a telephone number, a coupon.
 _PAGE = (
-    r"(?:pages?|site|website|content|article|document|results?|shop|forum|catalogue|catalog|information|paste|thread"
+    r"(?:pages?|site|website|content|article|document|shop|forum|catalogue|catalog|information|paste|thread"
     r"|list|entry|entries|records?|register|topics?|items?|products?|prices?|data|text|lyrics|story|section|archive)"
 )
 
@@ -18,12 +19,11 @@ _PAGE = (
 _WITHHOLDING = {
     # English
     "unusual": r"unusual (?:traffic|activity|number of requests|behaviou?r)",
-    "suspicious": r"suspicious (?:activity|traffic|behaviou?r|requests)",
+    "suspicious": r"suspicious (?:traffic|behaviou?r|requests)",
     "access": r"access (?:to (?:this|the|our) \w+ )?(?:has been |is |was )?(?:temporarily )?"
-    r"(?:denied|blocked|restricted|limited|suspended)",
-    "been": r"(?:ip(?: address)?|requests?|you|access|network) (?:has|have) been (?:temporarily )?"
-    r"(?:blocked|denied|banned|restricted|limited|flagged)",
-    "attention": r"attention required",
+    r"(?:denied|blocked|restricted)|access to (?:this|the) (?:page|site|website) is limited",
+    "been": r"(?:ip(?: address)?|requests?|access|network) (?:has|have) been (?:temporarily )?"
+    r"(?:blocked|denied|restricted|flagged)",
     "browser": r"checking your (?:browser|connection)",
     "enable js": r"enable js and disable",
     "too ": r"too (?:many|frequent) (?:requests|visits|queries|pages|searches)|requests too (?:quickly|often)",
@@ -32,9 +32,10 @@ _WITHHOLDING = {
     "": r"(?:to|can) (?:see|view|access|visit|enter|open|reach|read|browse|display|load|unlock|get to|continue to)"
     rf" (?:(?:this|the|our|your|that|its) )?(?:\w+ )?{_PAGE}\b|to read on\b"
     r"|(?:taken|brought|forwarded|sent|returned) (?:back |on )?to the (?:requested )?page",
+    "before you": rf"before you (?:can )?(?:see|view|read) (?:this|the) {_PAGE}",
     "show": rf"(?:before|will|'ll|can|then) (?:then )?(?:show|be shown|see) (?:you )?(?:(?:the|this|an?"
     rf"|its) )?{_PAGE}\b"
-    rf"|before (?:an?|the|this) {_PAGE} is shown|(?:is|are) only shown (?:to|after|once)",
+    rf"|before (?:an?|the|this) {_PAGE} is shown|(?:is|are) only shown to (?:people|humans)",
     "a lot of": r"a lot of (?:our )?(?:pages|requests|traffic)",
     "asked": rf"{_PAGE} (?:that )?you (?:have )?(?:asked|requested|wanted|were looking|are looking|tried)"
     rf"|requested {_PAGE}",
@@ -100,7 +101,7 @@ _WITHHOLDING = {
     r"|обмежено)",
     "слишком": r"слишком (?:много|часты\w) запрос",
     "чтобы": r"чтобы (?:увидеть|открыть|просмотреть|посмотреть|прочитать|перейти к|попасть на|получить доступ)"
-    r" ?(?:к |эту |на )?(?:\w+ )?(?:страниц|сайт|стать|содержим|материал)?",
+    r" ?(?:к |эту |на )?(?:\w+ )?(?:страниц|сайт|стать|содержим|материал|список|каталог)",
     "трафік": r"незвичн\w+ трафік",
     "забагато": r"забагато запитів",
     "щоб": r"щоб (?:побачити|переглянути|відкрити) (?:цю )?(?:сторінк|статт|сайт)",
@@ -117,7 +118,7 @@ _WITHHOLDING = {
     "pro zobrazení": r"pro zobrazení (?:t\w+ )?(?:stránky|obsahu|článku|výsledků|zakázky|seznamu)",
     "pristup": r"pristup (?:\w+ ){0,3}(?:odbijen|blokiran|zabranjen|ograničen)",
     "previše": r"previše zahtjeva",
-    "vidjeli": r"da biste (?:vidjeli|otvorili) ",
+    "vidjeli": r"da biste (?:vidjeli|otvorili) (?:stranicu|sadržaj|članak|popis|cjenik)",
     # Estonian, Hungarian, Greek, Turkish, Indonesian, Vietnamese, Thai
     "liiklus": r"ebatavaline liiklus",
     "szokatlan": r"szokatlan (?:forgal|tevékenység)",
@@ -149,7 +150,7 @@ _WITHHOLDING = {
     "访问": "访问(?:被拒绝|过于频繁|受限)|访问(?:该|此|本)?(?:页面|网站)|(?:继续|才能)访问",
     "过于频繁": "过于频繁",
     "请求过多": "请求过多",
-    "查看": "(?:后|才能|以)查看",
+    "查看": "(?:后|才能|以)查看(?:页面|内容|网页)",
     "トラフィック": "通常と異なるトラフィック",
     "アクセス": "アクセスが(?:拒否|制限|集中)|不審なアクセス",
     "ページを": "ページを(?:表示|閲覧|見る|ご覧)",
@@ -170,18 +171,18 @@ _WITHHOLDING = {
 }
 _CHECK = {
     # English
-    "one ": r"\bone (?:more|last) (?:step|thing|check)",
-    "moment": r"\b(?:just a|one) moment\b",
     "automated": r"automated (?:requests|queries|traffic|access|tools)",
     "bot": r"not a (?:ro)?bot\b|are you a (?:ro)?bot\b|\b(?:ro)?bots? (?:check|detection|protection|verification)"
     r"|no (?:ro)?bots\b",
     "human": r"(?:you are|you're|are you) (?:a )?(?:real |indeed )?human|human (?:verification|check)"
     r"|(?:check|verify|confirm|prove|checking) (?:that )?(?:\w+ )?(?:is |a )*human|human visitor",
     "prove": r"\bprove (?:that )?you",
-    "verify": r"\bverify(?:ing)? (?:that )?(?:you|your)\b",
+    "verif": r"\bverif(?:y|ying) (?:that )?(?:you(?:'re| are) (?:a |not |real|indeed)|you as a human|you're"
+    r" not|humanity)",
     "verification": r"^verification(?: required| needed)?$",
     "security": r"security (?:check|challenge|verification)",
-    "you": r"(?:confirm|make sure|check|ensure) (?:that |if |whether )?(?:you're|you are|it's (?:really )?you)\b",
+    "you": r"(?:confirm|make sure|check|ensure) (?:that |if |whether )?(?:you're|you are) (?:a (?:human|person"
+    r"|real)|human|real|not)\b",
     "real person": r"real person",
     "captcha": r"(?:complete|solve|enter|pass|fill (?:in|out)) (?:the|this|a) (?:re)?captcha"
     r"|\bcaptcha (?:required|challenge|check|verification)|^(?:re)?captcha$",
@@ -219,7 +220,7 @@ _CHECK = {
     "робот": r"(?:вы|ви|что вы|це|я) не робот",
     "проверка": r"проверка безопасности|^проверка(?: браузера)?$",
     "перевірка": r"перевірка безпеки|^перевірка$",
-    "подтвердите": r"подтвердите, что вы",
+    "подтвердите": r"подтвердите, что вы (?:не робот|человек)",
     "jesteś": r"nie jesteś robotem|czy jesteś (?:człowiekiem|robotem)",
     "bezpiecze": r"(?:kontrola|weryfikacja) bezpiecze[ńn]stwa",
     "nejste": r"nejste robot",
@@ -264,9 +265,10 @@ _FIREWALLS = re.compile(
     r"sucuri website firewall|cidram|incapsula incident|imunify360|bitninja|perimeterx|distil networks|shieldon"
 )
 _ABOUT_CHECK = re.compile(
-    r"robot|\bro?bots?\b|captcha|\bhuman|\bcheck(?:ing)?\b|\bverif|\b(?:tick|mark) |\bbox\b|\bcontinue\b"
-    r"|try again|thank"
-    r"|\bkästchen|\bprüf|\bmensch|\bvakje|\bcontroleer|\bcase\b|\bvérif|\bcontinuer|\bcasilla|\bcontinuar|\bcaixa"
+    r"\bone (?:more|last) (?:step|thing|check)|\b(?:just a|one) moment\b|robot|\bro?bots?\b|captcha"
+    r"|\bhuman\b(?! \w+ (?:will|can))|\bcheck(?:ing)?\b|\bverif|\b(?:tick|mark) |\bbox\b|\bcontinue\b"
+    r"|try again"
+    r"|\bkästchen|\bprüf|\bmensch|\bvakje|\bcontroleer|\bcochez|\bvérif|\bcontinuer|\bcasilla|\bcontinuar|\bcaixa"
     r"|\bcasella|\brutan\b|\bfelt|провер|флажок|галочк|поле|перевір|позначте|\bpole\b|\bzaznacz|\bzaškrtn|\bkutu"
     r"|\bkotak|\bcentang|\bjelölje|\bellenőrz|\bruutu|\bpolje|\bprovjer|\bcăsuț|\bô\b|ρομπότ|πλαίσιο"
     r"|机器人|機器人|验证|驗證|勾选|真人|ロボット|認証|チェック|인증|로봇|체크|확인|หุ่นยนต์|ช่อง"
@@ -277,6 +279,8 @@ _ABOUT_CHECK = re.compile(
 def _finder(phrases: dict[str, str]) -> Callable[[str], str | None]:
     compiled = [(word, re.compile(phrase)) for word, phrase in phrases.items()]
 
+    # A page may have twenty widgets under the same headings.
+    @lru_cache(200)
     def find(text: str) -> str | None:
         lower = text.lower()
         matches = (phrase.search(lower) for word, phrase in compiled if word in lower)

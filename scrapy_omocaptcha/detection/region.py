@@ -10,11 +10,10 @@ from itertools import islice
 from lxml.etree import XPath, iterwalk
 from lxml.html import HtmlElement
 
-from scrapy_omocaptcha.detection.content import MAX_PIECES, MAX_TEXT, UNREAD_TAGS, describe_field
-from scrapy_omocaptcha.forms.ancestors import live_elements
+from scrapy_omocaptcha.detection.content import HIDDEN_STYLE, MAX_PIECES, MAX_TEXT, UNREAD_TAGS, describe_field
+from scrapy_omocaptcha.forms.ancestors import Inherited, live_elements
 
-_BEFORE, _AFTER = 1200, 500
-"""Characters of the text before and after a widget that stand beside it."""
+_MAX_HEADINGS = 50
 _HEADINGS = frozenset(("h1", "h2", "h3", "h4", "h5", "h6", "legend"))
 # Links lead elsewhere, and what buttons say is read by itself.
 _UNREAD_TAGS = UNREAD_TAGS | {"a", "button"}
@@ -26,12 +25,11 @@ _INLINE_TAGS = frozenset(
 _FURNITURE_TAGS = frozenset(("nav", "footer", "aside", "menu", "header"))
 _FURNITURE_ROLES = frozenset(("navigation", "banner", "contentinfo", "complementary", "search"))
 _FURNITURE_NAMES = re.compile(
-    r"(?:^|[\s_-])(?:nav|navbar|navigation|menu|topbar|header|footer|sidebar|breadcrumbs?|cookies?|consent|newsletter"
-    r"|copyright|search)(?:$|[\s_-])",
-    re.IGNORECASE,
+    r"(?:(?:site|page|main|top|global|left|right)[-_]?)?(?:nav|navbar|navigation|menu|topbar|header|footer|sidebar"
+    r"|breadcrumbs?|cookies?|consent|copyright|search)(?:[-_]?(?:bar|banner|nav|menu|box|form|links|list|inner))?"
 )
+"""Words of classes and ids."""
 _TEXTS = XPath("descendant::text()[not(parent::script or parent::style)] | descendant-or-self::img/@alt")
-_HIDDEN_STYLE = re.compile(r"display\s?:\s?none", re.IGNORECASE)
 _LETTER = re.compile(r"[^\W\d_]")
 _SENTENCE = re.compile(r"[^.!?。\uff01\uff1f\u061f]+[.!?。\uff01\uff1f\u061f]*")
 
@@ -54,8 +52,9 @@ class PageText:
     ) -> None:
         self._root = root
         # What holds a widget is content, whatever it is called.
-        self._kept = {outer for inner in (*widgets, *forms) for outer in (inner, *inner.iterancestors())}
+        self._kept = {outer for inner in (*widgets, *forms, *buttons) for outer in (inner, *inner.iterancestors())}
         self._is_live = live_elements()
+        self._is_beside = Inherited(False, lambda element, is_beside: is_beside or self._is_furniture(element))
         self._blocks: list[str] = []
         """The text of the content by paragraph, cell and the like."""
         self._places = dict.fromkeys((*widgets, *forms, *buttons), (0, 0))
@@ -66,15 +65,14 @@ class PageText:
         """The headings and pictures of the page's header."""
         self._read(root)
 
-    def heading_of(self, widget: HtmlElement) -> str:
-        """Return the last heading before a widget, or else the first one of the page."""
-        above = self._places[widget][1]
-        return "".join(self.headings[max(above - 1, 0) :][:1])
+    def above(self, widget: HtmlElement) -> list[str]:
+        """Return the headings before a widget."""
+        return self.headings[: self._places[widget][1]]
 
-    def near(self, widget: HtmlElement) -> str:
-        """Return the text that stands beside a widget."""
+    def near(self, widget: HtmlElement, before: int, after: int) -> str:
+        """Return so many characters of the text before and after a widget."""
         place = self._places[widget][0]
-        return f"{' '.join(self._blocks[:place])[-_BEFORE:]} {' '.join(self._blocks[place:])[:_AFTER]}"
+        return f"{' '.join(self._blocks[:place])[-before:]} {' '.join(self._blocks[place:])[:after]}"
 
     @property
     def sentences(self) -> list[str]:
@@ -87,7 +85,7 @@ class PageText:
 
     def is_content(self, element: HtmlElement) -> bool:
         """Tell whether an element is part of the content, and not of a form without a widget."""
-        return self._is_live(element) and not any(map(self._is_furniture, (element, *element.iterancestors())))
+        return self._is_live(element) and not (self._is_beside(element) or self._is_furniture(element))
 
     def first_field(self, controls: Iterable[HtmlElement]) -> str | None:
         """Describe the first of some controls that a visitor would fill in, as in "a password"."""
@@ -97,14 +95,14 @@ class PageText:
     def _is_furniture(self, element: HtmlElement) -> bool:
         if element in self._kept or element.tag in ("html", "body"):
             return False
-        names = f"{element.get('class') or ''} {element.get('id') or ''}"
+        names = f"{element.get('class') or ''} {element.get('id') or ''}".lower().split()
         return bool(
             element.tag in _FURNITURE_TAGS
             or element.tag == "form"
             or element.get("hidden") is not None
             or element.get("role") in _FURNITURE_ROLES
-            or _HIDDEN_STYLE.search(element.get("style") or "")
-            or (len(names) > 1 and _FURNITURE_NAMES.search(names))
+            or HIDDEN_STYLE.search(element.get("style") or "")
+            or any(map(_FURNITURE_NAMES.fullmatch, names))
         )
 
     def _read(self, root: HtmlElement) -> None:
@@ -133,7 +131,7 @@ class PageText:
                         ]
                 elif element.tag in _HEADINGS or element.get("role") == "heading":
                     skipped = True
-                    if text := _text(element):
+                    if (text := _text(element)) and len(self.headings) < _MAX_HEADINGS:
                         self.headings.append(text)
                 if skipped:
                     walk.skip_subtree()

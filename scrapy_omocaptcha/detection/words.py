@@ -8,7 +8,8 @@ import re
 from collections.abc import Container, Iterable
 
 _DEEDS = {
-    "English": r"\b(?:un)?vot(?:e|es|ed|ing)\b|\b(?:un)?subscri|\b(?:place|confirm|my|your) order\b"
+    "English": r"\b(?:un|up|down)?vot(?:e|es|ed|ing)\b|\b(?:over|am|are) (?:18|21)\b|\bmail will be\b"
+    r"|\b(?:paid|free) trial|\b(?:un)?subscri|\b(?:place|confirm|my|your) order\b"
     r"|\border (?:now|it|your|this)\b"
     r"|\bpay(?:ing|ment)?\b|\bcheck ?out\b|\bpurchas|\bbuy\b|\bdelet|\bdelist|\bremov(?:e|al)|\bclaim|\bredeem"
     r"|\brsvp\b|\bdonat|\bappeal"
@@ -17,26 +18,28 @@ _DEEDS = {
     r"|\bregister (?:now|for|your|with)\b|\bregistration\b|\breset\b|\bsend (?:a |my |the |your |this )?\w"
     r"|\bbooking\b"
     r"|\b(?:book|post|download) (?:now|your|this|the|it|an?|file)\b|\breserv(?:e|ing|ation)|\bcancel"
-    r"|\b(?:de)?activat|\bapply\b|\bapplication\b"
-    r"|\breveal|\bjoin\b|\bpublish|\bgoes live\b|\bask for\b"
+    r"|\b(?:de)?activat|\bapply\b"
+    r"|\breveal|\bjoin\b|\bpublish|\bgoes live\b|\bwin an?\b|\bask for\b"
     r"|\brequest(?:ing)? (?:an? |my |your |for |to )?(?:access|unblock|review|removal)"
-    r"|\b(?:access|unblock)[ _-]request|\bpetition|\btransfer\b|\brenew|\bextend|\bupgrade|\binvit|\benro"
-    r"|\benable|\bwithdraw|\bopt ?(?:in|out)\b"
-    r"|\bclose (?:my|your|the) account|\bcheck[ -]?in\b|\b(?:18|21)\b.*\b(?:age|years?|old(?:er)?|over)\b|\bof"
+    r"|\b(?:access|unblock)[ _-]request\b(?! (?:denied|blocked))|\bpetition|\btransfer\b|\brenew|\bextend\b"
+    r"|\bupgrade|\binvit|\benro"
+    r"|\bwithdraw|\bopt ?(?:in|out)\b"
+    r"|\bclose (?:my|your|the) account|\bcheck[ -]?in\b|\b(?:18|21)\b.{0,40}\b(?:age|years?|old(?:er)?|over)\b|\bof"
     r" (?:legal )?age\b|\baccept (?:all|the|terms|cookies)",
     "alone": r"^(?:order|book|report|download|post|share|contact|like|follow|join|transfer|donate|apply|claim"
     r"|attend|pay"
     r"|buy|register|subscribe|delist|notify|nominate|sign)$",
-    "German": r"\babstimm|\bstimme\b|\bbestell|\bkaufen\b|\bbezahl|\blösch|\bkündig|\babmeld|\babonn|\bspend"
+    "German": r"\bvolljährig|\babstimm|\bstimme\b|\bbestell|\bkaufen\b|\bbezahl|\blösch|\bkündig|\babmeld"
+    r"|\babonn|\bspend"
     r"|\bbuch(?:en|ung)"
-    r"|\breservier|\bstornier|\bbeantrag|\beinlös|\bbeschwer|\bfreischalt|\bentsperr",
+    r"|\breservier|\bstornier|\bbeantrag|\beinlös|\bbeschwer|\bfreischalt(?:ung|en (?:an|be))|\bentsperrung",
     "Dutch": r"\bstem(?:men|t)?\b|\buitschrijv|\bbestel|\bbetal|\bverwijder|\bopzeg|\baanmeld|\bafmeld|\bdoneer"
-    r"|\baanvra",
+    r"|\baanvragen",
     "French": r"\bvoter?\b|\bcommand(?:e|er|ez)\b|\bpayer|\bpaiement|\bachet|\bsupprim|\bdésinscri|\bdésabonn"
     r"|\babonner"
-    r"|\binscri(?:re|ption|vez)|\bsignaler|\bdonner\b|\bréserv|\btélécharg|\bannul|\bréinitialis|\bdemander?\b"
+    r"|\binscri(?:re|ption|vez)|\bsignaler|\bdonner\b|\bréserv|\btélécharg|\bannul|\bréinitialis|\bdemander\b"
     r"|\bréclam",
-    "Spanish, Portuguese, Italian, Romanian": r"\bvot[ao]r?\b|\bvoto\b|\bped(?:ir|ido)\b|\bcompra"
+    "Spanish, Portuguese, Italian, Romanian": r"\bvot[ao]r?\b|\bvoto\b|\bcompra"
     r"|\bpag(?:ar|o|amento)\b|\belimin"
     r"|\bborrar|\bdar(?:se)? de baja|\bsuscri|\bdesuscri|\bdenunci|\bdonar\b|\breserva|\bdescarg"
     r"|\bsolicitar (?:acceso|desbloqueo)"
@@ -45,9 +48,10 @@ _DEEDS = {
     r"|\bprenot|\bscaric|\bannull|\bșterge|\bdezabon",
     "Slavic": r"голос(?:ова|уй)|\bзаказ|\bоформ|\bоплат|\bкуп(?:ить|и)|\bудал|\bотпис|\bподпис|\bпожертв"
     r"|\bзаброни|\bпожалов"
-    r"|\bобжал|\bвидал|\bзамов|\bвідпис|\bзапит|\bgłos(?:uj|owan)|\bzagłos|\bzamów|\bzamkni|\bzapłać|\busu[ńw]"
+    r"|\bобжал|\bвидал|\bзамов|\bвідпис|\bgłos(?:uj|owan)|\bzagłos|\bzamów|\bzamkni|\bzapłać|\busu[ńw]"
     r"|\bwypis|\bzapisz|\bsubskry"
-    r"|\bzgłoś|\bzarezerw|\banuluj|\bhlas(?:ov|uj)|\bobjedn|\bzaplat|\bsmaz|\bzruš|\bodhlás|\bpřihlás|\brezerv"
+    r"|\bpopro[śs]|\bzgłoś|\bzarezerw|\banuluj|\bhlas(?:ov|uj)|\bobjedn|\bzaplat|\bsmaz|\bzruš|\bodhlás"
+    r"|\bpřihlás|\brezerv"
     r"|\bglas(?:aj|ov)"
     r"|\bnaruč|\bobriš|\bodjav",
     "Swedish, Danish, Finnish, Hungarian, Greek": r"\brösta|\bbeställ|\bbetala|\bköp\b|\bradera|\bavregistr"
@@ -61,7 +65,7 @@ _DEEDS = {
     r"|bỏ phiếu|bình chọn|đặt hàng|thanh toán|xóa|hủy|đăng ký|โหวต|ลงคะแนน|สั่งซื้อ|ชำระ|ยกเลิก|สมัคร|บริจาค|จอง",
     "Chinese, Japanese, Korean": r"投票|訂購|订购|下单|購買|购买|支付|付款|删除|刪除|退订|退訂|订阅|訂閱|领取"
     r"|領取|报名|報名|举报|舉報|关注|關注|捐|预订"
-    r"|預訂|下载|下載|注销|注文|購入|支払|削除|解除|登録|退会|申し込|応募|参加|通報|フォロー|寄付|予約"
+    r"|預訂|下载|下載|注销|注文|購入|支払|削除|登録|退会|申し込|応募|参加|通報|フォロー|寄付|予約"
     r"|ダウンロード|주문|결제|구매|삭제|구독|투표|신청|참석"
     r"|신고|팔로우|기부|예약|탈퇴",
     "Arabic, Persian, Hebrew": r"صوّ?ت|تصويت|اشتر|ادفع|الدفع|حذف|احذف|إلغاء|اشتراك|تبرع|حجز|تنزيل|رأی|سفارش"
@@ -72,21 +76,30 @@ _DEED = re.compile("|".join(_DEEDS.values()))
 _DEED_NAME = re.compile(
     r"accept(?:ed)?|agreed?|consent|tos|terms|age|adult|enabled?|published?|fee|amount|price|total|choice"
     r"|option|candidate"
-    r"|rating|quantity|qty|product|cart|items|recipient|coupon|plan|seat|answer|petition|poll|ballot|donation"
+    r"|rating|quantity|qty|product|cart|items|recipient|coupon|gdpr|marketing|plan|seat|answer|petition|poll"
+    r"|ballot|donation"
     r"|currency"
 )
 """What names of hidden fields say besides."""
 VERB_FIELDS = frozenset("action act do op cmd command task intent event method mode type step operation".split())
 """Hidden fields whose values say what the form does."""
 
+LANGUAGES = frozenset(
+    """
+    en de nl fr es pt it ro sv da no nb nn fi pl cs sk ru uk hr sr bs sl bg et hu el tr id ms vi th zh ja ko ar
+    fa he iw
+    """.split()
+)
+"""Languages in which what goes on is listed, by their codes in HTML."""
 _GOING_ON = frozenset(
     """
-    continue proceed go on next verify verification check submit enter access view show see open visit unlock
-    unblock load reload refresh retry try again start begin done ready i i'm im m am a an not no robot bot human
-    real person the this that my me it to and please yes page site website content here now let in through pass
-    solve complete captcha recaptcha challenge security back ok okay s are you your browser of reading read full
+    continue proceed go on next verify verification check  enter access view show see open visit
+     load reload refresh retry try again start begin done ready i  im m am a an not no robot bot human
+    real person the this that my me it to and please yes page site website content here now let  through pass
+    solve complete captcha recaptcha challenge security back ok okay s are you your browser of reading read keep
+    full до
     weiter fortfahren fortsetzen prüfen überprüfen bestätigen öffnen anzeigen zur zum seite ich bin kein ein roboter
-    mensch los verifizieren inhalt anfrage freigeben verder doorgaan ga controleren verifiëren bevestigen openen
+    mensch los verifizieren inhalt   verder doorgaan ga controleren verifiëren bevestigen openen
     bekijken naar de het pagina ik ben geen een mens volgende toon tonen fortsätt gå vidare verifiera kontrollera
     bekräfta visa sidan jag är inte en människa till fortsæt videre bekræft vis siden jeg er ikke et menneske
     bekreft fortsett jatka vahvista tarkista sivulle näytä sivu olen ihminen ole continuer poursuivre vérifier
@@ -99,13 +112,13 @@ _GOING_ON = frozenset(
     zweryfikuj potwierdź przejdź pokaż otwórz do na stronę strony nie jestem robotem człowiekiem pokračovat pokračuj
     dál dále ověřit potvrdit zobrazit otevřít stránku nejsem pokračovať ďalej overiť potvrdiť zobraziť som nastavi
     dalje provjeri potvrdi otvori prikaži stranicu nisam folytatás tovább ellenőrzés megerősítés megnyitás oldal az
-    nem vagyok συνέχεια συνέχισε επαλήθευση έλεγχος επόμενο προβολή σελίδας είμαι άνθρωπος δεν ρομπότ devam et.
+    nem vagyok συνέχεια συνέχισε επαλήθευση έλεγχος επόμενο προβολή σελίδας είμαι άνθρωπος δεν ρομπότ devam
     ileri doğrula onayla sayfaya git sayfayı göster aç değilim lanjutkan lanjut verifikasi periksa konfirmasi buka
     lihat halaman saya bukan ke tiếp tục xác minh kiểm tra nhận xem trang tôi không phải là người máy متابعة استمرار
     تابع تحقق التحقق التالي عرض فتح الصفحة أنا لست روبوت إلى ادامه تأیید بررسی صفحه من نیستم המשך אימות אמת לדף אני
     לא רובוט הצג 계속 계속하기 확인 확인하기 다음 인증 페이지 보기 열기 results list entry data article artikel
     ergebnis ergebnisse daten
-    liste resultaten gegevens articles résultats lire données document datos resultados lista artículo artigo letra
+    liste resultaten  articles résultats lire données document datos resultados lista artículo artigo letra
     dados risultati dati articolo leggi wyniki dane artykuł výsledky článek seznam данные статью результаты список
     mutasd lessen jätka näita lehte kinnita
     """.split()
@@ -114,11 +127,12 @@ _GOING_ON = frozenset(
 _GOING_ON_WITHOUT_SPACES = re.compile(
     "(?:继续|繼續|下一步|验证|驗證|确认|確認|提交|进入|進入|访问|查看|打开|返回|我不是机器人|我不是機器人|我是|人类|人類|真人|页面|网站|通过|通過|检查"
     "|開始|开始|続ける|続行|次へ|進む|認証|する|して|表示|開く|ページを?|へ|私は|ロボットではありません|ではない|送信|検証|チェック"
-    "|ต่อไป|ดำเนินการ|ต่อ|ยืนยัน|ตรวจสอบ|ถัดไป|ดู|หน้า|เปิด|ฉัน|ไม่ใช่|หุ่นยนต์|โรบอต)+"
+    "|ต่อไป|ดำเนินการ|ต่อ|ยืนยัน|ตรวจสอบ|ถัดไป|ดู|หน้า|เว็บ|เปิด|ฉัน|ไม่ใช่|หุ่นยนต์|โรบอต)+"
 )
 _GOING_ON_ALONE = frozenset(
     """
-    send confirm senden absenden verzenden skicka envoyer confirmer enviar invia conferma отправить надіслати wyślij
+    submit unblock unlock entsperren freischalten procedi odblokuj send confirm senden absenden verzenden skicka
+    envoyer confirmer enviar invia conferma отправить надіслати wyślij
     odeslat odoslať pošalji küldés αποστολή gönder kirim gửi إرسال تأكيد ارسال שלח אישור 제출 보내기 trimite lähetä
     """.split()
 )
@@ -147,7 +161,14 @@ _FIELDS = frozenset(
     """.split()
 )
 """Words in names of hidden fields of walls."""
-_LETTERS = re.compile(r"[^\W_]+")
+FOR_ONCE = frozenset(
+    """
+    csrf xsrf csrfmiddlewaretoken token nonce next return returnurl url uri path redirect back goto continue referer
+    referrer ts time timestamp hash sig signature mac hmac salt viewstate eventvalidation challenge session ray
+    """.split()
+)
+"""Words in names of fields whose values differ from page to page."""
+_LETTERS = re.compile(r"(?:[^\W_]|[\u0e31-\u0e4e])+")
 _CAMEL = re.compile(r"([a-z])([A-Z])")
 _NUMBER = re.compile(r"\d+|[0-9a-f]{6,}|.")
 _END = re.compile(r"\W|\Z")
@@ -173,12 +194,18 @@ def find_deed_of_field(name: str) -> str | None:
     return next((word for word in split_name(name) if _DEED_NAME.fullmatch(word) or find_deed(word)), None)
 
 
+def goes_on(label: str) -> bool:
+    """Tell whether a button says that it goes on, whatever else."""
+    words = _LETTERS.findall(label.lower())
+    return any(word in _GOING_ON or word in _GOING_ON_ALONE or _GOING_ON_WITHOUT_SPACES.match(word) for word in words)
+
+
 def only_goes_on(label: str, own: Container[str] = ()) -> bool:
     """Tell whether a button says no more than that it goes on, but for words of the page's ``own`` address."""
     lower = label.lower()
     words = _LETTERS.findall(lower)
     return " ".join(words) in _GOING_ON_ALONE or (
-        bool(words)
+        goes_on(label)
         and all(word in _GOING_ON or word in own or _GOING_ON_WITHOUT_SPACES.fullmatch(word) for word in words)
     )
 

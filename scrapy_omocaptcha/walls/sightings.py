@@ -7,7 +7,7 @@ from scrapy.http import Response
 from scrapy.utils.datatypes import LocalCache
 
 from scrapy_omocaptcha.challenge import Challenge
-from scrapy_omocaptcha.detection import read_title
+from scrapy_omocaptcha.detection import is_for_once, read_title
 from scrapy_omocaptcha.urls import public_address
 
 _MAX_PAGES = 10_000
@@ -28,7 +28,7 @@ class Sightings:
 
     def page_seen(self, request: Request) -> None:
         """Record that a request was answered with a page without a widget."""
-        self._pages[hash(request.url)] = True
+        self._pages[hash((request.method, request.url))] = True
 
     def judge(self, request: Request, response: Response, challenge: Challenge) -> Challenge:
         """Return a challenge that is in doubt as one that withholds its page, if what was seen shows that it does."""
@@ -36,11 +36,11 @@ class Sightings:
         if challenge.judgement != "doubtful" or challenge.does or form is None:
             return challenge
         evidence = None
-        if hash(request.url) in self._pages:
+        if hash((request.method, request.url)) in self._pages:
             evidence = "its address has given another page before"
         elif form.url != response.url:
-            names = tuple(name for name, _ in form.fields)
-            key = (form.method, public_address(form.url), names, challenge.sitekey, read_title(response))
+            values = tuple((name, "" if is_for_once(name) else value) for name, value in form.fields)
+            key = (form.method, public_address(form.url), values, challenge.sitekey, read_title(response))
             first = self._forms.setdefault(key, public_address(request.url))
             if first != public_address(request.url):
                 evidence = f"the same form stood in the place of {first}"

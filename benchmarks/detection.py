@@ -75,8 +75,8 @@ def _judgement() -> Table:
         title="Judgement: pages written for this, by three who had not read the rules",
         about=(
             "Each has a live v2 widget, and most have a button and at most hidden fields. Those that do something (a "
-            "vote, an order, …) must never be taken for walls. Two were asked for pages as hard as possible, one of them "
-            "after he had read the rules. The rules were then changed with these pages in view: of the 28 and 22 pages "
+            "vote, an order, …) must never be taken for walls. Two were asked for pages as hard as possible, one of "
+            "them after he had read the rules. The rules were then changed with these pages in view: of the 28 and 22 pages "
             "that came last, and were typical ones, 3 that did something, all with status 403, were taken for walls "
             "before that, and no wall was missed. Other pages will be judged about as well as that."
         ),

@@ -35,15 +35,18 @@ class Components:
 
     def __init__(self, crawler: Crawler) -> None:
         self._crawler = crawler
-        self._downloaded: WeakSet[Request] = WeakSet()
+        self._downloaded: WeakSet[Request] | None = None
+        """What Scrapy's downloader has sent; None before that is watched."""
 
     def watch_downloads(self) -> None:
         """Watch what Scrapy's downloader sends; called when the spider opens."""
-        handlers = self._crawler.engine.downloader.handlers
-        download = handlers.download_request_async
+        downloader = self._crawler.engine.downloader
+        handlers, download = downloader.handlers, downloader.handlers.download_request_async
+        # What components have asked for while the spider was being opened may have been sent already.
+        self._downloaded = downloaded = WeakSet(downloader.active)
 
         def watched(request: Request) -> Awaitable[Response]:
-            self._downloaded.add(request)
+            downloaded.add(request)
             return download(request)
 
         # A signal would take a hundred times as long, for each request.
@@ -51,11 +54,11 @@ class Components:
 
     def is_downloaded(self, request: Request) -> bool:
         """Tell whether Scrapy's downloader has sent a request; otherwise a middleware has made its page."""
-        return request in self._downloaded
+        return self._downloaded is None or request in self._downloaded
 
     def downloaded_for(self, page: Request, request: Request) -> None:
         """Record that what a request of this package's own has shown, if that was downloaded, answers ``page``."""
-        if request in self._downloaded:
+        if self._downloaded and request in self._downloaded:
             self._downloaded.add(page)
 
     async def call(self, method: Callable[..., Any], **arguments: Any) -> Any:

@@ -29,14 +29,12 @@ class RequestState:
     """The address of the redirect behind which there was a wall."""
     asked_again: bool = False
     """Whether it has met a wall, and was asked once more since it came out of the scheduler."""
-    is_outdated: bool = False
-    """Whether its session got other cookies while the challenge was fetched that its redirect led to."""
     is_awaited: bool = False
     """Whether it did not come out of the scheduler, so that some component of Scrapy awaits its response."""
 
     def as_json(self) -> dict[str, Any]:
         """Return what is known of it in the scheduler, too."""
-        return {**asdict(self), "asked_again": False, "is_outdated": False, "is_awaited": False}
+        return {**asdict(self), "asked_again": False, "is_awaited": False}
 
 
 _AWAITED = RequestState(is_awaited=True)

@@ -113,7 +113,7 @@ class Passage(Attempts):
         response.request = response.request or self.request
         self.session.shows(challenge)
         values = self.cookie_values()
-        is_current = not self._state.is_outdated and self.sessions.is_current(self.request, response, values)
+        is_current = self.sessions.is_current(self.request, response, values)
         self.page = Page(response, challenge, self._answers, values if is_current else None)
 
     async def check(self) -> None:

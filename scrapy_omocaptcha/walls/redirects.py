@@ -219,8 +219,7 @@ class Redirects:
 
     async def send_again(self, request: Request) -> Response | Request:
         """Send the spider's request once more, and look behind whatever redirect is the answer."""
-        state = self._states.of(request)
-        state.asked_again, state.is_outdated = True, False
+        self._states.of(request).asked_again = True
         answer = await self._chain.send_again(request)
         return answer if isinstance(answer, Request) else await self.refreshed(request, answer)
 
@@ -331,7 +330,6 @@ class Redirects:
         has_led_to_wall = self._has_led_to_wall(request, url)
         self._target(url).looks += 1
         try:
-            cookies = self._cookies(request, url)
             answer = await self._fetch(request, response, follow=not is_guess)
         except IgnoreRequest:
             answer = None
@@ -346,8 +344,6 @@ class Redirects:
         if answer is not None and self._policy.find(request, answer) is not None:
             self._shows(url, is_wall=True)
             state.led_to = url
-            # A challenge that sets cookies itself is told by its own headers, later.
-            state.is_outdated = "Set-Cookie" not in answer.headers and self._cookies(request, url) != cookies
             return answer
         # What redirects on and on shows no challenge either.
         if not has_led_to_wall if answer is None else not is_overloaded(answer):
@@ -359,11 +355,6 @@ class Redirects:
                 self._targets[url] = _Target(_Kind.OPEN, looks=target.looks, has_been_wall=True)
             self._shows(url, is_wall=False)
         return None
-
-    def _cookies(self, request: Request, url: str) -> set[tuple[str, str | None]]:
-        """Return the names and values of the cookies that the session of a request has for the host of ``url``."""
-        cookies = self._policy.mediums.of(request).cookies(request, host_of(url))
-        return {(cookie.name, cookie.value) for cookie in cookies}
 
     async def _fetch(self, request: Request, response: Response, *, follow: bool) -> Response | None:
         """Return what a redirect leads to, by further ones if ``follow``; None where Scrapy's components forbid it."""
@@ -377,6 +368,9 @@ class Redirects:
             if isinstance(answer, Response):
                 # Behind a redirect that HttpCache has stored, nothing shows that the site would redirect now.
                 answer.flags += [flag for flag in response.flags if flag == "cached"]
+                if self._components.jar(request) is not None and host_of(step.url) == host_of(request.url):
+                    # By these, the passage tells whether the session has got others since, so that its form is void.
+                    request.headers.setlist("Cookie", step.headers.getlist("Cookie"))
                 return answer
             redirected = answer if follow else None
         return None

@@ -111,7 +111,7 @@ class Passage(Attempts):
     def _note(self, response: Response, challenge: Challenge) -> None:
         # Scrapy sets it only after the middlewares, but a submission takes its session from there.
         response.request = response.request or self.request
-        self.session.shows(challenge)
+        self.sessions.shows(challenge)
         values = self.cookie_values()
         is_current = self.sessions.is_current(self.request, response, values)
         self.page = Page(response, challenge, self._answers, values if is_current else None)

@@ -12,9 +12,6 @@ from zlib import crc32
 
 from twisted.internet.defer import Deferred
 
-from scrapy_omocaptcha.challenge import Challenge
-from scrapy_omocaptcha.walls.judging import changes_key
-
 
 def _one_at_once() -> int:
     return 1
@@ -62,9 +59,6 @@ class Session:
         """Number of responses so far. Each may have replaced the cookies or fields that an earlier page depends on."""
         self._last_answer_checksum: int | None = None
         """Checksum of the last answer to a submission that was neither the page nor a challenge."""
-        self._last_shown: Challenge | None = None
-        self.changes_key = False
-        """Whether the wall has shown another site key, so that a token may not fit a form that is fetched anew."""
         self.cookies: list[Cookie] = []
         """The session's cookies since a token was last handed in, or a clearance won."""
         self._kept_at = 0
@@ -95,11 +89,6 @@ class Session:
         entry = (turn, challenged)
         self._held.append(entry)
         return turn
-
-    def shows(self, challenge: Challenge) -> None:
-        """Record the challenge that a request has met."""
-        self.changes_key |= self._last_shown is not None and changes_key(self._last_shown, challenge)
-        self._last_shown = challenge
 
     def is_overtaken(self, stamp: int) -> bool:
         """Tell whether a clearance was won after a request was sent."""

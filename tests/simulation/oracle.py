@@ -416,7 +416,9 @@ def _ideal(planned: Plan, world: World, record: Record, stats: Counter[str]) -> 
         most += sum(value for name, value in stats.items() if name.startswith("omocaptcha/tokens/expired")) * is_slow
         if not least <= bought <= most:
             yield f"ideal: {least} to {most} jobs for {site.kind} {site.wall} {site.changes}; {bought} bought"
-    is_plain = not is_slow and all(site.is_solvable and not _is_limited(site) for site in planned.sites)
+    is_plain = not is_slow and all(
+        site.is_solvable and site.keys == 1 and not _is_limited(site) for site in planned.sites
+    )
     for name in ("rejected", "expired"):
         if is_plain and stats[f"omocaptcha/tokens/{name}"]:
             yield f"ideal: {stats[f'omocaptcha/tokens/{name}']} tokens {name}, though nothing went wrong"
@@ -472,7 +474,8 @@ def _jobs_of(planned: Plan, world: World, number: int) -> tuple[int, int]:
             # Requests that are sent before the first answer get a session each, with free pages of its own, and a token
             # is of no use if the page has come so meanwhile.
             at_least, at_most = 0, max(pages, at_most)
-        least, most = least + at_least, most + at_most
+        # A session finds out by a token for another key that its wall changes the key.
+        least, most = least + at_least, most + at_most + (site.keys > 1)
     return least, most
 
 

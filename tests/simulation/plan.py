@@ -65,6 +65,8 @@ class Site:
     gzip: bool = False
     robots_walled: bool = False
     refuse_every: int = 0
+    keys: int = 1
+    """How many site keys its challenge shows in turn."""
     gate_fault: str | None = None
     """What the first requests to a wall's one address are answered with."""
 
@@ -176,6 +178,7 @@ def plan(seed: int) -> Plan:
     if any(site.kind == "two walls" for site in sites):
         # A token for each wall; the first counts as useless until the page is there.
         planned.settings["OMOCAPTCHA_MAX_ATTEMPTS"] = 3
+    planned = _show_keys(planned)
     return planned if is_calm else _reject(_go_wrong(draw, planned))
 
 
@@ -248,6 +251,20 @@ def _site(draw: random.Random, *, is_calm: bool) -> Site:
         refuse_every=0 if is_calm else draw.choice((0, 0, 3)),
         gate_fault=draw.choice((None, *_GATE_FAULTS[:5])) if kind == "one address" and not is_calm else None,
     )
+
+
+def _show_keys(planned: Plan) -> Plan:
+    """Let some walls show several site keys in turn."""
+    # Drawn apart, so that older seeds keep all else.
+    draw = random.Random(f"keys {planned.seed}")
+    keys = [draw.choice((2, 3, 99)) if draw.random() < 0.1 else 1 for _ in planned.sites]
+    may_change = [site.kind == "walled" and site.wall not in UNSOLVABLE for site in planned.sites]
+    drawn = zip(planned.sites, keys, may_change, strict=True)
+    sites = tuple(replace(site, keys=number) if may else site for site, number, may in drawn)
+    if sites == planned.sites:
+        return planned
+    # A token may not fit a form that another cookie has outdated.
+    return replace(planned, sites=sites, settings={**planned.settings, "OMOCAPTCHA_MAX_ATTEMPTS": 3})
 
 
 def _reject(planned: Plan) -> Plan:

@@ -77,7 +77,7 @@ def _judgement() -> Table:
             "Each has a live v2 widget, and most have a button and at most hidden fields. Those that do something (a "
             "vote, an order, …) must never be taken for walls. Two were asked for pages as hard as possible, one of "
             "them after he had read the rules. The rules were then changed with these pages in view: of the 28 and 22 "
-            "typical pages that came last, 3 that did something, all with status 403, were taken for walls before that, "
+            "typical pages that came last, 3 that did something, all with status 403, were taken for walls before, "
             "and no wall was missed. Other pages will be judged about as well as that."
         ),
         columns=(Column("pages", ".0f"), Column("languages", ".0f"), Column("taken for walls", ".0f")),

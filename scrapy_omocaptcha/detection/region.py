@@ -50,7 +50,6 @@ class PageText:
         forms: Collection[HtmlElement],
         buttons: Collection[HtmlElement],
     ) -> None:
-        self._root = root
         # What holds a widget is content, whatever it is called.
         self._kept = {outer for inner in (*widgets, *forms, *buttons) for outer in (inner, *inner.iterancestors())}
         self._is_live = live_elements()

@@ -55,6 +55,19 @@ class Hints:
                 level=logging.WARNING if is_withheld else logging.INFO,
             )
 
+    def overruled(self, page: Challenge, by: str) -> None:
+        """Tell that a page is not taken for what it was judged to be."""
+        self._say(
+            f"overruled {host_of(page.url)}",
+            "The page %s is %s, as %s says, though its form %s: %s",
+            public_address(page.url),
+            "left alone" if page.blocking else "taken for a challenge",
+            by,
+            purpose(page),
+            "; ".join(page.evidence),
+            level=logging.INFO,
+        )
+
     def concerns(self, request: Request) -> bool:
         """Tell whether a request may need a warning, or its meta has a key that may change something."""
         return not request.meta.keys() <= self._ignored_keys or bool(self._forms and self._lacks_token(request))

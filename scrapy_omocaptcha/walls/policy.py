@@ -46,10 +46,13 @@ class Policy:
     def find(self, request: Request, response: Response) -> Challenge | None:
         """Return the challenge that ``response`` is, as the request, the spider, the settings or detection judge it."""
         challenge = find_challenge(response)
-        if challenge is None or request.meta.get("omocaptcha") is True:
-            return challenge
-        judged = self.hooks.is_challenge(response, challenge)
+        if challenge is None:
+            return None
+        is_wanted = request.meta.get("omocaptcha") is True
+        judged = True if is_wanted else self.hooks.is_challenge(response, challenge)
         if judged is not None:
+            if judged is not challenge.blocking:
+                self.hints.overruled(challenge, 'meta["omocaptcha"]' if is_wanted else "a trigger")
             return challenge if judged else None
         challenge = self.sightings.judge(request, response, challenge)
         if not challenge.blocking:

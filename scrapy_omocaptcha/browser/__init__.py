@@ -26,7 +26,8 @@ def find_medium(crawler: Crawler, engine: Engine) -> BrowserMedium | None:
     from scrapy_omocaptcha.browser.medium import BrowserMedium
     from scrapy_omocaptcha.browser.playwright import PlaywrightBrowser
 
-    return BrowserMedium(engine.components, PlaywrightBrowser(schemes), engine.lifetime)
+    browser = PlaywrightBrowser(schemes, limits_contexts=bool(crawler.settings.getint("PLAYWRIGHT_MAX_CONTEXTS")))
+    return BrowserMedium(engine.components, browser, engine.lifetime)
 
 
 def find_schemes(settings: BaseSettings) -> frozenset[str]:

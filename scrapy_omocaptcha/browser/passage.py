@@ -1,6 +1,8 @@
 """Take a challenged request through its wall in a page that a browser renders: load it anew, and give it the token.
 
-The page of the challenge is closed while its request waits for a token, so that it takes no other page's place.
+The page of the challenge is closed while its request waits for a token, so that it takes no other page's place. With
+PLAYWRIGHT_MAX_CONTEXTS it stays open: all new pages wait for one lock, whose holder may wait until a context is closed,
+which the spider does once it has its page. For the same reason, the request then goes on beyond CONCURRENT_REQUESTS.
 """
 
 from functools import cached_property, partial
@@ -134,7 +136,13 @@ class BrowserPassage(Passage):
             self._browser.unwatch(self.request)
 
     async def set_aside(self) -> None:
-        """Close the page of the challenge at hand, which would take the place of another one."""
+        """Close the page of the challenge at hand, unless all others may be waiting for its context."""
+        self.hold.is_awaited = self.hold.is_awaited or self._browser.limits_contexts
+        if not self._browser.limits_contexts:
+            await self.discard()
+
+    async def discard(self) -> None:
+        """Close the page of the challenge at hand."""
         await self._browser.close_page(self.request)
 
     async def reopen(self) -> None:

@@ -45,8 +45,10 @@ class _Original(NamedTuple):
 class PlaywrightBrowser:
     """The pages of scrapy-playwright. All methods but :meth:`context` are called only with requests that it renders."""
 
-    def __init__(self, schemes: frozenset[str]) -> None:
+    def __init__(self, schemes: frozenset[str], *, limits_contexts: bool = False) -> None:
         self._schemes = schemes
+        self.limits_contexts = limits_contexts
+        """Whether PLAYWRIGHT_MAX_CONTEXTS is set."""
         self._originals: WeakKeyDictionary[Request, _Original] = WeakKeyDictionary()
         self._user_agents: WeakKeyDictionary[Page, bytes] = WeakKeyDictionary()
         self._loop: asyncio.AbstractEventLoop | None = None

@@ -48,7 +48,8 @@ class Hold:
         self._slots = slots
         self.request = request
         self.slot = slots.order.slot(request)
-        self.is_scheduled = slots.states.is_scheduled(request)
+        self.is_awaited = not slots.states.is_scheduled(request)
+        """Whether all that is active may be waiting for it, so that it goes on beyond CONCURRENT_REQUESTS."""
         slots.park(self)
 
     @asynccontextmanager
@@ -262,9 +263,8 @@ class Slots:
         return min(allowed, key=lambda hold: not self.order.is_urgent(hold.request), default=None)
 
     def _may_go(self, hold: Hold, *, is_full: bool) -> bool:
-        # What did not come out of the scheduler is sent beyond CONCURRENT_REQUESTS by Scrapy, too. All that is active
-        # may be waiting for it.
-        if not hold.is_scheduled:
+        # Scrapy, too, sends what did not come out of the scheduler beyond CONCURRENT_REQUESTS.
+        if hold.is_awaited:
             return True
         has_room = not is_full or self.order.keeps_others(hold.request)
         return has_room and not self._is_delayed(hold) and self.order.waits_for(hold.request) is None

@@ -79,7 +79,7 @@ class Passage(Attempts):
             except GivenUp as error:
                 raise await self._not_solved(error) from None
             except Exception:
-                await self.set_aside()
+                await self.discard()
                 raise
         return self.report(challenge, result)
 
@@ -254,7 +254,10 @@ class Passage(Attempts):
         """Do what is left to do once nothing more is sent for a token, and return what came of it."""
 
     async def set_aside(self) -> None:
-        """Close what the challenge at hand keeps open, before something is waited for."""
+        """Close what takes the place of others while something is waited for."""
+
+    async def discard(self) -> None:
+        """Close what the challenge at hand keeps open, once nothing more is done with it."""
 
     async def reopen(self) -> None:
         """Open what the spider wants to have open with the challenge at hand."""
@@ -381,7 +384,7 @@ class Passage(Attempts):
         refusal = error.refusal
         failure: Exception = error
         if self.policy.closes_spider(refusal.reason):
-            await self.set_aside()
+            await self.discard()
         else:
             # What fails here is retried, or given back to the scheduler, so nothing is reported before.
             failure = await self._failure(refusal)
@@ -397,7 +400,7 @@ class Passage(Attempts):
             await self.reopen()
             response = self.page.response
             return NotSolved(response if is_passed_on else self.deliver(response, handle_httpstatus_all=True))
-        await self.set_aside()
+        await self.discard()
         page = self.page
         return ChallengeNotSolved(
             refusal.reason,

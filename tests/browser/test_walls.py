@@ -31,6 +31,17 @@ class InTwoContexts(BrowserSpider):
         return {"playwright_context": "even" if int(url[-1]) % 2 == 0 else "odd"}
 
 
+class InContextsOfTheirOwn(WithPage):
+    """Closes the context of each page, as an example of scrapy-playwright does."""
+
+    def meta_of(self, url):
+        return {**self.meta, "playwright_context": url}
+
+    async def page(self, response, asked=None):
+        await super().page(response, asked)
+        await response.meta["playwright_page"].context.close()
+
+
 @pytest.fixture
 def sites(walled):
     """``sites("session", "get")`` → sites of these walls."""
@@ -167,6 +178,15 @@ def test_who_waits_for_a_token_takes_no_page_of_the_browser(chromium, crawl):
     assert {page.url for page in crawled.pages} == {f"{site.url}/page/1", free}
     assert crawled.pages[0].url == free
     assert len(service.jobs) == 1
+
+
+def test_held_requests_do_not_wait_for_contexts_that_they_keep_themselves(chromium, crawl):
+    with OmoCaptchaService(solve_seconds=0.1) as service, WalledSite(service, catalogue_pages=4) as site:
+        urls = [f"{site.url}/page/{number}" for number in range(1, 5)]
+        settings = {"PLAYWRIGHT_MAX_CONTEXTS": 2, "CONCURRENT_REQUESTS": 2, "CLOSESPIDER_TIMEOUT": 60}
+        crawled = Browsing(crawl, service)(InContextsOfTheirOwn, settings, urls=urls)
+    assert sorted(page.url for page in crawled.pages) == urls
+    assert (len(service.jobs), site.accepted) == (4, 4)
 
 
 def test_each_context_is_a_session_of_its_own(chromium, crawl):

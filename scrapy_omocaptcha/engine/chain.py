@@ -22,6 +22,7 @@ from scrapy.utils.asyncio import call_later
 from scrapy.utils.python import global_object_name
 
 from scrapy_omocaptcha.engine.components import Components, proxy_of
+from scrapy_omocaptcha.engine.lifetime import Lifetime
 from scrapy_omocaptcha.engine.order import Sending
 from scrapy_omocaptcha.engine.slots import Slots
 from scrapy_omocaptcha.errors import MiddlewareFailed, TokenUnused
@@ -42,8 +43,11 @@ class InnerChain:
     nor the engine, whose signals and counts are about the spider's pages.
     """
 
-    def __init__(self, crawler: Crawler, middleware: object, slots: Slots, components: Components) -> None:
+    def __init__(
+        self, crawler: Crawler, middleware: object, lifetime: Lifetime, slots: Slots, components: Components
+    ) -> None:
         self._crawler = crawler
+        self._lifetime = lifetime
         self._middleware = middleware
         self._slots = slots
         self.components = components
@@ -142,10 +146,13 @@ class InnerChain:
             raise ResponseDataLossError("the response was cut short")
 
     async def follow(self, request: Request, *, page: Request) -> Response | Request | None:
-        """Send a request that a redirect of ``page`` leads to; return None where Scrapy's components forbid it."""
+        """Send a request that a redirect of ``page`` leads to; return None where Scrapy's components forbid it.
+
+        :raises CrawlClosing: when the crawl closes before there is an answer.
+        """
         if await self.components.forbids(request, page=page):
             return None
-        answer = await self._send_own(request, Sending(page))
+        answer = await self._lifetime.wait(self._send_own(request, Sending(page)))
         self.components.downloaded_for(page, request)
         return answer
 

@@ -18,4 +18,4 @@ class Engine:
         self.lifetime = Lifetime(crawler)
         self.components = Components(crawler)
         self.slots = Slots(crawler, self.lifetime, self.states, stats, max_waiting)
-        self.chain = InnerChain(crawler, middleware, self.slots, self.components)
+        self.chain = InnerChain(crawler, middleware, self.lifetime, self.slots, self.components)

@@ -295,7 +295,8 @@ class Passage(Attempts):
         if answer is not None and handed.is_page:
             self._copy_back(handed)
             return Result(answer, ACCEPTED, submitted=answer)
-        if handed.broke is not None and self.engine.lifetime.closing:
+        if self.engine.lifetime.closing:
+            # Another request may hang.
             return Result(verdict=unknown("closing"), error=CrawlClosing())
         return None
 

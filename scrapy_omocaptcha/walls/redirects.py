@@ -364,7 +364,7 @@ class Redirects:
             # Whatever is asked for, looking must not do it.
             changes: dict[str, Any] = {"method": "GET", "body": b"", "callback": NO_CALLBACK, "errback": None}
             step = redirected.replace(meta={**redirected.meta, "dont_cache": True}, **changes)
-            answer = await self._lifetime.wait(self._chain.follow(step, page=request))
+            answer = await self._chain.follow(step, page=request)
             if isinstance(answer, Response):
                 # Behind a redirect that HttpCache has stored, nothing shows that the site would redirect now.
                 answer.flags += [flag for flag in response.flags if flag == "cached"]

@@ -267,7 +267,8 @@ class OmoCaptchaMiddleware:
         try:
             if refusal is not None:
                 raise NotBought(refusal.reason, refusal.message)
-            return await self._buyer.buy(challenge, host=host_of(challenge.url))
+            with self._engine.slots.buying():
+                return await self._buyer.buy(challenge, host=host_of(challenge.url))
         except NotBought as error:
             if self._policy.closes_spider(error.reason):
                 await close_at_limit(self._engine, Refusal(error.reason, str(error)))

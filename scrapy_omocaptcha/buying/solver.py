@@ -173,7 +173,7 @@ class Solver:
             last_poll = self.clock()
             polls += 1
             try:
-                value = await self.account.call(self.api.job_result(job_id))
+                value = await self.account.call(self.api.job_result(job_id), grace_checks=2)
             except AccountError as error:
                 self.account.close(error)
             except ApiUnreachable as error:

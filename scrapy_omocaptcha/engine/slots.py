@@ -122,7 +122,8 @@ class Slots:
         self._holds: dict[HoldState, dict[Hold, None]] = {state: {} for state in HoldState}
         """The holds by their state, in the order in which they came to it."""
         self.held = 0
-        """How many requests are held, but for those that wait until none is."""
+        """How many requests are held, but for those that wait until nothing is paid for any more."""
+        self._bought_by_hand = 0
         self._serving = False
 
     @property
@@ -170,13 +171,26 @@ class Slots:
             hold.release()
             self._stats.add("seconds/held", round(time.monotonic() - since, 3))
 
-    async def until_none_is_held(self, request: Request) -> None:
-        """Let ``request`` wait until no other is held any more, without using up the concurrency that they need."""
-        hold = Hold(self, request)
+    @contextmanager
+    def buying(self) -> Iterator[None]:
+        """Count a token that a callback waits for."""
+        self._bought_by_hand += 1
         try:
-            await self._lifetime.until(lambda: not self.held)
+            yield
         finally:
-            hold.release()
+            self._bought_by_hand -= 1
+
+    async def until_all_is_used(self, request: Request | None) -> None:
+        """Wait until no request is held any more and no callback waits for a token.
+
+        :param request: what waits for that, without using up the concurrency that others need; None for a callback.
+        """
+        hold = None if request is None else Hold(self, request)
+        try:
+            await self._lifetime.until(lambda: not (self.held or self._bought_by_hand))
+        finally:
+            if hold is not None:
+                hold.release()
 
     def move(self, hold: Hold, state: HoldState | None) -> None:
         """Record what becomes of a held request from now on; None if its hold is over."""

@@ -17,9 +17,6 @@ CLOSING_REASONS["account"] = "omocaptcha_account"
 async def close_at_limit(engine: Engine, refusal: Refusal, request: Request | None = None) -> CrawlClosing:
     """Close the spider once all tokens paid for are used, while ``request`` waits; return the error that says so."""
     with suppress(CrawlClosing):
-        if request is None:
-            await engine.lifetime.until(lambda: not engine.slots.held)
-        else:
-            await engine.slots.until_none_is_held(request)
+        await engine.slots.until_all_is_used(request)
     engine.lifetime.close(CLOSING_REASONS[refusal.reason])
     return CrawlClosing(f"OMOCAPTCHA_CLOSE_ON_LIMIT closes the spider: {refusal.message}")

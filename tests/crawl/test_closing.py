@@ -13,6 +13,7 @@ from scrapy import signals
 from scrapy.utils.asyncio import sleep
 from scrapy.utils.defer import deferred_from_coro
 
+from scrapy_omocaptcha import Challenge, solve
 from scrapy_omocaptcha.errors import CrawlClosing
 from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
 from tests.helpers import sites
@@ -130,6 +131,20 @@ def test_the_page_is_not_asked_for_once_more_after_a_token_that_is_answered_as_t
     assert [page.url for page in resumed.pages] == [url]
     assert closed.count("tokens/unknown") == 1
     assert [path for _, path, *_ in site.requests].count("/page") == 3
+
+
+def test_the_token_of_a_call_under_way_when_the_crawl_closes_is_waited_for_half_a_second(crawl, service):
+    class ByHand(ClosingSpider):
+        def requests(self):
+            yield scrapy.Request("data:,", self.buy)
+
+        async def buy(self, response):
+            self.pages.append(await solve(Challenge("http://127.0.0.1/", sites.KEY), crawler=self.crawler))
+
+    # The answer is sent in two halves.
+    service.fault("getJobResult", "slow", seconds=0.35)
+    crawled = crawl(ByHand, service.settings, service=service)
+    assert len(crawled.pages) == 1
 
 
 class AskingBeforeAll(OfCrawler):

@@ -620,19 +620,26 @@ def test_a_token_that_a_spider_bought_by_hand_is_in_the_books_and_so_is_a_limit(
     assert any("used by hand 1" in line and "abandoned" not in line for line in crawled.said(logging.INFO))
 
 
-def test_a_limit_met_by_hand_closes_the_spider_only_when_what_has_been_paid_for_is_used(crawl, walled):
+@pytest.mark.parametrize(("paid", "refused"), [("wall", "by hand"), ("by hand", "wall"), ("by hand", "by hand")])
+def test_a_limit_closes_the_spider_only_when_what_has_been_paid_for_is_used(crawl, walled, paid, refused):
     class ByHand(RecordingSpider):
         async def start(self):
-            yield scrapy.Request(f"{site.url}/page/1", self.page, errback=self.failed)
-            yield scrapy.Request("data:,", self.buy)
+            for place, buy in ((paid, self.first), (refused, self.buy)):
+                if place == "wall":
+                    yield scrapy.Request(f"{site.url}/page/1", self.page, errback=self.failed)
+                else:
+                    yield scrapy.Request(f"data:,{buy.__name__}", buy)
+                while not service.jobs:
+                    await sleep(0.02)
+
+        async def first(self, response):
+            self.pages.append(await solve(Challenge("http://127.0.0.1/", "6Lc" + "x" * 37), crawler=self.crawler))
 
         async def buy(self, response):
-            while not service.jobs:
-                await sleep(0.02)
             with pytest.raises(NotBought):
                 await solve(Challenge("http://127.0.0.1/", "6Lc" + "x" * 37), crawler=self.crawler)
 
     with OmoCaptchaService(solve_seconds=1) as service, WalledSite(service, "session") as site:
         crawled = crawl(ByHand, {**service.settings, "OMOCAPTCHA_MAX_JOBS": 1, "OMOCAPTCHA_CLOSE_ON_LIMIT": True})
     assert crawled.stats["finish_reason"] == "omocaptcha_limit"
-    assert (len(crawled.pages), crawled.count("tokens/accepted")) == (1, 1)
+    assert (len(crawled.pages), len(service.jobs), crawled.failures) == (1, 1, [])

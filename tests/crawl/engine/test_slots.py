@@ -239,13 +239,13 @@ async def test_a_request_that_waits_to_be_let_go_gives_up_when_the_crawl_closes(
 
 
 @in_a_crawl(CONCURRENT_REQUESTS=1, OMOCAPTCHA_MAX_WAITING=0)
-async def test_who_waits_until_none_is_held_takes_no_place_from_those_who_are(spider):
+async def test_who_waits_until_all_is_used_takes_no_place_from_those_who_are(spider):
     log = []
     with Held(spider) as waiting:
         hold = waiting.hold("http://127.0.0.1/")
         waiting.add_others(1)
         (other,) = waiting.others
-        closing = begin(slots(spider).until_none_is_held(other))
+        closing = begin(slots(spider).until_all_is_used(other))
         await sending(hold, log, 1)
         before = closing.called
     await maybe_deferred_to_future(closing)

@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 from scrapy.commands import ScrapyCommand
 from scrapy.exceptions import NotConfigured
 
-from scrapy_omocaptcha.commands.looking import Line, look, look_at_settings
-from scrapy_omocaptcha.commands.trial import DEMO_PAGE, Step, try_one_job
+from scrapy_omocaptcha.commands.looking import Account, Line, Status, look, look_at_settings
+from scrapy_omocaptcha.commands.trial import DEMO_PAGE, try_one_job
 from scrapy_omocaptcha.settings import Settings
 
 T = TypeVar("T")
@@ -24,7 +24,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--buy", action="store_true", help="buy one job for a page, and see whether its site takes it")
     parser.add_argument("--yes", action="store_true", help="with --buy: do not ask before paying")
     parser.add_argument("--page", default=DEMO_PAGE, help="with --buy: the page (default: Google's demo, %(default)s)")
-    parser.add_argument("--json", action="store_true", help="print one JSON object with all lines")
+    parser.add_argument("--json", action="store_true", help="print one JSON object, with all lines, balance and price")
 
 
 def check(command: ScrapyCommand, opts: argparse.Namespace) -> int:
@@ -41,42 +41,51 @@ def check(command: ScrapyCommand, opts: argparse.Namespace) -> int:
 
       scrapy omocaptcha check -s OMOCAPTCHA_API_URL=http://127.0.0.1:6080/api -s OMOCAPTCHA_API_TOKEN=offline-token
 
-    Exit status: 0 when crawls can buy, and with --buy when the site accepted the token; 1 when something is in the
-    way; 2 when a setting is missing or wrong.
+    Exit status: 0 when crawls can buy, and with --buy when the site accepted the token; else that of the first line
+    that is WRONG: 2 when a setting is wrong; 3 when there is no API token, or the service does not accept it; 4 when
+    the service cannot be reached; 5 when the balance buys no job; 6 when a job would leave less than
+    OMOCAPTCHA_MIN_BALANCE; 1 when something else is in the way.
     """
     assert command.settings is not None
     report = _Report(opts)
     try:
         settings = Settings.for_account(command.settings)
         report.add(*look_at_settings(settings, command.settings))
-    except (NotConfigured, ValueError, ImportError, NameError, TypeError) as error:
+    except NotConfigured as error:
+        report.add(Line("settings", str(error), Status.NO_TOKEN))
+        return report.end()
+    except (ValueError, ImportError, NameError, TypeError) as error:
         # A component that cannot be loaded ends crawls, too.
-        report.add(Line("settings", str(error), is_wrong=True))
+        report.add(Line("settings", str(error), Status.SETTINGS))
         return report.end()
     try:
-        account = asyncio.run(_waited_for(look(settings, command.settings, report.add)))
-        if opts.buy and account is not None and not report.is_wrong:
+        report.account = account = asyncio.run(_waited_for(look(settings, command.settings, report.add)))
+        if opts.buy and account is not None and report.status is Status.OK:
             settings = replace(settings, price=account.price)
             if opts.yes or _may_pay(account.price):
                 steps = try_one_job(settings, opts.page, account.balance)
                 asyncio.run(_waited_for(_add_all(report, steps)))
             else:
-                report.add(Line("buy", "nothing was bought: say yes, or without a terminal add --yes", is_wrong=True))
+                report.add(Line("buy", "nothing was bought: say yes, or without a terminal add --yes", Status.WRONG))
     except KeyboardInterrupt:
-        report.add(Line("stopped", "by Ctrl-C; a job that was created may be paid" if opts.buy else "by Ctrl-C", True))
+        said = "by Ctrl-C; a job that was created may be paid" if opts.buy else "by Ctrl-C"
+        report.add(Line("stopped", said, Status.WRONG))
     return report.end()
 
 
 class _Report:
     """Prints each line when it is known, or all at the end as JSON."""
 
+    account: Account | None = None
+
     def __init__(self, opts: argparse.Namespace) -> None:
         self._opts = opts
         self._lines: list[Line] = []
 
     @property
-    def is_wrong(self) -> bool:
-        return any(line.is_wrong for line in self._lines)
+    def status(self) -> Status:
+        """The status of the first line that is wrong."""
+        return next((line.status for line in self._lines if line.status), Status.OK)
 
     def add(self, *lines: Line) -> None:
         self._lines += lines
@@ -85,21 +94,25 @@ class _Report:
             print(f"\r{' ' * 20}\r", end="", file=sys.stderr, flush=True)
         if not self._opts.json:
             for line in lines:
-                print(f"{line.name:<12}{'WRONG  ' if line.is_wrong else 'ok     '}{line.message}", flush=True)
+                print(f"{line.name:<12}{'WRONG  ' if line.status else 'ok     '}{line.message}", flush=True)
 
     def end(self) -> int:
         """Print what is left, and return the exit status."""
         if self._opts.json:
-            facts = [{"name": line.name, "message": line.message, "is_wrong": line.is_wrong} for line in self._lines]
-            print(json.dumps({"ok": not self.is_wrong, "lines": facts}))
+            lines = [{"name": name, "message": said, "is_wrong": bool(status)} for name, said, status in self._lines]
+            facts: dict[str, Any] = {"ok": not self.status, "lines": lines}
+            if self.account is not None:
+                balance, price = self.account
+                facts |= {"balance_usd": balance.usd, "package_solves": balance.solves, "price_usd": price}
+            print(json.dumps(facts))
         else:
-            print("Not all is in order." if self.is_wrong else "All is in order.")
-        return 2 if any(line.is_wrong and line.name == "settings" for line in self._lines) else int(self.is_wrong)
+            print("Not all is in order." if self.status else "All is in order.")
+        return self.status
 
 
-async def _add_all(report: _Report, steps: AsyncIterator[Step]) -> None:
-    async for step in steps:
-        report.add(Line(*step))
+async def _add_all(report: _Report, lines: AsyncIterator[Line]) -> None:
+    async for line in lines:
+        report.add(line)
 
 
 def _shows_progress() -> bool:

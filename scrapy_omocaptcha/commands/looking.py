@@ -6,6 +6,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from enum import IntEnum
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,7 +28,7 @@ from scrapy_omocaptcha.buying.api.transport import Transport
 from scrapy_omocaptcha.buying.database import explain, read_ledger
 from scrapy_omocaptcha.buying.records import Balance
 from scrapy_omocaptcha.engine.private_names import TESTED_WITH
-from scrapy_omocaptcha.errors import ApiError
+from scrapy_omocaptcha.errors import AccountError, ApiError
 from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware
 from scrapy_omocaptcha.reporting.format import count
 from scrapy_omocaptcha.settings import LIMITS, Settings, token_source, why_off
@@ -37,13 +38,24 @@ _REDIS_TIMEOUT = 2.0
 """Longest wait for Redis, in seconds."""
 
 
+class Status(IntEnum):
+    """Whether something is in order, or why nothing can be bought because of it: the exit status of the command."""
+
+    OK = 0
+    WRONG = 1
+    SETTINGS = 2
+    NO_TOKEN = 3
+    NO_SERVICE = 4
+    EMPTY = 5
+    MIN_BALANCE = 6
+
+
 class Line(NamedTuple):
     """What was found out about one thing."""
 
     name: str
     message: str
-    is_wrong: bool = False
-    """Whether nothing can be bought because of it."""
+    status: Status = Status.OK
 
 
 class Account(NamedTuple):
@@ -60,10 +72,10 @@ async def look(settings: Settings, project: BaseSettings, tell: Callable[[Line],
     :param tell: called with each line as soon as it is known.
     """
     tell(_check_scrapy())
-    working, answers = await _ask_versions(settings)
+    working, answers, status = await _ask_versions(settings)
     account = None
     if working is None:
-        tell(Line("api", "; ".join(answers), is_wrong=True))
+        tell(Line("api", "; ".join(answers), status))
     else:
         number, balance = working
         # What other versions have said, such as that the token is wrong, is of no use here.
@@ -98,7 +110,7 @@ def look_at_settings(settings: Settings, project: BaseSettings) -> list[Line]:
     enabled = [*_enabled(project, "ADDONS"), *_enabled(project, "DOWNLOADER_MIDDLEWARES")]
     if config and not any(it in (Addon, OmoCaptchaMiddleware) or isinstance(it, Addon) for it in enabled):
         mistakes.append('add ADDONS = {"scrapy_omocaptcha.Addon": 500} to switch it on')
-    lines += [Line("settings", mistake, is_wrong=True) for mistake in mistakes]
+    lines += [Line("settings", mistake, Status.SETTINGS) for mistake in mistakes]
     warnings = check_settings(settings, with_addon, Spider("check"), OmoCaptchaMiddleware)
     return lines + [Line("settings", warning) for warning in warnings]
 
@@ -140,10 +152,14 @@ def _check_scrapy() -> Line:
     return Line("scrapy", f"{scrapy_version} has not been tested with it ({TESTED_WITH} have)")
 
 
-async def _ask_versions(settings: Settings) -> tuple[tuple[int, Balance] | None, list[str]]:
-    """Ask each version of the API for the balance; return the one that crawls use, and what each has answered."""
+async def _ask_versions(settings: Settings) -> tuple[tuple[int, Balance] | None, list[str], Status]:
+    """Ask each version of the API for the balance.
+
+    :returns: the version that crawls use, what each has answered, and the status if there is none.
+    """
     working: dict[int, Balance] = {}
     answers, cures = [], []
+    status = Status.NO_SERVICE
     for number, url in settings.api_urls.items():
         api = build_api(replace(settings, api_version=number, api_url=url), build_transport)
         began = time.monotonic()
@@ -153,20 +169,24 @@ async def _ask_versions(settings: Settings) -> tuple[tuple[int, Balance] | None,
         except ApiError as error:
             said = str(error)
             cures.append(error.cure)
+            if isinstance(error, AccountError):
+                status = Status.NO_TOKEN
         finally:
             await api.close()
         answers.append(f"version {number} at {url}: {said}, {time.monotonic() - began:.1f} s")
     if not working:
         answers.append(next(filter(None, reversed(cures)), "try again later"))
-    return next(iter(working.items()), None), answers
+    return next(iter(working.items()), None), answers, status
 
 
 def _check_balance(settings: Settings, balance: Balance, price: float) -> Line:
     said = f"{balance.usd:.5f} USD" + (f", {balance.solves:,} solves left of a package" if balance.solves else "")
     if balance.solves or balance.usd - price >= settings.min_balance:
         return Line("balance", said)
-    message = f"{said}, which buys no job: top up the account, or see OMOCAPTCHA_MIN_BALANCE"
-    return Line("balance", message, is_wrong=True)
+    if balance.usd < price:
+        return Line("balance", f"{said}, which buys no job: top up the account", Status.EMPTY)
+    message = f"{said}, and a job would leave less than OMOCAPTCHA_MIN_BALANCE ({settings.min_balance:g})"
+    return Line("balance", f"{message}: top up the account, or lower it", Status.MIN_BALANCE)
 
 
 async def _check_price(settings: Settings, balance: Balance) -> tuple[Line, float]:
@@ -199,13 +219,13 @@ def _check_ledger(settings: Settings) -> Line:
     if not path.exists():
         if os.access(path.parent, os.W_OK):
             return Line("ledger", f"{path} can be written")
-        return Line("ledger", f"{path}: its folder is missing, or cannot be written", is_wrong=True)
+        return Line("ledger", f"{path}: its folder is missing, or cannot be written", Status.WRONG)
     try:
         jobs = len(read_ledger(path))
     except (sqlite3.Error, OSError) as error:
-        return Line("ledger", f"{path}: {explain(error)}", is_wrong=True)
+        return Line("ledger", f"{path}: {explain(error)}", Status.WRONG)
     if not os.access(path, os.W_OK):
-        return Line("ledger", f"{path} cannot be written", is_wrong=True)
+        return Line("ledger", f"{path} cannot be written", Status.WRONG)
     return Line("ledger", f"{path} can be written, and has {count(jobs, 'job')}")
 
 
@@ -218,10 +238,10 @@ async def _check_redis(settings: Settings) -> Line:
         async with client:
             await asyncio.wait_for(client.ping(), _REDIS_TIMEOUT)
     except ImportError:
-        return Line("redis", "OMOCAPTCHA_REDIS_URL needs: pip install 'scrapy-omocaptcha[redis]'", is_wrong=True)
+        return Line("redis", "OMOCAPTCHA_REDIS_URL needs: pip install 'scrapy-omocaptcha[redis]'", Status.WRONG)
     except Exception as error:
         # Its text may hold the password.
-        return Line("redis", f"OMOCAPTCHA_REDIS_URL does not answer ({type(error).__name__})", is_wrong=True)
+        return Line("redis", f"OMOCAPTCHA_REDIS_URL does not answer ({type(error).__name__})", Status.WRONG)
     return Line("redis", "answers")
 
 
@@ -232,7 +252,7 @@ async def _check_browser(project: BaseSettings) -> Line:
         said = f"scrapy-playwright {version('scrapy-playwright')}, Playwright {version('playwright')}"
     except (ImportError, PackageNotFoundError):
         message = "DOWNLOAD_HANDLERS needs: pip install 'scrapy-omocaptcha[playwright]'"
-        return Line("browser", message, is_wrong=True)
+        return Line("browser", message, Status.WRONG)
     if project.get("PLAYWRIGHT_CDP_URL") or project.get("PLAYWRIGHT_CONNECT_URL"):
         return Line("browser", f"{said}, with a browser elsewhere")
     path = named = project.getdict("PLAYWRIGHT_LAUNCH_OPTIONS").get("executable_path")
@@ -245,4 +265,4 @@ async def _check_browser(project: BaseSettings) -> Line:
     message = f"{said}, but {path} is not there: run playwright install, or see PLAYWRIGHT_LAUNCH_OPTIONS"
     if named is None:
         message += ", unless Playwright's headless shell is installed, or a spider's custom_settings name a browser"
-    return Line("browser", message, is_wrong=named is not None)
+    return Line("browser", message, Status.OK if named is None else Status.WRONG)

@@ -18,8 +18,6 @@ _SUBCOMMANDS = {
     "detect": ("commands.detect", "URL|FILE|-…"),
     "report": ("commands.report", "[FILE…]"),
     "check": ("commands.check", ""),
-    "balance": ("commands.account", ""),
-    "price": ("commands.account", ""),
     "simulate": ("testing.simulate", ""),
 }
 """The module and the arguments of each subcommand. The module has ``add_options(parser)``, and a function with the name

@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from http import HTTPStatus
-from typing import NamedTuple
 
 from aiohttp import ClientError, ClientSession, ClientTimeout
 from scrapy import Request, Spider
@@ -19,7 +18,7 @@ from scrapy_omocaptcha.buying.limits import Limits
 from scrapy_omocaptcha.buying.purchase import ACCEPTED, Purchase, Verdict
 from scrapy_omocaptcha.buying.records import Balance, JobRequest
 from scrapy_omocaptcha.challenge import Challenge, Token
-from scrapy_omocaptcha.commands.looking import build_transport
+from scrapy_omocaptcha.commands.looking import Line, Status, build_transport
 from scrapy_omocaptcha.detection import find_challenge
 from scrapy_omocaptcha.engine.stats import Stats
 from scrapy_omocaptcha.errors import ApiBadAnswer, ApiError, ApiUnreachable, JobFailed, NotBought
@@ -36,26 +35,18 @@ DEMO_PAGE = "https://www.google.com/recaptcha/api2/demo"
 _TIMEOUT = ClientTimeout(total=30)
 
 
-class Step(NamedTuple):
-    """What came of one step."""
-
-    name: str
-    message: str
-    is_wrong: bool = False
-
-
 class _Stopped(Exception):
     """A step went wrong, so that none follows."""
 
 
-async def try_one_job(settings: Settings, url: str, balance: Balance) -> AsyncIterator[Step]:
+async def try_one_job(settings: Settings, url: str, balance: Balance) -> AsyncIterator[Line]:
     """Buy a token for the page at ``url``, hand it in by the page's form, and yield each step.
 
     :param settings: with the price of a job. All limits hold but those of a fleet, which has to be asked.
     :param balance: that of the account.
     """
     if settings.redis_url is not None:
-        yield Step("buy", "nothing was bought: leave OMOCAPTCHA_REDIS_URL out for this", is_wrong=True)
+        yield Line("buy", "nothing was bought: leave OMOCAPTCHA_REDIS_URL out for this", Status.WRONG)
         return
     # The stats of a crawl are of no interest here.
     ledger = Ledger(spider="check", stats=Stats(DummyStatsCollector(Crawler(Spider))), path=settings.ledger)
@@ -67,20 +58,20 @@ async def try_one_job(settings: Settings, url: str, balance: Balance) -> AsyncIt
         async with ClientSession(timeout=_TIMEOUT) as web:
             began = time.monotonic()
             response, challenge = await _find(web, url)
-            yield Step(name, f"{public_address(url)} has the site key {challenge.sitekey}, {_since(began)}")
+            yield Line(name, f"{public_address(url)} has the site key {challenge.sitekey}, {_since(began)}")
             name = "job"
             entry, job, created = await _buy(api, limits, challenge)
-            yield Step(name, f"{job} for {entry.record.cost_usd:.5f} USD, {_since(created)}")
+            yield Line(name, f"{job} for {entry.record.cost_usd:.5f} USD, {_since(created)}")
             name = "token"
             token = await _wait(api, entry, job, challenge, settings)
-            yield Step(name, f"came after {entry.record.seconds:.1f} s, {count(entry.record.questions, 'question')}")
+            yield Line(name, f"came after {entry.record.seconds:.1f} s, {count(entry.record.questions, 'question')}")
             name, began = "site", time.monotonic()
             verdict = await _hand_in(web, response, challenge, token)
             Purchase(token, entry, limits).record(verdict)
             said = verdict.outcome + (f" ({verdict.message})" if verdict.message else "")
-            yield Step(name, f"{said}, {_since(began)}", is_wrong=verdict is not ACCEPTED)
+            yield Line(name, f"{said}, {_since(began)}", Status.OK if verdict is ACCEPTED else Status.WRONG)
     except _Stopped as why:
-        yield Step(name, str(why), is_wrong=True)
+        yield Line(name, str(why), Status.WRONG)
     finally:
         await limits.close()
         await api.close()

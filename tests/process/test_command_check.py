@@ -6,8 +6,11 @@ import json
 import os
 import pty
 import re
+import signal
 import subprocess
 import sys
+import threading
+from functools import partial
 
 import pytest
 from aiohttp import web
@@ -70,9 +73,39 @@ def test_the_page_about_the_command_shows_such_lines(scrapy, service, tmp_path):
     assert [line[:19] for line in done.stdout.splitlines()] == [line[:19] for line in shown.splitlines()]
 
 
-def test_without_a_token_it_exits_with_status_2(check):
+@pytest.mark.parametrize(
+    ("balance", "setting", "expected"),
+    [
+        (7.5, "OMOCAPTCHA_MIN_BALANCE=7", 0),
+        (7.5, "OMOCAPTCHA_LEDGER=missing/jobs.sqlite", 1),
+        (7.5, "OMOCAPTCHA_MAX_COST=-1", 2),
+        (7.5, "OMOCAPTCHA_API_URL=http://127.0.0.1:1/api", 4),
+        (0.0005, "OMOCAPTCHA_MIN_BALANCE=7", 5),
+        (7.5, "OMOCAPTCHA_MIN_BALANCE=7.4999", 6),
+    ],
+)
+def test_the_exit_status_tells_what_is_wrong(check, balance, setting, expected):
+    with OmoCaptchaService(api_token=TOKEN, balance=balance) as service:
+        assert check("-s", setting, url=service.url)[0] == expected
+
+
+def test_balance_and_price_are_numbers_for_a_script(scrapy, tmp_path):
+    with OmoCaptchaService(api_token=TOKEN, api_version=2, balance=0.5, package=2500) as service:
+        at = (
+            "-s",
+            f"OMOCAPTCHA_API_URL={service.url}",
+            "-s",
+            "OMOCAPTCHA_API_VERSION=2",
+            "-s",
+            "OMOCAPTCHA_PRICE=0.002",
+        )
+        told = json.loads(scrapy("check", "--json", *at, cwd=tmp_path, OMOCAPTCHA_API_TOKEN=TOKEN).stdout)
+    assert (told["balance_usd"], told["package_solves"], told["price_usd"]) == (0.5, 2500, 0.002)
+
+
+def test_without_a_token_it_exits_with_status_3(check):
     status, lines = check(token="")
-    assert status == 2
+    assert status == 3
     assert lines[0][2].startswith("no API token, so no captcha can be solved: set OMOCAPTCHA_API_TOKEN")
 
 
@@ -85,14 +118,16 @@ def test_it_says_what_to_do_about_each_thing_that_is_wrong(check, service, tmp_p
     told = dict(wrong(lines))
     assert (status, sorted(told)) == (2, ["balance", "ledger", "redis", "settings"])
     assert "did you mean OMOCAPTCHA_DRY_RUN?" in told["settings"]
-    assert "which buys no job: top up the account" in told["balance"]
+    assert told["balance"] == (
+        "7.50000 USD, and a job would leave less than OMOCAPTCHA_MIN_BALANCE (8): top up the account, or lower it"
+    )
     assert told["redis"] == "OMOCAPTCHA_REDIS_URL does not answer (ConnectionError)"
 
 
 def test_a_wrong_token_is_told_with_what_each_version_says(check):
     status, lines = check(token="another")
     ((name, message),) = wrong(lines)
-    assert (status, name) == (1, "api")
+    assert (status, name) == (3, "api")
     assert message.count("Invalid api token") == 2
     assert message.endswith("; check OMOCAPTCHA_API_TOKEN and the balance of the account")
 
@@ -116,7 +151,7 @@ def test_what_is_no_api_is_told(check, answer, said):
     with Site(of_no_api) as site:
         status, lines = check(url=f"{site.origin}/api")
     ((name, message),) = wrong(lines)
-    assert (status, name, message.count(said)) == (1, "api", 2)
+    assert (status, name, message.count(said)) == (4, "api", 2)
     assert "check OMOCAPTCHA_API_URL" in message
     assert [path for _, path in asked] == ["/api/getBalance"] * 2
 
@@ -196,9 +231,9 @@ def test_nothing_is_bought_within_a_limit_that_is_reached(check, service):
 def test_all_limits_hold_with_the_price_of_the_list(check, tmp_path):
     with OmoCaptchaService(api_token=TOKEN, price=0.002, balance=5) as service, WalledSite(service) as site:
         buys = ("--buy", "--yes", "--page", f"{site.url}/find")
-        for name, value in (("MAX_COST", 0.001), ("MIN_BALANCE", 5)):
+        for name, value, expected in (("MAX_COST", 0.001, 1), ("MIN_BALANCE", 5, 6)):
             status, _ = check(*buys, "-s", f"OMOCAPTCHA_{name}={value}", url=service.url)
-            assert (status, service.jobs) == (1, ())
+            assert (status, service.jobs) == (expected, ())
         ledger = ("-s", "OMOCAPTCHA_LEDGER=jobs.sqlite")
         assert check(*buys, *ledger, url=service.url)[0] == 0
     (record,) = read_ledger(tmp_path / "jobs.sqlite")
@@ -290,4 +325,26 @@ def test_a_project_that_names_no_browser_may_have_one_that_is_not_looked_for(che
     assert told.endswith(
         "is not there: run playwright install, or see PLAYWRIGHT_LAUNCH_OPTIONS, unless Playwright's headless shell is "
         "installed, or a spider's custom_settings name a browser"
+    )
+
+
+def test_ctrl_c_is_told_in_a_line(installed, tmp_path):
+    called = threading.Event()
+    with OmoCaptchaService(api_token=TOKEN, on_event=lambda line: called.set()) as service:
+        service.fault("getBalance", "hang", seconds=60)
+        command = [sys.executable, "-m", "scrapy", "omocaptcha", "check", "-s", f"OMOCAPTCHA_API_URL={service.url}"]
+        environment = {**os.environ, "PYTHONPATH": installed, "OMOCAPTCHA_API_TOKEN": TOKEN}
+        # Background jobs of a shell ignore SIGINT, and child processes inherit that.
+        heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+        piped = {"stdout": subprocess.PIPE, "text": True}
+        with subprocess.Popen(command, cwd=tmp_path, env=environment, preexec_fn=heard, **piped) as process:
+            try:
+                assert called.wait(60)
+                process.send_signal(signal.SIGINT)
+                said, _ = process.communicate()
+            finally:
+                process.kill()
+    assert (process.returncode, said.splitlines()[-2:]) == (
+        1,
+        ["stopped     WRONG  by Ctrl-C", "Not all is in order."],
     )

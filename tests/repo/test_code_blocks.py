@@ -157,7 +157,7 @@ def check_scrapy(name, *arguments):
     command.settings = ScrapySettings()
     parser = ArgumentParser(conflict_handler="resolve")
     command.add_options(parser)
-    words = ["200" if word == "…" else word for word in arguments] or ["price"]
+    words = ["200" if word == "…" else word for word in arguments] or ["check"]
     if words[-1] in ("detect", "report"):
         words.append("FILE")
     # argparse exits with a message if it does not know an option or a subcommand.

@@ -14,7 +14,7 @@ from scrapy.settings import Settings
 from scrapy_omocaptcha.commands.check import check
 from scrapy_omocaptcha.commands.omocaptcha import OmoCaptchaCommand
 
-SUBCOMMANDS = ("detect", "report", "check", "balance", "price", "simulate")
+SUBCOMMANDS = ("detect", "report", "check", "simulate")
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_each_help_has_examples_that_can_be_typed_and_the_exit_status(parse, cap
 
 
 def test_the_log_of_the_project_is_left_alone(command, parse):
-    parse(["price"])
+    parse(["check"])
     assert [command.settings[name] for name in ("LOG_LEVEL", "LOG_STDOUT", "LOG_FILE")] == ["CRITICAL", False, None]
 
 
@@ -78,7 +78,7 @@ def test_the_log_of_the_project_is_left_alone(command, parse):
     ],
 )
 def test_options_turn_the_log_on_again(command, parse, options, level, file):
-    parse(["price", *options])
+    parse(["check", *options])
     assert (command.settings["LOG_LEVEL"], command.settings["LOG_FILE"]) == (level, file)
 
 
@@ -99,8 +99,8 @@ def test_nothing_is_written_over_where_a_terminal_cannot_do_that_or_is_closed(co
     for term, written in ("xterm", True), ("dumb", False):
         monkeypatch.setenv("TERM", term)
         monkeypatch.setattr(sys, "stderr", Terminal())
-        assert check(command, options) == 2
+        assert check(command, options) == 3
         assert ("\r" in sys.stderr.getvalue()) is written
     monkeypatch.setattr(sys, "stderr", None)
-    assert check(command, options) == 2
+    assert check(command, options) == 3
     assert capsys.readouterr().out.count("Not all is in order.") == 3

@@ -197,13 +197,13 @@ class Limits:
         """Return whether all create calls have ended; until then, the balance may or may not include their cost."""
         return not self._unanswered
 
-    async def charged_so_far(self) -> float | None:
-        """Return the USD that the balance already lacks, or None if unknown; call it before asking for the balance."""
+    async def charged_so_far(self) -> float:
+        """Return the USD that the balance already lacks; call it before asking for the balance."""
         return self.spent
 
-    def set_balance(self, balance: Balance, charged: float | None) -> None:
+    def set_balance(self, balance: Balance, charged: float) -> None:
         """Let the crawl spend ``balance``, asked for after ``charged_so_far``, down to ``OMOCAPTCHA_MIN_BALANCE``."""
-        self._spendable = (charged or 0.0) + self._above_floor(balance)
+        self._spendable = charged + self._above_floor(balance)
         self._balance_at = self._clock()
 
     def _above_floor(self, balance: Balance) -> float:

@@ -23,7 +23,6 @@ from scrapy_omocaptcha.urls import host_of, is_allowed
 
 Trigger = Callable[[Response, Challenge], bool | None]
 
-OWN_LIMITS = "own_limits"
 FALLBACK_PRICE = 0.00055
 """USD per job in the service's published price list, used until that list has been fetched."""
 
@@ -102,7 +101,6 @@ class Settings:
     """Redis in which the workers of a fleet share their limits; the URL may contain a password."""
     fleet: str | None = setting("OMOCAPTCHA_FLEET", values.read_word, None)
     """Name of the fleet; None: the spider's name."""
-    on_redis_failure: str = setting("OMOCAPTCHA_ON_REDIS_FAILURE", values.read_choice, "stop", ("stop", OWN_LIMITS))
 
     own_settings: tuple[str, ...] = setting("OMOCAPTCHA_OWN_SETTINGS", values.read_names)
     """Names of settings that begin with ``OMOCAPTCHA_`` and are the project's own."""
@@ -112,11 +110,6 @@ class Settings:
             raise ValueError(
                 "OMOCAPTCHA_MAX_COST_PER_DAY needs OMOCAPTCHA_LEDGER or OMOCAPTCHA_REDIS_URL, where crawls record "
                 "their costs"
-            )
-        if self.max_cost_per_day and self.redis_url is not None and self.on_redis_failure == OWN_LIMITS:
-            raise ValueError(
-                "OMOCAPTCHA_MAX_COST_PER_DAY is shared through OMOCAPTCHA_REDIS_URL, so no worker can enforce it "
-                "alone: set OMOCAPTCHA_ON_REDIS_FAILURE to 'stop'"
             )
 
     @property

@@ -166,7 +166,6 @@ def test_without_redis_nothing_is_bought_the_rest_is_crawled_and_one_warning_say
     assert (service.calls, crawled.bugs) == ((), [])
     (said,) = [line for line in crawled.said() if line.startswith("OMOcaptcha:")]
     assert UNAVAILABLE in said
-    assert any("OMOCAPTCHA_ON_REDIS_FAILURE" in line for line in crawled.said())
     assert crawled.count("skipped/redis") == 10
 
 
@@ -216,37 +215,6 @@ def test_a_redis_that_hangs_delays_no_request_that_does_not_need_it(crawl, servi
     crawled = crawl(Thawing, shared)
     assert (len(crawled.pages), crawled.failures) == (44, [])
     assert len(service.jobs) == counts(redis)[0] == 4
-
-
-def test_with_own_limits_a_worker_buys_while_redis_is_unavailable_and_reports_it_afterwards(
-    crawl, service, walled, redis, shared, when_unavailable
-):
-    site = walled("per_page", catalogue_pages=20)
-    shared |= {"OMOCAPTCHA_ON_REDIS_FAILURE": "own_limits", "OMOCAPTCHA_MAX_JOBS": 12}
-    assert len(crawl(pages_of(site, 3), shared).pages) == 3
-
-    class Starting(pages_of(site, 20)):
-        def page(self, response, asked=None):
-            super().page(response)
-            if len(self.pages) == 5:
-                redis.start()
-
-    redis.stop()
-    crawled = crawl(Starting, {**shared, "CONCURRENT_REQUESTS_PER_DOMAIN": 1})
-    # Its own limit of 12 would have let it go on; but once Redis was back, what the others had bought counted too.
-    assert len(crawled.pages) <= 12
-    assert reasons(crawled) == {"max_jobs": 20 - len(crawled.pages)}
-    assert len(service.jobs) == counts(redis)[0]
-    assert "within its own limits" in next(line for line in crawled.said() if UNAVAILABLE in line)
-
-
-def test_own_limits_hold_by_themselves(crawl, service, walled):
-    site = walled("per_page", catalogue_pages=10)
-    shared = {**service.settings, "OMOCAPTCHA_REDIS_URL": NOWHERE, "OMOCAPTCHA_ON_REDIS_FAILURE": "own_limits"}
-    crawled = crawl(pages_of(site, 10), {**shared, "OMOCAPTCHA_MAX_JOBS": 4})
-    assert (len(crawled.pages), reasons(crawled), len(service.jobs)) == (4, {"max_jobs": 6}, 4)
-    assert len([line for line in crawled.said() if "does not know of 4 jobs" in line]) == 1
-    assert crawled.bugs == []
 
 
 @pytest.mark.parametrize(("goes", "comes"), [("stop", "start"), ("freeze", "thaw")])

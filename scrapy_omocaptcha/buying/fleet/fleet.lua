@@ -208,18 +208,6 @@ function commands.cancel()
     cancel(args.job)
 end
 
--- Count a job for good that was bought while this Redis was unavailable, whatever the limits are. It may be reserved, if
--- only the reply to that was lost.
-function commands.add()
-    local job = get_job(args.job)
-    if not job then
-        job = new_job()
-        count(job, 1)
-    end
-    job.sent = job.sent or now
-    keep_job(args.job, job, args.window)
-end
-
 -- Return the jobs of the circuit of a sitekey, or of the whole host, in the order of their creation.
 local function created_jobs(circuit)
     return cjson.decode(redis.call('HGET', circuit, 'jobs') or '[]')

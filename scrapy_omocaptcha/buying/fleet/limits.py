@@ -1,11 +1,10 @@
 """Keep the limits of a fleet, whose workers share through Redis what they buy and learn.
 
 Each worker also keeps limits of its own, with its ledger. ``fleet.lua`` counts what is shared and makes sure that no
-limit is exceeded; this module calls it, and decides what follows while Redis is unavailable. Redis gets hosts, sitekeys
-and sums, but no token, no credential and no page.
+limit is exceeded; while Redis is unavailable, nothing is bought. Redis gets hosts, sitekeys and sums, but no token, no
+credential and no page.
 """
 
-import logging
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -16,9 +15,7 @@ from scrapy_omocaptcha.buying.limits import Limits, Reservation
 from scrapy_omocaptcha.buying.records import Balance, JobRequest
 from scrapy_omocaptcha.engine.lifetime import Lifetime
 from scrapy_omocaptcha.errors import CrawlClosing, NotBought
-from scrapy_omocaptcha.settings import LIMITS, OWN_LIMITS, Settings
-
-logger = logging.getLogger(__name__)
+from scrapy_omocaptcha.settings import LIMITS, Settings
 
 _UNIT = 1e-9
 """USD in which the store counts: whole numbers add up exactly."""
@@ -48,20 +45,9 @@ class FleetLimits(Limits):
         self._fleet = f"the fleet {store.fleet!r}"
         self._lifetime = lifetime
         self._worker = uuid.uuid4().hex
-        self._has_own_limits = settings.on_redis_failure == OWN_LIMITS
         self._for_breaker = {"threshold": settings.breaker_failures, "pause": _whole(settings.breaker_pause, _MS)}
-        self._link = FleetLink(
-            store,
-            clock,
-            # As long as a job may take
-            patience=0.0 if self._has_own_limits else settings.job_timeout,
-            meanwhile=(
-                "and this worker buys within its own limits until Redis is back"
-                if self._has_own_limits
-                else "and nothing is bought until Redis is back; challenges wait for it for "
-                f"{settings.job_timeout:g} s (OMOCAPTCHA_JOB_TIMEOUT)"
-            ),
-        )
+        # As long as a job may take
+        self._link = FleetLink(store, clock, patience=settings.job_timeout)
 
     async def reserve(self, job: JobRequest, host: str) -> Reservation:
         """Count a job in the limits of this worker and of the fleet; ``NotBought`` may also mean that Redis is away."""
@@ -89,34 +75,25 @@ class FleetLimits(Limits):
         return Reservation(own.entry, cancel, answered)
 
     async def _reserve_in_fleet(self, job: Arguments) -> None:
-        try:
-            while True:
-                refusal = await self._call("reserve", job)
-                if refusal is not None:
-                    raise self._not_bought(job["host"], *refusal)
-                # The lease may have run out in between.
-                if near := await self._call("mark_sent", job):
-                    for reason, used, most in near[1:]:
-                        self._near_in_fleet(job["host"], reason, float(used), float(most))
-                    return
-        except NoReply:
-            self._link.notify("add", job)
+        while True:
+            refusal = await self._call("reserve", job)
+            if refusal is not None:
+                raise self._not_bought(job["host"], *refusal)
+            # The lease may have run out in between.
+            if near := await self._call("mark_sent", job):
+                for reason, used, most in near[1:]:
+                    self._near_in_fleet(job["host"], reason, float(used), float(most))
+                return
 
     async def _call(self, command: str, arguments: Arguments) -> Any:
-        """Return the reply of the store.
-
-        :raises NotBought: when there is none, so that nothing may be bought.
-        :raises NoReply: when there is none, and the worker's own limits hold meanwhile.
-        """
+        """Return the reply of the store, or raise ``NotBought`` when there is none, so that nothing may be bought."""
         try:
             return await self._lifetime.wait(self._link.call(command, arguments))
         except NoReply as error:
-            if self._has_own_limits:
-                raise
             raise NotBought(
                 "redis",
                 f"the Redis of OMOCAPTCHA_REDIS_URL does not answer ({error}), so it is not known what the fleet has "
-                "bought: bring it back, or set OMOCAPTCHA_ON_REDIS_FAILURE to 'own_limits'",
+                "bought: bring it back",
             ) from None
 
     def _near_in_fleet(self, host: str, reason: str, used: float, most: float) -> None:
@@ -151,7 +128,7 @@ class FleetLimits(Limits):
 
     def _is_paused(self, host: str, sitekey: str) -> bool:
         # What all workers have learnt, which the store knows, replaces what this one has learnt.
-        return bool(self._link.unavailable_for) and super()._is_paused(host, sitekey)
+        return False
 
     def _tell(self, event: str, entry: Entry, sitekey: str) -> None:
         # The workers of a fleet number their jobs alike.
@@ -164,32 +141,20 @@ class FleetLimits(Limits):
             self._link.notify("close_account", {"why": why, **self._for_breaker})
         return closed
 
-    async def charged_so_far(self) -> float | None:
-        """Return the USD that the balance certainly lacks already; None if unknown where Redis may be away."""
+    async def charged_so_far(self) -> float:
+        """Return the USD that the balance certainly lacks already."""
         # A create call takes this long at most, and so does the call for the balance: after that, a worker that has not
         # recorded an answer has died.
         uncertain = _whole(2 * self._settings.api_timeout, _MS)
-        try:
-            return float(await self._call("charged_so_far", {"uncertain": uncertain})) * _UNIT
-        except NoReply:
-            return None
+        return float(await self._call("charged_so_far", {"uncertain": uncertain})) * _UNIT
 
-    def set_balance(self, balance: Balance, charged: float | None) -> None:
+    def set_balance(self, balance: Balance, charged: float) -> None:
         super().set_balance(balance, self.spent)
-        if charged is not None:
-            self._link.notify("set_balance", {"spendable": _whole(charged + self._above_floor(balance), _UNIT)})
+        self._link.notify("set_balance", {"spendable": _whole(charged + self._above_floor(balance), _UNIT)})
 
     async def close(self) -> None:
-        """Send Redis what it has not received yet, log what it will not receive, and close the ledger."""
-        unsent = await self._link.close()
-        cancelled = {arguments["job"] for command, arguments in unsent if command == "cancel"}
-        bought = sum(command == "add" and arguments["job"] not in cancelled for command, arguments in unsent)
-        if bought:
-            logger.warning(
-                "OMOcaptcha: Redis has not come back: the fleet does not know of %d jobs that this worker bought "
-                "meanwhile",
-                bought,
-            )
+        """Send Redis what it has not received yet, and close the ledger."""
+        await self._link.close()
         await super().close()
 
 

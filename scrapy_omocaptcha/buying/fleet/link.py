@@ -53,14 +53,12 @@ class FleetLink:
     """Sends commands to a store, one after the other.
 
     :param patience: seconds for which a call waits for a store that is unavailable.
-    :param meanwhile: the end of the warning about it: what the crawl does meanwhile.
     """
 
-    def __init__(self, store: Store, clock: Callable[[], float], *, patience: float, meanwhile: str) -> None:
+    def __init__(self, store: Store, clock: Callable[[], float], *, patience: float) -> None:
         self._store = store
         self._clock = clock
         self._patience = patience
-        self._meanwhile = meanwhile
         self._queue: deque[tuple[str, Arguments, Deferred[Any] | None]] = deque()
         self._last_number = 0
         self._turns = CapacityLimiter(1)
@@ -89,16 +87,14 @@ class FleetLink:
         self._queue.append((name, {**arguments, "number": self._last_number}, None))
         call_later(0, self._start)
 
-    async def close(self) -> list[tuple[str, Arguments]]:
-        """Send what is queued within a short time, disconnect, and return the notifications that were not sent."""
+    async def close(self) -> None:
+        """Send what is queued within a short time, and disconnect."""
         self._retry_at = 0.0
         with suppress(TimeoutError):
             await wait_at_most(_CLOSE_TIMEOUT, self._send())
         self._retry_at = math.inf
-        unsent = [(name, arguments) for name, arguments, reply in self._queue if reply is None]
         self._queue.clear()
         await self._store.close()
-        return unsent
 
     def _start(self) -> None:
         if self._queue and self._clock() >= self._retry_at:
@@ -139,9 +135,10 @@ class FleetLink:
         if self._warned_at is None or now - self._warned_at >= _WARNING_INTERVAL:
             self._warned_at = now
             logger.warning(
-                "OMOcaptcha: the Redis of OMOCAPTCHA_REDIS_URL does not answer (%s); the crawl goes on, %s",
+                "OMOcaptcha: the Redis of OMOCAPTCHA_REDIS_URL does not answer (%s); the crawl goes on, and nothing is "
+                "bought until Redis is back; challenges wait for it for %g s (OMOCAPTCHA_JOB_TIMEOUT)",
                 error,
-                self._meanwhile,
+                self._patience,
             )
         if self.unavailable_for >= self._patience:
             queued, self._queue = self._queue, deque(each for each in self._queue if each[-1] is None)

@@ -89,7 +89,7 @@ VALID = [
     *(("MAX_ATTEMPTS", "1", 1), ("CONCURRENT_JOBS", "1", 1), ("MAX_WAITING", "0", 0)),
     *(("JOB_TIMEOUT", "60", 60.0), ("API_TIMEOUT", "0.1", 0.1), ("TOKEN_MAX_AGE", "120", 120.0)),
     *(("POLL_INTERVAL", "5", 5.0), ("FLEET", "shop", "shop")),
-    *(("ON_FAILURE", "response", "response"), ("ON_REDIS_FAILURE", "own_limits", "own_limits")),
+    ("ON_FAILURE", "response", "response"),
     *(("DRY_RUN", "True", True), ("DRY_RUN", "0", False), ("DRY_RUN", 1, True)),
     *(("API_URL", f"https://api.example.com{end}", f"https://api.example.com{end}") for end in ("/v1", ":8443/api")),
     ("API_URL", "https://api.example.com/v1/", "https://api.example.com/v1"),
@@ -115,7 +115,6 @@ INVALID = [
     ("TOKEN_MAX_AGE", 121),
     *(("LEDGER", value) for value in ("", 5, True, [], ["omocaptcha.sqlite"])),
     *(("ON_FAILURE", value) for value in ("raise", "", "Errback", 1, ["errback"])),
-    *(("ON_REDIS_FAILURE", value) for value in ("go_on", "", True)),
     *(("FLEET", value) for value in ("", " ", True, [])),
     *((name, value) for name in ("ENABLED", "DRY_RUN") for value in ("maybe", "", [], {}, "yes")),
     *((name, value) for name in ("TYPE_JOB_ID", "TASK_TYPE") for value in ("", "  ", [], {}, True, 1.5)),
@@ -312,9 +311,7 @@ def test_the_redis_url_may_be_in_the_environment(monkeypatch):
     assert read().redis_url is None
 
 
-def test_max_cost_per_day_needs_a_ledger_or_redis_and_excludes_own_limits():
+def test_max_cost_per_day_needs_a_ledger_or_redis():
     assert read(MAX_COST_PER_DAY=1, REDIS_URL="redis://h").max_cost_per_day == 1
     with pytest.raises(ValueError, match=r"OMOCAPTCHA_LEDGER.* or OMOCAPTCHA_REDIS_URL"):
         read(MAX_COST_PER_DAY=1)
-    with pytest.raises(ValueError, match="set OMOCAPTCHA_ON_REDIS_FAILURE to 'stop'"):
-        read(MAX_COST_PER_DAY=1, REDIS_URL="redis://h", ON_REDIS_FAILURE="own_limits", LEDGER="jobs.sqlite")

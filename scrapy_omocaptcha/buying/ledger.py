@@ -7,6 +7,7 @@ decides nothing: ``limits`` decides what may be bought, in the transaction that 
 import logging
 import os
 import sqlite3
+import time
 import uuid
 import weakref
 from collections.abc import Callable
@@ -16,7 +17,6 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from scrapy_omocaptcha.buying import database
-from scrapy_omocaptcha.buying.clock import Reading, elapsed, read_clocks
 from scrapy_omocaptcha.buying.records import Outcome, Record
 from scrapy_omocaptcha.engine.stats import Stats
 
@@ -103,12 +103,10 @@ class Ledger:
         path: str | None = None,
         jobdir: str | None = None,
         crawl: str | None = None,
-        clocks: Callable[[], Reading] = read_clocks,
         busy_timeout: float = database.BUSY_TIMEOUT,
     ) -> None:
         self.stats = stats
         self._spider = spider
-        self._clocks = clocks
         own = uuid.uuid4().hex if jobdir is None else _id_of(Path(jobdir))
         self._crawl = crawl or os.environ.get("SHUB_JOBKEY") or own
         self._budget = _clean(f"{own} {spider}")
@@ -138,25 +136,21 @@ class Ledger:
 
     def sums(self, host: str) -> Sums:
         """Return what has been bought so far, in all and for ``host``, which may be empty."""
-        return self._run(lambda: self._sums(host, self._now(self._clocks())))
+        return self._run(lambda: self._sums(host))
 
     def enter(self, *, host: str, page: str, kind: str, cost: float, check: Callable[[Sums], None]) -> Entry:
         """Enter a job that is about to be bought, in one transaction with ``check``, which raises if it may not be."""
-        time = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-        record = Record(time, self._spider, self._crawl, host, page, kind, reason="under_way", cost_usd=cost)
+        now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        record = Record(now, self._spider, self._crawl, host, page, kind, reason="under_way", cost_usd=cost)
 
         def write() -> int:
             with self._db:
                 self._db.execute("BEGIN IMMEDIATE")
-                reading = self._clocks()
-                now = self._now(reading)
-                check(self._sums(host, now))
-                self._db.execute("REPLACE INTO clock VALUES (1, ?, ?, ?, ?)", (now, *reading))
-                return self._insert(self._db, record, now)
+                check(self._sums(host))
+                return self._insert(self._db, record)
 
         row = self._run(write)
-        # The time counts only in a file, which tells what a day costs.
-        own_row = row if self._db is self._own else self._insert(self._own, record, 0.0)
+        own_row = row if self._db is self._own else self._insert(self._own, record)
         return Entry(self, record, row, own_row)
 
     def update(self, entry: Entry, **changes: Any) -> None:
@@ -212,22 +206,17 @@ class Ledger:
             database.explain(error),
         )
 
-    def _now(self, reading: Reading) -> float:
-        """Return the time by the clock of the ledger, which all crawls that share it go by."""
-        row = self._db.execute("SELECT now, wall, uptime, boot FROM clock").fetchone()
-        return reading.wall if row is None else row[0] + elapsed(Reading(*row[1:]), reading)
-
-    def _sums(self, host: str, now: float) -> Sums:
+    def _sums(self, host: str) -> Sums:
         query = "SELECT host, jobs, cost FROM budgets WHERE budget = ? AND host IN ('*', ?)"
         counted = {name: (jobs, cost * _UNIT) for name, *(jobs, cost) in self._db.execute(query, (self._budget, host))}
         jobs, spent = counted.get("*", (0, 0.0))
         (day,) = self._db.execute(
-            "SELECT total(cost) FROM steps WHERE step > ?", ((now - _DAY) // _STEP - 1,)
+            "SELECT total(cost) FROM steps WHERE step > ?", ((time.time() - _DAY) // _STEP - 1,)
         ).fetchone()
         return Sums(jobs, counted.get(host, (0, 0.0))[0], spent, None if self._file is None else day * _UNIT)
 
-    def _insert(self, db: sqlite3.Connection, record: Record, now: float) -> int:
-        values = (*map(_clean, astuple(record)), self._budget, now // _STEP)
+    def _insert(self, db: sqlite3.Connection, record: Record) -> int:
+        values = (*map(_clean, astuple(record)), self._budget, time.time() // _STEP)
         marks = ", ".join("?" * len(values))
         row = db.execute(f"INSERT INTO jobs ({database.COLUMNS}, budget, step) VALUES ({marks})", values).lastrowid
         assert row is not None

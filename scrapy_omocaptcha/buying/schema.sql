@@ -17,7 +17,7 @@ CREATE TABLE jobs (
     cost_usd REAL NOT NULL CHECK (typeof(cost_usd) = 'real' AND cost_usd >= 0),
     form TEXT NOT NULL DEFAULT '',
     budget TEXT NOT NULL, -- the crawl that the job counts for: the same after a resume, another for each spider
-    step INTEGER NOT NULL -- when it was bought, by the clock of the ledger
+    step INTEGER NOT NULL -- when it was bought, in steps of ten minutes
 );
 
 -- Sums for the limits, in billionths of a USD: whole numbers add up exactly. Host '*' stands for all.
@@ -41,9 +41,6 @@ CREATE TRIGGER taken_back AFTER DELETE ON jobs BEGIN
         WHERE budget = OLD.budget AND host IN ('*', OLD.host);
     UPDATE steps SET cost = cost - CAST(round(OLD.cost_usd * 1e9) AS INTEGER) WHERE step = OLD.step;
 END;
-
--- The time by the clock of the ledger when the last job was bought, and what the clocks of the machine showed then.
-CREATE TABLE clock (id INTEGER PRIMARY KEY, now REAL, wall REAL, uptime REAL, boot TEXT);
 
 PRAGMA application_id = 1330466659;
 

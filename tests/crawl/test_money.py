@@ -64,8 +64,8 @@ def test_the_crawls_of_a_ledger_share_what_a_day_may_cost(crawl, service, walled
     assert (len(first.pages), len(second.pages), len(service.jobs)) == (3, 2, 5)
     assert second.count("skipped/max_cost_per_day") == 4
     with closing(open_ledger(ledger)) as db:
-        # The machine was off for a day.
-        db.execute("UPDATE clock SET wall = wall - 25 * 3600, boot = 'before'")
+        # A day has passed.
+        db.execute("UPDATE steps SET step = step - 25 * 6")
     assert len(crawl(pages_of(site, 6), settings).pages) == 5
 
 

@@ -15,13 +15,11 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from scrapy_omocaptcha.buying.clock import Reading, elapsed, read_clocks
 from scrapy_omocaptcha.buying.database import open_ledger, read_ledger
 from scrapy_omocaptcha.buying.ledger import Entry, Ledger
 from scrapy_omocaptcha.buying.records import OUTCOMES, Record
 from tests.helpers.ledgers import new_ledger, sums_of
 
-HOUR = 3600.0
 PRICE = 0.1
 
 
@@ -302,77 +300,10 @@ def test_spiders_of_one_jobdir_do_not_mix_and_an_id_that_was_cut_off_is_made_ane
 # -- a day -----------------------------------------------------------------------------------------------------------
 
 
-class Machine:
-    """Clocks that a test sets."""
-
-    def __init__(self):
-        self.wall, self.uptime, self.boot = 1e9, 5000.0, "one"
-
-    def __call__(self):
-        return Reading(self.wall, self.uptime, self.boot)
-
-    def passes(self, hours):
-        self.wall += hours * HOUR
-        self.uptime += hours * HOUR
-
-    def starts_again(self, hours):
-        self.wall += hours * HOUR
-        self.uptime, self.boot = 10.0, self.boot + "more"
-
-
-@pytest.fixture
-def machine():
-    return Machine()
-
-
-@pytest.mark.parametrize("jumps", [[], [25], [-25], [25, -25], [-25, 25], [1000, 3, -1003], [-0.5] * 9])
-def test_a_job_counts_for_a_day_and_no_longer_however_the_time_is_set(path, machine, jumps):
-    ledger = new_ledger(path, clocks=machine)
+@pytest.mark.parametrize(("hours", "jobs"), [(0, 1), (23.9, 1), (24.4, 0), (-48, 1)])
+def test_a_job_counts_for_a_day_by_the_time_of_day(path, hours, jobs):
+    ledger = new_ledger(path)
     enter(ledger)
-    for jump in jumps:
-        machine.wall += jump * HOUR
-        machine.passes(1)
-        enter(ledger)
-        assert new_ledger(path, clocks=machine).sums("").spent_in_a_day == pytest.approx(len(ledger.records) * PRICE)
-    machine.passes(23.99)
-    assert ledger.sums("").spent_in_a_day > 0.99 * PRICE
-    machine.passes(0.2)
-    assert ledger.sums("").spent_in_a_day == 0
-
-
-def test_the_hours_in_which_a_machine_is_off_count(path, machine):
-    enter(new_ledger(path, clocks=machine))
-    machine.starts_again(13)
-    later = new_ledger(path, clocks=machine)
-    assert later.sums("").spent_in_a_day == pytest.approx(PRICE)
-    enter(later)
-    machine.starts_again(13)
-    assert new_ledger(path, clocks=machine).sums("").spent_in_a_day == pytest.approx(PRICE)
-
-
-@given(
-    st.lists(
-        st.tuples(st.sampled_from([0.0, 0.1, 3.0, 11.0, 30.0]), st.sampled_from([0, 0, 0, 5, -5, 26, -26, 1000])),
-        max_size=40,
-    )
-)
-@hypothesis_settings(derandomize=True, deadline=None, max_examples=100)
-def test_the_clock_of_the_ledger_is_never_ahead_of_the_hours_that_have_passed(steps):
-    machine, passed, told, last = Machine(), 0.0, 0.0, None
-    for hours, jump in steps:
-        machine.passes(hours)
-        machine.wall += jump * HOUR
-        passed += hours * HOUR
-        reading = machine()
-        seconds = 0.0 if last is None else elapsed(last, reading)
-        assert seconds >= 0
-        told += seconds
-        passed = 0.0 if last is None else passed
-        last = reading
-        assert told <= passed + 1e-3
-
-
-def test_the_clocks_of_this_machine_go_forward():
-    first, second = read_clocks(), read_clocks()
-    assert second.uptime >= first.uptime > 0
-    assert second.boot == first.boot
+    with closing(open_ledger(path)) as db:
+        db.execute("UPDATE steps SET step = step - ?", (int(hours * 6),))
+    assert ledger.sums("").spent_in_a_day == pytest.approx(jobs * PRICE)

@@ -6,8 +6,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Coroutine
-from dataclasses import replace
+from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from scrapy.commands import ScrapyCommand
@@ -61,10 +60,11 @@ def check(command: ScrapyCommand, opts: argparse.Namespace) -> int:
     try:
         report.account = account = asyncio.run(_waited_for(look(settings, command.settings, report.add)))
         if opts.buy and account is not None and report.status is Status.OK:
-            settings = replace(settings, price=account.price)
-            if opts.yes or _may_pay(account.price):
-                steps = try_one_job(settings, opts.page, account.balance)
-                asyncio.run(_waited_for(_add_all(report, steps)))
+            if settings.redis_url is not None:
+                said = "nothing was bought: leave OMOCAPTCHA_REDIS_URL out for this"
+                report.add(Line("buy", said, Status.WRONG))
+            elif opts.yes or _may_pay(account.price):
+                report.add(try_one_job(command.settings, opts.page))
             else:
                 report.add(Line("buy", "nothing was bought: say yes, or without a terminal add --yes", Status.WRONG))
     except KeyboardInterrupt:
@@ -108,11 +108,6 @@ class _Report:
         else:
             print("Not all is in order." if self.status else "All is in order.")
         return self.status
-
-
-async def _add_all(report: _Report, lines: AsyncIterator[Line]) -> None:
-    async for line in lines:
-        report.add(line)
 
 
 def _shows_progress() -> bool:

@@ -92,7 +92,7 @@ async def look(settings: Settings, project: BaseSettings, tell: Callable[[Line],
     return account
 
 
-def build_transport(url: str, timeout: float) -> Transport:
+def _build_transport(url: str, timeout: float) -> Transport:
     """Build a transport for the event loop of the command, which runs no Twisted reactor."""
     return AiohttpTransport(url, timeout=timeout)
 
@@ -161,7 +161,7 @@ async def _ask_versions(settings: Settings) -> tuple[tuple[int, Balance] | None,
     answers, cures = [], []
     status = Status.NO_SERVICE
     for number, url in settings.api_urls.items():
-        api = build_api(replace(settings, api_version=number, api_url=url), build_transport)
+        api = build_api(replace(settings, api_version=number, api_url=url), _build_transport)
         began = time.monotonic()
         try:
             working[number] = await api.balance()
@@ -191,7 +191,7 @@ def _check_balance(settings: Settings, balance: Balance, price: float) -> Line:
 
 async def _check_price(settings: Settings, balance: Balance) -> tuple[Line, float]:
     """Return what a job costs and how many can be bought, and the price that crawls reckon with."""
-    api = build_api(settings, build_transport)
+    api = build_api(settings, _build_transport)
     listed = None
     try:
         listed = await api.price()

@@ -77,7 +77,7 @@ class Attempts(ABC):
         """Whether the token at hand has not been handed in before."""
         self._rejected = 0
         """Tokens that the site has rejected in this run."""
-        self._purchase: Purchase
+        self._purchase: Purchase | None = None
         """The token at hand."""
         self._passed: list[Purchase] = []
         """Tokens after which another wall came. Whether they were of use is known once all attempts are over."""
@@ -142,14 +142,20 @@ class Attempts(ABC):
         self.jobs += 1
         return purchase
 
+    @property
+    def has_token(self) -> bool:
+        """Tell whether there is a token at hand, rather than one that is still to be bought."""
+        return self._purchase is not None
+
     async def use(self, purchase: Purchase | None) -> Result:
         """Hand a token in, and record the verdict; the result has no answer if the job was of no use."""
-        result = Result()
+        result, self._purchase = Result(), purchase
         try:
             if purchase is not None:
                 with self.engine.slots.order.urgently(self.request):
                     result = await self._use(purchase)
         finally:
+            self._purchase = None
             # A redirect among the answers has taken the count along already, so nothing is counted before it is known.
             if result.answer is None:
                 self._state.useless_jobs += 1
@@ -157,12 +163,12 @@ class Attempts(ABC):
 
     def tell_sent(self, method: str, url: str, names: Iterable[str]) -> None:
         """Tell what is sent with the token at hand, and record where."""
+        assert self._purchase is not None
         self._purchase.entry.handed_in(public_address(url))
         self.events.handing_in(self.request, method, url, names)
 
     async def _use(self, purchase: Purchase) -> Result:
         """Use a token while it is young, once more if that broke off, and record the verdict."""
-        self._purchase = purchase
         self.is_first = True
         result = await self._try_to_hand_in(purchase.token)
         broke = result.error

@@ -145,7 +145,6 @@ class FormPassage(Passage):
         """Tell whether the form at hand may depend on cookies or fields that other answers have replaced since."""
         # Where each page wants a token, others of the session are at the site all the time, so only cookies tell. A
         # token that has been paid for does not fit a form whose key changes each time that it is fetched.
-        has_token = self.session.is_token_at_hand
-        is_kept = self.is_alone or (has_token and self.sessions.changes_key(self.page.challenge))
+        is_kept = self.is_alone or (self.has_token and self.sessions.changes_key(self.page.challenge))
         is_answered = not is_kept and self.page.answers != self.session.answers
         return is_answered or self.page.cookies != self.cookie_values()

@@ -107,4 +107,4 @@ def test_forms_may_refuse_every_nth_token(simulate, scrapy):
     told = [line.split() for line in lines if " = " in line]
     words = [word for name, _, value in told for word in ("-s", f"{name}={ast.literal_eval(value)}")]
     done = scrapy("check", "--buy", "--yes", "--page", f"{site}/find", *words, "-s", "OMOCAPTCHA_POLL_INTERVAL=0.1")
-    assert "site        WRONG  rejected" in done.stdout
+    assert "buy         WRONG  rejected" in done.stdout

@@ -72,7 +72,8 @@ class WidgetPage:
         widgets = [(widget, self.owner(widget), self._buttons(widget)) for widget in self.widgets]
         forms = [owner for _, owner, _ in widgets if owner is not None]
         buttons = [button for *_, pressed in widgets for button in pressed]
-        text = PageText(self.selector.root, [widget.element for widget in self.widgets], forms, buttons)
+        others = set(self.controls.forms).difference(forms)
+        text = PageText(self.selector.root, [widget.element for widget in self.widgets], forms, buttons, others)
         title = PageContent(self.selector.root).title
         return [self._judged(*parts, text, title) for parts in widgets]
 

@@ -42,7 +42,7 @@ def fill_form(
     page = read_page(response)
     if page is None:
         raise ValueError(f"{response} is not an HTML page, so it has no form to send")
-    owner = None if form is None else _find(page, form, "form", lambda element: element.tag == "form")
+    owner = None if form is None else _find(page, form, "form", lambda element: element in page.controls.forms)
     in_forms = [widget for widget in page.widgets if page.owner(widget) is not None]
     inside = [widget for widget in in_forms if owner in (None, page.owner(widget))]
     # A script may copy the token of a widget elsewhere on the page into the form that was named.
@@ -108,7 +108,7 @@ def _find(page: WidgetPage, place: Place, what: str, fits: Callable[[HtmlElement
 
 def _describe(page: WidgetPage) -> str:
     """Describe the forms of a page for an error."""
-    forms = list(islice(page.selector.root.iter("form"), _MAX_SHOWN + 1))
+    forms = list(islice(page.controls.forms, _MAX_SHOWN + 1))
     shown = [
         f"<form{''.join(f' {name}={form.get(name)!r}' for name in ('id', 'name', 'action') if form.get(name))}> with "
         + (", ".join(dict.fromkeys(c.get("name") for c in page.controls.of(form) if c.get("name"))) or "no fields")

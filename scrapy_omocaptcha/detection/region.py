@@ -41,6 +41,7 @@ class PageText:
     :param widgets: the elements of its widgets.
     :param forms: the forms that own them.
     :param buttons: the buttons that send these.
+    :param other_forms: the page's other forms.
     """
 
     def __init__(
@@ -49,7 +50,9 @@ class PageText:
         widgets: Collection[HtmlElement],
         forms: Collection[HtmlElement],
         buttons: Collection[HtmlElement],
+        other_forms: Collection[HtmlElement],
     ) -> None:
+        self._other_forms = frozenset(other_forms)
         # What holds a widget is content, whatever it is called.
         self._kept = {outer for inner in (*widgets, *forms, *buttons) for outer in (inner, *inner.iterancestors())}
         self._is_live = live_elements()
@@ -97,7 +100,7 @@ class PageText:
         names = f"{element.get('class') or ''} {element.get('id') or ''}".lower().split()
         return bool(
             element.tag in _FURNITURE_TAGS
-            or element.tag == "form"
+            or element in self._other_forms
             or element.get("hidden") is not None
             or element.get("role") in _FURNITURE_ROLES
             or HIDDEN_STYLE.search(element.get("style") or "")

@@ -40,6 +40,10 @@ class Inherited(Generic[T]):
             value = self._inside[ancestor] = self._derive(ancestor, value)
         return value
 
+    def change(self, element: HtmlElement, value: T) -> None:
+        """Let what follows in ``element`` inherit ``value``, but not what is in a child that was asked for before."""
+        self._inside[element] = value
+
 
 def live_elements() -> Inherited[bool]:
     """Return a function that tells whether a browser that runs scripts renders an element as one of the page."""

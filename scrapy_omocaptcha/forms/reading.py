@@ -4,7 +4,6 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from types import MappingProxyType
-from typing import NamedTuple
 from urllib.parse import urljoin, urlsplit
 
 from lxml.etree import XPath, iterwalk
@@ -13,9 +12,10 @@ from scrapy.http import TextResponse
 from w3lib.url import safe_url_string
 
 from scrapy_omocaptcha.challenge import TOKEN_FIELD, Form
-from scrapy_omocaptcha.forms.ancestors import Inherited, live_elements
+from scrapy_omocaptcha.forms.ancestors import Inherited
 from scrapy_omocaptcha.forms.controls import BUTTON_TYPES, SUBMIT_TYPES, fill, input_type, is_input, values
 from scrapy_omocaptcha.forms.encoding import charset_name, choose_charset
+from scrapy_omocaptcha.forms.owners import Owners
 
 MAX_LENGTH = 16_000_000
 """Maximum length in characters of all names and values of a form. A page of any length can ask for more: each selected
@@ -25,15 +25,6 @@ _CONTROLS = ("input", "button", "select", "textarea")
 _ENCTYPES = ("application/x-www-form-urlencoded", "multipart/form-data", "text/plain")
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 _ids = XPath("descendant-or-self::*/@id")
-
-
-class _Context(NamedTuple):
-    """What an element's descendants inherit from it."""
-
-    form: HtmlElement | None = None
-    """The nearest form."""
-    disabled: bool = False
-    """A ``fieldset`` disables the controls among them."""
 
 
 def read_form(
@@ -114,8 +105,8 @@ class Controls:
         self.page = page
         self._root = root
         self._widgets = frozenset(widgets)
-        self._context = Inherited(_Context(), self._derive)
-        self._is_live = live_elements()
+        self._tags = {*_CONTROLS, *(widget.tag for widget in self._widgets)}
+        self._is_disabled = Inherited(False, self._disables)
         self._added: set[HtmlElement] = set()
 
     def of(self, form: HtmlElement | None) -> list[HtmlElement]:
@@ -126,16 +117,21 @@ class Controls:
         return controls
 
     def owner(self, element: HtmlElement) -> HtmlElement | None:
-        """Return the form that owns ``element``: the one that its attribute ``form`` names, or else the nearest."""
+        """Return the form that owns ``element``: the one that its attribute ``form`` names, or else the open one."""
         name = element.get("form") if element.tag in _CONTROLS else None
         if name is None:
-            return self._context(element).form
+            return self._owners.of.get(element)
         named = self._by_id.get(name)
-        return named if named is not None and named.tag == "form" else None
+        return named if named in self.forms else None
+
+    @property
+    def forms(self) -> Collection[HtmlElement]:
+        """Return the forms of the page in document order."""
+        return self._owners.forms
 
     def is_disabled(self, control: HtmlElement) -> bool:
         """Return whether the user cannot change ``control``, which is not sent."""
-        return control.get("disabled") is not None or self._context(control).disabled
+        return control.get("disabled") is not None or self._is_disabled(control)
 
     def default_button(self, form: HtmlElement | None) -> HtmlElement | None:
         """Return the first submit button of ``form``.
@@ -156,16 +152,19 @@ class Controls:
             return self.page.url
 
     @cached_property
+    def _owners(self) -> Owners:
+        return Owners(self.page.text, self._root, self._tags)
+
+    @cached_property
     def _by_form(self) -> dict[HtmlElement | None, list[HtmlElement]]:
         by_form: dict[HtmlElement | None, list[HtmlElement]] = defaultdict(list)
-        tags = {*_CONTROLS, *(widget.tag for widget in self._widgets)}
-        for event, element in iterwalk(self._root, events=("start", "end"), tag=tuple(tags)):
+        for event, element in iterwalk(self._root, events=("start", "end"), tag=tuple(self._tags)):
             is_control, is_start = element.tag in _CONTROLS, event == "start"
             if element in self._widgets and is_start == is_control:
                 textarea = element.makeelement("textarea", name=TOKEN_FIELD)
                 self._added.add(textarea)
-                by_form[self._context(element).form].append(textarea)
-            if is_control and is_start and self._is_live(element):
+                by_form[self._owners.of.get(element)].append(textarea)
+            if is_control and is_start and element in self._owners.of:
                 by_form[self.owner(element)].append(element)
         return by_form
 
@@ -176,17 +175,15 @@ class Controls:
             by_id.setdefault(identity, identity.getparent())
         return by_id
 
-    def _derive(self, element: HtmlElement, inherited: _Context) -> _Context:
-        """Return what the descendants of ``element`` inherit, given what ``element`` inherits."""
-        if element.tag == "form":
-            return inherited._replace(form=element)
+    def _disables(self, element: HtmlElement, inherited: bool) -> bool:
+        """Tell whether the descendants of ``element`` are disabled, given whether ``element`` is."""
         if element.tag == "fieldset" and element.get("disabled") is not None:
-            return inherited._replace(disabled=True)
+            return True
         if element.tag == "legend" and next(element.itersiblings("legend", preceding=True), None) is None:
             fieldset = element.getparent()
             if fieldset.tag == "fieldset":
                 # A fieldset disables no controls in its first legend, but one around it does.
-                return inherited._replace(disabled=self._context(fieldset).disabled)
+                return self._is_disabled(fieldset)
         return inherited
 
 

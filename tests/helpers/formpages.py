@@ -134,6 +134,22 @@ OWN = {
     "<textarea name=g-recaptcha-response>old</textarea></form>",
     "hidden field of the page": f"<form method=post><input type=hidden name=g-recaptcha-response>{WIDGET}</form>",
     "unclosed": f"<form method=post><div><input name=a><p>{WIDGET}<input name=b>",
+    # lxml nests the elements of these otherwise than the HTML standard's parser does.
+    "element closed within": f"<div><form method=post>{WIDGET}</div><input name=a><button name=go></button></form>"
+    "<input name=b>",
+    "cells of a table": f"<table><tr><td><form method=post>{WIDGET}</td><td><input name=a></form></td>"
+    "<td><input name=b></table>",
+    "rows of a table": f"<form method=post>{WIDGET}<table><tr><td><input name=a></form></td><td><input name=b></table>"
+    "<input name=c>",
+    "form in a form": f"<form method=post action=/x><input name=a><form action=/y>{WIDGET}<input name=b></form>"
+    "<input name=c>",
+    "form named that is ignored": f"<form method=post><form id=f></form><input form=f name=a></form>"
+    f"<form method=post>{WIDGET}<input name=b></form>",
+    "form in noscript": f"<noscript><form action=/x></noscript><form method=post>{WIDGET}<input name=a></form>",
+    "form in a template": f"<template><form action=/x></template><form method=post>{WIDGET}<input name=a></form>",
+    "end tags of others": f"<p><b><span><form method=post></b></span></p>{WIDGET}<input name=a></form><input name=b>",
+    "end tag before its content's": f"<form method=post>{WIDGET}<div></form><input name=a></div><input name=b>",
+    "list closed within": f"<ul><li><form method=post>{WIDGET}<input name=a></ul><input name=b></form><input name=c>",
     "upper case": f"<FORM METHOD=POST ACTION=/X><INPUT NAME=A VALUE=B>{WIDGET}"
     "<SELECT NAME=C><OPTION SELECTED>1</SELECT></FORM>",
     "field called submit": form_page(

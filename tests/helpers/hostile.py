@@ -24,6 +24,7 @@ MARKUP = {
     "iframes": f"<iframe src=https://www.google.com/recaptcha/api2/anchor?k={KEY}&size=normal></iframe>",
     "forms": f"<form><input name=a><b class=g-recaptcha data-sitekey={KEY}></b></form>",
     "fields of one form": "<input name=a>",
+    "forms that end before what is in them": "<form><div></form><input name=a>",
     "buttons that name a form": "<button form=f></button>",
     "fields that name a form": "<input form=f name=a>",
     "fields that name no form": "<input form=g name=a>",

@@ -130,6 +130,37 @@ def test_a_missing_page_is_not_blocking():
     assert not judged(f"<h1>Not found</h1>{WALL_FORM}", status=404).blocking
 
 
+MISNESTED = {
+    "after a misplaced end tag": (f"<div><form method=post>{CONTAINER}</div>", "</form>"),
+    "in the next cell": (f"<table><tr><td><form method=post>{CONTAINER}</td><td>", "</form></td></tr></table>"),
+    "in a form tag that is ignored": (f"<form method=post>{CONTAINER}<div><form action=/in>", "</form></div>"),
+    "around a form tag that is ignored": ("<form method=post><div><form action=/in></div>", f"{CONTAINER}</form>"),
+}
+ADDED = {
+    "<button>Go</button>": "the form asks for nothing but the captcha",
+    "<input type=hidden name=origin_url><button>Go</button>": "it is a hosting firewall's page",
+    "<input type=password name=p><button>Go</button>": "the form also asks for a password",
+    "<input type=hidden name=comment_post_id><button>Go</button>": "the form sends the field 'comment_post_id'",
+    "<button>Post comment</button>": "its button says 'Post comment'",
+    "<p>Write what you think of our new shop.</p><button>Go</button>": "the form also says 'Write what you think "
+    "of our new shop.'",
+}
+
+
+@pytest.mark.parametrize("added", ADDED)
+@pytest.mark.parametrize(("before", "after"), MISNESTED.values(), ids=MISNESTED)
+def test_what_a_form_has_is_judged_wherever_its_tags_stand(before, after, added):
+    challenge = judged(f"<h1>Access denied</h1>{before}{added}{after}")
+    assert ADDED[added] in challenge.evidence
+    assert challenge.blocking == (added in list(ADDED)[:2])
+
+
+@pytest.mark.parametrize("stray", ["<input type=password>", "<button>Post comment</button>"])
+def test_what_follows_the_end_of_a_misnested_form_is_no_part_of_it(stray):
+    body = f"<h1>Please verify you are a human</h1><form method=post><div>{CONTAINER}<button>Go</button></form></div>"
+    assert judged(body + stray).blocking
+
+
 def test_the_evidence_is_told_in_phrases():
     assert judged(f"<h1>One more step</h1>{WALL_FORM}", title="Are you a robot?", status=429).evidence == (
         "status 429",

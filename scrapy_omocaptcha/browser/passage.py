@@ -127,11 +127,11 @@ class BrowserPassage(Passage):
             raise HandoverBroke(f"the page failed before it was given the token ({kind})", is_sent=False)
         return Result(verdict=unused("page_failed"), error=error)
 
-    async def send(self) -> Answer:
+    async def send(self, shown: Response | None = None) -> Answer:
         """Send the spider's request once more; its page methods are not called in a challenge."""
         self._browser.watch(self.request, partial(self.policy.find, self.request))
         try:
-            return await super().send()
+            return await super().send(shown)
         finally:
             self._browser.unwatch(self.request)
 

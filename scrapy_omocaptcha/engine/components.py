@@ -115,10 +115,14 @@ class Components:
         status = 302 if request.method == "GET" else 307
         redirected = await self.redirect(request, Response(request.url, status=status, headers={"Location": url}))
         if redirected is not None:
-            request._set_url(redirected.url)
-            httpobj._urlparse_cache.pop(request, None)
-            request.headers, request.priority = redirected.headers, redirected.priority
-            request.meta.update(redirected.meta)
+            self.replace_in_place(request, redirected)
+
+    def replace_in_place(self, request: Request, redirected: Request) -> None:
+        """Turn a request without a body into the one that its redirect leads to."""
+        request._set_url(redirected.url)
+        httpobj._urlparse_cache.pop(request, None)
+        request.headers, request.priority = redirected.headers, redirected.priority
+        request.meta.update(redirected.meta)
 
     def is_redirect_for_spider(self, request: Request, response: Response) -> bool:
         """Tell whether spider or settings have asked for the redirect itself."""

@@ -83,11 +83,6 @@ class Hold:
         self._slots.order.go_first(self.request, is_other)
         self._at_end, self._timer = at_end, call_later(seconds, self.give_way)
 
-    def submitted(self) -> None:
-        """Let the other requests go on, unless this one is being sent in the place of one of them."""
-        if not self._slots.is_overfull:
-            self.give_way()
-
     def give_way(self) -> None:
         """Let the other requests go on, if this one still goes first."""
         if self._slots.order.give_way(self.request):
@@ -130,11 +125,6 @@ class Slots:
     def parked(self) -> int:
         """Return for how many held requests nothing is being sent."""
         return len(self._holds[HoldState.PARKED]) + len(self._holds[HoldState.WAITING])
-
-    @property
-    def is_overfull(self) -> bool:
-        """Tell whether more is being sent than CONCURRENT_REQUESTS, if all went on that is kept in the slots."""
-        return self._is_full(parked=self.parked, more=-1)
 
     def concurrency(self, slot: Any) -> int:
         """Return how many released requests to the site of a slot may be in flight at once.

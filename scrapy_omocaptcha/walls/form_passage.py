@@ -45,10 +45,7 @@ class FormPassage(Passage):
 
     async def _use(self, purchase: Purchase) -> Result:
         if not self.is_alone:
-            # Nothing else of the session is to be sent between the form and its token.
-            self.session.token_at_hand()
-            seconds = self.policy.settings.token_max_age / 2
-            self.hold.go_first(self._is_other(), seconds, at_end=self.session.token_used)
+            self._go_first()
         try:
             return await super()._use(purchase)
         finally:
@@ -60,6 +57,26 @@ class FormPassage(Passage):
             await self.engine.lifetime.until(self._none_under_way, timeout=_QUIET_TIMEOUT)
         passed = await self.look_again() if self._is_stale() else None
         return self.page.challenge if passed is None else passed
+
+    async def hand_in(self, token: Token) -> Result:
+        """Do as :meth:`Passage.hand_in`; where each page wants a token, let no other use up what the token opens."""
+        if not (self.is_alone and self.session.is_asked_again):
+            return await super().hand_in(token)
+        lock = self.session.handing_in
+        await self.engine.lifetime.wait(lock.acquire())
+        try:
+            self._go_first()
+            await self.engine.lifetime.until(self._none_under_way, timeout=_QUIET_TIMEOUT)
+            return await super().hand_in(token)
+        finally:
+            self.hold.give_way()
+            lock.release()
+
+    def _go_first(self) -> None:
+        """Send nothing else of the session between the form and the page that its token opens."""
+        self.session.token_at_hand()
+        seconds = self.policy.settings.token_max_age / 2
+        self.hold.go_first(self._is_other(), seconds, at_end=self.session.token_used)
 
     def _is_other(self) -> Callable[[Request], bool]:
         """Return a function that tells whether a request of the session has no token."""
@@ -116,7 +133,6 @@ class FormPassage(Passage):
         try:
             with self.answering():
                 answer = await send_submission(self.engine.chain, submission, token, asked=self.request)
-                self.hold.submitted()
         except HandoverBroke as error:
             return Handed(None, is_page=False, broke=error)
         if answer is None:

@@ -98,7 +98,10 @@ class WallHandler:
             session.answers += 1
             self._sessions.keep_cookies(session, request, response, stamp)
         is_through = session is not None and session.is_through(stamp or self._sessions.stamp())
-        return await self._redirects.redirected(request, response, is_through=is_through)
+        answer = await self._redirects.redirected(request, response, is_through=is_through)
+        if answer is response and session is not None and stamp:
+            session.may_have_used(stamp)
+        return answer
 
     def try_finish(self, request: Request, response: Response) -> bool:
         """Tell whether :meth:`after` would only return the response; if so, record that its request is answered.
@@ -142,7 +145,7 @@ class WallHandler:
             response = answer
         session = self._sessions.known(request)
         challenge = self._policy.find(request, response)
-        asked_for = self._redirects.answered(request, response, is_wall=challenge is not None)
+        asked_for = self._redirects.answered(request, response, challenge)
         if asked_for is not None:
             # Nobody knew that the redirect led to a wall. From now on that is known before it is followed.
             return asked_for

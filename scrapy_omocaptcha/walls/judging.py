@@ -11,6 +11,8 @@ from scrapy_omocaptcha.urls import host_of, public_address, same_address
 
 Answer = Response | Request
 """A response, or the request that a redirect leads to, which Scrapy follows."""
+Marks = tuple[str, ...]
+"""By what a wall is known again, whatever its key."""
 
 
 def is_good(answer: Answer) -> bool:
@@ -91,3 +93,11 @@ def is_other_wall(challenge: Challenge, later: Challenge) -> bool:
 def form_marks(form: Form) -> list[str]:
     """Return by what a form is known again: its address without the query, its method, the names of its fields."""
     return [public_address(form.url), form.method, *sorted({name for name, _ in form.fields})]
+
+
+def wall_marks(challenge: Challenge) -> Marks:
+    """Return what the challenges of one wall have in common, if it shows them at the pages themselves."""
+    if challenge.form is None:
+        return (host_of(challenge.url),)
+    address, *more = form_marks(challenge.form)
+    return (host_of(challenge.url), "" if address == public_address(challenge.url) else address, *more)

@@ -204,11 +204,14 @@ class Passage(Attempts):
         async with self.hold.sending():
             return await self.send()
 
-    async def send(self) -> Answer:
-        """Send the spider's request once more while it is counted as being sent."""
+    async def send(self, shown: Response | None = None) -> Answer:
+        """Send the spider's request once more while it is counted as being sent.
+
+        :param shown: a page that need not be fetched once more, should a redirect lead to it.
+        """
         self.stamp = self.session.sent_again(self.stamp, self.sessions.stamp())
         with self.answering():
-            return await self.redirects.send_again(self.request)
+            return await self.redirects.send_again(self.request, shown)
 
     @contextmanager
     def answering(self) -> Iterator[None]:
@@ -274,8 +277,9 @@ class Passage(Attempts):
         result = self._judge_answer(page.challenge, handed)
         if result is not None:
             return result
+        self.session.is_asked_again = True
         try:
-            again = await self.send()
+            again = await self.send(handed.answer)
         except Exception as error:
             if not self.is_alone:
                 # Others ask again, rather than buy a token each.

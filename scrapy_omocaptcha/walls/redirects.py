@@ -11,6 +11,7 @@ is scheduled again, and so is what was asked for by those that Scrapy has droppe
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from scrapy import Request, signals
 from scrapy.crawler import Crawler
@@ -20,6 +21,7 @@ from scrapy.http.request import NO_CALLBACK
 from scrapy.utils.datatypes import LocalCache
 from scrapy.utils.job import job_dir
 
+from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.detection import wall_word
 from scrapy_omocaptcha.engine.engine import Engine
 from scrapy_omocaptcha.errors import CrawlClosing
@@ -27,7 +29,15 @@ from scrapy_omocaptcha.forms.submission import Submission
 from scrapy_omocaptcha.settings import uses_scrapy_redis
 from scrapy_omocaptcha.urls import address_of, host_of, public_address, redirect_target, same_address
 from scrapy_omocaptcha.walls import originals
-from scrapy_omocaptcha.walls.judging import doubt_about, is_good, is_missing, is_overloaded
+from scrapy_omocaptcha.walls.judging import (
+    Marks,
+    doubt_about,
+    is_good,
+    is_missing,
+    is_overloaded,
+    is_page_of,
+    wall_marks,
+)
 from scrapy_omocaptcha.walls.policy import Policy
 
 _MAX_KNOWN = 10_000
@@ -81,6 +91,10 @@ class _Target:
     """How many redirects there have not been followed, as where the spider gets them itself."""
     has_been_wall: bool = False
     """Whether it was a wall, and then showed a page. A session that is not through meets the wall there."""
+    marks: Marks | None = None
+    """By what the challenge that it has shown is known again."""
+    is_requested: bool = False
+    """Whether the spider has requested it itself, and met the challenge."""
 
 
 class Redirects:
@@ -93,6 +107,12 @@ class Redirects:
         self._targets: LocalCache[str, _Target] = LocalCache(_MAX_KNOWN)
         self._dropped: LocalCache[str, list[Request]] = LocalCache(_MAX_UNDECIDED)
         """Redirects that were dropped as duplicates, by target, until it is known what is there."""
+        self._walled_pages: LocalCache[Marks | None, set[str]] = LocalCache(_MAX_KNOWN)
+        """Pages to which redirects lead also once the wall is open that was met there, by the marks of the wall."""
+        self._shown: WeakKeyDictionary[Request, Response] = WeakKeyDictionary()
+        """Pages that may be what a request which is sent again is redirected to."""
+        self._led_to_page: WeakKeyDictionary[Request, Request] = WeakKeyDictionary()
+        """What Scrapy makes of redirects of requests that are sent again, if the page is there already."""
         self._has_met_wall = False
         self._has_handed_in = False
         """Whether a token has been handed in. Before that, no wall can be open."""
@@ -123,7 +143,8 @@ class Redirects:
             return again
         may_be_wall = self._has_led_to_wall(request, url) or self._looks_like_wall(url)
         may_be_wall |= self._target(url).has_been_wall and not is_through
-        if may_be_wall or await self._should_look(request, response, url):
+        is_page = self._is_walled_page(url) and not self._comes_back(request, url)
+        if not is_page and (may_be_wall or await self._should_look(request, response, url)):
             is_guess = not may_be_wall and not self._has_foreign_duplicates
             answer = await self._look(request, response, url, is_guess=is_guess)
             if answer is not None:
@@ -137,8 +158,9 @@ class Redirects:
             is_unsure = self._has_foreign_duplicates and target.kind is _Kind.UNKNOWN
             must_pass = self._has_led_to_wall(request, url) or is_from_wall or is_unsure or target.kind is _Kind.FAILED
             must_pass |= is_through and _leads_back(request, url, state.original)
+            must_pass |= target.kind is _Kind.OPEN and self._is_walled_page(url)
             if target.kind is _Kind.OPEN and must_pass:
-                target.kind = _Kind.PAGE
+                self._targets[url] = replace(target, kind=_Kind.PAGE)
             elif target.kind in _UNDECIDED and not is_own and request.method != "HEAD":
                 target.kind, target.leader = _Kind.FOLLOWED, request.url
             self._states.write(request, replace(state, original=original, led_to=None), must_pass=must_pass)
@@ -157,9 +179,19 @@ class Redirects:
         is_awaited = bool(self._dropped) and public_address(request.url) in self._dropped
         return self._has_met_wall or is_awaited or self._states.concerns(request)
 
-    def answered(self, request: Request, response: Response, *, is_wall: bool) -> Request | None:
-        """Return the original of a request, for the scheduler, if redirects have led it to a wall."""
+    def answered(self, request: Request, response: Response, challenge: Challenge | None) -> Request | None:
+        """Return the original of a request, for the scheduler, if redirects have led it to a wall.
+
+        :param challenge: what ``response`` is; None if it is none.
+        """
         original, address = self._states.peek(request).original, public_address(request.url)
+        is_wall, marks = challenge is not None, None if challenge is None else wall_marks(challenge)
+        if self._is_in_place(marks) and self._may_be_page(request.url):
+            # It is solved there, as if the spider had requested the page itself.
+            for url in originals.targets(request, original) or (request.url,):
+                self._targets[address_of(url)] = _Target(_Kind.PAGE, marks=marks)
+                self._dropped.pop(public_address(url), None)
+            return None
         if not (is_wall or is_good(response) or is_missing(response)):
             self.failed(request)
         elif request.method == "HEAD" and not is_wall:
@@ -167,10 +199,10 @@ class Redirects:
             pass
         elif original is not None:
             for target in originals.targets(request, original):
-                self._shows(target, is_wall=is_wall)
+                self._shows(target, is_wall=is_wall, marks=marks)
         elif is_wall or address in self._dropped:
-            self._targets.setdefault(address_of(request.url), _Target())
-            self._shows(request.url, is_wall=is_wall)
+            self._targets.setdefault(address_of(request.url), _Target()).is_requested = is_wall
+            self._shows(request.url, is_wall=is_wall, marks=marks)
         elif address in self._targets and self._targets[address].kind is _Kind.GATE:
             self._targets[address].kind = _Kind.WALL
         return self._asked_for(request, is_wall=is_wall)
@@ -217,10 +249,22 @@ class Redirects:
         answer = await self._look(request, Response(request.url, status=303, headers={"Location": led_to}), led_to)
         return answer if isinstance(answer, Response) else None
 
-    async def send_again(self, request: Request) -> Response | Request:
-        """Send the spider's request once more, and look behind whatever redirect is the answer."""
+    async def send_again(self, request: Request, shown: Response | None = None) -> Response | Request:
+        """Send the spider's request once more, and look behind whatever redirect is the answer.
+
+        :param shown: a page that need not be fetched once more, should it be what the redirect leads to.
+        """
         self._states.of(request).asked_again = True
-        answer = await self._chain.send_again(request)
+        if shown is not None:
+            self._shown[request] = shown
+        try:
+            answer = await self._chain.send_again(request)
+        finally:
+            self._shown.pop(request, None)
+            redirected = self._led_to_page.pop(request, None)
+        if redirected is not None:
+            self._components.replace_in_place(request, redirected)
+            return answer
         return answer if isinstance(answer, Request) else await self.refreshed(request, answer)
 
     async def of_answer(self, request: Request, answer: Response) -> Request | None:
@@ -256,8 +300,9 @@ class Redirects:
         reason, led_to = doubt_about(request, answer), self._states.peek(request).led_to
         if reason is None and led_to is not None:
             if isinstance(answer, Request) and public_address(answer.url) == public_address(led_to):
-                return "redirect" if self._target(answer.url).kind in _WALLS else None
-            if is_good(answer):
+                is_unseen = self._target(answer.url).kind in _WALLS or self._is_walled_page(answer.url)
+                return "redirect" if is_unseen else None
+            if is_good(answer) and not same_address(answer.url, led_to):
                 self._target(led_to).kind = _Kind.GATE
         return reason
 
@@ -265,6 +310,35 @@ class Redirects:
 
     def _target(self, url: str) -> _Target:
         return self._targets.get(address_of(url)) or self._targets.setdefault(public_address(url), _Target())
+
+    def _is_walled_page(self, url: str) -> bool:
+        """Tell whether a target is a page behind a wall, which a session that is through is redirected to as well."""
+        return self._is_in_place(self._target(url).marks) and self._may_be_page(url)
+
+    def _is_in_place(self, marks: Marks | None) -> bool:
+        """Tell whether challenges with these marks are at the pages themselves: they were found at two of them."""
+        return len(self._walled_pages.get(marks, ())) > 1
+
+    def _comes_back(self, request: Request, url: str) -> bool:
+        """Tell whether a request is redirected again to where it has met a challenge, and no other has that page."""
+        state = self._states.peek(request)
+        return state.asked_again and state.led_to == url and self._target(url).kind not in (_Kind.PAGE, _Kind.GATE)
+
+    def _may_be_page(self, url: str) -> bool:
+        return wall_word(url) is None and self._target(url).kind is not _Kind.GATE
+
+    def _is_behind_wall(self, url: str) -> None:
+        """Record that a target is a page behind a wall, as are others with its marks if it is not the first one."""
+        marks = self._target(url).marks
+        if marks is None:
+            return
+        self._walled_pages.setdefault(marks, set()).add(url)
+        for target in self._targets.values() if self._is_in_place(marks) else ():
+            if target.marks == marks and target.kind is not _Kind.GATE:
+                target.has_been_wall = False
+                if target.kind is _Kind.WALL:
+                    # What was redirected there first is sent again, and gets the page.
+                    target.kind = _Kind.PAGE if target.is_requested else _Kind.OPEN
 
     def _has_led_to_wall(self, request: Request, url: str) -> bool:
         """Tell whether Scrapy could lose a request by following its redirect, for all that is known of both."""
@@ -304,9 +378,10 @@ class Redirects:
         most = 1 if will_redirect else _MAX_LOOKS
         return target.looks < most and len(dropped) + target.given >= _ENOUGH_DROPPED
 
-    def _shows(self, url: str, *, is_wall: bool) -> None:
+    def _shows(self, url: str, *, is_wall: bool, marks: Marks | None = None) -> None:
         """Record that an address has shown a challenge or a page. Once a wall, it is one until it is open for sure."""
         target = self._target(url)
+        target.marks = marks or target.marks
         if is_wall and target.kind not in _WALLS:
             target.kind = _Kind.WALL
         elif target.kind in (*_UNDECIDED, _Kind.FOLLOWED):
@@ -330,7 +405,9 @@ class Redirects:
         has_led_to_wall = self._has_led_to_wall(request, url)
         self._target(url).looks += 1
         try:
-            answer = await self._fetch(request, response, follow=not is_guess)
+            answer = self._shown.pop(request, None)
+            if answer is None or not same_address(answer.url, url):
+                answer = await self._fetch(request, response, follow=not is_guess)
         except IgnoreRequest:
             answer = None
         except CrawlClosing:
@@ -341,20 +418,56 @@ class Redirects:
             # Scrapy follows the redirect and meets the same error, which Retry may repeat.
             return None
         state, target = self._states.of(request), self._target(url)
-        if answer is not None and self._policy.find(request, answer) is not None:
-            self._shows(url, is_wall=True)
+        challenge = None if answer is None else self._policy.find(request, answer)
+        if challenge is not None:
+            marks = wall_marks(challenge)
+            if self._is_walled_page(url) and self._comes_back(request, url):
+                return answer
+            if self._is_in_place(marks) and self._may_be_page(url):
+                if target.kind not in _PAGES:
+                    kind = _Kind.OPEN if self._has_led_to_wall(request, url) else _Kind.PAGE
+                    self._targets[url] = _Target(kind, marks=marks)
+                return None
+            self._shows(url, is_wall=True, marks=marks)
             state.led_to = url
             return answer
         # What redirects on and on shows no challenge either.
         if not has_led_to_wall if answer is None else not is_overloaded(answer):
-            if target.kind in _WALLS and not state.asked_again:
-                # The wall has been opened meanwhile, and has nothing to show any more.
-                return await self.send_again(request) if request.method in _REPEATABLE else None
-            is_open = target.kind is _Kind.WALL and self._has_handed_in
+            is_walled_page = target.kind is _Kind.OPEN and self._is_walled_page(url)
+            if (target.kind in _WALLS or is_walled_page) and not state.asked_again:
+                # The wall has been opened meanwhile. Only a page has anything to show now.
+                return await self.send_again(request, answer) if request.method in _REPEATABLE else None
+            is_open = (target.kind is _Kind.WALL or is_walled_page) and self._has_handed_in
             if is_open or (target.kind in _UNDECIDED and has_led_to_wall):
-                self._targets[url] = _Target(_Kind.OPEN, looks=target.looks, has_been_wall=True)
+                self._targets[url] = replace(target, kind=_Kind.OPEN, leader=None, has_been_wall=True)
             self._shows(url, is_wall=False)
+            if is_open and answer is not None and await self._is_page(request, response, answer):
+                return answer
         return None
+
+    async def _is_page(self, request: Request, response: Response, answer: Response) -> bool:
+        """Tell whether ``answer`` is the page that a request asks for, to which it is redirected after a token, too.
+
+        If so, others that are redirected there are duplicates from now on.
+        """
+        url, target = address_of(answer.url), self._target(answer.url)
+        if not (
+            self._comes_back(request, url)
+            and self._may_be_page(url)
+            and is_page_of(request.replace(url=url), answer)
+            and host_of(url) == host_of(request.url)
+            and 300 <= response.status < 400
+            and self._components.will_redirect(request, response)
+        ):
+            return False
+        self._is_behind_wall(url)
+        redirected = await self._components.redirect(request, response)
+        if redirected is None or target.is_requested:
+            target.kind = _Kind.PAGE
+            return False
+        self._states.is_duplicate(request, redirected)
+        target.kind, self._led_to_page[request] = _Kind.PAGE, redirected
+        return True
 
     async def _fetch(self, request: Request, response: Response, *, follow: bool) -> Response | None:
         """Return what a redirect leads to, by further ones if ``follow``; None where Scrapy's components forbid it."""

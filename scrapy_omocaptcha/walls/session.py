@@ -10,7 +10,7 @@ from enum import Enum
 from http.cookiejar import Cookie
 from zlib import crc32
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, DeferredLock
 
 
 def _one_at_once() -> int:
@@ -67,6 +67,10 @@ class Session:
         """Whether a request passed that was sent after the leader met the wall, so that new requests are not held."""
         self.is_token_at_hand = False
         """Whether the leader hands a token in. An answer to a new request could outdate its form."""
+        self.handing_in = DeferredLock()
+        """Keeps tokens apart that each open the wall for one page, which is asked for after the token."""
+        self.is_asked_again = False
+        """Whether a page had to be asked for after a token, since the answer to that was another."""
         self._held: deque[tuple[Deferred[None], bool]] = deque()
         """Held requests: what fires when it is their turn, and whether they have met the wall themselves."""
         self._released = 0
@@ -77,6 +81,11 @@ class Session:
     def is_walled(self) -> bool:
         """Tell whether new requests would only run into the wall."""
         return self.leading is not None and not self._walled_in_part
+
+    @property
+    def _is_busy(self) -> bool:
+        """Tell whether a wall is being solved, or a token handed in."""
+        return self.leading is not None or self.is_token_at_hand
 
     @property
     def is_idle(self) -> bool:
@@ -136,6 +145,7 @@ class Session:
         self.is_token_at_hand = False
         if self._walled_in_part:
             self._release_all(challenged=False)
+        self._release_more()
 
     def won(self, cookies: list[Cookie], clearance: Clearance) -> None:
         """Record the cookies that the leader has won.
@@ -190,6 +200,11 @@ class Session:
             if not self.is_token_at_hand:
                 self._release_all(challenged=False)
 
+    def may_have_used(self, stamp: int) -> None:
+        """Record that a request sent at ``stamp`` was let through, which may have used up what the clearance is for."""
+        if not self.is_overtaken(stamp) and self.clearance is Clearance.NEW:
+            self.clearance = Clearance.DOUBTFUL
+
     def end_turn(self) -> None:
         """End the turn of a released request: its response is back, or never will be."""
         self._released -= 1
@@ -202,7 +217,7 @@ class Session:
             return
         self._releasing = True
         try:
-            while self._held and self.leading is None and self._released < self._concurrency():
+            while self._held and not self._is_busy and self._released < self._concurrency():
                 self._release(self._held[0])
         finally:
             self._releasing = False

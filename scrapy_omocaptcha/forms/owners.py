@@ -42,7 +42,7 @@ class Owners:
         is_live = live_elements()
         around = Inherited(_Place(), lambda node, place: place._replace(scope=node) if node.tag in _SCOPES else place)
         open_form, outer, parent = None, _Place(), root
-        elements = _iterate(root, "form", *tags)
+        elements = root.iter("form", *tags)
         for node, tag in _read_tags(text, tags):
             if tag != "/form" and (element := next(elements, None)) is None:
                 # lxml stops where elements are nested very deeply, which they are less in the copy.
@@ -67,11 +67,6 @@ def _read_tags(text: str, tags: Collection[str]) -> Iterator[tuple[HtmlElement, 
     """Yield the start tags of a page that are in ``tags``, and the tags of forms, as nodes of the copy."""
     # Without quotes, nothing changes where a tag is part of a text or a value.
     copy = Selector(text=_TAG.sub(r"<hr form-tag=\1form ", text), type="html").root
-    for node in _iterate(copy, *tags, "hr"):
+    for node in copy.iter(*tags, "hr"):
         if tag := node.get("form-tag") if node.tag == "hr" else node.tag:
             yield node, tag
-
-
-def _iterate(root: HtmlElement, *tags: str) -> Iterator[HtmlElement]:
-    # lxml adds paragraphs, which have no attributes.
-    return (node for node in root.iter(*tags) if node.tag != "p" or node.attrib)

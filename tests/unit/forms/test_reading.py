@@ -36,14 +36,6 @@ def test_the_owner_of_a_widget_is_the_form_around_it_if_there_is_one():
     assert controls.owner(widget) is None
 
 
-def test_the_owner_of_a_paragraph_is_its_form_where_end_tags_add_more_paragraphs():
-    form = "<p><form id={}><input><p></form></p><input></p>"
-    controls, [widget] = _controls(
-        f"{form.format('f')}<form id=g><p></form></p><form id=h><p class=g-recaptcha></p></form>"
-    )
-    assert controls.owner(widget).get("id") == "h"
-
-
 def test_the_owner_of_a_button_is_the_form_that_it_names_and_no_other():
     names = [f"<button class=g-recaptcha form={name}></button>" for name in ("f", "gone", "p")]
     controls, [named, lost, no_form] = _controls(f"<form id=f></form><form>{''.join(names)}<p id=p></form>")

@@ -12,7 +12,7 @@ from scrapy.http import HtmlResponse, Response
 from scrapy_omocaptcha.browser.medium import BrowserMedium
 from scrapy_omocaptcha.browser.page_methods import PageHandover
 from scrapy_omocaptcha.browser.playwright import PlaywrightBrowser
-from scrapy_omocaptcha.challenge import Challenge, Token
+from scrapy_omocaptcha.challenge import Challenge, Form, Token
 from scrapy_omocaptcha.errors import CrawlClosing, HandoverBroke, TokenUnused
 from scrapy_omocaptcha.walls.attempts import Result
 from scrapy_omocaptcha.walls.judging import Answer, is_good, is_overloaded
@@ -57,12 +57,12 @@ class BrowserPassage(Passage):
 
     async def submit(self, token: Token) -> Handed | Result:
         """Load the page anew, and hand the token in there."""
-        if (form := self.page.challenge.form) is not None:
-            self.tell_sent(form.method, form.url, form.names)
         handover, answer = await self._load(token)
         if not handover.is_handed_in:
             return await self._not_handed_in(handover, answer)
         self.handed_in()
+        form = self.page.challenge.form or Form("a script of", self.page.challenge.url, ())
+        self.tell_sent(form.method, form.url, form.names)
         if handover.trouble == "foreign_form":
             # It was stopped on its way there.
             refusal = Refusal.of("foreign_form")

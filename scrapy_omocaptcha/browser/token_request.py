@@ -84,8 +84,9 @@ class BrowserTokenRequest(TokenRequest):
 
     async def submit(self, token: Token) -> Response | Result:
         """Load the page, fill its form in with the token, and send it."""
-        self.tell_sent(self.request.method, self.request.url, field_names(self.request))
         handover, answer = await self._load(token)
+        if handover.is_handed_in:
+            self.tell_sent(self.request.method, self.request.url, field_names(self.request))
         if isinstance(answer, Response) and handover.has_moved:
             return handover.complete(answer)
         await self._leave()

@@ -43,7 +43,8 @@ class Record:
     """Why the job was of no use; empty if it was of use."""
     cost_usd: float = 0.0
     form: str = ""
-    """Scheme, host and path that the token was sent to, or was about to be; empty if it was not handed in."""
+    """Scheme, host and path that the token was sent to, or was about to be. Empty if it was not sent, or if the spider
+    has sent it itself, as with ``solve`` and ``solve_page``."""
 
     @property
     def at(self) -> datetime:

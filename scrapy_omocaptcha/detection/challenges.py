@@ -6,6 +6,7 @@ It is parsed once, by ``response.selector``, which the spider's own ``response.c
 from dataclasses import replace
 from functools import cache
 
+from lxml.etree import XPath
 from lxml.html import HtmlElement
 from parsel import Selector
 from scrapy.http import Response, TextResponse
@@ -18,6 +19,8 @@ from scrapy_omocaptcha.detection.region import PageText, label_of
 from scrapy_omocaptcha.detection.widgets import Widget, find_widgets
 from scrapy_omocaptcha.forms.page import parse_page
 from scrapy_omocaptcha.forms.reading import Controls, is_button, is_submit_button, read_form
+
+_is_perimeterx = XPath("boolean(//*[@id = 'px-captcha' or contains(@class, 'px-captcha')])")
 
 
 def read_challenge(response: TextResponse) -> Challenge | None:
@@ -95,10 +98,11 @@ class WidgetPage:
             inside=[] if owner is None else text.between(owner, next(iter(buttons), None)),
             labels=[label for button in buttons if text.is_content(button) and (label := label_of(button))],
             field=text.first_field(self.controls.of(owner)),
-            language=(self.selector.root.get("lang") or "").lower().partition("-")[0],
+            language=(self.selector.root.get("lang") or "").lower().replace("_", "-").partition("-")[0],
             form=challenge.form,
             marks="" if owner is None else f"{owner.get('id') or ''} {owner.get('action') or ''}",
-            is_perimeterx="px-captcha" in self.response.text,
+            is_perimeterx=_is_perimeterx(self.selector.root),
+            is_whole=text.is_whole,
         )
         judgement, evidence, does = judge(case)
         return replace(challenge, judgement=judgement, evidence=evidence, does=does)

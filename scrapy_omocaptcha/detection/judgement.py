@@ -84,6 +84,8 @@ class Case:
     """The form's id and action, separated by a space."""
     is_perimeterx: bool = False
     """Whether the page is one of PerimeterX."""
+    is_whole: bool = True
+    """Whether the page was read to its end."""
 
     @cached_property
     def own_words(self) -> frozenset[str]:
@@ -110,8 +112,7 @@ class Case:
         if self.form is None:
             return []
         query = self.form.url.partition("#")[0].partition("?")[2]
-        last = "/".join(_path(self.form.url).rstrip("/").split("/")[-_SEGMENTS:])
-        words = split_name(f"{last} {unquote_plus(query)}"[:_LONGEST_ADDRESS])
+        words = split_name(f"{_last(self.form.url)} {unquote_plus(query)}"[:_LONGEST_ADDRESS])
         return [word for word in words if word not in self.own_words]
 
     @cached_property
@@ -204,7 +205,7 @@ def _deeds(case: Case) -> Reasons:
             if deed is not None:
                 yield deed, f"the form sends {_pair(name, value)}"
     # The status of a wall says enough; only what stands above the widget can speak against it.
-    headings = case.above if case.status in WALL_STATUSES else (*case.headings, *case.above, case.title)
+    headings = case.above if case.status in WALL_STATUSES else dict.fromkeys((*case.headings, *case.above, case.title))
     for heading in headings:
         if _find_deed(heading, case):
             yield heading, f"it says '{heading}'"
@@ -212,23 +213,18 @@ def _deeds(case: Case) -> Reasons:
 
 def _doubts(case: Case, *, is_withheld: bool) -> Reasons:
     """Yield what a wall would not say: less is expected of a page the more it says that it withholds something."""
-    if case.known_wall:
-        return
-    is_wall_status = case.status in WALL_STATUSES
+    if not case.is_whole:
+        yield "", "the page is too long to be read"
+    is_sure = case.status in WALL_STATUSES or case.known_wall is not None
     for label in case.labels:
-        # In a language whose words are not listed, the status of a wall has to do.
-        if is_wall_status:
-            is_fine = goes_on(label) or not _is_in_known_language(case)
-        else:
-            is_fine = only_goes_on(label, case.own_words)
-        if not is_fine:
+        if not (_may_go_on(label, case) if is_sure else only_goes_on(label, case.own_words)):
             yield label, f"its button says '{label}'"
-    last = split_name(_path(case.url).rstrip("/").rpartition("/")[2])
-    # Not "download", alone: it may be about the page that was asked for.
-    is_own = case.form is not None and _path(case.form.url) == _path(case.url)
-    if is_own and len(last) <= _SEGMENTS and (deed := find_deed(f"/ {' '.join(last)}")):
-        yield deed, f"the page's address says '{deed}'"
-    if is_wall_status:
+    if case.form is not None and _path(case.form.url) == _path(case.url):
+        # Not "download", alone: it may be about the page that was asked for.
+        last = _last(case.url, 1 if is_sure or is_withheld else _SEGMENTS)
+        if deed := find_deed(f"/ {' '.join(split_name(last))}"):
+            yield deed, f"the form posts to its own page, whose address says '{deed}'"
+    if is_sure:
         return
     if word := _DEMO.search(case.title):
         yield word[0], f"the title says '{word[0]}'"
@@ -270,11 +266,16 @@ def _doubts_of_silence(case: Case) -> Reasons:
         yield "", "neither the title nor a heading asks for a check"
 
 
-def _is_in_known_language(case: Case) -> bool:
-    """Tell whether a page is in a language whose words are listed, as it says, or shows by a phrase of a wall."""
+def _may_go_on(label: str, case: Case) -> bool:
+    """Tell whether a button may go on: by one of its words, or since it is in a language whose words are not listed.
+
+    Only the status of a wall makes up for the latter. The page names its language, or shows it by a phrase of a wall.
+    """
+    if goes_on(label) or case.status not in WALL_STATUSES:
+        return goes_on(label)
     if case.language:
-        return case.language in LANGUAGES
-    return any(find_check(text) or find_withholding(text) for _, text in _texts(case))
+        return case.language not in LANGUAGES
+    return not any(find_check(text) or find_withholding(text) for _, text in _texts(case))
 
 
 def _find_deed(text: str, case: Case) -> str | None:
@@ -295,6 +296,11 @@ def _pair(name: str, value: str) -> str:
 def _plain(word: str) -> str:
     """Return a word without accents, as it stands in names of hosts."""
     return "".join(letter for letter in normalize("NFKD", word) if not combining(letter))
+
+
+def _last(url: str, segments: int = _SEGMENTS) -> str:
+    """Return the last segments of the path of an address."""
+    return "/".join(_path(url).rstrip("/").split("/")[-segments:])
 
 
 def _path(url: str) -> str:

@@ -5,6 +5,7 @@ What stands beside the content does not count: navigation, footers, sidebars, li
 
 import re
 from collections.abc import Collection, Iterable
+from functools import cached_property
 from itertools import islice
 
 from lxml.etree import XPath, iterwalk
@@ -63,6 +64,8 @@ class PageText:
         """Where each widget, form and button begins: the index of the next block, and of the next heading."""
         self.headings: list[str] = []
         """The headings of the content."""
+        self.is_whole = True
+        """Whether the page was read to its end."""
         self.in_header: list[str] = []
         """The headings and pictures of the page's header."""
         self._read(root)
@@ -76,7 +79,7 @@ class PageText:
         place = self._places[widget][0]
         return f"{' '.join(self._blocks[:place])[-before:]} {' '.join(self._blocks[place:])[:after]}"
 
-    @property
+    @cached_property
     def sentences(self) -> list[str]:
         """Return the sentences of the content, without headings, links and the labels of buttons."""
         return _sentences(self._blocks)
@@ -109,7 +112,7 @@ class PageText:
 
     def _read(self, root: HtmlElement) -> None:
         pieces: list[str] = []
-        length = 0
+        length = events = 0
 
         def end_block() -> None:
             if text := " ".join(" ".join(pieces).split()):
@@ -118,6 +121,7 @@ class PageText:
 
         walk = iterwalk(root, events=("start", "end", "comment", "pi"))
         for event, element in islice(walk, MAX_PIECES):
+            events += 1
             if event == "start":
                 if element.tag not in _INLINE_TAGS:
                     end_block()
@@ -143,12 +147,11 @@ class PageText:
                 if event == "end" and element.tag not in _INLINE_TAGS:
                     end_block()
                 piece = None if element is root else element.tail
-            if piece:
+            if piece and length < MAX_TEXT:
                 pieces.append(piece[:MAX_TEXT])
-                length += len(piece)
-                if length >= MAX_TEXT:
-                    break
+                length += len(piece.strip())
         end_block()
+        self.is_whole = events < MAX_PIECES
 
 
 def _sentences(blocks: Iterable[str]) -> list[str]:

@@ -6,6 +6,7 @@ short, and what is in neither leaves doubt.
 
 import re
 from collections.abc import Container, Iterable
+from functools import lru_cache
 
 _DEEDS = {
     "English": r"\b(?:un|up|down)?vot(?:e|es|ed|ing)\b|\b(?:over|am|are) (?:18|21)\b|\bmail will be\b"
@@ -93,37 +94,44 @@ LANGUAGES = frozenset(
 """Languages in which what goes on is listed, by their codes in HTML."""
 _GOING_ON = frozenset(
     """
-    continue proceed go on next verify verification check  enter access view show see open visit
-     load reload refresh retry try again start begin done ready i  im m am a an not no robot bot human
-    real person the this that my me it to and please yes page site website content here now let  through pass
-    solve complete captcha recaptcha challenge security back ok okay s are you your browser of reading read keep
-    full до
-    weiter fortfahren fortsetzen prüfen überprüfen bestätigen öffnen anzeigen zur zum seite ich bin kein ein roboter
-    mensch los verifizieren inhalt   verder doorgaan ga controleren verifiëren bevestigen openen
-    bekijken naar de het pagina ik ben geen een mens volgende toon tonen fortsätt gå vidare verifiera kontrollera
-    bekräfta visa sidan jag är inte en människa till fortsæt videre bekræft vis siden jeg er ikke et menneske
-    bekreft fortsett jatka vahvista tarkista sivulle näytä sivu olen ihminen ole continuer poursuivre vérifier
-    valider accéder afficher voir la le je suis pas ne humain un suivant au à contenu entrer l continuar seguir
-    adelante verificar comprobar acceder ver el página sitio soy siguiente entrar mostrar al prosseguir avançar
-    confirmar acessar aceder abrir o não sou um robô humano exibir ir para continua prosegui verifica conferma
-    avanti accedi vedi mostra apri alla sito non sono umano vai visualizza continuă verifică confirmă înainte
-    afișează nu sunt продолжить далее проверить подтвердить перейти открыть показать войти я не робот человек
-    страницу к странице на сайт продовжити далі перевірити підтвердити відкрити сторінку kontynuuj dalej sprawdź
-    zweryfikuj potwierdź przejdź pokaż otwórz do na stronę strony nie jestem robotem człowiekiem pokračovat pokračuj
-    dál dále ověřit potvrdit zobrazit otevřít stránku nejsem pokračovať ďalej overiť potvrdiť zobraziť som nastavi
-    dalje provjeri potvrdi otvori prikaži stranicu nisam folytatás tovább ellenőrzés megerősítés megnyitás oldal az
-    nem vagyok συνέχεια συνέχισε επαλήθευση έλεγχος επόμενο προβολή σελίδας είμαι άνθρωπος δεν ρομπότ devam
-    ileri doğrula onayla sayfaya git sayfayı göster aç değilim lanjutkan lanjut verifikasi periksa konfirmasi buka
-    lihat halaman saya bukan ke tiếp tục xác minh kiểm tra nhận xem trang tôi không phải là người máy متابعة استمرار
-    تابع تحقق التحقق التالي عرض فتح الصفحة أنا لست روبوت إلى ادامه تأیید بررسی صفحه من نیستم המשך אימות אמת לדף אני
-    לא רובוט הצג 계속 계속하기 확인 확인하기 다음 인증 페이지 보기 열기 results list entry data article artikel
-    ergebnis ergebnisse daten
-    liste resultaten  articles résultats lire données document datos resultados lista artículo artigo letra
-    dados risultati dati articolo leggi wyniki dane artykuł výsledky článek seznam данные статью результаты список
-    mutasd lessen jätka näita lehte kinnita
+    continue proceed go next verify verification check enter access view show see open visit load reload
+    refresh retry try again start begin ready not robot bot human real person yes pass solve complete ok
+    okay reading read keep weiter fortfahren fortsetzen prüfen überprüfen bestätigen öffnen anzeigen
+    roboter mensch los verifizieren verder doorgaan ga controleren verifiëren bevestigen openen bekijken
+    mens volgende toon tonen fortsätt gå vidare verifiera kontrollera bekräfta visa människa fortsæt
+    videre bekræft vis menneske bekreft fortsett jatka vahvista tarkista näytä ihminen continuer
+    poursuivre vérifier valider accéder afficher voir humain suivant entrer continuar seguir adelante
+    verificar comprobar acceder ver siguiente entrar mostrar prosseguir avançar confirmar acessar aceder
+    abrir um robô humano exibir ir continua prosegui verifica conferma avanti accedi vedi mostra apri
+    umano vai visualizza continuă verifică confirmă înainte afișează продолжить далее проверить
+    подтвердить перейти открыть показать войти робот человек продовжити далі перевірити підтвердити
+    відкрити kontynuuj dalej sprawdź zweryfikuj potwierdź przejdź pokaż otwórz robotem człowiekiem
+    pokračovat pokračuj dál dále ověřit potvrdit zobrazit otevřít pokračovať ďalej overiť potvrdiť
+    zobraziť nastavi dalje provjeri potvrdi otvori prikaži folytatás tovább ellenőrzés megerősítés
+    megnyitás συνέχεια συνέχισε επαλήθευση έλεγχος επόμενο προβολή άνθρωπος ρομπότ devam ileri doğrula
+    onayla git göster aç lanjutkan lanjut verifikasi periksa konfirmasi buka lihat tiếp tục xác minh
+    kiểm tra nhận xem máy متابعة استمرار تابع تحقق التحقق التالي عرض فتح روبوت ادامه تأیید بررسی המשך
+    אימות אמת רובוט הצג 계속 계속하기 확인 확인하기 다음 인증
+    보기 열기 lire leggi mutasd lessen jätka näita kinnita page
+    let seite pagina sidan siden sivulle sivu página страницу странице сторінку stronę strony stránku
+    stranicu oldal σελίδας sayfaya sayfayı halaman trang الصفحة صفحه לדף 페이지 lehte сторінки
     """.split()
 )
-"""Words of buttons that go on: "Continue", "I'm human", "Show the page"."""
+"""Words of buttons that go on: "Continue", "I'm human"."""
+_BESIDES = frozenset(
+    """
+    on done i im m am a an no the this that my me it to and please site website content here now through
+    captcha recaptcha challenge security back s are you your browser of full до zur zum ich bin kein ein
+    inhalt naar de het ik ben geen een jag är inte en till jeg er ikke et olen ole la le je suis pas ne
+    un au à contenu l el sitio soy al o não sou para alla sito non sono nu sunt я не к на сайт do na nie
+    jestem nejsem som nisam az nem vagyok είμαι δεν değilim saya bukan ke tôi không phải là người أنا
+    لست إلى من نیستم אני לא results list entry data article artikel ergebnis ergebnisse daten liste
+    resultaten articles résultats données document datos resultados lista artículo artigo letra dados
+    risultati dati articolo wyniki dane artykuł výsledky článek seznam данные статью результаты список
+    in
+    """.split()
+)
+"""Words that may stand beside these: "to the page"."""
 _GOING_ON_WITHOUT_SPACES = re.compile(
     "(?:继续|繼續|下一步|验证|驗證|确认|確認|提交|进入|進入|访问|查看|打开|返回|我不是机器人|我不是機器人|我是|人类|人類|真人|页面|网站|通过|通過|检查"
     "|開始|开始|続ける|続行|次へ|進む|認証|する|して|表示|開く|ページを?|へ|私は|ロボットではありません|ではない|送信|検証|チェック"
@@ -163,8 +171,8 @@ _FIELDS = frozenset(
 """Words in names of hidden fields of walls."""
 FOR_ONCE = frozenset(
     """
-    csrf xsrf csrfmiddlewaretoken token nonce next return returnurl url uri path redirect back goto continue referer
-    referrer ts time timestamp hash sig signature mac hmac salt viewstate eventvalidation challenge session ray
+    csrf xsrf csrfmiddlewaretoken authenticity nonce ts time timestamp viewstate eventvalidation next return returnurl
+    url uri redirect back goto continue referer referrer
     """.split()
 )
 """Words in names of fields whose values differ from page to page."""
@@ -174,6 +182,8 @@ _NUMBER = re.compile(r"\d+|[0-9a-f]{6,}|.")
 _END = re.compile(r"\W|\Z")
 
 
+# A page may have twenty widgets under the same headings.
+@lru_cache(1000)
 def find_deed(text: str) -> str | None:
     """Return a word by which a page says that it does something (``"vote"``), in lower case, or None."""
     lower = text.lower()
@@ -206,7 +216,10 @@ def only_goes_on(label: str, own: Container[str] = ()) -> bool:
     words = _LETTERS.findall(lower)
     return " ".join(words) in _GOING_ON_ALONE or (
         goes_on(label)
-        and all(word in _GOING_ON or word in own or _GOING_ON_WITHOUT_SPACES.fullmatch(word) for word in words)
+        and all(
+            word in _GOING_ON or word in _BESIDES or word in own or _GOING_ON_WITHOUT_SPACES.fullmatch(word)
+            for word in words
+        )
     )
 
 

@@ -6,6 +6,7 @@ A character that the charset lacks becomes a numeric character reference, and ev
 import json
 import re
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from hashlib import sha256
 from string import printable
 from urllib.parse import parse_qsl, quote_plus, urlsplit
@@ -71,14 +72,25 @@ def text_plain(fields: Iterable[tuple[str, str]], charset: str) -> bytes:
 
 
 def field_names(request: Request) -> list[str]:
-    """Return the names of the fields that a request sends: those of its form, of its JSON, or of its address."""
+    """Return the names of the fields that a request sends in its form, its JSON or its address.
+
+    Of a body in another format there are none: it may hold anything.
+    """
     kind = (request.headers.get("Content-Type") or b"").partition(b";")[0].strip().lower()
+    if not request.body:
+        return _names(urlsplit(request.url).query)
     if kind == b"multipart/form-data":
         return [name.decode("utf-8", "replace") for name in _PART_NAME.findall(request.body)]
+    if kind == b"text/plain":
+        return [line.partition("=")[0] for line in request.body.decode("latin-1").split("\r\n") if "=" in line]
     if kind == b"application/json":
-        document = json.loads(request.body)
-        return list(document) if isinstance(document, dict) else []
-    pairs = request.body.decode("latin-1") if request.body else urlsplit(request.url).query
+        with suppress(ValueError):
+            document = json.loads(request.body)
+            return list(document) if isinstance(document, dict) else []
+    return _names(request.body.decode("latin-1")) if kind == b"application/x-www-form-urlencoded" else []
+
+
+def _names(pairs: str) -> list[str]:
     return [name for name, _ in parse_qsl(pairs, keep_blank_values=True)]
 
 

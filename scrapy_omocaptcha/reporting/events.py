@@ -6,7 +6,6 @@ Addresses are logged without their query, and no line holds a token or a credent
 import logging
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -84,15 +83,13 @@ class Events:
         if is_told:
             opened.told, opened.told_at = opened.pages, now
 
-    def handing_in(self, request: Request, method: str, url: str, names: Iterable[str]) -> None:
+    def handing_in(self, request: Request, what: str) -> None:
         """Report what is sent with a token: as INFO once for its host."""
         logger.log(
             self._level("handing_in", request.url, logging.INFO),
-            "Handing in a token for %s: %s %s with %s",
+            "Handing in a token for %s: %s",
             public_address(request.url),
-            method,
-            public_address(url),
-            ", ".join(names) or "no fields",
+            what,
         )
 
     def unknown(

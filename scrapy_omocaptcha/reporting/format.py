@@ -1,6 +1,6 @@
 """Format numbers and untrusted text for reports in a terminal and on the web page."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from scrapy_omocaptcha.challenge import Challenge, Form
@@ -8,7 +8,8 @@ from scrapy_omocaptcha.reporting.totals import Totals
 from scrapy_omocaptcha.urls import public_address
 
 _LONGEST_REASON = 60
-_LONGEST_DEED = 60
+_LONGEST_NAME = 40
+_MAX_NAMES = 20
 _SPOKEN = {"by_hand": "used by hand"}
 """Reasons that are clearer in other words."""
 _HUGE = 1e9
@@ -62,15 +63,21 @@ def scope(totals: Totals) -> str:
 
 def purpose(challenge: Challenge) -> str:
     """Say what the form of a widget is for, in words that follow "its form"."""
-    deed = f"something ({shorten(challenge.does, _LONGEST_DEED)!r})" if challenge.does else "something else"
+    deed = f"something ({printable(challenge.does)!r})" if challenge.does else "something else"
     verbs = {"withholds": "goes on to the page", "acts": f"does {deed}", "doubtful": f"may do {deed}"}
     return verbs[challenge.judgement]
 
 
 def posted(form: Form) -> str:
     """Say what sending a form posts: method, address without its query, and the names of the fields."""
-    names = ", ".join(shorten(name, _LONGEST_REASON) for name in form.names)
-    return f"{form.method} {public_address(form.url)} with {names or 'no fields'}"
+    return sent(form.method, form.url, form.names)
+
+
+def sent(method: str, url: str, names: Sequence[str]) -> str:
+    """Say what a request sends: method, address without its query, and the names of the first fields."""
+    shown = [shorten(printable(name), _LONGEST_NAME) for name in names[:_MAX_NAMES]]
+    more = [f"{len(names) - _MAX_NAMES} more"] if len(names) > _MAX_NAMES else []
+    return f"{method} {printable(public_address(url))} with {', '.join(shown + more) or 'no fields'}"
 
 
 def _period(totals: Totals) -> str:

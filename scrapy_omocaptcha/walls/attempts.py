@@ -19,8 +19,9 @@ from scrapy_omocaptcha.buying.purchase import Purchase, Verdict
 from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.engine.engine import Engine
 from scrapy_omocaptcha.errors import ApiError, CrawlClosing, HandoverBroke, JobError, NotBought, TokenUnused
+from scrapy_omocaptcha.forms.submission import masked
 from scrapy_omocaptcha.reporting.events import Events
-from scrapy_omocaptcha.reporting.format import count
+from scrapy_omocaptcha.reporting.format import count, sent
 from scrapy_omocaptcha.urls import host_of, public_address
 from scrapy_omocaptcha.walls.judging import Answer, doubt_about
 from scrapy_omocaptcha.walls.policy import Policy
@@ -162,10 +163,12 @@ class Attempts(ABC):
         return result
 
     def tell_sent(self, method: str, url: str, names: Iterable[str]) -> None:
-        """Tell what is sent with the token at hand, and record where."""
+        """Tell what is sent with the token at hand, and record where; a method of the spider may put it anywhere."""
         assert self._purchase is not None
-        self._purchase.entry.handed_in(public_address(url))
-        self.events.handing_in(self.request, method, url, names)
+        secret = self._purchase.token.value
+        address = masked(public_address(url), secret)
+        self._purchase.entry.handed_in(address)
+        self.events.handing_in(self.request, sent(method, address, [masked(name, secret) for name in names]))
 
     async def _use(self, purchase: Purchase) -> Result:
         """Use a token while it is young, once more if that broke off, and record the verdict."""

@@ -117,7 +117,7 @@ class WallHandler:
         ):
             return False
         self._sessions.answered(request)
-        self._policy.sightings.page_seen(request)
+        self._policy.sightings.page_seen(request, response)
         return True
 
     def answered(self, request: Request, response: Response) -> int:

@@ -10,7 +10,7 @@ from scrapy.utils.datatypes import LocalCache
 from scrapy_omocaptcha.challenge import TOKEN_FIELD, Challenge
 from scrapy_omocaptcha.detection.marks import WALL_STATUSES
 from scrapy_omocaptcha.engine.request_state import STATE_KEY
-from scrapy_omocaptcha.reporting.format import posted, purpose
+from scrapy_omocaptcha.reporting.format import posted, printable, purpose
 from scrapy_omocaptcha.urls import host_of, public_address
 from scrapy_omocaptcha.walls.medium import META_KEYS
 
@@ -50,7 +50,7 @@ class Hints:
                 public_address(page.url),
                 response.status,
                 purpose(page),
-                "; ".join(page.evidence),
+                printable("; ".join(page.evidence)),
                 "the token" if page.form is None else posted(page.form),
                 level=logging.WARNING if is_withheld else logging.INFO,
             )
@@ -64,7 +64,7 @@ class Hints:
             "left alone" if page.blocking else "taken for a challenge",
             by,
             purpose(page),
-            "; ".join(page.evidence),
+            printable("; ".join(page.evidence)),
             level=logging.INFO,
         )
 

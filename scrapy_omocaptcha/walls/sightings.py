@@ -1,6 +1,7 @@
 """Recognise walls by what a crawl has seen of a site, where a page alone leaves doubt what its form is for."""
 
 from dataclasses import replace
+from http import HTTPStatus
 
 from scrapy import Request
 from scrapy.http import Response
@@ -15,7 +16,7 @@ _MAX_FORMS = 1000
 
 
 class Sightings:
-    """The pages that a crawl has got, and the forms that it has been shown instead.
+    """The pages that a crawl has got without a wall, and the forms that it has been shown instead.
 
     A page whose form might do something in a person's name is none of its business, whatever it has seen.
     """
@@ -26,9 +27,10 @@ class Sightings:
         self._forms: LocalCache[object, str] = LocalCache(_MAX_FORMS)
         """The address in whose place each form stood first."""
 
-    def page_seen(self, request: Request) -> None:
+    def page_seen(self, request: Request, response: Response) -> None:
         """Record that a request was answered with a page without a widget."""
-        self._pages[hash((request.method, request.url))] = True
+        if request.method == "GET" and response.status == HTTPStatus.OK and not response.flags:
+            self._pages[hash(request.url)] = True
 
     def judge(self, request: Request, response: Response, challenge: Challenge) -> Challenge:
         """Return a challenge that is in doubt as one that withholds its page, if what was seen shows that it does."""
@@ -36,7 +38,7 @@ class Sightings:
         if challenge.judgement != "doubtful" or challenge.does or form is None:
             return challenge
         evidence = None
-        if hash((request.method, request.url)) in self._pages:
+        if request.method == "GET" and hash(request.url) in self._pages:
             evidence = "its address has given another page before"
         elif form.url != response.url:
             values = tuple((name, "" if is_for_once(name) else value) for name, value in form.fields)

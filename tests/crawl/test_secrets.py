@@ -333,6 +333,8 @@ def test_no_hook_that_fails_lets_a_token_out(crawls, walled, tmp_path):
     crawl_with(fail)
     crawl_with(lambda token: fail(f"what is {token[:40]}… or …{token[-40:]}?"))
     crawl_with(lambda token: scrapy.Request(f"https://elsewhere.example/?{token}"))
+    crawl_with(lambda token: scrapy.Request(f"{site.url}/verify/{token}", method="POST", body=f"{token}=1&a={token}"))
+    crawl_with(lambda token: scrapy.Request(f"{site.url}/verify", method="POST", body=json.dumps({"a": token})))
     fine = crawl_with(lambda token: JsonRequest(f"{site.url}/verify", data={"token": token}))
     assert len(fine.pages) == 1
     check(crawls, tmp_path, site)

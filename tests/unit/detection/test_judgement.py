@@ -250,6 +250,26 @@ def test_a_form_that_does_something_is_no_wall_whatever_the_status(form, does, s
     assert (challenge.judgement, challenge.does) == ("acts", does)
 
 
+SNEAKY = {
+    "a known wall by its class": "<style>.px-captcha </style><form method=post>{}<button>Crown it</button></form>",
+    "a known wall by a field": "<form method=post><input type=hidden name=origin_url>{}<button>Crown it</button></form>",
+    "its own address": "<h1>Security check</h1><form method=post>{}<button>Continue</button></form>",
+    "a long text before": "<h1>Place your order</h1>"
+    + " " * 30_000
+    + "<form method=post>{}<button>Submit</button></form>",
+}
+
+
+@pytest.mark.parametrize("body", SNEAKY.values(), ids=SNEAKY)
+def test_nothing_but_the_form_of_a_wall_makes_up_for_what_a_form_does(body):
+    url = "https://site.example/unsubscribe/abc123"
+    assert not judged(body.format(CONTAINER), url=url).blocking
+
+
+def test_a_page_that_is_too_long_to_be_read_is_doubtful_whatever_its_status():
+    assert judged(f"{'<i></i>' * 40_000}{WALL_FORM}", status=403).judgement == "doubtful"
+
+
 SILENT = {
     "a heading of its own": "<h1>Are you a robot?</h1><h2>Nominoi Anna</h2>" + WALL_FORM,
     "a button of its own": "<h1>Are you a robot?</h1>" + WALL_FORM.replace("Go", "Nominoi"),

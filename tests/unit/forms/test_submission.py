@@ -334,7 +334,22 @@ def test_the_names_of_the_fields_that_a_submission_sends_are_read_from_it(change
     assert field_names(submit_token(page, Challenge(page.url, "key", form=form), "token")) == ["é", "b", TOKEN_FIELD]
 
 
-@pytest.mark.parametrize(("body", "names"), [('{"a": 1, "token": ""}', ["a", "token"]), ("[1]", [])])
-def test_the_names_of_json_are_those_of_its_object(body, names):
-    headers = {"Content-Type": "application/json"}
+JSON, TEXT, PAIRS = "application/json", "text/plain", "application/x-www-form-urlencoded"
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "names"),
+    [
+        (JSON, '{"a": 1, "token": ""}', ["a", "token"]),
+        (JSON, "[1]", []),
+        (JSON, "no JSON", []),
+        (JSON, "", []),
+        (TEXT, "a=b&c\r\nd=e\r\n", ["a", "d"]),
+        (TEXT, '{"token": "secret"}', []),
+        ("", '{"token": "secret"}', []),
+        (PAIRS, "a=b&c=", ["a", "c"]),
+    ],
+)
+def test_the_names_of_what_is_sent_are_read_from_formats_that_are_known(kind, body, names):
+    headers = {"Content-Type": kind} if kind else {}
     assert field_names(Request("https://shop.example/", method="POST", body=body, headers=headers)) == names

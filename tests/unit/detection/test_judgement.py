@@ -252,7 +252,7 @@ def test_a_form_that_does_something_is_no_wall_whatever_the_status(form, does, s
 
 SNEAKY = {
     "a known wall by its class": "<style>.px-captcha </style><form method=post>{}<button>Crown it</button></form>",
-    "a known wall by a field": "<form method=post><input type=hidden name=origin_url>{}<button>Crown it</button></form>",
+    "a known wall by a field": "<form method=post><input type=hidden name=origin_url>{}<button>Crown</button></form>",
     "its own address": "<h1>Security check</h1><form method=post>{}<button>Continue</button></form>",
     "a long text before": "<h1>Place your order</h1>"
     + " " * 30_000

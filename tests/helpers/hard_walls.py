@@ -8,7 +8,7 @@ from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 from scrapy_omocaptcha.testing import WALLS, WalledSite
-from scrapy_omocaptcha.testing.gate import CLEARANCE_COOKIE, SESSION_COOKIE
+from scrapy_omocaptcha.testing.gate import CLEARANCE_COOKIE, SESSION_COOKIE, Session
 
 if TYPE_CHECKING:
     from scrapy_omocaptcha.testing import OmoCaptchaService, Wall
@@ -57,6 +57,15 @@ class KeysInTurn(WalledSite):
         """Answer a visit as the shop does, with the next key."""
         self._inner._sitekey = self._next_key()
         return self._inner.answer(visit)
+
+
+class LateCookie(WalledSite):
+    """Site that sets no cookie but the clearance: all visitors have one session, which none has to show."""
+
+    def __init__(self, service: OmoCaptchaService, wall: str, **options: Any) -> None:
+        super().__init__(service, wall, **options)
+        everyone = Session("everyone", "everyone", is_new=False)
+        self._shop._gate.session = lambda visit: everyone
 
 
 class TwoWalls(WalledSite):

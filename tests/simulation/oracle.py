@@ -18,6 +18,7 @@ from scrapy_omocaptcha.buying.database import read_ledger
 from scrapy_omocaptcha.engine.slots import HoldState
 from scrapy_omocaptcha.testing import WALLS, Visit
 from scrapy_omocaptcha.testing.account import TOKEN_SECONDS
+from tests.helpers.hard_walls import GATE
 from tests.simulation.plan import PRICE, redirects
 
 if TYPE_CHECKING:
@@ -41,12 +42,15 @@ AT_END = ("/getBalance",)
 """What the service is asked once more at the end."""
 BALANCE_SECONDS = 0.5
 """How long the report may wait for the balance, which is asked for at the end where a balance was at the start."""
-_BEHIND = ("page", "item", "search")
+_BEHIND = ("page", "item", "search", "robots")
 """Kinds of requests to pages behind a wall."""
 _UPFRONT = ("header", "signup", "bought")
 """Kinds of requests that cost a job each, whatever the wall."""
 _SPOILED = ("empty", "html", "wrong_type", "wrong_encoding", "wrong_gzip")
 """Faults that leave a whole answer, which is no page, without the cookies that it would have set."""
+_MOST_GIVEN = 2
+"""How many redirects to a wall whose address does not look like one are given to a spider that wants redirects, besides
+those that come before anybody has seen the challenge there."""
 _ALIKE = (
     "item_scraped_count",
     "response_received_count",
@@ -100,7 +104,8 @@ def _requests(planned: Plan, world: World, record: Record, runs: list[Run]) -> I
             yield f"twice: request {name}, {expected} in, {came} out"
     for name in record.thanked:
         # Where the clearance has ended before the page is asked for again, nothing tells that it is not the page.
-        if "clearance_seconds" not in planned.sites[wanted_of(planned, name).site].changes or planned.is_calm:
+        site = planned.sites[wanted_of(planned, name).site]
+        if site.kind != "late cookie" and ("clearance_seconds" not in site.changes or planned.is_calm):
             yield f"request {name} has a page of thanks"
     for name, how in record.ends.items():
         if "CrawlClosing" in how:
@@ -427,11 +432,28 @@ def _ideal(planned: Plan, world: World, record: Record, stats: Counter[str]) -> 
     is_plain = is_plain and not any(site.kind == "two walls" for site in planned.sites)
     if is_plain and stats["omocaptcha/tokens/unknown"] != by_hand:
         yield f"ideal: {stats['omocaptcha/tokens/unknown']} tokens unknown, {by_hand} bought by hand"
-    errors = {name: how for name, how in record.ends.items() if how != "page"}
+    errors = {name: how for name, how in record.ends.items() if how not in ("page", "redirect")}
+    for site in world.sites:
+        sent = [each for each in world.exchanges if each.url.startswith(site.url)]
+        seen = min((each.ended for each in sent if urlsplit(each.url).path in ("/gate", GATE)), default=0.0)
+        given = sorted(each.ended for each in sent if each.url in record.given)
+        if any(at > seen for at in given[_MOST_GIVEN:]):
+            yield f"ideal: the spider got redirects to the wall of {site.url}, seen at {seen:.3f} s, at {given}"
+    may_give_up = _sessions_that_give_up(planned)
     for name, how in errors.items():
         wanted = wanted_of(planned, name)
-        if planned.sites[wanted.site].is_solvable and wanted.kind != "alone":
+        session = wanted.site, wanted.cookiejar
+        if session in may_give_up and (how == "challenge" or how.endswith(" attempts")):
+            may_give_up.remove(session)
+        elif planned.sites[wanted.site].is_solvable and wanted.kind != "alone":
             yield f"ideal: request {name} ended with {how}, though nothing went wrong"
+
+
+def _sessions_that_give_up(planned: Plan) -> set[tuple[int, int | None]]:
+    """Return sites and cookie jars of which one request gives up, at the second of two walls; all others pass."""
+    sessions = {(wanted.site, wanted.cookiejar) for wanted in planned.wanted}
+    is_one = planned.settings["OMOCAPTCHA_MAX_ATTEMPTS"] == 1
+    return {session for session in sessions if is_one and planned.sites[session[0]].kind == "two walls"}
 
 
 def wanted_of(planned: Plan, name: str) -> Wanted:
@@ -457,6 +479,8 @@ def _jobs_of(planned: Plan, world: World, number: int) -> tuple[int, int]:
         tries += pages * (1 + wanted.again) * planned.settings["OMOCAPTCHA_MAX_ATTEMPTS"]
     if site.wall == "never":
         return min(1, tries), upfront + tries
+    if site.kind == "late cookie":
+        return upfront, upfront + len(behind)
     if not site.is_solvable:
         return upfront, upfront
     least = most = upfront
@@ -469,11 +493,15 @@ def _jobs_of(planned: Plan, world: World, number: int) -> tuple[int, int]:
             visits = [visit.at for visit in world.sites[number].requests]
             at_least, at_most = 1, 1 + int((visits[-1] - visits[0]) / wall.clearance_seconds)
         else:
-            at_least = at_most = 2 if site.kind == "two walls" else 1
+            at_most = 2 if site.kind == "two walls" else 1
+            # The only request may give up at the second one.
+            at_least = min(at_most, planned.settings["OMOCAPTCHA_MAX_ATTEMPTS"])
         if wall.free_pages:
             # Requests that are sent before the first answer get a session each, with free pages of its own, and a token
             # is of no use if the page has come so meanwhile.
             at_least, at_most = 0, max(pages, at_most)
+        if planned.wants_redirects and redirects(site):
+            at_least = 0
         # A session finds out by a token for another key that its wall changes the key.
         least, most = least + at_least, most + at_most + (site.keys > 1)
     return least, most
@@ -483,7 +511,9 @@ def has_twin(planned: Plan) -> bool:
     """Tell whether a crawl must be the same without walls."""
     # Scrapy retries a robots.txt that is behind a wall.
     asks_robots = planned.settings.get("ROBOTSTXT_OBEY") and any(site.robots_walled for site in planned.sites)
-    if not planned.is_calm or asks_robots or not all(site.is_solvable for site in planned.sites):
+    if not planned.is_calm or asks_robots or _sessions_that_give_up(planned):
+        return False
+    if not all(site.is_solvable and not (planned.wants_redirects and redirects(site)) for site in planned.sites):
         return False
     return not any(wanted.kind in ("alone", *_UPFRONT) for wanted in planned.wanted)
 

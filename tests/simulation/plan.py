@@ -22,7 +22,10 @@ PRICE = 0.00055
 UNSOLVABLE = ("foreign_form", "callback_only", "no_key", "enterprise", "data_s")
 """Walls for which nothing is bought."""
 
-SiteKind = Literal["walled", "one address", "two walls", "never answers"]
+_LATE_COOKIE = ("session", "get", "same_url", "redirect", "thanks", "home", "expiring")
+"""Walls that open by a cookie, which can be the first one that they set."""
+
+SiteKind = Literal["walled", "one address", "two walls", "late cookie", "never answers"]
 End = Literal["finished", "stopped", "closed", "killed", "two crawls", "fleet"]
 """How a crawl ends: by itself, upon a signal, by the spider, by SIGKILL; or two crawls share a ledger, or a queue."""
 
@@ -72,8 +75,8 @@ class Site:
 
     @property
     def is_solvable(self) -> bool:
-        """Tell whether tokens open the wall."""
-        return self.kind != "never answers" and self.wall not in (*UNSOLVABLE, "never")
+        """Tell whether tokens open the wall for good. No crawl keeps a late cookie."""
+        return self.kind not in ("late cookie", "never answers") and self.wall not in (*UNSOLVABLE, "never")
 
 
 @dataclass(frozen=True)
@@ -117,6 +120,10 @@ class Plan:
     """Whether Scrapy filters duplicates."""
     passes_meta: bool = False
     """Whether the spider passes the meta of a response on to its next requests."""
+    wants_redirects: bool = False
+    """Whether the spider's ``handle_httpstatus_list`` has 302."""
+    dont_merge_cookies: bool = False
+    """Whether all requests of the spider have that in their meta."""
     end: End = "finished"
     stops: tuple[float, ...] = ()
     """After how many seconds each run of the crawl is stopped or killed."""
@@ -179,7 +186,7 @@ def plan(seed: int) -> Plan:
         # A token for each wall; the first counts as useless until the page is there.
         planned.settings["OMOCAPTCHA_MAX_ATTEMPTS"] = 3
     planned = _show_keys(planned)
-    return planned if is_calm else _reject(_go_wrong(draw, planned))
+    return _ask_rarely(planned if is_calm else _reject(_go_wrong(draw, planned)))
 
 
 def _go_wrong(draw: random.Random, planned: Plan) -> Plan:
@@ -280,6 +287,41 @@ def _reject(planned: Plan) -> Plan:
         return planned
     job_faults = tuple(sorted({*planned.job_faults, "rejected"}))
     return replace(planned, sites=tuple(sites), job_faults=job_faults, rate=planned.rate or 0.3)
+
+
+def _ask_rarely(planned: Plan) -> Plan:
+    """Let some spiders want redirects or robots.txt, keep no cookies, or give up at the second of two walls."""
+    # Drawn apart, so that older seeds keep all else.
+    draw = random.Random(f"rarely {planned.seed}")
+    sites, settings = list(planned.sites), dict(planned.settings)
+    changes: dict[str, Any] = {}
+    shows_keys = any(site.keys > 1 for site in sites)
+    if any(site.kind == "two walls" for site in sites) and draw.random() < 0.5 and not shows_keys:
+        settings["OMOCAPTCHA_MAX_ATTEMPTS"] = 1
+    if draw.random() < 0.08:
+        changes["wants_redirects"] = True
+        sites = [
+            replace(site, wall="redirect", changes={}) if site.kind == "walled" and draw.random() < 0.5 else site
+            for site in sites
+        ]
+    if draw.random() < 0.05:
+        late = {"kind": "late cookie", "changes": {}, "keys": 1, "gate_fault": None}
+        sites = [
+            site if site.kind == "never answers" else replace(site, wall=draw.choice(_LATE_COOKIE), **late)
+            for site in sites
+        ]
+        if draw.random() < 0.5:
+            settings["COOKIES_ENABLED"] = False
+        else:
+            changes["dont_merge_cookies"] = True
+    if draw.random() < 0.1:
+        number = draw.randrange(len(sites))
+        sites[number] = replace(sites[number], robots_walled=True)
+        last = max((wanted.number + wanted.children for wanted in planned.wanted), default=-1)
+        changes["wanted"] = (*planned.wanted, Wanted(last + 1, "robots", number))
+    if any(map(redirects, sites)):
+        changes["site_faults"] = tuple(kind for kind in planned.site_faults if kind in _GATE_FAULTS)
+    return replace(planned, sites=tuple(sites), settings=settings, **changes)
 
 
 def redirects(site: Site) -> bool:

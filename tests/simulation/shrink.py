@@ -49,6 +49,8 @@ def _smaller(planned: Plan) -> Iterator[Plan]:
         ("outage", None),
         ("shuffle", False),
         ("passes_meta", False),
+        ("wants_redirects", False),
+        ("dont_merge_cookies", False),
     ):
         if getattr(planned, name):
             yield replace(planned, **{name: nothing})

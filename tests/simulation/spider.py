@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import scrapy
@@ -42,6 +43,7 @@ _PATHS = {
     "form": "/find?n={}",
     "alone": "/page/{}",
     "found": "/find",
+    "robots": "/robots.txt",
 }
 _BODIES = {"search": "q=rope&q=glass", "signup": "name=a&email=b&g-recaptcha-response="}
 _PUTS = {"header": "header:X-Captcha-Token", "signup": "form:g-recaptcha-response"}
@@ -54,9 +56,11 @@ class Record:
     sent: Counter[str] = field(default_factory=Counter)
     came: Counter[str] = field(default_factory=Counter)
     ends: dict[str, str] = field(default_factory=dict)
-    """How each request ended last: with a ``"page"``, a ``"challenge"``, or the name of an error."""
+    """How each request ended last: with a ``"page"``, a ``"challenge"``, a ``"redirect"``, or the name of an error."""
     wrong: list[str] = field(default_factory=list)
     """Sentences about responses that a callback should not have got."""
+    given: list[str] = field(default_factory=list)
+    """Addresses of which a callback got the redirect to a wall."""
     thanked: list[str] = field(default_factory=list)
     """Requests whose callback got what the site says after a token, in the place of a page."""
 
@@ -81,6 +85,7 @@ class SimulatedSpider(scrapy.Spider):
     def __init__(self, planned: Plan, world: World, record: Record, note: Note, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._plan = planned
+        self.handle_httpstatus_list = [302] * planned.wants_redirects
         self._targets = [(site.url, site.sitekey) for site in world.sites]
         self._record = record
         self._write = note
@@ -88,6 +93,8 @@ class SimulatedSpider(scrapy.Spider):
     async def start(self):
         for wanted in self._plan.wanted:
             meta: dict[str, Any] = {} if wanted.cookiejar is None else {"cookiejar": wanted.cookiejar}
+            if self._plan.dont_merge_cookies:
+                meta["dont_merge_cookies"] = True
             if wanted.proxy is not None:
                 meta["proxy"] = f"http://proxy{wanted.proxy}.example:3128"
             facts = {"site": wanted.site, "children": wanted.children, "again": wanted.again}
@@ -117,7 +124,10 @@ class SimulatedSpider(scrapy.Spider):
 
     async def page(self, response, name, kind, site, children, again):
         self._judge(response, name, kind)
-        self._ended(name, "challenge" if CHALLENGE in response.text else "page")
+        is_redirect = response.status == HTTPStatus.FOUND
+        self._ended(name, "redirect" if is_redirect else "challenge" if CHALLENGE in response.text else "page")
+        if is_redirect:
+            self._record.given.append(response.url)
         meta = dict(response.meta) if self._plan.passes_meta else _session(response.meta)
         meta.pop("omocaptcha", None)
         number = int(name.partition(" ")[0])
@@ -198,4 +208,4 @@ class SimulatedSpider(scrapy.Spider):
 
 def _session(meta: dict[str, Any]) -> dict[str, Any]:
     """Return what of a request's meta belongs to its session."""
-    return {key: meta[key] for key in ("cookiejar", "proxy") if key in meta}
+    return {key: meta[key] for key in ("cookiejar", "proxy", "dont_merge_cookies") if key in meta}

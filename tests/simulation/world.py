@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from scrapy_omocaptcha.testing import WALLS, OmoCaptchaService, WalledSite
-from tests.helpers.hard_walls import GATE, KeysInTurn, OneAddress, TwoWalls
+from tests.helpers.hard_walls import GATE, KeysInTurn, LateCookie, OneAddress, TwoWalls
 
 if TYPE_CHECKING:
     from scrapy_omocaptcha.testing.account import Job
@@ -122,6 +122,8 @@ def _build(site: Site, service: OmoCaptchaService, host: str, number: int, note:
         return WalledSite(service, replace(WALLS["session"], free_pages=10**9), **options)
     if site.keys > 1:
         return KeysInTurn(service, replace(WALLS[site.wall], **site.changes), site.keys, **options)
+    if site.kind == "late cookie":
+        return LateCookie(service, site.wall, **options)
     if site.kind == "walled":
         return WalledSite(service, replace(WALLS[site.wall], **site.changes), **options)
     return {"one address": OneAddress, "two walls": TwoWalls, "never answers": NeverAnswers}[site.kind](

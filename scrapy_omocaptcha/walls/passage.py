@@ -135,6 +135,13 @@ class Passage(Attempts):
     async def _take_turns(self) -> Result:
         session = self.session
         while True:
+            if self.redirects.is_left(self.request):
+                answer = await self.look_again()
+                if answer is not None:
+                    return Result(answer)
+            if self.redirects.may_be_left(self.request):
+                # The redirect, or a look behind it, may have used up the clearance.
+                session.may_have_used(self.stamp)
             role = session.role(self.stamp)
             if role is Role.LEAD:
                 return await self._lead()
@@ -351,7 +358,8 @@ class Passage(Attempts):
         return handed if is_for_spider else handed._replace(answer=shown, sent=None)
 
     def _opened(self, handed: Handed, answer: Answer) -> Verdict:
-        return opened(handed, answer, self.redirects.doubt_about(self.request, answer), others_hand_in=self.is_alone)
+        doubt = self.redirects.doubt_about(self.request, answer, handed.answer)
+        return opened(handed, answer, doubt, others_hand_in=self.is_alone)
 
     def _copy_back(self, handed: Handed) -> None:
         """Copy what middlewares have written into a submission, whose answer is the page, to the spider's request."""

@@ -143,8 +143,9 @@ class Redirects:
             return again
         may_be_wall = self._has_led_to_wall(request, url) or self._looks_like_wall(url)
         may_be_wall |= self._target(url).has_been_wall and not is_through
-        is_page = self._is_walled_page(url) and not self._comes_back(request, url)
-        if not is_page and (may_be_wall or await self._should_look(request, response, url)):
+        # Where the page is here already, and came for a token, the request gets that.
+        is_left = self._is_walled_page(url) and not (request in self._shown and self._comes_back(request, url))
+        if not is_left and (may_be_wall or await self._should_look(request, response, url)):
             is_guess = not may_be_wall and not self._has_foreign_duplicates
             answer = await self._look(request, response, url, is_guess=is_guess)
             if answer is not None:
@@ -288,20 +289,36 @@ class Redirects:
         """Tell whether the spider has asked for redirects themselves."""
         return self._components.is_redirect_for_spider(request, answer)
 
+    def is_left(self, request: Request) -> bool:
+        """Tell whether a challenge that a request was redirected to is solved by a request of its own by now."""
+        led_to = self._states.peek(request).led_to
+        return led_to is not None and request.method in _REPEATABLE and self._is_walled_page(led_to)
+
+    def may_be_left(self, request: Request) -> bool:
+        """Tell whether it is not known yet if a request was led to a page behind a wall, or to the address of one."""
+        led_to = self._states.peek(request).led_to
+        target = None if led_to is None else self._target(led_to)
+        return target is not None and any(
+            other is not target and other.marks == target.marks for other in self._targets.values()
+        )
+
     def handed_in(self) -> None:
         """Record that a token was handed in, so that walls may be open."""
         self._has_handed_in = True
 
-    def doubt_about(self, request: Request, answer: Response | Request) -> str | None:
-        """Return why the answer that came for a token does not show that the wall is open; None if it does.
+    def doubt_about(self, request: Request, answer: Response | Request, shown: Response | None = None) -> str | None:
+        """Return why what came for a token does not show that the wall is open; None if it does.
+
+        ``answer`` is that to the request, and ``shown`` that to the token.
 
         If it does, what ``request`` was redirected to before has no page to show.
         """
         reason, led_to = doubt_about(request, answer), self._states.peek(request).led_to
         if reason is None and led_to is not None:
             if isinstance(answer, Request) and public_address(answer.url) == public_address(led_to):
-                is_unseen = self._target(answer.url).kind in _WALLS or self._is_walled_page(answer.url)
-                return "redirect" if is_unseen else None
+                if self._is_walled_page(answer.url):
+                    return None if shown is not None and same_address(shown.url, answer.url) else "redirect"
+                return "redirect" if self._target(answer.url).kind in _WALLS else None
             if is_good(answer) and not same_address(answer.url, led_to):
                 self._target(led_to).kind = _Kind.GATE
         return reason

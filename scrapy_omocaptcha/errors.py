@@ -43,10 +43,14 @@ class ApiError(OmoCaptchaError):
     """A call to the service returned nothing usable.
 
     ``is_foreign`` is True if the answer is not the API's but a web server's: an HTTP status such as 404, a redirect, or
-    a page. ``cure`` says what to do, where that is known.
+    a page. ``taken`` is True if the service may have done what the call was for. ``retry_after`` is the pause that the
+    service asked for, in seconds: 0 if it did not say how long, None if it asked for none. ``cure`` says what to do,
+    where that is known.
     """
 
     is_foreign = False
+    taken = False
+    retry_after: float | None = None
     cure = ""
 
     @property
@@ -58,8 +62,7 @@ class ApiError(OmoCaptchaError):
 class ApiUnreachable(ApiError):
     """No answer arrived: connection refused or reset, timeout, TLS or DNS failure, HTTP 5xx, or the service is down.
 
-    ``taken`` is False only if the service cannot have received the call, so that repeating it costs nothing;
-    ``retry_after`` is the pause that the service asked for, in seconds, or None.
+    ``taken`` is False only if the service cannot have received the call, so that repeating it costs nothing.
     """
 
     reason = "unreachable"
@@ -75,6 +78,7 @@ class ApiBadAnswer(ApiError):
     """The answer is not JSON, is too long, or has none of the documented formats."""
 
     reason = "bad_answer"
+    taken = True
 
 
 class ApiRefused(ApiError):

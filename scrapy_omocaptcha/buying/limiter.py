@@ -14,7 +14,8 @@ class CapacityLimiter:
     """Lets ``limit`` coroutines through at once, in the order in which they asked."""
 
     def __init__(self, limit: int) -> None:
-        self._free = limit
+        self.limit, self.taken = limit, 0
+        """How many may be in their blocks, which takes effect when the next one leaves it, and how many are."""
         self._first: OrderedDict[Deferred[None], None] = OrderedDict()
         self._others: OrderedDict[Deferred[None], None] = OrderedDict()
         self._granting = False
@@ -32,7 +33,7 @@ class CapacityLimiter:
             if granted in queue:
                 del queue[granted]
             else:
-                self._free += 1
+                self.taken -= 1
                 self._grant()
 
     def _grant(self) -> None:
@@ -41,7 +42,7 @@ class CapacityLimiter:
         if self._granting:
             return
         self._granting = True
-        while self._free and (queue := self._first or self._others):
-            self._free -= 1
+        while self.taken < self.limit and (queue := self._first or self._others):
+            self.taken += 1
             queue.popitem(last=False)[0].callback(None)
         self._granting = False

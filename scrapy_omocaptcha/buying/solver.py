@@ -1,15 +1,18 @@
 """Buy a job for a challenge and wait for its token.
 
 A job that may still be running is never bought a second time: network errors, 5xx and broken answers are waited out
-until the job's deadline, and only the service's ``fail`` or the deadline ends it.
+until the job's deadline, and only the service's ``fail`` or the deadline ends it. A job whose id was lost counts as
+bought, and may be bought anew at once, since nobody can collect it.
 """
 
 import asyncio
 import logging
 import math
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 
+from scrapy.utils.datatypes import LocalCache
 from twisted.internet import defer
 
 from scrapy_omocaptcha.buying.account import Account
@@ -17,10 +20,11 @@ from scrapy_omocaptcha.buying.api.protocol import Api
 from scrapy_omocaptcha.buying.ledger import Entry
 from scrapy_omocaptcha.buying.limiter import CapacityLimiter
 from scrapy_omocaptcha.buying.limits import Limits, Reservation
-from scrapy_omocaptcha.buying.outage import Outage
+from scrapy_omocaptcha.buying.pace import Pace
 from scrapy_omocaptcha.buying.polling import Polling
 from scrapy_omocaptcha.buying.purchase import Purchase
 from scrapy_omocaptcha.buying.records import JobId, JobRequest
+from scrapy_omocaptcha.buying.window import Window
 from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.engine.lifetime import Lifetime
 from scrapy_omocaptcha.errors import (
@@ -39,6 +43,8 @@ from scrapy_omocaptcha.urls import public_address
 
 logger = logging.getLogger(__name__)
 
+_MAX_HOSTS = 10_000
+
 
 @dataclass(eq=False)
 class Solver:
@@ -56,7 +62,11 @@ class Solver:
         self._jobs_at_once = CapacityLimiter(self.settings.concurrent_jobs)
         self._under_way: set[JobId] = set()
         """The jobs that are being polled."""
-        self._outage = Outage(self.lifetime, self.clock, self.settings.job_timeout)
+        self._pace = Pace(self.settings, self.lifetime, self.clock)
+        self._paces: LocalCache[str, Pace] = LocalCache(_MAX_HOSTS)
+        """The pace of each host, which slows down with refusals: what is refused may be due to the host."""
+        self._polls = Window(1)
+        """Has the pauses for which a service asks that gets too many polls."""
 
     async def solve(self, challenge: Challenge, *, host: str) -> Purchase:
         """Buy a job for ``challenge`` and wait for its token.
@@ -69,69 +79,67 @@ class Solver:
         """
         self.limits.check(host, challenge.sitekey or "")
         job = JobRequest(public_address(challenge.url), challenge.sitekey or "", challenge.invisible)
+        of_host = self._paces.setdefault(host, Pace(self.settings, self.lifetime, self.clock, f" for {host}"))
         deadline = math.inf
         while True:
-            # Before it takes one of the places, which the job of another host may need.
-            await self._outage.wait(host, deadline)
-            with self._jobs_at_once.acquire() as acquired:
-                await self.lifetime.wait(acquired)
-                if self._outage.holds(host):
-                    continue
-                deadline = min(deadline, self.clock() + self.settings.job_timeout)
-                created = await self._create(job, host)
+            with ExitStack() as place:
+                # Who waits for the pace of a host takes no place of another host's job.
+                async with of_host.turn():
+                    await self.lifetime.wait(place.enter_context(self._jobs_at_once.acquire()))
+                    async with self._pace.turn(deadline):
+                        deadline = min(deadline, self.clock() + self.settings.job_timeout)
+                        created = await self._create(job, host, of_host)
                 if created is not None:
-                    try:
-                        return await self._result(*created, job.sitekey)
-                    finally:
-                        self._under_way.discard(created[1])
+                    place.callback(self._under_way.discard, created[1])
+                    return await self._result(*created, job.sitekey)
 
-    async def _create(self, job: JobRequest, host: str) -> tuple[Entry, JobId, float] | None:
+    async def _create(self, job: JobRequest, host: str, of_host: Pace) -> tuple[Entry, JobId, float] | None:
         """Create a job at the service, and return its ledger entry, its id and the time at which the call was sent.
 
         :returns: None if no job was taken for certain, and one may be taken later.
         """
-        with self._outage.trying(host) as is_after_pause:
-            asked = self.clock()
-            try:
-                async with self.account.ready():
-                    if self.lifetime.closing:
-                        raise CrawlClosing()
-                    if self._outage.holds(host) and not is_after_pause:
-                        return None
-                    reservation = await self.limits.reserve(job, host)
-            except (ApiUnreachable, ApiBadAnswer) as error:
-                # The balance is not known, and no job is taken before it is.
-                self._outage.failed(error, asked, host)
-                return None
-            entry = reservation.entry
-            sent = self.clock()
-            try:
-                job_id = await self._send(job, reservation)
-            except AccountError as error:
-                reservation.cancel()
-                raise self.account.close(error) from None
-            except ApiRefused as error:
-                reservation.cancel()
-                self._outage.failed(error, sent, host)
-                await self.account.settle(error)
-                raise
-            except (ApiUnreachable, ApiBadAnswer) as error:
-                self._outage.failed(error, sent, host)
-                if isinstance(error, ApiUnreachable) and not error.taken:
-                    reservation.cancel()
+        sent = self.clock()
+        try:
+            async with self.account.ready():
+                if self.lifetime.closing:
+                    raise CrawlClosing()
+                if self._pace.is_paused or of_host.is_paused:
                     return None
-                lost = error
-            except (CrawlClosing, asyncio.CancelledError, defer.CancelledError):
-                # The call was on its way when the crawl closed, or who asked stopped waiting: its answer will never be
-                # known here.
-                entry.bought(None)
-                raise
-            else:
-                entry.bought(str(job_id))
-                self.limits.create_accepted(entry, job.sitekey)
-                self._outage.succeeded(sent, host)
-                return entry, job_id, sent
-        raise await self._waited_out(entry, lost)
+                reservation = await self.limits.reserve(job, host)
+        except (ApiUnreachable, ApiBadAnswer) as error:
+            # The balance is not known, and no job is taken before it is.
+            self._pace.failed(ApiUnreachable(error.with_cure, taken=False, retry_after=error.retry_after), sent)
+            return None
+        entry, sent = reservation.entry, self.clock()
+        try:
+            job_id = await self._send(job, reservation)
+        except AccountError as error:
+            reservation.cancel()
+            raise self.account.close(error) from None
+        except ApiRefused as error:
+            reservation.cancel()
+            if of_host.failed(error, sent):
+                self._pace.failed(error, sent)
+            await self.account.settle(error)
+            raise
+        except (ApiUnreachable, ApiBadAnswer) as error:
+            self._pace.failed(error, sent)
+            if not error.taken:
+                reservation.cancel()
+                return None
+            entry.bought(None)
+            entry.failed(JobLost.reason)
+            raise JobLost(f"a create call got no usable answer ({error.with_cure}); its job counts as bought") from None
+        except (CrawlClosing, asyncio.CancelledError, defer.CancelledError):
+            # The call was on its way when the crawl closed, or who asked stopped waiting: its answer will never be
+            # known here.
+            entry.bought(None)
+            raise
+        entry.bought(str(job_id))
+        self.limits.create_accepted(entry, job.sitekey)
+        self._pace.succeeded(sent)
+        of_host.succeeded(sent)
+        return entry, job_id, sent
 
     async def _send(self, job: JobRequest, reservation: Reservation) -> JobId:
         """Make the create call of a reserved job, and record that it has ended, however it ends."""
@@ -150,18 +158,6 @@ class Solver:
         entry.failed(reason, seconds, polls)
         self.limits.record_failure(entry, sitekey)
 
-    async def _waited_out(self, entry: Entry, cause: ApiError) -> JobLost:
-        """Wait until the deadline of a job that may be running under an unknown id, so that it isn't bought twice.
-
-        :returns: the error to raise then.
-        """
-        entry.bought(None)
-        error = JobLost(f"the answer to a create call was lost, or is nonsense ({cause}); its job counts as bought")
-        logger.info("%s; waiting it out", error)
-        entry.failed(error.reason)
-        await self.lifetime.sleep(self.settings.job_timeout)
-        return error
-
     async def _result(self, entry: Entry, job_id: JobId, not_ready: float, sitekey: str) -> Purchase:
         """Poll the service for a job's token, which was not there at ``not_ready``, when the create call was sent."""
         began, created = not_ready, self.clock()
@@ -169,22 +165,23 @@ class Solver:
         last_poll, polls = created, 0
         while True:
             at = created + self.polling.next_poll(last_poll - created, polls)
-            await self.lifetime.sleep(max(0.0, min(at, deadline) - self.clock()))
+            while (pause := min(max(at, self._polls.paused_until), deadline) - self.clock()) > 0:
+                await self.lifetime.sleep(pause)
             last_poll = self.clock()
             polls += 1
             try:
                 value = await self.account.call(self.api.job_result(job_id), grace_checks=2)
             except AccountError as error:
                 self.account.close(error)
-            except ApiUnreachable as error:
-                if error.retry_after is not None:
-                    await self.lifetime.sleep(min(error.retry_after, max(0.0, deadline - self.clock())))
             except ApiError as error:
                 logger.debug("Job %s: %s; asking again", job_id, error)
+                if error.retry_after is not None:
+                    self._polls.failed(error, last_poll, self.clock())
             except JobFailed as error:
                 self._record_failed(entry, sitekey, error.reason, self.clock() - began, polls)
                 raise
             else:
+                self._polls.succeeded(last_poll, 1)
                 if value is not None:
                     self.polling.record(max(0.0, not_ready - created), last_poll - created)
                     entry.solved(self.clock() - began, polls)

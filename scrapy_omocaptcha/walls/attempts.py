@@ -18,7 +18,7 @@ from scrapy_omocaptcha.buying.buyer import Buyer
 from scrapy_omocaptcha.buying.purchase import Purchase, Verdict
 from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.engine.engine import Engine
-from scrapy_omocaptcha.errors import ApiError, CrawlClosing, HandoverBroke, JobError, NotBought, TokenUnused
+from scrapy_omocaptcha.errors import ApiError, CrawlClosing, HandoverBroke, JobError, JobLost, NotBought, TokenUnused
 from scrapy_omocaptcha.forms.submission import masked
 from scrapy_omocaptcha.reporting.events import Events
 from scrapy_omocaptcha.reporting.format import count, sent
@@ -76,6 +76,8 @@ class Attempts(ABC):
         """Jobs bought so far in this run."""
         self.is_first = True
         """Whether the token at hand has not been handed in before."""
+        self._job_error: JobError | None = None
+        """Why the last job gave no token; None if it gave one."""
         self._rejected = 0
         """Tokens that the site has rejected in this run."""
         self._purchase: Purchase | None = None
@@ -112,6 +114,8 @@ class Attempts(ABC):
                 result = await self.attempt_once()
                 if result.answer is not None:
                     return result
+            if isinstance(self._job_error, JobLost):
+                raise GivenUp(Refusal("service", f"the service did not accept a job: {self._job_error}"))
             raise GivenUp(Refusal("attempts", self._useless(tried)))
         except GivenUp:
             is_given_up = True
@@ -131,11 +135,12 @@ class Attempts(ABC):
 
     async def buy(self, challenge: Challenge) -> Purchase | None:
         """Buy a token; return None when a job gave none, and raise ``GivenUp`` when none could be bought."""
+        purchase, self._job_error = None, None
         try:
             purchase = await self.buyer.buy(challenge, host=host_of(self.request.url))
         except JobError as error:
             logger.info("%s", error)
-            purchase = None
+            self._job_error = error
         except NotBought as error:
             raise GivenUp(Refusal(error.reason, str(error))) from error
         except ApiError as error:

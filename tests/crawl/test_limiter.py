@@ -10,6 +10,7 @@ from scrapy.utils.asyncio import sleep
 
 from scrapy_omocaptcha import Challenge, solve
 from scrapy_omocaptcha.buying.account import CALLS_AT_ONCE
+from scrapy_omocaptcha.buying.window import FIRST_CALLS
 from scrapy_omocaptcha.testing import OmoCaptchaService
 from tests.helpers.crawling import RecordingSpider
 from tests.helpers.simultaneous import SimultaneousService
@@ -36,20 +37,20 @@ class Buyer(scrapy.Spider):
 
 
 class Closing(RecordingSpider):
-    """Has a crowd of requests want tokens, and closes when the service has all the calls that it gets."""
+    """Has a crowd of requests want tokens, and closes once no further call comes before an answer."""
 
     async def start(self):
         wish = {"sitekey": CHALLENGE.sitekey, "page": self.site.origin, "put": "header:X-Token"}
         for _ in range(CROWD):
             yield scrapy.Request(self.site.origin, errback=self.failed, meta={"omocaptcha": wish}, dont_filter=True)
-        while len(self.service.calls) < CALLS_AT_ONCE:
+        while len(self.service.calls) < FIRST_CALLS:
             await sleep(0.01)
         await self.crawler.engine.close_spider_async(reason="enough")
 
 
 @pytest.mark.sockets
 def test_a_crowd_of_jobs_opens_a_bounded_number_of_connections_and_each_gets_its_token(crawl):
-    with SimultaneousService(CALLS_AT_ONCE) as service:
+    with SimultaneousService(CALLS_AT_ONCE, "/getJobResult") as service:
         left = crawl(Buyer, {**service.settings, **MANY})
         # On a busy machine a connection may be closed as unused and opened again.
         assert service.max_open == CALLS_AT_ONCE
@@ -63,7 +64,7 @@ def test_a_crawl_that_closes_counts_the_calls_that_were_on_their_way_as_bought_a
         # A call that timed out would make room for another one.
         settings = {**service.settings, **MANY, **WIDE, **UNPROVEN, "OMOCAPTCHA_API_TIMEOUT": 60}
         left = crawl(Closing, settings, service=service, site=site)
-        assert len(service.calls) == CALLS_AT_ONCE
-    assert left.count("jobs/created") == left.count("api/calls") == CALLS_AT_ONCE
+        assert len(service.calls) == FIRST_CALLS
+    assert left.count("jobs/created") == left.count("api/calls") == FIRST_CALLS
     assert left.stats["scheduler/enqueued"] == 2 * CROWD, "each is there on resume"
     assert left.bugs == []

@@ -331,14 +331,52 @@ def test_a_balance_that_cannot_be_asked_at_the_end_is_left_out_of_the_bill(crawl
 # -- jobs for nothing ------------------------------------------------------------------------------------------------
 
 
-def test_a_job_whose_create_answer_was_lost_is_waited_out_before_another_is_bought(crawl, service, walled):
+@pytest.mark.parametrize("lost", [1, 2, 3])
+def test_lost_create_answers_count_as_attempts_and_another_job_is_bought_at_once(crawl, service, walled, lost):
     site = walled("session")
-    service.fault("createJob", "bad_gateway")
-    crawled = crawl(sites.spider(f"{site.url}/page/1"), {**service.settings, "OMOCAPTCHA_JOB_TIMEOUT": 1})
-    assert [one.status for one in crawled.pages] == [200]
-    first, second = service.jobs
-    assert second.created_at - first.created_at >= 1
-    assert crawled.count("jobs/created") == 2
+    service.fault("createJob", "bad_gateway", times=lost)
+    crawled = crawl(sites.spider(f"{site.url}/page/1"), service.settings)
+    assert [error.reason for error in crawled.failures] == ["service"] * (lost == 3)
+    assert len(crawled.pages) == (lost < 3)
+    assert service.jobs[-1].created_at - service.jobs[0].created_at < 1
+    assert len(service.jobs) == crawled.count("jobs/created") == min(lost + 1, 3)
+    assert crawled.count("jobs/failed/lost") == lost
+
+
+@pytest.mark.parametrize(("timeout", "most"), [(60, 9), (180, 11)])
+def test_a_service_that_answers_no_call_costs_a_dozen_jobs_and_all_that_wait_get_an_errback(
+    crawl, service, walled, timeout, most
+):
+    site = walled("per_page", catalogue_pages=40)
+    service.fault("createJob", "server_error", times=1000)
+    wide = {"CONCURRENT_REQUESTS": 40, "CONCURRENT_REQUESTS_PER_DOMAIN": 40, "OMOCAPTCHA_JOB_TIMEOUT": timeout}
+    crawled = crawl(pages_of(site, 40), {**service.settings, **wide, "OMOCAPTCHA_API_VERSION": 1})
+    assert [error.reason for error in crawled.failures] == ["service"] * 40
+    assert crawled.count("jobs/created") == crawled.count("jobs/failed/lost") == most
+    (said,) = (line for line in crawled.said(logging.WARNING) if "takes no job" in line)
+    assert "each call without an answer counts as a job, which is probably paid" in said
+
+
+@pytest.mark.parametrize(("timeout", "most_lost"), [(180, 19), (900, 0)])
+def test_an_outage_of_ten_minutes_costs_no_page_that_comes_later_than_a_pause_after_it(
+    crawl, walled, timeout, most_lost
+):
+    with OmoCaptchaService(solve_seconds=20) as service, WalledSite(service, "per_page", catalogue_pages=100) as site:
+
+        class Hourly(RecordingSpider):
+            async def start(self):
+                for number in range(1, 101):
+                    yield scrapy.Request(f"{site.url}/page/{number}", callback=self.page, errback=self.failed)
+                    await sleep(36)
+
+        crawl.call_later(900, service.stop)
+        crawl.call_later(1500, service.start)
+        crawled = crawl(Hourly, {**service.settings, "OMOCAPTCHA_JOB_TIMEOUT": timeout})
+    sent = [36 * (int(error.challenge.url.rpartition("/")[2]) - 1) for error in crawled.failures]
+    assert {error.reason for error in crawled.failures} <= {"service"}
+    assert all(900 <= at <= 1560 for at in sent)
+    assert len(crawled.pages) == 100 - len(sent) >= 100 - most_lost
+    assert crawl.loop.time() < 3600 + 60
 
 
 def test_an_errback_that_asks_again_asks_anew(crawl, service, walled):

@@ -16,7 +16,7 @@ ORDER = code(page("design"), "order-of-imports")
 MAX_ENTRIES = 18
 MAX_FLOORS = 10
 
-PURE = ("detection", "forms", "walls.reasons", "buying.polling")
+PURE = ("detection", "forms", "walls.reasons", "buying.polling", "buying.window")
 """These know neither the network nor settings nor Scrapy's engine, themselves or through what they import."""
 IMPURE = ("settings", "engine", "buying.api")
 NETWORK = ("aiohttp", "asyncio", "http", "requests", "scrapy.core", "scrapy.crawler", "socket", "treq", "twisted")

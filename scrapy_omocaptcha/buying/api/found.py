@@ -129,7 +129,7 @@ class FoundApi(Api):
         unclear = next((error for error in errors.values() if not error.is_foreign), None)
         if unclear is not None:
             # Nothing was bought, whatever call this is for.
-            raise ApiUnreachable(str(unclear), taken=False, retry_after=getattr(unclear, "retry_after", None))
+            raise ApiUnreachable(str(unclear), taken=False, retry_after=unclear.retry_after)
         if refused:
             raise next(iter(refused.values()))
         said = "; ".join(f"version {number}: {error}" for number, error in errors.items())

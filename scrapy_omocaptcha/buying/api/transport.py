@@ -126,8 +126,10 @@ def check_head(status: int, content_type: str, retry_after: str) -> None:
     if refused:
         error = ApiRefused(f"HTTP status {status} without a JSON answer: is OMOCAPTCHA_API_URL right?")
     else:
-        taken = status != HTTPStatus.TOO_MANY_REQUESTS
-        error = ApiUnreachable(f"HTTP status {status}", taken=taken, retry_after=_parse_retry_after(retry_after))
+        taken, pause = status != HTTPStatus.TOO_MANY_REQUESTS, _parse_retry_after(retry_after)
+        error = ApiUnreachable(
+            f"HTTP status {status}", taken=taken, retry_after=pause if taken or pause is not None else 0.0
+        )
     error.is_foreign = refused or 300 <= status < 400
     raise error
 

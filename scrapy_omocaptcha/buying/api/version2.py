@@ -12,15 +12,15 @@ from scrapy_omocaptcha.buying.api.protocol import Version
 from scrapy_omocaptcha.buying.records import Balance, JobId, JobRequest
 from scrapy_omocaptcha.errors import AccountError, ApiBadAnswer, ApiRefused, ApiUnreachable, JobFailed
 
+TOO_MANY_CALLS = {"ERROR_RATE_LIMIT", "ERROR_TOO_MUCH_REQUESTS"}
 TEMPORARY = {
     "ERROR_NO_SLOT_AVAILABLE",
-    "ERROR_RATE_LIMIT",
     "ERROR_REDIS_JOB_DATA",
     "ERROR_REDIS_UNAVAILABLE",
     "ERROR_SERVICE_UNAVAILABLE",
     "ERROR_SERVICE_UNAVALIABLE",  # CapSolver's spelling
     "ERROR_TASK_IS_MAINTENANCE",
-    "ERROR_TOO_MUCH_REQUESTS",
+    *TOO_MANY_CALLS,
 }
 """The service is not available at the moment: no task was created, and an existing one may still be solved."""
 ACCOUNT = {
@@ -95,7 +95,7 @@ class Version2Api(Version):
         message = self._message(answer)
         text = f"{path}: {message or answers.NO_MESSAGE}"
         if code in TEMPORARY:
-            return ApiUnreachable(text, taken=False)
+            return ApiUnreachable(text, taken=False, retry_after=0.0 if code in TOO_MANY_CALLS else None)
         if code in ACCOUNT:
             return AccountError(text)
         if code == UNSUPPORTED:

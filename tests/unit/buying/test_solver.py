@@ -1,15 +1,13 @@
-"""Solver: what is bought once, what is waited out, and what stops all buying, under a clock that tests turn."""
+"""Solver: what is bought once, what is bought anew, and what stops all buying, under a clock that tests turn."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
 from twisted.internet.task import deferLater
 
-from scrapy_omocaptcha.buying.outage import Outage
 from scrapy_omocaptcha.buying.records import Balance
 from scrapy_omocaptcha.challenge import Token
 from scrapy_omocaptcha.errors import (
@@ -104,6 +102,21 @@ def test_only_the_deadline_ends_a_job_that_never_answers_and_there_is_a_last_que
     assert (bench.bought, bench.stat("jobs/failed/timeout")) == ([0.001], 1)
 
 
+def test_a_poll_that_fails_holds_up_no_other_and_too_many_polls_slow_all_of_them_down():
+    bench = Bench(job_result=[LOST, "token"])
+    ended = [bench.start() for _ in range(3)]
+    bench.run(5)
+    assert [end[0].value for end in ended] == ["token"] * 3
+    assert bench.api.times("job_result") == [1002, 1002, 1002, 1004]
+    bench = Bench(job_result=[ApiUnreachable("HTTP status 429", taken=False, retry_after=20.0), "token"])
+    first, second = bench.start(), bench.start()
+    bench.run(1)
+    third = bench.start()
+    bench.run(30)
+    assert [end[0].value for end in (first, second, third)] == ["token"] * 3
+    assert bench.api.times("job_result") == [1002, 1022, 1022, 1022]
+
+
 def test_a_pause_that_the_service_asks_for_is_kept_but_never_beyond_the_deadline_and_ends_with_a_question():
     later = ApiUnreachable("HTTP status 429", taken=False, retry_after=1e6)
     bench = Bench(job_result=[later, "token"])
@@ -127,9 +140,9 @@ def test_a_job_of_no_use_ends_at_once_and_counts_for_the_breaker(end, seconds, r
 
 
 @pytest.mark.parametrize("error", [LOST, ApiBadAnswer("HTML")], ids=["no answer", "nonsense"])
-def test_a_create_call_whose_answer_is_lost_counts_as_bought_and_is_not_repeated(error):
+def test_a_create_call_whose_answer_is_lost_counts_as_bought_and_ends_the_job_at_once(error):
     bench = Bench(create_job=[error], settings={"MAX_JOBS": 1})
-    bench.fails(JobLost)
+    bench.fails(JobLost, seconds=0.5)
     assert (len(bench.api.times("create_job")), bench.bought) == (1, [0.001])
     assert (bench.stat("jobs/created"), bench.stat("jobs/failed/lost"), bench.stat("cost_usd")) == (1, 1, 0.001)
     assert bench.fails(NotBought).reason == "max_jobs"
@@ -151,21 +164,14 @@ ROUGH = {
 }
 
 
-@pytest.mark.parametrize(
-    ("case", "times"),
-    [
-        *((case, [1000, 1001, 1003, 1007, 1015]) for case in ("lost", "nonsense", "not arrived")),
-        # One refusal may be about its own job.
-        ("refused", [1000, 1000, 1000, 1004, 1012]),
-    ],
-)
-def test_while_the_service_takes_no_job_one_at_a_time_is_tried_and_the_others_wait(case, times, caplog):
+@pytest.mark.parametrize("case", ROUGH)
+def test_while_the_service_takes_no_job_one_at_a_time_is_tried_and_the_others_wait(case, caplog):
     bench = Bench(create_job=[*[ROUGH[case]] * 4, "7"])
     ended = [bench.start(host=f"{number}.example") for number in range(6)]
     bench.run(30)
     tried = bench.api.times("create_job")
-    assert tried[:5] == times
-    assert max(tried) < times[-1] + 1, "the one that was taken lets the others go"
+    assert tried[:5] == [1000, 1000, 1000, 1001, 1003]
+    assert max(tried) < 1004, "the one that was taken lets the others go"
     assert [end[0].value for end in ended if end and isinstance(end[0], Token)] == ["token"] * (len(tried) - 4)
     assert ["OMOCAPTCHA_JOB_TIMEOUT" in line for line in caplog.messages] == [True]
 
@@ -188,7 +194,7 @@ def test_what_the_service_refuses_for_one_host_holds_no_other_up(caplog):
     bench.run(20)
     assert [end[0].value for end in others] == ["token", "token"]
     assert all(end[0].check(ApiRefused) for end in refused)
-    assert bench.api.times("create_job")[5:] == [1004, 1012], "one at a time"
+    assert bench.api.times("create_job")[5:] == [1001, 1003], "one at a time"
     assert ["the service takes no job for no.example (domain not supported)" in line for line in caplog.messages] == [
         True
     ]
@@ -199,9 +205,11 @@ def test_who_waits_for_a_service_that_refuses_one_host_takes_no_place_of_another
     bench = Bench(create_job=[*refused, "7"], settings={"CONCURRENT_JOBS": 2})
     waiting = [bench.start(host="no.example") for _ in range(9)]
     assert bench.start(host=HOST) == []
-    bench.run(3)
+    bench.run(2)
     assert len([end for end in waiting if end]) == 3
     assert len(bench.api.arguments("job_result")) == 1
+    bench.run()
+    assert all(waiting)
 
 
 def test_a_host_that_is_refused_prolongs_no_pause_of_the_others():
@@ -224,16 +232,31 @@ def test_a_host_that_is_refused_prolongs_no_pause_of_the_others():
     assert {end[0].value.with_cure for end in refused} == {"domain not supported"}, "not to look for the service"
 
 
-def test_a_job_waits_for_the_one_that_is_tried_after_a_quiet_time():
-    answer = Deferred()
-    bench = Bench(create_job=[NEVER_ARRIVED, answer, "7"], settings={"JOB_TIMEOUT": 30})
-    bench.solver._outage.failed(NEVER_ARRIVED, 1000, HOST)
-    bench.run(32)
-    bench.api.scripts["create_job"].pop(0)
-    ended = [bench.start() for _ in range(8)]
-    answer.callback("8")
+def test_a_job_that_waits_for_the_service_waits_for_a_pause_of_its_host_as_well():
+    bench = Bench(create_job=[*[NEVER_ARRIVED] * 3, *[ApiRefused("domain not supported")] * 3, "7"])
+    ended = [bench.start() for _ in range(4)]
     bench.run(10)
-    assert [end[0].value for end in ended] == ["token"] * 8
+    assert ended[3][0].value == "token"
+    assert bench.api.times("create_job") == [1000, 1000, 1000, 1001, 1003, 1003, 1004]
+
+
+def test_each_job_that_is_taken_lets_one_more_be_created_at_once():
+    calls = [Deferred() for _ in range(12)]
+    bench = Bench(create_job=[*calls, "7"], settings={"CONCURRENT_JOBS": 12})
+    ended, sent = [bench.start() for _ in range(12)], []
+    for number, call in enumerate(calls):
+        sent.append(len(bench.api.times("create_job")))
+        call.callback(str(number))
+    bench.run(10)
+    assert sent == [4, 6, 8, 10, *[12] * 8]
+    assert all(isinstance(end[0], Token) for end in ended)
+
+
+def test_a_service_that_tells_no_balance_is_not_said_to_have_been_paid(caplog):
+    bench = Bench(balance=[LOST], settings={"MIN_BALANCE": 1.0})
+    assert bench.fails(ApiUnreachable).taken is False
+    (said,) = (line for line in caplog.messages if "takes no job" in line)
+    assert ("paid" in said, bench.bought) == (False, [])
 
 
 def test_near_the_floor_of_the_balance_no_job_is_created_in_a_pause():
@@ -246,46 +269,13 @@ def test_near_the_floor_of_the_balance_no_job_is_created_in_a_pause():
     assert [end[0].value for end in ended] == ["token"] * 5
 
 
-def test_a_job_that_is_tried_holds_up_the_others_until_its_call_has_ended():
-    """Each call counts as bought, since nobody answers it."""
-    bench = Bench()
-    under_way = []
-
-    async def hang(job):
-        under_way.append(job)
-        most.append(len(under_way))
-        await deferLater(bench.clock, 20)
-        under_way.remove(job)
-        raise LOST
-
-    bench.api.create_job, most = hang, []
-    ended = [bench.start()]
-    bench.run(21)
-    ended += [bench.start(host=f"{number}.example") for number in range(20)]
-    bench.run(200)
-    assert set(most) == {1}
-    assert all(end[0].check(JobLost, ApiUnreachable) for end in ended)
-    assert len(bench.bought) == len(most) <= 4, "within OMOCAPTCHA_JOB_TIMEOUT"
-
-
-def test_what_went_wrong_long_ago_does_not_shorten_the_wait_for_the_service():
-    answer = Deferred()
-    bench = Bench(create_job=[answer, "7"])
-    bench.solver._outage.failed(NEVER_ARRIVED, 1000, HOST)
-    bench.run(3600)
-    ended = [bench.start() for _ in range(2)]
-    answer.callback("8")
-    bench.run(10)
-    assert [end[0].value for end in ended] == ["token", "token"]
-
-
 def test_one_that_is_tried_and_turned_away_by_a_limit_leaves_its_turn_to_another():
-    bench = Bench(create_job=[NEVER_ARRIVED, "7"], settings={"MAX_JOBS_PER_HOST": 1})
+    bench = Bench(create_job=[*[NEVER_ARRIVED] * 3, "7"], settings={"MAX_JOBS_PER_HOST": 1})
     ended = [bench.start(host=host) for host in ("full.example", HOST)]
     bench.ledger.enter(host="full.example", page="", kind="", cost=0.0, check=lambda sums: None)
     bench.run(10)
     assert (ended[0][0].value.reason, ended[1][0].value) == ("max_jobs_per_host", "token")
-    assert bench.api.times("create_job") == [1000, 1001]
+    assert bench.api.times("create_job") == [1000, 1000, 1000, 1001]
 
 
 def test_a_service_that_takes_the_jobs_of_others_alone_is_not_waited_for_longer_than_one_that_takes_none():
@@ -310,22 +300,15 @@ def test_a_service_that_takes_the_jobs_of_others_alone_is_not_waited_for_longer_
     assert ended[0].check(ApiUnreachable)
 
 
-def test_a_service_that_takes_no_job_for_days_is_still_asked_once_a_minute():
-    outage = Outage(SimpleNamespace(closing=False), lambda: now, patience=300)
-    for now in range(0, 3 * 24 * 3600, 60):
-        outage.failed(NEVER_ARRIVED, now, HOST)
-    assert outage._all.paused_until == now + 60
-
-
 def test_calls_that_fail_together_pause_buying_as_one_does():
-    calls = [Deferred() for _ in range(5)]
+    calls = [Deferred() for _ in range(4)]
     bench = Bench(create_job=[*calls, "7"])
     ended = [bench.start() for _ in range(5)]
     bench.run(1)
     for call in calls:
         call.errback(NEVER_ARRIVED)
     bench.run(3)
-    assert bench.api.times("create_job")[5] == 1002
+    assert bench.api.times("create_job") == [1000] * 4 + [1002] * 5
     assert [end[0].value for end in ended] == ["token"] * 5
 
 
@@ -342,9 +325,10 @@ def test_one_answer_in_five_lost_closes_no_site():
 def test_a_create_call_that_never_arrives_is_given_up_and_costs_nothing():
     bench = Bench(create_job=[NEVER_ARRIVED])
     bench.fails(ApiUnreachable)
-    assert len(bench.api.times("create_job")) == 6
+    # The last one comes when the time is over.
+    assert bench.api.times("create_job") == [1000, 1000, 1000, 1001, 1003, 1007, 1015, 1031, 1060]
     assert (bench.bought, *bench.counted, bench.stat("jobs/created")) == ([], 0, 0.0, 0)
-    assert bench.stat("api/errors/unreachable") == 6
+    assert bench.stat("api/errors/unreachable") == 9
 
 
 def test_the_pause_that_the_service_asks_for_is_kept_before_a_create_call_is_repeated():

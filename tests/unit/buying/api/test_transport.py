@@ -108,10 +108,11 @@ RETRY_AFTER = {
 
 @pytest.mark.parametrize("value", RETRY_AFTER, ids=lambda value: value[:30])
 @pytest.mark.parametrize("status", [429, 503])
-def test_retry_after_is_a_number_or_a_date_and_ignored_otherwise(status, value):
+def test_retry_after_is_a_number_or_a_date_and_a_429_asks_for_some_pause_in_any_case(status, value):
     with pytest.raises(ApiUnreachable) as caught:
         check_head(status, "text/html", value)
-    assert (caught.value.retry_after, caught.value.taken) == (RETRY_AFTER[value], status == 503)
+    asked = RETRY_AFTER[value]
+    assert (caught.value.retry_after, caught.value.taken) == ((asked, True) if status == 503 else (asked or 0.0, False))
 
 
 def test_retry_after_may_be_a_date_in_the_future():

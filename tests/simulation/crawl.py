@@ -11,7 +11,7 @@ import logging
 import tempfile
 from collections import Counter
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -125,6 +125,8 @@ def run(planned: Plan) -> Outcome:
         twin = _run(planned, is_open=True)
         outcome.wrong += [f"without walls: {sentence}" for sentence in twin.wrong]
         outcome.wrong += oracle.differences(outcome.items, outcome.stats, twin.items, twin.stats)
+    if not outcome.wrong and planned.stumbles:
+        outcome.wrong += oracle.delays(planned, outcome.seconds, _run(replace(planned, stumbles=0.0)).seconds)
     return outcome
 
 

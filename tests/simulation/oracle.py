@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from dataclasses import replace
 from http import HTTPStatus
 from itertools import accumulate
-from math import ceil
+from math import ceil, comb, sqrt
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -42,6 +42,12 @@ AT_END = ("/getBalance",)
 """What the service is asked once more at the end."""
 BALANCE_SECONDS = 0.5
 """How long the report may wait for the balance, which is asked for at the end where a balance was at the start."""
+STUMBLING_SECONDS = 180.0
+"""For how long challenges wait for a service of which no call succeeds: the default of OMOCAPTCHA_JOB_TIMEOUT."""
+MOST_LOST = 12
+"""How many jobs may be lost in that time to a service that answers no call."""
+SLOWER = {0.1: 3, 0.2: 5, 0.4: 12, 1.0: 3}
+"""How many times as long a crawl may take, by the share of calls that fail."""
 _BEHIND = ("page", "item", "search", "robots")
 """Kinds of requests to pages behind a wall."""
 _UPFRONT = ("header", "signup", "bought")
@@ -88,6 +94,7 @@ def check(
         *(sentence for run in runs if not run.was_killed for sentence in _waiting(run)),
         *(sentence for run in runs for sentence in _stop(planned, world, run)),
         *(_ideal(planned, world, record, stats) if planned.is_calm and not is_open else ()),
+        *(_stumbling(planned, world, record, stats) if planned.stumbles else ()),
     ]
 
 
@@ -454,6 +461,43 @@ def _sessions_that_give_up(planned: Plan) -> set[tuple[int, int | None]]:
     sessions = {(wanted.site, wanted.cookiejar) for wanted in planned.wanted}
     is_one = planned.settings["OMOCAPTCHA_MAX_ATTEMPTS"] == 1
     return {session for session in sessions if is_one and planned.sites[session[0]].kind == "two walls"}
+
+
+def _stumbling(planned: Plan, world: World, record: Record, stats: Counter[str]) -> Iterator[str]:
+    """Check that a service that fails for a share of all calls costs no more jobs and pages than is fair."""
+    lost = stats["omocaptcha/jobs/failed/lost"]
+    needed = sum(_jobs_of(planned, world, number)[1] for number in range(len(planned.sites)))
+    needed += stats["omocaptcha/jobs/failed/timeout"]
+    needed += sum(value for name, value in stats.items() if name.startswith("omocaptcha/tokens/expired"))
+    if stats["omocaptcha/jobs/created"] > needed + lost:
+        yield f"unfair: {needed} jobs needed, {lost} lost; {stats['omocaptcha/jobs/created']} counted"
+    if planned.stumbles == 1:
+        calls = [call.at for call in world.service.calls]
+        seconds = calls[-1] - calls[0] if calls else 0.0
+        if lost > MOST_LOST * (1 + seconds // STUMBLING_SECONDS):
+            yield f"unfair: {lost} jobs lost to a service that never answers, in {seconds:.0f} s"
+        return
+    attempts, expected, failed = planned.settings["OMOCAPTCHA_MAX_ATTEMPTS"], 0.0, []
+    for name, how in record.ends.items():
+        wanted = wanted_of(planned, name)
+        site = planned.sites[wanted.site]
+        # So many lost jobs of a request fail it; one of its attempts may go into another wall or key.
+        spare = attempts - (site.kind == "two walls" or site.keys > 1)
+        expected += comb(attempts, spare) * planned.stumbles**spare
+        if how != "page" and site.is_solvable and wanted.kind != "alone":
+            failed.append(name)
+    if len(failed) > 1 + expected + 3 * sqrt(expected):
+        yield f"unfair: requests {failed} failed; {expected:.2f} are to be expected"
+
+
+def delays(planned: Plan, seconds: float, calm_seconds: float) -> Iterator[str]:
+    """Check that a service that stumbles delays a crawl no more than is fair.
+
+    :param calm_seconds: how long the same crawl takes with a service that does not.
+    """
+    most = SLOWER[planned.stumbles] * calm_seconds + (STUMBLING_SECONDS if planned.stumbles == 1 else 30.0)
+    if seconds > most:
+        yield f"unfair: the crawl takes {seconds:.0f} s, {calm_seconds:.0f} s if no call fails; {most:.0f} s are fair"
 
 
 def wanted_of(planned: Plan, name: str) -> Wanted:

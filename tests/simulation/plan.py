@@ -50,6 +50,8 @@ _SITE_FAULTS = tuple(kind for kind in KINDS if kind != "redirect")
 """Without redirects to where a crawl has been before, which Scrapy drops as duplicates, as without a wall."""
 _GATE_FAULTS = ("bad_gateway", "too_many", "hang", "reset_after", "truncated", "reset", "server_error")
 """Faults that don't look like a page. At a wall's one address, a page would be what others are duplicates of."""
+STUMBLES = ("reset", "server_error", "reset_after", "bad_gateway", "truncated", "empty", "html", "wrong_type")
+"""What a service that stumbles answers: resets, errors of servers, and broken answers. None is slow or asks to wait."""
 _JOB_FAULTS = ("fail", "never", "refused", "vanished", "rejected", "stale")
 
 _LIMITS = ("OMOCAPTCHA_MAX_COST", "OMOCAPTCHA_MAX_COST_PER_DAY", "OMOCAPTCHA_MAX_JOBS", "OMOCAPTCHA_MAX_JOBS_PER_HOST")
@@ -116,6 +118,8 @@ class Plan:
     solve_seconds: tuple[float, ...] = (20.0,)
     outage: tuple[float, float] | None = None
     """When the service begins to refuse connections, and for how long."""
+    stumbles: float = 0.0
+    """Share of all calls to the service that fail, in crawls where nothing else goes wrong; 1 if it never answers."""
     filters: bool = True
     """Whether Scrapy filters duplicates."""
     passes_meta: bool = False
@@ -134,7 +138,7 @@ class Plan:
     def is_calm(self) -> bool:
         """Tell whether nothing goes wrong, so that it is known what must come and how many jobs that takes."""
         return (
-            not (self.rate or self.stalls or self.outage or self.stops or self.shuffle)
+            not (self.rate or self.stalls or self.outage or self.stumbles or self.stops or self.shuffle)
             and self.balance >= 100
             and self.end == "finished"
             and not any(name in self.settings for name in _LIMITS)
@@ -186,7 +190,26 @@ def plan(seed: int) -> Plan:
         # A token for each wall; the first counts as useless until the page is there.
         planned.settings["OMOCAPTCHA_MAX_ATTEMPTS"] = 3
     planned = _show_keys(planned)
-    return _ask_rarely(planned if is_calm else _reject(_go_wrong(draw, planned)))
+    rare = _ask_rarely(planned if is_calm else _reject(_go_wrong(draw, planned)))
+    return _stumble(planned) if is_calm and rare == planned else rare
+
+
+def _stumble(planned: Plan) -> Plan:
+    """Let the service fail for a share of all calls in some of the crawls where nothing else goes wrong."""
+    # Drawn apart, so that older seeds keep all else.
+    draw = random.Random(f"stumble {planned.seed}")
+    if draw.random() > 0.2:
+        return planned
+    first = max(wanted.number + wanted.children for wanted in planned.wanted) + 1
+    many = tuple(Wanted(number, "item", len(planned.sites)) for number in range(first, first + 30))
+    return replace(
+        planned,
+        stumbles=draw.choice((0.1, 0.2, 0.4, 1.0)),
+        # Enough jobs to tell what is fair. A version that is not known yet is asked for by calls that buy nothing.
+        sites=(*planned.sites, Site("walled", "per_page")),
+        wanted=(*planned.wanted, *many),
+        settings={**planned.settings, "OMOCAPTCHA_API_VERSION": 1},
+    )
 
 
 def _go_wrong(draw: random.Random, planned: Plan) -> Plan:

@@ -47,6 +47,7 @@ def _smaller(planned: Plan) -> Iterator[Plan]:
         ("job_faults", ()),
         ("stalls", 0.0),
         ("outage", None),
+        ("stumbles", 0.0),
         ("shuffle", False),
         ("passes_meta", False),
         ("wants_redirects", False),

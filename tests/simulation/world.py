@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from scrapy_omocaptcha.testing import WALLS, OmoCaptchaService, WalledSite
 from tests.helpers.hard_walls import GATE, KeysInTurn, LateCookie, OneAddress, TwoWalls
+from tests.simulation.plan import STUMBLES
 
 if TYPE_CHECKING:
     from scrapy_omocaptcha.testing.account import Job
@@ -83,6 +84,8 @@ class World:
             self.service.random_faults(
                 planned.rate, seed=planned.seed, kinds=planned.api_faults, seconds=planned.fault_seconds
             )
+        if planned.stumbles:
+            self.service.random_faults(planned.stumbles, seed=planned.seed, kinds=STUMBLES)
         if planned.job_faults:
             self.service.random_jobs(planned.rate, seed=planned.seed, outcomes=planned.job_faults)
 

@@ -16,11 +16,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from benchmarks import browser, detection, fleets, ledger, memory, polling, presence, scale, walls
+from benchmarks import browser, detection, fleets, ledger, memory, polling, presence, scale, stumbling, walls
 from benchmarks.tables import Table, page
 
 PARTS: dict[str, Any] = {
     "walls": walls,
+    "stumbling": stumbling,
     "browser": browser,
     "polling": polling,
     "detection": detection,

@@ -15,6 +15,7 @@ from scrapy_omocaptcha.challenge import Challenge, Form
 from scrapy_omocaptcha.detection.callbacks import Callbacks, Effect
 from scrapy_omocaptcha.detection.content import PageContent
 from scrapy_omocaptcha.detection.judgement import Case, judge
+from scrapy_omocaptcha.detection.marks import WALL_STATUSES
 from scrapy_omocaptcha.detection.region import PageText, label_of
 from scrapy_omocaptcha.detection.widgets import Widget, find_widgets
 from scrapy_omocaptcha.forms.page import parse_page
@@ -102,7 +103,7 @@ class WidgetPage:
             form=challenge.form,
             marks="" if owner is None else f"{owner.get('id') or ''} {owner.get('action') or ''}",
             is_perimeterx=_is_perimeterx(self.selector.root),
-            is_whole=text.is_whole,
+            is_whole=text.reaches(widget.element) if self.response.status in WALL_STATUSES else text.is_whole,
         )
         judgement, evidence, does = judge(case)
         return replace(challenge, judgement=judgement, evidence=evidence, does=does)

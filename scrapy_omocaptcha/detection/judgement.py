@@ -85,7 +85,7 @@ class Case:
     is_perimeterx: bool = False
     """Whether the page is one of PerimeterX."""
     is_whole: bool = True
-    """Whether the page was read to its end."""
+    """Whether the page was read to its end or, at the status of a wall, to the widget."""
 
     @cached_property
     def own_words(self) -> frozenset[str]:

@@ -64,6 +64,8 @@ class PageText:
         """Where each widget, form and button begins: the index of the next block, and of the next heading."""
         self.headings: list[str] = []
         """The headings of the content."""
+        self._unread = set(self._places)
+        """What was not reached before reading ended."""
         self.is_whole = True
         """Whether the page was read to its end."""
         self.in_header: list[str] = []
@@ -73,6 +75,10 @@ class PageText:
     def above(self, widget: HtmlElement) -> list[str]:
         """Return the headings before a widget."""
         return self.headings[: self._places[widget][1]]
+
+    def reaches(self, widget: HtmlElement) -> bool:
+        """Tell whether all before a widget was read."""
+        return widget not in self._unread
 
     def near(self, widget: HtmlElement, before: int, after: int) -> str:
         """Return so many characters of the text before and after a widget."""
@@ -128,6 +134,7 @@ class PageText:
                 if element in self._places:
                     end_block()
                     self._places[element] = (len(self._blocks), len(self.headings))
+                    self._unread.discard(element)
                 skipped = element.tag in _UNREAD_TAGS
                 if not skipped and self._is_furniture(element):
                     skipped = True

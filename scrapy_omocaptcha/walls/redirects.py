@@ -498,7 +498,8 @@ class Redirects:
             if isinstance(answer, Response):
                 # Behind a redirect that HttpCache has stored, nothing shows that the site would redirect now.
                 answer.flags += [flag for flag in response.flags if flag == "cached"]
-                if self._components.jar(request) is not None and host_of(step.url) == host_of(request.url):
+                is_own = self._components.jar(request) is not None and host_of(step.url) == host_of(request.url)
+                if is_own and self._policy.find(request, answer) is not None:
                     # By these, the passage tells whether the session has got others since, so that its form is void.
                     request.headers.setlist("Cookie", step.headers.getlist("Cookie"))
                 return answer

@@ -124,7 +124,6 @@ FORM = "<form method=post action=/verify>{}<button>Go on</button></form>"
 FORMS = {
     name: Case(make=at(walled_by(lambda body=body: challenge(body), lambda: sites.won("/page/1"))))
     for name, body in {
-        "that a visitor would have to fill in": FORM.format(f"<input type=checkbox name=human required>{WIDGET}"),
         "beside another": f"<form action=/login><input name=user>{WIDGET}<button>Log in</button></form>"
         + FORM.format(WIDGET),
     }.items()

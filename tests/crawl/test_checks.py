@@ -190,7 +190,7 @@ def test_an_api_host_that_cannot_be_resolved(crawl, service, walled):
     crawled = crawl(walled_page, {**service.settings, **nowhere})
     (said,) = [line for line in crawled.said() if line.startswith("The challenge at ")]
     assert said.endswith(
-        "(service): the service did not accept a job: /createJob: the host omocaptcha.invalid cannot be resolved; try "
+        "(service): the service did not accept a job: /getBalance: the host omocaptcha.invalid cannot be resolved; try "
         "again later, or check OMOCAPTCHA_API_URL"
     )
 
@@ -293,7 +293,7 @@ def test_where_scrapy_lacks_a_name_no_crawl_runs(crawl, service, walled, tmp_pat
     site, ledger = walled("session"), {"OMOCAPTCHA_LEDGER": tmp_path / "jobs.sqlite"}
     crawled = crawl(spider(f"{site.url}/free/1"), {**service.settings, **other, **ledger, "OMOCAPTCHA_MIN_BALANCE": 1})
     (said,) = crawled.said(logging.ERROR)
-    missing = ("_get_slot", "_process_queue", "handlers.download_request_async of Scrapy")
+    missing = ("_get_slot", "handlers.download_request_async of Scrapy")
     assert ", ".join(f"engine.downloader.{name}" for name in missing) in said
     assert f"use Scrapy {TESTED_WITH}, with which" in said
     assert (crawled.pages, crawled.bugs, site.requests, service.calls) == ([], [], (), ())

@@ -123,7 +123,7 @@ def test_pages_that_are_no_challenge_pass(detect, walled, service):
     assert [(finding["verdict"], finding["cost"]) for finding in (contact, version3, free)] == [("pass", None)] * 3
     assert contact["challenge"]["sitekey"] == site.sitekey
     assert contact["challenge"]["judgement"] == "acts"
-    assert contact["message"] == "its widget does not block the page"
+    assert contact["message"] == "its form does something else"
     assert (version3["challenge"], free["challenge"]) == (None, None)
     assert "no live v2 widget" in version3["message"]
     assert free["message"] == "it has no reCAPTCHA v2 widget"

@@ -293,7 +293,7 @@ def test_where_scrapy_lacks_a_name_no_crawl_runs(crawl, service, walled, tmp_pat
     site, ledger = walled("session"), {"OMOCAPTCHA_LEDGER": tmp_path / "jobs.sqlite"}
     crawled = crawl(spider(f"{site.url}/free/1"), {**service.settings, **other, **ledger, "OMOCAPTCHA_MIN_BALANCE": 1})
     (said,) = crawled.said(logging.ERROR)
-    missing = ("_get_slot", "handlers.download_request_async of Scrapy")
+    missing = ("_get_slot", "_process_queue", "handlers.download_request_async of Scrapy")
     assert ", ".join(f"engine.downloader.{name}" for name in missing) in said
     assert f"use Scrapy {TESTED_WITH}, with which" in said
     assert (crawled.pages, crawled.bugs, site.requests, service.calls) == ([], [], (), ())

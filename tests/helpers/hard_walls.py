@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from scrapy_omocaptcha.testing import WALLS, WalledSite
 from scrapy_omocaptcha.testing.gate import CLEARANCE_COOKIE, SESSION_COOKIE, Session
+from scrapy_omocaptcha.testing.shop import Answer
 
 if TYPE_CHECKING:
     from scrapy_omocaptcha.testing import OmoCaptchaService, Wall
-    from scrapy_omocaptcha.testing.shop import Answer
     from scrapy_omocaptcha.testing.visit import Visit
 
 GATE = "/hold"
@@ -34,6 +34,36 @@ class OneAddress(WalledSite):
         answer = self._inner.answer(visit)
         if answer.headers.get("Location", "").startswith("/gate"):
             answer.headers["Location"] = self.gate
+        return answer
+
+
+class Followed(WalledSite):
+    """Site for spiders that follow what they find: each page links to all pages, most links redirect to theirs.
+
+    :param pages: number of pages, ``/item/1`` and so on. Page 3 links to page 7 as ``/go/7/3``.
+    :param direct: a link is direct if the sum of the two pages' numbers is divisible by it.
+    :param links_spend: whether redirecting links, which need no clearance, use it up as well.
+    """
+
+    def __init__(
+        self, service: OmoCaptchaService, wall: Wall, *, pages: int, direct: int, links_spend: bool, **options: Any
+    ) -> None:
+        super().__init__(service, wall, **options)
+        self._pages, self._direct, self._links_spend = range(1, pages + 1), direct, links_spend
+        self._inner, self._shop = self._shop, self
+
+    def answer(self, visit: Visit) -> Answer:
+        """Answer a visit as the shop does, with links on each page."""
+        if visit.path.startswith("/go/"):
+            if self._links_spend:
+                self._inner._gate.allows(visit, self._inner._gate.session(visit))
+            return Answer("", 302, "sent on", headers={"Location": f"/item/{visit.path.split('/')[2]}"})
+        answer = self._inner.answer(visit)
+        if answer.shown == "page":
+            here = int(visit.path.rpartition("/")[2])
+            links = [f"/item/{to}" if (here + to) % self._direct == 0 else f"/go/{to}/{here}" for to in self._pages]
+            anchors = "".join(f'<a class="follow" href="{link}">a page</a>' for link in links)
+            answer.body = answer.body.replace("</body>", f"{anchors}</body>")
         return answer
 
 

@@ -84,6 +84,8 @@ class Outcome:
     items: Counter[str] = field(default_factory=Counter)
     stats: dict[str, Any] = field(default_factory=dict)
     """Those of the last run."""
+    paths: list[str] = field(default_factory=list)
+    """What the sites were asked for."""
 
 
 class _Story(logging.Handler):
@@ -124,7 +126,10 @@ def run(planned: Plan) -> Outcome:
     if not outcome.wrong and oracle.has_twin(planned):
         twin = _run(planned, is_open=True)
         outcome.wrong += [f"without walls: {sentence}" for sentence in twin.wrong]
-        outcome.wrong += oracle.differences(outcome.items, outcome.stats, twin.items, twin.stats)
+        if planned.sites[0].kind == "followed":
+            outcome.wrong += oracle.followed(planned.sites[0], outcome.items, outcome.jobs, twin.items, twin.paths)
+        else:
+            outcome.wrong += oracle.differences(outcome.items, outcome.stats, twin.items, twin.stats)
     if not outcome.wrong and planned.stumbles:
         outcome.wrong += oracle.delays(planned, outcome.seconds, _run(replace(planned, stumbles=0.0)).seconds)
     return outcome
@@ -158,6 +163,7 @@ def _run_in(simulation: Simulation, outcome: Outcome, folder: Path, *, is_open: 
         outcome.digest = hashlib.sha256("\n".join(outcome.story).encode()).hexdigest()[:16]
         outcome.requests = record.sent.total()
         outcome.jobs = len(world.service.jobs)
+        outcome.paths = [visit.path for site in world.sites for visit in site.requests]
         outcome.seconds = simulation.loop.time()
 
 

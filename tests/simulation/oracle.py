@@ -128,6 +128,8 @@ def _requests(planned: Plan, world: World, record: Record, runs: list[Run]) -> I
 def _may_be_dropped(planned: Plan, world: World, runs: list[Run], name: str) -> bool:
     """Tell whether Scrapy may have dropped a request's redirect, since nobody could know that it led to a wall."""
     number = wanted_of(planned, name).site
+    if planned.sites[number].kind == "followed":
+        return True
     challenges = [visit for visit in world.sites[number].requests if visit.shown == "challenge" and visit.fault is None]
     is_seen = any(_is_answered(world, visit) for visit in challenges)
     # Which of two crawls has seen it is not known.
@@ -521,6 +523,9 @@ def _jobs_of(planned: Plan, world: World, number: int) -> tuple[int, int]:
         pages += sum(child % 2 == 0 for child in range(first, first + wanted.children))
         behind[wanted.cookiejar] += pages
         tries += pages * (1 + wanted.again) * planned.settings["OMOCAPTCHA_MAX_ATTEMPTS"]
+    if site.kind == "followed":
+        # The crawl without walls tells, see ``followed``.
+        return 0, len(world.service.jobs)
     if site.wall == "never":
         return min(1, tries), upfront + tries
     if site.kind == "late cookie":
@@ -573,3 +578,28 @@ def differences(
     for name in _ALIKE:
         if stats.get(name) != twin_stats.get(name):
             yield f"without walls {name} is {twin_stats.get(name)}, not {stats.get(name)}"
+
+
+def followed(
+    site: Site, items: Counter[str], jobs: int, twin_items: Counter[str], twin_paths: Iterable[str]
+) -> Iterator[str]:
+    """Check that following a site's links brings the pages that come without its wall, for few jobs.
+
+    :param twin_paths: what the site was asked for without its wall.
+    """
+    for item in twin_items - items:
+        yield f"without walls there is {item}"
+    # A page may come for several of the links to it, see "Known limits" in docs/waiting.rst.
+    again = items - twin_items
+    if not again.keys() <= twin_items.keys() or again.total() > site.pages / 2:
+        yield f"without walls there is no {sorted(again.elements())}"
+    necessary = left = 0
+    # A page that is asked for again is a look behind a redirect.
+    for path in dict.fromkeys(twin_paths):
+        is_page = path.startswith("/item/")
+        if is_page and left <= 0:
+            necessary, left = necessary + 1, site.changes["clearance_pages"]
+        left -= is_page or site.links_spend
+    most = 2 * necessary if site.links_spend else max(necessary + 5, 1.5 * necessary)
+    if jobs > most:
+        yield f"excess: {jobs} jobs, though {necessary} would do"

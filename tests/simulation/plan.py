@@ -25,7 +25,10 @@ UNSOLVABLE = ("foreign_form", "callback_only", "no_key", "enterprise", "data_s")
 _LATE_COOKIE = ("session", "get", "same_url", "redirect", "thanks", "home", "expiring")
 """Walls that open by a cookie, which can be the first one that they set."""
 
-SiteKind = Literal["walled", "one address", "two walls", "late cookie", "never answers"]
+_IN_PLACE = ("session", "session_marked", "get", "same_url", "invisible", "explicit")
+"""Walls that show the challenge at the page, and after a token the page."""
+
+SiteKind = Literal["walled", "one address", "two walls", "late cookie", "followed", "never answers"]
 End = Literal["finished", "stopped", "closed", "killed", "two crawls", "fleet"]
 """How a crawl ends: by itself, upon a signal, by the spider, by SIGKILL; or two crawls share a ledger, or a queue."""
 
@@ -74,6 +77,10 @@ class Site:
     """How many site keys its challenge shows in turn."""
     gate_fault: str | None = None
     """What the first requests to a wall's one address are answered with."""
+    pages: int = 0
+    """How many pages a spider can follow links to, see ``Followed``, as for what follows."""
+    direct: int = 99
+    links_spend: bool = False
 
     @property
     def is_solvable(self) -> bool:
@@ -191,7 +198,7 @@ def plan(seed: int) -> Plan:
         planned.settings["OMOCAPTCHA_MAX_ATTEMPTS"] = 3
     planned = _show_keys(planned)
     rare = _ask_rarely(planned if is_calm else _reject(_go_wrong(draw, planned)))
-    return _stumble(planned) if is_calm and rare == planned else rare
+    return _follow(_stumble(planned) if is_calm and rare == planned else rare)
 
 
 def _stumble(planned: Plan) -> Plan:
@@ -345,6 +352,30 @@ def _ask_rarely(planned: Plan) -> Plan:
     if any(map(redirects, sites)):
         changes["site_faults"] = tuple(kind for kind in planned.site_faults if kind in _GATE_FAULTS)
     return replace(planned, sites=tuple(sites), settings=settings, **changes)
+
+
+def _follow(planned: Plan) -> Plan:
+    """Replace some calm plans by that of a spider that follows the links of a site, whose clearance is soon used up."""
+    # Drawn apart, so that all other seeds keep their plans.
+    draw = random.Random(f"followed {planned.seed}")
+    if not planned.is_calm or draw.random() > 0.3:
+        return planned
+    site = Site(
+        kind="followed",
+        wall=draw.choice(_IN_PLACE),
+        changes={"clearance_pages": draw.choice((1, 2, 3, 5, 1000)), "free_pages": draw.choice((0, 0, 3))},
+        pages=draw.randint(3, 12),
+        direct=draw.choice((2, 3, 99)),
+        links_spend=draw.random() < 0.3,
+    )
+    return Plan(
+        seed=planned.seed,
+        sites=(site,),
+        settings={**planned.settings, "COOKIES_ENABLED": True},
+        wanted=(Wanted(0, "followed", 0),),
+        latency=planned.latency,
+        solve_seconds=planned.solve_seconds,
+    )
 
 
 def redirects(site: Site) -> bool:

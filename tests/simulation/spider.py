@@ -44,6 +44,7 @@ _PATHS = {
     "alone": "/page/{}",
     "found": "/find",
     "robots": "/robots.txt",
+    "followed": "/item/{}",
 }
 _BODIES = {"search": "q=rope&q=glass", "signup": "name=a&email=b&g-recaptcha-response="}
 _PUTS = {"header": "header:X-Captcha-Token", "signup": "form:g-recaptcha-response"}
@@ -140,7 +141,17 @@ class SimulatedSpider(scrapy.Spider):
             yield self._search(response, f"{name} found", **facts)
         for child in range(number + 1, number + 1 + children):
             yield self._request(str(child), ("item", "free")[child % 2], meta, children=0, **facts)
+        if kind == "followed":
+            # Which of the links to a page comes first, and brings it, is a matter of chance.
+            name = response.url
+            for link in response.css("a.follow"):
+                yield self._follow(response, link, f"{number} {link.attrib['href']}", **facts)
         yield {"name": name, "page": "".join(_TITLE.findall(response.text)), "status": response.status}
+
+    def _follow(self, response: Any, link: Any, name: str, **facts: Any) -> scrapy.Request:
+        self._record.note_sent(name)
+        facts = {"name": name, "kind": "followed", "children": 0, **facts}
+        return response.follow(link, self.page, errback=self.failed, cb_kwargs=facts)
 
     def _search(self, response: Any, name: str, **facts: Any) -> scrapy.Request:
         self._record.note_sent(name)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from scrapy_omocaptcha.testing import WALLS, OmoCaptchaService, WalledSite
-from tests.helpers.hard_walls import GATE, KeysInTurn, LateCookie, OneAddress, TwoWalls
+from tests.helpers.hard_walls import GATE, Followed, KeysInTurn, LateCookie, OneAddress, TwoWalls
 from tests.simulation.plan import STUMBLES
 
 if TYPE_CHECKING:
@@ -121,14 +121,20 @@ def _build(site: Site, service: OmoCaptchaService, host: str, number: int, note:
         "items_per_page": 1,
         "on_event": lambda line: note(f"{host} {line.removeprefix('site ')}"),
     }
+    wall = replace(WALLS[site.wall], **site.changes)
     if is_open:
-        return WalledSite(service, replace(WALLS["session"], free_pages=10**9), **options)
+        wall = replace(WALLS["session"], free_pages=10**9)
+    if site.kind == "followed":
+        links = {"pages": site.pages, "direct": site.direct, "links_spend": site.links_spend}
+        return Followed(service, wall, **links, **options)
+    if is_open:
+        return WalledSite(service, wall, **options)
     if site.keys > 1:
-        return KeysInTurn(service, replace(WALLS[site.wall], **site.changes), site.keys, **options)
+        return KeysInTurn(service, wall, site.keys, **options)
     if site.kind == "late cookie":
         return LateCookie(service, site.wall, **options)
     if site.kind == "walled":
-        return WalledSite(service, replace(WALLS[site.wall], **site.changes), **options)
+        return WalledSite(service, wall, **options)
     return {"one address": OneAddress, "two walls": TwoWalls, "never answers": NeverAnswers}[site.kind](
         service, **options
     )

@@ -159,7 +159,8 @@ class Redirects:
             is_unsure = self._has_foreign_duplicates and target.kind is _Kind.UNKNOWN
             must_pass = self._has_led_to_wall(request, url) or is_from_wall or is_unsure or target.kind is _Kind.FAILED
             must_pass |= is_through and _leads_back(request, url, state.original)
-            must_pass |= target.kind is _Kind.OPEN and self._is_walled_page(url)
+            # A page that the spider has requested itself is there, or will be.
+            must_pass |= target.kind is _Kind.OPEN and self._is_walled_page(url) and not target.is_requested
             if target.kind is _Kind.OPEN and must_pass:
                 self._targets[url] = replace(target, kind=_Kind.PAGE)
             elif target.kind in _UNDECIDED and not is_own and request.method != "HEAD":

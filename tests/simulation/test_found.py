@@ -259,3 +259,15 @@ def test_a_challenge_behind_a_redirect_that_belongs_to_another_session_by_then_i
         wanted=tuple(Wanted(number, kind, 0, jar) for number, kind, jar in wanted),
     )
     assert run(planned).wrong == []
+
+
+def test_a_redirect_to_a_page_behind_a_wall_that_the_spider_has_requested_itself_is_a_duplicate():
+    """The first page, which the spider got for a token, came again for a link that redirects to it."""
+    planned = Plan(
+        seed=1,
+        sites=(Site("followed", "session", {"clearance_pages": 2}, pages=3),),
+        settings={**SETTINGS, "OMOCAPTCHA_MAX_ATTEMPTS": 3},
+        wanted=(Wanted(0, "followed", 0),),
+    )
+    outcome = run(planned)
+    assert (outcome.wrong, outcome.items.total(), outcome.jobs) == ([], 3, 2)

@@ -379,7 +379,8 @@ class Passage(Attempts):
 
     def may_be_page(self, answer: Response, page: Page, handed: Handed) -> bool:
         """Tell whether the answer to a submission may be the page, which shows a challenge when it is asked for."""
-        if is_other_wall(page.challenge, self.page.challenge):
+        later = self.page.challenge
+        if is_other_wall(page.challenge, later, changes_key=self.sessions.changes_key(later)):
             return False
         if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
             return handed.is_own_address and answer.status != page.response.status

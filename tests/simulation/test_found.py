@@ -271,3 +271,14 @@ def test_a_redirect_to_a_page_behind_a_wall_that_the_spider_has_requested_itself
     )
     outcome = run(planned)
     assert (outcome.wrong, outcome.items.total(), outcome.jobs) == ([], 3, 2)
+
+
+def test_the_answer_to_a_post_may_be_its_page_though_the_wall_shows_another_key_each_time():
+    """Seed 285418620067: each accepted token of a search was taken for one of another wall."""
+    planned = Plan(
+        seed=285418620067,
+        sites=(Site("walled", "per_page", status=200, keys=99),),
+        settings={**SETTINGS, "CONCURRENT_REQUESTS": 1, "OMOCAPTCHA_MAX_ATTEMPTS": 3},
+        wanted=tuple(Wanted(number, kind, 0) for number, kind in enumerate(("item", "item", "search"))),
+    )
+    assert run(planned).wrong == []

@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from dataclasses import replace
 from http import HTTPStatus
 from itertools import accumulate
-from math import ceil, comb, sqrt
+from math import ceil, comb, inf, sqrt
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -444,7 +444,7 @@ def _ideal(planned: Plan, world: World, record: Record, stats: Counter[str]) -> 
     errors = {name: how for name, how in record.ends.items() if how not in ("page", "redirect")}
     for site in world.sites:
         sent = [each for each in world.exchanges if each.url.startswith(site.url)]
-        seen = min((each.ended for each in sent if urlsplit(each.url).path in ("/gate", GATE)), default=0.0)
+        seen = min((each.ended for each in sent if urlsplit(each.url).path in ("/gate", GATE)), default=inf)
         given = sorted(each.ended for each in sent if each.url in record.given)
         if any(at > seen for at in given[_MOST_GIVEN:]):
             yield f"ideal: the spider got redirects to the wall of {site.url}, seen at {seen:.3f} s, at {given}"

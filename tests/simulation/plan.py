@@ -298,7 +298,8 @@ def _show_keys(planned: Plan) -> Plan:
     may_change = [site.kind == "walled" and site.wall not in UNSOLVABLE for site in planned.sites]
     drawn = zip(planned.sites, keys, may_change, strict=True)
     sites = tuple(replace(site, keys=number) if may else site for site, number, may in drawn)
-    if sites == planned.sites:
+    # What waits in a slow queue has no cookie of the session yet, and outdates each form by another one.
+    if sites == planned.sites or "AUTOTHROTTLE_ENABLED" in planned.settings:
         return planned
     # A token may not fit a form that another cookie has outdated.
     return replace(planned, sites=sites, settings={**planned.settings, "OMOCAPTCHA_MAX_ATTEMPTS": 3})

@@ -84,7 +84,7 @@ class _Report:
 
     @property
     def status(self) -> Status:
-        """The status of the first line that is wrong."""
+        """Return the status of the first line that is wrong, or that all is in order."""
         return next((line.status for line in self._lines if line.status), Status.OK)
 
     def add(self, *lines: Line) -> None:

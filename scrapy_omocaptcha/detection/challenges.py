@@ -13,8 +13,9 @@ from scrapy.http import Response, TextResponse
 
 from scrapy_omocaptcha.challenge import Challenge, Form
 from scrapy_omocaptcha.detection.callbacks import Callbacks, Effect
+from scrapy_omocaptcha.detection.case import Case
 from scrapy_omocaptcha.detection.content import PageContent
-from scrapy_omocaptcha.detection.judgement import Case, judge
+from scrapy_omocaptcha.detection.judgement import judge
 from scrapy_omocaptcha.detection.marks import WALL_STATUSES
 from scrapy_omocaptcha.detection.region import PageText, label_of
 from scrapy_omocaptcha.detection.widgets import Widget, find_widgets

@@ -59,7 +59,11 @@ class FormPassage(Passage):
         return self.page.challenge if passed is None else passed
 
     async def hand_in(self, token: Token) -> Result:
-        """Do as :meth:`Passage.hand_in`; where each page wants a token, let no other use up what the token opens."""
+        """Send a token to the site, and judge the answer.
+
+        Where each page wants a token, and is asked for after it, nothing else of the session is sent meanwhile: it
+        could use up what the token opens.
+        """
         if not (self.is_alone and self.session.is_asked_again):
             return await super().hand_in(token)
         lock = self.session.handing_in

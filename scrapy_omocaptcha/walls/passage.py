@@ -135,10 +135,9 @@ class Passage(Attempts):
     async def _take_turns(self) -> Result:
         session = self.session
         while True:
-            if self.redirects.is_left(self.request):
-                answer = await self.look_again()
-                if answer is not None:
-                    return Result(answer)
+            answer = await self._look_if_left()
+            if answer is not None:
+                return Result(answer)
             if self.redirects.may_be_left(self.request):
                 # The redirect, or a look behind it, may have used up the clearance.
                 session.may_have_used(self.stamp)
@@ -147,7 +146,7 @@ class Passage(Attempts):
                 return await self._lead()
             if role is Role.ALONE:
                 self.is_alone = True
-                return await self.attempt()
+                return await self._go_alone()
             if role is Role.FOLLOW:
                 await self.engine.lifetime.wait(session.wait_turn(challenged=True))
             try:
@@ -158,6 +157,20 @@ class Passage(Attempts):
             finally:
                 if role is Role.FOLLOW:
                     session.end_turn()
+
+    async def _go_alone(self) -> Result:
+        """Solve the wall for this page only, unless that has been done for the same page meanwhile."""
+        turn = self.redirects.turn(self.request)
+        await self.engine.lifetime.wait(turn.acquire())
+        try:
+            answer = await self._look_if_left()
+            return await self.attempt() if answer is None else Result(answer)
+        finally:
+            turn.release()
+
+    async def _look_if_left(self) -> Answer | None:
+        """Ask again if another request has the page that this one is redirected to; see :meth:`look_again`."""
+        return await self.look_again() if self.redirects.is_left(self.request) else None
 
     async def _lead(self) -> Result:
         session, slots = self.session, self.engine.slots

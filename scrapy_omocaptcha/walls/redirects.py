@@ -11,7 +11,7 @@ is scheduled again, and so is what was asked for by those that Scrapy has droppe
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from scrapy import Request, signals
 from scrapy.crawler import Crawler
@@ -20,6 +20,7 @@ from scrapy.http import Response
 from scrapy.http.request import NO_CALLBACK
 from scrapy.utils.datatypes import LocalCache
 from scrapy.utils.job import job_dir
+from twisted.internet.defer import DeferredLock
 
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.detection import wall_word
@@ -113,6 +114,8 @@ class Redirects:
         """Pages that may be what a request which is sent again is redirected to."""
         self._led_to_page: WeakKeyDictionary[Request, Request] = WeakKeyDictionary()
         """What Scrapy makes of redirects of requests that are sent again, if the page is there already."""
+        self._turns: WeakValueDictionary[str, DeferredLock] = WeakValueDictionary()
+        """Keeps those apart that were redirected to one address and solve its wall for one page each."""
         self._has_met_wall = False
         self._has_handed_in = False
         """Whether a token has been handed in. Before that, no wall can be open."""
@@ -302,6 +305,16 @@ class Redirects:
         return target is not None and any(
             other is not target and other.marks == target.marks for other in self._targets.values()
         )
+
+    def turn(self, request: Request) -> DeferredLock:
+        """Return what lets only one at a time solve the wall of the address that requests were redirected to.
+
+        If that is a page, the others are duplicates of the first, once it has come.
+        """
+        led_to = self._states.peek(request).led_to
+        if led_to is None or request.method not in _REPEATABLE or self._target(led_to).kind is _Kind.GATE:
+            return DeferredLock()
+        return self._turns.setdefault(address_of(led_to), DeferredLock())
 
     def handed_in(self) -> None:
         """Record that a token was handed in, so that walls may be open."""

@@ -282,3 +282,16 @@ def test_the_answer_to_a_post_may_be_its_page_though_the_wall_shows_another_key_
         wanted=tuple(Wanted(number, kind, 0) for number, kind in enumerate(("item", "item", "search"))),
     )
     assert run(planned).wrong == []
+
+
+def test_of_the_requests_that_are_redirected_to_one_page_behind_a_wall_one_buys_a_token_at_a_time():
+    """Seed 192811885590: each of many links to a page bought one, 35 tokens for nine pages."""
+    planned = Plan(
+        seed=192811885590,
+        sites=(Site("followed", "session_marked", {"clearance_pages": 1, "free_pages": 0}, pages=9, direct=2),),
+        settings={**SETTINGS, "OMOCAPTCHA_MAX_ATTEMPTS": 3},
+        wanted=(Wanted(0, "followed", 0),),
+    )
+    outcome = run(planned)
+    assert (outcome.wrong, outcome.items.total()) == ([], 9)
+    assert outcome.jobs <= 14

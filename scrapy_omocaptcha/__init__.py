@@ -8,12 +8,12 @@ from scrapy_omocaptcha.challenge import Challenge, Form, Token
 
 if TYPE_CHECKING:
     from scrapy_omocaptcha.addon import Addon
-    from scrapy_omocaptcha.browser.page_purchase import PagePurchase
+    from scrapy_omocaptcha.browser.live.purchase import PagePurchase
     from scrapy_omocaptcha.detection import find_challenge
     from scrapy_omocaptcha.forms.submission import submit_token
     from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware
     from scrapy_omocaptcha.solving import solve, solve_page
-    from scrapy_omocaptcha.walls.form_request import form_request
+    from scrapy_omocaptcha.upfront.form_request import form_request
 
 __all__ = [
     "Addon",
@@ -36,9 +36,9 @@ __all__ = [
 _HOMES = {
     "Addon": "addon",
     "OmoCaptchaMiddleware": "middleware",
-    "PagePurchase": "browser.page_purchase",
+    "PagePurchase": "browser.live.purchase",
     "find_challenge": "detection",
-    "form_request": "walls.form_request",
+    "form_request": "upfront.form_request",
     "solve": "solving",
     "solve_page": "solving",
     "submit_token": "forms.submission",

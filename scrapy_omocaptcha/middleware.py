@@ -32,22 +32,22 @@ from scrapy_omocaptcha.reporting.events import Events
 from scrapy_omocaptcha.reporting.progress import Progress
 from scrapy_omocaptcha.settings import Settings, is_enabled
 from scrapy_omocaptcha.settings.checks import find_mistakes
+from scrapy_omocaptcha.tokens.hints import Hints
+from scrapy_omocaptcha.tokens.hooks import Hooks
+from scrapy_omocaptcha.tokens.judging import is_good
+from scrapy_omocaptcha.tokens.limit_closing import close_at_limit
+from scrapy_omocaptcha.tokens.medium import Mediums
+from scrapy_omocaptcha.tokens.policy import Policy
+from scrapy_omocaptcha.tokens.reasons import GivenUp, NotSolved, Refusal
+from scrapy_omocaptcha.upfront.handler import UpfrontTokens
 from scrapy_omocaptcha.urls import host_of
 from scrapy_omocaptcha.walls.handler import WallHandler
-from scrapy_omocaptcha.walls.hints import Hints
-from scrapy_omocaptcha.walls.hooks import Hooks
-from scrapy_omocaptcha.walls.judging import is_good
-from scrapy_omocaptcha.walls.limit_closing import close_at_limit
-from scrapy_omocaptcha.walls.medium import Mediums
-from scrapy_omocaptcha.walls.policy import Policy
-from scrapy_omocaptcha.walls.reasons import GivenUp, NotSolved, Refusal
 from scrapy_omocaptcha.walls.redirects import Redirects
 from scrapy_omocaptcha.walls.sessions import Sessions
-from scrapy_omocaptcha.walls.upfront import UpfrontTokens
 
 if TYPE_CHECKING:
     from scrapy_omocaptcha.buying.purchase import Purchase
-    from scrapy_omocaptcha.walls.reasons import Purpose
+    from scrapy_omocaptcha.tokens.reasons import Purpose
 
 logger = logging.getLogger(__name__)
 
@@ -146,7 +146,7 @@ class OmoCaptchaMiddleware:
             self._chain.watch()
         wish = request.meta.get("omocaptcha")
         if wish is not None:
-            from scrapy_omocaptcha.walls.wishes import check_wish
+            from scrapy_omocaptcha.upfront.wishes import check_wish
 
             check_wish(request)
         if wish is False or self._is_for_robots_rules(request):

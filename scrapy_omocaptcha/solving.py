@@ -9,14 +9,14 @@ from scrapy.crawler import Crawler
 
 from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware
-from scrapy_omocaptcha.walls.verdict import unknown
-from scrapy_omocaptcha.walls.wishes import check_sitekey
+from scrapy_omocaptcha.tokens.verdict import unknown
+from scrapy_omocaptcha.upfront.wishes import check_sitekey
 
 if TYPE_CHECKING:
     # Playwright is an extra.
     from playwright.async_api import Page
 
-    from scrapy_omocaptcha.browser.page_purchase import PagePurchase
+    from scrapy_omocaptcha.browser.live.purchase import PagePurchase
 
 
 async def solve(challenge: Challenge, *, crawler: Crawler) -> Token:

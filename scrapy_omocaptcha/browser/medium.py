@@ -1,13 +1,23 @@
 """Tell what it means at a wall that a browser renders the page of a request."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
 from scrapy import Request
 
-from scrapy_omocaptcha.browser.live_pages import LivePages
+from scrapy_omocaptcha.browser.live.pages import LivePages
 from scrapy_omocaptcha.browser.playwright import PlaywrightBrowser
 from scrapy_omocaptcha.engine.components import Components
 from scrapy_omocaptcha.engine.lifetime import Lifetime
+from scrapy_omocaptcha.tokens.medium import Find, Key, PlainMedium
 from scrapy_omocaptcha.urls import host_of
-from scrapy_omocaptcha.walls.medium import Find, Key, PlainMedium
+
+if TYPE_CHECKING:
+    from scrapy_omocaptcha.browser.forms.token_request import BrowserTokenRequest
+    from scrapy_omocaptcha.browser.walls.passage import BrowserPassage
 
 _IN_BROWSER = object()
 
@@ -15,9 +25,7 @@ _IN_BROWSER = object()
 class BrowserMedium(PlainMedium):
     """Requests whose pages a browser renders."""
 
-    passage = "scrapy_omocaptcha.browser.passage.BrowserPassage"
     purpose = "browser"
-    token_request = "scrapy_omocaptcha.browser.token_request.BrowserTokenRequest"
 
     def __init__(self, components: Components, browser: PlaywrightBrowser, lifetime: Lifetime) -> None:
         super().__init__(components)
@@ -46,3 +54,14 @@ class BrowserMedium(PlainMedium):
 
     def close(self) -> None:
         self.live_pages.close()
+
+    def passage(self) -> Callable[..., BrowserPassage]:
+        # Both are imported late: most crawls meet neither.
+        from scrapy_omocaptcha.browser.walls.passage import BrowserPassage
+
+        return partial(BrowserPassage, browser=self.browser)
+
+    def token_request(self) -> Callable[..., BrowserTokenRequest]:
+        from scrapy_omocaptcha.browser.forms.token_request import BrowserTokenRequest
+
+        return partial(BrowserTokenRequest, browser=self.browser)

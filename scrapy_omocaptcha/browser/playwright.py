@@ -15,9 +15,9 @@ from playwright.async_api import BrowserContext, Error, Page
 from scrapy import Request
 
 from scrapy_omocaptcha.browser.masking import masking
-from scrapy_omocaptcha.browser.page_methods import FindChallenge, PageHandover, WatchedMethods
+from scrapy_omocaptcha.browser.watching import FindChallenge, WatchedMethods
+from scrapy_omocaptcha.upfront.wishes import OWN_SESSION
 from scrapy_omocaptcha.urls import public_address
-from scrapy_omocaptcha.walls.wishes import OWN_SESSION
 
 T = TypeVar("T")
 
@@ -94,7 +94,7 @@ class PlaywrightBrowser:
                 del request.meta[_METHODS]
 
     @contextmanager
-    def handing_in(self, request: Request, handover: PageHandover) -> Iterator[None]:
+    def handing_in(self, request: Request, handover: WatchedMethods) -> Iterator[None]:
         """Hand a token in when ``request`` is loaded in the block, before the spider's page methods are called."""
         self.unwatch(request)
         self._forget_redirects(request)

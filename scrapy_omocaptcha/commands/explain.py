@@ -22,7 +22,7 @@ from scrapy_omocaptcha.detection.marks import WALL_STATUSES
 from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware
 from scrapy_omocaptcha.reporting.format import printable, purpose, shorten
 from scrapy_omocaptcha.settings import Settings, is_enabled
-from scrapy_omocaptcha.walls.form_request import form_request
+from scrapy_omocaptcha.upfront.form_request import form_request
 
 UNKNOWN_URL = "https://page.invalid/"
 """URL of files whose URL is not given; ``.invalid`` is reserved, so no site has it."""

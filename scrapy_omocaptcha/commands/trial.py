@@ -15,8 +15,8 @@ from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.commands.detect import ISOLATION
 from scrapy_omocaptcha.commands.looking import Line, Status
 from scrapy_omocaptcha.settings import ONE_JOB
+from scrapy_omocaptcha.tokens.reasons import REASONS
 from scrapy_omocaptcha.urls import public_address
-from scrapy_omocaptcha.walls.reasons import REASONS
 
 DEMO_PAGE = "https://www.google.com/recaptcha/api2/demo"
 """Google's public page for trying reCAPTCHA v2."""

@@ -1,1 +1,1 @@
-"""Hold requests at walls, take challenged ones through, and judge what came of each token."""
+"""Hold requests at walls, and take challenged ones through."""

@@ -15,13 +15,13 @@ from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.errors import HandoverBroke, HookFailed, MiddlewareFailed
 from scrapy_omocaptcha.forms.encoding import field_names
 from scrapy_omocaptcha.forms.submission import Submission
+from scrapy_omocaptcha.tokens.attempts import Outdated, Result
+from scrapy_omocaptcha.tokens.judging import Answer, is_lost
+from scrapy_omocaptcha.tokens.reasons import GivenUp, Refusal
+from scrapy_omocaptcha.tokens.sending import send_submission
+from scrapy_omocaptcha.tokens.verdict import Handed, unknown, unused
 from scrapy_omocaptcha.urls import public_address, same_address
-from scrapy_omocaptcha.walls.attempts import Outdated, Result
-from scrapy_omocaptcha.walls.judging import Answer, is_lost
 from scrapy_omocaptcha.walls.passage import Passage
-from scrapy_omocaptcha.walls.reasons import GivenUp, Refusal
-from scrapy_omocaptcha.walls.sending import send_submission
-from scrapy_omocaptcha.walls.verdict import Handed, unknown, unused
 
 _MAX_OUTDATED = 3
 """How often in a row other answers may outdate a form just before it is submitted. A request that hangs takes

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from scrapy import Request
 from scrapy.http import Response
-from scrapy.utils.misc import load_object
 
 from scrapy_omocaptcha.buying.buyer import Buyer
 from scrapy_omocaptcha.detection import find_other_captcha, has_recaptcha_word
 from scrapy_omocaptcha.engine.engine import Engine
 from scrapy_omocaptcha.reporting.events import Events
-from scrapy_omocaptcha.walls.judging import Answer, is_good, is_stored, shows_page
-from scrapy_omocaptcha.walls.policy import Policy
+from scrapy_omocaptcha.tokens.judging import Answer, is_good, is_stored, shows_page
+from scrapy_omocaptcha.tokens.policy import Policy
 from scrapy_omocaptcha.walls.redirects import Redirects
 from scrapy_omocaptcha.walls.sessions import Sessions
 
@@ -155,9 +154,13 @@ class WallHandler:
             elif session is not None and shows_page(request, response):
                 session.unchallenged(stamp)
             return response
-        passage: Passage = load_object(self._policy.mediums.of(request).passage)(
-            *self._attempts, request, self._sessions, self._redirects
-        )
+        make = self._policy.mediums.of(request).passage()
+        if make is None:
+            # Imported late: most crawls never need it, and start sooner without it.
+            from scrapy_omocaptcha.walls.form_passage import FormPassage
+
+            make = FormPassage
+        passage: Passage = make(*self._attempts, request, self._sessions, self._redirects)
         return await passage.run(response, challenge, stamp)
 
     def failed(self, request: Request) -> None:

@@ -2,9 +2,9 @@
 
 The steps are the methods of :class:`Passage` in their order: meet the challenge, refuse it, lead or follow or go alone
 or ask again, buy a token, hand it in, judge what came of it, give the spider its page. A subclass knows when a token is
-``ready`` to be handed in, and how: ``form_passage`` does it by the page's form, ``browser.passage`` in a page of a
-browser. The loop in ``attempts`` calls ``attempt_once`` for each token, ``ready`` and ``hand_in`` for each try with it,
-and records the verdict. It is also that of requests that want a token before they are sent.
+``ready`` to be handed in, and how: ``form_passage`` does it by the page's form, ``browser.walls.passage`` in a page of
+a browser. The loop in ``tokens.attempts`` calls ``attempt_once`` for each token, ``ready`` and ``hand_in`` for each try
+with it, and records the verdict. It is also that of requests that want a token before they are sent.
 """
 
 from abc import abstractmethod
@@ -23,14 +23,14 @@ from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.engine.slots import Hold
 from scrapy_omocaptcha.errors import ChallengeNotSolved, CrawlClosing
 from scrapy_omocaptcha.forms.submission import is_free_of
-from scrapy_omocaptcha.walls.attempts import Attempts, Result
-from scrapy_omocaptcha.walls.judging import Answer, is_blank, is_good, is_other_wall, is_page_of, is_same_wall
-from scrapy_omocaptcha.walls.reasons import GivenUp, NotSolved, Refusal
+from scrapy_omocaptcha.tokens.attempts import Attempts, Result
+from scrapy_omocaptcha.tokens.judging import Answer, is_blank, is_good, is_other_wall, is_page_of, is_same_wall
+from scrapy_omocaptcha.tokens.reasons import GivenUp, NotSolved, Refusal
+from scrapy_omocaptcha.tokens.sending import follow_back
+from scrapy_omocaptcha.tokens.verdict import Handed, opened, still_closed, unknown
 from scrapy_omocaptcha.walls.redirects import Redirects
-from scrapy_omocaptcha.walls.sending import follow_back
 from scrapy_omocaptcha.walls.session import Clearance, Role
 from scrapy_omocaptcha.walls.sessions import Sessions
-from scrapy_omocaptcha.walls.verdict import Handed, opened, still_closed, unknown
 
 
 class Page(NamedTuple):

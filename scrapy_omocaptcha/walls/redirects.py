@@ -8,8 +8,7 @@ All other redirects are left to Scrapy, with what was asked for in their meta. W
 is scheduled again, and so is what was asked for by those that Scrapy has dropped meanwhile as duplicates of it.
 """
 
-from dataclasses import dataclass, replace
-from enum import Enum
+from dataclasses import replace
 from typing import Any
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
@@ -23,14 +22,11 @@ from scrapy.utils.job import job_dir
 from twisted.internet.defer import DeferredLock
 
 from scrapy_omocaptcha.challenge import Challenge
-from scrapy_omocaptcha.detection import wall_word
 from scrapy_omocaptcha.engine.engine import Engine
 from scrapy_omocaptcha.errors import CrawlClosing
 from scrapy_omocaptcha.forms.submission import Submission
 from scrapy_omocaptcha.settings import uses_scrapy_redis
-from scrapy_omocaptcha.urls import address_of, host_of, public_address, redirect_target, same_address
-from scrapy_omocaptcha.walls import originals
-from scrapy_omocaptcha.walls.judging import (
+from scrapy_omocaptcha.tokens.judging import (
     Marks,
     doubt_about,
     is_good,
@@ -39,12 +35,11 @@ from scrapy_omocaptcha.walls.judging import (
     is_page_of,
     wall_marks,
 )
-from scrapy_omocaptcha.walls.policy import Policy
+from scrapy_omocaptcha.tokens.policy import Policy
+from scrapy_omocaptcha.urls import address_of, host_of, public_address, redirect_target, same_address
+from scrapy_omocaptcha.walls import originals
+from scrapy_omocaptcha.walls.targets import MAX_LOOKS, PAGES, UNDECIDED, WALLS, Kind, Target, Targets
 
-_MAX_KNOWN = 10_000
-"""Targets that are remembered."""
-_MAX_LOOKS = 3
-"""How often an address that looks like a wall's is looked at before any wall was met."""
 _ENOUGH_DROPPED = 2
 """Dropped redirects to an address after which another is looked behind; at a former wall, twice as many each time."""
 _MAX_UNDECIDED = 100
@@ -57,47 +52,6 @@ _REPEATABLE = ("GET", "HEAD")
 """Methods of requests that may be sent again though they have been answered: a POST could order twice."""
 
 
-class _Kind(Enum):
-    """What the target of redirects has proven to be.
-
-    UNKNOWN is FOLLOWED once Scrapy follows a redirect there, and FAILED after an error. Then a page makes it a PAGE,
-    and a challenge a WALL, as it does a PAGE. Once a token was handed in, a WALL that shows a page is OPEN, and a PAGE
-    when Scrapy follows a redirect there; and it is a GATE once a request that was redirected there has its own page. A
-    GATE that the spider asks for itself, and that shows a page, is a WALL again.
-    """
-
-    UNKNOWN = "nobody has been there"
-    FOLLOWED = "Scrapy follows a redirect there, and the answer is not there yet"
-    FAILED = "that has failed, though the duplicate filter knows it now"
-    PAGE = "it has shown no challenge"
-    WALL = "it has shown a challenge"
-    GATE = "a wall without a page of its own: who is through is redirected there no more"
-    OPEN = "it was a wall, and shows a page that no request has got yet"
-
-
-_UNDECIDED = (_Kind.UNKNOWN, _Kind.FAILED)
-_WALLS = (_Kind.WALL, _Kind.GATE)
-_PAGES = (_Kind.PAGE, _Kind.OPEN)
-
-
-@dataclass
-class _Target:
-    """What is known of the target of redirects: scheme, host and path, with the query where that tells a page."""
-
-    kind: _Kind = _Kind.UNKNOWN
-    leader: str | None = None
-    """The address from which Scrapy follows a redirect there."""
-    looks: int = 0
-    given: int = 0
-    """How many redirects there have not been followed, as where the spider gets them itself."""
-    has_been_wall: bool = False
-    """Whether it was a wall, and then showed a page. A session that is not through meets the wall there."""
-    marks: Marks | None = None
-    """By what the challenge that it has shown is known again."""
-    is_requested: bool = False
-    """Whether the spider has requested it itself, and met the challenge."""
-
-
 class Redirects:
     """The redirects of one crawl."""
 
@@ -105,18 +59,15 @@ class Redirects:
         self._crawler, self._policy = crawler, policy
         self._lifetime, self._chain = engine.lifetime, engine.chain
         self._components, self._states = engine.components, engine.states
-        self._targets: LocalCache[str, _Target] = LocalCache(_MAX_KNOWN)
+        self._targets = Targets()
         self._dropped: LocalCache[str, list[Request]] = LocalCache(_MAX_UNDECIDED)
         """Redirects that were dropped as duplicates, by target, until it is known what is there."""
-        self._walled_pages: LocalCache[Marks | None, set[str]] = LocalCache(_MAX_KNOWN)
-        """Pages to which redirects lead also once the wall is open that was met there, by the marks of the wall."""
         self._shown: WeakKeyDictionary[Request, Response] = WeakKeyDictionary()
         """Pages that may be what a request which is sent again is redirected to."""
         self._led_to_page: WeakKeyDictionary[Request, Request] = WeakKeyDictionary()
         """What Scrapy makes of redirects of requests that are sent again, if the page is there already."""
         self._turns: WeakValueDictionary[str, DeferredLock] = WeakValueDictionary()
         """Keeps those apart that were redirected to one address and solve its wall for one page each."""
-        self._has_met_wall = False
         self._has_handed_in = False
         """Whether a token has been handed in. Before that, no wall can be open."""
         is_shared = uses_scrapy_redis(crawler.settings)
@@ -144,33 +95,33 @@ class Redirects:
         again = self._asked_for(request, is_wall=False)
         if again is not None:
             return again
-        may_be_wall = self._has_led_to_wall(request, url) or self._looks_like_wall(url)
-        may_be_wall |= self._target(url).has_been_wall and not is_through
+        may_be_wall = self._has_led_to_wall(request, url) or self._targets.looks_like_wall(url)
+        may_be_wall |= self._targets.of(url).has_been_wall and not is_through
         # Where the page is here already, and came for a token, the request gets that.
-        is_left = self._is_walled_page(url) and not (request in self._shown and self._comes_back(request, url))
+        is_left = self._targets.is_walled_page(url) and not (request in self._shown and self._comes_back(request, url))
         if not is_left and (may_be_wall or await self._should_look(request, response, url)):
             is_guess = not may_be_wall and not self._has_foreign_duplicates
             answer = await self._look(request, response, url, is_guess=is_guess)
             if answer is not None:
                 return answer
         if self._components.will_redirect(request, response):
-            state, target = self._states.peek(request), self._target(url)
+            state, target = self._states.peek(request), self._targets.of(url)
             is_own = is_through and host_of(url) != host_of(request.url)
             original = None if is_own else originals.write(request, state.original)
             # What comes from a wall is a duplicate of what was asked for before.
-            is_from_wall = state.original is not None and self._target(request.url).kind in _WALLS
-            is_unsure = self._has_foreign_duplicates and target.kind is _Kind.UNKNOWN
-            must_pass = self._has_led_to_wall(request, url) or is_from_wall or is_unsure or target.kind is _Kind.FAILED
+            is_from_wall = state.original is not None and self._targets.of(request.url).kind in WALLS
+            is_unsure = self._has_foreign_duplicates and target.kind is Kind.UNKNOWN
+            must_pass = self._has_led_to_wall(request, url) or is_from_wall or is_unsure or target.kind is Kind.FAILED
             must_pass |= is_through and _leads_back(request, url, state.original)
             # A page that the spider has requested itself is there, or will be.
-            must_pass |= target.kind is _Kind.OPEN and self._is_walled_page(url) and not target.is_requested
-            if target.kind is _Kind.OPEN and must_pass:
-                self._targets[url] = replace(target, kind=_Kind.PAGE)
-            elif target.kind in _UNDECIDED and not is_own and request.method != "HEAD":
-                target.kind, target.leader = _Kind.FOLLOWED, request.url
+            must_pass |= target.kind is Kind.OPEN and self._targets.is_walled_page(url) and not target.is_requested
+            if target.kind is Kind.OPEN and must_pass:
+                self._targets.put(url, replace(target, kind=Kind.PAGE))
+            elif target.kind in UNDECIDED and not is_own and request.method != "HEAD":
+                target.kind, target.leader = Kind.FOLLOWED, request.url
             self._states.write(request, replace(state, original=original, led_to=None), must_pass=must_pass)
         else:
-            self._target(url).given += 1
+            self._targets.of(url).given += 1
         return response
 
     async def refreshed(self, request: Request, response: Response) -> Response | Request:
@@ -182,7 +133,7 @@ class Redirects:
     def concerns(self, request: Request) -> bool:
         """Tell whether the answer to a request may tell where redirects lead."""
         is_awaited = bool(self._dropped) and public_address(request.url) in self._dropped
-        return self._has_met_wall or is_awaited or self._states.concerns(request)
+        return self._targets.has_met_wall or is_awaited or self._states.concerns(request)
 
     def answered(self, request: Request, response: Response, challenge: Challenge | None) -> Request | None:
         """Return the original of a request, for the scheduler, if redirects have led it to a wall.
@@ -191,10 +142,10 @@ class Redirects:
         """
         original, address = self._states.peek(request).original, public_address(request.url)
         is_wall, marks = challenge is not None, None if challenge is None else wall_marks(challenge)
-        if self._is_in_place(marks) and self._may_be_page(request.url):
+        if self._targets.is_in_place(marks) and self._targets.may_be_page(request.url):
             # It is solved there, as if the spider had requested the page itself.
             for url in originals.targets(request, original) or (request.url,):
-                self._targets[address_of(url)] = _Target(_Kind.PAGE, marks=marks)
+                self._targets.put(address_of(url), Target(Kind.PAGE, marks=marks))
                 self._dropped.pop(public_address(url), None)
             return None
         if not (is_wall or is_good(response) or is_missing(response)):
@@ -206,10 +157,10 @@ class Redirects:
             for target in originals.targets(request, original):
                 self._shows(target, is_wall=is_wall, marks=marks)
         elif is_wall or address in self._dropped:
-            self._targets.setdefault(address_of(request.url), _Target()).is_requested = is_wall
+            self._targets.requested(request.url, is_wall=is_wall)
             self._shows(request.url, is_wall=is_wall, marks=marks)
-        elif address in self._targets and self._targets[address].kind is _Kind.GATE:
-            self._targets[address].kind = _Kind.WALL
+        else:
+            self._targets.shows_page_to_spider(request.url)
         return self._asked_for(request, is_wall=is_wall)
 
     def failed(self, request: Request) -> None:
@@ -217,31 +168,35 @@ class Redirects:
 
         Where no wall has been met, they stay dropped, as without the add-on. Retry may find out yet.
         """
-        for url in originals.targets(request, self._states.peek(request).original) if self._has_met_wall else ():
-            target = self._target(url)
-            if target.kind is _Kind.FOLLOWED:
-                target.kind = _Kind.FAILED
+        for url in (
+            originals.targets(request, self._states.peek(request).original) if self._targets.has_met_wall else ()
+        ):
+            target = self._targets.of(url)
+            if target.kind is Kind.FOLLOWED:
+                target.kind = Kind.FAILED
                 for other in self._dropped.pop(public_address(url), ()):
-                    target.kind, target.leader = _Kind.FOLLOWED, other.meta["redirect_urls"][-1]
+                    target.kind, target.leader = Kind.FOLLOWED, other.meta["redirect_urls"][-1]
                     self._crawler.engine.crawl(self._states.give_back(other))
 
     def dropped(self, request: Request) -> None:
         """Schedule the original of a redirect that Scrapy has dropped, if it led to a wall, once that is known."""
         if not self._states.take(request) or self._states.peek(request).original is None:
             return
-        target, dropped = self._target(request.url), self._dropped.setdefault(public_address(request.url), [])
-        if target.kind is _Kind.FOLLOWED and target.leader == request.meta["redirect_urls"][-1]:
+        target, dropped = self._targets.of(request.url), self._dropped.setdefault(public_address(request.url), [])
+        if target.kind is Kind.FOLLOWED and target.leader == request.meta["redirect_urls"][-1]:
             # The spider has asked for the target itself.
-            target.kind = _Kind.UNKNOWN
+            target.kind = Kind.UNKNOWN
         if len(dropped) < _MAX_DROPPED:
             dropped.append(request)
         # What was a wall may be one again for this session, which a look will show.
-        if target.kind in _WALLS or (target.kind in _PAGES and not target.has_been_wall):
-            self._shows(request.url, is_wall=target.kind in _WALLS)
+        if target.kind in WALLS or (target.kind in PAGES and not target.has_been_wall):
+            self._shows(request.url, is_wall=target.kind in WALLS)
 
     def closing(self) -> list[Request]:
         """Return the redirects that have been dropped while another one finds out what is there."""
-        waiting = [dropped for target, dropped in self._dropped.items() if self._target(target).kind is _Kind.FOLLOWED]
+        waiting = [
+            dropped for target, dropped in self._dropped.items() if self._targets.of(target).kind is Kind.FOLLOWED
+        ]
         return [request for dropped in waiting for request in dropped]
 
     # What happens to a request at a wall
@@ -296,15 +251,13 @@ class Redirects:
     def is_left(self, request: Request) -> bool:
         """Tell whether a challenge that a request was redirected to is solved by a request of its own by now."""
         led_to = self._states.peek(request).led_to
-        return led_to is not None and request.method in _REPEATABLE and self._is_walled_page(led_to)
+        return led_to is not None and request.method in _REPEATABLE and self._targets.is_walled_page(led_to)
 
     def may_be_left(self, request: Request) -> bool:
         """Tell whether it is not known yet if a request was led to a page behind a wall, or to the address of one."""
         led_to = self._states.peek(request).led_to
-        target = None if led_to is None else self._target(led_to)
-        return target is not None and any(
-            other is not target and other.marks == target.marks for other in self._targets.values()
-        )
+        target = None if led_to is None else self._targets.of(led_to)
+        return target is not None and any(self._targets.others_like(target))
 
     def turn(self, request: Request) -> DeferredLock:
         """Return what lets only one at a time solve the wall of the address that requests were redirected to.
@@ -312,7 +265,7 @@ class Redirects:
         If that is a page, the others are duplicates of the first, once it has come.
         """
         led_to = self._states.peek(request).led_to
-        if led_to is None or request.method not in _REPEATABLE or self._target(led_to).kind is _Kind.GATE:
+        if led_to is None or request.method not in _REPEATABLE or self._targets.of(led_to).kind is Kind.GATE:
             return DeferredLock()
         return self._turns.setdefault(address_of(led_to), DeferredLock())
 
@@ -330,70 +283,36 @@ class Redirects:
         reason, led_to = doubt_about(request, answer), self._states.peek(request).led_to
         if reason is None and led_to is not None:
             if isinstance(answer, Request) and public_address(answer.url) == public_address(led_to):
-                if self._is_walled_page(answer.url):
+                if self._targets.is_walled_page(answer.url):
                     return None if shown is not None and same_address(shown.url, answer.url) else "redirect"
-                return "redirect" if self._target(answer.url).kind in _WALLS else None
+                return "redirect" if self._targets.of(answer.url).kind in WALLS else None
             if is_good(answer) and not same_address(answer.url, led_to):
-                self._target(led_to).kind = _Kind.GATE
+                self._targets.of(led_to).kind = Kind.GATE
         return reason
 
     # What is known of targets
 
-    def _target(self, url: str) -> _Target:
-        return self._targets.get(address_of(url)) or self._targets.setdefault(public_address(url), _Target())
-
-    def _is_walled_page(self, url: str) -> bool:
-        """Tell whether a target is a page behind a wall, which a session that is through is redirected to as well."""
-        return self._is_in_place(self._target(url).marks) and self._may_be_page(url)
-
-    def _is_in_place(self, marks: Marks | None) -> bool:
-        """Tell whether challenges with these marks are at the pages themselves: they were found at two of them."""
-        return len(self._walled_pages.get(marks, ())) > 1
-
     def _comes_back(self, request: Request, url: str) -> bool:
         """Tell whether a request is redirected again to where it has met a challenge, and no other has that page."""
         state = self._states.peek(request)
-        return state.asked_again and state.led_to == url and self._target(url).kind not in (_Kind.PAGE, _Kind.GATE)
-
-    def _may_be_page(self, url: str) -> bool:
-        return wall_word(url) is None and self._target(url).kind is not _Kind.GATE
-
-    def _is_behind_wall(self, url: str) -> None:
-        """Record that a target is a page behind a wall, as are others with its marks if it is not the first one."""
-        marks = self._target(url).marks
-        if marks is None:
-            return
-        self._walled_pages.setdefault(marks, set()).add(url)
-        for target in self._targets.values() if self._is_in_place(marks) else ():
-            if target.marks == marks and target.kind is not _Kind.GATE:
-                target.has_been_wall = False
-                if target.kind is _Kind.WALL:
-                    # What was redirected there first is sent again, and gets the page.
-                    target.kind = _Kind.PAGE if target.is_requested else _Kind.OPEN
+        return state.asked_again and state.led_to == url and self._targets.of(url).kind not in (Kind.PAGE, Kind.GATE)
 
     def _has_led_to_wall(self, request: Request, url: str) -> bool:
         """Tell whether Scrapy could lose a request by following its redirect, for all that is known of both."""
-        kind, followed = self._target(url).kind, self._states.peek(request).followed
-        if kind in _PAGES:
+        kind, followed = self._targets.of(url).kind, self._states.peek(request).followed
+        if kind in PAGES:
             # To the duplicate filter it is what was followed when it was a wall.
-            return kind is _Kind.OPEN and url in map(address_of, followed)
-        return kind in _WALLS or public_address(url) in map(public_address, followed)
-
-    def _looks_like_wall(self, url: str) -> bool:
-        """Tell whether an address says that it is a wall, and is not known yet to be none."""
-        target = self._target(url)
-        # What says that it is a wall shows a page while its challenge is broken, too.
-        may_look = target.kind not in _PAGES or self._has_met_wall or target.looks < _MAX_LOOKS
-        return may_look and wall_word(url) is not None
+            return kind is Kind.OPEN and url in map(address_of, followed)
+        return kind in WALLS or public_address(url) in map(public_address, followed)
 
     async def _should_look(self, request: Request, response: Response, url: str) -> bool:
         """Tell whether a look at a target is worth it, since Scrapy would drop the redirect for a reason unknown here.
 
         Where the spider has asked for the target itself, all redirects there are dropped.
         """
-        target, dropped = self._target(url), self._dropped.get(public_address(url), ())
+        target, dropped = self._targets.of(url), self._dropped.get(public_address(url), ())
         will_redirect = self._components.will_redirect(request, response)
-        if target.kind is _Kind.UNKNOWN and self._has_foreign_duplicates and will_redirect:
+        if target.kind is Kind.UNKNOWN and self._has_foreign_duplicates and will_redirect:
             try:
                 redirected = await self._components.redirect(request, response)
             except IgnoreRequest:
@@ -403,21 +322,15 @@ class Redirects:
         if target.has_been_wall:
             # The clearance may have ended, but each look uses up some of it.
             return len(dropped) >= _ENOUGH_DROPPED << target.looks
-        if target.kind in _PAGES or (target.kind is _Kind.FOLLOWED and will_redirect):
+        if target.kind in PAGES or (target.kind is Kind.FOLLOWED and will_redirect):
             return False
         # Redirects that are given to the spider are not kept until somebody has looked.
-        most = 1 if will_redirect else _MAX_LOOKS
+        most = 1 if will_redirect else MAX_LOOKS
         return target.looks < most and len(dropped) + target.given >= _ENOUGH_DROPPED
 
     def _shows(self, url: str, *, is_wall: bool, marks: Marks | None = None) -> None:
-        """Record that an address has shown a challenge or a page. Once a wall, it is one until it is open for sure."""
-        target = self._target(url)
-        target.marks = marks or target.marks
-        if is_wall and target.kind not in _WALLS:
-            target.kind = _Kind.WALL
-        elif target.kind in (*_UNDECIDED, _Kind.FOLLOWED):
-            target.kind = _Kind.PAGE
-        self._has_met_wall |= is_wall
+        """Record what an address has shown, and schedule what was dropped on its way there."""
+        self._targets.shows(url, is_wall=is_wall, marks=marks)
         for request in self._dropped.pop(public_address(url), ()):
             again = self._original(request) if is_wall else None
             if again is not None:
@@ -434,7 +347,7 @@ class Redirects:
         :param is_guess: whether nothing but dropped redirects tells that it may be a wall.
         """
         has_led_to_wall = self._has_led_to_wall(request, url)
-        self._target(url).looks += 1
+        self._targets.of(url).looks += 1
         try:
             answer = self._shown.pop(request, None)
             if answer is None or not same_address(answer.url, url):
@@ -448,29 +361,29 @@ class Redirects:
         except Exception:
             # Scrapy follows the redirect and meets the same error, which Retry may repeat.
             return None
-        state, target = self._states.of(request), self._target(url)
+        state, target = self._states.of(request), self._targets.of(url)
         challenge = None if answer is None else self._policy.find(request, answer)
         if challenge is not None:
             marks = wall_marks(challenge)
-            if self._is_walled_page(url) and self._comes_back(request, url):
+            if self._targets.is_walled_page(url) and self._comes_back(request, url):
                 return answer
-            if self._is_in_place(marks) and self._may_be_page(url):
-                if target.kind not in _PAGES:
-                    kind = _Kind.OPEN if self._has_led_to_wall(request, url) else _Kind.PAGE
-                    self._targets[url] = _Target(kind, marks=marks)
+            if self._targets.is_in_place(marks) and self._targets.may_be_page(url):
+                if target.kind not in PAGES:
+                    kind = Kind.OPEN if self._has_led_to_wall(request, url) else Kind.PAGE
+                    self._targets.put(url, Target(kind, marks=marks))
                 return None
             self._shows(url, is_wall=True, marks=marks)
             state.led_to = url
             return answer
         # What redirects on and on shows no challenge either.
         if not has_led_to_wall if answer is None else not is_overloaded(answer):
-            is_walled_page = target.kind is _Kind.OPEN and self._is_walled_page(url)
-            if (target.kind in _WALLS or is_walled_page) and not state.asked_again:
+            is_walled_page = target.kind is Kind.OPEN and self._targets.is_walled_page(url)
+            if (target.kind in WALLS or is_walled_page) and not state.asked_again:
                 # The wall has been opened meanwhile. Only a page has anything to show now.
                 return await self.send_again(request, answer) if request.method in _REPEATABLE else None
-            is_open = (target.kind is _Kind.WALL or is_walled_page) and self._has_handed_in
-            if is_open or (target.kind in _UNDECIDED and has_led_to_wall):
-                self._targets[url] = replace(target, kind=_Kind.OPEN, leader=None, has_been_wall=True)
+            is_open = (target.kind is Kind.WALL or is_walled_page) and self._has_handed_in
+            if is_open or (target.kind in UNDECIDED and has_led_to_wall):
+                self._targets.put(url, replace(target, kind=Kind.OPEN, leader=None, has_been_wall=True))
             self._shows(url, is_wall=False)
             if is_open and answer is not None and await self._is_page(request, response, answer):
                 return answer
@@ -481,23 +394,23 @@ class Redirects:
 
         If so, others that are redirected there are duplicates from now on.
         """
-        url, target = address_of(answer.url), self._target(answer.url)
+        url, target = address_of(answer.url), self._targets.of(answer.url)
         if not (
             self._comes_back(request, url)
-            and self._may_be_page(url)
+            and self._targets.may_be_page(url)
             and is_page_of(request.replace(url=url), answer)
             and host_of(url) == host_of(request.url)
             and 300 <= response.status < 400
             and self._components.will_redirect(request, response)
         ):
             return False
-        self._is_behind_wall(url)
+        self._targets.found_behind_wall(url)
         redirected = await self._components.redirect(request, response)
         if redirected is None or target.is_requested:
-            target.kind = _Kind.PAGE
+            target.kind = Kind.PAGE
             return False
         self._states.is_duplicate(request, redirected)
-        target.kind, self._led_to_page[request] = _Kind.PAGE, redirected
+        target.kind, self._led_to_page[request] = Kind.PAGE, redirected
         return True
 
     async def _fetch(self, request: Request, response: Response, *, follow: bool) -> Response | None:
@@ -531,7 +444,7 @@ class Redirects:
         state = self._states.peek(request)
         if not is_wall and state.original is not None:
             # A wall that has been opened meanwhile has nothing to show any more.
-            is_wall = self._target(request.url).kind in _WALLS and not state.followed
+            is_wall = self._targets.of(request.url).kind in WALLS and not state.followed
             is_wall = is_wall and state.original["method"] in _REPEATABLE
         again = self._original(request) if is_wall else None
         if again is not None and self._lifetime.closing:

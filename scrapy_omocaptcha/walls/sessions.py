@@ -14,9 +14,9 @@ from scrapy.http import Response
 from scrapy.utils.datatypes import LocalCache
 
 from scrapy_omocaptcha.challenge import Challenge
+from scrapy_omocaptcha.tokens.judging import changes_key, is_stored
+from scrapy_omocaptcha.tokens.medium import Key, Mediums
 from scrapy_omocaptcha.urls import host_of
-from scrapy_omocaptcha.walls.judging import changes_key, is_stored
-from scrapy_omocaptcha.walls.medium import Key, Mediums
 
 if TYPE_CHECKING:
     from scrapy_omocaptcha.walls.session import Session

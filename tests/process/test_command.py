@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 
 from scrapy_omocaptcha.testing import browser_settings
-from scrapy_omocaptcha.walls.reasons import REASONS
+from scrapy_omocaptcha.tokens.reasons import REASONS
 from tests.helpers.commands import ROOT, python
 from tests.helpers.sites import Site
 

@@ -17,7 +17,7 @@ from aiohttp import web
 
 from scrapy_omocaptcha.buying.database import read_ledger
 from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
-from scrapy_omocaptcha.walls.reasons import TEST_KEY
+from scrapy_omocaptcha.tokens.reasons import TEST_KEY
 from tests.helpers import sites
 from tests.helpers.docs import code, page
 from tests.helpers.sites import CHALLENGE, Site

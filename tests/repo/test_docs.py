@@ -21,9 +21,9 @@ from scrapy_omocaptcha import errors, signals, testing
 from scrapy_omocaptcha.commands.omocaptcha import OmoCaptchaCommand
 from scrapy_omocaptcha.detection import find_challenge
 from scrapy_omocaptcha.settings import LIMITS, Settings
-from scrapy_omocaptcha.walls import reasons
-from scrapy_omocaptcha.walls.medium import META_KEYS
-from scrapy_omocaptcha.walls.wishes import Wish
+from scrapy_omocaptcha.tokens import reasons
+from scrapy_omocaptcha.tokens.medium import META_KEYS
+from scrapy_omocaptcha.upfront.wishes import Wish
 from tests.helpers.docs import (
     DOCS,
     PACKAGE,

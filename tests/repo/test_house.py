@@ -13,10 +13,10 @@ from tests.helpers.docs import PACKAGE, code, page, sources
 ORDER = code(page("design"), "order-of-imports")
 """The folders and single modules of the package, from the top: each may import those on the lines below its own."""
 
-MAX_ENTRIES = 18
-MAX_FLOORS = 10
+MAX_ENTRIES = 20
+MAX_FLOORS = 11
 
-PURE = ("detection", "forms", "walls.reasons", "buying.polling", "buying.window")
+PURE = ("detection", "forms", "tokens.reasons", "buying.polling", "buying.window")
 """These know neither the network nor settings nor Scrapy's engine, themselves or through what they import."""
 IMPURE = ("settings", "engine", "buying.api")
 NETWORK = ("aiohttp", "asyncio", "http", "requests", "scrapy.core", "scrapy.crawler", "socket", "treq", "twisted")

@@ -21,10 +21,11 @@ NOT_BEFORE_THE_END = "scrapy_omocaptcha.reporting.text"
 NOT_BEFORE_THE_FIRST_CHALLENGE = (
     *("difflib", "statistics", "treq", "redis"),
     *(f"scrapy_omocaptcha.{name}" for name in ("detection.challenges", "detection.vendors", "forms.reading")),
-    *(f"scrapy_omocaptcha.walls.{name}" for name in ("token_request", "wishes", "session", "attempts", "verdict")),
-    *(f"scrapy_omocaptcha.walls.{name}" for name in ("passage", "form_passage")),
+    *(f"scrapy_omocaptcha.walls.{name}" for name in ("session", "passage", "form_passage")),
+    *(f"scrapy_omocaptcha.{name}" for name in ("tokens.attempts", "tokens.verdict")),
+    *(f"scrapy_omocaptcha.{name}" for name in ("upfront.token_request", "upfront.wishes")),
     *(f"scrapy_omocaptcha.buying.{name}" for name in ("api", "polling", "purchase", "solver")),
-    *(f"scrapy_omocaptcha.{name}" for name in ("browser.playwright", "browser.passage", "reporting.html")),
+    *(f"scrapy_omocaptcha.{name}" for name in ("browser.playwright", "browser.walls.passage", "reporting.html")),
 )
 PLAIN_CRAWL = """
 import sys, scrapy

@@ -21,8 +21,8 @@ from scrapy.http import HtmlResponse, Request
 from scrapy_omocaptcha import Challenge, find_challenge, submit_token
 from scrapy_omocaptcha.errors import ApiError, JobFailed
 from scrapy_omocaptcha.settings.secret import PIECE
+from scrapy_omocaptcha.tokens.reasons import Case, find_refusal
 from scrapy_omocaptcha.urls import same_site
-from scrapy_omocaptcha.walls.reasons import Case, find_refusal
 from tests.helpers.fuzzing import counted, fuzzed
 from tests.helpers.widgetpages import API, KEY
 from tests.unit.apis import API_TOKEN, CALLS, call, version1, version2

@@ -14,7 +14,7 @@ from scrapy.downloadermiddlewares.httpproxy import HttpProxyMiddleware
 from scrapy.http import Response
 from scrapy.http.cookies import CookieJar
 
-from scrapy_omocaptcha.walls.medium import Mediums
+from scrapy_omocaptcha.tokens.medium import Mediums
 from scrapy_omocaptcha.walls.session import Clearance, Role, Session
 from scrapy_omocaptcha.walls.sessions import Sessions
 

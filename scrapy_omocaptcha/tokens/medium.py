@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from http.cookiejar import Cookie
+from typing import Any
 
 from scrapy import Request
 from scrapy.http import Response
@@ -14,8 +15,8 @@ from scrapy.http.cookies import CookieJar
 
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.engine.components import Components, cookies_of_host, proxy_of
+from scrapy_omocaptcha.tokens.reasons import Purpose
 from scrapy_omocaptcha.urls import host_of
-from scrapy_omocaptcha.walls.reasons import Purpose
 
 Key = tuple[str, object, object]
 Find = Callable[[Response], Challenge | None]
@@ -26,12 +27,8 @@ META_KEYS = ("omocaptcha",)
 class PlainMedium:
     """Requests that Scrapy's own downloader sends. A subclass is another way to get pages, or to hand tokens in."""
 
-    passage = "scrapy_omocaptcha.walls.form_passage.FormPassage"
-    """Path of what takes a challenged request through its wall, which is imported with the first challenge."""
     purpose: Purpose = "form"
     """What is checked before a token is bought for a wall: a key of ``CHECKS`` in ``reasons``."""
-    token_request = "scrapy_omocaptcha.walls.token_request.TokenRequest"
-    """Path of what sends a request with the token that it wants before it is sent."""
 
     def __init__(self, components: Components) -> None:
         self._components = components
@@ -64,6 +61,14 @@ class PlainMedium:
 
     def close(self) -> None:
         """Record what nobody has said anything of: the crawl ends."""
+
+    def passage(self) -> Callable[..., Any] | None:
+        """Return what makes a ``Passage`` of its arguments; None where the page's form takes the token."""
+        return None
+
+    def token_request(self) -> Callable[..., Any] | None:
+        """Return what makes a ``TokenRequest`` of its arguments; None where Scrapy's downloader sends the request."""
+        return None
 
 
 class Mediums:

@@ -1,4 +1,4 @@
-"""Define what scrapy-playwright calls in a page, before and after the spider's page methods.
+"""Define page methods that hand a token in, which scrapy-playwright calls before those of the spider.
 
 Scrapy-playwright goes through them one by one, so what comes next is decided by what the page shows by then. What hands
 a token in raises no error of Playwright's, because its message can hold the token.
@@ -13,76 +13,20 @@ from typing import Any
 from playwright.async_api import Error, Page
 from scrapy import Request
 from scrapy.http import Headers, Response
-from scrapy.utils.defer import ensure_awaitable
 from scrapy_playwright.page import PageMethod
 
-from scrapy_omocaptcha.browser.handing_in import HandingIn
 from scrapy_omocaptcha.browser.page import evaluate, read, until
+from scrapy_omocaptcha.browser.walls.handing_in import HandingIn
+from scrapy_omocaptcha.browser.watching import FindChallenge, WatchedMethods
 from scrapy_omocaptcha.browser.widget import WIDGET_TIMEOUT, LiveWidget
 from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.forms.submission import without_token
 from scrapy_omocaptcha.urls import same_address
 
-FindChallenge = Callable[[Response], Challenge | None]
-"""Returns the challenge that a page is, or None."""
-
 _DOWNLOAD_TIMEOUT = 180.0
 """Scrapy's default of DOWNLOAD_TIMEOUT, in seconds."""
 CHALLENGE_TIMEOUT = 2.0
 """Longest wait for the challenge of a page that mentions reCAPTCHA, in seconds."""
-
-
-class WatchedMethods:
-    """A spider's page methods, which are not called in a challenge.
-
-    A request that is pickled while it is being sent has the spider's own methods.
-
-    :param original: the page methods as the spider has put them into the meta of its request, if it has.
-    :param note_loop: called in the event loop of the browser.
-    """
-
-    def __init__(self, original: Any, find: FindChallenge, note_loop: Callable[[], None]) -> None:
-        self.original = original
-        self._find = find
-        self._note_loop = note_loop
-        self._is_challenge = False
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self.original), (self.original,) if self.original else ()
-
-    def __iter__(self) -> Iterator[Any]:
-        self._note_loop()
-        self._is_challenge = False
-        # After each, scrapy-playwright waits until the page is loaded. Without the spider's, there is none of ours.
-        if self.original:
-            yield PageMethod(self._look)
-            yield from self._guarded()
-
-    def _guarded(self) -> Iterator[Any]:
-        methods = self.original or ()
-        for method in methods.values() if isinstance(methods, dict) else methods:
-            if self._is_challenge:
-                return
-            # Scrapy-playwright warns of anything that it cannot call.
-            can_call = isinstance(method, PageMethod) and (callable(method.method) or hasattr(Page, method.method))
-            yield PageMethod(partial(self._call, method)) if can_call else method
-
-    async def _look(self, page: Page) -> None:
-        try:
-            self._is_challenge = self._find(await read(page)) is not None
-        except Error:
-            # The page goes elsewhere at this moment. What comes of it is judged anyway.
-            self._is_challenge = False
-
-    async def _call(self, method: PageMethod, page: Page) -> None:
-        function = partial(method.method, page) if callable(method.method) else getattr(page, method.method)
-        try:
-            method.result = await ensure_awaitable(function(*method.args, **method.kwargs))
-        except Exception:
-            # It may have waited for something that a challenge does not have.
-            await self._look(page)
-            if not self._is_challenge:
-                raise
 
 
 class PageHandover(WatchedMethods):
@@ -114,8 +58,6 @@ class PageHandover(WatchedMethods):
         """Whether the site may have seen the token."""
         self.is_sent = False
         """Whether a request to the site was seen that carried the token."""
-        self.has_moved = False
-        """Whether the page showed anything new after the token was handed in."""
         self.is_asked_for = False
         """Whether what the page shows came from the address of the request, a GET, rather than from another address or
         a script."""

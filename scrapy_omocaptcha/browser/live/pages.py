@@ -4,16 +4,16 @@ from collections.abc import Awaitable, Callable
 
 from playwright.async_api import Page
 
-from scrapy_omocaptcha.browser.found import find_widget
-from scrapy_omocaptcha.browser.live_page import LivePage
-from scrapy_omocaptcha.browser.page_purchase import BY_HAND, PagePurchase
+from scrapy_omocaptcha.browser.live.found import find_widget
+from scrapy_omocaptcha.browser.live.giving import LivePage
+from scrapy_omocaptcha.browser.live.purchase import BY_HAND, PagePurchase
 from scrapy_omocaptcha.browser.playwright import PlaywrightBrowser
 from scrapy_omocaptcha.browser.widget import LiveWidget
 from scrapy_omocaptcha.buying.purchase import Purchase
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.engine.lifetime import Lifetime
 from scrapy_omocaptcha.errors import HandoverBroke
-from scrapy_omocaptcha.walls.verdict import unknown, unused
+from scrapy_omocaptcha.tokens.verdict import unknown, unused
 
 
 class LivePages:

@@ -5,32 +5,29 @@ PLAYWRIGHT_MAX_CONTEXTS it stays open: all new pages wait for one lock, whose ho
 which the spider does once it has its page. For the same reason, the request then goes on beyond CONCURRENT_REQUESTS.
 """
 
-from functools import cached_property, partial
+from dataclasses import dataclass
+from functools import partial
 
 from scrapy.http import HtmlResponse, Response
 
-from scrapy_omocaptcha.browser.medium import BrowserMedium
-from scrapy_omocaptcha.browser.page_methods import PageHandover
 from scrapy_omocaptcha.browser.playwright import PlaywrightBrowser
+from scrapy_omocaptcha.browser.walls.handover import PageHandover
 from scrapy_omocaptcha.challenge import Challenge, Form, Token
 from scrapy_omocaptcha.errors import CrawlClosing, HandoverBroke, TokenUnused
-from scrapy_omocaptcha.walls.attempts import Result
-from scrapy_omocaptcha.walls.judging import Answer, is_good, is_overloaded
+from scrapy_omocaptcha.tokens.attempts import Result
+from scrapy_omocaptcha.tokens.judging import Answer, is_good, is_overloaded
+from scrapy_omocaptcha.tokens.reasons import GivenUp, Refusal
+from scrapy_omocaptcha.tokens.verdict import Handed, came_without, unknown, unused
 from scrapy_omocaptcha.walls.passage import Passage
-from scrapy_omocaptcha.walls.reasons import GivenUp, Refusal
-from scrapy_omocaptcha.walls.verdict import Handed, came_without, unknown, unused
 
 _WIDGET = "//iframe[contains(@src, '/recaptcha/')] | //textarea[starts-with(@name, 'g-recaptcha-response')]"
 
 
+@dataclass(eq=False)
 class BrowserPassage(Passage):
     """The passage of a request whose page a browser renders."""
 
-    @cached_property
-    def _browser(self) -> PlaywrightBrowser:
-        medium = self.policy.mediums.of(self.request)
-        assert isinstance(medium, BrowserMedium)
-        return medium.browser
+    browser: PlaywrightBrowser
 
     async def challenge(self) -> Challenge | Answer:
         """Return the challenge at hand once its widget is there, unless it is not to be solved any more."""
@@ -86,9 +83,9 @@ class BrowserPassage(Passage):
         # A page that the spider has brought keeps the function, which must not keep the request.
         lifetime, find = self.engine.lifetime, partial(self.policy.find, self.request)
         handover = PageHandover(
-            self.request, self.page.challenge, token, find, self._browser.note_loop, lambda: lifetime.closing
+            self.request, self.page.challenge, token, find, self.browser.note_loop, lambda: lifetime.closing
         )
-        with self._browser.handing_in(self.request, handover):
+        with self.browser.handing_in(self.request, handover):
             try:
                 answer: Answer | Exception = await super().send()
             except Exception as error:
@@ -129,25 +126,25 @@ class BrowserPassage(Passage):
 
     async def send(self, shown: Response | None = None) -> Answer:
         """Send the spider's request once more; its page methods are not called in a challenge."""
-        self._browser.watch(self.request, partial(self.policy.find, self.request))
+        self.browser.watch(self.request, partial(self.policy.find, self.request))
         try:
             return await super().send(shown)
         finally:
-            self._browser.unwatch(self.request)
+            self.browser.unwatch(self.request)
 
     async def set_aside(self) -> None:
         """Close the page of the challenge at hand, unless all others may be waiting for its context."""
-        self.hold.is_awaited = self.hold.is_awaited or self._browser.limits_contexts
-        if not self._browser.limits_contexts:
+        self.hold.is_awaited = self.hold.is_awaited or self.browser.limits_contexts
+        if not self.browser.limits_contexts:
             await self.discard()
 
     async def discard(self) -> None:
         """Close the page of the challenge at hand."""
-        await self._browser.close_page(self.request)
+        await self.browser.close_page(self.request)
 
     async def reopen(self) -> None:
         """Load the challenge once more where the spider wants its page left open."""
-        if self._browser.wants_open_page(self.request):
+        if self.browser.wants_open_page(self.request):
             answer = await self.ask_again()
             if isinstance(answer, Response):
                 self.page = self.page._replace(response=answer)

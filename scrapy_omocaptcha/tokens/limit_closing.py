@@ -7,7 +7,7 @@ from scrapy import Request
 from scrapy_omocaptcha.engine.engine import Engine
 from scrapy_omocaptcha.errors import CrawlClosing
 from scrapy_omocaptcha.settings import LIMITS
-from scrapy_omocaptcha.walls.reasons import Refusal
+from scrapy_omocaptcha.tokens.reasons import Refusal
 
 CLOSING_REASONS = {reason: limit.closes_with for reason, limit in LIMITS.items() if limit.closes_with}
 CLOSING_REASONS["account"] = "omocaptcha_account"

@@ -5,7 +5,7 @@ from types import TracebackType
 
 from scrapy_omocaptcha.buying.purchase import ACCEPTED, REJECTED, Purchase, Verdict
 from scrapy_omocaptcha.forms.submission import masked
-from scrapy_omocaptcha.walls.verdict import unknown
+from scrapy_omocaptcha.tokens.verdict import unknown
 
 BY_HAND = unknown("by_hand")
 

@@ -14,9 +14,9 @@ from scrapy_omocaptcha.challenge import TOKEN_FIELD
 from scrapy_omocaptcha.detection.filling import fill_form
 from scrapy_omocaptcha.forms.submission import encode_form, session_of
 from scrapy_omocaptcha.reporting.format import printable, shorten
-from scrapy_omocaptcha.walls.judging import form_marks
-from scrapy_omocaptcha.walls.reasons import Case, find_refusal
-from scrapy_omocaptcha.walls.wishes import OWN_SESSION, Refill, Wish
+from scrapy_omocaptcha.tokens.judging import form_marks
+from scrapy_omocaptcha.tokens.reasons import Case, find_refusal
+from scrapy_omocaptcha.upfront.wishes import OWN_SESSION, Refill, Wish
 
 _MOST_SHOWN = 3
 """Fields that the log names."""

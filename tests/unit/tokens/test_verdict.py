@@ -9,8 +9,8 @@ from scrapy.http import Response
 from scrapy_omocaptcha.buying.purchase import ACCEPTED
 from scrapy_omocaptcha.challenge import Challenge, Form
 from scrapy_omocaptcha.errors import HandoverBroke
-from scrapy_omocaptcha.walls.judging import doubt_about
-from scrapy_omocaptcha.walls.verdict import Handed, opened, still_closed
+from scrapy_omocaptcha.tokens.judging import doubt_about
+from scrapy_omocaptcha.tokens.verdict import Handed, opened, still_closed
 
 URL = "http://shop.example/page/1"
 KEY, OTHER_KEY = "6L" + "a" * 38, "6L" + "b" * 38

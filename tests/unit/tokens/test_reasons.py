@@ -9,7 +9,7 @@ from scrapy import Request
 from scrapy.http import HtmlResponse, Response
 
 from scrapy_omocaptcha.challenge import Challenge, Form
-from scrapy_omocaptcha.walls.reasons import CHECKS, REASONS, TEST_KEY, Case, find_refusal
+from scrapy_omocaptcha.tokens.reasons import CHECKS, REASONS, TEST_KEY, Case, find_refusal
 
 PAGE = "https://shop.example.com/gate"
 GOOD = Challenge(

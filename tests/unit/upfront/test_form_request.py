@@ -12,7 +12,7 @@ from scrapy.http import HtmlResponse, Response
 from scrapy_omocaptcha import form_request
 from scrapy_omocaptcha.challenge import TOKEN_FIELD
 from scrapy_omocaptcha.forms.placement import put_token
-from scrapy_omocaptcha.walls.wishes import read_wish
+from scrapy_omocaptcha.upfront.wishes import read_wish
 
 URL = "https://site.example/search?page=1#top"
 KEY = "6LtestOnly" + "k" * 30

@@ -7,7 +7,7 @@ from scrapy import Request
 from scrapy.http import Response
 
 from scrapy_omocaptcha.challenge import Challenge, Form
-from scrapy_omocaptcha.walls.hints import Hints
+from scrapy_omocaptcha.tokens.hints import Hints
 
 
 def test_a_key_that_looks_like_ours_is_noticed_in_any_request_and_told_once(caplog):

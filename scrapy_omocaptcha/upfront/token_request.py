@@ -23,13 +23,13 @@ from scrapy_omocaptcha.forms.encoding import field_names
 from scrapy_omocaptcha.forms.page import parse_page
 from scrapy_omocaptcha.forms.placement import put_token
 from scrapy_omocaptcha.forms.submission import Submission, encode_form, session_of
+from scrapy_omocaptcha.tokens.attempts import Attempts, Result
+from scrapy_omocaptcha.tokens.judging import form_marks, is_blank, is_overloaded
+from scrapy_omocaptcha.tokens.reasons import REASONS, GivenUp, NotSolved, Refusal
+from scrapy_omocaptcha.tokens.sending import get_page, send_submission
+from scrapy_omocaptcha.tokens.verdict import unknown, unused
+from scrapy_omocaptcha.upfront.wishes import Wish
 from scrapy_omocaptcha.urls import public_address, same_site
-from scrapy_omocaptcha.walls.attempts import Attempts, Result
-from scrapy_omocaptcha.walls.judging import form_marks, is_blank, is_overloaded
-from scrapy_omocaptcha.walls.reasons import REASONS, GivenUp, NotSolved, Refusal
-from scrapy_omocaptcha.walls.sending import get_page, send_submission
-from scrapy_omocaptcha.walls.verdict import unknown, unused
-from scrapy_omocaptcha.walls.wishes import Wish
 
 T = TypeVar("T")
 

@@ -11,30 +11,29 @@ from scrapy import Request
 from scrapy.http import Response
 from scrapy.http.request import NO_CALLBACK
 
-from scrapy_omocaptcha.browser.form_handover import FormHandover
-from scrapy_omocaptcha.browser.medium import BrowserMedium
+from scrapy_omocaptcha.browser.forms.handover import FormHandover
+from scrapy_omocaptcha.browser.playwright import PlaywrightBrowser
 from scrapy_omocaptcha.buying.purchase import Verdict
 from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.errors import CrawlClosing, HandoverBroke, TokenUnused
 from scrapy_omocaptcha.forms.encoding import field_names
 from scrapy_omocaptcha.forms.submission import session_of
-from scrapy_omocaptcha.walls.attempts import Result
-from scrapy_omocaptcha.walls.judging import is_overloaded
-from scrapy_omocaptcha.walls.reasons import REASONS, GivenUp, NotSolved, Refusal
-from scrapy_omocaptcha.walls.sending import get_page
-from scrapy_omocaptcha.walls.token_request import TokenRequest
-from scrapy_omocaptcha.walls.verdict import unknown
+from scrapy_omocaptcha.tokens.attempts import Result
+from scrapy_omocaptcha.tokens.judging import is_overloaded
+from scrapy_omocaptcha.tokens.reasons import REASONS, GivenUp, NotSolved, Refusal
+from scrapy_omocaptcha.tokens.sending import get_page
+from scrapy_omocaptcha.tokens.verdict import unknown
+from scrapy_omocaptcha.upfront.token_request import TokenRequest
 
 
 @dataclass(eq=False)
 class BrowserTokenRequest(TokenRequest):
     """The attempts to send one form in a browser."""
 
+    browser: PlaywrightBrowser
+
     def __post_init__(self) -> None:
         super().__post_init__()
-        medium = self.policy.mediums.of(self.request)
-        assert isinstance(medium, BrowserMedium)
-        self._browser = medium.browser
         self._loaded: Request | None = None
         """The request for the page that was loaded last."""
         self._handover: FormHandover | None = None
@@ -53,12 +52,12 @@ class BrowserTokenRequest(TokenRequest):
     async def _leave(self) -> None:
         """Close the page that was loaded last, where it is left open for the spider, and its session."""
         if self._loaded is not None:
-            await self._browser.close_page(self._loaded)
+            await self.browser.close_page(self._loaded)
             await self._end_session()
 
     async def _end_session(self) -> None:
         if self._handover is not None:
-            await self._browser.end_session(self.request, self._handover.context)
+            await self.browser.end_session(self.request, self._handover.context)
 
     async def challenge(self) -> Challenge:
         """Return the challenge to buy a token for, if the page of the form is known."""
@@ -122,17 +121,15 @@ class BrowserTokenRequest(TokenRequest):
         del meta["omocaptcha"]
         page = Request(fresh.page, headers=session_of(self.request)[0], meta=meta, callback=NO_CALLBACK)
         find, lifetime = partial(self.policy.find, self.request), self.engine.lifetime
-        self._browser.begin(page, find)
-        handover = FormHandover(
-            fresh, page, self.wanted, token, find, self._browser.note_loop, lambda: lifetime.closing
-        )
+        self.browser.begin(page, find)
+        handover = FormHandover(fresh, page, self.wanted, token, find, self.browser.note_loop, lambda: lifetime.closing)
         answer: Response | Exception | None
-        with self._browser.handing_in(page, handover):
+        with self.browser.handing_in(page, handover):
             try:
                 answer = await get_page(self.chain, page)
             except Exception as error:
                 answer = error
-        self._browser.share_page(page, self.request)
+        self.browser.share_page(page, self.request)
         self._loaded, self._handover = page, handover
         return handover, answer or Response(page.url)
 

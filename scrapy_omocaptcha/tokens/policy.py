@@ -16,13 +16,13 @@ from scrapy_omocaptcha.detection import find_challenge
 from scrapy_omocaptcha.engine.components import Components
 from scrapy_omocaptcha.errors import NotBought
 from scrapy_omocaptcha.settings import Settings
+from scrapy_omocaptcha.tokens.hints import Hints
+from scrapy_omocaptcha.tokens.hooks import Hooks
+from scrapy_omocaptcha.tokens.limit_closing import CLOSING_REASONS
+from scrapy_omocaptcha.tokens.medium import Mediums
+from scrapy_omocaptcha.tokens.reasons import Case, Purpose, Refusal, find_refusal
+from scrapy_omocaptcha.tokens.sightings import Sightings
 from scrapy_omocaptcha.urls import host_of, redirect_target, same_site
-from scrapy_omocaptcha.walls.hints import Hints
-from scrapy_omocaptcha.walls.hooks import Hooks
-from scrapy_omocaptcha.walls.limit_closing import CLOSING_REASONS
-from scrapy_omocaptcha.walls.medium import Mediums
-from scrapy_omocaptcha.walls.reasons import Case, Purpose, Refusal, find_refusal
-from scrapy_omocaptcha.walls.sightings import Sightings
 
 
 @dataclass

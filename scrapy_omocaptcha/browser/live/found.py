@@ -15,8 +15,8 @@ from scrapy_omocaptcha.browser.widget import SCRIPT, WIDGET_TIMEOUT, LiveWidget
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.detection import find_challenge
 from scrapy_omocaptcha.errors import CrawlClosing, NotBought
+from scrapy_omocaptcha.tokens.reasons import Refusal
 from scrapy_omocaptcha.urls import public_address, same_site
-from scrapy_omocaptcha.walls.reasons import Refusal
 
 _CHECK_SELECTOR = """(selector) => {
   try { document.createDocumentFragment().querySelector(selector); } catch (error) { return error.message; }

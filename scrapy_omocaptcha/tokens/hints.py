@@ -11,8 +11,8 @@ from scrapy_omocaptcha.challenge import TOKEN_FIELD, Challenge
 from scrapy_omocaptcha.detection.marks import WALL_STATUSES
 from scrapy_omocaptcha.engine.request_state import STATE_KEY
 from scrapy_omocaptcha.reporting.format import posted, printable, purpose
+from scrapy_omocaptcha.tokens.medium import META_KEYS
 from scrapy_omocaptcha.urls import host_of, public_address
-from scrapy_omocaptcha.walls.medium import META_KEYS
 
 logger = logging.getLogger(__name__)
 

@@ -10,11 +10,11 @@ from playwright.async_api import BrowserContext, Page
 from scrapy.http import HtmlResponse
 
 from scrapy_omocaptcha.browser.page import read, until
-from scrapy_omocaptcha.browser.page_methods import CHALLENGE_TIMEOUT, PageHandover
+from scrapy_omocaptcha.browser.walls.handover import CHALLENGE_TIMEOUT, PageHandover
 from scrapy_omocaptcha.browser.widget import LiveWidget
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.detection.filling import fill_form
-from scrapy_omocaptcha.walls.wishes import Refill
+from scrapy_omocaptcha.upfront.wishes import Refill
 
 _SCRIPT_SECONDS = 0.2
 """How long a script may take to show the answer that it has got."""

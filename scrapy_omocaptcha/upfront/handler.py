@@ -11,19 +11,18 @@ from scrapy import Request
 from scrapy.http import Response
 from scrapy.utils.datatypes import LocalCache
 from scrapy.utils.httpobj import urlparse_cached
-from scrapy.utils.misc import load_object
 
 from scrapy_omocaptcha.buying.buyer import Buyer
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.engine.engine import Engine
 from scrapy_omocaptcha.errors import ChallengeNotSolved
 from scrapy_omocaptcha.reporting.events import Events
+from scrapy_omocaptcha.tokens.policy import Policy
+from scrapy_omocaptcha.tokens.reasons import GivenUp, Refusal
 from scrapy_omocaptcha.urls import host_of
-from scrapy_omocaptcha.walls.policy import Policy
-from scrapy_omocaptcha.walls.reasons import GivenUp, Refusal
 
 if TYPE_CHECKING:
-    from scrapy_omocaptcha.walls.token_request import TokenForm, TokenRequest
+    from scrapy_omocaptcha.upfront.token_request import TokenForm
 
 _MAX_SITES = 10_000
 """Sites that are known to answer."""
@@ -65,8 +64,8 @@ class UpfrontTokens:
         :raises ValueError: when the wish is not understood.
         :raises ChallengeNotSolved: when no token could be had, or the site accepted none.
         """
-        from scrapy_omocaptcha.walls.token_request import TokenForm, with_token
-        from scrapy_omocaptcha.walls.wishes import read_wish
+        from scrapy_omocaptcha.upfront.token_request import TokenForm, TokenRequest, with_token
+        from scrapy_omocaptcha.upfront.wishes import read_wish
 
         wish = read_wish(request)
         host = host_of(request.url)
@@ -88,8 +87,8 @@ class UpfrontTokens:
         with self._engine.slots.hold(request) as hold:
             await self._engine.lifetime.until(lambda: self._has_room(request, host, form))
             parts = (self._engine, self._buyer, self._policy, self._events)
-            token_request: type[TokenRequest] = load_object(self._policy.mediums.of(request).token_request)
-            attempts = token_request(*parts, request, wish, form, hold)
+            make = self._policy.mediums.of(request).token_request() or TokenRequest
+            attempts: TokenRequest = make(*parts, request, wish, form, hold)
             self._under_way[host] += 1
             try:
                 if urlparse_cached(request).netloc not in self._answering:

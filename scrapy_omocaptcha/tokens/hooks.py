@@ -16,9 +16,9 @@ from scrapy_omocaptcha.errors import HookFailed
 from scrapy_omocaptcha.forms.page import parse_page
 from scrapy_omocaptcha.forms.submission import Submission, as_submission, submit_token
 from scrapy_omocaptcha.settings.secret import masked
+from scrapy_omocaptcha.tokens.judging import is_blank
+from scrapy_omocaptcha.tokens.reasons import Refusal
 from scrapy_omocaptcha.urls import same_site
-from scrapy_omocaptcha.walls.judging import is_blank
-from scrapy_omocaptcha.walls.reasons import Refusal
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from scrapy_omocaptcha.buying.purchase import ACCEPTED, REJECTED, Verdict
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.errors import HandoverBroke
 from scrapy_omocaptcha.forms.submission import Submission
-from scrapy_omocaptcha.walls.judging import Answer, is_good, is_overloaded, is_same_wall
+from scrapy_omocaptcha.tokens.judging import Answer, is_good, is_overloaded, is_same_wall
 
 _UNKNOWN = {
     "broke": "the request for the page failed after it",

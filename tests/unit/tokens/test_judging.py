@@ -9,7 +9,7 @@ from scrapy import Request
 from scrapy.http import Response
 
 from scrapy_omocaptcha.challenge import Challenge, Form
-from scrapy_omocaptcha.walls.judging import doubt_about, is_good, is_other_wall, is_page_of, is_same_wall
+from scrapy_omocaptcha.tokens.judging import doubt_about, is_good, is_other_wall, is_page_of, is_same_wall
 
 URL = "https://shop.example/page?p=1"
 FORM = Form("POST", "https://shop.example/verify", (("csrf", "1"), ("next", "/page")))

@@ -22,11 +22,11 @@ from scrapy_omocaptcha.errors import ApiError, CrawlClosing, HandoverBroke, JobE
 from scrapy_omocaptcha.forms.submission import masked
 from scrapy_omocaptcha.reporting.events import Events
 from scrapy_omocaptcha.reporting.format import count, sent
+from scrapy_omocaptcha.tokens.judging import Answer, doubt_about
+from scrapy_omocaptcha.tokens.policy import Policy
+from scrapy_omocaptcha.tokens.reasons import GivenUp, Refusal
+from scrapy_omocaptcha.tokens.verdict import ANOTHER_WALL, came_without, unknown, unused
 from scrapy_omocaptcha.urls import host_of, public_address
-from scrapy_omocaptcha.walls.judging import Answer, doubt_about
-from scrapy_omocaptcha.walls.policy import Policy
-from scrapy_omocaptcha.walls.reasons import GivenUp, Refusal
-from scrapy_omocaptcha.walls.verdict import ANOTHER_WALL, came_without, unknown, unused
 
 logger = logging.getLogger(__name__)
 

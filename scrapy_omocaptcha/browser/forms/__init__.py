@@ -1,0 +1,1 @@
+"""Send forms with a token in pages that a browser renders."""

@@ -1,0 +1,1 @@
+"""Give tokens to pages that a spider drives itself."""

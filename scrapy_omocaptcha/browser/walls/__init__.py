@@ -1,0 +1,1 @@
+"""Take challenged requests through walls in pages that a browser renders."""

@@ -1,0 +1,1 @@
+"""Make and send requests that want a token before they are sent."""

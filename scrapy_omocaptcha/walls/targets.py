@@ -1,0 +1,132 @@
+"""Remember what the addresses that redirects lead to have proven to be: pages, walls, or pages behind a wall.
+
+Nothing is sent or scheduled here.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+from scrapy.utils.datatypes import LocalCache
+
+from scrapy_omocaptcha.detection import wall_word
+from scrapy_omocaptcha.tokens.judging import Marks
+from scrapy_omocaptcha.urls import address_of, public_address
+
+_MAX_KNOWN = 10_000
+"""Targets that are remembered."""
+MAX_LOOKS = 3
+"""How often an address that looks like a wall's is looked at before any wall was met."""
+
+
+class Kind(Enum):
+    """What the target of redirects has proven to be.
+
+    UNKNOWN is FOLLOWED once Scrapy follows a redirect there, and FAILED after an error. Then a page makes it a PAGE,
+    and a challenge a WALL, as it does a PAGE. Once a token was handed in, a WALL that shows a page is OPEN, and a PAGE
+    when Scrapy follows a redirect there; and it is a GATE once a request that was redirected there has its own page. A
+    GATE that the spider asks for itself, and that shows a page, is a WALL again.
+    """
+
+    UNKNOWN = "nobody has been there"
+    FOLLOWED = "Scrapy follows a redirect there, and the answer is not there yet"
+    FAILED = "that has failed, though the duplicate filter knows it now"
+    PAGE = "it has shown no challenge"
+    WALL = "it has shown a challenge"
+    GATE = "a wall without a page of its own: who is through is redirected there no more"
+    OPEN = "it was a wall, and shows a page that no request has got yet"
+
+
+UNDECIDED = (Kind.UNKNOWN, Kind.FAILED)
+WALLS = (Kind.WALL, Kind.GATE)
+PAGES = (Kind.PAGE, Kind.OPEN)
+
+
+@dataclass
+class Target:
+    """What is known of the target of redirects: scheme, host and path, with the query where that tells a page."""
+
+    kind: Kind = Kind.UNKNOWN
+    leader: str | None = None
+    """The address from which Scrapy follows a redirect there."""
+    looks: int = 0
+    given: int = 0
+    """How many redirects there have not been followed, as where the spider gets them itself."""
+    has_been_wall: bool = False
+    """Whether it was a wall, and then showed a page. A session that is not through meets the wall there."""
+    marks: Marks | None = None
+    """By what the challenge that it has shown is known again."""
+    is_requested: bool = False
+    """Whether the spider has requested it itself, and met the challenge."""
+
+
+class Targets:
+    """The targets of one crawl's redirects."""
+
+    def __init__(self) -> None:
+        self._targets: LocalCache[str, Target] = LocalCache(_MAX_KNOWN)
+        self._walled_pages: LocalCache[Marks | None, set[str]] = LocalCache(_MAX_KNOWN)
+        """Pages to which redirects lead also once the wall is open that was met there, by the marks of the wall."""
+        self.has_met_wall = False
+
+    def of(self, url: str) -> Target:
+        return self._targets.get(address_of(url)) or self._targets.setdefault(public_address(url), Target())
+
+    def is_walled_page(self, url: str) -> bool:
+        """Tell whether a target is a page behind a wall, which a session that is through is redirected to as well."""
+        return self.is_in_place(self.of(url).marks) and self.may_be_page(url)
+
+    def is_in_place(self, marks: Marks | None) -> bool:
+        """Tell whether challenges with these marks are at the pages themselves: they were found at two of them."""
+        return len(self._walled_pages.get(marks, ())) > 1
+
+    def may_be_page(self, url: str) -> bool:
+        return wall_word(url) is None and self.of(url).kind is not Kind.GATE
+
+    def found_behind_wall(self, url: str) -> None:
+        """Record that a target is a page behind a wall, as are others with its marks if it is not the first one."""
+        marks = self.of(url).marks
+        if marks is None:
+            return
+        self._walled_pages.setdefault(marks, set()).add(url)
+        for target in self._targets.values() if self.is_in_place(marks) else ():
+            if target.marks == marks and target.kind is not Kind.GATE:
+                target.has_been_wall = False
+                if target.kind is Kind.WALL:
+                    # What was redirected there first is sent again, and gets the page.
+                    target.kind = Kind.PAGE if target.is_requested else Kind.OPEN
+
+    def looks_like_wall(self, url: str) -> bool:
+        """Tell whether an address says that it is a wall, and is not known yet to be none."""
+        target = self.of(url)
+        # What says that it is a wall shows a page while its challenge is broken, too.
+        may_look = target.kind not in PAGES or self.has_met_wall or target.looks < MAX_LOOKS
+        return may_look and wall_word(url) is not None
+
+    def put(self, address: str, target: Target) -> None:
+        """Replace what is known of an address."""
+        self._targets[address] = target
+
+    def requested(self, url: str, *, is_wall: bool) -> None:
+        """Record whether the spider has requested an address itself, and met a challenge."""
+        self._targets.setdefault(address_of(url), Target()).is_requested = is_wall
+
+    def shows_page_to_spider(self, url: str) -> None:
+        """Record that the spider got a page from an address that it has requested itself."""
+        target = self._targets.get(public_address(url))
+        if target is not None and target.kind is Kind.GATE:
+            target.kind = Kind.WALL
+
+    def shows(self, url: str, *, is_wall: bool, marks: Marks | None = None) -> None:
+        """Record that an address has shown a challenge or a page. Once a wall, it is one until it is open for sure."""
+        target = self.of(url)
+        target.marks = marks or target.marks
+        if is_wall and target.kind not in WALLS:
+            target.kind = Kind.WALL
+        elif target.kind in (*UNDECIDED, Kind.FOLLOWED):
+            target.kind = Kind.PAGE
+        self.has_met_wall |= is_wall
+
+    def others_like(self, target: Target) -> Iterator[Target]:
+        """Yield the other targets that have shown a challenge with the marks of this one."""
+        return (other for other in self._targets.values() if other is not target and other.marks == target.marks)

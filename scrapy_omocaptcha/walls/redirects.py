@@ -222,8 +222,10 @@ class Redirects:
         finally:
             self._shown.pop(request, None)
             redirected = self._led_to_page.pop(request, None)
-        if redirected is not None:
+        if redirected is not None and isinstance(answer, Response):
             self._components.replace_in_place(request, redirected)
+            # HttpCache still has the challenge, and a later crawl would pay for that.
+            self._components.store(request, answer)
             return answer
         return answer if isinstance(answer, Request) else await self.refreshed(request, answer)
 

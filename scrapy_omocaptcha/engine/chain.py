@@ -24,6 +24,7 @@ from scrapy.utils.python import global_object_name
 from scrapy_omocaptcha.engine.components import Components, proxy_of
 from scrapy_omocaptcha.engine.lifetime import Lifetime
 from scrapy_omocaptcha.engine.order import Sending
+from scrapy_omocaptcha.engine.private_names import AUTH_PROXY
 from scrapy_omocaptcha.engine.slots import Slots
 from scrapy_omocaptcha.errors import MiddlewareFailed, TokenUnused
 from scrapy_omocaptcha.forms.submission import VALIDATORS, Submission, holds_token, masked, without_token
@@ -32,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 _MAX_REPLACEMENTS = 3
 """How often middlewares may replace a submission by another one, as those do that give each request a proxy."""
-_OF_PROXY = ("proxy", "_auth_proxy", "download_slot", "Proxy-Authorization")
+_OF_PROXY = ("proxy", AUTH_PROXY, "download_slot", "Proxy-Authorization")
 """What middlewares that choose proxies write into meta and headers; some keep a download slot for each."""
 
 

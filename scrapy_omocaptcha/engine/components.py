@@ -27,6 +27,10 @@ from scrapy.utils.httpobj import urlparse_cached
 from scrapy.utils.job import job_dir
 from scrapy.utils.response import get_meta_refresh
 
+from scrapy_omocaptcha.engine.private_names import AUTH_PROXY, SCHEME_PROXY
+from scrapy_omocaptcha.forms.submission import session_headers
+
+_SESSION_META = ("cookiejar", "proxy", AUTH_PROXY, "playwright_context")
 _REDIRECTS_FOR_THE_SPIDER = ("dont_redirect", "handle_httpstatus_list", "handle_httpstatus_all")
 
 
@@ -220,11 +224,16 @@ def cookies_of_host(jar: CookieJar, host: str) -> list[Cookie]:
     return [cookie for path in paths for cookie in path.values()]
 
 
+def session_of(request: Request) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the headers and the meta keys that make another request one of the same session."""
+    return session_headers(request), {key: request.meta[key] for key in _SESSION_META if key in request.meta}
+
+
 def proxy_of(request: Request) -> object:
     """Return address and user of a proxy, equal before and after HttpProxyMiddleware moved the user into a header."""
     proxy = request.meta.get("proxy")
     # A proxy from the environment is the same for all requests, and is in meta only once the request was sent.
-    if not proxy or "_scheme_proxy" in request.meta:
+    if not proxy or SCHEME_PROXY in request.meta:
         return None
     user, _, address = (proxy.partition("//")[2] or proxy).rpartition("@")
     header = request.headers.get("Proxy-Authorization")

@@ -38,6 +38,10 @@ _CALLED: dict[str, tuple[object, ...]] = {
 }
 """With the arguments that are passed."""
 NAMES = (*_READ, *_CALLED)
+AUTH_PROXY = "_auth_proxy"
+"""The key of meta that has the proxy whose credentials HttpProxy has written into a header: without it, they go."""
+SCHEME_PROXY = "_scheme_proxy"
+"""The key of meta that says that HttpProxy has taken a proxy from the environment."""
 
 
 def find_missing(crawler: Crawler) -> list[str]:

@@ -17,8 +17,6 @@ from scrapy_omocaptcha.forms.referrer import origin, referrer_headers
 
 _SESSION_HEADERS = ("User-Agent", "Accept", "Accept-Language", "Accept-Encoding", "DNT", "Proxy-Authorization")
 """The headers of a request that also go to another host of its site."""
-# Scrapy's HttpProxy removes the header of a proxy's credentials, unless its own key says that it has written them.
-_SESSION_META = ("cookiejar", "proxy", "_auth_proxy", "playwright_context")
 VALIDATORS = (b"If-None-Match", b"If-Modified-Since")
 _BODY_HEADERS = (b"Content-Type", b"Content-Length", b"Content-Encoding", b"Content-Language", b"Content-Location")
 _ORIGIN_HEADERS = (b"Referer", b"Origin")
@@ -117,7 +115,7 @@ def submission_like(request: Request, changes: dict[str, Any], secret: str) -> S
     :param changes: url, method, body and headers of the submission.
     :param secret: the token.
     """
-    headers: dict[Any, Any] = session_of(request)[0]
+    headers: dict[Any, Any] = session_headers(request)
     if origin(request.url) == origin(changes["url"]):
         others = _BODY_HEADERS + _ORIGIN_HEADERS + VALIDATORS
         headers = {name: value for name, value in request.headers.items() if name not in others}
@@ -158,10 +156,9 @@ def encode_form(response: Response, challenge: Challenge, token: str) -> dict[st
     return {"url": url, "method": form.method, "body": body, "headers": headers}
 
 
-def session_of(request: Request) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the headers and the meta keys that make another request one of the same session."""
-    headers = {name: request.headers.getlist(name) for name in _SESSION_HEADERS if name in request.headers}
-    return headers, {key: request.meta[key] for key in _SESSION_META if key in request.meta}
+def session_headers(request: Request) -> dict[str, Any]:
+    """Return the headers that make another request one of the same session."""
+    return {name: request.headers.getlist(name) for name in _SESSION_HEADERS if name in request.headers}
 
 
 def is_free_of(secret: str, value: object) -> bool:

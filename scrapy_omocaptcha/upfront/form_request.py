@@ -12,7 +12,8 @@ from scrapy.http import Headers, Response
 
 from scrapy_omocaptcha.challenge import TOKEN_FIELD
 from scrapy_omocaptcha.detection.filling import fill_form
-from scrapy_omocaptcha.forms.submission import encode_form, session_of
+from scrapy_omocaptcha.engine.components import session_of
+from scrapy_omocaptcha.forms.submission import encode_form
 from scrapy_omocaptcha.reporting.format import printable, shorten
 from scrapy_omocaptcha.tokens.judging import form_marks
 from scrapy_omocaptcha.tokens.reasons import Case, find_refusal

@@ -17,7 +17,7 @@ from scrapy_omocaptcha.buying.purchase import Verdict
 from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.errors import CrawlClosing, HandoverBroke, TokenUnused
 from scrapy_omocaptcha.forms.encoding import field_names
-from scrapy_omocaptcha.forms.submission import session_of
+from scrapy_omocaptcha.forms.submission import session_headers
 from scrapy_omocaptcha.tokens.attempts import Result
 from scrapy_omocaptcha.tokens.judging import is_overloaded
 from scrapy_omocaptcha.tokens.reasons import REASONS, GivenUp, NotSolved, Refusal
@@ -119,7 +119,7 @@ class BrowserTokenRequest(TokenRequest):
         # What the form is answered with is not what its address shows.
         meta = {**self.request.meta, "dont_cache": True}
         del meta["omocaptcha"]
-        page = Request(fresh.page, headers=session_of(self.request)[0], meta=meta, callback=NO_CALLBACK)
+        page = Request(fresh.page, headers=session_headers(self.request), meta=meta, callback=NO_CALLBACK)
         find, lifetime = partial(self.policy.find, self.request), self.engine.lifetime
         self.browser.begin(page, find)
         handover = FormHandover(fresh, page, self.wanted, token, find, self.browser.note_loop, lambda: lifetime.closing)

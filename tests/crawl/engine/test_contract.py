@@ -10,12 +10,14 @@ import scrapy
 from scrapy import signals
 from scrapy.downloadermiddlewares.cookies import CookiesMiddleware
 from scrapy.downloadermiddlewares.httpcache import HttpCacheMiddleware
+from scrapy.downloadermiddlewares.httpproxy import HttpProxyMiddleware
 from scrapy.downloadermiddlewares.redirect import RedirectMiddleware
 from scrapy.downloadermiddlewares.retry import RetryMiddleware
 from scrapy.exceptions import _InvalidOutput
 from scrapy.utils.defer import maybe_deferred_to_future
 
 from scrapy_omocaptcha import OmoCaptchaMiddleware
+from scrapy_omocaptcha.engine.private_names import AUTH_PROXY, SCHEME_PROXY
 from tests.helpers.components import hears
 from tests.helpers.crawling import RecordingSpider
 from tests.helpers.probing import (
@@ -435,3 +437,26 @@ def test_a_middleware_of_scrapy_is_found_by_its_class(during, kind, settings, tm
         return found in downloader(spider).middleware.middlewares
 
     assert during(probe, {"HTTPCACHE_DIR": str(tmp_path), **settings})
+
+
+@pytest.mark.parametrize(
+    ("environment", "proxy", "key"),
+    [
+        ({}, "http://user:password@127.0.0.9:1", AUTH_PROXY),
+        ({"http_proxy": "http://127.0.0.9:1"}, None, SCHEME_PROXY),
+    ],
+)
+def test_http_proxy_writes_down_in_meta_whose_proxy_it_has_set(during, monkeypatch, environment, proxy, key):
+    for name in ("http_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+    async def probe(spider):
+        request = scrapy.Request("http://shop.example/", meta={} if proxy is None else {"proxy": proxy})
+        spider.crawler.get_downloader_middleware(HttpProxyMiddleware).process_request(request)
+        return request
+
+    request = during(probe)
+    written = {AUTH_PROXY, SCHEME_PROXY} & request.meta.keys()
+    assert (written, request.meta["proxy"]) == ({key}, "http://127.0.0.9:1")

@@ -603,6 +603,6 @@ def followed(
         left -= is_page or site.links_spend
     # A direct link and one that redirects may each buy a token for a page, see "Known limits" as well.
     is_for_one = site.links_spend or site.changes["clearance_pages"] == 1
-    most = 2 * necessary if is_for_one else max(necessary + 5, 1.5 * necessary)
+    most = max(necessary + 5, (2 if is_for_one else 1.5) * necessary)
     if jobs > most:
         yield f"excess: {jobs} jobs, though {necessary} would do"

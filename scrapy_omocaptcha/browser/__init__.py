@@ -1,6 +1,6 @@
 """Find challenges in pages that a browser renders, and give tokens to their widgets.
 
-What is decided about a challenge is in ``walls``. Here is all that only live pages need.
+What is decided about a challenge is in ``tokens``. Here is all that only live pages need.
 """
 
 from __future__ import annotations

@@ -159,7 +159,7 @@ class Attempts(ABC):
         try:
             if purchase is not None:
                 with self.engine.slots.order.urgently(self.request):
-                    result = await self._use(purchase)
+                    result = await self.try_token(purchase)
         finally:
             self._purchase = None
             # A redirect among the answers has taken the count along already, so nothing is counted before it is known.
@@ -175,7 +175,7 @@ class Attempts(ABC):
         self._purchase.entry.handed_in(address)
         self.events.handing_in(self.request, sent(method, address, [masked(name, secret) for name in names]))
 
-    async def _use(self, purchase: Purchase) -> Result:
+    async def try_token(self, purchase: Purchase) -> Result:
         """Use a token while it is young, once more if that broke off, and record the verdict."""
         self.is_first = True
         result = await self._try_to_hand_in(purchase.token)

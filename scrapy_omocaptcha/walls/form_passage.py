@@ -43,11 +43,11 @@ class FormPassage(Passage):
         challenge = await super().challenge()
         return await self.ready() if self.sessions.changes_key(self.page.challenge) else challenge
 
-    async def _use(self, purchase: Purchase) -> Result:
+    async def try_token(self, purchase: Purchase) -> Result:
         if not self.is_alone:
             self._go_first()
         try:
-            return await super()._use(purchase)
+            return await super().try_token(purchase)
         finally:
             self.hold.give_way()
 
@@ -66,7 +66,7 @@ class FormPassage(Passage):
         """
         if not (self.is_alone and self.session.is_asked_again):
             return await super().hand_in(token)
-        lock = self.session.handing_in
+        lock = self.session.submitting
         await self.engine.lifetime.wait(lock.acquire())
         try:
             self._go_first()
@@ -78,9 +78,9 @@ class FormPassage(Passage):
 
     def _go_first(self) -> None:
         """Send nothing else of the session between the form and the page that its token opens."""
-        self.session.token_at_hand()
+        self.session.begin_handing_in()
         seconds = self.policy.settings.token_max_age / 2
-        self.hold.go_first(self._is_other(), seconds, at_end=self.session.token_used)
+        self.hold.go_first(self._is_other(), seconds, at_end=self.session.end_handing_in)
 
     def _is_other(self) -> Callable[[Request], bool]:
         """Return a function that tells whether a request of the session has no token."""
@@ -152,7 +152,7 @@ class FormPassage(Passage):
 
     def _none_under_way(self) -> bool:
         """Tell whether no other request of the session is at the site, whose answer could outdate the form at hand."""
-        if not (self.session.is_walled or self.session.is_token_at_hand):
+        if not (self.session.is_walled or self.session.is_handing_in):
             return True
         # Requests that are still queued don't count: the submission is sent before them. Neither do those that a
         # middleware has replaced.

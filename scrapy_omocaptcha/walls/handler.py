@@ -53,7 +53,7 @@ class WallHandler:
 
     def _must_wait(self, session: Session, request: Request) -> bool:
         # What a component awaits may be what a token at hand is waiting for.
-        return session.is_walled or (session.is_token_at_hand and self._slots.states.is_scheduled(request))
+        return session.is_walled or (session.is_handing_in and self._slots.states.is_scheduled(request))
 
     async def hold(self, request: Request) -> None:
         """Hold a request while the wall of its session is being solved."""

@@ -48,6 +48,6 @@ def rebuild(request: Request, original: Original) -> Request:
     return rebuilt
 
 
-def targets(request: Request, original: Original | None) -> list[str]:
+def led_to(request: Request, original: Original | None) -> list[str]:
     """Return the addresses of all redirects that have led to a request; the last one is its own."""
     return [] if original is None else [*original["hops"][1:], request.url]

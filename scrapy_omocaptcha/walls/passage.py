@@ -135,10 +135,10 @@ class Passage(Attempts):
     async def _take_turns(self) -> Result:
         session = self.session
         while True:
-            answer = await self._look_if_left()
+            answer = await self._look_if_duplicate()
             if answer is not None:
                 return Result(answer)
-            if self.redirects.may_be_left(self.request):
+            if self.redirects.may_be_page_of_another(self.request):
                 # The redirect, or a look behind it, may have used up the clearance.
                 session.may_have_used(self.stamp)
             role = session.role(self.stamp)
@@ -147,7 +147,7 @@ class Passage(Attempts):
             if role is Role.ALONE:
                 self.is_alone = True
                 return await self._go_alone()
-            if role is Role.FOLLOW:
+            if role is Role.WAIT:
                 await self.engine.lifetime.wait(session.wait_turn(challenged=True))
             try:
                 if session.role(self.stamp) is Role.ASK_AGAIN:
@@ -155,22 +155,22 @@ class Passage(Attempts):
                     if answer is not None:
                         return Result(answer)
             finally:
-                if role is Role.FOLLOW:
+                if role is Role.WAIT:
                     session.end_turn()
 
     async def _go_alone(self) -> Result:
         """Solve the wall for this page only, unless that has been done for the same page meanwhile."""
-        turn = self.redirects.turn(self.request)
-        await self.engine.lifetime.wait(turn.acquire())
+        lock = self.redirects.lock(self.request)
+        await self.engine.lifetime.wait(lock.acquire())
         try:
-            answer = await self._look_if_left()
+            answer = await self._look_if_duplicate()
             return await self.attempt() if answer is None else Result(answer)
         finally:
-            turn.release()
+            lock.release()
 
-    async def _look_if_left(self) -> Answer | None:
+    async def _look_if_duplicate(self) -> Answer | None:
         """Ask again if another request has the page that this one is redirected to; see :meth:`look_again`."""
-        return await self.look_again() if self.redirects.is_left(self.request) else None
+        return await self.look_again() if self.redirects.is_page_of_another(self.request) else None
 
     async def _lead(self) -> Result:
         session, slots = self.session, self.engine.slots

@@ -66,7 +66,7 @@ class Redirects:
         """Pages that may be what a request which is sent again is redirected to."""
         self._led_to_page: WeakKeyDictionary[Request, Request] = WeakKeyDictionary()
         """What Scrapy makes of redirects of requests that are sent again, if the page is there already."""
-        self._turns: WeakValueDictionary[str, DeferredLock] = WeakValueDictionary()
+        self._locks: WeakValueDictionary[str, DeferredLock] = WeakValueDictionary()
         """Keeps those apart that were redirected to one address and solve its wall for one page each."""
         self._has_handed_in = False
         """Whether a token has been handed in. Before that, no wall can be open."""
@@ -98,8 +98,10 @@ class Redirects:
         may_be_wall = self._has_led_to_wall(request, url) or self._targets.looks_like_wall(url)
         may_be_wall |= self._targets.of(url).has_been_wall and not is_through
         # Where the page is here already, and came for a token, the request gets that.
-        is_left = self._targets.is_walled_page(url) and not (request in self._shown and self._comes_back(request, url))
-        if not is_left and (may_be_wall or await self._should_look(request, response, url)):
+        is_duplicate = self._targets.is_walled_page(url) and not (
+            request in self._shown and self._comes_back(request, url)
+        )
+        if not is_duplicate and (may_be_wall or await self._should_look(request, response, url)):
             is_guess = not may_be_wall and not self._has_foreign_duplicates
             answer = await self._look(request, response, url, is_guess=is_guess)
             if answer is not None:
@@ -118,7 +120,7 @@ class Redirects:
             if target.kind is Kind.OPEN and must_pass:
                 self._targets.put(url, replace(target, kind=Kind.PAGE))
             elif target.kind in UNDECIDED and not is_own and request.method != "HEAD":
-                target.kind, target.leader = Kind.FOLLOWED, request.url
+                target.kind, target.followed_from = Kind.FOLLOWED, request.url
             self._states.write(request, replace(state, original=original, led_to=None), must_pass=must_pass)
         else:
             self._targets.of(url).given += 1
@@ -144,7 +146,7 @@ class Redirects:
         is_wall, marks = challenge is not None, None if challenge is None else wall_marks(challenge)
         if self._targets.is_in_place(marks) and self._targets.may_be_page(request.url):
             # It is solved there, as if the spider had requested the page itself.
-            for url in originals.targets(request, original) or (request.url,):
+            for url in originals.led_to(request, original) or (request.url,):
                 self._targets.put(address_of(url), Target(Kind.PAGE, marks=marks))
                 self._dropped.pop(public_address(url), None)
             return None
@@ -154,7 +156,7 @@ class Redirects:
             # It has no body, in which a challenge would be.
             pass
         elif original is not None:
-            for target in originals.targets(request, original):
+            for target in originals.led_to(request, original):
                 self._shows(target, is_wall=is_wall, marks=marks)
         elif is_wall or address in self._dropped:
             self._targets.requested(request.url, is_wall=is_wall)
@@ -168,14 +170,12 @@ class Redirects:
 
         Where no wall has been met, they stay dropped, as without the add-on. Retry may find out yet.
         """
-        for url in (
-            originals.targets(request, self._states.peek(request).original) if self._targets.has_met_wall else ()
-        ):
+        for url in originals.led_to(request, self._states.peek(request).original) if self._targets.has_met_wall else ():
             target = self._targets.of(url)
             if target.kind is Kind.FOLLOWED:
                 target.kind = Kind.FAILED
                 for other in self._dropped.pop(public_address(url), ()):
-                    target.kind, target.leader = Kind.FOLLOWED, other.meta["redirect_urls"][-1]
+                    target.kind, target.followed_from = Kind.FOLLOWED, other.meta["redirect_urls"][-1]
                     self._crawler.engine.crawl(self._states.give_back(other))
 
     def dropped(self, request: Request) -> None:
@@ -183,7 +183,7 @@ class Redirects:
         if not self._states.take(request) or self._states.peek(request).original is None:
             return
         target, dropped = self._targets.of(request.url), self._dropped.setdefault(public_address(request.url), [])
-        if target.kind is Kind.FOLLOWED and target.leader == request.meta["redirect_urls"][-1]:
+        if target.kind is Kind.FOLLOWED and target.followed_from == request.meta["redirect_urls"][-1]:
             # The spider has asked for the target itself.
             target.kind = Kind.UNKNOWN
         if len(dropped) < _MAX_DROPPED:
@@ -250,18 +250,18 @@ class Redirects:
         """Tell whether the spider has asked for redirects themselves."""
         return self._components.is_redirect_for_spider(request, answer)
 
-    def is_left(self, request: Request) -> bool:
+    def is_page_of_another(self, request: Request) -> bool:
         """Tell whether a challenge that a request was redirected to is solved by a request of its own by now."""
         led_to = self._states.peek(request).led_to
         return led_to is not None and request.method in _REPEATABLE and self._targets.is_walled_page(led_to)
 
-    def may_be_left(self, request: Request) -> bool:
+    def may_be_page_of_another(self, request: Request) -> bool:
         """Tell whether it is not known yet if a request was led to a page behind a wall, or to the address of one."""
         led_to = self._states.peek(request).led_to
         target = None if led_to is None else self._targets.of(led_to)
         return target is not None and any(self._targets.others_like(target))
 
-    def turn(self, request: Request) -> DeferredLock:
+    def lock(self, request: Request) -> DeferredLock:
         """Return what lets only one at a time solve the wall of the address that requests were redirected to.
 
         If that is a page, the others are duplicates of the first, once it has come.
@@ -269,7 +269,7 @@ class Redirects:
         led_to = self._states.peek(request).led_to
         if led_to is None or request.method not in _REPEATABLE or self._targets.of(led_to).kind is Kind.GATE:
             return DeferredLock()
-        return self._turns.setdefault(address_of(led_to), DeferredLock())
+        return self._locks.setdefault(address_of(led_to), DeferredLock())
 
     def handed_in(self) -> None:
         """Record that a token was handed in, so that walls may be open."""
@@ -385,7 +385,7 @@ class Redirects:
                 return await self.send_again(request, answer) if request.method in _REPEATABLE else None
             is_open = (target.kind is Kind.WALL or is_walled_page) and self._has_handed_in
             if is_open or (target.kind in UNDECIDED and has_led_to_wall):
-                self._targets.put(url, replace(target, kind=Kind.OPEN, leader=None, has_been_wall=True))
+                self._targets.put(url, replace(target, kind=Kind.OPEN, followed_from=None, has_been_wall=True))
             self._shows(url, is_wall=False)
             if is_open and answer is not None and await self._is_page(request, response, answer):
                 return answer
@@ -459,7 +459,7 @@ class Redirects:
         if state.original is None or len(state.followed) > _MAX_FOLLOWED:
             return None
         again = originals.rebuild(request, state.original)
-        followed = [*state.followed, *originals.targets(request, state.original)]
+        followed = [*state.followed, *originals.led_to(request, state.original)]
         state = replace(state, original=None, followed=followed, led_to=request.url)
         self._states.write(again, state, must_pass=True)
         return again

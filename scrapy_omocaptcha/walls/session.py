@@ -1,7 +1,7 @@
 """Decide which of several requests at one wall solves it and which wait, and keep a session's clearance cookies.
 
 Of the requests of one session, the leader solves; the followers are held and then ask again with the cookies that the
-leader won. This module decides and remembers. It sends nothing, and no token is known here.
+leader won. This module decides and remembers. It sends nothing, and knows no token itself.
 """
 
 from collections import deque
@@ -21,7 +21,7 @@ class Role(Enum):
     """What a challenged request does next."""
 
     LEAD = "solve it for the session"
-    FOLLOW = "wait until the leader is through"
+    WAIT = "wait until the leader is through"
     ASK_AGAIN = "ask again with the clearance that was won since it was sent"
     ALONE = "solve it for this page only: the wall wants a token for each page"
 
@@ -65,9 +65,9 @@ class Session:
         """Stamp of that moment; 0 before the first."""
         self._walled_in_part = False
         """Whether a request passed that was sent after the leader met the wall, so that new requests are not held."""
-        self.is_token_at_hand = False
+        self.is_handing_in = False
         """Whether the leader hands a token in. An answer to a new request could outdate its form."""
-        self.handing_in = DeferredLock()
+        self.submitting = DeferredLock()
         """Keeps tokens apart that each open the wall for one page, which is asked for after the token."""
         self.is_asked_again = False
         """Whether a page had to be asked for after a token, since the answer to that was another."""
@@ -85,7 +85,7 @@ class Session:
     @property
     def _is_busy(self) -> bool:
         """Tell whether a wall is being solved, or a token handed in."""
-        return self.leading is not None or self.is_token_at_hand
+        return self.leading is not None or self.is_handing_in
 
     @property
     def is_idle(self) -> bool:
@@ -123,7 +123,7 @@ class Session:
         That challenge may show that a new clearance holds for one page only, which is recorded.
         """
         if self.leading is not None:
-            return Role.FOLLOW
+            return Role.WAIT
         if self.is_overtaken(stamp):
             return Role.ASK_AGAIN
         if stamp in self._re_asks and self.clearance is Clearance.NEW:
@@ -136,13 +136,13 @@ class Session:
         self.leading = stamp
         self._walled_in_part = False
 
-    def token_at_hand(self) -> None:
+    def begin_handing_in(self) -> None:
         """Record that the leader is about to hand a token in."""
-        self.is_token_at_hand = True
+        self.is_handing_in = True
 
-    def token_used(self) -> None:
+    def end_handing_in(self) -> None:
         """Record that the leader has handed its token in, or has none any more."""
-        self.is_token_at_hand = False
+        self.is_handing_in = False
         if self._walled_in_part:
             self._release_all(challenged=False)
         self._release_more()
@@ -185,7 +185,7 @@ class Session:
         """End the lead; with a new clearance, so many held requests as ``concurrency`` returns go on at once."""
         won = self.leading is not None and self.is_overtaken(self.leading)
         self.leading = None
-        self.is_token_at_hand = False
+        self.is_handing_in = False
         self._concurrency = concurrency if won else _one_at_once
         self._release_more()
 
@@ -197,7 +197,7 @@ class Session:
         if self.leading is not None and stamp > self.leading:
             # It was sent after the leader and let through, so the wall is not around the whole session.
             self._walled_in_part = True
-            if not self.is_token_at_hand:
+            if not self.is_handing_in:
                 self._release_all(challenged=False)
 
     def may_have_used(self, stamp: int) -> None:

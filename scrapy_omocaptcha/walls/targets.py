@@ -47,7 +47,7 @@ class Target:
     """What is known of the target of redirects: scheme, host and path, with the query where that tells a page."""
 
     kind: Kind = Kind.UNKNOWN
-    leader: str | None = None
+    followed_from: str | None = None
     """The address from which Scrapy follows a redirect there."""
     looks: int = 0
     given: int = 0

@@ -202,7 +202,7 @@ class Crowd(RuleBasedStateMachine):
         if self.leader is None and passenger.re_ask and carried_the_clearance and not self.proven:
             self.per_page = True
         role = self.session.role(passenger.stamp)
-        assert (role is Role.FOLLOW) == (self.leader is not None)
+        assert (role is Role.WAIT) == (self.leader is not None)
         if self.leader is None:
             assert (role is Role.ASK_AGAIN) == (not carried_the_clearance)
             assert (role is Role.ALONE) == (carried_the_clearance and self.per_page)
@@ -217,7 +217,7 @@ class Crowd(RuleBasedStateMachine):
             self.session.lead(passenger.stamp)
             self.leader = passenger
             self.is_walled = True
-        elif role is Role.FOLLOW:
+        elif role is Role.WAIT:
             self.join(passenger, challenged=True)
 
     @rule(number=st.integers(1, 4))

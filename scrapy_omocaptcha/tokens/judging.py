@@ -1,6 +1,5 @@
-"""Tell what the answer to a request that carried a token is. These functions are pure."""
+"""Tell what a response is: a page, the same wall or another one, or no answer of the site at all. Pure."""
 
-from dataclasses import replace
 from http import HTTPStatus
 
 from scrapy import Request
@@ -82,7 +81,7 @@ def is_same_wall(challenge: Challenge, later: Challenge) -> bool:
 
 def changes_key(challenge: Challenge, later: Challenge) -> bool:
     """Tell whether a later challenge differs from an earlier one by its site key alone, as where a wall has several."""
-    return challenge.sitekey != later.sitekey and is_same_wall(replace(challenge, sitekey=later.sitekey), later)
+    return challenge.sitekey != later.sitekey and wall_marks(challenge) == wall_marks(later)
 
 
 def is_other_wall(challenge: Challenge, later: Challenge, *, changes_key: bool) -> bool:

@@ -98,9 +98,8 @@ class Redirects:
         may_be_wall = self._has_led_to_wall(request, url) or self._targets.looks_like_wall(url)
         may_be_wall |= self._targets.of(url).has_been_wall and not is_through
         # Where the page is here already, and came for a token, the request gets that.
-        is_duplicate = self._targets.is_walled_page(url) and not (
-            request in self._shown and self._comes_back(request, url)
-        )
+        is_for_it = request in self._shown and self._comes_back(request, url)
+        is_duplicate = self._targets.is_walled_page(url) and not is_for_it
         if not is_duplicate and (may_be_wall or await self._should_look(request, response, url)):
             is_guess = not may_be_wall and not self._has_foreign_duplicates
             answer = await self._look(request, response, url, is_guess=is_guess)

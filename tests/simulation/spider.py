@@ -127,10 +127,9 @@ class SimulatedSpider(scrapy.Spider):
         self._judge(response, name, kind)
         is_redirect = response.status == HTTPStatus.FOUND
         self._ended(name, "redirect" if is_redirect else "challenge" if CHALLENGE in response.text else "page")
-        if is_redirect:
-            # One that is left alone gets all that the site answers.
-            if response.meta.get("omocaptcha") is not False:
-                self._record.given.append(response.url)
+        # A request that is left alone gets whatever the site answers.
+        if is_redirect and response.meta.get("omocaptcha") is not False:
+            self._record.given.append(response.url)
         meta = dict(response.meta) if self._plan.passes_meta else _session(response.meta)
         meta.pop("omocaptcha", None)
         number = int(name.partition(" ")[0])

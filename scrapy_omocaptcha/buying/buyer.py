@@ -71,6 +71,11 @@ class Buyer:
         polling = Polling(settings.poll_interval, settings.max_poll_gap)
         return Solver(self._api, self.limits, self.account, polling, self._lifetime, settings, self._clock)
 
+    @property
+    def usual_seconds(self) -> float | None:
+        """Return how long the jobs of this crawl have usually taken; None before one was solved."""
+        return self._solver.polling.usual_seconds if "_solver" in vars(self) else None
+
     async def buy(self, challenge: Challenge, *, host: str) -> Purchase:
         """Buy a token for ``challenge``, as :meth:`Solver.solve` does."""
         return await self._solver.solve(challenge, host=host)

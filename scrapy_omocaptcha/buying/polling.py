@@ -39,6 +39,11 @@ class Polling:
         self._variance = _SIGMA**2
         self._solves = 1
 
+    @property
+    def usual_seconds(self) -> float | None:
+        """Return how long jobs have usually taken; None before one was solved."""
+        return math.exp(self._mean) if self._solves > 1 else None
+
     def next_poll(self, last_poll: float, polls: int) -> float:
         """Return when to poll a job that has been polled ``polls`` times, last at ``last_poll``."""
         if not polls:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from itertools import islice
 from typing import Literal
 
@@ -17,6 +18,9 @@ from scrapy_omocaptcha.forms.reading import is_submit_button, read_form
 
 _MAX_SHOWN = 5
 """How many forms of a page an error describes."""
+_MAX_NAMES = 20
+_LIKENESS = 0.6
+"""From which likeness on a name that is none of a form's fields is taken for a misspelt one."""
 
 Place = str | Selector
 """An element of a page: as a CSS selector, or as a selector of that page."""
@@ -56,11 +60,27 @@ def fill_form(
     if click is not None and click is not False:
         controls = page.controls.of(owner)
         button = _find(page, click, "submit button of the form", lambda e: e in controls and is_submit_button(e))
+    _check_names(page, owner, data)
     try:
         filled = read_form(owner, page.controls, pressed=button, data=data, in_browser=in_browser)
     except ValueError as error:
         raise ValueError(f"the form of {response.url} cannot be sent: {error}") from None
     return replace(page.challenge(widget), form=_with_one_token(filled))
+
+
+def _check_names(page: WidgetPage, owner: HtmlElement, data: Mapping[str, Sequence[str]]) -> None:
+    """Raise a ``ValueError`` if a name is almost that of a field, which would be sent as it is on the page."""
+    names = {control.get("name") for control in page.controls.of(owner) if control.get("name")} - {TOKEN_FIELD}
+    for name in data.keys() - names:
+        left = sorted(names - data.keys())
+        lower = name.lower()
+        begins = [other for other in left if other.lower().startswith(lower) or lower.startswith(other.lower())]
+        meant = begins or get_close_matches(name, left, 1, _LIKENESS)
+        if meant:
+            raise ValueError(
+                f"the form of {page.response.url} has no field {name!r}, but {meant[0]!r}; its fields are "
+                f"{', '.join(sorted(names)[:_MAX_NAMES])}. To send both, name both in data (None leaves a field out)"
+            )
 
 
 def _with_one_token(form: Form) -> Form:

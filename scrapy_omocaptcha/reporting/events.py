@@ -17,6 +17,7 @@ from scrapy.utils.datatypes import LocalCache
 from scrapy_omocaptcha import signals
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.engine.stats import Stats
+from scrapy_omocaptcha.reporting.format import waiting_requests
 from scrapy_omocaptcha.settings import LIMITS
 from scrapy_omocaptcha.urls import host_of, public_address
 
@@ -82,6 +83,19 @@ class Events:
             logger.info("Through the reCAPTCHAs of %s: %d more pages in %.0f s", host, more, seconds)
         if is_told:
             opened.told, opened.told_at = opened.pages, now
+
+    def buying(self, request: Request, waiting: int, usual_seconds: float | None) -> None:
+        """Report that a token is bought: as INFO once for its host, since nothing else is told until it is there.
+
+        :param waiting: the number of requests that wait for tokens.
+        """
+        logger.log(
+            self._level("buying", request.url, logging.INFO),
+            "Solving the reCAPTCHA at %s: a token usually takes %s; %s so far",
+            public_address(request.url),
+            "15 to 60 s" if usual_seconds is None else f"{usual_seconds:.0f} s in this crawl",
+            waiting_requests(waiting),
+        )
 
     def handing_in(self, request: Request, what: str) -> None:
         """Report what is sent with a token: as INFO once for its host."""

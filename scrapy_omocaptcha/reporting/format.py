@@ -45,6 +45,10 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun if number == 1 else noun + 's'}"
 
 
+def waiting_requests(number: int) -> str:
+    return f"{count(number, 'request')} {'waits' if number == 1 else 'wait'}"
+
+
 def ranked(counts: Mapping[str, int], *, limit: int = 5) -> str:
     """Format counts as ``"robots 20, breaker 3"``, the most frequent first, with those beyond ``limit`` as a sum."""
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))

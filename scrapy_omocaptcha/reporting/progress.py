@@ -13,6 +13,7 @@ from scrapy_omocaptcha.buying.buyer import Buyer
 from scrapy_omocaptcha.engine.slots import Slots
 from scrapy_omocaptcha.engine.stats import Stats
 from scrapy_omocaptcha.reporting.events import Events
+from scrapy_omocaptcha.reporting.format import waiting_requests
 from scrapy_omocaptcha.settings import Settings
 from scrapy_omocaptcha.settings.checks import check_settings
 
@@ -21,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(eq=False)
 class Progress:
-    """Logs when the spider opens, every ``LOGSTATS_INTERVAL`` seconds, and when it has closed."""
+    """Logs when the spider opens, every ``LOGSTATS_INTERVAL`` seconds while requests wait, and when it has closed."""
 
     crawler: Crawler
     middleware: type
@@ -34,7 +35,6 @@ class Progress:
 
     def __post_init__(self) -> None:
         self._loop: Any = None
-        self._last_line = ""
         self.pages = 0
         """The number of pages without an error that the spider's requests were answered with."""
 
@@ -58,14 +58,16 @@ class Progress:
             self._loop.start(interval, now=False)
 
     def _log(self) -> None:
+        if not self.slots.held:
+            return
         stats = self.stats
-        line = (
-            f"{self.slots.held} requests wait, {stats.get('jobs/solved'):g} of "
-            f"{stats.get('jobs/created'):g} jobs are solved, {stats.get('cost_usd'):.5f} USD so far"
+        logger.info(
+            "OMOcaptcha: %s, %d of %d jobs are solved, %.5f USD so far",
+            waiting_requests(self.slots.held),
+            stats.get("jobs/solved"),
+            stats.get("jobs/created"),
+            stats.get("cost_usd"),
         )
-        if line != self._last_line and stats.get("challenges"):
-            logger.info("OMOcaptcha: %s", line)
-            self._last_line = line
 
     async def close(self) -> None:
         """Log the report of the crawl."""

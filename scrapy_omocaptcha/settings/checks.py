@@ -1,10 +1,12 @@
 """Find settings and spider attributes that would keep the add-on from solving challenges.
 
-Everything here is pure: it reads settings and the spider, changes nothing and logs nothing. Missing API tokens and
+Nothing is changed or logged here: settings, the environment and the spider are read. Missing API tokens and
 invalid values are not checked here, since reading the settings raises an error for them.
 """
 
-from collections.abc import Iterator
+import os
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import fields, replace
 
 from scrapy import Spider
@@ -28,6 +30,9 @@ _REDIRECTS = "scrapy_omocaptcha.middleware.RedirectMiddleware"
 """Our second middleware, by its path as in settings, since its module stands above this one."""
 _PREFIX = "OMOCAPTCHA_"
 _SETTINGS = {"ENABLED", *(field.name.upper() for field in fields(Settings))}
+_FROM_ENVIRONMENT = ("OMOCAPTCHA_API_TOKEN", "OMOCAPTCHA_REDIS_URL")
+_HOOKS = ("omocaptcha_submit", "omocaptcha_trigger")
+_LIKE_OURS = re.compile(r"_?omo_?cap", re.IGNORECASE)
 
 
 def check_settings(settings: Settings, project: BaseSettings, spider: Spider, ours: type) -> Iterator[str]:
@@ -57,6 +62,8 @@ def check_settings(settings: Settings, project: BaseSettings, spider: Spider, ou
             f"paid for and discarded; raise the former to at least {2 * settings.poll_interval:g}, or lower the latter "
             f"to at most {settings.max_poll_gap:g}"
         )
+    yield from _check_prices(settings)
+    yield from _check_names(settings, project, spider)
     yield from _check_domains(settings, spider)
     yield from _check_scrapy_redis(settings, project)
 
@@ -66,10 +73,8 @@ def find_mistakes(settings: Settings, project: BaseSettings, ours: type) -> Iter
     for name in project:
         stem = name.removeprefix(_PREFIX)
         if stem != name and stem not in _SETTINGS and name not in settings.own_settings:
-            from difflib import get_close_matches  # A project without such a mistake does without it.
-
-            similar = get_close_matches(stem, sorted(_SETTINGS), 1)
-            hint = f"did you mean {_PREFIX}{similar[0]}? If not, remove it" if similar else "remove it"
+            similar = _nearest(stem, sorted(_SETTINGS), 0.6)
+            hint = f"did you mean {_PREFIX}{similar}? If not, remove it" if similar else "remove it"
             yield f"{name} is not a setting: {hint}, or name it in OMOCAPTCHA_OWN_SETTINGS if it is the project's own"
     middlewares = _middlewares(project)
     if ours in middlewares:
@@ -77,6 +82,39 @@ def find_mistakes(settings: Settings, project: BaseSettings, ours: type) -> Iter
     redirects = load_object(_REDIRECTS)
     if redirects in middlewares:
         yield from _check_position(middlewares, redirects, RedirectMiddleware, CookiesMiddleware, "650", "601 to 699")
+
+
+def _check_prices(settings: Settings) -> Iterator[str]:
+    in_usd = [f"{_PREFIX}{name.upper()}" for name in ("max_cost", "max_cost_per_day") if getattr(settings, name)]
+    if settings.price == 0 and in_usd and not settings.dry_run:
+        yield (
+            f"OMOCAPTCHA_PRICE is 0, so {' and '.join(in_usd)} cannot hold, whatever jobs cost: set the real price, or "
+            "remove the setting to have it fetched"
+        )
+
+
+def _check_names(settings: Settings, project: BaseSettings, spider: Spider) -> Iterator[str]:
+    """Yield what is named almost as something that is read, and is read nowhere."""
+    known = sorted(_PREFIX + stem for stem in _SETTINGS)
+    unread = sorted(name for name in os.environ if name.startswith(_PREFIX) and name not in _FROM_ENVIRONMENT)
+    for name in unread:
+        if name not in project and name not in settings.own_settings:
+            yield (
+                f"{name} is set in the environment, from where only {' and '.join(_FROM_ENVIRONMENT)} are read: set it "
+                f"in settings.py, or with -s {name}=…"
+            )
+    for name in project:
+        if _LIKE_OURS.match(name) and not name.startswith(_PREFIX) and (meant := _nearest(name.upper(), known)):
+            yield f"the setting {name} is not read: its name is {meant}"
+    for name in dir(type(spider)):
+        if _LIKE_OURS.match(name) and name not in _HOOKS and (meant := _nearest(name, _HOOKS)):
+            yield f"{type(spider).__name__}.{name} is never called: its name is {meant}"
+
+
+def _nearest(name: str, known: Sequence[str], likeness: float = 0.8) -> str | None:
+    from difflib import get_close_matches  # A project without such a mistake does without it.
+
+    return next(iter(get_close_matches(name, known, 1, likeness)), None)
 
 
 def _middlewares(project: BaseSettings) -> list[type]:
@@ -129,6 +167,11 @@ def _check_position(
 def _check_domains(settings: Settings, spider: Spider) -> Iterator[str]:
     domains = settings.domains(spider)
     source = "the spider's allowed_domains" if settings.allowed_domains is None else "OMOCAPTCHA_ALLOWED_DOMAINS"
+    odd = [domain for domain in domains if "/" in domain or ":" in domain]
+    if odd:
+        meant = ", ".join(host_of(domain if "//" in domain else f"//{domain}") for domain in odd)
+        yield f"{source} has {', '.join(odd)}, so that no host is allowed: write the host only ({meant})"
+        return
     hosts = {host_of(url) for url in getattr(spider, "start_urls", None) or ()}
     forbidden = sorted(host for host in hosts if not is_allowed(host, domains))
     if forbidden:

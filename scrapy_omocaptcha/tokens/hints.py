@@ -18,13 +18,17 @@ logger = logging.getLogger(__name__)
 
 _MAX_FORMS = 1000
 _MAX_KEYS = 1000
-_LIKE_OURS = re.compile(r"_?omo[-_ ]?captcha", re.IGNORECASE)
+_LIKE_OURS = re.compile(r"_?omo[-_ ]?cap", re.IGNORECASE)
 
 
 class Hints:
-    """The forms with a widget that a crawl has seen, and what has been said about requests."""
+    """The forms with a widget that a crawl has seen, and what has been said about requests.
 
-    def __init__(self) -> None:
+    :param has_browser: whether scrapy-playwright is among the download handlers.
+    """
+
+    def __init__(self, *, has_browser: bool) -> None:
+        self._has_browser = has_browser
         self._forms: LocalCache[tuple[str, str], frozenset[str]] = LocalCache(_MAX_FORMS)
         """The names of the fields of each form, by method and address."""
         self._said: LocalCache[str, bool] = LocalCache(_MAX_FORMS)
@@ -68,6 +72,17 @@ class Hints:
             level=logging.INFO,
         )
 
+    def redirect_given(self, request: Request, answer: Response) -> None:
+        """Tell that a token was answered by a redirect, which the spider gets as it handles redirects itself."""
+        self._say(
+            f"redirect {host_of(request.url)}",
+            "The token for %s was answered by a redirect, which the callback gets (status %d), since Scrapy does not "
+            "follow redirects here (REDIRECT_ENABLED, dont_redirect, handle_httpstatus_list): let it, or request the "
+            "Location",
+            public_address(request.url),
+            answer.status,
+        )
+
     def concerns(self, request: Request) -> bool:
         """Tell whether a request may need a warning, or its meta has a key that may change something."""
         return not request.meta.keys() <= self._ignored_keys or bool(self._forms and self._lacks_token(request))
@@ -90,6 +105,15 @@ class Hints:
             keys = " and ".join(map(repr, META_KEYS))
             self._say(
                 key, "meta[%r] of %s is not read by OMOcaptcha, which reads %s", key, public_address(request.url), keys
+            )
+        if key == "playwright" and not self._has_browser:
+            if not request.meta[key]:
+                return
+            self._say(
+                key,
+                'meta["playwright"] of %s does nothing, and the page is not rendered: name '
+                "scrapy_playwright.handler.ScrapyPlaywrightDownloadHandler in DOWNLOAD_HANDLERS",
+                public_address(request.url),
             )
         if len(self._ignored_keys) < _MAX_KEYS:
             self._ignored_keys.add(key)

@@ -89,6 +89,77 @@ def test_working_settings_cause_no_warning(crawl, service, settings, attributes)
     assert opened(crawl, service, settings, **attributes) == []
 
 
+@pytest.mark.parametrize(
+    ("settings", "attributes", "environment", "said"),
+    [
+        (
+            {},
+            {},
+            {"OMOCAPTCHA_MAX_COST_PER_DAY": "5"},
+            "OMOCAPTCHA_MAX_COST_PER_DAY is set in the environment, from where only OMOCAPTCHA_API_TOKEN and "
+            "OMOCAPTCHA_REDIS_URL are read: set it in settings.py, or with -s OMOCAPTCHA_MAX_COST_PER_DAY=…",
+        ),
+        (
+            {"OMO_CAPTCHA_MAX_COST": 5},
+            {},
+            {},
+            "the setting OMO_CAPTCHA_MAX_COST is not read: its name is OMOCAPTCHA_MAX_COST",
+        ),
+        (
+            {"OMOCAPCHA_DRY_RUN": True},
+            {},
+            {},
+            "the setting OMOCAPCHA_DRY_RUN is not read: its name is OMOCAPTCHA_DRY_RUN",
+        ),
+        (
+            {"OMOCAPTCHA_PRICE": 0, "OMOCAPTCHA_MAX_COST": 2},
+            {},
+            {},
+            "OMOCAPTCHA_PRICE is 0, so OMOCAPTCHA_MAX_COST cannot hold, whatever jobs cost: set the real price, or "
+            "remove the setting to have it fetched",
+        ),
+        (
+            {},
+            {"omocaptcha_triger": lambda self, response, challenge: True},
+            {},
+            "Spider.omocaptcha_triger is never called: its name is omocaptcha_trigger",
+        ),
+        (
+            {},
+            {"allowed_domains": ["https://shop.example/"], "start_urls": ["https://shop.example/"]},
+            {},
+            "the spider's allowed_domains has https://shop.example/, so that no host is allowed: write the host only "
+            "(shop.example)",
+        ),
+    ],
+)
+def test_what_is_named_or_written_almost_right_is_told_once_with_its_cure(
+    crawl, service, monkeypatch, settings, attributes, environment, said
+):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    lines = opened(crawl, service, settings, **attributes)
+    assert lines == [f"OMOcaptcha: {said}"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "attributes"),
+    [
+        # The project reads the environment itself.
+        ({"OMOCAPTCHA_MAX_COST_PER_DAY": 0}, {}),
+        ({"OMOCAPTCHA_OWN_SETTINGS": ["OMOCAPTCHA_MAX_COST_PER_DAY"]}, {}),
+    ],
+)
+def test_an_environment_that_the_project_reads_itself_is_no_mistake(crawl, service, monkeypatch, settings, attributes):
+    monkeypatch.setenv("OMOCAPTCHA_MAX_COST_PER_DAY", "5")
+    assert opened(crawl, service, settings, **attributes) == []
+
+
+@pytest.mark.parametrize("name", ["omocaptcha_submit", "omocaptcha_notes", "omocap", "_omocaptcha_cache"])
+def test_other_methods_of_a_spider_are_its_own(crawl, service, name):
+    assert opened(crawl, service, {"OMOX_CAPTCHA": 1}, **{name: lambda *_: None}) == []
+
+
 def test_a_missing_api_token(crawl, service, monkeypatch):
     monkeypatch.delenv("OMOCAPTCHA_API_TOKEN", raising=False)
     said, at_the_end = opened(crawl, service, {"OMOCAPTCHA_API_TOKEN": None})

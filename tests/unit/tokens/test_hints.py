@@ -11,7 +11,7 @@ from scrapy_omocaptcha.tokens.hints import Hints
 
 
 def test_a_key_that_looks_like_ours_is_noticed_in_any_request_and_told_once(caplog):
-    hints = Hints()
+    hints = Hints(has_browser=False)
     for meta in ({"depth": 1}, {"depth": 1, "omo_captcha": True}, {"depth": 1, "omo_captcha": True}):
         hints.check(Request("https://shop.example/", meta=meta))
     assert [record.args[0] for record in caplog.records] == ["omo_captcha"]
@@ -24,7 +24,7 @@ def _request(*keys):
 
 
 def test_a_request_concerns_nobody_once_the_keys_of_its_meta_were_checked():
-    hints = Hints()
+    hints = Hints(has_browser=False)
     assert hints.concerns(_request("depth"))
     hints.check(_request("depth"))
     assert not hints.concerns(_request("depth"))
@@ -34,13 +34,13 @@ def test_a_request_concerns_nobody_once_the_keys_of_its_meta_were_checked():
 
 @pytest.mark.parametrize("key", ["omocaptcha", "_omocaptcha"])
 def test_a_request_with_a_key_that_is_read_is_never_plain(key):
-    hints = Hints()
+    hints = Hints(has_browser=False)
     hints.check(_request(key))
     assert hints.concerns(_request(key))
 
 
 def test_a_request_that_sends_a_form_without_its_token_is_not_plain():
-    hints = Hints()
+    hints = Hints(has_browser=False)
     login = "https://shop.example/login"
     hints.form_seen(Challenge(login, "key", form=Form("POST", login, ())), Response(login))
     assert hints.concerns(Request(login, method="POST", body="name=Ann"))
@@ -50,14 +50,27 @@ def test_a_request_that_sends_a_form_without_its_token_is_not_plain():
 
 
 def test_misspelt_keys_of_a_request_are_told_in_their_order(caplog):
-    keys = ["omocaptcha_key", "omo-captcha", "OMOCAPTCHA", "omo captcha", "_omo_captcha"]
-    Hints().check(_request(*keys))
+    keys = ["omocapcha", "omocaptcha_key", "omo-captcha", "OMOCAPTCHA", "omo captcha", "_omo_captcha"]
+    Hints(has_browser=False).check(_request(*keys))
     assert [record.args[0] for record in caplog.records] == keys
 
 
 def test_the_keys_that_were_checked_are_bounded():
-    hints = Hints()
+    hints = Hints(has_browser=False)
     for number in range(3000):
         hints.check(_request(f"key {number}"))
     assert not hints.concerns(_request("key 0"))
     assert hints.concerns(_request("key 2999"))
+
+
+@pytest.mark.parametrize("has_browser", [False, True])
+def test_a_page_that_no_browser_renders_though_its_request_wants_one_is_told_once(caplog, has_browser):
+    hints = Hints(has_browser=has_browser)
+    for meta in ({"playwright": False}, {"playwright": True}, {"playwright": True}):
+        request = Request("https://shop.example/", meta=meta)
+        if hints.concerns(request):
+            hints.check(request)
+    lines = [record.getMessage() for record in caplog.records]
+    assert len(lines) == (not has_browser)
+    assert has_browser or lines[0].startswith('meta["playwright"] of https://shop.example/ does nothing')
+    assert has_browser or lines[0].endswith("ScrapyPlaywrightDownloadHandler in DOWNLOAD_HANDLERS")

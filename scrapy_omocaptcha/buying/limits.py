@@ -136,9 +136,14 @@ class Limits:
             return
         self._told_near.add((reason, of_host))
         amount = f"{used:.0f} of {most:.0f} jobs" if limit.counts_jobs else f"{used:.5f} of {most:.5f} USD"
-        where = f" for {of_host}" if of_host else ""
-        cure = "top up the account" if reason == "min_balance" else f"raise OMOCAPTCHA_{reason.upper()}"
-        self._tell_near(reason, of_host, f"{amount} are used{where}{by}: {cure}, or nothing is bought after that")
+        setting, where = f"OMOCAPTCHA_{reason.upper()}", f" for {of_host}" if of_host else ""
+        what = f"what {setting} leaves to spend" if reason == "min_balance" else setting
+        cure = "top up the account" if reason == "min_balance" else "raise it"
+        self._tell_near(
+            reason,
+            of_host,
+            f"{100 * used / most:.0f} % of {what} is used{where}{by} ({amount}); at 100 % buying stops: {cure} before",
+        )
 
     def _is_paused(self, host: str, sitekey: str) -> bool:
         return self._breaker.is_open(host, sitekey)

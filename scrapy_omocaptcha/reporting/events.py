@@ -17,7 +17,7 @@ from scrapy.utils.datatypes import LocalCache
 from scrapy_omocaptcha import signals
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.engine.stats import Stats
-from scrapy_omocaptcha.reporting.format import waiting_requests
+from scrapy_omocaptcha.reporting.format import place, waiting_requests
 from scrapy_omocaptcha.settings import LIMITS
 from scrapy_omocaptcha.urls import host_of, public_address
 
@@ -51,6 +51,8 @@ class Events:
         self._crawler = crawler
         self._stats = stats
         self._warned: LocalCache[tuple[str, str], bool] = LocalCache(_MAX_WARNED)
+        # What closes the account was logged as an error.
+        self._warned["account", ""] = True
         self._opened: LocalCache[str, _Opened] = LocalCache(_MAX_HOSTS)
         self.dry_run: defaultdict[str, Counter[object]] = defaultdict(Counter)
         """The number of challenges that a dry run did not solve, by host and session."""
@@ -72,7 +74,7 @@ class Events:
         logger.log(
             logging.INFO if is_told else logging.DEBUG,
             "Through the reCAPTCHA at %s in %.1f s; jobs bought by this request: %d (%.5f USD)",
-            public_address(request.url),
+            place(request),
             seconds,
             jobs,
             cost,
@@ -114,7 +116,7 @@ class Events:
         logger.log(
             self._level("unknown", request.url),
             "Whether %s accepted a token is not known (%s): %s",
-            public_address(request.url),
+            place(request),
             reason,
             message,
         )
@@ -127,24 +129,28 @@ class Events:
         :param filled: the names of the fields that the spider has filled in, if the request sends a form.
         """
         self._send(signals.challenge_failed, request, challenge, reason=reason)
-        self.left_alone(reason, request.url if jobs else challenge.url, message, jobs=jobs, filled=filled)
+        where = place(request) if jobs else public_address(challenge.url)
+        self._left_alone(reason, challenge.url, f"{where}{filled and f' with {filled}'}", message, jobs=jobs)
 
-    def left_alone(self, reason: str, url: str, message: str, *, jobs: int = 0, filled: str = "") -> None:
-        """Report that a challenge is not solved: if that cost no job, as WARNING once for its host or the crawl."""
+    def left_alone(self, reason: str, url: str, message: str) -> None:
+        """Report that a challenge is not solved, which cost no job: as WARNING once for its host or the crawl."""
+        self._left_alone(reason, url, public_address(url), message, jobs=0)
+
+    def _left_alone(self, reason: str, url: str, where: str, message: str, *, jobs: int) -> None:
         self.not_solved[reason] += 1
         self._stats.inc(f"skipped/{reason}")
         level = self._level(reason, url)
         logger.log(
             logging.WARNING if jobs else level,
             "No way through at %s (%s): %s" if jobs else "The challenge at %s is left alone (%s): %s",
-            f"{public_address(url)}{filled and f' with {filled}'}",
+            where,
             reason,
             message,
         )
 
     def limit_near(self, reason: str, host: str, message: str) -> None:
         """Report that most of a limit is used."""
-        logger.warning("OMOcaptcha: little is left of OMOCAPTCHA_%s: %s", reason.upper(), message)
+        logger.warning("OMOcaptcha: %s", message)
         values = {"reason": reason, "host": host, "message": message}
         self._crawler.signals.send_catch_log(signals.limit_near, spider=self._crawler.spider, **values)
 

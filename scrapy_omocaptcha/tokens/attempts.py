@@ -127,11 +127,16 @@ class Attempts(ABC):
 
     def _useless(self, jobs: int) -> str:
         """Say what came of ``jobs`` useless jobs, and what to do."""
+        bought = f"{count(jobs, 'job')} gave no page"
+        if self._rejected >= jobs:
+            # More of what does not help would only cost more.
+            return (
+                f"{bought}, since the site rejected each token: it may want more than its form shows, tie tokens to an "
+                "IP address, or not trust them"
+            )
         rejected = f"; the site rejected {count(self._rejected, 'token')}" if self._rejected else ""
         most = self.policy.settings.max_attempts
-        return (
-            f"{count(jobs, 'job')} gave no page{rejected}; raise OMOCAPTCHA_MAX_ATTEMPTS ({most}) if that is frequent"
-        )
+        return f"{bought}{rejected}; raise OMOCAPTCHA_MAX_ATTEMPTS ({most}) if that is frequent"
 
     async def buy(self, challenge: Challenge) -> Purchase | None:
         """Buy a token; return None when a job gave none, and raise ``GivenUp`` when none could be bought."""

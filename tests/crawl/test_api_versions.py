@@ -145,7 +145,7 @@ def test_a_service_of_which_no_version_answers_buys_nothing_and_is_told_once(cra
     crawled = crawl(spider(f"{site.url}/page/1", f"{site.url}/page/2"), settings)
     assert [error.reason for error in crawled.failures] == ["account", "account"]
     (said,) = crawled.said(logging.ERROR)
-    assert re.search(r"no version of its API answers \(version 1: .*404.*; version 2: .*404.*\)", said)
+    assert re.search(r"it has answered version 1 by HTTP status 404 .* and version 2 by HTTP status 404", said)
     assert "check OMOCAPTCHA_API_URL" in said
     assert (service.jobs, crawled.count("account/closed")) == ((), 1)
 

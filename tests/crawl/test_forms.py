@@ -288,8 +288,8 @@ def test_each_form_that_is_lost_is_told_with_its_fields_but_not_with_what_was_ty
     makes = [make("a boat with a name that is far too long"), make("b", password="correct horse", e="e", f=["1", "2"])]
     crawled = crawl(asking(site, *makes), {**service.settings, "OMOCAPTCHA_BREAKER_FAILURES": 50})
     why = (
-        "(attempts): 3 jobs gave no page; the site rejected 3 tokens; "
-        "raise OMOCAPTCHA_MAX_ATTEMPTS (3) if that is frequent"
+        "(attempts): 3 jobs gave no page, since the site rejected each token: it may want more than its form shows, "
+        "tie tokens to an IP address, or not trust them"
     )
     assert sorted(line for line in crawled.said() if "No way" in line) == [
         f"No way through at {site.url}/find with q {why}",

@@ -129,7 +129,7 @@ def test_a_wall_that_never_opens_ends_in_the_errback_after_so_many_jobs(crawl, s
     assert crawled.pages == []
     assert len(service.jobs) == attempts
     assert crawled.count("tokens/rejected") == attempts
-    assert any("OMOCAPTCHA_MAX_ATTEMPTS" in line for line in crawled.said())
+    assert any("since the site rejected each token" in line for line in crawled.said())
 
 
 @pytest.mark.parametrize(("wall", "reason"), REFUSED.items())

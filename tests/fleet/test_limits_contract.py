@@ -108,5 +108,5 @@ def test_a_fleet_is_told_that_little_is_left_by_what_all_its_workers_have_bought
             await driver.limits().reserve(job("key", "a.example"), "a.example")
 
     during(buy, driver)
-    cure = "raise OMOCAPTCHA_MAX_JOBS, or nothing is bought after that"
-    assert driver.near == [("max_jobs", "", f"4 of 5 jobs are used by the fleet 'shop': {cure}")]
+    said = "80 % of OMOCAPTCHA_MAX_JOBS is used by the fleet 'shop' (4 of 5 jobs)"
+    assert driver.near == [("max_jobs", "", f"{said}; at 100 % buying stops: raise it before")]

@@ -18,7 +18,7 @@ from twisted.logger import LogLevel, globalLogPublisher
 from scrapy_omocaptcha.buying.api.aiohttp_transport import AiohttpTransport
 from scrapy_omocaptcha.buying.api.transport import MAX_BODY
 from scrapy_omocaptcha.buying.api.treq_transport import TreqTransport
-from scrapy_omocaptcha.errors import ApiBadAnswer, ApiError, ApiRefused, ApiUnreachable
+from scrapy_omocaptcha.errors import AccountError, ApiBadAnswer, ApiError, ApiRefused, ApiUnreachable
 from scrapy_omocaptcha.settings.secret import Secret
 from scrapy_omocaptcha.testing import OmoCaptchaService
 from scrapy_omocaptcha.testing.faults import KINDS
@@ -398,8 +398,14 @@ def test_a_client_error_without_json_names_the_url_setting(client, status):
     with serving(response(status, b"<h1>words</h1>", "Content-Type: text/html")) as server:
         error = failure(client, server.url)
     assert type(error) is ApiRefused
-    assert "OMOCAPTCHA_API_URL" in str(error)
+    assert "OMOCAPTCHA_API_URL" in error.with_cure
     assert "words" not in str(error)
+
+
+def test_a_client_error_without_json_that_wants_money_is_about_the_account(client):
+    with serving(response("402 Payment Required", b"<h1>words</h1>", "Content-Type: text/html")) as server:
+        error = failure(client, server.url)
+    assert (type(error), error.with_cure) == (AccountError, "HTTP status 402 (payment required); top up the account")
 
 
 BROKEN = {

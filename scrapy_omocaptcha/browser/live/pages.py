@@ -1,5 +1,6 @@
 """Buy tokens for pages that a spider drives itself, and give them to their widgets."""
 
+import logging
 from collections.abc import Awaitable, Callable
 
 from playwright.async_api import Page
@@ -15,6 +16,8 @@ from scrapy_omocaptcha.engine.lifetime import Lifetime
 from scrapy_omocaptcha.errors import HandoverBroke
 from scrapy_omocaptcha.tokens.verdict import unknown, unused
 
+logger = logging.getLogger(__name__)
+
 
 class LivePages:
     """The pages of one crawl that spiders drive themselves, and that were given tokens."""
@@ -25,6 +28,8 @@ class LivePages:
         self._pages: dict[Page, LivePage] = {}
         self._undecided: set[PagePurchase] = set()
         """Those of which the spider has not said yet what the site makes of them."""
+        self._silent = 0
+        """How many of which it never has."""
 
     async def solve(
         self, page: Page, selector: str | None, press: bool, buy: Callable[[Challenge], Awaitable[Purchase]]
@@ -37,7 +42,7 @@ class LivePages:
             raise TypeError(f"{page!r} is no page: ask for one with playwright_include_page in the meta of the request")
         widget, challenge = await self._browser.call(find_widget(page, selector, self._is_closing))
         purchase = await buy(challenge)
-        given = PagePurchase(purchase, self._undecided.discard)
+        given = PagePurchase(purchase, self._decided)
         self._undecided.add(given)
         error = await self._browser.call(self._give(page, widget, challenge.url, purchase.token.value, press))
         if error is not None:
@@ -49,8 +54,18 @@ class LivePages:
         """Record what nobody has said anything of."""
         for purchase in list(self._undecided):
             purchase.record(BY_HAND)
+        if self._silent:
+            logger.warning(
+                "OMOcaptcha: the spider has not said of %d tokens whether the site accepted them, so they count as "
+                "unknown: call accepted() or rejected() on what solve_page returns",
+                self._silent,
+            )
         for page in self._pages.values():
             page.unmask()
+
+    def _decided(self, purchase: PagePurchase) -> None:
+        self._undecided.discard(purchase)
+        self._silent += purchase.verdict is BY_HAND
 
     async def _give(self, page: Page, widget: LiveWidget, url: str, secret: str, press: bool) -> HandoverBroke | None:
         live = self._pages.get(page)

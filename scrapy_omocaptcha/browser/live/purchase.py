@@ -19,7 +19,8 @@ class PagePurchase:
     def __init__(self, purchase: Purchase, forget: Callable[["PagePurchase"], None]) -> None:
         self._purchase = purchase
         self._forget = forget
-        self._is_recorded = False
+        self.verdict: Verdict | None = None
+        """What was recorded."""
 
     def accepted(self) -> None:
         """Record that the site accepted the token."""
@@ -31,8 +32,8 @@ class PagePurchase:
 
     def record(self, verdict: Verdict) -> None:
         """Record what became of the token, unless that is recorded."""
-        if not self._is_recorded:
-            self._is_recorded = True
+        if self.verdict is None:
+            self.verdict = verdict
             self._purchase.record(verdict)
             self._forget(self)
 

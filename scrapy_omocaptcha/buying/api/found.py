@@ -132,7 +132,7 @@ class FoundApi(Api):
             raise ApiUnreachable(str(unclear), taken=False, retry_after=unclear.retry_after)
         if refused:
             raise next(iter(refused.values()))
-        said = "; ".join(f"version {number}: {error}" for number, error in errors.items())
-        nowhere = AccountError(f"no version of its API answers ({said})")
+        said = " and ".join(f"version {number} by {error}" for number, error in errors.items())
+        nowhere = AccountError(f"it has answered {said}")
         nowhere.cure = "check OMOCAPTCHA_API_URL, and whether a proxy or a firewall answers in the place of the service"
         raise nowhere

@@ -15,7 +15,7 @@ from http import HTTPStatus
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from scrapy_omocaptcha.errors import ApiBadAnswer, ApiError, ApiRefused, ApiUnreachable
+from scrapy_omocaptcha.errors import AccountError, ApiBadAnswer, ApiError, ApiRefused, ApiUnreachable
 from scrapy_omocaptcha.settings.secret import Secret, masked
 
 MAX_BODY = 1024 * 1024
@@ -62,6 +62,7 @@ class Transport(ABC):
         Each :class:`~.settings.Secret` in ``body`` is sent in plain text, and masked in the answer.
 
         :raises ApiUnreachable: when no answer arrives, or one with HTTP status 429, 5xx or a redirect.
+        :raises AccountError: when HTTP status 402 arrives without JSON.
         :raises ApiRefused: when another HTTP error arrives without JSON.
         :raises ApiBadAnswer: when the body is too long or not UTF-8.
         """
@@ -123,8 +124,13 @@ def check_head(status: int, content_type: str, retry_after: str) -> None:
         return
     # The API answers with status 200, errors included. Other statuses come from a proxy or a wrong address.
     error: ApiError
+    if status == HTTPStatus.PAYMENT_REQUIRED:
+        error = AccountError(f"HTTP status {status} (payment required)")
+        error.cure = "top up the account"
+        raise error
     if refused:
-        error = ApiRefused(f"HTTP status {status} without a JSON answer: is OMOCAPTCHA_API_URL right?")
+        error = ApiRefused(f"HTTP status {status} without a JSON answer")
+        error.cure = "check OMOCAPTCHA_API_URL"
     else:
         taken, pause = status != HTTPStatus.TOO_MANY_REQUESTS, _parse_retry_after(retry_after)
         error = ApiUnreachable(

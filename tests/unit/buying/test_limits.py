@@ -55,20 +55,20 @@ def buy(limits, times, host=HOST, key=KEY):
     ("values", "times", "told"),
     [
         ({"max_jobs": 5}, 3, []),
-        ({"max_jobs": 5}, 5, [("max_jobs", "", "4 of 5 jobs are used: raise OMOCAPTCHA_MAX_JOBS")]),
+        ({"max_jobs": 5}, 5, [("max_jobs", "", "80 % of OMOCAPTCHA_MAX_JOBS is used (4 of 5 jobs)")]),
         ({"max_jobs": 2}, 2, []),
-        ({"max_cost": 0.01}, 9, [("max_cost", "", "0.00800 of 0.01000 USD are used: raise OMOCAPTCHA_MAX_COST")]),
+        ({"max_cost": 0.01}, 9, [("max_cost", "", "80 % of OMOCAPTCHA_MAX_COST is used (0.00800 of 0.01000 USD)")]),
         (
             {"max_jobs_per_host": 10},
             9,
-            [("max_jobs_per_host", HOST, f"8 of 10 jobs are used for {HOST}: raise OMOCAPTCHA_MAX_JOBS_PER_HOST")],
+            [("max_jobs_per_host", HOST, f"80 % of OMOCAPTCHA_MAX_JOBS_PER_HOST is used for {HOST} (8 of 10 jobs)")],
         ),
     ],
 )
 def test_it_is_told_once_that_little_is_left_of_a_limit(values, times, told):
     heard = []
     buy(limits(tell_near=lambda *said: heard.append(said), **values), times)
-    assert heard == [(reason, host, f"{said}, or nothing is bought after that") for reason, host, said in told]
+    assert heard == [(reason, host, f"{said}; at 100 % buying stops: raise it before") for reason, host, said in told]
 
 
 def test_others_may_buy_while_it_is_told_that_little_is_left(tmp_path):
@@ -84,7 +84,10 @@ def test_it_is_told_that_little_is_left_of_the_balance():
     bought = limits(tell_near=lambda *said: heard.append(said), min_balance=1.0)
     bought.set_balance(Balance(1.01, 0), 0.0)
     buy(bought, 8)
-    said = "0.00800 of 0.01000 USD are used: top up the account, or nothing is bought after that"
+    said = (
+        "80 % of what OMOCAPTCHA_MIN_BALANCE leaves to spend is used (0.00800 of 0.01000 USD); "
+        "at 100 % buying stops: top up the account before"
+    )
     assert heard == [("min_balance", "", said)]
 
 

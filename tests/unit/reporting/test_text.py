@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from scrapy import Request
 
 from scrapy_omocaptcha.buying.records import Balance, Record
-from scrapy_omocaptcha.reporting.format import percent, ranked, seconds, shorten, usd
+from scrapy_omocaptcha.reporting.format import percent, place, ranked, seconds, shorten, usd
 from scrapy_omocaptcha.reporting.text import crawl_report, ledger_report
 from scrapy_omocaptcha.reporting.totals import Totals
 from tests.helpers.ledgers import FIELDS
@@ -24,10 +25,29 @@ SOME = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("cb_kwargs", "shown"),
+    [
+        ({}, ""),
+        ({"number": 7, "page": "catalogue"}, " (number=7, page='catalogue')"),
+        ({"name": "Ann Lee", "number": 3}, " (number=3)"),
+        ({"name": "Ann", "half": "correct horse"}, ""),
+        ({"row": {"name": "Ann"}, "text": "x" * 41, "note": "a\x1b[31mb"}, " (note='a\\x1b[31mb')"),
+    ],
+)
+def test_what_tells_forms_apart_is_shown_and_nothing_that_was_typed_into_them(cb_kwargs, shown):
+    body = "name=Ann+Lee&password=correct+horse+battery&csrf=7731"
+    sends = {"method": "POST", "body": body, "cb_kwargs": cb_kwargs}
+    assert place(Request("https://shop.example/find?id=1", meta={"omocaptcha": {}}, **sends)) == (
+        f"https://shop.example/find{shown}"
+    )
+    assert place(Request("https://shop.example/find?id=1", **sends)) == "https://shop.example/find"
+
+
 # -- crawl_report ---------------------------------------------------------------------------------------------------
 
 
-def test_crawl_report():
+def test_the_report_of_a_crawl_names_challenges_pages_money_time_and_what_was_not_solved():
     text = crawl_report(
         SOME,
         challenges=7,
@@ -195,3 +215,8 @@ def test_shorten_keeps_both_ends():
 
 def test_ranked_names_the_most_frequent():
     assert ranked({"a": 1, "b": 3, "c": 2000, "d": 1}, limit=2) == "c 2,000, b 3, 2 others 2"
+
+
+def test_tokens_that_the_spider_has_bought_itself_are_not_told_as_if_there_had_been_no_captcha():
+    said = crawl_report(SOME, challenges=0, pages=3, not_solved={}).splitlines()[0]
+    assert said == "OMOcaptcha: tokens bought by the spider itself in 3 pages, 5 jobs for 0.00275 USD"

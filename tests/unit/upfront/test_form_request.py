@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 
 import pytest
 from scrapy import Request
@@ -70,6 +71,22 @@ def test_data_takes_the_place_of_what_the_page_has_in_the_order_of_its_fields(da
     request = sent(page(FIELDS), data)
     assert (request.method, request.url) == ("POST", "https://site.example/find")
     assert request.body.decode() == body
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"), [("query", "q"), ("emial", "email"), ("Email", "email"), ("e-mail", "email"), ("e", "email")]
+)
+def test_a_name_that_is_almost_that_of_a_field_is_an_error_before_anything_is_paid(name, meant):
+    response = page(f"<input name=q><input name=email>{WIDGET}<button name=go>Go</button>")
+    said = re.escape(f"has no field {name!r}, but {meant!r}; its fields are email, go, q. To send both")
+    with pytest.raises(ValueError, match=said):
+        form_request(response, {name: "a"})
+
+
+def test_a_name_that_is_almost_that_of_a_field_is_sent_where_the_field_is_named_too():
+    response = page(f"<input name=q value=-><input name=email>{WIDGET}")
+    assert sent(response, {"query": "a", "q": None}).body.decode() == f"email=&{TAIL}&query=a"
+    assert sent(response, {"page": "2"}).body.decode() == f"q=-&email=&{TAIL}&page=2"
 
 
 def test_several_fields_of_one_name_take_a_value_each():

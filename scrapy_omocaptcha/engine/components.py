@@ -1,5 +1,6 @@
 """Ask Scrapy's own components for cookies, redirects, cached pages, downloads and permissions."""
 
+import logging
 from base64 import b64encode
 from collections.abc import Awaitable, Callable
 from copy import copy
@@ -29,6 +30,9 @@ from scrapy.utils.response import get_meta_refresh
 
 from scrapy_omocaptcha.engine.private_names import AUTH_PROXY, SCHEME_PROXY
 from scrapy_omocaptcha.forms.submission import session_headers
+from scrapy_omocaptcha.urls import public_address
+
+logger = logging.getLogger(__name__)
 
 _SESSION_META = ("cookiejar", "proxy", AUTH_PROXY, "playwright_context")
 _REDIRECTS_FOR_THE_SPIDER = ("dont_redirect", "handle_httpstatus_list", "handle_httpstatus_all")
@@ -213,7 +217,14 @@ class Components:
         # Fingerprints are cached by object, and this object may have had another address.
         request = request.copy()
         if policy.should_cache_request(request) and policy.should_cache_response(response, request):
-            cache.storage.store_response(self._crawler.spider, request, response)
+            try:
+                cache.storage.store_response(self._crawler.spider, request, response)
+            except OSError as error:
+                logger.warning(
+                    "HttpCache cannot store the page %s (%s), so later crawls meet the challenge that it has, and pay",
+                    public_address(request.url),
+                    error.strerror,
+                )
 
 
 def cookies_of_host(jar: CookieJar, host: str) -> list[Cookie]:

@@ -1,5 +1,6 @@
 """Tell what a response is: a page, the same wall or another one, or no answer of the site at all. Pure."""
 
+import re
 from http import HTTPStatus
 
 from scrapy import Request
@@ -9,6 +10,13 @@ from scrapy_omocaptcha.challenge import Challenge, Form
 from scrapy_omocaptcha.urls import host_of, public_address, same_address
 
 Answer = Response | Request
+_OF_PROXIES = (HTTPStatus.PROXY_AUTHENTICATION_REQUIRED, HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, 499)
+"""Nginx logs 499, and some proxies send it, where a client has gone."""
+_NOTHING = re.compile(
+    rb"\xef\xbb\xbf|\xc2\xa0|&nbsp;|<!--.*?-->|<!doctype[^>]*>|</?(?:html|head|body)\b[^>]*>", re.IGNORECASE | re.DOTALL
+)
+_LONGEST_SHELL = 1000
+"""Bytes up to which a page is looked at for having nothing in it."""
 """A response, or the request that a redirect leads to, which Scrapy follows."""
 Marks = tuple[str, ...]
 """By what a wall is known again, whatever its key."""
@@ -39,15 +47,17 @@ def is_overloaded(answer: Response) -> bool:
 
 
 def is_blank(answer: Response) -> bool:
-    """Tell whether there is nothing in an answer but white space."""
-    return not answer.body.strip()
+    """Tell whether there is nothing in an answer but white space, comments, and the tags that any page has."""
+    body = answer.body.strip()
+    return not body or (len(body) <= _LONGEST_SHELL and not _NOTHING.sub(b"", body).strip())
 
 
 def is_lost(answer: Response) -> bool:
     """Tell whether an answer to a token cannot be the site's word about it: it may come from a proxy, or is empty."""
-    is_of_proxy = answer.status in (HTTPStatus.PROXY_AUTHENTICATION_REQUIRED, HTTPStatus.REQUEST_TIMEOUT)
-    is_empty = answer.status < HTTPStatus.MULTIPLE_CHOICES and is_blank(answer)
-    return is_of_proxy or is_empty or is_overloaded(answer)
+    is_redirect = HTTPStatus.MULTIPLE_CHOICES <= answer.status < HTTPStatus.BAD_REQUEST
+    is_empty = is_blank(answer) and (answer.status < HTTPStatus.MULTIPLE_CHOICES or is_redirect)
+    says_nothing = is_empty and not (is_redirect and answer.headers.get("Location"))
+    return says_nothing or answer.status in _OF_PROXIES or is_overloaded(answer)
 
 
 def is_missing(answer: Response) -> bool:

@@ -142,7 +142,10 @@ class Redirects:
         :param challenge: what ``response`` is; None if it is none.
         """
         original, address = self._states.peek(request).original, public_address(request.url)
-        is_wall, marks = challenge is not None, None if challenge is None else wall_marks(challenge)
+        is_wall = challenge is not None
+        # A challenge that has come from behind a redirect is not in the place of this page.
+        is_here = same_address(request.url, response.url)
+        marks = wall_marks(challenge) if challenge is not None and is_here else None
         if self._targets.is_in_place(marks) and self._targets.may_be_page(request.url):
             # It is solved there, as if the spider had requested the page itself.
             for url in originals.led_to(request, original) or (request.url,):
@@ -156,7 +159,7 @@ class Redirects:
             pass
         elif original is not None:
             for target in originals.led_to(request, original):
-                self._shows(target, is_wall=is_wall, marks=marks)
+                self._shows(target, is_wall=is_wall, marks=marks if same_address(target, request.url) else None)
         elif is_wall or address in self._dropped:
             self._targets.requested(request.url, is_wall=is_wall)
             self._shows(request.url, is_wall=is_wall, marks=marks)
@@ -373,7 +376,8 @@ class Redirects:
                     kind = Kind.OPEN if self._has_led_to_wall(request, url) else Kind.PAGE
                     self._targets.put(url, Target(kind, marks=marks))
                 return None
-            self._shows(url, is_wall=True, marks=marks)
+            is_here = answer is not None and same_address(answer.url, url)
+            self._shows(url, is_wall=True, marks=marks if is_here else None)
             state.led_to = url
             return answer
         # What redirects on and on shows no challenge either.
@@ -453,9 +457,13 @@ class Redirects:
         return again
 
     def _original(self, request: Request) -> Request | None:
-        """Return what was asked for before redirects to a wall, for the scheduler, unless there were far too many."""
+        """Return what was asked for before redirects to a wall, for the scheduler, unless that was sent too often."""
         state = self._states.peek(request)
         if state.original is None or len(state.followed) > _MAX_FOLLOWED:
+            return None
+        has_been_here = public_address(request.url) in map(public_address, state.followed)
+        if has_been_here and state.original["method"] not in _REPEATABLE:
+            # It was sent once more, since the wall was open, and has led here again: this is the page of its answer.
             return None
         again = originals.rebuild(request, state.original)
         followed = [*state.followed, *originals.led_to(request, state.original)]

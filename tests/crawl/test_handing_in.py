@@ -85,8 +85,12 @@ def test_an_error_with_the_status_of_the_wall_does_not_reject_a_token(crawl, ser
 
 @pytest.mark.parametrize(
     ("upfront", "by_proxy"),
-    [(False, None), (True, None), (False, page("")), (False, page("Who are you?", 407)), (False, page("", 408))],
-    ids=["broken", "broken upfront", "empty", "407", "408"],
+    [
+        *((False, None), (True, None), (False, page("")), (False, page("Who are you?", 407)), (False, page("", 408))),
+        *((False, page("", 425)), (False, page("", 499)), (False, page("", 302)), (False, page("", 304))),
+        (False, page("<!-- a proxy --><html><body>\u00a0</body></html>")),
+    ],
+    ids=["broken", "broken upfront", "empty", "407", "408", "425", "499", "302 to nowhere", "304", "a shell"],
 )
 def test_a_token_that_is_refused_after_its_first_answer_was_lost_may_have_been_accepted(
     crawl, service, upfront, by_proxy

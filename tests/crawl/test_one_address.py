@@ -354,6 +354,24 @@ def test_a_post_that_is_redirected_to_a_wall_is_sent_once_more_when_it_is_open_a
     assert len(service.jobs) == 1
 
 
+def test_a_post_whose_answer_is_a_page_that_wants_a_token_each_time_is_sent_once_more_at_most(crawl, service):
+    def answer(request, form):
+        if request.path == "/order":
+            return redirect("/receipt")
+        if form.get("g-recaptcha-response"):
+            return page("the receipt")
+        text = CHALLENGE.replace("action=/verify", "action=''")
+        return web.Response(text=text, status=403, content_type="text/html")
+
+    with Site(answer) as site:
+        order = scrapy.FormRequest(f"{site.origin}/order", formdata={"q": "rope"})
+        crawled = crawl(sending(order), service.settings)
+        sent = [form for method, path, form, _ in site.requests if (method, path) == ("POST", "/order")]
+    assert [one.text for one in crawled.pages] == ["the receipt"]
+    assert sent == [{"q": "rope"}] * 2
+    assert len(service.jobs) == 2
+
+
 def test_a_post_that_is_redirected_to_a_wall_on_another_host_has_its_answer_once_that_is_open(crawl, service):
     class OfTwoHosts(Site):
         def __init__(self, answer):

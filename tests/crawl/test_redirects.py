@@ -49,6 +49,26 @@ def test_httpcache_never_gives_a_page_for_another_that_was_redirected_to_the_sam
         assert all("cached" in one.flags for one in crawled.pages)
 
 
+@pytest.mark.parametrize("concurrent", [1, 4])
+def test_no_page_is_lost_where_httpcache_stores_links_that_redirect_to_pages_which_redirect_to_a_wall(
+    crawl, service, tmp_path, concurrent
+):
+    def answer(request, form):
+        if request.path.startswith("/go/"):
+            return redirect(request.path.replace("/go/", "/page/"))
+        if request.path == "/gate" and request.method == "GET":
+            return challenge()
+        return inside(request, form)
+
+    inside = behind_wall(lambda request: page(request.path), gate="/gate")
+    settings = {**service.settings, "HTTPCACHE_ENABLED": True, "HTTPCACHE_DIR": str(tmp_path)}
+    with Site(answer) as site:
+        urls = [f"{site.origin}/go/{number}" for number in range(6)]
+        crawled = crawl(spider(*urls), {**settings, "CONCURRENT_REQUESTS": concurrent})
+    assert sorted(one.text for one in crawled.pages) == [f"/page/{number}" for number in range(6)]
+    assert len(service.jobs) == 1
+
+
 def test_a_redirected_request_that_is_held_and_then_refused_comes_back_to_its_own_callback(crawl, service, walled):
     site = walled("session", status=200)
     # It goes round until the other request has met the wall, is held from then on, and meets the wall at last.

@@ -455,6 +455,9 @@ def _ideal(planned: Plan, world: World, record: Record, stats: Counter[str]) -> 
         session = wanted.site, wanted.cookiejar
         if session in may_give_up and (how == "challenge" or how.endswith(" attempts")):
             may_give_up.remove(session)
+        elif planned.sites[wanted.site].links_spend and how.endswith(" attempts"):
+            # Others spend what was bought for it.
+            continue
         elif planned.sites[wanted.site].is_solvable and wanted.kind != "alone":
             yield f"ideal: request {name} ended with {how}, though nothing went wrong"
 
@@ -601,8 +604,8 @@ def followed(
         if is_page and left <= 0:
             necessary, left = necessary + 1, site.changes["clearance_pages"]
         left -= is_page or site.links_spend
-    # A direct link and one that redirects may each buy a token for a page, see "Known limits" as well.
-    is_for_one = site.links_spend or site.changes["clearance_pages"] == 1
-    most = max(necessary + 5, (2 if is_for_one else 1.5) * necessary)
+    # A direct link and one that redirects may each buy a token for a page, and what a look behind a redirect spends may
+    # be bought anew, see "Known limits" as well.
+    most = 2 * necessary + 5
     if jobs > most:
         yield f"excess: {jobs} jobs, though {necessary} would do"

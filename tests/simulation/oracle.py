@@ -455,9 +455,6 @@ def _ideal(planned: Plan, world: World, record: Record, stats: Counter[str]) -> 
         session = wanted.site, wanted.cookiejar
         if session in may_give_up and (how == "challenge" or how.endswith(" attempts")):
             may_give_up.remove(session)
-        elif planned.sites[wanted.site].links_spend and how.endswith(" attempts"):
-            # Others spend what was bought for it.
-            continue
         elif planned.sites[wanted.site].is_solvable and wanted.kind != "alone":
             yield f"ideal: request {name} ended with {how}, though nothing went wrong"
 

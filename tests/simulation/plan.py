@@ -369,10 +369,12 @@ def _follow(planned: Plan) -> Plan:
         direct=draw.choice((2, 3, 99)),
         links_spend=draw.random() < 0.3,
     )
+    # Where links spend what a token has bought for a page, that is lost with its last attempt.
+    attempts = {"OMOCAPTCHA_MAX_ATTEMPTS": 3} if site.links_spend else {}
     return Plan(
         seed=planned.seed,
         sites=(site,),
-        settings={**planned.settings, "COOKIES_ENABLED": True},
+        settings={**planned.settings, **attempts, "COOKIES_ENABLED": True},
         wanted=(Wanted(0, "followed", 0),),
         latency=planned.latency,
         solve_seconds=planned.solve_seconds,

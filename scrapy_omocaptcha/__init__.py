@@ -3,8 +3,17 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from scrapy_omocaptcha import errors, signals
-from scrapy_omocaptcha.challenge import Challenge, Form, Token
+import scrapy
+
+try:
+    from scrapy_omocaptcha import errors, signals
+    from scrapy_omocaptcha.challenge import Challenge, Form, Token
+except ImportError:
+    if scrapy.version_info >= (2, 18):
+        raise
+    # Which module is missing tells nobody what to do.
+    needs = f"scrapy-omocaptcha needs Scrapy 2.18 or later, and this is {scrapy.__version__}: pip install -U scrapy"
+    raise ImportError(needs) from None
 
 if TYPE_CHECKING:
     from scrapy_omocaptcha.addon import Addon

@@ -140,6 +140,18 @@ def _use_browser(settings: BaseSettings) -> Callable[[Request], Request]:
     return rendered
 
 
+def _why(error: Exception) -> str:
+    """Say why a page could not be judged."""
+    text = str(error)
+    if "Executable doesn't exist" in text:
+        # Playwright draws a box around what it says.
+        return (
+            "Playwright has no browser: run playwright install chromium, or name one that is installed with "
+            '-s PLAYWRIGHT_LAUNCH_OPTIONS=\'{"executable_path": "/usr/bin/chromium"}\''
+        )
+    return f"{type(error).__name__}: {text}"
+
+
 def _read(number: int, subject: str, opts: argparse.Namespace) -> Page | Finding:
     """Return the page that ``subject`` stands for, or a finding with the reason why there is none."""
     try:
@@ -218,7 +230,7 @@ def _inspecting_spider(
                 except Exception as error:
                     # The downloader or the user's trigger failed; the other pages are still inspected.
                     self.logger.debug("%s cannot be judged", page.request.url, exc_info=True)
-                    finding = Finding(page.request.url, error=f"{type(error).__name__}: {error}")
+                    finding = Finding(page.request.url, error=_why(error))
                 try:
                     report(page.number, replace(finding, spider=name, is_on=self.on))
                 except OSError:

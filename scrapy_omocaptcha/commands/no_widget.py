@@ -9,6 +9,7 @@ from parsel import Selector
 from scrapy.http import Response, TextResponse
 from scrapy.utils.response import response_status_message
 
+from scrapy_omocaptcha.detection.vendors import find_product
 from scrapy_omocaptcha.forms.page import parse_page
 
 _HTML = re.compile(r"<(?:!doctype html|html|head|title|meta|body|script|div|p|a|form|input|h[1-6]|table|ul)\b", re.I)
@@ -37,6 +38,9 @@ def describe(response: Response, *, is_rendered: bool) -> str:
     page = None if is_rendered else parse_page(response)
     words = None if page is None else _words_beside_scripts(page)
     built = page is not None and words is not None and _is_built_by_script(page, words)
+    if product := find_product(response.body):
+        more = "; a script builds this page: render its URL with --browser" if built else ""
+        return f"it has no reCAPTCHA v2 widget, but loads {product}, which is not solved{more}"
     if b"recaptcha" in response.body and not built:
         said = "it mentions reCAPTCHA but has no live v2 widget: it uses another version, or the code is unused"
     elif response.status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):

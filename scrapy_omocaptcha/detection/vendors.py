@@ -3,6 +3,8 @@
 Only pages with the status of a wall are searched, and only those that contain a vendor's mark are parsed.
 """
 
+import re
+
 from lxml.etree import XPath
 from lxml.html import HtmlElement
 from scrapy.http import Response
@@ -31,11 +33,25 @@ _MARKS = {
     "Friendly Captcha": (b"frc-captcha",),
     "Amazon's picture captcha": (b"/errors/validateCaptcha",),
 }
+_PRODUCTS = ("hCaptcha", "Turnstile", "FunCaptcha", "GeeTest", "Yandex SmartCaptcha", "Friendly Captcha")
+"""Those that stand in forms, too, rather than being walls only."""
 _ELEMENT = XPath(
     "boolean(//*[contains(@class, 'h-captcha') or contains(@class, 'cf-turnstile') or contains(@id, 'px-captcha')"
     " or starts-with(@id, 'jschl') or contains(@class, 'frc-captcha') or contains(@id, 'sec-if-cpt')"
     " or self::iframe[contains(@src, 'captcha') or contains(@src, 'Incapsula')]])"
 )
+
+
+def find_product(body: bytes) -> str | None:
+    """Return which captcha that is none of reCAPTCHA v2 a page loads, whatever its status and whatever it is for."""
+    enterprise = re.search(rb"recaptcha/enterprise\.js", body)
+    rendered = re.search(rb"recaptcha/(?:api|enterprise)\.js\?[^\"'>]*\brender=(?!explicit|onload)([\w-]+)", body)
+    if rendered:
+        kind = "reCAPTCHA v3" if not enterprise else "reCAPTCHA Enterprise"
+        return f"{kind} (render={rendered[1].decode()})"
+    if enterprise:
+        return "reCAPTCHA Enterprise"
+    return next((name for name in _PRODUCTS if any(mark in body for mark in _MARKS[name])), None)
 
 
 def find_vendor(response: Response) -> str | None:

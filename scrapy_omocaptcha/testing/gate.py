@@ -55,6 +55,7 @@ class Gate:
 
     :param siteverify: function that checks a token as Google's ``siteverify`` does.
     :param hostnames: hosts whose tokens are accepted.
+    :param refuse_every: 5 to refuse every fifth good token of a form or an API that wants one each time; 0 for none.
     """
 
     def __init__(
@@ -64,11 +65,14 @@ class Gate:
         siteverify: Callable[[str], dict[str, Any]],
         hostnames: Collection[str],
         clock: Callable[[], float],
+        refuse_every: int = 0,
     ) -> None:
         self.wall = wall
         self._siteverify = siteverify
         self._hostnames = frozenset(hostnames)
         self._clock = clock
+        self._refuse_every = refuse_every
+        self._good_tokens = 0
         self._sessions: dict[str, Session] = {}
         self._clearances: dict[str, _Clearance] = {}
 
@@ -119,6 +123,15 @@ class Gate:
         if not verdict["success"]:
             return str(verdict["error-codes"][0])
         return None if verdict["hostname"] in self._hostnames else FOREIGN_HOST
+
+    def check_request_token(self, token: str) -> str | None:
+        """Check the token of a form or an API that wants one each time; see :meth:`check_token`."""
+        error = self.check_token(token)
+        if error is None:
+            self._good_tokens += 1
+            if self._refuse_every and self._good_tokens % self._refuse_every == 0:
+                return NEVER
+        return error
 
     def grant_clearance(self, session: Session) -> str | None:
         """Grant the session its clearance, and return the value of a new cookie if the wall uses one."""

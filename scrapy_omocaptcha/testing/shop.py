@@ -190,7 +190,7 @@ class Shop:
         fields = dict(visit.form)
         if not fields.get("name") or not fields.get("email"):
             return Answer(pages.signup(self._sitekey, "Name and address are required."), 400)
-        error = self._gate.check_token(fields.get(TOKEN_FIELD, ""))
+        error = self._gate.check_request_token(fields.get(TOKEN_FIELD, ""))
         if error is not None:
             return Answer(pages.signup(self._sitekey, f"Not confirmed: {error}."), 400, token=error)
         return Answer(pages.welcome(fields["name"]), token="accepted")
@@ -206,7 +206,7 @@ class Shop:
             return None
         if visit.path == "/api/search" and visit.method != "POST":
             return _json({"error": "POST only"}, 405, None)
-        error = self._gate.check_token(tokens[visit.path]())
+        error = self._gate.check_request_token(tokens[visit.path]())
         if error is not None:
             return _json({"error": error}, 403, error)
         return _json({"items": ["Thing 1", "Thing 2"], "query": _member(visit.json, "q")}, 200, "accepted")

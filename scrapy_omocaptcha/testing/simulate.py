@@ -17,12 +17,22 @@ from typing import TYPE_CHECKING
 
 from scrapy_omocaptcha.testing.service import OmoCaptchaService
 from scrapy_omocaptcha.testing.site import WalledSite
+from scrapy_omocaptcha.testing.tokenforms import PASSWORD
 from scrapy_omocaptcha.testing.walls import WALLS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 _LAST_PORT = 65535
+_OTHERS = {
+    "/find": "a search; its form wants a token each time, as do /find/get, /find/once, /find/built and /find/postback",
+    "/login": f"a login whose form wants a token; the password is {PASSWORD!r}",
+    "/signup": "a registration that wants a token",
+    "/api/search": "a JSON API that wants one in its body; /api/header, /api/query and /api/cookie want it there",
+    "/contact": "a page with a widget that is no challenge",
+    "/v3": "a page with reCAPTCHA v3",
+    "/free/1": "a page without a captcha",
+}
 _WAIT_SECONDS = 0.5
 """On Windows, Ctrl-C does not interrupt a wait without a timeout."""
 
@@ -36,7 +46,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     walls = f"wall of a site; repeat it for more sites: {', '.join(WALLS)} (default: session)"
     parser.add_argument("--wall", action="append", choices=list(WALLS), metavar="WALL", help=walls)
     parser.add_argument("--status", type=_status, default=403, help="HTTP status of challenges (default: %(default)s)")
-    refused = "let the sites' forms refuse every Nth good token; 0 for none (default: %(default)s)"
+    refused = "let the sites' forms and APIs refuse every Nth good token; 0 for none (default: %(default)s)"
     parser.add_argument("--reject-every", type=_count, default=0, metavar="N", help=refused)
     parser.add_argument("--gzip", action="store_true", help="compress the responses of the sites")
     parser.add_argument("--robots-walled", action="store_true", help="put robots.txt behind the wall too")
@@ -90,15 +100,30 @@ def simulate(_: object, options: argparse.Namespace) -> int:
             return 1
         for name, site in sites.items():
             _print(f"{site.url}/catalogue/ is behind the wall {name!r}. {site.wall.about}")
+        _print("Each site also has, in front of its wall:")
+        for path, what in _OTHERS.items():
+            _print(f"    {path:<12} {what}")
         _print(f"{service.url} is the service. Settings of a project that uses it:")
         for setting, value in service.settings.items():
             _print(f"    {setting} = {value!r}")
         _print("Press Ctrl-C to stop.")
         while not stop.wait(_WAIT_SECONDS):
             pass
-        pages = sum(site.pages for site in sites.values())
-        _print(f"Jobs: {len(service.jobs)} for {service.charged:.5f} USD. Pages shown: {pages}.")
+        _print(_summary(service, sites))
     return 0
+
+
+def _summary(service: OmoCaptchaService, sites: Mapping[str, WalledSite]) -> str:
+    """Return a table of what the sites have shown, and of what became of the tokens."""
+    heads = ("pages", "challenges", "tokens accepted", "rejected")
+    width = max(map(len, ("wall", *sites)))
+    lines = [f"{'wall':<{width}}  {'  '.join(heads)}"]
+    for name, site in sites.items():
+        numbers = (site.pages, site.challenges, site.accepted, site.rejected.total())
+        columns = (f"{number:>{len(head)}}" for head, number in zip(heads, numbers, strict=True))
+        lines.append(f"{name:<{width}}  {'  '.join(columns)}")
+    bought = f"Jobs: {len(service.jobs)} for {service.charged:.5f} USD. Pages are those from behind a wall."
+    return "\n".join([*lines, bought])
 
 
 def _start(

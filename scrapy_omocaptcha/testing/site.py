@@ -94,6 +94,7 @@ class WalledSite(LoopbackServer):
             siteverify=lambda token: service.siteverify(token, self.sitekey),
             hostnames={*hosts, "localhost"},
             clock=service.clock,
+            refuse_every=refuse_every,
         )
         self._shop = Shop(
             gate,
@@ -103,9 +104,7 @@ class WalledSite(LoopbackServer):
             catalogue_pages=catalogue_pages,
             items_per_page=items_per_page,
         )
-        self._forms = TokenForms(
-            gate, sitekey=self.sitekey, refuse_every=refuse_every, refusal=refusal, last_page=catalogue_pages
-        )
+        self._forms = TokenForms(gate, sitekey=self.sitekey, refusal=refusal, last_page=catalogue_pages)
         self._faults = Faults()
         self._requests: list[Visit] = []
         self._lock = threading.Lock()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from scrapy_omocaptcha.challenge import TOKEN_FIELD
 from scrapy_omocaptcha.testing import pages
-from scrapy_omocaptcha.testing.gate import CSRF, CSRF_FIELD, NEVER
+from scrapy_omocaptcha.testing.gate import CSRF, CSRF_FIELD
 from scrapy_omocaptcha.testing.shop import Answer, with_cookies
 
 if TYPE_CHECKING:
@@ -30,18 +30,13 @@ _FORMS = {"/find": "post", "/find/get": "get", _ONCE: "post", _BUILT: "post"}
 
 
 class TokenForms:
-    """The search and the login of a site.
+    """The search and the login of a site."""
 
-    :param refuse_every: 5 to refuse every fifth good token; 0 for none.
-    """
-
-    def __init__(self, gate: Gate, *, sitekey: str, refuse_every: int, refusal: Refusal, last_page: int) -> None:
+    def __init__(self, gate: Gate, *, sitekey: str, refusal: Refusal, last_page: int) -> None:
         self._gate = gate
         self._sitekey = sitekey
-        self._refuse_every = refuse_every
         self._refusal = refusal
         self._last_page = last_page
-        self._good_tokens = 0
         self._one_time: defaultdict[str, set[str]] = defaultdict(set)
         """Values of the one-time fields that have not been sent yet, by session."""
         self._states: dict[tuple[str, str], str] = {}
@@ -152,12 +147,7 @@ class TokenForms:
         return Answer(pages.account(user) if visit.path == "/account" else pages.orders(user))
 
     def _check_token(self, fields: Mapping[str, str]) -> str | None:
-        error = self._gate.check_token(fields.get(TOKEN_FIELD, ""))
-        if error is None:
-            self._good_tokens += 1
-            if self._refuse_every and self._good_tokens % self._refuse_every == 0:
-                return NEVER
-        return error
+        return self._gate.check_request_token(fields.get(TOKEN_FIELD, ""))
 
     def _refuse(self, page: Answer, visit: Visit, error: str) -> Answer:
         page.token = error

@@ -125,7 +125,7 @@ def test_pages_that_are_no_challenge_pass(detect, walled, service):
     assert contact["challenge"]["judgement"] == "acts"
     assert contact["message"] == "its form does something else"
     assert (version3["challenge"], free["challenge"]) == (None, None)
-    assert "no live v2 widget" in version3["message"]
+    assert "loads reCAPTCHA v3" in version3["message"]
     assert free["message"] == "it has no reCAPTCHA v2 widget"
     assert service.calls == ()
 

@@ -40,6 +40,8 @@ def test_it_runs_the_service_and_walled_sites_until_it_is_stopped(simulate):
     assert "is behind the wall 'get'" in lines[0]
     assert WALLS["get"].about in lines[0]
     assert "is behind the wall 'never'" in lines[1]
+    for path in ("/find", "/login", "/api/search"):
+        assert any(line.split()[0] == path for line in lines)
     assert "    OMOCAPTCHA_API_TOKEN = 'offline-token'\n" in lines
     connection = http.client.HTTPConnection("127.0.0.1", urllib.parse.urlsplit(lines[1].split()[0]).port)
     connection.request("GET", "/page/1")
@@ -48,7 +50,13 @@ def test_it_runs_the_service_and_walled_sites_until_it_is_stopped(simulate):
     assert stdout.readline() == "never site GET /page/1 -> 503 challenge\n"
     process.terminate()
     process.join()
-    assert (stdout.read(), stderr.read()) == ("Jobs: 0 for 0.00000 USD. Pages shown: 0.\n", "")
+    assert stdout.read().splitlines() == [
+        "wall   pages  challenges  tokens accepted  rejected",
+        "get        0           0                0         0",
+        "never      0           1                0         0",
+        "Jobs: 0 for 0.00000 USD. Pages are those from behind a wall.",
+    ]
+    assert stderr.read() == ""
     assert process.exitcode == 0
 
 

@@ -87,3 +87,12 @@ def test_a_public_name_is_listed_and_is_what_it_is_called(name):
 def test_another_name_is_none_of_ours():
     with pytest.raises(AttributeError, match="module 'scrapy_omocaptcha' has no attribute 'find_captcha'"):
         scrapy_omocaptcha.find_captcha  # noqa: B018
+
+
+def test_an_older_scrapy_is_told_in_one_line_rather_than_by_the_name_of_a_module(tmp_path):
+    lacks = "import scrapy, scrapy.exceptions; scrapy.version_info, scrapy.__version__ = (2, 11, 2), '2.11.2'\n"
+    done = python("-c", f"{lacks}del scrapy.exceptions.DownloadFailedError\nimport scrapy_omocaptcha", cwd=tmp_path)
+    assert done.returncode != 0
+    assert done.stdout.splitlines()[-1] == (
+        "ImportError: scrapy-omocaptcha needs Scrapy 2.18 or later, and this is 2.11.2: pip install -U scrapy"
+    )

@@ -321,6 +321,12 @@ def test_each_api_endpoint_takes_its_token_in_its_own_way(site, service):
     assert Visitor(site).ask("/api/other").status == 404
 
 
+def test_an_api_refuses_every_nth_good_token_as_the_forms_do(service):
+    with WalledSite(service, refuse_every=2) as site:
+        answers = [Visitor(site).ask(f"/api/query?token={service.mint(site.sitekey)}") for _ in range(4)]
+    assert [answer.status for answer in answers] == [200, 403, 200, 403]
+
+
 def test_a_visit_is_recorded_as_it_was_sent(service):
     lines: list[str] = []
     with WalledSite(service, on_event=lines.append) as site:

@@ -113,3 +113,24 @@ def test_an_address_that_is_none_in_a_page_is_no_error():
     body = b"<base href='http://[x'><script src=a></script><div id=app></div>"
     response = HtmlResponse("https://shop.example/", body=body, encoding="utf-8")
     assert "a script builds this page" in describe(response, is_rendered=False)
+
+
+@pytest.mark.parametrize("status", [200, 403, 404])
+@pytest.mark.parametrize(
+    ("script", "name"),
+    [
+        ("https://challenges.cloudflare.com/turnstile/v0/api.js", "Turnstile"),
+        ("https://js.hcaptcha.com/1/api.js", "hCaptcha"),
+        ("https://www.google.com/recaptcha/api.js?render=6LKEY", "reCAPTCHA v3 (render=6LKEY)"),
+        ("https://www.google.com/recaptcha/enterprise.js?hl=en&render=6LKEY", "reCAPTCHA Enterprise (render=6LKEY)"),
+        ("https://www.google.com/recaptcha/enterprise.js", "reCAPTCHA Enterprise"),
+    ],
+)
+def test_another_captcha_that_a_page_loads_is_named_at_any_status_before_a_browser_is_advised(script, name, status):
+    page = f"<form><input name=q></form><script src='{script}'></script>"
+    assert said(page, status) == f"{NONE}, but loads {name}, which is not solved"
+
+
+def test_a_script_that_renders_version_2_is_no_other_captcha():
+    page = "<p>Hello</p><script src='https://www.google.com/recaptcha/api.js?onload=ready&render=explicit'></script>"
+    assert "loads" not in said(page)

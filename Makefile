@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-form demo-browser demo-fleet demo-scrapyd test lint types check coverage docs links package fuzz \
-	simulation sockets fleet matrix nightly minimum-versions newest-versions foreign-clients scrapy-suite other-suites bench hooks clean
+	simulation sockets fleet matrix mutants nightly minimum-versions newest-versions foreign-clients scrapy-suite other-suites bench hooks clean
 
 help:   ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*   ## /\1 /p' Makefile | while read -r name text; do printf '%-18s%s\n' "$$name" "$$text"; done
@@ -87,6 +87,9 @@ fleet: $(VENV)/test   ## run a minute of fleets whose workers are stopped and ki
 matrix: $(VENV)/test   ## crawl with each feature of Scrapy behind each wall, and compare with the same without a wall
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) tests/crawl/test_transparency.py $(ARGS)
 
+mutants: $(VENV)/mutants   ## list changes to a folder of the package that no test notices; ARGS="walls --most 20"
+	$(BIN)/python -m tests.mutants $(ARGS)
+
 nightly: $(VENV)/test $(VENV)/docs   ## run the tests too slow for every change, 10,000 new seeds, sockets, fleet, fuzz
 	$(BIN)/python -m tests.simulation --new 10000
 	$(MAKE) sockets fleet fuzz
@@ -128,7 +131,7 @@ $(VENV)/package $(VENV)/playwright $(VENV)/scrapyd: setup.cfg pyproject.toml
 	@touch $@
 
 # The foreign clients pin packages that we use too, so they have an environment of their own.
-$(VENV)/test $(VENV)/dev $(VENV)/docs .venv-foreign/foreign-clients: setup.cfg pyproject.toml .ci/minimum-versions.txt
+$(VENV)/test $(VENV)/dev $(VENV)/docs $(VENV)/mutants .venv-foreign/foreign-clients: setup.cfg pyproject.toml .ci/minimum-versions.txt
 	@echo "Setting up $(@D) for $(@F); this takes a minute."
 	@$(PYTHON) -m venv $(@D)
 	@$(@D)/bin/$(INSTALL) --editable '.[test,$(@F)]' $(EXTRA)

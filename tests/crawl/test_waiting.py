@@ -14,7 +14,7 @@ from aiohttp import web
 from twisted.internet.task import deferLater
 
 from scrapy_omocaptcha import Challenge, solve
-from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
+from scrapy_omocaptcha.testing import OmoCaptchaService, Wall, WalledSite
 from tests.helpers import sites
 from tests.helpers.components import OfCrawler
 from tests.helpers.crawling import RecordingSpider
@@ -204,6 +204,14 @@ def test_a_wall_that_opens_for_one_page_and_redirects_back_to_it_is_solved_side_
     assert len(crawled.pages) == len(service.jobs) == 16
     at_once = max(_at_once(service.jobs))
     assert at_once == 1 if sets_cookie else at_once > 10
+
+
+def test_where_a_site_has_a_delay_one_held_request_at_a_time_asks_again(crawl, service):
+    # Were all let go, each would ask for its page once the clearance is used up.
+    with WalledSite(service, Wall(clearance_pages=1), catalogue_pages=12) as site:
+        crawled = crawl(pages_of(site, 12), {**service.settings, "DOWNLOAD_DELAY": 0.5})
+    assert len(crawled.pages) == len(service.jobs) == 12
+    assert site.challenges < 40
 
 
 def test_a_page_that_was_held_shows_that_a_wall_wants_a_token_a_page(crawl):

@@ -7,6 +7,7 @@ import scrapy
 from scrapy.http.request import NO_CALLBACK
 
 from scrapy_omocaptcha import errors
+from scrapy_omocaptcha.testing import Wall, WalledSite
 from tests.helpers.crawling import RecordingSpider
 from tests.helpers.sites import CHALLENGE, Site, page, sending, spider
 
@@ -130,6 +131,13 @@ def test_a_wall_that_never_opens_ends_in_the_errback_after_so_many_jobs(crawl, s
     assert len(service.jobs) == attempts
     assert crawled.count("tokens/rejected") == attempts
     assert any("since the site rejected each token" in line for line in crawled.said())
+
+
+def test_a_page_that_is_lost_behind_a_wall_with_an_address_of_its_own_is_told_by_its_own_address(crawl, service):
+    with WalledSite(service, Wall(redirect=True, opens=False)) as site:
+        crawled = crawl(spider(f"{site.url}/page/1"), service.settings)
+    (line,) = (line for line in crawled.said() if "No way through" in line)
+    assert line.startswith(f"No way through at {site.url}/page/1 (attempts): ")
 
 
 @pytest.mark.parametrize(("wall", "reason"), REFUSED.items())

@@ -106,6 +106,14 @@ def test_the_button_that_is_pressed_is_sent(click, end):
         assert sent(response, click=response.css(click)[0]).body.decode() == TAIL + end
 
 
+@pytest.mark.parametrize(
+    ("first", "end"), [("<button disabled name=go value=now>", "&go=now"), ("<button disabled>", "&other=2")]
+)
+def test_a_disabled_button_is_pressed_if_it_has_a_name_since_the_callback_enables_it(first, end):
+    response = page(f"{WIDGET}{first}Go</button><button name=other value=2>Other</button>")
+    assert sent(response).body.decode() == TAIL + end
+
+
 def test_a_get_form_puts_its_fields_into_the_address():
     request = form_request(page(f"<input name=q>{WIDGET}", "action=/find?old=1"), {"q": "a&b"})
     assert request.url == "https://site.example/find?q=a%26b&g-recaptcha-response="

@@ -13,8 +13,10 @@ from scrapy.utils.asyncio import sleep
 
 from scrapy_omocaptcha import signals
 from scrapy_omocaptcha.forms.submission import Submission
+from scrapy_omocaptcha.testing import OmoCaptchaService
 from tests.helpers import sites
 from tests.helpers.components import OfCrawler
+from tests.helpers.crawling import RecordingSpider
 from tests.helpers.sites import Site, challenge, cleared, page, pages_of, redirect, sending, spider, wishing, won
 
 OTHER_KEY = "6LtestOther" + "b" * 29
@@ -498,3 +500,37 @@ def test_a_cookie_without_a_value_does_not_outdate_a_form(crawl, service):
         paths = [path for _, path, *_ in site.requests]
     assert len(crawled.pages) == 1
     assert paths == ["/free", "/page", "/verify", "/page"]
+
+
+@pytest.mark.parametrize("changes_key", [False, True])
+def test_a_form_whose_session_has_changed_meanwhile_is_fetched_anew_and_its_key_compared(crawl, changes_key):
+    class Spider(RecordingSpider):
+        async def start(self):
+            yield scrapy.Request(f"{site.origin}/page", self.page, errback=self.failed)
+            while not service.jobs:
+                await sleep(0.1)
+            yield scrapy.Request(f"{site.origin}/new-session", self.page, meta={"omocaptcha": False})
+
+    def answer(request, form):
+        if request.path == "/new-session":
+            response = page("another session")
+            response.set_cookie("session", "2", path="/")
+            return response
+        session = request.cookies.get("session", "1")
+        if request.path == "/verify":
+            handed_in.append((form["csrf"], form["key"]))
+            return won("/page") if form["csrf"] == session else page("Sorry", 403)
+        if cleared(request):
+            return page()
+        key = OTHER_KEY if changes_key and session == "2" else sites.KEY
+        fields = f"<input type=hidden name=csrf value={session}><input type=hidden name=key value={key}><button"
+        text = sites.CHALLENGE.replace("<button", fields).replace(sites.KEY, key)
+        cookie = {"Set-Cookie": f"session={session}"}
+        return web.Response(text=text, status=403, content_type="text/html", headers=cookie)
+
+    handed_in = []
+    with OmoCaptchaService(solve_seconds=2) as service, Site(answer) as site:
+        crawled = crawl(Spider, service.settings)
+    assert crawled.failures == []
+    assert handed_in == [("2", OTHER_KEY if changes_key else sites.KEY)]
+    assert (len(service.jobs), crawled.count("tokens/expired")) == ((2, 1) if changes_key else (1, 0))

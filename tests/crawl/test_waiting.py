@@ -19,7 +19,7 @@ from tests.helpers import sites
 from tests.helpers.components import OfCrawler
 from tests.helpers.crawling import RecordingSpider
 from tests.helpers.nightly import nightly
-from tests.helpers.sites import CHALLENGE, KEY, Site, page, pages_of, spider
+from tests.helpers.sites import CHALLENGE, KEY, Site, challenge, page, pages_of, spider, won
 
 BOTH = {"CONCURRENT_REQUESTS": 200, "CONCURRENT_REQUESTS_PER_DOMAIN": 200}
 
@@ -204,6 +204,29 @@ def test_a_wall_that_opens_for_one_page_and_redirects_back_to_it_is_solved_side_
     assert len(crawled.pages) == len(service.jobs) == 16
     at_once = max(_at_once(service.jobs))
     assert at_once == 1 if sets_cookie else at_once > 10
+
+
+def test_the_cookies_of_a_request_that_was_held_do_not_replace_the_clearance_and_the_others_are_sent(crawl):
+    class Spider(RecordingSpider):
+        async def start(self):
+            for number in (1, 2):
+                values = {"clearance": "none yet", "currency": "EUR"}
+                cookies = [{"name": name, "value": value, "path": "/"} for name, value in values.items()]
+                yield scrapy.Request(f"{site.origin}/page/{number}", self.page, cookies=cookies)
+                # The second one is held before it is sent.
+                while not service.jobs:
+                    await asyncio.sleep(0.1)
+
+    def answer(request, form):
+        if request.path == "/verify":
+            return won("/page/1")
+        return page() if request.cookies.get("clearance") == "yes" else challenge()
+
+    with OmoCaptchaService(solve_seconds=1) as service, Site(answer) as site:
+        crawled = crawl(Spider, service.settings)
+        sent = [headers["Cookie"] for _, path, _, headers in site.requests if path == "/page/2"]
+    assert (len(crawled.pages), len(service.jobs)) == (2, 1)
+    assert [sorted(cookies.split("; ")) for cookies in sent] == [["clearance=yes", "currency=EUR"]]
 
 
 def test_where_a_site_has_a_delay_one_held_request_at_a_time_asks_again(crawl, service):

@@ -8,7 +8,7 @@ from itertools import count
 import pytest
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from scrapy import Request
 from scrapy.downloadermiddlewares.httpproxy import HttpProxyMiddleware
 from scrapy.http import Response
@@ -324,8 +324,9 @@ class Crowd(RuleBasedStateMachine):
         assert not self.held
 
 
-TestCrowd = Crowd.TestCase
-TestCrowd.settings = hypothesis_settings(derandomize=True, deadline=None, max_examples=150, stateful_step_count=40)
+def test_a_crowd_at_a_wall_keeps_the_rules_whatever_happens_in_whatever_order():
+    often = hypothesis_settings(derandomize=True, deadline=None, max_examples=150, stateful_step_count=40)
+    run_state_machine_as_test(Crowd, settings=often)
 
 
 # -- sessions -------------------------------------------------------------------------------------------------------

@@ -64,8 +64,7 @@ def test_the_quick_start_works_as_it_stands(project, tmp_path, installed):
     simulate = simulate.replace("$ scrapy ", f"exec {SCRAPY} ").replace("--port 6080", "--port 0")
     with subprocess.Popen(simulate, stdout=subprocess.PIPE, **options) as process:
         try:
-            printed = [process.stdout.readline() for _ in range(2)]
-            site, service = (line.split("/")[2] for line in printed)
+            site, service, printed = listening(process.stdout)
             spider = code(START, "quickstart-spider").replace("127.0.0.1:6081", site)
             (project / "shop/spiders/shop.py").write_text(spider)
             commands = commands.replace("127.0.0.1:6080", service)
@@ -92,7 +91,7 @@ def test_a_recipe_runs_with_the_commands_of_the_page(tmp_path, installed):
         spider = spider.replace(old, new)
     started = started_scrapy(words([simulate], "--port 6080", "--port 0"), cwd=tmp_path, environment=environment)
     with started as (sites, stdout, _):
-        site, service = (stdout.readline().split("/")[2] for _ in range(2))
+        site, service, _ = listening(stdout)
         (tmp_path / "recipe.py").write_text(spider.replace("127.0.0.1:6081", site))
         done = scrapy(*words(crawl, "127.0.0.1:6080", service), cwd=tmp_path, **environment)
         sites.terminate()
@@ -100,6 +99,15 @@ def test_a_recipe_runs_with_the_commands_of_the_page(tmp_path, installed):
     assert done.returncode == 0, done.stdout
     assert json.loads((tmp_path / "items.json").read_text()) == [{"boats": ["Albatross 1", "Albatross 2"]}]
     assert "Jobs: 1 for 0.00055 USD." in printed
+
+
+def listening(stdout):
+    """Return where the first site and the service of ``simulate`` listen, and the lines that say so."""
+    printed = [stdout.readline()]
+    while " is the service." not in printed[-1]:
+        printed.append(stdout.readline())
+        assert printed[-1], printed
+    return *(printed[place].split("/")[2] for place in (0, -1)), printed
 
 
 def words(lines, old, new):

@@ -52,8 +52,11 @@ class LogMessages(Domain):
         return type.lname
 
     def get_objects(self) -> Iterator[tuple[str, str, str, str, str, int]]:
+        # Sphinx escapes them for HTML, which would make words of these quotes.
+        curly = str.maketrans("'\"", "’”")
         for message, name in self.messages:
-            yield message, message, "message", PAGE, name, 1
+            shown = message.translate(curly)
+            yield shown, shown, "message", PAGE, name, 1
 
 
 def add_links(app: Sphinx, doctree: nodes.document) -> None:

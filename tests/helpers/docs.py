@@ -46,6 +46,17 @@ class _Silent(Directive):
         return [node]
 
 
+class _Glossary(Directive):
+    """Directive whose content is a list of words and their meanings."""
+
+    has_content = True
+
+    def run(self) -> list[nodes.Node]:
+        node = nodes.container()
+        self.state.nested_parse(self.content, self.content_offset, node)
+        return [node]
+
+
 class _Setting(Directive):
     """Directive that describes a setting: ``.. confval::``."""
 
@@ -65,9 +76,9 @@ def _text(name: str, rawtext: str, text: str, *_: Any) -> tuple[list[nodes.Node]
     return [nodes.literal(rawtext, shown, target=target.removesuffix(">") or shown, classes=[name])], []
 
 
-for _role in ("doc", "ref", "class", "func", "attr", "meth", "confval", "setting"):
+for _role in ("doc", "ref", "term", "class", "func", "attr", "meth", "confval", "setting"):
     roles.register_canonical_role(_role, _text)
-for _directive in ("toctree", "automodule", "autoclass", "autofunction", "autodata", "currentmodule"):
+for _directive in ("toctree", "index", "automodule", "autoclass", "autofunction", "autodata", "currentmodule"):
     directives.register_directive(_directive, _Silent)
 for _directive in ("class", "method", "data", "literalinclude"):
     # docutils' own "class" is not used in these pages.
@@ -75,6 +86,7 @@ for _directive in ("class", "method", "data", "literalinclude"):
 for _directive in ("settings-overview", "module-tables", "subcommand-options", "wall-table"):
     directives.register_directive(_directive, _Silent)
 directives.register_directive("confval", _Setting)
+directives.register_directive("glossary", _Glossary)
 
 
 @cache

@@ -53,7 +53,7 @@ class LogMessages(Domain):
 
     def get_objects(self) -> Iterator[tuple[str, str, str, str, str, int]]:
         # Sphinx escapes them for HTML, which would make words of these quotes.
-        curly = str.maketrans("'\"", "’”")
+        curly = str.maketrans({"'": "\u2019", '"': "\u201d"})
         for message, name in self.messages:
             shown = message.translate(curly)
             yield shown, shown, "message", PAGE, name, 1

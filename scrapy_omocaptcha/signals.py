@@ -17,5 +17,5 @@ challenge_failed = object()
 """The challenge was not solved. Also sent: ``reason``."""
 
 limit_near = object()
-"""80 % of a limit are used. Also sent, once for each limit: ``reason``, that with which nothing is bought once it is
-reached, ``host``, which is empty if it holds for all, and ``message``."""
+"""80 % of a limit are used; sent once for each limit. Also sent: ``reason``, the name of the limit such as
+``"max_cost"``; ``host``, which is empty if the limit is for all hosts; and ``message``, which says how much is used."""

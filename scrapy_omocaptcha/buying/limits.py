@@ -22,7 +22,7 @@ _CALL_SECONDS = 1.0
 _ROUNDING = 1e-9
 """USD by which a sum of floats may be wrong."""
 _NEAR = 0.8
-"""The share of a limit from which on it is told that little is left; also in ``fleet.lua``."""
+"""Share of a limit at which a warning says that the limit is near; also in ``fleet.lua``."""
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,7 @@ class Account(NamedTuple):
 
     balance: Balance
     price: float
-    """USD a job, as crawls reckon with it."""
+    """Price of a job in USD by which crawls count."""
 
 
 async def look(settings: Settings, project: BaseSettings, tell: Callable[[Line], None]) -> Account | None:
@@ -167,13 +167,13 @@ async def _ask_versions(settings: Settings) -> tuple[tuple[int, Balance] | None,
             working[number] = await api.balance()
             said = "answers"
         except ApiError as error:
-            said = str(error)
+            said = str(error).rstrip(".")
             cures.append(error.cure)
             if isinstance(error, AccountError):
                 status = Status.NO_TOKEN
         finally:
             await api.close()
-        answers.append(f"version {number} at {url}: {said}, {time.monotonic() - began:.1f} s")
+        answers.append(f"version {number} at {url}: {said} (after {time.monotonic() - began:.1f} s)")
     if not working:
         answers.append(next(filter(None, reversed(cures)), "try again later"))
     return next(iter(working.items()), None), answers, status
@@ -190,7 +190,7 @@ def _check_balance(settings: Settings, balance: Balance, price: float) -> Line:
 
 
 async def _check_price(settings: Settings, balance: Balance) -> tuple[Line, float]:
-    """Return what a job costs and how many can be bought, and the price that crawls reckon with."""
+    """Return what a job costs and how many can be bought, and the price by which crawls count."""
     api = build_api(settings, _build_transport)
     listed = None
     try:
@@ -201,7 +201,7 @@ async def _check_price(settings: Settings, balance: Balance) -> tuple[Line, floa
     finally:
         await api.close()
     price = settings.price if settings.price is not None else listed or settings.assumed_price
-    said = f"{said}, crawls reckon with {price:.5f}"
+    said = f"{said}; crawls count {price:.5f} for each job"
     for name, limit in LIMITS.items():
         most = getattr(settings, name)
         if most and price and name != "min_balance":
@@ -214,7 +214,9 @@ async def _check_price(settings: Settings, balance: Balance) -> tuple[Line, floa
 
 def _check_ledger(settings: Settings) -> Line:
     if settings.ledger is None:
-        return Line("ledger", "none: set OMOCAPTCHA_LEDGER to keep what was bought beyond a crawl")
+        return Line(
+            "ledger", "none: what was bought is forgotten at the end of a crawl; set OMOCAPTCHA_LEDGER to keep it"
+        )
     path = Path(settings.ledger).absolute()
     if not path.exists():
         if os.access(path.parent, os.W_OK):

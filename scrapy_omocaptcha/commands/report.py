@@ -22,7 +22,7 @@ from scrapy_omocaptcha.settings import ledger_of
 def add_options(parser: argparse.ArgumentParser) -> None:
     ledgers = "ledgers, as OMOCAPTCHA_LEDGER has them, or folders of JOBDIR (default: the ledger of the project)"
     parser.add_argument("ledgers", nargs="*", metavar="FILE", help=ledgers)
-    parser.add_argument("--by", choices=("spider", "host", "day"), help="add a table; days are in UTC")
+    parser.add_argument("--by", choices=("spider", "host", "day", "crawl"), help="add a table; days are in UTC")
     parser.add_argument("--html", metavar="FILE", help="also write a web page with plots")
     output = parser.add_mutually_exclusive_group()
     output.add_argument("--json", action="store_true", help="print one JSON object, with times in UTC, or with 'error'")

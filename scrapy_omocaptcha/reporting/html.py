@@ -51,7 +51,7 @@ def _figures(totals: Totals) -> str:
             f"<dl>{''.join(_tiles(totals))}</dl>",
             f'<div class="plots">{"".join(plots)}</div>',
             _outcomes(totals),
-            *(_groups(totals, by) for by in ("host", "spider", "day")),
+            *(_groups(totals, by) for by in ("host", "spider", "day", "crawl")),
         ]
     )
 
@@ -95,18 +95,18 @@ def _outcomes(totals: Totals) -> str:
         [
             f"{dot(outcome)}{outcome}",
             f"{number:,}",
-            percent(number, totals.jobs),
             usd(costs[outcome], totals.cost),
+            percent(number, totals.jobs),
             ranked(totals.reasons.get(outcome, {}), limit=10),
         ]
         for outcome, number in totals.outcomes.items()
     ]
-    return _table("Outcomes", ["outcome", "jobs", "share", "USD", "reasons"], rows)
+    return _table("Outcomes", ["outcome", "jobs", "USD", "share", "reasons"], rows)
 
 
 def _groups(totals: Totals, by: str) -> str:
     """Return a heading and a table with one row per group, with those beyond the limit together in the last row."""
-    label, order, rest = ("day (UTC)", -1, "earlier") if by == "day" else (by, 1, "others")
+    label, order, rest = (f"{by} (UTC)", -1, "earlier") if by in ("day", "crawl") else (by, 1, "others")
     groups = grouped(totals.records, by)[::order]
     shown, hidden = groups[:_MAX_ROWS], groups[_MAX_ROWS:]
     if hidden:
@@ -115,19 +115,27 @@ def _groups(totals: Totals, by: str) -> str:
     largest = max(group.cost for group in shown)
     rows = [
         [
-            f'{_name(group.name or "(none)")}<b style="width: {100 * group.cost / (largest or 1):.2f}%"></b>',
+            f'{_label(group, by)}<b style="width: {100 * group.cost / (largest or 1):.2f}%"></b>',
             f"{group.jobs:,}",
+            # Beside the name, where a phone shows it.
+            usd(group.cost, largest),
             f"{group.accepted:,}",
             percent(group.accepted, group.jobs) if _known(group) else "-",
             *(f"{group.outcomes.get(outcome, 0):,}" for outcome in wasted),
-            usd(group.cost, largest),
             seconds(group.median),
             seconds(group.quantile(1.0)),
         ]
         for group in shown
     ]
-    labels = [label, "jobs", "accepted", "share", *wasted, "USD", "median s", "slowest s"]
+    labels = [label, "jobs", "USD", "accepted", "share", *wasted, "median s", "slowest s"]
     return _table(f"{by.capitalize()}s", labels, rows)
+
+
+def _label(group: Totals, by: str) -> str:
+    """Return the name of a group; that of a crawl are its first job and its spider, since its id says nothing."""
+    if by == "crawl" and all(record.crawl == group.name for record in group.records):
+        return f"{minute(group.first)} {_name(group.records[0].spider or '(none)')}"
+    return _name(group.name or "(none)")
 
 
 def _table(title: str, labels: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -134,6 +134,12 @@ def _block(title: str, rows: Sequence[tuple[str, str]]) -> str:
     return "\n".join(printable(line) for line in [title, *(f"  {label:<{width}}  {text}" for label, text in rows)])
 
 
+def _crawl(crawl: Totals) -> str:
+    """Name a crawl by its first job and its spider, too, since its id alone tells nobody which it was."""
+    spider, crawl_id = (shorten(text, _LONGEST_NAME) for text in (crawl.records[0].spider, crawl.name))
+    return f"{minute(crawl.first)} {spider} {crawl_id}"
+
+
 def _names(sources: Sequence[str]) -> str:
     return sources[0] if len(sources) == 1 else f"{len(sources)} ledgers"
 
@@ -143,7 +149,7 @@ def _table(groups: Sequence[Totals], by: str, outcomes: Iterable[str]) -> str:
     largest = max(group.cost for group in groups)
     rows = [
         [
-            printable(shorten(group.name, _LONGEST_NAME)),
+            printable(_crawl(group) if by == "crawl" else shorten(group.name, _LONGEST_NAME)),
             f"{group.jobs:,}",
             *(f"{group.outcomes[outcome]:,}" if outcome in group.outcomes else "-" for outcome in outcomes),
             usd(group.cost, largest),
@@ -152,6 +158,6 @@ def _table(groups: Sequence[Totals], by: str, outcomes: Iterable[str]) -> str:
         ]
         for group in groups
     ]
-    rows.insert(0, [f"{by} (UTC)" if by == "day" else by, "jobs", *outcomes, "USD", "median s", "slowest s"])
+    rows.insert(0, [f"{by} (UTC)" if by in ("day", "crawl") else by, "jobs", *outcomes, "USD", "median s", "slowest s"])
     name_width, *widths = (max(map(len, column)) for column in zip(*rows, strict=True))
     return "\n".join("  ".join([name.ljust(name_width), *map(str.rjust, numbers, widths)]) for name, *numbers in rows)

@@ -1,4 +1,4 @@
-"""Add up records, in total or by spider, host or day."""
+"""Add up records, in total or by spider, host, day or crawl."""
 
 import math
 from collections import Counter, defaultdict
@@ -97,9 +97,11 @@ class Totals:
 
 
 def grouped(records: Sequence[Record], by: str) -> list[Totals]:
-    """Return the totals by ``"day"``, in order, or by a field of the records, the most expensive first."""
+    """Return the totals by ``"day"`` or ``"crawl"``, in order, or by another field, the most expensive first."""
     groups: defaultdict[str, list[Record]] = defaultdict(list)
     for record in records:
         groups[str(record.at.date()) if by == "day" else getattr(record, by)].append(record)
     totals = [Totals(members, name) for name, members in sorted(groups.items())]
+    if by == "crawl":
+        return sorted(totals, key=lambda group: group.first)
     return totals if by == "day" else sorted(totals, key=lambda group: -group.cost)

@@ -174,7 +174,7 @@ def read_api_token(settings: BaseSettings, name: str) -> Secret:
     value = settings.get(name) or os.environ.get(name) or ""
     if not isinstance(value, str) or not value.strip().isprintable() or " " in value.strip():
         # The message doesn't show the value, which may be a credential with a typo.
-        raise ValueError(f"{name} must be a string without whitespace inside; the current value is not")
+        raise ValueError(f"{name} must be a string without spaces and line breaks: copy it again from your account")
     if not value.strip() and not read_bool(settings, "OMOCAPTCHA_DRY_RUN", False):
         raise NotConfigured(f"no API token, so no captcha can be solved: set {name} in the settings or the environment")
     return Secret(value.strip())

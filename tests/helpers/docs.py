@@ -35,7 +35,7 @@ class _Silent(Directive):
     final_argument_whitespace = True
     option_spec: ClassVar[dict[str, Any]] = dict.fromkeys(
         [
-            *("caption", "language", "maxdepth", "no-index", "no-value"),
+            *("caption", "hidden", "language", "maxdepth", "no-index", "no-value"),
             *("members", "no-members", "no-undoc-members", "exclude-members"),
         ],
         directives.unchanged,

@@ -58,7 +58,7 @@ def test_it_says_of_each_part_that_it_is_in_order_and_buys_nothing(check, tmp_pa
         told = {name: message for name, _, message in lines}
         assert (status, list(told)) == (0, ["settings", "scrapy", "api", "balance", "price", "ledger"])
         # Not what the other version says, such as that the token is wrong.
-        assert re.fullmatch(rf"version {version} at {re.escape(service.url)}: answers, \d\.\d s", told["api"])
+        assert re.fullmatch(rf"version {version} at {re.escape(service.url)}: answers \(after \d\.\d s\)", told["api"])
         assert told["balance"] == "7.50000 USD"
         assert "OMOCAPTCHA_MAX_JOBS allows 20 jobs; OMOCAPTCHA_MAX_COST allows 1,818 jobs" in told["price"]
         assert told["ledger"] == f"{tmp_path / 'jobs.sqlite'} can be written"

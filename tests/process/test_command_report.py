@@ -37,6 +37,17 @@ def test_several_ledgers_are_added_up(report, tmp_path):
     assert "\nother.example     1         -         1  0.00055      14.2       14.2\n" in done.stdout
 
 
+def test_crawls_stand_in_the_order_in_which_they_began_with_their_spiders(report, tmp_path):
+    later = job(crawl="beef", spider="prices", time="2026-11-25T06:00:00Z")
+    write(tmp_path / "a.sqlite", later, later, job(), job(time="2026-11-26T06:00:00Z"))
+    *_, heads, first, second = report("a.sqlite", "--by", "crawl").stdout.splitlines()
+    assert heads.split()[:5] == ["crawl", "(UTC)", "jobs", "accepted", "USD"]
+    assert first.split()[:7] == ["2026-11-24", "20:08", "catalogue", "c0ffee", "2", "2", "0.00110"]
+    assert second.split()[:7] == ["2026-11-25", "06:00", "prices", "beef", "2", "2", "0.00110"]
+    told = json.loads(report("a.sqlite", "--json", "--by", "crawl").stdout)
+    assert [(crawl["crawl"], crawl["jobs"]) for crawl in told["by"]] == [("c0ffee", 2), ("beef", 2)]
+
+
 def test_json(report, tmp_path):
     write(tmp_path / "a.sqlite", job(), job(outcome="failed", reason="lost", job=None, seconds=None))
     done = report("a.sqlite", "--json", "--by", "day")
@@ -73,8 +84,8 @@ def test_a_ledger_is_read_while_a_crawl_writes_to_it_and_counted_once_if_it_is_n
 @pytest.mark.parametrize(
     ("name", "why"),
     [
-        ("missing.sqlite", "No such file or directory: check its name and its folder, which OMOCAPTCHA_LEDGER "),
-        ("nowhere/a.sqlite", "No such file or directory: check its name and its folder, which OMOCAPTCHA_LEDGER "),
+        ("missing.sqlite", "No such file or directory: check the path; that of a crawl"),
+        ("nowhere/a.sqlite", "No such file or directory: check the path; that of a crawl"),
         ("folder", "this is not a ledger: name the file in OMOCAPTCHA_LEDGER\n"),
         ("novel.txt", "this is not a ledger: name the file in OMOCAPTCHA_LEDGER\n"),
         ("other.sqlite", "this is not a ledger: name the file in OMOCAPTCHA_LEDGER\n"),

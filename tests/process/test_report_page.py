@@ -41,6 +41,12 @@ LOOK = r"""
     holes: [...rows.values()].filter((row) => Math.max(...row.map((element) => box(element).right))
       < box(document.querySelector('h1')).right - 3).map((row) => row[0].textContent),
     tiles: [...tiles.values()].map((row) => row.length),
+    // Costs that a reader has to scroll to.
+    hiddenCosts: wide.flatMap((table) => {
+      const place = [...table.querySelectorAll('thead th')].findIndex((head) => head.textContent === 'USD');
+      return [...table.querySelectorAll('tr')].filter((row) => box(row.cells[place]).right > innerWidth + 0.5)
+        .map((row) => row.textContent);
+    }),
     hidden: wide.map((table) => table.scrollWidth - table.clientWidth),
     names: wide.map((table) => {
       table.scrollLeft = 10000;
@@ -154,7 +160,8 @@ def test_figures_and_tables(look):
     ]
     assert "2026-11-13 to 2026-11-25 (UTC): 13 crawls, 3 spiders, 10 hosts" in seen["text"]
     assert re.search(r"Jobs\n+1,201\n+Cost, USD\n+0\.66055\n", seen["text"])
-    assert re.search(r"expired\t\d+\t\d\.\d %\t0\.0\d+\t.*too old 1", seen["text"])
+    assert re.search(r"expired\t\d+\t0\.0\d+\t\d\.\d %\t.*too old 1", seen["text"])
+    assert re.search(r"2026-11-13 \d\d:\d\d (catalogue|prices|.*)\n*\t\d+\t0\.\d+\t", seen["text"])
     spending, outcomes, times = seen["words"]
     assert {"0", "25 Nov"} < set(spending)
     assert {"0", "100", "25 Nov"} < set(outcomes)
@@ -165,15 +172,15 @@ def test_figures_and_tables(look):
 def test_what_is_not_known_is_told_and_why(look):
     seen = look([*[job()] * 6, *[job(outcome="unknown", reason="by_hand", host="other.example")] * 2])
     assert re.search(r"Unknown\n+25\.0 %\nused by hand 2\n", seen["text"])
-    assert re.search(r"unknown\t2\t25\.0 %\t0\.00110\tused by hand 2", seen["text"])
-    assert re.search(r"other\.example\n*\t2\t0\t-\t2\t", seen["text"])
+    assert re.search(r"unknown\t2\t0\.00110\t25\.0 %\tused by hand 2", seen["text"])
+    assert re.search(r"other\.example\n*\t2\t0\.00110\t0\t-\t2\t", seen["text"])
 
 
 def test_what_sites_reject_is_told_in_a_tile_columns_and_the_shares_over_time(look):
     bad = {"outcome": "rejected", "reason": "the challenge again", "host": "catalogue-of-parts.example"}
     seen = look([*[job(**bad)] * 29, job(outcome="failed", reason="lost", host="other.example")], width=360)
     assert re.search(r"Accepted\n+0 %\n0 tokens\nRejected\n+96\.7 %\n.* 29\nFailed\n+3\.3 %\nlost 1\n", seen["text"])
-    assert re.search(r"catalogue-of-parts\.example\n*\t29\t0\t0 %\t29\t0\t", seen["text"])
+    assert re.search(r"catalogue-of-parts\.example\n*\t29\t0\.0\d+\t0\t0 %\t29\t0\t", seen["text"])
     assert not seen["broken"]
     jobs = [job(outcome="rejected")] * 3 + [job(), job(time="2026-11-25T20:08:33Z")]
     heights = [height for height in look(jobs)["columns"][1] if height[1]]
@@ -192,10 +199,15 @@ def test_labels_do_not_collide_however_many_periods_there_are(look, periods):
         assert seen["cut"] == []
 
 
+@pytest.mark.parametrize("ledger", ["one job", "weeks", "long hosts"])
+def test_a_phone_shows_what_each_row_cost_without_scrolling(look, ledger):
+    assert look(LEDGERS[ledger], width=360)["hiddenCosts"] == []
+
+
 def test_a_table_that_is_wider_than_a_phone_scrolls_beside_its_names(look):
     seen = look(business(300), width=375)
     assert min(seen["hidden"]) > 50
-    assert seen["names"] == [0] * 4
+    assert seen["names"] == [0] * 5
     assert max(look(business(300), width=768)["hidden"]) <= 0
 
 

@@ -57,6 +57,8 @@ def test_a_link_to_another_page_or_file_leads_to_one(path):
 def test_a_link_to_a_place_setting_or_name_leads_to_one(path):
     places = {label for each in pages() for label in page(each).nameids}
     assert set(targets(path, "ref")) <= places
+    words = {term.astext() for term in page("glossary").findall(nodes.term)}
+    assert set(targets(path, "term")) <= words
     assert set(targets(path, "confval")) <= set(settings_told())
     names = [name for role in ("class", "func", "attr", "meth") for name in targets(path, role)]
     assert [name for name in names if not exists(name)] == []

@@ -48,7 +48,7 @@ def buy(limits, times, host=HOST, key=KEY):
     return [reserve(limits, host, key) for _ in range(times)]
 
 
-# -- little is left -------------------------------------------------------------------------------------------------
+# -- a limit is near ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -118,6 +118,12 @@ def test_a_single_word_leads_to_the_page_about_it(built, browser, query, page):
     assert page in [result.partition("#")[0] for result in results[: 2 if query.isdecimal() else 1]], results
 
 
+def test_the_first_page_leaves_the_contents_to_the_sidebar(built):
+    page = Selector((built / "index.html").read_text(encoding="utf-8"))
+    assert len(page.css(".sidebar-tree a")) > 40
+    assert page.css(".toctree-wrapper a").getall() == []
+
+
 def test_no_quote_is_shown_as_html_escapes_it(built):
     assert [path.name for path in pages_of(built) if "#x27;" in path.read_text(encoding="utf-8")] == []
     assert re.findall("&#x27;|&quot;", (built / "searchindex.js").read_text(encoding="utf-8")) == []

@@ -592,7 +592,7 @@ def followed(
         yield f"without walls there is {item}"
     # A page may come for several of the links to it, see "Known limits" in docs/waiting.rst.
     again = items - twin_items
-    if not again.keys() <= twin_items.keys() or again.total() > site.pages / 2:
+    if not again.keys() <= twin_items.keys() or again.total() > site.pages:
         yield f"without walls there is no {sorted(again.elements())}"
     necessary = left = 0
     # A page that is asked for again is a look behind a redirect.

@@ -78,7 +78,7 @@ def _check_names(page: WidgetPage, owner: HtmlElement, data: Mapping[str, Sequen
         meant = begins or get_close_matches(name, left, 1, _LIKENESS)
         if meant:
             raise ValueError(
-                f"the form of {page.response.url} has no field {name!r}, but {meant[0]!r}; its fields are "
+                f"the form of {page.response.url} has no field {name!r}: did you mean {meant[0]!r}? Its fields are "
                 f"{', '.join(sorted(names)[:_MAX_NAMES])}. To send both, name both in data (None leaves a field out)"
             )
 

@@ -79,7 +79,7 @@ def _check_names(page: WidgetPage, owner: HtmlElement, data: Mapping[str, Sequen
         if meant:
             raise ValueError(
                 f"the form of {page.response.url} has no field {name!r}: did you mean {meant[0]!r}? Its fields are "
-                f"{', '.join(sorted(names)[:_MAX_NAMES])}. To send both, name both in data (None leaves a field out)"
+                f"{', '.join(sorted(names)[:_MAX_NAMES])}. To send {name!r} as well, name {meant[0]!r} in data, too"
             )
 
 

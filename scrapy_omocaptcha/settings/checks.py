@@ -100,15 +100,15 @@ def _check_names(settings: Settings, project: BaseSettings, spider: Spider) -> I
     for name in unread:
         if name not in project and name not in settings.own_settings:
             yield (
-                f"{name} is set in the environment, from where only {' and '.join(_FROM_ENVIRONMENT)} are read: set it "
+                f"{name} is set in the environment, which is read for {' and '.join(_FROM_ENVIRONMENT)} only: set it "
                 f"in settings.py, or with -s {name}=…"
             )
     for name in project:
         if _LIKE_OURS.match(name) and not name.startswith(_PREFIX) and (meant := _nearest(name.upper(), known)):
-            yield f"the setting {name} is not read: its name is {meant}"
+            yield f"the setting {name} is not read: rename it to {meant}"
     for name in dir(type(spider)):
         if _LIKE_OURS.match(name) and name not in _HOOKS and (meant := _nearest(name, _HOOKS)):
-            yield f"{type(spider).__name__}.{name} is never called: its name is {meant}"
+            yield f"{type(spider).__name__}.{name} is never called: rename it to {meant}"
 
 
 def _nearest(name: str, known: Sequence[str], likeness: float = 0.8) -> str | None:

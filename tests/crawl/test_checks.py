@@ -96,20 +96,20 @@ def test_working_settings_cause_no_warning(crawl, service, settings, attributes)
             {},
             {},
             {"OMOCAPTCHA_MAX_COST_PER_DAY": "5"},
-            "OMOCAPTCHA_MAX_COST_PER_DAY is set in the environment, from where only OMOCAPTCHA_API_TOKEN and "
-            "OMOCAPTCHA_REDIS_URL are read: set it in settings.py, or with -s OMOCAPTCHA_MAX_COST_PER_DAY=…",
+            "OMOCAPTCHA_MAX_COST_PER_DAY is set in the environment, which is read for OMOCAPTCHA_API_TOKEN and "
+            "OMOCAPTCHA_REDIS_URL only: set it in settings.py, or with -s OMOCAPTCHA_MAX_COST_PER_DAY=…",
         ),
         (
             {"OMO_CAPTCHA_MAX_COST": 5},
             {},
             {},
-            "the setting OMO_CAPTCHA_MAX_COST is not read: its name is OMOCAPTCHA_MAX_COST",
+            "the setting OMO_CAPTCHA_MAX_COST is not read: rename it to OMOCAPTCHA_MAX_COST",
         ),
         (
             {"OMOCAPCHA_DRY_RUN": True},
             {},
             {},
-            "the setting OMOCAPCHA_DRY_RUN is not read: its name is OMOCAPTCHA_DRY_RUN",
+            "the setting OMOCAPCHA_DRY_RUN is not read: rename it to OMOCAPTCHA_DRY_RUN",
         ),
         (
             {"OMOCAPTCHA_PRICE": 0, "OMOCAPTCHA_MAX_COST": 2},
@@ -122,7 +122,7 @@ def test_working_settings_cause_no_warning(crawl, service, settings, attributes)
             {},
             {"omocaptcha_triger": lambda self, response, challenge: True},
             {},
-            "Spider.omocaptcha_triger is never called: its name is omocaptcha_trigger",
+            "Spider.omocaptcha_triger is never called: rename it to omocaptcha_trigger",
         ),
         (
             {},

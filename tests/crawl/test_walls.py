@@ -133,6 +133,19 @@ def test_a_wall_that_never_opens_ends_in_the_errback_after_so_many_jobs(crawl, s
     assert any("since the site rejected each token" in line for line in crawled.said())
 
 
+def test_a_wall_of_another_product_is_told_by_its_name_and_an_error_page_is_not(crawl, service):
+    def answer(request, form):
+        wall = "<div class=h-captcha></div><script src=https://js.hcaptcha.com/1/api.js></script>"
+        return page(wall if request.path == "/wall" else "<h1>Go away</h1>", 403)
+
+    with Site(answer) as site:
+        crawled = crawl(spider(f"{site.origin}/wall", f"{site.origin}/error"), service.settings)
+    (line,) = (line for line in crawled.said() if "is left alone" in line)
+    assert line == (
+        f"The challenge at {site.origin}/wall is left alone (other_captcha): its captcha is another product's: hCaptcha"
+    )
+
+
 def test_a_page_that_is_lost_behind_a_wall_with_an_address_of_its_own_is_told_by_its_own_address(crawl, service):
     with WalledSite(service, Wall(redirect=True, opens=False)) as site:
         crawled = crawl(spider(f"{site.url}/page/1"), service.settings)

@@ -26,7 +26,8 @@ TESTS = {
     "walls": (
         *("unit/walls", "unit/tokens", "simulation/test_found.py", "crawl/test_walls.py", "crawl/test_one_address.py"),
         *("crawl/test_waiting.py", "crawl/test_handing_in.py", "crawl/test_redirects.py", "crawl/test_components.py"),
-        *("crawl/test_closing.py", "crawl/test_concurrency.py", "crawl/test_hostile_sites.py", "simulation"),
+        *("crawl/test_closing.py", "crawl/test_concurrency.py", "crawl/test_hostile_sites.py"),
+        *("crawl/test_secrets.py", "simulation"),
     ),
     "tokens": (
         "unit/tokens",

@@ -285,6 +285,11 @@ class Redirects:
         If it does, what ``request`` was redirected to before has no page to show.
         """
         reason, led_to = doubt_about(request, answer), self._states.peek(request).led_to
+        if reason is None and isinstance(answer, Response):
+            # A spider that handles redirects gets those to a wall, too, where a look at it fails.
+            url = redirect_target(request.url, self._components.location(answer))
+            if url is not None and self._targets.of(url).kind in WALLS:
+                return "redirect"
         if reason is None and led_to is not None:
             if isinstance(answer, Request) and public_address(answer.url) == public_address(led_to):
                 if self._targets.is_walled_page(answer.url):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.simulation.crawl import run, warm_up
-from tests.simulation.plan import Plan, Site, Wanted
+from tests.simulation.plan import Plan, Site, Wanted, plan
 
 SETTINGS = {"CONCURRENT_REQUESTS": 8, "DOWNLOAD_TIMEOUT": 30, "RETRY_TIMES": 1, "OMOCAPTCHA_MAX_ATTEMPTS": 1}
 
@@ -295,3 +295,11 @@ def test_of_the_requests_that_are_redirected_to_one_page_behind_a_wall_one_buys_
     outcome = run(planned)
     assert (outcome.wrong, outcome.items.total()) == ([], 9)
     assert outcome.jobs <= 14
+
+
+def test_a_redirect_to_the_wall_that_a_spider_gets_after_a_token_does_not_show_that_it_was_accepted():
+    """Seed 596609546579: the answer to the token was lost, and so was the look behind the redirect that came next."""
+    planned = plan(596609546579)
+    assert planned.wants_redirects
+    outcome = run(planned)
+    assert (outcome.wrong, outcome.jobs) == ([], 4)

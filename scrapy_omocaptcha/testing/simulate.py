@@ -28,7 +28,8 @@ _OTHERS = {
     "/find": "a search; its form wants a token each time, as do /find/get, /find/once, /find/built and /find/postback",
     "/login": f"a login whose form wants a token; the password is {PASSWORD!r}",
     "/signup": "a registration that wants a token",
-    "/api/search": "a JSON API that wants one in its body; /api/header, /api/query and /api/cookie want it there",
+    "/api/search": "a JSON API that wants one as the member token of its body; /api/header in X-Captcha-Token, "
+    "/api/query in the parameter token, /api/cookie in the cookie captcha",
     "/contact": "a page with a widget that is no challenge",
     "/v3": "a page with reCAPTCHA v3",
     "/free/1": "a page without a captcha",
@@ -47,7 +48,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--wall", action="append", choices=list(WALLS), metavar="WALL", help=walls)
     parser.add_argument("--status", type=_status, default=403, help="HTTP status of challenges (default: %(default)s)")
     refused = "let the sites' forms and APIs refuse every Nth good token; 0 for none (default: %(default)s)"
-    parser.add_argument("--reject-every", type=_count, default=0, metavar="N", help=refused)
+    parser.add_argument("--refuse-every", type=_count, default=0, metavar="N", help=refused)
     parser.add_argument("--gzip", action="store_true", help="compress the responses of the sites")
     parser.add_argument("--robots-walled", action="store_true", help="put robots.txt behind the wall too")
 
@@ -103,6 +104,8 @@ def simulate(_: object, options: argparse.Namespace) -> int:
         _print("Each site also has, in front of its wall:")
         for path, what in _OTHERS.items():
             _print(f"    {path:<12} {what}")
+        if len(sites) > 1:
+            _print("Cookies know no ports, so these are one session: crawl one at a time, or write localhost for one.")
         _print(f"{service.url} is the service. Settings of a project that uses it:")
         for setting, value in service.settings.items():
             _print(f"    {setting} = {value!r}")
@@ -147,7 +150,7 @@ def _start(
             name,
             port=options.port and options.port + number,
             status=options.status,
-            refuse_every=options.reject_every,
+            refuse_every=options.refuse_every,
             gzip=options.gzip,
             robots_walled=options.robots_walled,
             on_event=partial(_tell_of_site, tell, name),

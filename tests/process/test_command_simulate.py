@@ -110,7 +110,7 @@ def test_a_number_that_means_nothing_is_refused(option, value, why, capsys):
 
 
 def test_forms_may_refuse_every_nth_token(simulate, scrapy):
-    *_, lines = simulate("--reject-every", "1", "--solve-seconds", "0")
+    *_, lines = simulate("--refuse-every", "1", "--solve-seconds", "0")
     site = lines[0].partition("/catalogue")[0]
     told = [line.split() for line in lines if " = " in line]
     words = [word for name, _, value in told for word in ("-s", f"{name}={ast.literal_eval(value)}")]

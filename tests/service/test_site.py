@@ -135,7 +135,7 @@ def test_rejected_tokens_are_counted_by_error(service):
 @pytest.mark.parametrize(
     ("wall", "rejected"), [("never", {"not-good-enough": 1}), ("enterprise", ANY), ("data_s", ANY)]
 )
-def test_walls_that_no_token_opens_reject_every_one(site, visitor, rejected):
+def test_walls_that_no_token_opens_refuse_every_one(site, visitor, rejected):
     assert visitor.submit(visitor.ask("/page/1"), "/page/1").status == 403
     assert (site.accepted, site.rejected) == (0, rejected)
     assert visitor.ask("/page/1").status == 403

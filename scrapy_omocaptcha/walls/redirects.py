@@ -285,9 +285,9 @@ class Redirects:
         If it does, what ``request`` was redirected to before has no page to show.
         """
         reason, led_to = doubt_about(request, answer), self._states.peek(request).led_to
-        if reason is None and isinstance(answer, Response):
+        if reason is None and isinstance(answer, Response) and 300 <= answer.status < 400:
             # A spider that handles redirects gets those to a wall, too, where a look at it fails.
-            url = redirect_target(request.url, self._components.location(answer))
+            url = redirect_target(request.url, answer.headers.get("Location"))
             if url is not None and self._targets.of(url).kind in WALLS:
                 return "redirect"
         if reason is None and led_to is not None:

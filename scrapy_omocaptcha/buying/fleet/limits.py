@@ -5,6 +5,7 @@ limit is exceeded; while Redis is unavailable, nothing is bought. Redis gets hos
 credential and no page.
 """
 
+import logging
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -16,6 +17,8 @@ from scrapy_omocaptcha.buying.records import Balance, JobRequest
 from scrapy_omocaptcha.engine.lifetime import Lifetime
 from scrapy_omocaptcha.errors import CrawlClosing, NotBought
 from scrapy_omocaptcha.settings import LIMITS, Settings
+
+logger = logging.getLogger(__name__)
 
 _UNIT = 1e-9
 """USD in which the store counts: whole numbers add up exactly."""
@@ -45,6 +48,7 @@ class FleetLimits(Limits):
         self._fleet = f"the fleet {store.fleet!r}"
         self._lifetime = lifetime
         self._worker = uuid.uuid4().hex
+        self._has_told_account = False
         self._for_breaker = {"threshold": settings.breaker_failures, "pause": _whole(settings.breaker_pause, _MS)}
         # As long as a job may take
         self._link = FleetLink(store, clock, patience=settings.job_timeout)
@@ -102,7 +106,12 @@ class FleetLimits(Limits):
 
     def _not_bought(self, host: str, reason: str, detail: str) -> NotBought:
         if reason == "account":
-            return NotBought("account", f"another worker of {self._fleet} says: {detail}")
+            message = f"another worker of {self._fleet} says: {detail}"
+            if not self._has_told_account:
+                # As ``Account`` does where this worker itself was refused.
+                self._has_told_account = True
+                logger.error("OMOcaptcha: %s", message)
+            return NotBought("account", message)
         counts_jobs = reason in LIMITS and LIMITS[reason].counts_jobs
         return self._reached(reason, float(detail) * (1 if counts_jobs else _UNIT), host, f" by {self._fleet}")
 

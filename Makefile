@@ -72,7 +72,7 @@ package: $(VENV)/dev   ## build wheel and source distribution in dist/, and run 
 	cd build/away && ../../.venv-package/bin/python -m pytest $(SUITE) $(ARGS)
 
 fuzz: $(VENV)/test   ## try many new inputs on what reads data of others; EXAMPLES=5000 for each test
-	OMOCAPTCHA_FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest $(ARGS) \
+	FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest $(ARGS) \
 	  tests/unit/test_fuzz.py tests/unit/detection/test_hostile_pages.py
 
 simulation: $(VENV)/test   ## simulate whole crawls in virtual time; ARGS="--seeds 1:2000", or "--seed 7" for one as a story

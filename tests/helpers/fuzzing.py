@@ -8,7 +8,7 @@ from collections import Counter
 
 from hypothesis import HealthCheck, settings
 
-EXAMPLES = int(os.environ.get("OMOCAPTCHA_FUZZ_EXAMPLES", "0"))
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "0"))
 """Inputs for each test, or 0 for the number that each test chooses."""
 
 tried: Counter[str] = Counter()

@@ -135,8 +135,8 @@ class Suite:
             "PYTHONHASHSEED": "0",
             # Tests start commands of the environment by their names.
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
-            "OMOCAPTCHA_SUITE": json.dumps(_patches(way, service)),
-            "OMOCAPTCHA_OUTCOMES": str(outcomes),
+            "SUITE_SETTINGS": json.dumps(_patches(way, service)),
+            "SUITE_OUTCOMES": str(outcomes),
         }
         command = [sys.executable, "-m", "pytest", *options, *tests]
         with outcomes.with_suffix(".log").open("wb") as log:

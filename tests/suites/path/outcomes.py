@@ -1,9 +1,9 @@
-"""A pytest plugin that writes the outcome of each test, as a line of JSON, to the file named by OMOCAPTCHA_OUTCOMES."""
+"""A pytest plugin that writes the outcome of each test, as a line of JSON, to the file named by SUITE_OUTCOMES."""
 
 import json
 import os
 
-FILE = os.environ["OMOCAPTCHA_OUTCOMES"]
+FILE = os.environ["SUITE_OUTCOMES"]
 # The workers of pytest-xdist send their reports to the process that started them.
 WRITES = "PYTEST_XDIST_WORKER" not in os.environ
 

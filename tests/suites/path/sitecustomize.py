@@ -1,7 +1,7 @@
 """Switch the add-on on in every process of a suite, and put a wall in front of its mock servers.
 
 Python imports this module when it starts, since the runner adds its folder to the paths of the virtual environment, so
-neither the tests nor the processes that they start need to know of it. The variable OMOCAPTCHA_SUITE says as JSON what
+neither the tests nor the processes that they start need to know of it. The variable SUITE_SETTINGS says as JSON what
 is done: ``settings`` are added to Scrapy's default settings, and ``wall`` has the arguments of ``walled_site``.
 """
 
@@ -11,7 +11,7 @@ import json
 import os
 import sys
 
-SUITE = json.loads(os.environ.get("OMOCAPTCHA_SUITE", "{}"))
+SUITE = json.loads(os.environ.get("SUITE_SETTINGS", "{}"))
 
 
 def add_settings(module):

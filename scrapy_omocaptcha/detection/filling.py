@@ -60,7 +60,9 @@ def fill_form(
     if click is not None and click is not False:
         controls = page.controls.of(owner)
         button = _find(page, click, "submit button of the form", lambda e: e in controls and is_submit_button(e))
-    _check_names(page, owner, data)
+    if not in_browser:
+        # There, each name that is none of a field's is an error.
+        _check_names(page, owner, data)
     try:
         filled = read_form(owner, page.controls, pressed=button, data=data, in_browser=in_browser)
     except ValueError as error:

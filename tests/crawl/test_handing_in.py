@@ -534,3 +534,19 @@ def test_a_form_whose_session_has_changed_meanwhile_is_fetched_anew_and_its_key_
     assert crawled.failures == []
     assert handed_in == [("2", OTHER_KEY if changes_key else sites.KEY)]
     assert (len(service.jobs), crawled.count("tokens/expired")) == ((2, 1) if changes_key else (1, 0))
+
+
+@pytest.mark.parametrize("follows", [False, True])
+def test_a_redirect_that_answers_a_token_and_is_left_to_the_callback_is_told_once(crawl, service, follows):
+    def answer(request, form):
+        if form.get("g-recaptcha-response"):
+            return redirect("/result")
+        text = sites.CHALLENGE.replace("action=/verify", "action=''")
+        return page() if request.path == "/result" else page(text, 403)
+
+    settings = {**service.settings, "REDIRECT_ENABLED": follows, "HTTPERROR_ALLOW_ALL": True}
+    with Site(answer) as site:
+        crawled = crawl(spider(f"{site.origin}/page/1", f"{site.origin}/page/2"), settings)
+    assert [one.status for one in crawled.pages] == [200 if follows else 302] * (1 if follows else 2)
+    lines = [line for line in crawled.said() if "was answered by a redirect, which the callback gets" in line]
+    assert len(lines) == (not follows)

@@ -12,7 +12,7 @@ from tests.helpers.docs import MAKE_TARGETS, ROOT
 
 # A source distribution has none.
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
-ON_THE_IMAGE = {"chromium-headless-shell", "make", "python3-venv"}
+ON_THE_IMAGE = {"chromium-headless-shell", "git", "make", "python3-venv"}
 """What a hosted runner has of what .ci/run installs; its Chromium is the one with windows."""
 
 

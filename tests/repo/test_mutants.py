@@ -10,15 +10,17 @@ import pytest
 
 from tests.helpers.commands import ROOT
 
-pytestmark = pytest.mark.skipif(not (ROOT / ".git").exists(), reason="a source distribution is no clone")
-
 
 @pytest.fixture
 def clone(tmp_path):
-    """Return a clone of the repository with the command as it is now, which may not be committed."""
-    subprocess.run(["git", "clone", "--quiet", "--depth", "1", ROOT.as_uri(), tmp_path / "clone"], check=True)
-    shutil.copytree(ROOT / "tests" / "mutants", tmp_path / "clone" / "tests" / "mutants", dirs_exist_ok=True)
-    return tmp_path / "clone"
+    """Return a repository of its own with the command in it."""
+    no_bytecode = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "tests" / "mutants", tmp_path / "tests" / "mutants", ignore=no_bytecode)
+    (tmp_path / "tests" / "__init__.py").touch()
+    who = ["-c", "user.name=test", "-c", "user.email=test@shop.example"]
+    for words in (["init", "--quiet"], ["add", "."], [*who, "commit", "--quiet", "--message", "Begin"]):
+        subprocess.run(["git", *words], cwd=tmp_path, check=True)
+    return tmp_path
 
 
 @pytest.mark.parametrize(
@@ -28,7 +30,7 @@ def test_a_folder_that_is_none_and_a_tree_with_changes_are_refused_and_nothing_i
     (clone / "new.txt").touch()
     status = ["git", "status", "--porcelain"]
     before = subprocess.run(status, cwd=clone, capture_output=True, text=True, check=True).stdout
-    command = [sys.executable, "-m", "tests.mutants", folder]
+    command = [sys.executable, "-B", "-m", "tests.mutants", folder]
     done = subprocess.run(command, cwd=clone, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert said in done.stderr

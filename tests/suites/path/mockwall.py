@@ -22,7 +22,7 @@ PAGE = """<!DOCTYPE html>
 <script src="https://www.google.com/recaptcha/api.js" async defer></script></head>
 <body><h1>Please confirm you are not a robot</h1>
 <form action="{action}" method="post">
-<input type="hidden" name="visitor" value="{visitor}"><input type="hidden" name="next" value="{target}">
+<input type="hidden" name="csrf" value="{visitor}"><input type="hidden" name="next" value="{target}">
 <div class="g-recaptcha" data-sitekey="{sitekey}"></div>
 <button type="submit" name="action" value="continue">Continue</button>
 </form></body></html>
@@ -93,7 +93,7 @@ class Wall(Resource):
     def _answer(self, accepted, request):
         if request._disconnected:
             return
-        if accepted and _field(request, "visitor").encode() == request.getCookie(b"visitor"):
+        if accepted and _field(request, "csrf").encode() == request.getCookie(b"visitor"):
             clearance = secrets.token_hex(8).encode()
             self._clearances.add(clearance)
             request.addCookie(b"clearance", clearance, path=b"/")

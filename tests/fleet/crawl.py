@@ -37,7 +37,7 @@ CONCURRENT_JOBS = 32
 """The default of OMOCAPTCHA_CONCURRENT_JOBS."""
 _TRACEBACK = r"^Traceback.*?(?=^\d{4}-|\Z)"
 _PASSED_ON = re.compile(
-    r'^  File ".*/engine/request_state\.py", line \d+, in \w+\n(?:    .*\n)*(?=  File ".*/scrapy_redis/)',
+    r'(?:^  File ".*/engine/request_state\.py", line \d+, in \w+\n(?:    .*\n)*)+(?=  File ".*/scrapy_redis/)',
     re.MULTILINE,
 )
 """The frames through which an error of scrapy-redis' scheduler passes."""

@@ -183,8 +183,7 @@ class Account:
 
     def close(self, error: AccountError) -> NotBought:
         """Stop all buying because the service takes no job from this crawl; return the error to raise."""
-        said = str(error).rstrip(".")
-        message = f"nothing more is bought, since the service accepts no job from this crawl: {said}; {error.cure}"
+        message = f"nothing more is bought, since the service accepts no job from this crawl: {error.with_cure}"
         if self.limits.close_account(message):
             self.stats.inc("account/closed")
             logger.error("OMOcaptcha: %s", message)

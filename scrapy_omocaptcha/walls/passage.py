@@ -367,7 +367,7 @@ class Passage(Attempts):
         shown.request = None
         if self.meet(shown) is not None:
             return Result(verdict=unknown("redirect", is_useless=True))
-        is_for_spider = self.redirects.are_for_spider(self.request, answer)
+        is_for_spider = self.engine.components.is_redirect_for_spider(self.request, answer)
         return handed if is_for_spider else handed._replace(answer=shown, sent=None)
 
     def _opened(self, handed: Handed, answer: Answer) -> Verdict:

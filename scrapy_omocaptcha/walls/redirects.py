@@ -38,7 +38,7 @@ from scrapy_omocaptcha.tokens.judging import (
 from scrapy_omocaptcha.tokens.policy import Policy
 from scrapy_omocaptcha.urls import address_of, host_of, public_address, redirect_target, same_address
 from scrapy_omocaptcha.walls import originals
-from scrapy_omocaptcha.walls.targets import MAX_LOOKS, PAGES, UNDECIDED, WALLS, Kind, Target, Targets
+from scrapy_omocaptcha.walls.targets import MAX_LOOKS, PAGES, UNDECIDED, WALLS, Kind, Targets
 
 _ENOUGH_DROPPED = 2
 """Dropped redirects to an address after which another is looked behind; at a former wall, twice as many each time."""
@@ -116,10 +116,10 @@ class Redirects:
             must_pass |= is_through and _leads_back(request, url, state.original)
             # A page that the spider has requested itself is there, or will be.
             must_pass |= target.kind is Kind.OPEN and self._targets.is_walled_page(url) and not target.is_requested
-            if target.kind is Kind.OPEN and must_pass:
-                self._targets.put(url, replace(target, kind=Kind.PAGE))
-            elif target.kind in UNDECIDED and not is_own and request.method != "HEAD":
-                target.kind, target.followed_from = Kind.FOLLOWED, request.url
+            if must_pass:
+                self._targets.got_page(url)
+            if not is_own and request.method != "HEAD":
+                self._targets.followed(url, request.url)
             self._states.write(request, replace(state, original=original, led_to=None), must_pass=must_pass)
         else:
             self._targets.of(url).given += 1
@@ -149,7 +149,7 @@ class Redirects:
         if self._targets.is_in_place(marks) and self._targets.may_be_page(request.url):
             # It is solved there, as if the spider had requested the page itself.
             for url in originals.led_to(request, original) or (request.url,):
-                self._targets.put(address_of(url), Target(Kind.PAGE, marks=marks))
+                self._targets.found_in_place(url, marks)
                 self._dropped.pop(public_address(url), None)
             return None
         if not (is_wall or is_good(response) or is_missing(response)):
@@ -173,21 +173,16 @@ class Redirects:
         Where no wall has been met, they stay dropped, as without the add-on. Retry may find out yet.
         """
         for url in originals.led_to(request, self._states.peek(request).original) if self._targets.has_met_wall else ():
-            target = self._targets.of(url)
-            if target.kind is Kind.FOLLOWED:
-                target.kind = Kind.FAILED
-                for other in self._dropped.pop(public_address(url), ()):
-                    target.kind, target.followed_from = Kind.FOLLOWED, other.meta["redirect_urls"][-1]
-                    self._crawler.engine.crawl(self._states.give_back(other))
+            for other in self._dropped.pop(public_address(url), ()) if self._targets.failed(url) else ():
+                self._targets.followed(url, other.meta["redirect_urls"][-1])
+                self._crawler.engine.crawl(self._states.give_back(other))
 
     def dropped(self, request: Request) -> None:
         """Schedule the original of a redirect that Scrapy has dropped, if it led to a wall, once that is known."""
         if not self._states.take(request) or self._states.peek(request).original is None:
             return
         target, dropped = self._targets.of(request.url), self._dropped.setdefault(public_address(request.url), [])
-        if target.kind is Kind.FOLLOWED and target.followed_from == request.meta["redirect_urls"][-1]:
-            # The spider has asked for the target itself.
-            target.kind = Kind.UNKNOWN
+        self._targets.dropped(request.url, request.meta["redirect_urls"][-1])
         if len(dropped) < _MAX_DROPPED:
             dropped.append(request)
         # What was a wall may be one again for this session, which a look will show.
@@ -248,10 +243,6 @@ class Redirects:
             await self._components.redirect_in_place(request, answer.url)
         return None
 
-    def are_for_spider(self, request: Request, answer: Response) -> bool:
-        """Tell whether the spider has asked for redirects themselves."""
-        return self._components.is_redirect_for_spider(request, answer)
-
     def is_page_of_another(self, request: Request) -> bool:
         """Tell whether a challenge that a request was redirected to is solved by a request of its own by now."""
         led_to = self._states.peek(request).led_to
@@ -260,8 +251,7 @@ class Redirects:
     def may_be_page_of_another(self, request: Request) -> bool:
         """Tell whether it is not known yet if a request was led to a page behind a wall, or to the address of one."""
         led_to = self._states.peek(request).led_to
-        target = None if led_to is None else self._targets.of(led_to)
-        return target is not None and any(self._targets.others_like(target))
+        return led_to is not None and self._targets.has_others_like(led_to)
 
     def lock(self, request: Request) -> DeferredLock:
         """Return what lets only one at a time solve the wall of the address that requests were redirected to.
@@ -296,7 +286,7 @@ class Redirects:
                     return None if shown is not None and same_address(shown.url, answer.url) else "redirect"
                 return "redirect" if self._targets.of(answer.url).kind in WALLS else None
             if is_good(answer) and not same_address(answer.url, led_to):
-                self._targets.of(led_to).kind = Kind.GATE
+                self._targets.passed(led_to)
         return reason
 
     # What is known of targets
@@ -378,8 +368,7 @@ class Redirects:
                 return answer
             if self._targets.is_in_place(marks) and self._targets.may_be_page(url):
                 if target.kind not in PAGES:
-                    kind = Kind.OPEN if self._has_led_to_wall(request, url) else Kind.PAGE
-                    self._targets.put(url, Target(kind, marks=marks))
+                    self._targets.found_in_place(url, marks, is_open=self._has_led_to_wall(request, url))
                 return None
             is_here = answer is not None and same_address(answer.url, url)
             self._shows(url, is_wall=True, marks=marks if is_here else None)
@@ -393,7 +382,7 @@ class Redirects:
                 return await self.send_again(request, answer) if request.method in _REPEATABLE else None
             is_open = (target.kind is Kind.WALL or is_walled_page) and self._has_handed_in
             if is_open or (target.kind in UNDECIDED and has_led_to_wall):
-                self._targets.put(url, replace(target, kind=Kind.OPEN, followed_from=None, has_been_wall=True))
+                self._targets.opened(url)
             self._shows(url, is_wall=False)
             if is_open and answer is not None and await self._is_page(request, response, answer):
                 return answer
@@ -404,7 +393,7 @@ class Redirects:
 
         If so, others that are redirected there are duplicates from now on.
         """
-        url, target = address_of(answer.url), self._targets.of(answer.url)
+        url = address_of(answer.url)
         if not (
             self._comes_back(request, url)
             and self._targets.may_be_page(url)
@@ -416,11 +405,10 @@ class Redirects:
             return False
         self._targets.found_behind_wall(url)
         redirected = await self._components.redirect(request, response)
-        if redirected is None or target.is_requested:
-            target.kind = Kind.PAGE
+        if redirected is None or self._targets.of(url).is_requested:
             return False
         self._states.is_duplicate(request, redirected)
-        target.kind, self._led_to_page[request] = Kind.PAGE, redirected
+        self._led_to_page[request] = redirected
         return True
 
     async def _fetch(self, request: Request, response: Response, *, follow: bool) -> Response | None:

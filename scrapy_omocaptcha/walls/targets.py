@@ -3,8 +3,7 @@
 Nothing is sent or scheduled here.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from scrapy.utils.datatypes import LocalCache
@@ -20,13 +19,7 @@ MAX_LOOKS = 3
 
 
 class Kind(Enum):
-    """What the target of redirects has proven to be.
-
-    UNKNOWN is FOLLOWED once Scrapy follows a redirect there, and FAILED after an error. Then a page makes it a PAGE,
-    and a challenge a WALL, as it does a PAGE. Once a token was handed in, a WALL that shows a page is OPEN, and a PAGE
-    when Scrapy follows a redirect there; and it is a GATE once a request that was redirected there has its own page. A
-    GATE that the spider asks for itself, and that shows a page, is a WALL again.
-    """
+    """What the target of redirects has proven to be. Only the methods of :class:`Targets` change it."""
 
     UNKNOWN = "nobody has been there"
     FOLLOWED = "Scrapy follows a redirect there, and the answer is not there yet"
@@ -83,9 +76,51 @@ class Targets:
     def may_be_page(self, url: str) -> bool:
         return wall_word(url) is None and self.of(url).kind is not Kind.GATE
 
+    def followed(self, url: str, by: str) -> None:
+        """Record that Scrapy follows a redirect from the address ``by``, which shows what an undecided target is."""
+        target = self.of(url)
+        if target.kind in UNDECIDED:
+            target.kind, target.followed_from = Kind.FOLLOWED, by
+
+    def dropped(self, url: str, by: str) -> None:
+        """Record that Scrapy has dropped a redirect from ``by``, which may be the one that was to be followed."""
+        target = self.of(url)
+        if target.kind is Kind.FOLLOWED and target.followed_from == by:
+            # The spider has asked for the target itself.
+            target.kind = Kind.UNKNOWN
+
+    def failed(self, url: str) -> bool:
+        """Record that a redirect which is followed has failed, and tell whether nobody knows what is there."""
+        target = self.of(url)
+        if target.kind is Kind.FOLLOWED:
+            target.kind = Kind.FAILED
+        return target.kind is Kind.FAILED
+
+    def opened(self, url: str) -> None:
+        """Record that what was a wall, or led to one, shows a page."""
+        self._targets[url] = replace(self.of(url), kind=Kind.OPEN, has_been_wall=True)
+
+    def got_page(self, url: str) -> None:
+        """Record that a request gets the page of a wall that is open, of which others are duplicates from now on."""
+        target = self.of(url)
+        if target.kind is Kind.OPEN:
+            self._targets[url] = replace(target, kind=Kind.PAGE)
+
+    def passed(self, url: str) -> None:
+        """Record that a request which was redirected to a wall has a page of its own."""
+        self.of(url).kind = Kind.GATE
+
+    def found_in_place(self, url: str, marks: Marks | None, *, is_open: bool = False) -> None:
+        """Record that a target is a page, in whose place a challenge with these marks is.
+
+        :param is_open: whether a request has been redirected there that has not got the page yet.
+        """
+        self._targets[address_of(url)] = Target(Kind.OPEN if is_open else Kind.PAGE, marks=marks)
+
     def found_behind_wall(self, url: str) -> None:
         """Record that a target is a page behind a wall, as are others with its marks if it is not the first one."""
-        marks = self.of(url).marks
+        target = self.of(url)
+        target.kind, marks = Kind.PAGE, target.marks
         if marks is None:
             return
         self._walled_pages.setdefault(marks, set()).add(url)
@@ -102,10 +137,6 @@ class Targets:
         # What says that it is a wall shows a page while its challenge is broken, too.
         may_look = target.kind not in PAGES or self.has_met_wall or target.looks < MAX_LOOKS
         return may_look and wall_word(url) is not None
-
-    def put(self, address: str, target: Target) -> None:
-        """Replace what is known of an address."""
-        self._targets[address] = target
 
     def requested(self, url: str, *, is_wall: bool) -> None:
         """Record whether the spider has requested an address itself, and met a challenge."""
@@ -127,6 +158,7 @@ class Targets:
             target.kind = Kind.PAGE
         self.has_met_wall |= is_wall
 
-    def others_like(self, target: Target) -> Iterator[Target]:
-        """Yield the other targets that have shown a challenge with the marks of this one."""
-        return (other for other in self._targets.values() if other is not target and other.marks == target.marks)
+    def has_others_like(self, url: str) -> bool:
+        """Tell whether other targets have shown a challenge with the marks of this one."""
+        target = self.of(url)
+        return any(other is not target and other.marks == target.marks for other in self._targets.values())

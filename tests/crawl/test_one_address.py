@@ -17,7 +17,6 @@ from scrapy.utils.defer import deferred_from_coro
 from scrapy_omocaptcha.engine.request_state import RequestState
 from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware
 from scrapy_omocaptcha.walls import originals
-from scrapy_omocaptcha.walls.targets import Kind
 from tests.helpers.components import hears
 from tests.helpers.crawling import RecordingSpider
 from tests.helpers.hard_walls import OneAddress
@@ -806,8 +805,7 @@ def test_a_redirect_that_is_dropped_once_its_target_is_a_wall_again_is_not_lost(
         def first(self, response):
             middleware = self.crawler.get_downloader_middleware(OmoCaptchaMiddleware)
             redirects, gate = middleware._walls._redirects, f"{site.origin}/gate"
-            target = redirects._targets.of(gate)
-            target.kind, target.has_been_wall = Kind.WALL, True
+            redirects._targets.shows(gate, is_wall=True)
             original = scrapy.Request(f"{site.origin}/second", self.page, errback=self.failed)
             followed = original.replace(url=gate, meta={"redirect_urls": [original.url]})
             middleware._states.write(followed, RequestState(original=originals.write(original, None)), must_pass=False)

@@ -121,16 +121,11 @@ class Events:
             message,
         )
 
-    def failed(
-        self, request: Request, challenge: Challenge, reason: str, message: str, *, jobs: int, filled: str = ""
-    ) -> None:
-        """Report that a challenge was not solved: as WARNING if ``jobs`` were bought for it, whose page is lost.
-
-        :param filled: the names of the fields that the spider has filled in, if the request sends a form.
-        """
+    def failed(self, request: Request, challenge: Challenge, reason: str, message: str, *, jobs: int) -> None:
+        """Report that a challenge was not solved: as WARNING if ``jobs`` were bought for it, whose page is lost."""
         self._send(signals.challenge_failed, request, challenge, reason=reason)
         where = place(request) if jobs else public_address(challenge.url)
-        self._left_alone(reason, challenge.url, f"{where}{filled and f' with {filled}'}", message, jobs=jobs)
+        self._left_alone(reason, challenge.url, where, message, jobs=jobs)
 
     def left_alone(self, reason: str, url: str, message: str) -> None:
         """Report that a challenge is not solved, which cost no job: as WARNING once for its host or the crawl."""

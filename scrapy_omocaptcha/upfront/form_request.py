@@ -14,15 +14,9 @@ from scrapy_omocaptcha.challenge import TOKEN_FIELD
 from scrapy_omocaptcha.detection.filling import fill_form
 from scrapy_omocaptcha.engine.components import session_of
 from scrapy_omocaptcha.forms.submission import encode_form
-from scrapy_omocaptcha.reporting.format import printable, shorten
 from scrapy_omocaptcha.tokens.judging import form_marks
 from scrapy_omocaptcha.tokens.reasons import Case, find_refusal
 from scrapy_omocaptcha.upfront.wishes import OWN_SESSION, Refill, Wish
-
-_MOST_SHOWN = 3
-"""Fields that the log names."""
-_LONGEST_SHOWN = 30
-"""Characters of a name that the log shows."""
 
 
 def form_request(
@@ -87,7 +81,6 @@ def form_request(
         rejected=rejected,
         # In a browser, each token is for a page that is loaded anew.
         fresh=_refill(response, values, form, click) if fresh or in_browser else None,
-        filled=_filled(values) or None,
     )
     merged = Headers(headers)
     merged.update(encoded.pop("headers"))
@@ -107,12 +100,6 @@ def _values(data: Mapping[str, str | Sequence[str] | None]) -> dict[str, list[st
     # Who passes the fields of a form on passes its empty field for the token as well.
     values.pop(TOKEN_FIELD, None)
     return values
-
-
-def _filled(values: Mapping[str, Sequence[str]]) -> str:
-    """Return the names of the fields that are filled in, as the log shows them: what is typed there may be private."""
-    names = [shorten(name, _LONGEST_SHOWN) for name, given in values.items() if any(given)]
-    return printable(", ".join(names[:_MOST_SHOWN]))
 
 
 def _check_rejected(rejected: str | None) -> None:

@@ -117,7 +117,6 @@ class UpfrontTokens:
     def _not_solved(
         self, request: Request, refusal: Refusal, challenge: Challenge, jobs: int = 0, answer: Response | None = None
     ) -> ChallengeNotSolved:
-        filled = request.meta["omocaptcha"].get("filled", "")
-        self._events.failed(request, challenge, *refusal, jobs=jobs, filled=filled)
+        self._events.failed(request, challenge, *refusal, jobs=jobs)
         shown = answer and answer.replace(request=request)
         return ChallengeNotSolved(refusal.reason, refusal.message, challenge=challenge, response=shown)

@@ -42,8 +42,6 @@ class Wish:
     """A CSS selector, or the name of a spider's method, that tells that the site rejected the token."""
     fresh: Refill | None = None
     """How to make the request anew from its page; None if it can be sent as it is."""
-    filled: str | None = None
-    """The names of the fields that the spider has filled in, as the log shows them."""
 
     @property
     def challenge(self) -> Challenge:
@@ -73,9 +71,8 @@ def read_wish(request: Request) -> Wish:
     values, where = request.meta["omocaptcha"], f"meta['omocaptcha'] of {public_address(request.url)}"
     if unknown := set(values) - set(Wish.__dataclass_fields__):
         raise ValueError(f"{where} has {sorted(map(str, unknown))}; valid are {sorted(Wish.__dataclass_fields__)}")
-    for key in ("sitekey", "page", "put", "rejected", "filled"):
-        is_needed = key in values or key not in ("rejected", "filled")
-        if is_needed and not (isinstance(values.get(key), str) and values[key]):
+    for key in ("sitekey", "page", "put", *(["rejected"] if "rejected" in values else [])):
+        if not (isinstance(values.get(key), str) and values[key]):
             raise ValueError(f"{where} has {key}={values.get(key)!r}; it must be a text")
     check_sitekey(values["sitekey"], where)
     if not isinstance(values.get("invisible", False), bool):

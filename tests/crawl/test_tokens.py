@@ -55,7 +55,7 @@ def test_a_failed_job_is_bought_anew_as_often_as_may_be_tried(crawl, service, wa
     [
         *({"put": put} for put in ("nowhere", "json:token", "json:/token")),
         *({"sitekey": key} for key in ("", "0x4AAAAAAAAjq6WYeRDKmebM", "10000000-ffff-ffff-ffff-000000000001", "6L")),
-        *({"page": 7}, {"token": "x"}, {"invisible": "yes"}, {"filled": None}, {"filled": ["q"]}),
+        *({"page": 7}, {"token": "x"}, {"invisible": "yes"}, {"rejected": None}),
         *("yes", 0, 1, []),
     ],
     ids=str,

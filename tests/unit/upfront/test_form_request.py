@@ -41,20 +41,6 @@ TAIL = "g-recaptcha-response=03AFc-token"
 
 
 @pytest.mark.parametrize(
-    ("data", "filled"),
-    [
-        ({"q\nb\x1b[31m\u202e\ud800": "a"}, "q?b?[31m??"),
-        ({"q": "Ada Lovelace", "empty": "", "none": None, "no": [], "list": ["", ""]}, "q"),
-        ({"q" * 99: "a"}, f"{'q' * 9}…{'q' * 20}"),
-        ({"a": "1", "b": "2", "c": "3", "r": "4"}, "a, b, c"),
-        ({"empty": ""}, None),
-    ],
-)
-def test_the_log_gets_the_names_of_the_fields_and_nothing_of_what_is_typed(data, filled):
-    assert form_request(page(WIDGET), data).meta["omocaptcha"].get("filled") == filled
-
-
-@pytest.mark.parametrize(
     ("data", "body"),
     [
         (None, f"a=1&c=y&r=1&s=p&{TAIL}&t=old&go=now"),
@@ -188,7 +174,6 @@ def test_the_request_is_an_ordinary_one_in_the_session_of_the_page():
         "page": URL.partition("#")[0],
         "put": "form:g-recaptcha-response",
         "rejected": ".error",
-        "filled": "q",
     }
 
 

@@ -72,17 +72,6 @@ class Hints:
             level=logging.INFO,
         )
 
-    def redirect_given(self, request: Request, answer: Response) -> None:
-        """Tell that a token was answered by a redirect, which the spider gets as it handles redirects itself."""
-        self._say(
-            f"redirect {host_of(request.url)}",
-            "The token for %s was answered by a redirect, which the callback gets (status %d), since Scrapy does not "
-            "follow redirects here (REDIRECT_ENABLED, dont_redirect, handle_httpstatus_list): let it, or request the "
-            "Location",
-            public_address(request.url),
-            answer.status,
-        )
-
     def concerns(self, request: Request) -> bool:
         """Tell whether a request may need a warning, or its meta has a key that may change something."""
         return not request.meta.keys() <= self._ignored_keys or bool(self._forms and self._lacks_token(request))

@@ -121,8 +121,6 @@ class FormPassage(Passage):
                 redirected = await self.redirects.of_answer(self.request, result.answer)
             except Exception as error:
                 return replace(result, error=error)
-            if redirected is None and 300 <= result.answer.status < 400:
-                self.policy.hints.redirect_given(self.request, result.answer)
             return replace(result, answer=redirected or result.answer)
         return result
 

@@ -35,9 +35,8 @@ from scrapy_omocaptcha.settings.checks import find_mistakes
 from scrapy_omocaptcha.tokens.hints import Hints
 from scrapy_omocaptcha.tokens.hooks import Hooks
 from scrapy_omocaptcha.tokens.judging import is_good
-from scrapy_omocaptcha.tokens.limit_closing import close_at_limit
 from scrapy_omocaptcha.tokens.medium import Mediums
-from scrapy_omocaptcha.tokens.policy import Policy
+from scrapy_omocaptcha.tokens.policy import Policy, close_at_limit
 from scrapy_omocaptcha.tokens.reasons import GivenUp, NotSolved, Refusal
 from scrapy_omocaptcha.upfront.handler import UpfrontTokens
 from scrapy_omocaptcha.urls import host_of

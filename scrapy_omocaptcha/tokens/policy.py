@@ -5,6 +5,7 @@ Here are the questions that need the crawl: robots.txt, allowed_domains, the lim
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from scrapy import Request
@@ -14,15 +15,19 @@ from scrapy.http import Response
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.detection import find_challenge
 from scrapy_omocaptcha.engine.components import Components
-from scrapy_omocaptcha.errors import NotBought
-from scrapy_omocaptcha.settings import Settings
+from scrapy_omocaptcha.engine.engine import Engine
+from scrapy_omocaptcha.errors import CrawlClosing, NotBought
+from scrapy_omocaptcha.settings import LIMITS, Settings
 from scrapy_omocaptcha.tokens.hints import Hints
 from scrapy_omocaptcha.tokens.hooks import Hooks
-from scrapy_omocaptcha.tokens.limit_closing import CLOSING_REASONS
 from scrapy_omocaptcha.tokens.medium import Mediums
 from scrapy_omocaptcha.tokens.reasons import Case, Purpose, Refusal, find_refusal
 from scrapy_omocaptcha.tokens.sightings import Sightings
 from scrapy_omocaptcha.urls import host_of, redirect_target, same_site
+
+_CLOSING_REASONS = {reason: limit.closes_with for reason, limit in LIMITS.items() if limit.closes_with}
+_CLOSING_REASONS["account"] = "omocaptcha_account"
+"""The reason with which the spider is closed, by the reason why nothing was bought."""
 
 
 @dataclass
@@ -134,4 +139,13 @@ class Policy:
         return None
 
     def closes_spider(self, reason: str) -> bool:
-        return self.settings.close_on_limit and reason in CLOSING_REASONS
+        """Tell whether ``OMOCAPTCHA_CLOSE_ON_LIMIT`` closes the spider where nothing is bought for a reason."""
+        return self.settings.close_on_limit and reason in _CLOSING_REASONS
+
+
+async def close_at_limit(engine: Engine, refusal: Refusal, request: Request | None = None) -> CrawlClosing:
+    """Close the spider once all tokens paid for are used, while ``request`` waits; return the error that says so."""
+    with suppress(CrawlClosing):
+        await engine.slots.until_all_is_used(request)
+    engine.lifetime.close(_CLOSING_REASONS[refusal.reason])
+    return CrawlClosing(f"OMOCAPTCHA_CLOSE_ON_LIMIT closes the spider: {refusal.message}")

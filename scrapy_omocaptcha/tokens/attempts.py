@@ -50,11 +50,6 @@ class Result:
     proves_open: bool = True
     """Whether an answer shows that the wall is open, so that others may try the clearance."""
 
-    @property
-    def is_in_doubt(self) -> bool:
-        """Tell whether it is not known if the site accepted the token."""
-        return self.verdict is not None and self.verdict.outcome == "unknown"
-
 
 @dataclass(eq=False)
 class Attempts(ABC):
@@ -238,7 +233,7 @@ class Attempts(ABC):
         is_page = is_accepted or doubt_about(self.request, result.submitted or answer) is None
         # All jobs of a crawl have one price, which is asked for before the first one.
         seconds, cost = time.monotonic() - self._since, self.jobs * self.buyer.limits.price
-        if verdict is not None and result.is_in_doubt:
+        if verdict is not None and verdict.outcome == "unknown":
             self.events.unknown(self.request, challenge, verdict.reason, verdict.message, seconds, cost)
         elif is_page:
             self.events.solved(self.request, challenge, seconds, self.jobs, cost)

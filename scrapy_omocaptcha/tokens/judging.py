@@ -10,6 +10,7 @@ from scrapy_omocaptcha.challenge import Challenge, Form
 from scrapy_omocaptcha.urls import host_of, public_address, same_address
 
 Answer = Response | Request
+"""A response, or the request that a redirect leads to, which Scrapy follows."""
 _OF_PROXIES = (HTTPStatus.PROXY_AUTHENTICATION_REQUIRED, HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, 499)
 """Nginx logs 499, and some proxies send it, where a client has gone."""
 _NOTHING = re.compile(
@@ -17,7 +18,6 @@ _NOTHING = re.compile(
 )
 _LONGEST_SHELL = 1000
 """Bytes up to which a page is looked at for having nothing in it."""
-"""A response, or the request that a redirect leads to, which Scrapy follows."""
 Marks = tuple[str, ...]
 """By what a wall is known again, whatever its key."""
 
@@ -54,9 +54,8 @@ def is_blank(answer: Response) -> bool:
 
 def is_lost(answer: Response) -> bool:
     """Tell whether an answer to a token cannot be the site's word about it: it may come from a proxy, or is empty."""
-    is_redirect = HTTPStatus.MULTIPLE_CHOICES <= answer.status < HTTPStatus.BAD_REQUEST
-    is_empty = is_blank(answer) and (answer.status < HTTPStatus.MULTIPLE_CHOICES or is_redirect)
-    says_nothing = is_empty and not (is_redirect and answer.headers.get("Location"))
+    leads_on = answer.status >= HTTPStatus.MULTIPLE_CHOICES and bool(answer.headers.get("Location"))
+    says_nothing = is_good(answer) and is_blank(answer) and not leads_on
     return says_nothing or answer.status in _OF_PROXIES or is_overloaded(answer)
 
 

@@ -42,21 +42,16 @@ class UpfrontTokens:
         """The number of requests whose token is being bought or handed in, by host."""
         self._answering: set[str] = set()
         """The sites that have answered anything, so that a token can be handed in there."""
-        self._last_answering = "://"
-        """The beginning of addresses of the site that has answered last."""
         self._forms: LocalCache[tuple[str, str], TokenForm] = LocalCache(_MAX_FORMS)
 
     def answered(self, request: Request, response: Response) -> None:
         """Record that the site of ``request`` has answered it."""
-        # Most requests go where the one before went.
-        if request.url.startswith(self._last_answering) or "cached" in response.flags:
+        if "cached" in response.flags:
             return
         if len(self._answering) >= _MAX_SITES:
             # They are asked once more.
             self._answering.clear()
-        site = urlparse_cached(request)
-        self._answering.add(site.netloc)
-        self._last_answering = f"{site.scheme}://{site.netloc}/"
+        self._answering.add(urlparse_cached(request).netloc)
 
     async def send(self, request: Request) -> Response:
         """Send ``request`` with the token that its meta wants, and return the response to it.

@@ -3,11 +3,10 @@
 A spider's ``omocaptcha_submit`` may make that request.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from urllib.parse import urldefrag
 
-from scrapy import Request
 from scrapy.http import Response
 
 from scrapy_omocaptcha.buying.purchase import REJECTED, Purchase
@@ -79,13 +78,12 @@ class FormPassage(Passage):
     def _go_first(self) -> None:
         """Send nothing else of the session between the form and the page that its token opens."""
         self.session.begin_handing_in()
-        seconds = self.policy.settings.token_max_age / 2
-        self.hold.go_first(self._is_other(), seconds, at_end=self.session.end_handing_in)
-
-    def _is_other(self) -> Callable[[Request], bool]:
-        """Return a function that tells whether a request of the session has no token."""
-        is_same = self.sessions.same_session(self.request)
-        return lambda other: is_same(other) and not isinstance(other, Submission)
+        is_same, seconds = self.sessions.same_session(self.request), self.policy.settings.token_max_age / 2
+        self.hold.go_first(
+            lambda other: is_same(other) and not isinstance(other, Submission),
+            seconds,
+            at_end=self.session.end_handing_in,
+        )
 
     async def submit(self, token: Token) -> Handed | Result:
         """Submit the token by the form of the page."""

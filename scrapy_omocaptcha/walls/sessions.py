@@ -35,7 +35,8 @@ class Sessions:
         self._mediums = mediums
         self._sessions: OrderedDict[Key, Session] = OrderedDict()
         """The sessions by key, the least recently used first."""
-        self._next_stamp = count(_LONG_AGO + 1).__next__
+        self.stamp = count(_LONG_AGO + 1).__next__
+        """Returns a stamp for what is sent now."""
         self._shown: LocalCache[str, tuple[Challenge, bool]] = LocalCache(_MAX_SESSIONS)
         """The last challenge of a host, and whether its wall has shown another site key before."""
         # A WeakKeyDictionary takes several times as long, and each request of a crawl is written down here.
@@ -61,7 +62,7 @@ class Sessions:
             from scrapy_omocaptcha.walls.session import Session
 
             self._forget_oldest()
-            self._sessions[key] = Session(key[0], self._next_stamp)
+            self._sessions[key] = Session(key[0], self.stamp)
         self._sessions.move_to_end(key)
         return self._sessions[key]
 
@@ -82,10 +83,6 @@ class Sessions:
         """Tell whether a wall changes its site key, so that a token may not fit a form that is fetched anew."""
         return self._shown.get(host_of(challenge.url), (challenge, False))[1]
 
-    def stamp(self) -> int:
-        """Return a stamp for what is sent now."""
-        return self._next_stamp()
-
     def stamp_of(self, request: Request) -> int:
         """Return when a request was sent; long ago if its answer has been counted."""
         return self._stamps.get(ref(request), _LONG_AGO)
@@ -95,7 +92,7 @@ class Sessions:
         if len(self._stamps) >= self._max_stamps:
             self._stamps = {sent: stamp for sent, stamp in self._stamps.items() if sent() is not None}
             self._max_stamps = 2 * len(self._stamps) + _MAX_LOST
-        stamp = self._stamps[ref(request)] = self._next_stamp()
+        stamp = self._stamps[ref(request)] = self.stamp()
         return stamp
 
     def answered(self, request: Request) -> int:

@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from functools import partial
 from inspect import iscoroutinefunction
 
@@ -48,8 +48,6 @@ class Hooks:
         """Return whether the triggers take a page for a challenge; None if they leave that to detection."""
         for trigger in (self._hook("omocaptcha_trigger"), self._trigger):
             verdict = trigger(response, challenge) if trigger is not None else None
-            if isinstance(verdict, Coroutine):
-                verdict.close()
             if verdict is not None and not isinstance(verdict, bool):
                 raise TypeError(f"a trigger must return True, False or None, not {type(verdict).__name__}")
             if verdict is not None:
@@ -110,8 +108,6 @@ class Hooks:
     def _is_rejected(self, name: str, method: Callable[..., object], answer: Response) -> bool:
         try:
             verdict = method(answer)
-            if isinstance(verdict, Coroutine):
-                verdict.close()
             if isinstance(verdict, bool):
                 return verdict
             words = f"it must return True or False, not {type(verdict).__name__}"
@@ -141,8 +137,6 @@ def _matches(css: str, answer: Response) -> bool | None:
 def _submitted_by(hook: Callable[..., object], response: Response, challenge: Challenge, token: Token) -> Submission:
     """Call the spider's hook and make its request a submission; raise what it raises, or what is wrong with it."""
     request = hook(response, challenge, token)
-    if isinstance(request, Coroutine):
-        request.close()
     if not isinstance(request, Request):
         raise TypeError(f"it must return a Request, not {type(request).__name__}")
     if not same_site(challenge.url, request.url):

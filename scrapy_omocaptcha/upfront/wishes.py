@@ -79,14 +79,7 @@ def read_wish(request: Request) -> Wish:
         raise ValueError(f"{where} has invisible={values['invisible']!r}; it must be True or False")
     parse_put(values["put"])
     fresh = values.get("fresh")
-    if fresh is None:
-        return Wish(**values)
-    try:
-        return Wish(**{**values, "fresh": Refill(**fresh)})
-    except TypeError:
-        raise ValueError(
-            f"{where} has a value of fresh that form_request does not write; use form_request(…, fresh=True)"
-        ) from None
+    return Wish(**{**values, "fresh": None if fresh is None else Refill(**fresh)})
 
 
 def check_sitekey(sitekey: str, where: str) -> None:

@@ -222,13 +222,11 @@ def test_a_redirect_that_answers_a_token_is_not_lost_as_a_duplicate_of_an_earlie
 
 
 def test_a_redirect_whose_address_is_not_encoded_leads_to_the_page(crawl, service):
-    def answer(request, form):
-        if request.path == "/verify":
-            # The server sends it in UTF-8.
-            return won("/ü")
-        return challenge() if not cleared(request) else page(status=200 if request.path == "/ü" else 404)
+    def inside(request):
+        return page(status=200 if request.path == "/ü" else 404)
 
-    with Site(answer) as site:
+    # The server sends it in UTF-8.
+    with Site(sites.behind_wall(inside, opens_at="/ü")) as site:
         crawled = crawl(spider(f"{site.origin}/%C3%BC"), service.settings)
         asked = [(method, path) for method, path, *_ in site.requests]
     assert ([one.status for one in crawled.pages], crawled.count("tokens/accepted")) == ([200], 1)
@@ -405,16 +403,12 @@ def test_an_answer_that_came_without_a_token_does_not_make_every_request_buy_one
 
 @pytest.mark.parametrize("first", [slow_down, reset], ids=["429", "reset"])
 def test_a_page_that_fails_after_its_token_has_opened_the_wall_costs_no_other_job(crawl, service, first):
-    def answer(request, form):
-        if request.path == "/verify":
-            return won("/thanks")
-        if not cleared(request):
-            return challenge()
+    def inside(request):
         shown.append(request.path)
         return first(request) if len(shown) == 2 else page()
 
     shown = []
-    with Site(answer) as site:
+    with Site(sites.behind_wall(inside, opens_at="/thanks")) as site:
         crawled = crawl(spider(*(f"{site.origin}/{number}" for number in range(6))), service.settings)
     assert len(crawled.pages) == 6
     assert len(service.jobs) == 1
@@ -423,10 +417,8 @@ def test_a_page_that_fails_after_its_token_has_opened_the_wall_costs_no_other_jo
 def test_an_overloaded_site_is_not_reported_as_one_whose_wall_was_passed(crawl, service):
     """Requests that follow the leader ask again, and the site cannot answer just then."""
 
-    def answer(request, form):
-        if request.path == "/verify":
-            return won("/")
-        return challenge() if not cleared(request) else slow_down(request) if request.path in ("/1", "/2") else page()
+    def inside(request):
+        return slow_down(request) if request.path in ("/1", "/2") else page()
 
     solved = []
 
@@ -438,7 +430,7 @@ def test_an_overloaded_site_is_not_reported_as_one_whose_wall_was_passed(crawl, 
         def note(self, request):
             solved.append(request.url[-2:])
 
-    with Site(answer) as site:
+    with Site(sites.behind_wall(inside)) as site:
         Listens.urls = [f"{site.origin}/{number}" for number in range(3)]
         crawled = crawl(Listens, {**service.settings, "RETRY_TIMES": 1})
     assert (len(crawled.pages), len(crawled.failures), len(service.jobs)) == (1, 2, 1)
@@ -486,7 +478,9 @@ def test_a_cookie_without_a_value_does_not_outdate_a_form(crawl, service):
     def answer(request, form):
         if request.path == "/free":
             return web.Response(text="free", content_type="text/html", headers={"Set-Cookie": "consent"})
-        return won("/page") if request.path == "/verify" else page() if cleared(request) else challenge()
+        return inside(request, form)
+
+    inside = sites.behind_wall(opens_at="/page")
 
     class AfterFree(spider()):
         def requests(self):

@@ -515,14 +515,10 @@ def test_no_request_is_lost_to_a_wall_that_leads_back_to_the_page_where_its_addr
 def test_a_redirect_in_a_circle_behind_a_wall_is_not_followed_to_the_limit(crawl, service, leads_to):
     """Without a wall, Scrapy drops the first that leads back, as a duplicate."""
 
-    def answer(request, form):
-        if request.path == "/verify":
-            return won("/first")
-        if not cleared(request):
-            return challenge()
+    def inside(request):
         return {"/a": redirect(leads_to), "/b": redirect("/a")}.get(request.path, page())
 
-    with Site(answer) as site:
+    with Site(behind_wall(inside, opens_at="/first")) as site:
         asked = [
             scrapy.Request(f"{site.origin}/{path}", priority=-number) for number, path in enumerate(("first", "a"))
         ]
@@ -619,15 +615,12 @@ def test_no_request_is_lost_where_a_wall_fails_to_show_its_challenge_before_it_w
     crawl, service, gate, broken, status
 ):
     """At an address that says that it is a wall, the first request looks twice, before it follows the redirect."""
-    visits = count()
 
     def answer(request, form):
-        if request.path == "/verify":
-            return won("/")
-        if request.path == gate:
-            is_broken = next(visits) in broken
-            return web.Response(text="Sorry", status=status, content_type="text/html") if is_broken else challenge()
-        return page() if cleared(request) else redirect(gate)
+        is_broken = request.path == gate and next(visits) in broken
+        return page("Sorry", status) if is_broken else inside(request, form)
+
+    inside, visits = behind_wall(gate=gate), count()
 
     with Site(answer) as site:
         urls = [f"{site.origin}/page/{number}" for number in range(8)]

@@ -19,7 +19,7 @@ from tests.helpers import sites
 from tests.helpers.components import OfCrawler
 from tests.helpers.crawling import RecordingSpider
 from tests.helpers.nightly import nightly
-from tests.helpers.sites import CHALLENGE, KEY, Site, challenge, page, pages_of, spider, won
+from tests.helpers.sites import CHALLENGE, KEY, Site, behind_wall, page, pages_of, spider
 
 BOTH = {"CONCURRENT_REQUESTS": 200, "CONCURRENT_REQUESTS_PER_DOMAIN": 200}
 
@@ -217,11 +217,7 @@ def test_the_cookies_of_a_request_that_was_held_do_not_replace_the_clearance_and
                 while not service.jobs:
                     await asyncio.sleep(0.1)
 
-    def answer(request, form):
-        if request.path == "/verify":
-            return won("/page/1")
-        return page() if request.cookies.get("clearance") == "yes" else challenge()
-
+    answer = behind_wall(opens_at="/page/1")
     with OmoCaptchaService(solve_seconds=1) as service, Site(answer) as site:
         crawled = crawl(Spider, service.settings)
         sent = [headers["Cookie"] for _, path, _, headers in site.requests if path == "/page/2"]

@@ -9,7 +9,7 @@ from scrapy.http.request import NO_CALLBACK
 from scrapy_omocaptcha import errors
 from scrapy_omocaptcha.testing import Wall, WalledSite
 from tests.helpers.crawling import RecordingSpider
-from tests.helpers.sites import CHALLENGE, Site, page, sending, spider
+from tests.helpers.sites import CHALLENGE, Site, page, spider
 
 OPENING = [
     *("session", "session_marked", "get", "same_url", "redirect", "per_page", "thanks", "home"),
@@ -182,11 +182,3 @@ def test_a_refused_page_with_status_200_and_any_with_on_failure_response_goes_to
     assert page.request.url == f"{site.url}/page/1"
     assert crawled.failures == []
     assert wall == "never" or service.calls == ()
-
-
-def test_meta_false_leaves_the_page_alone(crawl, service, walled):
-    site = walled("session", status=200)
-    careful = scrapy.Request(f"{site.url}/page/1", meta={"omocaptcha": False})
-    crawled = crawl(sending(careful), service.settings)
-    assert [page.css("form") != [] for page in crawled.pages] == [True]
-    assert service.calls == ()

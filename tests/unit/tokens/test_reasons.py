@@ -115,17 +115,7 @@ def test_a_token_that_could_not_be_handed_in_is_not_paid_for(case):
     challenge, reason = UNSUBMITTABLE[case]
     assert refused("form", challenge) == reason
     assert refused("hook", challenge) is None
-
-
-@pytest.mark.parametrize("case", UNSUBMITTABLE)
-def test_in_a_browser_only_a_form_to_another_site_is_a_reason(case):
-    challenge, reason = UNSUBMITTABLE[case]
     assert refused("browser", challenge) == ("foreign_form" if reason == "foreign_form" else None)
-
-
-def test_a_token_that_is_wanted_upfront_is_for_the_site_of_its_page():
-    assert refused("upfront", request=Request("https://shop.example.com/api")) is None
-    assert refused("upfront", request=Request("https://evil.example.org/api")) == "foreign_form"
 
 
 def test_a_callback_beside_a_form_that_can_be_sent_is_no_reason():

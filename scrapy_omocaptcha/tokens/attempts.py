@@ -18,7 +18,16 @@ from scrapy_omocaptcha.buying.buyer import Buyer
 from scrapy_omocaptcha.buying.purchase import Purchase, Verdict
 from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.engine.engine import Engine
-from scrapy_omocaptcha.errors import ApiError, CrawlClosing, HandoverBroke, JobError, JobLost, NotBought, TokenUnused
+from scrapy_omocaptcha.errors import (
+    ApiError,
+    CrawlClosing,
+    HandoverBroke,
+    JobError,
+    JobLost,
+    MiddlewareFailed,
+    NotBought,
+    TokenUnused,
+)
 from scrapy_omocaptcha.forms.submission import masked
 from scrapy_omocaptcha.reporting.events import Events
 from scrapy_omocaptcha.reporting.format import count, sent
@@ -75,14 +84,14 @@ class Attempts(ABC):
         """Why the last job gave no token; None if it gave one."""
         self._rejected = 0
         """Tokens that the site has rejected in this run."""
-        self._purchase: Purchase | None = None
-        """The token at hand."""
+        self.purchase: Purchase | None = None
+        """The token at hand; None while it is still to be bought."""
         self._passed: list[Purchase] = []
         """Tokens after which another wall came. Whether they were of use is known once all attempts are over."""
 
     @abstractmethod
-    async def attempt_once(self) -> Result:
-        """Buy a token and use it; the result has no answer if the job was of no use."""
+    async def challenge(self) -> Challenge | Answer:
+        """Return the challenge to buy a token for, or an answer that came without a token meanwhile."""
 
     @abstractmethod
     async def ready(self) -> Challenge | Answer:
@@ -96,6 +105,7 @@ class Attempts(ABC):
         """Hand a token in, and judge the answer.
 
         :raises TokenUnused: when the token was not sent.
+        :raises MiddlewareFailed: when a middleware of the project failed on what was sent with it.
         :raises HandoverBroke: when the token may not have reached the site; only if ``is_first``, after which it is
             handed in once more.
         :raises Outdated: when nothing was handed in, since ``ready`` has to be called again first.
@@ -106,7 +116,7 @@ class Attempts(ABC):
         is_given_up = False
         try:
             while (tried := self._state.useless_jobs) < self.policy.settings.max_attempts:
-                result = await self.attempt_once()
+                result = await self._attempt_once()
                 if result.answer is not None:
                     return result
             if isinstance(self._job_error, JobLost):
@@ -119,6 +129,13 @@ class Attempts(ABC):
             for purchase in self._passed:
                 # Another request may have opened the wall, and the form of one that rejects tokens may change as well.
                 purchase.record(replace(ANOTHER_WALL, is_useless=is_given_up or None))
+
+    async def _attempt_once(self) -> Result:
+        """Buy a token and use it; the result has no answer if the job was of no use."""
+        challenge = await self.challenge()
+        if not isinstance(challenge, Challenge):
+            return Result(challenge)
+        return await self._use(await self._buy(challenge))
 
     def _useless(self, jobs: int) -> str:
         """Say what came of ``jobs`` useless jobs, and what to do."""
@@ -133,7 +150,7 @@ class Attempts(ABC):
         most = self.policy.settings.max_attempts
         return f"{bought}{rejected}; raise OMOCAPTCHA_MAX_ATTEMPTS ({most}) if that is frequent"
 
-    async def buy(self, challenge: Challenge) -> Purchase | None:
+    async def _buy(self, challenge: Challenge) -> Purchase | None:
         """Buy a token; return None when a job gave none, and raise ``GivenUp`` when none could be bought."""
         purchase, self._job_error = None, None
         self.events.buying(self.request, self.engine.slots.held, self.buyer.usual_seconds)
@@ -149,20 +166,15 @@ class Attempts(ABC):
         self.jobs += 1
         return purchase
 
-    @property
-    def has_token(self) -> bool:
-        """Tell whether there is a token at hand, rather than one that is still to be bought."""
-        return self._purchase is not None
-
-    async def use(self, purchase: Purchase | None) -> Result:
+    async def _use(self, purchase: Purchase | None) -> Result:
         """Hand a token in, and record the verdict; the result has no answer if the job was of no use."""
-        result, self._purchase = Result(), purchase
+        result, self.purchase = Result(), purchase
         try:
             if purchase is not None:
                 with self.engine.slots.order.urgently(self.request):
                     result = await self.try_token(purchase)
         finally:
-            self._purchase = None
+            self.purchase = None
             # A redirect among the answers has taken the count along already, so nothing is counted before it is known.
             if result.answer is None:
                 self._state.useless_jobs += 1
@@ -170,10 +182,10 @@ class Attempts(ABC):
 
     def tell_sent(self, method: str, url: str, names: Iterable[str]) -> None:
         """Tell what is sent with the token at hand, and record where; a method of the spider may put it anywhere."""
-        assert self._purchase is not None
-        secret = self._purchase.token.value
+        assert self.purchase is not None
+        secret = self.purchase.token.value
         address = masked(public_address(url), secret)
-        self._purchase.entry.handed_in(address)
+        self.purchase.entry.handed_in(address)
         self.events.handing_in(self.request, sent(method, address, [masked(name, secret) for name in names]))
 
     async def try_token(self, purchase: Purchase) -> Result:
@@ -221,6 +233,9 @@ class Attempts(ABC):
             return Result(verdict=unused(error.reason))
         except (CrawlClosing, HandoverBroke) as error:
             return Result(error=error)
+        except MiddlewareFailed as error:
+            refusal = Refusal("broke", f"the request with the token failed: {error}")
+            return Result(verdict=unknown("broke", is_useless=True), error=GivenUp(refusal))
         except Exception as error:
             # A method of the spider has failed on the answer.
             return Result(verdict=unknown("broke"), error=error)

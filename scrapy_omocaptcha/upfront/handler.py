@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from scrapy_omocaptcha.upfront.token_request import TokenForm
 
 _MAX_SITES = 10_000
-"""Sites that are known to answer."""
+"""Sites that are known to answer. Those that are forgotten are asked once more."""
 _MAX_FORMS = 1000
 """Hosts and sitekeys whose answers to tokens are remembered."""
 
@@ -40,18 +40,14 @@ class UpfrontTokens:
         self._events = events
         self._under_way: Counter[str] = Counter()
         """The number of requests whose token is being bought or handed in, by host."""
-        self._answering: set[str] = set()
+        self._answering: LocalCache[str, bool] = LocalCache(_MAX_SITES)
         """The sites that have answered anything, so that a token can be handed in there."""
         self._forms: LocalCache[tuple[str, str], TokenForm] = LocalCache(_MAX_FORMS)
 
     def answered(self, request: Request, response: Response) -> None:
         """Record that the site of ``request`` has answered it."""
-        if "cached" in response.flags:
-            return
-        if len(self._answering) >= _MAX_SITES:
-            # They are asked once more.
-            self._answering.clear()
-        self._answering.add(urlparse_cached(request).netloc)
+        if "cached" not in response.flags:
+            self._answering[urlparse_cached(request).netloc] = True
 
     async def send(self, request: Request) -> Response:
         """Send ``request`` with the token that its meta wants, and return the response to it.

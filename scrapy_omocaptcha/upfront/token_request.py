@@ -86,11 +86,6 @@ class TokenRequest(Attempts):
         assert isinstance(answer, Response)
         return self.deliver(answer)
 
-    async def attempt_once(self) -> Result:
-        challenge = await self.challenge()
-        purchase = await self.buy(challenge)
-        return await self.use(purchase)
-
     async def challenge(self) -> Challenge:
         """Return the challenge to buy a token for, from a fresh page if the form works only once."""
         if self.wish.fresh is not None:
@@ -119,9 +114,6 @@ class TokenRequest(Attempts):
                 return Result(verdict=unused("page_failed"), error=GivenUp(Refusal("broke", str(error))))
             refusal = Refusal("broke", f"{error}; the site may have acted on it all the same")
             return Result(verdict=unknown("broke"), error=GivenUp(refusal))
-        except MiddlewareFailed as error:
-            verdict = unknown("broke", is_useless=True)
-            return Result(verdict=verdict, error=GivenUp(Refusal("broke", str(error))))
         if isinstance(answer, Result):
             return answer
         # The request that was sent holds the token, and must not reach a method of the spider.

@@ -11,7 +11,7 @@ from scrapy.http import Response
 
 from scrapy_omocaptcha.buying.purchase import REJECTED, Purchase
 from scrapy_omocaptcha.challenge import Challenge, Token
-from scrapy_omocaptcha.errors import HandoverBroke, HookFailed, MiddlewareFailed
+from scrapy_omocaptcha.errors import HandoverBroke, HookFailed
 from scrapy_omocaptcha.forms.encoding import field_names
 from scrapy_omocaptcha.forms.submission import Submission
 from scrapy_omocaptcha.tokens.attempts import Outdated, Result
@@ -100,11 +100,7 @@ class FormPassage(Passage):
         self.handed_in()
         self.tell_sent(submission.method, submission.url, field_names(submission))
         self._set_cookies = submission.set_cookies
-        try:
-            return await self._send(submission, token)
-        except MiddlewareFailed as error:
-            refusal = Refusal("broke", f"the request with the token failed: {error}")
-            return Result(verdict=unknown("broke", is_useless=True), error=GivenUp(refusal))
+        return await self._send(submission, token)
 
     async def after_judging(self, result: Result) -> Result:
         """Look where an answer leads that need not be the page, and tell where a clearance was thrown away."""
@@ -127,10 +123,7 @@ class FormPassage(Passage):
         return self.policy.hooks.submit(self.page.response, self.page.challenge, token)
 
     async def _send(self, submission: Submission, token: Token) -> Handed:
-        """Send a submission, and return what came of it.
-
-        :raises MiddlewareFailed: when a middleware of the project failed on it.
-        """
+        """Send a submission, and return what came of it."""
         is_own_address = public_address(submission.url) == public_address(self.request.url)
         try:
             with self.answering():
@@ -163,6 +156,6 @@ class FormPassage(Passage):
         """Tell whether the form at hand may depend on cookies or fields that other answers have replaced since."""
         # Where each page wants a token, others of the session are at the site all the time, so only cookies tell. A
         # token that has been paid for does not fit a form whose key changes each time that it is fetched.
-        is_kept = self.is_alone or (self.has_token and self.sessions.changes_key(self.page.challenge))
+        is_kept = self.is_alone or (self.purchase is not None and self.sessions.changes_key(self.page.challenge))
         is_answered = not is_kept and self.page.answers != self.session.answers
         return is_answered or self.page.cookies != self.cookie_values()

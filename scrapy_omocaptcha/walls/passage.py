@@ -3,7 +3,7 @@
 The steps are the methods of :class:`Passage` in their order: meet the challenge, refuse it, lead or follow or go alone
 or ask again, buy a token, hand it in, judge what came of it, give the spider its page. A subclass knows when a token is
 ``ready`` to be handed in, and how: ``form_passage`` does it by the page's form, ``browser.walls.passage`` in a page of
-a browser. The loop in ``tokens.attempts`` calls ``attempt_once`` for each token, ``ready`` and ``hand_in`` for each try
+a browser. The loop in ``tokens.attempts`` calls ``challenge`` for each token, ``ready`` and ``hand_in`` for each try
 with it, and records the verdict. It is also that of requests that want a token before they are sent.
 """
 
@@ -242,14 +242,6 @@ class Passage(Attempts):
         self.session.update_cookies(self.cookies())
 
     # Buy a token, and hand it in
-
-    async def attempt_once(self) -> Result:
-        """Buy a token and use it: ``use`` in ``attempts`` waits until the form is ``ready``, and calls ``hand_in``."""
-        challenge = await self.challenge()
-        if not isinstance(challenge, Challenge):
-            return Result(challenge)
-        purchase = await self.buy(challenge)
-        return await self.use(purchase)
 
     async def challenge(self) -> Challenge | Answer:
         """Return the challenge at hand, unless it is not to be solved any more, or an answer that came without."""

@@ -257,9 +257,6 @@ def test_the_service_is_polled_before_a_token_could_be_too_old(crawl, service, w
     assert (len(crawled.pages), len(service.jobs), crawled.count("tokens/expired")) == (1, 1, 0)
 
 
-# -- mistakes -------------------------------------------------------------------------------------------------------
-
-
 def test_a_request_that_waits_for_a_token_wanted_upfront_takes_no_place(crawl, service, walled):
     site, other = walled("session"), walled("session")
     service.next_job("never", times=16)

@@ -18,7 +18,6 @@ _KNOWN_WALLS: tuple[tuple[str, re.Pattern[str], frozenset[str]], ...] = (
     ("Google's 'unusual traffic' page", re.compile(r"^captcha-form "), frozenset()),
     ("Google's 'unusual traffic' page", re.compile(r" (?:\S*/sorry/)?index$"), frozenset(("q", "continue"))),
     ("Cloudflare's captcha page", re.compile(r"/cdn-cgi/l/chk_captcha|__cf_chl_"), frozenset()),
-    ("Distil's captcha page", re.compile(r"distil_r_captcha|^distilCaptchaForm "), frozenset()),
     ("a hosting firewall's page", re.compile(""), frozenset(("origin_url",))),
 )
 
@@ -53,8 +52,6 @@ class Case:
     form: Form | None
     marks: str
     """The form's id and action, separated by a space."""
-    is_perimeterx: bool = False
-    """Whether the page is one of PerimeterX."""
     is_whole: bool = True
     """Whether the page was read to its end or, at the status of a wall, to the widget."""
 
@@ -95,8 +92,6 @@ class Case:
     @cached_property
     def known_wall(self) -> str | None:
         """Return whose page it is if it is a well-known wall."""
-        if self.is_perimeterx:
-            return "PerimeterX's captcha page"
         if self.form is None:
             return None
         names = set(self.form.names)

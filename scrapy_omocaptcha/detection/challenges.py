@@ -6,7 +6,6 @@ It is parsed once, by ``response.selector``, which the spider's own ``response.c
 from dataclasses import replace
 from functools import cache
 
-from lxml.etree import XPath
 from lxml.html import HtmlElement
 from parsel import Selector
 from scrapy.http import Response, TextResponse
@@ -21,8 +20,6 @@ from scrapy_omocaptcha.detection.region import PageText, label_of
 from scrapy_omocaptcha.detection.widgets import Widget, find_widgets
 from scrapy_omocaptcha.forms.page import parse_page
 from scrapy_omocaptcha.forms.reading import Controls, is_button, is_submit_button, read_form
-
-_is_perimeterx = XPath("boolean(//*[@id = 'px-captcha' or contains(@class, 'px-captcha')])")
 
 
 def read_challenge(response: TextResponse) -> Challenge | None:
@@ -103,7 +100,6 @@ class WidgetPage:
             language=(self.selector.root.get("lang") or "").lower().replace("_", "-").partition("-")[0],
             form=challenge.form,
             marks="" if owner is None else f"{owner.get('id') or ''} {owner.get('action') or ''}",
-            is_perimeterx=_is_perimeterx(self.selector.root),
             is_whole=text.reaches(widget.element) if self.response.status in WALL_STATUSES else text.is_whole,
         )
         judgement, evidence, does = judge(case)

@@ -78,8 +78,6 @@ KNOWN_WALLS = {
     "<input type=hidden name=continue value=2></form>",
     "Cloudflare": f'<form id="challenge-form" action="/cdn-cgi/l/chk_captcha">{CONTAINER}</form>',
     "Cloudflare, later": f'<form action="/?__cf_chl_captcha_tk__=1" method=post>{CONTAINER}</form>',
-    "PerimeterX": f'<div id="px-captcha">{CONTAINER}</div>',
-    "Distil": f'<form id="distilCaptchaForm" method="POST" action="/distil_r_captcha.html">{CONTAINER}</form>',
     "a hosting firewall": f'<form method="post">{CONTAINER}<input type="hidden" name="origin_url" value="/"></form>',
 }
 
@@ -251,7 +249,6 @@ def test_a_form_that_does_something_is_no_wall_whatever_the_status(form, does, s
 
 
 SNEAKY = {
-    "a known wall by its class": "<style>.px-captcha </style><form method=post>{}<button>Crown it</button></form>",
     "a known wall by a field": "<form method=post><input type=hidden name=origin_url>{}<button>Crown</button></form>",
     "its own address": "<h1>Security check</h1><form method=post>{}<button>Continue</button></form>",
     "a long text before": "<h1>Place your order</h1>"

@@ -28,11 +28,11 @@ def find_challenge(response: Response) -> Challenge | None:
 
 def read_title(response: Response) -> str:
     """Return the title of a page in one line; empty if it has none."""
-    from scrapy_omocaptcha.detection.content import PageContent
+    from scrapy_omocaptcha.detection.content import title_of
     from scrapy_omocaptcha.forms.page import parse_page
 
     page = parse_page(response)
-    return "" if page is None else PageContent(page.root).title
+    return "" if page is None else title_of(page.root)
 
 
 def is_for_once(name: str) -> bool:

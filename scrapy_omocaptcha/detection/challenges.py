@@ -13,7 +13,7 @@ from scrapy.http import Response, TextResponse
 from scrapy_omocaptcha.challenge import Challenge, Form
 from scrapy_omocaptcha.detection.callbacks import Callbacks, Effect
 from scrapy_omocaptcha.detection.case import Case
-from scrapy_omocaptcha.detection.content import PageContent
+from scrapy_omocaptcha.detection.content import title_of
 from scrapy_omocaptcha.detection.judgement import judge
 from scrapy_omocaptcha.detection.marks import WALL_STATUSES
 from scrapy_omocaptcha.detection.region import PageText, label_of
@@ -76,7 +76,7 @@ class WidgetPage:
         buttons = [button for *_, pressed in widgets for button in pressed]
         others = set(self.controls.forms).difference(forms)
         text = PageText(self.selector.root, [widget.element for widget in self.widgets], forms, buttons, others)
-        title = PageContent(self.selector.root).title
+        title = title_of(self.selector.root)
         return [self._judged(*parts, text, title) for parts in widgets]
 
     def _judged(

@@ -1,26 +1,22 @@
-"""Read what a visitor finds on a page: text to read, links to follow and fields to fill in.
+"""Read what a visitor finds on a page: text to read and fields to fill in.
 
 Reading stops when a page is known to be a full one, so that long pages cost no more than short ones.
 """
 
 import re
 from collections.abc import Iterator
-from functools import cached_property
 from itertools import islice
 
-from lxml.etree import XPath
 from lxml.html import HtmlElement
 
 from scrapy_omocaptcha.challenge import TOKEN_FIELD
-from scrapy_omocaptcha.forms.ancestors import INERT_TAGS, live_elements
-from scrapy_omocaptcha.forms.page import iter_texts
+from scrapy_omocaptcha.forms.page import INERT_TAGS, iter_texts, live_elements
 
 MAX_TEXT = 20_000
 """Length in characters of text after which reading stops."""
 MAX_PIECES = 40_000
 """Number of pieces of text, empty ones included, after which reading stops. An element has two."""
 
-_LINKS = XPath("count(descendant::a/@href)")
 UNREAD_TAGS = frozenset((*INERT_TAGS, "head", "iframe", "select", "svg", "object"))
 _IDEOGRAPHS = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f]")
 _UNDESCRIBED_TYPES = frozenset(("hidden", "submit", "button", "image", "reset"))
@@ -35,38 +31,22 @@ _DESCRIPTIONS = {
 }
 
 
-class PageContent:
-    """The content of the page below ``root``, each part read on first use."""
+def title_of(root: HtmlElement) -> str:
+    """Return the title of a page in one line; empty if it has none."""
+    element = next(root.iter("title"), None)
+    return "" if element is None else " ".join((element.text or "")[:1000].split())[:300]
 
-    def __init__(self, root: HtmlElement) -> None:
-        self.root = root
 
-    @cached_property
-    def title(self) -> str:
-        """Return the page's title in one line."""
-        element = next(self.root.iter("title"), None)
-        return "" if element is None else " ".join((element.text or "")[:1000].split())[:300]
-
-    @cached_property
-    def links(self) -> int:
-        return int(_LINKS(self.root))
-
-    @cached_property
-    def text(self) -> str:
-        """Return the beginning of the page's text, without scripts, options and the like."""
-        pieces: list[str] = []
-        length = 0
-        for piece in islice(iter_texts(self.root, UNREAD_TAGS), MAX_PIECES):
-            pieces.append(piece[:MAX_TEXT])
-            length += len(piece)
-            if length >= MAX_TEXT:
-                break
-        return " ".join(" ".join(pieces).split())
-
-    @cached_property
-    def words(self) -> int:
-        """Return the number of words in :attr:`text`."""
-        return count_words(self.text)
+def text_of(root: HtmlElement) -> str:
+    """Return the beginning of a page's text, without scripts, options and the like."""
+    pieces: list[str] = []
+    length = 0
+    for piece in islice(iter_texts(root, UNREAD_TAGS), MAX_PIECES):
+        pieces.append(piece[:MAX_TEXT])
+        length += len(piece)
+        if length >= MAX_TEXT:
+            break
+    return " ".join(" ".join(pieces).split())
 
 
 def count_words(text: str) -> int:

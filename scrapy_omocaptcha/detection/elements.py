@@ -14,7 +14,7 @@ from parsel import Selector
 
 from scrapy_omocaptcha.challenge import TOKEN_FIELD
 from scrapy_omocaptcha.detection.inline_scripts import KEY, InlineScripts
-from scrapy_omocaptcha.forms.ancestors import live_elements
+from scrapy_omocaptcha.forms.page import live_elements
 
 MAX_FRAMES = 100
 """Maximum number of Google's iframes that are read."""

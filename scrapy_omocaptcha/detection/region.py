@@ -12,7 +12,7 @@ from lxml.etree import XPath, iterwalk
 from lxml.html import HtmlElement
 
 from scrapy_omocaptcha.detection.content import HIDDEN_STYLE, MAX_PIECES, MAX_TEXT, UNREAD_TAGS, describe_field
-from scrapy_omocaptcha.forms.ancestors import Inherited, live_elements
+from scrapy_omocaptcha.forms.page import Inherited, live_elements
 
 _MAX_HEADINGS = 50
 _HEADINGS = frozenset(("h1", "h2", "h3", "h4", "h5", "h6", "legend"))

@@ -9,7 +9,7 @@ from lxml.etree import XPath
 from lxml.html import HtmlElement
 from scrapy.http import Response
 
-from scrapy_omocaptcha.detection.content import PageContent, describe_fields
+from scrapy_omocaptcha.detection.content import count_words, describe_fields, text_of, title_of
 from scrapy_omocaptcha.detection.phrases import find_check, find_withholding
 from scrapy_omocaptcha.forms.page import parse_page
 
@@ -35,6 +35,7 @@ _MARKS = {
 }
 _PRODUCTS = ("hCaptcha", "Turnstile", "FunCaptcha", "GeeTest", "Yandex SmartCaptcha", "Friendly Captcha")
 """Those that stand in forms, too, rather than being walls only."""
+_count_links = XPath("count(descendant::a/@href)")
 _ELEMENT = XPath(
     "boolean(//*[contains(@class, 'h-captcha') or contains(@class, 'cf-turnstile') or contains(@id, 'px-captcha')"
     " or starts-with(@id, 'jschl') or contains(@class, 'frc-captcha') or contains(@id, 'sec-if-cpt')"
@@ -64,11 +65,12 @@ def find_vendor(response: Response) -> str | None:
 
 def _is_bare(root: HtmlElement) -> bool:
     """Return whether the page has little text that speaks of a check, or hardly any text, and asks for nothing else."""
-    content = PageContent(root)
-    beginning = f"{content.title} {content.text[:4000]}"
+    text = text_of(root)
+    words, links = count_words(text), _count_links(root)
+    beginning = f"{title_of(root)} {text[:4000]}"
     if find_withholding(beginning) or find_check(beginning):
-        bare = content.words <= 450 and content.links <= 30
+        bare = words <= 450 and links <= 30
     else:
         # A vendor's script alone proves nothing, because many sites load one on every page.
-        bare = content.words <= 60 and content.links <= 5 and (content.words == 0 or bool(_ELEMENT(root)))
+        bare = words <= 60 and links <= 5 and (words == 0 or bool(_ELEMENT(root)))
     return bare and all(field == "a search" for field in describe_fields(root))

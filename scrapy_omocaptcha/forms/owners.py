@@ -12,7 +12,7 @@ from typing import NamedTuple
 from lxml.html import HtmlElement
 from parsel import Selector
 
-from scrapy_omocaptcha.forms.ancestors import Inherited, live_elements
+from scrapy_omocaptcha.forms.page import Inherited, live_elements
 
 _TAG = re.compile(r"<(/?)form(?=[\s/>])", re.IGNORECASE)
 _SCOPES = frozenset(("table", "td", "th", "caption", "object", "marquee", "applet"))

@@ -1,10 +1,11 @@
-"""Parse a response as a browser parses a page, and read the text of its elements."""
+"""Parse a response as a browser parses a page, and read the text of its elements and what they inherit."""
 
 import logging
 import re
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import suppress
 from functools import lru_cache
+from typing import Generic, TypeVar
 
 from lxml.etree import iterwalk
 from lxml.html import HtmlElement
@@ -14,6 +15,13 @@ from scrapy.http import HtmlResponse, Response, XmlResponse
 from scrapy_omocaptcha.urls import host_of
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+INERT_TAGS = frozenset(
+    ("template", "ng-template", "noscript", "textarea", "title", "xmp", "noembed", "noframes", "style", "script")
+)
+"""Tags whose content a browser that runs scripts does not render as elements."""
 
 _ATTRIBUTES = r"""(?:[^>=]+|=\s*(?:"[^"]*"|'[^']*')?)*"""
 # Never followed by what must match: it would then be tried again from each character.
@@ -84,3 +92,38 @@ def iter_texts(root: HtmlElement, skipped: Container[str]) -> Iterator[str]:
             walk.skip_subtree()
         else:
             yield element.text or ""
+
+
+class Inherited(Generic[T]):
+    """A value that the elements of one page inherit from their ancestors, computed once for each of these.
+
+    A page may nest two thousand elements and hold a million fields. Walking up from every field would take minutes.
+
+    :param initial: the value that the root element inherits.
+    :param derive: returns the value inside an element, given the element and the value that it inherits.
+    """
+
+    def __init__(self, initial: T, derive: Callable[[HtmlElement, T], T]) -> None:
+        self._inside: dict[HtmlElement | None, T] = {None: initial}
+        self._derive = derive
+
+    def __call__(self, element: HtmlElement) -> T:
+        """Return the value that ``element`` inherits."""
+        pending = []
+        ancestor = element.getparent()
+        while ancestor not in self._inside:
+            pending.append(ancestor)
+            ancestor = ancestor.getparent()
+        value = self._inside[ancestor]
+        for ancestor in reversed(pending):
+            value = self._inside[ancestor] = self._derive(ancestor, value)
+        return value
+
+    def change(self, element: HtmlElement, value: T) -> None:
+        """Let what follows in ``element`` inherit ``value``, but not what is in a child that was asked for before."""
+        self._inside[element] = value
+
+
+def live_elements() -> Inherited[bool]:
+    """Return a function that tells whether a browser that runs scripts renders an element as one of the page."""
+    return Inherited(True, lambda element, is_live: is_live and element.tag not in INERT_TAGS)

@@ -12,10 +12,10 @@ from scrapy.http import TextResponse
 from w3lib.url import safe_url_string
 
 from scrapy_omocaptcha.challenge import TOKEN_FIELD, Form
-from scrapy_omocaptcha.forms.ancestors import Inherited
 from scrapy_omocaptcha.forms.controls import BUTTON_TYPES, SUBMIT_TYPES, fill, input_type, is_input, values
 from scrapy_omocaptcha.forms.encoding import charset_name, choose_charset
 from scrapy_omocaptcha.forms.owners import Owners
+from scrapy_omocaptcha.forms.page import Inherited
 
 MAX_LENGTH = 16_000_000
 """Maximum length in characters of all names and values of a form. A page of any length can ask for more: each selected

@@ -15,7 +15,7 @@ from scrapy.http.request import NO_CALLBACK
 from scrapy_omocaptcha.buying.purchase import ACCEPTED, REJECTED, Verdict
 from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.detection import find_challenge
-from scrapy_omocaptcha.detection.content import PageContent
+from scrapy_omocaptcha.detection.content import text_of
 from scrapy_omocaptcha.detection.filling import fill_form
 from scrapy_omocaptcha.engine.components import session_of
 from scrapy_omocaptcha.engine.slots import Hold
@@ -248,4 +248,4 @@ def with_token(request: Request, put: str, token: str) -> Submission:
 
 def _text(answer: Response) -> str:
     page = parse_page(answer)
-    return "" if page is None else PageContent(page.root).text
+    return "" if page is None else text_of(page.root)

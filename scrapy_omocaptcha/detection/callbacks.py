@@ -14,8 +14,6 @@ from scrapy_omocaptcha.detection.javascript import Code
 
 MAX_DEPTH = 2
 """Maximum depth of calls up to which a callback is followed into other functions of the page."""
-MAX_LOOKUPS = 50
-"""Maximum number of functions of a page that are looked up."""
 MAX_READ = 100_000
 """Maximum length in characters of all functions of a page that are read."""
 
@@ -55,8 +53,6 @@ class Callbacks:
     def effect_of(self, name: str, depth: int = MAX_DEPTH) -> Effect:
         name = name.rpartition(".")[2].strip()
         if name not in self._effects:
-            if len(self._effects) >= MAX_LOOKUPS or not re.fullmatch(r"[\w$]{1,100}", name):
-                return Effect.UNKNOWN
             self._effects[name] = Effect.UNKNOWN  # The function may call itself.
             self._effects[name] = self._look_up(name, depth)
         return self._effects[name]

@@ -61,7 +61,7 @@ def find_widgets(selector: Selector) -> tuple[list[Widget], InlineScripts]:
         found = _live(page, widgets or _plugin(page))
     if len(found) > 1:
         live = {widget.element: widget for widget in found}
-        found = [live[element] for element in page.root.iter() if element in live]
+        found = [live[element] for element in page.root.iter() if element in live][:MAX_WIDGETS]
     return found, page.inline
 
 
@@ -93,7 +93,7 @@ def _from_elements(page: Candidates) -> Iterator[Widget]:
 def _add_renders(page: Candidates, widgets: dict[HtmlElement, Widget]) -> None:
     """Add the widgets that inline scripts render."""
     for render in page.inline.renders:
-        targets = [element for css in render.selectors for element in page.select(css)][:MAX_WIDGETS]
+        targets = [element for css in render.selectors for element in page.select(css)]
         # If a script looks up several nested elements, the innermost is the container.
         outer = {ancestor for target in targets for ancestor in target.iterancestors()}
         targets = [target for target in targets if target not in outer]
@@ -101,8 +101,6 @@ def _add_renders(page: Candidates, widgets: dict[HtmlElement, Widget]) -> None:
             targets = [page.root]
         for target in targets:
             inner = next((e for e in widgets if e is target or target in e.iterancestors()), target)
-            if inner not in widgets and len(widgets) >= MAX_WIDGETS:
-                return
             key = _key(inner.get("data-sitekey"))
             widget = widgets.setdefault(inner, Widget(inner, sitekey=key, invisible=_is_button(inner)))
             enterprise = render.enterprise or page.enterprise
@@ -126,7 +124,7 @@ def _add_frames(page: Candidates, widgets: dict[HtmlElement, Widget]) -> None:
         if widget is None:
             # A badge may also be v3's, which never shows pictures and has none of the options of a widget.
             is_widget = not frame.invisible or frame.has_options or frame.key in keys_with_pictures
-            if not is_widget or len(widgets) >= MAX_WIDGETS:
+            if not is_widget:
                 continue
             container = find_container(frame)
             widget = widgets.setdefault(container, Widget(container, invisible=frame.invisible))
@@ -148,7 +146,7 @@ def _add_fallbacks(page: Candidates, widgets: dict[HtmlElement, Widget]) -> None
         keyless = next((widget for widget in widgets.values() if widget.sitekey is None), None)
         if keyless is not None:
             keyless.sitekey = frame.key
-        elif page.is_live(noscript) and len(widgets) < MAX_WIDGETS:
+        elif page.is_live(noscript):
             before = noscript.getprevious()
             beside = before if before is not None and "captcha" in _words(before) else noscript.getparent()
             widgets.setdefault(beside, Widget(beside, sitekey=frame.key, enterprise=page.enterprise))

@@ -10,10 +10,13 @@ from urllib.parse import quote, unquote, unquote_plus, urlsplit
 
 from scrapy import Request
 from scrapy.http import Response
+from scrapy.settings import BaseSettings
+from scrapy.spidermiddlewares.referer import RefererMiddleware
+from scrapy.utils.url import strip_url
 
 from scrapy_omocaptcha.challenge import TOKEN_FIELD, Challenge, Form, Token
 from scrapy_omocaptcha.forms.encoding import multipart, percent_encode, text_plain, urlencode
-from scrapy_omocaptcha.forms.referrer import origin, referrer_headers
+from scrapy_omocaptcha.forms.page import parse_page
 
 _SESSION_HEADERS = ("User-Agent", "Accept", "Accept-Language", "Accept-Encoding", "DNT", "Proxy-Authorization")
 """The headers of a request that also go to another host of its site."""
@@ -24,6 +27,10 @@ _ORIGIN_HEADERS = (b"Referer", b"Origin")
 # of a redirect is cut to the origin, and the chain finds out that a response was cut short: Scrapy would log the
 # address.
 TOKEN_META = {"dont_retry": True, "dont_cache": True, "referrer_policy": "origin", "download_fail_on_dataloss": False}
+_DEFAULT_POLICY = "strict-origin-when-cross-origin"
+# Browsers know neither of those that are left out.
+_SETTINGS = BaseSettings({"REFERRER_POLICY": _DEFAULT_POLICY, "REFERRER_POLICIES": {"": None, "scrapy-default": None}})
+_POLICIES = RefererMiddleware(_SETTINGS).policies
 
 
 class Submission(Request):
@@ -116,7 +123,7 @@ def submission_like(request: Request, changes: dict[str, Any], secret: str) -> S
     :param secret: the token.
     """
     headers: dict[Any, Any] = session_headers(request)
-    if origin(request.url) == origin(changes["url"]):
+    if _origin(request.url) == _origin(changes["url"]):
         others = _BODY_HEADERS + _ORIGIN_HEADERS + VALIDATORS
         headers = {name: value for name, value in request.headers.items() if name not in others}
     meta = {**request.meta, **TOKEN_META}
@@ -152,7 +159,7 @@ def encode_form(response: Response, challenge: Challenge, token: str) -> dict[st
         url = url.partition("?")[0] + "?" + urlencode(fields, form.charset)
     else:
         body, headers["Content-Type"] = _body(form, fields)
-    headers.update(referrer_headers(response, url, form.method))
+    headers.update(_referrer_headers(response, url, form.method))
     return {"url": url, "method": form.method, "body": body, "headers": headers}
 
 
@@ -194,6 +201,25 @@ def without_token(url: str, secret: str) -> str:
     kept = [pair for pair in query.split("&") if not holds_token(pair, secret)]
     end = "" if holds_token(fragment, secret) else hash_ + fragment
     return path + (mark if kept else "") + "&".join(kept) + end
+
+
+def _origin(url: str) -> str:
+    """Return scheme, host and port of ``url``, without the port if it is the scheme's default."""
+    return strip_url(url, origin_only=True).lower().removesuffix("/")
+
+
+def _referrer_headers(response: Response, url: str, method: str) -> dict[str, str]:
+    """Return ``Referer`` and ``Origin`` of a navigation from a page to ``url``, as the Fetch standard has them."""
+    stated = b",".join(response.headers.getlist("Referrer-Policy")).decode("latin-1").split(",")
+    if (page := parse_page(response)) is not None:
+        stated += page.xpath("//meta[@name='referrer']/@content").getall()
+    # The last one that browsers know counts.
+    known = [word for word in (text.strip().lower() for text in stated) if word in _POLICIES]
+    referrer = _POLICIES[known[-1] if known else _DEFAULT_POLICY]().referrer(response.url, url)
+    headers = {} if referrer is None else {"Referer": referrer}
+    if method == "POST":
+        headers["Origin"] = "null" if referrer is None else _origin(response.url)
+    return headers
 
 
 def _fill_in(form: Form, secret: str) -> list[tuple[str, str]]:

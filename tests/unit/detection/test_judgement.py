@@ -27,16 +27,10 @@ def judged(body: str, title: str = "Site", url: str = "https://site.example/list
 PHRASES = [
     "Our systems have detected unusual traffic from your network.",
     "Please verify you are a human",
-    "Prove that you are not a robot to go on",
-    "Please complete the security check to access the site",
-    "Access to this page has been denied",
     "Ihr Netzwerk zeigt ungewöhnlichen Datenverkehr",
-    "Bitte bestätigen Sie, dass Sie kein Roboter sind",
     "Confirmez que vous n'êtes pas un robot",
-    "Confirme que no es un robot",
     "Acesso negado",
     "Подтвердите, что вы не робот",
-    "Potwierdź, że nie jesteś robotem",
     "Robot olmad\u0131\u011f\u0131n\u0131z\u0131 do\u011frulay\u0131n",
     "请完成安全验证",
     "私はロボットではありません",
@@ -94,38 +88,13 @@ def test_a_firewall_that_names_itself_is_blocking(name):
     assert judged(f"<h1>Access Denied</h1><p>{name}</p>{CONTAINER}").blocking
 
 
-NO_WALLS = {
-    "a contact form": f"{ARTICLE}<form><input type=email name=mail><textarea name=text></textarea>{CONTAINER}</form>",
-    "a bare login form": f"<form method=post><input name=user><input type=password name=pass>{CONTAINER}</form>",
-    "a bare login form that asks whether you are a robot": "<h1>Are you a robot?</h1>"
-    f"<form method=post><input name=user><input type=password name=pass>{CONTAINER}</form>",
-    "a demonstration": f"<form method=post>{CONTAINER}<input type=submit></form>",
-    "a demonstration with other fields": f"<form><input name=a><input name=b>{CONTAINER}<input type=submit></form>",
-    "an article with a vote": f"{ARTICLE * 3}{NAVIGATION}<form method=post>{CONTAINER}<input type=submit></form>",
-    "widgets of a single page application": f'<div id="app"><input id=mail>{CONTAINER}</div>',
-}
-
-
-@pytest.mark.parametrize("body", NO_WALLS.values(), ids=NO_WALLS)
-def test_a_page_that_merely_carries_a_widget_is_not_blocking(body):
-    challenge = judged(body)
-    assert not challenge.blocking
-    assert challenge.evidence
+def test_a_page_without_a_form_that_asks_for_more_than_the_captcha_is_not_blocking():
+    challenge = judged(f'<h1>Are you a robot?</h1><div id="app"><input id=mail>{CONTAINER}</div>')
+    assert (challenge.judgement, challenge.evidence) == ("acts", ("the page also asks for an e-mail address",))
 
 
 def test_a_demonstration_of_recaptcha_is_not_blocking():
     assert not judged(f"<h1>Show that you are not a robot</h1>{WALL_FORM}", title="reCAPTCHA demo: simple").blocking
-
-
-@pytest.mark.parametrize("status", [403, 429, 503])
-def test_a_full_page_with_the_status_of_a_wall_is_not_blocking(status):
-    form = f"<form method=post><input type=email name=mail>{CONTAINER}</form>"
-    assert not judged(f"{NAVIGATION}{ARTICLE * 4}{form}", status=status).blocking
-    assert not judged(f"<h1>Log in first</h1>{form}", status=status).blocking
-
-
-def test_a_missing_page_is_not_blocking():
-    assert not judged(f"<h1>Not found</h1>{WALL_FORM}", status=404).blocking
 
 
 MISNESTED = {
@@ -248,19 +217,10 @@ def test_a_form_that_does_something_is_no_wall_whatever_the_status(form, does, s
     assert (challenge.judgement, challenge.does) == ("acts", does)
 
 
-SNEAKY = {
-    "a known wall by a field": "<form method=post><input type=hidden name=origin_url>{}<button>Crown</button></form>",
-    "its own address": "<h1>Security check</h1><form method=post>{}<button>Continue</button></form>",
-    "a long text before": "<h1>Place your order</h1>"
-    + " " * 30_000
-    + "<form method=post>{}<button>Submit</button></form>",
-}
-
-
-@pytest.mark.parametrize("body", SNEAKY.values(), ids=SNEAKY)
-def test_nothing_but_the_form_of_a_wall_makes_up_for_what_a_form_does(body):
-    url = "https://site.example/unsubscribe/abc123"
-    assert not judged(body.format(CONTAINER), url=url).blocking
+@pytest.mark.parametrize("inside", ["<button>Crown it</button>", "<h1>Place your order</h1>" + " " * 30_000])
+def test_neither_a_known_wall_nor_a_long_text_makes_up_for_what_a_form_does(inside):
+    form = f"<form method=post><input type=hidden name=origin_url>{inside}{CONTAINER}</form>"
+    assert not judged(form).blocking
 
 
 def test_a_page_that_is_too_long_to_be_read_is_doubtful_whatever_its_status():
@@ -298,19 +258,6 @@ def test_at_the_status_of_a_wall_a_button_need_only_go_on_in_a_language_whose_wo
     assert challenge.blocking is is_wall
 
 
-def test_a_page_that_says_what_it_withholds_may_say_more_but_not_on_its_button():
-    page = f"<h1>News</h1>{ARTICLE}<p>To see this page, prove that you are human.</p>{WALL_FORM}"
-    assert judged(page).blocking
-    assert judged(page.replace("value=Go", "value=Nominoi")).does == "Nominoi"
-
-
-def test_words_of_the_pages_own_address_are_about_the_page_that_was_asked_for():
-    page = f"<h1>Are you a robot?</h1>{WALL_FORM.replace('/verify', '/order/verify')}"
-    assert judged(page, title="Your order").judgement == "acts"
-    url = "https://site.example/order?page=2"
-    assert judged(page, title="Your order", url=url).blocking
-
-
 @pytest.mark.parametrize("page", labelled("action", "doubtful"), ids=itemgetter("file"))
 def test_no_page_that_does_something_or_may_do_so_is_taken_for_a_wall(page):
     found = find_challenge(response(page))
@@ -321,9 +268,3 @@ def test_no_page_that_does_something_or_may_do_so_is_taken_for_a_wall(page):
 def test_at_most_one_wall_in_twenty_is_left_alone():
     walls = [find_challenge(response(page)) for page in labelled("wall")]
     assert sum(wall is None or not wall.blocking for wall in walls) <= len(walls) / 20
-
-
-def test_the_labelled_pages_are_many_and_in_many_languages():
-    for label, least in (("action", 60), ("wall", 40)):
-        assert len(labelled(label)) >= least
-        assert len({page["language"] for page in labelled(label)}) >= 8

@@ -1,7 +1,4 @@
-"""Read a page that is open in a browser, and wait for what it shows.
-
-The functions are called in the event loop of the browser.
-"""
+"""Read a page that is open in a browser, and wait for what it shows."""
 
 import asyncio
 import time

@@ -6,9 +6,9 @@ is read. What is put there looks at the page first.
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from playwright.async_api import BrowserContext, Error, Page
@@ -18,8 +18,6 @@ from scrapy_omocaptcha.browser.masking import masking
 from scrapy_omocaptcha.browser.watching import FindChallenge, WatchedMethods
 from scrapy_omocaptcha.upfront.wishes import OWN_SESSION
 from scrapy_omocaptcha.urls import public_address
-
-T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -51,8 +49,6 @@ class PlaywrightBrowser:
         """Whether PLAYWRIGHT_MAX_CONTEXTS is set."""
         self._originals: WeakKeyDictionary[Request, _Original] = WeakKeyDictionary()
         self._user_agents: WeakKeyDictionary[Page, bytes] = WeakKeyDictionary()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        """The event loop of the browser. On Windows, scrapy-playwright runs it in a thread of its own."""
 
     def context(self, request: Request) -> str | None:
         """Return the name of the browser's context in which a request is rendered, or None if it is not rendered."""
@@ -74,9 +70,8 @@ class PlaywrightBrowser:
         if isinstance(methods, Iterator):
             # It could be gone through only once, and the page may be loaded more often.
             methods = list(methods)
-        # With include_page, the page methods also tell the loop in which the page can be closed.
-        if methods or request.meta.get(_INCLUDE_PAGE):
-            request.meta[_METHODS] = WatchedMethods(methods, find, self.note_loop)
+        if methods:
+            request.meta[_METHODS] = WatchedMethods(methods, find)
 
     def user_agent(self, page: Page) -> bytes | None:
         """Return the user agent that was sent for a page that was left open for the spider, if one is known."""
@@ -119,35 +114,19 @@ class PlaywrightBrowser:
             request.meta.pop(name, None)
         request.meta.update(self._original(request).redirects)
 
-    def note_loop(self) -> None:
-        """Note the event loop of the browser; called in it."""
-        self._loop = asyncio.get_running_loop()
-
     async def close_page(self, request: Request) -> None:
         """Close a page that was left open for the spider, unless the spider has brought it."""
         page = request.meta.get(_PAGE)
         if page is not None and not page.is_closed() and page is not self._original(request).page:
-            await self.call(self._close(page))
-
-    async def _close(self, page: Page) -> None:
-        try:
-            await asyncio.wait_for(page.close(), _CLOSE_TIMEOUT)
-        except asyncio.TimeoutError:
-            # Seen with Chromium where a page was on its way to another address.
-            logger.warning(
-                "The browser does not close the page %s, which keeps its place in its context "
-                "(PLAYWRIGHT_MAX_PAGES_PER_CONTEXT)",
-                public_address(page.url),
-            )
-
-    async def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Await a coroutine in the event loop of the browser."""
-        here = asyncio.get_running_loop()
-        # A request that a middleware nearer to the site has rendered is not watched, so that it tells no loop.
-        loop = self._loop or here
-        if loop is here:
-            return await coroutine
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, loop))
+            try:
+                await asyncio.wait_for(page.close(), _CLOSE_TIMEOUT)
+            except asyncio.TimeoutError:
+                # Seen with Chromium where a page was on its way to another address.
+                logger.warning(
+                    "The browser does not close the page %s, which keeps its place in its context "
+                    "(PLAYWRIGHT_MAX_PAGES_PER_CONTEXT)",
+                    public_address(page.url),
+                )
 
     def share_page(self, loaded: Request, request: Request) -> None:
         """Give ``request`` what scrapy-playwright has written into a request that was sent in its place."""
@@ -164,7 +143,7 @@ class PlaywrightBrowser:
 
         page = request.meta.get(_PAGE)
         if page is None or page.is_closed():
-            await self.call(close())
+            await close()
         else:
             page.once("close", close)
 

@@ -22,13 +22,11 @@ class WatchedMethods:
     A request that is pickled while it is being sent has the spider's own methods.
 
     :param original: the page methods as the spider has put them into the meta of its request, if it has.
-    :param note_loop: called in the event loop of the browser.
     """
 
-    def __init__(self, original: Any, find: FindChallenge, note_loop: Callable[[], None]) -> None:
+    def __init__(self, original: Any, find: FindChallenge) -> None:
         self.original = original
         self._find = find
-        self._note_loop = note_loop
         self._is_challenge = False
         self.secret = ""
         """The token that is handed in; empty for none."""
@@ -39,12 +37,9 @@ class WatchedMethods:
         return type(self.original), (self.original,) if self.original else ()
 
     def __iter__(self) -> Iterator[Any]:
-        self._note_loop()
         self._is_challenge = False
-        # After each, scrapy-playwright waits until the page is loaded. Without the spider's, there is none of ours.
-        if self.original:
-            yield PageMethod(self._look)
-            yield from self._guarded()
+        yield PageMethod(self._look)
+        yield from self._guarded()
 
     def _guarded(self) -> Iterator[Any]:
         methods = self.original or ()

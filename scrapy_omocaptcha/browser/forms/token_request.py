@@ -122,7 +122,7 @@ class BrowserTokenRequest(TokenRequest):
         page = Request(fresh.page, headers=session_headers(self.request), meta=meta, callback=NO_CALLBACK)
         find, lifetime = partial(self.policy.find, self.request), self.engine.lifetime
         self.browser.begin(page, find)
-        handover = FormHandover(fresh, page, self.wanted, token, find, self.browser.note_loop, lambda: lifetime.closing)
+        handover = FormHandover(fresh, page, self.wanted, token, find, lambda: lifetime.closing)
         answer: Response | Exception | None
         with self.browser.handing_in(page, handover):
             try:

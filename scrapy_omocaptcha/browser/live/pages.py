@@ -40,11 +40,11 @@ class LivePages:
         """
         if not isinstance(page, Page):
             raise TypeError(f"{page!r} is no page: ask for one with playwright_include_page in the meta of the request")
-        widget, challenge = await self._browser.call(find_widget(page, selector, self._is_closing))
+        widget, challenge = await find_widget(page, selector, self._is_closing)
         purchase = await buy(challenge)
         given = PagePurchase(purchase, self._decided)
         self._undecided.add(given)
-        error = await self._browser.call(self._give(page, widget, challenge.url, purchase.token.value, press))
+        error = await self._give(page, widget, challenge.url, purchase.token.value, press)
         if error is not None:
             given.record(unknown("broke") if error.is_sent else unused("closed"))
             raise error

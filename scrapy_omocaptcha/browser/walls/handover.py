@@ -38,10 +38,9 @@ class PageHandover(WatchedMethods):
         challenge: Challenge,
         token: Token | None,
         find: FindChallenge,
-        note_loop: Callable[[], None],
         is_closing: Callable[[], bool],
     ) -> None:
-        super().__init__(None, find, note_loop)
+        super().__init__(None, find)
         self._request = request
         self._challenge = challenge
         self._token = token
@@ -63,7 +62,6 @@ class PageHandover(WatchedMethods):
         a script."""
 
     def __iter__(self) -> Iterator[Any]:
-        self._note_loop()
         # Scrapy-playwright loads a page again whose browser has crashed.
         if self.is_handed_in:
             return

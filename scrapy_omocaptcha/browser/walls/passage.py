@@ -82,9 +82,7 @@ class BrowserPassage(Passage):
         """Load the page anew, hand a token in, and return what became of it and what the page shows, or its error."""
         # A page that the spider has brought keeps the function, which must not keep the request.
         lifetime, find = self.engine.lifetime, partial(self.policy.find, self.request)
-        handover = PageHandover(
-            self.request, self.page.challenge, token, find, self.browser.note_loop, lambda: lifetime.closing
-        )
+        handover = PageHandover(self.request, self.page.challenge, token, find, lambda: lifetime.closing)
         with self.browser.handing_in(self.request, handover):
             try:
                 answer: Answer | Exception = await super().send()

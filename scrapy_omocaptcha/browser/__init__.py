@@ -24,10 +24,8 @@ def find_medium(crawler: Crawler, engine: Engine) -> BrowserMedium | None:
         return None
     # scrapy-playwright is an extra, so it is imported only where it is used.
     from scrapy_omocaptcha.browser.medium import BrowserMedium
-    from scrapy_omocaptcha.browser.playwright import PlaywrightBrowser
 
-    browser = PlaywrightBrowser(schemes, limits_contexts=bool(crawler.settings.getint("PLAYWRIGHT_MAX_CONTEXTS")))
-    return BrowserMedium(engine.components, browser, engine.lifetime)
+    return BrowserMedium(engine, schemes, limits_contexts=bool(crawler.settings.getint("PLAYWRIGHT_MAX_CONTEXTS")))
 
 
 def find_schemes(settings: BaseSettings) -> frozenset[str]:

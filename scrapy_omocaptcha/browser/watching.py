@@ -1,19 +1,15 @@
 """Keep the page methods of a spider from being called in a challenge."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
 from playwright.async_api import Error, Page
-from scrapy.http import Response
 from scrapy.utils.defer import ensure_awaitable
 from scrapy_playwright.page import PageMethod
 
 from scrapy_omocaptcha.browser.page import read
-from scrapy_omocaptcha.challenge import Challenge
-
-FindChallenge = Callable[[Response], Challenge | None]
-"""Returns the challenge that a page is, or None."""
+from scrapy_omocaptcha.tokens.medium import Find
 
 
 class WatchedMethods:
@@ -24,14 +20,10 @@ class WatchedMethods:
     :param original: the page methods as the spider has put them into the meta of its request, if it has.
     """
 
-    def __init__(self, original: Any, find: FindChallenge) -> None:
+    def __init__(self, original: Any, find: Find) -> None:
         self.original = original
         self._find = find
         self._is_challenge = False
-        self.secret = ""
-        """The token that is handed in; empty for none."""
-        self.has_moved = False
-        """Whether the page showed anything new after a token was handed in."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self.original), (self.original,) if self.original else ()

@@ -12,10 +12,10 @@ from scrapy.http import Response
 from scrapy.http.request import NO_CALLBACK
 
 from scrapy_omocaptcha.browser.forms.handover import FormHandover
-from scrapy_omocaptcha.browser.playwright import PlaywrightBrowser
+from scrapy_omocaptcha.browser.playwright import PlaywrightMedium
 from scrapy_omocaptcha.buying.purchase import Verdict
 from scrapy_omocaptcha.challenge import Challenge, Token
-from scrapy_omocaptcha.errors import CrawlClosing, HandoverBroke, TokenUnused
+from scrapy_omocaptcha.errors import CrawlClosing, TokenUnused
 from scrapy_omocaptcha.forms.encoding import field_names
 from scrapy_omocaptcha.forms.submission import session_headers
 from scrapy_omocaptcha.tokens.attempts import Result
@@ -30,7 +30,7 @@ from scrapy_omocaptcha.upfront.token_request import TokenRequest
 class BrowserTokenRequest(TokenRequest):
     """The attempts to send one form in a browser."""
 
-    browser: PlaywrightBrowser
+    browser: PlaywrightMedium
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -100,9 +100,7 @@ class BrowserTokenRequest(TokenRequest):
         refusal = None if handover.is_handed_in or is_overload else self._refusal(handover)
         if refusal is not None:
             return Result(verdict=Verdict("expired", refusal.reason), error=GivenUp(refusal))
-        # The text of an error may hold the token.
-        kind = type(answer).__name__ if isinstance(answer, Exception) else handover.trouble or "nothing came of it"
-        raise HandoverBroke(f"the page of the form failed ({kind})", is_sent=handover.is_handed_in)
+        raise handover.failure(answer)
 
     def _refusal(self, handover: FormHandover) -> Refusal | None:
         """Return why a page could not take a token."""
@@ -123,12 +121,7 @@ class BrowserTokenRequest(TokenRequest):
         find, lifetime = partial(self.policy.find, self.request), self.engine.lifetime
         self.browser.begin(page, find)
         handover = FormHandover(fresh, page, self.wanted, token, find, lambda: lifetime.closing)
-        answer: Response | Exception | None
-        with self.browser.handing_in(page, handover):
-            try:
-                answer = await get_page(self.chain, page)
-            except Exception as error:
-                answer = error
+        answer = await handover.load(self.browser, partial(get_page, self.chain, page))
         self.browser.share_page(page, self.request)
         self._loaded, self._handover = page, handover
         return handover, answer or Response(page.url)

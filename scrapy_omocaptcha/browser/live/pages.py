@@ -1,14 +1,13 @@
 """Buy tokens for pages that a spider drives itself, and give them to their widgets."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from playwright.async_api import Page
 
 from scrapy_omocaptcha.browser.live.found import find_widget
 from scrapy_omocaptcha.browser.live.giving import LivePage
 from scrapy_omocaptcha.browser.live.purchase import BY_HAND, PagePurchase
-from scrapy_omocaptcha.browser.playwright import PlaywrightBrowser
 from scrapy_omocaptcha.browser.widget import LiveWidget
 from scrapy_omocaptcha.buying.purchase import Purchase
 from scrapy_omocaptcha.challenge import Challenge
@@ -20,10 +19,13 @@ logger = logging.getLogger(__name__)
 
 
 class LivePages:
-    """The pages of one crawl that spiders drive themselves, and that were given tokens."""
+    """The pages of one crawl that spiders drive themselves, and that were given tokens.
 
-    def __init__(self, browser: PlaywrightBrowser, lifetime: Lifetime) -> None:
-        self._browser = browser
+    :param user_agents: what scrapy-playwright has sent for each page, where that is known.
+    """
+
+    def __init__(self, user_agents: Mapping[Page, bytes], lifetime: Lifetime) -> None:
+        self._user_agents = user_agents
         self._lifetime = lifetime
         self._pages: dict[Page, LivePage] = {}
         self._undecided: set[PagePurchase] = set()
@@ -70,7 +72,7 @@ class LivePages:
     async def _give(self, page: Page, widget: LiveWidget, url: str, secret: str, press: bool) -> HandoverBroke | None:
         live = self._pages.get(page)
         if live is None:
-            live = self._pages[page] = LivePage(page, self._browser.user_agent(page), self._forget)
+            live = self._pages[page] = LivePage(page, self._user_agents.get(page), self._forget)
         return await live.give(widget, url, secret, press=press)
 
     def _forget(self, page: Page) -> None:

@@ -5,23 +5,29 @@ a token in raises no error of Playwright's, because its message can hold the tok
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from playwright.async_api import Error, Page
 from scrapy import Request
 from scrapy.http import Headers, Response
 from scrapy_playwright.page import PageMethod
 
+from scrapy_omocaptcha.browser.masking import masking
 from scrapy_omocaptcha.browser.page import evaluate, read, until
+from scrapy_omocaptcha.browser.playwright import PlaywrightMedium
 from scrapy_omocaptcha.browser.walls.handing_in import HandingIn
-from scrapy_omocaptcha.browser.watching import FindChallenge, WatchedMethods
+from scrapy_omocaptcha.browser.watching import WatchedMethods
 from scrapy_omocaptcha.browser.widget import WIDGET_TIMEOUT, LiveWidget
 from scrapy_omocaptcha.challenge import Challenge, Token
+from scrapy_omocaptcha.errors import HandoverBroke
 from scrapy_omocaptcha.forms.submission import without_token
+from scrapy_omocaptcha.tokens.medium import Find
 from scrapy_omocaptcha.urls import same_address
+
+T = TypeVar("T")
 
 _DOWNLOAD_TIMEOUT = 180.0
 """Scrapy's default of DOWNLOAD_TIMEOUT, in seconds."""
@@ -37,14 +43,14 @@ class PageHandover(WatchedMethods):
         request: Request,
         challenge: Challenge,
         token: Token | None,
-        find: FindChallenge,
+        find: Find,
         is_closing: Callable[[], bool],
     ) -> None:
         super().__init__(None, find)
         self._request = request
         self._challenge = challenge
         self._token = token
-        self.secret = "" if token is None else token.value
+        self._secret = "" if token is None else token.value
         self._is_closing = is_closing
         self._last_navigation: tuple[int, Headers] | None = None
         self._no_page = ""
@@ -53,6 +59,8 @@ class PageHandover(WatchedMethods):
         """What was in the way: ``other_key``, ``not_rendered``, ``form_changed`` (it cannot be filled in), ``too_old``,
         ``foreign_form`` (the page wanted to send the token to another site), ``unanswered`` (it was sent, and no page
         came), or an error's name; else empty."""
+        self.has_moved = False
+        """Whether the page showed anything new after the token was handed in."""
         self.is_handed_in = False
         """Whether the site may have seen the token."""
         self.is_sent = False
@@ -60,6 +68,21 @@ class PageHandover(WatchedMethods):
         self.is_asked_for = False
         """Whether what the page shows came from the address of the request, a GET, rather than from another address or
         a script."""
+
+    async def load(self, browser: PlaywrightMedium, send: Callable[[], Awaitable[T]]) -> T | Exception:
+        """Load the page, and return what it shows once the token was handed in, or the error.
+
+        :param send: sends the request.
+        """
+        with browser.loading(self._request, self), masking(self._secret):
+            try:
+                answer: T | Exception = await send()
+            except Exception as error:
+                answer = error
+        if self.has_moved:
+            # Its first page was the challenge.
+            browser.forget_redirects(self._request)
+        return answer
 
     def __iter__(self) -> Iterator[Any]:
         # Scrapy-playwright loads a page again whose browser has crashed.
@@ -110,7 +133,7 @@ class PageHandover(WatchedMethods):
         user_agent = self._request.headers.get("User-Agent")
         # Scrapy has written it into the meta.
         timeout = float(self._request.meta.get("download_timeout", _DOWNLOAD_TIMEOUT))
-        handing_in = HandingIn(page, challenge.url, self.secret, user_agent, timeout, self._is_closing)
+        handing_in = HandingIn(page, challenge.url, self._secret, user_agent, timeout, self._is_closing)
         async with handing_in.watching():
             self.is_handed_in = True
             self.has_moved = await handing_in.give(widget, is_open=partial(self._is_open, page))
@@ -143,7 +166,7 @@ class PageHandover(WatchedMethods):
 
     async def _clean_address(self, page: Page) -> None:
         """Take the token of a GET form out of a page's address, which is the Referer of what the spider does there."""
-        address = without_token(page.url, self.secret)
+        address = without_token(page.url, self._secret)
         if address != page.url:
             await evaluate(page, "(address) => history.replaceState(history.state, '', address)", address)
 
@@ -171,12 +194,19 @@ class PageHandover(WatchedMethods):
         """Tell whether the page went to an address after the token was handed in."""
         return self._last_navigation is not None
 
+    def failure(self, answer: object) -> HandoverBroke:
+        """Return the error that says what kept the page from taking the token, or from showing an answer to it."""
+        # The text of an error may hold the token.
+        kind = type(answer).__name__ if isinstance(answer, Exception) else self.trouble or "nothing came of it"
+        when = "after" if self.is_handed_in else "before"
+        return HandoverBroke(f"the page failed {when} it was given the token ({kind})", is_sent=self.is_handed_in)
+
     def complete(self, answer: Response) -> Response:
         """Return a page with the status and the headers of its last navigation, and no token in its address."""
-        changes: dict[str, Any] = {"url": without_token(answer.url, self.secret)}
+        changes: dict[str, Any] = {"url": without_token(answer.url, self._secret)}
         if self._last_navigation is not None:
             changes["status"], changes["headers"] = self._last_navigation
             if self._no_page:
-                changes |= {"url": without_token(self._no_page, self.secret), "body": b""}
+                changes |= {"url": without_token(self._no_page, self._secret), "body": b""}
         completed: Response = answer.replace(**changes)
         return completed

@@ -10,7 +10,7 @@ from functools import partial
 
 from scrapy.http import HtmlResponse, Response
 
-from scrapy_omocaptcha.browser.playwright import PlaywrightBrowser
+from scrapy_omocaptcha.browser.playwright import PlaywrightMedium
 from scrapy_omocaptcha.browser.walls.handover import PageHandover
 from scrapy_omocaptcha.challenge import Challenge, Form, Token
 from scrapy_omocaptcha.errors import CrawlClosing, HandoverBroke, TokenUnused
@@ -27,7 +27,7 @@ _WIDGET = "//iframe[contains(@src, '/recaptcha/')] | //textarea[starts-with(@nam
 class BrowserPassage(Passage):
     """The passage of a request whose page a browser renders."""
 
-    browser: PlaywrightBrowser
+    browser: PlaywrightMedium
 
     async def challenge(self) -> Challenge | Answer:
         """Return the challenge at hand once its widget is there, unless it is not to be solved any more."""
@@ -83,19 +83,12 @@ class BrowserPassage(Passage):
         # A page that the spider has brought keeps the function, which must not keep the request.
         lifetime, find = self.engine.lifetime, partial(self.policy.find, self.request)
         handover = PageHandover(self.request, self.page.challenge, token, find, lambda: lifetime.closing)
-        with self.browser.handing_in(self.request, handover):
-            try:
-                answer: Answer | Exception = await super().send()
-            except Exception as error:
-                answer = error
+        answer = await handover.load(self.browser, super().send)
         return handover, handover.complete(answer) if isinstance(answer, Response) else answer
 
     def _handed(self, handover: PageHandover, answer: Answer | Exception) -> Handed:
         if handover.trouble or isinstance(answer, Exception):
-            # The text of an error may hold the token.
-            kind = type(answer).__name__ if isinstance(answer, Exception) else handover.trouble
-            broke = HandoverBroke(f"the page failed after it was given the token ({kind})")
-            return Handed(None, is_page=False, broke=broke)
+            return Handed(None, is_page=False, broke=handover.failure(answer))
         if not (handover.has_moved and isinstance(answer, Response)):
             return Handed(None, is_page=False)
         if is_overloaded(answer):
@@ -116,11 +109,9 @@ class BrowserPassage(Passage):
         if handover.trouble == "not_rendered":
             refusal = Refusal.of("not_rendered")
             return Result(verdict=unused("not_rendered"), error=GivenUp(refusal))
-        error = answer if isinstance(answer, Exception) else None
         if self.is_first:
-            kind = type(error).__name__ if error else handover.trouble
-            raise HandoverBroke(f"the page failed before it was given the token ({kind})", is_sent=False)
-        return Result(verdict=unused("page_failed"), error=error)
+            raise handover.failure(answer)
+        return Result(verdict=unused("page_failed"), error=answer if isinstance(answer, Exception) else None)
 
     async def send(self, shown: Response | None = None) -> Answer:
         """Send the spider's request once more; its page methods are not called in a challenge."""
@@ -128,7 +119,7 @@ class BrowserPassage(Passage):
         try:
             return await super().send(shown)
         finally:
-            self.browser.unwatch(self.request)
+            self.browser.answered(self.request)
 
     async def set_aside(self) -> None:
         """Close the page of the challenge at hand, unless all others may be waiting for its context."""

@@ -1,13 +1,16 @@
-"""The browser that is found in the settings of a crawl."""
+"""The browser that is found in the settings of a crawl, and pages that it does not close."""
 
 from __future__ import annotations
+
+import asyncio
+import logging
 
 import pytest
 from scrapy import Request, Spider
 from scrapy.utils.test import get_crawler
 from scrapy_playwright.handler import ScrapyPlaywrightDownloadHandler
 
-from scrapy_omocaptcha.browser import find_medium
+from scrapy_omocaptcha.browser import find_medium, playwright
 from scrapy_omocaptcha.engine.engine import Engine
 from scrapy_omocaptcha.engine.stats import Stats
 
@@ -24,8 +27,7 @@ class OtherHandler:
 
 def browser_of(**handlers):
     crawler = get_crawler(Spider, {"DOWNLOAD_HANDLERS": handlers})
-    medium = find_medium(crawler, Engine(crawler, None, Stats(crawler.stats), max_waiting=0))
-    return medium and medium.browser
+    return find_medium(crawler, Engine(crawler, None, Stats(crawler.stats), max_waiting=0))
 
 
 @pytest.mark.parametrize(
@@ -37,17 +39,16 @@ def test_a_handler_of_scrapy_playwright_renders_what_wants_to_be_rendered(handle
     browser = browser_of(http=handler, https=handler)
     for scheme in ("http", "https"):
         url = f"{scheme}://shop.example/"
-        assert browser.context(Request(url, meta={"playwright": True})) == "default"
-        assert browser.context(Request(url, meta={"playwright": True, "playwright_context": "a"})) == "a"
-        assert browser.context(Request(url, meta={"playwright": False})) is None
-        assert browser.context(Request(url)) is None
+        assert browser.concerns(Request(url, meta={"playwright": True}))
+        assert not browser.concerns(Request(url, meta={"playwright": False}))
+        assert not browser.concerns(Request(url))
 
 
 @pytest.mark.parametrize(("scheme", "other"), [("http", "https"), ("https", "http")])
 def test_a_scheme_that_scrapy_playwright_does_not_load_is_not_rendered(scheme, other):
     browser = browser_of(**{scheme: HANDLER})
-    assert browser.context(Request(f"{scheme}://shop.example/", meta={"playwright": True})) == "default"
-    assert browser.context(Request(f"{other}://shop.example/", meta={"playwright": True})) is None
+    assert browser.concerns(Request(f"{scheme}://shop.example/", meta={"playwright": True}))
+    assert not browser.concerns(Request(f"{other}://shop.example/", meta={"playwright": True}))
 
 
 @pytest.mark.parametrize(
@@ -57,3 +58,24 @@ def test_a_scheme_that_scrapy_playwright_does_not_load_is_not_rendered(scheme, o
 )
 def test_without_a_handler_of_scrapy_playwright_there_is_no_browser(handlers):
     assert browser_of(**handlers) is None
+
+
+class StuckPage:
+    """A page that the browser never closes, as Chromium does while it is on its way elsewhere."""
+
+    url = "https://shop.example/find?q=boat"
+
+    def is_closed(self):
+        return False
+
+    async def close(self):
+        await asyncio.Event().wait()
+
+
+def test_a_page_that_the_browser_does_not_close_holds_up_nothing(monkeypatch, caplog):
+    monkeypatch.setattr(playwright, "_CLOSE_TIMEOUT", 0.01)
+    request = Request("https://shop.example/", meta={"playwright_page": StuckPage()})
+    with caplog.at_level(logging.WARNING):
+        asyncio.run(asyncio.wait_for(browser_of(http=HANDLER).close_page(request), 60))
+    (record,) = caplog.records
+    assert record.getMessage().startswith("The browser does not close the page https://shop.example/find, ")

@@ -1,8 +1,9 @@
 """Watch what a page sends once it has been given a token."""
 
+from contextlib import suppress
 from typing import Any
 
-from playwright.async_api import Page, Request, Response, Route
+from playwright.async_api import Error, Frame, Page, Request, Response, Route
 
 from scrapy_omocaptcha.forms.submission import holds_token
 from scrapy_omocaptcha.urls import same_site
@@ -81,3 +82,11 @@ class TokenTraffic:
         else:
             self.sends(request)
             await self.send(route, request)
+
+
+def navigated_frame(request: Request) -> Frame | None:
+    """Return the frame that shows the answer to a request, or None if none does."""
+    # The first request of a window that is about to open has no frame yet.
+    with suppress(Error):
+        return request.frame if request.is_navigation_request() else None
+    return None

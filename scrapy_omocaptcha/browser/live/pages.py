@@ -1,21 +1,30 @@
-"""Buy tokens for pages that a spider drives itself, and give them to their widgets."""
+"""Give tokens to pages that a spider drives itself, and watch what a page does with them until it is closed."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import ExitStack, suppress
 
-from playwright.async_api import Page
+from playwright.async_api import Error, Page, Request, Response, Route
 
 from scrapy_omocaptcha.browser.live.found import find_widget
-from scrapy_omocaptcha.browser.live.giving import LivePage
 from scrapy_omocaptcha.browser.live.purchase import BY_HAND, PagePurchase
-from scrapy_omocaptcha.browser.widget import LiveWidget
+from scrapy_omocaptcha.browser.masking import masking
+from scrapy_omocaptcha.browser.page import until
+from scrapy_omocaptcha.browser.traffic import TokenTraffic, navigated_frame
+from scrapy_omocaptcha.browser.widget import CALLBACK_TIMEOUT, Given, LiveWidget
 from scrapy_omocaptcha.buying.purchase import Purchase
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.engine.lifetime import Lifetime
 from scrapy_omocaptcha.errors import HandoverBroke
+from scrapy_omocaptcha.forms.submission import masked
 from scrapy_omocaptcha.tokens.verdict import unknown, unused
+from scrapy_omocaptcha.urls import public_address
 
 logger = logging.getLogger(__name__)
+
+_MASKED_AFTER = 1.0
+"""How long what is logged of a page is masked after it was closed, in seconds."""
 
 
 class LivePages:
@@ -42,11 +51,13 @@ class LivePages:
         """
         if not isinstance(page, Page):
             raise TypeError(f"{page!r} is no page: ask for one with playwright_include_page in the meta of the request")
-        widget, challenge = await find_widget(page, selector, self._is_closing)
+        widget, challenge = await find_widget(page, selector, lambda: self._lifetime.closing)
         purchase = await buy(challenge)
         given = PagePurchase(purchase, self._decided)
         self._undecided.add(given)
-        error = await self._give(page, widget, challenge.url, purchase.token.value, press)
+        if page not in self._pages:
+            self._pages[page] = LivePage(page, self._user_agents.get(page), self._pages.pop)
+        error = await self._pages[page].give(widget, challenge.url, purchase.token.value, press=press)
         if error is not None:
             given.record(unknown("broke") if error.is_sent else unused("closed"))
             raise error
@@ -63,20 +74,91 @@ class LivePages:
                 self._silent,
             )
         for page in self._pages.values():
-            page.unmask()
+            page.masks.close()
 
     def _decided(self, purchase: PagePurchase) -> None:
         self._undecided.discard(purchase)
         self._silent += purchase.verdict is BY_HAND
 
-    async def _give(self, page: Page, widget: LiveWidget, url: str, secret: str, press: bool) -> HandoverBroke | None:
-        live = self._pages.get(page)
-        if live is None:
-            live = self._pages[page] = LivePage(page, self._user_agents.get(page), self._forget)
-        return await live.give(widget, url, secret, press=press)
 
-    def _forget(self, page: Page) -> None:
-        self._pages.pop(page, None)
+class LivePage(TokenTraffic):
+    """What a page that a spider drives sends, from its first token until it is closed.
 
-    def _is_closing(self) -> bool:
-        return self._lifetime.closing
+    :param forget: called when the page is closed.
+    """
+
+    def __init__(self, page: Page, user_agent: bytes | None, forget: Callable[[Page], object]) -> None:
+        super().__init__(page, "", "", user_agent)
+        self._forget = forget
+        self._is_watched = False
+        self.masks = ExitStack()
+        """Mask the tokens of the page in what is logged."""
+        self._leaving: asyncio.Task[None] | None = None
+        page.once("close", self._closed)
+
+    async def give(self, widget: LiveWidget, url: str, secret: str, *, press: bool) -> HandoverBroke | None:
+        """Give a token to a widget of the page, and return what went wrong.
+
+        :param url: address of the page, or of its frame, with the widget.
+        :param press: whether to press the button of its form, unless its callback sends the token.
+        """
+        where = public_address(url)
+        try:
+            if not await widget.is_there():
+                raise Error("a script has taken the widget away")
+            await self._guard(url, secret)
+        except Error:
+            lost = f"the page {where} was closed, or went elsewhere, while a token was bought for it"
+            return HandoverBroke(lost, is_sent=False)
+        given: Given | None = Given(is_called=False)
+        # From here on, the page may go elsewhere at any time.
+        with suppress(Error):
+            given = await widget.give(secret, waits=True)
+            if given is None:
+                return HandoverBroke(f"a script of {where} has taken the widget away", is_sent=False)
+            if press and not given.thrown:
+                has_sent = given.is_called and await until(self._has_sent, CALLBACK_TIMEOUT, lambda: False)
+                if not has_sent:
+                    await widget.press()
+        if given is not None and given.thrown:
+            return HandoverBroke(f"the widget's callback in {where} failed: {masked(given.thrown, secret)}")
+        return None
+
+    async def _guard(self, url: str, secret: str) -> None:
+        """Keep a token, instead of the one before it, from other sites and from the log."""
+        self._url, self.secret = url, secret
+        self.is_sent = self.is_stopped = False
+        self.masks.enter_context(masking(secret))
+        if not self._is_watched:
+            self._is_watched = True
+            await self.watch()
+
+    async def _has_sent(self) -> bool:
+        return self.is_sent or self.is_stopped
+
+    def responded(self, response: Response) -> None:
+        """Tell of a token that is answered with an error."""
+        if response.status >= 400 and response.request in self.under_way:
+            address = public_address(response.url)
+            logger.info("The token for %s was answered with %s by %s", self._url, response.status, address)
+
+    async def pass_on(self, route: Route, request: Request) -> None:
+        # A script may have changed the token beyond recognition, or need its headers for what comes after it.
+        frame = navigated_frame(request)
+        is_of_page = frame is not None and frame.page == self._page
+        await (self.send(route, request) if is_of_page else route.fallback())
+
+    async def _route(self, route: Route, request: Request) -> None:
+        # The spider may close its page at any time.
+        with suppress(Error):
+            await super()._route(route, request)
+
+    def _closed(self, page: Page) -> None:
+        self._forget(page)
+        loop = asyncio.get_running_loop()
+        loop.call_later(_MASKED_AFTER, self.masks.close)
+        self._leaving = loop.create_task(self._leave())
+
+    async def _leave(self) -> None:
+        with suppress(Error):
+            await self.leave()

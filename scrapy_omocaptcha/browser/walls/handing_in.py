@@ -7,7 +7,7 @@ from functools import partial
 from playwright.async_api import Error, Frame, Page, Request, Response
 
 from scrapy_omocaptcha.browser.page import LOAD_TIMEOUT, is_loaded, until
-from scrapy_omocaptcha.browser.traffic import TokenTraffic
+from scrapy_omocaptcha.browser.traffic import TokenTraffic, navigated_frame
 from scrapy_omocaptcha.browser.widget import CALLBACK_TIMEOUT, LiveWidget
 
 _ANSWER_TIMEOUT = 10.0
@@ -98,20 +98,12 @@ class HandingIn(TokenTraffic):
         return await until(condition, timeout, lambda: self._is_gone or self._is_closing())
 
     def responded(self, response: Response) -> None:
-        if self._is_of_page(response.request):
+        if navigated_frame(response.request) == self._page.main_frame:
             self.navigation = response
 
     def sends(self, request: Request) -> None:
         super().sends(request)
-        self._is_navigating = self._is_navigating or self._is_of_page(request)
-
-    def _is_of_page(self, request: Request) -> bool:
-        """Tell whether the answer to a request replaces the page."""
-        try:
-            return request.is_navigation_request() and request.frame == self._page.main_frame
-        except Error:
-            # It is the first of a window that is about to open.
-            return False
+        self._is_navigating |= navigated_frame(request) == self._page.main_frame
 
     def _opened(self, popup: Page) -> None:
         self._popups.append(popup)

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING
 from scrapy_omocaptcha.browser.playwright import PlaywrightMedium
 
 if TYPE_CHECKING:
-    from scrapy_omocaptcha.browser.forms.token_request import BrowserTokenRequest
-    from scrapy_omocaptcha.browser.walls.passage import BrowserPassage
+    from scrapy_omocaptcha.browser.passage import BrowserPassage
+    from scrapy_omocaptcha.browser.token_request import BrowserTokenRequest
 
 
 class BrowserMedium(PlaywrightMedium):
     """Requests whose pages a browser renders. Both are imported late: most crawls meet neither."""
 
     def passage(self) -> Callable[..., BrowserPassage]:
-        from scrapy_omocaptcha.browser.walls.passage import BrowserPassage
+        from scrapy_omocaptcha.browser.passage import BrowserPassage
 
         return partial(BrowserPassage, browser=self)
 
     def token_request(self) -> Callable[..., BrowserTokenRequest]:
-        from scrapy_omocaptcha.browser.forms.token_request import BrowserTokenRequest
+        from scrapy_omocaptcha.browser.token_request import BrowserTokenRequest
 
         return partial(BrowserTokenRequest, browser=self)

@@ -6,12 +6,18 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from playwright.async_api import Error, Frame, JSHandle, Page
+from scrapy import Request
 from scrapy.http import HtmlResponse
+from scrapy_playwright.page import PageMethod
+
+from scrapy_omocaptcha.detection import find_challenge
 
 T = TypeVar("T")
 
 LOAD_TIMEOUT = 10.0
 """Longest wait for the page that a token leads to, and for a window that it opens, in seconds."""
+WIDGET_TIMEOUT = 5.0
+"""Longest wait for the widget of a challenge to be rendered, in seconds."""
 _INTERVAL = 0.2
 """Seconds between two looks at a page."""
 _READ = """() => [
@@ -28,6 +34,23 @@ async def read(page: Page) -> HtmlResponse:
     is_suspicious, status = await evaluate(page, _READ)
     content = await page.content() if is_suspicious else ""
     return HtmlResponse(page.url, status, body=content, encoding="utf-8")
+
+
+def rendered(request: Request) -> Request:
+    """Return a request whose page is rendered, and waits for a widget that a script may show."""
+    meta = {"playwright": True, "playwright_page_methods": [PageMethod(_wait_for_widget)]}
+    return request.replace(meta={**request.meta, **meta})
+
+
+async def _wait_for_widget(page: Page) -> None:
+    async def has_widget() -> bool:
+        try:
+            return find_challenge(await read(page)) is not None
+        except Error:
+            # It is on its way to another address.
+            return False
+
+    await until(has_widget, WIDGET_TIMEOUT, lambda: False)
 
 
 async def evaluate(page: Page | Frame, script: str, argument: Any = None) -> Any:

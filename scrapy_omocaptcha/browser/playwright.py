@@ -6,20 +6,23 @@ is read. What is put there looks at the page first.
 
 import asyncio
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from playwright.async_api import BrowserContext, Error, Page
 from scrapy import Request
 
+from scrapy_omocaptcha.browser.handover import PageHandover, WatchedMethods
 from scrapy_omocaptcha.browser.live.pages import LivePages
-from scrapy_omocaptcha.browser.watching import WatchedMethods
+from scrapy_omocaptcha.browser.masking import masking
 from scrapy_omocaptcha.engine.engine import Engine
 from scrapy_omocaptcha.tokens.medium import Find, Key, PlainMedium
 from scrapy_omocaptcha.upfront.wishes import OWN_SESSION
 from scrapy_omocaptcha.urls import host_of, public_address
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -91,7 +94,7 @@ class PlaywrightMedium(PlainMedium):
     def watch(self, request: Request, find: Find) -> None:
         """Keep the spider's page methods from being called in a challenge."""
         self.answered(request)
-        self.forget_redirects(request)
+        self._forget_redirects(request)
         methods = request.meta.get(_METHODS)
         if isinstance(methods, Iterator):
             # It could be gone through only once, and the page may be loaded more often.
@@ -99,19 +102,28 @@ class PlaywrightMedium(PlainMedium):
         if methods:
             request.meta[_METHODS] = WatchedMethods(methods, find)
 
-    @contextmanager
-    def loading(self, request: Request, methods: WatchedMethods) -> Iterator[None]:
-        """Have ``methods`` called where the spider's would be when ``request`` is loaded in the block."""
+    async def load(self, handover: PageHandover, send: Callable[[], Awaitable[T]]) -> T | Exception:
+        """Load a page, and return what it shows once the token was handed in, or the error.
+
+        :param send: sends the request of the handover.
+        """
+        request = handover.request
         self.answered(request)
-        self.forget_redirects(request)
-        methods.original = request.meta.get(_METHODS)
-        request.meta[_METHODS] = methods
+        self._forget_redirects(request)
+        handover.original = request.meta.get(_METHODS)
+        request.meta[_METHODS] = handover
         try:
-            yield
+            with masking(handover.secret):
+                return await send()
+        except Exception as error:
+            return error
         finally:
             self.answered(request)
+            if handover.has_moved:
+                # Its first page was the challenge.
+                self._forget_redirects(request)
 
-    def forget_redirects(self, request: Request) -> None:
+    def _forget_redirects(self, request: Request) -> None:
         """Take out of a request what scrapy-playwright has written of redirects on the way to a challenge."""
         # A middleware nearer to the site may have had it rendered, so that nothing was noted.
         original = self._originals.get(request, {})

@@ -11,10 +11,7 @@ from typing import Any, Literal, NamedTuple
 from playwright.async_api import Frame, JSHandle, Page
 
 from scrapy_omocaptcha.browser.page import evaluate, evaluate_handle
-from scrapy_omocaptcha.challenge import Challenge
 
-WIDGET_TIMEOUT = 5.0
-"""Longest wait for the widget of a challenge to be rendered, in seconds."""
 CALLBACK_TIMEOUT = 1.0
 """Longest wait for the widget's callback to send the token, in seconds. After that the form's button is pressed."""
 SCRIPT = (files(__package__) / "widget.js").read_text(encoding="utf-8")
@@ -45,11 +42,6 @@ class LiveWidget:
     """CSS selector of the form that is filled in and sent; None for the one that it is in."""
     click: str | Literal[False] | None = None
     """CSS selector of the button that is pressed; None for the first one that sends the form, False for none."""
-
-    @classmethod
-    def of(cls, page: Page, challenge: Challenge) -> "LiveWidget":
-        """Return the widget of a challenge that a page is."""
-        return cls(page, challenge.sitekey or "", challenge.form.url if challenge.form else "")
 
     async def is_there(self) -> bool:
         """Tell whether it can take a token now."""

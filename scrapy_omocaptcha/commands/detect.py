@@ -19,6 +19,7 @@ from scrapy.settings import BaseSettings
 from scrapy.utils.spider import DefaultSpider, spidercls_for_request
 
 from scrapy_omocaptcha.addon import DEFAULT_PRIORITY
+from scrapy_omocaptcha.browser import use_browser
 from scrapy_omocaptcha.commands.explain import (
     UNKNOWN_URL,
     Finding,
@@ -133,7 +134,7 @@ def detect(command: ScrapyCommand, opts: argparse.Namespace) -> int:
 def _use_browser(settings: BaseSettings) -> Callable[[Request], Request]:
     """Let pages be rendered, and return what makes a request one whose page is."""
     try:
-        from scrapy_omocaptcha.browser.rendering import rendered, use_browser
+        from scrapy_omocaptcha.browser.page import rendered
     except ImportError:
         raise UsageError("--browser needs: pip install 'scrapy-omocaptcha[playwright]'", print_help=False) from None
     use_browser(settings)

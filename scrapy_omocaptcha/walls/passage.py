@@ -2,8 +2,8 @@
 
 The steps are the methods of :class:`Passage` in their order: meet the challenge, refuse it, lead or follow or go alone
 or ask again, buy a token, hand it in, judge what came of it, give the spider its page. A subclass knows when a token is
-``ready`` to be handed in, and how: ``form_passage`` does it by the page's form, ``browser.walls.passage`` in a page of
-a browser. The loop in ``tokens.attempts`` calls ``challenge`` for each token, ``ready`` and ``hand_in`` for each try
+``ready`` to be handed in, and how: ``form_passage`` does it by the page's form, ``browser.passage`` in a page of a
+browser. The loop in ``tokens.attempts`` calls ``challenge`` for each token, ``ready`` and ``hand_in`` for each try
 with it, and records the verdict. It is also that of requests that want a token before they are sent.
 """
 

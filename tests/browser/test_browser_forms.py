@@ -16,8 +16,8 @@ import scrapy
 from scrapy_playwright.page import PageMethod
 
 from scrapy_omocaptcha import form_request
-from scrapy_omocaptcha.browser.walls import handing_in
-from scrapy_omocaptcha.browser.walls.handing_in import HandingIn
+from scrapy_omocaptcha.browser import handing_in
+from scrapy_omocaptcha.browser.handing_in import HandingIn
 from tests.browser.crawling import Case, CasesSpider
 from tests.browser.live_pages import LiveSite, comes
 

@@ -17,7 +17,7 @@ from scrapy.utils.httpobj import urlparse_cached
 from scrapy_playwright.page import PageMethod
 from twisted.internet.error import ConnectionLost
 
-from scrapy_omocaptcha.browser.walls.handover import PageHandover
+from scrapy_omocaptcha.browser.handover import PageHandover
 from scrapy_omocaptcha.signals import challenge_detected
 from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite, browser_settings
 from tests.browser.crawling import BrowserSpider, Browsing, Case, CasesSpider, WithPage

@@ -12,7 +12,7 @@ from aiohttp import web
 from playwright.async_api import Error
 from scrapy_playwright.page import PageMethod
 
-from scrapy_omocaptcha.browser.walls.handing_in import HandingIn
+from scrapy_omocaptcha.browser.handing_in import HandingIn
 from scrapy_omocaptcha.testing import WalledSite
 from tests.browser.crawling import BrowserSpider, Case, CasesSpider, WithPage, methods
 from tests.helpers import sites

@@ -25,7 +25,7 @@ NOT_BEFORE_THE_FIRST_CHALLENGE = (
     *(f"scrapy_omocaptcha.{name}" for name in ("tokens.attempts", "tokens.verdict")),
     *(f"scrapy_omocaptcha.{name}" for name in ("upfront.token_request", "upfront.wishes")),
     *(f"scrapy_omocaptcha.buying.{name}" for name in ("api", "polling", "purchase", "solver")),
-    *(f"scrapy_omocaptcha.{name}" for name in ("browser.playwright", "browser.walls.passage", "reporting.html")),
+    *(f"scrapy_omocaptcha.{name}" for name in ("browser.playwright", "browser.passage", "reporting.html")),
 )
 PLAIN_CRAWL = """
 import sys, scrapy

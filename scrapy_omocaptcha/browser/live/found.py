@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 from playwright.async_api import Error, Frame, JSHandle, Page
 from scrapy.http import HtmlResponse
 
-from scrapy_omocaptcha.browser.page import evaluate, until
-from scrapy_omocaptcha.browser.widget import SCRIPT, WIDGET_TIMEOUT, LiveWidget
+from scrapy_omocaptcha.browser.page import WIDGET_TIMEOUT, evaluate, until
+from scrapy_omocaptcha.browser.widget import SCRIPT, LiveWidget
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.detection import find_challenge
 from scrapy_omocaptcha.errors import CrawlClosing, NotBought

@@ -1,38 +1,82 @@
-"""Define page methods that hand a token in, which scrapy-playwright calls before those of the spider.
+"""Define the page methods that scrapy-playwright calls in place of the spider's: they look first, or hand a token in.
 
 Scrapy-playwright goes through them one by one, so what comes next is decided by what the page shows by then. What hands
 a token in raises no error of Playwright's, because its message can hold the token.
 """
 
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from playwright.async_api import Error, Page
 from scrapy import Request
 from scrapy.http import Headers, Response
+from scrapy.utils.defer import ensure_awaitable
 from scrapy_playwright.page import PageMethod
 
-from scrapy_omocaptcha.browser.masking import masking
-from scrapy_omocaptcha.browser.page import evaluate, read, until
-from scrapy_omocaptcha.browser.playwright import PlaywrightMedium
-from scrapy_omocaptcha.browser.walls.handing_in import HandingIn
-from scrapy_omocaptcha.browser.watching import WatchedMethods
-from scrapy_omocaptcha.browser.widget import WIDGET_TIMEOUT, LiveWidget
+from scrapy_omocaptcha.browser.handing_in import HandingIn
+from scrapy_omocaptcha.browser.page import WIDGET_TIMEOUT, evaluate, read, until
+from scrapy_omocaptcha.browser.widget import LiveWidget
 from scrapy_omocaptcha.challenge import Challenge, Token
 from scrapy_omocaptcha.errors import HandoverBroke
 from scrapy_omocaptcha.forms.submission import without_token
 from scrapy_omocaptcha.tokens.medium import Find
 from scrapy_omocaptcha.urls import same_address
 
-T = TypeVar("T")
-
 _DOWNLOAD_TIMEOUT = 180.0
 """Scrapy's default of DOWNLOAD_TIMEOUT, in seconds."""
 CHALLENGE_TIMEOUT = 2.0
 """Longest wait for the challenge of a page that mentions reCAPTCHA, in seconds."""
+
+
+class WatchedMethods:
+    """A spider's page methods, which are not called in a challenge.
+
+    A request that is pickled while it is being sent has the spider's own methods.
+
+    :param original: the page methods as the spider has put them into the meta of its request, if it has.
+    """
+
+    def __init__(self, original: Any, find: Find) -> None:
+        self.original = original
+        self._find = find
+        self._is_challenge = False
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self.original), (self.original,) if self.original else ()
+
+    def __iter__(self) -> Iterator[Any]:
+        self._is_challenge = False
+        yield PageMethod(self._look)
+        yield from self._guarded()
+
+    def _guarded(self) -> Iterator[Any]:
+        methods = self.original or ()
+        for method in methods.values() if isinstance(methods, dict) else methods:
+            if self._is_challenge:
+                return
+            # Scrapy-playwright warns of anything that it cannot call.
+            can_call = isinstance(method, PageMethod) and (callable(method.method) or hasattr(Page, method.method))
+            yield PageMethod(partial(self._call, method)) if can_call else method
+
+    async def _look(self, page: Page) -> None:
+        try:
+            self._is_challenge = self._find(await read(page)) is not None
+        except Error:
+            # The page goes elsewhere at this moment. What comes of it is judged anyway.
+            self._is_challenge = False
+
+    async def _call(self, method: PageMethod, page: Page) -> None:
+        function = partial(method.method, page) if callable(method.method) else getattr(page, method.method)
+        try:
+            method.result = await ensure_awaitable(function(*method.args, **method.kwargs))
+        except Exception:
+            # It may have waited for something that a challenge does not have.
+            await self._look(page)
+            if not self._is_challenge:
+                raise
 
 
 class PageHandover(WatchedMethods):
@@ -47,14 +91,13 @@ class PageHandover(WatchedMethods):
         is_closing: Callable[[], bool],
     ) -> None:
         super().__init__(None, find)
-        self._request = request
+        self.request = request
         self._challenge = challenge
         self._token = token
-        self._secret = "" if token is None else token.value
+        self.secret = "" if token is None else token.value
         self._is_closing = is_closing
-        self._last_navigation: tuple[int, Headers] | None = None
-        self._no_page = ""
-        """Address of what the last navigation got, if that was a file or nothing, so that the page is what it was."""
+        self._navigation: dict[str, Any] = {}
+        """What the last navigation has changed of the response; empty if there was none."""
         self.trouble = ""
         """What was in the way: ``other_key``, ``not_rendered``, ``form_changed`` (it cannot be filled in), ``too_old``,
         ``foreign_form`` (the page wanted to send the token to another site), ``unanswered`` (it was sent, and no page
@@ -68,21 +111,6 @@ class PageHandover(WatchedMethods):
         self.is_asked_for = False
         """Whether what the page shows came from the address of the request, a GET, rather than from another address or
         a script."""
-
-    async def load(self, browser: PlaywrightMedium, send: Callable[[], Awaitable[T]]) -> T | Exception:
-        """Load the page, and return what it shows once the token was handed in, or the error.
-
-        :param send: sends the request.
-        """
-        with browser.loading(self._request, self), masking(self._secret):
-            try:
-                answer: T | Exception = await send()
-            except Exception as error:
-                answer = error
-        if self.has_moved:
-            # Its first page was the challenge.
-            browser.forget_redirects(self._request)
-        return answer
 
     def __iter__(self) -> Iterator[Any]:
         # Scrapy-playwright loads a page again whose browser has crashed.
@@ -130,10 +158,10 @@ class PageHandover(WatchedMethods):
             self.trouble = "too_old"
             return
         # The one that scrapy-playwright has sent for the page.
-        user_agent = self._request.headers.get("User-Agent")
+        user_agent = self.request.headers.get("User-Agent")
         # Scrapy has written it into the meta.
-        timeout = float(self._request.meta.get("download_timeout", _DOWNLOAD_TIMEOUT))
-        handing_in = HandingIn(page, challenge.url, self._secret, user_agent, timeout, self._is_closing)
+        timeout = float(self.request.meta.get("download_timeout", _DOWNLOAD_TIMEOUT))
+        handing_in = HandingIn(page, challenge.url, self.secret, user_agent, timeout, self._is_closing)
         async with handing_in.watching():
             self.is_handed_in = True
             self.has_moved = await handing_in.give(widget, is_open=partial(self._is_open, page))
@@ -145,13 +173,15 @@ class PageHandover(WatchedMethods):
             headers = Headers(await handing_in.navigation.all_headers())
             # The browser has decoded the page.
             headers.pop("Content-Encoding", None)
-            self._last_navigation = handing_in.navigation.status, headers
-            self._no_page = "" if handing_in.has_navigated else handing_in.navigation.url
+            self._navigation = {"status": handing_in.navigation.status, "headers": headers}
+            if not handing_in.has_navigated:
+                # It got a file, or nothing, and the page is what it was.
+                self._navigation |= {"url": without_token(handing_in.navigation.url, self.secret), "body": b""}
         await self._clean_address(page)
         self._is_challenge = not await self._is_answer(page)
 
     def _widget(self, page: Page, challenge: Challenge) -> LiveWidget:
-        return LiveWidget.of(page, challenge)
+        return LiveWidget(page, challenge.sitekey or "", challenge.form.url if challenge.form else "")
 
     async def _prepare(self, widget: LiveWidget) -> bool:
         """Prepare a page for its token, and tell whether that was possible."""
@@ -160,13 +190,13 @@ class PageHandover(WatchedMethods):
     async def _is_answer(self, page: Page) -> bool:
         """Tell whether the page methods of the spider are for what a page shows after the token was handed in."""
         shown = await read(page)
-        is_page = self.has_navigated and shown.status < 300 and self._request.method == "GET"
-        self.is_asked_for = is_page and same_address(shown.url, self._request.url)
+        is_page = self.has_navigated and shown.status < 300 and self.request.method == "GET"
+        self.is_asked_for = is_page and same_address(shown.url, self.request.url)
         return self.is_asked_for and self._find(shown) is None
 
     async def _clean_address(self, page: Page) -> None:
         """Take the token of a GET form out of a page's address, which is the Referer of what the spider does there."""
-        address = without_token(page.url, self._secret)
+        address = without_token(page.url, self.secret)
         if address != page.url:
             await evaluate(page, "(address) => history.replaceState(history.state, '', address)", address)
 
@@ -192,7 +222,7 @@ class PageHandover(WatchedMethods):
     @property
     def has_navigated(self) -> bool:
         """Tell whether the page went to an address after the token was handed in."""
-        return self._last_navigation is not None
+        return bool(self._navigation)
 
     def failure(self, answer: object) -> HandoverBroke:
         """Return the error that says what kept the page from taking the token, or from showing an answer to it."""
@@ -203,10 +233,5 @@ class PageHandover(WatchedMethods):
 
     def complete(self, answer: Response) -> Response:
         """Return a page with the status and the headers of its last navigation, and no token in its address."""
-        changes: dict[str, Any] = {"url": without_token(answer.url, self._secret)}
-        if self._last_navigation is not None:
-            changes["status"], changes["headers"] = self._last_navigation
-            if self._no_page:
-                changes |= {"url": without_token(self._no_page, self._secret), "body": b""}
-        completed: Response = answer.replace(**changes)
+        completed: Response = answer.replace(**{"url": without_token(answer.url, self.secret), **self._navigation})
         return completed

@@ -10,8 +10,8 @@ from functools import partial
 
 from scrapy.http import HtmlResponse, Response
 
+from scrapy_omocaptcha.browser.handover import PageHandover
 from scrapy_omocaptcha.browser.playwright import PlaywrightMedium
-from scrapy_omocaptcha.browser.walls.handover import PageHandover
 from scrapy_omocaptcha.challenge import Challenge, Form, Token
 from scrapy_omocaptcha.errors import CrawlClosing, HandoverBroke, TokenUnused
 from scrapy_omocaptcha.tokens.attempts import Result
@@ -83,7 +83,7 @@ class BrowserPassage(Passage):
         # A page that the spider has brought keeps the function, which must not keep the request.
         lifetime, find = self.engine.lifetime, partial(self.policy.find, self.request)
         handover = PageHandover(self.request, self.page.challenge, token, find, lambda: lifetime.closing)
-        answer = await handover.load(self.browser, super().send)
+        answer = await self.browser.load(handover, super().send)
         return handover, handover.complete(answer) if isinstance(answer, Response) else answer
 
     def _handed(self, handover: PageHandover, answer: Answer | Exception) -> Handed:

@@ -1,1 +1,0 @@
-"""Send forms with a token in pages that a browser renders."""

@@ -1,1 +1,0 @@
-"""Take challenged requests through walls in pages that a browser renders."""

@@ -12,8 +12,6 @@ from scrapy_omocaptcha.browser.widget import CALLBACK_TIMEOUT, LiveWidget
 
 _ANSWER_TIMEOUT = 10.0
 """Longest wait for the page to change after the token was given, in seconds, while nothing with it is under way."""
-_STOPPED_TIMEOUT = 1.0
-"""The same where the page wanted to send the token to another site."""
 
 
 class HandingIn(TokenTraffic):
@@ -81,8 +79,7 @@ class HandingIn(TokenTraffic):
         given = await widget.give(self.secret)
         if not (given is not None and given.is_called and await self._until(is_sent, CALLBACK_TIMEOUT)):
             await widget.press()
-        timeout = _STOPPED_TIMEOUT if self.trouble == "foreign_form" else _ANSWER_TIMEOUT
-        has_moved = await self._until(has_changed, timeout)
+        has_moved = await self._until(has_changed, _ANSWER_TIMEOUT)
         if not has_moved and self.under_way:
             # A site may take its time.
             has_moved = await self._until(has_changed, self._timeout)

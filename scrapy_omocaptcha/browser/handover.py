@@ -12,7 +12,7 @@ from typing import Any
 
 from playwright.async_api import Error, Page
 from scrapy import Request
-from scrapy.http import Headers, Response
+from scrapy.http import Headers, HtmlResponse, Response
 from scrapy.utils.defer import ensure_awaitable
 from scrapy_playwright.page import PageMethod
 
@@ -27,8 +27,8 @@ from scrapy_omocaptcha.urls import same_address
 
 _DOWNLOAD_TIMEOUT = 180.0
 """Scrapy's default of DOWNLOAD_TIMEOUT, in seconds."""
-CHALLENGE_TIMEOUT = 2.0
-"""Longest wait for the challenge of a page that mentions reCAPTCHA, in seconds."""
+_CHALLENGE_TIMEOUT = 2.0
+"""Longest wait for the challenge of a page, in seconds."""
 
 
 class WatchedMethods:
@@ -202,14 +202,17 @@ class PageHandover(WatchedMethods):
 
     async def _wait_for_challenge(self, page: Page) -> Challenge | None:
         """Return the challenge in a page, where a script may show it some time after the page was loaded."""
-        shown = await read(page)
+        found: Challenge | None = None
 
-        async def is_decided() -> bool:
-            nonlocal shown
-            shown = await read(page)
-            return not shown.body or self._find(shown) is not None
+        async def is_there() -> bool:
+            nonlocal found
+            found = self._find_challenge(await read(page))
+            return found is not None
 
-        await until(is_decided, CHALLENGE_TIMEOUT, self._is_closing)
+        await until(is_there, _CHALLENGE_TIMEOUT, self._is_closing)
+        return found
+
+    def _find_challenge(self, shown: HtmlResponse) -> Challenge | None:
         return self._find(shown)
 
     async def _is_open(self, page: Page) -> bool:

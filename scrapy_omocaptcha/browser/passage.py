@@ -62,11 +62,8 @@ class BrowserPassage(Passage):
         self.tell_sent(form.method, form.url, form.names)
         if handover.trouble == "foreign_form":
             # It was stopped on its way there.
-            refusal = Refusal.of("foreign_form")
-            return Result(verdict=unknown("foreign_form", is_useless=True), error=GivenUp(refusal))
+            return Result(verdict=unknown("foreign_form", is_useless=True), error=GivenUp(Refusal.of("foreign_form")))
         handed = self._handed(handover, answer)
-        if self.engine.lifetime.closing and (handed.answer is None or self.meet(handed.answer)):
-            return Result(verdict=unknown("closing"), error=CrawlClosing())
         if not handover.is_sent:
             # No request carried the token as it is, so nobody knows whether the page has sent it, in whatever form.
             return Handed(None, is_page=False, broke=handed.broke, is_seen=False)
@@ -107,8 +104,7 @@ class BrowserPassage(Passage):
             await self.set_aside()
             raise TokenUnused(handover.trouble)
         if handover.trouble == "not_rendered":
-            refusal = Refusal.of("not_rendered")
-            return Result(verdict=unused("not_rendered"), error=GivenUp(refusal))
+            return Result(verdict=unused("not_rendered"), error=GivenUp(Refusal.of("not_rendered")))
         if self.is_first:
             raise handover.failure(answer)
         return Result(verdict=unused("page_failed"), error=answer if isinstance(answer, Exception) else None)

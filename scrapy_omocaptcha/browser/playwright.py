@@ -28,7 +28,6 @@ logger = logging.getLogger(__name__)
 
 _CLOSE_TIMEOUT = 10.0
 """Longest wait until a page is closed, in seconds."""
-_IN_BROWSER = object()
 _METHODS = "playwright_page_methods"
 _PAGE = "playwright_page"
 _WRITTEN = (_PAGE, "playwright_security_details", "playwright_suggested_filename")
@@ -60,8 +59,7 @@ class PlaywrightMedium(PlainMedium):
         return bool(request.meta.get("playwright")) and request.url.partition(":")[0] in self._schemes
 
     def session_key(self, request: Request) -> Key:
-        context = str(request.meta.get("playwright_context", "default"))
-        return host_of(request.url), (_IN_BROWSER, context), None
+        return host_of(request.url), (self, str(request.meta.get("playwright_context", "default"))), None
 
     def jar(self, request: Request) -> None:
         """Return None: a browser keeps its cookies to itself."""

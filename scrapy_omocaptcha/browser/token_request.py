@@ -14,8 +14,7 @@ from scrapy import Request
 from scrapy.http import HtmlResponse, Response
 from scrapy.http.request import NO_CALLBACK
 
-from scrapy_omocaptcha.browser.handover import CHALLENGE_TIMEOUT, PageHandover
-from scrapy_omocaptcha.browser.page import read, until
+from scrapy_omocaptcha.browser.handover import PageHandover
 from scrapy_omocaptcha.browser.playwright import PlaywrightMedium
 from scrapy_omocaptcha.browser.widget import LiveWidget
 from scrapy_omocaptcha.buying.purchase import Verdict
@@ -55,18 +54,7 @@ class FormHandover(PageHandover):
         self.context = page.context
         await super()._hand_in(page)
 
-    async def _wait_for_challenge(self, page: Page) -> Challenge | None:
-        found: Challenge | None = None
-
-        async def is_there() -> bool:
-            nonlocal found
-            found = self._find_form(await read(page))
-            return found is not None
-
-        await until(is_there, CHALLENGE_TIMEOUT, self._is_closing)
-        return found
-
-    def _find_form(self, shown: HtmlResponse) -> Challenge | None:
+    def _find_challenge(self, shown: HtmlResponse) -> Challenge | None:
         refill = self._refill
         self.missing = ""
         try:
@@ -113,10 +101,8 @@ class BrowserTokenRequest(TokenRequest):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._loaded: Request | None = None
-        """The request for the page that was loaded last."""
         self._handover: FormHandover | None = None
-        """What became of the token there."""
+        """What became of the token in the page that was loaded last."""
 
     async def run(self) -> Response:
         """Send the form with a token, and return what the page shows then, or raise ``GivenUp``."""
@@ -130,8 +116,8 @@ class BrowserTokenRequest(TokenRequest):
 
     async def _leave(self) -> None:
         """Close the page that was loaded last, where it is left open for the spider, and its session."""
-        if self._loaded is not None:
-            await self.browser.close_page(self._loaded)
+        if self._handover is not None:
+            await self.browser.close_page(self._handover.request)
             await self._end_session()
 
     async def _end_session(self) -> None:
@@ -202,7 +188,7 @@ class BrowserTokenRequest(TokenRequest):
         handover = FormHandover(fresh, page, self.wanted, token, find, lambda: lifetime.closing)
         answer = await self.browser.load(handover, partial(get_page, self.chain, page))
         self.browser.share_page(page, self.request)
-        self._loaded, self._handover = page, handover
+        self._handover = handover
         return handover, answer or Response(page.url)
 
     def judge(self, answer: Response, rejected: bool | None) -> Verdict:

@@ -79,13 +79,6 @@ class WithPage(BrowserSpider):
     meta = {"playwright_include_page": True}  # noqa: RUF012
 
 
-class WithMethods(BrowserSpider):
-    """Has its pages wait for what is only behind the wall."""
-
-    def meta_of(self, url):
-        return {"playwright_page_methods": methods()}
-
-
 @dataclass(kw_only=True)
 class Case:
     """What a crawl of many cases does at a site of its own, and what comes of it."""

@@ -16,8 +16,6 @@ import scrapy
 from scrapy_playwright.page import PageMethod
 
 from scrapy_omocaptcha import form_request
-from scrapy_omocaptcha.browser import handing_in
-from scrapy_omocaptcha.browser.handing_in import HandingIn
 from tests.browser.crawling import Case, CasesSpider
 from tests.browser.live_pages import LiveSite, comes
 
@@ -108,24 +106,6 @@ def found(crawled):
     return SEARCHES
 
 
-@pytest.fixture(scope="module")
-def impatient(together):
-    """Make those of ``IMPATIENT``, while only some seconds are waited for the request with the token."""
-    wait = HandingIn._until
-
-    def wait_less(self, condition, timeout):
-        # Where nothing ever comes, a second is enough. Elsewhere, a busy machine may take longer than that.
-        return wait(self, condition, 1 if timeout == PATIENCE and self._url.endswith("/refused") else timeout)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(handing_in, "_ANSWER_TIMEOUT", PATIENCE)
-        patch.setattr(HandingIn, "_until", wait_less)
-        together(Searches, IMPATIENT.values(), OMOCAPTCHA_MAX_ATTEMPTS=2)
-    return IMPATIENT
-
-
-PATIENCE = 5
-"""Seconds for which the impatient wait for the request with the token."""
 BUILT = "/find/built"
 KINDS = "/ways/kinds"
 METHODS = [PageMethod("wait_for_selector", ".result"), PageMethod("title")]
@@ -207,14 +187,13 @@ SEARCHES = {
     ),
     "fresh": Search(BUILT, {"fresh": True}, meta=OPEN),
     "behind a wall": BehindWall("/ways/other-address"),
-}
-IMPATIENT = {
     "refused": Search("/ways/refused", {"rejected": ".error"}),
     "encoded": Search("/ways/encoded", {"rejected": ".error"}),
-    "slow": Search("/ways/other-address", prepare=lambda site: site.fault("/find", "slow", seconds=PATIENCE + 1)),
+    # Longer than a page may take to send its token.
+    "slow": Search("/ways/other-address", prepare=lambda site: site.fault("/find", "slow", seconds=11)),
     "unanswered": Search(
         "/ways/other-address",
-        meta={"dont_retry": True, "download_timeout": 2 * PATIENCE},
+        meta={"dont_retry": True, "download_timeout": 5},
         prepare=lambda site: site.fault("/find", "hang"),
     ),
 }
@@ -336,13 +315,13 @@ def test_a_site_that_is_overloaded_is_asked_again_for_its_form_and_for_the_answe
 
 
 @pytest.mark.parametrize(("name", "reason"), [("only once", "http_error"), ("unanswered", "broke")])
-def test_a_form_that_scrapy_may_not_retry_is_not_sent_again(found, impatient, name, reason):
-    one = {**found, **impatient}[name]
+def test_a_form_that_scrapy_may_not_retry_is_not_sent_again(found, name, reason):
+    one = found[name]
     assert (len(one.sent), len(one.failures), one.jobs) == (1, 1, [("unknown", reason)])
 
 
-def test_a_slow_answer_is_waited_for(impatient):
-    slow = impatient["slow"]
+def test_a_slow_answer_is_waited_for(found):
+    slow = found["slow"]
     assert (slow.headings, len(slow.sent), slow.jobs) == (["Found"], 1, [ACCEPTED])
 
 
@@ -354,8 +333,8 @@ def test_a_slow_answer_is_waited_for(impatient):
         ("encoded", ["Found"], [("unknown", "not_seen")]),
     ],
 )
-def test_what_a_page_shows_that_sends_no_token_as_it_is_is_the_answer(impatient, name, headings, outcome):
-    one = impatient[name]
+def test_what_a_page_shows_that_sends_no_token_as_it_is_is_the_answer(found, name, headings, outcome):
+    one = found[name]
     assert (one.headings, one.reasons) == (headings, [] if headings else ["attempts"])
     assert (one.jobs, one.sent) == (outcome, [])
 

@@ -55,29 +55,6 @@ def test_a_token_that_grows_too_old_before_its_page_is_loaded_is_not_given_to_it
     assert service.jobs[0].verdicts == ()
 
 
-class ClosesItself(BrowserSpider):
-    """Closes each page as soon as it is loaded, ``times`` times."""
-
-    times = 1
-
-    def meta_of(self, url):
-        return {**self.meta, "playwright_page_event_handlers": {"load": self.loaded}}
-
-    async def loaded(self, page):
-        if self.times:
-            self.times -= 1
-            await page.close()
-
-
-@pytest.mark.parametrize("meta", [nightly({}), OPEN], ids=["plain", "include_page"])
-@pytest.mark.nightly
-def test_a_page_that_the_spider_closes_while_it_is_loaded_is_loaded_again(browse, service, walled, meta):
-    site = walled()
-    crawled = browse(type("Spider", (ClosesItself,), {"meta": meta}), urls=urls(site), page_fails=True)
-    assert [page.status for page in crawled.pages] == [200]
-    assert len(service.jobs) == 1
-
-
 @hears(found=challenge_detected)
 class Meddles(BrowserSpider):
     """Does something to the browser, ``meddle()``, as soon as a challenge was found that is to be solved.
@@ -370,22 +347,3 @@ def test_a_form_whose_target_robots_txt_forbids_is_not_sent(browse, service):
         crawled = browse(BrowserSpider, {"ROBOTSTXT_OBEY": True}, urls=[f"{site.origin}/page"])
     assert [error.reason for error in crawled.failures] == ["robots"]
     assert service.jobs == ()
-
-
-BREAKER = {"OMOCAPTCHA_BREAKER_FAILURES": 2, "OMOCAPTCHA_MAX_ATTEMPTS": 1}
-
-
-@pytest.mark.parametrize(
-    ("spider", "wall", "limits", "reasons"),
-    [
-        (WithPage, "per_page", {"OMOCAPTCHA_MAX_JOBS": 2}, ["max_jobs"] * 2),
-        (BrowserSpider, "never", BREAKER, ["attempts"] * 2 + ["breaker"] * 2),
-    ],
-    ids=["jobs", "breaker"],
-)
-@pytest.mark.nightly
-def test_limits_and_the_breaker_hold(browse, service, walled, spider, wall, limits, reasons):
-    crawled = browse(spider, {**limits, "CONCURRENT_REQUESTS": 1}, urls=urls(walled(wall), 4))
-    assert sorted(error.reason for error in crawled.failures) == reasons
-    assert len(crawled.pages) == 4 - len(reasons)
-    assert len(service.jobs) == 2

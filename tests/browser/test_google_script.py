@@ -152,13 +152,6 @@ def test_a_rendered_widget_is_the_challenge_that_its_markup_is(evaluate, markup)
     assert rendered.form.url == "http://127.0.0.1/verify"
 
 
-def test_a_widget_that_a_script_renders_is_found_by_its_frame(evaluate):
-    form = f'<form method="post">{EXPLICIT}</form>'
-    opened = evaluate(form, f"grecaptcha.render('captcha', {{sitekey: '{KEY}', size: 'invisible'}})")
-    assert opened.value == 0
-    assert (found(opened).sitekey, found(opened).invisible) == (KEY, True)
-
-
 def test_render_takes_an_element_and_inherits_attributes_where_it_is_told_to(evaluate):
     html = f'<div id="a" data-sitekey="{OTHER_KEY}" data-theme="dark"></div><div id="b" data-theme="dark"></div>'
     opened = evaluate(
@@ -211,21 +204,6 @@ def test_enterprise_has_the_same_under_its_own_name(evaluate):
     assert found(opened).enterprise
 
 
-def test_version_3_shows_a_badge_that_is_no_challenge(evaluate):
-    opened = evaluate(
-        "",
-        f"""
-        () => {{
-          grecaptcha.execute('{KEY}', {{action: 'visit'}});
-          return document.querySelector('textarea').id;
-        }}
-        """,
-        source=f"{GOOGLE}/api.js?render={KEY}",
-    )
-    assert opened.value == "g-recaptcha-response-100000"
-    assert found(opened) is None
-
-
 # Clients
 
 
@@ -250,15 +228,6 @@ def test_clients_hold_cycles_and_elements(evaluate):
         """,
     )
     assert opened.value == [0, True, True]
-
-
-def test_a_callback_that_is_a_function_stays_one(evaluate):
-    script = f"""
-    grecaptcha.render('captcha', {{sitekey: '{KEY}', callback: () => 0, 'expired-callback': 'gone'}});
-    const parameters = ({PARAMETERS})(0);
-    [typeof parameters.callback, parameters['expired-callback']]
-    """
-    assert evaluate(EXPLICIT, script).value == ["function", "gone"]
 
 
 # Tokens

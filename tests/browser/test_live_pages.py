@@ -149,24 +149,6 @@ def test_a_widget_that_a_click_shows_is_waited_for(driven):
     assert (search_after_click.problems, search_after_click.jobs) == ([], [("accepted", "")])
 
 
-@drives("other address")
-async def search_by_script(page, crawler, site):
-    ask = """async (q) => {
-      const body = JSON.stringify({q, token: grecaptcha.getResponse()});
-      const headers = {"Content-Type": "application/json"};
-      const answer = await fetch("/api/search", {method: "POST", body, headers});
-      return [answer.status, await answer.json()];
-    }"""
-    purchase = await solve_page(page, crawler=crawler)
-    status, found = await page.evaluate(ask, "Albatross")
-    assert (status, found["query"]) == (200, "Albatross")
-    purchase.accepted()
-
-
-def test_a_spider_sends_a_token_by_a_script_of_its_own(driven):
-    assert (search_by_script.problems, search_by_script.jobs) == ([], [("accepted", "")])
-
-
 @drives("same address", make=partial(LiveSite, refuse_every=2))
 async def search_three_times(page, crawler, site):
     for _ in range(3):

@@ -9,10 +9,8 @@ import asyncio
 
 import pytest
 from aiohttp import web
-from playwright.async_api import Error
 from scrapy_playwright.page import PageMethod
 
-from scrapy_omocaptcha.browser.handing_in import HandingIn
 from scrapy_omocaptcha.testing import WalledSite
 from tests.browser.crawling import BrowserSpider, Case, CasesSpider, WithPage, methods
 from tests.helpers import sites
@@ -120,28 +118,27 @@ THEFTS = {
         "new Worker(URL.createObjectURL(new Blob([worker])))",
     )
 }
-FORM = "<form method=post action=/verify>{}<button>Go on</button></form>"
-FORMS = {
-    name: Case(make=at(walled_by(lambda body=body: challenge(body), lambda: sites.won("/page/1"))))
-    for name, body in {
-        "beside another": f"<form action=/login><input name=user>{WIDGET}<button>Log in</button></form>"
-        + FORM.format(WIDGET),
-    }.items()
-}
+BESIDE_ANOTHER = Case(
+    make=at(
+        walled_by(
+            lambda: challenge(
+                f"<form action=/login><input name=user>{WIDGET}<button>Log in</button></form>"
+                f"<form method=post action=/verify>{WIDGET}<button>Go on</button></form>"
+            ),
+            lambda: sites.won("/page/1"),
+        )
+    )
+)
 
 
-def failing(fault):
+def overloaded(service, hosts):
     """Return a site that answers its first token by an error."""
-
-    def make(service, hosts):
-        site = WalledSite(service, hosts=hosts)
-        site.fault("/verify", fault)
-        return site
-
-    return make
+    site = WalledSite(service, hosts=hosts)
+    site.fault("/verify", "server_error")
+    return site
 
 
-FAULTS = {fault: Case(make=failing(fault)) for fault in ("server_error", "too_many")}
+OVERLOADED = Case(make=overloaded)
 
 
 def in_address(request, form):
@@ -152,7 +149,7 @@ def in_address(request, form):
     return challenge(f"<form action=/page/1>{WIDGET}<button>Go on</button>")
 
 
-IN_ADDRESS = Case(make=at(in_address), meta={"playwright_page_methods": methods()})
+IN_ADDRESS = Case(make=at(in_address), meta={"playwright_page_methods": iter(methods())})
 CLICKED = Case(make=at(in_address), meta=WithPage.meta)
 
 
@@ -176,8 +173,8 @@ def opaque(*, breaks=False):
 OPAQUE = Case(make=opaque())
 BREAKS = Case(make=opaque(breaks=True), meta={"dont_retry": True})
 CASES = [
-    *(case for cases in (CHANGES, THEFTS, FORMS, FAULTS) for case in cases.values()),
-    *(IN_ADDRESS, CLICKED, OPAQUE, BREAKS),
+    *(*CHANGES.values(), *THEFTS.values()),
+    *(BESIDE_ANOTHER, OVERLOADED, IN_ADDRESS, CLICKED, OPAQUE, BREAKS),
 ]
 
 
@@ -222,19 +219,16 @@ def test_no_other_site_gets_the_token_by_whatever_way_it_is_sent(crawled, script
 # How forms are sent
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_the_form_of_a_wall_is_sent_as_it_is(crawled, form):
-    assert len(FORMS[form].pages) == FORMS[form].bought == 1
+def test_of_several_forms_that_of_the_wall_is_sent(crawled):
+    assert len(BESIDE_ANOTHER.pages) == BESIDE_ANOTHER.bought == 1
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-def test_a_token_that_was_answered_by_an_error_is_handed_in_once_more(crawled, fault):
-    failed = FAULTS[fault]
-    assert len(failed.pages) == failed.bought == failed.site.accepted == 1
-    assert failed.jobs == ACCEPTED
+def test_a_token_that_was_answered_by_an_error_is_handed_in_once_more(crawled):
+    assert len(OVERLOADED.pages) == OVERLOADED.bought == OVERLOADED.site.accepted == 1
+    assert OVERLOADED.jobs == ACCEPTED
 
 
-def test_page_methods_are_called_in_a_page_whose_address_has_the_token(crawled):
+def test_page_methods_may_be_an_iterator_and_are_called_in_a_page_whose_address_has_the_token(crawled):
     assert [page.meta["playwright_page_methods"][1].result for page in IN_ADDRESS.pages] == ["the page"]
     assert [path.partition("?")[0] for _, path, _, _ in IN_ADDRESS.site.requests].count("/page/1") == 3
     assert IN_ADDRESS.bought == 1
@@ -257,19 +251,6 @@ def test_a_token_that_no_request_was_seen_to_carry_is_not_called_accepted(crawle
 def test_a_token_that_no_request_was_seen_to_carry_is_accounted_for_where_the_page_then_fails(crawled):
     assert (BREAKS.pages, len(BREAKS.failures), BREAKS.bought) == ([], 1, 1)
     assert [outcome for outcome, _ in BREAKS.jobs] == ["unknown"]
-
-
-def test_a_token_that_no_request_was_seen_to_carry_is_not_called_accepted_where_its_page_fails(together, monkeypatch):
-    give = HandingIn.give
-
-    async def give_and_fail(self, *arguments, **options):
-        await give(self, *arguments, **options)
-        raise Error("The page has crashed")
-
-    monkeypatch.setattr(HandingIn, "give", give_and_fail)
-    one = Case(make=opaque())
-    together(Clicks, [one], page_fails=True)
-    assert (len(one.pages), one.jobs) == (1, [("unknown", "not_seen")])
 
 
 # What the spider does
@@ -297,18 +278,6 @@ def test_the_page_methods_of_a_post_are_not_called_in_the_page_of_a_get(browse, 
     with Site(answer) as site:
         browse(Posts, urls=[f"{site.origin}/page"])
     assert seen == ["POST"]
-
-
-@pytest.mark.nightly
-def test_page_methods_may_be_an_iterator(browse, service, walled):
-    class Spider(BrowserSpider):
-        def meta_of(self, url):
-            self.methods = methods()
-            return {"playwright_page_methods": iter(self.methods)}
-
-    crawled = browse(Spider, urls=[f"{walled().url}/page/1"])
-    assert all(method.result for method in crawled.spider.methods)
-    assert len(service.jobs) == 1
 
 
 @pytest.mark.nightly

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from scrapy_omocaptcha.testing import WALLS, OmoCaptchaService, WalledSite
-from tests.browser.crawling import BrowserSpider, Browsing, WithMethods, WithPage, methods
+from tests.browser.crawling import BrowserSpider, Browsing, WithPage, methods
 from tests.helpers.clock import Clock
 from tests.helpers.crawling import RecordingSpider
 from tests.helpers.labelled_pages import LabelledSites
@@ -110,55 +110,23 @@ def test_walls_that_stay_closed_over_plain_http_are_refused_for_the_same_reason_
     assert service.calls == ()
 
 
-@pytest.mark.nightly
-def test_a_wall_that_never_opens_ends_in_the_errback_after_so_many_jobs(browse, service, walled):
-    crawled = browse(BrowserSpider, {"OMOCAPTCHA_MAX_ATTEMPTS": 2}, urls=[f"{walled('never').url}/page/1"])
-    assert [error.reason for error in crawled.failures] == ["attempts"]
-    assert crawled.count("tokens/rejected") == len(service.jobs) == 2
-
-
 # What the spider wants of its page
 
 
-@pytest.mark.parametrize("spider", [nightly(WithMethods), nightly(WithPage), WithBoth])
-def test_the_spider_gets_what_its_page_methods_return_and_an_open_page_where_it_wants_one(
-    browse, service, sites, spider
-):
+def test_the_spider_gets_what_its_page_methods_return_and_an_open_page(browse, service, sites):
     opening = sites("session", "same_url", "redirect", "callback_only")
-    crawled = browse(spider, urls=urls(opening))
+    crawled = browse(WithBoth, urls=urls(opening))
     assert crawled.failures == []
     assert shown(crawled) == sorted(urls(opening))
     assert jobs(service, opening) == expected(opening)
     for page in crawled.pages:
-        number = page.url[-1]
-        assert (page.status, page.css("title::text").get()) == (200, f"Catalogue, page {number} of 5")
+        title = f"Catalogue, page {page.url[-1]} of 5"
+        assert (page.status, page.css("title::text").get()) == (200, title)
         assert page.request is crawled.spider.sent[page.url]
-        if spider is not WithPage:
-            asked = page.meta["playwright_page_methods"]
-            assert [method.result for method in list_of(asked)][1:] == [f"Catalogue, page {number} of 5"]
-            assert type(asked) is (dict if spider is WithBoth else list)
-        else:
-            assert "playwright_page_methods" not in page.meta
-    if spider is WithMethods:
-        assert crawled.spider.live == []
-    else:
-        assert sorted(crawled.spider.live) == sorted(
-            (page.url, page.css("title::text").get()) for page in crawled.pages
-        )
-
-
-def list_of(methods):
-    return list(methods.values()) if isinstance(methods, dict) else methods
-
-
-@pytest.mark.parametrize("spider", [nightly(BrowserSpider), WithBoth])
-@pytest.mark.nightly
-def test_one_page_at_a_time_is_enough(browse, service, sites, spider):
-    opening = sites("session", "callback_only")
-    crawled = browse(spider, {"PLAYWRIGHT_MAX_PAGES_PER_CONTEXT": 1}, urls=urls(opening))
-    assert shown(crawled) == sorted(urls(opening))
-    assert jobs(service, opening) == expected(opening)
-    assert crawled.stats["playwright/page_count/max_concurrent"] == 1
+        asked = page.meta["playwright_page_methods"]
+        assert type(asked) is dict
+        assert [method.result for method in asked.values()][1:] == [title]
+    assert sorted(crawled.spider.live) == sorted((page.url, page.css("title::text").get()) for page in crawled.pages)
 
 
 def test_who_waits_for_a_token_takes_no_page_of_the_browser(chromium, crawl):

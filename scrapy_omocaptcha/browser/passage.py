@@ -126,10 +126,3 @@ class BrowserPassage(Passage):
     async def discard(self) -> None:
         """Close the page of the challenge at hand."""
         await self.browser.close_page(self.request)
-
-    async def reopen(self) -> None:
-        """Load the challenge once more where the spider wants its page left open."""
-        if self.browser.wants_open_page(self.request):
-            answer = await self.ask_again()
-            if isinstance(answer, Response):
-                self.page = self.page._replace(response=answer)

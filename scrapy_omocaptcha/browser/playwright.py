@@ -163,8 +163,3 @@ class PlaywrightMedium(PlainMedium):
             await close()
         else:
             page.once("close", close)
-
-    def wants_open_page(self, request: Request) -> bool:
-        """Tell whether the spider wants an open page with its response, and has none yet."""
-        page = request.meta.get(_PAGE)
-        return bool(request.meta.get("playwright_include_page")) and (page is None or page.is_closed())

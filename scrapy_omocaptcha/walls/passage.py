@@ -274,9 +274,6 @@ class Passage(Attempts):
     async def discard(self) -> None:
         """Close what the challenge at hand keeps open, once nothing more is done with it."""
 
-    async def reopen(self) -> None:
-        """Open what the spider wants to have open with the challenge at hand."""
-
     # Judge the answer
 
     async def judge(self, page: Page, handed: Handed) -> Result:
@@ -416,7 +413,6 @@ class Passage(Attempts):
         """Return how the spider gets a challenge that was not solved, though jobs may have been bought for it."""
         is_passed_on = refusal.reason == "dry_run" or (self.page.response.status == HTTPStatus.OK and not self.jobs)
         if is_passed_on or self.policy.settings.on_failure == "response":
-            await self.reopen()
             response = self.page.response
             return NotSolved(response if is_passed_on else self.deliver(response, handle_httpstatus_all=True))
         await self.discard()

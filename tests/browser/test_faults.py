@@ -7,15 +7,12 @@ import json
 import os
 import pickle
 import signal
-from collections import Counter
 from dataclasses import replace
 from functools import partial
 
 import pytest
 from aiohttp import web
-from scrapy.utils.httpobj import urlparse_cached
 from scrapy_playwright.page import PageMethod
-from twisted.internet.error import ConnectionLost
 
 from scrapy_omocaptcha.browser.handover import PageHandover
 from scrapy_omocaptcha.signals import challenge_detected
@@ -23,9 +20,8 @@ from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite, browser_set
 from tests.browser.crawling import BrowserSpider, Browsing, Case, CasesSpider, WithPage
 from tests.helpers import sites
 from tests.helpers.clock import Clock
-from tests.helpers.components import OfCrawler, hears
+from tests.helpers.components import hears
 from tests.helpers.nightly import nightly
-from tests.helpers.probing import downloader, slots
 
 OPEN = WithPage.meta
 
@@ -242,73 +238,6 @@ def test_the_page_and_not_the_spider_sends_the_token_in_a_browser(crawled):
     (page,) = BY_PAGE.pages
     assert page.css(".item")
     assert BY_PAGE.bought == 1
-
-
-class LosesTheLastLoad(OfCrawler):
-    """Raises an error, once, where the challenge of LOST is loaded for the callback, by what SHOWN has taken."""
-
-    def process_request(self, request):
-        loads, host = self.crawler.spider.loads, urlparse_cached(request).hostname
-        loads[host] += 1
-        if host == LOST.site.hosts[0] and loads[host] == loads[SHOWN.site.hosts[0]]:
-            raise ConnectionLost
-
-
-SHOWN = Case(make=wall("never"), meta=OPEN)
-ENTERPRISE = Case(make=wall("enterprise"), meta=OPEN)
-LOST = Case(make=wall("never"), meta=OPEN)
-
-
-class Looks(CasesSpider):
-    """Asks for LOST once it has all of SHOWN, and looks at the end what is still held."""
-
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        self.loads = Counter()
-
-    def requests(self):
-        yield from (self.ask(case, self.first(case)) for case in self.cases if case is not LOST)
-
-    async def page(self, response, asked=None):
-        await super().page(response, asked)
-        if asked is SHOWN:
-            yield self.ask(LOST, self.first(LOST))
-
-    def closed(self, reason):
-        super().closed(reason)
-        self.parked = slots(self).parked
-        self.active = [slot.active for slot in downloader(self).slots.values() if slot.active]
-
-
-@pytest.fixture(scope="module")
-def shown(together):
-    """Let challenges that are not solved be shown, one request at a time."""
-    return together(
-        Looks,
-        [SHOWN, ENTERPRISE, LOST],
-        OMOCAPTCHA_ON_FAILURE="response",
-        OMOCAPTCHA_MAX_ATTEMPTS=1,
-        CONCURRENT_REQUESTS=1,
-        DOWNLOADER_MIDDLEWARES={**browser_settings()["DOWNLOADER_MIDDLEWARES"], LosesTheLastLoad: 595},
-    )
-
-
-@pytest.mark.parametrize("case", [SHOWN, ENTERPRISE, LOST], ids=["never", "enterprise", "lost"])
-def test_on_failure_response_shows_the_challenge_in_an_open_page(shown, case):
-    (page,) = case.pages
-    assert page.status == 403
-    assert page.css(".g-recaptcha")
-    assert case.live == [(page.url, page.css("title::text").get())]
-
-
-def test_challenges_whose_last_load_fails_are_retried_and_all_are_reported_once(shown):
-    assert shown.stats["retry/count"] == 1
-    assert (shown.count("skipped/attempts"), shown.count("skipped/enterprise")) == (2, 1)
-
-
-def test_a_challenge_is_loaded_for_an_open_page_within_concurrency_and_not_held_after_that(shown):
-    assert len(shown.spider.live) == 3
-    assert (shown.spider.parked, shown.spider.active) == (0, [])
 
 
 @pytest.mark.nightly

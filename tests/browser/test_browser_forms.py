@@ -5,7 +5,6 @@ Nearly all searches are made by one crawl, each at a site of its own: a browser 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,11 +12,13 @@ from typing import Any
 
 import pytest
 import scrapy
+from scrapy.http import HtmlResponse
 from scrapy_playwright.page import PageMethod
 
 from scrapy_omocaptcha import form_request
 from tests.browser.crawling import Case, CasesSpider
-from tests.browser.live_pages import LiveSite, comes
+from tests.browser.live_pages import FORMS, LiveSite, comes
+from tests.helpers.sites import KEY
 
 NAMES = [f"boat {number}" for number in range(6)]
 OPEN = {"playwright_include_page": True}
@@ -167,7 +168,6 @@ SEARCHES = {
     "not_rendered": Search("/ways/blocked"),
     "foreign_form": Search("/ways/elsewhere"),
     "browser": WithoutForm("/ways/fetch"),
-    "two": Search("/ways/two", {"data": {"q": "Bluebird"}, "form": "form[action='/newsletter']"}),
     "twins": Search("/ways/twins", {"data": {"q": "Bluebird"}, "form": "#other"}),
     "no button": Search(KINDS, {"click": False}),
     "lost": Search(
@@ -231,19 +231,12 @@ def test_each_kind_of_field_is_filled_in_as_a_visitor_does(found):
     ]
 
 
-def test_what_no_field_can_take_is_an_error_before_anything_is_asked(together):
-    class Refused(Search):
-        def requests(self, response):
-            for data in ({"nowhere": "x"}, {"q": ["x", "y"]}, {"box": "z"}, {"dial": "z"}):
-                name = next(iter(data))
-                with pytest.raises(ValueError, match=f"no field for the value of {name!r}; it has q, old"):
-                    form_request(response, data, meta={"playwright": True})
-                told.append(name)
-            return ()
-
-    told = []
-    assert together(Searches, [Refused(KINDS)]).service.calls == ()
-    assert told == ["nowhere", "q", "box", "dial"]
+@pytest.mark.parametrize("data", [{"nowhere": "x"}, {"q": ["x", "y"]}, {"box": "z"}, {"dial": "z"}], ids=str)
+def test_what_no_field_can_take_is_an_error_before_anything_is_asked(data):
+    page = HtmlResponse("http://127.0.0.1/ways/kinds", body=FORMS["kinds"].replace("$key", KEY), encoding="utf-8")
+    (name,) = data
+    with pytest.raises(ValueError, match=f"no field for the value of {name!r}; it has q, old"):
+        form_request(page, data, meta={"playwright": True})
 
 
 @pytest.mark.parametrize("name", UNFIT)
@@ -287,12 +280,6 @@ def test_fresh_forms_are_sent_in_contexts_that_are_closed_and_no_more_than_there
 @pytest.mark.parametrize("reason", ["not_rendered", "foreign_form", "browser"])
 def test_a_form_that_cannot_be_sent_is_refused_before_anything_is_paid(found, reason):
     assert (found[reason].reasons, found[reason].bought, found[reason].sent) == ([reason], 0, [])
-
-
-def test_of_several_forms_the_one_that_is_named_is_sent(found):
-    (sent,) = found["two"].sent
-    assert (sent.path, dict(sent.form)["q"]) == ("/newsletter", "Bluebird")
-    assert len(found["two"].pages) + len(found["two"].failures) == 1
 
 
 def test_of_two_forms_that_differ_in_nothing_but_their_place_the_one_that_is_named_is_sent(found):
@@ -363,17 +350,3 @@ def test_a_form_behind_a_wall_is_told(found):
     assert error.reason == "form_changed"
     assert "/page/1 is behind a wall" in str(error)
     assert found["behind a wall"].bought == 0
-
-
-def test_a_crawl_that_closes_ends_the_wait_for_a_token(together):
-    class Closes(Searches):
-        async def search(self, response, asked):
-            self.service.next_job("never")
-            for request in super().search(response, asked):
-                yield request
-            await comes(lambda: self.service.jobs)
-            self.closing = asyncio.ensure_future(self.crawler.engine.close_spider_async(reason="test"))
-
-    closed = Search(BUILT)
-    crawled = together(Closes, [closed])
-    assert (crawled.stats["finish_reason"], closed.failures, closed.sent) == ("test", [], [])

@@ -1,4 +1,4 @@
-"""Hand a token in at a wall, in its page, and wait for what the page makes of it."""
+"""Hand a token in, in its page, and wait for what the page makes of it."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -15,7 +15,7 @@ _ANSWER_TIMEOUT = 10.0
 
 
 class HandingIn(TokenTraffic):
-    """What becomes of a token that the widget of a wall is given."""
+    """What becomes of a token that the widget of a page is given."""
 
     def __init__(
         self,

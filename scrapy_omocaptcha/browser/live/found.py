@@ -47,9 +47,6 @@ async def find_widget(page: Page, selector: str | None, is_closing: Callable[[],
     :raises NotBought: when Google's script does not render it.
     :raises CrawlClosing: when the crawl closes.
     """
-    _check_open(page)
-    if selector is not None and (wrong := await evaluate(page, _CHECK_SELECTOR, selector)):
-        raise ValueError(f"widget={selector!r} is no CSS selector: {wrong}")
     found: list[Found] = []
 
     async def is_found() -> bool:
@@ -58,14 +55,12 @@ async def find_widget(page: Page, selector: str | None, is_closing: Callable[[],
 
     await until(is_found, WIDGET_TIMEOUT, is_closing)
     if is_closing():
-        raise CrawlClosing("the crawl is closing")
-    _check_open(page)
-    return _choose(page, selector, found)
-
-
-def _check_open(page: Page) -> None:
+        raise CrawlClosing
     if page.is_closed():
         raise ValueError(f"the page of {public_address(page.url)} is closed")
+    if selector is not None and (wrong := await evaluate(page, _CHECK_SELECTOR, selector)):
+        raise ValueError(f"widget={selector!r} is no CSS selector: {wrong}")
+    return _choose(page, selector, found)
 
 
 def _choose(page: Page, selector: str | None, found: list[Found]) -> tuple[LiveWidget, Challenge]:

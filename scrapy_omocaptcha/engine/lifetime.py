@@ -1,6 +1,6 @@
 """Tell whether a crawl is closing, and wait for things no longer than the crawl lasts.
 
-It uses private names of Scrapy, each of which has a contract test. Where one is gone, the crawl still works.
+It uses private names of Scrapy, each of which has a contract test.
 """
 
 import math
@@ -37,10 +37,7 @@ class Lifetime:
         """Tell whether the spider is being closed, for whatever reason."""
         engine = self._crawler.engine
         # crawler.crawling is always False in the shell, and engine.running is not yet True when engine_started is sent.
-        return (
-            not getattr(engine, "_starting", engine.running)
-            or getattr(getattr(engine, "_slot", None), "closing", None) is not None
-        )
+        return not engine._starting or (engine._slot is not None and engine._slot.closing is not None)
 
     def close(self, reason: str) -> None:
         """Close the spider, unless it is being closed already."""

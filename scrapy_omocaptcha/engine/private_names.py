@@ -18,10 +18,10 @@ from scrapy.utils import httpobj
 TESTED_WITH = "2.18 to 2.19"
 """The versions of Scrapy that have all of these names."""
 _READ = (
-    *("engine._slot.closing", "engine._slot.inprogress", "engine._slot.scheduler", "engine.downloader.active"),
-    *("engine.downloader.total_concurrency", "engine.downloader.middleware.methods"),
+    *("engine._starting", "engine._slot.closing", "engine._slot.inprogress", "engine._slot.scheduler"),
+    *("engine.downloader.active", "engine.downloader.total_concurrency", "engine.downloader.middleware.methods"),
     *("engine.downloader.middleware.middlewares", "Slot.active", "Slot.queue", "Slot.delay", "Slot.concurrency"),
-    *("Slot.lastseen", "CookieJar._cookies", "exceptions._InvalidOutput", "httpobj._urlparse_cache"),
+    *("CookieJar._cookies", "exceptions._InvalidOutput", "httpobj._urlparse_cache"),
 )
 _CALLED: dict[str, tuple[object, ...]] = {
     "engine._slot.add_request": ("request",),

@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred, ensureDeferred
 from scrapy_omocaptcha.engine.lifetime import Lifetime
 from scrapy_omocaptcha.errors import CrawlClosing
 
-engine = SimpleNamespace(running=True, _slot=SimpleNamespace(closing=None))
+engine = SimpleNamespace(_starting=True, _slot=SimpleNamespace(closing=None))
 lifetime = Lifetime(SimpleNamespace(engine=engine))
 turns = [Deferred() for _ in range(3)]
 

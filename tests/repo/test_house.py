@@ -166,8 +166,7 @@ def test_each_private_name_of_scrapy_that_engine_uses_is_looked_for_when_a_spide
     # Each has a contract test in tests/crawl/engine/test_contract.py.
     engine = {module: tree for module, tree in trees().items() if within(module, ["engine"])}
     used = set().union(*(set(taken_from_others(tree)) - set(defined_in(tree)) for tree in engine.values()))
-    # The crawl also works without this one.
-    assert used - {"_starting"} == set(filter(is_private, ".".join(private_names.NAMES).split(".")))
+    assert used == set(filter(is_private, ".".join(private_names.NAMES).split(".")))
 
 
 def test_the_names_of_settings_are_spelled_in_settings_only():

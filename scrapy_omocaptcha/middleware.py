@@ -69,7 +69,7 @@ class OmoCaptchaMiddleware:
         self._policy = policy = Policy(crawler, settings, components, hooks, hints, buyer.limits.check, mediums)
         self._sessions = sessions = Sessions(mediums)
         redirects = Redirects(crawler, engine, policy)
-        self._concerns = (hints.concerns, engine.states.concerns, engine.chain.concerns, mediums.concerns)
+        self._concerns = (hints.concerns, engine.states.concerns, mediums.concerns)
         """Each tells whether a step of :meth:`process_request` has something to do for a request."""
         self._walls = WallHandler(engine, buyer, policy, events, sessions, redirects)
         self._upfront = UpfrontTokens(engine, buyer, policy, events)
@@ -123,6 +123,7 @@ class OmoCaptchaMiddleware:
             raise CloseSpider("omocaptcha_scrapy")
         self._states.watch_scheduler()
         self._engine.components.watch_downloads()
+        self._chain.watch_submissions()
         self._progress.open(spider)
 
     def _engine_started(self) -> None:
@@ -141,8 +142,6 @@ class OmoCaptchaMiddleware:
         is_concerned = any(concerns(request) for concerns in self._concerns)
         if not is_concerned and self._walls.try_pass(request):
             return None
-        if self._chain.concerns(request):
-            self._chain.watch()
         wish = request.meta.get("omocaptcha")
         if wish is not None:
             from scrapy_omocaptcha.upfront.wishes import check_wish

@@ -8,11 +8,10 @@ import time
 import warnings
 from collections import deque
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from functools import cached_property, partial, wraps
+from functools import cached_property, wraps
 from typing import Any
 
-from scrapy import Request, exceptions, signals
+from scrapy import Request, exceptions
 from scrapy.core.downloader.middleware import DownloaderMiddlewareManager
 from scrapy.crawler import Crawler
 from scrapy.downloadermiddlewares.httpcache import HttpCacheMiddleware
@@ -52,19 +51,16 @@ class InnerChain:
         self._middleware = middleware
         self._slots = slots
         self.components = components
-        self._is_watching = False
 
-    def concerns(self, request: Request) -> bool:
-        """Tell whether a request carries a token."""
-        return isinstance(request, Submission)
+    def watch_submissions(self) -> None:
+        """Watch the downloader for requests that carry tokens; called when the spider opens."""
+        handlers = self._crawler.engine.downloader.handlers
+        download = handlers.download_request_async
 
-    def watch(self) -> None:
-        """Watch requests that carry tokens; called before the first one is sent, since each signal costs time."""
-        if not self._is_watching:
-            self._is_watching = True
-            handlers = self._crawler.engine.downloader.handlers
-            handlers.download_request_async = partial(self._download, handlers.download_request_async)  # type: ignore[method-assign]
-            self._crawler.signals.connect(self._downloaded, signals.response_downloaded)
+        def watched(request: Request) -> Awaitable[Response]:
+            return _submit(download, request) if isinstance(request, Submission) else download(request)
+
+        handlers.download_request_async = watched  # type: ignore[method-assign,assignment]
 
     def is_own(self, request: Request) -> bool:
         """Tell whether this package has made a request that is under way, rather than the spider."""
@@ -121,7 +117,6 @@ class InnerChain:
         raise MiddlewareFailed(blame)
 
     async def _send(self, request: Request, sending: Sending) -> Response | Request:
-        self.watch()
         sending.blame = None
         self._slots.order.under_way[request] = sending
         try:
@@ -210,30 +205,26 @@ class InnerChain:
 
         return call
 
-    async def _download(self, download: Callable[[Request], Awaitable[Response]], request: Request) -> Response:
-        """Send a request that the downloader has taken out of the queue of its slot, where it may have waited long."""
-        if isinstance(request, Submission):
-            if time.monotonic() > request.usable_until:
-                raise TokenUnused("too_old")
-            # No middleware sees the request from here on.
-            request.add_cookie()
-        return await download(request)
 
-    def _downloaded(self, request: Request, response: Response) -> None:
-        """Take the token out of the addresses in the head of a response, before any middleware can log or follow them.
+async def _submit(download: Callable[[Request], Awaitable[Response]], request: Submission) -> Response:
+    """Send a request with a token, and take the token out of the addresses in the head of the response.
 
-        Cookies are noted, since a middleware may follow a redirect that sets some. A redirect to an address that holds
-        the token in its path or host is no redirect any more.
-        """
-        if not isinstance(request, Submission):
-            return
-        secret = request.secret
-        request.set_cookies += response.headers.getlist("Set-Cookie")
-        with suppress(AttributeError):
-            response._set_url(masked(without_token(response.url, secret), secret))
-        location = response.headers.get("Location")
-        if location is not None:
-            target = without_token(location.decode("latin-1"), secret)
-            del response.headers["Location"]
-            if not holds_token(target, secret):
-                response.headers["Location"] = target.encode("latin-1")
+    Otherwise middlewares could log or follow them. A redirect to an address that holds the token in its path or host is
+    no redirect any more. Cookies are noted, since a middleware may follow a redirect that sets some.
+    """
+    # It may have waited long in the queue of its slot.
+    if time.monotonic() > request.usable_until:
+        raise TokenUnused("too_old")
+    # No middleware sees the request from here on.
+    request.add_cookie()
+    response = await download(request)
+    secret = request.secret
+    request.set_cookies += response.headers.getlist("Set-Cookie")
+    response._set_url(masked(without_token(response.url, secret), secret))
+    location = response.headers.get("Location")
+    if location is not None:
+        target = without_token(location.decode("latin-1"), secret)
+        del response.headers["Location"]
+        if not holds_token(target, secret):
+            response.headers["Location"] = target.encode("latin-1")
+    return response

@@ -23,7 +23,7 @@ from scrapy.utils.python import global_object_name
 from scrapy_omocaptcha.browser import find_medium
 from scrapy_omocaptcha.buying.buyer import Buyer
 from scrapy_omocaptcha.challenge import Challenge
-from scrapy_omocaptcha.engine.engine import Engine
+from scrapy_omocaptcha.engine import Engine
 from scrapy_omocaptcha.engine.private_names import TESTED_WITH, find_missing
 from scrapy_omocaptcha.engine.stats import Stats
 from scrapy_omocaptcha.errors import ChallengeNotSolved, CrawlClosing, NotBought

@@ -11,7 +11,7 @@ from scrapy.crawler import Crawler
 from scrapy.settings import BaseSettings
 from scrapy.utils.misc import load_object
 
-from scrapy_omocaptcha.engine.engine import Engine
+from scrapy_omocaptcha.engine import Engine
 
 if TYPE_CHECKING:
     from scrapy_omocaptcha.browser.medium import BrowserMedium

@@ -22,9 +22,8 @@ from scrapy.utils.python import global_object_name
 
 from scrapy_omocaptcha.engine.components import Components, proxy_of
 from scrapy_omocaptcha.engine.lifetime import Lifetime
-from scrapy_omocaptcha.engine.order import Sending
+from scrapy_omocaptcha.engine.order import Sending, SendingOrder
 from scrapy_omocaptcha.engine.private_names import AUTH_PROXY
-from scrapy_omocaptcha.engine.slots import Slots
 from scrapy_omocaptcha.errors import MiddlewareFailed, TokenUnused
 from scrapy_omocaptcha.forms.submission import VALIDATORS, Submission, holds_token, masked, without_token
 
@@ -44,12 +43,12 @@ class InnerChain:
     """
 
     def __init__(
-        self, crawler: Crawler, middleware: object, lifetime: Lifetime, slots: Slots, components: Components
+        self, crawler: Crawler, middleware: object, lifetime: Lifetime, order: SendingOrder, components: Components
     ) -> None:
         self._crawler = crawler
         self._lifetime = lifetime
         self._middleware = middleware
-        self._slots = slots
+        self._order = order
         self.components = components
 
     def watch_submissions(self) -> None:
@@ -64,7 +63,7 @@ class InnerChain:
 
     def is_own(self, request: Request) -> bool:
         """Tell whether this package has made a request that is under way, rather than the spider."""
-        sending = self._slots.order.under_way.get(request)
+        sending = self._order.under_way.get(request)
         return sending is not None and sending.is_own
 
     async def send_again(self, request: Request) -> Response | Request:
@@ -118,22 +117,21 @@ class InnerChain:
 
     async def _send(self, request: Request, sending: Sending) -> Response | Request:
         sending.blame = None
-        self._slots.order.under_way[request] = sending
+        self._order.under_way[request] = sending
         try:
             return await self._manager.download_async(self._enqueue_first, request)
         finally:
-            del self._slots.order.under_way[request]
+            del self._order.under_way[request]
 
     async def _enqueue_first(self, request: Request) -> Response:
         """Send a request ahead of what Scrapy has queued in its download slot."""
-        order = self._slots.order
         # The call comes once the request is in the queue, or has been sent.
-        call_later(0, lambda: order.sort(order.slot(request)))
+        call_later(0, lambda: self._order.sort(self._order.slot(request)))
         try:
             return await self._crawler.engine.downloader._enqueue_request(request)
         finally:
             # Whoever has stopped waiting for it, as the crawl closes, does not want it to be sent later.
-            order.take_out(request)
+            self._order.take_out(request)
 
     def check_whole(self, request: Request, result: Response | Request) -> None:
         """Raise what Scrapy raises for a response that is cut short, where a submission keeps it from raising that."""
@@ -186,7 +184,7 @@ class InnerChain:
         @wraps(method)
         async def call(**arguments: Any) -> Any:
             request = arguments["request"]
-            sending = self._slots.order.under_way[request]
+            sending = self._order.under_way[request]
             proxy, before = proxy_of(request), [(values, values.copy()) for values in (request.meta, request.headers)]
             try:
                 result = await self.components.call(method, **arguments)

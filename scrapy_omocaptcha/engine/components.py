@@ -170,8 +170,11 @@ class Components:
 
     async def forbids(self, target: Request, *, page: Request) -> str | None:
         """Return ``"robots"`` or ``"offsite"`` if they forbid a request that is sent because of ``page``, or None."""
-        if self.is_offsite(target, page=page):
-            return "offsite"
+        offsite, spider = self._crawler.get_downloader_middleware(OffsiteMiddleware), self._crawler.spider
+        if offsite is not None and spider is not None and not page.meta.get("allow_offsite"):
+            is_elsewhere = urlparse_cached(target).hostname != urlparse_cached(page).hostname
+            if is_elsewhere and not offsite.should_follow(target, spider):
+                return "offsite"
         robots = self._crawler.get_downloader_middleware(RobotsTxtMiddleware)
         if robots is not None:
             try:
@@ -179,15 +182,6 @@ class Components:
             except IgnoreRequest:
                 return "robots"
         return None
-
-    def is_offsite(self, target: Request, *, page: Request) -> bool:
-        """Tell whether the spider's allowed_domains forbid a request that is sent because of ``page``."""
-        offsite = self._crawler.get_downloader_middleware(OffsiteMiddleware)
-        spider = self._crawler.spider
-        if offsite is None or spider is None or page.meta.get("allow_offsite"):
-            return False
-        is_elsewhere = urlparse_cached(target).hostname != urlparse_cached(page).hostname
-        return is_elsewhere and not offsite.should_follow(target, spider)
 
     def is_resumed(self) -> bool:
         """Tell whether an earlier run has used the ``JOBDIR``, from the folder that Scrapy's scheduler makes in it."""

@@ -17,7 +17,7 @@ from scrapy.http import Response
 from scrapy_omocaptcha.buying.buyer import Buyer
 from scrapy_omocaptcha.buying.purchase import Purchase, Verdict
 from scrapy_omocaptcha.challenge import Challenge, Token
-from scrapy_omocaptcha.engine.engine import Engine
+from scrapy_omocaptcha.engine import Engine
 from scrapy_omocaptcha.errors import (
     ApiError,
     CrawlClosing,

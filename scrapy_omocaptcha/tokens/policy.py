@@ -14,8 +14,8 @@ from scrapy.http import Response
 
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.detection import find_challenge
+from scrapy_omocaptcha.engine import Engine
 from scrapy_omocaptcha.engine.components import Components
-from scrapy_omocaptcha.engine.engine import Engine
 from scrapy_omocaptcha.errors import CrawlClosing, NotBought
 from scrapy_omocaptcha.settings import LIMITS, Settings
 from scrapy_omocaptcha.tokens.hints import Hints

@@ -14,7 +14,7 @@ from scrapy.utils.httpobj import urlparse_cached
 
 from scrapy_omocaptcha.buying.buyer import Buyer
 from scrapy_omocaptcha.challenge import Challenge
-from scrapy_omocaptcha.engine.engine import Engine
+from scrapy_omocaptcha.engine import Engine
 from scrapy_omocaptcha.errors import ChallengeNotSolved
 from scrapy_omocaptcha.reporting.events import Events
 from scrapy_omocaptcha.tokens.policy import Policy

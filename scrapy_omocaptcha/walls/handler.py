@@ -12,7 +12,7 @@ from scrapy.http import Response
 
 from scrapy_omocaptcha.buying.buyer import Buyer
 from scrapy_omocaptcha.detection import find_other_captcha, has_recaptcha_word
-from scrapy_omocaptcha.engine.engine import Engine
+from scrapy_omocaptcha.engine import Engine
 from scrapy_omocaptcha.reporting.events import Events
 from scrapy_omocaptcha.tokens.judging import Answer, is_good, is_stored, shows_page
 from scrapy_omocaptcha.tokens.policy import Policy

@@ -22,7 +22,7 @@ from scrapy.utils.job import job_dir
 from twisted.internet.defer import DeferredLock
 
 from scrapy_omocaptcha.challenge import Challenge
-from scrapy_omocaptcha.engine.engine import Engine
+from scrapy_omocaptcha.engine import Engine
 from scrapy_omocaptcha.errors import CrawlClosing
 from scrapy_omocaptcha.forms.submission import Submission
 from scrapy_omocaptcha.settings import uses_scrapy_redis

@@ -11,7 +11,7 @@ from scrapy.utils.test import get_crawler
 from scrapy_playwright.handler import ScrapyPlaywrightDownloadHandler
 
 from scrapy_omocaptcha.browser import find_medium, playwright
-from scrapy_omocaptcha.engine.engine import Engine
+from scrapy_omocaptcha.engine import Engine
 from scrapy_omocaptcha.engine.stats import Stats
 
 HANDLER = "scrapy_playwright.handler.ScrapyPlaywrightDownloadHandler"

@@ -1,4 +1,4 @@
-"""The names that engine/ uses and Scrapy does not promise, a test for each, inside real crawls.
+"""The names that engine/ uses and Scrapy does not promise, inside real crawls; those of the chain are in test_chain.
 
 Where a test fails after an update of Scrapy, engine/ has to be adapted before anything else.
 """
@@ -9,11 +9,8 @@ import pytest
 import scrapy
 from scrapy import signals
 from scrapy.downloadermiddlewares.cookies import CookiesMiddleware
-from scrapy.downloadermiddlewares.httpcache import HttpCacheMiddleware
 from scrapy.downloadermiddlewares.httpproxy import HttpProxyMiddleware
-from scrapy.downloadermiddlewares.redirect import RedirectMiddleware
 from scrapy.downloadermiddlewares.retry import RetryMiddleware
-from scrapy.exceptions import _InvalidOutput
 from scrapy.utils.defer import maybe_deferred_to_future
 
 from scrapy_omocaptcha import OmoCaptchaMiddleware
@@ -102,38 +99,6 @@ async def test_nextcall_has_the_engine_ask_its_scheduler_at_once(spider, walled)
     assert (slow.called, [page.url for page in spider.pages]) == (False, [f"{site.url}/free/2"])
 
 
-@in_a_crawl(CONCURRENT_REQUESTS=1)
-async def test_total_concurrency_is_looked_at_anew_before_each_request(spider, walled):
-    site = walled(free_delay=0.05)
-    most = []
-
-    def reached(request, spider):
-        most[-1] = max(most[-1], len(downloader(spider).active))
-
-    spider.crawler.signals.connect(reached, signals.request_reached_downloader, weak=False)
-    for number, change in enumerate((0, 2, -2)):
-        most.append(0)
-        downloader(spider).total_concurrency += change
-        for page in range(6):
-            spider.crawler.engine.crawl(scrapy.Request(f"{site.url}/free/{10 * number + page + 1}", spider.page))
-        await until(lambda number=number: len(spider.pages) == 6 * (number + 1))
-    assert most == [1, 3, 1]
-
-
-@pytest.mark.parametrize(("places", "under_way", "full"), [(2, 1, False), (2, 2, True), (3, 2, False), (0, 99, False)])
-@in_a_crawl()
-async def test_the_downloader_is_full_when_as_many_requests_are_active_as_there_are_places(
-    spider, places, under_way, full
-):
-    requests = {scrapy.Request(f"http://127.0.0.1/{number}") for number in range(under_way)}
-    downloader(spider).active |= requests
-    downloader(spider).total_concurrency = places
-    try:
-        assert downloader(spider).needs_backout() is full
-    finally:
-        downloader(spider).active -= requests
-
-
 @in_a_crawl()
 async def test_get_slot_gives_the_slot_that_a_request_will_be_sent_through(spider, walled):
     site = walled()
@@ -184,24 +149,11 @@ async def test_requests_that_wait_for_the_delay_stand_in_the_slots_queue_and_go_
     assert [visit.path for visit in site.requests] == ["/free/1", "/free/4", "/free/2", "/free/3"]
 
 
-@in_a_crawl(CONCURRENT_REQUESTS_PER_DOMAIN=5, DOWNLOAD_SLOTS={"127.0.0.3": {"concurrency": 2}})
-async def test_a_slot_tells_how_many_requests_its_site_is_sent_at_once(spider):
-    hosts = ("127.0.0.2", "127.0.0.3")
-    assert [slots(spider).order.slot(scrapy.Request(f"http://{host}/")).concurrency for host in hosts] == [5, 2]
-
-
-@in_a_crawl(DOWNLOAD_SLOTS={"127.0.0.2": {"delay": 0.5, "jitter": 0.25}})
-async def test_a_slot_tells_its_delay_how_much_that_varies_and_when_it_was_last_used(spider, walled):
-    site = walled()
-    request = scrapy.Request(f"{site.url}/free/1")
-    slot = slots(spider).order.slot(request)
-    before = slot.lastseen
-    await spider.crawler.engine.download_async(request)
-    assert slot.delay == 0.5
-    # Not before Scrapy 2.19.
-    assert getattr(slot, "jitter", 0.25) == 0.25
-    assert before == 0
-    assert slot.lastseen > 0
+@in_a_crawl(DOWNLOAD_SLOTS={"127.0.0.2": {"concurrency": 3, "delay": 0.5, "jitter": 0.25}})
+async def test_a_slot_tells_how_many_requests_its_site_is_sent_at_once_and_its_delay(spider):
+    slot = slots(spider).order.slot(scrapy.Request("http://127.0.0.2/"))
+    # There is no jitter before Scrapy 2.19.
+    assert (slot.concurrency, slot.delay, getattr(slot, "jitter", 0.25)) == (3, 0.5, 0.25)
 
 
 @in_a_crawl()
@@ -250,59 +202,35 @@ async def test_the_handlers_send_a_request_behind_all_middlewares_and_their_answ
 # -- the downloader and its middlewares ------------------------------------------------------------------------------
 
 
-def test_the_engine_asks_the_downloader_before_each_request_it_takes_and_after_each_that_is_done(during, walled):
-    site = walled()
-    told = []
-
-    async def probe(spider):
-        engine, scheduler = spider.crawler.engine, spider.crawler.engine._slot.scheduler
-        needs_backout, next_request = downloader(spider).needs_backout, scheduler.next_request
-
-        # Set on the objects: this is how the add-on takes the place of the method.
-        downloader(spider).needs_backout = lambda: (told.append("asked"), needs_backout())[1]
-        scheduler.next_request = lambda: (told.append("taken"), next_request())[1]
-        spider.crawler.signals.connect(lambda: told.append("done"), signals.response_received, weak=False)
-        engine.pause()
-        for number in range(1, 4):
-            engine.crawl(scrapy.Request(f"{site.url}/free/{number}", callback=spider.page))
-        told.clear()
-        engine.unpause()
-        await until(lambda: len(spider.pages) == 3)
-
-    during(probe, {"CONCURRENT_REQUESTS": 1})
-    assert (told.count("done"), told.count("taken") >= 3) == (3, True)
-    for number, word in enumerate(told):
-        if word == "taken":
-            assert told[number - 1] == "asked"
-        if word == "done":
-            assert "asked" in told[number:]
-
-
-@in_a_crawl()
-async def test_the_engine_begins_with_a_request_as_soon_as_it_has_taken_it_out_of_the_scheduler(spider, walled):
+@in_a_crawl(CONCURRENT_REQUESTS=1)
+async def test_the_engine_asks_the_downloader_takes_a_request_out_of_the_scheduler_and_begins_with_it(spider, walled):
     site = walled()
     told = []
     slot = spider.crawler.engine._slot
-    next_request, add_request = slot.scheduler.next_request, slot.add_request
+    needs_backout, next_request = downloader(spider).needs_backout, slot.scheduler.next_request
+    add_request = slot.add_request
 
     def take_out():
         request = next_request()
         told.append(("taken", request))
         return request
 
-    # Set on the objects: this is how the add-on watches both.
+    # Set on the objects: this is how the add-on takes the place of these methods.
+    downloader(spider).needs_backout = lambda: (told.append("asked"), needs_backout())[1]
     slot.scheduler.next_request = take_out
     slot.add_request = lambda request: (told.append(("begun", request)), add_request(request))[1]
-    for number in range(1, 4):
-        spider.crawler.engine.crawl(scrapy.Request(f"{site.url}/free/{number}", callback=spider.page))
-    awaited = scrapy.Request(f"{site.url}/free/4")
+    spider.crawler.signals.connect(lambda: told.append("done"), signals.response_received, weak=False)
+    awaited = scrapy.Request(f"{site.url}/free/1")
     await spider.crawler.engine.download_async(awaited)
+    for number in (2, 3, 4):
+        spider.crawler.engine.crawl(scrapy.Request(f"{site.url}/free/{number}", callback=spider.page))
     await until(lambda: len(spider.pages) == 3)
-    begun = [number for number, (word, request) in enumerate(told) if word == "begun" and request is not awaited]
-    assert len(begun) == 3
-    assert all(told[number - 1] == ("taken", told[number][1]) for number in begun)
     assert told.count(("begun", awaited)) == 1
     assert ("taken", awaited) not in told
+    for page in spider.pages:
+        taken = told.index(("taken", page.request))
+        assert (told[taken - 1], told[taken + 1]) == ("asked", ("begun", page.request))
+    assert "asked" in told[len(told) - told[::-1].index("done") :]
 
 
 def test_a_request_is_active_until_its_response_has_passed_all_middlewares(during, walled):
@@ -355,40 +283,6 @@ def test_enqueue_request_sends_a_request_through_its_slot_and_no_middleware(duri
     assert [visit.cookies for visit in site.requests] == [{}]
 
 
-def recorders(spider):
-    """Return the manager of all middlewares, and the outer and the inner recorder among these."""
-    whole = downloader(spider).middleware
-    return whole, *(next(one for one in whole.middlewares if type(one) is kind) for kind in (Outer, Inner))
-
-
-async def answer(request):
-    return scrapy.http.Response(request.url)
-
-
-@in_a_crawl(**RECORDERS)
-async def test_a_manager_of_some_middlewares_sends_a_request_through_these_alone(spider, calls):
-    async def download(request):
-        calls.append(("download",))
-        return await answer(request)
-
-    whole, outer, inner = recorders(spider)
-    # From the engine to the site.
-    assert whole.middlewares.index(outer) < whole.middlewares.index(inner)
-    manager = type(whole)(inner, crawler=spider.crawler)
-    assert manager.middlewares == (inner,)
-    await manager.download_async(download, scrapy.Request("http://127.0.0.1/"))
-    assert [call[:2] for call in calls] == [("Inner", "request"), ("download",), ("Inner", "response")]
-
-
-@in_a_crawl(**RECORDERS)
-async def test_a_method_that_is_removed_from_a_manager_is_not_called_and_the_others_are(spider, calls):
-    whole, outer, inner = recorders(spider)
-    manager = type(whole)(outer, inner, crawler=spider.crawler)
-    manager.methods["process_request"].remove(inner.process_request)
-    await manager.download_async(answer, scrapy.Request("http://127.0.0.1/"))
-    assert [call[:2] for call in calls] == [("Outer", "request"), ("Inner", "response"), ("Outer", "response")]
-
-
 @in_a_crawl(**RECORDERS)
 async def test_the_methods_for_exceptions_stand_in_the_order_in_which_they_are_called_from_the_site_on(spider, calls):
     owners = [method.__self__ for method in downloader(spider).middleware.methods["process_exception"] if method]
@@ -410,33 +304,6 @@ async def test_handle_mw_method_calls_a_method_with_the_spider_where_it_wants_on
     (old,) = [method for method in manager.methods["process_exception"] if type(method.__self__) is Old]
     answer = manager._handle_mw_method(old, request=scrapy.Request("http://127.0.0.1/"), exception=ValueError())
     assert answer.headers["Spider"] == b"recording"
-
-
-def test_invalid_output_names_the_middleware_and_not_what_it_returned(during):
-    class Wrong:
-        def process_request(self, request):
-            return "secret-token"
-
-    async def probe(spider):
-        with pytest.raises(_InvalidOutput) as raised:
-            await spider.crawler.engine.download_async(scrapy.Request("http://127.0.0.1/"))
-        return str(raised.value)
-
-    text = during(probe, {"DOWNLOADER_MIDDLEWARES": {Wrong: 100}})
-    assert "Wrong.process_request must return" in text
-    assert "secret-token" not in text
-
-
-@pytest.mark.parametrize(
-    ("kind", "settings"),
-    [(CookiesMiddleware, {}), (RedirectMiddleware, {}), (HttpCacheMiddleware, {"HTTPCACHE_ENABLED": True})],
-)
-def test_a_middleware_of_scrapy_is_found_by_its_class(during, kind, settings, tmp_path):
-    async def probe(spider):
-        found = spider.crawler.get_downloader_middleware(kind)
-        return found in downloader(spider).middleware.middlewares
-
-    assert during(probe, {"HTTPCACHE_DIR": str(tmp_path), **settings})
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
-from scrapy import FormRequest, Request, Spider, signals
+from scrapy import Request, Spider, signals
 from scrapy.downloadermiddlewares.redirect import RedirectMiddleware
 from scrapy.downloadermiddlewares.retry import get_retry_request
 from scrapy.http import JsonRequest, Response
@@ -80,8 +80,8 @@ def states():
     return new_states()
 
 
-def spiders_request(spider, url=PAGE, **values):
-    return Request(
+def spiders_request(spider, url=PAGE, make=Request, **values):
+    return make(
         url,
         **{
             "callback": spider.parse_page,
@@ -145,6 +145,7 @@ MADE = {
     "a header that redirects take away": {"headers": {"Authorization": "Bearer x", "Content-Type": "text/x"}},
     "not to be cached, by the spider's own wish": {"meta": {"dont_cache": True}},
     "never a duplicate, by the spider's own wish": {"dont_filter": True},
+    "a request of another class": {"make": JsonRequest, "data": {"q": 1}},
 }
 
 
@@ -159,20 +160,6 @@ def test_a_request_is_known_to_have_come_out_of_the_scheduler_or_not(spider, sta
     assert not states.is_scheduled(sent_by_a_component)
     assert states.is_scheduled(out_of_the_scheduler(states, sent_by_a_component)), "the same object later"
     assert not states.is_scheduled(spiders_request(spider)), "it did not even pass the engine"
-
-
-def test_what_is_added_while_a_request_is_queued_is_json(spider, states):
-    request = out_of_the_scheduler(states, spiders_request(spider, method="POST", body=b"\xff", cookies={"s": "1"}))
-    request = redirect(spider, states, request, "/gate")
-    assert json.loads(json.dumps(request.meta)) == request.meta
-    states.take(request)
-    back = states.give_back(request)
-    assert json.loads(json.dumps(back.meta)) == back.meta
-
-
-def test_a_request_that_was_never_seen_has_a_state_without_anything(states):
-    state = states.of(Request(PAGE))
-    assert state == RequestState()
 
 
 def test_a_request_that_is_gone_leaves_no_state(spider, states):
@@ -210,15 +197,6 @@ def test_what_is_given_back_comes_out_of_the_scheduler_as_the_spider_made_it(spi
     assert states.queue.enqueue_request(back), "the duplicate filter has seen it"
     assert states.queue.next_request() is back
     assert essence(made) == expected, "nothing is added to the request itself"
-    assert essence(out_of_the_scheduler(states, back)) == expected
-
-
-@pytest.mark.parametrize("make", [FormRequest, JsonRequest])
-def test_a_request_of_another_class_is_given_back_as_one(spider, states, make):
-    values = {"formdata": {"q": "1"}} if make is FormRequest else {"data": {"q": 1}}
-    made = make(PAGE, callback=spider.parse_page, **values)
-    expected = essence(made)
-    back = states.give_back(out_of_the_scheduler(states, made))
     assert essence(out_of_the_scheduler(states, back)) == expected
 
 
@@ -329,13 +307,6 @@ def test_another_request_with_the_meta_of_the_first_starts_anew(spider, states, 
     assert states.of(second) == RequestState()
     assert states.of(first).useless_jobs == 1, "the first is left as it was"
     assert original_of(states, redirected(spider, states, second, "/login")).url == url
-
-
-def test_copies_of_a_request_do_not_change_each_other(spider, states):
-    first = out_of_the_scheduler(states, spiders_request(spider))
-    copy = first.replace()
-    states.of(copy).useless_jobs += 1
-    assert (states.of(first).useless_jobs, states.of(copy).useless_jobs) == (0, 1)
 
 
 # -- queues ----------------------------------------------------------------------------------------------------------

@@ -327,21 +327,6 @@ def test_an_error_of_a_middleware_on_the_page_itself_reaches_the_errback(
     assert (len(crawled.pages), len(service.jobs)) == (1, 1)
 
 
-class AnswersForTheSite:
-    """Answers all requests with a token by a page of its own."""
-
-    def process_request(self, request):
-        if b"g-recaptcha-response" in request.body:
-            return scrapy.http.HtmlResponse(request.url, body=b"<title>from a middleware</title>", request=request)
-        return None
-
-
-def test_a_middleware_that_answers_in_the_place_of_the_site_ends_the_request_once(crawl, service, walled):
-    crawled = crawl(Visits, settings(service, AnswersForTheSite, INSIDE), site=walled("session").url)
-    assert len(crawled.pages) + len(crawled.failures) == 2
-    assert len(service.jobs) <= 2
-
-
 class AnswersBeforeUs:
     """Answers all requests by a page of its own, so that they reach no other middleware."""
 

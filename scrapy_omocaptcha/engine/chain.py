@@ -1,7 +1,4 @@
-"""Send requests through the part of Scrapy's downloader middlewares between this package's middleware and the site.
-
-It uses private names of Scrapy, each of which has a contract test.
-"""
+"""Send requests through the part of Scrapy's downloader middlewares between this package's middleware and the site."""
 
 import logging
 import time

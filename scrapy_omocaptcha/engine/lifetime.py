@@ -1,7 +1,4 @@
-"""Tell whether a crawl is closing, and wait for things no longer than the crawl lasts.
-
-It uses private names of Scrapy, each of which has a contract test.
-"""
+"""Tell whether a crawl is closing, and wait for things no longer than the crawl lasts."""
 
 import math
 import time

@@ -1,7 +1,6 @@
 """Order what waits in Scrapy's download slots: first what a token is at hand for, then what else this package sends.
 
-A request with a token may also keep others from being sent between its form and the token. This module uses private
-names of Scrapy, each of which has a contract test.
+A request with a token may also keep others from being sent between its form and the token.
 """
 
 from collections.abc import Callable, Iterator

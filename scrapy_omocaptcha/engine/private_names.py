@@ -1,6 +1,6 @@
 """List the names that ``engine`` uses and Scrapy does not promise, and find those that this Scrapy does not have.
 
-Each has a contract test. What else there is of Scrapy's is documented, or guarded where it is used.
+Each has a test in ``tests/crawl/engine``. What else there is of Scrapy's is documented, or guarded where it is used.
 """
 
 from contextlib import suppress

@@ -1,7 +1,4 @@
-"""Hold requests so that they use up none of Scrapy's concurrency, and let them go without exceeding it.
-
-It uses private names of Scrapy, each of which has a contract test.
-"""
+"""Hold requests so that they use up none of Scrapy's concurrency, and let them go without exceeding it."""
 
 import sys
 import time

@@ -163,7 +163,7 @@ def test_private_names_of_scrapy_and_of_other_modules_are_used_in_engine_only():
 
 
 def test_each_private_name_of_scrapy_that_engine_uses_is_looked_for_when_a_spider_opens():
-    # Each has a contract test in tests/crawl/engine/test_contract.py.
+    # Each has a test in tests/crawl/engine.
     engine = {module: tree for module, tree in trees().items() if within(module, ["engine"])}
     used = set().union(*(set(taken_from_others(tree)) - set(defined_in(tree)) for tree in engine.values()))
     assert used == set(filter(is_private, ".".join(private_names.NAMES).split(".")))

@@ -208,18 +208,3 @@ async def test_an_error_is_handled_by_the_outer_middlewares_and_by_no_inner_one(
     request = scrapy.Request("http://127.0.0.1/", meta={"Inner handles": "never asked", "Outer handles": handled})
     assert (await chain(spider).handle_exception(request, ValueError("of the downloader"))) is handled
     assert [(name, method) for name, method, _ in calls] == [("Outer", "exception")]
-
-
-@in_a_crawl()
-async def test_retry_handles_a_broken_connection_of_a_request_that_was_sent_again(spider):
-    request = scrapy.Request("http://127.0.0.1/", callback=spider.page)
-    again = await chain(spider).handle_exception(request, ConnectionError("reset"))
-    assert (again.meta["retry_times"], again.callback == spider.page) == (1, True)
-
-
-@in_a_crawl(**RECORDERS)
-async def test_an_error_that_no_middleware_handles_is_raised(spider, calls):
-    error = ValueError("of the downloader")
-    with pytest.raises(ValueError, match="of the downloader") as raised:
-        await chain(spider).handle_exception(scrapy.Request("http://127.0.0.1/"), error)
-    assert raised.value is error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import marshal
 import pickle
@@ -160,12 +159,6 @@ def test_a_request_is_known_to_have_come_out_of_the_scheduler_or_not(spider, sta
     assert not states.is_scheduled(sent_by_a_component)
     assert states.is_scheduled(out_of_the_scheduler(states, sent_by_a_component)), "the same object later"
     assert not states.is_scheduled(spiders_request(spider)), "it did not even pass the engine"
-
-
-def test_a_request_that_is_gone_leaves_no_state(spider, states):
-    out_of_the_scheduler(states, spiders_request(spider))
-    gc.collect()
-    assert len(states._states) == 0
 
 
 @pytest.mark.parametrize("dont_filter", [True, False])

@@ -7,14 +7,12 @@ that follow; the test waits in its own thread. A crawl without a reactor gets a 
 from __future__ import annotations
 
 import asyncio
-import faulthandler
 import logging
 import sys
 import threading
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
-from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
 from scrapy import signals
@@ -152,18 +150,13 @@ def _bug(record: logging.LogRecord) -> BaseException | None:
 
 def _run(crawler: Crawler, arguments: Mapping[str, Any], timeout: float) -> None:
     closing = min(CLOSING, timeout)
-    threads: list[int] = []
-
-    async def crawl() -> None:
-        threads.append(threading.get_ident())
-        await _crawl(crawler, arguments, timeout, closing)
-
     with _loop(reactor=crawler.settings.getbool("TWISTED_REACTOR_ENABLED")) as loop:
-        ended = asyncio.run_coroutine_threadsafe(crawl(), loop)
+        ended = asyncio.run_coroutine_threadsafe(_crawl(crawler, arguments, timeout, closing), loop)
         try:
             if wait([ended], timeout + 2 * closing).not_done:
-                # A callback that does not return keeps the loop from noticing that the time is up.
-                raise TimeoutError(f"{_unended(crawler, timeout)}: its thread {doing(threads[0])}")
+                # The loop itself cannot notice that the time is up.
+                why = "a callback has not returned, or has ended the thread with sys.exit()"
+                raise TimeoutError(f"{_unended(crawler, timeout)}: {why}")
             ended.result()
         finally:
             # So that Ctrl-C, too, ends the crawl.
@@ -187,15 +180,6 @@ async def _crawl(crawler: Crawler, arguments: Mapping[str, Any], timeout: float,
 
 def _unended(crawler: Crawler, timeout: float) -> str:
     return f"The crawl of {crawler.spidercls.name!r} has not ended within {timeout:g} s"
-
-
-def doing(thread: int) -> str:
-    """Return what a thread does, such as ``is blocked by File "shop.py", line 7 in parse``."""
-    with TemporaryFile("w+") as stacks:
-        faulthandler.dump_traceback(stacks, all_threads=True)
-        stacks.seek(0)
-        found = stacks.read().partition(f"{thread:x} ")[2].splitlines()
-    return f"is blocked by {found[1].strip()}" if found else "has ended, as it does after sys.exit()"
 
 
 def _state(crawler: Crawler) -> str:

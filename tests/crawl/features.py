@@ -292,7 +292,6 @@ class Marked(ViewingSpider):
 
 FEATURES = {
     "depth": Feature("session", Tree, {"DEPTH_STATS_VERBOSE": True, "DEPTH_PRIORITY": 1}),
-    "depth limit": Feature(None, Tree, {"DEPTH_LIMIT": 2}),
     "priorities": Feature("redirect", Priorities, {"CONCURRENT_REQUESTS": 2}),
     "cookiejars": Feature("three free pages", Cookiejars),
     # Each redirect uses up a page of a clearance for three, and so does looking at where it leads.
@@ -325,11 +324,6 @@ FEATURES = {
         "session",
         Slots,
         {"DOWNLOAD_SLOTS": {HOST: {"concurrency": 1}, "mine0": {"concurrency": 2, "delay": 0.02, "jitter": 0}}},
-    ),
-    "delay": Feature(
-        None,
-        paths(*(f"/page/{number}" for number in range(8))),
-        {"DOWNLOAD_DELAY": 0.05, "CONCURRENT_REQUESTS_PER_DOMAIN": 1},
     ),
     "httpcache": Feature("session", Tree, {"HTTPCACHE_ENABLED": True}, runs=2),
     # A clearance may run out between a redirect and its page. What is stored for the redirect is a challenge then, and

@@ -109,7 +109,7 @@ class Ledger:
         self._spider = spider
         own = uuid.uuid4().hex if jobdir is None else _id_of(Path(jobdir))
         self._crawl = crawl or os.environ.get("SHUB_JOBKEY") or own
-        self._budget = _clean(f"{own} {spider}")
+        self._budget = f"{own} {spider}"
         if path is None and jobdir is not None:
             path = os.path.join(jobdir, JOBDIR_LEDGER)
         self._path = None if path is None else Path(path).absolute()
@@ -155,7 +155,7 @@ class Ledger:
 
     def update(self, entry: Entry, **changes: Any) -> None:
         entry.record = record = replace(entry.record, **changes)
-        known = {name: _clean(value) for name, value in asdict(record).items() if name in _CHANGING}
+        known = {name: value for name, value in asdict(record).items() if name in _CHANGING}
         assignments = ", ".join(f"{name} = ?" for name in known)
         self._change(f"UPDATE jobs SET {assignments} WHERE id = ?", entry, *known.values())
 
@@ -216,7 +216,7 @@ class Ledger:
         return Sums(jobs, counted.get(host, (0, 0.0))[0], spent, None if self._file is None else day * _UNIT)
 
     def _insert(self, db: sqlite3.Connection, record: Record) -> int:
-        values = (*map(_clean, astuple(record)), self._budget, time.time() // _STEP)
+        values = (*astuple(record), self._budget, time.time() // _STEP)
         marks = ", ".join("?" * len(values))
         row = db.execute(f"INSERT INTO jobs ({database.COLUMNS}, budget, step) VALUES ({marks})", values).lastrowid
         assert row is not None
@@ -237,8 +237,3 @@ def _id_of(jobdir: Path) -> str:
     except (OSError, ValueError) as error:
         logger.error("OMOcaptcha: %s cannot be used (%s), so limits don't count earlier runs: delete it", path, error)
     return known or uuid.uuid4().hex
-
-
-def _clean(value: T) -> T | str:
-    """Return a value that SQLite can keep: an environment and a service may contain lone surrogates."""
-    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value

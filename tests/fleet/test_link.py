@@ -127,12 +127,3 @@ def test_what_redis_cannot_write_at_the_moment_is_sent_again_once_it_can(during,
         during(probe)
     assert redis.client.hget("omocaptcha:fleet:shop:breaker:a.example", "jobs") == '[["j",0]]'
     assert caplog.messages == []
-
-
-def test_text_that_cannot_be_encoded_reaches_redis_as_far_as_it_can_be(during, redis):
-    async def probe(link):
-        link.notify("close_account", {"why": "empty \ud83d, \u20ac 0", "pause": 1000})
-        await link.call(*CHARGED)
-
-    during(probe)
-    assert crawl(redis, "account_closed") == "empty ?, \u20ac 0"

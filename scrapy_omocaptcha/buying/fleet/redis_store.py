@@ -82,8 +82,7 @@ class RedisStore:
 
     async def run(self, command: str, arguments: Arguments) -> Any:
         keys = keys_of(self.fleet, self._worker, arguments)
-        # An error message of the service may hold lone surrogates, which cannot be encoded.
-        text = json.dumps(arguments, ensure_ascii=False).encode("utf-8", "replace").decode()
+        text = json.dumps(arguments)
         try:
             if self._asynchronous:
                 return await self._script(keys, [command, text])

@@ -142,16 +142,6 @@ def test_the_sums_are_those_of_the_jobs_also_when_a_user_deletes_some(tmp_path_f
     assert kept == reckoned
 
 
-@given(st.text(), st.text(st.characters()))
-@hypothesis_settings(derandomize=True, deadline=None, max_examples=50)
-def test_whatever_a_service_calls_a_job_is_kept(tmp_path_factory, host, job):
-    path = tmp_path_factory.mktemp("words") / "jobs.sqlite"
-    ledger = new_ledger(path)
-    enter(ledger, host).bought(f"{job}\ud800")
-    (record,) = read_ledger(path)
-    assert (record.host, record.job) == (host, f"{job}?".encode("utf-8", "replace").decode())
-
-
 @pytest.mark.parametrize(
     "change",
     [

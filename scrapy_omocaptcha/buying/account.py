@@ -39,20 +39,27 @@ _CLOSE_TIMEOUT = 0.5
 class Account:
     """Makes one crawl's API calls and keeps its price and balance."""
 
-    api: Callable[[], Api]
-    """Returns the client of the service."""
+    apis: Callable[[], dict[int, Api]]
+    """Returns the clients of the service, one for each version of the API that it may have."""
     limits: Limits
     lifetime: Lifetime
     settings: Settings
     stats: Stats
 
     def __post_init__(self) -> None:
+        self._api: Api | None = None
         self._price_known = self.settings.price is not None
         self._may_be_no_api = True
         self._asking = CapacityLimiter(1)
         self._calls = CapacityLimiter(CALLS_AT_ONCE)
         self.balance: Balance | None = None
         """The balance when the crawl began; None where it was not asked for."""
+
+    @property
+    def api(self) -> Api:
+        """Return the client of the version that the service has, which is known once the account is ready."""
+        assert self._api is not None
+        return self._api
 
     async def call(self, call: Coroutine[Any, Any, T], *, buys: bool = False, grace_checks: int = 1) -> T:
         """Make a call to the service, count it, and drop it when the crawl closes.
@@ -88,12 +95,12 @@ class Account:
 
     @asynccontextmanager
     async def ready(self) -> AsyncIterator[None]:
-        """Find out price and balance where they are not known well enough, and let one job be reserved in the block.
+        """Find out version, price and balance where they are not known, and let one job be reserved in the block.
 
         :raises NotBought: when the account cannot buy.
-        :raises ApiError: when the balance is not known, though ``OMOCAPTCHA_MIN_BALANCE`` needs it.
+        :raises ApiError: when the version is not known, or the balance, though ``OMOCAPTCHA_MIN_BALANCE`` needs it.
         """
-        if self._price_known and not self.limits.needs_balance and not self.api().is_unclear:
+        if self._api is not None and self._price_known and not self.limits.needs_balance:
             yield
             return
         with self._asking.acquire() as acquired:
@@ -101,9 +108,8 @@ class Account:
             if self.limits.account_closed is not None:
                 # The service has refused the account while this coroutine waited.
                 raise NotBought("account", self.limits.account_closed)
-            if self.api().is_unclear:
-                # Not in the call that buys: a crawl that closes meanwhile would count a job that was never sent.
-                await self._find_version()
+            if self._api is None:
+                self._api = await self._find_version()
             if not self._price_known:
                 await self._ask_price()
                 self._price_known = True
@@ -113,18 +119,20 @@ class Account:
             # The next one that asks for the balance must see what this one reserves.
             yield
 
-    async def _find_version(self) -> None:
+    async def _find_version(self) -> Api:
+        apis = self.apis()
+        if len(apis) == 1:
+            return next(iter(apis.values()))
+        from scrapy_omocaptcha.buying.api.factory import find_version
+
         try:
-            await self.call(self.api().find())
+            return await self.call(find_version(apis))
         except AccountError as error:
             raise self.close(error) from None
-        except ApiError as error:
-            # The call that buys asks once more, and waits as for any outage.
-            logger.debug("The version of the API is not known yet: %s", error)
 
     async def _ask_price(self) -> None:
         try:
-            price = await self.call(self.api().price())
+            price = await self.call(self.api.price())
         except ApiError as error:
             logger.debug("The price of a job is not known (%s); %s USD is assumed", error, FALLBACK_PRICE)
             return
@@ -152,7 +160,7 @@ class Account:
     async def _ask_balance(self) -> None:
         try:
             charged = await self.limits.charged_so_far()
-            balance = await self.call(self.api().balance())
+            balance = await self.call(self.api.balance())
         except AccountError as error:
             raise self.close(error) from None
         self.limits.set_balance(balance, charged)
@@ -171,7 +179,7 @@ class Account:
         if not refusal.unclear:
             return
         try:
-            balance = await self.call(self.api().balance())
+            balance = await self.call(self.api.balance())
         except AccountError as error:
             raise self.close(error) from None
         except ApiError:
@@ -195,7 +203,7 @@ class Account:
             return None
         self.stats.inc("api/calls")
         try:
-            return await wait_at_most(_CLOSE_TIMEOUT, self.api().balance())
+            return await wait_at_most(_CLOSE_TIMEOUT, self.api.balance())
         except (ApiError, TimeoutError) as error:
             why = str(error) or f"the service did not answer within {_CLOSE_TIMEOUT:g} s"
             logger.debug("The balance at the end is not known: %s", why)

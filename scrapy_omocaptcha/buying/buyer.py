@@ -54,13 +54,13 @@ class Buyer:
         else:
             store = RedisStore(settings.redis_url, settings.fleet or name)
             self.limits = FleetLimits(settings, self.ledger, clock, tell_near, store, lifetime)
-        self.account = Account(lambda: self._api, self.limits, lifetime=lifetime, settings=settings, stats=stats)
+        self.account = Account(lambda: self._apis, self.limits, lifetime=lifetime, settings=settings, stats=stats)
 
     @cached_property
-    def _api(self) -> Api:
-        from scrapy_omocaptcha.buying.api.factory import build_api
+    def _apis(self) -> dict[int, Api]:
+        from scrapy_omocaptcha.buying.api.factory import build_apis
 
-        return build_api(self._settings, is_closing=lambda: self._lifetime.closing)
+        return build_apis(self._settings)
 
     @cached_property
     def _solver(self) -> Solver:
@@ -69,7 +69,7 @@ class Buyer:
 
         settings = self._settings
         polling = Polling(settings.poll_interval, settings.max_poll_gap)
-        return Solver(self._api, self.limits, self.account, polling, self._lifetime, settings, self._clock)
+        return Solver(self.limits, self.account, polling, self._lifetime, settings, self._clock)
 
     @property
     def usual_seconds(self) -> float | None:
@@ -93,9 +93,10 @@ class Buyer:
             pass  # The account has logged the former; the latter is no problem.
 
     async def close(self) -> None:
-        """Close limits, with the ledger, and API client; each is closed even if the other one raises."""
+        """Close limits, with the ledger, and API clients, even if the former raises."""
         try:
             await self.limits.close()
         finally:
-            if "_api" in vars(self):  # It was used.
-                await self._api.close()
+            if "_apis" in vars(self):  # They were used.
+                for api in self._apis.values():
+                    await api.close()

@@ -16,7 +16,6 @@ from scrapy.utils.datatypes import LocalCache
 from twisted.internet import defer
 
 from scrapy_omocaptcha.buying.account import Account
-from scrapy_omocaptcha.buying.api.protocol import Api
 from scrapy_omocaptcha.buying.ledger import Entry
 from scrapy_omocaptcha.buying.limiter import CapacityLimiter
 from scrapy_omocaptcha.buying.limits import Limits, Reservation
@@ -50,7 +49,6 @@ _MAX_HOSTS = 10_000
 class Solver:
     """Buys jobs within the limits and polls the service for their tokens."""
 
-    api: Api
     limits: Limits
     account: Account
     polling: Polling
@@ -145,7 +143,7 @@ class Solver:
         """Make the create call of a reserved job, and record that it has ended, however it ends."""
         try:
             # What was bought is worth a moment's waiting when the crawl closes.
-            job_id = await self.account.call(self.api.create_job(job), buys=True, grace_checks=2)
+            job_id = await self.account.call(self.account.api.create_job(job), buys=True, grace_checks=2)
         finally:
             reservation.answered()
         if job_id in self._under_way:
@@ -170,7 +168,7 @@ class Solver:
             last_poll = self.clock()
             polls += 1
             try:
-                value = await self.account.call(self.api.job_result(job_id), grace_checks=2)
+                value = await self.account.call(self.account.api.job_result(job_id), grace_checks=2)
             except AccountError as error:
                 self.account.close(error)
             except ApiError as error:

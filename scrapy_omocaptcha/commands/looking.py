@@ -23,7 +23,7 @@ from scrapy.utils.python import global_object_name
 from scrapy_omocaptcha.addon import Addon
 from scrapy_omocaptcha.browser import find_schemes
 from scrapy_omocaptcha.buying.api.aiohttp_transport import AiohttpTransport
-from scrapy_omocaptcha.buying.api.factory import build_api
+from scrapy_omocaptcha.buying.api.factory import build_apis
 from scrapy_omocaptcha.buying.api.transport import Transport
 from scrapy_omocaptcha.buying.database import explain, read_ledger
 from scrapy_omocaptcha.buying.records import Balance
@@ -160,8 +160,7 @@ async def _ask_versions(settings: Settings) -> tuple[tuple[int, Balance] | None,
     working: dict[int, Balance] = {}
     answers, cures = [], []
     status = Status.NO_SERVICE
-    for number, url in settings.api_urls.items():
-        api = build_api(replace(settings, api_version=number, api_url=url), _build_transport)
+    for number, api in build_apis(settings, _build_transport).items():
         began = time.monotonic()
         try:
             working[number] = await api.balance()
@@ -173,7 +172,8 @@ async def _ask_versions(settings: Settings) -> tuple[tuple[int, Balance] | None,
                 status = Status.NO_TOKEN
         finally:
             await api.close()
-        answers.append(f"version {number} at {url}: {said} (after {time.monotonic() - began:.1f} s)")
+        url, seconds = settings.api_urls[number], time.monotonic() - began
+        answers.append(f"version {number} at {url}: {said} (after {seconds:.1f} s)")
     if not working:
         answers.append(next(filter(None, reversed(cures)), "try again later"))
     return next(iter(working.items()), None), answers, status
@@ -191,7 +191,7 @@ def _check_balance(settings: Settings, balance: Balance, price: float) -> Line:
 
 async def _check_price(settings: Settings, balance: Balance) -> tuple[Line, float]:
     """Return what a job costs and how many can be bought, and the price by which crawls count."""
-    api = build_api(settings, _build_transport)
+    (api,) = build_apis(settings, _build_transport).values()
     listed = None
     try:
         listed = await api.price()

@@ -6,14 +6,9 @@ import logging
 import re
 
 import pytest
-import scrapy
-from aiohttp import web
-from scrapy.utils.asyncio import call_later
-from scrapy.utils.defer import deferred_from_coro
 
 from scrapy_omocaptcha.testing import OmoCaptchaService, TaskShape, WalledSite
-from tests.helpers.crawling import RecordingSpider
-from tests.helpers.sites import Site, pages_of, spider
+from tests.helpers.sites import pages_of, spider
 
 
 @pytest.fixture
@@ -87,34 +82,14 @@ VERSION_1 = ("createJob", "getJobResult", "getService", "getBalance")
 AUTO = {"OMOCAPTCHA_API_VERSION": "auto", "OMOCAPTCHA_PRICE": "auto"}
 
 
-@pytest.mark.parametrize("price", ["auto", 0.00055])
-def test_the_version_that_answers_is_found_out_by_one_call_more_and_remembered_beside_the_ledger(
-    crawl, service, walled, tmp_path, price
-):
-    ledger = tmp_path / "jobs.sqlite"
-    settings = {**service.settings, **AUTO, "OMOCAPTCHA_PRICE": price, "OMOCAPTCHA_LEDGER": ledger}
-    calls = []
-    for _ in range(2):
-        crawled = crawl(pages_of(walled("session"), 2), settings)
-        assert len(crawled.pages) == 2
-        assert [line for line in crawled.said() if "the price of a job" not in line] == []
-        assert len(crawled.said()) == (price == "auto")
-        calls.append([call.path for call in service.calls[sum(map(len, calls)) :]])
-    first = "/v2/getService" if price == "auto" else "/v2/createJob"
-    assert calls == [[first, "/v2/createTask", "/v2/getTaskResult"], ["/v2/createTask", "/v2/getTaskResult"]]
-    assert (tmp_path / "jobs.sqlite.api").read_text() == f"2 {service.url}\n"
-
-
-def test_version_1_is_remembered_too_until_it_is_gone(crawl, walled, tmp_path):
-    settings = {**AUTO, "OMOCAPTCHA_LEDGER": tmp_path / "jobs.sqlite"}
-    with OmoCaptchaService() as service, WalledSite(service, "session") as site:
-        crawl(pages_of(site, 1), {**service.settings, **settings})
-        remembered = tmp_path / "jobs.sqlite.api"
-        assert remembered.read_text() == f"1 {service.url}\n"
-        remembered.write_text(f"2 {service.url}\n")
-        crawled = crawl(pages_of(site, 1), {**service.settings, **settings})
-        assert (len(crawled.pages), len(service.jobs)) == (1, 2)
-        assert remembered.read_text() == f"1 {service.url}\n"
+def test_the_version_that_tells_the_balance_is_used(crawl, service, walled):
+    crawled = crawl(pages_of(walled("session"), 2), {**service.settings, **AUTO})
+    assert len(crawled.pages) == 2
+    assert ["the price of a job" in line for line in crawled.said()] == [True]
+    assert [call.path for call in service.calls] == [
+        *("/v2/getBalance", "/v2/getBalance"),  # at version 1's address, there is none
+        *("/v2/createTask", "/v2/getTaskResult"),
+    ]
 
 
 @pytest.mark.parametrize("kind", ["redirect", "too_many", "server_error"])
@@ -123,20 +98,6 @@ def test_what_is_wrong_for_a_moment_leads_to_no_other_version_and_ends_nothing(c
         service.fault("*", kind)
         crawled = crawl(pages_of(site, 2), {**service.settings, **AUTO})
         assert (len(crawled.pages), len(service.jobs), crawled.count("account/closed")) == (2, 1, 0)
-
-
-def test_a_create_call_that_is_answered_by_a_redirect_is_not_made_in_another_version(crawl, walled, service):
-    asked = []
-
-    def answer(request, form):
-        asked.append(request.path)
-        return web.Response(status=302, headers={"Location": "/elsewhere"})
-
-    with Site(answer) as api:
-        settings = {"OMOCAPTCHA_API_URL": api.origin, "OMOCAPTCHA_JOB_TIMEOUT": 1, "OMOCAPTCHA_MAX_ATTEMPTS": 1}
-        crawled = crawl(pages_of(walled("session"), 1), {**service.settings, **AUTO, **settings, "OMOCAPTCHA_PRICE": 1})
-    assert [path for path in asked if path.startswith("/create")] == ["/createJob"]
-    assert crawled.count("jobs/created") == 1
 
 
 def test_a_service_of_which_no_version_answers_buys_nothing_and_is_told_once(crawl, service, walled):
@@ -150,16 +111,6 @@ def test_a_service_of_which_no_version_answers_buys_nothing_and_is_told_once(cra
     assert (service.jobs, crawled.count("account/closed")) == ((), 1)
 
 
-@pytest.mark.parametrize("call", ["getService", "createJob"])
-def test_a_page_in_the_place_of_an_answer_does_not_lead_to_another_version(crawl, call):
-    """It may come from a proxy that has passed the call on, or be of today only."""
-    with OmoCaptchaService() as service, WalledSite(service, "session") as site:
-        service.fault(call, "html")
-        crawl(pages_of(site, 1), {**service.settings, **AUTO, "OMOCAPTCHA_JOB_TIMEOUT": 1})
-        assert {call.path.partition("/")[2] for call in service.calls} <= {f"api/{name}" for name in VERSION_1}
-        assert {job.kind for job in service.jobs} == {"1"}
-
-
 def test_an_address_without_version_1_is_told_before_anything_is_bought(crawl, service, walled):
     site = walled("session")
     settings = {"OMOCAPTCHA_API_VERSION": 1, "OMOCAPTCHA_API_URL": f"{service.origin}/gone", "OMOCAPTCHA_PRICE": "auto"}
@@ -169,26 +120,3 @@ def test_an_address_without_version_1_is_told_before_anything_is_bought(crawl, s
     assert "HTTP status 404" in said
     assert "set OMOCAPTCHA_API_VERSION = 2" in said
     assert crawled.count("jobs/created") == 0
-
-
-def test_a_crawl_that_closes_while_the_version_is_not_clear_counts_no_job_that_was_never_sent(crawl):
-    """Seed 941094658912."""
-    with OmoCaptchaService() as service, WalledSite(service, "per_page") as site:
-        service.fault("createJob", "redirect")
-        service.fault("getBalance", "hang", seconds=30)
-
-        class Closes(RecordingSpider):
-            def requests(self):
-                yield scrapy.Request(f"{site.url}/page/1", self.page, errback=self.failed)
-                self.closing = call_later(0, self.look)
-
-            def look(self):
-                if any(call.name == "getBalance" for call in service.calls):
-                    self.closing = deferred_from_coro(self.crawler.engine.close_spider_async(reason="test"))
-                else:
-                    self.closing = call_later(0.05, self.look)
-
-        settings = {"OMOCAPTCHA_PRICE": 0.00055, "OMOCAPTCHA_JOB_TIMEOUT": 1, "OMOCAPTCHA_MAX_ATTEMPTS": 3}
-        crawled = crawl(Closes, {**service.settings, **AUTO, **settings})
-    assert crawled.stats["finish_reason"] == "test"
-    assert crawled.count("jobs/created") == 1

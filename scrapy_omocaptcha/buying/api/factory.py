@@ -1,16 +1,14 @@
-"""Build the API client of a crawl: the version follows from the settings, the transport from the process."""
+"""Build the API clients of a crawl, and find out which version of the API its service has."""
 
 from collections.abc import Callable
-from contextlib import suppress
-from pathlib import Path
 
 from scrapy.utils.reactor import is_reactor_installed
 
-from scrapy_omocaptcha.buying.api.found import FoundApi
-from scrapy_omocaptcha.buying.api.protocol import Api, Version
+from scrapy_omocaptcha.buying.api.protocol import Api
 from scrapy_omocaptcha.buying.api.transport import Transport
 from scrapy_omocaptcha.buying.api.version1 import Version1Api
 from scrapy_omocaptcha.buying.api.version2 import Version2Api
+from scrapy_omocaptcha.errors import AccountError, ApiError, ApiRefused, ApiUnreachable
 from scrapy_omocaptcha.settings import Settings
 
 _PRICE_LIST = "https://omocaptcha.com/api/getServicePrice?type=service"
@@ -20,53 +18,58 @@ BuildTransport = Callable[[str, float], Transport]
 """Builds a transport for a base URL, with a timeout in seconds."""
 
 
-def build_api(
-    settings: Settings,
-    build_transport: BuildTransport | None = None,
-    is_closing: Callable[[], bool] = lambda: False,
-) -> Api:
-    """Build the client of the configured API version, by default with a transport that works in this process.
+def build_apis(settings: Settings, build_transport: BuildTransport | None = None) -> dict[int, Api]:
+    """Build a client for each version of the API that the settings allow, in the order in which they are tried.
 
-    :param is_closing: tells whether a call that has found no API is not to be made in another version.
+    By default, each has a transport that works in this process.
     """
     build_transport = build_transport or _build_transport
-    clients = {
-        version: _client(version, settings, build_transport(url, settings.api_timeout))
-        for version, url in settings.api_urls.items()
-    }
-    if settings.api_version is not None:
-        return clients[settings.api_version]
-    memory = _Memory(settings)
-    first = memory.read()
-    return FoundApi(dict(sorted(clients.items(), key=lambda each: each[0] != first)), memory.write, is_closing)
-
-
-def _client(version: int, settings: Settings, transport: Transport) -> Version:
-    if version == 1:
-        return Version1Api(transport, settings.api_token, settings.type_job_id)
     price_list = _PRICE_LIST if settings.is_omocaptcha else None
-    return Version2Api(transport, settings.api_token, settings.task_type, price_list)
+    apis: dict[int, Api] = {}
+    for version, url in settings.api_urls.items():
+        transport = build_transport(url, settings.api_timeout)
+        if version == 1:
+            apis[version] = Version1Api(transport, settings.api_token, settings.type_job_id)
+        else:
+            apis[version] = Version2Api(transport, settings.api_token, settings.task_type, price_list)
+    return apis
 
 
-class _Memory:
-    """Remembers beside the ledger which version of the API a service has."""
+async def _error_of(api: Api) -> ApiError | None:
+    """Return why the service does not tell the balance, or None if it does."""
+    try:
+        await api.balance()
+    except ApiError as error:
+        return error
+    return None
 
-    def __init__(self, settings: Settings) -> None:
-        self._path = None if settings.ledger is None else Path(f"{settings.ledger}.api")
-        self._urls = settings.api_urls
 
-    def read(self) -> int | None:
-        """Return the version that has answered at the address where it would be asked for now, or None."""
-        with suppress(OSError, ValueError):
-            version, url = self._path.read_text(encoding="utf-8").split() if self._path is not None else ("", "")
-            return int(version) if self._urls.get(int(version)) == url else None
-        return None
+async def find_version(apis: dict[int, Api]) -> Api:
+    """Return the first client whose service tells the balance, which buys nothing.
 
-    def write(self, version: int) -> None:
-        """Remember a version. Where that fails, as on a full disk, the next crawl asks anew."""
-        if self._path is not None and self.read() != version:
-            with suppress(OSError):
-                self._path.write_text(f"{version} {self._urls[version]}\n", encoding="utf-8")
+    :raises ApiUnreachable: when there may be a service, but it does not tell the balance now.
+    :raises AccountError: when there is none, or none that knows the account.
+    """
+    refused: list[AccountError] = []
+    unclear: list[ApiError] = []
+    absent: list[str] = []
+    for version, api in apis.items():
+        error = await _error_of(api)
+        if error is None:
+            return api
+        if isinstance(error, AccountError):
+            refused.append(error)
+        elif isinstance(error, ApiRefused) and error.is_foreign:
+            absent.append(f"version {version} by {error}")
+        else:
+            unclear.append(error)
+    if unclear:
+        raise ApiUnreachable(str(unclear[0]), taken=False, retry_after=unclear[0].retry_after)
+    if refused:
+        raise refused[0]
+    nowhere = AccountError(f"it has answered {' and '.join(absent)}")
+    nowhere.cure = "check OMOCAPTCHA_API_URL, and whether a proxy or a firewall answers in the place of the service"
+    raise nowhere
 
 
 def _build_transport(url: str, timeout: float) -> Transport:

@@ -5,23 +5,20 @@ An implementation translates calls to HTTP requests; it doesn't wait, retry or c
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
 
 from scrapy_omocaptcha.buying.api.transport import Transport
 from scrapy_omocaptcha.buying.records import Balance, JobId, JobRequest
 from scrapy_omocaptcha.settings.secret import Secret
 
 
+@dataclass
 class Api(ABC):
     """Client of the service. Each method sends one HTTP request and may raise any :class:`~.errors.ApiError`."""
 
-    @property
-    def is_unclear(self) -> bool:
-        """Tell whether :meth:`find` has to be called before anything is bought."""
-        return False
-
-    async def find(self) -> None:  # noqa: B027
-        """Find out which version of the API the service has, where that is not known."""
+    transport: Transport
+    token: Secret
+    kind: str
+    """Kind of captcha, as this version of the API names reCAPTCHA v2."""
 
     @abstractmethod
     async def create_job(self, job: JobRequest) -> JobId:
@@ -47,22 +44,6 @@ class Api(ABC):
     async def price(self) -> float | None:
         """Return the price of a job in USD, or None when the service has no price list or doesn't list this kind."""
 
-    @abstractmethod
     async def close(self) -> None:
         """Close the connections. No call may follow."""
-
-
-@dataclass
-class Version(Api):
-    """Client of one version of the API."""
-
-    has_price: ClassVar[bool]
-    """Whether the API itself is asked for the price, rather than a list elsewhere."""
-
-    transport: Transport
-    token: Secret
-    kind: str
-    """Kind of captcha, as this version of the API names reCAPTCHA v2."""
-
-    async def close(self) -> None:
         await self.transport.close()

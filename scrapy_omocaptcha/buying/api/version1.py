@@ -8,7 +8,7 @@ import re
 from typing import Any
 
 from scrapy_omocaptcha.buying.api import answers
-from scrapy_omocaptcha.buying.api.protocol import Version
+from scrapy_omocaptcha.buying.api.protocol import Api
 from scrapy_omocaptcha.buying.records import Balance, JobId, JobRequest
 from scrapy_omocaptcha.errors import AccountError, ApiBadAnswer, ApiError, ApiRefused, JobFailed
 
@@ -19,10 +19,8 @@ _CURE = "set OMOCAPTCHA_API_VERSION = 2, since the service now documents only ve
 _NUMBER = re.compile("0|[1-9][0-9]{0,17}")
 
 
-class Version1Api(Version):
+class Version1Api(Api):
     """Client of version 1, in which the kind of captcha is ``"1"`` for reCAPTCHA v2."""
-
-    has_price = True
 
     async def create_job(self, job: JobRequest) -> JobId:
         # Older and newer servers differ in how they spell two of the fields, so both spellings are sent.

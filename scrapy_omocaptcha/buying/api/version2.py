@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from scrapy_omocaptcha.buying.api import answers
-from scrapy_omocaptcha.buying.api.protocol import Version
+from scrapy_omocaptcha.buying.api.protocol import Api
 from scrapy_omocaptcha.buying.records import Balance, JobId, JobRequest
 from scrapy_omocaptcha.errors import AccountError, ApiBadAnswer, ApiRefused, ApiUnreachable, JobFailed
 
@@ -48,10 +48,9 @@ JOB_FAILED = {
 
 
 @dataclass
-class Version2Api(Version):
+class Version2Api(Api):
     """Client of version 2, in which the kind of captcha is a word such as ``"RecaptchaV2TokenTask"``."""
 
-    has_price = False
     price_list: str | None
     """URL of OMOcaptcha's price list, or None for another service."""
 

@@ -70,8 +70,6 @@ class FakeLifetime:
 class ScriptedApi:
     """Answers each call with the next entry of its script: a value, an error or a Deferred. The last one repeats."""
 
-    is_unclear = False
-
     def __init__(self, clock, **scripts):
         self._clock = clock
         self._last = 0
@@ -146,9 +144,9 @@ class Bench:
         self.ledger = new_ledger(stats=Stats(collector))
         self.limits = Limits(self.settings, self.ledger, self.clock.seconds, lambda *_: None)
         self.account = Account(
-            lambda: self.api, self.limits, lifetime=self.lifetime, settings=self.settings, stats=Stats(collector)
+            lambda: {1: self.api}, self.limits, lifetime=self.lifetime, settings=self.settings, stats=Stats(collector)
         )
-        parts = (self.api, self.limits, self.account, self.polling)
+        parts = (self.limits, self.account, self.polling)
         self.solver = Solver(*parts, lifetime=self.lifetime, settings=self.settings, clock=self.clock.seconds)
 
     @property

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from scrapy.settings import Settings as ScrapySettings
 
-from scrapy_omocaptcha.buying.api.factory import build_api
+from scrapy_omocaptcha.buying.api.factory import build_apis
 from scrapy_omocaptcha.settings import Settings
 from tests.unit.apis import API_TOKEN, JOB, RecordingTransport
 
@@ -18,7 +18,8 @@ def build(answer, **values):
     """Build the API of these settings over a transport with a fixed answer, and return what it sends too."""
     named = {f"OMOCAPTCHA_{name}": value for name, value in {"API_TOKEN": API_TOKEN, **values}.items()}
     transport = RecordingTransport(answer)
-    return build_api(Settings.from_settings(ScrapySettings(named)), lambda url, timeout: transport), transport.sent
+    (api,) = build_apis(Settings.from_settings(ScrapySettings(named)), lambda url, timeout: transport).values()
+    return api, transport.sent
 
 
 def test_version_1_creates_jobs_of_the_configured_type():

@@ -105,8 +105,8 @@ class Solver:
                     return None
                 reservation = await self.limits.reserve(job, host)
         except (ApiUnreachable, ApiBadAnswer) as error:
-            # The balance is not known, and no job is taken before it is.
-            self._pace.failed(ApiUnreachable(error.with_cure, taken=False, retry_after=error.retry_after), sent)
+            # The version or the balance is not known, and no job is taken before it is.
+            self._pace.failed(ApiUnreachable(str(error), taken=False, retry_after=error.retry_after), sent)
             return None
         entry, sent = reservation.entry, self.clock()
         try:

@@ -74,7 +74,7 @@ class InRedis:
 
 def _older(job, milliseconds):
     trials = {circuit: str(int(until) - milliseconds) for circuit, until in job["trials"].items()}
-    times = {name: job[name] - milliseconds for name in ("sent", "trial_until") if name in job}
+    times = {name: job[name] - milliseconds for name in ("reserved", "trial_until")}
     return {**job, **times, "trials": trials}
 
 

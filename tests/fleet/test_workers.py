@@ -108,7 +108,7 @@ def test_a_worker_that_is_killed_loses_only_the_requests_that_it_had_taken(fleet
     lost = once_each(shops.urls) - fleet.ends
     assert lost.total() == fleet.lost <= IN_HAND
     assert fleet.ends == once_each(shops.urls) - lost
-    # What it bought is in its ledger and counts for good, since a job that may have been sent never expires.
+    # What it bought is in its ledger and counts for good.
     assert len(shops.service.jobs) <= ideal + 1 + killed.abandoned
     assert len(shops.service.jobs) <= fleet.counted <= len(shops.service.jobs) + CONCURRENT_JOBS
 

@@ -1,8 +1,8 @@
 -- Count what the workers of a fleet buy, and keep what they learn. Redis runs each call of the script as one step.
 --
 -- ARGV: the name of a command below, and its arguments as JSON. Money is in billionths of a USD, time in milliseconds of
--- the clock of this Redis. A job is counted when it is reserved. It is taken off the counts again when it was never sent;
--- once it may have been sent, it counts for good. A command that is repeated because its reply was lost counts once.
+-- the clock of this Redis. A job is counted when it is reserved, just before it is sent, and counts for good unless its
+-- worker takes it back. A command that is repeated because its reply was lost counts once.
 
 -- The keys, which redis_store.py reads here
 local crawl = KEYS[1] -- {fleet}
@@ -40,12 +40,7 @@ local function get_job(id)
     return job and cjson.decode(job)
 end
 
--- Keep a job until it expires after some milliseconds.
-local function keep_job(id, job, milliseconds)
-    redis.call('HSET', jobs, id, cjson.encode(job))
-    redis.call('ZADD', expiry, now + milliseconds, id)
-end
-
+-- Forget a job. What it counts stays.
 local function delete_job(id)
     redis.call('ZREM', expiry, id)
     redis.call('HDEL', jobs, id)
@@ -66,10 +61,6 @@ end
 
 -- Add a job to all counts (sign 1), or take it off again (sign -1).
 local function count(job, sign)
-    if sign < 0 and redis.call('EXISTS', crawl) == 0 then
-        -- Somebody has deleted the counts, and they must not become negative.
-        return
-    end
     redis.call('HINCRBY', crawl, 'jobs', sign)
     redis.call('HINCRBY', crawl, 'spent', digits(sign * job.cost))
     redis.call('HINCRBY', hosts, job.host, sign)
@@ -107,6 +98,7 @@ local function new_job()
         host = args.host,
         cost = args.cost,
         step = math.floor(now / STEP),
+        reserved = now,
         trials = {},
         trial_until = now + args.pause,
     }
@@ -114,13 +106,7 @@ end
 
 local function expire_jobs()
     for _, id in ipairs(redis.call('ZRANGEBYSCORE', expiry, '-inf', now, 'LIMIT', 0, EXPIRED_AT_ONCE)) do
-        local job = get_job(id)
-        if job and not job.sent then
-            -- Its worker has died, or has never received the reply.
-            cancel(id)
-        else
-            delete_job(id)
-        end
+        delete_job(id)
     end
 end
 
@@ -158,10 +144,22 @@ end
 
 local commands = {}
 
--- Count a job for args.lease. Return nothing, or the limit that is reached and its detail.
+-- Return the limits of which most is used, each with what is used, and the most.
+local function near_limits()
+    local near = {}
+    for _, limit in ipairs(used_limits()) do
+        if limit.used >= NEAR * limit.most and limit.used + limit.adds <= limit.most then
+            table.insert(near, {limit.reason, digits(limit.used), digits(limit.most)})
+        end
+    end
+    return near
+end
+
+-- Count a job, which is about to be sent. Return the word "counted" and the limits that are near, or the limit that is
+-- reached and its detail.
 function commands.reserve()
     if get_job(args.job) then
-        return
+        return {'counted', unpack(near_limits())}
     end
     local reason, detail = reached_limit()
     if reason then
@@ -174,25 +172,9 @@ function commands.reserve()
     local job = new_job()
     count(job, 1)
     begin_trial(job)
-    keep_job(args.job, job, args.lease)
-end
-
--- Count a job for good, since it is about to be sent. Return nothing if its lease has run out; otherwise the word "sent"
--- and the limits of which most is used, each with what is used, and the most.
-function commands.mark_sent()
-    local job = get_job(args.job)
-    if not job then
-        return
-    end
-    job.sent = job.sent or now
-    keep_job(args.job, job, args.window)
-    local reply = {'sent'}
-    for _, limit in ipairs(used_limits()) do
-        if limit.used >= NEAR * limit.most and limit.used + limit.adds <= limit.most then
-            table.insert(reply, {limit.reason, digits(limit.used), digits(limit.most)})
-        end
-    end
-    return reply
+    redis.call('HSET', jobs, args.job, cjson.encode(job))
+    redis.call('ZADD', expiry, now + args.window, args.job)
+    return {'counted', unpack(near_limits())}
 end
 
 -- Record that the create call of a job has ended.
@@ -292,12 +274,12 @@ function commands.close_account()
 end
 
 -- Return what the balance certainly lacks already: the cost of all jobs but those whose create call may be under way,
--- since it has not been answered, and was not sent args.uncertain ago.
+-- since it has not been answered, and was not reserved args.uncertain ago.
 function commands.charged_so_far()
     local charged = get_number(crawl, 'spent')
     for _, id in ipairs(redis.call('ZRANGE', expiry, 0, -1)) do
         local job = get_job(id)
-        if job and not job.answered and not (job.sent and job.sent < now - args.uncertain) then
+        if job and not job.answered and job.reserved >= now - args.uncertain then
             charged = charged - job.cost
         end
     end

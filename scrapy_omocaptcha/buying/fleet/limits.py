@@ -25,8 +25,6 @@ _UNIT = 1e-9
 _MS = 1e-3
 _LARGEST = 10**13
 """Largest number sent to Lua, which writes longer ones with an exponent: 10,000 USD, or 300 years in ms."""
-_LEASE = 30.0
-"""Seconds for which a reservation counts before it is marked as sent: two calls of Redis by a busy process."""
 
 
 class FleetLimits(Limits):
@@ -58,7 +56,11 @@ class FleetLimits(Limits):
         self.check(host, job.sitekey)
         arguments = self._job(host, job.sitekey)
         try:
-            await self._reserve_in_fleet(arguments)
+            word, *told = await self._call("reserve", arguments)
+            if word != "counted":
+                raise self._not_bought(host, word, *told)
+            for reason, used, most in told:
+                self._near_in_fleet(host, reason, float(used), float(most))
             if self._lifetime.closing:
                 raise CrawlClosing()
             own = await super().reserve(job, host)
@@ -77,17 +79,6 @@ class FleetLimits(Limits):
                 self._link.notify("mark_answered", arguments)
 
         return Reservation(own.entry, cancel, answered)
-
-    async def _reserve_in_fleet(self, job: Arguments) -> None:
-        while True:
-            refusal = await self._call("reserve", job)
-            if refusal is not None:
-                raise self._not_bought(job["host"], *refusal)
-            # The lease may have run out in between.
-            if near := await self._call("mark_sent", job):
-                for reason, used, most in near[1:]:
-                    self._near_in_fleet(job["host"], reason, float(used), float(most))
-                return
 
     async def _call(self, command: str, arguments: Arguments) -> Any:
         """Return the reply of the store, or raise ``NotBought`` when there is none, so that nothing may be bought."""
@@ -130,9 +121,8 @@ class FleetLimits(Limits):
             **self._for_breaker,
             "cost": cost,
             "limits": limits,
-            "lease": _whole(_LEASE, _MS),
             # Messages about a job may be repeated for this long, and count once.
-            "window": _whole(settings.job_timeout + 2 * settings.api_timeout + _LEASE, _MS),
+            "window": _whole(settings.job_timeout + 2 * settings.api_timeout, _MS),
         }
 
     def _is_paused(self, host: str, sitekey: str) -> bool:

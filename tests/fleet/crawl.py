@@ -18,6 +18,9 @@ from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from scrapy import Request
+from scrapy.crawler import Crawler
+
 from scrapy_omocaptcha.buying.database import read_ledger
 from tests.fleet.shops import Shops
 from tests.helpers import redis_server
@@ -28,11 +31,6 @@ from tests.helpers.redis_server import RedisServer
 TIMEOUT = 240
 """Seconds for all workers to end."""
 CONCURRENT_REQUESTS = 16
-MAX_WAITING = 32
-"""The default of OMOCAPTCHA_MAX_WAITING where the queue is shared."""
-IN_HAND = CONCURRENT_REQUESTS + MAX_WAITING + CONCURRENT_REQUESTS
-"""Most requests that a worker has taken from the queue without a result: those that it downloads, those that wait, and
-those whose pages are on their way to the spider."""
 CONCURRENT_JOBS = 32
 """The default of OMOCAPTCHA_CONCURRENT_JOBS."""
 _TRACEBACK = r"^Traceback.*?(?=^\d{4}-|\Z)"
@@ -43,16 +41,36 @@ _PASSED_ON = re.compile(
 """The frames through which an error of scrapy-redis' scheduler passes."""
 
 
+class Taken:
+    """Downloader middleware that writes the URL of each request that the worker takes from the queue."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> Taken:
+        return cls(crawler.settings["TAKEN"])
+
+    def process_request(self, request: Request) -> None:
+        url = next(iter(request.meta.get("redirect_urls", ())), request.url)
+        with open(self._path, "a") as file:
+            file.write(f"{url}\n")
+
+
 class Worker:
-    """A process with a file for its results, a ledger and a log."""
+    """A process with a file for its results, one for what it takes, a ledger and a log."""
 
     fate: str | None = None
     """What the test has done to it; None if nothing."""
 
     def __init__(self, folder: Path, number: int, urls: list[str], settings: dict[str, object]) -> None:
-        self.out, self.ledger, self.log = (folder / f"{name}{number}" for name in ("out", "ledger", "log"))
+        names = ("out", "taken", "ledger", "log")
+        self.out, self._taken, self.ledger, self.log = (folder / f"{name}{number}" for name in names)
         self.out.touch()
-        settings = {**SCRAPY_REDIS, "LOG_LEVEL": "INFO", **settings, "OMOCAPTCHA_LEDGER": str(self.ledger)}
+        self._taken.touch()
+        files = {"TAKEN": str(self._taken), "OMOCAPTCHA_LEDGER": str(self.ledger)}
+        first = {"DOWNLOADER_MIDDLEWARES": {"tests.fleet.crawl.Taken": 1}}
+        settings = {**SCRAPY_REDIS, "LOG_LEVEL": "INFO", **settings, **files, **first}
         told = {"urls": urls, "out": str(self.out), "settings": settings, "run": "AsyncCrawlerProcess"}
         with self.log.open("wb") as log:
             command = [sys.executable, "-m", "tests.helpers.crawl_process", json.dumps(told)]
@@ -81,6 +99,11 @@ class Worker:
     def ends(self) -> list[str]:
         """The results: lines with "page" or the reason of an errback, and the URL."""
         return self.out.read_text().splitlines()
+
+    @property
+    def in_hand(self) -> set[str]:
+        """The URLs that it has taken from the queue and not finished."""
+        return set(self._taken.read_text().split()) - {line.split()[1] for line in self.ends}
 
     @property
     def records(self):
@@ -152,8 +175,9 @@ class FleetCrawl:
 
     @property
     def may_be_lost(self) -> int:
-        """Number of requests that those had in hand at most which could not give them back."""
-        return IN_HAND * sum(worker.went_down or worker.fate == "was killed" for worker in self.workers)
+        """Number of URLs that those had in hand which could not give them back, and that nobody else has finished."""
+        ended = (worker for worker in self.workers if worker.went_down or worker.fate == "was killed")
+        return len(set().union(*(worker.in_hand for worker in ended)) - self._results.keys())
 
     @property
     def twice(self) -> int:

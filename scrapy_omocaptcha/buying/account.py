@@ -61,15 +61,14 @@ class Account:
         assert self._api is not None
         return self._api
 
-    async def call(self, call: Coroutine[Any, Any, T], *, buys: bool = False, grace_checks: int = 1) -> T:
+    async def call(self, call: Coroutine[Any, Any, T], *, grace_checks: int = 1) -> T:
         """Make a call to the service, count it, and drop it when the crawl closes.
 
-        :param buys: the call goes ahead of those that do not buy.
         :param grace_checks: how long its answer is awaited once the crawl is closing; see :meth:`Lifetime.wait`.
         :raises ApiError: as the call does, or when the crawl closes before the call has begun.
         :raises CrawlClosing: when the crawl closes while the call is on its way.
         """
-        with self._calls.acquire(first=buys) as acquired:
+        with self._calls.acquire() as acquired:
             with suppress(CrawlClosing):
                 await self.lifetime.wait(acquired)
             if self.lifetime.closing:

@@ -16,22 +16,20 @@ class CapacityLimiter:
     def __init__(self, limit: int) -> None:
         self.limit, self.taken = limit, 0
         """How many may be in their blocks, which takes effect when the next one leaves it, and how many are."""
-        self._first: OrderedDict[Deferred[None], None] = OrderedDict()
-        self._others: OrderedDict[Deferred[None], None] = OrderedDict()
+        self._waiting: OrderedDict[Deferred[None], None] = OrderedDict()
         self._granting = False
 
     @contextmanager
-    def acquire(self, *, first: bool = False) -> Iterator[Deferred[None]]:
-        """Yield a Deferred that fires when there is room, first for ``first``; leaving the block makes room again."""
+    def acquire(self) -> Iterator[Deferred[None]]:
+        """Yield a Deferred that fires when there is room; leaving the block makes room again."""
         granted: Deferred[None] = Deferred()
-        queue = self._first if first else self._others
-        queue[granted] = None
+        self._waiting[granted] = None
         self._grant()
         try:
             yield granted
         finally:
-            if granted in queue:
-                del queue[granted]
+            if granted in self._waiting:
+                del self._waiting[granted]
             else:
                 self.taken -= 1
                 self._grant()
@@ -42,7 +40,7 @@ class CapacityLimiter:
         if self._granting:
             return
         self._granting = True
-        while self.taken < self.limit and (queue := self._first or self._others):
+        while self.taken < self.limit and self._waiting:
             self.taken += 1
-            queue.popitem(last=False)[0].callback(None)
+            self._waiting.popitem(last=False)[0].callback(None)
         self._granting = False

@@ -143,7 +143,7 @@ class Solver:
         """Make the create call of a reserved job, and record that it has ended, however it ends."""
         try:
             # What was bought is worth a moment's waiting when the crawl closes.
-            job_id = await self.account.call(self.account.api.create_job(job), buys=True, grace_checks=2)
+            job_id = await self.account.call(self.account.api.create_job(job), grace_checks=2)
         finally:
             reservation.answered()
         if job_id in self._under_way:

@@ -264,6 +264,24 @@ CASES = [
         (failure("k1", "k1"), allowed(key="k9"), failure("k2"), refused("breaker", key="k9")),
     ),
     Case(
+        "breaker: a key that fails more often than that weighs no more against jobs of use",
+        {},
+        (success(), failure("k1", "k1", "k1", "k2"), allowed(key="k9")),
+    ),
+    Case(
+        "breaker: it looks at twice as many jobs as open it, and no more",
+        {},
+        (
+            success(),
+            success(),
+            success(),
+            failure("k1", "k1", "k1", "k1"),
+            allowed(),
+            failure("k1"),
+            refused("breaker"),
+        ),
+    ),
+    Case(
         "breaker: it opens where four in five of the last jobs were of no use",
         {},
         (success(), failure("k1", "k1", "k1"), allowed(), failure("k1"), refused("breaker"), allowed(key="k2")),

@@ -101,16 +101,6 @@ def test_a_form_of_another_session_is_a_csrf_failure(service, site, visitor):
     assert service.siteverify(token, site.sitekey)["success"], "the token must not be used up"
 
 
-def test_each_visitor_without_a_cookie_gets_a_new_session(site):
-    visitors = [Visitor(site) for _ in range(3)]
-    for visitor in visitors:
-        visitor.ask("/page/1")
-    assert len({visitor.cookies["session"] for visitor in visitors}) == 3
-    kept = visitors[0].cookies["session"]
-    assert visitors[0].ask("/page/2").headers["Set-Cookie"] is None
-    assert visitors[0].cookies["session"] == kept
-
-
 def test_rejected_tokens_are_counted_by_error(service):
     with WalledSite(service) as site, WalledSite(service) as other:
         visitor = Visitor(site)
@@ -375,21 +365,6 @@ def test_a_site_applies_faults_by_path(service):
         assert [visit.fault for visit in site.requests] == ["truncated", "server_error", None]
         site.random_faults(1.0, seed=1, kinds=["too_many"], paths=["/page/3"])
         assert [visitor.ask(path).status for path in ("/page/1", "/page/3")] == [200, 429]
-
-
-def test_a_slow_answer_is_complete(site, visitor):
-    site.fault("*", "slow", times=3, seconds=0.01)
-    answer = visitor.submit(visitor.ask("/page/1"), "/page/1")
-    assert (answer.status, answer.location) == (302, "/page/1")
-    assert visitor.ask("/page/1").title == "Catalogue, page 1 of 5"
-    assert [visit.fault for visit in site.requests] == ["slow"] * 3
-
-
-@pytest.mark.parametrize("wall", ["redirect"])
-def test_an_empty_body_can_be_truncated(site, visitor):
-    site.fault("/page/1", "truncated")
-    with pytest.raises(http.client.IncompleteRead):
-        visitor.ask("/page/1")
 
 
 def test_a_postback_is_accepted_once_and_in_its_own_session(site, visitor):

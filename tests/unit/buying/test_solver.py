@@ -371,27 +371,7 @@ def test_a_last_create_call_that_does_not_arrive_since_the_crawl_closes_is_no_fa
     assert (bench.bought, bench.counted[0]) == ([], 0)
 
 
-def test_a_crawl_that_closes_while_a_job_runs_ends_the_wait_at_once():
-    bench = Bench(job_result=[None])
-    ended = bench.start()
-    bench.run(5)
-    bench.lifetime.close()
-    assert ended[0].check(CrawlClosing)
-    assert bench.start()[0].check(CrawlClosing)
-    assert len(bench.api.times("create_job")) == 1
-
-
 # -- the account ----------------------------------------------------------------------------------------------------
-
-
-def test_an_account_error_stops_all_buying_at_once_and_says_what_to_do(caplog):
-    bench = Bench(create_job=[AccountError("Invalid api token."), "7"])
-    error = bench.fails(NotBought)
-    assert error.reason == "account"
-    assert "OMOCAPTCHA_API_TOKEN" in str(error)
-    assert bench.fails(NotBought).reason == "account"
-    assert (len(bench.api.times("create_job")), bench.bought, bench.counted[0]) == (1, [], 0)
-    assert [record.levelname for record in caplog.records] == ["ERROR"]
 
 
 def test_an_account_error_ends_also_what_waits_for_a_place():
@@ -426,12 +406,6 @@ def test_an_unknown_refusal_does_not_close_an_account_that_may_pay(balance):
     bench = Bench(create_job=[ApiRefused("Hệ thống bận"), "7"], balance=[balance])
     bench.fails(ApiRefused)
     assert bench.solve().value == "token"
-
-
-def test_an_account_without_money_buys_from_its_package_above_the_floor_of_the_balance(caplog):
-    bench = Bench(balance=[Balance(0.0, 5)], settings={"MIN_BALANCE": 1})
-    assert bench.solve().value == "token"
-    assert caplog.messages == []
 
 
 NO_API = ApiRefused("HTTP status 404")
@@ -524,15 +498,6 @@ def test_no_more_jobs_run_at_once_than_are_allowed_and_the_rest_follow():
     assert [end[0].value for end in ended] == ["token"] * 5
 
 
-def test_a_limit_reached_while_a_solve_waits_for_its_place_holds_for_it_too():
-    bench = Bench(settings={"CONCURRENT_JOBS": 1, "MAX_JOBS": 1})
-    one, two = bench.start(), bench.start()
-    bench.run()
-    assert one[0].value == "token"
-    assert two[0].check(NotBought)
-    assert len(bench.api.times("create_job")) == 1
-
-
 def test_the_price_is_asked_once_before_the_first_job_counts_from_it_on_and_is_said_if_it_is_high(caplog):
     bench = Bench(price=[0.0042], settings={"PRICE": "auto"})
     bench.solve()
@@ -561,10 +526,3 @@ def test_a_price_that_cannot_be_had_or_be_right_is_the_published_one(answer, cap
     assert bench.bought == [0.00055, 0.00055]
     assert len(bench.api.times("price")) == 1
     assert ["set OMOCAPTCHA_PRICE" in line for line in caplog.messages] == [True] * isinstance(answer, float)
-
-
-def test_a_price_that_is_set_is_not_asked():
-    bench = Bench(settings={"PRICE": 0.002})
-    bench.solve()
-    assert bench.api.times("price") == []
-    assert bench.bought == [0.002]

@@ -56,23 +56,6 @@ def test_only_failures_in_a_row_make_a_pause_which_doubles_up_to_a_minute():
     assert (window.size, window.paused_until) == (1, now + 60)
 
 
-def test_calls_that_were_under_way_together_make_one_pause():
-    window = Window(32)
-    for now in (1.0, 1.25, 1.5, 1.75):
-        window.failed(FAILED, 0, now)
-    assert (window.size, window.paused_until) == (1, 2.5)
-    window.failed(FAILED, 0, 9.0)
-    assert (window.size, window.paused_until) == (1, 9.0), "it was under way when the pause began"
-
-
-def test_a_pause_that_the_service_asks_for_is_kept_though_others_succeed():
-    window = Window(32)
-    window.failed(ApiUnreachable("HTTP status 429", taken=False, retry_after=20.0), 0, 1)
-    window.succeeded(0, 4)
-    window.failed(FAILED, 0, 2)
-    assert window.paused_until == 21
-
-
 def test_calls_wait_until_the_patience_ends_and_one_more_is_made_then():
     window = Window(32, patience=60)
     assert failing(window, 9) == [0, 0, 0, 1, 3, 7, 15, 31, 60]
@@ -82,12 +65,3 @@ def test_calls_wait_until_the_patience_ends_and_one_more_is_made_then():
     # Nobody has wanted a job for a while, so this is another time.
     window.failed(FAILED, 500, 500)
     window.check(501, deadline=1000)
-
-
-def test_a_call_waits_no_longer_than_its_own_deadline_but_for_a_service_that_has_not_failed():
-    window = Window(32, patience=60)
-    window.check(100, deadline=99)
-    window.failed(FAILED, 100, 100)
-    window.check(101, deadline=101)
-    with pytest.raises(ApiUnreachable):
-        window.check(102, deadline=101)

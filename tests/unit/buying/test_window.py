@@ -65,3 +65,12 @@ def test_calls_wait_until_the_patience_ends_and_one_more_is_made_then():
     # Nobody has wanted a job for a while, so this is another time.
     window.failed(FAILED, 500, 500)
     window.check(501, deadline=1000)
+
+
+def test_a_call_waits_no_longer_than_its_own_deadline_but_for_a_service_that_has_not_failed():
+    window = Window(32, patience=60)
+    window.check(100, deadline=99)
+    window.failed(FAILED, 100, 100)
+    window.check(101, deadline=101)
+    with pytest.raises(ApiUnreachable):
+        window.check(102, deadline=101)

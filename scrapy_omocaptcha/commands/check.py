@@ -13,37 +13,29 @@ from scrapy.commands import ScrapyCommand
 from scrapy.exceptions import NotConfigured
 
 from scrapy_omocaptcha.commands.looking import Account, Line, Status, look, look_at_settings
-from scrapy_omocaptcha.commands.trial import DEMO_PAGE, try_one_job
 from scrapy_omocaptcha.settings import Settings
 
 T = TypeVar("T")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--buy", action="store_true", help="buy one job for a page, and see whether its site takes it")
-    parser.add_argument("--yes", action="store_true", help="with --buy: do not ask before paying")
-    parser.add_argument("--page", default=DEMO_PAGE, help="with --buy: the page (default: Google's demo, %(default)s)")
     parser.add_argument("--json", action="store_true", help="print one JSON object, with all lines, balance and price")
 
 
 def check(command: ScrapyCommand, opts: argparse.Namespace) -> int:
     """Print whether settings, service, account, limits, ledger, Redis and browser are in order.
 
-    Nothing is bought without --buy.
-
     Examples:
 
       scrapy omocaptcha check
-      scrapy omocaptcha check --buy --yes
 
     Examples, while scrapy omocaptcha simulate --port 6080 runs in another terminal:
 
       scrapy omocaptcha check -s OMOCAPTCHA_API_URL=http://127.0.0.1:6080/api -s OMOCAPTCHA_API_TOKEN=offline-token
 
-    Exit status: 0 when crawls can buy, and with --buy when the site accepted the token; else that of the first line
-    that is WRONG: 2 when a setting is wrong; 3 when there is no API token, or the service does not accept it; 4 when
-    the service cannot be reached; 5 when the balance buys no job; 6 when a job would leave less than
-    OMOCAPTCHA_MIN_BALANCE; 1 when something else is in the way.
+    Exit status: 0 when crawls can buy; else that of the first line that is WRONG: 2 when a setting is wrong; 3 when
+    there is no API token, or the service does not accept it; 4 when the service cannot be reached; 5 when the balance
+    buys no job; 6 when a job would leave less than OMOCAPTCHA_MIN_BALANCE; 1 when something else is in the way.
     """
     assert command.settings is not None
     report = _Report(opts)
@@ -58,18 +50,9 @@ def check(command: ScrapyCommand, opts: argparse.Namespace) -> int:
         report.add(Line("settings", str(error), Status.SETTINGS))
         return report.end()
     try:
-        report.account = account = asyncio.run(_waited_for(look(settings, command.settings, report.add)))
-        if opts.buy and account is not None and report.status is Status.OK:
-            if settings.redis_url is not None:
-                said = "nothing was bought: leave OMOCAPTCHA_REDIS_URL out for this"
-                report.add(Line("buy", said, Status.WRONG))
-            elif opts.yes or _may_pay(account.price):
-                report.add(try_one_job(command.settings, opts.page))
-            else:
-                report.add(Line("buy", "nothing was bought: say yes, or without a terminal add --yes", Status.WRONG))
+        report.account = asyncio.run(_waited_for(look(settings, command.settings, report.add)))
     except KeyboardInterrupt:
-        said = "by Ctrl-C; a job that was created may be paid" if opts.buy else "by Ctrl-C"
-        report.add(Line("stopped", said, Status.WRONG))
+        report.add(Line("stopped", "by Ctrl-C", Status.WRONG))
     return report.end()
 
 
@@ -129,10 +112,3 @@ async def _waited_for(work: Coroutine[Any, Any, T]) -> T:
         return await work
     finally:
         shown.cancel()
-
-
-def _may_pay(price: float) -> bool:
-    if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr)):
-        return False
-    print(f"Buy one job for {price:.5f} USD? [y/N] ", end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip().lower() in ("y", "yes")

@@ -34,7 +34,7 @@ from scrapy_omocaptcha.settings import Settings
 
 _NOT_INSPECTED = "the crawl ended before this page was inspected (-L ERROR shows why)"
 # Isolates the inspection from the project's crawls: their queues, seen requests, feeds and console ports.
-ISOLATION: dict[str, Any] = {
+_ISOLATION: dict[str, Any] = {
     "JOBDIR": None,
     "FEEDS": {},
     "SCHEDULER": "scrapy.core.scheduler.Scheduler",
@@ -215,7 +215,7 @@ def _inspecting_spider(
                 cls.on = is_on(settings)
             except ValueError as error:
                 raise UsageError(str(error), print_help=False) from None
-            for setting, value in ISOLATION.items():
+            for setting, value in _ISOLATION.items():
                 settings.set(setting, value, "cmdline")
             if not fetch:
                 settings.set("ROBOTSTXT_OBEY", False, "cmdline")

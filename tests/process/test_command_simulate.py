@@ -15,6 +15,9 @@ import pytest
 
 from scrapy_omocaptcha.testing import WALLS
 from scrapy_omocaptcha.testing.simulate import add_options
+from tests.helpers.commands import NO_CONSOLE
+from tests.helpers.commands import scrapy as run
+from tests.helpers.docs import code, page
 from tests.helpers.forked_scrapy import started_scrapy
 
 
@@ -109,10 +112,12 @@ def test_a_number_that_means_nothing_is_refused(option, value, why, capsys):
     assert f"argument {option}: '{value}' is {why}" in capsys.readouterr().err
 
 
-def test_forms_may_refuse_every_nth_token(simulate, scrapy):
+def test_forms_may_refuse_every_nth_token(simulate, installed, tmp_path):
     *_, lines = simulate("--refuse-every", "1", "--solve-seconds", "0")
     site = lines[0].partition("/catalogue")[0]
-    told = [line.split() for line in lines if " = " in line]
-    words = [word for name, _, value in told for word in ("-s", f"{name}={ast.literal_eval(value)}")]
-    done = scrapy("check", "--buy", "--yes", "--page", f"{site}/find", *words, "-s", "OMOCAPTCHA_POLL_INTERVAL=0.1")
-    assert "buy         WRONG  rejected" in done.stdout
+    (tmp_path / "register.py").write_text(code(page("recipes/form"), "form").replace("https://shop.example", site))
+    told = {name: ast.literal_eval(value) for name, _, value in (line.split() for line in lines if " = " in line)}
+    told |= {"ADDONS": '{"scrapy_omocaptcha.Addon": 500}', "OMOCAPTCHA_POLL_INTERVAL": "0.1", **NO_CONSOLE}
+    words = [word for name, value in told.items() for word in ("-s", f"{name}={value}")]
+    done = run("runspider", "register.py", *words, cwd=tmp_path, PYTHONPATH=installed)
+    assert "'omocaptcha/tokens/rejected': 3," in done.stdout

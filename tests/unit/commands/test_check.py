@@ -32,7 +32,7 @@ def wrong_settings(monkeypatch, capsys):
     def wrong_settings(settings):
         command = OmoCaptchaCommand()
         command.settings = Settings({"OMOCAPTCHA_API_TOKEN": "offline-token", **settings})
-        status = module.check(command, argparse.Namespace(json=True, buy=False))
+        status = module.check(command, argparse.Namespace(json=True))
         told = [line["message"] for line in json.loads(capsys.readouterr().out)["lines"] if line["is_wrong"]]
         assert status == (2 if told else 0)
         return told

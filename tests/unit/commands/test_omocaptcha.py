@@ -95,7 +95,7 @@ def test_nothing_is_written_over_where_a_terminal_cannot_do_that_or_is_closed(co
         def isatty(self):
             return True
 
-    options = argparse.Namespace(json=False, buy=False)
+    options = argparse.Namespace(json=False)
     for term, written in ("xterm", True), ("dumb", False):
         monkeypatch.setenv("TERM", term)
         monkeypatch.setattr(sys, "stderr", Terminal())

@@ -3,19 +3,13 @@
 import argparse
 import asyncio
 import json
-import os
-import sys
-import time
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import Any
 
 from scrapy.commands import ScrapyCommand
 from scrapy.exceptions import NotConfigured
 
 from scrapy_omocaptcha.commands.looking import Account, Line, Status, look, look_at_settings
 from scrapy_omocaptcha.settings import Settings
-
-T = TypeVar("T")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -50,7 +44,7 @@ def check(command: ScrapyCommand, opts: argparse.Namespace) -> int:
         report.add(Line("settings", str(error), Status.SETTINGS))
         return report.end()
     try:
-        report.account = asyncio.run(_waited_for(look(settings, command.settings, report.add)))
+        report.account = asyncio.run(look(settings, command.settings, report.add))
     except KeyboardInterrupt:
         report.add(Line("stopped", "by Ctrl-C", Status.WRONG))
     return report.end()
@@ -72,9 +66,6 @@ class _Report:
 
     def add(self, *lines: Line) -> None:
         self._lines += lines
-        if _shows_progress():
-            # What shows that something is waited for.
-            print(f"\r{' ' * 20}\r", end="", file=sys.stderr, flush=True)
         if not self._opts.json:
             for line in lines:
                 print(f"{line.name:<12}{'WRONG  ' if line.status else 'ok     '}{line.message}", flush=True)
@@ -91,24 +82,3 @@ class _Report:
         else:
             print("Not all is in order." if self.status else "All is in order.")
         return self.status
-
-
-def _shows_progress() -> bool:
-    """Tell whether errors go to a terminal that can write over a line."""
-    return sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
-
-
-async def _waited_for(work: Coroutine[Any, Any, T]) -> T:
-    """Await something, and show on a terminal that it is waited for."""
-
-    async def show() -> None:
-        began = time.monotonic()
-        while _shows_progress():
-            await asyncio.sleep(1)
-            print(f"\r… {time.monotonic() - began:.0f} s", end="", file=sys.stderr, flush=True)
-
-    shown = asyncio.create_task(show())
-    try:
-        return await work
-    finally:
-        shown.cancel()

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import io
 import re
 import shlex
-import sys
 
 import pytest
 from scrapy.settings import Settings
 
-from scrapy_omocaptcha.commands.check import check
 from scrapy_omocaptcha.commands.omocaptcha import OmoCaptchaCommand
 
 SUBCOMMANDS = ("detect", "report", "check", "simulate")
@@ -88,19 +85,3 @@ def test_ctrl_c_ends_a_command_as_it_ends_others(command):
 
     command.run([], argparse.Namespace(run=interrupted))
     assert command.exitcode == 130
-
-
-def test_nothing_is_written_over_where_a_terminal_cannot_do_that_or_is_closed(command, monkeypatch, capsys):
-    class Terminal(io.StringIO):
-        def isatty(self):
-            return True
-
-    options = argparse.Namespace(json=False)
-    for term, written in ("xterm", True), ("dumb", False):
-        monkeypatch.setenv("TERM", term)
-        monkeypatch.setattr(sys, "stderr", Terminal())
-        assert check(command, options) == 3
-        assert ("\r" in sys.stderr.getvalue()) is written
-    monkeypatch.setattr(sys, "stderr", None)
-    assert check(command, options) == 3
-    assert capsys.readouterr().out.count("Not all is in order.") == 3

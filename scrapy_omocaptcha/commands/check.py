@@ -17,7 +17,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def check(command: ScrapyCommand, opts: argparse.Namespace) -> int:
-    """Print whether settings, service, account, limits, ledger, Redis and browser are in order.
+    """Print whether settings, service, account, limits, ledger and Redis are in order.
 
     Examples:
 
@@ -44,7 +44,7 @@ def check(command: ScrapyCommand, opts: argparse.Namespace) -> int:
         report.add(Line("settings", str(error), Status.SETTINGS))
         return report.end()
     try:
-        report.account = asyncio.run(look(settings, command.settings, report.add))
+        report.account = asyncio.run(look(settings, report.add))
     except KeyboardInterrupt:
         report.add(Line("stopped", "by Ctrl-C", Status.WRONG))
     return report.end()

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from enum import IntEnum
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +20,6 @@ from scrapy.utils.misc import load_object
 from scrapy.utils.python import global_object_name
 
 from scrapy_omocaptcha.addon import Addon
-from scrapy_omocaptcha.browser import find_schemes
 from scrapy_omocaptcha.buying.api.aiohttp_transport import AiohttpTransport
 from scrapy_omocaptcha.buying.api.factory import build_apis
 from scrapy_omocaptcha.buying.api.transport import Transport
@@ -66,7 +64,7 @@ class Account(NamedTuple):
     """Price of a job in USD by which crawls count."""
 
 
-async def look(settings: Settings, project: BaseSettings, tell: Callable[[Line], None]) -> Account | None:
+async def look(settings: Settings, tell: Callable[[Line], None]) -> Account | None:
     """Look at all but the settings, and return what the service says of the account, if any version of its API answers.
 
     :param tell: called with each line as soon as it is known.
@@ -87,8 +85,6 @@ async def look(settings: Settings, project: BaseSettings, tell: Callable[[Line],
     tell(_check_ledger(settings))
     if settings.redis_url is not None:
         tell(await _check_redis(settings))
-    if find_schemes(project):
-        tell(await _check_browser(project))
     return account
 
 
@@ -245,26 +241,3 @@ async def _check_redis(settings: Settings) -> Line:
         # Its text may hold the password.
         return Line("redis", f"OMOCAPTCHA_REDIS_URL does not answer ({type(error).__name__})", Status.WRONG)
     return Line("redis", "answers")
-
-
-async def _check_browser(project: BaseSettings) -> Line:
-    try:
-        from playwright.async_api import async_playwright
-
-        said = f"scrapy-playwright {version('scrapy-playwright')}, Playwright {version('playwright')}"
-    except (ImportError, PackageNotFoundError):
-        message = "DOWNLOAD_HANDLERS needs: pip install 'scrapy-omocaptcha[playwright]'"
-        return Line("browser", message, Status.WRONG)
-    if project.get("PLAYWRIGHT_CDP_URL") or project.get("PLAYWRIGHT_CONNECT_URL"):
-        return Line("browser", f"{said}, with a browser elsewhere")
-    path = named = project.getdict("PLAYWRIGHT_LAUNCH_OPTIONS").get("executable_path")
-    if path is None:
-        async with async_playwright() as playwright:
-            kind = project.get("PLAYWRIGHT_BROWSER_TYPE", "chromium")
-            path = getattr(getattr(playwright, kind, None), "executable_path", kind)
-    if os.access(path, os.X_OK):
-        return Line("browser", f"{said}, {path}")
-    message = f"{said}, but {path} is not there: run playwright install, or see PLAYWRIGHT_LAUNCH_OPTIONS"
-    if named is None:
-        message += ", unless Playwright's headless shell is installed, or a spider's custom_settings name a browser"
-    return Line("browser", message, Status.OK if named is None else Status.WRONG)

@@ -173,31 +173,6 @@ def test_a_project_without_the_add_on_is_told(scrapy, service, tmp_path, addons)
     assert 'WRONG  add ADDONS = {"scrapy_omocaptcha.Addon": 500} to switch it on' in done.stdout
 
 
-@pytest.mark.parametrize("there", [True, False])
-def test_the_browser_of_a_project_is_looked_for(check, tmp_path, there):
-    browser = tmp_path / "chromium"
-    if there:
-        browser.touch(mode=0o755)
-    handlers = {"https": "scrapy_playwright.handler.ScrapyPlaywrightDownloadHandler"}
-    options = {"executable_path": str(browser)}
-    settings = [f"DOWNLOAD_HANDLERS={json.dumps(handlers)}", f"PLAYWRIGHT_LAUNCH_OPTIONS={json.dumps(options)}"]
-    status, lines = check(*(word for setting in settings for word in ("-s", setting)))
-    (told,) = [(is_wrong, message) for name, is_wrong, message in lines if name == "browser"]
-    assert (status, told[0]) == (int(not there), not there)
-    assert (f"{browser} is not there: run playwright install" in told[1]) is not there
-
-
-def test_a_project_that_names_no_browser_may_have_one_that_is_not_looked_for(check, tmp_path):
-    handlers = {"https": "scrapy_playwright.handler.ScrapyPlaywrightDownloadHandler"}
-    status, lines = check("-s", f"DOWNLOAD_HANDLERS={json.dumps(handlers)}", PLAYWRIGHT_BROWSERS_PATH=str(tmp_path))
-    (told,) = [message for name, is_wrong, message in lines if name == "browser" and not is_wrong]
-    assert status == 0
-    assert told.endswith(
-        "is not there: run playwright install, or see PLAYWRIGHT_LAUNCH_OPTIONS, unless Playwright's headless shell is "
-        "installed, or a spider's custom_settings name a browser"
-    )
-
-
 def test_ctrl_c_is_told_in_a_line(installed, tmp_path):
     called = threading.Event()
     with OmoCaptchaService(api_token=TOKEN, on_event=lambda line: called.set()) as service:

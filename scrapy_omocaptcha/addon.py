@@ -4,6 +4,7 @@ import logging
 
 from scrapy.crawler import Crawler
 from scrapy.settings import BaseSettings
+from scrapy.utils.misc import load_object
 from scrapy.utils.python import global_object_name
 
 from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware, RedirectMiddleware
@@ -41,3 +42,10 @@ class Addon:
         """Add the middleware, unless the user has given it another priority or disabled it with None."""
         for component, priority in ((OmoCaptchaMiddleware, DEFAULT_PRIORITY), (RedirectMiddleware, REDIRECT_PRIORITY)):
             settings.setdefault_in_component_priority_dict("DOWNLOADER_MIDDLEWARES", component, priority)
+
+
+def is_listed(settings: BaseSettings) -> bool:
+    """Tell whether the settings of a project name the add-on, or the middleware itself, and do not disable it."""
+    addons = {load_object(path) for path, order in settings.getdict("ADDONS").items() if order is not None}
+    priorities = {load_object(path): order for path, order in settings.getdict("DOWNLOADER_MIDDLEWARES").items()}
+    return priorities.get(OmoCaptchaMiddleware, DEFAULT_PRIORITY if Addon in addons else None) is not None

@@ -18,19 +18,12 @@ from scrapy.http import HtmlResponse, Response
 from scrapy.settings import BaseSettings
 from scrapy.utils.spider import DefaultSpider, spidercls_for_request
 
-from scrapy_omocaptcha.addon import DEFAULT_PRIORITY
+from scrapy_omocaptcha.addon import DEFAULT_PRIORITY, is_listed
 from scrapy_omocaptcha.browser import use_browser
-from scrapy_omocaptcha.commands.explain import (
-    UNKNOWN_URL,
-    Finding,
-    InspectingMiddleware,
-    as_json,
-    as_text,
-    is_on,
-)
+from scrapy_omocaptcha.commands.explain import UNKNOWN_URL, Finding, InspectingMiddleware, as_json, as_text
 from scrapy_omocaptcha.commands.no_widget import no_page
 from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware
-from scrapy_omocaptcha.settings import Settings
+from scrapy_omocaptcha.settings import Settings, is_enabled
 
 _NOT_INSPECTED = "the crawl ended before this page was inspected (-L ERROR shows why)"
 # Isolates the inspection from the project's crawls: their queues, seen requests, feeds and console ports.
@@ -212,7 +205,7 @@ def _inspecting_spider(
             super().update_settings(settings)
             try:
                 Settings.for_detection(settings)
-                cls.on = is_on(settings)
+                cls.on = is_listed(settings) and is_enabled(settings)
             except ValueError as error:
                 raise UsageError(str(error), print_help=False) from None
             for setting, value in _ISOLATION.items():

@@ -10,10 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from scrapy import Request, Spider
 from scrapy.crawler import Crawler
 from scrapy.http import Response
-from scrapy.settings import BaseSettings
-from scrapy.utils.misc import load_object
 
-from scrapy_omocaptcha.addon import DEFAULT_PRIORITY, Addon
 from scrapy_omocaptcha.challenge import Challenge, Form
 from scrapy_omocaptcha.commands.no_widget import describe
 from scrapy_omocaptcha.detection import find_challenge, find_other_captcha
@@ -21,7 +18,7 @@ from scrapy_omocaptcha.detection.filling import fields_to_fill
 from scrapy_omocaptcha.detection.marks import WALL_STATUSES
 from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware
 from scrapy_omocaptcha.reporting.format import printable, purpose, shorten
-from scrapy_omocaptcha.settings import Settings, is_enabled
+from scrapy_omocaptcha.settings import Settings
 from scrapy_omocaptcha.upfront.form_request import form_request
 
 UNKNOWN_URL = "https://page.invalid/"
@@ -72,14 +69,6 @@ class Finding:
     """Whether the add-on is enabled in this project, so that a crawl would really do this."""
     error: str | None = None
     """Reason why there is no page."""
-
-
-def is_on(settings: BaseSettings) -> bool:
-    """Tell whether the settings list the add-on, or the middleware itself, and do not disable it."""
-    priorities = {load_object(path): order for path, order in settings.getdict("DOWNLOADER_MIDDLEWARES").items()}
-    addons = {load_object(path) for path, order in settings.getdict("ADDONS").items() if order is not None}
-    priority = priorities.get(OmoCaptchaMiddleware, DEFAULT_PRIORITY if Addon in addons else None)
-    return priority is not None and is_enabled(settings)
 
 
 class InspectingMiddleware(OmoCaptchaMiddleware):

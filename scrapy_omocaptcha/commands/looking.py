@@ -4,22 +4,18 @@ import asyncio
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from enum import IntEnum
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from scrapy import Spider
 from scrapy import __version__ as scrapy_version
-from scrapy.crawler import Crawler
 from scrapy.settings import BaseSettings
-from scrapy.settings import Settings as ScrapySettings
 from scrapy.utils.conf import closest_scrapy_cfg
-from scrapy.utils.misc import load_object
-from scrapy.utils.python import global_object_name
 
-from scrapy_omocaptcha.addon import Addon
+from scrapy_omocaptcha.addon import Addon, is_listed
 from scrapy_omocaptcha.buying.api.aiohttp_transport import AiohttpTransport
 from scrapy_omocaptcha.buying.api.factory import build_apis
 from scrapy_omocaptcha.buying.api.transport import Transport
@@ -102,42 +98,11 @@ def look_at_settings(settings: Settings, project: BaseSettings) -> list[Line]:
     with_addon = project.copy()
     Addon().update_settings(with_addon)
     mistakes = [*why_off(project), *find_mistakes(settings, with_addon, OmoCaptchaMiddleware)]
-    mistakes += _find_misplaced(project)
-    enabled = [*_enabled(project, "ADDONS"), *_enabled(project, "DOWNLOADER_MIDDLEWARES")]
-    if config and not any(it in (Addon, OmoCaptchaMiddleware) or isinstance(it, Addon) for it in enabled):
+    if config and not is_listed(project):
         mistakes.append('add ADDONS = {"scrapy_omocaptcha.Addon": 500} to switch it on')
     lines += [Line("settings", mistake, Status.SETTINGS) for mistake in mistakes]
     warnings = check_settings(settings, with_addon, Spider("check"), OmoCaptchaMiddleware)
     return lines + [Line("settings", warning) for warning in warnings]
-
-
-def _find_misplaced(project: BaseSettings) -> Iterator[str]:
-    """Yield what is wrong with the add-on or the middleware in a setting for other components."""
-    # These refuse to be made there, which ends crawls.
-    crawler = Crawler(Spider, ScrapySettings(project))
-    for name in ("ADDONS", "EXTENSIONS", "DOWNLOADER_MIDDLEWARES", "SPIDER_MIDDLEWARES", "ITEM_PIPELINES"):
-        is_for_middlewares = name not in ("ADDONS", "EXTENSIONS")
-        if is_for_middlewares:
-            crawler.settings.freeze()  # As Scrapy does before it makes these.
-        for component in _enabled(project, name):
-            if (component is Addon and name != "ADDONS") or (
-                component is OmoCaptchaMiddleware and not is_for_middlewares
-            ):
-                try:
-                    component.from_crawler(crawler)
-                except ValueError as error:
-                    yield f"{error} (it is in {name})"
-            elif component is OmoCaptchaMiddleware and name != "DOWNLOADER_MIDDLEWARES":
-                yield f"{global_object_name(component)} is in {name}: remove it from there"
-
-
-def _enabled(project: BaseSettings, name: str) -> list[Any]:
-    """Return the components that a setting enables: Scrapy takes paths, classes and instances."""
-    return [
-        load_object(it) if isinstance(it, str) else it
-        for it, place in project.getdict(name).items()
-        if place is not None
-    ]
 
 
 def _check_scrapy() -> Line:

@@ -164,13 +164,26 @@ def test_settings_that_end_a_crawl_are_told(check, setting, said):
     assert (status, wrong(lines)) == (2, [("settings", said)])
 
 
-@pytest.mark.parametrize("addons", ['{"scrapy_omocaptcha.Addon": null}', "{}"])
-def test_a_project_without_the_add_on_is_told(scrapy, service, tmp_path, addons):
+OURS = "scrapy_omocaptcha.OmoCaptchaMiddleware"
+ADDON = '{"scrapy_omocaptcha.Addon": 500}'
+
+
+@pytest.mark.parametrize(
+    ("setting", "status"),
+    [
+        ("ADDONS={}", 2),
+        (f"ADDONS={ADDON.replace('500', 'null')}", 2),
+        (f"EXTENSIONS={ADDON}", 2),
+        (f"ADDONS={ADDON}", 0),
+        (f'DOWNLOADER_MIDDLEWARES={{"{OURS}": 585}}', 0),
+    ],
+)
+def test_a_project_without_the_add_on_is_told(scrapy, service, tmp_path, setting, status):
     (tmp_path / "scrapy.cfg").write_text("[settings]\n")
-    at = ("-s", f"OMOCAPTCHA_API_URL={service.url}", "-s", f"ADDONS={addons}")
+    at = ("-s", f"OMOCAPTCHA_API_URL={service.url}", "-s", setting)
     done = scrapy("check", *at, cwd=tmp_path, OMOCAPTCHA_API_TOKEN=TOKEN)
-    assert done.returncode == 2
-    assert 'WRONG  add ADDONS = {"scrapy_omocaptcha.Addon": 500} to switch it on' in done.stdout
+    assert done.returncode == status
+    assert ('WRONG  add ADDONS = {"scrapy_omocaptcha.Addon": 500} to switch it on' in done.stdout) is bool(status)
 
 
 def test_ctrl_c_is_told_in_a_line(installed, tmp_path):

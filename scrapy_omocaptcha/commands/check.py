@@ -3,13 +3,80 @@
 import argparse
 import asyncio
 import json
-from typing import Any
+import os
+import sqlite3
+import time
+from enum import IntEnum
+from pathlib import Path
+from typing import NamedTuple
 
+from scrapy import Spider
+from scrapy import __version__ as scrapy_version
 from scrapy.commands import ScrapyCommand
 from scrapy.exceptions import NotConfigured
+from scrapy.settings import BaseSettings
+from scrapy.utils.conf import closest_scrapy_cfg
 
-from scrapy_omocaptcha.commands.looking import Account, Line, Status, look, look_at_settings
-from scrapy_omocaptcha.settings import Settings
+from scrapy_omocaptcha.addon import Addon, is_listed
+from scrapy_omocaptcha.buying.api.factory import build_apis
+from scrapy_omocaptcha.buying.api.protocol import Api
+from scrapy_omocaptcha.buying.database import explain, read_ledger
+from scrapy_omocaptcha.buying.records import Balance
+from scrapy_omocaptcha.engine.private_names import TESTED_WITH
+from scrapy_omocaptcha.errors import AccountError, ApiError
+from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware
+from scrapy_omocaptcha.reporting.format import count
+from scrapy_omocaptcha.settings import LIMITS, Settings, token_source, why_off
+from scrapy_omocaptcha.settings.checks import check_settings, find_mistakes
+from scrapy_omocaptcha.settings.secret import Secret
+
+_REDIS_TIMEOUT = 2.0
+"""Longest wait for Redis, in seconds."""
+
+
+class _Status(IntEnum):
+    """Whether something is in order, or why nothing can be bought because of it: the exit status of the command."""
+
+    OK = 0
+    WRONG = 1
+    SETTINGS = 2
+    NO_TOKEN = 3
+    NO_SERVICE = 4
+    EMPTY = 5
+    MIN_BALANCE = 6
+
+
+class _Line(NamedTuple):
+    """What was found out about one thing."""
+
+    name: str
+    message: str
+    status: _Status = _Status.OK
+
+
+class _Report:
+    """Prints each line when it is known, or all at the end as JSON."""
+
+    def __init__(self, *, is_json: bool) -> None:
+        self._is_json = is_json
+        self._lines: list[_Line] = []
+        self.account: dict[str, float] = {}
+        """What the service says of the account, as JSON has it."""
+
+    def add(self, *lines: _Line) -> None:
+        self._lines += lines
+        for line in () if self._is_json else lines:
+            print(f"{line.name:<12}{'WRONG  ' if line.status else 'ok     '}{line.message}", flush=True)
+
+    def end(self) -> int:
+        """Print what is left, and return the exit status: that of the first line that is wrong."""
+        status = next((line.status for line in self._lines if line.status), _Status.OK)
+        if self._is_json:
+            lines = [{"name": name, "message": said, "is_wrong": bool(wrong)} for name, said, wrong in self._lines]
+            print(json.dumps({"ok": not status, "lines": lines, **self.account}))
+        else:
+            print("Not all is in order." if status else "All is in order.")
+        return status
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -32,53 +99,137 @@ def check(command: ScrapyCommand, opts: argparse.Namespace) -> int:
     buys no job; 6 when a job would leave less than OMOCAPTCHA_MIN_BALANCE; 1 when something else is in the way.
     """
     assert command.settings is not None
-    report = _Report(opts)
+    report = _Report(is_json=opts.json)
     try:
         settings = Settings.for_account(command.settings)
-        report.add(*look_at_settings(settings, command.settings))
+        report.add(*_check_settings(settings, command.settings))
     except NotConfigured as error:
-        report.add(Line("settings", str(error), Status.NO_TOKEN))
+        report.add(_Line("settings", str(error), _Status.NO_TOKEN))
         return report.end()
     except (ValueError, ImportError, NameError, TypeError) as error:
         # A component that cannot be loaded ends crawls, too.
-        report.add(Line("settings", str(error), Status.SETTINGS))
+        report.add(_Line("settings", str(error), _Status.SETTINGS))
         return report.end()
+    report.add(_check_scrapy())
     try:
-        report.account = asyncio.run(look(settings, report.add))
+        asyncio.run(_check_others(settings, report))
     except KeyboardInterrupt:
-        report.add(Line("stopped", "by Ctrl-C", Status.WRONG))
+        report.add(_Line("stopped", "by Ctrl-C", _Status.WRONG))
     return report.end()
 
 
-class _Report:
-    """Prints each line when it is known, or all at the end as JSON."""
+def _check_settings(settings: Settings, project: BaseSettings) -> list[_Line]:
+    config = closest_scrapy_cfg()
+    where = f"of the project of {config}" if config else "of no project: there is no scrapy.cfg here or above"
+    lines = [_Line("settings", f"{where}; API token *** from {token_source(project)}")]
+    # As crawls have them, where the add-on is switched on.
+    with_addon = project.copy()
+    Addon().update_settings(with_addon)
+    mistakes = [*why_off(project), *find_mistakes(settings, with_addon, OmoCaptchaMiddleware)]
+    if config and not is_listed(project):
+        mistakes.append('add ADDONS = {"scrapy_omocaptcha.Addon": 500} to switch it on')
+    lines += [_Line("settings", mistake, _Status.SETTINGS) for mistake in mistakes]
+    warnings = check_settings(settings, with_addon, Spider("check"), OmoCaptchaMiddleware)
+    return lines + [_Line("settings", warning) for warning in warnings]
 
-    account: Account | None = None
 
-    def __init__(self, opts: argparse.Namespace) -> None:
-        self._opts = opts
-        self._lines: list[Line] = []
+def _check_scrapy() -> _Line:
+    first, last = (tuple(map(int, number.split("."))) for number in TESTED_WITH.split(" to "))
+    used = tuple(int(part) for part in scrapy_version.split(".")[:2])
+    if first <= used <= last:
+        return _Line("scrapy", f"{scrapy_version}, which is among those that it was tested with ({TESTED_WITH})")
+    return _Line("scrapy", f"{scrapy_version} has not been tested with it ({TESTED_WITH} have)")
 
-    @property
-    def status(self) -> Status:
-        """Return the status of the first line that is wrong, or that all is in order."""
-        return next((line.status for line in self._lines if line.status), Status.OK)
 
-    def add(self, *lines: Line) -> None:
-        self._lines += lines
-        if not self._opts.json:
-            for line in lines:
-                print(f"{line.name:<12}{'WRONG  ' if line.status else 'ok     '}{line.message}", flush=True)
+async def _check_others(settings: Settings, report: _Report) -> None:
+    await _check_account(settings, report)
+    report.add(_check_ledger(settings))
+    if settings.redis_url is not None:
+        report.add(await _check_redis(settings.redis_url))
 
-    def end(self) -> int:
-        """Print what is left, and return the exit status."""
-        if self._opts.json:
-            lines = [{"name": name, "message": said, "is_wrong": bool(status)} for name, said, status in self._lines]
-            facts: dict[str, Any] = {"ok": not self.status, "lines": lines}
-            if self.account is not None:
-                balance, price = self.account
-                facts |= {"balance_usd": balance.usd, "package_solves": balance.solves, "price_usd": price}
-            print(json.dumps(facts))
-        else:
-            print("Not all is in order." if self.status else "All is in order.")
-        return self.status
+
+async def _check_account(settings: Settings, report: _Report) -> None:
+    """Report what the first version of the API that answers says of the account, or what each of them has said."""
+    answers, cure, status = [], "try again later", _Status.NO_SERVICE
+    for number, api in build_apis(settings).items():
+        url, began = settings.api_urls[number], time.monotonic()
+        try:
+            balance = await api.balance()
+            report.add(_Line("api", f"version {number} at {url}: answers (after {time.monotonic() - began:.1f} s)"))
+            line, price = await _check_price(settings, api, balance)
+            report.add(_check_balance(settings, balance, price), line)
+            report.account = {"balance_usd": balance.usd, "package_solves": balance.solves, "price_usd": price}
+            return
+        except ApiError as error:
+            took = time.monotonic() - began
+            answers.append(f"version {number} at {url}: {str(error).rstrip('.')} (after {took:.1f} s)")
+            cure = error.cure or cure
+            if isinstance(error, AccountError):
+                status = _Status.NO_TOKEN
+        finally:
+            await api.close()
+    report.add(_Line("api", "; ".join([*answers, cure]), status))
+
+
+def _check_balance(settings: Settings, balance: Balance, price: float) -> _Line:
+    said = f"{balance.usd:.5f} USD" + (f", {balance.solves:,} solves left of a package" if balance.solves else "")
+    if balance.solves or balance.usd - price >= settings.min_balance:
+        return _Line("balance", said)
+    if balance.usd < price:
+        return _Line("balance", f"{said}, which buys no job: top up the account", _Status.EMPTY)
+    message = f"{said}, and a job would leave less than OMOCAPTCHA_MIN_BALANCE ({settings.min_balance:g})"
+    return _Line("balance", f"{message}: top up the account, or lower it", _Status.MIN_BALANCE)
+
+
+async def _check_price(settings: Settings, api: Api, balance: Balance) -> tuple[_Line, float]:
+    """Return what a job costs and how many can be bought, and the price by which crawls count."""
+    listed = None
+    try:
+        listed = await api.price()
+        said = "is not listed" if listed is None else f"{listed:.5f} USD a job in the service's list"
+    except ApiError as error:
+        said = f"is not known ({error})"
+    price = settings.price if settings.price is not None else listed or settings.assumed_price
+    said = f"{said}; crawls count {price:.5f} for each job"
+    for name, limit in LIMITS.items():
+        most = getattr(settings, name)
+        if most and price and name != "min_balance":
+            jobs = most if limit.counts_jobs else round(most / price, 6) // 1
+            said += f"; OMOCAPTCHA_{name.upper()} allows {jobs:,.0f} jobs"
+    if price and not balance.solves:
+        said += f"; the balance buys {round(balance.usd / price, 6) // 1:,.0f}"
+    return _Line("price", said), price
+
+
+def _check_ledger(settings: Settings) -> _Line:
+    if settings.ledger is None:
+        return _Line(
+            "ledger", "none: what was bought is forgotten at the end of a crawl; set OMOCAPTCHA_LEDGER to keep it"
+        )
+    path = Path(settings.ledger).absolute()
+    if not path.exists():
+        if os.access(path.parent, os.W_OK):
+            return _Line("ledger", f"{path} can be written")
+        return _Line("ledger", f"{path}: its folder is missing, or cannot be written", _Status.WRONG)
+    try:
+        jobs = len(read_ledger(path))
+    except (sqlite3.Error, OSError) as error:
+        return _Line("ledger", f"{path}: {explain(error)}", _Status.WRONG)
+    if not os.access(path, os.W_OK):
+        return _Line("ledger", f"{path} cannot be written", _Status.WRONG)
+    return _Line("ledger", f"{path} can be written, and has {count(jobs, 'job')}")
+
+
+async def _check_redis(url: Secret) -> _Line:
+    try:
+        from redis.asyncio import Redis
+
+        client = Redis.from_url(url.reveal(), socket_connect_timeout=_REDIS_TIMEOUT)
+        async with client:
+            await asyncio.wait_for(client.ping(), _REDIS_TIMEOUT)
+    except ImportError:
+        return _Line("redis", "OMOCAPTCHA_REDIS_URL needs: pip install 'scrapy-omocaptcha[redis]'", _Status.WRONG)
+    except Exception as error:
+        # Its text may hold the password.
+        return _Line("redis", f"OMOCAPTCHA_REDIS_URL does not answer ({type(error).__name__})", _Status.WRONG)
+    return _Line("redis", "answers")

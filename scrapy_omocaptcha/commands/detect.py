@@ -4,9 +4,7 @@ import argparse
 import sys
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import suppress
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +19,6 @@ from scrapy.utils.spider import DefaultSpider, spidercls_for_request
 from scrapy_omocaptcha.addon import DEFAULT_PRIORITY, is_listed
 from scrapy_omocaptcha.browser import use_browser
 from scrapy_omocaptcha.commands.explain import UNKNOWN_URL, Finding, InspectingMiddleware, as_json, as_text
-from scrapy_omocaptcha.commands.no_widget import no_page
 from scrapy_omocaptcha.middleware import OmoCaptchaMiddleware
 from scrapy_omocaptcha.settings import Settings, is_enabled
 
@@ -37,61 +34,22 @@ _ISOLATION: dict[str, Any] = {
 }
 
 
-class Page(NamedTuple):
-    """A page to inspect: its place on the command line, its request, and for a file the response to judge."""
+class _Page(NamedTuple):
+    """A page to inspect: its URL or file as given, its request, and for a file the response to judge."""
 
-    number: int
+    subject: str
     request: Request
     saved: Response | None = None
-
-
-class _Output:
-    """Prints findings in the order of the subjects, each as soon as those before it are known."""
-
-    def __init__(self, opts: argparse.Namespace) -> None:
-        self._subjects = opts.subjects
-        self._render = as_json if opts.json else partial(as_text, tried=opts.tried)
-        self._findings: dict[int, Finding] = {}
-        self._printed = 0
-
-    def add(self, number: int, finding: Finding) -> None:
-        """Add the finding on the subject at a place on the command line, and print what is known now."""
-        self._findings[number] = replace(finding, subject=self._subjects[number])
-        self._print()
-
-    def _print(self) -> None:
-        while (next_one := self._findings.get(self._printed)) is not None:
-            print(self._render(next_one), flush=True)
-            self._printed += 1
-
-    def complete(self) -> int:
-        """Print an error for each subject without a finding, and return the exit status."""
-        for number, subject in enumerate(self._subjects):
-            if number not in self._findings:
-                # Ctrl-C was pressed, or the spider needs arguments.
-                self.add(number, Finding(subject, error=_NOT_INSPECTED))
-        self._print()
-        return int(any(finding.error is not None for finding in self._findings.values()))
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     subjects = "http(s) URLs to fetch, saved pages, or - for one on standard input"
     parser.add_argument("subjects", nargs="+", metavar="URL|FILE|-", help=subjects)
     parser.add_argument("--url", help="judge files as pages of this URL (default: a made-up one)")
-    parser.add_argument("--status", type=_status, default=200, help="HTTP status of files (default: %(default)s)")
+    parser.add_argument("--status", type=int, default=200, help="HTTP status of files (default: %(default)s)")
     parser.add_argument("--browser", action="store_true", help="render URLs with scrapy-playwright first")
     parser.add_argument("--spider", help="judge as this spider would (default: the spider of the domain, if any)")
-    tried = "also show what form_request would send for the page's form; nothing is sent, filled in or bought"
-    parser.add_argument("--try", action="store_true", dest="tried", help=tried)
     parser.add_argument("--json", action="store_true", help="print one JSON object per line")
-
-
-def _status(text: str) -> int:
-    """Return an HTTP status, or raise ``ArgumentTypeError``."""
-    with suppress(ValueError):
-        if 100 <= (status := int(text)) <= 599:
-            return status
-    raise argparse.ArgumentTypeError(f"{text!r} is no HTTP status, which is 100 to 599")
 
 
 def detect(command: ScrapyCommand, opts: argparse.Namespace) -> int:
@@ -100,28 +58,40 @@ def detect(command: ScrapyCommand, opts: argparse.Namespace) -> int:
     Examples, while scrapy omocaptcha simulate --port 6080 runs in another terminal:
 
       scrapy omocaptcha detect http://127.0.0.1:6081/catalogue/
-      scrapy omocaptcha detect --try http://127.0.0.1:6081/find
+      scrapy omocaptcha detect http://127.0.0.1:6081/find
       curl -s http://127.0.0.1:6081/catalogue/ -o page.html
       scrapy omocaptcha detect page.html --url http://127.0.0.1:6081/catalogue/ --status 403
       curl -s http://127.0.0.1:6081/catalogue/ | scrapy omocaptcha detect - --json
 
-    Exit status: 0 when all pages were judged, 1 when something could not be fetched or read, or is no page.
+    Exit status: 0 when all pages were judged, 1 when something could not be fetched or read.
     """
     opts.url = opts.url or UNKNOWN_URL
     if not _is_url(opts.url):
         raise UsageError("--url must begin with http:// or https://", print_help=False)
     assert command.crawler_process is not None
     opts.rendered = _use_browser(command.crawler_process.settings) if opts.browser else lambda request: request
-    output = _Output(opts)
-    pages: list[Page] = []
-    for number, subject in enumerate(opts.subjects):
-        page = _read(number, subject, opts)
+    render = as_json if opts.json else as_text
+    pending = list(opts.subjects)
+    has_failed = False
+
+    def tell(finding: Finding) -> None:
+        nonlocal has_failed
+        pending.remove(finding.subject)
+        has_failed = has_failed or finding.error is not None
+        print(render(finding), flush=True)
+
+    pages: list[_Page] = []
+    for subject in opts.subjects:
+        page = _read(subject, opts)
         if isinstance(page, Finding):
-            output.add(number, page)
+            tell(page)
         else:
             pages.append(page)
-    _inspect_all(command.crawler_process, pages, opts.spider, output.add)
-    return output.complete()
+    _inspect_all(command.crawler_process, pages, opts.spider, tell)
+    for subject in [*pending]:
+        # Ctrl-C was pressed, or the spider needs arguments.
+        tell(Finding(subject, error=_NOT_INSPECTED))
+    return int(has_failed)
 
 
 def _use_browser(settings: BaseSettings) -> Callable[[Request], Request]:
@@ -146,28 +116,19 @@ def _why(error: Exception) -> str:
     return f"{type(error).__name__}: {text}"
 
 
-def _read(number: int, subject: str, opts: argparse.Namespace) -> Page | Finding:
+def _read(subject: str, opts: argparse.Namespace) -> _Page | Finding:
     """Return the page that ``subject`` stands for, or a finding with the reason why there is none."""
     try:
         if _is_url(subject):
             # Inspect the page as it is now, in the first response.
             meta = {"omocaptcha": False, "dont_cache": True, "dont_retry": True}
-            request = Request(subject, meta=meta, dont_filter=True)
-            return Page(number, opts.rendered(request))
-        saved = HtmlResponse(opts.url, status=opts.status, body=_body(subject), flags=["cached"])
-        if (reason := no_page(saved)) is not None:
-            return Finding(subject, error=f"it is no HTML page: {reason}")
-        return Page(number, Request(opts.url), saved)
+            return _Page(subject, opts.rendered(Request(subject, meta=meta, dont_filter=True)))
+        body = sys.stdin.buffer.read() if subject == "-" else Path(subject).read_bytes()
+        return _Page(subject, Request(opts.url), HtmlResponse(opts.url, opts.status, body=body, flags=["cached"]))
     except OSError as error:
         return Finding(subject, error=f"{error.strerror} (URLs begin with http:// or https://)")
     except ValueError as error:
         return Finding(subject, error=str(error))
-
-
-def _body(name: str) -> bytes:
-    if name != "-":
-        return Path(name).read_bytes()
-    return b"" if sys.stdin is None else sys.stdin.buffer.read()
 
 
 def _is_url(subject: str) -> bool:
@@ -175,24 +136,24 @@ def _is_url(subject: str) -> bool:
 
 
 def _inspect_all(
-    process: CrawlerProcessBase, pages: Sequence[Page], spider_name: str | None, report: Callable[[int, Finding], None]
+    process: CrawlerProcessBase, pages: Sequence[_Page], spider_name: str | None, tell: Callable[[Finding], None]
 ) -> None:
     """Run one crawl per spider, and a separate one that fetches nothing for its files."""
     loader = process.spider_loader
     if spider_name is not None and spider_name not in loader.list():
         raise UsageError(f"no spider is named {spider_name!r}", print_help=False)
-    crawls: defaultdict[tuple[type[Spider], bool], list[Page]] = defaultdict(list)
+    crawls: defaultdict[tuple[type[Spider], bool], list[_Page]] = defaultdict(list)
     for page in pages:
         spider = loader.load(spider_name) if spider_name else spidercls_for_request(loader, page.request, DefaultSpider)
         crawls[spider, page.saved is None].append(page)
     for (spider, fetch), group in crawls.items():
-        process.crawl(_inspecting_spider(spider, group, report, fetch=fetch))
+        process.crawl(_inspecting_spider(spider, group, tell, fetch=fetch))
     if crawls:
         process.start()
 
 
 def _inspecting_spider(
-    base: type[Spider], pages: Sequence[Page], report: Callable[[int, Finding], None], *, fetch: bool
+    base: type[Spider], pages: Sequence[_Page], tell: Callable[[Finding], None], *, fetch: bool
 ) -> type[Spider]:
     """Derive a spider from ``base`` that only inspects ``pages``; without ``fetch``, not even robots.txt is fetched."""
     name = None if base is DefaultSpider else base.name
@@ -226,7 +187,7 @@ def _inspecting_spider(
                     self.logger.debug("%s cannot be judged", page.request.url, exc_info=True)
                     finding = Finding(page.request.url, error=_why(error))
                 try:
-                    report(page.number, replace(finding, spider=name, is_on=self.on))
+                    tell(replace(finding, subject=page.subject, spider=name, is_on=self.on))
                 except OSError:
                     break  # Nothing can be printed, so that the command ends with the next line.
             # Close at once, since an idle spider might find more work by itself.

@@ -56,13 +56,10 @@ class Finding:
     """``"solve"``, ``"pass"`` for a page that is no challenge, or the reason why a challenge is left alone."""
     message: str = ""
     """Explains the verdict."""
-    other_captcha: str | None = None
     cost: Cost | None = None
     """None if nothing would be bought."""
     call: str | None = None
     """Call for a page that is no challenge, but whose form wants a token: of ``form_request``, or of ``solve_page``."""
-    to_write: str | None = None
-    """What else the spider needs for that call."""
     request: str | None = None
     """What that call would send before anything is filled in, with an empty token."""
     is_on: bool | None = None
@@ -81,7 +78,6 @@ class InspectingMiddleware(OmoCaptchaMiddleware):
         return cls(crawler, replace(settings, max_cost_per_day=0.0, ledger=None, redis_url=None))
 
     def _spider_opened(self, spider: Spider) -> None:
-        self.is_on = False
         self._engine.components.watch_downloads()
 
     async def process_response(self, request: Request, response: Response) -> Response:
@@ -95,16 +91,15 @@ class InspectingMiddleware(OmoCaptchaMiddleware):
         finding = Finding(response.url, response.url, response.status, challenge=find_challenge(response))
         challenge = self._policy.find(request, response)
         if challenge is None:
-            other = find_other_captcha(response)
-            if other is None:
-                is_rendered = self._policy.mediums.of(request).purpose == "browser"
-                call, sent = _page_call(finding.challenge) if is_rendered else _form_call(response)
-                message = _pass_message(finding.challenge, response, is_rendered=is_rendered)
-                return replace(
-                    finding, verdict="pass", message=message, call=call, to_write=_to_write(call), request=sent
-                )
-            message = f"it has another kind of captcha: {other}"
-            return replace(finding, verdict="other_captcha", message=message, other_captcha=other)
+            if (other := find_other_captcha(response)) is not None:
+                return replace(finding, verdict="other_captcha", message=f"it has another kind of captcha: {other}")
+            is_rendered = self._policy.mediums.of(request).purpose == "browser"
+            message = _pass_message(finding.challenge, response, is_rendered=is_rendered)
+            finding = replace(finding, verdict="pass", message=message)
+            if not is_rendered:
+                return _with_form_call(finding, response)
+            has_widget = finding.challenge is not None
+            return replace(finding, call="await solve_page(page, crawler=self.crawler)" if has_widget else None)
         refusal = await self._policy.refusal(request, response, challenge)
         refusal = refusal or self._policy.limit_refusal(challenge, request.url)
         if refusal is not None:
@@ -125,24 +120,25 @@ def _pass_message(widget: Challenge | None, response: Response, *, is_rendered: 
     return describe(response, is_rendered=is_rendered)
 
 
-def _form_call(response: Response) -> tuple[str | None, str | None]:
-    """Return the call of ``form_request`` for a page, and what its request sends; None where there is none to make."""
+def _with_form_call(finding: Finding, response: Response) -> Finding:
+    """Add the call of ``form_request`` for a page, and what its request sends, if there is one to make."""
     try:
         request = form_request(response)
     except ValueError:
-        return None, None
+        return finding
     fields = {name: value or "…" for name, value in fields_to_fill(response).items()}
     data = json.dumps(fields, ensure_ascii=False)
     body = f": {shorten(request.body.decode('latin-1'), _LONGEST)}" if request.body else ""
-    sent = f"{request.method} {shorten(request.url, _LONGEST)}{body}"
-    # A spider without that method gets an error before anything is bought, so that this cannot be forgotten.
-    return f'form_request(response, {data}, rejected="is_rejected", callback=self.parse_result)', sent
+    return replace(
+        finding,
+        # A spider without that method gets an error before anything is bought, so that this cannot be forgotten.
+        call=f'form_request(response, {data}, rejected="is_rejected", callback=self.parse_result)',
+        request=f"{request.method} {shorten(request.url, _LONGEST)}{body}",
+    )
 
 
-def _to_write(call: str | None) -> str | None:
+def _to_write(call: str) -> str:
     """Return what else a spider needs for a call of ``form_request`` or of ``solve_page``."""
-    if call is None:
-        return None
     if call.startswith("await"):
         return 'page = response.meta["playwright_page"], of a request with meta["playwright_include_page"]'
     needs = [
@@ -152,21 +148,14 @@ def _to_write(call: str | None) -> str | None:
     return "; ".join([*needs, 'and a value for each "…"'] if "…" in call else needs)
 
 
-def _page_call(widget: Challenge | None) -> tuple[str | None, None]:
-    """Return the call of ``solve_page`` for a page that was rendered, if it has a widget."""
-    return None if widget is None else "await solve_page(page, crawler=self.crawler)", None
-
-
 def as_json(finding: Finding) -> str:
     """Return one line with all fields of :class:`Finding` and of its :class:`Challenge`."""
     return json.dumps(asdict(finding), default=sorted)
 
 
-def as_text(finding: Finding, *, tried: bool = False) -> str:
-    """Return a finding in lines, without control characters of the page; if ``tried``, with its form's request."""
+def as_text(finding: Finding) -> str:
+    """Return a finding in lines, without control characters of the page."""
     rows = [("failed", finding.error)] if finding.error is not None else _rows(finding)
-    if tried and finding.request is not None:
-        rows.append(("request", finding.request))
     return "\n".join(map(printable, [finding.subject, *(f"  {label:<9} {text}" for label, text in rows)]))
 
 
@@ -186,7 +175,9 @@ def _rows(finding: Finding) -> list[tuple[str, str]]:
         rows += [("widget", _widget(challenge)), ("form", _form(challenge.form))]
         rows += [("other", f"{_widget(other)}; form: {_form(other.form)}") for other in challenge.others]
     if finding.call is not None:
-        rows += [("call", finding.call), ("", f"to write in the spider: {finding.to_write}")]
+        rows += [("call", finding.call), ("", f"to write in the spider: {_to_write(finding.call)}")]
+    if finding.request is not None:
+        rows.append(("request", finding.request))
     return rows
 
 

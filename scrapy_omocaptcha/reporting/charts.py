@@ -20,9 +20,8 @@ _MAX_BINS = 20
 _TINY = 1e-9
 """By so much may a sum of shares be more than 100 %."""
 _DAY = 86_400
-# 40 of the last one cover all years that a datetime can have.
-_PERIODS = [60, 300, 900, 3600, 3 * 3600, 6 * 3600, _DAY, *(7 * _DAY * weeks for weeks in (1, 4, 52, 520, 5200, 52000))]
-"""Seconds."""
+_PERIODS = [60, 300, 900, 3600, 3 * 3600, 6 * 3600, _DAY, *(7 * _DAY * weeks for weeks in (1, 4, 52, 520))]
+"""Seconds; 40 of the last one cover centuries, as a clock that was wrong once may have it."""
 _MONDAY = datetime(1970, 1, 5, tzinfo=timezone.utc)
 """Start of period 0, chosen so that weeks begin on Mondays."""
 
@@ -69,8 +68,7 @@ def solve_times(totals: Totals) -> str:
 
 def _start(number: int, length: int, totals: Totals) -> str:
     """Return the start of a period of ``length`` seconds, as precisely as needed to tell it from all others."""
-    # The first period of the calendar begins before the year 1.
-    start = _MONDAY + max(timedelta(seconds=length) * number, datetime.min.replace(tzinfo=timezone.utc) - _MONDAY)
+    start = _MONDAY + timedelta(seconds=length) * number
     if length < _DAY and totals.first.date() == totals.last.date():  # a day that is at the top of the page
         return f"{start:%H:%M}"
     day = f"{start.day} {start:%b}"

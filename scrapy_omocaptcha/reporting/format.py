@@ -15,8 +15,6 @@ _LONGEST_NAME = 40
 _MAX_NAMES = 20
 _SPOKEN = {"by_hand": "used by hand"}
 """Reasons that are clearer in other words."""
-_HUGE = 1e9
-"""Larger numbers, which a file may contain, are written with an exponent."""
 
 
 def usd(amount: float, scale: float | None = None) -> str:
@@ -26,14 +24,12 @@ def usd(amount: float, scale: float | None = None) -> str:
     least = 10.0**-places
     if 0 < amount < least / 2:
         return f"<{least:.{places}f}"
-    return f"{amount:,.{places}f}" if size < _HUGE else f"{amount:.1e}"
+    return f"{amount:,.{places}f}"
 
 
 def seconds(value: float | None) -> str:
     """Format seconds without the unit; ``"-"`` if unknown."""
-    if value is None:
-        return "-"
-    return f"{value:,.1f}" if value < _HUGE else f"{value:.1e}"
+    return "-" if value is None else f"{value:,.1f}"
 
 
 def percent(part: int, whole: int) -> str:
@@ -116,8 +112,7 @@ def _period(totals: Totals) -> str:
 
 
 def minute(time: datetime) -> str:
-    # On some systems %Y writes years before 1000 with fewer digits.
-    return f"{time.date()} {time:%H:%M}"
+    return f"{time:%Y-%m-%d %H:%M}"
 
 
 def shorten(text: str, longest: int) -> str:

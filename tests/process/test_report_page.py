@@ -96,8 +96,8 @@ HOSTILE = (
     job(host=LONG, page=f"https://{LONG}/"),
     job(host="<script>alert(1)</script>", page="javascript:alert(1)", spider='"><img src=x onerror=alert(1)>'),
     job(host="$\\frac{1}{0}$ & </svg>", reason="</td></table><script>alert(2)</script>", outcome="failed"),
-    job(host='url(#clip) id="x" #010110', time="9999-12-31T23:59:59Z", seconds=1e300, cost_usd=1e9),
-    job(host="日本語.example", time="0001-01-01T00:00:00Z", cost_usd=0, seconds=0),
+    job(host='url(#clip) id="x" #010110', time="2038-01-19T03:14:07Z"),
+    job(host="日本語.example", time="1970-01-01T00:00:00Z", cost_usd=0, seconds=0),
     job(host="\u202e\x00\x1b", spider="\x1b", crawl="\x00"),
     job(host="", spider=""),
 )

@@ -188,16 +188,15 @@ def test_failed_jobs_have_no_solve_time():
     ("amount", "text"),
     [
         *((0.0, "0.00000"), (0.00055, "0.00055"), (0.0000001, "<0.00001"), (1.23456, "1.235"), (55, "55.00")),
-        *((1e4, "10,000.00"), (1e300, "1.0e+300")),
+        (1e4, "10,000.00"),
     ],
 )
 def test_usd_has_the_digits_that_matter(amount, text):
     assert usd(amount) == text
 
 
-def test_usd_has_the_same_number_of_digits_in_a_column_and_huge_numbers_of_seconds_stay_short():
+def test_usd_has_the_same_number_of_digits_in_a_column():
     assert [usd(amount, 55) for amount in (55, 0.25, 0.001)] == ["55.00", "0.25", "<0.01"]
-    assert seconds(1e300) == "1.0e+300"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """Format numbers and untrusted text for reports in a terminal and on the web page."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from urllib.parse import parse_qsl
 
@@ -10,9 +10,10 @@ from scrapy_omocaptcha.challenge import Challenge, Form
 from scrapy_omocaptcha.reporting.totals import Totals
 from scrapy_omocaptcha.urls import public_address
 
-_LONGEST_REASON = 60
-_LONGEST_NAME = 40
-_MAX_NAMES = 20
+LONGEST_NAME = 60
+"""Characters of a host, a spider, a crawl or a reason that are shown."""
+_LONGEST_FIELD = 40
+_MAX_FIELDS = 20
 _SPOKEN = {"by_hand": "used by hand"}
 """Reasons that are clearer in other words."""
 
@@ -51,7 +52,7 @@ def waiting_requests(number: int) -> str:
 def ranked(counts: Mapping[str, int], *, limit: int = 5) -> str:
     """Format counts as ``"robots 20, breaker 3"``, the most frequent first, with those beyond ``limit`` as a sum."""
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    parts = [f"{shorten(_SPOKEN.get(name, name), _LONGEST_REASON)} {number:,}" for name, number in ordered[:limit]]
+    parts = [f"{shorten(_SPOKEN.get(name, name), LONGEST_NAME)} {number:,}" for name, number in ordered[:limit]]
     others = ordered[limit:]
     if others:
         parts.append(f"{len(others)} others {sum(number for _, number in others):,}")
@@ -62,6 +63,33 @@ def scope(totals: Totals) -> str:
     """Format when the jobs were bought, and for how many crawls, spiders and hosts."""
     values = {field: {getattr(record, field) for record in totals.records} for field in ("crawl", "spider", "host")}
     return f"{_period(totals)}: {', '.join(count(len(different), field) for field, different in values.items())}"
+
+
+def table_of(groups: Sequence[Totals], by: str, outcomes: Iterable[str]) -> list[list[str]]:
+    """Return the heads of a table, and its row for each group as of :func:`grouped`, with a column for each outcome."""
+    largest = max(group.cost for group in groups)
+    rows = [
+        [
+            printable(_name(group, by)),
+            f"{group.jobs:,}",
+            # Beside the name, where a phone shows it.
+            usd(group.cost, largest),
+            *(f"{group.outcomes[outcome]:,}" if outcome in group.outcomes else "-" for outcome in outcomes),
+            seconds(group.median),
+            seconds(group.quantile(1.0)),
+        ]
+        for group in groups
+    ]
+    label = f"{by} (UTC)" if by in ("day", "crawl") else by
+    return [[label, "jobs", "USD", *outcomes, "median s", "slowest s"], *rows]
+
+
+def _name(group: Totals, by: str) -> str:
+    """Name a group; a crawl also by its first job and its spider, since its id alone tells nobody which it was."""
+    record = group.records[0]
+    is_crawl = by == "crawl" and record.crawl == group.name
+    words = [minute(group.first), record.spider, group.name] if is_crawl else [group.name]
+    return " ".join(shorten(word, LONGEST_NAME) for word in words) or "(none)"
 
 
 def purpose(challenge: Challenge) -> str:
@@ -78,8 +106,8 @@ def posted(form: Form) -> str:
 
 def sent(method: str, url: str, names: Sequence[str]) -> str:
     """Say what a request sends: method, address without its query, and the names of the first fields."""
-    shown = [shorten(printable(name), _LONGEST_NAME) for name in names[:_MAX_NAMES]]
-    more = [f"{len(names) - _MAX_NAMES} more"] if len(names) > _MAX_NAMES else []
+    shown = [shorten(printable(name), _LONGEST_FIELD) for name in names[:_MAX_FIELDS]]
+    more = [f"{len(names) - _MAX_FIELDS} more"] if len(names) > _MAX_FIELDS else []
     return f"{method} {printable(public_address(url))} with {', '.join(shown + more) or 'no fields'}"
 
 

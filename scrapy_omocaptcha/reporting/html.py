@@ -3,21 +3,17 @@
 All content of a ledger is escaped.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from html import escape
-from itertools import chain
 from pathlib import Path
 
 from scrapy_omocaptcha.buying.records import Record
 from scrapy_omocaptcha.reporting.charts import dot, over_time, solve_times
-from scrapy_omocaptcha.reporting.format import count, minute, percent, printable, ranked, scope, seconds, usd
+from scrapy_omocaptcha.reporting.format import count, minute, percent, printable, ranked, scope, seconds, table_of, usd
 from scrapy_omocaptcha.reporting.text import COST_BASIS
 from scrapy_omocaptcha.reporting.totals import Totals, grouped
 
 _MAX_ROWS = 60
-_LONG_LABEL = 20
-"""Letters; a column on a phone has room for as many."""
 _STYLE = Path(__file__).with_name("page.css")
 
 
@@ -60,9 +56,10 @@ def _tiles(totals: Totals) -> Iterator[str]:
     yield _tile("Jobs", f"{totals.jobs:,}")
     per_token = [f"{usd(totals.cost / totals.accepted)} per accepted token"] if totals.accepted else []
     yield _tile("Cost, USD", usd(totals.cost), *per_token)
-    if _known(totals):
+    # Zero would say that sites have rejected tokens of which nothing is known.
+    if list(totals.outcomes) != ["unknown"]:
         yield _tile("Accepted", percent(totals.accepted, totals.jobs), count(totals.accepted, "token"))
-    for outcome in _wasted(totals):
+    for outcome in [it for it in ("rejected", "failed", "unknown") if it in totals.outcomes]:
         reasons = ranked(totals.reasons.get(outcome, {}), limit=2)
         yield _tile(outcome.capitalize(), percent(totals.outcomes[outcome], totals.jobs), reasons)
     slowest = totals.slowest
@@ -75,18 +72,8 @@ def _tiles(totals: Totals) -> Iterator[str]:
 
 
 def _tile(label: str, value: str, *more: str) -> str:
-    details = "".join(f"<small>{_name(line)}</small>" for line in more)
+    details = "".join(f"<small>{_text(line)}</small>" for line in more)
     return f"<div><dt>{label}</dt><dd>{_text(value)}{details}</dd></div>"
-
-
-def _known(totals: Totals) -> bool:
-    """Tell whether anything is known of what sites made of tokens: zero would say that they rejected them."""
-    return list(totals.outcomes) != ["unknown"]
-
-
-def _wasted(totals: Totals) -> list[str]:
-    """Return those outcomes other than "accepted" that have a tile and columns of their own."""
-    return [outcome for outcome in ("rejected", "failed", "unknown") if outcome in totals.outcomes]
 
 
 def _outcomes(totals: Totals) -> str:
@@ -106,36 +93,16 @@ def _outcomes(totals: Totals) -> str:
 
 def _groups(totals: Totals, by: str) -> str:
     """Return a heading and a table with one row per group, with those beyond the limit together in the last row."""
-    label, order, rest = (f"{by} (UTC)", -1, "earlier") if by in ("day", "crawl") else (by, 1, "others")
+    order, rest = (-1, "earlier") if by in ("day", "crawl") else (1, "others")
     groups = grouped(totals.records, by)[::order]
     shown, hidden = groups[:_MAX_ROWS], groups[_MAX_ROWS:]
     if hidden:
         shown.append(Totals([record for group in hidden for record in group.records], f"{len(hidden):,} {rest}"))
-    wasted = _wasted(totals)
     largest = max(group.cost for group in shown)
-    rows = [
-        [
-            f'{_label(group, by)}<b style="width: {100 * group.cost / (largest or 1):.2f}%"></b>',
-            f"{group.jobs:,}",
-            # Beside the name, where a phone shows it.
-            usd(group.cost, largest),
-            f"{group.accepted:,}",
-            percent(group.accepted, group.jobs) if _known(group) else "-",
-            *(f"{group.outcomes.get(outcome, 0):,}" for outcome in wasted),
-            seconds(group.median),
-            seconds(group.quantile(1.0)),
-        ]
-        for group in shown
-    ]
-    labels = [label, "jobs", "USD", "accepted", "share", *wasted, "median s", "slowest s"]
+    labels, *rows = table_of(shown, by, totals.outcomes)
+    for group, row in zip(shown, rows, strict=True):
+        row[0] = f'{_text(row[0])}<b style="width: {100 * group.cost / (largest or 1):.2f}%"></b>'
     return _table(f"{by.capitalize()}s", labels, rows)
-
-
-def _label(group: Totals, by: str) -> str:
-    """Return the name of a group; that of a crawl are its first job and its spider, since its id says nothing."""
-    if by == "crawl" and all(record.crawl == group.name for record in group.records):
-        return f"{minute(group.first)} {_name(group.records[0].spider or '(none)')}"
-    return _name(group.name or "(none)")
 
 
 def _table(title: str, labels: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -145,15 +112,6 @@ def _table(title: str, labels: Sequence[str], rows: Sequence[Sequence[str]]) -> 
     body = "".join(f"<tr>{line}</tr>" for line in lines)
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     return f'<h2>{title}</h2>\n<div class="wide" role="region" aria-label="{title}" tabindex="0">{table}</div>'
-
-
-def _name(text: str) -> str:
-    """Escape ``text``, and let the lines of a host end only between its labels, or at the hyphens of a long one."""
-    if " " in text:
-        return _text(text)
-    labels = re.split(r"(?<=\.)(?=[^\W\d])", text)
-    words = [re.split(r"(?<=-)(?=\w)", label) if len(label) > _LONG_LABEL else [label] for label in labels]
-    return "<wbr>".join(f"<span>{_text(word)}</span>" for word in chain(*words))
 
 
 def _text(text: str) -> str:

@@ -3,10 +3,22 @@
 Zeros and unknown values are omitted. The text contains no control characters and does not end with a newline.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from scrapy_omocaptcha.buying.records import Balance, Record
-from scrapy_omocaptcha.reporting.format import count, minute, percent, printable, ranked, scope, seconds, shorten, usd
+from scrapy_omocaptcha.reporting.format import (
+    LONGEST_NAME,
+    count,
+    minute,
+    percent,
+    printable,
+    ranked,
+    scope,
+    seconds,
+    shorten,
+    table_of,
+    usd,
+)
 from scrapy_omocaptcha.reporting.totals import Totals, grouped
 
 COST_BASIS = "Each job is counted at its price when bought, including failed jobs."
@@ -15,7 +27,6 @@ _ROUNDING = 0.000005
 """USD; smaller differences are not visible in five decimal places."""
 _FEWEST_PAGES = 100
 """Pages from which the cost of 1,000 is told."""
-_LONGEST_NAME = 60
 _HOSTS = 5
 
 
@@ -77,7 +88,7 @@ def ledger_report(records: Sequence[Record], *, sources: Sequence[str], by: str 
     rows.append(("basis", f"the records in {_names(sources)}. {COST_BASIS}"))
     title = f"{count(totals.jobs, 'job')} for {usd(totals.cost)} USD, {scope(totals)}"
     block = _block(title, rows)
-    return f"{block}\n\n{_table(grouped(records, by), by, totals.outcomes)}" if by else block
+    return f"{block}\n\n{_table(table_of(grouped(records, by), by, totals.outcomes))}" if by else block
 
 
 def _outcomes(totals: Totals) -> list[tuple[str, str]]:
@@ -108,7 +119,7 @@ def _balance(opening: Balance, closing: Balance, cost: float) -> str:
 def _would_buy(by_host: Mapping[str, tuple[int, int]], price: float) -> str:
     least, most = (sum(numbers) for numbers in zip(*by_host.values(), strict=True))
     hosts = sorted(by_host.items(), key=lambda item: (-item[1][1], item[0]))
-    named = [f"{shorten(host, _LONGEST_NAME)} {_range(*jobs)}" for host, jobs in hosts[:_HOSTS]]
+    named = [f"{shorten(host, LONGEST_NAME)} {_range(*jobs)}" for host, jobs in hosts[:_HOSTS]]
     if len(hosts) > _HOSTS:
         named.append(f"{len(hosts) - _HOSTS:,} others")
     cost = usd(most * price) if least == most else f"{usd(least * price, most * price)} to {usd(most * price)}"
@@ -125,7 +136,7 @@ def _solve_time(totals: Totals) -> list[tuple[str, str]]:
         return []
     if len(totals.solved) == 1:
         return [("solve time", f"{seconds(slowest.seconds)} s")]
-    where = f"{shorten(slowest.host, _LONGEST_NAME)}, {minute(slowest.at)} UTC"
+    where = f"{shorten(slowest.host, LONGEST_NAME)}, {minute(slowest.at)} UTC"
     return [("solve time", f"{seconds(totals.median)} s median, {seconds(slowest.seconds)} s slowest ({where})")]
 
 
@@ -134,30 +145,10 @@ def _block(title: str, rows: Sequence[tuple[str, str]]) -> str:
     return "\n".join(printable(line) for line in [title, *(f"  {label:<{width}}  {text}" for label, text in rows)])
 
 
-def _crawl(crawl: Totals) -> str:
-    """Name a crawl by its first job and its spider, too, since its id alone tells nobody which it was."""
-    spider, crawl_id = (shorten(text, _LONGEST_NAME) for text in (crawl.records[0].spider, crawl.name))
-    return f"{minute(crawl.first)} {spider} {crawl_id}"
-
-
 def _names(sources: Sequence[str]) -> str:
     return sources[0] if len(sources) == 1 else f"{len(sources)} ledgers"
 
 
-def _table(groups: Sequence[Totals], by: str, outcomes: Iterable[str]) -> str:
-    """Return a table with one line per group, and a column for each of ``outcomes``."""
-    largest = max(group.cost for group in groups)
-    rows = [
-        [
-            printable(_crawl(group) if by == "crawl" else shorten(group.name, _LONGEST_NAME)),
-            f"{group.jobs:,}",
-            *(f"{group.outcomes[outcome]:,}" if outcome in group.outcomes else "-" for outcome in outcomes),
-            usd(group.cost, largest),
-            seconds(group.median),
-            seconds(group.quantile(1.0)),
-        ]
-        for group in groups
-    ]
-    rows.insert(0, [f"{by} (UTC)" if by in ("day", "crawl") else by, "jobs", *outcomes, "USD", "median s", "slowest s"])
+def _table(rows: Sequence[Sequence[str]]) -> str:
     name_width, *widths = (max(map(len, column)) for column in zip(*rows, strict=True))
     return "\n".join("  ".join([name.ljust(name_width), *map(str.rjust, numbers, widths)]) for name, *numbers in rows)

@@ -136,21 +136,21 @@ def test_ledger_report():
     [
         (
             "spider",
-            "spider     jobs  accepted  rejected  failed      USD  median s  slowest s\n"
-            "catalogue     3         2         1       -  0.00165      12.0       61.0\n"
-            "prices        2         -         -       2  0.00110         -          -",
+            "spider     jobs      USD  accepted  rejected  failed  median s  slowest s\n"
+            "catalogue     3  0.00165         2         1       -      12.0       61.0\n"
+            "prices        2  0.00110         -         -       2         -          -",
         ),
         (
             "host",
-            "host          jobs  accepted  rejected  failed      USD  median s  slowest s\n"
-            "shop.example     3         -         1       2  0.00165      61.0       61.0\n"
-            "a.example        2         2         -       -  0.00110      11.0       12.0",
+            "host          jobs      USD  accepted  rejected  failed  median s  slowest s\n"
+            "shop.example     3  0.00165         -         1       2      61.0       61.0\n"
+            "a.example        2  0.00110         2         -       -      11.0       12.0",
         ),
         (
             "day",
-            "day (UTC)   jobs  accepted  rejected  failed      USD  median s  slowest s\n"
-            "2026-11-24     2         2         -       -  0.00110      11.0       12.0\n"
-            "2026-11-25     3         -         1       2  0.00165      61.0       61.0",
+            "day (UTC)   jobs      USD  accepted  rejected  failed  median s  slowest s\n"
+            "2026-11-24     2  0.00110         2         -       -      11.0       12.0\n"
+            "2026-11-25     3  0.00165         -         1       2      61.0       61.0",
         ),
     ],
 )

@@ -25,7 +25,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--by", choices=("spider", "host", "day", "crawl"), help="add a table; days are in UTC")
     parser.add_argument("--html", metavar="FILE", help="also write a web page with plots")
     output = parser.add_mutually_exclusive_group()
-    output.add_argument("--json", action="store_true", help="print one JSON object, with times in UTC, or with 'error'")
+    output.add_argument("--json", action="store_true", help="print one JSON object, with times in UTC")
     output.add_argument("--jsonl", action="store_true", help="print the jobs, one JSON object per line")
 
 
@@ -44,9 +44,9 @@ def report(command: ScrapyCommand, opts: argparse.Namespace) -> int:
     try:
         own = None if opts.ledgers else ledger_of(command.settings)
     except ValueError as error:
-        return _print_error(opts, str(error), status=2)
+        return _print_error(str(error), status=2)
     if not opts.ledgers and own is None:
-        return _print_error(opts, "name the ledgers, or set OMOCAPTCHA_LEDGER in the project", status=2)
+        return _print_error("name the ledgers, or set OMOCAPTCHA_LEDGER in the project", status=2)
     in_folders = ((name, Path(name, JOBDIR_LEDGER)) for name in opts.ledgers or [own])
     names = [str(ledger) if ledger.is_file() else name for name, ledger in in_folders]
     # A ledger that is named twice must not be counted twice.
@@ -57,12 +57,12 @@ def report(command: ScrapyCommand, opts: argparse.Namespace) -> int:
         for source in sources:
             records += read_ledger(Path(source))
     except (sqlite3.Error, OSError) as error:
-        return _print_error(opts, f"{source}: {explain(error, reading=True)}")
+        return _print_error(f"{source}: {explain(error, reading=True)}")
     try:
         if opts.html is not None:
             Path(opts.html).write_text(web_page(records, sources=sources), encoding="utf-8")
     except OSError as error:
-        return _print_error(opts, f"{error.filename}: {error.strerror}")
+        return _print_error(f"{error.filename}: {error.strerror}")
     if opts.jsonl:
         for record in records:
             print(json.dumps(asdict(record)))
@@ -76,10 +76,7 @@ def report(command: ScrapyCommand, opts: argparse.Namespace) -> int:
     return 0
 
 
-def _print_error(opts: argparse.Namespace, error: str, *, status: int = 1) -> int:
+def _print_error(error: str, *, status: int = 1) -> int:
     """Print why there is no report, and return the exit status."""
-    if opts.json:
-        print(json.dumps({"error": error}))
-    else:
-        print(printable(f"scrapy omocaptcha report: {error}"), file=sys.stderr)
+    print(printable(f"scrapy omocaptcha report: {error}"), file=sys.stderr)
     return status

@@ -105,10 +105,6 @@ def test_an_unreadable_file_exits_with_status_1_and_one_sentence(report, tmp_pat
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith(f"scrapy omocaptcha report: {name.replace(chr(27), '?')}: {why}")
     assert done.stderr.count("\n") == 1
-    if name == "missing.sqlite":
-        done = report("a.sqlite", name, "--json")
-        assert (done.returncode, done.stderr) == (1, "")
-        assert json.loads(done.stdout).pop("error").startswith(f"{name}: {why}")
 
 
 def test_the_folder_of_a_jobdir_is_read_as_the_ledger_in_it(report, tmp_path):
@@ -126,14 +122,11 @@ def test_an_empty_file_is_a_ledger_without_jobs(report, tmp_path):
     assert (done.returncode, done.stdout, done.stderr) == (0, "No jobs in empty.sqlite\n", "")
 
 
-def test_an_unwritable_page_exits_with_status_1_and_one_sentence_which_json_has_too(report, tmp_path):
+def test_an_unwritable_page_exits_with_status_1_and_one_sentence(report, tmp_path):
     write(tmp_path / "a.sqlite", job())
     done = report("a.sqlite", "--html", "nowhere/page.html")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "scrapy omocaptcha report: nowhere/page.html: No such file or directory\n"
-    done = report("a.sqlite", "--json", "--html", "nowhere/page.html")
-    assert (done.returncode, done.stderr) == (1, "")
-    assert json.loads(done.stdout) == {"error": "nowhere/page.html: No such file or directory"}
 
 
 def test_html_writes_a_page_besides_the_text(report, tmp_path):
@@ -148,7 +141,7 @@ def test_html_writes_a_page_besides_the_text(report, tmp_path):
 
 def test_wrong_usage_exits_with_status_2(report, tmp_path):
     for arguments, said in (
-        ([], "name the ledgers, or set OMOCAPTCHA_LEDGER"),
+        ([], "scrapy omocaptcha report: name the ledgers, or set OMOCAPTCHA_LEDGER in the project\n"),
         (["a.sqlite", "--by", "week"], "invalid choice: 'week'"),
         (["-s", "OMOCAPTCHA_LEDGER="], "report: OMOCAPTCHA_LEDGER is ''; it must be the path of a file"),
     ):
@@ -171,12 +164,6 @@ def test_the_ledger_of_a_project_is_one_file_wherever_a_command_is_started(scrap
         assert (done.returncode, done.stdout.startswith("1 job for 0.00055 USD")) == (0, True)
     done = scrapy("check", "--json", *named, cwd=folder, OMOCAPTCHA_API_TOKEN="x")
     assert f"{tmp_path / 'jobs.sqlite'} can be written, and has 1 job" in done.stdout
-
-
-def test_without_a_ledger_a_name_is_asked_for(report):
-    done = report()
-    said = "scrapy omocaptcha report: name the ledgers, or set OMOCAPTCHA_LEDGER in the project\n"
-    assert (done.returncode, done.stderr) == (2, said)
 
 
 def test_who_reads_the_output_may_stop(installed, tmp_path):

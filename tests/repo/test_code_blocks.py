@@ -72,17 +72,6 @@ def test_each_command_within_the_text_exists(path):
             check_command(shlex.split(command))
 
 
-def test_no_exception_is_left_over():
-    assert {(page_name(path), language(block)) for path in PAGES for block in blocks(path)} >= ALL_BLOCKS_OF.keys()
-
-
-@each_page
-def test_a_line_of_code_is_narrow_enough_to_be_seen(path):
-    lines = [line for block in page(path).findall(nodes.literal_block) for line in block.astext().splitlines()]
-    # What the theme shows without a scroll bar.
-    assert [line for line in lines if len(line) > 88] == []
-
-
 def check_block(block, kind, *, is_run):
     if kind == "python":
         tree = ast.parse(block.astext())

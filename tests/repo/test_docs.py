@@ -94,13 +94,6 @@ def test_the_type_that_is_told_is_that_of_the_field(field):
     assert settings_told()[f"OMOCAPTCHA_{field.name.upper()}"]["type"] == f"``{words.get(annotated, annotated)}``"
 
 
-@pytest.mark.parametrize("name", settings_told())
-def test_the_first_sentence_of_a_setting_is_short_enough_for_the_table_of_all(name):
-    first = plain(settings_told()[name].next_node(nodes.paragraph).astext())
-    assert len(first.partition(". ")[0]) <= 100
-    assert first.endswith(".")
-
-
 def test_the_settings_of_scrapy_that_are_linked_exist():
     literals = [node for path in pages() for node in page(path).findall(nodes.literal)]
     linked = {node["target"] for node in literals if "setting" in node["classes"]}
@@ -188,19 +181,6 @@ def test_every_verb_of_the_command_is_told_with_its_options_and_no_other():
     told = {section["names"][0]: filled_in(section, "subcommand-options") for section in sections}
     assert told == {name: {name} for name in verbs}
     assert all(action.help for verb in verbs.values() for action in verb._actions)
-
-
-def test_the_pages_for_users_are_short():
-    contents = (DOCS / "index.rst").read_text(encoding="utf-8")
-    for_users = re.findall(r"^   ([a-z/-]+)$", contents.partition("For developers")[0], re.MULTILINE)
-    assert {"quickstart", "glossary", "troubleshooting", "changes"} < set(for_users)
-    assert sum(words_of(page(name)) for name in for_users if name != "changes") <= 15_000
-
-
-def words_of(tree):
-    """Return how many words a page has of its own, code included, without what Sphinx fills in."""
-    texts = [node for node in tree.findall(nodes.TextElement) if not isinstance(node.parent, nodes.TextElement)]
-    return sum(len(node.astext().split()) for node in texts if not isinstance(node, nodes.comment))
 
 
 # Waiting and internals

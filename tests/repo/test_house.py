@@ -13,9 +13,6 @@ from tests.helpers.docs import PACKAGE, code, page, sources
 ORDER = code(page("design"), "order-of-imports")
 """The folders and single modules of the package, from the top: each may import those on the lines below its own."""
 
-MAX_ENTRIES = 20
-MAX_FLOORS = 11
-
 PURE = ("detection", "forms", "tokens.reasons", "buying.polling", "buying.window")
 """These know neither the network nor settings nor Scrapy's engine, themselves or through what they import."""
 IMPURE = ("settings", "engine", "buying.api")
@@ -91,21 +88,6 @@ def test_no_imports_run_in_a_circle():
 def test_the_test_service_imports_nothing_of_the_package_but_the_values_that_travel():
     used = {other for module, other in imports_between_entries() if entry(module) == "testing"}
     assert used == {"challenge"}
-
-
-def test_the_top_of_the_package_is_taken_in_at_a_glance():
-    visible = {path.name for path in PACKAGE.iterdir() if path.suffix == ".py" or any(path.rglob("*.py"))}
-    assert len(visible) <= MAX_ENTRIES, visible
-
-
-def test_the_package_has_few_floors():
-    below = {entry(module): set() for module in trees()}
-    for module, other in imports_between_entries():
-        below[entry(module)].add(entry(other))
-    floors = {}
-    for name in TopologicalSorter(below).static_order():
-        floors[name] = 1 + max((floors[other] for other in below[name]), default=0)
-    assert max(floors.values()) <= MAX_FLOORS, floors
 
 
 def test_what_is_pure_knows_neither_network_nor_settings_nor_engine():

@@ -68,11 +68,3 @@ def test_each_promise_of_the_security_page_names_tests_that_exist():
     named = set(re.findall(r"tests/[\w/]+\.py", (ROOT / "SECURITY.rst").read_text(encoding="utf-8")))
     assert len(named) > 5
     assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
-
-
-def test_addresses_on_the_web_are_secure_and_each_has_one_spelling():
-    found = {address.partition("#")[0] for path in PAGES for address in addresses(path) if urlsplit(address).scheme}
-    assert found
-    assert {urlsplit(address).scheme for address in found} == {"https"}
-    pages_there = {re.sub(r"^https://(www\.)?|(\.git)?/?$", "", address.lower()) for address in found}
-    assert len(pages_there) == len(found), found

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
-
-import pytest
 
 from tests.helpers.docs import PACKAGE, ROOT, first_column, page
 
@@ -38,14 +35,6 @@ def test_a_module_imports_only_what_is_shared_or_in_its_own_folders():
         if "test_" in name or not path.startswith(owner(name))
     ]
     assert foreign == []
-
-
-@pytest.mark.parametrize("name", sorted(path.stem for path in (TESTS / "helpers").glob("[a-z]*.py")))
-def test_a_helper_is_used_in_several_folders(name):
-    """One that serves a single folder is in it."""
-    named = re.compile(rf"tests\.helpers\.{name}\b|from tests\.helpers import .*\b{name}\b")
-    users = {path.partition("/")[0] for path, source in SOURCES.items() if named.search(source)}
-    assert len(users) > 1, users
 
 
 def test_the_folders_of_unit_are_those_of_the_package():

@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl
 
 from scrapy import Request
 
-from scrapy_omocaptcha.challenge import Challenge, Form
+from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.reporting.totals import Totals
 from scrapy_omocaptcha.urls import public_address
 
@@ -97,11 +97,6 @@ def purpose(challenge: Challenge) -> str:
     deed = f"something ({printable(challenge.does)!r})" if challenge.does else "something else"
     verbs = {"withholds": "goes on to the page", "acts": f"does {deed}", "doubtful": f"may do {deed}"}
     return verbs[challenge.judgement]
-
-
-def posted(form: Form) -> str:
-    """Say what sending a form posts: method, address without its query, and the names of the fields."""
-    return sent(form.method, form.url, form.names)
 
 
 def sent(method: str, url: str, names: Sequence[str]) -> str:

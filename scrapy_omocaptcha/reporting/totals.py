@@ -60,14 +60,10 @@ class Totals:
     def slowest(self) -> Record | None:
         return self.solved[-1] if self.solved else None
 
-    @cached_property
+    @property
     def median(self) -> float | None:
         """Return the median solve time in seconds."""
-        if not self.solved:
-            return None
-        from statistics import median  # Crawls without jobs do without it.
-
-        return float(median(map(_seconds, self.solved)))
+        return self.quantile(0.5)
 
     def quantile(self, fraction: float) -> float | None:
         """Return the solve time in seconds that ``fraction`` of the jobs did not exceed."""

@@ -10,7 +10,7 @@ from scrapy.utils.datatypes import LocalCache
 from scrapy_omocaptcha.challenge import TOKEN_FIELD, Challenge
 from scrapy_omocaptcha.detection.marks import WALL_STATUSES
 from scrapy_omocaptcha.engine.request_state import STATE_KEY
-from scrapy_omocaptcha.reporting.format import posted, printable, purpose
+from scrapy_omocaptcha.reporting.format import printable, purpose, sent
 from scrapy_omocaptcha.tokens.medium import META_KEYS
 from scrapy_omocaptcha.urls import host_of, public_address
 
@@ -44,8 +44,9 @@ class Hints:
             if widget.form is not None:
                 names = frozenset(name for name, _ in widget.form.fields if name != TOKEN_FIELD)
                 self._forms[widget.form.method, public_address(widget.form.url)] = names
+        form = page.form
         is_withheld = response.status in WALL_STATUSES
-        if is_withheld or page.does or (page.judgement == "doubtful" and page.form is not None):
+        if is_withheld or page.does or (page.judgement == "doubtful" and form is not None):
             host = host_of(page.url)
             self._say(
                 f"{response.status if is_withheld else 'left alone'} {host}",
@@ -55,7 +56,7 @@ class Hints:
                 response.status,
                 purpose(page),
                 printable("; ".join(page.evidence)),
-                "the token" if page.form is None else posted(page.form),
+                "the token" if form is None else sent(form.method, form.url, form.names),
                 level=logging.WARNING if is_withheld else logging.INFO,
             )
 

@@ -144,12 +144,12 @@ def test_ledger_report():
             "host",
             "host          jobs      USD  accepted  rejected  failed  median s  slowest s\n"
             "shop.example     3  0.00165         -         1       2      61.0       61.0\n"
-            "a.example        2  0.00110         2         -       -      11.0       12.0",
+            "a.example        2  0.00110         2         -       -      10.0       12.0",
         ),
         (
             "day",
             "day (UTC)   jobs      USD  accepted  rejected  failed  median s  slowest s\n"
-            "2026-11-24     2  0.00110         2         -       -      11.0       12.0\n"
+            "2026-11-24     2  0.00110         2         -       -      10.0       12.0\n"
             "2026-11-25     3  0.00165         -         1       2      61.0       61.0",
         ),
     ],

@@ -139,12 +139,6 @@ def for_boats(number):
     }
 
 
-def test_each_search_at_a_register_that_rejects_every_fifth_token_has_its_result(run, walled, service):
-    items, crawled = run("recipes/search", "boats", walled(refuse_every=5), changed=for_boats(30))
-    assert {item["name"] for item in items if "boat" in item} == {f"Boat {number}" for number in range(30)}
-    assert crawled.count("tokens/rejected") == 7
-
-
 def test_a_search_that_is_lost_is_an_item_of_the_errback(run, walled, service):
     settings = {"OMOCAPTCHA_MAX_ATTEMPTS": 1}
     items, _ = run("recipes/search", "boats", walled(refuse_every=5), settings, changed=for_boats(30))

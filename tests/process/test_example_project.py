@@ -1,7 +1,4 @@
-"""The example project: its settings, its main spider, and its demos.
-
-Demos that fail run in the nights only: what they print then is decided in the demos, not in the package.
-"""
+"""The example project: its settings, its main spider, and its demos."""
 
 from __future__ import annotations
 
@@ -12,7 +9,6 @@ import re
 import pytest
 
 from tests.helpers.commands import ROOT, python, scrapy, scrapy_crawl
-from tests.helpers.nightly import nightly
 
 PROJECT = ROOT / "example_project"
 
@@ -69,16 +65,6 @@ def test_the_demo_reports_what_happened_and_logs_no_error_without_a_network(tmp_
     assert "All pages and items came." in report
     assert "Public Suffix List" not in done.stdout
     assert "Traceback" not in done.stdout
-
-
-@pytest.mark.parametrize(("demo", "wall"), [nightly("demo", "never"), nightly("browser", "foreign_form")])
-def test_a_demo_fails_when_pages_are_missing(request, demo, wall):
-    if demo == "browser":
-        request.getfixturevalue("chromium")
-    done = scrapy("--wall", wall, *FAST, module=demo, cwd=PROJECT)
-    assert done.returncode == 1, done.stdout
-    assert "pages          0 of 5, with 0 items\n" in done.stdout
-    assert "Pages or items are missing" in done.stdout
 
 
 def test_the_search_demo_gets_all_results_though_tokens_are_rejected():
@@ -153,13 +139,3 @@ def test_the_fleet_demo_reports_what_each_worker_did():
     assert f"jobs           {jobs}, counted by Redis: {jobs}, limit: 30\n" in report
     assert "Each page was scraped once." in report
     assert f"{jobs} jobs for {cost} USD" in report.partition("scrapy omocaptcha report")[2]
-
-
-@pytest.mark.usefixtures("redis")
-@pytest.mark.nightly
-def test_the_fleet_demo_keeps_the_limit_and_fails_when_pages_are_missing():
-    done = scrapy(*FLEET_FAST, "--pages", "2", "--workers", "1", "--max-jobs", "1", **FLEET)
-    assert done.returncode == 1, done.stdout
-    assert "jobs           1, counted by Redis: 1, limit: 1\n" in done.stdout
-    assert "Not every page was scraped once" in done.stdout
-    assert "raise OMOCAPTCHA_MAX_JOBS (1) to go on" in done.stdout

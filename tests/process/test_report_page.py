@@ -29,7 +29,6 @@ LOOK = r"""
       return a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
     }).map((other) => [text.textContent, other.textContent]));
   const rows = Map.groupBy([...figures, ...document.querySelectorAll('dl > div')], (element) => box(element).top);
-  const tiles = Map.groupBy(document.querySelectorAll('dl > div'), (element) => box(element).top);
   const wide = [...document.querySelectorAll('.wide')];
   return {
     figures: figures.map((figure) => figure.querySelector('figcaption').textContent),
@@ -41,7 +40,6 @@ LOOK = r"""
     collisions: plots.flatMap(collide),
     holes: [...rows.values()].filter((row) => Math.max(...row.map((element) => box(element).right))
       < box(document.querySelector('h1')).right - 3).map((row) => row[0].textContent),
-    tiles: [...tiles.values()].map((row) => row.length),
     // Costs that a reader has to scroll to.
     hiddenCosts: wide.flatMap((table) => {
       const place = [...table.querySelectorAll('thead th')].findIndex((head) => head.textContent === 'USD');
@@ -128,15 +126,6 @@ def test_all_plots_are_complete_and_nothing_is_fetched(look, ledger, width):
     assert seen["smallest"] > 8
     assert seen["largest"] < 16
     assert seen["uneven"] == []
-
-
-@pytest.mark.parametrize("width", [1280, 1024, 1000, 768, 640])
-@pytest.mark.parametrize("number", [4, 5, 6, 7, 8])
-def test_no_tile_is_alone_in_its_row_but_on_a_phone(look, width, number):
-    bad = [job(outcome=outcome) for outcome in ("rejected", "failed", "unknown")]
-    tiles = look([job(), *[job()] * (number > 4), *bad[: max(0, number - 5)]], width=width)["tiles"]
-    assert sum(tiles) == number
-    assert 1 not in tiles
 
 
 def test_figures_and_tables(look):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 
 import pytest
 
@@ -55,15 +53,3 @@ def test_a_workflow_installs_what_the_tests_cannot_do_without_in_ci(path):
     assert testing
     for job in testing:
         assert wanted <= set(" ".join(re.findall("apt-get install (.+)", job)).split())
-
-
-@pytest.mark.skipif(not (ROOT / ".gitignore").exists(), reason="a source distribution has none")
-def test_clean_leaves_nothing_behind_that_git_ignores(tmp_path):
-    shutil.copy(ROOT / "Makefile", tmp_path)
-    made = {line.strip("/").replace("*", "x") for line in read(".gitignore").splitlines()} - {"__pycache__"}
-    for name in made:
-        (tmp_path / name).mkdir(parents=True)
-    done = subprocess.run(["make", "clean"], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    left = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")} - {"Makefile", "docs"}
-    assert left == set()

@@ -43,7 +43,7 @@ def examples(printed):
     return [shlex.split(it) for it in commands if it.startswith("scrapy omocaptcha ")]
 
 
-@pytest.mark.parametrize("columns", ["0", "1", "40", "200", "wide"])
+@pytest.mark.parametrize("columns", ["1", "200"])
 @pytest.mark.parametrize("name", SUBCOMMANDS)
 def test_each_help_has_examples_that_can_be_typed_and_the_exit_status(parse, capsys, monkeypatch, name, columns):
     monkeypatch.setenv("COLUMNS", columns)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 
 import pytest
@@ -33,36 +32,6 @@ def read(**values):
 
 def trigger(response, challenge):
     return True
-
-
-def test_defaults():
-    settings = read()
-    told = {field.name: getattr(settings, field.name) for field in dataclasses.fields(settings)}
-    expected = {
-        "api_version": None,
-        "api_url": "https://omocaptcha.com/api",
-        "type_job_id": "1",
-        "task_type": "RecaptchaV2TokenTask",
-        "trigger": None,
-        "allowed_domains": None,
-        "max_cost": 1.0,
-        "price": None,
-        "max_jobs": 0,
-        "max_jobs_per_host": 0,
-        "breaker_failures": 5,
-        "breaker_pause": 300,
-        "max_attempts": 3,
-        "concurrent_jobs": 32,
-        "max_waiting": 256,
-        "job_timeout": 180,
-        "api_timeout": 20,
-        "poll_interval": 2.0,
-        "token_max_age": 110,
-        "on_failure": "errback",
-        "dry_run": False,
-    }
-    assert {name: told[name] for name in expected} == expected
-    assert settings.api_token.reveal() == TOKEN
 
 
 def test_each_api_version_has_a_default_url():

@@ -45,7 +45,7 @@ class _Page(NamedTuple):
 def add_options(parser: argparse.ArgumentParser) -> None:
     subjects = "http(s) URLs to fetch, saved pages, or - for one on standard input"
     parser.add_argument("subjects", nargs="+", metavar="URL|FILE|-", help=subjects)
-    parser.add_argument("--url", help="judge files as pages of this URL (default: a made-up one)")
+    parser.add_argument("--url", default=UNKNOWN_URL, help="judge files as pages of this URL (default: a made-up one)")
     parser.add_argument("--status", type=int, default=200, help="HTTP status of files (default: %(default)s)")
     parser.add_argument("--browser", action="store_true", help="render URLs with scrapy-playwright first")
     parser.add_argument("--spider", help="judge as this spider would (default: the spider of the domain, if any)")
@@ -65,7 +65,6 @@ def detect(command: ScrapyCommand, opts: argparse.Namespace) -> int:
 
     Exit status: 0 when all pages were judged, 1 when something could not be fetched or read.
     """
-    opts.url = opts.url or UNKNOWN_URL
     if not _is_url(opts.url):
         raise UsageError("--url must begin with http:// or https://", print_help=False)
     assert command.crawler_process is not None

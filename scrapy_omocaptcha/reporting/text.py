@@ -1,7 +1,4 @@
-"""Write the report as text that can be read in ten seconds, at the end of a crawl or from ledgers.
-
-Zeros and unknown values are omitted. The text contains no control characters and does not end with a newline.
-"""
+"""Write the report as text that can be read in ten seconds, at the end of a crawl or from ledgers."""
 
 from collections.abc import Mapping, Sequence
 

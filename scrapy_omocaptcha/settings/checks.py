@@ -1,8 +1,4 @@
-"""Find settings and spider attributes that would keep the add-on from solving challenges.
-
-Nothing is changed or logged here: settings, the environment and the spider are read. Missing API tokens and
-invalid values are not checked here, since reading the settings raises an error for them.
-"""
+"""Find settings and spider attributes that would keep the add-on from solving challenges."""
 
 import os
 import re

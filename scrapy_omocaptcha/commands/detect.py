@@ -24,7 +24,7 @@ from scrapy_omocaptcha.settings import Settings, is_enabled
 
 _NOT_INSPECTED = "the crawl ended before this page was inspected (-L ERROR shows why)"
 # Isolates the inspection from the project's crawls: their queues, seen requests, feeds and console ports.
-_ISOLATION: dict[str, Any] = {
+ISOLATION: dict[str, Any] = {
     "JOBDIR": None,
     "FEEDS": {},
     "SCHEDULER": "scrapy.core.scheduler.Scheduler",
@@ -168,7 +168,7 @@ def _inspecting_spider(
                 cls.on = is_listed(settings) and is_enabled(settings)
             except ValueError as error:
                 raise UsageError(str(error), print_help=False) from None
-            for setting, value in _ISOLATION.items():
+            for setting, value in ISOLATION.items():
                 settings.set(setting, value, "cmdline")
             if not fetch:
                 settings.set("ROBOTSTXT_OBEY", False, "cmdline")

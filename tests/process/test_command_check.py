@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import re
 import signal
 import subprocess
@@ -14,9 +15,12 @@ from functools import partial
 import pytest
 from aiohttp import web
 
-from scrapy_omocaptcha.testing import OmoCaptchaService
+from scrapy_omocaptcha.buying.database import read_ledger
+from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
+from scrapy_omocaptcha.tokens.reasons import TEST_KEY
+from tests.helpers import sites
 from tests.helpers.docs import code, page
-from tests.helpers.sites import Site
+from tests.helpers.sites import CHALLENGE, Site
 
 TOKEN = "offline-token-that-nobody-may-see"
 FAST = ("-s", "OMOCAPTCHA_POLL_INTERVAL=0.1")
@@ -153,6 +157,122 @@ def test_what_is_no_api_is_told(check, answer, said):
 
 
 @pytest.mark.parametrize(
+    ("settings", "said", "outcome"),
+    [
+        ({}, "accepted; the job cost 0.00055 USD", "accepted"),
+        ({"refuse_every": 1}, "rejected", "rejected"),
+        ({"job": "never"}, "failed (timeout)", "failed"),
+        ({"job": "fail"}, "failed (failed)", "failed"),
+        ({"job": "refused"}, "nothing was bought: ", None),
+        ({"fault": "empty"}, "failed (lost)", "failed"),
+    ],
+)
+def test_one_job_is_bought_for_a_page_and_it_is_told_what_the_site_made_of_it(
+    check, service, tmp_path, settings, said, outcome
+):
+    if "job" in settings:
+        service.next_job(settings["job"])
+    if "fault" in settings:
+        service.fault("createJob", settings["fault"])
+    with WalledSite(service, refuse_every=settings.get("refuse_every", 0)) as site:
+        ledger = ("-s", "OMOCAPTCHA_LEDGER=jobs.sqlite", "-s", "OMOCAPTCHA_JOB_TIMEOUT=1")
+        status, lines = check("--buy", "--yes", "--page", f"{site.url}/find", *ledger)
+    name, is_wrong, message = lines[-1]
+    assert (name, is_wrong, status) == ("buy", outcome != "accepted", int(outcome != "accepted"))
+    assert message.startswith(said)
+    assert [record.outcome for record in read_ledger(tmp_path / "jobs.sqlite")] == [outcome] * (outcome is not None)
+
+
+@pytest.mark.parametrize("wall", ["redirect", "thanks", "per_page"])
+def test_a_wall_of_any_kind_is_taken_as_a_crawl_would(check, service, wall):
+    with WalledSite(service, wall) as site:
+        status, lines = check("--buy", "--yes", "--page", f"{site.url}/page/1")
+    assert (status, len(service.jobs)) == (0, 1)
+    assert lines[-1][2].startswith("accepted")
+
+
+def test_robots_txt_is_obeyed_if_the_project_does(check, service):
+    forbidden = web.Response(text="User-agent: *\nDisallow: /\n")
+    with Site(lambda request, form: forbidden if request.path == "/robots.txt" else sites.page(CHALLENGE)) as site:
+        status, lines = check("--buy", "--yes", "--page", site.origin, "-s", "ROBOTSTXT_OBEY=True")
+    assert (status, service.jobs) == (1, ())
+    assert lines[-1][2] == "nothing was bought: Forbidden by robots.txt"
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (" \n", "unknown"),
+        (CHALLENGE, "rejected"),
+        (CHALLENGE.replace(sites.KEY, "6LtestOther" + "b" * 29), "unknown"),
+        ("<title>the page</title>", "unknown (widget_again)"),
+    ],
+    ids=["blank", "the wall", "another wall", "page"],
+)
+def test_what_is_not_known_of_a_token_is_called_unknown(check, service, answer, said):
+    with Site(lambda request, form: sites.page(answer if form else CHALLENGE)) as site:
+        status, lines = check("--buy", "--yes", "--page", site.origin)
+    assert (lines[-1][0], status) == ("buy", 1)
+    assert lines[-1][2].startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("http://[", "--page is no address"),
+        ("http://user:secret@127.0.0.9:99999/", "--page is no address"),
+        (
+            "http://user:secret@127.0.0.1:1/?q=secret",
+            "http://127.0.0.1:1/ cannot be had (ValueError)",
+        ),
+    ],
+)
+def test_an_address_that_is_none_is_told(check, service, url, said):
+    status, lines = check("--buy", "--yes", "--page", url)
+    assert (status, service.jobs) == (1, ())
+    assert said in lines[-1][2]
+    assert "secret" not in lines[-1][2]
+
+
+def test_nothing_is_bought_within_a_limit_that_is_reached(check, service):
+    with WalledSite(service) as site:
+        status, lines = check("--buy", "--yes", "--page", f"{site.url}/find", "-s", "OMOCAPTCHA_MAX_COST=0.0001")
+    assert (status, service.jobs) == (1, ())
+    assert lines[-1][2] == "nothing was bought: -L INFO says more (max_cost)"
+
+
+def test_all_limits_hold_with_the_price_of_the_list(check, tmp_path):
+    with OmoCaptchaService(api_token=TOKEN, price=0.002, balance=5) as service, WalledSite(service) as site:
+        buys = ("--buy", "--yes", "--page", f"{site.url}/find")
+        for name, value, expected in (("MAX_COST", 0.001, 1), ("MIN_BALANCE", 5, 6)):
+            status, _ = check(*buys, "-s", f"OMOCAPTCHA_{name}={value}", url=service.url)
+            assert (status, service.jobs) == (expected, ())
+        ledger = ("-s", "OMOCAPTCHA_LEDGER=jobs.sqlite")
+        assert check(*buys, *ledger, url=service.url)[0] == 0
+    (record,) = read_ledger(tmp_path / "jobs.sqlite")
+    assert record.cost_usd == 0.002
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        (sites.KEY, TEST_KEY, "test_key"),
+        ("<div", "<div data-s=x", "data_s"),
+        ("api.js", "enterprise.js", "enterprise"),
+        ("/verify", "mailto:a@shop.example", "foreign_form"),
+        ("<form", "<p", "no_form"),
+    ],
+)
+def test_what_a_crawl_would_refuse_is_refused_before_anything_is_paid(check, service, old, new, reason):
+    assert old in CHALLENGE
+    with Site(lambda request, form: sites.page(CHALLENGE.replace(old, new))) as site:
+        status, lines = check("--buy", "--yes", "--page", site.origin)
+    assert (status, service.jobs) == (1, ())
+    assert lines[-1][2].startswith("nothing was bought: ")
+    assert lines[-1][2].endswith(f" ({reason})")
+
+
+@pytest.mark.parametrize(
     ("setting", "said"),
     [
         ("OMOCAPTCHA_DRY_RUN=maybe", "OMOCAPTCHA_DRY_RUN is 'maybe'; it must be True or False"),
@@ -184,6 +304,30 @@ def test_a_project_without_the_add_on_is_told(scrapy, service, tmp_path, setting
     done = scrapy("check", *at, cwd=tmp_path, OMOCAPTCHA_API_TOKEN=TOKEN)
     assert done.returncode == status
     assert ('WRONG  add ADDONS = {"scrapy_omocaptcha.Addon": 500} to switch it on' in done.stdout) is bool(status)
+
+
+def test_nothing_is_bought_unasked(check, service):
+    status, lines = check("--buy")
+    assert (status, service.jobs) == (1, ())
+    assert lines[-1][2] == "nothing was bought: say yes, or without a terminal add --yes"
+
+
+@pytest.mark.parametrize(("answer", "jobs"), [("y", 1), ("n", 0)])
+def test_a_person_is_asked_before_anything_is_paid(service, tmp_path, answer, jobs):
+    with WalledSite(service) as site:
+        ours, theirs = pty.openpty()
+        command = [sys.executable, "-m", "scrapy", "omocaptcha", "check", "--buy", "--page", f"{site.url}/find"]
+        environment = {**os.environ, "OMOCAPTCHA_API_TOKEN": TOKEN}
+        settings = ("-s", f"OMOCAPTCHA_API_URL={service.url}", *FAST)
+        with subprocess.Popen(
+            [*command, *settings], cwd=tmp_path, env=environment, stdin=theirs, stdout=subprocess.PIPE, stderr=theirs
+        ) as process:
+            os.write(ours, f"{answer}\n".encode())
+            process.communicate(timeout=30)
+        assert b"Buy one job for 0.00055 USD? [y/N]" in os.read(ours, 10_000)
+        os.close(ours)
+        os.close(theirs)
+    assert len(service.jobs) == jobs
 
 
 def test_ctrl_c_is_told_in_a_line(installed, tmp_path):

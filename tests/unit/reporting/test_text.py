@@ -6,7 +6,7 @@ import pytest
 from scrapy import Request
 
 from scrapy_omocaptcha.buying.records import Balance, Record
-from scrapy_omocaptcha.reporting.format import percent, place, ranked, seconds, shorten, usd
+from scrapy_omocaptcha.reporting.format import percent, place, ranked, shorten, usd
 from scrapy_omocaptcha.reporting.text import crawl_report, ledger_report
 from scrapy_omocaptcha.reporting.totals import Totals
 from tests.helpers.ledgers import FIELDS

@@ -119,7 +119,7 @@ def place(request: Request) -> str:
 
     def may_be_shown(value: object) -> bool:
         if isinstance(value, str):
-            return len(value) <= LONGEST_NAME and not any(value in text for text in typed)
+            return len(value) <= _LONGEST_FIELD and not any(value in text for text in typed)
         return isinstance(value, (int, float)) and str(value) not in typed
 
     shown = [f"{name}={value!r}" for name, value in request.cb_kwargs.items() if may_be_shown(value)]

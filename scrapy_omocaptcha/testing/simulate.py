@@ -104,8 +104,6 @@ def simulate(_: object, options: argparse.Namespace) -> int:
         _print("Each site also has, in front of its wall:")
         for path, what in _OTHERS.items():
             _print(f"    {path:<12} {what}")
-        if len(sites) > 1:
-            _print("Cookies know no ports, so these are one session: crawl one at a time, or write localhost for one.")
         _print(f"{service.url} is the service. Settings of a project that uses it:")
         for setting, value in service.settings.items():
             _print(f"    {setting} = {value!r}")
@@ -148,6 +146,8 @@ def _start(
         site = WalledSite(
             service,
             name,
+            # Cookies know no ports, so sites at one address would be one session.
+            hosts=[f"127.0.0.{number}"],
             port=options.port and options.port + number,
             status=options.status,
             refuse_every=options.refuse_every,

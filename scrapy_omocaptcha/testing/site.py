@@ -140,7 +140,7 @@ class WalledSite(LoopbackServer):
 
     @property
     def rejected(self) -> Counter[str]:
-        """Return the number of rejected submissions by error code: those of ``siteverify`` and of ``gate.py``."""
+        """Return the number of rejected submissions by error code, such as ``timeout-or-duplicate`` or ``csrf``."""
         return Counter(visit.token for visit in self.requests if visit.token and visit.token != "accepted")
 
     @property

@@ -103,6 +103,12 @@ def test_a_token_is_sent(run, service, monkeypatch, name, block, found):
     assert block != "login" or crawled.count("tokens/accepted") == 1
 
 
+def test_a_form_without_a_token_shows_what_the_site_answers_to_a_bad_one(run, service):
+    items, crawled = run("recipes/form", "form", settings={"OMOCAPTCHA_ENABLED": False})
+    assert items == [{"boats": []}]
+    assert (crawled.stats["downloader/response_count"], service.jobs) == (2, ())
+
+
 def test_the_spider_of_the_first_page_gets_all_things_for_one_job(run, walled, service):
     items, _ = run("index", "spider", walled("session"))
     assert [item["name"] for item in items] == [f"Thing {number}" for number in range(1, 51)]

@@ -15,6 +15,7 @@ from scrapy_omocaptcha import signals
 from scrapy_omocaptcha.addon import Addon
 from scrapy_omocaptcha.challenge import Challenge
 from scrapy_omocaptcha.commands.detect import ISOLATION
+from scrapy_omocaptcha.settings import ONE_JOB
 from scrapy_omocaptcha.tokens.reasons import REASONS
 from scrapy_omocaptcha.urls import public_address
 
@@ -22,10 +23,7 @@ DEMO_PAGE = "https://www.google.com/recaptcha/api2/demo"
 """Google's public page for trying reCAPTCHA v2."""
 _SETTINGS = {
     **ISOLATION,
-    "OMOCAPTCHA_MAX_JOBS": 1,
-    "OMOCAPTCHA_MAX_ATTEMPTS": 1,
-    "OMOCAPTCHA_ON_FAILURE": "errback",
-    "OMOCAPTCHA_CLOSE_ON_LIMIT": False,
+    **ONE_JOB,
     "TWISTED_REACTOR": "twisted.internet.asyncioreactor.AsyncioSelectorReactor",
 }
 

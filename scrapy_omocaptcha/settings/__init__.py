@@ -172,6 +172,14 @@ class Settings:
         return cls.from_settings(BaseSettings({**settings, "OMOCAPTCHA_ENABLED": True, "OMOCAPTCHA_DRY_RUN": False}))
 
 
+ONE_JOB = {
+    "OMOCAPTCHA_MAX_JOBS": 1,
+    "OMOCAPTCHA_MAX_ATTEMPTS": 1,
+    "OMOCAPTCHA_ON_FAILURE": "errback",
+    "OMOCAPTCHA_CLOSE_ON_LIMIT": False,
+}
+"""The settings of a crawl that buys one job at most, and whose spider learns what came of it."""
+
 LIMITS: dict[str, Limit] = {each.name: each.metadata["limit"] for each in fields(Settings) if each.metadata["limit"]}
 """The settings that limit what is bought, by the reason that is given once they are reached."""
 

@@ -10,14 +10,12 @@ import hashlib
 import logging
 import tempfile
 from collections import Counter
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scrapy import Request, signals
 
-from scrapy_omocaptcha.urls import host_of
 from tests.helpers.crawling import attached
 from tests.simulation import oracle
 from tests.simulation.clock import NeverEnds
@@ -28,11 +26,8 @@ from tests.simulation.spider import Record, SimulatedSpider
 from tests.simulation.world import World, latency_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from scrapy.crawler import Crawler
 
-    from scrapy_omocaptcha.engine.slots import Hold
     from tests.simulation.plan import Plan
     from tests.simulation.simulation import Simulation
     from tests.simulation.world import Note
@@ -61,8 +56,6 @@ class Run:
     was_killed: bool = False
     queued: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Method and URL of the requests that wait in download slots, or for robots.txt, at the stop: Scrapy sends them."""
-    judging: set[str] = field(default_factory=set)
-    """Hosts of the requests that have a token at the stop. Whether it was accepted, asking for a page tells."""
 
 
 @dataclass
@@ -158,6 +151,9 @@ def _run_in(simulation: Simulation, outcome: Outcome, folder: Path, *, is_open: 
         with attached(story):
             runs = _Runs(planned, simulation, world, record, story.note, folder, outcome.items).all()
             outcome.stats = runs[-1].stats
+            secrets = (*_SECRETS, world.service.settings["OMOCAPTCHA_API_TOKEN"])
+            written = b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+            outcome.wrong += ["a token is in a file" for secret in secrets if secret.encode() in written]
             outcome.wrong += oracle.check(planned, world, record, runs, folder / "ledger", is_open=is_open)
     finally:
         outcome.digest = hashlib.sha256("\n".join(outcome.story).encode()).hexdigest()[:16]
@@ -224,7 +220,6 @@ class _Runs:
     async def _crawl(self, run: Run, seconds: float | None) -> None:
         loop, crawler = self._simulation.loop, run.crawler
         crawler.signals.connect(self._count_item, signals.item_scraped, weak=False)
-        crawler.signals.connect(self._watch_holds, signals.spider_opened, weak=False)
         crawling = asyncio.ensure_future(
             crawler.crawl_async(planned=self._plan, world=self._world, record=self._record, note=self._note)
         )
@@ -236,24 +231,6 @@ class _Runs:
         self._note(f"the crawl ends: {run.stats.get('finish_reason')}")
         # What the add-on still looks at once in a while must have come to an end by then.
         await asyncio.sleep(1.0)
-
-    def _watch_holds(self, spider: SimulatedSpider) -> None:
-        """Write down when requests are held, and when they go on."""
-        if spider.middleware is None:
-            return
-        slots = spider.middleware._engine.slots
-        hold = slots.hold
-
-        @contextmanager
-        def watched(request: Request) -> Iterator[Hold]:
-            self._note(f"held: {request.method} {request.url}")
-            try:
-                with hold(request) as held:
-                    yield held
-            finally:
-                self._note(f"released: {request.method} {request.url}")
-
-        slots.hold = watched
 
     def _count_item(self, item: dict[str, Any]) -> None:
         self._items[str(sorted(item.items()))] += 1
@@ -271,9 +248,6 @@ class _Runs:
             waiting |= engine.downloader.active
         # Among them are the stand-ins of held requests.
         run.queued.update((request.method, request.url) for request in waiting if isinstance(request, Request))
-        middleware = run.crawler.spider.middleware
-        if middleware is not None:
-            run.judging.update(host_of(request.url) for request in middleware._engine.slots.order._urgent)
         is_closed = self._plan.end == "closed"
         stop = engine.close_spider_async(reason="had enough") if is_closed else run.crawler.stop_async()
         self._stopping = asyncio.ensure_future(stop)

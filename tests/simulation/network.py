@@ -45,6 +45,10 @@ _FIRST_PORT = 20_000
 _CLIENT = "192.0.2.1"
 """Address of the crawl, as sites see it unless a proxy is in between."""
 
+NAME = "X-Request"
+"""The header by which a request of a simulated crawl tells which one it is."""
+PLACE = "X-Exchange"
+"""The header that tells a site where such a request stands among the exchanges."""
 _WINDOW = 4
 """Parts of a body that a server may write before the client has read them."""
 _ROUND_TRIP = 0.01
@@ -181,6 +185,8 @@ class Exchange:
     crawler: Crawler | None
     """The crawl that sends it; None for a call to the service."""
     began: float
+    headers: dict[str, str]
+    status: int = 0
     has_arrived: bool = False
     is_answered: bool = False
     """Whether the client has read the answer."""
@@ -270,7 +276,8 @@ class Network:
         reply = Reply(timeout)
         answering = None
         now = asyncio.get_running_loop().time
-        exchange = Exchange(server, method, url, crawler, now())
+        exchange = Exchange(server, method, url, crawler, now(), dict(headers))
+        place = len(self.exchanges)
         self.exchanges.append(exchange)
         try:
             await reply.pause(self._latency(host))
@@ -280,9 +287,12 @@ class Network:
                 raise Broken("the server speaks no TLS")
             connected()
             exchange.has_arrived = True
+            if NAME in exchange.headers:
+                headers = [*headers, (PLACE, str(place))]
             request = _request(method, target, urlsplit(url).netloc, headers, body, reply, client)
             answering = asyncio.ensure_future(_answer(server, request, reply))
             await reply.head()
+            exchange.status = reply.status
             await reply.pause(self._latency(host))
             yield reply
             exchange.is_answered = True

@@ -5,21 +5,23 @@ The three know nothing of each other. Each check yields a sentence for each thin
 
 from __future__ import annotations
 
+import builtins
 import json
 from collections import Counter, defaultdict
 from dataclasses import replace
 from http import HTTPStatus
-from itertools import accumulate
 from math import ceil, comb, inf, sqrt
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from scrapy_omocaptcha.buying.database import read_ledger
-from scrapy_omocaptcha.engine.slots import HoldState
-from scrapy_omocaptcha.testing import WALLS, Visit
+from scrapy_omocaptcha.testing import WALLS
 from scrapy_omocaptcha.testing.account import TOKEN_SECONDS
 from tests.helpers.hard_walls import GATE
+from tests.simulation import sessions
+from tests.simulation.network import NAME, PLACE
 from tests.simulation.plan import PRICE, redirects
+from tests.simulation.sessions import at_once, keeps_cookies, wanted_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from scrapy_omocaptcha.testing.calls import Call
     from tests.simulation.crawl import Run
     from tests.simulation.network import Exchange
-    from tests.simulation.plan import Plan, Site, Wanted
+    from tests.simulation.plan import Plan, Site
     from tests.simulation.spider import Record
     from tests.simulation.world import World
 
@@ -91,6 +93,7 @@ def check(
         *(sentence for run in runs for sentence in _concurrency(planned, world, run)),
         *_tokens(planned, world),
         *_verdicts(planned, world, records),
+        *(() if is_open else sessions.check(planned, world, record)),
         *(sentence for run in runs if not run.was_killed for sentence in _waiting(run)),
         *(sentence for run in runs for sentence in _stop(planned, world, run)),
         *(_ideal(planned, world, record, stats) if planned.is_calm and not is_open else ()),
@@ -117,6 +120,8 @@ def _requests(planned: Plan, world: World, record: Record, runs: list[Run]) -> I
     for name, how in record.ends.items():
         if "CrawlClosing" in how:
             yield f"lost: request {name} went to its errback as the crawl closed"
+        if hasattr(builtins, how):
+            yield f"request {name} went to its errback with {how}"
         wanted = wanted_of(planned, name)
         # With status 200, which faults may give it, a challenge for which nothing was bought is passed on, too.
         is_passed_on = planned.site_faults or planned.sites[wanted.site].status == HTTPStatus.OK
@@ -126,22 +131,18 @@ def _requests(planned: Plan, world: World, record: Record, runs: list[Run]) -> I
 
 
 def _may_be_dropped(planned: Plan, world: World, runs: list[Run], name: str) -> bool:
-    """Tell whether Scrapy may have dropped a request's redirect, since nobody could know that it led to a wall."""
+    """Tell whether Scrapy may have dropped a request's redirect: to a wall that some run was shown no challenge of.
+
+    It is a limit that ``docs/internals.rst`` names. What a spider has that follows links tells the crawl without walls.
+    """
     number = wanted_of(planned, name).site
     if planned.sites[number].kind == "followed":
         return True
     challenges = [visit for visit in world.sites[number].requests if visit.shown == "challenge" and visit.fault is None]
-    is_seen = any(_is_answered(world, visit) for visit in challenges)
-    # Which of two crawls has seen it is not known.
-    is_met = all(run.stats.get("omocaptcha/challenges") for run in runs) and planned.end not in ("two crawls", "fleet")
-    return planned.filters and redirects(planned.sites[number]) and not (is_seen and is_met)
-
-
-def _is_answered(world: World, visit: Visit) -> bool:
-    """Tell whether the crawl has read the answer to a visit, as far as is known."""
-    answered = (sent for sent in world.exchanges if sent.is_answered and sent.began <= visit.at <= sent.ended)
-    places = ((url.hostname, url.path) for url in (urlsplit(sent.url) for sent in answered))
-    return not world.exchanges or (visit.host, visit.path) in places
+    named = [visit for visit in challenges if PLACE in visit.headers]
+    answered = [sent for visit in named if (sent := world.exchanges[int(visit.headers[PLACE])]).is_answered]
+    is_shown = {run.crawler for run in runs} <= {sent.crawler for sent in answered} if world.exchanges else challenges
+    return planned.filters and redirects(planned.sites[number]) and not is_shown
 
 
 def _bill(world: World, records: list[LedgerRecord]) -> Iterator[str]:
@@ -221,9 +222,9 @@ def _limits(planned: Plan, world: World, crawls: int, records: list[LedgerRecord
     if least and crawls == 1 and world.service.balance < min(least, planned.balance) - 1e-6:
         yield f"overrun: OMOCAPTCHA_MIN_BALANCE is {least}; {world.service.balance} is left"
     most = settings.get("OMOCAPTCHA_CONCURRENT_JOBS", 32)
-    at_once = _most_at_once(world)
-    if at_once > most * (2 if planned.end in ("two crawls", "fleet") else 1):
-        yield f"overrun: OMOCAPTCHA_CONCURRENT_JOBS is {most}; {at_once} at once"
+    number = _most_at_once(world)
+    if number > most * (2 if planned.end in ("two crawls", "fleet") else 1):
+        yield f"overrun: OMOCAPTCHA_CONCURRENT_JOBS is {most}; {number} at once"
 
 
 def _attempts(planned: Plan, world: World, crawls: int, records: list[LedgerRecord]) -> Iterator[str]:
@@ -247,8 +248,8 @@ def _concurrency(planned: Plan, world: World, run: Run) -> Iterator[str]:
     # What a component awaits is sent beyond it, as by Scrapy.
     most += sum(wanted.kind == "nested" for wanted in planned.wanted)
     most += len(world.sites) if settings.get("ROBOTSTXT_OBEY") else 0
-    if (at_once := _at_once((each.began, each.ended) for each in sent)) > most:
-        yield f"overrun: CONCURRENT_REQUESTS is {settings['CONCURRENT_REQUESTS']}; {at_once} at once"
+    if (number := at_once((each.began, each.ended) for each in sent)) > most:
+        yield f"overrun: CONCURRENT_REQUESTS is {settings['CONCURRENT_REQUESTS']}; {number} at once"
     by_host: defaultdict[str, list[Exchange]] = defaultdict(list)
     most, delay = settings.get("CONCURRENT_REQUESTS_PER_DOMAIN", 8), settings.get("DOWNLOAD_DELAY", 0) / 2
     for each in sent:
@@ -262,12 +263,6 @@ def _concurrency(planned: Plan, world: World, run: Run) -> Iterator[str]:
         earlier.append(each)
 
 
-def _at_once(spans: Iterable[tuple[float, float]]) -> int:
-    """Return the greatest number of spans that hold the same moment."""
-    steps = sorted(step for begin, end in spans for step in ((begin, 1), (end, -1)))
-    return max(accumulate(step for _, step in steps), default=0)
-
-
 def _most_at_once(world: World) -> int:
     """Return the greatest number of jobs that the client polled at one time."""
     first: dict[Any, float] = {}
@@ -278,14 +273,21 @@ def _most_at_once(world: World) -> int:
             first[job] = last[job] = call.at
         elif call.name == "getJobResult" and call.body and call.body.get("job_id") in first:
             last[call.body["job_id"]] = call.at
-    return _at_once((at, last[job]) for job, at in first.items())
+    return at_once((at, last[job]) for job, at in first.items())
 
 
 def _tokens(planned: Plan, world: World) -> Iterator[str]:
     """Check that no token was used twice, at another site, or too late."""
     bad = {"rejected": "invalid-input-response", "stale": "timeout-or-duplicate"}
+    api_token = world.service.settings["OMOCAPTCHA_API_TOKEN"]
+    for visit in (visit for site in world.sites for visit in site.requests):
+        if any(api_token in text for text in (visit.url, visit.body.decode("latin-1"), *visit.headers.values())):
+            yield f"{visit.host} got the API token"
     for job in world.service.jobs:
         said = world.said(world.token(job))
+        is_wanted = any(wanted.kind == "robots" for wanted in planned.wanted)
+        if "?" in job.page or (job.page.endswith("/robots.txt") and not is_wanted):
+            yield f"job {job.id} was bought for {job.page}"
         expected = bad.get(job.outcome, "accepted")
         verdicts = job.verdicts
         # The answer is lost as well if what it redirects to fails.
@@ -341,6 +343,15 @@ def _verdicts(planned: Plan, world: World, records: list[LedgerRecord]) -> Itera
             yield told
         if record.outcome == "expired" and said:
             yield told
+        only_if = {
+            "by_hand": any(wanted.kind == "bought" for wanted in planned.wanted),
+            "closing": bool(planned.stops),
+            "cookies": not keeps_cookies(planned),
+            "other_key": any(site.keys > 1 or site.kind == "two walls" for site in planned.sites),
+            "not_seen": False,
+        }
+        if not only_if.get(record.reason, True):
+            yield told
 
 
 def _is_limited(site: Site) -> bool:
@@ -355,32 +366,15 @@ def _waiting(run: Run) -> Iterator[str]:
     if crawler is None:
         return
     downloader = crawler.engine.downloader
-    middleware = crawler.spider.middleware
     left = {
         "places": downloader.total_concurrency - crawler.settings.getint("CONCURRENT_REQUESTS"),
         "active": len(downloader.active),
         # What is being transferred, and awaited by nobody, ends with the process.
         "in slots": sum(len(s.active) + len(s.queue) for s in downloader.slots.values()),
     }
-    if middleware is not None:
-        left |= {name: len(things) for name, things in _held(middleware).items()}
     for what, number in left.items():
         if number:
             yield f"{what}: {number} after the end"
-
-
-def _held(middleware: Any) -> dict[str, Any]:
-    sessions = middleware._walls._sessions._sessions.values()
-    holds = middleware._engine.slots._holds
-    return {
-        # Who is let go at the end of a crawl does not come back.
-        **{f"holds that are {state.name}": holds[state] for state in HoldState if state is not HoldState.LET_GO},
-        "under way": middleware._engine.slots.order.under_way,
-        "urgent": middleware._engine.slots.order._urgent,
-        "waits": middleware._engine.lifetime._waits,
-        "leaders": [session for session in sessions if session.leading is not None],
-        "held in sessions": [entry for session in sessions for entry in session._held],
-    }
 
 
 def _stop(planned: Plan, world: World, run: Run) -> Iterator[str]:
@@ -395,17 +389,18 @@ def _stop(planned: Plan, world: World, run: Run) -> Iterator[str]:
     is_awaited = any(wanted.kind == "nested" for wanted in planned.wanted) or (
         "ROBOTSTXT_OBEY" in planned.settings and any(site.robots_walled for site in planned.sites)
     )
-    submits = {visit.host for site in world.sites for visit in site.requests if visit.submits}
-    judging = run.judging & submits
+    # Whether a token was accepted, asking for the page tells; what its answer leads to has no name.
+    submits = [visit for site in world.sites for visit in site.requests if visit.submits]
+    judging = {visit.headers.get(NAME) for visit in submits} | {visit.host for visit in submits}
     for sent in world.exchanges:
         if sent.began > run.ended_at:
             break
         is_late, name = sent.began > run.stopped_at + TICKS, (sent.method, sent.url)
-        host = urlsplit(sent.url).hostname
+        host, is_robots = urlsplit(sent.url).hostname, sent.url.endswith("/robots.txt")
         if sent.crawler is None:
             if is_late and not sent.url.endswith(AT_END):
                 yield f"{sent.url} was called after the stop at {run.stopped_at:.3f} s"
-        elif is_late and not (queued[name] or is_awaited or sent.url.endswith("/robots.txt") or host in judging):
+        elif is_late and not (queued[name] or is_awaited or is_robots or sent.headers.get(NAME, host) in judging):
             yield f"{sent.method} {sent.url} was sent after the stop at {run.stopped_at:.3f} s"
         else:
             queued[name] -= is_late
@@ -501,12 +496,6 @@ def delays(planned: Plan, seconds: float, calm_seconds: float) -> Iterator[str]:
     most = SLOWER[planned.stumbles] * calm_seconds + (STUMBLING_SECONDS if planned.stumbles == 1 else 30.0)
     if seconds > most:
         yield f"unfair: the crawl takes {seconds:.0f} s, {calm_seconds:.0f} s if no call fails; {most:.0f} s are fair"
-
-
-def wanted_of(planned: Plan, name: str) -> Wanted:
-    """Return what was planned for a request, or for the one whose callback or errback has sent it."""
-    number = int(name.partition(" ")[0])
-    return max((wanted for wanted in planned.wanted if wanted.number <= number), key=lambda wanted: wanted.number)
 
 
 def _jobs_of(planned: Plan, world: World, number: int) -> tuple[int, int]:

@@ -13,9 +13,6 @@ from typing import Any, Literal
 from scrapy_omocaptcha.testing import WALLS
 from scrapy_omocaptcha.testing.faults import KINDS
 
-VERSION = 1
-"""Version of the plans that are written to files."""
-
 PRICE = 0.00055
 """What a job costs, in USD."""
 
@@ -57,7 +54,7 @@ STUMBLES = ("reset", "server_error", "reset_after", "bad_gateway", "truncated", 
 """What a service that stumbles answers: resets, errors of servers, and broken answers. None is slow or asks to wait."""
 _JOB_FAULTS = ("fail", "never", "refused", "vanished", "rejected", "stale")
 
-_LIMITS = ("OMOCAPTCHA_MAX_COST", "OMOCAPTCHA_MAX_COST_PER_DAY", "OMOCAPTCHA_MAX_JOBS", "OMOCAPTCHA_MAX_JOBS_PER_HOST")
+LIMITS = ("OMOCAPTCHA_MAX_COST", "OMOCAPTCHA_MAX_COST_PER_DAY", "OMOCAPTCHA_MAX_JOBS", "OMOCAPTCHA_MAX_JOBS_PER_HOST")
 
 
 @dataclass(frozen=True)
@@ -75,6 +72,8 @@ class Site:
     refuse_every: int = 0
     keys: int = 1
     """How many site keys its challenge shows in turn."""
+    outdates: bool = False
+    """Whether each challenge outdates the form of the one before, in the same session."""
     gate_fault: str | None = None
     """What the first requests to a wall's one address are answered with."""
     pages: int = 0
@@ -133,6 +132,8 @@ class Plan:
     """Whether the spider passes the meta of a response on to its next requests."""
     wants_redirects: bool = False
     """Whether the spider's ``handle_httpstatus_list`` has 302."""
+    has_cookie: bool = False
+    """Whether the spider sends a cookie of its own, which names the cookiejar."""
     dont_merge_cookies: bool = False
     """Whether all requests of the spider have that in their meta."""
     end: End = "finished"
@@ -148,7 +149,7 @@ class Plan:
             not (self.rate or self.stalls or self.outage or self.stumbles or self.stops or self.shuffle)
             and self.balance >= 100
             and self.end == "finished"
-            and not any(name in self.settings for name in _LIMITS)
+            and not any(name in self.settings for name in LIMITS)
             and all(
                 site.gate_fault is None and site.kind != "never answers" and not site.refuse_every
                 for site in self.sites
@@ -157,25 +158,15 @@ class Plan:
 
     def as_json(self) -> str:
         """Return the plan as text for a file."""
-        return json.dumps({"version": VERSION, **asdict(self)}, indent=1)
+        return json.dumps(asdict(self), indent=1)
 
 
 def read_plan(text: str) -> Plan:
-    """Return the plan in the text of a file.
-
-    :raises ValueError: when it is no plan, or one that a newer version wrote.
-    """
+    """Return the plan in the text of a file."""
     values = json.loads(text)
-    if not isinstance(values, dict) or not isinstance(values.get("version"), int):
-        raise ValueError("it is no plan of a simulation")
-    if values.pop("version") > VERSION:
-        raise ValueError(f"a newer version wrote it; this one reads plans of version {VERSION}")
-    try:
-        values["sites"] = tuple(Site(**site) for site in values["sites"])
-        values["wanted"] = tuple(Wanted(**wanted) for wanted in values["wanted"])
-        return Plan(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
-    except (TypeError, KeyError) as error:
-        raise ValueError(f"it is no plan of a simulation: {error}") from None
+    values["sites"] = tuple(Site(**site) for site in values["sites"])
+    values["wanted"] = tuple(Wanted(**wanted) for wanted in values["wanted"])
+    return Plan(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
 
 
 def plan(seed: int) -> Plan:
@@ -198,7 +189,7 @@ def plan(seed: int) -> Plan:
         planned.settings["OMOCAPTCHA_MAX_ATTEMPTS"] = 3
     planned = _show_keys(planned)
     rare = _ask_rarely(planned if is_calm else _reject(_go_wrong(draw, planned)))
-    return _follow(_stumble(planned) if is_calm and rare == planned else rare)
+    return _follow(_outdate(_stumble(planned) if is_calm and rare == planned else rare))
 
 
 def _stumble(planned: Plan) -> Plan:
@@ -303,6 +294,19 @@ def _show_keys(planned: Plan) -> Plan:
         return planned
     # A token may not fit a form that another cookie has outdated.
     return replace(planned, sites=sites, settings={**planned.settings, "OMOCAPTCHA_MAX_ATTEMPTS": 3})
+
+
+def _outdate(planned: Plan) -> Plan:
+    """Let the forms of some walls be good only until the session gets the next one, and some spiders send a cookie."""
+    # Drawn apart, so that older seeds keep all else.
+    draw = random.Random(f"outdate {planned.seed}")
+    sites = []
+    for site in planned.sites:
+        is_plain = site.kind in ("walled", "one address", "two walls") and site.keys == 1
+        # Where each page wants a token, others of the session are at the site all the time.
+        may_outdate = is_plain and site.wall not in ("per_page", *UNSOLVABLE)
+        sites.append(replace(site, outdates=draw.random() < 0.4 and may_outdate))
+    return replace(planned, sites=tuple(sites), has_cookie=draw.random() < 0.6)
 
 
 def _reject(planned: Plan) -> Plan:

@@ -51,6 +51,7 @@ def _smaller(planned: Plan) -> Iterator[Plan]:
         ("shuffle", False),
         ("passes_meta", False),
         ("wants_redirects", False),
+        ("has_cookie", False),
         ("dont_merge_cookies", False),
     ):
         if getattr(planned, name):

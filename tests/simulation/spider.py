@@ -12,8 +12,9 @@ import scrapy
 from scrapy.http import HtmlResponse
 from scrapy.http.request import NO_CALLBACK
 
-from scrapy_omocaptcha import Challenge, OmoCaptchaMiddleware, find_challenge, form_request, solve
+from scrapy_omocaptcha import Challenge, find_challenge, form_request, solve
 from scrapy_omocaptcha.errors import OmoCaptchaError
+from tests.simulation.network import NAME
 
 if TYPE_CHECKING:
     from tests.simulation.plan import Plan
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 CHALLENGE = "<h1>Please confirm you are not a robot</h1>"
 """What a wall's challenge has, and no other page."""
+VISITOR = "visitor"
+"""The spider's own cookie: the cookiejar of a request."""
 _TITLE = re.compile(r"<h1>(.*?)</h1>")
 _TITLES = {
     "item": "Thing {}",
@@ -115,7 +118,8 @@ class SimulatedSpider(scrapy.Spider):
             address + _PATHS[kind].format(number + 1),
             method="POST" if body else "GET",
             body=body,
-            headers={"Content-Type": "application/x-www-form-urlencoded"} if body else None,
+            headers={NAME: name, **({"Content-Type": "application/x-www-form-urlencoded"} if body else {})},
+            cookies=[{"name": VISITOR, "value": str(meta.get("cookiejar")), "path": "/"}] * self._plan.has_cookie,
             meta=meta,
             callback=self.page,
             errback=self.failed,
@@ -160,6 +164,7 @@ class SimulatedSpider(scrapy.Spider):
             response,
             {"q": f"rope {name}"},
             rejected=".error",
+            headers={NAME: name},
             callback=self.page,
             errback=self.failed,
             cb_kwargs={"name": name, "kind": "found", "children": 0, **facts},
@@ -211,11 +216,6 @@ class SimulatedSpider(scrapy.Spider):
             challenge = find_challenge(response)
             if challenge is not None and challenge.blocking:
                 self._record.wrong.append(f"request {name} has a challenge for a solved page")
-
-    @property
-    def middleware(self) -> Any:
-        """Return the add-on's middleware."""
-        return self.crawler.get_downloader_middleware(OmoCaptchaMiddleware)
 
 
 def _session(meta: dict[str, Any]) -> dict[str, Any]:

@@ -15,68 +15,6 @@ def _warm():
     warm_up()
 
 
-def test_a_form_is_fetched_anew_if_other_answers_have_replaced_its_cookies_before_any_wall_was_known():
-    """Seed 3257: the token was submitted with the cookies of another session than that of the form."""
-    planned = Plan(
-        seed=3257,
-        sites=(Site("walled", "rate", {"free_pages": 1}),),
-        settings=SETTINGS,
-        wanted=(Wanted(0, "item", 0), Wanted(1, "search", 0, children=1)),
-        latency=(0.01, 0.05),
-        filters=False,
-    )
-    outcome = run(planned)
-    assert (outcome.wrong, outcome.jobs) == ([], 1)
-
-
-def test_a_token_after_which_another_wall_comes_is_not_accepted_if_other_requests_may_have_opened_the_first():
-    """Seed 3344: the ledger said "accepted" of a token that the site had refused."""
-    planned = Plan(
-        seed=3344,
-        sites=(Site("walled", "thanks", status=429), Site("two walls", "session", status=429)),
-        settings={
-            "CONCURRENT_REQUESTS": 16,
-            "CONCURRENT_REQUESTS_PER_DOMAIN": 2,
-            "DOWNLOAD_TIMEOUT": 180,
-            "RETRY_TIMES": 1,
-            "OMOCAPTCHA_MAX_ATTEMPTS": 3,
-        },
-        wanted=(
-            *(Wanted(number, "item", 1) for number in (0, 2, 7, 9)),
-            Wanted(10, "free", 1, children=1),
-            Wanted(12, "page", 1),
-        ),
-        latency=(0.2, 3.0),
-        site_faults=("reset_after", "reset", "too_many"),
-        rate=0.15,
-        fault_seconds=15.0,
-        solve_seconds=(4.21, 21.45, 7.34, 49.82, 10.79, 2.72, 42.66, 28.34, 46.96, 34.62),
-    )
-    assert run(planned).wrong == []
-
-
-def test_what_is_queued_does_not_come_between_a_form_and_its_token():
-    """Seed 894508229921: answers of a slow site outdated the form three times, and the token was refused for that."""
-    kinds = ("search", "item", "item", "nested", "nested", "search", "page", "nested", "item")
-    planned = Plan(
-        seed=894508229921,
-        sites=(Site("two walls", "session"),),
-        settings={
-            "CONCURRENT_REQUESTS": 64,
-            "CONCURRENT_REQUESTS_PER_DOMAIN": 1,
-            "RETRY_TIMES": 1,
-            "DOWNLOAD_TIMEOUT": 30,
-            "OMOCAPTCHA_MAX_ATTEMPTS": 3,
-            "DOWNLOAD_DELAY": 0.25,
-        },
-        wanted=tuple(Wanted(2 * number, kind, 0) for number, kind in enumerate(kinds)),
-        latency=(0.2, 3.0),
-        solve_seconds=(6.81, 48.13, 4.0, 2.12, 9.06, 47.63, 25.9, 7.87, 44.11, 3.1),
-    )
-    outcome = run(planned)
-    assert (outcome.wrong, outcome.jobs) == ([], 2)
-
-
 def test_a_token_does_not_wait_for_requests_to_the_part_of_its_site_that_is_free():
     """Seed 198160637268: they went before it, one every twelve seconds, until it was too old."""
     kinds = ("item", "page", "page", "free", "page", "item", "page", "page", "item", "search")
@@ -210,69 +148,6 @@ def test_a_cookie_out_of_the_cache_does_not_replace_the_clearance():
     assert (outcome.wrong, outcome.jobs) == ([], 2)
 
 
-@pytest.mark.parametrize("seed", [826989757302, 4, 9], ids=["as found", "at other times", "at yet others"])
-def test_the_challenge_behind_a_redirect_out_of_the_cache_outdates_a_form(seed):
-    """Seed 826989757302: it counted as stored itself, and the form of another session was submitted."""
-    kinds = {0: "item", 1: "item", 2: "item", 3: "page", 6: "item", 7: "search", 8: "page", 11: "search", 13: "item"}
-    wanted = [Wanted(number, kind, 0) for number, kind in kinds.items()]
-    wanted.insert(7, Wanted(9, "item", 0, children=1, again=True))
-    wanted[3], wanted[8] = Wanted(3, "page", 0, children=2), Wanted(11, "search", 0, children=1)
-    planned = Plan(
-        seed=seed,
-        sites=(Site("one address", "session", status=200, gzip=True),),
-        settings={
-            "CONCURRENT_REQUESTS": 8,
-            "CONCURRENT_REQUESTS_PER_DOMAIN": 1,
-            "RETRY_TIMES": 2,
-            "DOWNLOAD_TIMEOUT": 30,
-            "OMOCAPTCHA_MAX_ATTEMPTS": 3,
-            "DOWNLOAD_DELAY": 5.0,
-            "ROBOTSTXT_OBEY": True,
-            "HTTPCACHE_ENABLED": True,
-            "OMOCAPTCHA_CONCURRENT_JOBS": 1,
-            "OMOCAPTCHA_MAX_WAITING": 4,
-        },
-        wanted=tuple(wanted),
-        latency=(0.2, 3.0),
-        solve_seconds=(1.35, 11.06, 26.46, 4.18, 41.49, 3.52, 2.14, 36.83, 17.18, 4.86),
-    )
-    outcome = run(planned)
-    assert (outcome.wrong, outcome.jobs) == ([], 1)
-
-
-def test_a_challenge_behind_a_redirect_that_belongs_to_another_session_by_then_is_fetched_again():
-    """Seed 61731866452: the session got another cookie while its challenge was fetched, whose form was void then."""
-    wanted = (
-        *((0, "free", 2), (4, "contact", 2), (5, "page", 3), (9, "page", 3), (10, "item", 3), (11, "page", 3)),
-        *((12, "page", 3), (15, "search", 3), (16, "form", 2), (17, "item", 2)),
-    )
-    planned = Plan(
-        seed=61731866452,
-        sites=(Site("walled", "redirect", gzip=True),),
-        settings={
-            "CONCURRENT_REQUESTS": 8,
-            "CONCURRENT_REQUESTS_PER_DOMAIN": 2,
-            "RETRY_TIMES": 2,
-            "DOWNLOAD_TIMEOUT": 30,
-            "OMOCAPTCHA_MAX_ATTEMPTS": 1,
-        },
-        wanted=tuple(Wanted(number, kind, 0, jar) for number, kind, jar in wanted),
-    )
-    assert run(planned).wrong == []
-
-
-def test_a_redirect_to_a_page_behind_a_wall_that_the_spider_has_requested_itself_is_a_duplicate():
-    """The first page, which the spider got for a token, came again for a link that redirects to it."""
-    planned = Plan(
-        seed=1,
-        sites=(Site("followed", "session", {"clearance_pages": 2}, pages=3),),
-        settings={**SETTINGS, "OMOCAPTCHA_MAX_ATTEMPTS": 3},
-        wanted=(Wanted(0, "followed", 0),),
-    )
-    outcome = run(planned)
-    assert (outcome.wrong, outcome.items.total(), outcome.jobs) == ([], 3, 2)
-
-
 def test_the_answer_to_a_post_may_be_its_page_though_the_wall_shows_another_key_each_time():
     """Seed 285418620067: each accepted token of a search was taken for one of another wall."""
     planned = Plan(
@@ -282,19 +157,6 @@ def test_the_answer_to_a_post_may_be_its_page_though_the_wall_shows_another_key_
         wanted=tuple(Wanted(number, kind, 0) for number, kind in enumerate(("item", "item", "search"))),
     )
     assert run(planned).wrong == []
-
-
-def test_of_the_requests_that_are_redirected_to_one_page_behind_a_wall_one_buys_a_token_at_a_time():
-    """Seed 192811885590: each of many links to a page bought one, 35 tokens for nine pages."""
-    planned = Plan(
-        seed=192811885590,
-        sites=(Site("followed", "session_marked", {"clearance_pages": 1, "free_pages": 0}, pages=9, direct=2),),
-        settings={**SETTINGS, "OMOCAPTCHA_MAX_ATTEMPTS": 3},
-        wanted=(Wanted(0, "followed", 0),),
-    )
-    outcome = run(planned)
-    assert (outcome.wrong, outcome.items.total()) == ([], 9)
-    assert outcome.jobs <= 14
 
 
 def test_a_redirect_to_the_wall_that_a_spider_gets_after_a_token_does_not_show_that_it_was_accepted():

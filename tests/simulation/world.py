@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import random
+import secrets
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from scrapy_omocaptcha.testing import WALLS, OmoCaptchaService, WalledSite
 from tests.helpers.hard_walls import GATE, Followed, KeysInTurn, LateCookie, OneAddress, TwoWalls
@@ -13,6 +14,8 @@ from tests.simulation.plan import STUMBLES
 
 if TYPE_CHECKING:
     from scrapy_omocaptcha.testing.account import Job
+    from scrapy_omocaptcha.testing.gate import Session
+    from scrapy_omocaptcha.testing.shop import Answer
     from scrapy_omocaptcha.testing.visit import Visit
     from tests.simulation.network import Exchange
     from tests.simulation.plan import Plan, Site
@@ -121,6 +124,24 @@ def _build(site: Site, service: OmoCaptchaService, host: str, number: int, note:
         "items_per_page": 1,
         "on_event": lambda line: note(f"{host} {line.removeprefix('site ')}"),
     }
+    server = _server(site, service, is_open=is_open, options=options)
+    if site.outdates:
+        shop = getattr(server, "_inner", getattr(server, "_first", server._shop))
+        shop._challenge = _outdating(shop._challenge)
+    return server
+
+
+def _outdating(challenge: Callable[..., Answer]) -> Callable[..., Answer]:
+    """Return what shows a challenge whose form is good until the session is shown the next one."""
+
+    def show(visit: Visit, session: Session, *arguments: Any) -> Answer:
+        session.csrf = secrets.token_hex(16)
+        return challenge(visit, session, *arguments)
+
+    return show
+
+
+def _server(site: Site, service: OmoCaptchaService, *, is_open: bool, options: dict[str, Any]) -> WalledSite:
     wall = replace(WALLS[site.wall], **site.changes)
     if is_open:
         wall = replace(WALLS["session"], free_pages=10**9)

@@ -1,0 +1,208 @@
+"""Judge what the sites of a simulated crawl saw of each session: its cookies and forms, who solves and who waits.
+
+Each request of the spider tells its name in a header, and in some crawls its cookiejar in a cookie.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, replace
+from itertools import accumulate
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from scrapy_omocaptcha.testing import WALLS
+from scrapy_omocaptcha.testing.gate import CLEARANCE_COOKIE, CSRF, FOREIGN_HOST, INCOMPLETE, SESSION_COOKIE
+from tests.simulation.network import NAME, PLACE
+from tests.simulation.plan import LIMITS, redirects
+from tests.simulation.spider import VISITOR
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from scrapy_omocaptcha.testing import Visit, WalledSite
+    from tests.simulation.plan import Plan, Site, Wanted
+    from tests.simulation.spider import Record
+    from tests.simulation.world import World
+
+_ALIKE = ("User-Agent", "Accept", "Accept-Language", "Accept-Encoding")
+_FIELDS = {"csrf", "next", "action", "g-recaptcha-response", "q", "name", "email"}
+"""The fields of all walls' forms, and of the searches and forms that are carried through one."""
+_FAILED = {"attempts", "service", "broke", "account", "breaker"}
+"""Why a challenge stays closed where something went wrong."""
+_BOUNDS = (*LIMITS, "OMOCAPTCHA_MIN_BALANCE")
+_OF_NETWORK = ("ResponseFailed", "DownloadTimeoutError", "DownloadFailedError", "DownloadConnectionRefusedError")
+
+
+def wanted_of(planned: Plan, name: str) -> Wanted:
+    """Return what was planned for a request, or for the one whose callback or errback has sent it."""
+    number = int(name.partition(" ")[0])
+    return max((wanted for wanted in planned.wanted if wanted.number <= number), key=lambda wanted: wanted.number)
+
+
+def at_once(spans: Iterable[tuple[float, float]]) -> int:
+    """Return the greatest number of spans that hold the same moment."""
+    steps = sorted(step for begin, end in spans for step in ((begin, 1), (end, -1)))
+    return max(accumulate(step for _, step in steps), default=0)
+
+
+def check(planned: Plan, world: World, record: Record) -> Iterator[str]:
+    """Return everything that is wrong with what each site saw."""
+    for number in range(len(planned.sites)):
+        seen = Seen(planned, world, record, number)
+        yield from (*seen.cookies(), *seen.forms(), *seen.opened(), *seen.held(), *seen.leaders(), *seen.order())
+        yield from seen.reasons()
+    yield from _retried(planned, world, record)
+
+
+@dataclass
+class Seen:
+    """What one site saw."""
+
+    planned: Plan
+    world: World
+    record: Record
+    number: int
+
+    def __post_init__(self) -> None:
+        self.site: WalledSite = self.world.sites[self.number]
+        self.told: Site = self.planned.sites[self.number]
+        self.named = [(visit.headers[NAME], visit) for visit in self.site.requests if NAME in visit.headers]
+
+    def session(self, name: str) -> int | None:
+        return wanted_of(self.planned, name).cookiejar
+
+    @property
+    def stays_open(self) -> bool:
+        """Tell whether a token opens the wall for its session, once and for all."""
+        wall = replace(WALLS[self.told.wall], **self.told.changes)
+        is_limited = wall.clearance_pages or wall.clearance_seconds or wall.free_pages or wall.clearance == "none"
+        is_plain = self.told.kind in ("walled", "one address") and self.told.keys == 1
+        # What another run or crawl did cannot be told apart.
+        is_one_run = not self.planned.stops and self.planned.end not in ("two crawls", "fleet")
+        return is_one_run and is_plain and self.told.is_solvable and not is_limited
+
+    def cookies(self) -> Iterator[str]:
+        """Check that each request came with the spider's own cookie, with none of another session, and one head."""
+        heads = {tuple(visit.headers.get(name, "") for name in _ALIKE) for visit in self.site.requests}
+        if len(heads) > 1:
+            yield f"headers: {self.site.url} got {sorted(heads)}"
+        # Scrapy keeps no cookies from run to run, nor those of another worker.
+        if not keeps_cookies(self.planned) or self.planned.stops or self.planned.end == "fleet":
+            return
+        owners: dict[str, str] = {}
+        for name, visit in self.named:
+            session = str(self.session(name))
+            if visit.cookies.get(VISITOR) != (session if self.planned.has_cookie else None):
+                yield f"cookies: request {name} came to {visit.path} without the spider's own"
+            for cookie in (SESSION_COOKIE, CLEARANCE_COOKIE):
+                value = visit.cookies.get(cookie, "")
+                if value and owners.setdefault(value, session) != session:
+                    yield f"cookies: request {name} of session {session} came with those of {owners[value]}"
+
+    def forms(self) -> Iterator[str]:
+        """Check that only walls' forms were sent, whole and as they were at the time, and nothing else with them."""
+        for name, visit in self.named:
+            if visit.shown == CSRF:
+                yield f"form: request {name} sent one to {self.site.url} that was void at {visit.at:.3f} s"
+            if visit.token in (INCOMPLETE, FOREIGN_HOST):
+                yield f"form: that of request {name} was {visit.token}"
+            fields = {field for field, _ in visit.form}
+            if visit.submits and visit.path != "/find" and not fields <= _FIELDS:
+                yield f"form: request {name} sent {sorted(fields - _FIELDS)} to {visit.path}"
+            if visit.method == "POST" and visit.path in ("/contact", "/v3"):
+                yield f"form: request {name} sent {visit.path} unasked"
+
+    def opened(self) -> Iterator[str]:
+        """Check that a request meets the wall once at most after a token has opened it for its session."""
+        opened: set[int | None] = set()
+        met: Counter[str] = Counter()
+        for name, visit in self.named if self.stays_open else ():
+            met[name] += self.session(name) in opened and visit.shown == "challenge" and visit.fault is None
+            # What an answer that was lost has opened, the crawl cannot know.
+            is_read = visit.fault is None and not self.planned.stalls
+            if is_read and visit.token == "accepted" and visit.path not in ("/signup", "/find", "/api/header"):
+                opened.add(self.session(name))
+        for name, times in met.items():
+            if times > 1:
+                yield f"opened: request {name} met the wall of {self.site.url} {times} times after that was open"
+
+    def held(self) -> Iterator[str]:
+        """Check that no more requests of a session than may be under way at once meet its wall before it is open."""
+        done: set[int | None] = set()
+        met: defaultdict[int | None, set[str]] = defaultdict(set)
+        # What was redirected to the wall before anybody knew it is sent anew, and may meet it again.
+        for name, visit in self.named if self.stays_open and not redirects(self.told) else ():
+            session = self.session(name)
+            if visit.token == "accepted" or visit.shown in ("page", "open"):
+                done.add(session)
+            if visit.shown == "challenge" and session not in done:
+                met[session].add(name)
+        for session, names in met.items():
+            has_failed = any(self.record.ends.get(name) != "page" for name in names)
+            if len(names) > self.planned.settings["CONCURRENT_REQUESTS"] and not has_failed:
+                yield f"held: requests {sorted(names)} of session {session} met the wall of {self.site.url}"
+
+    def leaders(self) -> Iterator[str]:
+        """Check that one request of a session solves its wall at a time."""
+        sessions = {wanted.cookiejar for wanted in self.planned.wanted if wanted.site == self.number}
+        jobs = [job for job in self.world.service.jobs if job.page.startswith(self.site.url + "/")]
+        walls = [job for job in jobs if not urlsplit(job.page).path.startswith(("/signup/", "/bought/", "/find"))]
+        most = at_once((job.created_at, job.answered_at) for job in walls if job.answered_at)
+        if self.stays_open and most > len(sessions):
+            yield f"leaders: {most} jobs at once for {self.site.url}, which has {len(sessions)} sessions"
+
+    def order(self) -> Iterator[str]:
+        """Check that who has met the wall first solves it, and that the others ask again in the order of theirs."""
+        if not (self.stays_open and self.planned.is_calm) or redirects(self.told):
+            return
+        ways: defaultdict[str, list[Visit]] = defaultdict(list)
+        for name, visit in self.named if self.world.exchanges else ():
+            ways[name].append(visit)
+        first: defaultdict[int | None, list[tuple[float, float, str, bool]]] = defaultdict(list)
+        for name, way in ways.items():
+            at = next((place for place, visit in enumerate(way[:-1]) if visit.shown == "challenge"), None)
+            if at is not None:
+                met, again = (self.world.exchanges[int(visit.headers[PLACE])] for visit in way[at : at + 2])
+                entry = met.ended, again.began, name, any(visit.submits for visit in way)
+                first[self.session(name)].append(entry)
+        for session, entries in first.items():
+            entries.sort()
+            if any(submits for *_, submits in entries) and not entries[0][-1]:
+                yield f"order: request {entries[0][2]} of session {session} met the wall first; {entries} solves it"
+            began = [begin for _, begin, _, submits in entries if not submits]
+            if began != sorted(began):
+                yield f"order: session {session} asks again in the order {entries}"
+
+    def reasons(self) -> Iterator[str]:
+        """Check that each refusal has a reason that the site, the settings or what goes wrong can explain."""
+        planned, wall = self.planned, self.told.wall
+        reasons = {"no_sitekey" if wall == "no_key" else wall}
+        reasons |= {name.removeprefix("OMOCAPTCHA_").lower() for name in planned.settings if name in _BOUNDS}
+        if not keeps_cookies(planned):
+            reasons.add("cookies")
+        if not (planned.is_calm and self.stays_open):
+            reasons |= _FAILED
+        for name, how in self.record.ends.items():
+            error, _, reason = how.partition(" ")
+            if error == "ChallengeNotSolved" and wanted_of(planned, name).site == self.number and reason not in reasons:
+                yield f"reason: request {name} was not let through, for {reason}; it may be {sorted(reasons)}"
+
+
+def keeps_cookies(planned: Plan) -> bool:
+    """Tell whether Scrapy keeps the cookies of a crawl."""
+    return planned.settings.get("COOKIES_ENABLED", True) and not planned.dont_merge_cookies
+
+
+def _retried(planned: Plan, world: World, record: Record) -> Iterator[str]:
+    """Check that no request ends with an error of the network sooner than Retry says."""
+    failed = Counter(
+        each.headers.get(NAME)
+        for each in world.exchanges
+        if not each.is_answered or each.status in (429, 500, 502, 503)
+    )
+    for name, how in record.ends.items():
+        # A spider that passes meta on passes on how often a request was retried.
+        is_known = how in _OF_NETWORK and name.isdigit() and not planned.passes_meta and not planned.stops
+        if is_known and world.exchanges and failed[name] <= planned.settings["RETRY_TIMES"]:
+            yield f"retry: request {name} ended with {how} after {failed[name]} failures"

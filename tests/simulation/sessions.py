@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 _ALIKE = ("User-Agent", "Accept", "Accept-Language", "Accept-Encoding")
 _FIELDS = {"csrf", "next", "action", "g-recaptcha-response", "q", "name", "email"}
-"""The fields of all walls' forms, and of the searches and forms that are carried through one."""
 _FAILED = {"attempts", "service", "broke", "account", "breaker"}
 """Why a challenge stays closed where something went wrong."""
 _BOUNDS = (*LIMITS, "OMOCAPTCHA_MIN_BALANCE")
@@ -97,7 +96,9 @@ class Seen:
                 yield f"cookies: request {name} came to {visit.path} without the spider's own"
             for cookie in (SESSION_COOKIE, CLEARANCE_COOKIE):
                 value = visit.cookies.get(cookie, "")
-                if value and owners.setdefault(value, session) != session:
+                # HttpCache gives what one session has got to all, with its cookies.
+                is_known = value and "HTTPCACHE_ENABLED" not in self.planned.settings
+                if is_known and owners.setdefault(value, session) != session:
                     yield f"cookies: request {name} of session {session} came with those of {owners[value]}"
 
     def forms(self) -> Iterator[str]:
@@ -176,11 +177,10 @@ class Seen:
 
     def reasons(self) -> Iterator[str]:
         """Check that each refusal has a reason that the site, the settings or what goes wrong can explain."""
-        planned, wall = self.planned, self.told.wall
-        reasons = {"no_sitekey" if wall == "no_key" else wall}
+        planned = self.planned
+        reasons = {"no_sitekey" if self.told.wall == "no_key" else self.told.wall}
         reasons |= {name.removeprefix("OMOCAPTCHA_").lower() for name in planned.settings if name in _BOUNDS}
-        if not keeps_cookies(planned):
-            reasons.add("cookies")
+        reasons |= set() if keeps_cookies(planned) else {"cookies"}
         if not (planned.is_calm and self.stays_open):
             reasons |= _FAILED
         for name, how in self.record.ends.items():
@@ -204,5 +204,6 @@ def _retried(planned: Plan, world: World, record: Record) -> Iterator[str]:
     for name, how in record.ends.items():
         # A spider that passes meta on passes on how often a request was retried.
         is_known = how in _OF_NETWORK and name.isdigit() and not planned.passes_meta and not planned.stops
+        is_known &= wanted_of(planned, name).kind not in ("header", "signup")
         if is_known and world.exchanges and failed[name] <= planned.settings["RETRY_TIMES"]:
             yield f"retry: request {name} ended with {how} after {failed[name]} failures"

@@ -57,7 +57,7 @@ class OmoCaptchaMiddleware:
     def __init__(self, crawler: Crawler, settings: Settings) -> None:
         assert crawler.stats is not None
         stats = Stats(crawler.stats)
-        events = Events(crawler, stats)
+        self._events = events = Events(crawler, stats)
         self._crawler = crawler
         self._engine = engine = Engine(crawler, self, stats, settings.max_waiting)
         self._states, self._chain = engine.states, engine.chain
@@ -265,7 +265,9 @@ class OmoCaptchaMiddleware:
         try:
             if refusal is not None:
                 raise NotBought(refusal.reason, refusal.message)
-            with self._engine.slots.buying():
+            slots = self._engine.slots
+            self._events.buying(challenge.url, slots.held, self._buyer.usual_seconds)
+            with slots.buying():
                 return await self._buyer.buy(challenge, host=host_of(challenge.url))
         except NotBought as error:
             if self._policy.closes_spider(error.reason):

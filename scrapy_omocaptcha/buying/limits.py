@@ -158,8 +158,9 @@ class Limits:
         if reason == "breaker":
             return NotBought(
                 "breaker",
-                f"at least {settings.breaker_failures} of the last jobs for {host} were of no use; nothing is bought "
-                f"for it for {settings.breaker_pause:g} s (OMOCAPTCHA_BREAKER_FAILURES, OMOCAPTCHA_BREAKER_PAUSE)",
+                f"at least {settings.breaker_failures} of the last jobs for {host} were of no use: the "
+                "lines before say whether its site rejected the tokens or the service gave none; nothing is bought for "
+                f"it for {settings.breaker_pause:g} s (OMOCAPTCHA_BREAKER_FAILURES, OMOCAPTCHA_BREAKER_PAUSE)",
             )
         limit, value = LIMITS[reason], getattr(settings, reason)
         jobs = "1 job has been bought" if used == 1 else f"{used:.0f} jobs have been bought"

@@ -207,7 +207,7 @@ def _widget(challenge: Challenge) -> str:
 
 def _form(form: Form | None) -> str:
     if form is None:
-        return "none around the widget"
+        return "none around the widget; if a script makes one, --browser shows it"
     names = ", ".join(shorten(name, _LONGEST) for name, _ in form.fields)
     body = f"; {form.enctype}" if form.method == "POST" else ""
     return f"{form.method} {shorten(form.url, _LONGEST)}; fields: {names or 'none'}{body}"

@@ -86,15 +86,15 @@ class Events:
         if is_told:
             opened.told, opened.told_at = opened.pages, now
 
-    def buying(self, request: Request, waiting: int, usual_seconds: float | None) -> None:
+    def buying(self, url: str, waiting: int, usual_seconds: float | None) -> None:
         """Report that a token is bought: as INFO once for its host, since nothing else is told until it is there.
 
         :param waiting: the number of requests that wait for tokens.
         """
         logger.log(
-            self._level("buying", request.url, logging.INFO),
+            self._level("buying", url, logging.INFO),
             "Solving the reCAPTCHA at %s: a token usually takes %s; %s so far",
-            public_address(request.url),
+            public_address(url),
             "15 to 60 s" if usual_seconds is None else f"{usual_seconds:.0f} s in this crawl",
             waiting_requests(waiting),
         )
@@ -106,6 +106,19 @@ class Events:
             "Handing in a token for %s: %s",
             public_address(request.url),
             what,
+        )
+
+    def rejected(self, request: Request, jobs: int, most: int) -> None:
+        """Report that the site rejected a token: as INFO once for its host.
+
+        :param jobs: the number of jobs of the request that were of no use; ``most`` is how many may be.
+        """
+        logger.log(
+            self._level("rejected", request.url, logging.INFO),
+            "The site rejected a token for %s (useless job %d of at most %d for this request)",
+            place(request),
+            jobs,
+            most,
         )
 
     def unknown(

@@ -1,6 +1,7 @@
 """Log what concerns a crawl as a whole: what is enabled, how far it is, and the bill."""
 
 import logging
+import os
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -41,6 +42,7 @@ class Progress:
     def open(self, spider: Spider) -> None:
         """Log what is enabled, and warn of mistakes in the settings."""
         settings = self.settings
+        ledger = os.path.abspath(settings.ledger) if settings.ledger and self.buyer.ledger.has_file else None
         logger.info(
             "OMOcaptcha is on: %s, %s for %s%s, at most %d jobs for a request%s%s",
             urlsplit(settings.api_url).netloc,
@@ -48,7 +50,7 @@ class Progress:
             "this crawl" if settings.redis_url is None else f"the fleet {settings.fleet or spider.name!r}",
             f" and {settings.max_cost_per_day:g} USD in 24 hours" if settings.max_cost_per_day else "",
             settings.max_attempts,
-            f"; jobs are recorded in {settings.ledger}" if settings.ledger and self.buyer.ledger.has_file else "",
+            f"; jobs are recorded in {ledger}" if ledger else "",
             "; dry run, nothing is bought" if settings.dry_run else "",
         )
         for warning in check_settings(settings, self.crawler.settings, spider, self.middleware):

@@ -153,7 +153,7 @@ class Attempts(ABC):
     async def _buy(self, challenge: Challenge) -> Purchase | None:
         """Buy a token; return None when a job gave none, and raise ``GivenUp`` when none could be bought."""
         purchase, self._job_error = None, None
-        self.events.buying(self.request, self.engine.slots.held, self.buyer.usual_seconds)
+        self.events.buying(self.request.url, self.engine.slots.held, self.buyer.usual_seconds)
         try:
             purchase = await self.buyer.buy(challenge, host=host_of(self.request.url))
         except JobError as error:
@@ -200,7 +200,9 @@ class Attempts(ABC):
         verdict = result.verdict
         if isinstance(broke, HandoverBroke) and broke.is_sent and (verdict is None or verdict.outcome == "expired"):
             verdict = unknown("broke")
-        self._rejected += verdict is not None and verdict.outcome == "rejected"
+        if verdict is not None and verdict.outcome == "rejected":
+            self._rejected += 1
+            self.events.rejected(self.request, self._state.useless_jobs + 1, self.policy.settings.max_attempts)
         if verdict is ANOTHER_WALL:
             self._passed.append(purchase)
         elif verdict is not None:

@@ -73,6 +73,16 @@ class Hints:
             level=logging.INFO,
         )
 
+    def never_rejects(self, request: Request, rejected: str) -> None:
+        """Tell that what the spider takes for rejections may not be what they look like."""
+        self._say(
+            f"rejected {host_of(request.url)} {rejected}",
+            "rejected=%r has matched no answer from %s yet, and two in a row show the form again and are alike, as "
+            "rejections would be; they count as accepted: check what it matches",
+            rejected,
+            public_address(request.url),
+        )
+
     def concerns(self, request: Request) -> bool:
         """Tell whether a request may need a warning, or its meta has a key that may change something."""
         return not request.meta.keys() <= self._ignored_keys or bool(self._forms and self._lacks_token(request))

@@ -45,6 +45,8 @@ class TokenForm:
 
     accepts = False
     """Whether the site has accepted a token."""
+    rejects = False
+    """Whether the site has rejected one, as far as the spider's ``rejected`` tells."""
     last_text: int | None = None
     """Checksum of the text of the last answer that showed the widget again."""
 
@@ -127,6 +129,7 @@ class TokenRequest(Attempts):
             refusal = Refusal("another_wall", f"the answer from {public_address(wall.url)} is another wall: {_BEHIND}")
             return Result(verdict=unknown("another_wall", is_useless=True), error=GivenUp(refusal))
         if rejected or wall is not None:
+            self.form.rejects = True
             return Result(verdict=self.rejected())
         if is_overloaded(answer) and self.is_first and self._will_retry(self.request, answer):
             raise HandoverBroke(f"the request with the token was answered with {answer.status}")
@@ -163,23 +166,33 @@ class TokenRequest(Attempts):
 
         :param rejected: False where the spider has told that it was accepted, None where that is not known.
         """
-        hint = "" if self._is_rejected else "; tell what a rejection looks like with rejected= (form_request)"
+        hint = "; tell what a rejection looks like with rejected= (form_request)"
+        if self._is_rejected is not None:
+            hint = f"; if that is a rejection, let rejected={self.wish.rejected!r} tell so"
         if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
             is_error = answer.status >= HTTPStatus.BAD_REQUEST
             message = f"the answer has the status {answer.status}{hint}"
             return unknown("http_error" if is_error else "redirect", message, is_useless=is_error)
         if rejected is False:
+            if not self.form.rejects and self._is_like_last(answer):
+                self.policy.hints.never_rejects(self.request, str(self.wish.rejected))
             return ACCEPTED
         if find_challenge(answer) is not None:
-            # Results differ, and rejections are alike.
-            last, self.form.last_text = self.form.last_text, crc32(_text(answer).encode())
+            is_like_last = self._is_like_last(answer)
             message = f"the answer shows the widget again, as a rejection would, and as a result may{hint}"
-            return unknown("widget_again", message, is_useless=last == self.form.last_text)
+            return unknown("widget_again", message, is_useless=is_like_last)
         if self.leads_back(answer):
             return unknown("redirect", f"the answer leads to another site, back to the form or on by itself{hint}")
         if not isinstance(answer, TextResponse) or is_blank(answer):
             return unknown("no_page", f"the answer is empty, or neither a page nor text{hint}")
         return ACCEPTED
+
+    def _is_like_last(self, answer: Response) -> bool:
+        """Tell whether two answers in a row show a widget again, and are alike: results differ, rejections do not."""
+        if find_challenge(answer) is None:
+            return False
+        last, self.form.last_text = self.form.last_text, crc32(_text(answer).encode())
+        return last == self.form.last_text
 
     def leads_back(self, answer: Response) -> bool:
         """Tell whether a site that redirects may have redirected because it rejected the token."""

@@ -154,6 +154,21 @@ MISTAKES = {
         {},
         "the setting OMO_CAPTCHA_MAX_COST is not read: rename it to OMOCAPTCHA_MAX_COST",
     ),
+    "a prefix without a letter": (
+        {"OMCAPTCHA_LEDGER": "jobs.sqlite"},
+        {},
+        "the setting OMCAPTCHA_LEDGER is not read: rename it to OMOCAPTCHA_LEDGER",
+    ),
+    "a prefix before the prefix": (
+        {"SCRAPY_OMOCAPTCHA_MAX_COST": 5},
+        {},
+        "the setting SCRAPY_OMOCAPTCHA_MAX_COST is not read: rename it to OMOCAPTCHA_MAX_COST",
+    ),
+    "half a prefix": (
+        {"OMO_MAX_COST": 5},
+        {},
+        "the setting OMO_MAX_COST is not read: rename it to OMOCAPTCHA_MAX_COST",
+    ),
     "a misspelt prefix": (
         {"OMOCAPCHA_DRY_RUN": True},
         {},

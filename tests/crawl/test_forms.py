@@ -59,6 +59,7 @@ def test_each_rejected_token_is_bought_anew_and_counted(crawl, service, walled, 
     check_complete(items, crawled)
     rejected = crawled.count("tokens/rejected")
     assert rejected >= 10
+    assert len([line for line in crawled.said(logging.DEBUG) if "The site rejected a token for" in line]) == rejected
     assert (len(service.jobs), crawled.count("tokens/accepted")) == (50 + rejected, 50)
 
 
@@ -124,6 +125,18 @@ def test_results_that_show_the_form_again_are_passed_on_whatever_they_are(crawl,
         crawled = crawl(filling(site.origin, *makes, omocaptcha_trigger=no_challenge), service.settings)
     assert (len(crawled.pages), len(service.jobs), crawled.count(f"tokens/{outcome}")) == (12, 12, 12)
     assert len([line for line in crawled.said() if "(widget_again)" in line]) == (outcome == "unknown")
+
+
+@pytest.mark.parametrize(("shown", "told"), [("Please try again.", 1), ("What was found for {q}.", 0)])
+def test_a_selector_that_matches_no_rejection_is_told_once(crawl, service, shown, told):
+    with sites.Site(lambda request, form: again(shown.format(q=form.get("q")) * 40)) as site:
+        no_challenge = staticmethod(lambda response, challenge: False)
+        makes = searches("abcd", rejected=".error")
+        crawled = crawl(filling(site.origin, *makes, omocaptcha_trigger=no_challenge), service.settings)
+    lines = [
+        line for line in crawled.said(logging.WARNING) if line.startswith("rejected='.error' has matched no answer")
+    ]
+    assert len(lines) == told
 
 
 def filling(url, *makes, meta=None, **attributes):

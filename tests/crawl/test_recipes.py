@@ -100,6 +100,7 @@ def test_a_token_is_sent(run, service, monkeypatch, name, block, found):
     items, crawled = run(name, block)
     assert items == found
     assert [job.used for job in service.jobs] == [True]
+    assert len([line for line in crawled.said(logging.INFO) if line.startswith("Solving the reCAPTCHA at")]) == 1
     assert block != "login" or crawled.count("tokens/accepted") == 1
 
 

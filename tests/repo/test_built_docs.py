@@ -37,6 +37,11 @@ _TOO_WIDE = """
 """
 
 
+_HEADINGS = """
+[...document.querySelectorAll('article :is(h1, h2, h3)')].map((title) => parseFloat(getComputedStyle(title).fontSize))
+"""
+
+
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     folder = tmp_path_factory.mktemp("docs")
@@ -78,6 +83,32 @@ def test_what_people_ask_leads_to_the_page_of_questions(built, browser, query):
     assert any(result.startswith("questions") for result in results[:3]), results
 
 
+@pytest.mark.parametrize(
+    ("query", "page"),
+    [
+        ("403", "challenges"),
+        ("429", "challenges"),
+        ("403", "troubleshooting"),
+        ("429", "troubleshooting"),
+        ("price", "money"),
+        ("cost", "money"),
+        ("playwright", "recipes/javascript"),
+        ("headless", "recipes/javascript"),
+        ("clearance", "glossary"),
+    ],
+)
+def test_a_single_word_leads_to_the_page_about_it(built, browser, query, page):
+    (results,) = browser.look((built / "search.html").as_uri(), _RESULTS % json.dumps([query])).value
+    # Numbers are index entries only, of two pages.
+    assert page in [result.partition("#")[0] for result in results[: 2 if query.isdecimal() else 1]], results
+
+
+def test_the_first_page_leaves_the_contents_to_the_sidebar(built):
+    page = Selector((built / "index.html").read_text(encoding="utf-8"))
+    assert len(page.css(".sidebar-tree a")) > 40
+    assert page.css(".toctree-wrapper a").getall() == []
+
+
 def test_no_quote_is_shown_as_html_escapes_it(built):
     assert [path.name for path in pages_of(built) if "#x27;" in path.read_text(encoding="utf-8")] == []
     assert re.findall("&#x27;|&quot;", (built / "searchindex.js").read_text(encoding="utf-8")) == []
@@ -96,3 +127,10 @@ def test_a_phone_shows_all_columns_of_each_table(built, browser):
     too_wide = {path.name: browser.look(path.as_uri(), _TOO_WIDE, width=390).value for path in pages_of(built)}
     assert len(too_wide) > 40
     assert {name: texts for name, texts in too_wide.items() if texts} == {}
+
+
+def test_on_a_phone_a_section_has_no_larger_heading_than_its_page(built, browser):
+    pages = [path for path in pages_of(built) if "<h2" in path.read_text(encoding="utf-8")]
+    sizes = {path.name: browser.look(path.as_uri(), _HEADINGS, width=390).value for path in pages}
+    assert len(sizes) > 30
+    assert {name: each for name, each in sizes.items() if max(each[1:]) >= each[0]} == {}

@@ -183,6 +183,19 @@ def test_every_verb_of_the_command_is_told_with_its_options_and_no_other():
     assert all(action.help for verb in verbs.values() for action in verb._actions)
 
 
+def test_the_pages_for_users_are_short():
+    contents = (DOCS / "index.rst").read_text(encoding="utf-8")
+    for_users = re.findall(r"^   ([a-z/-]+)$", contents.partition("For developers")[0], re.MULTILINE)
+    assert {"quickstart", "glossary", "troubleshooting", "changes"} < set(for_users)
+    assert sum(words_of(page(name)) for name in for_users if name != "changes") <= 15_000
+
+
+def words_of(tree):
+    """Return how many words a page has of its own, code included, without what Sphinx fills in."""
+    texts = [node for node in tree.findall(nodes.TextElement) if not isinstance(node.parent, nodes.TextElement)]
+    return sum(len(node.astext().split()) for node in texts if not isinstance(node, nodes.comment))
+
+
 # Waiting and internals
 
 

@@ -104,7 +104,7 @@ class Seen:
     def forms(self) -> Iterator[str]:
         """Check that only walls' forms were sent, whole and as they were at the time, and nothing else with them."""
         for name, visit in self.named:
-            if visit.shown == CSRF:
+            if visit.shown == CSRF and not self._crossed(name, visit):
                 yield f"form: request {name} sent one to {self.site.url} that was void at {visit.at:.3f} s"
             if visit.token in (INCOMPLETE, FOREIGN_HOST):
                 yield f"form: that of request {name} was {visit.token}"
@@ -114,11 +114,29 @@ class Seen:
             if visit.method == "POST" and visit.path in ("/contact", "/v3"):
                 yield f"form: request {name} sent {visit.path} unasked"
 
+    def _crossed(self, name: str, void: Visit) -> bool:
+        """Tell whether a form was voided by what came while it was on its way, so that its crawl could not know.
+
+        That is an answer to what was asked for before the form's page came, or one that came while the form waited in
+        the queue of a slot with a delay.
+        """
+        if not self.planned.settings.keys().isdisjoint(("AUTOTHROTTLE_ENABLED", "DOWNLOAD_DELAY")):
+            return True
+        shown = [
+            (other, self.world.exchanges[int(visit.headers[PLACE])])
+            for other, visit in self.named
+            if visit.shown == "challenge" and visit.at < void.at and self.session(other) == self.session(name)
+        ]
+        page = next((exchange for other, exchange in reversed(shown) if other == name), None)
+        later = shown[[exchange for _, exchange in shown].index(page) + 1 :] if page is not None else []
+        return bool(later) and all(exchange.began < page.ended for _, exchange in later)
+
     def opened(self) -> Iterator[str]:
         """Check that a request meets the wall once at most after a token has opened it for its session."""
         opened: set[int | None] = set()
         met: Counter[str] = Counter()
-        for name, visit in self.named if self.stays_open else ():
+        # Where the wall's own address fails, redirects to it from before are looked behind more than once.
+        for name, visit in self.named if self.stays_open and self.told.gate_fault is None else ():
             met[name] += self.session(name) in opened and visit.shown == "challenge" and visit.fault is None
             # What an answer that was lost has opened, the crawl cannot know.
             is_read = visit.fault is None and not self.planned.stalls

@@ -26,7 +26,7 @@ _FOREIGN = "it is no ledger"
 _NO_DATABASE = "file is not a database"
 _NEWER = "a newer version of scrapy-omocaptcha has made it"
 _CURES = {
-    os.strerror(errno.ENOENT): "check that its folder exists; the path of a crawl's ledger is its OMOCAPTCHA_LEDGER",
+    os.strerror(errno.ENOENT): "check the path and its folder; that of a crawl's ledger is its OMOCAPTCHA_LEDGER",
     "database is locked": "end the program that has locked it",
     "database or disk is full": "make room on the disk",
     "attempt to write a readonly database": "make the file and its folder writable",

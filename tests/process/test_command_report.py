@@ -84,8 +84,8 @@ def test_a_ledger_is_read_while_a_crawl_writes_to_it_and_counted_once_if_it_is_n
 @pytest.mark.parametrize(
     ("name", "why"),
     [
-        ("missing.sqlite", "No such file or directory: check the path; that of a crawl"),
-        ("nowhere/a.sqlite", "No such file or directory: check the path; that of a crawl"),
+        ("missing.sqlite", "No such file or directory: check the path and its folder; that of a crawl"),
+        ("nowhere/a.sqlite", "No such file or directory: check the path and its folder; that of a crawl"),
         ("folder", "this is not a ledger: name the file in OMOCAPTCHA_LEDGER\n"),
         ("novel.txt", "this is not a ledger: name the file in OMOCAPTCHA_LEDGER\n"),
         ("other.sqlite", "this is not a ledger: name the file in OMOCAPTCHA_LEDGER\n"),

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import browser, detection, fleets, ledger, memory, polling, presence, scale, stumbling, walls
-from benchmarks.tables import Table, page
+from benchmarks.page import draw, page
+from benchmarks.tables import Table
 
 PARTS: dict[str, Any] = {
     "walls": walls,
@@ -44,7 +45,9 @@ MORE_PACKAGES = {
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--short", action="store_true", help="only check that everything runs; ignore the figures")
-    parser.add_argument("--json", type=Path, metavar="FILE.json", help="keep the tables there, and a page in FILE.rst")
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE.json", help="keep the tables there; a page of all parts in FILE.rst"
+    )
     parser.add_argument("--page-only", action="store_true", help="measure nothing; make the page of FILE.json again")
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"any of {', '.join(PARTS)}; default: all")
     options = parser.parse_args(arguments)
@@ -57,8 +60,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if options.json:
             keep(measured, options.json)
     if options.json:
-        lines = page(json.loads(options.json.read_text(encoding="utf-8")))
-        options.json.with_suffix(".rst").write_text("\n".join(lines), encoding="utf-8")
+        make_page(options.json)
+
+
+def make_page(file: Path) -> None:
+    """Make the page and its picture, beside ``file``, if all parts are kept there."""
+    results = json.loads(file.read_text(encoding="utf-8"))
+    if results["parts"].keys() >= PARTS.keys():
+        picture = file.with_suffix(".svg")
+        picture.write_text(draw(results), encoding="utf-8")
+        file.with_suffix(".rst").write_text("\n".join(page(results, picture.name)), encoding="utf-8")
 
 
 def _measure(name: str, short: bool) -> list[Table]:

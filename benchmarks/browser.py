@@ -101,9 +101,9 @@ def tables(scale: Scale) -> Iterator[Table]:
     yield Table(
         title="Pages of a browser, while tokens are awaited",
         about=(
-            f"{len(WALLED_HOSTS) * scale.pages_each} requests to {len(WALLED_HOSTS)} hosts behind session walls, and a "
-            f"free host, rendered by scrapy-playwright in one context with CONCURRENT_REQUESTS=16. A job takes "
-            f"{scale.solve_seconds:g} s. Medians of {scale.repeats}."
+            f"{len(WALLED_HOSTS) * scale.pages_each} requests to {len(WALLED_HOSTS)} walled hosts, and a free one, "
+            f"rendered by scrapy-playwright in one context, 16 at a time. A job takes {scale.solve_seconds:g} s. "
+            f"Medians of {scale.repeats}."
         ),
         columns=(
             Column("pages/s of the free host while the first jobs run", better="more"),

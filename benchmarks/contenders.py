@@ -38,7 +38,7 @@ class TwoHosts(ReportingSpider):
         # Paused, so that all requests are queued before the first response arrives.
         self.crawler.engine.pause()
         for number in range(1, self.pages + 1):
-            yield Request(f"{self.other}/free/{number}", self.free_page)
+            yield Request(f"{self.other}/free/{number}", self.free_page, errback=self.lost)
             walled = number % (self.pages // self.walled_pages) == 0
             url = f"{self.walled}/{'page' if walled else 'free'}/{number}"
             yield Request(url, self.walled_page, errback=self.lost, cb_kwargs={"url": url})

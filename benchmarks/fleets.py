@@ -62,9 +62,8 @@ def tables(scale: Scale) -> Iterator[Table]:
     yield Table(
         title="Fleets: pages and jobs by the number of workers",
         about=(
-            f"{scale.session_pages} pages behind one wall per session, and {scale.token_pages} pages that need a token "
-            f"each. Jobs take {scale.solve_seconds:g} s, CONCURRENT_REQUESTS=16. Workers, site, service and Redis are "
-            "on one machine and compete for its CPU. Time is from the first request to the last page."
+            f"{scale.session_pages} pages behind one wall per session, and {scale.token_pages} that need a token each. "
+            f"Jobs take {scale.solve_seconds:g} s. Workers, site, service and Redis share one machine."
         ),
         columns=[
             column
@@ -79,8 +78,8 @@ def tables(scale: Scale) -> Iterator[Table]:
     yield Table(
         title="Fleets: load on the Redis of the limits",
         about=(
-            "With a token for each page. Calls are those of the workers; commands are those that our script runs in "
-            "them. CPU time is that of the whole Redis process, its file included; the script's is that of a call."
+            "With a token for each page. Commands are those that our script runs in the workers' calls; CPU is that of "
+            "the whole Redis process."
         ),
         columns=(
             Column("calls/job", ".2f"),
@@ -103,10 +102,7 @@ def _memory(scale: Scale) -> Table:
     failed = _crawl("per_page", 1, 1, scale, hosts=scale.hosts, outcome="fail", OMOCAPTCHA_MAX_ATTEMPTS=1).stored
     return Table(
         title="Fleets: memory in the Redis of the limits",
-        about=(
-            f"Bytes by MEMORY USAGE, divided by {scale.hosts} hosts with one job each. Jobs are stored for some "
-            "minutes. Spending per day takes at most 145 numbers more."
-        ),
+        about=("Bytes by MEMORY USAGE a host, with one job each. Jobs are stored for some minutes."),
         columns=(Column("if the job is solved", ".1f"), Column("if it fails", ".1f")),
         rows=[
             [kind, solved[kind] / scale.hosts, failed[kind] / scale.hosts] for kind in sorted(solved.keys() | failed)

@@ -18,7 +18,7 @@ from typing import Any
 from scrapy.settings import Settings
 from scrapy.statscollectors import MemoryStatsCollector
 
-from benchmarks.tables import OURS, Column, Table
+from benchmarks.tables import Column, Table
 from scrapy_omocaptcha.buying.ledger import Entry, Ledger
 from scrapy_omocaptcha.engine.stats import Stats
 
@@ -52,13 +52,13 @@ def tables(scale: Scale) -> Iterator[Table]:
                 stack.callback(process.kill)
                 assert process.stdout is not None
                 process.stdout.readline()
-            name = f"{OURS}, {number:,} jobs" + (f", {others} other crawls" if others else "")
+            name = f"{number:,} jobs" + (f", {others} other crawls" if others else "")
             rows.append([name, *measure(ledger, scale.sample if number > 100 else 50)])
         ledger.close()
     yield Table(
         "A job in the ledger",
-        "A reservation checks the limits and writes the job, in one transaction; an update writes what became of it. "
-        "The crawl stands still meanwhile. Each other crawl buys 50 jobs a second in the same file.",
+        "A reservation checks the limits and writes the job; an update writes what became of it. The crawl stands "
+        "still meanwhile. Each other crawl buys 50 jobs a second in the same file.",
         [Column("reservation, ms", ".3f"), Column("update, ms", ".3f"), Column("longest of all, ms", ".1f")],
         rows,
     )

@@ -126,9 +126,8 @@ def tables(scale: Scale) -> Iterator[Table]:
     yield Table(
         title="Polling: what schedules cost",
         about=(
-            "Simulated seconds from “solved at the service” to “token received”, plus 0.2 s for each poll. The columns "
-            "are mean solve times: lognormal, with one hump or two, or constant. “15 s after 60 s” means that sixty "
-            "solves around 60 s came before those that are counted. The other clients poll as their code says."
+            "Simulated seconds from “solved” to “token received”, plus 0.2 s for each poll, by mean solve time. “15 s "
+            "after 60 s”: sixty solves around 60 s came before. Other clients poll as their code says."
         ),
         columns=[Column(times.name, ".2f", better="less") for times in CASES],
         rows=[

@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,15 +23,16 @@ from benchmarks.tables import OURS, Column, Table, medians
 WITHOUT: dict[str, Any] = {"ADDONS": {}}
 # The service is never called.
 WITH = {"OMOCAPTCHA_API_TOKEN": "offline", "OMOCAPTCHA_API_URL": "http://127.0.0.1:9/api"}
+EMPTY = {
+    "ADDONS": {},
+    "DOWNLOADER_MIDDLEWARES": {"benchmarks.presence.Empty": 585, "benchmarks.presence.EmptyRedirects": 650},
+}
+"""Middlewares in the places of the add-on's that do nothing: what a middleware costs at least."""
 TURN = 0.03
 """Seconds. Longer turns differ more in speed; after shorter ones, more of them begins with cold caches."""
 NOTE = (
-    "The aim for pages/s is a ratio of 0.98. The spider does nothing here; parsing a page of 100 KB and running one "
-    "selector on it would take 1.9 ms of CPU time."
-)
-SPREAD = (
-    "Runs differ: five of 9 pairs each, of this tree and of earlier ones of 2026-11-26, gave 1.011 to 1.017 for tiny "
-    "pages."
+    "The spider does nothing here; parsing a page of 100 KB and running one selector on it would take 1.9 ms. “Empty” "
+    "are two middlewares in the same places, whose methods return at once: the least that the add-on could cost."
 )
 IMPORTS = {
     "the command, at every call of scrapy": "import scrapy_omocaptcha.commands.omocaptcha",
@@ -81,6 +82,26 @@ class PlainSpider(ReportingSpider):
             self.report((self.pages / seconds, cpu / self.pages, _peak_memory()))
 
 
+class Empty:
+    """Does nothing in each of the methods that the add-on's middleware has."""
+
+    async def process_request(self, request: Request) -> None:
+        return None
+
+    async def process_response(self, request: Request, response: Response) -> Response:
+        return response
+
+    def process_exception(self, request: Request, exception: Exception) -> None:
+        return None
+
+
+class EmptyRedirects:
+    """Does nothing in the method that the add-on's second middleware has."""
+
+    async def process_response(self, request: Request, response: Response) -> Response:
+        return response
+
+
 class FirstPageSpider(ReportingSpider):
     """Requests one page, and reports the CPU milliseconds of the process until it came."""
 
@@ -121,62 +142,66 @@ def _crawls(scale: Scale) -> Table:
     for name, size, count in scale.pages:
         with ServerProcess(_serve, size) as server:
             arguments = {"pages": count, "warm_up": scale.warm_up}
-            pairs = _pairs(scale.repeats, PlainSpider, server, **arguments)
-            shared = _pairs(scale.repeats, PlainSpider, server, turn=TURN, **arguments)
+            pairs = _rounds(scale.repeats, (WITHOUT, WITH), PlainSpider, server, **arguments)
+            shared = _rounds(scale.repeats, (WITHOUT, EMPTY, WITH), PlainSpider, server, turn=TURN, **arguments)
         (speed, _, memory), (our_speed, _, our_memory) = map(medians, zip(*pairs, strict=True))
-        (_, cpu, _), (_, our_cpu, _) = map(medians, zip(*shared, strict=True))
         speed_ratio = median(ours[0] / without[0] for without, ours in pairs)
-        cpu_ratio = median(ours[1] / without[1] for without, ours in shared)
-        rows.append([name, speed, our_speed, speed_ratio, cpu * 1e3, our_cpu * 1e3, cpu_ratio, memory, our_memory])
+        cpu = median(without[1] for without, _, _ in shared)
+        empty_ratio = median(empty[1] / without[1] for without, empty, _ in shared)
+        cpu_ratio = median(ours[1] / without[1] for without, _, ours in shared)
+        rows.append([name, speed, our_speed, speed_ratio, cpu * 1e3, cpu_ratio, empty_ratio, memory, our_memory])
     return Table(
         title="Overhead: crawls that meet no captcha",
         about=(
             "Crawls in their own processes with CONCURRENT_REQUESTS=16, with the add-on and without it: for pages/s "
-            "and MB one after the other; for CPU at the same time on one core, which each has for "
-            f"{1000 * TURN:.0f} ms at a time, so that what slows the machine down slows both. Medians of "
-            f"{scale.repeats} pairs; the ratios are medians of the pairs' ratios. MB are the most that the process "
-            "used."
+            "and MB (the most that was used) one after the other; for CPU at the same time on one core, which each has "
+            f"for {1000 * TURN:.0f} ms at a time. Medians of {scale.repeats}."
         ),
         columns=(
             *(Column("pages/s without"), Column("with"), Column("ratio", ".3f")),
-            *(Column("CPU ms/page without", ".3f"), Column("with", ".3f"), Column("ratio", ".3f")),
-            *(Column("MB without", ".0f"), Column("with", ".0f")),
+            *(Column("CPU ms/page without", ".3f"), Column("CPU ratio", ".3f"), Column("CPU ratio of empty", ".3f")),
+            *(Column("MB without", ".0f"), Column("MB with", ".0f")),
         ),
         rows=rows,
-        notes=[NOTE, SPREAD],
+        notes=[NOTE],
     )
 
 
-def _pairs(
-    repeats: int, spider: type[ReportingSpider], server: ServerProcess, *, turn: float = 0, **arguments: Any
+def _rounds(
+    repeats: int,
+    ways: Sequence[dict[str, Any]],
+    spider: type[ReportingSpider],
+    server: ServerProcess,
+    *,
+    turn: float = 0,
+    **arguments: Any,
 ) -> list[list[Any]]:
-    """Run a crawl without and with the add-on so often, and return the reports of each pair in this order.
+    """Run a crawl with each of several settings so often, and return the reports of each round in their order.
 
-    :param turn: seconds after which the two change places on one core; 0: they run one after the other.
+    :param turn: seconds after which they change places on one core; 0: they run one after the other.
     """
-    pairs = []
+    rounds = []
     for number in range(repeats):
-        # Which crawl comes first changes, so that neither always gets the warmer machine.
-        order = (WITHOUT, WITH) if number % 2 else (WITH, WITHOUT)
+        # Which crawl comes first changes, so that none always gets the warmer machine.
+        first = number % len(ways)
+        order = [*ways[first:], *ways[:first]]
         if turn:
             reports = share_core([CrawlProcess(spider, server, settings, **arguments) for settings in order], turn)
         else:
             reports = [crawl(spider, server, settings, **arguments) for settings in order]
-        pairs.append(reports if order[0] is WITHOUT else reports[::-1])
-    return pairs
+        rounds.append([reports[order.index(settings)] for settings in ways])
+    return rounds
 
 
 def _starts(scale: Scale) -> Table:
     with ServerProcess(_serve, 0) as server:
-        pairs = _pairs(scale.starts, FirstPageSpider, server, turn=TURN)
+        pairs = _rounds(scale.starts, (WITHOUT, WITH), FirstPageSpider, server, turn=TURN)
     without, ours = (median(reports) for reports in zip(*pairs, strict=True))
     added = median(ours - without for without, ours in pairs)
     return Table(
         title="Overhead: the start of a crawl",
         about=(
-            "CPU milliseconds of a crawl's process until its first page comes, with the add-on and without, both at "
-            f"the same time on one core, as above. Medians of {scale.starts} pairs. What only a challenge needs is not "
-            "imported yet."
+            f"CPU ms of a crawl's process until its first page comes, measured as above. Medians of {scale.starts}."
         ),
         columns=(Column("ms without", ".0f"), Column("with", ".0f"), Column("added", ".0f")),
         rows=[[OURS, without, ours, added]],
@@ -186,10 +211,7 @@ def _starts(scale: Scale) -> Table:
 def _imports(scale: Scale) -> Table:
     return Table(
         title="Overhead: imports",
-        about=(
-            "Milliseconds by ``-X importtime`` in a new interpreter that has loaded Scrapy's commands. Every call of "
-            f"``scrapy`` in any project imports the module of the command. Medians of {scale.imports}."
-        ),
+        about=(f"Milliseconds by ``-X importtime`` on top of Scrapy's commands. Medians of {scale.imports}."),
         columns=(Column("Scrapy"), Column("added"), Column("modules added", ".0f")),
         rows=[
             [name, *medians(_import_times(statement) for _ in range(scale.imports))]

@@ -71,13 +71,11 @@ def _jobs(scale: Scale) -> Table:
         figures[jobs] = (cpu * 1e3, cpu * 1e3 / (polls + 1), memory, polls, late, lag * 1e3)
     reference = figures[scale.jobs[1]]
     return Table(
-        title="Scale: jobs that run at once in one process",
+        title="Scale: jobs that run at once",
         about=(
-            f"All jobs are created at once and take {SOLVE_SECONDS[0]:g} to {SOLVE_SECONDS[1]:g} s. CPU time is that "
-            "of the crawl's process, HTTP included. Memory is what Python has allocated while all jobs run. Late are "
-            "the seconds from “solved at the service” to “token received”. Lag is the 99th percentile of the delay of "
-            f"a timer in the process. The ratios are to {scale.jobs[1]} jobs: fewer jobs share the fixed costs of "
-            "the process."
+            f"Jobs take {SOLVE_SECONDS[0]:g} to {SOLVE_SECONDS[1]:g} s. CPU is that of the crawl's process, KiB are "
+            "what Python has allocated meanwhile, late is from “solved” to “token received”, and lag the 99th "
+            f"percentile of a timer's delay. Ratios are to {scale.jobs[1]} jobs."
         ),
         columns=COLUMNS,
         rows=[
@@ -182,11 +180,9 @@ def _held(scale: Scale) -> Table:
         milliseconds = [seconds / pages * 1e3 for seconds in (held, crawled, ordinary)]
         rows.append([f"{pages:,} requests", memory / pages / 1024, waited / pages * 1e6, *milliseconds])
     return Table(
-        title="Scale: requests held at once in one process",
+        title="Scale: requests held at once",
         about=(
-            "Requests wait together at a session wall. Memory is what Python has allocated. CPU time is that of the "
-            "crawl's process; “ordinary page” is what a page of a host without a wall takes in all. Medians of "
-            f"{scale.repeats}."
+            f"They wait together at a session wall. An ordinary page is one without a wall. Medians of {scale.repeats}."
         ),
         columns=(
             Column("KiB"),

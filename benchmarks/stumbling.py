@@ -1,6 +1,7 @@
 """Crawl with a service that fails for a share of all calls: how long that takes, and what is lost.
 
-Crawl, site and service run in virtual time, as those of ``tests.simulation`` do, so the figures hold for any machine.
+The first table is made in virtual time, as the crawls of ``tests.simulation`` are, so its figures hold for any machine.
+The second one compares with peers, as :mod:`benchmarks.walls` does.
 """
 
 from __future__ import annotations
@@ -12,7 +13,10 @@ from typing import Any
 
 import scrapy
 
-from benchmarks.tables import OURS, Column, Table
+from benchmarks import walls
+from benchmarks.clients import is_installed
+from benchmarks.contenders import CONTENDERS
+from benchmarks.tables import Column, Table
 from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
 from tests.simulation.plan import STUMBLES
 from tests.simulation.simulation import simulated
@@ -22,47 +26,50 @@ LATENCY = 0.05
 """Seconds that a request, or an answer, is on its way."""
 JOB_TIMEOUT = 60
 COLUMNS = (
-    Column("seconds", better="less"),
-    Column("beside no failures", ".1f", better="less"),
-    Column("pages", ".1f", better="more"),
-    Column("jobs counted", ".1f", better="less"),
-    Column("create calls lost", ".1f"),
+    Column("seconds"),
+    Column("beside no failures"),
+    Column("pages"),
+    Column("jobs counted"),
+    Column("create calls lost"),
 )
 
 
 @dataclass(frozen=True)
 class Scale:
     shares: tuple[float, ...] = (0.0, 0.1, 0.2, 0.4, 1.0)
-    solve_seconds: tuple[float, ...] = (1.0, 15.0)
+    solve_seconds: float = 1.0
     pages: int = 100
     seeds: int = 5
+    shares_of_peers: tuple[float, ...] = (0.0, 0.1, 0.2, 0.4)
+    speed: float = 40.0
 
 
-SHORT = Scale(shares=(0.0, 0.4), solve_seconds=(1.0,), pages=10, seeds=1)
+SHORT = Scale(shares=(0.0, 0.4), pages=10, seeds=1, shares_of_peers=(0.4,), speed=100.0)
 
 
 def tables(scale: Scale) -> Iterator[Table]:
-    for seconds in scale.solve_seconds:
-        figures = {share: _means(share, seconds, scale) for share in scale.shares}
-        without = figures[0.0][0]
-        yield Table(
-            title=f"A service that stumbles: jobs of {seconds:g} s",
-            about=(
-                f"{scale.pages} pages that want a token each, {AT_ONCE} at a time, from a service of which a share of "
-                f"all calls fails: resets, errors of servers and broken answers, before the call was processed or "
-                f"after it. OMOCAPTCHA_JOB_TIMEOUT is {JOB_TIMEOUT}, and a call takes {2 * LATENCY:g} s. Means of "
-                f"{scale.seeds} crawls in virtual time."
-            ),
-            columns=COLUMNS,
-            rows=[
-                [f"{OURS}, {share:.0%} of calls fail", took, took / without, *rest]
-                for share, (took, *rest) in figures.items()
-            ],
-        )
+    yield _alone(scale)
+    yield _beside_peers(scale)
 
 
-def _means(share: float, solve_seconds: float, scale: Scale) -> list[float]:
-    runs = [measure(share, seed, solve_seconds, scale.pages) for seed in range(1, scale.seeds + 1)]
+def _alone(scale: Scale) -> Table:
+    figures = {share: _means(share, scale) for share in scale.shares}
+    without = figures[0.0][0]
+    return Table(
+        title="A service that stumbles",
+        about=(
+            f"{scale.pages} pages that want a token each, {AT_ONCE} at a time, from a service of which a share of all "
+            f"calls fails: resets, errors of servers and broken answers. A job takes {scale.solve_seconds:g} s, a call "
+            f"{2 * LATENCY:g} s; OMOCAPTCHA_JOB_TIMEOUT is {JOB_TIMEOUT}. Means of {scale.seeds} crawls in virtual "
+            "time."
+        ),
+        columns=COLUMNS,
+        rows=[[f"{share:.0%} of calls fail", took, took / without, *rest] for share, (took, *rest) in figures.items()],
+    )
+
+
+def _means(share: float, scale: Scale) -> list[float]:
+    runs = [measure(share, seed, scale.solve_seconds, scale.pages) for seed in range(1, scale.seeds + 1)]
     return [mean(column) for column in zip(*runs, strict=True)]
 
 
@@ -99,3 +106,27 @@ class _Pages(scrapy.Spider):
 
     def parse(self, response: Any) -> Iterator[dict[str, str]]:
         yield {"url": response.url}
+
+
+# -- beside peers ----------------------------------------------------------------------------------------------------
+
+
+def _beside_peers(scale: Scale) -> Table:
+    crawled = walls.Scale(speed=scale.speed, pages=scale.pages, walled_pages=scale.pages)
+    contenders = [contender for contender in CONTENDERS if is_installed(contender.package)]
+    rows = []
+    for contender in contenders:
+        runs = [walls.measure("per_page", contender, crawled, share) for share in scale.shares_of_peers]
+        rows.append([contender.name, *(run[0] for run in runs), *(run[-1] for run in runs)])
+    return Table(
+        title="A service that stumbles, beside peers",
+        about=(
+            f"{scale.pages} pages that want a token each, 16 at a time, as in the second table, from a service that "
+            "fails as in the table above."
+        ),
+        columns=[
+            *(Column(f"seconds at {share:.0%}") for share in scale.shares_of_peers),
+            *(Column(f"pages at {share:.0%}", ".0f", better="more") for share in scale.shares_of_peers),
+        ],
+        rows=rows,
+    )

@@ -1,4 +1,4 @@
-"""Tables of figures that can be printed, kept as JSON and set into a page of the documentation.
+"""Tables of figures that can be printed and kept as JSON.
 
 A table itself finds the peers that are ahead of this project in a column, so that none can leave them out.
 """
@@ -68,6 +68,13 @@ class Table:
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
+    def cell(self, row: str, column: str) -> float:
+        """Return the figure in ``column`` of the first row whose name begins with ``row``."""
+        number = [each.name for each in self.columns].index(column) + 1
+        figure = next(cells[number] for cells in self.rows if str(cells[0]).startswith(row))
+        assert isinstance(figure, (int, float))
+        return figure
+
     def texts(self) -> list[list[str]]:
         """Return every cell as it is shown, beginning with the row of column names."""
         rows = [
@@ -101,36 +108,3 @@ class Table:
 def medians(runs: Iterable[Sequence[float]]) -> list[float]:
     """Return the median of each column."""
     return [median(column) for column in zip(*runs, strict=True)]
-
-
-# -- the page of the documentation -----------------------------------------------------------------------------------
-
-INTRODUCTION = """\
-These benchmarks do the same work with this project and with what others use, with the same offline service, walls and
-pages. ``make bench`` runs them again, in an environment that has the other packages too, and makes this page of the
-results. Compare figures within one table, and ratios rather than numbers: machines are noisy. If a peer is ahead of
-this project by more than 3 %, a sentence below the table says so, and why."""
-
-
-def page(results: dict[str, Any]) -> Iterator[str]:
-    """Yield the lines of the page, in reStructuredText."""
-    yield ".. Made by ``python -m benchmarks --json docs/benchmarks.json --page-only``. Changes to this file are lost."
-    yield ""
-    yield from ("Benchmarks", "==========", "", INTRODUCTION, "")
-    for part, tables in results["parts"].items():
-        measured = results["measured"][part]
-        versions = ", ".join(f"{name} {version}" for name, version in measured["versions"].items())
-        for table in map(Table.from_json, tables):
-            yield from _section(table)
-            yield from (f"Measured on {measured['date']}, on {measured['machine']}, with {versions}.", "")
-
-
-def _section(table: Table) -> Iterator[str]:
-    yield from (table.title, "-" * len(table.title), "", table.about, "")
-    yield from (".. list-table::", "   :header-rows: 1", "")
-    for row in table.texts():
-        for number, cell in enumerate(row):
-            yield f"   {'  ' if number else '* '}- {cell}".rstrip()
-    yield ""
-    if notes := [*table.notes, *table.peers_ahead()]:
-        yield from (*(f"- {note}" for note in notes), "")

@@ -17,6 +17,7 @@ from benchmarks.contenders import BASELINE, CONTENDERS, Contender
 from benchmarks.crawls import Served, ServerProcess, crawl
 from benchmarks.tables import Column, Table, medians
 from scrapy_omocaptcha.testing import OmoCaptchaService, Wall, WalledSite
+from tests.simulation.plan import STUMBLES
 
 SOLVE_SECONDS = (5.0, 30.0)
 PAGE_SECONDS = 0.1
@@ -70,10 +71,9 @@ def _table(wall: str, title: str, scale: Scale) -> Table:
     return Table(
         title=title,
         about=(
-            f"{scale.pages} pages of a host, {scale.walled_pages} of them behind its wall, and {scale.pages} pages of "
-            f"a free host, with CONCURRENT_REQUESTS=16 and {PAGE_SECONDS:g} s a page. Jobs take {SOLVE_SECONDS[0]:g} "
-            f"to {SOLVE_SECONDS[1]:g} s; all waiting for the service runs {scale.speed:g} times as fast as real time. "
-            f"Medians of {scale.repeats}."
+            f"{scale.pages} pages of a host, {scale.walled_pages} of them behind its wall, and {scale.pages} of a free "
+            f"host, 16 at a time, {PAGE_SECONDS:g} s a page. Jobs take {SOLVE_SECONDS[0]:g} to {SOLVE_SECONDS[1]:g} s; "
+            f"all waiting for the service runs {scale.speed:g} times as fast. Medians of {scale.repeats}."
         ),
         columns=COLUMNS,
         rows=[[name, seconds, seconds / without, *rest] for name, (seconds, *rest) in figures.items()]
@@ -84,9 +84,12 @@ def _table(wall: str, title: str, scale: Scale) -> Table:
     )
 
 
-def measure(wall: Wall | str, contender: Contender, scale: Scale) -> list[float]:
-    """Return the figures of one crawl: those of :data:`COLUMNS` without the ratio."""
-    with ServerProcess(_serve, wall, scale.speed) as server:
+def measure(wall: Wall | str, contender: Contender, scale: Scale, failing: float = 0.0) -> list[float]:
+    """Return the figures of one crawl: those of :data:`COLUMNS` without the ratio.
+
+    :param failing: share of the service's calls that fail.
+    """
+    with ServerProcess(_serve, wall, scale.speed, failing) as server:
         pages = {"pages": scale.pages, "walled_pages": scale.walled_pages}
         report = crawl(contender.spider, server, contender.settings, **pages)
         jobs, rejected = server.seen()
@@ -94,7 +97,7 @@ def measure(wall: Wall | str, contender: Contender, scale: Scale) -> list[float]
 
 
 @contextmanager
-def _serve(wall: Wall | str, speed: float) -> Iterator[Served]:
+def _serve(wall: Wall | str, speed: float, failing: float) -> Iterator[Served]:
     rng = random.Random(9)
     with (
         OmoCaptchaService(
@@ -106,6 +109,7 @@ def _serve(wall: Wall | str, speed: float) -> Iterator[Served]:
         WalledSite(service, wall, hosts=["127.0.0.2"], catalogue_pages=10**6, free_delay=PAGE_SECONDS) as walled,
         WalledSite(service, hosts=["127.0.0.3"], free_delay=PAGE_SECONDS) as other,
     ):
+        service.random_faults(failing, seed=7, kinds=STUMBLES)
 
         def seen() -> tuple[list[tuple[float, float]], int]:
             jobs = [(job.created_at / speed, (job.answered_at or job.ready_at) / speed) for job in service.jobs]

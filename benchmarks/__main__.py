@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         measured = {name: _measure(name, options.short) for name in options.parts or PARTS}
         if options.json:
             keep(measured, options.json)
-    if options.json:
+    if options.json and not options.short:
         make_page(options.json)
 
 

@@ -70,7 +70,7 @@ def in_short(parts: Parts) -> Iterator[str]:
     """Yield what a user would ask first, a sentence or two for each question."""
     session, each_page = parts["walls"]
     alone, beside_peers = parts["stumbling"]
-    crawls, start, _ = parts["presence"]
+    crawls, start = parts["presence"]
     jobs, held = parts["scale"]
     _, long_crawl = parts["memory"][0].rows
     judged = {str(kind): (pages, taken) for kind, pages, _, taken in _judgement(parts).rows}

@@ -18,7 +18,7 @@ from scrapy_omocaptcha.buying.polling import Polling
 
 POLL_COST = 0.2
 INTERVAL = 2.0
-SOLVES = (31, 1, 11, 101)
+SOLVES = (31, 1)
 """The solves at which our cost is measured; at the first one nothing is known yet."""
 BEST = "best possible schedule"
 

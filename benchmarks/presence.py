@@ -1,10 +1,8 @@
-"""Measure what the add-on costs where there is no captcha: pages of crawls, their start, and imports."""
+"""Measure what the add-on costs where there is no captcha: pages of crawls, and their start."""
 
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
@@ -34,11 +32,6 @@ NOTE = (
     "The spider does nothing here; parsing a page of 100 KB and running one selector on it would take 1.9 ms. “Empty” "
     "are two middlewares in the same places, whose methods return at once: the least that the add-on could cost."
 )
-IMPORTS = {
-    "the command, at every call of scrapy": "import scrapy_omocaptcha.commands.omocaptcha",
-    "values, errors and signals": "import scrapy_omocaptcha",
-    "the offline service": "import scrapy_omocaptcha.testing",
-}
 
 
 @dataclass(frozen=True)
@@ -49,16 +42,14 @@ class Scale:
     pages: tuple[tuple[str, int, int], ...] = (("tiny", 0, 3000), ("100 KB", 100_000, 1500), ("1 MB", 1_000_000, 500))
     warm_up: int = 50
     starts: int = 15
-    imports: int = 15
 
 
-SHORT = Scale(repeats=1, pages=(("tiny", 0, 20),), warm_up=2, starts=1, imports=1)
+SHORT = Scale(repeats=1, pages=(("tiny", 0, 20),), warm_up=2, starts=1)
 
 
 def tables(scale: Scale) -> Iterator[Table]:
     yield _crawls(scale)
     yield _starts(scale)
-    yield _imports(scale)
 
 
 class PlainSpider(ReportingSpider):
@@ -206,27 +197,3 @@ def _starts(scale: Scale) -> Table:
         columns=(Column("ms without", ".0f"), Column("with", ".0f"), Column("added", ".0f")),
         rows=[[OURS, without, ours, added]],
     )
-
-
-def _imports(scale: Scale) -> Table:
-    return Table(
-        title="Overhead: imports",
-        about=(f"Milliseconds by ``-X importtime`` on top of Scrapy's commands. Medians of {scale.imports}."),
-        columns=(Column("Scrapy"), Column("added"), Column("modules added", ".0f")),
-        rows=[
-            [name, *medians(_import_times(statement) for _ in range(scale.imports))]
-            for name, statement in IMPORTS.items()
-        ],
-    )
-
-
-def _import_times(statement: str) -> tuple[float, float, int]:
-    """Return the milliseconds that Scrapy takes, those that ``statement`` adds, and the modules that it adds."""
-    # Nothing else imports "this", so it marks where the modules of Scrapy end.
-    code = f"import scrapy.cmdline, scrapy.commands, this\n{statement}"
-    command = [sys.executable, "-X", "importtime", "-c", code]
-    output = subprocess.run(command, capture_output=True, text=True, check=True).stderr
-    loaded = re.findall(r"import time: +(\d+) \| +\d+ \| +(\S+)", output)
-    end = [name for _, name in loaded].index("this")
-    times = [int(own) / 1000 for own, _ in loaded]
-    return sum(times[:end]), sum(times[end + 1 :]), len(loaded) - end - 1

@@ -84,16 +84,19 @@ class Table:
         return [["", *(column.name for column in self.columns)], *rows]
 
     def peers_ahead(self) -> Iterator[str]:
-        """Yield a sentence for each column in which a peer is ahead of our first row."""
+        """Yield a sentence for each reason for which peers are ahead of our first row, with the columns."""
         ours = next((row for row in self.rows if str(row[0]).startswith(OURS)), None)
         if ours is None:
             return
         peers = [row for row in self.rows if not str(row[0]).startswith(OURS) and row[0] not in self.baselines]
+        found: dict[str, list[str]] = {}
         for number, column in enumerate(self.columns, 1):
             ahead = [str(row[0]) for row in peers if column.is_better(row[number], ours[number])]
             if ahead:
                 reason = self.reasons.get(column.name, "The reason is not known yet.")
-                yield f"Ahead of this project in “{column.name}”: {', '.join(ahead)}. {reason}"
+                found.setdefault(f"{', '.join(ahead)}. {reason}", []).append(f"“{column.name}”")
+        for who_and_why, columns in found.items():
+            yield f"Ahead of this project in {', '.join(columns)}: {who_and_why}"
 
     def __str__(self) -> str:
         texts = self.texts()

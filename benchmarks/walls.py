@@ -70,18 +70,26 @@ def _table(wall: str, title: str, scale: Scale) -> Table:
     missing = [contender.name for contender in CONTENDERS if contender not in contenders]
     return Table(
         title=title,
-        about=(
-            f"{scale.pages} pages of a host, {scale.walled_pages} of them behind its wall, and {scale.pages} of a free "
-            f"host, 16 at a time, {PAGE_SECONDS:g} s a page. Jobs take {SOLVE_SECONDS[0]:g} to {SOLVE_SECONDS[1]:g} s; "
-            f"all waiting for the service runs {scale.speed:g} times as fast. Medians of {scale.repeats}."
-        ),
+        about=_about(scale) if wall == "session" else "As above, but that every page behind the wall wants a token.",
         columns=COLUMNS,
         rows=[[name, seconds, seconds / without, *rest] for name, (seconds, *rest) in figures.items()]
         + [[f"{name} (not installed)", *[None] * len(COLUMNS)] for name in missing],
-        notes=[f"{contender.name}: {note}" for contender in contenders for note in contender.notes] + [COMMON_NOTE],
+        notes=_notes(contenders) if wall == "session" else [],
         reasons=REASONS,
         baselines=[BASELINE.name],
     )
+
+
+def _about(scale: Scale) -> str:
+    return (
+        f"{scale.pages} pages of a host, {scale.walled_pages} of them behind its wall, and {scale.pages} of a free "
+        f"host, 16 at a time, {PAGE_SECONDS:g} s a page. Jobs take {SOLVE_SECONDS[0]:g} to {SOLVE_SECONDS[1]:g} s; all "
+        f"waiting for the service runs {scale.speed:g} times as fast. Medians of {scale.repeats}."
+    )
+
+
+def _notes(contenders: Sequence[Contender]) -> list[str]:
+    return [f"{contender.name}: {note}" for contender in contenders for note in contender.notes] + [COMMON_NOTE]
 
 
 def measure(wall: Wall | str, contender: Contender, scale: Scale, failing: float = 0.0) -> list[float]:

@@ -6,8 +6,7 @@ figures are those of the limits alone.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,21 +20,16 @@ from benchmarks.tables import Column, Table
 from scrapy_omocaptcha.testing import OmoCaptchaService, WalledSite
 from tests.helpers import redis_server
 
-PREFIX = "omocaptcha:fleet:measured"
-"""The keys of the fleet, which is named after its spider, begin with it."""
-
 
 @dataclass(frozen=True)
 class Scale:
     workers: tuple[int, ...] = (1, 2, 4, 8)
     session_pages: int = 2000
     token_pages: int = 400
-    hosts: int = 520
-    """More than 512, beyond which Redis stores a hash in another way."""
     solve_seconds: float = 2.0
 
 
-SHORT = Scale(workers=(1, 2), session_pages=20, token_pages=10, hosts=5, solve_seconds=0.1)
+SHORT = Scale(workers=(1, 2), session_pages=20, token_pages=10, solve_seconds=0.1)
 
 
 class Crawled(NamedTuple):
@@ -43,14 +37,12 @@ class Crawled(NamedTuple):
 
     :param rate: pages a second, from the first request to the last page.
     :param load: on Redis: calls of the workers, commands in them, bytes received, CPU ms, µs in the script a call.
-    :param stored: bytes, by the kind of key.
     """
 
     pages: int
     jobs: int
     rate: float
     load: tuple[float, ...]
-    stored: Counter[str]
 
 
 def tables(scale: Scale) -> Iterator[Table]:
@@ -90,67 +82,44 @@ def tables(scale: Scale) -> Iterator[Table]:
         ),
         rows=[[_name(n), *(f / tokens[n].jobs for f in tokens[n].load[:-1]), tokens[n].load[-1]] for n in tokens],
     )
-    yield _memory(scale)
 
 
 def _name(workers: int) -> str:
     return f"{workers} worker{'s' * (workers > 1)}"
 
 
-def _memory(scale: Scale) -> Table:
-    solved = _crawl("per_page", 1, 1, scale, hosts=scale.hosts).stored
-    failed = _crawl("per_page", 1, 1, scale, hosts=scale.hosts, outcome="fail", OMOCAPTCHA_MAX_ATTEMPTS=1).stored
-    return Table(
-        title="Fleets: memory in the Redis of the limits",
-        about=("Bytes by MEMORY USAGE a host, with one job each. Jobs are stored for some minutes."),
-        columns=(Column("if the job is solved", ".1f"), Column("if it fails", ".1f")),
-        rows=[
-            [kind, solved[kind] / scale.hosts, failed[kind] / scale.hosts] for kind in sorted(solved.keys() | failed)
-        ],
-    )
-
-
 class Worker(ReportingSpider):
     """Requests all pages, as every worker does; scrapy-redis lets each one through once."""
 
-    sites: Sequence[str]
+    site: str
     pages: int
 
     async def start(self) -> AsyncIterator[Request]:
         for number in range(self.pages):
-            for site in self.sites:
-                yield Request(f"{site}/page/{number + 1}", errback=self.parse)
+            yield Request(f"{self.site}/page/{number + 1}", errback=self.parse)
 
     def parse(self, response: Any) -> None:
         """Do nothing: the site counts its pages, and the service its jobs."""
 
 
-def _crawl(
-    wall: str, workers: int, pages: int, scale: Scale, *, hosts: int = 1, outcome: str = "token", **settings: Any
-) -> Crawled:
-    """Crawl ``pages`` pages of each host."""
+def _crawl(wall: str, workers: int, pages: int, scale: Scale) -> Crawled:
     with ExitStack() as stack:
         folders = (Path(stack.enter_context(TemporaryDirectory())) for _ in range(2))
         queue, limits = (stack.enter_context(closing(redis_server.RedisServer(folder))) for folder in folders)
-        server = stack.enter_context(ServerProcess(_serve, wall, scale.solve_seconds, hosts, outcome))
+        server = stack.enter_context(ServerProcess(_serve, wall, scale.solve_seconds))
         settings = {
             "SCHEDULER": "scrapy_redis.scheduler.Scheduler",
             "DUPEFILTER_CLASS": "scrapy_redis.dupefilter.RFPDupeFilter",
             "SCHEDULER_PERSIST": True,
             "REDIS_URL": queue.url,
             "OMOCAPTCHA_REDIS_URL": limits.url,
-            **settings,
         }
         limits.client.config_resetstat()
         before = limits.client.info("everything")
         for crawl in [CrawlProcess(Worker, server, settings, pages=pages) for _ in range(workers)]:
             crawl.wait()
         after = limits.client.info("everything")
-        stored: Counter[str] = Counter()
-        for key in limits.client.keys(f"{PREFIX}*"):
-            kind = f"{key}:".removeprefix(PREFIX).split(":")[1] or "totals"
-            stored[kind] += limits.client.memory_usage(key, samples=0) or 0
-        return Crawled(*server.seen(), load=_load(before, after), stored=stored)
+        return Crawled(*server.seen(), load=_load(before, after))
 
 
 def _load(before: dict[str, Any], after: dict[str, Any]) -> tuple[float, ...]:
@@ -163,18 +132,15 @@ def _load(before: dict[str, Any], after: dict[str, Any]) -> tuple[float, ...]:
 
 
 @contextmanager
-def _serve(wall: str, solve_seconds: float, hosts: int, outcome: Any) -> Iterator[Served]:
-    addresses = [f"127.0.{number // 250 + 2}.{number % 250 + 1}" for number in range(hosts)]
+def _serve(wall: str, solve_seconds: float) -> Iterator[Served]:
     with (
         OmoCaptchaService(solve_seconds=solve_seconds, balance=100) as service,
-        WalledSite(service, wall, hosts=addresses, catalogue_pages=10**6) as site,
+        WalledSite(service, wall, hosts=["127.0.0.2"], catalogue_pages=10**6) as site,
     ):
-        service.random_jobs(1.0, seed=1, outcomes=[outcome])
 
         def seen() -> tuple[int, int, float]:
             pages = [visit.at for visit in site.requests if visit.shown == "page"]
             rate = len(pages) / (max(pages) - site.requests[0].at) if pages else 0.0
             return len(pages), len(service.jobs), rate
 
-        urls = [site.url.replace(addresses[0], address) for address in addresses]
-        yield {"sites": urls}, {**service.settings, "OMOCAPTCHA_POLL_INTERVAL": 0.2}, seen
+        yield {"site": site.url}, {**service.settings, "OMOCAPTCHA_POLL_INTERVAL": 0.2}, seen

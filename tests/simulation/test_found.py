@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.simulation.crawl import run, warm_up
-from tests.simulation.plan import Plan, Site, Wanted, plan
+from tests.simulation.plan import Plan, Site, Wanted
 
 SETTINGS = {"CONCURRENT_REQUESTS": 8, "DOWNLOAD_TIMEOUT": 30, "RETRY_TIMES": 1, "OMOCAPTCHA_MAX_ATTEMPTS": 1}
 
@@ -161,7 +161,21 @@ def test_the_answer_to_a_post_may_be_its_page_though_the_wall_shows_another_key_
 
 def test_a_redirect_to_the_wall_that_a_spider_gets_after_a_token_does_not_show_that_it_was_accepted():
     """Seed 596609546579: the answer to the token was lost, and so was the look behind the redirect that came next."""
-    planned = plan(596609546579)
-    assert planned.wants_redirects
+    kinds = ("signup", "search", "signup", "free", "item", "page", "item", "page", "free", "search", "robots")
+    planned = Plan(
+        seed=35,
+        sites=(Site("walled", "redirect", robots_walled=True, refuse_every=3),),
+        settings={**SETTINGS, "CONCURRENT_REQUESTS": 16, "CONCURRENT_REQUESTS_PER_DOMAIN": 1, "DOWNLOAD_DELAY": 2.0}
+        | {"DOWNLOAD_TIMEOUT": 180},
+        wanted=tuple(Wanted(number, kind, 0) for number, kind in enumerate(kinds)),
+        latency=(0.05, 0.5),
+        stalls=0.1,
+        site_faults=("reset", "server_error"),
+        rate=0.3,
+        solve_seconds=(3.0,),
+        filters=True,
+        passes_meta=True,
+        wants_redirects=True,
+    )
     outcome = run(planned)
-    assert (outcome.wrong, outcome.jobs) == ([], 4)
+    assert (outcome.wrong, outcome.jobs) == ([], 5)

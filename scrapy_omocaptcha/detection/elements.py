@@ -1,27 +1,25 @@
-"""Select what may belong to reCAPTCHA on a page: elements, scripts, and the iframes that Google's script makes."""
+"""Select what may belong to reCAPTCHA on a page, in one pass, grouped into elements, frames and scripts."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property
-from typing import Any, NamedTuple
-from urllib.parse import parse_qs
+from typing import Any
 
-import cssselect
-from cssselect.parser import Attrib, Class, CombinedSelector, Element, Hash, Tree
-from lxml.etree import XPath, XPathError
+from lxml.etree import XPath
 from lxml.html import HtmlElement
 from parsel import Selector
 
-from scrapy_omocaptcha.challenge import TOKEN_FIELD
+from scrapy_omocaptcha.detection.frames import Frame, read_frame
 from scrapy_omocaptcha.detection.inline_scripts import KEY, InlineScripts
+from scrapy_omocaptcha.detection.selectors import Selectors
 from scrapy_omocaptcha.forms.page import live_elements
 
 MAX_FRAMES = 100
 """Maximum number of Google's iframes that are read."""
-MAX_SELECTED = 20
-"""Maximum number of elements that are returned for a selector."""
-SITEKEY = re.compile(r"6L[\w-]{30,60}")
-"""Matches the value of an attribute or parameter that holds a site key."""
+MAX_SCRIPT = 1_000_000
+"""Maximum length in characters of a script."""
+MAX_SCRIPTS = 4_000_000
+"""Maximum length in characters of all scripts of a page."""
 
 # Each expression makes one pass over one attribute, several times as fast as a pass over all elements. They return
 # attributes because joining sets and stepping to parents takes libxml2 quadratic time.
@@ -36,26 +34,6 @@ _OTHER_LOADER = re.compile(r"hcaptcha\.com/|challenges\.cloudflare\.com/turnstil
 _RUNS = re.compile(r"script|module|rocket|babel", re.IGNORECASE)
 _HOLDS_DATA = re.compile(r"json|magento", re.IGNORECASE)
 _NO_CONTAINER_TAGS = frozenset(("form", "link", "meta", "body", "html", "script", "iframe", "style"))
-_SOURCE = re.compile(
-    r"\s*(?:https?:)?/{2,3}(?:www\.)?(?:google\.com|recaptcha\.net)"
-    r"/recaptcha/(api2?|enterprise)/(anchor|bframe|fallback)\?([^#]{0,4000})",
-    re.IGNORECASE,
-)
-_TRANSLATOR = cssselect.HTMLTranslator()
-
-
-class Frame(NamedTuple):
-    """One of Google's iframes."""
-
-    element: HtmlElement
-    kind: str
-    """``anchor``, ``bframe`` or ``fallback``."""
-    key: str
-    invisible: bool
-    has_options: bool
-    """Whether it was made with the options of a v2 widget, which v3 does not set."""
-    enterprise: bool
-    data_s: str | None
 
 
 class Candidates:
@@ -66,6 +44,7 @@ class Candidates:
 
     def __init__(self, selector: Selector) -> None:
         self.root = selector.root
+        self._selectors = Selectors(self.root)
         self.is_live = live_elements()
         self.frames: list[Frame] = []
         self.loaders: list[str] = []
@@ -77,9 +56,9 @@ class Candidates:
         for element in self.root.iter("script", "iframe"):
             if element.tag == "script":
                 self._read_script(element, running, data)
-            elif len(self.frames) < MAX_FRAMES and (frame := _read_frame(element)):
+            elif len(self.frames) < MAX_FRAMES and (frame := read_frame(element)):
                 self.frames.append(frame)
-        self.inline = InlineScripts(running, data)
+        self.inline = InlineScripts(_limit(running), _limit(data))
 
     def add_by_name(self) -> None:
         """Add the elements with "captcha" in their class or id, in their tag, or in the name of an attribute."""
@@ -89,21 +68,8 @@ class Candidates:
         self.elements = list(dict.fromkeys(self.elements + found))
 
     def select(self, css: str) -> list[HtmlElement]:
-        """Return the first live elements that the last part of a script's selector matches, which names them.
-
-        What is around them is left out, as in ``.captcha`` for ``#main div > .captcha``, and so are positions: libxml2
-        takes quadratic time for either, half a minute for ``div *`` on a page of 65 KB.
-        """
-        found: list[HtmlElement] = []
-        try:
-            for selector in cssselect.parse(css):
-                tree = selector.parsed_tree
-                part = tree.subselector if isinstance(tree, CombinedSelector) else tree
-                if _is_compound(part) and (part is tree or not isinstance(part, Element)):
-                    found += XPath(f"descendant-or-self::{_TRANSLATOR.xpath(part)}")(self.root)
-        except (cssselect.SelectorError, XPathError, ValueError):
-            return []  # jQuery has selectors that CSS lacks.
-        return [element for element in dict.fromkeys(found) if self.is_live(element)][:MAX_SELECTED]
+        """Return the live elements that the selector of a script matches."""
+        return [element for element in self._selectors.select(css) if self.is_live(element)]
 
     @cached_property
     def score_keys(self) -> frozenset[str]:
@@ -154,37 +120,8 @@ def _owners(attributes: Iterable[Any]) -> list[HtmlElement]:
     return [element for element in owners if element.tag not in _NO_CONTAINER_TAGS]
 
 
-def _is_compound(tree: Tree) -> bool:
-    """Return whether a selector only consists of names, classes, ids and attributes."""
-    return isinstance(tree, Element) or (isinstance(tree, (Class, Hash, Attrib)) and _is_compound(tree.selector))
-
-
-def _read_frame(element: HtmlElement) -> Frame | None:
-    """Read the iframe ``element``; return None if it does not belong to reCAPTCHA v2 or v3."""
-    source = _SOURCE.match(element.get("src") or element.get("data-src") or "")
-    if source is None:
-        return None
-    query = parse_qs(source[3])
-    key = query.get("k", [""])[0].strip()
-    if not SITEKEY.fullmatch(key):
-        return None
-    return Frame(
-        element=element,
-        kind=source[2].lower(),
-        key=key,
-        invisible=query.get("size") == ["invisible"],
-        has_options="type" in query or "theme" in query,
-        enterprise=source[1].lower() == "enterprise",
-        data_s=query.get("s", [None])[0],
-    )
-
-
-def find_container(frame: Frame) -> HtmlElement:
-    """Return the element in which Google's script put ``frame``: the one around its textarea, or else its parent."""
-    for ancestor in list(frame.element.iterancestors())[:3]:
-        if ancestor.find(f".//textarea[@name='{TOKEN_FIELD}']") is not None:
-            parent = ancestor.getparent()
-            # Google's script puts an element with nothing but a style between the container and the textarea.
-            added = parent is not None and ancestor.get("style") and not (ancestor.get("id") or ancestor.get("class"))
-            return parent if added else ancestor
-    return frame.element.getparent()
+def _limit(scripts: Sequence[str]) -> list[str]:
+    """Cut off scripts that are too long, and keep only the first with "captcha" if they are too long together."""
+    if sum(map(len, scripts)) > MAX_SCRIPTS:
+        scripts = [script for script in scripts if "aptcha" in script][: MAX_SCRIPTS // MAX_SCRIPT]
+    return [script[:MAX_SCRIPT] for script in scripts]

@@ -13,7 +13,8 @@ from itertools import islice
 from lxml.html import HtmlElement
 from parsel import Selector
 
-from scrapy_omocaptcha.detection.elements import SITEKEY, Candidates, find_container
+from scrapy_omocaptcha.detection.elements import Candidates
+from scrapy_omocaptcha.detection.frames import SITEKEY, find_container
 from scrapy_omocaptcha.detection.inline_scripts import InlineScripts, only
 from scrapy_omocaptcha.detection.javascript import Code
 

@@ -6,6 +6,7 @@ standard: "constructing the entry list", and the value sanitization algorithm of
 
 import re
 from collections.abc import Iterator
+from math import isfinite
 
 from lxml.etree import iterwalk
 from lxml.html import HtmlElement
@@ -105,7 +106,8 @@ def _in_range(value: str, control: HtmlElement) -> str:
 
 
 def _float(text: str | None, default: float) -> float:
-    return float(text) if text and _NUMBER.fullmatch(text) else default
+    number = float(text) if text and _NUMBER.fullmatch(text) else default
+    return number if isfinite(number) else default
 
 
 def _selected(select: HtmlElement) -> Iterator[str]:

@@ -28,7 +28,7 @@ _PREFIX = "OMOCAPTCHA_"
 _SETTINGS = {"ENABLED", *(field.name.upper() for field in fields(Settings))}
 _FROM_ENVIRONMENT = ("OMOCAPTCHA_API_TOKEN", "OMOCAPTCHA_REDIS_URL")
 _HOOKS = ("omocaptcha_submit", "omocaptcha_trigger")
-_LIKE_OURS = re.compile(r"om[ou]?_?cap|^_?omo_", re.IGNORECASE)
+_LIKE_OURS = re.compile(r"(?:scrapy)?_?om[ou]?_?cap", re.IGNORECASE)
 
 
 def check_settings(settings: Settings, project: BaseSettings, spider: Spider, ours: type) -> Iterator[str]:
@@ -100,10 +100,10 @@ def _check_names(settings: Settings, project: BaseSettings, spider: Spider) -> I
                 f"in settings.py, or with -s {name}=…"
             )
     for name in project:
-        if _LIKE_OURS.search(name) and not name.startswith(_PREFIX) and (meant := _nearest(name.upper(), known, 0.7)):
+        if _LIKE_OURS.match(name) and not name.startswith(_PREFIX) and (meant := _nearest(name.upper(), known)):
             yield f"the setting {name} is not read: rename it to {meant}"
     for name in dir(type(spider)):
-        if _LIKE_OURS.search(name) and name not in _HOOKS and (meant := _nearest(name, _HOOKS)):
+        if _LIKE_OURS.match(name) and name not in _HOOKS and (meant := _nearest(name, _HOOKS)):
             yield f"{type(spider).__name__}.{name} is never called: rename it to {meant}"
 
 

@@ -77,10 +77,11 @@ class Hints:
         """Tell that what the spider takes for rejections may not be what they look like."""
         self._say(
             f"rejected {host_of(request.url)} {rejected}",
-            "rejected=%r has matched no answer from %s yet, and two in a row show the form again and are alike, as "
-            "rejections would be; they count as accepted: check what it matches",
+            "rejected=%r has matched no answer from %s yet, and two in a row, which count as accepted, show the form "
+            "again and are alike: if they are rejections, let it match them",
             rejected,
             public_address(request.url),
+            level=logging.INFO,
         )
 
     def concerns(self, request: Request) -> bool:

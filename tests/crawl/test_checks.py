@@ -164,11 +164,6 @@ MISTAKES = {
         {},
         "the setting SCRAPY_OMOCAPTCHA_MAX_COST is not read: rename it to OMOCAPTCHA_MAX_COST",
     ),
-    "half a prefix": (
-        {"OMO_MAX_COST": 5},
-        {},
-        "the setting OMO_MAX_COST is not read: rename it to OMOCAPTCHA_MAX_COST",
-    ),
     "a misspelt prefix": (
         {"OMOCAPCHA_DRY_RUN": True},
         {},

@@ -21,12 +21,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from scrapy_omocaptcha.testing import Visit, WalledSite
+    from tests.simulation.network import Exchange
     from tests.simulation.plan import Plan, Site, Wanted
     from tests.simulation.spider import Record
     from tests.simulation.world import World
 
 _ALIKE = ("User-Agent", "Accept", "Accept-Language", "Accept-Encoding")
 _FIELDS = {"csrf", "next", "action", "g-recaptcha-response", "q", "name", "email"}
+_VOID_FORMS = ("AUTOTHROTTLE_ENABLED", "DOWNLOAD_DELAY", "HTTPCACHE_ENABLED")
+"""Settings with which a form may be void that was good when its page was shown."""
 _FAILED = {"attempts", "service", "broke", "account", "breaker"}
 """Why a challenge stays closed where something went wrong."""
 _BOUNDS = (*LIMITS, "OMOCAPTCHA_MIN_BALANCE")
@@ -118,18 +121,24 @@ class Seen:
         """Tell whether a form was voided by what came while it was on its way, so that its crawl could not know.
 
         That is an answer to what was asked for before the form's page came, or one that came while the form waited in
-        the queue of a slot with a delay.
+        the queue of a slot with a delay. What HttpCache gives may be void, and a broken page may lack its cookie.
         """
-        if not self.planned.settings.keys().isdisjoint(("AUTOTHROTTLE_ENABLED", "DOWNLOAD_DELAY")):
+        if not self.planned.settings.keys().isdisjoint(_VOID_FORMS):
             return True
         shown = [
-            (other, self.world.exchanges[int(visit.headers[PLACE])])
+            (other, visit)
             for other, visit in self.named
             if visit.shown == "challenge" and visit.at < void.at and self.session(other) == self.session(name)
         ]
-        page = next((exchange for other, exchange in reversed(shown) if other == name), None)
-        later = shown[[exchange for _, exchange in shown].index(page) + 1 :] if page is not None else []
-        return bool(later) and all(exchange.began < page.ended for _, exchange in later)
+        page = next((visit for other, visit in reversed(shown) if other == name), None)
+        if page is None or page.fault is not None:
+            return page is not None
+        later = [visit for _, visit in shown if visit.at > page.at]
+        came = self._exchange(page).ended
+        return bool(later) and all(self._exchange(visit).began < came for visit in later)
+
+    def _exchange(self, visit: Visit) -> Exchange:
+        return self.world.exchanges[int(visit.headers[PLACE])]
 
     def opened(self) -> Iterator[str]:
         """Check that a request meets the wall once at most after a token has opened it for its session."""

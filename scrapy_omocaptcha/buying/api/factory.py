@@ -45,29 +45,37 @@ async def _error_of(api: Api) -> ApiError | None:
 
 
 async def find_version(apis: dict[int, Api]) -> Api:
-    """Return the first client whose service tells the balance, which buys nothing.
+    """Return the first client whose service answers a call for the balance, which buys nothing.
 
     :raises ApiUnreachable: when there may be a service, but it does not tell the balance now.
     :raises AccountError: when there is none, or none that knows the account.
     """
     refused: list[AccountError] = []
     unclear: list[ApiError] = []
-    absent: list[str] = []
+    said: list[str] = []
     for version, api in apis.items():
         error = await _error_of(api)
         if error is None:
             return api
+        said.append(f"version {version} by {error}")
         if isinstance(error, AccountError):
             refused.append(error)
-        elif isinstance(error, ApiRefused) and error.is_foreign:
-            absent.append(f"version {version} by {error}")
-        else:
+        elif not isinstance(error, ApiRefused):
+            # A web server's page or redirect may be there for a moment.
             unclear.append(error)
-    if unclear:
+        elif not error.is_foreign:
+            return api  # It answers as this version does, if only to say no.
+    answers = f"it has answered {' and '.join(said)}"
+    if len(unclear) == len(apis) and len({*map(str, unclear)}) == 1:
+        # Such as that their host cannot be resolved.
         raise ApiUnreachable(str(unclear[0]), taken=False, retry_after=unclear[0].retry_after)
+    if unclear:
+        unknown = ApiUnreachable(answers, taken=False, retry_after=unclear[0].retry_after)
+        unknown.cure = "try again later, check OMOCAPTCHA_API_URL, or set OMOCAPTCHA_API_VERSION"
+        raise unknown
     if refused:
         raise refused[0]
-    nowhere = AccountError(f"it has answered {' and '.join(absent)}")
+    nowhere = AccountError(answers)
     nowhere.cure = "check OMOCAPTCHA_API_URL, and whether a proxy or a firewall answers in the place of the service"
     raise nowhere
 

@@ -61,6 +61,10 @@ end
 
 -- Add a job to all counts (sign 1), or take it off again (sign -1).
 local function count(job, sign)
+    if sign < 0 and redis.call('EXISTS', crawl) == 0 then
+        -- Somebody has deleted the counts, and they must not become negative.
+        return
+    end
     redis.call('HINCRBY', crawl, 'jobs', sign)
     redis.call('HINCRBY', crawl, 'spent', digits(sign * job.cost))
     redis.call('HINCRBY', hosts, job.host, sign)

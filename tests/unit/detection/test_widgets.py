@@ -6,7 +6,7 @@ import pytest
 from scrapy import Request
 from scrapy.http import HtmlResponse, JsonResponse, Response, TextResponse, XmlResponse
 
-from scrapy_omocaptcha import Challenge, find_challenge
+from scrapy_omocaptcha import find_challenge
 from tests.helpers.widgetpages import (
     API,
     CHECKBOXES,
@@ -48,32 +48,6 @@ def test_a_widget_is_found_and_its_kind_is_told(name):
 @pytest.mark.parametrize("body", NONE.values(), ids=NONE)
 def test_nothing_but_live_widgets_is_found(body):
     assert find_challenge(page(body)) is None
-
-
-def looked_up(css: str, body: str = "<i></i><div id=box class='a b' data-x=1></div>") -> Challenge | None:
-    """Find the widget that a script renders into what it looks up by a selector."""
-    script = f'e = document.querySelector("{css}"); grecaptcha.render(e, {{sitekey: "{KEY}"}})'
-    return find_challenge(page(in_form(body, script)))
-
-
-@pytest.mark.parametrize("css", ["#box", "DIV", ".a.b", "[data-x='1']", "p, .a", "form #box", "form > .b", "i + div.a"])
-def test_an_element_that_a_script_looks_up_is_found_by_the_last_part_of_the_selector(css):
-    assert looked_up(css).sitekey == KEY
-
-
-@pytest.mark.parametrize(
-    "css",
-    [
-        *("form div", "#gone", "form .gone", "div:last-child", ".a:not(.c)"),
-        *("", ".a:visible", ".a:eq(0)", "<div>", "[", "a|div", "div\\0", "[a='\x01']"),
-    ],
-)
-def test_an_element_is_not_looked_up_by_its_place_or_by_what_is_no_selector(css):
-    assert looked_up(css) is None
-
-
-def test_of_many_elements_that_a_script_looks_up_the_first_twenty_are_found():
-    assert len(looked_up(".a", "<i class=a></i>" * 100).others) == 19
 
 
 def test_the_first_of_several_widgets_comes_first_where_the_page_is_no_challenge_and_the_others_are_listed():

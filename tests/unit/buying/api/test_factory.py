@@ -7,7 +7,8 @@ import asyncio
 import pytest
 from scrapy.settings import Settings as ScrapySettings
 
-from scrapy_omocaptcha.buying.api.factory import build_apis
+from scrapy_omocaptcha.buying.api.factory import build_apis, find_version
+from scrapy_omocaptcha.errors import ApiUnreachable
 from scrapy_omocaptcha.settings import Settings
 from tests.unit.apis import API_TOKEN, JOB, RecordingTransport
 
@@ -49,3 +50,23 @@ def test_the_price_at_another_service_is_unknown(url):
     api, sent = build("", API_VERSION=2, API_URL=url)
     assert asyncio.run(api.price()) is None
     assert sent == []
+
+
+def find(*answers):
+    """Return the number of the version that is found where the versions have these answers to the first call."""
+    transports = iter(map(RecordingTransport, answers))
+    settings = Settings.from_settings(ScrapySettings({"OMOCAPTCHA_API_TOKEN": API_TOKEN}))
+    apis = build_apis(settings, lambda url, timeout: next(transports))
+    api = asyncio.run(find_version(apis))
+    return next(number for number, each in apis.items() if each is api)
+
+
+def test_a_version_that_refuses_to_tell_the_balance_in_its_own_words_is_there():
+    assert find({"error": True, "message": "Method not allowed"}, {}) == 1
+    assert find("<html>", {"errorId": 1, "errorCode": "ERROR_NO_SUCH_METHOD"}) == 2
+
+
+def test_answers_that_show_no_version_are_all_told_with_a_cure():
+    with pytest.raises(ApiUnreachable, match=r"version 1 by .* and version 2 by .*") as raised:
+        find("<html>", {})
+    assert "set OMOCAPTCHA_API_VERSION" in raised.value.cure

@@ -112,7 +112,7 @@ scrapy-suite: .venv-suites/others   ## Scrapy's own tests, with the add-on and b
 other-suites: .venv-suites/others   ## the same with the tests of scrapy-poet
 	.venv-suites/bin/python -m tests.suites scrapy-poet $(ARGS)
 
-bench: .venv-bench/others   ## the same work side by side with what others use, two hours; ARGS="walls" for a part of it
+bench: .venv-bench/others   ## the same work side by side with what others use; ARGS="walls" for a part of it
 	.venv-bench/bin/python -m benchmarks $(ARGS) --json docs/benchmarks.json
 
 hooks: $(VENV)/dev   ## make git run the quick checks before each commit

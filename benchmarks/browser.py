@@ -30,7 +30,7 @@ GIVE = """token => {
 
 @dataclass(frozen=True)
 class Scale:
-    repeats: int = 3
+    repeats: int = 1
     solve_seconds: float = 20.0
     pages_each: int = 8
     free_pages: int = 400

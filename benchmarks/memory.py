@@ -35,8 +35,8 @@ WITHOUT: dict[str, Any] = {"ADDONS": {}}
 
 @dataclass(frozen=True)
 class Scale:
-    hosts: int = 10_000
-    pages: int = 100_000
+    hosts: int = 5_000
+    pages: int = 50_000
     each: int = 100
     reports: int = 100
 

@@ -45,7 +45,7 @@ class Scale:
     repeats: int = 3
     jobs: tuple[int, ...] = (10, 100, 1_000, 10_000)
     speed: float = 1.0
-    held: tuple[int, ...] = (100, 1_000, 10_000)
+    held: tuple[int, ...] = (100, 1_000)
 
 
 SHORT = Scale(repeats=1, jobs=(10, 20), speed=100.0, held=(50,))

@@ -190,7 +190,7 @@ class Seen:
         first: defaultdict[int | None, list[tuple[float, float, str, bool]]] = defaultdict(list)
         for name, way in ways.items():
             at = next((place for place, visit in enumerate(way[:-1]) if visit.shown == "challenge"), None)
-            if at is not None:
+            if at is not None and wanted_of(self.planned, name).kind != "alone":
                 met, again = (self.world.exchanges[int(visit.headers[PLACE])] for visit in way[at : at + 2])
                 entry = met.ended, again.began, name, any(visit.submits for visit in way)
                 first[self.session(name)].append(entry)

@@ -39,7 +39,11 @@ COMMON_NOTE = (
     "None of the peers limits costs, holds the other requests of a session while one is solved, or stops waiting when "
     "the crawl closes."
 )
-REASONS = {"jobs": "It buys fewer because it does not receive all pages.", "ratio to no wall": "As for “seconds”."}
+REASONS = {
+    "seconds": "Its threads buy and submit at once; here, a session waits for one job, and for the page of each token.",
+    "jobs": "It buys fewer because it does not receive all pages.",
+    "ratio to no wall": "As for “seconds”.",
+}
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,8 @@ from typing_extensions import Self
 
 SPAWN = multiprocessing.get_context("spawn")
 TIMEOUT = 300.0
+LINGERS = 10.0
+"""Seconds after its last report for which a crawl may go on; timers of some clients run for minutes."""
 SETTINGS = {
     "ADDONS": {"scrapy_omocaptcha.Addon": 500},
     "TELNETCONSOLE_ENABLED": False,
@@ -99,6 +101,11 @@ class CrawlProcess:
             self.kill()
             raise RuntimeError(f"the crawl ended with {self._process.exitcode}")
 
+    def end(self) -> None:
+        """Wait a moment until the crawl has ended by itself, and end what threads of a peer keep running."""
+        self._process.join(LINGERS)
+        self.kill()
+
     def is_done(self) -> bool:
         """Tell whether a report of the spider has come, or none will, since the crawl has ended."""
         return self._link.poll() or not self._process.is_alive()
@@ -125,7 +132,7 @@ def crawl(spider: type[ReportingSpider], server: ServerProcess, settings: Any = 
     """Run a crawl to its end and return its first report."""
     process = CrawlProcess(spider, server, settings, **arguments)
     report = process.report()
-    process.wait()
+    process.end()
     return report
 
 

@@ -38,7 +38,7 @@ NOTE = (
 class Scale:
     """How much is measured; ``pages`` has a name, the bytes of a page, and how many are crawled."""
 
-    repeats: int = 5
+    repeats: int = 3
     pages: tuple[tuple[str, int, int], ...] = (("tiny", 0, 3000), ("100 KB", 100_000, 1500), ("1 MB", 1_000_000, 500))
     warm_up: int = 50
     starts: int = 15

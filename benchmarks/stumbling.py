@@ -40,7 +40,7 @@ class Scale:
     solve_seconds: float = 1.0
     pages: int = 100
     seeds: int = 5
-    shares_of_peers: tuple[float, ...] = (0.0, 0.1, 0.2, 0.4)
+    shares_of_peers: tuple[float, ...] = (0.0, 0.2, 0.4)
     speed: float = 40.0
 
 

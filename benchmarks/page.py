@@ -61,6 +61,8 @@ def _measured(measured: Mapping[str, Any]) -> Iterator[str]:
 
 # -- what a user would ask -------------------------------------------------------------------------------------------
 
+ASKED = ("walls", "stumbling", "polling", "detection", "presence", "scale", "memory")
+"""The parts without which there are no answers."""
 SESSION, EACH_PAGE = 0, 1
 """The places of the tables about walls."""
 ALT = "Seconds of a crawl whose pages want a token each, and pages that come if a fifth of the service's calls fail"

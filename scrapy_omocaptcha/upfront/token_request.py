@@ -46,7 +46,7 @@ class TokenForm:
     accepts = False
     """Whether the site has accepted a token."""
     rejects = False
-    """Whether the site has rejected one, as far as the spider's ``rejected`` tells."""
+    """Whether the spider's ``rejected`` has matched an answer."""
     last_text: int | None = None
     """Checksum of the text of the last answer that showed the widget again."""
 
@@ -129,7 +129,7 @@ class TokenRequest(Attempts):
             refusal = Refusal("another_wall", f"the answer from {public_address(wall.url)} is another wall: {_BEHIND}")
             return Result(verdict=unknown("another_wall", is_useless=True), error=GivenUp(refusal))
         if rejected or wall is not None:
-            self.form.rejects = True
+            self.form.rejects |= bool(rejected)
             return Result(verdict=self.rejected())
         if is_overloaded(answer) and self.is_first and self._will_retry(self.request, answer):
             raise HandoverBroke(f"the request with the token was answered with {answer.status}")
@@ -174,13 +174,12 @@ class TokenRequest(Attempts):
             message = f"the answer has the status {answer.status}{hint}"
             return unknown("http_error" if is_error else "redirect", message, is_useless=is_error)
         if rejected is False:
-            if not self.form.rejects and self._is_like_last(answer):
+            if not self.form.rejects and find_challenge(answer) is not None and self._is_like_last(answer):
                 self.policy.hints.never_rejects(self.request, str(self.wish.rejected))
             return ACCEPTED
         if find_challenge(answer) is not None:
-            is_like_last = self._is_like_last(answer)
             message = f"the answer shows the widget again, as a rejection would, and as a result may{hint}"
-            return unknown("widget_again", message, is_useless=is_like_last)
+            return unknown("widget_again", message, is_useless=self._is_like_last(answer))
         if self.leads_back(answer):
             return unknown("redirect", f"the answer leads to another site, back to the form or on by itself{hint}")
         if not isinstance(answer, TextResponse) or is_blank(answer):
@@ -188,9 +187,7 @@ class TokenRequest(Attempts):
         return ACCEPTED
 
     def _is_like_last(self, answer: Response) -> bool:
-        """Tell whether two answers in a row show a widget again, and are alike: results differ, rejections do not."""
-        if find_challenge(answer) is None:
-            return False
+        """Tell whether an answer that shows the widget again is like the one before: rejections are, results differ."""
         last, self.form.last_text = self.form.last_text, crc32(_text(answer).encode())
         return last == self.form.last_text
 

@@ -46,10 +46,6 @@ _MAX_UNDECIDED = 100
 """Targets of which it is not known yet whether they are walls, and for which dropped redirects are kept."""
 _MAX_DROPPED = 1000
 """Dropped redirects that are kept for each."""
-_MAX_FOLLOWED = 10
-"""Redirects after which a request is no longer scheduled again for the sake of where they lead."""
-_REPEATABLE = ("GET", "HEAD")
-"""Methods of requests that may be sent again though they have been answered: a POST could order twice."""
 
 
 class Redirects:
@@ -113,7 +109,7 @@ class Redirects:
             is_from_wall = state.original is not None and self._targets.of(request.url).kind in WALLS
             is_unsure = self._has_foreign_duplicates and target.kind is Kind.UNKNOWN
             must_pass = self._has_led_to_wall(request, url) or is_from_wall or is_unsure or target.kind is Kind.FAILED
-            must_pass |= is_through and _leads_back(request, url, state.original)
+            must_pass |= is_through and originals.leads_back(request, url, state.original)
             # A page that the spider has requested itself is there, or will be.
             must_pass |= target.kind is Kind.OPEN and self._targets.is_walled_page(url) and not target.is_requested
             if must_pass:
@@ -201,7 +197,7 @@ class Redirects:
     async def before(self, request: Request) -> Response | None:
         """Return the challenge that a redirect of a POST has led to, before it is sent once more."""
         led_to = self._states.peek(request).led_to
-        if led_to is None or request.method in _REPEATABLE:
+        if led_to is None or request.method in originals.REPEATABLE:
             return None
         answer = await self._look(request, Response(request.url, status=303, headers={"Location": led_to}), led_to)
         return answer if isinstance(answer, Response) else None
@@ -235,7 +231,7 @@ class Redirects:
                 # What it leads to is the answer, even if that is a wall. Where another run was there before, that has
                 # nothing to do with what was paid for.
                 state = self._states.peek(request)
-                must_pass = self._has_foreign_duplicates or _leads_back(request, url, state.original)
+                must_pass = self._has_foreign_duplicates or originals.leads_back(request, url, state.original)
                 self._states.write(redirected, replace(state, original=None, led_to=None), must_pass=must_pass)
                 return redirected
         if request.method == "GET" and not same_address(answer.url, request.url):
@@ -246,7 +242,7 @@ class Redirects:
     def is_page_of_another(self, request: Request) -> bool:
         """Tell whether a challenge that a request was redirected to is solved by a request of its own by now."""
         led_to = self._states.peek(request).led_to
-        return led_to is not None and request.method in _REPEATABLE and self._targets.is_walled_page(led_to)
+        return led_to is not None and request.method in originals.REPEATABLE and self._targets.is_walled_page(led_to)
 
     def may_be_page_of_another(self, request: Request) -> bool:
         """Tell whether it is not known yet if a request was led to a page behind a wall, or to the address of one."""
@@ -259,7 +255,7 @@ class Redirects:
         If that is a page, the others are duplicates of the first, once it has come.
         """
         led_to = self._states.peek(request).led_to
-        if led_to is None or request.method not in _REPEATABLE or self._targets.of(led_to).kind is Kind.GATE:
+        if led_to is None or request.method not in originals.REPEATABLE or self._targets.of(led_to).kind is Kind.GATE:
             return DeferredLock()
         return self._locks.setdefault(address_of(led_to), DeferredLock())
 
@@ -270,9 +266,9 @@ class Redirects:
     def doubt_about(self, request: Request, answer: Response | Request, shown: Response | None = None) -> str | None:
         """Return why what came for a token does not show that the wall is open; None if it does.
 
-        ``answer`` is that to the request, and ``shown`` that to the token.
-
         If it does, what ``request`` was redirected to before has no page to show.
+
+        :param answer: that to the request; ``shown`` is that to the token.
         """
         reason, led_to = doubt_about(request, answer), self._states.peek(request).led_to
         if reason is None and isinstance(answer, Response) and 300 <= answer.status < 400:
@@ -354,7 +350,7 @@ class Redirects:
         except IgnoreRequest:
             answer = None
         except CrawlClosing:
-            if has_led_to_wall or request.method in _REPEATABLE:
+            if has_led_to_wall or request.method in originals.REPEATABLE:
                 raise
             return None
         except Exception:
@@ -379,7 +375,7 @@ class Redirects:
             is_walled_page = target.kind is Kind.OPEN and self._targets.is_walled_page(url)
             if (target.kind in WALLS or is_walled_page) and not state.asked_again:
                 # The wall has been opened meanwhile. Only a page has anything to show now.
-                return await self.send_again(request, answer) if request.method in _REPEATABLE else None
+                return await self.send_again(request, answer) if request.method in originals.REPEATABLE else None
             is_open = (target.kind is Kind.WALL or is_walled_page) and self._has_handed_in
             if is_open or (target.kind in UNDECIDED and has_led_to_wall):
                 self._targets.opened(url)
@@ -443,32 +439,19 @@ class Redirects:
         if not is_wall and state.original is not None:
             # A wall that has been opened meanwhile has nothing to show any more.
             is_wall = self._targets.of(request.url).kind in WALLS and not state.followed
-            is_wall = is_wall and state.original["method"] in _REPEATABLE
+            is_wall = is_wall and state.original["method"] in originals.REPEATABLE
         again = self._original(request) if is_wall else None
         if again is not None and self._lifetime.closing:
             raise CrawlClosing()
         return again
 
     def _original(self, request: Request) -> Request | None:
-        """Return what was asked for before redirects to a wall, for the scheduler, unless that was sent too often."""
+        """Return what was asked for before redirects to a wall, for the scheduler, if it may be sent again."""
         state = self._states.peek(request)
-        if state.original is None or len(state.followed) > _MAX_FOLLOWED:
-            return None
-        has_been_here = public_address(request.url) in map(public_address, state.followed)
-        if has_been_here and state.original["method"] not in _REPEATABLE:
-            # It was sent once more, since the wall was open, and has led here again: this is the page of its answer.
-            return None
-        again = originals.rebuild(request, state.original)
-        followed = [*state.followed, *originals.led_to(request, state.original)]
-        state = replace(state, original=None, followed=followed, led_to=request.url)
-        self._states.write(again, state, must_pass=True)
+        again = originals.rebuild_if_allowed(request, state.original, state.followed)
+        if again is not None:
+            followed = [*state.followed, *originals.led_to(request, state.original)]
+            self._states.write(
+                again, replace(state, original=None, followed=followed, led_to=request.url), must_pass=True
+            )
         return again
-
-
-def _leads_back(request: Request, url: str, original: originals.Original | None) -> bool:
-    """Tell whether a redirect leads back, for the first time, to where the request was before.
-
-    The duplicate filter knows that address.
-    """
-    hops = [] if original is None else original["hops"]
-    return [address_of(hop) for hop in (*hops, request.url)].count(url) == 1

@@ -50,32 +50,25 @@ async def find_version(apis: dict[int, Api]) -> Api:
     :raises ApiUnreachable: when there may be a service, but it does not tell the balance now.
     :raises AccountError: when there is none, or none that knows the account.
     """
-    refused: list[AccountError] = []
-    unclear: list[ApiError] = []
-    said: list[str] = []
+    errors: dict[int, ApiError] = {}
     for version, api in apis.items():
         error = await _error_of(api)
-        if error is None:
+        if error is None or (isinstance(error, ApiRefused) and not error.is_foreign):
+            # Even if it says no, it answers as this version does.
             return api
-        said.append(f"version {version} by {error}")
-        if isinstance(error, AccountError):
-            refused.append(error)
-        elif not isinstance(error, ApiRefused):
-            # A web server's page or redirect may be there for a moment.
-            unclear.append(error)
-        elif not error.is_foreign:
-            return api  # It answers as this version does, if only to say no.
-    answers = f"it has answered {' and '.join(said)}"
-    if len(unclear) == len(apis) and len({*map(str, unclear)}) == 1:
-        # Such as that their host cannot be resolved.
-        raise ApiUnreachable(str(unclear[0]), taken=False, retry_after=unclear[0].retry_after)
+        errors[version] = error
+    # A web server's page or redirect may be there for a moment, unlike an address that it does not know.
+    unclear = [error for error in errors.values() if not isinstance(error, (AccountError, ApiRefused))]
     if unclear:
-        unknown = ApiUnreachable(answers, taken=False, retry_after=unclear[0].retry_after)
-        unknown.cure = "try again later, check OMOCAPTCHA_API_URL, or set OMOCAPTCHA_API_VERSION"
-        raise unknown
-    if refused:
-        raise refused[0]
-    nowhere = AccountError(answers)
+        said = "; ".join(dict.fromkeys(map(str, errors.values())))
+        unreachable = ApiUnreachable(said, taken=False, retry_after=unclear[0].retry_after)
+        unreachable.cure = "try again later, check OMOCAPTCHA_API_URL, or set OMOCAPTCHA_API_VERSION"
+        raise unreachable
+    for error in errors.values():
+        if isinstance(error, AccountError):
+            raise error
+    said = " and ".join(f"version {version} by {error}" for version, error in errors.items())
+    nowhere = AccountError(f"it has answered {said}")
     nowhere.cure = "check OMOCAPTCHA_API_URL, and whether a proxy or a firewall answers in the place of the service"
     raise nowhere
 

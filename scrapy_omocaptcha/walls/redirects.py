@@ -66,11 +66,12 @@ class Redirects:
         """Keeps those apart that were redirected to one address and solve its wall for one page each."""
         self._has_handed_in = False
         """Whether a token has been handed in. Before that, no wall can be open."""
-        is_shared = uses_scrapy_redis(crawler.settings)
-        self._has_foreign_duplicates = is_shared or self._components.is_resumed()
+        self._is_shared = uses_scrapy_redis(crawler.settings)
+        """Whether another worker may get what Scrapy follows here, since it goes through the common queue."""
+        self._has_foreign_duplicates = self._is_shared or self._components.is_resumed()
         """Whether Scrapy's dupefilter also knows the requests of other crawls or of other runs."""
         crawler.signals.connect(self.dropped, signals.request_dropped)
-        if is_shared or job_dir(crawler.settings):
+        if self._is_shared or job_dir(crawler.settings):
             self._states.keep_at_close(self.closing)
 
     # What happens to a request of the spider
@@ -307,7 +308,8 @@ class Redirects:
         """
         target, dropped = self._targets.of(url), self._dropped.get(public_address(url), ())
         will_redirect = self._components.will_redirect(request, response)
-        if target.kind is Kind.UNKNOWN and self._has_foreign_duplicates and will_redirect:
+        is_unsure = target.kind is Kind.UNKNOWN and self._has_foreign_duplicates
+        if will_redirect and (is_unsure or (target.kind is Kind.FOLLOWED and self._is_shared)):
             try:
                 redirected = await self._components.redirect(request, response)
             except IgnoreRequest:

@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 
 import pytest
+from scrapy_redis.queue import PriorityQueue
 
 from tests.fleet.crawl import Worker
 from tests.helpers.many_pages import ManyPages
@@ -54,6 +55,28 @@ def test_a_fleet_loses_no_request_that_a_wall_redirects(service, worker, wall):
     ends = Counter([*first.ends, *second.ends])
     assert ends == Counter(f"page {url}" for url in [*urls, f"{site.origin}/page/last"])
     assert len(service.jobs) <= 2
+
+
+class TakenByAnother(PriorityQueue):
+    """The common queue, out of which another worker takes the first redirect to the wall."""
+
+    has_taken = False
+
+    def push(self, request):
+        if request.url.endswith("/hold") and not self.has_taken:
+            self.has_taken = True
+        else:
+            super().push(request)
+
+
+def test_no_request_waits_for_what_another_worker_has_taken_to_the_wall(service, worker):
+    with WalledPages(ManyPages(), service, ONE_ADDRESS, hosts=(HOST,)) as site:
+        urls = [f"{site.origin}/page/{number}" for number in range(20)]
+        only = worker(urls, SCHEDULER_QUEUE_CLASS=f"{__name__}.{TakenByAnother.__name__}")
+        assert only.process.wait(TIMEOUT) == 0
+    # The other worker has the one that it has taken.
+    assert len({line for line in only.ends if line.startswith("page ")}) == len(urls) - 1
+    assert len(service.jobs) == 1
 
 
 def test_scrapy_redis_keeps_the_stats_of_a_crawl_through_a_wall(service, walled, worker):

@@ -67,6 +67,6 @@ def test_a_version_that_refuses_to_tell_the_balance_in_its_own_words_is_there():
 
 
 def test_answers_that_show_no_version_are_all_told_with_a_cure():
-    with pytest.raises(ApiUnreachable, match="the answer is not JSON; .*the amount is not a number") as raised:
+    with pytest.raises(ApiUnreachable, match=r"the answer is not JSON; .*the amount is not a number") as raised:
         find("<html>", {})
     assert "set OMOCAPTCHA_API_VERSION" in raised.value.cure

@@ -149,7 +149,7 @@ def share_core(crawls: list[CrawlProcess], turn: float) -> list[Any]:
         while running:
             for process in list(running):
                 process.resume()
-                # This is the turn of the crawl, which is measured meanwhile.
+                # This is the turn of the crawl, which is measured meanwhile, rather than a wait for something.
                 time.sleep(turn)
                 if process.is_done():
                     running.remove(process)

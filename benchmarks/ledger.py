@@ -96,4 +96,4 @@ if __name__ == "__main__":
     print("open", flush=True)
     while True:
         enter(other).solved(15.0, 4)
-        time.sleep(PAUSE)
+        time.sleep(PAUSE)  # The pace of the load, rather than a wait for something.

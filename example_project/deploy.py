@@ -64,7 +64,7 @@ def main() -> int:
         scheduled = call(url, "/schedule.json", project="shop", spider="catalogue", site=site.url, setting=settings)
         job = scheduled["jobid"]
         while not (finished := call(url, "/listjobs.json?project=shop")["finished"]):
-            time.sleep(0.2)
+            time.sleep(0.2)  # Scrapyd has no call that waits for a job.
         log = (directory / f"logs/shop/catalogue/{job}.log").read_text(encoding="utf-8")
         feed = directory / f"items/shop/catalogue/{job}.jl"
         items = [json.loads(line) for line in feed.read_text(encoding="utf-8").splitlines()] if feed.exists() else []
@@ -96,7 +96,7 @@ def running_scrapyd(directory: Path, api_token: str) -> Iterator[str]:
     with subprocess.Popen(command, cwd=directory, env=environment, start_new_session=True) as process:
         try:
             while process.poll() is None and not listens(port):
-                time.sleep(0.1)
+                time.sleep(0.1)  # Scrapyd tells nobody when it is ready.
             if process.returncode is not None:
                 raise SystemExit(f"Scrapyd ended: {(directory / 'scrapyd.log').read_text(encoding='utf-8')}")
             yield f"http://127.0.0.1:{port}"

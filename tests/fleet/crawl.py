@@ -175,9 +175,13 @@ class FleetCrawl:
 
     @property
     def may_be_lost(self) -> int:
-        """Number of URLs that those had in hand which could not give them back, and that nobody else has finished."""
-        ended = (worker for worker in self.workers if worker.went_down or worker.fate == "was killed")
-        return len(set().union(*(worker.in_hand for worker in ended)) - self._results.keys())
+        """Number of URLs that those had in hand which could not give them back, and that nobody else has finished.
+
+        Scrapy takes as many as may be under way out of the queue before the first of them meets a middleware.
+        """
+        ended = [worker for worker in self.workers if worker.went_down or worker.fate == "was killed"]
+        seen = set().union(*(worker.in_hand for worker in ended)) - self._results.keys()
+        return len(seen) + CONCURRENT_REQUESTS * len(ended)
 
     @property
     def twice(self) -> int:

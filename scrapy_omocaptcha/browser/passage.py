@@ -96,7 +96,7 @@ class BrowserPassage(Passage):
     async def _not_handed_in(self, handover: PageHandover, answer: Answer | Exception) -> Result:
         if not isinstance(answer, Exception) and not self.meet(answer):
             if is_good(answer):
-                self.session.unchallenged(self.stamp)
+                self.session.unchallenged(self.stamp, has_met_wall=True)
             return Result(answer, came_without(answer))
         if self.engine.lifetime.closing:
             raise CrawlClosing()

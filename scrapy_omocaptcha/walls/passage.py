@@ -216,7 +216,7 @@ class Passage(Attempts):
             await self.set_aside()
             return None
         if is_good(answer):
-            self.session.unchallenged(self.stamp)
+            self.session.unchallenged(self.stamp, has_met_wall=True)
         return answer
 
     async def ask_again(self) -> Answer:

@@ -64,7 +64,7 @@ class Session:
         self._kept_at = 0
         """Stamp of that moment; 0 before the first."""
         self._walled_in_part = False
-        """Whether a request passed that was sent after the leader met the wall, so that new requests are not held."""
+        """Whether a request passed that was sent after the last leader met the wall: it is not around all pages."""
         self.is_handing_in = False
         """Whether the leader hands a token in. An answer to a new request could outdate its form."""
         self.submitting = DeferredLock()
@@ -189,16 +189,20 @@ class Session:
         self._concurrency = concurrency if won else _one_at_once
         self._release_more()
 
-    def unchallenged(self, stamp: int) -> None:
-        """Record that a request sent at ``stamp`` without a token was answered with a page, not a challenge."""
-        if not self.is_overtaken(stamp):
-            self.clearance = Clearance.PROVEN
-            self._re_asks.clear()
+    def unchallenged(self, stamp: int, *, has_met_wall: bool = False) -> None:
+        """Record that a request sent at ``stamp`` without a token was answered with a page, not a challenge.
+
+        :param has_met_wall: whether the same request was answered with a challenge before.
+        """
         if self.leading is not None and stamp > self.leading:
             # It was sent after the leader and let through, so the wall is not around the whole session.
             self._walled_in_part = True
             if not self.is_handing_in:
                 self._release_all(challenged=False)
+        # A page that is free anyway shows nothing.
+        if not self.is_overtaken(stamp) and (has_met_wall or not self._walled_in_part):
+            self.clearance = Clearance.PROVEN
+            self._re_asks.clear()
 
     def may_have_used(self, stamp: int) -> None:
         """Record that a request sent at ``stamp`` was let through, which may have used up what the clearance is for."""

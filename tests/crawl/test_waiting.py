@@ -186,6 +186,16 @@ def test_a_wall_that_wants_a_token_a_page_gets_one_each_and_they_are_solved_side
     assert len(site.requests) <= 40 + 40 + 3 * in_flight
 
 
+def test_free_pages_do_not_show_that_a_wall_which_wants_a_token_a_page_is_open(crawl, service, walled):
+    site = walled("per_page", catalogue_pages=200, free_delay=0.1)
+    paths = [f"{kind}/{number}" for number in range(1, 101) for kind in ("page", "free")]
+    crawled = crawl(spider(*(f"{site.url}/{path}" for path in paths)), service.settings)
+    assert (len(crawled.pages), len(service.jobs)) == (200, 100)
+    # Were a free page to show that, others would wait for the next page's token, and ask again in vain.
+    in_flight = 8
+    assert site.challenges <= 100 + 3 * in_flight
+
+
 @pytest.mark.parametrize("sets_cookie", [False, True])
 def test_a_wall_that_opens_for_one_page_and_redirects_back_to_it_is_solved_side_by_side_unless_it_sets_a_cookie(
     crawl, service, sets_cookie

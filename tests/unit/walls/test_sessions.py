@@ -162,7 +162,7 @@ class Crowd(RuleBasedStateMachine):
         self.woken = []
         self.leader = None
         self.clearance = 0
-        self.proven = self.per_page = self.is_walled = False
+        self.proven = self.per_page = self.is_walled = self.is_partial = False
 
     def join(self, passenger, *, challenged):
         passenger.turn = self.session.wait_turn(challenged=challenged)
@@ -206,7 +206,7 @@ class Crowd(RuleBasedStateMachine):
         elif role is Role.LEAD:
             self.session.lead(passenger.stamp)
             self.leader = passenger
-            self.is_walled = True
+            self.is_walled, self.is_partial = True, False
         elif role is Role.WAIT:
             self.join(passenger, challenged=True)
 
@@ -230,12 +230,12 @@ class Crowd(RuleBasedStateMachine):
     @rule(data=st.data())
     def one_comes_through(self, data):
         passenger = self.take(data, self.under_way)
-        if passenger.clearance == self.clearance:
-            self.proven, self.per_page = True, False
         if self.leader is not None and passenger.stamp > self.leader.stamp:
-            self.is_walled = False
+            self.is_walled, self.is_partial = False, True
+        if passenger.clearance == self.clearance and (passenger.re_ask or not self.is_partial):
+            self.proven, self.per_page = True, False
         if passenger.re_ask:
-            self.session.unchallenged(passenger.stamp)
+            self.session.unchallenged(passenger.stamp, has_met_wall=True)
             self.end(passenger)
         else:
             # The site's answer gives the turn back before anybody has looked at it.

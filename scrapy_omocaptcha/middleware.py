@@ -92,7 +92,7 @@ class OmoCaptchaMiddleware:
                     "scrapy_omocaptcha.Addon in ADDONS"
                 )
             settings = Settings.from_settings(crawler.settings)
-            if mistakes := list(find_mistakes(settings, crawler.settings, cls)):
+            if mistakes := list(find_mistakes(crawler.settings, cls)):
                 raise ValueError("; ".join(mistakes))
             return cls(crawler, settings)
         except NotConfigured as why:

@@ -141,7 +141,7 @@ def _check_settings(settings: Settings, project: BaseSettings) -> list[_Line]:
     # As crawls have them, where the add-on is switched on.
     with_addon = project.copy()
     Addon().update_settings(with_addon)
-    mistakes = [*why_off(project), *find_mistakes(settings, with_addon, OmoCaptchaMiddleware)]
+    mistakes = [*why_off(project), *find_mistakes(with_addon, OmoCaptchaMiddleware)]
     if config and not is_listed(project):
         mistakes.append('add ADDONS = {"scrapy_omocaptcha.Addon": 500} to switch it on')
     lines += [_Line("settings", mistake, _Status.SETTINGS) for mistake in mistakes]

@@ -102,9 +102,6 @@ class Settings:
     fleet: str | None = setting("OMOCAPTCHA_FLEET", values.read_word, None)
     """Name of the fleet; None: the spider's name."""
 
-    own_settings: tuple[str, ...] = setting("OMOCAPTCHA_OWN_SETTINGS", values.read_names)
-    """Names of settings that begin with ``OMOCAPTCHA_`` and are the project's own."""
-
     def __post_init__(self) -> None:
         if self.max_cost_per_day and self.ledger is None and self.redis_url is None:
             raise ValueError(

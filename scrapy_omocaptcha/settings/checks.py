@@ -59,19 +59,19 @@ def check_settings(settings: Settings, project: BaseSettings, spider: Spider, ou
             f"to at most {settings.max_poll_gap:g}"
         )
     yield from _check_prices(settings)
-    yield from _check_names(settings, project, spider)
+    yield from _check_names(project, spider)
     yield from _check_domains(settings, spider)
     yield from _check_scrapy_redis(settings, project)
 
 
-def find_mistakes(settings: Settings, project: BaseSettings, ours: type) -> Iterator[str]:
+def find_mistakes(project: BaseSettings, ours: type) -> Iterator[str]:
     """Yield, with its cure, each mistake with which no crawl should start, since it is not what the user meant."""
     for name in project:
         stem = name.removeprefix(_PREFIX)
-        if stem != name and stem not in _SETTINGS and name not in settings.own_settings:
+        if stem != name and stem not in _SETTINGS:
             similar = _nearest(stem, sorted(_SETTINGS), 0.6)
             hint = f"did you mean {_PREFIX}{similar}? If not, remove it" if similar else "remove it"
-            yield f"{name} is not a setting: {hint}, or name it in OMOCAPTCHA_OWN_SETTINGS if it is the project's own"
+            yield f"{name} is not a setting: {hint}, or rename it if it is the project's own"
     middlewares = _middlewares(project)
     if ours in middlewares:
         yield from _check_position(middlewares, ours, _CLOSER_TO_ENGINE, _CLOSER_TO_SITE, "585", "581 to 589")
@@ -89,12 +89,12 @@ def _check_prices(settings: Settings) -> Iterator[str]:
         )
 
 
-def _check_names(settings: Settings, project: BaseSettings, spider: Spider) -> Iterator[str]:
+def _check_names(project: BaseSettings, spider: Spider) -> Iterator[str]:
     """Yield what is named almost as something that is read, and is read nowhere."""
     known = sorted(_PREFIX + stem for stem in _SETTINGS)
     unread = sorted(name for name in os.environ if name.startswith(_PREFIX) and name not in _FROM_ENVIRONMENT)
     for name in unread:
-        if name not in project and name not in settings.own_settings:
+        if name not in project:
             yield (
                 f"{name} is set in the environment, which is read for {' and '.join(_FROM_ENVIRONMENT)} only: set it "
                 f"in settings.py, or with -s {name}=…"

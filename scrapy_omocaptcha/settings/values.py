@@ -119,13 +119,6 @@ def read_domains(settings: BaseSettings, name: str) -> tuple[str, ...] | None:
     return tuple(domain.strip(". ").lower() for domain in domains)
 
 
-def read_names(settings: BaseSettings, name: str) -> tuple[str, ...]:
-    try:
-        return tuple(str(each).strip() for each in settings.getlist(name))
-    except TypeError:
-        raise invalid(name, settings.get(name), "a list of names of settings") from None
-
-
 def read_base_url(settings: BaseSettings, name: str, default: str) -> str:
     """Read the base URL of an API that calls with a credential are sent to."""
     value = settings.get(name) or default

@@ -85,7 +85,6 @@ def placed(place, **others):
         ({**OTHER_SERVICE, "OMOCAPTCHA_API_URL": "https://OMOcaptcha.com/v2"}, {}),
         ({**OTHER_SERVICE, "OMOCAPTCHA_API_URL": None}, {}),
         # The project's own names.
-        ({"OMOCAPTCHA_XYZ": 1, "OMOCAPTCHA_OWN_SETTINGS": ["OMOCAPTCHA_XYZ"]}, {}),
         ({"OMOX_CAPTCHA": 1}, {"omocaptcha_submit": own, "omocaptcha_notes": own, "omocap": own, "_omocaptcha_x": own}),
     ],
 )
@@ -93,14 +92,13 @@ def test_working_settings_cause_no_warning(crawl, service, settings, attributes)
     assert opened(crawl, service, settings, **attributes) == []
 
 
-def test_a_variable_that_is_not_read_is_told_unless_the_project_reads_it_itself(crawl, service, monkeypatch):
+def test_a_variable_that_is_not_read_is_told_unless_the_setting_is_there(crawl, service, monkeypatch):
     monkeypatch.setenv("OMOCAPTCHA_MAX_COST_PER_DAY", "5")
     assert opened(crawl, service) == [
         "OMOcaptcha: OMOCAPTCHA_MAX_COST_PER_DAY is set in the environment, which is read for OMOCAPTCHA_API_TOKEN and "
         "OMOCAPTCHA_REDIS_URL only: set it in settings.py, or with -s OMOCAPTCHA_MAX_COST_PER_DAY=…"
     ]
     assert opened(crawl, service, {"OMOCAPTCHA_MAX_COST_PER_DAY": 0}) == []
-    assert opened(crawl, service, {"OMOCAPTCHA_OWN_SETTINGS": ["OMOCAPTCHA_MAX_COST_PER_DAY"]}) == []
 
 
 def test_a_missing_api_token(crawl, service, monkeypatch):
@@ -121,7 +119,7 @@ MIDDLEWARE_MISPLACED = (
     "name scrapy_omocaptcha.Addon in ADDONS"
 )
 ADDON_MISPLACED = "scrapy_omocaptcha.Addon is an add-on, neither a middleware nor an extension: name it in ADDONS only"
-UNKNOWN = "is not a setting: {}remove it, or name it in OMOCAPTCHA_OWN_SETTINGS if it is the project's own"
+UNKNOWN = "is not a setting: {}remove it, or rename it if it is the project's own"
 
 
 @pytest.mark.parametrize(

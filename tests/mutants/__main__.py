@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -112,9 +113,11 @@ def _mutants(path: Path) -> list[Mutant]:
     lines, tree, found = code.splitlines(), get_ast(code), []
     for name, operator in operators().items():
         positions = [at for node in ast_nodes(tree) for at in operator.mutation_positions(node)]
-        for occurrence, ((line, _), _) in enumerate(positions):
-            # What stands at the top of a module are mostly bounds and times, of which any near value would do.
-            if not lines[line - 1].startswith(" "):
+        for occurrence, ((line, column), _) in enumerate(positions):
+            # What stands at the top of a module are mostly bounds and times, as are numbers of more than one digit. Any
+            # near value of them would do.
+            is_bound = name == "NumberReplacer" and re.match(r"\d[\d.]", lines[line - 1][column:])
+            if is_bound or not lines[line - 1].startswith(" "):
                 continue
             mutated = mutate_code(code, operator, occurrence)
             if mutated is None or mutated == code:

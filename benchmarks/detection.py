@@ -1,8 +1,7 @@
-"""Find challenges in saved pages: what is found, what is bought in vain, and what it costs, beside other ways."""
+"""Find challenges in saved pages: what is found, and what is bought in vain, beside other ways."""
 
 from __future__ import annotations
 
-import gc
 import json
 import re
 import shutil
@@ -38,11 +37,10 @@ CHALLENGE_STATUS = 403
 @dataclass(frozen=True)
 class Scale:
     rounds: int = 15
-    cost_rounds: int = 400
     pages: int | None = None
 
 
-SHORT = Scale(rounds=1, cost_rounds=1, pages=20)
+SHORT = Scale(rounds=1, pages=20)
 
 
 def tables(scale: Scale) -> Iterator[Table]:
@@ -51,7 +49,6 @@ def tables(scale: Scale) -> Iterator[Table]:
     if FORMASAURUS.is_dir():
         yield _accuracy("pages that formasaurus ships", _formasaurus()[: scale.pages], scale)
     yield _judgement()
-    yield _costs(scale)
 
 
 # -- judgement -------------------------------------------------------------------------------------------------------
@@ -238,87 +235,3 @@ def _is_antibot(pages: Sequence[Page], rounds: int) -> list[Found]:
 def is_antibot_version() -> str:
     package = NODE_MODULES / "is-antibot" / "package.json"
     return str(json.loads(package.read_text())["version"]) if package.is_file() else "not installed"
-
-
-# -- costs -----------------------------------------------------------------------------------------------------------
-
-KEY = "6LcDtestAAAAAKtestAkeyAofAourAownA_-0001"
-API = '<script src="https://www.google.com/recaptcha/api.js" async defer></script>'
-PARAGRAPH = (
-    '<div class="story story-{n}"><h2 id="h{n}"><a class="title" href="/story/{n}?from=list">Story number {n}</a></h2>'
-    '<p class="teaser">A <em>short</em> text that says what the story is about, in some forty words, as pages have '
-    'them by the dozen, with a <a href="/tag/sea">link</a> or two and nothing else of note.</p>'
-    '<ul><li><span class="by">Somebody</span></li><li><time datetime="2026-01-01">yesterday</time></li></ul>'
-    '<img src="/i/{n}.jpg" alt="" width="300" height="200"></div>\n'
-)
-FORM = (
-    '<form action="/contact" method="post"><input type="hidden" name="csrf" value="1"><input name="name">'
-    '<input type="email" name="mail"><textarea name="text"></textarea>{}<button>Send</button></form>'
-)
-WIDGET = f'<div class="g-recaptcha" data-sitekey="{KEY}" data-callback="done"></div>'
-EXPLICIT = f"""<div id="box"></div><script>
-function go() {{ grecaptcha.render('box', {{'sitekey': '{KEY}', 'callback': function (t) {{ enable('send'); }} }}); }}
-</script>"""
-CHALLENGE = f"<title>Are you a robot?</title><h1>One more step</h1><form method=post>{WIDGET}<button>Go</button></form>"
-SCRIPTS = "".join(
-    f'<script src="/{n}.js" defer></script><script>window.s{n} = {{"id": {n}}};</script>' for n in range(15)
-)
-
-
-def article(size: int, end: str = FORM.format("")) -> bytes:
-    """Return a page of about ``size`` bytes that ends with ``end``."""
-    stories = "".join(PARAGRAPH.format(n=n) for n in range(size // len(PARAGRAPH)))
-    return f"<!DOCTYPE html><html><head><title>News</title>{SCRIPTS}</head><body>{stories}{end}</body></html>".encode()
-
-
-KINDS = {
-    "100 KB without the word": article(100_000),
-    "100 KB with a checkbox": article(100_000, API + FORM.format(WIDGET)),
-    "100 KB with a widget rendered by script": article(100_000, API + FORM.format(EXPLICIT)),
-    "100 KB with v3": article(100_000, API.replace(".js", f".js?render={KEY}") + FORM.format("")),
-    "a challenge": (API + CHALLENGE).encode(),
-}
-WAYS: dict[str, Callable[[HtmlResponse], object]] = {
-    "bytes.find": lambda response: response.body.find(b"recaptcha"),
-    "find_challenge": find_challenge,
-    "parse and one css": lambda response: response.css("h2"),
-    "css, then find_challenge": lambda response: (response.css("h2"), find_challenge(response)),
-}
-
-
-def _costs(scale: Scale) -> Table:
-    gc.disable()
-    rows = []
-    for name, body in KINDS.items():
-        scan, ours, parse, both = (way * 1e6 for way in _way_seconds(body, scale.cost_rounds))
-        rows.append([name, scan, ours, parse, both, ours / scan, both / parse])
-        gc.collect()
-    gc.enable()
-    return Table(
-        title="Detection: CPU time by kind of page",
-        about=(
-            f"µs of CPU time for a new response, medians of {scale.cost_rounds} rounds, beside a search for bytes, and "
-            "on top of what a spider pays that parses the page and runs one selector."
-        ),
-        columns=[
-            *(Column(way, ".1f") for way in WAYS),
-            Column("find_challenge / bytes.find", ".2f"),
-            Column("with / without", ".2f"),
-        ],
-        rows=rows,
-        notes=["A challenge is a small page: parsing it takes less than reading what is on it."],
-    )
-
-
-def _way_seconds(body: bytes, rounds: int) -> list[float]:
-    """Return the median CPU time of each way. All take turns, so that noise affects them alike."""
-    times: dict[str, list[float]] = {name: [] for name in WAYS}
-    for _ in range(rounds):
-        for name, way in WAYS.items():
-            response = HtmlResponse(
-                "https://site.example/news", body=body, headers={"Content-Type": "text/html; charset=utf-8"}
-            )
-            start = time.thread_time()
-            way(response)
-            times[name].append(time.thread_time() - start)
-    return [median(measured) for measured in times.values()]

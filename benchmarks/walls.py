@@ -40,7 +40,7 @@ COMMON_NOTE = (
     "the crawl closes."
 )
 REASONS = {
-    "seconds": "Its threads buy and submit at once; here, a session waits for one job, and for the page of each token.",
+    "seconds": "Its threads buy and submit at once; here, a session waits for one job.",
     "jobs": "It buys fewer because it does not receive all pages.",
     "ratio to no wall": "As for “seconds”.",
 }

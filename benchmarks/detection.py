@@ -160,10 +160,10 @@ COLUMNS = (
     Column("µs/page", ".0f", better="less"),
     Column("µs/page with a widget", ".0f", better="less"),
 )
-CHEAP = "It checks less: neither whether the widget is live nor whether the page is a challenge because of it."
+CHEAP = "they check neither whether the widget is live nor whether the page is a challenge because of it."
 REASONS = {
-    "widgets found": "It counts every page that mentions reCAPTCHA, also falsely, and has no key to buy a token for.",
-    "challenges found": "It takes every page that mentions reCAPTCHA for a challenge, and buys in vain for the others.",
+    "widgets found": "they count every page that mentions reCAPTCHA, also falsely, and have no key to buy a token for.",
+    "challenges found": "they take every page that mentions reCAPTCHA for a challenge, and buy in vain for the others.",
     "µs/page": CHEAP,
     "µs/page with a widget": CHEAP,
 }

@@ -13,7 +13,7 @@ INTRODUCTION = """\
 The same work is done here with this project and with what others use, with the same offline service, walls and pages.
 ``make bench`` runs it again, with the other packages beside this one, and makes this page. Machines are noisy: compare
 figures within one table, and ratios rather than numbers. Where a peer is ahead of this project by more than 3 %, a
-sentence below the table says so, and why."""
+sentence below the table says why."""
 
 
 def page(results: dict[str, Any], picture: str) -> Iterator[str]:

@@ -116,8 +116,8 @@ SCHEDULES = {
 }
 """Intervals that documentation recommends, and those in the code of clients."""
 
-LUCK = "Its fixed schedule happens to fit these solve times."
-LEARNING = "Its fixed schedule happens to fit these solve times, and it has no others to unlearn."
+LUCK = "a fixed schedule happens to fit these solve times."
+LEARNING = "a fixed schedule happens to fit these solve times, and has no others to unlearn."
 
 
 def tables(scale: Scale) -> Iterator[Table]:

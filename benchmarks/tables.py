@@ -91,12 +91,11 @@ class Table:
         peers = [row for row in self.rows if not str(row[0]).startswith(OURS) and row[0] not in self.baselines]
         found: dict[str, list[str]] = {}
         for number, column in enumerate(self.columns, 1):
-            ahead = [str(row[0]) for row in peers if column.is_better(row[number], ours[number])]
-            if ahead:
-                reason = self.reasons.get(column.name, "The reason is not known yet.")
-                found.setdefault(f"{', '.join(ahead)}. {reason}", []).append(f"“{column.name}”")
-        for who_and_why, columns in found.items():
-            yield f"Ahead of this project in {', '.join(columns)}: {who_and_why}"
+            if any(column.is_better(row[number], ours[number]) for row in peers):
+                reason = self.reasons.get(column.name, "the reason is not known yet.")
+                found.setdefault(reason, []).append(f"“{column.name}”")
+        for reason, columns in found.items():
+            yield f"Peers ahead in {', '.join(columns)}: {reason}"
 
     def __str__(self) -> str:
         texts = self.texts()

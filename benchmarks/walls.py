@@ -39,10 +39,11 @@ COMMON_NOTE = (
     "None of the peers limits costs, holds the other requests of a session while one is solved, or stops waiting when "
     "the crawl closes."
 )
+AT_ONCE = "they buy and submit at once; here, a session waits for one job."
 REASONS = {
-    "seconds": "Its threads buy and submit at once; here, a session waits for one job.",
-    "jobs": "It buys fewer because it does not receive all pages.",
-    "ratio to no wall": "As for “seconds”.",
+    "seconds": AT_ONCE,
+    "ratio to no wall": AT_ONCE,
+    "jobs": "they buy fewer because they do not receive all pages.",
 }
 
 

@@ -46,14 +46,14 @@ def test_a_fleet_buys_one_job_a_worker_for_a_session_and_one_a_page_otherwise(tm
     assert one_each == two_each == 10
 
 
-def test_a_peer_that_is_ahead_is_named_with_a_reason():
+def test_where_a_peer_is_ahead_the_reason_is_told():
     ours = ["scrapy-omocaptcha, after 30", 100.0, 1.0]
     cells = [ours, ["quick", 90.0, 2.0], ["alike", 99.0, 2.0], ["none", 1.0, 1.0]]
     columns = [Column("seconds", better="less"), Column("pages", better="more")]
-    table = Table("A race", "", columns, cells, reasons={"seconds": "It cheats."}, baselines=["none"])
+    table = Table("A race", "", columns, cells, reasons={"seconds": "they cheat."}, baselines=["none"])
     assert list(table.peers_ahead()) == [
-        "Ahead of this project in “seconds”: quick. It cheats.",
-        "Ahead of this project in “pages”: quick, alike. The reason is not known yet.",
+        "Peers ahead in “seconds”: they cheat.",
+        "Peers ahead in “pages”: the reason is not known yet.",
     ]
     assert Table.from_json(json.loads(json.dumps(table.to_json()))).texts() == table.texts()
 

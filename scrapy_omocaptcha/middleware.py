@@ -69,8 +69,6 @@ class OmoCaptchaMiddleware:
         self._policy = policy = Policy(crawler, settings, components, hooks, hints, buyer.limits.check, mediums)
         self._sessions = sessions = Sessions(mediums)
         redirects = Redirects(crawler, engine, policy)
-        self._concerns = (hints.concerns, engine.states.concerns, mediums.concerns)
-        """Each tells whether a step of :meth:`process_request` has something to do for a request."""
         self._walls = WallHandler(engine, buyer, policy, events, sessions, redirects)
         self._upfront = UpfrontTokens(engine, buyer, policy, events)
         self._progress = Progress(crawler, type(self), settings, buyer, engine.slots, events, stats)
@@ -139,7 +137,7 @@ class OmoCaptchaMiddleware:
 
     async def process_request(self, request: Request) -> Response | Request | None:
         """Hold the request while its session's wall is being solved, or send it with the token that it wants."""
-        is_concerned = any(concerns(request) for concerns in self._concerns)
+        is_concerned = self._hints.concerns(request) or self._states.concerns(request) or self.mediums.concerns(request)
         if not is_concerned and self._walls.try_pass(request):
             return None
         wish = request.meta.get("omocaptcha")

@@ -46,8 +46,9 @@ class UpfrontTokens:
 
     def answered(self, request: Request, response: Response) -> None:
         """Record that the site of ``request`` has answered it."""
-        if "cached" not in response.flags:
-            self._answering[urlparse_cached(request).netloc] = True
+        site = urlparse_cached(request).netloc
+        if site not in self._answering and "cached" not in response.flags:
+            self._answering[site] = True
 
     async def send(self, request: Request) -> Response:
         """Send ``request`` with the token that its meta wants, and return the response to it.

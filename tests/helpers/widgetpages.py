@@ -59,13 +59,17 @@ CHECKBOXES = {
     "a page builder's JSON with names of versions": f'{EXPLICIT}<div class="g-recaptcha"></div>'
     f'<script>var page = {{"recaptcha_v3_site_key":"{OTHER_KEY}","recaptcha_site_key":"{KEY}"}};</script>',
     "a page builder's JSON with types": f'{EXPLICIT}<div class="g-recaptcha"></div><script type="application/json">'
-    f'[{{"type":"v2","key":"{KEY}"}},{{"type":"v3","key":"{OTHER_KEY}"}}]</script>',
+    f'[{{"type":"v2","key":"{KEY}"}},{{"key":"{OTHER_KEY}","type":"v3"}}]</script>',
+    "a key on a script": f'<script src="/x.js" data-sitekey="{KEY}"></script>{API}<div class="g-recaptcha"></div>',
+    "Google's form for browsers without scripts, in a container": "<div><noscript>"
+    f'<iframe src="https://www.google.com/recaptcha/api/fallback?k={KEY}"></iframe></noscript></div>',
     "Google's form for browsers without scripts, alone": "<div class=captcha></div><noscript>"
     f'<iframe src="https://www.google.com/recaptcha/api/fallback?k={KEY}"></iframe></noscript>',
     "a saved rendering": f'<div id="x"><div style="width: 304px"><div>{FRAME.format(f"anchor?k={KEY}&size=normal")}'
     f"</div>{RESPONSE}</div></div>",
     "a saved rendering, without www and compact": "<div><iframe "
     f'src="https://recaptcha.net/recaptcha/api2/anchor?ar=1&amp;k={KEY}&amp;size=compact"></iframe>{RESPONSE}</div>',
+    "a saved rendering that is loaded late": f"<div>{FRAME.format(f'anchor?k={KEY}').replace('src', 'data-src')}</div>",
     "a script that is held back until consent": f'<script type="text/plain" data-category="x" src="{LOADER}"></script>'
     f"<div {WIDGET}></div>",
 }
@@ -77,7 +81,7 @@ RENDERED = {
     "a comment between": rendered(f"{{ /* sitekey: '{OTHER_KEY}', */ sitekey: '{KEY}' // '{OTHER_KEY}'\n}}"),
     "a key in a variable": rendered("{sitekey: siteKey}", before=f"var siteKey = '{KEY}';"),
     "a key in a constant of an object": rendered(
-        "{sitekey: conf.captcha.publicKey}", before=f'conf={{"publicKey":"{KEY}"}};'
+        "{sitekey: conf.captcha.publicKey}", before=f'conf={{"captcha":"{OTHER_KEY}","publicKey":"{KEY}"}};'
     ),
     "the shorthand": rendered("{sitekey, theme}", before=f"const sitekey = '{KEY}', theme = 'dark';"),
     "options in a variable": rendered("options", before=f"var options = {{sitekey: '{KEY}'}};"),
@@ -96,7 +100,14 @@ RENDERED = {
         f"  grecaptcha.render(e, {{sitekey: '{KEY}'}}) }})",
     ),
     "a jQuery loop": in_form(
-        "<div class=box></div>", f"$('.box').each(function () {{ grecaptcha.render(this, {{sitekey: '{KEY}'}}) }})"
+        "<div class=box></div>",
+        f"$('.other').hide(); $('.box').each(function () {{ grecaptcha.render(this, {{sitekey: '{KEY}'}}) }})",
+    ),
+    "elements by their classes": rendered(f"{{sitekey: '{KEY}'}}", "document.getElementsByClassName('a b')").replace(
+        "id=box", "class='b a'"
+    ),
+    "a container that a script fills without options": in_form(
+        f"<div id=box data-sitekey={KEY}></div>", "grecaptcha.render(); grecaptcha.render('box')"
     ),
     "a key that the container carries": in_form(
         f"<div id=box data-sitekey={KEY}></div>", "grecaptcha.render('box', {sitekey: $('#box').data('sitekey')})"
@@ -110,6 +121,7 @@ RENDERED = {
 }
 INVISIBLE = {
     "a container of size invisible": f'{API}<div {WIDGET} data-size="invisible"></div>',
+    "a custom element of size invisible": f'{API}<vue-recaptcha sitekey="{KEY}" size="Invisible"></vue-recaptcha>',
     "a bound button": f'{API}<button {WIDGET} data-callback="s">Send</button>',
     "a bound input": f'{API}<input type="submit" {WIDGET} data-callback="s">',
     "an option of the script": rendered(f"{{sitekey: '{KEY}', size: 'invisible', badge: 'inline'}}"),
@@ -119,7 +131,7 @@ INVISIBLE = {
     "a saved rendering with its pictures": f'<div class="grecaptcha-badge">{BADGE}'
     f"{RESPONSE}</div><div>{FRAME.format(f'bframe?v=1&k={KEY}')}</div>",
     "a saved badge, by the parameters of its frame": '<div class="grecaptcha-badge"><div>'
-    f"{FRAME.format(f'anchor?ar=1&amp;k={KEY}&amp;type=image&amp;theme=light&amp;size=invisible&amp;badge=inline')}</div>"
+    f"{FRAME.format(f'anchor?ar=1&amp;k={KEY}&amp;theme=light&amp;size=invisible&amp;badge=inline')}</div>"
     f"{RESPONSE}</div>",
     "XenForo": f'<div data-xf-init="re-captcha" data-sitekey="{KEY}" data-invisible="1"></div><!-- recaptcha -->',
 }
@@ -138,8 +150,20 @@ NONE = {
     "escaped code": f"{API}<pre>&lt;div {WIDGET}&gt;</pre>",
     "a template": f"{API}<template><div {WIDGET}></div></template>",
     "a template in a script": f'<script type="text/ng-template"><div {WIDGET}></script>',
+    "a key on an element that nothing calls a captcha": f"<div id=check data-sitekey={KEY}></div><!-- recaptcha -->",
+    "such an element beside another script": f"<script src=/recaptcha/own.js></script><i id=x data-sitekey={KEY}></i>",
+    "such an element, and Google's script in a template": f"<template>{API}</template><i id=x data-sitekey={KEY}></i>",
+    "a container without a key or Google's script": "<div class=g-recaptcha></div>",
+    "a container without a key beside the script of another captcha": f"{API}<div class=g-recaptcha></div>"
+    "<script src=https://js.hcaptcha.com/1/api.js?recaptchacompat=on></script>",
     "code in a textarea": f"{API}<textarea><div {WIDGET}></div></textarea>",
     "a container for browsers without scripts": f"<noscript><p {WIDGET}></p></noscript>",
+    "a call in a template": f"<div id=box></div><template>{rendered(f'{{sitekey: {KEY!r}}}')}</template>",
+    "a call in a text": rendered(f"{{sitekey: '{KEY}'}}").replace("<script>", "<script type=text/plain>"),
+    "a saved rendering in a template": f"<template><div>{FRAME.format(f'anchor?k={KEY}&size=normal')}</div></template>",
+    "Google's form for browsers without scripts, in a template": "<template><div><noscript>"
+    f"{FRAME.format(f'fallback?k={KEY}')}</noscript></div></template>",
+    "Google's form for browsers without scripts, for all": f"<i class=captcha>{FRAME.format(f'fallback?k={KEY}')}</i>",
     "a call in a comment": in_form("<div id=box></div>", f"// grecaptcha.render('box', {{sitekey: '{KEY}'}});"),
     "a call in a long comment": in_form(
         "<div id=box></div>", f"/*\n grecaptcha.render('box', {{sitekey: '{KEY}'}}) */"
@@ -149,13 +173,19 @@ NONE = {
     "a loop over containers that are not there": f"{API}<script>for (e of document.querySelectorAll('.g-recaptcha'))"
     f"{{ grecaptcha.render(e, {{'sitekey': '{KEY}'}}) }}</script>",
     "a key in JSON and no widget": f'{API}<script>var settings = {{"recaptcha_site_key": "{KEY}"}};</script>',
+    "a key in JSON beside a text about captchas": f'{API}<p class="captcha">Why?</p><p class="captcha"><b></b></p>'
+    '<i class="captcha"></i><p class="h-captcha"></p>'
+    f'<script>var settings = {{"recaptcha_site_key": "{KEY}"}};</script>',
     "v3 by its script": f'<script src="{LOADER}?render={KEY}"></script><p id=recaptcha></p>'
     f"<script>grecaptcha.execute('{KEY}', {{action: 'x'}})</script>",
     "v3 with a container's markup": f'<script src="{LOADER}?hl=en&amp;render={KEY}"></script>'
     f'<div {WIDGET} data-size="invisible"></div>',
     "v3 by its call": f'{API}<div {WIDGET} data-size="invisible"></div>'
     f"<script>grecaptcha.ready(() => grecaptcha.execute('{KEY}', {{action: 'x'}}))</script>",
+    "v3 by a script that loads its script": f"<div {WIDGET} data-size=invisible></div>"
+    f"<script>s.src = '{LOADER}?hl=en&render={KEY}'</script>",
     "v3 bound to a button": f'{API}<button {WIDGET} data-action="submit"></button>',
+    "v3 with an action": f'{API}<div {WIDGET} data-size="invisible" data-action="submit"></div>',
     "v3 of AMP": f'{API}<amp-recaptcha-input layout=nodisplay name=token data-sitekey="{KEY}" data-action="x">'
     "</amp-recaptcha-input>",
     "v3, saved rendered with a badge in its place": '<div class="grecaptcha-badge">'

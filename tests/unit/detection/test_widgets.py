@@ -64,9 +64,25 @@ def test_the_first_of_several_widgets_comes_first_where_the_page_is_no_challenge
 def test_a_widget_whose_key_is_not_on_the_page_or_has_two_possible_values_has_none():
     challenge = find_challenge(page(in_form(f'{API}<div class="g-recaptcha" data-sitekey="{{{{ key }}}}"></div>')))
     assert challenge.sitekey is None
-    assert find_challenge(page(rendered("{sitekey: window.key()}"))).sitekey is None
+    for options in ("{sitekey: window.key()}", "options", "options()"):
+        assert find_challenge(page(rendered(options))).sitekey is None
     names = f"if (a) {{ siteKey = '{KEY}' }} else {{ siteKey = '{OTHER_KEY}' }}"
     assert find_challenge(page(rendered("{sitekey: siteKey}", before=names))).sitekey is None
+
+
+@pytest.mark.parametrize(
+    ("target", "before"),
+    [
+        ("box", "var box = document.createElement('div')"),
+        ("'box'", "form.append('<div id=\"box\"></div>')"),
+        ("'box'", "form.append($('<div>', {id: 'box'}))"),
+    ],
+)
+def test_a_widget_whose_container_a_script_makes_has_no_form(target, before):
+    challenge = find_challenge(
+        page(f"<form></form><script>{before}; grecaptcha.render({target}, {{sitekey: '{KEY}'}})</script>")
+    )
+    assert (challenge.sitekey, challenge.form) == (KEY, None)
 
 
 def test_data_s_and_callback_of_a_widget_are_read():
@@ -75,6 +91,43 @@ def test_data_s_and_callback_of_a_widget_are_read():
     assert (challenge.data_s, challenge.callback, challenge.form) == ("abc", "done", None)
     frame = FRAME.format(f"anchor?k={KEY}&size=normal&s=from-the-frame")
     assert find_challenge(page(f"<div>{frame}{RESPONSE}</div>")).data_s == "from-the-frame"
+
+
+BOX, KEYLESS = f"<div {WIDGET}></div>", "<div class=g-recaptcha data-sitekey=later></div>"
+SAVED, SAVED_BADGE, OF_ANOTHER_KEY = (
+    f"<p>{FRAME.format(f'anchor?k={key}&size={size}')}</p>"
+    for key, size in ((KEY, "normal"), (KEY, "invisible"), (OTHER_KEY, "normal"))
+)
+FALLBACK = f"<noscript>{FRAME.format(f'fallback?k={KEY}')}</noscript>"
+
+
+@pytest.mark.parametrize(
+    ("body", "widgets"),
+    [
+        (BOX + SAVED, [(KEY, False)]),
+        (BOX + SAVED_BADGE, [(KEY, True)]),
+        (BOX + OF_ANOTHER_KEY, [(KEY, False), (OTHER_KEY, False)]),
+        (BOX + BOX + SAVED, [(KEY, False)] * 3),
+        (BOX + BOX + SAVED_BADGE, [(KEY, True), (KEY, False)]),
+        (f"<div class=g-recaptcha>{SAVED}</div>", [(KEY, False)]),
+        (KEYLESS + FALLBACK, [(KEY, False)]),
+        (BOX.replace(KEY, OTHER_KEY) + KEYLESS + FALLBACK, [(OTHER_KEY, False), (KEY, False)]),
+        (BOX + KEYLESS + FALLBACK, [(KEY, False), (None, False)]),
+        (
+            f"<i class=box>{BOX}</i><script>grecaptcha.render($('.box')[0], {{size: 'invisible'}})</script>",
+            [(KEY, True)],
+        ),
+        (
+            f"<i class=b><b class=b></b></i><script>grecaptcha.render($('.b')[0], {{sitekey: '{KEY}'}})</script>",
+            [(KEY, False)],
+        ),
+    ],
+)
+def test_the_frames_of_a_page_are_of_the_widgets_that_have_their_key_or_none_or_else_of_widgets_of_their_own(
+    body, widgets
+):
+    challenge = find_challenge(page(API + body))
+    assert [(widget.sitekey, widget.invisible) for widget in (challenge, *challenge.others)] == widgets
 
 
 def test_a_button_widget_belongs_to_the_form_that_it_names():

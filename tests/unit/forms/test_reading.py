@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 from lxml.html import HtmlElement
 from scrapy.http import HtmlResponse
@@ -70,6 +72,17 @@ def test_a_textarea_in_noscript_is_not_read():
 def test_the_names_of_file_inputs_and_the_method_dialog_which_sends_nothing_are_read():
     form = _read(form_page("<input type=file name=photo>", "method=dialog"))
     assert (form.files, form.method) == ({"photo"}, "DIALOG")
+
+
+def test_a_browser_needs_a_field_for_each_value_and_can_choose_a_file():
+    controls, [widget] = _controls(form_page("<input type=file name=photo>"))
+    form = controls.owner(widget)
+    read = partial(read_form, form, controls, pressed=True, in_browser=True)
+    assert ("photo", "a.png") in read(data={"photo": ["a.png"]}).fields
+    with pytest.raises(
+        ValueError, match="it has no field for the value of 'gone'; it has photo, g-recaptcha-response, last"
+    ):
+        read(data={"last": ["2"], "gone": ["x"]})
 
 
 def test_the_charset_of_a_form_on_a_page_in_utf_16_is_utf_8():

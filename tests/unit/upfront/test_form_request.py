@@ -12,6 +12,7 @@ from scrapy.http import HtmlResponse, Response
 
 from scrapy_omocaptcha import form_request
 from scrapy_omocaptcha.challenge import TOKEN_FIELD
+from scrapy_omocaptcha.detection.filling import fields_to_fill
 from scrapy_omocaptcha.forms.placement import put_token
 from scrapy_omocaptcha.upfront.wishes import read_wish
 
@@ -128,6 +129,20 @@ def test_a_hidden_field_of_the_tokens_name_does_not_get_the_token(enctype):
     inner = f"<input type=hidden name=g-recaptcha-response><input name=q>{WIDGET}"
     body = sent(page(inner, f"method=post enctype={enctype}"), {"q": "a"}).body.decode()
     assert body.replace("\r\n", "&").rstrip("&") == f"q=a&{TAIL}"
+
+
+def test_of_several_forms_with_a_widget_the_first_is_filled_in_and_of_several_widgets_that_in_the_form_is_solved():
+    other = WIDGET.replace("kkk", "jjj", 1)
+    first = f"<form action=/first>{other}{WIDGET}</form>"
+    request = form_request(page(WIDGET, before=first))
+    assert request.url == f"https://site.example/first?{TOKEN_FIELD}="
+    assert request.meta["omocaptcha"]["sitekey"] == KEY.replace("kkk", "jjj", 1)
+    assert form_request(page(WIDGET, before=other), form="#f").meta["omocaptcha"]["sitekey"] == KEY
+
+
+def test_the_fields_that_are_shown_to_be_filled_in_are_those_that_a_user_sees():
+    shown = fields_to_fill(page(f"<input type=hidden name=csrf><input type=file name=up><input value=0>{FIELDS}"))
+    assert shown == {"a": "1", "b": "2", "c": "y", "r": "", "s": "p", "m": "", "t": "old"}
 
 
 def test_the_form_that_is_named_gets_the_token_of_a_widget_elsewhere():

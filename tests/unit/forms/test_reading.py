@@ -82,7 +82,7 @@ def test_a_browser_needs_a_field_for_each_value_and_can_choose_a_file():
     with pytest.raises(
         ValueError, match="it has no field for the value of 'gone'; it has photo, g-recaptcha-response, last"
     ):
-        read(data={"last": ["2"], "gone": ["x"]})
+        read(data={"last": ["2"], "gone": ["x"], "too": ["y"]})
 
 
 def test_the_charset_of_a_form_on_a_page_in_utf_16_is_utf_8():

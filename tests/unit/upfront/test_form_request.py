@@ -49,6 +49,7 @@ TAIL = "g-recaptcha-response=03AFc-token"
         ({"a": None, "c": None}, f"r=1&s=p&{TAIL}&t=old&go=now"),
         ({"b": "9", "t": "new"}, f"a=1&b=9&c=y&r=1&s=p&{TAIL}&t=new&go=now"),
         ({"c": ["y", "x"], "r": "2"}, f"a=1&c=x&c=y&r=2&s=p&{TAIL}&t=old&go=now"),
+        ({"c": ["x", "x"]}, f"a=1&c=x&r=1&s=p&{TAIL}&t=old&go=now&c=x"),
         ({"s": "Q", "m": ["3", "1"]}, f"a=1&c=y&r=1&s=Q&m=1&m=3&{TAIL}&t=old&go=now"),
         ({"s": "new", "z": ["1", "2"]}, f"a=1&c=y&r=1&s=new&{TAIL}&t=old&go=now&z=1&z=2"),
         ({"go": "later", TOKEN_FIELD: ""}, f"a=1&c=y&r=1&s=p&{TAIL}&t=old&go=later"),

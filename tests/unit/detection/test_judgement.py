@@ -27,13 +27,8 @@ def judged(body: str, title: str = "Site", url: str = "https://site.example/list
 PHRASES = [
     "Our systems have detected unusual traffic from your network.",
     "Please verify you are a human",
-    "Ihr Netzwerk zeigt ungewöhnlichen Datenverkehr",
-    "Confirmez que vous n'êtes pas un robot",
-    "Acesso negado",
     "Подтвердите, что вы не робот",
     "Robot olmad\u0131\u011f\u0131n\u0131z\u0131 do\u011frulay\u0131n",
-    "请完成安全验证",
-    "私はロボットではありません",
     "로봇이 아닙니다",
 ]
 
@@ -148,8 +143,6 @@ def test_the_evidence_is_told_in_phrases():
         "the title says 'are you a robot'",
         "the form asks for nothing but the captcha",
     )
-    form = f"<form method=post><input type=email name=mail>{CONTAINER}</form>"
-    assert judged(f"{NAVIGATION}{form}").evidence == ("the form also asks for an e-mail address",)
 
 
 def test_fields_that_nobody_sees_are_no_evidence_against_blocking():
@@ -198,19 +191,13 @@ def test_what_stands_around_a_page_of_a_check_does_not_count_at_status_200(besid
 
 
 DEEDS = {
-    "its button": ("<form method=post action=/verify>{}<button>Vote for Anna</button></form>", "Vote for Anna"),
-    "the picture of its button": (
-        "<form method=post action=/verify>{}<input type=image alt='Vote for Anna' value=Go></form>",
-        "Vote for Anna",
-    ),
-    "the picture in its button": (
-        "<form method=post action=/verify>{}<button><img alt='Vote for Anna'></button></form>",
-        "Vote for Anna",
-    ),
-    "the tooltip of its button": (
-        "<form method=post action=/verify>{}<button title='Vote for Anna'></button></form>",
-        "Vote for Anna",
-    ),
+    **{
+        button: (f"<form method=post action=/verify>{{}}{button}</form>", "Vote for Anna")
+        for button in (
+            *("<button>Vote for Anna</button>", "<input type=image alt='Vote for Anna' value=Go>"),
+            *("<button><img alt='Vote for Anna'></button>", "<button title='Vote for Anna'></button>"),
+        )
+    },
     "its address": ("<form method=post action=/poll/7/vote>{}<button>Continue</button></form>", "vote"),
     "the query of its address": (
         '<form method=post action="/x?do=unsubscribe">{}<button>OK</button></form>',

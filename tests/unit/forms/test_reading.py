@@ -46,12 +46,6 @@ def test_the_owner_of_a_button_is_the_form_that_it_names_and_no_other():
     assert controls.owner(no_form) is None
 
 
-def test_token_index_is_that_of_the_textarea_not_of_a_hidden_field_with_its_name():
-    form = _read(f"<form><input type=hidden name=g-recaptcha-response>{WIDGET}</form>")
-    assert form.fields == (("g-recaptcha-response", ""), ("g-recaptcha-response", ""))
-    assert form.token_index == 1
-
-
 def test_token_index_is_that_of_the_first_of_several_widgets():
     form = _read(f"<form>{WIDGET}<input name=a>{WIDGET}<input name=b></form>")
     assert [name for name, _ in form.fields] == ["g-recaptcha-response", "a", "g-recaptcha-response", "b"]
@@ -62,11 +56,6 @@ def test_token_index_is_none_where_a_bound_button_is_outside_of_its_form():
     form = _read("<form id=f method=post><input name=a></form><button form=f class=g-recaptcha></button>")
     assert form.fields == (("a", ""),)
     assert form.token_index is None
-
-
-def test_a_textarea_in_noscript_is_not_read():
-    form = _read(form_page("<noscript><textarea name=g-recaptcha-response></textarea></noscript><input name=a>"))
-    assert form.fields == (("a", ""), ("g-recaptcha-response", ""), ("last", "1"))
 
 
 def test_the_names_of_file_inputs_and_the_method_dialog_which_sends_nothing_are_read():

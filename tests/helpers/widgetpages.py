@@ -36,7 +36,6 @@ CHECKBOXES = {
     "capitals, and the key elsewhere": f'{API}<DIV CLASS="G-RECAPTCHA"></DIV><script>var siteKey = "{KEY}"</script>',
     "an id in the place of a class": f'{EXPLICIT}<div id="g-recaptcha" data-sitekey="{KEY}"></div>',
     "Gravity Forms": f'{API}<div class="ginput_container ginput_recaptcha" data-sitekey="{KEY}" data-size=""></div>',
-    "Forminator": f'<div class="forminator-g-recaptcha" data-sitekey="{KEY}" data-badge="inline"></div>',
     "Elementor, checkbox": f'<div class="elementor-g-recaptcha" data-sitekey="{KEY}" data-type="v2_checkbox"></div>',
     "XenForo": f'<div data-xf-init="re-captcha" data-sitekey="{KEY}"></div><!-- recaptcha -->',
     "a custom element": f'{API}<vue-recaptcha sitekey="{KEY}"></vue-recaptcha>',
@@ -179,7 +178,6 @@ NONE = {
     "v3 in a hidden field": f'{API}<input type="hidden" {WIDGET} name="token">',
     "v3 by Elementor": f'<div class="elementor-g-recaptcha" data-sitekey="{KEY}" data-type="v3"></div>',
     "v3 by Gravity Forms": f'<div class="ginput_container ginput_recaptchav3" data-sitekey="{KEY}"></div>',
-    "v3, saved rendered": f'<div class="grecaptcha-badge">{BADGE}{RESPONSE}</div>',
     "v3 by a plugin's JSON": f'{EXPLICIT}<div class="gglcptch_recaptcha"></div>'
     f'<script>var gglcptch = {{"options":{{"version":"v3","sitekey":"{KEY}"}}}};</script>',
     "v1": f'<div id="recaptcha_widget"><script src="http://www.google.com/recaptcha/api/challenge?k={KEY}"></script>'
@@ -187,8 +185,6 @@ NONE = {
     "hCaptcha": '<div class="h-captcha" data-sitekey="257f7ae7-9363-4e50-a197-b39700783255"></div><!-- recaptcha -->',
     "hCaptcha under the other's class": '<script src="https://js.hcaptcha.com/1/api.js?recaptchacompat=on"></script>'
     '<div class="g-recaptcha" data-sitekey="257f7ae7-9363-4e50-a197-b39700783255"></div>',
-    "Turnstile under the other's class": '<script src="https://challenges.cloudflare.com/turnstile/v0/api.js?compat=recaptcha">'
-    '</script><div class="g-recaptcha" data-sitekey="0x4AAAAAAAtestAtestAtest"></div>',
     "other keys beside Google's script": f'{API}<div class="g-recaptcha" data-sitekey="0x4AAAAAAAtest"></div>'
     '<div class="g-recaptcha h-captcha"></div>',
     "Turnstile": '<div class="cf-turnstile" data-sitekey="0x4AAAAAAAtest"></div><i class="no-recaptcha"></i>',

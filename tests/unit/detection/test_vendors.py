@@ -18,7 +18,7 @@ WALLS = {
     "DataDome": "<p>Please enable JS and disable any ad blocker</p><script src=//c.captcha-delivery.com/c.js></script>",
     "Cloudflare JavaScript challenge": "<title>Just a moment...</title><script>window._cf_chl_opt = {}</script>",
     "Incapsula": "<iframe src='/_Incapsula_Resource?a=1'>Request unsuccessful.</iframe>",
-    "Kasada": f"<script>window.KPSDK = {{}}; {'a word; ' * 50}</script>",
+    "Kasada": f"<script>window.KPSDK = {{}}</script><noscript><p>{'No script. ' * 50}</p></noscript>",
     "Akamai": "<div id=sec-if-cpt-container></div>",
     "GeeTest": "<h2>Security verification</h2><script src=https://static.geetest.com/v4/gt4.js></script>"
     "<template><input name=q></template>",

@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scrapy import Request, Spider
 from scrapy.core.scheduler import Scheduler
-from scrapy.downloadermiddlewares.cookies import CookiesMiddleware
 from scrapy.http import HtmlResponse, Response
 from scrapy.utils.test import get_crawler
 
@@ -190,18 +189,6 @@ def test_a_submission_to_another_origin_carries_no_credentials_and_to_another_ho
     assert private & set(request.headers) == (private if origin == "https://site.example" else set())
     assert request.headers["User-Agent"] == b"spider"
     assert request.meta.get("download_slot") == slot
-
-
-def test_a_submission_carries_the_cookie_that_the_wall_has_set():
-    cookies = CookiesMiddleware()
-    original = Request("https://site.example/wanted", cookies={"visit": "before"})
-    cookies.process_request(original)
-    assert original.headers["Cookie"] == b"visit=before"
-    wall = _response(original, headers={"Set-Cookie": "visit=after; Path=/"})
-    cookies.process_response(original, wall)
-    request = _submit(response=wall)
-    cookies.process_request(request)
-    assert request.headers.getlist("Cookie") == [b"visit=after"]
 
 
 @pytest.mark.parametrize("token", [TOKEN, "with+signs/=and spaces"])

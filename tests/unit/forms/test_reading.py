@@ -31,13 +31,6 @@ def _read(html: str, *, pressed: bool = True, encoding: str = "utf-8") -> Form:
     return read_form(controls.owner(widgets[0]), controls, pressed=pressed)
 
 
-def test_the_owner_of_a_widget_is_the_form_around_it_if_there_is_one():
-    controls, [widget] = _controls(form_page("", "id=f") + "<form id=other></form>")
-    assert controls.owner(widget).get("id") == "f"
-    controls, [widget] = _controls(f"<form></form>{WIDGET}")
-    assert controls.owner(widget) is None
-
-
 def test_the_owner_of_a_button_is_the_form_that_it_names_and_no_other():
     names = [f"<button class=g-recaptcha form={name}></button>" for name in ("f", "gone", "p")]
     controls, [named, lost, no_form] = _controls(f"<form id=f></form><form>{''.join(names)}<p id=p></form>")

@@ -147,7 +147,8 @@ def test_the_evidence_is_told_in_phrases():
 
 def test_fields_that_nobody_sees_are_no_evidence_against_blocking():
     trap = '<input name=url style="display: none"><input type=hidden name=id><noscript><input name=x></noscript>'
-    shown = "<input hidden name=url><button>Continue</button>"
+    trap += "<div hidden><input name=q></div><input type=hidden name=do value=verify><input hidden name=url>"
+    shown = "<button>Continue</button>"
     assert judged(f"<h1>Are you a robot?</h1><form method=post>{trap}{CONTAINER}{shown}</form>").blocking
 
 
@@ -198,6 +199,7 @@ DEEDS = {
             *("<button><img alt='Vote for Anna'></button>", "<button title='Vote for Anna'></button>"),
         )
     },
+    "a button that sends something": ("<form method=post>{}<button>Submit Anna</button></form>", "Submit Anna"),
     "its address": ("<form method=post action=/poll/7/vote>{}<button>Continue</button></form>", "vote"),
     "the query of its address": (
         '<form method=post action="/x?do=unsubscribe">{}<button>OK</button></form>',
@@ -244,12 +246,48 @@ def test_words_of_the_pages_own_address_say_nothing_of_its_form():
     form = form.replace("<input", "<input type=hidden name=coupon><input")
     assert not judged(form, status=403).blocking
     assert judged(form, url="https://site.example/do/Vote?coupon=", status=403).blocking
+    button = WALL_FORM.replace("=Go", "='Go to boats'")
+    check = f"<header><h2>Votes</h2></header><h1>Are you a robot?</h1>{button}"
+    assert judged(check, url="https://votes.example/boats").blocking
+    assert not judged(check, url="https://votes.example/").blocking
+    assert not judged(check, url="https://site.example/boats").blocking
 
 
-@pytest.mark.parametrize(("sentence", "is_blocking"), [("Hello to you all.", True), ("Hello to all of you.", False)])
+@pytest.mark.parametrize(
+    ("path", "status", "is_blocking"),
+    [("/account/delete", 403, False), ("/delete/account", 403, True), ("/delete/account", 200, False)],
+)
+def test_a_form_that_is_sent_to_its_own_page_is_doubtful_where_the_address_ends_with_a_deed(path, status, is_blocking):
+    form = WALL_FORM.replace('action="/verify"', "")
+    challenge = judged(f"<h1>Are you a robot?</h1>{form}", url=f"https://site.example{path}", status=status)
+    assert challenge.blocking is is_blocking
+
+
+def test_a_page_that_withholds_something_may_say_anything_but_a_deed_beside_the_widget():
+    assert judged(f"<h1>Access denied</h1><p>Anna would be glad to have you here.</p>{WALL_FORM}").blocking
+    assert not judged(f"<h1>Access denied</h1><p>Vote for Anna.</p>{WALL_FORM}").blocking
+
+
+@pytest.mark.parametrize(
+    ("sentence", "is_blocking"),
+    [
+        *(("Hello to you all.", True), ("Hello to all of you.", False)),
+        *(("你好" * 3, True), ("你好" * 4, False)),
+        *(("Please verify that you are not a robot now.", True), ("Check the box to confirm your order.", False)),
+        *(("robot, " * 60, False), ("We should like <!-- -->you, <b>too</b>, to be no robot.", True)),
+        ("We should like you to be no<p>robot.", False),
+    ],
+)
 def test_a_page_of_a_check_may_say_four_more_words(sentence, is_blocking):
     assert judged(f"<h1>Are you a robot?</h1><p>{sentence}</p>{WALL_FORM}").blocking is is_blocking
-    assert judged(f"<header><h2>{sentence}</h2></header><h1>Are you a robot?</h1>{WALL_FORM}").blocking is is_blocking
+    if "<" not in sentence:
+        header = f"<header><h2>{sentence}</h2></header>"
+        assert judged(f"{header}<h1>Are you a robot?</h1>{WALL_FORM}").blocking is is_blocking
+
+
+@pytest.mark.parametrize(("heading", "is_blocking"), [("Site", True), ("Next", True), ("Anna", False)])
+def test_a_page_of_a_check_has_no_heading_that_is_about_anything_else(heading, is_blocking):
+    assert judged(f"<h1>Are you a robot?</h1><h2>{heading}</h2>{WALL_FORM}").blocking is is_blocking
 
 
 def test_a_page_that_is_too_long_to_be_read_is_doubtful_whatever_its_status():
@@ -261,6 +299,8 @@ SILENT = {
     "a button of its own": "<h1>Are you a robot?</h1>" + WALL_FORM.replace("Go", "Nominoi"),
     "a sentence of its own": "<h1>Are you a robot?</h1><p>Sen jälkeen Annasta tulee ehdokas.</p>" + WALL_FORM,
     "an address of its own": "<h1>Are you a robot?</h1>" + WALL_FORM.replace("/verify", "/nominoi"),
+    "a verb of its own": "<h1>Are you a robot?</h1>"
+    + WALL_FORM.replace("<input", "<input type=hidden name=action value=nominoi><input"),
     "a field of its own": "<h1>Are you a robot?</h1>"
     + WALL_FORM.replace("<input", "<input type=hidden name=ehdokas><input"),
     "a button without words": "<h1>Are you a robot?</h1>"

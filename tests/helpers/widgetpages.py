@@ -49,7 +49,7 @@ CHECKBOXES = {
     "a container by id, filled from JSON": f'{EXPLICIT}<div id="captchaBox"></div>'
     f'<script type="application/json">{{"recaptcha":{{"siteKey":"{KEY}"}}}}</script>',
     "a page builder's JSON with the key of v3 beside it": f'{EXPLICIT}<div class="g-recaptcha"></div>'
-    f'<script>var page = {{"recaptcha":{{"siteKey":"{KEY}"}},"recaptchaV3":{{"siteKey":"{OTHER_KEY}"}}}};</script>',
+    f'<script>var page = {{"recaptchaV3":{{"siteKey":"{OTHER_KEY}"}},"recaptcha":{{"siteKey":"{KEY}"}}}};</script>',
     "a page builder's JSON with names of versions": f'{EXPLICIT}<div class="g-recaptcha"></div>'
     f'<script>var page = {{"recaptcha_v3_site_key":"{OTHER_KEY}","recaptcha_site_key":"{KEY}"}};</script>',
     "a page builder's JSON with types": f'{EXPLICIT}<div class="g-recaptcha"></div><script type="application/json">'
@@ -69,11 +69,9 @@ CHECKBOXES = {
 }
 RENDERED = {
     "quoted names": rendered(f"{{'sitekey' : '{KEY}'}}"),
-    "bare names, double quotes": rendered(f'{{theme: "dark", sitekey: "{KEY}"}}'),
     "several lines and a trailing comma": rendered(f"{{\n  'theme': 'light',\n  'sitekey'\n:\n  '{KEY}',\n}}"),
-    "a template literal": rendered(f"{{sitekey: `{KEY}`}}"),
     "a comment between": rendered(f"{{ /* sitekey: '{OTHER_KEY}', */ sitekey: '{KEY}' // '{OTHER_KEY}'\n}}"),
-    "a key in a variable": rendered("{sitekey: siteKey}", before=f"var siteKey = '{KEY}';"),
+    "a key in a variable": rendered("{sitekey: siteKey}", before=f"u = '/x?k={OTHER_KEY}', siteKey = '{KEY}';"),
     "a key in a constant of an object": rendered(
         "{sitekey: conf.captcha.publicKey}", before=f'conf={{"captcha":"{OTHER_KEY}","publicKey":"{KEY}"}};'
     ),
@@ -133,8 +131,6 @@ ENTERPRISE = {
     f"{RESPONSE}</div>",
 }
 NONE = {
-    "a plain page": "<p>Nothing about it</p>",
-    "a page that speaks of it": "<p>How to use recaptcha</p>",
     "Google's script without a widget": API,
     "a container in a comment": f"{API}<!-- <div {WIDGET}></div> -->",
     "a template": f"{API}<template><div {WIDGET}></div></template>",

@@ -12,7 +12,6 @@ from lxml.html import HtmlElement
 from scrapy.http import HtmlResponse
 
 from scrapy_omocaptcha.challenge import Form
-from scrapy_omocaptcha.forms.encoding import charset_name
 from scrapy_omocaptcha.forms.reading import MAX_LENGTH, Controls, read_form
 from tests.helpers.formpages import WIDGET, form_page
 
@@ -69,11 +68,6 @@ def test_a_browser_needs_a_field_for_each_value_and_can_choose_a_file():
 
 def test_the_charset_of_a_form_on_a_page_in_utf_16_is_utf_8():
     assert _read(form_page(""), encoding="utf-16-le").charset == "utf-8"
-
-
-def test_charset_name_is_the_name_that_browsers_use():
-    known = {"utf-8": "UTF-8", "cp1252": "windows-1252", "iso8859-15": "ISO-8859-15", "koi8-r": "KOI8-R"}
-    assert {codec: charset_name(codec) for codec in known} == known
 
 
 @pytest.mark.parametrize(

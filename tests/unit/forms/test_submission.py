@@ -267,36 +267,6 @@ def test_without_token_leaves_the_other_fields_of_a_get_submission(fields, place
     assert parse_qsl(coded, keep_blank_values=True) == expected
 
 
-@deterministic
-@given(pairs, st.sampled_from(["utf-8", "cp1252", "cp932", "gbk"]))
-def test_a_multipart_submission_decodes_to_its_fields(fields, charset):
-    form = dataclasses.replace(
-        FORM,
-        fields=(*fields, (TOKEN_FIELD, "")),
-        token_index=len(fields),
-        enctype="multipart/form-data",
-        charset=charset,
-    )
-    request = _submit(form)
-    boundary = request.headers["Content-Type"].partition(b"boundary=")[2]
-    first, *parts, last = (b"\r\n" + request.body).split(b"\r\n--" + boundary)
-    assert (first, last) == (b"", b"--\r\n")
-    read = [part.removeprefix(b"\r\n").partition(b"\r\n\r\n") for part in parts]
-    expected = [_newlines(value).encode(charset, "xmlcharrefreplace") for _, value in (*fields, (TOKEN_FIELD, TOKEN))]
-    assert [value for _, _, value in read] == expected
-    assert all(
-        head.count(b"\r\n") == 0 and head.startswith(b"Content-Disposition: form-data; name=") for head, _, _ in read
-    )
-
-
-@deterministic
-@given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="&;#"), max_size=20))
-def test_a_submission_refers_by_number_to_a_character_that_its_charset_lacks(value):
-    form = dataclasses.replace(FORM, fields=(("a", value), (TOKEN_FIELD, "")), charset="iso8859-1")
-    coded = parse_qsl(_submit(form).body.decode(), encoding="iso8859-1", keep_blank_values=True)[0][1]
-    assert coded == _newlines(value).encode("iso8859-1", "xmlcharrefreplace").decode("iso8859-1")
-
-
 @pytest.mark.parametrize("changes", [{}, {"enctype": "multipart/form-data"}, {"method": "GET"}])
 def test_the_names_of_the_fields_that_a_submission_sends_are_read_from_it(changes):
     form = Form(**{"method": "POST", "url": "https://shop.example/a?b=c", "fields": (("é", "1"), ("b", "")), **changes})

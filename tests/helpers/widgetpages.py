@@ -65,7 +65,7 @@ CHECKBOXES = {
     f'src="https://recaptcha.net/recaptcha/api2/anchor?ar=1&amp;k={KEY}&amp;size=compact"></iframe>{RESPONSE}</div>',
     "a saved rendering that is loaded late": f"<div>{FRAME.format(f'anchor?k={KEY}').replace('src', 'data-src')}</div>",
     "a script that is held back until consent": f'<script type="text/plain" data-category="x" src="{LOADER}"></script>'
-    f"<div {WIDGET}></div>",
+    f"<div id=x data-sitekey={KEY}></div>",
 }
 RENDERED = {
     "quoted names": rendered(f"{{'sitekey' : '{KEY}'}}"),
@@ -116,8 +116,8 @@ INVISIBLE = {
     "a script bound to a button": in_form(
         "<button id=go>Go</button>", f"grecaptcha.render('go', {{sitekey: '{KEY}'}})"
     ),
-    "a saved rendering with its pictures": f'<div class="grecaptcha-badge">{BADGE}'
-    f"{RESPONSE}</div><div>{FRAME.format(f'bframe?v=1&k={KEY}')}</div>",
+    "a saved rendering with its pictures": f"<div>{FRAME.format(f'bframe?v=1&k={KEY}')}</div>"
+    f'<div class="grecaptcha-badge">{BADGE}{RESPONSE}</div>',
     "a saved badge, by the parameters of its frame": '<div class="grecaptcha-badge"><div>'
     f"{FRAME.format(f'anchor?ar=1&amp;k={KEY}&amp;theme=light&amp;size=invisible&amp;badge=inline')}</div>"
     f"{RESPONSE}</div>",

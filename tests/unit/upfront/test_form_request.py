@@ -215,6 +215,8 @@ PLAIN = HtmlResponse(URL, body=b"<form id=a action=/x><input name=u></form><form
     [
         (PLAIN, {}, "no live reCAPTCHA v2 widget; it has <form id='a' action='/x'> with u; <form name='b'> with no"),
         (page("", before=WIDGET), {}, "no reCAPTCHA v2 widget inside a form; it has <form id='f'"),
+        (HtmlResponse(URL, body=b"<form></form>" * 5), {}, "with no fields$"),
+        (HtmlResponse(URL, body=b"<form></form>" * 6), {}, "with no fields; and more$"),
         (HtmlResponse(URL, body=b""), {}, "has no form$"),
         (Response(URL), {}, "is not an HTML page"),
         (page(WIDGET), {"form": "#g"}, "'#g' is no form of https://site.example/search"),

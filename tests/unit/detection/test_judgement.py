@@ -265,7 +265,9 @@ def test_a_form_that_is_sent_to_its_own_page_is_doubtful_where_the_address_ends_
 
 def test_a_page_that_withholds_something_may_say_anything_but_a_deed_beside_the_widget():
     assert judged(f"<h1>Access denied</h1><p>Anna would be glad to have you here.</p>{WALL_FORM}").blocking
-    assert not judged(f"<h1>Access denied</h1><p>Vote for Anna.</p>{WALL_FORM}").blocking
+    deed = f"<p>{'Hello. ' * 40}</p><p>Vote for Anna.</p>"
+    assert not judged(f"{deed}{WALL_FORM}", "Access denied").blocking
+    assert judged(f"{WALL_FORM}{deed}", "Access denied").blocking, "it is too far from the widget"
 
 
 @pytest.mark.parametrize(

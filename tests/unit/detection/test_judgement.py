@@ -131,12 +131,6 @@ def test_what_a_form_has_is_judged_wherever_its_tags_stand(before, after, added)
     assert challenge.blocking == (added in list(ADDED)[:2])
 
 
-@pytest.mark.parametrize("stray", ["<input type=password>", "<button>Post comment</button>"])
-def test_what_follows_the_end_of_a_misnested_form_is_no_part_of_it(stray):
-    body = f"<h1>Please verify you are a human</h1><form method=post><div>{CONTAINER}<button>Go</button></form></div>"
-    assert judged(body + stray).blocking
-
-
 def test_the_evidence_is_told_in_phrases():
     assert judged(f"<h1>One more step</h1>{WALL_FORM}", title="Are you a robot?", status=429).evidence == (
         "status 429",

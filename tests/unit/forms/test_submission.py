@@ -10,10 +10,8 @@ from urllib.parse import parse_qsl, quote, urlsplit
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scrapy import Request, Spider
-from scrapy.core.scheduler import Scheduler
+from scrapy import Request
 from scrapy.http import HtmlResponse, Response
-from scrapy.utils.test import get_crawler
 
 from scrapy_omocaptcha.challenge import TOKEN_FIELD, Challenge, Form, Token
 from scrapy_omocaptcha.forms.encoding import field_names
@@ -208,25 +206,6 @@ def test_the_representation_of_a_submission_masks_a_token_however_it_is_encoded_
     for url in (f"https://a.example/{encoded}", f"https://a.example/x?next={quote(f'/y?t={encoded}')}"):
         assert repr(Submission(url, secret=TOKEN)) == "<GET ***>"
     assert repr(Submission("http://a.example/POST", method="POST", secret="POST")) == "<POST http://a.example/***>"
-
-
-class _Crawling(Spider):
-    name = "crawling"
-
-
-def test_the_scheduler_keeps_a_submission_in_memory_not_on_disk(tmp_path):
-    # Scrapy's default queue needs the downloader of a running engine.
-    values = {"JOBDIR": str(tmp_path), "SCHEDULER_PRIORITY_QUEUE": "scrapy.pqueues.ScrapyPriorityQueue"}
-    crawler = get_crawler(_Crawling, {**values, "DUPEFILTER_CLASS": "scrapy.dupefilters.BaseDupeFilter"})
-    scheduler = Scheduler.from_crawler(crawler)
-    scheduler.open(_Crawling.from_crawler(crawler))
-    try:
-        for request in (Request(PAGE), _submit()):
-            assert scheduler.enqueue_request(request)
-        stats = crawler.stats.get_stats()
-        assert (stats["scheduler/enqueued/disk"], stats["scheduler/enqueued/memory"]) == (1, 1)
-    finally:
-        scheduler.close("finished")
 
 
 @pytest.mark.parametrize(

@@ -270,7 +270,7 @@ def test_a_page_that_withholds_something_may_say_anything_but_a_deed_beside_the_
         *(("Hello to you all.", True), ("Hello to all of you.", False)),
         *(("你好" * 3, True), ("你好" * 4, False)),
         *(("Please verify that you are not a robot now.", True), ("Check the box to confirm your order.", False)),
-        *(("robot, " * 60, False), ("We should like <!-- -->you, <b>too</b>, to be no robot.", True)),
+        *(("robot, " * 60, False), ("We should like all of <!-- -->you, <b>too</b>, to be no robot.", True)),
         ("We should like you to be no<p>robot.", False),
     ],
 )

@@ -117,7 +117,7 @@ FALLBACK = f"<noscript>{FRAME.format(f'fallback?k={KEY}')}</noscript>"
         (KEYLESS + FALLBACK, [(KEY, False)]),
         (BOX.replace(KEY, OTHER_KEY) + KEYLESS + FALLBACK, [(OTHER_KEY, False), (KEY, False)]),
         (BOX + KEYLESS + FALLBACK, [(KEY, False), (None, False)]),
-        (f"{KEYLESS}<script data-sitekey=later data-other={KEY}></script>", [(None, False)]),
+        (f"{KEYLESS}<script data-other={KEY}></script>", [(None, False)]),
         (f"<i id=a>{BOX}</i><script>grecaptcha.render('a', {{size: 'invisible'}})</script>", [(KEY, True)]),
         (f"<i class=b><b class=b></b></i><script>{RENDER_B}</script>", [(KEY, False)]),
     ],

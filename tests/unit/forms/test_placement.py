@@ -108,6 +108,7 @@ def test_put_cookie_joins_the_cookies_of_the_session_when_the_request_is_sent(me
         (JsonRequest(URL, data={"a": 1}), "json:/b/c", "nothing at 'b'"),
         (JsonRequest(URL, data={"a": "text"}), "json:/a/c", "nothing at 'c'"),
         (JsonRequest(URL, data={"a": [1]}), "json:/a/7", "nothing at '7'"),
+        (JsonRequest(URL, data={"a": [1]}), "json:/a/1/b", "nothing at '1'"),
     ],
 )
 def test_put_is_refused_where_it_does_not_fit_the_request(request_, put, words):

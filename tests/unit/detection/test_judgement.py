@@ -28,8 +28,6 @@ PHRASES = [
     "Our systems have detected unusual traffic from your network.",
     "Please verify you are a human",
     "Подтвердите, что вы не робот",
-    "Robot olmad\u0131\u011f\u0131n\u0131z\u0131 do\u011frulay\u0131n",
-    "로봇이 아닙니다",
 ]
 
 
